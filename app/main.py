@@ -35,7 +35,11 @@ PAGES = {
         ("label_answers", "Label answers", "edit_note"),
         ("measure_agreement", "Agreement", "handshake"),
     ],
-    "Publish": [("compare_trials", "Trials", "compare_arrows"), ("query_store", "Query the store", "database")],
+    "Publish": [
+        ("run_study", "Run a study", "science"),
+        ("compare_trials", "Trials", "compare_arrows"),
+        ("query_store", "Query the store", "database"),
+    ],
 }
 
 

@@ -152,7 +152,7 @@ def presets(name: str = session.CURRENT) -> None:
 
 def describe(value: Any) -> str:
     """A stage's choice in a few words: "recursive, 256 tokens, overlap 32"."""
-    words, shown = [_word(value.part)] if isinstance(value, PartConfig) else [], knobs(type(value))
+    words, shown = [word(value.part)] if isinstance(value, PartConfig) else [], knobs(type(value))
     if isinstance(value, TransformConfig):  # of many steps, those that are done
         shown = [knob for knob in shown if getattr(value, knob.name) != type(value).model_fields[knob.name].default]
         words = [] if shown else ["none"]
@@ -167,9 +167,9 @@ def describe(value: Any) -> str:
         elif knob.unit and len(words) == 1 and isinstance(value, PartConfig):  # the size a part is known by
             words.append(f"{number(chosen)} {knob.unit}")
         elif knob.kind == "choice":
-            words.append(_word(chosen))
+            words.append(word(chosen))
         else:
-            words.append(f"{_lower(knob.label)} {number(chosen)}")
+            words.append(f"{lower(knob.label)} {number(chosen)}")
     return ", ".join(words)
 
 
@@ -189,21 +189,21 @@ def setting_words(path: str, recipe: TrialConfig) -> str:
     chosen = getattr(value, name)
     if name == "part":
         preset = value.title if stage == "fusion" else ""
-        return f"{head}: {preset or _word(chosen)}"
+        return f"{head}: {preset or word(chosen)}"
     knob = next((knob for knob in knobs(type(value)) if knob.name == name), None)
     if knob is None:
-        return f"{head}: {_word(name)}"
+        return f"{head}: {word(name)}"
     if knob.kind == "switch":
         shown = "on" if chosen else "off"
     elif knob.kind == "choice":
-        shown = _word(chosen)
+        shown = word(chosen)
     elif isinstance(chosen, tuple):
         shown = ", ".join(held(chosen)) or "none"
     else:
         shown = number(chosen) if chosen not in (None, "") else "none"
     shown = " ".join(shown.split())
     shown = shown if len(shown) <= LONG_VALUE else shown[: LONG_VALUE - 1] + "…"
-    return " ".join(filter(None, (f"{head}: {_lower(knob.label)}", shown, knob.unit)))
+    return " ".join(filter(None, (f"{head}: {lower(knob.label)}", shown, knob.unit)))
 
 
 def points(knob: Knob, current: Any = None, most: int = 21) -> list:
@@ -368,7 +368,7 @@ def _try_change(name: str, stage: str, settings: dict[str, Any]) -> None:
 def _part_box(stage: str, part: str, key: str, **events: Any) -> None:
     parts = registry.parts(PART_KINDS[stage])
     names = list(parts)
-    st.selectbox("Method", names, names.index(part), key=key, format_func=_word, help=_about(parts[part]), **events)
+    st.selectbox("Method", names, names.index(part), key=key, format_func=word, help=_about(parts[part]), **events)
 
 
 def widget(knob: Knob, key: str, **events: Any) -> Any:
@@ -377,7 +377,7 @@ def widget(knob: Knob, key: str, **events: Any) -> Any:
     # also as the widget's default: what the session alone holds is lost when a run is interrupted before it was sent
     value = st.session_state[key]
     if knob.kind == "choice":
-        return st.selectbox(label, knob.options, knob.options.index(value), format_func=_word, **shared)
+        return st.selectbox(label, knob.options, knob.options.index(value), format_func=word, **shared)
     if knob.kind == "switch":
         return st.toggle(label, value, **shared)
     if knob.kind == "text":  # a schema has several lines
@@ -466,7 +466,7 @@ def _title(name: str, unit: str) -> str:
     return words if len(words) <= 2 else words[0].upper() + words[1:]
 
 
-def _lower(label: str) -> str:
+def lower(label: str) -> str:
     return label if label[:2].isupper() else label[0].lower() + label[1:]
 
 
@@ -476,8 +476,8 @@ def number(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _word(value: Any) -> str:
-    return "none" if value is None else " ".join(ACRONYMS.get(word, word) for word in str(value).split("_"))
+def word(value: Any) -> str:
+    return "none" if value is None else " ".join(ACRONYMS.get(piece, piece) for piece in str(value).split("_"))
 
 
 def _about(part: type) -> str:
@@ -486,4 +486,4 @@ def _about(part: type) -> str:
 
 def plain_words(text: str) -> str:
     """A description with its names of settings and methods as a person reads them: "min max", not `min_max`."""
-    return CODED.sub(lambda name: _word(name[1] or name[2]), text)
+    return CODED.sub(lambda name: word(name[1] or name[2]), text)

@@ -125,3 +125,13 @@ def study_pause(workbench: Any, study: str, /) -> Any:
     from core.labs.experiments.standing import pause
 
     return pause(workbench, study)
+
+
+@verb("study-results", show_table)
+def study_results(
+    workbench: Any, study: str, /, *, metric: Annotated[str, Parameter(help="Default: the study's first.")] = ""
+) -> Any:
+    """Each point of a study against its base, question by question, and which are not distinguishable from the best."""
+    from core.labs.experiments import book, results
+
+    return results.measured(workbench, book.load(workbench, study), metric)

@@ -1,0 +1,120 @@
+"""No study on the desk: what one is, how to begin one, and those that are recorded."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, tables
+from app.ui.experiments import desk, words
+from app.ui.experiments.suggesting import suggestion
+from core.errors import WorkbenchError
+from core.labs.experiments import book
+from core.labs.experiments.book import Shelved
+from core.labs.experiments.experiment import read
+from core.workbench import command_line
+
+TEXT = st.column_config.TextColumn
+WHAT = "A study: one question, asked of many recipes"
+WHY = (
+    "Choose a recipe, and one or more of its settings to vary. Every combination is measured as a trial on the same "
+    "questions, and the result says which are best and which are not distinguishable from them. It can be paused, and goes "
+    "on where it was, also after a crash."
+)
+
+
+def draw() -> None:
+    workbench = session.workbench()
+    archived = st.session_state.get("archived_studies", False)
+    listed = book.experiments(workbench, archived)
+    if not listed and not archived:
+        cards.empty(WHAT, WHY)
+    begin(primary=not listed)
+    if listed or archived or book.experiments(workbench, True):
+        recorded(listed)
+
+
+def begin(primary: bool) -> None:
+    """Two ways to a new study."""
+    left, right = st.columns(2, gap="medium")
+    with left, st.container(border=True, height="stretch"):
+        st.markdown("**From the recipe in use**")
+        first = suggestion(session.config())
+        recipe = first.recipe
+        varied = "; ".join(words.factor_words(factor, recipe) for factor in first.factors)
+        st.caption(
+            cards.plain(f"Base: {words.base_words(first)}. Varied: {varied}. All of it can be changed before it is started.")
+        )
+        st.button(
+            "Begin a study",
+            key="begin_study",
+            icon=":material/add:",
+            type="primary" if primary else "secondary",
+            on_click=desk.add,
+            args=(first,),
+        )
+    with right, st.container(border=True, height="stretch"):
+        st.markdown("**From a file**")
+        st.caption("A study as YAML, one that somebody else wrote too.")
+        with st.popover("Open YAML", icon=":material/upload_file:"):
+            upload()
+
+
+def upload() -> None:
+    file = st.file_uploader("A file", type=["yaml", "yml"], key="study_file")
+    text = file.getvalue().decode("utf-8", "replace") if file else ""
+    pasted = st.text_area("or its text", key="study_text", height=160, placeholder="title: Chunk sizes\nfactors: …")
+    st.button(
+        "Open", key="open_yaml", type="primary", disabled=not (text or pasted).strip(), on_click=opened, args=(text or pasted,)
+    )
+    if problem := st.session_state.get("study_problem"):
+        cards.problem(problem)
+    st.caption("One to begin with is printed by")
+    st.code(command_line("study-example"), language="bash")
+
+
+def opened(text: str) -> None:
+    """Callback: the study of a YAML text is recorded under an id that is free, and opened."""
+    st.session_state.pop("study_problem", None)
+    try:
+        desk.add(read(text))
+    except WorkbenchError as error:
+        st.session_state.study_problem = error
+
+
+def recorded(listed: list[Shelved]) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader("Recorded studies", anchor=False)
+        st.toggle("Archived", key="archived_studies")
+    if not listed:
+        st.caption("None is archived.")
+        return
+    st.caption(
+        f"{cards.count(len(listed), 'study').replace('studys', 'studies')}, the one worked on last first. Click one to open it."
+    )
+    columns = {
+        "Study": [row.experiment.title or row.experiment.id for row in listed],
+        "Question": [row.experiment.question for row in listed],
+        "Varied": [
+            "; ".join(words.setting_title(f.setting, row.experiment.recipe) for f in row.experiment.factors) for row in listed
+        ],
+        "Measured": [row.trials.get("ok", 0) for row in listed],
+        "Failed": [row.trials.get("failed", 0) for row in listed],
+        "Last run": [row.last_run for row in listed],
+        "Id": [row.experiment.id for row in listed],
+    }
+    number = st.column_config.NumberColumn(format="localized", width=76)
+    when = st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=st.context.timezone, width=104)
+    tables.choose(
+        columns,
+        [row.experiment.id for row in listed],
+        "studies_table",
+        {
+            "Study": TEXT(width=260),
+            "Question": TEXT(width=280),
+            "Varied": TEXT(width=220),
+            "Measured": number,
+            "Failed": number,
+            "Last run": when,
+            "Id": TEXT(width=180),
+        },
+        param="study",
+    )

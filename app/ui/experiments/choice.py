@@ -1,0 +1,77 @@
+"""Which study is on the desk, and what is done with it as a whole."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards
+from app.ui.experiments import desk
+from app.ui.experiments.desk import StudyDesk
+from core.labs.experiments import book, experiment
+from core.workbench import command_line
+
+TRIALS = "../pages/compare_trials.py"
+
+
+def asked() -> str:
+    """The id of the study that the address or the last click asks for; "" shows the list."""
+    state, there = st.session_state, book.latest(session.workbench())
+    if name := state.pop("study_asked", ""):
+        st.query_params["study"] = name
+    name = st.query_params.get("study", "")
+    if name and name not in there:
+        st.warning(cards.plain(f"The address asks for the study “{name}”, which is not here."), icon=":material/link_off:")
+        return ""
+    return name
+
+
+def leave() -> None:
+    """Callback: back to the list."""
+    for key in ("study", "chosen"):
+        st.query_params.pop(key, None)
+
+
+def head(here: StudyDesk) -> None:
+    """What the study is, and what can be done with it."""
+    study = here.recorded
+    with st.container(horizontal=True, vertical_alignment="center", key="study_head"):
+        st.subheader(cards.plain(here.title), anchor=False, width="stretch")
+        st.button("All studies", key="all_studies", icon=":material/list:", type="tertiary", on_click=leave)
+        st.button(
+            "Clone",
+            key="clone_study",
+            icon=":material/content_copy:",
+            type="tertiary",
+            on_click=desk.clone,
+            args=(study,),
+            help="The same study under a new name, without its trials: to change it and compare.",
+        )
+        st.button(
+            "Restore" if study.archived else "Archive",
+            key="archive_study",
+            icon=":material/unarchive:" if study.archived else ":material/archive:",
+            type="tertiary",
+            on_click=(book.restore if study.archived else book.archive),
+            args=(session.workbench(), study.id),
+            help="Out of the lists, or back into them; its trials stay.",
+        )
+        if here.trials and st.button(
+            "Trials", key="study_trials", icon=":material/compare_arrows:", type="tertiary", help="Its trials on the page Trials."
+        ):
+            st.switch_page(TRIALS, query_params={"sweep": study.id})
+        with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
+            reproduce(here)
+    if study.question:
+        st.caption(cards.plain(study.question))
+    if study.archived:
+        st.info("This study is archived: it is in no list.", icon=":material/archive:")
+
+
+def reproduce(here: StudyDesk) -> None:
+    text = experiment.written(here.draft.experiment or here.recorded)
+    st.caption("The study as a file")
+    st.code(text, language="yaml", wrap_lines=True)
+    st.download_button(
+        "Download YAML", text, f"{here.id}.yaml", "text/yaml", key="study_yaml", icon=":material/download:", on_click="ignore"
+    )
+    st.caption("The commands that run it, here or from that file elsewhere")
+    st.code(f"{command_line('study', here.id)}\n{command_line('study', f'{here.id}.yaml')}", language="bash", wrap_lines=True)

@@ -1,0 +1,220 @@
+"""The tab Factors: what each setting does. One or two factors make lines or dots against the base, more make main effects."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, dots, forms, tables
+from app.ui.experiments import words
+from app.ui.experiments.desk import StudyDesk
+from app.ui.experiments.leaderboard import chosen_results, difference_words
+from app.ui.search.setting_chart import powers
+from core.errors import WorkbenchError
+from core.labs.experiments import results
+from core.labs.experiments.experiment import Experiment
+from core.labs.experiments.results import PointResult, StudyResults
+from core.labs.trials import effects
+from core.labs.trials.comparison import label
+from core.report.caption import interval_method
+from core.workbench import command_line
+
+LINES = 6  # of a second factor
+DOTS = 40  # points one below the other
+DIFFERENCE, VALUE = "Difference to the base", "Value"
+TOLD = 8  # interactions
+TICKS = 9  # values that each have one
+
+
+def draw(here: StudyDesk) -> None:
+    places = st.columns(3, vertical_alignment="bottom")
+    shown = chosen_results(here, places)
+    if shown is None:
+        return
+    experiment = here.recorded
+    varied = [f.setting for f in experiment.factors if len({words.as_token(r.settings.get(f.setting)) for r in shown.rows}) > 1]
+    if not varied:
+        return st.caption("Every point so far has the same settings: there is nothing to draw yet.")
+    if len(varied) > 2:
+        return main_effects(here, shown)
+    way = VALUE
+    if shown.baseline:
+        way = (
+            places[2].segmented_control(
+                "Shown",
+                (DIFFERENCE, VALUE),
+                default=DIFFERENCE,
+                key="study_way",
+                required=True,
+                label_visibility="collapsed",
+                bind="query-params",
+            )
+            or DIFFERENCE
+        )
+    along = next((setting for setting in varied if numeric(shown, setting)), "")
+    other = next((setting for setting in varied if setting != along), "")
+    several = len({words.as_token(row.settings.get(other)) for row in shown.rows}) if other else 1
+    if along and several <= LINES:
+        lines(experiment, shown, along, other, way)
+    else:
+        points(experiment, shown, way)
+
+
+def numeric(shown: StudyResults, setting: str) -> bool:
+    values = [row.settings[setting] for row in shown.rows if setting in row.settings]
+    return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values) and len(set(values)) > 2
+
+
+def read(row: PointResult, shown: StudyResults, way: str) -> tuple[float | None, float | None, float | None]:
+    """(value, low, high) as it is drawn; the base itself differs from itself by nothing."""
+    if way == VALUE:
+        return row.interval.mean, row.interval.low, row.interval.high
+    if shown.baseline and row.trial.id == shown.baseline.id:
+        return 0.0, None, None
+    paired = row.difference
+    return (paired.difference, paired.low, paired.high) if paired else (None, None, None)
+
+
+def lines(experiment: Experiment, shown: StudyResults, along: str, other: str, way: str) -> None:
+    """A line a value of the other factor; what is planned and not measured is a gap."""
+    recipe, factor = experiment.recipe, next(f for f in experiment.factors if f.setting == along)
+    rows = [row for row in shown.rows if along in row.settings]
+    values = sorted({row.settings[along] for row in rows} | {v for v in factor.values if isinstance(v, int | float)})
+    groups: dict[str, list[PointResult]] = {}
+    for row in rows:
+        groups.setdefault(words.value_words(other, row.settings.get(other), recipe) if other else "", []).append(row)
+    traces = []
+    for members, color in zip(groups.values(), charts.COLORS, strict=False):
+        at = {row.settings[along]: read(row, shown, way) for row in members}
+        column = [at.get(value, (None, None, None)) for value in values]
+        title = words.with_name(other, members[0].settings.get(other), recipe) if other else ""
+        traces += charts.line(
+            values,
+            [mean for mean, *_ in column],
+            low=[mean if low is None else low for mean, low, _ in column],
+            high=[mean if high is None else high for mean, _, high in column],
+            name=title,
+            color=color,
+        )
+    traces += marked(rows, shown, way, lambda row: row.settings[along])
+    knob = words.knob_of(along, recipe)
+    axis = words.setting_title(along, recipe).partition(": ")[2]
+    layout: dict[str, Any] = {"xaxis": powers(values) if knob and knob.kind == "grid" else {}}
+    if len(values) <= TICKS:
+        layout["xaxis"] |= {"tickvals": values, "ticktext": [forms.number(value) for value in values]}
+    if way == DIFFERENCE:
+        layout |= charts.mark_line(0.0, "the base")
+    left = [row for row in shown.rows if along not in row.settings]
+    show(experiment, shown, charts.figure(traces, titled(axis, knob), y_title(shown, way), height=380, **layout), way)
+    if left:
+        st.caption(f"Not on this axis, which their method does not have: {', '.join(names_of(experiment, left))}.")
+
+
+def titled(axis: str, knob: Any) -> str:
+    return f"{axis[:1].upper()}{axis[1:]}" + (f" ({knob.unit})" if knob and knob.unit else "")
+
+
+def y_title(shown: StudyResults, way: str) -> str:
+    name = label(shown.metric, shown.k)
+    return f"{name}, difference to the base" if way == DIFFERENCE else name
+
+
+def marked(rows: Sequence[PointResult], shown: StudyResults, way: str, place: Any) -> list[dict]:
+    """The best, and what is not distinguishable from it."""
+    best, traces = shown.best.id, []
+    for title, symbol, some in (
+        ("Best", "star", [row for row in rows if row.trial.id == best]),
+        ("Not distinguishable from it", "circle-open", [row for row in rows if row.equal and row.trial.id != best]),
+    ):
+        if some:
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": title,
+                    "x": [place(row) for row in some],
+                    "y": [read(row, shown, way)[0] for row in some],
+                    "marker": {
+                        "symbol": symbol,
+                        "size": 14,
+                        "color": charts.BASELINE,
+                        "line": {"width": 1.5, "color": charts.BASELINE},
+                    },
+                    "hoverinfo": "skip",
+                }
+            )
+    return traces
+
+
+def names_of(experiment: Experiment, rows: Sequence[PointResult]) -> list[str]:
+    return list(words.point_names(experiment, [row.trial for row in rows]).values())
+
+
+def points(experiment: Experiment, shown: StudyResults, way: str) -> None:
+    """One below the other: names have no order along an axis."""
+    rows, best = shown.rows, shown.best.id
+    if len(rows) > DOTS:
+        order = {row.trial.id: place for place, row in enumerate(shown.board.rows)}
+        rows = sorted(rows, key=lambda row: order[row.trial.id])[:DOTS]
+    drawn = [
+        dots.Mark(
+            name + (", best" if row.trial.id == best else ", equal" if row.equal else ""),
+            *read(row, shown, way),
+            color=charts.COLORS[0] if row.equal else charts.BASELINE,
+            symbol="star" if row.trial.id == best else "circle",
+        )
+        for name, row in zip(names_of(experiment, rows), rows, strict=True)
+    ]
+    shape = dots.marks(drawn, y_title(shown, way), lines=[(0.0, "the base")] if way == DIFFERENCE else ())
+    show(experiment, shown, shape, way)
+    if len(rows) < len(shown.rows):
+        st.caption(f"The best {len(rows):,} of {len(shown.rows):,} points.")
+
+
+def show(experiment: Experiment, shown: StudyResults, shape: charts.Figure, way: str) -> None:
+    told = {row.trial.id: difference_words(row) for row in shown.rows}
+    best = next((row for row in shown.rows if row.trial.id == shown.best.id), None)
+    charts.show(
+        shape,
+        "study",
+        data=results.rows(experiment, shown),
+        config=experiment.recipe,
+        command=command_line("study-results", experiment.id, "--metric", shown.metric),
+        title=experiment.title or experiment.id,
+        caption=f"n {shown.board.n:,} questions, {'paired ' if way == DIFFERENCE else ''}{shown.board.confidence:.0%} intervals",
+        method=interval_method(experiment.recipe),
+    )
+    if way == DIFFERENCE and best and told[best.trial.id]:
+        st.caption(f"Each point minus the base, question by question; the best differs by {told[best.trial.id]}.")
+
+
+def main_effects(here: StudyDesk, shown: StudyResults) -> None:
+    """Of three and more factors: each by itself, over the levels of the others."""
+    experiment = here.recorded
+    members = [trial for trial in here.trials if trial.metrics and trial.group == shown.best.group]
+    try:
+        told = effects.effects(session.workbench(), members, shown.metric)
+    except WorkbenchError as error:
+        return cards.problem(error)
+    rows = [
+        dots.Mark(f"{effect.title}: {level.name}", level.mean, level.low, level.high, charts.COLORS[number % len(charts.COLORS)])
+        for number, effect in enumerate(told.main)
+        for level in effect.levels
+    ]
+    charts.show(
+        dots.marks(rows, label(shown.metric, shown.k)),
+        "main-effects",
+        data=effects.rows(told),
+        config=experiment.recipe,
+        command=command_line("effects", experiment.id, "--metric", shown.metric),
+        title="Main effects, the largest first",
+        caption=f"n {told.n:,} questions, {cards.count(told.recipes, 'point')}, {told.confidence:.0%} intervals",
+        method=interval_method(experiment.recipe),
+    )
+    st.caption(
+        "The mean of each level over the levels of the other settings alike, by question; a level that the points do not tell is left out."
+    )
+    if told.interactions:
+        with st.expander("Which settings depend on each other"):
+            tables.wrapped_table(effects.interaction_rows(told)[:TOLD])

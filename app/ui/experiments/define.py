@@ -1,0 +1,209 @@
+"""The tab Plan: the question, the base recipe, what is varied, how points are chosen, judged and paid for."""
+
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, forms
+from app.ui.experiments import desk, factors, words
+from app.ui.experiments.desk import StudyDesk
+from core.config import difference
+from core.evaluation.metric import metric_names
+from core.labs.experiments.experiment import Budget, Design, Experiment
+from core.labs.trials.comparison import COSTS, label
+
+QUESTIONS = {"all": "All", "dev": "Dev half", "": "Nothing more", "test": "Test half"}
+
+
+def draw(here: StudyDesk) -> None:
+    if here.draft.problem and not here.draft.field:
+        st.warning(cards.plain(here.draft.problem), icon=":material/error:")
+    wide, narrow = st.columns([3, 2], gap="medium")
+    with wide:
+        what(here)
+        factors.draw(here)
+    with narrow:
+        base(here)
+        design(here)
+        judged(here)
+        budget(here)
+
+
+def head(title: str) -> None:
+    st.markdown(f"**{title}**")
+
+
+def problem(here: StudyDesk, *fields: str) -> None:
+    """What is wrong with a field, beside it."""
+    if here.draft.problem and here.draft.field in fields:
+        st.warning(cards.plain(here.draft.problem), icon=":material/error:")
+
+
+def what(here: StudyDesk) -> None:
+    for name, lines in (("title", 0), ("question", 68)):
+        knob, key = knob_of(Experiment, name), shown(here, name)
+        options = {"key": key, "help": knob.help, "on_change": changed, "args": (here.id, (name,), key)}
+        value = st.session_state[key]
+        st.text_area(knob.label, value, height=lines, **options) if lines else st.text_input(knob.label, value, **options)
+        problem(here, name)
+
+
+def base(here: StudyDesk) -> None:
+    head("Base recipe")
+    study = here.draft.experiment or here.recorded
+    st.caption(cards.plain(f"{words.base_words(study)}. What is varied starts from it, and every trial is compared with it."))
+    current = session.config()
+    mapping = difference(without_questions(current))
+    same = mapping == difference(without_questions(study.recipe))
+    with st.container(horizontal=True):
+        st.button(
+            "Take the recipe in use",
+            key="take_recipe",
+            icon=":material/input:",
+            type="tertiary",
+            disabled=same,
+            on_click=set_value,
+            args=(here.id, ("base",), mapping),
+            help="It is the base already."
+            if same
+            else cards.plain(f"{current.corpus.dataset} · {forms.describe_recipe(current)}"),
+        )
+        st.button(
+            "Use the base",
+            key="use_base",
+            icon=":material/output:",
+            type="tertiary",
+            disabled=same,
+            on_click=session.set_config,
+            args=(study.recipe.model_copy(update={"corpus": study.recipe.corpus.model_copy(update={"questions": "all"})}),),
+            help="Makes the base the recipe in use on every page: change it there, then take it here.",
+        )
+    problem(here, "base")
+
+
+def without_questions(recipe: Any) -> Any:
+    return recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"questions": "all"})})
+
+
+def design(here: StudyDesk) -> None:
+    head("How points are chosen")
+    key = shown(here, "design", "kind")
+    kind = st.session_state[key]
+    st.selectbox(
+        "Design",
+        list(words.DESIGNS),
+        list(words.DESIGNS).index(kind),
+        key=key,
+        format_func=lambda name: words.DESIGNS[name].title,
+        on_change=changed,
+        args=(here.id, ("design", "kind"), key),
+        help="  \n".join(f"{design.title}: {design.about}" for design in words.DESIGNS.values()),
+    )
+    st.caption(words.DESIGNS[kind].about)
+    knobs(here, Design, "design", words.DESIGNS[kind].uses)
+    problem(here, "design", *(f"design.{name}" for name in Design.model_fields))
+
+
+def knobs(here: StudyDesk, model: type, group: str, names: tuple[str, ...]) -> None:
+    """Number fields side by side, two in a row."""
+    for first in range(0, len(names), 2):
+        for column, name in zip(st.columns(2), names[first : first + 2], strict=False):
+            key = shown(here, group, name)
+            with column:
+                number_field(knob_of(model, name), key, partial(changed, here.id, (group, name), key))
+
+
+def number_field(knob: forms.Knob, key: str, on_change: Any) -> None:
+    title = f"{knob.label} ({knob.unit})" if knob.unit else knob.label
+    st.number_input(
+        title, knob.low, knob.high, st.session_state[key], step=knob.step, key=key, help=knob.help, on_change=on_change
+    )
+
+
+def judged(here: StudyDesk) -> None:
+    head("How they are judged")
+    key = shown(here, "metrics")
+    costs = COSTS if here.draft.mapping["design"]["kind"] == "nsga2" else {}
+    chosen = st.session_state[key]
+    st.multiselect(
+        "Metrics",
+        list(dict.fromkeys([*chosen, *metric_names(), *costs])),
+        chosen,
+        key=key,
+        format_func=lambda name: COSTS[name][0] if name in COSTS else label(name) if name in metric_names() else name,
+        on_change=changed,
+        args=(here.id, ("metrics",), key),
+        help="The first is optimised and chosen by; all are compared." + " Costs are taken too." * bool(costs),
+    )
+    problem(here, "metrics")
+    left, right = st.columns(2)
+    for column, name in ((left, "choose_on"), (right, "report_on")):
+        knob, key = knob_of(Experiment, name), shown(here, name)
+        column.selectbox(
+            {"choose_on": "Chosen on", "report_on": "Then reported on"}[name],
+            knob.options,
+            knob.options.index(st.session_state[key]),
+            key=key,
+            format_func=QUESTIONS.get,
+            on_change=questions_changed,
+            args=(here.id, name, key),
+            help=knob.help,
+        )
+    problem(here, "choose_on", "report_on")
+    left, right = st.columns(2, vertical_alignment="bottom")
+    knob, key = knob_of(Experiment, "repeats"), shown(here, "repeats")
+    with left:
+        number_field(knob, key, partial(changed, here.id, ("repeats",), key))
+    knob, key = knob_of(Experiment, "settled"), shown(here, "settled")
+    right.toggle(
+        "Stop when settled", st.session_state[key], key=key, help=knob.help, on_change=changed, args=(here.id, ("settled",), key)
+    )
+    problem(here, "repeats", "settled")
+
+
+def questions_changed(study_id: str, name: str, key: str) -> None:
+    """Callback: a winner that is reported on test is chosen on dev."""
+
+    def edit(mapping: dict[str, Any]) -> None:
+        mapping[name] = st.session_state[key]
+        if mapping["report_on"] and mapping["choose_on"] == "all":
+            mapping["choose_on" if name == "report_on" else "report_on"] = "dev" if name == "report_on" else ""
+
+    desk.change(study_id, name, edit)
+
+
+def budget(here: StudyDesk) -> None:
+    head("Budget")
+    knobs(here, Budget, "budget", tuple(Budget.model_fields))
+    st.caption("0 is no limit. What is measured when it is used up stays.")
+    problem(here, *(f"budget.{name}" for name in Budget.model_fields))
+
+
+def knob_of(model: type, name: str) -> forms.Knob:
+    return next(knob for knob in forms.knobs(model) if knob.name == name)
+
+
+def shown(here: StudyDesk, *path: str) -> str:
+    """The key of a widget, which shows what the draft says."""
+    value = here.draft.mapping
+    for name in path:
+        value = value[name]
+    key = f"study/{here.id}/{'.'.join(path)}"
+    forms.show_value(key, value)
+    return key
+
+
+def changed(study_id: str, path: tuple[str, ...], key: str) -> None:
+    """Callback of a widget."""
+    set_value(study_id, path, st.session_state[key])
+
+
+def set_value(study_id: str, path: tuple[str, ...], value: Any) -> None:
+    def edit(mapping: dict[str, Any]) -> None:
+        for name in path[:-1]:
+            mapping = mapping[name]
+        mapping[path[-1]] = value
+
+    desk.change(study_id, ".".join(path), edit)

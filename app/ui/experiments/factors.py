@@ -1,0 +1,269 @@
+"""What is varied: a card a factor, with its values or range, and the condition under which it is varied."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, forms
+from app.ui.experiments import desk, words
+from app.ui.experiments.desk import StudyDesk
+from app.ui.experiments.suggesting import suggested_values
+from core import registry
+from core.config import PART_KINDS, TrialConfig, with_settings
+from core.errors import WorkbenchError
+from core.labs.experiments.experiment import part_of
+
+DRAWS = ("random", "latin", "tpe", "nsga2", "halving")
+ALWAYS = ""
+
+
+def draw(here: StudyDesk) -> None:
+    st.markdown("**What is varied**")
+    factors = here.draft.mapping["factors"]
+    if not factors:
+        st.caption("Nothing yet: only the base recipe is measured. Add a setting below.")
+    for number in range(len(factors)):
+        with st.container(border=True, key=f"factor-{number}"):
+            factor(here, number)
+    add(here)
+
+
+def offered(here: StudyDesk) -> dict[str, str]:
+    """setting -> what the form calls it, of all that decide a ranking: in the base, and in the parts that are compared."""
+    workbench, recipe = session.workbench(), here.recipe
+    compared = {part_of(f["setting"]): f["values"] for f in here.draft.mapping["factors"] if part_of(f["setting"])}
+    settings = {}
+    for stage in workbench.ranking_fields():
+        if stage in PART_KINDS:
+            settings[stage] = words.setting_title(stage, recipe)
+        parts = [value.get("part", "") if isinstance(value, dict) else value for value in compared.get(stage, ())]
+        for model in words.classes(stage, recipe, parts):
+            for knob in forms.knobs(model):
+                settings.setdefault(f"{stage}.{knob.name}", f"{forms.title(stage)}: {forms.lower(knob.label)}")
+    return settings
+
+
+def add(here: StudyDesk) -> None:
+    taken = {part_of(f["setting"]) or f["setting"] for f in here.draft.mapping["factors"]}
+    free = {setting: title for setting, title in offered(here).items() if setting not in taken}
+    key = f"study/{here.id}/add/{len(taken)}"
+    st.selectbox(
+        "Add a setting",
+        list(free),
+        None,
+        key=key,
+        format_func=free.get,
+        placeholder="Vary another setting: type to search",
+        label_visibility="collapsed",
+        on_change=added,
+        args=(here.id, key, here.recipe),
+    )
+
+
+def added(study_id: str, key: str, recipe: TrialConfig) -> None:
+    """Callback: a factor with some values to begin with."""
+    if not (setting := st.session_state[key]):
+        return
+    if part_of(setting):
+        values = list(registry.parts(PART_KINDS[setting]))
+        own = getattr(recipe, setting).part
+        values = [own, *(value for value in values if value != own)][:2]
+    else:
+        knob = words.knob_of(setting, recipe)
+        values = suggested_values(setting, recipe) if knob.kind in ("slider", "grid") else choices(setting, knob)
+    desk.change(study_id, f"factor/{setting}", lambda mapping: mapping["factors"].append(plain(setting, values)))
+
+
+def plain(setting: str, values: list[Any]) -> dict[str, Any]:
+    return {"setting": setting, "values": values, "low": None, "high": None, "whole": False, "log": False, "when": {}}
+
+
+def factor(here: StudyDesk, number: int) -> None:
+    own = here.draft.mapping["factors"][number]
+    setting, recipe = own["setting"], here.recipe
+    knob = words.knob_of(setting, recipe)
+    place = f"study/{here.id}/factor/{setting}"
+    unit = f" ({knob.unit})" if knob and knob.unit else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        about = knob.help if knob else "Its methods, each with its own settings at their defaults."
+        st.markdown(cards.plain(words.setting_title(setting, recipe) + unit), help=about, width="stretch")
+        ranged = own["low"] is not None or own["high"] is not None
+        if knob and knob.kind in ("slider", "grid", "number") and (ranged or here.draft.mapping["design"]["kind"] in DRAWS):
+            forms.show_value(f"{place}/as", "Range" if ranged else "Values")
+            st.segmented_control(
+                "As",
+                ("Values", "Range"),
+                default=st.session_state[f"{place}/as"],
+                key=f"{place}/as",
+                required=True,
+                label_visibility="collapsed",
+                on_change=as_changed,
+                args=(here.id, number, knob, f"{place}/as"),
+            )
+        condition(here, number, place)
+        st.button(
+            "Remove",
+            key=f"{place}/remove",
+            icon=":material/close:",
+            type="tertiary",
+            on_click=desk.change,
+            args=(here.id, "factors", lambda mapping: mapping["factors"].pop(number)),
+        )
+    (span if ranged else values)(here, number, knob, place)
+    if here.draft.field == f"factor/{setting}" and here.draft.problem:
+        st.warning(cards.plain(here.draft.problem), icon=":material/error:")
+    elif refused := invalid(here, own):
+        st.caption(f":material/error: {cards.plain(refused)}")
+
+
+def values(here: StudyDesk, number: int, knob: forms.Knob | None, place: str) -> None:
+    own, recipe = here.draft.mapping["factors"][number], here.recipe
+    setting, key = own["setting"], f"{place}/values"
+    chosen = [words.as_token(value) for value in own["values"]]
+    forms.show_value(key, chosen)
+    options = list(dict.fromkeys([*chosen, *map(words.as_token, choices(setting, knob))]))
+    st.multiselect(
+        "Values",
+        options,
+        chosen,
+        key=key,
+        format_func=lambda token: words.value_words(setting, words.of_token(token, knob), recipe),
+        accept_new_options=True,
+        placeholder="Choose, or type a value and press Enter",
+        label_visibility="collapsed",
+        on_change=values_changed,
+        args=(here.id, number, knob, key),
+    )
+
+
+def choices(setting: str, knob: forms.Knob | None) -> list[Any]:
+    if stage := part_of(setting):
+        return list(registry.parts(PART_KINDS[stage]))
+    if knob is None or knob.kind in ("text", "texts"):
+        return []
+    if knob.kind == "switch":
+        return [False, True]
+    return forms.points(knob) if knob.options or knob.kind == "slider" else []
+
+
+def values_changed(study_id: str, number: int, knob: forms.Knob | None, key: str) -> None:
+    """Callback: numbers stand in their order."""
+    chosen = [words.of_token(token, knob) for token in st.session_state[key]]
+    unique = list({words.as_token(value): value for value in chosen}.values())
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in unique):
+        unique.sort()
+    edit_factor(study_id, number, {"values": unique})
+
+
+def span(here: StudyDesk, number: int, knob: forms.Knob, place: str) -> None:
+    own = here.draft.mapping["factors"][number]
+    left, right, scale = st.columns([2, 2, 1.4], vertical_alignment="bottom")
+    for column, end in ((left, "low"), (right, "high")):
+        key = f"{place}/{end}"
+        forms.show_value(key, own[end])
+        column.number_input(
+            {"low": "From", "high": "to"}[end],
+            None,
+            None,
+            st.session_state[key],
+            step=float(knob.step),
+            key=key,
+            on_change=lambda key=key, end=end: edit_factor(here.id, number, {end: st.session_state[key]}),
+        )
+    key = f"{place}/log"
+    forms.show_value(key, own["log"])
+    scale.toggle(
+        "Logarithmic",
+        st.session_state[key],
+        key=key,
+        help="Even in the logarithm: as many points from 1 to 10 as from 10 to 100.",
+        on_change=lambda: edit_factor(here.id, number, {"log": st.session_state[key]}),
+    )
+
+
+def as_changed(study_id: str, number: int, knob: forms.Knob, key: str) -> None:
+    """Callback: values become the range from the first to the last, and a range some values in it."""
+    own = st.session_state[desk.DRAFTS][study_id].mapping["factors"][number]
+    if st.session_state[key] == "Range":
+        numbers = [value for value in own["values"] if isinstance(value, int | float)] or [knob.low, knob.high]
+        low, high = min(numbers), max(numbers)
+        low, high = (low, high) if low < high else (knob.low, knob.high)
+        edit_factor(study_id, number, {"values": [], "low": float(low), "high": float(high), "whole": knob.whole})
+    else:
+        low, high = own["low"] or 0.0, own["high"] or 0.0
+        middle = (low + high) / 2
+        values = [round(value) if own["whole"] else value for value in (low, middle, high)]
+        edit_factor(study_id, number, {"values": list(dict.fromkeys(values)), "low": None, "high": None, "log": False})
+
+
+def condition(here: StudyDesk, number: int, place: str) -> None:
+    """Under which value of another factor this one is varied."""
+    factors, recipe = here.draft.mapping["factors"], here.recipe
+    own, others = factors[number], {f["setting"]: f["values"] for n, f in enumerate(factors) if n != number and f["values"]}
+    held = own["when"]
+    if not others and not held:
+        return
+    told = " and ".join(
+        f"{words.setting_title(name, recipe)} {', '.join(words.value_words(name, value, recipe) for value in values)}"
+        for name, values in held.items()
+    )
+    with st.popover("Only when" if held else "Always", type="tertiary", icon=":material/filter_alt:", help=told or None):
+        st.caption(
+            cards.plain(
+                f"Varied only when {told}." if told else "Varied at every point. Choose another setting to vary it only there."
+            )
+        )
+        key = f"{place}/when"
+        now = next(iter(held), ALWAYS)
+        forms.show_value(key, now)
+        names = list(dict.fromkeys([ALWAYS, *others, *held]))
+        st.selectbox(
+            "Varied",
+            names,
+            names.index(st.session_state[key]),
+            key=key,
+            format_func=lambda name: f"only with some of {words.setting_title(name, recipe)}" if name else "always",
+            on_change=lambda: edit_factor(
+                here.id, number, {"when": {name: others.get(name, [])[:1]} if (name := st.session_state[key]) else {}}
+            ),
+        )
+        if now:
+            values_key, knob = f"{place}/when/{now}", words.knob_of(now, recipe)
+            chosen = [words.as_token(value) for value in held[now]]
+            forms.show_value(values_key, chosen)
+            st.multiselect(
+                "of these",
+                list(dict.fromkeys([*chosen, *map(words.as_token, others.get(now, ()))])),
+                chosen,
+                key=values_key,
+                format_func=lambda token: words.value_words(now, words.of_token(token, knob), recipe),
+                on_change=lambda: edit_factor(
+                    here.id,
+                    number,
+                    {"when": {**held, now: [words.of_token(token, knob) for token in st.session_state[values_key]]}},
+                ),
+            )
+
+
+def edit_factor(study_id: str, number: int, fields: dict[str, Any]) -> None:
+    setting = st.session_state[desk.DRAFTS][study_id].mapping["factors"][number]["setting"]
+    desk.change(study_id, f"factor/{setting}", lambda mapping: mapping["factors"][number].update(fields))
+
+
+def invalid(here: StudyDesk, own: dict[str, Any]) -> str:
+    """Which of the values are none of this setting by itself, and why; "" if all are."""
+    stage, _, name = own["setting"].partition(".")
+    beside = [f for f in here.draft.mapping["factors"] if f is not own and f["setting"].partition(".")[0] == stage]
+    told = []
+    if beside:  # what a value goes together with is varied too: told with the points
+        return ""
+    for value in own["values"]:
+        if not part_of(own["setting"]) and name not in type(getattr(here.recipe, stage)).model_fields:
+            continue  # of another part: told with its point
+        try:
+            with_settings(here.recipe, {own["setting"]: value})
+        except WorkbenchError as error:
+            reason = (error.what.partition(": ")[2] or error.what).rstrip(".")
+            told.append(f"{words.value_words(own['setting'], value, here.recipe)} is left out: {reason}.")
+    return " ".join(told)

@@ -1,0 +1,28 @@
+"""The tab Failures: points without a result, each with its reason, and one press that tries them again."""
+
+import streamlit as st
+
+from app.ui import cards, tables
+from app.ui.experiments import running, words
+from app.ui.experiments.desk import StudyDesk
+
+
+def draw(here: StudyDesk) -> None:
+    stands, _, works = running.state(here.id)
+    by_id = {trial.id: trial for trial in here.trials}
+    failed = [by_id[row["id"]] for row in stands.failures if row["id"] in by_id]
+    if not failed:
+        return cards.empty("Points without a result", "None: every point that was tried is measured.")
+    names = words.point_names(here.recorded, failed)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{cards.count(len(failed), 'point')} failed last; the others are not touched by it.", width="stretch")
+        st.button(
+            "Retry",
+            key="retry_failed",
+            icon=":material/refresh:",
+            disabled=works,
+            on_click=running.start,
+            args=(here.id, here.title),
+            help="Runs the study again: what is measured stays, what failed is tried once more.",
+        )
+    tables.wrapped_table([{"Point": names[trial.id], "Why": trial.reason, "Trial": trial.short} for trial in failed])

@@ -1,0 +1,193 @@
+"""The tab Leaderboard: the points of a study by rank, with those that are not distinguishable from the best, and the winner on test."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, tables
+from app.ui.experiments import words
+from app.ui.experiments.desk import StudyDesk
+from core.errors import WorkbenchError
+from core.evaluation.metric import MAIN, metric_names
+from core.labs.experiments import results
+from core.labs.experiments.experiment import Experiment
+from core.labs.experiments.results import PointResult, StudyResults
+from core.labs.trials import choice, comparison
+from core.labs.trials.comparison import Trial, label
+from core.workbench import command_line
+
+SEARCH, TRIALS = "../pages/search_live.py", "../pages/compare_trials.py"
+NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
+FEWEST = 2  # recipes that a result takes
+
+
+def draw(here: StudyDesk) -> None:
+    shown = chosen_results(here, st.columns(3))
+    if shown is None:
+        return
+    experiment, names = here.recorded, words.point_names(here.recorded, [row.trial for row in shown.rows])
+    verdict(shown, names)
+    if experiment.report_on:
+        reported(here, shown.metric, names)
+    table(experiment, shown, names)
+
+
+def chosen_results(here: StudyDesk, places: Sequence[Any]) -> StudyResults | None:
+    """What is measured so far by the metric and on the questions that are chosen; None: nothing yet, which is said."""
+    sets = results.question_sets(here.recorded, here.trials)
+    if not sets:
+        cards.empty("What is measured", "Nothing is measured yet. Each trial stands here as soon as it is.")
+        return None
+    metrics = [name for name in here.recorded.metrics if name in metric_names()] or [MAIN]
+    offered = list(dict.fromkeys([*metrics, *metric_names()]))
+    metric = places[0].selectbox("Metric", offered, key="study_metric", format_func=label, bind="query-params")
+    members = sets[0]
+    if len(sets) > 1:
+        place = places[1].selectbox(
+            "Questions", range(len(sets)), format_func=lambda place: questions_words(sets[place]), key=f"questions/{here.id}"
+        )
+        members = sets[place]
+    return results.results(session.workbench(), here.recorded, members, metric)
+
+
+def questions_words(members: Sequence[Trial]) -> str:
+    part = {"all": "all questions", "dev": "the dev half", "test": "the test half"}
+    asked = part.get(members[0].settings.get("corpus.questions", "all"), "questions")
+    return f"{members[0].total:,} questions of {asked}, {cards.count(len(members), 'trial')}"
+
+
+def verdict(shown: StudyResults, names: dict[str, str]) -> None:
+    board, best = shown.board, shown.board.rows[0]
+    interval, equals = best.interval, board.equals - 1
+    spread = "" if interval.low is None else f" ({interval.low:.3f} to {interval.high:.3f})"
+    name = cards.plain(names.get(best.trial.id, best.trial.title))
+    told = f"Best: **{name}**, {label(shown.metric, shown.k)} {interval.mean:.3f}{spread}."
+    others = len(board.rows) - 1
+    if others:
+        equal = f"{equals or 'None'} of the {others:,} others {'is' if equals == 1 else 'are'} not distinguishable from it"
+        told += f" {equal} (paired, Holm, 5%)."
+    own = next((row for row in shown.rows if row.trial.id == best.trial.id), None)
+    if own and shown.baseline and own.trial.id == shown.baseline.id:
+        told += " It is the base itself."
+    elif own and own.difference:
+        told += f" To the base: {difference_words(own)}."
+    st.markdown(told)
+
+
+def difference_words(row: PointResult) -> str:
+    paired = row.difference
+    if paired is None or paired.difference is None:
+        return ""
+    spread = "" if paired.low is None else f" [{paired.low:.3f}, {paired.high:.3f}]"
+    return f"{paired.difference:+.3f}{spread}".replace("-", "\u2212")
+
+
+def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
+    """The winner of the dev questions on the test questions, which had no say in the choice."""
+    members = [trial for trial in reversed(here.trials) if trial.metrics]  # of equal means the oldest wins, as for the driver
+    try:
+        told = choice.choice(session.workbench(), members, metric, here.recorded.baseline)
+    except WorkbenchError:  # nothing to choose among yet
+        return
+    winner, k = told.dev.recipes[told.winner.place], told.dev.k
+    name = cards.plain(names.get(winner.id, winner.title))
+    if told.on_dev is None:
+        st.info(
+            f"The base itself has the highest mean on dev ({name}): there is nothing to report on test.", icon=":material/flag:"
+        )
+    elif told.on_test is None:
+        st.caption("On the test half nothing is told yet: winner and base are measured there at the end of the study.")
+    else:
+        own, _ = told.test_means
+        paired = told.on_test
+        spread = "" if paired.low is None else f" [{paired.low:.3f}, {paired.high:.3f}]"
+        words_of = f"{paired.difference:+.3f}{spread}".replace("-", "\u2212")
+        p = "" if paired.p is None else ", p < 0.001" if paired.p < 0.001 else f", p {paired.p:.3f}"
+        st.success(
+            f"Chosen on dev, reported on test: **{name}** has {label(metric, k)} {own:.3f}, {words_of} to the base{p} "
+            f"(n {paired.n:,}). On dev its mean is {told.winner.optimism:.3f} too high by the luck of the choice.",
+            icon=":material/flag:",
+        )
+
+
+def table(experiment: Experiment, shown: StudyResults, names: dict[str, str]) -> None:
+    board = {row.trial.id: (place, row) for place, row in enumerate(shown.board.rows, 1)}
+    ranked = sorted(shown.rows, key=lambda row: board[row.trial.id][0])
+    own = {row.trial.id for row in ranked}
+    baseline = shown.baseline.id if shown.baseline else ""
+    head = label(shown.metric, shown.k)
+    st.caption(
+        f"{cards.count(len(ranked), 'point')}, n {shown.board.n:,} questions. Best and equal: what a claim can rest on; the order "
+        "among them is chance. Click one to open it."
+    )
+    columns = {
+        "Point": [names[row.trial.id] + ("  (base)" if row.trial.id == baseline else "") for row in ranked],
+        head: [row.interval.mean for row in ranked],
+        "95% interval": [spread(row.interval.low, row.interval.high) for row in ranked],
+        "Group": ["best" if board[row.trial.id][0] == 1 else "equal" if row.equal else "" for row in ranked],
+        "To the base": [row.difference and row.difference.difference for row in ranked],
+        "Interval of it": [spread(row.difference.low, row.difference.high) if row.difference else "" for row in ranked],
+        "p": [row.p_holm for row in ranked],
+        "First in": [100 * board[row.trial.id][1].first for row in ranked],
+        "Context": [cost(row.trial, "context_at_k") for row in ranked],
+        "Latency": [cost(row.trial, "latency_ms") for row in ranked],
+        "Repeats": [row.repeats for row in ranked],
+    }
+    if all(repeats == 1 for repeats in columns["Repeats"]):
+        del columns["Repeats"]
+    if not baseline:
+        for name in ("To the base", "Interval of it", "p"):
+            del columns[name]
+    row = tables.choose(
+        columns,
+        [row.trial.id for row in ranked],
+        "study_table",
+        {
+            "Point": TEXT(width=270, help="What is varied; the rest is the same in all."),
+            head: NUMBER(format="%.3f", width=80),
+            "95% interval": TEXT(width=124),
+            "Group": TEXT(width=62, help="The best, and what a paired test does not tell from it (Holm, 5%)."),
+            "To the base": NUMBER(format="%+.3f", width=88, help="Mean difference to the baseline, by question."),
+            "Interval of it": TEXT(width=122),
+            "p": NUMBER(format="%.3f", width=58, help="Of the difference to the baseline, corrected by Holm over all points."),
+            "First in": NUMBER(format="%.0f %%", width=70, help="Share of the resamples in which it has the best mean."),
+            "Context": NUMBER(format="%.0f", width=70, help="Tokens of the first k chunks, mean of a question."),
+            "Latency": NUMBER(format="%.1f ms", width=76, help="Median of a single question; empty where it was not timed."),
+            "Repeats": NUMBER(width=66, help="Seeds behind the mean."),
+        },
+        height=420,
+    )
+    if shown.board.left_out:
+        st.caption(f"{shown.board.left_out:,} points of lower means are left out.")
+    st.caption("The same on the command line")
+    st.code(command_line("leaderboard", experiment.id, "--metric", shown.metric), language="bash")
+    if row is not None and ranked[row].trial.id in own:
+        with tables.opened():
+            opened(ranked[row], shown, names)
+
+
+def spread(low: float | None, high: float | None) -> str:
+    return "" if low is None else f"{low:.3f} to {high:.3f}".replace("-", "\u2212")
+
+
+def cost(trial: Trial, name: str) -> float | None:
+    return trial.costs[name].value if name in trial.costs else None
+
+
+def opened(row: PointResult, shown: StudyResults, names: dict[str, str]) -> None:
+    """One point: its recipe, and where to look at it."""
+    trial = row.trial
+    with st.container(border=True):
+        st.markdown(f"**{cards.plain(names[trial.id])}**")
+        st.caption(cards.plain(trial.recipe))
+        with st.container(horizontal=True):
+            if st.button(
+                "Use this recipe", key="use_point", icon=":material/tune:", help="On every page, beginning with Search, live."
+            ):
+                session.set_config(comparison.recipe(trial))
+                st.switch_page(SEARCH, query_params={})
+            pair = [trial.id, *([shown.baseline.id] if shown.baseline and shown.baseline.id != trial.id else [])]
+            if st.button("Compare with the base", key="compare_point", icon=":material/compare_arrows:", disabled=len(pair) < 2):
+                st.switch_page(TRIALS, query_params={"trials": ",".join(pair)})

@@ -1,0 +1,142 @@
+"""Where the study stands, and the one button that goes on: start, pause, resume. Also of a study that runs elsewhere."""
+
+import time
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, jobs
+from app.ui.experiments import desk, outlook
+from app.ui.experiments.desk import StudyDesk
+from core.errors import WorkbenchError
+from core.labs.experiments import standing
+from core.labs.experiments.standing import StudyStanding
+
+LOOK_S = 1.0  # between two looks at a study that runs
+AWAY_S = 4.0  # at one that may be started elsewhere
+HEADS = {
+    "new": "Not started",
+    "done": "All is measured",
+    "stopped": "Paused",
+    "failed": "Ended by an error",
+    "died": "Stopped without a word",
+}
+
+
+def arguments(study_id: str) -> list[str]:
+    return ["study", study_id]
+
+
+def start(study_id: str, title: str) -> None:
+    """Callback: what the form says is recorded and run; what is measured is kept."""
+    desk.save(study_id)
+    session.workbench().jobs.start(arguments(study_id), f"Study: {title}"[:120])
+    st.session_state.study_view = "Leaderboard"
+
+
+def pause(study_id: str) -> None:
+    try:
+        standing.pause(session.workbench(), study_id)
+    except WorkbenchError as error:  # it ended meanwhile
+        st.session_state.study_note = error.what
+
+
+def state(study_id: str) -> tuple[StudyStanding, Any, bool]:
+    """How it stands, its newest job on this machine, and whether it works."""
+    stands = standing.standing(session.workbench(), study_id)
+    job = jobs.latest(arguments(study_id))
+    return stands, job, stands.status == "running" or bool(job and job.active)
+
+
+def panel(here: StudyDesk) -> bool:
+    """Draws it; whether the study works now."""
+    *_, works = state(here.id)
+    with st.container(border=True, key="study_panel"):
+        st.fragment(_panel, run_every=LOOK_S if works else AWAY_S)(here, works, len(here.trials))
+    return works
+
+
+def _panel(here: StudyDesk, worked: bool, measured: int) -> None:
+    with cards.calm():
+        stands, job, works = state(here.id)
+        added = not works and sum(stands.trials.values()) != measured
+        if works != worked or added or desk.draft_of(here.id) is not here.draft:
+            st.rerun()  # the whole page: it began, ended, or was changed or added to elsewhere
+        with st.container(horizontal=True, vertical_alignment="center"):
+            (_working if works else _waiting)(here, stands, job)
+        if note := st.session_state.pop("study_note", ""):
+            st.caption(cards.plain(note))
+
+
+def _working(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
+    elapsed = time.time() - (stands.started or job.created)
+    running = stands.status == "running"
+    count = jobs.pace(stands.done, stands.total, elapsed) if running else "starting"
+    share = stands.done / stands.total if running and stands.total else 0.0
+    failed = f" · {len(stands.failures):,} failed" if stands.failures else ""
+    elsewhere = "" if job and job.active else " · started on the command line"
+    st.html(
+        f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">Measuring</span>'
+        f"<span>{escape(stands.message if running else '')}</span></div>"
+        f'<div class="gw-bar"><i style="width:{min(share, 1):.1%}"></i></div>'
+        f'<div class="gw-small">{escape(count + failed + elsewhere)}</div></div>',
+        width="stretch",
+    )
+    st.button(
+        "Pause",
+        key="pause_study",
+        icon=":material/pause:",
+        disabled=not running,
+        on_click=pause,
+        args=(here.id,),
+        help="Ends the run. What is measured is kept, and Resume goes on where it was.",
+    )
+
+
+def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
+    experiment, ok, failed = here.draft.experiment, stands.trials.get("ok", 0), len(stands.failures)
+    plan, problem = None, here.draft.problem
+    if experiment:
+        try:
+            plan = outlook.told(here, experiment)
+        except WorkbenchError as error:
+            problem = error.what
+    left = plan.trials - plan.measured if plan else 0
+    head = HEADS.get(stands.status, stands.status) if stands.trials or job else "Not started"
+    if left and stands.status == "done":
+        head = "Changed" if here.version > 1 else "Not all is measured"
+    told = problem or (plan.words if plan else "")
+    failure = stands.message if stands.status == "failed" else job.error if job and job.status in ("failed", "died") else ""
+    st.html(
+        f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(head)}</span></div>'
+        f"<div>{escape(told)}</div>"
+        + (f'<div class="gw-small">{escape(cards.count(failed, "point"))} failed</div>' if failed else "")
+        + (f'<div class="gw-small">{escape(failure)}</div>' if failure else "")
+        + "</div>",
+        width="stretch",
+    )
+    if here.changed and here.trials:
+        st.button(
+            "Discard",
+            key="discard_change",
+            type="tertiary",
+            on_click=desk.discard,
+            args=(here.id,),
+            help="Back to what is recorded.",
+        )
+    label = "Start" if not ok else "Retry what failed" if failed and left <= failed else "Resume"
+    if left or failed or not plan:
+        st.button(
+            label if not (here.changed and ok) else "Save and measure",
+            key="start_study",
+            icon=":material/play_arrow:",
+            type="primary",
+            disabled=not experiment or bool(problem),
+            on_click=start,
+            args=(here.id, here.title),
+            help="What is measured already is not measured again." if ok else None,
+        )
+    elif here.changed and experiment:
+        st.button("Save", key="save_study", icon=":material/save:", type="primary", on_click=desk.save, args=(here.id,))

@@ -1,0 +1,157 @@
+"""Studies in the words of the recipe's own forms: settings, values, designs, points."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from app.ui import forms
+from core import registry
+from core.config import PART_KINDS, TrialConfig
+from core.errors import WorkbenchError
+from core.labs.experiments import results
+from core.labs.experiments.experiment import Experiment, Factor, part_of
+from core.labs.trials.comparison import Trial, labels
+
+METHOD = "method"
+
+
+class DesignWords(NamedTuple):
+    title: str
+    about: str
+    uses: tuple[str, ...] = ()  # the settings of a design that it has
+
+
+DESIGNS = {
+    "grid": DesignWords("Grid", "All combinations of the values."),
+    "one_at_a_time": DesignWords(
+        "One at a time", "Each factor alone over its values, the others as in the base: few trials, and no interactions."
+    ),
+    "random": DesignWords("Random", "So many points, each value drawn by itself.", ("trials", "seed")),
+    "latin": DesignWords(
+        "Latin hypercube", "So many points, drawn so that the range of each factor is covered evenly.", ("trials", "seed")
+    ),
+    "tpe": DesignWords(
+        "TPE", "So many points, each drawn near those that were good so far (Optuna), for the first metric.", ("trials", "seed")
+    ),
+    "nsga2": DesignWords(
+        "NSGA-II", "So many points towards the frontier of two or more metrics and costs (Optuna).", ("trials", "seed")
+    ),
+    "halving": DesignWords(
+        "Halving",
+        "All points on few questions, the best part of them on more, until the rest is asked all.",
+        ("trials", "eta", "first_questions", "seed"),
+    ),
+}
+
+
+def classes(setting_stage: str, recipe: TrialConfig, parts: Sequence[str] = ()) -> list[type]:
+    """The configs that a stage may have in a study: of the base, then of the parts that it compares."""
+    own = type(getattr(recipe, setting_stage))
+    if setting_stage not in PART_KINDS:
+        return [own]
+    there = registry.parts(PART_KINDS[setting_stage])
+    return list(dict.fromkeys([own, *(there[part] for part in parts if part in there)]))
+
+
+def knob_of(setting: str, recipe: TrialConfig, parts: Sequence[str] = ()) -> forms.Knob | None:
+    """What the form knows of a setting; None of a stage's parts, and of what there is not."""
+    stage, _, name = setting.partition(".")
+    if part_of(setting) or stage not in TrialConfig.model_fields or not name:
+        return None
+    everywhere = list(registry.parts(PART_KINDS[stage]).values()) if stage in PART_KINDS else []
+    for model in (*classes(stage, recipe, parts), *everywhere):
+        for knob in forms.knobs(model):
+            if knob.name == name:
+                return knob
+    return None
+
+
+def setting_title(setting: str, recipe: TrialConfig) -> str:
+    """ "Chunking: size", "Fusion: method"."""
+    stage, _, name = setting.partition(".")
+    if stage not in TrialConfig.model_fields:
+        return setting
+    if part_of(setting):
+        return f"{forms.title(stage)}: {METHOD}"
+    knob = knob_of(setting, recipe)
+    return f"{forms.title(stage)}: {forms.lower(knob.label) if knob else forms.word(name)}"
+
+
+def value_words(setting: str, value: Any, recipe: TrialConfig) -> str:
+    """A value by itself: "256", "on", "sliding window, size 96"."""
+    if isinstance(value, dict):
+        stage = part_of(setting) or setting
+        said = [with_name(f"{stage}.{name}", of, recipe) for name, of in value.items() if name != "part"]
+        return ", ".join([forms.word(value.get("part", "")), *said])
+    if part_of(setting) == "fusion" and (fusion := registry.parts("fusion").get(str(value))) and fusion.title:
+        return fusion.title
+    return plain_value(value)
+
+
+def plain_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int | float):
+        return forms.number(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(plain_value, value)) or "none"
+    return forms.word(value) if value not in (None, "") else "none"
+
+
+def with_name(setting: str, value: Any, recipe: TrialConfig) -> str:
+    """A value with what it is of: "size 256", "Hybrid RRF", "stemming off"."""
+    shown = value_words(setting, value, recipe)
+    return shown if part_of(setting) else f"{setting_title(setting, recipe).partition(': ')[2]} {shown}"
+
+
+def factor_words(factor: Factor, recipe: TrialConfig) -> str:
+    """ "Chunking: size, 128, 256, 512"."""
+    if factor.values:
+        over = ", ".join(value_words(factor.setting, value, recipe) for value in factor.values)
+    else:
+        over = f"{forms.number(factor.low)} to {forms.number(factor.high)}"
+    return f"{setting_title(factor.setting, recipe)} {over}"
+
+
+def point_names(experiment: Experiment, members: Sequence[Trial]) -> dict[str, str]:
+    """trial -> what it is called in this study: the values of what is varied; the rest is the same in all."""
+    recipe = experiment.recipe
+    named = {
+        trial.id: " · ".join(
+            with_name(setting, value, recipe) for setting, value in results.settings_of(experiment, trial).items()
+        )
+        for trial in members
+    }
+    if experiment.factors and len(set(named.values())) == len(named):
+        return named
+    return dict(zip(named, labels(members), strict=True))
+
+
+def base_words(experiment: Experiment) -> str:
+    """The base recipe in a line."""
+    recipe = experiment.recipe
+    return f"{recipe.corpus.dataset} · {forms.describe_recipe(recipe)}"
+
+
+def as_token(value: Any) -> str:
+    """A value as a box of values holds it."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def of_token(token: str, knob: forms.Knob | None) -> Any:
+    """What was chosen, or typed by a person."""
+    text = token.strip()
+    try:
+        value = json.loads(text.replace(",", "") if knob and knob.kind in ("slider", "grid", "number") else text)
+    except ValueError:
+        words = {"on": True, "off": False} if knob and knob.kind == "switch" else {}
+        return words.get(text, text)
+    if isinstance(value, float) and knob and knob.whole and value.is_integer():
+        return int(value)
+    return value
+
+
+def why(error: WorkbenchError) -> str:
+    """What is wrong, without the words that every such message begins with."""
+    text = error.what.removeprefix("The study is not valid: ")
+    return f"{text[:1].upper()}{text[1:]}"

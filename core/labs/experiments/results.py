@@ -1,0 +1,182 @@
+"""What a study says so far: each of its points against the base, question by question, and which are not told from the best."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import fingerprint
+from core.errors import WorkbenchError
+from core.labs.experiments.experiment import Experiment, Factor
+from core.labs.trials.comparison import Trial, groups, trials
+from core.labs.trials.leaderboard import Leaderboard, leaderboard
+from core.labs.trials.values import recipe_key, scores
+from core.statistics.bootstrap import Interval
+from core.statistics.corrections import holm
+from core.statistics.paired import Paired, paired_difference
+from core.workbench import Workbench
+
+SAME = ("seed", "corpus.questions")  # in what the trials of the base may differ from it
+
+
+class PointResult(NamedTuple):
+    """A recipe of a study. difference: minus the baseline; None of the baseline itself, and where there is none."""
+
+    trial: Trial  # the newest of its repeats
+    settings: dict[str, Any]  # what is varied -> its value here; left out where the part in use does not have it
+    repeats: int
+    interval: Interval  # of the mean over questions
+    difference: Paired | None
+    p_holm: float | None  # corrected over all differences to the baseline
+    equal: bool  # the best, or not distinguishable from it
+
+
+class StudyResults(NamedTuple):
+    metric: str
+    k: int
+    rows: list[PointResult]  # as the factors name their values
+    baseline: Trial | None
+    board: Leaderboard
+
+    @property
+    def best(self) -> Trial:
+        return self.board.rows[0].trial
+
+
+def of_study(workbench: Workbench, experiment: Experiment) -> list[Trial]:
+    """Its trials, newest first."""
+    return [trial for trial in trials(workbench) if trial.sweep == experiment.id]
+
+
+def question_sets(experiment: Experiment, members: Sequence[Trial]) -> list[list[Trial]]:
+    """Its measured trials by what they were asked: first those that the choice is made on. Halving asks few questions first,
+    and its last round has the say; the questions to report on come last."""
+    sets = list(groups(members).values())
+    halving = experiment.design.kind == "halving"
+
+    def place(of: list[Trial]) -> tuple:
+        reported = bool(experiment.report_on) and of[0].settings.get("corpus.questions") == experiment.report_on
+        return reported, -of[0].total if halving else -len(of)
+
+    return sorted(sets, key=place)
+
+
+def results(workbench: Workbench, experiment: Experiment, members: Sequence[Trial], metric: str) -> StudyResults:
+    """Of trials of one question set."""
+    if experiment.baseline and experiment.baseline not in {trial.id for trial in members}:
+        members = [*members, *(t for t in trials(workbench) if t.id == experiment.baseline and t.group == members[0].group)]
+    key = fingerprint([trial.id for trial in members], metric, experiment.baseline, experiment.base, experiment.factors)
+    return workbench.pipeline.remember("study results", key, lambda: _results(workbench, experiment, members, metric))
+
+
+def rows(experiment: Experiment, result: StudyResults) -> list[dict[str, Any]]:
+    """As a table of one row a point."""
+    return [
+        {
+            "trial": row.trial.id,
+            **{factor.setting: row.settings.get(factor.setting) for factor in experiment.factors},
+            result.metric: row.interval.mean,
+            "low": row.interval.low,
+            "high": row.interval.high,
+            "to the base": row.difference and row.difference.difference,
+            "difference low": row.difference and row.difference.low,
+            "difference high": row.difference and row.difference.high,
+            "p (Holm)": row.p_holm,
+            "group": "best or equal" if row.equal else "worse",
+            "repeats": row.repeats,
+            "n": row.interval.n,
+        }
+        for row in result.rows
+    ]
+
+
+def measured(workbench: Workbench, experiment: Experiment, metric: str = "") -> list[dict[str, Any]]:
+    """The table of a study on the questions that its choice is made on."""
+    sets = question_sets(experiment, of_study(workbench, experiment))
+    if not sets:
+        raise WorkbenchError(
+            f"The study '{experiment.id}' has no measured trial.", todo=f"`python -m core study {experiment.id}` runs it."
+        )
+    return rows(experiment, results(workbench, experiment, sets[0], metric or experiment.metrics[0]))
+
+
+def settings_of(experiment: Experiment, trial: Trial) -> dict[str, Any]:
+    """What is varied -> its value in this trial, as the factor names it."""
+    values = {}
+    for factor in experiment.factors:
+        stage, _, name = factor.setting.partition(".")
+        own = trial.config.get(stage)
+        if factor.compares_parts:
+            values[factor.setting] = _part(experiment, factor, own or {})
+        elif not name:
+            values[factor.setting] = own
+        elif isinstance(own, dict) and name in own:
+            values[factor.setting] = own[name]
+    return values
+
+
+def _part(experiment: Experiment, factor: Factor, own: dict[str, Any]) -> Any:
+    """The value of a factor that compares parts: the one that says most of what stands in the recipe, else the part's name."""
+    varied = {other.setting.partition(".")[2] for other in experiment.factors if other.stage == factor.stage}
+
+    def fits(value: Any) -> bool:
+        said = value if isinstance(value, dict) else {"part": value}
+        return all(own.get(name) == of for name, of in said.items() if name not in varied - {"part"})
+
+    fitting = [value for value in factor.values if fits(value)]
+    return max(fitting, key=lambda value: len(value) if isinstance(value, dict) else 0, default=own.get("part"))
+
+
+def _results(workbench: Workbench, experiment: Experiment, members: Sequence[Trial], metric: str) -> StudyResults:
+    table, board = scores(workbench, members, metric), leaderboard(workbench, members, metric)
+    equal = {row.trial.id for row in board.rows if row.equal}
+    intervals = {row.trial.id: row.interval for row in board.rows}
+    base = _base_row(experiment, table.repeats)
+    differences: list[Paired | None] = [None] * len(table.recipes)
+    corrected: dict[int, float] = {}
+    if base is not None and len(table.recipes) > 1:
+        others = [row for row in range(len(table.recipes)) if row != base]
+        resamples, confidence, seed = table.rules
+        reference = table.values[base][:, None]
+        for row, paired in zip(
+            others, paired_difference(table.values[others].T, reference, resamples, confidence, seed=seed), strict=True
+        ):
+            differences[row] = paired
+        tested = [row for row in others if differences[row].p is not None]
+        corrected = dict(zip(tested, holm(np.array([differences[row].p for row in tested])).tolist(), strict=True))
+    made = [
+        PointResult(
+            trial,
+            settings_of(experiment, trial),
+            len(table.repeats[row]),
+            intervals[trial.id],
+            differences[row],
+            corrected.get(row),
+            trial.id in equal,
+        )
+        for row, trial in enumerate(table.recipes)
+    ]
+    return StudyResults(metric, table.k, _in_order(experiment, made), table.recipes[base] if base is not None else None, board)
+
+
+def _base_row(experiment: Experiment, repeats: Sequence[Sequence[Trial]]) -> int | None:
+    """The place of the baseline among the recipes: the trial that the study names, else the base recipe."""
+    if experiment.baseline:
+        return next((row for row, of in enumerate(repeats) if experiment.baseline in {trial.id for trial in of}), None)
+    mapping = experiment.recipe.model_dump(mode="json")
+    return next(
+        (row for row, of in enumerate(repeats) if recipe_key(of[0], SAME) == recipe_key(replace(of[0], config=mapping), SAME)),
+        None,
+    )
+
+
+def _in_order(experiment: Experiment, made: list[PointResult]) -> list[PointResult]:
+    def place(factor: Factor, row: PointResult) -> tuple:
+        value = row.settings.get(factor.setting)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return 0, value, ""
+        listed = list(factor.values)
+        return 1, listed.index(value) if value in listed else len(listed), str(value)
+
+    return sorted(made, key=lambda row: [place(factor, row) for factor in experiment.factors])

@@ -1,0 +1,262 @@
+"""The page Run a study: beginning, the plan and what is wrong with it, how it stands, and what it says."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from app.ui import cards
+from core.labs.experiments import book
+from core.labs.experiments.driver import run
+from core.labs.experiments.experiment import made, written
+from core.labs.trials.comparison import trials
+from core.progress import drain
+from core.retrieval.bm25_fast import BM25S
+from core.workbench import Workbench
+from tests.support.toy_study import BASE, toy_home, toy_study
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+SPARSE = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "chunking.part": "fixed", "chunking.size_tokens": "32"}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """Measured: sizes by k1. Not started: the same."""
+    bench = toy_home(tmp_path_factory.mktemp("toy") / "home")
+    drain(run(bench, toy_study("measured", sizes=(16, 24, 32), title="Sizes and k1"), workers=1))
+    book.save(bench, toy_study("fresh", title="Not started"))
+    return bench.home
+
+
+@pytest.fixture
+def bench(template, tmp_path, monkeypatch):
+    shutil.copytree(template, tmp_path / "home")
+    bench = Workbench(tmp_path / "home")
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    return bench
+
+
+@pytest.fixture
+def started(bench, monkeypatch):
+    """The jobs that the page starts, which are not run."""
+    jobs = []
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label: jobs.append(list(arguments)))
+    return jobs
+
+
+def open_page(**address: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    app.switch_page("../pages/run_study.py")
+    for key, value in address.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def button(app: AppTest, key: str):
+    return next(b for b in app.button if b.key == key)
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    app = button(app, key).click().run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    told = [e.value for e in [*app.caption, *app.markdown, *app.warning, *app.info, *app.error, *app.success]]
+    shown = " ".join(told + [e.proto.body for e in app.get("html")])
+    return shown.replace("\\", "").replace(cards.NOTHING, "")
+
+
+def shown(app: AppTest, column: str):
+    return next(d.value for d in app.dataframe if column in d.value.columns)
+
+
+def opened(app: AppTest) -> str:
+    value = app.query_params["study"]
+    return value[0] if isinstance(value, list) else value
+
+
+def figure(app: AppTest) -> dict:
+    return json.loads(app.get("plotly_chart")[0].proto.spec)
+
+
+def test_without_a_study_the_page_says_what_one_is_and_begins_one_of_the_recipe_in_use(tmp_path, monkeypatch):
+    bench = toy_home(tmp_path / "home")
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    app = open_page(**SPARSE)
+    assert "one question, asked of many recipes" in texts(app) and not app.dataframe
+    assert "Chunking: size 16, 32, 64" in texts(app)
+    app = press(app, "begin_study")
+    [study] = [version.experiment for version in book.latest(bench).values()]
+    assert opened(app) == study.id and study.recipe.fusion.part == "sparse_only"
+    assert [factor.setting for factor in study.factors] == ["chunking.size_tokens", "sparse.k1"]
+    assert "Not started" in texts(app) and "9 trials" in texts(app)
+
+
+def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench):
+    app = open_page()
+    table = shown(app, "Study")
+    assert dict(zip(table["Study"], table["Measured"], strict=True)) == {"Sizes and k1": 9, "Not started": 0}
+    app = press(open_page(study="fresh"), "archive_study")
+    assert "This study is archived" in texts(app)
+    assert shown(open_page(), "Study")["Study"].tolist() == ["Sizes and k1"]
+
+
+def test_a_study_that_is_not_here_is_told_and_the_list_stands_there(bench):
+    app = open_page(study="nowhere")
+    assert "“nowhere”, which is not here" in texts(app) and len(shown(app, "Study")) == 2
+
+
+def test_a_study_is_opened_from_yaml_and_what_is_wrong_with_one_is_told(bench):
+    app = open_page()
+    app.text_area(key="study_text").set_value("title: Mine\nfactors:\n- {setting: chunking.sice_tokens, values: [1]}").run()
+    app = press(app, "open_yaml")
+    assert "'chunking' has no setting 'sice_tokens'" in texts(app) and "Mine" not in book.latest(bench)
+    app.text_area(key="study_text").set_value(written(toy_study("measured", k1=(0.1,)))).run()
+    app = press(app, "open_yaml")
+    assert opened(app) == "measured-2"  # the id was taken
+    assert book.load(bench, "measured-2").factors[1].values == (0.1,)
+
+
+def test_a_changed_plan_is_recorded_at_once_and_a_wrong_one_told_beside_its_field(bench):
+    app = open_page(study="fresh")
+    app.text_input(key="study/fresh/title").set_value("A <b>new</b> name").run()
+    assert book.load(bench, "fresh").title == "A <b>new</b> name" and "6 trials" in texts(app)
+    app.multiselect(key="study/fresh/factor/sparse.k1/values").set_value(["1.0", "0.5", "3"]).run()
+    assert book.load(bench, "fresh").factors[1].values == (0.5, 1.0, 3)  # in their order
+    app.multiselect(key="study/fresh/factor/sparse.k1/values").set_value([]).run()
+    assert "needs either values or a range" in app.warning[0].value
+    assert button(app, "start_study").disabled and book.load(bench, "fresh").factors[1].values == (0.5, 1.0, 3)
+    app.multiselect(key="study/fresh/factor/sparse.k1/values").set_value(["9", "1"]).run()
+    assert "9 is left out: sparse.k1" in texts(app) and not button(app, "start_study").disabled
+
+
+def test_factors_come_go_and_are_ranges_where_points_are_drawn(bench):
+    app = open_page(study="fresh")
+    box = next(box for box in app.selectbox if "/add/" in box.key)
+    box.set_value("fusion").run()
+    assert book.load(bench, "fresh").factors[2].setting == "fusion"
+    app = press(app, "study/fresh/factor/fusion/remove")
+    assert not [w for w in app.segmented_control if w.key.endswith("/as")]  # a grid takes values alone
+    app.selectbox(key="study/fresh/design.kind").set_value("random").run()
+    app.segmented_control(key="study/fresh/factor/sparse.k1/as").set_value("Range").run()
+    factor = book.load(bench, "fresh").factors[1]
+    assert (factor.values, factor.low, factor.high) == ((), 0.5, 1.5)
+    app.selectbox(key="study/fresh/design.kind").set_value("grid").run()
+    assert "Grid takes values" in texts(app) and button(app, "start_study").disabled
+    app.segmented_control(key="study/fresh/factor/sparse.k1/as").set_value("Values").run()
+    assert book.load(bench, "fresh").factors[1].values == (0.5, 1.0, 1.5) and book.load(bench, "fresh").design.kind == "grid"
+
+
+def test_each_design_has_only_its_own_knobs(bench):
+    app = open_page(study="fresh")
+    for kind, names in (
+        ("grid", set()),
+        ("latin", {"trials", "seed"}),
+        ("halving", {"trials", "eta", "first_questions", "seed"}),
+    ):
+        app.selectbox(key="study/fresh/design.kind").set_value(kind).run()
+        assert {w.key.rpartition(".")[2] for w in app.number_input if "/design." in w.key} == names
+
+
+def test_reporting_on_test_chooses_on_dev(bench):
+    app = open_page(study="fresh")
+    app.selectbox(key="study/fresh/report_on").set_value("test").run()
+    study = book.load(bench, "fresh")
+    assert (study.choose_on, study.report_on) == ("dev", "test")
+    app.selectbox(key="study/fresh/choose_on").set_value("all").run()
+    assert book.load(bench, "fresh").report_on == ""
+
+
+def test_start_runs_it_as_a_job_of_the_command_line(bench, started):
+    press(open_page(study="fresh"), "start_study")
+    assert started == [["study", "fresh"]]
+
+
+def test_what_is_measured_is_ranked_with_the_best_and_its_equals(bench):
+    app = open_page(study="measured")
+    table = shown(app, "Point")
+    assert len(table) == 9 and table["Group"].tolist()[0] == "best" and "equal" in table["Group"].tolist()
+    assert {name.removesuffix("  (base)") for name in table["Point"]} == {
+        f"size {size} · k1 {k1}" for size in (16, 24, 32) for k1 in ("0.5", "1", "1.5")
+    }
+    assert "All is measured" in texts(app) and not [b for b in app.button if b.key == "start_study"]
+    board = [row["name"] for row in bench.store.query("SELECT id AS name FROM trials WHERE sweep = 'measured'")]
+    assert len(board) == 9
+
+
+def test_factors_are_lines_of_the_difference_to_the_base_and_what_is_not_measured_is_a_gap(bench):
+    study = toy_study("measured", sizes=(16, 24, 28, 32), title="Sizes and k1")
+    book.save(bench, study)  # 28 is planned, and not measured
+    chart = figure(open_page(study="measured", study_view="Factors"))
+    lines = [trace for trace in chart["data"] if trace.get("mode") == "lines+markers"]
+    assert [trace["name"] for trace in lines] == ["k1 0.5", "k1 1", "k1 1.5"]
+    assert all(trace["x"] == [16, 24, 28, 32] and trace["y"][2] is None for trace in lines)
+    base = lines[2]["y"][3]
+    assert base == 0  # size 32 with k1 1.5 is the base
+    assert {trace["name"] for trace in chart["data"]} >= {"Best", "Not distinguishable from it"}
+
+
+def test_frontier_and_failures_have_their_tabs(bench):
+    assert "Quality against cost" in {heading.value for heading in open_page(study="measured", study_view="Frontier").subheader}
+    assert "every point that was tried is measured" in texts(open_page(study="measured", study_view="Failures"))
+
+
+def test_a_changed_study_with_trials_waits_to_be_saved_and_keeps_what_is_measured(bench, started):
+    app = open_page(study="measured", study_view="Plan")
+    app.multiselect(key="study/measured/factor/sparse.k1/values").set_value(["0.5", "1.0", "1.5", "2.0"]).run()
+    assert len(book.load(bench, "measured").factors[1].values) == 3  # not recorded yet
+    assert "12 trials; 9 measured already" in texts(app)
+    app = press(app, "discard_change")
+    assert "all are measured" in texts(app)
+    app.multiselect(key="study/measured/factor/sparse.k1/values").set_value(["0.5", "1.0", "1.5", "2.0"]).run()
+    press(app, "start_study")
+    assert started == [["study", "measured"]] and len(book.versions(bench, "measured")) == 2
+    outcome = drain(run(bench, book.load(bench, "measured"), workers=1))
+    assert (outcome.measured, outcome.reused) == (3, 9)
+
+
+def test_failures_are_told_with_their_reason_and_retried(bench, started, monkeypatch):
+    build = BM25S.build
+
+    def failing(self, tokens):
+        if self.k1 == 2.0:
+            raise ValueError("the <i>disk</i> is gone")
+        return build(self, tokens)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(BM25S, "build", failing)
+        drain(run(bench, toy_study("measured", sizes=(16,), k1=(0.5, 2.0)), workers=1))
+    app = open_page(study="measured", study_view="Failures")
+    assert "size 16 · k1 2" in texts(app) and "the &lt;i&gt;disk&lt;/i&gt; is gone" in texts(app)
+    press(app, "retry_failed")
+    assert started == [["study", "measured"]]
+
+
+def test_a_clone_has_the_plan_and_no_trials(bench):
+    app = press(open_page(study="measured"), "clone_study")
+    clone = book.load(bench, opened(app))
+    assert clone.title == "Sizes and k1, copy" and clone.factors == book.load(bench, "measured").factors
+    assert not [trial for trial in trials(bench) if trial.sweep == clone.id]
+
+
+def test_the_winner_on_dev_is_told_on_test(bench):
+    base = {**BASE, "chunking.size_tokens": 24}
+    drain(run(bench, toy_study("halves", sizes=(24, 32), k1=(0.5, 1.0), base=base, choose_on="dev", report_on="test"), workers=1))
+    app = open_page(study="halves")
+    told = " ".join(e.value for e in app.success).replace("\\", "")
+    assert "reported on test: **size 32" in told and "to the base, p" in told
+
+
+def test_methods_are_compared_one_below_the_other(bench):
+    factors = [{"setting": "sparse", "values": ["bm25s", {"part": "bm25s", "stemming": "english"}]}]
+    study = toy_study("methods").model_dump(mode="json") | {"factors": factors}
+    drain(run(bench, made(study), workers=1))
+    chart = figure(open_page(study="methods", study_view="Factors"))
+    assert len(chart["data"][0]["y"]) == 2
