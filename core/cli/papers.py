@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from core.cli.frame import group, verb
 from core.cli.options import Positive, Text, read_settings
@@ -37,7 +38,7 @@ def show_paper(paper: dict[str, Any]) -> None:
 
 def show_held(results: list[dict[str, Any]]) -> None:
     """What holds, what does not, and what could not be looked at."""
-    words = {True: "holds", False: "DOES NOT HOLD", None: "not computed"}
+    words = {True: "holds", False: "DOES NOT HOLD", None: "note"}
     show_table([{"what": row["what"], "result": words[row["holds"]], "told": row["told"]} for row in results])
 
 
@@ -118,6 +119,43 @@ def add_table(
 
     fields = {"kind": "table", "name": name, "caption": caption, "width_mm": width, "digits": digits}
     return _told(paper.add(workbench, paper_id, {**fields, "command": sources.split(command)}))
+
+
+@verb("paper figure", show_paper)
+def add_figure(
+    workbench: Any,
+    paper_id: str,
+    name: str,
+    command: Annotated[Text, Parameter(help='As in "trials-table A B C --metric recall".')],
+    /,
+    *,
+    drawing: Annotated[Literal["means", "differences"], Parameter(help="Of the metrics, or from the reference.")] = "means",
+    caption: Text = "",
+    width: Annotated[float, Parameter(help="In mm: a column has 84, a page 174.")] = 84,
+    panel: Annotated[str, Parameter(help="A letter in its corner; figures with letters that follow each other are one.")] = "",
+) -> Any:
+    """Take a figure into a paper, drawn from a table of results. Charts of pages come from their export menu."""
+    from core.labs.papers import paper, sources
+
+    fields = {"kind": "figure", "name": name, "caption": caption, "width_mm": width, "panel": panel, "drawing": drawing}
+    return _told(paper.add(workbench, paper_id, {**fields, "command": sources.split(command)}))
+
+
+@verb("draw")
+def draw_figure(
+    spec: Path,
+    out: Path,
+    /,
+    *,
+    width: Annotated[float, Parameter(help="In mm: a column has 84, a page 174.")] = 84,
+    dpi: Annotated[int, Parameter(help="Of PNG.", validator=Number(gte=72, lte=1200))] = 600,
+    panel: Annotated[str, Parameter(help="A letter in its corner.")] = "",
+    serif: Annotated[bool, Parameter(help="Type with serifs, as LaTeX has it.")] = False,
+) -> Any:
+    """Draw a figure again from its plotly mapping, as PDF, SVG or PNG by the name of the file."""
+    from core.labs.papers import bundle
+
+    return bundle.drawn_again(spec, out, width, dpi, panel, serif)
 
 
 @verb("paper change", show_paper)

@@ -7,6 +7,7 @@ on paper is in `print_style`.
 What would change it: an engine that draws plotly figures without a browser.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from core.report.print_style import print_style, size_px
 
 MIME = {"pdf": "application/pdf", "svg": "image/svg+xml", "png": "image/png"}
 DEADLINE_S = 60
-PNG_SCALE = 6  # of 96 dots an inch: 576, which line drawings want
+PNG_DPI = 576  # which line drawings want; six dots for one of the screen
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 APPS = ("Google Chrome", "Chromium", "Microsoft Edge")
 FLAGS = (
@@ -51,20 +52,33 @@ def find_browser() -> str | None:
     return None
 
 
-def export(figure: dict[str, Any], file_format: str, width_mm: float = 84, title: str = "", caption: str = "") -> bytes:
+def export(
+    figure: dict[str, Any],
+    file_format: str,
+    width_mm: float = 84,
+    title: str = "",
+    caption: str = "",
+    *,
+    dpi: int = PNG_DPI,
+    serif: bool = False,
+    panel: str = "",
+) -> bytes:
     """The figure (a plotly mapping) as `format` ("pdf", "svg", "png") in print colours, so wide, with type of 8 points.
 
-    title, caption: what it is, for the properties of a PDF, so that a file found later still says what it shows.
+    title, caption: what it is, for the properties of a PDF, so that a file found later still says what it shows. The same
+    figure is the same bytes, by the same browser.
+    dpi: of PNG. serif: type as LaTeX has it. panel: a letter in the upper left corner.
     """
     if file_format not in MIME:
         raise WorkbenchError(f"There is no figure format '{file_format}'.", todo=f"Formats: {', '.join(MIME)}.")
     browser = find_browser()
     if browser is None:
         raise WorkbenchError("There is no browser to draw the figure with.", todo=WITHOUT_BROWSER)
-    width, height = size_px(figure, width_mm)
+    width, height = size_px(figure, width_mm, panel)
     with tempfile.TemporaryDirectory(prefix="figure-") as folder:
         task = {
-            "figure": print_style(figure, width_mm),
+            "figure": print_style(figure, width_mm, serif, panel),
+            "scale": dpi / 96,
             "format": file_format,
             "width": width,
             "height": height,
@@ -72,7 +86,7 @@ def export(figure: dict[str, Any], file_format: str, width_mm: float = 84, title
         }
         _draw(task, browser)
         picture = Path(task["path"]).read_bytes() if os.path.exists(task["path"]) else b""
-    if not is_picture(picture, file_format, width, height):
+    if not is_picture(picture, file_format, width, height, dpi / 96):
         raise WorkbenchError(
             f"The browser did not draw the {file_format.upper()}.",
             where=browser,
@@ -81,14 +95,15 @@ def export(figure: dict[str, Any], file_format: str, width_mm: float = 84, title
     return {"pdf": _signed_pdf, "svg": _sized_svg, "png": _sized_png}[file_format](picture, width_mm, title, caption)
 
 
-def is_picture(picture: bytes, file_format: str, width: int, height: int) -> bool:
+def is_picture(picture: bytes, file_format: str, width: int, height: int, scale: float = PNG_DPI / 96) -> bool:
     """Is this a whole file of that format and size?"""
     if file_format == "pdf":
         return picture.startswith(b"%PDF-") and b"%%EOF" in picture[-64:]
     if file_format == "svg":
         return b"<svg" in picture[:400] and picture.rstrip().endswith(b"</svg>")
     size = (int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big"))
-    return picture.startswith(b"\x89PNG") and size == (width * PNG_SCALE, height * PNG_SCALE)
+    near = all(abs(pixels - side * scale) <= 1 for pixels, side in zip(size, (width, height), strict=True))
+    return picture.startswith(b"\x89PNG") and near
 
 
 def _signed_pdf(picture: bytes, width_mm: float, title: str, caption: str) -> bytes:
@@ -110,8 +125,31 @@ def _signed_pdf(picture: bytes, width_mm: float, title: str, caption: str) -> by
     return made.getvalue()
 
 
+def pdf_faults(picture: bytes, width_mm: float) -> list[str]:
+    """What is wrong with a PDF for print: another width than asked for, or type that is not in the file."""
+    from io import BytesIO
+
+    from pypdf import PdfReader
+
+    [page] = PdfReader(BytesIO(picture)).pages
+    wide = float(page.mediabox.width) * 25.4 / 72
+    faults = [f"it is {wide:.2f} mm wide, not {width_mm:g}"] if abs(wide - width_mm) > 0.05 else []
+    for reference in page.get("/Resources", {}).get("/Font", {}).values():
+        font = reference.get_object()
+        inner = font.get("/DescendantFonts", [font])[0].get_object()
+        told = inner.get("/FontDescriptor", {})
+        if font.get("/Subtype") != "/Type3" and not any(f"/FontFile{kind}" in told for kind in ("", "2", "3")):
+            faults.append(f"the font {font.get('/BaseFont')} is not in it")
+    return faults
+
+
 def _sized_svg(picture: bytes, width_mm: float, title: str, caption: str) -> bytes:
-    """In millimetres: a word processor takes bare numbers for pixels of its own size."""
+    """In millimetres: a word processor takes bare numbers for pixels of its own size. plotly draws the names of its parts."""
+    picture = re.sub(rb"\btrace[0-9a-f]{6}\b", b"trace", picture)
+    if drawn := re.search(rb'id="defs-([0-9a-f]{6})"', picture):
+        nameless = re.sub(rb"(?<=[A-Za-z-])" + drawn[1], b"", picture)
+        own = hashlib.sha256(nameless).hexdigest()[:6].encode()  # two on one page must not share them
+        picture = re.sub(rb"(?<=[A-Za-z-])" + drawn[1], own, picture)
     head, body = re.match(rb"(.*?<svg[^>]*>)(.*)", picture, re.DOTALL).groups()
     sizes = [float(re.search(rb'\b%s="([\d.]+)' % side, head)[1]) for side in (b"width", b"height")]
     for side, px in zip((b"width", b"height"), sizes, strict=True):
@@ -185,7 +223,7 @@ def main() -> None:
         "format": "svg" if vector else task["format"],
         "width": task["width"],
         "height": task["height"],
-        "scale": 1 if vector else PNG_SCALE,
+        "scale": 1 if vector else task["scale"],
     }
     # without mathjax, which would be fetched
     picture = asyncio.run(kaleido.calc_fig(task["figure"], opts=options, kopts={"mathjax": False}))

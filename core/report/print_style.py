@@ -16,12 +16,13 @@ FONT_POINTS = 8
 FONT_PX = FONT_POINTS * POINT_PX
 CHAR_PX, LINE_PX = 0.6 * FONT_PX, 1.3 * FONT_PX  # of a wide font: a narrower one leaves some room
 FAMILY = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+SERIF = "'Latin Modern Roman', 'CMU Serif', 'Nimbus Roman', 'Times New Roman', 'Liberation Serif', serif"
 INK, GRID = "#1a1a1a", "#e3e5e8"
 SCREEN_PX = 300  # height of a chart that says none
 TALLEST_MM = 200
 
 
-def size_px(figure: dict[str, Any], width_mm: float) -> tuple[int, int]:
+def size_px(figure: dict[str, Any], width_mm: float, panel: str = "") -> tuple[int, int]:
     """(width, height) in a browser's pixels: flatter where it is wide; as high as its rows where it has names at the left."""
     width, around = round(width_mm * MM_PX), _around_px(figure, round(width_mm * MM_PX))
     if rows := _wrapped_rows(figure, width):
@@ -29,6 +30,7 @@ def size_px(figure: dict[str, Any], width_mm: float) -> tuple[int, int]:
     else:
         inside = max(130, (figure["layout"].get("height") or SCREEN_PX) * (0.5 if width_mm < 120 else 0.62))
     # plotly gives no more than half of the height to what stands around
+    around += LINE_PX * bool(panel)
     return width, round(min(max(inside, 1.05 * around) + around, TALLEST_MM * MM_PX))
 
 
@@ -40,9 +42,10 @@ def _around_px(figure: dict[str, Any], width: int) -> float:
     return 20 * _legend_rows(figure, width) + LINE_PX * lines
 
 
-def print_style(figure: dict[str, Any], width_mm: float) -> dict[str, Any]:
-    """The figure for white paper at this width, whatever theme the page has."""
-    width, height = size_px(figure, width_mm)
+def print_style(figure: dict[str, Any], width_mm: float, serif: bool = False, panel: str = "") -> dict[str, Any]:
+    """The figure for white paper at this width, whatever theme the page has. serif: type with serifs. panel: a letter in
+    the upper left corner."""
+    width, height = size_px(figure, width_mm, panel)
     # the title belongs to the caption; the toolbar and its margin to the screen
     dropped = ("title", "modebar", "template", "width", "height", "hovermode", "dragmode", "meta")
     layout = {key: value for key, value in deepcopy(figure["layout"]).items() if key not in dropped}
@@ -82,9 +85,13 @@ def print_style(figure: dict[str, Any], width_mm: float) -> dict[str, Any]:
         "plot_bgcolor": "white",
         "font": _font(),
         "legend": {**legend, "font": _font(), "itemwidth": 30},
-        "margin": {"l": 4, "r": 10, "t": 6 + 1.4 * LINE_PX * bool(layout.get("annotations")), "b": 4},
+        "margin": {"l": 4, "r": 10, "t": 6 + LINE_PX * (1.4 * bool(layout.get("annotations")) + bool(panel)), "b": 4},
     }
-    return {"data": data, "layout": layout}
+    if panel:
+        place = {"xref": "container", "yref": "container", "x": 0, "y": 1, "xanchor": "left", "yanchor": "top", "pad": {"t": 2}}
+        layout["title"] = {"text": f"<b>{panel}</b>", "font": _font(), **place}
+    made = {"data": data, "layout": layout}
+    return _in_family(made, SERIF) if serif else made
 
 
 def _title(axis: dict) -> str:
@@ -118,6 +125,12 @@ def _in_points(part: Any, ink: bool) -> None:
                 value |= _font() if ink else {"size": FONT_PX, "family": FAMILY}
             elif isinstance(value, dict | list | tuple):
                 _in_points(value, ink or key == "colorbar")
+
+
+def _in_family(part: Any, family: str) -> Any:
+    if isinstance(part, dict):
+        return {key: family if key == "family" else _in_family(value, family) for key, value in part.items()}
+    return [_in_family(element, family) for element in part] if isinstance(part, list | tuple) else part
 
 
 def _wrapped_rows(figure: dict[str, Any], width: int) -> dict[str, str]:

@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 
 import psutil
 import pytest
-from pypdf import PdfReader
+from pypdf import PdfReader, PdfWriter
+from pypdf.generic import DictionaryObject, NameObject
 
 from app.ui import charts, dots, export
 from core.config import TrialConfig
@@ -112,6 +113,54 @@ def test_the_zip_for_latex_holds_figure_caption_data_and_recipe():
     ):
         assert words in text
     assert r"95\% intervals" in tex and r"\texttt{python -m core run -{}-set a=1}" in tex
+
+
+@needs_browser
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["pdf", "svg", "png"])
+def test_the_same_figure_is_the_same_bytes(kind):
+    first, second = (figures.export(a_chart("lynx"), kind, 84, "Recall", "What", serif=True, panel="b") for _ in range(2))
+    assert first == second
+
+
+@needs_browser
+@pytest.mark.slow
+@pytest.mark.parametrize("width_mm", [84, 174])
+def test_a_figure_of_a_paper_has_its_width_its_fonts_inside_and_its_letter(width_mm):
+    pdf = figures.export(a_chart("lynx"), "pdf", width_mm, serif=True, panel="b")
+    assert figures.pdf_faults(pdf, width_mm) == []
+    assert "mm wide" in figures.pdf_faults(pdf, width_mm - 1)[0]
+    page = PdfReader(BytesIO(pdf)).pages[0]
+    assert page.extract_text().split().count("b") == 1 and type_sizes(page) == {8.0}
+    fonts = {name for font in page["/Resources"]["/Font"].values() for name in [font.get_object().get("/Subtype")]}
+    assert fonts <= {"/Type0", "/Type3"}
+
+
+def test_a_font_that_is_not_in_the_file_is_a_fault():
+    writer = PdfWriter()
+    page = writer.add_blank_page(100, 100)
+    font = {NameObject("/Subtype"): NameObject("/Type1"), NameObject("/BaseFont"): NameObject("/Helvetica")}
+    fonts = DictionaryObject({NameObject("/F"): DictionaryObject(font)})
+    page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
+    made = BytesIO()
+    writer.write(made)
+    assert figures.pdf_faults(made.getvalue(), 100 * 25.4 / 72) == ["the font /Helvetica is not in it"]
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_png_has_the_dots_that_were_asked_for():
+    png = figures.export(a_chart("otter"), "png", 84, dpi=300)
+    assert int.from_bytes(png[16:20], "big") == pytest.approx(
+        84 / 25.4 * 300, abs=4
+    )  # whole pixels of the screen, three times as many
+
+
+def test_type_with_serifs_and_a_letter_are_laid_out():
+    plain, made = print_style(a_chart("a"), 84), print_style(a_chart("a"), 84, serif=True, panel="c")
+    assert "Latin Modern" in str(made) and "Helvetica" not in str(made) and "Latin Modern" not in str(plain)
+    assert made["layout"]["title"]["text"] == "<b>c</b>" and "title" not in plain["layout"]
+    assert size_px(a_chart("a"), 84, "c")[1] > size_px(a_chart("a"), 84)[1]
 
 
 def test_what_latex_reads_as_its_own_is_escaped():

@@ -18,6 +18,7 @@ from core.labs.papers import paper as papers
 from core.labs.papers.opening import LABELS, MANIFEST, RAW, opened
 from core.records import Progress
 from core.report import figures
+from core.report.colours import alike
 from core.store.journal import contents as file_bytes
 from core.workbench import Workbench
 
@@ -84,10 +85,27 @@ def draw(paper: papers.Paper, contents: Mapping[str, Any]) -> Generator[Progress
     for done, item in enumerate(wanted):
         for kind in FORMATS:
             yield Progress(done, len(wanted), f"Drawing {item.name}")
-            drawn[f"figures/{item.name}.{kind}"] = figures.export(
-                contents[item.name]["figure"], kind, item.width_mm, item.name, item.caption
-            )
+            figure, look = documents.final(paper, contents[item.name]), {"serif": paper.serif, "panel": item.panel}
+            picture = figures.export(figure, kind, item.width_mm, item.name, item.caption, dpi=paper.dpi, **look)
+            if kind == "pdf" and (faults := figures.pdf_faults(picture, item.width_mm)):
+                raise WorkbenchError(f"The PDF of {item.name} is not fit for print: {'; '.join(faults)}.")
+            drawn[f"figures/{item.name}.{kind}"] = picture
     return drawn, ""
+
+
+def drawn_again(spec: Path, out: Path, width_mm: float, dpi: int, panel: str, serif: bool) -> dict[str, Any]:
+    """A bundle's figure from its drawing, as PDF, SVG or PNG."""
+    try:
+        figure = json.loads(spec.read_bytes())
+        figure = {"data": [dict(trace) for trace in figure["data"]], "layout": dict(figure["layout"])}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise WorkbenchError(
+            f"This is no drawing: {error}.", where=str(spec), todo="Give a JSON of a bundle's figures/."
+        ) from None
+    kind = out.suffix.removeprefix(".")
+    picture = figures.export(figure, kind, width_mm, spec.stem, dpi=dpi, serif=serif, panel=panel)
+    files.write_whole(out, picture, "The figure")
+    return {"file": str(out), "bytes": len(picture), "alike": [pair._asdict() for pair in alike(figure)]}
 
 
 def records(workbench: Workbench, trials: list[str]) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from core.errors import WorkbenchError
 from core.labs.papers import paper as papers
 from core.labs.papers import sources
 from core.records import Progress
+from core.report.colours import alike
 from core.workbench import Workbench
 
 SAME = 1e-9  # other builds of numpy differ in the last digits
@@ -32,13 +33,23 @@ def check(workbench: Workbench, paper_id: str) -> Generator[Progress, None, list
             results.append(Checked(f"{item.kind} {item.name}", False, str(error)))
         else:
             results.append(recomputed(workbench, item, content))
+            results += told_apart(item, content)
     return results
+
+
+def told_apart(item: papers.Item, content: Any) -> list[Checked]:
+    """The lines of a figure that some readers cannot tell apart."""
+    pairs = alike(content["figure"]) if item.kind == "figure" else []
+    return [
+        Checked(f"figure {item.name}", None, f"{pair.first} and {pair.second} look alike ({pair.seen}): vary dash or marker")
+        for pair in pairs
+    ]
 
 
 def recomputed(workbench: Workbench, item: papers.Item, content: Any) -> Checked:
     """An item's content against what its command answers."""
     what = f"{item.kind} {item.name}"
-    if not sources.computable(item.command):
+    if not sources.computable(item.command) or (item.kind == "figure" and not item.drawing):
         command = f": {sources.shown(item.command)}" if item.command else ""
         return Checked(what, None, f"its data come from a page, and are not computed from stored trials alone{command}")
     try:

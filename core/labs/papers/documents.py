@@ -15,6 +15,7 @@ from core.labs.papers.paper import Item, Paper, PaperFigure, packed
 from core.labs.papers.paper import written as as_yaml
 from core.report import tables
 from core.report.caption import escape
+from core.report.colours import recoloured
 
 BY_HAND = ("main.tex", "README.md", "Makefile")  # people go on writing in them: another text there is no fault
 
@@ -63,7 +64,7 @@ def rendered(paper: Paper, contents: Mapping[str, Any], drawn: Mapping[str, byte
         texts[f"tables/{item.name}.csv"] = tables.to_csv(content)
     for item in kind["figure"]:
         content = contents[item.name]
-        texts[f"figures/{item.name}.json"] = json.dumps(content["figure"], indent=1, sort_keys=True) + "\n"
+        texts[f"figures/{item.name}.json"] = json.dumps(final(paper, content), indent=1, sort_keys=True) + "\n"
         texts[f"figures/{item.name}.csv"] = tables.rows_csv(content["data"])
     return {
         **texts,
@@ -72,6 +73,11 @@ def rendered(paper: Paper, contents: Mapping[str, Any], drawn: Mapping[str, byte
         "Makefile": MAKEFILE,
         "report.html": report(paper, contents, drawn),
     }
+
+
+def final(paper: Paper, content: Mapping[str, Any]) -> dict[str, Any]:
+    """A figure as it is drawn: each system in its colour of the paper."""
+    return recoloured(content["figure"], paper.colours)
 
 
 def main_tex(paper: Paper) -> str:
@@ -140,7 +146,15 @@ def readme(paper: Paper, contents: Mapping[str, Any]) -> str:
         command = f"`{sources.shown(item.command)}` {item.value}" if item.kind == "number" else f"`{sources.shown(item.command)}`"
         cells = (item.name, item.kind, tables.markdown_text(shows), command.replace("|", "\\|"), f"{len(item.trials)}")
         lines.append("| " + " | ".join(" ".join(cell.split()) for cell in cells) + " |")
+    if drawn := [item for item in paper.items if item.kind == "figure"]:
+        lines += ["", "Each figure is drawn again from its data by a command:", "", "```"]
+        lines += [draw_command(paper, item) for item in drawn] + ["```"]
     return "\n".join(lines) + "\n"
+
+
+def draw_command(paper: Paper, item: PaperFigure) -> str:
+    more = f" --panel {item.panel}" * bool(item.panel) + " --serif" * paper.serif
+    return f"python -m core draw figures/{item.name}.json figures/{item.name}.pdf --width {item.width_mm:g}{more}"
 
 
 def report(paper: Paper, contents: Mapping[str, Any], drawn: Mapping[str, bytes]) -> str:

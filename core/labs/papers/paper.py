@@ -19,6 +19,7 @@ from core.config import StageConfig, knob, valid
 from core.errors import WorkbenchError
 from core.labs.papers import sources
 from core.records import plain
+from core.report.colours import with_new
 from core.report.print_style import WIDTHS_MM
 from core.workbench import Workbench
 
@@ -44,6 +45,7 @@ class PaperItem(StageConfig):
 class PaperFigure(PaperItem):
     kind: Literal["figure"] = "figure"
     width_mm: float = knob(COLUMN_MM, "A column has 84 mm, a page 174.", unit="mm", ge=20, le=400)
+    drawing: Literal["", "means", "differences"] = knob("", "What is drawn of a table of results; empty: a chart of a page.")
     panel: str = knob(
         "", "A letter drawn into its corner; figures with letters that follow each other are one.", pattern="^[a-z]?$"
     )
@@ -165,7 +167,8 @@ def change(workbench: Workbench, paper_id: str, **fields: Any) -> Paper:
 def add(workbench: Workbench, paper_id: str, fields: dict[str, Any], content: Any = None) -> Paper:
     """Takes an item into the paper, in place of one of the same name, else at the end.
 
-    fields: those of the item, with its kind. content: what it shows, where that is no source's answer (a chart of a page).
+    fields: those of the item, with its kind. content: what it shows, where that is no source's answer: of a page's chart
+    {"figure": the plotly mapping, "data": its rows}.
     """
     item = valid(Paper, {"id": "paper", "items": [fields]}).items[0]
     if content is None:
@@ -176,7 +179,12 @@ def add(workbench: Workbench, paper_id: str, fields: dict[str, Any], content: An
 
     def with_it(paper: Paper) -> dict[str, Any]:
         items = [item if old.name == item.name else old for old in paper.items]
-        return {**paper.model_dump(), "items": [each.model_dump() for each in (items if item in items else [*items, item])]}
+        colours = with_new(paper.colours, content["figure"]) if item.kind == "figure" else paper.colours
+        return {
+            **paper.model_dump(),
+            "colours": colours,
+            "items": [each.model_dump() for each in (items if item in items else [*items, item])],
+        }
 
     return _changed(workbench, paper_id, with_it)
 
@@ -242,7 +250,7 @@ def take_again(workbench: Workbench, paper_id: str) -> Paper:
     """Computes every item anew and keeps what they show now; charts taken from a page stay."""
     paper = load(workbench, paper_id)
     for item in paper.items:
-        if sources.computable(item.command):
+        if sources.computable(item.command) and not (item.kind == "figure" and not item.drawing):
             add(workbench, paper_id, item.model_dump())
     return load(workbench, paper_id)
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
-from core.labs.papers import agreed, results_table
+from core.labs.papers import agreed, drawings, results_table
 from core.labs.trials.comparison import MOST
 from core.records import plain
 from core.workbench import Workbench
@@ -118,6 +118,8 @@ def content(workbench: Workbench, item: Any) -> Any:
     result = answer(workbench, item.command)
     if item.kind == "table" and not (isinstance(result, dict) and "columns" in result):
         raise WorkbenchError("This command answers no table.", where=shown(item.command), todo="`trials-table` does.")
+    if item.kind == "figure":
+        return drawings.drawn(item.drawing or "means", result)
     return look_up(result, item.value) if item.kind == "number" else result
 
 

@@ -20,7 +20,7 @@ from core.labs.papers import paper as papers
 from core.progress import drain
 from core.store.journal import decode, encode
 from core.workbench import Workbench
-from tests.support.small_paper import CHART, small_paper
+from tests.support.small_paper import CHART, small_paper, three_trials
 from tests.support.synthetic_trials import add_questions, add_trial
 
 
@@ -35,6 +35,9 @@ def made(bench):
     trials = small_paper(bench)
     chart = {"kind": "figure", "name": "curve", "caption": "A curve & more", "trials": trials[:1], "command": ["curve"]}
     papers.add(bench, "small", chart, {"figure": CHART, "data": [{"k": 1, "recall": 0.5}, {"k": 2, "recall": 0.75}]})
+    means = {"kind": "figure", "name": "means", "command": ["trials-table", *trials], "drawing": "means", "panel": "a"}
+    papers.add(bench, "small", means)
+    papers.add(bench, "small", {**means, "name": "gains", "drawing": "differences", "panel": "b"})
     return whole(bench)
 
 
@@ -122,7 +125,7 @@ def test_a_record_written_anew_is_named_by_what_no_longer_follows(made):
         chunks.reverse()
     forged = encode(record.id, record.kind, record.payload)
     told = wrong(sealed({**made, name: forged}))
-    assert {"table main", "number gain", "number gain-p"} == set(told)
+    assert {"table main", "number gain", "number gain-p", "figure means", "figure gains"} == set(told)
     assert name in wrong({**made, name: forged})
 
 
@@ -138,6 +141,7 @@ def no_browser(monkeypatch):
     monkeypatch.setattr(bundles.figures, "find_browser", lambda: None)
 
 
+@pytest.mark.slow
 def test_export_verify_and_again_through_the_command_line(bench, made, tmp_path, capsys, no_browser):
     files.use_home(bench.home)
     out = tmp_path / "small.zip"
@@ -154,6 +158,7 @@ def test_export_verify_and_again_through_the_command_line(bench, made, tmp_path,
     assert "numbers.tex" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_number_that_its_own_records_do_not_give_is_not_exported(bench, made, tmp_path, no_browser):
     trial = papers.load(bench, "small").trials[0]
     words = ("sql", "SELECT count(*) AS n FROM trials")
@@ -178,6 +183,27 @@ def test_the_latex_compiles_hostile_names_and_all(made, tmp_path):
     assert done.returncode == 0, done.stdout[-3000:]
     text = " ".join(page.extract_text() for page in PdfReader(tmp_path / "main.pdf").pages)
     assert "97.436%" in text and "[50% of" in text and "was not drawn" in text and "root:" not in text
+
+
+@pytest.mark.skipif(not bundles.figures.find_browser(), reason="no Chrome or Chromium on this machine")
+@pytest.mark.slow
+def test_a_bundle_with_figures_is_the_same_zip_and_each_is_drawn_again_by_its_command(tmp_path):
+    bench = Workbench(tmp_path / "home")
+    trials = three_trials(bench)
+    papers.create(bench, "Drawn")
+    gains = {"kind": "figure", "name": "gains", "command": ["trials-table", *trials], "drawing": "differences", "panel": "a"}
+    papers.add(bench, "drawn", gains)
+    for name in ("a.zip", "b.zip"):
+        drain(bundles.export(bench, "drawn", tmp_path / name))
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        archive.extractall(tmp_path)
+    [words] = [line.split() for line in (tmp_path / "README.md").read_text().splitlines() if " -m core draw " in line]
+    assert main(["draw", str(tmp_path / words[4]), str(tmp_path / "again.pdf"), *words[6:]]) == 0
+    ours, again = (PdfReader(path).pages[0] for path in (tmp_path / words[5], tmp_path / "again.pdf"))
+    assert ours.get_contents().get_data() == again.get_contents().get_data() and ours.mediabox == again.mediabox
+    assert main(["draw", str(tmp_path / "README.md"), str(tmp_path / "again.pdf")]) == 1
+    assert main(["draw", str(tmp_path / words[4]), str(tmp_path / "again.gif")]) == 1
 
 
 def packed(members: dict[str, bytes]) -> bytes:
@@ -226,6 +252,7 @@ def test_a_folder_with_links_leads_nowhere(tmp_path, made):
     assert set(opening.read(tmp_path)) == {"paper.yaml"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "value"), [
     (("config", "evaluation", "resamples"), 10**12), (("config", "retrieval", "top_k"), 10**12), (("config", "evaluation", "k"), 0),
     (("config",), []), (("rankings",), [1]), (("chunks",), {"a": 1}), (("seed",), -1), (("questions_fingerprint",), None),
@@ -241,6 +268,7 @@ def test_foreign_records_of_any_shape_are_told_and_cost_nothing(made, path, valu
     assert "table main" in told
 
 
+@pytest.mark.slow
 def test_items_of_any_shape_and_commands_of_any_verb_are_told(made):
     for content in ({}, {"columns": 3}, [], "x", {"columns": [], "rows": [{}]}):
         assert "table main" in wrong(sealed({**made, "items/main.json": papers.packed(content).encode()}))

@@ -1,0 +1,64 @@
+"""Figures drawn from a table of results: means or differences, with their intervals."""
+
+from typing import Any
+
+from core.errors import WorkbenchError
+from core.report.colours import PALETTE
+from core.report.print_style import INK
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+TITLES = {"means": "Mean, {level:.0%} interval", "differences": "Difference from {reference}, {level:.0%} interval"}
+FIELDS = {"means": ("mean", "low", "high"), "differences": ("difference", "difference_low", "difference_high")}
+
+
+def drawn(drawing: str, table: Any) -> dict[str, Any]:
+    """{"figure": a plotly mapping, "data": its rows} of a table's metrics, a recipe a line; what was not measured is left out."""
+    if not (isinstance(table, dict) and "columns" in table):
+        raise WorkbenchError(
+            "This command answers nothing that could be drawn.", todo="`trials-table` does; or add a page's chart."
+        )
+    value, low, high = FIELDS[drawing]
+    rows, traces = [], []
+    for number, column in enumerate(column for column in table["columns"] if "p" in table["rows"][0]["cells"][column["name"]]):
+        points = [
+            {"recipe": row["name"], "measure": column["label"], "value": cell[value], "low": cell[low], "high": cell[high]}
+            for row in table["rows"]
+            if (cell := row["cells"][column["name"]]).get(value) is not None
+        ]
+        rows += points
+        colour = PALETTE[number % len(PALETTE)]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": column["label"],
+                "x": [point["value"] for point in points],
+                "y": [point["recipe"] for point in points],
+                "marker": {"size": 7, "color": colour, "symbol": SYMBOLS[number % len(SYMBOLS)]},
+                "error_x": {
+                    "type": "data",
+                    "symmetric": False,
+                    "color": colour,
+                    "array": [point["high"] - point["value"] for point in points],
+                    "arrayminus": [point["value"] - point["low"] for point in points],
+                },
+            }
+        )
+    title = TITLES[drawing].format(level=table["confidence"], reference=table["reference"])
+    zero = {
+        "type": "line",
+        "x0": 0,
+        "x1": 0,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "line": {"color": INK, "width": 1, "dash": "dot"},
+    }
+    layout = {
+        "xaxis": {"title": {"text": title}},
+        "yaxis": {"autorange": "reversed"},
+        "showlegend": len(traces) > 1,
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
+        "shapes": [zero] if drawing == "differences" else [],
+    }
+    return {"figure": {"data": traces, "layout": layout}, "data": rows}
