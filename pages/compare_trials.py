@@ -4,13 +4,18 @@ import streamlit as st
 
 from app import session
 from app.ui import recipe_strip
-from app.ui.trials import cost_chart, details, differences, filters, leaderboard, scope, table
+from app.ui.trials import cost_chart, details, differences, effects, filters, leaderboard, parallel, scope, table
 from app.ui.trials.choice import is_baseline
 from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial
 
 VIEWS = ("Tests", "Settings that differ", "By question")
-TOGETHER = {"Leaderboard": leaderboard.draw, "Frontier": cost_chart.draw}
+TOGETHER = {
+    "Leaderboard": leaderboard.draw,
+    "Frontier": cost_chart.draw,
+    "Effects": effects.draw,
+    "Parallel coordinates": parallel.draw,
+}
 
 
 def page() -> None:

@@ -113,7 +113,14 @@ def picked(workbench: Any, words: tuple[str, ...]) -> Any:
 
 @verb("leaderboard", show_parts)
 def leaderboard(
-    workbench: Any, sweep: Sweep = "", /, *, metric: Metric = "ndcg_linear", dataset: Dataset = "", only: Only = ()
+    workbench: Any,
+    sweep: Sweep = "",
+    /,
+    *,
+    metric: Metric = "ndcg_linear",
+    settings: Annotated[bool, Parameter(help="Also the settings in which the recipes differ.")] = False,
+    dataset: Dataset = "",
+    only: Only = (),
 ) -> Any:
     """Trials on the same questions by rank, and which are not distinguishable from the best."""
     from core.labs.trials import comparison
@@ -128,7 +135,7 @@ def leaderboard(
         "recipes": len(board.rows),
         "best and not distinguishable from it": board.equals,
         "left out, of lower means": board.left_out,
-        "leaderboard": lab.rows(board),
+        "leaderboard": lab.rows(board, settings),
     }
 
 

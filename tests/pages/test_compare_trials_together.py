@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core.labs.trials import leaderboard, values
+from core.labs.trials import effects, leaderboard, values
 from core.workbench import Workbench
 from tests.pages.test_compare_trials import open_page, shown, texts
 from tests.support.synthetic_trials import add_questions, add_trial
@@ -97,3 +97,49 @@ def test_the_frontier_takes_a_third_measure_and_tells_how_sure_each_place_is(ben
     app.selectbox(key="pareto_metric").set_value("mrr").run()
     app.selectbox(key="cost").set_value("latency_ms").run()  # it cannot be third too
     assert app.selectbox(key="third").value == "" and not app.exception
+
+
+def test_effects_show_levels_importance_and_the_chosen_pair(bench, shown_commands):
+    app = tab("Effects")
+    result = effects.effects(bench, values.select(bench, "s")[1], "ndcg_linear")
+    frame = shown(app, "Level")
+    assert frame["nDCG@10"].tolist() == [level.mean for effect in result.main for level in effect.levels]
+    assert frame["Setting"][0] == "chunking size tokens" and len(frame) == 6
+    _, shares, pair = charts_of(app)
+    assert "lowest to highest forest" in [trace.get("name") for trace in shares["data"]]
+    assert [trace["name"] for trace in pair["data"] if "lines" in trace["mode"]] == [
+        f"fusion weight {w}" for w in (0.3, 0.5, 0.7)
+    ]
+    assert len(shown(app, "Difference of differences")) == 4 and "differences of differences" in texts(app)
+    assert {"effects s --metric ndcg_linear", "importance s --metric ndcg_linear"} <= {
+        c[len("python -m core ") :] for c in shown_commands
+    }
+
+
+def test_trials_without_a_difference_say_so_in_each_tab(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    for seed in (0, 1):
+        add_trial(bench.store, questions, {"seed": seed}, seed=seed)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    assert "do not differ in any setting" in texts(tab("Effects"))
+    assert "do not differ in any setting" in texts(tab("Parallel coordinates"))
+
+
+def test_too_few_trials_for_importance_are_told_and_the_effects_shown(bench):
+    app = tab("Effects", words="weight 0.3")
+    assert "Importance needs 8 recipes" in texts(app) and len(shown(app, "Level")) == 3
+
+
+def test_parallel_coordinates_draw_each_recipe_and_the_best_stand_out(bench, shown_commands):
+    app = tab("Parallel coordinates")
+    board = leaderboard.leaderboard(bench, values.select(bench, "s")[1], "ndcg_linear")
+    [chart] = charts_of(app)
+    points = {trace["name"]: sum(y is not None for y in trace["y"]) for trace in chart["data"]}
+    axes = 3  # size, weight, and the metric
+    assert points == {"Worse than the best": axes * (9 - board.equals), "The best and its equals": axes * board.equals}
+    assert chart["layout"]["xaxis"]["ticktext"] == ["chunking size tokens", "fusion weight", "nDCG@10"]
+    assert "python -m core leaderboard s --metric ndcg_linear --settings" in shown_commands
+    best = board.rows[0].trial
+    [chart] = charts_of(tab("Parallel coordinates", trials=best.id))
+    assert best.title in [trace["name"] for trace in chart["data"]]

@@ -60,6 +60,7 @@ def commands(page: str, **state: str) -> dict[str, list[str]]:
     ("tune_index", {"view": "Frontier"}, {"index-cost", "index-points", "index-sweep"}),
     ("compare_trials", {}, {"leaderboard"}),
     ("compare_trials", {"together": "Frontier"}, {"frontier"}),
+    ("compare_trials", {"together": "Parallel coordinates"}, {"leaderboard"}),
     ("inspect_model", {"view": "Architecture"}, {"inside-architecture"}),
 ])  # fmt: skip
 def test_every_command_of_a_page_is_one(bench, monkeypatch, page, state, verbs):

@@ -122,12 +122,11 @@ def _table(members: list[Member], measures: list[str]) -> None:
     """How sure each place on the frontier is, the surest first; those that are on it in no resample are left out."""
     sure = sorted((member for member in members if member.share), key=lambda member: -member.share)
     names = comparison.labels([member.trial for member in sure])
-    number = NUMBER(format="%.3f", width=110)
     looks = {
         "Trial": TEXT(width=260),
         "On the frontier in": NUMBER(format="percent", width=120, help="Share of resamples of the questions."),
         "As measured": TEXT(width=96),
-        **{measure_name(name): number for name in measures},
+        **{measure_name(name): NUMBER(format="localized" if name in COSTS else "%.3f", width=110) for name in measures},
     }
     rows = [
         dict(zip(looks, (name, member.share, "on it" if member.on_frontier else "", *member.values), strict=True))

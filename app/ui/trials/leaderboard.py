@@ -82,7 +82,7 @@ def table(board: Leaderboard) -> None:
         "From": signed,
         "To": signed,
         "p (Holm)": NUMBER(format="%.4f", width=72, help="Paired t test against the best."),
-        "Group": TEXT(width=104),
+        "Group": TEXT(width=122),
         "First in": NUMBER(
             format="percent", width=70, help="Share of resamples of the questions in which it has the highest mean."
         ),

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from core.config import fingerprint
-from core.labs.trials.comparison import ALPHA, Trial, direction, labels
+from core.labs.trials.comparison import ALPHA, Trial, differing, direction, labels
 from core.labs.trials.values import RecipeScores, scores
 from core.statistics.bootstrap import Interval, resampled_means
 from core.statistics.corrections import holm
@@ -55,9 +55,10 @@ def leaderboard(workbench: Workbench, members: Sequence[Trial], metric: str) -> 
     return workbench.pipeline.remember("leaderboard", key, lambda: _ranked(scores(workbench, members, metric)))
 
 
-def rows(board: Leaderboard) -> list[dict[str, Any]]:
-    """As a table of one row a recipe."""
-    names = labels([row.trial for row in board.rows])
+def rows(board: Leaderboard, settings: bool = False) -> list[dict[str, Any]]:
+    """As a table of one row a recipe. settings: also those in which the recipes differ."""
+    recipes = [row.trial for row in board.rows]
+    names, different = labels(recipes), differing(recipes) if settings else {}
     return [
         {
             "place": place,
@@ -75,6 +76,7 @@ def rows(board: Leaderboard) -> list[dict[str, Any]]:
             "repeats": row.repeats,
             "between seeds": row.seed_spread,
             "n": row.interval.n,
+            **{setting: words[place - 1] for setting, words in different.items()},
         }
         for place, (row, name) in enumerate(zip(board.rows, names, strict=True), 1)
     ]

@@ -118,5 +118,7 @@ def test_the_command_prints_the_numbers(home, bench, members, monkeypatch, capsy
     record = json.loads(capsys.readouterr().out)
     assert record["leaderboard"] == leaderboard.rows(leaderboard.leaderboard(bench, members, "ndcg_linear"))
     assert record["questions"] == "tiny, 80 questions, k 10" and record["best and not distinguishable from it"] == 2
+    assert main(["leaderboard", "s", "--settings", "--json"]) == 0
+    assert {row["fusion.weight"] for row in json.loads(capsys.readouterr().out)["leaderboard"]} == {"0.1", "0.2", "0.3", "0.4"}
     assert main(["leaderboard", "--only", members[0].id, members[1].id]) == 0
     assert "best or equal" in capsys.readouterr().out

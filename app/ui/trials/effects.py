@@ -1,0 +1,148 @@
+"""The tab Effects: what each setting does, which depend on each other, and how much each accounts for."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, charts, dots, tables
+from app.ui.trials.scope import Scope
+from core.errors import WorkbenchError
+from core.labs.trials import effects as lab
+from core.labs.trials import importance
+from core.labs.trials.effects import Effects
+
+DRAWN = 40  # levels in the chart
+PAIRS = 200  # interactions in the table
+NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
+
+
+def draw(scope: Scope, names: dict[str, str]) -> None:
+    try:
+        result = lab.effects(session.workbench(), scope.members, scope.metric)
+    except WorkbenchError as error:
+        return st.info(cards.plain(f"{error.what} {error.todo}"), icon=":material/tune:")
+    main_effects(scope, result)
+    shares(scope)
+    if result.interactions:
+        interactions(scope, result)
+
+
+def main_effects(scope: Scope, result: Effects) -> None:
+    told = [(effect, level) for effect in result.main for level in effect.levels if level.mean is not None]
+    places = [effect.setting for effect in result.main]
+    marks = [
+        dots.Mark(
+            f"{effect.title}: {level.name}", level.mean, level.low, level.high, charts.look(places.index(effect.setting))[0]
+        )
+        for effect, level in told[:DRAWN]
+    ]
+    charts.show(
+        dots.marks(marks, f"{scope.head}, mean over the other settings"),
+        "main-effects",
+        data=lab.rows(result),
+        command=scope.command("effects"),
+        title="What each setting does",
+        caption=f"{scope.questions}; {result.recipes:,} recipes, n {result.n:,}; the widest apart first",
+        method=f"Least-squares means; {result.confidence:.0%} percentile bootstrap over questions",
+    )
+    number, signed = NUMBER(format="%.3f", width=80), NUMBER(format="%+.3f", width=80)
+    looks = {
+        "Setting": TEXT(width=220),
+        "Level": TEXT(width=120),
+        "Recipes": NUMBER(width=68),
+        scope.head: number,
+        "Low": number,
+        "High": number,
+        "To the first": signed,
+        "From": signed,
+        "To": signed,
+        "p (Holm)": NUMBER(format="%.4f", width=76),
+    }
+    table = [dict(zip(looks, row.values(), strict=True)) for row in lab.rows(result)]
+    height = 260 if len(table) > 7 else "content"
+    cells.show(table, hide_index=True, height=height, key="main_effects", placeholder="–", column_config=looks)
+    tables.export(table, "main_effects")
+    st.caption(
+        "Each level's mean over the other settings' levels alike, and minus the first level; paired by question, Holm's correction over "
+        "all levels. A dash: these trials do not tell it apart from another setting. It holds for the settings tried."
+    )
+
+
+def shares(scope: Scope) -> None:
+    try:
+        result = importance.importance(session.workbench(), scope.members, scope.metric)
+    except WorkbenchError as error:
+        return st.caption(cards.plain(error.what))
+    if result.note:
+        st.warning(cards.plain(result.note), icon=":material/warning:")
+    drawn = [share for share in result.shares if len(share.settings) == 1 or share.mean >= 0.01]
+    marks = [
+        dots.Mark(share.title, share.mean, share.low, share.high, charts.COLORS[len(share.settings) - 1])
+        for share in drawn[:DRAWN]
+    ]
+    shape = dots.marks(marks, "Share of the variance between recipes")
+    for trace in shape["data"]:
+        trace |= {"name": "lowest to highest forest"} if trace.get("meta") == "sample" else {}
+    charts.show(
+        shape,
+        "importance",
+        data=importance.rows(result),
+        command=scope.command("importance"),
+        title="How much each setting accounts for",
+        caption=f"{result.recipes:,} recipes; the forest explains {max(result.explained, 0):.0%} of recipes it has not seen",
+        method="Functional ANOVA over random forests; whiskers: lowest and highest of five forests",
+    )
+
+
+def interactions(scope: Scope, result: Effects) -> None:
+    titles = {effect.setting: effect.title for effect in result.main}
+    pairs = {
+        f"{row.first} × {row.second}": tuple(
+            next(name for name, title in titles.items() if title == each) for each in (row.first, row.second)
+        )
+        for row in result.interactions
+    }
+    if st.session_state.get("pair") not in (None, *pairs):
+        del st.session_state["pair"]
+    chosen = st.selectbox("Two settings together", list(pairs), key="pair", width=520)
+    first, second = pairs[chosen]
+    means = lab.cells(session.workbench(), scope.members, scope.metric, first, second)
+    levels = dict.fromkeys(row["first"] for row in means)
+    traces = []
+    for place, other in enumerate(dict.fromkeys(row["second"] for row in means)):
+        own = {row["first"]: row for row in means if row["second"] == other}
+        columns = [[own[level][key] if level in own else None for level in levels] for key in ("mean", "low", "high")]
+        line = charts.line(
+            list(levels),
+            columns[0],
+            name=f"{titles[second]} {other}",
+            low=columns[1],
+            high=columns[2],
+            color=charts.look(place)[0],
+        )
+        line[-1] |= {"mode": "lines+markers"}  # whether lines are parallel is what is looked for
+        traces += line
+    charts.show(
+        charts.figure(traces, titles[first], scope.head, height=340, xaxis={"type": "category"}),
+        "interaction",
+        data=means,
+        command=scope.command("effects", "--cells", first, second),
+        title=f"{scope.head} by {titles[first]} and {titles[second]}",
+        caption="parallel lines: what the one does does not depend on the other",
+        method=f"{result.confidence:.0%} percentile bootstrap over questions",
+    )
+    rows = lab.interaction_rows(result)
+    number = NUMBER(format="%+.3f", width=90)
+    looks = {
+        "Settings": TEXT(width=300),
+        "First": TEXT(width=150),
+        "Second": TEXT(width=150),
+        "Difference of differences": NUMBER(format="%+.3f", width=170),
+        "Low": number,
+        "High": number,
+        "p (Holm)": NUMBER(format="%.4f", width=80),
+    }
+    table = [dict(zip(looks, row.values(), strict=True)) for row in rows[:PAIRS]]
+    cells.show(table, hide_index=True, height=220 if len(table) > 5 else "content", key="interactions", column_config=looks)
+    tables.export(table, "interactions")
+    sure = sum(row.p_holm < 0.05 for row in result.interactions)
+    st.caption(f"{sure:,} of {len(rows):,} differences of differences have a corrected p below 5% (Holm).")
