@@ -27,6 +27,7 @@ FAMILIES = {
     "kills": 5,
     "disks": 4,
     "damage": 5,
+    "studies": 4,
     "records": 2,
     "uploads": 2,
     "addresses": 4,
