@@ -12,6 +12,7 @@ from core.errors import WorkbenchError
 from core.labs.experiments import book
 
 MOST_NOTICES = 10
+NO_EXPERIMENT = "No experiment"
 
 
 def draw() -> Any:
@@ -87,16 +88,18 @@ def _experiment() -> None:
         session.set_experiment(current)
     listed = [name for name, version in there.items() if name == current or not version.experiment.archived]
     titles = {name: cut(there[name].experiment.title or name) for name in listed}
-    twice = Counter(["None", *titles.values()])  # what is shown says which was chosen
+    twice = Counter([NO_EXPERIMENT, *titles.values()])  # what is shown says which was chosen
     titles = {name: f"{title} ({name})" if twice[title] > 1 else title for name, title in titles.items()}
     forms.show_value("of_experiment", current)
     st.selectbox(
         "Experiment",
         ["", *sorted(titles, key=lambda name: titles[name].lower())],
         key="of_experiment",
-        format_func=lambda name: titles.get(name, name) or "None",
+        format_func=lambda name: titles.get(name, name) or NO_EXPERIMENT,
         on_change=_set_experiment,
         accept_new_options=True,
+        icon=":material/science:",
+        label_visibility="collapsed",  # the line is the baseline's on a laptop's screen
         help="Saved trials go into it. Type a title to begin one.",
     )
 

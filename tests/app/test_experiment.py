@@ -41,21 +41,42 @@ def open_page(name="overview", **address) -> AppTest:
     return app.switch_page(f"../pages/{name}.py").run() if name != "overview" else app
 
 
+def open_sidebar(**address) -> AppTest:
+    """The sidebar of the page that the address names, without the page."""
+
+    def script():
+        import streamlit as st
+
+        from app import session
+        from app.ui import sidebar
+
+        session.start(st.query_params.get("page", "a"))
+        with st.sidebar:
+            sidebar.draw()
+
+    app = AppTest.from_function(script, default_timeout=30)
+    for key, value in {"corpus.dataset": "towns", **address}.items():
+        app.query_params[key] = value
+    return app.run()
+
+
 def box(app: AppTest):
     return next(one for one in app.sidebar.selectbox if one.key == "of_experiment")
 
 
 def test_none_is_chosen_at_first_and_a_choice_goes_into_the_address_and_along(bench):
     book.save(bench, made({"title": "Sizes"}))
-    app = open_page()
+    app = open_sidebar()
     assert box(app).value == "" and "experiment" not in app.query_params
     box(app).set_value("sizes").run()
     assert not app.exception and parameter(app, "experiment") == "sizes"
-    app.switch_page("../pages/query_store.py").run()
+    app.query_params["page"] = "b"
+    del app.query_params["experiment"]  # a link within the app carries what it is for
+    app.run()
     assert parameter(app, "experiment") == "sizes" and box(app).value == "sizes"
     box(app).set_value("").run()
     assert "experiment" not in app.query_params and not app.exception
-    assert box(open_page(experiment="sizes")).value == "sizes"
+    assert box(open_sidebar(experiment="sizes")).value == "sizes"
 
 
 def test_a_saved_trial_goes_into_it(bench):
@@ -107,18 +128,18 @@ def test_one_that_is_not_here_is_told_and_left(bench, name):
     app.run()
     assert not app.exception and "experiment" not in app.query_params
     assert app.text[0].value == f"experiment={name[:80]}: there is no such experiment."
-    page = open_page(experiment=name)
+    page = open_sidebar(experiment=name)
     assert not page.exception and box(page).value == ""
 
 
 def test_archived_ones_are_not_offered_and_equal_titles_are_told_apart(bench):
-    for name, title in (("a", "Twin"), ("b", "Twin"), ("c", "None"), ("d", HOSTILE[:190]), ("e", "Old")):
+    for name, title in (("a", "Twin"), ("b", "Twin"), ("c", "No experiment"), ("d", HOSTILE[:190]), ("e", "Old")):
         book.save(bench, made({"id": name, "title": title}))
     book.archive(bench, "e")
-    app = open_page()
+    app = open_sidebar()
     assert not app.exception
-    assert sorted(box(app).options) == sorted(["None", "Twin (a)", "Twin (b)", "None (c)", HOSTILE[:51] + "…"])
-    assert box(open_page(experiment="e")).value == "e", "an address may lead to it"
+    assert sorted(box(app).options) == sorted(["No experiment", "Twin (a)", "Twin (b)", "No experiment (c)", HOSTILE[:51] + "…"])
+    assert box(open_sidebar(experiment="e")).value == "e", "an address may lead to it"
     for name in "abcd":
         box(app).set_value(name).run()
         assert not app.exception and parameter(app, "experiment") == name
@@ -126,13 +147,11 @@ def test_archived_ones_are_not_offered_and_equal_titles_are_told_apart(bench):
 
 def test_the_sidebar_asks_the_database_nothing(bench, monkeypatch):
     book.save(bench, made({"title": "Sizes"}))
-    app = open_page("query_store")
+    bench.store.fold()
     asked = []
     monkeypatch.setattr(type(bench.store), "query", lambda store, *words: asked.append(words) or [])
-    box(app).set_value("sizes").run()
-    from app.ui import sidebar
-
-    assert "experiment" in app.query_params and not [words for words in asked if "experiment" in words[0]] and sidebar.draw
+    app = open_sidebar(experiment="sizes")
+    assert box(app).value == "sizes" and not app.exception and asked == []
 
 
 def test_the_command_line_puts_a_trial_into_it_too(bench, capsys, monkeypatch):

@@ -48,8 +48,9 @@ def hostile(place: Path) -> None:
     ]
     questions.write_text("\n".join(map(json.dumps, asked)))
     verb(place, "ingest", "hostile", source, "--questions", questions).well()
-    verb(place, "run", "--dataset", "hostile", *homes.CHUNKS, *homes.LSA, "--set", "fusion.part=sparse_only").well()
     forked(lambda: _study(place), place).well()
+    recipe = ("--dataset", "hostile", *homes.CHUNKS, *homes.LSA, "--set", "fusion.part=sparse_only")
+    verb(place, "run", *recipe, "--experiment", "hostile").well()
 
 
 def _study(place: Path) -> int:
@@ -57,6 +58,8 @@ def _study(place: Path) -> int:
     from core.annotation.drawing import Candidate, draw
     from core.annotation.rubric import default_rubric
     from core.annotation.study import Passage
+    from core.labs.experiments import book
+    from core.labs.experiments.experiment import made
     from core.workbench import Workbench
 
     found = [
@@ -78,6 +81,9 @@ def _study(place: Path) -> int:
         4, 0, rubrics=(rubric,), annotators=PEOPLE, per_item=2, id="hostile", title=MARKUP, question=MARKUP, items=draw(found, 4)
     )
     workbench = Workbench(place)
+    book.save(
+        workbench, made({"id": "hostile", "title": MARKUP[:200], "question": MARKUP, "note": MARKUP, "tags": [MARKUP[:60]]})
+    )
     frozen = rounds.freeze(workbench, study, "main")
     for who in PEOPLE:
         for item in frozen.study.items[:3]:
@@ -96,7 +102,7 @@ VIEWS = {
     "rubric": ("design_study", {"study": "hostile", "section": "Rubric"}),
     "agreement": ("measure_agreement", {"source": "hostile"}),
     "disputed": ("measure_agreement", {"source": "hostile", "view": "Disputed"}),
-    "trials": ("compare_trials", {}),
+    "trials": ("compare_trials", {"experiment": "hostile"}),
     "overview": ("overview", {}),
     "sql": ("query_store", {"sql": "SELECT text, answers FROM questions"}),
     "bad-address": ("search_live", {"fusion.weight": MARKUP, "typed": MARKUP}),
