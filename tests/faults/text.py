@@ -103,6 +103,7 @@ VIEWS = {
     "agreement": ("measure_agreement", {"source": "hostile"}),
     "disputed": ("measure_agreement", {"source": "hostile", "view": "Disputed"}),
     "trials": ("compare_trials", {"experiment": "hostile"}),
+    "run": ("run_study", {"study": "hostile"}),
     "overview": ("overview", {}),
     "sql": ("query_store", {"sql": "SELECT text, answers FROM questions"}),
     "bad-address": ("search_live", {"fusion.weight": MARKUP, "typed": MARKUP}),
