@@ -114,7 +114,7 @@ class Workbench(StoredTrials):
                 after = ", embedding the corpus" if dense and part is config.embedding else ""
                 return Plan(False, f"fetching the model {part.model}{after}", None)
         run = self.pipeline.at_hand(recipe)
-        if run is None and self._large(config.corpus.dataset):
+        if run is None and self.large(config.corpus.dataset):
             return Plan(False, f"reading{', chunking and embedding' if dense else ' and chunking'} the corpus", None)
         run = run or self.resolve(config)
         documents = run.corpus.documents
@@ -149,7 +149,7 @@ class Workbench(StoredTrials):
         run = self.resolve(recipe)
         return self.pipeline.encoding_time(run.config, drain(self.pipeline.texts(run)))
 
-    def _large(self, dataset: str) -> bool:
+    def large(self, dataset: str) -> bool:
         """Whether only reading the corpus may take seconds."""
         documents = next((status.documents for status in self.datasets() if status.name == dataset), None)
         return documents is None or documents > LIVE_DOCUMENTS

@@ -49,6 +49,34 @@ def study_points(
     ]
 
 
+def show_outlook(outlook: dict[str, Any]) -> None:
+    """The stages, then all in a sentence."""
+    if outlook["stages"]:
+        show_table(
+            [
+                {key: row[key] for key in ("title", "stage", "distinct", "missing")}
+                | {"seconds": "{low:.1f} to {high:.1f}".format(**row["seconds"]) if row["seconds"] else ""}
+                for row in outlook["stages"]
+            ]
+        )
+        print()
+    print(outlook["words"])
+
+
+@verb("study-estimate", show_outlook)
+def study_estimate(
+    workbench: Any,
+    study: Annotated[str, Parameter(help="A file of YAML as study-example prints it, or the id of an experiment.")],
+    /,
+) -> dict[str, Any]:
+    """What a study takes before it starts: trials, those that are stored, the distinct work of each stage, seconds by one
+    worker from measured costs, tokens of context. Nothing is measured."""
+    from core.labs.experiments.estimate import estimate
+
+    outlook = estimate(workbench, _read(workbench, study))
+    return {**outlook._asdict(), "stages": [row._asdict() for row in outlook.stages]}
+
+
 def show_outcome(outcome: dict[str, Any]) -> None:
     """The trials, best first, then what was not measured and why, then what the run was."""
     if rows := outcome["leaderboard"]:
