@@ -4,7 +4,19 @@ import streamlit as st
 
 from app import session
 from app.ui import recipe_strip
-from app.ui.trials import cost_chart, details, differences, effects, filters, leaderboard, parallel, scope, table
+from app.ui.trials import (
+    cost_chart,
+    details,
+    differences,
+    effects,
+    filters,
+    leaderboard,
+    left_out,
+    parallel,
+    scope,
+    side_by_side,
+    table,
+)
 from app.ui.trials.choice import is_baseline
 from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial
@@ -15,6 +27,8 @@ TOGETHER = {
     "Frontier": cost_chart.draw,
     "Effects": effects.draw,
     "Parallel coordinates": parallel.draw,
+    "Side by side": side_by_side.draw,
+    "Leave one article out": left_out.draw,
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core.labs.trials import effects, leaderboard, values
+from core.labs.trials import comparison, effects, leaderboard, left_out, values
 from core.workbench import Workbench
 from tests.pages.test_compare_trials import open_page, shown, texts
 from tests.support.synthetic_trials import add_questions, add_trial
@@ -143,3 +143,40 @@ def test_parallel_coordinates_draw_each_recipe_and_the_best_stand_out(bench, sho
     best = board.rows[0].trial
     [chart] = charts_of(tab("Parallel coordinates", trials=best.id))
     assert best.title in [trace["name"] for trace in chart["data"]]
+
+
+@pytest.fixture
+def ids(bench) -> list[str]:
+    """Newest first."""
+    return [trial.id for trial in values.select(bench, "s")[1]]
+
+
+def test_ticked_trials_stand_side_by_side(bench, ids, shown_commands):
+    assert "Tick 2 to 5 trials" in texts(tab("Side by side", trials=ids[0]))
+    app = tab("Side by side", trials=",".join(ids[:3]))
+    questions = shown(app, "question")
+    assert len(questions) == 39 and len(questions.columns) == 4
+    won, trace = charts_of(app)[-2:]
+    wanted = bench.compare(ids[1], ids[0], "ndcg_linear")
+    assert {bar["name"]: bar["x"][0] for bar in won["data"]} == {
+        "Won": wanted["wins"],
+        "Tied": wanted["ties"],
+        "Lost": wanted["losses"],
+    }
+    assert won["data"][0]["y"] == ["A against B", "A against C", "B against C"]
+    assert [len(bar["x"]) for bar in trace["data"]] == [2, 2, 2] and "From the cache: sparse: all" in texts(app).replace("\\", "")
+    assert f"python -m core side-by-side {' '.join(ids[:3])} --metric ndcg_linear" in shown_commands
+    assert "Tick 2 to 5 trials" in texts(tab("Side by side", trials=",".join(ids[:6])))
+
+
+def test_one_article_is_left_out_at_a_time(bench, ids, shown_commands):
+    assert "Tick two trials" in texts(tab("Leave one article out", trials=ids[0]))
+    app = tab("Leave one article out", trials=f"{ids[0]},{ids[8]}")
+    wanted = left_out.left_out(
+        bench, *(next(t for t in comparison.trials(bench) if t.id == i) for i in (ids[0], ids[8])), "ndcg_linear"
+    )
+    assert shown(app, "Left out")["Difference without it"].tolist() == [row.difference for row in wanted.articles]
+    assert "with the article as unit" in texts(app) and "Jackknife over articles" in texts(app)
+    assert f"python -m core left-out {ids[0]} {ids[8]} --metric ndcg_linear" in shown_commands
+    app.selectbox(key="left_out_by").set_value("group").run()
+    assert "All questions are of one article" in texts(app) and not app.exception

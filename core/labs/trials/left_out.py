@@ -96,7 +96,7 @@ def sensitivity(differences: np.ndarray, articles: Sequence[str], measured: Reci
     sums = summed(np.column_stack([differences, np.ones(len(differences))]), names)
     if len(sums) < 2:
         raise WorkbenchError(
-            "All questions are of one article: none can be left out.", todo="Choose a corpus with evidence in several documents."
+            "All questions are of one article or group: none can be left out.", todo="Choose a corpus with more of them."
         )
     total, n = sums.sum(axis=0)
     without = (total - sums[:, 0]) / (n - sums[:, 1])

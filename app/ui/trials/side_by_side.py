@@ -1,0 +1,91 @@
+"""The tab Side by side: two to five ticked trials on shared questions."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, charts, tables
+from app.ui.trials.choice import look
+from app.ui.trials.scope import Scope
+from core.labs.trials import side_by_side as lab
+from core.labs.trials.side_by_side import FEWEST, MOST, SideBySide
+from core.workbench import command_line
+
+LETTERS = "ABCDE"
+OUTCOMES = {"Won": charts.COLORS[0], "Tied": charts.faint(charts.BASELINE, 0.4), "Lost": charts.COLORS[1]}
+NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
+
+
+def draw(scope: Scope, names: dict[str, str]) -> None:
+    if not FEWEST <= len(scope.chosen) <= MOST:
+        return st.info(
+            f"Tick {FEWEST} to {MOST} trials on the same questions in the table above; {len(scope.chosen)} are ticked.",
+            icon=":material/view_column:",
+        )
+    result = lab.side_by_side(session.workbench(), scope.chosen, scope.metric)
+    words = ["side-by-side", *(trial.id for trial in result.trials), "--metric", scope.metric]
+    # letters are short and no two alike, where names that differ in the middle would be cut to the same
+    result = result._replace(names=[f"{letter} · {name}" for letter, name in zip(LETTERS, result.names, strict=False)])
+    if result.settings:
+        st.markdown("**Settings that differ**")
+        settings = [{"Setting": name, **dict(zip(result.names, own, strict=True))} for name, own in result.settings.items()]
+        _show(settings, "sides_settings", {"Setting": TEXT(pinned=True)})
+    won_and_lost(scope, result, command_line(*words))
+    trace(result, names, command_line(*words))
+    st.markdown("**By question**")
+    rows = lab.by_question(result)
+    heads = {"question": TEXT("Question", width="large"), **dict.fromkeys(result.names, NUMBER(format="%.3f", width=150))}
+    _show(rows, "sides_questions", heads, 300)
+    st.caption(f"{scope.head} of {len(rows):,} questions that all measured, the widest apart first.")
+
+
+def won_and_lost(scope: Scope, result: SideBySide, command: str) -> None:
+    pairs = lab.pairs(result)
+    labels = [f"{row['trial'][0]} against {row['against'][0]}" for row in pairs]
+    groups = {outcome: [row[outcome.lower()] for row in pairs] for outcome in OUTCOMES}
+    traces = charts.bars(labels, groups, colors=OUTCOMES, horizontal=True, hover="%{x:,} questions")
+    charts.show(
+        charts.figure(
+            traces,
+            "Questions",
+            height=170 + 30 * len(pairs),
+            legend={"traceorder": "normal"},
+            barmode="stack",
+            yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
+            xaxis={"showgrid": True},
+        ),
+        "won-and-lost",
+        data=pairs,
+        command=command,
+        title="Questions won and lost",
+        caption=f"{scope.head}, n {result.values.shape[1]:,}; the first of each pair",
+    )
+    st.caption(cards.plain("; ".join(result.names)))
+
+
+def trace(result: SideBySide, names: dict[str, str], command: str) -> None:
+    """Time of each stage in each trial's own run."""
+    rows = lab.traces(result)
+    if not rows:
+        return st.caption("No times were stored with these trials.")
+    groups: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in result.names}
+    colors = {name: look(names, t)["color"] for name, t in zip(result.names, result.trials, strict=True)}
+    traces = charts.bars([row["stage"] for row in rows], groups, colors=colors, hover="%{x}: %{y:,.1f} ms")
+    charts.show(
+        charts.figure(traces, "", "Time (ms)", height=320, barmode="group", xaxis={"type": "category"}),
+        "trace",
+        data=rows,
+        command=command,
+        title="Trace",
+        caption="time of each stage in the trial's own run; a stage from the cache took no work there",
+    )
+    cached = {row["stage"]: row["from the cache"] for row in rows if row["from the cache"]}
+    if cached:
+        said = "; ".join(f"{stage}: {who}" for stage, who in cached.items())
+        st.caption(cards.plain(f"From the cache: {said}."))
+
+
+def _show(rows: list[dict[str, Any]], key: str, looks: dict[str, Any], height: int | str = "content") -> None:
+    cells.show(rows, hide_index=True, height=height if len(rows) > 6 else "content", key=key, column_config=looks)
+    tables.export(rows, key)
