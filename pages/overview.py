@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs, recipe_strip
-from app.ui.overview import beginning, corpora, health, last
+from app.ui.overview import beginning, corpora, health, last, searching
 
 WHAT = (
     "A research workbench for retrieval-augmented generation: change any step between a document and an answer, and see at once, "
@@ -21,6 +21,8 @@ def page() -> None:
         beginning.prepare()
     if (asked := st.query_params.get("job")) in {job.id for job in session.workbench().jobs.list()}:
         jobs.watch(asked)  # its link in the sidebar was followed
+    with cards.calm():
+        searching.draw()
     st.subheader("What to try first", anchor=False)
     beginning.starts()
     with st.container(key="stack"):

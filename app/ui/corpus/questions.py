@@ -56,6 +56,7 @@ def fitting(rows: list[dict[str, Any]]) -> tuple[list[int], bool, str]:
         words = st.text_input(
             "Search in questions and answers",
             key="find_question",
+            bind="query-params",
             icon=":material/search:",
             width=360,
             placeholder="Words of a question or an answer",

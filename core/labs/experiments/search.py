@@ -58,13 +58,15 @@ SOURCES = {
 
 
 class Match(NamedTuple):
-    """kind: of `SOURCES`. where: the fields in which words occur. excerpt: what stands around the first of them."""
+    """kind: of `SOURCES`. where: the fields in which words occur. excerpt: what stands around the first of them.
+    corpus: of a question, the one it is asked of."""
 
     kind: str
     id: str
     title: str
     where: tuple[str, ...]
     excerpt: str
+    corpus: str = ""
 
 
 class Matches(NamedTuple):
@@ -88,7 +90,9 @@ def find(workbench: Workbench, words: str, most: int = 20) -> Matches:
         for row in workbench.store.query(_statement(source, asked), [*(word for word in asked for _ in range(4)), most]):
             totals[kind] = row["total"]
             places = _places(source, row, asked)
-            rows.append(Match(kind, row["id"], row["title"], tuple(places), next(iter(places.values()), "")))
+            rows.append(
+                Match(kind, row["id"], row["title"], tuple(places), next(iter(places.values()), ""), row.get("corpus") or "")
+            )
     return Matches(rows, totals)
 
 

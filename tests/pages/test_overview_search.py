@@ -1,0 +1,33 @@
+"""The search of the first page: what holds the words, with a link to each thing."""
+
+from core.labs.experiments import book
+from tests.labs.test_experiments_book import sizes
+from tests.pages.test_overview import bench, html, overview, ready  # noqa: F401
+from tests.support.synthetic_trials import add_questions, add_trial
+
+HOSTILE = "<img src=x onerror=alert(1)> **paper** [a](javascript:x)"
+
+
+def links(app):
+    return {one.proto.label: (one.proto.page, one.proto.query_string) for one in app.get("page_link")}
+
+
+def test_all_that_holds_the_words_is_shown_with_a_link(bench, monkeypatch):  # noqa: F811
+    ready(bench, monkeypatch)
+    questions = add_questions(bench.store)
+    trial = add_trial(bench.store, questions)
+    bench.describe(trial, "Tiny best", HOSTILE, ["paper"])
+    book.save(bench, sizes(note=HOSTILE))
+    app = overview(find_all="paper").run()
+    assert not app.exception and not app.error
+    assert links(app)["Chunk sizes"][1] == "study=chunk-sizes" and links(app)["Tiny best"][1] == f"trials={trial}"
+    assert "&lt;img src=x" in html(app) and "<img src=x" not in html(app)
+    app.text_input(key="find_all").set_value("what is").run()
+    assert "the first 8 of 40" in html(app)
+    assert links(app)["What is 3 in tiny?"][1] == "corpus.dataset=tiny&tab=Questions&find_question=What+is+3+in+tiny%3F"
+    app.text_input(key="find_all").set_value("zebra").run()
+    assert any("Nothing that is stored" in caption.value for caption in app.caption)
+    app.text_input(key="find_all").set_value("a " * 20).run()
+    assert not app.exception and any("up to 12 words" in error.value for error in app.error)
+    app.text_input(key="find_all").set_value("  ").run()
+    assert not app.exception and not app.error
