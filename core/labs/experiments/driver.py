@@ -22,6 +22,7 @@ from core.labs.experiments.designs import Settings, points, repeated
 from core.labs.experiments.experiment import ADAPTIVE, Experiment
 from core.labs.experiments.local import Crew, crew_of, workers_for
 from core.labs.experiments.measuring import TrialTask, Tried, some_questions
+from core.labs.experiments.ray_engine import RayCrew
 from core.labs.experiments.standing import Announced
 from core.labs.experiments.waiting import Waiting, shared_work
 from core.labs.trials.comparison import direction
@@ -33,7 +34,7 @@ from core.store.journal import Record
 from core.store.rows import cost_rows
 from core.workbench import Workbench
 
-ENGINES = ("local",)
+ENGINES = ("local", "ray")
 LeftOut = tuple[Settings, str]  # a point, and why it is none
 HEARD_S = 0.2  # between two looks whether to go on
 IDENTITY = ("config_fingerprint", "code_version", "questions_fingerprint")  # beside the corpus'; as `Workbench.sweep` has it
@@ -88,7 +89,8 @@ def _words(settings: Settings) -> str:
 def run(
     workbench: Workbench, experiment: Experiment, engine: str = "local", workers: int = 0, address: str = ""
 ) -> Generator[Progress, None, Outcome]:
-    """Measures what of a study is not measured yet. workers: 0 takes what processors and memory allow."""
+    """Measures what of a study is not measured yet. workers: 0 takes what processors and memory allow. address: of a Ray
+    cluster; "" starts one on this machine."""
     if engine not in ENGINES:
         raise WorkbenchError(f"There is no engine '{engine}'.", where="--engine", todo=f"There is {', '.join(ENGINES)}.")
     with _only_driver(workbench, experiment.id), Announced(workbench.home, experiment.id, engine) as announced:
@@ -266,6 +268,8 @@ class _Study:
                 yield Progress(len(self._ids) + len(self._failed), total, message)
 
     def _made_crew(self, groups: int) -> Crew:
+        if self._engine == "ray":
+            return RayCrew(self.workbench.home, self._workers, self._address)
         return crew_of(self.workbench, self._workers or workers_for(groups))
 
     def _task(self, number: int, point: StudyPoint, timed: bool) -> TrialTask:

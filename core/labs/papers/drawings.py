@@ -1,6 +1,5 @@
 """Figures drawn from a table of results: means or differences, with their intervals."""
 
-import html
 from typing import Any
 
 from core.errors import WorkbenchError
@@ -34,7 +33,7 @@ def drawn(drawing: str, table: Any) -> dict[str, Any]:
                 "mode": "markers",
                 "name": column["label"],
                 "x": [point["value"] for point in points],
-                "y": [html.escape(point["recipe"], quote=False) for point in points],  # plotly reads markup there
+                "y": [point["recipe"] for point in points],
                 "marker": {"size": 7, "color": colour, "symbol": SYMBOLS[number % len(SYMBOLS)]},
                 "error_x": {
                     "type": "data",
