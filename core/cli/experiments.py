@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 from core.cli.frame import verb
 from core.cli.tables import show_parts, show_table
 
-NUMBERS = ("measured", "reused", "missing", "workers", "seconds", "stopped")
+NUMBERS = ("measured", "reused", "missing", "workers", "seconds", "stopped", "settled")
 
 
 @verb("study-example", print)
@@ -30,12 +30,11 @@ def study_points(
     """The points of a study, each with its repeats, and what is left out with the reason; of a design that learns
     those of its first round. Nothing is measured."""
     from core.labs.experiments import adaptive, designs
-    from core.labs.experiments.experiment import ADAPTIVE
 
     experiment = _read(workbench, study)
     made = designs.points(experiment)
     wanted = [adaptive.Wanted(settings) for settings in made.settings]
-    if experiment.design.kind in ADAPTIVE:
+    if experiment.learns:
         wanted = adaptive.adaptive(experiment, len(workbench.corpus(experiment.recipe).queries)).ask()
     told = [(point, "") for point in wanted] + [(adaptive.Wanted(settings), why) for settings, why in made.left_out]
     return [

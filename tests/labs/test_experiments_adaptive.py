@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.config import fingerprint
+from core.errors import WorkbenchError
 from core.labs.experiments.adaptive import Adaptive, Wanted, adaptive, rungs
 from core.labs.experiments.experiment import Experiment, made
 
@@ -177,3 +178,41 @@ def test_metrics_that_are_better_when_less_are_and_costs_are_made_small():
     early, late = points[1:13], points[-12:]
     cost = [np.mean([measured(w)["latency_ms"] for w in part if measured(w)]) for part in (early, late)]
     assert len(points) == 61 and cost[1] <= cost[0]
+
+
+def settling(design: Adaptive, means: dict[float, float], spread: float) -> list[Wanted]:
+    """Driven with scores of these means by weight, whose questions differ by so much at random."""
+    points = []
+    while not design.done:
+        for wanted in design.ask():
+            weight = wanted.settings["fusion.weight"]
+            table = np.random.default_rng(int(weight * 10)).normal(means[weight], spread, QUESTIONS)[: wanted.questions or None]
+            design.tell(wanted, {"ndcg_linear": table.mean()}, table)
+            points.append(wanted)
+    return points
+
+
+def settled_study(**design) -> Experiment:
+    weights = [{"setting": "fusion.weight", "values": [0.1, 0.4, 0.7]}]  # 0.7 is the base's
+    return made({"factors": weights, "settled": True, "design": {"first_questions": 40, **design}, "metrics": ["ndcg_linear"]})
+
+
+def test_a_study_ends_when_its_question_is_settled():
+    design = adaptive(settled_study(), QUESTIONS)
+    points = settling(design, {0.1: 0.3, 0.4: 0.9, 0.7: 0.5}, 0.1)
+    assert [wanted.questions for wanted in points] == [40] * 3 + [0] * 2
+    assert [wanted.settings["fusion.weight"] for wanted in points[3:]] == [0.7, 0.4]  # the base beside the best
+    assert (
+        design.settled
+        == "fusion.weight = 0.4 is told apart from all 2 others (40 questions, at 97.50%, its share of 95% over 2 looks)"
+    )
+
+
+def test_what_is_not_settled_is_asked_everything():
+    equal = {0.1: 0.5, 0.4: 0.5, 0.7: 0.5}
+    design = adaptive(settled_study(), QUESTIONS)
+    assert [wanted.questions for wanted in settling(design, equal, 0.3)] == [40] * 3 + [120] * 3 + [0] * 3 and not design.settled
+    halved = adaptive(settled_study(kind="halving", trials=0), QUESTIONS)
+    assert [wanted.questions for wanted in settling(halved, equal, 0.3)] == [40] * 3 + [0] * 2 and not halved.settled
+    with pytest.raises(WorkbenchError, match="never settled"):
+        study("tpe", settled=True)

@@ -17,6 +17,7 @@ from core.config import fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments.designs import Settings, Space, candidates, rounded
 from core.labs.experiments.experiment import Experiment, Factor
+from core.labs.experiments.settled import settled
 from core.labs.trials.comparison import ALPHA, COSTS, direction
 from core.statistics.corrections import holm
 from core.statistics.paired import sign_flip_p
@@ -40,6 +41,7 @@ class Adaptive(ABC):
     def __init__(self, experiment: Experiment) -> None:
         self.experiment, self.space = experiment, Space(experiment)
         self.left_out: list[tuple[Settings, str]] = []
+        self.settled = ""  # why the question is settled, once it is
         self._told: dict[str, Mapping[str, float] | None] = {}
         self._by_question: dict[str, np.ndarray] = {}
         self._batch: list[Wanted] = []
@@ -229,18 +231,20 @@ class Selection(NamedTuple):
 
 def rungs(experiment: Experiment, points: int, questions: int) -> list[Rung]:
     """The rounds of halving: of so many points a part goes on, with so many times the questions. Where a round would
-    ask more than half of all questions it asks all, and is the last."""
+    ask more than half of all questions it asks all, and is the last. Of other designs, that stop when settled, all go on."""
     design, ladder = experiment.design, []
     asked = design.first_questions
     while asked * 2 <= questions and points > 1:
         ladder.append(Rung(points, asked))
-        points, asked = math.ceil(points / design.eta), asked * design.eta
+        points = math.ceil(points / design.eta) if design.kind == "halving" else points
+        asked *= design.eta
     return [*ladder, Rung(points, 0)]
 
 
 class Halving(Adaptive):
     """Successive halving over questions (Jamieson and Talwalkar 2016; Li et al. 2018, the inner loop of algorithm 1): all points
-    answer few questions, the best part of them more, the last of them all. The base goes through all rounds beside them."""
+    answer few questions, the best part of them more, the last of them all. The base goes through all rounds beside them. Where
+    the study is to stop when it is settled, and a round settles it, only the best goes on, to the last round."""
 
     def __init__(self, experiment: Experiment, questions: int) -> None:
         super().__init__(experiment)
@@ -271,10 +275,23 @@ class Halving(Adaptive):
         means = [self._values(settings) for settings in self._running]
         ranked = sorted((-sign * mean[0], place) for place, mean in enumerate(means) if mean)
         places = [place for _, place in ranked]
+        if self.experiment.settled and places:
+            self.settled = self._settled(places)
         most = self._rungs[self._round].points
+        if self.settled:
+            most, self._round = 1, len(self._rungs) - 1
         stayed, left = ([self._running[place] for place in part] for part in (places[:most], places[most:]))
         self.selections.append(Selection(self._questions, stayed, left, self._tied(stayed[-1], left) if stayed else []))
         self._running = [self._running[place] for place in sorted(places[:most])]
+
+    def _settled(self, places: list[int]) -> str:
+        """Why, of the base and the points that were measured."""
+        named = {
+            _spoken(settings): self._each_question(settings) for settings in (self._base, *(self._running[p] for p in places))
+        }
+        if any(values is None for values in named.values()):
+            return ""
+        return settled(named, looks=len(self._rungs) - 1, sign=direction(self._measures[0]))
 
     def _tied(self, last: Settings, left: list[Settings]) -> list[Settings]:
         tables = [self._each_question(settings) for settings in (last, *left)]
@@ -292,6 +309,10 @@ class Halving(Adaptive):
         return np.mean(tables, axis=0) if tables else None
 
 
+def _spoken(settings: Settings) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in settings.items()) or "the base recipe"
+
+
 def adaptive(experiment: Experiment, questions: int) -> Adaptive:
     """What an adaptive design asks for next. questions: how many the corpus has, on which points are compared."""
-    return Halving(experiment, questions) if experiment.design.kind == "halving" else Learning(experiment)
+    return Halving(experiment, questions) if experiment.in_rounds else Learning(experiment)

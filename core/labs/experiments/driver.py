@@ -19,7 +19,7 @@ from core.files import Busy, hold, holder
 from core.labs.experiments import book
 from core.labs.experiments.adaptive import adaptive
 from core.labs.experiments.designs import Settings, points, repeated
-from core.labs.experiments.experiment import ADAPTIVE, Experiment
+from core.labs.experiments.experiment import Experiment
 from core.labs.experiments.local import Crew, crew_of, workers_for
 from core.labs.experiments.measuring import TrialTask, Tried, some_questions
 from core.labs.experiments.ray_engine import RayCrew
@@ -64,6 +64,7 @@ class Outcome(NamedTuple):
     seconds: float
     usd: float
     workers: int
+    settled: str = ""  # why the question was settled before all points were asked everything
 
 
 class StudyPoint(NamedTuple):
@@ -107,7 +108,7 @@ def run(
 
 
 def _whole(study: "_Study", experiment: Experiment) -> Generator[Progress, None, Outcome]:
-    planned, left_out = yield from (_adaptive if experiment.design.kind in ADAPTIVE else _all_points)(study, experiment)
+    planned, left_out = yield from (_adaptive if experiment.learns else _all_points)(study, experiment)
     winner = study.best(planned)
     on_report: list[StudyPoint] = []
     if experiment.report_on and winner and not study.stopped:
@@ -131,7 +132,7 @@ def _adaptive(study: "_Study", experiment: Experiment) -> Generator[Progress, No
     """Batch by batch, each chosen from what was measured before; what is stored of an earlier run is asked for again, and found."""
     run = yield from study.run_of(StudyPoint({}, experiment.recipe))
     chooser, planned = adaptive(experiment, len(run.corpus.queries)), []
-    total = 0 if experiment.design.kind == "halving" else (experiment.design.trials + 1) * experiment.repeats
+    total = 0 if experiment.in_rounds else (experiment.design.trials + 1) * experiment.repeats
     while not study.stopped and not chooser.done:
         asked = chooser.ask()
         batch = [StudyPoint(own.settings, with_settings(experiment.recipe, own.settings), own.questions) for own in asked]
@@ -139,6 +140,7 @@ def _adaptive(study: "_Study", experiment: Experiment) -> Generator[Progress, No
         yield from study.measure(batch, total)
         for own, point in zip(asked, batch, strict=True):
             chooser.tell(own, study.values(point), study.by_question(point) if own.questions else None)
+    study.settled = chooser.settled
     return planned, chooser.left_out
 
 
@@ -165,7 +167,7 @@ class _Study:
     """What is stored of it, and what measures the rest."""
 
     def __init__(self, workbench: Workbench, experiment: Experiment, engine: str, workers: int, address: str) -> None:
-        self.workbench, self.experiment, self.stopped = workbench, experiment, ""
+        self.workbench, self.experiment, self.stopped, self.settled = workbench, experiment, "", ""
         self._engine, self._workers, self._address = engine, workers, address
         self._crew: Crew | None = None
         self._started, self._usd, self._measured, self._reused = time.monotonic(), 0.0, 0, 0
@@ -382,4 +384,5 @@ class _Study:
             seconds=time.monotonic() - self._started,
             usd=self._usd,
             workers=self._crew.size if self._crew else 0,
+            settled=self.settled,
         )

@@ -61,10 +61,10 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     learns = design.kind in ("tpe", "nsga2")
     made = space.distinct([{}, *drawn(experiment, space)]) if learns else points(experiment)  # stand-ins for what is learnt
     recipes = [with_settings(experiment.recipe, settings) for settings in made.settings]
-    trials, about = len(recipes) * (experiment.repeats if learns else 1), learns or design.kind == "halving"
+    trials, about = len(recipes) * (experiment.repeats if learns else 1), experiment.learns
     half = with_settings(experiment.recipe, {"corpus.questions": experiment.report_on or experiment.choose_on})
     runs = _resolved(workbench, [half, *recipes])
-    if runs and design.kind == "halving":
+    if runs and experiment.in_rounds:
         ladder = rungs(experiment, len(recipes) // experiment.repeats - 1, len(runs[1].corpus.queries))
         trials = sum(rung.points + 1 for rung in ladder) * experiment.repeats
     again = 2 * experiment.repeats if experiment.report_on else 0  # the winner and the base, on other questions

@@ -145,7 +145,11 @@ class Experiment(StageConfig):
     repeats: int = knob(1, "Times that each point is measured, each with the next seed.", ge=1, le=100)
     choose_on: Literal["all", "dev"] = knob("all", "Questions on which points are compared and the winner is chosen.")
     report_on: Literal["", "test"] = knob("", "Questions on which the winner and the base are measured once more, at the end.")
-    settled: bool = knob(False, "Ends the study as soon as one point is told apart from all others, or all are equal.")
+    settled: bool = knob(
+        False,
+        "Ends the study as soon as one point is told apart from all others, or all are equal. All points then answer few "
+        "questions first, and more in each round.",
+    )
     budget: Budget = Field(default_factory=Budget)
 
     @model_validator(mode="after")
@@ -184,6 +188,8 @@ class Experiment(StageConfig):
             raise ValueError("a metric is named twice")
         if kind == "nsga2" and len(self.metrics) < 2:
             raise ValueError("nsga2 weighs two or more measures against each other: name a second metric or a cost")
+        if self.settled and kind in ("tpe", "nsga2"):
+            raise ValueError(f"a study by {kind} is never settled: the points that it did not ask for may be better")
         drawn = kind in ("random", "latin", "tpe", "nsga2") or kind == "halving" and self.design.trials
         if drawn and not self.design.trials:
             raise ValueError(f"{kind} draws points: say how many trials")
@@ -195,6 +201,16 @@ class Experiment(StageConfig):
     def recipe(self) -> TrialConfig:
         """The base recipe, on the questions on which points are compared."""
         return with_settings(with_settings(TrialConfig(), self.base), {"corpus.questions": self.choose_on})
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether points answer few questions first and more in each round: by halving, or to stop when it is settled."""
+        return self.design.kind == "halving" or self.settled
+
+    @property
+    def learns(self) -> bool:
+        """Whether what is measured next hangs on what was measured."""
+        return self.design.kind in ADAPTIVE or self.settled
 
     def in_order(self) -> list[Factor]:
         """The factors, each behind those on which its condition hangs, and those of parts before those of their settings."""
