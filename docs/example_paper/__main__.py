@@ -56,23 +56,12 @@ def measured(core: Commands, study: Path) -> dict[str, Any]:
 
 
 def written(core: Commands, study: dict[str, Any], title: str, labels: Path | None) -> None:
-    """The paper's numbers and table; each keeps the command that it comes from."""
+    """The paper's numbers, table and figure; each keeps the command that it comes from."""
     core("paper", "create", title, "--id", PAPER)
     (winner, base), dev = study["reported"], "config->>'$.corpus.questions' = 'dev'"
     count = f"sql \"SELECT count(*) AS recipes FROM trials WHERE sweep = '{study['id']}' AND {dev}\""
-    core(
-        "paper",
-        "number",
-        PAPER,
-        "recipes",
-        count,
-        "--value",
-        "0.recipes",
-        "--caption",
-        "Recipes compared on the dev questions",
-        "--trials",
-        *study["trials"],
-    )
+    about = ["--value", "0.recipes", "--caption", "Recipes compared on the dev questions"]
+    core("paper", "number", PAPER, "recipes", count, *about, "--trials", *study["trials"])
     compared = f"compare {base} {winner} --metric {METRIC}"
     numbers = [
         ("base-test", f"show {base}", f"metrics.{METRIC}.mean", "plain", "nDCG of the base on the test questions"),
@@ -92,18 +81,11 @@ def written(core: Commands, study: dict[str, Any], title: str, labels: Path | No
     for name, command, place, form, what in numbers:
         core("paper", "number", PAPER, name, command, "--value", place, "--form", form, "--caption", what)
     best = [row["trial"] for row in study["leaderboard"][:ROWS]]
-    table = f"trials-table {' '.join(best)} --metric {METRIC} --metric recall"
-    core(
-        "paper",
-        "table",
-        PAPER,
-        "best",
-        table,
-        "--caption",
-        f"The {len(best)} best recipes on the dev questions.",
-        "--width",
-        "174",
-    )
+    figure = f"trials-table {' '.join(best)} --metric {METRIC}"
+    which = "recipes with the highest means on the dev questions"
+    core("paper", "table", PAPER, "best", f"{figure} --metric recall", "--caption", f"The {len(best)} {which}.", "--width", "174")
+    about = ["--drawing", "differences", "--caption", f"How far the {len(best)} {which} lie from the first.", "--width", "174"]
+    core("paper", "figure", PAPER, "distances", figure, *about)
 
 
 def set_in_type(bundle: Path, folder: Path) -> str:
@@ -135,10 +117,11 @@ def main(folder: Path, short: bool) -> None:
     study = measured(core, HERE / ("xquad.yaml" if whole else "python_reference.yaml"))
     corpus = "XQuAD" if whole else "the Python reference"
     written(core, study, f"Chunkers, encoders and fusion on {corpus}", labels if labels.is_file() else None)
-    core("export", PAPER, "--out", str(bundle))
+    exported = core("export", PAPER, "--out", str(bundle))
     results = core("verify-paper", str(bundle))
     if wrong := [row for row in results if row["holds"] is not True]:
         fail(f"{len(wrong)} of {len(results)} do not hold: {wrong}")
+    print(exported["not_drawn"] or "The figure is drawn.")
     print(f"All {len(results)} hold. {set_in_type(bundle, folder / 'bundle')}. {time.monotonic() - started:,.0f} s in all.")
 
 

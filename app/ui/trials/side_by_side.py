@@ -45,16 +45,17 @@ def won_and_lost(scope: Scope, result: SideBySide, command: str) -> None:
     labels = [f"{row['trial'][0]} against {row['against'][0]}" for row in pairs]
     groups = {outcome: [row[outcome.lower()] for row in pairs] for outcome in OUTCOMES}
     traces = charts.bars(labels, groups, colors=OUTCOMES, horizontal=True, hover="%{x:,} questions")
+    shape = charts.figure(
+        traces,
+        "Questions",
+        height=170 + 30 * len(pairs),
+        barmode="stack",
+        yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
+        xaxis={"showgrid": True},
+    )
+    shape["layout"]["legend"]["traceorder"] = "normal"
     charts.show(
-        charts.figure(
-            traces,
-            "Questions",
-            height=170 + 30 * len(pairs),
-            legend={"traceorder": "normal"},
-            barmode="stack",
-            yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
-            xaxis={"showgrid": True},
-        ),
+        shape,
         "won-and-lost",
         data=pairs,
         command=command,

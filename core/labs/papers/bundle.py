@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from core import files
 from core.errors import WorkbenchError
-from core.labs.papers import agreed, checking, documents, sources, verification
+from core.labs.papers import agreed, checking, documents, sources, text, verification
 from core.labs.papers import paper as papers
 from core.labs.papers.opening import LABELS, MANIFEST, RAW, opened
 from core.records import Progress
@@ -42,7 +42,7 @@ def export(workbench: Workbench, paper_id: str, path: Path | None = None) -> Gen
     contents = yield from current(workbench, paper)
     drawn, reason = yield from draw(paper, contents)
     raw = records(workbench, paper.trials) | labels(workbench, paper)
-    bundle = whole(paper, contents, drawn, raw)
+    bundle = whole(workbench, paper, contents, drawn, raw)
     yield Progress(0, 1, "Verifying the bundle")
     results = yield from verification.verified(bundle)
     if wrong := [row for row in results if row.holds is False]:
@@ -128,11 +128,11 @@ def labels(workbench: Workbench, paper: papers.Paper) -> dict[str, bytes]:
 
 
 def whole(
-    paper: papers.Paper, contents: Mapping[str, Any], drawn: Mapping[str, bytes], raw: Mapping[str, bytes]
+    workbench: Workbench, paper: papers.Paper, contents: Mapping[str, Any], drawn: Mapping[str, bytes], raw: Mapping[str, bytes]
 ) -> dict[str, bytes]:
     """Name -> bytes of every file, with the manifest of all others."""
-    texts = documents.rendered(paper, contents, drawn)
-    bundle = {**{name: text.encode() for name, text in texts.items()}, **drawn, **raw}
+    written = documents.rendered(paper, contents, drawn) | text.texts(workbench, paper)
+    bundle = {**{name: words.encode() for name, words in written.items()}, **drawn, **raw}
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(bundle.items())}
     bundle[MANIFEST] = (json.dumps({"format": 1, "sha256": sums}, indent=1) + "\n").encode()
     return dict(sorted(bundle.items()))

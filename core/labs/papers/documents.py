@@ -83,13 +83,15 @@ def final(paper: Paper, content: Mapping[str, Any]) -> dict[str, Any]:
 def main_tex(paper: Paper) -> str:
     """A paper with everything in it, in the items' order."""
     lines = [TEX_HEAD, rf"\title{{{escape(paper.title or paper.id)}}}", rf"\author{{{escape(paper.authors)}}}", r"\date{}"]
-    lines += [r"\begin{document}", r"\maketitle", "", r"\section{Results}"]
+    lines += [r"\begin{document}", r"\maketitle", r"\section{Methods}", r"\input{text/methods}", r"\section{Results}"]
     if of_text := [item for item in paper.items if item.kind == "number"]:
         rows = [rf"  \item[{escape(item.caption or item.name)}] {numbers.macro(item.name)}{{}}" for item in of_text]
         lines += [r"\begin{description}", *rows, r"\end{description}"]
     for panels in placed(paper):
         lines += [rf"\input{{tables/{panels[0].name}}}"] if panels[0].kind == "table" else figure_tex(panels)
-    return "\n".join([*lines, r"\end{document}", ""])
+    for title, name in (("Limitations", "limitations"), ("Reproducibility", "checklist")):
+        lines += [rf"\section{{{title}}}", rf"\input{{text/{name}}}"]
+    return "\n".join([*lines, r"\bibliographystyle{plain}", r"\bibliography{references}", r"\end{document}", ""])
 
 
 def placed(paper: Paper) -> list[list[Item]]:

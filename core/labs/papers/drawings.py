@@ -1,5 +1,6 @@
 """Figures drawn from a table of results: means or differences, with their intervals."""
 
+import html
 from typing import Any
 
 from core.errors import WorkbenchError
@@ -33,7 +34,7 @@ def drawn(drawing: str, table: Any) -> dict[str, Any]:
                 "mode": "markers",
                 "name": column["label"],
                 "x": [point["value"] for point in points],
-                "y": [point["recipe"] for point in points],
+                "y": [html.escape(point["recipe"], quote=False) for point in points],  # plotly reads markup there
                 "marker": {"size": 7, "color": colour, "symbol": SYMBOLS[number % len(SYMBOLS)]},
                 "error_x": {
                     "type": "data",

@@ -10,10 +10,11 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from core.errors import WorkbenchError
-from core.labs.papers import documents, opening
+from core.labs.papers import documents, opening, text
 from core.labs.papers import paper as papers
 from core.labs.papers.checking import Checked, recomputed
 from core.records import Progress
+from core.workbench import Workbench
 
 DRAWN = (".pdf", ".svg", ".png")
 
@@ -36,7 +37,7 @@ def verified(bundle: Mapping[str, bytes]) -> Generator[Progress, None, list[Chec
             else:
                 results.append(recomputed(workbench, item, contents[item.name]))
         if len(contents) == len(paper.items):
-            results += _against_items(bundle, paper, contents)
+            results += _against_items(bundle, workbench, paper, contents)
     return [Checked(_printable(row.what), row.holds, _printable(row.told)) for row in results]
 
 
@@ -55,19 +56,19 @@ def _against_manifest(bundle: Mapping[str, bytes]) -> list[Checked]:
     return results or [Checked(f"{len(sums)} files", True, "as in the manifest")]
 
 
-def _against_items(bundle: Mapping[str, bytes], paper: papers.Paper, contents: Mapping) -> list[Checked]:
+def _against_items(bundle: Mapping[str, bytes], workbench: Workbench, paper: papers.Paper, contents: Mapping) -> list[Checked]:
     """Whether what the bundle prints is what its items show. Pictures are held to the manifest only: to draw them takes a
     browser, and another one draws other bytes."""
     drawn = {name: data for name, data in bundle.items() if name.startswith("figures/") and name.endswith(DRAWN)}
     try:
-        wanted = documents.rendered(paper, contents, drawn)
+        wanted = documents.rendered(paper, contents, drawn) | text.texts(workbench, paper)
     except Exception as error:  # items of others may be of any shape
         return [Checked("items", False, f"they cannot be written as a paper: {type(error).__name__}: {error}")]
     results = []
-    for name, text in wanted.items():
+    for name, words in wanted.items():
         lines = bundle.get(name, b"").decode("utf-8", "replace").splitlines()
-        if lines != text.splitlines() and name not in documents.BY_HAND:
-            pairs = zip(lines, text.splitlines(), strict=False)
+        if lines != words.splitlines() and name not in documents.BY_HAND:
+            pairs = zip(lines, words.splitlines(), strict=False)
             first = next(
                 (f"'{there}' where the items give '{ours}'" for there, ours in pairs if there != ours), "lines are missing"
             )

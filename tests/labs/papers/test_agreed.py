@@ -34,7 +34,7 @@ def bench(tmp_path_factory):
 def made(bench):
     paper = papers.load(bench, "small")
     contents = drain(bundles.current(bench, paper))
-    return bundles.whole(paper, contents, {}, bundles.labels(bench, paper))
+    return bundles.whole(bench, paper, contents, {}, bundles.labels(bench, paper))
 
 
 def results(bundle) -> dict[str, bool | None]:

@@ -44,7 +44,7 @@ def made(bench):
 def whole(bench) -> dict[str, bytes]:
     paper = papers.load(bench, "small")
     contents = drain(bundles.current(bench, paper))
-    return bundles.whole(paper, contents, {}, bundles.records(bench, paper.trials))
+    return bundles.whole(bench, paper, contents, {}, bundles.records(bench, paper.trials))
 
 
 def wrong(bundle) -> dict[str, str]:
@@ -71,6 +71,11 @@ def test_a_bundle_holds_and_says_what_it_cannot_compute(made):
     assert len([name for name in made if name.startswith("raw/")]) == 5  # three trials, their questions, a name
 
 
+def test_names_in_figures_are_only_text(made):
+    drawn = json.loads(made["figures/means.json"])
+    assert "&lt;script&gt;" in str(drawn) and "<script>" not in str(drawn) and b"<script>" in made["figures/means.csv"]
+
+
 def test_the_same_paper_is_the_same_zip(bench, made):
     assert bundles.zipped(whole(bench)) == bundles.zipped(made)
 
@@ -81,6 +86,7 @@ CHANGES = {
     "a cell of a table": ("tables/main.tex", rb"\textbf{1.000}", rb"\textbf{1.001}", "tables/main.tex"),
     "a figure's data": ("figures/curve.csv", b"0.75", b"0.85", "figures/curve.csv"),
     "a figure's drawing": ("figures/curve.json", b"0.75", b"0.85", "figures/curve.json"),
+    "the methods": ("text/methods.tex", b"1000 resamples", b"9000 resamples", "text/methods.tex"),
     "the report": ("report.html", b"97.436%", b"98.436%", "report.html"),
 }  # fmt: skip
 
@@ -103,7 +109,7 @@ def test_a_changed_number_is_named_though_all_files_agree_on_it(bench, made):
     contents = {item.name: papers.taken(bench, "small", item.name).content for item in paper.items}
     gain = contents["gain"]
     raw = {name: data for name, data in made.items() if name.startswith("raw/")}
-    changed = bundles.whole(paper, {**contents, "gain": gain + 0.001}, {}, raw)
+    changed = bundles.whole(bench, paper, {**contents, "gain": gain + 0.001}, {}, raw)
     told = wrong(changed)
     assert set(told) == {"number gain"} and f"{gain} computed" in told["number gain"]
 
@@ -182,7 +188,14 @@ def test_the_latex_compiles_hostile_names_and_all(made, tmp_path):
     done = subprocess.run(["make"], cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
     assert done.returncode == 0, done.stdout[-3000:]
     text = " ".join(page.extract_text() for page in PdfReader(tmp_path / "main.pdf").pages)
-    assert "97.436%" in text and "[50% of" in text and "was not drawn" in text and "root:" not in text
+    assert (
+        "97.436%" in text
+        and "Methods" in text
+        and "References" in text
+        and "[50% of" in text
+        and "was not drawn" in text
+        and "root:" not in text
+    )
 
 
 @pytest.mark.skipif(not bundles.figures.find_browser(), reason="no Chrome or Chromium on this machine")

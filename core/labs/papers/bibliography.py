@@ -1,0 +1,49 @@
+"""Whose work a paper's parts, metrics and tests are, as BibTeX. What a part's docstring names and has no entry here is said to
+have none: no entry is made up."""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+BY_PART = {
+    **dict.fromkeys(("sentence", "sliding_window", "structure"), ("callan1994",)),
+    "minilm": ("wang2020", "reimers2019"),
+    "sentence_transformers": ("reimers2019",),
+    "lsa": ("deerwester1990",),
+    "word2vec": ("mikolov2013",),
+    "trained": ("karpukhin2020",),
+    **dict.fromkeys(("faiss_flat", "faiss_sq"), ("douze2024",)),
+    **dict.fromkeys(("faiss_ivf", "faiss_disk", "faiss_ivf_pq"), ("jegou2011", "douze2024")),
+    "faiss_hnsw": ("malkov2020", "douze2024"),
+    **dict.fromkeys(("hnswlib", "chroma"), ("malkov2020",)),
+    "bm25s": ("lu2024", "kamphuis2020"),
+    "rrf": ("cormack2009",),
+    "convex": ("bruch2023",),
+    "ndcg_linear": ("jarvelin2002",),
+    "ndcg_exponential": ("burges2005",),
+}
+# nothing to cite: simple arithmetic, or the text before another part works on it
+OF_NOBODY = ("dense_only", "sparse_only", "whole_document", "exact", "hit", "recall", "precision", "mrr", "map")
+BY_DATASET = {"xquad": ("artetxe2020", "rajpurkar2016"), "squad": ("rajpurkar2016",), "beir": ("thakur2021",)}
+TESTS = {"permutation": ("smucker2007",), "holm": ("holm1979",), "bootstrap": ("efron1993",), "wilson": ("wilson1927",)}
+
+
+@cache
+def entries() -> dict[str, str]:
+    """Key -> entry."""
+    text = (Path(__file__).parent / "references.bib").read_text("utf-8")
+    return {re.match(r"@\w+{([^,]+),", entry)[1]: entry for entry in re.split(r"\n(?=@)", text.strip())}
+
+
+def of_dataset(name: str) -> tuple[str, ...]:
+    return next((keys for start, keys in BY_DATASET.items() if name.startswith(start)), ())
+
+
+def cited(keys: Iterable[str]) -> str:
+    """As LaTeX cites them; nothing where there are none."""
+    return rf"~\cite{{{','.join(keys)}}}" if (keys := tuple(keys)) else ""
+
+
+def bibtex(keys: Iterable[str]) -> str:
+    return "\n".join(entries()[key] for key in sorted(set(keys))) + "\n"

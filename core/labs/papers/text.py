@@ -1,0 +1,247 @@
+"""What a paper's words must say and people forget: the methods from the recipes, what limits the results, a checklist.
+
+All of it is read from the stored trials that the paper rests on; what they do not hold is said to be not recorded.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from core.config import TransformConfig, TrialConfig
+from core.errors import WorkbenchError
+from core.evaluation.metric import metric_names
+from core.labs.papers import bibliography, sources
+from core.labs.papers.bibliography import cited
+from core.labs.papers.paper import Paper
+from core.pipeline.stages import unused
+from core.registry import parts
+from core.report.caption import escape
+from core.workbench import Workbench
+
+STAGES = {  # field -> how it begins in a paper
+    "chunking": "Documents were cut by",
+    "embedding": "Texts were embedded by",
+    "transform": "Vectors were transformed with",
+    "index": "Vectors were searched by",
+    "sparse": "Words were searched by",
+    "retrieval": "Retrieval used",
+    "fusion": "Rankings were made by",
+    "reranking": "They were reranked by",
+}
+HALVES = {"all": "all questions", "dev": "the dev half of the questions", "test": "the test half of the questions"}
+MOST_VALUES = 6  # of a setting told one by one
+POWER = 1.96 + 0.8416  # standard errors that a difference needs to be found in 80% of studies at 5%, two-sided
+
+Trials = Sequence[Mapping[str, Any]]
+
+
+def texts(workbench: Workbench, paper: Paper) -> dict[str, str]:
+    """File -> text: the sections, and the entries that they cite."""
+    trials = [workbench.show(trial) for trial in paper.trials]
+    sections = {
+        "text/methods.tex": methods(workbench, paper, trials),
+        "text/limitations.tex": "\n".join(_listed(limitations(workbench, paper, trials))),
+        "text/checklist.tex": "\n".join(_listed(checklist(paper, trials))),
+    }
+    keys = {key for text in sections.values() for group in re.findall(r"\\cite{([^}]*)}", text) for key in group.split(",")}
+    return {**sections, "references.bib": bibliography.bibtex(keys)}
+
+
+def methods(workbench: Workbench, paper: Paper, trials: Trials) -> str:
+    """A paragraph: corpus, stages with their settings, measures, intervals and tests, machine and versions."""
+    said = [_corpora(workbench, trials)]
+    idle = [_unused(trial["config"]) for trial in trials]
+    for stage, start in STAGES.items():
+        configs = [
+            trial["config"][stage]
+            for trial, left in zip(trials, idle, strict=True)
+            if stage in trial["config"] and stage not in left
+        ]
+        if words := _stage(stage, configs):
+            said.append(f"{start} {words}")
+    if trials:
+        said += [_measures(paper, trials), *_tests(paper, trials), _machine(trials)]
+    return "% from the recipes of the trials\n" + "\n".join(f"{sentence}." for sentence in said if sentence) + "\n"
+
+
+def limitations(workbench: Workbench, paper: Paper, trials: Trials) -> list[str]:
+    """What was found that limits the results, as LaTeX."""
+    said = []
+    for fingerprint, of in _by(trials, "questions_fingerprint").items():
+        queries = _questions(workbench, fingerprint)
+        if bare := sum(not query["gold"] for query in queries):
+            name = escape(str(of[0]["config"]["corpus"]["dataset"]))
+            said.append(
+                f"{bare:,} of {len(queries):,} questions on {name} have no gold evidence: they are unmeasured and count in no mean."
+            )
+    if trials and all(trial["config"]["corpus"].get("questions", "all") == "all" for trial in trials):
+        said.append(
+            "Recipes were compared on all questions: the best was chosen on the questions on which it is reported, which flatters it."
+        )
+    recipes = _by(trials, "config_fingerprint")
+    seeds = {(trial.get("config_fingerprint"), trial.get("seed")) for trial in trials}
+    if trials and len(seeds) == len(recipes):
+        said.append("Each recipe was measured with one seed: the intervals are over questions, not over seeds.")
+    said += _low_power(workbench, paper)
+    if any("--cost" in item.command for item in paper.items):
+        said.append("Times were measured on machines with other work.")
+    said.append("Whether a model had seen the corpus in its training was not examined.")
+    return said
+
+
+def checklist(paper: Paper, trials: Trials) -> list[str]:
+    """What a reader needs to do it again, and whether the records hold it."""
+
+    def recorded(field: str) -> str:
+        there = sum(trial.get(field) not in (None, "", {}) for trial in trials)
+        return (
+            "yes" if trials and there == len(trials) else f"of {there:,} of {len(trials):,} trials" if there else "not recorded"
+        )
+
+    taken = sum(not sources.computable(item.command) or (item.kind == "figure" and not item.drawing) for item in paper.items)
+    answers = {
+        "Complete recipe of every trial": recorded("config"),
+        "Seeds": recorded("seed"),
+        "Version of the code that each stage depends on": recorded("code_version"),
+        "Versions of packages": recorded("packages"),
+        "Device and threads": recorded("device"),
+        "Fingerprints of corpus and chunks": recorded("fingerprints"),
+        "Raw rankings and questions in the bundle": recorded("rankings"),
+        "Items recomputed from the raw records": f"{len(paper.items) - taken:,} of {len(paper.items):,}",
+        "Texts of documents in the bundle": "no; by the corpus' name and fingerprint",
+        "Licences of corpora and models": "not recorded here; to be said by the authors",
+        "How many recipes were tried in all": "not in the bundle; to be said by the authors",
+    }
+    return [f"{escape(question)}: {escape(answer)}." for question, answer in answers.items()]
+
+
+def _corpora(workbench: Workbench, trials: Trials) -> str:
+    said = []
+    for fingerprint, of in _by(trials, "questions_fingerprint").items():
+        try:
+            asked = workbench.store.questions(fingerprint or "")
+        except WorkbenchError:
+            continue
+        corpus = of[0]["config"]["corpus"]
+        half = HALVES.get(corpus.get("questions", "all"), "questions")
+        cite = cited(bibliography.of_dataset(str(corpus["dataset"])))
+        counts = f"{asked.get('documents') or 0:,} documents, {len(asked['queries']):,} questions"
+        said.append(f"{escape(str(corpus['dataset']))}{cite} ({counts}; {half})")
+    return f"Retrieval was measured on {_and(said)}" if said else ""
+
+
+def _stage(stage: str, configs: Sequence[Mapping[str, Any]]) -> str:
+    """The parts of a stage with every setting: what varies over the trials with all its values."""
+    by_part = defaultdict(lambda: defaultdict(list))
+    for config in configs:
+        usual = TransformConfig().model_dump() if stage == "transform" else {}  # most of which is off
+        for name, value in config.items():
+            if name in usual and value == usual[name]:
+                continue
+            values = by_part[str(config.get("part", ""))][name]
+            values += [] if name == "part" or value in values else [value]
+    said = []
+    for part, settings in by_part.items():
+        words = [f"{name.replace('_', ' ')} {_values(values)}" for name, values in settings.items() if name != "part"]
+        keys = bibliography.BY_PART.get(part, ())
+        bare = bool(part) and not keys and part not in bibliography.OF_NOBODY
+        head = escape(part.replace("_", " ")) + cited(keys) + " (no reference on record)" * bare
+        said.append(" ".join(filter(None, [head, f"({escape(', '.join(words))})" if words else ""])))
+    return _and(said)
+
+
+def _values(values: Sequence[Any]) -> str:
+    if len(values) > MOST_VALUES and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return f"{min(values):g} to {max(values):g} ({len(values)} values)"
+    return "/".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+
+
+def _measures(paper: Paper, trials: Trials) -> str:
+    words = {word for item in paper.items for word in (*item.command, *(item.value.split(".") if item.kind == "number" else ()))}
+    names = [name for name in metric_names() if name in words]
+    depths = _values(sorted({trial["config"]["evaluation"]["k"] for trial in trials}))
+    shares = _values(sorted({100 * trial["config"]["evaluation"]["overlap"] for trial in trials}))
+    labels = [parts("metric")[name].label.format(k="k") + cited(bibliography.BY_PART.get(name, ())) for name in names]
+    measures = (
+        f"Measures are {_and(labels)} at depth k = {depths}; " if labels else f"Rankings were judged at depth k = {depths}; "
+    )
+    return measures + f"a chunk is relevant where it shares at least {shares}\\% of the shorter of itself and a gold span"
+
+
+def _tests(paper: Paper, trials: Trials) -> list[str]:
+    rules = [trial["config"]["evaluation"] for trial in trials]
+    level = _values(sorted({100 * rule["confidence"] for rule in rules}))
+    resamples = _values(sorted({rule["resamples"] for rule in rules}))
+    seeds = _values(sorted({trial.get("seed", 0) for trial in trials}))
+    tests = bibliography.TESTS
+    said = [
+        f"Intervals of {level}\\% are percentile bootstrap over questions{cited(tests['bootstrap'])} ({resamples} resamples; seeds "
+        f"{seeds}), and Wilson's{cited(tests['wilson'])} where values are only 0 and 1 or nearly all at one end"
+    ]
+    verbs = {item.command[0] for item in paper.items if item.command}
+    if verbs & {"compare", "trials-table"}:
+        said.append(
+            f"Differences were tested by the paired permutation test{cited(tests['permutation'])} with 10,000 sign patterns"
+        )
+    if "trials-table" in verbs:
+        said.append(f"p values of a table are corrected over all its tests{cited(tests['holm'])}")
+    return said
+
+
+def _machine(trials: Trials) -> str:
+    devices = sorted(
+        {f"{trial.get('device') or 'a device not recorded'} with {trial.get('threads') or '?'} threads" for trial in trials}
+    )
+    versions = defaultdict(set)
+    for trial in trials:
+        for package, version in (trial.get("packages") or {}).items():
+            versions[package].add(str(version))
+    packages = [f"{package} {'/'.join(sorted(of))}" for package, of in sorted(versions.items())]
+    told = f", {escape(', '.join(packages))}" if packages else "; versions of packages are not recorded"
+    return f"It was computed on {escape(_and(devices))}{told}"
+
+
+def _low_power(workbench: Workbench, paper: Paper) -> list[str]:
+    """Differences that are told from nothing, with the smallest that so many questions would have found."""
+    said = []
+    for item in paper.items:
+        if item.command[:1] != ("compare",) or item.kind != "number":
+            continue
+        result = sources.answer(workbench, item.command)
+        if result["p"] is None or result["p"] < 0.05 or not result["effect_size"]:
+            continue
+        deviation = abs(result["difference"] / result["effect_size"])
+        smallest = POWER * deviation / result["n"] ** 0.5
+        said.append(
+            f"{escape(item.name)} is not significant; with {result['n']:,} questions and a standard deviation of {deviation:.3f} of the "
+            f"differences, one below {smallest:.3f} is found in fewer than 80\\% of studies."
+        )
+    return said
+
+
+def _questions(workbench: Workbench, fingerprint: Any) -> list[dict[str, Any]]:
+    try:
+        return workbench.store.questions(fingerprint or "")["queries"]
+    except WorkbenchError:
+        return []
+
+
+def _unused(config: Mapping[str, Any]) -> set[str]:
+    fusion = (config.get("fusion") or {}).get("part", "")
+    return unused(TrialConfig(fusion=fusion)) if fusion in parts("fusion") else set()
+
+
+def _by(trials: Trials, field: str) -> dict[Any, list[Mapping[str, Any]]]:
+    groups = defaultdict(list)
+    for trial in trials:
+        groups[trial.get(field)].append(trial)
+    return groups
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def _listed(lines: Iterable[str]) -> list[str]:
+    return [r"\begin{itemize}", *(rf"  \item {line}" for line in lines), r"\end{itemize}", ""]

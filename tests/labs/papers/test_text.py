@@ -1,0 +1,102 @@
+"""Methods, limitations and checklist say what the stored trials say; every reference is one that is there."""
+
+import re
+
+import pytest
+
+from core import registry
+from core.labs.papers import bibliography, text
+from core.labs.papers import paper as papers
+from core.workbench import Workbench
+from tests.support.small_paper import small_paper
+from tests.support.synthetic_trials import add_questions, add_trial
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return Workbench(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def texts(bench):
+    small_paper(bench)
+    return text.texts(bench, papers.load(bench, "small"))
+
+
+def test_the_methods_name_corpus_stages_settings_tests_and_machine(texts):
+    methods = texts["text/methods.tex"]
+    assert "transformed" not in methods
+    for words in (
+        "tiny (40 documents, 40 questions; all questions)",
+        "rrf~\\cite{cormack2009} (",
+        "convex~\\cite{bruch2023} (",
+        "weight 0.7/0.3",
+        "MRR@k",
+        "depth k = 10",
+        "at least 50\\% of the shorter",
+        "percentile bootstrap over questions~\\cite{efron1993} (1000 resamples; seeds 0)",
+        "paired permutation test~\\cite{smucker2007}",
+        "corrected over all its tests~\\cite{holm1979}",
+        "cpu with 1 threads; versions of packages are not recorded",
+    ):
+        assert words in methods, words
+
+
+def test_limitations_are_those_of_the_records(bench, texts):
+    limits = texts["text/limitations.tex"]
+    assert "1 of 40 questions on tiny have no gold evidence" in limits
+    assert "chosen on the questions on which it is reported" in limits and "one seed" in limits
+    assert "not significant" not in limits and "was not examined" in limits
+    questions = add_questions(bench.store, name="b", dataset="b", unanswerable=0)
+    alike = [
+        add_trial(bench.store, questions, {"corpus.questions": "dev", **settings}, 0.8, seed, packages={"numpy": "2"})
+        for seed, settings in ((3, {}), (4, {"sparse.k1": 0.8}))
+    ]
+    papers.create(bench, "Weak")
+    papers.add(bench, "weak", {"kind": "number", "name": "gain", "command": ["compare", *alike], "value": "difference"})
+    weak = text.texts(bench, papers.load(bench, "weak"))
+    assert "gain is not significant; with 40 questions" in weak["text/limitations.tex"]
+    assert "have no gold" not in weak["text/limitations.tex"] and "flatters" not in weak["text/limitations.tex"]
+    assert "numpy 2" in weak["text/methods.tex"] and "the dev half" in weak["text/methods.tex"]
+
+
+def test_the_smallest_difference_is_that_of_the_power_of_a_paired_test(bench, texts):
+    from scipy.stats import norm
+
+    assert pytest.approx(norm.ppf(0.975) + norm.ppf(0.8), abs=1e-3) == text.POWER
+
+
+def test_the_checklist_says_what_is_recorded_and_what_is_not(texts):
+    listed = texts["text/checklist.tex"]
+    assert "Seeds: yes." in listed and "Versions of packages: not recorded." in listed
+    assert (
+        "Items recomputed from the raw records: 4 of 4." in listed
+        and "Licences of corpora and models: not recorded here" in listed
+    )
+
+
+def test_what_is_cited_is_in_the_bibliography_and_nothing_else(texts):
+    keys = {key for body in texts.values() for group in re.findall(r"\\cite{([^}]*)}", body) for key in group.split(",")}
+    assert keys and set(re.findall(r"@\w+{([^,]+),", texts["references.bib"])) == keys
+
+
+def test_every_entry_is_whole_and_every_key_is_an_entry():
+    used = {*bibliography.BY_PART.values(), *bibliography.BY_DATASET.values(), *bibliography.TESTS.values()}
+    assert {key for keys in used for key in keys} == set(bibliography.entries())
+    for key, entry in bibliography.entries().items():
+        assert entry.count("{") == entry.count("}"), key
+        for field in ("author = {", "title = {", f"year = {{{key[-4:]}}}"):
+            assert field in entry, (key, field)
+
+
+def test_references_are_of_parts_that_there_are():
+    names = {name for kind in registry.kinds() for name in registry.parts(kind)}
+    assert set(bibliography.BY_PART) | set(bibliography.OF_NOBODY) <= names
+
+
+def test_a_reference_is_by_whom_the_part_names():
+    """The first author of each entry stands in the docstring of the part that it is cited for."""
+    every = {name: cls for kind in registry.kinds() for name, cls in registry.parts(kind).items()}
+    for name, keys in bibliography.BY_PART.items():
+        told = (every[name].__doc__ or "").lower().replace("ä", "a").replace("ù", "u").replace("é", "e")
+        assert any(re.sub(r"\d", "", key) in told for key in keys), name
