@@ -7,12 +7,12 @@ from app.ui import cards, cells, charts, tables
 from app.ui.cells import cut
 from app.ui.trials.choice import look
 from app.ui.trials.scope import Scope
-from app.ui.trials.table import last_repeats
 from core.evaluation.metric import metric_names
 from core.labs.trials import comparison
 from core.labs.trials import costs as trial_costs
 from core.labs.trials.comparison import COSTS, Spread, Trial
 from core.labs.trials.membership import Member, membership
+from core.labs.trials.values import last_repeats
 from core.workbench import command_line
 
 BEATEN, UNBEATEN = "Beaten by another", "Beaten by no other"

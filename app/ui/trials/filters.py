@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from app.ui.trials.table import last_repeats
 from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial
+from core.labs.trials.values import last_repeats
 
 
 def filtered(everything: list[Trial], sweeps: dict[str, str]) -> list[Trial]:

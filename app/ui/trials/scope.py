@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from app.ui.trials.table import last_repeats
+from app import session
 from core.evaluation.metric import MAIN, metric_names
-from core.labs.trials import comparison
+from core.labs.trials import comparison, values
 from core.labs.trials.comparison import Trial
 from core.workbench import command_line
 
@@ -25,25 +25,15 @@ class Scope(NamedTuple):
 
     def command(self, verb: str, *words: str) -> str:
         """What prints a tab's numbers: by the sweep or the corpus where these are all of its trials, else by their ids."""
-        return command_line(verb, *self._which(), "--metric", self.metric, *words)
-
-    def _which(self) -> list[str]:
-        ids = {trial.id for trial in self.members}
-        [sweep, *others] = {trial.sweep for trial in self.members}
-        if sweep and not others and ids == _largest([trial for trial in self.everything if trial.sweep == sweep]):
-            return [sweep]
-        dataset = self.members[0].dataset
-        if ids == _largest([trial for trial in self.everything if trial.dataset == dataset]):
-            return ["--dataset", dataset]
-        return ["--only", *(trial.id for trial in self.members)]
+        which = values.words_for(session.workbench(), self.members, self.everything)
+        return command_line(verb, *which, "--metric", self.metric, *words)
 
 
 def choose(shown: list[Trial], everything: list[Trial], chosen: list[Trial]) -> Scope | None:
     """Trials that can be compared with the ticked ones; with none ticked, with the choice of the questions. None: nothing
     was measured."""
-    offered = comparison.named_groups(shown)
-    if own := {trial.group for trial in chosen}:
-        offered = {name: of for name, of in comparison.named_groups([*shown, *chosen]).items() if of[0].group in own}
+    workbench = session.workbench()
+    offered = values.offered(workbench, shown, chosen)
     if not offered:
         return None
     left, right = st.columns([1, 2])
@@ -54,14 +44,6 @@ def choose(shown: list[Trial], everything: list[Trial], chosen: list[Trial]) -> 
     name = next(iter(offered))
     if len(offered) > 1:
         name = right.selectbox("Questions", list(offered), key="same_questions", bind="query-params")
-    ticked = [trial for trial in chosen if trial.group == offered[name][0].group]
-    members = {trial.id: trial for trial in [*last_repeats(offered[name]), *ticked]}
-    same = [trial for trial in everything if trial.group == offered[name][0].group]
-    listed = sorted(members.values(), key=lambda trial: trial.id, reverse=True)
-    return Scope(name, listed, ticked, same, metric, everything)
-
-
-def _largest(trials: list[Trial]) -> set[str]:
-    """Of these the trials that a command looks at."""
-    members = next(iter(comparison.groups(trials).values()), [])
-    return {trial.id for trial in last_repeats(members)}
+    members = offered[name]
+    ticked = [trial for trial in chosen if trial.group == members[0].group]
+    return Scope(name, members, ticked, values.alike(workbench, everything, members[0]), metric, everything)

@@ -91,12 +91,6 @@ def draw(shown: list[Trial], everything: list[Trial], sweeps: dict[str, str]) ->
     tables.export(getattr(frame, "data", frame).to_dict("records"), TABLE)
 
 
-def last_repeats(trials: list[Trial]) -> list[Trial]:
-    """Of equal recipes the newest, in the order given (newest first)."""
-    seen: set[tuple] = set()
-    return [trial for trial in trials if not (trial.metrics and (trial.equal in seen or seen.add(trial.equal)))]
-
-
 def _ticked() -> None:
     shown, old = st.session_state.shown_trials, st.session_state.chosen
     ticked = [shown[row] for row in st.session_state[TABLE]["selection"]["rows"] if row < len(shown)]

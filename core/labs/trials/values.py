@@ -14,7 +14,7 @@ import numpy as np
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
-from core.labs.trials.comparison import Trial, groups, matching, named_groups, trials
+from core.labs.trials.comparison import Trial, direction, groups, matching, named_groups, trials
 from core.workbench import Workbench
 
 MOST = 1_000  # recipes looked at together
@@ -30,7 +30,7 @@ class RecipeScores(NamedTuple):
     seed_spread: np.ndarray  # [recipes] float64, standard deviation of the repeats' means; NaN below two
     places: np.ndarray  # [questions] int64: place of each in the question set
     total: int  # questions asked
-    left_out: int = 0  # recipes beyond MOST
+    left_out: int = 0  # recipes beyond MOST, or trials beyond twice as many
 
     @property
     def k(self) -> int:
@@ -72,6 +72,58 @@ def select(
     return next(iter(named.items()))
 
 
+def last_repeats(trials: Sequence[Trial]) -> list[Trial]:
+    """Of equal recipes the newest, in the order given (newest first)."""
+    seen: set[tuple] = set()
+    return [trial for trial in trials if not (trial.metrics and (trial.equal in seen or seen.add(trial.equal)))]
+
+
+# What a page with a hundred thousand trials asks at each run. Ids are remembered, not trials: people rename them.
+
+
+def offered(workbench: Workbench, shown: Sequence[Trial], ticked: Sequence[Trial]) -> dict[str, list[Trial]]:
+    """The groups among these, newest first and of equal recipes the newest, with what is ticked; only the ticked ones' groups
+    where any is."""
+    by_id = {trial.id: trial for trial in (*shown, *ticked)}
+    groups_of = {trial.group for trial in ticked}
+
+    def listed() -> dict[str, list[str]]:
+        named = named_groups([trial for trial in by_id.values() if not groups_of or trial.group in groups_of])
+        also = {trial.id for trial in ticked}
+        newest = {name: {trial.id for trial in last_repeats(of)} | also for name, of in named.items()}
+        return {name: sorted((t.id for t in of if t.id in newest[name]), reverse=True) for name, of in named.items()}
+
+    key = fingerprint([trial.id for trial in shown], [trial.id for trial in ticked])
+    ids = workbench.pipeline.remember("offered groups", key, listed)
+    return {name: [by_id[trial_id] for trial_id in of] for name, of in ids.items()}
+
+
+def alike(workbench: Workbench, everything: Sequence[Trial], member: Trial) -> list[Trial]:
+    """All trials that can be compared with this one."""
+    key = fingerprint([trial.id for trial in everything], list(member.group))
+    same = workbench.pipeline.remember("alike", key, lambda: {t.id for t in everything if t.group == member.group})
+    return [trial for trial in everything if trial.id in same]
+
+
+def words_for(workbench: Workbench, members: Sequence[Trial], everything: Sequence[Trial]) -> list[str]:
+    """What makes `select` choose these: their sweep or corpus where they are all that a command would look at, else ids."""
+    ids = [trial.id for trial in members]
+
+    def whole(part: Sequence[Trial]) -> bool:
+        largest = next(iter(groups(part).values()), [])
+        return {trial.id for trial in last_repeats(largest)} == set(ids)
+
+    def words() -> list[str]:
+        sweeps, dataset = {trial.sweep for trial in members}, members[0].dataset
+        sweep = sweeps.pop() if len(sweeps) == 1 else ""
+        if sweep and whole([trial for trial in everything if trial.sweep == sweep]):
+            return [sweep]
+        return ["--dataset", dataset] if whole([trial for trial in everything if trial.dataset == dataset]) else ["--only", *ids]
+
+    key = fingerprint(ids, [trial.id for trial in everything])
+    return workbench.pipeline.remember("words of trials", key, words)
+
+
 def scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> RecipeScores:
     """Of trials of one group, newest first."""
     key = fingerprint([trial.id for trial in members], metric)
@@ -84,13 +136,18 @@ def _scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> Reci
             "These trials answered other questions, or by other rules: they cannot be ranked together.",
             todo="Choose trials of one corpus, question set, depth and rule of relevance.",
         )
+    rated = [trial for trial in members if metric in trial.metrics] or [trial for trial in members if trial.metrics]
+    lower = max(len(rated) - 2 * MOST, 0)
+    if lower:  # what a recipe is takes a moment to tell: of a hundred thousand trials the highest means are looked at
+        better = direction(metric)
+        chosen = {t.id for t in sorted(rated, key=lambda t: -better * t.metrics.get(metric, 0.0))[: 2 * MOST]}
+        rated = [trial for trial in rated if trial.id in chosen]
     seeds: dict[str, dict[Any, Trial]] = defaultdict(dict)
-    for trial in members:
-        if trial.metrics:
-            seeds[recipe_key(trial)].setdefault(trial.config.get("seed"), trial)
+    for trial in rated:
+        seeds[recipe_key(trial)].setdefault(trial.config.get("seed"), trial)
     repeats = [list(trials_of.values()) for trials_of in seeds.values()]
     if len(repeats) > MOST:
-        repeats.sort(key=lambda trials_of: -np.mean([trial.metrics.get(metric, 0.0) for trial in trials_of]))
+        repeats.sort(key=lambda trials_of: -direction(metric) * np.mean([trial.metrics.get(metric, 0.0) for trial in trials_of]))
     shown = repeats[:MOST]
     if not shown:
         raise WorkbenchError("None of these trials measured anything.", todo="Choose trials whose status is ok.")
@@ -104,7 +161,9 @@ def _scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> Reci
     means = np.add.reduceat(values, bounds[:-1], axis=0) / np.diff(bounds)[:, None]
     spread = [values[a:b].mean(axis=1).std(ddof=1) if b - a > 1 else np.nan for a, b in pairwise(bounds)]
     newest = [trials_of[0] for trials_of in shown]
-    return RecipeScores(metric, newest, shown, means, np.array(spread), places, newest[0].total, max(len(repeats) - MOST, 0))
+    return RecipeScores(
+        metric, newest, shown, means, np.array(spread), places, newest[0].total, max(len(repeats) - MOST, 0) + lower
+    )
 
 
 def matrix(workbench: Workbench, members: Sequence[Trial], metric: str) -> tuple[np.ndarray, np.ndarray]:
@@ -114,8 +173,9 @@ def matrix(workbench: Workbench, members: Sequence[Trial], metric: str) -> tuple
         """WITH asked AS (SELECT unnest(?::VARCHAR[]) AS trial_id, unnest(range(?)) AS place)
            SELECT asked.place AS place, q.position AS position, s.value AS value FROM scores s
            JOIN asked ON asked.trial_id = s.trial_id
-           JOIN questions q ON q.fingerprint = ? AND q.query_id = s.query_id WHERE s.metric = ?""",
-        [ids, len(ids), question_set, f"{metric}@{members[0].k}"],
+           JOIN questions q ON q.fingerprint = ? AND q.query_id = s.query_id
+           WHERE s.metric = ? AND s.trial_id BETWEEN ? AND ?""",  # trials of a study stand together: most rows are not read
+        [ids, len(ids), question_set, f"{metric}@{members[0].k}", min(ids), max(ids)],
     )
     rows, columns = table["place"].to_numpy(np.int64), table["position"].to_numpy(np.int64)
     values = np.full((len(ids), int(columns.max(initial=-1)) + 1), np.nan)
