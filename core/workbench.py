@@ -6,6 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Generator, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.models.hub import encoders_home
 from core.pipeline.pipeline import Pipeline, Trace
+from core.pipeline.recipe_words import recipe_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
 from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, Stage, by_field, parts, ranking_fields, unused, workers
@@ -65,8 +67,7 @@ class Workbench(StoredTrials):
         self.home = files.use_home(home) if home else files.home()
         self.pipeline = Pipeline(self.home, _cache_bytes())
         self.library = self.pipeline.library
-        code = code_version(derive, *registry.parts("metric").values())  # and the columns of trials, one a part
-        self.store = Store(self.home, derive=derive, derive_version=fingerprint(code, PART_KINDS))
+        self.store = Store(self.home, derive, _derived_by, recipe_words)
         self.jobs = Jobs(self.home)
 
     # Corpora and stages ------------------------------------------------------------------------------------------
@@ -489,6 +490,12 @@ class Workbench(StoredTrials):
     def command(self, config: TrialConfig, verb: str = "run", *words: str) -> str:
         """The command that carries out a verb with this recipe. words: what the verb takes besides."""
         return command_line(verb, *words, *self.arguments(config))
+
+
+@cache
+def _derived_by() -> str:
+    """Identity of what the store derives from a trial: its scores, its words, and its columns, one a part."""
+    return fingerprint(code_version(derive, *registry.parts("metric").values()), words_version(), PART_KINDS)
 
 
 def command_line(*words: str) -> str:

@@ -18,8 +18,9 @@ from app.ui.trials import (
     table,
 )
 from app.ui.trials.choice import is_baseline
-from core.labs.trials import comparison
+from core.labs.trials import comparison, listing
 from core.labs.trials.comparison import Trial
+from core.labs.trials.listing import Listing
 
 VIEWS = ("Tests", "Settings that differ", "By question")
 TOGETHER = {
@@ -34,25 +35,25 @@ TOGETHER = {
 
 def page() -> None:
     recipe_strip.page_title("Trials", "Which recipes were tried, and is one really better than another?")
-    everything = comparison.trials(session.workbench())
-    if not everything:
+    everything = listing.everything(session.workbench())
+    summary = everything.summary()
+    if not summary.trials:
         return table.none()
-    sweeps = comparison.sweeps(session.workbench(), everything)
-    table.status(everything, sweeps)
+    table.status(summary)
     # the baseline first: it is the reference, and grey in every chart
-    chosen = sorted(table.chosen(everything), key=lambda trial: not is_baseline(trial))
-    shown = filters.filtered(everything, sweeps)
-    table.draw(shown, everything, sweeps)
+    chosen = sorted(table.chosen(), key=lambda trial: not is_baseline(trial))
+    shown = filters.filtered(everything, summary)
+    table.draw(shown, summary)
     names = dict(zip((trial.id for trial in chosen), comparison.labels(chosen), strict=True))
     if chosen:
-        details.draw(chosen, everything)
+        details.draw(chosen, everything, summary.tags)
     if len(chosen) > 1:
         st.subheader("Differences", anchor=False)
         compare(chosen, names)
     together(shown, everything, [trial for trial in chosen if trial.metrics], names)
 
 
-def together(shown: list[Trial], everything: list[Trial], chosen: list[Trial], names: dict[str, str]) -> None:
+def together(shown: Listing, everything: Listing, chosen: list[Trial], names: dict[str, str]) -> None:
     """What many trials say together; only the open tab computes."""
     of = scope.choose(shown, everything, chosen)
     if of is None:

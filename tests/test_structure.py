@@ -89,7 +89,6 @@ ASKED = {
     "app/ui/cells.py": "a table of any library, or pandas' styled one",
     "app/ui/export.py": "a recipe or a mapping",
     "app/ui/forms.py": "pydantic's bounds, stages without parts",
-    "app/ui/trials/table.py": "a table, or pandas' styled one",
     "core/annotation/formats/label_studio.py": "parsers' exceptions",
     "core/cli/frame.py": "a verb's result, or its steps",
     "core/config.py": "Python's own trees and modules",

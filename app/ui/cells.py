@@ -32,13 +32,15 @@ def cut(text: str, length: int = 52) -> str:
 def to_csv(data: Any) -> str:
     """Rows (mappings, or a DataFrame) as CSV text. A cell that a spreadsheet would run as a formula is quoted."""
     if hasattr(data, "to_dict"):
-        data = data.to_dict("records")
-    rows = [dict(row) for row in data]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+        names, columns = list(data.columns), [data[name].tolist() for name in data.columns]
+    else:
+        rows = [dict(row) for row in data]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        columns = [[row.get(name, "") for row in rows] for name in names]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(_cell, names))
-    writer.writerows([_cell(row.get(name, "")) for name in names] for row in rows)
+    writer.writerows(zip(*(map(_cell, column) for column in columns), strict=True))
     return text.getvalue()
 
 

@@ -1,6 +1,6 @@
 """Tables whose rows open: one way of choosing on every page, a click anywhere on the row."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import Any
@@ -46,12 +46,12 @@ def choose(
     return row
 
 
-def export(rows: Sequence[Mapping[str, Any]], key: str) -> None:
-    """The rows as CSV, formulas quoted, in the place of Streamlit's own button."""
+def export(rows: Sequence[Mapping[str, Any]] | Callable[[], Any], key: str) -> None:
+    """The rows as CSV, formulas quoted, in the place of Streamlit's own button. Of long tables a function that makes them."""
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.download_button(
             "CSV",
-            lambda: cells.to_csv(rows),
+            lambda: cells.to_csv(rows() if callable(rows) else rows),
             f"{key.partition('/')[0]}.csv",
             "text/csv",
             key=f"{key}/csv",

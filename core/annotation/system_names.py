@@ -8,7 +8,7 @@ from typing import Any
 from core.annotation.drawing import Candidate
 from core.config import TrialConfig, build, difference, fingerprint
 from core.errors import WorkbenchError
-from core.labs.trials.comparison import fusion_title
+from core.pipeline.recipe_words import fusion_title
 
 # settings of a generator; the name of the file that was loaded tells how its weights were kept
 WRITES_NOTHING = ("threads", "gpu_layers", "own_process", "logprobs", "reuse_prefix", "retries", "weights")

@@ -82,13 +82,11 @@ def trials(
     find: Annotated[Text, Parameter(help="Words of a name, recipe, note, corpus or id.")] = "",
 ) -> Any:
     """Stored trials, newest first."""
-    from core.labs.trials import comparison
+    from core.labs.trials import listing
 
     if not any((dataset, status, sweep, tag, find)):
         return workbench.trials(limit)
-    stored = comparison.trials(workbench)
-    ids = {trial.id for trial in comparison.matching(stored, dataset, status, sweep, find, tag)}
-    return [row for row in workbench.trials(len(stored)) if row["id"] in ids][:limit]
+    return workbench.trials(limit, listing.everything(workbench).matching(dataset, status, sweep, find, tag).ids[:limit])
 
 
 Sweep = Annotated[str, Parameter(help="Only this sweep.")]

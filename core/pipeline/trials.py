@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -95,15 +95,15 @@ class StoredTrials:
             {"fingerprint": run.questions, "dataset": corpus.name, "documents": len(corpus.documents), "queries": queries},
         )
 
-    def trials(self, limit: int = 1000) -> list[dict[str, Any]]:
-        """Stored trials, newest first, with the mean of each metric and how many questions it was measured on."""
+    def trials(self, limit: int = 1000, ids: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Stored trials, or those among these, newest first, with the mean of each metric and how many questions it was measured on."""
         return self.store.query(
-            """SELECT t.*, s.metrics, s.measured FROM trials t LEFT JOIN (
+            """WITH t AS (SELECT * FROM trials WHERE ?::VARCHAR[] IS NULL OR list_contains(?::VARCHAR[], id) ORDER BY id DESC LIMIT ?)
+               SELECT t.* EXCLUDE (measured), s.metrics, s.measured FROM t LEFT JOIN (
                  SELECT trial_id, map(list(metric ORDER BY metric), list(mean ORDER BY metric)) AS metrics, max(n) AS measured
-                 FROM (SELECT trial_id, metric, avg(value) AS mean, count(value) AS n FROM scores GROUP BY ALL)
-                 GROUP BY trial_id) s ON s.trial_id = t.id
-               ORDER BY t.id DESC LIMIT ?""",
-            [limit],
+                 FROM trial_metrics WHERE trial_id IN (SELECT id FROM t) GROUP BY trial_id) s ON s.trial_id = t.id
+               ORDER BY t.id DESC""",
+            [ids, ids, limit],
         )
 
     def show(self, trial: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ Merging two stores: copy the one journal folder into the other.
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -55,22 +56,29 @@ Opening = TypeVar("Opening", StudyRecord, ExperimentRecord)
 class Store:
     """Journal and database below one folder. One a process; its threads share it.
 
-    derive: scores of a trial, from its payload and its questions' (see `rows.Derive`); `derive_version` names its
-    code, so that scores of older code are made again. Whoever folds must be given both.
+    derive: scores of a trial, from its payload and its questions' (see `rows.Derive`); words: what its recipe is called
+    (`rows.Words`); `derive_version` names the code of both, so that what older code made is made again; asked for when the
+    store is first read. Whoever folds must be given all three.
     """
 
     examples = tables.EXAMPLES
     describe = staticmethod(tables.describe)
 
-    def __init__(self, home: Path | str, derive: rows.Derive | None = None, derive_version: str = "") -> None:
+    def __init__(
+        self,
+        home: Path | str,
+        derive: rows.Derive | None = None,
+        derive_version: str | Callable[[], str] = "",
+        words: rows.Words | None = None,
+    ) -> None:
         self.home = Path(home)
         self.journal = Journal(self.home / "journal")
         self.labels = Segments(self.home / "journal" / "labels")
         self.notices: list[str] = []  # what people should hear of: repairs, records left out
         self.stale = ""  # why the latest records are not in what was read last; "" if they are
         self.file = DatabaseFile(self.home, self.note)
-        self.folding = Folding(self.journal, self.labels, derive, self.note)
-        self._derive_version = derive_version if derive else ""
+        self.folding = Folding(self.journal, self.labels, derive, self.note, words)
+        self._version = derive_version if derive else ""
         self._seen = Seen((), frozenset(), {})
         self._opened: dict[str, tuple[dict, list]] = {}  # kind -> of which listing, what it holds
 
@@ -236,6 +244,10 @@ class Store:
 
     def _is_stale(self, error: WorkbenchError) -> None:
         self.stale = f"The latest records are not in every answer yet: {error.what}"
+
+    @cached_property
+    def _derive_version(self) -> str:
+        return self._version() if callable(self._version) else self._version
 
     def _outdated(self) -> str:
         """Why the database has to be made anew, "" if it need not. Looks into the file only if it has changed."""

@@ -1,6 +1,7 @@
 """Records of the journal and lines of labels, turned into rows and put into a connection, as many at once as pay."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -24,10 +25,17 @@ class FoldBatch(NamedTuple):
 
 
 class Folding:
-    """What the tables cannot hold is left out, and `note` is told. derive: see `rows.Derive`."""
+    """What the tables cannot hold is left out, and `note` is told. derive: see `rows.Derive`, words: `rows.Words`."""
 
-    def __init__(self, journal: Journal, labels: Segments, derive: rows.Derive | None, note: Callable[[str], None]) -> None:
-        self.journal, self.labels, self.derive, self.note = journal, labels, derive, note
+    def __init__(
+        self,
+        journal: Journal,
+        labels: Segments,
+        derive: rows.Derive | None,
+        note: Callable[[str], None],
+        words: rows.Words | None = None,
+    ) -> None:
+        self.journal, self.labels, self.derive, self.note, self._words = journal, labels, derive, note, words
         self.unfoldable: dict[str, int] = {}  # id -> change time of the file that could not be folded
         self._question_ids: dict[str, str] = {}  # fingerprint -> id of the record
         self._question_records: set[str] = set()  # ids of the records looked into for them
@@ -62,11 +70,22 @@ class Folding:
 
     def prepared(self, records: list[Record]) -> FoldBatch:
         """Rows of these records; what the tables cannot hold is left out."""
-        made, bad = rows.gathered(records, lambda record: rows.rows(record, self.scores(record)))
+        made, bad = rows.gathered(records, self.rows)
         for record, reason in bad:
             self._skip(self.journal.listing()[record.id].path, reason)
         out = {record.id for record, _ in bad}
         return FoldBatch([record for record in records if record.id not in out], made)
+
+    def rows(self, record: Record) -> rows.Rows:
+        """The rows of a record, with what is derived from it."""
+        return rows.rows(record, self.scores(record), self.words(record))
+
+    def words(self, record: Record) -> dict[str, str]:
+        """What the recipe of a trial is called; {} where it cannot be told."""
+        if record.kind == "trial" and self._words:
+            with suppress(Exception):  # a recipe of any shape
+                return self._words(record.payload.get("config") or {})
+        return {}
 
     def insert_all(self, connection, batch: FoldBatch) -> set[str]:
         """Inserts a batch, and where DuckDB refuses one of its records the others; returns the ids that are in."""
@@ -104,8 +123,11 @@ class Folding:
         )
         for (trial_id,) in waiting.fetchall():
             if scored := self.scores(self.journal.read(trial_id)):
-                insert(connection, {"scores": rows.arrow("scores", scored)})
-                connection.execute("UPDATE trials SET scored = true WHERE id = ?", [trial_id])
+                derived = rows.scored(scored)
+                insert(connection, {name: rows.arrow(name, made) for name, made in derived.items()})
+                connection.execute(
+                    "UPDATE trials SET scored = true, measured = ? WHERE id = ?", [rows.measured(derived), trial_id]
+                )
         connection.execute("COMMIT")
 
     def label_batches(self, folded: dict[str, int]) -> Iterator[dict[str, list[Line]]]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from math import fsum
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +20,8 @@ YEARS = range(1900, 9000)  # of what was recorded; in another time zone the firs
 MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS = 120, 10_000, 40, 20  # characters of what people say of a trial; its tags
 
 Derive = Callable[[dict, dict], dict[str, list[float | None]]]  # (trial, questions) -> metric -> a value a question
+Words = Callable[[dict], dict[str, str]]  # a recipe -> its WORDS, columns of trials
+WORDS = ("made_name", "recipe", "corpus", "work", "recipe_fingerprint")
 Rows = dict[str, list[tuple]]
 Item = TypeVar("Item")
 
@@ -84,15 +87,16 @@ def gathered(items: Sequence[Item], make: Callable[[Item], Rows]) -> tuple[dict[
         return together(held(items)), bad
 
 
-def rows(record: Record, scores: list[tuple] | None) -> Rows:
-    """The rows of one record. Raises on a payload that does not hold together."""
+def rows(record: Record, scores: list[tuple] | None, words: dict[str, str] | None = None) -> Rows:
+    """The rows of one record. words: what its recipe is called, see `Words`. Raises on a payload that does not hold together."""
     record_id, payload = record.id, record.payload
     if not isinstance(payload.get("config") or {}, dict):
         raise ValueError("its config is no recipe")
     if not _shallow(payload.get("config") or {} if record.kind == "trial" else payload, DEEPEST):
         raise ValueError(f"it is nested deeper than {DEEPEST} levels")
     if record.kind == "trial":
-        made = _trial(record_id, payload, scored=scores is not None) | {"scores": scores or []}
+        derived = scored(scores or [])
+        made = _trial(record_id, payload, scores is not None, measured(derived), words or {}) | derived
     else:
         kinds = {
             "trial_note": _trial_note,
@@ -153,17 +157,43 @@ def score_rows(trial_id: str, trial: dict, questions: dict, derive: Derive) -> l
     ]
 
 
-def _trial(trial_id: str, payload: dict, scored: bool) -> Rows:
+def scored(scores: list[tuple]) -> Rows:
+    """The rows of scores, and those of their means: `fsum` gives the same in any order."""
+    by_metric: dict[tuple[str, str], list[float | None]] = {}
+    for trial_id, _, metric, value in scores:
+        by_metric.setdefault((trial_id, metric), []).append(value)
+    means = []
+    for key, values in by_metric.items():
+        measured = [value for value in values if value is not None]
+        n = len(measured)
+        mean = fsum(measured) / n if n else None
+        deviation = (fsum((value - mean) ** 2 for value in measured) / (n - 1)) ** 0.5 if n > 1 else None
+        means.append((*key, mean, deviation, n, len(values)))
+    return {"scores": scores, "trial_metrics": means}
+
+
+def measured(derived: Rows) -> int:
+    """Questions that have a score under at least one metric."""
+    return max((n for *_, n, _ in derived["trial_metrics"]), default=0)
+
+
+def _trial(trial_id: str, payload: dict, scored: bool, measured: int, words: dict[str, str]) -> Rows:
     config, timings, cached = payload.get("config") or {}, payload.get("timings_ms") or {}, payload.get("cached") or {}
     fields = {
         **payload,
+        **dict.fromkeys(WORDS),
+        **words,
         "id": trial_id,
         "created": _created(trial_id, payload),
         "dataset": _get(config, "corpus", "dataset"),
+        "k": k if type(k := _get(config, "evaluation", "k")) is int and 0 <= k < 2**31 else None,
+        "overlap": overlap if type(overlap := _get(config, "evaluation", "overlap")) in (int, float) else None,
+        "corpus_fingerprint": corpus if isinstance(corpus := _get(payload.get("fingerprints"), "corpus"), str) else None,
         **{stage: _get(config, stage, "part") for stage in PART_KINDS},
         "num_queries": len(payload.get("rankings") or {}),
         "total_ms": float(sum(timings.values())),
         "scored": scored,
+        "measured": measured,
     }
     return {
         "trials": [_row("trials", fields)],

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from core.config import PART_KINDS
 
-SCHEMA = 7  # a database of another number is rebuilt
+SCHEMA = 8  # a database of another number is rebuilt
 
 
 # In the order in which rows are inserted: a set of questions after its questions, see UNLESS.
@@ -25,16 +25,25 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "status": ("VARCHAR", "ok, failed or interrupted."),
             "reason": ("VARCHAR", "Why it is not ok."),
             "sweep": ("VARCHAR", "The sweep it belongs to, or empty."),
+            "made_name": ("VARCHAR", "What differs from the default recipe, in a few words; NULL: not to be told."),
+            "recipe": ("VARCHAR", "The same stage by stage, without the corpus."),
+            "corpus": ("VARCHAR", "The corpus, and what of its settings differs from the defaults."),
+            "k": ("INTEGER", "Depth at which the rankings were judged."),
+            "overlap": ("DOUBLE", "Share of a span that a chunk has to cover."),
             **{field: ("VARCHAR", f"Name of its part of the kind {kind}.") for field, kind in PART_KINDS.items()},
             "seed": ("BIGINT", "Seed of everything random in it."),
             "num_queries": ("INTEGER", "Questions it has a ranking for."),
             "total_ms": ("DOUBLE", "Sum of the stages' times, in milliseconds."),
             "config_fingerprint": ("VARCHAR", "Identity of the recipe: repeats share it."),
             "questions_fingerprint": ("VARCHAR", "Identity of the questions: trials that share it can be paired."),
+            "corpus_fingerprint": ("VARCHAR", "Identity of the documents."),
+            "recipe_fingerprint": ("VARCHAR", "Identity of the recipe but for its seed."),
+            "work": ("VARCHAR", "Identity of what a question runs through: trials that share it take the same time but for chance."),
             "code_version": ("VARCHAR", "Identity of the code that it depends on."),
             "device": ("VARCHAR", "Where the models ran."),
             "threads": ("INTEGER", "Threads they used."),
             "scored": ("BOOLEAN", "Whether its scores could be derived."),
+            "measured": ("INTEGER", "Questions that have a score; 0: it has no result."),
             "config": ("JSON", "The whole recipe; config->>'$.fusion.weight' reads one setting."),
             "fingerprints": ("JSON", "Identity of what each stage made."),
             "packages": ("JSON", "Versions of the packages used."),
@@ -62,6 +71,17 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "low": ("DOUBLE", "Of latency the lower quartile of the questions, of context the interval's lower end (95%)."),
             "high": ("DOUBLE", "The upper quartile or end; NULL where a cost has no spread."),
             "n": ("INTEGER", "Questions behind it; NULL where it is of the whole index."),
+        },
+    ),
+    "trial_metrics": (
+        "One row a trial and metric: the mean of its scores and how many there are.",
+        {
+            "trial_id": ("VARCHAR", "The trial."),
+            "metric": ("VARCHAR", "Metric with its depth."),
+            "mean": ("DOUBLE", "Mean of the measured questions; NULL where none is."),
+            "deviation": ("DOUBLE", "Their sample standard deviation; NULL below two."),
+            "n": ("INTEGER", "Questions measured."),
+            "total": ("INTEGER", "Questions asked."),
         },
     ),
     "settings": (

@@ -53,7 +53,7 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
 
         def compare() -> None:
             """Folds the batch once more, beside, and looks for rows that the database has otherwise."""
-            made, bad = rows.gathered(batch, lambda record: rows.rows(record, store.folding.scores(record)))
+            made, bad = rows.gathered(batch, store.folding.rows)
             damaged.extend(Damage(str(store.journal.listing()[record.id].path), f"left out: {reason}") for record, reason in bad)
             scratch.execute("BEGIN")
             insert(scratch, made)
@@ -118,11 +118,11 @@ def digests(connection: Any, scored: bool) -> dict[str, dict[str, tuple[int, int
     """
     sums = {}
     for name, (_, columns) in tables.TABLES.items():
-        if name in ("meta", "segments") or (name == "scores" and not scored):
+        if name in ("meta", "segments") or (name in ("scores", "trial_metrics") and not scored):
             continue
         key = next(iter(columns))
         # what a trial is called stands in other records
-        left = ("name", "note", "tags") * (name == "trials") + ("scored",) * (not scored)
+        left = ("name", "note", "tags") * (name == "trials") + ("scored", "measured", *rows.WORDS) * (not scored)
         read = [
             f'round("{column}", 6)' if about[0] == "DOUBLE" else f'"{column}"'
             for column, about in columns.items()

@@ -1,8 +1,6 @@
 """The page Trials: table, selection in the address, comparison, what is done with a trial."""
 
 import json
-import time
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -142,12 +140,12 @@ def test_ids_of_another_store_are_left_out_and_told(bench, ids):
     assert "not in this store" in texts(app)
 
 
-def test_no_more_are_compared_than_can_be_read(bench, monkeypatch):
-    one = comparison.trials(bench)[-1]
-    many = [replace(one, id=f"{i:026d}") for i in range(30)]
-    monkeypatch.setattr(comparison, "trials", lambda _: many)
-    app = open_page(trials=",".join(trial.id for trial in many[:25]), words="nothing has this")
-    assert len(app.session_state["chosen"]) == comparison.MOST and "At most 20" in texts(app)
+def test_no_more_are_compared_than_can_be_read(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    many = [add_failed(bench.store) for _ in range(25)]
+    app = open_page(trials=",".join(many), words="nothing has this")
+    assert app.session_state["chosen"] == many[: comparison.MOST] and "At most 20" in texts(app)
 
 
 def test_a_trial_is_pinned_and_opened(bench, ids):
@@ -175,24 +173,26 @@ def test_a_tick_is_added_in_order_and_what_a_filter_hides_stays(monkeypatch):
     assert state.chosen == ["a", "c"] and fake.query_params == {"trials": "a,c"}
 
 
-def test_a_recipe_of_another_version_says_so_and_the_page_lives(bench, ids, monkeypatch):
-    old = replace(comparison.trials(bench)[-1], config={"fusion": {"part": "of old"}, "evaluation": {"k": 10}})
-    monkeypatch.setattr(comparison, "trials", lambda _: [old])
-    app = open_page(trials=old.id)
+def test_a_recipe_of_another_version_says_so_and_the_page_lives(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    recipe = {"fusion": {"part": "of old"}, "evaluation": {"k": 10}, "retrieval": {"top_k": 10}}
+    old = add_trial(bench.store, add_questions(bench.store), config=recipe)
+    app = open_page(trials=old)
     assert "of old" in texts(app) and next(b for b in app.button if b.key == "open_trial").disabled
 
 
-def test_four_thousand_trials_stay_usable(bench, monkeypatch):
-    some = [trial for trial in comparison.trials(bench) if trial.metrics]
-    many = [replace(some[i % len(some)], id=f"{i:026d}", config_fingerprint=str(i)) for i in range(4000)]
-    monkeypatch.setattr(comparison, "trials", lambda _: many)
-    app, took = open_page(), []
-    for _ in range(3):
-        started = time.process_time()
-        app.run()
-        took.append(time.process_time() - started)
-    assert len(shown(app)) == 4000
-    assert min(took) < 1
+def test_a_long_list_is_shown_page_by_page_and_what_is_ticked_stays(bench, ids, monkeypatch):
+    monkeypatch.setattr(table, "PAGE", 3)
+    app = open_page(trials=ids["other"])
+    assert shown(app)["Id"].tolist() == [ids[name][-6:] for name in ("other", "failed", "worse")]
+    assert "Rows 1 to 3. CSV has all 4." in texts(app)
+    [pages] = app.get("pagination")
+    assert pages.proto.num_pages == 2
+    app.session_state[pages.key] = 2
+    app.run()
+    assert shown(app)["Id"].tolist() == [ids["base"][-6:]] and "Rows 4 to 4." in texts(app)
+    assert app.session_state["chosen"] == [ids["other"]]
 
 
 def box(app: AppTest, key: str):

@@ -11,8 +11,8 @@ from core.evaluation.metric import metric_names
 from core.labs.trials import comparison
 from core.labs.trials import costs as trial_costs
 from core.labs.trials.comparison import COSTS, Spread, Trial
+from core.labs.trials.listing import Listing
 from core.labs.trials.membership import Member, membership
-from core.labs.trials.values import last_repeats
 from core.workbench import command_line
 
 BEATEN, UNBEATEN = "Beaten by another", "Beaten by no other"
@@ -29,18 +29,17 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
     if st.session_state.get("third") not in (None, *others):
         st.session_state.third = ""
     third = right.selectbox("Third measure", others, format_func=measure_name, key="third", bind="query-params")
-    group, same = {trial.id: trial for trial in scope.members}, scope.same
-    costs = trial_costs.spreads([trial for trial in group.values() if metric in trial.metrics], same, cost)
-    points = [trial for trial in group.values() if trial.id in costs]
+    if scope.more:
+        return st.caption(cards.plain(trial_costs.too_many(name, len(scope.members) + scope.more)))
+    costs = trial_costs.spreads(session.workbench(), [trial for trial in scope.members if metric in trial.metrics], cost)
+    points = [trial for trial in scope.members if trial.id in costs]
     if len(points) < 2:
         return st.caption(cards.plain(f"{name}: it takes two trials with this metric and cost to show a trade-off."))
     if len(points) > trial_costs.MOST:
-        return st.caption(
-            cards.plain(f"{name}: {len(points):,} trials; filter the table to at most {trial_costs.MOST:,} to compare them.")
-        )
+        return st.caption(cards.plain(trial_costs.too_many(name, len(points))))
     unbeaten = trial_costs.unbeaten(session.workbench(), points, costs, metric)
     measures = [metric, cost, *filter(None, [third])]
-    members = {member.trial.id: member for member in membership(session.workbench(), points, same, measures)}
+    members = {member.trial.id: member for member in membership(session.workbench(), points, measures)}
     front, titles = unbeaten, (BEATEN, UNBEATEN)
     if third:
         front, titles = {trial_id for trial_id, member in members.items() if member.on_frontier}, (OFF, ON)
@@ -95,7 +94,7 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         caption=f"{name}; {len(points):,} recipes, n {points[0].n:,}",
         data=rows,
         method=_whiskers(cost, costs),
-        command=_command(metric, cost, third, points, same),
+        command=_command(metric, cost, third, points, scope.same),
     )
     st.caption(_explained(cost, costs, len(points), len(unbeaten)))
     _table(list(members.values()), measures)
@@ -142,9 +141,9 @@ def _table(members: list[Member], measures: list[str]) -> None:
     )
 
 
-def _command(metric: str, cost: str, third: str, points: list[Trial], same: list[Trial]) -> str:
+def _command(metric: str, cost: str, third: str, points: list[Trial], same: Listing) -> str:
     """What prints the chart; the trials are named where they are not all of their questions."""
-    usual = trial_costs.spreads([trial for trial in last_repeats(same) if metric in trial.metrics], same, cost).keys()
+    usual = set(same.last_repeats().having(metric, cost).ids)
     ids = [trial.id for trial in points]
     named = ["--dataset", points[0].dataset] if usual == set(ids) else ["--only", *ids]
     return command_line("frontier", "--metric", metric, "--cost", cost, *(["--third", third] if third else []), *named)

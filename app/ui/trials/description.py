@@ -10,9 +10,9 @@ from core.labs.trials.comparison import MOST_CHARACTERS, Trial
 PROBLEM = "trial_problem"
 
 
-def draw(trial: Trial, everything: list[Trial]) -> None:
+def draw(trial: Trial, tags: list[str]) -> None:
+    """tags: of all trials, to choose from."""
     keys = {what: f"{what}/{trial.id}" for what in ("name", "tags", "note")}
-    tags = sorted({tag for other in everything for tag in other.tags})
     state = st.session_state
     for what, value in (("name", trial.name), ("tags", list(trial.tags)), ("note", trial.note)):
         if state.get(keys[what]) != value:

@@ -11,9 +11,10 @@ from core.errors import WorkbenchError
 from core.labs.trials import comparison
 from core.labs.trials.comparison import COSTS, Spread, Trial
 from core.labs.trials.costs import spreads
+from core.labs.trials.listing import Listing
 
 
-def draw(chosen: list[Trial], everything: list[Trial]) -> None:
+def draw(chosen: list[Trial], everything: Listing, tags: list[str]) -> None:
     config = problem = None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         trial = choice_of(chosen, "Trial", "one_trial", width=420) if len(chosen) > 1 else chosen[0]
@@ -21,7 +22,7 @@ def draw(chosen: list[Trial], everything: list[Trial]) -> None:
             config = comparison.recipe(trial)
         except WorkbenchError as error:  # stored by another version
             problem = error
-        buttons(trial, config, everything)
+        buttons(trial, config, tags)
     if problem:
         cards.problem(problem)
     if len(chosen) == 1:
@@ -29,7 +30,7 @@ def draw(chosen: list[Trial], everything: list[Trial]) -> None:
         st.caption("Tick another row to compare the two.")
 
 
-def buttons(trial: Trial, config: TrialConfig | None, everything: list[Trial]) -> None:
+def buttons(trial: Trial, config: TrialConfig | None, tags: list[str]) -> None:
     """config: its recipe, None where another version stored it."""
     if st.button("Open in Search, live", icon=":material/tune:", key="open_trial", disabled=config is None):
         session.set_config(config)
@@ -38,18 +39,18 @@ def buttons(trial: Trial, config: TrialConfig | None, everything: list[Trial]) -
         "Pin as baseline", icon=":material/keep:", key="pin_trial", disabled=config is None, on_click=session.pin, args=(config,)
     )
     with st.popover("Name, tags, note", icon=":material/label:", key="described", width="content"):
-        description.draw(trial, everything)
+        description.draw(trial, tags)
     with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None):
         st.code(session.workbench().command(config) if config else "", language="bash", wrap_lines=True)
         st.json(trial.config, expanded=1)
     st.button("Untick all", key="untick", type="tertiary", on_click=table.untick)
 
 
-def facts(trial: Trial, everything: list[Trial]) -> None:
+def facts(trial: Trial, everything: Listing) -> None:
     measured = f"{trial.n:,} of {trial.total:,} questions" if trial.metrics else f"nothing, {trial.status}"
-    repeat = comparison.repeats(everything).get(trial.id)
+    repeat = everything.repeat(trial.id)
     shown = ("context_at_k", "latency_ms") if trial.metrics else ()
-    costs = {name: trial.costs.get(name) or spreads([trial], everything, name).get(trial.id) for name in shown}
+    costs = {name: trial.costs.get(name) or spreads(session.workbench(), [trial], name).get(trial.id) for name in shown}
     cards.facts(
         [
             ("Name", trial.title),

@@ -2,17 +2,15 @@
 
 import streamlit as st
 
-from core.labs.trials import comparison
-from core.labs.trials.comparison import Trial
-from core.labs.trials.values import last_repeats
+from core.labs.trials.listing import Listing, TrialsSummary
 
 
-def filtered(everything: list[Trial], sweeps: dict[str, str]) -> list[Trial]:
+def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
     """The trials that the filters leave; a filter with one choice is not offered."""
-    tags = sorted({tag for trial in everything for tag in trial.tags})
+    tags, sweeps = summary.tags, summary.sweeps
     offered = {
-        "dataset": ("Corpus", "of_corpus", {name: name for name in sorted({t.dataset for t in everything})}, 2),
-        "status": ("Status", "status", {name: name for name in sorted({t.status for t in everything})}, 1.5),
+        "dataset": ("Corpus", "of_corpus", {name: name for name in summary.datasets}, 2),
+        "status": ("Status", "status", {name: name for name in summary.statuses}, 1.5),
         "tag": ("Tag", "tag", {"": ""} | {tag: tag for tag in tags} if tags else {}, 1.5),
         "sweep": ("Sweep", "sweep", {"": ""} | sweeps if sweeps else {}, 3),
     }
@@ -29,8 +27,8 @@ def filtered(everything: list[Trial], sweeps: dict[str, str]) -> list[Trial]:
         )
         for column, (name, (title, key, options, _)) in zip(columns, offered.items(), strict=True)
     }
-    trials = comparison.matching(everything, text=text, **wanted)
-    last = last_repeats(trials)
+    trials = everything.matching(text=text, **wanted)
+    last = trials.last_repeats()
     if len(last) == len(trials):
         return trials
     title = f"Show every repeat ({len(trials) - len(last):,} more of equal recipes)"

@@ -4,20 +4,22 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from app import session
 from core.evaluation.metric import MAIN, metric_names
-from core.labs.trials import comparison, values
+from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial
+from core.labs.trials.listing import Listing
+from core.labs.trials.values import MOST
 from core.workbench import command_line
 
 
 class Scope(NamedTuple):
     questions: str  # the group in words
-    members: list[Trial]  # newest first; of equal recipes the newest
+    members: list[Trial]  # newest first; of equal recipes the newest; of very many the best
     chosen: list[Trial]  # the ticked ones among them
-    same: list[Trial]  # all trials of the store on these questions
+    same: Listing  # all trials of the store on these questions
     metric: str
-    everything: list[Trial]
+    everything: Listing
+    more: int  # recipes of lower means, beyond what is looked at together
 
     @property
     def head(self) -> str:
@@ -25,15 +27,32 @@ class Scope(NamedTuple):
 
     def command(self, verb: str, *words: str) -> str:
         """What prints a tab's numbers: by the sweep or the corpus where these are all of its trials, else by their ids."""
-        which = values.words_for(session.workbench(), self.members, self.everything)
-        return command_line(verb, *which, "--metric", self.metric, *words)
+        return command_line(verb, *self._which(), "--metric", self.metric, *words)
+
+    def _which(self) -> list[str]:
+        [sweep, *others] = {trial.sweep for trial in self.members}
+        if sweep and not others and self._all_of(self.everything.matching(sweep=sweep)):
+            return [sweep]
+        dataset = self.members[0].dataset
+        if self._all_of(self.everything.matching(dataset=dataset)):
+            return ["--dataset", dataset]
+        return ["--only", *(trial.id for trial in self.members)]
+
+    def _all_of(self, trials: Listing) -> bool:
+        """Whether these are what a command looks at that is given these trials."""
+        largest = trials.of_group(next(iter(trials.groups().values()), "")).last_repeats()
+        if self.more:
+            return len(largest) == len(self.members) + self.more
+        return set(largest.ids) == {trial.id for trial in self.members}
 
 
-def choose(shown: list[Trial], everything: list[Trial], chosen: list[Trial]) -> Scope | None:
+def choose(shown: Listing, everything: Listing, chosen: list[Trial]) -> Scope | None:
     """Trials that can be compared with the ticked ones; with none ticked, with the choice of the questions. None: nothing
     was measured."""
-    workbench = session.workbench()
-    offered = values.offered(workbench, shown, chosen)
+    ticked = [trial.id for trial in chosen]
+    offered = shown.groups()
+    if own := everything.groups_of(ticked):
+        offered = {name: group for name, group in shown.along(ticked).groups().items() if group in own}
     if not offered:
         return None
     left, right = st.columns([1, 2])
@@ -44,6 +63,12 @@ def choose(shown: list[Trial], everything: list[Trial], chosen: list[Trial]) -> 
     name = next(iter(offered))
     if len(offered) > 1:
         name = right.selectbox("Questions", list(offered), key="same_questions", bind="query-params")
-    members = offered[name]
-    ticked = [trial for trial in chosen if trial.group == members[0].group]
-    return Scope(name, members, ticked, values.alike(workbench, everything, members[0]), metric, everything)
+    same = everything.of_group(offered[name])
+    ticked = set(same.among(ticked).ids)
+    members = shown.along(ticked).of_group(offered[name]).last_repeats().along(ticked)
+    if more := max(len(members) - MOST, 0):
+        members = members.best(metric, MOST).along(ticked)
+        st.caption(
+            f"{more:,} recipes of lower means are left out: at most {MOST:,} are looked at together. Filter the table above."
+        )
+    return Scope(name, list(members), [trial for trial in chosen if trial.id in ticked], same, metric, everything, more)

@@ -1,6 +1,6 @@
 """The table of stored trials. What is ticked in it stands in the address by id, so that a view can be shared.
 
-chosen(everything) first, then draw(shown, …): a trial stays chosen when a filter hides it.
+chosen() first, then draw(shown, …): a trial stays chosen when a filter hides it.
 """
 
 from typing import Any, NamedTuple
@@ -12,9 +12,10 @@ from app.ui import cards, cells, tables
 from app.ui.cells import cut
 from core.evaluation.metric import headlines
 from core.labs.trials import comparison
-from core.labs.trials.comparison import MOST, Trial
+from core.labs.trials.comparison import MOST, Rated, Trial
+from core.labs.trials.listing import Listing, TrialsSummary
 
-BOLD_UP_TO = 1000  # rows: styled cells take a second to send where there are tens of thousands
+BOLD_UP_TO = PAGE = 1000  # rows: more take seconds to send, and nobody reads them
 TABLE = "trials_table"
 SEARCH = "../pages/search_live.py"  # switched to with query_params={}: without, a filter in the address makes it fail
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
@@ -30,25 +31,24 @@ def none() -> None:
         st.switch_page(SEARCH, query_params={})
 
 
-def status(everything: list[Trial], sweeps: dict[str, str]) -> None:
-    failed = sum(trial.status != "ok" for trial in everything)
+def status(summary: TrialsSummary) -> None:
     cards.status_strip(
         [
-            cards.count(len(everything), "trial"),
-            f"{failed:,} without results" if failed else "",
-            cards.count(len(sweeps), "sweep") if sweeps else "",
+            cards.count(summary.trials, "trial"),
+            f"{summary.failed:,} without results" if summary.failed else "",
+            cards.count(len(summary.sweeps), "sweep") if summary.sweeps else "",
         ]
     )
 
 
-def chosen(everything: list[Trial]) -> list[Trial]:
+def chosen() -> list[Trial]:
     """The ticked trials in the order in which they were ticked."""
     asked, state = st.query_params.get("trials", ""), st.session_state
     if asked and asked != state.get("trials_asked"):  # a shared address, or the browser's back button
         state.chosen = asked.split(",")
-    by_id = {trial.id: trial for trial in everything}
-    ticked = [by_id[trial_id] for trial_id in state.get("chosen", ()) if trial_id in by_id][:MOST]
-    if lost := len(state.get("chosen", ())) - len(ticked):
+    ids = state.get("chosen", ())
+    ticked = comparison.some(session.workbench(), ids)[:MOST] if ids else []
+    if lost := len(ids) - len(ticked):
         why = f". At most {MOST} are compared at once." if len(ticked) == MOST else ": not in this store."
         st.warning(f"{cards.count(lost, 'chosen trial')} left out{why}", icon=":material/info:")
     _write([trial.id for trial in ticked])
@@ -60,35 +60,55 @@ def untick() -> None:
     _write([])
 
 
-def draw(shown: list[Trial], everything: list[Trial], sweeps: dict[str, str]) -> None:
+def draw(shown: Listing, summary: TrialsSummary) -> None:
     """Newest first, the best of comparable trials in bold with its equals."""
-    if not shown:
+    count = len(shown)
+    if not count:
         st.info("No trial matches. Clear the search, or choose All.", icon=":material/filter_alt_off:")
         return
-    marks = comparison.best(session.workbench(), shown, headlines()) if len(shown) <= BOLD_UP_TO else {}
     bold = (
         "Bold: the best on its questions, and what a paired t test does not tell from it (Holm, 5%)."
-        if marks
+        if count <= BOLD_UP_TO
         else f"The best stand out in bold where at most {BOLD_UP_TO:,} trials are shown."
     )
-    st.caption(f"{len(shown):,} of {len(everything):,} trials, newest first. Tick rows to compare them. {bold}")
+    st.caption(f"{count:,} of {summary.trials:,} trials, newest first. Tick rows to compare them. {bold}")
+    first = _page(shown, count)
+    rows = shown.table(headlines(), first, PAGE)
+    marks = comparison.best(session.workbench(), [_rated(row) for row in rows], headlines()) if count <= BOLD_UP_TO else {}
     state = st.session_state
-    state.shown_trials = [trial.id for trial in shown]
+    state.shown_trials = [row["id"] for row in rows]
     chosen = set(state.chosen)
-    ticked = [row for row, trial in enumerate(shown) if trial.id in chosen]
+    ticked = [place for place, trial in enumerate(state.shown_trials) if trial in chosen]
     state[TABLE] = {"selection": {"rows": ticked, "columns": [], "cells": []}}
-    frame, columns = _frame(shown, sweeps, marks, comparison.repeats(everything))
+    zone = st.context.timezone
+    frame, columns = _frame(rows, summary.sweeps, marks, zone)
     cells.show(
         frame,
         hide_index=True,
-        height="content" if len(shown) < 10 else 360,
+        height="content" if len(rows) < 10 else 360,
         key=TABLE,
         on_select=_ticked,
         selection_mode="multi-row",
         column_config=columns,
         placeholder="",
     )
-    tables.export(getattr(frame, "data", frame).to_dict("records"), TABLE)
+    tables.export(lambda: _frame(shown.table(headlines()), summary.sweeps, {}, zone)[0], TABLE)
+
+
+def _page(shown: Listing, count: int) -> int:
+    """Place of the first trial of the page that is looked at."""
+    if count <= PAGE:
+        return 0
+    pages = -(-count // PAGE)
+    number = st.pagination(pages, key=f"trials_page/{shown.key}")
+    first = (number - 1) * PAGE
+    st.caption(f"Rows {first + 1:,} to {min(first + PAGE, count):,}. CSV has all {count:,}.")
+    return first
+
+
+def _rated(row: dict[str, Any]) -> Rated:
+    means = {metric: row[metric] for metric in headlines() if row[metric] is not None}
+    return Rated(row["id"], row["its_group"], row["k"], means)
 
 
 def _ticked() -> None:
@@ -114,98 +134,99 @@ class Column(NamedTuple):
     needed: bool = True
 
 
-def _frame(
-    shown: list[Trial], sweeps: dict[str, str], marks: dict[str, set[str]], repeats: dict[str, tuple[int, int]]
-) -> tuple[Any, dict[str, Any]]:
+def _frame(rows: list[dict[str, Any]], sweeps: dict[str, str], marks: dict[str, set[str]], zone: str | None) -> tuple[Any, dict]:
     """(table, looks of its columns). What tells a trial comes first, so that it stands in a narrow window too."""
     import pandas as pd
 
-    heads = _heads(shown)
-    columns = {**_results(shown, heads), **_words(shown, repeats), **_costs(shown), **_origins(shown, sweeps)}
+    heads = _heads(rows)
+    columns = {**_results(rows, heads), **_words(rows), **_costs(rows), **_origins(rows, sweeps, zone)}
     columns = {head: column for head, column in columns.items() if column.needed}
     frame = pd.DataFrame({head: column.values for head, column in columns.items()})
     if marks:
-        frame = _in_bold(frame, shown, heads, marks)
+        frame = _in_bold(frame, rows, heads, marks)
     return frame, {head: column.look for head, column in columns.items()}
 
 
-def _heads(shown: list[Trial]) -> dict[str, str]:
+def _heads(rows: list[dict[str, Any]]) -> dict[str, str]:
     """Metric -> head of its column, the last first: it is what stays in sight in a narrow window. Where each question has one
     piece of evidence, hit and recall are the same number."""
-    depths = {trial.k for trial in shown if trial.metrics}
+    depths = {row["k"] for row in rows if row["n"]}
     depth = next(iter(depths)) if len(depths) == 1 else "k"
-    differ = any(trial.metrics.get("hit") != trial.metrics.get("recall") for trial in shown)
+    differ = any(row["hit"] != row["recall"] for row in rows)
     return {metric: comparison.label(metric, depth) for metric in reversed(headlines()) if metric != "hit" or differ}
 
 
-def _results(shown: list[Trial], heads: dict[str, str]) -> dict[str, Column]:
-    metrics = {
-        head: Column([t.metrics.get(metric) for t in shown], NUMBER(format="%.3f", width=86)) for metric, head in heads.items()
-    }
-    status = [cut(t.status + (f": {t.reason}" if t.reason else ""), 24) for t in shown]
-    measured = [t.n if t.metrics else None for t in shown]
+def _results(rows: list[dict[str, Any]], heads: dict[str, str]) -> dict[str, Column]:
+    metrics = {head: Column([row[metric] for row in rows], NUMBER(format="%.3f", width=86)) for metric, head in heads.items()}
+    status = [cut(row["status"] + (f": {row['reason']}" if row["reason"] else ""), 24) for row in rows]
+    measured = [row["n"] or None for row in rows]
     return {
-        "Trial": Column([t.title for t in shown], TEXT(width=210, help="Its name, or what differs from the default recipe.")),
+        "Trial": Column(
+            [row["title"] for row in rows], TEXT(width=210, help="Its name, or what differs from the default recipe.")
+        ),
         **metrics,
         "n": Column(measured, NUMBER(format="localized", width=52, help="Questions measured.")),
         "Status": Column(
-            status, TEXT(width=160, help="Tick the row to read why there is no result."), any(t.status != "ok" for t in shown)
+            status,
+            TEXT(width=160, help="Tick the row to read why there is no result."),
+            any(row["status"] != "ok" for row in rows),
         ),
     }
 
 
-def _words(shown: list[Trial], repeats: dict[str, tuple[int, int]]) -> dict[str, Column]:
-    places = [f"{repeats[t.id][0]} of {repeats[t.id][1]}" if t.id in repeats else "" for t in shown]
+def _words(rows: list[dict[str, Any]]) -> dict[str, Column]:
+    places = [f"{row['repeat']} of {row['of_repeats']}" if row["repeat"] else "" for row in rows]
     return {
         "Repeat": Column(
             places, TEXT(width=66, help="Trials of the same recipe on the same questions and documents."), any(places)
         ),
         "Recipe": Column(
-            [t.made_name for t in shown],
+            [row["made_name"] for row in rows],
             TEXT(width=210, help="What differs from the default recipe."),
-            any(t.name for t in shown),
+            any(row["name"] for row in rows),
         ),
-        "Tags": Column([", ".join(t.tags) for t in shown], TEXT(width=130), any(t.tags for t in shown)),
+        "Tags": Column([row["tags"] for row in rows], TEXT(width=130), any(row["tags"] for row in rows)),
     }
 
 
-def _costs(shown: list[Trial]) -> dict[str, Column]:
-    cost = {name: [t.costs[name].value if name in t.costs else None for t in shown] for name in comparison.COSTS}
-    context = [None if tokens is None else round(tokens) for tokens in cost["context_at_k"]]
+def _costs(rows: list[dict[str, Any]]) -> dict[str, Column]:
+    context = [None if row["context_at_k"] is None else round(row["context_at_k"]) for row in rows]
     return {
         "Context": Column(
             context, NUMBER(format="localized", width=70, help="Tokens of the first k chunks, mean of a question.")
         ),
-        "Latency": Column(cost["latency_ms"], NUMBER(format="%.1f ms", width=76, help="Median of a single question.")),
-        "Chunks": Column(cost["chunks"], NUMBER(format="localized", width=66, help="Chunks in the index.")),
+        "Latency": Column(
+            [row["latency_ms"] for row in rows], NUMBER(format="%.1f ms", width=76, help="Median of a single question.")
+        ),
+        "Chunks": Column([row["chunks"] for row in rows], NUMBER(format="localized", width=66, help="Chunks in the index.")),
     }
 
 
-def _origins(shown: list[Trial], sweeps: dict[str, str]) -> dict[str, Column]:
-    when = st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=st.context.timezone, width=104)
-    corpora = [t.stages.get("corpus", t.dataset) for t in shown]
+def _origins(rows: list[dict[str, Any]], sweeps: dict[str, str], zone: str | None) -> dict[str, Column]:
+    when = st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=zone, width=104)
+    corpora = [row["corpus"] for row in rows]
     return {
         "Corpus": Column(corpora, TEXT(width=150), len(set(corpora)) > 1),
-        "When": Column([t.created for t in shown], when),
+        "When": Column([row["created"] for row in rows], when),
         "k": Column(
-            [t.k for t in shown],
+            [row["k"] for row in rows],
             NUMBER(width=38, help="Depth at which the rankings were judged."),
-            len({t.k for t in shown if t.metrics}) > 1,
+            len({row["k"] for row in rows if row["n"]}) > 1,
         ),
         "of": Column(
-            [t.total if t.metrics else None for t in shown],
+            [row["total"] if row["n"] else None for row in rows],
             NUMBER(format="localized", width=52, help="Questions asked. Those without gold evidence cannot be measured."),
-            any(t.n != t.total for t in shown if t.metrics),
+            any(row["n"] != row["total"] for row in rows if row["n"]),
         ),
-        "Sweep": Column([sweeps.get(t.sweep, "") for t in shown], TEXT(width=220), any(t.sweep for t in shown)),
-        "Id": Column([t.short for t in shown], TEXT(width=84, help="The end of its id, as `show` takes it.")),
+        "Sweep": Column([sweeps.get(row["sweep"], "") for row in rows], TEXT(width=220), any(row["sweep"] for row in rows)),
+        "Id": Column([row["id"][-6:] for row in rows], TEXT(width=84, help="The end of its id, as `show` takes it.")),
     }
 
 
-def _in_bold(frame: Any, shown: list[Trial], heads: dict[str, str], marks: dict[str, set[str]]) -> Any:
+def _in_bold(frame: Any, rows: list[dict[str, Any]], heads: dict[str, str], marks: dict[str, set[str]]) -> Any:
     import pandas as pd
 
     css = pd.DataFrame(
-        {head: ["font-weight: 700" if t.id in marks[metric] else "" for t in shown] for metric, head in heads.items()}
+        {head: ["font-weight: 700" if row["id"] in marks[metric] else "" for row in rows] for metric, head in heads.items()}
     )
     return frame.style.apply(lambda _: css, axis=None, subset=list(css))

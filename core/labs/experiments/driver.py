@@ -26,7 +26,8 @@ from core.labs.experiments.ray_engine import RayCrew
 from core.labs.experiments.standing import Announced
 from core.labs.experiments.waiting import Waiting, shared_work
 from core.labs.trials.comparison import direction
-from core.labs.trials.costs import TIMED, work
+from core.labs.trials.listing import TIMED
+from core.pipeline.recipe_words import work
 from core.pipeline.stages import Resolved
 from core.pipeline.stages import workers as workers_of
 from core.records import Progress

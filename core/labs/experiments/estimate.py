@@ -15,7 +15,7 @@ from core.config import PART_KINDS, PartConfig, TrialConfig, code_version, finge
 from core.labs.experiments.adaptive import rungs
 from core.labs.experiments.designs import Space, drawn, points
 from core.labs.experiments.experiment import Experiment
-from core.labs.trials.costs import work
+from core.pipeline.recipe_words import work
 from core.pipeline.speed import TOKEN_CHARACTERS, Estimate
 from core.pipeline.stages import STAGES, Resolved, Stage, workers
 from core.progress import drain

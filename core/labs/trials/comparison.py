@@ -6,8 +6,8 @@ between trials with the same questions, depth and rule of relevance (`Trial.grou
 
 import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, cached_property
@@ -17,9 +17,9 @@ import numpy as np
 from scipy.special import stdtr
 
 from core import registry
-from core.config import PART_KINDS, TrialConfig, build, fingerprint
+from core.config import TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
-from core.pipeline.stages import unused
+from core.pipeline.recipe_words import in_words, made_name, show_value, stages
 from core.pipeline.trials import shared
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
@@ -38,8 +38,6 @@ ALPHA = 0.05  # level of the marks in the table
 CODED = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")  # how methods and choices are written in a recipe
 MOST = 20  # trials compared at once
 MOST_CHARACTERS = {"name": MOST_NAME, "note": MOST_NOTE}  # of what people say of a trial
-
-LONG_NAME = 4  # settings told in a name made from them
 
 Questions = dict[tuple[str, str], float]  # (id, text) -> value, in the order of the question set
 
@@ -158,21 +156,34 @@ class TrialComparison:
 
 
 def trials(workbench: Workbench, most: int | None = None) -> list[Trial]:
-    """All stored trials, or so many, newest first. A trial never changes, so each is read from the store once a process."""
+    """All stored trials, or so many, newest first; see `listing` for where there are many."""
+    return _read_once(
+        workbench, workbench.store.query("SELECT id, name, note, tags FROM trials ORDER BY id DESC LIMIT ?", [most])
+    )
+
+
+def some(workbench: Workbench, ids: Sequence[str]) -> list[Trial]:
+    """The stored trials among these, in this order."""
+    rows = workbench.store.query("SELECT id, name, note, tags FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)])
+    read = {trial.id: trial for trial in _read_once(workbench, rows)}
+    return [read[trial_id] for trial_id in ids if trial_id in read]
+
+
+def _read_once(workbench: Workbench, rows: list[dict[str, Any]]) -> list[Trial]:
+    """A trial never changes, so each is read from the store once a process. rows: ids with what people say of them."""
     memory = workbench.pipeline.remember("trials", "read", dict)
-    rows = workbench.store.query("SELECT id, name, note, tags FROM trials ORDER BY id DESC LIMIT ?", [most])
     fresh = {trial.id: trial for trial in _read(workbench, [row["id"] for row in rows if row["id"] not in memory])}
     # a trial may arrive before its questions and be scored later
     memory.update({trial_id: trial for trial_id, trial in fresh.items() if trial.metrics or trial.status != "ok"})
-    newest = []
+    told = []
     for row in rows:  # what people say of a trial changes, and the trial does not
         trial = memory.get(row["id"]) or fresh[row["id"]]
         said = {"name": row["name"] or "", "note": row["note"] or "", "tags": tuple(row["tags"] or ())}
         if said != {key: getattr(trial, key) for key in said}:
             trial = replace(trial, **said)
             memory.update({trial.id: trial} if trial.id in memory else {})
-        newest.append(trial)
-    return newest
+        told.append(trial)
+    return told
 
 
 def matching(trials: Iterable[Trial], dataset="", status="", sweep="", text="", tag="") -> list[Trial]:
@@ -200,52 +211,6 @@ def repeats(trials: Iterable[Trial]) -> dict[str, tuple[int, int]]:
         if trial.metrics:
             members[trial.equal].append(trial.id)
     return {trial_id: (number, len(ids)) for ids in members.values() if len(ids) > 1 for number, trial_id in enumerate(ids, 1)}
-
-
-def made_name(config: dict[str, Any]) -> str:
-    """A name for a recipe: its fusion, and what of its retrieval differs from the defaults."""
-    fusion, words = config.get("fusion", {}).get("part", ""), []
-    idle = unused(TrialConfig(fusion=fusion)) if fusion in registry.parts("fusion") else set()
-    for stage, value in config.items():
-        if stage in ("corpus", "context", "generation", *idle) or not isinstance(value, dict):
-            continue
-        part = value.get("part", "")
-        usual, head = _usual(stage, part), _words(part) if part != _usual(stage).get("part", "") else ""
-        own = {name: shown for name, shown in value.items() if name != "part" and usual.get(name) != shown}
-        if stage == "chunking":
-            head = " ".join(filter(None, [head, "chunk" if "size_tokens" in own else "", str(own.pop("size_tokens", ""))]))
-        words += [head] * bool(head and stage != "fusion")
-        words += [f"{_words(name.removesuffix('_tokens'))} {show_value(shown)}" for name, shown in own.items()]
-    more = f"{len(words) - LONG_NAME} more" if len(words) > LONG_NAME else ""
-    return ", ".join(filter(None, [fusion_title(fusion), *(words[:LONG_NAME] or ["defaults"]), more]))
-
-
-def fusion_title(name: str) -> str:
-    """What people call the recipe that a fusion makes."""
-    fusion = registry.parts("fusion").get(name)
-    return fusion.title if fusion and fusion.title else _words(name)
-
-
-def sweeps(workbench: Workbench, trials: Sequence[Trial]) -> dict[str, str]:
-    """sweep -> its name: the settings it varied and how many trials it has, newest first."""
-    return workbench.pipeline.remember("sweeps", fingerprint([trial.id for trial in trials]), lambda: _sweeps(trials))
-
-
-def _sweeps(trials: Sequence[Trial]) -> dict[str, str]:
-    members = defaultdict(list)
-    for trial in trials:
-        if trial.sweep:
-            members[trial.sweep].append(trial)
-    names = {}
-    for sweep, of in members.items():
-        different = differing(of)
-        parts = {name.split(".")[0] for name in different if name.endswith(".part")}  # their knobs differ with them
-        varied = [setting_name(name) for name in different if name.endswith(".part") or name.split(".")[0] not in parts]
-        what = " × ".join(varied[:3]) + f" and {len(varied) - 3} more" * (len(varied) > 3) or "one recipe"
-        names[sweep] = f"{what}, {len(of):,} trial{'s' * (len(of) != 1)}"
-    count = Counter(names.values())
-    started = {sweep: f", {of[-1].created:%Y-%m-%d %H:%M:%S}" for sweep, of in members.items()}
-    return {sweep: name + started[sweep] * (count[name] > 1) for sweep, name in names.items()}
 
 
 def groups(trials: Iterable[Trial]) -> dict[tuple, list[Trial]]:
@@ -277,7 +242,7 @@ def differing(trials: Sequence[Trial]) -> dict[str, list[str]]:
         values = [trial.settings.get(name, ABSENT) for trial in trials]
         if any(value != values[0] for value in values):
             method = not name.startswith("corpus.")  # the names of methods and choices in words, of corpora as they are
-            table[name] = [_words(value) if method and CODED.fullmatch(str(value)) else show_value(value) for value in values]
+            table[name] = [in_words(value) if method and CODED.fullmatch(str(value)) else show_value(value) for value in values]
     return table
 
 
@@ -286,21 +251,6 @@ def labels(trials: Sequence[Trial]) -> list[str]:
     titles, own = [trial.title for trial in trials], apart([trial.config for trial in trials])
     names = [title if titles.count(title) == 1 else words for title, words in zip(titles, own, strict=True)]
     return [name if names.count(name) == 1 else f"{name} ({trial.short})" for name, trial in zip(names, trials, strict=True)]
-
-
-def stages(config: dict[str, Any]) -> dict[str, str]:
-    """Stage -> its part and what differs from the defaults, in words; stages left at their defaults are left out."""
-    words = {}
-    for stage, value in config.items():
-        if not isinstance(value, dict):
-            continue
-        part, usual = value.get("part", ""), _usual(stage, value.get("part", ""))
-        named = {"part", "size_tokens", "dataset"}  # said without their names
-        changed = [f"{_words(k)} {show_value(v)}" for k, v in value.items() if k not in named and usual.get(k) != v]
-        if changed or stage in ("corpus", "chunking", "fusion") or part != _usual(stage).get("part", ""):
-            head = " ".join(str(value[k]) for k in ("dataset", "part", "size_tokens") if k in value)
-            words[stage] = ", ".join(filter(None, [_words(head) if part else head, *changed]))
-    return words
 
 
 def apart(configs: Sequence[dict[str, Any]]) -> list[str]:
@@ -319,7 +269,16 @@ def recipe(trial: Trial) -> TrialConfig:
     return build(trial.config)
 
 
-def best(workbench: Workbench, trials: Sequence[Trial], metrics: Sequence[str]) -> dict[str, set[str]]:
+class Rated(NamedTuple):
+    """What of a trial decides whether it is among the best."""
+
+    id: str
+    group: Hashable
+    k: int
+    metrics: dict[str, float]
+
+
+def best(workbench: Workbench, trials: Sequence[Rated | Trial], metrics: Sequence[str]) -> dict[str, set[str]]:
     """metric -> ids of the trials with the highest mean of their group and those not distinguishable from it.
 
     Paired t test of each against the highest, Holm's correction within the group, level 5%; groups of one are left out.
@@ -328,9 +287,10 @@ def best(workbench: Workbench, trials: Sequence[Trial], metrics: Sequence[str]) 
     return workbench.pipeline.remember("best trials", key, lambda: _best(workbench, trials, metrics))
 
 
-def tried(trials: Iterable[Trial], question_set: str) -> int:
+def tried(workbench: Workbench, question_set: str) -> int:
     """How many different recipes were measured on this question set."""
-    return len({t.config_fingerprint for t in trials if t.metrics and t.questions == question_set})
+    sql = "SELECT count(DISTINCT config_fingerprint) AS n FROM trials WHERE measured > 0 AND questions_fingerprint = ?"
+    return workbench.store.query(sql, [question_set])[0]["n"]
 
 
 # Comparison ----------------------------------------------------------------------------------------------------------
@@ -343,7 +303,7 @@ def compare(workbench: Workbench, reference: Trial, others: Sequence[Trial], met
     # what people say of a trial, and how many were tried, changes; the rest stays
     now = {trial.id: trial for trial in others}
     rows = [row._replace(trial=now[row.trial.id]) for row in result.rows]
-    return replace(result, reference=reference, rows=rows, tried=tried(trials(workbench), reference.questions))
+    return replace(result, reference=reference, rows=rows, tried=tried(workbench, reference.questions))
 
 
 def by_question(workbench: Workbench, reference: Trial, other: Trial, metric: str) -> dict[str, list[Any]]:
@@ -393,13 +353,7 @@ def label(metric: str, k: int | str = "k") -> str:
 def setting_name(setting: str) -> str:
     """A dotted setting in words: "fusion weight", "chunking"."""
     stage, _, name = setting.partition(".")
-    return stage if name in ("part", "dataset", "") else f"{stage} {_words(name)}"
-
-
-def show_value(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return stage if name in ("part", "dataset", "") else f"{stage} {in_words(name)}"
 
 
 def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric: str) -> TrialComparison:
@@ -495,8 +449,8 @@ def _read(workbench: Workbench, ids: list[str]) -> Iterable[Trial]:
         return
     means: dict[str, dict[str, tuple]] = defaultdict(dict)
     for row in workbench.store.query(
-        """SELECT trial_id, split_part(metric, '@', 1) AS metric, avg(value) AS mean, count(value) AS n, count(*) AS total
-           FROM scores WHERE trial_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY ALL""",
+        """SELECT trial_id, split_part(metric, '@', 1) AS metric, mean, n, total FROM trial_metrics
+           WHERE trial_id IN (SELECT unnest(?::VARCHAR[]))""",
         [ids],
     ):
         means[row["trial_id"]][row["metric"]] = (row["mean"], row["n"], row["total"])
@@ -528,7 +482,7 @@ def _read(workbench: Workbench, ids: list[str]) -> Iterable[Trial]:
         )
 
 
-def _best(workbench: Workbench, trials: Sequence[Trial], metrics: Sequence[str]) -> dict[str, set[str]]:
+def _best(workbench: Workbench, trials: Sequence[Rated | Trial], metrics: Sequence[str]) -> dict[str, set[str]]:
     marked: dict[str, set[str]] = {metric: set() for metric in metrics}
     pairs = []  # (trial, metric with depth, best of its group); tests of one group and metric stand together
     for members in groups(trials).values():
@@ -564,16 +518,3 @@ def _t_test(mean: float, deviation: float | None, n: int) -> float:
     if abs(mean) < 1e-12 or deviation is None:
         return 1.0
     return float(2 * stdtr(n - 1, -abs(mean) / (deviation / np.sqrt(n)))) if deviation > 1e-12 else 0.0
-
-
-@cache
-def _usual(stage: str, part: str = "") -> dict[str, Any]:
-    """The settings of a stage, or of a part in it, when nothing is changed; {} for parts that are no longer there."""
-    if part:
-        kind = registry.parts(PART_KINDS[stage]).get(part) if stage in PART_KINDS else None
-        return kind().model_dump(mode="json") if kind else {}
-    return TrialConfig().model_dump(mode="json").get(stage, {})
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

@@ -5,33 +5,44 @@ sweep over the weight of the fusion, differ in it by chance alone: their spreads
 difference that is not told apart.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from scipy.special import stdtr
 
 from core.config import fingerprint
 from core.labs.trials.comparison import ALPHA, Spread, Trial, direction
-from core.pipeline.stages import ranking_fields
+from core.labs.trials.listing import TIMED, WORK
 from core.statistics.corrections import holm
 from core.workbench import Workbench
 
-TIMED = ("latency_ms", "total_ms")
 MOST = 500  # trials compared with each other
 
 
-def spreads(points: Sequence[Trial], everything: Sequence[Trial], cost: str) -> dict[str, Spread]:
-    """trial -> its cost; of a time the median of all trials that did the same work, from the lowest quartile to the highest.
-    A trial whose cost was not measured is left out; of a time, where no trial that did the same work was timed."""
+def spreads(workbench: Workbench, points: Sequence[Trial], cost: str) -> dict[str, Spread]:
+    """trial -> its cost; of a time the median of all stored trials that did the same work, from the lowest quartile to the
+    highest. A trial whose cost was not measured is left out; of a time, where no trial that did the same work was timed."""
     if cost not in TIMED:
         return {trial.id: trial.costs[cost] for trial in points if cost in trial.costs}
-    runs = defaultdict(list)
-    for trial in everything:
-        if cost in trial.costs:
-            runs[_work(trial)].append(trial.costs[cost])
-    return {trial.id: _joined(runs[_work(trial)]) for trial in points if _work(trial) in runs}
+    rows = workbench.store.query(
+        f"""WITH point AS (SELECT id, {WORK} AS did FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))),
+            runs AS (SELECT {WORK} AS did, median(value) AS value, min(coalesce(timed.low, value)) AS low,
+              max(coalesce(timed.high, value)) AS high, any_value(timed.low) IS NOT NULL AS spread, sum(timed.n) AS n,
+              count(*) AS runs FROM trials JOIN ({TIMED[cost]}) timed ON trial_id = id
+              WHERE did IN (SELECT did FROM point) GROUP BY did)
+            SELECT id, value, low, high, spread, n, runs FROM point JOIN runs USING (did)""",
+        [[trial.id for trial in points]],
+    )
+    joined = {}
+    for row in rows:
+        ends = (row["low"], row["high"]) if row["spread"] or row["runs"] > 1 else (None, None)
+        joined[row["id"]] = Spread(row["value"], *ends, int(row["n"] or 0) or None, row["runs"])
+    return {trial.id: joined[trial.id] for trial in points if trial.id in joined}
+
+
+def too_many(name: str, trials: int) -> str:
+    """That a group of this name is too large to be compared."""
+    return f"{name}: {trials:,} trials; filter the table to at most {MOST:,} to compare them."
 
 
 def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spread], metric: str) -> set[str]:
@@ -82,30 +93,3 @@ def _values(workbench: Workbench, points: Sequence[Trial], metric: str) -> np.nd
     )
     wide = table.pivot(index="trial_id", columns="query_id", values="value").reindex([t.id for t in points])
     return wide.dropna(axis=1).to_numpy(np.float64)
-
-
-def work(config: dict[str, Any], corpus: str) -> str:
-    """What a question runs through in this recipe over these documents. Numbers that only weigh (k1, the fusion's weight)
-    add no work."""
-    stages = {stage: config.get(stage) for stage in ranking_fields()}
-    for stage in ("sparse", "fusion"):
-        stages[stage] = {k: v for k, v in (stages[stage] or {}).items() if not isinstance(v, float)}
-    return fingerprint(stages, corpus, (config.get("corpus") or {}).get("dataset"))
-
-
-def _work(trial: Trial) -> str:
-    return work(trial.config, trial.corpus)
-
-
-def _joined(runs: Sequence[Spread]) -> Spread:
-    if len(runs) == 1:
-        return runs[0]
-    ends = [(run.value if run.low is None else run.low, run.value if run.high is None else run.high) for run in runs]
-    counts = [run.n for run in runs if run.n]
-    return Spread(
-        float(np.median([run.value for run in runs])),
-        min(low for low, _ in ends),
-        max(high for _, high in ends),
-        sum(counts) or None,
-        len(runs),
-    )

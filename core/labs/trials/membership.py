@@ -14,8 +14,9 @@ from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
 from core.labs.trials.comparison import COSTS, Spread, Trial, direction, named_groups, trials
-from core.labs.trials.costs import MOST, TIMED, spreads, unbeaten, work
+from core.labs.trials.costs import MOST, TIMED, spreads, unbeaten
 from core.labs.trials.values import matrix
+from core.pipeline.recipe_words import work
 from core.statistics.bootstrap import resampled_means
 from core.workbench import Workbench
 
@@ -35,9 +36,7 @@ class Member(NamedTuple):
     share: float  # of the resamples
 
 
-def membership(
-    workbench: Workbench, points: Sequence[Trial], everything: Sequence[Trial], measures: Sequence[str]
-) -> list[Member]:
+def membership(workbench: Workbench, points: Sequence[Trial], measures: Sequence[str]) -> list[Member]:
     """Of those of these trials, of one group, that have all measures: two or three metrics and costs."""
     for name in measures:
         if name not in (*metric_names(), *COSTS):
@@ -48,13 +47,14 @@ def membership(
         raise WorkbenchError("A frontier is over two or three different measures.", where=", ".join(measures))
     if len(points) > MOST:
         raise WorkbenchError(f"{len(points):,} trials are too many for a frontier.", todo=f"Choose at most {MOST}.")
+    costs = {name: spreads(workbench, points, name) for name in measures if name in COSTS}
     for name in measures:
-        measured = spreads(points, everything, name) if name in COSTS else {t.id for t in points if name in t.metrics}
+        measured = costs[name] if name in COSTS else {t.id for t in points if name in t.metrics}
         points = [trial for trial in points if trial.id in measured]
     if not points:
         return []
-    key = fingerprint([t.id for t in points], [t.id for t in everything], list(measures))
-    shares = workbench.pipeline.remember("membership", key, lambda: _membership(workbench, points, everything, measures))
+    key = fingerprint([t.id for t in points], [[tuple(of[t.id]) for t in points] for of in costs.values()], list(measures))
+    shares = workbench.pipeline.remember("membership", key, lambda: _membership(workbench, points, costs, measures))
     return [Member(trial, *own) for trial, own in zip(points, shares, strict=True)]
 
 
@@ -73,10 +73,10 @@ def frontier(
         last = {trial.equal: trial for trial in reversed(of)}.values()  # of equal recipes the newest
         if only:
             last = [trial for trial in of if trial.id in only]
-        costs = spreads([trial for trial in last if metric in trial.metrics], of, cost)
+        costs = spreads(workbench, [trial for trial in last if metric in trial.metrics], cost)
         points = [trial for trial in last if trial.id in costs][:MOST]
         front = unbeaten(workbench, points, costs, metric) if len(points) > 1 else {trial.id for trial in points}
-        members = {member.trial.id: member for member in membership(workbench, points, of, measures)}
+        members = {member.trial.id: member for member in membership(workbench, points, measures)}
         for trial in sorted(points, key=lambda trial: costs[trial.id].value):
             member = members.get(trial.id)
             row = {
@@ -115,15 +115,14 @@ def undominated(values: np.ndarray) -> np.ndarray:
 
 
 def _membership(
-    workbench: Workbench, points: Sequence[Trial], everything: Sequence[Trial], measures: Sequence[str]
+    workbench: Workbench, points: Sequence[Trial], costs: dict[str, dict[str, Spread]], measures: Sequence[str]
 ) -> list[tuple[tuple[float, ...], bool, float]]:
     rules, seed = points[0].config["evaluation"], points[0].config["seed"]
     own, draws, signs = [], [], []
     for name in measures:
         if name in COSTS:
-            costs = spreads(points, everything, name)
-            values, sign = np.array([costs[trial.id].value for trial in points]), -1
-            drawn = _drawn(points, costs, name, rules["resamples"], seed)
+            values, sign = np.array([costs[name][trial.id].value for trial in points]), -1
+            drawn = _drawn(points, costs[name], name, rules["resamples"], seed)
         else:
             table, sign = matrix(workbench, points, name)[0], direction(name)
             values, drawn = table.mean(axis=1), resampled_means(np.ascontiguousarray(table.T), rules["resamples"], seed)

@@ -72,58 +72,6 @@ def select(
     return next(iter(named.items()))
 
 
-def last_repeats(trials: Sequence[Trial]) -> list[Trial]:
-    """Of equal recipes the newest, in the order given (newest first)."""
-    seen: set[tuple] = set()
-    return [trial for trial in trials if not (trial.metrics and (trial.equal in seen or seen.add(trial.equal)))]
-
-
-# What a page with a hundred thousand trials asks at each run. Ids are remembered, not trials: people rename them.
-
-
-def offered(workbench: Workbench, shown: Sequence[Trial], ticked: Sequence[Trial]) -> dict[str, list[Trial]]:
-    """The groups among these, newest first and of equal recipes the newest, with what is ticked; only the ticked ones' groups
-    where any is."""
-    by_id = {trial.id: trial for trial in (*shown, *ticked)}
-    groups_of = {trial.group for trial in ticked}
-
-    def listed() -> dict[str, list[str]]:
-        named = named_groups([trial for trial in by_id.values() if not groups_of or trial.group in groups_of])
-        also = {trial.id for trial in ticked}
-        newest = {name: {trial.id for trial in last_repeats(of)} | also for name, of in named.items()}
-        return {name: sorted((t.id for t in of if t.id in newest[name]), reverse=True) for name, of in named.items()}
-
-    key = fingerprint([trial.id for trial in shown], [trial.id for trial in ticked])
-    ids = workbench.pipeline.remember("offered groups", key, listed)
-    return {name: [by_id[trial_id] for trial_id in of] for name, of in ids.items()}
-
-
-def alike(workbench: Workbench, everything: Sequence[Trial], member: Trial) -> list[Trial]:
-    """All trials that can be compared with this one."""
-    key = fingerprint([trial.id for trial in everything], list(member.group))
-    same = workbench.pipeline.remember("alike", key, lambda: {t.id for t in everything if t.group == member.group})
-    return [trial for trial in everything if trial.id in same]
-
-
-def words_for(workbench: Workbench, members: Sequence[Trial], everything: Sequence[Trial]) -> list[str]:
-    """What makes `select` choose these: their sweep or corpus where they are all that a command would look at, else ids."""
-    ids = [trial.id for trial in members]
-
-    def whole(part: Sequence[Trial]) -> bool:
-        largest = next(iter(groups(part).values()), [])
-        return {trial.id for trial in last_repeats(largest)} == set(ids)
-
-    def words() -> list[str]:
-        sweeps, dataset = {trial.sweep for trial in members}, members[0].dataset
-        sweep = sweeps.pop() if len(sweeps) == 1 else ""
-        if sweep and whole([trial for trial in everything if trial.sweep == sweep]):
-            return [sweep]
-        return ["--dataset", dataset] if whole([trial for trial in everything if trial.dataset == dataset]) else ["--only", *ids]
-
-    key = fingerprint(ids, [trial.id for trial in everything])
-    return workbench.pipeline.remember("words of trials", key, words)
-
-
 def scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> RecipeScores:
     """Of trials of one group, newest first."""
     key = fingerprint([trial.id for trial in members], metric)

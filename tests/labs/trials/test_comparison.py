@@ -8,7 +8,7 @@ from scipy.stats import ttest_rel
 
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.labs.trials import comparison
+from core.labs.trials import comparison, listing
 from core.labs.trials.comparison import ABSENT
 from core.statistics.corrections import holm
 from core.workbench import Workbench
@@ -58,7 +58,7 @@ def test_a_trial_that_came_before_its_questions_is_read_again_when_they_are_ther
     add_trial(bench.store, questions)
     assert comparison.trials(bench)[0].metrics == {}
     add_questions(bench.store)
-    assert comparison.trials(bench)[0].n == 39
+    assert comparison.trials(bench)[0].n == 39 and len(listing.everything(bench).groups()) == 1
 
 
 @pytest.mark.parametrize("metric", ["ndcg_linear", "hit"])
@@ -203,7 +203,7 @@ def test_filters_and_words_narrow_the_list(trials):
 
 
 def test_a_sweep_is_named_by_what_it_varied(bench, trials):
-    assert comparison.sweeps(bench, list(trials.values())) == {"a": "sparse k1 × fusion × evaluation k, 2 trials"}
+    assert listing.everything(bench).summary().sweeps == {"a": "sparse k1 × fusion × evaluation k, 2 trials"}
 
 
 def test_the_command_line_too_pairs_by_words(bench, ids):

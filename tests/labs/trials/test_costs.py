@@ -36,15 +36,15 @@ def found(bench):
     return comparison.trials(bench)[::-1]
 
 
-def test_trials_that_did_the_same_work_share_their_spread(found):
-    costs = trial_costs.spreads(found, found, "latency_ms")
+def test_trials_that_did_the_same_work_share_their_spread(bench, found):
+    costs = trial_costs.spreads(bench, found, "latency_ms")
     assert costs[found[0].id] == costs[found[1].id] == Spread(11.0, 8.0, 48.0, 15, 3)
     assert costs[found[3].id] == Spread(pytest.approx(9.9), pytest.approx(9.0), pytest.approx(10.8), 5, 1)
-    assert trial_costs.spreads(found, found, "chunks")[found[0].id] == Spread(100.0)
+    assert trial_costs.spreads(bench, found, "chunks")[found[0].id] == Spread(100.0)
 
 
 def test_only_what_another_is_told_to_beat_falls_out(bench, found):
-    costs = trial_costs.spreads(found, found, "latency_ms")
+    costs = trial_costs.spreads(bench, found, "latency_ms")
     kept = trial_costs.unbeaten(bench, found, costs, "ndcg_linear")
     assert kept == {found[i].id for i in (0, 1, 2, 5)}
 
@@ -77,7 +77,7 @@ def test_a_trial_that_was_not_timed_has_the_time_of_those_that_did_the_same_work
     add_trial(bench.store, questions, {"fusion.weight": 0.6}, seed=2, **untimed)
     add_trial(bench.store, questions, {"chunking.size_tokens": 64}, seed=3, **untimed)
     timed, same, other = comparison.trials(bench)[::-1]
-    costs = trial_costs.spreads([timed, same, other], [timed, same, other], "latency_ms")
+    costs = trial_costs.spreads(bench, [timed, same, other], "latency_ms")
     assert costs[same.id] == costs[timed.id] == Spread(5.0, 4.5, 5.5, 3) and other.id not in costs
     assert "latency_ms" not in other.costs
     rows = membership.frontier(bench, "ndcg_linear", "latency_ms")

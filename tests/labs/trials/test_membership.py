@@ -57,7 +57,7 @@ def bench(home):
 
 def members(bench, ids, *measures):
     stored = comparison.trials(bench)
-    result = membership.membership(bench, stored, stored, measures)
+    result = membership.membership(bench, stored, measures)
     return {name: member for name, trial_id in ids.items() for member in result if member.trial.id == trial_id}
 
 
@@ -94,4 +94,4 @@ def test_measures_have_to_be_two_or_three_different_ones(bench, ids):
         members(bench, ids, "mrr", "mrr")
     assert members(bench, ids, "mrr", "context_at_k") == {}  # nobody measured that
     with pytest.raises(WorkbenchError, match="too many"):
-        membership.membership(bench, comparison.trials(bench) * 200, [], ("mrr", "chunks"))
+        membership.membership(bench, comparison.trials(bench) * 200, ("mrr", "chunks"))

@@ -1,0 +1,235 @@
+"""Long lists of stored trials: which of them a filter leaves, a page of them at a time, and what is told of all.
+
+All of it is asked of the database, so that a hundred thousand trials are listed as fast as a hundred; recipes are read of
+those alone that are looked at.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from core.config import TrialConfig, fingerprint
+from core.labs.trials.comparison import COSTS, Trial, direction, setting_name, some
+from core.workbench import Workbench
+
+AT_ONCE = 1_000  # trials read together where all are
+EQUAL = "config_fingerprint, questions_fingerprint, corpus_fingerprint, k, overlap"  # as `Trial.equal`
+GROUP = "concat_ws(' ', coalesce(questions_fingerprint, ''), coalesce(corpus_fingerprint, ''), k, overlap)"  # as `Trial.group`
+WORK = f"concat_ws(' ', {GROUP}, coalesce(work, id), coalesce(dataset, ''))"  # of trials that take the same time, but for chance
+TIMED = {  # cost that is a time -> the trials that it was measured of
+    "latency_ms": "SELECT trial_id, value, low, high, n FROM trial_costs WHERE cost = 'latency_ms'",
+    "total_ms": "SELECT id AS trial_id, total_ms AS value, NULL::DOUBLE AS low, NULL::DOUBLE AS high, NULL::INTEGER AS n "
+    "FROM trials WHERE status = 'ok'",
+}
+TITLE = "coalesce(nullif(name, ''), made_name, '')"
+CORPUS = "coalesce(nullif(corpus, ''), dataset, '')"
+SAID = f"lower(concat_ws(' ', id, dataset, {TITLE}, recipe, status, reason, note, array_to_string(tags, ' ')))"
+
+
+class TrialsSummary(NamedTuple):
+    """What is said of all stored trials."""
+
+    trials: int
+    failed: int
+    datasets: list[str]
+    statuses: list[str]
+    tags: list[str]
+    sweeps: dict[str, str]  # sweep -> its name, newest first
+
+
+class Listing(Sequence[Trial]):
+    """The trials that a condition leaves, newest first. As a sequence it reads whole trials, so many at a time."""
+
+    def __init__(self, workbench: Workbench, state: str, where: str = "true", params: Sequence[Any] = ()) -> None:
+        self._workbench, self._state, self._where, self._params = workbench, state, where, list(params)
+
+    def __len__(self) -> int:
+        return self._asked(f"SELECT count(*) AS n FROM trials WHERE {self._where}")[0]["n"]
+
+    def __getitem__(self, place: Any) -> Any:
+        wanted = self.ids[place]
+        return some(self._workbench, wanted) if isinstance(place, slice) else some(self._workbench, [wanted])[0]
+
+    def __iter__(self) -> Iterator[Trial]:
+        for start in range(0, len(self), AT_ONCE):
+            yield from self[start : start + AT_ONCE]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        return [row["id"] for row in self._asked(f"SELECT id FROM trials WHERE {self._where} ORDER BY id DESC")]
+
+    @property
+    def key(self) -> str:
+        """Identity of the condition."""
+        return fingerprint(self._where, self._params)
+
+    def narrowed(self, where: str, *params: Any) -> "Listing":
+        """Those of them for which this holds too."""
+        return Listing(self._workbench, self._state, f"({self._where}) AND {where}", [*self._params, *params])
+
+    def along(self, ids: Iterable[str]) -> "Listing":
+        """These trials too."""
+        where = f"(({self._where}) OR id IN (SELECT unnest(?::VARCHAR[])))"
+        return Listing(self._workbench, self._state, where, [*self._params, list(ids)])
+
+    def among(self, ids: Iterable[str]) -> "Listing":
+        return self.narrowed("id IN (SELECT unnest(?::VARCHAR[]))", list(ids))
+
+    def matching(self, dataset="", status="", sweep="", text="", tag="") -> "Listing":
+        """Those of this corpus, status, sweep and tag that hold every word of the text in what is said of them."""
+        matched = self
+        for column, value in {"dataset": dataset, "status": status, "sweep": sweep}.items():
+            matched = matched.narrowed(f"{column} = ?", value) if value else matched
+        matched = matched.narrowed("list_contains(tags, ?)", tag) if tag else matched
+        for word in text.lower().split():
+            matched = matched.narrowed(f"contains({SAID}, ?)", word)
+        return matched
+
+    def last_repeats(self) -> "Listing":
+        """Of equal recipes the newest alone."""
+        return self.narrowed(
+            f"""id NOT IN (SELECT id FROM trials WHERE measured > 0 AND ({self._where})
+            QUALIFY row_number() OVER (PARTITION BY {EQUAL} ORDER BY id DESC) > 1)""",
+            *self._params,
+        )
+
+    def of_group(self, group: str) -> "Listing":
+        return self.narrowed(f"measured > 0 AND {GROUP} = ?", group)
+
+    def having(self, metric: str, cost: str) -> "Listing":
+        """Those with this metric and this cost; of a time, where a trial that did the same work was timed."""
+        rated = self.narrowed("id IN (SELECT trial_id FROM trial_metrics WHERE n > 0 AND split_part(metric, '@', 1) = ?)", metric)
+        if times := TIMED.get(cost):
+            return rated.narrowed(f"{WORK} IN (SELECT {WORK} FROM trials JOIN ({times}) ON trial_id = id)")
+        return rated.narrowed("id IN (SELECT trial_id FROM trial_costs WHERE cost = ?)", cost)
+
+    def best(self, metric: str, most: int) -> "Listing":
+        """So many of them, by their mean."""
+        order = "DESC" if direction(metric) > 0 else "ASC"
+        return self.narrowed(
+            f"""id IN (SELECT trial_id FROM trial_metrics WHERE n > 0 AND split_part(metric, '@', 1) = ?
+            AND trial_id IN (SELECT id FROM trials WHERE {self._where}) ORDER BY mean {order}, trial_id DESC LIMIT ?)""",
+            metric,
+            *self._params,
+            most,
+        )
+
+    def groups(self) -> dict[str, str]:
+        """Name -> group of the measured trials, largest first: "xquad-en, 1,190 questions, k 10". Only within one are means
+        comparable."""
+        named: dict[str, str] = {}
+        for row in self._asked(
+            f"""WITH listed AS (SELECT *, {GROUP} AS its_group FROM trials WHERE measured > 0 AND ({self._where}))
+            SELECT its_group, arg_max({CORPUS}, id) AS corpus, arg_max(coalesce(k, 0), id) AS k,
+            arg_max((SELECT max(total) FROM trial_metrics WHERE trial_id = listed.id), id) AS total
+            FROM listed GROUP BY its_group ORDER BY count(*) DESC, max(id) DESC"""
+        ):
+            name = f"{row['corpus']}, {row['total']:,} questions, k {row['k']}"
+            while name in named:  # another version of the corpus, or another rule of relevance
+                name += ", other"
+            named[name] = row["its_group"]
+        return named
+
+    def groups_of(self, ids: Iterable[str]) -> set[str]:
+        """Groups of these trials."""
+        return {
+            row["its_group"]
+            for row in self._asked(
+                f"SELECT id, {GROUP} AS its_group FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))", list(ids), whole=True
+            )
+        }
+
+    def table(self, metrics: Sequence[str], start: int = 0, most: int | None = None) -> list[dict[str, Any]]:
+        """What a list shows of each, a row a trial: what is told of it in `trials`, its `title`, `its_group`, `total` questions,
+        the metrics' means, its costs, and which `repeat` it is `of_repeats` (None where there is one)."""
+        means = "".join(f", max(mean) FILTER (split_part(metric, '@', 1) = '{name}') AS {name}" for name in metrics)
+        spent = ", ".join(f"max(value) FILTER (cost = '{cost}') AS {cost}" for cost in COSTS if cost != "total_ms")
+        return self._asked(
+            f"""WITH listed AS (SELECT * FROM trials WHERE {self._where} ORDER BY id DESC LIMIT ? OFFSET ?),
+            equal AS (SELECT id, row_number() OVER (PARTITION BY {EQUAL} ORDER BY id) AS repeat,
+              count(*) OVER (PARTITION BY {EQUAL}) AS of_repeats FROM trials WHERE measured > 0),
+            means AS (SELECT trial_id, max(total) AS asked{means} FROM trial_metrics
+              WHERE trial_id IN (SELECT id FROM listed) GROUP BY trial_id),
+            spent AS (SELECT trial_id, {spent} FROM trial_costs
+              WHERE trial_id IN (SELECT id FROM listed) GROUP BY trial_id)
+            SELECT listed.id, created, {TITLE} AS title, coalesce(name, '') AS name, coalesce(made_name, '') AS made_name,
+            coalesce(status, '') AS status, coalesce(reason, '') AS reason, coalesce(sweep, '') AS sweep,
+            {CORPUS} AS corpus, coalesce(k, 0) AS k, coalesce(array_to_string(tags, ', '), '') AS tags,
+            measured AS n, coalesce(asked, num_queries, 0) AS total, {GROUP} AS its_group,
+            means.* EXCLUDE (trial_id, asked), spent.* EXCLUDE (trial_id), repeat, of_repeats
+            FROM listed LEFT JOIN means ON means.trial_id = listed.id LEFT JOIN spent ON spent.trial_id = listed.id
+            LEFT JOIN equal ON equal.id = listed.id AND of_repeats > 1 ORDER BY listed.id DESC""",
+            len(self) if most is None else most,
+            start,
+        )
+
+    def repeat(self, trial: str) -> tuple[int, int] | None:
+        """Which repeat this trial is, of how many, the oldest first; None where its recipe was measured once."""
+        rows = self.narrowed("id = ?", trial).table((), 0, 1)
+        return (rows[0]["repeat"], rows[0]["of_repeats"]) if rows and rows[0]["repeat"] else None
+
+    def summary(self) -> TrialsSummary:
+        """Of all stored trials, whatever this list holds."""
+        [row] = self._asked(
+            """SELECT count(*) AS n, count(*) FILTER (status IS DISTINCT FROM 'ok') AS failed,
+            list(DISTINCT coalesce(dataset, '')) AS datasets, list(DISTINCT coalesce(status, '')) AS statuses,
+            (SELECT list(DISTINCT tag) FROM (SELECT unnest(tags) AS tag FROM trials)) AS tags FROM trials""",
+            whole=True,
+        )
+        return TrialsSummary(
+            row["n"],
+            row["failed"],
+            sorted(row["datasets"] or ()),
+            sorted(row["statuses"] or ()),
+            sorted(row["tags"] or ()),
+            self._sweeps(),
+        )
+
+    def _sweeps(self) -> dict[str, str]:
+        """sweep -> its name: the settings it varied and how many trials it has."""
+        rows = self._asked(
+            """SELECT sweep, count(*) AS n, min(created) AS started FROM trials WHERE sweep <> '' GROUP BY sweep ORDER BY max(id) DESC""",
+            whole=True,
+        )
+        varied = self._asked(
+            """WITH swept AS (SELECT id, sweep, count(*) OVER (PARTITION BY sweep) AS n FROM trials WHERE sweep <> '')
+            SELECT sweep, setting FROM settings JOIN swept ON swept.id = trial_id GROUP BY sweep, setting
+            HAVING min(value) <> max(value) OR count(*) < any_value(n) ORDER BY min(settings.rowid)""",
+            whole=True,
+        )
+        different = defaultdict(list)
+        for row in varied:
+            different[row["sweep"]].append(row["setting"])
+        stages, names = list(TrialConfig.model_fields), {}
+        for row in rows:
+            settings = sorted(
+                different[row["sweep"]], key=lambda name: stages.index(s) if (s := name.split(".")[0]) in stages else len(stages)
+            )
+            names[row["sweep"]] = sweep_name(settings, row["n"])
+        count = Counter(names.values())
+        started = {row["sweep"]: f", {row['started']:%Y-%m-%d %H:%M:%S}" for row in rows}
+        return {sweep: name + started[sweep] * (count[name] > 1) for sweep, name in names.items()}
+
+    def _asked(self, sql: str, *params: Any, whole: bool = False) -> list[dict[str, Any]]:
+        """Rows, remembered as long as the trials and what is said of them stay. whole: asks of all trials."""
+        own = [*([] if whole else self._params), *params]
+        key = fingerprint(self._state, sql, own)
+        return self._workbench.pipeline.remember("listing", key, lambda: self._workbench.store.query(sql, own))
+
+
+def everything(workbench: Workbench) -> Listing:
+    """All stored trials, and what people said of them, as they are now."""
+    [state] = workbench.store.query(
+        """SELECT count(*) AS n, max(id) AS last, sum(measured) AS measured, (SELECT max(id) FROM trial_notes) AS note,
+        (SELECT count(*) FROM trial_notes) AS notes FROM trials"""
+    )
+    return Listing(workbench, fingerprint(state))
+
+
+def sweep_name(settings: Sequence[str], trials: int) -> str:
+    """As in "fusion weight × k, 12 trials", of the settings that a sweep varied."""
+    parts = {name.split(".")[0] for name in settings if name.endswith(".part")}  # their knobs differ with them
+    varied = [setting_name(name) for name in settings if name.endswith(".part") or name.split(".")[0] not in parts]
+    what = " × ".join(varied[:3]) + f" and {len(varied) - 3} more" * (len(varied) > 3) or "one recipe"
+    return f"{what}, {trials:,} trial{'s' * (trials != 1)}"

@@ -1,0 +1,97 @@
+"""What a recipe is called: in a few words, stage by stage, and what a question of it runs through."""
+
+from functools import cache
+from typing import Any
+
+from core import registry
+from core.config import PART_KINDS, TrialConfig, fingerprint, source
+from core.pipeline.stages import ranking_fields, unused
+
+LONG_NAME = 4  # settings told in a name made from them
+KINDS = tuple(dict.fromkeys(PART_KINDS.values()))
+
+
+def recipe_words(config: dict[str, Any]) -> dict[str, str]:
+    """What the store keeps beside a trial, so that long lists are searched, told and joined without reading recipes."""
+    told = stages(config)
+    seedless = {stage: value for stage, value in config.items() if stage != "seed"}
+    return {
+        "made_name": made_name(config),
+        "recipe": " · ".join(words for stage, words in told.items() if stage != "corpus"),
+        "corpus": told.get("corpus", ""),
+        "work": work(config),
+        "recipe_fingerprint": fingerprint(seedless),
+    }
+
+
+def words_version() -> str:
+    """Identity of what `recipe_words` says: of its code, and of the defaults that a recipe is told against."""
+    usual = {kind: {name: part().model_dump(mode="json") for name, part in registry.parts(kind).items()} for kind in KINDS}
+    return fingerprint(source(__name__), usual, TrialConfig().model_dump(mode="json"))
+
+
+def work(config: dict[str, Any], corpus: str = "") -> str:
+    """Identity of what a question runs through in this recipe over these documents. Numbers that only weigh (k1, the fusion's
+    weight) add no work."""
+    ran = {stage: config.get(stage) for stage in ranking_fields()}
+    for stage in ("sparse", "fusion"):
+        ran[stage] = {k: v for k, v in (ran[stage] or {}).items() if not isinstance(v, float)}
+    return fingerprint(ran, corpus, (config.get("corpus") or {}).get("dataset"))
+
+
+def made_name(config: dict[str, Any]) -> str:
+    """A name for a recipe: its fusion, and what of its retrieval differs from the defaults."""
+    fusion, words = config.get("fusion", {}).get("part", ""), []
+    idle = unused(TrialConfig(fusion=fusion)) if fusion in registry.parts("fusion") else set()
+    for stage, value in config.items():
+        if stage in ("corpus", "context", "generation", *idle) or not isinstance(value, dict):
+            continue
+        part = value.get("part", "")
+        usual, head = _usual(stage, part), in_words(part) if part != _usual(stage).get("part", "") else ""
+        own = {name: shown for name, shown in value.items() if name != "part" and usual.get(name) != shown}
+        if stage == "chunking":
+            head = " ".join(filter(None, [head, "chunk" if "size_tokens" in own else "", str(own.pop("size_tokens", ""))]))
+        words += [head] * bool(head and stage != "fusion")
+        words += [f"{in_words(name.removesuffix('_tokens'))} {show_value(shown)}" for name, shown in own.items()]
+    more = f"{len(words) - LONG_NAME} more" if len(words) > LONG_NAME else ""
+    return ", ".join(filter(None, [fusion_title(fusion), *(words[:LONG_NAME] or ["defaults"]), more]))
+
+
+def fusion_title(name: str) -> str:
+    """What people call the recipe that a fusion makes."""
+    fusion = registry.parts("fusion").get(name)
+    return fusion.title if fusion and fusion.title else in_words(name)
+
+
+def stages(config: dict[str, Any]) -> dict[str, str]:
+    """Stage -> its part and what differs from the defaults, in words; stages left at their defaults are left out."""
+    words = {}
+    for stage, value in config.items():
+        if not isinstance(value, dict):
+            continue
+        part, usual = value.get("part", ""), _usual(stage, value.get("part", ""))
+        named = {"part", "size_tokens", "dataset"}  # said without their names
+        changed = [f"{in_words(k)} {show_value(v)}" for k, v in value.items() if k not in named and usual.get(k) != v]
+        if changed or stage in ("corpus", "chunking", "fusion") or part != _usual(stage).get("part", ""):
+            head = " ".join(str(value[k]) for k in ("dataset", "part", "size_tokens") if k in value)
+            words[stage] = ", ".join(filter(None, [in_words(head) if part else head, *changed]))
+    return words
+
+
+def show_value(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@cache
+def _usual(stage: str, part: str = "") -> dict[str, Any]:
+    """The settings of a stage, or of a part in it, when nothing is changed; {} for parts that are no longer there."""
+    if part:
+        kind = registry.parts(PART_KINDS[stage]).get(part) if stage in PART_KINDS else None
+        return kind().model_dump(mode="json") if kind else {}
+    return TrialConfig().model_dump(mode="json").get(stage, {})
+
+
+def in_words(name: str) -> str:
+    return name.replace("_", " ")
