@@ -40,7 +40,8 @@ from core.retrieval.top import tie_order
 from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
 
-CHUNKERS = [{"part": part, "size_tokens": 64} for part in ("recursive", "fixed", "sliding_window", "sentence", "structure")]
+CHUNKERS = [{"part": part, "size_tokens": 64} for part in ("recursive", "fixed", "sentence", "structure")]
+CHUNKERS.append({"part": "sliding_window", "size_tokens": 64, "overlap_tokens": 16})
 ENCODERS = ["minilm", "lsa"]
 FUSIONS = [{"part": "convex", "weight": weight} for weight in (0.7, 0.5, 0.3)] + ["rrf", "sparse_only"]
 CANDIDATES = [100, 50, 150, 200]

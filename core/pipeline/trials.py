@@ -44,11 +44,11 @@ class StoredTrials:
         final = rankings(evaluation.pool, evaluation.scores, config.retrieval.top_k)
         table, scores = final.chunk, final.score
         used = np.unique(table[table >= 0])
-        place = {int(chunk): i for i, chunk in enumerate(used)}
-        listed = {}
-        for row, query in enumerate(corpus.queries):
-            ranked = table[row] >= 0
-            listed[query.id] = [[place[c] for c in table[row, ranked].tolist()], [float(s) for s in scores[row, ranked].tolist()]]
+        places, values, lengths = np.searchsorted(used, table).tolist(), scores.tolist(), (table >= 0).sum(axis=1).tolist()
+        listed = {
+            query.id: [place[:length], value[:length]]  # the pads stand at the end
+            for query, place, value, length in zip(corpus.queries, places, values, lengths, strict=True)
+        }
         costs = {"latency_ms": float(np.median(latency["total"]))} if latency else {}
         return {
             "config": config.model_dump(mode="json"),
