@@ -56,6 +56,16 @@ def test_the_leaderboard_has_the_numbers_of_the_command_and_says_who_is_equal(be
     assert len(app.get("plotly_chart")) == 1  # no other tab computes
 
 
+def test_what_people_called_a_trial_is_no_markup_in_a_chart(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    for seed in (0, 1):
+        bench.describe(add_trial(bench.store, questions, {"fusion.weight": 0.1 * seed}, seed=seed), name=f"<b>{seed}</b>")
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    [chart] = charts_of(tab("Leaderboard"))
+    assert sorted(chart["layout"]["yaxis"]["categoryarray"]) == ["&lt;b&gt;0&lt;/b&gt;", "&lt;b&gt;1&lt;/b&gt;"]
+
+
 def test_filtered_trials_are_named_in_the_command(bench, shown_commands):
     tab("Leaderboard", words="weight 0.3")
     [command] = {command for command in shown_commands if "leaderboard" in command}

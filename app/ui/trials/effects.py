@@ -31,7 +31,11 @@ def main_effects(scope: Scope, result: Effects) -> None:
     places = [effect.setting for effect in result.main]
     marks = [
         dots.Mark(
-            f"{effect.title}: {level.name}", level.mean, level.low, level.high, charts.look(places.index(effect.setting))[0]
+            charts.safe(f"{effect.title}: {level.name}"),
+            level.mean,
+            level.low,
+            level.high,
+            charts.look(places.index(effect.setting))[0],
         )
         for effect, level in told[:DRAWN]
     ]
@@ -76,7 +80,7 @@ def shares(scope: Scope) -> None:
         st.warning(cards.plain(result.note), icon=":material/warning:")
     drawn = [share for share in result.shares if len(share.settings) == 1 or share.mean >= 0.01]
     marks = [
-        dots.Mark(share.title, share.mean, share.low, share.high, charts.COLORS[len(share.settings) - 1])
+        dots.Mark(charts.safe(share.title), share.mean, share.low, share.high, charts.COLORS[len(share.settings) - 1])
         for share in drawn[:DRAWN]
     ]
     shape = dots.marks(marks, "Share of the variance between recipes")

@@ -49,7 +49,7 @@ def chart(scope: Scope, board: Leaderboard) -> None:
     names = comparison.labels([row.trial for row in drawn])
     marks = [
         dots.Mark(
-            name,
+            charts.safe(name),
             row.interval.mean,
             row.interval.low,
             row.interval.high,

@@ -31,7 +31,13 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         return st.info(cards.plain(f"{error.what} {error.todo}"), icon=":material/article:")
     st.caption(cards.plain(summary(result, by)))
     marks = [
-        dots.Mark(row.article, row.difference, None, None, charts.COLORS[0 if row.difference * result.difference > 0 else 1])
+        dots.Mark(
+            charts.safe(row.article),
+            row.difference,
+            None,
+            None,
+            charts.COLORS[0 if row.difference * result.difference > 0 else 1],
+        )
         for row in result.articles[:DRAWN]
     ]
     short = dots.cuts([names[trial.id], names[reference.id]])
