@@ -5,6 +5,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.labs.experiments import book
 from core.labs.experiments.experiment import made
+from core.labs.trials import listing
 from core.progress import drain
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
@@ -77,6 +78,15 @@ def test_the_list_counts_trials_by_status_and_leaves_archived_ones_out(bench):
     with pytest.raises(WorkbenchError, match="No trial"):
         book.baseline(bench, "chunk-sizes", "nothing")
     assert book.baseline(bench, "chunk-sizes", "") == 3 and not book.load(bench, "chunk-sizes").baseline
+
+
+def test_the_sweeps_of_an_experiment_have_its_title_on_the_page_of_trials(bench):
+    questions = add_questions(bench.store)
+    add_trial(bench.store, questions, sweep="chunk-sizes")
+    add_trial(bench.store, questions, {"fusion.part": "rrf"}, sweep="chunk-sizes")
+    assert listing.everything(bench).summary().sweeps == {"chunk-sizes": "fusion, 2 trials"}
+    book.save(bench, sizes())
+    assert listing.everything(bench).summary().sweeps == {"chunk-sizes": "Chunk sizes, 2 trials"}
 
 
 def test_the_tables_hold_every_version_and_which_is_the_last(bench):

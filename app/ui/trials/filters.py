@@ -12,7 +12,7 @@ def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
         "dataset": ("Corpus", "of_corpus", {name: name for name in summary.datasets}, 2),
         "status": ("Status", "status", {name: name for name in summary.statuses}, 1.5),
         "tag": ("Tag", "tag", {"": ""} | {tag: tag for tag in tags} if tags else {}, 1.5),
-        "sweep": ("Sweep", "sweep", {"": ""} | sweeps if sweeps else {}, 3),
+        "sweep": ("Experiment or sweep", "sweep", {"": ""} | sweeps if sweeps else {}, 3),
     }
     offered = {name: choice for name, choice in offered.items() if len(choice[2]) > 1 or choice[1] in st.query_params}
     search, *columns = st.columns([3, *(width for *_, width in offered.values())])

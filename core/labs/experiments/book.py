@@ -138,6 +138,11 @@ def latest(workbench: Workbench) -> dict[str, Version]:
     return read
 
 
+def titles(workbench: Workbench) -> dict[str, str]:
+    """id -> what people call it, of every experiment; milliseconds, and no query."""
+    return {name: version.experiment.title or name for name, version in latest(workbench).items()}
+
+
 def archive(workbench: Workbench, name: str) -> int:
     """Takes it out of the lists; its trials stay."""
     return _changed(workbench, name, archived=True)

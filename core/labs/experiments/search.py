@@ -32,8 +32,8 @@ SOURCES = {
         ("title", "name", "question", "note"), ("tags",),
     ),
     "trial": SearchField(
-        """SELECT *, config->>'$.*.*' AS recipe, config AS settings, id AS place, coalesce(nullif(name, ''), fusion, id) AS title
-           FROM trials""",
+        """SELECT id, name, note, tags, sweep, status, reason, config->>'$.*.*' AS recipe, config AS settings, id AS place,
+           coalesce(nullif(name, ''), fusion, id) AS title FROM trials""",
         ("name", "note", "sweep", "status", "reason"), ("tags",),
     ),
     "study": SearchField(

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from core.config import TrialConfig, fingerprint
+from core.labs.experiments import book
 from core.labs.trials.comparison import COSTS, Trial, direction, setting_name, some
 from core.workbench import Workbench
 
@@ -187,7 +188,7 @@ class Listing(Sequence[Trial]):
         )
 
     def _sweeps(self) -> dict[str, str]:
-        """sweep -> its name: the settings it varied and how many trials it has."""
+        """sweep -> its name, that of its experiment or the settings it varied, and how many trials it has."""
         rows = self._asked(
             """SELECT sweep, count(*) AS n, min(created) AS started FROM trials WHERE sweep <> '' GROUP BY sweep ORDER BY max(id) DESC""",
             whole=True,
@@ -201,12 +202,12 @@ class Listing(Sequence[Trial]):
         different = defaultdict(list)
         for row in varied:
             different[row["sweep"]].append(row["setting"])
-        stages, names = list(TrialConfig.model_fields), {}
+        stages, names, titles = list(TrialConfig.model_fields), {}, book.titles(self._workbench)
         for row in rows:
             settings = sorted(
                 different[row["sweep"]], key=lambda name: stages.index(s) if (s := name.split(".")[0]) in stages else len(stages)
             )
-            names[row["sweep"]] = sweep_name(settings, row["n"])
+            names[row["sweep"]] = sweep_name(settings, row["n"], titles.get(row["sweep"], ""))
         count = Counter(names.values())
         started = {row["sweep"]: f", {row['started']:%Y-%m-%d %H:%M:%S}" for row in rows}
         return {sweep: name + started[sweep] * (count[name] > 1) for sweep, name in names.items()}
@@ -227,9 +228,9 @@ def everything(workbench: Workbench) -> Listing:
     return Listing(workbench, fingerprint(state))
 
 
-def sweep_name(settings: Sequence[str], trials: int) -> str:
-    """As in "fusion weight × k, 12 trials", of the settings that a sweep varied."""
+def sweep_name(settings: Sequence[str], trials: int, title: str = "") -> str:
+    """As in "fusion weight × k, 12 trials", of the settings that a sweep varied; title: of its experiment."""
     parts = {name.split(".")[0] for name in settings if name.endswith(".part")}  # their knobs differ with them
     varied = [setting_name(name) for name in settings if name.endswith(".part") or name.split(".")[0] not in parts]
     what = " × ".join(varied[:3]) + f" and {len(varied) - 3} more" * (len(varied) > 3) or "one recipe"
-    return f"{what}, {trials:,} trial{'s' * (trials != 1)}"
+    return f"{title or what}, {trials:,} trial{'s' * (trials != 1)}"
