@@ -117,17 +117,21 @@ def _code(setting: Varied) -> np.ndarray:
 
 def _shares(tree: Any, columns: Sequence[tuple[int, np.ndarray]], sizes: Sequence[int]) -> dict[tuple[int, ...], float]:
     """Shares of one tree, each level of a setting counting the same: exact, by the levels that reach each leaf."""
-    reach = [np.ones((tree.node_count, size), bool) for size in sizes]  # of each setting: the levels that reach a node
-    for node in range(tree.node_count):  # children come after their parents
-        if tree.feature[node] >= 0:
-            place, column = columns[tree.feature[node]]
-            left = column <= tree.threshold[node]
-            for child, way in ((tree.children_left[node], left), (tree.children_right[node], ~left)):
-                for setting in reach:
-                    setting[child] = setting[node]
-                reach[place][child] &= way
+    bounds = np.cumsum([0, *sizes])
+    reach, left = np.ones((2, tree.node_count, bounds[-1]), bool)  # levels that reach a node; that go from it to the left
+    right = left.copy()
+    for number, (place, column) in enumerate(columns):
+        nodes, own = np.flatnonzero(tree.feature == number), slice(bounds[place], bounds[place + 1])
+        left[nodes, own] = column[None, :] <= tree.threshold[nodes, None]
+        right[nodes, own] = ~left[nodes, own]
+    nodes = np.flatnonzero(tree.feature[:1] >= 0)
+    while len(nodes):  # a depth at a time
+        below = np.concatenate([tree.children_left[nodes], tree.children_right[nodes]])
+        reach[below] = np.concatenate([reach[nodes] & left[nodes], reach[nodes] & right[nodes]])
+        nodes = below[tree.feature[below] >= 0]
     leaves = tree.feature < 0
-    value, masks = tree.value[leaves, 0, 0], [setting[leaves].astype(np.float64) for setting in reach]
+    value = tree.value[leaves, 0, 0]
+    masks = [reach[leaves, bounds[i] : bounds[i + 1]].astype(np.float64) for i in range(len(sizes))]
     weight = np.array([mask.mean(axis=1) for mask in masks])  # [settings, leaves]
     everywhere = weight.prod(axis=0)
     total = everywhere @ value**2 - (everywhere @ value) ** 2
