@@ -10,12 +10,10 @@ LIVE_S = 2.0  # between two looks at the trials of a study that runs
 
 
 def page() -> None:
-    recipe_strip.page_title(
-        "Run a study",
-        "Which of many recipes is best, which are equal to it, and what does each setting do?",
-        recipe=not st.query_params.get("study") and "study_asked" not in st.session_state,
-    )
     name = choice.asked()
+    question = "Which of many recipes is best, which are equal to it, and what does each setting do?"
+    recipe_strip.page_title("Run a study", question, recipe=not name)
+    choice.missing()
     if not name:
         return beginning.draw()
     here = desk.on_desk(name)

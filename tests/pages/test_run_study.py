@@ -53,7 +53,7 @@ def open_page(**address: str) -> AppTest:
     for key, value in address.items():
         app.query_params[key] = value
     app.run()
-    assert not app.exception
+    assert not app.exception and "unexpected error" not in "".join(e.value for e in app.error)
     return app
 
 
@@ -204,7 +204,8 @@ def test_factors_are_lines_of_the_difference_to_the_base_and_what_is_not_measure
 
 
 def test_frontier_and_failures_have_their_tabs(bench):
-    assert "Quality against cost" in {heading.value for heading in open_page(study="measured", study_view="Frontier").subheader}
+    app = open_page(study="measured", study_view="Frontier")
+    assert "Cost" in {box.label for box in app.selectbox} and "Beaten by" in texts(app) and not app.error
     assert "every point that was tried is measured" in texts(open_page(study="measured", study_view="Failures"))
 
 
@@ -212,9 +213,9 @@ def test_a_changed_study_with_trials_waits_to_be_saved_and_keeps_what_is_measure
     app = open_page(study="measured", study_view="Plan")
     app.multiselect(key="study/measured/factor/sparse.k1/values").set_value(["0.5", "1.0", "1.5", "2.0"]).run()
     assert len(book.load(bench, "measured").factors[1].values) == 3  # not recorded yet
-    assert "12 trials; 9 measured already" in texts(app)
+    assert "12 trials, 9 of them stored" in texts(app)
     app = press(app, "discard_change")
-    assert "all are measured" in texts(app)
+    assert "All is measured" in texts(app)
     app.multiselect(key="study/measured/factor/sparse.k1/values").set_value(["0.5", "1.0", "1.5", "2.0"]).run()
     press(app, "start_study")
     assert started == [["study", "measured"]] and len(book.versions(bench, "measured")) == 2
@@ -252,6 +253,22 @@ def test_the_winner_on_dev_is_told_on_test(bench):
     app = open_page(study="halves")
     told = " ".join(e.value for e in app.success).replace("\\", "")
     assert "reported on test: **size 32" in told and "to the base, p" in told
+
+
+def test_of_three_factors_each_has_its_main_effect(bench):
+    factors = [
+        {"setting": "chunking", "values": ["fixed", {"part": "recursive", "size_tokens": 24, "overlap_tokens": 0}]},
+        {"setting": "sparse.k1", "values": [0.5, 1.0]},
+        {"setting": "sparse.b", "values": [0.2, 0.8]},
+    ]
+    study = made(toy_study("three").model_dump(mode="json") | {"factors": factors})
+    drain(run(bench, study, workers=1))
+    names = set(shown(open_page(study="three"), "Point")["Point"])
+    assert "recursive, size 24, overlap 0 · k1 0.5 · b 0.2" in names
+    assert "fixed, size 32 · k1 1.5 · b 0.75  (base)" in names  # no value of the factor
+    app = open_page(study="three", study_view="Factors")
+    levels = shown(app, "Level")
+    assert set(levels["Setting"]) >= {"sparse k1", "sparse b"} and not app.error
 
 
 def test_methods_are_compared_one_below_the_other(bench):

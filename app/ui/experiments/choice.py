@@ -7,27 +7,33 @@ from app.ui import cards
 from app.ui.experiments import desk
 from app.ui.experiments.desk import StudyDesk
 from core.labs.experiments import book, experiment
+from core.labs.trials import comparison
 from core.workbench import command_line
 
 TRIALS = "../pages/compare_trials.py"
 
 
 def asked() -> str:
-    """The id of the study that the address or the last click asks for; "" shows the list."""
+    """The id of the study that the last click, the address, or the last visit to the page asks for; "" shows the list."""
     state, there = st.session_state, book.latest(session.workbench())
-    if name := state.pop("study_asked", ""):
+    name = state.pop("study_asked", "") or st.query_params.get("study", "") or state.get("study_open", "")
+    state.study_missing = "" if name in there else name
+    state.study_open = name if name in there else ""
+    if state.study_open:
         st.query_params["study"] = name
-    name = st.query_params.get("study", "")
-    if name and name not in there:
-        st.warning(cards.plain(f"The address asks for the study “{name}”, which is not here."), icon=":material/link_off:")
-        return ""
-    return name
+    return state.study_open
 
 
 def leave() -> None:
     """Callback: back to the list."""
+    st.session_state.pop("study_open", None)
     for key in ("study", "chosen"):
         st.query_params.pop(key, None)
+
+
+def missing() -> None:
+    if name := st.session_state.study_missing:
+        st.warning(cards.plain(f"The address asks for the study “{name}”, which is not here."), icon=":material/link_off:")
 
 
 def head(here: StudyDesk) -> None:
@@ -57,7 +63,8 @@ def head(here: StudyDesk) -> None:
         if here.trials and st.button(
             "Trials", key="study_trials", icon=":material/compare_arrows:", type="tertiary", help="Its trials on the page Trials."
         ):
-            st.switch_page(TRIALS, query_params={"sweep": study.id})
+            named = comparison.sweeps(session.workbench(), comparison.trials(session.workbench()))
+            st.switch_page(TRIALS, query_params={"sweep": named[study.id]})  # the filter's address holds its words
         with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
             reproduce(here)
     if study.question:

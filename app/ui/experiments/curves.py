@@ -5,25 +5,22 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
-from app.ui import cards, charts, dots, forms, tables
-from app.ui.experiments import words
+from app.ui import charts, dots, forms
+from app.ui.experiments import frontier, words
 from app.ui.experiments.desk import StudyDesk
 from app.ui.experiments.leaderboard import chosen_results, difference_words
 from app.ui.search.setting_chart import powers
-from core.errors import WorkbenchError
+from app.ui.trials import effects
 from core.labs.experiments import results
 from core.labs.experiments.experiment import Experiment
 from core.labs.experiments.results import PointResult, StudyResults
-from core.labs.trials import effects
 from core.labs.trials.comparison import label
 from core.report.caption import interval_method
 from core.workbench import command_line
 
 LINES = 6  # of a second factor
 DOTS = 40  # points one below the other
-DIFFERENCE, VALUE = "Difference to the base", "Value"
-TOLD = 8  # interactions
+DIFFERENCE, VALUE = "Difference", "Value"
 TICKS = 9  # values that each have one
 
 
@@ -37,7 +34,7 @@ def draw(here: StudyDesk) -> None:
     if not varied:
         return st.caption("Every point so far has the same settings: there is nothing to draw yet.")
     if len(varied) > 2:
-        return main_effects(here, shown)
+        return effects.draw(frontier.scope_of(here, shown, whole=True), {})
     way = VALUE
     if shown.baseline:
         way = (
@@ -187,34 +184,3 @@ def show(experiment: Experiment, shown: StudyResults, shape: charts.Figure, way:
     )
     if way == DIFFERENCE and best and told[best.trial.id]:
         st.caption(f"Each point minus the base, question by question; the best differs by {told[best.trial.id]}.")
-
-
-def main_effects(here: StudyDesk, shown: StudyResults) -> None:
-    """Of three and more factors: each by itself, over the levels of the others."""
-    experiment = here.recorded
-    members = [trial for trial in here.trials if trial.metrics and trial.group == shown.best.group]
-    try:
-        told = effects.effects(session.workbench(), members, shown.metric)
-    except WorkbenchError as error:
-        return cards.problem(error)
-    rows = [
-        dots.Mark(f"{effect.title}: {level.name}", level.mean, level.low, level.high, charts.COLORS[number % len(charts.COLORS)])
-        for number, effect in enumerate(told.main)
-        for level in effect.levels
-    ]
-    charts.show(
-        dots.marks(rows, label(shown.metric, shown.k)),
-        "main-effects",
-        data=effects.rows(told),
-        config=experiment.recipe,
-        command=command_line("effects", experiment.id, "--metric", shown.metric),
-        title="Main effects, the largest first",
-        caption=f"n {told.n:,} questions, {cards.count(told.recipes, 'point')}, {told.confidence:.0%} intervals",
-        method=interval_method(experiment.recipe),
-    )
-    st.caption(
-        "The mean of each level over the levels of the other settings alike, by question; a level that the points do not tell is left out."
-    )
-    if told.interactions:
-        with st.expander("Which settings depend on each other"):
-            tables.wrapped_table(effects.interaction_rows(told)[:TOLD])

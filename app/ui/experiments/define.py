@@ -7,13 +7,16 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms
-from app.ui.experiments import desk, factors, words
+from app.ui.experiments import desk, factors, outlook, words
 from app.ui.experiments.desk import StudyDesk
 from core.config import difference
 from core.evaluation.metric import metric_names
 from core.labs.experiments.experiment import Budget, Design, Experiment
 from core.labs.trials.comparison import COSTS, label
 
+# where the field's name says less than it could
+TITLES = {"seconds": "Time", "usd": "Money", "trials": "Points", "eta": "Goes on: one of", "first_questions": "First round"}
+STEPS = {"seconds": 60.0, "usd": 1.0}
 QUESTIONS = {"all": "All", "dev": "Dev half", "": "Nothing more", "test": "Test half"}
 
 
@@ -29,6 +32,7 @@ def draw(here: StudyDesk) -> None:
         design(here)
         judged(here)
         budget(here)
+        outlook.draw(here)
 
 
 def head(title: str) -> None:
@@ -116,10 +120,11 @@ def knobs(here: StudyDesk, model: type, group: str, names: tuple[str, ...]) -> N
 
 
 def number_field(knob: forms.Knob, key: str, on_change: Any) -> None:
-    title = f"{knob.label} ({knob.unit})" if knob.unit else knob.label
-    st.number_input(
-        title, knob.low, knob.high, st.session_state[key], step=knob.step, key=key, help=knob.help, on_change=on_change
-    )
+    label = TITLES.get(knob.name, knob.label)
+    title = f"{label} ({knob.unit})" if knob.unit else label
+    step = STEPS.get(knob.name, knob.step)
+    look = {"help": knob.help, "format": None if knob.whole else "%g", "on_change": on_change}
+    st.number_input(title, knob.low, knob.high, st.session_state[key], step=step, key=key, **look)
 
 
 def judged(here: StudyDesk) -> None:

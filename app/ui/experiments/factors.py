@@ -87,6 +87,8 @@ def factor(here: StudyDesk, number: int) -> None:
     unit = f" ({knob.unit})" if knob and knob.unit else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         about = knob.help if knob else "Its methods, each with its own settings at their defaults."
+        if knob and knob.low is not None and knob.high is not None:
+            about += f" From {forms.number(knob.low)} to {forms.number(knob.high)}."
         st.markdown(cards.plain(words.setting_title(setting, recipe) + unit), help=about, width="stretch")
         ranged = own["low"] is not None or own["high"] is not None
         if knob and knob.kind in ("slider", "grid", "number") and (ranged or here.draft.mapping["design"]["kind"] in DRAWS):
@@ -130,6 +132,7 @@ def values(here: StudyDesk, number: int, knob: forms.Knob | None, place: str) ->
         key=key,
         format_func=lambda token: words.value_words(setting, words.of_token(token, knob), recipe),
         accept_new_options=True,
+        select_all=False,  # it would stand first, and Enter behind a typed value would take all that look like it
         placeholder="Choose, or type a value and press Enter",
         label_visibility="collapsed",
         on_change=values_changed,
@@ -140,11 +143,9 @@ def values(here: StudyDesk, number: int, knob: forms.Knob | None, place: str) ->
 def choices(setting: str, knob: forms.Knob | None) -> list[Any]:
     if stage := part_of(setting):
         return list(registry.parts(PART_KINDS[stage]))
-    if knob is None or knob.kind in ("text", "texts"):
-        return []
-    if knob.kind == "switch":
-        return [False, True]
-    return forms.points(knob) if knob.options or knob.kind == "slider" else []
+    if knob is None or knob.kind not in ("switch", "choice"):
+        return []  # of numbers none: Enter would take the one offered that looks like the one typed
+    return [False, True] if knob.kind == "switch" else list(knob.options)
 
 
 def values_changed(study_id: str, number: int, knob: forms.Knob | None, key: str) -> None:

@@ -1,14 +1,31 @@
 """The tab Frontier: quality against cost of the study's points."""
 
+import streamlit as st
+
 from app import session
-from app.ui import cards
+from app.ui.experiments import words
 from app.ui.experiments.desk import StudyDesk
+from app.ui.experiments.leaderboard import chosen_results, questions_words
 from app.ui.trials import cost_chart
+from app.ui.trials.scope import Scope
+from core.labs.experiments import results
+from core.labs.experiments.results import StudyResults
 from core.labs.trials import comparison
 
 
 def draw(here: StudyDesk) -> None:
-    measured = [trial for trial in here.trials if trial.metrics]
-    if len(measured) < 2:
-        return cards.empty("Quality against cost", "It takes two measured trials to show a trade-off.")
-    cost_chart.draw(measured, comparison.trials(session.workbench()), [], {}, lambda trial: {})
+    shown = chosen_results(here, st.columns(3))
+    if shown is not None:
+        scope = scope_of(here, shown)
+        cost_chart.draw(scope, words.point_names(here.recorded, [*scope.chosen, *scope.members]))
+
+
+def scope_of(here: StudyDesk, shown: StudyResults, whole: bool = False) -> Scope:
+    """The study's points as the tabs of *Trials* take them. whole: only those whose settings the factors name, as effects are told
+    of; else with the base and the best marked."""
+    everything = comparison.trials(session.workbench())
+    members = [row.trial for row in shown.rows if not whole or results.designed(here.recorded, row.trial)]
+    chosen = [] if whole else list({trial.id: trial for trial in (shown.baseline, shown.best) if trial}.values())
+    same = [trial for trial in everything if trial.group == shown.best.group]
+    listed = sorted(members, key=lambda trial: trial.id, reverse=True)
+    return Scope(questions_words(members), listed, chosen, same, shown.metric, everything)

@@ -150,7 +150,7 @@ def table(experiment: Experiment, shown: StudyResults, names: dict[str, str]) ->
             "95% interval": TEXT(width=124),
             "Group": TEXT(width=62, help="The best, and what a paired test does not tell from it (Holm, 5%)."),
             "To the base": NUMBER(format="%+.3f", width=88, help="Mean difference to the baseline, by question."),
-            "Interval of it": TEXT(width=122),
+            "Interval of it": TEXT(width=136),
             "p": NUMBER(format="%.3f", width=58, help="Of the difference to the baseline, corrected by Holm over all points."),
             "First in": NUMBER(format="%.0f %%", width=70, help="Share of the resamples in which it has the best mean."),
             "Context": NUMBER(format="%.0f", width=70, help="Tokens of the first k chunks, mean of a question."),

@@ -1,34 +1,62 @@
-"""What a study is going to be: how many trials, how many of them are measured already, and what it takes."""
+"""What a study is going to be, in more than the panel's line: each stage's distinct work, and points that are no recipe."""
 
-from typing import NamedTuple
+from typing import Any
 
-from app.ui import cards
+import streamlit as st
+
+from app import session
+from app.ui import cards, tables
 from app.ui.experiments import words
 from app.ui.experiments.desk import StudyDesk
-from core.config import fingerprint, with_settings
-from core.labs.experiments.designs import points
-from core.labs.experiments.experiment import ADAPTIVE, Experiment
+from core.labs.experiments import designs
+from core.labs.experiments.estimate import WITHIN, Outlook, StageWork, estimate
+
+TOLD = 5  # points that are left out
 
 
-class Told(NamedTuple):
-    trials: int
-    measured: int
-    words: str
-    left_out: tuple[tuple[str, str], ...]  # point, why
+def of(here: StudyDesk) -> Outlook | None:
+    """Estimated once for a plan and what is stored of it; None: the plan is not valid."""
+    about = here.draft.experiment, len(here.trials)
+    if about[0] is None:
+        return None
+    if "study_outlook" not in st.session_state or st.session_state.study_outlook[0] != about:
+        st.session_state.study_outlook = about, estimate(session.workbench(), about[0])
+    return st.session_state.study_outlook[1]
 
 
-def told(here: StudyDesk, experiment: Experiment) -> Told:
-    done = {trial.config_fingerprint for trial in here.trials if trial.status == "ok"}
-    made = points(experiment)
-    keys = [fingerprint(with_settings(experiment.recipe, settings)) for settings in made.settings]
-    total, measured = len(keys), sum(key in done for key in keys)
-    if experiment.design.kind in ADAPTIVE:
-        total = max(total, experiment.design.trials)
+def draw(here: StudyDesk) -> None:
+    if not (outlook := of(here)):
+        return
+    with st.expander("What it takes", icon=":material/timer:", key="study_work"):
+        if outlook.stages:
+            tables.wrapped_table([stage_row(stage) for stage in outlook.stages])
+        if outlook.context_tokens:
+            low, high = outlook.context_tokens
+            span = f"{low:,.0f} to {high:,.0f}" if low < high else f"{low:,.0f}"
+            st.caption(
+                f"Context of the first k chunks: {span} tokens. Times are of one worker, by what was measured on this machine."
+            )
+    if outlook.left_out:
+        left_out(here)
+
+
+def stage_row(stage: StageWork) -> dict[str, Any]:
+    if not stage.missing:
+        time = "at hand"
+    elif stage.stage in WITHIN:
+        time = "within another's"
+    else:
+        time = cards.about(stage.seconds).removeprefix(", ") or "never measured here"
+    return {"Stage": stage.title, "Results": stage.distinct, "To compute": stage.missing, "Time": time}
+
+
+def left_out(here: StudyDesk) -> None:
+    experiment = here.draft.experiment
+    told = designs.points(experiment).left_out
     recipe = experiment.recipe
-    left_out = tuple(
-        (" · ".join(words.with_name(name, value, recipe) for name, value in settings.items()), why)
-        for settings, why in made.left_out
-    )
-    said = [cards.count(total, "trial")]
-    done_words = "" if not measured else "; all are measured" if measured == total else f"; {measured:,} measured already"
-    return Told(total, measured, ", ".join(said) + done_words, left_out)
+    with st.expander(f"{cards.count(len(told), 'point')} left out", icon=":material/block:", key="study_left_out"):
+        for settings, why in told[:TOLD]:
+            point = " · ".join(words.with_name(name, value, recipe) for name, value in settings.items())
+            st.caption(cards.plain(f"{point}: {why}."))
+        if len(told) > TOLD:
+            st.caption(f"and {len(told) - TOLD:,} more")

@@ -98,17 +98,22 @@ def _working(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
 def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
     experiment, ok, failed = here.draft.experiment, stands.trials.get("ok", 0), len(stands.failures)
     plan, problem = None, here.draft.problem
-    if experiment:
-        try:
-            plan = outlook.told(here, experiment)
-        except WorkbenchError as error:
-            problem = error.what
-    left = plan.trials - plan.measured if plan else 0
+    try:
+        plan = outlook.of(here)
+    except WorkbenchError as error:
+        problem = error.what
+    left = plan.trials - plan.stored if plan else 0
+    if plan and plan.about and stands.status == "done" and not here.changed:  # learnt points are not foreseen
+        left = 0
     head = HEADS.get(stands.status, stands.status) if stands.trials or job else "Not started"
     if left and stands.status == "done":
         head = "Changed" if here.version > 1 else "Not all is measured"
-    told = problem or (plan.words if plan else "")
-    failure = stands.message if stands.status == "failed" else job.error if job and job.status in ("failed", "died") else ""
+    told = problem
+    if plan and not problem:
+        told = f"{plan.words[:1].upper()}{plan.words[1:]}" if left else cards.count(plan.trials, "trial")
+    failure = job.error if job and job.status in ("failed", "died") else ""
+    if stands.status == "failed" or stands.status == "stopped" and stands.message != "paused":
+        failure = stands.message
     st.html(
         f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(head)}</span></div>'
         f"<div>{escape(told)}</div>"

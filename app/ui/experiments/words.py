@@ -1,6 +1,7 @@
 """Studies in the words of the recipe's own forms: settings, values, designs, points."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -116,15 +117,15 @@ def factor_words(factor: Factor, recipe: TrialConfig) -> str:
 def point_names(experiment: Experiment, members: Sequence[Trial]) -> dict[str, str]:
     """trial -> what it is called in this study: the values of what is varied; the rest is the same in all."""
     recipe = experiment.recipe
+    titles = dict(zip((trial.id for trial in members), labels(members), strict=True))
     named = {
         trial.id: " · ".join(
             with_name(setting, value, recipe) for setting, value in results.settings_of(experiment, trial).items()
         )
         for trial in members
     }
-    if experiment.factors and len(set(named.values())) == len(named):
-        return named
-    return dict(zip(named, labels(members), strict=True))
+    times = Counter(named.values())  # of a folder of trials no setting is varied, and all have the same words
+    return {trial_id: name if times[name] == 1 and name else titles[trial_id] for trial_id, name in named.items()}
 
 
 def base_words(experiment: Experiment) -> str:

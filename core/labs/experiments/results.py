@@ -1,12 +1,14 @@
 """What a study says so far: each of its points against the base, question by question, and which are not told from the best."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.config import fingerprint
+from core import registry
+from core.config import PART_KINDS, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments.experiment import Experiment, Factor
 from core.labs.trials.comparison import Trial, groups, trials
@@ -116,16 +118,31 @@ def settings_of(experiment: Experiment, trial: Trial) -> dict[str, Any]:
     return values
 
 
+def designed(experiment: Experiment, trial: Trial) -> bool:
+    """Whether all of its settings are values that the factors name: the base recipe may stand beside them."""
+    settings = settings_of(experiment, trial)
+    return all(
+        not factor.values or settings.get(factor.setting, factor.values[0]) in factor.values for factor in experiment.factors
+    )
+
+
 def _part(experiment: Experiment, factor: Factor, own: dict[str, Any]) -> Any:
-    """The value of a factor that compares parts: the one that says most of what stands in the recipe, else the part's name."""
-    varied = {other.setting.partition(".")[2] for other in experiment.factors if other.stage == factor.stage}
+    """The value of a factor that compares parts, which makes this stage of a recipe but for what others vary in it; of the base,
+    where no value makes it, its part with what differs from that part's defaults."""
+    varied = {other.setting.partition(".")[2] for other in experiment.factors if other.stage == factor.stage} - {"part", ""}
 
-    def fits(value: Any) -> bool:
-        said = value if isinstance(value, dict) else {"part": value}
-        return all(own.get(name) == of for name, of in said.items() if name not in varied - {"part"})
+    def rest(stage: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in stage.items() if name not in varied}
 
-    fitting = [value for value in factor.values if fits(value)]
-    return max(fitting, key=lambda value: len(value) if isinstance(value, dict) else 0, default=own.get("part"))
+    for value in factor.values:
+        with suppress(WorkbenchError):  # one that is no recipe by itself
+            made = with_settings(experiment.recipe, {factor.setting: value}).model_dump(mode="json")
+            if rest(made[factor.stage]) == rest(own):
+                return value
+    part = registry.parts(PART_KINDS[factor.stage]).get(own.get("part", ""))
+    usual = part().model_dump(mode="json") if part else {}
+    different = {name: value for name, value in rest(own).items() if usual.get(name) != value}
+    return {"part": own.get("part", ""), **different} if different else own.get("part")
 
 
 def _results(workbench: Workbench, experiment: Experiment, members: Sequence[Trial], metric: str) -> StudyResults:
