@@ -4,7 +4,10 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import cells
+from app import session
+from app.ui import cards, cells
+from core.errors import WorkbenchError
+from core.labs.papers import shelf
 from core.report import caption as captions
 from core.report import figures
 from core.report.print_style import FONT_POINTS, WIDTHS_MM
@@ -67,10 +70,34 @@ def menu(
                 )
         if not able:
             st.caption(figures.WITHOUT_BROWSER)
+        _into_paper(chart, name, data, command, text, key)
         st.caption("Caption")
         st.code(text, language=None, wrap_lines=True)
         st.caption("The command that prints these numbers")
         st.code(command, language="bash", wrap_lines=True)
+
+
+def _into_paper(chart: dict[str, Any], name: str, data: Any, command: str, text: str, key: str) -> None:
+    """The choice of a paper, or a title for a new one, and the button that takes the chart into it."""
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "Paper",
+            shelf.names(session.workbench()),
+            key=f"{key}/paper",
+            index=None,
+            accept_new_options=True,
+            placeholder="Choose one, or type the title of a new one",
+            label_visibility="collapsed",
+        )
+        if st.button("Add to paper", key=f"{key}/add", disabled=not chosen):
+            from core.labs.papers import paper as papers  # which loads scipy, and a page may do without
+
+            rows = data.to_dict("records") if hasattr(data, "to_dict") else [dict(row) for row in data or ()]
+            try:
+                item = papers.add_chart(session.workbench(), chosen, name, chart, rows, command, text)
+                st.toast(f"Added to the paper as {item.name}.", icon=":material/check:")
+            except WorkbenchError as error:
+                cards.problem(error)
 
 
 def whole(chart: dict[str, Any], name: str, width_mm: float, title: str, text: str, data: Any, config: Any) -> bytes:

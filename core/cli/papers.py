@@ -224,7 +224,7 @@ def export_paper(
     return bundle.export(workbench, paper_id, out)
 
 
-@verb("verify-paper", show_held, healthy=all_hold)
+@verb("verify-paper", show_held, healthy=all_hold, job_keeps=lambda results: [list(row) for row in results])
 def verify_paper(file: Path, /) -> Any:
     """Recompute every number of a bundle from its raw records; exit code 1 where one does not hold."""
     from core.labs.papers import verification

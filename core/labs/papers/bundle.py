@@ -58,6 +58,21 @@ def export(workbench: Workbench, paper_id: str, path: Path | None = None) -> Gen
     return Exported(str(path), len(packed), checksum, len(paper.items), len(paper.trials), len(raw), reason)
 
 
+def place(workbench: Workbench, paper_id: str) -> Path:
+    """Where the page has a paper's bundle made."""
+    folder = workbench.home / "bundles"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{paper_id}.zip"
+
+
+def receive(workbench: Workbench, data: bytes) -> str:
+    """Puts somebody's bundle beside ours, unread, under the checksum of its bytes; returns its path."""
+    path = place(workbench, hashlib.sha256(data).hexdigest())
+    if not path.exists():
+        files.write_whole(path, data, "The bundle")
+    return str(path)
+
+
 def again(source: Path, path: Path | None = None) -> Generator[Progress, None, Exported]:
     """A bundle made anew from the raw records of another."""
     with opened(source) as (workbench, paper, _):
@@ -123,7 +138,7 @@ def records(workbench: Workbench, trials: list[str]) -> dict[str, bytes]:
 
 def labels(workbench: Workbench, paper: papers.Paper) -> dict[str, bytes]:
     """labels/… -> what people said in the studies that the paper names."""
-    names = sources.studies(item.command for item in paper.items)
+    names = sources.studies(item.command for item in paper.items if sources.computed(item))
     return {f"{LABELS}{name}.json": agreed.labels(workbench, name).model_dump_json().encode() for name in names}
 
 

@@ -49,7 +49,7 @@ def told_apart(item: papers.Item, content: Any) -> list[Checked]:
 def recomputed(workbench: Workbench, item: papers.Item, content: Any) -> Checked:
     """An item's content against what its command answers."""
     what = f"{item.kind} {item.name}"
-    if not sources.computable(item.command) or (item.kind == "figure" and not item.drawing):
+    if not sources.computed(item):
         command = f": {sources.shown(item.command)}" if item.command else ""
         return Checked(what, None, f"its data come from a page, and are not computed from stored trials alone{command}")
     try:

@@ -18,6 +18,7 @@ from core import files
 from core.config import StageConfig, knob, valid
 from core.errors import WorkbenchError
 from core.labs.papers import sources
+from core.labs.papers.shelf import names
 from core.records import plain
 from core.report.colours import with_new
 from core.report.print_style import WIDTHS_MM
@@ -114,7 +115,7 @@ class Taken(NamedTuple):
 
 def papers(workbench: Workbench) -> list[Paper]:
     """All papers, by their id."""
-    return [load(workbench, path.parent.name) for path in sorted((workbench.home / "papers").glob("*/paper.yaml"))]
+    return [load(workbench, name) for name in names(workbench)]
 
 
 def load(workbench: Workbench, paper_id: str) -> Paper:
@@ -146,8 +147,7 @@ def written(paper: Paper) -> str:
 
 def create(workbench: Workbench, title: str, paper_id: str = "") -> Paper:
     """A new paper; its id comes from its title where none is said."""
-    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-0123456789")[:60].strip("-")
-    paper = valid(Paper, {"id": paper_id or slug or "paper", "title": title})
+    paper = valid(Paper, {"id": paper_id or _slug(title), "title": title})
     path = _folder(workbench, paper.id) / "paper.yaml"
     if path.exists():
         raise WorkbenchError(f"There is already a paper '{paper.id}'.", todo="Give it another id.")
@@ -187,6 +187,35 @@ def add(workbench: Workbench, paper_id: str, fields: dict[str, Any], content: An
         }
 
     return _changed(workbench, paper_id, with_it)
+
+
+def add_chart(
+    workbench: Workbench, paper_id: str, name: str, figure: Any, rows: Any, command: str, caption: str = ""
+) -> PaperFigure:
+    """Takes a page's chart with its data into a paper, which is made where there is none; a name that is taken gets a number."""
+    if paper_id not in names(workbench):
+        title, paper_id = paper_id, _slug(paper_id)
+        if paper_id not in names(workbench):
+            create(workbench, title, paper_id)
+    there = {item.name for item in load(workbench, paper_id).items}
+    slug = _slug(name)
+    free = next(each for number in range(1, MOST_ITEMS + 2) if (each := slug + f"-{number}" * (number > 1)) not in there)
+    stored = workbench.store.journal.listing()
+    first = command.partition("\n")[0]  # the caption names all
+    try:
+        words = sources.split(first)
+    except WorkbenchError:  # not as a shell reads it
+        words = first.split()
+    fields = {
+        "kind": "figure",
+        "name": free,
+        "command": [word[:10_000] for word in words][:200],
+        "trials": [word for word in dict.fromkeys(re.findall(r"\b[0-9a-z]{26}\b", command)) if word in stored],
+        "caption": caption[:10_000],
+    }
+    content = json.loads(json.dumps(plain({"figure": figure, "data": rows}), default=str))
+    add(workbench, paper_id, fields, content)
+    return load(workbench, paper_id).item(free)
 
 
 def change_item(workbench: Workbench, paper_id: str, name: str, **fields: Any) -> Paper:
@@ -250,7 +279,7 @@ def take_again(workbench: Workbench, paper_id: str) -> Paper:
     """Computes every item anew and keeps what they show now; charts taken from a page stay."""
     paper = load(workbench, paper_id)
     for item in paper.items:
-        if sources.computable(item.command) and not (item.kind == "figure" and not item.drawing):
+        if sources.computed(item):
             add(workbench, paper_id, item.model_dump())
     return load(workbench, paper_id)
 
@@ -272,6 +301,11 @@ def _keep(folder: Path, name: str, content: Any) -> None:
     place = _place(folder, name)
     place.parent.mkdir(parents=True, exist_ok=True)
     files.write_whole(place, text, "What the item shows")
+
+
+def _slug(words: str) -> str:
+    """A name from words: small letters, digits and hyphens, a letter first."""
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-0123456789")[:50].strip("-") or "paper"
 
 
 def _only(fields: dict[str, Any], names: tuple[str, ...]) -> None:

@@ -37,6 +37,11 @@ def computable(command: Sequence[str]) -> bool:
     return bool(command) and command[0] in SOURCES
 
 
+def computed(item: Any) -> bool:
+    """Whether an item is computed from stored records: all but the charts of pages, whatever their command."""
+    return computable(item.command) and (item.kind != "figure" or bool(item.drawing))
+
+
 def parsed(command: Sequence[str]) -> PaperCommand:
     """The source that the words name, and what it is given."""
     if not computable(command):

@@ -6,12 +6,12 @@ import pytest
 
 from core.__main__ import parse
 from core.errors import WorkbenchError
-from core.labs.papers import checking, numbers, sources
+from core.labs.papers import checking, numbers, shelf, sources
 from core.labs.papers import paper as papers
 from core.progress import drain
 from core.records import plain
 from core.workbench import Workbench
-from tests.support.small_paper import small_paper, three_trials
+from tests.support.small_paper import CHART, small_paper, three_trials
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
 
@@ -171,6 +171,14 @@ def test_a_trial_that_failed_gives_no_table_and_a_table_is_of_one_set_of_questio
         sources.answer(bench, ("trials-table", trial, "--metric", "bleu"))
     with pytest.raises(WorkbenchError, match="no 'wage'"):
         sources.answer(bench, ("trials-table", trial, "--cost", "wage"))
+
+
+def test_a_chart_of_a_page_makes_its_paper_where_there_is_none(bench):
+    for title in ("On chunks", "on-chunks", "On: chunks!"):
+        item = papers.add_chart(bench, title, "Recall@k", CHART, [{"k": 1}], "python -m core curve --set a='b", "What")
+    assert shelf.names(bench) == ["on-chunks"] and papers.load(bench, "on-chunks").title == "On chunks"
+    assert [each.name for each in papers.load(bench, "on-chunks").items] == ["recall-k", "recall-k-2", "recall-k-3"]
+    assert item.command[-1] == "a='b" and item.trials == ()
 
 
 @pytest.mark.parametrize(

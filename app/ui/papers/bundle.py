@@ -1,0 +1,26 @@
+"""The bundle of a paper, made by a job: it is verified there on its own records, as a reader will."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import session
+from app.ui import jobs
+from core.labs.papers import bundle
+from core.labs.papers import paper as papers
+
+
+def draw(paper: papers.Paper) -> None:
+    st.caption(
+        "LaTeX that compiles, figures, tables, numbers, references, and the raw records that they rest on: rankings, gold spans "
+        "and the words of the questions. Look whether you may publish the questions."
+    )
+    place = Path(bundle.place(session.workbench(), paper.id))
+    jobs.start_button(
+        "Make the bundle", ["export", paper.id, "--out", str(place)], f"Bundle of {paper.id}", icon=":material/inventory_2:"
+    )
+    if place.is_file():
+        st.download_button(
+            "Download the last one", place.read_bytes, place.name, "application/zip", key="download_bundle", on_click="ignore"
+        )
+    st.code(f"python -m core export {paper.id}\npython -m core verify-paper {paper.id}.zip", language="bash")

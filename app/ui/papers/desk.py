@@ -1,0 +1,40 @@
+"""Which paper is worked on, and a new one."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards
+from core.errors import WorkbenchError
+from core.labs.papers import paper as papers
+
+
+def choose(names: list[str]) -> papers.Paper:
+    """The paper of the address, or the first."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("Paper", names, key="paper", bind="query-params") or names[0]
+        with st.popover("New", icon=":material/add:"):
+            create()
+    paper = papers.load(session.workbench(), name)
+    with st.container(horizontal=True):
+        st.text_input("Title", paper.title, key=f"title/{name}", on_change=_changed, args=(name, "title"))
+        st.text_input("Authors", paper.authors, key=f"authors/{name}", on_change=_changed, args=(name, "authors"))
+        st.toggle("Type with serifs", paper.serif, key=f"serif/{name}", on_change=_changed, args=(name, "serif"))
+    return paper
+
+
+def create() -> None:
+    with st.form("new_paper", border=False):
+        title = st.text_input("Title of a new paper")
+        if st.form_submit_button("Create") and title.strip():
+            try:
+                made = papers.create(session.workbench(), title.strip())
+            except WorkbenchError as error:
+                cards.problem(error)
+            else:
+                st.query_params["paper"] = made.id
+                st.session_state.pop("paper", None)
+                st.rerun()
+
+
+def _changed(name: str, field: str) -> None:
+    papers.change(session.workbench(), name, **{field: st.session_state[f"{field}/{name}"]})

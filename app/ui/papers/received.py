@@ -1,0 +1,20 @@
+"""Somebody else's bundle, recomputed from its records by a job."""
+
+import streamlit as st
+
+from app import session
+from app.ui import jobs
+from app.ui.papers import items
+from core.labs.papers import bundle
+from core.labs.papers.checking import Checked
+
+
+def draw() -> None:
+    sent = st.file_uploader("A bundle", type="zip", key="received", help="It is opened safely: nothing in it is run.")
+    if sent is None:
+        return
+    arguments = ["verify-paper", bundle.receive(session.workbench(), sent.getvalue())]
+    jobs.start_button("Verify it", arguments, f"Verifying {sent.name}", icon=":material/fact_check:")
+    job = jobs.latest(arguments)
+    if job and job.status == "done":
+        items.results([Checked(*row) for row in job.result])

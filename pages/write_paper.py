@@ -1,0 +1,44 @@
+"""Write a paper: which numbers, tables and figures go into it, does each still hold, and the bundle that anyone can recompute."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, recipe_strip
+from app.ui.papers import adding, bundle, desk, items, received
+from core.labs.papers import paper as papers
+from core.labs.papers import shelf
+
+VIEWS = ("Items", "Add", "Bundle", "Somebody else's")
+
+
+def page() -> None:
+    recipe_strip.page_title(
+        "Write a paper", "Which numbers, tables and figures go into the paper, and does each still hold?", recipe=False
+    )
+    names = shelf.names(session.workbench())
+    if not names:
+        st.html(
+            '<div class="gw">A paper holds figures, tables and numbers, each with the command that computes it and the trials it rests '
+            "on. Begin one here, or add any chart from its export menu.</div>"
+        )
+        desk.create()
+        with st.expander("Verify somebody else's bundle"):
+            received.draw()
+        return
+    paper = desk.choose(names)
+    tabs(paper)
+
+
+def tabs(paper: papers.Paper) -> None:
+    """Only the open one computes."""
+    there, new, made, others = st.tabs(VIEWS, key="paper_view", on_change="rerun", bind="query-params")
+    for tab, draw in ((there, items.draw), (new, adding.draw), (made, bundle.draw)):
+        if tab.open:
+            with tab, cards.calm():
+                draw(paper)
+    if others.open:
+        with others, cards.calm():
+            received.draw()
+
+
+page()

@@ -1,0 +1,110 @@
+"""The page Write a paper: begun, items taken, moved, checked and removed, the bundle made, somebody else's verified."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from core.labs.papers import bundle as bundles
+from core.labs.papers import paper as papers
+from core.labs.papers import verification
+from core.progress import drain
+from core.workbench import Workbench
+from tests.support.small_paper import CHART, small_paper, three_trials
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path / "home")
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    return bench
+
+
+def open_page(**address: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    app.switch_page("../pages/write_paper.py")
+    for key, value in address.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def text_of(app: AppTest) -> str:
+    every = [*app.get("html"), *app.markdown, *app.caption, *app.code, *app.error, *app.success]
+    return "\n".join(str(getattr(element, "value", "") or getattr(element.proto, "body", "")) for element in every)
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+    return app
+
+
+def test_a_paper_is_begun_and_a_number_taken_into_it(bench):
+    base, better, _ = three_trials(bench)
+    app = open_page()
+    next(field for field in app.text_input if field.label == "Title of a new paper").set_value("On fusion")
+    press(app, "Create")
+    assert papers.load(bench, "on-fusion").title == "On fusion"
+    app = open_page(paper="on-fusion", paper_view="Add")
+    app.segmented_control(key="item_kind").set_value("number").run()
+    for label, value in [
+        ("Name", "gain"), ("Command", f"compare {base} {better} --metric mrr"), ("Where it stands in the answer", "difference"),
+    ]:  # fmt: skip
+        next(field for field in app.text_input if field.label == label).set_value(value)
+    press(app, "Add")
+    assert papers.load(bench, "on-fusion").item("gain").trials == (base, better)
+    next(field for field in app.text_input if field.label == "Command").set_value("rebuild")
+    press(app, "Add")
+    assert "cannot be computed by" in text_of(app)
+
+
+def test_items_are_shown_moved_captioned_checked_and_removed(bench):
+    trials = small_paper(bench)
+    papers.add_chart(
+        bench,
+        "small",
+        "curve",
+        CHART,
+        [{"k": 1}],
+        "python -m core curve --grid fusion.weight=0:1:0.5\npython -m core trials",
+        "A curve",
+    )
+    app = open_page(paper="small")
+    told = text_of(app)
+    assert "resGain" in told and "trials-table" in told and "<script>alert" not in told
+    app.button(key="up/curve").click().run()
+    assert [item.name for item in papers.load(bench, "small").items][-2:] == ["curve", "recall-10"]
+    app.text_area(key="caption/small/gain").set_value("What fusion gains").run()
+    assert papers.load(bench, "small").item("gain").caption == "What fusion gains"
+    press(app, "Check every item")
+    assert "hold, or are notes" in text_of(app)
+    bench.describe(trials[0], name="Another name")
+    press(app, "Check every item")
+    assert "1 of 5 do not hold" in text_of(app)
+    app.button(key="remove/curve").click().run()
+    assert not app.exception and "curve" not in [item.name for item in papers.load(bench, "small").items]
+
+
+def test_the_bundle_is_made_by_a_job(bench, monkeypatch):
+    small_paper(bench)
+    jobs = []
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label: jobs.append(list(arguments)))
+    press(open_page(paper="small", paper_view="Bundle"), "Make the bundle")
+    assert jobs == [["export", "small", "--out", str(bench.home / "bundles/small.zip")]]
+
+
+def test_what_was_sent_is_verified_by_a_job_that_keeps_what_it_says(bench, tmp_path):
+    from core.cli.frame import VERBS
+
+    small_paper(bench)
+    drain(bundles.export(bench, "small", tmp_path / "a.zip"))
+    path = bundles.receive(bench, (tmp_path / "a.zip").read_bytes())
+    assert path == bundles.receive(bench, (tmp_path / "a.zip").read_bytes())
+    [verb] = [verb for verb in VERBS.values() if verb.name == "verify-paper"]
+    rows = drain(verification.verify(Path(path)))
+    assert verb.job_keeps(rows)[0] == [rows[0].what, True, "as in the manifest"]
