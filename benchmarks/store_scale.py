@@ -1,19 +1,33 @@
 """A store of 100,000 trials and over 10,000,000 scores: how long a rebuild, the page *Trials* and its answers take.
 
 Records are written without waiting for the disk, in a temporary folder; `rebuild` folds them. Every recipe was measured with two
-seeds; a sweep is a grid of 200. Prints one JSON document. `--trials 10000` makes a smaller store, `--home FOLDER` keeps it.
+seeds; a sweep is a grid of 200. Each figure is the worst of its repeats, in one process with one question at a time; the page is
+painted in headless Chromium. `--trials 10000` makes a smaller store, `--home FOLDER` keeps it.
 """
 
+import csv
 import json
+import os
 import random
 import sys
+import tempfile
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from benchmarks import startup
+from benchmarks.promises import spread
 from core.config import TrialConfig, fingerprint, with_settings
+from core.evaluation.metric import MAIN as METRIC
+from core.evaluation.metric import headlines
+from core.labs.trials import leaderboard, listing, values
+from core.progress import drain
 from core.store.journal import ALPHABET, SUFFIX, encode
+from core.workbench import Workbench
 
+PAGE = 1000  # rows that the page shows
 SETS, QUESTIONS, DEPTH, SWEEP = 4, 15, 3, 200  # 15 questions under 7 metrics are 105 scores a trial
 FIRST_MS, STEP_MS = 1_760_000_000_000, 86_400  # a thousand trials a day
 
@@ -96,13 +110,89 @@ def write(home: Path, trials: int) -> None:
     print(f"{trials:,} trials written in {time.perf_counter() - started:.0f} s", file=sys.stderr)
 
 
+def seconds(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def answers(home: Path, trials: int) -> dict[str, list[float]]:
+    """Seconds of what the page asks, each with values not asked before; of a rebuild and an export one."""
+    bench = Workbench(home)
+    took = {"rebuild": [seconds(lambda: drain(bench.store.rebuild()))]}
+    every = listing.everything(bench)
+    sweeps, words = (
+        [f"sweep{n}" for n in range(min(20, trials // SWEEP))],
+        ["weight 0.45", "rrf", "size 96", "Candidate 7", "chunk 128"],
+    )
+    took["filter"] = [
+        seconds(lambda f=wanted: every.matching(**f).last_repeats().table(headlines(), 0, PAGE))
+        for wanted in [*({"sweep": name} for name in sweeps[:5]), *({"text": text} for text in words)]
+    ]
+    groups = [values.select(bench, name, "", set(), METRIC)[1] for name in sweeps]
+    took["leaderboard"] = [
+        seconds(lambda g=group: leaderboard.rows(leaderboard.leaderboard(bench, g, METRIC))) for group in groups
+    ]
+    with open(home / "table.csv", "w", encoding="utf-8", newline="") as file:
+
+        def export() -> None:
+            rows = every.last_repeats().table(headlines())
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+        took["export"] = [seconds(export)]
+    return took
+
+
+def painted(home: Path, turns: int = 5) -> list[float]:
+    """Seconds from the click in the navigation until *Trials* is whole, in headless Chromium, its first visit among them."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as engine:
+        process, _ = startup.start(str(home), port := startup.free_port())
+        context = startup.browser(engine, profile)
+        try:
+            page = context.new_page()
+            startup.first_page(page, port)
+            page.wait_for_function(startup.DONE)
+            took = []
+            for _ in range(turns):
+                took.append(startup.switch(page, "Trials"))
+                page.get_by_test_id("stDataFrame").first.wait_for()
+                startup.switch(page, "Overview")
+            return took
+        finally:
+            context.close()
+            process.terminate()
+            process.wait()
+
+
 def main(arguments: list[str]) -> None:
     parser = ArgumentParser()
     parser.add_argument("--trials", type=int, default=100_000)
     parser.add_argument("--home", type=Path)
+    parser.add_argument("--quick", action="store_true", help="2,000 trials")
     asked = parser.parse_args(arguments)
-    write(asked.home, asked.trials)
-    print(json.dumps({}))
+    trials = 2_000 if asked.quick else asked.trials
+    with tempfile.TemporaryDirectory() as folder:
+        home = asked.home or Path(folder)
+        write(home, trials)
+        took = answers(home, trials) | {"paint": painted(home)}
+        scores = Workbench(home).sql("SELECT count(*) FROM scores").rows[0][0]
+    figures = {
+        "rebuild_s": "rebuild",
+        "paint_s": "paint",
+        "filter_ms": "filter",
+        "leaderboard_ms": "leaderboard",
+        "export_s": "export",
+    }
+    times = {name: [one * (1000 if name.endswith("_ms") else 1) for one in took[step]] for name, step in figures.items()}
+    worst = {name: max(of) for name, of in times.items()}
+    spreads = {name: spread(of) for name, of in times.items()}
+    print(
+        json.dumps({"trials": trials, "scores": scores, **worst, "spread": spreads, "load": list(os.getloadavg()[:2])}, indent=1)
+    )
 
 
 if __name__ == "__main__":
