@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import cards
+from core.config import TrialConfig, with_settings
 from core.labs.experiments import book
 from core.labs.experiments.driver import run
 from core.labs.experiments.experiment import made, written
@@ -238,6 +239,15 @@ def test_failures_are_told_with_their_reason_and_retried(bench, started, monkeyp
     assert "size 16 · k1 2" in texts(app) and "the &lt;i&gt;disk&lt;/i&gt; is gone" in texts(app)
     press(app, "retry_failed")
     assert started == [["study", "measured"]]
+
+
+def test_its_trials_are_a_press_away_and_the_open_study_is_there_again(bench):
+    drain(bench.run(with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only"})))
+    app = press(open_page(study="measured"), "study_trials")
+    assert app.session_state["page"] == "compare_trials" and len(shown(app, "Trial")) == 9
+    app = app.switch_page("../pages/run_study.py").run()
+    assert opened(app) == "measured" and len(shown(app, "Point")) == 9
+    assert len(shown(press(app, "all_studies"), "Study")) == 2
 
 
 def test_a_clone_has_the_plan_and_no_trials(bench):

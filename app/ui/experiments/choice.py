@@ -7,7 +7,7 @@ from app.ui import cards
 from app.ui.experiments import desk
 from app.ui.experiments.desk import StudyDesk
 from core.labs.experiments import book, experiment
-from core.labs.trials import comparison
+from core.labs.trials import listing
 from core.workbench import command_line
 
 TRIALS = "../pages/compare_trials.py"
@@ -63,7 +63,7 @@ def head(here: StudyDesk) -> None:
         if here.trials and st.button(
             "Trials", key="study_trials", icon=":material/compare_arrows:", type="tertiary", help="Its trials on the page Trials."
         ):
-            named = comparison.sweeps(session.workbench(), comparison.trials(session.workbench()))
+            named = listing.everything(session.workbench()).summary().sweeps
             st.switch_page(TRIALS, query_params={"sweep": named[study.id]})  # the filter's address holds its words
         with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
             reproduce(here)

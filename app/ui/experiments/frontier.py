@@ -10,7 +10,7 @@ from app.ui.trials import cost_chart
 from app.ui.trials.scope import Scope
 from core.labs.experiments import results
 from core.labs.experiments.results import StudyResults
-from core.labs.trials import comparison
+from core.labs.trials import listing
 
 
 def draw(here: StudyDesk) -> None:
@@ -23,9 +23,12 @@ def draw(here: StudyDesk) -> None:
 def scope_of(here: StudyDesk, shown: StudyResults, whole: bool = False) -> Scope:
     """The study's points as the tabs of *Trials* take them. whole: only those whose settings the factors name, as effects are told
     of; else with the base and the best marked."""
-    everything = comparison.trials(session.workbench())
-    members = [row.trial for row in shown.rows if not whole or results.designed(here.recorded, row.trial)]
+    everything = listing.everything(session.workbench())
+    members = [row.trial for row in shown.rows]
+    members = [trial for trial in members if not whole or results.designed(here.recorded, trial)] or members
     chosen = [] if whole else list({trial.id: trial for trial in (shown.baseline, shown.best) if trial}.values())
-    same = [trial for trial in everything if trial.group == shown.best.group]
+    [group] = everything.groups_of([shown.best.id])
     listed = sorted(members, key=lambda trial: trial.id, reverse=True)
-    return Scope(questions_words(members), listed, chosen, same, shown.metric, everything)
+    return Scope(
+        questions_words(members), listed, chosen, everything.of_group(group), shown.metric, everything, shown.board.left_out
+    )

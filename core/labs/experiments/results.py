@@ -11,8 +11,9 @@ from core import registry
 from core.config import PART_KINDS, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments.experiment import Experiment, Factor
-from core.labs.trials.comparison import Trial, groups, trials
+from core.labs.trials.comparison import Trial, groups, some
 from core.labs.trials.leaderboard import Leaderboard, leaderboard
+from core.labs.trials.listing import everything
 from core.labs.trials.values import recipe_key, scores
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
@@ -48,7 +49,7 @@ class StudyResults(NamedTuple):
 
 def of_study(workbench: Workbench, experiment: Experiment) -> list[Trial]:
     """Its trials, newest first."""
-    return [trial for trial in trials(workbench) if trial.sweep == experiment.id]
+    return list(everything(workbench).matching(sweep=experiment.id))
 
 
 def question_sets(experiment: Experiment, members: Sequence[Trial]) -> list[list[Trial]]:
@@ -67,7 +68,7 @@ def question_sets(experiment: Experiment, members: Sequence[Trial]) -> list[list
 def results(workbench: Workbench, experiment: Experiment, members: Sequence[Trial], metric: str) -> StudyResults:
     """Of trials of one question set."""
     if experiment.baseline and experiment.baseline not in {trial.id for trial in members}:
-        members = [*members, *(t for t in trials(workbench) if t.id == experiment.baseline and t.group == members[0].group)]
+        members = [*members, *(t for t in some(workbench, [experiment.baseline]) if t.group == members[0].group)]
     key = fingerprint([trial.id for trial in members], metric, experiment.baseline, experiment.base, experiment.factors)
     return workbench.pipeline.remember("study results", key, lambda: _results(workbench, experiment, members, metric))
 
