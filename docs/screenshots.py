@@ -89,6 +89,7 @@ def fill(home: Path, folder: Path, browser) -> str:
     core(home, "convert-model")
     core(home, "train-moe", "--both")
     study(home, folder)
+    sizes(home, folder)
     documents = folder / "documents"
     documents.mkdir()
     page = browser.new_page()
@@ -130,6 +131,26 @@ def study(home: Path, folder: Path) -> None:
     qags = Path(os.environ.get("GROUNDWORK_DATASETS", "")) / "qags" / "mturk_cnndm.jsonl"
     if qags.is_file():
         core(home, "annotate", "qags", str(qags))
+
+
+def sizes(home: Path, folder: Path) -> None:
+    """A study of recipes, run whole."""
+    plan = folder / "sizes.yaml"
+    plan.write_text(
+        json.dumps(
+            {
+                "id": "sizes-and-k1",
+                "title": "Chunk size and k1 of BM25",
+                "question": "Which chunk size and which saturation k1 find the evidence best?",
+                "base": {"fusion.part": "sparse_only", "chunking.size_tokens": 128, "chunking.overlap_tokens": 16},
+                "factors": [
+                    {"setting": "chunking.size_tokens", "values": [32, 64, 128, 256, 400]},
+                    {"setting": "sparse.k1", "values": [0.5, 1.5, 3.0]},
+                ],
+            }
+        )
+    )
+    core(home, "study", str(plan))
 
 
 def settle(page) -> None:
@@ -267,6 +288,9 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "label_answers": ("label_answers?study=pilot&annotator=reader-1", None),
         "measure_agreement": ("measure_agreement?source=qags", None),
         "agreement_machines": ("measure_agreement?source=qags", tab("People against machines")),
+        "run_study": ("run_study?study=sizes-and-k1", None),
+        "study_plan": ("run_study?study=sizes-and-k1&study_view=Plan", None),
+        "study_factors": ("run_study?study=sizes-and-k1&study_view=Factors", None),
         "compare_trials": (f"compare_trials?trials={trials}", chosen_trials),
         "query_store": ("query_store", None),
     }

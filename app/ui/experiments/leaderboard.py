@@ -72,7 +72,9 @@ def verdict(shown: StudyResults, names: dict[str, str]) -> None:
     if own and shown.baseline and own.trial.id == shown.baseline.id:
         told += " It is the base itself."
     elif own and own.difference:
-        told += f" To the base: {difference_words(own)}."
+        costs = (trial.costs.get("context_at_k") for trial in (own.trial, shown.baseline)) if shown.baseline else (None, None)
+        times = comparison.times_context(*(cost.value if cost else 0 for cost in costs))
+        told += f" To the base: {difference_words(own)}{times and f', {times}'}."
     st.markdown(told)
 
 
