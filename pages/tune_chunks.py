@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import jobs, recipe_strip
-from app.ui.chunks import counts, cuts, documents, sizes
+from app.ui.chunks import counts, cuts, documents, sizes, study
 from app.ui.chunks.cuts import Shown
 from core.config import TrialConfig
 from core.labs import chunks as lab
@@ -34,6 +34,7 @@ def results(shown: list[Shown], config: TrialConfig, corpus: Corpus) -> None:
     gold = lab.gold(session.workbench(), corpus)
     counts.draw(shown, gold, readable_tokens(config.embedding))
     sizes.draw(shown, config)
+    study.draw(config, corpus)
     documents.draw(shown, corpus, gold)
 
 

@@ -45,6 +45,7 @@ def draw(here: StudyDesk) -> None:
                 key="study_way",
                 required=True,
                 label_visibility="collapsed",
+                wrap=True,
                 bind="query-params",
             )
             or DIFFERENCE

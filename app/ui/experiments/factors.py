@@ -1,5 +1,6 @@
 """What is varied: a card a factor, with its values or range, and the condition under which it is varied."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -29,12 +30,11 @@ def draw(here: StudyDesk) -> None:
     add(here)
 
 
-def offered(here: StudyDesk) -> dict[str, str]:
+def offered(recipe: TrialConfig, factors: Sequence[dict[str, Any]]) -> dict[str, str]:
     """setting -> what the form calls it, of all that decide a ranking: in the base, and in the parts that are compared."""
-    workbench, recipe = session.workbench(), here.recipe
-    compared = {part_of(f["setting"]): f["values"] for f in here.draft.mapping["factors"] if part_of(f["setting"])}
+    compared = {part_of(f["setting"]): f["values"] for f in factors if part_of(f["setting"])}
     settings = {}
-    for stage in workbench.ranking_fields():
+    for stage in session.workbench().ranking_fields():
         if stage in PART_KINDS:
             settings[stage] = words.setting_title(stage, recipe)
         parts = [value.get("part", "") if isinstance(value, dict) else value for value in compared.get(stage, ())]
@@ -45,8 +45,9 @@ def offered(here: StudyDesk) -> dict[str, str]:
 
 
 def add(here: StudyDesk) -> None:
-    taken = {part_of(f["setting"]) or f["setting"] for f in here.draft.mapping["factors"]}
-    free = {setting: title for setting, title in offered(here).items() if setting not in taken}
+    factors = here.draft.mapping["factors"]
+    taken = {part_of(f["setting"]) or f["setting"] for f in factors}
+    free = {setting: title for setting, title in offered(here.recipe, factors).items() if setting not in taken}
     key = f"study/{here.id}/add/{len(taken)}"
     st.selectbox(
         "Add a setting",
@@ -65,14 +66,18 @@ def added(study_id: str, key: str, recipe: TrialConfig) -> None:
     """Callback: a factor with some values to begin with."""
     if not (setting := st.session_state[key]):
         return
+    values = first_values(setting, recipe)
+    desk.change(study_id, f"factor/{setting}", lambda mapping: mapping["factors"].append(plain(setting, values)))
+
+
+def first_values(setting: str, recipe: TrialConfig) -> list[Any]:
+    """Some values of a setting to begin with."""
     if part_of(setting):
         values = list(registry.parts(PART_KINDS[setting]))
         own = getattr(recipe, setting).part
-        values = [own, *(value for value in values if value != own)][:2]
-    else:
-        knob = words.knob_of(setting, recipe)
-        values = suggested_values(setting, recipe) if knob.kind in ("slider", "grid") else choices(setting, knob)
-    desk.change(study_id, f"factor/{setting}", lambda mapping: mapping["factors"].append(plain(setting, values)))
+        return [own, *(value for value in values if value != own)][:2]
+    knob = words.knob_of(setting, recipe)
+    return suggested_values(setting, recipe) if knob.kind in ("slider", "grid") else choices(setting, knob)
 
 
 def plain(setting: str, values: list[Any]) -> dict[str, Any]:
@@ -149,12 +154,15 @@ def choices(setting: str, knob: forms.Knob | None) -> list[Any]:
 
 
 def values_changed(study_id: str, number: int, knob: forms.Knob | None, key: str) -> None:
-    """Callback: numbers stand in their order."""
-    chosen = [words.of_token(token, knob) for token in st.session_state[key]]
-    unique = list({words.as_token(value): value for value in chosen}.values())
+    edit_factor(study_id, number, {"values": of_tokens(st.session_state[key], knob)})
+
+
+def of_tokens(tokens: Sequence[str], knob: forms.Knob | None) -> list[Any]:
+    """Each value once; numbers stand in their order."""
+    unique = list({words.as_token(value): value for value in (words.of_token(token, knob) for token in tokens)}.values())
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in unique):
         unique.sort()
-    edit_factor(study_id, number, {"values": unique})
+    return unique
 
 
 def span(here: StudyDesk, number: int, knob: forms.Knob, place: str) -> None:

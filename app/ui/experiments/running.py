@@ -65,12 +65,12 @@ def _panel(here: StudyDesk, worked: bool, measured: int) -> None:
         if works != worked or added or desk.draft_of(here.id) is not here.draft:
             st.rerun()  # the whole page: it began, ended, or was changed or added to elsewhere
         with st.container(horizontal=True, vertical_alignment="center"):
-            (_working if works else _waiting)(here, stands, job)
+            working(here.id, stands, job) if works else _waiting(here, stands, job)
         if note := st.session_state.pop("study_note", ""):
             st.caption(cards.plain(note))
 
 
-def _working(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
+def working(study_id: str, stands: StudyStanding, job: Any) -> None:
     elapsed = time.time() - (stands.started or job.created)
     running = stands.status == "running"
     count = jobs.pace(stands.done, stands.total, elapsed) if running else "starting"
@@ -90,7 +90,7 @@ def _working(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
         icon=":material/pause:",
         disabled=not running,
         on_click=pause,
-        args=(here.id,),
+        args=(study_id,),
         help="Ends the run. What is measured is kept, and Resume goes on where it was.",
     )
 

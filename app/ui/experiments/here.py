@@ -1,0 +1,263 @@
+"""A study on the page where its question comes up: one or two settings, what they take, one press, and what comes of it.
+
+It is recorded like every study, by what it varies and of which recipe, so that the same choice finds it again: also while the
+slider of a varied setting moves, and after its values were changed, which adds to what is measured.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards
+from app.ui.experiments import choice, curves, desk, factors, failures, leaderboard, running, words
+from core.config import TrialConfig, difference, fingerprint
+from core.errors import WorkbenchError
+from core.evaluation.metric import metric_names
+from core.labs.experiments import book, results
+from core.labs.experiments.designs import points
+from core.labs.experiments.estimate import Outlook, estimate
+from core.labs.experiments.experiment import Experiment, made, part_of, slug
+from core.labs.experiments.standing import StudyStanding
+
+STUDY = "../pages/run_study.py"
+LIVE_S = 2.0  # between two looks at what is measured so far
+NOTHING_ELSE = "none"
+TEXT_SHARE = 1.2  # so many times as much context is another question
+Suggested = Mapping[str, Sequence[Any]]
+
+
+def draw(config: TrialConfig, suggested: Suggested) -> None:
+    """suggested: the settings to begin with, one or two, with their values; without values some around the one in use."""
+    st.caption(
+        "Each combination of the values is measured on the same questions, and compared, question by question, with the recipe in "
+        "use: the base."
+    )
+    varied = chosen(config, suggested)
+    try:
+        experiment = planned(config, varied)
+    except WorkbenchError as error:
+        return st.warning(cards.plain(words.why(error)), icon=":material/error:")
+    recorded = experiment.id in book.latest(session.workbench())
+    works = recorded and running.state(experiment.id)[2]
+    with st.container(border=True, key="study_panel"):
+        st.fragment(panel, run_every=running.LOOK_S if works else running.AWAY_S)(experiment, works, stored(experiment))
+    if recorded:
+        st.fragment(said, run_every=LIVE_S if works else None)(experiment.id)
+
+
+def stored(experiment: Experiment) -> int:
+    return len(results.of_study(session.workbench(), experiment))
+
+
+# --- what is varied ---------------------------------------------------------------------------------------------------
+
+
+def chosen(config: TrialConfig, suggested: Suggested) -> list[dict[str, Any]]:
+    """The factors: one setting, or two."""
+    first, second = [*suggested, NOTHING_ELSE][:2]
+    left, right = st.columns(2)
+    offered = factors.offered(config, ())
+    setting = setting_box(
+        left, "Vary", "study_vary", {name: offered[name] for name in (*suggested, *offered) if name in offered}, first
+    )
+    if stage := part_of(setting):  # the settings of whatever is compared
+        offered = factors.offered(config, [{"setting": setting, "values": factors.choices(setting, None)}])
+        offered.pop(stage)
+    offered.pop(setting, None)
+    other = setting_box(right, "and", "study_and", {NOTHING_ELSE: "Nothing else"} | offered, second)
+    varied = [name for name in (setting, other) if name != NOTHING_ELSE]
+    there = book.latest(session.workbench()).get(study_id(config, varied))
+    before = {factor.setting: factor.values for factor in there.experiment.factors} if there else {}
+    left, right = st.columns(2)
+    return [
+        {"setting": name, "values": values_box(place, config, name, before.get(name) or suggested.get(name, ()))}
+        for place, name in zip((left, right), varied, strict=False)
+    ]
+
+
+def setting_box(place: Any, title: str, key: str, options: dict[str, str], usual: str) -> str:
+    usual = usual if usual in options else next(iter(options))
+    if key in st.session_state and st.session_state[key] not in options:  # of a recipe, or of a page, before
+        st.session_state[key] = usual
+    names = list(options)
+    return place.selectbox(title, names, names.index(usual), key=key, format_func=options.get, bind="query-params")
+
+
+def values_box(place: Any, config: TrialConfig, setting: str, usual: Sequence[Any]) -> list[Any]:
+    """The values of a setting, which stay while its slider moves."""
+    knob, key = words.knob_of(setting, config), f"study_values/{setting}"
+    tokens = [words.as_token(value) for value in usual or factors.first_values(setting, config)]
+    options = dict.fromkeys([*tokens, *st.session_state.get(key, ()), *map(words.as_token, factors.choices(setting, knob))])
+    typed = place.multiselect(
+        f"{words.setting_title(setting, config)}{f' ({knob.unit})' if knob and knob.unit else ''}",
+        list(options),
+        tokens,
+        key=key,
+        format_func=lambda token: words.value_words(setting, words.of_token(token, knob), config),
+        accept_new_options=True,
+        placeholder="Choose, or type a value and press Enter",
+        help=knob.help if knob else "Each method with its own settings at their defaults, unless they are told.",
+        persist_state="page",
+    )
+    return factors.of_tokens(typed, knob)
+
+
+def with_own_settings(config: TrialConfig, stage: str, apart: Sequence[str] = ()) -> Any:
+    """The part in use as a value of its stage: its name, and what of its settings differs from the defaults."""
+    part = getattr(config, stage)
+    own = {
+        name: value
+        for name, value in part.model_dump(mode="json").items()
+        if name not in ("part", *apart) and value != type(part).model_fields[name].default
+    }
+    return {"part": part.part, **own} if own else part.part
+
+
+def study_id(config: TrialConfig, varied: Sequence[str]) -> str:
+    """Of a study of this recipe that varies these settings, over whatever values."""
+    rest = config.model_dump(mode="json")
+    for setting in varied:
+        stage, _, name = setting.partition(".")
+        if part_of(setting) or not name:
+            rest[stage] = None
+        elif rest[stage]:
+            rest[stage].pop(name, None)
+    return f"{slug(title_of(config, varied))[:70]}-{fingerprint(rest, sorted(varied))[:6]}"
+
+
+def title_of(config: TrialConfig, varied: Sequence[str]) -> str:
+    """ "Chunking method and chunking size, xquad"."""
+    named = " and ".join(words.setting_title(setting, config).replace(": ", " ").lower() for setting in varied)
+    return f"{named[:1].upper()}{named[1:]}, {config.corpus.dataset}"
+
+
+def planned(config: TrialConfig, varied: Sequence[dict[str, Any]]) -> Experiment:
+    """The study of this choice; one that is recorded keeps what was written about it, and how it is judged."""
+    settings = [factor["setting"] for factor in varied]
+    name, half = study_id(config, settings), config.corpus.questions
+    base = config.model_copy(update={"corpus": config.corpus.model_copy(update={"questions": "all"})})
+    there = book.latest(session.workbench()).get(name)
+    written = {
+        "title": title_of(config, settings),
+        "tags": [st.session_state.page.replace("_", " ")],  # the question was asked there
+        "choose_on": "dev" if half == "dev" else "all",
+    }
+    document = there.experiment.model_dump(mode="json") if there else {"id": name, **written}
+    return made(document | {"base": difference(base), "factors": list(varied), "archived": False})
+
+
+# --- what it takes, and the one button --------------------------------------------------------------------------------
+
+
+def panel(experiment: Experiment, worked: bool, measured: int) -> None:
+    with cards.calm():
+        stands, job, works = None, None, False
+        if experiment.id in book.latest(session.workbench()):
+            stands, job, works = running.state(experiment.id)
+        if works != worked or not works and stored(experiment) != measured:
+            st.rerun()  # the whole page: it began, ended, or was added to elsewhere
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if works:
+                running.working(experiment.id, stands, job)
+            else:
+                waiting(experiment, stands, job)
+        if note := st.session_state.pop("study_note", ""):
+            st.caption(cards.plain(note))
+
+
+def waiting(experiment: Experiment, stands: StudyStanding | None, job: Any) -> None:
+    outlook = estimate(session.workbench(), experiment)
+    left, failed = outlook.trials - outlook.stored, len(stands.failures) if stands else 0
+    head = "Not started" if not outlook.stored else "All is measured" if left <= 0 else f"{left:,} to measure"
+    failure = ""
+    if left > 0 and stands:
+        head = running.HEADS.get(stands.status, head) if stands.status not in ("done", "new") else head
+        failure = stands.message if stands.status == "failed" else job.error if job and job.status in ("failed", "died") else ""
+    lines = [escape(outlook.words), escape(context_words(experiment, outlook))]
+    lines += [f'<span class="gw-small">{escape(reason)}</span>' for reason in left_out(experiment)]
+    lines += [escape(f"{cards.count(failed, 'trial')} failed")] if failed else []
+    lines += [escape(failure)] if failure else []
+    st.html(
+        f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(head)}</span></div>'
+        + "".join(f"<div>{line}</div>" for line in lines if line)
+        + "</div>",
+        width="stretch",
+    )
+    if left > 0:
+        label = "Start the study" if not outlook.stored else "Retry what failed" if left <= failed else f"Measure {left:,} more"
+        st.button(
+            label,
+            key="start_study_here",
+            icon=":material/play_arrow:",
+            type="primary",
+            on_click=start,
+            args=(experiment,),
+            help="Runs as a job: the page can be left. What is measured already is not measured again.",
+        )
+
+
+def start(experiment: Experiment) -> None:
+    """Callback: the study is recorded and run."""
+    book.save(session.workbench(), experiment)
+    session.workbench().jobs.start(running.arguments(experiment.id), f"Study: {experiment.title}"[:120])
+
+
+def context_words(experiment: Experiment, outlook: Outlook) -> str:
+    """What a question's first k chunks come to."""
+    k = experiment.recipe.evaluation.k
+    if outlook.context_tokens is None:
+        return f"Context of the first {k} chunks: known once the chunks are cut"
+    low, high = (f"{tokens:,.0f}" for tokens in outlook.context_tokens)
+    return f"Context of the first {k} chunks: {low if low == high else f'{low} to {high}'} tokens a question"
+
+
+def left_out(experiment: Experiment) -> list[str]:
+    """What of the choice is no recipe, with the reason."""
+    recipe = experiment.recipe
+    told: dict[str, list[str]] = {}
+    for settings, reason in points(experiment).left_out:
+        name = " · ".join(words.with_name(setting, value, recipe) for setting, value in settings.items())
+        told.setdefault(reason, []).append(name)
+    return [f"Left out: {'; '.join(names)}. {reason[:1].upper()}{reason[1:]}." for reason, names in told.items()]
+
+
+# --- what it says -----------------------------------------------------------------------------------------------------
+
+
+def said(name: str) -> None:
+    """The result so far, in place."""
+    with cards.calm():
+        here = desk.on_desk(name)
+        measured = results.question_sets(here.recorded, here.trials)
+        if measured:
+            curves.draw(here)
+            verdict(here)
+        if here.trials and any(trial.status == "failed" for trial in here.trials) and running.state(name)[0].failures:
+            with st.expander("Trials without a result", icon=":material/error:", key="study_failures"):
+                failures.draw(here)
+        with st.container(horizontal=True):
+            st.page_link(STUDY, label="Open in Run a study", icon=":material/science:", query_params={"study": name})
+            st.page_link(choice.TRIALS, label="Compare in Trials", icon=":material/compare_arrows:", query_params={"sweep": name})
+
+
+def verdict(here: desk.StudyDesk) -> None:
+    """The best and its equals in words, and what their context is."""
+    metric = st.session_state.get("study_metric") or next(name for name in here.recorded.metrics if name in metric_names())
+    shown = results.results(session.workbench(), here.recorded, results.question_sets(here.recorded, here.trials)[0], metric)
+    names = words.point_names(here.recorded, [row.trial for row in shown.rows])
+    leaderboard.verdict(shown, names)
+    contexts = {row.trial.id: leaderboard.cost(row.trial, "context_at_k") for row in shown.rows}
+    tokens = {trial: count for trial, count in contexts.items() if count}
+    if not tokens:
+        return
+    low, high = min(tokens, key=tokens.get), max(tokens, key=tokens.get)
+    if tokens[high] >= TEXT_SHARE * tokens[low]:
+        st.caption(
+            cards.plain(
+                f"The first {shown.k} chunks are {tokens[low]:,.0f} tokens at {names[low]} and {tokens[high]:,.0f} at {names[high]}. "
+                "More text holds more evidence: of two that are equal the smaller context is the better bargain."
+            )
+        )

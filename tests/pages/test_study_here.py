@@ -1,0 +1,176 @@
+"""A study on the page where its question comes up: chosen, its cost told, started by one press, and read in place."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from app.ui import cards
+from app.ui.experiments import here
+from core.labs.experiments import book
+from core.labs.experiments.driver import run
+from core.progress import drain
+from core.retrieval.bm25_fast import BM25S
+from core.workbench import Workbench
+from tests.support.toy_study import toy_home
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+SPARSE = {
+    "corpus.dataset": "towns",
+    "fusion.part": "sparse_only",
+    "embedding.part": "lsa",
+    "embedding.dimensions": "8",
+    "chunking.part": "fixed",
+    "chunking.size_tokens": "16",
+}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    return toy_home(tmp_path_factory.mktemp("toy") / "home").home
+
+
+@pytest.fixture
+def bench(template, tmp_path, monkeypatch):
+    shutil.copytree(template, tmp_path / "home")
+    bench = Workbench(tmp_path / "home")
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    return bench
+
+
+@pytest.fixture
+def started(bench, monkeypatch):
+    """The jobs that the pages start, which are not run."""
+    jobs = []
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label: jobs.append(list(arguments)))
+    return jobs
+
+
+def open_page(page: str, **address: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    for key, value in {**SPARSE, **address}.items():
+        app.query_params[key] = value
+    app = app.run().switch_page(f"../pages/{page}.py")
+    for key, value in address.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception and not app.error
+    return app
+
+
+def chunks(**address: str) -> AppTest:
+    return open_page("tune_chunks", study_here="true", **address)
+
+
+def texts(app: AppTest) -> str:
+    told = [e.value for e in [*app.caption, *app.markdown, *app.warning, *app.info, *app.error]]
+    shown = " ".join(told + [e.proto.body for e in app.get("html")])
+    return shown.replace("\\", "").replace(cards.NOTHING, "")
+
+
+def press(app: AppTest, key: str = "start_study_here") -> AppTest:
+    app = next(b for b in app.button if b.key == key).click().run()
+    assert not app.exception
+    return app
+
+
+def study_chart(app: AppTest) -> dict:
+    specs = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    return next(spec for spec in specs if "difference to the base" in json.dumps(spec["layout"].get("yaxis", {})))
+
+
+def test_nothing_is_computed_while_it_is_closed(bench, monkeypatch):
+    monkeypatch.setattr(here, "draw", lambda *_: pytest.fail("drawn"))
+    open_page("tune_chunks")
+
+
+def test_chunkers_by_sizes_are_planned_told_started_and_drawn_in_place(bench, started):
+    app = chunks()
+    assert app.multiselect(key="study_values/chunking").value == ['"fixed"', '"recursive"']
+    assert app.multiselect(key="study_values/chunking.size_tokens").value == ["8", "16", "32"]
+    app.multiselect(key="study_values/chunking.size_tokens").set_value(["64", "16", "24"]).run()
+    # recursive chunks overlap by 32 tokens, which leaves room for sizes above it alone
+    assert "Not started" in texts(app) and "4 trials" in texts(app) and "never measured here" in texts(app)
+    assert "Left out: recursive · size 16" in texts(app) and "137 to 640 tokens a question" in texts(app)
+    assert not book.latest(bench)
+
+    app = press(app)
+    [study] = [version.experiment for version in book.latest(bench).values()]
+    assert started == [["study", study.id]] and study.tags == ("tune chunks",)
+    assert study.title == "Chunking method and chunking size, towns"
+    assert [factor.values for factor in study.factors] == [("fixed", "recursive"), (16, 24, 64)]
+
+    drain(run(bench, study, workers=1))
+    app = chunks()
+    assert app.multiselect(key="study_values/chunking.size_tokens").value == ["16", "24", "64"]  # as it is recorded
+    assert "All is measured" in texts(app) and not [b for b in app.button if b.key == "start_study_here"]
+    lines = [trace for trace in study_chart(app)["data"] if trace.get("mode") == "lines+markers"]
+    assert [(trace["name"], trace["x"]) for trace in lines] == [("fixed", [16, 24, 64]), ("recursive", [16, 24, 64])]
+    assert lines[0]["y"][0] == 0 and lines[1]["y"][:2] == [None, None] and lines[1]["y"][2] is not None
+    assert "Best: **" in texts(app) and "not distinguishable from it" in texts(app)
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert links["Open in Run a study"] == f"study={study.id}" and links["Compare in Trials"] == f"sweep={study.id}"
+
+
+@pytest.mark.slow
+def test_the_study_is_found_again_while_the_varied_slider_moves_and_grows_by_new_values(bench, started):
+    address = {"study_vary": "Chunking: size", "study_and": "Nothing else"}
+    app = chunks(**address)
+    app.multiselect(key="study_values/chunking.size_tokens").set_value(["16", "24", "32"]).run()
+    press(app)
+    [study] = [version.experiment for version in book.latest(bench).values()]
+    drain(run(bench, study, workers=1))
+    app = chunks(**address, **{"chunking.size_tokens": "24"})
+    assert "All is measured" in texts(app)
+    app.multiselect(key="study_values/chunking.size_tokens").set_value(["16", "24", "32", "48"]).run()
+    assert "4 trials, 3 of them stored" in texts(app)
+    app = press(app)
+    assert list(book.latest(bench)) == [study.id] and book.latest(bench)[study.id].number == 2
+    assert drain(run(bench, book.load(bench, study.id), workers=1)).reused == 3
+    lines = [trace for trace in study_chart(chunks(**address))["data"] if trace.get("mode") == "lines+markers"]
+    assert [trace["x"] for trace in lines] == [[16, 24, 32, 48]]
+    assert lines[0]["y"][1] == 0  # the recipe in use when it was started last
+
+
+def test_what_another_recipe_said_is_another_study(bench, started):
+    press(chunks())
+    app = press(chunks(**{"sparse.k1": "0.5"}))
+    assert len(book.latest(bench)) == 2 and len(started) == 2
+    assert "Not started" in texts(app)
+
+
+def test_no_values_and_a_wrong_value_are_told(bench, started):
+    app = chunks()
+    app.multiselect(key="study_values/chunking.size_tokens").set_value([]).run()
+    assert "needs either values or a range" in app.warning[0].value.replace("\\", "")
+    assert not [b for b in app.button if b.key == "start_study_here"]
+    app.multiselect(key="study_values/chunking.size_tokens").set_value(["many", "16"]).run()
+    assert "Left out: fixed · size many" in texts(app)
+
+
+def test_failures_are_told_and_retried(bench, started, monkeypatch):
+    build = BM25S.build
+
+    def failing(self, tokens):
+        if self.k1 == 2.0:
+            raise ValueError("the <i>disk</i> is gone")
+        return build(self, tokens)
+
+    address = {"study_vary": "Sparse retrieval: k1", "study_and": "Nothing else"}
+    app = chunks(**address)
+    app.multiselect(key="study_values/sparse.k1").set_value(["1.5", "2.0"]).run()
+    press(app)
+    [study] = [version.experiment for version in book.latest(bench).values()]
+    with monkeypatch.context() as broken:
+        broken.setattr(BM25S, "build", failing)
+        drain(run(bench, study, workers=1))
+    app = chunks(**address)
+    assert "1 trial failed" in texts(app) and "the &lt;i&gt;disk&lt;/i&gt; is gone" in texts(app)
+    assert [b.label for b in app.button if b.key == "start_study_here"] == ["Retry what failed"]
+
+
+def test_a_corpus_without_questions_says_so(bench):
+    assert "there is nothing to measure" in texts(chunks(**{"corpus.dataset": "silent"}))
