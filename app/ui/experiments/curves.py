@@ -70,8 +70,7 @@ def read(row: PointResult, shown: StudyResults, way: str) -> tuple[float | None,
         return row.interval.mean, row.interval.low, row.interval.high
     if shown.baseline and row.trial.id == shown.baseline.id:
         return 0.0, None, None
-    paired = row.difference
-    return (paired.difference, paired.low, paired.high) if paired else (None, None, None)
+    return row.difference or (None, None, None)
 
 
 def lines(experiment: Experiment, shown: StudyResults, along: str, other: str, way: str) -> None:

@@ -79,11 +79,10 @@ def verdict(shown: StudyResults, names: dict[str, str]) -> None:
 
 
 def difference_words(row: PointResult) -> str:
-    paired = row.difference
-    if paired is None or paired.difference is None:
+    if not row.difference:
         return ""
-    spread = "" if paired.low is None else f" [{paired.low:.3f}, {paired.high:.3f}]"
-    return f"{paired.difference:+.3f}{spread}".replace("-", "\u2212")
+    mean, low, high = row.difference
+    return f"{mean:+.3f} [{low:.3f}, {high:.3f}]".replace("-", "\u2212")
 
 
 def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
@@ -153,7 +152,11 @@ def table(experiment: Experiment, shown: StudyResults, names: dict[str, str]) ->
             "Group": TEXT(width=62, help="The best, and what a paired test does not tell from it (Holm, 5%)."),
             "To the base": NUMBER(format="%+.3f", width=88, help="Mean difference to the baseline, by question."),
             "Interval of it": TEXT(width=136),
-            "p": NUMBER(format="%.3f", width=58, help="Of the difference to the baseline, corrected by Holm over all points."),
+            "p": NUMBER(
+                format="%.3f",
+                width=58,
+                help="Of the difference to the baseline: paired t test, corrected by Holm over all points.",
+            ),
             "First in": NUMBER(format="%.0f %%", width=70, help="Share of the resamples in which it has the best mean."),
             "Context": NUMBER(format="%.0f", width=70, help="Tokens of the first k chunks, mean of a question."),
             "Latency": NUMBER(format="%.1f ms", width=76, help="Median of a single question; empty where it was not timed."),

@@ -12,26 +12,33 @@ from core.config import PART_KINDS, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments.experiment import Experiment, Factor
 from core.labs.trials.comparison import Trial, groups, some
-from core.labs.trials.leaderboard import Leaderboard, leaderboard
+from core.labs.trials.leaderboard import Leaderboard, leaderboard, paired_p
 from core.labs.trials.listing import everything
 from core.labs.trials.values import recipe_key, scores
-from core.statistics.bootstrap import Interval
+from core.statistics.bootstrap import Interval, resampled_means
 from core.statistics.corrections import holm
-from core.statistics.paired import Paired, paired_difference
 from core.workbench import Workbench
 
 SAME = ("seed", "corpus.questions")  # in what the trials of the base may differ from it
 
 
+class ToBase(NamedTuple):
+    """A recipe minus the baseline, paired by question."""
+
+    difference: float
+    low: float
+    high: float
+
+
 class PointResult(NamedTuple):
-    """A recipe of a study. difference: minus the baseline; None of the baseline itself, and where there is none."""
+    """A recipe of a study. difference: None of the baseline itself, and where there is none."""
 
     trial: Trial  # the newest of its repeats
     settings: dict[str, Any]  # what is varied -> its value here; left out where the part in use does not have it
     repeats: int
     interval: Interval  # of the mean over questions
-    difference: Paired | None
-    p_holm: float | None  # corrected over all differences to the baseline
+    difference: ToBase | None
+    p_holm: float | None  # paired t test, corrected over all differences to the baseline
     equal: bool  # the best, or not distinguishable from it
 
 
@@ -151,18 +158,18 @@ def _results(workbench: Workbench, experiment: Experiment, members: Sequence[Tri
     equal = {row.trial.id for row in board.rows if row.equal}
     intervals = {row.trial.id: row.interval for row in board.rows}
     base = _base_row(experiment, table.repeats)
-    differences: list[Paired | None] = [None] * len(table.recipes)
+    differences: list[ToBase | None] = [None] * len(table.recipes)
     corrected: dict[int, float] = {}
-    if base is not None and len(table.recipes) > 1:
-        others = [row for row in range(len(table.recipes)) if row != base]
+    others = [row for row in range(len(table.recipes)) if row != base]
+    if base is not None and others:
+        # as the leaderboard tells differences to the best: one pass for hundreds of points, at each look at a study that runs
         resamples, confidence, seed = table.rules
-        reference = table.values[base][:, None]
-        for row, paired in zip(
-            others, paired_difference(table.values[others].T, reference, resamples, confidence, seed=seed), strict=True
-        ):
-            differences[row] = paired
-        tested = [row for row in others if differences[row].p is not None]
-        corrected = dict(zip(tested, holm(np.array([differences[row].p for row in tested])).tolist(), strict=True))
+        means = resampled_means(np.ascontiguousarray(table.values.T), resamples, seed)
+        low, high = np.quantile(means - means[:, [base]], [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+        gaps = table.values - table.values[base]
+        for row in others:
+            differences[row] = ToBase(float(gaps[row].mean()), float(low[row]), float(high[row]))
+        corrected = dict(zip(others, holm(paired_p(gaps[others])).tolist(), strict=True))
     made = [
         PointResult(
             trial,

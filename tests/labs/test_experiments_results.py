@@ -1,0 +1,79 @@
+"""What a study says: each point against the base, the order of its factors, and which questions it is told of."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.errors import WorkbenchError
+from core.labs.experiments import book, results
+from core.labs.experiments.experiment import made
+from core.statistics.paired import paired_difference
+from core.workbench import Workbench
+from tests.support.synthetic_trials import add_questions, add_trial
+
+FACTORS = [{"setting": "sparse.k1", "values": [0.5, 1.0, 1.5]}]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    bench = Workbench(tmp_path_factory.mktemp("home"))
+    questions = add_questions(bench.store, 60)
+    for seed, (k1, quality) in enumerate(((1.5, 0.6), (0.5, 0.3), (1.0, 0.95))):
+        add_trial(bench.store, questions, {"sparse.k1": k1}, quality, seed=seed, sweep="s")
+    add_trial(bench.store, add_questions(bench.store, 30, name="few"), {"sparse.k1": 1.0}, 0.9, seed=7, sweep="s")
+    add_trial(bench.store, questions, {"sparse.b": 0.1}, 0.5, seed=9)
+    return bench
+
+
+def study(**changes):
+    return made({"id": "s", "base": {"corpus": {"dataset": "tiny"}}, "factors": FACTORS, **changes})
+
+
+def test_points_stand_in_the_order_of_their_values_and_are_paired_with_the_base(bench):
+    sets = results.question_sets(study(), results.of_study(bench, study()))
+    assert [len(of) for of in sets] == [3, 1]
+    told = results.results(bench, study(), sets[0], "recall")
+    assert [row.settings for row in told.rows] == [{"sparse.k1": k1} for k1 in (0.5, 1.0, 1.5)]
+    assert told.baseline.settings["sparse.k1"] == 1.5 and told.rows[2].difference is None and told.rows[2].p_holm is None
+    assert told.best is told.rows[1].trial and told.rows[1].equal and not told.rows[0].equal
+    values = [bench.trial_values(row.trial.id, "recall", 10) for row in told.rows]
+    table = np.array([[value for value in own.values() if value == value] for own in values])
+    for row, own in zip(told.rows[:2], table[:2], strict=True):
+        [wanted] = paired_difference(own, table[2])
+        assert row.difference.difference == pytest.approx(wanted.difference)
+        assert row.difference[1:] == pytest.approx((wanted.low, wanted.high), abs=0.03)
+        assert (row.difference.low > 0 or row.difference.high < 0) == (wanted.low > 0 or wanted.high < 0)
+
+
+def test_another_trial_may_be_the_baseline(bench):
+    own = study()
+    outside = next(t for t in bench.trials() if t["sweep"] == "")["id"]
+    sets = results.question_sets(own, results.of_study(bench, own))
+    told = results.results(bench, study(baseline=outside), sets[0], "recall")
+    assert told.baseline.id == outside and len(told.rows) == 4
+
+
+def test_halving_is_told_by_its_last_round(bench):
+    halving = study(design={"kind": "halving", "trials": 0, "first_questions": 30})
+    sets = results.question_sets(halving, [t for t in results.of_study(bench, halving)])
+    assert [of[0].total for of in sets] == [60, 30]
+
+
+def test_the_table_is_that_of_the_command_and_an_unmeasured_study_says_what_to_do(bench):
+    table = results.measured(bench, study())
+    assert [row["sparse.k1"] for row in table] == [0.5, 1.0, 1.5] and table[0]["group"] == "worse" and "ndcg_linear" in table[0]
+    book.save(bench, study(id="new"))
+    with pytest.raises(WorkbenchError, match="no measured trial"):
+        results.measured(bench, book.load(bench, "new"))
+
+
+def test_methods_are_named_by_the_value_that_makes_them(bench):
+    experiment = study(factors=[{"setting": "chunking", "values": ["sentence", {"part": "recursive", "size_tokens": 64}]}])
+    trial = results.of_study(bench, experiment)[0]
+
+    def named(**chunking):
+        return results.settings_of(experiment, replace(trial, config={**trial.config, "chunking": chunking}))["chunking"]
+
+    assert named(**experiment.recipe.chunking.model_dump()) == "recursive"  # the base, with its part's defaults
+    assert named(part="recursive", size_tokens=64, overlap_tokens=32) == {"part": "recursive", "size_tokens": 64}
