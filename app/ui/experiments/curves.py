@@ -34,7 +34,7 @@ def draw(here: StudyDesk) -> None:
     if not varied:
         return st.caption("Every point so far has the same settings: there is nothing to draw yet.")
     if len(varied) > 2:
-        return effects.draw(frontier.scope_of(here, shown, whole=True), {})
+        return effects.draw(frontier.scope_of(here, shown), {})
     way = VALUE
     if shown.baseline:
         way = (

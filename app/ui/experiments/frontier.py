@@ -8,7 +8,6 @@ from app.ui.experiments.desk import StudyDesk
 from app.ui.experiments.leaderboard import chosen_results, questions_words
 from app.ui.trials import cost_chart
 from app.ui.trials.scope import Scope
-from core.labs.experiments import results
 from core.labs.experiments.results import StudyResults
 from core.labs.trials import listing
 
@@ -20,13 +19,11 @@ def draw(here: StudyDesk) -> None:
         cost_chart.draw(scope, words.point_names(here.recorded, [*scope.chosen, *scope.members]))
 
 
-def scope_of(here: StudyDesk, shown: StudyResults, whole: bool = False) -> Scope:
-    """The study's points as the tabs of *Trials* take them. whole: only those whose settings the factors name, as effects are told
-    of; else with the base and the best marked."""
+def scope_of(here: StudyDesk, shown: StudyResults) -> Scope:
+    """The study's points as the tabs of *Trials* take them, with the base and the best marked."""
     everything = listing.everything(session.workbench())
     members = [row.trial for row in shown.rows]
-    members = [trial for trial in members if not whole or results.designed(here.recorded, trial)] or members
-    chosen = [] if whole else list({trial.id: trial for trial in (shown.baseline, shown.best) if trial}.values())
+    chosen = list({trial.id: trial for trial in (shown.baseline, shown.best) if trial}.values())
     [group] = everything.groups_of([shown.best.id])
     listed = sorted(members, key=lambda trial: trial.id, reverse=True)
     return Scope(

@@ -20,6 +20,11 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         result = lab.effects(session.workbench(), scope.members, scope.metric)
     except WorkbenchError as error:
         return st.info(cards.plain(f"{error.what} {error.todo}"), icon=":material/tune:")
+    if result.left_out:
+        st.caption(
+            f"{cards.count(result.left_out, 'recipe')} left out: the only one with some value, beside which the others' effects "
+            "could not be told apart."
+        )
     main_effects(scope, result)
     shares(scope)
     if result.interactions:
@@ -28,6 +33,12 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
 
 def main_effects(scope: Scope, result: Effects) -> None:
     told = [(effect, level) for effect in result.main for level in effect.levels if level.mean is not None]
+    if not told:
+        return st.info(
+            "These trials do not tell one setting's effect from another's: they differ in several at once. Choose one experiment "
+            "above the table.",
+            icon=":material/tune:",
+        )
     places = [effect.setting for effect in result.main]
     marks = [
         dots.Mark(
@@ -110,6 +121,8 @@ def interactions(scope: Scope, result: Effects) -> None:
     chosen = st.selectbox("Two settings together", list(pairs), key="pair", width=520)
     first, second = pairs[chosen]
     means = lab.cells(session.workbench(), scope.members, scope.metric, first, second)
+    if not means:
+        return st.caption("The mean of no such pair can be told from the other settings.")
     levels = dict.fromkeys(row["first"] for row in means)
     traces = []
     for place, other in enumerate(dict.fromkeys(row["second"] for row in means)):

@@ -126,14 +126,6 @@ def settings_of(experiment: Experiment, trial: Trial) -> dict[str, Any]:
     return values
 
 
-def designed(experiment: Experiment, trial: Trial) -> bool:
-    """Whether all of its settings are values that the factors name: the base recipe may stand beside them."""
-    settings = settings_of(experiment, trial)
-    return all(
-        not factor.values or settings.get(factor.setting, factor.values[0]) in factor.values for factor in experiment.factors
-    )
-
-
 def _part(experiment: Experiment, factor: Factor, own: dict[str, Any]) -> Any:
     """The value of a factor that compares parts, which makes this stage of a recipe but for what others vary in it; of the base,
     where no value makes it, its part with what differs from that part's defaults."""

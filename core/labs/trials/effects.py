@@ -6,7 +6,8 @@ many trials each has. All recipes answered the same questions, so the fit of a q
 the intervals and tests are those of paired values by question.
 
 A setting that only some parts have, such as the weight of one fusion, is compared among the trials that have it. Settings
-that always change together are one. Numbers with many values are put into ranges.
+that always change together are one. Numbers with many values are put into ranges. A recipe that is the only one with some
+level, such as the base beside a grid that does not hold it, is left out where the rest tells more without it.
 """
 
 from collections.abc import Sequence
@@ -82,6 +83,7 @@ class Effects(NamedTuple):
     recipes: int
     n: int  # questions
     confidence: float
+    left_out: int = 0  # recipes that are the only one with some level
 
 
 def effects(workbench: Workbench, members: Sequence[Trial], metric: str) -> Effects:
@@ -148,7 +150,7 @@ def interaction_rows(result: Effects) -> list[dict[str, Any]]:
 def cells(workbench: Workbench, members: Sequence[Trial], metric: str, first: str, second: str) -> list[dict[str, Any]]:
     """Mean of each pair of levels of two settings, by their dotted names, with intervals: how one's effect depends on
     the other's. A pair that no trial has is left out."""
-    measured = scores(workbench, members, metric)
+    measured = _telling(scores(workbench, members, metric))
     settings = varied(measured.recipes)
     pair = [next((setting for setting in settings if setting.name == name), None) for name in (first, second)]
     if None in pair or first == second:
@@ -217,7 +219,33 @@ class Model:
         return of_recipes @ table, told
 
 
-def _effects(measured: RecipeScores) -> Effects:
+def _telling(measured: RecipeScores) -> RecipeScores:
+    """Without the recipes that are the only one with some level, as long as the others then tell of more levels."""
+    while (share := _told(settings := varied(measured.recipes))) < 1:
+        several = np.ones(len(measured.recipes), bool)
+        for setting in settings:
+            several &= (setting.level < 0) | (np.bincount(setting.level + 1)[setting.level + 1] > 1)
+        rows = np.flatnonzero(several).tolist()
+        fewer = [measured.recipes[row] for row in rows]
+        if len(rows) in (0, len(several)) or _told(varied(fewer)) <= share:
+            break
+        repeats, spread = [measured.repeats[row] for row in rows], measured.seed_spread[rows]
+        measured = measured._replace(recipes=fewer, repeats=repeats, values=measured.values[rows], seed_spread=spread)
+    return measured
+
+
+def _told(settings: Sequence[Varied]) -> float:
+    """Share of the levels whose mean the recipes tell; 0 without any."""
+    places = [(setting, level) for setting in settings for level in range(len(setting.levels))]
+    if not places:
+        return 0.0
+    model = Model(settings)
+    nothing = np.zeros((len(settings[0].level), 1))
+    return float(model.values(np.array([model.mean(*place) for place in places]), nothing)[1].mean())
+
+
+def _effects(everything: RecipeScores) -> Effects:
+    measured = _telling(everything)
     settings = varied(measured.recipes)
     if not settings:
         raise WorkbenchError(
@@ -231,6 +259,7 @@ def _effects(measured: RecipeScores) -> Effects:
         len(measured.recipes),
         measured.values.shape[1],
         measured.rules[1],
+        len(everything.recipes) - len(measured.recipes),
     )
 
 
@@ -306,7 +335,21 @@ def _compared(name: str, raw: Sequence[Any], recipes: Sequence[Trial]) -> np.nda
             own, others = set(values[has & (parts == word)]), set(values[has & (parts != word)])
             if len(own) == 1 and not own & others:
                 has &= parts != word
-    return has
+    return has & _where_varied(name, values, has, recipes)
+
+
+def _where_varied(name: str, values: np.ndarray, has: np.ndarray, recipes: Sequence[Trial]) -> np.ndarray:
+    """[recipes] bool: a setting varied only under some parts of another stage is compared under these, where the others have
+    values of their own: what it does could not be told from what those parts do."""
+    where = np.ones(len(recipes), bool)
+    for part in {key for trial in recipes for key in trial.settings if key.endswith(".part") and key != name}:
+        parts = np.array([str(trial.settings.get(part)) for trial in recipes])
+        own = {word: set(values[has & (parts == word)]) for word in sorted(set(parts))}
+        several = {word for word, listed in own.items() if len(listed) > 1}
+        moved = set().union(*(own[word] for word in several))
+        if several and not moved & set().union(*(listed for word, listed in own.items() if word not in several)):
+            where &= np.isin(parts, list(several))
+    return where
 
 
 def _levels(raw: Sequence[Any], has: np.ndarray, ranges: bool) -> tuple[list[str], np.ndarray]:
@@ -315,8 +358,8 @@ def _levels(raw: Sequence[Any], has: np.ndarray, ranges: bool) -> tuple[list[str
     distinct = list(dict.fromkeys(word for word, present in zip(words, has, strict=True) if present))
     numbers = {
         word: value
-        for word, value in zip(words, raw, strict=True)
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        for word, value, present in zip(words, raw, has, strict=True)
+        if present and isinstance(value, int | float) and not isinstance(value, bool)
     }
     if set(distinct) == set(numbers):
         distinct.sort(key=numbers.get)

@@ -114,6 +114,34 @@ def test_settings_that_always_change_together_are_one_and_what_is_confounded_is_
     assert not result.interactions
 
 
+def conditional() -> list[dict]:
+    """A grid of sizes, fusions and, under one of these alone, candidates."""
+    fusions = [{"fusion.part": "convex"}, *({"fusion.part": "rrf", "retrieval.candidates": n} for n in (50, 200))]
+    return [{"chunking.size_tokens": size, **fusion} for size in (64, 128) for fusion in fusions]
+
+
+def test_a_setting_varied_under_one_part_of_another_stage_is_compared_under_it():
+    table = np.random.default_rng(1).random((6, 40))
+    main = {e.setting: e.levels for e in effects._effects(measured(conditional(), table)).main}
+    few, many = main["retrieval.candidates"]
+    assert (few.name, many.name) == ("50", "200") and few.recipes == many.recipes == 2
+    assert many.difference == pytest.approx((table[[2, 5]] - table[[1, 4]]).mean())
+    rrf = main["fusion.part"][1]
+    assert rrf.difference == pytest.approx(table[[1, 2, 4, 5]].mean() - table[[0, 3]].mean())
+
+
+def test_a_base_beside_the_grid_is_left_out_where_it_hides_the_effects():
+    base = {"chunking.size_tokens": 96, "chunking.overlap_tokens": 8, "fusion.weight": 0.1}
+    grid = [
+        {"chunking.size_tokens": s, "chunking.overlap_tokens": s // 4, "fusion.weight": w} for s in (64, 128) for w in (0.3, 0.7)
+    ]
+    table = np.random.default_rng(2).random((5, 40))
+    whole, alone = effects._effects(measured([base, *grid], table)), effects._effects(measured(grid, table[1:]))
+    assert (whole.left_out, whole.recipes) == (1, 4) and whole.main == alone.main
+    one_at_a_time = [{"fusion.weight": 0.7, "chunking.size_tokens": s} for s in (64, 128, 256)] + [{"fusion.weight": 0.3}]
+    assert not effects._effects(measured(one_at_a_time, table[:4])).left_out
+
+
 def test_numbers_with_many_values_are_put_into_ranges():
     settings = [{"fusion.weight": round(0.05 * i, 2)} for i in range(20)]
     [effect] = effects._effects(measured(settings, np.random.default_rng(0).random((20, 5)))).main
