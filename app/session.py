@@ -30,6 +30,7 @@ def workbench():
     from core.workbench import Workbench
 
     workbench = Workbench()
+    workbench.store.patience_s = 0.1  # a page does not wait for what others are recording just now; it is told what is behind
     gc.freeze()  # what is loaded by now lives as long as the process: no collection need look at it again
     return workbench
 

@@ -11,6 +11,7 @@ named, and the rest is folded.
 Merging two stores: copy the one journal folder into the other.
 """
 
+import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -28,6 +29,8 @@ from core.store.journal import Journal, Record, new_id
 from core.store.segments import Segments
 from core.store.sql_process import SqlResult
 from core.store.verification import StoreReport
+
+BATCH_ASIDE = 256  # records folded at once while others read
 
 
 class Seen(NamedTuple):
@@ -80,6 +83,13 @@ class Store:
         self.folding = Folding(self.journal, self.labels, derive, self.note, words)
         self._version = derive_version if derive else ""
         self._seen = Seen((), frozenset(), {})
+        # how long an answer waits for what others are recording; None: until all of it is in. What this process itself recorded
+        # is always in
+        self.patience_s: float | None = None
+        self._own: set[str] = set()  # records of this process that may not be folded yet
+        self._own_labels = False
+        self._aside: threading.Thread | None = None  # folds while answers are given
+        self._aside_lock = threading.Lock()
         self._opened: dict[str, tuple[dict, list]] = {}  # kind -> of which listing, what it holds
 
     # writing
@@ -88,10 +98,14 @@ class Store:
         """Records something for ever; returns its id, which follows `after`. Questions are kept once per fingerprint."""
         if kind == "questions" and (record_id := self.folding.question_record(payload["fingerprint"])):
             return record_id
-        return self.journal.add(kind, payload, after, rows.check)
+        record_id = self.journal.add(kind, payload, after, rows.check)
+        if self.patience_s is not None:
+            self._own.add(record_id)
+        return record_id
 
     def add_label(self, payload: dict) -> str:
         """Records one label for ever; returns its id."""
+        self._own_labels = True
         return self.labels.add([payload])[0]
 
     def note(self, text: str) -> None:
@@ -105,9 +119,9 @@ class Store:
         lost = [f"Labels are missing: {what} [{place}]. Run verify." for place, what in self.labels.gaps.items()]
         return list(filter(None, [self.stale, *self.notices, *unread, *lost]))
 
-    def fold(self, seconds: float = WRITE_WAIT_S) -> int:
-        """Brings the journal's news into the database; returns how many records that were."""
-        folded = 0
+    def fold(self, seconds: float = WRITE_WAIT_S, most: int | None = None) -> int:
+        """Brings the journal's news into the database, or so many of its records; returns how many records that were."""
+        folded, whole = 0, True
         if self._outdated() or self.folding.news(self._seen.folded) or self._new_segments():
             import duckdb  # noqa: F401  # loaded before others wait for us
             import pyarrow  # noqa: F401
@@ -117,10 +131,12 @@ class Store:
                     if reason := self._outdated():
                         folded = self._remake(reason)
                     else:
-                        folded = self._fold_records() + self._fold_labels()
+                        news = self.folding.news(self._seen.folded)  # of now: what comes meanwhile could keep it here for ever
+                        whole = most is None or len(news) <= most
+                        folded = self._fold_records(news[:most]) + self._fold_labels()
                 except Damaged as error:
                     folded = self._remake(f"it was damaged ({error.what})")
-        self.stale = ""
+        self.stale = self.stale if not whole else ""
         return folded
 
     def rebuild(self) -> Generator[Progress, None, int]:
@@ -231,7 +247,7 @@ class Store:
         connect: False where `fetch` has another process open the database; it is given None.
         """
         try:
-            self.fold(FOLD_WAIT_S)
+            self._freshen()
         except (Busy, Stuck, InUse) as error:
             self._is_stale(error)
         try:
@@ -241,6 +257,45 @@ class Store:
             self._repair(error.what)
         with self.file.reader(connect) as connection:
             return fetch(connection)
+
+    def _freshen(self) -> None:
+        """Folds the news in before a read, or has them folded aside where that takes longer than the reader is patient. The
+        first read of a process is of all that was recorded, and each of all that this process recorded."""
+        if self.patience_s is None or not self._seen.stamp:
+            self.fold(FOLD_WAIT_S)
+            return
+        with self._aside_lock:
+            thread = self._aside if self._aside and self._aside.is_alive() else None
+            if not thread:
+                if self._outdated():
+                    self.fold(FOLD_WAIT_S)
+                elif not self.folding.news(self._seen.folded) and not self._new_segments():
+                    self.stale = ""
+                else:
+                    thread = self._aside = threading.Thread(target=self._fold_aside, name="fold")
+                    thread.start()
+                    thread.join(self.patience_s)  # who comes while it folds does not wait
+        if self._own_waiting() or self._own_labels:
+            with self.file.folding(FOLD_WAIT_S):
+                self._own_labels = False
+                if not self._outdated():  # another process may have folded them
+                    self._fold_records(self._own_waiting())
+                    self._fold_labels()
+        if thread and thread.is_alive():
+            self.stale = "The latest records are not in every answer yet: others are recording, and theirs are being folded in."
+
+    def _own_waiting(self) -> list[str]:
+        """Records of this process that are not folded yet, oldest first."""
+        seen, bad = self._seen.folded, self.folding.unfoldable
+        self._own.difference_update([record_id for record_id in list(self._own) if record_id in seen or record_id in bad])
+        return sorted(self._own)
+
+    def _fold_aside(self) -> None:
+        try:
+            while threading.main_thread().is_alive() and self.fold(most=BATCH_ASIDE):
+                pass
+        except Exception as error:  # who reads is given the last state, and told
+            self.stale = f"The latest records are not in every answer yet: {first_line(error)}"
 
     def _is_stale(self, error: WorkbenchError) -> None:
         self.stale = f"The latest records are not in every answer yet: {error.what}"
@@ -332,9 +387,8 @@ class Store:
         yield Progress(len(ids), len(ids), "Rebuilding the database")
         return len(folded) + labels
 
-    def _fold_records(self) -> int:
+    def _fold_records(self, news: Sequence[str]) -> int:
         count = 0
-        news = self.folding.news(self._seen.folded)  # of now: what comes meanwhile could keep it here for ever
         for batch, _ in self.folding.batches(news):
             if batch.records:
                 with self.file.writer("folding in what is new") as connection:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,15 +46,70 @@ class InUse(WorkbenchError):
     """Another program has the database file open."""
 
 
+class Attached:
+    """A DuckDB in memory that stays, to which the file is attached while somebody reads: to make one anew takes longer than
+    most queries. Nothing but the file can be reached from it."""
+
+    def __init__(self, path: Path) -> None:
+        import duckdb
+
+        self._path, self._quoted = path, str(path).replace("'", "''")
+        self._instance = duckdb.connect(
+            ":memory:", config=READER | {"enable_external_access": "true", "lock_configuration": "false"}
+        )
+        self._instance.execute(f"SET allowed_paths = ['{self._quoted}', '{self._quoted}.wal']")
+        for statement in ("SET enable_external_access = false", "SET lock_configuration = true"):
+            self._instance.execute(statement)
+        self._lock, self._readers, self._inode = threading.Lock(), 0, 0
+
+    def cursor(self) -> Any:
+        """One more reader; None where others still read a file whose place this one has taken."""
+        with self._lock:
+            inode = self._path.stat().st_ino if self._path.exists() else 0
+            if self._readers and inode != self._inode:
+                return None
+            cursor = self._instance.cursor()
+            try:
+                if not self._readers:
+                    cursor.execute(f"ATTACH '{self._quoted}' AS groundwork (READ_ONLY)")
+                cursor.execute("USE groundwork")
+            except BaseException:
+                cursor.close()
+                raise
+            self._readers, self._inode = self._readers + 1, inode
+            return cursor
+
+    def release(self, cursor: Any) -> None:
+        with self._lock:
+            cursor.close()
+            self._readers -= 1
+            if not self._readers:
+                self._instance.execute("DETACH groundwork")
+
+
 class DatabaseFile:
     """note: is told what people should hear of."""
 
     def __init__(self, home: Path, note: Callable[[str], None]) -> None:
         self.home, self.path, self._note = home, home / "groundwork.duckdb", note
         self._mine = threading.local()  # whether this thread folds just now
+        self._lending = threading.Condition()
+        self._opening = False  # whether a thread of this process is about to open the file to fold, or to close it
+        self._lent: Any = None  # its connection: threads of this process read by it what was committed last
+        self._borrowers = 0
+        self._attached: Attached | None = None
 
     @contextmanager
     def reader(self, connect: bool = True) -> Iterator[Any]:
+        if connect and (cursor := self._borrowed()):
+            try:
+                with self._told(), cursor:
+                    yield cursor
+            finally:
+                with self._lending:
+                    self._borrowers -= 1
+                    self._lending.notify_all()
+            return
         with ExitStack() as stack:
             stack.enter_context(self.locked("reading the store", READ_WAIT_S, shared=True))
             self.drop_logs()
@@ -69,24 +125,50 @@ class DatabaseFile:
     def writer(self, purpose: str) -> Iterator[Any]:
         """A connection to fold with, under the lock for folding. Where the file is in use, it leads to a copy, which takes
         the file's place."""
+        import duckdb
+
         with ExitStack() as stack:
             copy = None
+            stack.callback(self._lend, None, False)
+            self._lend(None, True)
             try:
                 stack.enter_context(self.locked(purpose, IN_PLACE_WAIT_S))
                 self.drop_logs()
                 connection = stack.enter_context(self._connected(False))
+                stack.callback(self._lend, None, True)  # before it is closed
+                self._lend(connection, True)
             except (Busy, InUse):
                 stack.close()
                 copy = self._copied()
                 connection = stack.enter_context(self._connected(False, path=copy))
             try:
                 yield connection
+                if not copy:
+                    with suppress(duckdb.TransactionException):  # somebody reads just now: closing does it
+                        connection.execute("CHECKPOINT")  # while it is lent: closing then takes no time
             except BaseException:
                 if copy:
                     copy.unlink(missing_ok=True)
                 raise
         if copy:  # closed by now, with its log in it
             self.put_in_place(copy)
+
+    def _borrowed(self) -> Any:
+        """A cursor of the connection that another thread of this process folds with, so that nobody waits for it; or None."""
+        with self._lending:
+            self._lending.wait_for(lambda: self._lent or not self._opening, READ_WAIT_S)
+            if not self._lent:
+                return None
+            self._borrowers += 1
+            return self._lent.cursor()
+
+    def _lend(self, connection: Any, opening: bool) -> None:
+        """Lends a connection, or takes it back once nobody reads by it any more."""
+        with self._lending:
+            self._lent, self._opening = connection, opening
+            self._lending.notify_all()
+            if connection is None:
+                self._lending.wait_for(lambda: not self._borrowers)
 
     @contextmanager
     def folding(self, seconds: float) -> Iterator[None]:
@@ -155,12 +237,28 @@ class DatabaseFile:
 
     @contextmanager
     def _connected(self, read_only: bool, connect: bool = True, path: Path | None = None) -> Iterator[Any]:
-        """A connection, under the lock. Whatever means that the file is not whole comes out as Damaged."""
+        """A connection, under the lock."""
         import duckdb
 
-        connection = self._connect(read_only, path or self.path) if connect else None
+        connection, close = self._connect(read_only, path or self.path) if connect else (None, None)
         try:
-            yield connection
+            with self._told():
+                yield connection
+        except Damaged:
+            self._attached = None  # it may be invalid from now on
+            raise
+        finally:
+            with suppress(duckdb.Error):  # it tries to write once more
+                if close:
+                    close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Whatever means that the file is not whole comes out as Damaged."""
+        import duckdb
+
+        try:
+            yield
         except (
             duckdb.ProgrammingError,
             duckdb.DataError,
@@ -177,19 +275,20 @@ class DatabaseFile:
             if isinstance(error, duckdb.TransactionException):
                 raise
             raise Damaged(first_line(error)) from error
-        finally:
-            with suppress(duckdb.Error):  # it tries to write once more
-                if connection:
-                    connection.close()
 
-    def _connect(self, read_only: bool, path: Path):
+    def _connect(self, read_only: bool, path: Path) -> tuple[Any, Callable[[], None]]:
+        """A connection, and what closes it."""
         import duckdb
 
         deadline = time.monotonic() + IN_PLACE_WAIT_S
         while True:
             try:
                 if not read_only:
-                    return duckdb.connect(str(path))
+                    connection = duckdb.connect(str(path))
+                    return connection, connection.close
+                self._attached = attached = self._attached or Attached(path)
+                if cursor := attached.cursor():
+                    return cursor, partial(attached.release, cursor)
                 # attached, not opened: DuckDB gives all who open one path in one process the file that the first of them
                 # opened, also when another has taken its place
                 connection = duckdb.connect(
@@ -202,7 +301,7 @@ class DatabaseFile:
                 except BaseException:
                     connection.close()
                     raise
-                return connection
+                return connection, connection.close
             except duckdb.Error as error:
                 message = first_line(error)
             # a program that does not know our lock, such as DuckDB's own shell

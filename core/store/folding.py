@@ -43,10 +43,10 @@ class Folding:
 
     def news(self, folded: frozenset[str]) -> list[str]:
         """Ids of the journal that are not in the database, oldest first; a damaged file again once it has changed."""
-        bad = self.unfoldable
+        listing, bad = self.journal.listing(), self.unfoldable
         return [
             record_id
-            for record_id, entry in self.journal.listing().items()
+            for record_id, entry in listing.items()
             if record_id not in folded and not (record_id in bad and bad[record_id] == _changed_ns(entry.path))
         ]
 

@@ -244,9 +244,18 @@ class Journal:
             days = _days(self.folder)
             changed = [day for day in days if self._list_day(day)]
             if changed or len(days) != len(self._days):
+                gone = self._days.keys() - set(days)
                 self._days = {day: self._days[day] for day in days}
-                self._listing = dict(sorted(pair for _, entries in self._days.values() for pair in entries.items()))
+                self._listing = self._relisted([self._days[day][1] for day in changed], bool(gone))
             return self._listing
+
+    def _relisted(self, changed: list[dict[str, Entry]], gone: bool) -> dict[str, Entry]:
+        """The listing anew. Where records were only added behind the last, as they are, what is old need not be sorted again."""
+        new = {record_id: entry for entries in changed for record_id, entry in entries.items() if record_id not in self._listing}
+        count = sum(len(entries) for _, entries in self._days.values())
+        if not gone and new and count == len(self._listing) + len(new) and min(new) > next(reversed(self._listing), ""):
+            return self._listing | dict(sorted(new.items()))
+        return dict(sorted(pair for _, entries in self._days.values() for pair in entries.items()))
 
     def read(self, record_id: str) -> Record:
         """One record by its id; WorkbenchError if it is not here or damaged."""
@@ -340,7 +349,11 @@ class Journal:
         except OSError as error:  # one folder that cannot be read must not hide the others
             self.damaged[str(day)] = f"the folder cannot be read: {error.strerror}"
             changed_ns, names = 0, []
-        listed = {name.split(".")[0]: Entry(name.split(".")[1], day / name) for name in names}
+        listed = {}
+        for name in names:  # a day may hold thousands, of which a few are new
+            record_id, kind, *_ = name.split(".")
+            before = entries.get(record_id)
+            listed[record_id] = before if before and before.kind == kind else Entry(kind, day / name)
         settled = time.time_ns() - changed_ns > 1_000_000_000
         self._days[day] = (changed_ns if settled else 0, listed)
         return listed != entries
