@@ -485,9 +485,11 @@ def test_a_store_that_may_only_be_read_is_read():
             path.chmod(0o555 if path.is_dir() else 0o444)
         code = f"""
 import os, duckdb, pyarrow
+from core.pipeline.recipe_words import words_version
 from core.annotation import checking, latest, saving, versions
 from core.errors import WorkbenchError
 from core.workbench import Workbench
+words_version()  # loads the parts, which that user may not read
 if os.getuid() == 0:
     os.setuid(65534)
 workbench = Workbench({str(workbench.home)!r})
