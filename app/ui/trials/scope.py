@@ -11,6 +11,8 @@ from core.labs.trials.listing import Listing
 from core.labs.trials.values import MOST
 from core.workbench import command_line
 
+BEST = 200  # recipes that are looked at where there are more than can be
+
 
 class Scope(NamedTuple):
     questions: str  # the group in words
@@ -66,9 +68,12 @@ def choose(shown: Listing, everything: Listing, chosen: list[Trial]) -> Scope | 
     same = everything.of_group(offered[name])
     ticked = set(same.among(ticked).ids)
     members = shown.along(ticked).of_group(offered[name]).last_repeats().along(ticked)
-    if more := max(len(members) - MOST, 0):
-        members = members.best(metric, MOST).along(ticked)
+    more = 0
+    if len(members) > MOST:
+        more = len(members) - BEST
+        members = members.best(metric, BEST).along(ticked)
         st.caption(
-            f"{more:,} recipes of lower means are left out: at most {MOST:,} are looked at together. Filter the table above."
+            f"{more:,} recipes of lower means are left out: of more than {MOST:,} the best {BEST:,} are looked at together. "
+            "Filter the table above."
         )
     return Scope(name, list(members), [trial for trial in chosen if trial.id in ticked], same, metric, everything, more)

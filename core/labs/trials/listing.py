@@ -14,6 +14,7 @@ from core.labs.experiments import book
 from core.labs.trials.comparison import COSTS, Trial, direction, setting_name, some
 from core.workbench import Workbench
 
+SPELT = 30_000  # trials found by words that are named in what is asked of them
 AT_ONCE = 1_000  # trials read together where all are
 EQUAL = "config_fingerprint, questions_fingerprint, corpus_fingerprint, k, overlap"  # as `Trial.equal`
 GROUP = "concat_ws(' ', coalesce(questions_fingerprint, ''), coalesce(corpus_fingerprint, ''), k, overlap)"  # as `Trial.group`
@@ -85,6 +86,8 @@ class Listing(Sequence[Trial]):
         matched = matched.narrowed("list_contains(tags, ?)", tag) if tag else matched
         for word in text.lower().split():
             matched = matched.narrowed(f"contains({SAID}, ?)", word)
+        if text.split() and len(matched.ids) <= SPELT:  # read once, not in each of the questions that follow
+            return self.narrowed("id IN (SELECT unnest(?::VARCHAR[]))", matched.ids)
         return matched
 
     def last_repeats(self) -> "Listing":
@@ -149,7 +152,8 @@ class Listing(Sequence[Trial]):
         return self._asked(
             f"""WITH listed AS (SELECT * FROM trials WHERE {self._where} ORDER BY id DESC LIMIT ? OFFSET ?),
             equal AS (SELECT id, row_number() OVER (PARTITION BY {EQUAL} ORDER BY id) AS repeat,
-              count(*) OVER (PARTITION BY {EQUAL}) AS of_repeats FROM trials WHERE measured > 0),
+              count(*) OVER (PARTITION BY {EQUAL}) AS of_repeats FROM trials WHERE measured > 0
+              AND config_fingerprint IN (SELECT config_fingerprint FROM listed)),
             means AS (SELECT trial_id, max(total) AS asked{means} FROM trial_metrics
               WHERE trial_id IN (SELECT id FROM listed) GROUP BY trial_id),
             spent AS (SELECT trial_id, {spent} FROM trial_costs
