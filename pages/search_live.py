@@ -3,8 +3,8 @@
 import streamlit as st
 
 from app import session
-from app.ui import forms, jobs, recipe_strip, tables
-from app.ui.search import depth_chart, latency_chart, questions, results, setting_chart
+from app.ui import cards, forms, jobs, recipe_strip, tables
+from app.ui.search import depth_chart, latency_chart, questions, results, setting_chart, study
 from core.workbench import Evaluation
 
 
@@ -32,7 +32,8 @@ def page() -> None:
 
 
 def main_chart(current: Evaluation, baseline: Evaluation | None) -> None:
-    knob, depth, speed = st.tabs(["Trade-off of a setting", "By depth", "Latency"], key="chart", on_change="rerun")
+    titles = ["Trade-off of a setting", "By depth", "Latency", "Study"]
+    knob, depth, speed, studied = st.tabs(titles, key="chart", on_change="rerun")
     if knob.open:
         with knob:
             setting_chart.draw(current.run)
@@ -42,6 +43,9 @@ def main_chart(current: Evaluation, baseline: Evaluation | None) -> None:
     if speed.open:
         with speed:
             latency_chart.draw(current.config)
+    if studied.open:
+        with studied, cards.calm():
+            study.draw(current.config)
 
 
 page()

@@ -34,7 +34,7 @@ def results(shown: list[Shown], config: TrialConfig, corpus: Corpus) -> None:
     gold = lab.gold(session.workbench(), corpus)
     counts.draw(shown, gold, readable_tokens(config.embedding))
     sizes.draw(shown, config)
-    study.draw(config, corpus)
+    study.draw(config)
     documents.draw(shown, corpus, gold)
 
 

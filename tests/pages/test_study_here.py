@@ -174,3 +174,37 @@ def test_failures_are_told_and_retried(bench, started, monkeypatch):
 
 def test_a_corpus_without_questions_says_so(bench):
     assert "there is nothing to measure" in texts(chunks(**{"corpus.dataset": "silent"}))
+
+
+def search(**address: str) -> AppTest:
+    app = open_page("search_live", **address)
+    app.session_state.chart = "Study"
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_search_live_begins_with_the_setting_that_was_moved_last(bench, started):
+    app = open_page("search_live")
+    assert not [box for box in app.selectbox if box.key == "study_vary"]  # the tab is closed
+    next(slider for slider in app.slider if slider.label == "b").set_value(0.5).run()
+    app.session_state.chart = "Study"
+    app.run()
+    assert app.selectbox(key="study_vary").value == "sparse.b" and app.selectbox(key="study_and").value == "none"
+    app = press(app)
+    [study] = [version.experiment for version in book.latest(bench).values()]
+    assert started == [["study", study.id]] and study.tags == ("search live",) and study.recipe.sparse.b == 0.5
+    assert [(factor.setting, factor.values) for factor in study.factors] == [("sparse.b", (0.3, 0.5, 0.7))]
+    drain(run(bench, study, workers=1))
+    lines = [trace for trace in study_chart(app.run())["data"] if trace.get("mode") == "lines+markers"]
+    assert [trace["x"] for trace in lines] == [[0.3, 0.5, 0.7]] and lines[0]["y"][1] == 0
+
+
+def test_search_live_without_a_move_suggests_a_setting_in_use(bench):
+    assert search().selectbox(key="study_vary").value == "sparse.k1"
+
+
+def test_the_dev_half_is_what_the_study_chooses_on(bench, started):
+    press(search(**{"corpus.questions": "dev"}))
+    [study] = [version.experiment for version in book.latest(bench).values()]
+    assert study.choose_on == "dev" and study.recipe.corpus.questions == "dev"

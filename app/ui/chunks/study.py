@@ -6,27 +6,23 @@ from app import session
 from app.ui.chunks.cuts import SECOND
 from app.ui.experiments import here
 from core.config import TrialConfig
-from core.records import Corpus
 
 SIZE = "chunking.size_tokens"
 
 
-def draw(config: TrialConfig, corpus: Corpus) -> None:
+def draw(config: TrialConfig) -> None:
     """Nothing is computed as long as it is closed."""
     box = st.expander("Study: which chunks find the evidence?", icon=":material/science:", key="study_here", bind="query-params")
-    if not box.open:
-        return
-    with box:
-        if not any(query.gold for query in corpus.queries):
-            return st.caption("This corpus has no questions with gold evidence: there is nothing to measure.")
-        here.draw(config, {"chunking": chunkers(config), SIZE: ()})
+    if box.open:
+        with box:
+            here.draw(config, {"chunking": chunkers(config), SIZE: ()})
 
 
 def chunkers(config: TrialConfig) -> list:
     """Those of the page: the recipe's, and the second where two are compared, else another that cuts by size."""
-    own = here.with_own_settings(config, "chunking", ["size_tokens"])
+    own = here.as_value(config.chunking, ["size_tokens"])
     if st.session_state.get("compare"):
-        other = here.with_own_settings(session.config(SECOND), "chunking", ["size_tokens"])
+        other = here.as_value(session.config(SECOND).chunking, ["size_tokens"])
     else:
         other = "recursive" if config.chunking.part == "fixed" else "fixed"
     return [own] if other == own else [own, other]

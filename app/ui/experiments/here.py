@@ -13,7 +13,7 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from app.ui.experiments import choice, curves, desk, factors, failures, leaderboard, running, words
-from core.config import TrialConfig, difference, fingerprint
+from core.config import PartConfig, TrialConfig, difference, fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
 from core.labs.experiments import book, results
@@ -31,6 +31,8 @@ Suggested = Mapping[str, Sequence[Any]]
 
 def draw(config: TrialConfig, suggested: Suggested) -> None:
     """suggested: the settings to begin with, one or two, with their values; without values some around the one in use."""
+    if not any(query.gold for query in session.workbench().corpus(config).queries):
+        return st.caption("This corpus has no questions with gold evidence: there is nothing to measure.")
     st.caption(
         "Each combination of the values is measured on the same questions, and compared, question by question, with the recipe in "
         "use: the base."
@@ -105,9 +107,8 @@ def values_box(place: Any, config: TrialConfig, setting: str, usual: Sequence[An
     return factors.of_tokens(typed, knob)
 
 
-def with_own_settings(config: TrialConfig, stage: str, apart: Sequence[str] = ()) -> Any:
-    """The part in use as a value of its stage: its name, and what of its settings differs from the defaults."""
-    part = getattr(config, stage)
+def as_value(part: PartConfig, apart: Sequence[str] = ()) -> Any:
+    """A part as a value of its stage: its name, and what of its settings differs from the defaults."""
     own = {
         name: value
         for name, value in part.model_dump(mode="json").items()

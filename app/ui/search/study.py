@@ -1,0 +1,15 @@
+"""The tab Study: the setting moved last, or any one or two, measured over some values as a study, in place."""
+
+from app import session
+from app.ui.experiments import factors, here
+from app.ui.experiments.suggesting import suggested_settings
+from core.config import TrialConfig
+from core.labs.experiments.experiment import part_of
+
+
+def draw(config: TrialConfig) -> None:
+    moved, _ = session.moves()
+    setting = part_of(moved) or moved
+    if setting not in factors.offered(config, ()):
+        setting = suggested_settings(config)[-1]
+    here.draw(config, {setting: ()})
