@@ -144,15 +144,20 @@ def choice(
     /,
     *,
     metric: Metric = "ndcg_linear",
-    base: Annotated[str, Parameter(help="The trial that the winner is compared with (default: the first measured).")] = "",
+    base: Annotated[
+        str,
+        Parameter(help="The trial that the winner is compared with (default: the base of their study, else the first measured)."),
+    ] = "",
     dataset: Dataset = "",
     only: Only = (),
 ) -> Any:
     """The winner of the dev questions, reported on the test questions, and how far the choice was luck."""
+    from core.labs.experiments.results import baseline_of
     from core.labs.trials import choice as lab
 
     members = chosen(workbench, sweep, dataset, only, metric, "dev")[1]
-    return lab.record(workbench, lab.choice(workbench, members, metric, workbench.trial_id(base) if base else ""))
+    base = workbench.trial_id(base) if base else baseline_of(workbench, members)
+    return lab.record(workbench, lab.choice(workbench, members, metric, base))
 
 
 @verb("effects", show_parts)

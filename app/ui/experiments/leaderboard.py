@@ -87,9 +87,10 @@ def difference_words(row: PointResult) -> str:
 
 def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
     """The winner of the dev questions on the test questions, which had no say in the choice."""
-    members = [trial for trial in reversed(here.trials) if trial.metrics]  # of equal means the oldest wins, as for the driver
+    members = [trial for trial in here.trials if trial.metrics]
+    base = results.baseline_of(session.workbench(), [t for t in members if t.settings.get("corpus.questions") == "dev"])
     try:
-        told = choice.choice(session.workbench(), members, metric, here.recorded.baseline)
+        told = choice.choice(session.workbench(), members, metric, base)
     except WorkbenchError:  # nothing to choose among yet
         return
     winner, k = told.dev.recipes[told.winner.place], told.dev.k

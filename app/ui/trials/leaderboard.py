@@ -5,6 +5,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, cells, charts, dots, tables
 from app.ui.trials.scope import Scope
+from core.labs.experiments import results
 from core.labs.trials import choice as choices
 from core.labs.trials import comparison
 from core.labs.trials import leaderboard as lab
@@ -105,12 +106,13 @@ def reported(scope: Scope) -> None:
     """The winner of the dev questions on the test questions, where that was measured."""
     workbench = session.workbench()
     dev: list[Trial] = [trial for trial in scope.members if trial.settings.get("corpus.questions") == "dev"]
-    result = choices.choice(workbench, dev, scope.metric)
+    base = results.baseline_of(workbench, dev)
+    result = choices.choice(workbench, dev, scope.metric, base)
     record = choices.record(workbench, result)
     st.markdown("**The winner of dev, told on test**")
     lines = [
         ("Winner", record["winner"]),
-        ("Base", f"{record['base']} (measured first)"),
+        ("Base", record["base"] + " (measured first)" * (not base)),
         ("Mean on dev", f"{record['mean on dev']:.3f}, of it luck of the choice {record['optimism']:.3f}"),
         (
             "Interval of the choice",

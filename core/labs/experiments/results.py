@@ -10,6 +10,7 @@ import numpy as np
 from core import registry
 from core.config import PART_KINDS, fingerprint, with_settings
 from core.errors import WorkbenchError
+from core.labs.experiments import book
 from core.labs.experiments.experiment import Experiment, Factor
 from core.labs.trials.comparison import Trial, groups, some
 from core.labs.trials.leaderboard import Leaderboard, leaderboard, paired_p
@@ -124,6 +125,19 @@ def settings_of(experiment: Experiment, trial: Trial) -> dict[str, Any]:
         elif isinstance(own, dict) and name in own:
             values[factor.setting] = own[name]
     return values
+
+
+def baseline_of(workbench: Workbench, members: Sequence[Trial]) -> str:
+    """The trial among these that their study compares the others with: the one that it names, else one of its base recipe; ""
+    where they are of no study."""
+    sweeps = {trial.sweep for trial in members}
+    version = book.latest(workbench).get(sweeps.pop()) if len(sweeps) == 1 else None
+    if version is None:
+        return ""
+    experiment, repeats = version.experiment, [[trial] for trial in members]
+    row = _base_row(experiment, repeats) if experiment.baseline else None
+    row = _base_row(experiment.model_copy(update={"baseline": ""}), repeats) if row is None else row
+    return members[row].id if row is not None else ""
 
 
 def _part(experiment: Experiment, factor: Factor, own: dict[str, Any]) -> Any:

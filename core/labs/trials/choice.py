@@ -11,7 +11,7 @@ import numpy as np
 
 from core.config import with_settings
 from core.errors import WorkbenchError
-from core.labs.trials.comparison import Trial, direction, label, labels, recipe, trials
+from core.labs.trials.comparison import Trial, direction, groups, label, labels, recipe, trials
 from core.labs.trials.values import RecipeScores, recipe_key, scores
 from core.statistics.bootstrap import resampled_means, resampling_weights
 from core.statistics.paired import Paired, paired_difference
@@ -69,20 +69,31 @@ def winner(values: np.ndarray, resamples: int = 1000, confidence: float = 0.95, 
 
 
 def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: str = "") -> Reported:
-    """Among the dev trials of these; base: id of the trial to compare with, else the first that was measured."""
+    """Among the dev trials of these, of rounds with more and more questions those of the last; base: id of the trial to compare
+    with, else the first that was measured. Of equal means the recipe that is measured on test wins, then the oldest."""
     on_dev = [trial for trial in members if trial.settings.get("corpus.questions") == "dev"]
     if not on_dev:
         raise WorkbenchError(
             "None of these trials was measured on the dev questions.",
             todo="Measure them with --set corpus.questions=dev, so that the test questions have no say in the choice.",
         )
+    rounds = groups(on_dev)
+    if len({group[1:] for group in rounds}) == 1:  # the same documents and rules
+        on_dev = max(rounds.values(), key=lambda members: members[0].total)
     measured = scores(workbench, on_dev, metric)
     resamples, confidence, seed = measured.rules
     better = direction(metric)
+    stored, keys = trials(workbench), [recipe_key(trial, SAME) for trial in measured.recipes]
+    rules = measured.recipes[0].group[1:]
+    tested: dict[str, list[Trial]] = {key: [] for key in keys}
+    for trial in stored:
+        if trial.metrics and trial.settings.get("corpus.questions") == "test" and trial.group[1:] == rules:
+            tested.get(recipe_key(trial, SAME), []).append(trial)
     best = winner(better * measured.values, resamples, confidence, seed)
-    stored = trials(workbench)
+    equals = np.flatnonzero(better * measured.values.mean(axis=1) >= best.mean - HIGH).tolist()
+    first = min(equals, key=lambda row: (not tested[keys[row]], min(trial.id for trial in measured.repeats[row])))
+    best = best._replace(place=first)
     own = next((trial for trial in stored if trial.id == base), None) if base else min(on_dev, key=lambda trial: trial.id)
-    keys = [recipe_key(trial, SAME) for trial in measured.recipes]
     if own is None or recipe_key(own, SAME) not in keys:
         raise WorkbenchError("The base is not among the dev trials.", todo="Measure it with --set corpus.questions=dev.")
     base_place = keys.index(recipe_key(own, SAME))
@@ -90,22 +101,13 @@ def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: st
         return Reported(metric, measured, best, base_place, None, None, None, [])
     pair = (best.place, base_place)
     [dev] = paired_difference(*(measured.values[place] for place in pair), resamples, confidence, seed=seed)
-    rules = measured.recipes[0].group[1:]  # documents, depth and rule of relevance
-    tested = [
-        [
-            trial
-            for trial in stored
-            if trial.metrics
-            and trial.settings.get("corpus.questions") == "test"
-            and trial.group[1:] == rules
-            and recipe_key(trial, SAME) == keys[place]
-        ]
-        for place in pair
-    ]
-    missing = [measured.recipes[place] for place, of in zip(pair, tested, strict=True) if not of]
-    if missing:
-        return Reported(metric, measured, best, base_place, dev, None, None, missing)
-    first, second = (scores(workbench, of, metric) for of in tested)
+    asked = [{trial.questions for trial in tested[keys[place]]} for place in pair]
+    shared = next((trial.questions for trial in stored if trial.questions in asked[0] & asked[1]), "")  # of the newest
+    if not shared:
+        missing = [place for place, of in zip(pair, asked, strict=True) if not of] or pair
+        return Reported(metric, measured, best, base_place, dev, None, None, [measured.recipes[place] for place in missing])
+    on_test = [[trial for trial in tested[keys[place]] if trial.questions == shared] for place in pair]
+    first, second = (scores(workbench, of, metric) for of in on_test)
     both = np.intersect1d(first.places, second.places)
     columns = [of.values[0][np.isin(of.places, both)] for of in (first, second)]
     [test] = paired_difference(*columns, resamples, confidence, seed=seed)

@@ -247,8 +247,11 @@ def differing(trials: Sequence[Trial]) -> dict[str, list[str]]:
 
 
 def labels(trials: Sequence[Trial]) -> list[str]:
-    """A name for each of these: its title; where two have the same, the stages in which they differ; then the end of its id."""
-    titles, own = [trial.title for trial in trials], apart([trial.config for trial in trials])
+    """A name for each of these: its title; where two have the same, and in a study, the stages in which they differ; then the end
+    of its id."""
+    own = apart([trial.config for trial in trials])
+    study = len(trials) > 1 and trials[0].sweep and len({trial.sweep for trial in trials}) == 1
+    titles = [trial.name or words if study else trial.title for trial, words in zip(trials, own, strict=True)]
     names = [title if titles.count(title) == 1 else words for title, words in zip(titles, own, strict=True)]
     return [name if names.count(name) == 1 else f"{name} ({trial.short})" for name, trial in zip(names, trials, strict=True)]
 

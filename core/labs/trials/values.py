@@ -69,7 +69,11 @@ def select(
             f"{whose} has no measured trial{f' on the {part} questions' * bool(part)}.",
             todo="`python -m core trials` lists the stored trials with their sweeps' names.",
         )
-    return next(iter(named.items()))
+    largest, *_ = named.items()
+    if not part:
+        return largest
+    alike = [item for item in named.items() if item[1][0].group[1:] == largest[1][0].group[1:]]
+    return max(alike, key=lambda item: item[1][0].total)  # of rounds with more and more questions the last has the say
 
 
 def scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> RecipeScores:

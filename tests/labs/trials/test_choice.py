@@ -7,6 +7,8 @@ import pytest
 
 from core.__main__ import main
 from core.errors import WorkbenchError
+from core.labs.experiments import book, results
+from core.labs.experiments.experiment import made
 from core.labs.trials import choice, comparison, values
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_questions, add_trial
@@ -96,3 +98,66 @@ def test_a_choice_on_all_questions_is_refused(tmp_path):
         questions = add_questions(bench.store, name="dev")
         add_trial(bench.store, questions, {"corpus.questions": "dev"}), add_trial(bench.store, questions, {"seed": 3})
         choice.choice(bench, comparison.trials(bench), "ndcg_linear", "no trial")
+
+
+def halves(bench, settings, where, seed, quality=0.6, sweep="rounds"):
+    half = where["fingerprint"].partition(" ")[0]
+    return add_trial(bench.store, where, {"corpus.questions": half, **settings}, quality, seed, sweep)
+
+
+@pytest.fixture
+def empty(tmp_path):
+    return Workbench(tmp_path)
+
+
+def test_of_rounds_with_more_and_more_questions_the_last_has_the_say_and_the_base_of_the_study_is_compared(
+    empty, monkeypatch, capsys
+):
+    few, all_of_dev, test = (
+        add_questions(empty.store, name=name, n=n) for name, n in (("dev few", 20), ("dev", 60), ("test", 50))
+    )
+    points = [{"retrieval.candidates": number} for number in (30, 40, 50)]
+    for seed, settings in enumerate([*points, {}]):  # the base is measured last, as of several workers it may be
+        halves(empty, settings, few, seed, quality=1.0 if seed == 0 else 0.2)
+    for seed, settings in enumerate([points[1], {}]):
+        halves(empty, settings, all_of_dev, seed, quality=0.9 if seed == 0 else 0.3)
+        halves(empty, settings, test, seed, quality=0.9 if seed == 0 else 0.3)
+    factors = [{"setting": "retrieval.candidates", "values": [30, 40, 50]}]
+    book.save(empty, made({"id": "rounds", "base": {"corpus": {"dataset": "tiny"}}, "factors": factors, "choose_on": "dev"}))
+    members = results.of_study(empty, book.load(empty, "rounds"))
+    base = results.baseline_of(empty, [trial for trial in members if trial.settings["corpus.questions"] == "dev"])
+    told = choice.choice(empty, members, "ndcg_linear", base)
+    assert told.dev.recipes[told.winner.place].settings["retrieval.candidates"] == 40
+    assert told.dev.recipes[told.base].settings["retrieval.candidates"] == 100 and told.on_test.n == 49
+    monkeypatch.setenv("GROUNDWORK_HOME", str(empty.home))
+    assert main(["choice", "rounds", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["difference to the base"][1]["n"] == 49
+
+
+def test_questions_of_the_test_half_are_paired_only_where_they_are_the_same(empty):
+    dev, test = add_questions(empty.store, name="dev", n=40), add_questions(empty.store, name="test", first=40, n=40)
+    other = add_questions(empty.store, name="test other", first=60, n=40)
+    base = halves(empty, {}, dev, 0, 0.2)
+    halves(empty, {"retrieval.candidates": 30}, dev, 1, 0.9)
+    halves(empty, {}, test, 2), halves(empty, {"retrieval.candidates": 30}, other, 3)
+    told = choice.choice(empty, comparison.trials(empty), "ndcg_linear", base)
+    assert told.on_test is None and len(told.missing) == 2  # the same places, and other questions
+    halves(empty, {}, other, 4)
+    assert choice.choice(empty, comparison.trials(empty), "ndcg_linear", base).on_test.n == 39
+
+
+def test_of_equal_means_the_winner_is_what_was_measured_on_test(empty):
+    dev, test = add_questions(empty.store, name="dev", n=40), add_questions(empty.store, name="test", first=40, n=40)
+    base = halves(empty, {}, dev, 0, 0.1)
+    _, second, _ = (halves(empty, {"retrieval.candidates": number}, dev, 1, 0.9) for number in (30, 40, 50))
+    halves(empty, {}, test, 2), halves(empty, {"retrieval.candidates": 40}, test, 3)
+    told = choice.choice(empty, comparison.trials(empty), "ndcg_linear", base)
+    assert told.dev.recipes[told.winner.place].id == second and told.on_test is not None
+
+
+def test_in_a_study_trials_are_named_by_what_differs_among_them(empty):
+    dev = add_questions(empty.store, name="dev", n=40)
+    for number in (30, 40):
+        halves(empty, {"retrieval.candidates": number, "chunking.size_tokens": 64}, dev, 1)
+    names = comparison.labels(comparison.trials(empty))
+    assert "64" not in " ".join(names) and {"30", "40"} == {word for name in names for word in name.split() if word.isdigit()}
