@@ -39,7 +39,7 @@ def tabs(here: desk.StudyDesk, works: bool) -> None:
 
 
 def live(name: str, draw) -> None:
-    with cards.calm():
+    with cards.calm(), st.container(key="study_live"):
         draw(desk.on_desk(name))
 
 

@@ -53,7 +53,7 @@ def test_a_study_is_defined_run_and_its_best_point_compared(site, bench, tab):
     no_error(tab)
     tab.reload()  # the address holds it
     tab.get_by_text("All is measured").wait_for()
-    tab.get_by_text(re.compile(r"of the 11 others")).wait_for()
+    tab.get_by_text(re.compile(r"distinguishable from it")).wait_for()
     settled(tab)
     grid = tab.get_by_test_id("stDataFrame").first.bounding_box()
     tab.mouse.click(grid["x"] + 60, grid["y"] + 52)  # the text of the first row; the grid is a canvas
@@ -77,7 +77,7 @@ def test_a_study_from_yaml_is_paused_and_goes_on_where_it_was(site, bench, tab):
     tab.get_by_text("480 trials").first.wait_for()
     tab.get_by_role("button", name="Start", exact=True).click()
     tab.get_by_text(re.compile(r"[1-9]\d* of 480")).first.wait_for()  # live
-    tab.get_by_text(re.compile("not distinguishable")).first.wait_for()
+    tab.get_by_text(re.compile("distinguishable from it")).first.wait_for()
     tab.get_by_role("button", name="Pause").click()
     tab.get_by_text("Paused").wait_for()
     measured = len(trials(bench))

@@ -81,7 +81,7 @@ def change(study_id: str, field: str, edit: Callable[[dict[str, Any]], None]) ->
     try:
         draft = Draft(before.record, mapping, made(mapping))
     except WorkbenchError as error:
-        problem = why(error)
+        problem = why(error, [factor["setting"] for factor in mapping["factors"]])
         # what was wrong before stays beside its own field
         draft = Draft(before.record, mapping, None, problem, before.field if problem == before.problem else field)
     st.session_state[DRAFTS][study_id] = draft

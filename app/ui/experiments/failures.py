@@ -6,6 +6,8 @@ from app.ui import cards, tables
 from app.ui.experiments import running, words
 from app.ui.experiments.desk import StudyDesk
 
+SHORT = 36  # characters of a name that is not broken
+
 
 def draw(here: StudyDesk) -> None:
     stands, _, works = running.state(here.id)
@@ -25,4 +27,9 @@ def draw(here: StudyDesk) -> None:
             args=(here.id, here.title),
             help="Runs the study again: what is measured stays, what failed is tried once more.",
         )
-    tables.wrapped_table([{"Point": names[trial.id], "Why": trial.reason, "Trial": trial.short} for trial in failed])
+    tables.wrapped_table([{"Point": together(names[trial.id]), "Why": trial.reason, "Trial": trial.short} for trial in failed])
+
+
+def together(name: str) -> str:
+    """A short name on one line, however long the reason beside it is."""
+    return name.replace(" ", "\N{NO-BREAK SPACE}") if len(name) <= SHORT else name

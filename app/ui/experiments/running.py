@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs
-from app.ui.experiments import desk, outlook
+from app.ui.experiments import desk, outlook, words
 from app.ui.experiments.desk import StudyDesk
 from core.errors import WorkbenchError
 from core.labs.experiments import standing
@@ -74,12 +74,13 @@ def working(study_id: str, stands: StudyStanding, job: Any) -> None:
     elapsed = time.time() - (stands.started or job.created)
     running = stands.status == "running"
     count = jobs.pace(stands.done, stands.total, elapsed) if running else "starting"
+    message = words.spoken(stands.message) if running else ""
     share = stands.done / stands.total if running and stands.total else 0.0
     failed = f" · {len(stands.failures):,} failed" if stands.failures else ""
     elsewhere = "" if job and job.active else " · started on the command line"
     st.html(
         f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">Measuring</span>'
-        f"<span>{escape(stands.message if running else '')}</span></div>"
+        f"<span>{escape(message)}</span></div>"
         f'<div class="gw-bar"><i style="width:{min(share, 1):.1%}"></i></div>'
         f'<div class="gw-small">{escape(count + failed + elsewhere)}</div></div>',
         width="stretch",

@@ -1,8 +1,9 @@
 """Studies in the words of the recipe's own forms: settings, values, designs, points."""
 
 import json
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from app.ui import forms
@@ -14,6 +15,8 @@ from core.labs.experiments.experiment import Experiment, Factor, part_of
 from core.labs.trials.comparison import Trial, labels
 
 METHOD = "method"
+ASSIGNED = re.compile(r"\b([a-z]+\.[a-z0-9_]+) = ")
+NUMBERED = re.compile(r"^factor \d+(, \w+)*: ")
 
 
 class DesignWords(NamedTuple):
@@ -152,7 +155,21 @@ def of_token(token: str, knob: forms.Knob | None) -> Any:
     return value
 
 
-def why(error: WorkbenchError) -> str:
-    """What is wrong, without the words that every such message begins with."""
-    text = error.what.removeprefix("The study is not valid: ")
+def why(error: WorkbenchError, settings: Iterable[str]) -> str:
+    """What is wrong, without the words that every such message begins with. settings: those that are varied."""
+    text = NUMBERED.sub("", error.what.removeprefix("The study is not valid: "))
+    text = named(text, settings, TrialConfig())
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def named(text: str, settings: Iterable[str], recipe: TrialConfig) -> str:
+    """With the names of settings as the form has them: "size = 16" for "chunking.size_tokens = 16"."""
+    for setting in settings:
+        if "." in setting:
+            text = text.replace(setting, setting_title(setting, recipe).partition(": ")[2])
+    return text
+
+
+def spoken(point: str) -> str:
+    """What the driver says of a point in the words of the form: "size 16, k1 2" for "chunking.size_tokens = 16, sparse.k1 = 2"."""
+    return ASSIGNED.sub(lambda said: f"{setting_title(said[1], TrialConfig()).partition(': ')[2]} ", point)
