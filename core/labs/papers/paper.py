@@ -131,7 +131,7 @@ def read(text: str, where: str = "") -> Paper:
         raise WorkbenchError("The paper is longer than a million characters.", where=where)
     try:
         mapping = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that there is not is a ValueError
         raise WorkbenchError(f"The paper is no YAML: {' '.join(str(error).split())[:300]}.", where=where) from None
     if not isinstance(mapping, dict):
         raise WorkbenchError("The paper is no mapping of names to values.", where=where)
@@ -266,11 +266,12 @@ def read_taken(path: Path) -> Taken:
             raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
         record = json.loads(path.read_bytes())
         result = Taken(record["content"], record["checksum"])
+        now = checksum(result.content)  # which a value of no JSON, such as NaN, has not
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WorkbenchError(
             f"What the item showed cannot be read: {error}.", where=str(path), todo="Take it into the paper again."
         ) from None
-    if checksum(result.content) != result.checksum:
+    if now != result.checksum:
         raise WorkbenchError("What the item showed was changed: its checksum does not match.", where=path.name)
     return result
 

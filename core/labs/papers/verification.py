@@ -66,14 +66,28 @@ def _against_items(bundle: Mapping[str, bytes], workbench: Workbench, paper: pap
         return [Checked("items", False, f"they cannot be written as a paper: {type(error).__name__}: {error}")]
     results = []
     for name, words in wanted.items():
-        lines = bundle.get(name, b"").decode("utf-8", "replace").splitlines()
-        if lines != words.splitlines() and name not in documents.BY_HAND:
-            pairs = zip(lines, words.splitlines(), strict=False)
+        lines, own = _lines(bundle.get(name, b"").decode("utf-8", "replace")), _lines(words)
+        if lines != own and name in documents.BY_HAND:
+            results.append(Checked(name, None, "people wrote in it: what stands there is held against nothing"))
+        elif lines != own:
+            pairs = zip(lines, own, strict=False)
             first = next(
                 (f"'{there}' where the items give '{ours}'" for there, ours in pairs if there != ours), "lines are missing"
             )
             results.append(Checked(name, False, f"it is not what the items show: {first}"))
-    return results or [Checked(f"{len(wanted)} written files", True, "as the items show")]
+    figures = tuple(f"figures/{item.name}." for item in paper.items if item.kind == "figure")
+    held = (opening.RAW, opening.LABELS, opening.MANIFEST, *figures)
+    results += [Checked(name, False, "no item shows it") for name in bundle if name not in wanted and not name.startswith(held)]
+    if all(row.holds is None for row in results):
+        results.append(Checked(f"{len(wanted)} written files", True, "as the items show"))
+    if drawn:
+        results.append(Checked(f"{len(drawn)} pictures", None, "held to the manifest alone; `make rebuild` draws them anew"))
+    return results
+
+
+def _lines(text: str) -> list[str]:
+    """As LaTeX ends them: other signs that Python ends a line at are part of it."""
+    return text.replace("\r\n", "\n").rstrip("\n").split("\n")
 
 
 def _printable(text: str) -> str:

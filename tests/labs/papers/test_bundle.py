@@ -290,3 +290,30 @@ def test_items_of_any_shape_and_commands_of_any_verb_are_told(made):
     text = made["paper.yaml"].decode().replace("- compare\n", "- rebuild\n")
     results = {row.what: row for row in drain(verification.verified(sealed({**made, "paper.yaml": text.encode()})))}
     assert results["number gain"].holds is not True
+
+
+def test_what_people_wrote_is_told_and_what_no_item_shows_is_refused(made):
+    told = {"main.tex": made["main.tex"] + b"% The gain is 0.99\n", "tables/gain-99.tex": b"0.99", "text/abstract.tex": b"0.99"}
+    results = {row.what: row for row in drain(verification.verified(sealed({**made, **told})))}
+    assert results["main.tex"].holds is None and "held against nothing" in results["main.tex"].told
+    assert [results[name].holds for name in ("tables/gain-99.tex", "text/abstract.tex")] == [False, False]
+
+
+def test_a_line_that_latex_reads_as_a_comment_is_no_line(made):
+    hidden = made["numbers.tex"].replace(b"\n\\newcommand", b"\x0c\\newcommand")
+    assert hidden != made["numbers.tex"] and "numbers.tex" in wrong(sealed({**made, "numbers.tex": hidden}))
+
+
+def test_pictures_are_said_to_be_held_to_the_manifest_alone(made):
+    results = {row.what: row for row in drain(verification.verified(sealed({**made, "figures/means.png": b"another"})))}
+    assert results["1 pictures"].holds is None
+
+
+@pytest.mark.parametrize("content", [b'{"checksum": "x", "content": NaN}', papers.packed(10**400).encode()])
+def test_numbers_that_no_item_can_show_do_not_hold(made, content):
+    assert "number gain" in wrong(sealed({**made, "items/gain.json": content}))
+
+
+def test_a_date_that_there_is_not_is_refused(made):
+    with pytest.raises(WorkbenchError, match="no YAML"):
+        wrong({**made, "paper.yaml": b"id: small\ntitle: 2024-13-45\n"})
