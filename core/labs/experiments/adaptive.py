@@ -25,6 +25,7 @@ from core.statistics.paired import sign_flip_p
 GENERATIONS = 5  # of nsga2 at least, where the trials allow it
 LARGEST = 50  # points of a generation; as NSGA-II is usually run
 REDRAWN = 50  # so many points in a row that are no recipe, or measured already, end the search
+DIGITS = 12  # of means: what differs by less is equal
 BEGINNING = 10  # points that tpe draws before it learns; optuna's and hyperopt's usual number, fewer in small studies
 
 
@@ -67,7 +68,9 @@ class Adaptive(ABC):
         """The mean of each metric and cost of a point, None: it failed. by_question: the first metric of each question, in an
         order that all points share. What was stored by an earlier run is told in any order, before the first asking."""
         measured = values is not None and all(_number(values.get(name)) for name in self._measures)
-        self._told[self._key(wanted)] = dict(values) if measured else None
+        # the last digits hang on who took the mean: measured now, or read from the store
+        told = {name: round(value, DIGITS) if _number(value) else value for name, value in (values or {}).items()}
+        self._told[self._key(wanted)] = told if measured else None
         if by_question is not None:
             self._by_question[self._key(wanted)] = np.asarray(by_question, np.float64)
 
@@ -98,7 +101,7 @@ class Adaptive(ABC):
         """Of a point the mean of each measure over those of its repeats that were measured."""
         told = [self._told[self._key(Wanted(own, self._questions))] for own in self.space.repeated(settings)]
         rows = [[values[name] for name in self._measures] for values in told if values is not None]
-        return np.mean(rows, axis=0).tolist() if rows else None
+        return np.mean(rows, axis=0).round(DIGITS).tolist() if rows else None
 
 
 class Learning(Adaptive):

@@ -17,7 +17,7 @@ from core.config import TrialConfig, code_version, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.files import Busy, hold, holder
 from core.labs.experiments import book
-from core.labs.experiments.adaptive import adaptive
+from core.labs.experiments.adaptive import DIGITS, adaptive
 from core.labs.experiments.designs import Settings, points, repeated
 from core.labs.experiments.experiment import Experiment
 from core.labs.experiments.local import Crew, crew_of, workers_for
@@ -360,7 +360,7 @@ class _Study:
             if mean is not None and not point.questions:
                 means.setdefault(fingerprint(point.config.model_copy(update={"seed": 0})), (point, []))[1].append(mean)
         sign = direction(self.experiment.metrics[0])
-        ranked = max(means.values(), key=lambda pair: sign * float(np.mean(pair[1])), default=None)
+        ranked = max(means.values(), key=lambda pair: sign * round(float(np.mean(pair[1])), DIGITS), default=None)
         return ranked and ranked[0]
 
     def outcome(

@@ -520,4 +520,5 @@ def _t_test(mean: float, deviation: float | None, n: int) -> float:
     test's (Smucker, Allan and Carterette 2007, section 4)."""
     if abs(mean) < 1e-12 or deviation is None:
         return 1.0
-    return float(2 * stdtr(n - 1, -abs(mean) / (deviation / np.sqrt(n)))) if deviation > 1e-12 else 0.0
+    p = float(2 * stdtr(n - 1, -abs(mean) / (deviation / np.sqrt(n)))) if deviation > 1e-12 else 0.0
+    return max(p, 2.0 ** (1 - n))  # as `leaderboard.paired_p`

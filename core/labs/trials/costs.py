@@ -78,7 +78,7 @@ def _better(values: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2 * stdtr(questions - 1, -np.abs(gap) / error)
     same = error < 1e-12  # a constant difference, or none
-    p = np.where(same, np.where(np.abs(gap) < 1e-12, 1.0, 0.0), p)
+    p = np.maximum(np.where(same, np.where(np.abs(gap) < 1e-12, 1.0, 0.0), p), 2.0 ** (1 - questions))  # as `paired_p`
     above = np.triu_indices(n, 1)
     corrected = np.ones((n, n))
     corrected[above] = holm(p[above])

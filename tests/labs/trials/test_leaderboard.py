@@ -122,3 +122,10 @@ def test_the_command_prints_the_numbers(home, bench, members, monkeypatch, capsy
     assert {row["fusion.weight"] for row in json.loads(capsys.readouterr().out)["leaderboard"]} == {"0.1", "0.2", "0.3", "0.4"}
     assert main(["leaderboard", "--only", members[0].id, members[1].id]) == 0
     assert "best or equal" in capsys.readouterr().out
+
+
+def test_two_questions_that_say_the_same_tell_nothing_apart():
+    assert (
+        leaderboard.paired_p(np.ones((1, 2))) == 0.5 and leaderboard.paired_p(np.ones((1, 6))) == 2**-5
+    )  # as the test by signs has it
+    assert leaderboard.paired_p(np.full((1, 2), [0.1, 0.1000001])) == 0.5

@@ -84,3 +84,13 @@ def test_repeats_of_one_recipe_have_no_difference(home, ids):
     trial = comparison.trials(bench)[0]
     with pytest.raises(WorkbenchError, match="repeats of one recipe"):
         left_out.left_out(bench, trial, trial, "mrr")
+
+
+@pytest.mark.parametrize("articles", [2, 5])
+def test_with_few_articles_the_interval_by_article_still_covers(articles):
+    rng, inside = np.random.default_rng(5), []
+    for _ in range(150):
+        differences = np.repeat(rng.normal(size=articles), 10) + rng.normal(size=10 * articles) * 0.1
+        result = left_out.sensitivity(differences, [f"d{i // 10}" for i in range(10 * articles)], SCORES)
+        inside.append(result.cluster_low <= 0 <= result.cluster_high)
+    assert np.mean(inside) > 0.88  # resamples of articles: 0.5 of two, 0.83 of five
