@@ -12,6 +12,7 @@ from app.ui.encoders.leaderboard import results
 from app.ui.encoders.map import corpus_map
 from app.ui.encoders.questions import by_question, side_by_side
 from app.ui.encoders.separation import separation
+from app.ui.encoders.study import study
 from app.ui.encoders.trade_off import curve
 from app.ui.encoders.training import train
 from core.config import TrialConfig
@@ -50,15 +51,18 @@ def closer_look(config: TrialConfig, rows: Sequence[EncoderResult], reference: O
     """The tabs, of the encoder chosen here; returns it where its questions are measured and belong under the tab."""
     ready = [row for row in rows if row.evaluation]
     row = looked_at(ready, reference) if ready else None
-    *drawn, training = st.tabs([*TABS, "Train"], key="view", on_change="rerun", bind="query-params")
+    *drawn, studied, training = st.tabs([*TABS, "Study", "Train"], key="view", on_change="rerun", bind="query-params")
     for tab, draw in zip(drawn, TABS.values(), strict=True):
         if tab.open:
             with tab, cards.calm():
                 draw(row, ready, metric) if row else st.caption("Prepare an encoder first.")
+    if studied.open:
+        with studied, cards.calm():
+            study(config, [result.offer for result in rows])
     if training.open:
         with training, cards.calm():
             train(config)
-    return row if row and row.intervals[metric].n and not training.open else None
+    return row if row and row.intervals[metric].n and not (studied.open or training.open) else None
 
 
 page()

@@ -79,7 +79,7 @@ def press(app: AppTest, key: str = "start_study_here") -> AppTest:
 
 def study_chart(app: AppTest) -> dict:
     specs = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
-    return next(spec for spec in specs if "difference to the base" in json.dumps(spec["layout"].get("yaxis", {})))
+    return next(spec for spec in specs if "difference to the base" in json.dumps(spec["layout"]))
 
 
 def test_nothing_is_computed_while_it_is_closed(bench, monkeypatch):
@@ -208,3 +208,41 @@ def test_the_dev_half_is_what_the_study_chooses_on(bench, started):
     press(search(**{"corpus.questions": "dev"}))
     [study] = [version.experiment for version in book.latest(bench).values()]
     assert study.choose_on == "dev" and study.recipe.corpus.questions == "dev"
+
+
+def encoders(chosen: list[str]) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    for key, value in {**SPARSE, "chunking.size_tokens": "32"}.items():
+        app.query_params[key] = value
+    app.session_state.encoders, app.session_state.view = chosen, "Study"
+    app = app.run().switch_page("../pages/compare_encoders.py").run()
+    assert not app.exception
+    return app
+
+
+def test_encoders_are_measured_alone_by_what_is_done_to_their_vectors(bench, started):
+    app = encoders(["recipe", "lsa"])  # LSA of 8 dimensions, and of as many as it has by default
+    values = app.multiselect(key="study_values/embedding").value
+    assert [json.loads(token) for token in values] == [{"part": "lsa", "dimensions": 8}, "lsa"]
+    assert app.multiselect(key="study_values/transform.projection").value == ['"none"', '"pca"', '"whitening"']
+    app.multiselect(key="study_values/transform.projection").set_value(['"none"', '"whitening"']).run()
+    assert "4 trials" in texts(app)
+    press(app)
+    [study] = [version.experiment for version in book.latest(bench).values()]
+    assert study.tags == ("compare encoders",) and study.recipe.fusion.part == "dense_only" and study.recipe.index.part == "exact"
+    assert drain(run(bench, study, workers=1)).measured == 4
+    app = encoders(["recipe", "lsa"])
+    chart = study_chart(app)
+    assert len([place for trace in chart["data"] for place in trace["x"] if place is not None]) >= 4
+    assert "All is measured" in texts(app) and "LSA, dimensions 8 · projection whitening" in json.dumps(chart, ensure_ascii=False)
+
+
+def test_the_encoders_follow_the_choice_on_the_left_until_they_are_edited(bench):
+    app = encoders(["recipe", "lsa"])
+    app.session_state.encoders = ["lsa"]
+    app.run()
+    assert app.multiselect(key="study_values/embedding").value == ['"lsa"']
+    app.multiselect(key="study_values/embedding").set_value(['"lsa"', '"word2vec"']).run()
+    app.session_state.encoders = ["recipe", "lsa"]
+    app.run()
+    assert app.multiselect(key="study_values/embedding").value == ['"lsa"', '"word2vec"']

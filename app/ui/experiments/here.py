@@ -33,10 +33,8 @@ def draw(config: TrialConfig, suggested: Suggested) -> None:
     """suggested: the settings to begin with, one or two, with their values; without values some around the one in use."""
     if not any(query.gold for query in session.workbench().corpus(config).queries):
         return st.caption("This corpus has no questions with gold evidence: there is nothing to measure.")
-    st.caption(
-        "Each combination of the values is measured on the same questions, and compared, question by question, with the recipe in "
-        "use: the base."
-    )
+    asked = "the dev half of the questions" if config.corpus.questions == "dev" else "all questions"
+    st.caption(f"Each combination is measured on {asked}, and compared, question by question, with the recipe in use: the base.")
     varied = chosen(config, suggested)
     try:
         experiment = planned(config, varied)
@@ -75,7 +73,7 @@ def chosen(config: TrialConfig, suggested: Suggested) -> list[dict[str, Any]]:
     before = {factor.setting: factor.values for factor in there.experiment.factors} if there else {}
     left, right = st.columns(2)
     return [
-        {"setting": name, "values": values_box(place, config, name, before.get(name) or suggested.get(name, ()))}
+        {"setting": name, "values": values_box(place, config, name, suggested.get(name, ()), before.get(name, ()))}
         for place, name in zip((left, right), varied, strict=False)
     ]
 
@@ -88,11 +86,16 @@ def setting_box(place: Any, title: str, key: str, options: dict[str, str], usual
     return place.selectbox(title, names, names.index(usual), key=key, format_func=options.get, bind="query-params")
 
 
-def values_box(place: Any, config: TrialConfig, setting: str, usual: Sequence[Any]) -> list[Any]:
-    """The values of a setting, which stay while its slider moves."""
-    knob, key = words.knob_of(setting, config), f"study_values/{setting}"
-    tokens = [words.as_token(value) for value in usual or factors.first_values(setting, config)]
-    options = dict.fromkeys([*tokens, *st.session_state.get(key, ()), *map(words.as_token, factors.choices(setting, knob))])
+def values_box(place: Any, config: TrialConfig, setting: str, suggested: Sequence[Any], recorded: Sequence[Any]) -> list[Any]:
+    """The values of a setting: as they are recorded, as they were chosen here, or as suggested, which follows the recipe."""
+    knob, key, state = words.knob_of(setting, config), f"study_values/{setting}", st.session_state
+    first = [words.as_token(value) for value in suggested or factors.first_values(setting, config)]
+    tokens = [words.as_token(value) for value in recorded] or first
+    before = state.setdefault("study_suggested", {}).get(setting)
+    if key in state and state[key] == before != first and not recorded:
+        state[key] = first
+    state.study_suggested[setting] = first
+    options = dict.fromkeys([*tokens, *state.get(key, ()), *map(words.as_token, factors.choices(setting, knob))])
     typed = place.multiselect(
         f"{words.setting_title(setting, config)}{f' ({knob.unit})' if knob and knob.unit else ''}",
         list(options),
@@ -102,6 +105,7 @@ def values_box(place: Any, config: TrialConfig, setting: str, usual: Sequence[An
         accept_new_options=True,
         placeholder="Choose, or type a value and press Enter",
         help=knob.help if knob else "Each method with its own settings at their defaults, unless they are told.",
+        wrap=True,
         persist_state="page",
     )
     return factors.of_tokens(typed, knob)
