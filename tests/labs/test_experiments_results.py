@@ -77,3 +77,18 @@ def test_methods_are_named_by_the_value_that_makes_them(bench):
 
     assert named(**experiment.recipe.chunking.model_dump()) == "recursive"  # the base, with its part's defaults
     assert named(part="recursive", size_tokens=64, overlap_tokens=32) == {"part": "recursive", "size_tokens": 64}
+
+
+def test_trials_of_an_earlier_base_are_not_compared_with_those_of_the_present_one(tmp_path):
+    bench = Workbench(tmp_path)
+    questions, doc = add_questions(bench.store), {"id": "s", "factors": FACTORS}
+    old = [add_trial(bench.store, questions, {"sparse.k1": k1}, 0.95, seed, "s") for seed, k1 in enumerate((0.5, 1.0))]
+    assert {row["trial"] for row in results.measured(bench, study())} == {*old}
+    settings = {"retrieval.top_k": 15}
+    new = [add_trial(bench.store, questions, {"sparse.k1": k1, **settings}, 0.4, int(k1), "s") for k1 in (0.5, 1.0, 1.5)]
+    now = {**doc, "base": {"corpus": {"dataset": "tiny"}, "retrieval": {"top_k": 15}}}
+    rows = results.measured(bench, made(now))
+    assert {row["trial"] for row in rows} == {*new} and rows[0]["p (Holm)"] is not None
+    named = results.measured(bench, made({**now, "baseline": old[0]}))
+    assert {row["trial"] for row in named} == {*new, old[0]}  # which somebody chose to compare with
+    assert len(results.measured(bench, made({"id": "s"}))) == 5  # of a folder all

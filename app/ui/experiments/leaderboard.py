@@ -12,7 +12,6 @@ from app.ui.experiments.desk import StudyDesk
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.experiments import results
-from core.labs.experiments.experiment import Experiment
 from core.labs.experiments.results import PointResult, StudyResults
 from core.labs.trials import choice, comparison
 from core.labs.trials.comparison import Trial, label
@@ -31,7 +30,7 @@ def draw(here: StudyDesk) -> None:
     verdict(shown, names)
     if experiment.report_on:
         reported(here, shown.metric, names)
-    table(experiment, shown, names)
+    table(here, shown, names)
 
 
 def chosen_results(here: StudyDesk, places: Sequence[Any]) -> StudyResults | None:
@@ -89,7 +88,7 @@ def difference_words(row: PointResult) -> str:
 
 def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
     """The winner of the dev questions on the test questions, which had no say in the choice."""
-    members = [trial for trial in here.trials if trial.metrics]
+    members = [trial for trial in results.of_base(here.recorded, here.trials) if trial.metrics]
     base = results.baseline_of(session.workbench(), [t for t in members if t.settings.get("corpus.questions") == "dev"])
     try:
         told = choice.choice(session.workbench(), members, metric, base)
@@ -116,7 +115,7 @@ def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
         )
 
 
-def table(experiment: Experiment, shown: StudyResults, names: dict[str, str]) -> None:
+def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     board = {row.trial.id: (place, row) for place, row in enumerate(shown.board.rows, 1)}
     ranked = sorted(shown.rows, key=lambda row: board[row.trial.id][0])
     own = {row.trial.id for row in ranked}
@@ -167,10 +166,15 @@ def table(experiment: Experiment, shown: StudyResults, names: dict[str, str]) ->
         },
         height=420,
     )
+    if others := len(here.trials) - len(results.of_base(here.recorded, here.trials)):
+        st.caption(
+            f"{cards.count(others, 'trial')} of another base recipe left out, of an earlier version or saved by hand: the page Trials "
+            "has all."
+        )
     if shown.board.left_out:
         st.caption(f"{shown.board.left_out:,} points of lower means are left out.")
     st.caption("The same on the command line")
-    st.code(command_line("leaderboard", experiment.id, "--metric", shown.metric), language="bash")
+    st.code(command_line("leaderboard", here.id, "--metric", shown.metric), language="bash")
     if row is not None and ranked[row].trial.id in own:
         with tables.opened():
             opened(ranked[row], shown, names)

@@ -60,10 +60,33 @@ def of_study(workbench: Workbench, experiment: Experiment) -> list[Trial]:
     return list(everything(workbench).matching(sweep=experiment.id))
 
 
+def of_base(experiment: Experiment, members: Sequence[Trial]) -> list[Trial]:
+    """Those of its trials that its base makes, and its baseline: not those of an earlier version with another base, which are
+    named by the same values, nor what people saved beside them. Of a folder all."""
+    if not experiment.factors:
+        return list(members)
+    varied = {factor.setting for factor in experiment.factors} | {"seed", "corpus.questions"}
+    parts = {factor.stage for factor in experiment.factors if factor.compares_parts}
+    mapping = experiment.recipe.model_dump(mode="json")
+    fixed = {
+        f"{stage}.{name}": value
+        for stage, own in mapping.items()
+        if isinstance(own, dict) and stage not in parts
+        for name, value in own.items()
+        if f"{stage}.{name}" not in varied
+    }
+    return [
+        trial
+        for trial in members
+        if trial.id == experiment.baseline
+        or all(trial.settings.get(name, value) == value for name, value in fixed.items())  # a setting newer than the trial
+    ]
+
+
 def question_sets(experiment: Experiment, members: Sequence[Trial]) -> list[list[Trial]]:
-    """Its measured trials by what they were asked: first those that the choice is made on. Halving asks few questions first,
+    """Its measured trials, of its base, by what they were asked: first those that the choice is made on. Halving asks few questions first,
     and its last round has the say; the questions to report on come last."""
-    sets = list(groups(members).values())
+    sets = list(groups(of_base(experiment, members)).values())
     halving = experiment.design.kind == "halving"
 
     def place(of: list[Trial]) -> tuple:
