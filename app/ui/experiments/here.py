@@ -39,17 +39,21 @@ def draw(config: TrialConfig, suggested: Suggested) -> None:
     try:
         experiment = planned(config, varied)
     except WorkbenchError as error:
-        return st.warning(cards.plain(words.why(error)), icon=":material/error:")
-    recorded = experiment.id in book.latest(session.workbench())
-    works = recorded and running.state(experiment.id)[2]
+        return st.warning(cards.plain(words.why(error, [factor["setting"] for factor in varied])), icon=":material/error:")
+    stands, _, works = state(experiment.id)
     with st.container(border=True, key="study_panel"):
-        st.fragment(panel, run_every=running.LOOK_S if works else running.AWAY_S)(experiment, works, stored(experiment))
-    if recorded:
+        st.fragment(panel, run_every=running.LOOK_S if works else running.AWAY_S)(experiment, works, stored(stands))
+    if stands:
         st.fragment(said, run_every=LIVE_S if works else None)(experiment.id)
 
 
-def stored(experiment: Experiment) -> int:
-    return len(results.of_study(session.workbench(), experiment))
+def state(name: str) -> tuple[StudyStanding | None, Any, bool]:
+    """As `running.state`; None of a study that is not recorded yet."""
+    return running.state(name) if name in book.latest(session.workbench()) else (None, None, False)
+
+
+def stored(stands: StudyStanding | None) -> int:
+    return sum(stands.trials.values()) if stands else 0
 
 
 # --- what is varied ---------------------------------------------------------------------------------------------------
@@ -159,10 +163,8 @@ def planned(config: TrialConfig, varied: Sequence[dict[str, Any]]) -> Experiment
 
 def panel(experiment: Experiment, worked: bool, measured: int) -> None:
     with cards.calm():
-        stands, job, works = None, None, False
-        if experiment.id in book.latest(session.workbench()):
-            stands, job, works = running.state(experiment.id)
-        if works != worked or not works and stored(experiment) != measured:
+        stands, job, works = state(experiment.id)
+        if works != worked or not works and stored(stands) != measured:
             st.rerun()  # the whole page: it began, ended, or was added to elsewhere
         with st.container(horizontal=True, vertical_alignment="center"):
             if works:
