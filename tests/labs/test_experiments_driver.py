@@ -8,6 +8,7 @@ from core.errors import WorkbenchError
 from core.labs.experiments import book
 from core.labs.experiments.driver import run
 from core.labs.experiments.standing import pause, standing
+from core.labs.trials import choice
 from core.labs.trials.comparison import trials
 from core.pipeline.pipeline import Pipeline
 from core.progress import drain
@@ -175,3 +176,22 @@ def test_a_design_that_learns_goes_on_with_the_same_points_after_a_stop(bench, t
     assert chosen.metrics["ndcg_linear"] == best.metrics["ndcg_linear"] and chosen.total == 48
     if kind == "halving":
         assert {trial.total for trial in stored} == {10, 20, 48}
+
+
+def test_a_stored_trial_that_was_not_timed_is_measured_where_time_is_optimised(bench):
+    alone(bench, toy_study())
+    timed = toy_study(design={"kind": "nsga2", "trials": 6}, metrics=["ndcg_linear", "latency_ms"])
+    outcome = alone(Workbench(bench.home), timed)
+    own = [trial for trial in trials(bench) if trial.id in outcome.trials]
+    assert own and all("latency_ms" in trial.costs for trial in own)
+    assert alone(Workbench(bench.home), timed).measured == 0
+
+
+def test_the_baseline_that_people_chose_is_measured_on_test_too(bench):
+    halves = {"choose_on": "dev", "report_on": "test"}
+    alone(bench, toy_study(**halves))
+    worst = min((t for t in trials(bench) if t.settings["corpus.questions"] == "dev"), key=lambda t: t.metrics["ndcg_linear"])
+    assert choice.choice(bench, trials(bench), "ndcg_linear", worst.id).on_test is None
+    alone(Workbench(bench.home), toy_study(**halves, baseline=worst.id))
+    told = choice.choice(bench, trials(bench), "ndcg_linear", worst.id)
+    assert told.on_test is not None and not told.missing

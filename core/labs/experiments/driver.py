@@ -25,7 +25,7 @@ from core.labs.experiments.measuring import TrialTask, Tried, some_questions
 from core.labs.experiments.ray_engine import RayCrew
 from core.labs.experiments.standing import Announced
 from core.labs.experiments.waiting import Waiting, shared_work
-from core.labs.trials.comparison import direction
+from core.labs.trials.comparison import direction, recipe, some
 from core.labs.trials.listing import TIMED
 from core.pipeline.recipe_words import work
 from core.pipeline.stages import Resolved
@@ -36,6 +36,7 @@ from core.store.rows import cost_rows
 from core.workbench import Workbench
 
 ENGINES = ("local", "ray")
+LATENCY = "latency_ms"
 LeftOut = tuple[Settings, str]  # a point, and why it is none
 HEARD_S = 0.2  # between two looks whether to go on
 IDENTITY = ("config_fingerprint", "code_version", "questions_fingerprint")  # beside the corpus'; as `Workbench.sweep` has it
@@ -117,6 +118,10 @@ def _whole(study: "_Study", experiment: Experiment) -> Generator[Progress, None,
         own = {name: value for name, value in winner.settings.items() if name != "seed"}
         chosen = [again for settings in (own, {}) for again in repeated(experiment, settings)]
         on_report = [StudyPoint(settings, with_settings(half, settings)) for settings in chosen]
+        for trial in some(study.workbench, [experiment.baseline]) if experiment.baseline else []:
+            if trial.dataset == half.corpus.dataset:  # what people compare with has to be told there too
+                config = with_settings(recipe(trial), {"corpus.questions": experiment.report_on})
+                on_report.append(StudyPoint({"baseline": trial.id}, config))
         yield from study.measure(on_report)
     return study.outcome(planned, winner, on_report, left_out)
 
@@ -209,6 +214,8 @@ class _Study:
             [name],
             row,
         )
+        if LATENCY in self.experiment.metrics:  # what was not timed lacks a measure, and is measured again
+            rows = [row for row in rows if row["latency"] is not None]
         self._stored = {tuple(row.values())[:4]: row for row in rows}  # of equal ones the oldest
 
     def run_of(self, point: StudyPoint) -> Generator[Progress, None, Resolved]:
