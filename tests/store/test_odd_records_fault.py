@@ -11,8 +11,9 @@ import pytest
 from core.annotation import versions
 from core.errors import WorkbenchError
 from core.labs.experiments import book
+from core.store import rows
 from core.store.database import Store
-from core.store.journal import checksum, new_id
+from core.store.journal import Record, checksum, new_id
 from core.workbench import Workbench
 from tests.store.test_store_fault import drain
 
@@ -120,6 +121,34 @@ def test_what_the_tables_cannot_hold_is_refused_before_it_is_acknowledged(home, 
     with pytest.raises((WorkbenchError, KeyError, TypeError)):
         store.add(kind, payload)
     assert len(store.journal.listing()) == before and drain(store.verify()).ok
+
+
+ODD_RANKINGS = {
+    "fewer scores": ([["a", 0, 5]], [[0], []]),
+    "a chunk that is not there": ([["a", 0, 5]], [[1], [0.5]]),
+    "a chunk below 0": ([["a", 0, 5]], [[-1], [0.5]]),
+    "a chunk that is no whole number, and equals one": ([["a", 0, 5]], [[0.0], [0.5]]),
+    "a chunk that is a text": ([["a", 0, 5]], [["0"], [0.5]]),
+    "a span without its end": ([["a", 0, 5], ["a", 0]], [[0], [0.5]]),
+    "a document that is a number": ([["a", 0, 5], [7, 0, 5]], [[1], [0.5]]),
+    "an end beyond 32 bits": ([["a", 0, 5], ["b", 0, 2**40]], [[1], [0.5]]),
+    "a score that is a text": ([["a", 0, 5]], [[0], ["good"]]),
+    "a score beyond numbers": ([["a", 0, 5]], [[0], [10**400]]),
+    "scores that are a mapping": ([["a", 0, 5]], [[], {}]),
+    "scores that are none": ([["a", 0, 5]], [[], None]),
+}
+
+
+@pytest.mark.parametrize("name", ODD_RANKINGS)
+def test_one_odd_ranking_among_many_is_refused_in_the_words_of_a_fold(tmp_path, name):
+    chunks, odd = ODD_RANKINGS[name]
+    payload = {**TRIAL, "chunks": chunks, "rankings": {"p": [[0], [0.25]], "q": odd, "r": [[0, 0], [1, None]]}}
+    record = Record(new_id(), "trial", payload)
+    [(_, reason)] = rows.gathered([record], lambda record: rows.rows(record, None))[1]
+    with pytest.raises(ValueError) as refused:
+        rows.check(record)
+    assert str(refused.value) == reason
+    rows.check(record._replace(payload={**payload, "chunks": [["a", 0, 5]], "rankings": {"p": [[0], [0.25]], "q": [[], []]}}))
 
 
 def test_what_others_wrote_and_the_tables_cannot_hold_is_left_out_and_named(home):
