@@ -45,8 +45,9 @@ class StoredTrials:
         table, scores = final.chunk, final.score
         used = np.unique(table[table >= 0])
         places, values, lengths = np.searchsorted(used, table).tolist(), scores.tolist(), (table >= 0).sum(axis=1).tolist()
-        listed = {
-            query.id: [place[:length], value[:length]]  # the pads stand at the end
+        width = table.shape[1]
+        listed = {  # the pads stand at the end
+            query.id: [place, value] if length == width else [place[:length], value[:length]]
             for query, place, value, length in zip(corpus.queries, places, values, lengths, strict=True)
         }
         costs = {"latency_ms": float(np.median(latency["total"]))} if latency else {}

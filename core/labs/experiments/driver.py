@@ -5,7 +5,6 @@ and nothing half: whoever runs the study again measures what is not stored, by t
 documents. Closing the generator is pause and cancel alike.
 """
 
-import gc
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from core.labs.experiments.adaptive import DIGITS, adaptive
 from core.labs.experiments.designs import Settings, points, repeated
 from core.labs.experiments.experiment import Experiment
 from core.labs.experiments.local import Crew, crew_of, workers_for
-from core.labs.experiments.measuring import TrialTask, Tried, some_questions
+from core.labs.experiments.measuring import TrialTask, Tried, seldom_collected, some_questions
 from core.labs.experiments.ray_engine import RayCrew
 from core.labs.experiments.standing import Announced
 from core.labs.experiments.waiting import Waiting, shared_work
@@ -99,12 +98,11 @@ def run(
     with _only_driver(workbench, experiment.id), Announced(workbench.home, experiment.id, engine) as announced:
         book.save(workbench, experiment)
         study = _Study(workbench, experiment, engine, workers, address)
-        gc.freeze()  # records are many small objects: each look at all that is loaded would cost more than they do
         try:
-            outcome = yield from announced.steps(_whole(study, experiment))
+            with seldom_collected():
+                outcome = yield from announced.steps(_whole(study, experiment))
         finally:
             study.close()
-            gc.unfreeze()
         announced.stopped = outcome.stopped
         return outcome
 

@@ -2,7 +2,8 @@
 
 import gc
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from core.pipeline.stages import Resolved
 from core.pipeline.trials import without_result
 from core.records import Corpus, Progress
 from core.workbench import Workbench, fetched
+
+SELDOM = 200_000  # containers made anew between two looks for cycles
 
 
 class TrialTask(NamedTuple):
@@ -76,8 +79,25 @@ class Hand(NamedTuple):
 @cache
 def _workbench(home: Path) -> Workbench:
     workbench = Workbench(home)
-    gc.freeze()  # as in the driver
+    _collect_seldom()
     return workbench
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Records are many small objects without cycles: each look at all that is loaded would cost more than they do."""
+    before = gc.get_threshold()
+    _collect_seldom()
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def _collect_seldom() -> None:
+    gc.freeze()
+    gc.set_threshold(SELDOM, *gc.get_threshold()[1:])
 
 
 @cache
