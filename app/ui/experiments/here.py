@@ -236,7 +236,7 @@ def left_out(experiment: Experiment) -> list[str]:
 
 def said(name: str) -> None:
     """The result so far, in place."""
-    with cards.calm():
+    with cards.calm(), st.container(key="study_live"):
         here = desk.on_desk(name)
         measured = results.question_sets(here.recorded, here.trials)
         if measured:
