@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from core.errors import WorkbenchError
 from core.store import rows, tables
 from core.store.database_file import first_line
-from core.store.journal import Damage, Journal, Record
+from core.store.journal import Damage, Entry, Journal, Record
 from core.store.segments import Line, Segments, read_lines
 
 BATCH_LABELS = 20_000  # labels a transaction
@@ -39,6 +39,7 @@ class Folding:
         self.unfoldable: dict[str, int] = {}  # id -> change time of the file that could not be folded
         self._question_ids: dict[str, str] = {}  # fingerprint -> id of the record
         self._question_records: set[str] = set()  # ids of the records looked into for them
+        self._looked_through: dict[str, Entry] | None = None  # the listing in which there is nothing more of them
         self._recent_questions = lru_cache(8)(self.questions)
 
     def news(self, folded: frozenset[str]) -> list[str]:
@@ -189,12 +190,15 @@ class Folding:
 
     def question_record(self, fingerprint: str) -> str:
         """Id of the record with these questions, "" if the journal has none."""
-        for record_id, entry in self.journal.listing().items():
-            new = entry.kind == "questions" and record_id not in self._question_records
-            if new and (record := self.journal.load(entry.path)):
-                if isinstance(of := record.payload.get("fingerprint"), str):
-                    self._question_ids.setdefault(of, record_id)
-                self._question_records.add(record_id)
+        listing = self.journal.listing()
+        if fingerprint not in self._question_ids and listing is not self._looked_through:
+            listed = [record_id for record_id, entry in listing.items() if entry.kind == "questions"]
+            for record_id in listed:
+                if record_id not in self._question_records and (record := self.journal.load(listing[record_id].path)):
+                    if isinstance(of := record.payload.get("fingerprint"), str):
+                        self._question_ids.setdefault(of, record_id)
+                    self._question_records.add(record_id)
+            self._looked_through = listing if self._question_records.issuperset(listed) else None
         return self._question_ids.get(fingerprint, "")
 
     def questions(self, fingerprint: str) -> dict:
