@@ -6,7 +6,6 @@ import os
 import shlex
 import time
 from collections.abc import Generator, Iterable
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,14 +59,14 @@ class Workbench(StoredTrials):
 
     home: the folder, made that of the process, so that its parts find there what was trained, converted and priced. Of
     two workbenches in one process each keeps its own corpora, trials and caches; those shared things are the home's that
-    was opened last.
+    was opened last. patience_s: how long an answer of the store waits for what others are recording; None: until it is in.
     """
 
-    def __init__(self, home: Path | str | None = None) -> None:
+    def __init__(self, home: Path | str | None = None, patience_s: float | None = None) -> None:
         self.home = files.use_home(home) if home else files.home()
         self.pipeline = Pipeline(self.home, _cache_bytes())
         self.library = self.pipeline.library
-        self.store = Store(self.home, derive, _derived_by, recipe_words)
+        self.store = Store(self.home, derive, _derived_by, recipe_words, patience_s)
         self.jobs = Jobs(self.home)
 
     # Corpora and stages ------------------------------------------------------------------------------------------
@@ -492,7 +491,6 @@ class Workbench(StoredTrials):
         return command_line(verb, *words, *self.arguments(config))
 
 
-@cache
 def _derived_by() -> str:
     """Identity of what the store derives from a trial: its scores, its words, and its columns, one a part."""
     return fingerprint(code_version(derive, *registry.parts("metric").values()), words_version(), PART_KINDS)

@@ -73,6 +73,7 @@ class Store:
         derive: rows.Derive | None = None,
         derive_version: str | Callable[[], str] = "",
         words: rows.Words | None = None,
+        patience_s: float | None = None,
     ) -> None:
         self.home = Path(home)
         self.journal = Journal(self.home / "journal")
@@ -85,7 +86,7 @@ class Store:
         self._seen = Seen((), frozenset(), {})
         # how long an answer waits for what others are recording; None: until all of it is in. What this process itself recorded
         # is always in
-        self.patience_s: float | None = None
+        self.patience_s = patience_s
         self._own: set[str] = set()  # records of this process that may not be folded yet
         self._own_labels = False
         self._aside: threading.Thread | None = None  # folds while answers are given

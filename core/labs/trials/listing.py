@@ -167,7 +167,7 @@ class Listing(Sequence[Trial]):
             LEFT JOIN equal ON equal.id = listed.id AND of_repeats > 1 ORDER BY listed.id DESC""",
             len(self) if most is None else most,
             start,
-            kept=most is not None,
+            remembered=most is not None,
         )
 
     def repeat(self, trial: str) -> tuple[int, int] | None:
@@ -217,10 +217,10 @@ class Listing(Sequence[Trial]):
         started = {row["sweep"]: f", {row['started']:%Y-%m-%d %H:%M:%S}" for row in rows}
         return {sweep: name + started[sweep] * (count[name] > 1) for sweep, name in names.items()}
 
-    def _asked(self, sql: str, *params: Any, whole: bool = False, kept: bool = True) -> list[dict[str, Any]]:
+    def _asked(self, sql: str, *params: Any, whole: bool = False, remembered: bool = True) -> list[dict[str, Any]]:
         """Rows, remembered as long as the trials and what is said of them stay, unless told not to. whole: asks of all trials."""
         own = [*([] if whole else self._params), *params]
-        if not kept:
+        if not remembered:
             return self._workbench.store.query(sql, own)
         key = fingerprint(self._state, sql, own)
         return self._workbench.pipeline.remember("listing", key, lambda: self._workbench.store.query(sql, own))
