@@ -182,6 +182,7 @@ def set_experiment(name: str) -> None:
 
 def start(page: str) -> None:
     """First thing of a run: restores the recipes from the address of a new session, or of a page gone back to."""
+    st.session_state.late = workbench().late()
     state = st.session_state
     if "recipes" not in state:
         _read_url()

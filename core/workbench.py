@@ -460,6 +460,10 @@ class Workbench(StoredTrials):
         """What was repaired or left out of what is stored."""
         return list(dict.fromkeys([*self.store.told(), *files.notices]))
 
+    def late(self) -> int:
+        """How many answers of the store so far were not of the latest: who has drawn one draws it again once `behind` is over."""
+        return self.store.late
+
     def behind(self) -> str:
         """Why the latest records are not in what the store answers; "" where they are."""
         return self.store.stale

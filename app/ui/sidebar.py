@@ -28,6 +28,8 @@ def draw() -> Any:
 def notices() -> None:
     """What was repaired or left out, until this session has seen it; an answer that is not of the latest, as long as it is."""
     workbench, seen = session.workbench(), st.session_state.setdefault("notices_seen", set())
+    if workbench.late() > st.session_state.late:
+        st.fragment(_catch_up, run_every=1.0)()
     notes, behind = workbench.notices(), workbench.behind()
     unseen = [note for note in notes if note not in seen or note == behind]
     if not unseen:
@@ -41,6 +43,12 @@ def notices() -> None:
         st.caption("Every record and the database are checked by")
         st.code("python -m core verify", language="bash")
         st.button("Seen", key="seen_notices", on_click=seen.update, args=(unseen,), type="tertiary", icon=":material/done:")
+
+
+def _catch_up() -> None:
+    """The page was drawn by an answer that was not of the latest: drawn again once what others recorded is in."""
+    if not session.workbench().behind():
+        st.rerun()
 
 
 def _corpus() -> None:

@@ -87,6 +87,7 @@ class Store:
         # how long an answer waits for what others are recording; None: until all of it is in. What this process itself recorded
         # is always in
         self.patience_s = patience_s
+        self.late = 0  # answers given so far that were not of all that is recorded
         self._own: set[str] = set()  # records of this process that may not be folded yet
         self._own_labels = False
         self._aside: threading.Thread | None = None  # folds while answers are given
@@ -283,6 +284,7 @@ class Store:
                     self._fold_records(self._own_waiting())
                     self._fold_labels()
         if thread and thread.is_alive():
+            self.late += 1
             self.stale = "The latest records are not in every answer yet: others are recording, and theirs are being folded in."
 
     def _own_waiting(self) -> list[str]:

@@ -42,8 +42,14 @@ def test_what_a_process_recorded_itself_is_in_its_next_answer(store):
 
 def test_while_others_hold_up_the_fold_the_last_state_is_given_and_said_to_be_old(store):
     with hold(store.home / "locks" / "fold", purpose="a test", seconds=10):
+        assert store.late == 0
         Store(store.home).add("trial", small(1))
-        assert store.query(COUNT)[0]["n"] == 1 and "not in every answer" in store.stale and store.stale in store.told()
+        assert (
+            store.query(COUNT)[0]["n"] == 1
+            and store.late == 1
+            and "not in every answer" in store.stale
+            and store.stale in store.told()
+        )
     assert settled(store) == 2 and not store.stale
 
 
