@@ -65,22 +65,29 @@ def until(condition, seconds: float = 60.0) -> None:
         time.sleep(0.005)
 
 
-def test_workers_beside_each_other_store_what_one_does(home, undisturbed):
+@pytest.fixture
+def workers():
+    """The processes begun since the test did: others are a browser's and an app's, of tests before it."""
+    before = set(psutil.Process().children(recursive=True))
+    return lambda: set(psutil.Process().children(recursive=True)) - before
+
+
+def test_workers_beside_each_other_store_what_one_does(home, undisturbed, workers):
     bench = Workbench(home)
     outcome = drain(run(bench, STUDY, workers=2))
     assert outcome.measured == POINTS and outcome.workers == 2 and table(bench) == undisturbed
     engines = {bench.show(trial)["engine"]["workers"] for trial in outcome.trials}
     assert engines == {2}
-    assert not psutil.Process().children(recursive=True), "workers outlive their study"
+    assert not workers(), "workers outlive their study"
 
 
 @pytest.mark.parametrize("kills", [1, 2])
-def test_a_killed_worker_is_started_anew_and_its_trial_tried_once_more(home, undisturbed, kills):
+def test_a_killed_worker_is_started_anew_and_its_trial_tried_once_more(home, undisturbed, workers, kills):
     bench, killed = Workbench(home), 0
     for step in run(bench, STUDY, workers=2):
         if killed < kills and step.message.startswith(("Chunking", "Starting a worker anew") if kills > 1 else "Chunking"):
-            for child in psutil.Process().children():
-                child.kill()
+            for worker in workers():
+                worker.kill()
             killed += 1
     assert killed == kills
     failed = table(bench, "failed")
