@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
+from core.errors import WorkbenchError
 from core.labs.experiments.driver import run
 from core.labs.experiments.experiment import written
 from core.labs.experiments.standing import pause, standing
@@ -138,7 +140,9 @@ def test_a_study_is_watched_and_paused_from_elsewhere(home, undisturbed):
     until(lambda: (home / "locks" / "study-toy.json").exists() and standing(bench, "toy").done > 0)
     seen = standing(bench, "toy")
     if seen.status == "running":  # else the machine was faster than the look
-        assert seen.pid == driver.pid and pause(bench, "toy").status in ("stopped", "done")
+        assert seen.pid == driver.pid
+        with suppress(WorkbenchError):  # or than the pause
+            assert pause(bench, "toy").status in ("stopped", "done")
     driver.communicate()
     job = bench.jobs.start(["study", "toy"], "The study goes on")  # recorded by its first run, so its id is enough
     until(lambda: not bench.jobs.get(job).active)
