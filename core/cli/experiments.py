@@ -124,8 +124,8 @@ def _ranked(workbench: Any, outcome: Any, metric: str) -> list[dict[str, Any]]:
     """The trials of the study's points by that metric; of other groups than the largest none."""
     from core.labs.trials import comparison, leaderboard
 
-    ids = set(outcome.trials)
-    named = comparison.named_groups(trial for trial in comparison.trials(workbench) if trial.id in ids)
+    newest_first = sorted(set(outcome.trials), reverse=True)
+    named = comparison.named_groups(comparison.some(workbench, newest_first))
     return leaderboard.rows(leaderboard.leaderboard(workbench, next(iter(named.values())), metric)) if named else []
 
 

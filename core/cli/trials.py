@@ -105,8 +105,9 @@ def picked(workbench: Any, words: tuple[str, ...]) -> Any:
     """These trials, in this order."""
     from core.labs.trials import comparison
 
-    stored = {trial.id: trial for trial in comparison.trials(workbench)}
-    return [stored[workbench.trial_id(each)] for each in words]
+    ids = [workbench.trial_id(each) for each in words]
+    stored = {trial.id: trial for trial in comparison.some(workbench, ids)}
+    return [stored[trial_id] for trial_id in ids]
 
 
 @verb("leaderboard", show_parts)

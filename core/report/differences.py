@@ -9,6 +9,19 @@ from core.statistics.paired import Paired
 BLUE = "#0072B2"  # Okabe and Ito's, as on the screen
 
 
+def zero_line() -> dict[str, Any]:
+    """A plotly shape: where there is no difference."""
+    return {
+        "type": "line",
+        "x0": 0,
+        "x1": 0,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "line": {"color": INK, "width": 1, "dash": "dot"},
+    }
+
+
 def differences_figure(differences: Mapping[str, Paired], x: str = "Difference of means, 95% interval") -> dict[str, Any]:
     """name -> its difference, in this order from the top, as a plotly mapping; one that is undefined is left out."""
     drawn = {name: paired for name, paired in differences.items() if paired.difference is not None}
@@ -26,14 +39,5 @@ def differences_figure(differences: Mapping[str, Paired], x: str = "Difference o
             "color": BLUE,
         },
     }
-    zero = {
-        "type": "line",
-        "x0": 0,
-        "x1": 0,
-        "y0": 0,
-        "y1": 1,
-        "yref": "paper",
-        "line": {"color": INK, "width": 1, "dash": "dot"},
-    }
-    layout = {"xaxis": {"title": {"text": x}}, "yaxis": {"autorange": "reversed"}, "shapes": [zero], "showlegend": False}
+    layout = {"xaxis": {"title": {"text": x}}, "yaxis": {"autorange": "reversed"}, "shapes": [zero_line()], "showlegend": False}
     return {"data": [points], "layout": layout}

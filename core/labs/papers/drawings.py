@@ -5,7 +5,7 @@ from typing import Any
 
 from core.errors import WorkbenchError
 from core.report.colours import PALETTE
-from core.report.print_style import INK
+from core.report.differences import zero_line
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 TITLES = {"means": "Mean, {level:.0%} interval", "differences": "Difference from {reference}, {level:.0%} interval"}
@@ -46,20 +46,11 @@ def drawn(drawing: str, table: Any) -> dict[str, Any]:
             }
         )
     title = TITLES[drawing].format(level=table["confidence"], reference=table["reference"])
-    zero = {
-        "type": "line",
-        "x0": 0,
-        "x1": 0,
-        "y0": 0,
-        "y1": 1,
-        "yref": "paper",
-        "line": {"color": INK, "width": 1, "dash": "dot"},
-    }
     layout = {
         "xaxis": {"title": {"text": title}},
         "yaxis": {"autorange": "reversed"},
         "showlegend": len(traces) > 1,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
-        "shapes": [zero] if drawing == "differences" else [],
+        "shapes": [zero_line()] if drawing == "differences" else [],
     }
     return {"figure": {"data": traces, "layout": layout}, "data": rows}

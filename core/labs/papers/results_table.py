@@ -70,11 +70,11 @@ def _chosen(workbench: Workbench, words: list[str], reference: str) -> tuple[lis
     ids = list(dict.fromkeys(workbench.trial_id(word) for word in words))
     if len(ids) > MOST:
         raise WorkbenchError(f"A table has at most {MOST} trials.", todo="Choose fewer.")
-    stored = {trial.id: trial for trial in comparison.trials(workbench)}
-    trials = [stored[trial_id] for trial_id in ids]
-    base = stored[workbench.trial_id(reference)] if reference else trials[0]
-    if base.id not in ids:
+    reference_id = workbench.trial_id(reference) if reference else ids[0]
+    if reference_id not in ids:
         raise WorkbenchError("The reference is none of the table's trials.", todo="Add it, or choose one of them.")
+    stored = {trial.id: trial for trial in comparison.some(workbench, ids)}
+    trials, base = [stored[trial_id] for trial_id in ids], stored[reference_id]
     for trial in trials:
         if not trial.metrics:
             raise WorkbenchError(f"Trial {trial.short} has no results: {trial.status}.", todo="Leave it out.")
