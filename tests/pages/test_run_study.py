@@ -1,7 +1,6 @@
 """The page Run a study: beginning, the plan and what is wrong with it, how it stands, and what it says."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from core.labs.experiments.experiment import made, written
 from core.labs.trials.comparison import trials
 from core.progress import drain
 from core.retrieval.bm25_fast import BM25S
-from core.workbench import Workbench
 from tests.support.toy_study import BASE, toy_home, toy_study
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -30,22 +28,6 @@ def template(tmp_path_factory):
     drain(run(bench, toy_study("measured", sizes=(16, 24, 32), title="Sizes and k1"), workers=1))
     book.save(bench, toy_study("fresh", title="Not started"))
     return bench.home
-
-
-@pytest.fixture
-def bench(template, tmp_path, monkeypatch):
-    shutil.copytree(template, tmp_path / "home")
-    bench = Workbench(tmp_path / "home")
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    return bench
-
-
-@pytest.fixture
-def started(bench, monkeypatch):
-    """The jobs that the page starts, which are not run."""
-    jobs = []
-    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label: jobs.append(list(arguments)))
-    return jobs
 
 
 def open_page(**address: str) -> AppTest:

@@ -1,20 +1,17 @@
 """A study on the page where its question comes up: chosen, its cost told, started by one press, and read in place."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import session
 from app.ui import cards
 from app.ui.experiments import here
 from core.labs.experiments import book
 from core.labs.experiments.driver import run
 from core.progress import drain
 from core.retrieval.bm25_fast import BM25S
-from core.workbench import Workbench
 from tests.support.toy_study import toy_home
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -31,22 +28,6 @@ SPARSE = {
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
     return toy_home(tmp_path_factory.mktemp("toy") / "home").home
-
-
-@pytest.fixture
-def bench(template, tmp_path, monkeypatch):
-    shutil.copytree(template, tmp_path / "home")
-    bench = Workbench(tmp_path / "home")
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    return bench
-
-
-@pytest.fixture
-def started(bench, monkeypatch):
-    """The jobs that the pages start, which are not run."""
-    jobs = []
-    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label: jobs.append(list(arguments)))
-    return jobs
 
 
 def open_page(page: str, **address: str) -> AppTest:
