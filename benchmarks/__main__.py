@@ -34,6 +34,7 @@ PACKAGES = [
     "llama-cpp-python",
 ]
 CANCELLED = 130
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
 GRACE_S = 15  # for a cancelled benchmark to end what it started
 Command = Callable[[str], Sequence[str]]
 
@@ -86,8 +87,15 @@ def outlook(wanted: list[str], suffix: str, folder: Path) -> str:
 
 def measured(command: Sequence[str]) -> str:
     """What a benchmark prints. It has a process group of its own: cancelled, it and what it started are told to end."""
-    process = subprocess.Popen(command, cwd=HERE.parent, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # one between the start and the `try` would leave it running
+
+    def open_to_them() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDINGS)
+
+    options = {"cwd": HERE.parent, "stdout": subprocess.PIPE, "text": True, "start_new_session": True}
+    process = subprocess.Popen(command, preexec_fn=open_to_them, **options)
     try:
+        open_to_them()
         text, _ = process.communicate()
     except KeyboardInterrupt:
         for told, wait_s in ((signal.SIGINT, GRACE_S), (signal.SIGKILL, GRACE_S)):
@@ -139,7 +147,7 @@ def run(wanted: list[str], suffix: str, command: Command, folder: Path) -> int:
 
 def interruptible() -> None:
     """Ended from outside is cancelled, as by Ctrl-C; also where a shell started it in the background, which ignores that."""
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    for ending in ENDINGS:
         signal.signal(ending, signal.default_int_handler)
 
 

@@ -1,23 +1,44 @@
 """A page drawn by an answer of the store that was not of the latest is drawn again."""
 
-from tests.app.test_experiment import bench, home, open_page  # noqa: F401
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from app.ui import sidebar
+from tests.app.test_frame import MAIN
+from tests.support.small_corpora import with_towns
+
+QUESTIONS = [{"id": "q1", "question": "Where does the Danube rise?", "document": "danube.txt", "answer": "in the Black Forest"}]
+TEXTS = {"danube.txt": "The Danube rises in the Black Forest."}
 
 
-def test_a_page_drawn_too_early_is_drawn_again_once_what_others_recorded_is_in(bench, monkeypatch):  # noqa: F811
-    asked = []
+@pytest.fixture
+def drawn(tmp_path, monkeypatch) -> list[int]:
+    """One line for each run that came to its end, each of which found that one more answer was not of the latest, up to one."""
+    bench, ends, at_the_end = with_towns(tmp_path / "home", TEXTS, QUESTIONS), [], sidebar.notices
 
-    def late() -> int:
-        asked.append(len(asked))
-        return min(len(asked), 2) - 1  # at the start of the first run none, at its end one; from then on no more
+    def notices():
+        ends.append(1)
+        at_the_end()
 
-    monkeypatch.setattr(bench, "late", late)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    monkeypatch.setattr(bench, "late", lambda: min(len(ends), 1))
+    monkeypatch.setattr(sidebar, "notices", notices)
+    return ends
+
+
+def open_page() -> None:
+    app = AppTest.from_file(MAIN, default_timeout=30)
+    app.query_params["corpus.dataset"], app.query_params["fusion.part"] = "towns", "sparse_only"
+    app.run()
+
+
+def test_a_page_drawn_too_early_is_drawn_again_once_what_others_recorded_is_in(drawn):
     open_page()
-    assert len(asked) == 4  # start and end of two runs
+    assert len(drawn) == 2
 
 
-def test_while_it_is_behind_it_waits(bench, monkeypatch):  # noqa: F811
-    asked = []
-    monkeypatch.setattr(bench, "late", lambda: asked.append(0) or len(asked) - 1)
-    monkeypatch.setattr(bench, "behind", lambda: "others are recording")
+def test_while_it_is_behind_it_waits(drawn, monkeypatch):
+    monkeypatch.setattr(session.workbench(), "behind", lambda: "others are recording")
     open_page()
-    assert len(asked) == 2  # one run, and a look each second
+    assert len(drawn) == 1
