@@ -60,6 +60,21 @@ def test_what_it_counts_is_what_the_run_computes_and_then_nothing_is_left(bench)
     assert all(row.missing == 0 for row in after.stages if row.stage in ("chunks", "sparse")) and not after.unmeasured
 
 
+def test_what_is_compared_with_is_counted_and_measured_on_both_halves(bench):
+    halves = {"choose_on": "dev", "report_on": "test", "repeats": 2}
+    other = study("beside", ("sparse.k1", (0.9, 1.7)), against={**BASE, "sparse": {"part": "bm25s", "b": 0.3}}, **halves)
+    before = estimate(bench, other)
+    assert (before.trials, before.stored) == (3 * 2 + 2 + 2 * 2 + 2, 0)
+    outcome = drain(driver.run(bench, other, workers=1))
+    assert before.trials == len(outcome.trials) + len(outcome.reported)
+    after = estimate(bench, other)
+    assert after.stored == after.trials == before.trials
+    named = other.model_copy(update={"against": None, "baseline": outcome.trials[-1]})  # now by the trial
+    assert (estimate(bench, named).trials, estimate(bench, named).stored) == (6 + 4 + 1, 6 + 4 + 1)
+    unmeasured = named.model_copy(update={"id": "named"})
+    assert (estimate(bench, unmeasured).trials, estimate(bench, unmeasured).stored) == (11, 0)
+
+
 def test_measured_stages_tell_the_time_of_those_that_are_missing(bench):
     drain(driver.run(bench, study("third", ("sparse.k1", (0.8,))), workers=1))
     outlook = estimate(bench, study("fourth", ("chunking.size_tokens", (20, 28, 36)), ("sparse.b", (0.1, 0.2))))

@@ -51,6 +51,20 @@ def test_settings_of_conditions_and_parts_stand_before_what_hangs_on_them():
     assert order.index("chunking") < order.index("retrieval.candidates") < order.index("fusion.weight") > order.index("fusion")
 
 
+def test_a_recipe_to_compare_with_is_asked_what_the_base_is():
+    base = {"corpus.dataset": "towns", "seed": 3, "evaluation.k": 5}
+    study = made({"base": base, "choose_on": "dev", "against": {"fusion.part": "sparse_only", "evaluation.k": 7, "seed": 1}})
+    compared = study.compared_with
+    assert compared.fusion.part == "sparse_only" and (compared.seed, compared.evaluation.k) == (3, 5)
+    assert compared.corpus == study.recipe.corpus and read(written(study)) == study
+    assert made({"base": base, "against": {}}).compared_with is None  # it is the base
+    assert made({"base": base | {"sparse.k1": 0.5}, "against": {}}).compared_with.sparse.k1 == 1.5  # the default recipe
+    with pytest.raises(WorkbenchError, match="against is no recipe"):
+        made({"against": {"fusion.part": "nothing"}})
+    with pytest.raises(WorkbenchError, match="leave out one of the two"):
+        made({"against": {}, "baseline": "01a"})
+
+
 def factor(setting, values=(1,), **more) -> dict:
     return {"factors": [{"setting": setting, "values": list(values), **more}]}
 

@@ -54,6 +54,23 @@ def test_another_trial_may_be_the_baseline(bench):
     assert told.baseline.id == outside and len(told.rows) == 4
 
 
+def test_a_recipe_that_is_no_point_may_be_compared_with_and_until_it_is_measured_the_base_is(bench):
+    sets = results.question_sets(study(), results.of_study(bench, study()))
+    own = study(against={"sparse.b": 0.1})
+    told = results.results(bench, own, sets[0], "recall")
+    assert (told.reference, told.baseline.settings["sparse.k1"], len(told.rows)) == ("base", 1.5, 3)
+    add_trial(bench.store, sets[0][0].config and add_questions(bench.store, 60), {"sparse.b": 0.1}, 0.5, seed=5, sweep="s")
+    sets = results.question_sets(own, results.of_study(bench, own))
+    told = results.results(bench, own, sets[0], "recall")
+    assert (told.reference, told.baseline.settings["sparse.b"]) == ("baseline", 0.1)
+    assert [row.settings["sparse.k1"] for row in told.rows if not row.beside] == [0.5, 1.0, 1.5]
+    assert [row.trial.id for row in told.rows if row.beside] == [told.baseline.id]
+    assert all(row.difference is not None for row in told.rows if not row.beside)
+    assert results.baseline_of(bench, sets[0]) == ""  # the study is not recorded
+    sets = results.question_sets(study(), results.of_study(bench, study()))
+    assert len(results.results(bench, study(), sets[0], "recall").rows) == 3  # compared with the base it is left out
+
+
 def test_halving_is_told_by_its_last_round(bench):
     halving = study(design={"kind": "halving", "trials": 0, "first_questions": 30})
     sets = results.question_sets(halving, [t for t in results.of_study(bench, halving)])

@@ -26,6 +26,15 @@ def test_points_within_the_margin_are_equal():
     assert settled({"a": same, "b": same}) == "none differs from a by 0.01 or more (200 questions, at 95%)"
 
 
+def test_of_halving_the_claim_is_of_the_points_of_the_round_and_says_so():
+    told = settled(scores(0.5, 0.6, 0.7, 0.4), before=9)
+    assert (
+        told == "p2 is told apart from all 3 others of its round; 9 have left before, on fewer questions (200 questions, at 95%)"
+    )
+    equal = settled(scores(0.6, 0.6, 0.6, spread=0.01), before=1)
+    assert "by 0.01 or more, of its round; 1 has left before, on fewer questions (200" in equal
+
+
 def test_too_little_settles_nothing():
     assert settled({}) == settled(scores(0.9)) == settled(scores(0.1, 0.9, n=19)) == ""
     gaps = scores(0.1, 0.9, n=30)
@@ -36,7 +45,7 @@ def test_too_little_settles_nothing():
 def test_what_is_unmeasured_is_left_out():
     gaps = scores(0.1, 0.9, n=40)
     gaps["p1"][:10] = np.nan
-    assert settled(gaps) == "p1 is told apart from all 1 others (30 questions, at 95%)"
+    assert settled(gaps) == "p1 is told apart from the other (30 questions, at 95%)"
 
 
 def test_many_points_can_be_told_apart_from():

@@ -116,6 +116,32 @@ def test_the_study_is_found_again_while_the_varied_slider_moves_and_grows_by_new
     assert lines[0]["y"][1] == 0  # the recipe in use when it was started last
 
 
+def test_the_pinned_baseline_is_measured_once_and_the_points_are_compared_with_it(bench, started):
+    address = {"study_vary": "Sparse retrieval: k1", "study_and": "Nothing else"}
+    pin = {"baseline.fusion.part": "sparse_only", "baseline.chunking.part": "fixed", "baseline.chunking.size_tokens": "48"}
+    app = chunks(**address, **pin, **{"baseline.embedding.part": "lsa"})
+    assert "with the pinned baseline" in texts(app)
+    app.multiselect(key="study_values/sparse.k1").set_value(["0.5", "1.0", "1.5"]).run()
+    assert "4 trials" in texts(app)
+    press(app)
+    [study] = [version.experiment for version in book.latest(bench).values()]
+    assert study.compared_with.chunking.size_tokens == 48 and study.compared_with.corpus == study.recipe.corpus
+    assert drain(run(bench, study, workers=1)).measured == 4
+    app = chunks(**address, **pin, **{"baseline.embedding.part": "lsa"})
+    chart = json.dumps(next(json.loads(c.proto.spec) for c in app.get("plotly_chart") if "to the baseline" in c.proto.spec))
+    [line] = [trace for trace in json.loads(chart)["data"] if trace.get("mode") == "lines+markers"]
+    assert line["x"] == [0.5, 1.0, 1.5] and None not in line["y"] and "the baseline" in chart
+    [verdict] = [e.value for e in app.markdown if e.value.startswith("Best: ")]
+    assert "he baseline" in verdict and "All is measured" in texts(app)
+    unpinned = chunks(**address)  # the same study, compared with the recipe in use
+    assert "the recipe in use: the base" in texts(unpinned) and "All is measured" in texts(unpinned)
+    [line] = [trace for trace in study_chart(unpinned)["data"] if trace.get("mode") == "lines+markers"]
+    assert 0 in line["y"]
+    other = chunks(**address, **pin | {"baseline.chunking.size_tokens": "40"}, **{"baseline.embedding.part": "lsa"})
+    assert "is not measured on these questions yet" in texts(other)
+    assert [b.label for b in other.button if b.key == "start_study_here"] == ["Measure 1 more"]
+
+
 def test_what_another_recipe_said_is_another_study(bench, started):
     press(chunks())
     app = press(chunks(**{"sparse.k1": "0.5"}))

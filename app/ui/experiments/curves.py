@@ -30,11 +30,12 @@ def draw(here: StudyDesk) -> None:
     if shown is None:
         return
     experiment = here.recorded
-    varied = [f.setting for f in experiment.factors if len({words.as_token(r.settings.get(f.setting)) for r in shown.rows}) > 1]
+    own = [row for row in shown.rows if not row.beside]
+    varied = [f.setting for f in experiment.factors if len({words.as_token(r.settings.get(f.setting)) for r in own}) > 1]
     if not varied:
         return st.caption("Every point so far has the same settings: there is nothing to draw yet.")
     if len(varied) > 2:
-        return effects.draw(frontier.scope_of(here, shown), {})
+        return effects.draw(frontier.scope_of(here, shown, beside=False), {})
     way = VALUE
     if shown.baseline:
         way = (
@@ -52,7 +53,7 @@ def draw(here: StudyDesk) -> None:
         )
     along = next((setting for setting in varied if numeric(shown, setting)), "")
     other = next((setting for setting in varied if setting != along), "")
-    several = len({words.as_token(row.settings.get(other)) for row in shown.rows}) if other else 1
+    several = len({words.as_token(row.settings.get(other)) for row in own}) if other else 1
     if along and several <= LINES:
         lines(experiment, shown, along, other, way)
     else:
@@ -60,7 +61,7 @@ def draw(here: StudyDesk) -> None:
 
 
 def numeric(shown: StudyResults, setting: str) -> bool:
-    values = [row.settings[setting] for row in shown.rows if setting in row.settings]
+    values = [row.settings[setting] for row in shown.rows if setting in row.settings and not row.beside]
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values) and len(set(values)) > 2
 
 
@@ -76,7 +77,7 @@ def read(row: PointResult, shown: StudyResults, way: str) -> tuple[float | None,
 def lines(experiment: Experiment, shown: StudyResults, along: str, other: str, way: str) -> None:
     """A line a value of the other factor; what is planned and not measured is a gap."""
     recipe, factor = experiment.recipe, next(f for f in experiment.factors if f.setting == along)
-    rows = [row for row in shown.rows if along in row.settings]
+    rows = [row for row in shown.rows if along in row.settings and not row.beside]
     values = sorted({row.settings[along] for row in rows} | {v for v in factor.values if isinstance(v, int | float)})
     groups: dict[str, list[PointResult]] = {}
     for row in rows:
@@ -101,8 +102,10 @@ def lines(experiment: Experiment, shown: StudyResults, along: str, other: str, w
     if len(values) <= TICKS:
         layout["xaxis"] |= {"tickvals": values, "ticktext": [forms.number(value) for value in values]}
     if way == DIFFERENCE:
-        layout |= charts.mark_line(0.0, "the base")
-    left = [row for row in shown.rows if along not in row.settings]
+        layout |= charts.mark_line(0.0, f"the {shown.reference}")
+    elif beside := [row for row in shown.rows if row.beside]:
+        layout |= charts.mark_line(beside[0].interval.mean, f"the {shown.reference}")
+    left = [row for row in shown.rows if along not in row.settings and not row.beside]
     show(experiment, shown, charts.figure(traces, titled(axis, knob), y_title(shown, way), height=380, **layout), way)
     if left:
         st.caption(f"Not on this axis, which their method does not have: {', '.join(names_of(experiment, left))}.")
@@ -114,7 +117,7 @@ def titled(axis: str, knob: Any) -> str:
 
 def y_title(shown: StudyResults, way: str) -> str:
     name = label(shown.metric, shown.k)
-    return f"{name}, difference to the base" if way == DIFFERENCE else name
+    return f"{name}, difference to the {shown.reference}" if way == DIFFERENCE else name
 
 
 def marked(rows: Sequence[PointResult], shown: StudyResults, way: str, place: Any) -> list[dict]:
@@ -163,7 +166,7 @@ def points(experiment: Experiment, shown: StudyResults, way: str) -> None:
         )
         for name, row in zip(names_of(experiment, rows), rows, strict=True)
     ]
-    shape = dots.marks(drawn, y_title(shown, way), lines=[(0.0, "the base")] if way == DIFFERENCE else ())
+    shape = dots.marks(drawn, y_title(shown, way), lines=[(0.0, f"the {shown.reference}")] if way == DIFFERENCE else ())
     show(experiment, shown, shape, way)
     if len(rows) < len(shown.rows):
         st.caption(f"The best {len(rows):,} of {len(shown.rows):,} points.")
@@ -183,4 +186,4 @@ def show(experiment: Experiment, shown: StudyResults, shape: charts.Figure, way:
         method=interval_method(experiment.recipe),
     )
     if way == DIFFERENCE and best and told[best.trial.id]:
-        st.caption(f"Each point minus the base, question by question; the best differs by {told[best.trial.id]}.")
+        st.caption(f"Each point minus the {shown.reference}, question by question; the best differs by {told[best.trial.id]}.")

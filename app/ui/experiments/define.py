@@ -9,7 +9,7 @@ from app import session
 from app.ui import cards, forms
 from app.ui.experiments import desk, factors, outlook, words
 from app.ui.experiments.desk import StudyDesk
-from core.config import difference
+from core.config import TrialConfig, difference
 from core.evaluation.metric import metric_names
 from core.labs.experiments.experiment import Budget, Design, Experiment
 from core.labs.trials.comparison import COSTS, label
@@ -57,7 +57,15 @@ def what(here: StudyDesk) -> None:
 def base(here: StudyDesk) -> None:
     head("Base recipe")
     study = here.draft.experiment or here.recorded
-    st.caption(cards.plain(f"{words.base_words(study)}. What is varied starts from it, and every trial is compared with it."))
+    compared = study.compared_with
+    told = f"{words.base_words(study)}. What is varied starts from it"
+    if study.baseline:
+        told += "; every trial is compared with the one that was chosen as baseline."
+    elif compared:
+        told += f". Every trial is compared with the baseline: {forms.describe_recipe(compared)}."
+    else:
+        told += ", and every trial is compared with it."
+    st.caption(cards.plain(told))
     current = session.config()
     mapping = difference(without_questions(current))
     same = mapping == difference(without_questions(study.recipe))
@@ -84,7 +92,42 @@ def base(here: StudyDesk) -> None:
             args=(study.recipe.model_copy(update={"corpus": study.recipe.corpus.model_copy(update={"questions": "all"})}),),
             help="Makes the base the recipe in use on every page: change it there, then take it here.",
         )
-    problem(here, "base")
+        compare_button(here, study)
+    problem(here, "base", "against")
+
+
+def compare_button(here: StudyDesk, study: Experiment) -> None:
+    """Takes the pinned baseline as what trials are compared with, or goes back to the base."""
+    pinned = pinned_baseline(study.recipe)
+    if pinned is not None and pinned != study.against:
+        label, value, what = "Compare with the pinned baseline", pinned, "It is measured beside the points, once."
+    elif study.against is not None or study.baseline:
+        label, value, what = "Compare with the base", None, "Every trial is compared with the base recipe again."
+    else:
+        return
+    st.button(
+        label,
+        key="compare_with",
+        icon=":material/push_pin:" if value is not None else ":material/undo:",
+        type="tertiary",
+        on_click=set_values,
+        args=(here.id, {"against": value, "baseline": ""}),
+        help=what,
+    )
+
+
+def pinned_baseline(recipe: TrialConfig) -> dict[str, Any] | None:
+    """As a study names what it compares with; None: nothing is pinned, or it is this recipe. Corpus and questions are the study's."""
+    pinned, usual = session.baseline(), session.defaults()
+    own = {"corpus": recipe.corpus, "evaluation": recipe.evaluation, "seed": recipe.seed}
+    if pinned is None or pinned.model_copy(update=own) == recipe:
+        return None
+    return difference(pinned.model_copy(update={"corpus": usual.corpus, "evaluation": usual.evaluation}))
+
+
+def set_values(study_id: str, values: dict[str, Any]) -> None:
+    """Callback: several fields of the document at once."""
+    desk.change(study_id, next(iter(values)), lambda mapping: mapping.update(values))
 
 
 def without_questions(recipe: Any) -> Any:

@@ -19,10 +19,11 @@ def draw(here: StudyDesk) -> None:
         cost_chart.draw(scope, words.point_names(here.recorded, [*scope.chosen, *scope.members]))
 
 
-def scope_of(here: StudyDesk, shown: StudyResults) -> Scope:
-    """The study's points as the tabs of *Trials* take them, with the base and the best marked."""
+def scope_of(here: StudyDesk, shown: StudyResults, beside: bool = True) -> Scope:
+    """The study's points as the tabs of *Trials* take them, with the base and the best marked. beside: a baseline too that is
+    no point."""
     everything = listing.everything(session.workbench())
-    members = [row.trial for row in shown.rows]
+    members = [row.trial for row in shown.rows if beside or not row.beside]
     chosen = list({trial.id: trial for trial in (shown.baseline, shown.best) if trial}.values())
     [group] = everything.groups_of([shown.best.id])
     listed = sorted(members, key=lambda trial: trial.id, reverse=True)

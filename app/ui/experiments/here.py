@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
-from app.ui.experiments import choice, curves, desk, factors, failures, leaderboard, running, words
+from app.ui.experiments import choice, curves, define, desk, factors, failures, leaderboard, running, words
 from core.config import PartConfig, TrialConfig, difference, fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
@@ -34,7 +34,8 @@ def draw(config: TrialConfig, suggested: Suggested) -> None:
     if not any(query.gold for query in session.workbench().corpus(config).queries):
         return st.caption("This corpus has no questions with gold evidence: there is nothing to measure.")
     asked = "the dev half of the questions" if config.corpus.questions == "dev" else "all questions"
-    st.caption(f"Each combination is measured on {asked}, and compared, question by question, with the recipe in use: the base.")
+    with_what = "the recipe in use: the base" if define.pinned_baseline(config) is None else "the pinned baseline"
+    st.caption(f"Each combination is measured on {asked}, and compared, question by question, with {with_what}.")
     varied = chosen(config, suggested)
     try:
         experiment = planned(config, varied)
@@ -44,7 +45,7 @@ def draw(config: TrialConfig, suggested: Suggested) -> None:
     with st.container(border=True, key="study_panel"):
         st.fragment(panel, run_every=running.LOOK_S if works else running.AWAY_S)(experiment, works, stored(stands))
     if stands:
-        st.fragment(said, run_every=LIVE_S if works else None)(experiment.id)
+        st.fragment(said, run_every=LIVE_S if works else None)(experiment)
 
 
 def state(name: str) -> tuple[StudyStanding | None, Any, bool]:
@@ -155,7 +156,10 @@ def planned(config: TrialConfig, varied: Sequence[dict[str, Any]]) -> Experiment
         "choose_on": "dev" if half == "dev" else "all",
     }
     document = there.experiment.model_dump(mode="json") if there else {"id": name, **written}
-    return made(document | {"base": difference(base), "factors": list(varied), "archived": False})
+    compared = define.pinned_baseline(config)
+    # a trial that somebody chose to compare with counts as long as no baseline is pinned
+    with_what = {"against": compared} if compared is None else {"against": compared, "baseline": ""}
+    return made(document | {"base": difference(base), "factors": list(varied), "archived": False} | with_what)
 
 
 # --- what it takes, and the one button --------------------------------------------------------------------------------
@@ -234,14 +238,19 @@ def left_out(experiment: Experiment) -> list[str]:
 # --- what it says -----------------------------------------------------------------------------------------------------
 
 
-def said(name: str) -> None:
-    """The result so far, in place."""
+def said(planned: Experiment) -> None:
+    """The result so far, in place, compared with what is pinned now."""
+    name = planned.id
     with cards.calm(), st.container(key="study_live"):
         here = desk.on_desk(name)
+        now = {"against": planned.against, "baseline": planned.baseline}
+        here = here._replace(recorded=here.recorded.model_copy(update=now))
         measured = results.question_sets(here.recorded, here.trials)
         if measured:
             curves.draw(here)
             verdict(here)
+            if planned.compared_with and not compared(here):
+                st.caption("The pinned baseline is not measured on these questions yet: differences are to the base.")
         if here.trials and any(trial.status == "failed" for trial in here.trials) and running.state(name)[0].failures:
             with st.expander("Trials without a result", icon=":material/error:", key="study_failures"):
                 failures.draw(here)
@@ -250,10 +259,20 @@ def said(name: str) -> None:
             st.page_link(choice.TRIALS, label="Compare in Trials", icon=":material/compare_arrows:", query_params={"sweep": name})
 
 
+def compared(here: desk.StudyDesk) -> bool:
+    """Whether the baseline is measured on the questions that the result is of."""
+    members = results.question_sets(here.recorded, here.trials)[0]
+    return results.results(session.workbench(), here.recorded, members, metric_of(here)).reference == results.BASELINE
+
+
+def metric_of(here: desk.StudyDesk) -> str:
+    return st.session_state.get("study_metric") or next(name for name in here.recorded.metrics if name in metric_names())
+
+
 def verdict(here: desk.StudyDesk) -> None:
     """The best and its equals in words, and what their context is."""
-    metric = st.session_state.get("study_metric") or next(name for name in here.recorded.metrics if name in metric_names())
-    shown = results.results(session.workbench(), here.recorded, results.question_sets(here.recorded, here.trials)[0], metric)
+    members = results.question_sets(here.recorded, here.trials)[0]
+    shown = results.results(session.workbench(), here.recorded, members, metric_of(here))
     names = words.point_names(here.recorded, [row.trial for row in shown.rows])
     leaderboard.verdict(shown, names)
     contexts = {row.trial.id: leaderboard.cost(row.trial, "context_at_k") for row in shown.rows}

@@ -71,11 +71,11 @@ def verdict(shown: StudyResults, names: dict[str, str]) -> None:
         told += f" {equal} (paired, Holm, 5%)."
     own = next((row for row in shown.rows if row.trial.id == best.trial.id), None)
     if own and shown.baseline and own.trial.id == shown.baseline.id:
-        told += " It is the base itself."
+        told += f" It is the {shown.reference} itself."
     elif own and own.difference:
         costs = (trial.costs.get("context_at_k") for trial in (own.trial, shown.baseline)) if shown.baseline else (None, None)
         times = comparison.times_context(*(cost.value if cost else 0 for cost in costs))
-        told += f" To the base: {difference_words(own)}{times and f', {times}'}."
+        told += f" To the {shown.reference}: {difference_words(own)}{times and f', {times}'}."
     st.markdown(told)
 
 
@@ -88,20 +88,23 @@ def difference_words(row: PointResult) -> str:
 
 def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
     """The winner of the dev questions on the test questions, which had no say in the choice."""
-    members = [trial for trial in results.of_base(here.recorded, here.trials) if trial.metrics]
+    experiment = here.recorded
+    members = [trial for trial in results.of_base(experiment, here.trials) if trial.metrics]
     base = results.baseline_of(session.workbench(), [t for t in members if t.settings.get("corpus.questions") == "dev"])
     try:
         told = choice.choice(session.workbench(), members, metric, base)
     except WorkbenchError:  # nothing to choose among yet
         return
+    reference = next((results.called(experiment, trial) for trial in members if trial.id == base), results.BASE)
     winner, k = told.dev.recipes[told.winner.place], told.dev.k
     name = cards.plain(names.get(winner.id, winner.title))
     if told.on_dev is None:
         st.info(
-            f"The base itself has the highest mean on dev ({name}): there is nothing to report on test.", icon=":material/flag:"
+            f"The {reference} itself has the highest mean on dev ({name}): there is nothing to report on test.",
+            icon=":material/flag:",
         )
     elif told.on_test is None:
-        st.caption("On the test half nothing is told yet: winner and base are measured there at the end of the study.")
+        st.caption(f"On the test half nothing is told yet: winner and {reference} are measured there at the end of the study.")
     else:
         own, _ = told.test_means
         paired = told.on_test
@@ -109,7 +112,7 @@ def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
         words_of = f"{paired.difference:+.3f}{spread}".replace("-", "\u2212")
         p = "" if paired.p is None else ", p < 0.001" if paired.p < 0.001 else f", p {paired.p:.3f}"
         st.success(
-            f"Chosen on dev, reported on test: **{name}** has {label(metric, k)} {own:.3f}, {words_of} to the base{p} "
+            f"Chosen on dev, reported on test: **{name}** has {label(metric, k)} {own:.3f}, {words_of} to the {reference}{p} "
             f"(n {paired.n:,}). On dev its mean is {told.winner.optimism:.3f} too high by the luck of the choice.",
             icon=":material/flag:",
         )
@@ -119,18 +122,21 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     board = {row.trial.id: (place, row) for place, row in enumerate(shown.board.rows, 1)}
     ranked = sorted(shown.rows, key=lambda row: board[row.trial.id][0])
     own = {row.trial.id for row in ranked}
-    baseline = shown.baseline.id if shown.baseline else ""
+    baseline, to_it = shown.baseline.id if shown.baseline else "", f"To the {shown.reference}"
     head = label(shown.metric, shown.k)
     st.caption(
         f"{cards.count(len(ranked), 'point')}, n {shown.board.n:,} questions. Best and equal: what a claim can rest on; the order "
         "among them is chance. Click one to open it."
     )
     columns = {
-        "Point": [names[row.trial.id] + ("  (base)" if row.trial.id == baseline else "") for row in ranked],
+        "Point": [
+            names[row.trial.id] + (f"  ({shown.reference})" if row.trial.id == baseline and not row.beside else "")
+            for row in ranked
+        ],
         head: [row.interval.mean for row in ranked],
         "95% interval": [spread(row.interval.low, row.interval.high) for row in ranked],
         "Group": ["best" if board[row.trial.id][0] == 1 else "equal" if row.equal else "" for row in ranked],
-        "To the base": [row.difference and row.difference.difference for row in ranked],
+        to_it: [row.difference and row.difference.difference for row in ranked],
         "Interval of it": [spread(row.difference.low, row.difference.high) if row.difference else "" for row in ranked],
         "p": [row.p_holm for row in ranked],
         "First in": [100 * board[row.trial.id][1].first for row in ranked],
@@ -141,7 +147,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     if all(repeats == 1 for repeats in columns["Repeats"]):
         del columns["Repeats"]
     if not baseline:
-        for name in ("To the base", "Interval of it", "p"):
+        for name in (to_it, "Interval of it", "p"):
             del columns[name]
     row = tables.choose(
         columns,
@@ -152,12 +158,12 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
             head: NUMBER(format="%.3f", width=80),
             "95% interval": TEXT(width=124),
             "Group": TEXT(width=62, help="The best, and what a paired test does not tell from it (Holm, 5%)."),
-            "To the base": NUMBER(format="%+.3f", width=88, help="Mean difference to the baseline, by question."),
+            to_it: NUMBER(format="%+.3f", width=100, help=f"Mean difference to the {shown.reference}, by question."),
             "Interval of it": TEXT(width=136),
             "p": NUMBER(
                 format="%.3f",
                 width=58,
-                help="Of the difference to the baseline: paired t test, corrected by Holm over all points.",
+                help=f"Of the difference to the {shown.reference}: paired t test, corrected by Holm over all points.",
             ),
             "First in": NUMBER(format="%.0f %%", width=70, help="Share of the resamples in which it has the best mean."),
             "Context": NUMBER(format="%.0f", width=70, help="Tokens of the first k chunks, mean of a question."),
@@ -201,5 +207,6 @@ def opened(row: PointResult, shown: StudyResults, names: dict[str, str]) -> None
                 session.set_config(comparison.recipe(trial))
                 st.switch_page(SEARCH, query_params={})
             pair = [trial.id, *([shown.baseline.id] if shown.baseline and shown.baseline.id != trial.id else [])]
-            if st.button("Compare with the base", key="compare_point", icon=":material/compare_arrows:", disabled=len(pair) < 2):
+            to_it = f"Compare with the {shown.reference}"
+            if st.button(to_it, key="compare_point", icon=":material/compare_arrows:", disabled=len(pair) < 2):
                 st.switch_page(TRIALS, query_params={"trials": ",".join(pair)})

@@ -121,14 +121,17 @@ def point_names(experiment: Experiment, members: Sequence[Trial]) -> dict[str, s
     """trial -> what it is called in this study: the values of what is varied; the rest is the same in all."""
     recipe = experiment.recipe
     titles = dict(zip((trial.id for trial in members), labels(members), strict=True))
+    beside = results.beside(experiment, members)
     named = {
         trial.id: " · ".join(
             with_name(setting, value, recipe) for setting, value in results.settings_of(experiment, trial).items()
         )
         for trial in members
+        if trial.id not in beside
     }
     times = Counter(named.values())  # of a folder of trials no setting is varied, and all have the same words
-    return {trial_id: name if times[name] == 1 and name else titles[trial_id] for trial_id, name in named.items()}
+    made = {trial_id: name if times[name] == 1 and name else titles[trial_id] for trial_id, name in named.items()}
+    return made | dict.fromkeys(beside, "baseline") if len(beside) == 1 else made | {i: titles[i] for i in beside}
 
 
 def base_words(experiment: Experiment) -> str:

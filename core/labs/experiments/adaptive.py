@@ -294,7 +294,8 @@ class Halving(Adaptive):
         }
         if any(values is None for values in named.values()):
             return ""
-        return settled(named, looks=len(self._rungs) - 1, sign=direction(self._measures[0]))
+        before = sum(len(selection.left) for selection in self.selections)
+        return settled(named, looks=len(self._rungs) - 1, sign=direction(self._measures[0]), before=before)
 
     def _tied(self, last: Settings, left: list[Settings]) -> list[Settings]:
         tables = [self._each_question(settings) for settings in (last, *left)]

@@ -155,7 +155,7 @@ def restore(workbench: Workbench, name: str) -> int:
 
 def baseline(workbench: Workbench, name: str, trial: str) -> int:
     """Makes a trial the one that the others are compared with, by its id or name; "" makes it the base recipe's."""
-    return _changed(workbench, name, baseline=workbench.trial_id(trial) if trial else "")
+    return _changed(workbench, name, baseline=workbench.trial_id(trial) if trial else "", against=None)
 
 
 def _changed(workbench: Workbench, name: str, **fields: Any) -> int:

@@ -22,9 +22,10 @@ from core.labs.experiments.experiment import Experiment
 from core.labs.experiments.local import Crew, crew_of, workers_for
 from core.labs.experiments.measuring import TrialTask, Tried, seldom_collected, some_questions
 from core.labs.experiments.ray_engine import RayCrew
+from core.labs.experiments.reference import beside, beside_on_report
 from core.labs.experiments.standing import Announced
 from core.labs.experiments.waiting import Waiting, shared_work
-from core.labs.trials.comparison import direction, recipe, some
+from core.labs.trials.comparison import direction
 from core.labs.trials.listing import TIMED
 from core.pipeline.recipe_words import work
 from core.pipeline.stages import Resolved
@@ -37,6 +38,7 @@ from core.workbench import Workbench
 ENGINES = ("local", "ray")
 LATENCY = "latency_ms"
 LeftOut = tuple[Settings, str]  # a point, and why it is none
+BASELINE = {"baseline": "the recipe compared with"}  # what is measured beside the points, in their words
 HEARD_S = 0.2  # between two looks whether to go on
 IDENTITY = ("config_fingerprint", "code_version", "questions_fingerprint")  # beside the corpus'; as `Workbench.sweep` has it
 
@@ -108,7 +110,8 @@ def run(
 
 
 def _whole(study: "_Study", experiment: Experiment) -> Generator[Progress, None, Outcome]:
-    planned, left_out = yield from (_adaptive if experiment.learns else _all_points)(study, experiment)
+    compared = [StudyPoint(BASELINE, config) for config in beside(experiment)]
+    planned, left_out = yield from (_adaptive if experiment.learns else _all_points)(study, experiment, compared)
     winner = study.best(planned)
     on_report: list[StudyPoint] = []
     if experiment.report_on and winner and not study.stopped:
@@ -116,23 +119,24 @@ def _whole(study: "_Study", experiment: Experiment) -> Generator[Progress, None,
         own = {name: value for name, value in winner.settings.items() if name != "seed"}
         chosen = [again for settings in (own, {}) for again in repeated(experiment, settings)]
         on_report = [StudyPoint(settings, with_settings(half, settings)) for settings in chosen]
-        for trial in some(study.workbench, [experiment.baseline]) if experiment.baseline else []:
-            if trial.dataset == half.corpus.dataset:  # what people compare with has to be told there too
-                config = with_settings(recipe(trial), {"corpus.questions": experiment.report_on})
-                on_report.append(StudyPoint({"baseline": trial.id}, config))
+        on_report += [StudyPoint(BASELINE, config) for config in beside_on_report(study.workbench, experiment)]
         yield from study.measure(on_report)
-    return study.outcome(planned, winner, on_report, left_out)
+    return study.outcome([*planned, *compared], winner, on_report, left_out)
 
 
-def _all_points(study: "_Study", experiment: Experiment) -> Generator[Progress, None, tuple[list[StudyPoint], list[LeftOut]]]:
-    """Of a design that says its points beforehand."""
+def _all_points(
+    study: "_Study", experiment: Experiment, compared: list[StudyPoint]
+) -> Generator[Progress, None, tuple[list[StudyPoint], list[LeftOut]]]:
+    """Of a design that says its points beforehand. compared: what is measured beside them."""
     design = points(experiment)
     planned = [StudyPoint(settings, with_settings(experiment.recipe, settings)) for settings in design.settings]
-    yield from study.measure(planned)
+    yield from study.measure([*planned, *compared])
     return planned, design.left_out
 
 
-def _adaptive(study: "_Study", experiment: Experiment) -> Generator[Progress, None, tuple[list[StudyPoint], list[LeftOut]]]:
+def _adaptive(
+    study: "_Study", experiment: Experiment, compared: list[StudyPoint]
+) -> Generator[Progress, None, tuple[list[StudyPoint], list[LeftOut]]]:
     """Batch by batch, each chosen from what was measured before; what is stored of an earlier run is asked for again, and found."""
     run = yield from study.run_of(StudyPoint({}, experiment.recipe))
     chooser, planned = adaptive(experiment, len(run.corpus.queries)), []
@@ -144,6 +148,7 @@ def _adaptive(study: "_Study", experiment: Experiment) -> Generator[Progress, No
         yield from study.measure(batch, total)
         for own, point in zip(asked, batch, strict=True):
             chooser.tell(own, study.values(point), study.by_question(point) if own.questions else None)
+    yield from study.measure(compared)
     study.settled = chooser.settled
     return planned, chooser.left_out
 

@@ -15,6 +15,7 @@ from core.config import PART_KINDS, PartConfig, TrialConfig, code_version, finge
 from core.labs.experiments.adaptive import rungs
 from core.labs.experiments.designs import Space, drawn, points
 from core.labs.experiments.experiment import Experiment
+from core.labs.experiments.reference import beside, beside_on_report
 from core.pipeline.recipe_words import work
 from core.pipeline.speed import TOKEN_CHARACTERS, Estimate
 from core.pipeline.stages import STAGES, Resolved, Stage, workers
@@ -63,12 +64,14 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     recipes = [with_settings(experiment.recipe, settings) for settings in made.settings]
     trials, about = len(recipes) * (experiment.repeats if learns else 1), experiment.learns
     half = with_settings(experiment.recipe, {"corpus.questions": experiment.report_on or experiment.choose_on})
-    runs = _resolved(workbench, [half, *recipes])
+    compared = [recipe for recipe in beside(experiment) if recipe not in recipes]
+    compared += beside_on_report(workbench, experiment)
+    runs = _resolved(workbench, [half, *recipes, *compared])
     if runs and experiment.in_rounds:
         ladder = rungs(experiment, len(recipes) // experiment.repeats - 1, len(runs[1].corpus.queries))
         trials = sum(rung.points + 1 for rung in ladder) * experiment.repeats
     again = 2 * experiment.repeats if experiment.report_on else 0  # the winner and the base, on other questions
-    trials += again
+    trials += again + len(compared)
     if runs is None:
         words = f"{_count(trials, 'trial')}; the corpus is not read yet, so their time is not known"
         return Outlook(trials, 0, len(made.left_out), about, (), None, ("reading the corpus",), None, 0.0, words)
@@ -77,7 +80,9 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     ready = [_identity(run) in identities for run in runs]
     at_end = again
     if _identity(report) not in identities:  # the base comes last
-        at_end = min(again, sum(identity[2] == report.questions for identity in identities)) if again else 0
+        others = {_identity(run) for run in runs[len(recipes) :]}  # what it is compared with is counted by itself
+        there = sum(identity[2] == report.questions for identity in identities - others)
+        at_end = min(again, there) if again else 0
     stored = sum(ready) + at_end
     needed = [run for run, there in zip(runs, ready, strict=True) if not there]
     costs = _Costs(workbench, {run.config.corpus.dataset for run in runs})

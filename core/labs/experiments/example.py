@@ -10,6 +10,8 @@ base:                            # the recipe that is varied, as far as it diffe
   corpus: {dataset: python-reference}
   chunking: {part: recursive, size_tokens: 128, overlap_tokens: 16}
 
+# against: {fusion.part: sparse_only}  # a recipe that all are compared with instead of the base; it is measured once
+
 factors:                         # what is varied; `python -m core list settings` names every setting
   - setting: chunking            # a stage compares its parts, each as it is by default or with settings
     values: [recursive, sentence, {part: sliding_window, size_tokens: 96, overlap_tokens: 32}]

@@ -136,6 +136,9 @@ class Experiment(StageConfig):
     tags: tuple[Word, ...] = knob((), "Words to find it by.", max_length=50)
     archived: bool = knob(False, "Whether it is out of the lists.")
     baseline: str = knob("", "The trial that others are compared with; empty: the one of the base recipe.")
+    against: dict[str, Plain] | None = knob(
+        None, "A recipe that the others are compared with, as far as it differs from the defaults, on the study's own questions."
+    )
     base: dict[str, Plain] = knob({}, "The recipe that is varied, as far as it differs from the defaults.")
     factors: tuple[Factor, ...] = ()
     design: Design = Field(default_factory=Design)
@@ -147,8 +150,8 @@ class Experiment(StageConfig):
     report_on: Literal["", "test"] = knob("", "Questions on which the winner and the base are measured once more, at the end.")
     settled: bool = knob(
         False,
-        "Ends the study as soon as one point is told apart from all others, or all are equal. All points then answer few "
-        "questions first, and more in each round.",
+        "Ends the study as soon as one point is told apart from all others, or all are equal; with halving, from all others of "
+        "its round. Points answer few questions first, and more in each round.",
     )
     budget: Budget = Field(default_factory=Budget)
 
@@ -173,6 +176,12 @@ class Experiment(StageConfig):
         except CycleError as error:
             raise ValueError(f"the conditions wait for each other: {' > '.join(error.args[1])}") from None
         self._check_design()
+        if self.baseline and self.against is not None:
+            raise ValueError("baseline names a trial to compare with, and against a recipe: leave out one of the two")
+        try:
+            _ = self.compared_with
+        except WorkbenchError as error:
+            raise ValueError(f"against is no recipe: {(error.what.partition(': ')[2] or error.what).rstrip('.')}") from None
         if self.report_on and self.choose_on == "all":
             raise ValueError("to report on the test questions, choose on dev: a choice made on them too would flatter itself")
         return self
@@ -201,6 +210,16 @@ class Experiment(StageConfig):
     def recipe(self) -> TrialConfig:
         """The base recipe, on the questions on which points are compared."""
         return with_settings(with_settings(TrialConfig(), self.base), {"corpus.questions": self.choose_on})
+
+    @property
+    def compared_with(self) -> TrialConfig | None:
+        """The recipe that `against` names, asked and judged as the base is; None: it is the base."""
+        if self.against is None:
+            return None
+        own = self.recipe
+        recipe = with_settings(TrialConfig(), self.against)
+        recipe = recipe.model_copy(update={"corpus": own.corpus, "evaluation": own.evaluation, "seed": own.seed})
+        return None if recipe == own else recipe
 
     @property
     def in_rounds(self) -> bool:

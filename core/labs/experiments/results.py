@@ -1,6 +1,6 @@
 """What a study says so far: each of its points against the base, question by question, and which are not told from the best."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
-from core.config import PART_KINDS, fingerprint, with_settings
+from core.config import PART_KINDS, TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments import book
 from core.labs.experiments.experiment import Experiment, Factor
@@ -21,6 +21,7 @@ from core.statistics.corrections import holm
 from core.workbench import Workbench
 
 SAME = ("seed", "corpus.questions")  # in what the trials of the base may differ from it
+BASE, BASELINE = "base", "baseline"
 
 
 class ToBase(NamedTuple):
@@ -32,7 +33,8 @@ class ToBase(NamedTuple):
 
 
 class PointResult(NamedTuple):
-    """A recipe of a study. difference: None of the baseline itself, and where there is none."""
+    """A recipe of a study. difference: None of the baseline itself, and where there is none. beside: it is no point of the
+    study, only what these are compared with."""
 
     trial: Trial  # the newest of its repeats
     settings: dict[str, Any]  # what is varied -> its value here; left out where the part in use does not have it
@@ -41,6 +43,7 @@ class PointResult(NamedTuple):
     difference: ToBase | None
     p_holm: float | None  # paired t test, corrected over all differences to the baseline
     equal: bool  # the best, or not distinguishable from it
+    beside: bool = False
 
 
 class StudyResults(NamedTuple):
@@ -49,6 +52,7 @@ class StudyResults(NamedTuple):
     rows: list[PointResult]  # as the factors name their values
     baseline: Trial | None
     board: Leaderboard
+    reference: str = BASE  # what the baseline is called
 
     @property
     def best(self) -> Trial:
@@ -63,8 +67,21 @@ def of_study(workbench: Workbench, experiment: Experiment) -> list[Trial]:
 def of_base(experiment: Experiment, members: Sequence[Trial]) -> list[Trial]:
     """Those of its trials that its base makes, and its baseline: not those of an earlier version with another base, which are
     named by the same values, nor what people saved beside them. Of a folder all."""
+    made, recipe = _made_by(experiment), experiment.compared_with
+    key = _key(recipe, members[0]) if recipe and members else ""
+    return [t for t in members if t.id == experiment.baseline or made(t) or key and recipe_key(t, SAME) == key]
+
+
+def beside(experiment: Experiment, members: Sequence[Trial]) -> list[str]:
+    """Those of them that are no point of the study: only compared with."""
+    point = _made_by(experiment)
+    return [trial.id for trial in members if not point(trial)]
+
+
+def _made_by(experiment: Experiment) -> Callable[[Trial], bool]:
+    """Whether a trial is a point of the study: its base but for what is varied. Of a folder each is."""
     if not experiment.factors:
-        return list(members)
+        return lambda trial: True
     varied = {factor.setting for factor in experiment.factors} | {"seed", "corpus.questions"}
     parts = {factor.stage for factor in experiment.factors if factor.compares_parts}
     mapping = experiment.recipe.model_dump(mode="json")
@@ -75,12 +92,13 @@ def of_base(experiment: Experiment, members: Sequence[Trial]) -> list[Trial]:
         for name, value in own.items()
         if f"{stage}.{name}" not in varied
     }
-    return [
-        trial
-        for trial in members
-        if trial.id == experiment.baseline
-        or all(trial.settings.get(name, value) == value for name, value in fixed.items())  # a setting newer than the trial
-    ]
+    # a setting may be newer than the trial
+    return lambda trial: all(trial.settings.get(name, value) == value for name, value in fixed.items())
+
+
+def _key(recipe: TrialConfig, like: Trial) -> str:
+    """That of trials which measured this recipe, on whatever questions, with whatever seed."""
+    return recipe_key(replace(like, config=recipe.model_dump(mode="json")), SAME)
 
 
 def question_sets(experiment: Experiment, members: Sequence[Trial]) -> list[list[Trial]]:
@@ -100,7 +118,9 @@ def results(workbench: Workbench, experiment: Experiment, members: Sequence[Tria
     """Of trials of one question set."""
     if experiment.baseline and experiment.baseline not in {trial.id for trial in members}:
         members = [*members, *(t for t in some(workbench, [experiment.baseline]) if t.group == members[0].group)]
-    key = fingerprint([trial.id for trial in members], metric, experiment.baseline, experiment.base, experiment.factors)
+    key = fingerprint(
+        [trial.id for trial in members], metric, experiment.baseline, experiment.against, experiment.base, experiment.factors
+    )
     return workbench.pipeline.remember("study results", key, lambda: _results(workbench, experiment, members, metric))
 
 
@@ -113,7 +133,7 @@ def rows(experiment: Experiment, result: StudyResults) -> list[dict[str, Any]]:
             result.metric: row.interval.mean,
             "low": row.interval.low,
             "high": row.interval.high,
-            "to the base": row.difference and row.difference.difference,
+            f"to the {result.reference}": row.difference and row.difference.difference,
             "difference low": row.difference and row.difference.low,
             "difference high": row.difference and row.difference.high,
             "p (Holm)": row.p_holm,
@@ -158,8 +178,8 @@ def baseline_of(workbench: Workbench, members: Sequence[Trial]) -> str:
     if version is None:
         return ""
     experiment, repeats = version.experiment, [[trial] for trial in members]
-    row = _base_row(experiment, repeats) if experiment.baseline else None
-    row = _base_row(experiment.model_copy(update={"baseline": ""}), repeats) if row is None else row
+    row, _ = _base_row(experiment, repeats)
+    row = _base_row(experiment.model_copy(update={"baseline": ""}), repeats)[0] if row is None else row
     return members[row].id if row is not None else ""
 
 
@@ -186,7 +206,7 @@ def _results(workbench: Workbench, experiment: Experiment, members: Sequence[Tri
     table, board = scores(workbench, members, metric), leaderboard(workbench, members, metric)
     equal = {row.trial.id for row in board.rows if row.equal}
     intervals = {row.trial.id: row.interval for row in board.rows}
-    base = _base_row(experiment, table.repeats)
+    (base, reference), point = _base_row(experiment, table.repeats), _made_by(experiment)
     differences: list[ToBase | None] = [None] * len(table.recipes)
     corrected: dict[int, float] = {}
     others = [row for row in range(len(table.recipes)) if row != base]
@@ -208,21 +228,30 @@ def _results(workbench: Workbench, experiment: Experiment, members: Sequence[Tri
             differences[row],
             corrected.get(row),
             trial.id in equal,
+            not point(trial),
         )
         for row, trial in enumerate(table.recipes)
     ]
-    return StudyResults(metric, table.k, _in_order(experiment, made), table.recipes[base] if base is not None else None, board)
+    baseline = table.recipes[base] if base is not None else None
+    return StudyResults(metric, table.k, _in_order(experiment, made), baseline, board, reference)
 
 
-def _base_row(experiment: Experiment, repeats: Sequence[Sequence[Trial]]) -> int | None:
-    """The place of the baseline among the recipes: the trial that the study names, else the base recipe."""
+def called(experiment: Experiment, trial: Trial) -> str:
+    """What the trial is called that others are compared with."""
+    return BASE if recipe_key(trial, SAME) == _key(experiment.recipe, trial) else BASELINE
+
+
+def _base_row(experiment: Experiment, repeats: Sequence[Sequence[Trial]]) -> tuple[int | None, str]:
+    """(place among the recipes, what it is called) of what the others are compared with: the trial that the study names, or the
+    recipe, else the base recipe, as long as that recipe is not measured."""
     if experiment.baseline:
-        return next((row for row, of in enumerate(repeats) if experiment.baseline in {trial.id for trial in of}), None)
-    mapping = experiment.recipe.model_dump(mode="json")
-    return next(
-        (row for row, of in enumerate(repeats) if recipe_key(of[0], SAME) == recipe_key(replace(of[0], config=mapping), SAME)),
-        None,
-    )
+        return next((row for row, of in enumerate(repeats) if experiment.baseline in {trial.id for trial in of}), None), BASELINE
+    for recipe, name in ((experiment.compared_with, BASELINE), (experiment.recipe, BASE)):
+        key = _key(recipe, repeats[0][0]) if recipe and repeats else ""
+        for row, of in enumerate(repeats):
+            if key and recipe_key(of[0], SAME) == key:
+                return row, name
+    return None, BASE
 
 
 def _in_order(experiment: Experiment, made: list[PointResult]) -> list[PointResult]:

@@ -17,9 +17,12 @@ FEWEST = 20  # questions below which nothing is settled
 PERMUTATIONS = 10_000  # at least; more where many points are compared, or Holm's first step could never be passed
 
 
-def settled(values: Mapping[str, np.ndarray], level: float = 0.95, looks: int = 1, margin: float = MARGIN, sign: int = 1) -> str:
+def settled(
+    values: Mapping[str, np.ndarray], level: float = 0.95, looks: int = 1, margin: float = MARGIN, sign: int = 1, before: int = 0
+) -> str:
     """Why the question is settled; "" where it is not. values: point -> [num_queries] of a metric, NaN where unmeasured, the
-    questions in one order. looks: how many are planned in all. sign: -1 where less of the metric is better.
+    questions in one order. looks: how many are planned in all. sign: -1 where less of the metric is better. before: points
+    that left in an earlier round; the claim is not of them, and says so.
 
     Told apart: paired sign-flip tests of the best against each other, corrected by Holm's method, are all below the share of
     this look. Equal: each other's difference to the best lies within the margin by two one-sided tests at that share; the claim
@@ -37,8 +40,10 @@ def settled(values: Mapping[str, np.ndarray], level: float = 0.95, looks: int = 
     corrected = holm(np.array(p))
     share = f"at {1 - alpha:.2%}, its share of {level:.0%} over {looks} looks" if looks > 1 else f"at {level:.0%}"
     counted = f"{len(table):,} questions, {share}"
+    among = "" if not before else f" of its round; {before:,} {'has' if before == 1 else 'have'} left before, on fewer questions"
     if (corrected < alpha).all():
-        return f"{list(values)[place]} is told apart from all {others:,} others ({counted})"
+        all_others = "the other" if others == 1 else f"all {others:,} others"
+        return f"{list(values)[place]} is told apart from {all_others}{among} ({counted})"
     if all(tost(column, margin, alpha, resamples=100).equivalent for column in differences.T):
-        return f"none differs from {list(values)[place]} by {margin:g} or more ({counted})"
+        return f"none differs from {list(values)[place]} by {margin:g} or more{among and f', {among[1:]}'} ({counted})"
     return ""
