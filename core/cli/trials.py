@@ -95,10 +95,10 @@ Only = Annotated[tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="O
 
 
 def chosen(workbench: Any, sweep: str, dataset: str, only: tuple[str, ...], metric: str, part: str = "") -> Any:
-    """(name, trials) of the largest group among them whose trials can be compared; part: only on dev, or on test."""
-    from core.labs.trials import values
+    """Those among them that can be compared, by the rule of the pages; part: only on dev, or on test."""
+    from core.labs.experiments import results
 
-    return values.select(workbench, sweep, dataset, {workbench.trial_id(words) for words in only}, metric, part)
+    return results.select(workbench, sweep, dataset, {workbench.trial_id(words) for words in only}, metric, part)
 
 
 def picked(workbench: Any, words: tuple[str, ...]) -> Any:
@@ -125,7 +125,7 @@ def leaderboard(
     from core.labs.trials import comparison
     from core.labs.trials import leaderboard as lab
 
-    name, members = chosen(workbench, sweep, dataset, only, metric)
+    name, members, left_out = chosen(workbench, sweep, dataset, only, metric)
     board = lab.leaderboard(workbench, members, metric)
     return {
         "questions": name,
@@ -133,6 +133,7 @@ def leaderboard(
         "n": board.n,
         "recipes": len(board.rows),
         "best and not distinguishable from it": board.equals,
+        "left out": " ".join(left_out),
         "left out, of lower means": board.left_out,
         "leaderboard": lab.rows(board, settings),
     }
@@ -156,9 +157,9 @@ def choice(
     from core.labs.experiments.results import baseline_of
     from core.labs.trials import choice as lab
 
-    members = chosen(workbench, sweep, dataset, only, metric, "dev")[1]
+    _, members, left_out = chosen(workbench, sweep, dataset, only, metric, "dev")
     base = workbench.trial_id(base) if base else baseline_of(workbench, members)
-    return lab.record(workbench, lab.choice(workbench, members, metric, base))
+    return lab.record(workbench, lab.choice(workbench, members, metric, base)) | {"left out": " ".join(left_out)}
 
 
 @verb("effects", show_parts)
@@ -176,13 +177,14 @@ def effects(
     from core.labs.trials import comparison
     from core.labs.trials import effects as lab
 
-    name, members = chosen(workbench, sweep, dataset, only, metric)
+    name, members, left_out = chosen(workbench, sweep, dataset, only, metric)
     result = lab.effects(workbench, members, metric)
     return {
         "questions": name,
         "metric": comparison.label(metric, result.k),
         "recipes": result.recipes,
         "n": result.n,
+        "left out": " ".join(left_out),
         "main effects": lab.rows(result),
         "interactions": lab.interaction_rows(result),
     } | ({"cells": lab.cells(workbench, members, metric, *cells)} if cells else {})
@@ -196,7 +198,7 @@ def importance(
     from core.labs.trials import comparison
     from core.labs.trials import importance as lab
 
-    name, members = chosen(workbench, sweep, dataset, only, metric)
+    name, members, left_out = chosen(workbench, sweep, dataset, only, metric)
     result = lab.importance(workbench, members, metric)
     return {
         "questions": name,
@@ -204,6 +206,7 @@ def importance(
         "recipes": result.recipes,
         "explained, of recipes not seen": result.explained,
         "note": result.note,
+        "left out": " ".join(left_out),
         "importance": lab.rows(result),
     }
 

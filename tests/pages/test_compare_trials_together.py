@@ -7,6 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from core.labs.experiments import book, results
+from core.labs.experiments.experiment import made
 from core.labs.trials import comparison, effects, leaderboard, left_out, values
 from core.workbench import Workbench
 from tests.pages.test_compare_trials import open_page, shown, texts
@@ -190,3 +192,20 @@ def test_one_article_is_left_out_at_a_time(bench, ids, shown_commands):
     assert f"python -m core left-out {ids[0]} {ids[8]} --metric ndcg_linear" in shown_commands
     app.selectbox(key="left_out_by").set_value("group").run()
     assert "All questions are of one article" in texts(app) and not app.exception
+
+
+def test_of_a_study_the_leaderboard_has_what_its_command_has_and_says_what_is_left_out(tmp_path, monkeypatch, shown_commands):
+    bench = Workbench(tmp_path)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    doc = {"id": "halves", "factors": [{"setting": "retrieval.candidates", "values": [30, 40, 50]}]}
+    doc |= {"base": {"corpus": {"dataset": "tiny"}}, "design": {"kind": "halving", "trials": 0, "first_questions": 20}}
+    book.save(bench, made(doc))
+    few, everyone = (add_questions(bench.store, name=f"{n} questions", n=n) for n in (20, 60))
+    for questions, points in ((few, (100, 30, 40, 50)), (everyone, (100, 50))):
+        for seed, number in enumerate(points):
+            add_trial(bench.store, questions, {"retrieval.candidates": number}, 0.9, seed, "halves")
+    app = tab("Leaderboard")
+    board = leaderboard.leaderboard(bench, results.select(bench, "halves").members, "ndcg_linear")
+    assert len(board.rows) == 2 and shown(app, "Place")["nDCG@10"].tolist() == [row.interval.mean for row in board.rows]
+    assert "4 trials on 20 questions: an earlier round." in texts(app).replace("\\", "")
+    assert "python -m core leaderboard halves --metric ndcg_linear" in shown_commands

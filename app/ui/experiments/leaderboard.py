@@ -89,7 +89,7 @@ def difference_words(row: PointResult) -> str:
 def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
     """The winner of the dev questions on the test questions, which had no say in the choice."""
     experiment = here.recorded
-    members = [trial for trial in results.of_base(experiment, here.trials) if trial.metrics]
+    members = results.of_base(experiment, here.trials)
     base = results.baseline_of(session.workbench(), [t for t in members if t.settings.get("corpus.questions") == "dev"])
     try:
         told = choice.choice(session.workbench(), members, metric, base)
@@ -172,15 +172,15 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
         },
         height=420,
     )
-    if others := len(here.trials) - len(results.of_base(here.recorded, here.trials)):
-        st.caption(
-            f"{cards.count(others, 'trial')} of another base recipe left out, of an earlier version or saved by hand: the page Trials "
-            "has all."
-        )
+    first = {trial.id for trial in results.question_sets(here.recorded, here.trials)[0]}
+    whole = bool(own & first)
+    if whole and (words_of := results.left_out(here.recorded, here.trials)):
+        st.caption(cards.plain("Left out: " + " ".join(words_of)))
     if shown.board.left_out:
         st.caption(f"{shown.board.left_out:,} points of lower means are left out.")
     st.caption("The same on the command line")
-    st.code(command_line("leaderboard", here.id, "--metric", shown.metric), language="bash")
+    which = [here.id] if whole else ["--only", *own]
+    st.code(command_line("leaderboard", *which, "--metric", shown.metric), language="bash")
     if row is not None and ranked[row].trial.id in own:
         with tables.opened():
             opened(ranked[row], shown, names)

@@ -4,8 +4,12 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from app import session
+from app.ui import cards
+from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
-from core.labs.trials import comparison
+from core.labs.experiments import book, results
+from core.labs.trials import comparison, listing
 from core.labs.trials.comparison import Trial
 from core.labs.trials.listing import Listing
 from core.labs.trials.values import MOST
@@ -22,6 +26,7 @@ class Scope(NamedTuple):
     metric: str
     everything: Listing
     more: int  # recipes of lower means, beyond what is looked at together
+    usual: bool = False  # whether these are what a command looks at that is given their study
 
     @property
     def head(self) -> str:
@@ -33,7 +38,7 @@ class Scope(NamedTuple):
 
     def _which(self) -> list[str]:
         [sweep, *others] = {trial.sweep for trial in self.members}
-        if sweep and not others and self._all_of(self.everything.matching(sweep=sweep)):
+        if sweep and not others and (self.usual or self._all_of(self.everything.matching(sweep=sweep))):
             return [sweep]
         dataset = self.members[0].dataset
         if self._all_of(self.everything.matching(dataset=dataset)):
@@ -52,7 +57,11 @@ def choose(shown: Listing, everything: Listing, chosen: list[Trial]) -> Scope | 
     """Trials that can be compared with the ticked ones; with none ticked, with the choice of the questions. None: nothing
     was measured."""
     ticked = [trial.id for trial in chosen]
+    study = _study(shown)
+    shown = shown.among(study.points) if study else shown
     offered = shown.groups()
+    if study:  # what its own page and the commands tell comes first
+        offered = {name: offered[name] for name in sorted(offered, key=lambda name: offered[name] not in study.groups)}
     if own := everything.groups_of(ticked):
         offered = {name: group for name, group in shown.along(ticked).groups().items() if group in own}
     if not offered:
@@ -65,6 +74,9 @@ def choose(shown: Listing, everything: Listing, chosen: list[Trial]) -> Scope | 
     name = next(iter(offered))
     if len(offered) > 1:
         name = right.selectbox("Questions", list(offered), key="same_questions", bind="query-params")
+    first = bool(study) and offered[name] in study.groups
+    if first and study.told.left_out:
+        st.caption(cards.plain("Left out: " + " ".join(study.told.left_out)))
     same = everything.of_group(offered[name])
     ticked = set(same.among(ticked).ids)
     members = shown.along(ticked).of_group(offered[name]).last_repeats().along(ticked)
@@ -76,4 +88,26 @@ def choose(shown: Listing, everything: Listing, chosen: list[Trial]) -> Scope | 
             f"{more:,} recipes of lower means are left out: of more than {MOST:,} the best {BEST:,} are looked at together. "
             "Filter the table above."
         )
-    return Scope(name, list(members), [trial for trial in chosen if trial.id in ticked], same, metric, everything, more)
+    listed = list(members)
+    usual = first and {trial.equal for trial in listed} == {trial.equal for trial in study.told.members}
+    return Scope(name, listed, [trial for trial in chosen if trial.id in ticked], same, metric, everything, more, usual)
+
+
+class _Study(NamedTuple):
+    """The study that all listed trials are of."""
+
+    told: results.Chosen
+    points: list[str]  # ids of the trials of its base
+    groups: set[str]  # of those that its choice is made on
+
+
+def _study(shown: Listing) -> _Study | None:
+    workbench, name = session.workbench(), shown.sweep()
+    if (version := book.latest(workbench).get(name)) is None:
+        return None
+    try:
+        told = results.select(workbench, name)
+    except WorkbenchError:  # nothing is measured
+        return None
+    points = results.of_base(version.experiment, results.of_study(workbench, version.experiment))
+    return _Study(told, [trial.id for trial in points], listing.everything(workbench).groups_of([told.members[0].id]))

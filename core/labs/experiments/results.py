@@ -1,6 +1,6 @@
 """What a study says so far: each of its points against the base, question by question, and which are not told from the best."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -10,9 +10,12 @@ import numpy as np
 from core import registry
 from core.config import PART_KINDS, TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
-from core.labs.experiments import book
+from core.evaluation.metric import metric_names
+from core.labs.experiments import book, rounds
 from core.labs.experiments.experiment import Experiment, Factor
-from core.labs.trials.comparison import Trial, groups, some
+from core.labs.experiments.rounds import SAME
+from core.labs.trials import values
+from core.labs.trials.comparison import Trial, named_groups, some
 from core.labs.trials.leaderboard import Leaderboard, leaderboard, paired_p
 from core.labs.trials.listing import everything
 from core.labs.trials.values import recipe_key, scores
@@ -20,7 +23,6 @@ from core.statistics.bootstrap import Interval, resampled_means
 from core.statistics.corrections import holm
 from core.workbench import Workbench
 
-SAME = ("seed", "corpus.questions")  # in what the trials of the base may differ from it
 BASE, BASELINE = "base", "baseline"
 
 
@@ -44,6 +46,14 @@ class PointResult(NamedTuple):
     p_holm: float | None  # paired t test, corrected over all differences to the baseline
     equal: bool  # the best, or not distinguishable from it
     beside: bool = False
+
+
+class Chosen(NamedTuple):
+    """Trials that can be compared, newest first."""
+
+    name: str  # what they were asked: "xquad-en, 1,190 questions, k 10"
+    members: list[Trial]
+    left_out: list[str]  # of their study, and why: a sentence each
 
 
 class StudyResults(NamedTuple):
@@ -102,16 +112,38 @@ def _key(recipe: TrialConfig, like: Trial) -> str:
 
 
 def question_sets(experiment: Experiment, members: Sequence[Trial]) -> list[list[Trial]]:
-    """Its measured trials, of its base, by what they were asked: first those that the choice is made on. Halving asks few questions first,
-    and its last round has the say; the questions to report on come last."""
-    sets = list(groups(of_base(experiment, members)).values())
-    halving = experiment.design.kind == "halving"
+    """Its measured trials, of its base, by what they were asked: first those that the choice is made on, by the rule of `rounds`."""
+    own = of_base(experiment, members)
+    return rounds.ordered(experiment, own, [*filter(_made_by(experiment), own)])
 
-    def place(of: list[Trial]) -> tuple:
-        reported = bool(experiment.report_on) and of[0].settings.get("corpus.questions") == experiment.report_on
-        return reported, -of[0].total if halving else -len(of)
 
-    return sorted(sets, key=place)
+def left_out(experiment: Experiment, members: Sequence[Trial]) -> list[str]:
+    """What of its trials is not among the first of these sets, and why: a sentence each."""
+    own = of_base(experiment, members)
+    return rounds.left_out(experiment, members, own, [*filter(_made_by(experiment), own)])
+
+
+def study_of(workbench: Workbench, members: Sequence[Trial]) -> Experiment | None:
+    """The study that all of these trials belong to."""
+    sweeps = {trial.sweep for trial in members}
+    version = book.latest(workbench).get(sweeps.pop()) if len(sweeps) == 1 else None
+    return version and version.experiment
+
+
+def select(
+    workbench: Workbench, sweep: str = "", dataset: str = "", only: Collection[str] = (), metric: str = "", part: str = ""
+) -> Chosen:
+    """What verbs and tabs look at: of a study what its choice is made on, of other trials the largest group that can be compared.
+    part: only those on the dev, or on the test questions."""
+    version = book.latest(workbench).get(sweep)
+    if version is None or only or metric and metric not in metric_names():
+        return Chosen(*values.select(workbench, sweep, dataset, only, metric, part), [])
+    stored = [trial for trial in of_study(workbench, version.experiment) if dataset in ("", trial.dataset)]
+    members = [trial for trial in stored if part in ("", trial.settings.get("corpus.questions"))]
+    sets = question_sets(version.experiment, members)
+    if not sets:
+        return Chosen(*values.select(workbench, sweep, dataset, only, metric, part), [])  # which says that there is none
+    return Chosen(next(iter(named_groups(sets[0]))), sets[0], left_out(version.experiment, members))
 
 
 def results(workbench: Workbench, experiment: Experiment, members: Sequence[Trial], metric: str) -> StudyResults:
@@ -173,11 +205,9 @@ def settings_of(experiment: Experiment, trial: Trial) -> dict[str, Any]:
 def baseline_of(workbench: Workbench, members: Sequence[Trial]) -> str:
     """The trial among these that their study compares the others with: the one that it names, else one of its base recipe; ""
     where they are of no study."""
-    sweeps = {trial.sweep for trial in members}
-    version = book.latest(workbench).get(sweeps.pop()) if len(sweeps) == 1 else None
-    if version is None:
+    if (experiment := study_of(workbench, members)) is None:
         return ""
-    experiment, repeats = version.experiment, [[trial] for trial in members]
+    repeats = [[trial] for trial in members]
     row, _ = _base_row(experiment, repeats)
     row = _base_row(experiment.model_copy(update={"baseline": ""}), repeats)[0] if row is None else row
     return members[row].id if row is not None else ""

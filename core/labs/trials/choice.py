@@ -11,6 +11,7 @@ import numpy as np
 
 from core.config import with_settings
 from core.errors import WorkbenchError
+from core.labs.experiments import results
 from core.labs.trials.comparison import Trial, direction, groups, label, labels, recipe, trials
 from core.labs.trials.values import RecipeScores, recipe_key, scores
 from core.statistics.bootstrap import resampled_means, resampling_weights
@@ -69,17 +70,20 @@ def winner(values: np.ndarray, resamples: int = 1000, confidence: float = 0.95, 
 
 
 def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: str = "") -> Reported:
-    """Among the dev trials of these, of rounds with more and more questions those of the last; base: id of the trial to compare
-    with, else the first that was measured. Of equal means the recipe that is measured on test wins, then the oldest."""
+    """Among the dev trials of these: of a study those that its leaderboard tells, else of more and more questions the last. base:
+    id of the trial to compare with, else the first that was measured. Of equal means the recipe that is measured on test wins,
+    then the oldest."""
     on_dev = [trial for trial in members if trial.settings.get("corpus.questions") == "dev"]
     if not on_dev:
         raise WorkbenchError(
             "None of these trials was measured on the dev questions.",
             todo="Measure them with --set corpus.questions=dev, so that the test questions have no say in the choice.",
         )
-    rounds = groups(on_dev)
-    if len({group[1:] for group in rounds}) == 1:  # the same documents and rules
-        on_dev = max(rounds.values(), key=lambda members: members[0].total)
+    answered = groups(on_dev)
+    if (experiment := results.study_of(workbench, on_dev)) and (sets := results.question_sets(experiment, on_dev)):
+        on_dev = sets[0]
+    elif len({group[1:] for group in answered}) == 1:  # the same documents and rules
+        on_dev = max(answered.values(), key=lambda members: members[0].total)
     measured = scores(workbench, on_dev, metric)
     resamples, confidence, seed = measured.rules
     better = direction(metric)

@@ -119,6 +119,11 @@ class Listing(Sequence[Trial]):
             most,
         )
 
+    def sweep(self) -> str:
+        """The one that all of them are of, "" where they are of several or of none."""
+        rows = self._asked(f"SELECT DISTINCT coalesce(sweep, '') AS sweep FROM trials WHERE {self._where} LIMIT 2")
+        return rows[0]["sweep"] if len(rows) == 1 else ""
+
     def groups(self) -> dict[str, str]:
         """Name -> group of the measured trials, largest first: "xquad-en, 1,190 questions, k 10". Only within one are means
         comparable."""

@@ -123,7 +123,8 @@ def test_of_rounds_with_more_and_more_questions_the_last_has_the_say_and_the_bas
         halves(empty, settings, all_of_dev, seed, quality=0.9 if seed == 0 else 0.3)
         halves(empty, settings, test, seed, quality=0.9 if seed == 0 else 0.3)
     factors = [{"setting": "retrieval.candidates", "values": [30, 40, 50]}]
-    book.save(empty, made({"id": "rounds", "base": {"corpus": {"dataset": "tiny"}}, "factors": factors, "choose_on": "dev"}))
+    study = {"id": "rounds", "base": {"corpus": {"dataset": "tiny"}}, "factors": factors, "choose_on": "dev"}
+    book.save(empty, made({**study, "design": {"kind": "halving", "trials": 0, "first_questions": 20}}))
     members = results.of_study(empty, book.load(empty, "rounds"))
     base = results.baseline_of(empty, [trial for trial in members if trial.settings["corpus.questions"] == "dev"])
     told = choice.choice(empty, members, "ndcg_linear", base)
