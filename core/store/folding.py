@@ -41,14 +41,20 @@ class Folding:
         self._question_records: set[str] = set()  # ids of the records looked into for them
         self._looked_through: dict[str, Entry] | None = None  # the listing in which there is nothing more of them
         self._recent_questions = lru_cache(8)(self.questions)
+        # (listing, what of it was folded, the rest of it) as `news` found it last: a page asks a dozen times while nothing changes
+        self._waiting: tuple[dict[str, Entry], frozenset[str], list[str]] = ({}, frozenset(), [])
 
     def news(self, folded: frozenset[str]) -> list[str]:
         """Ids of the journal that are not in the database, oldest first; a damaged file again once it has changed."""
         listing, bad = self.journal.listing(), self.unfoldable
+        before, then, waiting = self._waiting
+        if listing is not before or folded is not then:
+            waiting = sorted(listing.keys() - folded)
+            self._waiting = listing, folded, waiting
         return [
             record_id
-            for record_id, entry in listing.items()
-            if record_id not in folded and not (record_id in bad and bad[record_id] == _changed_ns(entry.path))
+            for record_id in waiting
+            if not (record_id in bad and bad[record_id] == _changed_ns(listing[record_id].path))
         ]
 
     def batches(self, ids: Sequence[str]) -> Iterator[tuple[FoldBatch, int]]:

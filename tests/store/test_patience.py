@@ -109,3 +109,12 @@ def test_a_listing_is_the_same_however_records_came(tmp_path):
     (place / f"{older[1]}.trial.jsonl.gz").unlink()
     assert list(journal.listing()) == sorted(journal.listing()) and older[1] not in journal.listing()
     assert new_id() > max(journal.listing())
+
+
+def test_a_journal_in_which_nothing_is_new_is_looked_through_once(store):
+    assert store.query(COUNT)[0]["n"] == 1
+    looked = store.folding._waiting
+    assert store.query(COUNT)[0]["n"] == 1 and store.folding._waiting is looked
+    added = Store(store.home).add("trial", small(1))
+    assert store.folding.news(store._seen.folded) == [added] and settled(store) == 2
+    assert store.folding.news(frozenset()) == list(store.journal.listing())
