@@ -186,6 +186,18 @@ def test_factors_are_lines_of_the_difference_to_the_base_and_what_is_not_measure
     assert {trace["name"] for trace in chart["data"]} >= {"Best", "Not distinguishable from it"}
 
 
+def test_points_are_drawn_over_the_context_that_they_give(bench):
+    app = open_page(study="measured", study_view="Factors", study_along="Context")
+    chart = figure(app)
+    lines = [trace for trace in chart["data"] if "lines" in trace.get("mode", "") and "text" in trace]
+    assert [trace["name"] for trace in lines] == ["k1 0.5", "k1 1", "k1 1.5"]
+    given = {t.settings["chunking.size_tokens"]: t.costs["context_at_k"].value for t in trials(bench) if t.sweep == "measured"}
+    for trace in lines:
+        drawn = dict(zip(map(float, trace["text"]), trace["x"], strict=True))
+        assert drawn == pytest.approx(given, abs=3) and trace["x"] == sorted(trace["x"])  # rankings differ a little by k1
+    assert "(tokens)" in chart["layout"]["xaxis"]["title"]["text"] and "in the same text" in texts(app)
+
+
 def test_frontier_and_failures_have_their_tabs(bench):
     app = open_page(study="measured", study_view="Frontier")
     assert "Cost" in {box.label for box in app.selectbox} and "Beaten by" in texts(app) and not app.error

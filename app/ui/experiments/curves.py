@@ -1,32 +1,37 @@
 """The tab Factors: what each setting does. One or two factors make lines or dots against the base, more make main effects."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import streamlit as st
 
 from app.ui import charts, dots, forms
-from app.ui.experiments import frontier, words
+from app.ui.experiments import by_context, frontier, words
 from app.ui.experiments.desk import StudyDesk
-from app.ui.experiments.leaderboard import chosen_results, difference_words
+from app.ui.experiments.leaderboard import chosen_results
+from app.ui.experiments.shown import DIFFERENCE, VALUE, marked, read, show, y_title
 from app.ui.search.setting_chart import powers
 from app.ui.trials import effects
 from core.labs.experiments import results
 from core.labs.experiments.experiment import Experiment
 from core.labs.experiments.results import PointResult, StudyResults
-from core.labs.trials.comparison import label
-from core.report.caption import interval_method
-from core.workbench import command_line
 
 LINES = 6  # of a second factor
 DOTS = 40  # points one below the other
-DIFFERENCE, VALUE = "Difference", "Value"
+SETTING, CONTEXT = "Setting", "Context"
 TICKS = 9  # values that each have one
+MORE_TEXT = 1.2  # so many times as much context is another question
+
+
+def context_differs(tokens: Iterable[float | None]) -> bool:
+    """Whether some of the points give so much more text that it has to be told."""
+    some = [count for count in tokens if count]
+    return len(some) > 1 and max(some) >= MORE_TEXT * min(some)
 
 
 def draw(here: StudyDesk) -> None:
-    places = st.columns(3, vertical_alignment="bottom")
-    shown = chosen_results(here, places)
+    place = st.container(horizontal=True, vertical_alignment="bottom", key="study_controls")
+    shown = chosen_results(here, [place, place])
     if shown is None:
         return
     experiment = here.recorded
@@ -39,21 +44,37 @@ def draw(here: StudyDesk) -> None:
     way = VALUE
     if shown.baseline:
         way = (
-            places[2].segmented_control(
+            place.segmented_control(
                 "Shown",
                 (DIFFERENCE, VALUE),
                 default=DIFFERENCE,
                 key="study_way",
                 required=True,
-                label_visibility="collapsed",
-                wrap=True,
                 bind="query-params",
+                width="content",
             )
             or DIFFERENCE
         )
     along = next((setting for setting in varied if numeric(shown, setting)), "")
     other = next((setting for setting in varied if setting != along), "")
     several = len({words.as_token(row.settings.get(other)) for row in own}) if other else 1
+    tokens = {row.trial.id: results.context(row.trial) for row in shown.rows}
+    if context_differs(tokens.values()):
+        choice = (
+            place.segmented_control(
+                "Along",
+                (SETTING, CONTEXT),
+                default=SETTING,
+                key="study_along",
+                required=True,
+                help="Context: how many tokens the first chunks of a question come to. Points above one another got the same text.",
+                bind="query-params",
+                width="content",
+            )
+            or SETTING
+        )
+        if choice == CONTEXT:
+            return by_context.draw(experiment, shown, along if several <= LINES else "", other, way, tokens)
     if along and several <= LINES:
         lines(experiment, shown, along, other, way)
     else:
@@ -63,15 +84,6 @@ def draw(here: StudyDesk) -> None:
 def numeric(shown: StudyResults, setting: str) -> bool:
     values = [row.settings[setting] for row in shown.rows if setting in row.settings and not row.beside]
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values) and len(set(values)) > 2
-
-
-def read(row: PointResult, shown: StudyResults, way: str) -> tuple[float | None, float | None, float | None]:
-    """(value, low, high) as it is drawn; the base itself differs from itself by nothing."""
-    if way == VALUE:
-        return row.interval.mean, row.interval.low, row.interval.high
-    if shown.baseline and row.trial.id == shown.baseline.id:
-        return 0.0, None, None
-    return row.difference or (None, None, None)
 
 
 def lines(experiment: Experiment, shown: StudyResults, along: str, other: str, way: str) -> None:
@@ -115,38 +127,6 @@ def titled(axis: str, knob: Any) -> str:
     return f"{axis[:1].upper()}{axis[1:]}" + (f" ({knob.unit})" if knob and knob.unit else "")
 
 
-def y_title(shown: StudyResults, way: str) -> str:
-    name = label(shown.metric, shown.k)
-    return f"{name}, difference to the {shown.reference}" if way == DIFFERENCE else name
-
-
-def marked(rows: Sequence[PointResult], shown: StudyResults, way: str, place: Any) -> list[dict]:
-    """The best, and what is not distinguishable from it."""
-    best, traces = shown.best.id, []
-    for title, symbol, some in (
-        ("Best", "star", [row for row in rows if row.trial.id == best]),
-        ("Not distinguishable from it", "circle-open", [row for row in rows if row.equal and row.trial.id != best]),
-    ):
-        if some:
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "name": title,
-                    "x": [place(row) for row in some],
-                    "y": [read(row, shown, way)[0] for row in some],
-                    "marker": {
-                        "symbol": symbol,
-                        "size": 14,
-                        "color": charts.BASELINE,
-                        "line": {"width": 1.5, "color": charts.BASELINE},
-                    },
-                    "hoverinfo": "skip",
-                }
-            )
-    return traces
-
-
 def names_of(experiment: Experiment, rows: Sequence[PointResult]) -> list[str]:
     return list(words.point_names(experiment, [row.trial for row in rows]).values())
 
@@ -170,20 +150,3 @@ def points(experiment: Experiment, shown: StudyResults, way: str) -> None:
     show(experiment, shown, shape, way)
     if len(rows) < len(shown.rows):
         st.caption(f"The best {len(rows):,} of {len(shown.rows):,} points.")
-
-
-def show(experiment: Experiment, shown: StudyResults, shape: charts.Figure, way: str) -> None:
-    told = {row.trial.id: difference_words(row) for row in shown.rows}
-    best = next((row for row in shown.rows if row.trial.id == shown.best.id), None)
-    charts.show(
-        shape,
-        "study",
-        data=results.rows(experiment, shown),
-        config=experiment.recipe,
-        command=command_line("study-results", experiment.id, "--metric", shown.metric),
-        title=experiment.title or experiment.id,
-        caption=f"n {shown.board.n:,} questions, {'paired ' if way == DIFFERENCE else ''}{shown.board.confidence:.0%} intervals",
-        method=interval_method(experiment.recipe),
-    )
-    if way == DIFFERENCE and best and told[best.trial.id]:
-        st.caption(f"Each point minus the {shown.reference}, question by question; the best differs by {told[best.trial.id]}.")

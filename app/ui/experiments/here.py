@@ -25,7 +25,6 @@ from core.labs.experiments.standing import StudyStanding
 STUDY = "../pages/run_study.py"
 LIVE_S = 2.0  # between two looks at what is measured so far
 NOTHING_ELSE = "none"
-TEXT_SHARE = 1.2  # so many times as much context is another question
 Suggested = Mapping[str, Sequence[Any]]
 
 
@@ -280,10 +279,11 @@ def verdict(here: desk.StudyDesk) -> None:
     if not tokens:
         return
     low, high = min(tokens, key=tokens.get), max(tokens, key=tokens.get)
-    if tokens[high] >= TEXT_SHARE * tokens[low]:
+    if curves.context_differs(tokens.values()):
         st.caption(
             cards.plain(
                 f"The first {shown.k} chunks are {tokens[low]:,.0f} tokens at {names[low]} and {tokens[high]:,.0f} at {names[high]}. "
-                "More text holds more evidence: of two that are equal the smaller context is the better bargain."
+                "More text holds more evidence by itself: of two that are equal the smaller context is the better bargain, and "
+                "Context, under Along, draws each over what it gives."
             )
         )

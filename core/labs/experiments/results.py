@@ -169,12 +169,18 @@ def rows(experiment: Experiment, result: StudyResults) -> list[dict[str, Any]]:
             "difference low": row.difference and row.difference.low,
             "difference high": row.difference and row.difference.high,
             "p (Holm)": row.p_holm,
+            "context tokens": context(row.trial),
             "group": "best or equal" if row.equal else "worse",
             "repeats": row.repeats,
             "n": row.interval.n,
         }
         for row in result.rows
     ]
+
+
+def context(trial: Trial) -> float | None:
+    """Tokens of the first k chunks, mean of a question."""
+    return trial.costs["context_at_k"].value if "context_at_k" in trial.costs else None
 
 
 def measured(workbench: Workbench, experiment: Experiment, metric: str = "") -> list[dict[str, Any]]:
