@@ -12,7 +12,7 @@ from core.labs.trials import comparison
 from core.labs.trials import costs as trial_costs
 from core.labs.trials.comparison import COSTS, Spread, Trial
 from core.labs.trials.listing import Listing
-from core.labs.trials.membership import Member, membership
+from core.labs.trials.membership import Member, chart_rows, membership
 from core.workbench import command_line
 
 BEATEN, UNBEATEN = "Beaten by another", "Beaten by no other"
@@ -71,22 +71,7 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         height=360 + 20 * len(marked),
         xaxis=charts.log_axis(ends) if min(ends) > 0 and max(ends) > 50 * min(ends) else {},
     )
-    rows = [
-        {
-            "trial": t.id,
-            "name": t.title,
-            "recipe": t.recipe,
-            cost: costs[t.id].value,
-            "low": costs[t.id].low,
-            "high": costs[t.id].high,
-            "runs": costs[t.id].runs,
-            metric: t.metrics[metric],
-            "beaten": t.id not in unbeaten,
-            **({third: members[t.id].values[2] if t.id in members else None} if third else {}),
-            "share of resamples on the frontier": members[t.id].share if t.id in members else None,
-        }
-        for t in points
-    ]
+    rows = chart_rows(points, costs, unbeaten, list(members.values()), metric, cost, third)
     charts.show(
         shape,
         "quality-against-cost",

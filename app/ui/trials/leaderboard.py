@@ -46,24 +46,23 @@ def summary(board: Leaderboard) -> str:
 
 
 def chart(scope: Scope, board: Leaderboard) -> None:
-    drawn = board.rows[:DRAWN]
-    names = comparison.labels([row.trial for row in drawn])
+    drawn, rows = board.rows[:DRAWN], lab.rows(board)
     marks = [
         dots.Mark(
-            charts.safe(name),
+            charts.safe(own["name"]),
             row.interval.mean,
             row.interval.low,
             row.interval.high,
             charts.COLORS[0] if row.equal else charts.BASELINE,
             "circle" if row.equal else "circle-open",
         )
-        for row, name in zip(drawn, names, strict=True)
+        for row, own in zip(drawn, rows, strict=False)
     ]
     more = f", the first {len(drawn)} of {len(board.rows):,} recipes" if len(board.rows) > len(drawn) else ""
     charts.show(
         dots.marks(marks, scope.head),
         "leaderboard",
-        data=lab.rows(board),
+        data=rows,
         command=scope.command("leaderboard"),
         title=f"Recipes by {scope.head}",
         caption=f"{scope.questions}{more}; n {board.n:,}; filled: the best and what is not distinguishable from it",

@@ -12,7 +12,6 @@ from core.labs.trials import side_by_side as lab
 from core.labs.trials.side_by_side import FEWEST, MOST, SideBySide
 from core.workbench import command_line
 
-LETTERS = "ABCDE"
 OUTCOMES = {"Won": charts.COLORS[0], "Tied": charts.faint(charts.BASELINE, 0.4), "Lost": charts.COLORS[1]}
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
@@ -25,8 +24,7 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         )
     result = lab.side_by_side(session.workbench(), scope.chosen, scope.metric)
     words = ["side-by-side", *(trial.id for trial in result.trials), "--metric", scope.metric]
-    # letters are short and no two alike, where names that differ in the middle would be cut to the same
-    result = result._replace(names=[f"{letter} · {name}" for letter, name in zip(LETTERS, result.names, strict=False)])
+    result = lab.lettered(result)
     if result.settings:
         st.markdown("**Settings that differ**")
         settings = [{"Setting": name, **dict(zip(result.names, own, strict=True))} for name, own in result.settings.items()]

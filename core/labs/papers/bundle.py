@@ -24,6 +24,7 @@ from core.workbench import Workbench
 
 WHEN = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same content is the same zip
 FORMATS = ("pdf", "svg", "png")
+MOST_TOLD = 20  # stale items in one message
 
 
 class Exported(NamedTuple):
@@ -41,7 +42,7 @@ def export(workbench: Workbench, paper_id: str, path: Path | None = None) -> Gen
     paper = papers.load(workbench, paper_id)
     contents = yield from current(workbench, paper)
     drawn, reason = yield from draw(paper, contents)
-    raw = records(workbench, paper.trials) | labels(workbench, paper)
+    raw = records(workbench, paper) | labels(workbench, paper)
     bundle = whole(workbench, paper, contents, drawn, raw)
     yield Progress(0, 1, "Verifying the bundle")
     results = yield from verification.verified(bundle)
@@ -84,10 +85,11 @@ def current(workbench: Workbench, paper: papers.Paper) -> Generator[Progress, No
     results = yield from checking.check(workbench, paper.id)
     if stale := [row for row in results if row.holds is False]:
         raise WorkbenchError(
-            f"The store has moved on since the paper was taken from it: {stale[0].what}: {stale[0].told}."
-            + f" {len(stale) - 1} more." * (len(stale) > 1),
+            f"The store has moved on since the paper was taken from it, {len(stale)} of {len(paper.items)} items are stale. "
+            + " ".join(f"{row.what}: {row.told}." for row in stale[:MOST_TOLD])
+            + f" {len(stale) - MOST_TOLD} more." * (len(stale) > MOST_TOLD),
             where=paper.id,
-            todo=f"`python -m core paper refresh {paper.id}` takes the items as they are now.",
+            todo=f"`python -m core paper refresh {paper.id}` takes tables, numbers and their figures as they are now; {checking.AGAIN}.",
         )
     return {item.name: papers.taken(workbench, paper.id, item.name).content for item in paper.items}
 
@@ -123,9 +125,11 @@ def drawn_again(spec: Path, out: Path, width_mm: float, dpi: int, panel: str, se
     return {"file": str(out), "bytes": len(picture), "alike": [pair._asdict() for pair in alike(figure)]}
 
 
-def records(workbench: Workbench, trials: list[str]) -> dict[str, bytes]:
-    """raw/… -> the journal's file, of these trials, their questions and what people called them."""
-    store, ids = workbench.store, set(trials)
+def records(workbench: Workbench, paper: papers.Paper) -> dict[str, bytes]:
+    """raw/… -> the journal's file, of the trials, their questions, what people called them, and studies whose charts are shown."""
+    store, trials = workbench.store, paper.trials
+    studies = {item.command[1] for item in paper.items if item.command[:1] == ("study-results",) and item.command[1:]}
+    ids = {*trials, *(row.id for row in store.experiments() if row.experiment in studies)}
     for trial in trials:
         if record := store.folding.question_record(workbench.show(trial).get("questions_fingerprint") or ""):
             ids.add(record)

@@ -1,17 +1,18 @@
 """Whether what a paper showed when it was taken is what its commands answer now."""
 
-import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
+from core.labs.papers import derived, sources
 from core.labs.papers import paper as papers
-from core.labs.papers import sources
+from core.labs.papers.differing import differences
 from core.records import Progress
 from core.report.colours import alike
 from core.workbench import Workbench
 
-SAME = 1e-9  # other builds of numpy differ in the last digits
+OTHER_ROWS = "its command answered other rows than the page drew when it was taken"
+AGAIN = "a chart of a page is removed, and added on its page again"
 
 
 class Checked(NamedTuple):
@@ -32,7 +33,8 @@ def check(workbench: Workbench, paper_id: str) -> Generator[Progress, None, list
         except WorkbenchError as error:
             results.append(Checked(f"{item.kind} {item.name}", False, str(error)))
         else:
-            results.append(recomputed(workbench, item, content))
+            result = recomputed(workbench, item, content)
+            results.append(_moved_on(workbench, item, content, result) if result.holds else result)
             results += told_apart(item, content)
     return results
 
@@ -50,8 +52,7 @@ def recomputed(workbench: Workbench, item: papers.Item, content: Any) -> Checked
     """An item's content against what its command answers."""
     what = f"{item.kind} {item.name}"
     if not sources.computed(item):
-        command = f": {sources.shown(item.command)}" if item.command else ""
-        return Checked(what, None, f"its data come from a page, and are not computed from stored trials alone{command}")
+        return _chart(workbench, item, content, what)
     try:
         now = sources.content(workbench, item)
     except WorkbenchError as error:
@@ -62,29 +63,34 @@ def recomputed(workbench: Workbench, item: papers.Item, content: Any) -> Checked
     return Checked(what, not changes, "; ".join(changes[:3]) + f"; {len(changes) - 3} more" * (len(changes) > 3))
 
 
-def differences(told: Any, now: Any, place: str = "") -> Iterator[str]:
-    """Where two plain values differ, in words; numbers that agree to nine digits are the same."""
-    at = f"{place}: " if place else ""
-    if isinstance(told, dict) and isinstance(now, dict):
-        for name in dict.fromkeys([*told, *now]):
-            if name not in told or name not in now:
-                yield f"{at}{str(name)[:60]} is {'gone' if name in told else 'new'}"
-            else:
-                yield from differences(told[name], now[name], f"{place}.{name}".strip(".")[:120])
-    elif isinstance(told, list) and isinstance(now, list):
-        if len(told) != len(now):
-            yield f"{at}{len(told)} rows told, {len(now)} computed"
-            return
-        for row, (before, after) in enumerate(zip(told, now, strict=True)):
-            yield from differences(before, after, f"{place}.{row}".strip(".")[:120])
-    elif not _same(told, now):
-        yield f"{at}{str(told)[:80]} told, {str(now)[:80]} computed"
-
-
-def _same(told: Any, now: Any) -> bool:
-    if isinstance(told, bool) or isinstance(now, bool) or not all(isinstance(value, int | float) for value in (told, now)):
-        return type(told) is type(now) and told == now
+def _chart(workbench: Workbench, item: papers.PaperFigure, content: Any, what: str) -> Checked:
+    """A page's chart: what is drawn against its rows, its rows against what its command answers on its trials."""
     try:
-        return math.isclose(told, now, rel_tol=SAME, abs_tol=1e-12)
-    except OverflowError:  # a whole number beyond all floats
-        return told == now
+        strange = list(derived.not_in_rows(content["figure"], content["data"]))
+        told = content["data"]
+        if item.of_rows and strange:
+            return Checked(what, False, "; ".join(strange[:3]) + f"; {len(strange) - 3} more" * (len(strange) > 3))
+        if not item.derived:
+            why = derived.why_not(item.command) if not derived.able(item.command) else OTHER_ROWS
+            command = f": {sources.shown(item.command)}" if item.command else ""
+            return Checked(what, None, f"not computed: {why}{command}")
+        now = derived.table_of(derived.derived(workbench, item.command, told, item.trials).tables, told)
+    except WorkbenchError as error:
+        return Checked(what, False, f"it cannot be computed: {error}")
+    except Exception as error:  # items and records of others may be of any shape
+        return Checked(what, False, f"it cannot be computed: {type(error).__name__}: {error}"[:300])
+    changes = list(differences(told, now))
+    if changes:
+        return Checked(what, False, "; ".join(changes[:3]) + f"; {len(changes) - 3} more" * (len(changes) > 3))
+    return Checked(what, True, "" if item.of_rows else "its rows; the drawing shows something else of them, as places on a scale")
+
+
+def _moved_on(workbench: Workbench, item: papers.Item, content: Any, result: Checked) -> Checked:
+    """A chart that follows from its trials, yet its command takes other trials by now."""
+    if item.kind != "figure" or not item.derived:
+        return result
+    now = set(derived.derived(workbench, item.command, content["data"]).trials)
+    if now == set(item.trials):
+        return result
+    new, gone = len(now - set(item.trials)), len(set(item.trials) - now)
+    return result._replace(holds=False, told=f"its command takes other trials by now: {new:,} new, {gone:,} no longer; {AGAIN}")

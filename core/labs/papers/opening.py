@@ -27,7 +27,7 @@ from core.workbench import Workbench
 RAW, LABELS, MANIFEST = "raw/", "labels/", "manifest.json"
 MOST_FILES = 30_000
 MOST_FILE, MOST_TOTAL = 200 << 20, 2 << 30  # bytes, unpacked; of a record once more
-KINDS = ("trial", "questions", "trial_note")
+KINDS = ("trial", "questions", "trial_note", "experiment")
 ITEM = r"[a-z][a-z0-9-]{0,59}"
 NAMES = re.compile(
     rf"(paper\.yaml|numbers\.(tex|json)|main\.tex|README\.md|Makefile|report\.html|references\.bib|{MANIFEST}|"

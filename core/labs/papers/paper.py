@@ -7,7 +7,7 @@ recomputed later is held against that, so a number cannot move unnoticed.
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -17,7 +17,8 @@ from pydantic import Field, model_validator
 from core import files
 from core.config import StageConfig, knob, valid
 from core.errors import WorkbenchError
-from core.labs.papers import sources
+from core.labs.papers import derived, sources
+from core.labs.papers.differing import differences
 from core.labs.papers.shelf import names
 from core.records import plain
 from core.report.colours import with_new
@@ -27,11 +28,12 @@ from core.workbench import Workbench
 MOST_CHARACTERS = 1_000_000  # of a document
 MOST_BYTES = 20_000_000  # of what an item shows
 MOST_ITEMS = 300
+MOST_TRIALS = 10_000  # of an item
 COLUMN_MM, PAGE_MM = WIDTHS_MM.values()
 NAME = r"^[a-z][a-z0-9-]{0,59}$"
 
 Words = Annotated[tuple[Annotated[str, Field(max_length=10_000)], ...], Field(max_length=200)]
-TrialIds = Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9a-z]{26}$")], ...], Field(max_length=10_000)]
+TrialIds = Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9a-z]{26}$")], ...], Field(max_length=MOST_TRIALS)]
 
 
 class PaperItem(StageConfig):
@@ -50,6 +52,8 @@ class PaperFigure(PaperItem):
     panel: str = knob(
         "", "A letter drawn into its corner; figures with letters that follow each other are one.", pattern="^[a-z]?$"
     )
+    derived: bool = knob(False, "Of a page's chart: its rows followed from its trials by its command when it was taken.")
+    of_rows: bool = knob(False, "Of a page's chart: every point drawn stood in a row when it was taken.")
 
 
 class PaperTable(PaperItem):
@@ -206,16 +210,30 @@ def add_chart(
         words = sources.split(first)
     except WorkbenchError:  # not as a shell reads it
         words = first.split()
+    content = json.loads(json.dumps(plain({"figure": figure, "data": rows}), default=str))
     fields = {
         "kind": "figure",
         "name": free,
         "command": [word[:10_000] for word in words][:200],
         "trials": [word for word in dict.fromkeys(re.findall(r"\b[0-9a-z]{26}\b", command)) if word in stored],
         "caption": caption[:10_000],
+        "of_rows": not any(derived.not_in_rows(content["figure"], content["data"])),
     }
-    content = json.loads(json.dumps(plain({"figure": figure, "data": rows}), default=str))
+    if trials := _followed(workbench, words, content["data"]):
+        fields |= {"derived": True, "trials": trials}
     add(workbench, paper_id, fields, content)
     return load(workbench, paper_id).item(free)
+
+
+def _followed(workbench: Workbench, command: Sequence[str], rows: list[dict[str, Any]]) -> list[str]:
+    """The trials from which these rows of a chart follow by its command; [] where they do not."""
+    try:
+        result = derived.derived(workbench, command, rows)
+        if len(result.trials) <= MOST_TRIALS and not any(differences(rows, derived.table_of(result.tables, rows))):
+            return result.trials
+    except Exception:  # rows of a page may be of any shape, and the chart is taken all the same
+        pass
+    return []
 
 
 def change_item(workbench: Workbench, paper_id: str, name: str, **fields: Any) -> Paper:

@@ -99,7 +99,7 @@ def checklist(paper: Paper, trials: Trials) -> list[str]:
             "yes" if trials and there == len(trials) else f"of {there:,} of {len(trials):,} trials" if there else "not recorded"
         )
 
-    taken = sum(not sources.computed(item) for item in paper.items)
+    taken = sum(not sources.computed(item) and not (item.kind == "figure" and item.derived) for item in paper.items)
     answers = {
         "Complete recipe of every trial": recorded("config"),
         "Seeds": recorded("seed"),

@@ -40,6 +40,17 @@ def spreads(workbench: Workbench, points: Sequence[Trial], cost: str) -> dict[st
     return {trial.id: joined[trial.id] for trial in points if trial.id in joined}
 
 
+def alike(workbench: Workbench, points: Sequence[Trial], costs: Sequence[str]) -> list[str]:
+    """Ids of all stored trials whose times are joined with those of these, where a cost is a time."""
+    if not set(costs) & TIMED.keys():
+        return []
+    rows = workbench.store.query(
+        f"SELECT id FROM trials WHERE {WORK} IN (SELECT {WORK} FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[])))",
+        [[trial.id for trial in points]],
+    )
+    return [row["id"] for row in rows]
+
+
 def too_many(name: str, trials: int) -> str:
     """That a group of this name is too large to be compared."""
     return f"{name}: {trials:,} trials; filter the table to at most {MOST:,} to compare them."

@@ -97,6 +97,35 @@ def frontier(
     return rows
 
 
+def chart_rows(
+    points: Sequence[Trial],
+    costs: dict[str, Spread],
+    front: set[str],
+    members: Sequence[Member],
+    metric: str,
+    cost: str,
+    third: str = "",
+) -> list[dict[str, Any]]:
+    """What a chart of quality against cost shows. front: ids of those that no other beats."""
+    own = {member.trial.id: member for member in members}
+    return [
+        {
+            "trial": trial.id,
+            "name": trial.title,
+            "recipe": trial.recipe,
+            cost: costs[trial.id].value,
+            "low": costs[trial.id].low,
+            "high": costs[trial.id].high,
+            "runs": costs[trial.id].runs,
+            metric: trial.metrics[metric],
+            "beaten": trial.id not in front,
+            **({third: own[trial.id].values[2] if trial.id in own else None} if third else {}),
+            "share of resamples on the frontier": own[trial.id].share if trial.id in own else None,
+        }
+        for trial in points
+    ]
+
+
 def undominated(values: np.ndarray) -> np.ndarray:
     """[draws, n] bool: no other point is as good in all measures and better in one. values [draws, n, measures], higher is
     better."""

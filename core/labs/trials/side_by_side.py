@@ -16,6 +16,7 @@ from core.workbench import Workbench
 
 FEWEST, MOST = 2, 5
 TIE = 1e-12
+LETTERS = "ABCDE"
 
 
 class SideBySide(NamedTuple):
@@ -70,6 +71,11 @@ def _side_by_side(workbench: Workbench, chosen: Sequence[Trial], metric: str) ->
         (gaps > TIE).sum(axis=2),
         list(trace.values()),
     )
+
+
+def lettered(result: SideBySide) -> SideBySide:
+    """Named with letters, which are short and no two alike, where names that differ in the middle would be cut to the same."""
+    return result._replace(names=[f"{letter} · {name}" for letter, name in zip(LETTERS, result.names, strict=False)])
 
 
 def pairs(result: SideBySide) -> list[dict[str, Any]]:

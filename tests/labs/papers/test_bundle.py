@@ -44,7 +44,7 @@ def made(bench):
 def whole(bench) -> dict[str, bytes]:
     paper = papers.load(bench, "small")
     contents = drain(bundles.current(bench, paper))
-    return bundles.whole(bench, paper, contents, {}, bundles.records(bench, paper.trials))
+    return bundles.whole(bench, paper, contents, {}, bundles.records(bench, paper))
 
 
 def wrong(bundle) -> dict[str, str]:
@@ -67,7 +67,7 @@ def test_a_bundle_holds_and_says_what_it_cannot_compute(made):
         "number gain-p",
         "number recall-10",
     }
-    assert results["figure curve"].holds is None and "come from a page" in results["figure curve"].told
+    assert results["figure curve"].holds is None and "not computed" in results["figure curve"].told
     assert len([name for name in made if name.startswith("raw/")]) == 5  # three trials, their questions, a name
 
 

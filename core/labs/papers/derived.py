@@ -1,0 +1,230 @@
+"""Charts of pages, held against stored trials: the rows behind a chart are computed again by the verb that its command names,
+and what is drawn is looked for in the rows.
+
+A chart is drawn by its page; its rows are a table of the library. So the rows are derived from the trials as at the first
+time, and each point of the drawing has to stand in a row, with its whiskers and the name that the row says. Where a page draws
+something else, as places on a scaled axis, that was so when the chart was taken, and is told.
+"""
+
+import html
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import permutations
+from typing import Any, NamedTuple
+
+from core.errors import WorkbenchError
+from core.evaluation.metric import MAIN
+from core.labs.experiments import book, results
+from core.labs.trials import comparison, effects, importance, leaderboard, left_out, membership, side_by_side, values
+from core.labs.trials.comparison import Trial
+from core.labs.trials.costs import alike, spreads, unbeaten
+from core.records import plain
+from core.workbench import Workbench
+
+Rows = list[dict[str, Any]]
+FLAGS, SEVERAL = ("settings", "questions"), ("only", "cells")
+NEAR = 1e-9  # of what is drawn to what a row says: ends of whiskers are sums
+
+INSIDE = "it shows a model's inside, and no model is in a bundle"
+WHY_NOT = {  # beginning of a verb -> why its charts are not computed from a bundle
+    "index": "it rests on measurements of an index on one machine, which are no trials and in no bundle",
+    "agreement": "of people's labels a bundle holds what tables and numbers of `agreement STUDY` need, and no groups, times or texts",
+    "power": "it is a calculation from the words of its command, and rests on no result",
+    "annotate": "it is a plan of a study of labels, and rests on no result",
+    **dict.fromkeys(("inside", "tokenizers", "train"), INSIDE),
+    **dict.fromkeys(("sample", "ask"), "it shows what a model wrote, and no model is in a bundle"),
+}
+LIVE = (
+    "it was computed on the page from the corpus' texts and models, which are in no bundle; a study's chart is of stored trials"
+)
+
+
+class Derived(NamedTuple):
+    trials: list[str]  # all that the rows rest on
+    tables: list[Rows]  # what charts of this command show
+
+
+def able(command: Sequence[str]) -> bool:
+    return bool(command) and command[0] in VERBS
+
+
+def why_not(command: Sequence[str]) -> str:
+    """Why a chart of another command is not computed."""
+    return next((why for start, why in WHY_NOT.items() if command and command[0].startswith(start)), LIVE)
+
+
+def derived(workbench: Workbench, command: Sequence[str], told: Rows, only: Sequence[str] = ()) -> Derived:
+    """What the command answers. only: the trials that it rests on, whatever others its words would mean by now."""
+    if not able(command):
+        raise WorkbenchError(why_not(command))
+    words, options = _parsed(command)
+    named = {workbench.trial_id(word) for word in options.get("only", ())}
+    trials, tables = VERBS[command[0]](workbench, words, options, told, set(only) or named)
+    return Derived(sorted(set(trials)), [json.loads(json.dumps(plain(table), default=str)) for table in tables])
+
+
+def table_of(tables: Iterable[Rows], told: Rows) -> Rows:
+    """The one among the tables that has the columns of these rows, its rows in their order where trials name them."""
+    for table in tables:
+        if table and told and table[0].keys() == told[0].keys():
+            place = {row.get("trial"): number for number, row in enumerate(told)}
+            named = "trial" in told[0] and len(place) == len(told) and place.keys() == {row["trial"] for row in table}
+            return sorted(table, key=lambda row: place[row["trial"]]) if named else table
+    raise WorkbenchError("its command answers no such rows")
+
+
+def not_in_rows(figure: Any, rows: Rows) -> Iterator[str]:
+    """What a drawing shows that no row says, in words."""
+    whole = (figure.get("layout", {}).get("meta") or {}).get("whole", {})
+    said = [(_numbers(row), _texts(row)) for row in rows]
+    for trace in figure.get("data", ()):
+        xs, ys = ([*(trace.get(axis) or ())] for axis in "xy")
+        for place, point in enumerate(zip(xs, ys, strict=False)):
+            if None in point:  # a gap
+                continue
+            numbers = [value for value in point if isinstance(value, int | float)] + list(_ends(trace, point, place))
+            names = [html.unescape(str(whole.get(name, name))) for name in point if isinstance(name, str)]
+            if not any(_in(numbers, own) and all(name in texts for name in names) for own, texts in said):
+                yield f"{', '.join(map(str, point))} is drawn, and no row says it"[:200]
+        if len(xs) != len(ys):
+            yield "a line has more places than values"
+
+
+def _ends(trace: Any, point: Sequence[Any], place: int) -> Iterator[float]:
+    for value, axis in zip(point, "xy", strict=True):
+        error = trace.get(f"error_{axis}") or {}
+        for name, sign in (("array", 1), ("arrayminus", -1)):
+            length = [*(error.get(name) or ())][place : place + 1]
+            if length and length[0] and isinstance(value, int | float):
+                yield value + sign * length[0]
+
+
+def _in(numbers: Sequence[float], own: Sequence[float]) -> bool:
+    return all(any(math.isclose(number, each, rel_tol=NEAR, abs_tol=1e-12) for each in own) for number in numbers)
+
+
+def _numbers(row: dict[str, Any]) -> list[float]:
+    """Of a row; and none, the difference of a baseline to itself."""
+    return [0.0, *(value for value in row.values() if isinstance(value, int | float) and not isinstance(value, bool))]
+
+
+def _texts(row: dict[str, Any]) -> set[str]:
+    """The names that a row says, alone and as "setting: level"."""
+    words = [value for value in row.values() if isinstance(value, str)]
+    return {*words, *(f"{first}: {second}" for first, second in permutations(words, 2))}
+
+
+def _parsed(command: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """(words that stand alone, option -> its values) of a command as pages write it."""
+    words, options, name = [], {}, ""
+    for word in command[1:]:
+        if word.startswith("--"):
+            name, _, value = word[2:].partition("=")
+            options.setdefault(name, [value] if value else [])
+        elif name and name not in FLAGS and (name in SEVERAL or not options[name]):
+            options[name].append(word)
+        else:
+            words.append(word)
+    return words, options
+
+
+def _metric(options: dict[str, list[str]], name: str = "metric", usual: str = MAIN) -> str:
+    return (options.get(name) or [usual])[0]
+
+
+def _members(workbench: Workbench, words: list[str], options: dict[str, list[str]], only: set[str]) -> list[Trial]:
+    """The trials that count, each recipe with its repeats."""
+    sweep, dataset = ("", "") if only else ((words or [""])[0], _metric(options, "dataset", ""))
+    _, members = values.select(workbench, sweep, dataset, only, metric := _metric(options))
+    counted = {trial.id for of in values.scores(workbench, members, metric).repeats for trial in of}
+    return [trial for trial in members if trial.id in counted]
+
+
+def _leaderboard(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+    members = _members(workbench, words, options, only)
+    board = leaderboard.leaderboard(workbench, members, _metric(options))
+    return Derived([trial.id for trial in members], [leaderboard.rows(board, "settings" in options)])
+
+
+def _effects(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+    members, metric = _members(workbench, words, options, only), _metric(options)
+    result = effects.effects(workbench, members, metric)
+    tables = [effects.rows(result), effects.interaction_rows(result)]
+    if cells := options.get("cells"):
+        tables.append(effects.cells(workbench, members, metric, *cells[:2]))
+    return Derived([trial.id for trial in members], tables)
+
+
+def _importance(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+    members = _members(workbench, words, options, only)
+    rows = importance.rows(importance.importance(workbench, members, _metric(options)))
+    return Derived([trial.id for trial in members], [rows])
+
+
+def _frontier(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+    """Of the trials that are told; as the command is typed, of those that it finds on the same questions."""
+    metric, cost, third = _metric(options), _metric(options, "cost", "context_at_k"), _metric(options, "third", "")
+    shown = [str(row.get("trial")) for row in told]
+    if not only:
+        listed = membership.frontier(workbench, metric, cost, _metric(options, "dataset", ""), (), third)
+        questions = {row["questions"] for row in listed if row["trial"] in shown}
+        shown = [row["trial"] for row in listed if row["questions"] in questions]
+    points = comparison.some(workbench, shown)
+    costs = spreads(workbench, points, cost)
+    front = unbeaten(workbench, points, costs, metric)
+    members = membership.membership(workbench, points, [metric, cost, *filter(None, [third])])
+    rows = membership.chart_rows(points, costs, front, members, metric, cost, third)
+    return Derived([*shown, *alike(workbench, points, [name for name in (cost, third) if name])], [rows])
+
+
+def _study(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+    """On the questions of the trials that are told."""
+    experiment = book.load(workbench, words[0] if words else "")
+    mine = [trial for trial in results.of_study(workbench, experiment) if not only or trial.id in only]
+    sets, shown = results.question_sets(experiment, mine), {row.get("trial") for row in told}
+    if not sets:
+        raise WorkbenchError("its study has no measured trial")
+    members = next((of for of in sets if shown & {trial.id for trial in of} - {experiment.baseline}), sets[0])
+    result = results.results(workbench, experiment, members, _metric(options, usual=experiment.metrics[0]))
+    base = [result.baseline.id] if result.baseline else []
+    return Derived([*(trial.id for trial in members), *base], [results.rows(experiment, result)])
+
+
+def _compared(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+    picked = _picked(workbench, words)
+    names = dict(zip((trial.id for trial in picked), comparison.labels(picked), strict=True))
+    result = comparison.compare(workbench, picked[0], picked[1:], _metric(options))
+    return Derived([*names], [comparison.rows(result, names)])
+
+
+def _sides(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+    picked = _picked(workbench, words)
+    result = side_by_side.lettered(side_by_side.side_by_side(workbench, picked, _metric(options)))
+    return Derived([trial.id for trial in picked], [side_by_side.pairs(result), side_by_side.traces(result)])
+
+
+def _left_out(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+    picked = _picked(workbench, words[:2])
+    result = left_out.left_out(workbench, *picked, _metric(options), _metric(options, "by", "article"))
+    return Derived([trial.id for trial in picked], [left_out.rows(result)])
+
+
+def _picked(workbench: Workbench, words: list[str]) -> list[Trial]:
+    ids = [workbench.trial_id(word) for word in words]
+    stored = {trial.id: trial for trial in comparison.some(workbench, ids)}
+    if len(stored) < 2:
+        raise WorkbenchError("its command names fewer than two trials")
+    return [stored[trial_id] for trial_id in ids]
+
+
+VERBS: dict[str, Callable[..., Derived]] = {
+    "leaderboard": _leaderboard,
+    "effects": _effects,
+    "importance": _importance,
+    "frontier": _frontier,
+    "study-results": _study,
+    "trials-compare": _compared,
+    "side-by-side": _sides,
+    "left-out": _left_out,
+}
