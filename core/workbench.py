@@ -21,7 +21,7 @@ from core.evaluation.metric import metric_names
 from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.models.hub import encoders_home
-from core.pipeline.pipeline import Pipeline, Trace
+from core.pipeline.pipeline import Pipeline, Shared, Trace
 from core.pipeline.recipe_words import recipe_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
 from core.pipeline.speed import Estimate
@@ -190,9 +190,11 @@ class Workbench(StoredTrials):
     def latency_quantiles(self, table: dict[str, list[float]]) -> dict[str, dict[str, float]]:
         return {step: {"p50": float(np.quantile(ms, 0.5)), "p95": float(np.quantile(ms, 0.95))} for step, ms in table.items()}
 
-    def latency(self, recipe: Recipe, questions: int = 30) -> Generator[Progress, None, dict[str, list[float]]]:
+    def latency(
+        self, recipe: Recipe, questions: int = 30, shared: Shared | None = None
+    ) -> Generator[Progress, None, dict[str, list[float]]]:
         """Milliseconds of single questions by step (encode, dense, sparse, fuse, each later stage that ranks, total), on the
-        corpus's own questions."""
+        corpus's own questions. shared: see `Pipeline.pool_of`."""
         run = yield from self.pipeline.resolve(recipe)
         corpus, config = run.corpus, run.config
         asked = corpus.queries[:: max(1, len(corpus.queries) // questions)][:questions]
@@ -202,12 +204,12 @@ class Workbench(StoredTrials):
                 f"'{corpus.name}' has no questions{part}, so there is nothing to measure.",
                 todo="Add a questions file; `search` and `ask` work without.",
             )
-        yield from self.pipeline.pool_of(run, asked[0].text)  # loads what is loaded once
+        yield from self.pipeline.pool_of(run, asked[0].text + " ", None, shared)  # loads what is loaded once, and is not told
         table: dict[str, list[float]] = {}
         for done, query in enumerate(asked):
             yield Progress(done, len(asked), "Timing single questions")
             steps: dict[str, float] = {}
-            pool = yield from self.pipeline.pool_of(run, query.text, steps)
+            pool = yield from self.pipeline.pool_of(run, query.text, steps, shared)
             started = time.perf_counter()
             ranks = Trace()
             ranking(pool, (yield from final_scores(self.pipeline, run, pool, [query], ranks)), 0, config.retrieval.top_k)

@@ -175,6 +175,18 @@ def test_a_ranker_that_one_waits_for_is_planned_prepared_and_named(towns, monkey
     assert latency["total"][0] == pytest.approx(sum(ms[0] for step, ms in latency.items() if step != "total"))
 
 
+def test_a_step_that_recipes_share_is_timed_once_for_them(towns):
+    shared, hybrid = {}, {"sparse", "encode", "dense"}
+    first = drain(towns.latency(recipe(), 3, shared))
+    again = drain(towns.latency(recipe(fusion="rrf"), 3, shared))
+    other = drain(towns.latency(recipe(sparse__k1=0.7), 3, shared))
+    assert {step for step in hybrid if again[step] == first[step]} == hybrid
+    assert {step for step in hybrid if other[step] == first[step]} == hybrid - {"sparse"}
+    assert drain(towns.latency(recipe(), 3))["dense"] != first["dense"]
+    pools = [drain(towns.pipeline.pool_of(towns.resolve(recipe()), "Which?", {}, step)) for step in (shared, shared, None)]
+    assert np.array_equal(pools[0].chunk, pools[1].chunk) and np.array_equal(pools[0].chunk, pools[2].chunk)
+
+
 def test_the_model_of_any_part_is_planned_and_fetched(towns, monkeypatch):
     fusion, fetched = type(TrialConfig().fusion), []
     monkeypatch.setattr(fusion, "model", "owner/ranks", raising=False)

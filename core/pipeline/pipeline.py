@@ -36,6 +36,7 @@ from core.store.cache import StageCache
 
 LITTLE = 1 << 16  # a result so small is no reason to look for room
 SAMPLED = 20  # items of a collection whose size is looked at
+Shared = dict[tuple[str, Any, str], tuple[Any, float]]  # (step, its key, question) -> what it gave, and its milliseconds
 REMEMBERED_BYTES = 1 << 30  # stage results kept in the process; MedQuAD with 16,407 questions is to fit in 4 GB in all
 
 
@@ -73,6 +74,7 @@ class Pipeline:
         self.library = Library(home, cache_bytes)
         self.last_ms: dict[str, float] = {}  # stage -> what computing it cost last
         self._memory: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._total = self._since = 0  # bytes in memory when all was weighed last, and kept since
         self._lock = threading.Lock()
 
     # Resolving ---------------------------------------------------------------------------------------------------
@@ -266,26 +268,42 @@ class Pipeline:
     def pool_at_hand(self, run: Resolved) -> Pool | None:
         return self._recall("pool", run.key("pool"))
 
-    def pool_of(self, run: Resolved, question: str, steps: dict[str, float] | None = None) -> Generator[Progress, None, Pool]:
-        """The pool of one question typed in by hand (one row). Its vector is not kept. `steps` takes the milliseconds."""
+    def pool_of(
+        self, run: Resolved, question: str, steps: dict[str, float] | None = None, shared: Shared | None = None
+    ) -> Generator[Progress, None, Pool]:
+        """The pool of one question typed in by hand (one row). Its vector is not kept. `steps` takes the milliseconds.
+        shared: what each step gave and took before: one that recipes share is done and timed once a question."""
         ties = yield from self.tie_order(run)
-        candidates, steps = {}, {} if steps is None else steps
+        candidates, steps, shared = {}, {} if steps is None else steps, {} if shared is None else shared
+
+        def timed(step: str, key: Any, make: Callable[[], Any]) -> Any:
+            if (entry := (step, key, question)) not in shared:
+                started = time.perf_counter()
+                shared[entry] = make(), (time.perf_counter() - started) * 1000
+            made, steps[step] = shared[entry]
+            return made
+
         for name in run.config.fusion.needs():
-            searcher = yield from self.searcher(name, run)
+            find = None
+            if fresh := (name, run.key(name), question) not in shared:
+                searcher = yield from self.searcher(name, run)
+                find = partial(self._sparse_of, run, searcher, question, ties)
             if name == "dense":
-                encoder, stored = ((yield from self.encoder(run)), (yield from self.transformed(run)))
-            started = time.perf_counter()
-            if name == "sparse":
-                sparse = searcher.search(run.config.sparse.tokenize([question]), run.config.retrieval.candidates, ties)
-                candidates[name] = checked(sparse, "sparse retriever", run.config.sparse, 1, len(ties))
-            else:
-                vectors = encode_all(encoder, [question], query=True)
-                steps["encode"] = (time.perf_counter() - started) * 1000
-                asked = stored.queries(vectors)
-                dense = searcher.search(asked, run.config.retrieval.candidates, ties, settings=run.config.index)
-                candidates[name] = checked(dense, "index", run.config.index, 1, len(ties))
-            steps[name] = (time.perf_counter() - started) * 1000 - (steps["encode"] if name == "dense" else 0.0)
+                encoder, part = (yield from self.encoder(run)), run.config.embedding
+                key = run.encoder, part.prefix(True), part.learns and run.key("vectors")
+                vectors = timed("encode", key, partial(encode_all, encoder, [question], query=True))
+                if fresh:
+                    find = partial(self._dense_of, run, searcher, (yield from self.transformed(run)), vectors, ties)
+            candidates[name] = timed(name, run.key(name), find)
         return make_pool(candidates, ties)
+
+    def _sparse_of(self, run: Resolved, searcher: Any, question: str, ties: np.ndarray) -> Candidates:
+        ranked = searcher.search(run.config.sparse.tokenize([question]), run.config.retrieval.candidates, ties)
+        return checked(ranked, "sparse retriever", run.config.sparse, 1, len(ties))
+
+    def _dense_of(self, run: Resolved, searcher: Any, stored: Transform, vectors: np.ndarray, ties: np.ndarray) -> Candidates:
+        ranked = searcher.search(stored.queries(vectors), run.config.retrieval.candidates, ties, settings=run.config.index)
+        return checked(ranked, "index", run.config.index, 1, len(ties))
 
     def relevance(self, run: Resolved) -> Generator[Progress, None, Relevance]:
         chunks = yield from self.chunks(run)
@@ -344,12 +362,16 @@ class Pipeline:
         with self._lock:
             self._memory[stage, key] = value
             self._memory.move_to_end((stage, key))
-            if _bytes(value) < LITTLE:
+            if (size := _bytes(value)) < LITTLE:
                 return value
-            # all anew: what was kept may have grown since, by what it remembers itself
+            self._since += size
+            if 2 * self._since < REMEMBERED_BYTES - self._total:
+                return value
+            # all anew: what was kept may have grown since, by what it remembers itself; the other half of the room is for that
             total = sum(map(_bytes, self._memory.values()))
             while total > REMEMBERED_BYTES and len(self._memory) > 1:
                 total -= _bytes(self._memory.popitem(last=False)[1])
+            self._total, self._since = total, 0
         return value
 
     def stage(self, stage: str, key: str, record: type, make: Callable, trace: Trace | None) -> Generator[Progress, None, Any]:

@@ -19,10 +19,14 @@ import numpy as np
 from core import files
 from core.files import DiskError
 
+LOOKED = 20  # saved entries, after which all are looked at whatever their size
+
 
 class StageCache:
     def __init__(self, folder: Path, cap_bytes: int) -> None:
         self.folder, self.cap_bytes = Path(folder), cap_bytes
+        self._total = self._since = 0  # bytes of all entries when they were looked at last, and saved here since
+        self._saves = 0
 
     def load(self, stage: str, key: str) -> tuple[dict[str, np.ndarray], dict] | None:
         """(arrays, meta) of an entry, or None where it is absent or damaged (then it is dropped and computed again)."""
@@ -78,7 +82,10 @@ class StageCache:
             if not error.forbidden:
                 raise
             files.tell(f"The cache may not be written, so what is computed is not kept: {self.folder}.")
-        self.evict(keep=entry)
+        self._since, self._saves = self._since + sum(array.nbytes for array in arrays.values()), self._saves + 1
+        # to look at all costs more than to save one: most of the room is left to what others save meanwhile
+        if self._saves % LOOKED == 1 or 10 * self._since > self.cap_bytes - self._total:
+            self.evict(keep=entry)
 
     def _damaged(self, stage: str, entry: Path) -> None:
         self._drop(entry)
@@ -110,6 +117,7 @@ class StageCache:
             if entry != keep:
                 self._drop(entry)
                 total -= size
+        self._total, self._since = total, 0
         for stray in (self.folder / "tmp").glob("*"):  # left by a process that was killed while writing
             with suppress(FileNotFoundError):  # another process is done with it
                 if time.time() - stray.stat().st_mtime > 3600:

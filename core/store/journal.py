@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import orjson
+
 from core.errors import WorkbenchError
 from core.files import FORBIDDEN, synced, take_place
 from core.records import Progress
@@ -124,12 +126,23 @@ def plain_json(kind: str, payload: dict) -> bytes:
         ) from None
 
 
+def _quickly(payload: dict) -> tuple[bytes, dict] | None:
+    """The payload as JSON and as that reads back, in a fifth of the time; None where it is not the same then, as with NaN,
+    an array or a number beyond 64 bits."""
+    try:
+        body = orjson.dumps(payload)
+        back = orjson.loads(body)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return (body, back) if body.isascii() and back == payload else None
+
+
 def encode(record_id: str, kind: str, payload: dict, check: Callable[[Record], None] | None = None) -> bytes:
     """The bytes of a record's file. check: raises ValueError on what shall not be recorded, as it would be read back."""
-    body = plain_json(kind, payload)
+    body, back = _quickly(payload) or (plain_json(kind, payload), None)
     try:
         if check:
-            check(Record(record_id, kind, json.loads(body)))
+            check(Record(record_id, kind, json.loads(body) if back is None else back))
     except ValueError as error:
         raise WorkbenchError(f"This {kind} cannot be recorded: {error}.", todo="Nothing of it was stored.") from None
     if len(body) > LARGEST_BYTES:

@@ -220,7 +220,7 @@ def cost_rows(payload: dict) -> list[tuple]:
         costs["latency_ms"] = ("latency_ms", median, low, high, len(timed))
     tokens, k = payload.get("chunk_tokens"), _get(payload.get("config") or {}, "evaluation", "k")
     if tokens and k and payload.get("rankings"):
-        each = [sum(tokens[chunk] for chunk in chunks[:k]) for chunks, _ in payload["rankings"].values()]
+        each = [sum(map(tokens.__getitem__, chunks[:k])) for chunks, _ in payload["rankings"].values()]
         mean, half = float(np.mean(each)), 1.96 * float(np.std(each)) / len(each) ** 0.5
         costs["context_at_k"] = ("context_at_k", mean, mean - half, mean + half, len(each))
     return list(costs.values())

@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -100,6 +101,14 @@ def test_what_is_not_plain_is_refused(journal, payload):
     with pytest.raises(WorkbenchError):
         journal.add("trial", payload)
     assert not list(journal.folder.rglob("*.gz"))
+
+
+@pytest.mark.parametrize(
+    "payload", [{"a": [0.1, -0.0, 1e-7]}, {"a": 2**70}, {"ä": "\ud800 ü"}, {"a": np.arange(3)}, {"a": (1, 2)}]
+)
+def test_odd_values_are_read_back_as_they_were(journal, payload):
+    back = journal.read(journal.add("trial", payload)).payload
+    assert json.dumps(back) == json.dumps(payload, default=lambda array: array.tolist())
 
 
 def test_unknown_ids_and_kinds(journal):

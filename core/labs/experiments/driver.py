@@ -288,7 +288,8 @@ class _Study:
     def _task(self, number: int, point: StudyPoint, timed: bool) -> TrialTask:
         config = point.config.model_dump(mode="json")
         where = {"name": self._engine, "workers": self._crew.size}
-        return TrialTask(number, config, self.experiment.id, timed, where, self.experiment.metrics[0], point.questions)
+        metric, anew = self.experiment.metrics[0], self._times_all
+        return TrialTask(number, config, self.experiment.id, timed, where, metric, point.questions, anew)
 
     def _stored_now(self, point: StudyPoint, run: Resolved, tried: Tried) -> bool:
         """Adds what came back to the journal; whether it was measured."""
@@ -304,7 +305,9 @@ class _Study:
         trial_id = self.workbench.store.add("trial", tried.record)
         if good:
             self._ids[point.key], self._measured = trial_id, self._measured + 1
-            self._values[trial_id] = tried.means | {name: value for name, value, *_ in cost_rows(tried.record)}
+            self._values[trial_id] = dict(tried.means)
+            if {*self.experiment.metrics} - tried.means.keys():
+                self._values[trial_id] |= {name: value for name, value, *_ in cost_rows(tried.record)}
             self._values[trial_id]["total_ms"] = sum(tried.record["timings_ms"].values())
             if point.questions:
                 self._by_question[trial_id] = tried.values

@@ -30,6 +30,7 @@ class TrialTask(NamedTuple):
     where: dict[str, Any]  # the engine and how many work beside each other, for the record
     metric: str  # whose values of each question come back
     questions: int = 0  # only so many of the corpus' questions; 0: all
+    anew: bool = False  # each step is timed for this trial alone, as where the time is what is optimised
 
 
 class Tried(NamedTuple):
@@ -48,7 +49,8 @@ def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None,
         yield from fetched(config)
         run = some_questions((yield from workbench.pipeline.resolve(config)), task.questions)
         evaluation = yield from workbench.evaluating(run)
-        latency = (yield from workbench.latency(run)) if task.timed else {}
+        shared = None if task.anew else workbench.pipeline.remember("steps", task.sweep, dict)
+        latency = (yield from workbench.latency(run, shared=shared)) if task.timed else {}
         record = workbench.trial_record(evaluation, latency, task.sweep)
     except Exception as error:  # of whatever part: the other trials are still measured
         return Tried(task.number, without_result(config, task.sweep, error) | {"engine": task.where}, {})
