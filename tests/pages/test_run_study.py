@@ -15,6 +15,7 @@ from core.labs.experiments.experiment import made, written
 from core.labs.trials.comparison import trials
 from core.progress import drain
 from core.retrieval.bm25_fast import BM25S
+from core.workbench import Workbench
 from tests.support.toy_study import BASE, toy_home, toy_study
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -216,6 +217,74 @@ def test_a_changed_study_with_trials_waits_to_be_saved_and_keeps_what_is_measure
     assert started == [["study", "measured"]] and len(book.versions(bench, "measured")) == 2
     outcome = drain(run(bench, book.load(bench, "measured"), workers=1))
     assert (outcome.measured, outcome.reused) == (3, 9)
+
+
+def test_a_change_that_is_not_recorded_is_there_after_a_restart_until_it_is_discarded_or_recorded(bench, started):
+    app = open_page(study="measured", study_view="Plan")
+    app.multiselect(key="study/measured/factor/sparse.k1/values").set_value(["0.5", "2.0"]).run()
+    later = open_page(study="measured", study_view="Plan")  # another session, which knows nothing of the first
+    assert [float(token) for token in later.session_state["study/measured/factor/sparse.k1/values"]] == [0.5, 2.0]
+    assert "Changed, not recorded yet" in texts(later) and len(book.versions(bench, "measured")) == 1
+    press(later, "discard_change")
+    app = open_page(study="measured", study_view="Plan")
+    assert app.session_state["study/measured/factor/sparse.k1/values"] == ["0.5", "1.0", "1.5"]
+    app.multiselect(key="study/measured/factor/sparse.k1/values").set_value([]).run()  # not valid, and kept too
+    app = open_page(study="measured", study_view="Plan")
+    assert "needs either values or a range" in texts(app) and button(app, "start_study").disabled
+    app.multiselect(key="study/measured/factor/sparse.k1/values").set_value(["0.5", "2.0"]).run()
+    press(app, "start_study")
+    assert len(book.versions(bench, "measured")) == 2 and "not recorded" not in texts(open_page(study="measured"))
+    assert not list((bench.home / "drafts").iterdir())
+
+
+def test_a_factor_may_have_several_conditions(bench):
+    factors = [
+        {"setting": "sparse.k1", "values": [0.5, 1.0]},
+        {"setting": "chunking.size_tokens", "values": [16, 32]},
+        {"setting": "sparse.b", "values": [0.2, 0.8]},
+    ]
+    book.save(bench, made(toy_study("fresh").model_dump(mode="json") | {"factors": factors}))
+    app = open_page(study="fresh", study_view="Plan")
+    place = "study/fresh/factor/sparse.b/when"
+    app.selectbox(key=f"{place}/0").set_value("sparse.k1").run()
+    app.selectbox(key=f"{place}/1").set_value("chunking.size_tokens").run()
+    assert book.load(bench, "fresh").factors[2].when == {"sparse.k1": (0.5,), "chunking.size_tokens": (16,)}
+    assert "Varied only when Sparse retrieval: k1 0.5 and Chunking: size 16." in texts(app)
+    assert not [box for box in app.selectbox if box.key == f"{place}/2"]  # no other is left
+    app.multiselect(key=f"{place}/chunking.size_tokens").set_value(["16", "32"]).run()
+    app.multiselect(key=f"{place}/sparse.k1").set_value([]).run()
+    assert book.load(bench, "fresh").factors[2].when == {"chunking.size_tokens": (16, 32)} and not app.exception
+
+
+def test_it_is_chosen_where_a_study_is_measured(bench, started):
+    app = open_page(study="fresh", study_view="Plan")
+    app.number_input(key="engine/workers").set_value(3).run()
+    press(app, "start_study")
+    assert started == [["study", "fresh", "--workers", "3"]]
+    app.segmented_control(key="engine/name").set_value("ray").run()
+    app.text_input(key="engine/address").set_value(" head:6379 ").run()
+    assert "study fresh --engine ray --address head:6379 --workers 3" in " ".join(e.value for e in app.code)
+    press(app, "start_study")
+    assert started[1] == ["study", "fresh", "--engine", "ray", "--address", "head:6379", "--workers", "3"]
+
+
+def test_a_study_is_packed_and_opened_elsewhere_with_what_was_verified(bench, tmp_path, monkeypatch):
+    app = press(open_page(study="measured"), "pack_study")
+    [packed] = [data for about, data in [app.session_state["study_packed"]]]
+    assert app.get("download_button") and "experiment export measured" in " ".join(e.value for e in app.code)
+    other = Workbench(tmp_path / "other")
+    monkeypatch.setattr(session, "workbench", lambda: other)
+    app = opening(open_page(), packed[: len(packed) // 2])
+    assert "damaged, or no experiment" in texts(app) and "mine.zip" in texts(app) and "groundwork-" not in texts(app)
+    assert not book.latest(other)
+    app = opening(open_page(), packed)
+    assert opened(app) == "measured" and "Opened and verified: 1 version, 9 trials, 1 set of questions" in texts(app)
+    assert len(shown(app, "Point")) == 9 and "means were derived from the raw rankings again and hold" in texts(app)
+
+
+def opening(app: AppTest, data: bytes) -> AppTest:
+    app.get("file_uploader")[0].set_value(("mine.zip", data, "application/zip")).run()
+    return press(app, "open_packed")
 
 
 def test_failures_are_told_with_their_reason_and_retried(bench, started, monkeypatch):

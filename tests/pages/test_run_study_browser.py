@@ -69,7 +69,7 @@ def test_a_study_is_defined_run_and_its_best_point_compared(site, bench, tab):
 @pytest.mark.slow
 def test_a_study_from_yaml_is_paused_and_goes_on_where_it_was(site, bench, tab):
     open_page(tab, f"{site}/run_study")
-    tab.get_by_role("button", name="Open YAML").click()
+    tab.get_by_role("button", name="Open a file").click()
     text = tab.get_by_role("textbox", name="or its text")
     text.fill(written(MANY))
     text.press("Control+Enter")

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, tables
-from app.ui.experiments import desk, words
+from app.ui.experiments import desk, handing, words
 from app.ui.experiments.suggesting import suggestion
 from core.errors import WorkbenchError
 from core.labs.experiments import book
@@ -53,13 +53,18 @@ def begin(primary: bool) -> None:
         )
     with right, st.container(border=True, height="stretch"):
         st.markdown("**From a file**")
-        st.caption("A study as YAML, one that somebody else wrote too.")
-        with st.popover("Open YAML", icon=":material/upload_file:"):
+        st.caption("A plan as YAML, or a whole study with its trials that another workbench handed on (.experiment.zip).")
+        with st.popover("Open a file", icon=":material/upload_file:"):
             upload()
 
 
 def upload() -> None:
-    file = st.file_uploader("A file", type=["yaml", "yml"], key="study_file")
+    file = st.file_uploader("A file", type=["yaml", "yml", "zip"], key="study_file")
+    if file and file.name.lower().endswith(".zip"):
+        st.caption("Every record is checked and every mean derived again from the raw rankings. Only then is it added.")
+        if st.button("Verify and open", key="open_packed", type="primary"):
+            handing.unpack(file.name, file.getvalue())
+        return
     text = file.getvalue().decode("utf-8", "replace") if file else ""
     pasted = st.text_area("or its text", key="study_text", height=160, placeholder="title: Chunk sizes\nfactors: …")
     st.button(

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
-from app.ui.experiments import desk
+from app.ui.experiments import desk, engine, handing
 from app.ui.experiments.desk import StudyDesk
 from core.labs.experiments import book, experiment
 from core.labs.trials import listing
@@ -65,10 +65,13 @@ def head(here: StudyDesk) -> None:
         ):
             named = listing.everything(session.workbench()).summary().sweeps
             st.switch_page(TRIALS, query_params={"sweep": named[study.id]})  # the filter's address holds its words
+        with st.popover("Hand on", icon=":material/ios_share:", type="tertiary", key="hand_on"):
+            handing.pack(here)
         with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
             reproduce(here)
     if study.question:
         st.caption(cards.plain(study.question))
+    handing.verified(here.id)
     if study.archived:
         st.info("This study is archived: it is in no list.", icon=":material/archive:")
 
@@ -81,4 +84,6 @@ def reproduce(here: StudyDesk) -> None:
         "Download YAML", text, f"{here.id}.yaml", "text/yaml", key="study_yaml", icon=":material/download:", on_click="ignore"
     )
     st.caption("The commands that run it, here or from that file elsewhere")
-    st.code(f"{command_line('study', here.id)}\n{command_line('study', f'{here.id}.yaml')}", language="bash", wrap_lines=True)
+    options = engine.of(here.id).options
+    commands = [command_line("study", name, *options) for name in (here.id, f"{here.id}.yaml")]
+    st.code("\n".join(commands), language="bash", wrap_lines=True)

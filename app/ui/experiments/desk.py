@@ -10,7 +10,7 @@ from app import session
 from app.ui.experiments.words import why
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs.experiments import book, results
+from core.labs.experiments import book, drafts, results
 from core.labs.experiments.book import Version
 from core.labs.experiments.experiment import Experiment, made, slug
 from core.labs.trials.comparison import Trial
@@ -67,10 +67,22 @@ def draft_of(study_id: str) -> Draft:
 def _draft(version: Version) -> Draft:
     """What the form says of the last version; a form that began with an earlier one is gone."""
     study_id = version.experiment.id
-    drafts = st.session_state.setdefault(DRAFTS, {})
-    if study_id not in drafts or drafts[study_id].record != version.id:
-        drafts[study_id] = Draft(version.id, version.experiment.model_dump(mode="json"), version.experiment)
-    return drafts[study_id]
+    own = st.session_state.setdefault(DRAFTS, {})
+    if study_id not in own or own[study_id].record != version.id:
+        mapping = drafts.read_draft(session.workbench(), study_id, version.id)  # of before a reload, or a restart
+        own[study_id] = Draft(version.id, version.experiment.model_dump(mode="json"), version.experiment)
+        if mapping is not None and {*mapping} == {*own[study_id].mapping}:  # else of a form that had other fields
+            own[study_id] = _read(version.id, mapping)
+    return own[study_id]
+
+
+def _read(record: str, mapping: dict[str, Any], field: str = "", before: Draft | None = None) -> Draft:
+    try:
+        return Draft(record, mapping, made(mapping))
+    except WorkbenchError as error:
+        problem = why(error, [factor["setting"] for factor in mapping["factors"]])
+        # what was wrong before stays beside its own field
+        return Draft(record, mapping, None, problem, before.field if before and problem == before.problem else field)
 
 
 def change(study_id: str, field: str, edit: Callable[[dict[str, Any]], None]) -> None:
@@ -78,26 +90,27 @@ def change(study_id: str, field: str, edit: Callable[[dict[str, Any]], None]) ->
     before = st.session_state[DRAFTS][study_id]
     mapping = deepcopy(before.mapping)
     edit(mapping)
-    try:
-        draft = Draft(before.record, mapping, made(mapping))
-    except WorkbenchError as error:
-        problem = why(error, [factor["setting"] for factor in mapping["factors"]])
-        # what was wrong before stays beside its own field
-        draft = Draft(before.record, mapping, None, problem, before.field if problem == before.problem else field)
+    draft = _read(before.record, mapping, field, before)
     st.session_state[DRAFTS][study_id] = draft
     if draft.experiment and not results.of_study(session.workbench(), draft.experiment):
         save(study_id)
+    elif draft.experiment and draft.experiment == book.load(session.workbench(), study_id):
+        drafts.drop_draft(session.workbench(), study_id)
+    else:
+        drafts.keep_draft(session.workbench(), study_id, draft.record, mapping)
 
 
 def save(study_id: str) -> None:
     """Callback: the form becomes the version that counts."""
     if experiment := st.session_state[DRAFTS][study_id].experiment:
         book.save(session.workbench(), experiment)
+        drafts.drop_draft(session.workbench(), study_id)
 
 
 def discard(study_id: str) -> None:
     """Callback: the form says again what is recorded."""
     st.session_state[DRAFTS].pop(study_id, None)
+    drafts.drop_draft(session.workbench(), study_id)
 
 
 def add(experiment: Experiment) -> str:

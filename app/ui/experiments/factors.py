@@ -16,7 +16,6 @@ from core.errors import WorkbenchError
 from core.labs.experiments.experiment import part_of
 
 DRAWS = ("random", "latin", "tpe", "nsga2", "halving")
-ALWAYS = ""
 
 
 def draw(here: StudyDesk) -> None:
@@ -207,52 +206,74 @@ def as_changed(study_id: str, number: int, knob: forms.Knob, key: str) -> None:
 
 
 def condition(here: StudyDesk, number: int, place: str) -> None:
-    """Under which value of another factor this one is varied."""
+    """Under which values of other factors this one is varied: all of the conditions have to hold."""
     factors, recipe = here.draft.mapping["factors"], here.recipe
-    own, others = factors[number], {f["setting"]: f["values"] for n, f in enumerate(factors) if n != number and f["values"]}
-    held = own["when"]
+    held = factors[number]["when"]
+    # "fusion" and "fusion.part" are one setting
+    others = {same(f["setting"]): f["values"] for n, f in enumerate(factors) if n != number and f["values"]}
     if not others and not held:
         return
     told = " and ".join(
         f"{words.setting_title(name, recipe)} {', '.join(words.value_words(name, value, recipe) for value in values)}"
         for name, values in held.items()
     )
-    with st.popover("Only when" if held else "Always", type="tertiary", icon=":material/filter_alt:", help=told or None):
+    with st.popover(
+        "Only when" if held else "Always", type="tertiary", icon=":material/filter_alt:", help=told or None, key=f"{place}/only"
+    ):
         st.caption(
             cards.plain(
                 f"Varied only when {told}." if told else "Varied at every point. Choose another setting to vary it only there."
             )
         )
-        key = f"{place}/when"
-        now = next(iter(held), ALWAYS)
-        forms.show_value(key, now)
-        names = list(dict.fromkeys([ALWAYS, *others, *held]))
-        st.selectbox(
-            "Varied",
-            names,
-            names.index(st.session_state[key]),
-            key=key,
-            format_func=lambda name: f"only with some of {words.setting_title(name, recipe)}" if name else "always",
-            on_change=lambda: edit_factor(
-                here.id, number, {"when": {name: others.get(name, [])[:1]} if (name := st.session_state[key]) else {}}
-            ),
-        )
-        if now:
-            values_key, knob = f"{place}/when/{now}", words.knob_of(now, recipe)
-            chosen = [words.as_token(value) for value in held[now]]
-            forms.show_value(values_key, chosen)
-            st.multiselect(
-                "of these",
-                list(dict.fromkeys([*chosen, *map(words.as_token, others.get(now, ()))])),
-                chosen,
-                key=values_key,
-                format_func=lambda token: words.value_words(now, words.of_token(token, knob), recipe),
-                on_change=lambda: edit_factor(
-                    here.id,
-                    number,
-                    {"when": {**held, now: [words.of_token(token, knob) for token in st.session_state[values_key]]}},
-                ),
+        for name in held:
+            values_of_condition(here, number, name, list(others.get(same(name), ())), place)
+        free = [name for name in others if name not in map(same, held)]
+        if free:
+            key = f"{place}/when/{len(held)}"
+            st.selectbox(
+                "Another condition" if held else "Varied only with some of",
+                free,
+                None,
+                key=key,
+                format_func=lambda name: words.setting_title(name, recipe),
+                placeholder="Choose a setting",
+                on_change=condition_added,
+                args=(here.id, number, key, others),
             )
+
+
+def same(setting: str) -> str:
+    return part_of(setting) or setting
+
+
+def values_of_condition(here: StudyDesk, number: int, name: str, offered: list[Any], place: str) -> None:
+    """One setting with the values under which the factor is varied; without any the condition is gone."""
+    held, recipe = here.draft.mapping["factors"][number]["when"], here.recipe
+    key, knob = f"{place}/when/{name}", words.knob_of(name, recipe)
+    chosen = [words.as_token(value) for value in held[name]]
+    forms.show_value(key, chosen)
+
+    def edit() -> None:
+        values = [words.of_token(token, knob) for token in st.session_state[key]]
+        edit_factor(here.id, number, {"when": {n: values if n == name else v for n, v in held.items() if n != name or values}})
+
+    st.multiselect(
+        words.setting_title(name, recipe),
+        list(dict.fromkeys([*chosen, *map(words.as_token, offered)])),
+        chosen,
+        key=key,
+        format_func=lambda token: words.value_words(name, words.of_token(token, knob), recipe),
+        on_change=edit,
+        help="Without a value the condition is gone.",
+        wrap=True,
+    )
+
+
+def condition_added(study_id: str, number: int, key: str, others: dict[str, list[Any]]) -> None:
+    """Callback: one more condition, with the first of its values to begin with."""
+    if name := st.session_state[key]:
+        held = st.session_state[desk.DRAFTS][study_id].mapping["factors"][number]["when"]
+        edit_factor(study_id, number, {"when": {**held, name: others[name][:1]}})
 
 
 def edit_factor(study_id: str, number: int, fields: dict[str, Any]) -> None:

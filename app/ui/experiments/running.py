@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs
-from app.ui.experiments import desk, outlook, words
+from app.ui.experiments import desk, engine, outlook, words
 from app.ui.experiments.desk import StudyDesk
 from core.errors import WorkbenchError
 from core.labs.experiments import standing
@@ -26,7 +26,14 @@ HEADS = {
 
 
 def arguments(study_id: str) -> list[str]:
-    return ["study", study_id]
+    """Of the command that runs it, where it was chosen to be measured."""
+    return ["study", study_id, *engine.of(study_id).options]
+
+
+def newest_job(study_id: str) -> Any:
+    """Of this study, wherever it was measured; None: it was never started here."""
+    every = session.workbench().jobs.list()
+    return next((job for job in every if list(job.arguments[:2]) == ["study", study_id]), None)
 
 
 def start(study_id: str, title: str) -> None:
@@ -46,7 +53,7 @@ def pause(study_id: str) -> None:
 def state(study_id: str) -> tuple[StudyStanding, Any, bool]:
     """How it stands, its newest job on this machine, and whether it works."""
     stands = standing.standing(session.workbench(), study_id)
-    job = jobs.latest(arguments(study_id))
+    job = newest_job(study_id)
     return stands, job, stands.status == "running" or bool(job and job.active)
 
 
@@ -109,6 +116,8 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
     head = HEADS.get(stands.status, stands.status) if stands.trials or job else "Not started"
     if left and stands.status == "done":
         head = "Changed" if here.version > 1 else "Not all is measured"
+    if here.changed and here.trials:
+        head = "Changed, not recorded yet"
     told = problem
     if plan and not problem:
         told = f"{plan.words[:1].upper()}{plan.words[1:]}" if left else cards.count(plan.trials, "trial")
@@ -132,6 +141,8 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
             args=(here.id,),
             help="Back to what is recorded.",
         )
+    if left or failed or not plan:
+        engine.draw(here.id)
     label = "Start" if not ok else "Retry what failed" if failed and left <= failed else "Resume"
     if left or failed or not plan:
         st.button(

@@ -1,0 +1,83 @@
+"""A study as one file: packed to be handed on, and one that came from elsewhere, verified before anything is added."""
+
+import tempfile
+from pathlib import Path
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, jobs
+from app.ui.experiments.desk import StudyDesk
+from core.errors import WorkbenchError
+from core.labs.experiments import exchange
+from core.labs.experiments.exchange import Contents
+from core.workbench import command_line
+
+PACKED = "study_packed"  # of the session: (what it is of, bytes)
+
+
+def pack(here: StudyDesk) -> None:
+    """Two presses: packing a large study takes its time, and is verified as whoever opens it will."""
+    name, about = f"{here.id}{exchange.ENDING}", (here.id, here.version, len(here.trials))
+    st.caption(
+        "The study with its trials, their raw rankings and questions as one file. Another workbench opens it, checks every record and "
+        "derives the metrics again. Documents are not in it."
+    )
+    if st.session_state.get(PACKED, (None,))[0] != about:
+        if not st.button("Pack", key="pack_study", icon=":material/archive:"):
+            return
+        try:
+            with tempfile.TemporaryDirectory(prefix="groundwork-") as folder:
+                path = jobs.drain(exchange.export(session.workbench(), here.id, Path(folder) / name))
+                st.session_state[PACKED] = about, path.read_bytes()
+        except WorkbenchError as error:
+            return cards.problem(error)
+    data = st.session_state[PACKED][1]
+    st.download_button(
+        f"Download ({cards.size(len(data))})",
+        data,
+        name,
+        "application/zip",
+        key="packed_study",
+        icon=":material/download:",
+        type="primary",
+        on_click="ignore",
+    )
+    st.caption("The same on the command line")
+    st.code(command_line("experiment", "export", here.id, name), language="bash", wrap_lines=True)
+
+
+def unpack(name: str, data: bytes) -> None:
+    """Verifies a file from elsewhere and adds what is new; goes to its study. What is wrong with it is told, and nothing added."""
+    with tempfile.TemporaryDirectory(prefix="groundwork-") as folder:
+        path = Path(folder) / (Path(name).name or "study.zip")
+        path.write_bytes(data)
+        try:
+            contents = jobs.drain(exchange.open_file(session.workbench(), path))
+        except WorkbenchError as error:
+            where = error.where.replace(str(path), path.name)  # of the person's file, not of its copy here
+            return cards.problem(WorkbenchError(error.what, where=where, todo=error.todo))
+    st.session_state.study_asked, st.session_state.study_verified = contents.experiment, contents
+    st.rerun()
+
+
+def verified(study_id: str) -> None:
+    """What was verified of the file that this study came from, until the page is left."""
+    contents: Contents | None = st.session_state.get("study_verified")
+    if contents is None or contents.experiment != study_id:
+        st.session_state.pop("study_verified", None)
+        return
+    parts = [
+        cards.count(contents.versions, "version"),
+        cards.count(contents.trials, "trial"),
+        f"{cards.count(contents.question_sets, 'set')} of questions",
+    ]
+    told = (
+        f"Opened and verified: {', '.join(parts)}. Every checksum holds; {contents.means:,} means were derived from the raw rankings "
+        f"again and hold. New here: {cards.count(contents.added, 'record')}; here before: {contents.present:,}."
+    )
+    if contents.diverged:
+        told += f" Here are {cards.count(contents.diverged, 'version')} that the file does not have; the latest of all counts."
+    st.success(cards.plain(told), icon=":material/verified:")
+    for line in contents.unverified:
+        st.warning(cards.plain(f"Not verified: {line}"), icon=":material/help:")
