@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import zlib
-from html import escape
+from html import escape, unescape
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,8 @@ def _signed_pdf(picture: bytes, width_mm: float, title: str, caption: str) -> by
     beside = (float(box.width) - width) / 2  # below half a pixel
     page.mediabox = RectangleObject((float(box.left) + beside, box.bottom, float(box.right) - beside, box.top))
     page.cropbox = page.trimbox = page.bleedbox = page.artbox = page.mediabox
-    writer.metadata = {"/Title": title or "Figure", "/Subject": caption, "/Creator": "Groundwork"}
+    maker = f"{(writer.metadata or {}).get('/Producer', 'a browser')}, plotly {version('plotly')}"  # whose bytes these are
+    writer.metadata = {"/Title": title or "Figure", "/Subject": caption, "/Creator": "Groundwork", "/Producer": maker}
     made = BytesIO()
     writer.write(made)
     return made.getvalue()
@@ -134,13 +136,23 @@ def pdf_faults(picture: bytes, width_mm: float) -> list[str]:
     [page] = PdfReader(BytesIO(picture)).pages
     wide = float(page.mediabox.width) * 25.4 / 72
     faults = [f"it is {wide:.2f} mm wide, not {width_mm:g}"] if abs(wide - width_mm) > 0.05 else []
-    for reference in page.get("/Resources", {}).get("/Font", {}).values():
-        font = reference.get_object()
-        inner = font.get("/DescendantFonts", [font])[0].get_object()
-        told = inner.get("/FontDescriptor", {})
-        if font.get("/Subtype") != "/Type3" and not any(f"/FontFile{kind}" in told for kind in ("", "2", "3")):
-            faults.append(f"the font {font.get('/BaseFont')} is not in it")
-    return faults
+    return faults + [f"the font {name} is not in it" for name, kind in pdf_fonts(picture).items() if not kind]
+
+
+def pdf_fonts(picture: bytes) -> dict[str, str]:
+    """Font in a PDF -> how it stands there: "Type 1", "TrueType", "CFF" or "Type 3"; "" where it does not."""
+    from io import BytesIO
+
+    from pypdf import PdfReader
+
+    files, fonts = {"": "Type 1", "2": "TrueType", "3": "CFF"}, {}
+    for page in PdfReader(BytesIO(picture)).pages:
+        for name, reference in page.get("/Resources", {}).get("/Font", {}).items():
+            font = reference.get_object()
+            told = font.get("/DescendantFonts", [font])[0].get_object().get("/FontDescriptor", {})
+            kind = next((kind for ending, kind in files.items() if f"/FontFile{ending}" in told), "")
+            fonts[str(font.get("/BaseFont", name))] = "Type 3" if font.get("/Subtype") == "/Type3" else kind
+    return fonts
 
 
 def _sized_svg(picture: bytes, width_mm: float, title: str, caption: str) -> bytes:
@@ -235,10 +247,14 @@ def main() -> None:
 
 def _print(path: Path, width: int, height: int) -> None:
     """The SVG in the file as a PDF in its place, on a page of just its size: kaleido's own has margins that cut the figure."""
-    page = path.with_suffix(".html")
+    from core.report.outlines import faces
+
+    page, drawing = path.with_suffix(".html"), path.read_bytes()
+    families = re.search(rb"font-family: ([^;]+);", drawing)
+    style = faces(unescape(families[1].decode()), drawing.decode("utf-8", "replace")) if families else ""
     page.write_bytes(
-        b"<!doctype html><meta charset='utf-8'><style>@page { size: %dpx %dpx; margin: 0 } html, body { margin: 0 } "
-        b"svg { display: block }</style>" % (width, height) + path.read_bytes()
+        b"<!doctype html><meta charset='utf-8'><style>%s@page { size: %dpx %dpx; margin: 0 } html, body { margin: 0 } "
+        b"svg { display: block }</style>" % (style.encode(), width, height) + drawing
     )
     path.unlink()
     command = [

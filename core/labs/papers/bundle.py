@@ -45,7 +45,7 @@ def export(workbench: Workbench, paper_id: str, path: Path | None = None) -> Gen
     raw = records(workbench, paper) | labels(workbench, paper)
     bundle = whole(workbench, paper, contents, drawn, raw)
     yield Progress(0, 1, "Verifying the bundle")
-    results = yield from verification.verified(bundle)
+    results = yield from verification.verified(bundle, pictures=False)
     if wrong := [row for row in results if row.holds is False]:
         raise WorkbenchError(
             f"The bundle's own records do not give {wrong[0].what}: {wrong[0].told}.",
@@ -102,8 +102,7 @@ def draw(paper: papers.Paper, contents: Mapping[str, Any]) -> Generator[Progress
     for done, item in enumerate(wanted):
         for kind in FORMATS:
             yield Progress(done, len(wanted), f"Drawing {item.name}")
-            figure, look = documents.final(paper, contents[item.name]), {"serif": paper.serif, "panel": item.panel}
-            picture = figures.export(figure, kind, item.width_mm, item.name, item.caption, dpi=paper.dpi, **look)
+            picture = documents.picture(paper, item, contents[item.name], kind)
             if kind == "pdf" and (faults := figures.pdf_faults(picture, item.width_mm)):
                 raise WorkbenchError(f"The PDF of {item.name} is not fit for print: {'; '.join(faults)}.")
             drawn[f"figures/{item.name}.{kind}"] = picture

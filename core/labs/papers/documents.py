@@ -13,7 +13,7 @@ from typing import Any
 from core.labs.papers import numbers, sources
 from core.labs.papers.paper import Item, Paper, PaperFigure, packed
 from core.labs.papers.paper import written as as_yaml
-from core.report import tables
+from core.report import figures, tables
 from core.report.caption import escape
 from core.report.colours import recoloured
 
@@ -78,6 +78,12 @@ def rendered(paper: Paper, contents: Mapping[str, Any], drawn: Mapping[str, byte
 def final(paper: Paper, content: Mapping[str, Any]) -> dict[str, Any]:
     """A figure as it is drawn: each system in its colour of the paper."""
     return recoloured(content["figure"], paper.colours)
+
+
+def picture(paper: Paper, item: PaperFigure, content: Mapping[str, Any], kind: str) -> bytes:
+    """A figure as it is printed, as "pdf", "svg" or "png"."""
+    look = {"dpi": paper.dpi, "serif": paper.serif, "panel": item.panel}
+    return figures.export(final(paper, content), kind, item.width_mm, item.name, item.caption, **look)
 
 
 def main_tex(paper: Paper) -> str:

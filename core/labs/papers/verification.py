@@ -1,7 +1,8 @@
 """Somebody else's bundle, recomputed: every item from the raw records, every file from the items.
 
-Four things are looked at, each by itself, so that a change anywhere is named: files against the manifest, records against
-their own checksums, items against what their commands answer on those records, and the printed files against the items. A
+Five things are looked at, each by itself, so that a change anywhere is named: files against the manifest, records against
+their own checksums, items against what their commands answer on those records, the printed files against the items, and the
+pictures against what their drawings give. A
 bundle that is changed throughout, records and all, is another bundle: then its numbers do follow from its records.
 """
 
@@ -10,7 +11,7 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from core.errors import WorkbenchError
-from core.labs.papers import documents, opening, text
+from core.labs.papers import documents, opening, redrawn, text
 from core.labs.papers import paper as papers
 from core.labs.papers.checking import Checked, recomputed
 from core.records import Progress
@@ -24,7 +25,8 @@ def verify(path: Path) -> Generator[Progress, None, list[Checked]]:
     return (yield from verified(opening.read(path)))
 
 
-def verified(bundle: Mapping[str, bytes]) -> Generator[Progress, None, list[Checked]]:
+def verified(bundle: Mapping[str, bytes], pictures: bool = True) -> Generator[Progress, None, list[Checked]]:
+    """pictures: whether they are drawn again too, which takes seconds each."""
     results, contents = _against_manifest(bundle), {}
     with opening.opened(bundle) as (workbench, paper, damaged):
         results += [Checked(name, False, f"the record is left out: {why}") for name, why in damaged.items()]
@@ -38,6 +40,7 @@ def verified(bundle: Mapping[str, bytes]) -> Generator[Progress, None, list[Chec
                 results.append(recomputed(workbench, item, contents[item.name]))
         if len(contents) == len(paper.items):
             results += _against_items(bundle, workbench, paper, contents)
+            results += (yield from redrawn.pictures(bundle, paper, contents)) if pictures else []
     return [Checked(_printable(row.what), row.holds, _printable(row.told)) for row in results]
 
 
@@ -57,8 +60,7 @@ def _against_manifest(bundle: Mapping[str, bytes]) -> list[Checked]:
 
 
 def _against_items(bundle: Mapping[str, bytes], workbench: Workbench, paper: papers.Paper, contents: Mapping) -> list[Checked]:
-    """Whether what the bundle prints is what its items show. Pictures are held to the manifest only: to draw them takes a
-    browser, and another one draws other bytes."""
+    """Whether what the bundle prints is what its items show, but for the pictures."""
     drawn = {name: data for name, data in bundle.items() if name.startswith("figures/") and name.endswith(DRAWN)}
     try:
         wanted = documents.rendered(paper, contents, drawn) | text.texts(workbench, paper)
@@ -80,8 +82,6 @@ def _against_items(bundle: Mapping[str, bytes], workbench: Workbench, paper: pap
     results += [Checked(name, False, "no item shows it") for name in bundle if name not in wanted and not name.startswith(held)]
     if all(row.holds is None for row in results):
         results.append(Checked(f"{len(wanted)} written files", True, "as the items show"))
-    if drawn:
-        results.append(Checked(f"{len(drawn)} pictures", None, "held to the manifest alone; `make rebuild` draws them anew"))
     return results
 
 
