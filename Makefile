@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := .
 export HF_HUB_OFFLINE ?= 1
+unexport PYTHONDONTWRITEBYTECODE  # what tests and jobs start by the dozen is not compiled anew each time
 
 .DEFAULT_GOAL := help
 .PHONY: help app test test-all faults bench bench-full example-paper lint format doctor screenshots clean

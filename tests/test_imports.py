@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from docs.rooms import FLOORS
+from tests.support.sources import CORE, ROOT, SCREENS, name_of, tree_of
 
-ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {
     "torch",
     "transformers",
@@ -45,7 +45,7 @@ HEAVY = {
 
 def imports(path: Path, *, top_level: bool = False) -> set[str]:
     """Modules imported anywhere in a file, or only those outside functions."""
-    tree, found = ast.parse(path.read_text("utf-8")), set()
+    tree, found = tree_of(path), set()
     inside = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)}
     for node in ast.walk(tree):
         if top_level and id(node) in inside:
@@ -75,8 +75,6 @@ def under(names: set[str], *prefixes: str) -> set[str]:
     return {n for n in names for p in prefixes if n == p or n.startswith(p + ".")}
 
 
-CORE = sorted((ROOT / "core").rglob("*.py"))
-SCREENS = sorted((ROOT / "pages").glob("*.py")) + sorted((ROOT / "app").rglob("*.py"))
 FLOOR = {room.name: number for number, floor in enumerate(FLOORS) for room in floor}
 
 
@@ -89,7 +87,7 @@ MODULES = {module_of(path): path for path in CORE + SCREENS}
 
 def needs(path: Path) -> set[str]:
     """Modules of ours that a file imports anywhere, but not those it only names in types."""
-    tree, found = ast.parse(path.read_text("utf-8")), set()
+    tree, found = tree_of(path), set()
     guards = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
     typed = {id(inner) for guard in guards for node in guard.body for inner in ast.walk(node)}
     for node in ast.walk(tree):
@@ -121,22 +119,24 @@ def room(module: str) -> str:
 )
 def test_every_way_to_import_is_seen(monkeypatch, line, module):
     monkeypatch.setattr(Path, "read_text", lambda *_: line)
+    tree_of.cache_clear()
     path = ROOT / "core" / "store" / "made_up.py"
     assert module in needs(path) and module in imports(path)
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda p: str(p.relative_to(ROOT)))
-def test_core_imports_downwards_only_and_keeps_to_its_engines(path):
-    found, module = imports(path), module_of(path)
+def upwards(path: Path) -> set[str]:
+    """What a module of core imports from a floor above its own, from the screens, or of an engine that is another room's."""
+    modules, module = imports(path), module_of(path)
+    up = under(modules, "streamlit", "app", "pages")
     if "." in module:
         assert room(module) in FLOOR, f"docs/rooms.py has no room {room(module)}: give it a floor"
-        up = {(module, other) for other in needs(path) if FLOOR[room(other)] > FLOOR[room(module)]}
-        assert not up
-    assert not under(found, "streamlit", "app", "pages")
-    if not module.startswith("core.report"):
-        assert not under(found, "plotly")
-    if not module.startswith("core.store."):
-        assert not under(found, "duckdb")
+        up |= {other for other in needs(path) if FLOOR[room(other)] > FLOOR[room(module)]}
+    engines = {"plotly": "core.report", "duckdb": "core.store."}
+    return up | {found for engine, home in engines.items() if not module.startswith(home) for found in under(modules, engine)}
+
+
+def test_core_imports_downwards_only_and_keeps_to_its_engines():
+    assert not {name_of(path): up for path in CORE if (up := upwards(path))}
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -150,27 +150,26 @@ def test_no_modules_import_each_other_in_a_circle():
     assert not graph.keys() - above
 
 
-@pytest.mark.parametrize("path", CORE + SCREENS, ids=lambda p: str(p.relative_to(ROOT)))
-def test_nothing_heavy_is_imported_at_the_top(path):
+def heavy(path: Path) -> set[str]:
+    """What is heavy of what a file imports at its top."""
     allowed = {"plotly"} if path.name == "charts.py" else set()
-    if path.is_relative_to(
-        ROOT / "core/scratch/models"
-    ):  # written to be read from top to bottom; itself imported inside functions only
+    if path.is_relative_to(ROOT / "core/scratch/models"):  # to be read from top to bottom; itself imported inside functions only
         allowed = {"torch"}
-    assert not under(imports(path, top_level=True), *(HEAVY - allowed))
+    return under(imports(path, top_level=True), *(HEAVY - allowed))
 
 
-@pytest.mark.parametrize("path", SCREENS, ids=lambda p: str(p.relative_to(ROOT)))
-def test_screens_import_to_the_right_only(path):
-    found = imports(path)
-    assert not under(found, "pages", "core.__main__", "core.cli")
-    if "ui" in path.parts:
-        assert not under(found, "app.main")
+def test_nothing_heavy_is_imported_at_the_top():
+    assert not {name_of(path): names for path in CORE + SCREENS if (names := heavy(path))}
 
 
-@pytest.mark.parametrize("path", SCREENS, ids=lambda p: str(p.relative_to(ROOT)))
-def test_only_the_charts_module_draws(path):
-    assert path.name == "charts.py" or not under(imports(path), "plotly")
+def test_screens_import_to_the_right_only():
+    modules = {path: imports(path) for path in SCREENS}
+    assert not [name_of(path) for path, names in modules.items() if under(names, "pages", "core.__main__", "core.cli")]
+    assert not [name_of(path) for path, names in modules.items() if "ui" in path.parts and under(names, "app.main")]
+
+
+def test_only_the_charts_module_draws():
+    assert {path.name for path in SCREENS if under(imports(path), "plotly")} <= {"charts.py"}
 
 
 def test_no_file_hides_a_module_and_datasets_is_no_package():
@@ -188,14 +187,20 @@ def test_importing_core_and_its_parts_loads_no_engine():
     assert out.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("path", SCREENS, ids=lambda p: str(p.relative_to(ROOT)))
-def test_a_choice_in_the_address_has_a_value_where_the_address_gives_none(path):
-    """`?name=` clears a segmented control, also one that is required: Streamlit then gives None."""
-    tree = ast.parse(path.read_text("utf-8"))
-    kept = {id(node.values[0]) for node in ast.walk(tree) if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)}
-    kept |= {id(node.left) for node in ast.walk(tree) if isinstance(node, ast.Compare)}
-    for node in ast.walk(tree):
+def without_a_usual_choice(path: Path) -> list[int]:
+    """Lines of the segmented controls bound to the address whose value is used as it is."""
+    nodes = list(ast.walk(tree_of(path)))
+    safe = {id(node.values[0]) for node in nodes if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)}
+    safe |= {id(node.left) for node in nodes if isinstance(node, ast.Compare)}
+    lines = []
+    for node in nodes:
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "segmented_control":
             named = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-            if named.get("bind") or None in named:
-                assert id(node) in kept, f"line {node.lineno}: say `or` and the usual choice"
+            if (named.get("bind") or None in named) and id(node) not in safe:
+                lines.append(node.lineno)
+    return lines
+
+
+def test_a_choice_in_the_address_has_a_value_where_the_address_gives_none():
+    """`?name=` clears a segmented control, also one that is required: Streamlit then gives None. Say `or` and the usual one."""
+    assert not {name_of(path): lines for path in SCREENS if (lines := without_a_usual_choice(path))}

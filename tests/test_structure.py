@@ -7,43 +7,37 @@ import tokenize
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
-SOURCES = [path for folder in ("core", "app", "pages") for path in sorted((ROOT / folder).rglob("*.py"))]
-ALL = [
-    path for folder in ("core", "app", "pages", "tests", "benchmarks", "docs") for path in sorted((ROOT / folder).rglob("*.py"))
-]
+from tests.support.sources import ALL, PAGES, ROOT, SCREENS, SOURCES, name_of, tree_of
 
 
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-@pytest.mark.parametrize("path", [path for path in ALL if path != Path(__file__)], ids=name_of)
-def test_the_end_of_a_long_verb_is_told_by_progress_only(path):
+def test_the_end_of_a_long_verb_is_told_by_progress_only():
     """Loop over `progress.Running(work)` and read its `result`; `StopIteration` is easily lost inside a generator."""
-    assert not re.search(r"\bStopIteration\b", path.read_text("utf-8"))
+    texts = {name_of(path): path.read_text("utf-8") for path in ALL if path != Path(__file__)}
+    assert not [name for name, text in texts.items() if re.search(r"\bStopIteration\b", text)]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_files_are_put_in_place_by_one_module_only(path):
+def moves(path: Path) -> list[str]:
+    """Line and name of each call, or import of a name, that gives a file another place."""
+    lines = []
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            # text is replaced by two arguments, a time's parts and a table's columns by name
+            by_method = name.endswith((".rename", ".replace")) and len(node.args) == 1 and not node.keywords
+            names = {name} if by_method or name in ("os.rename", "os.replace", "os.renames", "shutil.move") else set()
+        elif isinstance(node, ast.ImportFrom) and node.module in ("os", "shutil"):
+            names = {alias.name for alias in node.names} & {"rename", "replace", "renames", "move"}
+        else:
+            names = set()
+        lines += [f"{name_of(path)}:{node.lineno}: {name}" for name in names]
+    return lines
+
+
+def test_files_are_put_in_place_by_one_module_only():
     """`files.write_whole`, `files.made_whole` and `files.take_place` do it: names that nobody shares, and synced."""
-    if name_of(path) == "core/files.py":
-        return
-    for call in (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)):
-        name = ast.unparse(call.func)
-        moves = name in ("os.rename", "os.replace", "os.renames", "shutil.move")
-        # text is replaced by two arguments, a time's parts and a table's columns by name
-        moves |= name.endswith((".rename", ".replace")) and len(call.args) == 1 and not call.keywords
-        assert not moves, f"line {call.lineno}: {name}"
-    for node in (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)):
-        names = {alias.name for alias in node.names} if node.module in ("os", "shutil") else set()
-        assert not names & {"rename", "replace", "renames", "move"}, f"line {node.lineno}"
+    assert not [line for path in SOURCES if name_of(path) != "core/files.py" for line in moves(path)]
 
 
-SCREENS = [path for path in SOURCES if path.is_relative_to(ROOT / "app") or path.is_relative_to(ROOT / "pages")]
-PAGES = sorted((ROOT / "pages").glob("*.py"))
 LONGEST = 600  # lines of a file
 
 
@@ -54,7 +48,7 @@ def lines(path: Path) -> int:
 def reaches(path: Path) -> list[str]:
     """Where a screen goes behind the verbs: to the store, the pipeline or the library."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Attribute) and node.attr in ("store", "pipeline", "library"):  # of whatever variable
             found.append(ast.unparse(node))
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -64,21 +58,18 @@ def reaches(path: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", SCREENS, ids=name_of)
-def test_screens_reach_verbs_only(path):
+def test_screens_reach_verbs_only():
     """What a screen lacks becomes a verb of core/workbench.py or core/labs, which the command line has too."""
-    assert not reaches(path)
+    assert not {name_of(path): there for path in SCREENS if (there := reaches(path))}
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_a_page_says_its_blocks_and_their_order_and_nothing_else(path):
+def test_a_page_says_its_blocks_and_their_order_and_nothing_else():
     """What they draw stands in app/ui, a folder a subject."""
-    assert 40 <= lines(path) <= 100
+    assert PAGES and not {name_of(path): lines(path) for path in PAGES if not 40 <= lines(path) <= 100}
 
 
-@pytest.mark.parametrize("path", ALL, ids=name_of)
-def test_a_file_is_short_enough_to_be_read(path):
-    assert lines(path) <= LONGEST
+def test_a_file_is_short_enough_to_be_read():
+    assert not {name_of(path): lines(path) for path in ALL if lines(path) > LONGEST}
 
 
 # Objects of other libraries, or of the system, of which only asking tells what they have
@@ -118,15 +109,14 @@ ASKED = {
 
 def asks(path: Path) -> bool:
     """Whether it asks an object whether it has an attribute."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
+    calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
     names = [(ast.unparse(call.func), len(call.args)) for call in calls]
     return ("hasattr", 2) in names or ("getattr", 3) in names
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_nobody_asks_a_part_what_it_has(path):
+def test_nobody_asks_a_part_what_it_has():
     """What is optional stands in its kind's base class with a default (docs/adding_a_part.md)."""
-    assert asks(path) == (name_of(path) in ASKED)
+    assert {name_of(path) for path in SOURCES if asks(path)} == set(ASKED)
 
 
 def test_the_root_of_core_holds_ten_modules():
@@ -138,10 +128,12 @@ def test_the_root_of_core_holds_ten_modules():
 def laid_by_hand(path: Path) -> list[tuple[int, str]]:
     """Line and kind of what ends where the formatter is told to skip."""
     text = path.read_text("utf-8")
+    if "# fmt: skip" not in text:
+        return []
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     ends = {token.start[0] for token in tokens if token.type == tokenize.COMMENT and token.string.startswith("# fmt: skip")}
     kinds = []
-    for node in ast.walk(ast.parse(text)) if ends else ():
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             values = [value for value in node.decorator_list if not ast.unparse(value).startswith("pytest.mark.parametrize(")]
         else:
@@ -150,16 +142,16 @@ def laid_by_hand(path: Path) -> list[tuple[int, str]]:
     return kinds
 
 
-@pytest.mark.parametrize("path", ALL, ids=name_of)
-def test_only_tables_of_data_are_laid_out_by_hand(path):
+def test_only_tables_of_data_are_laid_out_by_hand():
     """A literal collection, or the cases of a test; the formatter lays out everything else."""
-    assert {kind for _, kind in laid_by_hand(path)} <= {"Dict", "List", "Set", "Tuple"}
+    ends = [(name_of(path), *end) for path in ALL for end in laid_by_hand(path)]
+    assert ends and not [end for end in ends if end[-1] not in ("Dict", "List", "Set", "Tuple")]
 
 
 def test_class_names_in_core_are_unique():
     """Who reads a name in a signature, or searches for it, finds one thing."""
     sources = [path for path in SOURCES if path.is_relative_to(ROOT / "core")]
-    trees = [ast.parse(path.read_text("utf-8")) for path in sources]
+    trees = [tree_of(path) for path in sources]
     names = Counter(node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     assert not [name for name, count in names.items() if count > 1]
 
@@ -181,10 +173,9 @@ def bound(tree: ast.AST) -> list[tuple[int, str]]:
     return names
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_names_are_nouns_and_verbs(path):
-    names = bound(ast.parse(path.read_text("utf-8")))
-    assert not [(line, name) for line, name in names if name.strip("_") in GRAMMAR]
+def test_names_are_nouns_and_verbs():
+    names = [(name_of(path), *name) for path in SOURCES for name in bound(tree_of(path))]
+    assert not [name for name in names if name[-1].strip("_") in GRAMMAR]
 
 
 # What nobody calls by its name, and why it is there
@@ -213,7 +204,7 @@ def called(tree: ast.AST) -> Counter:
 def test_what_core_offers_is_used_outside_the_tests():
     """Delete what only tests use. A name counts as used by code other than its own, or by an example in the documents."""
     folders = ("core", "app", "pages", "benchmarks", "docs")
-    trees = {path: ast.parse(path.read_text("utf-8")) for path in ALL if path.relative_to(ROOT).parts[0] in folders}
+    trees = {path: tree_of(path) for path in ALL if path.relative_to(ROOT).parts[0] in folders}
     examples = "".join(
         re.findall(r"```python\n.*?```", "".join(p.read_text("utf-8") for p in (ROOT / "docs").rglob("*.md")), re.S)
     )

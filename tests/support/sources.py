@@ -1,0 +1,27 @@
+"""The project's own Python files, each parsed once, for the tests that hold its rules."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def of(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+CORE = of("core")
+SCREENS = of("pages", "app")
+PAGES = sorted((ROOT / "pages").glob("*.py"))
+SOURCES = CORE + SCREENS
+ALL = SOURCES + of("tests", "benchmarks", "docs")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
