@@ -28,8 +28,7 @@ def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
         for column, (name, (title, key, options, _)) in zip(columns, offered.items(), strict=True)
     }
     trials = everything.matching(text=text, **wanted)
-    last = trials.last_repeats()
-    if len(last) == len(trials):
+    if not (more := len(trials) - trials.recipes):
         return trials
-    title = f"Show every repeat ({len(trials) - len(last):,} more of equal recipes)"
-    return trials if st.toggle(title, key="repeats", bind="query-params") else last
+    title = f"Show every repeat ({more:,} more of equal recipes)"
+    return trials if st.toggle(title, key="repeats", bind="query-params") else trials.last_repeats()

@@ -47,10 +47,10 @@ class Scope(NamedTuple):
 
     def _all_of(self, trials: Listing) -> bool:
         """Whether these are what a command looks at that is given these trials."""
-        largest = trials.of_group(next(iter(trials.groups().values()), "")).last_repeats()
-        if self.more:
-            return len(largest) == len(self.members) + self.more
-        return set(largest.ids) == {trial.id for trial in self.members}
+        largest = trials.of_group(next(iter(trials.groups().values()), ""))
+        if largest.recipes != len(self.members) + self.more:
+            return False
+        return bool(self.more) or set(largest.last_repeats().ids) == {trial.id for trial in self.members}
 
 
 def choose(shown: Listing, everything: Listing, chosen: list[Trial]) -> Scope | None:
@@ -62,7 +62,7 @@ def choose(shown: Listing, everything: Listing, chosen: list[Trial]) -> Scope | 
     offered = shown.groups()
     if study:  # what its own page and the commands tell comes first
         offered = {name: offered[name] for name in sorted(offered, key=lambda name: offered[name] not in study.groups)}
-    if own := everything.groups_of(ticked):
+    if own := ticked and everything.groups_of(ticked):
         offered = {name: group for name, group in shown.along(ticked).groups().items() if group in own}
     if not offered:
         return None
@@ -78,7 +78,7 @@ def choose(shown: Listing, everything: Listing, chosen: list[Trial]) -> Scope | 
     if first and study.told.left_out:
         st.caption(cards.plain("Left out: " + " ".join(study.told.left_out)))
     same = everything.of_group(offered[name])
-    ticked = set(same.among(ticked).ids)
+    ticked = set(same.among(ticked).ids if ticked else ())
     members = shown.along(ticked).of_group(offered[name]).last_repeats().along(ticked)
     more = 0
     if len(members) > MOST:

@@ -5,6 +5,7 @@ resample of the dev questions; what it is worth is told by the test questions, w
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy as np
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments import results
-from core.labs.trials.comparison import Trial, direction, groups, label, labels, recipe, trials
+from core.labs.trials.comparison import Trial, direction, groups, label, labels, recipe, some
+from core.labs.trials.listing import everything
 from core.labs.trials.values import RecipeScores, recipe_key, scores
 from core.statistics.bootstrap import resampled_means, resampling_weights
 from core.statistics.paired import Paired, paired_difference
@@ -87,17 +89,17 @@ def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: st
     measured = scores(workbench, on_dev, metric)
     resamples, confidence, seed = measured.rules
     better = direction(metric)
-    stored, keys = trials(workbench), [recipe_key(trial, SAME) for trial in measured.recipes]
+    stored, keys = everything(workbench), [recipe_key(trial, SAME) for trial in measured.recipes]
     rules = measured.recipes[0].group[1:]
     tested: dict[str, list[Trial]] = {key: [] for key in keys}
-    for trial in stored:
-        if trial.metrics and trial.settings.get("corpus.questions") == "test" and trial.group[1:] == rules:
-            tested.get(recipe_key(trial, SAME), []).append(trial)
+    for trial in stored.of_recipes(on_test_key(trial) for trial in measured.recipes):
+        if trial.metrics and trial.group[1:] == rules:
+            tested[recipe_key(trial, SAME)].append(trial)
     best = winner(better * measured.values, resamples, confidence, seed)
     equals = np.flatnonzero(better * measured.values.mean(axis=1) >= best.mean - HIGH).tolist()
     first = min(equals, key=lambda row: (not tested[keys[row]], min(trial.id for trial in measured.repeats[row])))
     best = best._replace(place=first)
-    own = next((trial for trial in stored if trial.id == base), None) if base else min(on_dev, key=lambda trial: trial.id)
+    own = next(iter(some(workbench, [base])), None) if base else min(on_dev, key=lambda trial: trial.id)
     if own is None or recipe_key(own, SAME) not in keys:
         raise WorkbenchError("The base is not among the dev trials.", todo="Measure it with --set corpus.questions=dev.")
     base_place = keys.index(recipe_key(own, SAME))
@@ -106,7 +108,7 @@ def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: st
     pair = (best.place, base_place)
     [dev] = paired_difference(*(measured.values[place] for place in pair), resamples, confidence, seed=seed)
     asked = [{trial.questions for trial in tested[keys[place]]} for place in pair]
-    shared = next((trial.questions for trial in stored if trial.questions in asked[0] & asked[1]), "")  # of the newest
+    shared = stored.last_asked(asked[0] & asked[1])
     if not shared:
         missing = [place for place, of in zip(pair, asked, strict=True) if not of] or pair
         return Reported(metric, measured, best, base_place, dev, None, None, [measured.recipes[place] for place in missing])
@@ -116,6 +118,11 @@ def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: st
     columns = [of.values[0][np.isin(of.places, both)] for of in (first, second)]
     [test] = paired_difference(*columns, resamples, confidence, seed=seed)
     return Reported(metric, measured, best, base_place, dev, test, tuple(float(c.mean()) for c in columns), [])
+
+
+def on_test_key(trial: Trial) -> str:
+    """Identity of its recipe on the test questions, as the store keeps it: without the seed."""
+    return recipe_key(replace(trial, config=trial.config | {"corpus": trial.config["corpus"] | {"questions": "test"}}))
 
 
 def record(workbench: Workbench, result: Reported) -> dict[str, Any]:

@@ -5,7 +5,7 @@ those alone that are looked at.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -43,18 +43,29 @@ class TrialsSummary(NamedTuple):
 class Listing(Sequence[Trial]):
     """The trials that a condition leaves, newest first. As a sequence it reads whole trials, so many at a time."""
 
-    def __init__(self, workbench: Workbench, state: str, where: str = "true", params: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, workbench: Workbench, state: str, where: str = "true", params: Sequence[Any] = (), *, last: bool = False
+    ) -> None:
         self._workbench, self._state, self._where, self._params = workbench, state, where, list(params)
+        self._last = last  # whether it holds one of equal recipes at most
 
     def __len__(self) -> int:
         return self._asked(f"SELECT count(*) AS n FROM trials WHERE {self._where}")[0]["n"]
+
+    @property
+    def recipes(self) -> int:
+        """How many trials `last_repeats` leaves: told without looking for them."""
+        return self._asked(
+            f"""SELECT coalesce(sum(if(had, 1, n)), 0)::BIGINT AS n FROM (SELECT measured > 0 AS had, count(*) AS n FROM trials
+            WHERE {self._where} GROUP BY had, {EQUAL})"""
+        )[0]["n"]
 
     def __getitem__(self, place: Any) -> Any:
         wanted = self.ids[place]
         return some(self._workbench, wanted) if isinstance(place, slice) else some(self._workbench, [wanted])[0]
 
     def __iter__(self) -> Iterator[Trial]:
-        for start in range(0, len(self), AT_ONCE):
+        for start in range(0, len(self.ids), AT_ONCE):
             yield from self[start : start + AT_ONCE]
 
     @cached_property
@@ -68,15 +79,21 @@ class Listing(Sequence[Trial]):
 
     def narrowed(self, where: str, *params: Any) -> "Listing":
         """Those of them for which this holds too."""
-        return Listing(self._workbench, self._state, f"({self._where}) AND {where}", [*self._params, *params])
+        return Listing(self._workbench, self._state, f"({self._where}) AND {where}", [*self._params, *params], last=self._last)
 
-    def along(self, ids: Iterable[str]) -> "Listing":
+    def along(self, ids: Collection[str]) -> "Listing":
         """These trials too."""
+        if not ids:
+            return self
         where = f"(({self._where}) OR id IN (SELECT unnest(?::VARCHAR[])))"
         return Listing(self._workbench, self._state, where, [*self._params, list(ids)])
 
     def among(self, ids: Iterable[str]) -> "Listing":
         return self.narrowed("id IN (SELECT unnest(?::VARCHAR[]))", list(ids))
+
+    def asked(self, part: str) -> "Listing":
+        """Those on the dev, or on the test questions."""
+        return self.narrowed("config->>'$.corpus.questions' = ?", part)
 
     def matching(self, dataset="", status="", sweep="", text="", tag="") -> "Listing":
         """Those of this corpus, status, sweep and tag that hold every word of the text in what is said of them."""
@@ -92,11 +109,24 @@ class Listing(Sequence[Trial]):
 
     def last_repeats(self) -> "Listing":
         """Of equal recipes the newest alone."""
-        return self.narrowed(
-            f"""id NOT IN (SELECT id FROM trials WHERE measured > 0 AND ({self._where})
-            QUALIFY row_number() OVER (PARTITION BY {EQUAL} ORDER BY id DESC) > 1)""",
-            *self._params,
+        if self._last:
+            return self
+        newest = f"SELECT max(id) FROM trials WHERE measured > 0 AND ({self._where}) GROUP BY {EQUAL}"
+        where = f"(({self._where}) AND measured = 0 OR id IN ({newest}))"
+        return Listing(self._workbench, self._state, where, [*self._params, *self._params], last=True)
+
+    def of_recipes(self, keys: Iterable[str]) -> "Listing":
+        """Those of these recipes, the seed aside."""
+        return self.narrowed("recipe_fingerprint IN (SELECT unnest(?::VARCHAR[]))", list(keys))
+
+    def last_asked(self, question_sets: Collection[str]) -> str:
+        """Of these sets of questions that of the newest trial, "" where none was asked."""
+        rows = self._asked(
+            f"""SELECT questions_fingerprint AS asked FROM trials WHERE {self._where}
+            AND questions_fingerprint IN (SELECT unnest(?::VARCHAR[])) ORDER BY id DESC LIMIT 1""",
+            sorted(question_sets),
         )
+        return rows[0]["asked"] if rows else ""
 
     def of_group(self, group: str) -> "Listing":
         return self.narrowed(f"measured > 0 AND {GROUP} = ?", group)
@@ -111,13 +141,13 @@ class Listing(Sequence[Trial]):
     def best(self, metric: str, most: int) -> "Listing":
         """So many of them, by their mean."""
         order = "DESC" if direction(metric) > 0 else "ASC"
-        return self.narrowed(
-            f"""id IN (SELECT trial_id FROM trial_metrics WHERE n > 0 AND split_part(metric, '@', 1) = ?
-            AND trial_id IN (SELECT id FROM trials WHERE {self._where}) ORDER BY mean {order}, trial_id DESC LIMIT ?)""",
+        rows = self._asked(
+            f"""SELECT trial_id FROM trial_metrics WHERE trial_id IN (SELECT id FROM trials WHERE {self._where})
+            AND n > 0 AND split_part(metric, '@', 1) = ? ORDER BY mean {order}, trial_id DESC LIMIT ?""",
             metric,
-            *self._params,
             most,
         )
+        return Listing(self._workbench, self._state, last=self._last).among(row["trial_id"] for row in rows)
 
     def sweep(self) -> str:
         """The one that all of them are of, "" where they are of several or of none."""
@@ -129,10 +159,11 @@ class Listing(Sequence[Trial]):
         comparable."""
         named: dict[str, str] = {}
         for row in self._asked(
-            f"""WITH listed AS (SELECT *, {GROUP} AS its_group FROM trials WHERE measured > 0 AND ({self._where}))
-            SELECT its_group, arg_max({CORPUS}, id) AS corpus, arg_max(coalesce(k, 0), id) AS k,
-            arg_max((SELECT max(total) FROM trial_metrics WHERE trial_id = listed.id), id) AS total
-            FROM listed GROUP BY its_group ORDER BY count(*) DESC, max(id) DESC"""
+            f"""WITH named AS (SELECT {GROUP} AS its_group, count(*) AS n, max(id) AS newest FROM trials
+              WHERE measured > 0 AND ({self._where}) GROUP BY its_group)
+            SELECT its_group, {CORPUS} AS corpus, coalesce(k, 0) AS k,
+            (SELECT max(total) FROM trial_metrics WHERE trial_id = newest) AS total
+            FROM named JOIN trials ON id = newest ORDER BY n DESC, newest DESC"""
         ):
             name = f"{row['corpus']}, {row['total']:,} questions, k {row['k']}"
             while name in named:  # another version of the corpus, or another rule of relevance
@@ -204,7 +235,9 @@ class Listing(Sequence[Trial]):
             whole=True,
         )
         varied = self._asked(
-            """WITH swept AS (SELECT id, sweep, count(*) OVER (PARTITION BY sweep) AS n FROM trials WHERE sweep <> '')
+            """WITH recipes AS (SELECT sweep, max(id) AS id FROM trials WHERE sweep <> ''
+              GROUP BY sweep, coalesce(nullif(config_fingerprint, ''), id)),
+            swept AS (SELECT id, sweep, count(*) OVER (PARTITION BY sweep) AS n FROM recipes)
             SELECT sweep, setting FROM settings JOIN swept ON swept.id = trial_id GROUP BY sweep, setting
             HAVING min(value) <> max(value) OR count(*) < any_value(n) ORDER BY min(settings.rowid)""",
             whole=True,

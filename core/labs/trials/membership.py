@@ -13,8 +13,9 @@ import numpy as np
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
-from core.labs.trials.comparison import COSTS, Spread, Trial, direction, named_groups, trials
+from core.labs.trials.comparison import COSTS, Spread, Trial, direction
 from core.labs.trials.costs import MOST, TIMED, spreads, unbeaten
+from core.labs.trials.listing import everything
 from core.labs.trials.values import matrix
 from core.pipeline.recipe_words import work
 from core.statistics.bootstrap import resampled_means
@@ -62,19 +63,18 @@ def frontier(
     workbench: Workbench, metric: str, cost: str, dataset: str = "", only: Collection[str] = (), third: str = ""
 ) -> list[dict[str, Any]]:
     """One row a measured recipe, by group of comparable trials: its metric, its cost with spread, whether one beats it, and
-    how often it is on the frontier. only: ids of trials that are looked at, all of them (else of equal recipes the newest).
-    third: another metric or cost that counts for the frontier."""
+    how often it is on the frontier. only: ids of trials that are looked at, all of them (else of equal recipes the newest, and
+    of very many the last). third: another metric or cost that counts for the frontier."""
     for name, names in ((metric, metric_names()), (cost, COSTS), (third, ("", *metric_names(), *COSTS))):
         if name not in names:
             raise WorkbenchError(f"There is no '{name}' of a trial.", todo=f"Choose among {', '.join(filter(None, names))}.")
     measures = [metric, cost, *filter(None, [third])]
     rows = []
-    for name, of in named_groups(trial for trial in trials(workbench) if dataset in ("", trial.dataset)).items():
-        last = {trial.equal: trial for trial in reversed(of)}.values()  # of equal recipes the newest
-        if only:
-            last = [trial for trial in of if trial.id in only]
-        costs = spreads(workbench, [trial for trial in last if metric in trial.metrics], cost)
-        points = [trial for trial in last if trial.id in costs][:MOST]
+    listed = everything(workbench).matching(dataset)
+    for name, group in listed.groups().items():
+        of = listed.of_group(group)
+        points = (of.among(only) if only else of.last_repeats()).having(metric, cost)[:MOST][::-1]
+        costs = spreads(workbench, points, cost)
         front = unbeaten(workbench, points, costs, metric) if len(points) > 1 else {trial.id for trial in points}
         members = {member.trial.id: member for member in membership(workbench, points, measures)}
         for trial in sorted(points, key=lambda trial: costs[trial.id].value):

@@ -14,7 +14,8 @@ import numpy as np
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
-from core.labs.trials.comparison import Trial, direction, groups, matching, named_groups, trials
+from core.labs.trials.comparison import Trial, direction, groups
+from core.labs.trials.listing import everything
 from core.workbench import Workbench
 
 MOST = 1_000  # recipes looked at together
@@ -60,20 +61,22 @@ def select(
     part: only those on the dev, or on the test questions."""
     if metric and metric not in metric_names():
         raise WorkbenchError(f"There is no metric '{metric}'.", todo=f"Choose among {', '.join(metric_names())}.")
-    chosen = [t for t in matching(trials(workbench), dataset, sweep=sweep) if not only or t.id in only]
-    chosen = [t for t in chosen if part in ("", t.settings.get("corpus.questions"))]
-    named = named_groups(chosen)
+    listed = everything(workbench).matching(dataset, sweep=sweep)
+    listed = listed.among(only) if only else listed
+    listed = listed.asked(part) if part else listed
+    named = {name: listed.of_group(group) for name, group in listed.groups().items()}
     if not named:
         whose = f"The sweep '{sweep}'" if sweep else f"The corpus '{dataset}'" if dataset else "The store"
         raise WorkbenchError(
             f"{whose} has no measured trial{f' on the {part} questions' * bool(part)}.",
             todo="`python -m core trials` lists the stored trials with their sweeps' names.",
         )
-    largest, *_ = named.items()
-    if not part:
-        return largest
-    alike = [item for item in named.items() if item[1][0].group[1:] == largest[1][0].group[1:]]
-    return max(alike, key=lambda item: item[1][0].total)  # of rounds with more and more questions the last has the say
+    name, *_ = named
+    if part and len(named) > 1:  # of rounds with more and more questions the last has the say
+        newest = {name: of[0] for name, of in named.items()}
+        alike = [other for other, trial in newest.items() if trial.group[1:] == newest[name].group[1:]]
+        name = max(alike, key=lambda other: newest[other].total)
+    return name, named[name][:]
 
 
 def scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> RecipeScores:
