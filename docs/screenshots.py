@@ -7,12 +7,14 @@ runs on a free port and is ended by its process id.
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -34,6 +36,8 @@ SWEEPS = {
 }  # fmt: skip
 QUESTION = "What does the with statement do?"
 SAMPLING = f"tune_sampling?{RECIPE}&question={QUESTION.replace(' ', '+')}&chain=top_k%3D40+top_p%3D0.95+temperature%3D0.8"
+STUDY, PAPER = "sizes-and-k1", "chunk-sizes"
+IN_PLACE = "tune_chunks?fusion.part=sparse_only&study_here=true"
 READY = """() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'
   && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner]')"""
 NOTES = """<h1>Station handbook</h1><h2>Tide gauge</h2><p>The float gauge is read every six minutes. Clean the stilling well
@@ -90,6 +94,7 @@ def fill(home: Path, folder: Path, browser) -> str:
     core(home, "train-moe", "--both")
     study(home, folder)
     sizes(home, folder)
+    paper(home, folder)
     documents = folder / "documents"
     documents.mkdir()
     page = browser.new_page()
@@ -139,10 +144,12 @@ def sizes(home: Path, folder: Path) -> None:
     plan.write_text(
         json.dumps(
             {
-                "id": "sizes-and-k1",
+                "id": STUDY,
                 "title": "Chunk size and k1 of BM25",
                 "question": "Which chunk size and which saturation k1 find the evidence best?",
                 "base": {"fusion.part": "sparse_only", "chunking.size_tokens": 128, "chunking.overlap_tokens": 16},
+                "choose_on": "dev",
+                "report_on": "test",
                 "factors": [
                     {"setting": "chunking.size_tokens", "values": [32, 64, 128, 256, 400]},
                     {"setting": "sparse.k1", "values": [0.5, 1.5, 3.0]},
@@ -151,6 +158,26 @@ def sizes(home: Path, folder: Path) -> None:
         )
     )
     core(home, "study", str(plan))
+
+
+def paper(home: Path, folder: Path) -> None:
+    """Of that study a paper, and its bundle set in LaTeX, where that is installed."""
+    measured = core(home, "leaderboard", STUDY)["leaderboard"]
+    base = next(row["trial"] for row in core(home, "study-results", STUDY) if row["to the base"] is None)
+    best = next(row["trial"] for row in measured if row["trial"] != base)
+    metrics = ["--metric", "ndcg_linear", "--metric", "recall"]
+    some = " ".join(["trials-table", base, *[row["trial"] for row in measured if row["trial"] != base][:4], *metrics])
+    core(home, "paper", "create", "Chunk sizes and k1 on the Python reference", "--id", PAPER)
+    core(home, "paper", "table", PAPER, "main", some, "--caption", "The base and the four best of the study, dev half.")
+    core(home, "paper", "figure", PAPER, "gains", some, "--drawing", "differences", "--caption", "Differences to the base.")
+    core(home, "paper", "number", PAPER, "gain", f"compare {base} {best}", "--value", "difference", "--form", "signed")
+    core(home, "export", PAPER, "--out", str(folder / "paper.zip"))
+    with zipfile.ZipFile(folder / "paper.zip") as archive:
+        archive.extractall(folder / "paper")
+    if shutil.which("pdflatex"):
+        main = next((folder / "paper").rglob("main.tex"))
+        subprocess.run(["make", "-C", str(main.parent)], check=True, stdout=subprocess.DEVNULL)
+        shutil.copy(main.with_suffix(".pdf"), folder / "paper.pdf")
 
 
 def settle(page) -> None:
@@ -244,6 +271,23 @@ def chosen_trials(page) -> None:
     top(page, "Differences", above=320)
 
 
+def study_in_place(page) -> None:
+    """Started, where it was not, and measured."""
+    if page.get_by_role("button", name="Start the study").count():
+        page.get_by_role("button", name="Start the study").click()
+    page.get_by_text("All is measured").wait_for(timeout=400_000)
+    settle(page)
+    show(page, "Each combination is measured", above=110)
+
+
+def export_menu(page) -> None:
+    chart = page.get_by_text("Recipes by nDCG@10")
+    chart.evaluate("e => { e.style.scrollMarginTop = '560px'; e.scrollIntoView({block: 'start'}) }")
+    page.get_by_test_id("stPopover").filter(has_text="download").last.locator("button").first.click()
+    page.get_by_role("button", name="Add to paper").wait_for()
+    settle(page)
+
+
 def own_documents(page) -> None:
     top(page, "station", above=360)
 
@@ -288,10 +332,14 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "label_answers": ("label_answers?study=pilot&annotator=reader-1", None),
         "measure_agreement": ("measure_agreement?source=qags", None),
         "agreement_machines": ("measure_agreement?source=qags", tab("People against machines")),
-        "run_study": ("run_study?study=sizes-and-k1", None),
-        "study_plan": ("run_study?study=sizes-and-k1&study_view=Plan", None),
-        "study_factors": ("run_study?study=sizes-and-k1&study_view=Factors", None),
+        "run_study": (f"run_study?study={STUDY}", None),
+        "study_plan": (f"run_study?study={STUDY}&study_view=Plan", None),
+        "study_factors": (f"run_study?study={STUDY}&study_view=Factors", None),
         "compare_trials": (f"compare_trials?trials={trials}", chosen_trials),
+        "trials_leaderboard": (f"compare_trials?sweep={STUDY}", tab("Leaderboard")),
+        "add_to_paper": (f"compare_trials?sweep={STUDY}", export_menu),
+        "study_in_place": (IN_PLACE, study_in_place),
+        "write_paper": (f"write_paper?paper={PAPER}", None),
         "query_store": ("query_store", None),
     }
 
@@ -301,6 +349,15 @@ def save(picture: bytes, path: Path) -> None:
     from PIL import Image
 
     Image.open(BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def printed(path: Path) -> bytes:
+    """The first page of a PDF as a picture."""
+    import pypdfium2
+
+    picture, file = pypdfium2.PdfDocument(path)[0].render(scale=1.3).to_pil(), BytesIO()
+    picture.save(file, "png")
+    return file.getvalue()
 
 
 def main(names: list[str]) -> None:
@@ -329,6 +386,8 @@ def main(names: list[str]) -> None:
                 print(f"{name}: {(IMAGES / f'{name}.png').stat().st_size / 1000:.0f} kB", flush=True)
                 context.close()
         browser.close()
+        if (pdf := Path(folder) / "paper.pdf").is_file() and (not names or "paper_pdf" in names):
+            save(printed(pdf), IMAGES / "paper_pdf.png")
 
 
 if __name__ == "__main__":

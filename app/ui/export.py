@@ -78,15 +78,16 @@ def menu(
 
 
 def _into_paper(chart: dict[str, Any], name: str, data: Any, command: str, text: str, key: str) -> None:
-    """The choice of a paper, or a title for a new one, and the button that takes the chart into it."""
+    """The choice of a paper, or a title for a new one, and the button that takes the chart into it. The last one stays chosen."""
+    names, last = shelf.names(session.workbench()), st.session_state.get("last_paper")
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Paper",
-            shelf.names(session.workbench()),
+            names,
             key=f"{key}/paper",
-            index=None,
+            index=names.index(last) if last in names else None,
             accept_new_options=True,
-            placeholder="Choose one, or type the title of a new one",
+            placeholder="A paper, or the title of a new one",
             label_visibility="collapsed",
         )
         if st.button("Add to paper", key=f"{key}/add", disabled=not chosen):
@@ -95,7 +96,8 @@ def _into_paper(chart: dict[str, Any], name: str, data: Any, command: str, text:
             rows = data.to_dict("records") if hasattr(data, "to_dict") else [dict(row) for row in data or ()]
             try:
                 item = papers.add_chart(session.workbench(), chosen, name, chart, rows, command, text)
-                st.toast(f"Added to the paper as {item.name}.", icon=":material/check:")
+                st.session_state.last_paper = next(iter({*shelf.names(session.workbench())} - {*names}), chosen)
+                st.toast(f"Added to the paper as {item.name}: see *Write a paper*.", icon=":material/check:")
             except WorkbenchError as error:
                 cards.problem(error)
 

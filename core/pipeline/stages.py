@@ -84,7 +84,7 @@ _ROWS = (
     Stage("transformed", "transform", "Vector transform", ("vectors",), _stored_vectors, (fit,),
           retriever="dense", storage="memory"),
     Stage("index", "index", "Dense index", ("transformed",), _index_built, retriever="dense", storage="disk"),
-    Stage("dense", "index", "Dense index", ("index",), _dense, (Rescored,), retriever="dense", storage="disk"),
+    Stage("dense", "index", "Dense search", ("index",), _dense, (Rescored,), retriever="dense", storage="disk"),
     Stage("sparse", "sparse", "Sparse retrieval", ("chunks",),
           lambda run: (run.questions, run.config.sparse, run.config.retrieval.candidates), retriever="sparse", storage="disk"),
     Stage("pool", "retrieval", "Retrieval", ("dense", "sparse"), lambda run: run.config.fusion.needs(), (make_pool,),

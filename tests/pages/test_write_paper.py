@@ -108,3 +108,17 @@ def test_what_was_sent_is_verified_by_a_job_that_keeps_what_it_says(bench, tmp_p
     [verb] = [verb for verb in VERBS.values() if verb.name == "verify-paper"]
     rows = drain(verification.verify(Path(path)))
     assert verb.job_keeps(rows)[0] == [rows[0].what, True, "as in the manifest"]
+
+
+def test_ticked_trials_make_a_table_without_anybody_typing_an_id(bench):
+    base, better, _ = three_trials(bench)
+    papers.create(bench, "On fusion")
+    app = open_page(paper="on-fusion", paper_view="Add")
+    assert not any(box.label == "Trials" for box in app.selectbox), "nothing is ticked, and there is no study"
+    app.session_state["chosen"] = [base, better]
+    press(app.run(), "Add")
+    item = papers.load(bench, "on-fusion").item("main")
+    assert item.kind == "table" and item.trials == (base, better)
+    app.segmented_control(key="item_kind").set_value("number").run()
+    press(app, "Add")
+    assert papers.load(bench, "on-fusion").item("gain").command[:3] == ("compare", base, better)

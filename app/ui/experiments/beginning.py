@@ -97,13 +97,13 @@ def recorded(listed: list[Shelved]) -> None:
     )
     columns = {
         "Study": [row.experiment.title or row.experiment.id for row in listed],
-        "Question": [row.experiment.question for row in listed],
-        "Varied": [
-            "; ".join(words.setting_title(f.setting, row.experiment.recipe) for f in row.experiment.factors) for row in listed
-        ],
         "Measured": [row.trials.get("ok", 0) for row in listed],
         "Failed": [row.trials.get("failed", 0) for row in listed],
         "Last run": [row.last_run for row in listed],
+        "Varied": [
+            "; ".join(words.setting_title(f.setting, row.experiment.recipe) for f in row.experiment.factors) for row in listed
+        ],
+        "Question": [row.experiment.question for row in listed],
         "Id": [row.experiment.id for row in listed],
     }
     number = st.column_config.NumberColumn(format="localized", width=76)
@@ -113,12 +113,12 @@ def recorded(listed: list[Shelved]) -> None:
         [row.experiment.id for row in listed],
         "studies_table",
         {
-            "Study": TEXT(width=260),
-            "Question": TEXT(width=280),
-            "Varied": TEXT(width=220),
+            "Study": TEXT(width=380),
             "Measured": number,
             "Failed": number,
             "Last run": when,
+            "Varied": TEXT(width=280),
+            "Question": TEXT(width=280),
             "Id": TEXT(width=180),
         },
         param="study",

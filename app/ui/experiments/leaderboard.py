@@ -138,35 +138,35 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
         "Group": ["best" if board[row.trial.id][0] == 1 else "equal" if row.equal else "" for row in ranked],
         to_it: [row.difference and row.difference.difference for row in ranked],
         "Interval of it": [spread(row.difference.low, row.difference.high) if row.difference else "" for row in ranked],
-        "p": [row.p_holm for row in ranked],
+        "p (Holm)": [row.p_holm for row in ranked],
         "First in": [100 * board[row.trial.id][1].first for row in ranked],
-        "Context": [cost(row.trial, "context_at_k") for row in ranked],
+        "Context": [(tokens := cost(row.trial, "context_at_k")) and round(tokens) for row in ranked],
         "Latency": [cost(row.trial, "latency_ms") for row in ranked],
         "Repeats": [row.repeats for row in ranked],
     }
     if all(repeats == 1 for repeats in columns["Repeats"]):
         del columns["Repeats"]
     if not baseline:
-        for name in (to_it, "Interval of it", "p"):
+        for name in (to_it, "Interval of it", "p (Holm)"):
             del columns[name]
     row = tables.choose(
         columns,
         [row.trial.id for row in ranked],
         "study_table",
         {
-            "Point": TEXT(width=270, help="What is varied; the rest is the same in all."),
+            "Point": TEXT(width=258, help="What is varied; the rest is the same in all."),
             head: NUMBER(format="%.3f", width=80),
             "95% interval": TEXT(width=124),
             "Group": TEXT(width=62, help="The best, and what a paired test does not tell from it (Holm, 5%)."),
             to_it: NUMBER(format="%+.3f", width=100, help=f"Mean difference to the {shown.reference}, by question."),
             "Interval of it": TEXT(width=136),
-            "p": NUMBER(
+            "p (Holm)": NUMBER(
                 format="%.3f",
-                width=58,
+                width=70,
                 help=f"Of the difference to the {shown.reference}: paired t test, corrected by Holm over all points.",
             ),
             "First in": NUMBER(format="%.0f %%", width=70, help="Share of the resamples in which it has the best mean."),
-            "Context": NUMBER(format="%.0f", width=70, help="Tokens of the first k chunks, mean of a question."),
+            "Context": NUMBER(format="localized", width=70, help="Tokens of the first k chunks, mean of a question."),
             "Latency": NUMBER(format="%.1f ms", width=76, help="Median of a single question; empty where it was not timed."),
             "Repeats": NUMBER(width=66, help="Seeds behind the mean."),
         },
@@ -178,12 +178,12 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
         st.caption(cards.plain("Left out: " + " ".join(words_of)))
     if shown.board.left_out:
         st.caption(f"{shown.board.left_out:,} points of lower means are left out.")
-    st.caption("The same on the command line")
-    which = [here.id] if whole else ["--only", *own]
-    st.code(command_line("leaderboard", *which, "--metric", shown.metric), language="bash")
     if row is not None and ranked[row].trial.id in own:
         with tables.opened():
             opened(ranked[row], shown, names)
+    st.caption("The same on the command line")
+    which = [here.id] if whole else ["--only", *own]
+    st.code(command_line("leaderboard", *which, "--metric", shown.metric), language="bash")
 
 
 def spread(low: float | None, high: float | None) -> str:

@@ -24,7 +24,7 @@ def draw() -> None:
 
 
 def sizes(status: Status) -> dict:
-    return {"Corpus": cut(status.title or status.name, 30), "Documents": status.documents, "Questions": status.questions}
+    return {"Corpus": cut(status.title or status.name, 40), "Documents": status.documents, "Questions": status.questions}
 
 
 def origin(status: Status, current: str) -> str:
@@ -33,5 +33,5 @@ def origin(status: Status, current: str) -> str:
 
 def table(rows: list[dict], key: str, height: int | str) -> None:
     number = st.column_config.NumberColumn(format="localized", width=84)
-    columns = {"Documents": number, "Questions": number, "Corpus": st.column_config.TextColumn(width=236)}
+    columns = {"Documents": number, "Questions": number, "From": st.column_config.TextColumn(width=116)}
     cells.show(rows, hide_index=True, key=key, placeholder="–", height=height, column_config=columns)

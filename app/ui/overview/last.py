@@ -19,7 +19,7 @@ def trials() -> None:
     head = comparison.label("ndcg_linear", depths.pop() if len(depths) == 1 else "k")
     table = [
         {
-            "Trial": cut(t.title, 36),
+            "Trial": cut(t.title, 44),
             head: t.metrics.get("ndcg_linear"),
             "n": t.n or None,
             "When": t.created,
@@ -35,7 +35,7 @@ def trials() -> None:
         key="last_trials",
         placeholder="–",
         column_config={
-            "Trial": text(width=236, help="Its name, or what differs from the default recipe."),
+            "Trial": text(width=276, help="Its name, or what differs from the default recipe."),
             head: number(format="%.3f", width=84),
             "n": number(format="localized", width=52, help="Questions measured."),
             "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=104, timezone=st.context.timezone),

@@ -1,13 +1,18 @@
 """A table, figure or number that is computed from stored trials, taken into a paper."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import session
 from app.ui import cards
 from core.errors import WorkbenchError
+from core.labs.experiments import book, results
 from core.labs.papers import paper as papers
 from core.labs.papers import sources
+from core.labs.trials.comparison import MOST
 
+TICKED = "Those ticked on the page Trials"
 EXAMPLES = {
     "table": "trials-table A B C --metric recall --metric ndcg_linear",
     "figure": "trials-table A B C --metric recall",
@@ -17,13 +22,21 @@ EXAMPLES = {
 
 def draw(paper: papers.Paper) -> None:
     kind = st.segmented_control("Kind", list(EXAMPLES), default="table", key="item_kind", required=True) or "table"
+    written, name_of = suggestion(kind, trials_at_hand())
     with st.form("new_item", border=False):
-        name = st.text_input("Name", help="Of its file, label or macro: small letters, digits and hyphens.")
-        command = st.text_input("Command", placeholder=EXAMPLES[kind], help="A, B, C: trials by id, the end of it, or name.")
+        name = st.text_input("Name", name_of, help="Of its file, label or macro: small letters, digits and hyphens.")
+        command = st.text_input(
+            "Command",
+            written,
+            placeholder=EXAMPLES[kind],
+            help="A, B, C: trials by id, the end of it, or name. The first is the reference.",
+        )
         caption = st.text_input("Caption")
         fields = {"kind": kind, "caption": caption}
         if kind == "number":
-            fields["value"] = st.text_input("Where it stands in the answer", placeholder="difference, or metrics.recall.mean")
+            fields["value"] = st.text_input(
+                "Where it stands in the answer", "difference" * bool(written), placeholder="difference, or metrics.recall.mean"
+            )
             fields["form"] = st.selectbox("Written", ["plain", "signed", "percent", "p"])
         if kind == "figure":
             fields["drawing"] = st.selectbox("Drawn", ["means", "differences"])
@@ -37,3 +50,37 @@ def draw(paper: papers.Paper) -> None:
                 cards.problem(error)
             else:
                 st.toast(f"{cards.plain(name)} is in the paper.", icon=":material/check:")
+
+
+def trials_at_hand() -> Sequence[str]:
+    """Those that are ticked, or the base and the best of a study: nobody has to know their ids."""
+    workbench = session.workbench()
+    ticked = st.session_state.get("chosen") or []
+    studies = {row.experiment.id: row.experiment for row in book.experiments(workbench) if row.trials.get("ok")}
+    if not (ticked or studies):
+        return ()
+    chosen = st.selectbox(
+        "Trials",
+        [*([TICKED] if ticked else []), *studies],
+        key="item_trials",
+        format_func=lambda name: name if name == TICKED else f"Of the study: {studies[name].title or name}",
+    )
+    if chosen not in studies:
+        return ticked[:MOST]
+    study = studies[chosen]
+    try:
+        rows = results.measured(workbench, study)
+    except WorkbenchError:  # none is measured of its last version
+        return ()
+    rows.sort(key=lambda row: (not row["group"].startswith("best"), -row[study.metrics[0]]))
+    base = [row["trial"] for row in rows if row["difference low"] is None]  # nothing is compared with itself
+    return list(dict.fromkeys([*base, *(row["trial"] for row in rows)]))[:MOST]
+
+
+def suggestion(kind: str, trials: Sequence[str]) -> tuple[str, str]:
+    """A command on these trials, and a name for what it shows."""
+    if len(trials) < 2:
+        return "", ""
+    if kind == "number":
+        return f"compare {trials[0]} {trials[1]} --metric ndcg_linear", "gain"
+    return f"trials-table {' '.join(trials)} --metric ndcg_linear --metric recall", "main" if kind == "table" else "means"

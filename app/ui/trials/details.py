@@ -13,6 +13,8 @@ from core.labs.trials.comparison import COSTS, Spread, Trial
 from core.labs.trials.costs import spreads
 from core.labs.trials.listing import Listing
 
+PAPER = "../pages/write_paper.py"
+
 
 def draw(chosen: list[Trial], everything: Listing, tags: list[str]) -> None:
     config = problem = None
@@ -43,6 +45,10 @@ def buttons(trial: Trial, config: TrialConfig | None, tags: list[str]) -> None:
     with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None):
         st.code(session.workbench().command(config) if config else "", language="bash", wrap_lines=True)
         st.json(trial.config, expanded=1)
+    if st.button(
+        "Table for a paper", icon=":material/table:", key="into_paper", help="What is ticked, taken to *Write a paper*."
+    ):
+        st.switch_page(PAPER, query_params={"paper_view": "Add"})
     st.button("Untick all", key="untick", type="tertiary", on_click=table.untick)
 
 
