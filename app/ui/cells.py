@@ -6,6 +6,7 @@ sorts; CSV has both as they are.
 
 import csv
 import io
+from collections import Counter
 from functools import lru_cache
 from typing import Any
 
@@ -98,10 +99,11 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
                 if longest + PADDING_PX > WIDEST_PX:
                     look["width"] = width
             shown = ["" if value is None or value != value else shortened(value, width) for value in values]
-            if 2 * len(set(shown)) <= len(set(filled)):  # they differ at the end
-                shown = [
-                    text and shortened(text, width, tail=True) for text in ("" if v is None or v != v else v for v in values)
-                ]
+            alike = Counter(short for short, _ in {*zip(shown, values, strict=True)})  # different texts that look the same
+            shown = [
+                shortened(value, width, tail=True) if short and alike[short] > 1 else short
+                for short, value in zip(shown, values, strict=True)
+            ]
             if any(short != whole for short, whole in zip(shown, values, strict=True) if isinstance(whole, str)):
                 displayed[place] = shown
         elif kind == "number" and any(isinstance(value, int | float) and value < 0 for value in filled):

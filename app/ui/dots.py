@@ -6,6 +6,7 @@ from typing import NamedTuple
 from app.ui import charts
 
 CUT = 34  # characters of a name on an axis
+LINE = 40  # of each line of one that stands in two
 
 
 class Mark(NamedTuple):
@@ -29,7 +30,8 @@ def marks(
 ) -> charts.Figure:
     """One line each, names at the left: points with whiskers, and dashed lines for what they are held against."""
     measured = [row for row in rows if row.value is not None]
-    names = cuts([row.name for row in rows])
+    names = broken([row.name for row in rows])
+    two = any("<br>" in name for name in names.values())
     whisker = [(row.value if row.low is None else row.low, row.value if row.high is None else row.high) for row in measured]
     trace = {
         "type": "scatter",
@@ -55,10 +57,11 @@ def marks(
     shape = charts.figure(
         [trace],
         title,
-        height=104 + (30 if len(rows) <= 12 else 18) * max(len(rows), 1),
+        height=104 + (30 if len(rows) <= 12 else 31 if two else 18) * max(len(rows), 1),
         xaxis={"showgrid": True, **({"range": list(span)} if span else {})},
         yaxis={
             "showgrid": False,
+            **({"tickfont": {"size": 11, "color": charts.MUTED}} if two else {}),
             "type": "category",
             "categoryorder": "array",
             "categoryarray": [names[row.name] for row in rows][::-1],
@@ -93,6 +96,28 @@ def with_lines(shape: charts.Figure, lines: Sequence[tuple[float, str]], vertica
             note["yanchor"] = "bottom"
             note["xanchor"] = "center"
     return shape
+
+
+def broken(names: Sequence[str]) -> dict[str, str]:
+    """Long names in two lines, where one of their parts ends; without their middles where a line is too long even so."""
+    halves = {name: _halves(name) for name in names}
+    cut_ones = cuts([name for name in names if halves[name] is None])
+    return {name: "<br>".join(halves[name]) if halves[name] else cut_ones[name] for name in names}
+
+
+def _halves(name: str) -> tuple[str, str] | None:
+    """The two lines of a long name; None: it stands in one, or its parts are too long."""
+    if len(name) <= CUT:
+        return None
+    for between_parts in (" · ", " × ", ": ", ", "):
+        parts = name.split(between_parts)
+        ways = [(between_parts.join(parts[:at]), between_parts.join(parts[at:])) for at in range(1, len(parts))]
+        if between_parts != " · ":  # what joins the parts stays in sight
+            ways = [(first + between_parts.rstrip(), last) for first, last in ways]
+        fits = [way for way in ways if max(map(len, way)) <= LINE]
+        if fits:
+            return min(fits, key=lambda way: max(map(len, way)))
+    return None
 
 
 def cut(name: str, limit: int = CUT) -> str:

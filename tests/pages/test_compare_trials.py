@@ -279,8 +279,8 @@ def test_quality_against_cost_is_of_the_ticked_trials_and_ranks_nothing_that_is_
 
 def test_beaten_trials_are_open_so_that_two_equal_ones_do_not_look_unbeaten(bench, ids):
     chart = json.loads(open_page(cost="Chunks in the index", together="Frontier").get("plotly_chart")[0].proto.spec)
-    symbols = {trace["name"]: trace["marker"]["symbol"] for trace in chart["data"] if "Beaten" in trace["name"]}
-    assert symbols == {"Beaten by another": "circle-open", "Beaten by no other": "circle"}
+    symbols = {trace["name"]: trace["marker"]["symbol"] for trace in chart["data"] if "customdata" in trace}
+    assert symbols == {"Beaten by another": "circle-open", "On the frontier": "circle"}
 
 
 @pytest.fixture

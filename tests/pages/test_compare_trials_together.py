@@ -52,7 +52,10 @@ def test_the_leaderboard_has_the_numbers_of_the_command_and_says_who_is_equal(be
     board = leaderboard.leaderboard(bench, values.select(bench, "s")[1], "ndcg_linear")
     frame = shown(app, "Place")
     assert frame["nDCG@10"].tolist() == [row.interval.mean for row in board.rows]
-    assert frame["Group"].tolist().count("best or equal") == board.equals and "Repeats" not in frame.columns
+    assert (
+        frame["Group"].tolist() == ["best", *["equal"] * (board.equals - 1), *[""] * (9 - board.equals)]
+        and "Repeats" not in frame.columns
+    )
     assert "Not distinguishable from the best" in texts(app) or "stands alone" in texts(app)
     assert "python -m core leaderboard s --metric ndcg_linear" in shown_commands
     assert len(app.get("plotly_chart")) == 1  # no other tab computes
@@ -99,12 +102,13 @@ def test_the_frontier_takes_a_third_measure_and_tells_how_sure_each_place_is(ben
     assert two["On the frontier in"].between(0, 1).all() and "As measured" in two.columns
     app.selectbox(key="third").set_value("latency_ms").run()
     three = shown(app, "On the frontier in")
-    assert "Median latency of a question" in three.columns and not app.exception
+    assert "Median latency of a question, ms" in three.columns and not app.exception
     [chart] = charts_of(app)
-    assert {trace["name"] for trace in chart["data"] if "colorscale" in trace["marker"]} <= {
-        "On the frontier of three measures",
-        "Off the frontier",
-    }
+    told = {"On the frontier of three measures", "Off the frontier"}
+    coloured = [trace for trace in chart["data"] if "colorscale" in trace["marker"]]
+    assert {trace["name"] for trace in coloured} <= told and not any(trace["showlegend"] for trace in coloured)
+    assert "bright: less, which is better" in coloured[0]["marker"]["colorbar"]["title"]["text"]
+    assert {trace["name"] for trace in chart["data"] if trace.get("meta") == "sample" and trace["name"] in told} <= told
     assert any("--third latency_ms" in command for command in shown_commands)
     app.selectbox(key="pareto_metric").set_value("mrr").run()
     app.selectbox(key="cost").set_value("latency_ms").run()  # it cannot be third too

@@ -201,7 +201,7 @@ def test_points_are_drawn_over_the_context_that_they_give(bench):
 
 def test_frontier_and_failures_have_their_tabs(bench):
     app = open_page(study="measured", study_view="Frontier")
-    assert "Cost" in {box.label for box in app.selectbox} and "Beaten by" in texts(app) and not app.error
+    assert "Cost" in {box.label for box in app.selectbox} and "on the frontier" in texts(app) and not app.error
     assert "every point that was tried is measured" in texts(open_page(study="measured", study_view="Failures"))
 
 

@@ -15,8 +15,9 @@ from core.labs.trials.listing import Listing
 from core.labs.trials.membership import Member, chart_rows, membership
 from core.workbench import command_line
 
-BEATEN, UNBEATEN = "Beaten by another", "Beaten by no other"
-OFF, ON = "Off the frontier", "On the frontier of three measures"
+BEATEN, BEHIND, ON = "Beaten by another", "Behind it, not beaten", "On the frontier"
+OFF, ON_THREE = "Off the frontier", "On the frontier of three measures"
+SIZES = {OFF: 7, ON_THREE: 12}  # of points that tell a third measure by their colour
 SCALES = ("Cividis", "Cividis_r")  # of the third measure: more is better, less is better; bright is better
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
@@ -40,26 +41,30 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
     unbeaten = trial_costs.unbeaten(session.workbench(), points, costs, metric)
     measures = [metric, cost, *filter(None, [third])]
     members = {member.trial.id: member for member in membership(session.workbench(), points, measures)}
-    front, titles = unbeaten, (BEATEN, UNBEATEN)
-    if third:
-        front, titles = {trial_id for trial_id, member in members.items() if member.on_frontier}, (OFF, ON)
+    front = {trial_id for trial_id, member in members.items() if member.on_frontier and (third or trial_id in unbeaten)}
     what, unit = COSTS[cost]
     head = comparison.label(metric, points[0].k)
     marked = {trial.id for trial in chosen}
-    traces = []
-    for title, of, faint in (
-        (titles[0], [t for t in points if t.id not in front | marked], True),
-        (titles[1], [t for t in points if t.id in front - marked], False),
-    ):
+    own = dict(zip((t.id for t in points), comparison.labels(points), strict=True))
+
+    def standing(trial: Trial) -> str:
+        if third:
+            return ON_THREE if trial.id in front else OFF
+        return ON if trial.id in front else BEHIND if trial.id in unbeaten else BEATEN
+
+    traces = [] if third else _frontier_line([t for t in points if t.id in front], metric, costs)
+    for title in (OFF, ON_THREE) if third else (BEATEN, BEHIND, ON):
         # open, as equal trials lie on each other: two faint points would look like one that is not faint
-        look_of = {"color": charts.COLORS[0], "symbol": "circle-open" if faint else "circle"}
-        traces += _points(of, metric, costs, title, faint, look_of)
+        look_of = {"color": charts.BASELINE if title == BEATEN else charts.COLORS[0]}
+        look_of["symbol"] = "circle" if third or title == ON else "circle-open"
+        of = [t for t in points if standing(t) == title and t.id not in marked]
+        traces += _points(of, metric, costs, title, title in (BEATEN, OFF), look_of, own)
     for trial in points:
         if trial.id in marked:
-            title = f"{cut(names[trial.id])}, {titles[trial.id in front].lower()}"
-            traces += _points([trial], metric, costs, title, False, look(names, trial), current=0)
+            title = f"{cut(names[trial.id])}, {standing(trial).lower()}"
+            traces += _points([trial], metric, costs, title, False, look(names, trial), own, current=0)
     if third:
-        _coloured(traces, third, members)
+        traces = _coloured(traces, third, members)
     ends = [end for spread in costs.values() for end in (spread.low, spread.value, spread.high) if end is not None]
     for trace in traces:
         if "error_x" in trace:
@@ -81,7 +86,7 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         method=_whiskers(cost, costs),
         command=_command(metric, cost, third, points, scope.same),
     )
-    st.caption(_explained(cost, costs, len(points), len(unbeaten)))
+    st.caption(_three(third) if third else _explained(cost, costs, len(points), len(front), len(unbeaten)))
     _table(list(members.values()), measures)
 
 
@@ -90,30 +95,64 @@ def measure_name(name: str) -> str:
     return COSTS[name][0] if name in COSTS else comparison.label(name) if name else "None"
 
 
-def _coloured(traces: list[dict], third: str, members: dict[str, Member]) -> None:
-    """The colour of each point tells the third measure; rings and markers stay."""
+def _coloured(traces: list[dict], third: str, members: dict[str, Member]) -> list[dict]:
+    """The colour of each point tells the third measure, its size whether it is on the frontier; the legend shows sizes and the
+    rings of those that are ticked, in no colour that the scale has."""
     values = {f"({member.trial.short})": member.values[2] for member in members.values()}
     ends = {"cmin": min(values.values(), default=0), "cmax": max(values.values(), default=1)}
-    better = -1 if third in COSTS else comparison.direction(third)
-    bar = {"title": {"text": charts.safe(measure_name(third)), "side": "right"}, "thickness": 12}
+    less = third in COSTS or comparison.direction(third) < 0
+    unit = f" ({COSTS[third][1]})" if third in COSTS else ""
+    title = f"{measure_name(third)}{unit}<br>bright: {'less, which is better' if less else 'more, which is better'}"
+    bar, legend = {"title": {"text": title, "side": "right"}, "thickness": 14}, []
     for number, trace in enumerate(trace for trace in traces if "customdata" in trace):
+        standing = OFF if OFF.lower() in trace["name"].lower() else ON_THREE
         shown = [values.get(hover[-8:]) for hover in trace["customdata"]]
-        trace["marker"] |= {"color": shown, "colorscale": SCALES[better < 0], "opacity": 1, **ends}
+        size, ring = SIZES[standing], {"width": 1, "color": charts.BASELINE}
+        trace["hovertemplate"] = trace["hovertemplate"].replace("<extra>", "<br>" + "%{marker.color:.4g}<extra>")
+        trace["marker"] |= {"color": shown, "colorscale": SCALES[less], "opacity": 1, "size": size, "line": ring, **ends}
         trace["marker"] |= {"colorbar": bar} if not number else {}
+        rings = [t for t in traces if t.get("legendgroup") == trace["name"] and "customdata" not in t]
+        look_of = rings[0]["marker"] if rings else {"color": charts.BASELINE, "size": size, "symbol": "circle"}
+        legend.append(
+            {"type": "scatter", "x": [None], "y": [None], "mode": "markers", "hoverinfo": "skip", "name": trace["name"]}
+            | {"showlegend": True, "marker": look_of, "meta": "sample"}
+        )
+        trace["showlegend"] = False
+    return [*traces, *legend]
+
+
+def _frontier_line(front: list[Trial], metric: str, costs: dict[str, Spread]) -> list[dict]:
+    """The steps along the frontier: what is to be had for how much."""
+    if len(front) < 2:
+        return []
+    along = sorted(front, key=lambda trial: costs[trial.id].value)
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [costs[trial.id].value for trial in along],
+            "y": [trial.metrics[metric] for trial in along],
+            "line": {"color": charts.faint(charts.COLORS[0], 0.6), "width": 1.4, "shape": "hv"},
+            "hoverinfo": "skip",
+            "showlegend": False,
+        }
+    ]
 
 
 def _table(members: list[Member], measures: list[str]) -> None:
     """How sure each place on the frontier is, the surest first; those that are on it in no resample are left out."""
     sure = sorted((member for member in members if member.share), key=lambda member: -member.share)
     names = comparison.labels([member.trial for member in sure])
+    heads = {name: measure_name(name) for name in measures}
+    heads |= {name: f"{heads[name]}, {COSTS[name][1]}" for name in measures if name in COSTS and name != "chunks"}
     looks = {
-        "Trial": TEXT(width=260),
-        "On the frontier in": NUMBER(format="percent", width=120, help="Share of resamples of the questions."),
+        "Trial": TEXT(width=400),
+        "On the frontier in": NUMBER(format="percent", width=124, help="Share of resamples of the questions."),
         "As measured": TEXT(width=96),
-        **{measure_name(name): NUMBER(format="localized" if name in COSTS else "%.3f", width=110) for name in measures},
+        **{heads[name]: NUMBER(format="localized", width=210) if name in COSTS else NUMBER(format="%.3f") for name in measures},
     }
     rows = [
-        dict(zip(looks, (name, member.share, "on it" if member.on_frontier else "", *member.values), strict=True))
+        dict(zip(looks, (name, member.share, "on it" if member.on_frontier else "", *_rounded(member, measures)), strict=True))
         for member, name in zip(sure, names, strict=True)
     ]
     cells.show(
@@ -124,6 +163,14 @@ def _table(members: list[Member], measures: list[str]) -> None:
         "Share: how often no other trial is as good in all measures and better in one, over resamples of the questions; times "
         "and contexts are drawn by their spread."
     )
+
+
+def _rounded(member: Member, measures: list[str]) -> list[float]:
+    """A cost as it is read: times to a tenth, tokens and chunks whole."""
+    return [
+        value if name not in COSTS else round(value, 1) if name in trial_costs.TIMED else round(value)
+        for value, name in zip(member.values, measures, strict=True)
+    ]
 
 
 def _command(metric: str, cost: str, third: str, points: list[Trial], same: Listing) -> str:
@@ -141,12 +188,13 @@ def _points(
     name: str,
     faint: bool,
     style: dict[str, str],
+    own: dict[str, str],
     current: int | None = None,
 ) -> list[dict]:
     if not trials:
         return []
     x = [costs[trial.id].value for trial in trials]
-    hover = [f"{cut(trial.title, 80)} ({trial.short})" for trial in trials]
+    hover = [f"{own[trial.id]} ({trial.short})" for trial in trials]
     traces = charts.scatter(
         x, [trial.metrics[metric] for trial in trials], ids=hover, name=name, faint=faint, current=current, **style
     )
@@ -175,14 +223,22 @@ def _whiskers(cost: str, costs: dict[str, Spread]) -> str:
     return "Whiskers: 95% interval of the mean over questions." * has_interval
 
 
-def _explained(cost: str, costs: dict[str, Spread], recipes: int, unbeaten: int) -> str:
-    result = (
-        "Nothing tells these recipes apart: none is ranked."
-        if unbeaten == recipes
-        else f"{UNBEATEN}: {unbeaten:,} of {recipes:,} recipes{'; among them none is ranked' * (unbeaten > 1)}."
-    )
+def _explained(cost: str, costs: dict[str, Spread], recipes: int, front: int, unbeaten: int) -> str:
+    if unbeaten == recipes:
+        result = "Nothing tells these recipes apart: none is ranked."
+    else:
+        result = f"{front:,} of {recipes:,} recipes are on the frontier: none costs less at as high a mean, nor is better at as low a cost."
+        if behind := unbeaten - front:
+            result += f" {cards.count(behind, 'other')} lie behind it by no more than chance explains."
     rule = (
-        "Beaten: another is better at no higher cost (paired t tests, Holm over all pairs, 5%), or cheaper "
-        "(spreads that do not overlap) and not worse."
+        "Beaten: another is better (paired t tests, Holm over all pairs, 5%) at a cost that is not told to be higher, or is cheaper "
+        "(spreads that do not overlap) with a mean at least as high."
     )
     return " ".join(filter(None, (result, _whiskers(cost, costs), rule)))
+
+
+def _three(third: str) -> str:
+    return (
+        f"Large: no other recipe is as good in all three measures and better in one, as measured. Colour: {measure_name(third)}. How "
+        "sure each place is stands in the table."
+    )

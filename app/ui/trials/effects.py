@@ -32,8 +32,7 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
 
 
 def main_effects(scope: Scope, result: Effects) -> None:
-    told = [(effect, level) for effect in result.main for level in effect.levels if level.mean is not None]
-    if not told:
+    if all(level.mean is None for effect in result.main for level in effect.levels):
         return st.info(
             "These trials do not tell one setting's effect from another's: they differ in several at once. Choose one experiment "
             "above the table.",
@@ -43,21 +42,25 @@ def main_effects(scope: Scope, result: Effects) -> None:
     marks = [
         dots.Mark(
             charts.safe(f"{effect.title}: {level.name}"),
-            level.mean,
-            level.low,
-            level.high,
+            level.difference if place else 0.0,
+            level.difference_low,
+            level.difference_high,
             charts.look(places.index(effect.setting))[0],
+            "circle" if place else "circle-open",
         )
-        for effect, level in told[:DRAWN]
+        for effect in result.main
+        for place, level in enumerate(effect.levels)
+        if level.mean is not None
     ]
+    more = f", the first {DRAWN} of {len(marks)} levels" if len(marks) > DRAWN else ""
     charts.show(
-        dots.marks(marks, f"{scope.head}, mean over the other settings"),
+        dots.marks(marks[:DRAWN], f"Difference in {scope.head} to the setting's first level (open)", lines=[(0.0, "")]),
         "main-effects",
         data=lab.rows(result),
         command=scope.command("effects"),
         title="What each setting does",
-        caption=f"{scope.questions}; {result.recipes:,} recipes, n {result.n:,}; the widest apart first",
-        method=f"Least-squares means; {result.confidence:.0%} percentile bootstrap over questions",
+        caption=f"{scope.questions}; {result.recipes:,} recipes, n {result.n:,}; the widest apart first{more}",
+        method=f"Least-squares means, paired by question; {result.confidence:.0%} percentile bootstrap over questions",
     )
     number, signed = NUMBER(format="%.3f", width=80), NUMBER(format="%+.3f", width=80)
     looks = {
@@ -77,8 +80,9 @@ def main_effects(scope: Scope, result: Effects) -> None:
     cells.show(table, hide_index=True, height=height, key="main_effects", placeholder="–", column_config=looks)
     tables.export(table, "main_effects")
     st.caption(
-        "Each level's mean over the other settings' levels alike, and minus the first level; paired by question, Holm's correction over "
-        "all levels. A dash: these trials do not tell it apart from another setting. It holds for the settings tried."
+        "Each level's mean over the other settings' levels alike, and minus the first level; paired by question, so that a difference "
+        "can be sure where the intervals of the means overlap. Holm's correction over all levels. A dash: these trials do not tell it "
+        "apart from another setting. It holds for the settings tried."
     )
 
 
@@ -144,7 +148,7 @@ def interactions(scope: Scope, result: Effects) -> None:
         data=means,
         command=scope.command("effects", "--cells", first, second),
         title=f"{scope.head} by {titles[first]} and {titles[second]}",
-        caption="parallel lines: what the one does does not depend on the other",
+        caption="parallel lines: what the one does does not depend on the other; the table tells how sure that is, paired by question",
         method=f"{result.confidence:.0%} percentile bootstrap over questions",
     )
     rows = lab.interaction_rows(result)

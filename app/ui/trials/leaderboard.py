@@ -71,26 +71,39 @@ def chart(scope: Scope, board: Leaderboard) -> None:
 
 
 def table(board: Leaderboard) -> None:
-    mean, signed = NUMBER(format="%.3f", width=78), NUMBER(format="%+.3f", width=78)
+    head = comparison.label(board.metric, board.k)
     looks = {
         "Place": NUMBER(width=52),
-        "Trial": TEXT(width=240),
-        comparison.label(board.metric, board.k): mean,
-        "Low": mean,
-        "High": mean,
-        "To the best": signed,
-        "From": signed,
-        "To": signed,
+        "Trial": TEXT(width=390, help="What differs between these recipes."),
+        head: NUMBER(format="%.3f", width=78),
+        "Interval": TEXT(width=118),
+        "To the best": NUMBER(format="%+.3f", width=82),
+        "Interval of it": TEXT(width=150),
         "p (Holm)": NUMBER(format="%.4f", width=72, help="Paired t test against the best."),
-        "Group": TEXT(width=122),
+        "Group": TEXT(width=60, help="The best, and what the test does not tell from it."),
         "First in": NUMBER(
             format="percent", width=70, help="Share of resamples of the questions in which it has the highest mean."
         ),
         "Repeats": NUMBER(width=66, help="Seeds behind the mean."),
         "Between seeds": NUMBER(format="%.4f", width=104, help="Standard deviation of the repeats' means."),
-        "n": NUMBER(format="localized", width=52),
     }
-    rows = [dict(zip(looks, [value for key, value in row.items() if key != "trial"], strict=True)) for row in lab.rows(board)]
+    listed = lab.rows(board)
+    rows = [
+        {
+            "Place": row["place"],
+            "Trial": row["name"],
+            head: row[board.metric],
+            "Interval": spread(row["low"], row["high"]),
+            "To the best": row["to the best"],
+            "Interval of it": spread(row["difference low"], row["difference high"], "+.3f"),
+            "p (Holm)": row["p (Holm)"],
+            "Group": "best" if row["place"] == 1 else "equal" if ranked.equal else "",
+            "First in": row["first in"],
+            "Repeats": row["repeats"],
+            "Between seeds": row["between seeds"],
+        }
+        for row, ranked in zip(listed, board.rows, strict=True)
+    ]
     if all(row.repeats == 1 for row in board.rows):
         for name in ("Repeats", "Between seeds"):
             looks.pop(name)
@@ -98,7 +111,11 @@ def table(board: Leaderboard) -> None:
     cells.show(
         rows, hide_index=True, height=300 if len(rows) > 8 else "content", key="ranks", placeholder="", column_config=looks
     )
-    tables.export(rows, "leaderboard")
+    tables.export(listed, "leaderboard")
+
+
+def spread(low: float | None, high: float | None, pattern: str = ".3f") -> str:
+    return "" if low is None or high is None else f"{low:{pattern}} to {high:{pattern}}".replace("-", "\u2212")
 
 
 def reported(scope: Scope) -> None:

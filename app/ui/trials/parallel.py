@@ -21,7 +21,7 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
     if len(scope.members) < 2:
         return st.info("It takes two trials on the same questions to draw lines between them.", icon=":material/ssid_chart:")
     board = lab.leaderboard(session.workbench(), scope.members, scope.metric)
-    settings = varied([row.trial for row in board.rows], ranges=False)
+    settings = varied([row.trial for row in board.rows], ranges=False, whole=True)
     if not settings:
         return st.info("These trials do not differ in any setting.", icon=":material/ssid_chart:")
     paths = heights(board.rows, settings)
@@ -111,6 +111,7 @@ def shape(traces: list[dict[str, Any]], settings: list[Varied], rows: list[Ranke
                 "xanchor": "left" if setting is None else "right",
                 "xshift": 8 if setting is None else -8,
                 "font": {"size": 11},
+                "bgcolor": "rgba(128,128,128,0.16)",  # lines run below the words, on a light ground and a dark one
             }
             for at, word in ticks
         ]

@@ -162,7 +162,7 @@ def _results(rows: list[dict[str, Any]], heads: dict[str, str]) -> dict[str, Col
     measured = [row["n"] or None for row in rows]
     return {
         "Trial": Column(
-            [row["title"] for row in rows], TEXT(width=210, help="Its name, or what differs from the default recipe.")
+            [row["title"] for row in rows], TEXT(width=320, help="Its name, or what differs from the default recipe.")
         ),
         **metrics,
         "n": Column(measured, NUMBER(format="localized", width=52, help="Questions measured.")),

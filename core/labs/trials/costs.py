@@ -57,7 +57,8 @@ def too_many(name: str, trials: int) -> str:
 
 
 def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spread], metric: str) -> set[str]:
-    """Ids of the trials that no other beats: none is better at no higher cost, none is cheaper and not worse.
+    """Ids of the trials that no other beats: none is better at a cost that is not told to be higher, none is cheaper with a mean at
+    least as high. Not to be told apart from the best is no reason to beat it: the highest mean is beaten by an equal one alone.
 
     Better: a paired t test over the questions, Holm's correction over all pairs, level 5%. Cheaper: the spreads do not
     overlap. The trials are of one group (the same questions, documents and rules), at most MOST of them.
@@ -67,11 +68,12 @@ def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spr
 
 
 def _unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spread], metric: str) -> set[str]:
-    better = _better(_values(workbench, points, metric) * direction(metric))
+    values = _values(workbench, points, metric) * direction(metric)
+    better, means = _better(values), values.mean(axis=1).round(12)
     low = np.array([costs[t.id].value if costs[t.id].low is None else costs[t.id].low for t in points])
     high = np.array([costs[t.id].value if costs[t.id].high is None else costs[t.id].high for t in points])
     cheaper = high[:, None] < low[None, :]  # row cheaper than column
-    beats = (better & ~cheaper.T) | (cheaper & ~better.T)
+    beats = (better & ~cheaper.T) | (cheaper & (means[:, None] >= means))
     return {trial.id for trial, beaten in zip(points, beats.any(axis=0), strict=True) if not beaten}
 
 

@@ -92,13 +92,14 @@ def effects(workbench: Workbench, members: Sequence[Trial], metric: str) -> Effe
     return workbench.pipeline.remember("effects", key, lambda: _effects(scores(workbench, members, metric)))
 
 
-def varied(recipes: Sequence[Trial], ranges: bool = True) -> list[Varied]:
-    """The settings in which these differ, in pipeline order. ranges: numbers of many values are put into ranges."""
+def varied(recipes: Sequence[Trial], ranges: bool = True, whole: bool = False) -> list[Varied]:
+    """The settings in which these differ, in pipeline order. ranges: numbers of many values are put into ranges. whole: every
+    recipe with the value that it has, also where it would tell the same of the setting as of a part."""
     names = dict.fromkeys(name for trial in recipes for name in trial.settings if not name.startswith(RULES))
     settings: dict[tuple, Varied] = {}
     for name in sorted(names, key=lambda name: not name.endswith(".part")):  # a part names what its knobs do with it
         raw = [trial.settings.get(name) if name in trial.settings else None for trial in recipes]
-        has = _compared(name, raw, recipes)
+        has = np.array([name in trial.settings for trial in recipes]) if whole else _compared(name, raw, recipes)
         levels, level = _levels(raw, has, ranges)
         if len(levels) < 2:
             continue
@@ -150,7 +151,7 @@ def interaction_rows(result: Effects) -> list[dict[str, Any]]:
 def cells(workbench: Workbench, members: Sequence[Trial], metric: str, first: str, second: str) -> list[dict[str, Any]]:
     """Mean of each pair of levels of two settings, by their dotted names, with intervals: how one's effect depends on
     the other's. A pair that no trial has is left out."""
-    measured = _telling(scores(workbench, members, metric))
+    measured = telling(scores(workbench, members, metric))
     settings = varied(measured.recipes)
     pair = [next((setting for setting in settings if setting.name == name), None) for name in (first, second)]
     if None in pair or first == second:
@@ -219,7 +220,7 @@ class Model:
         return of_recipes @ table, told
 
 
-def _telling(measured: RecipeScores) -> RecipeScores:
+def telling(measured: RecipeScores) -> RecipeScores:
     """Without the recipes that are the only one with some level, as long as the others then tell of more levels."""
     while (share := _told(settings := varied(measured.recipes))) < 1:
         several = np.ones(len(measured.recipes), bool)
@@ -245,7 +246,7 @@ def _told(settings: Sequence[Varied]) -> float:
 
 
 def _effects(everything: RecipeScores) -> Effects:
-    measured = _telling(everything)
+    measured = telling(everything)
     settings = varied(measured.recipes)
     if not settings:
         raise WorkbenchError(

@@ -15,7 +15,7 @@ import numpy as np
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.labs.trials.comparison import Trial
-from core.labs.trials.effects import Varied, varied
+from core.labs.trials.effects import Varied, telling, varied
 from core.labs.trials.values import RecipeScores, scores
 from core.workbench import Workbench
 
@@ -42,6 +42,7 @@ class Importance(NamedTuple):
     explained: float  # R² on recipes left out of the trees
     recipes: int
     n: int  # questions
+    left_out: int  # recipes that are the only one with some level, as the effects have it
     note: str  # why not to rely on it; "" where nothing speaks against it
 
 
@@ -59,7 +60,8 @@ def rows(result: Importance) -> list[dict[str, Any]]:
     ]
 
 
-def _importance(measured: RecipeScores) -> Importance:
+def _importance(everything: RecipeScores) -> Importance:
+    measured = telling(everything)  # as the effects: what is one setting there is not shared out between two here
     settings, means = varied(measured.recipes, ranges=False), measured.values.mean(axis=1)
     if len(settings) < 2 or len(means) < FEWEST:
         raise WorkbenchError(
@@ -84,7 +86,8 @@ def _importance(measured: RecipeScores) -> Importance:
         notes.append(f"the forest explains {max(explained, 0):.0%} of what it has not seen")
     note = f"A guess rather than a measurement: {' and '.join(notes)}." if notes else ""
     shares.sort(key=lambda share: (len(share.settings), -share.mean))
-    return Importance(measured.metric, measured.k, shares, explained, len(means), measured.values.shape[1], note)
+    left = len(everything.recipes) - len(measured.recipes)
+    return Importance(measured.metric, measured.k, shares, explained, len(means), measured.values.shape[1], left, note)
 
 
 def fanova(

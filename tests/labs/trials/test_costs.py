@@ -54,6 +54,16 @@ def test_a_difference_of_one_chunk_is_cheaper_where_quality_is_not_told_apart(be
     assert trial_costs.unbeaten(bench, found[:3], costs, "ndcg_linear") == {found[0].id}
 
 
+def test_the_highest_mean_is_not_beaten_by_what_is_cheaper_and_only_not_told_apart(bench, found):
+    best, same = found[5], found[0]
+    table = trial_costs._values(bench, [best, same], "ndcg_linear")
+    assert table[0].mean() > table[1].mean()
+    few = [best, same]
+    costs = {best.id: Spread(200.0), same.id: Spread(100.0)}
+    assert trial_costs.unbeaten(bench, few, costs, "ndcg_linear") == {best.id, same.id}
+    assert trial_costs.unbeaten(bench, few, {best.id: Spread(99.0), same.id: Spread(100.0)}, "ndcg_linear") == {best.id}
+
+
 def test_all_pairs_are_the_paired_t_tests_with_holms_correction():
     values = np.random.default_rng(0).normal(size=(5, 40)) + np.array([0, 0, 0.2, 0.5, 1.0])[:, None]
     pairs = [(i, j) for i in range(5) for j in range(i + 1, 5)]

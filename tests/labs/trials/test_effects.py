@@ -183,3 +183,12 @@ def test_cells_of_one_setting_with_itself_are_refused(home):
     bench = Workbench(home)
     with pytest.raises(WorkbenchError, match="not two settings"):
         effects.cells(bench, values.select(bench, "s")[1], "mrr", "fusion.weight", "fusion.weight")
+
+
+def test_each_recipe_has_the_value_that_it_has_where_all_are_asked_for():
+    settings = [{"chunking.part": "sentence", "chunking.size_tokens": 96}, {"chunking.size_tokens": 254}]
+    recipes = measured(settings, np.zeros((2, 3))).recipes
+    [parts] = effects.varied(recipes, ranges=False)
+    assert "chunking.size_tokens" not in parts.name  # told by the part
+    [whole, *_] = effects.varied(recipes, ranges=False, whole=True)
+    assert "none" not in whole.levels and (whole.level >= 0).all()

@@ -11,6 +11,7 @@ from core.errors import WorkbenchError
 from core.labs.trials import importance, values
 from core.labs.trials.effects import Varied, varied
 from core.workbench import Workbench
+from tests.labs.trials.test_effects import measured
 from tests.support.synthetic_trials import add_questions, add_trial
 
 SIZES = (4, 5, 3)
@@ -95,3 +96,19 @@ def test_too_few_trials_are_refused_and_few_are_remarked(home, tmp_path):
         add_trial(other.store, questions, {"fusion.weight": i / 10, "retrieval.top_k": 20 + i % 2}, 0.5, 7)
     with pytest.raises(WorkbenchError, match="same mean"):
         importance.importance(other, values.select(other)[1], "ndcg_linear")
+
+
+def test_a_base_beside_the_grid_does_not_share_out_what_always_changes_together():
+    base = {"chunking.size_tokens": 96, "chunking.overlap_tokens": 8, "fusion.weight": 0.1}
+    grid = [
+        {"chunking.size_tokens": s, "chunking.overlap_tokens": s // 4, "fusion.weight": w}
+        for s in (64, 128, 256)
+        for w in (0.3, 0.5, 0.7)
+    ]
+    table = np.random.default_rng(2).random((10, 40)) + np.arange(10)[:, None]
+    result = importance._importance(measured([base, *grid], table))
+    assert (result.recipes, result.left_out) == (9, 1)
+    assert {share.title for share in result.shares if len(share.settings) == 1} == {
+        "chunking size tokens with chunking overlap tokens",
+        "fusion weight",
+    }
