@@ -136,7 +136,7 @@ def _metric(options: dict[str, list[str]], name: str = "metric", usual: str = MA
 def _members(workbench: Workbench, words: list[str], options: dict[str, list[str]], only: set[str]) -> list[Trial]:
     """The trials that count, each recipe with its repeats."""
     sweep, dataset = ("", "") if only else ((words or [""])[0], _metric(options, "dataset", ""))
-    _, members = values.select(workbench, sweep, dataset, only, metric := _metric(options))
+    members = results.select(workbench, sweep, dataset, only, metric := _metric(options)).members
     counted = {trial.id for of in values.scores(workbench, members, metric).repeats for trial in of}
     return [trial for trial in members if trial.id in counted]
 
