@@ -17,6 +17,7 @@ CHAR = 0.6  # widths of letters in parts of the type's size, those of a wide fon
 NARROW, WIDE = dict.fromkeys(" .,:;'|!iljtfrI()[]·-", 0.36), dict.fromkeys("mwMW@%…—", 0.95)
 WIDTHS = {"small": 75, "medium": 200, "large": 400}
 WIDEST_PX = 400  # of a column that names no width
+P_VALUE = "p"  # the format of a column of p values: none is shown as 0
 
 
 def show(data: Any, column_config: dict[str, Any] | None = None, **options: Any) -> Any:
@@ -70,6 +71,8 @@ def shortened(text: str, width_px: float, tail: bool = False) -> str:
 
 def number(value: float, pattern: str) -> str:
     """A number in a column's format, with a real minus: as wide as the plus."""
+    if pattern == P_VALUE:
+        return "< 0.001" if value < 0.001 else f"{value:.3f}"
     text = f"{value:,}" if pattern == "localized" else pattern % value if "%" in pattern else str(value)
     if not text.strip("+-0. %"):  # what rounds to zero has no sign
         text = text.lstrip("+-")
@@ -106,7 +109,9 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
             ]
             if any(short != whole for short, whole in zip(shown, values, strict=True) if isinstance(whole, str)):
                 displayed[place] = shown
-        elif kind == "number" and any(isinstance(value, int | float) and value < 0 for value in filled):
+        elif kind == "number" and (
+            look["type_config"].get("format") == P_VALUE or any(isinstance(value, int | float) and value < 0 for value in filled)
+        ):
             config = dict(look["type_config"])
             if pattern := config.pop("format", None):
                 displayed[place] = ["" if value is None or value != value else number(value, pattern) for value in values]

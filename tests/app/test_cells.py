@@ -61,3 +61,9 @@ def test_bold_stays_where_text_is_cut():
 def test_what_fits_is_left_to_streamlit():
     frame = pd.DataFrame({"Name": ["a"], "n": [3]})
     assert cells._fitted(frame, {})[0] is frame
+
+
+def test_no_p_value_is_shown_as_zero():
+    assert [cells.number(value, cells.P_VALUE) for value in (0.0, 0.0009, 0.001, 0.0394, 1.0)] == [
+        "< 0.001", "< 0.001", "0.001", "0.039", "1.000"
+    ]  # fmt: skip

@@ -318,6 +318,7 @@ def test_its_trials_are_a_press_away_and_the_open_study_is_there_again(bench):
 def test_a_clone_has_the_plan_and_no_trials(bench):
     app = press(open_page(study="measured"), "clone_study")
     clone = book.load(bench, opened(app))
+    assert app.session_state["study_view"] == "Plan"  # there is nothing else of it yet
     assert clone.title == "Sizes and k1, copy" and clone.factors == book.load(bench, "measured").factors
     assert not [trial for trial in trials(bench) if trial.sweep == clone.id]
 

@@ -41,39 +41,51 @@ def head(here: StudyDesk) -> None:
     study = here.recorded
     with st.container(horizontal=True, vertical_alignment="center", key="study_head"):
         st.subheader(cards.plain(here.title), anchor=False, width="stretch")
-        st.button("All studies", key="all_studies", icon=":material/list:", type="tertiary", on_click=leave)
-        st.button(
-            "Clone",
-            key="clone_study",
-            icon=":material/content_copy:",
-            type="tertiary",
-            on_click=desk.clone,
-            args=(study,),
-            help="The same study under a new name, without its trials: to change it and compare.",
-        )
-        st.button(
-            "Restore" if study.archived else "Archive",
-            key="archive_study",
-            icon=":material/unarchive:" if study.archived else ":material/archive:",
-            type="tertiary",
-            on_click=(book.restore if study.archived else book.archive),
-            args=(session.workbench(), study.id),
-            help="Out of the lists, or back into them; its trials stay.",
-        )
-        if here.trials and st.button(
-            "Trials", key="study_trials", icon=":material/compare_arrows:", type="tertiary", help="Its trials on the page Trials."
-        ):
-            named = listing.everything(session.workbench()).summary().sweeps
-            st.switch_page(TRIALS, query_params={"sweep": named[study.id]})  # the filter's address holds its words
-        with st.popover("Hand on", icon=":material/ios_share:", type="tertiary", key="hand_on"):
-            handing.pack(here)
-        with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
-            reproduce(here)
+        # together on a line of their own where there is no room beside the title
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            doings(here)
     if study.question:
         st.caption(cards.plain(study.question))
     handing.verified(here.id)
     if study.archived:
         st.info("This study is archived: it is in no list.", icon=":material/archive:")
+
+
+def doings(here: StudyDesk) -> None:
+    study = here.recorded
+    st.button("All studies", key="all_studies", icon=":material/list:", type="tertiary", on_click=leave)
+    st.button(
+        "Clone",
+        key="clone_study",
+        icon=":material/content_copy:",
+        type="tertiary",
+        on_click=desk.clone,
+        args=(study,),
+        help="The same study under a new name, without its trials: to change it and compare.",
+    )
+    st.button(
+        "Restore" if study.archived else "Archive",
+        key="archive_study",
+        icon=":material/unarchive:" if study.archived else ":material/archive:",
+        type="tertiary",
+        on_click=(book.restore if study.archived else book.archive),
+        args=(session.workbench(), study.id),
+        help="Out of the lists, or back into them; its trials stay.",
+    )
+    if st.button(
+        "Trials",
+        key="study_trials",
+        icon=":material/compare_arrows:",
+        type="tertiary",
+        disabled=not here.trials,
+        help="Its trials on the page Trials.",
+    ):
+        named = listing.everything(session.workbench()).summary().sweeps
+        st.switch_page(TRIALS, query_params={"sweep": named[study.id]})  # the filter's address holds its words
+    with st.popover("Hand on", icon=":material/ios_share:", type="tertiary", key="hand_on"):
+        handing.pack(here)
+    with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
+        reproduce(here)
 
 
 def reproduce(here: StudyDesk) -> None:

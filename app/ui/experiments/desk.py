@@ -119,7 +119,7 @@ def add(experiment: Experiment) -> str:
     while name in there:
         name, number = f"{experiment.id[:76]}-{number}", number + 1
     book.save(session.workbench(), made(experiment.model_dump(mode="json") | {"id": name}))
-    st.session_state.study_asked = name
+    st.session_state.study_asked, st.session_state.study_view = name, "Plan"  # which is what there is of it
     return name
 
 

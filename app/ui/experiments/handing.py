@@ -24,8 +24,10 @@ def pack(here: StudyDesk) -> None:
         "derives the metrics again. Documents are not in it."
     )
     if st.session_state.get(PACKED, (None,))[0] != about:
-        if not st.button("Pack", key="pack_study", icon=":material/archive:"):
+        place = st.empty()
+        if not place.button("Pack", key="pack_study", icon=":material/archive:"):
             return
+        place.empty()  # the download takes its place
         try:
             with tempfile.TemporaryDirectory(prefix="groundwork-") as folder:
                 path = jobs.drain(exchange.export(session.workbench(), here.id, Path(folder) / name))
@@ -77,7 +79,8 @@ def verified(study_id: str) -> None:
         f"again and hold. New here: {cards.count(contents.added, 'record')}; here before: {contents.present:,}."
     )
     if contents.diverged:
-        told += f" Here are {cards.count(contents.diverged, 'version')} that the file does not have; the latest of all counts."
+        more = cards.count(contents.diverged, "version")
+        told += f" Here {'is' if contents.diverged == 1 else 'are'} {more} that the file does not have; the latest of all counts."
     st.success(cards.plain(told), icon=":material/verified:")
     for line in contents.unverified:
         st.warning(cards.plain(f"Not verified: {line}"), icon=":material/help:")

@@ -274,7 +274,7 @@ def verdict(here: desk.StudyDesk) -> None:
     shown = results.results(session.workbench(), here.recorded, members, metric_of(here))
     names = words.point_names(here.recorded, [row.trial for row in shown.rows])
     leaderboard.verdict(shown, names)
-    contexts = {row.trial.id: leaderboard.cost(row.trial, "context_at_k") for row in shown.rows}
+    contexts = {row.trial.id: results.context(row.trial) for row in shown.rows}
     tokens = {trial: count for trial, count in contexts.items() if count}
     if not tokens:
         return

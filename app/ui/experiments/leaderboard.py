@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, tables
+from app.ui import cards, cells, tables
 from app.ui.experiments import words
 from app.ui.experiments.desk import StudyDesk
 from core.errors import WorkbenchError
@@ -19,7 +19,7 @@ from core.workbench import command_line
 
 SEARCH, TRIALS = "../pages/search_live.py", "../pages/compare_trials.py"
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
-FEWEST = 2  # recipes that a result takes
+ROW_PX = 33
 
 
 def draw(here: StudyDesk) -> None:
@@ -140,7 +140,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
         "Interval of it": [spread(row.difference.low, row.difference.high) if row.difference else "" for row in ranked],
         "p (Holm)": [row.p_holm for row in ranked],
         "First in": [100 * board[row.trial.id][1].first for row in ranked],
-        "Context": [(tokens := cost(row.trial, "context_at_k")) and round(tokens) for row in ranked],
+        "Context": [tokens and round(tokens) for tokens in (results.context(row.trial) for row in ranked)],
         "Latency": [cost(row.trial, "latency_ms") for row in ranked],
         "Repeats": [row.repeats for row in ranked],
     }
@@ -158,11 +158,11 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
             head: NUMBER(format="%.3f", width=80),
             "95% interval": TEXT(width=124),
             "Group": TEXT(width=62, help="The best, and what a paired test does not tell from it (Holm, 5%)."),
-            to_it: NUMBER(format="%+.3f", width=100, help=f"Mean difference to the {shown.reference}, by question."),
+            to_it: NUMBER(format="%+.3f", width=112, help=f"Mean difference to the {shown.reference}, by question."),
             "Interval of it": TEXT(width=136),
             "p (Holm)": NUMBER(
-                format="%.3f",
-                width=70,
+                format=cells.P_VALUE,
+                width=72,
                 help=f"Of the difference to the {shown.reference}: paired t test, corrected by Holm over all points.",
             ),
             "First in": NUMBER(format="%.0f %%", width=70, help="Share of the resamples in which it has the best mean."),
@@ -170,7 +170,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
             "Latency": NUMBER(format="%.1f ms", width=76, help="Median of a single question; empty where it was not timed."),
             "Repeats": NUMBER(width=66, help="Seeds behind the mean."),
         },
-        height=420,
+        height=min(420, ROW_PX * (len(ranked) + 1) + 3),
     )
     first = {trial.id for trial in results.question_sets(here.recorded, here.trials)[0]}
     whole = bool(own & first)

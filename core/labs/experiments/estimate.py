@@ -275,6 +275,8 @@ def _words(outlook: Outlook) -> str:
         return ", ".join([*parts, "nothing left to measure"])
     low, high = (_duration(seconds) for seconds in outlook.seconds)
     time = low if low == high else f"{low} to {high}"
+    if outlook.seconds.high < 0.5 and not outlook.unmeasured:
+        return ", ".join([*parts, "less than a second"])
     if outlook.unmeasured:
         time = f"more than {time}" if outlook.seconds.high else "time unknown"
         return f"{', '.join([*parts, time])}; never measured here: {', '.join(outlook.unmeasured)}"
