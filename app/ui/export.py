@@ -1,5 +1,6 @@
 """The export menu of a chart: figures for a paper with their caption, the data, the recipe and the command."""
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -78,7 +79,32 @@ def menu(
 
 
 def _into_paper(chart: dict[str, Any], name: str, data: Any, command: str, text: str, key: str) -> None:
-    """The choice of a paper, or a title for a new one, and the button that takes the chart into it. The last one stays chosen."""
+    def take(paper: str) -> Any:
+        from core.labs.papers import paper as papers  # which loads scipy, and a page may do without
+
+        rows = data.to_dict("records") if hasattr(data, "to_dict") else [dict(row) for row in data or ()]
+        return papers.add_chart(session.workbench(), paper, name, chart, rows, command, text)
+
+    choose_paper(key, take)
+
+
+def table_into_paper(name: str, command: str, rows: int, caption: str) -> None:
+    """The press that takes a leaderboard into a paper as a table of its first rows."""
+    key = f"export/{name}/table"
+    with st.popover("Add to paper", icon=":material/article:", type="tertiary", help="As a table with intervals and marks."):
+        first = st.number_input("Rows", 1, rows, min(rows, 12), key=f"{key}/rows")
+
+        def take(paper: str) -> Any:
+            from core.labs.papers import paper as papers
+
+            words = command + f" --first {first}" * (first < rows)
+            return papers.add_table(session.workbench(), paper, name, words, caption)
+
+        choose_paper(key, take)
+
+
+def choose_paper(key: str, take: Callable[[str], Any]) -> None:
+    """The choice of a paper, or a title for a new one, and the button that takes something into it. The last one stays chosen."""
     names, last = shelf.names(session.workbench()), st.session_state.get("last_paper")
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom"):
         chosen = st.selectbox(
@@ -91,11 +117,8 @@ def _into_paper(chart: dict[str, Any], name: str, data: Any, command: str, text:
             label_visibility="collapsed",
         )
         if st.button("Add to paper", key=f"{key}/add", disabled=not chosen):
-            from core.labs.papers import paper as papers  # which loads scipy, and a page may do without
-
-            rows = data.to_dict("records") if hasattr(data, "to_dict") else [dict(row) for row in data or ()]
             try:
-                item = papers.add_chart(session.workbench(), chosen, name, chart, rows, command, text)
+                item = take(chosen)
                 st.session_state.last_paper = next(iter({*shelf.names(session.workbench())} - {*names}), chosen)
                 st.toast(f"Added to the paper as {item.name}: see *Write a paper*.", icon=":material/check:")
             except WorkbenchError as error:

@@ -118,25 +118,15 @@ def leaderboard(
     *,
     metric: Metric = "ndcg_linear",
     settings: Annotated[bool, Parameter(help="Also the settings in which the recipes differ.")] = False,
+    first: Annotated[Positive | None, Parameter(help="Only so many rows; all are ranked and tested.")] = None,
     dataset: Dataset = "",
     only: Only = (),
 ) -> Any:
     """Trials on the same questions by rank, and which are not distinguishable from the best."""
-    from core.labs.trials import comparison
     from core.labs.trials import leaderboard as lab
 
     name, members, left_out = chosen(workbench, sweep, dataset, only, metric)
-    board = lab.leaderboard(workbench, members, metric)
-    return {
-        "questions": name,
-        "metric": comparison.label(metric, board.k),
-        "n": board.n,
-        "recipes": len(board.rows),
-        "best and not distinguishable from it": board.equals,
-        "left out": " ".join(left_out),
-        "left out, of lower means": board.left_out,
-        "leaderboard": lab.rows(board, settings),
-    }
+    return lab.record(lab.leaderboard(workbench, members, metric), name, left_out, settings, first)
 
 
 @verb("choice", show_parts)

@@ -16,6 +16,7 @@ from core.report.caption import escape
 ARROWS = {1: ("↑", r"$\uparrow$"), -1: ("↓", r"$\downarrow$")}
 LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 UNMEASURED = "unmeasured"
+DIFFERENCE = "difference"  # the column of differences to the best: of a metric, and blank where there is none
 
 
 def latex(table: Mapping[str, Any], name: str, caption: str, digits: int, width_mm: float) -> str:
@@ -101,16 +102,18 @@ def note(table: Mapping[str, Any]) -> str:
     counts = [cell["n"] for row in table["rows"] for cell in row["cells"].values() if cell.get("n") is not None]
     fewest = min(counts, default=0)
     measured = "" if fewest == table["questions"] else f", at least {fewest:,} of them measured"
-    said = [
-        f"{table['questions']:,} questions{measured}. Means with intervals of {table['confidence']:.0%}; of a cost its spread"
-    ]
+    test, shown = table.get("test", "paired permutation test"), len(table["rows"])
+    spread = "" if "test" in table else "; of a cost its spread"
+    said = [f"{table['questions']:,} questions{measured}. Means with intervals of {table['confidence']:.0%}{spread}"]
+    if table.get("seeds", 1) > 1:
+        said.append(f"Means over up to {table['seeds']} seeds of a recipe")
+    if table.get("recipes", shown) > shown:
+        said.append(f"The first {shown:,} of {table['recipes']:,} recipes")
     if any(cell.get("best") for row in table["rows"] for cell in row["cells"].values()):
-        said.append("Bold: the best of a column and what is not told from it (paired permutation test, Holm over the column, 5%)")
+        said.append(f"Bold: the best of a column and what is not told from it ({test}, Holm over the column, 5%)")
     if table["tests"]:
         tests = f"{table['tests']} test{'s' * (table['tests'] > 1)}"
-        said.append(
-            f"* p < 0.05, ** p < 0.01, *** p < 0.001 against {table['reference']}: paired permutation test, Holm over {tests}"
-        )
+        said.append(f"* p < 0.05, ** p < 0.01, *** p < 0.001 against {table['reference']}: {test}, Holm over {tests}")
     return ". ".join(said) + "."
 
 
@@ -127,7 +130,10 @@ def _head(column: Mapping[str, Any], form: int) -> str:
 
 def _parts(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> tuple[str, str, str]:
     """Value, mark and interval."""
-    digits = digits if "p" in cell else 1  # costs are tokens, chunks, milliseconds
+    gap = column["name"] == DIFFERENCE
+    if gap and cell.get("mean") is None:
+        return "", "", ""
+    digits = digits if "p" in cell or gap else 1  # costs are tokens, chunks, milliseconds
     value, p = number(cell.get("mean"), digits), cell.get("p")
     mark = next((mark for level, mark in LEVELS if p is not None and p < level), "")
     low, high = cell.get("low"), cell.get("high")

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from core.labs.experiments import book, results
 from core.labs.experiments.experiment import made
+from core.labs.papers import paper as papers
 from core.labs.trials import comparison, effects, leaderboard, left_out, values
 from core.workbench import Workbench
 from tests.pages.test_compare_trials import open_page, shown, texts
@@ -59,6 +60,23 @@ def test_the_leaderboard_has_the_numbers_of_the_command_and_says_who_is_equal(be
     assert "Not distinguishable from the best" in texts(app) or "stands alone" in texts(app)
     assert "python -m core leaderboard s --metric ndcg_linear" in shown_commands
     assert len(app.get("plotly_chart")) == 1  # no other tab computes
+
+
+def test_the_leaderboard_goes_into_a_paper_as_a_table(tmp_path, monkeypatch):
+    bench = Workbench(tmp_path)
+    questions = add_questions(bench.store)
+    for seed in range(3):
+        add_trial(bench.store, questions, {"fusion.weight": 0.1 * seed}, 0.3 * seed, seed, "s")
+    papers.create(bench, "Ours")
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    app = tab("Leaderboard")
+    app.number_input(key="export/leaderboard/table/rows").set_value(2).run()
+    app.selectbox(key="export/leaderboard/table/paper").set_value("ours").run()
+    app.button(key="export/leaderboard/table/add").click().run()
+    assert not app.exception and not app.error
+    [item] = papers.load(bench, "ours").items
+    assert item.command == ("leaderboard", "s", "--metric", "ndcg_linear", "--first", "2") and len(item.trials) == 3
+    assert len(papers.taken(bench, "ours", "leaderboard").content["rows"]) == 2
 
 
 def test_what_people_called_a_trial_is_no_markup_in_a_chart(tmp_path, monkeypatch):

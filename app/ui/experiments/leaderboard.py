@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, tables
+from app.ui import cards, cells, export, tables
 from app.ui.experiments import words
 from app.ui.experiments.desk import StudyDesk
 from core.errors import WorkbenchError
@@ -183,7 +183,10 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
             opened(ranked[row], shown, names)
     st.caption("The same on the command line")
     which = [here.id] if whole else ["--only", *own]
-    st.code(command_line("leaderboard", *which, "--metric", shown.metric), language="bash")
+    command = command_line("leaderboard", *which, "--metric", shown.metric)
+    st.code(command, language="bash")
+    if len(shown.board.rows) > 1:
+        export.table_into_paper("leaderboard", command, len(shown.board.rows), f"{head}: {here.title}.")
 
 
 def spread(low: float | None, high: float | None) -> str:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, dots, tables
+from app.ui import cards, cells, charts, dots, export, tables
 from app.ui.trials.scope import Scope
 from core.labs.experiments import results
 from core.labs.trials import choice as choices
@@ -25,7 +25,7 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
     board = lab.leaderboard(session.workbench(), scope.members, scope.metric)
     chart(scope, board)
     st.caption(cards.plain(summary(board)))
-    table(board)
+    table(scope, board)
     if any(trial.settings.get("corpus.questions") == "dev" for trial in scope.members):
         reported(scope)
 
@@ -70,7 +70,7 @@ def chart(scope: Scope, board: Leaderboard) -> None:
     )
 
 
-def table(board: Leaderboard) -> None:
+def table(scope: Scope, board: Leaderboard) -> None:
     head = comparison.label(board.metric, board.k)
     looks = {
         "Place": NUMBER(width=52),
@@ -112,6 +112,7 @@ def table(board: Leaderboard) -> None:
         rows, hide_index=True, height=300 if len(rows) > 8 else "content", key="ranks", placeholder="", column_config=looks
     )
     tables.export(listed, "leaderboard")
+    export.table_into_paper("leaderboard", scope.command("leaderboard"), len(board.rows), f"{scope.head} on {scope.questions}.")
 
 
 def spread(low: float | None, high: float | None, pattern: str = ".3f") -> str:

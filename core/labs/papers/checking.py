@@ -86,11 +86,13 @@ def _chart(workbench: Workbench, item: papers.PaperFigure, content: Any, what: s
 
 
 def _moved_on(workbench: Workbench, item: papers.Item, content: Any, result: Checked) -> Checked:
-    """A chart that follows from its trials, yet its command takes other trials by now."""
-    if item.kind != "figure" or not item.derived:
+    """What follows from the trials that its command found, yet it finds others by now."""
+    chart = item.kind == "figure" and item.derived
+    if not chart and not sources.selects(item.command):
         return result
-    now = set(derived.derived(workbench, item.command, content["data"]).trials)
+    now = set(derived.derived(workbench, item.command, content["data"] if chart else []).trials)
     if now == set(item.trials):
         return result
     new, gone = len(now - set(item.trials)), len(set(item.trials) - now)
-    return result._replace(holds=False, told=f"its command takes other trials by now: {new:,} new, {gone:,} no longer; {AGAIN}")
+    told = f"its command takes other trials by now: {new:,} new, {gone:,} no longer"
+    return result._replace(holds=False, told=told + f"; {AGAIN}" * chart)

@@ -29,10 +29,11 @@ MOST_CHARACTERS = 1_000_000  # of a document
 MOST_BYTES = 20_000_000  # of what an item shows
 MOST_ITEMS = 300
 MOST_TRIALS = 10_000  # of an item
+MOST_WORDS = 2_000  # of a command
 COLUMN_MM, PAGE_MM = WIDTHS_MM.values()
 NAME = r"^[a-z][a-z0-9-]{0,59}$"
 
-Words = Annotated[tuple[Annotated[str, Field(max_length=10_000)], ...], Field(max_length=200)]
+Words = Annotated[tuple[Annotated[str, Field(max_length=10_000)], ...], Field(max_length=MOST_WORDS)]
 TrialIds = Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9a-z]{26}$")], ...], Field(max_length=MOST_TRIALS)]
 
 
@@ -197,13 +198,7 @@ def add_chart(
     workbench: Workbench, paper_id: str, name: str, figure: Any, rows: Any, command: str, caption: str = ""
 ) -> PaperFigure:
     """Takes a page's chart with its data into a paper, which is made where there is none; a name that is taken gets a number."""
-    if paper_id not in names(workbench):
-        title, paper_id = paper_id, _slug(paper_id)
-        if paper_id not in names(workbench):
-            create(workbench, title, paper_id)
-    there = {item.name for item in load(workbench, paper_id).items}
-    slug = _slug(name)
-    free = next(each for number in range(1, MOST_ITEMS + 2) if (each := slug + f"-{number}" * (number > 1)) not in there)
+    paper_id, free = _place_for(workbench, paper_id, name)
     stored = workbench.store.journal.listing()
     first = command.partition("\n")[0]  # the caption names all
     try:
@@ -214,7 +209,7 @@ def add_chart(
     fields = {
         "kind": "figure",
         "name": free,
-        "command": [word[:10_000] for word in words][:200],
+        "command": [word[:10_000] for word in words][:MOST_WORDS],
         "trials": [word for word in dict.fromkeys(re.findall(r"\b[0-9a-z]{26}\b", command)) if word in stored],
         "caption": caption[:10_000],
         "of_rows": not any(derived.not_in_rows(content["figure"], content["data"])),
@@ -223,6 +218,25 @@ def add_chart(
         fields |= {"derived": True, "trials": trials}
     add(workbench, paper_id, fields, content)
     return load(workbench, paper_id).item(free)
+
+
+def add_table(workbench: Workbench, paper_id: str, name: str, command: str, caption: str = "") -> PaperTable:
+    """Takes what a command answers as a table, as `add_chart` takes a chart."""
+    paper_id, free = _place_for(workbench, paper_id, name)
+    fields = {"kind": "table", "name": free, "command": sources.split(command), "caption": caption[:10_000], "width_mm": PAGE_MM}
+    return add(workbench, paper_id, fields).item(free)
+
+
+def _place_for(workbench: Workbench, paper_id: str, name: str) -> tuple[str, str]:
+    """(id of the paper, which is made where there is none of this id or title, a name that is free in it)."""
+    if paper_id not in names(workbench):
+        title, paper_id = paper_id, _slug(paper_id)
+        if paper_id not in names(workbench):
+            create(workbench, title, paper_id)
+    there, slug = {item.name for item in load(workbench, paper_id).items}, _slug(name)
+    return paper_id, next(
+        each for number in range(1, MOST_ITEMS + 2) if (each := slug + f"-{number}" * (number > 1)) not in there
+    )
 
 
 def _followed(workbench: Workbench, command: Sequence[str], rows: list[dict[str, Any]]) -> list[str]:

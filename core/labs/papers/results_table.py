@@ -10,6 +10,7 @@ from core.evaluation.metric import headlines, metric_names
 from core.labs.trials import comparison
 from core.labs.trials.comparison import ALPHA, COSTS, MOST, Trial, direction
 from core.registry import find
+from core.report.tables import DIFFERENCE
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired
 from core.workbench import Workbench
@@ -62,6 +63,45 @@ def table(
         "tests": len(tested),
         "questions": base.total,
         "confidence": base.config["evaluation"]["confidence"],
+    }
+
+
+def ranked(record: dict[str, Any], metric: str) -> dict[str, Any]:
+    """The leaderboard that the command answers as a table: the best and its equals, each difference to the best, and p of the
+    paired t tests against it, corrected over all comparisons, those of rows that are not shown too."""
+    rows, unit, better = record["leaderboard"], find("metric", metric).unit, direction(metric)
+    names = {"mean": metric, "low": "low", "high": "high", "n": "n", "p": "p (Holm)"}
+    gap = {"mean": "to the best", "low": "difference low", "high": "difference high"}
+    return {
+        "columns": [
+            {"name": metric, "label": record["metric"], "unit": unit, "direction": better},
+            {"name": DIFFERENCE, "label": "To the best", "unit": unit, "direction": better},
+        ],
+        "rows": [
+            {
+                "trial": row["trial"],
+                "name": row["name"],
+                "cells": {
+                    metric: {
+                        **{key: row[name] for key, name in names.items()},
+                        "difference": row["to the best"],
+                        "difference_low": row["difference low"],
+                        "difference_high": row["difference high"],
+                        "total": record["asked"],
+                        "best": row["group"] == "best or equal",
+                    },
+                    DIFFERENCE: {key: row[name] for key, name in gap.items()},
+                },
+            }
+            for row in rows
+        ],
+        "reference": rows[0]["name"],
+        "tests": record["comparisons"],
+        "test": "paired t test",
+        "seeds": max(row["repeats"] for row in rows),
+        "recipes": record["recipes"] + record["left out, of lower means"],
+        "questions": record["asked"],
+        "confidence": record["confidence"],
     }
 
 

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
-from core.labs.papers import agreed, drawings, results_table
+from core.labs.experiments import results
+from core.labs.papers import agreed, derived, drawings, results_table
+from core.labs.trials import leaderboard
 from core.labs.trials.comparison import MOST
 from core.records import plain
 from core.workbench import Workbench
@@ -24,6 +26,7 @@ class PaperSource(NamedTuple):
     words: tuple[int, int]  # how many stand alone, at least and at most
     of_trials: bool = True  # whether they name trials
     of_labels: bool = False  # whether they name a study of people's labels, and rest on no trial
+    selects: bool = False  # whether they rest on the trials that they find: these are kept, whatever they would find later
 
 
 class PaperCommand(NamedTuple):
@@ -61,6 +64,8 @@ def parsed(command: Sequence[str]) -> PaperCommand:
                 todo=f"Its options: {', '.join(f'--{option}' for option in source.options) or 'none'}.",
             )
         value = value if equals else rest.pop(0)
+        while option == "only" and rest and not rest[0].startswith("--"):
+            options[option] = (*options.get(option, ()), rest.pop(0))
         if kind is int and not (value.isdigit() and 1 <= int(value) <= MOST_DEPTH):
             raise WorkbenchError(f"--{option} takes a whole number from 1 to {MOST_DEPTH:,}.", where=value[:100])
         options[option] = (*options.get(option, ()), value) if kind is tuple else kind(value)
@@ -94,6 +99,10 @@ def shown(command: Sequence[str]) -> str:
 def exact(workbench: Workbench, command: Sequence[str], trials: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The same words with whole ids for trials, and the ids: names and endings may mean another trial tomorrow."""
     asked = parsed(command)
+    if asked.source.selects:
+        ids = {word: workbench.trial_id(word) for word in asked.options.get("only", ())}
+        words = [*(ids.get(word, word) for word in command), *(["--metric", MAIN] if "metric" not in asked.options else [])]
+        return tuple(words), tuple(derived.derived(workbench, words, []).trials)
     ids = {word: workbench.trial_id(word) for word in (asked.words if asked.source.of_trials else ())}
     if reference := asked.options.get("reference"):
         ids[reference] = workbench.trial_id(reference)
@@ -108,9 +117,15 @@ def exact(workbench: Workbench, command: Sequence[str], trials: Sequence[str]) -
     return tuple(words), every
 
 
-def answer(workbench: Workbench, command: Sequence[str]) -> Any:
-    """What the command answers, as plain values."""
+def selects(command: Sequence[str]) -> bool:
+    return computable(command) and SOURCES[command[0]].selects
+
+
+def answer(workbench: Workbench, command: Sequence[str], trials: Sequence[str] = ()) -> Any:
+    """What the command answers, as plain values. trials: of one that finds its trials, those that it found."""
     asked = parsed(command)
+    if asked.source.selects and trials:
+        asked.options["only"] = tuple(trials)
     if metric := asked.options.get("metric"):
         for name in metric if isinstance(metric, tuple) else (metric,):
             if name not in metric_names():
@@ -120,9 +135,13 @@ def answer(workbench: Workbench, command: Sequence[str]) -> Any:
 
 def content(workbench: Workbench, item: Any) -> Any:
     """What an item shows: of a number the value at its place in the answer, else the answer."""
-    result = answer(workbench, item.command)
+    result = answer(workbench, item.command, item.trials)
+    if item.kind != "number" and isinstance(result, dict) and "leaderboard" in result:
+        result = results_table.ranked(result, parsed(item.command).options.get("metric", MAIN))
     if item.kind == "table" and not (isinstance(result, dict) and "columns" in result):
-        raise WorkbenchError("This command answers no table.", where=shown(item.command), todo="`trials-table` does.")
+        raise WorkbenchError(
+            "This command answers no table.", where=shown(item.command), todo="`trials-table` and `leaderboard` do."
+        )
     if item.kind == "figure":
         return drawings.drawn(item.drawing or "means", result)
     return look_up(result, item.value) if item.kind == "number" else result
@@ -168,6 +187,13 @@ def _results(workbench: Workbench, words: list[str], options: dict[str, Any]) ->
     return results_table.table(workbench, words, options.get("metric", ()), options.get("cost", ()), options.get("reference", ""))
 
 
+def _ranked(workbench: Workbench, words: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    metric, only = options.get("metric", MAIN), {workbench.trial_id(word) for word in options.get("only", ())}
+    sweep, dataset = ("", "") if only else ((words or [""])[0], options.get("dataset", ""))
+    name, members, left_out = results.select(workbench, sweep, dataset, only, metric)
+    return leaderboard.record(leaderboard.leaderboard(workbench, members, metric), name, left_out, first=options.get("first"))
+
+
 def _agreed(workbench: Workbench, words: list[str], options: dict[str, Any]) -> dict[str, Any]:
     return agreed.answer(workbench, words[0])
 
@@ -181,6 +207,9 @@ SOURCES = {
     "show": PaperSource(_measured, {}, (1, 1)),
     "compare": PaperSource(_compared, {"metric": str, "k": int}, (2, 2)),
     "trials-table": PaperSource(_results, {"metric": tuple, "cost": tuple, "reference": str}, (1, MOST)),
+    "leaderboard": PaperSource(
+        _ranked, {"metric": str, "first": int, "dataset": str, "only": tuple}, (0, 1), of_trials=False, selects=True
+    ),
     "agreement": PaperSource(_agreed, {}, (1, 1), of_trials=False, of_labels=True),
     "sql": PaperSource(_selected, {}, (1, 1), of_trials=False),
 }

@@ -184,6 +184,11 @@ def _tests(paper: Paper, trials: Trials) -> list[str]:
         said.append(
             f"Differences were tested by the paired permutation test{cited(tests['permutation'])} with 10,000 sign patterns"
         )
+    if "leaderboard" in verbs:
+        said.append(
+            f"Recipes were told from the best by paired t tests{cited(tests['permutation'])}, corrected over all comparisons"
+            f"{cited(tests['holm'])}"
+        )
     if "trials-table" in verbs:
         said.append(f"p values of a table are corrected over all its tests{cited(tests['holm'])}")
     return said

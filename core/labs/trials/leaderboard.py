@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from core.config import fingerprint
-from core.labs.trials.comparison import ALPHA, Trial, differing, direction, labels
+from core.labs.trials.comparison import ALPHA, Trial, differing, direction, label, labels
 from core.labs.trials.values import RecipeScores, scores
 from core.statistics.bootstrap import Interval, resampled_means
 from core.statistics.corrections import holm
@@ -80,6 +80,26 @@ def rows(board: Leaderboard, settings: bool = False) -> list[dict[str, Any]]:
         }
         for place, (row, name) in enumerate(zip(board.rows, names, strict=True), 1)
     ]
+
+
+def record(
+    board: Leaderboard, questions: str, left_out: Sequence[str] = (), settings: bool = False, first: int | None = None
+) -> dict[str, Any]:
+    """As the command line prints it. questions: the group in words. left_out: trials that are not ranked, in sentences.
+    first: only so many rows; ranks and tests are over all."""
+    return {
+        "questions": questions,
+        "metric": label(board.metric, board.k),
+        "n": board.n,
+        "asked": board.total,
+        "confidence": board.confidence,
+        "recipes": len(board.rows),
+        "comparisons": board.tested,
+        "best and not distinguishable from it": board.equals,
+        "left out": " ".join(left_out),
+        "left out, of lower means": board.left_out,
+        "leaderboard": rows(board, settings)[:first],
+    }
 
 
 def _ranked(measured: RecipeScores) -> Leaderboard:

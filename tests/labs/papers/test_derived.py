@@ -2,11 +2,14 @@
 
 import pytest
 
+from core.__main__ import parse
 from core.errors import WorkbenchError
-from core.labs.papers import checking, derived
+from core.labs.papers import bundle, checking, derived, sources, text
 from core.labs.papers import paper as papers
 from core.labs.trials import leaderboard, values
 from core.progress import drain
+from core.records import plain
+from core.report import tables
 from core.workbench import Workbench
 from tests.support.small_paper import CHART
 from tests.support.synthetic_trials import add_questions, add_trial
@@ -65,3 +68,38 @@ def test_a_point_stands_in_a_row_with_its_ends_and_its_name():
     for change in ({"x": [0.51, None, 0.7]}, {"x": [0.7, None, 0.5]}, {"y": ["another", "b", "size: 8"]},
                    {"error_x": {"array": [0.2]}}, {"x": [0.5]}):  # fmt: skip
         assert list(derived.not_in_rows({"data": [{**DRAWN["data"][0], **change}]}, ROWS)), change
+
+
+def test_a_leaderboard_is_a_table_of_a_paper_with_the_numbers_of_its_command(bench):
+    papers.create(bench, "Board", "b")
+    item = papers.add_table(bench, "b", "board", "python -m core leaderboard s --metric mrr --first 2", "All & more")
+    assert item.command == ("leaderboard", "s", "--metric", "mrr", "--first", "2") and len(item.trials) == 3
+    answer, table = parse([*item.command]).work(bench), papers.taken(bench, "b", "board").content
+    assert sources.answer(bench, item.command, item.trials) | {"questions": ""} == plain(answer) | {"questions": ""}
+    best, second = answer["leaderboard"]
+    assert [row["cells"]["mrr"]["mean"] for row in table["rows"]] == [best["mrr"], second["mrr"]] and answer["recipes"] == 3
+    tex, markdown = tables.latex(table, "board", item.caption, 3, 174), tables.markdown(table, item.caption, 3)
+    assert r"\toprule" in tex and rf"\textbf{{{best['mrr']:.3f}}}" in tex and r"{\scriptsize [" in tex and r"$\uparrow$" in tex
+    assert f"**{best['mrr']:.3f}**" in markdown and f"{second['to the best']:.3f}" in markdown
+    assert "paired t test, Holm over 2 tests" in markdown and "The first 2 of 3 recipes" in markdown and "cost" not in markdown
+    stars = next((mark for level, mark in tables.LEVELS if second["p (Holm)"] < level), "")
+    assert tables.to_csv(table).count("\n") == 5 and f"{second['mrr']:.3f}" + stars.replace("*", r"\*") in markdown
+    papers.add(bench, "b", {"kind": "figure", "name": "drawn", "command": item.command, "drawing": "differences"})
+    number = {"kind": "number", "name": "top", "command": ["leaderboard", "s"], "value": "leaderboard.0.ndcg_linear"}
+    papers.add(bench, "b", number)
+    assert [row.holds for row in drain(checking.check(bench, "b"))] == [True] * 3
+    assert "paired t tests" in text.texts(bench, papers.load(bench, "b"))["text/methods.tex"]
+    add_trial(bench.store, add_questions(bench.store), {"fusion.weight": 0.9}, 0.9, 7, "s")
+    assert [row.told for row in drain(checking.check(bench, "b"))] == [
+        "its command takes other trials by now: 1 new, 0 no longer"
+    ] * 3
+    with pytest.raises(WorkbenchError, match=r"3 of 3 items are stale.*table board.*figure drawn.*number top"):
+        drain(bundle.current(bench, papers.load(bench, "b")))
+    papers.take_again(bench, "b")
+    assert all(row.holds for row in drain(checking.check(bench, "b"))) and len(papers.load(bench, "b").item("top").trials) == 4
+
+
+def test_named_trials_of_a_leaderboard_are_kept_by_their_ids(bench):
+    first, second, _ = (row["id"] for row in bench.trials())
+    words, trials = sources.exact(bench, ("leaderboard", "--only", first[-8:], second, "--metric", "mrr"), ())
+    assert words == ("leaderboard", "--only", first, second, "--metric", "mrr") and set(trials) == {first, second}
