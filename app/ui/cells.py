@@ -79,8 +79,15 @@ def number(value: float, pattern: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def _width(sign: str) -> float:
-    return TEXT_PX * NARROW.get(sign, WIDE.get(sign, 0.72 if sign.isupper() else CHAR))
+class _Widths(dict):
+    """Sign -> its width in pixels, thought about once: a table of a thousand rows asks for a hundred thousand."""
+
+    def __missing__(self, sign: str) -> float:
+        width = TEXT_PX * NARROW.get(sign, WIDE.get(sign, 0.72 if sign.isupper() else CHAR))
+        return self.setdefault(sign, width)
+
+
+_width = _Widths().__getitem__
 
 
 def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -31,4 +31,4 @@ def filtered(everything: Listing, summary: TrialsSummary) -> Listing:
     if not (more := len(trials) - trials.recipes):
         return trials
     title = f"Show every repeat ({more:,} more of equal recipes)"
-    return trials if st.toggle(title, key="repeats", bind="query-params") else trials.last_repeats()
+    return trials if st.toggle(title, key="repeats", bind="query-params") else trials.last_repeats().named()

@@ -14,7 +14,7 @@ from core.labs.experiments import book
 from core.labs.trials.comparison import COSTS, Trial, direction, setting_name, some
 from core.workbench import Workbench
 
-SPELT = 30_000  # trials found by words that are named in what is asked of them
+SPELT = 30_000  # trials that are named in what is asked of them
 AT_ONCE = 1_000  # trials read together where all are
 EQUAL = "config_fingerprint, questions_fingerprint, corpus_fingerprint, k, overlap"  # as `Trial.equal`
 GROUP = "concat_ws(' ', coalesce(questions_fingerprint, ''), coalesce(corpus_fingerprint, ''), k, overlap)"  # as `Trial.group`
@@ -24,6 +24,9 @@ TIMED = {  # cost that is a time -> the trials that it was measured of
     "total_ms": "SELECT id AS trial_id, total_ms AS value, NULL::DOUBLE AS low, NULL::DOUBLE AS high, NULL::INTEGER AS n "
     "FROM trials WHERE status = 'ok'",
 }
+AMONG = (
+    "id IN (SELECT unnest(string_split(?, ' ')))"  # thousands of ids in one text are bound and told apart sooner than in a list
+)
 TITLE = "coalesce(nullif(name, ''), made_name, '')"
 CORPUS = "coalesce(nullif(corpus, ''), dataset, '')"
 SAID = f"lower(concat_ws(' ', id, dataset, {TITLE}, recipe, status, reason, note, array_to_string(tags, ' ')))"
@@ -50,6 +53,8 @@ class Listing(Sequence[Trial]):
         self._last = last  # whether it holds one of equal recipes at most
 
     def __len__(self) -> int:
+        if "ids" in self.__dict__:
+            return len(self.ids)
         return self._asked(f"SELECT count(*) AS n FROM trials WHERE {self._where}")[0]["n"]
 
     @property
@@ -85,11 +90,10 @@ class Listing(Sequence[Trial]):
         """These trials too."""
         if not ids:
             return self
-        where = f"(({self._where}) OR id IN (SELECT unnest(?::VARCHAR[])))"
-        return Listing(self._workbench, self._state, where, [*self._params, list(ids)])
+        return Listing(self._workbench, self._state, f"(({self._where}) OR {AMONG})", [*self._params, " ".join(ids)])
 
     def among(self, ids: Iterable[str]) -> "Listing":
-        return self.narrowed("id IN (SELECT unnest(?::VARCHAR[]))", list(ids))
+        return self.narrowed(AMONG, " ".join(ids))
 
     def asked(self, part: str) -> "Listing":
         """Those on the dev, or on the test questions."""
@@ -103,9 +107,17 @@ class Listing(Sequence[Trial]):
         matched = matched.narrowed("list_contains(tags, ?)", tag) if tag else matched
         for word in text.lower().split():
             matched = matched.narrowed(f"contains({SAID}, ?)", word)
-        if text.split() and len(matched.ids) <= SPELT:  # read once, not in each of the questions that follow
-            return self.narrowed("id IN (SELECT unnest(?::VARCHAR[]))", matched.ids)
-        return matched
+        return matched.named() if text.split() else matched
+
+    def named(self) -> "Listing":
+        """The same, looked for once and named in each of the questions that follow, unless they are too many."""
+        return self if len(self) > SPELT else self._of(self.ids)
+
+    def _of(self, ids: list[str]) -> "Listing":
+        """These of its trials, newest first."""
+        listed = Listing(self._workbench, self._state, AMONG, [" ".join(ids)], last=self._last)
+        listed.ids = ids
+        return listed
 
     def last_repeats(self) -> "Listing":
         """Of equal recipes the newest alone."""
@@ -147,7 +159,7 @@ class Listing(Sequence[Trial]):
             metric,
             most,
         )
-        return Listing(self._workbench, self._state, last=self._last).among(row["trial_id"] for row in rows)
+        return self._of(sorted((row["trial_id"] for row in rows), reverse=True))
 
     def sweep(self) -> str:
         """The one that all of them are of, "" where they are of several or of none."""
@@ -175,9 +187,7 @@ class Listing(Sequence[Trial]):
         """Groups of these trials."""
         return {
             row["its_group"]
-            for row in self._asked(
-                f"SELECT id, {GROUP} AS its_group FROM trials WHERE id IN (SELECT unnest(?::VARCHAR[]))", list(ids), whole=True
-            )
+            for row in self._asked(f"SELECT DISTINCT {GROUP} AS its_group FROM trials WHERE {AMONG}", " ".join(ids), whole=True)
         }
 
     def table(self, metrics: Sequence[str], start: int = 0, most: int | None = None) -> list[dict[str, Any]]:
