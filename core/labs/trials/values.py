@@ -124,17 +124,17 @@ def _scores(workbench: Workbench, members: Sequence[Trial], metric: str) -> Reci
 def matrix(workbench: Workbench, members: Sequence[Trial], metric: str) -> tuple[np.ndarray, np.ndarray]:
     """([trials, questions] float64, place of each question in the set) on the questions that all measured."""
     ids, question_set = [trial.id for trial in members], members[0].questions
-    table = workbench.store.frame(
+    table = workbench.store.columns(
         """WITH asked AS (SELECT unnest(?::VARCHAR[]) AS trial_id, unnest(range(?)) AS place)
-           SELECT asked.place AS place, q.position AS position, s.value AS value FROM scores s
+           SELECT asked.place AS place, q.position AS position, coalesce(s.value, 'nan'::DOUBLE) AS value FROM scores s
            JOIN asked ON asked.trial_id = s.trial_id
            JOIN questions q ON q.fingerprint = ? AND q.query_id = s.query_id
            WHERE s.metric = ? AND s.trial_id BETWEEN ? AND ?""",  # trials of a study stand together: most rows are not read
         [ids, len(ids), question_set, f"{metric}@{members[0].k}", min(ids), max(ids)],
     )
-    rows, columns = table["place"].to_numpy(np.int64), table["position"].to_numpy(np.int64)
+    rows, columns = table["place"], table["position"]
     values = np.full((len(ids), int(columns.max(initial=-1)) + 1), np.nan)
-    values[rows, columns] = table["value"].to_numpy(np.float64, na_value=np.nan)
+    values[rows, columns] = table["value"]
     if len(missing := np.setdiff1d(np.arange(len(ids)), rows)):  # a metric that is newer than the trial
         values = _derived(workbench, members, metric, values, missing.tolist())
     places = np.flatnonzero(~np.isnan(values).any(axis=0))
