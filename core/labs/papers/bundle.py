@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from core import files
 from core.errors import WorkbenchError
-from core.labs.papers import agreed, checking, documents, sources, text, verification
+from core.labs.papers import agreed, checking, contamination, documents, sources, text, verification
 from core.labs.papers import paper as papers
-from core.labs.papers.opening import LABELS, MANIFEST, RAW, opened
+from core.labs.papers.opening import LABELS, MANIFEST, RAW, TRAINED, opened
 from core.records import Progress
 from core.report import figures
 from core.report.colours import alike
@@ -42,7 +42,7 @@ def export(workbench: Workbench, paper_id: str, path: Path | None = None) -> Gen
     paper = papers.load(workbench, paper_id)
     contents = yield from current(workbench, paper)
     drawn, reason = yield from draw(paper, contents)
-    raw = records(workbench, paper) | labels(workbench, paper)
+    raw = records(workbench, paper) | labels(workbench, paper) | trained(workbench, paper)
     bundle = whole(workbench, paper, contents, drawn, raw)
     yield Progress(0, 1, "Verifying the bundle")
     results = yield from verification.verified(bundle, pictures=False)
@@ -143,6 +143,12 @@ def labels(workbench: Workbench, paper: papers.Paper) -> dict[str, bytes]:
     """labels/… -> what people said in the studies that the paper names."""
     names = sources.studies(item.command for item in paper.items if sources.computed(item))
     return {f"{LABELS}{name}.json": agreed.labels(workbench, name).model_dump_json().encode() for name in names}
+
+
+def trained(workbench: Workbench, paper: papers.Paper) -> dict[str, bytes]:
+    """trained/… -> on what corpus the encoders learnt that were trained here."""
+    told = contamination.records(workbench, [workbench.show(trial) for trial in paper.trials])
+    return {f"{TRAINED}{name}.json": (json.dumps(record, indent=1) + "\n").encode() for name, record in sorted(told.items())}
 
 
 def whole(

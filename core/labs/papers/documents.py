@@ -144,6 +144,7 @@ def readme(paper: Paper, contents: Mapping[str, Any]) -> str:
         "- `raw/` holds the trials, their questions and what people called them, as Groundwork's journal keeps them. Copied into a",
         "  folder of a data folder's `journal/` they are trials of one's own. Rankings and gold spans are there, documents' texts not.",
         "- `labels/` holds what people said in studies that the paper names: numbers for units and people, no text and no name.",
+        "- `trained/` says on what corpus encoders learnt that were trained by the authors, where recipes use such.",
         "- `items/` holds what each item showed, with its checksum; `manifest.json` the SHA-256 of every file.",
         "",
         "| Item | Kind | Shows | Command | Trials |",

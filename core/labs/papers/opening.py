@@ -18,20 +18,20 @@ from typing import Any, NamedTuple
 from core import files
 from core.config import EvaluationConfig, RetrievalConfig, valid
 from core.errors import WorkbenchError
-from core.labs.papers import agreed
+from core.labs.papers import agreed, contamination
 from core.labs.papers import paper as papers
 from core.records import plain
 from core.store.journal import decode
 from core.workbench import Workbench
 
-RAW, LABELS, MANIFEST = "raw/", "labels/", "manifest.json"
+RAW, LABELS, TRAINED, MANIFEST = "raw/", "labels/", "trained/", "manifest.json"
 MOST_FILES = 30_000
 MOST_FILE, MOST_TOTAL = 200 << 20, 2 << 30  # bytes, unpacked; of a record once more
 KINDS = ("trial", "questions", "trial_note", "experiment")
 ITEM = r"[a-z][a-z0-9-]{0,59}"
 NAMES = re.compile(
     rf"(paper\.yaml|numbers\.(tex|json)|main\.tex|README\.md|Makefile|report\.html|references\.bib|{MANIFEST}|"
-    rf"(items|tables|figures|text)/{ITEM}\.(json|tex|md|csv|pdf|svg|png)|{LABELS}[a-z0-9][a-z0-9_-]{{0,63}}\.json|{RAW}[0-9a-z]{{26}}\.({'|'.join(KINDS)})\.jsonl\.gz)"
+    rf"(items|tables|figures|text)/{ITEM}\.(json|tex|md|csv|pdf|svg|png)|{LABELS}[a-z0-9][a-z0-9_-]{{0,63}}\.json|{TRAINED}{contamination.NAME}\.json|{RAW}[0-9a-z]{{26}}\.({'|'.join(KINDS)})\.jsonl\.gz)"
 )
 
 
@@ -119,6 +119,9 @@ def _unpacked(bundle: Mapping[str, bytes], home: Path, paper_id: str) -> dict[st
         elif name.startswith(LABELS):
             (home / agreed.FOLDER).mkdir(exist_ok=True)
             (home / agreed.FOLDER / name.removeprefix(LABELS)).write_bytes(data)
+        elif name.startswith(TRAINED):
+            (home / contamination.FOLDER).mkdir(exist_ok=True)
+            (home / contamination.FOLDER / name.removeprefix(TRAINED)).write_bytes(data)
         elif name == "paper.yaml" or name.startswith("items/"):
             (home / "papers" / paper_id / name).write_bytes(data)
     return damaged

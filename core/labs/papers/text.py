@@ -11,7 +11,7 @@ from typing import Any
 from core.config import TransformConfig, TrialConfig
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
-from core.labs.papers import bibliography, sources
+from core.labs.papers import bibliography, contamination, sources
 from core.labs.papers.bibliography import cited
 from core.labs.papers.paper import Paper
 from core.pipeline.stages import unused
@@ -86,8 +86,8 @@ def limitations(workbench: Workbench, paper: Paper, trials: Trials) -> list[str]
     said += _low_power(workbench, paper)
     if any("--cost" in item.command for item in paper.items):
         said.append("Times were measured on machines with other work.")
-    said.append("Whether a model had seen the corpus in its training was not examined.")
-    return said
+    with_encoder = [trial for trial in trials if "embedding" not in _unused(trial["config"])]
+    return said + contamination.found(workbench, trials, with_encoder)
 
 
 def checklist(paper: Paper, trials: Trials) -> list[str]:

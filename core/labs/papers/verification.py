@@ -78,7 +78,7 @@ def _against_items(bundle: Mapping[str, bytes], workbench: Workbench, paper: pap
             )
             results.append(Checked(name, False, f"it is not what the items show: {first}"))
     figures = tuple(f"figures/{item.name}." for item in paper.items if item.kind == "figure")
-    held = (opening.RAW, opening.LABELS, opening.MANIFEST, *figures)
+    held = (opening.RAW, opening.LABELS, opening.TRAINED, opening.MANIFEST, *figures)
     results += [Checked(name, False, "no item shows it") for name in bundle if name not in wanted and not name.startswith(held)]
     if all(row.holds is None for row in results):
         results.append(Checked(f"{len(wanted)} written files", True, "as the items show"))
