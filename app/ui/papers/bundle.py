@@ -1,11 +1,12 @@
 """The bundle of a paper, made by a job: it is verified there on its own records, as a reader will."""
 
+from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
 
 from app import session
-from app.ui import jobs
+from app.ui import cards, jobs
 from core.labs.papers import bundle
 from core.labs.papers import paper as papers
 
@@ -22,5 +23,9 @@ def draw(paper: papers.Paper) -> None:
     if place.is_file():
         st.download_button(
             "Download the last one", place.read_bytes, place.name, "application/zip", key="download_bundle", on_click="ignore"
+        )
+        st.caption(
+            f"{cards.size(place.stat().st_size)}, of {datetime.fromtimestamp(place.stat().st_mtime):%-d %b, %H:%M}. Unpacked, `make` in it "
+            "sets main.pdf (by pdflatex); README.md there says how anyone verifies it."
         )
     st.code(f"python -m core export {paper.id}\npython -m core verify-paper {paper.id}.zip", language="bash")
