@@ -24,7 +24,7 @@ def draw() -> None:
 
 
 def sizes(status: Status) -> dict:
-    return {"Corpus": cut(status.title or status.name, 40), "Documents": status.documents, "Questions": status.questions}
+    return {"Corpus": cut(status.title or status.name, 30), "Documents": status.documents, "Questions": status.questions}
 
 
 def origin(status: Status, current: str) -> str:
@@ -33,5 +33,6 @@ def origin(status: Status, current: str) -> str:
 
 def table(rows: list[dict], key: str, height: int | str) -> None:
     number = st.column_config.NumberColumn(format="localized", width=84)
-    columns = {"Documents": number, "Questions": number, "From": st.column_config.TextColumn(width=116)}
+    text = st.column_config.TextColumn
+    columns = {"Documents": number, "Questions": number, "Corpus": text(width=206), "From": text(width=130)}
     cells.show(rows, hide_index=True, key=key, placeholder="–", height=height, column_config=columns)

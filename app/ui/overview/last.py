@@ -19,7 +19,7 @@ def trials() -> None:
     head = comparison.label("ndcg_linear", depths.pop() if len(depths) == 1 else "k")
     table = [
         {
-            "Trial": cut(t.title, 44),
+            "Trial": cut(t.title, 40),
             head: t.metrics.get("ndcg_linear"),
             "n": t.n or None,
             "When": t.created,
@@ -35,15 +35,17 @@ def trials() -> None:
         key="last_trials",
         placeholder="–",
         column_config={
-            "Trial": text(width=276, help="Its name, or what differs from the default recipe."),
-            head: number(format="%.3f", width=84),
-            "n": number(format="localized", width=52, help="Questions measured."),
+            "Trial": text(width=272, help="Its name, or what differs from the default recipe."),
+            head: number(format="%.3f", width=82),
+            "n": number(format="localized", width=48, help="Questions measured."),
             "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=104, timezone=st.context.timezone),
             "Corpus": text(width=140),
             "Status": text(width=80),
         },
     )
-    st.page_link("../pages/compare_trials.py", label="All trials, compared", icon=":material/compare_arrows:")
+    with st.container(horizontal=True):
+        st.page_link("../pages/compare_trials.py", label="All trials, compared", icon=":material/compare_arrows:")
+        st.page_link("../pages/run_study.py", label="Their studies", icon=":material/science:")
 
 
 def studies() -> None:
