@@ -57,6 +57,11 @@ def together(shown: Listing, everything: Listing, chosen: list[Trial], names: di
     """What many trials say together; only the open tab computes."""
     of = scope.choose(shown, everything, chosen)
     if of is None:
+        if len(shown):
+            st.info(
+                "None of these trials measured anything, so there is nothing to compare. Tick one to read why.",
+                icon=":material/info:",
+            )
         return
     differences.view_remembered("together")
     tabs = st.tabs(list(TOGETHER), key="together", on_change="rerun", bind="query-params")

@@ -82,6 +82,8 @@ def show_outcome(outcome: dict[str, Any]) -> None:
         show_table([{name: value for name, value in row.items() if name not in ("trial", "n")} for row in rows])
         equals = sum(row["group"] == "best or equal" for row in rows)
         print(f"\nNot distinguishable from the best: {equals:,} of {len(rows):,}, the best among them.\n")
+    for sentence in outcome["not_compared"]:
+        print(f"Left out: {sentence}")
     for failure in outcome["failed"]:
         print(f"Failed: {failure['point']}: {failure['reason']}")
     for point in outcome["left_out"]:
@@ -108,7 +110,7 @@ def study(
 
     experiment = _read(workbench, study)
     outcome = yield from driver.run(workbench, experiment, engine, workers, address)
-    return {**outcome._asdict(), "leaderboard": _ranked(workbench, outcome, experiment.metrics[0])}
+    return {**outcome._asdict(), **_ranked(workbench, experiment)}
 
 
 def _read(workbench: Any, name: str) -> Any:
@@ -120,13 +122,19 @@ def _read(workbench: Any, name: str) -> Any:
     return read_file(path) if path.is_file() or path.suffix or len(path.parts) > 1 else book.load(workbench, name)
 
 
-def _ranked(workbench: Any, outcome: Any, metric: str) -> list[dict[str, Any]]:
-    """The trials of the study's points by that metric; of other groups than the largest none."""
-    from core.labs.trials import comparison, leaderboard
+def _ranked(workbench: Any, experiment: Any) -> dict[str, Any]:
+    """The trials that the study is told by, as `leaderboard` has them, and what is left out."""
+    from core.errors import WorkbenchError
+    from core.labs.experiments import results
+    from core.labs.trials import leaderboard
 
-    newest_first = sorted(set(outcome.trials), reverse=True)
-    named = comparison.named_groups(comparison.some(workbench, newest_first))
-    return leaderboard.rows(leaderboard.leaderboard(workbench, next(iter(named.values())), metric)) if named else []
+    metric = experiment.metrics[0]
+    try:
+        told = results.select(workbench, experiment.id, metric=metric)
+        rows = leaderboard.rows(leaderboard.leaderboard(workbench, told.members, metric))
+    except WorkbenchError:  # nothing is measured, or on one question
+        return {"leaderboard": [], "not_compared": []}
+    return {"leaderboard": rows, "not_compared": told.left_out}
 
 
 def show_standing(standing: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from core.__main__ import main
+from core.cli.experiments import _ranked
 from core.config import fingerprint
 from core.labs.experiments import book, results
 from core.labs.experiments.experiment import made
@@ -58,6 +59,7 @@ def test_the_command_tells_the_round_of_the_page_the_last_that_is_whole(bench, c
     last = measured(bench, 60, 60)
     told = board(capsys)
     assert {row["trial"] for row in told["leaderboard"]} == {*last} == on_page(bench) and told["n"] == 59
+    assert _ranked(bench, made(STUDY))["leaderboard"] == told["leaderboard"]  # as the run itself prints at its end
 
 
 def test_a_round_in_which_the_run_was_stopped_does_not_stand_first_and_is_told(bench, capsys):

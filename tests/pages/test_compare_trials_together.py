@@ -13,7 +13,7 @@ from core.labs.papers import paper as papers
 from core.labs.trials import comparison, effects, leaderboard, left_out, values
 from core.workbench import Workbench
 from tests.pages.test_compare_trials import open_page, shown, texts
-from tests.support.synthetic_trials import add_questions, add_trial
+from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
 POINTS = list(itertools.product((64, 128, 256), (0.3, 0.5, 0.7)))
 
@@ -231,3 +231,49 @@ def test_of_a_study_the_leaderboard_has_what_its_command_has_and_says_what_is_le
     assert len(board.rows) == 2 and shown(app, "Place")["nDCG@10"].tolist() == [row.interval.mean for row in board.rows]
     assert "4 trials on 20 questions: an earlier round." in texts(app).replace("\\", "")
     assert "python -m core leaderboard halves --metric ndcg_linear" in shown_commands
+
+
+def edge(tmp_path, monkeypatch, points: list[dict], *tabs: str, unanswerable=1, failed=0) -> str:
+    """What these tabs say of such a study, none with an error or a number that is none."""
+    bench = Workbench(tmp_path)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    factors = [{"setting": "retrieval.candidates", "values": [30, 40, 50]}, {"setting": "sparse.k1", "values": [0.5, 1.0]}]
+    book.save(bench, made({"id": "s", "base": {"corpus": {"dataset": "tiny"}}, "factors": factors}))
+    questions, said = add_questions(bench.store, unanswerable=unanswerable), []
+    ids = [add_trial(bench.store, questions, point, 0.5, 1, "s") for point in points]
+    for _ in range(failed):
+        add_failed(bench.store)
+    for name in tabs:
+        app = open_page(together=name, cost="Chunks in the index", **({"trials": ",".join(ids[:3])} if len(ids) > 1 else {}))
+        assert not app.error or "Fewer than two questions" in app.error[0].value
+        said.append(texts(app))
+        for chart in app.get("plotly_chart"):
+            assert "NaN" not in chart.proto.spec
+    assert not any("nan" in text.lower().split() for text in said)
+    return " ".join(said).replace("\\", "")
+
+
+GRID = [{"retrieval.candidates": number, "sparse.k1": k1} for number in (30, 40, 50) for k1 in (0.5, 1.0)]
+
+
+def test_a_study_of_one_trial_says_what_is_missing_in_each_tab(tmp_path, monkeypatch):
+    said = edge(tmp_path, monkeypatch, GRID[:1], "Leaderboard", "Frontier", "Effects", failed=2)
+    for words in ("needs two trials", "it takes two trials", "do not differ in any setting"):
+        assert words in said, words
+
+
+def test_a_study_without_any_result_says_that_there_is_nothing_to_compare(tmp_path, monkeypatch):
+    said = edge(tmp_path, monkeypatch, GRID[:2], "Leaderboard", unanswerable=40)
+    assert "None of these trials measured anything" in said and "It measured no question" in said
+
+
+def test_equal_scores_are_one_group_on_the_frontier_and_without_effects(tmp_path, monkeypatch):
+    said = edge(tmp_path, monkeypatch, GRID, "Leaderboard", "Frontier", "Effects")
+    assert "5 other recipes; the order among them is chance" in said and "Nothing tells these recipes apart" in said
+
+
+def test_on_two_questions_it_is_said_that_little_can_be_told(tmp_path, monkeypatch):
+    assert "Only 2 questions" in edge(tmp_path, monkeypatch, GRID[:3], "Leaderboard", unanswerable=38)
+    assert "Fewer than two questions" in edge(
+        tmp_path / "one", monkeypatch, GRID[:3], "Side by side", "Parallel coordinates", unanswerable=39
+    )

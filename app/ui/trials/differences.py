@@ -25,7 +25,7 @@ def compared(chosen: list[Trial], names: dict[str, str]) -> TrialComparison | No
     measured = [trial for trial in chosen if trial.metrics]
     for trial in chosen:
         if trial not in measured:
-            why = f"{trial.status.capitalize()}: {trial.reason}"
+            why = "It measured no question." if trial.status == "ok" else f"{trial.status.capitalize()}: {trial.reason}"
             st.caption(cards.plain(f"Not compared: {names[trial.id]} has no results. {why}"))
     if len(measured) < 2:
         return None

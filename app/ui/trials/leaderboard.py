@@ -13,6 +13,7 @@ from core.labs.trials.comparison import Trial
 from core.labs.trials.leaderboard import Leaderboard
 
 DRAWN = 25  # recipes in the chart
+FEW = 20  # questions below which it is said
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
@@ -40,6 +41,8 @@ def summary(board: Leaderboard) -> str:
     )
     text += f" Paired t tests against the best with Holm's correction over {cards.count(board.tested, 'comparison')}, 5%."
     text += " The best of many looks better than it is: confirm a choice on questions not used to make it."
+    if board.n < FEW:
+        text += f" Only {cards.count(board.n, 'question')}: little can be told apart on so few."
     if board.left_out:
         text += f" {board.left_out:,} recipes of lower means are left out."
     return text

@@ -142,7 +142,12 @@ def select(
     members = [trial for trial in stored if part in ("", trial.settings.get("corpus.questions"))]
     sets = question_sets(version.experiment, members)
     if not sets:
-        return Chosen(*values.select(workbench, sweep, dataset, only, metric, part), [])  # which says that there is none
+        where = f" on the {part} questions" * bool(part)
+        failed = f": {len(members):,} without a result" * bool(members)
+        raise WorkbenchError(
+            f"The study '{sweep}' has no measured trial{where}{failed}.",
+            todo=f"`python -m core study-status {sweep}` says why; `python -m core study {sweep}` measures what is missing.",
+        )
     return Chosen(next(iter(named_groups(sets[0]))), sets[0], left_out(version.experiment, members))
 
 

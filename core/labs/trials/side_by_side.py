@@ -38,7 +38,8 @@ def side_by_side(workbench: Workbench, chosen: Sequence[Trial], metric: str) -> 
             f"Side by side stand {FEWEST} to {MOST} trials; these are {len(chosen)}.", todo="Choose fewer or more."
         )
     if idle := next((trial for trial in chosen if not trial.metrics), None):
-        raise WorkbenchError(f"Trial {idle.short} has no results: {idle.status}.", todo="Choose another trial.")
+        why = "it measured no question" if idle.status == "ok" else idle.status
+        raise WorkbenchError(f"Trial {idle.short} has no results: {why}.", todo="Choose another trial.")
     if len({trial.group for trial in chosen}) > 1:
         raise WorkbenchError(
             "These trials answered other questions, or by other rules: no question is shared.",
