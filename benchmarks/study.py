@@ -2,9 +2,17 @@
 stages cost bare.
 
 5 chunkers, 2 encoders, 5 fusions and 4 depths of the candidates, 1,190 questions; every point stored as a trial with all
-its rankings. The plain script is timed on ten of them, one of each chunker and encoder, and extrapolated. Bare is each
-distinct stage called once, one after the other in one process: no keys, no caches, nothing stored. The data come from the
-folder that GROUNDWORK_DATASETS names. `--quick` takes two chunkers and leaves out the plain script.
+its rankings. The plain script is timed on ten of them, one of each chunker and encoder, and extrapolated.
+
+Bare is what the distinct stages cost by their own calls: the corpus read, the chunks cut, encoders fitted and texts embedded,
+indexes built and searched, candidates pooled, fused, measured with intervals. Each is called once for all recipes that
+share it, one after the other in one process: no keys, no caches. What a study does beside that is no part of it: rankings
+made from scores, the journal, the timing of single questions (`to_bare_and_beside` counts the least that these cost as bare
+too). `to_bare_stages` is in processor time, of the study in one process, models loaded before for both.
+
+With Ray the same study runs on a cluster of two nodes of one processor on this machine, in turns with the local engine
+with two workers; starting the cluster is told apart, starting workers is in both. The data come from the folder that
+GROUNDWORK_DATASETS names. `--quick` takes two chunkers and leaves out the plain script.
 """
 
 import json
@@ -15,16 +23,19 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from statistics import median
 
 import numpy as np
+import psutil
 
 from benchmarks.promises import spread
 from benchmarks.retrieval import DATASETS, plain_point
 from core.chunking.chunk import chunk_documents, chunk_texts
 from core.config import TrialConfig, with_settings
 from core.corpus.squad import Squad
+from core.errors import WorkbenchError
 from core.evaluation.judged import Judged, judge, relevance
 from core.evaluation.metric import metric_values
 from core.index.exact import Exact
@@ -35,7 +46,7 @@ from core.labs.experiments.measuring import seldom_collected
 from core.pipeline.pipeline import EncoderTools
 from core.pipeline.recipe_words import work
 from core.pipeline.vectors import embed, encode_all
-from core.progress import drain
+from core.progress import Running, drain
 from core.records import Candidates, Chunks, Corpus
 from core.retrieval.pool import make_pool, rankings
 from core.retrieval.top import tie_order
@@ -49,7 +60,8 @@ ENCODERS = ["minilm", "lsa"]
 FUSIONS = [{"part": "convex", "weight": weight} for weight in (0.7, 0.5, 0.3)] + ["rrf", "sparse_only"]
 CANDIDATES = [100, 50, 150, 200]
 WORKERS = 2
-BESIDE = ("rankings", "journal", "single questions")  # what a study does beside computing metrics
+ROUNDS = 3  # of the study by each engine
+BESIDE = ("rankings", "journal", "single questions")  # what a study does beside its stages
 
 
 def study(chunkers: int, name: str = "bench") -> Experiment:
@@ -77,6 +89,16 @@ class Clock:
 def processor_s() -> float:
     used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(own.ru_utime + own.ru_stime for own in used)
+
+
+def everywhere_s() -> float:
+    """Processor time of this process and of all below it, also those that still run, as the nodes of a cluster do."""
+    process = psutil.Process()
+    seconds = 0.0
+    for member in [process, *process.children(recursive=True)]:
+        with suppress(psutil.Error):
+            seconds += sum(member.cpu_times()[:4])
+    return seconds
 
 
 # The distinct stages, each called once --------------------------------------------------------------------------------
@@ -246,18 +268,67 @@ def ours(experiment: Experiment, workers: int) -> Clock:
     return clock
 
 
+def by_engine(experiment: Experiment, rounds: int) -> dict:
+    """The study by local workers and by Ray's, in turns on the same processors. Without Ray nothing."""
+    try:
+        from core.labs.experiments.ray_engine import imported
+
+        imported()
+        from ray.cluster_utils import Cluster
+    except (WorkbenchError, ImportError):
+        return {}
+    clock, told, used = Clock(), {"local": [], "ray": []}, {"local": [], "ray": []}
+    node = {"num_cpus": 1, "object_store_memory": 200 << 20}
+    with clock.timed("start"):
+        cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    try:
+        with clock.timed("start"):
+            cluster.add_node(**node)
+        warm = experiment.model_copy(update={"factors": experiment.factors[-1:]})
+        ways = {"local": {}, "ray": {"engine": "ray", "address": cluster.address}}
+        for number in range(rounds + 1):
+            for engine in sorted(ways, reverse=bool(number % 2)):
+                with tempfile.TemporaryDirectory() as home:
+                    started, before_s = time.perf_counter(), everywhere_s()
+                    asked = experiment if number else warm
+                    steps = Running(run(Workbench(home), asked, workers=WORKERS, **ways[engine]))
+                    for step in steps:
+                        if step.done == step.total:  # the workers are still there: of killed ones nobody tells the time
+                            processor_seconds = everywhere_s() - before_s
+                    seconds = time.perf_counter() - started
+                    assert not steps.result.failed and not steps.result.missing, steps.result
+                if number:  # the first of each warms files and processes
+                    told[engine].append(seconds)
+                    used[engine].append(processor_seconds)
+    finally:
+        cluster.shutdown()
+    ratio = [ray_s / local_s for ray_s, local_s in zip(told["ray"], told["local"], strict=True)]
+    return {
+        "engines": {
+            "cluster_start_s": clock.wall["start"],
+            "local_s": spread(told["local"]),
+            "ray_s": spread(told["ray"]),
+            "processor_s": used,
+        },
+        "ray_to_local": median(told["ray"]) / median(told["local"]),
+        "ray_to_local_processor": median(used["ray"]) / median(used["local"]),
+        "spread": {"ray_to_local": spread(ratio)},
+    }
+
+
 def main(quick: bool) -> dict:
     os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS.resolve()))
     experiment = study(2 if quick else len(CHUNKERS))
     configs = [with_settings(experiment.recipe, settings) for settings in points(experiment).settings]
-    loading = list({config.embedding.part: config for config in configs}.values())
+    # one of each encoder, by a fusion that asks it: what it loads is loaded then, for the study and for what is bare
+    loading = list({config.embedding.part: config for config in configs if "dense" in config.fusion.needs()}.values())
     beside = ours(experiment, WORKERS)
     bare(loading)
     by_itself = ours(experiment, 1)
     with seldom_collected():  # as in a study
         stages = bare(configs)
-    bare_s, bare_cpu_s = sum(stages.wall.values()), sum(stages.cpu.values())
-    computing_cpu_s = sum(s for stage, s in stages.cpu.items() if stage not in BESIDE)
+    bare_s, bare_cpu_s = ({k: s for k, s in each.items() if k not in BESIDE} for each in (stages.wall, stages.cpu))
+    bare_s, bare_cpu_s = sum(bare_s.values()), sum(bare_cpu_s.values())
     result = {
         "configurations": len(configs),
         "workers": WORKERS,
@@ -268,25 +339,29 @@ def main(quick: bool) -> dict:
         "study_one_process_processor_s": by_itself.cpu["study"],
         "again_s": by_itself.wall["again"],
         "again_processor_s": by_itself.cpu["again"],
-        "bare_stages_s": dict(stages.wall),
-        "bare_stages_processor_s": dict(stages.cpu),
+        "stages_and_beside_s": dict(stages.wall),
+        "stages_and_beside_processor_s": dict(stages.cpu),
         "bare_s": bare_s,
         "bare_processor_s": bare_cpu_s,
         "to_bare_stages": by_itself.cpu["study"] / bare_cpu_s,
         "to_bare_stages_wall": by_itself.wall["study"] / bare_s,
         "to_bare_stages_wall_two_workers": beside.wall["study"] / bare_s,
-        "to_bare_computing": by_itself.cpu["study"] / computing_cpu_s,
+        "to_bare_and_beside": by_itself.cpu["study"] / sum(stages.cpu.values()),
     }
+    engines = by_engine(experiment, 1 if quick else ROUNDS)
+    result |= engines | {"spread": engines.get("spread", {})}
     if not quick:
         points_s = plain_times(configs)
         each = len(configs) / len(points_s.wall)
+        result["spread"]["times_plain"] = spread(
+            len(configs) * time_s / beside.wall["study"] for time_s in points_s.wall.values()
+        )
         result |= {
             "plain_points_s": dict(points_s.wall),
             "plain_points_processor_s": dict(points_s.cpu),
             "plain_all_s": each * sum(points_s.wall.values()),
             "times_plain": each * sum(points_s.wall.values()) / beside.wall["study"],
             "times_plain_processor": each * sum(points_s.cpu.values()) / beside.cpu["study"],
-            "spread": {"times_plain": spread(len(configs) * time_s / beside.wall["study"] for time_s in points_s.wall.values())},
         }
     return result
 

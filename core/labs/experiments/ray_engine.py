@@ -25,7 +25,7 @@ class RayCrew:
     """workers: 0 takes one a processor of the cluster. address: of a running cluster; "" starts one on this machine."""
 
     def __init__(self, home: Path, workers: int, address: str) -> None:
-        self._ray = ray = _imported()
+        self._ray = ray = imported()
         self._connected = not ray.is_initialized()
         if self._connected:
             own = {"address": address} if address else {"include_dashboard": False}
@@ -92,7 +92,7 @@ class RayCrew:
         return Tried(task.number, failed | {"engine": task.where}, {})
 
 
-def _imported() -> Any:
+def imported() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # an actor that asks for no accelerator sees it all the same
     try:
