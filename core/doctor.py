@@ -141,7 +141,7 @@ def _data_folder() -> Finding:
             "Local data sets",
             None,
             "GROUNDWORK_DATASETS is not set",
-            "Set it to a folder with downloaded data sets, or download them from the page Browse the corpus.",
+            "Set it to a folder with downloaded data sets, or download them on the page Corpus.",
         )
     ok = Path(folder).is_dir()
     return Finding("Local data sets", ok, folder, "" if ok else "GROUNDWORK_DATASETS names no folder.")

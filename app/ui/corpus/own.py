@@ -121,7 +121,7 @@ def table(name: str, files: list[FileStatus]) -> None:
         key=f"files/{name}",
         placeholder="–",
         column_config={
-            "Characters": st.column_config.NumberColumn(format="localized"),
+            **dict.fromkeys(("Pages", "Characters"), st.column_config.NumberColumn(format="localized")),
             "Message": st.column_config.TextColumn(width="large"),
         },
     )
