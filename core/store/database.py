@@ -24,7 +24,7 @@ from core.progress import drain
 from core.records import Progress
 from core.store import backup, rows, sql_process, tables, verification
 from core.store.database_file import FOLD_WAIT_S, READER, WRITE_WAIT_S, Damaged, DatabaseFile, InUse, Stuck, first_line
-from core.store.folding import Folding
+from core.store.folding import Folding, seldom_collected
 from core.store.journal import Journal, Record, new_id
 from core.store.segments import Segments
 from core.store.sql_process import SqlResult
@@ -367,7 +367,7 @@ class Store:
         self.folding.unfoldable.clear()
         ids, folded, segments, labels = list(self.journal.listing()), set(), {}, 0
         try:
-            with duckdb.connect(str(temporary)) as connection:
+            with seldom_collected(), duckdb.connect(str(temporary)) as connection:
                 for statement in tables.creation(meta):
                     connection.execute(statement)
                 for batch, done in self.folding.batches(ids):

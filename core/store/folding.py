@@ -1,7 +1,8 @@
 """Records of the journal and lines of labels, turned into rows and put into a connection, as many at once as pay."""
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from core.store.segments import Line, Segments, read_lines
 
 BATCH_LABELS = 20_000  # labels a transaction
 BATCH_RECORDS, BATCH_BYTES = 512, 16_000_000  # records and their gzipped bytes a transaction: bounds memory, lock time
+SELDOM = 50_000  # objects more, before those without a use are looked for
 
 
 class FoldBatch(NamedTuple):
@@ -226,6 +228,17 @@ class Folding:
         except Exception as error:  # derive is given from outside: whatever goes wrong in it must not stop the store
             self.note(f"Trial {record.id} could not be scored: {type(error).__name__}: {error}.")
             return None
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Rows are many small objects without cycles: to look through them for some takes a quarter of the time of making them."""
+    before = gc.get_threshold()
+    gc.set_threshold(max(SELDOM, before[0]), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def insert(connection, made: dict[str, Any]) -> None:
