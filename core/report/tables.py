@@ -8,6 +8,7 @@ A table is a mapping: `columns` (name, label, unit, direction), `rows` (name, ce
 import csv
 import html
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -157,6 +158,12 @@ def markdown_text(text: str) -> str:
     """As Markdown prints it: no sign of it is read as markup."""
     escaped = "".join(f"\\{sign}" if sign in r"\`*_{}[]<>#!|~$" else sign for sign in text)
     return " ".join(escaped.split())
+
+
+def markdown_code(text: str) -> str:
+    """As Markdown prints code, whatever backticks are in it."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence} {text} {fence}" if len(fence) > 1 else f"`{text}`"
 
 
 def _no_formula(text: str) -> str:

@@ -11,6 +11,7 @@ from core.labs.papers import paper as papers
 from core.labs.papers import verification
 from core.progress import drain
 from core.workbench import Workbench
+from tests.labs.papers.test_hostile import TEXTS
 from tests.support.small_paper import CHART, small_paper, three_trials
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -122,3 +123,21 @@ def test_ticked_trials_make_a_table_without_anybody_typing_an_id(bench):
     app.segmented_control(key="item_kind").set_value("number").run()
     press(app, "Add")
     assert papers.load(bench, "on-fusion").item("gain").command[:3] == ("compare", base, better)
+
+
+@pytest.mark.slow
+def test_hostile_words_are_text_on_the_page_and_too_many_are_refused_there(bench):
+    small_paper(bench)
+    app = open_page(paper="small")
+    for kind in ("long", "html"):
+        text = TEXTS[kind]
+        app.text_input(key="title/small").set_value(text).run()
+        app.text_area(key="caption/small/gain").set_value(text).run()
+        assert not app.exception, kind
+        paper = papers.load(bench, "small")
+        assert (paper.title == text) == (len(text) <= 500) and (paper.item("gain").caption == text) == (len(text) <= 10_000)
+        shown = "".join(element.proto.body for element in app.get("html"))
+        assert "owned" not in shown and "onerror" not in shown
+    app.text_input(key="title/small").set_value("x" * 10_000).run()
+    assert not app.exception and any("500 characters" in error.value for error in app.error)
+    assert papers.load(bench, "small").title == TEXTS["html"]

@@ -1,5 +1,8 @@
 """Which paper is worked on, and a new one."""
 
+from collections.abc import Callable
+from typing import Any
+
 import streamlit as st
 
 from app import session
@@ -19,6 +22,8 @@ def choose(names: list[str]) -> papers.Paper:
         st.text_input("Title", paper.title, key=f"title/{name}", on_change=_changed, args=(name, "title"))
         st.text_input("Authors", paper.authors, key=f"authors/{name}", on_change=_changed, args=(name, "authors"))
         st.toggle("Type with serifs", paper.serif, key=f"serif/{name}", on_change=_changed, args=(name, "serif"))
+    if problem := st.session_state.pop("paper_problem", None):
+        cards.problem(problem)
     return paper
 
 
@@ -37,4 +42,13 @@ def create() -> None:
 
 
 def _changed(name: str, field: str) -> None:
-    papers.change(session.workbench(), name, **{field: st.session_state[f"{field}/{name}"]})
+    said(lambda: papers.change(session.workbench(), name, **{field: st.session_state[f"{field}/{name}"]}))
+
+
+def said(change: Callable[[], Any]) -> None:
+    """In a callback: what is wrong with a change is said on the page, where it then stands as it was."""
+    st.session_state.pop("paper_problem", None)
+    try:
+        change()
+    except WorkbenchError as error:
+        st.session_state.paper_problem = error

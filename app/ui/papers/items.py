@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, jobs
+from app.ui.papers import desk
 from core.errors import WorkbenchError
 from core.labs.papers import checking, documents, numbers, sources
 from core.labs.papers import paper as papers
@@ -76,4 +77,5 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
 
 
 def _captioned(paper_id: str, name: str) -> None:
-    papers.change_item(session.workbench(), paper_id, name, caption=st.session_state[f"caption/{paper_id}/{name}"])
+    caption = st.session_state[f"caption/{paper_id}/{name}"]
+    desk.said(lambda: papers.change_item(session.workbench(), paper_id, name, caption=caption))

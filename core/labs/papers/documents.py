@@ -152,7 +152,8 @@ def readme(paper: Paper, contents: Mapping[str, Any]) -> str:
     ]
     for item in paper.items:
         shows = numbers.written(item, contents[item.name]) if item.kind == "number" else item.caption
-        command = f"`{sources.shown(item.command)}` {item.value}" if item.kind == "number" else f"`{sources.shown(item.command)}`"
+        command = tables.markdown_code(sources.shown(item.command))
+        command += f" {tables.markdown_text(item.value)}" if item.kind == "number" else ""
         cells = (item.name, item.kind, tables.markdown_text(shows), command.replace("|", "\\|"), f"{len(item.trials)}")
         lines.append("| " + " | ".join(" ".join(cell.split()) for cell in cells) + " |")
     if drawn := [item for item in paper.items if item.kind == "figure"]:
