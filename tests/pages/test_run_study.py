@@ -256,6 +256,17 @@ def test_a_factor_may_have_several_conditions(bench):
     assert book.load(bench, "fresh").factors[2].when == {"chunking.size_tokens": (16, 32)} and not app.exception
 
 
+def test_the_pinned_baseline_is_taken_as_what_trials_are_compared_with_and_left_again(bench):
+    pin = {"baseline.fusion.part": "sparse_only", "baseline.sparse.k1": "0.7"}
+    app = press(open_page(study="fresh", study_view="Plan", **SPARSE, **pin), "compare_with")
+    study = book.load(bench, "fresh")
+    assert study.compared_with.sparse.k1 == 0.7 and study.compared_with.corpus == study.recipe.corpus
+    assert "Every trial is compared with the baseline" in texts(app) and "7 trials" in texts(app)
+    app = press(app, "compare_with")  # now back to the base
+    assert book.load(bench, "fresh").against is None and "6 trials" in texts(app)
+    assert button(app, "compare_with").label == "Compare with the pinned baseline"
+
+
 def test_it_is_chosen_where_a_study_is_measured(bench, started):
     app = open_page(study="fresh", study_view="Plan")
     app.number_input(key="engine/workers").set_value(3).run()

@@ -27,7 +27,10 @@ def draw(here: StudyDesk) -> None:
             args=(here.id, here.title),
             help="Runs the study again: what is measured stays, what failed is tried once more.",
         )
-    tables.wrapped_table([{"Point": together(names[trial.id]), "Why": trial.reason, "Trial": trial.short} for trial in failed])
+    with st.container(key="failed_trials"):
+        tables.wrapped_table(
+            [{"Point": together(names[trial.id]), "Why": trial.reason, "Trial": trial.short} for trial in failed]
+        )
 
 
 def together(name: str) -> str:

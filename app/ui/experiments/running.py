@@ -12,6 +12,7 @@ from app.ui.experiments import desk, engine, outlook, words
 from app.ui.experiments.desk import StudyDesk
 from core.errors import WorkbenchError
 from core.labs.experiments import standing
+from core.labs.experiments.estimate import Outlook
 from core.labs.experiments.standing import StudyStanding
 
 LOOK_S = 1.0  # between two looks at a study that runs
@@ -104,7 +105,7 @@ def working(study_id: str, stands: StudyStanding, job: Any) -> None:
 
 
 def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
-    experiment, ok, failed = here.draft.experiment, stands.trials.get("ok", 0), len(stands.failures)
+    ok, failed = stands.trials.get("ok", 0), len(stands.failures)
     plan, problem = None, here.draft.problem
     try:
         plan = outlook.of(here)
@@ -132,6 +133,13 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
         + "</div>",
         width="stretch",
     )
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):  # they wrap together
+        _doings(here, plan, problem, left, ok, failed)
+
+
+def _doings(here: StudyDesk, plan: Outlook | None, problem: str, left: int, ok: int, failed: int) -> None:
+    """The buttons of a study that does not run. left: trials to measure; ok, failed: those that were tried."""
+    experiment = here.draft.experiment
     if here.changed and here.trials:
         st.button(
             "Discard",
@@ -141,10 +149,9 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
             args=(here.id,),
             help="Back to what is recorded.",
         )
-    if left or failed or not plan:
-        engine.draw(here.id)
     label = "Start" if not ok else "Retry what failed" if failed and left <= failed else "Resume"
     if left or failed or not plan:
+        engine.draw(here.id)
         st.button(
             label if not (here.changed and ok) else "Save and measure",
             key="start_study",
