@@ -88,7 +88,7 @@ def test_measured_stages_tell_the_time_of_those_that_are_missing(bench):
 def test_embedding_is_told_from_the_runs_of_the_encoder_and_of_none_unknown(bench):
     dense = {**BASE, "fusion": "dense_only", "embedding": {"part": "lsa", "dimensions": 8}}
     outlook = estimate(bench, study("fifth", ("chunking.size_tokens", (16, 24)), base=dense))
-    assert work_of(outlook)["vectors"] == (2, 2) and {"embedding", "dense index"} <= set(outlook.unmeasured)
+    assert work_of(outlook)["vectors"] == (2, 2) and {"embedding", "dense search"} <= set(outlook.unmeasured)
     row = next(row for row in outlook.stages if row.stage == "vectors")
     assert row.seconds is None and "2 embeddings" in outlook.words
 
