@@ -77,10 +77,12 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         xaxis=charts.log_axis(ends) if min(ends) > 0 and max(ends) > 50 * min(ends) else {},
     )
     rows = chart_rows(points, costs, unbeaten, list(members.values()), metric, cost, third)
+    third_name = measure_name(third)
+    third_name = third_name[0].lower() + third_name[1:] if third in COSTS else third_name
     charts.show(
         shape,
         "quality-against-cost",
-        title=f"{head} against {what[0].lower() + what[1:]}" + (f", and {measure_name(third)}" if third else ""),
+        title=f"{head} against {what[0].lower() + what[1:]}" + (f", and {third_name}" if third else ""),
         caption=f"{name}; {len(points):,} recipes, n {points[0].n:,}",
         data=rows,
         method=_whiskers(cost, costs),
@@ -145,11 +147,12 @@ def _table(members: list[Member], measures: list[str]) -> None:
     names = comparison.labels([member.trial for member in sure])
     heads = {name: measure_name(name) for name in measures}
     heads |= {name: f"{heads[name]}, {COSTS[name][1]}" for name in measures if name in COSTS and name != "chunks"}
+    wide = {name: NUMBER(format="localized", width=20 + 7 * len(heads[name])) for name in measures if name in COSTS}
     looks = {
-        "Trial": TEXT(width=400),
+        "Trial": TEXT(width=360),
         "On the frontier in": NUMBER(format="percent", width=124, help="Share of resamples of the questions."),
         "As measured": TEXT(width=96),
-        **{heads[name]: NUMBER(format="localized", width=210) if name in COSTS else NUMBER(format="%.3f") for name in measures},
+        **{heads[name]: wide.get(name) or NUMBER(format="%.3f", width=84) for name in measures},
     }
     rows = [
         dict(zip(looks, (name, member.share, "on it" if member.on_frontier else "", *_rounded(member, measures)), strict=True))

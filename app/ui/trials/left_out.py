@@ -23,7 +23,9 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         )
     left, middle, right = st.columns([2, 2, 1])
     reference = choice_of(scope.chosen, "Reference", "left_out_reference", left)
-    trial = choice_of([trial for trial in scope.chosen if trial is not reference], "Minus it", "left_out_trial", middle)
+    trial = choice_of(
+        [trial for trial in scope.chosen if trial is not reference], "Minus the reference", "left_out_trial", middle
+    )
     by = right.selectbox("Left out", list(lab.BY), format_func=str.capitalize, key="left_out_by", bind="query-params")
     try:
         result = lab.left_out(session.workbench(), reference, trial, scope.metric, by)
@@ -75,4 +77,6 @@ def summary(result: Sensitivity, by: str) -> str:
     last = (
         f"No {by} alone turns it." if not result.turns else f"Without one of {cards.count(result.turns, by)} it turns or is gone."
     )
+    if result.cluster_low is not None and result.cluster_low <= 0 <= result.cluster_high:
+        last += f" With the {by} as unit it is not told from no difference."
     return (words + last).replace("-0.", "−0.")

@@ -354,7 +354,8 @@ def _where_varied(name: str, values: np.ndarray, has: np.ndarray, recipes: Seque
 
 
 def _levels(raw: Sequence[Any], has: np.ndarray, ranges: bool) -> tuple[list[str], np.ndarray]:
-    """(levels in words, place of each [recipes], -1: absent). Numbers by size, others in the order of the trials."""
+    """(levels in words, place of each [recipes], -1: absent). Numbers by size, others by name: the first, with which the others are
+    compared, is the same whatever was measured last."""
     words = [_words(value) if present else "" for value, present in zip(raw, has, strict=True)]
     distinct = list(dict.fromkeys(word for word, present in zip(words, has, strict=True) if present))
     numbers = {
@@ -366,6 +367,8 @@ def _levels(raw: Sequence[Any], has: np.ndarray, ranges: bool) -> tuple[list[str
         distinct.sort(key=numbers.get)
         if ranges and len(distinct) > MOST_LEVELS:
             return _ranges(np.array([numbers.get(word, np.nan) for word in words], np.float64), has)
+    else:
+        distinct.sort()
     place = {word: i for i, word in enumerate(distinct)}
     return distinct, np.array([place[word] if present else -1 for word, present in zip(words, has, strict=True)])
 
