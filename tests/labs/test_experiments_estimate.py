@@ -129,3 +129,10 @@ def test_the_command_tells_it(tmp_path, capsys):
     assert "3 trials, 1 chunking, " in capsys.readouterr().out
     assert main(["study-estimate", str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["trials"] == 3
+
+
+def test_a_step_that_points_share_is_at_least_timed_once(bench):
+    drain(driver.run(bench, study("timed", ("sparse.k1", (0.8,))), workers=1))
+    seconds = estimate(bench, study("depths", ("retrieval.candidates", (20, 30, 40)))).seconds
+    same = estimate(bench, study("weights", ("sparse.k1", (0.7, 1.7)))).seconds
+    assert 0 < seconds.low < seconds.high and same.low > 0

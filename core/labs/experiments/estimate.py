@@ -16,6 +16,7 @@ from core.labs.experiments.adaptive import rungs
 from core.labs.experiments.designs import Space, drawn, points
 from core.labs.experiments.experiment import Experiment
 from core.labs.experiments.reference import beside, beside_on_report
+from core.labs.experiments.waiting import shared_work
 from core.pipeline.recipe_words import work
 from core.pipeline.speed import TOKEN_CHARACTERS, Estimate
 from core.pipeline.stages import STAGES, Resolved, Stage, workers
@@ -92,9 +93,14 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     unmeasured = [stage.title.lower() for stage in stages if stage.seconds is None and stage.stage not in WITHIN]
     unmeasured += ["ranking and judging"] * bool(left and each is None)
     works = [work(run.config.model_dump(mode="json"), run.corpus.fingerprint) for run in runs]
-    timed = costs.timing(set(works) - {name for name, there in zip(works, ready, strict=True) if there})
+    untimed = set(works) - {name for name, there in zip(works, ready, strict=True) if there}
+    timed = costs.timing(untimed)
+    # a step that recipes share is timed once: at least all of it for each corpus, chunking and encoder
+    groups = {shared_work(run.config) for run, name in zip(runs, works, strict=True) if name in untimed}
+    least = (timed or 0.0) * len(groups) / max(1, len(untimed))
     unmeasured += ["single questions"] * (timed is None)
-    parts = [stage.seconds for stage in stages if stage.seconds] + [Estimate(s, s) for s in ((each or 0.0) * left, timed or 0.0)]
+    parts = [stage.seconds for stage in stages if stage.seconds]
+    parts += [Estimate((each or 0.0) * left, (each or 0.0) * left), Estimate(least, timed or 0.0)]
     seconds = Estimate(sum(part.low for part in parts), sum(part.high for part in parts))
     outlook = Outlook(
         trials, stored, len(made.left_out), about, tuple(stages), seconds, tuple(unmeasured), _context(workbench, runs), 0.0, ""
@@ -183,7 +189,7 @@ class _Costs:
         return median(self._gaps or self._ranked) / 1000 if self._ranked else None
 
     def timing(self, works: set[str]) -> float | None:
-        """Seconds of timing single questions, once for each work."""
+        """Seconds of timing single questions, once for each work; where works share steps, at most that."""
         if not works:
             return 0.0
         return len(works) * TIMED_QUESTIONS * median(self._latency) / 1000 if self._latency else None
