@@ -27,6 +27,7 @@ TEXTS = {
     "directions": "\u202e\u2066 \u05e9\u05dc\u05d5\u05dd \u0627\u0644\u0639\u0631\u0628\u064a\u0629 \u4e2d\u6587 \U0001f389 e\u0301 \u200f",
     "long": "w" * 9_000 + " many words" * 90,
 }
+FAST = ("latex", "html")
 
 
 def paper_of(bench: Workbench, text: str) -> None:
@@ -70,7 +71,7 @@ class Tags(HTMLParser):
         self.named |= {name for name, _ in attributes}
 
 
-@pytest.mark.parametrize("kind", TEXTS)
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=[] if kind in FAST else pytest.mark.slow) for kind in TEXTS])
 def test_names_are_only_text_in_every_file(tmp_path, kind):
     bundle = made(tmp_path / "home", TEXTS[kind])
     for name in (name for name in bundle if name.endswith(".tex")):
