@@ -29,7 +29,7 @@ MOST_BASES = 10  # of an encoder trained from one that was trained
 Trials = Sequence[Mapping[str, Any]]
 
 
-def found(workbench: Workbench, trials: Trials, with_encoder: Trials) -> list[str]:
+def findings(workbench: Workbench, trials: Trials, with_encoder: Trials) -> list[str]:
     """What was examined and what it gave, as LaTeX. with_encoder: the trials among them that ask one."""
     asked = {print_: _questions(workbench, print_) for print_ in {trial.get("questions_fingerprint") for trial in trials}}
     return [

@@ -87,7 +87,7 @@ def limitations(workbench: Workbench, paper: Paper, trials: Trials) -> list[str]
     if any("--cost" in item.command for item in paper.items):
         said.append("Times were measured on machines with other work.")
     with_encoder = [trial for trial in trials if "embedding" not in _unused(trial["config"])]
-    return said + contamination.found(workbench, trials, with_encoder)
+    return said + contamination.findings(workbench, trials, with_encoder)
 
 
 def checklist(paper: Paper, trials: Trials) -> list[str]:

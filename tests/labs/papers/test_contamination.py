@@ -18,7 +18,7 @@ def bench(tmp_path):
 
 def told(bench, *trials) -> str:
     shown = [bench.show(trial) for trial in trials]
-    return " ".join(contamination.found(bench, shown, shown))
+    return " ".join(contamination.findings(bench, shown, shown))
 
 
 def halves(bench, test_first: int) -> list[str]:
