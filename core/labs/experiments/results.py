@@ -114,13 +114,18 @@ def _key(recipe: TrialConfig, like: Trial) -> str:
 def question_sets(experiment: Experiment, members: Sequence[Trial]) -> list[list[Trial]]:
     """Its measured trials, of its base, by what they were asked: first those that the choice is made on, by the rule of `rounds`."""
     own = of_base(experiment, members)
-    return rounds.ordered(experiment, own, [*filter(_made_by(experiment), own)])
+    return rounds.ordered(experiment, own, _points(experiment, own))
+
+
+def _points(experiment: Experiment, own: Sequence[Trial]) -> list[Trial]:
+    """Of the trials of its base those that are no more than compared with left out: asked of halving alone."""
+    return [*filter(_made_by(experiment), own)] if experiment.design.kind == "halving" else list(own)
 
 
 def left_out(experiment: Experiment, members: Sequence[Trial]) -> list[str]:
     """What of its trials is not among the first of these sets, and why: a sentence each."""
     own = of_base(experiment, members)
-    return rounds.left_out(experiment, members, own, [*filter(_made_by(experiment), own)])
+    return rounds.left_out(experiment, members, own, _points(experiment, own))
 
 
 def study_of(workbench: Workbench, members: Sequence[Trial]) -> Experiment | None:
@@ -138,17 +143,25 @@ def select(
     version = book.latest(workbench).get(sweep)
     if version is None or only or metric and metric not in metric_names():
         return Chosen(*values.select(workbench, sweep, dataset, only, metric, part), [])
-    stored = [trial for trial in of_study(workbench, version.experiment) if dataset in ("", trial.dataset)]
-    members = [trial for trial in stored if part in ("", trial.settings.get("corpus.questions"))]
-    sets = question_sets(version.experiment, members)
-    if not sets:
+    experiment = version.experiment
+    stored = [trial for trial in of_study(workbench, experiment) if dataset in ("", trial.dataset)]
+    members = {trial.id: trial for trial in stored if part in ("", trial.settings.get("corpus.questions"))}
+
+    def told() -> tuple[list[str], list[str]]:
+        sets = question_sets(experiment, [*members.values()])
+        return [trial.id for trial in sets[0]] if sets else [], left_out(experiment, [*members.values()])
+
+    key = fingerprint([(trial.id, bool(trial.metrics)) for trial in members.values()], experiment)
+    first, sentences = workbench.pipeline.remember("study told by", key, told)  # ids: what people say of trials changes
+    if not first:
         where = f" on the {part} questions" * bool(part)
         failed = f": {len(members):,} without a result" * bool(members)
         raise WorkbenchError(
             f"The study '{sweep}' has no measured trial{where}{failed}.",
             todo=f"`python -m core study-status {sweep}` says why; `python -m core study {sweep}` measures what is missing.",
         )
-    return Chosen(next(iter(named_groups(sets[0]))), sets[0], left_out(version.experiment, members))
+    shown = [members[trial_id] for trial_id in first]
+    return Chosen(next(iter(named_groups(shown))), shown, sentences)
 
 
 def results(workbench: Workbench, experiment: Experiment, members: Sequence[Trial], metric: str) -> StudyResults:
