@@ -90,7 +90,10 @@ def _moved_on(workbench: Workbench, item: papers.Item, content: Any, result: Che
     chart = item.kind == "figure" and item.derived
     if not chart and not sources.selects(item.command):
         return result
-    now = set(derived.derived(workbench, item.command, content["data"] if chart else []).trials)
+    try:
+        now = set(derived.derived(workbench, item.command, content["data"] if chart else []).trials)
+    except WorkbenchError as error:  # as where its study has another base by now, of which nothing is measured
+        return result._replace(holds=False, told=f"its command finds no such trials by now: {error.what}")
     if now == set(item.trials):
         return result
     new, gone = len(now - set(item.trials)), len(set(item.trials) - now)

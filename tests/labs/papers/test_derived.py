@@ -103,3 +103,11 @@ def test_named_trials_of_a_leaderboard_are_kept_by_their_ids(bench):
     first, second, _ = (row["id"] for row in bench.trials())
     words, trials = sources.exact(bench, ("leaderboard", "--only", first[-8:], second, "--metric", "mrr"), ())
     assert words == ("leaderboard", "--only", first, second, "--metric", "mrr") and set(trials) == {first, second}
+
+
+def test_a_command_that_finds_nothing_any_more_is_stale_in_words(bench, monkeypatch):
+    papers.create(bench, "Board", "b")
+    papers.add_table(bench, "b", "board", "leaderboard s --metric mrr")
+    monkeypatch.setattr(checking.derived, "derived", lambda *words: derived._picked(bench, [bench.trials(1)[0]["id"]]))
+    [result] = drain(checking.check(bench, "b"))
+    assert not result.holds and "finds no such trials by now" in result.told
