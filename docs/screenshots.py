@@ -277,14 +277,15 @@ def study_in_place(page) -> None:
         page.get_by_role("button", name="Start the study").click()
     page.get_by_text("All is measured").wait_for(timeout=400_000)
     settle(page)
-    show(page, "Each combination is measured", above=110)
+    page.get_by_test_id("stToast").first.wait_for(state="detached", timeout=30_000)
+    show(page, "Chunking: method", above=80)
 
 
 def export_menu(page) -> None:
     chart = page.get_by_text("Recipes by nDCG@10")
     chart.evaluate("e => { e.style.scrollMarginTop = '560px'; e.scrollIntoView({block: 'start'}) }")
     page.get_by_test_id("stPopover").filter(has_text="download").last.locator("button").first.click()
-    page.get_by_role("button", name="Add to paper").wait_for()
+    page.get_by_test_id("stPopoverBody").get_by_role("button", name="Add to paper").wait_for()
     settle(page)
 
 
@@ -344,19 +345,19 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
     }
 
 
-def save(picture: bytes, path: Path) -> None:
-    """With 256 colours, which text and charts do not miss: half the size."""
+def save(picture: bytes, path: Path, colours: int = 128) -> None:
+    """With few colours, which text and charts do not miss: less than half the size."""
     from PIL import Image
 
-    Image.open(BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(BytesIO(picture)).convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def printed(path: Path) -> bytes:
     """The first page of a PDF as a picture."""
     import pypdfium2
 
-    picture, file = pypdfium2.PdfDocument(path)[0].render(scale=1.3).to_pil(), BytesIO()
-    picture.save(file, "png")
+    picture, file = pypdfium2.PdfDocument(path)[0].render(scale=4).to_pil(), BytesIO()
+    picture.reduce(3).save(file, "png")  # from above: glyphs stand where they do in print
     return file.getvalue()
 
 
@@ -387,7 +388,7 @@ def main(names: list[str]) -> None:
                 context.close()
         browser.close()
         if (pdf := Path(folder) / "paper.pdf").is_file() and (not names or "paper_pdf" in names):
-            save(printed(pdf), IMAGES / "paper_pdf.png")
+            save(printed(pdf), IMAGES / "paper_pdf.png", 256)  # else its greys take the colours of its lines
 
 
 if __name__ == "__main__":
