@@ -42,6 +42,7 @@ rebuild:
 
 TEX_HEAD = r"""\documentclass[a4paper,twocolumn]{article}
 \usepackage[T1]{fontenc}
+\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}  % as outlines: without it this encoding may be set in bitmaps, as Type 3
 \usepackage[utf8]{inputenc}
 \usepackage{textcomp,graphicx,booktabs,caption}
 \usepackage[margin=18mm,columnsep=6mm]{geometry}  % columns of 84 mm, pages of 174

@@ -209,10 +209,11 @@ def _machine(trials: Trials) -> str:
 
 def _low_power(workbench: Workbench, paper: Paper) -> list[str]:
     """Differences that are told from nothing, with the smallest that so many questions would have found."""
-    said = []
+    said, told = [], set()
     for item in paper.items:
-        if item.command[:1] != ("compare",) or item.kind != "number":
+        if item.command[:1] != ("compare",) or item.kind != "number" or item.command in told:
             continue
+        told.add(item.command)
         result = sources.answer(workbench, item.command)
         if result["p"] is None or result["p"] < 0.05 or not result["effect_size"]:
             continue

@@ -15,6 +15,7 @@ from core.labs.papers import bundle as bundles
 from core.labs.papers import paper as papers
 from core.labs.papers import verification
 from core.progress import drain
+from core.report.figures import pdf_fonts
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_questions, add_trial
 
@@ -100,6 +101,8 @@ def test_the_latex_of_hostile_names_compiles_and_reads_no_file_of_the_machine(tm
     assert not list(tmp_path.rglob("owned*"))
     text = " ".join(page.extract_text() for page in PdfReader(tmp_path / "paper/main.pdf").pages)
     assert "root:" not in text and "References" in text
+    if subprocess.run(["kpsewhich", "lmodern.sty"], capture_output=True).stdout:
+        assert set(pdf_fonts((tmp_path / "paper/main.pdf").read_bytes()).values()) == {"Type 1"}
 
 
 def test_the_command_line_takes_hostile_words_or_says_what_is_wrong(tmp_path, capsys):

@@ -56,9 +56,11 @@ def test_limitations_are_those_of_the_records(bench, texts):
         for seed, settings in ((3, {}), (4, {"sparse.k1": 0.8}))
     ]
     papers.create(bench, "Weak")
-    papers.add(bench, "weak", {"kind": "number", "name": "gain", "command": ["compare", *alike], "value": "difference"})
+    for name, value in (("gain", "difference"), ("gain-p", "p")):  # of one comparison, which is told once
+        papers.add(bench, "weak", {"kind": "number", "name": name, "command": ["compare", *alike], "value": value})
     weak = text.texts(bench, papers.load(bench, "weak"))
     assert "gain is not significant; with 40 questions" in weak["text/limitations.tex"]
+    assert weak["text/limitations.tex"].count("is not significant") == 1
     assert "have no gold" not in weak["text/limitations.tex"] and "flatters" not in weak["text/limitations.tex"]
     assert "numpy 2" in weak["text/methods.tex"] and "the dev half" in weak["text/methods.tex"]
 
