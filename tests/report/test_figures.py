@@ -69,7 +69,10 @@ def test_a_pdf_has_the_width_of_a_column_and_type_of_8_points_and_all_its_text(w
 
 @needs_browser
 def test_names_of_systems_are_whole_on_paper_though_cut_on_the_screen():
-    names = [f"recursive 128 · bm25s, k1 0.9, b 0.4 · convex, weight 0.{i}" for i in range(3)]
+    names = [
+        f"recursive 128 tokens, overlap 32 · mean of all tokens, float32 · bm25s, k1 0.9, b 0.4 · convex, weight 0.{i}"
+        for i in range(3)
+    ]
     shape = differences(names)
     assert all("…" in name for name in shape["data"][0]["y"])
     svg = figures.export(shape, "svg", 84).decode()
