@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import session
 from app.ui import cards
 from app.ui.experiments import here
-from core.labs.experiments import book
+from core.labs.experiments import book, results
 from core.labs.experiments.driver import run
+from core.labs.trials import comparison
 from core.progress import drain
 from core.retrieval.bm25_fast import BM25S
 from tests.support.toy_study import toy_home
@@ -94,6 +96,13 @@ def test_chunkers_by_sizes_are_planned_told_started_and_drawn_in_place(bench, st
     assert "Best: **" in texts(app) and "not distinguishable from it" in texts(app)
     links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
     assert links["Open in Run a study"] == f"study={study.id}" and links["Compare in Trials"] == f"sweep={study.id}"
+
+    best = results.results(bench, study, results.of_study(bench, study), study.metrics[0]).best
+    next(button for button in app.button if button.key == "use_best").click()
+    app.run()
+    in_use = app.session_state["recipes"][session.CURRENT]
+    assert (in_use.chunking, in_use.corpus) == (comparison.recipe(best).chunking, study.recipe.corpus)
+    assert "All is measured" in texts(app) and not [b for b in app.button if b.key == "use_best"]
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from core.labs.experiments.designs import points
 from core.labs.experiments.estimate import Outlook, estimate
 from core.labs.experiments.experiment import Experiment, made, part_of, slug
 from core.labs.experiments.standing import StudyStanding
+from core.labs.trials import comparison
 
 STUDY = "../pages/run_study.py"
 LIVE_S = 2.0  # between two looks at what is measured so far
@@ -247,13 +248,16 @@ def said(planned: Experiment) -> None:
         measured = results.question_sets(here.recorded, here.trials)
         if measured:
             curves.draw(here)
-            verdict(here)
+            best = verdict(here)
             if planned.compared_with and not compared(here):
                 st.caption("The pinned baseline is not measured on these questions yet: differences are to the base.")
         if here.trials and any(trial.status == "failed" for trial in here.trials) and running.state(name)[0].failures:
             with st.expander("Trials without a result", icon=":material/error:", key="study_failures"):
                 failures.draw(here)
         with st.container(horizontal=True):
+            if measured and best != session.config() and st.button("Use the best", key="use_best", icon=":material/tune:"):
+                session.set_config(best)
+                st.rerun()  # the whole page, whose sliders show it
             st.page_link(STUDY, label="Open in Run a study", icon=":material/science:", query_params={"study": name})
             st.page_link(choice.TRIALS, label="Compare in Trials", icon=":material/compare_arrows:", query_params={"sweep": name})
 
@@ -268,18 +272,16 @@ def metric_of(here: desk.StudyDesk) -> str:
     return st.session_state.get("study_metric") or next(name for name in here.recorded.metrics if name in metric_names())
 
 
-def verdict(here: desk.StudyDesk) -> None:
-    """The best and its equals in words, and what their context is."""
+def verdict(here: desk.StudyDesk) -> TrialConfig:
+    """The best and its equals in words, and what their context is. Its recipe, to be asked the questions in use."""
     members = results.question_sets(here.recorded, here.trials)[0]
     shown = results.results(session.workbench(), here.recorded, members, metric_of(here))
     names = words.point_names(here.recorded, [row.trial for row in shown.rows])
     leaderboard.verdict(shown, names)
     contexts = {row.trial.id: results.context(row.trial) for row in shown.rows}
     tokens = {trial: count for trial, count in contexts.items() if count}
-    if not tokens:
-        return
-    low, high = min(tokens, key=tokens.get), max(tokens, key=tokens.get)
-    if curves.context_differs(tokens.values()):
+    if tokens and curves.context_differs(tokens.values()):
+        low, high = min(tokens, key=tokens.get), max(tokens, key=tokens.get)
         st.caption(
             cards.plain(
                 f"The first {shown.k} chunks are {tokens[low]:,.0f} tokens at {names[low]} and {tokens[high]:,.0f} at {names[high]}. "
@@ -287,3 +289,5 @@ def verdict(here: desk.StudyDesk) -> None:
                 "Context, under Along, draws each over what it gives."
             )
         )
+    in_use = session.config()
+    return comparison.recipe(shown.best).model_copy(update={"corpus": in_use.corpus, "evaluation": in_use.evaluation})
