@@ -133,13 +133,14 @@ ROWS = {
     ("study", 13): (
         ("times_plain", "200 retrieval configurations on XQuAD, to a plain script that rebuilds each", LEAST, 30, "times"),
         ("to_bare_stages", "The same, processor time to the sum of the distinct stages' bare costs", MOST, 1.3, "times"),
+        ("ray_to_local", "The same with Ray on two local nodes, to the local engine on the same cores", MOST, 1.15, "times"),
+    ),
+    ("study_kills", 13): (
+        ("kills", "Kills of a study's driver and workers at random moments", LEAST, 200, ""),
+        ("differing", "Homes whose final tables are unlike an undisturbed run's, or have a trial twice, after those", MOST, 0, ""),
     ),
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
-    ),
-    ("", 13): (
-        ("study.ray_to_local", "A study with Ray on two local nodes, to the local engine on the same cores", MOST, 1.15, "times"),
-        ("study.kills_differing", "Final tables unlike an undisturbed run's after 200 kills of driver and workers", MOST, 0, ""),
     ),
 }  # fmt: skip
 PROMISES = [Promise(benchmark, issue, *row) for (benchmark, issue), rows in ROWS.items() for row in rows]
