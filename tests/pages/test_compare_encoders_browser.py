@@ -55,6 +55,7 @@ def table(tab) -> str:
     return tab.locator("table.gw-table").first.inner_text()
 
 
+@pytest.mark.slow
 def test_encoders_are_compared_slid_mapped_and_a_training_is_previewed(app, places, tab):
     tab.goto(f"{app}/compare_encoders?corpus.dataset={places}")
     for name in ("MiniLM mean", "MiniLM CLS", "LSA"):

@@ -29,6 +29,7 @@ def prepared(app, home):
     return app
 
 
+@pytest.mark.slow
 def test_an_index_is_tuned(prepared, tab):
     open_page(tab, f"{prepared}/tune_index")
     tab.get_by_text("nothing is lost").wait_for()
