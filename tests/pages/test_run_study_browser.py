@@ -84,6 +84,7 @@ def test_a_study_from_yaml_is_paused_and_goes_on_where_it_was(site, bench, tab):
     tab.get_by_text(re.compile("distinguishable from it")).first.wait_for()
     tab.get_by_role("button", name="Pause").click()
     tab.get_by_text("Paused").wait_for()
+    settled(tab)  # the page is drawn again whole: a press before its end is lost
     measured = len(trials(bench))
     tab.get_by_role("button", name="Resume").click()
     tab.get_by_text("All is measured").wait_for(timeout=240_000)
