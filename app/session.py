@@ -29,9 +29,7 @@ def workbench():
     """The one Workbench of this process; sessions share its caches and models."""
     from core.workbench import Workbench
 
-    workbench = Workbench(
-        patience_s=0.1
-    )  # a page does not wait for what others are recording just now; it is told what is behind
+    workbench = Workbench(patience_s=0.1)  # a page does not wait for what others are recording; it is told what is behind
     gc.freeze()  # what is loaded by now lives as long as the process: no collection need look at it again
     return workbench
 

@@ -4,6 +4,7 @@ Tests mirror core, app and pages; what a file is beside a unit test, its name's 
 """
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,18 @@ def pytest_itemcollected(item):
 def _own_home(tmp_path, monkeypatch):
     """No test touches the user's data folder."""
     monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def bench(template, tmp_path, monkeypatch):
+    """A copy of the file's own `template`, in use by the pages."""
+    from app import session
+    from core.workbench import Workbench
+
+    shutil.copytree(template, tmp_path / "home")
+    bench = Workbench(tmp_path / "home")
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    return bench
 
 
 @pytest.fixture(scope="session")

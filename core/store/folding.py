@@ -231,10 +231,11 @@ class Folding:
 
 
 @contextmanager
-def seldom_collected() -> Iterator[None]:
-    """Rows are many small objects without cycles: to look through them for some takes a quarter of the time of making them."""
+def seldom_collected(more: int = SELDOM) -> Iterator[None]:
+    """Rows and records are many small objects without cycles: to look through them for some takes a quarter of the time of
+    making them. more: objects, before it is done."""
     before = gc.get_threshold()
-    gc.set_threshold(max(SELDOM, before[0]), *before[1:])
+    gc.set_threshold(max(more, before[0]), *before[1:])
     try:
         yield
     finally:

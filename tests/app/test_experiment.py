@@ -3,7 +3,6 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import session
 from core.labs.experiments import book
 from core.labs.experiments.experiment import made
 from core.progress import drain
@@ -15,22 +14,12 @@ HOSTILE = "<img src=x onerror=alert(1)> **bold** [a](javascript:x) $x$ :material
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def template(tmp_path_factory):
     questions = [
         {"id": "q1", "question": "Where does the Danube rise?", "document": "rivers.txt", "answer": "in the Black Forest"}
     ]
     texts = {"rivers.txt": "The Danube rises in the Black Forest. It flows through ten countries."}
     return with_towns(tmp_path_factory.mktemp("experiment"), texts, questions).home
-
-
-@pytest.fixture
-def bench(home, tmp_path, monkeypatch):
-    import shutil
-
-    shutil.copytree(home, tmp_path / "home")
-    bench = Workbench(tmp_path / "home")
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    return bench
 
 
 def open_page(name="overview", **address) -> AppTest:

@@ -1,16 +1,13 @@
-"""Shared by the tests of pages: every command shown is one that the command line reads, and a study's workbench of its own."""
+"""Shared by the tests of pages: every command shown is one that the command line reads, and the jobs that pages start are only told."""
 
 import shlex
-import shutil
 
 import pytest
 import streamlit as st
 
-from app import session
 from app.ui import export
 from core.__main__ import parse
 from core.cli.frame import Call
-from core.workbench import Workbench
 
 START = "python -m core "
 
@@ -33,15 +30,6 @@ def shown_commands(monkeypatch):
     yield shown
     single = {each for command in shown for each in command.removeprefix(START).split(f"\n{START}")}
     assert [each for each in single if not isinstance(parse(shlex.split(each)), Call)] == []
-
-
-@pytest.fixture
-def bench(template, tmp_path, monkeypatch):
-    """A copy of the file's own `template`, in use by the pages."""
-    shutil.copytree(template, tmp_path / "home")
-    bench = Workbench(tmp_path / "home")
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    return bench
 
 
 @pytest.fixture

@@ -41,44 +41,30 @@ def draw(here: StudyDesk) -> None:
         return st.caption("Every point so far has the same settings: there is nothing to draw yet.")
     if len(varied) > 2:
         return effects.draw(frontier.scope_of(here, shown, beside=False), {})
-    way = VALUE
-    if shown.baseline:
-        way = (
-            place.segmented_control(
-                "Shown",
-                (DIFFERENCE, VALUE),
-                default=DIFFERENCE,
-                key="study_way",
-                required=True,
-                bind="query-params",
-                width="content",
-            )
-            or DIFFERENCE
-        )
+    way = switch(place, "Shown", (DIFFERENCE, VALUE), "study_way") if shown.baseline else VALUE
     along = next((setting for setting in varied if numeric(shown, setting)), "")
     other = next((setting for setting in varied if setting != along), "")
     several = len({words.as_token(row.settings.get(other)) for row in own}) if other else 1
     tokens = {row.trial.id: results.context(row.trial) for row in shown.rows}
     if context_differs(tokens.values()):
-        choice = (
-            place.segmented_control(
-                "Along",
-                (SETTING, CONTEXT),
-                default=SETTING,
-                key="study_along",
-                required=True,
-                help="Context: how many tokens the first chunks of a question come to. Points above one another got the same text.",
-                bind="query-params",
-                width="content",
-            )
-            or SETTING
-        )
-        if choice == CONTEXT:
+        told = "Context: how many tokens the first chunks of a question come to. Points above one another got the same text."
+        if switch(place, "Along", (SETTING, CONTEXT), "study_along", told) == CONTEXT:
             return by_context.draw(experiment, shown, along if several <= LINES else "", other, way, tokens)
     if along and several <= LINES:
         lines(experiment, shown, along, other, way)
     else:
         points(experiment, shown, way)
+
+
+def switch(place: Any, title: str, options: tuple[str, str], key: str, told: str | None = None) -> str:
+    """Which of two the charts show, the first unless another was chosen; it stands in the address."""
+    first = options[0]
+    return (
+        place.segmented_control(
+            title, options, default=first, key=key, required=True, help=told, bind="query-params", width="content"
+        )
+        or first
+    )
 
 
 def numeric(shown: StudyResults, setting: str) -> bool:

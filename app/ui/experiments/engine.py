@@ -6,11 +6,11 @@ from typing import NamedTuple
 import streamlit as st
 
 from app.ui import cards, forms
+from core.labs.experiments.ray_engine import PACKAGE
 
 LOCAL, RAY = "local", "ray"
 TITLES = {LOCAL: "This machine", RAY: "Ray cluster"}
 MOST_WORKERS = 1024
-INSTALL = "python -m pip install ray==2.60.0"
 
 
 class Engine(NamedTuple):
@@ -63,7 +63,9 @@ def draw(study_id: str) -> None:
                 args=(study_id,),
             )
             if find_spec("ray") is None:
-                st.warning(f"Ray is not installed here: `{INSTALL}`, on every node.", icon=":material/error:")
+                st.warning(
+                    f"Ray is not installed here: `python -m pip install {PACKAGE}`, on every node.", icon=":material/error:"
+                )
         st.number_input(
             "Workers",
             0,

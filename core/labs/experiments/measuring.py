@@ -15,6 +15,7 @@ from core.config import build, fingerprint
 from core.pipeline.stages import Resolved
 from core.pipeline.trials import without_result
 from core.records import Corpus, Progress
+from core.store import folding
 from core.workbench import Workbench, fetched
 
 SELDOM = 200_000  # containers made anew between two looks for cycles
@@ -81,25 +82,20 @@ class Hand(NamedTuple):
 @cache
 def _workbench(home: Path) -> Workbench:
     workbench = Workbench(home)
-    _collect_seldom()
+    gc.freeze()  # as in the driver, for as long as the process lives
+    gc.set_threshold(SELDOM, *gc.get_threshold()[1:])
     return workbench
 
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """Records are many small objects without cycles: each look at all that is loaded would cost more than they do."""
-    before = gc.get_threshold()
-    _collect_seldom()
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
-
-
-def _collect_seldom() -> None:
-    gc.freeze()
-    gc.set_threshold(SELDOM, *gc.get_threshold()[1:])
+    """As a rebuild of the store does it; nor is what is loaded before a study looked at again."""
+    with folding.seldom_collected(SELDOM):
+        gc.freeze()
+        try:
+            yield
+        finally:
+            gc.unfreeze()
 
 
 @cache
