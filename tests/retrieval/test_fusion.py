@@ -3,7 +3,11 @@ import pytest
 
 from core.records import Candidates
 from core.registry import parts
+from core.retrieval.borda import Borda
+from core.retrieval.comb_mnz import CombMnz
+from core.retrieval.comb_sum import CombSum
 from core.retrieval.convex import Convex
+from core.retrieval.isr import InverseSquareRank
 from core.retrieval.pool import make_pool
 from core.retrieval.rrf import ReciprocalRank
 
@@ -51,10 +55,41 @@ def test_convex_z_score_by_hand(pool):
     assert by_chunk(pool, Convex(normalisation="z_score").fuse(pool), 1) == {1: 0.0, 3: 0.0}
 
 
+# the pool's first question: sparse 0 (8), 1 (6), 2 (4); dense 2 (0.9), 3 (0.8), 0 (0.5): min_max 1, 0.5, 0 and 1, 0.75, 0
+def test_comb_sum_by_hand(pool):
+    assert by_chunk(pool, CombSum().fuse(pool)) == pytest.approx({0: 1.0, 1: 0.5, 2: 1.0, 3: 0.75})
+    shares = {0: 4 / 6, 1: 2 / 6, 2: 0.4 / 0.7, 3: 0.3 / 0.7}  # of 4 + 2 + 0 and of 0.4 + 0.3 + 0
+    assert by_chunk(pool, CombSum(normalisation="sum").fuse(pool)) == pytest.approx(shares)
+    assert by_chunk(pool, CombSum(normalisation="sum").fuse(pool), 1) == pytest.approx({1: 0.5, 3: 1.5})
+
+
+def test_comb_sum_orders_as_convex_at_half(pool):
+    assert CombSum().fuse(pool) == pytest.approx(2 * Convex(weight=0.5).fuse(pool))
+
+
+def test_comb_mnz_by_hand(pool):
+    assert by_chunk(pool, CombMnz().fuse(pool)) == pytest.approx({0: 2.0, 1: 0.5, 2: 2.0, 3: 0.75})
+    assert by_chunk(pool, CombMnz().fuse(pool), 1) == pytest.approx({1: 1.0, 3: 4.0})
+
+
+def test_borda_by_hand(pool):
+    # four candidates: 4, 3, 2 points for the three that are ranked, and the one point left for the other
+    assert by_chunk(pool, Borda().fuse(pool)) == pytest.approx({0: (4 + 2) / 2, 1: (3 + 1) / 2, 2: (2 + 4) / 2, 3: (1 + 3) / 2})
+    assert by_chunk(pool, Borda(weight=0.25).fuse(pool)) == pytest.approx({0: 3.5, 1: 2.5, 2: 2.5, 3: 1.5})
+    # two candidates; the lexical ranking has none in the third question, and both share its 2 + 1 points
+    assert by_chunk(pool, Borda().fuse(pool), 2) == pytest.approx({2: (2 + 1.5) / 2, 1: (1 + 1.5) / 2})
+
+
+def test_isr_by_hand(pool):
+    wanted = {0: 2 * (1 + 1 / 9), 1: 1 / 4, 2: 2 * (1 / 9 + 1), 3: 1 / 4}
+    assert by_chunk(pool, InverseSquareRank().fuse(pool)) == pytest.approx(wanted)
+    assert by_chunk(pool, InverseSquareRank().fuse(pool), 3) == pytest.approx({0: 1.0, 1: 1 / 4})
+
+
 def test_weights_at_the_ends_give_the_single_retrievers_order(pool):
     for weight, name in ((0.0, "sparse_only"), (1.0, "dense_only")):
         alone = parts("fusion")[name]().fuse(pool)
-        for part in (Convex(weight=weight), ReciprocalRank(weight=weight)):
+        for part in (Convex(weight=weight), ReciprocalRank(weight=weight), Borda(weight=weight)):
             fused = part.fuse(pool)[0]
             known = alone[0] > -np.inf
             assert (np.argsort(fused[known]) == np.argsort(alone[0][known])).all()
