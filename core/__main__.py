@@ -14,6 +14,7 @@ from core.cli import (
     inside,
     papers,
     recipes,
+    runs,
     sampling,
     store,
     tokenizers,
@@ -24,7 +25,7 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus, recipes, trials, experiment_book, experiments, papers, encoders, tokenizers,
+    corpus, recipes, trials, runs, experiment_book, experiments, papers, encoders, tokenizers,
     index, sampling, engines, inside, annotation, agreement, store,
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from core.config import knob
 from core.registry import part
-from core.retrieval.fusion import Fusion
+from core.retrieval.fusion import Fusion, shares
 from core.retrieval.pool import Pool
 
 
@@ -26,9 +26,7 @@ class Borda(Fusion):
 
     def fuse(self, pool: Pool) -> np.ndarray:
         """[Q, P] float32, -inf at pads."""
-        fused = self.weight * self._points(pool, "dense")
-        fused += (1 - self.weight) * self._points(pool, "sparse")
-        return pool.ranked(fused)
+        return pool.ranked(sum(share * self._points(pool, name) for name, share in shares(pool, self.weight).items()))
 
     def _points(self, pool: Pool, name: str) -> np.ndarray:
         def points() -> np.ndarray:

@@ -31,4 +31,4 @@ class CombMnz(Fusion):
 
 def agreeing(pool: Pool) -> np.ndarray:
     """How many retrievers retrieved each chunk [Q, P] int64."""
-    return pool.once("agreeing", lambda: (pool.rank["dense"] > 0).astype(int) + (pool.rank["sparse"] > 0))
+    return pool.once("agreeing", lambda: sum((rank > 0).astype(int) for rank in pool.rank.values()))

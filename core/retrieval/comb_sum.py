@@ -37,10 +37,7 @@ class CombSum(Fusion):
 def summed(pool: Pool, normalisation: Normalisation) -> np.ndarray:
     """The retrievers' normalised scores, added [Q, P] float64; a new array."""
     normalised = {"min_max": min_max, "sum": to_sum}[normalisation]
-    dense, sparse = (
-        pool.once((normalisation, name), lambda name=name: normalised(pool.score[name])) for name in ("dense", "sparse")
-    )
-    return dense + sparse
+    return sum(pool.once((normalisation, name), lambda s=score: normalised(s)) for name, score in pool.score.items())
 
 
 def to_sum(score: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from core.config import knob
 from core.registry import part
-from core.retrieval.fusion import Fusion
+from core.retrieval.fusion import Fusion, shares
 from core.retrieval.pool import Pool
 
 
@@ -39,11 +39,8 @@ class Convex(Fusion):
     def fuse(self, pool: Pool) -> np.ndarray:
         """[Q, P] float32, -inf at pads."""
         normalised = {"min_max": min_max, "z_score": z_score}[self.normalisation]
-        dense = pool.once((self.normalisation, "dense"), lambda: normalised(pool.score["dense"]))
-        sparse = pool.once((self.normalisation, "sparse"), lambda: normalised(pool.score["sparse"]))
-        fused = self.weight * dense
-        fused += (1 - self.weight) * sparse
-        return pool.ranked(fused)
+        scores = {n: pool.once((self.normalisation, n), lambda s=score: normalised(s)) for n, score in pool.score.items()}
+        return pool.ranked(sum(share * scores[name] for name, share in shares(pool, self.weight).items()))
 
 
 def min_max(score: np.ndarray) -> np.ndarray:

@@ -26,6 +26,13 @@ class Fusion(PartConfig):
         number everywhere else (`pool.ranked` sees to the pads). A row depends on nothing but that row."""
 
 
+def shares(pool: Pool, weight: float) -> dict[str, float]:
+    """How much each ranking of the pool counts: the weight of the dense one, and the rest; all alike where there are others."""
+    if pool.rank.keys() <= {"sparse", "dense"}:
+        return {"dense": weight, "sparse": 1 - weight}
+    return dict.fromkeys(pool.rank, 1 / len(pool.rank))
+
+
 def fused(fusion: Fusion, pool: Pool) -> np.ndarray:
     """The fusion's scores of the pool [Q, P] float32; WorkbenchError that names it where they could not be ranked."""
     scores = fusion.fuse(pool)

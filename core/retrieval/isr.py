@@ -24,5 +24,5 @@ class InverseSquareRank(Fusion):
 
     def fuse(self, pool: Pool) -> np.ndarray:
         """[Q, P] float32, -inf at pads."""
-        squares = sum(np.where(rank > 0, 1.0 / np.maximum(rank, 1) ** 2, 0.0) for rank in map(pool.rank.get, self.needs()))
+        squares = sum(np.where(rank > 0, 1.0 / np.maximum(rank, 1) ** 2, 0.0) for rank in pool.rank.values())
         return pool.ranked(agreeing(pool) * squares)

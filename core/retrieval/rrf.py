@@ -6,7 +6,7 @@ import numpy as np
 
 from core.config import knob
 from core.registry import part
-from core.retrieval.fusion import Fusion
+from core.retrieval.fusion import Fusion, shares
 from core.retrieval.pool import Pool
 
 
@@ -37,9 +37,7 @@ class ReciprocalRank(Fusion):
     def fuse(self, pool: Pool) -> np.ndarray:
         """[Q, P] float32, -inf at pads."""
         # float64 until the end: equal sums of different reciprocals must come out as ties
-        fused = self.weight * self._reciprocal(pool, "dense")
-        fused += (1 - self.weight) * self._reciprocal(pool, "sparse")
-        return pool.ranked(fused)
+        return pool.ranked(sum(share * self._reciprocal(pool, name) for name, share in shares(pool, self.weight).items()))
 
     def _reciprocal(self, pool: Pool, name: str) -> np.ndarray:
         rank = pool.rank[name]

@@ -1,0 +1,1 @@
+"""Runs in TREC's format: read, measured, compared, fused, and written from stored trials."""
