@@ -171,6 +171,7 @@ class TrialConfig(StageConfig):
     retrieval: RetrievalConfig = Field(default_factory=RetrievalConfig)
     fusion: chosen("fusion") = Field("convex", validate_default=True)
     context: ContextConfig = Field(default_factory=ContextConfig)
+    answering: chosen("answering") = Field("one_prompt", validate_default=True)
     generation: chosen("generator") = Field("llama_cpp", validate_default=True)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     seed: int = knob(0, "Seeds every resampling and every sampled answer.", ge=0, le=2**31 - 1)

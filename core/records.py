@@ -158,6 +158,8 @@ class Answer:
     cost_usd: float | None = None
     tokens: tuple[Token, ...] = ()  # with log-probabilities, where they were asked for
     receipt: Receipt | None = None  # None where no model ran
+    way: dict[str, Any] = field(default_factory=dict)  # the part that says how it was written, with its knobs
+    detail: dict[str, Any] = field(default_factory=dict)  # what that part tells besides: quotes, weights, rounds
 
 
 def plain(value: Any) -> Any:

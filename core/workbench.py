@@ -6,6 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Generator, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -319,7 +320,16 @@ class Workbench(StoredTrials):
         retrieval_ms = (time.perf_counter() - started) * 1000
         try:
             config = config.model_copy(update={"generation": config.generation.usable()})
-            result = yield from answer(question, hits, config.generation, config.context, config.seed, retrieval_ms)
+            result = yield from answer(
+                question,
+                hits,
+                config.generation,
+                config.context,
+                config.seed,
+                retrieval_ms,
+                answering=config.answering,
+                search=partial(self.search, run),
+            )
         except Exception as error:
             why = error.what.rstrip(".") if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
             failed = Answer("", tuple(hits), (), f"failed: {why}", retrieval_ms=retrieval_ms)
@@ -341,16 +351,17 @@ class Workbench(StoredTrials):
                 **plain(result),
                 "question": question,
                 "config": config.model_dump(mode="json"),
-                **receipt(config, config.generation, answer),
+                **receipt(config, config.generation, config.answering, answer),
                 "fingerprints": fingerprints,
             },
         )
 
     def ask_again(self, config: TrialConfig, question: str, first: Answer) -> Generator[str | Progress, None, tuple[str, Any]]:
-        """The same prompt once more by the first answer's receipt: (its text, receipt.Comparison). Not stored."""
+        """The same passages once more by the first answer's receipt: (its text, receipt.Comparison). Not stored."""
         from core.generation.answer import answer_again
 
-        return (yield from answer_again(question, first, config.generation, config.context))
+        search = partial(self.search, config)
+        return (yield from answer_again(question, first, config.generation, config.context, search))
 
     def convert_model(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
         """A faster copy of the recipe's model file, where one says nearly the same: from then on `auto` takes it."""

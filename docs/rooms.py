@@ -35,6 +35,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("retrieval", "a file a sparse retriever or fusion, and the pool they work on"),
         Room("context", "the prompt that passages are put into"),
         Room("generation", "a file an engine that answers"),
+        Room("answering", "a file a way of writing an answer from passages"),
         Room("evaluation", "a file a metric, and what makes a chunk relevant"),
     ),
     (

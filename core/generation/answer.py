@@ -1,13 +1,18 @@
 """From retrieved chunks to an answer with citations, or to an honest "I don't know."."""
 
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from dataclasses import replace
 from threading import Thread
 from typing import Any
 
+from core import registry
+from core.answering.one_prompt import OnePrompt
+from core.answering.protocol import Material
 from core.config import ContextConfig, PartConfig
-from core.context.prompt import UNKNOWN, build, cited
-from core.generation.receipt import Comparison, again, receipt
+from core.context.prompt import UNKNOWN
+from core.generation.receipt import Comparison, compare
 from core.records import Answer, Hit, Progress
 
 
@@ -19,49 +24,41 @@ def answer(
     seed: int = 0,
     retrieval_ms: float = 0.0,
     deadline_s: float = 120.0,
+    answering: PartConfig | None = None,
+    search: Callable[[str], list[Hit]] | None = None,
 ) -> Generator[str | Progress, None, Answer]:
     """Yields the answer's text as it comes (pieces may be "", and Progress while the model loads) and returns the whole.
 
+    answering: how it is written (default: by one prompt). search: other passages for another text, where that asks for them.
     Nothing is generated, and the finish reason is "abstained", where there are no hits or none of them reaches the
     threshold of dense similarity. Hits without a dense score (sparse retrieval alone) cannot be judged by it and pass.
     """
-    best = best_similarity(hits)
+    best, way = best_similarity(hits), answering or OnePrompt()
     if not hits or (best is not None and best < context.threshold):
         yield UNKNOWN
         return Answer(UNKNOWN, tuple(hits[: context.passages]), (), "abstained", retrieval_ms=retrieval_ms)
+    way.check(generator)
     yield from loaded(generator)
-    prompt = build(question, hits, context, generator.count_tokens)
-    generated = yield from generator.generate(prompt.messages, seed, deadline_s)
-    return Answer(
-        text=generated.text,
-        hits=prompt.used,
-        cited=cited(generated.text, len(prompt.used)),
-        finish_reason=generated.finish_reason,
-        prompt=generated.prompt,
-        prompt_tokens=generated.prompt_tokens,
-        reused_tokens=generated.reused_tokens,
-        answer_tokens=generated.answer_tokens,
-        retrieval_ms=retrieval_ms,
-        first_token_ms=generated.first_token_ms,
-        generation_ms=generated.generation_ms,
-        model=generated.model,
-        model_sha256=generated.model_sha256,
-        retries=generated.retries,
-        cost_usd=generated.cost_usd,
-        tokens=generated.tokens,
-        receipt=receipt(generator, generated, seed),
-    )
+    written = yield from way.write(Material(question, hits, generator, context, time.perf_counter() + deadline_s, seed, search))
+    return replace(written, retrieval_ms=retrieval_ms, way=way.model_dump(mode="json"))
 
 
 def answer_again(
-    question: str, first: Answer, generator: PartConfig, context: ContextConfig
+    question: str,
+    first: Answer,
+    generator: PartConfig,
+    context: ContextConfig,
+    search: Callable[[str], list[Hit]] | None = None,
+    deadline_s: float = 120.0,
 ) -> Generator[str | Progress, None, tuple[str, Comparison]]:
-    """The same prompt once more with the settings and the seed of the first answer's receipt: (text, comparison)."""
-    generator = type(generator).model_validate(first.receipt.settings)
+    """The same question and passages once more, written in the first answer's way with the settings and the seed of its
+    receipt: (text, comparison)."""
+    generator, made = type(generator).model_validate(first.receipt.settings), first.receipt
+    way = registry.find("answering", first.way["part"]).model_validate(first.way) if first.way else OnePrompt()
     yield from loaded(generator)
-    prompt = build(question, list(first.hits), context, generator.count_tokens)
-    second, comparison = yield from again(generator, prompt.messages, first, first.receipt, len(first.hits))
-    return second.text or second.finish_reason, comparison
+    until, hits = time.perf_counter() + deadline_s, list(first.hits)
+    second = yield from way.write(Material(question, hits, generator, context, until, made.seed, search))
+    return second.text or second.finish_reason, compare(generator, first, second, len(hits), made, second.receipt)
 
 
 def loaded(generator: PartConfig) -> Generator[Progress, None, None]:

@@ -10,14 +10,15 @@ import json
 import platform
 import re
 import string
-from collections.abc import Generator
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from core.config import PartConfig
 from core.context.prompt import CITATION, cited
 from core.generation.protocol import Generated
-from core.records import Receipt
+from core.records import Answer, Receipt
+
+Text = Generated | Answer  # what has a text and a finish reason
 
 
 class Comparison(NamedTuple):
@@ -56,20 +57,7 @@ def receipt(generator: PartConfig, generated: Generated, seed: int) -> Receipt:
     )
 
 
-def again(
-    generator: PartConfig,
-    messages: list[dict[str, str]],
-    first: Generated,
-    original: Receipt,
-    passages: int,
-    deadline_s: float = 120.0,
-) -> Generator[str, None, tuple[Generated, Comparison]]:
-    """Runs the prompt again with the receipt's seed, yields the text as it comes, and returns it with the comparison."""
-    second = yield from generator.generate(messages, original.seed, deadline_s)
-    return second, compare(generator, first, second, passages, original, receipt(generator, second, original.seed))
-
-
-def compare(generator: PartConfig, first: Generated, second: Generated, passages: int, *receipts: Receipt) -> Comparison:
+def compare(generator: PartConfig, first: Text, second: Text, passages: int, *receipts: Receipt) -> Comparison:
     """`passages`: how many the prompt gave, so that citations can be read."""
     tokens = [generator.pieces(answer.text) for answer in (first, second)]
     a, b = tokens if None not in tokens else (_words(answer.text) for answer in (first, second))

@@ -44,7 +44,7 @@ def made_name(config: dict[str, Any]) -> str:
     fusion, words = config.get("fusion", {}).get("part", ""), []
     idle = unused(TrialConfig(fusion=fusion)) if fusion in registry.parts("fusion") else set()
     for stage, value in config.items():
-        if stage in ("corpus", "context", "generation", *idle) or not isinstance(value, dict):
+        if stage in ("corpus", "context", "answering", "generation", *idle) or not isinstance(value, dict):
             continue
         part = value.get("part", "")
         usual, head = _usual(stage, part), in_words(part) if part != _usual(stage).get("part", "") else ""

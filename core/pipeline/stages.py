@@ -93,7 +93,8 @@ _ROWS = (
     Stage("relevance", "evaluation", "Evaluation", ("chunks",), lambda run: (run.questions, run.config.evaluation.overlap),
           (relevance,), storage="memory"),
     Stage("prompt", "context", "Context", (RANKING,), workers=(build,)),
-    Stage("answer", "generation", "Generation", ("prompt",)),
+    Stage("writing", "answering", "Answering", ("prompt",)),
+    Stage("answer", "generation", "Generation", ("writing",)),
 )  # fmt: skip
 _LAST = [row.name for row in _ROWS if row.ranks][-1]
 STAGES = tuple(row._replace(above=tuple(_LAST if name == RANKING else name for name in row.above)) for row in _ROWS)

@@ -298,11 +298,12 @@ def _answer(answer_id: str, payload: dict) -> Rows:
         "id": answer_id,
         "created": _created(answer_id, payload),
         "engine": _get(payload, "receipt", "engine"),
+        "answering": _get(payload, "way", "part"),
         "dataset": _get(payload.get("config") or {}, "corpus", "dataset"),
         "text": None if failed else payload.get("text"),
         "model_sha256": payload.get("model_sha256") or None,
     }
-    return {"answers": [_row("answers", {k: v for k, v in fields.items() if k not in ("tokens", "receipt") or v})]}
+    return {"answers": [_row("answers", {k: v for k, v in fields.items() if k not in ("tokens", "receipt", "detail") or v})]}
 
 
 def _index(index_id: str, payload: dict) -> Rows:

@@ -70,6 +70,7 @@ def test_an_answer_is_stored_with_what_made_it_and_what_is_not_known_is_null(ben
     _, result = ask(bench)
     row = newest(bench)
     assert row["text"] == result.text == "Paris [1]." and row["engine"] == "played" and row["model"] == "m-1"
+    assert row["answering"] == "one_prompt" and row["detail"] is None
     assert [row[name] for name in ("prompt_tokens", "reused_tokens", "answer_tokens", "model_sha256")] == [None] * 4
     assert row["cost_usd"] == 0.25 and row["retries"] == 2 and row["seed"] == 0
     assert json.loads(row["tokens"]) == [["Paris", -0.5, [["Rome", -1.5]]]] or json.loads(row["tokens"])[0]["text"] == "Paris"

@@ -3,7 +3,7 @@
 import pytest
 
 from core.generation.protocol import Generated
-from core.generation.receipt import again, compare, conclusion, receipt
+from core.generation.receipt import compare, conclusion, receipt
 from core.progress import drain
 from core.registry import find
 
@@ -40,9 +40,14 @@ def test_running_again_names_what_else_changed():
     first = made("Paris [1].")
     kept = receipt(Fixed(), first, 7)
     assert kept.seed == 7 and kept.settings["part"] == "openai_compatible" and len(kept.prompt_sha256) == 64
-    second, same = drain(again(Fixed(), [], first, kept, 1))
+
+    def again(engine):
+        second = drain(engine.generate([], kept.seed))
+        return second, compare(engine, first, second, 1, kept, receipt(engine, second, kept.seed))
+
+    second, same = again(Fixed())
     assert second.text == first.text and same.share == 1 and same.changed == () and same.same_conclusion
-    _, other = drain(again(Fixed(said="Rome."), [], first, kept, 1))
+    _, other = again(Fixed(said="Rome."))
     assert other.changed == ("settings", "text_sha256") and not other.same_conclusion and other.first_difference == 0
 
 

@@ -392,5 +392,5 @@ def test_every_stage_that_decides_the_passages_has_its_form_here(bench):
     """They follow from the table of stages: a new one needs no edit of the page."""
     titles = [expander.label for expander in open_page().get("expander")]
     stages = bench.stages()
-    for field in (*bench.ranking_fields(), "context", "generation"):
+    for field in (*bench.ranking_fields(), "context", "answering", "generation"):
         assert any(f"**{stages[field].title}**" in title for title in titles), field

@@ -23,7 +23,7 @@ MARK = '<span style="color:{}">\u25cf</span> '
 
 def chosen(config: TrialConfig) -> list[TrialConfig]:
     """The forms; returns the recipe, and with engines side by side the same recipe with each of their generations."""
-    forms.recipe_form((*session.workbench().ranking_fields(), "context"))
+    forms.recipe_form((*session.workbench().ranking_fields(), "context", "answering"))
     seed(config)
     count = st.radio(
         "Engines side by side",

@@ -12,7 +12,7 @@ def draw(config: TrialConfig) -> None:
     workbench = session.workbench()
     table = result_of(
         "latency",
-        config.model_dump_json(exclude={"evaluation", "context", "generation"}),
+        config.model_dump_json(exclude={"evaluation", "context", "answering", "generation"}),
         "Time 30 questions",
         True,
         lambda: workbench.latency(config),

@@ -78,7 +78,7 @@ def prepared(config: TrialConfig) -> TrialConfig:
     return config.model_copy(
         update={
             name: getattr(usual, name)
-            for name in ("transform", "index", "retrieval", "evaluation", "context", "generation", "sparse")
+            for name in ("transform", "index", "retrieval", "evaluation", "context", "answering", "generation", "sparse")
         }
     )
 

@@ -68,7 +68,7 @@ def asked(corpus: Corpus, questions: int) -> list[Query]:
 def study_key(run: Resolved, samples: int, questions: int) -> str:
     """Settings that share it answered the same questions over the same passages with the same model and code."""
     config, corpus = run.config, run.corpus
-    recipe = config.model_dump(mode="json", exclude={"evaluation": True, "generation": True})
+    recipe = config.model_dump(mode="json", exclude={"evaluation": True, "answering": True, "generation": True})
     settings = config.generation.model_dump()
     limits = [settings.get(name) for name in ("max_tokens", "context_tokens")]
     ids = [query.id for query in asked(corpus, questions)]

@@ -175,7 +175,7 @@ def context_at_k(workbench: Workbench, evaluation: Evaluation) -> float:
 
 def recipe_without(config: TrialConfig, setting: str) -> str:
     """Identity of the recipe but for this setting: what its curve depends on."""
-    mapping = config.model_dump(mode="json", exclude={"context", "generation"})
+    mapping = config.model_dump(mode="json", exclude={"context", "answering", "generation"})
     stage, _, name = setting.partition(".")
     del mapping[stage][name]
     return fingerprint(mapping)

@@ -1,0 +1,70 @@
+"""What every way of answering is given, and what it gives back. `docs/adding_a_part.md` shows the smallest one,
+`tests/contract/test_answering.py` holds all."""
+
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+from core.config import ContextConfig, PartConfig
+from core.context.prompt import cited
+from core.generation.protocol import Generated
+from core.generation.receipt import receipt
+from core.records import Answer, Hit, Progress
+
+Writing = Generator[str | Progress, None, Answer]
+
+
+class Material(NamedTuple):
+    """What an answer is written from. The generator's model is loaded, and there is a hit at least."""
+
+    question: str
+    hits: list[Hit]
+    generator: PartConfig
+    context: ContextConfig
+    until: float  # by `time.perf_counter()`: the deadline, however many texts it takes
+    seed: int = 0
+    search: Callable[[str], list[Hit]] | None = None  # other passages for another text, by the same recipe
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self.until - time.perf_counter())
+
+
+class Answering(PartConfig):
+    """Base of the ways of answering."""
+
+    @abstractmethod
+    def write(self, material: Material) -> Writing:
+        """Yields the answer's text as it comes (pieces may be "", and Progress) and returns the whole, by `whole`. It can be
+        closed at any time. Together the pieces are the text, but for white space around it."""
+
+    def check(self, generator: PartConfig) -> None:
+        """Raises a WorkbenchError where this engine cannot answer so; loads nothing."""
+
+
+def whole(
+    material: Material, generated: Generated, hits: tuple[Hit, ...], detail: dict[str, Any] | None = None, **others: Any
+) -> Answer:
+    """What came of one generation, as an answer over these passages. detail: what the way of answering tells besides;
+    others: fields of the answer that are not the generation's, such as its citations."""
+    fields = {
+        "text": generated.text,
+        "hits": hits,
+        "cited": cited(generated.text, len(hits)),
+        "finish_reason": generated.finish_reason,
+        "prompt": generated.prompt,
+        "prompt_tokens": generated.prompt_tokens,
+        "reused_tokens": generated.reused_tokens,
+        "answer_tokens": generated.answer_tokens,
+        "first_token_ms": generated.first_token_ms,
+        "generation_ms": generated.generation_ms,
+        "model": generated.model,
+        "model_sha256": generated.model_sha256,
+        "retries": generated.retries,
+        "cost_usd": generated.cost_usd,
+        "tokens": generated.tokens,
+        "receipt": receipt(material.generator, generated, material.seed),
+        "detail": detail or {},
+    }
+    return Answer(**{**fields, **others})
