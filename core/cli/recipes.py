@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from core import config, registry
 from core.cli.frame import verb
-from core.cli.options import USUAL, Grids, Positive, RecipeOptions, Text, read_grid, read_settings
+from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, Text, read_grid, read_settings
 from core.cli.tables import between, rows_of, show_parts, show_table
 from core.cli.trials import show_trial
 from core.errors import WorkbenchError
@@ -227,3 +227,23 @@ def evaluate(
 def _by_depth(workbench: Any, evaluation: Any) -> list[dict[str, Any]]:
     curve = enumerate(workbench.recall_curve(evaluation), 1)
     return [{"k": k, "recall": at.mean, "low": at.low, "high": at.high, "n": at.n} for k, at in curve]
+
+
+@verb("learn-weights", show_parts)
+def learn_weights(
+    workbench: Any,
+    *,
+    recipe: RecipeOptions = USUAL,
+    metric: Metric = "ndcg_linear",
+    weights: Annotated[str, Parameter(help="A,B,C | START:STOP:STEP: the weights tried.")] = "0:1:0.05",
+    folds: Annotated[Positive, Parameter(help="Parts that the articles are divided into.")] = 5,
+    by: Annotated[
+        Literal["article", "group"], Parameter(help="What stays together: questions of one document, or of one group.")
+    ] = "article",
+) -> Any:
+    """Learn the weight of the recipe's fusion by cross-validation over articles; says what it gives, and sets nothing."""
+    from core.labs.trials import weights as lab
+
+    [chosen] = _measured_metrics([metric], None)
+    [values] = read_grid([f"fusion.weight={weights}"]).values()
+    return lab.learn(workbench, recipe.read(), [float(value) for value in values], chosen, folds, by)
