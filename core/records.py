@@ -53,6 +53,7 @@ class Query(NamedTuple):
     answers: tuple[str, ...] = ()
     answerable: bool = True
     group: str = ""  # type, difficulty or domain, for breakdowns
+    history: tuple[str, ...] = ()  # what was said before it, oldest first
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ def unpack(data: np.ndarray) -> Corpus:
         name,
         tuple(Document(*fields, tuple(pages)) for *fields, pages in documents),
         tuple(
-            Query(identity, text, golds[gold], tuple(answers), answerable, group)
-            for identity, text, gold, answers, answerable, group in queries
+            Query(identity, text, golds[gold], tuple(answers), answerable, group, tuple(history))
+            for identity, text, gold, answers, answerable, group, history in queries
         ),
         tuple(notes),
         mark,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from core.corpus import beir
 from core.corpus.assemble import WHOLE, printed_spans, spans
-from core.corpus.reading import Source, SourceRow, text_of
+from core.corpus.reading import Source, SourceRow, clean, text_of
 from core.corpus.tables import rows
 from core.errors import WorkbenchError
 from core.records import Document, Gold, Query
@@ -25,6 +25,7 @@ class Ask(NamedTuple):
     context: str  # the passage that the answers stand in, or ""
     answerable: bool
     group: str
+    history: tuple[str, ...] = ()  # what was said before it, oldest first
 
 
 def read_questions(source: Source, documents: Sequence[Document]) -> list[Query]:
@@ -73,6 +74,7 @@ def _ask(row: SourceRow, number: int, source: Source) -> Ask:
     answers = fields.get("answers", fields.get("answer"))
     answers = [answers] if not isinstance(answers, list) else answers
     texts = tuple(text for text in (text_of({"answer": answer}, "answer").strip() for answer in answers) if text)
+    history = fields.get("history")
     answerable = str(fields.get("answerable", "true")).strip().lower() not in ("false", "0", "no")
     return Ask(
         text_of(fields, "id", "_id", "qid") or f"q{number}",
@@ -82,6 +84,7 @@ def _ask(row: SourceRow, number: int, source: Source) -> Ask:
         text_of(fields, "context"),
         answerable,
         text_of(fields, "group", "level", "type", "category"),
+        tuple(clean(said) for said in history if isinstance(said, str)) if isinstance(history, list) else (),
     )
 
 
@@ -112,7 +115,7 @@ def _resolve(asks: list[Ask], named: dict[str, list[Document]], documents: Seque
             source.notes.add("Question without evidence, not measured", ask.id)
     first = asks[0]
     answers = tuple(answer for ask in asks for answer in ask.answers)
-    return Query(first.id, first.question, tuple(gold), answers, first.answerable, first.group)
+    return Query(first.id, first.question, tuple(gold), answers, first.answerable, first.group, first.history)
 
 
 def _evidence(ask: Ask, document: Document) -> Iterator[tuple[int, int]]:

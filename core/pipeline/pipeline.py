@@ -109,7 +109,11 @@ class Pipeline:
         return Resolved(recipe, corpus, stamp, self.questions_key(corpus))
 
     def questions_key(self, corpus: Corpus) -> str:
-        return self.remember("questions", f"{id(corpus)}", lambda: (corpus, fingerprint(corpus.queries)))[1]
+        def key() -> str:
+            # a question that follows nothing is known as before questions had a history: stored trials name them so
+            return fingerprint([query if query.history else query[:-1] for query in corpus.queries])
+
+        return self.remember("questions", f"{id(corpus)}", lambda: (corpus, key()))[1]
 
     # Stages ------------------------------------------------------------------------------------------------------
 
