@@ -63,8 +63,10 @@ class Lexical(SparseRetriever):
     stopwords: Literal["english", "none"] = knob(
         "english", "Words too common to tell documents apart, left out of texts and questions."
     )
-    stemming: Literal["none", "english"] = knob(
-        "none", "Reduces words to their stem (Snowball), so that 'running' finds 'runs'. Finds more, less exactly."
+    stemming: Literal["none", "english", "porter"] = knob(
+        "none",
+        "Reduces words to their stem, so that 'running' finds 'runs': Snowball's English, or Porter 1980 as in Lucene. Finds "
+        "more, less exactly.",
     )
 
     def text_key(self) -> tuple:
@@ -75,10 +77,10 @@ class Lexical(SparseRetriever):
         import bm25s
 
         stemmer = None
-        if self.stemming == "english":
+        if self.stemming != "none":
             import Stemmer
 
-            stemmer = Stemmer.Stemmer("english")
+            stemmer = Stemmer.Stemmer(self.stemming)
         stopwords = "english" if self.stopwords == "english" else []
         split = bm25s.tokenize(texts, stopwords=stopwords, stemmer=stemmer, show_progress=False)
         return _counted(split.ids, split.vocab)

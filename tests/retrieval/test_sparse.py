@@ -32,6 +32,8 @@ def test_stemming_finds_other_forms_and_changes_the_text_key():
     stemmed = BM25S(stemming="english")
     assert 4 in search(stemmed, ["runner running"]).chunk[0]
     assert search(stemmed, ["birding"]).chunk[0, 0] == 2 and search(BM25S(), ["birding"]).chunk[0, 0] == -1
+    porter = BM25S(stemming="porter").tokenize(["generously dying news"]).vocabulary  # Snowball's English: generous, die, news
+    assert porter == ["dy", "gener", "new"]
     assert stemmed.text_key() != BM25S().text_key() == BM25S(k1=0.9, b=0.1).text_key() == RankBM25().text_key()
 
 
