@@ -8,14 +8,24 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from importlib.util import resolve_name
 from pathlib import Path
+from string import Template
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from core import registry
 from core.errors import WorkbenchError
@@ -148,6 +158,74 @@ class ContextConfig(StageConfig):
     threshold: float = knob(
         0.3, "Dense similarity that the best chunk must reach. Below it the answer is: I don't know.", ge=-1.0, le=1.0, step=0.01
     )
+    hand_on: Literal["chunk", "merged", "neighbours", "section", "document"] = knob(
+        "chunk",
+        "What is given for a chunk: itself, joined with chunks it overlaps or touches, or what it stands in, joined alike. "
+        "More text around it explains more and fills the room sooner; where it has none, the chunk itself is given.",
+    )
+    duplicates: float = knob(
+        1.0,
+        "A chunk that shares this much of its word sequences with a better one is dropped, and the next takes its place; 1: "
+        "off. Lower drops more, also what only looks alike.",
+        gt=0.0,
+        le=1.0,
+        step=0.05,
+    )
+    compress: float = knob(
+        1.0,
+        "Share of a passage's sentences that is kept, those nearest the question; 1 keeps all. Fewer make room for more "
+        "passages, and may drop the answer.",
+        gt=0.0,
+        le=1.0,
+        step=0.05,
+    )
+    nearest_by: Literal["words", "encoder"] = knob(
+        "words",
+        "How near a sentence is to the question when passages are compressed: by the rare words they share, or by the encoder.",
+    )
+    order: Literal["best_first", "best_last", "interleaved"] = knob(
+        "best_first",
+        "Order of the passages in the prompt. Models read the start and the end better than the middle: interleaved puts "
+        "the best at both ends.",
+    )
+    citations: Literal["brackets", "parentheses", "footnotes", "titles"] = knob(
+        "brackets", "How passages are marked and cited: [1], (1), [^1], or [title]. Small models were trained on few of them."
+    )
+    template: str = knob(
+        "",
+        "The prompt, with the variables $instructions, $passages, $question, $reminder, $title, $titles, $n, $mark and "
+        "$unknown; empty: the built-in one. A dollar is written $$.",
+    )
+    passage: str = knob(
+        "",
+        "A passage in the prompt, with the variables $mark, $n, $text, $title, $document and $page; empty: the built-in one.",
+        label="Passage template",
+    )
+
+    @field_validator("template", "passage")
+    @classmethod
+    def _readable(cls, text: str, info: ValidationInfo) -> str:
+        if text:
+            check_template(text, *TEMPLATES[info.field_name])
+        return text
+
+
+# setting -> (the variables of such a template, those of them that it must have)
+TEMPLATES = {
+    "template": ("instructions passages question reminder title titles n mark unknown".split(), ("passages", "question")),
+    "passage": ("mark n text title document page".split(), ("text",)),
+}
+
+
+def check_template(text: str, variables: Sequence[str], needed: Sequence[str]) -> None:
+    """Raises ValueError naming what is wrong. string.Template knows names alone: no attribute, no item, no call."""
+    names = Template(text).get_identifiers()
+    if not Template(text).is_valid():
+        raise ValueError("a $ that begins no variable is written $$")
+    if unknown := [name for name in names if name not in variables]:
+        raise ValueError(f"there is no variable ${unknown[0]}; there are {', '.join(f'${name}' for name in variables)}")
+    if missing := [name for name in needed if name not in names]:
+        raise ValueError(f"the variable ${missing[0]} is missing")
 
 
 class EvaluationConfig(StageConfig):

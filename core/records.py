@@ -107,6 +107,12 @@ class Hit:
     text: str
     page: int | None = None  # 1-based page of the chunk's first character
     scores: dict[str, float] = field(default_factory=dict)  # per retriever, where it retrieved the chunk
+    excerpts: tuple[tuple[int, int], ...] = ()  # characters [start, end) of the document that a model reads; (): all of it
+
+    @property
+    def shown(self) -> str:
+        """The text as a model reads it."""
+        return " … ".join(self.text[a - self.start : b - self.start] for a, b in self.excerpts) or self.text
 
 
 class Token(NamedTuple):
@@ -161,6 +167,10 @@ class Answer:
     receipt: Receipt | None = None  # None where no model ran
     way: dict[str, Any] = field(default_factory=dict)  # the part that says how it was written, with its knobs
     detail: dict[str, Any] = field(default_factory=dict)  # what that part tells besides: quotes, weights, rounds
+    citations: str = "brackets"  # how it was asked to cite, as context.citations names it
+    notes: tuple[str, ...] = ()  # what of the ranking the model was not given, and why
+    loading_ms: float = 0.0  # of the model, before the prompt was made
+    context_ms: float = 0.0  # what making the prompt took
 
 
 def plain(value: Any) -> Any:

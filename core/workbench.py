@@ -23,6 +23,7 @@ from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.models.hub import encoders_home
 from core.pipeline.pipeline import Pipeline, Shared, Trace
+from core.pipeline.provenance import source_of
 from core.pipeline.recipe_words import recipe_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
 from core.pipeline.speed import Estimate
@@ -316,7 +317,7 @@ class Workbench(StoredTrials):
 
         started = time.perf_counter()
         run = self.resolve(config)
-        hits = self.search(run, question)[: config.context.passages]
+        hits = self.search(run, question)
         retrieval_ms = (time.perf_counter() - started) * 1000
         try:
             config = config.model_copy(update={"generation": config.generation.usable()})
@@ -329,10 +330,11 @@ class Workbench(StoredTrials):
                 retrieval_ms,
                 answering=config.answering,
                 search=partial(self.search, run),
+                source=source_of(self.pipeline, run),
             )
         except Exception as error:
             why = error.what.rstrip(".") if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
-            failed = Answer("", tuple(hits), (), f"failed: {why}", retrieval_ms=retrieval_ms)
+            failed = Answer("", tuple(hits[: config.context.passages]), (), f"failed: {why}", retrieval_ms=retrieval_ms)
             self._save_answer(run.of(config), question, failed)
             raise
         self._save_answer(run.of(config), question, result)

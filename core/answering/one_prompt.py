@@ -3,7 +3,6 @@
 from typing import ClassVar, Literal
 
 from core.answering.protocol import Answering, Material, Writing, whole
-from core.context.prompt import build
 from core.registry import part
 
 
@@ -20,6 +19,6 @@ class OnePrompt(Answering):
     part: Literal["one_prompt"] = "one_prompt"
 
     def write(self, material: Material) -> Writing:
-        prompt = build(material.question, material.hits, material.context, material.generator.count_tokens)
+        prompt = material.prompt(material.hits)
         generated = yield from material.generator.generate(prompt.messages, material.seed, material.left_s)
-        return whole(material, generated, prompt.used)
+        return whole(material, generated, prompt.used, notes=prompt.notes)

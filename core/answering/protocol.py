@@ -3,11 +3,13 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 from core.config import ContextConfig, PartConfig
-from core.context.prompt import cited
+from core.context.citations import cited
+from core.context.prompt import Prompt, build
+from core.context.surroundings import Surroundings
 from core.generation.protocol import Generated
 from core.generation.receipt import receipt
 from core.records import Answer, Hit, Progress
@@ -25,6 +27,16 @@ class Material(NamedTuple):
     until: float  # by `time.perf_counter()`: the deadline, however many texts it takes
     seed: int = 0
     search: Callable[[str], list[Hit]] | None = None  # other passages for another text, by the same recipe
+    source: Surroundings | None = None  # the documents, for passages that grow
+    spent: list[float] | None = None  # takes the seconds that each prompt took to make
+
+    def prompt(self, hits: Sequence[Hit], question: str = "") -> Prompt:
+        """The prompt over these hits by the recipe's context."""
+        started, tool = time.perf_counter(), self.generator
+        made = build(question or self.question, hits, self.context, tool.count_tokens, self.source, tool.holds)
+        if self.spent is not None:
+            self.spent.append(time.perf_counter() - started)
+        return made
 
     @property
     def left_s(self) -> float:
@@ -51,7 +63,8 @@ def whole(
     fields = {
         "text": generated.text,
         "hits": hits,
-        "cited": cited(generated.text, len(hits)),
+        "cited": cited(generated.text, hits, material.context.citations),
+        "citations": material.context.citations,
         "finish_reason": generated.finish_reason,
         "prompt": generated.prompt,
         "prompt_tokens": generated.prompt_tokens,

@@ -1,13 +1,17 @@
-"""The prompt of retrieval-augmented generation: fixed instructions first, numbered passages, then the question.
+"""The prompt of retrieval-augmented generation: fixed instructions first, marked passages, then the question.
 
 In this order two questions on the same passages share their start, which the engine then need not read again.
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from core.config import ContextConfig
+from core.context.citations import marks, plain
+from core.context.passages import Compression, copies_note, counted, distinct, grown, ordered
+from core.context.surroundings import Surroundings
+from core.context.template import filled
 from core.errors import WorkbenchError
 from core.records import Hit
 
@@ -16,52 +20,107 @@ UNKNOWN = "I don't know."
 # message of ours the model repeats itself until it is cut), and the task said once more behind the question.
 INSTRUCTIONS = f"Answer from the numbered passages only and cite them, like [1]. If they do not hold the answer, say: {UNKNOWN}"
 REMINDER = "Answer the question in one sentence from the passages above."
-CITATION = re.compile(r"\[(\d+(?:, ?\d+)*)\]")
+Message = dict[str, str]  # {"role", "content"}
 
 
 class Prompt(NamedTuple):
-    messages: list[dict[str, str]]  # {"role", "content"}
+    messages: list[Message]
     used: tuple[Hit, ...]  # passage n is used[n - 1]
-    left_out: tuple[Hit, ...]  # did not fit
+    left_out: tuple[Hit, ...]  # chunks that did not fit
     passage_tokens: int
+    notes: tuple[str, ...] = ()  # what of the ranking the model was not given, and why
 
 
-def build(question: str, hits: list[Hit], context: ContextConfig, count_tokens: Callable[[str], int]) -> Prompt:
-    """The prompt over the first `context.passages` hits; where `context.max_tokens` is short, the last are left out."""
-    chosen, passages, total = hits[: context.passages], [], 0
-    for number, hit in enumerate(chosen, 1):
-        passage = f"[{number}] {plain(hit.text)}\n\n"
-        size = count_tokens(passage)
-        if total + size > context.max_tokens:
-            break
-        passages.append(passage)
-        total += size
+def build(
+    question: str,
+    hits: Sequence[Hit],
+    context: ContextConfig,
+    count_tokens: Callable[[str], int],
+    source: Surroundings | None = None,
+    holds: Callable[[list[Message]], bool] = lambda messages: True,
+) -> Prompt:
+    """The prompt over the first `context.passages` hits; where `context.max_tokens` is short, the last are left out.
+
+    source: the documents, for passages that grow and for the encoder. holds: whether the model's window holds the messages
+    and an answer; where it does not, passages are cut, the last first, and the prompt says so.
+    """
+    chosen, copies = distinct(hits, context)
+    compressed, size = Compression(question, chosen, context, source), cache(count_tokens)
+
+    def sized(passages: Sequence[Hit]) -> int:
+        return sum(size(f"{block}\n\n") for block in _blocks([compressed(hit) for hit in passages], context))
+
+    passages, short = grown(chosen, context, source, lambda trial: sized(trial) <= context.max_tokens)
     if chosen and not passages:
         raise WorkbenchError(
-            f"The best passage alone has {size:,} tokens, and the prompt has room for {context.max_tokens:,}.",
+            f"The best passage alone has {sized(chosen[:1]):,} tokens, and the prompt has room for {context.max_tokens:,}.",
             where=chosen[0].document_id,
             todo="Raise context.max_tokens, or cut the documents into smaller chunks.",
         )
-    content = f"{INSTRUCTIONS}\n\n{''.join(passages)}Question: {plain(question)}\n{REMINDER}"
-    messages = [{"role": "user", "content": content}]
-    return Prompt(messages, tuple(chosen[: len(passages)]), tuple(chosen[len(passages) :]), total)
+    cut = 0
+    while True:
+        placed = ordered(passages, context.order)
+        used = [compressed(hit) for hit in placed]
+        messages = written(question, used, context)
+        # numbers and titles follow the order, and may take a token more than they did before
+        roomy = sized(placed) <= context.max_tokens
+        if len(passages) < 2 or (roomy and holds(messages)):
+            break
+        passages, cut = passages[:-1], cut + roomy
+    left_out = tuple(hit for hit in chosen if not any(within(hit, passage) for passage in passages))
+    notes = [
+        *copies_note(copies),
+        short and f"{counted(len(short), 'chunk')} left out: the passages have room for {context.max_tokens:,} tokens.",
+        cut and f"{counted(cut, 'passage')} cut, the last first: the model's window does not hold them and the answer.",
+    ]
+    return Prompt(messages, tuple(used), left_out, sized(placed), tuple(filter(None, notes)))
 
 
-def reading_order(prompts: list[list[dict[str, str]]]) -> list[int]:
+def written(question: str, passages: Sequence[Hit], context: ContextConfig) -> list[Message]:
+    """The messages over these passages, in this order."""
+    names = marks(context.citations, passages)
+    mark, titles = (names or ["[1]"])[0], [plain(hit.title or hit.document_id, context.citations) for hit in passages]
+    instructions = INSTRUCTIONS.replace("[1]", mark)
+    values = {
+        "instructions": instructions.replace("numbered ", "") if context.citations == "titles" else instructions,
+        "passages": "\n\n".join(_blocks(passages, context)),
+        "question": plain(question, context.citations),
+        "reminder": REMINDER,
+        "title": (titles or [""])[0],
+        "titles": "; ".join(dict.fromkeys(titles)),
+        "n": str(len(passages)),
+        "mark": mark,
+        "unknown": UNKNOWN,
+    }
+    content = filled("template", context.template, values)
+    return [{"role": "user", "content": content if passages else content.replace("\n\n\n\n", "\n\n", 1)}]
+
+
+def _blocks(passages: Sequence[Hit], context: ContextConfig) -> list[str]:
+    """Each passage as the prompt has it."""
+    style = context.citations
+    return [
+        filled(
+            "passage",
+            context.passage,
+            {
+                "mark": mark,
+                "n": str(number),
+                "text": plain(hit.shown, style),
+                "title": plain(hit.title, style),
+                "document": plain(hit.document_id, style),
+                "page": "" if hit.page is None else str(hit.page),
+            },
+        )
+        for number, (hit, mark) in enumerate(zip(passages, marks(style, passages), strict=True), 1)
+    ]
+
+
+def within(hit: Hit, passage: Hit) -> bool:
+    """Whether a chunk lies in a passage."""
+    return hit.document_id == passage.document_id and passage.start <= hit.start and hit.end <= passage.end
+
+
+def reading_order(prompts: list[list[Message]]) -> list[int]:
     """Numbers of the prompts, those that share most of their start next to each other: the engine reads it once."""
     return sorted(range(len(prompts)), key=lambda i: [(m["role"], m["content"]) for m in prompts[i]])
-
-
-def plain(text: str) -> str:
-    """Text that can pose neither as another numbered passage nor as a mark of a chat template such as <|im_end|>.
-
-    A space is all that is added, so that code such as a[1] keeps its meaning. The llama.cpp engine also reads contents
-    without any special token, whatever marks its model has; other engines may not.
-    """
-    return CITATION.sub(r"[ \1 ]", text).replace("<|", "< |").strip()
-
-
-def cited(text: str, passages: int) -> tuple[int, ...]:
-    """Numbers of the passages that the text itself cites, ascending; numbers that were not given are left out."""
-    numbers = {int(n) for match in CITATION.findall(text) for n in match.split(",")}
-    return tuple(sorted(n for n in numbers if 1 <= n <= passages))

@@ -11,7 +11,9 @@ from core import registry
 from core.answering.one_prompt import OnePrompt
 from core.answering.protocol import Material
 from core.config import ContextConfig, PartConfig
+from core.context.passages import copies_note, distinct
 from core.context.prompt import UNKNOWN
+from core.context.surroundings import Surroundings
 from core.generation.receipt import Comparison, compare
 from core.records import Answer, Hit, Progress
 
@@ -26,6 +28,7 @@ def answer(
     deadline_s: float = 120.0,
     answering: PartConfig | None = None,
     search: Callable[[str], list[Hit]] | None = None,
+    source: Surroundings | None = None,
 ) -> Generator[str | Progress, None, Answer]:
     """Yields the answer's text as it comes (pieces may be "", and Progress while the model loads) and returns the whole.
 
@@ -33,14 +36,24 @@ def answer(
     Nothing is generated, and the finish reason is "abstained", where there are no hits or none of them reaches the
     threshold of dense similarity. Hits without a dense score (sparse retrieval alone) cannot be judged by it and pass.
     """
-    best, way = best_similarity(hits), answering or OnePrompt()
+    best, way = best_similarity(hits[: context.passages]), answering or OnePrompt()
     if not hits or (best is not None and best < context.threshold):
         yield UNKNOWN
         return Answer(UNKNOWN, tuple(hits[: context.passages]), (), "abstained", retrieval_ms=retrieval_ms)
     way.check(generator)
+    chosen, copies = distinct(hits, context)
+    started, spent = time.perf_counter(), []
     yield from loaded(generator)
-    written = yield from way.write(Material(question, hits, generator, context, time.perf_counter() + deadline_s, seed, search))
-    return replace(written, retrieval_ms=retrieval_ms, way=way.model_dump(mode="json"))
+    opened = time.perf_counter()
+    made = yield from way.write(Material(question, chosen, generator, context, opened + deadline_s, seed, search, source, spent))
+    return replace(
+        made,
+        retrieval_ms=retrieval_ms,
+        way=way.model_dump(mode="json"),
+        notes=(*copies_note(copies), *made.notes),
+        loading_ms=1000 * (opened - started),
+        context_ms=1000 * sum(spent),
+    )
 
 
 def answer_again(
@@ -57,8 +70,11 @@ def answer_again(
     way = registry.find("answering", first.way["part"]).model_validate(first.way) if first.way else OnePrompt()
     yield from loaded(generator)
     until, hits = time.perf_counter() + deadline_s, list(first.hits)
+    settings = {"order": "best_first", "duplicates": 1.0, "hand_on": "chunk", "compress": 1.0, "passages": max(1, len(hits))}
+    context = context.model_copy(update=settings)  # of these passages all that is done already
     second = yield from way.write(Material(question, hits, generator, context, until, made.seed, search))
-    return second.text or second.finish_reason, compare(generator, first, second, len(hits), made, second.receipt)
+    comparison = compare(generator, first, second, first.hits, made, second.receipt, style=first.citations)
+    return second.text or second.finish_reason, comparison
 
 
 def loaded(generator: PartConfig) -> Generator[Progress, None, None]:

@@ -102,6 +102,10 @@ class Local(TextGenerator):
     def read(self, messages: list[dict[str, str]]) -> Read:
         return self.load().prompt(messages)
 
+    def holds(self, messages: list[dict[str, str]]) -> bool:
+        """An answer is left the room that it may take, half of the window at most."""
+        return len(self.read(messages).tokens) + min(self.max_tokens, self.context_tokens // 2) <= self.context_tokens
+
     @at_model
     def read_text(self, text: str) -> Read:
         """The text as it is, to be continued, without the marks of a chat."""

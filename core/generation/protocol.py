@@ -62,6 +62,10 @@ class TextGenerator(PartConfig):
         the finish reason "failed: <why>".
         """
 
+    def holds(self, messages: list[dict[str, str]]) -> bool:
+        """Whether its window holds the messages and the answer behind them, where it can tell."""
+        return True
+
     def usable(self) -> "TextGenerator":
         """The part as it can be used now, without work that it would do once."""
         return self

@@ -10,13 +10,14 @@ import json
 import platform
 import re
 import string
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 from core.config import PartConfig
-from core.context.prompt import CITATION, cited
+from core.context.citations import BRACKETS, cited, pattern
 from core.generation.protocol import Generated
-from core.records import Answer, Receipt
+from core.records import Answer, Hit, Receipt
 
 Text = Generated | Answer  # what has a text and a finish reason
 
@@ -57,8 +58,10 @@ def receipt(generator: PartConfig, generated: Generated, seed: int) -> Receipt:
     )
 
 
-def compare(generator: PartConfig, first: Text, second: Text, passages: int, *receipts: Receipt) -> Comparison:
-    """`passages`: how many the prompt gave, so that citations can be read."""
+def compare(
+    generator: PartConfig, first: Text, second: Text, passages: int | Sequence[Hit], *receipts: Receipt, style: str = BRACKETS
+) -> Comparison:
+    """`passages` and `style`: what the prompt gave and how that is cited, so that citations can be read."""
     tokens = [generator.pieces(answer.text) for answer in (first, second)]
     a, b = tokens if None not in tokens else (_words(answer.text) for answer in (first, second))
     same = [x == y for x, y in zip(a, b, strict=False)]
@@ -70,16 +73,16 @@ def compare(generator: PartConfig, first: Text, second: Text, passages: int, *re
         len(b),
         sum(same),
         difference,
-        conclusion(first.text, passages) == conclusion(second.text, passages),
+        conclusion(first.text, passages, style) == conclusion(second.text, passages, style),
         first.finish_reason == second.finish_reason,
         changed,
     )
 
 
-def conclusion(text: str, passages: int) -> tuple[str, tuple[int, ...]]:
+def conclusion(text: str, passages: int | Sequence[Hit], style: str = BRACKETS) -> tuple[str, tuple[int, ...]]:
     """(normalised words, cited passages)."""
-    words = CITATION.sub(" ", text).lower().translate(str.maketrans("", "", string.punctuation))
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", words).split()), cited(text, passages)
+    words = pattern(style).sub(" ", text).lower().translate(str.maketrans("", "", string.punctuation))
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", words).split()), cited(text, passages, style)
 
 
 def _build(part: PartConfig) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from core.context.prompt import cited
+from core.context.citations import BRACKETS, cited, pattern
 from core.records import Hit
 
 THRESHOLD = 0.5  # a sentence counts as supported when at least half of its trigrams stand in one passage
@@ -18,7 +18,6 @@ N = 3
 LEAST = 0.25  # F1 of words below which a sentence says something else
 
 SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s)|\n\s*\n|\Z)", re.DOTALL)
-_CITATION = re.compile(r"\[\d+(?:, ?\d+)*\]")
 _WORD = re.compile(r"\w+")
 
 
@@ -31,12 +30,12 @@ class Support(NamedTuple):
     containment: float  # 0 to 1; at least THRESHOLD counts as supported
 
 
-def support(answer: str, hits: Sequence[Hit]) -> list[Support]:
-    """The best passage for each sentence of the answer that has words; the lowest number among equals."""
-    passages = [_WORD.findall(hit.text.lower()) for hit in hits]
+def support(answer: str, hits: Sequence[Hit], style: str = BRACKETS) -> list[Support]:
+    """The best passage for each sentence of the answer that has words; the lowest number among equals. style: of citations."""
+    passages = [_WORD.findall(hit.shown.lower()) for hit in hits]
     supports = []
     for match in SENTENCE.finditer(answer):
-        words = _WORD.findall(_CITATION.sub(" ", match.group()).lower())
+        words = _WORD.findall(pattern(style).sub(" ", match.group()).lower())
         if not words or not passages:
             continue
         n = min(N, len(words))
@@ -47,12 +46,15 @@ def support(answer: str, hits: Sequence[Hit]) -> list[Support]:
     return supports
 
 
-def source_sentence(answer: str, number: int, passage: str) -> tuple[int, int] | None:
+def source_sentence(
+    answer: str, number: int, passage: str, style: str = BRACKETS, passages: Sequence[Hit] = ()
+) -> tuple[int, int] | None:
     """Characters [start, end) of the sentence of passage `number` that shares most words (F1 of their sets) with what the
-    answer says with that citation, or with the whole answer where nothing cites it. None: none shares LEAST of them."""
+    answer says with that citation, or with the whole answer where nothing cites it. None: none shares LEAST of them.
+    style: of the citations; to read titles it takes all passages."""
     said = [match.group() for match in SENTENCE.finditer(answer)]
-    citing = [sentence for sentence in said if number in cited(sentence, number)]
-    wanted = set(_WORD.findall(_CITATION.sub(" ", " ".join(citing or said)).lower()))
+    citing = [sentence for sentence in said if number in cited(sentence, passages or number, style)]
+    wanted = set(_WORD.findall(pattern(style).sub(" ", " ".join(citing or said)).lower()))
     best, place = LEAST, None
     for match in SENTENCE.finditer(passage):
         words = set(_WORD.findall(match.group().lower()))
@@ -68,7 +70,7 @@ def containments(sentences: Sequence[str], passages: Sequence[str], n: int = N) 
     Unlike `support`, a fragment of fewer than n words scores 0: it shares nothing of that length.
     """
     sources = [_ngrams(_WORD.findall(text.lower()), n) for text in passages]
-    wanted = [_ngrams(_WORD.findall(_CITATION.sub(" ", text).lower()), n) for text in sentences]
+    wanted = [_ngrams(_WORD.findall(pattern().sub(" ", text).lower()), n) for text in sentences]
     return [max((len(grams & source) / len(grams) for source in sources), default=0.0) if grams else 0.0 for grams in wanted]
 
 

@@ -5,7 +5,8 @@ from typing import ClassVar
 import pytest
 
 from core.config import ContextConfig
-from core.context.prompt import UNKNOWN, build, cited, plain
+from core.context.citations import cited, plain
+from core.context.prompt import UNKNOWN, build
 from core.errors import WorkbenchError
 from core.generation.answer import answer
 from core.generation.protocol import Generated, TextGenerator

@@ -87,7 +87,7 @@ def _numbers(answer: Answer | None, first: Answer | None) -> dict[str, str]:
 
     done = answer is not None and bool(answer.text)
     ran = answer if done else None
-    conclusions = [conclusion(each.text, len(each.hits)) for each in (answer, first)] if done else ()
+    conclusions = [conclusion(each.text, each.hits, each.citations) for each in (answer, first)] if done else ()
     return {
         "Ended": ending(answer) if answer else "not finished",
         "First token (ms)": number(ran and ran.first_token_ms, "{:,.0f}"),

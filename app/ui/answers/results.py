@@ -74,4 +74,4 @@ def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, s
 
 
 def rests_of(answer: Answer) -> list[Support]:
-    return [] if answer.finish_reason == "abstained" else support(answer.text, answer.hits)
+    return [] if answer.finish_reason == "abstained" else support(answer.text, answer.hits, answer.citations)

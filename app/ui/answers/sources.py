@@ -9,6 +9,8 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence
+from core.context import citations
+from core.context.citations import BRACKETS
 from core.errors import WorkbenchError
 from core.judging.containment import THRESHOLD, Support, source_sentence
 from core.labs.corpus import has_pages, page_view
@@ -42,14 +44,17 @@ def pieces(answer: Answer, rests: list[Support]) -> list[dict[str, Any]]:
         parts.append({"number": number, "kind": kind if valid else "bad", "title": title})
 
     ends = {rest.end: rest.passage for rest in rests if rest.containment >= THRESHOLD}
-    marks = [(match.start(), match.end(), match) for match in CITED.finditer(answer.text)]
+    if answer.citations == BRACKETS:
+        cited = [(*match.span(), [int(n) for n in re.findall(r"\d+", match[1])]) for match in CITED.finditer(answer.text)]
+    else:
+        cited = citations.places(answer.text, answer.hits, answer.citations)
     last = 0
-    for start, end, match in sorted([*marks, *((at, at, None) for at in ends)], key=lambda mark: mark[:2]):
+    for start, end, numbers in sorted([*cited, *((at, at, []) for at in ends)], key=lambda mark: mark[:2]):
         if start < last:  # a sentence that ends inside a citation
             start = last
-        parts.append({"text": answer.text[last:start] + ("" if match else " ")})
-        for number in re.findall(r"\d+", match[1]) if match else [str(ends[end])]:
-            chip(int(number), "cited" if match else "repeated")
+        parts.append({"text": answer.text[last:start] + ("" if numbers else " ")})
+        for number in numbers or [ends[end]]:
+            chip(number, "cited" if numbers else "repeated")
         last = max(end, last)
     return [*parts, {"text": answer.text[last:]}]
 
@@ -104,7 +109,7 @@ def named(hit: Hit) -> str:
 
 def open_source(answer: Answer, number: int, corpus: Corpus, query: Query | None) -> None:
     hit = answer.hits[number - 1]
-    said = source_sentence(answer.text, number, hit.text)
+    said = source_sentence(answer.text, number, hit.text, answer.citations, answer.hits)
     st.dialog(cards.plain(hit.title or hit.document_id), width="large")(_source)(corpus, hit, said, query)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.config import ContextConfig, TrialConfig, fingerprint, with_settings
 from core.context import prompt
+from core.context.citations import plain
 from core.errors import WorkbenchError
 from core.labs.inside.model import LoadedTransformer, load
 from core.records import Hit, Progress, Query
@@ -96,10 +97,10 @@ def _prompt(tools: LoadedTransformer, question: str, hits: list[Hit]) -> tuple[s
     content = built.messages[0]["content"]
     at, spans = text.index(content), {"instructions": (0, len(prompt.INSTRUCTIONS))}
     for number, hit in enumerate(built.used, 1):
-        passage = f"[{number}] {prompt.plain(hit.text)}"
+        passage = f"[{number}] {plain(hit.text)}"
         start = content.index(passage, list(spans.values())[-1][1])
         spans[f"[{number}]"] = start, start + len(passage)
-    asked = content.rindex(f"Question: {prompt.plain(question)}")
+    asked = content.rindex(f"Question: {plain(question)}")
     spans["question"] = asked, content.rindex(f"\n{prompt.REMINDER}")
     return text, {name: (at + start, at + end) for name, (start, end) in spans.items()}
 

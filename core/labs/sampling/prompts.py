@@ -15,6 +15,7 @@ from core.errors import WorkbenchError
 from core.generation.answer import beside, loaded
 from core.generation.protocol import Read
 from core.judging.containment import support
+from core.pipeline.provenance import source_of
 from core.records import Hit, Progress
 from core.sampling.writing import Memory, Written, next_logits, room
 from core.workbench import Workbench
@@ -47,7 +48,8 @@ def reading(workbench: Workbench, config: TrialConfig, text: str, manner: str = 
 def _reading(workbench: Workbench, config: TrialConfig, text: str, manner: str) -> Reading:
     part, hits, messages = config.generation, (), [{"role": "user", "content": text}]
     if manner == "question":
-        made = build(text, workbench.search(config, text), config.context, part.count_tokens)
+        ranked, source = workbench.search(config, text), source_of(workbench.pipeline, workbench.resolve(config))
+        made = build(text, ranked, config.context, part.count_tokens, source, part.holds)
         hits, messages = made.used, made.messages
     prompt = part.read_text(text) if manner == "text" else part.read(messages)
     room(part, prompt, 1)

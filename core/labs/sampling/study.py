@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core.config import TrialConfig, code_version, fingerprint
-from core.context.prompt import CITATION, build
+from core.context.citations import BRACKETS, pattern
+from core.context.prompt import build
 from core.errors import WorkbenchError
 from core.generation.answer import loaded
 from core.generation.protocol import finished
@@ -205,7 +206,7 @@ def results(
     vectors = dict(zip(texts, (yield from _embedded(workbench, run, texts)), strict=True))
     tables = {
         text: {
-            row["query_id"]: measures(row["texts"], row["answers"], row["tokens"], vectors, threshold)
+            row["query_id"]: measures(row["texts"], row["answers"], row["tokens"], vectors, threshold, config.context.citations)
             for row in rows
             if row["chain"] == text
         }
@@ -256,14 +257,19 @@ def _embedded(workbench: Workbench, run: Resolved, texts: list[str]):
 
 
 def measures(
-    texts: Sequence[str], answers: Sequence[str], tokens: float, vectors: dict[str, np.ndarray], threshold: float
+    texts: Sequence[str],
+    answers: Sequence[str],
+    tokens: float,
+    vectors: dict[str, np.ndarray],
+    threshold: float,
+    style: str = BRACKETS,
 ) -> dict[str, float]:
     """Of the samples of one question. "" is a sample without an answer, which is left out: NaN where too few are left.
 
     Citations are no part of an answer's words.
     """
     there = [text for text in texts if text]
-    said = [CITATION.sub(" ", text) for text in there]
+    said = [pattern(style).sub(" ", text) for text in there]
     several = len(there) > 1
     return {
         "distinct_1": diversity.distinct_n(said, 1) if several else math.nan,
