@@ -53,7 +53,7 @@ def test_fingerprint_follows_content_not_order_or_identity():
 
 def test_every_setting_has_help_of_at_most_two_sentences_and_a_default():
     table = settings()
-    assert {row["setting"].split(".")[0] for row in table} == set(TrialConfig.model_fields) - {"answering"}
+    assert {row["setting"].split(".")[0] for row in table} == set(TrialConfig.model_fields)
     for row in table:
         assert row["what"], row["setting"]
         assert row["what"].rstrip(".").count(". ") <= 1, row

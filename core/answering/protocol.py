@@ -10,6 +10,7 @@ from core.config import ContextConfig, PartConfig
 from core.context.citations import cited
 from core.context.prompt import Prompt, build
 from core.context.surroundings import Surroundings
+from core.errors import WorkbenchError
 from core.generation.protocol import Generated
 from core.generation.receipt import receipt
 from core.records import Answer, Hit, Progress
@@ -53,6 +54,14 @@ class Answering(PartConfig):
 
     def check(self, generator: PartConfig) -> None:
         """Raises a WorkbenchError where this engine cannot answer so; loads nothing."""
+
+    def needs_local(self, generator: PartConfig, why: str) -> None:
+        if not generator.local:
+            raise WorkbenchError(
+                f"The engine {generator.part} cannot answer by {self.part}: {why}",
+                where="answering.part",
+                todo="Choose llama_cpp or transformers as generation.part, or one_prompt as answering.part.",
+            )
 
 
 def whole(

@@ -165,6 +165,9 @@ def show_answer(answer: dict[str, Any]) -> None:
         print(
             f"again: {again['same']} of {max(again['first'], again['second'])} {again['unit']}s equal{place}; {same} conclusion"
         )
+    for quote in answer["detail"].get("quotes", ()):
+        words = answer["text"][quote["start"] : quote["end"]]
+        print(f"“{words}” from [{quote['passage']}] {quote['document_id']} [{quote['from']}:{quote['to']}]")
     for number, hit in enumerate(answer["hits"], 1):
         print(f"[{number}]{' cited' if number in answer['cited'] else ''} {hit['document_id']} [{hit['start']}:{hit['end']}]")
 

@@ -14,6 +14,7 @@ from typing import Any
 from core.context.prompt import reading_order
 from core.errors import WorkbenchError
 from core.generation import llama_batch, structured
+from core.generation.copying import CopyFollower, Copying
 from core.generation.local_model import LocalModel
 from core.generation.protocol import Generated, Read, filled, marked
 from core.models import amx
@@ -109,9 +110,9 @@ class LlamaModel(LocalModel):
         return lambda token: decoder.decode(b"" if token is None else self.bytes_of(token), final=token is None)
 
     def answer(
-        self, knobs: Any, messages: list[dict[str, str]], seed: int, started: float, deadline: float
+        self, knobs: Any, messages: list[dict[str, str]], seed: int, started: float, deadline: float, rules: Copying | None = None
     ) -> Generator[str, None, Generated]:
-        draft = self.draft(knobs, messages)
+        draft = self.draft(knobs, messages, rules)
         reading = self.read(draft.prompt, None if knobs.reuse_prefix else 0)
         reused = next(reading)
         for _ in reading:
@@ -119,7 +120,7 @@ class LlamaModel(LocalModel):
             if time.perf_counter() > deadline:
                 break
         self.llama.set_seed(seed)
-        drawn = self.llama.generate(draft.prompt.tokens, **sampling(knobs, draft.rules))
+        drawn = self.llama.generate(draft.prompt.tokens, **self._sampling(knobs, draft.rules))
         while not draft.reason:
             late = time.perf_counter() > deadline
             yield draft.end("deadline") if late else draft.add(next(drawn), self, self.logits)
@@ -132,12 +133,30 @@ class LlamaModel(LocalModel):
         drafts = [self.draft(knobs, messages) for messages in prompts]
         for draft, seed in zip(drafts, seeds, strict=True):
             self.llama.set_seed(seed)
-            draft.sampler = self.llama._init_sampler(**sampling(knobs, draft.rules))
+            draft.sampler = self.llama._init_sampler(**self._sampling(knobs, draft.rules))
         shared = yield from llama_batch.write(self, drafts, deadline)
         return [self.generated(knobs, draft, shared, started) for draft in drafts]
 
     def order(self, prompts: list[list[dict[str, str]]]) -> list[int]:
         return reading_order(prompts)
+
+    def _sampling(self, knobs: Any, rules: structured.Grammar | Copying | None) -> dict[str, Any]:
+        """The knobs by the names that llama.cpp's binding has for them."""
+        import llama_cpp
+
+        bound: dict[str, Any] = {}
+        if isinstance(rules, structured.Grammar):
+            bound["grammar"] = llama_cpp.LlamaGrammar.from_string(rules.gbnf, verbose=False)
+        elif rules:
+            bound["logits_processor"] = llama_cpp.LogitsProcessorList([_masked(CopyFollower(rules, self))])
+        return {
+            "temp": knobs.temperature,
+            "top_k": knobs.top_k,
+            "top_p": knobs.top_p,
+            "min_p": knobs.min_p,
+            "repeat_penalty": knobs.repeat_penalty,
+            **bound,
+        }
 
     @cached_property
     def ends(self) -> frozenset[int]:
@@ -157,18 +176,16 @@ class LlamaModel(LocalModel):
         return self.bytes_of(token, special=True).decode("utf-8", "replace") if token >= 0 else ""
 
 
-def sampling(knobs: Any, rules: structured.Grammar | None) -> dict[str, Any]:
-    """The knobs by the names that llama.cpp's binding has for them."""
-    import llama_cpp
+def _masked(follow: CopyFollower) -> Callable[[Any, Any], Any]:
+    """A logits processor of the binding: (all tokens so far, logits) -> logits of those that may follow."""
+    import numpy as np
 
-    return {
-        "temp": knobs.temperature,
-        "top_k": knobs.top_k,
-        "top_p": knobs.top_p,
-        "min_p": knobs.min_p,
-        "repeat_penalty": knobs.repeat_penalty,
-        "grammar": llama_cpp.LlamaGrammar.from_string(rules.gbnf, verbose=False) if rules else None,
-    }
+    def processed(ids: Any, logits: Any) -> Any:
+        tokens, masked = follow(ids), np.full_like(logits, -np.inf)
+        masked[tokens] = logits[tokens]
+        return masked
+
+    return processed
 
 
 def _close(llama, lock: threading.Lock) -> None:

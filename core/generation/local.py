@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, ClassVar
 
+from core.generation.copying import Copying
 from core.generation.local_model import LocalModel
 from core.generation.protocol import Generated, Read, TextGenerator
 from core.jobs.child import end_others
@@ -44,11 +45,23 @@ class Local(TextGenerator):
         Pieces may be "" while the prompt is read or another answer holds the model, so that the caller can stop at any
         time by closing the generator.
         """
+        return (yield from self._answered(messages, seed, deadline_s))
+
+    @at_model
+    def quote(
+        self, messages: list[dict[str, str]], rules: Copying, seed: int = 0, deadline_s: float = 120.0
+    ) -> Generator[str, None, Generated]:
+        """As `generate`, of an answer that holds nothing but what the rules let through; a JSON schema does not bind it."""
+        return (yield from self.model_copy(update={"json_schema": ""})._answered(messages, seed, deadline_s, rules))
+
+    def _answered(
+        self, messages: list[dict[str, str]], seed: int, deadline_s: float, rules: Copying | None = None
+    ) -> Generator[str, None, Generated]:
         started = time.perf_counter()
         model = self.load()
         yield from model.acquire(started + deadline_s)
         try:
-            return (yield from model.answer(self, messages, seed, started, started + deadline_s))
+            return (yield from model.answer(self, messages, seed, started, started + deadline_s, rules))
         finally:
             model.lock.release()
 

@@ -7,10 +7,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 from core.errors import WorkbenchError
 from core.generation import structured
+from core.generation.copying import Copying
 from core.generation.protocol import Generated, Read, ShownText
 from core.records import Token
 
@@ -21,7 +23,7 @@ class Draft:
 
     prompt: Read
     room: int  # tokens it may have
-    rules: structured.Grammar | None  # that bind it
+    rules: structured.Grammar | Copying | None  # that bind it
     logprobs: int  # so many are kept at each place
     shown: ShownText
     decode: Callable[[int | None], str]  # what a token adds to the text; None: what is left at the end
@@ -102,9 +104,9 @@ class LocalModel(ABC):
 
     @abstractmethod
     def answer(
-        self, knobs: Any, messages: list[dict[str, str]], seed: int, started: float, deadline: float
+        self, knobs: Any, messages: list[dict[str, str]], seed: int, started: float, deadline: float, rules: Copying | None = None
     ) -> Generator[str, None, Generated]:
-        """Yields pieces of the text as they come."""
+        """Yields pieces of the text as they come. rules: what it may hold, where its knobs do not say."""
 
     @abstractmethod
     def answers(
@@ -178,12 +180,22 @@ class LocalModel(ABC):
             )
         return knobs.context_tokens - prompt_tokens
 
-    def draft(self, knobs: Any, messages: list[dict[str, str]]) -> Draft:
+    @cached_property
+    def by_bytes(self) -> tuple[dict[bytes, list[int]], int]:
+        """(what tokens add to a text -> those tokens, length of the longest)."""
+        table: dict[bytes, list[int]] = {}
+        for token in range(self.vocabulary):
+            if words := self.bytes_of(token):
+                table.setdefault(words, []).append(token)
+        return table, max(map(len, table), default=0)
+
+    def draft(self, knobs: Any, messages: list[dict[str, str]], rules: Copying | None = None) -> Draft:
         """An answer of which nothing is written yet."""
         prompt = self.prompt(messages)
         room = self.room(knobs, len(prompt.tokens))
-        rules = structured.fitting(knobs.json_schema, room) if knobs.json_schema else None
-        most = room if rules else min(room, knobs.max_tokens)
+        most = min(room, knobs.max_tokens)
+        if knobs.json_schema and rules is None:
+            rules, most = structured.fitting(knobs.json_schema, room), room
         return Draft(prompt, most, rules, knobs.logprobs, ShownText(knobs.stop), self.decoder())
 
     def token(self, token: int, logits: Any, most: int) -> Token:

@@ -8,6 +8,7 @@ from typing import Any
 
 from core.errors import WorkbenchError
 from core.generation import structured
+from core.generation.copying import CopyFollower, Copying
 from core.generation.local_model import Draft, LocalModel
 from core.generation.protocol import Generated, Read, filled, marked
 from core.models.gguf_weights import converted, quiet
@@ -146,9 +147,9 @@ class TorchModel(LocalModel):
         return super().room(knobs, prompt_tokens)
 
     def answer(
-        self, knobs: Any, messages: list[dict[str, str]], seed: int, started: float, deadline: float
+        self, knobs: Any, messages: list[dict[str, str]], seed: int, started: float, deadline: float, rules: Copying | None = None
     ) -> Generator[str, None, Generated]:
-        [draft], reused = yield from self._write(knobs, [messages], [seed], deadline)
+        [draft], reused = yield from self._write(knobs, [messages], [seed], deadline, rules)
         return self.generated(knobs, draft, reused, started)
 
     def answers(
@@ -161,13 +162,13 @@ class TorchModel(LocalModel):
         return [self.generated(knobs, draft, reused, started) for draft in drafts]
 
     def _write(
-        self, knobs: Any, prompts: list[list[dict[str, str]]], seeds: list[int], deadline: float
+        self, knobs: Any, prompts: list[list[dict[str, str]]], seeds: list[int], deadline: float, rules: Copying | None = None
     ) -> Generator[str, None, tuple[list[Draft], int]]:
         """All in one batch: (the whole answers, tokens of the prompt that were still there). Yields after each step what
         is new of the first one's text."""
         import torch
 
-        drafts = [self.draft(knobs, messages) for messages in prompts]
+        drafts = [self.draft(knobs, messages, rules) for messages in prompts]
         for draft, seed in zip(drafts, seeds, strict=True):
             draft.sampler = self._sampler(knobs, draft.rules, seed)
         read, live, self.written, reused = [draft.prompt for draft in drafts], drafts, 0, 0
@@ -200,12 +201,16 @@ class TorchModel(LocalModel):
                 logits = self._forward(torch.tensor([draft.ids[-1:] for draft in live]), mask, cache)
         return drafts, reused
 
-    def _sampler(self, knobs: Any, rules: structured.Grammar | None, seed: int) -> Callable[[list[int], Any], int]:
+    def _sampler(self, knobs: Any, rules: structured.Grammar | Copying | None, seed: int) -> Callable[[list[int], Any], int]:
         """Takes an answer's next token from (its ids so far, logits [vocabulary])."""
         import torch
 
         choose, random = _choice(knobs), torch.Generator().manual_seed(seed)
-        follow = structured.Follower(self.tokenizer, knobs.json_schema, self.vocabulary) if rules else None
+        follow = None
+        if isinstance(rules, structured.Grammar):
+            follow = structured.Follower(self.tokenizer, knobs.json_schema, self.vocabulary)
+        elif rules:
+            follow = _masked(CopyFollower(rules, self))
 
         def sample(ids: list[int], logits: Any) -> int:
             row, allowed = torch.tensor([ids], dtype=torch.long), logits[None]
@@ -257,6 +262,18 @@ def _mask(prompts: list[Read], width: int) -> Any:
     import torch
 
     return torch.tensor([[0] * (width - len(prompt.tokens)) + [1] * len(prompt.tokens) for prompt in prompts])
+
+
+def _masked(follow: CopyFollower) -> Callable[[Any, Any], Any]:
+    """As `structured.Follower`: (ids so far [1, n], logits [1, vocabulary]) -> logits of those that may follow."""
+    import torch
+
+    def processed(ids: Any, logits: Any) -> Any:
+        tokens, masked = follow(ids[0].tolist()), torch.full_like(logits, float("-inf"))
+        masked[0, tokens] = logits[0, tokens]
+        return masked
+
+    return processed
 
 
 def _letters() -> dict[str, bytes]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.generation import local
+from core.generation.copying import Copying
 from core.generation.llama_engine import LlamaCpp
 from core.generation.llama_model import PIECE
 from core.models import gguf_files
@@ -31,6 +32,14 @@ def finish(generator):
 
 def text(knobs: LlamaCpp, question: str, seed: int = 0) -> str:
     return finish(knobs.generate(ask(question), seed))[1].text
+
+
+def test_a_quoting_answer_holds_the_words_of_its_texts_alone():
+    texts = ("Green tea is made from leaves.", "Bread takes flour.")
+    for knobs in (FEW, {**FEW, "temperature": 1.5}):
+        _, result = finish(LlamaCpp(**knobs).quote(ask("What is tea made from?"), Copying(texts, 1, "I don't know."), 5))
+        assert result.text and any(result.text in each for each in (*texts, "I don't know."))
+    assert finish(LlamaCpp(**FEW).generate(ask("Say: yellow submarine")))[1].text not in " ".join(texts), "it binds one answer"
 
 
 def test_pieces_add_up_and_everything_is_counted():

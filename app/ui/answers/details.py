@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cells, evidence
-from app.ui.answers import sources
+from app.ui.answers import sources, written
 from core.config import TrialConfig
 from core.judging.containment import THRESHOLD, Support
 from core.records import Answer, Corpus, Query
@@ -31,8 +31,14 @@ def known_answer(query: Query, answer: Answer) -> None:
 
 
 def tabs(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | None, question: str, recipe: TrialConfig) -> None:
+    way = written.TABS.get(answer.way.get("part", "")) if answer.detail else None
     titles = [f"Passages ({len(answer.hits)})", "Sentence by sentence", "Prompt", "Reproduce", *["Tokens"] * bool(answer.tokens)]
-    in_passages, in_sentences, in_prompt, in_reproduce, *in_tokens = st.tabs(titles)
+    in_way, in_passages, in_sentences, in_prompt, in_reproduce, *in_tokens = (
+        st.tabs([way.title, *titles]) if way else (None, *st.tabs(titles))
+    )
+    if way:
+        with in_way:
+            way.draw(answer, corpus, query)
     with in_passages:
         passages(corpus, answer, query, question, recipe)
     with in_sentences:

@@ -107,9 +107,10 @@ def named(hit: Hit) -> str:
     return (hit.title or hit.document_id) + (f", page {hit.page}" if hit.page else "")
 
 
-def open_source(answer: Answer, number: int, corpus: Corpus, query: Query | None) -> None:
+def open_source(answer: Answer, number: int, corpus: Corpus, query: Query | None, said: tuple[int, int] | None = None) -> None:
+    """said: characters of the passage to mark, where they are known."""
     hit = answer.hits[number - 1]
-    said = source_sentence(answer.text, number, hit.text, answer.citations, answer.hits)
+    said = said or source_sentence(answer.text, number, hit.text, answer.citations, answer.hits)
     st.dialog(cards.plain(hit.title or hit.document_id), width="large")(_source)(corpus, hit, said, query)
 
 
