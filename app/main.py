@@ -24,6 +24,7 @@ PAGES = {
         ("compare_encoders", "Encoders", "scatter_plot"),
         ("tune_index", "Index", "account_tree"),
         ("search_live", "Search, live", "tune"),
+        ("explain_failures", "Explain failures", "stairs"),
     ],
     "Generate": [
         ("ask_model", "Ask", "forum"),

@@ -10,6 +10,7 @@ from core.cli import (
     engines,
     experiment_book,
     experiments,
+    failures,
     index,
     inside,
     papers,
@@ -25,7 +26,7 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus, recipes, trials, runs, experiment_book, experiments, papers, encoders, tokenizers,
+    corpus, recipes, failures, trials, runs, experiment_book, experiments, papers, encoders, tokenizers,
     index, sampling, engines, inside, annotation, agreement, store,
 )  # fmt: skip
 

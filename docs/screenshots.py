@@ -321,6 +321,7 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "search_live": (f"search_live?{RECIPE}", None),
         "search_live_dark": (f"search_live?{RECIPE}", None),
         "side_by_side": (f"search_live?{RECIPE}", one_question),
+        "explain_failures": (f"explain_failures?{RECIPE}&context.passages=3", None),
         "ask_model": (f"ask_model?question={QUESTION.replace(' ', '+')}", ask),
         "tune_sampling": (SAMPLING, next_token),
         "sampling_answer": (f"{SAMPLING}&view=The+answer", next_token),

@@ -1,0 +1,98 @@
+"""How many questions are asked, what that takes, and the ladders that are known: the recipe's and the pinned baseline's."""
+
+from typing import NamedTuple
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, jobs
+from app.ui.search import results
+from core.config import TrialConfig, difference
+from core.errors import WorkbenchError
+from core.labs.failures import ladder as lab
+from core.labs.failures import rungs
+from core.labs.failures.ladder import Ladder
+from core.workbench import Resolved, as_options
+
+SCOPES = {False: "Retrieval, all questions", True: "Answers, {}"}
+
+
+class Shown(NamedTuple):
+    """What the page shows. other: of the pinned baseline, where it is at hand; asked: bands of the questions that were asked."""
+
+    ladder: Ladder
+    other: Ladder | None
+    asked: bool
+    count: int
+
+    @property
+    def config(self) -> TrialConfig:
+        return self.ladder.evaluation.config
+
+    def command(self) -> str:
+        """Prints what is shown, and asks nothing."""
+        words = ["--ask", str(self.count), "--stored"] if self.asked else []
+        if self.other:
+            words += as_options("--against", difference(self.other.evaluation.config, self.config))
+        return session.workbench().command(self.config, "failures", *words)
+
+
+def ladders(recipe: TrialConfig | Resolved) -> Shown:
+    """Draws how many are asked and of what is shown; retrieval's losses are there at once."""
+    workbench = session.workbench()
+    bare = jobs.drain(lab.standing(workbench, recipe))
+    other = results.measured_baseline(bare.evaluation.run)
+    other = other and jobs.drain(lab.standing(workbench, other.run))
+    if not any(lab.can_be_judged(query) and query.answers for query in bare.corpus.queries):
+        st.caption("No question of this corpus has a reference answer, so no answer can be judged: losses of retrieval only.")
+        return Shown(bare, other, False, 0)
+    count = sample(bare)
+    try:
+        ladder = rungs.with_kept(workbench, bare, count)
+        other = other and rungs.with_kept(workbench, other, count)
+        ask(bare, ladder, count, "Ask", "this recipe")
+        if other and ladder.climbs:
+            ask(other, other, count, "Ask the baseline too", "the baseline")
+    except WorkbenchError as error:  # a model file that is not there: retrieval stands without it
+        cards.problem(error)
+        return Shown(bare, other, False, count)
+    return Shown(ladder, other, bool(ladder.climbs) and scope(len(ladder.climbs)), count)
+
+
+def sample(bare: Ladder) -> int:
+    most = sum(map(lab.can_be_judged, bare.corpus.queries))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        return st.number_input(
+            "Questions to ask",
+            1,
+            most,
+            min(rungs.asked_last(session.workbench(), bare.corpus), most),
+            key="ask",
+            bind="query-params",
+            width=150,
+            help=f"Of the {most:,} that can be judged, drawn at random once; a larger number holds the smaller. "
+            "Each is asked up to five times, a rung each.",
+        )
+
+
+def ask(bare: Ladder, ladder: Ladder, count: int, action: str, whose: str) -> None:
+    """The button that starts the job, with what it takes; nothing where all answers are kept."""
+    cost = rungs.cost(session.workbench(), bare, count)
+    if not cost.answers and cost.questions == len(ladder.climbs):
+        return
+    time = "; how long is not known before the first" if cost.seconds is None else cards.about((cost.seconds, 1.5 * cost.seconds))
+    config = bare.evaluation.config
+    words = (
+        f"{cards.count(cost.answers, 'answer')} by {whose} not known yet" if cost.answers else "The model is still to be fetched"
+    )
+    host = config.generation.destination()
+    st.caption(cards.plain(f"{words}{time}. {f'Questions and passages are sent to {host}.' if host else ''}".strip()))
+    arguments = ["failures", "--ask", str(count), *session.workbench().arguments(config)]
+    jobs.start_button(f"{action}: {cards.count(count, 'question')}", arguments, f"Asking {count:,} questions, rung by rung")
+
+
+def scope(asked: int) -> bool:
+    titles = {wanted: title.format(cards.count(asked, "question")) for wanted, title in SCOPES.items()}
+    return st.segmented_control(
+        "Losses of", list(titles), default=True, key="scope", format_func=titles.get, required=True, width="content"
+    )

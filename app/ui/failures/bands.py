@@ -1,0 +1,118 @@
+"""The ladder as bands: how many questions are lost where, with intervals, and which moved between two recipes."""
+
+import streamlit as st
+
+from app.ui import cards, cells, charts, tables
+from app.ui.failures.asking import Shown
+from core.judging.reference import ACCEPTED
+from core.labs.failures import ladder as lab
+from core.labs.failures.ladder import BANDS
+
+METHOD = "Wilson's intervals of shares"
+JUDGE = (
+    f"Right is an answer that holds a reference answer whole, or shares words with one at a token F1 of {ACCEPTED:g} or more "
+    "(case, punctuation and articles aside). A right answer in other words counts as wrong."
+)
+
+
+def strip(shown: Shown) -> None:
+    corpus, config = shown.ladder.corpus, shown.config
+    cards.status_strip(
+        [
+            f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
+            f"{cards.count(len(corpus.queries), 'question')} ({config.corpus.questions})",
+            f"{cards.count(len(shown.ladder.climbs), 'question')} asked" if shown.asked else "no model asked",
+            f"context of {cards.count(config.context.passages, 'passage')}",
+        ]
+    )
+
+
+def chart(shown: Shown) -> None:
+    """A bar a band; a click on it opens its questions."""
+    groups, errors, colors = {}, {}, {}
+    sides = {"This recipe": shown.ladder} | ({"Baseline": shown.other} if shown.other else {})
+    for name, ladder in sides.items():
+        if not ladder.bands(shown.asked):  # the baseline was not asked
+            continue
+        shares = lab.counts(ladder, shown.asked)
+        groups[name] = [100 * share.mean for share in shares.values()]
+        errors[name] = [(100 * share.low, 100 * share.high) for share in shares.values()]
+        colors[name] = charts.COLORS[0] if name == "This recipe" else charts.BASELINE
+    names = lab.ANSWERS if shown.asked else lab.RETRIEVAL
+    titles = [BANDS[name].title for name in names]
+    traces = charts.bars(titles, groups, errors=errors, colors=colors, horizontal=True, hover="%{y}: %{x:.1f}%")
+    number = len(shown.ladder.bands(shown.asked))
+    shape = charts.figure(
+        traces,
+        f"Share of {number:,} questions (%)",
+        height=80 + 34 * len(names) * max(1, len(groups)) ** 0.5,
+        yaxis={"autorange": "reversed", "showgrid": False, "type": "category"},
+        xaxis={"rangemode": "tozero", "showgrid": True},
+        bargap=0.3,
+    )
+    charts.show(
+        shape,
+        "failures",
+        data=lab.band_rows(shown.ladder, shown.asked),
+        config=shown.config,
+        title="Where questions are lost",
+        caption=f"n {number:,}; {'answers' if shown.asked else 'retrieval alone'}; the counts add up to n",
+        method=METHOD,
+        command=shown.command(),
+        on_select=_clicked,
+    )
+    if shown.asked:
+        st.caption(JUDGE)
+
+
+def _clicked() -> None:
+    points = st.session_state["chart/failures"]["selection"]["points"]
+    titles = {band.title: name for name, band in BANDS.items()}
+    st.session_state.band = titles.get(points[0]["y"], "") if points else ""
+
+
+def rungs(shown: Shown) -> None:
+    """What the model does with ever better passages: cards, a rung each."""
+    row = [
+        cards.Card(
+            each["rung"],
+            each["share"],
+            None if each["low"] is None else (each["low"], each["high"]),
+            n=each["of"],
+            note="" if each["of"] else "no question with a reference answer was asked",
+            help=HELP[each["rung"]],
+        )
+        for each in lab.rung_rows(shown.ladder)
+    ]
+    cards.row(row)
+
+
+HELP = {
+    "Closed book": "Right without any passage: the model knew it, or guessed.",
+    "Retrieved": "Right with the context of the fusion's ranking.",
+    "Reranked": "Right with the context of the final ranking: the recipe's own answer.",
+    "Gold evidence alone": "Right with the evidence as the only passages: what perfect retrieval would give.",
+    "Gold among distractors": "Right with the evidence among the best wrong passages.",
+    "Gold answer": "The judge accepts the reference answer itself, cut to the length that an answer may have.",
+}
+
+
+def moved(shown: Shown) -> None:
+    """Which questions changed their band against the baseline."""
+    if not shown.other:
+        return
+    pairs, bands = lab.compared(shown.ladder, shown.other, shown.asked)
+    if not pairs:
+        return st.caption("The baseline was not asked these questions: only its losses of retrieval can be compared.")
+    changed = sum(before != after for before, after in pairs.values())
+    st.markdown(f"**{changed:,} of {len(pairs):,} questions changed their band against the baseline**")
+    rows = lab.moved_rows(pairs, bands)
+    looks = {
+        "band": st.column_config.TextColumn("Band", width=190),
+        **{name: st.column_config.NumberColumn(name.capitalize(), width=86) for name in ("baseline", "this recipe")},
+        "left": st.column_config.NumberColumn("Left it", width=70, help="Stand there under the baseline only."),
+        "came": st.column_config.NumberColumn("Came", width=70, help="Stand there under this recipe only."),
+        "p (Holm)": st.column_config.NumberColumn(format="%.4f", width=80, help="McNemar's exact test, Holm's correction."),
+    }
+    cells.show(rows, hide_index=True, height="content", key="moved", column_config=looks)
+    tables.export(rows, "moved")

@@ -1,0 +1,113 @@
+"""The questions of a band, and of the chosen one its evidence, what each rung answered, and what was retrieved."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, evidence, tables
+from app.ui.failures.asking import Shown
+from core.labs.failures import ladder as lab
+from core.labs.failures.ladder import BANDS, RUNGS
+
+VERDICTS = {True: "right", False: "wrong", None: None}
+SHORT = {"closed_book": "Closed", "retrieved": "Retrieved", "reranked": "Reranked", "gold": "Gold", "distractors": "Among"}
+
+
+def table(shown: Shown) -> int | None:
+    """Returns the row of the question that was chosen."""
+    ladder, bands = shown.ladder, shown.ladder.bands(shown.asked)
+    pairs = lab.compared(ladder, shown.other, shown.asked)[0] if shown.other else {}
+    st.subheader("By question", anchor=False)
+    wanted, only, text = filters(bands, bool(pairs))
+    rows = [
+        row
+        for row, band in bands.items()
+        if wanted in ("", band)
+        and text.lower() in ladder.corpus.queries[row].text.lower()
+        and not (only and (row not in pairs or pairs[row][0] == pairs[row][1]))
+    ]
+    about = f" {BANDS[wanted].about}" if wanted else ""
+    st.caption(f"{len(rows):,} of {len(bands):,} questions.{about} Click one to see its evidence and its rungs.")
+    columns: dict[str, list[Any]] = {
+        "Question": [ladder.corpus.queries[row].text for row in rows],
+        "Band": [BANDS[bands[row]].title for row in rows],
+        **({"Was": [BANDS[pairs[row][0]].title if row in pairs else None for row in rows]} if pairs else {}),
+        "Rank": [lab.rank_of(ladder.rank[row]) for row in rows],
+    }
+    if shown.asked:
+        columns |= {title: [VERDICTS[ladder.right(row, rung)] for row in rows] for rung, title in SHORT.items()}
+    short, word = st.column_config.TextColumn(width=74), st.column_config.TextColumn(width=150)
+    looks = {
+        "Question": st.column_config.TextColumn(width=250 if shown.asked else 400),
+        "Band": word,
+        "Was": word,
+        "Rank": st.column_config.NumberColumn(format="%d", width=58, help="Of the first chunk with evidence, in all candidates."),
+        **{title: short for title in SHORT.values()},
+    }
+    place = tables.choose(columns, [ladder.corpus.queries[row].id for row in rows], "failures_table", looks)
+    return None if place is None else rows[place]
+
+
+def filters(bands: dict[int, str], compared: bool) -> tuple[str, bool, str]:
+    """(band or "" for all, only what changed its band, words)."""
+    offered = ["", *(name for name in (*lab.ANSWERS, "reached") if name in bands.values())]
+    if st.session_state.get("band", "") not in offered:
+        st.session_state.band = ""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = st.selectbox(
+            "Band",
+            offered,
+            key="band",
+            format_func=lambda name: BANDS[name].title if name else "All",
+            bind="query-params",
+            width=230,
+        )
+        only = compared and st.toggle("Changed only", key="changed_only", help="Another band under the pinned baseline.")
+        text = st.text_input("Search the questions", key="failures_find", placeholder="words of a question", width=180)
+    return wanted or "", bool(only), text
+
+
+def opened(shown: Shown, row: int) -> None:
+    """One question: why it stands in its band, its evidence, each rung's answer, and the passages."""
+    ladder = shown.ladder
+    query, band = ladder.corpus.queries[row], BANDS[ladder.bands(shown.asked)[row]]
+    cards.question_title(query.text)
+    answers = ", ".join(dict.fromkeys(query.answers)) or "none in this corpus"
+    st.text(f"{band.title}. {band.about}\nGold answer: {' '.join(answers.split())}")
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Evidence**")
+        record = lab.question_record(ladder, query.id)
+        evidence.show(
+            [
+                evidence.passage_html(
+                    gold["text"],
+                    title=gold["document"],
+                    facts=[f"characters {gold['start']:,} to {gold['end']:,}"],
+                    query=query.text,
+                    relevant=True,
+                )
+                for gold in record["evidence"][:EVIDENCE]
+            ]
+            or '<div class="gw gw-small">No document holds evidence for it.</div>'
+        )
+        for rung, answer in ladder.climbs.get(row, {}).items():
+            said(RUNGS[rung], ladder.right(row, rung), answer)
+    with right:
+        depth = shown.config.context.passages
+        st.markdown(f"**Final ranking**, of which the first {depth} are the context's passages")
+        hits = session.workbench().hits(ladder.evaluation, row)
+        evidence.show([evidence.hit_html(hit, gold=query.gold, query=query.text) for hit in hits[: max(depth, LISTED)]])
+
+
+EVIDENCE, LISTED = 6, 6
+
+
+def said(title: str, right: bool | None, answer: lab.RungAnswer) -> None:
+    """A rung's answer with its verdict."""
+    verdict = {True: ":green-badge[:material/check: right]", False: ":orange-badge[:material/close: wrong]"}.get(right, "")
+    passages = f"{len(answer.passages)} passages" if answer.passages else "no passages"
+    ended = "" if answer.finish_reason == "stop" else f", {answer.finish_reason}"
+    st.markdown(f"**{title}** {verdict} :small[{cards.plain(passages + ended)}]")
+    evidence.show(evidence.answer_html(answer.text, len(answer.passages)) if answer.text else "")

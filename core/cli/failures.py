@@ -1,0 +1,49 @@
+"""Why questions fail: the ladder that each climbs, the rung where it is lost, and what each part of a recipe is worth."""
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from core import config
+from core.cli.frame import verb
+from core.cli.options import USUAL, Positive, RecipeOptions, read_settings
+from core.cli.tables import show_parts
+from core.records import plain
+
+Bands = Literal["absent", "cut", "unretrieved", "low", "dropped", "unused", "misjudged", "answered", "reached", ""]
+
+
+@verb("failures", show_parts, job_keeps=lambda record: {"asked": record["asked"]})
+def failures(
+    workbench: Any,
+    *,
+    ask: Annotated[
+        Positive | None, Parameter(help="So many questions are asked, drawn once; answers that are kept are not asked again.")
+    ] = None,
+    stored: Annotated[bool, Parameter(help="With --ask: only answers that are kept; nothing is asked.")] = False,
+    band: Annotated[Bands, Parameter(help="Only the questions of this band (default: of all).")] = "",
+    question: Annotated[str, Parameter(help="Id of a question: also its evidence and what each rung answered.")] = "",
+    against: Annotated[
+        tuple[str, ...],
+        Parameter(help="STAGE.FIELD=VALUE: also which questions changed band from the recipe with this setting; repeatable."),
+    ] = (),
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """To what each question's failure is given: losses of retrieval, and with --ask those of the answer."""
+    from core.labs.failures import ladder, rungs
+
+    read, ladders = recipe.read(), []
+    for each in [read, *([config.with_settings(read, read_settings(against))] if against else [])]:
+        made = yield from (ladder.standing(workbench, each) if stored or not ask else rungs.climb(workbench, each, ask))
+        ladders.append(rungs.with_kept(workbench, made, ask or 0))
+    here, whole = ladders[0], bool(ask)
+    record = {"dataset": here.corpus.name, "questions": len(here.corpus.queries), "asked": len(here.climbs)}
+    record["retrieval"] = ladder.band_rows(here, False)
+    if whole:
+        record |= {"answers": ladder.band_rows(here, True), "rungs": ladder.rung_rows(here)}
+    if against:
+        record["moved"] = ladder.moved_rows(*ladder.compared(*ladders, whole))
+    if question:
+        record |= ladder.question_record(here, question)
+    record["questions by band"] = ladder.question_rows(here, whole, band)
+    return plain(record)

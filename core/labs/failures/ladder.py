@@ -1,0 +1,285 @@
+"""The ladder: to what the failure of each question is given. Losses of retrieval need no model and stand for all questions;
+those of the answer stand for the questions that were asked (`rungs.py`). Each band's questions and their sum are in
+docs/methods.md."""
+
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.errors import WorkbenchError
+from core.evaluation.judged import NOT_FOUND, judge
+from core.judging.reference import accepts, accepts_itself, declines
+from core.pipeline.stages import Recipe
+from core.records import Corpus, Hit, Progress, Query
+from core.retrieval.fusion import fused
+from core.statistics.bootstrap import Interval
+from core.statistics.corrections import holm
+from core.statistics.mcnemar import exact_p
+from core.statistics.proportion import wilson
+from core.workbench import Evaluation, Workbench
+
+
+class Band(NamedTuple):
+    title: str
+    about: str  # which questions stand there
+
+
+# in the order of the pipeline
+BANDS = {
+    "absent": Band("Not in the corpus", "No document holds evidence for them, or they cannot be answered at all."),
+    "cut": Band("Cut by the chunker", "No chunk holds enough of the evidence: the overlap rule of the evaluation."),
+    "unretrieved": Band("Not retrieved", "No retriever handed a chunk with the evidence to the fusion."),
+    "low": Band("Ranked too low", "The best chunk with the evidence is ranked behind the passages of the context."),
+    "dropped": Band("Dropped from the context", "Ranked high enough, and not in the prompt: no room, or not similar enough."),
+    "unused": Band("In the context, not used", "The evidence was in the prompt, and the answer is wrong."),
+    "misjudged": Band("Judged wrongly", "The judge rejects the reference answer itself, so no answer could be right."),
+    "answered": Band("Answered", "The judge accepts the answer."),
+    "reached": Band("Within the passages", "Retrieval did its part: the evidence is ranked within the context's passages."),
+}
+RETRIEVAL = ("absent", "cut", "unretrieved", "low", "reached")
+ANSWERS = ("absent", "cut", "unretrieved", "low", "dropped", "unused", "misjudged", "answered")
+RUNGS = {
+    "closed_book": "Closed book",
+    "retrieved": "Retrieved",
+    "reranked": "Reranked",
+    "gold": "Gold evidence alone",
+    "distractors": "Gold among distractors",
+    "reference": "Gold answer",
+}
+
+
+class RungAnswer(NamedTuple):
+    """An answer on one rung. passages: (document id, start, end) of what stood in its prompt."""
+
+    text: str
+    finish_reason: str
+    passages: tuple[tuple[str, int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """One recipe's questions. retrieval: a band of RETRIEVAL a question; answers: a band of ANSWERS each row that was asked.
+
+    rank, fused_rank [Q] int32: of the first chunk with evidence in the final and in the fusion's ranking of the whole pool.
+    climbs: row -> rung -> its answer; only whole climbs.
+    """
+
+    evaluation: Evaluation
+    rank: np.ndarray
+    fused_rank: np.ndarray
+    retrieval: tuple[str, ...]
+    climbs: Mapping[int, Mapping[str, RungAnswer]]
+    answers: Mapping[int, str]
+
+    @property
+    def corpus(self) -> Corpus:
+        return self.evaluation.corpus
+
+    def bands(self, asked: bool) -> dict[int, str]:
+        """Row -> band, of the questions that were asked, or of all by retrieval alone."""
+        return dict(self.answers) if asked else dict(enumerate(self.retrieval))
+
+    def accepted(self, query: Query, text: str) -> bool:
+        """By the reference answers; of a question that the documents do not answer, whether it declines."""
+        style = self.evaluation.config.context.citations
+        return accepts(text, query.answers, style) if query.answers else declines(text)
+
+    def right(self, row: int, rung: str) -> bool | None:
+        """Whether the judge accepts that rung's answer; None: not asked, or there is nothing to judge it by."""
+        query = self.corpus.queries[row]
+        if rung == "reference":
+            words = self.evaluation.config.generation.max_tokens
+            return accepts_itself(query.answers, words) if query.answers else None
+        answer = self.climbs.get(row, {}).get(rung)
+        return None if answer is None else self.accepted(query, answer.text)
+
+
+def can_be_judged(query: Query) -> bool:
+    return bool(query.answers) or not query.answerable
+
+
+def standing(workbench: Workbench, recipe: Recipe) -> Generator[Progress, None, Ladder]:
+    """The ladder before anything is asked: losses of retrieval, of all questions."""
+    evaluation = yield from workbench.evaluating(recipe)
+    pool, relevance, config = evaluation.pool, evaluation.judged.relevance, evaluation.config
+    width = pool.chunk.shape[1]
+    rank = judge(pool, evaluation.scores, relevance, width).first_rank
+    first = judge(pool, fused(config.fusion, pool), relevance, width).first_rank
+    whole = np.zeros(len(rank), bool)
+    whole[relevance.pair_row] = True
+    depth = min(config.context.passages, config.retrieval.top_k)
+    conditions = [relevance.units == 0, ~whole, rank == NOT_FOUND, rank > depth]
+    bands = np.select(conditions, RETRIEVAL[:-1], RETRIEVAL[-1])
+    return Ladder(evaluation, rank, first, tuple(bands.tolist()), {}, {})
+
+
+def answered(ladder: Ladder, climbs: Mapping[int, Mapping[str, RungAnswer]]) -> Ladder:
+    """The ladder with the answers of the questions that were asked."""
+    made = Ladder(ladder.evaluation, ladder.rank, ladder.fused_rank, ladder.retrieval, climbs, {})
+    return Ladder(*list(vars(made).values())[:-1], {row: _band(made, row) for row in sorted(climbs)})
+
+
+def _band(ladder: Ladder, row: int) -> str:
+    query, answer, before = ladder.corpus.queries[row], ladder.climbs[row]["reranked"], ladder.retrieval[row]
+    if ladder.accepted(query, answer.text):
+        return "answered"
+    if before == "absent":
+        return "absent"
+    if covered(query, answer.passages, ladder.evaluation.config.evaluation.overlap):
+        return "unused" if ladder.right(row, "reference") else "misjudged"
+    return "dropped" if before == "reached" else before
+
+
+def covered(query: Query, passages: Sequence[tuple[str, int, int]], overlap: float) -> bool:
+    """Whether one of these spans holds evidence of the question, by the overlap rule of the evaluation."""
+    return any(
+        gold.grade > 0
+        and gold.document_id == document
+        and (shared := min(gold.end, end) - max(gold.start, start)) > 0
+        and shared >= overlap * max(min(gold.end - gold.start, end - start), 1)
+        for document, start, end in passages
+        for gold in query.gold
+    )
+
+
+def passages_of(hits: Sequence[Hit]) -> tuple[tuple[str, int, int], ...]:
+    """What of the documents a model reads there."""
+    return tuple((hit.document_id, *span) for hit in hits for span in hit.excerpts or ((hit.start, hit.end),))
+
+
+# As tables -----------------------------------------------------------------------------------------------------------
+
+
+def counts(ladder: Ladder, asked: bool) -> dict[str, Interval]:
+    """Band -> its share of the questions with Wilson's interval; the counts add up to all of them."""
+    bands, level = ladder.bands(asked), ladder.evaluation.config.evaluation.confidence
+    tally = Counter(bands.values())
+    return {name: wilson(tally[name], len(bands), level) for name in (ANSWERS if asked else RETRIEVAL)}
+
+
+def band_rows(ladder: Ladder, asked: bool) -> list[dict[str, Any]]:
+    tally = Counter(ladder.bands(asked).values())
+    return [
+        {
+            "band": BANDS[name].title,
+            "questions": tally[name],
+            "share": share.mean,
+            "low": share.low,
+            "high": share.high,
+            "of": share.n,
+        }
+        for name, share in counts(ladder, asked).items()
+    ]
+
+
+def rung_rows(ladder: Ladder) -> list[dict[str, Any]]:
+    """How many answers of each rung the judge accepts, of the questions that were asked and have a reference answer."""
+    level = ladder.evaluation.config.evaluation.confidence
+    rows = [row for row in ladder.climbs if ladder.corpus.queries[row].answers]
+    table = []
+    for name, title in RUNGS.items():
+        verdicts = [verdict for row in rows if (verdict := ladder.right(row, name)) is not None]
+        share = wilson(sum(verdicts), len(verdicts), level)
+        table.append(
+            {"rung": title, "accepted": sum(verdicts), "share": share.mean, "low": share.low, "high": share.high, "of": share.n}
+        )
+    return table
+
+
+def question_rows(ladder: Ladder, asked: bool, band: str = "") -> list[dict[str, Any]]:
+    """A row a question of the band, or of all, with its ranks and what the judge says of each rung."""
+    table = []
+    for row, name in ladder.bands(asked).items():
+        if band in ("", name):
+            query = ladder.corpus.queries[row]
+            verdicts = {rung: ladder.right(row, rung) for rung in RUNGS} if asked else {}
+            table.append(
+                {
+                    "id": query.id,
+                    "question": query.text,
+                    "group": query.group,
+                    "band": BANDS[name].title,
+                    "rank": rank_of(ladder.rank[row]),
+                    "rank by the fusion": rank_of(ladder.fused_rank[row]),
+                    **{RUNGS[rung]: verdict for rung, verdict in verdicts.items()},
+                }
+            )
+    return table
+
+
+def rank_of(rank: np.int32) -> int | None:
+    return None if rank == NOT_FOUND else int(rank)
+
+
+class Moved(NamedTuple):
+    """What two recipes do with the same questions, by band. p: McNemar's exact one, corrected by Holm over the bands."""
+
+    band: str
+    only_other: int  # stand there under the other recipe only
+    only_this: int
+    p: float
+
+
+def compared(ladder: Ladder, other: Ladder, asked: bool) -> tuple[dict[int, tuple[str, str]], list[Moved]]:
+    """(row -> (the other's band, this one's) of the questions that both have, what each band lost and won)."""
+    place = {query.id: row for row, query in enumerate(other.corpus.queries)}
+    theirs, pairs = other.bands(asked), {}
+    for row, band in ladder.bands(asked).items():
+        before = theirs.get(place.get(ladder.corpus.queries[row].id, -1))
+        if before is not None:
+            pairs[row] = before, band
+    names = [name for name in (ANSWERS if asked else RETRIEVAL) if any(name in pair for pair in pairs.values())]
+    tally = Counter(pairs.values())
+    only = [
+        (sum(n for (a, b), n in tally.items() if a == name != b), sum(n for (a, b), n in tally.items() if b == name != a))
+        for name in names
+    ]
+    corrected = holm(np.array([exact_p(*each) for each in only])).tolist()
+    return pairs, [Moved(name, *each, p) for name, each, p in zip(names, only, corrected, strict=True)]
+
+
+def moved_rows(pairs: Mapping[int, tuple[str, str]], moved: Sequence[Moved]) -> list[dict[str, Any]]:
+    now = Counter(band for _, band in pairs.values())
+    return [
+        {
+            "band": BANDS[each.band].title,
+            "baseline": now[each.band] - each.only_this + each.only_other,
+            "this recipe": now[each.band],
+            "left": each.only_other,
+            "came": each.only_this,
+            "p (Holm)": each.p,
+        }
+        for each in moved
+    ]
+
+
+def question_record(ladder: Ladder, identity: str) -> dict[str, Any]:
+    """One question with its evidence and what each rung answered."""
+    row = next((row for row, query in enumerate(ladder.corpus.queries) if query.id == identity), None)
+    if row is None:
+        raise WorkbenchError(f"There is no question '{identity}'.", todo="`python -m core questions` lists their ids.")
+    query, texts = ladder.corpus.queries[row], {document.id: document.text for document in ladder.corpus.documents}
+    evidence = [
+        {
+            "document": gold.document_id,
+            "start": gold.start,
+            "end": gold.end,
+            "text": texts[gold.document_id][gold.start : gold.end],
+        }
+        for gold in query.gold
+        if gold.grade > 0
+    ]
+    answers = [
+        {
+            "rung": RUNGS[rung],
+            "accepted": ladder.right(row, rung),
+            "finish reason": answer.finish_reason,
+            "passages": len(answer.passages),
+            "text": answer.text,
+        }
+        for rung, answer in ladder.climbs.get(row, {}).items()
+    ]
+    return {"question": query.text, "reference answers": list(query.answers), "evidence": evidence, "rung answers": answers}

@@ -1,0 +1,47 @@
+"""Explain failures: for every question that goes wrong, where it was lost."""
+
+import streamlit as st
+
+from app import session
+from app.ui import forms, jobs, recipe_strip, tables
+from app.ui.failures import asking, bands, questions
+from app.ui.failures.asking import Shown
+from app.ui.search import results
+from core.config import TrialConfig
+
+
+def page() -> None:
+    recipe_strip.page_title("Explain failures", "Of every question that goes wrong: where on its way was it lost?")
+    workbench, config = session.workbench(), session.config()
+    left, right = st.columns([1, 2], gap="medium")
+    plan = workbench.plan(config)
+    with left:
+        stages = (*workbench.ranking_fields(), "context", "generation", "evaluation")
+        forms.recipe_form(stages, open_stage="context", costs=results.costs(config, plan))
+    with right:
+        if not plan.live:
+            return results.waiting(config, plan)
+        row, shown = climbed(config, plan.run)
+    if row is not None:
+        with tables.opened():
+            questions.opened(shown, row)
+
+
+def climbed(config: TrialConfig, run) -> tuple[int | None, Shown | None]:
+    """From the bands to the table of questions; returns the row of the one that was chosen."""
+    corpus = jobs.drain(session.workbench().read_corpus(run or config), "Reading the corpus")
+    if not corpus.queries:
+        st.info(
+            "This corpus has no questions, so none can fail. Add a questions file on the page Corpus.", icon=":material/info:"
+        )
+        return None, None
+    shown = asking.ladders(run or config)
+    bands.strip(shown)
+    if shown.asked:
+        bands.rungs(shown)
+    bands.chart(shown)
+    bands.moved(shown)
+    return questions.table(shown), shown
+
+
+page()

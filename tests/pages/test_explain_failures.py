@@ -1,0 +1,93 @@
+"""The page Explain failures: retrieval's losses at once, answers once they are asked, and what opens from a band."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.labs.failures import rungs
+from core.progress import drain
+from tests.support.failing import QUESTIONS, RECIPE, failing, read, recipe
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    workbench = failing(home)
+    drain(workbench.prepare(recipe()))
+    return home
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    return read(monkeypatch)
+
+
+def start(**address: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    for key, value in {**RECIPE, **address}.items():
+        app.query_params[key] = str(value)
+    app = app.run().switch_page("../pages/explain_failures.py").run()
+    assert not app.exception and not app.error
+    return app
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def table(app: AppTest) -> dict[str, list]:
+    """Of questions, which is drawn last."""
+    return app.dataframe[-1].value.to_dict("list")
+
+
+def test_retrieval_is_told_at_once_and_answers_are_asked_by_a_job(bench, reader, started):
+    app = start()
+    assert len(table(app)["Question"]) == len(QUESTIONS) and not reader.prompts
+    losses = ["Cut by the chunker", "Not in the corpus", "Not retrieved", "Ranked too low"]
+    assert sorted(set(table(app)["Band"])) == [*losses, "Within the passages"]
+    [number] = [box for box in app.number_input if box.key == "ask"]
+    assert number.value == number.max == len(QUESTIONS)
+    number.set_value(5).run()
+    [button] = [button for button in app.button if button.label == "Ask: 5 questions"]
+    assert any("answers by this recipe not known yet; how long is not known" in caption.value for caption in app.caption)
+    button.click().run()
+    assert started == [["failures", "--ask", "5", *bench.arguments(recipe())]]
+
+
+def test_a_band_opens_its_questions_and_a_question_its_rungs(bench, reader, shown_commands):
+    drain(rungs.climb(bench, recipe(), len(QUESTIONS)))
+    app = start()
+    assert not app.exception and "Gold among distractors" in html(app)
+    assert any("--ask 8 --stored" in command for command in shown_commands)
+    app.selectbox(key="band").set_value("unused").run()
+    assert table(app)["Question"] == ["When does the market of Pisa open?"] and table(app)["Gold"] == ["wrong"]
+    app = start(band="misjudged", chosen="misjudged")
+    assert "The grade of Kiel is A." in html(app)
+    assert any("Gold answer: A" in text.value for text in app.text)
+    assert sum("wrong" in text.value for text in app.markdown) == 5
+
+
+def test_beside_the_baseline_it_says_which_questions_moved(bench, reader, shown_commands):
+    address = {"baseline.fusion.part": "sparse_only", "baseline.chunking.part": "fixed", "baseline.chunking.size_tokens": "254"}
+    app = start(**address, **{"baseline.context.passages": "2"})
+    [told] = [text.value for text in app.markdown if "changed their band" in text.value]
+    assert told.startswith("**1 of 8 questions") and any("--against chunking.size_tokens=254" in each for each in shown_commands)
+    app.toggle(key="changed_only").set_value(True).run()
+    assert (table(app)["Was"], table(app)["Band"]) == (["Within the passages"], ["Cut by the chunker"])
+
+
+def test_a_model_that_is_not_there_leaves_retrieval_standing(bench, monkeypatch):
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    for key, value in {**RECIPE, "generation.model": "/nowhere.gguf"}.items():
+        app.query_params[key] = str(value)
+    app = app.run().switch_page("../pages/explain_failures.py").run()
+    assert not app.exception and any("The model file is not there" in error.value for error in app.error)
+    assert len(table(app)["Question"]) == len(QUESTIONS)
+
+
+def test_without_questions_it_says_so(bench):
+    app = start(**{"corpus.dataset": "silent"})
+    assert any("no questions, so none can fail" in info.value for info in app.info)

@@ -1,0 +1,103 @@
+"""A corpus on which every loss has its question, and a model that reads one sentence and answers at once."""
+
+import re
+from pathlib import Path
+
+from core.config import TrialConfig, with_settings
+from core.generation.llama_engine import LlamaCpp
+from core.generation.protocol import Generated
+from core.workbench import Workbench
+from tests.support.small_corpora import with_towns
+
+LONG = (
+    "Long ago the founders of Riga wrote many pages on their harbour and on the taxes by which it was to be paid for "
+    "and then they slept, "
+)
+TEXTS = {
+    "Lund.txt": "The market of Lund opens at five.",
+    "Gent.txt": "The market of Gent opens at six.",
+    "Pisa.txt": "The market of Pisa opens at seven.",
+    "Kiel.txt": "The grade of Kiel is A.",
+    "Riga.txt": LONG
+    + "in the gold room of the tower behind the old church beside the river where nobody ever looked for it again.",
+    "Bari.txt": "Bells ring twice.",
+    "Oslo.txt": "Oslo has a zoo and a fair and a pier and a park with seven trees in it. Nobody in Oslo tells when the zoo opens.",
+    "Metz.txt": "Metz, Metz, Metz: a zoo. Metz has a zoo.",
+    "Cork.txt": "Cork, Cork, Cork: a zoo. Cork has a zoo.",
+    "Zoos.txt": "A zoo is a zoo is a zoo, and every zoo opens late.",
+    "Dull.txt": "The dull opening hour of any zoo at all, as is told of so many a town, is nine.",
+}
+
+
+def _asked(identity: str, question: str, document: str, answer: str) -> dict[str, str]:
+    return {"id": identity, "question": question, "document": document, "answer": answer}
+
+
+# id: the band in which the recipe below puts it; who declines to say what no document says has answered
+QUESTIONS = [
+    _asked("answered", "When does the market of Lund open?", "Lund.txt", "opens at five"),
+    _asked("unused", "When does the market of Pisa open?", "Pisa.txt", "opens at seven"),
+    _asked("misjudged", "Which grade has Kiel?", "Kiel.txt", "A"),
+    _asked("cut", "Where did the founders of Riga sleep?", "Riga.txt", "then they slept, in the gold room of the tower"),
+    _asked("unretrieved", "How often does someone hear chimes?", "Bari.txt", "ring twice"),
+    _asked("low", "Which zoo is a zoo?", "Dull.txt", "is nine"),
+    {"id": "absent", "question": "Who founded the market of Gent?", "answerable": False},
+    {"id": "declined", "question": "Was anyone first to walk on that moon?", "answerable": False},
+]
+RECIPE = {
+    "corpus.dataset": "towns",
+    "fusion.part": "sparse_only",
+    "chunking.part": "fixed",
+    "chunking.size_tokens": 32,
+    "evaluation.overlap": 1.0,
+    "context.passages": 2,
+}
+
+
+def failing(home: Path) -> Workbench:
+    return with_towns(home, TEXTS, QUESTIONS)
+
+
+def recipe(**settings: object) -> TrialConfig:
+    return with_settings(TrialConfig(), RECIPE | settings)
+
+
+class Reader:
+    """What was asked of the model, so that a test can see that it was not asked again."""
+
+    def __init__(self) -> None:
+        self.prompts: list[str] = []
+        self.fails = ""
+
+    def answer(self, prompt: str) -> str:
+        """The sentence on the town that the question names, but never one on Pisa."""
+        self.prompts.append(prompt)
+        passages, _, question = prompt.rpartition("Question: ")
+        towns = [town for town in re.findall(r"[A-Z][a-z]{3}\b", question) if town not in ("When", "Pisa")]
+        lines = [line for line in passages.splitlines() if any(town in line for town in towns)]
+        return re.sub(r"^\[\d+\] ", "", lines[0]) if lines else "I don't know."
+
+
+def read(monkeypatch) -> Reader:
+    """The bundled model is played by a reader."""
+    reader = Reader()
+
+    def generate(self, messages, seed=0, deadline_s=120.0):
+        yield ""
+        prompt = "\n".join(message["content"] for message in messages)
+        text = "" if reader.fails else reader.answer(prompt)
+        return Generated(text, reader.fails or "stop", prompt, len(prompt.split()), 0, len(text.split()), 1.0, 2.0, "reader", "0")
+
+    for name, instead in {
+        "load": lambda self: None,
+        "converts": lambda self: False,
+        "identity": lambda self: f"reader {self.model}",
+        "count_tokens": lambda self, text: len(text.split()),
+        "generate": generate,
+        "holds": lambda self, messages: True,
+        "threads_in_use": lambda self: 1,
+        "batch_tokens": lambda self: 1,
+        "processor": lambda self: "",
+    }.items():
+        monkeypatch.setattr(LlamaCpp, name, instead, raising=False)
+    return reader
