@@ -39,6 +39,7 @@ class PartConfig(StageConfig):
     """Base of every part: subclasses set `part: Literal["name"] = "name"` and their knobs."""
 
     order: ClassVar[int] = 0  # of display among the parts of its kind, smallest first; then by name
+    idle: ClassVar[bool] = False  # it does nothing: its stage is passed over
     part: str
 
     def absent(self) -> bool:
@@ -246,8 +247,12 @@ class TrialConfig(StageConfig):
     transform: TransformConfig = Field(default_factory=TransformConfig)
     sparse: chosen("sparse") = Field("bm25s", validate_default=True)
     index: chosen("index") = Field("exact", validate_default=True)
+    query: chosen("query") = Field("as_asked", validate_default=True)
     retrieval: RetrievalConfig = Field(default_factory=RetrievalConfig)
     fusion: chosen("fusion") = Field("convex", validate_default=True)
+    rerank: chosen("reranker") = Field("none", validate_default=True)
+    rerank_2: chosen("reranker") = Field("none", validate_default=True)
+    rerank_3: chosen("reranker") = Field("none", validate_default=True)
     context: ContextConfig = Field(default_factory=ContextConfig)
     answering: chosen("answering") = Field("one_prompt", validate_default=True)
     generation: chosen("generator") = Field("llama_cpp", validate_default=True)
@@ -355,10 +360,14 @@ def settings() -> list[dict[str, Any]]:
 
 
 def fingerprint(*parts: Any) -> str:
-    """Identity of content: 20 hex digits of SHA-256 over canonical JSON (configs as their dumped mapping)."""
+    """Identity of content: 20 hex digits of SHA-256 over canonical JSON (configs as their dumped mapping). Of a recipe the
+    stages that do nothing are left out: one from before there were such stages is the same."""
 
     def plain(value: Any) -> Any:
-        return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
+        if not isinstance(value, BaseModel):
+            return str(value)
+        passed = {name for name in PART_KINDS if getattr(value, name).idle} if isinstance(value, TrialConfig) else None
+        return value.model_dump(mode="json", exclude=passed)
 
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]

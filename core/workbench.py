@@ -27,9 +27,10 @@ from core.pipeline.provenance import source_of
 from core.pipeline.recipe_words import recipe_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
 from core.pipeline.speed import Estimate
-from core.pipeline.stages import Recipe, Resolved, Stage, by_field, parts, ranking_fields, unused, workers
+from core.pipeline.stages import Recipe, Resolved, Stage, by_field, idle, parts, rankers, ranking_fields, unused, workers
 from core.pipeline.trials import StoredTrials, receipt, without_result
 from core.progress import drain, within
+from core.queries.protocol import Unready
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
 from core.retrieval.pool import Pool, changed, ranking, rankings
 from core.statistics.bootstrap import Interval
@@ -88,6 +89,12 @@ class Workbench(StoredTrials):
         """Those of which the recipe's fusion asks nothing."""
         return unused(config)
 
+    def shows(self, field: str, config: TrialConfig) -> bool:
+        """Whether its form is of use: a further step only once there is one before it, or where it does something itself."""
+        stages = by_field()
+        before = stages[field].after
+        return not before or not all(idle(stages[each], config) for each in (field, before))
+
     def resolve(self, recipe: Recipe) -> Resolved:
         """The recipe with its corpus, looked up once, to be handed to any number of verbs."""
         return drain(self.pipeline.resolve(recipe))
@@ -124,6 +131,10 @@ class Workbench(StoredTrials):
         if characters > LIVE_CHARACTERS and not self.pipeline.cache.has("chunks", run.key("chunks")):
             work = "chunking and embedding" if dense else "chunking"
             return Plan(False, f"{work} {len(documents):,} documents", None, run)
+        try:
+            drain(self.pipeline.queries(run, 0))
+        except Unready as unready:
+            return Plan(False, unready.what, unready.seconds, run)
         texts = self.pipeline.to_encode(run)
         if not texts and not self.pipeline.dense_at_hand(run):
             index = self.index_plan(run)
@@ -131,6 +142,12 @@ class Workbench(StoredTrials):
                 return index
         work = [f"embedding {len(texts):,} texts"] if texts else []
         slow = [f"{stage.title.lower()} of {len(run.corpus.queries):,} questions" for stage in self.pipeline.to_rank(run)]
+        if len(texts) <= LIVE_TEXTS and not slow and run.corpus.queries and len(rankers(config)) > 1:
+            try:  # most of them read what was read before, and what they give is remembered
+                pool = drain(self.pipeline.pool(run))
+                drain(final_scores(self.pipeline, run, pool, most=LIVE_TEXTS))
+            except Unready as unready:
+                return Plan(False, f"reranking {unready.what}", unready.seconds, run)
         return Plan(
             len(texts) <= LIVE_TEXTS and not slow, ", ".join(work + slow), self.pipeline.encoding_time(config, texts), run
         )

@@ -33,6 +33,8 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("embedding", "a file an encoder, and the transform of vectors"),
         Room("index", "a file an index"),
         Room("retrieval", "a file a sparse retriever or fusion, and the pool they work on"),
+        Room("queries", "a file a query transform: what is asked in a question's place"),
+        Room("reranking", "a file a reranker: what looks closer at the best candidates"),
         Room("context", "the prompt that passages are put into"),
         Room("generation", "a file an engine that answers"),
         Room("answering", "a file a way of writing an answer from passages"),

@@ -15,7 +15,7 @@ from core.labs.encoders import comparison, trade_off
 from core.labs.index import cost
 from core.labs.sampling import study
 from core.pipeline import stages
-from core.pipeline.stages import STAGES, Resolved, Stage, by_field, rankers, ranking_fields, unused, workers
+from core.pipeline.stages import STAGES, Resolved, Stage, by_field, idle, rankers, ranking_fields, unused, workers
 from core.progress import drain
 from core.records import Corpus, Document, Query
 from core.workbench import Workbench
@@ -102,7 +102,7 @@ def test_the_results_stand_where_the_table_says(tmp_path):
     memory = {key.rpartition(":")[2] for _, key in bench.pipeline._memory} | {run.encoder[0]}
     disk = {path.name.partition(".")[0] for path in (tmp_path / "cache").rglob("*")}
     places = {name: "disk" if key in disk else "memory" if key in memory else "" for name, key in keys.items()}
-    assert places == {stage.name: stage.storage for stage in STAGES}
+    assert places == {stage.name: "" if stage.ranks and idle(stage, run.config) else stage.storage for stage in STAGES}
 
 
 def test_what_ranks_follows_the_pool():
@@ -209,13 +209,13 @@ def test_prompt_and_answer_stand_below_the_last_that_ranks():
 
 # A stage is added ----------------------------------------------------------------------------------------------------
 
-FIELD = '    reranking: chosen("reranker") = Field("identity", validate_default=True)\n'
+FIELD = '    turning: chosen("turner") = Field("identity", validate_default=True)\n'
 ROW = (
-    '    Stage("reranked", "reranking", "Reranking", ("fused",), ranks=lambda part, asked: part.rerank(asked),\n'
+    '    Stage("turned", "turning", "Turning", ("reranked_3",), ranks=lambda part, asked: part.rerank(asked),\n'
     '          costs=True, storage="disk"),\n'
 )
-FOLDER = '"""Rerankers: a file a part."""\n\nKINDS = {"reranker": "Rerankers rank the best of the fusion again."}\n'
-PART = '''"""No reranking."""
+FOLDER = '"""Turners: a file a part."""\n\nKINDS = {"turner": "Turners turn the ranking."}\n'
+PART = '''"""No turning."""
 
 from typing import Literal
 
@@ -225,7 +225,7 @@ from core.registry import part
 RUNS = []
 
 
-@part("reranker")
+@part("turner")
 class Identity(PartConfig):
     """The ranking as it comes from the fusion."""
 
@@ -249,12 +249,12 @@ bench = Workbench(sys.argv[1])
 texts = [("a.txt", b"Green tea is steeped at eighty degrees."), ("b.txt", b"Black tea takes boiling water.")]
 drain(bench.library.ingest("tea", texts, None))
 recipe = with_settings(TrialConfig(), {"corpus.dataset": "tea", "fusion": "sparse_only"})
-turned = with_settings(recipe, {"reranking.upside_down": True})
+turned = with_settings(recipe, {"turning.upside_down": True})
 from streamlit.testing.v1 import AppTest
 
 form = "from app import session; from app.ui import forms; session.start('here'); forms.recipe_form()"
 page = AppTest.from_string(form, default_timeout=60).run()
-from core.reranking.identity import RUNS
+from core.turning.identity import RUNS
 
 found, run = bench.evaluate(turned), bench.resolve(recipe)
 RUNS.clear()
@@ -264,11 +264,11 @@ runs = len(RUNS)
 print(json.dumps({
     "first": [bench.search(one, "green tea")[0].document_id for one in (recipe, turned)],
     "runs": runs,
-    "traced": "reranked" in found.trace.ms,
-    "settings": [row["setting"] for row in settings() if row["setting"].startswith("reranking")],
+    "traced": "turned" in found.trace.ms,
+    "settings": [row["setting"] for row in settings() if row["setting"].startswith("turning")],
     "forms": [expander.label.split("**")[1] for expander in page.expander],
     "candidates kept": run.key("sparse") == run.of(turned).key("sparse"),
-    "columns": [row["column_name"] for row in bench.store.query("DESCRIBE trials") if "rerank" in row["column_name"]],
+    "columns": [row["column_name"] for row in bench.store.query("DESCRIBE trials") if "turning" in row["column_name"]],
     "command": bench.command(turned),
 }))
 """
@@ -280,9 +280,9 @@ def test_adding_a_stage_is_a_field_a_row_a_folder_and_its_docs(tmp_path):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     put(copy / "core/config.py", "    context: ContextConfig = Field(", FIELD)
     put(copy / "core/pipeline/stages.py", '    Stage("relevance", "evaluation"', ROW)
-    (copy / "core/reranking").mkdir()
-    (copy / "core/reranking/__init__.py").write_text(FOLDER)
-    (copy / "core/reranking/identity.py").write_text(PART)
+    (copy / "core/turning").mkdir()
+    (copy / "core/turning/__init__.py").write_text(FOLDER)
+    (copy / "core/turning/identity.py").write_text(PART)
     done = subprocess.run(
         [sys.executable, "-c", USE, str(tmp_path / "home")], cwd=copy, capture_output=True, text=True, check=False
     )
@@ -290,19 +290,19 @@ def test_adding_a_stage_is_a_field_a_row_a_folder_and_its_docs(tmp_path):
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["runs"] == 0, "it is remembered"
     assert told["first"][0] != told["first"][1] and told["traced"] and told["candidates kept"]
-    assert told["settings"] == ["reranking.upside_down"] and told["columns"] == ["reranking"]
-    assert told["forms"].index("Reranking") == told["forms"].index("Fusion") + 1
-    assert "reranking.upside_down=true" in told["command"]
+    assert told["settings"] == ["turning.upside_down"] and told["columns"] == ["turning"]
+    assert told["forms"].index("Turning") == told["forms"].index("Reranking") + 1
+    assert "turning.upside_down=true" in told["command"]
     listed = subprocess.run(
         [sys.executable, "-m", "core", "list", "settings"], cwd=copy, capture_output=True, text=True, check=True
     )
-    assert "reranking.upside_down" in listed.stdout
+    assert "turning.upside_down" in listed.stdout
     subprocess.run([sys.executable, "-m", "docs.tables"], cwd=copy, capture_output=True, text=True, check=True)
     subset = "every_field or changes_the_keys or follows_the_pool or stand_below"
     words = ["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/test_stages.py", "-k", subset]
     own = subprocess.run([sys.executable, *words], cwd=copy, capture_output=True, text=True, check=False)
     assert own.returncode == 0, f"a new row asks for an edit in these tests: {own.stdout[-3000:]}"
-    assert "## Reranker" in (copy / "docs/parts.md").read_text("utf-8")
+    assert "## Turner" in (copy / "docs/parts.md").read_text("utf-8")
 
 
 def put(file: Path, before: str, line: str) -> None:

@@ -129,6 +129,8 @@ def recipe_form(
     pinned = session.baseline()
     with st.container(gap="xsmall"):
         for stage in stages or (*session.workbench().ranking_fields(), "evaluation"):
+            if not session.workbench().shows(stage, session.config(name)):
+                continue
             stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""), expanded=stage == open_stage)
     return session.config(name)
 

@@ -6,7 +6,7 @@ What a stage made is remembered in the process, then on disk; only what is in ne
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -29,7 +29,10 @@ from core.pipeline.speed import noted as with_run
 from core.pipeline.stages import Resolved, Stage, rankers, storage
 from core.pipeline.vectors import embed, encode_all, missing
 from core.progress import drain
-from core.records import Candidates, Chunks, Corpus, Progress
+from core.queries.joining import joined
+from core.queries.protocol import QueryTools, Unready, Wording, as_it_stands
+from core.records import Candidates, Chunks, Corpus, Progress, Query
+from core.reranking.protocol import RankTools
 from core.retrieval.pool import Pool, checked, make_pool
 from core.retrieval.top import tie_order
 from core.store.cache import StageCache
@@ -174,8 +177,47 @@ class Pipeline:
             transform = self._keep("transformed", key, fit_transform(run.config.transform, vectors, basis))
         return transform
 
+    def queries(self, run: Resolved, most: int | None = None) -> Generator[Progress, None, list[Wording]]:
+        """What is asked in place of each question. most: texts that a model may write for it now; more raise `Unready`."""
+        value = self._recall("queries", run.key("queries"))
+        if value is None:
+            made = yield from self._asked(run, run.corpus.queries, most)
+            value = self._keep("queries", run.key("queries"), made)
+        return value
+
+    def _asked(self, run: Resolved, queries: Sequence[Query], most: int | None) -> Generator[Progress, None, list[Wording]]:
+        tools = QueryTools(run.config.generation, run.config.seed, self.cache.folder / "written", most)
+        return (yield from run.config.query.texts(queries, tools))
+
+    def rank_tools(self, run: Resolved, most: int | None = None) -> Generator[Progress, None, RankTools]:
+        """What rerankers may use. most: texts or pairs that may be encoded at once for them; more raise `Unready`."""
+        texts = yield from self.texts(run)
+        encoder = yield from self.encoder(run)
+
+        def embedded(part: Any, wanted: list[str], query: bool = False) -> Generator[Progress, None, np.ndarray]:
+            if most is not None and len(absent := missing(part, wanted, self.vectors_folder, query)) > most:
+                work = float(weights(absent, part.reads()).sum())
+                raise Unready(f"{len(absent):,} passages", estimate(self._speed(part), work))
+            timed = partial(self._note_speed, part)
+            return (yield from embed(part, wanted, self.vectors_folder, query, weights, timed))
+
+        folder, config = self.cache.folder / "ranked", run.config
+        return RankTools(texts, encoder, embedded, folder, config.generation, config.seed, most)
+
+    def asked_vectors(self, run: Resolved, asked: Sequence[Wording]) -> Generator[Progress, None, np.ndarray]:
+        """Vectors [n, d] float32 of what is asked, question after question, transformed as the chunks' are: a row a text, or
+        one a question where the transform averages them."""
+        if not asked:
+            return (yield from self.query_vectors(run))
+        encoder, vectors = (yield from self.encoder(run)), {}
+        for query, texts in ((True, [text for each in asked for text in each.dense]), (False, _passages(asked))):
+            if texts:
+                matrix = yield from embed(encoder, texts, self.vectors_folder, query, weights)
+                vectors |= {(query, text): row for text, row in zip(texts, matrix, strict=True)}
+        return (yield from self.transformed(run)).queries(_stacked(run, asked, vectors))
+
     def query_vectors(self, run: Resolved) -> Generator[Progress, None, np.ndarray]:
-        """The questions' vectors [num_queries, d] float32, transformed as the chunks' are."""
+        """The questions' vectors [num_queries, d] float32 as they stand, transformed as the chunks' are."""
         encoder = yield from self.encoder(run)
         vectors = yield from embed(encoder, [q.text for q in run.corpus.queries], self.vectors_folder, True, weights)
         return (yield from self.transformed(run)).queries(vectors)
@@ -230,27 +272,28 @@ class Pipeline:
     def sparse(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
         def make() -> Generator[Progress, None, Candidates]:
             searcher = yield from self.searcher("sparse", run)
+            asked = yield from self.queries(run)
             yield Progress(0, len(run.corpus.queries), "Ranking with BM25")
             questions = self.remember(
                 "tokens",
-                fingerprint(run.questions, run.config.sparse.part, run.config.sparse.text_key()),
-                lambda: run.config.sparse.tokenize([q.text for q in run.corpus.queries]),
+                fingerprint(run.key("queries"), run.config.sparse.part, run.config.sparse.text_key()),
+                lambda: run.config.sparse.tokenize([text for each in asked for text in each.sparse]),
             )
-            ties = yield from self.tie_order(run)
-            candidates = searcher.search(questions, run.config.retrieval.candidates, ties)
-            return checked(candidates, "sparse retriever", run.config.sparse, len(run.corpus.queries), len(ties))
+            ties, chunks = (yield from self.tie_order(run)), (yield from self.tokens(run))
+            return self._sparse_of(run, searcher, questions, chunks, asked, ties)
 
         return (yield from self.stage("sparse", run.key("sparse"), Candidates, make, trace))
 
     def dense(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
         def make() -> Generator[Progress, None, Candidates]:
             yield from self.vectors(run, trace)
-            questions = yield from self.query_vectors(run)
+            asked = yield from self.queries(run)
+            questions = yield from self.asked_vectors(run, asked)
             searcher = yield from self.searcher("dense", run)
+            stored = yield from self.transformed(run)
             yield Progress(0, len(run.corpus.queries), "Searching the vectors")
             ties = yield from self.tie_order(run)
-            candidates = searcher.search(questions, run.config.retrieval.candidates, ties, settings=run.config.index)
-            return checked(candidates, "index", run.config.index, len(run.corpus.queries), len(ties))
+            return self._dense_of(run, searcher, stored, questions, asked, ties)
 
         return (yield from self.stage("dense", run.key("dense"), Candidates, make, trace))
 
@@ -279,6 +322,7 @@ class Pipeline:
         shared: what each step gave and took before: one that recipes share is done and timed once a question."""
         ties = yield from self.tie_order(run)
         candidates, steps, shared = {}, {} if steps is None else steps, {} if shared is None else shared
+        transform, asked = run.config.query, None
 
         def timed(step: str, key: Any, make: Callable[[], Any]) -> Any:
             if (entry := (step, key, question)) not in shared:
@@ -287,27 +331,48 @@ class Pipeline:
             made, steps[step] = shared[entry]
             return made
 
+        started = time.perf_counter()
+        asked = yield from self._asked(run, [Query("", question)], None)
+        if not transform.idle:
+            steps["transform"] = (time.perf_counter() - started) * 1000
         for name in run.config.fusion.needs():
             find = None
             if fresh := (name, run.key(name), question) not in shared:
                 searcher = yield from self.searcher(name, run)
-                find = partial(self._sparse_of, run, searcher, question, ties)
+                chunks = (yield from self.tokens(run)) if name == "sparse" else None
+                find = partial(self._sparse_typed, run, searcher, chunks, asked, ties)
             if name == "dense":
                 encoder, part = (yield from self.encoder(run)), run.config.embedding
-                key = run.encoder, part.prefix(True), part.learns and run.key("vectors")
-                vectors = timed("encode", key, partial(encode_all, encoder, [question], query=True))
+                key = run.encoder, part.prefix(True), part.learns and run.key("vectors"), transform
+                vectors = timed("encode", key, partial(_encoded, run, encoder, asked))
                 if fresh:
-                    find = partial(self._dense_of, run, searcher, (yield from self.transformed(run)), vectors, ties)
+                    stored = yield from self.transformed(run)
+                    find = partial(self._dense_typed, run, searcher, stored, vectors, asked, ties)
             candidates[name] = timed(name, run.key(name), find)
         return make_pool(candidates, ties)
 
-    def _sparse_of(self, run: Resolved, searcher: Any, question: str, ties: np.ndarray) -> Candidates:
-        ranked = searcher.search(run.config.sparse.tokenize([question]), run.config.retrieval.candidates, ties)
-        return checked(ranked, "sparse retriever", run.config.sparse, 1, len(ties))
+    def _sparse_typed(self, run: Resolved, searcher: Any, chunks: Any, asked: list[Wording], ties: np.ndarray) -> Candidates:
+        return self._sparse_of(run, searcher, run.config.sparse.tokenize(list(asked[0].sparse)), chunks, asked, ties)
 
-    def _dense_of(self, run: Resolved, searcher: Any, stored: Transform, vectors: np.ndarray, ties: np.ndarray) -> Candidates:
-        ranked = searcher.search(stored.queries(vectors), run.config.retrieval.candidates, ties, settings=run.config.index)
-        return checked(ranked, "index", run.config.index, 1, len(ties))
+    def _dense_typed(
+        self, run: Resolved, searcher: Any, stored: Transform, vectors: np.ndarray, asked: list[Wording], ties: np.ndarray
+    ) -> Candidates:
+        return self._dense_of(run, searcher, stored, stored.queries(vectors), asked, ties)
+
+    def _sparse_of(
+        self, run: Resolved, searcher: Any, questions: Any, chunks: Any, asked: list[Wording], ties: np.ndarray
+    ) -> Candidates:
+        texts, depth = [len(each.sparse) for each in asked], run.config.retrieval.candidates
+        ranked = run.config.query.search_sparse(searcher, questions, chunks, depth, ties)
+        return joined(checked(ranked, "sparse retriever", run.config.sparse, sum(texts), len(ties)), texts, depth, ties)
+
+    def _dense_of(
+        self, run: Resolved, searcher: Any, stored: Transform, questions: np.ndarray, asked: list[Wording], ties: np.ndarray
+    ) -> Candidates:
+        config, depth = run.config, run.config.retrieval.candidates
+        texts = [1 if config.query.averages() else len(each.dense) + len(each.passages) for each in asked]
+        ranked = config.query.search_dense(searcher, questions, stored.chunks, depth, ties, config.index)
+        return joined(checked(ranked, "index", config.index, sum(texts), len(ties)), texts, depth, ties)
 
     def relevance(self, run: Resolved) -> Generator[Progress, None, Relevance]:
         chunks = yield from self.chunks(run)
@@ -319,16 +384,21 @@ class Pipeline:
         """The texts (of chunks and questions) that the encoder has not seen yet. Loads no model."""
         if self.dense_at_hand(run):
             return []
-        texts, encoder, asked = drain(self.texts(run)), run.config.embedding, [q.text for q in run.corpus.queries]
+        texts, encoder = drain(self.texts(run)), run.config.embedding
+        try:
+            queries = drain(self.queries(run, 0))
+        except Unready:  # nobody knows yet what will be asked
+            queries = [as_it_stands(query) for query in run.corpus.queries]
+        asked, passages = [text for each in queries for text in each.dense], _passages(queries)
         if encoder.learns:
             if not self._fitted(run.key("vectors")).exists():
-                return texts + asked
+                return texts + passages + asked
             encoder = drain(self.encoder(run))
-        return missing(encoder, texts, self.vectors_folder) + missing(encoder, asked, self.vectors_folder, query=True)
+        return missing(encoder, texts + passages, self.vectors_folder) + missing(encoder, asked, self.vectors_folder, query=True)
 
     def to_rank(self, run: Resolved) -> list[Stage]:
         """The stages that take their time to rank the corpus' questions, and whose scores are not on disk yet."""
-        slow = [stage for stage in rankers() if stage.costs and stage.storage == "disk" and run.corpus.queries]
+        slow = [stage for stage in rankers(run.config) if stage.costs and stage.storage == "disk" and run.corpus.queries]
         return [stage for stage in slow if not self.cache.has(stage.name, run.key(stage.name))]
 
     def to_index(self, run: Resolved) -> int:
@@ -392,6 +462,25 @@ class Pipeline:
                 self.cache.save(stage, key, vars(value))
         noted(trace, stage, started, cached)
         return value
+
+
+def _passages(asked: Sequence[Wording]) -> list[str]:
+    return [text for each in asked for text in each.passages]
+
+
+def _encoded(run: Resolved, encoder: Any, asked: Sequence[Wording]) -> np.ndarray:
+    """Vectors of what is asked in place of typed questions: they are not kept."""
+    texts, passages = [text for each in asked for text in each.dense], _passages(asked)
+    pairs = [(True, text) for text in texts], [(False, text) for text in passages]
+    matrices = [encode_all(encoder, [text for _, text in some], query=some[0][0]) for some in pairs if some]
+    return _stacked(run, asked, dict(zip([*pairs[0], *pairs[1]], np.concatenate(matrices), strict=True)))
+
+
+def _stacked(run: Resolved, asked: Sequence[Wording], vectors: dict[tuple[bool, str], np.ndarray]) -> np.ndarray:
+    rows = [[vectors[True, text] for text in each.dense] + [vectors[False, text] for text in each.passages] for each in asked]
+    if run.config.query.averages():
+        rows = [[np.mean(some, axis=0)] for some in rows]
+    return np.stack([row for some in rows for row in some]).astype(np.float32)
 
 
 def _filled(folder: Path) -> bool:

@@ -13,6 +13,7 @@ KINDS = tuple(dict.fromkeys(PART_KINDS.values()))
 
 def recipe_words(config: dict[str, Any]) -> dict[str, str]:
     """What the store keeps beside a trial, so that long lists are searched, told and joined without reading recipes."""
+    config = doing(config)
     told = stages(config)
     seedless = {stage: value for stage, value in config.items() if stage != "seed"}
     return {
@@ -24,6 +25,16 @@ def recipe_words(config: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def doing(config: dict[str, Any]) -> dict[str, Any]:
+    """The recipe without the stages that do nothing: records from before there were such stages say the same."""
+    idle = {(field, name) for field, kind in PART_KINDS.items() for name, part in registry.parts(kind).items() if part.idle}
+    return {field: value for field, value in config.items() if (field, _part(value)) not in idle}
+
+
+def _part(value: Any) -> str:
+    return value.get("part", "") if isinstance(value, dict) else ""
+
+
 def words_version() -> str:
     """Identity of what `recipe_words` says: of its code, and of the defaults that a recipe is told against."""
     usual = {kind: {name: part().model_dump(mode="json") for name, part in registry.parts(kind).items()} for kind in KINDS}
@@ -33,9 +44,10 @@ def words_version() -> str:
 def work(config: dict[str, Any], corpus: str = "") -> str:
     """Identity of what a question runs through in this recipe over these documents. Numbers that only weigh (k1, the fusion's
     weight) add no work."""
-    ran = {stage: config.get(stage) for stage in ranking_fields()}
+    config = doing(config)
+    ran = {stage: config[stage] for stage in ranking_fields() if stage in config}
     for stage in ("sparse", "fusion"):
-        ran[stage] = {k: v for k, v in (ran[stage] or {}).items() if not isinstance(v, float)}
+        ran[stage] = {k: v for k, v in (ran.get(stage) or {}).items() if not isinstance(v, float)}
     return fingerprint(ran, corpus, (config.get("corpus") or {}).get("dataset"))
 
 

@@ -11,8 +11,9 @@ from core.config import TrialConfig
 from core.evaluation.judged import Judged, Relevance, judge
 from core.evaluation.metric import metric_values
 from core.pipeline.pipeline import Pipeline, Trace, noted
-from core.pipeline.stages import Asked, Resolved, Stage, rankers
+from core.pipeline.stages import Resolved, Stage, rankers
 from core.records import Corpus, Progress, Query
+from core.reranking.protocol import Asked
 from core.retrieval.pool import Pool
 from core.statistics.bootstrap import Interval
 from core.statistics.proportion import unit_intervals
@@ -51,16 +52,24 @@ class Scores:
 
 
 def final_scores(
-    pipeline: Pipeline, run: Resolved, pool: Pool, queries: Sequence[Query] | None = None, trace: Trace | None = None
+    pipeline: Pipeline,
+    run: Resolved,
+    pool: Pool,
+    queries: Sequence[Query] | None = None,
+    trace: Trace | None = None,
+    most: int | None = None,
 ) -> Generator[Progress, None, np.ndarray]:
     """The final scores [Q, P] float32 of a pool: the fusion's, then what each later stage makes of them.
 
     queries: of the pool's rows; None: the corpus' own. Of the recipe's own pool the scores are kept where a stage's row says.
+    most: texts or pairs that a reranker may read for it now; more raise `Unready`.
     """
     chunks = yield from pipeline.chunks(run)
-    asked = Asked(run.corpus, chunks, tuple(run.corpus.queries if queries is None else queries), pool, None)
+    stages = rankers(run.config)
+    tools = (yield from pipeline.rank_tools(run, most)) if len(stages) > 1 else None  # a fusion asks nothing of them
+    asked = Asked(run.corpus, chunks, tuple(run.corpus.queries if queries is None else queries), pool, None, tools)
     own = queries is None and pool is pipeline.pool_at_hand(run)  # a lab's pool has no key
-    for stage in rankers():
+    for stage in stages:
         started, make = time.perf_counter(), partial(_ranked, run, stage, asked)
         if own and stage.storage:
             made = yield from pipeline.stage(stage.name, run.key(stage.name), Scores, make, trace)

@@ -20,20 +20,11 @@ from core.evaluation.judged import relevance
 from core.index.common import build_settings
 from core.index.rescore import Rescored
 from core.pipeline.vectors import embed
-from core.records import Chunks, Corpus, Progress, Query
+from core.queries.joining import joined
+from core.records import Corpus, Progress
+from core.reranking.protocol import Asked
 from core.retrieval.fusion import fused
-from core.retrieval.pool import Pool, make_pool
-
-
-class Asked(NamedTuple):
-    """What a stage ranks again: the pool of some questions, and the scores [Q, P] of the stage above (None: there is none)."""
-
-    corpus: Corpus
-    chunks: Chunks
-    queries: tuple[Query, ...]
-    pool: Pool
-    scores: np.ndarray | None
-
+from core.retrieval.pool import make_pool
 
 Ranks = Callable[[PartConfig, Asked], Generator[Progress, None, np.ndarray]]
 
@@ -51,12 +42,36 @@ class Stage(NamedTuple):
     costs: bool = False  # a change means work that one waits for: it is applied on a button
     ranks: Ranks | None = None  # makes the scores of the final ranking, from those of the stage above
     storage: str = ""  # of its result: "disk", "memory", "" for what is computed anew each time
+    after: str = ""  # the field that must do something before the form of this one is shown
 
 
 def first_ranking(part: PartConfig, asked: Asked) -> Generator[Progress, None, np.ndarray]:
     """The first ranking."""
     yield from ()
     return fused(part, asked.pool)
+
+
+def ranked_again(part: PartConfig, asked: Asked) -> Generator[Progress, None, np.ndarray]:
+    """What a reranker makes of the ranking so far."""
+    return (yield from part.rerank(asked))
+
+
+def _queries(run: "Resolved") -> Any:
+    return run.questions, run.config.query, _writer(run, run.config.query)
+
+
+def _reranker(field: str) -> Callable[["Resolved"], Any]:
+    def settings(run: "Resolved") -> Any:
+        part = getattr(run.config, field)
+        return part, part.identity(), _writer(run, part)
+
+    return settings
+
+
+def _writer(run: "Resolved", part: Any) -> Any:
+    """Of a part that asks the recipe's generator what decides its words."""
+    generator = run.config.generation
+    return (generator, generator.identity(), run.config.seed) if part.asks_model else ()
 
 
 def _index_built(run: "Resolved") -> Any:
@@ -84,12 +99,18 @@ _ROWS = (
     Stage("transformed", "transform", "Vector transform", ("vectors",), _stored_vectors, (fit,),
           retriever="dense", storage="memory"),
     Stage("index", "index", "Dense index", ("transformed",), _index_built, retriever="dense", storage="disk"),
-    Stage("dense", "index", "Dense search", ("index",), _dense, (Rescored,), retriever="dense", storage="disk"),
-    Stage("sparse", "sparse", "Sparse retrieval", ("chunks",),
+    Stage("queries", "query", "Query transform", (), _queries, (joined,), storage="memory"),
+    Stage("dense", "index", "Dense search", ("index", "queries"), _dense, (Rescored,), retriever="dense", storage="disk"),
+    Stage("sparse", "sparse", "Sparse retrieval", ("chunks", "queries"),
           lambda run: (run.questions, run.config.sparse, run.config.retrieval.candidates), retriever="sparse", storage="disk"),
     Stage("pool", "retrieval", "Retrieval", ("dense", "sparse"), lambda run: run.config.fusion.needs(), (make_pool,),
           storage="memory"),
     Stage("fused", "fusion", "Fusion", ("pool",), ranks=first_ranking),
+    Stage("reranked", "rerank", "Reranking", ("fused",), _reranker("rerank"), ranks=ranked_again, storage="memory"),
+    Stage("reranked_2", "rerank_2", "Reranking, second step", ("reranked",), _reranker("rerank_2"), ranks=ranked_again,
+          storage="memory", after="rerank"),
+    Stage("reranked_3", "rerank_3", "Reranking, third step", ("reranked_2",), _reranker("rerank_3"), ranks=ranked_again,
+          storage="memory", after="rerank_2"),
     Stage("relevance", "evaluation", "Evaluation", ("chunks",), lambda run: (run.questions, run.config.evaluation.overlap),
           (relevance,), storage="memory"),
     Stage("prompt", "context", "Context", (RANKING,), workers=(build,)),
@@ -127,9 +148,14 @@ def ranking_fields() -> tuple[str, ...]:
     return tuple(dict.fromkeys(stage.field for stage in STAGES if stage.field in fields - {"corpus"}))
 
 
-def rankers() -> tuple[Stage, ...]:
-    """The stages that rank the pool, one after the other: the fusion first."""
-    return tuple(stage for stage in STAGES if stage.ranks)
+def rankers(config: TrialConfig | None = None) -> tuple[Stage, ...]:
+    """The stages that rank the pool, one after the other: the fusion first. Of a recipe those that do something."""
+    return tuple(stage for stage in STAGES if stage.ranks and not (config and idle(stage, config)))
+
+
+def idle(stage: Stage, config: TrialConfig) -> bool:
+    """Whether the recipe's part for it does nothing."""
+    return stage.field in PART_KINDS and getattr(config, stage.field).idle
 
 
 def workers(config: TrialConfig) -> list[Any]:
