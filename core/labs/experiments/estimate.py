@@ -19,7 +19,7 @@ from core.labs.experiments.reference import beside, beside_on_report
 from core.labs.experiments.waiting import shared_work
 from core.pipeline.recipe_words import work
 from core.pipeline.speed import TOKEN_CHARACTERS, Estimate
-from core.pipeline.stages import STAGES, Resolved, Stage, workers
+from core.pipeline.stages import STAGES, Resolved, Stage, idle, workers
 from core.progress import drain
 from core.workbench import Workbench
 
@@ -202,8 +202,8 @@ def _stages(workbench: Workbench, costs: _Costs, runs: Sequence[Resolved], neede
     for stage in STAGES:
         if not stage.storage or stage.name == "corpus":
             continue
-        asking = _asking(runs, stage.retriever)
-        wanted = _asking(dense if stage.retriever == "dense" else needed, stage.retriever)
+        asking = _asking(runs, stage)
+        wanted = _asking(dense if stage.retriever == "dense" else needed, stage)
         distinct = {run.key(stage.name) for run in asking}
         missing = {run.key(stage.name): run for run in wanted if not _at_hand(workbench, stage.name, run)}
         if not distinct:
@@ -215,8 +215,9 @@ def _stages(workbench: Workbench, costs: _Costs, runs: Sequence[Resolved], neede
     return table
 
 
-def _asking(runs: Iterable[Resolved], retriever: str) -> list[Resolved]:
-    return [run for run in runs if not retriever or retriever in run.config.fusion.needs()]
+def _asking(runs: Iterable[Resolved], stage: Stage) -> list[Resolved]:
+    asked = (run for run in runs if not stage.retriever or stage.retriever in run.config.fusion.needs())
+    return [run for run in asked if not idle(stage, run.config)]
 
 
 def _at_hand(workbench: Workbench, stage: str, run: Resolved) -> bool:

@@ -14,6 +14,7 @@ from core.evaluation.metric import metric_names
 from core.labs.papers import bibliography, contamination, sources
 from core.labs.papers.bibliography import cited
 from core.labs.papers.paper import Paper
+from core.pipeline.recipe_words import doing
 from core.pipeline.stages import unused
 from core.registry import parts
 from core.report.caption import escape
@@ -27,7 +28,10 @@ STAGES = {  # field -> how it begins in a paper
     "sparse": "Words were searched by",
     "retrieval": "Retrieval used",
     "fusion": "Rankings were made by",
-    "reranking": "They were reranked by",
+    "query": "Questions were asked by",
+    "rerank": "They were reranked by",
+    "rerank_2": "Then they were reranked by",
+    "rerank_3": "Then they were reranked by",
 }
 HALVES = {"all": "all questions", "dev": "the dev half of the questions", "test": "the test half of the questions"}
 MOST_VALUES = 6  # of a setting told one by one
@@ -54,9 +58,9 @@ def methods(workbench: Workbench, paper: Paper, trials: Trials) -> str:
     idle = [_unused(trial["config"]) for trial in trials]
     for stage, start in STAGES.items():
         configs = [
-            trial["config"][stage]
-            for trial, left in zip(trials, idle, strict=True)
-            if stage in trial["config"] and stage not in left
+            recipe[stage]
+            for recipe, left in zip(map(doing, (trial["config"] for trial in trials)), idle, strict=True)
+            if stage in recipe and stage not in left
         ]
         if words := _stage(stage, configs):
             said.append(f"{start} {words}")
