@@ -16,6 +16,7 @@ class OnePrompt(Answering):
     """
 
     order: ClassVar[int] = -1  # the first, and the default
+    idle: ClassVar[bool] = True  # recipes from before there were other ways mean it
     part: Literal["one_prompt"] = "one_prompt"
 
     def write(self, material: Material) -> Writing:
