@@ -11,20 +11,22 @@ from core.corpus.protocol import Loader
 from core.corpus.reading import Notes, Source, text_of
 from core.corpus.tables import rows
 from core.errors import WorkbenchError
-from core.records import Corpus, Document, Progress, Query
+from core.records import Corpus, Document, Gold, Progress, Query
 from core.registry import part
 
 BLOCK = re.compile(r"<doc>(.*?)</doc>", re.I | re.S)
 TOPIC = re.compile(r"<(?:top|topic)\b([^>]*)>(.*?)</(?:top|topic)>", re.I | re.S)
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 LEFT_OUT = ("docno", "docid", "title", "author", "bib")  # of a document's text; a title is put in front
 
 
 @part("loader")
 class Trec(Loader):
-    """A TREC collection: documents as TREC SGML (<DOC><DOCNO>…) or JSONL, topics, and qrels of four columns.
+    """A TREC collection: documents as TREC SGML (<DOC><DOCNO>…), JSONL or HTML, topics, and qrels of four columns.
 
-    Topics may be classic (<top><num>…<title>…), XML (<topic number="1"><query>…) or two columns. The three are found
-    by name patterns below the folder. Choose it for TREC tracks and test collections older than BEIR.
+    Documents may stand in an archive (zip, tar) within the folder; a file of HTML is a document. Topics may be classic
+    (<top><num>…<title>…), XML (<topic number="1"><query>…), <DOC><DOCNO>… or two columns. The three are found by name patterns
+    below the folder. Choose it for TREC tracks and test collections older than BEIR.
     Source: Voorhees and Harman 2005, TREC: Experiment and Evaluation in Information Retrieval.
     """
 
@@ -42,11 +44,16 @@ class Trec(Loader):
         documents = []
         for done, member in enumerate(files):
             yield Progress(done, len(files), f"Reading {PurePosixPath(member).name}")
-            documents += _documents(source, member)
+            if member.endswith(ARCHIVES) and source.path.is_dir():
+                inner = Source(source.path / member, source.notes)
+                documents += (document for name_ in inner.find("*") for document in _documents(inner, name_))
+            else:
+                documents += _documents(source, member)
         judged = {}
         for member in _members(source, self.qrels):
             for query, gold in judgements(source, member).items():
                 judged[_number(query)] = judged.get(_number(query), []) + gold
+        _mend(judged, {document.id for document in documents}, source.notes)
         queries = []
         for member in _members(source, self.topics):
             for position, (identity, text) in enumerate(_topics(source, member), 1):
@@ -72,6 +79,16 @@ def _members(source: Source, pattern: str) -> list[str]:
     return members
 
 
+def _mend(judged: dict[str, list[Gold]], documents: set[str], notes: Notes) -> None:
+    """Judgements of CACM-756 where the document is CACM-0756."""
+    padded = {re.sub(r"(?<!\d)0+(?=\d)", "", document): document for document in documents}
+    for query, golds in judged.items():
+        for place, gold in enumerate(golds):
+            if gold.document_id not in documents and gold.document_id in padded:
+                golds[place] = gold._replace(document_id=padded[gold.document_id])
+                notes.add("Judgement of a document whose number is written with zeros in front", f"{query} > {gold.document_id}")
+
+
 def _number(identity: str) -> str:
     return identity.lstrip("0") or "0"  # topics write 051 where qrels write 51
 
@@ -84,10 +101,14 @@ def _documents(source: Source, name: str) -> Iterator[Document]:
             identity = text_of(row.fields, "docno", "id", "_id", "docid") or row.where
             yield Document(identity, f"{title}\n\n{text}" if title else text, title, name)
         return
-    for block in BLOCK.findall(source.text(name)):
+    text = source.text(name)
+    if not (blocks := BLOCK.findall(text)) and PurePosixPath(name).suffix.lower() in (".html", ".htm"):
+        title = _tag(text, "title") or next(filter(str.strip, _paragraphs(_tag(text, "body") or _tag(text, "pre") or text)), "")
+        yield Document(PurePosixPath(name).stem, "\n".join(filter(None, map(_plain, _paragraphs(text)))), _plain(title), name)
+    for block in blocks:
         title = _plain(_tag(block, "title") or _tag(block, "headline"))
         body = re.sub("|".join(rf"<{tag}\b.*?</{tag}>" for tag in LEFT_OUT), "", block, flags=re.I | re.S)
-        text = "\n".join(_plain(part) for part in re.split(r"\n\s*\n|</?p>", body, flags=re.I) if _plain(part))
+        text = "\n".join(filter(None, map(_plain, _paragraphs(body))))
         identity = _tag(block, "docno").strip()
         if identity:
             if title and not text.startswith(title):  # Cranfield's texts repeat it
@@ -108,12 +129,19 @@ def _topics(source: Source, name: str) -> Iterator[tuple[str, str]]:
             yield number[1], _plain(title[1])
         else:
             source.notes.add("Topic without number or title left out", PurePosixPath(name).name)
-    for number, line in enumerate(() if blocks else text.splitlines(), 1):
+    listed = [] if blocks else BLOCK.findall(text)
+    for block in listed:
+        yield _tag(block, "docno").strip(), _plain(re.sub(r"<docno\b.*?</docno>", "", block, flags=re.I | re.S))
+    for number, line in enumerate(() if blocks or listed else text.splitlines(), 1):
         identity, _, question = line.partition("\t")
         if question.strip():
             yield identity.strip(), question.strip()
         elif line.strip():
             source.notes.add("Topic line without a tab left out", f"{PurePosixPath(name).name}:{number}")
+
+
+def _paragraphs(text: str) -> list[str]:
+    return re.split(r"\n\s*\n|</?p>", text, flags=re.I)
 
 
 def _tag(block: str, tag: str) -> str:

@@ -1,5 +1,7 @@
 """Texts as counted terms: what every lexical retriever is built from."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -68,12 +70,17 @@ class Lexical(SparseRetriever):
         "Reduces words to their stem, so that 'running' finds 'runs': Snowball's English, or Porter 1980 as in Lucene. Finds "
         "more, less exactly.",
     )
+    words: Literal["bm25s", "lucene"] = knob(
+        "bm25s",
+        "What a word is: two or more letters or digits, or as in Lucene's English analyzer also a single one, 3.14 and U.S.A as one, "
+        "and no 's. With porter it reproduces Anserini.",
+    )
 
     def text_key(self) -> tuple:
-        return ("bm25s", self.stopwords, self.stemming)
+        return (self.words, self.stopwords, self.stemming)
 
     def tokenize(self, texts: list[str]) -> Tokens:
-        """Lower-cased words of two or more letters or digits, by the tokeniser of bm25s."""
+        """Lower-cased words without stop words, stemmed."""
         import bm25s
 
         stemmer = None
@@ -82,8 +89,33 @@ class Lexical(SparseRetriever):
 
             stemmer = Stemmer.Stemmer(self.stemming)
         stopwords = "english" if self.stopwords == "english" else []
+        if self.words == "lucene":
+            from bm25s.stopwords import STOPWORDS_EN  # they are Lucene's 33
+
+            return _lucene(texts, frozenset(STOPWORDS_EN if stopwords else ()), stemmer.stemWord if stemmer else str)
         split = bm25s.tokenize(texts, stopwords=stopwords, stemmer=stemmer, show_progress=False)
         return _counted(split.ids, split.vocab)
+
+
+def _lucene(texts: list[str], stopwords: frozenset[str], stem: Callable[[str], str]) -> Tokens:
+    """Words as Lucene's StandardTokenizer parts English text (Unicode TR29), without possessive 's; each stemmed once."""
+    numbers: dict[str, int] = {}  # of stems
+    of_word: dict[str, int] = {}  # word -> the number of its stem, -1 for a stop word
+    ids = []
+    for text in texts:
+        row = []
+        for word in _WORD.findall(text.lower()):
+            if (number := of_word.get(word)) is None:
+                bare = re.sub("['’]s$", "", word)
+                number = of_word[word] = -1 if bare in stopwords else numbers.setdefault(stem(bare), len(numbers))
+            if number >= 0:
+                row.append(number)
+        ids.append(row)
+    return _counted(ids, numbers)
+
+
+# a point or apostrophe within letters, a point or comma within digits, joins
+_WORD = re.compile(r"\w+(?:(?:(?<=[^\W\d])[.'’](?=[^\W\d])|(?<=\d)[.,](?=\d))\w+)*")
 
 
 def _counted(ids: list[list[int]], numbers: dict[str, int]) -> Tokens:

@@ -37,6 +37,15 @@ def test_stemming_finds_other_forms_and_changes_the_text_key():
     assert stemmed.text_key() != BM25S().text_key() == BM25S(k1=0.9, b=0.1).text_key() == RankBM25().text_key()
 
 
+def test_words_as_lucene_has_them():
+    part = BM25S(words="lucene", stemming="porter")
+    text = "The U.S.A's 3.14, 1,000 a.b. 3.a x_y: it's el/1 dogs' RUNNING"
+    assert set(part.tokenize([text]).vocabulary) == {"u.s.a", "3.14", "1,000", "a.b", "3", "x_y", "el", "1", "dog", "run"}
+    assert part.text_key() != BM25S(stemming="porter").text_key()
+    plain = BM25S(words="lucene", stopwords="none").tokenize(["the cat, the dog", ""])
+    assert plain.words(0) == ["cat", "dog", "the", "the"] and plain.lengths.tolist() == [4, 0]
+
+
 @pytest.mark.parametrize("part", [BM25S(), RankBM25()])
 def test_ties_at_the_cut_go_to_the_larger_tie_order(part):
     texts = ["alpha beta"] * 6 + ["gamma delta", "epsilon zeta", "eta theta", "iota kappa", "lambda mu", "nu xi"] * 2
