@@ -134,20 +134,18 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
         st.rerun()  # the whole page: what the job made is there now, or it was resumed and has to be asked after again
 
 
-def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":material/play_arrow:") -> None:
-    """A button that starts a job of the command line; until the job is done its progress stands in the button's place."""
+def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":material/play_arrow:", place: str = "") -> None:
+    """A button that starts a job of the command line; until the job is done its progress stands in the button's place.
+
+    place: tells buttons of the same verb on a page apart. The arguments are no part of the key: pressed straight from a text
+    box, whose new value they hold, the button would be another one, and the press lost, or with the values before.
+    """
     job = latest(arguments)
     if job and job.status != "done":
         watch(job.id)
-        return
-    st.button(
-        label,
-        key=f"start/{'/'.join(arguments)}",
-        icon=icon,
-        type="primary",
-        on_click=session.workbench().jobs.start,
-        args=(arguments, title),
-    )
+    elif st.button(label, key=f"start/{arguments[0]}/{place}", icon=icon, type="primary"):
+        session.workbench().jobs.start(arguments, title)
+        st.rerun()
 
 
 def latest(arguments: list[str]) -> Any:

@@ -54,12 +54,11 @@ def test_an_index_is_tuned(prepared, tab):
     no_error(tab)
 
     tab.get_by_text("Sweep of settings").click()
-    for name, values in (("m", "4,16"), ("Ef search", "10,40")):
-        box = tab.get_by_role("textbox", name=name, exact=True)
-        box.fill(values)
-        box.press("Enter")
-        settled(tab)
-    tab.get_by_role("button", name="Start the sweep").click()
+    tab.get_by_role("textbox", name="m", exact=True).fill("4,16")
+    tab.keyboard.press("Enter")
+    settled(tab)
+    tab.get_by_role("textbox", name="Ef search", exact=True).fill("10,40")
+    tab.get_by_role("button", name="Start the sweep").click()  # straight from the box: with its new values
     tab.get_by_text(re.compile(r"^4 kept points")).wait_for()
     settled(tab)
     no_error(tab)

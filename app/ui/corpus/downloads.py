@@ -25,7 +25,9 @@ def draw() -> None:
         ):
             with st.container(width="stretch"):
                 about(status, card_of[status.name])
-            jobs.start_button("Download", ["download", status.name], f"Download {status.name}", icon=":material/download:")
+            jobs.start_button(
+                "Download", ["download", status.name], f"Download {status.name}", icon=":material/download:", place=status.name
+            )
 
 
 def about(status: Status, card: Card) -> None:

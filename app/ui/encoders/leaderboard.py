@@ -156,4 +156,5 @@ def still_to_do(config: TrialConfig, waiting: Sequence[EncoderResult], some: boo
                 ["prepare", *session.workbench().arguments(comparison.prepared(row.config))],
                 f"Preparing {row.offer.name} on {config.corpus.dataset}",
                 icon=":material/bolt:",
+                place=row.offer.id,
             )

@@ -78,14 +78,9 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
     if not name.strip() or training.is_taken(name):
         wrong = "There is an encoder of this name: take another." if name.strip() else "Give it a name."
         return st.warning(wrong, icon=":material/error:")
-    st.button(
-        "Train",
-        type="primary",
-        icon=":material/model_training:",
-        key="train/start",
-        on_click=workbench.jobs.start,
-        args=(arguments, f"Training {name}"),
-    )
+    if st.button("Train", type="primary", icon=":material/model_training:", key="train/start"):  # with what stands there now
+        workbench.jobs.start(arguments, f"Training {name}")
+        st.rerun()
 
 
 def training_knob(knob: forms.Knob) -> Any:
