@@ -5,6 +5,7 @@ import sys
 from core.cli import (
     agreement,
     annotation,
+    answers,
     corpus,
     encoders,
     engines,
@@ -26,8 +27,8 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus, recipes, failures, trials, runs, experiment_book, experiments, papers, encoders, tokenizers,
-    index, sampling, engines, inside, annotation, agreement, store,
+    corpus, recipes, answers, failures, trials, runs, experiment_book, experiments, papers, encoders,
+    tokenizers, index, sampling, engines, inside, annotation, agreement, store,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -51,11 +51,20 @@ class PartConfig(StageConfig):
 
 
 def knob(
-    default: Any, tip: str, *, unit: str = "", step: float | None = None, label: str = "", automatic: bool = False, **bounds: Any
+    default: Any,
+    tip: str,
+    *,
+    unit: str = "",
+    step: float | None = None,
+    label: str = "",
+    automatic: bool = False,
+    editor: bool = False,
+    **bounds: Any,
 ) -> Any:
     """A setting: default, bounds (ge, le, gt, lt), unit, one description of at most two sentences. automatic: 0 leaves the
-    choice to the part."""
-    extra = {k: v for k, v in {"unit": unit, "step": step, "label": label, "automatic": automatic}.items() if v}
+    choice to the part. editor: it is edited by more than a widget of its stage's form."""
+    told = {"unit": unit, "step": step, "label": label, "automatic": automatic, "editor": editor}
+    extra = {name: value for name, value in told.items() if value}
     return Field(default, description=tip, json_schema_extra=extra or None, **bounds)
 
 
@@ -190,17 +199,21 @@ class ContextConfig(StageConfig):
         "the best at both ends.",
     )
     citations: Literal["brackets", "parentheses", "footnotes", "titles"] = knob(
-        "brackets", "How passages are marked and cited: [1], (1), [^1], or [title]. Small models were trained on few of them."
+        "brackets", "How passages are marked and cited: [1], (1), [^1], or [title]. Citations are read back in the same form."
     )
     template: str = knob(
         "",
         "The prompt, with the variables $instructions, $passages, $question, $reminder, $title, $titles, $n, $mark and "
         "$unknown; empty: the built-in one. A dollar is written $$.",
+        editor=True,
+        max_length=4000,
     )
     passage: str = knob(
         "",
         "A passage in the prompt, with the variables $mark, $n, $text, $title, $document and $page; empty: the built-in one.",
         label="Passage template",
+        editor=True,
+        max_length=4000,
     )
 
     @field_validator("template", "passage")

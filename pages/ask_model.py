@@ -7,7 +7,19 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs, recipe_strip
-from app.ui.answers import asking, details, engines, faster_copy, preparing, receipt, results, sources, speed, streaming
+from app.ui.answers import (
+    asking,
+    details,
+    engines,
+    faster_copy,
+    preparing,
+    prompt_editor,
+    receipt,
+    results,
+    sources,
+    speed,
+    streaming,
+)
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.records import Corpus
@@ -36,6 +48,7 @@ def page() -> None:
                 answers(corpus, recipes, **asked)
             else:
                 asking.examples(corpus)
+            prompt_editor.draw(corpus, recipes[0])
             speed.draw(recipes[0])
 
 

@@ -147,6 +147,9 @@ def hit_html(hit, *, gold: Iterable = (), query: str = "", number: int | None = 
     facts = [f"rank {hit.rank}", f"score {hit.score:.3f}"]
     facts += [f"{name} {score:.3f}" for name, score in hit.scores.items()]
     facts += [f"page {hit.page}"] if hit.page else []
+    if hit.excerpts:
+        marks += [Mark(start - hit.start, end - hit.start, "a") for start, end in hit.excerpts]
+        facts.append("read: what is shaded")
     return passage_html(
         hit.text, title=hit.title or hit.document_id, facts=facts, gold=marks, query=query, number=number, cut=cut
     )
@@ -179,6 +182,13 @@ def document_html(
     marks += [Mark(g.start, g.end, "gold") for g in gold if g.grade > 0]
     marks += term_marks(text, query)
     return f'<div class="gw {"gw-scroll" if height else ""}"><div class="gw-text">{laid(text, marks)}</div></div>'
+
+
+def difference_html(pieces: Iterable) -> str:
+    """Two texts in one (labs.prompt.TemplatePiece): what only the first has is struck out, what only the second has underlined."""
+    tags = {"both": "span", "first": 'del class="gw-a"', "second": 'ins class="gw-b"'}
+    body = "".join(f"<{tags[p.side]}>{escape(p.text)}</{tags[p.side].partition(' ')[0]}>" for p in pieces)
+    return f'<div class="gw gw-text gw-pre">{body}</div>'
 
 
 def show(html: str | Iterable[str]) -> None:

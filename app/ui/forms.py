@@ -55,7 +55,7 @@ class Knob(NamedTuple):
 
 @cache
 def knobs(model: type) -> tuple[Knob, ...]:
-    """The knobs of a config class in the order of its fields; fields of a kind no widget fits are left out."""
+    """The knobs of a config class in the order of its fields; fields with an editor, and of a kind no widget fits, are left out."""
     return tuple(filter(None, (_knob(name, field) for name, field in model.model_fields.items() if name != "part")))
 
 
@@ -395,6 +395,8 @@ def widget(knob: Knob, key: str, **events: Any) -> Any:
 
 def _knob(name: str, field: Any) -> Knob | None:
     extra = field.json_schema_extra or {}
+    if extra.get("editor"):
+        return None
     bounds = {
         key: getattr(rule, key)
         for rule in field.metadata

@@ -168,6 +168,8 @@ def show_answer(answer: dict[str, Any]) -> None:
     for quote in answer["detail"].get("quotes", ()):
         words = answer["text"][quote["start"] : quote["end"]]
         print(f"“{words}” from [{quote['passage']}] {quote['document_id']} [{quote['from']}:{quote['to']}]")
+    for note in answer["notes"]:
+        print(note)
     for number, hit in enumerate(answer["hits"], 1):
         print(f"[{number}]{' cited' if number in answer['cited'] else ''} {hit['document_id']} [{hit['start']}:{hit['end']}]")
 

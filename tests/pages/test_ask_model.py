@@ -388,6 +388,23 @@ def test_a_schema_in_the_address_is_a_text_and_comes_back():
     assert app.query_params["generation.json_schema"] in (json.dumps(schema), [json.dumps(schema)])
 
 
+def test_the_prompt_is_edited_previewed_and_kept_in_the_recipe():
+    app = open_page(**{"generation.part": "openai_compatible"})  # no model to load
+    app.session_state["prompt_editor"] = True
+    app.run()
+    assert "Read" not in seen(app) and "[1] The Danube rises" in seen(app) and "The same as the built-in one." in seen(app)
+    app.text_area(key="draft/template").set_value("Read $passages for $question $nothing").run()
+    assert any("no variable $nothing" in error.value.replace("\\", "") for error in app.error)
+    assert next(b for b in app.button if b.label == "Use in the recipe").disabled
+    app.text_area(key="draft/template").set_value("Read $passages for $question").run()
+    assert not app.error and "Read [1] The Danube rises" in seen(app)
+    assert '<ins class="gw-b">Read ' in html(app) and '<del class="gw-a">' in html(app)
+    next(b for b in app.button if b.label == "Use in the recipe").click().run()
+    assert app.query_params["context.template"] in ("Read $passages for $question", ["Read $passages for $question"])
+    next(b for b in app.button if b.label == "Back to the built-in").click().run()
+    assert "context.template" not in app.query_params and app.text_area(key="draft/template").value.startswith("$instructions")
+
+
 def test_every_stage_that_decides_the_passages_has_its_form_here(bench):
     """They follow from the table of stages: a new one needs no edit of the page."""
     titles = [expander.label for expander in open_page().get("expander")]

@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from app import session
-from app.ui import cells, evidence
+from app.ui import cards, cells, evidence
 from app.ui.answers import sources, written
 from core.config import TrialConfig
 from core.judging.containment import THRESHOLD, Support
@@ -53,7 +53,10 @@ def tabs(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | No
 
 
 def passages(corpus: Corpus, answer: Answer, query: Query | None, question: str, recipe: TrialConfig) -> None:
-    if answer.prompt and (missing := recipe.context.passages - len(answer.hits)) > 0:
+    for note in answer.notes:
+        st.caption(f":material/content_cut: {cards.plain(note)}")
+    whole = recipe.context.hand_on == "chunk" and not answer.notes  # else passages are joined, or it is told
+    if answer.prompt and whole and (missing := recipe.context.passages - len(answer.hits)) > 0:
         st.caption(f"{missing} more were not found, or did not fit into {recipe.context.max_tokens:,} tokens.")
     for number, hit in enumerate(answer.hits, 1):
         with st.container(gap=None):

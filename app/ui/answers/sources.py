@@ -148,7 +148,7 @@ def _source(corpus: Corpus, hit: Hit, said: tuple[int, int] | None, query: Query
                 )
         if view == "Page":
             return _page(corpus, document.id, page, hit, said)
-    marks = [evidence.Mark(hit.start, hit.end, "a")]
+    marks = [evidence.Mark(*span, "a") for span in hit.excerpts or [(hit.start, hit.end)]]
     marks += [evidence.Mark(hit.start + said[0], hit.start + said[1], "said")] if said else []
     marks += evidence.gold_marks(0, len(document.text), query.gold if query else (), document.id)
     _text(document.text, hit, marks)
