@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs, recipe_strip, tables
-from app.ui.search import depth_chart, latency_chart, questions, results, setting_chart, study
+from app.ui.search import ablation, depth_chart, latency_chart, questions, results, setting_chart, study
 from core.workbench import Evaluation
 
 
@@ -32,8 +32,8 @@ def page() -> None:
 
 
 def main_chart(current: Evaluation, baseline: Evaluation | None) -> None:
-    titles = ["Trade-off of a setting", "By depth", "Latency", "Study"]
-    knob, depth, speed, studied = st.tabs(titles, key="chart", on_change="rerun")
+    titles = ["Trade-off of a setting", "By depth", "Latency", "Ablation", "Study"]
+    knob, depth, speed, ablated, studied = st.tabs(titles, key="chart", on_change="rerun")
     if knob.open:
         with knob:
             setting_chart.draw(current.run)
@@ -43,6 +43,9 @@ def main_chart(current: Evaluation, baseline: Evaluation | None) -> None:
     if speed.open:
         with speed:
             latency_chart.draw(current.config)
+    if ablated.open:
+        with ablated, cards.calm():
+            ablation.draw(current.run)
     if studied.open:
         with studied, cards.calm():
             study.draw(current.config)

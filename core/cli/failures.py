@@ -6,8 +6,9 @@ from cyclopts import Parameter
 
 from core import config
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, RecipeOptions, read_settings
-from core.cli.tables import show_parts
+from core.cli.options import USUAL, Metric, Positive, RecipeOptions, read_settings
+from core.cli.tables import show_parts, show_table
+from core.errors import WorkbenchError
 from core.records import plain
 
 Bands = Literal["absent", "cut", "unretrieved", "low", "dropped", "unused", "misjudged", "answered", "reached", ""]
@@ -47,3 +48,31 @@ def failures(
         record |= ladder.question_record(here, question)
     record["questions by band"] = ladder.question_rows(here, whole, band)
     return plain(record)
+
+
+def show_ablation(record: dict[str, Any]) -> None:
+    """The sentence, then a line a part."""
+    print(f"{record['metric']} with all parts: {record['mean']:.3f}" if record["mean"] is not None else "nothing was measured")
+    show_table([{key: value for key, value in row.items() if key != "n"} for row in record["parts"]])
+    print(record["sentence"])
+
+
+@verb("ablate", show_ablation, job_keeps=lambda record: record["sentence"])
+def ablate(workbench: Any, *, metric: Metric = "ndcg_linear", recipe: RecipeOptions = USUAL) -> Any:
+    """Each part of the recipe switched off in turn: paired differences of a metric, with Holm's correction."""
+    from core.evaluation.metric import metric_names
+    from core.labs.trials import ablation
+
+    if metric not in metric_names():
+        raise WorkbenchError(f"There is no metric '{metric}'.", where="--metric", todo=f"Metrics: {', '.join(metric_names())}.")
+    read = recipe.read()
+    made, level = (yield from ablation.ablate(workbench, read, metric)), read.evaluation.confidence
+    return plain(
+        {
+            "metric": metric,
+            "mean": made.mean,
+            "parts": ablation.rows(made, level),
+            "sentence": ablation.sentence(made, level),
+            "left out": made.left_out,
+        }
+    )

@@ -54,6 +54,7 @@ def commands(page: str, **state: str) -> dict[str, list[str]]:
     ("tune_chunks", {"compare": True}, {"chunks"}),
     ("search_live", {"chart": "By depth"}, {"run", "evaluate"}),
     ("search_live", {}, {"run", "curve"}),
+    ("explain_failures", {}, {"failures"}),
     ("compare_encoders", {"view": "Geometry", "encoders": ["lsa"]}, {"run", "encoders-compare", "encoders-geometry"}),
     ("compare_encoders", {"view": "Map", "encoders": ["lsa"]}, {"run", "encoders-compare", "encoders-map"}),
     ("tune_index", {"view": "Inside"}, {"index-cost", "index-inside"}),

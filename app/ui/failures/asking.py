@@ -46,33 +46,33 @@ def ladders(recipe: TrialConfig | Resolved) -> Shown:
     if not any(lab.can_be_judged(query) and query.answers for query in bare.corpus.queries):
         st.caption("No question of this corpus has a reference answer, so no answer can be judged: losses of retrieval only.")
         return Shown(bare, other, False, 0)
-    count = sample(bare)
-    try:
-        ladder = rungs.with_kept(workbench, bare, count)
-        other = other and rungs.with_kept(workbench, other, count)
-        ask(bare, ladder, count, "Ask", "this recipe")
-        if other and ladder.climbs:
-            ask(other, other, count, "Ask the baseline too", "the baseline")
-    except WorkbenchError as error:  # a model file that is not there: retrieval stands without it
-        cards.problem(error)
-        return Shown(bare, other, False, count)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        count = sample(bare)
+        try:
+            ladder = rungs.with_kept(workbench, bare, count)
+            other = other and rungs.with_kept(workbench, other, count)
+            ask(bare, ladder, count, "Ask", "this recipe")
+            if other and ladder.climbs:
+                ask(other, other, count, "Ask the baseline too", "the baseline")
+        except WorkbenchError as error:  # a model file that is not there: retrieval stands without it
+            cards.problem(error)
+            return Shown(bare, other, False, count)
     return Shown(ladder, other, bool(ladder.climbs) and scope(len(ladder.climbs)), count)
 
 
 def sample(bare: Ladder) -> int:
     most = sum(map(lab.can_be_judged, bare.corpus.queries))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        return st.number_input(
-            "Questions to ask",
-            1,
-            most,
-            min(rungs.asked_last(session.workbench(), bare.corpus), most),
-            key="ask",
-            bind="query-params",
-            width=150,
-            help=f"Of the {most:,} that can be judged, drawn at random once; a larger number holds the smaller. "
-            "Each is asked up to five times, a rung each.",
-        )
+    return st.number_input(
+        "Questions to ask",
+        1,
+        most,
+        min(rungs.asked_last(session.workbench(), bare.corpus), most),
+        key="ask",
+        bind="query-params",
+        width=150,
+        help=f"Of the {most:,} that can be judged, drawn at random once; a larger number holds the smaller. "
+        "Each is asked up to five times, a rung each.",
+    )
 
 
 def ask(bare: Ladder, ladder: Ladder, count: int, action: str, whose: str) -> None:

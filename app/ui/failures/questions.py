@@ -37,9 +37,9 @@ def table(shown: Shown) -> int | None:
     }
     if shown.asked:
         columns |= {title: [VERDICTS[ladder.right(row, rung)] for row in rows] for rung, title in SHORT.items()}
-    short, word = st.column_config.TextColumn(width=74), st.column_config.TextColumn(width=150)
+    short, word = st.column_config.TextColumn(width=74), st.column_config.TextColumn(width=140)
     looks = {
-        "Question": st.column_config.TextColumn(width=250 if shown.asked else 400),
+        "Question": st.column_config.TextColumn(width=220 if shown.asked or pairs else 400),
         "Band": word,
         "Was": word,
         "Rank": st.column_config.NumberColumn(format="%d", width=58, help="Of the first chunk with evidence, in all candidates."),

@@ -1,0 +1,86 @@
+"""Ablation: what can be switched off follows from the recipe, and its differences are those of the two recipes alone."""
+
+import numpy as np
+import pytest
+
+from core import registry
+from core.config import PART_KINDS, TrialConfig, with_settings
+from core.labs.trials import ablation as lab
+from core.progress import drain
+from core.statistics.corrections import holm
+from tests.support.small_corpora import with_towns
+
+TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
+TEXTS = {f"{t}.txt": f"The market of {t} opens at {h}. " + "There is a mill. " * (h % 5) for h, t in enumerate(TOWNS)}
+QUESTIONS = [
+    {"id": t, "question": f"When does {t if h % 3 else 'a town'} open?", "document": f"{t}.txt", "answer": f"opens at {h}"}
+    for h, t in enumerate(TOWNS)
+]
+SETTINGS = {"corpus.dataset": "towns", "embedding.part": "lsa", "sparse.k1": 0.5, "transform.centre": True}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return with_towns(tmp_path_factory.mktemp("home"), TEXTS, QUESTIONS)
+
+
+@pytest.fixture
+def plain_lsa(monkeypatch):
+    """As if LSA were the plain default, so that no model is loaded."""
+    monkeypatch.setattr(lab, "TrialConfig", lambda: with_settings(TrialConfig(), {"embedding.part": "lsa"}))
+
+
+def off(**settings: object) -> list[tuple[str, dict]]:
+    return [(each.field, each.settings) for each in lab.switches(with_settings(TrialConfig(), settings))[0]]
+
+
+def test_what_can_be_switched_off_follows_from_the_recipe():
+    alone = [("fusion", {"fusion.part": "sparse_only"}), ("fusion", {"fusion.part": "dense_only"})]
+    assert sorted(off(), key=str) == sorted(alone, key=str)
+    assert off(**{"fusion.part": "sparse_only"}) == [("fusion", {"fusion.part": "convex"})]
+    # what the fusion does not ask is not switched off; what the ranking does not read neither
+    dense = {"transform.centre": True, "index.part": "faiss_hnsw", "embedding.part": "lsa"}
+    assert [field for field, _ in off(**{"fusion.part": "sparse_only"} | dense)] in (["embedding", "fusion"], ["fusion"])
+    assert ("index", {"index.part": "exact"}) in off(**dense) and ("transform", {"transform.centre": False}) in off(**dense)
+    assert not {"context", "generation", "evaluation"} & {field for field, _ in off(**{"context.passages": 7, "evaluation.k": 3})}
+
+
+def test_a_part_that_does_something_goes_back_to_the_one_that_does_nothing():
+    """Of every kind of the ranking that has a part which does nothing: query transforms, each step of reranking."""
+    seen = 0
+    for field, kind in PART_KINDS.items():
+        doing = next((name for name, part in registry.parts(kind).items() if not part().idle), None)
+        nothing = next((name for name, part in registry.parts(kind).items() if part().idle), None)
+        if field in lab.ranking_fields() and doing and nothing:
+            assert (field, nothing) in [
+                (each, settings.get(f"{field}.part")) for each, settings in off(**{f"{field}.part": doing})
+            ]
+            seen += 1
+    assert seen or not {"query", "reranker"} & {k for k in PART_KINDS.values() if len(registry.parts(k)) > 1}
+
+
+def test_differences_are_those_of_the_two_recipes_with_holms_correction(bench, plain_lsa):
+    config = with_settings(TrialConfig(), SETTINGS)
+    made = drain(lab.ablate(bench, config, "mrr"))
+    assert {part.off.field for part in made.parts} == {"transform", "sparse", "fusion"} and not made.left_out
+    current = bench.evaluate(config)
+    for part in made.parts:
+        without = bench.evaluate(with_settings(config, part.off.settings))
+        assert part.paired == bench.differences(without, current, ["mrr"])["mrr"] and without.config == part.off.recipe
+        assert part.mean == without.intervals["mrr"].mean
+    p = np.array([part.paired.p for part in made.parts])
+    assert [part.p_holm for part in made.parts] == holm(p).tolist()
+    losses = [part.paired.difference for part in made.parts]
+    assert losses == sorted(losses) and made.mean == current.intervals["mrr"].mean
+
+
+def test_a_part_that_hurts_is_said_to_hurt(bench, plain_lsa):
+    config = with_settings(TrialConfig(), {**SETTINGS, "fusion.weight": 0.99})
+    made = drain(lab.ablate(bench, config, "mrr"))
+    words = {part.off.settings.get("fusion.part"): lab.verdict(part, 0.5) for part in made.parts}
+    rows = {row["switched off"]: row for row in lab.rows(made, 0.5)}
+    better = rows["fusion.part=sparse_only"]
+    assert (better["verdict"] == "hurts") == (better["difference"] > 0 and better["p (Holm)"] < 0.5) and words["sparse_only"]
+    assert lab.sentence(made, 0.5).count("fusion") <= 2
+    strict = lab.sentence(made, 1.0)
+    assert strict == f"{len(made.parts)} of {len(made.parts)} not told apart from no difference"
