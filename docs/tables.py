@@ -50,7 +50,7 @@ def filled(page: str, name: str, text: str) -> str:
 def parts() -> str:
     """Every part with what it says of itself and its settings, then the settings that belong to no part."""
     every = settings()
-    stage_of = {kind: stage for stage, kind in PART_KINDS.items()}
+    stages_of = {kind: [stage for stage, its in PART_KINDS.items() if its == kind] for kind in PART_KINDS.values()}
     lines = [
         "# Parts and settings",
         "",
@@ -59,7 +59,7 @@ def parts() -> str:
         "",
     ]
     for kind, (_, about) in registry.kinds().items():
-        chosen = f" Recipe: `{stage_of[kind]}`." if kind in stage_of else ""
+        chosen = f" Recipe: {listed(stages_of[kind])}." if kind in stages_of else ""
         lines += [f"## {kind.capitalize()}", "", about + chosen, ""]
         for name, cls in registry.parts(kind).items():
             lines += [f"### `{name}`", "", inspect.cleandoc(cls.__doc__ or "").replace("<", "&lt;"), ""]
@@ -70,8 +70,9 @@ def parts() -> str:
             elif kind == "loader":
                 lines += knobs(cls)
             else:
-                rows = [row for row in every if row["part"] == name and row["setting"].startswith(stage_of[kind] + ".")]
-                lines += settings_table(rows)
+                first, *others = stages_of[kind]
+                rows = [row for row in every if row["part"] == name and row["setting"].startswith(first + ".")]
+                lines += settings_table(rows, others)
     lines += ["## Settings of the other stages", "", *settings_table([row for row in every if not row["part"]])]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -86,8 +87,17 @@ def in_short() -> str:
     return "\n".join(table(("Kind", "Part", "What it does"), rows))
 
 
-def settings_table(rows: Iterable[dict]) -> list[str]:
-    found = [(f"`{r['setting']}`", code(r["default"]), r["allowed"], r["unit"], r["what"]) for r in rows]
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def settings_table(rows: Iterable[dict], others: Iterable[str] = ()) -> list[str]:
+    """others: the stages beside the first that have the same settings."""
+    found = []
+    for row in rows:
+        setting = row["setting"].partition(".")[2]
+        names = [row["setting"], *(f"{stage}.{setting}" for stage in others)]
+        found.append((listed(names), code(row["default"]), row["allowed"], row["unit"], row["what"]))
     return [*table(("Setting", "Default", "Allowed", "Unit", "What it does"), found), ""] if found else []
 
 

@@ -63,7 +63,8 @@ def _queries(run: "Resolved") -> Any:
 def _reranker(field: str) -> Callable[["Resolved"], Any]:
     def settings(run: "Resolved") -> Any:
         part = getattr(run.config, field)
-        return part, part.identity(), _writer(run, part)
+        # what the encoder reads of a chunk is in the key of the chunks
+        return part, part.identity(), _writer(run, part), run.config.embedding.prefix(True) if part.encodes else ""
 
     return settings
 

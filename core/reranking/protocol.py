@@ -45,6 +45,7 @@ class Ranker(PartConfig):
 
     order: ClassVar[int] = 100
     asks_model: ClassVar[bool] = False  # its scores come from the recipe's generator
+    encodes: ClassVar[bool] = False  # its scores come from vectors, of the recipe's encoder too
 
     def identity(self) -> str:
         """All that decides its scores beside the knobs, the texts and, where it asks it, the generator. Imports no engine."""
@@ -141,7 +142,7 @@ def above_the_rest(before: np.ndarray, rows: np.ndarray, columns: np.ndarray, sc
     if weight < 1.0:
         so_far = before[rows, columns].astype(np.float64)
         number = len(before)
-        mixed = weight * _scaled(rows, mixed, number) + (1 - weight) * _scaled(rows, so_far, number)
+        mixed = weight * scaled(rows, mixed, number) + (1 - weight) * scaled(rows, so_far, number)
     lowest = np.full(len(before), np.inf)
     np.minimum.at(lowest, rows, mixed)
     rest = before.copy()
@@ -154,7 +155,7 @@ def above_the_rest(before: np.ndarray, rows: np.ndarray, columns: np.ndarray, sc
     return result
 
 
-def _scaled(rows: np.ndarray, scores: np.ndarray, number: int) -> np.ndarray:
+def scaled(rows: np.ndarray, scores: np.ndarray, number: int) -> np.ndarray:
     """Within each question to 0 to 1; 1 where all are equal."""
     low, high = np.full(number, np.inf), np.full(number, -np.inf)
     np.minimum.at(low, rows, scores)

@@ -17,11 +17,24 @@ pytestmark = pytest.mark.parametrize("name", list(registry.parts("reranker")))
 TEXTS = [f"{thing.capitalize()} {way}." for thing, way in zip(THINGS, WAYS * 3, strict=True)]
 QUESTIONS = ("What of cheese?", "Which is made from old recipes?", "What breaks when it is warm?", "Who?")
 DEPTH = 4
+GENERATOR = None
 
 
 def embed(part, texts, query=False):
     yield from ()
     return encode_all(part, texts, query)
+
+
+@pytest.fixture(autouse=True)
+def _small_model(name, monkeypatch, tmp_path_factory):
+    """A part that asks the recipe's generator asks a random one of two layers, which answers at once."""
+    if registry.find("reranker", name).asks_model:
+        from tests.generation.test_torch_lm import tiny_model
+
+        folder = tmp_path_factory.getbasetemp() / "tiny"
+        knobs = {"model": str(folder if folder.exists() else tiny_model(folder)), "dtype": "float32", "own_process": "no"}
+        part = registry.find("generator", "transformers")(**knobs, context_tokens=1024)
+        monkeypatch.setitem(globals(), "GENERATOR", part)
 
 
 def asked_of(folder, rows=(0, 1, 2, 3)) -> Asked:
@@ -38,7 +51,7 @@ def asked_of(folder, rows=(0, 1, 2, 3)) -> Asked:
     documents = tuple(Document(f"d{i}", text) for i, text in enumerate(TEXTS))
     queries = tuple(Query(f"q{row}", QUESTIONS[row]) for row in rows)
     recipe = TrialConfig()
-    tools = RankTools(TEXTS, recipe.embedding, embed, folder, recipe.generation, 0, None)
+    tools = RankTools(TEXTS, recipe.embedding, embed, folder, GENERATOR or recipe.generation, 0, None)
     scores = np.where(pool.chunk < 0, -np.inf, pool.score["dense"]).astype(np.float32)
     return Asked(Corpus("c", documents, queries), chunks, queries, pool, scores, tools)
 

@@ -1,0 +1,66 @@
+"""Candidates scored by the vectors of an encoder: the recipe's own, or another beside it."""
+
+from collections.abc import Generator
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from core import registry
+from core.config import code_version, fingerprint, knob
+from core.embedding.protocol import Encoder
+from core.embedding.sentence_transformers import SentenceTransformers
+from core.records import Progress
+from core.registry import part
+from core.reranking.mmr import cosines
+from core.reranking.protocol import Asked, Reranker
+
+OWN = "recipe"
+
+
+@part("reranker")
+class EncoderReranker(Reranker):
+    """Cosine of question and passage. By the recipe's own encoder it rescores what another retriever found, such as BM25's
+    1,000, and encodes no other chunk. By another encoder and a weight below 1 it fuses several; a step each for more of them.
+
+    Choose it between a cheap retriever and a slow reranker. Vectors are those before any transform, kept by content.
+    Source: the weighted sum of min-max scaled scores is the convex combination of Bruch, Gai and Ingber 2023, section 3.
+    """
+
+    part: Literal["encoder"] = "encoder"
+    order: ClassVar[int] = 10
+    encodes: ClassVar[bool] = True
+    depth: int = knob(
+        100,
+        "So many of the best are ranked again. More can raise what was ranked too low, and takes longer.",
+        unit="chunks",
+        ge=1,
+        le=1000,
+    )
+    model: str = knob(
+        OWN,
+        "`recipe`: the recipe's encoder. Or another by its name in the comparison of encoders (minilm-cls, lsa), or a model of "
+        "sentence-transformers by folder or name.",
+        label="Encoder",
+    )
+
+    def identity(self) -> str:
+        """The recipe's own encoder is in the key of the chunks."""
+        if self.model == OWN:
+            return ""
+        other = self._other()
+        learnt = fingerprint(other, code_version(other)) if other.learns else other.identity()
+        return fingerprint(learnt, other.prefix(True), other.prefix(False))
+
+    def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:
+        encoder: Any = asked.tools.encoder
+        if self.model != OWN:
+            encoder = self._other()
+            if encoder.learns:
+                texts = asked.tools.texts
+                folder = asked.tools.folder / "encoders" / fingerprint(encoder, code_version(encoder), texts)
+                encoder = yield from encoder.fit(texts, folder)
+        return (yield from cosines(asked, encoder, rows, asked.pool.chunk[rows, columns]))
+
+    def _other(self) -> Encoder:
+        offered = {offer.id: offer.part for cls in registry.parts("encoder").values() for offer in cls.offers()}
+        return offered.get(self.model) or SentenceTransformers(model=self.model)

@@ -1,0 +1,90 @@
+"""A language model asked of each passage by itself whether it answers the question."""
+
+from collections.abc import Generator
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from core.config import PartConfig, code_version, fingerprint
+from core.context.prompt import plain
+from core.errors import WorkbenchError
+from core.records import Progress
+from core.registry import part
+from core.reranking.protocol import APART, Asked, Pairs, Reranker
+
+ASKED = "Does the passage answer the question? Say yes or no."
+YES, NO = ("Yes", "yes", " Yes", " yes"), ("No", "no", " No", " no")
+
+
+@part("reranker")
+class ModelPointwise(Reranker):
+    """log P(yes) - log P(no) for the first token that the recipe's generator would write, asked whether the passage answers.
+
+    Needs a generator of this machine, whose probabilities can be read; nothing is sampled, so no answer is out of form. Choose
+    it over `model_listwise` for many passages: a score is kept for good. The bundled model is too small for it: see
+    docs/methods.md. A passage that does not fit into the context is read in parts, and its best part counts.
+    Source: Sun et al. 2023, "Is ChatGPT Good at Search?" (arXiv:2304.09542), section 3, relevance generation, after Liang et al.
+    2022; the odds of two tokens as in Nogueira et al. 2020, "Document Ranking with a Pretrained Sequence-to-Sequence Model".
+    """
+
+    part: Literal["model_pointwise"] = "model_pointwise"
+    order: ClassVar[int] = 60
+    asks_model: ClassVar[bool] = True
+
+    def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:
+        generator, texts = asked.tools.generator, asked.tools.texts
+        if not generator.local:
+            raise WorkbenchError(
+                f"The generator '{generator.part}' does not tell the probabilities of its tokens.",
+                where="generation",
+                todo="Choose a generator of this machine (llama_cpp, torch), or the reranker model_listwise.",
+            )
+        cells = zip(rows.tolist(), asked.pool.chunk[rows, columns].tolist(), strict=True)
+        pairs = [f"{asked.queries[row].text}{APART}{texts[chunk]}" for row, chunk in cells]
+        return (yield from asked.tools.embed(Pairs(YesOrNo(generator)), pairs))[:, 0]
+
+
+class YesOrNo:
+    """What is kept by the two texts: the odds of one generator. Its sampling decides nothing here."""
+
+    part = "model_pointwise"
+
+    def __init__(self, generator: PartConfig) -> None:
+        self.generator = generator
+
+    def identity(self) -> str:
+        return f"{self.part}-{fingerprint(self.generator.identity(), ASKED, code_version(self, self.generator))}"
+
+    def reads(self) -> int | None:
+        return None
+
+    def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+        yes, no = self._first(YES), self._first(NO)
+        yes, no = yes - no, no - yes  # a space of its own is no answer
+        if not yes or not no:
+            raise WorkbenchError("The model's tokens for yes and no begin alike.", where=self.generator.model)
+        # passages stand first in the prompt, and a passage read for one question is not read again for the next
+        for index in sorted(range(len(pairs)), key=lambda i: (pairs[i][1], pairs[i][0])):
+            score = max(self._odds(pairs[index][0], passage, yes, no) for passage in self._parts(*pairs[index]))
+            yield np.array([index]), np.array([score], np.float32)
+
+    def _odds(self, question: str, passage: str, yes: set[int], no: set[int]) -> float:
+        logits = np.asarray(self.generator.next_logits(self.generator.read(_messages(question, passage))), np.float64)
+        return float(np.logaddexp.reduce(logits[list(yes)]) - np.logaddexp.reduce(logits[list(no)]))
+
+    def _parts(self, question: str, passage: str) -> list[str]:
+        """The passage, halved until it fits into the context."""
+        room = self.generator.context_tokens - 1
+        if len(passage) < 2 or len(self.generator.read(_messages(question, passage)).tokens) <= room:
+            return [passage]
+        cut = passage.rfind(" ", 1, len(passage) // 2 + 1)
+        cut = cut if cut > 0 else len(passage) // 2
+        return [*self._parts(question, passage[:cut]), *self._parts(question, passage[cut:])]
+
+    def _first(self, words: tuple[str, ...]) -> set[int]:
+        """The tokens that these words begin with."""
+        return {self.generator.read_text(word).tokens[-len(self.generator.pieces(word))] for word in words}
+
+
+def _messages(question: str, passage: str) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": f"Passage: {plain(passage)}\n\nQuestion: {plain(question)}\n{ASKED}"}]
