@@ -31,10 +31,10 @@ class Material(NamedTuple):
     source: Surroundings | None = None  # the documents, for passages that grow
     spent: list[float] | None = None  # takes the seconds that each prompt took to make
 
-    def prompt(self, hits: Sequence[Hit], question: str = "") -> Prompt:
-        """The prompt over these hits by the recipe's context."""
+    def prompt(self, hits: Sequence[Hit], first: int = 1) -> Prompt:
+        """The prompt over these hits by the recipe's context. first: number of the first passage."""
         started, tool = time.perf_counter(), self.generator
-        made = build(question or self.question, hits, self.context, tool.count_tokens, self.source, tool.holds)
+        made = build(self.question, hits, self.context, tool.count_tokens, self.source, tool.holds, first)
         if self.spent is not None:
             self.spent.append(time.perf_counter() - started)
         return made

@@ -195,6 +195,20 @@ def ask(
     return {**plain(answer), "again": {"text": text, **plain(comparison), "share": comparison.share}}
 
 
+def show_likelihood(made: dict[str, Any]) -> None:
+    """The marginal likelihood of both models, and what each passage makes of the answer."""
+    print(f"log p(answer) over {made['tokens']} tokens: RAG-Sequence {made['sequence']:.4f}, RAG-Token {made['token']:.4f}")
+    show_table(made["passages"])
+
+
+@verb("likelihood", show_likelihood)
+def likelihood(workbench: Any, question: Text, answer: Text, /, *, recipe: RecipeOptions = USUAL) -> Any:
+    """How likely a given answer is over the passages found: marginal log-likelihood by RAG-Sequence and RAG-Token."""
+    from core.labs.likelihood import answer_likelihood
+
+    return answer_likelihood(workbench, recipe.read(), question, answer)
+
+
 @verb("evaluate", show_parts)
 def evaluate(
     workbench: Any,

@@ -24,9 +24,9 @@ def pattern(style: str = BRACKETS) -> re.Pattern[str]:
     return _STYLES[style][1]
 
 
-def marks(style: str, hits: Sequence[Hit]) -> list[str]:
-    """The mark of each passage."""
-    names = _names(hits) if style == "titles" else range(1, len(hits) + 1)
+def marks(style: str, hits: Sequence[Hit], first: int = 1) -> list[str]:
+    """The mark of each passage. first: number of the first."""
+    names = _names(hits) if style == "titles" else range(first, first + len(hits))
     return [_STYLES[style][0].format(name) for name in names]
 
 

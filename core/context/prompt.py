@@ -38,17 +38,18 @@ def build(
     count_tokens: Callable[[str], int],
     source: Surroundings | None = None,
     holds: Callable[[list[Message]], bool] = lambda messages: True,
+    first: int = 1,
 ) -> Prompt:
     """The prompt over the first `context.passages` hits; where `context.max_tokens` is short, the last are left out.
 
     source: the documents, for passages that grow and for the encoder. holds: whether the model's window holds the messages
-    and an answer; where it does not, passages are cut, the last first, and the prompt says so.
+    and an answer; where it does not, passages are cut, the last first, and the prompt says so. first: the first's number.
     """
     chosen, copies = distinct(hits, context)
     compressed, size = Compression(question, chosen, context, source), cache(count_tokens)
 
     def sized(passages: Sequence[Hit]) -> int:
-        return sum(size(f"{block}\n\n") for block in _blocks([compressed(hit) for hit in passages], context))
+        return sum(size(f"{block}\n\n") for block in _blocks([compressed(hit) for hit in passages], context, first))
 
     passages, short = grown(chosen, context, source, lambda trial: sized(trial) <= context.max_tokens)
     if chosen and not passages:
@@ -61,7 +62,7 @@ def build(
     while True:
         placed = ordered(passages, context.order)
         used = [compressed(hit) for hit in placed]
-        messages = written(question, used, context)
+        messages = written(question, used, context, first)
         # numbers and titles follow the order, and may take a token more than they did before
         roomy = sized(placed) <= context.max_tokens
         if len(passages) < 2 or (roomy and holds(messages)):
@@ -76,14 +77,14 @@ def build(
     return Prompt(messages, tuple(used), left_out, sized(placed), tuple(filter(None, notes)))
 
 
-def written(question: str, passages: Sequence[Hit], context: ContextConfig) -> list[Message]:
+def written(question: str, passages: Sequence[Hit], context: ContextConfig, first: int = 1) -> list[Message]:
     """The messages over these passages, in this order."""
-    names = marks(context.citations, passages)
+    names = marks(context.citations, passages, first)
     mark, titles = (names or ["[1]"])[0], [plain(hit.title or hit.document_id, context.citations) for hit in passages]
     instructions = INSTRUCTIONS.replace("[1]", mark)
     values = {
         "instructions": instructions.replace("numbered ", "") if context.citations == "titles" else instructions,
-        "passages": "\n\n".join(_blocks(passages, context)),
+        "passages": "\n\n".join(_blocks(passages, context, first)),
         "question": plain(question, context.citations),
         "reminder": REMINDER,
         "title": (titles or [""])[0],
@@ -96,7 +97,7 @@ def written(question: str, passages: Sequence[Hit], context: ContextConfig) -> l
     return [{"role": "user", "content": content if passages else content.replace("\n\n\n\n", "\n\n", 1)}]
 
 
-def _blocks(passages: Sequence[Hit], context: ContextConfig) -> list[str]:
+def _blocks(passages: Sequence[Hit], context: ContextConfig, first: int) -> list[str]:
     """Each passage as the prompt has it."""
     style = context.citations
     return [
@@ -112,7 +113,7 @@ def _blocks(passages: Sequence[Hit], context: ContextConfig) -> list[str]:
                 "page": "" if hit.page is None else str(hit.page),
             },
         )
-        for number, (hit, mark) in enumerate(zip(passages, marks(style, passages), strict=True), 1)
+        for number, (hit, mark) in enumerate(zip(passages, marks(style, passages, first), strict=True), first)
     ]
 
 

@@ -41,6 +41,7 @@ class TextGenerator(PartConfig):
 
     package: ClassVar[str] = ""  # that computes, or asks the service, as it is installed: its version is in receipts
     local: ClassVar[bool] = False  # its model runs on this machine: it hands out tokens, logits and what `Local` says
+    mixes: ClassVar[bool] = False  # reads several prompts side by side and hands out what each says of the next token
     copies: ClassVar[bool] = False  # of its model file, in faster number formats: it has `weights`, `converts` and `choice`
 
     @abstractmethod

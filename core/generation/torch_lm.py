@@ -1,19 +1,22 @@
 """Answers from any causal language model through torch and transformers, on this machine."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from core.config import knob
 from core.errors import WorkbenchError
-from core.generation import structured
+from core.generation import structured, torch_mixture
 from core.generation.local import Local
 from core.generation.protocol import Stops, logprobs_knob, stop_knob
 from core.generation.torch_model import TorchModel
 from core.generation.torch_model import identity as model_identity
 from core.models import hardware, hub
 from core.models.own_process import Own, at_model, own_process_knob
+from core.progress import Running
+from core.records import Progress
 from core.registry import part
 
 
@@ -30,6 +33,7 @@ class Transformers(Local):
     """
 
     package: ClassVar[str] = "transformers"
+    mixes: ClassVar[bool] = True
     part: Literal["transformers"] = "transformers"
     model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, a GGUF file, or a causal model's folder or hub name.")
     download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")
@@ -94,6 +98,34 @@ class Transformers(Local):
     def opens(self) -> tuple[tuple, Callable[[], TorchModel]]:
         source, device, dtype = self._source(), self._device(), self._dtype()
         return (model_identity(source), device, dtype), lambda: TorchModel(source, device, dtype)
+
+    @at_model
+    def mix(
+        self, prompts: torch_mixture.Prompts, log_prior: list[float], seed: int = 0, deadline_s: float = 120.0
+    ) -> Generator[str, None, torch_mixture.Mixed]:
+        """One answer to all prompts, each token by the sum of what they say of it; pieces as those of `generate`."""
+        started, model = time.perf_counter(), self.load()
+        until = started + deadline_s
+        yield from model.acquire(until)
+        try:
+            return (yield from torch_mixture.mixed(model, self, prompts, log_prior, seed, started, until))
+        finally:
+            model.lock.release()
+
+    @at_model
+    def answer_logprobs(
+        self, prompts: torch_mixture.Prompts, answers: list[str], deadline_s: float = 120.0
+    ) -> Generator[Progress, None, list[list[list[float]]]]:
+        """For each answer and prompt the natural log-probability of each token, that of the end behind the last."""
+        until, model = time.perf_counter() + deadline_s, self.load()
+        for _ in model.acquire(until):
+            yield Progress(0, len(answers), "waiting for the model")
+        try:
+            for done in (running := Running(torch_mixture.answer_logprobs(model, self, prompts, answers, until))):
+                yield Progress(done, len(answers), f"reading answers under {len(prompts)} passages")
+            return running.result
+        finally:
+            model.lock.release()
 
     @at_model
     def import_engine(self) -> None:

@@ -170,13 +170,13 @@ class TorchModel(LocalModel):
 
         drafts = [self.draft(knobs, messages, rules) for messages in prompts]
         for draft, seed in zip(drafts, seeds, strict=True):
-            draft.sampler = self._sampler(knobs, draft.rules, seed)
+            draft.sampler = self.sampler(knobs, draft.rules, seed)
         read, live, self.written, reused = [draft.prompt for draft in drafts], drafts, 0, 0
         if len(read) == 1:
             reading = self.read(read[0], None if knobs.reuse_prefix else 0)
             reused = next(reading)
         else:
-            reading = self._read_all(read)
+            reading = self.read_all(read)
         for _ in reading:
             yield ""
             if time.perf_counter() > deadline:
@@ -201,7 +201,7 @@ class TorchModel(LocalModel):
                 logits = self._forward(torch.tensor([draft.ids[-1:] for draft in live]), mask, cache)
         return drafts, reused
 
-    def _sampler(self, knobs: Any, rules: structured.Grammar | Copying | None, seed: int) -> Callable[[list[int], Any], int]:
+    def sampler(self, knobs: Any, rules: structured.Grammar | Copying | None, seed: int) -> Callable[[list[int], Any], int]:
         """Takes an answer's next token from (its ids so far, logits [vocabulary])."""
         import torch
 
@@ -220,7 +220,7 @@ class TorchModel(LocalModel):
 
         return sample
 
-    def _read_all(self, prompts: list[Read]) -> Generator[int, None, None]:
+    def read_all(self, prompts: list[Read]) -> Generator[int, None, None]:
         """As `read`, several at once, padded on the left; nothing of them can be reused."""
         import torch
         from transformers import DynamicCache
@@ -233,8 +233,21 @@ class TorchModel(LocalModel):
             self._logits = self._forward(ids[:, at : at + PIECE], mask[:, : at + PIECE], self._cache)
             yield at + PIECE
 
-    def _forward(self, ids: Any, mask: Any, cache: Any) -> Any:
-        """Logits of each row's last token [rows, vocabulary] float32 on the CPU; ids [rows, new], mask [rows, all]."""
+    @property
+    def last(self) -> Any:
+        """Logits [rows, vocabulary] behind the last token read."""
+        return self._logits
+
+    def mask(self, prompts: list[Read]) -> Any:
+        return _mask(prompts, max(len(prompt.tokens) for prompt in prompts))
+
+    def after(self, ids: Any, mask: Any, keep: int = 1) -> Any:
+        """As `_forward`, behind what was read last."""
+        return self._forward(ids, mask, self._cache, keep)
+
+    def _forward(self, ids: Any, mask: Any, cache: Any, keep: int = 1) -> Any:
+        """Logits of each row's last token [rows, vocabulary] float32 on the CPU, or of the last so many that are kept [rows,
+        keep, vocabulary]; ids [rows, new], mask [rows, all]."""
         import torch
 
         places = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
@@ -245,9 +258,10 @@ class TorchModel(LocalModel):
                 position_ids=places.to(self.device),
                 past_key_values=cache,
                 use_cache=True,
-                logits_to_keep=1,
+                logits_to_keep=keep,
             )
-            logits = out.logits[:, -1].float().cpu()
+            logits = out.logits[:, -keep:].float().cpu()
+            logits = logits if keep > 1 else logits[:, -1]
         if logits.isnan().any():
             raise WorkbenchError(
                 "The model computes what is no number.",

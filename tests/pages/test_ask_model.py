@@ -411,3 +411,27 @@ def test_every_stage_that_decides_the_passages_has_its_form_here(bench):
     stages = bench.stages()
     for field in (*bench.ranking_fields(), "context", "answering", "generation"):
         assert any(f"**{stages[field].title}**" in title for title in titles), field
+
+
+def test_a_quoting_answer_opens_the_place_of_each_quote(bench, monkeypatch):
+    quote = {"start": 0, "end": 20, "passage": 1, "document_id": "rivers.txt", "from": 4, "to": 24}
+    play(monkeypatch, bench, "Danube rises in the ", way={"part": "quotes"}, detail={"quotes": [quote]})
+    app = ask(open_page(answering="quotes"), QUESTION)
+    assert app.tabs[0].label == "Quotes" and "characters 4 to 24" in seen(app)
+    app.button(key="quote/0").click().run()
+    assert '<span class="gw-said">' in seen(app) or "gw-said" in seen(app)
+
+
+@pytest.mark.parametrize("part", ["rag_token", "rag_sequence"])
+def test_each_token_has_the_colour_of_its_passage(bench, monkeypatch, part):
+    tokens = [{"text": "<b>Black", "shares": [0.9, 0.1]}, {"text": " Forest", "shares": [0.2, 0.8]}]
+    answers = [{"passage": 1, "text": "Black", "logprob": -9.0}, {"passage": 2, "text": "", "logprob": None}]
+    detail = {"prior": [0.7, 0.3], "tokens": tokens, "logprob": -3.25, "answers": answers}
+    play(monkeypatch, bench, "<b>Black Forest", way={"part": part}, detail=detail)
+    app = ask(open_page(**{"fusion.part": "convex", "answering": part}), QUESTION)
+    page = seen(app)
+    assert "&lt;b&gt;Black" in page and "<b>Black" not in page and 'title="1: 90%, 2: 10%"' in page
+    assert "rgba(0,114,178,0.52)" in page and "rgba(230,159,0,0.42)" in page and "-3.25 nats" in page
+    table = app.dataframe[0].value
+    assert table["p(passage | question)"].round(6).tolist() == [70, 30]
+    assert table["Mean share of a token"].round(6).tolist() == [55, 45]

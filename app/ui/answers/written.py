@@ -1,11 +1,12 @@
 """What a way of answering tells of its answer besides the text: a tab a way, named first."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from html import escape
+from typing import Any, NamedTuple
 
 import streamlit as st
 
-from app.ui import evidence
+from app.ui import cells, charts, evidence
 from app.ui.answers import sources
 from core.records import Answer, Corpus, Query
 
@@ -33,9 +34,59 @@ def quotes(answer: Answer, corpus: Corpus, query: Query | None) -> None:
                 sources.open_source(answer, quote["passage"], corpus, query, said)
 
 
+def responsible(answer: Answer, corpus: Corpus, query: Query | None) -> None:
+    """Each token in the colour of the passage that has most of it, the stronger the surer; then what the passages weigh."""
+    detail, sequence = answer.detail, answer.way["part"] == "rag_sequence"
+    st.caption(
+        "The colour names the passage of the greatest p(passage | token"
+        + (" and all before it" if sequence else "")
+        + "), the stronger the surer. It tells under which passage the model found the token likely, not that the passage says so."
+    )
+    evidence.show(f'<div class="gw gw-text">{"".join(map(_token, detail["tokens"]))}</div>')
+    tokens = [row["shares"] for row in detail["tokens"]]
+    rows = [
+        {
+            "Passage": number,
+            "Document": hit.title or hit.document_id,
+            "p(passage | question)": 100 * prior,
+            "Mean share of a token": 100 * sum(row[number - 1] for row in tokens) / len(tokens) if tokens else None,
+        }
+        for number, (hit, prior) in enumerate(zip(answer.hits, detail["prior"], strict=True), 1)
+    ]
+    evidence.show("".join(f'<span class="gw gw-small">{_swatch(row["Passage"])} {row["Passage"]} </span>' for row in rows))
+    percent = st.column_config.NumberColumn(format="%.1f %%")
+    cells.show(rows, hide_index=True, column_config=dict.fromkeys(("p(passage | question)", "Mean share of a token"), percent))
+    st.caption(f"Log-likelihood of the answer over all passages: {detail['logprob']:.2f} nats.")
+    if sequence:
+        st.caption("The answer of each passage alone, with its log-likelihood under all; the greatest is taken.")
+        columns = {"passage": "Passage", "text": "Answer", "logprob": "Log-likelihood (nats)"}
+        cells.show([{name: row[key] for key, name in columns.items()} for row in detail["answers"]], hide_index=True)
+
+
+def _token(row: dict[str, Any]) -> str:
+    best = max(range(len(row["shares"])), key=row["shares"].__getitem__)
+    shares = ", ".join(f"{number}: {share:.0%}" for number, share in enumerate(row["shares"], 1))
+    # the share that even weights would give has no colour
+    even = 1 / len(row["shares"])
+    sure = (row["shares"][best] - even) / (1 - even) if even < 1 else 1.0
+    return f'<span style="background:{_colour(best, 0.12 + 0.5 * sure)}" title="{escape(shares)}">{escape(row["text"])}</span>'
+
+
+def _swatch(number: int) -> str:
+    return f'<span style="background:{_colour(number - 1, 0.62)}">&emsp;</span>'
+
+
+def _colour(place: int, alpha: float) -> str:
+    return charts.faint(charts.shade(charts.COLORS[place % len(charts.COLORS)]), round(alpha, 2))
+
+
 class Tab(NamedTuple):
     title: str
     draw: Callable[[Answer, Corpus, Query | None], None]
 
 
-TABS = {"quotes": Tab("Quotes", quotes)}  # part of the kind answering -> what it tells
+TABS = {  # part of the kind answering -> what it tells
+    "quotes": Tab("Quotes", quotes),
+    "rag_token": Tab("Passage by token", responsible),
+    "rag_sequence": Tab("Passage by token", responsible),
+}

@@ -1,0 +1,62 @@
+"""One answer a passage, and the one that is likeliest under all passages together."""
+
+import time
+from typing import Literal
+
+from core.answering.marginal import Marginal, likelihood, told
+from core.answering.protocol import Material, Writing, whole
+from core.generation.protocol import Generated
+from core.registry import part
+
+
+@part("answering")
+class RagSequence(Marginal):
+    """An answer from each passage alone, each scored under every passage; the one of the greatest marginal likelihood is
+    taken. Choose it over `rag_token` where an answer should come from one passage and be borne out by the others.
+
+    RAG-Sequence, Lewis et al. 2020, arXiv:2005.11401, section 2.1, with the thorough decoding of section 2.5 over one greedy
+    answer a passage where the paper has a beam. Probabilities of whole answers favour short ones; they are not normalised, as
+    in the paper. The engine `transformers` only.
+    """
+
+    part: Literal["rag_sequence"] = "rag_sequence"
+
+    def write(self, material: Material) -> Writing:
+        started, sides = time.perf_counter(), self.sides(material)
+        engine = material.generator.model_copy(update={"json_schema": ""})
+        seeds = [material.seed] * len(sides.prompts)
+        drafts = yield from engine.generate_many(sides.prompts, seeds, material.left_s, len(seeds))
+        texts = list(dict.fromkeys(draft.text for draft in drafts if draft.text))
+        if not texts:
+            return whole(material, _whole_cost(drafts[0], drafts, started), sides.hits, {}, notes=sides.notes)
+        tables = yield from engine.answer_logprobs(sides.prompts, texts, material.left_s)
+        scores = [likelihood(sides.log_prior, table) for table in tables]
+        best = max(range(len(texts)), key=lambda place: scores[place].sequence)
+        chosen = next(draft for draft in drafts if draft.text == texts[best])
+        yield chosen.text
+        pieces = (*engine.pieces(chosen.text), "")  # the end
+        detail = {
+            **told(sides.log_prior, pieces, scores[best].responsible),
+            "logprob": scores[best].sequence,
+            "answers": [
+                {
+                    "passage": number,
+                    "text": draft.text,
+                    "logprob": scores[texts.index(draft.text)].sequence if draft.text else None,
+                }
+                for number, draft in enumerate(drafts, 1)
+            ],
+        }
+        return whole(material, _whole_cost(chosen, drafts, started), sides.hits, detail, notes=sides.notes)
+
+
+def _whole_cost(chosen: Generated, drafts: list[Generated], started: float) -> Generated:
+    """The chosen answer with what all of them took."""
+    total_ms = 1000 * (time.perf_counter() - started)
+    return chosen._replace(
+        prompt="\n\n".join(draft.prompt for draft in drafts),
+        prompt_tokens=sum(draft.prompt_tokens or 0 for draft in drafts),
+        answer_tokens=sum(draft.answer_tokens or 0 for draft in drafts),
+        first_token_ms=total_ms,
+        generation_ms=total_ms,
+    )
