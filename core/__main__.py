@@ -16,6 +16,7 @@ from core.cli import (
     inside,
     papers,
     recipes,
+    reranking,
     runs,
     sampling,
     store,
@@ -27,7 +28,7 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus, recipes, answers, failures, trials, runs, experiment_book, experiments, papers, encoders,
+    corpus, recipes, reranking, answers, failures, trials, runs, experiment_book, experiments, papers, encoders,
     tokenizers, index, sampling, engines, inside, annotation, agreement, store,
 )  # fmt: skip
 

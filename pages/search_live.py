@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs, recipe_strip, tables
-from app.ui.search import ablation, depth_chart, latency_chart, questions, results, setting_chart, study
+from app.ui.search import ablation, depth_chart, latency_chart, questions, reranking, results, setting_chart, study
 from core.workbench import Evaluation
 
 
@@ -14,7 +14,7 @@ def page() -> None:
     left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(config)
     with left:
-        forms.recipe_form(open_stage="fusion", costs=results.costs(config, plan))
+        forms.recipe_form(open_stage="fusion", costs=results.costs(config, plan) | reranking.costs(config))
     with right:
         if not plan.live:
             return results.waiting(config, plan)
@@ -24,6 +24,7 @@ def page() -> None:
         baseline = results.measured_baseline(current.run)
         results.strip(current)
         results.metric_cards(current, baseline)
+        reranking.effect(current)
         main_chart(current, baseline)
         row = questions.table(current, baseline)
     if row is not None:

@@ -224,7 +224,11 @@ class Pipeline:
 
     def encoding_speed(self, config: TrialConfig) -> float | None:
         """Texts a second that this encoder reached last on this machine; None before its first run."""
-        record = self._speed(config.embedding)
+        return self.reading_speed(config.embedding)
+
+    def reading_speed(self, part: PartConfig) -> float | None:
+        """The same of anything that reads texts, or pairs of them, and keeps what it made of them."""
+        record = self._speed(part)
         return record["texts_per_s"] if record else None
 
     def encoding_time(self, config: TrialConfig, texts: list[str]) -> Estimate | None:

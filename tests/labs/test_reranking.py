@@ -1,0 +1,131 @@
+"""What reranking is worth, told with its test; and what a depth below what is kept computes: nothing."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from core import registry
+from core.config import TrialConfig, difference, with_settings
+from core.labs import reranking
+from core.progress import drain
+from core.reranking.protocol import Pairwise, above_the_rest
+from tests.support.small_corpora import THINGS, with_towns
+
+READ = []
+
+
+class Shared(Pairwise):
+    """Shared letters, or their opposite: a reranker that helps or hurts as it is told."""
+
+    part: Literal["shared"] = "shared"
+    upside_down: bool = False
+    version: int = 0
+
+    def identity(self) -> str:
+        return f"shared-{self.upside_down}-{self.version}"
+
+    def read(self, pairs):
+        READ.extend(pairs)
+        sign = -1 if self.upside_down else 1
+        scores = [sign * len({*a.lower().split()} & {*b.lower().split()}) for a, b in pairs]
+        for some in np.array_split(np.arange(len(pairs)), min(2, len(pairs))):
+            yield some, np.array(scores, np.float32)[some]
+
+
+@pytest.fixture(scope="module")
+def towns(tmp_path_factory):
+    texts = {f"{thing}.md": f"The {thing} of the town is older than the market ." for thing in THINGS}
+    questions = [{"id": t, "text": f"how old is the {t} ?", "document": f"{t}.md"} for t in THINGS]
+    return with_towns(tmp_path_factory.mktemp("towns"), texts, questions)
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch):
+    registry.parts("reranker")
+    monkeypatch.setitem(registry._parts["reranker"], "shared", Shared)
+    READ.clear()
+
+
+def recipe(**settings):
+    usual = {"corpus.dataset": "towns", "fusion": "dense_only", "embedding": "lsa", "rerank": "shared", "rerank.depth": 12}
+    return with_settings(TrialConfig(), usual | {key.replace("__", "."): value for key, value in settings.items()})
+
+
+def test_a_reranker_that_hurts_is_said_to_hurt_and_what_it_lost_is_named(towns):
+    good, bad = (towns.evaluate(recipe(rerank__upside_down=turned)) for turned in (False, True))
+    assert good.intervals["mrr"].mean == 1.0
+    made = reranking.effect(towns, bad, "ndcg_linear")
+    assert made.paired.difference < 0 and made.paired.p < 0.01 and "lowers" in made.sentence() and "hurts" in made.sentence()
+    assert len(made.lost) == made.paired.losses == 12 and made.lost[0].value < made.lost[0].before and made.won == 0
+    alone = towns.evaluate(reranking.without(recipe()))
+    place = {query.id: row for row, query in enumerate(alone.corpus.queries)}
+    assert all(question.before == alone.values["ndcg_linear"][place[question.id]] for question in made.lost)
+    assert reranking.effect(towns, alone, "mrr") is None
+
+
+def test_the_same_ranking_is_no_difference(towns):
+    made = reranking.effect(towns, towns.evaluate(recipe(rerank__weight=0.0)), "mrr")
+    assert not made.lost and not made.won and ("cannot be told" in made.sentence() or "no difference" in made.sentence())
+
+
+def test_a_depth_below_what_is_kept_reads_nothing_anew(towns):
+    towns.evaluate(recipe(rerank__depth=7))
+    assert len(READ) <= 7 * 12 and len(READ) == len(set(READ))
+    READ.clear()
+    for depth in (6, 3, 1):
+        towns.evaluate(recipe(rerank__depth=depth))
+    assert not READ
+    drain(towns.library.ingest("silent", [("x.md", b"Another text."), ("y.md", b"The tea of the town is older.")], None))
+    towns.search(recipe(corpus__dataset="silent", rerank__depth=2), "how old is the tea ?")
+    assert [passage for _, passage in READ] == ["The tea of the town is older."], "and of the edited corpus only what is new"
+
+
+def test_a_cascade_as_deep_as_the_pool_equals_its_last_stage_alone(towns):
+    deep = recipe(rerank__depth=100, rerank__upside_down=True, rerank_2="shared", rerank_2__depth=100)
+    alone = recipe(rerank__depth=100)
+    first, second = (towns.evaluate(each) for each in (deep, alone))
+    order = [np.argsort(-each.scores, axis=1, kind="stable") for each in (first, second)]
+    assert np.array_equal(first.pool.chunk, second.pool.chunk)
+    # among equal scores the later column ranks first in both
+    assert np.array_equal(*order) and np.array_equal(first.values["mrr"], second.values["mrr"])
+
+
+def test_more_than_a_moment_is_planned_as_a_job_and_done_by_it(towns):
+    config = recipe(rerank__version=1)
+    plan = towns.plan(config)
+    assert not plan.live and plan.what == "reranking 144 passages" and not READ
+    drain(towns.prepare(config))
+    assert len(READ) == 144 and towns.plan(config).live and towns.plan(recipe(rerank__version=1, rerank__depth=5)).live
+    assert (
+        reranking.seconds_a_question(towns, config, "rerank") > 0
+        and reranking.seconds_a_question(towns, config, "rerank_2") is None
+    )
+
+
+def test_what_is_ranked_again_stands_above_the_rest_which_keeps_its_order():
+    before = np.array([[9.0, 8.0, 7.0, 1.0, -np.inf]], np.float32)
+    rows, columns = np.array([0, 0]), np.array([0, 1])
+    after = above_the_rest(before, rows, columns, np.array([-50.0, -40.0], np.float32), 1.0)
+    assert np.argsort(-after[0], kind="stable").tolist() == [1, 0, 2, 3, 4] and np.isneginf(after[0, 4])
+    mixed = above_the_rest(before, rows, columns, np.array([0.0, 1.0], np.float32), 0.25)
+    assert mixed[0, :2].tolist() == [0.75, 0.25] and mixed[0, 2] < 0.25
+
+
+def test_the_page_says_that_it_hurts_and_switches_it_off(towns, monkeypatch):
+    monkeypatch.setattr(session, "workbench", lambda: towns)
+    app = AppTest.from_file(Path(__file__).parents[2] / "app" / "main.py", default_timeout=120)
+    for key, value in difference(recipe(rerank__upside_down=True)).items():
+        app.query_params[key] = str(value).lower() if isinstance(value, bool) else str(value)
+    app.run().switch_page("../pages/search_live.py").run()
+    assert not app.exception and not app.error
+    [told] = [warning.value for warning in app.main.warning if "Reranking" in warning.value]
+    assert "It hurts" in told and "12 lost" in told
+    assert any("12 questions that reranking lost" in expander.label for expander in app.main.expander)
+    [button] = [button for button in app.button if button.key == "rerank_off"]
+    button.click().run()
+    assert not app.exception and not any("Reranking (" in each.value for each in (*app.main.warning, *app.main.info))
+    assert "rerank.part" not in app.query_params
