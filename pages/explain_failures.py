@@ -16,8 +16,8 @@ def page() -> None:
     left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(config)
     with left:
-        stages = (*workbench.ranking_fields(), "context", "generation", "evaluation")
-        forms.recipe_form(stages, open_stage="context", costs=results.costs(config, plan))
+        stages = (*workbench.ranking_fields(), "context", "answering", "generation", "evaluation")
+        forms.recipe_form(stages, costs=results.costs(config, plan))
     with right:
         if not plan.live:
             return results.waiting(config, plan)

@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from core import config
 from core.cli.frame import verb
-from core.cli.options import USUAL, Metric, Positive, RecipeOptions, read_settings
+from core.cli.options import USUAL, Positive, RecipeOptions, read_settings
 from core.cli.tables import show_parts, show_table
 from core.errors import WorkbenchError
 from core.records import plain
@@ -58,15 +58,23 @@ def show_ablation(record: dict[str, Any]) -> None:
 
 
 @verb("ablate", show_ablation, job_keeps=lambda record: record["sentence"])
-def ablate(workbench: Any, *, metric: Metric = "ndcg_linear", recipe: RecipeOptions = USUAL) -> Any:
+def ablate(
+    workbench: Any,
+    *,
+    metric: Annotated[
+        str, Parameter(help="As `list metric` names them, or answered: whether the answer is right.")
+    ] = "ndcg_linear",
+    ask: Annotated[Positive, Parameter(help="With answered: so many questions are asked, drawn once.")] = 30,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
     """Each part of the recipe switched off in turn: paired differences of a metric, with Holm's correction."""
     from core.evaluation.metric import metric_names
     from core.labs.trials import ablation
 
-    if metric not in metric_names():
-        raise WorkbenchError(f"There is no metric '{metric}'.", where="--metric", todo=f"Metrics: {', '.join(metric_names())}.")
+    if metric not in (names := [*metric_names(), ablation.ANSWERED]):
+        raise WorkbenchError(f"There is no metric '{metric}'.", where="--metric", todo=f"Metrics: {', '.join(names)}.")
     read = recipe.read()
-    made, level = (yield from ablation.ablate(workbench, read, metric)), read.evaluation.confidence
+    made, level = (yield from ablation.ablate(workbench, read, metric, ask)), read.evaluation.confidence
     return plain(
         {
             "metric": metric,

@@ -7,8 +7,9 @@ import streamlit as st
 from app import session
 from app.ui import cards, cells, charts, dots, forms, jobs, tables
 from app.ui.held import result_of
-from core.config import TrialConfig
+from core.config import PART_KINDS, TrialConfig, fingerprint
 from core.evaluation.metric import MAIN, metric_names
+from core.labs.failures import rungs
 from core.labs.trials import ablation as lab
 from core.labs.trials.ablation import Ablated, Ablation
 from core.labs.trials.comparison import label
@@ -18,12 +19,7 @@ NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
 def draw(run: Resolved) -> None:
-    config, workbench = run.config, session.workbench()
-    if not lab.switches(config)[0]:
-        return st.info(
-            "Every part of this recipe is the plain default, and its fusion asks one retriever: nothing can be switched off."
-        )
-    names = metric_names()
+    workbench, names = session.workbench(), [*metric_names(), lab.ANSWERED]
     metric = st.selectbox(
         "Metric",
         names,
@@ -31,22 +27,47 @@ def draw(run: Resolved) -> None:
         key="ablated_metric",
         bind="query-params",
         width=170,
-        format_func=lambda name: label(name, config.evaluation.k),
+        format_func=lambda name: titled(name, run.config),
     )
-    plan = lab.plan(workbench, run)
+    answers = metric == lab.ANSWERED
+    if not lab.switches(run.config, answers)[0]:
+        return st.info(
+            "Every part of this recipe is the plain default, and its fusion asks one retriever: nothing can be switched off.",
+            icon=":material/info:",
+        )
+    plan, count = lab.plan(workbench, run, answers), 0
     if not plan.live:
-        st.caption(f"Some of these recipes still need {'; '.join(plan.what)}{cards.about(plan.seconds)}.")
-        return jobs.start_button("Ablate", ["ablate", *workbench.arguments(config)], f"Ablating {config.corpus.dataset}")
-    about = config.model_copy(update={"context": session.defaults().context, "generation": session.defaults().generation}), metric
-    made = result_of(
-        "ablation", about, "Ablate", bool(plan.what), lambda: lab.ablate(workbench, run, metric), f"Takes {'; '.join(plan.what)}."
-    )
+        return job(run.config, metric, f"Some of these recipes still need {'; '.join(plan.what)}{cards.about(plan.seconds)}.", 0)
+    if answers:
+        if not any(query.answers for query in run.corpus.queries):
+            return st.info(
+                "No question of this corpus has a reference answer, so no answer can be judged.", icon=":material/info:"
+            )
+        count = rungs.asked_last(workbench, run.corpus)
+        number, seconds = jobs.drain(lab.answers_to_write(workbench, run, count))
+        if number:
+            time = "" if seconds is None else cards.about((seconds, 1.5 * seconds))
+            why = f"{cards.count(number, 'answer')} to {cards.count(count, 'question')} not known yet{time}."
+            return job(run.config, metric, why, count)
+    about = fingerprint(run.config if answers else run.ranking_key(), run.config.evaluation, run.questions, run.config.seed)
+    work = lambda: lab.ablate(workbench, run, metric, count)  # noqa: E731
+    made = result_of("ablation", (about, metric, count), "Ablate", bool(plan.what), work, f"Takes {'; '.join(plan.what)}.")
     if made:
-        shown(made, config)
+        shown(made, run.config, count)
 
 
-def shown(made: Ablation, config: TrialConfig) -> None:
-    level, name = config.evaluation.confidence, label(made.metric, config.evaluation.k)
+def job(config: TrialConfig, metric: str, why: str, count: int) -> None:
+    st.caption(cards.plain(why))
+    words = ["--metric", metric, *(["--ask", str(count)] if count else [])]
+    jobs.start_button("Ablate", ["ablate", *words, *session.workbench().arguments(config)], f"Ablating {config.corpus.dataset}")
+
+
+def titled(metric: str, config: TrialConfig) -> str:
+    return "Answered" if metric == lab.ANSWERED else label(metric, config.evaluation.k)
+
+
+def shown(made: Ablation, config: TrialConfig, count: int) -> None:
+    level, name = config.evaluation.confidence, titled(made.metric, config)
     marks = [
         dots.Mark(
             charts.safe(words(part)),
@@ -57,6 +78,7 @@ def shown(made: Ablation, config: TrialConfig) -> None:
         )
         for part in made.parts
     ]
+    asked = ["--ask", str(count)] if count else []
     n = max((part.paired.n for part in made.parts), default=0)
     charts.show(
         dots.marks(marks, f"Difference in {name} without it", lines=[(0.0, "")]),
@@ -66,7 +88,7 @@ def shown(made: Ablation, config: TrialConfig) -> None:
         title="Each part switched off",
         caption=f"n {n:,}; left of zero the part helps; blue: told apart from no difference",
         method=f"Paired bootstrap intervals ({level:.0%}); sign-flip test, Holm's correction over {len(made.parts)} parts",
-        command=session.workbench().command(config, "ablate", "--metric", made.metric),
+        command=session.workbench().command(config, "ablate", "--metric", made.metric, *asked),
     )
     st.caption(cards.plain(lab.sentence(made, level).capitalize() + "."))
     table(made, name, level)
@@ -82,7 +104,8 @@ def shown(made: Ablation, config: TrialConfig) -> None:
                 args=(part.off.settings,),
                 help="Makes it the recipe in use; Undo brings the part back.",
             )
-    st.caption("Context, answering and generation decide no ranking: what they are worth is told by the page Explain failures.")
+    if not count:
+        st.caption("Context, answering and generation decide no ranking: the metric Answered switches them off, too.")
 
 
 def table(made: Ablation, name: str, level: float) -> None:
@@ -117,6 +140,8 @@ def table(made: Ablation, name: str, level: float) -> None:
 def words(part: Ablated) -> str:
     """What becomes of a part: "Fusion: BM25", "Reranking: none"."""
     value = getattr(part.off.recipe, part.off.field)
+    if len(part.off.settings) == 1 and part.off.field not in PART_KINDS:  # a setting of a stage without parts
+        return forms.setting_words(next(iter(part.off.settings)), part.off.recipe)
     if part.off.field == "fusion" and value.title:
         return f"{part.off.title}: {value.title}"
     return f"{part.off.title}: {forms.describe(value)}"

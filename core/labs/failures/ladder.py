@@ -49,6 +49,7 @@ RUNGS = {
     "distractors": "Gold among distractors",
     "reference": "Gold answer",
 }
+FINAL = "reranked"  # the rung of the recipe's own answer
 
 
 class RungAnswer(NamedTuple):
@@ -123,7 +124,7 @@ def answered(ladder: Ladder, climbs: Mapping[int, Mapping[str, RungAnswer]]) -> 
 
 
 def _band(ladder: Ladder, row: int) -> str:
-    query, answer, before = ladder.corpus.queries[row], ladder.climbs[row]["reranked"], ladder.retrieval[row]
+    query, answer, before = ladder.corpus.queries[row], ladder.climbs[row][FINAL], ladder.retrieval[row]
     if ladder.accepted(query, answer.text):
         return "answered"
     if before == "absent":

@@ -18,7 +18,7 @@ from core.config import PartConfig, code_version, fingerprint
 from core.context.citations import plain
 from core.errors import WorkbenchError
 from core.generation.answer import answer, best_similarity, loaded
-from core.labs.failures.ladder import Ladder, RungAnswer, answered, can_be_judged, covered, passages_of, standing
+from core.labs.failures.ladder import FINAL, RUNGS, Ladder, RungAnswer, answered, can_be_judged, covered, passages_of, standing
 from core.pipeline.provenance import source_of
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import drain, within
@@ -162,13 +162,13 @@ def _read(meta: Mapping[str, Any]) -> RungAnswer:
     return RungAnswer(meta["text"], meta["finish_reason"], tuple((d, s, e) for d, s, e in meta["passages"]))
 
 
-def cost(workbench: Workbench, bare: Ladder, count: int) -> ClimbCost:
-    """What asking the first `count` questions takes."""
+def cost(workbench: Workbench, bare: Ladder, count: int, only: tuple[str, ...] = tuple(RUNGS)) -> ClimbCost:
+    """What asking the first `count` questions takes, all rungs or only some."""
     part = bare.evaluation.config.generation
     if part.absent():
         return ClimbCost(len(drawn(bare, count)), 0, None)
     table = askings(workbench, bare, count)
-    keys = {asking.key for rungs in table.values() for asking in rungs.values() if asking.asks}
+    keys = {asking.key for rungs in table.values() for rung, asking in rungs.items() if asking.asks and rung in only}
     unknown = sum(not workbench.pipeline.cache.has(KEPT, key) for key in keys)
     entry = workbench.pipeline.cache.load(PACE, _pace_key(part.usable()))
     return ClimbCost(len(table), unknown, unknown * entry[1]["seconds"] if entry else None)
@@ -188,11 +188,24 @@ def _pace_key(part: PartConfig) -> str:
     return fingerprint(part.identity(), part.model_dump(mode="json"))
 
 
+def verdicts(workbench: Workbench, bare: Ladder, count: int) -> np.ndarray:
+    """Whether the recipe's own answers to the first `count` questions drawn are right: 1 or 0 [n] float64, NaN where one is not
+    known."""
+    rights = []
+    for row, rungs in askings(workbench, bare, count).items():
+        said = _answer_of(workbench, rungs[FINAL].key)
+        rights.append(np.nan if said is None else float(bare.accepted(bare.corpus.queries[row], said.text)))
+    return np.array(rights)
+
+
 # The job ---------------------------------------------------------------------------------------------------------
 
 
-def climb(workbench: Workbench, recipe: Recipe, count: int) -> Generator[Progress, None, Ladder]:
-    """Asks what is not known of the first `count` questions drawn. Stopped, it has kept every answer that was whole."""
+def climb(
+    workbench: Workbench, recipe: Recipe, count: int, only: tuple[str, ...] = tuple(RUNGS)
+) -> Generator[Progress, None, Ladder]:
+    """Asks what is not known of the first `count` questions drawn, all rungs or only some. Stopped, it has kept every answer
+    that was whole."""
     run = yield from workbench.pipeline.resolve(recipe)
     yield from fetched(run.config, answering=True)
     bare = yield from standing(workbench, run)
@@ -204,7 +217,7 @@ def climb(workbench: Workbench, recipe: Recipe, count: int) -> Generator[Progres
         )
     part, took = run.config.generation.usable(), []
     run.config.answering.check(part)
-    every = [asking for rungs in table.values() for asking in rungs.values()]
+    every = [asking for rungs in table.values() for rung, asking in rungs.items() if rung in only]
     for done, asking in enumerate(every):
         step = Progress(done, len(every), asking.question)
         yield step
@@ -222,8 +235,7 @@ def climb(workbench: Workbench, recipe: Recipe, count: int) -> Generator[Progres
 
 
 def _written(workbench: Workbench, run: Resolved, asking: RungPrompt, step: Progress) -> Generator[Progress, None, RungAnswer]:
-    """One answer. What the user can mend is told by the closed book, which comes first and needs no room for passages; a
-    passage that is too long for the prompt is a failure of its question."""
+    """One answer. A passage that is too long for the prompt is a failure of its question, and no end of the job."""
     config, part = run.config, run.config.generation.usable()
     if asking.hits is None:
         yield from loaded(part)
@@ -236,5 +248,7 @@ def _written(workbench: Workbench, run: Resolved, asking: RungPrompt, step: Prog
         work = answer(asking.question, hits, part, config.context, config.seed, answering=config.answering, **more)
         made = yield from within(work, step)
     except WorkbenchError as error:
+        if error.where not in {hit.document_id for hit in hits}:
+            raise
         return RungAnswer("", f"failed: {error.what}")
     return RungAnswer(made.text, made.finish_reason, () if made.finish_reason == "abstained" else passages_of(made.hits))

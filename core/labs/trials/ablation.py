@@ -1,7 +1,8 @@
 """Each part of a recipe switched off in turn: what the metric loses without it, question by question.
 
 What can be switched off is read off the table of stages: every stage that decides the ranking and is not the plain default
-goes back to it, one at a time, and a fusion of several retrievers is replaced by each of them alone. Verbs of the page Search,
+goes back to it, one at a time, and a fusion of several retrievers is replaced by each of them alone. By the metric ANSWERED
+also the stages that only decide the answer. Verbs of the page Search,
 live, and of `python -m core ablate`.
 """
 
@@ -11,15 +12,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
-from core.config import TrialConfig, difference, with_settings
+from core.config import PART_KINDS, TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
+from core.labs.failures import rungs
+from core.labs.failures.ladder import FINAL, standing
 from core.pipeline.speed import Estimate
-from core.pipeline.stages import Recipe, by_field, ranking_fields, unused
+from core.pipeline.stages import Recipe, Resolved, by_field, ranking_fields, unused
 from core.progress import told_within
 from core.records import Progress
 from core.statistics.corrections import holm
-from core.statistics.paired import Paired
+from core.statistics.paired import Paired, paired_difference
 from core.workbench import Workbench
+
+ANSWERED = "answered"  # beside the metrics of rankings: whether the ladder's judge accepts the recipe's answer
 
 
 class PartOff(NamedTuple):
@@ -55,21 +60,17 @@ class AblationPlan(NamedTuple):
     seconds: Estimate | None
 
 
-def switches(config: TrialConfig) -> tuple[list[PartOff], dict[str, str]]:
-    """(what can be switched off, in the order of the stages; what cannot, with the reason)."""
-    usual, offered, left_out = TrialConfig(), [], {}
-    wanted = ranking_fields()
+def switches(config: TrialConfig, answers: bool = False) -> tuple[list[PartOff], dict[str, str]]:
+    """(what can be switched off, in the order of the stages; what cannot, with the reason). answers: also what decides the
+    answer and no ranking."""
+    offered, left_out = [], {}
+    wanted = {*ranking_fields(), *(field for field in by_field() if answers and field != "evaluation")} - {"corpus"}
     for field, stage in by_field().items():
-        own, plain = getattr(config, field), getattr(usual, field)
-        if field not in wanted or field == "corpus" or field in unused(config):
+        if field not in wanted - unused(config):
             continue
-        offs = [plain] if own != plain else []
-        if field == "fusion":
-            needs = set(own.needs())
-            offs += [part() for part in registry.parts("fusion").values() if set(part().needs()) < needs]
-        for off in offs:
+        for change in _offs(config, field):
             try:
-                recipe = with_settings(config, {field: off.model_dump(mode="json")})
+                recipe = with_settings(config, change)
             except WorkbenchError as error:  # it does not go together with the rest
                 left_out[stage.title] = error.what
                 continue
@@ -77,32 +78,71 @@ def switches(config: TrialConfig) -> tuple[list[PartOff], dict[str, str]]:
     return offered, left_out
 
 
-def plan(workbench: Workbench, recipe: Recipe) -> AblationPlan:
+def _offs(config: TrialConfig, field: str) -> list[dict[str, Any]]:
+    """Settings that switch a stage off: the whole of it, of one without parts also each setting, of a fusion each retriever."""
+    own, plain = getattr(config, field), getattr(TrialConfig(), field)
+    offs = [{field: plain.model_dump(mode="json")}] if own != plain else []
+    if field not in PART_KINDS:
+        names = [name for name in type(own).model_fields if getattr(own, name) != getattr(plain, name)]
+        offs += [{f"{field}.{name}": getattr(plain, name)} for name in names if len(names) > 1]
+    if field == "fusion":
+        parts = (part() for part in registry.parts("fusion").values())
+        offs += [{field: part.model_dump(mode="json")} for part in parts if set(part.needs()) < set(own.needs())]
+    return offs
+
+
+def plan(workbench: Workbench, recipe: Recipe, answers: bool = False) -> AblationPlan:
     """What measuring all of it takes; loads no model."""
     run = workbench.resolve(recipe)
-    plans = [workbench.plan(run.of(off.recipe)) for off in switches(run.config)[0]]
+    plans = [workbench.plan(run.of(off.recipe), answers) for off in switches(run.config, answers)[0]]
     seconds = [each.seconds for each in plans if each.what]
     total = None if None in seconds or not seconds else Estimate(*map(sum, zip(*seconds, strict=True)))
     return AblationPlan(all(each.live for each in plans), list(dict.fromkeys(each.what for each in plans if each.what)), total)
 
 
-def ablate(workbench: Workbench, recipe: Recipe, metric: str) -> Generator[Progress, None, Ablation]:
-    """The metric without each part minus the metric with it, paired by question, Holm's correction over the parts."""
+def answers_to_write(workbench: Workbench, recipe: Recipe, count: int) -> Generator[Progress, None, tuple[int, float | None]]:
+    """(answers that are not known yet of the recipe and of it without each part, seconds that they take; None: unknown)."""
     run = yield from workbench.pipeline.resolve(recipe)
-    offs, left_out = switches(run.config)
-    current = yield from workbench.evaluating(run)
-    measured = []
+    number, seconds = 0, 0.0
+    for each in (run, *(run.of(off.recipe) for off in switches(run.config, True)[0])):
+        cost = rungs.cost(workbench, (yield from standing(workbench, each)), count, (FINAL,))
+        number += cost.answers
+        seconds = None if seconds is None or (cost.answers and cost.seconds is None) else seconds + (cost.seconds or 0.0)
+    return number, seconds
+
+
+def ablate(workbench: Workbench, recipe: Recipe, metric: str, count: int = rungs.FIRST) -> Generator[Progress, None, Ablation]:
+    """The metric without each part minus the metric with it, paired by question, Holm's correction over the parts.
+
+    Of the metric ANSWERED so many questions are asked, and what is known is not asked again.
+    """
+    run = yield from workbench.pipeline.resolve(recipe)
+    offs, left_out = switches(run.config, metric == ANSWERED)
+    current, measured = (yield from _values(workbench, run, metric, count)), []
+    rules = run.config.evaluation
     for done, off in enumerate(offs):
         step = Progress(done, len(offs), f"Without {off.title.lower()}")
         yield step
-        without = yield from told_within(workbench.evaluating(run.of(off.recipe)), step)
-        paired = workbench.differences(without, current, [metric])[metric]
-        measured.append(Ablated(off, without.intervals[metric].mean, paired, None))
+        without = yield from told_within(_values(workbench, run.of(off.recipe), metric, count), step)
+        [paired] = paired_difference(without, current, rules.resamples, rules.confidence, seed=run.config.seed)
+        measured.append(Ablated(off, _mean(without), paired, None))
     tested = [i for i, part in enumerate(measured) if part.paired.p is not None]
     for i, p in zip(tested, holm(np.array([measured[i].paired.p for i in tested])).tolist(), strict=True):
         measured[i] = measured[i]._replace(p_holm=p)
     measured.sort(key=lambda part: (part.paired.difference is None, part.paired.difference))
-    return Ablation(metric, current.intervals[metric].mean, measured, left_out)
+    return Ablation(metric, _mean(current), measured, left_out)
+
+
+def _values(workbench: Workbench, run: Resolved, metric: str, count: int) -> Generator[Progress, None, np.ndarray]:
+    """Of each question, in an order that all recipes on these questions share."""
+    if metric != ANSWERED:
+        return (yield from workbench.evaluating(run)).values[metric]
+    return rungs.verdicts(workbench, (yield from rungs.climb(workbench, run, count, (FINAL,))), count)
+
+
+def _mean(values: np.ndarray) -> float | None:
+    measured = values[~np.isnan(values)]
+    return float(measured.mean()) if len(measured) else None
 
 
 def told_apart(part: Ablated, confidence: float) -> bool:

@@ -5,9 +5,11 @@ import pytest
 
 from core import registry
 from core.config import PART_KINDS, TrialConfig, with_settings
+from core.labs.failures.rungs import climb
 from core.labs.trials import ablation as lab
 from core.progress import drain
 from core.statistics.corrections import holm
+from tests.support.failing import failing, read, recipe
 from tests.support.small_corpora import with_towns
 
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
@@ -84,3 +86,30 @@ def test_a_part_that_hurts_is_said_to_hurt(bench, plain_lsa):
     assert lab.sentence(made, 0.5).count("fusion") <= 2
     strict = lab.sentence(made, 1.0)
     assert strict == f"{len(made.parts)} of {len(made.parts)} not told apart from no difference"
+
+
+def test_a_stage_without_parts_is_switched_off_whole_and_by_setting():
+    settings = [each for _, each in off(**{"transform.centre": True, "transform.normalise": True})]
+    for wanted in ({"transform.centre": False, "transform.normalise": False}, {"transform.centre": False}):
+        assert wanted in settings
+    config = with_settings(TrialConfig(), {"context.passages": 7, "context.order": "best_last", "fusion.part": "sparse_only"})
+    fields = [part.settings for part in lab.switches(config, True)[0] if part.field == "context"]
+    assert fields == [
+        {"context.passages": 3, "context.order": "best_first"},
+        {"context.passages": 3},
+        {"context.order": "best_first"},
+    ]
+
+
+def test_answers_are_ablated_by_the_verdicts_of_the_ladder(tmp_path, monkeypatch):
+    bench, reader = failing(tmp_path), read(monkeypatch)
+    monkeypatch.setattr(lab, "TrialConfig", lambda: recipe())  # the plain default
+    config = recipe(**{"context.passages": 5})
+    number, seconds = drain(lab.answers_to_write(bench, config, 8))
+    made = drain(lab.ablate(bench, config, lab.ANSWERED, 8))
+    assert len(reader.prompts) == number and seconds is None and drain(lab.answers_to_write(bench, config, 8))[0] == 0
+    [part] = made.parts
+    assert part.off.settings == {"context.passages": 2} and part.paired.n == 8
+    ladders = [drain(climb(bench, each, 8)) for each in (config, recipe())]
+    rights = [sum(ladder.right(row, "reranked") for row in range(8)) for ladder in ladders]
+    assert part.paired.difference * 8 == pytest.approx(rights[1] - rights[0]) and made.mean * 8 == rights[0]
