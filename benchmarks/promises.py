@@ -139,6 +139,9 @@ ROWS = {
         ("kills", "Kills of a study's driver and workers at random moments", LEAST, 200, ""),
         ("differing", "Homes whose final tables are unlike an undisturbed run's, or have a trial twice, after those", MOST, 0, ""),
     ),
+    ("query_transforms", 14): (
+        ("required.hyde_share", "HyDE's texts for 200 questions: tokens a second, to the generator's own batches", LEAST, 0.8, ""),
+    ),
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
     ),

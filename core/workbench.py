@@ -27,7 +27,19 @@ from core.pipeline.provenance import source_of
 from core.pipeline.recipe_words import recipe_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
 from core.pipeline.speed import Estimate
-from core.pipeline.stages import Recipe, Resolved, Stage, by_field, idle, parts, rankers, ranking_fields, unused, workers
+from core.pipeline.stages import (
+    Recipe,
+    Resolved,
+    Stage,
+    asks_model,
+    by_field,
+    idle,
+    parts,
+    rankers,
+    ranking_fields,
+    unused,
+    workers,
+)
 from core.pipeline.trials import StoredTrials, receipt, without_result
 from core.progress import drain, within
 from core.queries.protocol import Unready
@@ -122,6 +134,8 @@ class Workbench(StoredTrials):
             if part.absent():  # without the dense retriever the encoder's tokenizer still measures the chunks
                 after = ", embedding the corpus" if dense and part is config.embedding else ""
                 return Plan(False, f"fetching the model {part.model}{after}", None)
+        if asks_model(config) and config.generation.converts():
+            return Plan(False, "converting the model's file, and asking the model about the questions", None)
         run = self.pipeline.at_hand(recipe)
         if run is None and self.large(config.corpus.dataset):
             return Plan(False, f"reading{', chunking and embedding' if dense else ' and chunking'} the corpus", None)

@@ -186,8 +186,11 @@ class Pipeline:
         return value
 
     def _asked(self, run: Resolved, queries: Sequence[Query], most: int | None) -> Generator[Progress, None, list[Wording]]:
-        tools = QueryTools(run.config.generation, run.config.seed, self.cache.folder / "written", most)
-        return (yield from run.config.query.texts(queries, tools))
+        return (yield from run.config.query.texts(queries, self.query_tools(run.config, most)))
+
+    def query_tools(self, config: TrialConfig, most: int | None = None) -> QueryTools:
+        """What a query transform may use."""
+        return QueryTools(config.generation, config.seed, self.cache.folder / "written", most)
 
     def rank_tools(self, run: Resolved, most: int | None = None) -> Generator[Progress, None, RankTools]:
         """What rerankers may use. most: texts or pairs that may be encoded at once for them; more raise `Unready`."""

@@ -69,6 +69,11 @@ def _reranker(field: str) -> Callable[["Resolved"], Any]:
     return settings
 
 
+def asks_model(config: TrialConfig) -> bool:
+    """Whether the recipe's generator is asked for the ranking itself."""
+    return any(getattr(config, field).asks_model for field in ("query", "rerank", "rerank_2", "rerank_3"))
+
+
 def _writer(run: "Resolved", part: Any) -> Any:
     """Of a part that asks the recipe's generator what decides its words."""
     generator = run.config.generation
@@ -168,6 +173,7 @@ def workers(config: TrialConfig) -> list[Any]:
 def parts(config: TrialConfig, answering: bool = False) -> list[PartConfig]:
     """The parts that a recipe's ranking needs, for answers too if `answering`."""
     fields = _used(config) | (by_field().keys() - ranking_fields() if answering else set())
+    fields |= {"generation"} if asks_model(config) else set()
     return [getattr(config, field) for field in PART_KINDS if field in fields]
 
 

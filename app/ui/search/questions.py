@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, tables
+from app.ui.search import asked
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials.comparison import label
 from core.workbench import Evaluation
@@ -92,6 +93,7 @@ def side_by_side(current: Evaluation, baseline: Evaluation | None, row: int) -> 
     cards.question_title(query.text)
     answers = ", ".join(dict.fromkeys(query.answers)) or "none in this corpus"
     st.text(f"Gold answer: {' '.join(answers.split())}")
+    asked.beside(current, row)
     systems = ({"Baseline": baseline} if baseline else {}) | {"This recipe": current}
     for column, (name, evaluation) in zip(st.columns(len(systems)), systems.items(), strict=True):
         with column:

@@ -1,0 +1,73 @@
+"""What is asked in the questions' place: how many, what that cost, what it gained, and beside a question its own texts."""
+
+from html import escape
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, evidence, jobs
+from core.labs import queries
+from core.labs.trials.comparison import label
+from core.statistics.paired import Paired
+from core.workbench import Evaluation
+
+
+def draw(current: Evaluation) -> None:
+    """The panel of the recipe's query transform; nothing where there is none."""
+    if current.config.query.idle:
+        return
+    made = jobs.drain(queries.asked(session.workbench(), current.run, 0))
+    with st.container(border=True, key="asked"):
+        name = current.config.query.part.replace("_", " ")
+        st.html(f'<div class="gw gw-small gw-strong">Query transform: {escape(name)}</div>')
+        cards.facts([("Asked", _asked(made)), ("Written by the model", _cost(made.cost)), ("Gain", _gain(current))])
+
+
+def beside(current: Evaluation, row: int) -> None:
+    """Beside an opened question what was asked in its place, or why nothing was."""
+    if current.config.query.idle:
+        return
+    made = jobs.drain(queries.asked(session.workbench(), current.run, 0))
+    query, wording = made.queries[row], made.wordings[row]
+    if wording.note:
+        return st.caption(f"Asked as it stands: {cards.plain(wording.note)}.")
+    instead = [text for text in queries.texts(query, wording) if text != query.text]
+    if instead:  # else it is searched with in another way, and no other text is asked
+        also = "Also asked" if query.text in (*wording.dense, *wording.sparse) else "Asked instead"
+        evidence.show(evidence.passage_html(text, title=f"{also}, written by the model", relevant=False) for text in instead)
+
+
+def _asked(made: queries.AskedInstead) -> str:
+    stand = sum(made.fell_back.values())
+    otherwise = f"{len(made.queries) - stand:,} of {cards.count(len(made.queries), 'question')} otherwise"
+    why = "; ".join(f"{number:,}: {note}" for note, number in made.fell_back.items())
+    return otherwise + (f", {stand:,} as they stand ({why})" if stand else "")
+
+
+def _cost(cost: queries.TextCost | None) -> str:
+    if cost is None:
+        return ""
+    tokens = "tokens not counted" if cost.tokens_a_question is None else f"{cost.tokens_a_question:.0f} tokens"
+    usd = f", {cost.usd:.4f} USD in all" if cost.usd else ""
+    each = cards.duration(cost.seconds_a_question)
+    return f"{tokens} and {each} a question{usd}, once: they are kept. Latencies do not hold this time"
+
+
+def _gain(current: Evaluation) -> str:
+    """Each headline metric's paired difference to the questions as they stand, and what that says."""
+    workbench, config = session.workbench(), current.config
+    plan = workbench.plan(current.run.of(queries.as_asked(config)))
+    if not plan.live:
+        return f"unmeasured: the questions as they stand still need {plan.what}"
+    return "; ".join(
+        f"{label(name, config.evaluation.k)} {_difference(paired)}"
+        for name, paired in jobs.drain(queries.gain(workbench, current)).items()
+    )
+
+
+def _difference(paired: Paired) -> str:
+    if paired.difference is None or paired.low is None:
+        return f"{paired.note or 'unmeasured'}"
+    p = "" if paired.p is None else f", p {paired.p:.3f}"
+    verdict = "better" if paired.low > 0 else "worse" if paired.high < 0 else "no clear difference"
+    return f"{paired.difference:+.3f} [{paired.low:+.3f}, {paired.high:+.3f}]{p}: {verdict}".replace("-", "−")

@@ -1,0 +1,221 @@
+"""Texts that a language model writes for questions, once: kept by the content of what decides them.
+
+That is the prompt, the model's files, the settings of its sampling, and the seed. Below the folder stand shards that are
+written once and never changed, `<random>.json` with a checksum, {key: text with what it cost}. A shard appears by renaming,
+so a reader sees whole shards only; a damaged one is thrown away and told, and its texts are written anew. Of two processes
+that wrote the same text the first to keep it is right, for what is computed side by side may differ by a word.
+"""
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from core import files
+from core.config import PartConfig, fingerprint
+from core.errors import WorkbenchError
+from core.files import DiskError
+from core.progress import Running
+from core.queries.protocol import QueryTools, Unready
+from core.records import Progress
+
+BATCH = 16  # prompts that a model of this machine answers at once
+KEEP_SECONDS = 5.0  # a killed process loses no more work than this, and a batch
+DEADLINE_S = 600.0  # of a batch; the few tokens of each end it long before
+TRIES = 3  # failures in a row after which a service is asked no more
+# of a generator's knobs those that change no text; the model's file is in its identity
+MUTE = {"model", "weights", "threads", "gpu_layers", "own_process", "reuse_prefix", "logprobs", "context_tokens", "retries"}
+# of reasons without a text those that another try would not change
+FINAL = ("failed: the model wrote nothing", "failed: the tokens allowed were used up before any text", "failed: refusal")
+
+
+class Request(NamedTuple):
+    """A prompt with its limits."""
+
+    messages: list[dict[str, str]]  # {"role", "content"}
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    draw: int = 0  # which of several texts to the same prompt
+
+
+class ModelText(NamedTuple):
+    """What was written, and its cost. None: the endpoint does not tell."""
+
+    text: str
+    finish_reason: str  # "stop", "length" or "failed: <why>", then without text
+    prompt_tokens: int | None
+    tokens: int | None
+    seconds: float  # its share of those that were written with it
+    cost_usd: float | None = None
+
+
+def written(tools: QueryTools, requests: Sequence[Request]) -> Generator[Progress, None, list[ModelText]]:
+    """The text to each request; the model writes those that are not kept yet. Closing the generator keeps what is done.
+
+    `Unready` where more would have to be written than `tools.most` allows. WorkbenchError where the model, or the service,
+    fails: all that was written before is kept, and doing it again asks for the rest only.
+    """
+    if not requests:
+        return []
+    if tools.most is not None and tools.generator.converts():
+        raise Unready(f"{len(requests):,} texts by the model, whose file is converted first")
+    store = _store(tools.folder)
+    keys = keys_of(tools, requests)
+    by_key = store.read(keys)
+    absent = {key: request for key, request in zip(keys, requests, strict=True) if key not in by_key}
+    if tools.most is not None and len(absent) > tools.most:
+        raise Unready(f"{len(absent):,} texts by the model")
+    if absent:
+        by_key |= yield from _write(tools, absent, store)
+    return [by_key[key] for key in keys]
+
+
+def at_hand(tools: QueryTools, requests: Sequence[Request]) -> list[ModelText | None]:
+    """The texts that were written before; None where the model would have to be asked."""
+    keys = keys_of(tools, requests)
+    by_key = _store(tools.folder).read(keys)
+    return [by_key.get(key) for key in keys]
+
+
+def keys_of(tools: QueryTools, requests: Sequence[Request]) -> list[str]:
+    """Identity of the text to each request."""
+    identity = tools.generator.identity()
+    settings: dict[tuple, str] = {}
+    for request in requests:
+        if request[1:4] not in settings:
+            told = _set(tools.generator, request).model_dump(mode="json")
+            settings[request[1:4]] = fingerprint(identity, {name: value for name, value in told.items() if name not in MUTE})
+    return [fingerprint(settings[request[1:4]], request.messages, tools.seed + request.draw) for request in requests]
+
+
+def _set(part: PartConfig, request: Request) -> PartConfig:
+    """The generator with the request's limits, as far as it has such knobs."""
+    wanted = {"max_tokens": request.max_tokens, "stop": request.stop, "temperature": request.temperature, "json_schema": ""}
+    return part.model_copy(update={name: value for name, value in wanted.items() if name in type(part).model_fields})
+
+
+def _write(tools: QueryTools, absent: dict[str, Request], store: "_TextStore") -> Generator[Progress, None, dict[str, ModelText]]:
+    """Writes them, and keeps those that would not come out otherwise another time."""
+    # prompts that share most of their start next to each other: it is read once
+    order = sorted(absent, key=lambda key: (absent[key][1:4], [message["content"] for message in absent[key].messages]))
+    groups: list[list[str]] = []
+    size = BATCH if tools.generator.local else 1
+    for key in order:
+        if not groups or len(groups[-1]) == size or absent[groups[-1][0]][1:4] != absent[key][1:4]:
+            groups.append([])
+        groups[-1].append(key)
+    by_key: dict[str, ModelText] = {}
+    fresh: dict[str, ModelText] = {}
+    saved, failures, in_a_row, why = time.monotonic(), 0, 0, ""
+    try:
+        for group in groups:
+            texts = yield from _batch(tools, [absent[key] for key in group], len(by_key), len(absent))
+            for key, text in zip(group, texts, strict=True):
+                if text.finish_reason in ("stop", "length", *FINAL):
+                    by_key[key] = fresh[key] = text
+                    in_a_row = 0
+                else:
+                    failures, in_a_row, why = failures + 1, in_a_row + 1, text.finish_reason.removeprefix("failed: ")
+            if in_a_row >= TRIES:
+                break
+            if time.monotonic() - saved > KEEP_SECONDS:
+                by_key |= store.keep(fresh)
+                fresh, saved = {}, time.monotonic()
+    finally:
+        if fresh:
+            by_key |= store.keep(fresh)
+    if failures:
+        raise WorkbenchError(
+            f"The model failed, and {len(absent) - len(by_key):,} of {len(absent):,} texts are not written: {why}.",
+            where=tools.generator.model,
+            todo="What was written is kept: start it again once the model answers, and only the rest is asked for.",
+        )
+    return by_key
+
+
+def _batch(tools: QueryTools, requests: list[Request], done: int, total: int) -> Generator[Progress, None, list[ModelText]]:
+    """The texts to requests of the same settings, of a model on this machine all at once."""
+    part, seeds = _set(tools.generator, requests[0]), [tools.seed + request.draw for request in requests]
+    prompts = [request.messages for request in requests]
+    started = time.monotonic()
+    if part.local:
+        steps = part.generate_many(prompts, seeds, DEADLINE_S, len(prompts))
+    else:
+        steps = part.generate(prompts[0], seeds[0], DEADLINE_S)
+    for _ in (running := Running(steps)):
+        yield Progress(done, total, "Texts by the model")
+    answers = running.result if part.local else [running.result]
+    seconds = (time.monotonic() - started) / len(prompts)
+    return [ModelText(a.text, a.finish_reason, a.prompt_tokens, a.answer_tokens, seconds, a.cost_usd) for a in answers]
+
+
+class _TextStore:
+    """The shards of a folder, as far as they were read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._by_key: dict[str, ModelText] = {}
+        self._seen: set[str] = set()
+        self._own: dict[str, ModelText] = {}  # what may not be written serves this process
+        self._lock = threading.Lock()
+
+    def read(self, keys: Sequence[str]) -> dict[str, ModelText]:
+        """Of the keys those that are kept, after a look for shards of other processes."""
+        with self._lock:
+            self._refresh()
+            both = self._own | self._by_key
+            return {key: both[key] for key in keys if key in both}
+
+    def _refresh(self) -> None:
+        try:
+            there = {name for name in os.listdir(self.folder) if name.endswith(".json")}
+        except FileNotFoundError:
+            there = set()
+        if not self._seen <= there:  # somebody has made room
+            self._seen, self._by_key = set(), {}
+        for name in there - self._seen:
+            self._by_key.update(self._shard(self.folder / name))
+            self._seen.add(name)
+
+    def _shard(self, path: Path) -> dict[str, ModelText]:
+        try:
+            return {key: ModelText(*fields) for key, fields in files.read_sealed(path)["texts"].items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if files.errno_of(error) not in files.FORBIDDEN:
+                with suppress(OSError):
+                    path.unlink()
+                files.tell(f"Texts by a model were damaged and are written anew: {path}.")
+            return {}
+
+    def keep(self, texts: dict[str, ModelText]) -> dict[str, ModelText]:
+        """Writes a shard of them; returns those of them that stand: another process may have been first."""
+        try:
+            with files.disk_reported("The texts by the model", self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+            with files.hold(self.folder / ".lock", purpose="keeping texts by a model", seconds=60, what="store of texts"):
+                before = self.read(list(texts))
+                rest = {key: text for key, text in texts.items() if key not in before}
+                if rest:
+                    data = files.sealed({"texts": {key: list(text) for key, text in rest.items()}})
+                    files.write_whole(self.folder / f"{uuid.uuid4().hex}.json", data, "The texts by the model")
+        except DiskError as error:
+            if not error.forbidden:
+                raise
+            files.tell(f"Texts by the model may not be written, so they are not kept: {self.folder}.")
+            before, rest = {}, texts
+            self._own |= rest
+        return rest | before
+
+
+_stores: dict[Path, _TextStore] = {}
+
+
+def _store(folder: Path) -> _TextStore:
+    return _stores.setdefault(folder.absolute(), _TextStore(folder.absolute()))

@@ -1,0 +1,84 @@
+"""Search, live, with a query transform: what is asked instead, what it costs and gains, and the job that writes it."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from core.config import TrialConfig, with_settings
+from core.progress import drain
+from tests.support.played_model import play
+from tests.support.small_corpora import with_towns
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+TEXTS = {
+    "lund.txt": "The market of Lund opens at five.",
+    "gent.txt": "The market of Gent opens at six.",
+    "pisa.txt": "Nearby stands an old mill, and nothing else.",
+}
+QUESTIONS = [
+    {"id": "a", "question": "When does it open in Lund?", "document": "lund.txt", "answer": "at five"},
+    {"id": "b", "question": "Who grinds the flour there?", "document": "pisa.txt", "answer": "an old mill"},
+]
+RECIPE = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "query.part": "rewrite"}
+MILL = "the <b>old</b> mill ![](http://x)"
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    play(monkeypatch).says = {QUESTIONS[0]["question"]: "", QUESTIONS[1]["question"]: MILL}
+    bench = with_towns(tmp_path / "home", TEXTS, QUESTIONS)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    monkeypatch.setattr("app.ui.search.setting_chart.AT_ONCE_MS", float("inf"))
+    return bench
+
+
+def page(**address: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    for key, value in {**RECIPE, **address}.items():
+        app.query_params[key] = value
+    app = app.run().switch_page("../pages/search_live.py").run()
+    assert not app.exception
+    return app
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def test_what_is_not_written_yet_is_offered_as_a_job(bench):
+    app = page()
+    assert "2 texts by the model" in html(app) and "Query transform: rewrite" not in html(app)
+    assert [button.label for button in app.button if button.label == "Prepare"]
+
+
+def test_what_was_asked_stands_with_its_cost_and_gain(bench):
+    drain(bench.prepare(with_settings(TrialConfig(), RECIPE)))
+    shown = html(page())
+    assert "Query transform: rewrite" in shown and "1 of 2 questions otherwise, 1 as they stand" in shown
+    assert "the model wrote nothing that can be asked" in shown and "tokens and" in shown and "no clear difference" in shown
+
+
+def test_an_opened_question_shows_its_texts_as_plain_text(bench):
+    from app.ui.search import asked
+
+    drain(bench.prepare(with_settings(TrialConfig(), RECIPE)))
+    current = bench.evaluate(with_settings(TrialConfig(), RECIPE))
+
+    def opened(row: int) -> AppTest:
+        script = AppTest.from_function(_opened, args=(asked, current, row))
+        return script.run()
+
+    instead = html(opened(1))
+    assert "Asked instead" in instead and "&lt;b&gt;old" in instead and "<b>old" not in instead
+    [caption] = opened(0).caption
+    assert caption.value.startswith("Asked as it stands: the model wrote nothing")
+
+
+def _opened(asked, current, row):
+    asked.beside(current, row)
+
+
+def test_without_a_transform_nothing_is_shown(bench):
+    assert "Query transform" not in html(page(**{"query.part": "as_asked"}))
