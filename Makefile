@@ -33,8 +33,11 @@ app: $(VENV)/.app  ## install on first use, then start the workbench on 127.0.0.
 test: $(VENV)/.dev  ## what decides quickly, in parallel (browser tests wait more than they work: three at once on two cores)
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow"
 
+# what fails beside another walk of a browser is tried once more, alone: see docs/decisions/second_try.md
+SLOW := -o addopts=--import-mode=importlib -q -m slow
 test-all: test  ## the same, then what takes minutes or is one more look at a page
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m slow
+	@$(BIN)/python -m pytest $(SLOW) -n 2 --dist loadfile || { [ $$? -eq 1 ] && \
+	echo "== Once more, alone: what failed ==" && $(BIN)/python -m pytest $(SLOW) -n 0 --last-failed --last-failed-no-failures none; }
 
 faults: $(VENV)/.dev  ## kills, full disks, damaged files, hostile input: what was tried, held, failed (ten minutes; see docs/faults.md)
 	$(BIN)/python -m tests.faults $(FAULTS)
