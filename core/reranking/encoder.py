@@ -7,8 +7,6 @@ import numpy as np
 
 from core import registry
 from core.config import code_version, fingerprint, knob
-from core.embedding.protocol import Encoder
-from core.embedding.sentence_transformers import SentenceTransformers
 from core.records import Progress
 from core.registry import part
 from core.reranking.mmr import cosines
@@ -61,6 +59,6 @@ class EncoderReranker(Reranker):
                 encoder = yield from encoder.fit(texts, folder)
         return (yield from cosines(asked, encoder, rows, asked.pool.chunk[rows, columns]))
 
-    def _other(self) -> Encoder:
+    def _other(self) -> Any:
         offered = {offer.id: offer.part for cls in registry.parts("encoder").values() for offer in cls.offers()}
-        return offered.get(self.model) or SentenceTransformers(model=self.model)
+        return offered.get(self.model) or registry.find("encoder", "sentence_transformers")(model=self.model)

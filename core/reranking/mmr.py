@@ -7,7 +7,6 @@ import numpy as np
 
 from core.config import knob
 from core.index.common import rounded
-from core.index.exact import normalised
 from core.records import Progress
 from core.registry import part
 from core.reranking.protocol import Asked, Reranker, scaled
@@ -40,7 +39,7 @@ class MMR(Reranker):
     def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:
         tools, chunks = asked.tools, asked.pool.chunk[rows, columns]
         distinct, which = np.unique(chunks, return_inverse=True)
-        vectors = normalised((yield from tools.embed(tools.encoder, [tools.texts[chunk] for chunk in distinct.tolist()])))
+        vectors = _unit((yield from tools.embed(tools.encoder, [tools.texts[chunk] for chunk in distinct.tolist()])))
         if self.relevance == "dense":
             relevance = yield from cosines(asked, tools.encoder, rows, chunks)
         else:
@@ -83,11 +82,17 @@ def _blocks(rows: np.ndarray, starts: np.ndarray) -> Generator[tuple[int, np.nda
             yield width, begin[at : at + step, None] + np.arange(width)
 
 
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows of length 1; a row of zeros stays one."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1)
+
+
 def cosines(asked: Asked, encoder, rows: np.ndarray, chunks: np.ndarray) -> Generator[Progress, None, np.ndarray]:
     """Cosine [n] float32 of each row's question and chunk by that encoder; vectors are kept by content."""
     sides = []
     for numbers, texts, query in ((rows, [each.text for each in asked.queries], True), (chunks, asked.tools.texts, False)):
         distinct, which = np.unique(numbers, return_inverse=True)
         vectors = yield from asked.tools.embed(encoder, [texts[number] for number in distinct.tolist()], query)
-        sides.append(normalised(vectors)[which])
+        sides.append(_unit(vectors)[which])
     return rounded(np.einsum("ij,ij->i", *sides))
