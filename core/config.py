@@ -155,6 +155,11 @@ class RetrievalConfig(StageConfig):
     candidates: int = knob(
         100, "Chunks each retriever hands to the fusion. More finds more, and takes longer.", unit="chunks", ge=1, le=1000
     )
+    documents: str = knob(
+        "",
+        "Only these documents may be found: `source=manual*; title!=Draft*`, or a text that title, source or id contain; empty: "
+        "all. `{group}` stands for the question's own.",
+    )
     top_k: int = knob(20, "Length of the final ranking that is kept and measured.", unit="chunks", ge=1, le=1000)
 
 

@@ -33,6 +33,7 @@ from core.queries.joining import joined
 from core.queries.protocol import QueryTools, Unready, Wording, as_it_stands
 from core.records import Candidates, Chunks, Corpus, Progress, Query
 from core.reranking.protocol import RankTools
+from core.retrieval.metadata import Filter, permitted, searched
 from core.retrieval.pool import Pool, checked, make_pool
 from core.retrieval.top import tie_order
 from core.store.cache import StageCache
@@ -287,7 +288,8 @@ class Pipeline:
                 lambda: run.config.sparse.tokenize([text for each in asked for text in each.sparse]),
             )
             ties, chunks = (yield from self.tie_order(run)), (yield from self.tokens(run))
-            return self._sparse_of(run, searcher, questions, chunks, asked, ties)
+            allowed = yield from self._allowed(run, run.corpus.queries)
+            return self._sparse_of(run, searcher, questions, chunks, asked, ties, allowed)
 
         return (yield from self.stage("sparse", run.key("sparse"), Candidates, make, trace))
 
@@ -300,7 +302,8 @@ class Pipeline:
             stored = yield from self.transformed(run)
             yield Progress(0, len(run.corpus.queries), "Searching the vectors")
             ties = yield from self.tie_order(run)
-            return self._dense_of(run, searcher, stored, questions, asked, ties)
+            allowed = yield from self._allowed(run, run.corpus.queries)
+            return self._dense_of(run, searcher, stored, questions, asked, ties, allowed)
 
         return (yield from self.stage("dense", run.key("dense"), Candidates, make, trace))
 
@@ -329,7 +332,7 @@ class Pipeline:
         shared: what each step gave and took before: one that recipes share is done and timed once a question."""
         ties = yield from self.tie_order(run)
         candidates, steps, shared = {}, {} if steps is None else steps, {} if shared is None else shared
-        transform, asked = run.config.query, None
+        transform, typed = run.config.query, [Query("", question)]
 
         def timed(step: str, key: Any, make: Callable[[], Any]) -> Any:
             if (entry := (step, key, question)) not in shared:
@@ -339,7 +342,7 @@ class Pipeline:
             return made
 
         started = time.perf_counter()
-        asked = yield from self._asked(run, [Query("", question)], None)
+        asked, allowed = (yield from self._asked(run, typed, None)), (yield from self._allowed(run, typed))
         if not transform.idle:
             steps["transform"] = (time.perf_counter() - started) * 1000
         for name in run.config.fusion.needs():
@@ -347,38 +350,70 @@ class Pipeline:
             if fresh := (name, run.key(name), question) not in shared:
                 searcher = yield from self.searcher(name, run)
                 chunks = (yield from self.tokens(run)) if name == "sparse" else None
-                find = partial(self._sparse_typed, run, searcher, chunks, asked, ties)
+                find = partial(self._sparse_typed, run, searcher, chunks, asked, ties, allowed)
             if name == "dense":
                 encoder, part = (yield from self.encoder(run)), run.config.embedding
                 key = run.encoder, part.prefix(True), part.learns and run.key("vectors"), transform
                 vectors = timed("encode", key, partial(_encoded, run, encoder, asked))
                 if fresh:
                     stored = yield from self.transformed(run)
-                    find = partial(self._dense_typed, run, searcher, stored, vectors, asked, ties)
+                    find = partial(self._dense_typed, run, searcher, stored, vectors, asked, ties, allowed)
             candidates[name] = timed(name, run.key(name), find)
         return make_pool(candidates, ties)
 
-    def _sparse_typed(self, run: Resolved, searcher: Any, chunks: Any, asked: list[Wording], ties: np.ndarray) -> Candidates:
-        return self._sparse_of(run, searcher, run.config.sparse.tokenize(list(asked[0].sparse)), chunks, asked, ties)
+    def _allowed(self, run: Resolved, queries: Sequence[Query]) -> Generator[Progress, None, Filter | None]:
+        """The chunks that each question may find; None: all."""
+        if not run.config.retrieval.documents.strip():
+            return None
+        documents, chunks = (
+            permitted(run.config.retrieval.documents, run.corpus.documents, queries),
+            (yield from self.chunks(run)),
+        )
+        return documents._replace(masks=documents.masks[:, chunks.document])
+
+    def _sparse_typed(self, run: Resolved, searcher: Any, chunks: Any, asked: list[Wording], *rest: Any) -> Candidates:
+        return self._sparse_of(run, searcher, run.config.sparse.tokenize(list(asked[0].sparse)), chunks, asked, *rest)
 
     def _dense_typed(
-        self, run: Resolved, searcher: Any, stored: Transform, vectors: np.ndarray, asked: list[Wording], ties: np.ndarray
+        self, run: Resolved, searcher: Any, stored: Transform, vectors: np.ndarray, asked: list[Wording], *rest: Any
     ) -> Candidates:
-        return self._dense_of(run, searcher, stored, stored.queries(vectors), asked, ties)
+        return self._dense_of(run, searcher, stored, stored.queries(vectors), asked, *rest)
 
     def _sparse_of(
-        self, run: Resolved, searcher: Any, questions: Any, chunks: Any, asked: list[Wording], ties: np.ndarray
+        self,
+        run: Resolved,
+        searcher: Any,
+        questions: Any,
+        chunks: Any,
+        asked: list[Wording],
+        ties: np.ndarray,
+        allowed: Filter | None,
     ) -> Candidates:
         texts, depth = [len(each.sparse) for each in asked], run.config.retrieval.candidates
-        ranked = run.config.query.search_sparse(searcher, questions, chunks, depth, ties)
+
+        def search(searcher: Any, questions: Any) -> Candidates:
+            return run.config.query.search_sparse(searcher, questions, chunks, depth, ties)
+
+        ranked = searched(search, searcher, questions, allowed, texts, depth)
         return joined(checked(ranked, "sparse retriever", run.config.sparse, sum(texts), len(ties)), texts, depth, ties)
 
     def _dense_of(
-        self, run: Resolved, searcher: Any, stored: Transform, questions: np.ndarray, asked: list[Wording], ties: np.ndarray
+        self,
+        run: Resolved,
+        searcher: Any,
+        stored: Transform,
+        questions: np.ndarray,
+        asked: list[Wording],
+        ties: np.ndarray,
+        allowed: Filter | None,
     ) -> Candidates:
         config, depth = run.config, run.config.retrieval.candidates
         texts = [1 if config.query.averages() else len(each.dense) + len(each.passages) for each in asked]
-        ranked = config.query.search_dense(searcher, questions, stored.chunks, depth, ties, config.index)
+
+        def search(searcher: Any, questions: np.ndarray) -> Candidates:
+            return config.query.search_dense(searcher, questions, stored.chunks, depth, ties, config.index)
+
+        ranked = searched(search, searcher, questions, allowed, texts, depth)
         return joined(checked(ranked, "index", config.index, sum(texts), len(ties)), texts, depth, ties)
 
     def relevance(self, run: Resolved) -> Generator[Progress, None, Relevance]:

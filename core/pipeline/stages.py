@@ -24,6 +24,7 @@ from core.queries.joining import joined
 from core.records import Corpus, Progress
 from core.reranking.protocol import Asked
 from core.retrieval.fusion import fused
+from core.retrieval.metadata import searched
 from core.retrieval.pool import make_pool
 
 Ranks = Callable[[PartConfig, Asked], Generator[Progress, None, np.ndarray]]
@@ -91,7 +92,17 @@ def _stored_vectors(run: "Resolved") -> Any:
 
 def _dense(run: "Resolved") -> Any:
     config = run.config
-    return run.questions, config.embedding.prefix(True), config.index, config.transform.rescore, config.retrieval.candidates
+    rescored = config.transform.rescore
+    return run.questions, config.embedding.prefix(True), config.index, rescored, config.retrieval.candidates, _filter(run)
+
+
+def _sparse(run: "Resolved") -> Any:
+    return run.questions, run.config.sparse, run.config.retrieval.candidates, _filter(run)
+
+
+def _filter(run: "Resolved") -> Any:
+    """Which documents may be found: titles and sources are in the stamp of the corpus' files, not in its fingerprint."""
+    return (run.config.retrieval.documents, run.stamp) if run.config.retrieval.documents else ()
 
 
 RANKING = "ranking"  # above a row: the last of the stages that rank
@@ -106,9 +117,9 @@ _ROWS = (
           retriever="dense", storage="memory"),
     Stage("index", "index", "Dense index", ("transformed",), _index_built, retriever="dense", storage="disk"),
     Stage("queries", "query", "Query transform", (), _queries, (joined,), storage="memory"),
-    Stage("dense", "index", "Dense search", ("index", "queries"), _dense, (Rescored,), retriever="dense", storage="disk"),
+    Stage("dense", "index", "Dense search", ("index", "queries"), _dense, (Rescored, searched), retriever="dense", storage="disk"),
     Stage("sparse", "sparse", "Sparse retrieval", ("chunks", "queries"),
-          lambda run: (run.questions, run.config.sparse, run.config.retrieval.candidates), retriever="sparse", storage="disk"),
+          _sparse, (searched,), retriever="sparse", storage="disk"),
     Stage("pool", "retrieval", "Retrieval", ("dense", "sparse"), lambda run: run.config.fusion.needs(), (make_pool,),
           storage="memory"),
     Stage("fused", "fusion", "Fusion", ("pool",), ranks=first_ranking),

@@ -69,3 +69,9 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     monkeypatch.setattr("core.retrieval.bm25_fast._BLOCK", 60)
     pieces = search(BM25S(), texts, 7, texts=texts)
     assert (whole.chunk == pieces.chunk).all() and (whole.score == pieces.score).all()
+
+
+def test_some_rows_of_tokens_are_the_tokens_of_those_texts():
+    tokens, rows = BM25S().tokenize(TEXTS), np.array([4, 3, 1])
+    assert [tokens.rows(rows).words(i) for i in range(3)] == [tokens.words(i) for i in rows]
+    assert len(tokens.rows(np.array([], int))) == 0

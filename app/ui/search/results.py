@@ -10,6 +10,7 @@ from core.evaluation.metric import headlines
 from core.labs.trials import comparison
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label
+from core.retrieval.metadata import hidden_gold
 from core.statistics.paired import Paired
 from core.workbench import Evaluation, Plan, Resolved
 
@@ -123,6 +124,10 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
     cards.in_sight(row)
     if k > current.config.retrieval.top_k:
         st.caption(f"Judged at depth {k}, but the ranking is cut at {current.config.retrieval.top_k}: raise top k in Retrieval.")
+    if hidden := hidden_gold(current.config.retrieval.documents, current.corpus):
+        st.caption(
+            f"The filter on documents hides all evidence of {hidden:,} questions: no retriever can find it, and they count as missed."
+        )
 
 
 def hit_is_recall(current: Evaluation, baseline: Evaluation | None) -> bool:
