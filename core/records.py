@@ -141,6 +141,42 @@ class Receipt(NamedTuple):
     finish_reason: str
 
 
+class StageRank(NamedTuple):
+    """Where a stage of the retrieval put a chunk."""
+
+    rank: int  # from 1
+    score: float
+
+
+class ChunkOrigin(NamedTuple):
+    """A chunk of the ranking that an answer was made from. stages: name -> its place there, in the order of the stages; a
+    retriever that did not find it is left out."""
+
+    passage: int | None  # number of the passage that holds it; None: it was not given
+    chunk: int  # number among the corpus' chunks, from 0
+    document_id: str
+    start: int
+    end: int
+    page: int | None
+    stages: dict[str, StageRank]
+
+
+class TimedStep(NamedTuple):
+    """A part of the time that an answer took; one begins where the one before ends."""
+
+    name: str
+    ms: float
+
+
+class Provenance(NamedTuple):
+    """Where an answer's passages come from, and where its time went."""
+
+    corpus: str
+    corpus_checksum: str
+    origins: tuple[ChunkOrigin, ...]  # in the order of the final ranking
+    steps: tuple[TimedStep, ...]
+
+
 @dataclass(frozen=True)
 class Answer:
     """A generated answer with what produced it.
@@ -171,6 +207,8 @@ class Answer:
     notes: tuple[str, ...] = ()  # what of the ranking the model was not given, and why
     loading_ms: float = 0.0  # of the model, before the prompt was made
     context_ms: float = 0.0  # what making the prompt took
+    provenance: Provenance | None = None  # None: answers stored before it was noted
+    id: str = ""  # of its record; "": it is not stored
 
 
 def plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.models.hub import encoders_home
 from core.pipeline.pipeline import Pipeline, Shared, Trace
-from core.pipeline.provenance import source_of
+from core.pipeline.provenance import Way, provenance, source_of
 from core.pipeline.recipe_words import recipe_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
 from core.pipeline.speed import Estimate
@@ -312,14 +313,14 @@ class Workbench(StoredTrials):
 
     def search(self, recipe: Recipe, question: str) -> list[Hit]:
         """The final ranking for a question typed in by hand."""
-        return drain(self._search(recipe, question))
+        return drain(self._search(recipe, question, Way()))
 
-    def _search(self, recipe: Recipe, question: str) -> Generator[Progress, None, list[Hit]]:
+    def _search(self, recipe: Recipe, question: str, way: Way) -> Generator[Progress, None, list[Hit]]:
         if not question.strip():
             raise WorkbenchError("The question is empty.", todo="Type a question.")
         run = yield from self.pipeline.resolve(recipe)
-        pool = yield from self.pipeline.pool_of(run, question)
-        scores = yield from final_scores(self.pipeline, run, pool, [Query("", question)])
+        pool = way.pool = yield from self.pipeline.pool_of(run, question, way.steps)
+        scores = yield from final_scores(self.pipeline, run, pool, [Query("", question)], way.trace, steps=way.scores)
         return self._hits(run, pool, scores, 0)
 
     def hits(self, evaluation: Evaluation, row: int) -> list[Hit]:
@@ -346,9 +347,9 @@ class Workbench(StoredTrials):
         """
         from core.generation.answer import answer
 
-        started = time.perf_counter()
+        started, way = time.perf_counter(), Way()
         run = self.resolve(config)
-        hits = self.search(run, question)
+        hits = drain(self._search(run, question, way))
         retrieval_ms = (time.perf_counter() - started) * 1000
         try:
             config = config.model_copy(update={"generation": config.generation.usable()})
@@ -368,17 +369,19 @@ class Workbench(StoredTrials):
             failed = Answer("", tuple(hits[: config.context.passages]), (), f"failed: {why}", retrieval_ms=retrieval_ms)
             self._save_answer(run.of(config), question, failed)
             raise
-        self._save_answer(run.of(config), question, result)
-        return result
+        total_ms = (time.perf_counter() - started) * 1000
+        origin = provenance(run, way, hits, result, total_ms)
+        result = replace(result, provenance=origin)
+        return replace(result, id=self._save_answer(run.of(config), question, result))
 
-    def _save_answer(self, run: Resolved, question: str, result: Answer) -> None:
+    def _save_answer(self, run: Resolved, question: str, result: Answer) -> str:
         from core.generation.answer import answer
 
         config = run.config
         fingerprints = {"corpus": run.corpus.fingerprint, "chunks": run.key("chunks"), "encoder": config.embedding.identity()}
         if result.receipt:  # otherwise no model ran
             fingerprints["generator"] = result.receipt.identity
-        self.store.add(
+        return self.store.add(
             "answer",
             {
                 **plain(result),

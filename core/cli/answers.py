@@ -48,3 +48,29 @@ def prompt(
         return preview
     texts = [lab.template_texts(each.context) for each in (config.with_settings(read, read_settings(against)), read)]
     return {**plain(preview), "difference": {kind: lab.template_difference(*(t[kind] for t in texts)) for kind in texts[0]}}
+
+
+def show_stored(answer: dict[str, Any]) -> None:
+    """The answer, then each chunk with its places, and where the time went."""
+    print(f"{answer['question']}\n\n{answer['text']}\n\n{answer['finish_reason']}")
+    for note in answer["notes"]:
+        print(note)
+    if not (origin := answer["provenance"]):
+        return print("Its provenance was not noted when it was made.")
+    print(f"\n{origin['corpus']}, checksum {origin['corpus_checksum']}")
+    for chunk in origin["origins"]:
+        number = f"[{chunk['passage']}]" if chunk["passage"] else "not given"
+        page = f", page {chunk['page']}" if chunk["page"] else ""
+        places = ", ".join(f"{name} {place['rank']} ({place['score']:.4g})" for name, place in chunk["stages"].items())
+        print(f"{number:>9}  {chunk['document_id']} [{chunk['start']}:{chunk['end']}]{page}, chunk {chunk['chunk']}: {places}")
+    print()
+    for step in origin["steps"]:
+        print(f"{step['ms']:>9,.1f} ms  {step['name'].replace('_', ' ')}")
+
+
+@verb("answer", show_stored)
+def answer(workbench: Any, answer_id: str, /) -> Any:
+    """A stored answer: its chunks with rank and score in each stage, and where its time went."""
+    from core.labs import answers
+
+    return answers.stored(workbench, answer_id)

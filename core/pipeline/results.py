@@ -58,11 +58,12 @@ def final_scores(
     queries: Sequence[Query] | None = None,
     trace: Trace | None = None,
     most: int | None = None,
+    steps: dict[str, np.ndarray] | None = None,
 ) -> Generator[Progress, None, np.ndarray]:
     """The final scores [Q, P] float32 of a pool: the fusion's, then what each later stage makes of them.
 
     queries: of the pool's rows; None: the corpus' own. Of the recipe's own pool the scores are kept where a stage's row says.
-    most: texts or pairs that a reranker may read for it now; more raise `Unready`.
+    most: texts or pairs that a reranker may read for it now; more raise `Unready`. steps: takes each stage's scores.
     """
     chunks = yield from pipeline.chunks(run)
     stages = rankers(run.config)
@@ -77,6 +78,8 @@ def final_scores(
             made = yield from make()
             noted(trace, stage.name, started, False)
         asked = asked._replace(scores=made.scores)
+        if steps is not None:
+            steps[stage.name] = made.scores
     return asked.scores
 
 

@@ -182,6 +182,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "tokens": ("JSON", "Its tokens with log-probabilities and likeliest others, where they were asked for."),
             "detail": ("JSON", "What its way of answering tells besides: places of quotes, weights of passages, rounds."),
             "receipt": ("JSON", "What it was made by: engine build, threads, batch, settings, hashes of prompt and text."),
+            "provenance": ("JSON", "Its chunks with rank and score in each stage, and its time by step; NULL of older answers."),
             "config": ("JSON", "The whole recipe."),
         },
     ),

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, evidence
-from app.ui.answers import sources, written
+from app.ui.answers import origins, sources, written
 from core.config import TrialConfig
 from core.judging.containment import THRESHOLD, Support
 from core.records import Answer, Corpus, Query
@@ -32,8 +32,15 @@ def known_answer(query: Query, answer: Answer) -> None:
 
 def tabs(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | None, question: str, recipe: TrialConfig) -> None:
     way = written.TABS.get(answer.way.get("part", "")) if answer.detail else None
-    titles = [f"Passages ({len(answer.hits)})", "Sentence by sentence", "Prompt", "Reproduce", *["Tokens"] * bool(answer.tokens)]
-    in_way, in_passages, in_sentences, in_prompt, in_reproduce, *in_tokens = (
+    titles = [
+        f"Passages ({len(answer.hits)})",
+        "Sentence by sentence",
+        "Prompt",
+        "Where it comes from",
+        "Reproduce",
+        *["Tokens"] * bool(answer.tokens),
+    ]
+    in_way, in_passages, in_sentences, in_prompt, in_origins, in_reproduce, *in_tokens = (
         st.tabs([way.title, *titles]) if way else (None, *st.tabs(titles))
     )
     if way:
@@ -45,6 +52,8 @@ def tabs(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | No
         sentences(answer, rests)
     with in_prompt:
         prompt(answer)
+    with in_origins:
+        origins.draw(answer)
     with in_reproduce:
         reproduce(question, recipe)
     for place in in_tokens:
