@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, tables
-from app.ui.search import asked
+from app.ui.search import asked, token_matches
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials.comparison import label
 from core.workbench import Evaluation
@@ -100,3 +100,4 @@ def side_by_side(current: Evaluation, baseline: Evaluation | None, row: int) -> 
             st.markdown(f"**{name}**")
             hits = session.workbench().hits(evaluation, row)[: current.config.evaluation.k]
             evidence.show([evidence.hit_html(hit, gold=query.gold, query=query.text) for hit in hits])
+    token_matches.draw(current.config, query.text, hits)
