@@ -64,6 +64,23 @@ class Answering(PartConfig):
             )
 
 
+def together(chosen: Generated, texts: Sequence[Generated], started: float, first_s: float | None = None) -> Generated:
+    """A text with what all the texts took that were written on the way to it. first_s: until something of it could be shown;
+    None: it came as a whole."""
+    total_s = time.perf_counter() - started
+    costs = [text.cost_usd for text in texts]
+    return chosen._replace(
+        prompt="\n\n".join(dict.fromkeys(text.prompt for text in texts)),
+        prompt_tokens=None if None in (sizes := [text.prompt_tokens for text in texts]) else sum(sizes),
+        reused_tokens=None if None in (reused := [text.reused_tokens for text in texts]) else sum(reused),
+        answer_tokens=None if None in (lengths := [text.answer_tokens for text in texts]) else sum(lengths),
+        first_token_ms=1000 * (total_s if first_s is None else first_s),
+        generation_ms=1000 * total_s,
+        retries=sum(text.retries for text in texts),
+        cost_usd=None if None in costs else sum(costs),
+    )
+
+
 def whole(
     material: Material, generated: Generated, hits: tuple[Hit, ...], detail: dict[str, Any] | None = None, **others: Any
 ) -> Answer:

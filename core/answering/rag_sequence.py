@@ -4,8 +4,7 @@ import time
 from typing import Literal
 
 from core.answering.marginal import Marginal, likelihood, told
-from core.answering.protocol import Material, Writing, whole
-from core.generation.protocol import Generated
+from core.answering.protocol import Material, Writing, together, whole
 from core.registry import part
 
 
@@ -28,7 +27,7 @@ class RagSequence(Marginal):
         drafts = yield from engine.generate_many(sides.prompts, seeds, material.left_s, len(seeds))
         texts = list(dict.fromkeys(draft.text for draft in drafts if draft.text))
         if not texts:
-            return whole(material, _whole_cost(drafts[0], drafts, started), sides.hits, {}, notes=sides.notes)
+            return whole(material, together(drafts[0], drafts, started), sides.hits, {}, notes=sides.notes)
         tables = yield from engine.answer_logprobs(sides.prompts, texts, material.left_s)
         scores = [likelihood(sides.log_prior, table) for table in tables]
         best = max(range(len(texts)), key=lambda place: scores[place].sequence)
@@ -47,16 +46,4 @@ class RagSequence(Marginal):
                 for number, draft in enumerate(drafts, 1)
             ],
         }
-        return whole(material, _whole_cost(chosen, drafts, started), sides.hits, detail, notes=sides.notes)
-
-
-def _whole_cost(chosen: Generated, drafts: list[Generated], started: float) -> Generated:
-    """The chosen answer with what all of them took."""
-    total_ms = 1000 * (time.perf_counter() - started)
-    return chosen._replace(
-        prompt="\n\n".join(draft.prompt for draft in drafts),
-        prompt_tokens=sum(draft.prompt_tokens or 0 for draft in drafts),
-        answer_tokens=sum(draft.answer_tokens or 0 for draft in drafts),
-        first_token_ms=total_ms,
-        generation_ms=total_ms,
-    )
+        return whole(material, together(chosen, drafts, started), sides.hits, detail, notes=sides.notes)

@@ -69,7 +69,8 @@ def answer_again(
     generator, made = type(generator).model_validate(first.receipt.settings), first.receipt
     way = registry.find("answering", first.way["part"]).model_validate(first.way) if first.way else OnePrompt()
     yield from loaded(generator)
-    until, hits = time.perf_counter() + deadline_s, list(first.hits)
+    until = time.perf_counter() + deadline_s
+    hits = list(first.hits)[: first.detail.get("first")]  # those that it began with
     settings = {"order": "best_first", "duplicates": 1.0, "hand_on": "chunk", "compress": 1.0, "passages": max(1, len(hits))}
     context = context.model_copy(update=settings)  # of these passages all that is done already
     second = yield from way.write(Material(question, hits, generator, context, until, made.seed, search))

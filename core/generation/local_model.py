@@ -180,6 +180,15 @@ class LocalModel(ABC):
             )
         return knobs.context_tokens - prompt_tokens
 
+    def begun(self, messages: list[dict[str, str]]) -> Read:
+        """The whole prompt; a last message of the assistant is the beginning of its answer, which goes on behind it."""
+        if messages[-1]["role"] != "assistant":
+            return self.prompt(messages)
+        prompt, words = self.prompt(messages[:-1]), messages[-1]["content"]
+        tokens = [*prompt.tokens, *self.tokenize(words)]
+        ends = {*prompt.ends, *range(len(prompt.tokens) + self.piece, len(tokens), self.piece), len(tokens)}
+        return Read(prompt.text + words, tokens, sorted(ends))
+
     @cached_property
     def by_bytes(self) -> tuple[dict[bytes, list[int]], int]:
         """(what tokens add to a text -> those tokens, length of the longest)."""
@@ -191,7 +200,7 @@ class LocalModel(ABC):
 
     def draft(self, knobs: Any, messages: list[dict[str, str]], rules: Copying | None = None) -> Draft:
         """An answer of which nothing is written yet."""
-        prompt = self.prompt(messages)
+        prompt = self.begun(messages)
         room = self.room(knobs, len(prompt.tokens))
         most = min(room, knobs.max_tokens)
         if knobs.json_schema and rules is None:

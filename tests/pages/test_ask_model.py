@@ -435,3 +435,23 @@ def test_each_token_has_the_colour_of_its_passage(bench, monkeypatch, part):
     table = app.dataframe[0].value
     assert table["p(passage | question)"].round(6).tolist() == [70, 30]
     assert table["Mean share of a token"].round(6).tolist() == [55, 45]
+
+
+def test_each_retrieval_in_mid_answer_is_shown(bench, monkeypatch):
+    row = {"tentative": "In <i>Spain</i>.", "least": 0.123, "query": "In <i>.", "passages": [1, 2], "text": "In the Forest [2]."}
+    sure = {"tentative": "It is.", "least": 0.9, "query": "", "passages": [1, 2], "text": "It is."}
+    way = {"part": "flare", "threshold": 0.4, "rounds": 3}
+    play(monkeypatch, bench, "In the Forest [2]. It is.", way=way, detail={"sentences": [row, sure]})
+    page = seen(ask(open_page(answering="flare"), QUESTION))
+    assert "1 time of 3 at most" in page and "least probable token 12.3%" in page and "least probable token 90.0%" in page
+    assert ":material/search: In " in page and page.count(":material/search:") == 1 and "In <i>Spain" not in page
+
+
+def test_the_answers_from_single_passages_are_shown(bench, monkeypatch):
+    rows = [
+        {"passage": 1, "text": "In <b>it", "ended": "stop", "used": True},
+        {"passage": 2, "text": "I don't know.", "ended": "stop", "used": False},
+    ]
+    play(monkeypatch, bench, "In it [1].", way={"part": "per_passage"}, detail={"answers": rows})
+    page = seen(ask(open_page(**{"fusion.part": "convex", "answering": "per_passage"}), QUESTION))
+    assert "In &lt;b&gt;it" in page and "left out" in page and "know." in page

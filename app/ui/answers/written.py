@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from app.ui import cells, charts, evidence
+from app.ui import cards, cells, charts, evidence
 from app.ui.answers import sources
 from core.records import Answer, Corpus, Query
 
@@ -63,6 +63,38 @@ def responsible(answer: Answer, corpus: Corpus, query: Query | None) -> None:
         cells.show([{name: row[key] for key, name in columns.items()} for row in detail["answers"]], hide_index=True)
 
 
+def sentences(answer: Answer, corpus: Corpus, query: Query | None) -> None:
+    """Each sentence: how sure the model was of it, what was searched for, and what it became."""
+    rows = answer.detail["sentences"]
+    searched = sum(bool(row["query"]) for row in rows)
+    st.caption(
+        f"Each sentence was written tentatively; where a token was less probable than {answer.way['threshold']:g} it was searched for and "
+        f"written anew, {cards.count(searched, 'time')} of {answer.way['rounds']} at most. A model can be sure of what is wrong."
+    )
+    for number, row in enumerate(rows, 1):
+        facts = [f"least probable token {row['least']:.1%}", f"passages {', '.join(map(str, row['passages']))}"]
+        with st.container(gap=None):
+            evidence.show(
+                evidence.passage_html(row["text"] or "nothing", title=f"Sentence {number}", facts=facts, relevant=False)
+            )
+            if row["query"]:
+                st.caption(f"First: {cards.plain(row['tentative'])}")
+                st.caption(f":material/search: {cards.plain(row['query'])}")
+
+
+def answers(answer: Answer, corpus: Corpus, query: Query | None) -> None:
+    """The answer from each passage alone."""
+    st.caption(
+        "Each passage was answered from by itself; the last answer was written from these, without those that say they do not know. "
+        "What a first answer left out is lost to the last."
+    )
+    for row in answer.detail["answers"]:
+        hit = answer.hits[row["passage"] - 1]
+        facts = [] if row["used"] else ["left out"]
+        title, text = hit.title or hit.document_id, row["text"] or row["ended"]
+        evidence.show(evidence.passage_html(text, title=title, facts=facts, number=row["passage"], relevant=False))
+
+
 def _token(row: dict[str, Any]) -> str:
     best = max(range(len(row["shares"])), key=row["shares"].__getitem__)
     shares = ", ".join(f"{number}: {share:.0%}" for number, share in enumerate(row["shares"], 1))
@@ -87,6 +119,8 @@ class Tab(NamedTuple):
 
 TABS = {  # part of the kind answering -> what it tells
     "quotes": Tab("Quotes", quotes),
+    "flare": Tab("Retrievals", sentences),
+    "per_passage": Tab("Answers by passage", answers),
     "rag_token": Tab("Passage by token", responsible),
     "rag_sequence": Tab("Passage by token", responsible),
 }
