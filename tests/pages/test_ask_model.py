@@ -15,7 +15,7 @@ from core.generation import prices
 from core.generation.receipt import Comparison
 from core.labs.engines import EngineSpeed
 from core.models.gguf_files import Measured, WeightsChoice
-from core.records import Answer, Progress, Receipt, Token
+from core.records import Answer, ChunkOrigin, Progress, Provenance, Receipt, StageRank, TimedStep, Token
 from core.workbench import Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -388,6 +388,26 @@ def test_a_schema_in_the_address_is_a_text_and_comes_back():
     assert app.query_params["generation.json_schema"] in (json.dumps(schema), [json.dumps(schema)])
 
 
+def test_an_answer_tells_where_it_comes_from_and_where_its_time_went(monkeypatch, bench):
+    places = {"sparse": StageRank(1, 2.5), "fused": StageRank(2, 0.25)}
+    chunks = (
+        ChunkOrigin(1, 7, "rivers.txt", 0, 40, None, places),
+        ChunkOrigin(None, 8, "mountains.txt", 5, 9, None, {"fused": StageRank(1, 0.5)}),
+    )
+    steps = (TimedStep("sparse", 25.0), TimedStep("reranked", 50.0), TimedStep("writing", 925.0))
+    play(monkeypatch, bench, provenance=Provenance("tiny", "ab" * 32, chunks, steps), notes=("1 chunk was left out.",), id="a1")
+    app = ask(open_page(), QUESTION)
+    [table] = [frame.value for frame in app.dataframe if "Passage" in frame.value and "Chunk" in frame.value]
+    assert table["Passage"].tolist() == ["1", "not given"] and table["Fusion"].tolist() == ["2 (0.25)", "1 (0.5)"]
+    assert table.iloc[1]["Sparse"] == "not met"
+    drawn = html(app)
+    assert "Where 1.0 s went" in drawn and "Sparse search" in drawn and "Reranking" in drawn
+    assert "margin-left:7.50%;width:max(2px, 92.50%)" in drawn, "writing begins where reranking ends"
+    assert "1 chunk was left out." in seen(app) and "python -m core answer a1 --json" in seen(app)
+    play(monkeypatch, bench)
+    assert "It was not noted where this answer comes from." in seen(ask(open_page(), QUESTION))
+
+
 def test_the_prompt_is_edited_previewed_and_kept_in_the_recipe():
     app = open_page(**{"generation.part": "openai_compatible"})  # no model to load
     app.session_state["prompt_editor"] = True
@@ -410,7 +430,8 @@ def test_every_stage_that_decides_the_passages_has_its_form_here(bench):
     titles = [expander.label for expander in open_page().get("expander")]
     stages = bench.stages()
     for field in (*bench.ranking_fields(), "context", "answering", "generation"):
-        assert any(f"**{stages[field].title}**" in title for title in titles), field
+        shown = any(f"**{stages[field].title}**" in title for title in titles)
+        assert shown == bench.shows(field, session.defaults()), field
 
 
 def test_a_quoting_answer_opens_the_place_of_each_quote(bench, monkeypatch):

@@ -23,20 +23,20 @@ def draw(answer: Answer) -> None:
 def _chunks(origin: Provenance) -> None:
     """A row a chunk, down to the last that was given."""
     stages = dict.fromkeys(name for chunk in origin.origins for name in chunk.stages)
-    rows = []
+    paged, rows = any(chunk.page for chunk in origin.origins), []
     for chunk in origin.origins:
+        page = f", page {chunk.page}" if paged and chunk.page else ""
         row = {
-            "Passage": chunk.passage,
+            "Passage": str(chunk.passage or "not given"),
             "Document": chunk.document_id,
-            "Characters": f"{chunk.start:,} to {chunk.end:,}",
-            "Page": chunk.page,
+            "Characters": f"{chunk.start:,} to {chunk.end:,}{page}",
             "Chunk": chunk.chunk,
         }
         for name in stages:
-            place, title = chunk.stages.get(name), answers.stage_title(name)
-            row |= {f"{title}: rank": place and place.rank, f"{title}: score": place and place.score}
-        rows.append(row if any(c.page for c in origin.origins) else {k: v for k, v in row.items() if k != "Page"})
-    st.caption("Each chunk down to the last that was given, with its rank and score in every stage that met it.")
+            place = chunk.stages.get(name)
+            row[answers.stage_title(name)] = f"{place.rank} ({place.score:.3g})" if place else "not met"
+        rows.append(row)
+    st.caption("Each chunk down to the last that was given: its rank in every stage, with the score in brackets.")
     cells.show(rows, hide_index=True)
 
 
