@@ -204,7 +204,8 @@ class LocalModel(ABC):
         room = self.room(knobs, len(prompt.tokens))
         most = min(room, knobs.max_tokens)
         if knobs.json_schema and rules is None:
-            rules, most = structured.fitting(knobs.json_schema, room), room
+            rules = structured.fitting(knobs.json_schema, room)
+            most = min(room, rules.longest + 1)  # a token holds a character or more, and one ends the answer
         return Draft(prompt, most, rules, knobs.logprobs, ShownText(knobs.stop), self.decoder())
 
     def token(self, token: int, logits: Any, most: int) -> Token:

@@ -41,6 +41,12 @@ class Request(NamedTuple):
     stop: tuple[str, ...] = ()
     temperature: float = 0.0
     draw: int = 0  # which of several texts to the same prompt
+    json_schema: str = ""  # that binds the text, where the generator takes one
+
+    @property
+    def limits(self) -> tuple:
+        """What requests that are answered side by side share."""
+        return self.max_tokens, self.stop, self.temperature, self.json_schema
 
 
 class ModelText(NamedTuple):
@@ -87,26 +93,27 @@ def keys_of(tools: QueryTools, requests: Sequence[Request]) -> list[str]:
     identity = tools.generator.identity()
     settings: dict[tuple, str] = {}
     for request in requests:
-        if request[1:4] not in settings:
+        if request.limits not in settings:
             told = _set(tools.generator, request).model_dump(mode="json")
-            settings[request[1:4]] = fingerprint(identity, {name: value for name, value in told.items() if name not in MUTE})
-    return [fingerprint(settings[request[1:4]], request.messages, tools.seed + request.draw) for request in requests]
+            settings[request.limits] = fingerprint(identity, {name: value for name, value in told.items() if name not in MUTE})
+    return [fingerprint(settings[request.limits], request.messages, tools.seed + request.draw) for request in requests]
 
 
 def _set(part: PartConfig, request: Request) -> PartConfig:
     """The generator with the request's limits, as far as it has such knobs."""
-    wanted = {"max_tokens": request.max_tokens, "stop": request.stop, "temperature": request.temperature, "json_schema": ""}
+    wanted = {"max_tokens": request.max_tokens, "stop": request.stop, "temperature": request.temperature}
+    wanted |= {"json_schema": request.json_schema}
     return part.model_copy(update={name: value for name, value in wanted.items() if name in type(part).model_fields})
 
 
 def _write(tools: QueryTools, absent: dict[str, Request], store: "_TextStore") -> Generator[Progress, None, dict[str, ModelText]]:
     """Writes them, and keeps those that would not come out otherwise another time."""
     # prompts that share most of their start next to each other: it is read once
-    order = sorted(absent, key=lambda key: (absent[key][1:4], [message["content"] for message in absent[key].messages]))
+    order = sorted(absent, key=lambda key: (absent[key].limits, [message["content"] for message in absent[key].messages]))
     groups: list[list[str]] = []
     size = BATCH if tools.generator.local else 1
     for key in order:
-        if not groups or len(groups[-1]) == size or absent[groups[-1][0]][1:4] != absent[key][1:4]:
+        if not groups or len(groups[-1]) == size or absent[groups[-1][0]].limits != absent[key].limits:
             groups.append([])
         groups[-1].append(key)
     by_key: dict[str, ModelText] = {}
