@@ -40,13 +40,14 @@ class RerankEffect(NamedTuple):
         head = f"Reranking ({', then '.join(self.steps)})"
         if paired.low is None or paired.p is None:
             return f"{head} cannot be told from none: {paired.note or 'too few questions are measured'}."
-        numbers = f"{paired.low:+.3f} to {paired.high:+.3f}, p {paired.p:.3f}, {paired.n:,} questions"
+        p = "p < 0.001" if paired.p < 0.001 else f"p {paired.p:.3f}"
+        numbers = f"{paired.low:+.3f} to {paired.high:+.3f}, {p}, {paired.n:,} questions".replace("-", "−")
         counted = f"{self.won:,} questions won, {len(self.lost):,} lost"
         if paired.p >= 1 - self.confidence:
-            return f"{head} makes no difference to {name} that can be told: {paired.difference:+.3f} ({numbers}); {counted}."
+            return f"{head} makes no difference to {name} that can be told ({numbers}); {counted}."
         better = paired.difference * direction(self.metric) > 0
         verb = "raises" if paired.difference > 0 else "lowers"
-        hurts = "" if better else " It hurts on these documents: what it learnt was learnt on others."
+        hurts = "" if better else " It hurts here: switch it off, or give it less depth or weight."
         return f"{head} {verb} {name} by {abs(paired.difference):.3f} ({numbers}); {counted}.{hurts}"
 
 
