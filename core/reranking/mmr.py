@@ -28,6 +28,7 @@ class MMR(Reranker):
     Summaries", section 2.
     """
 
+    by_itself: ClassVar[bool] = False
     part: Literal["mmr"] = "mmr"
     order: ClassVar[int] = 30
     encodes: ClassVar[bool] = True

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from core.config import PartConfig, knob
+from core.config import PartConfig, fingerprint, knob
 from core.errors import broken_part
 from core.records import Chunks, Corpus, Progress, Query
 from core.retrieval.pool import Pool
@@ -60,6 +60,8 @@ class Ranker(PartConfig):
 class Reranker(Ranker):
     """Base of rerankers: the best `depth` are ranked again, what stands behind them keeps its order."""
 
+    # a score depends on its question and passage, not on the scores so far or the passages beside it: the pool remembers it
+    by_itself: ClassVar[bool] = True
     depth: int = knob(
         20,
         "So many of the best are ranked again. More can raise what was ranked too low, and takes longer.",
@@ -84,11 +86,22 @@ class Reranker(Ranker):
         top = best(asked.scores, self.depth).chunk  # [Q, depth] columns, best first
         rows, places = np.nonzero(top >= 0)
         columns = top[rows, places]
-        scores = yield from self.scores(asked, rows, columns)
-        if np.shape(scores) != rows.shape or not np.isfinite(scores).all():
-            what = f"gives scores of shape {np.shape(scores)} for {len(rows):,} passages, or NaN among them"
-            raise broken_part("reranker", self.part, what)
-        return above_the_rest(asked.scores, rows, columns, scores, self.weight)
+        empty = np.full(asked.pool.chunk.shape, np.nan, np.float32)
+        held = asked.pool.once(self._key(asked), lambda: empty, asked.tools.texts) if self.by_itself else empty
+        new = np.flatnonzero(np.isnan(held[rows, columns]))
+        if len(new):
+            scores = yield from self.scores(asked, rows[new], columns[new])
+            if np.shape(scores) != new.shape or not np.isfinite(scores).all():
+                what = f"gives scores of shape {np.shape(scores)} for {len(new):,} passages, or NaN among them"
+                raise broken_part("reranker", self.part, what)
+            held[rows[new], columns[new]] = scores
+        return above_the_rest(asked.scores, rows, columns, held[rows, columns], self.weight)
+
+    def _key(self, asked: Asked) -> str:
+        """Of the scores that the pool remembers, so that a moved depth looks nothing up."""
+        tools, settings = asked.tools, self.model_dump(mode="json", exclude={"depth", "weight"})
+        writer = (tools.generator, tools.seed) if self.asks_model else ()
+        return fingerprint(settings, self.identity(), tools.encoder.identity(), writer)
 
 
 class Pairwise(Reranker):

@@ -114,3 +114,14 @@ def test_what_comes_in_stays_as_it_is(name, tmp_path):
     first = drain(part(name).rerank(asked))
     assert np.array_equal(asked.scores, copy.scores), "rerank writes into the scores of the stage above: change a copy"
     assert np.array_equal(first, drain(part(name).rerank(asked))), "two calls give two rankings"
+
+
+def test_a_moved_depth_gives_what_a_fresh_start_gives(name, tmp_path):
+    if not issubclass(registry.find("reranker", name), Reranker):
+        return
+    dragged, fresh = asked_of(tmp_path), asked_of(tmp_path)
+    drain(part(name, depth=2).rerank(dragged))
+    assert np.array_equal(drain(part(name).rerank(dragged)), drain(part(name).rerank(fresh))), (
+        "after another depth on the same pool the scores are others: where they depend on the passages beside them or on the "
+        "scores so far, set `by_itself = False`"
+    )
