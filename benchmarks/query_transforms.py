@@ -30,7 +30,7 @@ from core.workbench import Workbench
 
 DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets"))
 TRANSFORMS = ("hyde", "rewrite", "multi_query", "decompose", "step_back")
-TURNS = 3
+TURNS = 2
 SLICE = 2 * BATCH  # questions
 
 
@@ -42,14 +42,18 @@ def drawn(workbench: Workbench, number: int) -> Resolved:
 
 
 def speed(run: Resolved, part: LlamaCpp, folder: Path, turns: int) -> dict:
-    """Tokens a second of HyDE's texts, and of the generator's own batches of the same prompts."""
+    """Tokens a second of HyDE's texts, and of the generator's own batches of the same prompts. folder: of a workbench's cache,
+    where those of the first turn stay for `gains`."""
     hyde, asked = Hyde(), run.corpus.queries
     bare_part = part.model_copy(update={"max_tokens": hyde.max_tokens, "stop": hyde.stop})
     prompts = [hyde.requests(query)[0].messages for query in asked]
     drain(bare_part.generate_many(prompts[:BATCH], None, DEADLINE_S, BATCH))  # loaded
     shares, speeds = [], {"hyde": [], "bare": []}
     for turn in range(turns):
-        tools, spent = QueryTools(part, 0, folder / str(turn), None), {"hyde": [0, 0.0], "bare": [0, 0.0]}
+        tools, spent = (
+            QueryTools(part, 0, folder / ("written" if turn == 0 else f"turn {turn}"), None),
+            {"hyde": [0, 0.0], "bare": [0, 0.0]},
+        )
 
         def by_hyde(some: range, tools: QueryTools = tools) -> int:
             drain(hyde.texts([asked[i] for i in some], tools))
@@ -106,7 +110,7 @@ def main(quick: bool = False) -> dict:
         part.choice()  # converted once; not part of any time below
         run = drawn(workbench, 32 if quick else 200)
         print("  speed", file=sys.stderr, flush=True)
-        speeds = speed(run, part, Path(home) / "speed", 1 if quick else TURNS)
+        speeds = speed(run, part, workbench.pipeline.cache.folder, 1 if quick else TURNS)
         print("  gains", file=sys.stderr, flush=True)
         gained = gains(workbench, run)
         print("  rewrites", file=sys.stderr, flush=True)

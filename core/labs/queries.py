@@ -56,9 +56,12 @@ def asked(workbench: Workbench, recipe: Recipe, most: int | None = None) -> Gene
     """What is asked in place of the recipe's questions; the model writes what it did not write before."""
     run = yield from workbench.pipeline.resolve(recipe)
     wordings = yield from workbench.pipeline.queries(run, most)
-    return AskedInstead(
-        run.corpus.queries, wordings, fell_back(wordings), cost(run.config, run.corpus.queries, tools(workbench, run))
-    )
+
+    def made() -> AskedInstead:
+        spent = cost(run.config, run.corpus.queries, tools(workbench, run))
+        return AskedInstead(run.corpus.queries, wordings, fell_back(wordings), spent)
+
+    return workbench.pipeline.remember("asked instead", run.key("queries"), made)
 
 
 def tools(workbench: Workbench, run: Resolved) -> QueryTools:

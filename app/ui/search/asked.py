@@ -20,7 +20,7 @@ def draw(current: Evaluation) -> None:
     with st.container(border=True, key="asked"):
         name = current.config.query.part.replace("_", " ")
         st.html(f'<div class="gw gw-small gw-strong">Query transform: {escape(name)}</div>')
-        cards.facts([("Asked", _asked(made)), ("Written by the model", _cost(made.cost)), ("Gain", _gain(current))])
+        cards.facts([("Asked", _asked(made)), ("Written by the model", _cost(made.cost)), *_gain(current)])
 
 
 def beside(current: Evaluation, row: int) -> None:
@@ -38,10 +38,11 @@ def beside(current: Evaluation, row: int) -> None:
 
 
 def _asked(made: queries.AskedInstead) -> str:
-    stand = sum(made.fell_back.values())
-    otherwise = f"{len(made.queries) - stand:,} of {cards.count(len(made.queries), 'question')} otherwise"
-    why = "; ".join(f"{number:,}: {note}" for note, number in made.fell_back.items())
-    return otherwise + (f", {stand:,} as they stand ({why})" if stand else "")
+    stand, asked = sum(made.fell_back.values()), cards.count(len(made.queries), "question")
+    if not any(queries.texts(*pair) != [pair[0].text] for pair in zip(made.queries, made.wordings, strict=True)) and not stand:
+        return f"{asked} in their own words, searched in another way"
+    why = "; ".join(f"{note}: {number:,}" for note, number in made.fell_back.items())
+    return f"{len(made.queries) - stand:,} of {asked} otherwise" + (f", {stand:,} as they stand ({why})" if stand else "")
 
 
 def _cost(cost: queries.TextCost | None) -> str:
@@ -50,19 +51,17 @@ def _cost(cost: queries.TextCost | None) -> str:
     tokens = "tokens not counted" if cost.tokens_a_question is None else f"{cost.tokens_a_question:.0f} tokens"
     usd = f", {cost.usd:.4f} USD in all" if cost.usd else ""
     each = cards.duration(cost.seconds_a_question)
-    return f"{tokens} and {each} a question{usd}, once: they are kept. Latencies do not hold this time"
+    return f"{tokens} and {each} a question{usd}, once; no part of a latency"
 
 
-def _gain(current: Evaluation) -> str:
+def _gain(current: Evaluation) -> list[tuple[str, str]]:
     """Each headline metric's paired difference to the questions as they stand, and what that says."""
     workbench, config = session.workbench(), current.config
     plan = workbench.plan(current.run.of(queries.as_asked(config)))
     if not plan.live:
-        return f"unmeasured: the questions as they stand still need {plan.what}"
-    return "; ".join(
-        f"{label(name, config.evaluation.k)} {_difference(paired)}"
-        for name, paired in jobs.drain(queries.gain(workbench, current)).items()
-    )
+        return [("Gain", f"unmeasured: the questions as they stand still need {plan.what}")]
+    gained = jobs.drain(queries.gain(workbench, current))
+    return [(f"Gain in {label(name, config.evaluation.k)}", _difference(paired)) for name, paired in gained.items()]
 
 
 def _difference(paired: Paired) -> str:
