@@ -147,6 +147,10 @@ ROWS = {
     ("query_transforms", 14): (
         ("required.hyde_share", "HyDE's texts for 200 questions: tokens a second, to the generator's own batches", LEAST, 0.8, ""),
     ),
+    ("failures", 14): (
+        ("unaccounted", "Questions of two corpora in no band of the ladder, or in several", MOST, 0, ""),
+        ("asked_again", "Answers of its rungs that are kept and would be asked again", MOST, 0, ""),
+    ),
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
     ),
