@@ -22,7 +22,7 @@ from core.corpus.cards import cards
 from core.store import tables
 
 ROOT = Path(__file__).resolve().parents[1]
-RANKING = ("chunker", "query", "sparse", "index", "fusion", "metric")  # kinds whose every part docs/methods.md names
+RANKING = ("chunker", "query", "sparse", "index", "fusion", "reranker", "metric")  # kinds whose every part docs/methods.md names
 
 
 def pages() -> dict[Path, str]:
