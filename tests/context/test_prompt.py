@@ -8,7 +8,7 @@ from core.config import ContextConfig
 from core.context.citations import cited, plain
 from core.context.prompt import UNKNOWN, build
 from core.errors import WorkbenchError
-from core.generation.answer import answer
+from core.generation.answer import answer, answer_again
 from core.generation.protocol import Generated, TextGenerator
 from core.judging.containment import THRESHOLD, source_sentence, support
 from core.progress import Running
@@ -139,3 +139,20 @@ def test_the_sentence_of_a_passage_that_an_answer_rests_on_is_the_one_that_share
     start, end = source_sentence("Lists keep their order.", 1, passage)
     assert passage[start:end] == "Lists keep their order.", "nothing is cited: the whole answer counts"
     assert source_sentence("Nothing alike [1].", 1, "Water boils.") is None
+
+
+def test_a_second_run_reads_the_very_prompt_of_the_first_however_it_was_made():
+    """Its passages are chosen, cut and ordered already: nothing of that is done to them again."""
+    hits = [hit(rank, f"Tea {rank} is hot. Milk is white. Why not {rank}? Bread is {rank}.") for rank in range(1, 8)]
+    settings = {"order": "interleaved", "compress": 0.5, "passages": 5, "duplicates": 0.9, "citations": "titles"}
+    context, read = ContextConfig(**settings), []
+
+    class Reader(Stub):
+        def generate(self, messages, seed, deadline_s):
+            read.append(messages)
+            return (yield from super().generate(messages, seed, deadline_s))
+
+    _, first = finish(answer("Why?", hits, Reader(), context))
+    assert [h.rank for h in first.hits] == [1, 3, 5, 4, 2] and any(h.excerpts for h in first.hits)
+    _, (_, comparison) = finish(answer_again("Why?", first, Reader(), context))
+    assert read[0] == read[1] and comparison.share == 1 and comparison.same_conclusion
