@@ -70,8 +70,12 @@ HEADLINES = (
 
 
 def pages() -> dict[Path, str]:
-    readme = ROOT / "README.md"
-    return {readme: filled(readme.read_text("utf-8"), "numbers", headlines()), ROOT / "docs/measurements.md": everything()}
+    readme, methods = ROOT / "README.md", ROOT / "docs/methods.md"
+    return {
+        readme: filled(readme.read_text("utf-8"), "numbers", headlines()),
+        methods: filled(methods.read_text("utf-8"), "depth", depth()),
+        ROOT / "docs/measurements.md": everything(),
+    }
 
 
 def results(folder: Path = RESULTS) -> dict[str, dict]:
@@ -90,6 +94,32 @@ def written(found: dict[str, dict], name: str, place: str, how: str) -> str:
     for key in place.split("."):
         value = value.get(key) if isinstance(value, dict) else None
     return ABSENT if value is None else how.format(value)
+
+
+def depth() -> str:
+    """What each way of ranking reaches on public sets, and where none beats the better of the two retrievers."""
+    sets = results().get("retrieval_depth", {}).get("result", {}).get("sets", {})
+    if not sets:
+        return "Not measured yet: `python -m benchmarks retrieval_depth`."
+    against = " minus better retriever"
+    systems = list(dict.fromkeys(key.removesuffix(against) for row in sets.values() for key in row if key.endswith(against)))
+    rows = []
+    for name, row in sets.items():
+        cells = [_against(row.get(system), row.get(system + against)) for system in systems]
+        means = [f"{row[retriever]:.3f}" for retriever in ("BM25", "dense")]
+        rows.append((name, row["metric"], f"{row['questions']:,}", *means, *cells, row["chosen"]))
+    beaten = [name for name, row in sets.items() if any(row.get(system + against, {}).get("beats_it") for system in systems)]
+    last = "; ".join(name for name in sets if name not in beaten) or "none"
+    head = ("Set", "Metric", "Questions", "BM25", "Dense", *systems, "Fusion that the folds chose")
+    return "\n".join(
+        [*table(head, rows), "", f"Sets on which nothing measured here beats the better retriever (p < 0.05): {last}."]
+    )
+
+
+def _against(mean: float | None, test: dict | None) -> str:
+    if mean is None or test is None:
+        return "not measured"
+    return f"{mean:.3f} ({test['difference']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}], p {test['p_holm']:.4f})"
 
 
 def machine(result: dict) -> str:
