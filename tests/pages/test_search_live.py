@@ -160,6 +160,11 @@ def test_the_table_filters_to_what_was_missed(page, bench):
     assert missed and f"{missed} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
 
 
+def test_a_filter_on_documents_says_how_much_evidence_it_hides(page):
+    app = page(**{"retrieval.documents": "id=Pisa*|Oslo*"})
+    assert f"hides all evidence of {len(TOWNS) - 2} questions" in " ".join(caption.value for caption in app.caption)
+
+
 def test_saving_keeps_a_trial(page, bench):
     before = len(bench.trials())
     app = page()
