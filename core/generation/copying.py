@@ -89,7 +89,7 @@ class Copier:
                 tokens.update(by_bytes.get(ahead[:size], ()))
         if stopped := self._at_a_stop():
             tokens |= self._model.ends
-            if self._left > 1 and min(stopped)[0] != self._refused and self._unquoted(*min(stopped)):
+            if self._left > 1 and max(stopped)[0] != self._refused and self._unquoted(stopped):
                 tokens.update(by_bytes.get(SEPARATOR, ()))
         return sorted(tokens or self._model.ends)  # a vocabulary that lacks a byte of the passages
 
@@ -97,15 +97,16 @@ class Copier:
         words = self._model.bytes_of(token)
         stopped = self._at_a_stop()
         if words == SEPARATOR and stopped:  # evened passages have no line ends
-            self._begins = self._unquoted(*min(stopped))
+            self._begins = self._unquoted(stopped)
             self._runs, self._left = {(j, place, place) for j, place in self._begins}, self._left - 1
         else:
             size = len(words)
             self._runs = {(i, began, at + size) for i, began, at in self._runs if self._bytes[i][at : at + size] == words}
 
-    def _unquoted(self, i: int, began: int, at: int) -> set[tuple[int, int]]:
-        """Where a quote may begin behind this one: not within it again."""
-        return {(j, place) for j, place in self._begins if j != i or not began <= place < at}
+    def _unquoted(self, stopped: set[tuple[int, int, int]]) -> set[tuple[int, int]]:
+        """Where a quote may begin behind this one: not within it again, wherever its words stand."""
+        quoted = {(i, place) for i, began, at in stopped for place in range(began, at)}
+        return self._begins - quoted
 
     def _at_a_stop(self) -> set[tuple[int, int, int]]:
         return {run for run in self._runs if (run[0], run[2]) in self._stops and run[1] < run[2]}

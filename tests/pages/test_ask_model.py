@@ -437,7 +437,7 @@ def test_every_stage_that_decides_the_passages_has_its_form_here(bench):
 def test_a_quoting_answer_opens_the_place_of_each_quote(bench, monkeypatch):
     quote = {"start": 0, "end": 20, "passage": 1, "document_id": "rivers.txt", "from": 4, "to": 24}
     play(monkeypatch, bench, "Danube rises in the ", way={"part": "quotes"}, detail={"quotes": [quote]})
-    app = ask(open_page(answering="quotes"), QUESTION)
+    app = ask(open_page(**{"answering.part": "quotes"}), QUESTION)
     assert app.tabs[0].label == "Quotes" and "characters 4 to 24" in seen(app)
     app.button(key="quote/0").click().run()
     assert '<span class="gw-said">' in seen(app) or "gw-said" in seen(app)
@@ -449,7 +449,7 @@ def test_each_token_has_the_colour_of_its_passage(bench, monkeypatch, part):
     answers = [{"passage": 1, "text": "Black", "logprob": -9.0}, {"passage": 2, "text": "", "logprob": None}]
     detail = {"prior": [0.7, 0.3], "tokens": tokens, "logprob": -3.25, "answers": answers}
     play(monkeypatch, bench, "<b>Black Forest", way={"part": part}, detail=detail)
-    app = ask(open_page(**{"fusion.part": "convex", "answering": part}), QUESTION)
+    app = ask(open_page(**{"fusion.part": "convex", "answering.part": part}), QUESTION)
     page = seen(app)
     assert "&lt;b&gt;Black" in page and "<b>Black" not in page and 'title="1: 90%, 2: 10%"' in page
     assert "rgba(0,114,178,0.52)" in page and "rgba(230,159,0,0.42)" in page and "-3.25 nats" in page
@@ -463,7 +463,8 @@ def test_each_retrieval_in_mid_answer_is_shown(bench, monkeypatch):
     sure = {"tentative": "It is.", "least": 0.9, "query": "", "passages": [1, 2], "text": "It is."}
     way = {"part": "flare", "threshold": 0.4, "rounds": 3}
     play(monkeypatch, bench, "In the Forest [2]. It is.", way=way, detail={"sentences": [row, sure]})
-    page = seen(ask(open_page(answering="flare"), QUESTION))
+    page = seen(ask(open_page(**{"answering.part": "flare"}), QUESTION))
+    assert "tokens/s" not in page, "the tokens of all texts, in the time of one"
     assert "1 time of 3 at most" in page and "least probable token 12.3%" in page and "least probable token 90.0%" in page
     assert ":material/search: In " in page and page.count(":material/search:") == 1 and "In <i>Spain" not in page
 
@@ -474,5 +475,5 @@ def test_the_answers_from_single_passages_are_shown(bench, monkeypatch):
         {"passage": 2, "text": "I don't know.", "ended": "stop", "used": False},
     ]
     play(monkeypatch, bench, "In it [1].", way={"part": "per_passage"}, detail={"answers": rows})
-    page = seen(ask(open_page(**{"fusion.part": "convex", "answering": "per_passage"}), QUESTION))
+    page = seen(ask(open_page(**{"fusion.part": "convex", "answering.part": "per_passage"}), QUESTION))
     assert "In &lt;b&gt;it" in page and "left out" in page and "know." in page
