@@ -33,7 +33,11 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/parts.md": parts(),
         command_line: filled(command_line.read_text("utf-8"), "verbs", verbs()),
         store: filled(store.read_text("utf-8"), "tables", database()),
-        methods: filled(filled(methods.read_text("utf-8"), "training", training()), "parts", in_short()),
+        methods: filled(
+            filled(filled(methods.read_text("utf-8"), "training", training()), "reranker-training", reranker_training()),
+            "parts",
+            in_short(),
+        ),
         corpus: filled(corpus.read_text("utf-8"), "datasets", datasets()),
     }
 
@@ -165,8 +169,19 @@ def training() -> str:
     """What `train-encoder --train` takes."""
     from core.training.encoders.settings import TrainConfig
 
-    of, rows = TrainConfig.model_json_schema()["properties"], []
-    for name, info in TrainConfig.model_fields.items():
+    return _knobs(TrainConfig)
+
+
+def reranker_training() -> str:
+    """What `train-reranker --train` takes."""
+    from core.training.rerankers.settings import RerankerTraining
+
+    return _knobs(RerankerTraining)
+
+
+def _knobs(settings: type) -> str:
+    of, rows = settings.model_json_schema()["properties"], []
+    for name, info in settings.model_fields.items():
         bounds = [f"{sign} {of[name][key]}" for key, sign in _BOUNDS.items() if key in of[name]]
         allowed = " | ".join(of[name].get("enum", [])) or ", ".join(bounds)
         rows.append(

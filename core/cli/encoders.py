@@ -28,6 +28,12 @@ def train_encoder(workbench: Any, name: str, /, *, train: Training = (), recipe:
     return workbench.train_encoder(recipe.read(), name, read_settings(train))
 
 
+@verb("train-reranker")
+def train_reranker(workbench: Any, name: str, /, *, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
+    """A cross-encoder, trained on the questions of a corpus: an adapter of the bundled encoder, and a head."""
+    return workbench.train_reranker(recipe.read(), name, read_settings(train))
+
+
 @verb("encoders-trained", show_table)
 def encoders_trained() -> list[dict[str, Any]]:
     """The encoders trained here, newest first, and whether each is better than its start."""

@@ -19,7 +19,8 @@ SCORES_AT_ONCE_GPU = 1 << 28
 class Bert:
     """Weights of one model folder (Hugging Face layout: config.json, model.safetensors) on one device."""
 
-    def __init__(self, folder: Path, dtype: str, device: str) -> None:
+    def __init__(self, folder: Path, dtype: str, device: str, weights: dict | None = None) -> None:
+        """weights: name -> tensor, in place of those of the folder."""
         import torch
         from safetensors.torch import load_file
 
@@ -28,7 +29,8 @@ class Bert:
         self.width = config["hidden_size"]
         self.device = device
         self.scores_at_once = SCORES_AT_ONCE_CPU if device == "cpu" else SCORES_AT_ONCE_GPU
-        raw = {name.removeprefix("bert."): w.float() for name, w in load_file(folder / "model.safetensors").items()}
+        weights = weights or load_file(folder / "model.safetensors")
+        raw = {name.removeprefix("bert."): weight.float() for name, weight in weights.items()}
 
         def put(*tensors):
             return [t.to(device, getattr(torch, dtype)).contiguous() for t in tensors]

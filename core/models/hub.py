@@ -14,6 +14,11 @@ def encoders_home() -> Path:
     return files.home() / "encoders"
 
 
+def rerankers_home() -> Path:
+    """Where trained rerankers lie, each in a folder of its name."""
+    return files.home() / "rerankers"
+
+
 def trained_encoders() -> list[str]:
     """Names of the trained encoders that are complete, sorted."""
     folders = encoders_home().glob("[!.]*/")

@@ -68,6 +68,21 @@ def mine(
     searcher = bm25.build(bm25.tokenize([texts[i] for i in chunks]))
     hits = searcher.search(bm25.tokenize([queries[row].text for row in rows]), depth).chunk
     candidate = np.where(hits >= 0, chunks[hits], -1).astype(np.int32)
+    return filtered(queries, rows, texts, candidate, touching, question_vectors, chunk_vectors, positive, share)
+
+
+def filtered(
+    queries: Sequence[Query],
+    rows: np.ndarray,
+    texts: list[str],
+    candidate: np.ndarray,
+    touching: Evidence,
+    question_vectors: np.ndarray,
+    chunk_vectors: np.ndarray,
+    positive: np.ndarray,
+    share: float,
+) -> Mined:
+    """Of these candidates [num_questions, depth] int32, -1 behind, those that are no evidence; otherwise as `mine`."""
     limit = share * np.einsum("nd,nd->n", question_vectors, chunk_vectors[positive])
     words: dict[int, str] = {}
     dropped = {"touches the evidence": 0, "holds the answer": 0, "too near to the question": 0}

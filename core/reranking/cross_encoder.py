@@ -1,0 +1,222 @@
+"""A cross-encoder: the one trained here, another trained on own questions, or any of sentence-transformers."""
+
+import json
+import threading
+from collections.abc import Generator, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from core.config import code_version, fingerprint, knob
+from core.embedding.minilm import BATCH_TOKENS, FEWEST_TOKENS, _on_all_cores, _workers, bundled_folder
+from core.errors import WorkbenchError
+from core.models import hardware, hub
+from core.models.identity import files_identity
+from core.models.loading import check_weights, load_once, readable
+from core.models.text import encodable
+from core.registry import part
+from core.reranking.bert_pairs import HEAD, POOLED, BertPairs, PairTokens, adapted
+from core.reranking.protocol import Pairwise
+
+EMBEDDED = "minilm-squad"
+PAIRS_AT_ONCE = 2048  # tokenised and sorted together: bounds memory
+ADAPTER, SETTINGS = "adapter.safetensors", "reranker.json"
+
+
+@part("reranker")
+class CrossEncoder(Pairwise):
+    """A model that reads question and passage together, and says how well the one answers the other.
+
+    The embedded model is an adapter of the bundled encoder, trained here on questions of SQuAD: choose it for short English
+    questions on prose, and measure it elsewhere, where it may hurt. Of a passage longer than the model reads, windows that
+    overlap by half are read, and the best counts. `weight` mixes its score with the score so far.
+
+    Nogueira and Cho 2019, "Passage Re-ranking with BERT", arXiv:1901.04085, section 3.
+    """
+
+    order: ClassVar[int] = 10
+    part: Literal["cross_encoder"] = "cross_encoder"
+    model: str = knob(
+        EMBEDDED,
+        f"{EMBEDDED} (embedded), the name of a reranker trained here, or a sentence-transformers CrossEncoder: a folder, or its "
+        "name on the Hugging Face hub.",
+    )
+    download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")
+    max_tokens: int = knob(
+        0, "Tokens of question and passage together that are read at once. 0: as the model says.", unit="tokens", ge=0, le=8192
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = knob(
+        "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it, which changes hardly a ranking."
+    )
+
+    def identity(self) -> str:
+        folder = self._folder()
+        base = files_identity(bundled_folder()) if (folder / ADAPTER).is_file() else ""
+        return "cross_encoder-" + fingerprint(files_identity(folder), base, self.max_tokens, self._dtype(), code_version(self))
+
+    def device(self) -> str:
+        return hardware.device()
+
+    def reads(self) -> int | None:
+        return self.max_tokens or None
+
+    def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+        yield from load_once(self.identity(), self._load).read(pairs)
+
+    def absent(self) -> bool:
+        return self.download and self._known() is None
+
+    def fetch(self) -> None:
+        hub.fetch_model(self.model)
+
+    def _dtype(self) -> str:
+        return hardware.fast_dtype() if self.dtype == "auto" else self.dtype
+
+    def _known(self) -> Path | None:
+        if self.model == EMBEDDED:
+            return Path(__file__).with_name("minilm_squad")
+        if ((trained := hub.rerankers_home() / self.model) / SETTINGS).is_file():
+            return trained
+        return hub.local_model(self.model)
+
+    def _folder(self) -> Path:
+        if folder := self._known():
+            return folder
+        todo = f"Choose {EMBEDDED}, give a folder, or turn on `download` of the reranker and prepare the recipe to fetch it."
+        raise WorkbenchError(f"The reranker '{self.model}' is not on this machine.", where="rerank.model", todo=todo)
+
+    def _load(self) -> Any:
+        folder = self._folder()
+        with readable("The reranker cannot be read", where=str(folder)):
+            if (folder / ADAPTER).is_file():
+                return NativeReader(bundled_folder(), self._dtype(), *adapted_weights(folder, self.max_tokens))
+            config = json.loads((folder / "config.json").read_text("utf-8"))
+            if _is_native(folder, config):
+                most = config["max_position_embeddings"]
+                return NativeReader(folder, self._dtype(), None, min(self.max_tokens or most, most))
+            return LibraryReader(self, folder)
+
+
+def adapted_weights(folder: Path, max_tokens: int) -> tuple[dict, int]:
+    """The weights of the bundled encoder with the adapter of the folder in them, and the tokens of a pair that are read."""
+    from safetensors.torch import load_file
+
+    settings = json.loads((folder / SETTINGS).read_text("utf-8"))
+    if settings["base_files"] != files_identity(bundled_folder()):
+        raise WorkbenchError(
+            f"The reranker '{folder.name}' was trained on another version of {settings['base']} than the one installed.",
+            where=str(folder),
+            todo="Install the packages of requirements.txt, or train it again: python -m core train-reranker.",
+        )
+    adapter = load_file(folder / ADAPTER)
+    if missing := [name for name in HEAD if name not in adapter]:
+        raise WorkbenchError(f"The reranker's file has no {missing[0]}.", where=str(folder), todo="Copy it again.")
+    base = load_file(bundled_folder() / "model.safetensors")
+    return adapted(base, adapter, settings["scale"]), min(max_tokens or settings["max_tokens"], 512)
+
+
+def _is_native(folder: Path, config: dict) -> bool:
+    """Whether the folder is a plain BERT with one output, which the fast path computes as the library would."""
+    from safetensors import safe_open
+
+    plain = {"hidden_act": "gelu", "position_embedding_type": "absolute"}
+    if config.get("architectures") != ["BertForSequenceClassification"] or "modules.json" in {p.name for p in folder.iterdir()}:
+        return False
+    if any(config.get(name, value) != value for name, value in plain.items()) or not (folder / "model.safetensors").is_file():
+        return False
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        names = {name.removeprefix("bert.") for name in file.keys()}  # noqa: SIM118, no mapping
+        single = names >= set(POOLED) and file.get_slice("classifier.weight").get_shape()[0] == 1
+    return single and (folder / "tokenizer.json").is_file()
+
+
+class NativeReader:
+    """A BERT cross-encoder by the own forward pass. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, dtype: str, weights: dict | None, max_tokens: int) -> None:
+        self.max_tokens = max_tokens
+        self.model = BertPairs(folder, dtype, hardware.device(), weights)
+        self._tokens, self._lock = PairTokens(folder, max_tokens), threading.Lock()
+
+    def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+        """Yields (indices [b], scores [b] float32), long pairs first."""
+        by_characters = np.array(sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1])), np.int64)
+        for block in (by_characters[i : i + PAIRS_AT_ONCE] for i in range(0, len(pairs), PAIRS_AT_ONCE)):
+            scores = np.full(len(block), -np.inf, np.float32)
+            for owners, some in self._scored([pairs[i] for i in block]):
+                np.maximum.at(scores, owners, some)
+            yield block, scores
+
+    def _scored(self, pairs: list[tuple[str, str]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        device = self.model.device
+        if device == "cpu":
+            pool, workers = _workers()
+            return _on_all_cores(pool, workers, self.model.scores, self._batches(pairs, BATCH_TOKENS["cpu"], 2 * workers))
+        return ((owners, self.model.scores(some)) for owners, some in self._batches(pairs, BATCH_TOKENS[device], 1))
+
+    def _batches(self, pairs, most_tokens: int, shares: int) -> Iterator[tuple[np.ndarray, list[tuple[np.ndarray, int]]]]:
+        """(pair, sequence) of every window, those of one length side by side, up to `most_tokens` in a batch."""
+        place: dict[str, int] = {}
+        for text in (text for pair in pairs for text in pair):
+            place.setdefault(text, len(place))
+        with self._lock:
+            ids = self._tokens.ids(list(place))
+        windows = [self._tokens.windows(ids[place[question]], ids[place[passage]]) for question, passage in pairs]
+        sequences = [(owner, window) for owner, some in enumerate(windows) for window in some]
+        sequences.sort(key=lambda pair: -len(pair[1][0]))
+        ends = np.cumsum([len(window[0]) for _, window in sequences])
+        start = done = 0
+        while start < len(sequences):  # ever smaller towards the end, so that all cores finish together
+            size = max(min(most_tokens, (ends[-1] - done) // shares), FEWEST_TOKENS)
+            stop = max(np.searchsorted(ends, done + size, side="right"), start + 1)
+            owners, some = zip(*sequences[start:stop], strict=True)
+            yield np.array(owners), list(some)
+            start, done = stop, ends[stop - 1]
+
+
+class LibraryReader:
+    """A model of the library: one reads at a time. Its scores are taken before any sigmoid, which changes no ranking."""
+
+    def __init__(self, config: CrossEncoder, folder: Path) -> None:
+        import torch
+        from sentence_transformers import CrossEncoder as LibraryModel
+
+        self.model = LibraryModel(
+            str(folder),
+            device=hardware.device(),
+            local_files_only=True,
+            max_length=config.max_tokens or None,
+            model_kwargs={"dtype": getattr(torch, config._dtype()), "use_safetensors": True},
+        )
+        check_weights(self.model.model, str(folder))
+        if self.model.num_labels != 1:
+            what = f"The model has {self.model.num_labels} outputs; a reranker has one."
+            raise WorkbenchError(what, where=str(folder), todo="Choose a cross-encoder that scores pairs.")
+        self.max_tokens = self.model.max_length or 512
+        self._lock = threading.Lock()
+
+    def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+        from torch.nn import Identity
+
+        order = np.array(sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1])), np.int64)
+        for block in (order[i : i + 256] for i in range(0, len(order), 256)):
+            with self._lock:
+                windows = [(owner, pair) for owner, i in enumerate(block) for pair in self._windows(*map(encodable, pairs[i]))]
+                some = self.model.predict(
+                    [pair for _, pair in windows], batch_size=16, activation_fn=Identity(), show_progress_bar=False
+                )
+            scores = np.full(len(block), -np.inf, np.float32)
+            np.maximum.at(scores, [owner for owner, _ in windows], np.asarray(some, np.float32).reshape(-1))
+            yield block, scores
+
+    def _windows(self, question: str, passage: str) -> list[tuple[str, str]]:
+        tokenizer, count = self.model.tokenizer, partial(self.model.tokenizer, add_special_tokens=False, verbose=False)
+        spans = count(passage, return_offsets_mapping=True)["offset_mapping"]
+        room = self.max_tokens - tokenizer.num_special_tokens_to_add(pair=True) - len(count(question)["input_ids"])
+        room = max(room, self.max_tokens // 4)  # a question longer than that is cut by the library
+        if len(spans) <= room:
+            return [(question, passage)]
+        starts = [*range(0, len(spans) - room, (room + 1) // 2), len(spans) - room]
+        return [(question, passage[spans[start][0] : spans[start + room - 1][1]]) for start in starts]

@@ -1,0 +1,160 @@
+"""Trains a cross-encoder on a corpus with questions: an adapter of the bundled encoder's upper layers, and a head.
+
+Each question comes with its evidence and passages that BM25 or the encoder takes for it, and learns to put the evidence
+first: by itself (pointwise), before each other passage (pairwise), or first of the list (listwise). It starts from what
+the encoder's token vectors say when question and passage are read as one sequence (`bert_pairs.judged`), so that the
+first step is no worse than MaxSim. Source: Nogueira and Cho 2019, "Passage Re-ranking with BERT"; the losses in `list_loss`.
+
+Splits are those of the encoders' training: the test half is measured once, at the end, and no chunk of a document that is
+evidence in validation or test is learnt from. Files: the work stands in `<rerankers>/.training/<name>/` (log.jsonl,
+checkpoint.pt), the finished one in `<rerankers>/<name>/`, where it appears whole by renaming. Closing the generator keeps
+the checkpoint of the last evaluation: the same settings continue there, other settings start anew.
+"""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import files
+from core.config import EvaluationConfig, code_version, fingerprint
+from core.embedding.minilm import MiniLM, bundled_folder
+from core.errors import WorkbenchError
+from core.evaluation.judged import relevance
+from core.files import Busy, hold
+from core.models import hardware
+from core.models.identity import files_identity
+from core.pipeline.speed import weights
+from core.pipeline.vectors import embed
+from core.records import Chunks, Corpus, Progress
+from core.statistics.paired import paired_difference
+from core.training.encoders.log import read_log, work_folder, write_line
+from core.training.encoders.splits import split_rows
+from core.training.rerankers.lists import TrainingLists
+from core.training.rerankers.loop import MEASURES, ListLoop, measure
+from core.training.rerankers.model import SCALE
+from core.training.rerankers.settings import RerankerTraining
+
+
+@dataclass(frozen=True)
+class TrainedReranker:
+    """What training.json holds. comparison: metric -> before (the first stage), after (the reranker's scores alone) and the
+    paired difference on the test questions."""
+
+    folder: Path
+    best_step: int  # 0: no step was better on validation than the start
+    steps: int
+    stopped: str  # "all steps" or "early"
+    sizes: dict[str, int]
+    comparison: dict[str, dict[str, Any]]
+    seconds: dict[str, float]
+
+
+def train(
+    config: RerankerTraining,
+    corpus: Corpus,
+    chunks: Chunks,
+    texts: list[str],
+    folder: Path,
+    *,
+    evaluation: EvaluationConfig | None = None,
+    vectors: Path | None = None,
+) -> Generator[Progress, None, TrainedReranker]:
+    """Trains on the corpus' questions and writes the reranker to `folder`, whose name is its own."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", folder.name):
+        todo = "Use up to 64 letters, digits, points, hyphens and underscores."
+        raise WorkbenchError(f"'{folder.name}' cannot name a reranker.", where="name", todo=todo)
+    if folder.exists():
+        todo = "Take another name, or delete that folder."
+        raise WorkbenchError(f"There is a reranker '{folder.name}' already.", where=str(folder), todo=todo)
+    work = work_folder(folder)
+    with files.disk_reported("The training's files", work):
+        work.mkdir(parents=True, exist_ok=True)
+        try:
+            with hold(work / "lock", purpose="training a reranker", seconds=0.5):
+                store = vectors or work / "vectors"
+                return (yield from _train(config, corpus, chunks, texts, folder, evaluation or EvaluationConfig(), store))
+        except GeneratorExit:
+            write_line(work, "interrupted")
+            raise
+        except Busy:
+            todo = "Wait for it, cancel it, or take another name."
+            raise WorkbenchError(f"A reranker '{folder.name}' is being trained already.", where=str(work), todo=todo) from None
+
+
+def _train(config, corpus, chunks, texts, folder, evaluation, store):
+    started, work, base, part = time.monotonic(), work_folder(folder), bundled_folder(), MiniLM()
+    relevant = relevance(corpus, chunks, evaluation.overlap)
+    splits = split_rows(corpus, relevant, config.validation_share, config.seed)
+    yield Progress(0, 0, "Vectors of the start encoder")
+    chunk_vectors = yield from embed(part, texts, store, weigh=weights)
+    questions = yield from embed(part, [query.text for query in corpus.queries], store, query=True)
+    yield Progress(0, 0, "Mining negatives")
+    lists = TrainingLists(config, corpus, chunks, texts, splits, relevant, questions, chunk_vectors)
+    columns = [column.tobytes().hex() for column in (chunks.document, chunks.start, chunks.end)]
+    mark = fingerprint(config, corpus.fingerprint, columns, part.identity(), code_version(train))
+    loop = ListLoop(config, base, corpus, texts, lists, work, mark)
+    prepared = time.monotonic()
+    yield from loop.run()
+    trained = time.monotonic()
+
+    yield Progress(loop.steps, loop.steps, "Test: ranking the first passages of the test questions again")
+    before = measure(lists.test, [-np.arange(len(some.chunk), dtype=float) for some in lists.test])
+    after = measure(lists.test, loop.rank(lists.test))
+    paired = paired_difference(after, before, evaluation.resamples, evaluation.confidence, seed=config.seed)
+    comparison = {
+        name: {"before": float(before[:, i].mean()), "after": float(after[:, i].mean()), **paired[i]._asdict()}
+        for i, name in enumerate(MEASURES)
+    }
+    sizes = {
+        **{name: len(rows) for name, rows in splits._asdict().items()},
+        "validation_asked": len(lists.validation),
+        "test_asked": len(lists.test),
+        "test_within_depth": sum(bool(some.gold.any()) for some in lists.test),
+        "chunks": len(chunks),
+        "documents": len(corpus.documents),
+    }
+    seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
+    seconds = {name: round(value, 2) for name, value in seconds.items()}
+    result = TrainedReranker(folder, loop.best_step, loop.step, loop.stopped, sizes, comparison, seconds)
+    write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
+    made = work / "reranker"
+    write(made, loop.model.trained, config.max_tokens, base)
+    shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
+    log = read_log(folder)
+    record = {
+        "name": folder.name,
+        "config": config.model_dump(),
+        "corpus": {"name": corpus.name, "fingerprint": corpus.fingerprint},
+        "negatives": {"mined": lists.mined, "dropped": lists.dropped},
+        **{name: value for name, value in vars(result).items() if name != "folder"},
+        "validation_curve": [{k: v for k, v in line.items() if k != "time"} for line in log if line["kind"] == "evaluation"],
+        "dtype": hardware.fast_dtype(),
+        "created": datetime.now().isoformat(timespec="seconds"),
+        "versions": {package: version(package) for package in ("torch", "tokenizers", "bm25s")},
+    }
+    (made / "training.json").write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")
+    files.seal_folder(made)
+    files.take_place(made, folder)
+    shutil.rmtree(work, ignore_errors=True)
+    return result
+
+
+def write(folder: Path, trained: dict[str, Any], max_tokens: int, base: Path) -> None:
+    """What was trained as a folder that `core.reranking.cross_encoder` reads: not the encoder, which is bundled."""
+    import torch
+    from safetensors.torch import save_file
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    save_file({name: w.to(torch.bfloat16).contiguous() for name, w in trained.items()}, folder / "adapter.safetensors")
+    settings = {"base": "all-MiniLM-L6-v2", "base_files": files_identity(base), "scale": SCALE, "max_tokens": max_tokens}
+    (folder / "reranker.json").write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
