@@ -22,7 +22,7 @@ from core.evaluation.judged import NOT_FOUND
 from core.evaluation.metric import metric_names
 from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
-from core.models.hub import encoders_home, rerankers_home
+from core.models.hub import encoders_home
 from core.pipeline.pipeline import Pipeline, Shared, Trace
 from core.pipeline.provenance import Way, provenance, source_of
 from core.pipeline.recipe_words import recipe_words, words_version
@@ -499,18 +499,6 @@ class Workbench(StoredTrials):
                 vectors=self.pipeline.vectors_folder,
             )
         )
-
-    def train_reranker(self, config: TrialConfig, name: str, settings: dict[str, Any]) -> Generator[Progress, None, Any]:
-        """Trains a cross-encoder on the questions of the recipe's corpus; from then on it is a `cross_encoder` of that name."""
-        from core.training.rerankers.settings import RerankerTraining
-        from core.training.rerankers.training import train
-
-        training = valid(RerankerTraining, settings)
-        run = yield from self.pipeline.resolve(with_settings(config, {"corpus.questions": "all"}))
-        chunks = yield from self.pipeline.chunks(run)
-        texts = yield from self.pipeline.texts(run)
-        folder, store = rerankers_home() / name, self.pipeline.vectors_folder
-        return (yield from train(training, run.corpus, chunks, texts, folder, evaluation=config.evaluation, vectors=store))
 
     # The store ---------------------------------------------------------------------------------------------------
 

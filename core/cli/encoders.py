@@ -31,7 +31,9 @@ def train_encoder(workbench: Any, name: str, /, *, train: Training = (), recipe:
 @verb("train-reranker")
 def train_reranker(workbench: Any, name: str, /, *, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
     """A cross-encoder, trained on the questions of a corpus: an adapter of the bundled encoder, and a head."""
-    return workbench.train_reranker(recipe.read(), name, read_settings(train))
+    from core.labs import rerankers
+
+    return rerankers.train_reranker(workbench, recipe.read(), name, read_settings(train))
 
 
 @verb("encoders-trained", show_table)

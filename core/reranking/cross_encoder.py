@@ -66,7 +66,7 @@ class CrossEncoder(Pairwise):
         yield from load_once(self.identity(), self._load).read(pairs)
 
     def absent(self) -> bool:
-        return self.download and self._known() is None
+        return self.download and self._present() is None
 
     def fetch(self) -> None:
         hub.fetch_model(self.model)
@@ -74,7 +74,7 @@ class CrossEncoder(Pairwise):
     def _dtype(self) -> str:
         return hardware.fast_dtype() if self.dtype == "auto" else self.dtype
 
-    def _known(self) -> Path | None:
+    def _present(self) -> Path | None:
         if self.model == EMBEDDED:
             return Path(__file__).with_name("minilm_squad")
         if ((trained := hub.rerankers_home() / self.model) / SETTINGS).is_file():
@@ -82,7 +82,7 @@ class CrossEncoder(Pairwise):
         return hub.local_model(self.model)
 
     def _folder(self) -> Path:
-        if folder := self._known():
+        if folder := self._present():
             return folder
         todo = f"Choose {EMBEDDED}, give a folder, or turn on `download` of the reranker and prepare the recipe to fetch it."
         raise WorkbenchError(f"The reranker '{self.model}' is not on this machine.", where="rerank.model", todo=todo)
