@@ -144,6 +144,11 @@ ROWS = {
         ("kills", "Kills of a study's driver and workers at random moments", LEAST, 200, ""),
         ("differing", "Homes whose final tables are unlike an undisturbed run's, or have a trial twice, after those", MOST, 0, ""),
     ),
+    ("late_interaction", 14): (
+        ("required.ms_a_question", "MaxSim of 100 candidates with kept token vectors, a question, median", MOST, 10, "ms"),
+        ("required.bytes_a_token", "A kept token vector on the disk", MOST, 40, "bytes"),
+        ("required.recall_lost", "Recall@10 after MaxSim that its codes lose of float32's, the worse of two corpora", MOST, 0.005, ""),
+    ),
     ("query_transforms", 14): (
         ("required.hyde_share", "HyDE's texts for 200 questions: tokens a second, to the generator's own batches", LEAST, 0.8, ""),
     ),

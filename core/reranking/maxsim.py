@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -106,10 +106,9 @@ class Matching:
 
     def read(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """(indices [b], scores [b] float32) until each pair of question and passage has its score."""
-        questions, row = np.unique([question for question, _ in pairs], return_inverse=True)
-        passages, column = np.unique([passage for _, passage in pairs], return_inverse=True)
-        codes = drain(self.codes(passages.tolist()))
-        vectors = [self.quantiser.questions(tokens.vectors) for tokens in drain(self._read(questions.tolist()))]
+        (questions, row), (passages, column) = (distinct(texts) for texts in zip(*pairs, strict=True))
+        codes = drain(self.codes(passages))
+        vectors = [self.quantiser.questions(tokens.vectors) for tokens in drain(self._read(questions))]
         for cells, scores in maxsim(self.quantiser, vectors, codes, row, column):
             yield cells, np.round(scores, 5)  # what the shape of a matrix product rounds otherwise is a tie
 
@@ -181,6 +180,13 @@ def blocks(sizes: list[int]) -> Iterator[list[int]]:
     yield from (some.tolist() for some in np.split(np.arange(len(sizes)), np.flatnonzero(np.diff(ends)) + 1) if len(some))
 
 
+def distinct(texts: Iterable[str]) -> tuple[list[str], np.ndarray]:
+    """Each text once, and of all of them the place among those."""
+    places: dict[str, int] = {}
+    index = np.array([places.setdefault(text, len(places)) for text in texts])
+    return list(places), index
+
+
 def words(tokens: TextTokens) -> TextTokens:
     """Without the special tokens; of a text without words, those alone."""
     held = tokens.spans[:, 0] < tokens.spans[:, 1]
@@ -191,9 +197,9 @@ def sampled(texts: Sequence[str]) -> tuple[list[str], str]:
     """Those of the smallest hashes, and a name of them: an edit elsewhere in the corpus leaves them, and with them all that is
     kept, as they are."""
     if not (held := _samples.get(id(texts))) or held[0] is not texts:
-        distinct = {text_key(text): text for text in texts}
-        keys = sorted(distinct)[:TEXTS_FITTED]
-        held = _samples[id(texts)] = texts, [distinct[key] for key in keys], b"".join(keys).hex()
+        by_key = {text_key(text): text for text in texts}
+        keys = sorted(by_key)[:TEXTS_FITTED]
+        held = _samples[id(texts)] = texts, [by_key[key] for key in keys], b"".join(keys).hex()
         while len(_samples) > SAMPLES_HELD:
             _samples.pop(next(iter(_samples)), None)
     return held[1:]
