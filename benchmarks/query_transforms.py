@@ -94,10 +94,6 @@ def gains(workbench: Workbench, run: Resolved) -> dict:
                 for metric, paired in differences.items()
                 if metric in headlines()
             },
-            "examples": [
-                {"question": query.text, "asked": queries.texts(query, wording), "note": wording.note}
-                for query, wording in list(zip(made.queries, made.wordings, strict=True))[:3]
-            ],
         }
         print(f"    {name}: {table[name]['gain']}", file=sys.stderr, flush=True)
     return table
@@ -120,7 +116,7 @@ def main(quick: bool = False) -> dict:
         "required": {"hyde_share": against("query_transforms", "hyde_share", speeds["shares"]["median"])},
         "speed": speeds,
         "gains": gained,
-        "rewrites": rewritten,
+        "rewrites": {name: value for name, value in rewritten.items() if name != "examples"},
         "spread": {"required.hyde_share": speeds["shares"]},
         "load": list(os.getloadavg()[:2]),
     }
