@@ -244,9 +244,9 @@ class Workbench(StoredTrials):
             yield Progress(done, len(asked), "Timing single questions")
             steps: dict[str, float] = {}
             pool = yield from self.pipeline.pool_of(run, query.text, steps, shared)
-            started = time.perf_counter()
-            ranks = Trace()
-            ranking(pool, (yield from final_scores(self.pipeline, run, pool, [query], ranks)), 0, config.retrieval.top_k)
+            started, ranks = time.perf_counter(), Trace()
+            scores = yield from final_scores(self.pipeline, run, pool, [query], ranks, timed=True)
+            ranking(pool, scores, 0, config.retrieval.top_k)
             later = dict(list(ranks.ms.items())[1:])
             steps |= {"fuse": (time.perf_counter() - started) * 1000 - sum(later.values()), **later}
             for name, ms in {**steps, "total": sum(steps.values())}.items():

@@ -32,7 +32,7 @@ from core.progress import drain
 from core.queries.joining import joined
 from core.queries.protocol import QueryTools, Unready, Wording, as_it_stands
 from core.records import Candidates, Chunks, Corpus, Progress, Query
-from core.reranking.protocol import RankTools
+from core.reranking.protocol import Pairs, RankTools
 from core.retrieval.metadata import Filter, permitted, searched
 from core.retrieval.pool import Pool, checked, make_pool
 from core.retrieval.top import tie_order
@@ -193,17 +193,20 @@ class Pipeline:
         """What a query transform may use."""
         return QueryTools(config.generation, config.seed, self.cache.folder / "written", most)
 
-    def rank_tools(self, run: Resolved, most: int | None = None) -> Generator[Progress, None, RankTools]:
-        """What rerankers may use. most: texts or pairs that may be encoded at once for them; more raise `Unready`."""
+    def rank_tools(self, run: Resolved, most: int | None = None, timed: bool = False) -> Generator[Progress, None, RankTools]:
+        """What rerankers may use. most: texts or pairs that may be encoded at once for them; more raise `Unready`. timed: what
+        a question nobody asked before would cost is computed, though it is kept: questions and pairs, but no passages."""
         texts = yield from self.texts(run)
         encoder = yield from self.encoder(run)
 
         def embedded(part: Any, wanted: list[str], query: bool = False) -> Generator[Progress, None, np.ndarray]:
+            if timed and (query or isinstance(part, Pairs)):
+                return encode_all(part, wanted, query)
             if most is not None and len(absent := missing(part, wanted, self.vectors_folder, query)) > most:
                 work = float(weights(absent, part.reads()).sum())
                 raise Unready(f"{len(absent):,} passages", estimate(self._speed(part), work))
-            timed = partial(self._note_speed, part)
-            return (yield from embed(part, wanted, self.vectors_folder, query, weights, timed))
+            speed = partial(self._note_speed, part)
+            return (yield from embed(part, wanted, self.vectors_folder, query, weights, speed))
 
         folder, config = self.cache.folder / "ranked", run.config
         return RankTools(texts, encoder, embedded, folder, config.generation, config.seed, most)

@@ -59,15 +59,17 @@ def final_scores(
     trace: Trace | None = None,
     most: int | None = None,
     steps: dict[str, np.ndarray] | None = None,
+    timed: bool = False,
 ) -> Generator[Progress, None, np.ndarray]:
     """The final scores [Q, P] float32 of a pool: the fusion's, then what each later stage makes of them.
 
     queries: of the pool's rows; None: the corpus' own. Of the recipe's own pool the scores are kept where a stage's row says.
     most: texts or pairs that a reranker may read for it now; more raise `Unready`. steps: takes each stage's scores.
+    timed: as of questions that nobody asked before.
     """
     chunks = yield from pipeline.chunks(run)
     stages = rankers(run.config)
-    tools = (yield from pipeline.rank_tools(run, most)) if len(stages) > 1 else None  # a fusion asks nothing of them
+    tools = (yield from pipeline.rank_tools(run, most, timed)) if len(stages) > 1 else None  # a fusion asks nothing of them
     asked = Asked(run.corpus, chunks, tuple(run.corpus.queries if queries is None else queries), pool, None, tools)
     own = queries is None and pool is pipeline.pool_at_hand(run)  # a lab's pool has no key
     for stage in stages:

@@ -106,6 +106,13 @@ def test_more_than_a_moment_is_planned_as_a_job_and_done_by_it(towns):
     )
 
 
+def test_the_latency_of_a_question_is_that_of_one_nobody_asked_before(towns):
+    towns.evaluate(recipe())
+    READ.clear()
+    table = drain(towns.latency(recipe(rerank__depth=5), 12))
+    assert len(READ) == 5 * 12 and len(table["reranked"]) == 12, "every pair is kept, and read again to be timed"
+
+
 def test_what_is_ranked_again_stands_above_the_rest_which_keeps_its_order():
     before = np.array([[9.0, 8.0, 7.0, 1.0, -np.inf]], np.float32)
     rows, columns = np.array([0, 0]), np.array([0, 1])
