@@ -145,6 +145,11 @@ def test_no_path_of_one_machine_and_no_shouting(path):
     assert re.findall(r"\w!(?!\[)", prose) == []
 
 
+@pytest.mark.parametrize("path", TEXT, ids=name)
+def test_no_page_holds_the_marks_of_a_merge(path):
+    assert not re.findall(r"^(?:<{7} .*|={7}|>{7} .*)$", TEXT[path], re.MULTILINE)
+
+
 @pytest.mark.parametrize("path", PAGES, ids=name)
 def test_modules_that_are_named_exist(path):
     named = set(re.findall(r"python -m ((?:core|docs|benchmarks|tests)(?:\.[\w.]+)?)", TEXT[path]))
