@@ -46,7 +46,7 @@ def start(bench, monkeypatch):
 def test_each_part_is_switched_off_and_one_press_takes_it_out(start, shown_commands):
     app = start(**{"sparse.k1": "0.5"})
     assert any(" ablate --metric ndcg_linear" in command for command in shown_commands)
-    rows = next(frame.value for frame in app.dataframe if "Without" in frame.value).to_dict("records")
+    rows = next(frame.value for frame in app.dataframe if "Switched off" in frame.value).to_dict("records")
     assert len(rows) == 3 and {row["The part"] for row in rows} <= {"helps", "hurts", "not told apart"}
     buttons = {button.label: button for button in app.button if button.label.startswith("Switch off")}
     assert len(buttons) == 3
@@ -56,4 +56,4 @@ def test_each_part_is_switched_off_and_one_press_takes_it_out(start, shown_comma
 
 def test_a_plain_recipe_has_its_retrievers_to_switch_off(start):
     buttons = [button.label for button in start().button if button.label.startswith("Switch off")]
-    assert sorted(buttons) == ["Switch off: Fusion\\: BM25", "Switch off: Fusion\\: Dense"]
+    assert sorted(buttons) == ["Switch off: Fusion → BM25 alone", "Switch off: Fusion → Dense alone"]

@@ -111,7 +111,8 @@ def shown(made: Ablation, config: TrialConfig, count: int) -> None:
 def table(made: Ablation, name: str, level: float) -> None:
     rows: list[dict[str, Any]] = [
         {
-            "Without": words(part),
+            "Switched off": words(part),
+            "The part": lab.verdict(part, level),
             name: part.mean,
             "Difference": part.paired.difference,
             "Low": part.paired.low,
@@ -119,29 +120,29 @@ def table(made: Ablation, name: str, level: float) -> None:
             "p (Holm)": part.p_holm,
             "Better": part.paired.wins,
             "Worse": part.paired.losses,
-            "The part": lab.verdict(part, level),
         }
         for part in made.parts
     ]
-    signed, plain = NUMBER(format="%+.3f", width=80), NUMBER(format="%.3f", width=76)
+    signed, plain = NUMBER(format="%+.3f", width=66), NUMBER(format="%.3f", width=76)
     looks = {
-        "Without": TEXT(width=200),
+        "Switched off": TEXT(width=170, help="The part, and behind the arrow what stands in its place."),
+        "The part": TEXT(width=94),
         name: plain,
-        **dict.fromkeys(("Difference", "Low", "High"), signed),
-        "p (Holm)": NUMBER(format="%.4f", width=74),
-        "Better": NUMBER(width=62, help="Questions on which the recipe without the part is better."),
-        "Worse": NUMBER(width=62, help="Questions on which it is worse."),
-        "The part": TEXT(width=110),
+        **dict.fromkeys(("Low", "High"), signed),
+        "Difference": NUMBER(format="%+.3f", width=76),
+        "p (Holm)": NUMBER(format="%.4f", width=72),
+        "Better": NUMBER(width=56, help="Questions on which the recipe without the part is better."),
+        "Worse": NUMBER(width=56, help="Questions on which it is worse."),
     }
     cells.show(rows, hide_index=True, height="content", key="ablation_table", placeholder="–", column_config=looks)
     tables.export(rows, "ablation_table")
 
 
 def words(part: Ablated) -> str:
-    """What becomes of a part: "Fusion: BM25", "Reranking: none"."""
+    """A part and what stands in its place: "Fusion → BM25 alone", "Reranking → none"."""
     value = getattr(part.off.recipe, part.off.field)
     if len(part.off.settings) == 1 and part.off.field not in PART_KINDS:  # a setting of a stage without parts
         return forms.setting_words(next(iter(part.off.settings)), part.off.recipe)
     if part.off.field == "fusion" and value.title:
-        return f"{part.off.title}: {value.title}"
-    return f"{part.off.title}: {forms.describe(value)}"
+        return f"{part.off.title} → {value.title} alone"
+    return f"{part.off.title} → {forms.describe(value)}"
