@@ -43,6 +43,7 @@ class ModelListwise(Reranker):
     part: Literal["model_listwise"] = "model_listwise"
     order: ClassVar[int] = 70
     asks_model: ClassVar[bool] = True
+    by_itself: ClassVar[bool] = False
     window: int = knob(
         4,
         "Passages that are put in order at once. More is seen side by side, and needs a larger model.",
