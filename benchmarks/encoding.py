@@ -19,7 +19,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from benchmarks.promises import spread
-from core.embedding.minilm import MiniLM, _workers, bundled_folder
+from core.embedding.minilm import MiniLM, bundled_folder
+from core.models.all_cores import workers_alone
 
 ROOT = Path(os.environ.get("GROUNDWORK_DATASETS") or Path(__file__).resolve().parents[2] / "shared" / "datasets")
 SHAPES = ((384, 1152), (384, 384), (384, 1536), (1536, 384))  # of the matrix products of one layer
@@ -60,7 +61,7 @@ def peak_flops(dtype: str) -> float:
 
     pairs = [(torch.randn(ROWS, k), torch.randn(k, n)) for k, n in SHAPES]
     pairs = [(a.to(getattr(torch, dtype)), b.to(getattr(torch, dtype))) for a, b in pairs]
-    pool, workers = _workers()
+    pool, workers = workers_alone()
 
     def layers(count: int) -> None:
         list(pool.map(lambda _: [torch.mm(a, b) for _ in range(count) for a, b in pairs], range(workers)))

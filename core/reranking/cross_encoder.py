@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from core.config import code_version, fingerprint, knob
-from core.embedding.minilm import BATCH_TOKENS, FEWEST_TOKENS, _on_all_cores, _workers, bundled_folder
 from core.errors import WorkbenchError
 from core.models import hardware, hub
+from core.models.all_cores import BATCH_TOKENS, FEWEST_TOKENS, on_all_cores, workers_alone
+from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.models.loading import check_weights, load_once, readable
 from core.models.text import encodable
@@ -152,8 +153,8 @@ class NativeReader:
     def _scored(self, pairs: list[tuple[str, str]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         device = self.model.device
         if device == "cpu":
-            pool, workers = _workers()
-            return _on_all_cores(pool, workers, self.model.scores, self._batches(pairs, BATCH_TOKENS["cpu"], 2 * workers))
+            pool, workers = workers_alone()
+            return on_all_cores(pool, workers, self.model.scores, self._batches(pairs, BATCH_TOKENS["cpu"], 2 * workers))
         return ((owners, self.model.scores(some)) for owners, some in self._batches(pairs, BATCH_TOKENS[device], 1))
 
     def _batches(self, pairs, most_tokens: int, shares: int) -> Iterator[tuple[np.ndarray, list[tuple[np.ndarray, int]]]]:

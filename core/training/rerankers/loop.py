@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from core import files
-from core.embedding.minilm import _on_all_cores, _workers
 from core.errors import WorkbenchError
 from core.models import hardware
+from core.models.all_cores import on_all_cores, workers_alone
 from core.records import Progress
 from core.reranking.bert_pairs import BertPairs, PairTokens
 from core.training.encoders.log import read_log, write_line
@@ -89,8 +89,8 @@ class ListLoop:
                 loss = list_loss(self.config.loss, scores, [some.gold for some in share]) / len(lists)
             return float(loss.detach()), self.model.gradients(leaves, loss)
 
-        pool, workers = _workers()
-        done = dict(_on_all_cores(pool, workers, learn, enumerate(shares)))
+        pool, workers = workers_alone()
+        done = dict(on_all_cores(pool, workers, learn, enumerate(shares)))
         value = sum(done[i][0] for i in range(len(shares)))
         rate = learning_rate(self.config, self.step, self.steps)
         if math.isfinite(value):
@@ -128,10 +128,10 @@ class ListLoop:
         sequences = [self._sequence(lists[row].row, chunk) for row, chunk in pairs]
         order = np.array(sorted(range(len(pairs)), key=lambda i: -len(sequences[i][0])))
         shares = [order[i : i + SEQUENCES_AT_ONCE] for i in range(0, len(order), SEQUENCES_AT_ONCE)]
-        pool, workers = _workers()
+        pool, workers = workers_alone()
         work = ((share, [sequences[i] for i in share]) for share in shares)
         scores = np.empty(len(pairs), np.float32)
-        for share, some in _on_all_cores(pool, workers, model.scores, work):
+        for share, some in on_all_cores(pool, workers, model.scores, work):
             scores[share] = some
         return np.split(scores, np.cumsum([len(some.chunk) for some in lists])[:-1])
 

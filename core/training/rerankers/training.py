@@ -26,11 +26,12 @@ import numpy as np
 
 from core import files
 from core.config import EvaluationConfig, code_version, fingerprint
-from core.embedding.minilm import MiniLM, bundled_folder
+from core.embedding.minilm import MiniLM
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
 from core.files import Busy, hold
 from core.models import hardware
+from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.pipeline.speed import weights
 from core.pipeline.vectors import embed
