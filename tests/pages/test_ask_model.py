@@ -254,6 +254,15 @@ def test_an_error_while_searching_does_not_lose_the_page(monkeypatch, bench):
     assert "The index is broken" in app.error[0].value and "No answer was made" in seen(app)
 
 
+def test_an_engine_that_cannot_answer_in_that_way_has_a_way_on(monkeypatch, bench):
+    app = ask(open_page(**{"answering.part": "rag_token"}), QUESTION)
+    assert "cannot answer by" in app.error[0].value and any(button.label == "Ask by transformers" for button in app.button)
+    play(monkeypatch, bench)
+    next(button for button in app.button if button.label == "Ask in one prompt").click().run()
+    assert not app.error and not app.exception and app.session_state["recipes"]["current"].answering.part == "one_prompt"
+    assert "in the Black Forest" in html(app)
+
+
 REMOTE = {"generation.part": "openai_compatible", "generation.base_url": "http://127.0.0.1:9/v1"}
 
 

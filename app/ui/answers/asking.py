@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app import session
 from app.ui import cards
 from core.records import Corpus
 
@@ -52,3 +53,19 @@ def retry(why: str, question: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(why, width="stretch")
         st.button("Ask again", icon=":material/refresh:", on_click=ask, args=(question,))
+
+
+# what asks again where an engine cannot write an answer in the way that the recipe says
+WAYS = {"Ask by transformers": {"generation.part": "transformers"}, "Ask in one prompt": {"answering.part": "one_prompt"}}
+
+
+def otherwise(question: str) -> None:
+    """Buttons that change the recipe so that the question can be answered, and ask it."""
+
+    def changed(settings: dict[str, str]) -> None:
+        session.change(settings)
+        ask(question)
+
+    with st.container(horizontal=True):
+        for title, settings in WAYS.items():
+            st.button(title, icon=":material/arrow_forward:", on_click=changed, args=(settings,))
