@@ -27,7 +27,7 @@ def ask_again(question: str, runs: list[dict[str, Any]], recipes: list[TrialConf
     """The button, and why one would press it; nothing where all is as it was asked."""
     if any(run["error"] for run in runs):
         asking.retry("No answer was made; the failure is stored with its reason.", question)
-        if len(runs) == 1 and getattr(runs[0]["error"], "where", "") == "answering.part":
+        if len(runs) == 1 and runs[0]["error"].where == "answering.part":
             asking.otherwise(question)
     elif any(run["answer"] is None for run in runs):
         asking.retry("Stopped before its end, by Stop or by another control. What had come is not stored.", question)
