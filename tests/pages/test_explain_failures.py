@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.ui.failures import questions
 from core.labs.failures import rungs
 from core.progress import drain
 from tests.support.failing import QUESTIONS, RECIPE, failing, read, recipe
@@ -68,6 +69,20 @@ def test_a_band_opens_its_questions_and_a_question_its_rungs(bench, reader, show
     assert "The grade of Kiel is A." in html(app)
     assert any("Gold answer: A" in text.value for text in app.text)
     assert sum("wrong" in text.value for text in app.markdown) == 5
+
+
+def test_an_opened_question_tells_its_rank_and_leads_on(bench, reader):
+    app = start(chosen="low")
+    [told] = [text.value for text in app.text if text.value.startswith("Ranked too low")]
+    rank = int(table(app)["Rank"][[question["id"] for question in QUESTIONS].index("low")])
+    assert rank > 2 and f"at rank {rank}; the context takes 2." in told and f"rank {rank}<" in html(app)
+    assert {"Change its search", "Ask it"} <= {link.proto.label for link in app.get("page_link")}
+
+
+def test_evidence_far_behind_the_listed_passages_is_shown(bench, reader, monkeypatch):
+    monkeypatch.setattr(questions, "LISTED", 1)
+    drawn = html(start(chosen="low", **{"context.passages": 1}))
+    assert "is nine" in drawn and drawn.count(">rank ") == 2
 
 
 def test_beside_the_baseline_it_says_which_questions_moved(bench, reader, shown_commands):

@@ -61,8 +61,7 @@ def chart(shown: Shown) -> None:
         command=shown.command(),
         on_select=_clicked,
     )
-    if shown.asked:
-        st.caption(JUDGE)
+    st.caption(f"Click a bar to list its questions.{f' {JUDGE}' if shown.asked else ''}")
 
 
 def _clicked() -> None:

@@ -37,9 +37,9 @@ def table(shown: Shown) -> int | None:
     }
     if shown.asked:
         columns |= {title: [VERDICTS[ladder.right(row, rung)] for row in rows] for rung, title in SHORT.items()}
-    short, word = st.column_config.TextColumn(width=74), st.column_config.TextColumn(width=140)
+    short, word = st.column_config.TextColumn(width=74), st.column_config.TextColumn(width=165)
     looks = {
-        "Question": st.column_config.TextColumn(width=220 if shown.asked or pairs else 400),
+        "Question": st.column_config.TextColumn(width=220 if shown.asked or pairs else 375),
         "Band": word,
         "Was": word,
         "Rank": st.column_config.NumberColumn(format="%d", width=58, help="Of the first chunk with evidence, in all candidates."),
@@ -74,7 +74,12 @@ def opened(shown: Shown, row: int) -> None:
     query, band = ladder.corpus.queries[row], BANDS[ladder.bands(shown.asked)[row]]
     cards.question_title(query.text)
     answers = ", ".join(dict.fromkeys(query.answers)) or "none in this corpus"
-    st.text(f"{band.title}. {band.about}\nGold answer: {' '.join(answers.split())}")
+    depth, rank = shown.config.context.passages, lab.rank_of(ladder.rank[row])
+    place = f" Its first chunk is at rank {rank:,}; the context takes {depth:,}." if rank else ""
+    st.text(f"{band.title}. {band.about}{place}\nGold answer: {' '.join(answers.split())}")
+    with st.container(horizontal=True):
+        st.page_link(SEARCH, label="Change its search", icon=":material/tune:", query_params={"chosen": query.id})
+        st.page_link(ASK, label="Ask it", icon=":material/forum:", query_params={"question": query.text})
     left, right = st.columns(2)
     with left:
         st.markdown("**Evidence**")
@@ -95,13 +100,15 @@ def opened(shown: Shown, row: int) -> None:
         for rung, answer in ladder.climbs.get(row, {}).items():
             said(RUNGS[rung], ladder.right(row, rung), answer)
     with right:
-        depth = shown.config.context.passages
         st.markdown(f"**Final ranking**, of which the first {depth} are the context's passages")
         hits = session.workbench().hits(ladder.evaluation, row)
-        evidence.show([evidence.hit_html(hit, gold=query.gold, query=query.text) for hit in hits[: max(depth, LISTED)]])
+        listed = max(depth, LISTED)
+        far = [hits[rank - 1]] if rank and listed < rank <= len(hits) else []  # the evidence, wherever it came
+        evidence.show([evidence.hit_html(hit, gold=query.gold, query=query.text) for hit in hits[:listed] + far])
 
 
 EVIDENCE, LISTED = 6, 6
+SEARCH, ASK = "../pages/search_live.py", "../pages/ask_model.py"
 
 
 def said(title: str, right: bool | None, answer: lab.RungAnswer) -> None:
