@@ -125,8 +125,8 @@ def table(made: Ablation, name: str, level: float) -> None:
     ]
     signed, plain = NUMBER(format="%+.3f", width=66), NUMBER(format="%.3f", width=76)
     looks = {
-        "Switched off": TEXT(width=170, help="The part, and behind the arrow what stands in its place."),
-        "The part": TEXT(width=94),
+        "Switched off": TEXT(width=165, help="The part, and behind the arrow what stands in its place."),
+        "The part": TEXT(width=118),
         name: plain,
         **dict.fromkeys(("Low", "High"), signed),
         "Difference": NUMBER(format="%+.3f", width=76),

@@ -37,7 +37,7 @@ def draw(config: TrialConfig, question: str, hits: list[Hit]) -> None:
         config=config,
         command=session.workbench().command(config, "token-matches", question, "--rank", str(rank)),
         title="Word by word",
-        caption=f"MaxSim {matched.score:.2f}; framed: the word that each met",
+        caption=f"MaxSim {matched.score:.2f} of whole vectors, punctuation included; framed: the word that each met",
         key=f"word-by-word/{rank}",
     )
 
