@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui import forms
 from app.ui.answers import engines, faster_copy
+from core.config import TEMPLATES
 from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.receipt import Comparison
@@ -422,6 +423,8 @@ def test_the_prompt_is_edited_previewed_and_kept_in_the_recipe():
     app.session_state["prompt_editor"] = True
     app.run()
     assert "Read" not in seen(app) and "[1] The Danube rises" in seen(app) and "The same as the built-in one." in seen(app)
+    for kind, (variables, _) in TEMPLATES.items():
+        assert [line[4:].partition(":")[0] for line in app.text_area(key=f"draft/{kind}").help.splitlines()] == variables
     app.text_area(key="draft/template").set_value("Read $passages for $question $nothing").run()
     assert any("no variable $nothing" in error.value.replace("\\", "") for error in app.error)
     assert next(b for b in app.button if b.label == "Use in the recipe").disabled

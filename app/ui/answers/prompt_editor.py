@@ -14,6 +14,27 @@ from core.records import Corpus
 
 KINDS = {"template": ("Prompt", 190), "passage": ("Each passage in it", 100)}
 TITLE = "Prompt: its template, and what the model would read"
+MEANINGS = {  # of the variables, by template
+    "template": {
+        "instructions": "to answer from the passages and cite them",
+        "passages": "all of them, each as written beside",
+        "question": "what is asked",
+        "reminder": "the task, said once more behind the question",
+        "title": "of the first passage's document",
+        "titles": "of all documents",
+        "n": "how many passages there are",
+        "mark": "how the first passage is cited, such as [1]",
+        "unknown": "what to say where the passages do not tell",
+    },
+    "passage": {
+        "mark": "how it is cited, such as [1]",
+        "n": "its number",
+        "text": "its words",
+        "title": "of its document",
+        "document": "its document's name in the corpus",
+        "page": "of a PDF",
+    },
+}
 OTHERS = {"built-in": "the built-in one", "recipe": "the recipe's", "baseline": "the baseline's"}
 
 
@@ -28,7 +49,8 @@ def _editor(corpus: Corpus, config: TrialConfig) -> None:
     _follow(config.context)
     for (kind, (label, height)), column in zip(KINDS.items(), st.columns([3, 2], gap="medium"), strict=True):
         with column:
-            st.text_area(label, key=f"draft/{kind}", height=height, max_chars=4000)
+            meanings = "\n".join(f"- \\${name}: {meaning}" for name, meaning in MEANINGS[kind].items())
+            st.text_area(label, key=f"draft/{kind}", height=height, max_chars=4000, help=meanings)
             variables, needed = TEMPLATES[kind]
             names = [f"**${name}**" if name in needed else f"${name}" for name in variables]
             _problem(kind)
