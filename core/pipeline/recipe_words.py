@@ -27,8 +27,13 @@ def recipe_words(config: dict[str, Any]) -> dict[str, str]:
 
 def doing(config: dict[str, Any]) -> dict[str, Any]:
     """The recipe without the stages that do nothing: records from before there were such stages say the same."""
-    idle = {(field, name) for field, kind in PART_KINDS.items() for name, part in registry.parts(kind).items() if part.idle}
-    return {field: value for field, value in config.items() if (field, _part(value)) not in idle}
+    return {field: value for field, value in config.items() if (field, _part(value)) not in _idle()}
+
+
+@cache
+def _idle() -> frozenset[tuple[str, str]]:
+    parts = ((field, name, part) for field, kind in PART_KINDS.items() for name, part in registry.parts(kind).items())
+    return frozenset((field, name) for field, name, part in parts if part.idle)
 
 
 def _part(value: Any) -> str:

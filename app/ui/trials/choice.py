@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import charts
-from core.labs.trials.comparison import Trial
+from core.labs.trials.comparison import Trial, ran
 
 
 def choice_of(trials: list[Trial], title: str, key: str, place: Any = st, **options: Any) -> Trial:
@@ -39,10 +39,7 @@ def choice_of(trials: list[Trial], title: str, key: str, place: Any = st, **opti
 def is_baseline(trial: Trial) -> bool:
     """Whether it is a trial of the pinned recipe, whatever questions it was asked."""
     pinned = session.baseline()
-    if pinned is None:
-        return False
-    mine = {stage: value for stage, value in trial.config.items() if stage not in session.VIEW_STAGES}
-    return mine == pinned.model_dump(mode="json", exclude=set(session.VIEW_STAGES))
+    return pinned is not None and ran(trial, pinned, session.VIEW_STAGES)
 
 
 def look(names: dict[str, str], trial: Trial) -> dict[str, str]:

@@ -4,8 +4,11 @@ Every word has to occur, in whichever field; a number of a recipe has to be the 
 """
 
 import json
+from collections.abc import Iterable
+from functools import cache
 from typing import Any, NamedTuple
 
+from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.workbench import Workbench
 
@@ -32,7 +35,8 @@ SOURCES = {
         ("title", "name", "question", "note"), ("tags",),
     ),
     "trial": SearchField(
-        """SELECT id, name, note, tags, sweep, status, reason, config->>'$.*.*' AS recipe, config AS settings, id AS place,
+        """SELECT id, name, note, tags, sweep, status, reason, config AS settings, id AS place,
+           list_filter(config->>'$.*.*', lambda x: NOT list_contains({usual}, x)) AS recipe,
            coalesce(nullif(name, ''), fusion, id) AS title FROM trials""",
         ("name", "note", "sweep", "status", "reason"), ("tags",),
     ),
@@ -103,9 +107,10 @@ def _statement(source: SearchField, asked: list[str]) -> str:
         f" OR (length(?) >= {ID_LETTERS} AND contains(id, ?)))"
         for word in asked
     ]
+    select = source.select.replace("{usual}", _sql_list(usual_words()))
     return f"""SELECT *, count(*) OVER () AS total FROM (
         SELECT *, lower(concat_ws(' ', {said})) AS said, coalesce(lower(array_to_string(recipe, ' ')), '') AS valued
-        FROM ({source.select})) WHERE {" AND ".join(conditions)} ORDER BY place DESC, id LIMIT ?"""
+        FROM ({select})) WHERE {" AND ".join(conditions)} ORDER BY place DESC, id LIMIT ?"""
 
 
 def _number(word: str) -> bool:
@@ -125,9 +130,20 @@ def _places(source: SearchField, row: dict[str, Any], asked: list[str]) -> dict[
         if begins:
             places[name] = _around(text, min(begins))
     for setting, value in _settings(row["settings"]):
-        if any(value == word if _number(word) else word in value.lower() for word in asked):
+        if value not in usual_words() and any(value == word if _number(word) else word in value.lower() for word in asked):
             places[setting] = f"{setting} = {value}"
     return places
+
+
+@cache
+def usual_words() -> frozenset[str]:
+    """The words of settings that nobody chose: in every recipe, so that who looks for them looks for something else."""
+    stages = TrialConfig().model_dump(mode="json").values()
+    return frozenset(value for of in stages if isinstance(of, dict) for value in of.values() if isinstance(value, str) and value)
+
+
+def _sql_list(words: Iterable[str]) -> str:
+    return "[" + ", ".join("'" + word.replace("'", "''") + "'" for word in sorted(words)) + "]"
 
 
 def _settings(text: str | None) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ between trials with the same questions, depth and rule of relevance (`Trial.grou
 import json
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, cached_property
@@ -19,7 +19,7 @@ from scipy.special import stdtr
 from core import registry
 from core.config import TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
-from core.pipeline.recipe_words import in_words, made_name, show_value, stages
+from core.pipeline.recipe_words import doing, in_words, made_name, show_value, stages
 from core.pipeline.trials import shared
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
@@ -270,6 +270,12 @@ def apart(configs: Sequence[dict[str, Any]]) -> list[str]:
 def recipe(trial: Trial) -> TrialConfig:
     """The trial's recipe, to work on with; raises where a setting of an older version is no longer known."""
     return build(trial.config)
+
+
+def ran(trial: Trial, config: TrialConfig, but: Collection[str] = ()) -> bool:
+    """Whether the trial ran this recipe, but for these stages."""
+    mine, theirs = doing(trial.config), doing(config.model_dump(mode="json"))
+    return all(mine.get(stage) == theirs.get(stage) for stage in {*mine, *theirs} - {*but})
 
 
 class Rated(NamedTuple):

@@ -19,7 +19,7 @@ from core.evaluation.judged import judge, relevance
 from core.evaluation.metric import metric_names, metric_values
 from core.pipeline.results import Evaluation
 from core.pipeline.speed import Estimate
-from core.pipeline.stages import Recipe, Resolved, rankers
+from core.pipeline.stages import Recipe, Resolved, asks_model, rankers
 from core.progress import drain, told_within
 from core.records import Candidates, Chunks, Progress
 from core.retrieval.pool import make_pool, rankings
@@ -175,7 +175,8 @@ def context_at_k(workbench: Workbench, evaluation: Evaluation) -> float:
 
 def recipe_without(config: TrialConfig, setting: str) -> str:
     """Identity of the recipe but for this setting: what its curve depends on."""
-    mapping = config.model_dump(mode="json", exclude={"context", "answering", "generation"})
+    unasked = {"context", "answering"} | (set() if asks_model(config) else {"generation"})
+    mapping = config.model_dump(mode="json", exclude=unasked)
     stage, _, name = setting.partition(".")
     del mapping[stage][name]
     return fingerprint(mapping)

@@ -16,6 +16,7 @@ from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
 from core.labs.trials.comparison import Trial, direction, groups
 from core.labs.trials.listing import everything
+from core.pipeline.recipe_words import doing
 from core.workbench import Workbench
 
 MOST = 1_000  # recipes looked at together
@@ -47,7 +48,7 @@ class RecipeScores(NamedTuple):
 def recipe_key(trial: Trial, but: Collection[str] = ("seed",)) -> str:
     """Trials with the same one ran the same recipe, but for these settings."""
     stages = {stage for stage in but if "." not in stage}
-    mapping = {stage: value for stage, value in trial.config.items() if stage not in stages}
+    mapping = {stage: value for stage, value in doing(trial.config).items() if stage not in stages}
     for setting in set(but) - stages:
         stage, _, name = setting.partition(".")
         mapping[stage] = {key: value for key, value in (mapping.get(stage) or {}).items() if key != name}
