@@ -14,6 +14,7 @@ from core.generation.protocol import Stops, logprobs_knob, stop_knob
 from core.generation.torch_model import TorchModel
 from core.generation.torch_model import identity as model_identity
 from core.models import hardware, hub
+from core.models.loading import importing
 from core.models.own_process import Own, at_model, own_process_knob
 from core.progress import Running
 from core.records import Progress
@@ -130,7 +131,9 @@ class Transformers(Local):
     @at_model
     def import_engine(self) -> None:
         import torch  # noqa: F401
-        from transformers import AutoModelForCausalLM  # noqa: F401
+
+        with importing:
+            from transformers import AutoModelForCausalLM  # noqa: F401
 
     @at_model
     def threads_in_use(self) -> int:

@@ -13,7 +13,7 @@ from core.generation.local_model import Draft, LocalModel
 from core.generation.protocol import Generated, Read, filled, marked
 from core.models.gguf_weights import converted, quiet
 from core.models.identity import file_hash, files_identity
-from core.models.loading import check_weights, readable
+from core.models.loading import check_weights, importing, readable
 from core.models.text import encodable
 from core.progress import Running
 
@@ -37,7 +37,9 @@ class TorchModel(LocalModel):
 
     def _open(self, source: Path, device: str, dtype: str) -> None:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+        with importing:
+            from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
         quiet()
         if device != "cpu" and not getattr(torch, "cuda" if device == "cuda" else "mps").is_available():

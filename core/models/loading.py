@@ -11,6 +11,7 @@ from core.models import probes
 COPY_AGAIN = "Its files may be damaged or of another kind: copy the model again, or choose another."
 _loaded: dict[str, object] = {}
 _loading: dict[str, threading.Lock] = {}
+importing = threading.Lock()  # of transformers: two threads at its first import found it without its classes
 
 
 def load_once(identity: str, make: Callable[[], object]) -> object:

@@ -57,7 +57,7 @@ def test_every_word_is_found_wherever_it_stands(bench, words, expected):
 def test_a_kind_with_many_tells_how_many(bench):
     few = find(bench, "what is", most=3)
     assert few.totals == {"question": 40, "answer": 1} and len(few.rows) == 4
-    assert [(row.title, row.excerpt) for row in few.rows][0] == ("What is 0 in tiny?", "What is 0 in tiny?")
+    assert (few.rows[0].title, few.rows[0].excerpt) == ("What is 0 in tiny?", "What is 0 in tiny?")
     [trial] = find(bench, "best").rows
     assert [(row.id, row.where) for row in find(bench, trial.id[-7:]).rows] == [(trial.id, ("id",))]
 

@@ -54,6 +54,7 @@ def test_the_way_from_a_disputed_sentence_leads_to_the_rubric(answered, home, ta
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_a_study_is_designed_frozen_and_handed_out(answered, tab):
     open_page(tab, f"{answered}/design_study")
     settled(tab)

@@ -30,6 +30,7 @@ def hotter(tab) -> None:
     assert entropy(tab) > before, "a hotter distribution"
 
 
+@pytest.mark.slow
 def test_a_question_is_looked_into_and_a_token_forced(app, tab):
     open_page(tab, f"{app}/{ADDRESS}")
     tab.get_by_role("button", name=QUESTION).click()
