@@ -28,14 +28,6 @@ def train_encoder(workbench: Any, name: str, /, *, train: Training = (), recipe:
     return workbench.train_encoder(recipe.read(), name, read_settings(train))
 
 
-@verb("train-reranker")
-def train_reranker(workbench: Any, name: str, /, *, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
-    """A cross-encoder, trained on the questions of a corpus: an adapter of the bundled encoder, and a head."""
-    from core.labs import rerankers
-
-    return rerankers.train_reranker(workbench, recipe.read(), name, read_settings(train))
-
-
 @verb("encoders-trained", show_table)
 def encoders_trained() -> list[dict[str, Any]]:
     """The encoders trained here, newest first, and whether each is better than its start."""

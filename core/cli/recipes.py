@@ -148,35 +148,6 @@ def search(workbench: Any, question: Text, /, *, recipe: RecipeOptions = USUAL) 
     return workbench.search(recipe.read(), question)
 
 
-@verb("token-matches", show_parts)
-def token_matches(
-    workbench: Any,
-    question: Text,
-    /,
-    *,
-    rank: Annotated[Positive, Parameter(help="Of the passage in the recipe's ranking.")] = 1,
-    passage: Annotated[str, Parameter(help="A text in the passage's place; nothing is searched.")] = "",
-    recipe: RecipeOptions = USUAL,
-) -> Any:
-    """Which word of a passage each word of a question met, and what it adds to the score of late interaction."""
-    from core.labs import token_matches
-
-    if passage:
-        met = token_matches.matches(recipe.read(), question, passage)
-    else:
-        hit, met = yield from token_matches.of_rank(workbench, recipe.read(), question, rank)
-        passage = hit.text
-    return {
-        "passage": passage,
-        "score": met.score,
-        "words": token_matches.rows(met),
-        "cosines": [
-            {"word": word} | {f"{place} {other}": float(row[place]) for place, other in enumerate(met.offered)}
-            for word, row in zip(met.asked, met.cosines, strict=True)
-        ],
-    }
-
-
 def show_answer(answer: dict[str, Any]) -> None:
     """What the answer, which has been streamed, cost, and the passages it had."""
     counts = ["an uncounted number of" if n is None else n for n in (answer["prompt_tokens"], answer["answer_tokens"])]

@@ -6,7 +6,7 @@ from app import session
 from app.ui import cards, tables
 from core.config import TrialConfig
 from core.evaluation.metric import MAIN
-from core.labs import reranking
+from core.labs.reranking import effect as lab
 from core.labs.trials.comparison import direction, label
 from core.workbench import Evaluation
 
@@ -15,7 +15,7 @@ MEAN = st.column_config.NumberColumn(format="%.3f", width=80)
 
 def effect(current: Evaluation) -> None:
     """Nothing where nothing is reranked."""
-    made = reranking.effect(session.workbench(), current, MAIN)
+    made = lab.effect(session.workbench(), current, MAIN)
     if made is None:
         return
     told = made.paired.p is not None and made.paired.p < 1 - made.confidence
@@ -28,7 +28,7 @@ def effect(current: Evaluation) -> None:
             key="rerank_off",
             icon=":material/toggle_off:",
             on_click=session.change,
-            args=({stage.field: "none" for stage in reranking.steps(current.config)},),
+            args=({stage.field: "none" for stage in lab.steps(current.config)},),
         )
         with st.popover("Its command", icon=":material/terminal:"):
             st.code(session.workbench().command(current.config, "rerank-effect"), language="bash", wrap_lines=True)
@@ -47,5 +47,5 @@ def effect(current: Evaluation) -> None:
 def costs(config: TrialConfig) -> dict[str, str]:
     """Field -> what the step takes for a question, where this machine has run it."""
     workbench = session.workbench()
-    seconds = {stage.field: reranking.seconds_a_question(workbench, config, stage.field) for stage in reranking.steps(config)}
+    seconds = {stage.field: lab.seconds_a_question(workbench, config, stage.field) for stage in lab.steps(config)}
     return {field: f"{cards.duration(time)} a question" for field, time in seconds.items() if time}

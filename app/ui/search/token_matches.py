@@ -10,7 +10,7 @@ from app import session
 from app.ui import cells, charts
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs import token_matches as lab
+from core.labs.reranking import token_matches as lab
 from core.records import Hit
 
 MOST_WORDS = 26  # of the passage, side by side: what can be read at 900 pixels

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from core import registry
 from core.config import TrialConfig, difference, with_settings
-from core.labs import reranking
+from core.labs.reranking import effect as lab
 from core.progress import drain
 from core.reranking.protocol import Pairwise, above_the_rest
 from tests.support.small_corpora import THINGS, with_towns
@@ -58,17 +58,17 @@ def recipe(**settings):
 def test_a_reranker_that_hurts_is_said_to_hurt_and_what_it_lost_is_named(towns):
     good, bad = (towns.evaluate(recipe(rerank__upside_down=turned)) for turned in (False, True))
     assert good.intervals["mrr"].mean == 1.0
-    made = reranking.effect(towns, bad, "ndcg_linear")
+    made = lab.effect(towns, bad, "ndcg_linear")
     assert made.paired.difference < 0 and made.paired.p < 0.01 and "lowers" in made.sentence() and "hurts" in made.sentence()
     assert len(made.lost) == made.paired.losses == 12 and made.lost[0].value < made.lost[0].before and made.won == 0
-    alone = towns.evaluate(reranking.without(recipe()))
+    alone = towns.evaluate(lab.without(recipe()))
     place = {query.id: row for row, query in enumerate(alone.corpus.queries)}
     assert all(question.before == alone.values["ndcg_linear"][place[question.id]] for question in made.lost)
-    assert reranking.effect(towns, alone, "mrr") is None
+    assert lab.effect(towns, alone, "mrr") is None
 
 
 def test_the_same_ranking_is_no_difference(towns):
-    made = reranking.effect(towns, towns.evaluate(recipe(rerank__weight=0.0)), "mrr")
+    made = lab.effect(towns, towns.evaluate(recipe(rerank__weight=0.0)), "mrr")
     assert not made.lost and not made.won and ("cannot be told" in made.sentence() or "no difference" in made.sentence())
 
 
@@ -100,10 +100,7 @@ def test_more_than_a_moment_is_planned_as_a_job_and_done_by_it(towns):
     assert not plan.live and plan.what == "reranking 144 passages" and not READ
     drain(towns.prepare(config))
     assert len(READ) == 144 and towns.plan(config).live and towns.plan(recipe(rerank__version=1, rerank__depth=5)).live
-    assert (
-        reranking.seconds_a_question(towns, config, "rerank") > 0
-        and reranking.seconds_a_question(towns, config, "rerank_2") is None
-    )
+    assert lab.seconds_a_question(towns, config, "rerank") > 0 and lab.seconds_a_question(towns, config, "rerank_2") is None
 
 
 def test_the_latency_of_a_question_is_that_of_one_nobody_asked_before(towns):
@@ -124,7 +121,7 @@ def test_what_is_ranked_again_stands_above_the_rest_which_keeps_its_order():
 
 def test_the_page_says_that_it_hurts_and_switches_it_off(towns, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: towns)
-    app = AppTest.from_file(Path(__file__).parents[2] / "app" / "main.py", default_timeout=120)
+    app = AppTest.from_file(Path(__file__).parents[3] / "app" / "main.py", default_timeout=120)
     for key, value in difference(recipe(rerank__upside_down=True)).items():
         app.query_params[key] = str(value).lower() if isinstance(value, bool) else str(value)
     app.run().switch_page("../pages/search_live.py").run()

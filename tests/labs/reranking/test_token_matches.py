@@ -9,7 +9,7 @@ from app.ui.search import token_matches as screen
 from core.__main__ import parse
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.labs import token_matches as lab
+from core.labs.reranking import token_matches as lab
 from core.progress import drain
 from core.records import plain
 from tests.support.small_corpora import with_towns

@@ -1,0 +1,1 @@
+"""What reranking is worth, which words met, and rerankers trained here."""
