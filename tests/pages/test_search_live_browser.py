@@ -16,15 +16,26 @@ def towns(app, home):
     return app
 
 
+def choose(tab, stage: re.Pattern, part: str) -> None:
+    """Opens the form of a stage and takes a part there."""
+    form = tab.get_by_test_id("stExpander").filter(has=tab.locator("summary", has_text=stage))
+    form.locator("summary").click()
+    box = form.get_by_role("combobox", name=re.compile("^Method"))
+    option = tab.get_by_role("option", name=part, exact=True)
+    box.wait_for()
+    while not option.count():  # a list that was opened closes again while the form still unfolds
+        box.click()
+        tab.wait_for_timeout(700)
+    option.click()
+
+
 @pytest.mark.slow
 def test_a_cascade_is_built_dragged_and_taken_out(towns, tab):
     open_page(tab, f"{towns}/search_live?corpus.dataset=towns&embedding.part=lsa&fusion.part=sparse_only")
     tab.locator(".gw-card").first.wait_for()
     settled(tab)
     assert not tab.get_by_text("Reranking, second step").count()
-    tab.get_by_text("Reranking", exact=True).first.click()
-    tab.get_by_role("combobox", name=re.compile("^Method")).last.click()
-    tab.get_by_role("option", name="mmr", exact=True).click()
+    choose(tab, re.compile(r"Reranking [a-z]"), "mmr")
     tab.get_by_text(re.compile(r"Reranking \(mmr of the best \d+\)")).wait_for()
     settled(tab)
     assert "rerank.part=mmr" in tab.url
@@ -38,9 +49,7 @@ def test_a_cascade_is_built_dragged_and_taken_out(towns, tab):
     assert tab.get_by_text(re.compile(r"Reranking \(mmr")).inner_text() != told
     no_error(tab)
 
-    tab.get_by_text("Reranking, second step").first.click()
-    tab.get_by_role("combobox", name=re.compile("^Method")).last.click()
-    tab.get_by_role("option", name="encoder", exact=True).click()
+    choose(tab, re.compile(r"Reranking, second step"), "encoder")
     tab.get_by_text(re.compile(r"mmr of the best \d+, then encoder of the best \d+")).wait_for()
     settled(tab)
     tab.get_by_text("Reranking, third step").wait_for()

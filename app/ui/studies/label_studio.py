@@ -22,7 +22,8 @@ def label_studio_server(desk: Desk) -> None:
             return
         where = ["--url", url.strip()] if url.strip() else []
         sent = ["annotate", "push", study_id, *where]
-        jobs.start_button("Push as a new project", sent, f"Pushing {study_id} to Label Studio", icon=":material/cloud_upload:")
+        title = f"Pushing {study_id} to Label Studio"
+        jobs.start_button("Push as a new project", sent, title, icon=":material/cloud_upload:", place="push")
         if (job := jobs.latest(sent)) and job.status == "done" and isinstance(job.result, dict):
             st.caption(
                 cards.plain(f"Project {job.result.get('project')}, {job.result.get('tasks'):,} tasks, pushed {_ago(job)}.")
@@ -45,7 +46,8 @@ def label_studio_server(desk: Desk) -> None:
             *(["--replace"] if replace else []),
         ]
         if project:
-            jobs.start_button("Pull its labels", taken, f"Pulling labels of {study_id}", icon=":material/cloud_download:")
+            title = f"Pulling labels of {study_id}"
+            jobs.start_button("Pull its labels", taken, title, icon=":material/cloud_download:", place="pull")
         if project and (job := jobs.latest(taken)) and job.status == "done" and isinstance(job.result, dict):
             st.caption(f"{taken_words(imports.Imported(**job.result))}; pulled {_ago(job)}.")
 
