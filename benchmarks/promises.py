@@ -65,6 +65,9 @@ ROWS = {
     ("slider", 2): (
         ("p95_ms", "Slider let go to page redrawn, in the browser, p95", MOST, 400, "ms"),
     ),
+    ("slider", 14): (
+        ("cascade_depth.p95_ms", "A cascade's depth moved within what was read, 1,190 questions, in the browser, p95", MOST, 300, "ms"),
+    ),
     ("encoding", 2): (
         ("times_as_fast", "Encoding, to sentence-transformers in fp32", LEAST, 2.7, "times"),
         ("overlap_at_10", "Overlap of the first ten with fp32's", LEAST, 0.99, ""),
