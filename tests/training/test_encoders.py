@@ -17,13 +17,14 @@ from core.progress import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
 from core.training.encoders import loop, negatives
 from core.training.encoders.batches import Batches, nearest
-from core.training.encoders.log import read_log, work_folder
-from core.training.encoders.loop import LEARNING_RATE, info_nce, learning_rate
-from core.training.encoders.settings import TrainConfig
+from core.training.encoders.loop import info_nce
+from core.training.encoders.settings import LEARNING_RATE, TrainConfig
 from core.training.encoders.splits import evidence_documents, split_rows
 from core.training.encoders.start import BertFolder
 from core.training.encoders.training import train
 from core.training.encoders.validation import METRICS, Validation, measure
+from core.training.log import read_log, work_folder
+from core.training.steps import learning_rate
 
 WORDS = "apple river stone cloud tiger copper violin window garden engine pepper silver meadow rocket candle bridge".split()
 SMALL = {"max_steps": 6, "batch_size": 8, "evaluate_every": 2, "learning_rate": 1e-2, "epochs": 9, "validation_chunks": 100}

@@ -1,5 +1,6 @@
 """Training a cross-encoder: its gradient and losses by other ways, that it learns, stops and goes on, and what it writes."""
 
+import errno
 import json
 
 import numpy as np
@@ -11,7 +12,7 @@ from core.models.identity import files_identity
 from core.progress import drain
 from core.reranking import bert_pairs
 from core.reranking.bert_pairs import HEAD, BertPairs, PairTokens, adapted
-from core.training.encoders.log import read_log, work_folder
+from core.training.log import read_log, work_folder
 from core.training.rerankers import training
 from core.training.rerankers.lists import List
 from core.training.rerankers.loop import measure
@@ -74,6 +75,30 @@ def test_a_name_is_taken_once_and_has_no_slash(tmp_path):
         drain(start(tmp_path / "taken"))
     with pytest.raises(WorkbenchError, match="cannot name"):
         drain(start(tmp_path / "no name"))
+
+
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("PytorchStreamWriter failed: file write failed"), OSError(errno.ENOSPC, "No space left on device")]
+)
+def test_a_full_disk_is_told_with_what_to_do(tmp_path, monkeypatch, fault):
+    import torch
+
+    def full(*_, **__):
+        raise fault
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(WorkbenchError, match=r"could not be written.*Free some space.*goes on from its last checkpoint"):
+        drain(start(tmp_path / "rerankers" / "one"))
+    assert not (tmp_path / "rerankers" / "one").exists()
+
+
+def test_one_training_of_a_name_at_a_time(tmp_path):
+    running = start(tmp_path / "one")
+    next(running)
+    with pytest.raises(WorkbenchError, match="A reranker 'one' is being trained already"):
+        next(start(tmp_path / "one"))
+    running.close()
+    assert read_log(tmp_path / "one")[-1]["kind"] == "interrupted"
 
 
 def test_the_merged_model_and_its_gradient_are_those_of_peft(base, monkeypatch):  # noqa: F811

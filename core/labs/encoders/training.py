@@ -64,7 +64,7 @@ def training_arguments(workbench: Workbench, config: TrialConfig, name: str, set
 
 
 def training_log(name: str) -> list[dict[str, Any]]:
-    from core.training.encoders.log import read_log
+    from core.training.log import read_log
 
     return read_log(encoders_home() / name)
 

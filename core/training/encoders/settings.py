@@ -4,6 +4,8 @@ from typing import Literal
 
 from core.config import StageConfig, knob
 
+LEARNING_RATE = {"lora": 5e-4, "full": 3e-5}
+
 
 class TrainConfig(StageConfig):
     """How an encoder is trained."""
@@ -71,3 +73,7 @@ class TrainConfig(StageConfig):
     )
     watch: Literal["ndcg", "recall", "mrr"] = knob("mrr", "Validation metric that decides which step is best.")
     seed: int = knob(0, "Seeds splits, order, dropout, LoRA and the test.", ge=0, le=2**31 - 1)
+
+    def peak(self) -> float:
+        """The highest learning rate."""
+        return self.learning_rate or LEARNING_RATE[self.method]

@@ -15,11 +15,9 @@ keeps the checkpoint of the last evaluation: the same settings continue there, o
 """
 
 import json
-import re
 import shutil
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -30,21 +28,19 @@ import numpy as np
 
 from core import files
 from core.config import EvaluationConfig, code_version, fingerprint
-from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
-from core.files import Busy, hold
 from core.models import hardware
 from core.pipeline.speed import weights
 from core.pipeline.vectors import embed
 from core.records import Chunks, Corpus, Progress
 from core.retrieval.top import tie_order
 from core.training.encoders.batches import Batches
-from core.training.encoders.log import read_log, work_folder, write_line
 from core.training.encoders.loop import Loop
 from core.training.encoders.settings import TrainConfig
 from core.training.encoders.splits import chunks_of, corpus_of, split_rows
 from core.training.encoders.start import BertFolder, most_tokens, start_encoder
 from core.training.encoders.validation import Validation, compared, measure
+from core.training.log import at_work, read_log, write_line
 
 
 @dataclass(frozen=True)
@@ -80,35 +76,9 @@ def train(
     texts: those of the chunks. evaluation: depth, overlap and intervals of the test. vectors: the vector store that
     holds, or takes, the start encoder's vectors.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", folder.name):
-        raise WorkbenchError(
-            f"'{folder.name}' cannot name an encoder.",
-            where="name",
-            todo="Use up to 64 letters, digits, points, hyphens and underscores.",
-        )
-    if folder.exists():
-        raise WorkbenchError(
-            f"There is an encoder '{folder.name}' already.", where=str(folder), todo="Take another name, or delete that folder."
-        )
-    work = work_folder(folder)
-    with _written(work):
-        work.mkdir(parents=True, exist_ok=True)
-        try:
-            with hold(work / "lock", purpose="training an encoder", seconds=0.5):
-                return (
-                    yield from _train(
-                        config, corpus, chunks, texts, folder, work, evaluation or EvaluationConfig(), vectors or work / "vectors"
-                    )
-                )
-        except GeneratorExit:
-            write_line(work, "interrupted")
-            raise
-        except Busy:
-            raise WorkbenchError(
-                f"An encoder '{folder.name}' is being trained already.",
-                where=str(work),
-                todo="Wait for it, cancel it, or take another name.",
-            ) from None
+    with at_work(folder, "an encoder") as work:
+        settings = evaluation or EvaluationConfig(), vectors or work / "vectors"
+        return (yield from _train(config, corpus, chunks, texts, folder, work, *settings))
 
 
 def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
@@ -210,14 +180,3 @@ def _record(made: Path, work: Path, result: TrainingResult, config, corpus, eval
         "versions": {package: version(package) for package in ("torch", "transformers", "peft", "tokenizers", "bm25s")},
     }
     (made / "training.json").write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")
-
-
-@contextmanager
-def _written(work: Path) -> Iterator[None]:
-    """A full or read-only disk in words."""
-    try:
-        with files.disk_reported("The training's files", work):
-            yield
-    except files.DiskError as error:
-        todo = f"{error.todo} Started again, the same training goes on from its last checkpoint."
-        raise WorkbenchError(error.what, where=error.where, todo=todo) from error

@@ -54,3 +54,7 @@ class RerankerTraining(StageConfig):
         3, "Evaluations without a better one after which training stops. The best one is kept.", unit="evaluations", ge=1, le=1000
     )
     seed: int = knob(0, "Seeds splits, order and weights.", ge=0, le=2**31 - 1)
+
+    def peak(self) -> float:
+        """The highest learning rate."""
+        return self.learning_rate

@@ -12,7 +12,6 @@ the checkpoint of the last evaluation: the same settings continue there, other s
 """
 
 import json
-import re
 import shutil
 import time
 from collections.abc import Generator
@@ -27,9 +26,7 @@ import numpy as np
 from core import files
 from core.config import EvaluationConfig, code_version, fingerprint
 from core.embedding.minilm import MiniLM
-from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
-from core.files import Busy, hold
 from core.models import hardware
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
@@ -37,8 +34,8 @@ from core.pipeline.speed import weights
 from core.pipeline.vectors import embed
 from core.records import Chunks, Corpus, Progress
 from core.statistics.paired import paired_difference
-from core.training.encoders.log import read_log, work_folder, write_line
 from core.training.encoders.splits import split_rows
+from core.training.log import at_work, read_log, write_line
 from core.training.rerankers.lists import TrainingLists
 from core.training.rerankers.loop import MEASURES, ListLoop, measure
 from core.training.rerankers.model import SCALE
@@ -70,29 +67,13 @@ def train(
     vectors: Path | None = None,
 ) -> Generator[Progress, None, TrainedReranker]:
     """Trains on the corpus' questions and writes the reranker to `folder`, whose name is its own."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", folder.name):
-        todo = "Use up to 64 letters, digits, points, hyphens and underscores."
-        raise WorkbenchError(f"'{folder.name}' cannot name a reranker.", where="name", todo=todo)
-    if folder.exists():
-        todo = "Take another name, or delete that folder."
-        raise WorkbenchError(f"There is a reranker '{folder.name}' already.", where=str(folder), todo=todo)
-    work = work_folder(folder)
-    with files.disk_reported("The training's files", work):
-        work.mkdir(parents=True, exist_ok=True)
-        try:
-            with hold(work / "lock", purpose="training a reranker", seconds=0.5):
-                store = vectors or work / "vectors"
-                return (yield from _train(config, corpus, chunks, texts, folder, evaluation or EvaluationConfig(), store))
-        except GeneratorExit:
-            write_line(work, "interrupted")
-            raise
-        except Busy:
-            todo = "Wait for it, cancel it, or take another name."
-            raise WorkbenchError(f"A reranker '{folder.name}' is being trained already.", where=str(work), todo=todo) from None
+    with at_work(folder, "a reranker") as work:
+        settings = evaluation or EvaluationConfig(), vectors or work / "vectors"
+        return (yield from _train(config, corpus, chunks, texts, folder, work, *settings))
 
 
-def _train(config, corpus, chunks, texts, folder, evaluation, store):
-    started, work, base, part = time.monotonic(), work_folder(folder), bundled_folder(), MiniLM()
+def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
+    started, base, part = time.monotonic(), bundled_folder(), MiniLM()
     relevant = relevance(corpus, chunks, evaluation.overlap)
     splits = split_rows(corpus, relevant, config.validation_share, config.seed)
     yield Progress(0, 0, "Vectors of the start encoder")

@@ -1,0 +1,63 @@
+"""The folder in which a training works, and its log: a line for each step and evaluation."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from core import files
+from core.errors import WorkbenchError
+from core.files import Busy, hold
+
+
+@contextmanager
+def at_work(folder: Path, what: str) -> Iterator[Path]:
+    """The work folder of what is to stand in `folder`, whose name is its own, held against a second training of that name.
+
+    what: "an encoder". A name that is none or taken, a training under way, and a full or read-only disk are told in words.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", folder.name):
+        todo = "Use up to 64 letters, digits, points, hyphens and underscores."
+        raise WorkbenchError(f"'{folder.name}' cannot name {what}.", where="name", todo=todo)
+    if folder.exists():
+        todo = "Take another name, or delete that folder."
+        raise WorkbenchError(f"There is {what} '{folder.name}' already.", where=str(folder), todo=todo)
+    work = work_folder(folder)
+    try:
+        with files.disk_reported("The training's files", work):
+            work.mkdir(parents=True, exist_ok=True)
+            try:
+                with hold(work / "lock", purpose=f"training {what}", seconds=0.5):
+                    yield work
+            except GeneratorExit:
+                write_line(work, "interrupted")
+                raise
+            except Busy:
+                todo = "Wait for it, cancel it, or take another name."
+                words = f"{what[0].upper()}{what[1:]} '{folder.name}' is being trained already."
+                raise WorkbenchError(words, where=str(work), todo=todo) from None
+    except files.DiskError as error:
+        todo = f"{error.todo} Started again, the same training goes on from its last checkpoint."
+        raise WorkbenchError(error.what, where=error.where, todo=todo) from error
+
+
+def work_folder(folder: Path) -> Path:
+    """Where the training of what is to stand in `folder` keeps its log and checkpoint."""
+    return folder.parent / ".training" / folder.name
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The log of a training, running or finished; a line being written is left out. Each has `kind`, most `step`."""
+    for file in (work_folder(folder) / "log.jsonl", folder / "log.jsonl"):
+        if file.exists():
+            lines = file.read_text("utf-8").split("\n")[:-1]
+            return [json.loads(line) for line in lines]
+    return []
+
+
+def write_line(work: Path, kind: str, **values: Any) -> None:
+    with (work / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"kind": kind, "time": datetime.now().isoformat(timespec="seconds"), **values}) + "\n")
