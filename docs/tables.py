@@ -22,7 +22,16 @@ from core.corpus.cards import cards
 from core.store import tables
 
 ROOT = Path(__file__).resolve().parents[1]
-RANKING = ("chunker", "query", "sparse", "index", "fusion", "reranker", "metric")  # kinds whose every part docs/methods.md names
+RANKING = (
+    "chunker",
+    "query",
+    "sparse",
+    "index",
+    "fusion",
+    "reranker",
+    "metric",
+    "measure",
+)  # kinds whose every part docs/methods.md names
 
 
 def pages() -> dict[Path, str]:
@@ -67,12 +76,14 @@ def parts() -> str:
         lines += [f"## {kind.capitalize()}", "", about + chosen, ""]
         for name, cls in registry.parts(kind).items():
             lines += [f"### `{name}`", "", inspect.cleandoc(cls.__doc__ or "").replace("<", "&lt;"), ""]
-            if kind == "metric":
+            if kind in ("metric", "measure"):
                 low, high = cls.range
-                better = "higher" if cls.direction > 0 else "lower"
-                lines += [f"Label: {cls.label.format(k='k')}. Range: {low:g} to {high:g}, {better} is better.", ""]
-            elif kind == "loader":
-                lines += knobs(cls)
+                better = {1: "higher is better", -1: "lower is better", 0: "neither is better"}[cls.direction]
+                lines += [f"Label: {cls.label.format(k='k')}. Range: {low:g} to {high:g}, {better}. Source: {cls.source}.", ""]
+            if kind in ("loader", "measure"):
+                lines += knobs(cls, "In the card" if kind == "loader" else "Setting")
+            elif kind not in PART_KINDS.values():
+                continue
             else:
                 first, *others = stages_of[kind]
                 rows = [row for row in every if row["part"] == name and row["setting"].startswith(first + ".")]
@@ -105,12 +116,12 @@ def settings_table(rows: Iterable[dict], others: Iterable[str] = ()) -> list[str
     return [*table(("Setting", "Default", "Allowed", "Unit", "What it does"), found), ""] if found else []
 
 
-def knobs(cls: type) -> list[str]:
-    """The settings of a loader: its card gives them, a recipe does not."""
+def knobs(cls: type, title: str) -> list[str]:
+    """The settings of a part that no recipe gives: a loader's card does, and who scores answers."""
     found = [
         (f"`{name}`", code(info.default), info.description or "") for name, info in cls.model_fields.items() if name != "part"
     ]
-    return [*table(("In the card", "Default", "What it does"), found), ""] if found else []
+    return [*table((title, "Default", "What it does"), found), ""] if found else []
 
 
 def verbs() -> str:

@@ -1,0 +1,5 @@
+"""What scores an answer: a file a measure, and what measures share."""
+
+KINDS = {  # of parts in this folder -> what they are
+    "measure": "Measures score an answer, question by question: against references, passages, citations, or by a judge."
+}

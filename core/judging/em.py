@@ -1,0 +1,26 @@
+from collections.abc import Generator, Sequence
+from typing import ClassVar, Literal
+
+from core.context.citations import pattern
+from core.judging.diversity import answer_em
+from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools
+from core.records import Progress
+from core.registry import part
+
+
+@part("measure")
+class ExactMatch(AnswerMeasure):
+    """1 where the answer without its citations is a reference answer, word for word after SQuAD's normalisation. Choose it for
+    short answers; a right answer in a sentence counts as wrong."""
+
+    part: Literal["em"] = "em"
+    label: ClassVar[str] = "Exact match"
+    topic: ClassVar[str] = "reference"
+    source: ClassVar[str] = "Rajpurkar et al. 2016, section 6.1"
+    needs: ClassVar[tuple[str, ...]] = ("references",)
+    order: ClassVar[int] = 10
+    headline: ClassVar[bool] = True
+
+    def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
+        yield from ()
+        return [AnswerScore(answer_em(pattern(case.citations).sub(" ", case.answer), case.references)) for case in cases]
