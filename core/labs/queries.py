@@ -43,6 +43,13 @@ class TextCost(NamedTuple):
         return self.seconds / max(1, self.questions)
 
 
+class AskedWords(NamedTuple):
+    """Words that BM25 is asked for a question with their weights, which sum to 1, the heaviest first."""
+
+    own: dict[str, float]  # of the question
+    added: dict[str, float]
+
+
 class AskedInstead(NamedTuple):
     """A recipe's questions as they are asked."""
 
@@ -62,6 +69,21 @@ def asked(workbench: Workbench, recipe: Recipe, most: int | None = None) -> Gene
         return AskedInstead(run.corpus.queries, wordings, fell_back(wordings), spent)
 
     return workbench.pipeline.remember("asked instead", run.key("queries"), made)
+
+
+def words(workbench: Workbench, run: Resolved, queries: Sequence[Query]) -> Generator[Progress, None, list[AskedWords]]:
+    """What a transform that searches with weighted words asks for each question; [] with any other."""
+    pairs = yield from workbench.pipeline.words_asked(run, queries)
+    made = []
+    for own, weights in pairs:
+        heaviest = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+        made.append(AskedWords(*({word: w for word, w in heaviest if (word in own) == here} for here in (True, False))))
+    return made
+
+
+def listed(weights: dict[str, float]) -> str:
+    """Words with their weights, for people."""
+    return ", ".join(f"{word} {weight:.3f}" for word, weight in weights.items())
 
 
 def tools(workbench: Workbench, run: Resolved) -> QueryTools:
@@ -99,12 +121,13 @@ def gain(workbench: Workbench, current: Evaluation) -> Generator[Progress, None,
     return workbench.differences(current, other, headlines())
 
 
-def rows(made: AskedInstead) -> list[dict[str, Any]]:
-    """A row a question."""
-    return [
+def rows(made: AskedInstead, weighted: Sequence[AskedWords] = ()) -> list[dict[str, Any]]:
+    """A row a question. weighted: what a transform that searches with weighted words asks."""
+    table = [
         {"id": query.id, "question": query.text, "asked": " | ".join(texts(query, wording)), "fell back": wording.note}
         for query, wording in zip(made.queries, made.wordings, strict=True)
     ]
+    return [{**row, "added": listed(each.added)} for row, each in zip(table, weighted, strict=True)] if weighted else table
 
 
 def texts(query: Query, wording: Wording) -> list[str]:
@@ -127,7 +150,7 @@ def transformed(workbench: Workbench, config: TrialConfig) -> Generator[Progress
         current = yield from told_within(workbench.evaluating(run), Progress(0, 0, "Measuring the gain"))
         differences = yield from told_within(gain(workbench, current), Progress(0, 0, "Measuring the gain"))
         record["gain"] = [{"metric": name, **paired._asdict()} for name, paired in differences.items()]
-    return {**record, "asked": rows(made)}
+    return {**record, "asked": rows(made, (yield from words(workbench, run, made.queries)))}
 
 
 # Rewritings beside people's ------------------------------------------------------------------------------------------

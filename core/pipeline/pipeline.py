@@ -30,10 +30,10 @@ from core.pipeline.stages import Resolved, Stage, rankers, storage
 from core.pipeline.vectors import embed, encode_all, missing
 from core.progress import drain
 from core.queries.joining import joined
-from core.queries.protocol import QueryTools, Unready, Wording, as_it_stands
+from core.queries.protocol import QueryTools, QueryTransform, Unready, Wording, as_it_stands
 from core.records import Candidates, Chunks, Corpus, Progress, Query
 from core.reranking.protocol import Pairs, RankTools
-from core.retrieval.metadata import Filter, permitted, searched
+from core.retrieval.metadata import Filter, Within, permitted, searched
 from core.retrieval.pool import Pool, checked, make_pool
 from core.retrieval.top import tie_order
 from core.store.cache import StageCache
@@ -399,6 +399,24 @@ class Pipeline:
 
         ranked = searched(search, searcher, questions, allowed, texts, depth)
         return joined(checked(ranked, "sparse retriever", run.config.sparse, sum(texts), len(ties)), texts, depth, ties)
+
+    def words_asked(self, run: Resolved, queries: Sequence[Query]) -> Generator[Progress, None, list[tuple[set[str], dict]]]:
+        """Of each question its own words, and the words with weights that the sparse retriever is asked in their place; []
+        where it is asked the question's own."""
+        if "sparse" not in run.config.fusion.needs() or type(run.config.query).expanded is QueryTransform.expanded:
+            return []
+        asked, allowed = (yield from self._asked(run, queries, None)), (yield from self._allowed(run, queries))
+        searcher, chunks = (yield from self.searcher("sparse", run)), (yield from self.tokens(run))
+        ties = yield from self.tie_order(run)
+        questions = run.config.sparse.tokenize([each.sparse[0] for each in asked])
+        made: list[dict[str, float]] = [{}] * len(queries)
+        for number, mask in enumerate(allowed.masks if allowed else [None]):
+            mine = np.flatnonzero(allowed.which == number) if allowed else np.arange(len(queries))
+            within = Within(searcher, mask, False) if allowed else searcher
+            words = run.config.query.expanded(within, questions.rows(mine), chunks, ties)
+            for row, some in zip(mine.tolist(), words, strict=True):
+                made[row] = some
+        return [(set(questions.words(row)), words) for row, words in enumerate(made)]
 
     def _dense_of(
         self,

@@ -55,6 +55,10 @@ class QueryTransform(PartConfig):
         """The best chunks of each question. questions, chunks: tokens, as the sparse retriever made them."""
         return searcher.search(questions, depth, ties)
 
+    def expanded(self, searcher: Any, questions: Any, chunks: Any, ties: np.ndarray) -> list[dict[str, float]]:
+        """The words that `search_sparse` asks in each question's place, with their weights; [] where it asks the question's own."""
+        return []
+
     def search_dense(
         self, searcher: Any, questions: np.ndarray, chunks: np.ndarray, depth: int, ties: np.ndarray, settings: PartConfig
     ) -> Candidates:

@@ -8,7 +8,7 @@ from core.__main__ import parse
 from core.config import TrialConfig, with_settings
 from core.labs import queries
 from core.progress import drain
-from core.records import plain
+from core.records import Query, plain
 from tests.corpus.test_canard import SAMPLE
 from tests.support.played_model import play
 from tests.support.small_corpora import with_towns
@@ -104,3 +104,25 @@ def test_rewritings_beside_peoples(bench, played):
     copied, made, difference = (row["f1"] for row in record["f1"][:3])
     # SQuAD's F1 leaves articles out: "who built it" has 2 of the 4 words of "who built old mill"
     assert record["f1"][0]["n"] == 3 and made - copied == pytest.approx(difference) == pytest.approx((1 - 4 / 7) / 3)
+
+
+def test_rm3_tells_its_words(bench):
+    """Of one chunk: half of the weight is the question's own two words that are anywhere, half are the chunk's."""
+    weighted = recipe(**{"query.part": "rm3", "query.common": 1.0, "query.documents": 1, "query.terms": 3})
+    run = bench.resolve(weighted)
+    made = drain(queries.words(bench, run, run.corpus.queries))
+    assert list(made[0].own) == sorted(made[0].own, key=lambda word: (-made[0].own[word], word))
+    assert "lund" in made[0].own and made[0].own["lund"] > made[0].own["open"], "the chunk gives it too"
+    assert made[0].added and "opens" not in made[0].own and sum((made[0].own | made[0].added).values()) == pytest.approx(1.0)
+    assert not drain(queries.words(bench, run.of(recipe(**{"query.part": "as_asked"})), run.corpus.queries))
+    dense = recipe(**{"query.part": "rm3", "fusion.part": "dense_only"})
+    assert not drain(queries.words(bench, run.of(dense), run.corpus.queries))
+    row = drain(queries.transformed(bench, weighted))["asked"][0]
+    assert row["added"].startswith(next(iter(made[0].added)))
+
+
+def test_rm3_takes_no_words_of_documents_that_may_not_be_found(bench):
+    settings = {"query.part": "rm3", "query.common": 1.0, "query.documents": 1, "retrieval.documents": "pisa.txt"}
+    run = bench.resolve(recipe(**settings))
+    [words] = drain(queries.words(bench, run, [Query("", "the mill of Lund")]))
+    assert "old" in words.added and "five" not in words.added

@@ -82,3 +82,14 @@ def _opened(asked, current, row):
 
 def test_without_a_transform_nothing_is_shown(bench):
     assert "Query transform" not in html(page(**{"query.part": "as_asked"}))
+
+
+def test_an_opened_question_shows_the_words_of_rm3_with_their_weights(bench):
+    from app.ui.search import asked
+
+    settings = RECIPE | {"query.part": "rm3", "query.common": 1.0, "query.documents": 1}
+    current = bench.evaluate(with_settings(TrialConfig(), settings))
+    shown = html(AppTest.from_function(_opened, args=(asked, current, 0)).run())
+    assert "Its own words, BM25" in shown and "lund 0." in shown and "market 0." in shown and "Added (" in shown
+    bare = bench.evaluate(with_settings(TrialConfig(), settings | {"query.common": 0.1}))
+    assert "no word of the first chunks may be added" in html(AppTest.from_function(_opened, args=(asked, bare, 0)).run())

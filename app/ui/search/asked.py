@@ -35,6 +35,9 @@ def beside(current: Evaluation, row: int) -> None:
     if instead:  # else it is searched with in another way, and no other text is asked
         also = "Also asked" if query.text in (*wording.dense, *wording.sparse) else "Asked instead"
         evidence.show(evidence.passage_html(text, title=f"{also}, written by the model", relevant=False) for text in instead)
+    for words in jobs.drain(queries.words(session.workbench(), current.run, [query])):
+        added = queries.listed(words.added) or "none: no word of the first chunks may be added"
+        cards.facts([("Its own words, BM25", queries.listed(words.own)), (f"Added ({sum(words.added.values()):.0%})", added)])
 
 
 def _asked(made: queries.AskedInstead) -> str:
