@@ -56,7 +56,8 @@ class WrongWords(NamedTuple):
 
 
 class AnswerScore(NamedTuple):
-    """The score of one answer by one measure. Where it is NaN, `reason` says why it could not be measured."""
+    """The score of one answer by one measure. Where it is NaN, `reason` says why it could not be measured; what begins with
+    "failed" is not kept, but tried again the next time."""
 
     value: float
     reason: str = ""
@@ -86,13 +87,18 @@ class AnswerMeasure(PartConfig):
     range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     order: ClassVar[int] = 100  # of display, smallest first
     headline: ClassVar[bool] = False  # whether it is shown where there is room for few
-    asks_model: ClassVar[bool] = False  # a generator is asked: it costs time, or money
+    asks_model: ClassVar[bool] = False  # `tools.generator` is asked: it costs time, or money
+    encodes: ClassVar[bool] = False  # `tools.encoder` is asked: its scores are other ones with another encoder
     needs: ClassVar[tuple[str, ...]] = ()  # of "references", "passages", "units", "answerable", "tokens"
     judges_silence: ClassVar[bool] = False  # answers that decline, or are empty, have a score too
 
     def identity(self) -> str:
         """All that decides a score beside the knobs, the case and the tools: a model's hash. Imports no engine."""
         return ""
+
+    def fixed_threshold(self) -> float | None:
+        """The score from which an answer counts as faithful, as the measure is shipped; None: that is to be fitted."""
+        return None
 
     @abstractmethod
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:

@@ -108,3 +108,18 @@ def test_a_case_is_scored_without_the_others_and_the_same_again(name, tmp_path):
     assert np.allclose([r.value for r in whole[:4]], [r.value for r in alone], equal_nan=True, atol=2e-2), (
         "a case's score changes with the cases beside it, or draws at random"
     )
+
+
+def test_it_says_which_tools_it_asks(name, tmp_path):
+    measure, tools = part(name), judge_tools(tmp_path)
+    tools = tools._replace(encoder=tools.encoder if measure.encodes else None)
+    tools = tools._replace(generator=tools.generator if measure.asks_model else None)
+    todo = (
+        "it asks an encoder or a generator: say `encodes: ClassVar[bool] = True`, or `asks_model`, else scores are kept too long"
+    )
+    try:
+        results = drain(scores(measure, CASES[:2], tools))
+    except AttributeError as error:
+        raise AssertionError(todo) from error
+    before = made(name, CASES[:2], tmp_path)
+    assert np.allclose([r.value for r in results], [r.value for r in before], equal_nan=True), todo
