@@ -6,19 +6,16 @@ with them: they show where the words come from, not that the claim follows. The 
 the passage; sentences of fewer than three words use n-grams of their own length.
 """
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.context.citations import BRACKETS, cited, pattern
+from core.judging.claims import SENTENCE, WORD
 from core.records import Hit
 
 THRESHOLD = 0.5  # a sentence counts as supported when at least half of its trigrams stand in one passage
 N = 3
 LEAST = 0.25  # F1 of words below which a sentence says something else
-
-SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s)|\n\s*\n|\Z)", re.DOTALL)
-_WORD = re.compile(r"\w+")
 
 
 class Support(NamedTuple):
@@ -32,10 +29,10 @@ class Support(NamedTuple):
 
 def support(answer: str, hits: Sequence[Hit], style: str = BRACKETS) -> list[Support]:
     """The best passage for each sentence of the answer that has words; the lowest number among equals. style: of citations."""
-    passages = [_WORD.findall(hit.shown.lower()) for hit in hits]
+    passages = [WORD.findall(hit.shown.lower()) for hit in hits]
     supports = []
     for match in SENTENCE.finditer(answer):
-        words = _WORD.findall(pattern(style).sub(" ", match.group()).lower())
+        words = WORD.findall(pattern(style).sub(" ", match.group()).lower())
         if not words or not passages:
             continue
         n = min(N, len(words))
@@ -54,10 +51,10 @@ def source_sentence(
     style: of the citations; to read titles it takes all passages."""
     said = [match.group() for match in SENTENCE.finditer(answer)]
     citing = [sentence for sentence in said if number in cited(sentence, passages or number, style)]
-    wanted = set(_WORD.findall(pattern(style).sub(" ", " ".join(citing or said)).lower()))
+    wanted = set(WORD.findall(pattern(style).sub(" ", " ".join(citing or said)).lower()))
     best, place = LEAST, None
     for match in SENTENCE.finditer(passage):
-        words = set(_WORD.findall(match.group().lower()))
+        words = set(WORD.findall(match.group().lower()))
         shared = 2 * len(words & wanted) / max(len(words) + len(wanted), 1)
         if shared > best:
             best, place = shared, (match.start(), match.start() + len(match.group().rstrip()))
@@ -69,8 +66,8 @@ def containments(sentences: Sequence[str], passages: Sequence[str], n: int = N) 
 
     Unlike `support`, a fragment of fewer than n words scores 0: it shares nothing of that length.
     """
-    sources = [_ngrams(_WORD.findall(text.lower()), n) for text in passages]
-    wanted = [_ngrams(_WORD.findall(pattern().sub(" ", text).lower()), n) for text in sentences]
+    sources = [_ngrams(WORD.findall(text.lower()), n) for text in passages]
+    wanted = [_ngrams(WORD.findall(pattern().sub(" ", text).lower()), n) for text in sentences]
     return [max((len(grams & source) / len(grams) for source in sources), default=0.0) if grams else 0.0 for grams in wanted]
 
 

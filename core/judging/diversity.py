@@ -19,6 +19,7 @@ from core.statistics.proportion import unit_intervals
 _WORD = re.compile(r"\w+|[^\w\s]")
 _ARTICLE = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+_SPACED = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`", " "))
 _EPSILON = 0.1  # of the smoothing
 UNBOUNDED = ("tokens", "cluster_entropy")  # all other measures lie between 0 and 1
 
@@ -110,21 +111,29 @@ def normalise_answer(text: str) -> str:
     return " ".join(_ARTICLE.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
-def answer_em(answer: str, golds: Sequence[str]) -> float:
+def normalise_trivia(text: str) -> str:
+    """TriviaQA's: each ASCII punctuation mark, curved quote and accent becomes a space, the rest as SQuAD's. "U.S." is two words.
+
+    Source: Joshi et al. 2017, "TriviaQA", its evaluation script.
+    """
+    return " ".join(_ARTICLE.sub(" ", text.lower().translate(_SPACED)).split())
+
+
+def answer_em(answer: str, golds: Sequence[str], normalise: Callable[[str], str] = normalise_answer) -> float:
     """1 if the normalised answer equals one of the normalised gold answers, else 0; NaN without gold answers.
 
     Source: Rajpurkar et al. 2016, "SQuAD", section 6.1, and its evaluation script. A question without an answer has the
     gold answer "".
     """
-    return max((float(normalise_answer(answer) == normalise_answer(gold)) for gold in golds), default=math.nan)
+    return max((float(normalise(answer) == normalise(gold)) for gold in golds), default=math.nan)
 
 
-def answer_f1(answer: str, golds: Sequence[str]) -> float:
+def answer_f1(answer: str, golds: Sequence[str], normalise: Callable[[str], str] = normalise_answer) -> float:
     """Best F1 of the bag of normalised words over the gold answers; NaN without gold answers.
 
     Source: as `answer_em`. Two texts without words agree (1), as in the script of SQuAD 2.0; that of 1.1 gives 0 there.
     """
-    return max((_f1(normalise_answer(answer).split(), normalise_answer(gold).split()) for gold in golds), default=math.nan)
+    return max((_f1(normalise(answer).split(), normalise(gold).split()) for gold in golds), default=math.nan)
 
 
 def summary(

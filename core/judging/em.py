@@ -1,7 +1,7 @@
 from collections.abc import Generator, Sequence
 from typing import ClassVar, Literal
 
-from core.context.citations import pattern
+from core.judging.claims import RULES, bare, rules
 from core.judging.diversity import answer_em
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools
 from core.records import Progress
@@ -20,7 +20,8 @@ class ExactMatch(AnswerMeasure):
     needs: ClassVar[tuple[str, ...]] = ("references",)
     order: ClassVar[int] = 10
     headline: ClassVar[bool] = True
+    rules: Literal["squad", "triviaqa"] = rules("squad")
 
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         yield from ()
-        return [AnswerScore(answer_em(pattern(case.citations).sub(" ", case.answer), case.references)) for case in cases]
+        return [AnswerScore(answer_em(bare(case), case.references, RULES[self.rules])) for case in cases]

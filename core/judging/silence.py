@@ -1,0 +1,38 @@
+"""Whether an answer answers: it states something, says that it does not know, or is empty."""
+
+from collections.abc import Generator, Sequence
+from typing import ClassVar
+
+from core.config import knob
+from core.judging.claims import bare
+from core.judging.diversity import normalise_answer
+from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools
+from core.records import Progress
+
+PHRASES = "I don't know; I do not know; cannot answer; can't answer; cannot be answered"
+
+
+class Silence(AnswerMeasure):
+    """Base of the measures of silence."""
+
+    topic: ClassVar[str] = "reference"
+    source: ClassVar[str] = "the unanswerable questions of Rajpurkar, Jia and Liang 2018"
+    judges_silence: ClassVar[bool] = True
+    phrases: str = knob(
+        PHRASES, "An answer with one of these, parted by semicolons, abstains. A corpus in another language needs its own."
+    )
+
+    def abstains(self, case: AnswerCase) -> bool:
+        said = f" {normalise_answer(bare(case))} "
+        phrases = (normalise_answer(phrase) for phrase in self.phrases.split(";"))
+        return any(f" {phrase} " in said for phrase in phrases if phrase)
+
+    def answers(self, case: AnswerCase) -> bool:
+        return bool(bare(case).strip()) and not self.abstains(case)
+
+    def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
+        yield from ()
+        return [self.scored(case) for case in cases]
+
+    def scored(self, case: AnswerCase) -> AnswerScore:
+        raise NotImplementedError
