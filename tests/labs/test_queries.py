@@ -11,30 +11,24 @@ from core.progress import drain
 from core.records import Query, plain
 from tests.corpus.test_canard import SAMPLE
 from tests.support.played_model import play
-from tests.support.small_corpora import with_towns
+from tests.support.small_corpora import MARKET_QUESTIONS, MARKETS, with_towns
 
-TEXTS = {
-    "lund.txt": "The market of Lund opens at five.",
-    "gent.txt": "The market of Gent opens at six.",
-    "pisa.txt": "Nearby stands an old mill, and nothing else.",
-}
-QUESTIONS = [
-    {"id": "a", "question": "When does it open in Lund?", "document": "lund.txt", "answer": "at five"},
-    {"id": "b", "question": "Who grinds the flour there?", "document": "pisa.txt", "answer": "an old mill"},
-]
 RECIPE = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "query.part": "rewrite"}
 
 
 @pytest.fixture
 def played(monkeypatch):
     played = play(monkeypatch)
-    played.says = {QUESTIONS[0]["question"]: QUESTIONS[0]["question"], QUESTIONS[1]["question"]: "an old mill"}
+    played.says = {
+        MARKET_QUESTIONS[0]["question"]: MARKET_QUESTIONS[0]["question"],
+        MARKET_QUESTIONS[1]["question"]: "an old mill",
+    }
     return played
 
 
 @pytest.fixture
 def bench(tmp_path):
-    return with_towns(tmp_path / "home", TEXTS, QUESTIONS)
+    return with_towns(tmp_path / "home", MARKETS, MARKET_QUESTIONS)
 
 
 def recipe(**settings):
@@ -72,13 +66,14 @@ def test_cost_and_gain(bench, played):
     record = plain(drain(queries.transformed(bench, recipe())))
     assert record["questions"] == record["texts"] == 2 and record["fell back"] == 1
     assert (
-        record["tokens"] == 3 + len(QUESTIONS[0]["question"].split(" ")) and record["tokens a question"] == record["tokens"] / 2
+        record["tokens"] == 3 + len(MARKET_QUESTIONS[0]["question"].split(" "))
+        and record["tokens a question"] == record["tokens"] / 2
     )
     gained = next(row for row in record["gain"] if row["metric"] == "hit")
     before = bench.evaluate(recipe(**{"query.part": "as_asked"})).values["hit"]
     after = bench.evaluate(recipe()).values["hit"]
     assert gained["difference"] == pytest.approx((after - before).mean()) and gained["wins"] == 1
-    assert [row["asked"] for row in record["asked"]] == [QUESTIONS[0]["question"], "an old mill"]
+    assert [row["asked"] for row in record["asked"]] == [MARKET_QUESTIONS[0]["question"], "an old mill"]
 
 
 def test_a_recipe_that_asks_as_it_stands_costs_nothing(bench, played):

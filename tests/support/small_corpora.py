@@ -11,6 +11,17 @@ from core.workbench import Workbench
 THINGS = ("tea", "bread", "cheese", "violins", "glaciers", "bridges", "beetles", "clocks", "harbours", "kites", "maps", "salt")
 WAYS = ("is made from old recipes", "was first seen in the north", "breaks when it gets too warm", "costs more every year")
 
+# a question in other words than its evidence, and one that shares some: what query transforms are tried on
+MARKETS = {
+    "lund.txt": "The market of Lund opens at five.",
+    "gent.txt": "The market of Gent opens at six.",
+    "pisa.txt": "Nearby stands an old mill, and nothing else.",
+}
+MARKET_QUESTIONS = [
+    {"id": "a", "question": "When does it open in Lund?", "document": "lund.txt", "answer": "at five"},
+    {"id": "b", "question": "Who grinds the flour there?", "document": "pisa.txt", "answer": "an old mill"},
+]
+
 
 def with_towns(home: Path, texts: dict[str, str], questions: list[dict[str, str]]) -> Workbench:
     """A workbench with these documents twice: `towns` with the questions, `silent` without."""
