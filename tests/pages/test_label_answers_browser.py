@@ -72,9 +72,10 @@ def enter(app, tab, who, study="toy") -> str:
 
 
 def at(tab, place: str) -> None:
-    """Until that screen is drawn whole, buttons too."""
+    """Until that screen is drawn whole, buttons too, whose script the browser fetches by itself."""
     tab.wait_for_function(
         f"""place => {PLACE} && {PLACE} === document.querySelector('.lab-ask')?.dataset.place && {PLACE}.startsWith(place)
+        && document.querySelector('[class*=st-key-lab_choices_] button')
         && document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'
         && !document.querySelector('.lab.turned')""",
         arg=place,
