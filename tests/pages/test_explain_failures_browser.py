@@ -20,6 +20,19 @@ def opened(tab) -> str:
     return tab.locator(".st-key-opened").inner_text()
 
 
+def drawn(tab, key: str, axis: str) -> list:
+    """What the chart of that key shows along an axis, as plotly holds it in the browser."""
+    plot = f"document.querySelector('.st-key-chart-{key} .js-plotly-plot')"
+    tab.wait_for_function(f"{plot}?._fullData")
+    return tab.evaluate(f"Array.from({plot}._fullData[0].{axis})")
+
+
+def add_up(tab, questions: int) -> None:
+    """The bands hold each question once."""
+    counts = [share * questions / 100 for share in drawn(tab, "failures", "x")]
+    assert counts == pytest.approx([round(count) for count in counts]) and sum(counts) == pytest.approx(questions)
+
+
 def pick(tab, row: int) -> None:
     """A click on a row of the table of questions: header and rows are 35 px high."""
     questions = tab.get_by_test_id("stDataFrame").last
@@ -33,6 +46,7 @@ def test_a_bar_opens_its_band_and_a_row_its_question(app, towns, tab):
     open_page(tab, f"{app}/explain_failures?{ADDRESS}")
     tab.get_by_text("Where questions are lost").wait_for()
     settled(tab)
+    add_up(tab, 8)
     bar = tab.locator(".barlayer .point").nth(3).bounding_box()  # ranked too low; what plotly hears lies above it
     tab.mouse.click(bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2)
     tab.get_by_text(re.compile("^1 of 8 questions. The best chunk with the evidence")).wait_for()
@@ -51,6 +65,7 @@ def test_a_question_climbs_by_the_bundled_model(app, towns, tab):
     tab.get_by_text("Gold among distractors").first.wait_for(timeout=400_000)
     settled(tab)
     assert "Losses of" in tab.inner_text("body") and "1 question asked" in tab.inner_text("body")
+    add_up(tab, 1)
     pick(tab, 0)
     tab.locator(".st-key-opened").get_by_text("Closed book").wait_for()
     assert re.search(r"Gold among distractors\s+(check right|close wrong|right|wrong)", opened(tab))
@@ -66,6 +81,11 @@ def test_a_part_is_switched_off_by_one_press(app, towns, tab):
     if tab.get_by_role("button", name="Ablate").count():  # what it goes back to is not embedded yet
         tab.get_by_role("button", name="Ablate").click()
     tab.get_by_text("Each part switched off").wait_for()
+    settled(tab)
+    off = tab.get_by_role("button", name=re.compile("^Switch off: "))
+    parts = [button.inner_text().split("Switch off: ")[1] for button in off.all()]
+    rows = [name.replace("<br>", " ") for name in drawn(tab, "ablation", "y")]
+    assert sorted(rows) == sorted(parts) and len(parts) > 1
     tab.get_by_role("button", name=re.compile("Switch off: Sparse retrieval")).click()
     tab.wait_for_function("!window.location.search.includes('sparse.k1')")
     settled(tab)

@@ -1,25 +1,40 @@
-"""A cascade in the browser: a step is chosen, its depth dragged, a second step follows, and one press takes all out."""
+"""A cascade in the browser: a step is chosen, its depth dragged, a second step follows, and one press takes all out; a depth
+that is moved changes the numbers, and the words of a question meet those of a passage."""
 
 import re
 
 import pytest
 
+from core.config import TrialConfig, with_settings
+from core.progress import drain
 from tests.support.small_corpora import THINGS, with_towns
 from tests.support.steps import no_error, open_page, settled
+
+# by words the four bells come before noon; token by token noon comes first, where it is among those that are ranked again
+MATCHED = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "rerank.part": "maxsim"}
 
 
 @pytest.fixture(scope="module")
 def towns(app, home):
     texts = {f"{thing}.md": f"The {thing} of the town are older than its market." for thing in THINGS}
+    texts |= {f"bell{n}.md": f"A bell, a bell, a bell: bell number {n} rings and rings." for n in range(4)}
+    texts["noon.md"] = "At noon the great bell of the old church rings, and all who work in the fields go home to eat."
     questions = [{"id": t, "text": f"How old are the {t}?", "document": f"{t}.md"} for t in THINGS]
-    with_towns(home, texts, questions)
+    questions.append({"id": "noon", "text": "At what hour of the day does the bell ring?", "document": "noon.md"})
+    drain(with_towns(home, texts, questions).prepare(with_settings(TrialConfig(), MATCHED)))
     return app
+
+
+def opened(tab, stage: re.Pattern):
+    """The form of a stage, unfolded."""
+    form = tab.get_by_test_id("stExpander").filter(has=tab.locator("summary", has_text=stage))
+    form.locator("summary").click()
+    return form
 
 
 def choose(tab, stage: re.Pattern, part: str) -> None:
     """Opens the form of a stage and takes a part there."""
-    form = tab.get_by_test_id("stExpander").filter(has=tab.locator("summary", has_text=stage))
-    form.locator("summary").click()
+    form = opened(tab, stage)
     box = form.get_by_role("combobox", name=re.compile("^Method"))
     option = tab.get_by_role("option", name=part, exact=True)
     box.wait_for()
@@ -59,3 +74,60 @@ def test_a_cascade_is_built_dragged_and_taken_out(towns, tab):
     settled(tab)
     assert not tab.get_by_text(re.compile(r"Reranking \(")).count() and not tab.get_by_text("Reranking, second step").count()
     no_error(tab)
+
+
+@pytest.mark.slow
+def test_a_depth_moved_changes_the_numbers(towns, tab):
+    address = "&".join(f"{name}={value}" for name, value in MATCHED.items())
+    open_page(tab, f"{towns}/search_live?{address}")
+    card = tab.locator(".gw-card", has_text="nDCG").first
+    card.wait_for()
+    settled(tab)
+    cascade = card.inner_text()
+    assert "1.000" in cascade
+    depth = opened(tab, re.compile(r"Reranking [a-z]")).get_by_role("slider", name=re.compile("^Depth"))
+    depth.focus()
+    tab.keyboard.press("Home")
+    tab.wait_for_url(re.compile(r"rerank\.depth=1\b"))
+    settled(tab)
+    assert "1.000" not in card.inner_text() and tab.get_by_text("Reranking (maxsim of the best 1)").count()
+    depth.focus()
+    tab.keyboard.press("End")
+    tab.wait_for_url(lambda url: "rerank.depth=1&" not in url + "&")
+    settled(tab)
+    assert card.inner_text() == cascade
+    no_error(tab)
+
+
+@pytest.mark.slow
+def test_the_words_of_a_question_meet_those_of_a_passage(towns, tab):
+    address = "&".join(f"{name}={value}" for name, value in MATCHED.items())
+    open_page(tab, f"{towns}/search_live?{address}&chosen=noon")
+    tab.get_by_text("Word by word", exact=True).click()
+    assert met(tab, 1, "bell") == ("bell", "bell")
+    asked, passage = met(tab, 1, "hour")
+    assert asked == "hour" and passage in "At noon the great bell of the old church rings".split()
+    tab.get_by_role("combobox", name="Passage").click()
+    tab.get_by_role("option", name=re.compile("^2. ")).click()
+    assert met(tab, 2, "ring")[1] == "rings"
+    no_error(tab)
+
+
+def met(tab, rank: int, word: str) -> tuple[str, str]:
+    """What the framed cell of a question's word says when the mouse is over it: (that word, the passage's)."""
+    chart = tab.locator(f".st-key-chart-word-by-word-{rank}")
+    chart.locator(".hm image").first.wait_for(state="attached")
+    settled(tab)
+    asked = [name.split()[0] for name in chart.locator(".ytick").all_text_contents()]
+    assert asked == "At what hour of the day does the bell ring".split()
+    chart.scroll_into_view_if_needed()
+    frame = chart.locator(".shapelayer path").nth(asked.index(word)).bounding_box()
+    said = chart.locator(".hoverlayer .hovertext")
+    while not said.count():  # the chart listens once it is drawn
+        for shift in (3, 2):
+            tab.mouse.move(frame["x"] + frame["width"] / shift, frame["y"] + frame["height"] / shift)
+        tab.wait_for_timeout(200)
+    words = re.fullmatch(r"(.*) met (.*): [01]\.\d{3}", said.text_content())
+    tab.mouse.move(0, 0)
+    said.wait_for(state="detached")
+    return words[1], words[2]

@@ -42,7 +42,7 @@ class RerankEffect(NamedTuple):
             return f"{head} cannot be told from none: {paired.note or 'too few questions are measured'}."
         p = "p < 0.001" if paired.p < 0.001 else f"p {paired.p:.3f}"
         numbers = f"{paired.low:+.3f} to {paired.high:+.3f}, {p}, {paired.n:,} questions".replace("-", "−")
-        counted = f"{self.won:,} questions won, {len(self.lost):,} lost"
+        counted = f"{self.won:,} question{'s' if self.won != 1 else ''} won, {len(self.lost):,} lost"
         if paired.p >= 1 - self.confidence:
             return f"{head} makes no difference to {name} that can be told ({numbers}); {counted}."
         better = paired.difference * direction(self.metric) > 0
