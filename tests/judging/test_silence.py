@@ -3,7 +3,7 @@
 import math
 
 from core.judging.abstained import Abstained
-from core.judging.answered import Answered
+from core.judging.answered import AnswerStated
 from core.judging.wrongly_abstained import WronglyAbstained
 from core.judging.wrongly_answered import WronglyAnswered
 from tests.support.judging import judged, said, values
@@ -13,7 +13,7 @@ ANSWERS = ("In 1889.", "I don't know.", "Sorry, I do not know [1].", "", "[1]")
 
 def test_an_answer_answers_or_abstains_or_is_empty():
     cases = [said(answer) for answer in ANSWERS]
-    assert values(Answered(), *cases) == [1, 0, 0, 0, 0]
+    assert values(AnswerStated(), *cases) == [1, 0, 0, 0, 0]
     assert values(Abstained(), *cases) == [0, 1, 1, 0, 0]
 
 
@@ -26,7 +26,7 @@ def test_each_is_wrong_on_its_own_questions():
 
 
 def test_failed_answers_are_neither():
-    (score,) = judged(Answered(), said("", finish_reason="failed: it hung"))
+    (score,) = judged(AnswerStated(), said("", finish_reason="failed: it hung"))
     assert math.isnan(score.value) and "hung" in score.reason
 
 
