@@ -21,7 +21,7 @@ from core.errors import WorkbenchError
 from core.files import DiskError
 from core.progress import Running
 from core.queries.protocol import QueryTools, Unready
-from core.records import Progress
+from core.records import Progress, Token
 
 BATCH = 16  # prompts that a model of this machine answers at once
 KEEP_SECONDS = 5.0  # a killed process loses no more work than this, and a batch
@@ -42,11 +42,12 @@ class Request(NamedTuple):
     temperature: float = 0.0
     draw: int = 0  # which of several texts to the same prompt
     json_schema: str = ""  # that binds the text, where the generator takes one
+    logprobs: int = 0  # likeliest tokens kept at each place
 
     @property
     def limits(self) -> tuple:
         """What requests that are answered side by side share."""
-        return self.max_tokens, self.stop, self.temperature, self.json_schema
+        return self.max_tokens, self.stop, self.temperature, self.json_schema, self.logprobs
 
 
 class ModelText(NamedTuple):
@@ -58,6 +59,7 @@ class ModelText(NamedTuple):
     tokens: int | None
     seconds: float  # its share of those that were written with it
     cost_usd: float | None = None
+    logprobs: tuple[Token, ...] = ()  # where they were asked for
 
 
 def written(tools: QueryTools, requests: Sequence[Request]) -> Generator[Progress, None, list[ModelText]]:
@@ -95,14 +97,15 @@ def keys_of(tools: QueryTools, requests: Sequence[Request]) -> list[str]:
     for request in requests:
         if request.limits not in settings:
             told = _set(tools.generator, request).model_dump(mode="json")
-            settings[request.limits] = fingerprint(identity, {name: value for name, value in told.items() if name not in MUTE})
+            mute = MUTE - {"logprobs"} if request.logprobs else MUTE  # a text without them does not serve who wants them
+            settings[request.limits] = fingerprint(identity, {name: value for name, value in told.items() if name not in mute})
     return [fingerprint(settings[request.limits], request.messages, tools.seed + request.draw) for request in requests]
 
 
 def _set(part: PartConfig, request: Request) -> PartConfig:
     """The generator with the request's limits, as far as it has such knobs."""
     wanted = {"max_tokens": request.max_tokens, "stop": request.stop, "temperature": request.temperature}
-    wanted |= {"json_schema": request.json_schema}
+    wanted |= {"json_schema": request.json_schema, "logprobs": request.logprobs}
     return part.model_copy(update={name: value for name, value in wanted.items() if name in type(part).model_fields})
 
 
@@ -158,7 +161,13 @@ def _batch(tools: QueryTools, requests: list[Request], done: int, total: int) ->
         yield Progress(done, total, "Texts by the model")
     answers = running.result if part.local else [running.result]
     seconds = (time.monotonic() - started) / len(prompts)
-    return [ModelText(a.text, a.finish_reason, a.prompt_tokens, a.answer_tokens, seconds, a.cost_usd) for a in answers]
+    return [ModelText(a.text, a.finish_reason, a.prompt_tokens, a.answer_tokens, seconds, a.cost_usd, a.tokens) for a in answers]
+
+
+def _read(fields: list) -> ModelText:
+    """As it was written; older ones have no log-probabilities."""
+    text = ModelText(*fields)
+    return text._replace(logprobs=tuple(Token(word, logprob, tuple(map(tuple, top))) for word, logprob, top in text.logprobs))
 
 
 class _TextStore:
@@ -191,7 +200,7 @@ class _TextStore:
 
     def _shard(self, path: Path) -> dict[str, ModelText]:
         try:
-            return {key: ModelText(*fields) for key, fields in files.read_sealed(path)["texts"].items()}
+            return {key: _read(fields) for key, fields in files.read_sealed(path)["texts"].items()}
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -88,12 +88,19 @@ def read(monkeypatch) -> Reader:
         text = "" if reader.fails else reader.answer(prompt)
         return Generated(text, reader.fails or "stop", prompt, len(prompt.split()), 0, len(text.split()), 1.0, 2.0, "reader", "0")
 
+    def generate_many(self, prompts, seeds=None, deadline_s=120.0, batch=8):
+        made = []
+        for messages in prompts:
+            made.append((yield from generate(self, messages)))
+        return made
+
     for name, instead in {
         "load": lambda self: None,
         "converts": lambda self: False,
         "identity": lambda self: f"reader {self.model}",
         "count_tokens": lambda self, text: len(text.split()),
         "generate": generate,
+        "generate_many": generate_many,
         "holds": lambda self, messages: True,
         "threads_in_use": lambda self: 1,
         "batch_tokens": lambda self: 1,

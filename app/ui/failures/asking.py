@@ -9,6 +9,7 @@ from app.ui import cards, jobs
 from app.ui.search import results
 from core.config import TrialConfig, difference
 from core.errors import WorkbenchError
+from core.labs.answering import can_be_judged
 from core.labs.failures import ladder as lab
 from core.labs.failures import rungs
 from core.labs.failures.ladder import Ladder
@@ -43,7 +44,7 @@ def ladders(recipe: TrialConfig | Resolved) -> Shown:
     bare = jobs.drain(lab.standing(workbench, recipe))
     other = results.measured_baseline(bare.evaluation.run)
     other = other and jobs.drain(lab.standing(workbench, other.run))
-    if not any(lab.can_be_judged(query) and query.answers for query in bare.corpus.queries):
+    if not any(can_be_judged(query) and query.answers for query in bare.corpus.queries):
         st.caption("No question of this corpus has a reference answer, so no answer can be judged: losses of retrieval only.")
         return Shown(bare, other, False, 0)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -61,7 +62,7 @@ def ladders(recipe: TrialConfig | Resolved) -> Shown:
 
 
 def sample(bare: Ladder) -> int:
-    most = sum(map(lab.can_be_judged, bare.corpus.queries))
+    most = sum(map(can_be_judged, bare.corpus.queries))
     return st.number_input(
         "Questions to ask",
         1,

@@ -7,6 +7,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, evidence, tables
 from app.ui.failures.asking import Shown
+from core.labs.answering import KeptAnswer
 from core.labs.failures import ladder as lab
 from core.labs.failures.ladder import BANDS, RUNGS
 
@@ -111,7 +112,7 @@ EVIDENCE, LISTED = 6, 6
 SEARCH, ASK = "../pages/search_live.py", "../pages/ask_model.py"
 
 
-def said(title: str, right: bool | None, answer: lab.RungAnswer) -> None:
+def said(title: str, right: bool | None, answer: KeptAnswer) -> None:
     """A rung's answer with its verdict."""
     verdict = {True: ":green-badge[:material/check: right]", False: ":orange-badge[:material/close: wrong]"}.get(right, "")
     passages = f"{len(answer.passages)} passages" if answer.passages else "no passages"

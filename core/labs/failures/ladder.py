@@ -12,6 +12,7 @@ import numpy as np
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND, judge
 from core.judging.reference import accepts, accepts_itself, declines
+from core.labs.answering import KeptAnswer, covers
 from core.pipeline.stages import Recipe
 from core.records import Corpus, Hit, Progress, Query
 from core.retrieval.fusion import fused
@@ -52,14 +53,6 @@ RUNGS = {
 FINAL = "reranked"  # the rung of the recipe's own answer
 
 
-class RungAnswer(NamedTuple):
-    """An answer on one rung. passages: (document id, start, end) of what stood in its prompt."""
-
-    text: str
-    finish_reason: str
-    passages: tuple[tuple[str, int, int], ...] = ()
-
-
 @dataclass(frozen=True)
 class Ladder:
     """One recipe's questions. retrieval: a band of RETRIEVAL a question; answers: a band of ANSWERS each row that was asked.
@@ -72,7 +65,7 @@ class Ladder:
     rank: np.ndarray
     fused_rank: np.ndarray
     retrieval: tuple[str, ...]
-    climbs: Mapping[int, Mapping[str, RungAnswer]]
+    climbs: Mapping[int, Mapping[str, KeptAnswer]]
     answers: Mapping[int, str]
 
     @property
@@ -98,10 +91,6 @@ class Ladder:
         return None if answer is None else self.accepted(query, answer.text)
 
 
-def can_be_judged(query: Query) -> bool:
-    return bool(query.answers) or not query.answerable
-
-
 def standing(workbench: Workbench, recipe: Recipe) -> Generator[Progress, None, Ladder]:
     """The ladder before anything is asked: losses of retrieval, of all questions."""
     evaluation = yield from workbench.evaluating(recipe)
@@ -117,7 +106,7 @@ def standing(workbench: Workbench, recipe: Recipe) -> Generator[Progress, None, 
     return Ladder(evaluation, rank, first, tuple(bands.tolist()), {}, {})
 
 
-def answered(ladder: Ladder, climbs: Mapping[int, Mapping[str, RungAnswer]]) -> Ladder:
+def answered(ladder: Ladder, climbs: Mapping[int, Mapping[str, KeptAnswer]]) -> Ladder:
     """The ladder with the answers of the questions that were asked."""
     made = Ladder(ladder.evaluation, ladder.rank, ladder.fused_rank, ladder.retrieval, climbs, {})
     return Ladder(*list(vars(made).values())[:-1], {row: _band(made, row) for row in sorted(climbs)})
@@ -136,14 +125,7 @@ def _band(ladder: Ladder, row: int) -> str:
 
 def covered(query: Query, passages: Sequence[tuple[str, int, int]], overlap: float) -> bool:
     """Whether one of these spans holds evidence of the question, by the overlap rule of the evaluation."""
-    return any(
-        gold.grade > 0
-        and gold.document_id == document
-        and (shared := min(gold.end, end) - max(gold.start, start)) > 0
-        and shared >= overlap * max(min(gold.end - gold.start, end - start), 1)
-        for document, start, end in passages
-        for gold in query.gold
-    )
+    return any(gold.grade > 0 and covers(span, gold, overlap) for span in passages for gold in query.gold)
 
 
 def passages_of(hits: Sequence[Hit]) -> tuple[tuple[str, int, int], ...]:

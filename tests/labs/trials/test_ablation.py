@@ -107,7 +107,9 @@ def test_answers_are_ablated_by_the_verdicts_of_the_ladder(tmp_path, monkeypatch
     config = recipe(**{"context.passages": 5})
     number, seconds = drain(lab.answers_to_write(bench, config, 8))
     made = drain(lab.ablate(bench, config, lab.ANSWERED, 8))
-    assert len(reader.prompts) == number and seconds is None and drain(lab.answers_to_write(bench, config, 8))[0] == 0
+    # of contexts that come to the same prompt one is asked
+    assert 8 < len(reader.prompts) == len(set(reader.prompts)) <= number and seconds is None
+    assert drain(lab.answers_to_write(bench, config, 8))[0] == 0
     [part] = made.parts
     assert part.off.settings == {"context.passages": 2} and part.paired.n == 8
     ladders = [drain(climb(bench, each, 8)) for each in (config, recipe())]

@@ -1,0 +1,383 @@
+"""Answers of a recipe to its questions: which are known, what the others take, and the job that writes them, many at once.
+
+An answer is kept twice. By its context: question and passages, the settings that make a prompt of them, model, sampling, seed
+and code; that is told for hundreds of questions without a model. And by the messages themselves (`queries.model_texts`): contexts
+that come to the same prompt are answered once, so n changed contexts write n answers at most.
+"""
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.answering.one_prompt import OnePrompt
+from core.answering.protocol import Material
+from core.config import PartConfig, code_version, fingerprint
+from core.context.citations import plain
+from core.context.passages import distinct
+from core.context.prompt import UNKNOWN
+from core.errors import WorkbenchError
+from core.generation.answer import answer, loaded
+from core.judging.measure import AnswerCase
+from core.pipeline.provenance import source_of
+from core.pipeline.stages import Recipe, Resolved
+from core.progress import drain, within
+from core.queries.model_texts import BATCH, MUTE, TRIES, Request, written
+from core.records import Gold, Hit, Progress, Query, Token
+from core.retrieval.top import best as best_columns
+from core.workbench import Evaluation, Workbench, fetched
+
+CLOSED = "Answer the question in one sentence."
+KEPT, PACE = "answers", "answer_seconds"  # entries of the cache
+FIRST = 30  # questions that are asked where nobody says how many
+LIMITS = {"stop", "temperature", "json_schema", "logprobs"}  # of a generator that has such knobs
+TOO_LONG = "The prompt has"  # so begins what an engine says of a prompt beyond its window
+TIMED = 50  # answers whose median is the estimate of the next ones
+SILENT = MUTE - {"context_tokens", "logprobs"}  # knobs of a generator that change neither text nor prompt
+
+Span = tuple[str, int, int]  # document id, start, end
+Given = tuple[tuple[Span, ...], ...]  # of each passage of a prompt, the spans that are read
+
+
+class AskedContext(NamedTuple):
+    """A question over a context. hits: made where they are asked for, best first; None: the question alone. asks: whether the
+    model is; without similar passages nothing is."""
+
+    question: str
+    key: str
+    hits: Callable[[], Sequence[Hit]] | None = None
+    asks: bool = True
+
+
+class KeptAnswer(NamedTuple):
+    """An answer with the passages that stood in its prompt, in their order: each the spans of its document that were read."""
+
+    text: str
+    finish_reason: str
+    shown: Given = ()
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
+    seconds: float = 0.0  # its share of those that were written with it
+    cost_usd: float | None = None
+    tokens: tuple[Token, ...] = ()  # where the recipe asks for log-probabilities
+
+    @property
+    def passages(self) -> tuple[Span, ...]:
+        return tuple(span for spans in self.shown for span in spans)
+
+
+class AnswerCost(NamedTuple):
+    """What answering takes. answers: those that are not known; seconds None: no answer of this model was timed here."""
+
+    questions: int
+    answers: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class AnswerSet:
+    """The answers of one recipe to the questions drawn, as far as they are known."""
+
+    evaluation: Evaluation
+    rows: tuple[int, ...]  # of the questions, in the order drawn
+    askings: tuple[AskedContext, ...]
+    answers: tuple[KeptAnswer | None, ...]
+
+    @property
+    def queries(self) -> list[Query]:
+        return [self.evaluation.corpus.queries[row] for row in self.rows]
+
+
+# What is asked -------------------------------------------------------------------------------------------------------
+
+
+def can_be_judged(query: Query) -> bool:
+    return bool(query.answers) or not query.answerable
+
+
+def drawn(queries: Sequence[Query], seed: int, count: int) -> list[int]:
+    """Rows of the questions that are asked, `count` at most, drawn once: a larger sample holds the smaller one. Where some can
+    be judged, only those."""
+    able = [can_be_judged(query) for query in queries]
+    able = able if any(able) else [True] * len(able)
+    order = np.random.default_rng(seed).permutation(len(queries)).tolist()
+    return [row for row in order if able[row]][:count]
+
+
+class Asker:
+    """Makes the keys of a recipe's contexts; loads no model."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        run, config = evaluation.run, evaluation.config
+        part, context = config.generation.usable(), config.context
+        same = [part.identity(), part.model_dump(mode="json", exclude=SILENT), config.seed]
+        one_prompt = isinstance(config.answering, OnePrompt)
+        # who writes otherwise may search again and take so many passages
+        left_out = {"threshold", *(["passages"] if one_prompt and context.duplicates == 1 else [])}
+        made_by: list[Any] = [context.model_dump(mode="json", exclude=left_out), config.answering.model_dump(mode="json")]
+        made_by += [code_version(answer, type(part), type(config.answering))]
+        if context.hand_on != "chunk" or context.compress < 1:  # the documents and the encoder take part
+            made_by += [evaluation.corpus.fingerprint, run.key("chunks"), run.encoder]
+        if not one_prompt:
+            made_by += [run.ranking_key()]
+        self._closed = fingerprint(same, code_version(type(part)), CLOSED)
+        self._open, self._context = fingerprint(same, made_by), context
+
+    def alone(self, question: str) -> AskedContext:
+        """The question without passages."""
+        return AskedContext(question, fingerprint(self._closed, question))
+
+    def over(self, question: str, hits: Sequence[Hit]) -> AskedContext:
+        """The question over this ranking."""
+        best = max((h.scores["dense"] for h in hits[: self._context.passages] if "dense" in h.scores), default=None)
+        shown = hits if self._context.duplicates < 1 else hits[: self._context.passages]
+        return self.asking(question, best, [(hit.document_id, hit.start, hit.text) for hit in shown], lambda: shown)
+
+    def asking(
+        self, question: str, best: float | None, shown: Sequence[tuple[str, int, str]], hits: Callable[[], Sequence[Hit]]
+    ) -> AskedContext:
+        """best: dense similarity of the best passage, None where none has one; shown: document, start and text of each."""
+        low = not shown or (best is not None and best < self._context.threshold)
+        return AskedContext(question, fingerprint(self._open, question, low, shown), hits, not low)
+
+
+def askings(workbench: Workbench, evaluation: Evaluation, rows: Sequence[int]) -> tuple[AskedContext, ...]:
+    """What the recipe asks of these questions. Milliseconds for hundreds of them."""
+    config, corpus = evaluation.config, evaluation.corpus
+    asker, chunks, context = Asker(evaluation), drain(workbench.cut_chunks(evaluation.run)), config.context
+    depth = config.retrieval.top_k if context.duplicates < 1 else min(context.passages, config.retrieval.top_k)
+    chosen = np.array(rows, int)
+    pool, columns = evaluation.pool, best_columns(evaluation.scores[chosen], depth).chunk
+    there = columns >= 0
+    top = np.where(there, pool.chunk[chosen[:, None], columns], -1) if columns.size else columns
+    dense = pool.score["dense"][chosen[:, None], columns] if "dense" in pool.score and columns.size else np.nan
+    similar = np.where(there & ~np.isnan(dense), dense, -np.inf)[:, : context.passages].max(1, initial=-np.inf)
+
+    def told(chunk: int) -> tuple[str, int, str]:
+        document, start = corpus.documents[chunks.document[chunk]], int(chunks.start[chunk])
+        return document.id, start, document.text[start : int(chunks.end[chunk])]
+
+    memory: dict[int, tuple[str, int, str]] = {}
+    made = []
+    for place, row in enumerate(rows):
+        own = [chunk for chunk in top[place].tolist() if chunk >= 0]
+        shown = [memory[chunk] if chunk in memory else memory.setdefault(chunk, told(chunk)) for chunk in own]
+        hits = partial(_first, workbench, evaluation, row, depth)
+        nearest = None if similar[place] == -np.inf else float(similar[place])
+        made.append(asker.asking(corpus.queries[row].text, nearest, shown, hits))
+    return tuple(made)
+
+
+def _first(workbench: Workbench, evaluation: Evaluation, row: int, depth: int) -> list[Hit]:
+    return workbench.hits(evaluation, row)[:depth]
+
+
+# What is kept --------------------------------------------------------------------------------------------------------
+
+
+def answer_of(workbench: Workbench, key: str) -> KeptAnswer | None:
+    memory = workbench.pipeline.remember(KEPT, "", dict)
+    if key not in memory and (entry := workbench.pipeline.cache.load(KEPT, key)):
+        memory[key] = _read(entry[1])
+    return memory.get(key)
+
+
+def _read(meta: dict[str, Any]) -> KeptAnswer:
+    shown = tuple(tuple((name, start, end) for name, start, end in spans) for spans in meta["shown"])
+    tokens = tuple(Token(text, logprob, tuple(map(tuple, top))) for text, logprob, top in meta["tokens"])
+    return KeptAnswer(**{**meta, "shown": shown, "tokens": tokens})
+
+
+def cost(workbench: Workbench, part: PartConfig, asked: Sequence[AskedContext]) -> AnswerCost:
+    """What these take: each context that is not known once. Contexts that come to a known prompt cost nothing after all."""
+    unknown = {each.key for each in asked if each.asks and not _has(workbench, each.key)}
+    entry = workbench.pipeline.cache.load(PACE, _pace_key(part.usable()))
+    return AnswerCost(len(asked), len(unknown), len(unknown) * entry[1]["seconds"] if entry else None)
+
+
+def _has(workbench: Workbench, key: str) -> bool:
+    return key in workbench.pipeline.remember(KEPT, "", dict) or workbench.pipeline.cache.has(KEPT, key)
+
+
+def _pace_key(part: PartConfig) -> str:
+    return fingerprint(part.identity(), part.model_dump(mode="json"))
+
+
+def answer_set(workbench: Workbench, evaluation: Evaluation, count: int) -> AnswerSet:
+    """What is known of the recipe's answers to the first `count` questions drawn; asks nothing."""
+    rows = drawn(evaluation.corpus.queries, evaluation.config.seed, count)
+    asked = askings(workbench, evaluation, rows)
+    return AnswerSet(evaluation, tuple(rows), asked, tuple(answer_of(workbench, each.key) for each in asked))
+
+
+def cases(answers: AnswerSet) -> list[AnswerCase | None]:
+    """Each known answer with what it can be held against, None where it is not known."""
+    corpus, config = answers.evaluation.corpus, answers.evaluation.config
+    texts = {document.id: document.text for document in corpus.documents}
+    return [
+        None if said is None else case(query, said, texts, config.evaluation.overlap, config.context.citations)
+        for query, said in zip(answers.queries, answers.answers, strict=True)
+    ]
+
+
+def case(query: Query, said: KeptAnswer, texts: dict[str, str], overlap: float, citations: str) -> AnswerCase:
+    golds = [gold for gold in query.gold if gold.grade > 0]
+    passages = tuple(" … ".join(texts[name][start:end] for name, start, end in spans) for spans in said.shown)
+    covered = tuple(frozenset(g.unit for g in golds if any(covers(span, g, overlap) for span in spans)) for spans in said.shown)
+    units = len({gold.unit for gold in golds}) if query.gold or not query.answerable else None
+    about = {"references": query.answers, "answerable": query.answerable, "units": units, "covered": covered}
+    how = {"citations": citations, "finish_reason": said.finish_reason, "tokens": said.tokens}
+    return AnswerCase(query.text, said.text, passages, **about, **how)
+
+
+def covers(span: Span, gold: Gold, overlap: float) -> bool:
+    """Whether a passage holds a piece of evidence, by the overlap rule of the evaluation."""
+    document, start, end = span
+    shared = min(gold.end, end) - max(gold.start, start)
+    return gold.document_id == document and shared > 0 and shared >= overlap * max(min(gold.end - gold.start, end - start), 1)
+
+
+# The job -------------------------------------------------------------------------------------------------------------
+
+
+def answer_questions(workbench: Workbench, recipe: Recipe, count: int) -> Generator[Progress, None, AnswerSet]:
+    """Writes what is not known of the recipe's answers to the first `count` questions drawn, and returns all of them."""
+    run = yield from workbench.pipeline.resolve(recipe)
+    yield from fetched(run.config, answering=True)
+    evaluation = yield from workbench.evaluating(run)
+    rows = drawn(evaluation.corpus.queries, run.config.seed, count)
+    yield from write(workbench, run, askings(workbench, evaluation, rows))
+    return answer_set(workbench, evaluation, count)
+
+
+def write(workbench: Workbench, run: Resolved, asked: Sequence[AskedContext]) -> Generator[Progress, None, None]:
+    """Writes those of these answers that are not known, in this order. Stopped, it has kept every batch that was whole."""
+    unknown = {each.key: each for each in asked if not _has(workbench, each.key)}
+    for each in unknown.values():
+        if not each.asks:
+            _keep(workbench, each.key, KeptAnswer(UNKNOWN, "abstained"))
+    wanted = [each for each in unknown.values() if each.asks]
+    if not wanted:
+        return
+    part = run.config.generation.usable()
+    run.config.answering.check(part)
+    yield from loaded(part)
+    job = _Job(workbench, run, part, len(wanted))
+    one_prompt, size = isinstance(run.config.answering, OnePrompt), BATCH if part.local else 1
+    by_prompt = [each for each in wanted if one_prompt or each.hits is None]
+    for at in range(0, len(by_prompt), size):
+        yield from job.together(by_prompt[at : at + size])
+    for each in wanted:
+        if each.hits is not None and not one_prompt:
+            yield from job.alone(each)
+    job.end()
+
+
+class _Job:
+    """What one run of `write` shares."""
+
+    def __init__(self, workbench: Workbench, run: Resolved, part: PartConfig, total: int) -> None:
+        self._bench, self._run, self._part, self._total = workbench, run, part, total
+        self._source = source_of(workbench.pipeline, run)
+        self._tools = workbench.pipeline.query_tools(run.config)._replace(generator=part)
+        self._took: list[float] = []
+        self._done = 0
+        self._failed, self._in_a_row, self._why = 0, 0, ""
+
+    def together(self, group: Sequence[AskedContext]) -> Generator[Progress, None, None]:
+        """Answers by one prompt each, side by side."""
+        step, part, ready = self._step(group[0]), self._part, []
+        for each in group:
+            yield step
+            if (prompt := self._prompt(each)) is not None:
+                ready.append((each, *prompt))
+        limits = {name: getattr(part, name) for name in LIMITS & set(type(part).model_fields)}
+        requests = [Request(messages, part.max_tokens, **limits) for _, messages, _ in ready]
+        try:
+            texts = yield from within(written(self._tools, requests), step)
+        except WorkbenchError as error:  # of a service a single one; those of a batch that came are kept by their prompts
+            return self._fails(error, len(requests))
+        self._in_a_row = 0
+        for (each, _, shown), text in zip(ready, texts, strict=True):
+            told = (text.prompt_tokens, text.tokens, text.seconds, text.cost_usd, text.logprobs)
+            self._keep(each, KeptAnswer(text.text, text.finish_reason, shown, *told))
+
+    def _prompt(self, each: AskedContext) -> tuple[list[dict[str, str]], Given] | None:
+        """(messages, passages that they hold); None where they do not go into the model, which is its answer."""
+        part, config = self._part, self._run.config
+        hits, shown = list(each.hits()) if each.hits else [], ()
+        messages = [{"role": "user", "content": f"{CLOSED}\n\nQuestion: {plain(each.question)}"}]
+        try:
+            if each.hits:
+                chosen = distinct(hits, config.context)[0]
+                material = Material(each.question, chosen, part, config.context, 0.0, config.seed, None, self._source)
+                made = material.prompt(chosen)
+                messages, shown = made.messages, _spans(made.used)
+            if part.local and not part.holds(messages) and (size := len(part.read(messages).tokens)) >= part.context_tokens:
+                raise WorkbenchError(f"{TOO_LONG} {size:,} tokens, and the window {part.context_tokens:,}.")
+        except WorkbenchError as error:
+            self._unfit(each, hits, error)
+            return None
+        return messages, shown
+
+    def alone(self, each: AskedContext) -> Generator[Progress, None, None]:
+        """An answer that takes more than one prompt."""
+        hits, config, started = list(each.hits()), self._run.config, time.perf_counter()
+        more = {"search": partial(self._bench.search, self._run), "source": self._source, "answering": config.answering}
+        try:
+            work = answer(each.question, hits, self._part, config.context, config.seed, **more)
+            made = yield from within(work, self._step(each))
+        except WorkbenchError as error:
+            return self._unfit(each, hits, error)
+        shown = () if made.finish_reason == "abstained" else _spans(made.hits)
+        told = (made.prompt_tokens, made.answer_tokens, time.perf_counter() - started, made.cost_usd, made.tokens)
+        if not self._part.local and made.finish_reason.startswith("failed"):  # a service may answer the next time
+            return self._fails(WorkbenchError(made.finish_reason), 1)
+        self._in_a_row = 0
+        self._keep(each, KeptAnswer(made.text, made.finish_reason, shown, *told))
+
+    def _unfit(self, each: AskedContext, hits: Sequence[Hit], error: WorkbenchError) -> None:
+        """A passage that is too long for the prompt is a failure of its question, and no end of the job."""
+        if error.where not in {hit.document_id for hit in hits} and not error.what.startswith(TOO_LONG):
+            raise error
+        self._keep(each, KeptAnswer("", f"failed: {error.what}"))
+
+    def _fails(self, error: WorkbenchError, number: int) -> None:
+        self._failed, self._in_a_row, self._why = self._failed + number, self._in_a_row + 1, error.what
+        if self._part.local or self._in_a_row == TRIES:
+            self.end()
+
+    def _keep(self, each: AskedContext, said: KeptAnswer) -> None:
+        _keep(self._bench, each.key, said)
+        self._done += 1
+        if said.seconds:
+            self._took.append(said.seconds)
+            if len(self._took) % BATCH == 1:  # also of a job that is stopped
+                meta = {"seconds": median(self._took[-TIMED:])}
+                self._bench.pipeline.cache.save(PACE, _pace_key(self._part), {}, meta)
+
+    def end(self) -> None:
+        """WorkbenchError where answers are missing."""
+        if self._failed:
+            raise WorkbenchError(
+                f"The model failed, and {self._failed:,} of {self._total:,} answers or more are not written: {self._why}",
+                where=self._part.model,
+                todo="What was written is kept: start it again once the model answers, and only the rest is asked for.",
+            )
+
+    def _step(self, each: AskedContext) -> Progress:
+        return Progress(self._done, self._total, each.question)
+
+
+def _keep(workbench: Workbench, key: str, said: KeptAnswer) -> None:
+    workbench.pipeline.cache.save(KEPT, key, {}, said._asdict())
+    workbench.pipeline.remember(KEPT, "", dict)[key] = said
+
+
+def _spans(hits: Sequence[Hit]) -> Given:
+    """What of the documents a model reads there."""
+    return tuple(tuple((hit.document_id, *span) for span in hit.excerpts or ((hit.start, hit.end),)) for hit in hits)
