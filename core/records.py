@@ -108,6 +108,7 @@ class Hit:
     page: int | None = None  # 1-based page of the chunk's first character
     scores: dict[str, float] = field(default_factory=dict)  # per retriever, where it retrieved the chunk
     excerpts: tuple[tuple[int, int], ...] = ()  # characters [start, end) of the document that a model reads; (): all of it
+    longer: dict[str, str] = field(default_factory=dict)  # stage that reads less at once -> how it read the text
 
     @property
     def shown(self) -> str:
@@ -146,6 +147,7 @@ class StageRank(NamedTuple):
 
     rank: int  # from 1
     score: float
+    longer: str = ""  # how it read the chunk; "": whole, or not at all
 
 
 class ChunkOrigin(NamedTuple):

@@ -23,6 +23,7 @@ from core.evaluation.metric import metric_names
 from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.models.hub import encoders_home
+from core.pipeline.hits import hits_of, steps_of
 from core.pipeline.pipeline import Pipeline, Shared, Trace
 from core.pipeline.provenance import Way, provenance, source_of
 from core.pipeline.recipe_words import recipe_words, words_version
@@ -45,7 +46,7 @@ from core.pipeline.trials import StoredTrials, receipt, without_result
 from core.progress import drain, within
 from core.queries.protocol import Unready
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
-from core.retrieval.pool import Pool, changed, ranking, rankings
+from core.retrieval.pool import changed, ranking, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
@@ -320,25 +321,14 @@ class Workbench(StoredTrials):
             raise WorkbenchError("The question is empty.", todo="Type a question.")
         run = yield from self.pipeline.resolve(recipe)
         pool = way.pool = yield from self.pipeline.pool_of(run, question, way.steps)
-        scores = yield from final_scores(self.pipeline, run, pool, [Query("", question)], way.trace, steps=way.scores)
-        return self._hits(run, pool, scores, 0)
+        typed = [Query("", question)]
+        scores = yield from final_scores(self.pipeline, run, pool, typed, way.trace, steps=way.scores)
+        return hits_of(self.pipeline, run, pool, scores, 0, typed, way.scores)
 
     def hits(self, evaluation: Evaluation, row: int) -> list[Hit]:
         """The final ranking of one of the corpus's own questions."""
-        return self._hits(evaluation.run, evaluation.pool, evaluation.scores, row)
-
-    def _hits(self, run: Resolved, pool: Pool, scores: np.ndarray, row: int) -> list[Hit]:
-        chunks = drain(self.pipeline.chunks(run))
-        hits = []
-        final = ranking(pool, scores, row, run.config.retrieval.top_k)
-        for rank, (chunk, score) in enumerate(zip(final.chunk, final.score, strict=True), 1):
-            document = run.corpus.documents[chunks.document[chunk]]
-            start, end = int(chunks.start[chunk]), int(chunks.end[chunk])
-            column = int(np.flatnonzero(pool.chunk[row] == chunk)[0])
-            each = {name: float(values[row, column]) for name, values in pool.score.items() if not np.isnan(values[row, column])}
-            page = int(np.searchsorted(document.pages, start, side="right")) if document.pages else None
-            hits.append(Hit(rank, float(score), document.id, document.title, start, end, document.text[start:end], page, each))
-        return hits
+        steps, queries = steps_of(self.pipeline, evaluation), evaluation.corpus.queries
+        return hits_of(self.pipeline, evaluation.run, evaluation.pool, evaluation.scores, row, queries, steps)
 
     def ask(self, config: TrialConfig, question: str) -> Generator[str | Progress, None, Answer]:
         """Streams the answer's text, with Progress while a model loads; returns the Answer, already stored.

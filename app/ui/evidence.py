@@ -147,6 +147,7 @@ def hit_html(hit, *, gold: Iterable = (), query: str = "", number: int | None = 
     facts = [f"rank {hit.rank}", f"score {hit.score:.3f}"]
     facts += [f"{name} {score:.3f}" for name, score in hit.scores.items()]
     facts += [f"page {hit.page}"] if hit.page else []
+    facts += [f"longer than the reranker reads: {how}" for how in dict.fromkeys(hit.longer.values())]
     if hit.excerpts:
         marks += [Mark(start - hit.start, end - hit.start, "a") for start, end in hit.excerpts]
         facts.append("read: what is shaded")

@@ -62,6 +62,8 @@ def show_stored(answer: dict[str, Any]) -> None:
         number = f"[{chunk['passage']}]" if chunk["passage"] else "not given"
         page = f", page {chunk['page']}" if chunk["page"] else ""
         places = ", ".join(f"{name} {place['rank']} ({place['score']:.4g})" for name, place in chunk["stages"].items())
+        for name, place in chunk["stages"].items():
+            places += f"; {name} read it in {place['longer']}" if place.get("longer") else ""
         print(f"{number:>9}  {chunk['document_id']} [{chunk['start']}:{chunk['end']}]{page}, chunk {chunk['chunk']}: {places}")
     print()
     for step in origin["steps"]:

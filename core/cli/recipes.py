@@ -139,6 +139,8 @@ def show_hits(hits: list[dict[str, Any]]) -> None:
     for hit in hits:
         page = f", page {hit['page']}" if hit["page"] else ""
         print(f"{hit['rank']:>2}. {hit['score']:.4f}  {hit['document_id']}{page} [{hit['start']}:{hit['end']}]")
+        for how in dict.fromkeys(hit["longer"].values()):
+            print(f"    longer than the reranker reads: {how}")
         print("    " + " ".join(hit["text"].split())[:160])
 
 

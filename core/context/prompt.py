@@ -20,6 +20,7 @@ UNKNOWN = "I don't know."
 # message of ours the model repeats itself until it is cut), and the task said once more behind the question.
 INSTRUCTIONS = f"Answer from the numbered passages only and cite them, like [1]. If they do not hold the answer, say: {UNKNOWN}"
 REMINDER = "Answer the question in one sentence from the passages above."
+BEYOND = "the model's window does not hold"
 Message = dict[str, str]  # {"role", "content"}
 
 
@@ -72,7 +73,7 @@ def build(
     notes = [
         *copies_note(copies),
         short and f"{counted(len(short), 'chunk')} left out: the passages have room for {context.max_tokens:,} tokens.",
-        cut and f"{counted(cut, 'passage')} cut, the last first: the model's window does not hold them and the answer.",
+        cut and f"{counted(cut, 'passage')} cut, the last first: {BEYOND} them and the answer.",
     ]
     return Prompt(messages, tuple(used), left_out, sized(placed), tuple(filter(None, notes)))
 

@@ -48,7 +48,9 @@ def provenance(run: Resolved, way: Way, hits: Sequence[Hit], answer: Answer, tot
     origins = []
     for hit, chunk in zip(hits, ranking(pool, _final(way), 0, len(hits)).chunk.tolist(), strict=True):
         if hit.rank <= last:
-            stages = {name: StageRank(*place[chunk]) for name, place in places.items() if chunk in place}
+            stages = {
+                name: StageRank(*place[chunk], hit.longer.get(name, "")) for name, place in places.items() if chunk in place
+            }
             origins.append(ChunkOrigin(held[hit.rank], chunk, hit.document_id, hit.start, hit.end, hit.page, stages))
     return Provenance(run.corpus.name, run.corpus.fingerprint, tuple(origins), _steps(way, answer, total_ms))
 

@@ -52,11 +52,21 @@ class PairTokens:
     def windows(self, question: np.ndarray, passage: np.ndarray) -> list[tuple[np.ndarray, int]]:
         """(token ids, where the passage begins) of the sequences that together read the whole passage: overlapping by
         half where it is longer than fits beside the question."""
-        question = question[: int(self.max_tokens * QUESTION_SHARE) - 2]
-        room = self.max_tokens - len(question) - 3
-        starts = [0] if len(passage) <= room else [*range(0, len(passage) - room, (room + 1) // 2), len(passage) - room]
+        room, starts = self._starts(len(question), len(passage))
+        question = question[: self.max_tokens - room - 3]
         head, end = np.concatenate([[self._first], question, [self._last]]), [self._last]
         return [(np.concatenate([head, passage[start : start + room], end]), len(head)) for start in starts]
+
+    def counts(self, pairs: list[tuple[str, str]]) -> list[int]:
+        """How many windows each (question, passage) has."""
+        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
+        size = dict(zip(texts, map(len, self.ids(texts)), strict=True))
+        return [len(self._starts(size[question], size[passage])[1]) for question, passage in pairs]
+
+    def _starts(self, question: int, passage: int) -> tuple[int, list[int]]:
+        """(tokens of the passage that fit beside so long a question, where each window of it begins)."""
+        room = self.max_tokens - min(question, int(self.max_tokens * QUESTION_SHARE) - 2) - 3
+        return room, [0] if passage <= room else [*range(0, passage - room, (room + 1) // 2), passage - room]
 
 
 class BertPairs(Bert):

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -66,6 +66,11 @@ class CrossEncoder(Pairwise):
     def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         yield from load_once(self.identity(), self._load).read(pairs)
 
+    def windows(self, pairs: list[tuple[str, str]]) -> list[int]:
+        count = load_once(f"windows of {self.identity()}", self._counter)
+        with _counting:
+            return count(pairs)
+
     def absent(self) -> bool:
         return self.download and self._present() is None
 
@@ -91,17 +96,35 @@ class CrossEncoder(Pairwise):
     def _load(self) -> Any:
         folder = self._folder()
         with readable("The reranker cannot be read", where=str(folder)):
+            base, most = self._native()
             if (folder / ADAPTER).is_file():
-                return NativeReader(bundled_folder(), self._dtype(), *adapted_weights(folder, self.max_tokens))
-            config = json.loads((folder / "config.json").read_text("utf-8"))
-            if _is_native(folder, config):
-                most = config["max_position_embeddings"]
-                return NativeReader(folder, self._dtype(), None, min(self.max_tokens or most, most))
-            return LibraryReader(self, folder)
+                return NativeReader(base, self._dtype(), adapted_weights(folder), most)
+            return NativeReader(base, self._dtype(), None, most) if most else LibraryReader(self, folder)
+
+    def _counter(self) -> Callable[[list[tuple[str, str]]], list[int]]:
+        """Counts windows without the weights, where the model is one of the fast path."""
+        with readable("The reranker cannot be read", where=str(self._folder())):
+            base, most = self._native()
+            return PairTokens(base, most).counts if most else load_once(self.identity(), self._load).counts
+
+    def _native(self) -> tuple[Path, int]:
+        """(folder of the tokenizer, tokens of a pair that are read); 0 for a model that only the library reads."""
+        folder = self._folder()
+        if (folder / ADAPTER).is_file():
+            settings = json.loads((folder / SETTINGS).read_text("utf-8"))
+            return bundled_folder(), min(self.max_tokens or settings["max_tokens"], 512)
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        if not _is_native(folder, config):
+            return folder, 0
+        most = config["max_position_embeddings"]
+        return folder, min(self.max_tokens or most, most)
 
 
-def adapted_weights(folder: Path, max_tokens: int) -> tuple[dict, int]:
-    """The weights of the bundled encoder with the adapter of the folder in them, and the tokens of a pair that are read."""
+_counting = threading.Lock()  # a tokenizer is asked by one thread at a time
+
+
+def adapted_weights(folder: Path) -> dict:
+    """The weights of the bundled encoder with the adapter of the folder in them."""
     from safetensors.torch import load_file
 
     settings = json.loads((folder / SETTINGS).read_text("utf-8"))
@@ -115,7 +138,7 @@ def adapted_weights(folder: Path, max_tokens: int) -> tuple[dict, int]:
     if missing := [name for name in HEAD if name not in adapter]:
         raise WorkbenchError(f"The reranker's file has no {missing[0]}.", where=str(folder), todo="Copy it again.")
     base = load_file(bundled_folder() / "model.safetensors")
-    return adapted(base, adapter, settings["scale"]), min(max_tokens or settings["max_tokens"], 512)
+    return adapted(base, adapter, settings["scale"])
 
 
 def _is_native(folder: Path, config: dict) -> bool:
@@ -211,6 +234,10 @@ class LibraryReader:
             scores = np.full(len(block), -np.inf, np.float32)
             np.maximum.at(scores, [owner for owner, _ in windows], np.asarray(some, np.float32).reshape(-1))
             yield block, scores
+
+    def counts(self, pairs: list[tuple[str, str]]) -> list[int]:
+        with self._lock:
+            return [len(self._windows(*map(encodable, pair))) for pair in pairs]
 
     def _windows(self, question: str, passage: str) -> list[tuple[str, str]]:
         tokenizer, count = self.model.tokenizer, partial(self.model.tokenizer, add_special_tokens=False, verbose=False)

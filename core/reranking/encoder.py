@@ -13,6 +13,7 @@ from core.reranking.mmr import cosines
 from core.reranking.protocol import Asked, Reranker
 
 OWN = "recipe"
+SPECIALS = 2  # tokens around a text
 
 
 @part("reranker")
@@ -58,6 +59,18 @@ class EncoderReranker(Reranker):
                 folder = asked.tools.folder / "encoders" / fingerprint(encoder, code_version(encoder), texts)
                 encoder = yield from encoder.fit(texts, folder)
         return (yield from cosines(asked, encoder, rows, asked.pool.chunk[rows, columns]))
+
+    def longer(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> list[str]:
+        chunk, encoder = asked.pool.chunk[rows, columns], asked.tools.encoder if self.model == OWN else self._other()
+        if encoder.reads() is None:
+            return [""] * len(rows)
+        if encoder is asked.tools.encoder:
+            tokens = asked.chunks.tokens[chunk]
+        else:
+            numbers, place = np.unique(chunk, return_inverse=True)
+            tokens = np.array(list(map(len, encoder.load().token_offsets([asked.tools.texts[i] for i in numbers]))))[place]
+        most = encoder.reads() - SPECIALS
+        return [f"its first {most:,} tokens" if count > most else "" for count in tokens.tolist()]
 
     def _other(self) -> Any:
         offered = {offer.id: offer.part for cls in registry.parts("encoder").values() for offer in cls.offers()}

@@ -22,6 +22,7 @@ from core.reranking.token_codes import Quantiser
 from core.reranking.token_store import TokenStore, text_key, token_store
 from core.reranking.token_vectors import TextTokens, token_encoder
 
+SPECIALS = 2  # tokens around a window
 TEXTS_FITTED = 256  # of the corpus, for the quantiser
 SHARD_TOKENS = 200_000
 SHARD_SECONDS = 5.0  # a killed process loses no more work than this
@@ -57,6 +58,11 @@ class MaxSim(Reranker):
     centroids: int = knob(
         256, "Points that a token's vector is told from; up to 256 take 1 byte of each token, more take 2.", ge=1, le=4096
     )
+
+    def longer(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> list[str]:
+        most = asked.tools.encoder.load().max_tokens - SPECIALS
+        windows = -(-asked.chunks.tokens[asked.pool.chunk[rows, columns]] // most)
+        return [f"{count} windows, every word counts" if count > 1 else "" for count in windows.tolist()]
 
     def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:
         tools, chunks = asked.tools, asked.pool.chunk[rows, columns]

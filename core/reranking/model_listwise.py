@@ -85,6 +85,10 @@ class ModelListwise(Reranker):
             scores[cells] = np.arange(len(cells), 0, -1)
         return scores
 
+    def longer(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> list[str]:
+        passages = (asked.tools.texts[chunk] for chunk in asked.pool.chunk[rows, columns].tolist())
+        return [f"its first {self.words:,} words" if len(text.split()) > self.words else "" for text in passages]
+
     def _request(self, question: str, passages: Sequence[str]) -> Request:
         number = len(passages)
         listed = "".join(f"[{i}] {plain(' '.join(text.split()[: self.words]))}\n\n" for i, text in enumerate(passages, 1))

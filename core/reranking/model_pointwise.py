@@ -10,9 +10,10 @@ from core.context.prompt import plain
 from core.errors import WorkbenchError
 from core.records import Progress
 from core.registry import part
-from core.reranking.protocol import APART, Asked, Pairs, Reranker
+from core.reranking.protocol import APART, Asked, Pairs, Reranker, pairs_of
 
 ASKED = "Does the passage answer the question? Say yes or no."
+TEMPLATE_TOKENS = 128  # more than the marks of a chat around one message take
 YES, NO = ("Yes", "yes", " Yes", " yes"), ("No", "no", " No", " no")
 
 
@@ -32,16 +33,20 @@ class ModelPointwise(Reranker):
     asks_model: ClassVar[bool] = True
 
     def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:
-        generator, texts = asked.tools.generator, asked.tools.texts
+        generator = asked.tools.generator
         if not generator.local:
             raise WorkbenchError(
                 f"The generator '{generator.part}' does not tell the probabilities of its tokens.",
                 where="generation",
                 todo="Choose a generator of this machine (llama_cpp, torch), or the reranker model_listwise.",
             )
-        cells = zip(rows.tolist(), asked.pool.chunk[rows, columns].tolist(), strict=True)
-        pairs = [f"{asked.queries[row].text}{APART}{texts[chunk]}" for row, chunk in cells]
+        pairs = [APART.join(pair) for pair in pairs_of(asked, rows, columns)]
         return (yield from asked.tools.embed(Pairs(YesOrNo(generator)), pairs))[:, 0]
+
+    def longer(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> list[str]:
+        reader = YesOrNo(asked.tools.generator)
+        parts = [reader.parts(*pair) for pair in pairs_of(asked, rows, columns)]
+        return [f"{count} parts, the best counts" if count > 1 else "" for count in parts]
 
 
 class YesOrNo:
@@ -71,6 +76,11 @@ class YesOrNo:
     def _odds(self, question: str, passage: str, yes: set[int], no: set[int]) -> float:
         logits = np.asarray(self.generator.next_logits(self.generator.read(_messages(question, passage))), np.float64)
         return float(np.logaddexp.reduce(logits[list(yes)]) - np.logaddexp.reduce(logits[list(no)]))
+
+    def parts(self, question: str, passage: str) -> int:
+        """In how many parts a passage is read. What has room whatever its tokens are asks no model: none is less than a byte."""
+        bytes_asked = len(f"{_messages(question, passage)[0]['content']}".encode("utf-8", "replace"))
+        return 1 if bytes_asked + TEMPLATE_TOKENS < self.generator.context_tokens else len(self._parts(question, passage))
 
     def _parts(self, question: str, passage: str) -> list[str]:
         """The passage, halved until it fits into the context."""

@@ -82,6 +82,10 @@ class Reranker(Ranker):
     def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:
         """A score [n] float32 of each of these cells of the pool, higher is better, never NaN."""
 
+    def longer(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> list[str]:
+        """Of each of these cells how the passage is read where it is longer than what is read at once; "": it is not."""
+        return [""] * len(rows)
+
     def rerank(self, asked: Asked) -> Generator[Progress, None, np.ndarray]:
         top = best(asked.scores, self.depth).chunk  # [Q, depth] columns, best first
         rows, places = np.nonzero(top >= 0)
@@ -120,12 +124,24 @@ class Pairwise(Reranker):
         """Tokens of a pair that are read; None: unknown, or all."""
         return None
 
-    def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:
-        chunks, texts = asked.pool.chunk[rows, columns], asked.tools.texts
-        pairs = [
-            f"{asked.queries[row].text}{APART}{texts[chunk]}" for row, chunk in zip(rows.tolist(), chunks.tolist(), strict=True)
+    def windows(self, pairs: list[tuple[str, str]]) -> list[int]:
+        """In how many windows each (question, passage) is read, of which the best counts."""
+        return [1] * len(pairs)
+
+    def longer(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> list[str]:
+        return [
+            f"{count} windows, the best counts" if count > 1 else "" for count in self.windows(pairs_of(asked, rows, columns))
         ]
+
+    def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:
+        pairs = [APART.join(pair) for pair in pairs_of(asked, rows, columns)]
         return (yield from asked.tools.embed(Pairs(self), pairs))[:, 0]
+
+
+def pairs_of(asked: Asked, rows: np.ndarray, columns: np.ndarray) -> list[tuple[str, str]]:
+    """(question, passage) of each of these cells of the pool."""
+    chunks, texts = asked.pool.chunk[rows, columns], asked.tools.texts
+    return [(asked.queries[row].text, texts[chunk]) for row, chunk in zip(rows.tolist(), chunks.tolist(), strict=True)]
 
 
 class Pairs:

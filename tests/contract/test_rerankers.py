@@ -125,3 +125,14 @@ def test_a_moved_depth_gives_what_a_fresh_start_gives(name, tmp_path):
         "after another depth on the same pool the scores are others: where they depend on the passages beside them or on the "
         "scores so far, set `by_itself = False`"
     )
+
+
+def test_how_a_long_passage_is_read_is_told_of_each(name, tmp_path):
+    if not issubclass(registry.find("reranker", name), Reranker):
+        return
+    asked = asked_of(tmp_path)
+    rows, columns = np.nonzero(asked.pool.chunk >= 0)
+    told = part(name).longer(asked, rows, columns)
+    assert told == [""] * len(rows), (
+        "passages of a few words are read whole: longer says of each cell a text, and nothing of these"
+    )

@@ -11,6 +11,7 @@ from app import session
 from app.ui import forms
 from app.ui.answers import engines, faster_copy
 from core.config import TEMPLATES
+from core.context.prompt import BEYOND
 from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.receipt import Comparison
@@ -416,6 +417,12 @@ def test_an_answer_tells_where_it_comes_from_and_where_its_time_went(monkeypatch
     assert "1 chunk was left out." in seen(app) and "python -m core answer a1 --json" in seen(app)
     play(monkeypatch, bench)
     assert "It was not noted where this answer comes from." in seen(ask(open_page(), QUESTION))
+
+
+def test_a_context_that_the_window_does_not_hold_is_flagged_under_the_answer(monkeypatch, bench):
+    note = f"2 passages were cut, the last first: {BEYOND} them and the answer."
+    play(monkeypatch, bench, notes=("1 chunk was left out.", note))
+    assert [warning.value.replace("\\", "") for warning in ask(open_page(), QUESTION).warning] == [note]
 
 
 def test_the_prompt_is_edited_previewed_and_kept_in_the_recipe():

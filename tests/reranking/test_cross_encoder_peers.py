@@ -52,7 +52,8 @@ def test_scores_are_those_of_the_library(reader, folder, expected, monkeypatch):
 def test_both_paths_read_long_passages_in_windows(folder, monkeypatch):
     part = CrossEncoder(model=str(folder), dtype="float32", max_tokens=24)
     pairs = [(QUESTION, " ".join([WRONG[0]] * 6) + RIGHT)]
-    fast = scores(part, pairs)
+    fast, counted = scores(part, pairs), part.windows(pairs)
     monkeypatch.setattr(cross_encoder, "_is_native", lambda *_: False)
     [(_, library)] = part._load().read(pairs)
+    assert counted == part._load().counts(pairs) and counted[0] > 3
     assert np.allclose(fast, library, atol=1e-4)

@@ -74,6 +74,7 @@ def test_a_passage_beyond_the_context_is_read_in_parts_and_the_best_counts(yes_o
     passage = "hay " * 300 + "needle " + "hay " * 100
     ((index, score),) = reader.read([("Where?", passage)])
     assert (index.tolist(), score.tolist()) == ([0], [pytest.approx(4.0)])
+    assert reader.parts("Where?", passage) == 4 and reader.parts("Where?", "hay") == 1
     assert len(prompts) == 4 and all(len(prompt.split()) < 128 for prompt in prompts)
     assert "".join(p.split("Passage: ")[1].split("\n\n")[0] for p in prompts).count("hay") == 400, "nothing is left out"
 

@@ -23,7 +23,7 @@ def draw(answer: Answer) -> None:
 def _chunks(origin: Provenance) -> None:
     """A row a chunk, down to the last that was given."""
     stages = dict.fromkeys(name for chunk in origin.origins for name in chunk.stages)
-    paged, rows = any(chunk.page for chunk in origin.origins), []
+    paged, rows, longer = any(chunk.page for chunk in origin.origins), [], {}
     for chunk in origin.origins:
         page = f", page {chunk.page}" if paged and chunk.page else ""
         row = {
@@ -35,9 +35,13 @@ def _chunks(origin: Provenance) -> None:
         for name in stages:
             place = chunk.stages.get(name)
             row[answers.stage_title(name)] = f"{place.rank} ({place.score:.3g})" if place else "not met"
+            if place and place.longer:
+                longer.setdefault(f"{answers.stage_title(name)}: {place.longer}", []).append(str(chunk.chunk))
         rows.append(row)
     st.caption("Each chunk down to the last that was given: its rank in every stage, with the score in brackets.")
     cells.show(rows, hide_index=True)
+    for how, chunks in longer.items():
+        st.caption(f":material/content_cut: Longer than what is read at once. {how} (chunk {', '.join(chunks)}).")
 
 
 def waterfall_html(origin: Provenance) -> str:

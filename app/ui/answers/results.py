@@ -7,6 +7,7 @@ import streamlit as st
 from app.ui import cards, evidence
 from app.ui.answers import asking, cost, engines, sources
 from core.config import TrialConfig
+from core.context.prompt import BEYOND
 from core.judging.containment import Support, support
 from core.records import Answer, Corpus
 
@@ -71,6 +72,9 @@ def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, s
             if best is None
             else f"The best passage reaches a similarity of {best:.2f}; the threshold is {context.threshold:.2f}."
         )
+    for note in answer.notes:  # what else was left out stands by the passages
+        if BEYOND in note:
+            st.warning(cards.plain(note), icon=":material/content_cut:")
     facts = cost.costs(answer)
     cards.status_strip([cost.ending(answer), *(facts[3:] if several else [*facts, answer.model])])
 

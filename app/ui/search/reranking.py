@@ -22,6 +22,8 @@ def effect(current: Evaluation) -> None:
     hurts = told and made.paired.difference * direction(made.metric) < 0
     look = (st.warning, ":material/trending_down:") if hurts else (st.info, ":material/swap_vert:")
     look[0](cards.plain(made.sentence()), icon=look[1])
+    for step in made.longer:
+        st.caption(f":material/content_cut: {cards.plain(step.sentence())}")
     with st.container(horizontal=True, gap="small"):
         st.button(
             "Switch reranking off",

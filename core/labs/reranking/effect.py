@@ -8,6 +8,7 @@ from core.config import TrialConfig, with_settings
 from core.evaluation.judged import judge
 from core.evaluation.metric import metric_values
 from core.labs.trials.comparison import direction, label
+from core.pipeline.hits import LongerPassages, longer_passages
 from core.pipeline.results import final_scores
 from core.pipeline.stages import Stage, rankers
 from core.progress import drain
@@ -33,6 +34,7 @@ class RerankEffect(NamedTuple):
     confidence: float
     lost: list[Question]  # worse than without, the largest loss first
     won: int
+    longer: list[LongerPassages]  # of each step that met passages longer than it reads
 
     def sentence(self) -> str:
         """What a reader may conclude, with the numbers."""
@@ -77,9 +79,8 @@ def effect(workbench: Workbench, current: Evaluation, metric: str) -> RerankEffe
     rows = rows[np.argsort(gain[rows], kind="stable")]
     queries = current.corpus.queries
     lost = [Question(queries[row].id, queries[row].text, float(before[row]), float(value[row])) for row in rows]
-    return RerankEffect(
-        metric, rules.k, tuple(map(_said, parts(config))), paired, rules.confidence, lost, int((gain > 1e-12).sum())
-    )
+    won, longer = int((gain > 1e-12).sum()), longer_passages(workbench.pipeline, current)
+    return RerankEffect(metric, rules.k, tuple(map(_said, parts(config))), paired, rules.confidence, lost, won, longer)
 
 
 def parts(config: TrialConfig) -> list[Any]:
@@ -101,7 +102,8 @@ def record(workbench: Workbench, current: Evaluation, metric: str) -> dict[str, 
     if made is None:
         return {"sentence": "This recipe reranks nothing."}
     paired = {name: value for name, value in made.paired._asdict().items() if name != "note" or value}
-    return {"sentence": made.sentence(), **paired, "lost": [question._asdict() for question in made.lost]}
+    longer = {"longer": " ".join(each.sentence() for each in made.longer)} if made.longer else {}
+    return {"sentence": made.sentence(), **longer, **paired, "lost": [question._asdict() for question in made.lost]}
 
 
 def _said(part: Any) -> str:
