@@ -1,27 +1,19 @@
 """Texts that a language model writes for questions, once: kept by the content of what decides them.
 
-That is the prompt, the model's files, the settings of its sampling, and the seed. Below the folder stand shards that are
-written once and never changed, `<random>.json` with a checksum, {key: text with what it cost}. A shard appears by renaming,
-so a reader sees whole shards only; a damaged one is thrown away and told, and its texts are written anew. Of two processes
-that wrote the same text the first to keep it is right, for what is computed side by side may differ by a word.
+That is the prompt, the model's files, the settings of its sampling, and the seed. Of two processes that wrote the same text
+the first to keep it is right, for what is computed side by side may differ by a word.
 """
 
-import os
-import threading
 import time
-import uuid
 from collections.abc import Generator, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
-from core import files
 from core.config import PartConfig, fingerprint
 from core.errors import WorkbenchError
-from core.files import DiskError
 from core.progress import Running
 from core.queries.protocol import QueryTools, Unready
 from core.records import Progress, Token
+from core.store.shards import Shards, shards
 
 BATCH = 16  # prompts that a model of this machine answers at once
 KEEP_SECONDS = 5.0  # a killed process loses no more work than this, and a batch
@@ -72,9 +64,9 @@ def written(tools: QueryTools, requests: Sequence[Request]) -> Generator[Progres
         return []
     if tools.most is not None and tools.generator.converts():
         raise Unready(f"{len(requests):,} texts by the model, whose file is converted first")
-    store = _store(tools.folder)
+    store = _store(tools)
     keys = keys_of(tools, requests)
-    by_key = store.read(keys)
+    by_key = _read(store, keys)
     absent = {key: request for key, request in zip(keys, requests, strict=True) if key not in by_key}
     if tools.most is not None and len(absent) > tools.most:
         raise Unready(f"{len(absent):,} texts by the model")
@@ -86,7 +78,7 @@ def written(tools: QueryTools, requests: Sequence[Request]) -> Generator[Progres
 def at_hand(tools: QueryTools, requests: Sequence[Request]) -> list[ModelText | None]:
     """The texts that were written before; None where the model would have to be asked."""
     keys = keys_of(tools, requests)
-    by_key = _store(tools.folder).read(keys)
+    by_key = _read(_store(tools), keys)
     return [by_key.get(key) for key in keys]
 
 
@@ -109,7 +101,7 @@ def _set(part: PartConfig, request: Request) -> PartConfig:
     return part.model_copy(update={name: value for name, value in wanted.items() if name in type(part).model_fields})
 
 
-def _write(tools: QueryTools, absent: dict[str, Request], store: "_TextStore") -> Generator[Progress, None, dict[str, ModelText]]:
+def _write(tools: QueryTools, absent: dict[str, Request], store: Shards) -> Generator[Progress, None, dict[str, ModelText]]:
     """Writes them, and keeps those that would not come out otherwise another time."""
     # prompts that share most of their start next to each other: it is read once
     order = sorted(absent, key=lambda key: (absent[key].limits, [message["content"] for message in absent[key].messages]))
@@ -134,11 +126,11 @@ def _write(tools: QueryTools, absent: dict[str, Request], store: "_TextStore") -
             if in_a_row >= TRIES:
                 break
             if time.monotonic() - saved > KEEP_SECONDS:
-                by_key |= store.keep(fresh)
+                by_key |= _keep(store, fresh)
                 fresh, saved = {}, time.monotonic()
     finally:
         if fresh:
-            by_key |= store.keep(fresh)
+            by_key |= _keep(store, fresh)
     if failures:
         raise WorkbenchError(
             f"The model failed, and {len(absent) - len(by_key):,} of {len(absent):,} texts are not written: {why}.",
@@ -164,74 +156,20 @@ def _batch(tools: QueryTools, requests: list[Request], done: int, total: int) ->
     return [ModelText(a.text, a.finish_reason, a.prompt_tokens, a.answer_tokens, seconds, a.cost_usd, a.tokens) for a in answers]
 
 
-def _read(fields: list) -> ModelText:
+def _text(fields: Sequence) -> ModelText:
     """As it was written; older ones have no log-probabilities."""
     text = ModelText(*fields)
     return text._replace(logprobs=tuple(Token(word, logprob, tuple(map(tuple, top))) for word, logprob, top in text.logprobs))
 
 
-class _TextStore:
-    """The shards of a folder, as far as they were read."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._by_key: dict[str, ModelText] = {}
-        self._seen: set[str] = set()
-        self._own: dict[str, ModelText] = {}  # what may not be written serves this process
-        self._lock = threading.Lock()
-
-    def read(self, keys: Sequence[str]) -> dict[str, ModelText]:
-        """Of the keys those that are kept, after a look for shards of other processes."""
-        with self._lock:
-            self._refresh()
-            both = self._own | self._by_key
-            return {key: both[key] for key in keys if key in both}
-
-    def _refresh(self) -> None:
-        try:
-            there = {name for name in os.listdir(self.folder) if name.endswith(".json")}
-        except FileNotFoundError:
-            there = set()
-        if not self._seen <= there:  # somebody has made room
-            self._seen, self._by_key = set(), {}
-        for name in there - self._seen:
-            self._by_key.update(self._shard(self.folder / name))
-            self._seen.add(name)
-
-    def _shard(self, path: Path) -> dict[str, ModelText]:
-        try:
-            return {key: _read(fields) for key, fields in files.read_sealed(path)["texts"].items()}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            if files.errno_of(error) not in files.FORBIDDEN:
-                with suppress(OSError):
-                    path.unlink()
-                files.tell(f"Texts by a model were damaged and are written anew: {path}.")
-            return {}
-
-    def keep(self, texts: dict[str, ModelText]) -> dict[str, ModelText]:
-        """Writes a shard of them; returns those of them that stand: another process may have been first."""
-        try:
-            with files.disk_reported("The texts by the model", self.folder):
-                self.folder.mkdir(parents=True, exist_ok=True)
-            with files.hold(self.folder / ".lock", purpose="keeping texts by a model", seconds=60, what="store of texts"):
-                before = self.read(list(texts))
-                rest = {key: text for key, text in texts.items() if key not in before}
-                if rest:
-                    data = files.sealed({"texts": {key: list(text) for key, text in rest.items()}})
-                    files.write_whole(self.folder / f"{uuid.uuid4().hex}.json", data, "The texts by the model")
-        except DiskError as error:
-            if not error.forbidden:
-                raise
-            files.tell(f"Texts by the model may not be written, so they are not kept: {self.folder}.")
-            before, rest = {}, texts
-            self._own |= rest
-        return rest | before
+def _read(store: Shards, keys: Sequence[str]) -> dict[str, ModelText]:
+    return {key: _text(fields) for key, fields in store.read(keys).items()}
 
 
-_stores: dict[Path, _TextStore] = {}
+def _keep(store: Shards, texts: dict[str, ModelText]) -> dict[str, ModelText]:
+    standing = store.keep({key: list(text) for key, text in texts.items()})
+    return {key: _text(fields) for key, fields in standing.items()}
 
 
-def _store(folder: Path) -> _TextStore:
-    return _stores.setdefault(folder.absolute(), _TextStore(folder.absolute()))
+def _store(tools: QueryTools) -> Shards:
+    return shards(tools.folder, "Texts by the model")

@@ -94,13 +94,14 @@ class StageCache:
     def entries(self) -> list[tuple[float, int, Path]]:
         """(last used, bytes, path) of all that may go, the one used longest ago first.
 
-        Beside the entries these are the vector store's shards and the folders of dense indexes, fitted encoders and rerankers.
+        Beside the entries these are the shards of vectors and of answers' scores, and the folders of dense indexes, fitted
+        encoders and rerankers.
         """
         metas = self.folder.glob("*/*/meta.json")
         stamps = [(meta.parent, meta) for meta in metas if meta.parent.parent.name != "tmp"]  # others are at work there
         stamps += [
             (path, path)
-            for pattern in ("vectors/*/*.npz", "index/*", "encoders/*", "ranked/*/*")
+            for pattern in ("vectors/*/*.npz", "scores/*/*.json", "index/*", "encoders/*", "ranked/*/*")
             for path in self.folder.glob(pattern)
         ]
         stamped = []

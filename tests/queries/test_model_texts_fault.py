@@ -14,6 +14,7 @@ from core.progress import Running, drain
 from core.queries import model_texts
 from core.queries.model_texts import Request, at_hand, written
 from core.queries.protocol import QueryTools
+from core.store import shards
 from tests.support.played_model import play
 
 NUMBER = 40
@@ -29,14 +30,14 @@ def tools(folder: Path, part=None, seed: int = 0) -> QueryTools:
 
 @pytest.fixture(autouse=True)
 def _read_anew(monkeypatch):
-    monkeypatch.setattr(model_texts, "_stores", {})
+    monkeypatch.setattr(shards, "_stores", {})
 
 
 def test_only_what_is_not_kept_is_written(tmp_path, monkeypatch):
     played = play(monkeypatch)
     first = drain(written(tools(tmp_path), requests()))
     asked = len(played.runs)
-    model_texts._stores.clear()  # as another process
+    shards._stores.clear()  # as another process
     assert drain(written(tools(tmp_path), requests(NUMBER + 1)))[:NUMBER] == first
     assert 0 < len(played.runs) - asked <= 8 and all(text.tokens and text.seconds >= 0 for text in first)
 
@@ -62,7 +63,7 @@ def test_a_cancel_keeps_what_is_done(tmp_path, monkeypatch):
         if step.done:  # a batch is over
             break
     work.close()
-    model_texts._stores.clear()
+    shards._stores.clear()
     there = at_hand(tools(tmp_path), requests())
     assert sum(text is not None for text in there) == model_texts.BATCH
     asked = len(played.runs)
@@ -77,24 +78,23 @@ def test_a_damaged_file_is_told_and_its_texts_written_anew(tmp_path, monkeypatch
     [shard] = tmp_path.glob("*.json")
     data = shard.read_bytes()
     shard.write_bytes(data.replace(b"Lund", b"Rome").replace(b"market", b"marked") if damage is None else damage)
-    model_texts._stores.clear()
+    shards._stores.clear()
     monkeypatch.setattr(files, "notices", [])
     again = drain(written(tools(tmp_path), requests()))
     assert [text.text for text in again] == [text.text for text in first]
-    assert any("written anew" in notice for notice in files.notices)
+    assert any("made anew" in notice for notice in files.notices)
 
 
 def test_of_two_processes_the_first_is_right(tmp_path, monkeypatch):
     play(monkeypatch)
     ours, theirs = tools(tmp_path), tools(tmp_path)
     keys = model_texts.keys_of(ours, requests(2))
-    other = model_texts._TextStore(tmp_path)
-    mine = model_texts._store(tmp_path)
+    other, mine = shards.Shards(tmp_path, "Texts"), shards.Shards(tmp_path, "Texts")
     assert mine.read(keys) == {}
     before = model_texts.ModelText("first", "stop", 1, 1, 0.1)
-    other.keep({keys[0]: before})
-    stands = mine.keep({key: before._replace(text="second") for key in keys})
-    assert [stands[key].text for key in keys] == ["first", "second"]
+    other.keep({keys[0]: list(before)})
+    stands = mine.keep({key: list(before._replace(text="second")) for key in keys})
+    assert [stands[key][0] for key in keys] == ["first", "second"]
     assert [text.text for text in at_hand(theirs, requests(2))] == ["first", "second"]
 
 
@@ -169,7 +169,7 @@ def test_an_error_of_the_model_keeps_the_batches_before(tmp_path, monkeypatch):
     with pytest.raises(WorkbenchError):
         for _ in Running(written(tools(tmp_path), requests())):
             pass
-    model_texts._stores.clear()
+    shards._stores.clear()
     assert any(at_hand(tools(tmp_path), requests()))
 
 
