@@ -20,6 +20,7 @@ from core.cli import (
     reranking,
     runs,
     sampling,
+    scores,
     store,
     tokenizers,
     trials,
@@ -29,7 +30,7 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus, recipes, queries, reranking, answers, failures, trials, runs, experiment_book, experiments, papers,
+    corpus, recipes, queries, reranking, answers, scores, failures, trials, runs, experiment_book, experiments, papers,
     encoders, tokenizers, index, sampling, engines, inside, annotation, agreement, store,
 )  # fmt: skip
 

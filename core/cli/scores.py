@@ -1,0 +1,86 @@
+"""Scores of answers: by every measure, with claims, wrong words and what people say of them."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from core.cli.frame import verb
+from core.cli.options import USUAL, RecipeOptions, read_settings
+from core.cli.tables import between, cell, show_table
+
+Measures = Annotated[
+    tuple[str, ...], Parameter(help="As `list measure` names them; repeatable (default: all that ask no model).")
+]
+Knobs = Annotated[tuple[str, ...], Parameter(name="--knob", help="MEASURE.KNOB=VALUE; repeatable.")]
+
+
+def show_judged(record: dict[str, Any]) -> None:
+    """Counts, a table of the measures, and one of them against the labels."""
+    for name in ("file", "answers_scored", "lines_left_out", "labelled", "label_means", "label_note"):
+        if record[name] is not None and record[name] != "":
+            print(f"{name.replace('_', ' ')}: {cell(record[name])}")
+    for note in record["notes"]:
+        print(f"note: {note}")
+    print("\nMeasures")
+    show_table([_measured(row) for row in record["measures"]])
+    if told := [row for row in record["measures"] if row["against_labels"]]:
+        print("\nAgainst people's labels (more is better; balanced accuracy and F1 of the half that the threshold has not seen)")
+        show_table([_against(row["measure"], row["against_labels"]) for row in told])
+    if record["not_measured"]:
+        print("\nNot measured")
+        show_table(record["not_measured"])
+
+
+def _measured(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "measure": row["measure"],
+        "mean": between(row | {"value": row["mean"]}),
+        "better": row["better"],
+        "measured": f"{row['measured']} of {row['of']}",
+        "why not": row["failed"] or "; ".join(f"{why}: {count}" for why, count in row["unmeasured"].items()),
+        "seconds": row["seconds"],
+    }
+
+
+def _against(name: str, told: dict[str, Any]) -> dict[str, Any]:
+    fitted, shipped, spans = told["fitted"], told["shipped"] or {}, told["spans"] or {}
+    return {
+        "measure": name,
+        "n": told["n"],
+        "AUC": between(told["auc"]),
+        "Pearson": between(told["pearson"]),
+        "Spearman": between(told["spearman"]),
+        "threshold": fitted["threshold"],
+        "balanced accuracy": between(fitted.get("balanced_accuracy")),
+        "F1 of wrong": between(fitted.get("f1")),
+        "with its own threshold": between(shipped.get("balanced_accuracy")),
+        "F1 there": between(shipped.get("f1")),
+        "span F1": between(spans.get("f1")),
+        "note": told["note"] or fitted["note"],
+    }
+
+
+@verb("judge", show_judged, job_keeps=lambda record: {name: value for name, value in record.items() if name != "answers"})
+def judge(
+    workbench: Any,
+    file: Path,
+    /,
+    *,
+    measure: Measures = (),
+    knob: Knobs = (),
+    label_means: Annotated[
+        Literal["faithful", "wrong"] | None,
+        Parameter(help="What a higher label means (default: as marked wrong words say, else faithful; told in the output)."),
+    ] = None,
+    label_from: Annotated[
+        float | None,
+        Parameter(help="Labels from here on count as that (default: 0.5 of 0 and 1, else the middle of their range)."),
+    ] = None,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Score anybody's answers: JSON lines with question, passages, answer, and if there reference, label and spans."""
+    from core.labs.scores import judging
+
+    judged, left = yield from judging.judge(workbench, recipe.read(), file, measure, read_settings(knob), label_means, label_from)
+    return judging.record(judged, left)

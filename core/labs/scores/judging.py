@@ -1,0 +1,192 @@
+"""A file of answers scored by every measure that it allows, told by answer, claim and word, and against its labels."""
+
+import time
+from collections import Counter
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core import registry
+from core.config import TrialConfig, valid
+from core.errors import WorkbenchError
+from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
+from core.labs.scores import answer_file, people
+from core.labs.scores.answer_file import AnswerFile, AnswerRow
+from core.labs.scores.keeping import judge_tools, kept_scores
+from core.labs.scores.people import AgainstPeople, Labels, Means
+from core.records import Progress
+from core.statistics.bootstrap import Interval, mean_interval
+from core.statistics.proportion import unit_intervals
+from core.workbench import Workbench
+
+
+class MeasureScores(NamedTuple):
+    """The scores of a measure. failed: why it has none at all."""
+
+    measure: AnswerMeasure
+    scores: list[AnswerScore]
+    seconds: float = 0.0  # for those that were not kept
+    failed: str = ""
+
+    @property
+    def values(self) -> np.ndarray:
+        return np.array([score.value for score in self.scores], np.float64)
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Why so many answers are unmeasured, most first."""
+        return dict(Counter(score.reason for score in self.scores if np.isnan(score.value)).most_common())
+
+    def mean(self, groups: Sequence[str] | None = None, seed: int = 0) -> Interval:
+        """With its interval over groups of answers, where they are fewer than the answers."""
+        if groups is not None and len(set(groups)) < len(groups):
+            return mean_interval(self.values, np.asarray(groups), seed=seed)
+        if self.measure.range == (0.0, 1.0):
+            return unit_intervals(self.values, seed=seed)[0]
+        return mean_interval(self.values, seed=seed)
+
+
+class JudgedAnswers(NamedTuple):
+    file: AnswerFile
+    measured: list[MeasureScores]
+    labels: Labels | None
+    against: dict[str, AgainstPeople | None]  # by the measure's name
+
+
+def measures(names: Sequence[str] = (), knobs: dict[str, Any] | None = None) -> list[AnswerMeasure]:
+    """Those of these names, or all. knobs: {"containment.n": 2}."""
+    settings: dict[str, dict[str, Any]] = {}
+    for path, value in (knobs or {}).items():
+        name, _, knob = path.partition(".")
+        registry.find("measure", name)
+        settings.setdefault(name, {})[knob] = value
+    chosen = [registry.find("measure", name) for name in names] or list(registry.parts("measure").values())
+    parts = [valid(cls, settings.get(cls.model_fields["part"].default, {})) for cls in dict.fromkeys(chosen)]
+    return sorted(parts, key=lambda part: part.order) if not names else parts
+
+
+def usable(every: Sequence[AnswerMeasure], cases: Sequence[AnswerCase]) -> tuple[list[AnswerMeasure], dict[str, str]]:
+    """Those that can score some of these answers and ask no model, and why the others are left out."""
+    left = {}
+    for measure in every:
+        why = next((why for case in cases if not (why := measure.unmeasurable(case))), None)
+        if measure.asks_model:
+            left[measure.part] = "it asks a model: name it with --measure"
+        elif measure.absent():
+            left[measure.part] = "its model is not on this machine"
+        elif why is None:
+            left[measure.part] = Counter(measure.unmeasurable(case) for case in cases).most_common(1)[0][0]
+    return [measure for measure in every if measure.part not in left], left
+
+
+def measure_all(
+    workbench: Workbench, config: TrialConfig, chosen: Sequence[AnswerMeasure], cases: Sequence[AnswerCase]
+) -> Generator[Progress, None, list[MeasureScores]]:
+    """The scores by each measure, kept ones at once. A measure that fails leaves the others as they are."""
+    tools, results = judge_tools(workbench, config), []
+    for measure in chosen:
+        began = time.monotonic()
+        try:
+            if measure.absent():
+                yield Progress(0, 0, f"Fetching the model of {measure.label}")
+                measure.fetch()
+            scores = yield from kept_scores(workbench, measure, cases, tools)
+            results.append(MeasureScores(measure, scores, time.monotonic() - began))
+        except WorkbenchError as error:
+            if len(chosen) == 1:
+                raise
+            none = [AnswerScore(float("nan"), f"failed: {error.what}")] * len(cases)
+            results.append(MeasureScores(measure, none, time.monotonic() - began, str(error)))
+    return results
+
+
+def judge(
+    workbench: Workbench,
+    config: TrialConfig,
+    path: Path,
+    names: Sequence[str] = (),
+    knobs: dict[str, Any] | None = None,
+    means: Means | None = None,
+    cut: float | None = None,
+) -> Generator[Progress, None, tuple[JudgedAnswers, dict[str, str]]]:
+    """A file's answers by the measures of these names; none: all that it allows and that ask no model. Also why measures are
+    left out."""
+    file = yield from answer_file.read(path)
+    cases, every, left = [row.case for row in file.rows], measures(names, knobs), {}
+    if not names:
+        every, left = usable(every, cases)
+    measured = yield from measure_all(workbench, config, every, cases)
+    return (yield from held_against(file, measured, means, cut, config.seed)), left
+
+
+def held_against(
+    file: AnswerFile, measured: list[MeasureScores], means: Means | None = None, cut: float | None = None, seed: int = 0
+) -> Generator[Progress, None, JudgedAnswers]:
+    """The scores beside the file's labels."""
+    told, by_measure = people.labels(file.rows, means, cut), {}
+    for done, each in enumerate(measured):
+        yield Progress(done, len(measured), f"{each.measure.label} against people")
+        by_measure[each.measure.part] = people.against(each.measure, each.scores, file.rows, told, seed=seed)
+    return JudgedAnswers(file, measured, told, by_measure)
+
+
+def record(judged: JudgedAnswers, left: dict[str, str]) -> dict[str, Any]:
+    """As the command line tells it: first the whole, then each answer."""
+    file, told = judged.file, judged.labels
+    return {
+        "file": file.name,
+        "answers_scored": len(file.rows),
+        "lines_left_out": file.lines - len(file.rows),
+        "labelled": 0 if told is None else int((~np.isnan(told.positive)).sum()),
+        "label_means": told and told.means,
+        "label_from": told and told.cut,
+        "label_note": told and told.note,
+        "notes": list(file.notes),
+        "measures": [_row(each, judged) for each in judged.measured],
+        "not_measured": [{"measure": name, "why": why} for name, why in left.items()],
+        "answers": [_answer(number, row, judged.measured) for number, row in enumerate(file.rows)],
+    }
+
+
+def _row(each: MeasureScores, judged: JudgedAnswers) -> dict[str, Any]:
+    measure, mean = each.measure, each.mean([row.group for row in judged.file.rows])
+    return {
+        "measure": measure.part,
+        "label": measure.label,
+        "mean": mean.mean,
+        "low": mean.low,
+        "high": mean.high,
+        "measured": mean.n,
+        "of": len(each.scores),
+        "unmeasured": each.reasons,
+        "better": {1: "higher", -1: "lower", 0: "neither"}[measure.direction],
+        "seconds": round(each.seconds, 3),
+        "failed": each.failed,
+        "against_labels": people.record(judged.against[measure.part]),
+    }
+
+
+def _answer(number: int, row: AnswerRow, measured: list[MeasureScores]) -> dict[str, Any]:
+    return {
+        "place": row.place,
+        **({"id": row.id} if row.id else {}),
+        "label": row.label,
+        "scores": {each.measure.part: score_record(each.scores[number], row.case) for each in measured},
+    }
+
+
+def score_record(score: AnswerScore, case: AnswerCase) -> dict[str, Any]:
+    """A score with the text of its claims, their evidence and its wrong words."""
+
+    def cut(claim) -> str:
+        return case.passages[claim.passage - 1][slice(*claim.evidence)] if claim.evidence else ""
+
+    return {
+        "value": score.value,
+        "reason": score.reason,
+        "claims": [c._asdict() | {"text": case.answer[c.start : c.end], "evidence_text": cut(c)} for c in score.claims],
+        "words": [words._asdict() | {"text": case.answer[words.start : words.end]} for words in score.words],
+        "detail": score.detail,
+    }

@@ -1,0 +1,124 @@
+"""Every score is kept by the content of all that decides it, so that a second run computes nothing, nor does a cancelled one
+what it had done.
+
+That is the measure with its knobs, its identity and its code, the tools that it asks, and the case. What failed (a judge that
+did not answer) is not kept. What a measure's model says of a (claim, passage) is kept besides, with the vectors.
+"""
+
+import math
+import time
+from collections.abc import Generator, Sequence
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+
+from core.config import TrialConfig, code_version, fingerprint
+from core.errors import broken_part
+from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools, WrongWords
+from core.pipeline.vectors import embed
+from core.progress import told_within
+from core.records import Progress, plain
+from core.store.shards import Shards, shards
+from core.workbench import Workbench
+
+KEEP_SECONDS = 5.0  # a killed process loses no more work than this, and a batch
+FIRST, MOST = 8, 512  # answers of a batch; the later ones take about KEEP_SECONDS
+
+
+def judge_tools(workbench: Workbench, config: TrialConfig) -> JudgeTools:
+    """What measures may use, of this recipe."""
+    vectors = partial(embed, folder=workbench.pipeline.vectors_folder)
+    return JudgeTools(config.embedding, vectors, config.generation, config.seed)
+
+
+def at_hand(workbench: Workbench, measure: AnswerMeasure, cases: Sequence[AnswerCase], tools: JudgeTools):
+    """The score of each case as far as it needs no computing: kept, or unmeasurable; None for the others."""
+    by_key = _read(_store(workbench, measure, tools), [_key(case) for case in cases])
+    return [_unmeasured(measure, case) or by_key.get(_key(case)) for case in cases]
+
+
+def kept_scores(
+    workbench: Workbench, measure: AnswerMeasure, cases: Sequence[AnswerCase], tools: JudgeTools
+) -> Generator[Progress, None, list[AnswerScore]]:
+    """The score of each case; what is not kept yet is computed. Closing the generator keeps what is done."""
+    scores = at_hand(workbench, measure, cases, tools)
+    absent = {_key(case): case for case, score in zip(cases, scores, strict=True) if score is None}
+    if absent:
+        by_key = yield from _compute(measure, absent, tools, _store(workbench, measure, tools))
+        scores = [score or by_key[_key(case)] for case, score in zip(cases, scores, strict=True)]
+    return scores
+
+
+def _compute(
+    measure: AnswerMeasure, absent: dict[str, AnswerCase], tools: JudgeTools, store: Shards
+) -> Generator[Progress, None, dict[str, AnswerScore]]:
+    keys, size, saved = list(absent), FIRST, time.monotonic()
+    by_key: dict[str, AnswerScore] = {}
+    fresh: dict[str, Any] = {}
+    try:
+        while len(by_key) < len(keys):
+            yield (step := Progress(len(by_key), len(keys), measure.label))
+            batch, began = keys[len(by_key) : len(by_key) + size], time.monotonic()
+            made = yield from _batch(measure, [absent[key] for key in batch], tools, step)
+            for key, score in zip(batch, made, strict=True):
+                standing = plain(score)
+                by_key[key] = _score(standing)  # as it is read back
+                if not score.reason.startswith("failed"):
+                    fresh[key] = standing
+            taken = max(time.monotonic() - began, 1e-6)
+            size = min(MOST, max(1, int(min(4 * size, size * KEEP_SECONDS / taken))))
+            if time.monotonic() - saved > KEEP_SECONDS:
+                store.keep(fresh)
+                fresh, saved = {}, time.monotonic()
+    finally:  # also when cancelled
+        if fresh:
+            store.keep(fresh)
+    return by_key
+
+
+def _batch(
+    measure: AnswerMeasure, cases: list[AnswerCase], tools: JudgeTools, step: Progress
+) -> Generator[Progress, None, list[AnswerScore]]:
+    made = yield from told_within(measure.score(cases, tools), step)
+    if len(made) != len(cases):
+        raise broken_part("measure", measure.part, f"gives {len(made):,} scores for {len(cases):,} answers")
+    return made
+
+
+def _unmeasured(measure: AnswerMeasure, case: AnswerCase) -> AnswerScore | None:
+    why = measure.unmeasurable(case)
+    return AnswerScore(math.nan, why) if why else None
+
+
+def _read(store: Shards, keys: list[str]) -> dict[str, AnswerScore]:
+    return {key: _score(value) for key, value in store.read(keys).items()}
+
+
+def _score(value: dict[str, Any]) -> AnswerScore:
+    """A score from the plain values that it is kept as."""
+    claims = (Claim(**each) for each in value["claims"])
+    return AnswerScore(
+        _number(value["value"]),
+        value["reason"],
+        tuple(c._replace(score=_number(c.score), evidence=c.evidence and tuple(c.evidence)) for c in claims),
+        tuple(WrongWords(**each) for each in value["words"]),
+        value["detail"],
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _store(workbench: Workbench, measure: AnswerMeasure, tools: JudgeTools) -> Shards:
+    """A folder for each measure as it is."""
+    asked = [tools.encoder.identity()] if measure.encodes else []
+    if measure.asks_model:
+        asked += [tools.generator, tools.generator.identity(), tools.seed]
+    name = fingerprint(measure, measure.identity(), code_version(type(measure)), asked)
+    return shards(workbench.pipeline.cache.folder / "scores" / f"{measure.part}-{name}", "Scores of answers")
+
+
+def _key(case: AnswerCase) -> str:
+    content = repr(case._replace(covered=tuple(map(sorted, case.covered))))  # sets have no order
+    return blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
