@@ -496,3 +496,38 @@ def test_the_answers_from_single_passages_are_shown(bench, monkeypatch):
     play(monkeypatch, bench, "In it [1].", way={"part": "per_passage"}, detail={"answers": rows})
     page = seen(ask(open_page(**{"fusion.part": "convex", "answering.part": "per_passage"}), QUESTION))
     assert "In &lt;b&gt;it" in page and "left out" in page and "know." in page
+
+
+def test_the_likelihood_of_the_reference_or_any_answer_is_a_press_away(monkeypatch, bench):
+    from core.labs import likelihood as lab
+
+    asked = []
+
+    def measure(workbench, config, question, text):
+        asked.append((config.generation.part, question, text))
+        yield Progress(0, 0, "Loading the model")
+        if not text.strip():
+            raise WorkbenchError("The answer is empty.", todo="Give the words whose likelihood is asked for.")
+        place = {"document_id": "<b>rivers.txt", "start": 0, "end": 40}
+        rows = [
+            {"passage": 1, **place, "log_prior": math.log(0.75), "logprob": -2.0, "posterior": 0.9},
+            {"passage": 2, **place, "log_prior": math.log(0.25), "logprob": -9.0, "posterior": 0.1},
+        ]
+        return lab.AnswerLikelihood(text, 4, -8.0, -6.0, rows)
+
+    monkeypatch.setattr(lab, "answer_likelihood", measure)
+    play(monkeypatch, bench)
+    app = ask(open_page(), QUESTION)
+    assert not asked and "llama\\_cpp does not hand out" in seen(app)
+    app.button(key="likelihood_now").click().run()
+    assert asked == [("transformers", QUESTION, "in the Black Forest")]
+    page = seen(app)
+    assert "-8.00 nats over 4 tokens: perplexity 7.4" in page and "perplexity 4.5" in page
+    assert "python -m core likelihood" in page and "'in the Black Forest'" in page
+    table = next(frame.value for frame in app.dataframe if "Share of the answer" in frame.value)
+    assert table["Share of the answer"].tolist() == [90, 10] and table["p(passage | question)"].round(6).tolist() == [75, 25]
+    app.text_area(key=f"likelihood/{QUESTION}").set_value("in Spain").run()
+    assert "nats over" not in seen(app), "another answer is not measured yet"
+    app.text_area(key=f"likelihood/{QUESTION}").set_value(" ").run()
+    app.button(key="likelihood_now").click().run()
+    assert any("The answer is empty" in error.value for error in app.error)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, cells, evidence
-from app.ui.answers import origins, sources, written
+from app.ui.answers import likelihood, origins, sources, written
 from core.config import TrialConfig
 from core.judging.containment import THRESHOLD, Support
 from core.records import Answer, Corpus, Query
@@ -37,10 +37,11 @@ def tabs(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | No
         "Sentence by sentence",
         "Prompt",
         "Where it comes from",
+        "Likelihood",
         "Reproduce",
         *["Tokens"] * bool(answer.tokens),
     ]
-    in_way, in_passages, in_sentences, in_prompt, in_origins, in_reproduce, *in_tokens = (
+    in_way, in_passages, in_sentences, in_prompt, in_origins, in_likelihood, in_reproduce, *in_tokens = (
         st.tabs([way.title, *titles]) if way else (None, *st.tabs(titles))
     )
     if way:
@@ -54,6 +55,8 @@ def tabs(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | No
         prompt(answer)
     with in_origins:
         origins.draw(answer)
+    with in_likelihood:
+        likelihood.draw(question, recipe, answer, query)
     with in_reproduce:
         reproduce(question, recipe)
     for place in in_tokens:

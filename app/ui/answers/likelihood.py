@@ -1,0 +1,90 @@
+"""How likely any given answer is over the passages found: RAG-Sequence's and RAG-Token's marginal likelihood, on a press."""
+
+import math
+import shlex
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, jobs
+from core import registry
+from core.config import TrialConfig, with_settings
+from core.errors import WorkbenchError
+from core.labs import likelihood as lab
+from core.records import Answer, Query
+
+HELD = "likelihood"  # in the session: the last answer that was measured, or why it was not
+
+
+def draw(question: str, recipe: TrialConfig, answer: Answer, query: Query | None) -> None:
+    """query: the corpus' own question, whose reference answer is offered first."""
+    measured = mixing(recipe)
+    other = (
+        ""
+        if measured is recipe
+        else f" {recipe.generation.part} does not hand out what that takes, so {measured.generation.part} reads."
+    )
+    st.caption(
+        "How likely the model finds an answer over all passages together, each weighed by p(passage | question), the softmax of the "
+        f"ranking's scores. It tells what the model would say, not what is right.{cards.plain(other)}"
+    )
+    reference = next(iter(query.answers), "") if query else ""
+    text = st.text_area("Answer", reference or answer.text, key=f"likelihood/{question}", height=68, max_chars=4000)
+    asked = question, measured, text.strip()
+    if st.button("Measure its likelihood", icon=":material/percent:", key="likelihood_now"):
+        try:
+            work = lab.answer_likelihood(session.workbench(), measured, question, text)
+            st.session_state[HELD] = asked, jobs.drain(work)
+        except WorkbenchError as error:
+            st.session_state[HELD] = asked, error
+    before, made = st.session_state.get(HELD, (None, None))
+    if before != asked:
+        return
+    if isinstance(made, WorkbenchError):
+        return cards.problem(made)
+    table(made)
+    command = session.workbench().command(measured, "likelihood")
+    st.code(f"{command} {shlex.quote(question)} {shlex.quote(made.answer)}", language="bash", wrap_lines=True)
+
+
+def table(made: lab.AnswerLikelihood) -> None:
+    """Both marginals, then what each passage makes of the answer and its share of RAG-Sequence's."""
+    each = {"RAG-Sequence": made.sequence, "RAG-Token": made.token}
+    cards.facts(
+        [
+            (
+                f"log p(answer), {name}",
+                f"{value:.2f} nats over {cards.count(made.tokens, 'token')}: perplexity {_perplexity(value, made)}",
+            )
+            for name, value in each.items()
+        ]
+    )
+    percent, nats = st.column_config.NumberColumn(format="%.1f %%"), st.column_config.NumberColumn(format="%.2f")
+    rows = [
+        {
+            "Passage": row["passage"],
+            "Document": row["document_id"],
+            "Characters": f"{row['start']:,} to {row['end']:,}",
+            "p(passage | question)": 100 * math.exp(row["log_prior"]),
+            "log p(answer | passage)": row["logprob"],
+            "Share of the answer": 100 * row["posterior"],
+        }
+        for row in made.passages
+    ]
+    looks = {"p(passage | question)": percent, "log p(answer | passage)": nats, "Share of the answer": percent}
+    cells.show(rows, hide_index=True, column_config=looks)
+    st.caption("Share of the answer: p(passage | question, answer) by RAG-Sequence. The end of the answer is one of its tokens.")
+
+
+def mixing(recipe: TrialConfig) -> TrialConfig:
+    """The recipe, with an engine that can tell where its own cannot."""
+    if recipe.generation.mixes:
+        return recipe
+    able = next(name for name, part in registry.parts("generator").items() if part.mixes)
+    return with_settings(recipe, {"generation.part": able})
+
+
+def _perplexity(logprob: float, made: lab.AnswerLikelihood) -> str:
+    """e to the mean of -log p a token."""
+    mean = -logprob / made.tokens
+    return f"{math.exp(mean):,.1f}" if mean < 20 else "above 10⁸"
