@@ -29,7 +29,19 @@ class Finding(NamedTuple):
 def doctor(home: Path, reuse: bool = False) -> list[Finding]:
     """reuse: the last trial of each library on this machine counts, where there is one; else each is tried anew."""
     trials = [_trial(name, reuse) for name in probes.PROBES]  # first: what follows imports torch
-    return [_python(), _memory(), _disk(home), _device(), *_models(), *_llama(), _browser(), *trials, _data_folder(), _packages()]
+    return [
+        _python(),
+        _memory(),
+        _disk(home),
+        _cache(home),
+        _device(),
+        *_models(),
+        *_llama(),
+        _browser(),
+        *trials,
+        _data_folder(),
+        _packages(),
+    ]
 
 
 def _importable(name: str) -> str:
@@ -66,6 +78,26 @@ def _disk(home: Path) -> Finding:
     free, writable = shutil.disk_usage(folder).free / 1e9, os.access(folder, os.W_OK)
     todo = "" if free > 2 and writable else "Free some space, or set GROUNDWORK_HOME to another folder."
     return Finding("Data folder", free > 2 and writable, f"{home}, {free:.0f} GB free", todo)
+
+
+def _cache(home: Path) -> Finding:
+    """How much is kept that may go, and what it is."""
+    if problem := _importable("numpy"):
+        return Finding("Cache", False, problem, "Run make app again.")
+    from core.errors import WorkbenchError
+    from core.store.cache import StageCache, cap_of_environment
+
+    try:
+        cap = cap_of_environment()
+    except WorkbenchError as error:
+        return Finding("Cache", False, error.what, error.todo)
+    sizes = StageCache(home / "cache", cap).sizes()
+    parts = ", ".join(f"{what} {_size(size)}" for what, size in sizes.items())
+    return Finding("Cache", True, f"{_size(sum(sizes.values()))} of {_size(cap)}{f': {parts}' if parts else ''}")
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def _device() -> Finding:

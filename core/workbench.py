@@ -1,8 +1,6 @@
 """The verbs that pages and command line share. One object a process; long verbs are generators of Progress."""
 
 import json
-import math
-import os
 import shlex
 import time
 from collections.abc import Generator, Iterable
@@ -50,6 +48,7 @@ from core.retrieval.pool import changed, ranking, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
+from core.store.cache import cap_of_environment
 from core.store.database import Store
 from core.store.journal import Record
 
@@ -81,7 +80,7 @@ class Workbench(StoredTrials):
 
     def __init__(self, home: Path | str | None = None, patience_s: float | None = None) -> None:
         self.home = files.use_home(home) if home else files.home()
-        self.pipeline = Pipeline(self.home, _cache_bytes())
+        self.pipeline = Pipeline(self.home, cap_of_environment())
         self.library = self.pipeline.library
         self.store = Store(self.home, derive, _derived_by, recipe_words, patience_s)
         self.jobs = Jobs(self.home)
@@ -549,22 +548,6 @@ def command_line(*words: str) -> str:
 
 def _ranks(ranks: np.ndarray) -> list[int | None]:
     return [None if rank == NOT_FOUND else rank for rank in ranks.tolist()]
-
-
-def _cache_bytes() -> int:
-    """The cap that the environment sets, 5 GB where it sets none."""
-    setting = os.environ.get("GROUNDWORK_CACHE_GB", "").strip() or "5"
-    try:
-        cap = float(setting)
-    except ValueError:
-        cap = math.nan
-    if not 0 <= cap < 1e9:  # nor NaN
-        raise WorkbenchError(
-            f"The size of the cache is '{setting[:40]}', which is no number of gigabytes.",
-            where="GROUNDWORK_CACHE_GB",
-            todo="Set it to a number of gigabytes, such as 5, or unset it.",
-        )
-    return int(cap * 1e9)
 
 
 def as_options(option: str, settings: dict[str, Any]) -> list[str]:

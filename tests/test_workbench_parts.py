@@ -10,7 +10,7 @@ from core import files
 from core.__main__ import parse
 from core.cli.options import RecipeOptions, read_grid
 from core.config import TrialConfig, difference, with_settings
-from core.doctor import doctor
+from core.doctor import _cache, doctor
 from core.errors import WorkbenchError
 from core.pipeline.pipeline import _bytes
 from core.pipeline.stages import Resolved
@@ -136,6 +136,19 @@ def test_plain_records_are_json_without_nan():
     assert json.loads(
         json.dumps(plain({"a": float("nan"), "b": (1, 2.5), "c": TrialConfig().corpus.dataset}), allow_nan=False)
     ) == {"a": None, "b": [1, 2.5], "c": "python-reference"}
+
+
+def test_doctor_tells_the_size_of_the_cache_and_what_it_holds(tmp_path, monkeypatch):
+    def found():
+        return _cache(tmp_path)._asdict()
+
+    monkeypatch.setenv("GROUNDWORK_CACHE_GB", "0.5")
+    assert found() == {"name": "Cache", "ok": True, "found": "0.0 MB of 500.0 MB", "todo": ""}
+    (tmp_path / "cache" / "written").mkdir(parents=True)
+    (tmp_path / "cache" / "written" / "a.json").write_bytes(bytes(1_500_000))
+    assert found()["found"] == "1.5 MB of 500.0 MB: texts by models 1.5 MB"
+    monkeypatch.setenv("GROUNDWORK_CACHE_GB", "much")
+    assert found()["ok"] is False and "number of gigabytes" in found()["todo"]
 
 
 @pytest.mark.parametrize("given", ["nan", "inf", "-1", "1e400", "five", "0x5", "1e12"])

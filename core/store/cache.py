@@ -3,9 +3,10 @@
 An entry is a folder of .npy files and a meta.json; it is written beside and renamed into place, so it is whole or absent.
 meta.json carries the checksum of each array, of itself and the name of the entry: what does not match is thrown away, told,
 and computed again. Therefore nothing is synced. Entries used longest ago go first when the cap is reached. It holds
-nothing that cannot be computed again.
+nothing that cannot be computed again, or asked of a model again.
 """
 
+import math
 import os
 import shutil
 import time
@@ -17,9 +18,35 @@ from pathlib import Path
 import numpy as np
 
 from core import files
+from core.errors import WorkbenchError
 from core.files import DiskError
 
 LOOKED = 20  # saved entries, after which all are looked at whatever their size
+# what stands beside the results of stages and goes with them -> (what it is called, where it lies)
+BESIDE = {
+    "vectors": ("vectors", "vectors/*/*.npz"),
+    "index": ("indexes", "index/*"),
+    "encoders": ("fitted encoders", "encoders/*"),
+    "ranked": ("rerankers' scores", "ranked/*/*"),
+    "scores": ("scores of answers", "scores/*/*.json"),
+    "written": ("texts by models", "written/*.json"),
+}
+
+
+def cap_of_environment() -> int:
+    """The cap in bytes that the environment sets, 5 GB where it sets none."""
+    setting = os.environ.get("GROUNDWORK_CACHE_GB", "").strip() or "5"
+    try:
+        cap = float(setting)
+    except ValueError:
+        cap = math.nan
+    if not 0 <= cap < 1e9:  # nor NaN
+        raise WorkbenchError(
+            f"The size of the cache is '{setting[:40]}', which is no number of gigabytes.",
+            where="GROUNDWORK_CACHE_GB",
+            todo="Set it to a number of gigabytes, such as 5, or unset it.",
+        )
+    return int(cap * 1e9)
 
 
 class StageCache:
@@ -94,16 +121,12 @@ class StageCache:
     def entries(self) -> list[tuple[float, int, Path]]:
         """(last used, bytes, path) of all that may go, the one used longest ago first.
 
-        Beside the entries these are the shards of vectors and of answers' scores, and the folders of dense indexes, fitted
-        encoders and rerankers.
+        Beside the entries these are shards of vectors, of answers' scores and of texts by models, and the folders of dense
+        indexes, fitted encoders and rerankers.
         """
         metas = self.folder.glob("*/*/meta.json")
         stamps = [(meta.parent, meta) for meta in metas if meta.parent.parent.name != "tmp"]  # others are at work there
-        stamps += [
-            (path, path)
-            for pattern in ("vectors/*/*.npz", "scores/*/*.json", "index/*", "encoders/*", "ranked/*/*")
-            for path in self.folder.glob(pattern)
-        ]
+        stamps += [(path, path) for _, pattern in BESIDE.values() for path in self.folder.glob(pattern)]
         stamped = []
         for path, stamp in stamps:
             try:
@@ -112,6 +135,14 @@ class StageCache:
             except FileNotFoundError:
                 continue  # another process dropped it meanwhile
         return sorted(stamped)
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of what may go, by what it is, the largest first."""
+        held: dict[str, int] = {}
+        for _, size, path in self.entries():
+            what, _ = BESIDE.get(path.relative_to(self.folder).parts[0], ("results of stages", ""))
+            held[what] = held.get(what, 0) + size
+        return dict(sorted(held.items(), key=lambda item: -item[1]))
 
     def evict(self, keep: Path | None = None) -> None:
         entries = self.entries()

@@ -25,6 +25,7 @@ class Shards:
     def __init__(self, folder: Path, what: str) -> None:
         self.folder, self.what = folder, what
         self._by_key: dict[str, Any] = {}
+        self._shard_of: dict[str, str] = {}  # key -> name of the file
         self._seen: set[str] = set()
         self._own: dict[str, Any] = {}  # what may not be written serves this process
         self._lock = threading.Lock()
@@ -33,15 +34,20 @@ class Shards:
         """Of the keys those that are kept, after a look for shards of other processes."""
         with self._lock:
             self._refresh()
-            both = self._own | self._by_key
+            both, keys = self._own | self._by_key, list(keys)
+            for name in {self._shard_of[key] for key in keys if key in self._shard_of}:
+                with suppress(OSError):  # used: what was used longest ago is evicted first; a store may be there to be read only
+                    os.utime(self.folder / name)
             return {key: both[key] for key in keys if key in both}
 
     def _refresh(self) -> None:
         there = self._names()
         if not self._seen <= there:  # somebody has made room
-            self._seen, self._by_key = set(), {}
+            self._seen, self._by_key, self._shard_of = set(), {}, {}
         for name in there - self._seen:
-            self._by_key.update(self._shard(self.folder / name))
+            values = self._shard(self.folder / name)
+            self._by_key.update(values)
+            self._shard_of.update(dict.fromkeys(values, name))
             self._seen.add(name)
 
     def _names(self) -> set[str]:
@@ -52,10 +58,7 @@ class Shards:
 
     def _shard(self, path: Path) -> dict[str, Any]:
         try:
-            values = files.read_sealed(path)["texts"]
-            with suppress(OSError):  # a store that may only be read is read
-                os.utime(path)  # used: what was used longest ago is evicted first
-            return dict(values)
+            return dict(files.read_sealed(path)["texts"])
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

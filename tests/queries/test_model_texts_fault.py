@@ -15,6 +15,7 @@ from core.queries import model_texts
 from core.queries.model_texts import Request, at_hand, written
 from core.queries.protocol import QueryTools
 from core.store import shards
+from core.store.cache import StageCache
 from tests.support.played_model import play
 
 NUMBER = 40
@@ -40,6 +41,23 @@ def test_only_what_is_not_kept_is_written(tmp_path, monkeypatch):
     shards._stores.clear()  # as another process
     assert drain(written(tools(tmp_path), requests(NUMBER + 1)))[:NUMBER] == first
     assert 0 < len(played.runs) - asked <= 8 and all(text.tokens and text.seconds >= 0 for text in first)
+
+
+def test_texts_asked_for_longest_ago_are_evicted_first(tmp_path, monkeypatch):
+    played, folder = play(monkeypatch), tmp_path / "written"
+    asked, left = requests(2)
+    for number, request in enumerate((asked, left), 1):  # a file each
+        drain(written(tools(folder), [request]))
+        for path in folder.glob("*.json"):
+            os.utime(path, (number, number))
+    assert None not in at_hand(tools(folder), [asked])
+    cache = StageCache(tmp_path, max(path.stat().st_size for path in folder.glob("*.json")))
+    cache.evict()
+    runs = len(played.runs)
+    drain(written(tools(folder), [asked]))
+    assert len(played.runs) == runs and at_hand(tools(folder), [left]) == [None]
+    drain(written(tools(folder), [left]))
+    assert len(played.runs) > runs
 
 
 def test_settings_seed_model_and_prompt_are_other_texts(tmp_path, monkeypatch):
