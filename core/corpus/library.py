@@ -1,12 +1,12 @@
 """Every corpus by its name: built in, downloaded, in a local folder, or made of own documents."""
 
 import os
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
+from types import MappingProxyType
 
 from core.config import code_version, fingerprint
 from core.corpus import own
@@ -166,26 +166,40 @@ class Library:
 def split(corpus: Corpus, part: str) -> Corpus:
     """All questions, or a half of them: "dev" or "test".
 
-    Questions that share a gold document fall into the same half, so that no evidence leaks; unanswerable ones are
-    divided by their own id. Where almost all questions hang together (densely judged collections), no such division
-    exists: then each goes with the first of its gold documents, and a note says so.
+    Questions that share a gold document fall into the same half, so that no evidence leaks, and so do those whose gold
+    documents have one title, as the paragraphs of an article; unanswerable ones are divided by their own id. Where more than
+    half of the questions hang together by their titles, titles do not count; where they do by documents (densely judged
+    collections), no such division exists: then each goes with the first of its gold documents, and a note says so.
     """
     if part == "all":
         return corpus
     if part not in ("dev", "test"):
         raise WorkbenchError(f"There is no half '{part}'.", todo="Choose all, dev or test.")
-    anchors, notes = linked(corpus.queries), corpus.notes
-    sizes = np.unique([anchors[query.id] for query in corpus.queries], return_counts=True)[1] if corpus.queries else [0]
-    if max(sizes) > max(len(corpus.queries) // 2, 1):
+    anchors, notes = articles(corpus), corpus.notes
+    if _most(anchors) > max(len(corpus.queries) // 2, 1):
         anchors = {query.id: query.gold[0].document_id if query.gold else query.id for query in corpus.queries}
         notes += ("Questions share so much evidence that dev and test have documents in common.",)
     queries = tuple(q for q in corpus.queries if (int(fingerprint(anchors[q.id]), 16) % 2 == 0) == (part == "dev"))
     return Corpus(corpus.name, corpus.documents, queries, notes, corpus.fingerprint)
 
 
-def linked(queries: tuple[Query, ...]) -> dict[str, str]:
-    """Query id -> smallest document id of all that are linked to it through shared gold documents."""
+def articles(corpus: Corpus) -> dict[str, str]:
+    """Query id -> smallest document id of all that are linked to it through shared gold documents or their titles; through
+    documents alone where titles would link more than half of the questions."""
+    titles = {document.id: document.title for document in corpus.documents if document.title}
+    anchors = linked(corpus.queries, titles)
+    return anchors if _most(anchors) <= max(len(corpus.queries) // 2, 1) else linked(corpus.queries)
+
+
+def _most(anchors: Mapping[str, str]) -> int:
+    return max(Counter(anchors.values()).values(), default=0)
+
+
+def linked(queries: Sequence[Query], titles: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Query id -> smallest document id of all that are linked to it through shared gold documents, or through those with one
+    of these titles."""
     parent: dict[str, str] = {}
+    first: dict[str, str] = {}  # document of each title
 
     def root(document: str) -> str:
         while parent.setdefault(document, document) != document:
@@ -194,7 +208,8 @@ def linked(queries: tuple[Query, ...]) -> dict[str, str]:
 
     relevant = {query.id: [gold.document_id for gold in query.gold if gold.grade > 0] for query in queries}
     for documents in relevant.values():
-        for document in documents[1:]:
+        alike = [first.setdefault(titles[document], document) for document in documents if document in titles]
+        for document in (*documents[1:], *alike):
             low, high = sorted((root(documents[0]), root(document)))
             parent[high] = low
     return {identity: root(documents[0]) if documents else identity for identity, documents in relevant.items()}

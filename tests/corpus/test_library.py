@@ -127,6 +127,19 @@ def test_halves_keep_questions_on_one_document_together():
         split(corpus, "train")
 
 
+def test_halves_keep_the_paragraphs_of_an_article_together():
+    documents = tuple(Document(f"d{i}", "text", f"article {i // 5}" if i < 150 else "") for i in range(200))
+    queries = tuple(Query(f"q{i}", "?", (Gold(f"d{i % 200}", 0, 4),)) for i in range(400))
+    halves = [split(Corpus("c", documents, queries), half) for half in ("dev", "test")]
+    assert sum(len(half.queries) for half in halves) == 400 and min(len(half.queries) for half in halves) > 120
+    used = [{int(query.gold[0].document_id[1:]) for query in half.queries} for half in halves]
+    assert not {i // 5 for i in used[0] if i < 150} & {i // 5 for i in used[1] if i < 150}
+    assert {i // 5 for i in used[0] if i >= 150} & {i // 5 for i in used[1] if i >= 150}, "no title is no article"
+    alike = tuple(Document(document.id, "text", "Notes") for document in documents)
+    halves = [split(Corpus("c", alike, queries), half) for half in ("dev", "test")]
+    assert min(len(half.queries) for half in halves) > 150 and not halves[0].notes, "one title for all divides by document"
+
+
 def test_densely_judged_collections_are_halved_with_a_note():
     documents = tuple(Document(f"d{i}", "text") for i in range(30))
     queries = tuple(Query(f"q{i}", "?", (Gold(f"d{i}", 0, 4), Gold("d0", 0, 4, unit=1))) for i in range(30))

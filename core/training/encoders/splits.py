@@ -29,7 +29,7 @@ def split_rows(corpus: Corpus, relevance: Relevance, validation_share: float, se
     halves = {
         half: [row_of[q.id] for q in library.split(corpus, half).queries if has_chunk[row_of[q.id]]] for half in ("dev", "test")
     }
-    anchors = library.linked(tuple(corpus.queries[row] for row in halves["dev"]))
+    anchors = library.articles(corpus_of(corpus, np.array(halves["dev"], np.int64)))
     by_anchor: dict[str, list[int]] = {}
     for row in halves["dev"]:
         by_anchor.setdefault(anchors[corpus.queries[row].id], []).append(row)
