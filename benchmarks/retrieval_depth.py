@@ -1,8 +1,9 @@
 """What retrieval in depth is worth on public sets: BM25, dense, the best fusion and what ranks again, in one table of paired tests.
 
 BM25 is Anserini's (its words, Porter's stems, k1 0.9, b 0.4), dense the bundled encoder, a chunk a document. The fusion is chosen by
-cross-validation over articles among all fusions with their weights, so that its number is of questions that did not choose it; a set
-on which it does not beat the better of the two is told as such. TrecQA and WikiQA rank each question's own candidates, as published.
+cross-validation over articles among all fusions with their weights, so that its number is of questions that did not choose it, and so is
+the cascade, among rerankers with their weights; a set on which none beats the better of the two is told as such. TrecQA and WikiQA rank
+each question's own candidates, as published.
 `--only NAME` measures one set, `--without A,B` leaves sets or systems out; `--home FOLDER` keeps vectors. The data come from the folder
 that GROUNDWORK_DATASETS names.
 """
@@ -69,15 +70,26 @@ CARDS = {
     "wikiqa": ("{part: answer_sentences}", ("wikiqa/dev.a.toks", "wikiqa/dev.b.toks", "wikiqa/dev.id.txt", "wikiqa/dev.sim.txt")),
 }
 # what ranks beside the two retrievers and their fusions, where the parts are there
-SYSTEMS = {
-    "BM25 with RM3": {"query.part": "rm3", "fusion.part": "sparse_only"},
-    "cascade: convex, then MaxSim of 30": {
-        "fusion.part": "convex",
-        "fusion.weight": 0.6,
-        "rerank.part": "maxsim",
-        "rerank.depth": 30,
-    },
-}
+SYSTEMS = {"BM25 with RM3": {"query.part": "rm3", "fusion.part": "sparse_only"}}
+FIRST = {"fusion.part": "convex", "fusion.weight": 0.6}  # of the cascades
+SHARES = (0.25, 0.5, 0.75, 1.0)  # of a reranker's score
+CASCADES = [
+    *({**FIRST, "rerank.part": "maxsim", "rerank.depth": 30, "rerank.weight": share} for share in SHARES),
+    *({**FIRST, "rerank.part": "cross_encoder", "rerank.depth": 5, "rerank.weight": share} for share in SHARES),
+    *(
+        {
+            **FIRST,
+            "rerank.part": "maxsim",
+            "rerank.depth": 30,
+            "rerank.weight": share,
+            "rerank_2.part": "cross_encoder",
+            "rerank_2.depth": 3,
+            "rerank_2.weight": other,
+        }
+        for share in (0.5, 1.0)
+        for other in (0.5, 1.0)
+    ),
+]
 
 ANSERINI = {"bm25": ({"fusion.part": "sparse_only"}, 0.3123), "rm3": (SYSTEMS["BM25 with RM3"], 0.3648)}
 NAMES = ("BM25", "BM25_RM3", "SPLADE_P_P_ENSEMBLE_DISTIL", "D_BERT_KD_TASB", "OPEN_AI_ADA2", "REP_LLAMA")
@@ -173,6 +185,10 @@ def measured(bench: Workbench, name: str, without: str) -> dict[str, Any]:
     table = np.array([ranked.values(pool, fusion.fuse(pool)) for fusion in tried])
     held = cross_validated(table, list(range(len(tried))), articles(run.corpus.queries, one.by), FOLDS)
     values = {"BM25": single["sparse_only"], "dense": single["dense_only"], "best fusion": held.values}
+    cascades = [run.of(with_settings(run.config, settings)) for settings in CASCADES]
+    again = np.array([ranked.values(pool, drain(final_scores(pipeline, other, pool))) for other in cascades])
+    deep = cross_validated(again, list(range(len(cascades))), articles(run.corpus.queries, one.by), FOLDS)
+    values["best cascade"] = deep.values
     for system, settings in SYSTEMS.items():
         if all(
             value in registry.parts(field.partition(".")[0]) for field, value in settings.items() if field.startswith("query")
@@ -181,13 +197,27 @@ def measured(bench: Workbench, name: str, without: str) -> dict[str, Any]:
             its_pool = drain(pipeline.pool(other))
             values[system] = ranked.values(its_pool, drain(final_scores(pipeline, other, its_pool)))
     chosen = Counter(spoken(tried[int(fold.weight)]) for fold in held.folds)
+    chosen_cascades = Counter(steps_of(CASCADES[int(fold.weight)]) for fold in deep.folds)
     return {
         "metric": f"{one.metric}@{one.k}",
         "questions": len(run.corpus.queries),
         "documents": len(run.corpus.documents),
         "values": values,
-        "chosen": ", ".join(f"{words} ({folds} of {FOLDS})" for words, folds in chosen.most_common()),
+        "chosen": in_folds(chosen),
+        "chosen_cascade": in_folds(chosen_cascades),
     }
+
+
+def in_folds(chosen: Counter[str]) -> str:
+    return ", ".join(f"{words} ({folds} of {FOLDS})" for words, folds in chosen.most_common())
+
+
+def steps_of(settings: dict[str, Any]) -> str:
+    """A cascade in words: "maxsim 30 x 0.5, then cross_encoder 3"."""
+    stages = [stage for stage in ("rerank", "rerank_2") if f"{stage}.part" in settings]
+    return ", then ".join(
+        "{part} {depth} × {weight:g}".format(**{k: settings[f"{s}.{k}"] for k in ("part", "depth", "weight")}) for s in stages
+    )
 
 
 def left_out(name: str, without: str) -> bool:

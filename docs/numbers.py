@@ -107,10 +107,10 @@ def depth() -> str:
     for name, row in sets.items():
         cells = [_against(row.get(system), row.get(system + against)) for system in systems]
         means = [f"{row[retriever]:.3f}" for retriever in ("BM25", "dense")]
-        rows.append((name, row["metric"], f"{row['questions']:,}", *means, *cells, row["chosen"]))
+        rows.append((name, row["metric"], f"{row['questions']:,}", *means, *cells, row["chosen"], row.get("chosen_cascade", "")))
     beaten = [name for name, row in sets.items() if any(row.get(system + against, {}).get("beats_it") for system in systems)]
     last = "; ".join(name for name in sets if name not in beaten) or "none"
-    head = ("Set", "Metric", "Questions", "BM25", "Dense", *systems, "Fusion that the folds chose")
+    head = ("Set", "Metric", "Questions", "BM25", "Dense", *systems, "Fusion that the folds chose", "Cascade that they chose")
     return "\n".join(
         [*table(head, rows), "", f"Sets on which nothing measured here beats the better retriever (p < 0.05): {last}."]
     )
