@@ -10,7 +10,7 @@ from pydantic import ConfigDict, field_validator
 
 from core.config import knob
 from core.errors import WorkbenchError
-from core.generation import remote
+from core.generation import remote, structured
 from core.generation.protocol import Generated, Stops, TextGenerator, stop_knob
 from core.registry import part
 
@@ -53,6 +53,7 @@ class Anthropic(TextGenerator):
         label="Answer at most",
     )
     stop: Stops = stop_knob()
+    json_schema: str = structured.remote_schema_knob()
     retries: int = knob(3, "Further tries after too many requests, errors of the service, or a broken connection.", ge=0, le=10)
     base_url: str = knob("https://api.anthropic.com", "Address of the service, or of a gateway to it.", label="Address")
 
@@ -112,7 +113,8 @@ class Anthropic(TextGenerator):
                 except anthropic.APIError:
                     raise remote.Fault("the service sent something that is no message") from None
 
-        return (yield from remote.converse(talk, messages, self.model, self.max_tokens, self.retries, started, deadline_s))
+        steps = remote.converse(talk, messages, self.model, self.max_tokens, self.retries, started, deadline_s)
+        return (yield from remote.of_schema(steps, self.json_schema))
 
     def _body(self, messages: list[dict[str, str]]) -> dict[str, Any]:
         system = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
@@ -125,9 +127,10 @@ class Anthropic(TextGenerator):
             body["system"] = system
         if self.stop:
             body["stop_sequences"] = list(self.stop)
-        if self.effort != "default":
-            body["output_config"] = {"effort": self.effort}
-        return body
+        asked: dict[str, Any] = {} if self.effort == "default" else {"effort": self.effort}
+        if schema := structured.of_object(self.json_schema):
+            asked["format"] = {"type": "json_schema", "schema": structured.closed(structured.read(schema))}
+        return body | ({"output_config": asked} if asked else {})
 
 
 def _take(event: Any, reply: remote.Reply) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, field_validator, model_validator
 
 from core.config import knob
-from core.generation import remote
+from core.generation import remote, structured
 from core.generation.prices import Usage
 from core.generation.protocol import Generated, Stops, TextGenerator, logprobs_knob, stop_knob
 from core.records import Token
@@ -70,6 +70,7 @@ class OpenAICompatible(TextGenerator):
         200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=32768, label="Answer at most"
     )
     stop: Stops = stop_knob()
+    json_schema: str = structured.remote_schema_knob()
     logprobs: int = logprobs_knob()
     retries: int = knob(3, "Further tries after too many requests, errors of the server, or a broken connection.", ge=0, le=10)
 
@@ -131,7 +132,8 @@ class OpenAICompatible(TextGenerator):
                 again = response.headers.get("retry-after")
                 raise remote.refused(response.status_code, await response.aread(), again, KEY, secret)
 
-        return (yield from remote.converse(talk, messages, self.model, self.max_tokens, self.retries, started, deadline_s))
+        steps = remote.converse(talk, messages, self.model, self.max_tokens, self.retries, started, deadline_s)
+        return (yield from remote.of_schema(steps, self.json_schema))
 
     def _body(self, messages: list[dict[str, str]], seed: int) -> dict[str, Any]:
         body = {
@@ -145,6 +147,10 @@ class OpenAICompatible(TextGenerator):
         }
         if self.stop:
             body["stop"] = list(self.stop)
+        if schema := structured.of_object(self.json_schema):
+            tree = structured.read(schema)
+            asked = {"name": "answer", "strict": True, "schema": tree if self.extended else structured.closed(tree)}
+            body["response_format"] = {"type": "json_schema", "json_schema": asked}
         if self.logprobs:
             body |= {"logprobs": True, "top_logprobs": self.logprobs}
         if self.extended:  # both spellings of the penalty: llama.cpp's and vLLM's

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from core.errors import WorkbenchError
-from core.generation import prices
+from core.generation import prices, structured
 from core.generation.protocol import Generated, finished
 from core.models.text import encodable
 from core.records import Token
@@ -127,6 +127,15 @@ def converse(
         tried,
         prices.cost_usd(prices.price(model, table) or prices.price(reply.model, table), usage),
     )
+
+
+def of_schema(steps: Generator[str, None, Generated], schema: str) -> Generator[str, None, Generated]:
+    """The answer of `converse`; one that is not JSON of the schema has failed, whatever the service has promised."""
+    made = yield from steps
+    if not (schema := structured.of_object(schema)):
+        return made
+    text, reason = structured.finished(made.text, made.finish_reason, schema)
+    return made._replace(text=text, finish_reason=reason)
 
 
 def _try(

@@ -23,6 +23,7 @@ _HELD = {
     "string": {"minLength", "maxLength"}, "integer": {"minimum", "maximum"}, "number": {"minimum", "maximum"},
     "boolean": set(), "null": set(),
 }  # fmt: skip
+_SIZES = {"minItems", "maxItems", "minLength", "maxLength", "minimum", "maximum"}
 # no control characters, and no \u: half of a surrogate pair is a character of no text
 _CHARACTER = r'char ::= [^"\\\x00-\x1F\x7F] | "\\" ["\\/bfnrt]'
 
@@ -36,6 +37,33 @@ def schema_knob():
     return knob(
         "", "A JSON schema, as text: the answer is valid JSON of it, and is never cut. Empty: free text.", label="JSON schema"
     )
+
+
+def remote_schema_knob():
+    return knob(
+        "",
+        "A JSON schema of an object, as text: it is sent with the prompt, and what comes back and is not of it is no answer. "
+        "Empty, or of anything else: free text.",
+        label="JSON schema",
+    )
+
+
+def of_object(schema: str) -> str:
+    """The schema where it is one of an object, for services take no others; "" where it is not."""
+    return schema if schema and read(schema).get("type") == "object" else ""
+
+
+def closed(tree: Any) -> Any:
+    """A schema as the strict modes of services want it: every key required, none besides, and no limits of sizes, which hold
+    after the answer."""
+    if isinstance(tree, list):
+        return [closed(each) for each in tree]
+    if not isinstance(tree, dict):
+        return tree
+    made = {name: closed(value) for name, value in tree.items() if name not in _SIZES}
+    if isinstance(names := made.get("properties"), dict) and made.get("type") == "object":
+        made |= {"additionalProperties": False, "required": list(names)}
+    return made
 
 
 def read(schema: str) -> dict[str, Any]:

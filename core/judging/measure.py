@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -74,6 +75,7 @@ class JudgeTools(NamedTuple):
     embed: Callable[..., Generator[Progress, None, np.ndarray]]
     generator: PartConfig  # that judges, where a measure asks one
     seed: int = 0
+    texts: Path | None = None  # folder of what a judge wrote, kept by content; None: it is asked anew each time
 
 
 class AnswerMeasure(PartConfig):

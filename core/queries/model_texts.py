@@ -21,8 +21,11 @@ DEADLINE_S = 600.0  # of a batch; the few tokens of each end it long before
 TRIES = 3  # failures in a row after which a service is asked no more
 # of a generator's knobs those that change no text; the model's file is in its identity
 MUTE = {"model", "weights", "threads", "gpu_layers", "own_process", "reuse_prefix", "logprobs", "context_tokens", "retries"}
-# of reasons without a text those that another try would not change
-FINAL = ("failed: the model wrote nothing", "failed: the tokens allowed were used up before any text", "failed: refusal")
+# how reasons begin that another try would not change
+FINAL = (
+    "stop", "length", "failed: the model wrote nothing", "failed: the tokens allowed were used up before any text",
+    "failed: refusal", "failed: not ",  # JSON, or of the schema
+)  # fmt: skip
 
 
 class Request(NamedTuple):
@@ -118,7 +121,7 @@ def _write(tools: QueryTools, absent: dict[str, Request], store: Shards) -> Gene
         for group in groups:
             texts = yield from _batch(tools, [absent[key] for key in group], len(by_key), len(absent))
             for key, text in zip(group, texts, strict=True):
-                if text.finish_reason in ("stop", "length", *FINAL):
+                if text.finish_reason.startswith(FINAL):
                     by_key[key] = fresh[key] = text
                     in_a_row = 0
                 else:

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from core import registry
-from core.config import TrialConfig, fingerprint
+from core.config import fingerprint
 from core.embedding.minilm import MiniLM
 from core.judging.measure import TOPICS, AnswerCase, AnswerMeasure, AnswerScore, JudgeTools, scores
 from core.pipeline.vectors import embed
 from core.progress import drain
 from core.records import Token
 from tests.support.parts import is_described
+from tests.support.recorded_judge import RecordedJudge
 
 pytestmark = pytest.mark.parametrize("name", list(registry.parts("measure")))
 PASSAGES = (
@@ -40,7 +41,7 @@ CASES = (
 
 
 def judge_tools(folder) -> JudgeTools:
-    return JudgeTools(MiniLM(dtype="float32"), partial(embed, folder=folder), TrialConfig().generation)
+    return JudgeTools(MiniLM(dtype="float32"), partial(embed, folder=folder), RecordedJudge())
 
 
 def part(name: str) -> AnswerMeasure:

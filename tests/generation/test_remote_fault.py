@@ -430,3 +430,32 @@ def test_a_log_probability_that_is_none(logprob, monkeypatch):
     chunk = f'{{"choices": [{{"delta": {{"content": "a"}}, "logprobs": {{"content": [{token}]}}}}]}}'
     _, result, _ = ask("openai", monkeypatch, stream([f"data: {chunk}\n\n".encode(), *events("openai")]), logprobs=1)
     assert result.text == "" and "no chat completion" in result.finish_reason
+
+
+# Answers of a schema ----------------------------------------------------------------------------------------------------
+
+_PROPERTIES = {"why": {"type": "string", "maxLength": 20}, "score": {"enum": [1, 2, 3, 4, 5]}}
+VERDICT = json.dumps({"type": "object", "properties": _PROPERTIES, "required": ["why", "score"]})
+
+
+@both
+@pytest.mark.parametrize("text, ended", [
+    ('{"why": "so", "score": 4}', "stop"),
+    ('{"why": "so", "score": 7}', "failed: not of the schema"),
+    ('{"why": "so", "score": NaN}', "failed: not of the schema"),
+    ("It is very good!", "failed: not JSON"),
+])  # fmt: skip
+def test_a_schema_is_sent_and_what_is_not_of_it_is_no_answer(api, text, ended, monkeypatch):
+    _, result, [(_, _, body)] = ask(api, monkeypatch, stream(events(api, text)), json_schema=VERDICT)
+    assert result.finish_reason.startswith(ended) and result.text == (text if ended == "stop" else "")
+    sent = body["output_config"]["format"] if api == "anthropic" else body["response_format"]
+    assert sent["type"] == "json_schema"
+    tree = sent["schema"] if api == "anthropic" else sent["json_schema"]["schema"]
+    assert tree["properties"]["score"] == {"enum": [1, 2, 3, 4, 5]}
+    assert api == "openai" or (tree["additionalProperties"] is False and "maxLength" not in tree["properties"]["why"])
+
+
+@both
+def test_a_schema_of_no_object_is_not_sent(api, monkeypatch):
+    _, result, [(_, _, body)] = ask(api, monkeypatch, stream(events(api, "2, 1")), json_schema='{"type": "array"}')
+    assert result.text == "2, 1" and not {"output_config", "response_format"} & set(body)

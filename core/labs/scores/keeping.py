@@ -28,7 +28,8 @@ FIRST, MOST = 8, 512  # answers of a batch; the later ones take about KEEP_SECON
 def judge_tools(workbench: Workbench, config: TrialConfig) -> JudgeTools:
     """What measures may use, of this recipe."""
     vectors = partial(embed, folder=workbench.pipeline.vectors_folder)
-    return JudgeTools(config.embedding, vectors, config.generation, config.seed)
+    texts = workbench.pipeline.cache.folder / "written"
+    return JudgeTools(config.embedding, vectors, config.generation, config.seed, texts)
 
 
 def at_hand(workbench: Workbench, measure: AnswerMeasure, cases: Sequence[AnswerCase], tools: JudgeTools):

@@ -1,0 +1,72 @@
+"""What measures ask a generator: every text is kept by content, and one that fails ends none of the others."""
+
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from core.config import PartConfig
+from core.errors import WorkbenchError
+from core.generation import structured
+from core.judging.measure import JudgeTools
+from core.queries.model_texts import FINAL, ModelText, Request, at_hand, written
+from core.queries.protocol import QueryTools
+from core.records import Progress
+
+WINDOW = 8192  # tokens that a judge of this machine reads at least: its instructions are long
+
+
+def replies(tools: JudgeTools, requests: Sequence[Request]) -> Generator[Progress, None, list[ModelText]]:
+    """The text to each request; where there is none, `why_none` tells.
+
+    A service that fails three times in a row is asked no more: what was not asked has failed with its words, what was written
+    is kept, and asking again asks for the rest only.
+    """
+    with ExitStack() as stack:
+        folder = tools.texts or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundwork-")))
+        writer, long = QueryTools(judge_of(tools.generator), tools.seed, folder, None), [""] * len(requests)
+        try:
+            long = [too_long(writer.generator, request) for request in requests]
+            asked = [request for request, why in zip(requests, long, strict=True) if not why]
+            texts: Sequence[ModelText | None] = yield from written(writer, asked)
+        except WorkbenchError as error:
+            asked = [request for request, why in zip(requests, long, strict=True) if not why]
+            texts = [text or _none(f"failed: {error.what}") for text in at_hand(writer, asked)]
+        made = iter(texts)
+        return [_none(why) if why else next(made) for why in long]
+
+
+def judge_of(generator: PartConfig) -> PartConfig:
+    """The generator as it is, with a window that holds what a judge reads."""
+    if not generator.local or generator.context_tokens >= WINDOW:
+        return generator
+    return generator.model_copy(update={"context_tokens": WINDOW})
+
+
+def why_none(text: ModelText) -> str:
+    """Why the text is none, in the words of a score's reason: "failed" where another try may help; "": it is one."""
+    if text.text:
+        return ""
+    why = text.finish_reason.removeprefix("failed: ")
+    if why.startswith("not "):
+        return f"the judge's answer is {why}"
+    return why if text.finish_reason == why else f"the judge: {why}" if text.finish_reason.startswith(FINAL) else f"failed: {why}"
+
+
+def unfit(text: str, schema: str) -> str:
+    """Why an answer is none of the schema, as of a generator that no schema binds; "": it is one."""
+    why = structured.problem(text, schema)
+    return f"the judge's answer is {why}" if why else ""
+
+
+def too_long(generator: PartConfig, request: Request) -> str:
+    """Why a model of this machine cannot read the request; "": it can, or its service will tell."""
+    if not generator.local:
+        return ""
+    answer = structured.grammar(request.json_schema).longest if request.json_schema else request.max_tokens
+    used, room = len(generator.read(request.messages).tokens) + answer, generator.context_tokens
+    return f"prompt and answer may take {used:,} tokens, and the model reads {room:,}" if used > room else ""
+
+
+def _none(why: str) -> ModelText:
+    return ModelText("", why, None, None, 0.0)
