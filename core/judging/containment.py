@@ -6,16 +6,65 @@ with them: they show where the words come from, not that the claim follows. The 
 the passage; sentences of fewer than three words use n-grams of their own length.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Generator, Sequence
+from functools import lru_cache
+from typing import ClassVar, Literal, NamedTuple
 
+from core.config import knob
 from core.context.citations import BRACKETS, cited, pattern
-from core.judging.claims import SENTENCE, WORD
-from core.records import Hit
+from core.judging.claims import NOTHING_CLAIMED, SENTENCE, WORD, Statement, statements
+from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools
+from core.records import Hit, Progress
+from core.registry import part
 
 THRESHOLD = 0.5  # a sentence counts as supported when at least half of its trigrams stand in one passage
 N = 3
 LEAST = 0.25  # F1 of words below which a sentence says something else
+Grams = frozenset[tuple[str, ...]]
+
+
+@part("measure")
+class Containment(AnswerMeasure):
+    """Mean over the answer's sentences of the share of their word trigrams that stand in one passage. Choose it beside entailment: it
+    costs nothing and shows copied words; it takes what is said in other words for unsupported, and a lost "not" for a detail.
+
+    Broder 1997, "On the resemblance and containment of documents", section 2.
+    """
+
+    part: Literal["containment"] = "containment"
+    label: ClassVar[str] = "Containment"
+    topic: ClassVar[str] = "faithfulness"
+    source: ClassVar[str] = "Broder 1997, section 2"
+    needs: ClassVar[tuple[str, ...]] = ("passages",)
+    order: ClassVar[int] = 30
+    n: int = knob(N, "Words of a run that count together. More ask for literal copies.", unit="words", ge=1, le=8)
+    threshold: float = knob(
+        THRESHOLD,
+        "A sentence with at least this share is supported. Higher calls more of them unsupported.",
+        ge=0.0,
+        le=1.0,
+        step=0.05,
+    )
+
+    def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
+        yield from ()
+        return [self._scored(case) for case in cases]
+
+    def _scored(self, case: AnswerCase) -> AnswerScore:
+        claims = tuple(self._claim(each, case.passages) for each in statements(case))
+        if not claims:
+            return AnswerScore(math.nan, NOTHING_CLAIMED)
+        supported = sum(claim.verdict == SUPPORTED for claim in claims)
+        detail = {"claims": len(claims), "supported": supported, "hallucinated": 1 - supported / len(claims)}
+        return AnswerScore(sum(claim.score for claim in claims) / len(claims), claims=claims, detail=detail)
+
+    def _claim(self, statement: Statement, passages: Sequence[str]) -> Claim:
+        held = shares(statement.words(), passages, self.n)
+        best = max(range(len(held)), key=lambda i: (held[i], -i))
+        verdict = SUPPORTED if held[best] >= self.threshold else NOT_IN_CONTEXT
+        evidence = sentence_of(statement.words(), passages[best]) if held[best] else None
+        return Claim(statement.start, statement.end, held[best], verdict, best + 1 if held[best] else 0, evidence)
 
 
 class Support(NamedTuple):
@@ -29,18 +78,46 @@ class Support(NamedTuple):
 
 def support(answer: str, hits: Sequence[Hit], style: str = BRACKETS) -> list[Support]:
     """The best passage for each sentence of the answer that has words; the lowest number among equals. style: of citations."""
-    passages = [WORD.findall(hit.shown.lower()) for hit in hits]
+    passages = [hit.shown for hit in hits]
     supports = []
     for match in SENTENCE.finditer(answer):
         words = WORD.findall(pattern(style).sub(" ", match.group()).lower())
         if not words or not passages:
             continue
-        n = min(N, len(words))
-        wanted = _ngrams(words, n)
-        shares = [len(wanted & _ngrams(passage, n)) / len(wanted) for passage in passages]
-        best = max(range(len(shares)), key=lambda i: (shares[i], -i))
-        supports.append(Support(match.start(), match.start() + len(match.group().rstrip()), best + 1, shares[best]))
+        held = shares(words, passages)
+        best = max(range(len(held)), key=lambda i: (held[i], -i))
+        supports.append(Support(match.start(), match.start() + len(match.group().rstrip()), best + 1, held[best]))
     return supports
+
+
+def shares(words: Sequence[str], passages: Sequence[str], n: int = N) -> list[float]:
+    """The share of the n-grams of these words, of which there are some, that stand in each passage; fewer words than n count as
+    one n-gram."""
+    n = min(n, len(words))
+    wanted = _ngrams(words, n)
+    return [len(wanted & _grams_of(passage, n)) / len(wanted) for passage in passages]
+
+
+def sentence_of(words: Sequence[str], passage: str) -> tuple[int, int] | None:
+    """Characters [start, end) of the sentence of the passage that holds most pairs of these words, or words where none holds a pair;
+    None: it has none of them."""
+    wanted, pairs = _ngrams(words, 1), _ngrams(words, 2)
+    held = [(len(pairs & two), len(wanted & alone) / len(wanted | alone), place) for place, alone, two in _sentences(passage)]
+    best = max(held, key=lambda each: each[:2], default=(0, 0.0, None))
+    return best[2] if best[1] else None
+
+
+@lru_cache(maxsize=4096)
+def _sentences(passage: str) -> list[tuple[tuple[int, int], Grams, Grams]]:
+    """Place, words and pairs of words of each."""
+    texts = ((match.start(), match.group().rstrip()) for match in SENTENCE.finditer(passage))
+    words = (((start, start + len(text)), WORD.findall(text.lower())) for start, text in texts)
+    return [(place, _ngrams(some, 1), _ngrams(some, 2)) for place, some in words]
+
+
+@lru_cache(maxsize=4096)
+def _grams_of(text: str, n: int) -> Grams:
+    return _ngrams(WORD.findall(text.lower()), n)
 
 
 def source_sentence(
@@ -66,10 +143,10 @@ def containments(sentences: Sequence[str], passages: Sequence[str], n: int = N) 
 
     Unlike `support`, a fragment of fewer than n words scores 0: it shares nothing of that length.
     """
-    sources = [_ngrams(WORD.findall(text.lower()), n) for text in passages]
-    wanted = [_ngrams(WORD.findall(pattern().sub(" ", text).lower()), n) for text in sentences]
+    sources = [_grams_of(text, n) for text in passages]
+    wanted = [_grams_of(pattern().sub(" ", text), n) for text in sentences]
     return [max((len(grams & source) / len(grams) for source in sources), default=0.0) if grams else 0.0 for grams in wanted]
 
 
-def _ngrams(words: list[str], n: int) -> set[tuple[str, ...]]:
-    return {tuple(words[i : i + n]) for i in range(len(words) - n + 1)}
+def _ngrams(words: Sequence[str], n: int) -> Grams:
+    return frozenset(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
