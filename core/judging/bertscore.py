@@ -30,7 +30,6 @@ class BertScore(AnswerMeasure):
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     needs: ClassVar[tuple[str, ...]] = ("references",)
     order: ClassVar[int] = 40
-    encodes: ClassVar[bool] = True
 
     def identity(self) -> str:
         return code_version(Matched)
