@@ -5,6 +5,7 @@ import sys
 from core.cli import (
     agreement,
     annotation,
+    answer_sets,
     answers,
     corpus,
     encoders,
@@ -30,8 +31,8 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus, recipes, queries, reranking, answers, scores, failures, trials, runs, experiment_book, experiments, papers,
-    encoders, tokenizers, index, sampling, engines, inside, annotation, agreement, store,
+    corpus, recipes, queries, reranking, answers, answer_sets, scores, failures, trials, runs, experiment_book, experiments,
+    papers, encoders, tokenizers, index, sampling, engines, inside, annotation, agreement, store,
 )  # fmt: skip
 
 if __name__ == "__main__":

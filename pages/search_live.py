@@ -4,7 +4,18 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs, recipe_strip, tables
-from app.ui.search import ablation, asked, depth_chart, latency_chart, questions, reranking, results, setting_chart, study
+from app.ui.search import (
+    ablation,
+    answers,
+    asked,
+    depth_chart,
+    latency_chart,
+    questions,
+    reranking,
+    results,
+    setting_chart,
+    study,
+)
 from core.workbench import Evaluation
 
 
@@ -24,6 +35,7 @@ def page() -> None:
         baseline = results.measured_baseline(current.run)
         results.strip(current)
         results.metric_cards(current, baseline)
+        answers.draw(current, baseline)
         asked.draw(current)
         reranking.effect(current)
         main_chart(current, baseline)

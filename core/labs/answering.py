@@ -25,7 +25,7 @@ from core.generation.answer import answer, loaded
 from core.judging.measure import AnswerCase
 from core.pipeline.provenance import source_of
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import drain, within
+from core.progress import drain, told_within, within
 from core.queries.model_texts import BATCH, MUTE, TRIES, Request, written
 from core.records import Gold, Hit, Progress, Query, Token
 from core.retrieval.top import best as best_columns
@@ -207,21 +207,19 @@ def _pace_key(part: PartConfig) -> str:
     return fingerprint(part.identity(), part.model_dump(mode="json"))
 
 
-def answer_set(workbench: Workbench, evaluation: Evaluation, count: int) -> AnswerSet:
-    """What is known of the recipe's answers to the first `count` questions drawn; asks nothing."""
-    rows = drawn(evaluation.corpus.queries, evaluation.config.seed, count)
+def answer_set(workbench: Workbench, evaluation: Evaluation, count: int, rows: Sequence[int] | None = None) -> AnswerSet:
+    """What is known of the recipe's answers to the first `count` questions drawn, or to these; asks nothing."""
+    rows = drawn(evaluation.corpus.queries, evaluation.config.seed, count) if rows is None else rows
     asked = askings(workbench, evaluation, rows)
     return AnswerSet(evaluation, tuple(rows), asked, tuple(answer_of(workbench, each.key) for each in asked))
 
 
-def cases(answers: AnswerSet) -> list[AnswerCase | None]:
-    """Each known answer with what it can be held against, None where it is not known."""
+def cases(answers: AnswerSet, places: Sequence[int]) -> list[AnswerCase]:
+    """The answers at these places of the draw, all known, with what each can be held against."""
     corpus, config = answers.evaluation.corpus, answers.evaluation.config
     texts = {document.id: document.text for document in corpus.documents}
-    return [
-        None if said is None else case(query, said, texts, config.evaluation.overlap, config.context.citations)
-        for query, said in zip(answers.queries, answers.answers, strict=True)
-    ]
+    how = texts, config.evaluation.overlap, config.context.citations
+    return [case(corpus.queries[answers.rows[n]], answers.answers[n], *how) for n in places]
 
 
 def case(query: Query, said: KeptAnswer, texts: dict[str, str], overlap: float, citations: str) -> AnswerCase:
@@ -298,7 +296,7 @@ class _Job:
         limits = {name: getattr(part, name) for name in LIMITS & set(type(part).model_fields)}
         requests = [Request(messages, part.max_tokens, **limits) for _, messages, _ in ready]
         try:
-            texts = yield from within(written(self._tools, requests), step)
+            texts = yield from told_within(written(self._tools, requests), step)
         except WorkbenchError as error:  # of a service a single one; those of a batch that came are kept by their prompts
             return self._fails(error, len(requests))
         self._in_a_row = 0

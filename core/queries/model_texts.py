@@ -152,8 +152,8 @@ def _batch(tools: QueryTools, requests: list[Request], done: int, total: int) ->
         steps = part.generate_many(prompts, seeds, DEADLINE_S, len(prompts))
     else:
         steps = part.generate(prompts[0], seeds[0], DEADLINE_S)
-    for _ in (running := Running(steps)):
-        yield Progress(done, total, "Texts by the model")
+    for step in (running := Running(steps)):
+        yield Progress(done, total, step.message if isinstance(step, Progress) else "Texts by the model")
     answers = running.result if part.local else [running.result]
     seconds = (time.monotonic() - started) / len(prompts)
     return [ModelText(a.text, a.finish_reason, a.prompt_tokens, a.answer_tokens, seconds, a.cost_usd, a.tokens) for a in answers]

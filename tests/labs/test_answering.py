@@ -1,5 +1,7 @@
 """Kept answers: a changed context is answered anew and no other, by one prompt once, and what is stopped goes on."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,6 @@ from core.queries.model_texts import BATCH
 from core.records import Gold, Query
 from core.workbench import Workbench
 from tests.support.failing import QUESTIONS, failing, read, recipe
-from tests.support.small_corpora import with_towns
 
 MANY = [
     f"{first}{second}" for first in ("Ber", "Lun", "Mar", "Nor", "Os", "Ta") for second in ("by", "dal", "holm", "nes", "vik")
@@ -22,7 +23,12 @@ TEXTS = {
     for n, t in enumerate(MANY)
 }
 ASKED = [
-    {"id": t, "question": f"When does the market of {t} open?", "document": f"{t}.txt", "answer": f"at {n % 9 + 1}"}
+    {
+        "id": t,
+        "question": f"When does the market of {t} open{f', {t} and not {MANY[n - 1]}' * (n % 2)}?",
+        "document": t,
+        "answer": f"at {n % 9 + 1}",
+    }
     for n, t in enumerate(MANY)
 ]
 SETTINGS = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "context.passages": 2}
@@ -31,7 +37,12 @@ SETTINGS = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "context.pa
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    drain(with_towns(home, TEXTS, ASKED).prepare(many()))
+    rows = "\n".join(
+        json.dumps({"id": name, "text": text}) for name, text in TEXTS.items()
+    )  # a file is read in a process of its own
+    bench, asked = Workbench(home), "\n".join(map(json.dumps, ASKED))
+    drain(bench.library.ingest("towns", [("towns.jsonl", rows.encode())], ("questions.jsonl", asked.encode())))
+    drain(bench.prepare(many()))
     return home
 
 
@@ -63,7 +74,7 @@ def test_n_changed_contexts_write_n_answers_and_no_more(bench, reader):
     assert before.answers == first.answers
     differ = [a.key != b.key for a, b in zip(before.askings, after.askings, strict=True)]
     told = lab.cost(bench, changed.generation, after.askings)
-    assert 0 < told.answers == sum(differ) and told.seconds is not None
+    assert 0 < told.answers == sum(differ) < 20 and told.seconds is not None
     # a setting that changes no prompt is another context, and the same messages
     for config, most in (
         (changed, told.answers),
@@ -124,7 +135,7 @@ def test_a_passage_that_does_not_fit_is_its_questions_failure(bench, reader, mon
 def test_a_case_holds_what_its_answer_can_be_held_against(tmp_path, reader):
     bench = failing(tmp_path)
     made = drain(lab.answer_questions(bench, recipe(), len(QUESTIONS)))
-    table = dict(zip([query.id for query in made.queries], lab.cases(made), strict=True))
+    table = dict(zip([query.id for query in made.queries], lab.cases(made, range(len(made.rows))), strict=True))
     case = table["answered"]
     assert case.answer == "The market of Lund opens at five." and case.references == ("opens at five",) and case.units == 1
     place = case.passages.index("The market of Lund opens at five.")

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, tables
-from app.ui.search import asked, token_matches
+from app.ui.search import answers, asked, token_matches
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials.comparison import label
 from core.workbench import Evaluation
@@ -91,13 +91,14 @@ def side_by_side(current: Evaluation, baseline: Evaluation | None, row: int) -> 
     """What this recipe and the baseline retrieved for one question, with its evidence marked."""
     query = current.corpus.queries[row]
     cards.question_title(query.text)
-    answers = ", ".join(dict.fromkeys(query.answers)) or "none in this corpus"
-    st.text(f"Gold answer: {' '.join(answers.split())}")
+    references = ", ".join(dict.fromkeys(query.answers)) or "none in this corpus"
+    st.text(f"Gold answer: {' '.join(references.split())}")
     asked.beside(current, row)
     systems = ({"Baseline": baseline} if baseline else {}) | {"This recipe": current}
     for column, (name, evaluation) in zip(st.columns(len(systems)), systems.items(), strict=True):
         with column:
             st.markdown(f"**{name}**")
+            answers.beside(evaluation, row)
             hits = session.workbench().hits(evaluation, row)[: current.config.evaluation.k]
             evidence.show([evidence.hit_html(hit, gold=query.gold, query=query.text) for hit in hits])
     token_matches.draw(current.config, query.text, hits)

@@ -1,0 +1,222 @@
+"""The answers of the recipe while they come in: how many contexts are not answered, what the known answers are worth, and whether
+what retrieval gained became a gain of the answers."""
+
+import math
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, evidence, jobs, tables
+from core.errors import WorkbenchError
+from core.evaluation.metric import MAIN
+from core.labs import answering, live_answers
+from core.labs.answering import AnswerSet
+from core.labs.trials.comparison import label
+from core.workbench import Evaluation
+
+LOOK_S = 1.5  # between two looks while answers come in
+VERB = "answer-set"
+ANYTIME = (
+    "Of the questions answered without a gap in the order drawn. The interval holds at every look, so one may stop when one likes; "
+    "it narrows while answers come in."
+)
+
+
+def draw(current: Evaluation, baseline: Evaluation | None) -> None:
+    """The panel; nothing where the corpus has no questions that can be judged."""
+    if not any(map(answering.can_be_judged, current.corpus.queries)):
+        return
+    with st.container(border=True, key="live_answers"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.html('<div class="gw gw-strong">Answers</div>', width="stretch")
+            count, dragged = _sample(current), _switch()
+        try:
+            works = bool(_working(current, count))
+            st.fragment(_panel, run_every=LOOK_S if works else None)(current, baseline, count, dragged, works)
+        except WorkbenchError as error:  # a model file that is not there: retrieval stands without it
+            return cards.problem(error)
+    if baseline:
+        _parted(current, baseline, count)
+
+
+def _sample(current: Evaluation) -> int:
+    most = sum(map(answering.can_be_judged, current.corpus.queries))
+    return st.number_input(
+        "Questions to answer",
+        1,
+        most,
+        min(answering.FIRST, most),
+        key="answer",
+        bind="query-params",
+        width=140,
+        help=f"Of the {most:,} that can be judged, drawn at random once; a larger number holds the smaller.",
+    )
+
+
+def _switch() -> bool:
+    return st.toggle(
+        "Answer while I drag",
+        key="answer_live",
+        bind="query-params",
+        help="Each change of the recipe starts the job that answers the contexts it changed, and ends the one before.",
+    )
+
+
+def _arguments(current: Evaluation, count: int) -> list[str]:
+    return [VERB, "--ask", str(count), *session.workbench().arguments(current.config)]
+
+
+def _working(current: Evaluation, count: int) -> Any:
+    job = jobs.latest(_arguments(current, count))
+    return job if job and job.active else None
+
+
+def _panel(current: Evaluation, baseline: Evaluation | None, count: int, dragged: bool, works: bool) -> None:
+    with cards.calm():
+        workbench, part = session.workbench(), current.config.generation
+        if part.absent():
+            return _ask(current, count, f"The model {part.model} is still to be fetched", dragged, works)
+        answers = answering.answer_set(workbench, current, count)
+        cost = answering.cost(workbench, part, answers.askings)
+        silent = sum(not each.asks and said is None for each, said in zip(answers.askings, answers.answers, strict=True))
+        if cost.answers or silent:
+            time = (
+                ", how long is not known before the first"
+                if cost.seconds is None
+                else cards.about((cost.seconds, 1.5 * cost.seconds))
+            )
+            _ask(
+                current,
+                count,
+                f"{cost.answers:,} of {cards.count(cost.questions, 'context')} not answered yet{time}",
+                dragged,
+                works,
+            )
+        elif works:
+            _ask(current, count, "", dragged, works)
+        shown(answers, baseline)
+
+
+def _ask(current: Evaluation, count: int, told: str, dragged: bool, works: bool) -> None:
+    """What is missing, and the button that starts the job, or its progress."""
+    host, arguments = current.config.generation.destination(), _arguments(current, count)
+    sent = f" Questions and passages are sent to {host}." if host else ""
+    if told:
+        st.caption(cards.plain(f"{told}.{sent}"))
+    job = _working(current, count)
+    if job and not works:
+        st.rerun()  # another page of this session started it: looked after from now on
+    if dragged and job is None and st.session_state.get("answered_last") != arguments:
+        st.session_state.answered_last = arguments  # once: a job that failed is not started again by itself
+        for other in jobs.active():
+            if other.arguments[:1] == [VERB]:
+                session.workbench().jobs.cancel(other.id)
+        session.workbench().jobs.start(arguments, f"Answering {count:,} questions")
+        st.rerun()
+    jobs.start_button(f"Answer {cards.count(count, 'question')}", arguments, f"Answering {count:,} questions", place="live")
+
+
+def shown(answers: AnswerSet, baseline: Evaluation | None) -> None:
+    """Cards of the measures, and beside the baseline both gains."""
+    workbench = session.workbench()
+    if not any(answers.answers):
+        return st.caption("No answer is known yet: metrics of retrieval stand without.")
+    other = answering.answer_set(workbench, baseline, 0, answers.rows) if baseline else None
+    made = live_answers.live(workbench, answers)
+    cards.row(_card(each, len(answers.rows)) for each in made)
+    if other is None:
+        return st.caption("Pin a baseline to see its gain in retrieval and in answers side by side.")
+    both = live_answers.unbroken(*map(live_answers.answered, (answers, other)))
+    if not both:
+        return st.caption("The baseline has not answered the first of these questions: answer it with the baseline in use.")
+    gains = live_answers.gains(workbench, answers, other, MAIN)
+    st.caption(f"Gain over the baseline on the {cards.count(both, 'question')} that both answered before the first gap")
+    cells.show(_gain_rows(gains, answers), hide_index=True, height="content", key="answer_gains", column_config=GAIN_LOOKS)
+
+
+NUMBER = st.column_config.NumberColumn
+SIGNED = NUMBER(format="%+.3f", width=80)
+GAIN_LOOKS = {"Low": SIGNED, "High": SIGNED, "Gain": SIGNED, "Questions": NUMBER(width=76)}
+
+
+def _gain_rows(gains: list[live_answers.Gain], answers: AnswerSet) -> list[dict[str, Any]]:
+    k, rows = answers.evaluation.config.evaluation.k, []
+    for gain in gains:
+        d = gain.difference
+        name = gain.label if gain.of_answers else label(gain.label, k)
+        verdict = (
+            "unmeasured" if d.low is None else "better" if d.low * gain.direction > 0 and d.high * gain.direction > 0 else ""
+        )
+        verdict = verdict or ("worse" if d.low * gain.direction < 0 and d.high * gain.direction < 0 else "not told apart yet")
+        row = {"Of": "answers" if gain.of_answers else "retrieval", "Measure": name, "Gain": d.mean, "Low": d.low, "High": d.high}
+        rows.append(row | {"Questions": d.n, "Verdict": verdict})
+    return rows
+
+
+def _card(each: live_answers.LiveScore, drawn: int) -> cards.Card:
+    interval = each.interval
+    note = interval.note
+    if each.mean is not None and interval.n < each.measured:
+        note = f"{each.mean:.3f} of all {each.measured:,} answered"
+    limits = None if interval.low is None else (interval.low, interval.high)
+    return cards.Card(
+        each.measure.label,
+        interval.mean,
+        limits,
+        n=interval.n,
+        of=drawn,
+        note=note,
+        direction=each.measure.direction,
+        help=ANYTIME,
+    )
+
+
+def _parted(current: Evaluation, baseline: Evaluation, count: int) -> None:
+    """The questions on which one gained and the other did not; a click opens them below."""
+    workbench, part = session.workbench(), current.config.generation
+    measures = live_answers.shown_measures()
+    if part.absent() or not measures:
+        return
+    try:
+        answers = answering.answer_set(workbench, current, count)
+        other = answering.answer_set(workbench, baseline, 0, answers.rows)
+    except WorkbenchError:  # told in the panel
+        return
+    measure = next((each for each in measures if each.part == "f1"), measures[0])
+    lists = live_answers.parted(workbench, answers, other, MAIN, measure)
+    if not any(lists):
+        return
+    name = label(MAIN, current.config.evaluation.k)
+    titles = (f"{name} better, answer not: {len(lists[0])}", f"Answer better, {name} not: {len(lists[1])}")
+    with st.expander("Where the one did not become the other", key="answer_parted"):
+        which = st.segmented_control(
+            "Questions", titles, default=titles[0], key="answer_parted_which", label_visibility="collapsed"
+        )
+        rows = lists[titles.index(which)] if which in titles else lists[0]
+        columns = {
+            "Question": [current.corpus.queries[row.row].text for row in rows],
+            f"{name} was": [row.retrieval[0] for row in rows],
+            f"{name} now": [row.retrieval[1] for row in rows],
+            f"{measure.label} was": [row.answer[0] for row in rows],
+            f"{measure.label} now": [row.answer[1] for row in rows],
+        }
+        looks = {title: NUMBER(format="%.3f", width=100) for title in list(columns)[1:]}
+        st.caption("Of all questions that both answered. Click one to see its passages and answers below.")
+        tables.choose(columns, [current.corpus.queries[row.row].id for row in rows], "parted", looks)
+
+
+def beside(evaluation: Evaluation, row: int) -> None:
+    """The answer to an opened question, where it is known, with its scores."""
+    try:
+        answers = answering.answer_set(session.workbench(), evaluation, 0, [row])
+    except WorkbenchError:  # the model is not there
+        return
+    [said] = answers.answers
+    if said is None:
+        return
+    made = {m.label: float(live_answers.judged(session.workbench(), answers, m).values[0]) for m in live_answers.shown_measures()}
+    told = ", ".join(f"{name} {value:.2f}" for name, value in made.items() if not math.isnan(value))
+    st.caption(cards.plain(f"Answer ({said.finish_reason}){f': {told}' if told else ''}"))
+    if said.text:
+        evidence.show(evidence.answer_html(said.text, len(said.shown)))

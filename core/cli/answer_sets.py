@@ -1,0 +1,38 @@
+"""Answers of a recipe to its questions, written many at once and kept, as `judge` reads them."""
+
+import json
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from core.cli.frame import verb
+from core.cli.options import USUAL, Positive, RecipeOptions
+
+
+def show_lines(records: list[dict[str, Any]]) -> None:
+    """A JSON object a line."""
+    for record in records:
+        print(json.dumps(record, ensure_ascii=False))
+
+
+@verb("answer-set", show_lines, job_keeps=lambda records: {"answers": len(records)})
+def answer_set(
+    workbench: Any,
+    *,
+    ask: Annotated[
+        Positive,
+        Parameter(help="So many questions, drawn once; a larger number holds the smaller. Known answers are not asked again."),
+    ] = 30,
+    stored: Annotated[bool, Parameter(help="Only the answers that are known; nothing is asked.")] = False,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """The recipe's answers to its questions, a JSON object a line: question, passages, answer, reference, as `judge` reads them."""
+    from core.labs import answering, live_answers
+
+    read = recipe.read()
+    if stored:
+        made = answering.answer_set(workbench, (yield from workbench.evaluating(read)), ask)
+    else:
+        made = yield from answering.answer_questions(workbench, read, ask)
+        yield from live_answers.judge_answers(workbench, made)
+    return live_answers.records(made)
