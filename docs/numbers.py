@@ -17,6 +17,7 @@ MET = {True: "yes", False: "no", None: "limit is for 1,000,000 vectors"}
 TIMES = "{:,.1f} times as fast"
 KEPT = {True: "holds", False: "**below its promise**", None: "not measured"}
 LONG = ("settings", "by_nprobe", "spread")  # a row for each measured setting: they stay in the file
+IN_METHODS = " minus defaults"  # what the table of methods.md holds
 # results file, place in it, how it is written, what was measured
 HEADLINES = (
     ("retrieval", "live.fusion_weight.p95_ms", "{:.1f} ms", "Fusion weight moved: 7 metrics with intervals, 1,190 questions, p95"),
@@ -73,7 +74,7 @@ def pages() -> dict[Path, str]:
     readme, methods = ROOT / "README.md", ROOT / "docs/methods.md"
     return {
         readme: filled(readme.read_text("utf-8"), "numbers", headlines()),
-        methods: filled(methods.read_text("utf-8"), "depth", depth()),
+        methods: filled(filled(methods.read_text("utf-8"), "depth", depth()), "prompts", prompts()),
         ROOT / "docs/measurements.md": everything(),
     }
 
@@ -114,6 +115,24 @@ def depth() -> str:
     return "\n".join(
         [*table(head, rows), "", f"Sets on which nothing measured here beats the better retriever (p < 0.05): {last}."]
     )
+
+
+def prompts() -> str:
+    """What each setting of the context does to the bundled model's answers, and which differences can be told apart."""
+    corpora = results().get("context", {}).get("result", {}).get("answers", {})
+    if not corpora:
+        return "Not measured yet: `python -m benchmarks context`."
+    measures = {"right": "Right", "f1": "Token F1", "cites": "Cites", "cites_right": "Cites the evidence"}
+    rows, apart = [], []
+    for name, settings in corpora.items():
+        for setting, row in settings.items():
+            tests = {measure: row.get(f"{measure}{IN_METHODS}") for measure in measures}
+            cells = [f"{row[measure]:.3f}" if test is None else _against(row[measure], test) for measure, test in tests.items()]
+            rows.append((name, setting, f"{row['questions']:,}", f"{row['prompt_tokens']:.0f}", *cells))
+            apart += [f"{measures[m]}, {setting} ({name})" for m, test in tests.items() if test and test["p_holm"] < 0.05]
+    head = ("Corpus", "Context", "Questions", "Tokens of the prompt", *measures.values())
+    told = f"Told apart from the defaults (p < 0.05): {'; '.join(apart) or 'nothing'}. All else here is not."
+    return "\n".join([*table(head, rows), "", told])
 
 
 def _against(mean: float | None, test: dict | None) -> str:
@@ -248,9 +267,13 @@ def shown(value: Any) -> str:
 def leaves(value: Any, place: str = "") -> list[tuple[str, Any]]:
     if isinstance(value, dict | list):
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        pairs = [(key, inner) for key, inner in pairs if not (key in LONG and isinstance(inner, dict | list))]
+        pairs = [(key, inner) for key, inner in pairs if not (_long(key) and isinstance(inner, dict | list))]
         return [leaf for key, inner in pairs for leaf in leaves(inner, f"{place}.{key}".lstrip("."))]
     return [(place, value)]
+
+
+def _long(key: Any) -> bool:
+    return key in LONG or str(key).endswith(IN_METHODS)
 
 
 def main() -> None:
