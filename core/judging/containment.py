@@ -91,11 +91,17 @@ def support(answer: str, hits: Sequence[Hit], style: str = BRACKETS) -> list[Sup
 
 
 def shares(words: Sequence[str], passages: Sequence[str], n: int = N) -> list[float]:
-    """The share of the n-grams of these words, of which there are some, that stand in each passage; fewer words than n count as
+    """`share` in each passage by itself."""
+    return [share(words, (passage,), n) for passage in passages]
+
+
+def share(words: Sequence[str], texts: Sequence[str], n: int = N) -> float:
+    """The share of the n-grams of these words, of which there are some, that stand in any of the texts; fewer words than n count as
     one n-gram."""
     n = min(n, len(words))
     wanted = _ngrams(words, n)
-    return [len(wanted & _grams_of(passage, n)) / len(wanted) for passage in passages]
+    there = [_grams_of(text, n) for text in texts]
+    return sum(any(gram in grams for grams in there) for gram in wanted) / len(wanted)
 
 
 def sentence_of(words: Sequence[str], passage: str) -> tuple[int, int] | None:
