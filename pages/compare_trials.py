@@ -13,6 +13,7 @@ from app.ui.trials import (
     leaderboard,
     left_out,
     parallel,
+    runs,
     scope,
     side_by_side,
     table,
@@ -22,6 +23,7 @@ from core.labs.trials import comparison, listing
 from core.labs.trials.comparison import Trial
 from core.labs.trials.listing import Listing
 
+WHOSE = ("Trials", "Runs in TREC's format")
 VIEWS = ("Tests", "Settings that differ", "By question")
 TOGETHER = {
     "Leaderboard": leaderboard.draw,
@@ -35,6 +37,11 @@ TOGETHER = {
 
 def page() -> None:
     recipe_strip.page_title("Trials", "Which recipes were tried, and is one really better than another?")
+    wanted = st.segmented_control(
+        "View", WHOSE, default=WHOSE[0], key="whose", bind="query-params", required=True, label_visibility="collapsed"
+    )
+    if wanted == WHOSE[1]:
+        return runs.draw(table.chosen())
     everything = listing.everything(session.workbench())
     summary = everything.summary()
     if not summary.trials:

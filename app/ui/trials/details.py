@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
-from app.ui.trials import description, table
+from app.ui.trials import description, runs, table
 from app.ui.trials.choice import choice_of
 from core.config import TrialConfig
 from core.errors import WorkbenchError
@@ -45,6 +45,9 @@ def buttons(trial: Trial, config: TrialConfig | None, tags: list[str]) -> None:
     with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None):
         st.code(session.workbench().command(config) if config else "", language="bash", wrap_lines=True)
         st.json(trial.config, expanded=1)
+    if trial.metrics:
+        with st.popover("As a run", icon=":material/download:", help="In TREC's format."):
+            runs.as_run(trial)
     if st.button(
         "Table for a paper", icon=":material/table:", key="into_paper", help="What is ticked, taken to *Write a paper*."
     ):

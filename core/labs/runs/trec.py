@@ -82,25 +82,33 @@ def read_judgements(path: Path) -> tuple[tuple[Query, ...], tuple[str, ...]]:
     return tuple(Query(question, "", tuple(gold)) for question, gold in judged.items()), source.notes.lines()
 
 
-def write_run(run: TrecRun, path: Path, depth: int) -> None:
-    """The best `depth` documents of each question as a file, gzipped where its name ends so."""
-    lines = [
+def run_text(run: TrecRun, depth: int) -> str:
+    """The best `depth` documents of each question as lines."""
+    return "".join(
         f"{written(question)} Q0 {written(document)} {rank} {score!r} {written(run.name)}\n"
         for question, documents in run.ranked.items()
         for rank, (document, score) in enumerate(documents[:depth], 1)
-    ]
-    _write("".join(lines), path, "The run")
+    )
 
 
-def write_judgements(questions: Sequence[Query], path: Path) -> None:
-    """Their judged documents, each with its best grade."""
+def judgement_text(questions: Sequence[Query]) -> str:
+    """Their judged documents as lines, each with its best grade."""
     grades: dict[tuple[str, str], int] = {}
     for query in questions:
         for gold in query.gold:
             key = query.id, gold.document_id
             grades[key] = max(gold.grade, grades.get(key, 0))
-    lines = (f"{written(question)} 0 {written(document)} {grade}\n" for (question, document), grade in grades.items())
-    _write("".join(lines), path, "The judgements")
+    return "".join(f"{written(question)} 0 {written(document)} {grade}\n" for (question, document), grade in grades.items())
+
+
+def write_run(run: TrecRun, path: Path, depth: int) -> None:
+    """The best `depth` documents of each question as a file, gzipped where its name ends so."""
+    _write(run_text(run, depth), path, "The run")
+
+
+def write_judgements(questions: Sequence[Query], path: Path) -> None:
+    """Their judged documents, each with its best grade."""
+    _write(judgement_text(questions), path, "The judgements")
 
 
 def written(identity: str) -> str:
