@@ -40,6 +40,7 @@ def climbed(config: TrialConfig, run) -> tuple[int | None, Shown | None]:
     if shown.asked:
         bands.rungs(shown)
     bands.chart(shown)
+    bands.pieces(shown)
     bands.moved(shown)
     return questions.table(shown), shown
 

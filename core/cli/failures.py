@@ -28,6 +28,9 @@ def failures(
         tuple[str, ...],
         Parameter(help="STAGE.FIELD=VALUE: also which questions changed band from the recipe with this setting; repeatable."),
     ] = (),
+    evidence: Annotated[
+        Literal["any", "all"], Parameter(help="Of several pieces of evidence a question needs any one, or all of them.")
+    ] = "any",
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """To what each question's failure is given: losses of retrieval, and with --ask those of the answer."""
@@ -35,11 +38,16 @@ def failures(
 
     read, ladders = recipe.read(), []
     for each in [read, *([config.with_settings(read, read_settings(against))] if against else [])]:
-        made = yield from (ladder.standing(workbench, each) if stored or not ask else rungs.climb(workbench, each, ask))
+        bare = stored or not ask
+        made = yield from (
+            ladder.standing(workbench, each, evidence) if bare else rungs.climb(workbench, each, ask, evidence=evidence)
+        )
         ladders.append(rungs.with_kept(workbench, made, ask or 0))
     here, whole = ladders[0], bool(ask)
     record = {"dataset": here.corpus.name, "questions": len(here.corpus.queries), "asked": len(here.climbs)}
     record["retrieval"] = ladder.band_rows(here, False)
+    if pieces := ladder.piece_rows(here):
+        record["pieces of evidence"] = pieces
     if whole:
         record |= {"answers": ladder.band_rows(here, True), "rungs": ladder.rung_rows(here)}
     if against:

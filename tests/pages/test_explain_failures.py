@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app import session
 from app.ui.failures import questions
 from core.labs.failures import rungs
 from core.progress import drain
-from tests.support.failing import QUESTIONS, RECIPE, failing, read, recipe
+from tests.support.failing import QUESTIONS, RECIPE, TEXTS, failing, read, recipe
+from tests.support.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
@@ -106,3 +108,22 @@ def test_a_model_that_is_not_there_leaves_retrieval_standing(bench, monkeypatch)
 def test_without_questions_it_says_so(bench):
     app = start(**{"corpus.dataset": "silent"})
     assert any("no questions, so none can fail" in info.value for info in app.info)
+
+
+def test_questions_with_several_pieces_of_evidence_are_looked_at_either_way(tmp_path, monkeypatch, shown_commands):
+    rows = [
+        {"id": "both", "question": "When does the market of Pisa open, and how often?", "document": document, "answer": answer}
+        for document, answer in (("Pisa.txt", "at seven"), ("Bari.txt", "ring twice"))
+    ]
+    bench = with_towns(tmp_path, TEXTS, rows)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    app = start()
+    [pieces] = [frame.value for frame in app.dataframe if "Some within" in frame.value.columns]
+    assert pieces["Pieces"].tolist() == ["2"] and pieces["Some within"].tolist() == [1]
+    assert table(app)["Band"] == ["Within the passages"]
+    app = start(evidence="All pieces are needed")
+    assert table(app)["Band"] == ["Not retrieved"] and any("--evidence all" in command for command in shown_commands)
+
+
+def test_without_several_pieces_there_is_no_such_choice(bench):
+    assert not [each for each in start().get("button_group") if "pieces" in each.proto.label]

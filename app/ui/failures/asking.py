@@ -33,6 +33,7 @@ class Shown(NamedTuple):
     def command(self) -> str:
         """Prints what is shown, and asks nothing."""
         words = ["--ask", str(self.count), "--stored"] if self.asked else []
+        words += ["--evidence", self.ladder.evidence] if self.ladder.evidence != "any" else []
         if self.other:
             words += as_options("--against", difference(self.other.evaluation.config, self.config))
         return session.workbench().command(self.config, "failures", *words)
@@ -44,6 +45,9 @@ def ladders(recipe: TrialConfig | Resolved) -> Shown:
     bare = jobs.drain(lab.standing(workbench, recipe))
     other = results.measured_baseline(bare.evaluation.run)
     other = other and jobs.drain(lab.standing(workbench, other.run))
+    if bare.pieces.max(initial=0) > 1 and (needed := evidence()) != bare.evidence:
+        bare = jobs.drain(lab.standing(workbench, recipe, needed))
+        other = other and jobs.drain(lab.standing(workbench, other.evaluation.run, needed))
     if not any(can_be_judged(query) and query.answers for query in bare.corpus.queries):
         st.caption("No question of this corpus has a reference answer, so no answer can be judged: losses of retrieval only.")
         return Shown(bare, other, False, 0)
@@ -59,6 +63,23 @@ def ladders(recipe: TrialConfig | Resolved) -> Shown:
             cards.problem(error)
             return Shown(bare, other, False, count)
     return Shown(ladder, other, bool(ladder.climbs) and scope(len(ladder.climbs)), count)
+
+
+def evidence() -> str:
+    """How much of several pieces of evidence a question needs."""
+    return (
+        st.segmented_control(
+            "Several pieces of evidence",
+            list(lab.EVIDENCE),
+            default="any",
+            key="evidence",
+            bind="query-params",
+            format_func=lab.EVIDENCE.get,
+            required=True,
+            help="The corpus does not say whether its pieces are alternatives or needed together. Neither asks anything anew.",
+        )
+        or "any"
+    )
 
 
 def sample(bare: Ladder) -> int:

@@ -96,6 +96,22 @@ HELP = {
 }
 
 
+def pieces(shown: Shown) -> None:
+    """How many pieces of evidence questions have, and how many of these the passages hold; nothing where none has several."""
+    if rows := lab.piece_rows(shown.ladder):
+        with st.expander("Questions with several pieces of evidence", key="pieces"):
+            share = st.column_config.NumberColumn(format="percent")
+            cells.show(
+                [{name.capitalize(): value for name, value in row.items()} for row in rows],
+                hide_index=True,
+                column_config=dict.fromkeys(("Share of all", "Low", "High"), share),
+            )
+            st.caption(
+                "Pieces within the first passages of the final ranking, whichever rule is chosen above. Low and High: Wilson's "
+                "interval of the share of questions of which all stand there."
+            )
+
+
 def moved(shown: Shown) -> None:
     """Which questions changed their band against the baseline."""
     if not shown.other:

@@ -4,13 +4,13 @@ docs/methods.md."""
 
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from core.errors import WorkbenchError
-from core.evaluation.judged import NOT_FOUND, judge
+from core.evaluation.judged import NOT_FOUND, Judged, judge
 from core.judging.reference import accepts, accepts_itself, declines
 from core.labs.answering import KeptAnswer, covers
 from core.pipeline.stages import Recipe
@@ -50,6 +50,8 @@ RUNGS = {
     "distractors": "Gold among distractors",
     "reference": "Gold answer",
 }
+EVIDENCE = {"any": "One piece is enough", "all": "All pieces are needed"}  # of several, a piece a unit: alternatives share one
+MANY = 4  # pieces from which on questions are counted together
 FINAL = "reranked"  # the rung of the recipe's own answer
 
 
@@ -58,7 +60,9 @@ class Ladder:
     """One recipe's questions. retrieval: a band of RETRIEVAL a question; answers: a band of ANSWERS each row that was asked.
 
     rank, fused_rank [Q] int32: of the first chunk with evidence in the final and in the fusion's ranking of the whole pool.
-    climbs: row -> rung -> its answer; only whole climbs.
+    climbs: row -> rung -> its answer; only whole climbs. evidence: how many pieces a question needs, of EVIDENCE; rank and
+    fused_rank are then of the last piece needed. pieces, within [Q] int64: pieces of evidence, and those of them that stand
+    within the passages of the context.
     """
 
     evaluation: Evaluation
@@ -67,6 +71,9 @@ class Ladder:
     retrieval: tuple[str, ...]
     climbs: Mapping[int, Mapping[str, KeptAnswer]]
     answers: Mapping[int, str]
+    evidence: str
+    pieces: np.ndarray
+    within: np.ndarray
 
     @property
     def corpus(self) -> Corpus:
@@ -91,25 +98,36 @@ class Ladder:
         return None if answer is None else self.accepted(query, answer.text)
 
 
-def standing(workbench: Workbench, recipe: Recipe) -> Generator[Progress, None, Ladder]:
+def standing(workbench: Workbench, recipe: Recipe, evidence: str = "any") -> Generator[Progress, None, Ladder]:
     """The ladder before anything is asked: losses of retrieval, of all questions."""
     evaluation = yield from workbench.evaluating(recipe)
     pool, relevance, config = evaluation.pool, evaluation.judged.relevance, evaluation.config
-    width = pool.chunk.shape[1]
-    rank = judge(pool, evaluation.scores, relevance, width).first_rank
-    first = judge(pool, fused(config.fusion, pool), relevance, width).first_rank
-    whole = np.zeros(len(rank), bool)
-    whole[relevance.pair_row] = True
+    width, pieces = pool.chunk.shape[1], relevance.units
+    final = judge(pool, evaluation.scores, relevance, width)
+    first = judge(pool, fused(config.fusion, pool), relevance, width)
+    rank, fused_rank = _rank_needed(final, evidence), _rank_needed(first, evidence)
+    chunked = np.bincount(relevance.unit_row[np.unique(relevance.entry_unit)], minlength=len(pieces))
+    whole = chunked >= (np.minimum(pieces, 1) if evidence == "any" else pieces)
     depth = min(config.context.passages, config.retrieval.top_k)
-    conditions = [relevance.units == 0, ~whole, rank == NOT_FOUND, rank > depth]
+    conditions = [pieces == 0, ~whole, rank == NOT_FOUND, rank > depth]
     bands = np.select(conditions, RETRIEVAL[:-1], RETRIEVAL[-1])
-    return Ladder(evaluation, rank, first, tuple(bands.tolist()), {}, {})
+    within = np.bincount(relevance.unit_row, final.unit_rank <= depth, minlength=len(pieces)).astype(np.int64)
+    return Ladder(evaluation, rank, fused_rank, tuple(bands.tolist()), {}, {}, evidence, pieces, within)
+
+
+def _rank_needed(judged: Judged, evidence: str) -> np.ndarray:
+    """[Q] int32: of the first chunk with evidence, or of the one that brings the last piece."""
+    if evidence == "any":
+        return judged.first_rank
+    rank = np.zeros_like(judged.first_rank)
+    np.maximum.at(rank, judged.relevance.unit_row, judged.unit_rank)
+    return np.where(judged.measured, rank, judged.first_rank)
 
 
 def answered(ladder: Ladder, climbs: Mapping[int, Mapping[str, KeptAnswer]]) -> Ladder:
     """The ladder with the answers of the questions that were asked."""
-    made = Ladder(ladder.evaluation, ladder.rank, ladder.fused_rank, ladder.retrieval, climbs, {})
-    return Ladder(*list(vars(made).values())[:-1], {row: _band(made, row) for row in sorted(climbs)})
+    made = replace(ladder, climbs=climbs)
+    return replace(made, answers={row: _band(made, row) for row in sorted(climbs)})
 
 
 def _band(ladder: Ladder, row: int) -> str:
@@ -118,14 +136,19 @@ def _band(ladder: Ladder, row: int) -> str:
         return "answered"
     if before == "absent":
         return "absent"
-    if covered(query, answer.passages, ladder.evaluation.config.evaluation.overlap):
+    if covered(query, answer.passages, ladder.evaluation.config.evaluation.overlap, ladder.evidence):
         return "unused" if ladder.right(row, "reference") else "misjudged"
     return "dropped" if before == "reached" else before
 
 
-def covered(query: Query, passages: Sequence[tuple[str, int, int]], overlap: float) -> bool:
-    """Whether one of these spans holds evidence of the question, by the overlap rule of the evaluation."""
-    return any(gold.grade > 0 and covers(span, gold, overlap) for span in passages for gold in query.gold)
+def covered(query: Query, passages: Sequence[tuple[str, int, int]], overlap: float, evidence: str = "any") -> bool:
+    """Whether one of these spans holds evidence of the question, by the overlap rule of the evaluation; or whether together they
+    hold every piece of it."""
+    met: dict[int, bool] = {}  # piece -> whether one of its spans is covered
+    for gold in query.gold:
+        if gold.grade > 0 and not met.get(gold.unit):
+            met[gold.unit] = any(covers(span, gold, overlap) for span in passages)
+    return any(met.values()) if evidence == "any" else bool(met) and all(met.values())
 
 
 def passages_of(hits: Sequence[Hit]) -> tuple[tuple[str, int, int], ...]:
@@ -156,6 +179,32 @@ def band_rows(ladder: Ladder, asked: bool) -> list[dict[str, Any]]:
         }
         for name, share in counts(ladder, asked).items()
     ]
+
+
+def piece_rows(ladder: Ladder) -> list[dict[str, Any]]:
+    """How many pieces of evidence questions have, and how many of these stand within the passages; [] where none has several."""
+    if ladder.pieces.max(initial=0) < 2:
+        return []
+    level, table = ladder.evaluation.config.evaluation.confidence, []
+    for count in range(1, MANY + 1):
+        mine = ladder.pieces >= MANY if count == MANY else ladder.pieces == count
+        every = ladder.within[mine] >= ladder.pieces[mine]
+        some = (ladder.within[mine] > 0) & ~every
+        if number := int(mine.sum()):
+            share = wilson(int(every.sum()), number, level)
+            table.append(
+                {
+                    "pieces": f"{count} or more" if count == MANY else str(count),
+                    "questions": number,
+                    "all within": int(every.sum()),
+                    "some within": int(some.sum()),
+                    "none within": number - int(every.sum()) - int(some.sum()),
+                    "share of all": share.mean,
+                    "low": share.low,
+                    "high": share.high,
+                }
+            )
+    return table
 
 
 def rung_rows(ladder: Ladder) -> list[dict[str, Any]]:

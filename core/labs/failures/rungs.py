@@ -145,13 +145,13 @@ def verdicts(workbench: Workbench, bare: Ladder, count: int) -> np.ndarray:
 
 
 def climb(
-    workbench: Workbench, recipe: Recipe, count: int, only: tuple[str, ...] = tuple(RUNGS)
+    workbench: Workbench, recipe: Recipe, count: int, only: tuple[str, ...] = tuple(RUNGS), evidence: str = "any"
 ) -> Generator[Progress, None, Ladder]:
     """Asks what is not known of the first `count` questions drawn, all rungs or only some. Stopped, it has kept every batch
     that was whole."""
     run = yield from workbench.pipeline.resolve(recipe)
     yield from fetched(run.config, answering=True)
-    bare = yield from standing(workbench, run)
+    bare = yield from standing(workbench, run, evidence)
     table = askings(workbench, bare, count)
     if not table:
         raise WorkbenchError(

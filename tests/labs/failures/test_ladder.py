@@ -10,8 +10,10 @@ from core.labs.failures import ladder as lab
 from core.labs.failures import rungs
 from core.progress import drain
 from core.queries.model_texts import BATCH
+from core.records import Gold, Query
 from core.workbench import Workbench
-from tests.support.failing import QUESTIONS, failing, read, recipe
+from tests.support.failing import QUESTIONS, TEXTS, failing, read, recipe
+from tests.support.small_corpora import with_towns
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +156,53 @@ def test_evidence_in_a_prompt_is_judged_by_the_rule_of_the_evaluation(bench):
         if lab.covered(query, [span], 1.0)
     }
     assert verdicts == pairs and np.all(np.diff(relevance.pair_row) >= 0)
+
+
+PIECES = [
+    ("one", "When does the market of Lund open?", ["Lund.txt", "opens at five"]),
+    ("both", "When do the market of Lund and the market of Gent open?", ["Lund.txt", "at five"], ["Gent.txt", "at six"]),
+    ("half", "When does the market of Pisa open, and how often?", ["Pisa.txt", "at seven"], ["Bari.txt", "ring twice"]),
+    ("broken", "Which grade has Kiel, and where did they of Riga sleep?", ["Kiel.txt", "A"],
+     ["Riga.txt", "then they slept, in the gold room of the tower"]),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def in_pieces(tmp_path_factory):
+    rows = [{"id": i, "question": q, "document": d, "answer": a} for i, q, *golds in PIECES for d, a in golds]
+    return with_towns(tmp_path_factory.mktemp("pieces"), TEXTS, rows)
+
+
+def test_questions_that_need_all_pieces_are_told_apart(in_pieces, reader):
+    """Pisa's bells are in no passage that shares a word, and Riga's piece is cut in two."""
+    one, every = (drain(lab.standing(in_pieces, recipe(), evidence)) for evidence in lab.EVIDENCE)
+    assert bands(one, False) == dict.fromkeys(("one", "both", "half", "broken"), "reached")
+    assert bands(every, False) == {"one": "reached", "both": "reached", "half": "unretrieved", "broken": "cut"}
+    names = [query.id for query in every.corpus.queries]
+    assert dict(zip(names, every.pieces.tolist(), strict=True)) == {"one": 1, "both": 2, "half": 2, "broken": 2}
+    assert every.rank[names.index("both")] == 2 and one.rank[names.index("both")] == 1
+    rows = lab.piece_rows(one)
+    assert rows == lab.piece_rows(every), "the rule changes no count"
+    told = [(row["pieces"], row["questions"], row["all within"], row["some within"], row["none within"]) for row in rows]
+    assert told == [("1", 1, 1, 0, 0), ("2", 3, 1, 2, 0)] and rows[1]["share of all"] == pytest.approx(1 / 3)
+    deep = drain(lab.standing(in_pieces, recipe(**{"context.passages": 1}), "all"))
+    assert bands(deep, False)["both"] == "low"
+
+
+def test_with_all_pieces_an_answer_over_some_of_them_is_no_unused_evidence(in_pieces, reader):
+    one, every = (drain(rungs.climb(in_pieces, recipe(), 9, evidence=evidence)) for evidence in lab.EVIDENCE)
+    assert one.climbs.keys() == every.climbs.keys() and len(reader.prompts) == len(set(reader.prompts)), "nothing is asked anew"
+    assert bands(one)["half"] == "unused" and bands(every)["half"] == "unretrieved"
+    assert sum(row["questions"] for row in lab.band_rows(every, True)) == len(PIECES)
+
+
+def test_the_rule_by_units():
+    golds = (Gold("a", 0, 4, 1, 0), Gold("b", 0, 4, 1, 0), Gold("c", 0, 4, 1, 1), Gold("d", 0, 4, 0, 2))
+    query = Query("q", "?", golds)
+    assert lab.covered(query, [("a", 0, 4)], 1.0) and not lab.covered(query, [("a", 0, 4)], 1.0, "all")
+    assert lab.covered(query, [("b", 0, 4), ("c", 0, 9)], 1.0, "all"), "an alternative stands for its piece, grade 0 for none"
+    assert not lab.covered(Query("q", "?"), [("a", 0, 4)], 1.0, "all") and not lab.covered(query, [], 1.0)
+
+
+def test_without_several_pieces_no_table_of_them(bench):
+    assert lab.piece_rows(drain(lab.standing(bench, recipe()))) == []
