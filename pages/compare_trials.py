@@ -37,10 +37,13 @@ TOGETHER = {
 
 def page() -> None:
     recipe_strip.page_title("Trials", "Which recipes were tried, and is one really better than another?")
-    wanted = st.segmented_control(
-        "View", WHOSE, default=WHOSE[0], key="whose", bind="query-params", required=True, label_visibility="collapsed"
+    whose = (
+        st.segmented_control(
+            "View", WHOSE, default=WHOSE[0], key="whose", bind="query-params", required=True, label_visibility="collapsed"
+        )
+        or WHOSE[0]
     )
-    if wanted == WHOSE[1]:
+    if whose == WHOSE[1]:
         return runs.draw(table.chosen())
     everything = listing.everything(session.workbench())
     summary = everything.summary()
