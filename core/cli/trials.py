@@ -307,9 +307,18 @@ def trials_compare(
     record = {
         "metric": comparison.label(metric, result.k),
         "reference": names[chosen[0].id],
+        "recipes looked at on these questions": result.tried,
         "tests": comparison.rows(result, names),
         "settings": [{"setting": name, **dict(zip(names.values(), values, strict=True))} for name, values in settings],
     }
     for trial in chosen[1:] if questions else ():
         record[names[trial.id]] = rows_of(comparison.by_question(workbench, chosen[0], trial, metric))
     return record
+
+
+@verb("looks", show_table)
+def looks(workbench: Any, *, dataset: Dataset = "") -> Any:
+    """How many recipes were looked at on each question set, stored or not, and which p is then below 5%."""
+    from core.labs.trials import looks as lab
+
+    return lab.rows([each for each in lab.every(workbench) if dataset in ("", each.dataset)])

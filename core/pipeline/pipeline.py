@@ -37,6 +37,7 @@ from core.retrieval.metadata import Filter, Within, permitted, searched
 from core.retrieval.pool import Pool, checked, make_pool
 from core.retrieval.top import tie_order
 from core.store.cache import StageCache
+from core.store.looks import FOLDER, Looks
 
 LITTLE = 1 << 16  # a result so small is no reason to look for room
 SAMPLED = 20  # items of a collection whose size is looked at
@@ -76,6 +77,7 @@ class Pipeline:
         self.cache = StageCache(home / "cache", cache_bytes)
         self.vectors_folder = home / "cache" / "vectors"
         self.library = Library(home, cache_bytes)
+        self.looks = Looks(home / FOLDER)
         self.last_ms: dict[str, float] = {}  # stage -> what computing it cost last
         self._memory: OrderedDict[tuple[str, str], Any] = OrderedDict()
         self._total = self._since = 0  # bytes in memory when all was weighed last, and kept since

@@ -5,7 +5,7 @@ from typing import Any
 
 from core import registry
 from core.config import PART_KINDS, TrialConfig, fingerprint, source
-from core.pipeline.stages import ranking_fields, unused
+from core.pipeline.stages import asks_model, ranking_fields, unused
 
 LONG_NAME = 4  # settings told in a name made from them
 KINDS = tuple(dict.fromkeys(PART_KINDS.values()))
@@ -15,14 +15,26 @@ def recipe_words(config: dict[str, Any]) -> dict[str, str]:
     """What the store keeps beside a trial, so that long lists are searched, told and joined without reading recipes."""
     config = doing(config)
     told = stages(config)
-    seedless = {stage: value for stage, value in config.items() if stage != "seed"}
     return {
         "made_name": made_name(config),
         "recipe": " · ".join(words for stage, words in told.items() if stage != "corpus"),
         "corpus": told.get("corpus", ""),
         "work": work(config),
-        "recipe_fingerprint": fingerprint(seedless),
+        "recipe_fingerprint": recipe_fingerprint(config),
     }
+
+
+def recipe_fingerprint(config: TrialConfig | dict[str, Any]) -> str:
+    """Identity of a recipe but for its seed."""
+    config = doing(config.model_dump(mode="json") if isinstance(config, TrialConfig) else config)
+    return fingerprint({stage: value for stage, value in config.items() if stage != "seed"})
+
+
+def ranked_by(config: TrialConfig) -> str:
+    """Identity of what decides a recipe's ranking of given documents: recipes that share it differ in what is made of it."""
+    ran, idle = doing(config.model_dump(mode="json")), unused(config)
+    asked = {stage: ran[stage] for stage in ranking_fields() if stage in ran and stage not in idle}
+    return fingerprint(asked, (ran["generation"], config.seed) if asks_model(config) else ())
 
 
 def doing(config: dict[str, Any]) -> dict[str, Any]:

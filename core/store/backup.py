@@ -1,4 +1,4 @@
-"""A backup: journal and database in one zip. To restore it, unzip it into an empty data folder."""
+"""A backup: journal, looks and database in one zip. To restore it, unzip it into an empty data folder."""
 
 import shutil
 import zipfile
@@ -12,6 +12,7 @@ from core.files import FORBIDDEN, Busy, synced, take_place
 from core.records import Progress
 from core.store.database_file import READ_WAIT_S, InUse, Stuck
 from core.store.journal import SEGMENT_END, contents, new_id
+from core.store.looks import ENDING, FOLDER
 
 if TYPE_CHECKING:
     from core.store.database import Store
@@ -29,7 +30,7 @@ def backup(store: "Store", path: Path | str) -> Generator[Progress, None, Path]:
     try:
         parts = store.file.files()[:1]
         entries = [entry.path for entry in store.journal.listing().values()]
-        labels = [*store.labels.paths(), *store.labels.folder.glob(f"*{SEGMENT_END}")]
+        labels = [*store.labels.paths(), *store.labels.folder.glob(f"*{SEGMENT_END}"), *(store.home / FOLDER).glob(f"*{ENDING}")]
         needed = sum(part.lstat().st_size for part in (*parts, *entries, *labels))
         free = shutil.disk_usage(path.parent).free
         if free < needed:

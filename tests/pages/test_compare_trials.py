@@ -108,7 +108,7 @@ def test_the_address_restores_the_comparison_with_the_numbers_of_the_command_lin
     }.items():
         assert row[name] == pytest.approx(wanted[key]), name
     assert row["Verdict"] == "worse"
-    assert "2 different recipes are stored as trials" in texts(app)
+    assert "2 different recipes were looked at, while dragging and in curves too; 2 are stored as trials" in texts(app)
 
 
 def test_trials_on_other_questions_and_without_results_are_told_and_not_compared(bench, ids):

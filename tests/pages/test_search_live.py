@@ -72,6 +72,13 @@ def test_the_cards_show_what_the_library_measures(page, bench):
     assert f"n {len(QUESTIONS)}" in shown and "vs baseline" not in shown
 
 
+def test_it_says_how_many_recipes_were_looked_at_and_warns_of_the_test_questions(page):
+    app = page(**{"corpus.questions": "test"})
+    assert "recipe was looked at on these questions" in " ".join(one.value for one in app.caption) and not app.warning
+    told = " ".join(one.value for one in app.run().warning)  # the curve below the cards has looked at more
+    assert "recipes were looked at on these test questions" in told
+
+
 def test_a_pinned_baseline_brings_paired_differences(page, bench):
     app = page(**{"baseline.fusion.part": "sparse_only", "baseline.retrieval.top_k": "1"})
     current, pinned = recipe(), with_settings(recipe(), {"retrieval.top_k": 1})

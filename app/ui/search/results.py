@@ -5,8 +5,9 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, jobs
+from app.ui.search import looks
 from core.config import TrialConfig
-from core.evaluation.metric import headlines
+from core.evaluation.metric import MAIN, headlines
 from core.labs.trials import comparison
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label
@@ -122,6 +123,7 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
         row.append(context_card(k, tokens, before))
     cards.row(row)
     cards.in_sight(row)
+    looks.draw(current, differences.get(MAIN))
     if k > current.config.retrieval.top_k:
         st.caption(f"Judged at depth {k}, but the ranking is cut at {current.config.retrieval.top_k}: raise top k in Retrieval.")
     if hidden := hidden_gold(current.config.retrieval.documents, current.corpus):

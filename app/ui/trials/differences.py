@@ -66,8 +66,9 @@ def tests(result: TrialComparison, names: dict[str, str]) -> None:
     st.caption(
         f"Means over the questions that both measured. Low and High: {result.confidence:.0%} interval of each difference alone. "
         f"p (Holm) and the verdict are corrected for {cards.count(result.tested, 'comparison')}. On these questions "
-        f"{result.tried:,} different recipes are stored as trials; values looked at in curves are not counted. The best of many "
-        "looks better than it is, so confirm a choice on questions not used to make it."
+        f"{result.tried:,} different recipes were looked at, while dragging and in curves too; {result.stored:,} are stored as "
+        "trials. p and q (all looks) count them all. The best of many looks better than it is, so confirm a choice on questions "
+        "not used to make it."
     )
 
 
@@ -104,6 +105,8 @@ def test_table(result: TrialComparison, rows: list[dict]) -> None:
         "High": signed,
         "p": p_value,
         "p (Holm)": p_value,
+        "p (all looks)": NUMBER(format="%.4f", width=84, help="Holm's, where every recipe looked at on these questions counts."),
+        "q (all looks)": NUMBER(format="%.4f", width=84, help="Benjamini and Hochberg's, where every recipe looked at counts."),
         "Effect": NUMBER(format="%+.2f", width=60, help="Mean difference over the standard deviation of the differences (dz)."),
         **dict.fromkeys(("Won", "Lost", "Tied", "n"), NUMBER(format="localized", width=48)),
     }

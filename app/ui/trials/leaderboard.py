@@ -40,7 +40,8 @@ def summary(board: Leaderboard) -> str:
         else (f"Not distinguishable from the best: {cards.count(others, 'other recipe')}; the order among them is chance.")
     )
     text += f" Paired t tests against the best with Holm's correction over {cards.count(board.tested, 'comparison')}, 5%."
-    text += " The best of many looks better than it is: confirm a choice on questions not used to make it."
+    text += " The best of many looks better than it is: confirm a choice on questions not used to make it. Chosen anew in each"
+    text += " resample and judged on the questions that had no say, it is worth {:.3f} [{:.3f}, {:.3f}].".format(*board.chosen)
     if board.n < FEW:
         text += f" Only {cards.count(board.n, 'question')}: little can be told apart on so few."
     if board.left_out:

@@ -19,6 +19,7 @@ from scipy.special import stdtr
 from core import registry
 from core.config import TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
+from core.labs.trials import looks
 from core.pipeline.recipe_words import doing, in_words, made_name, show_value, stages
 from core.pipeline.trials import shared
 from core.statistics.corrections import holm
@@ -137,7 +138,8 @@ class TrialComparison:
     reference: Trial
     rows: list[Versus]
     tested: int  # differences tested together, which the correction counts
-    tried: int  # different recipes stored for the reference's question set
+    tried: int  # different recipes that were looked at on the reference's question set, stored or not
+    stored: int  # of them as trials
     confidence: float
 
     def verdict(self, row: Versus) -> str:
@@ -296,12 +298,6 @@ def best(workbench: Workbench, trials: Sequence[Rated | Trial], metrics: Sequenc
     return workbench.pipeline.remember("best trials", key, lambda: _best(workbench, trials, metrics))
 
 
-def tried(workbench: Workbench, question_set: str) -> int:
-    """How many different recipes were measured on this question set."""
-    sql = "SELECT count(DISTINCT config_fingerprint) AS n FROM trials WHERE measured > 0 AND questions_fingerprint = ?"
-    return workbench.store.query(sql, [question_set])[0]["n"]
-
-
 # Comparison ----------------------------------------------------------------------------------------------------------
 
 
@@ -312,7 +308,8 @@ def compare(workbench: Workbench, reference: Trial, others: Sequence[Trial], met
     # what people say of a trial, and how many were tried, changes; the rest stays
     now = {trial.id: trial for trial in others}
     rows = [row._replace(trial=now[row.trial.id]) for row in result.rows]
-    return replace(result, reference=reference, rows=rows, tried=tried(workbench, reference.questions))
+    counts = looks.counted(workbench, reference.questions)
+    return replace(result, reference=reference, rows=rows, tried=counts.looked, stored=counts.stored)
 
 
 def by_question(workbench: Workbench, reference: Trial, other: Trial, metric: str) -> dict[str, list[Any]]:
@@ -326,8 +323,8 @@ def by_question(workbench: Workbench, reference: Trial, other: Trial, metric: st
 
 def rows(result: TrialComparison, names: dict[str, str]) -> list[dict[str, Any]]:
     """The comparison as a table of one row a trial. names: trial id -> what to call it."""
-    table = []
-    for row in result.rows:
+    table, all_looks = [], looks.corrected([row.paired and row.paired.p for row in result.rows], result.tried)
+    for row, by_holm, by_bh in zip(result.rows, *all_looks, strict=True):
         p = row.paired or Paired(*[None] * 11)
         table.append(
             {
@@ -340,6 +337,8 @@ def rows(result: TrialComparison, names: dict[str, str]) -> list[dict[str, Any]]
                 "High": p.high,
                 "p": p.p,
                 "p (Holm)": row.p_holm,
+                "p (all looks)": by_holm,
+                "q (all looks)": by_bh,
                 "Effect": p.effect_size,
                 "Won": p.wins,
                 "Lost": p.losses,
@@ -398,7 +397,7 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
         )
         for i, (other, (a, b)) in enumerate(zip(others, pairs, strict=True))
     ]
-    return TrialComparison(metric, reference.k, reference, rows, len(tested), 0, rules["confidence"])
+    return TrialComparison(metric, reference.k, reference, rows, len(tested), 0, 0, rules["confidence"])
 
 
 def times_context(tokens: float, reference: float) -> str:

@@ -16,6 +16,7 @@ from core.labs.trials.values import RecipeScores, scores
 from core.statistics.bootstrap import Interval, resampled_means
 from core.statistics.corrections import holm
 from core.statistics.proportion import unit_intervals
+from core.statistics.selection import winner
 from core.workbench import Workbench
 
 
@@ -43,6 +44,7 @@ class Leaderboard(NamedTuple):
     tested: int  # comparisons with the best, which the correction counts
     confidence: float
     left_out: int  # recipes of lower means, beyond what is compared at once
+    chosen: tuple[float, float, float]  # what a choice of the best is worth, chosen anew in each resample: mean, low, high
 
     @property
     def equals(self) -> int:
@@ -95,6 +97,7 @@ def record(
         "confidence": board.confidence,
         "recipes": len(board.rows),
         "comparisons": board.tested,
+        **dict(zip(("worth of the choice", "its interval, low", "its interval, high"), board.chosen, strict=True)),
         "best and not distinguishable from it": board.equals,
         "left out": " ".join(left_out),
         "left out, of lower means": board.left_out,
@@ -133,8 +136,11 @@ def _ranked(measured: RecipeScores) -> Leaderboard:
                 float(shares[place]),
             )
         )
+    best = winner(better * values, resamples, confidence, seed)
+    low, high = sorted((better * best.low, better * best.high))
+    chosen = float(better * (best.mean - best.optimism)), low, high
     n, tested = values.shape[1], len(values) - 1
-    return Leaderboard(measured.metric, measured.k, table, n, measured.total, tested, confidence, measured.left_out)
+    return Leaderboard(measured.metric, measured.k, table, n, measured.total, tested, confidence, measured.left_out, chosen)
 
 
 def paired_p(differences: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from core.__main__ import main
@@ -12,38 +11,6 @@ from core.labs.experiments.experiment import made
 from core.labs.trials import choice, comparison, values
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_questions, add_trial
-
-
-def test_of_recipes_that_are_alike_the_highest_mean_is_luck_and_the_optimism_says_how_much():
-    rng = np.random.default_rng(0)
-    bias, told, inside = [], [], []
-    for _ in range(60):
-        table = rng.normal(size=(20, 100))  # twenty recipes with the mean 0
-        best = choice.winner(table, 200)
-        bias.append(best.mean), told.append(best.optimism), inside.append(best.low <= 0 <= best.high)
-    assert np.mean(bias) > 0.15  # 1.87 standard errors: the expected maximum of 20 normals
-    assert np.mean(told) == pytest.approx(np.mean(bias), rel=0.2)
-    assert np.mean(inside) > 0.9
-
-
-def test_a_winner_far_ahead_is_chosen_always_and_with_little_optimism():
-    table = np.random.default_rng(1).normal(size=(5, 200)) * 0.1 + np.array([0, 0, 0.5, 0, 0])[:, None]
-    best = choice.winner(table)
-    assert best.place == 2 and best.shares.tolist() == [0, 0, 1, 0, 0]
-    assert abs(best.optimism) < 0.002 and best.low < table[2].mean() < best.high
-
-
-def test_the_shares_are_those_of_a_plain_loop():
-    table = np.random.default_rng(2).normal(size=(4, 30))
-    best, rng = choice.winner(table, 400, seed=3), np.random.default_rng(9)
-    drawn = [np.argmax(table[:, rng.integers(0, 30, 30)].mean(axis=1)) for _ in range(4000)]
-    assert best.shares == pytest.approx(np.bincount(drawn, minlength=4) / 4000, abs=0.07)
-    assert best.shares.sum() == pytest.approx(1)
-
-
-def test_equals_share_the_choice():
-    table = np.tile(np.random.default_rng(3).normal(size=40), (2, 1))
-    assert choice.winner(table).shares.tolist() == [0.5, 0.5]
 
 
 @pytest.fixture(scope="module")

@@ -216,8 +216,8 @@ def test_the_command_line_too_pairs_by_words(bench, ids):
 def test_recipes_tried_are_counted_anew_and_other_documents_are_told(tmp_path):
     bench = Workbench(tmp_path)
     questions = add_questions(bench.store)
-    for seed, corpus in ((1, "one"), (2, "two")):
-        add_trial(bench.store, questions, {"seed": seed}, seed=seed, fingerprints={"corpus": corpus})
+    for weight, corpus in ((0.1, "one"), (0.2, "two")):
+        add_trial(bench.store, questions, {"fusion.weight": weight}, fingerprints={"corpus": corpus})
     second, first = comparison.trials(bench)
     result = comparison.compare(bench, first, [second])
     assert result.tried == 2 and "other documents" in result.rows[0].note

@@ -1,0 +1,105 @@
+"""How many recipes were looked at on a question set, stored as trials or not, and what is left of p values when all are counted."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.statistics.corrections import benjamini_hochberg, holm
+from core.workbench import Workbench
+
+STORED = """SELECT DISTINCT recipe_fingerprint AS recipe, dataset, config->>'$.corpus.questions' AS part FROM trials
+  WHERE measured > 0 AND questions_fingerprint = ?"""
+ASKED = "SELECT DISTINCT questions_fingerprint AS questions FROM trials WHERE measured > 0"
+
+
+class Counted(NamedTuple):
+    """One question set. looked: different recipes that were measured on it, also while a slider was dragged."""
+
+    questions: str  # fingerprint
+    dataset: str
+    part: str  # all, dev or test
+    looked: int
+    stored: int  # of them as trials, whose values are kept
+    first: str  # ISO 8601, UTC; "" where nothing was looked at since looks are counted
+    last: str
+    unread: int = 0  # damaged lines of the record: so many more looks, perhaps
+
+
+def counted(workbench: Workbench, questions: str) -> Counted:
+    """Of the question set with this fingerprint."""
+    looked, newest = workbench.pipeline.looks.of(questions), next(reversed(workbench.store.journal.listing()), "")
+    key = f"{questions}/{newest}"  # a page that waits for each move of a slider asks the store once
+    stored = workbench.pipeline.remember("stored recipes", key, lambda: workbench.store.query(STORED, [questions]))
+    recipes, first = {row["recipe"] for row in stored}, next(iter(stored), {"dataset": "", "part": ""})
+    return Counted(
+        questions,
+        looked.dataset or first["dataset"],
+        looked.part or first["part"] or "all",
+        len(looked.rankings) + len(recipes - looked.recipes),
+        len(recipes),
+        looked.first,
+        looked.last,
+        looked.unread,
+    )
+
+
+def every(workbench: Workbench) -> list[Counted]:
+    """Of every question set that was looked at, or of which trials are stored; the one looked at last first."""
+    looked = [each.questions for each in workbench.pipeline.looks.all()]
+    asked = [row["questions"] for row in workbench.store.query(ASKED)]
+    return [counted(workbench, questions) for questions in dict.fromkeys([*looked, *sorted(asked)])]
+
+
+def corrected(p: Sequence[float | None], looked: int) -> tuple[list[float | None], list[float | None]]:
+    """(Holm's, Benjamini and Hochberg's) p of comparisons with one reference, where so many recipes were looked at, the reference
+    among them. None stays."""
+    defined = np.array([value for value in p if value is not None], np.float64)
+    of = max(looked - 1, len(defined))
+    columns = (iter(correct(defined, of).tolist()) for correct in (holm, benjamini_hochberg))
+    return tuple([None if value is None else next(column) for value in p] for column in columns)
+
+
+def sentence(counts: Counted, p: float | None, metric: str) -> str:
+    """What the number of looks means for the p value of a metric's difference; the metric in words."""
+    looked = f"{counts.looked:,} recipe{'s were' if counts.looked != 1 else ' was'} looked at on these questions ({counts.part})"
+    if p is None or counts.looked < 3:
+        return f"{looked}, while dragging too."
+    [[left], _] = corrected([p], counts.looked)
+    holds = "it still holds" if left < 0.05 else "it may be luck"
+    was = f"p of the difference in {metric}, {_p(p)} for one look, is {_p(left)}"
+    return f"{looked}, while dragging too. Where they all count, {was}: {holds if p < 0.05 else 'no difference is shown'}."
+
+
+def _p(p: float) -> str:
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def warning(counts: Counted) -> str:
+    """What is to be said of the test questions; "" where they were asked of no more than a choice and what it is compared with."""
+    if counts.part != "test" or counts.looked <= 2:
+        return ""
+    since = f", the first on {counts.first[:10]}" if counts.first else ""
+    return (
+        f"{counts.looked:,} recipes were looked at on these test questions{since}. What is chosen by them is no longer tested by "
+        "them: choose on dev, and report what was chosen."
+    )
+
+
+def rows(counts: Sequence[Counted]) -> list[dict[str, Any]]:
+    """As a table of one row a question set."""
+    return [
+        {
+            "dataset": each.dataset,
+            "questions": each.part,
+            "looked at": each.looked,
+            "stored": each.stored,
+            "first": each.first,
+            "last": each.last,
+            "p below 5% (Holm)": 0.05 / max(each.looked - 1, 1),
+            "warning": warning(each),
+            **({"damaged lines": each.unread} if each.unread else {}),
+            "fingerprint": each.questions,
+        }
+        for each in counts
+    ]
