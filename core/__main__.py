@@ -15,6 +15,7 @@ from core.cli import (
     failures,
     index,
     inside,
+    noise,
     papers,
     queries,
     recipes,
@@ -31,8 +32,8 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus, recipes, queries, reranking, answers, answer_sets, scores, failures, trials, runs, experiment_book, experiments,
-    papers, encoders, tokenizers, index, sampling, engines, inside, annotation, agreement, store,
+    corpus, recipes, queries, reranking, answers, answer_sets, scores, failures, trials, noise, runs, experiment_book,
+    experiments, papers, encoders, tokenizers, index, sampling, engines, inside, annotation, agreement, store,
 )  # fmt: skip
 
 if __name__ == "__main__":
