@@ -24,7 +24,6 @@ class BertScore(AnswerMeasure):
 
     part: Literal["bertscore"] = "bertscore"
     label: ClassVar[str] = "BERTScore"
-    encodes: ClassVar[bool] = True
     topic: ClassVar[str] = "reference"
     source: ClassVar[str] = "Zhang et al. 2020, section 3"
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)

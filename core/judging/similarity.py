@@ -20,7 +20,6 @@ class Similarity(AnswerMeasure):
 
     part: Literal["similarity"] = "similarity"
     label: ClassVar[str] = "Similarity"
-    encodes: ClassVar[bool] = True
     topic: ClassVar[str] = "reference"
     source: ClassVar[str] = "semantic answer similarity by a bi-encoder, Risch et al. 2021, section 3"
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
