@@ -32,6 +32,7 @@ PAGES = {
         ("inspect_model", "Inside the model", "memory"),
     ],
     "Judge": [
+        ("score_answers", "Score answers", "fact_check"),
         ("design_study", "Study design", "design_services"),
         ("label_answers", "Label answers", "edit_note"),
         ("measure_agreement", "Agreement", "handshake"),

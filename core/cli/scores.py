@@ -6,13 +6,18 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, RecipeOptions, read_settings
+from core.cli.options import USUAL, Positive, RecipeOptions, read_settings
 from core.cli.tables import between, cell, show_table
 
 Measures = Annotated[
     tuple[str, ...], Parameter(help="As `list measure` names them; repeatable (default: all that ask no model).")
 ]
 Knobs = Annotated[tuple[str, ...], Parameter(name="--knob", help="MEASURE.KNOB=VALUE; repeatable.")]
+
+
+def without_answers(record: dict[str, Any]) -> dict[str, Any]:
+    """What a job keeps: each score is in the cache."""
+    return {name: value for name, value in record.items() if name != "answers"}
 
 
 def show_judged(record: dict[str, Any]) -> None:
@@ -61,7 +66,23 @@ def _against(name: str, told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@verb("judge", show_judged, job_keeps=lambda record: {name: value for name, value in record.items() if name != "answers"})
+@verb("score-answers", show_judged, job_keeps=without_answers)
+def score_answers(
+    workbench: Any,
+    *,
+    questions: Annotated[Positive, Parameter(help="So many are answered, drawn once; known answers are not made again.")] = 30,
+    system: Annotated[str, Parameter(help="The stored answers of this system instead.")] = "",
+    measure: Measures = (),
+    knob: Knobs = (),
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """The recipe's answers to its questions, made where they are not known, and scored by every measure."""
+    from core.labs.scores import sets
+
+    return sets.score_answers(workbench, recipe.read(), questions, system, measure, read_settings(knob))
+
+
+@verb("judge", show_judged, job_keeps=without_answers)
 def judge(
     workbench: Any,
     file: Path,

@@ -2,10 +2,13 @@
 
 import json
 import math
+import os
 from collections.abc import Generator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core import files
 from core.corpus.reading import Notes, Source, clean, decode
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase
@@ -33,6 +36,17 @@ class AnswerFile(NamedTuple):
     rows: list[AnswerRow]
     lines: int  # that are not empty
     notes: tuple[str, ...]  # what was left out, with line
+
+
+def receive(home: Path, data: bytes) -> Path:
+    """Where a file that a browser sent is kept, by its content, until nobody has asked for it for a week."""
+    path = home / "inbox" / sha256(data).hexdigest()[:20] / "answers.jsonl"
+    with files.disk_reported("The uploaded file", path, len(data)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            files.write_whole(path, data, "The uploaded file")
+        os.utime(path.parent)
+    return path
 
 
 def read(path: Path) -> Generator[Progress, None, AnswerFile]:

@@ -132,6 +132,11 @@ def held_against(
     return JudgedAnswers(file, measured, told, by_measure)
 
 
+def without_labels(file: AnswerFile, measured: list[MeasureScores]) -> JudgedAnswers:
+    """Of answers that nobody labelled."""
+    return JudgedAnswers(file, measured, None, {each.measure.part: None for each in measured})
+
+
 def record(judged: JudgedAnswers, left: dict[str, str]) -> dict[str, Any]:
     """As the command line tells it: first the whole, then each answer."""
     file, told = judged.file, judged.labels

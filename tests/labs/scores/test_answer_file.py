@@ -20,8 +20,14 @@ def written(tmp_path, *lines):
 
 def test_everything_a_line_may_hold(tmp_path):
     more = {
-        "reference": ["Ann", "Anne"], "label": 1, "spans": [[0, 3]], "domain": "law", "id": "x", "group": "g", "answerable": True,
-    }  # fmt: skip
+        "reference": ["Ann", "Anne"],
+        "label": 1,
+        "spans": [[0, 3]],
+        "domain": "law",
+        "id": "x",
+        "group": "g",
+        "answerable": True,
+    }
     objects = {**GOOD, "passages": [{"text": "It was Ann.", "title": "T"}], "reference": "Ann", "spans": [{"start": 0, "end": 4}]}
     file = drain(read(written(tmp_path, GOOD | more, b"", objects, {**GOOD, "passages": "It was Ann.", "label": 0.25})))
     first, second, third = file.rows
@@ -32,13 +38,21 @@ def test_everything_a_line_may_hold(tmp_path):
     assert second.group == third.group and file.lines == 3 and not file.notes and second.place == "answers.jsonl:3"
 
 
-@pytest.mark.parametrize(("line", "word"), [
-    (b'{"question": ', "no JSON object"), (b"[1]", "no JSON object"), (b"[" * 100_000, "no JSON object"),
-    ({**GOOD, "answer": None}, '"answer" (there is none)'), ({**GOOD, "answer": 3}, '"answer"'),
-    ({**GOOD, "passages": [1]}, '"passages"'), ({**GOOD, "passages": float("nan")}, '"passages"'),
-    ({**GOOD, "reference": [{"a": 1}]}, '"reference"'), ({**GOOD, "question": ["Who?"]}, '"question"'),
-    ({**GOOD, "answer": "a" * LONGEST}, "longer than"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        (b'{"question": ', "no JSON object"),
+        (b"[1]", "no JSON object"),
+        (b"[" * 100_000, "no JSON object"),
+        ({**GOOD, "answer": None}, '"answer" (there is none)'),
+        ({**GOOD, "answer": 3}, '"answer"'),
+        ({**GOOD, "passages": [1]}, '"passages"'),
+        ({**GOOD, "passages": float("nan")}, '"passages"'),
+        ({**GOOD, "reference": [{"a": 1}]}, '"reference"'),
+        ({**GOOD, "question": ["Who?"]}, '"question"'),
+        ({**GOOD, "answer": "a" * LONGEST}, "longer than"),
+    ],
+)
 def test_a_broken_line_is_left_out_and_named(tmp_path, line, word):
     file = drain(read(written(tmp_path, GOOD, line, GOOD)))
     assert len(file.rows) == 2 and file.lines == 3
@@ -46,11 +60,20 @@ def test_a_broken_line_is_left_out_and_named(tmp_path, line, word):
     assert word in note and "answers.jsonl:2" in note
 
 
-@pytest.mark.parametrize(("field", "value", "word"), [
-    ("label", float("nan"), "no number"), ("label", "yes", "no number"), ("label", float("inf"), "no number"),
-    ("spans", [[0, 99]], "no characters"), ("spans", [[2, 1]], "no characters"), ("spans", 5, "no characters"),
-    ("spans", [[0, 1, 2]], "no characters"), ("spans", [["a", "b"]], "no characters"), ("spans", [{"start": 0}], "no characters"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [
+        ("label", float("nan"), "no number"),
+        ("label", "yes", "no number"),
+        ("label", float("inf"), "no number"),
+        ("spans", [[0, 99]], "no characters"),
+        ("spans", [[2, 1]], "no characters"),
+        ("spans", 5, "no characters"),
+        ("spans", [[0, 1, 2]], "no characters"),
+        ("spans", [["a", "b"]], "no characters"),
+        ("spans", [{"start": 0}], "no characters"),
+    ],
+)
 def test_a_label_that_is_none_is_told_and_the_answer_stays(tmp_path, field, value, word):
     file = drain(read(written(tmp_path, GOOD, {**GOOD, field: value})))
     assert getattr(file.rows[1], field) is None and word in file.notes[0] and "answers.jsonl:2" in file.notes[0]

@@ -1,0 +1,133 @@
+"""What each measure says of a set of answers: cards, what it means, and how its values are spread."""
+
+import numpy as np
+import streamlit as st
+
+from app.ui import cards, cells, charts, tables
+from app.ui.cards import Card, Delta
+from app.ui.scores.sources import Shown, first_words
+from core.judging.measure import TOPICS
+from core.labs.scores import sets
+from core.labs.scores.judging import MeasureScores
+
+METHOD = "Wilson's intervals of shares, else by bootstrap over answers, or over groups of those that belong together"
+BETTER = {1: "higher", -1: "lower", 0: "neither"}
+
+
+def overview(shown: Shown) -> None:
+    """A row of cards a topic, then every measure with what it means."""
+    groups = [row.group for row in shown.answers.rows]
+    for topic, title in TOPICS.items():
+        mine = [each for each in shown.answers.measured if each.measure.topic == topic]
+        first = [each for each in mine if each.measure.headline] or mine[:4]
+        if first:
+            st.html(f'<div class="gw gw-title"><span>{title}</span></div>')
+            cards.row([card(each, groups, shown) for each in first])
+    table(shown, groups)
+
+
+def card(each: MeasureScores, groups: list[str], shown: Shown) -> Card:
+    mean, measure = each.mean(groups), each.measure
+    bounds = None if mean.low is None else (mean.low, mean.high)
+    note = each.failed or ("" if mean.n else why_not(each))
+    help_ = f"{first_words(measure)} Source: {measure.source}."
+    more = {"n": mean.n, "of": mean.total, "unit": measure.unit, "direction": measure.direction, "note": note, "help": help_}
+    return Card(measure.label, mean.mean, bounds, _delta(each, shown), **more)
+
+
+def _delta(each: MeasureScores, shown: Shown) -> Delta | None:
+    """The paired difference to the other set, over the questions of both."""
+    if shown.other is None:
+        return None
+    paired = sets.paired(shown.answers, shown.other, each.measure.part)
+    if paired is None or paired.low is None:
+        return None
+    return Delta(paired.difference, paired.low, paired.high, paired.p)
+
+
+def why_not(each: MeasureScores) -> str:
+    return "; ".join(f"{why}: {number:,}" for why, number in each.reasons.items())
+
+
+def table(shown: Shown, groups: list[str]) -> None:
+    """Every measure in a row, with its coverage and cost."""
+    number = st.column_config.NumberColumn
+    rows = []
+    for each in shown.answers.measured:
+        mean, measure = each.mean(groups), each.measure
+        rows.append(
+            {
+                "Measure": measure.label,
+                "Mean": mean.mean,
+                "95%": None if mean.low is None else tables.minus(f"{mean.low:.3f} to {mean.high:.3f}"),
+                "Measured": f"{mean.n:,} of {mean.total:,}",
+                "Unmeasured because": why_not(each),
+                "Better": BETTER[measure.direction],
+                "What it is": first_words(measure),
+                "Source": measure.source,
+                "Seconds": each.seconds,
+            }
+        )
+    with st.expander(f"All {cards.count(len(rows), 'measure')}, with what each means"):
+        looks = {
+            "Measure": st.column_config.TextColumn(width=150, pinned=True),
+            "Mean": number(format="%.3f", width=64),
+            "95%": st.column_config.TextColumn(width=120),
+            "What it is": st.column_config.TextColumn(width=400),
+            "Seconds": number(format="%.2f", width=74, help="For the scores that were not kept yet."),
+        }
+        cells.show(rows, looks, hide_index=True, key="measures_table")
+        tables.export(rows, "measures")
+        for name, why in shown.answers.left.items():
+            st.caption(f"{cards.plain(name)}: {cards.plain(why)}.")
+
+
+def chosen(shown: Shown) -> MeasureScores | None:
+    """The measure whose values are drawn and sorted by."""
+    by_name = {each.measure.part: each for each in shown.answers.measured if not np.isnan(each.values).all()}
+    if not by_name:
+        return None
+    preferred = next((name for name, each in by_name.items() if each.measure.topic == "faithfulness"), next(iter(by_name)))
+    if st.session_state.get("measure") not in (None, *by_name):
+        del st.session_state.measure
+    name = st.selectbox(
+        "Measure",
+        list(by_name),
+        list(by_name).index(preferred),
+        format_func=lambda part: by_name[part].measure.label,
+        key="measure",
+        bind="query-params",
+        width=300,
+    )
+    return by_name[name]
+
+
+def spread(shown: Shown, each: MeasureScores) -> None:
+    """How the values of a measure are spread over the questions."""
+    measure, values = each.measure, each.values[~np.isnan(each.values)]
+    span = measure.range if np.isfinite(measure.range).all() else (float(values.min()), float(values.max()) or 1.0)
+    sides = [(shown.answers.name, values, charts.COLORS[0])]
+    if shown.other and (theirs := shown.other.of(measure.part)):
+        sides.append((shown.other.name, theirs.values[~np.isnan(theirs.values)], charts.BASELINE))
+    traces = []
+    for name, mine, color in sides:
+        traces += charts.histogram(mine, name=name if len(sides) > 1 else "", bins=20, color=color, span=span)
+    mean = each.mean([row.group for row in shown.answers.rows])
+    shape = charts.figure(
+        traces, f"{measure.label}{f' ({measure.unit})' if measure.unit else ''}", "Answers", height=240, bargap=0.02
+    )
+    if mean.mean is not None:
+        for name, mark in charts.mark_line(mean.mean, f"mean {mean.mean:.3f}", vertical=True).items():
+            shape["layout"][name] = mark
+    charts.show(
+        shape,
+        "answer_scores",
+        data=[
+            {"question": row.case.question, "answer": row.case.answer, measure.part: None if np.isnan(value) else float(value)}
+            for row, value in zip(shown.answers.rows, each.values, strict=True)
+        ],
+        title=measure.label,
+        caption=f"{BETTER[measure.direction]} is better; n {mean.n:,} of {mean.total:,}",
+        method=METHOD,
+        command=shown.command,
+    )

@@ -1,0 +1,157 @@
+"""The answers as a table, and of the chosen one every score with its claims, their evidence and its wrong words."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from app.ui import cards, evidence, tables
+from app.ui.evidence import Mark
+from app.ui.scores.sources import ASK, Shown
+from core.judging.measure import CONTRADICTED, NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerScore
+from core.labs.scores.judging import MeasureScores
+from core.workbench import command_line
+
+STYLES = {SUPPORTED: "gold", CONTRADICTED: "wrong", NOT_IN_CONTEXT: "said"}
+LOW = 0.5  # probability from which a word is marked
+
+
+def table(shown: Shown, first: MeasureScores) -> int | None:
+    """Returns the place of the answer that was chosen. first: the measure that it is sorted by, worst first."""
+    rows, measure = shown.answers.rows, first.measure
+    order = np.argsort(np.where(np.isnan(first.values), np.inf, (measure.direction or 1) * first.values), kind="stable").tolist()
+    text = st.text_input("Find", key="find_answer", placeholder="Words of a question or an answer", width=300).lower()
+    order = [place for place in order if text in f"{rows[place].case.question} {rows[place].case.answer}".lower()]
+    st.caption(
+        f"{len(order):,} of {len(rows):,} answers, the worst by {measure.label} first. Click one for its claims and evidence."
+    )
+    others = [each for each in shown.answers.measured if each.measure.headline and each is not first][:4]
+    columns: dict[str, list[Any]] = {
+        "Question": [rows[place].case.question for place in order],
+        "Answer": [rows[place].case.answer for place in order],
+    }
+    number = st.column_config.NumberColumn(format="%.3f", width=92)
+    looks = {"Question": st.column_config.TextColumn(width=260), "Answer": st.column_config.TextColumn(width=260)}
+    for each in (first, *others):
+        columns[each.measure.label] = [None if math.isnan(each.values[place]) else float(each.values[place]) for place in order]
+        looks[each.measure.label] = number
+    if any(row.label is not None for row in rows):
+        columns["Label"] = [rows[place].label for place in order]
+        looks["Label"] = st.column_config.NumberColumn(width=70)
+    chosen = tables.choose(
+        columns, [rows[place].id or rows[place].place for place in order], "answers_table", looks, param="answer"
+    )
+    return None if chosen is None else order[chosen]
+
+
+def opened(shown: Shown, place: int) -> None:
+    """One answer: its text with marks, every score, the claims, the passages with the best sentences."""
+    row, case = shown.answers.rows[place], shown.answers.rows[place].case
+    mine = [(each, each.scores[place]) for each in shown.answers.measured]
+    cards.question_title(case.question or "Answer without a question")
+    claiming = [(each, score) for each, score in mine if score.claims or score.words]
+    source = None
+    if claiming:
+        names = {each.measure.part: (each, score) for each, score in claiming}
+        if st.session_state.get("claims_of") not in (None, *names):
+            del st.session_state.claims_of
+        part = st.segmented_control(
+            "Claims by",
+            list(names),
+            default=next(iter(names)),
+            format_func=lambda name: names[name][0].measure.label,
+            key="claims_of",
+            required=True,
+        )
+        source = names[part]
+    score = source[1] if source else AnswerScore(math.nan)
+    st.html(
+        f'<div class="gw gw-passage"><div class="gw-head"><span class="name">Answer</span></div>{_answer(case, score, row)}</div>'
+    )
+    if score.claims:
+        claims(case, score)
+    if case.references:
+        st.caption(f"Reference: {cards.plain(' | '.join(case.references))}")
+    scores(mine)
+    passages(case, score)
+    _further(shown, place)
+
+
+def _answer(case: AnswerCase, score: AnswerScore, row: Any) -> str:
+    marks = [Mark(claim.start, claim.end, STYLES[claim.verdict]) for claim in score.claims if claim.verdict in STYLES]
+    marks += [Mark(words.start, words.end, "wrong") for words in score.words if words.probability >= LOW]
+    marks += [Mark(start, end, "edge") for start, end in row.spans or ()]
+    legend = []
+    if score.claims:
+        legend.append("green: supported; orange: not in the context")
+    if any(mark.style == "wrong" for mark in marks):
+        legend.append("wavy: contradicted, or wrong words")
+    if row.spans:
+        legend.append("a bar before what people marked as wrong")
+    told = f'<div class="gw-small">{"; ".join(legend)}</div>' if legend else ""
+    return evidence.text_html(case.answer or "(empty)", marks, 2000) + told
+
+
+def claims(case: AnswerCase, score: AnswerScore) -> None:
+    """Each claim with its verdict and the best sentence for it."""
+    tables.wrapped_table(
+        [
+            {
+                "Claim": case.answer[claim.start : claim.end],
+                "Score": "unmeasured" if math.isnan(claim.score) else f"{claim.score:.3f}",
+                "Verdict": claim.verdict or "–",
+                "Passage": str(claim.passage or "–"),
+                "Best sentence": case.passages[claim.passage - 1][slice(*claim.evidence)] if claim.evidence else "–",
+            }
+            for claim in score.claims
+        ]
+    )
+
+
+def scores(mine: Sequence[tuple[MeasureScores, AnswerScore]]) -> None:
+    """Every score of the answer, and what a measure tells besides."""
+    with st.expander("All its scores"):
+        tables.wrapped_table(
+            [
+                {
+                    "Measure": each.measure.label,
+                    "Score": "unmeasured" if math.isnan(score.value) else f"{score.value:.3f}",
+                    "Why": score.reason,
+                    "Wrong words": ", ".join(f"{words.probability:.2f}" for words in score.words[:8]),
+                }
+                for each, score in mine
+            ]
+        )
+        for each, score in mine:
+            if score.detail:
+                st.caption(f"What {each.measure.label} tells besides")
+                st.json(score.detail, expanded=1)
+
+
+def passages(case: AnswerCase, score: AnswerScore) -> None:
+    """The passages that the model read, with the sentences that claims rest on."""
+    resting: dict[int, list[Mark]] = {}
+    for claim in score.claims:
+        if claim.passage and claim.evidence:
+            resting.setdefault(claim.passage, []).append(Mark(*claim.evidence, "gold"))
+    for number, text in enumerate(case.passages, 1):
+        st.html(evidence.passage_html(text, gold=resting.get(number, []), number=number, query=case.question))
+    if not case.passages:
+        st.caption("No passages stand beside this answer.")
+
+
+def _further(shown: Shown, place: int) -> None:
+    """From the answer to its prompt, its receipt and its repeats."""
+    row = shown.answers.rows[place]
+    if shown.file is None and row.case.question:
+        with st.container(horizontal=True):
+            st.page_link(
+                ASK,
+                label="Prompt, receipt and repeats on Ask",
+                icon=":material/forum:",
+                query_params={"question": row.case.question},
+            )
+        if shown.arguments[1] == "--system":
+            st.code(command_line("answer", row.id), language="bash")

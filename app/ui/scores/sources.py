@@ -1,0 +1,176 @@
+"""Which answers are scored: those of the recipe to its questions, those stored of a system, those of an own file."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, jobs
+from app.ui.search import results
+from core.labs import answering
+from core.labs.scores import sets
+from core.labs.scores.answer_file import AnswerFile, AnswerRow
+from core.labs.scores.sets import ScoredSet
+from core.workbench import command_line
+
+RECIPE, STORED, FILE = "The recipe's answers", "Stored answers", "A file"
+ASK, LIVE = "../pages/ask_model.py", "../pages/search_live.py"  # relative to app/main.py
+FORM = (
+    'JSON lines, a line an answer: "question", "passages" (a list of texts), "answer", and if there "reference", "label" (0, 1, or a '
+    'number) and "spans" ([start, end) of wrong words). The file stays on this machine.'
+)
+
+
+class Shown(NamedTuple):
+    """What the page shows. other: what it is compared with; file: of own answers, with their labels."""
+
+    answers: ScoredSet
+    other: ScoredSet | None
+    arguments: tuple[str, ...]  # of the command that computes all of it
+    file: AnswerFile | None = None
+
+    @property
+    def command(self) -> str:
+        return command_line(*self.arguments)
+
+
+def chosen() -> Shown | None:
+    """The answers that the user chose, with their scores; None where there are none yet, which is told."""
+    source = st.segmented_control(
+        "Answers", [RECIPE, STORED, FILE], default=RECIPE, key="source", bind="query-params", required=True
+    )
+    return {RECIPE: of_recipe, STORED: of_system, FILE: of_file}[source]()
+
+
+def of_recipe() -> Shown | None:
+    workbench, config = session.workbench(), session.config()
+    plan = workbench.plan(config)
+    if not plan.live:
+        results.waiting(config, plan)
+        return None
+    evaluation = jobs.drain(workbench.evaluating(plan.run or config))
+    queries = evaluation.corpus.queries
+    if not queries:
+        cards.empty(
+            "Scores of answers", "This corpus has no questions. Add a questions file on the page Corpus, or choose A file."
+        )
+        return None
+    count = st.number_input(
+        "Questions",
+        1,
+        len(queries),
+        min(answering.FIRST, len(queries)),
+        key="scored",
+        bind="query-params",
+        width=150,
+        help="Drawn at random once; a larger number holds the smaller.",
+    )
+    said = answering.answer_set(workbench, evaluation, count)
+    rows = sets.of_recipe(said)
+    arguments = ["score-answers", "--questions", str(count), *workbench.arguments(config)]
+    lacking = len(said.rows) - len(rows)
+    if not rows:
+        cards.empty(
+            "Scores of answers",
+            f"None of these {count:,} questions is answered by this recipe yet. Answers are kept, and scored at once.",
+        )
+    if lacking:
+        cost = answering.cost(workbench, config.generation, said.askings)
+        about = "" if cost.seconds is None else f", about {cards.duration(cost.seconds)}"
+        st.caption(
+            f"{len(rows):,} of {len(said.rows):,} answers are known; the others take {cards.count(cost.answers, 'answer')}{about}."
+        )
+        jobs.start_button(
+            f"Answer and score {cards.count(lacking, 'question')}", arguments, f"Answers of {evaluation.corpus.name}"
+        )
+    if not rows:
+        return None
+    other, pinned = None, session.baseline()
+    if pinned is not None and pinned != config and (measured := results.measured_baseline(evaluation.run)):
+        theirs = sets.of_recipe(answering.answer_set(workbench, measured, count))
+        if theirs:
+            other = scored("The baseline", theirs)
+        else:
+            st.caption("The baseline has no answers to these questions yet, so no differences are shown.")
+    return Shown(scored("This recipe", rows, arguments), other, tuple(arguments))
+
+
+def of_system() -> Shown | None:
+    workbench, config = session.workbench(), session.config()
+    systems = sets.stored(workbench, config.corpus.dataset)
+    if not systems:
+        if cards.empty(
+            "Scores of stored answers", f"No answer about {config.corpus.dataset} is stored yet.", "Ask", icon=":material/forum:"
+        ):
+            st.switch_page(ASK)
+        return None
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("System", list(systems), key="system", bind="query-params", width=420)
+        against = st.selectbox(
+            "Compared with",
+            ["", *(each for each in systems if each != name)],
+            key="against",
+            format_func=lambda n: n or "nothing",
+            width=300,
+        )
+    arguments = ["score-answers", "--system", name, *workbench.arguments(config)]
+    other = scored(against, systems[against]) if against else None
+    return Shown(scored(name, systems[name], arguments), other, tuple(arguments))
+
+
+def of_file() -> Shown | None:
+    workbench, config = session.workbench(), session.config()
+    sent = st.file_uploader("Answers", ["jsonl", "gz"], True, key="answer_files", help=FORM)
+    if not sent:
+        cards.empty("Scores of your answers", FORM)
+        return None
+    by_name = {f"{place}. {upload.name}": upload for place, upload in enumerate(sent, 1)}
+    name = next(iter(by_name)) if len(by_name) == 1 else st.selectbox("File", list(by_name), key="file", width=420)
+    others = [each for each in by_name if each != name]
+    against = st.selectbox("Compared with", ["", *others], format_func=lambda n: n or "nothing", width=420) if others else ""
+    path, file = sets.received(workbench, by_name[name].getvalue())
+    notes(file)
+    arguments = ["judge", str(path), *workbench.arguments(config)]
+    other = scored(against, sets.received(workbench, by_name[against].getvalue())[1].rows) if against else None
+    return Shown(scored(by_name[name].name, file.rows, arguments), other, tuple(arguments), file)
+
+
+def notes(file: AnswerFile) -> None:
+    left = file.lines - len(file.rows)
+    if file.notes:
+        text = f"{cards.count(left, 'line')} of {file.lines:,} left out. " if left else ""
+        st.warning(cards.plain(text + " ".join(file.notes)), icon=":material/warning:")
+
+
+def scored(name: str, rows: list[AnswerRow], arguments: Sequence[str] = ()) -> ScoredSet:
+    """With the button for measures that take longer, where a command is given."""
+    answers = jobs.drain(sets.scored(session.workbench(), session.config(), name, rows), "Scoring")
+    if arguments:
+        job_for(answers, list(arguments))
+    return answers
+
+
+def job_for(answers: ScoredSet, arguments: list[str]) -> None:
+    free = [measure for measure in answers.waiting if not (measure.asks_model or measure.absent())]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if free:
+            names = ", ".join(measure.label for measure in free)
+            jobs.start_button(f"Score by {cards.count(len(free), 'more measure')}", arguments, f"Scores of {answers.name}")
+            st.caption(f"Takes a model that reads: {cards.plain(names)}. Scores are kept.")
+    asking = {measure.part: measure for measure in answers.waiting if measure.asks_model}
+    if asking:
+        with st.expander("Measures that ask a language model"), cards.calm():
+            part = st.selectbox("Measure", list(asking), format_func=lambda name: asking[name].label, key="asks_model")
+            st.caption(cards.plain(first_words(asking[part])))
+            jobs.start_button(
+                f"Score by {asking[part].label}",
+                [*arguments[:1], *arguments[1:], "--measure", part],
+                f"Scores of {answers.name}",
+                place=part,
+            )
+
+
+def first_words(measure) -> str:
+    """What it measures, in its own words."""
+    return " ".join((type(measure).__doc__ or "").split()).partition(" Choose ")[0]

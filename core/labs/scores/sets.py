@@ -1,0 +1,144 @@
+"""Sets of answers whose scores a page shows: a recipe's to its questions, those stored of a system, those of a file."""
+
+from collections.abc import Generator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.annotation.answers import candidates
+from core.config import TrialConfig
+from core.errors import WorkbenchError
+from core.judging.measure import AnswerCase, AnswerMeasure
+from core.labs.answering import AnswerSet, answer_questions, cases
+from core.labs.scores import answer_file
+from core.labs.scores.answer_file import AnswerFile, AnswerRow
+from core.labs.scores.judging import (
+    JudgedAnswers,
+    MeasureScores,
+    held_against,
+    measure_all,
+    measures,
+    record,
+    usable,
+    without_labels,
+)
+from core.labs.scores.keeping import at_hand, judge_tools
+from core.labs.scores.people import Means
+from core.progress import drain
+from core.records import Progress, Query
+from core.statistics.paired import Paired, paired_difference
+from core.workbench import Workbench
+
+
+class ScoredSet(NamedTuple):
+    """Answers with their scores as far as they are at hand."""
+
+    name: str
+    rows: list[AnswerRow]
+    measured: list[MeasureScores]
+    waiting: list[AnswerMeasure]  # whose scores take a job
+    left: dict[str, str]  # measure -> why it scores none of these answers
+
+    def of(self, name: str) -> MeasureScores | None:
+        return next((each for each in self.measured if each.measure.part == name), None)
+
+
+def is_quick(measure: AnswerMeasure) -> bool:
+    """Whether it reads words alone, so that a page need not wait for it."""
+    return not (measure.asks_model or measure.encodes or measure.identity())
+
+
+def received(workbench: Workbench, data: bytes) -> tuple[Path, AnswerFile]:
+    """A file that a browser sent, kept where a job and the command line find it too, and read once."""
+    path = answer_file.receive(workbench.home, data)
+    return path, workbench.pipeline.remember("answer_file", path.parent.name, lambda: drain(answer_file.read(path)))
+
+
+def against_people(
+    workbench: Workbench, file: AnswerFile, answers: ScoredSet, means: Means | None, cut: float | None
+) -> JudgedAnswers:
+    """The scores beside the file's labels; computed once."""
+    values = b"".join(each.values.tobytes() for each in answers.measured)
+    told = repr((means, cut, [each.measure for each in answers.measured], file.rows))
+    key = sha256(told.encode("utf-8", "surrogatepass") + values).hexdigest()
+    return workbench.pipeline.remember("held_against", key, lambda: drain(held_against(file, answers.measured, means, cut)))
+
+
+def of_recipe(answers: AnswerSet) -> list[AnswerRow]:
+    """The answers that are known. Questions with evidence in the same document belong together."""
+    return [
+        AnswerRow(query.id, case, group=_document(query), domain=query.group, id=query.id)
+        for query, case in zip(answers.queries, cases(answers), strict=True)
+        if case is not None
+    ]
+
+
+def _document(query: Query) -> str:
+    return next((gold.document_id for gold in query.gold if gold.grade > 0), query.id)
+
+
+def stored(workbench: Workbench, dataset: str = "") -> dict[str, list[AnswerRow]]:
+    """The stored answers by system: the latest to each question."""
+    systems: dict[str, list[AnswerRow]] = {}
+    for answer in candidates(workbench):
+        if dataset in ("", answer.dataset):
+            case = AnswerCase(answer.question, answer.text, tuple(p.text for p in answer.passages), answer.gold)
+            systems.setdefault(answer.system, []).append(AnswerRow(answer.source, case, group=answer.question, id=answer.source))
+    return systems
+
+
+def scored(workbench: Workbench, config: TrialConfig, name: str, rows: list[AnswerRow]) -> Generator[Progress, None, ScoredSet]:
+    """Scores that are kept, and those from words alone; what takes longer waits for a job."""
+    every, answers = measures(), [row.case for row in rows]
+    fitting, left = usable(every, answers)
+    tools, waiting, ready = judge_tools(workbench, config), [], []
+    for measure in [*fitting, *(each for each in every if each.asks_model)]:
+        whole = is_quick(measure) or all(score is not None for score in at_hand(workbench, measure, answers, tools))
+        (ready if whole else waiting).append(measure)
+        left.pop(measure.part, None)
+    measured = yield from measure_all(workbench, config, sorted(ready, key=lambda part: part.order), answers)
+    return ScoredSet(name, rows, measured, waiting, left)
+
+
+def paired(a: ScoredSet, b: ScoredSet, name: str, seed: int = 0) -> Paired | None:
+    """a - b by this measure over the questions that both answer; None where one lacks it."""
+    mine, other = a.of(name), b.of(name)
+    if mine is None or other is None:
+        return None
+    theirs = dict(zip(_asked(b.rows), other.values, strict=True))
+    values = [theirs.get(key, np.nan) for key in _asked(a.rows)]
+    return paired_difference(mine.values, np.array(values, np.float64), seed=seed)[0]
+
+
+def _asked(rows: list[AnswerRow]) -> list[str]:
+    """What tells the same question in two sets: its words, or its place where several have the same."""
+    words = [row.case.question for row in rows]
+    return words if len(set(words)) == len(words) else [str(place) for place in range(len(words))]
+
+
+def score_answers(
+    workbench: Workbench,
+    config: TrialConfig,
+    count: int,
+    system: str = "",
+    names: Sequence[str] = (),
+    knobs: dict[str, Any] | None = None,
+) -> Generator[Progress, None, dict[str, Any]]:
+    """The recipe's answers to its first questions, made where they are not known, or the stored answers of a system, by these
+    measures, or by all that ask no model."""
+    if system:
+        every = stored(workbench, config.corpus.dataset)
+        if system not in every:
+            todo = f"Systems: {', '.join(every) or 'none; *Ask* stores answers'}."
+            raise WorkbenchError(f"There are no stored answers of '{system}'.", where="--system", todo=todo)
+        name, rows = system, every[system]
+    else:
+        answers = yield from answer_questions(workbench, config, count)
+        name, rows = answers.evaluation.corpus.name, of_recipe(answers)
+    chosen, left = measures(names, knobs), {}
+    if not names:
+        chosen, left = usable(chosen, [row.case for row in rows])
+    measured = yield from measure_all(workbench, config, chosen, [row.case for row in rows])
+    return record(without_labels(AnswerFile(name, rows, len(rows), ()), measured), left)

@@ -1,0 +1,141 @@
+"""The page Score answers: the recipe's answers by a job, own files with their labels, what opens from a score."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.labs.answering import answer_questions, answer_set
+from core.progress import drain
+from tests.support.failing import RECIPE, failing, read, recipe
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+LONG = "An answer that does not end. " * 400
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    workbench = failing(home)
+    drain(workbench.prepare(recipe()))
+    return home
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    return read(monkeypatch)
+
+
+def open_page(**address: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    for key, value in {**RECIPE, **address}.items():
+        app.query_params[key] = str(value)
+    return app.run().switch_page("../pages/score_answers.py").run()
+
+
+def start(**address: str) -> AppTest:
+    app = open_page(**address)
+    assert not app.exception and not app.error, [each.value for each in (*app.exception, *app.error, *app.code)]
+    return app
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def by_key(elements, key: str):
+    return next(each for each in elements if each.key == key)
+
+
+def answers_table(app: AppTest) -> dict[str, list]:
+    return app.dataframe[-1].value.to_dict("list")
+
+
+def test_a_recipe_without_answers_offers_a_job_that_answers_and_scores(bench, reader, started):
+    app = start(scored="5")
+    assert "None of these 5 questions is answered" in html(app) and not reader.prompts
+    [button] = [button for button in app.button if button.label.startswith("Answer and score")]
+    button.click().run()
+    assert started == [["score-answers", "--questions", "5", *bench.arguments(recipe())]]
+
+
+def test_known_answers_are_scored_and_open_their_passages(bench, reader, started):
+    drain(answer_questions(bench, recipe(), 5))
+    app = start(scored="5", measure="Token F1")
+    assert "Token F1" in html(app)
+    table = answers_table(app)
+    assert len(table["Question"]) == 5 and "Token F1" in table
+    values = [value for value in table["Token F1"] if value == value]
+    assert values == sorted(values)
+    first = answer_set(bench, bench.evaluate(recipe()), 5).queries[0]
+    app = start(scored="5", answer=first.id)
+    assert "gw-passage" in html(app) and any("All its scores" in each.label for each in app.expander)
+
+
+def test_stored_answers_are_those_of_ask(bench, reader, started):
+    app = start(source="Stored answers")
+    assert "No answer about towns is stored yet" in html(app)
+    for question in ("When does the market of Lund open?", "When does the market of Pisa open?"):
+        for _ in bench.ask(recipe(), question):
+            pass
+    app = start(source="Stored answers")
+    assert len(answers_table(app)["Question"]) == 2 and by_key(app.selectbox, "system").options
+
+
+def uploaded(monkeypatch, *files: bytes) -> None:
+    sent = [SimpleNamespace(name=f"my {n}.jsonl", getvalue=lambda data=data: data) for n, data in enumerate(files)]
+    monkeypatch.setattr(st, "file_uploader", lambda *_, **__: sent)
+
+
+def lines(wrong_every: int = 2) -> bytes:
+    rows = [
+        {
+            "question": f"What is <b>{number}</b>?",
+            "passages": [f"The town of x{number} is old. " * 3, LONG],
+            "answer": f"The <i>town</i> of {'nowhere' if number % wrong_every else f'x{number}'} is old. {LONG if number == 3 else ''}",
+            "reference": f"x{number}",
+            "label": int(number % wrong_every > 0),
+            "domain": "ab"[number % 4 // 2],
+            "spans": [[19, 26]] if number % wrong_every else [],
+            "id": f"row{number}",
+        }
+        for number in range(48)
+    ]
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
+def test_a_file_is_scored_its_broken_lines_told_and_another_one_compared(bench, started, monkeypatch):
+    uploaded(monkeypatch, lines() + b"\n{broken", lines(3))
+    app = start(source="A file", measure="contains", against="2. my 1.jsonl")
+    assert any("1 line of 49 left out" in each.value and "49" in each.value for each in app.warning)
+    assert len(answers_table(app)["Answer"]) == 48
+    [box] = [each for each in app.selectbox if each.label == "Compared with"]
+    box.select_index(1).run()
+    assert not app.exception and "vs baseline" in html(app)
+    app.query_params["answer"] = "row3"
+    app.run()
+    assert "&lt;i&gt;" in html(app) and "<i>town" not in html(app), "the text of a file is never markup"
+
+
+def test_labels_give_curves_thresholds_and_say_which_way_they_point(bench, started, monkeypatch):
+    uploaded(monkeypatch, lines())
+    app = start(source="A file", view="Against people's labels")
+    assert any("taken to mean wrong, as the spans" in each.value for each in app.info)
+    table = answers_table(app)
+    assert "Token F1" in table["Measure"] and any(str(cell).startswith("1.000") for cell in table["AUC"])
+    by_key(app.selectbox, "label_means").select("faithful").run()
+    assert any("but the spans of wrong words say" in each.value for each in app.info)
+
+
+def test_a_file_without_labels_or_answers_says_what_it_needs(bench, started, monkeypatch):
+    uploaded(monkeypatch, json.dumps({"question": "q", "passages": ["p"], "answer": "a"}).encode())
+    app = start(source="A file", view="Against people's labels")
+    assert "No answer here has a label" in html(app)
+    uploaded(monkeypatch, b"")
+    app = open_page(source="A file")
+    assert not app.exception and "no answers" in app.error[0].value
+    monkeypatch.setattr(st, "file_uploader", lambda *_, **__: [])
+    assert "JSON lines" in html(start(source="A file"))
