@@ -23,7 +23,10 @@ def page() -> None:
         ]
     )
     if shown.file is not None:
-        tab = st.segmented_control("View", [SCORES, PEOPLE], default=SCORES, key="view", bind="query-params", required=True)
+        tab = (
+            st.segmented_control("View", [SCORES, PEOPLE], default=SCORES, key="view", bind="query-params", required=True)
+            or SCORES
+        )
         if tab == PEOPLE:
             return people.draw(shown)
     measures.overview(shown)

@@ -37,9 +37,8 @@ class Shown(NamedTuple):
 
 def chosen() -> Shown | None:
     """The answers that the user chose, with their scores; None where there are none yet, which is told."""
-    source = st.segmented_control(
-        "Answers", [RECIPE, STORED, FILE], default=RECIPE, key="source", bind="query-params", required=True
-    )
+    sources = [RECIPE, STORED, FILE]
+    source = st.segmented_control("Answers", sources, default=RECIPE, key="source", bind="query-params", required=True) or RECIPE
     return {RECIPE: of_recipe, STORED: of_system, FILE: of_file}[source]()
 
 
