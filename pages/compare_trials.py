@@ -37,13 +37,8 @@ TOGETHER = {
 
 def page() -> None:
     recipe_strip.page_title("Trials", "Which recipes were tried, and is one really better than another?")
-    whose = (
-        st.segmented_control(
-            "View", WHOSE, default=WHOSE[0], key="whose", bind="query-params", required=True, label_visibility="collapsed"
-        )
-        or WHOSE[0]
-    )
-    if whose == WHOSE[1]:
+    views = {"default": WHOSE[0], "key": "whose", "bind": "query-params", "required": True, "label_visibility": "collapsed"}
+    if st.segmented_control("View", WHOSE, **views) == WHOSE[1]:
         return runs.draw(table.chosen())
     everything = listing.everything(session.workbench())
     summary = everything.summary()
