@@ -164,6 +164,11 @@ ROWS = {
         ("unaccounted", "Questions of two corpora in no band of the ladder, or in several", MOST, 0, ""),
         ("asked_again", "Answers of its rungs that are kept and would be asked again", MOST, 0, ""),
     ),
+    ("answer_measures", 15): (
+        ("by_words_s", "1,190 answers by all measures against references that ask no encoder", MOST, 5, "s"),
+        ("kept_s", "The same by all of them, the encoder's vectors kept", MOST, 5, "s"),
+        ("first_s", "The same, each text encoded for the first time", MOST, 5, "s"),
+    ),
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
     ),
