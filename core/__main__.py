@@ -15,6 +15,7 @@ from core.cli import (
     failures,
     index,
     inside,
+    judges,
     noise,
     papers,
     queries,
@@ -32,7 +33,7 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus, recipes, queries, reranking, answers, answer_sets, scores, failures, trials, noise, runs, experiment_book,
+    corpus, recipes, queries, reranking, answers, answer_sets, scores, judges, failures, trials, noise, runs, experiment_book,
     experiments, papers, encoders, tokenizers, index, sampling, engines, inside, annotation, agreement, store,
 )  # fmt: skip
 

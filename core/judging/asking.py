@@ -1,14 +1,18 @@
 """What measures ask a generator: every text is kept by content, and one that fails ends none of the others."""
 
+import math
 import tempfile
+from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
 
 from core.config import PartConfig
 from core.errors import WorkbenchError
 from core.generation import structured
-from core.judging.measure import JudgeTools
+from core.judging.measure import AnswerScore, JudgeTools
 from core.queries.model_texts import FINAL, ModelText, Request, at_hand, written
 from core.queries.protocol import QueryTools
 from core.records import Progress
@@ -66,6 +70,23 @@ def too_long(generator: PartConfig, request: Request) -> str:
     answer = structured.grammar(request.json_schema).longest if request.json_schema else request.max_tokens
     used, room = len(generator.read(request.messages).tokens) + answer, generator.context_tokens
     return f"prompt and answer may take {used:,} tokens, and the model reads {room:,}" if used > room else ""
+
+
+def of_runs(outcomes: Sequence[tuple[float, str]], logs: Sequence[list[Any]], limits: tuple[float, float]) -> AnswerScore:
+    """One score of several runs: their mean, and how far they lie apart. A run without a value is counted with its reason."""
+    values = [value for value, _ in outcomes if math.isfinite(value)]
+    whys = Counter(why for value, why in outcomes if not math.isfinite(value))
+    detail = {
+        "runs": [value if math.isfinite(value) else None for value, _ in outcomes],
+        "spread": stdev(values) if len(values) > 1 else None,
+        "unmeasured": dict(whys),
+        "replies": list(logs),
+    }
+    again = next((why for why in whys if why.startswith("failed")), "")
+    if again or not values:
+        told = f"{again or whys.most_common(1)[0][0]}; {len(values)} of {len(outcomes)} runs have a value"
+        return AnswerScore(math.nan, told, detail=detail)
+    return AnswerScore(min(limits[1], max(limits[0], fmean(values))), detail=detail)  # a cosine may be 1 and a rounding
 
 
 def _none(why: str) -> ModelText:

@@ -14,13 +14,12 @@ from collections import Counter
 from collections.abc import Coroutine, Generator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from statistics import fmean, stdev
 from typing import Any, ClassVar, NamedTuple
 
 from core.config import knob
 from core.context.citations import pattern
 from core.errors import missing_package
-from core.judging.asking import replies, unfit, why_none
+from core.judging.asking import of_runs, replies, unfit, why_none
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools
 from core.progress import told_within
 from core.queries.model_texts import Request
@@ -96,7 +95,7 @@ class RagasMeasure(AnswerMeasure):
             loop.close()
         width = self.runs
         groups = [slice(at, at + width) for at in range(0, len(tasks), width)]
-        return [summary(outcomes[group], logs[group], self.range) for group in groups]
+        return [of_runs(outcomes[group], logs[group], self.range) for group in groups]
 
     def _serve(self, tools: JudgeTools, waiting: list[Awaited], step: Progress) -> Generator[Progress, None, None]:
         """Answers all that is waited for."""
@@ -120,23 +119,6 @@ class RagasMeasure(AnswerMeasure):
             for each in served:
                 if each.texts:
                     each.answer.set_result([row[text] for text in each.texts])
-
-
-def summary(outcomes: Sequence[tuple[float, str]], logs: Sequence[list[Any]], limits: tuple[float, float]) -> AnswerScore:
-    """One score of several runs: their mean, and how far they lie apart. A run without a value is counted with its reason."""
-    values = [value for value, _ in outcomes if math.isfinite(value)]
-    whys = Counter(why for value, why in outcomes if not math.isfinite(value))
-    detail = {
-        "runs": [value if math.isfinite(value) else None for value, _ in outcomes],
-        "spread": stdev(values) if len(values) > 1 else None,
-        "unmeasured": dict(whys),
-        "replies": list(logs),
-    }
-    again = next((why for why in whys if why.startswith("failed")), "")
-    if again or not values:
-        told = f"{again or whys.most_common(1)[0][0]}; {len(values)} of {len(outcomes)} runs have a value"
-        return AnswerScore(math.nan, told, detail=detail)
-    return AnswerScore(min(limits[1], max(limits[0], fmean(values))), detail=detail)  # a cosine may be 1 and a rounding
 
 
 def bare(case: AnswerCase) -> str:

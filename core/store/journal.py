@@ -29,7 +29,7 @@ from core.files import FORBIDDEN, synced, take_place
 from core.records import Progress
 
 SCHEMA = 1
-KINDS = ("trial", "trial_note", "questions", "answer", "index", "samples", "study", "experiment")
+KINDS = ("trial", "trial_note", "questions", "answer", "index", "samples", "study", "experiment", "decision")
 SEGMENT = ".label.jsonl"  # labels share a file, see core/store/segments.py
 SEGMENT_END = ".label.end"  # how far such a file goes
 SUFFIX = ".jsonl.gz"

@@ -112,6 +112,7 @@ def rows(
             "samples": _samples,
             "study": _study,
             "experiment": _experiment,
+            "decision": _decision,
         }
         made = kinds[record.kind](record_id, payload)
     return {"folded": [(record_id, record.kind)], **made}
@@ -367,6 +368,11 @@ def _experiment(version_id: str, payload: dict) -> Rows:
         "document": document,
     }
     return {"experiment_versions": [_row("experiment_versions", fields)]}
+
+
+def _decision(decision_id: str, payload: dict) -> Rows:
+    fields = {**payload["means"], **payload, "id": decision_id, "created": _created(decision_id, payload)}
+    return {"decisions": [_row("decisions", fields)]}
 
 
 def label_row(label_id: str, payload: dict) -> tuple:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from core.config import PART_KINDS
 
-SCHEMA = 8  # a database of another number is rebuilt
+SCHEMA = 9  # a database of another number is rebuilt
 
 
 # In the order in which rows are inserted: a set of questions after its questions, see UNLESS.
@@ -255,6 +255,26 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "baseline": ("VARCHAR", "Trial that others are compared with; empty: the one of the base recipe."),
             "num_factors": ("INTEGER", "Settings that are varied."),
             "document": ("JSON", "All of it; document->>'$.design.kind' reads one field."),
+        },
+    ),
+    "decisions": (
+        "One row a decision of the editor's gate on an answer, by the ratings of one judge or several.",
+        {
+            "id": ("VARCHAR", "Time-ordered id."),
+            "created": ("TIMESTAMP", "When it was decided (UTC)."),
+            "question": ("VARCHAR", "The question in words."),
+            "answer": ("VARCHAR", "The answer."),
+            "verdict": ("VARCHAR", "accept, revise, reject, or undecided where a rating is unmeasured."),
+            "reasons": ("VARCHAR[]", "What keeps it from being accepted."),
+            "technical_accuracy": ("DOUBLE", "1 to 5, mean of judges and runs; NULL: unmeasured."),
+            "calibration": ("DOUBLE", "The same."),
+            "completeness": ("DOUBLE", "The same."),
+            "clarity": ("DOUBLE", "The same."),
+            "confident_hallucination": ("BOOLEAN", "Whether half of the judges or more say that it states as certain what no passage has."),
+            "revisions": ("INTEGER", "Earlier answers to the question that were to be revised."),
+            "judges": ("VARCHAR[]", "Engine and model of each."),
+            "ratings": ("JSON", "What each judge gave in each run, with its words."),
+            "source": ("VARCHAR", "File and line that the answer came from."),
         },
     ),
     "studies": (

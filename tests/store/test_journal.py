@@ -229,5 +229,6 @@ def test_records_of_every_version_load(path):
         "samples": "samples",
         "study": "design",
         "experiment": "document",
+        "decision": "verdict",
     }[record.kind]
     assert record.payload[expected]

@@ -38,7 +38,7 @@ def answer_of(tree: dict[str, Any], prompt: str) -> Any:
 
 
 class RecordedJudge(TextGenerator):
-    """`says` takes the place of its own answers, by the prompt; an exception in its place is a service that fails."""
+    """A subclass may say something else."""
 
     part: Literal["recorded"] = "recorded"
     model: str = "recorded"
@@ -47,20 +47,21 @@ class RecordedJudge(TextGenerator):
     json_schema: str = remote_schema_knob()
 
     def identity(self) -> str:
-        return "recorded"
+        return f"recorded {self.model}"
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
+
+    def says(self, prompt: str, seed: int) -> str:
+        return json.dumps(answer_of(json.loads(self.json_schema), f"{prompt} {seed * bool(self.temperature)}"))
 
     def generate(
         self, messages: list[dict[str, str]], seed: int = 0, deadline_s: float = 120.0
     ) -> Generator[str, None, Generated]:
         prompt = messages[-1]["content"]
         yield ""
-        text, reason = finished(
-            json.dumps(answer_of(json.loads(self.json_schema), f"{prompt} {seed * bool(self.temperature)}")), "stop"
-        )
-        return Generated(text, reason, prompt, 1, 0, 1, 0.0, 1.0, "recorded", "")
+        text, reason = finished(self.says(prompt, seed), "stop")
+        return Generated(text, reason, prompt, 1, 0, 1, 0.0, 1.0, self.model, "")
 
 
 def schema_in(body: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,165 @@
+"""Judges at work: answers through the editor's gate with every decision kept, and what order and length are worth to a judge."""
+
+import json
+import math
+from collections.abc import Generator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from core.config import PartConfig, TrialConfig
+from core.corpus.reading import Notes, Source, clean, decode
+from core.errors import WorkbenchError
+from core.judging import pairs as pairwise
+from core.judging.gate import DIMENSIONS, REVISE, gate
+from core.judging.measure import AnswerCase
+from core.judging.pairs import AnswerPair
+from core.judging.rubric import RubricRun, rated
+from core.labs.scores import answer_file
+from core.labs.scores.keeping import judge_tools
+from core.progress import told_within
+from core.records import Progress
+from core.statistics.agreement.alpha import alpha
+from core.statistics.agreement.coefficient import estimate
+from core.workbench import Workbench
+
+FORM = 'A line is an object with "question", "a" and "b" (two answers), and if there "passages" and "better" (a, b or tie).'
+
+
+def review(
+    workbench: Workbench, config: TrialConfig, path: Path, judges: Sequence[PartConfig], runs: int, temperature: float
+) -> Generator[Progress, None, dict[str, Any]]:
+    """The answers of a file rated by each judge, and the gate's decision on each, which is recorded."""
+    file = yield from answer_file.read(path)
+    cases = [row.case for row in file.rows]
+    refused = [_unmeasurable(case) for case in cases]
+    asked = [case for case, why in zip(cases, refused, strict=True) if not why]
+    by_judge = []
+    for judge in judges:
+        work = rated(asked, judge_tools(workbench, config)._replace(generator=judge), runs, temperature)
+        made = iter((yield from told_within(work, Progress(len(by_judge), len(judges), named(judge)))))
+        by_judge.append([[RubricRun({}, why)] if why else next(made) for why in refused])
+    decisions = []
+    for row, *ratings in zip(file.rows, *by_judge, strict=True):
+        payload = _decided(workbench, row.case, ratings, judges) | {"source": row.place}
+        record = workbench.store.add("decision", payload)
+        decisions.append(payload | {"id": record})
+    return {
+        "file": file.name,
+        "notes": list(file.notes),
+        "judges": [named(judge) for judge in judges],
+        "verdicts": {
+            name: sum(each["verdict"] == name for each in decisions) for name in ("accept", "revise", "reject", "undecided")
+        },
+        "agreement": agreement(by_judge, config.seed),
+        "decisions": decisions,
+    }
+
+
+def _unmeasurable(case: AnswerCase) -> str:
+    return "" if case.answer.strip() else "empty answer"
+
+
+def _decided(
+    workbench: Workbench, case: AnswerCase, ratings: list[list[RubricRun]], judges: Sequence[PartConfig]
+) -> dict[str, Any]:
+    """The decision on one answer. A judge counts once, however many of its runs have a rating."""
+    by_judge = [[run.fields for run in runs if run.fields] for runs in ratings]
+    by_judge = [runs for runs in by_judge if runs]
+    means = {name: fmean(fmean(run[name] for run in runs) for runs in by_judge) if by_judge else math.nan for name in DIMENSIONS}
+    alarmed = [fmean(run["confident_hallucination"] for run in runs) >= 0.5 for runs in by_judge]
+    hallucination = bool(alarmed) and fmean(alarmed) >= 0.5
+    earlier = workbench.store.query(
+        "SELECT DISTINCT answer FROM decisions WHERE question = ? AND verdict = ?", [case.question, REVISE]
+    )
+    revisions = sum(each["answer"] != case.answer for each in earlier)
+    verdict = gate(means, hallucination, revisions)
+    whys = sorted({run.why for runs in ratings for run in runs if run.why})
+    return {
+        "created": datetime.now(UTC).isoformat(),
+        "question": case.question,
+        "answer": case.answer,
+        "verdict": verdict.verdict,
+        "reasons": [*verdict.reasons, *whys],
+        "means": {name: None if math.isnan(value) else value for name, value in means.items()},
+        "confident_hallucination": hallucination if alarmed else None,
+        "revisions": revisions,
+        "judges": [named(judge) for judge in judges],
+        "ratings": [[run.fields or {"unmeasured": run.why} for run in runs] for runs in ratings],
+    }
+
+
+def agreement(by_judge: Sequence[list[list[RubricRun]]], seed: int = 0) -> dict[str, Any]:
+    """Krippendorff's alpha of the judges' means, by dimension; {} of one judge."""
+    if len(by_judge) < 2:
+        return {}
+
+    def mean(runs: list[RubricRun], name: str) -> float:
+        values = [run.fields[name] for run in runs if run.fields]
+        return fmean(values) if values else math.nan
+
+    tables = {name: np.array([[mean(runs, name) for runs in judge] for judge in by_judge]).T for name in DIMENSIONS}
+    return {name: estimate(alpha(table, "interval"), seed=seed)._asdict() for name, table in tables.items()}
+
+
+def judge_bias(
+    workbench: Workbench, config: TrialConfig, path: Path, judges: Sequence[PartConfig], runs: int, temperature: float
+) -> Generator[Progress, None, dict[str, Any]]:
+    """Two answers a line, judged in both orders by each judge: what order and length are worth to it, and what the panel says."""
+    pairs, notes = yield from read_pairs(path)
+    rows, places = [], []
+    for judge in judges:
+        tools = judge_tools(workbench, config)._replace(generator=judge)
+        work = pairwise.verdicts(pairs, tools, runs, temperature)
+        made = yield from told_within(work, Progress(len(rows), len(judges), named(judge)))
+        places.append(made.places)
+        told = pairwise.plain_bias(pairwise.bias(made.places, pairs, config.seed))
+        rows.append({"judge": named(judge), **told, "unmeasured": made.unmeasured})
+    winners = np.column_stack([pairwise.winners(each) for each in places])
+    many = len(judges) > 1
+    said = {1.0: "a", -1.0: "b", 0.0: "tie"}
+    return {
+        "file": path.name,
+        "notes": list(notes),
+        "pairs": len(pairs),
+        "judges": rows,
+        "agreement": estimate(alpha(winners, "nominal"), seed=config.seed)._asdict() if many else None,
+        "panel": [said.get(value) for value in pairwise.panel(places).tolist()],
+    }
+
+
+def read_pairs(path: Path) -> Generator[Progress, None, tuple[list[AnswerPair], tuple[str, ...]]]:
+    """The pairs of a file (.jsonl or .jsonl.gz). What is broken is noted with its line, the rest is kept."""
+    source = Source(path, Notes())
+    if path.is_dir() or len(source.sizes) != 1:
+        raise WorkbenchError("This is no single file.", where=str(path), todo=f"Give a file of JSON lines. {FORM}")
+    [name] = source.sizes
+    pairs = []
+    for number, line, position in source.lines(name):
+        place = f"{path.name}:{number}"
+        if number % 200 == 1:
+            yield Progress(position, source.sizes[name], f"Reading {path.name}")
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(decode(line, source.notes, place))
+            passages, answers = fields.get("passages") or [], (fields["a"], fields["b"])
+            if not all(isinstance(text, str) for text in (fields.get("question", ""), *answers, *passages)):
+                raise TypeError
+            if not all(answer.strip() for answer in answers):
+                source.notes.add("An answer is empty, left out", place)
+                continue
+            better = {"a": 1.0, "b": -1.0, "tie": 0.0}.get(fields.get("better"))
+            pairs.append(AnswerPair(clean(fields.get("question", "")), *map(clean, answers), tuple(map(clean, passages)), better))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            source.notes.add("Line is no pair of answers, left out", place)
+    if not pairs:
+        raise WorkbenchError(f"The file has no pairs. {' '.join(source.notes.lines())}", where=str(path), todo=FORM)
+    return pairs, source.notes.lines()
+
+
+def named(judge: PartConfig) -> str:
+    return f"{judge.part} {judge.model}"
