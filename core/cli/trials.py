@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from core.cli.frame import verb
 from core.cli.options import Metric, Positive, Text
@@ -314,6 +315,22 @@ def trials_compare(
     for trial in chosen[1:] if questions else ():
         record[names[trial.id]] = rows_of(comparison.by_question(workbench, chosen[0], trial, metric))
     return record
+
+
+@verb("every-test", show_parts)
+def every_test(
+    workbench: Any,
+    reference: str,
+    trial: str,
+    /,
+    *,
+    metric: Metric = "ndcg_linear",
+    margin: Annotated[float, Parameter(help="Of the equivalence test.", validator=Number(gt=0))] = 0.01,
+) -> Any:
+    """One trial minus another by every interval, test and effect size: does what is said of them hang on the method?"""
+    from core.labs.trials import every_test as lab
+
+    return lab.every_test(workbench, *picked(workbench, (reference, trial)), metric, margin)
 
 
 @verb("looks", show_table)

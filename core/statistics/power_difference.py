@@ -113,6 +113,20 @@ def items_needed(power: Callable[[int], float], target: float = 0.8, most: int =
     return high
 
 
+def smallest_detectable(sd: float, items: int, target: float = 0.8, alpha: float = 0.05) -> float | None:
+    """The smallest true mean difference that the paired t test shows with this power, by bisection. sd: of the differences over
+    items. None: below two items, or no variation. Source: Cohen 1988, "Statistical power analysis", section 2.4."""
+    if items < 2 or not sd > 0:
+        return None
+    low, high = 0.0, sd
+    while means_power(Means(high, sd), items, alpha) < target:
+        high *= 2
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (low, middle) if means_power(Means(middle, sd), items, alpha) >= target else (middle, high)
+    return high
+
+
 def observed(design: Proportions) -> tuple[float, float]:
     """Shares of questions on which only a, only b is judged right, by labels as they come."""
     right = np.array([1.0])

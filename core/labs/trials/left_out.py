@@ -83,7 +83,7 @@ def _left_out(workbench: Workbench, reference: Trial, trial: Trial, metric: str,
         raise WorkbenchError("These are repeats of one recipe.", todo="Choose two recipes.")
     place = [recipe_key(own) for own in measured.recipes].index(recipe_key(trial))
     differences = measured.values[place] - measured.values[1 - place]
-    return sensitivity(differences, _articles(workbench, measured, by), measured)
+    return sensitivity(differences, articles(workbench, measured, by), measured)
 
 
 def sensitivity(differences: np.ndarray, articles: Sequence[str], measured: RecipeScores) -> Sensitivity:
@@ -129,7 +129,7 @@ def sensitivity(differences: np.ndarray, articles: Sequence[str], measured: Reci
     )
 
 
-def _articles(workbench: Workbench, measured: RecipeScores, by: str) -> list[str]:
+def articles(workbench: Workbench, measured: RecipeScores, by: str) -> list[str]:
     """The article, or the group, of each measured question; one with evidence in several goes with the first by name."""
     listed = workbench.store.query(
         """SELECT q.position, any_value(q.query_group) AS "group", min(g.document_id) FILTER (g.grade > 0) AS article

@@ -79,6 +79,18 @@ def test_the_command_takes_the_articles_of_the_evidence_or_groups(home, ids, mon
     assert main(["left-out", *ids, "--by", "colour"]) == 1 and "no 'colour'" in capsys.readouterr().err
 
 
+def test_every_method_tells_the_same_difference(home, ids, monkeypatch, capsys):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(home))
+    assert main(["every-test", *ids, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    table, wanted = {row["method"]: row for row in record["methods"]}, Workbench(home).compare(*ids, "ndcg_linear")
+    assert table["Student's t"]["value"] == pytest.approx(wanted["difference"]) and record["questions"] == 29
+    assert (
+        table["sign flips"]["p"] == pytest.approx(wanted["p"], abs=0.01) and "articles" in table["bootstrap by document"]["note"]
+    )
+    assert main(["every-test", ids[0], ids[0]]) == 1 and "repeats of one recipe" in capsys.readouterr().err
+
+
 def test_repeats_of_one_recipe_have_no_difference(home, ids):
     bench = Workbench(home)
     trial = comparison.trials(bench)[0]
