@@ -11,6 +11,7 @@ from app.ui.search import (
     depth_chart,
     latency_chart,
     questions,
+    rag,
     reranking,
     results,
     setting_chart,
@@ -46,8 +47,8 @@ def page() -> None:
 
 
 def main_chart(current: Evaluation, baseline: Evaluation | None) -> None:
-    titles = ["Trade-off of a setting", "By depth", "Latency", "Ablation", "Study"]
-    knob, depth, speed, ablated, studied = st.tabs(titles, key="chart", on_change="rerun")
+    titles = ["Trade-off of a setting", "By depth", "Latency", "Ablation", "RAG ablation", "Study"]
+    knob, depth, speed, ablated, rag_ablated, studied = st.tabs(titles, key="chart", on_change="rerun")
     if knob.open:
         with knob:
             setting_chart.draw(current.run)
@@ -60,6 +61,9 @@ def main_chart(current: Evaluation, baseline: Evaluation | None) -> None:
     if ablated.open:
         with ablated, cards.calm():
             ablation.draw(current.run)
+    if rag_ablated.open:
+        with rag_ablated, cards.calm():
+            rag.draw(current.run)
     if studied.open:
         with studied, cards.calm():
             study.draw(current.config)

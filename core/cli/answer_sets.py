@@ -7,6 +7,8 @@ from cyclopts import Parameter
 
 from core.cli.frame import verb
 from core.cli.options import USUAL, Positive, RecipeOptions
+from core.cli.tables import show_table
+from core.records import plain
 
 
 def show_lines(records: list[dict[str, Any]]) -> None:
@@ -36,3 +38,25 @@ def answer_set(
         made = yield from answering.answer_questions(workbench, read, ask)
         yield from live_answers.judge_answers(workbench, made)
     return live_answers.records(made)
+
+
+def show_rag(record: dict[str, Any]) -> None:
+    """The table, then what is told apart."""
+    show_table(record["variants"])
+    print("\n".join(record["told"]))
+
+
+@verb("rag-ablation", show_rag, job_keeps=lambda record: {"questions": record["questions"], "told": record["told"]})
+def rag_ablation(
+    workbench: Any,
+    *,
+    ask: Annotated[Positive, Parameter(help="So many questions, drawn once; a larger number holds the smaller.")] = 200,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """None, naive, hybrid and reranked retrieval, each with and without HyDE: answers, cost, and paired tests against naive."""
+    from core.labs import rag_ablation as lab
+
+    read = recipe.read()
+    made = yield from lab.ablate_rag(workbench, read, ask)
+    told = {"variants": lab.table(made), "told": lab.sentences(made, read.evaluation.confidence)}
+    return plain({"dataset": read.corpus.dataset, "questions": made.questions, "same": lab.SAME, **told})

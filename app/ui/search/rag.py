@@ -1,0 +1,114 @@
+"""The tab RAG ablation: what each stage of retrieval is worth to the answers, beside what it costs."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, charts, dots, jobs, tables
+from core.labs import answering
+from core.labs import rag_ablation as lab
+from core.labs.live_answers import shown_measures
+from core.labs.rag_ablation import RagAblation
+from core.workbench import Resolved
+
+NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
+
+
+def draw(run: Resolved) -> None:
+    workbench, most = session.workbench(), len(run.corpus.queries)
+    if not any(map(answering.can_be_judged, run.corpus.queries)):
+        return st.info("No question of this corpus has a reference answer, so no answer can be judged.", icon=":material/info:")
+    usual = min(lab.QUESTIONS, most)
+    about = "Drawn at random once; a larger number holds the smaller."
+    count = st.number_input("Questions", 1, most, usual, key="rag_count", bind="query-params", width=140, help=about)
+    made, needs = lab.standing(workbench, run, count)
+    if made is None or made.to_write or needs:
+        time = cards.about((made.seconds, 1.5 * made.seconds)) if made and made.seconds else ""
+        left = f"{cards.count(made.to_write, 'answer')} not known yet{time}" if made and made.to_write else ""
+        st.caption(cards.plain(f"Still to do: {'; '.join(filter(None, (left, *needs))) or 'all answers'}."))
+        words = ["rag-ablation", "--ask", str(count), *workbench.arguments(run.config)]
+        jobs.start_button("Ablate RAG", words, f"RAG ablation on {count:,} questions")
+    if made is None:
+        return st.caption(
+            "None, naive (dense search alone), hybrid and reranked retrieval, each with and without HyDE, answer the same questions. "
+            "What is known already is used."
+        )
+    shown(made, run, count)
+
+
+def shown(made: RagAblation, run: Resolved, count: int) -> None:
+    config = run.config
+    names = {measure.part: measure.label for measure in shown_measures()}
+    name = st.selectbox("Measure", list(names), 1 if "f1" in names else 0, key="rag_measure", format_func=names.get, width=170)
+    level, title = config.evaluation.confidence, names[name]
+    rows = [(row, row.scores.get(name)) for row in made.rows]
+    marks = [
+        dots.Mark(charts.safe(row.variant.title), score.mean, score.low, score.high, _color(row, name, level))
+        for row, score in rows
+        if score and score.mean is not None
+    ]
+    if marks:
+        charts.show(
+            dots.marks(marks, title),
+            "rag",
+            data=lab.table(made),
+            config=config,
+            title="What retrieval is worth to the answers",
+            caption=f"n {made.questions:,}; blue: told apart from naive",
+            method=f"Bootstrap intervals ({level:.0%}); sign-flip test against naive, Holm's correction over all variants and measures",
+            command=session.workbench().command(config, "rag-ablation", "--ask", str(count)),
+        )
+    for sentence in lab.sentences(made, level):
+        st.caption(cards.plain(sentence))
+    table(made, name, title)
+    st.caption(
+        f"{lab.SAME} Search: of a single question, median and 95th percentile. Seconds an answer: its share of a batch of 16, which "
+        "is less than one alone takes. Unmeasured is empty."
+    )
+
+
+def _color(row: lab.RagRow, name: str, level: float) -> str:
+    p = row.p_holm.get(name)
+    return charts.COLORS[0] if p is not None and p < 1 - level else charts.BASELINE
+
+
+def table(made: RagAblation, name: str, title: str) -> None:
+    rows: list[dict[str, Any]] = []
+    for line in lab.table(made):
+        rows.append(
+            {
+                "Variant": line["variant"],
+                "n": line["answers"],
+                title: line.get(name),
+                "− naive": line.get(f"{name} minus naive"),
+                "p (Holm)": line.get(f"{name} p (Holm)"),
+                "Hallucinated": line["hallucinated"],
+                "Search ms": line["search ms p50"],
+                "95%": line["search ms p95"],
+                "Answer s": line["answer s p50"],
+                "95% s": line["answer s p95"],
+                "Prompt": line["prompt tokens"],
+                "Answer": line["answer tokens"],
+                "HyDE": line["HyDE tokens"],
+                "USD": line["usd"],
+            }
+        )
+    share, whole, time = NUMBER(format="%.3f", width=80), NUMBER(format="%.0f", width=62), NUMBER(format="%.1f", width=70)
+    looks = {
+        "Variant": TEXT(width=165),
+        "n": NUMBER(width=44),
+        title: share,
+        "− naive": NUMBER(format="%+.3f", width=72),
+        "p (Holm)": NUMBER(format="%.4f", width=72),
+        "Hallucinated": NUMBER(
+            format="%.3f", width=92, help="Share of answers below the threshold of the measure of faithfulness."
+        ),
+        **{each: time for each in ("Search ms", "95%", "Answer s", "95% s")},
+        "Prompt": NUMBER(format="%.0f", width=62, help="Tokens of a prompt, mean."),
+        "Answer": whole,
+        "HyDE": NUMBER(format="%.0f", width=58, help="Tokens that HyDE writes for a question, once."),
+        "USD": NUMBER(format="%.4f", width=64, help="Of all questions; empty: nothing is paid, or the endpoint does not tell."),
+    }
+    cells.show(rows, hide_index=True, height="content", key="rag_table", placeholder="–", column_config=looks)
+    tables.export(lambda: lab.table(made), "rag_table")

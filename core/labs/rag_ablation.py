@@ -1,0 +1,281 @@
+"""What each stage of retrieval is worth to the answers: none, naive, hybrid, reranked, each with and without HyDE, on the same
+questions. One job that goes on where it was stopped: candidates, scores of pairs, texts, answers and their scores are all kept by
+content, so no stage is computed twice, nor for two variants that share it. Verbs of the page Search, live.
+"""
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core import registry
+from core.config import PART_KINDS, TrialConfig, fingerprint, with_settings
+from core.errors import WorkbenchError
+from core.evaluation.metric import MAIN
+from core.generation.answer import loaded
+from core.judging.measure import AnswerMeasure
+from core.labs import queries
+from core.labs.answering import AnswerSet, Asker, answer_of, answer_set, cost, drawn, write
+from core.labs.live_answers import MeasureValues, judge_answers, judged, shown_measures
+from core.pipeline.stages import Recipe, Resolved
+from core.progress import drain, told_within
+from core.records import Progress
+from core.statistics.bootstrap import Interval
+from core.statistics.corrections import holm
+from core.statistics.paired import Paired, paired_difference
+from core.statistics.proportion import unit_intervals
+from core.workbench import Evaluation, Workbench, fetched
+
+QUESTIONS = 200  # where nobody says how many
+TIMED = 20  # questions whose search is timed
+TIMES = "rag_latency"  # entry of the cache
+SAME = "Nothing is retrieved, so HyDE changes nothing."
+FAITHFUL = "faithfulness"  # topic of measures
+
+
+class RagVariant(NamedTuple):
+    """recipe: None where the question is asked without passages."""
+
+    name: str
+    title: str
+    hyde: bool
+    recipe: TrialConfig | None
+
+
+class RagRow(NamedTuple):
+    """A variant on the questions that it answered. None: unmeasured."""
+
+    variant: RagVariant
+    answered: int
+    retrieval: float | None  # mean of the main metric
+    scores: dict[str, Interval]  # measure -> its mean
+    hallucinated: float | None  # share of answers below the threshold of a measure of faithfulness; None: none has one
+    search_ms: tuple[float, float] | None  # of single questions: median, 95th percentile
+    answer_s: tuple[float, float] | None  # an answer's share of its batch: median, 95th percentile
+    prompt_tokens: float | None  # mean of a question, as those of the answer
+    answer_tokens: float | None
+    hyde_tokens: float | None
+    hyde_s: float | None
+    usd: float | None  # of all; None: the endpoint does not tell, or nothing is paid
+    against: dict[str, Paired]  # measure -> minus naive, on the same questions
+    p_holm: dict[str, float]  # over all variants and measures
+
+
+class RagAblation(NamedTuple):
+    questions: int
+    rows: list[RagRow]
+    to_write: int  # answers that are not known yet, of the variants shown
+    seconds: float | None  # that they take; None: unknown
+
+
+class _Variant(NamedTuple):
+    """What is known of one."""
+
+    variant: RagVariant
+    answers: AnswerSet
+    evaluation: Evaluation | None
+
+
+def variants(config: TrialConfig) -> list[RagVariant]:
+    """none, naive (dense search alone), hybrid (the recipe's fusion, or the default one), reranked (its reranker, or the default
+    one), then the latter three with HyDE. Vectors, chunks and prompt are the recipe's."""
+    plain = {field: {"part": "none"} for field, kind in PART_KINDS.items() if kind == "reranker"}
+    own = {field: getattr(config, field).model_dump(mode="json") for field in plain}
+    hyde = config.query.model_dump(mode="json") if config.query.part == "hyde" else {"part": "hyde"}
+    as_asked = TrialConfig().query.model_dump(mode="json")
+    both = config.fusion if len(config.fusion.needs()) > 1 else TrialConfig().fusion
+    steps = own if not config.rerank.idle else plain | {"rerank": {"part": "cross_encoder"}}
+    settings = {
+        "naive": ("Naive: dense search", {"fusion": {"part": "dense_only"}, **plain}),
+        "hybrid": ("Hybrid", {"fusion": both.model_dump(mode="json"), **plain}),
+        "reranked": ("Reranked", {"fusion": both.model_dump(mode="json"), **steps}),
+    }
+    made = [RagVariant("none", "None: closed book", False, None)]
+    for with_hyde in (False, True):
+        for name, (title, change) in settings.items():
+            recipe = with_settings(config, change | {"query": hyde if with_hyde else as_asked})
+            title, name = (f"{title}, HyDE", f"{name}+hyde") if with_hyde else (title, name)
+            made.append(RagVariant(name, title, with_hyde, recipe))
+    return made
+
+
+def _asked(workbench: Workbench, run: Resolved, count: int) -> Resolved:
+    """The recipe, asked the questions drawn alone: what a model writes for others is not waited for."""
+    corpus = run.corpus
+    some = tuple(corpus.queries[row] for row in drawn(corpus.queries, run.config.seed, count))
+    key = fingerprint(run.questions, run.config.seed, count)
+    few = workbench.pipeline.remember("drawn questions", f"{key} {id(corpus)}", lambda: replace(corpus, queries=some))
+    return run.asking(few, fingerprint(few.queries))
+
+
+def ablate_rag(workbench: Workbench, recipe: Recipe, count: int = QUESTIONS) -> Generator[Progress, None, RagAblation]:
+    """Answers what is not known of any variant, scores it, times searches, and compares."""
+    run = yield from workbench.pipeline.resolve(recipe)
+    if not run.corpus.queries:
+        raise WorkbenchError(f"'{run.corpus.name}' has no questions.", todo="Add a questions file on the page Corpus.")
+    every = variants(run.config)
+    for each in every:
+        if each.recipe:
+            yield from fetched(each.recipe, answering=True)
+    if run.config.generation.local and run.config.generation.converts():  # now: a copy made half-way would be another model
+        yield from loaded(run.config.generation)
+    run = _asked(workbench, run, count)
+    ready = []
+    for done, each in enumerate(every):
+        step = Progress(done, len(every), each.title)
+        yield step
+        ready.append((yield from told_within(_complete(workbench, run, each), step)))
+    return _compared(workbench, run, ready)
+
+
+def _complete(workbench: Workbench, run: Resolved, variant: RagVariant) -> Generator[Progress, None, _Variant]:
+    asked = run.of(variant.recipe or naive(run.config))
+    evaluation = yield from workbench.evaluating(asked)
+    made = _variant(workbench, variant, evaluation)
+    yield from write(workbench, asked, made.answers.askings)
+    made = _variant(workbench, variant, evaluation)
+    yield from judge_answers(workbench, made.answers)
+    if variant.recipe and _times(workbench, evaluation) is None:
+        table = yield from workbench.latency(asked, min(TIMED, len(run.corpus.queries)))
+        workbench.pipeline.cache.save(TIMES, _times_key(evaluation), {}, {"total": table["total"]})
+    return made
+
+
+def naive(config: TrialConfig) -> TrialConfig:
+    return next(each.recipe for each in variants(config) if each.name == "naive")
+
+
+def _variant(workbench: Workbench, variant: RagVariant, evaluation: Evaluation) -> _Variant:
+    rows = tuple(range(len(evaluation.corpus.queries)))
+    if variant.recipe is not None:
+        return _Variant(variant, answer_set(workbench, evaluation, 0, rows), evaluation)
+    asker = Asker(evaluation)
+    asked = tuple(asker.alone(query.text) for query in evaluation.corpus.queries)
+    answers = AnswerSet(evaluation, rows, asked, tuple(answer_of(workbench, each.key) for each in asked))
+    return _Variant(variant, answers, None)
+
+
+def standing(workbench: Workbench, recipe: Recipe, count: int) -> tuple[RagAblation | None, list[str]]:
+    """(what is known without computing anything that takes its time, what the variants still need)."""
+    whole = workbench.resolve(recipe)
+    run, ready, needs = _asked(workbench, whole, count), [], []
+    for each in variants(run.config):
+        asked = run.of(each.recipe or naive(run.config))
+        plan = workbench.plan(asked)
+        if plan.live:
+            ready.append(_variant(workbench, each, drain(workbench.evaluating(asked))))
+        else:
+            needs.append(plan.what)
+    if not any(any(each.answers.answers) for each in ready):
+        ready = []
+    return (_compared(workbench, run, ready) if ready else None), list(dict.fromkeys(needs))
+
+
+def _compared(workbench: Workbench, run: Resolved, ready: list[_Variant]) -> RagAblation:
+    measures, rules = shown_measures(), run.config.evaluation
+    values = [{m.part: judged(workbench, each.answers, m) for m in measures} for each in ready]
+    base = next((v for each, v in zip(ready, values, strict=True) if each.variant.name == "naive"), None)
+    rows, tests = [], []
+    for each, table in zip(ready, values, strict=True):
+        against = {}
+        if base is not None and each.variant.name != "naive":
+            for name, mine in table.items():
+                [against[name]] = paired_difference(
+                    mine.values, base[name].values, rules.resamples, rules.confidence, seed=run.config.seed
+                )
+        tests += [(len(rows), name, paired.p) for name, paired in against.items() if paired.p is not None]
+        rows.append(_row(workbench, run, each, table, measures, against))
+    corrected = holm(np.array([p for *_, p in tests])).tolist() if tests else []
+    for (place, name, _), p in zip(tests, corrected, strict=True):
+        rows[place].p_holm[name] = p
+    takes = cost(workbench, run.config.generation, [asked for each in ready for asked in each.answers.askings])
+    return RagAblation(len(run.corpus.queries), rows, takes.answers, takes.seconds)
+
+
+def _row(
+    workbench: Workbench,
+    run: Resolved,
+    each: _Variant,
+    table: dict[str, MeasureValues],
+    measures: list[AnswerMeasure],
+    against: dict[str, Paired],
+) -> RagRow:
+    said = [answer for answer in each.answers.answers if answer is not None]
+    written = [answer for answer in said if answer.prompt_tokens or answer.answer_tokens]
+    rules, unit = run.config.evaluation, {m.part: m.range == (0.0, 1.0) for m in measures}
+    scores = {
+        name: unit_intervals(measured.values[:, None], rules.resamples, rules.confidence, run.config.seed)[0]
+        for name, measured in table.items()
+        if unit[name]
+    }
+    judge = next((m for m in measures if m.topic == FAITHFUL and m.fixed_threshold() is not None), None)
+    faithful = np.empty(0) if judge is None else table[judge.part].values
+    faithful = judge.direction * faithful[~np.isnan(faithful)] if judge else faithful
+    hyde = None
+    if each.variant.hyde:
+        hyde = queries.cost(each.evaluation.config, run.corpus.queries, queries.tools(workbench, each.evaluation.run))
+    times = _times(workbench, each.evaluation) if each.evaluation else None
+    costs = [answer.cost_usd for answer in said if answer.cost_usd is not None]
+    return RagRow(
+        each.variant,
+        len(said),
+        each.evaluation.intervals[MAIN].mean if each.evaluation else None,
+        scores,
+        float((faithful < judge.direction * judge.fixed_threshold()).mean()) if len(faithful) else None,
+        _percentiles(times),
+        _percentiles([answer.seconds for answer in written if answer.seconds]),
+        _mean([answer.prompt_tokens for answer in written]),
+        _mean([answer.answer_tokens for answer in written]),
+        hyde and hyde.tokens_a_question,
+        hyde and hyde.seconds_a_question,
+        sum(costs) + (hyde.usd or 0.0 if hyde else 0.0) if costs else None,
+        against,
+        {},
+    )
+
+
+def _percentiles(times: list[float] | None) -> tuple[float, float] | None:
+    return (float(np.quantile(times, 0.5)), float(np.quantile(times, 0.95))) if times else None
+
+
+def _mean(numbers: list[int | None]) -> float | None:
+    return None if not numbers or None in numbers else float(np.mean(numbers))
+
+
+def _times(workbench: Workbench, evaluation: Evaluation) -> list[float] | None:
+    entry = workbench.pipeline.cache.load(TIMES, _times_key(evaluation))
+    return entry[1]["total"] if entry else None
+
+
+def _times_key(evaluation: Evaluation) -> str:
+    return fingerprint(evaluation.run.ranking_key(), evaluation.run.questions)
+
+
+def table(made: RagAblation) -> list[dict[str, Any]]:
+    """A row a variant, as the page and the command show it."""
+    rows = []
+    for row in made.rows:
+        line: dict[str, Any] = {"variant": row.variant.title, "answers": row.answered, MAIN: row.retrieval}
+        for name, interval in row.scores.items():
+            line |= {name: interval.mean, f"{name} low": interval.low, f"{name} high": interval.high}
+            paired = row.against.get(name)
+            line |= {f"{name} minus naive": paired and paired.difference, f"{name} p (Holm)": row.p_holm.get(name)}
+        search, answer = row.search_ms or (None, None), row.answer_s or (None, None)
+        line |= {"hallucinated": row.hallucinated, "search ms p50": search[0], "search ms p95": search[1]}
+        line |= {"answer s p50": answer[0], "answer s p95": answer[1], "prompt tokens": row.prompt_tokens}
+        line |= {"answer tokens": row.answer_tokens, "HyDE tokens": row.hyde_tokens, "HyDE s": row.hyde_s, "usd": row.usd}
+        rows.append(line)
+    return rows
+
+
+def sentences(made: RagAblation, level: float) -> list[str]:
+    """What is told apart from naive, and what hurts."""
+    told = []
+    for row in made.rows:
+        for name, paired in row.against.items():
+            p = row.p_holm.get(name)
+            if p is not None and p < 1 - level:
+                word = "better" if paired.difference * registry.find("measure", name).direction > 0 else "worse"
+                told.append(f"{row.variant.title}: {name} {paired.difference:+.3f}, {word} than naive (p {p:.3f}).")
+    return told or ["No variant is told apart from naive on these questions."]

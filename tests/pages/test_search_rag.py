@@ -1,0 +1,34 @@
+"""The tab RAG ablation of Search, live: the job with what is still to do, then the table and what is told apart from naive."""
+
+from core.labs import rag_ablation as lab
+from core.progress import drain
+from tests.labs.test_answering import SETTINGS, reader, template  # noqa: F401
+from tests.labs.test_rag_ablation import COUNT, FAST, recipe
+from tests.pages.test_search_answers import start
+
+ADDRESS = {name: str(value) for name, value in (SETTINGS | FAST).items()}
+
+
+def opened(**address: object):
+    app = start(rag_count=COUNT, **ADDRESS, **address)
+    app.session_state["chart"] = "RAG ablation"
+    app.run()
+    assert not app.exception and not app.error
+    return app
+
+
+def test_the_job_is_offered_and_its_table_stands_beside_what_it_costs(bench, reader, started, shown_commands):  # noqa: F811
+    app = opened()
+    assert any("Still to do" in caption.value for caption in app.caption)
+    next(button for button in app.button if button.label == "Ablate RAG").click().run()
+    assert started == [["rag-ablation", "--ask", str(COUNT), *bench.arguments(recipe())]]
+    made = drain(lab.ablate_rag(bench, recipe(), COUNT))
+    asked = len(reader.prompts)
+    app = opened()
+    table = next(d.value for d in app.dataframe if "Variant" in d.value.columns)
+    assert table["Variant"].tolist() == [row.variant.title for row in made.rows] and set(table["n"]) == {COUNT}
+    assert table["Token F1" if "Token F1" in table.columns else "F1"].tolist() == [row.scores["f1"].mean for row in made.rows]
+    assert not any("Still to do" in caption.value for caption in app.caption) and len(reader.prompts) == asked
+    assert any("rag-ablation --ask" in command for command in shown_commands)
+    app.selectbox(key="rag_measure").set_value("em").run()
+    assert not app.exception
