@@ -153,7 +153,7 @@ ROWS = {
         ("required.recall_lost", "Recall@10 after MaxSim that its codes lose of float32's, the worse of two corpora", MOST, 0.005, ""),
     ),
     ("reranking", 14): (
-        ("xquad.hit", "XQuAD, hit@1 of a cascade on the half of the articles that did not choose it", LEAST, 0.965, ""),
+        ("xquad.hit", "XQuAD, hit@1 of a cascade that the other half of the articles chose", LEAST, 0.965, ""),
         ("xquad.s_a_question", "That cascade, a question that nobody asked before, median", MOST, 1.5, "s"),
         ("share_of_peak", "Cross-encoder, to the machine's matrix product", LEAST, 0.7, ""),
     ),
