@@ -105,3 +105,37 @@ def judge(
 
     judged, left = yield from judging.judge(workbench, recipe.read(), file, measure, read_settings(knob), label_means, label_from)
     return judging.record(judged, left)
+
+
+def show_qags(record: dict[str, Any]) -> None:
+    """A line a measure, then the published figures."""
+    print(f"{record['summaries']} summaries, {record['sentences']} sentences; human score: {record['human']}\n")
+    show_table([_summed(row) for row in record["measures"]])
+    print("\nPublished (Wang, Cho, Lewis 2020, table 2)")
+    show_table(record["published"])
+    if record["not_measured"]:
+        print("\nNot measured")
+        show_table(record["not_measured"])
+
+
+def _summed(row: dict[str, Any]) -> dict[str, Any]:
+    fitted = row.get("fitted", {})
+    return {
+        "measure": row["measure"],
+        "sentences": f"{row['sentences']} of {row['of']}",
+        "Pearson": between(row.get("pearson")),
+        "Spearman": between(row.get("spearman")),
+        "AUC": between(row.get("auc")),
+        "balanced accuracy, other half": between(fitted.get("balanced_accuracy")),
+        "Pearson above containment": between(row.get("above_containment")),
+        "on the unseen half": between(row.get("above_containment_unseen")),
+        "note": row["failed"] or row.get("note"),
+    }
+
+
+@verb("judge-qags", show_qags)
+def judge_qags(workbench: Any, file: Path, /, *, measure: Measures = (), recipe: RecipeOptions = USUAL) -> Any:
+    """All faithfulness measures against people on QAGS (mturk_cnndm.jsonl), with intervals, beside the published figures."""
+    from core.labs.scores import qags
+
+    return qags.table(workbench, recipe.read(), file, measure)

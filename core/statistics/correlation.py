@@ -89,3 +89,20 @@ def _without_nan(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     rows = np.flatnonzero(~(np.isnan(x) | np.isnan(y)))
     return x[rows], y[rows], rows
+
+
+def pearson_difference(
+    a: np.ndarray, b: np.ndarray, y: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
+) -> Agreement:
+    """Pearson's r of a [n] with y, less that of b [n] with y, over the rows that all three have; each resample draws the same rows
+    for both. Source: Efron and Tibshirani 1993, section 10.3 (paired bootstrap)."""
+    a, b, y = (np.asarray(v, np.float64) for v in (a, b, y))
+    usable = ~(np.isnan(a) | np.isnan(b) | np.isnan(y))
+    first, second = (product_moment(v[usable], y[usable], np.arange(usable.sum())) for v in (a, b))
+    each, width = np.column_stack([first.contributions, second.contributions]), first.contributions.shape[1]
+
+    def value(sums: np.ndarray) -> np.ndarray:
+        return first.value(sums[..., :width]) - second.value(sums[..., width:])
+
+    n = int(usable.sum())
+    return estimate(Coefficient("difference of Pearson's r", each, value, n, n), resamples, confidence, seed)
