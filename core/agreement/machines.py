@@ -44,20 +44,28 @@ def containment(source: LabelSource, part: str, table: LabelTable) -> Generator[
     if source.study is None or part == "preference":
         return []
     rows: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)  # answer -> (row, sentence)
-    for row, name in enumerate(table.items):
-        answer, _, last = name.rpartition("/") if part == "sentences" else (name, "", "1")
-        rows[table.item_ids[row], int(answer.endswith("/B"))].append((row, int(last) - 1))
+    for row, (item, number, sentence) in enumerate(places(part, table)):
+        rows[item, number].append((row, sentence))
     scores = {n: np.full(len(table.items), np.nan) for n in SIZES}
-    for done, ((item, number), places) in enumerate(rows.items()):
+    for done, ((item, number), inside) in enumerate(rows.items()):
         if done % 20 == 0:
             yield Progress(done, len(rows), "Words shared with the passages")
         response = source.study.item(item).responses[number]
         if not response.passages:
             continue
         for n, each in contained(response.text, response.sentences, response.passages):
-            for row, sentence in places:
+            for row, sentence in inside:
                 scores[n][row] = each[sentence] if part == "sentences" else np.mean(each) if each else np.nan
     return [machine for machine in measures_of(scores) if not np.isnan(machine.scores).all()]
+
+
+def places(part: str, table: LabelTable) -> list[tuple[str, int, int]]:
+    """(item, number of its answer, number of the sentence) of each unit, from 0; a whole answer's sentence is 0."""
+    units = []
+    for item, name in zip(table.item_ids, table.items, strict=True):
+        answer, _, last = name.rpartition("/") if part == "sentences" else (name, "", "1")
+        units.append((item, int(answer.endswith("/B")), int(last) - 1))
+    return units
 
 
 def contained(text: str, bounds: Sequence[tuple[int, int]], passages: Sequence[Passage]) -> Iterator[tuple[int, list[float]]]:

@@ -271,6 +271,9 @@ def agreement(
     scores: Annotated[
         tuple[Path, ...], Parameter(help="A judge's scores against people, as CSV: columns unit and score, 0 to 1; repeatable.")
     ] = (),
+    measure: Annotated[
+        tuple[str, ...], Parameter(help="A measure of answers against people, as `list measure` names them; repeatable.")
+    ] = (),
     whole: Annotated[bool, Parameter(help="Machines judged by whole answers instead of sentences.")] = False,
     curves: Annotated[bool, Parameter(help="With --machines, also ROC and calibration.")] = False,
     headline: Annotated[
@@ -283,6 +286,7 @@ def agreement(
 ) -> Any:
     """How far annotators agree, from a file of labels."""
     from core.agreement import headline as headlines
+    from core.agreement import measured as measures
     from core.agreement import report, views
     from core.annotation import checking
 
@@ -300,10 +304,11 @@ def agreement(
         record["growth"] = yield from report.growth(view, growth, resamples)
     if systems:
         record["systems"] = report.systems(view)
-    if machines or scores or headline is not None:
+    if machines or scores or measure or headline is not None:
         rest = (yield from headlines.unjudged(workbench, source)) if stored else headlines.Unjudged()
         scored = yield from report.scored(view, list(scores), rest)
-    if machines or scores:
+        scored += yield from measures.measured(workbench, source, view.part, view.table, measure, rest)
+    if machines or scores or measure:
         record["machines"] = yield from report.machines(view, scored, whole, resamples, curves)
     if headline is not None:
         record["headline"] = report.headlines(view, scored, headline, rest)

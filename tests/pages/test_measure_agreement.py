@@ -92,6 +92,8 @@ def test_qags_has_its_known_alpha_on_the_page(bench, monkeypatch):
     measures = frame(app, "Measure").set_index("Measure")
     assert measures.loc["3-gram containment", "Pearson"] == pytest.approx(0.706, abs=5e-4)
     assert measures.loc["3-gram containment", "n"] == 235
+    next(box for box in app.multiselect if box.key == "measures_against").select("New words").run()
+    assert not app.exception and "New words" in list(frame(app, "Measure")["Measure"])
 
 
 def test_an_empty_store_says_what_to_give(bench):

@@ -4,10 +4,12 @@ import shlex
 
 import streamlit as st
 
+from app import session
 from app.ui import cards, cells
 from app.ui.agreement.corrected import corrected_headline, unjudged
 from app.ui.agreement.measures import by_group, curves, measures
 from app.ui.agreement.results import agreed, compute_once
+from core.agreement import measured
 from core.agreement.headline import Unjudged, with_scores
 from core.agreement.machines import Machine, containment, facing, judge, read_scores
 from core.agreement.views import View
@@ -30,6 +32,11 @@ def draw(view: View) -> None:
             )
         rest, newest = unjudged(view)
         mine = uploaded(view, rest)
+        names = chosen_measures(view)
+    bench, source = session.workbench(), view.source
+    mine += compute_once(
+        view, "measured", lambda: measured.measured(bench, source, view.part, view.table, names, rest), newest, *names
+    )
     scores = [*compute_once(view, "machines", lambda: containment(view.source, view.part, view.table)), *mine]
     if not scores:
         return cards.empty(
@@ -40,15 +47,27 @@ def draw(view: View) -> None:
     key = (view.method, view.positive, tuple((machine.name, machine.scores.tobytes()) for machine in scores))
     faced = facing(view.source, view.part, view.table, agreed(view), view.positive, scores, whole)
     comparison = compute_once(view, "judged", lambda: judge(faced, whole), whole, *key)
-    files = [f"--scores {shlex.quote(machine.name + '.csv')}" for machine in mine]
+    files = [f"--scores {shlex.quote(machine.name + '.csv')}" for machine in mine[: len(mine) - len(names)]]
+    files += [f"--measure {name}" for name in names]
     command = view.command("--machines", *files, *(["--whole"] if whole else []))
     measures(view, comparison)
-    names = {machine.name: machine for machine in comparison.machines}  # one at a time: curves of several lie on each other
-    machine = names[st.selectbox("Curves and groups of", list(names), key="curve_measure", bind="query-params", width=340)]
+    by_name = {machine.name: machine for machine in comparison.machines}  # one at a time: curves of several lie on each other
+    machine = by_name[st.selectbox("Curves and groups of", list(by_name), key="curve_measure", bind="query-params", width=340)]
     curves(view, comparison, machine, f"{command} --curves")
     by_group(machine, command)
     st.divider()
     corrected_headline(view, scores, with_scores(rest, mine), files, (newest, *key))
+
+
+def chosen_measures(view: View) -> list[str]:
+    """Measures of answers that are held against people too; what they computed is kept."""
+    if view.source.study is None:
+        return []
+    offered = {name: each for name, each in measured.usable().items() if not each.asks_model and not each.absent()}
+    with st.popover("Measures of answers", icon=":material/fact_check:"):
+        return st.multiselect(
+            "Also held against people", list(offered), format_func=lambda name: offered[name].label, key="measures_against"
+        )
 
 
 def uploaded(view: View, rest: Unjudged) -> list[Machine]:
