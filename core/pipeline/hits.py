@@ -65,22 +65,23 @@ def steps_of(pipeline: Pipeline, evaluation: Evaluation) -> dict[str, np.ndarray
 
 
 def longer_passages(pipeline: Pipeline, evaluation: Evaluation) -> list[LongerPassages]:
-    """Of each step of reranking that met passages longer than it reads, how many and what it did."""
+    """Of each step of reranking that met passages longer than it reads, how many and what it did. Each is told beside the
+    longest of the questions that it was ranked for, which leaves it the least room."""
     run, pool, queries = evaluation.run, evaluation.pool, evaluation.corpus.queries
 
     def made() -> list[LongerPassages]:
-        counted = []
+        counted, asked_for = [], np.array([len(query.text) for query in queries])
         for stage, part, before in _rerankers(run, steps_of(pipeline, evaluation)):
             top = best(before, part.depth).chunk
             rows, places = np.nonzero(top >= 0)
             columns = top[rows, places]
-            read: dict[int, str] = {}
-            for chunk, how in zip(
-                pool.chunk[rows, columns].tolist(), part.longer(_asked(pipeline, run, pool, queries), rows, columns), strict=True
-            ):
-                read[chunk] = read.get(chunk) or how
-            if any(read.values()):
-                counted.append(LongerPassages(stage.name, part.part, len(read), Counter(filter(None, read.values()))))
+            # a depth that is dragged has hundreds of thousands of pairs, and a few hundred passages
+            long_first = np.argsort(-asked_for[rows], kind="stable")
+            passages, first = np.unique(pool.chunk[rows, columns][long_first], return_index=True)
+            chosen = long_first[first]
+            told = part.longer(_asked(pipeline, run, pool, queries), rows[chosen], columns[chosen])
+            if any(told):
+                counted.append(LongerPassages(stage.name, part.part, len(passages), Counter(filter(None, told))))
         return counted
 
     return pipeline.remember("longer", run.ranking_key(), made)
