@@ -32,6 +32,9 @@ def show_judged(record: dict[str, Any]) -> None:
     if told := [row for row in record["measures"] if row["against_labels"]]:
         print("\nAgainst people's labels (more is better; balanced accuracy and F1 of the half that the threshold has not seen)")
         show_table([_against(row["measure"], row["against_labels"]) for row in told])
+    if record["signatures"]:
+        print("\nSignatures of ragas' scores (docs/methods.md)")
+        show_table([{"signature": name, "answers": count} for name, count in record["signatures"].items()])
     if record["not_measured"]:
         print("\nNot measured")
         show_table(record["not_measured"])

@@ -49,10 +49,10 @@ class Containment(AnswerMeasure):
 
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         yield from ()
-        return [self._scored(case) for case in cases]
+        return [self.scored(case, statements(case)) for case in cases]
 
-    def _scored(self, case: AnswerCase) -> AnswerScore:
-        claims = tuple(self._claim(each, case.passages) for each in statements(case))
+    def scored(self, case: AnswerCase, said: Sequence[Statement]) -> AnswerScore:
+        claims = tuple(self._claim(each, case.passages) for each in said)
         if not claims:
             return AnswerScore(math.nan, NOTHING_CLAIMED)
         supported = sum(claim.verdict == SUPPORTED for claim in claims)

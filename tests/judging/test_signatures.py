@@ -3,7 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from core.judging.measure import AnswerCase, AnswerScore
+from core.judging.ragas_answer_relevancy import RagasAnswerRelevancy
+from core.judging.ragas_faithfulness import RagasFaithfulness
 from core.judging.signatures import FAITHFULNESS, PRECISION, RECALL, RELEVANCY, SIGNATURES, signature
+from core.labs.scores.answer_file import AnswerFile, AnswerRow
+from core.labs.scores.judging import JudgedAnswers, MeasureScores, record
 
 
 @pytest.mark.parametrize("faithfulness, relevancy, precision, recall, name", [
@@ -36,3 +41,13 @@ def test_what_was_not_measured_meets_nothing_and_every_signature_can_be_met():
 def test_the_page_of_methods_has_them_all():
     page = (Path(__file__).resolve().parents[2] / "docs/methods.md").read_text("utf-8")
     assert not [each.name for each in SIGNATURES if each.sentence not in page]
+
+
+def test_answers_scored_by_ragas_are_told_their_signature():
+    pairs = ((RagasFaithfulness(), (1.0, 0.9)), (RagasAnswerRelevancy(), (0.0, 0.9)))
+    measured = [MeasureScores(measure, [AnswerScore(value) for value in values], 0.0) for measure, values in pairs]
+    rows = [AnswerRow("a:1", AnswerCase("?", "No.")), AnswerRow("a:2", AnswerCase("?", "Yes."))]
+    parts = {each.measure.part: None for each in measured}
+    told = record(JudgedAnswers(AnswerFile("a", rows, 2, ()), measured, None, parts), {})
+    assert told["signatures"] == {"cut out": 1}
+    assert told["answers"][0]["signature"]["sentence"].endswith("not retrieved.") and told["answers"][1]["signature"] is None

@@ -11,7 +11,7 @@ from app.ui import cards, evidence, tables
 from app.ui.evidence import Mark
 from app.ui.scores.sources import ASK, Shown
 from core.judging.measure import CONTRADICTED, NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerScore
-from core.labs.scores.judging import MeasureScores
+from core.labs.scores.judging import MeasureScores, told_by
 from core.workbench import command_line
 
 STYLES = {SUPPORTED: "gold", CONTRADICTED: "wrong", NOT_IN_CONTEXT: "said"}
@@ -74,6 +74,8 @@ def opened(shown: Shown, place: int) -> None:
         claims(case, score)
     if case.references:
         st.caption(f"Reference: {cards.plain(' | '.join(case.references))}")
+    if met := told_by(shown.answers.measured, place):
+        st.caption(f"Signature of ragas' scores: {met.name}. {met.sentence}")
     scores(mine)
     passages(case, score)
     _further(shown, place)

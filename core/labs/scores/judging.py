@@ -12,6 +12,7 @@ from core import registry
 from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
+from core.judging.signatures import Signature, signature
 from core.labs.scores import answer_file, people
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
 from core.labs.scores.keeping import judge_tools, kept_scores
@@ -151,8 +152,14 @@ def record(judged: JudgedAnswers, left: dict[str, str]) -> dict[str, Any]:
         "notes": list(file.notes),
         "measures": [_row(each, judged) for each in judged.measured],
         "not_measured": [{"measure": name, "why": why} for name, why in left.items()],
+        "signatures": dict(Counter(met.name for number in range(len(file.rows)) if (met := told_by(judged.measured, number)))),
         "answers": [_answer(number, row, judged.measured) for number, row in enumerate(file.rows)],
     }
+
+
+def told_by(measured: list[MeasureScores], number: int) -> Signature | None:
+    """What ragas' measures say together of an answer."""
+    return signature({each.measure.part: each.scores[number].value for each in measured})
 
 
 def _row(each: MeasureScores, judged: JudgedAnswers) -> dict[str, Any]:
@@ -174,10 +181,12 @@ def _row(each: MeasureScores, judged: JudgedAnswers) -> dict[str, Any]:
 
 
 def _answer(number: int, row: AnswerRow, measured: list[MeasureScores]) -> dict[str, Any]:
+    met = told_by(measured, number)
     return {
         "place": row.place,
         **({"id": row.id} if row.id else {}),
         "label": row.label,
+        "signature": met and met._asdict(),
         "scores": {each.measure.part: score_record(each.scores[number], row.case) for each in measured},
     }
 
