@@ -12,6 +12,8 @@ from core.registry import part
 from core.reranking.protocol import APART, Pairs
 from core.reranking.token_vectors import GIVING, TextTokens, token_encoder
 
+ROWS = 1024
+
 
 @part("measure")
 class BertScore(AnswerMeasure):
@@ -29,6 +31,7 @@ class BertScore(AnswerMeasure):
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     needs: ClassVar[tuple[str, ...]] = ("references",)
     order: ClassVar[int] = 40
+    encodes: ClassVar[bool] = True
 
     def identity(self) -> str:
         return code_version(Matched)
@@ -78,6 +81,10 @@ def content(tokens: TextTokens) -> np.ndarray:
 
 def greedy_f1(said: np.ndarray, wanted: np.ndarray) -> float:
     """Of vectors of length 1: recall is the mean over the wanted of the best cosine among the said, precision the reverse."""
-    cosine = np.clip(said @ wanted.T, -1.0, 1.0)
-    precision, recall = float(cosine.max(1).mean()), float(cosine.max(0).mean())
+    nearest, met = np.empty(len(said), np.float32), np.full(len(wanted), -1.0, np.float32)
+    for start in range(0, len(said), ROWS):  # of two texts of 10,000 words all cosines at once would be 400 MB and more
+        cosine = np.clip(said[start : start + ROWS] @ wanted.T, -1.0, 1.0)
+        nearest[start : start + ROWS] = cosine.max(1)
+        np.maximum(met, cosine.max(0), out=met)
+    precision, recall = float(nearest.mean(dtype=np.float64)), float(met.mean(dtype=np.float64))
     return 2 * precision * recall / (precision + recall) if precision > 0 and recall > 0 else 0.0

@@ -107,6 +107,11 @@ def share(words: Sequence[str], texts: Sequence[str], n: int = N) -> float:
 def sentence_of(words: Sequence[str], passage: str) -> tuple[int, int] | None:
     """Characters [start, end) of the sentence of the passage that holds most pairs of these words, or words where none holds a pair;
     None: it has none of them."""
+    return _sentence_of(tuple(words), passage)
+
+
+@lru_cache(maxsize=4096)  # an answer that repeats itself 10,000 times looks once
+def _sentence_of(words: tuple[str, ...], passage: str) -> tuple[int, int] | None:
     wanted, pairs = _ngrams(words, 1), _ngrams(words, 2)
     held = [(len(pairs & two), len(wanted & alone) / len(wanted | alone), place) for place, alone, two in _sentences(passage)]
     best = max(held, key=lambda each: each[:2], default=(0, 0.0, None))

@@ -25,6 +25,7 @@ class Similarity(AnswerMeasure):
     range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     needs: ClassVar[tuple[str, ...]] = ("references",)
     order: ClassVar[int] = 50
+    encodes: ClassVar[bool] = True
 
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         wanted = [[text for text in case.references if text.strip()] for case in cases]

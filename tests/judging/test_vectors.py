@@ -9,7 +9,7 @@ import pytest
 from core.config import TrialConfig
 from core.embedding.lsa import LSA
 from core.embedding.minilm import MiniLM
-from core.judging.bertscore import BertScore
+from core.judging.bertscore import BertScore, greedy_f1
 from core.judging.measure import JudgeTools, scores
 from core.judging.similarity import Similarity
 from core.pipeline.vectors import embed, encode_all
@@ -36,6 +36,11 @@ def test_bertscore_is_that_of_a_plain_loop():
     ours = values(BertScore(), *(said(*pair) for pair in PAIRS))
     assert ours == pytest.approx([looped(answer.replace("[1]", " "), wanted) for answer, wanted in PAIRS], abs=1e-5)
     assert ours[0] > 0.95 > ours[1] > ours[2]
+
+
+def test_long_texts_are_compared_in_blocks():
+    a, b = (np.eye(64, dtype=np.float32)[np.arange(n) % most] for n, most in ((2500, 64), (1100, 32)))
+    assert greedy_f1(a, b) == pytest.approx(2 * 0.5 / 1.5, abs=1e-2)  # half of a's directions occur in b, all of b's in a
 
 
 def test_similarity_is_the_cosine_of_the_encoders_vectors():
