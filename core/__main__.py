@@ -13,6 +13,7 @@ from core.cli import (
     experiment_book,
     experiments,
     failures,
+    faithfulness,
     index,
     inside,
     judges,
@@ -33,8 +34,8 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus, recipes, queries, reranking, answers, answer_sets, scores, judges, failures, trials, noise, runs, experiment_book,
-    experiments, papers, encoders, tokenizers, index, sampling, engines, inside, annotation, agreement, store,
+    corpus, recipes, queries, reranking, answers, answer_sets, scores, judges, faithfulness, failures, trials, noise, runs,
+    experiment_book, experiments, papers, encoders, tokenizers, index, sampling, engines, inside, annotation, agreement, store,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -43,7 +43,11 @@ def pages() -> dict[Path, str]:
         command_line: filled(command_line.read_text("utf-8"), "verbs", verbs()),
         store: filled(store.read_text("utf-8"), "tables", database()),
         methods: filled(
-            filled(filled(methods.read_text("utf-8"), "training", training()), "reranker-training", reranker_training()),
+            filled(
+                filled(filled(methods.read_text("utf-8"), "training", training()), "reranker-training", reranker_training()),
+                "faithfulness-training",
+                faithfulness_training(),
+            ),
             "parts",
             in_short(),
         ),
@@ -188,6 +192,13 @@ def reranker_training() -> str:
     from core.training.rerankers.settings import RerankerTraining
 
     return _knobs(RerankerTraining)
+
+
+def faithfulness_training() -> str:
+    """What `train-faithfulness --train` takes."""
+    from core.training.faithfulness.settings import FaithfulnessTraining
+
+    return _knobs(FaithfulnessTraining)
 
 
 def _knobs(settings: type) -> str:

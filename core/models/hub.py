@@ -20,6 +20,11 @@ def rerankers_home() -> Path:
     return files.home() / "rerankers"
 
 
+def faithfulness_home() -> Path:
+    """Where trained faithfulness models lie, each in a folder of its name."""
+    return files.home() / "faithfulness"
+
+
 def trained_encoders() -> list[str]:
     """Names of the trained encoders that are complete, sorted."""
     folders = encoders_home().glob("[!.]*/")

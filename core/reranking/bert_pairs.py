@@ -9,6 +9,7 @@ matrix of low rank to matrices of the encoder (LoRA: Hu et al. 2022, section 4.1
 
 from itertools import groupby
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,14 +23,14 @@ HEAD = (*POOLED, "gate.weight")
 SHARPNESS, CENTRE = 20.0, 0.65  # of the words' mean cosine, so that scores differ as logits do
 
 
-def adapted(weights: dict, adapter: dict, scale: float) -> dict:
+def adapted(weights: dict, adapter: dict, scale: float, head: tuple[str, ...] = HEAD) -> dict:
     """The weights of a BERT encoder (name -> tensor) with the adapter's products added, and its head in their place."""
     merged = {name.removeprefix("bert."): weight.float() for name, weight in weights.items()}
     for name in adapter:
         if name.endswith(".lora_A"):
             matrix = name.removesuffix(".lora_A")
             merged[matrix] = merged[matrix] + scale * (adapter[f"{matrix}.lora_B"].float() @ adapter[name].float())
-    return merged | {name: adapter[name].float() for name in HEAD if name in adapter}
+    return merged | {name: adapter[name].float() for name in head if name in adapter}
 
 
 class PairTokens:
@@ -72,6 +73,8 @@ class PairTokens:
 class BertPairs(Bert):
     """A BERT with its head on one device. weights: those of the folder, or in their place."""
 
+    head: ClassVar[tuple[str, ...]] = HEAD
+
     def __init__(self, folder: Path, dtype: str, device: str, weights: dict | None = None) -> None:
         import torch
         from safetensors.torch import load_file
@@ -83,24 +86,29 @@ class BertPairs(Bert):
         # the table of positions twice, once with each token type: where the passage is, the second is looked up
         self._positions = len(self.position)
         self.position = torch.cat([self.position, self.position - types[0] + types[1]])
-        self._head = {name: weights[name].float().to(device) for name in HEAD if name in weights}
+        self._head = {name: weights[name].float().to(device) for name in self.head if name in weights}
 
     def scores(self, sequences: list[tuple[np.ndarray, int]]) -> np.ndarray:
         """Score [len(sequences)] float32 of each (token ids, where the passage begins), those of one length adjacent."""
         import torch
 
         with torch.inference_mode():
-            groups = [(len(list(same)), length) for length, same in groupby(len(ids) for ids, _ in sequences)]
-            ids = np.concatenate([ids for ids, _ in sequences])
-            places = np.concatenate([np.arange(len(i)) + self._positions * (np.arange(len(i)) >= at) for i, at in sequences])
-            x = self._forward(*(torch.from_numpy(some).to(self.device) for some in (ids, places)), groups)
-            begins = torch.tensor([at for _, at in sequences], device=self.device)
-            pieces = x.split([n * length for n, length in groups])
-            scores = [
-                judged(piece.view(n, length, -1), some, torch.full_like(some, length), self._head)
-                for piece, (n, length), some in zip(pieces, groups, begins.split([n for n, _ in groups]), strict=True)
-            ]
-            return torch.cat(scores).cpu().numpy()
+            return torch.cat([judged(*each, self._head) for each in self._pieces(sequences)]).cpu().numpy()
+
+    def _pieces(self, sequences: list[tuple[np.ndarray, int]]) -> list[tuple]:
+        """(vectors [n, length, width], where the passage begins [n], where it ends [n]) of the sequences of each length."""
+        import torch
+
+        groups = [(len(list(same)), length) for length, same in groupby(len(ids) for ids, _ in sequences)]
+        ids = np.concatenate([ids for ids, _ in sequences])
+        places = np.concatenate([np.arange(len(i)) + self._positions * (np.arange(len(i)) >= at) for i, at in sequences])
+        x = self._forward(*(torch.from_numpy(some).to(self.device) for some in (ids, places)), groups)
+        begins = torch.tensor([at for _, at in sequences], device=self.device)
+        pieces, each = x.split([n * length for n, length in groups]), begins.split([n for n, _ in groups])
+        return [
+            (piece.view(n, length, -1), some, torch.full_like(some, length))
+            for piece, (n, length), some in zip(pieces, groups, each, strict=True)
+        ]
 
 
 def judged(x, begins, ends, head: dict):

@@ -22,8 +22,8 @@ ALONE = ("attention.output.dense", "intermediate.dense", "output.dense")
 NORMS = ("attention.output.LayerNorm", "output.LayerNorm")
 
 
-class LowRank:
-    """A cross-encoder of a BERT folder. `trained`: what learns, by the names that the adapter's file has."""
+class LowRankPairs:
+    """An encoder of pairs from a BERT folder. `trained`: what learns, by the names that the adapter's file has."""
 
     def __init__(self, folder: Path, rank: int, layers: int, seed: int) -> None:
         """layers: so many of the upper ones learn."""
@@ -48,12 +48,16 @@ class LowRank:
                 self.trained[f"{name}.lora_B"] = torch.zeros(rows, rank)
         self.trained["pooler.dense.weight"] = self.base.get("pooler.dense.weight", torch.eye(width)).clone()
         self.trained["pooler.dense.bias"] = self.base.get("pooler.dense.bias", torch.zeros(width)).clone()
-        self.trained |= {"classifier.weight": torch.zeros(1, width), "classifier.bias": torch.zeros(1)}
-        self.trained["gate.weight"] = torch.zeros(1, width)
+        self.trained |= self._start(width)
+        self._head = tuple(name for name in self.trained if not name.startswith("encoder."))
+
+    def _start(self, width: int) -> dict[str, Any]:
+        """The head behind the pooler before anything is learnt."""
+        raise NotImplementedError
 
     def merged(self) -> dict[str, Any]:
         """All weights of the cross-encoder as it is now."""
-        return adapted(self.base, self.trained, SCALE)
+        return adapted(self.base, self.trained, SCALE, self._head)
 
     def leaves(self) -> dict[str, Any]:
         """The merged weights as a step uses them: those of which it needs the gradient ask for it."""
@@ -67,7 +71,7 @@ class LowRank:
             leaves |= {f"{at}{name}.{kind}": merged[f"{at}{name}.{kind}"] for name in ALONE for kind in ("weight", "bias")}
             leaves |= {f"{at}{name}.{kind}": merged[f"{at}{name}.{kind}"] for name in NORMS for kind in ("weight", "bias")}
         leaves = {name: tensor.to(self._dtype) for name, tensor in leaves.items()}
-        leaves |= {name: self.trained[name].detach().clone() for name in HEAD}
+        leaves |= {name: self.trained[name].detach().clone() for name in self._head}
         for name in self._asking():
             leaves[name].requires_grad_(True)
         return leaves
@@ -80,11 +84,11 @@ class LowRank:
         return dict(zip(names, torch.autograd.grad(loss, [leaves[name] for name in names]), strict=True))
 
     def _asking(self) -> list[str]:
-        return [*(f"encoder.layer.{i}.{name}.weight" for i in self._learning for name in ("qkv", *ALONE)), *HEAD]
+        return [*(f"encoder.layer.{i}.{name}.weight" for i in self._learning for name in ("qkv", *ALONE)), *self._head]
 
     def divided(self, gradients: dict[str, Any]) -> dict[str, Any]:
         """Gradients of the leaves as those of `trained`."""
-        result = {name: gradients[name].float() for name in HEAD}
+        result = {name: gradients[name].float() for name in self._head}
         for layer in self._learning:
             at = f"encoder.layer.{layer}."
             parts = dict(zip(QKV, gradients[f"{at}qkv.weight"].float().chunk(3), strict=True))
@@ -96,8 +100,9 @@ class LowRank:
                 result[f"{matrix}.lora_B"] = SCALE * (gradient @ right.T)
         return result
 
-    def scores(self, leaves: dict[str, Any], sequences: list[tuple[np.ndarray, int]]) -> Any:
-        """Scores [len(sequences)] float32 of (token ids, where the passage begins)."""
+    def encoded(self, leaves: dict[str, Any], sequences: list[tuple[np.ndarray, int]]) -> tuple[list[int], list[tuple]]:
+        """Of (token ids, where the passage begins): which of them come in turn, and for those of one padded length their
+        vectors [n, length, width], where the passages begin [n] and where the sequences end [n]."""
         import torch
         from torch.nn.functional import gelu, layer_norm, linear
 
@@ -132,13 +137,10 @@ class LowRank:
             mixed = self._attention(linear(x, *of("qkv")), groups, masks)
             x = layer_norm(linear(mixed, *of(ALONE[0])) + x, (width,), *of(NORMS[0]), self._eps)
             x = layer_norm(linear(gelu(linear(x, *of(ALONE[1]))), *of(ALONE[2])) + x, (width,), *of(NORMS[1]), self._eps)
-        head = {name: leaves[name] for name in HEAD}
         ends = torch.tensor([(sequences[i][1], len(sequences[i][0])) for i in order])
         pieces, each = x.split([n * length for n, length in groups]), ends.split([n for n, _ in groups])
-        scores = torch.cat(
-            [judged(x.view(n, length, -1), *some.T, head) for x, (n, length), some in zip(pieces, groups, each, strict=True)]
-        )
-        return scores[torch.from_numpy(np.argsort(order))]
+        views = [(x.view(n, length, -1), *some.T) for x, (n, length), some in zip(pieces, groups, each, strict=True)]
+        return order, views
 
     def _attention(self, qkv: Any, groups: list[tuple[int, int]], masks: list[Any]) -> Any:
         import torch
@@ -151,6 +153,25 @@ class LowRank:
             mixed = torch.bmm(weights, v).view(n, self._heads, length, -1).transpose(1, 2)
             pieces.append(mixed.reshape(n * length, -1))
         return torch.cat(pieces)
+
+
+class LowRank(LowRankPairs):
+    """A cross-encoder with one score."""
+
+    def _start(self, width: int) -> dict[str, Any]:
+        import torch
+
+        start = {"classifier.weight": torch.zeros(1, width), "classifier.bias": torch.zeros(1)}
+        return start | {"gate.weight": torch.zeros(1, width)}
+
+    def scores(self, leaves: dict[str, Any], sequences: list[tuple[np.ndarray, int]]) -> Any:
+        """Scores [len(sequences)] float32 of (token ids, where the passage begins)."""
+        import torch
+
+        order, views = self.encoded(leaves, sequences)
+        head = {name: leaves[name] for name in HEAD}
+        scores = torch.cat([judged(*view, head) for view in views])
+        return scores[torch.from_numpy(np.argsort(order))]
 
 
 def _starts(groups: list[tuple[int, int]]) -> list[tuple[int, tuple[int, int]]]:

@@ -1,0 +1,76 @@
+from collections.abc import Generator, Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from core.config import knob
+from core.judging import judgement_models
+from core.judging.claims import NOTHING_CLAIMED, bare
+from core.judging.evidence import best_sentence, claims, evidence
+from core.judging.judgement_models import EMBEDDED, ClaimJudgement, Judgements, pair_text, read_judgement
+from core.judging.measure import (
+    CONTRADICTED,
+    NOT_IN_CONTEXT,
+    SUPPORTED,
+    AnswerCase,
+    AnswerMeasure,
+    AnswerScore,
+    Claim,
+    JudgeTools,
+)
+from core.judging.reference import declines
+from core.records import Progress
+from core.registry import part
+
+VERDICTS = (SUPPORTED, CONTRADICTED, NOT_IN_CONTEXT)
+
+
+@part("measure")
+class Entailment(AnswerMeasure):
+    """Mean probability that a sentence of the answer follows from the passages, by a model of entailment: each sentence beside the
+    sentences of all passages that hold most of its words. Choose it over containment where answers use words of their own."""
+
+    part: Literal["entailment"] = "entailment"
+    label: ClassVar[str] = "Entailment"
+    topic: ClassVar[str] = "faithfulness"
+    source: ClassVar[str] = "Honovich et al. 2022, section 4.1; the model is this project's"
+    needs: ClassVar[tuple[str, ...]] = ("passages",)
+    order: ClassVar[int] = 20
+    model: str = knob(
+        EMBEDDED,
+        f"{EMBEDDED} (embedded), the name of a model trained here, or an NLI model: a folder, or its name on the Hugging Face hub.",
+    )
+
+    def identity(self) -> str:
+        return judgement_models.identity(self.model)
+
+    def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
+        results = []
+        judged = yield from judged_claims(self.model, cases, tools)
+        for case, some in zip(cases, judged, strict=True):
+            rows = []
+            for start, end, each in some:
+                place = best_sentence(case.passages, case.answer[start:end])
+                verdict = VERDICTS[int(np.argmax(each.probabilities))]
+                rows.append(Claim(start, end, float(each.probabilities[0]), verdict, *(place or (0, None))))
+            if rows:
+                results.append(AnswerScore(float(np.mean([claim.score for claim in rows])), claims=tuple(rows)))
+            else:
+                results.append(AnswerScore(float("nan"), NOTHING_CLAIMED))
+        return results
+
+
+def judged_claims(
+    model: str, cases: Sequence[AnswerCase], tools: JudgeTools
+) -> Generator[Progress, None, list[list[tuple[int, int, ClaimJudgement]]]]:
+    """For each case its claims as the model judges them by all passages: characters of the answer, and the judgement."""
+    places, texts = [], []
+    for done, case in enumerate(cases):
+        if done % 100 == 0:
+            yield Progress(done, len(cases), "Choosing the evidence of each claim")
+        said = "" if declines(case.answer) else bare(case)
+        spans = claims(said)
+        places.append(spans)
+        texts += [pair_text(evidence(case.passages, said[start:end]), said[start:end]) for start, end in spans]
+    vectors = iter((yield from tools.embed(Judgements(model), texts)) if texts else ())
+    return [[(start, end, read_judgement(next(vectors))) for start, end in spans] for spans in places]

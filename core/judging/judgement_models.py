@@ -1,0 +1,272 @@
+"""Models that judge a claim by its evidence: the one trained here, another trained here, or any NLI model.
+
+Each gives `read(pairs)` and `entail(pairs)`, and those trained here `wrong_words(items)` too. `judging_model(name)` loads it,
+`identity(name)` says what its judgements depend on and imports no engine. Measures ask through `Judgements`, so that each pair is
+judged once and kept.
+"""
+
+import json
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import code_version, fingerprint
+from core.errors import WorkbenchError
+from core.judging.evidence import claims, evidence
+from core.judging.faithful_bert import CLAIM_TOKENS, HEAD, ClaimReader, FaithfulPairs
+from core.judging.passage_words import joined, word_doubts, words_of
+from core.models import hardware, hub
+from core.models.all_cores import BATCH_TOKENS, FEWEST_TOKENS, on_all_cores, workers_alone
+from core.models.hub import bundled_folder
+from core.models.identity import files_identity
+from core.models.loading import check_weights, load_once, readable
+from core.models.text import encodable
+from core.reranking.bert_pairs import adapted
+
+EMBEDDED = "minilm-faithful"
+ADAPTER, SETTINGS = "adapter.safetensors", "faithful.json"
+PAIRS_AT_ONCE = 2048  # tokenised and sorted together: bounds memory
+AT_ONCE = 32  # judgements handed on
+BETWEEN = "\x1f"  # claim and evidence, in one text
+WRONG = 0.5  # probability from which a word counts as wrong
+ORDER = ("supported", "contradicted", "neither")
+MEANINGS = {"entailment": 0, "entails": 0, "supported": 0, "supports": 0, "support": 0}
+MEANINGS |= {"contradiction": 1, "contradicts": 1, "contradicted": 1, "refutes": 1, "refuted": 1}
+MEANINGS |= {"neutral": 2, "neither": 2, "not enough info": 2, "nei": 2, "unknown": 2}
+TWO = {"not_entailment": 2, "not entailment": 2}  # of models with two classes: what is not supported is neither
+
+
+class ClaimJudgement(NamedTuple):
+    """probabilities [3]: supported, contradicted, neither. words: characters of the claim [start, end) and the probability that
+    they are wrong, a row a token; empty where the model has no such head."""
+
+    probabilities: np.ndarray
+    words: list[tuple[int, int, float]]
+
+
+def model_folder(name: str) -> Path:
+    """Where the model lies that is called so."""
+    if name == EMBEDDED:
+        return Path(__file__).with_name("minilm_faithful")
+    if ((trained := hub.faithfulness_home() / name) / SETTINGS).is_file():
+        return trained
+    if folder := hub.local_model(name):
+        return folder
+    todo = f"Choose {EMBEDDED}, the name of a model trained here, or a folder with an NLI model."
+    raise WorkbenchError(f"The model '{name}' that judges claims is not on this machine.", where="model", todo=todo)
+
+
+def identity(name: str) -> str:
+    """Changes with everything that changes a judgement."""
+    folder = model_folder(name)
+    base = files_identity(bundled_folder()) if (folder / ADAPTER).is_file() else ""
+    return "judgement-" + fingerprint(files_identity(folder), base, hardware.fast_dtype(), code_version(OwnModel))
+
+
+def judging_model(name: str) -> "OwnModel | NLIModel":
+    """The model of that name, loaded once."""
+    return load_once(identity(name), lambda: _loaded(model_folder(name)))
+
+
+def _loaded(folder: Path) -> "OwnModel | NLIModel":
+    with readable("The model that judges claims cannot be read", where=str(folder)):
+        return OwnModel(folder) if (folder / ADAPTER).is_file() else NLIModel(folder)
+
+
+class PairReader(ABC):
+    """What all have: the way from pairs to probabilities."""
+
+    has_words = False
+
+    @abstractmethod
+    def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[int, ClaimJudgement], None, None]:
+        """(place, judgement) of each (evidence, claim) once, in any order."""
+
+    def entail(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+        """Yields (indices [b], probabilities [b, 3] float32 of supported, contradicted, neither) of (evidence, claim). Evidence that is
+        too long is cut to its best sentences."""
+        cut = [(evidence((each,), claim), claim) for each, claim in pairs]
+        for some in _blocks(self.read(cut), AT_ONCE):
+            yield np.array([i for i, _ in some]), np.stack([each.probabilities for _, each in some])
+
+
+class Judgements:
+    """What a model says of (evidence, claim), as vectors of `pair_text`: where an encoder is asked for, so that each pair is judged
+    once and kept. A vector holds the three probabilities, then start, end and probability of each token of the claim."""
+
+    dim = 3 + 3 * CLAIM_TOKENS
+    max_tokens = None
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+
+    def identity(self) -> str:
+        return identity(self._model)
+
+    def prefix(self, query: bool) -> str:
+        return ""
+
+    def load(self) -> "Judgements":
+        judging_model(self._model)
+        return self
+
+    def encode(self, texts: list[str], query: bool = False) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
+        claims_first = [text.split(BETWEEN, 1) for text in texts]
+        for some in _blocks(judging_model(self._model).read([(beside, claim) for claim, beside in claims_first]), AT_ONCE):
+            vectors = np.zeros((len(some), self.dim), np.float32)
+            for vector, (_, judged) in zip(vectors, some, strict=True):
+                vector[:3] = judged.probabilities
+                vector[3 : 3 + 3 * len(judged.words)] = np.array(judged.words, np.float32).reshape(-1)
+            yield np.array([i for i, _ in some]), vectors
+
+
+def pair_text(evidence_text: str, claim: str) -> str:
+    """The pair as one text, as `Judgements` reads it."""
+    return claim.replace(BETWEEN, " ") + BETWEEN + evidence_text
+
+
+def read_judgement(vector: np.ndarray) -> ClaimJudgement:
+    """What a vector of `Judgements` holds."""
+    rows = vector[3:].reshape(-1, 3)
+    return ClaimJudgement(vector[:3], [(int(a), int(b), float(p)) for a, b, p in rows[rows[:, 1] > 0]])
+
+
+class OwnModel(PairReader):
+    """The bundled encoder with the adapter of a folder. Safe to use from several threads."""
+
+    has_words = True
+
+    def __init__(self, folder: Path) -> None:
+        from safetensors.torch import load_file
+
+        settings, base = json.loads((folder / SETTINGS).read_text("utf-8")), bundled_folder()
+        if settings["base_files"] != files_identity(base):
+            raise WorkbenchError(
+                f"The model '{folder.name}' was trained on another version of {settings['base']} than the one installed.",
+                where=str(folder),
+                todo="Install the packages of requirements.txt, or train it again: python -m core train-faithfulness.",
+            )
+        adapter = load_file(folder / ADAPTER)
+        if absent := [name for name in HEAD if name not in adapter]:
+            raise WorkbenchError(f"The model's file has no {absent[0]}.", where=str(folder), todo="Copy it again.")
+        weights = adapted(load_file(base / "model.safetensors"), adapter, settings["scale"], HEAD)
+        self.model = FaithfulPairs(base, hardware.fast_dtype(), hardware.device(), weights)
+        self.model.word_shift = settings.get("word_shift", 0.0)
+        self._tokens, self._tokenizing = ClaimReader(base, min(settings["max_tokens"], 512)), threading.Lock()
+
+    def wrong_words(
+        self, items: Sequence[tuple[str, Sequence[str], str]]
+    ) -> Generator[tuple[int, list[tuple[int, int, float]]], None, None]:
+        """Yields (index, [(start, end, probability)]) for each (question, passages, answer): the characters of the answer that are
+        wrong, neighbouring words joined."""
+        for i, (_, passages, answer) in enumerate(items):
+            spans, there = claims(answer), words_of(passages)
+            judged = dict(self.read([(evidence(tuple(passages), answer[a:b]), answer[a:b]) for a, b in spans]))
+            yield (
+                i,
+                [
+                    place
+                    for n, (a, b) in enumerate(spans)
+                    for place in joined(word_doubts(answer[a:b], judged[n].words, there), a, WRONG)
+                ],
+            )
+
+    def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[int, ClaimJudgement], None, None]:
+        by_characters = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1]))
+        for block in (by_characters[i : i + PAIRS_AT_ONCE] for i in range(0, len(pairs), PAIRS_AT_ONCE)):
+            place: dict[str, int] = {}
+            for text in (text for i in block for text in pairs[i]):
+                place.setdefault(text, len(place))
+            with self._tokenizing:
+                read = self._tokens.of(list(place))
+            sequences = [(i, self._tokens.sequence(read[place[pairs[i][1]]].ids, read[place[pairs[i][0]]].ids)) for i in block]
+            sequences.sort(key=lambda pair: -len(pair[1][0]))
+            for owners, some in self._computed(sequences):
+                for i, (probabilities, words) in zip(owners, some, strict=True):
+                    places = read[place[pairs[i][1]]].places[: len(words)]
+                    rows = [(int(a), int(b), float(p)) for (a, b), p in zip(places, words, strict=True)]
+                    yield i, ClaimJudgement(probabilities.astype(np.float32), rows)
+
+    def _computed(self, sequences: list) -> Generator[tuple[list[int], list], None, None]:
+        device = self.model.device
+        if device == "cpu":
+            pool, workers = workers_alone()
+            yield from on_all_cores(pool, workers, self.model.judge, _batches(sequences, BATCH_TOKENS["cpu"], 2 * workers))
+        else:
+            for owners, some in _batches(sequences, BATCH_TOKENS[device], 1):
+                yield owners, self.model.judge(some)
+
+
+def _batches(sequences: list, most: int, shares: int) -> Generator[tuple[list[int], list], None, None]:
+    """(pair, sequence) of one length side by side, up to `most` tokens in a batch; ever smaller towards the end, so that all cores
+    finish together."""
+    ends = np.cumsum([len(sequence[0]) for _, sequence in sequences])
+    start = done = 0
+    while start < len(sequences):
+        size = max(min(most, (ends[-1] - done) // shares), FEWEST_TOKENS)
+        stop = max(int(np.searchsorted(ends, done + size, side="right")), start + 1)
+        owners, some = zip(*sequences[start:stop], strict=True)
+        yield list(owners), list(some)
+        start, done = stop, ends[stop - 1]
+
+
+class NLIModel(PairReader):
+    """A sequence classifier of transformers, such as any NLI cross-encoder: one reads at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        import torch
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        self.order = label_order(config, str(folder))
+        self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        self.model = AutoModelForSequenceClassification.from_pretrained(
+            str(folder), local_files_only=True, use_safetensors=True, dtype=getattr(torch, hardware.fast_dtype())
+        )
+        check_weights(self.model, str(folder))
+        self.model = self.model.to(hardware.device()).eval()
+        self._reading = threading.Lock()
+        self.max_tokens = min(512, self._tokenizer.model_max_length)
+
+    def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[int, ClaimJudgement], None, None]:
+        import torch
+
+        order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1]))
+        for block in (order[i : i + 16] for i in range(0, len(order), 16)):
+            with self._reading, torch.inference_mode():
+                texts = [[encodable(pairs[i][side]) for i in block] for side in (0, 1)]
+                read = self._tokenizer(
+                    *texts, padding=True, truncation="only_first", max_length=self.max_tokens, return_tensors="pt"
+                )
+                shares = self.model(**read.to(self.model.device)).logits.float().softmax(1).cpu().numpy()
+            rows = np.zeros((len(block), 3), np.float32)
+            for label, meaning in enumerate(self.order):
+                rows[:, meaning] += shares[:, label]
+            for i, row in zip(block, rows, strict=True):
+                yield i, ClaimJudgement(row, [])
+
+
+def label_order(config: dict[str, Any], where: str) -> list[int]:
+    """What each output of a classifier means, as a place in ORDER, read from its config's names."""
+    names = config.get("id2label") or {}
+    said = [str(names[key]).strip().lower() for key in sorted(names, key=int)]
+    meanings = MEANINGS | (TWO if len(said) == 2 else {})
+    order = [meanings.get(name, meanings.get(name.replace("_", " "), -1)) for name in said]
+    if -1 in order or 0 not in order or len(set(order)) != len(order) or len(order) not in (2, 3):
+        shown = ", ".join(said) or "none"
+        raise WorkbenchError(
+            f"It is not clear which output of the model says that a claim follows: its labels are {shown}.",
+            where=where,
+            todo="Its config.json needs id2label with entailment, neutral and contradiction (or entailment and not_entailment).",
+        )
+    return order
+
+
+def _blocks(items: Generator, size: int) -> Generator[list, None, None]:
+    while some := list(islice(items, size)):
+        yield some

@@ -1,0 +1,60 @@
+from collections.abc import Generator, Sequence
+from typing import ClassVar, Literal
+
+from core.config import knob
+from core.errors import WorkbenchError
+from core.judging import judgement_models
+from core.judging.claims import NOTHING_CLAIMED, WORD
+from core.judging.entailment import judged_claims
+from core.judging.judgement_models import EMBEDDED, judging_model
+from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools, WrongWords
+from core.judging.passage_words import PassageWords, joined, word_doubts, words_of
+from core.records import Progress
+from core.registry import part
+
+
+@part("measure")
+class WordsBorneOut(AnswerMeasure):
+    """Share of the answer's words that the passages bear out, by a model that judges each word in its sentence. Choose it to see which
+    words of an answer are wrong, rather than that it is."""
+
+    part: Literal["wrong_words"] = "wrong_words"
+    label: ClassVar[str] = "Words borne out"
+    topic: ClassVar[str] = "faithfulness"
+    source: ClassVar[str] = "after Kovács and Recski 2025 (LettuceDetect), section 3; the model is this project's"
+    needs: ClassVar[tuple[str, ...]] = ("passages",)
+    order: ClassVar[int] = 30
+    model: str = knob(EMBEDDED, f"{EMBEDDED} (embedded), or the name of a model trained here.")
+    least: float = knob(0.5, "Probability from which a word counts as wrong. Lower marks more words.", gt=0.0, lt=1.0)
+
+    def identity(self) -> str:
+        return judgement_models.identity(self.model)
+
+    def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
+        refuse_without_words(self.model)
+        results = []
+        judged = yield from judged_claims(self.model, cases, tools)
+        for case, some in zip(cases, judged, strict=True):
+            places = marked(case, some, words_of(case.passages), self.least)
+            said = [match.span() for start, end, _ in some for match in WORD.finditer(case.answer, start, end)]
+            wrong = sum(any(a < place.end and b > place.start for place in places) for a, b in said)
+            if said:
+                results.append(AnswerScore(1 - wrong / len(said), words=places))
+            else:
+                results.append(AnswerScore(float("nan"), NOTHING_CLAIMED))
+        return results
+
+
+def refuse_without_words(model: str) -> None:
+    if not judging_model(model).has_words:
+        raise WorkbenchError(
+            f"The model '{model}' judges whole claims, no words.",
+            where="model",
+            todo=f"Choose {EMBEDDED}, or a model trained here; `entailment` takes any NLI model.",
+        )
+
+
+def marked(case: AnswerCase, claims: list, there: PassageWords, least: float) -> tuple[WrongWords, ...]:
+    """The wrong places of the answer's claims."""
+    doubts = ((start, word_doubts(case.answer[start:end], each.words, there)) for start, end, each in claims)
+    return tuple(WrongWords(*place) for start, words in doubts for place in joined(words, start, least))

@@ -1,0 +1,152 @@
+"""The steps of the faithfulness model's training: what is drawn, the shares of both cores, and its validation."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.judging.evidence import evidence
+from core.judging.faithful_bert import CLAIM_TOKENS, ClaimReader, FaithfulPairs
+from core.models import hardware
+from core.models.all_cores import on_all_cores, workers_alone
+from core.statistics.roc import roc
+from core.training.faithfulness.corrupted import Corruption
+from core.training.faithfulness.model import FaithfulLowRank, Judgement
+from core.training.faithfulness.sources import SUPPORTED, Marked
+from core.training.steps import WEIGHT_DECAY, TrainingSteps
+
+SHARE_TOKENS = 1536  # of one core's share of a step: fixed, so that a step is the same on any number of cores
+SEQUENCES_AT_ONCE = 16  # of an evaluation
+CHARACTERS = 5  # of evidence a token that is free for it: so that little is cut
+UNWATCHED = "citation_integrity"  # people agree so little on it that its AUC goes up and down by itself
+WEIGHTS = {"qa_feedback": 3.0, "qa_feedback corrected": 1.0, "xsumfaith": 2.0, "citation_integrity": 1.0}
+
+
+class FaithfulLoop(TrainingSteps):
+    """The model as it learns. told: claims people judged, `validation` those of groups that are not learnt from."""
+
+    remedy = "Lower learning_rate or raise warmup"
+
+    def __init__(
+        self,
+        config: Any,
+        base: Path,
+        told: list[Marked],
+        validation: list[Marked],
+        made: Corruption,
+        size: int,
+        work: Path,
+        mark: str,
+    ) -> None:
+        import torch
+
+        super().__init__(config, config.max_steps, "auc", work, mark)
+        self._base, self._made, self._stories = base, made, size
+        self._tokens, self._room = ClaimReader(base, config.max_tokens), CHARACTERS * (config.max_tokens - CLAIM_TOKENS)
+        self._pairs = [each for each in told if each.source in ("snli", "cad_nli")]
+        self._answers = [each for each in told if each.source not in ("snli", "cad_nli")]
+        weights = np.array([WEIGHTS.get(each.source, 1.0) for each in self._answers])
+        self._drawn = weights / weights.sum() if len(weights) else weights
+        self._validation = validation
+        self._read = [self.judgement(each) for each in validation]
+        self.model = FaithfulLowRank(base, config.lora_rank, config.layers, config.seed)
+        self._weights = trained = self.model.trained
+        decayed = [tensor for name, tensor in trained.items() if ".lora_" in name or name == "pooler.dense.weight"]
+        plain = [tensor for name, tensor in trained.items() if not (".lora_" in name or name == "pooler.dense.weight")]
+        self._optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}], lr=0.0
+        )
+
+    def judgement(self, claim: Marked) -> Judgement:
+        """The claim as the model reads it."""
+        read, beside = self._tokens.of([claim.answer, evidence(claim.passages, claim.answer, self._room)])
+        wrong = None
+        if claim.spans is not None:
+            wrong = np.zeros(min(len(read.ids), CLAIM_TOKENS), np.float32)
+            for span in claim.spans:
+                touched = (read.places[: len(wrong), 0] < span.end) & (read.places[: len(wrong), 1] > span.start)
+                wrong[touched] = np.maximum(wrong[touched], span.share)
+        return Judgement(self._tokens.sequence(read.ids, beside.ids), claim.verdict, wrong)
+
+    def batch(self, step: int) -> list[Judgement]:
+        """Of step 0, 1, …"""
+        draw = np.random.default_rng([self.config.seed, 1 << 20, step])
+        kinds = draw.random(self.config.batch_size)
+        some = []
+        for kind in kinds:
+            if kind < self.config.made and self._stories:
+                claim = self._made.claim(int(draw.integers(self._stories)), int(draw.integers(1 << 30)))
+            elif kind < self.config.made + self.config.pairs and self._pairs or not self._answers:
+                claim = self._pairs[int(draw.integers(len(self._pairs)))] if self._pairs else None
+            else:
+                claim = self._answers[int(draw.choice(len(self._answers), p=self._drawn))]
+            if claim is not None:
+                some.append(self.judgement(claim))
+        return some
+
+    def _learn(self) -> tuple[float, Callable[[], None]]:
+        import torch
+
+        some = sorted(self.batch(self.step), key=lambda each: -len(each.sequence[0]))
+        leaves, shares, tokens = self.model.leaves(), [], 0
+        for each in some:
+            if not shares or tokens + len(each.sequence[0]) > SHARE_TOKENS:
+                shares.append([])
+                tokens = 0
+            shares[-1].append(each)
+            tokens += len(each.sequence[0])
+        counts = (
+            float(max(1, sum(each.verdict >= 0 for each in some))),
+            float(max(1, sum(each.wrong is not None for each in some))),
+        )
+
+        def learn(share: list[Judgement]) -> tuple[float, dict[str, Any]]:
+            with torch.enable_grad():
+                loss = self.model.loss(leaves, share, self.config.word_weight, counts)
+            return float(loss.detach()), self.model.gradients(leaves, loss)
+
+        pool, workers = workers_alone()
+        done = dict(on_all_cores(pool, workers, learn, enumerate(shares)))
+
+        def backward() -> None:
+            total = {name: sum(done[i][1][name].float() for i in range(len(shares))) for name in done[0][1]}
+            for name, gradient in self.model.divided(total).items():
+                self._weights[name].grad = gradient
+
+        return sum(done[i][0] for i in range(len(shares))), backward
+
+    def _measured(self) -> dict[str, float]:
+        """By data set: AUC of the verdicts (supported or not), and of the words; auc is the mean of all but those of UNWATCHED."""
+        judged = self.judge([each.sequence for each in self._read])
+        values: dict[str, float] = {}
+        for source in sorted({each.source.split()[0] for each in self._validation}):
+            rows = [i for i, each in enumerate(self._validation) if each.source.split()[0] == source]
+            verdicts = [i for i in rows if self._read[i].verdict >= 0]
+            wrong = np.array([self._read[i].verdict != SUPPORTED for i in verdicts])
+            if 0 < wrong.sum() < len(wrong):
+                values[f"{source}_claims"] = _auc(np.array([1 - judged[i][0][0] for i in verdicts]), wrong)
+            marked = [i for i in rows if self._read[i].wrong is not None and len(self._read[i].wrong)]
+            if marked:
+                words = np.concatenate([self._read[i].wrong for i in marked]) >= 0.5
+                if 0 < words.sum() < len(words):
+                    values[f"{source}_words"] = _auc(np.concatenate([judged[i][1] for i in marked]), words)
+        values = {name: round(float(value), 6) for name, value in values.items()}
+        watched = [value for name, value in values.items() if not name.startswith(UNWATCHED)]
+        return values | {"auc": round(float(np.mean(watched)), 6) if watched else 0.0}
+
+    def judge(self, sequences: list[tuple[np.ndarray, int]]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """What the model says of each sequence as it is now."""
+        model = FaithfulPairs(self._base, hardware.fast_dtype(), "cpu", self.model.merged())
+        order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i][0]))
+        shares = [order[i : i + SEQUENCES_AT_ONCE] for i in range(0, len(order), SEQUENCES_AT_ONCE)]
+        pool, workers = workers_alone()
+        results: list = [None] * len(sequences)
+        for share, some in on_all_cores(pool, workers, model.judge, ((share, [sequences[i] for i in share]) for share in shares)):
+            for i, each in zip(share, some, strict=True):
+                results[i] = each
+        return results
+
+
+def _auc(scores: np.ndarray, positive: np.ndarray) -> float:
+    return roc(scores, positive).auc.mean

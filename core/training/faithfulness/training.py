@@ -1,0 +1,163 @@
+"""Trains the faithfulness model: an adapter of the bundled encoder with two heads, on answers that people judged and on claims
+made from texts by rule.
+
+Splits are by question, article or cited passage (`split_of`): from most is learnt, on the second part the best weights are chosen
+and the combination is fitted (`core.judging.combined`), the third is measured once, at the end. Citation Integrity's dev file is
+its third part. Files: the work stands in `<faithfulness>/.training/<name>/` (log.jsonl, checkpoint.pt), the finished model in
+`<faithfulness>/<name>/`, where it appears whole by renaming. Closing the generator keeps the checkpoint of the last evaluation: the
+same settings continue there, other settings start anew.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import files
+from core.config import code_version, fingerprint
+from core.judging.combined import COMBINATION, from_record
+from core.judging.judgement_models import ADAPTER, SETTINGS, OwnModel
+from core.models import hardware
+from core.models.hub import bundled_folder
+from core.models.identity import files_identity
+from core.records import Corpus, Progress
+from core.training.faithfulness.combination import SETS, SeenAnswer, accuracy, best_shift, fitted, measured, seen
+from core.training.faithfulness.corrupted import Corruption, stories_of, stories_of_corpus
+from core.training.faithfulness.loop import FaithfulLoop
+from core.training.faithfulness.settings import FaithfulnessTraining
+from core.training.faithfulness.sources import Marked, read, share
+from core.training.log import at_work, read_log, write_line
+from core.training.rerankers.model import SCALE
+
+LEARNT = {"xsumfaith": 0.6, "qa_feedback": 0.6, "citation_integrity": 0.85, "snli": 0.96, "cad_nli": 0.96}  # share of groups
+FITTED = {"xsumfaith": 0.8, "qa_feedback": 0.8}  # up to here the second part; the others have no third in their files
+ASKED = "squad-sentences"  # the corpus whose questions are paraphrases of its sentences
+READS = 256  # tokens that the finished model reads, of which training saw fewer: that is faster
+MADE_SEED = 2**31 - 2  # of the claims that an evaluation judges
+
+
+@dataclass(frozen=True)
+class TrainedFaithfulness:
+    """What training.json holds."""
+
+    folder: Path
+    best_step: int  # 0: no step was better on validation than the start
+    steps: int
+    stopped: str  # "all steps" or "early"
+    sizes: dict[str, int]
+    missing: list[str]  # data sets that were not there
+    seconds: dict[str, float]
+
+
+def split_of(answer: Marked, seed: int) -> str:
+    """ "learnt", "fitted" or "test"."""
+    name, _, rest = answer.source.partition(" ")
+    if rest == "test":
+        return "test"
+    place = share(answer.group, seed)
+    return "learnt" if place < LEARNT[name] else "fitted" if place < FITTED.get(name, 1.0) else "test"
+
+
+def train(
+    config: FaithfulnessTraining, data: Path, corpora: Sequence[Corpus], folder: Path
+) -> Generator[Progress, None, TrainedFaithfulness]:
+    """Trains on the data sets of the folder and on texts of the corpora, and writes the model to `folder`, whose name is its own."""
+    with at_work(folder, "a faithfulness model") as work:
+        return (yield from _train(config, data, corpora, folder, work))
+
+
+def _train(config, data, corpora, folder, work):
+    started, base = time.monotonic(), bundled_folder()
+    yield Progress(0, 0, "Reading what people judged")
+    answers, missing = read(data)
+    parts: dict[str, list[Marked]] = {"learnt": [], "fitted": [], "test": []}
+    for answer in answers:
+        parts[split_of(answer, config.seed)].append(answer)
+    learnt = [claim for answer in parts["learnt"] for claim in answer.claims()]
+    stories = [*stories_of(parts["learnt"])]
+    for corpus in corpora:
+        stories += stories_of_corpus(corpus, config.texts, config.seed, corpus.name == ASKED)
+    made = Corruption(stories, base)
+    validation = _validation(config, parts["fitted"], made, len(stories))
+    mark = fingerprint(config, [c.fingerprint for c in corpora], [str(a) for a in answers], code_version(FaithfulLoop))
+    loop = FaithfulLoop(config, base, learnt, validation, made, len(stories), work, mark)
+    prepared = time.monotonic()
+    yield from loop.run()
+    trained = time.monotonic()
+
+    yield Progress(loop.steps, loop.steps, "Combining the signals, and the test")
+    sizes = {name: len(some) for name, some in parts.items()}
+    sizes |= {"claims": len(learnt), "validation_claims": len(validation), "texts": len(stories)}
+    seconds = {"preparing": prepared - started, "training": trained - prepared}
+    seconds = {name: round(value, 2) for name, value in seconds.items()}
+    result = TrainedFaithfulness(folder, loop.best_step, loop.step, loop.stopped, sizes, missing, seconds)
+    write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped)
+    made_here = work / "model"
+    write(made_here, loop.model.trained, max(READS, config.max_tokens), base)
+    _, measures = yield from combine(made_here, parts["fitted"], parts["test"])
+    shutil.copyfile(work / "log.jsonl", made_here / "log.jsonl")
+    about = {
+        "name": folder.name,
+        "config": config.model_dump(),
+        **{name: value for name, value in vars(result).items() if name != "folder"},
+        "validation_curve": [
+            {k: v for k, v in line.items() if k != "time"} for line in read_log(folder) if line["kind"] == "evaluation"
+        ],
+        "measures": measures,
+        "dtype": hardware.fast_dtype(),
+        "created": datetime.now().isoformat(timespec="seconds"),
+        "versions": {package: version(package) for package in ("torch", "tokenizers")},
+    }
+    (made_here / "training.json").write_text(json.dumps(about, indent=1, allow_nan=False), "utf-8")
+    files.seal_folder(made_here)
+    files.take_place(made_here, folder)
+    shutil.rmtree(work, ignore_errors=True)
+    return result
+
+
+def _validation(config: FaithfulnessTraining, answers: list[Marked], made: Corruption, stories: int) -> list[Marked]:
+    """Claims of the second part, so many of each data set, and as many that are made from texts (texts that are learnt from)."""
+    draw, claims = np.random.default_rng([config.seed, 2 << 20]), [claim for answer in answers for claim in answer.claims()]
+    chosen = []
+    for name in sorted({claim.source.split()[0] for claim in claims}):
+        some = [claim for claim in claims if claim.source.split()[0] == name]
+        chosen += [some[i] for i in draw.permutation(len(some))[: config.validation_claims]]
+    every = range(0, stories, max(1, stories // config.validation_claims))
+    return chosen + [claim for i in every if (claim := made.claim(i, MADE_SEED))]
+
+
+def combine(
+    folder: Path, fitted_on: list[Marked], test: list[Marked]
+) -> Generator[Progress, None, tuple[dict[str, Any], dict[str, Any]]]:
+    """Fits the words' shift and the combination of the folder's model, writes both there, and measures it by data set on the third part."""
+    model = OwnModel(folder)
+    fitting = yield from seen(model, [answer for answer in fitted_on if answer.source.split()[0] in SETS])
+    shift = best_shift(fitting)
+    settings = json.loads((folder / SETTINGS).read_text("utf-8")) | {"word_shift": shift}
+    (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
+    fitting = [SeenAnswer(each.answer, each.judged, shift) for each in fitting]
+    record = fitted(fitting)
+    (folder / COMBINATION).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    judged = yield from seen(OwnModel(folder), [answer for answer in test if answer.source.split()[0] in SETS])
+    return record, measured(judged, fitting, from_record(record)) | {
+        name: accuracy(model, [answer for answer in fitted_on if answer.source == name]) for name in ("snli", "cad_nli")
+    }
+
+
+def write(folder: Path, trained: dict[str, Any], max_tokens: int, base: Path) -> None:
+    """What was trained as a folder that `core.judging.faithfulness` reads: not the encoder, which is bundled."""
+    import torch
+    from safetensors.torch import save_file
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    save_file({name: w.to(torch.bfloat16).contiguous() for name, w in trained.items()}, folder / ADAPTER)
+    settings = {"base": "all-MiniLM-L6-v2", "base_files": files_identity(base), "scale": SCALE, "max_tokens": max_tokens}
+    (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")

@@ -1,0 +1,267 @@
+"""Training the faithfulness model: what is read of each data set, what is made by rule, that it learns, stops and goes on."""
+
+import errno
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from core.corpus.assemble import assemble
+from core.errors import WorkbenchError
+from core.judging import judgement_models
+from core.progress import drain
+from core.records import Document, Query
+from core.training.faithfulness import sources, training
+from core.training.faithfulness.combination import best_threshold, logistic
+from core.training.faithfulness.corrupted import Corruption, Story, neighbours, stories_of_corpus
+from core.training.faithfulness.model import FaithfulLowRank, Judgement
+from core.training.faithfulness.settings import FaithfulnessTraining
+from core.training.faithfulness.sources import CONTRADICTED, NEITHER, SUPPORTED, Marked, MarkedSpan
+from core.training.log import read_log
+from tests.training.test_encoders import base  # noqa: F401, a fixture
+
+SMALL = {"max_steps": 4, "batch_size": 6, "evaluate_every": 2, "layers": 1, "lora_rank": 2, "validation_claims": 10, "texts": 5}
+TEXT = (
+    "The bridge was built in 1932 by the company of John Stone. It is 210 metres long, and more than 300 people worked on it. "
+    "After the war the town bought it for 40 pounds. It has not been open to cars since 1975."
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The data sets in their publishers' forms, small."""
+    folder = tmp_path_factory.mktemp("data")
+
+    def lines(place, rows):
+        (folder / place).parent.mkdir(exist_ok=True)
+        (gzip.open if place.endswith(".gz") else open)(folder / place, "wt").write("".join(json.dumps(r) + "\n" for r in rows))
+
+    labels = ("entailment", "contradiction", "neutral")
+    pairs = [
+        {"premise": f"A man sees {i} cats.", "hypothesis": f"A man sees {i} dogs.", "label": labels[i % 3]} for i in range(80)
+    ]
+    lines("snli/snli_dev.jsonl.gz", pairs)
+    (folder / "cad_nli").mkdir()
+    rows = ["sentence1\tsentence2\tgold_label"]
+    for i in range(20):
+        rows += [
+            f"A man sits in room {i}.\tA man {what}.\t{label}" for what, label in (("sits", labels[0]), ("stands up", labels[1]))
+        ]
+    (folder / "cad_nli/all_combined_train.tsv.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
+    lines("citation_integrity/corpus.jsonl.gz", [{"doc_id": i, "title": "", "abstract": [f"Drug {i} helps."]} for i in range(30)])
+    verdicts = [{}, *({"0": [{"sentences": [0], "label": label}]} for label in ("SUPPORT", "REFUTE"))]
+    claims = [
+        {"id": i, "claim": f"Drug {i} helps [<|multi_cit|>].", "evidence": verdicts[i % 3], "cited_doc_ids": [i]}
+        for i in range(30)
+    ]
+    lines("citation_integrity/claims_train.jsonl.gz", claims)
+    lines("citation_integrity/claims_dev.jsonl", claims[:9])
+    mark = {"start": 4, "end": 10, "text": "", "type": "extrinsic"}
+    lines(
+        "xsumfaith/xsumfaith_1240.jsonl.gz",
+        [
+            {
+                "bbcid": str(i),
+                "document": TEXT,
+                "summary": "the castle is old.",
+                "annotators": {"a": [mark], "b": [mark], "c": []},
+            }
+            | ({"annotators": {"a": [], "b": []}} if i % 2 else {})
+            for i in range(30)
+        ],
+    )
+    answers = [
+        {
+            "question": "When was it built?",
+            "passages": [["Bridge", TEXT, "It is red."]],
+            "prediction 1": "It was built in 1932. It is 310 metres long.",
+            "feedback": {
+                "errors": [
+                    {"error type": "Wrong-Grounding", "start": 28, "end": 31},
+                    {"error type": "Irrelevant", "start": 22, "end": 44},
+                ],
+                "corrected-prediction": "It was built in 1932.",
+            }
+            if i % 2
+            else {"errors": [], "corrected-prediction": ""},
+        }
+        for i in range(30)
+    ]
+    (folder / "qa_feedback").mkdir()
+    (folder / "qa_feedback/dev_feedback.json.gz").write_bytes(gzip.compress(json.dumps(answers).encode()))
+    return folder
+
+
+@pytest.fixture
+def small(base, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(training, "bundled_folder", lambda: base)
+    monkeypatch.setattr(judgement_models, "bundled_folder", lambda: base)
+
+
+def start(data, folder, **settings):
+    corpus = drain(_corpus())
+    return training.train(FaithfulnessTraining(**SMALL | settings), data, [corpus], folder)
+
+
+def _corpus():
+    yield from ()
+    return assemble(
+        "squad-sentences", [Document(str(i), f"{TEXT} Number {i}.") for i in range(8)], [Query("q", "who?", ())], sources.Notes()
+    )
+
+
+# Data
+
+
+def test_each_data_set_is_read_with_what_people_marked(data):
+    answers, missing = sources.read(data)
+    assert not missing and {answer.source for answer in answers} == {
+        *("snli", "cad_nli", "xsumfaith", "qa_feedback", "qa_feedback corrected"),
+        *("citation_integrity", "citation_integrity test"),
+    }
+    by = {answer.source: [each for each in answers if each.source == answer.source] for answer in answers}
+    wrong = next(answer for answer in by["qa_feedback"] if answer.spans)
+    assert wrong.verdict == CONTRADICTED and [wrong.answer[s.start : s.end] for s in wrong.spans] == ["310"]
+    first, second = wrong.claims()
+    assert (first.verdict, first.spans) == (SUPPORTED, ()) and second.answer[second.spans[0].start :] == "310 metres long."
+    assert by["citation_integrity"][0].answer == "Drug 0 helps." and by["citation_integrity"][0].verdict == NEITHER
+    marked = by["xsumfaith"][0]
+    assert marked.verdict == NEITHER and marked.spans == (MarkedSpan(4, 10, NEITHER, 2 / 3),)
+    revised = next(answer for answer in by["cad_nli"] if answer.verdict == CONTRADICTED)
+    assert [revised.answer[s.start : s.end] for s in revised.spans or ()] in ([], ["stands up"])
+
+
+def test_what_belongs_together_is_of_one_split_and_dev_is_test(data):
+    answers, _ = sources.read(data)
+    parts: dict[str, set[str]] = {}
+    for answer in answers:
+        parts.setdefault(answer.group, set()).add(training.split_of(answer, 0))
+    assert all(len(some) == 1 for some in parts.values())
+    assert {training.split_of(a, 0) for a in answers if a.source == "citation_integrity test"} == {"test"}
+
+
+def test_a_set_that_is_not_there_is_told_and_none_is_refused(data, tmp_path):
+    (tmp_path / "snli").symlink_to(data / "snli")
+    answers, missing = sources.read(tmp_path)
+    assert {answer.source for answer in answers} == {"snli"} and "qa_feedback" in missing
+    with pytest.raises(WorkbenchError, match="None of the data sets is in"):
+        sources.read(tmp_path / "nowhere")
+
+
+def test_a_file_of_another_form_is_told(tmp_path):
+    (tmp_path / "qa_feedback").mkdir()
+    (tmp_path / "qa_feedback/dev_feedback.json.gz").write_bytes(gzip.compress(b'[{"question": 1}]'))
+    with pytest.raises(WorkbenchError, match="not in the form that 'qa_feedback' reads"):
+        sources.read(tmp_path)
+
+
+def test_made_claims_are_of_their_text_or_say_what_is_wrong_in_them(base):  # noqa: F811
+    stories = [Story("made", f"{i}", (TEXT.replace("1932", f"19{30 + i}"),)) for i in range(6)]
+    made, again = Corruption(stories, base), Corruption(stories, base)
+    claims = [claim for seed in range(30) for i in range(6) if (claim := made.claim(i, seed))]
+    same = [again.claim(i, seed) for seed in range(30) for i in range(6)]
+    assert claims == [claim for claim in same if claim]
+    assert {claim.verdict for claim in claims} == {SUPPORTED, CONTRADICTED, NEITHER}
+    for claim in claims:
+        there = " ".join(claim.passages)
+        assert bool(claim.spans) == (claim.verdict != SUPPORTED)
+        for span in claim.spans:
+            assert 0 <= span.start < span.end <= len(claim.answer)
+        if claim.verdict == SUPPORTED:
+            assert set(claim.answer.lower().rstrip(".").split()) <= set(there.lower().replace(".", "").split()) | {""}
+        elif claim.spans[0].end - claim.spans[0].start < len(claim.answer):
+            assert claim.answer not in there
+
+
+def test_neighbours_are_words_of_another_stem(base):  # noqa: F811
+    near = neighbours(base, words=300)
+    assert len(near) == 300 and all(word[:4] != other[:4] for word, some in near.items() for other in some)
+
+
+def test_texts_of_a_corpus_come_without_its_questions_unless_asked():
+    corpus = drain(_corpus())
+    assert len([*stories_of_corpus(corpus, 3, 0, False)]) == 3
+    assert not any(story.question for story in stories_of_corpus(corpus, 9, 0, False))
+
+
+# Model
+
+
+def test_its_loss_is_that_of_each_claim_and_words_nobody_marked_teach_nothing(base, monkeypatch):  # noqa: F811
+    import torch
+
+    monkeypatch.setattr("core.models.hardware.fast_dtype", lambda: "float32")
+    model = FaithfulLowRank(base, 2, 1, 0)
+    sequence = (np.array([101, 2054, 2003, 102, 4937, 3899, 102]), 4)
+    leaves = model.leaves()
+    verdict = float(model.loss(leaves, [Judgement(sequence, 0, None)], 1.0, (1.0, 1.0)))
+    words = float(model.loss(leaves, [Judgement(sequence, -1, np.array([1.0, 0.0], np.float32))], 1.0, (1.0, 1.0)))
+    both = float(model.loss(leaves, [Judgement(sequence, 0, np.array([1.0, 0.0], np.float32))], 2.0, (1.0, 1.0)))
+    assert np.isclose(both, verdict + 2 * words, atol=1e-5) and verdict > 0 and words > 0
+    nothing = model.loss(leaves, [Judgement(sequence, -1, None)], 1.0, (1.0, 1.0))
+    assert float(nothing) == 0.0
+    gradients = model.gradients(leaves, model.loss(leaves, [Judgement(sequence, 1, None)], 1.0, (1.0, 1.0)))
+    assert torch.isfinite(gradients["verdict.weight"]).all() and gradients["verdict.weight"].abs().sum() > 0
+
+
+@pytest.mark.slow
+def test_stopped_it_goes_on_where_it_was_and_ends_the_same(data, tmp_path, small):
+    from safetensors.torch import load_file
+
+    straight = drain(start(data, tmp_path / "a" / "one"))
+    running = start(data, tmp_path / "b" / "one")
+    while not next(running).message.startswith("Step 3"):
+        pass
+    running.close()
+    again = drain(start(data, tmp_path / "b" / "one"))
+    assert {line["kind"] for line in read_log(again.folder)} >= {"resume", "end"}
+    one, other = (load_file(result.folder / "adapter.safetensors") for result in (straight, again))
+    assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+    losses = [[line["loss"] for line in read_log(r.folder) if line["kind"] == "step"] for r in (straight, again)]
+    assert losses[0] == losses[1]
+    record = json.loads((again.folder / "training.json").read_text())
+    assert record["measures"].keys() >= {"citation_integrity"} and (again.folder / "combination.json").is_file()
+    assert judgement_models.OwnModel(again.folder).has_words
+
+
+@pytest.mark.parametrize(
+    "fault", [RuntimeError("PytorchStreamWriter failed: file write failed"), OSError(errno.ENOSPC, "No space left on device")]
+)
+def test_a_full_disk_is_told_with_what_to_do(data, tmp_path, small, monkeypatch, fault):
+    import torch
+
+    def full(*_, **__):
+        raise fault
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(WorkbenchError, match=r"could not be written.*Free some space.*goes on from its last checkpoint"):
+        drain(start(data, tmp_path / "one"))
+    assert not (tmp_path / "one").exists()
+
+
+def test_one_training_of_a_name_at_a_time_and_a_name_is_taken_once(data, tmp_path, small):
+    running = start(data, tmp_path / "one")
+    next(running)
+    with pytest.raises(WorkbenchError, match="A faithfulness model 'one' is being trained already"):
+        next(start(data, tmp_path / "one"))
+    running.close()
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(WorkbenchError, match="already"):
+        next(start(data, tmp_path / "taken"))
+
+
+# Combination
+
+
+def test_the_combination_has_no_weight_that_speaks_for_an_answer():
+    draw = np.random.default_rng(0)
+    wanted = (draw.random(400) < 0.4).astype(float)
+    x = np.stack([wanted + draw.normal(0, 0.7, 400), -wanted + draw.normal(0, 0.7, 400), draw.normal(0, 1, 400)], 1)
+    bias, weights = logistic(x, wanted)
+    assert weights[0] > 0.5 and weights[1] == 0 and np.isfinite(bias)
+
+
+def test_the_threshold_is_that_of_the_best_balanced_accuracy():
+    assert best_threshold(np.array([0.1, 0.2, 0.6, 0.7]), np.array([False, False, True, True])) == pytest.approx(0.4)
+    assert Marked("x", "x", "", ("a",), "A b. C d.", SUPPORTED, ()).claims().__next__().answer == "A b."
