@@ -29,6 +29,7 @@ FLAGS = [
 ]  # fmt: skip
 BASELINE = "baseline.fusion.part=sparse_only"
 RECIPE = f"fusion.weight=0.5&{BASELINE}"
+CASCADE = f"{RECIPE}&rerank.part=maxsim&rerank.depth=50&rerank_2.part=mmr&rerank_2.depth=10"
 SPARSE_GRAPH = "index.part=faiss_hnsw&index.m=8&index.ef_construction=40&index.ef_search=16"
 SWEEPS = {
     "faiss_hnsw": ["index.m=4,8,16", "index.ef_construction=40", "index.ef_search=8,12,16,24,32,48,64,96"],
@@ -90,6 +91,7 @@ def fill(home: Path, folder: Path, browser) -> str:
         core(home, "prepare", "--set", encoder, "--set", "fusion.part=dense_only")
     for part, grid in SWEEPS.items():
         core(home, "index-sweep", "--set", f"index.part={part}", *(word for one in grid for word in ("--grid", one)))
+    core(home, "prepare", *(word for setting in CASCADE.split("&") if setting[:4] != "base" for word in ("--set", setting)))
     core(home, "convert-model")
     core(home, "train-moe", "--both")
     study(home, folder)
@@ -245,6 +247,46 @@ def ask(page) -> None:
     settle(page)
 
 
+def waterfall(page) -> None:
+    ask(page)
+    tab("Where it comes from")(page)
+
+
+def prompt_editor(page) -> None:
+    title = page.locator("summary", has_text="Prompt: its template")
+    title.click()
+    settle(page)
+    title.evaluate("e => { e.style.scrollMarginTop = '90px'; e.scrollIntoView({block: 'start'}) }")
+    page.wait_for_timeout(400)
+
+
+def cascade(page) -> None:
+    """The steps of the ranking beside what they are worth."""
+    for step in ("Reranking maxsim", "Reranking, second step"):
+        page.locator("summary", has_text=step).click()
+        settle(page)
+    page.locator("summary", has_text="Reranking maxsim").evaluate(
+        "e => { e.style.scrollMarginTop = '120px'; e.scrollIntoView({block: 'start'}) }"
+    )
+    page.wait_for_timeout(400)
+
+
+def ablation(page) -> None:
+    tab("Ablation")(page)
+    if (job := page.get_by_role("button", name="Ablate")).count():
+        job.click()
+    page.get_by_text("Each part switched off").wait_for(timeout=400_000)
+    settle(page)
+
+
+def word_by_word(page) -> None:
+    page.get_by_text("Word by word", exact=True).click()
+    settle(page)
+    chart = page.locator("[class*=st-key-chart-word-by-word]")
+    chart.evaluate("e => { e.style.scrollMarginBottom = '30px'; e.scrollIntoView({block: 'end'}) }")
+    page.wait_for_timeout(400)
+
+
 def next_token(page) -> None:
     page.get_by_role("button", name="Write the answer").click(timeout=240_000)
     page.get_by_role("button", name="Write again").wait_for()
@@ -320,9 +362,14 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "index_inside": (f"tune_index?{SPARSE_GRAPH}", tab("Inside")),
         "search_live": (f"search_live?{RECIPE}", None),
         "search_live_dark": (f"search_live?{RECIPE}", None),
+        "search_cascade": (f"search_live?{CASCADE}", cascade),
+        "word_by_word": (f"search_live?{CASCADE}&chosen=pr-030", word_by_word),
+        "ablation": (f"search_live?{RECIPE}&query.part=rm3&rerank.part=mmr", ablation),
         "side_by_side": (f"search_live?{RECIPE}", one_question),
         "explain_failures": (f"explain_failures?{RECIPE}&context.passages=3", None),
         "ask_model": (f"ask_model?question={QUESTION.replace(' ', '+')}", ask),
+        "ask_waterfall": (f"ask_model?question={QUESTION.replace(' ', '+')}&{CASCADE}", waterfall),
+        "prompt_editor": (f"ask_model?question={QUESTION.replace(' ', '+')}", prompt_editor),
         "tune_sampling": (SAMPLING, next_token),
         "sampling_answer": (f"{SAMPLING}&view=The+answer", next_token),
         "inspect_model": ("inspect_model?view=Attention", heads),
@@ -346,7 +393,7 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
     }
 
 
-def save(picture: bytes, path: Path, colours: int = 128) -> None:
+def save(picture: bytes, path: Path, colours: int = 64) -> None:
     """With few colours, less than half the size; chosen so that a few dots of a chart keep theirs."""
     from PIL import Image
 

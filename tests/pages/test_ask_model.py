@@ -408,7 +408,7 @@ def test_an_answer_tells_where_it_comes_from_and_where_its_time_went(monkeypatch
     steps = (TimedStep("sparse", 25.0), TimedStep("reranked", 50.0), TimedStep("writing", 925.0))
     play(monkeypatch, bench, provenance=Provenance("tiny", "ab" * 32, chunks, steps), notes=("1 chunk was left out.",), id="a1")
     app = ask(open_page(), QUESTION)
-    [table] = [frame.value for frame in app.dataframe if "Passage" in frame.value and "Chunk" in frame.value]
+    [table] = [frame.value for frame in app.dataframe if "Passage" in frame.value and "Characters" in frame.value]
     assert table["Passage"].tolist() == ["1", "not given"] and table["Fusion"].tolist() == ["2 (0.25)", "1 (0.5)"]
     assert table.iloc[1]["Sparse"] == "not met"
     drawn = html(app)

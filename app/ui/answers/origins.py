@@ -29,19 +29,30 @@ def _chunks(origin: Provenance) -> None:
         row = {
             "Passage": str(chunk.passage or "not given"),
             "Document": chunk.document_id,
-            "Characters": f"{chunk.start:,} to {chunk.end:,}{page}",
+            "Characters": f"{chunk.start:,}–{chunk.end:,}{page}",
             "Chunk": chunk.chunk,
         }
         for name in stages:
             place = chunk.stages.get(name)
-            row[answers.stage_title(name)] = f"{place.rank} ({place.score:.3g})" if place else "not met"
+            row[_column(name)] = f"{place.rank} ({place.score:.2g})" if place else "not met"
             if place and place.longer:
                 longer.setdefault(f"{answers.stage_title(name)}: {place.longer}", []).append(str(chunk.chunk))
         rows.append(row)
     st.caption("Each chunk down to the last that was given: its rank in every stage, with the score in brackets.")
-    cells.show(rows, hide_index=True)
+    text = st.column_config.TextColumn
+    looks = {"Passage": text(width=66), "Document": text(width=90), "Characters": text(width=120)}
+    looks |= {"Chunk": st.column_config.NumberColumn(width=52)}
+    looks |= {_column(name): text(width=77, help=answers.stage_title(name)) for name in stages}
+    if not longer:  # its number is named by these notes alone
+        rows = [{name: value for name, value in row.items() if name != "Chunk"} for row in rows]
+    cells.show(rows, hide_index=True, column_config=looks)
     for how, chunks in longer.items():
         st.caption(f":material/content_cut: Longer than what is read at once. {how} (chunk {', '.join(chunks)}).")
+
+
+def _column(stage: str) -> str:
+    """Short, so that a cascade of three steps stands beside what it begins with."""
+    return answers.stage_title(stage).replace("Reranking, second step", "Step 2").replace("Reranking, third step", "Step 3")
 
 
 def waterfall_html(origin: Provenance) -> str:

@@ -118,21 +118,19 @@ def table(made: Ablation, name: str, level: float) -> None:
             "Low": part.paired.low,
             "High": part.paired.high,
             "p (Holm)": part.p_holm,
-            "Better": part.paired.wins,
-            "Worse": part.paired.losses,
+            "Won : lost": f"{part.paired.wins:,} : {part.paired.losses:,}",
         }
         for part in made.parts
     ]
-    signed, plain = NUMBER(format="%+.3f", width=66), NUMBER(format="%.3f", width=76)
+    signed, plain = NUMBER(format="%+.3f", width=62), NUMBER(format="%.3f", width=72)
     looks = {
-        "Switched off": TEXT(width=165, help="The part, and behind the arrow what stands in its place."),
-        "The part": TEXT(width=118),
+        "Switched off": TEXT(width=150, help="The part, and behind the arrow what stands in its place."),
+        "The part": TEXT(width=116),
         name: plain,
         **dict.fromkeys(("Low", "High"), signed),
-        "Difference": NUMBER(format="%+.3f", width=76),
-        "p (Holm)": NUMBER(format="%.4f", width=72),
-        "Better": NUMBER(width=56, help="Questions on which the recipe without the part is better."),
-        "Worse": NUMBER(width=56, help="Questions on which it is worse."),
+        "Difference": NUMBER(format="%+.3f", width=74),
+        "p (Holm)": NUMBER(format="%.4f", width=66),
+        "Won : lost": TEXT(width=76, help="Questions on which the recipe without the part is better, and on which it is worse."),
     }
     cells.show(rows, hide_index=True, height="content", key="ablation_table", placeholder="–", column_config=looks)
     tables.export(rows, "ablation_table")
@@ -144,5 +142,5 @@ def words(part: Ablated) -> str:
     if len(part.off.settings) == 1 and part.off.field not in PART_KINDS:  # a setting of a stage without parts
         return forms.setting_words(next(iter(part.off.settings)), part.off.recipe)
     if part.off.field == "fusion" and value.title:
-        return f"{part.off.title} → {value.title} alone"
+        return f"{part.off.title} → {value.title}{' alone' if len(value.needs()) == 1 else ''}"
     return f"{part.off.title} → {forms.describe(value)}"

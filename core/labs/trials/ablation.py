@@ -6,6 +6,7 @@ also the stages that only decide the answer. Verbs of the page Search,
 live, and of `python -m core ablate`.
 """
 
+import re
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple
 
@@ -97,7 +98,16 @@ def plan(workbench: Workbench, recipe: Recipe, answers: bool = False) -> Ablatio
     plans = [workbench.plan(run.of(off.recipe), answers) for off in switches(run.config, answers)[0]]
     seconds = [each.seconds for each in plans if each.what]
     total = None if None in seconds or not seconds else Estimate(*map(sum, zip(*seconds, strict=True)))
-    return AblationPlan(all(each.live for each in plans), list(dict.fromkeys(each.what for each in plans if each.what)), total)
+    return AblationPlan(all(each.live for each in plans), _together([each.what for each in plans if each.what]), total)
+
+
+def _together(whats: Sequence[str]) -> list[str]:
+    """Work of one kind is told once: "reranking 10 passages" and "reranking 5 passages" are 15."""
+    counts: dict[tuple[str, str], int] = {}
+    for what in whats:
+        before, number, after = re.fullmatch(r"(\D*)([\d,]*)(.*)", what, re.DOTALL).groups()
+        counts[before, after] = counts.get((before, after), 0) + int(number.replace(",", "") or 0)
+    return [f"{before}{number:,}{after}" if number else before + after for (before, after), number in counts.items()]
 
 
 def answers_to_write(workbench: Workbench, recipe: Recipe, count: int) -> Generator[Progress, None, tuple[int, float | None]]:

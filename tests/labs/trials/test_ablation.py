@@ -115,3 +115,10 @@ def test_answers_are_ablated_by_the_verdicts_of_the_ladder(tmp_path, monkeypatch
     ladders = [drain(climb(bench, each, 8)) for each in (config, recipe())]
     rights = [sum(ladder.right(row, "reranked") for row in range(8)) for ladder in ladders]
     assert part.paired.difference * 8 == pytest.approx(rights[1] - rights[0]) and made.mean * 8 == rights[0]
+
+
+def test_work_of_one_kind_is_told_once():
+    told = lab._together(
+        ["reranking 2,190 passages", "embedding 3 texts", "reranking 10 passages", "building exact", "building exact"]
+    )
+    assert told == ["reranking 2,200 passages", "embedding 3 texts", "building exact"]
