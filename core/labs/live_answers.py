@@ -8,7 +8,7 @@ import numpy as np
 
 from core import registry
 from core.config import code_version, fingerprint
-from core.judging.measure import AnswerMeasure, scores
+from core.judging.measure import TOPICS, AnswerMeasure, scores
 from core.labs.answering import AnswerSet, can_be_judged, cases
 from core.labs.scores.keeping import at_hand, judge_tools, kept_scores
 from core.progress import drain
@@ -50,7 +50,9 @@ class Parted(NamedTuple):
 def shown_measures() -> list[AnswerMeasure]:
     """The headline measures that ask no generator, in the order of display."""
     every = [part() for part in registry.parts("measure").values()]
-    return sorted((m for m in every if m.headline and not m.asks_model and not m.absent()), key=lambda measure: measure.order)
+    topics = list(TOPICS)
+    chosen = (m for m in every if m.headline and not m.asks_model and not m.absent())
+    return sorted(chosen, key=lambda measure: (topics.index(measure.topic), measure.order))
 
 
 def is_quick(measure: AnswerMeasure) -> bool:

@@ -45,7 +45,9 @@ def test_gains_are_paired_on_what_both_answered(bench, reader):  # noqa: F811
     baseline = at(bench, **{"context.passages": 1})
     made = lab.gains(bench, current, baseline, "ndcg_linear")
     assert [gain.of_answers for gain in made] == [False, *[True] * len(lab.shown_measures())]
-    assert {gain.difference.n for gain in made} == {9} and made[0].difference.mean == 0
+    # other measures cannot tell of all answers
+    assert {gain.difference.n for gain in made if gain.label in ("ndcg_linear", "Exact match", "Token F1")} == {9}
+    assert made[0].difference.mean == 0
     f1 = registry.find("measure", "f1")()
     after, before = (lab.judged(bench, each, f1).values[:9] for each in (current, baseline))
     told = next(gain for gain in made if gain.label == f1.label).difference

@@ -66,7 +66,7 @@ def test_differences_are_paired_with_naive_and_corrected_over_all(bench, reader)
     assert [row.p_holm[name] for row, name, _ in p] == corrected
     for row in made.rows:
         for name, paired in row.against.items():
-            if paired.difference is not None:
+            if name in ("em", "f1"):  # others cannot tell of all answers
                 naive = by_name["naive"].scores[name].mean
                 assert paired.difference == pytest.approx(row.scores[name].mean - naive) and paired.n == COUNT
     none = by_name["none"]

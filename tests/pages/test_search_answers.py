@@ -87,7 +87,7 @@ def test_both_gains_stand_beside_each_other_and_an_opened_question_shows_its_ans
     app = start(answer=20, **base)
     assert "on the 20 questions that both answered" in told(app, "Gain over the baseline")
     table = next(d.value for d in app.dataframe if "Verdict" in d.value.columns)
-    assert table["Of"].tolist()[:3] == ["retrieval", "answers", "answers"] and set(table["Questions"]) == {20}
+    assert table["Of"].tolist()[:3] == ["retrieval", "answers", "answers"] and table["Questions"].tolist()[:3] == [20] * 3
     first = answering.answer_set(bench, bench.evaluate(many()), 20).queries[0]
     app = start(answer=20, chosen=first.id, **base)
     assert len([caption for caption in app.caption if caption.value.startswith("Answer \\(") or "Answer (" in caption.value]) == 2

@@ -49,7 +49,7 @@ def _sample(current: Evaluation) -> int:
         min(answering.FIRST, most),
         key="answer",
         bind="query-params",
-        width=140,
+        width=190,
         help=f"Of the {most:,} that can be judged, drawn at random once; a larger number holds the smaller.",
     )
 
@@ -137,7 +137,13 @@ def shown(answers: AnswerSet, baseline: Evaluation | None) -> None:
 
 NUMBER = st.column_config.NumberColumn
 SIGNED = NUMBER(format="%+.3f", width=80)
-GAIN_LOOKS = {"Low": SIGNED, "High": SIGNED, "Gain": SIGNED, "Questions": NUMBER(width=76)}
+GAIN_LOOKS = {
+    "Low": SIGNED,
+    "High": SIGNED,
+    "Gain": SIGNED,
+    "Questions": NUMBER(width=76),
+    "Verdict": st.column_config.TextColumn(width=105),
+}
 
 
 def _gain_rows(gains: list[live_answers.Gain], answers: AnswerSet) -> list[dict[str, Any]]:
@@ -148,7 +154,7 @@ def _gain_rows(gains: list[live_answers.Gain], answers: AnswerSet) -> list[dict[
         verdict = (
             "unmeasured" if d.low is None else "better" if d.low * gain.direction > 0 and d.high * gain.direction > 0 else ""
         )
-        verdict = verdict or ("worse" if d.low * gain.direction < 0 and d.high * gain.direction < 0 else "not told apart yet")
+        verdict = verdict or ("worse" if d.low * gain.direction < 0 and d.high * gain.direction < 0 else "not told apart")
         row = {"Of": "answers" if gain.of_answers else "retrieval", "Measure": name, "Gain": d.mean, "Low": d.low, "High": d.high}
         rows.append(row | {"Questions": d.n, "Verdict": verdict})
     return rows

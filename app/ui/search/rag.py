@@ -40,7 +40,7 @@ def draw(run: Resolved) -> None:
 def shown(made: RagAblation, run: Resolved, count: int) -> None:
     config = run.config
     names = {measure.part: measure.label for measure in shown_measures()}
-    name = st.selectbox("Measure", list(names), 1 if "f1" in names else 0, key="rag_measure", format_func=names.get, width=170)
+    name = st.selectbox("Measure", list(names), list(names).index("f1"), key="rag_measure", format_func=names.get, width=170)
     level, title = config.evaluation.confidence, names[name]
     rows = [(row, row.scores.get(name)) for row in made.rows]
     marks = [
