@@ -21,7 +21,7 @@ _ARTICLE = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _SPACED = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`", " "))
 _EPSILON = 0.1  # of the smoothing
-UNBOUNDED = ("tokens", "cluster_entropy")  # all other measures lie between 0 and 1
+UNBOUNDED = ("tokens", "cluster_entropy", "semantic_entropy")  # all other measures lie between 0 and 1
 
 
 def words(text: str) -> list[str]:
@@ -82,6 +82,16 @@ def embedding_clusters(vectors: np.ndarray, threshold: float) -> list[int]:
     unit = vectors / np.where(lengths > 0, lengths, 1)
     cosine = unit @ unit.T
     return _leaders(len(vectors), lambda i, j: cosine[i, j] >= threshold - 1e-12)
+
+
+def meaning_clusters(entails: np.ndarray) -> list[int]:
+    """Cluster of each text: the first whose first member it entails and is entailed by, or else a new one. entails [n, n]: whether
+    row entails column.
+
+    Kuhn et al. 2023, "Semantic Uncertainty: Linguistic Invariances for Uncertainty Estimation in Natural Language Generation",
+    algorithm 1.
+    """
+    return _leaders(len(entails), lambda i, j: bool(entails[i, j] and entails[j, i]))
 
 
 def embedding_entropy_nats(vectors: np.ndarray, threshold: float, logprobs: Sequence[float] | None = None) -> float:

@@ -161,7 +161,7 @@ def test_the_study_shows_its_command_its_results_and_the_paired_test(bench, mode
     assert "no corrected p can fall below 0.5" in told, "three questions: 2 comparisons times 2 of 8 patterns"
     app = app.selectbox(key="study/reference").set_value("greedy").run()
     assert "F1 against **Deterministic**" in " ".join(m.value for m in app.markdown) and not app.exception
-    assert "entailment model" in " ".join(c.value for c in app.caption)
+    assert "model of entailment" in " ".join(c.value for c in app.caption)
 
 
 def test_samples_without_an_answer_are_counted_beside_the_measures(monkeypatch):

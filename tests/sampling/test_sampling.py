@@ -330,6 +330,11 @@ def test_entropy_over_clusters():
         diversity.cluster_entropy_nats([0, 1], [0.0])
 
 
+def test_meanings_are_clusters_of_texts_that_entail_each_other():
+    entails = np.array([[1, 1, 0, 1], [1, 1, 1, 0], [0, 0, 1, 0], [1, 0, 0, 1]], bool)
+    assert diversity.meaning_clusters(entails) == [0, 0, 1, 0], "one way alone is another meaning; its first member decides"
+
+
 def test_embedding_clusters_are_led_by_their_first_member():
     angles = np.radians([0, 20, 40, 90, 0])
     vectors = np.c_[np.cos(angles), np.sin(angles)] * [[1], [2], [3], [1], [5]]

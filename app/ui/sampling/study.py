@@ -112,8 +112,8 @@ def compared(config: TrialConfig, measured: Sequence[ChainResult], names: dict[s
         told += f"With {n} questions no corrected p can fall below {min(1.0, least):.2g}: ask more. "
     st.caption(
         f"{told}The line joins the chains that no other beats in both. Gold answers are short, the model's are sentences: exact "
-        "match is rare, and F1 is low for right answers too. Semantic entropy is not shown: it needs an entailment model; clusters "
-        "of near embeddings are another measure, and may hold answers that contradict each other."
+        "match is rare, and F1 is low for right answers too. Semantic entropy is by the embedded model of entailment, which "
+        "errs; clusters of near embeddings are another measure, and may hold answers that contradict each other."
     )
 
 

@@ -13,6 +13,7 @@ from core.errors import WorkbenchError
 from core.generation.answer import loaded
 from core.generation.protocol import finished
 from core.judging import diversity
+from core.judging.judgement_models import EMBEDDED, Judgements, pair_text, read_judgement
 from core.labs.sampling.chains import read_chain, write_chain
 from core.labs.sampling.prompts import reading
 from core.pipeline.stages import Resolved
@@ -35,11 +36,13 @@ MEASURES = {  # -> (in words, unit, +1: more is better or more diverse, what it 
     "self_bleu": ("Self-BLEU", "", -1, "BLEU of each sample with the others as references: high where all say the same."),
     "cluster_entropy": ("Embedding-cluster entropy", "nats", +1, "Entropy over clusters of near embeddings. Not semantic entropy, "
                         "which asks an entailment model whether two answers mean the same."),
+    "semantic_entropy": ("Semantic entropy", "nats", +1, "Entropy over clusters of samples that entail each other, by the embedded "
+                         "model of entailment; each sample counts the same."),
     "f1": ("F1", "", +1, "SQuAD's F1 with the nearest gold answer, mean over the samples."),
     "em": ("Exact match", "", +1, "Share of samples equal to a gold answer, as SQuAD normalises them."),
     "tokens": ("Length", "tokens", 0, "Tokens of an answer, mean over the samples."),
 }  # fmt: skip
-DIVERSITY, QUALITY = ("distinct_2", "distinct_1", "self_bleu", "cluster_entropy"), ("f1", "em")
+DIVERSITY, QUALITY = ("distinct_2", "distinct_1", "self_bleu", "semantic_entropy", "cluster_entropy"), ("f1", "em")
 
 
 class ChainResult(NamedTuple):
@@ -192,7 +195,7 @@ def results(
     """What is stored of such a study, chain by chain, each against the reference (first; by default the first by name)."""
     run = yield from workbench.pipeline.resolve(config)
     rows = workbench.store.query(
-        """SELECT chain, query_id, any_value(answers) AS answers, list(text ORDER BY number) AS texts,
+        """SELECT chain, query_id, any_value(question) AS question, any_value(answers) AS answers, list(text ORDER BY number) AS texts,
            avg(answer_tokens) AS tokens, sum(model_runs) AS runs, sum(generation_ms) AS ms
            FROM (SELECT DISTINCT ON (chain, query_id, number) * FROM samples WHERE ground = ?) GROUP BY ALL
            ORDER BY chain, query_id""",
@@ -204,9 +207,12 @@ def results(
         return list(memory)
     texts = sorted({text for row in rows for text in row["texts"] if text})
     vectors = dict(zip(texts, (yield from _embedded(workbench, run, texts)), strict=True))
+    style = config.context.citations
+    alike = yield from _entailed(workbench, rows, style)
     tables = {
         text: {
-            row["query_id"]: measures(row["texts"], row["answers"], row["tokens"], vectors, threshold, config.context.citations)
+            row["query_id"]: measures(row["texts"], row["answers"], row["tokens"], vectors, threshold, style)
+            | {"semantic_entropy": semantic_entropy(row["question"], row["texts"], alike, style)}
             for row in rows
             if row["chain"] == text
         }
@@ -254,6 +260,29 @@ def _embedded(workbench: Workbench, run: Resolved, texts: list[str]):
         return []
     encoder = yield from workbench.pipeline.encoder(run)
     return (yield from embed(encoder, texts, workbench.pipeline.vectors_folder))
+
+
+def _entailed(workbench: Workbench, rows: Sequence[dict[str, Any]], style: str):
+    """(question, text, other text) where the text entails the other, of the samples of one question under one chain. Each is read
+    behind its question, as Kuhn et al. 2023 have it."""
+    told = {(row["question"], tuple(dict.fromkeys(_said(row["texts"], style)))) for row in rows}
+    asked = sorted({(question, one, other) for question, texts in told for one in texts for other in texts if one != other})
+    pairs = [pair_text(f"{question} {one}", f"{question} {other}") for question, one, other in asked]
+    if not pairs:
+        return set()
+    vectors = yield from embed(Judgements(EMBEDDED), pairs, workbench.pipeline.vectors_folder)
+    return {triple for triple, vector in zip(asked, vectors, strict=True) if np.argmax(read_judgement(vector).probabilities) == 0}
+
+
+def semantic_entropy(question: str, texts: Sequence[str], alike: set[tuple[str, str, str]], style: str = BRACKETS) -> float:
+    """In nats, of the samples of one question that have an answer; NaN of fewer than two."""
+    said = _said(texts, style)
+    entails = np.array([[one == other or (question, one, other) in alike for other in said] for one in said])
+    return diversity.cluster_entropy_nats(diversity.meaning_clusters(entails)) if len(said) > 1 else math.nan
+
+
+def _said(texts: Sequence[str], style: str) -> list[str]:
+    return [pattern(style).sub(" ", text).strip() for text in texts if text]
 
 
 def measures(

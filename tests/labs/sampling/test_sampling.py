@@ -170,6 +170,7 @@ def test_a_study_is_stored_resumed_and_measured_from_what_is_stored(bench, model
     assert len(rows) == 2 * 3 * 3 and len({(r["chain"], r["query_id"], r["number"]) for r in rows}) == len(rows)
     greedy, hot = found["greedy"].measures, found["temperature=2.0"].measures
     assert greedy["cluster_entropy"].mean == 0 and greedy["self_bleu"].mean == pytest.approx(1) and greedy["f1"].n == 3
+    assert greedy["semantic_entropy"].mean == 0 and hot["semantic_entropy"].mean > 0
     assert hot["distinct_2"].mean > greedy["distinct_2"].mean and hot["self_bleu"].mean < 1
     asked = len(model.runs)
     assert (
@@ -191,7 +192,7 @@ def test_a_sample_without_an_answer_is_unmeasured_not_zero():
     found = study.measures(["opens at five", ""], ["opens at five"], 2.0, vectors, 0.9)
     assert (found["f1"], found["em"], found["tokens"]) == (1.0, 1.0, 2.0) and math.isnan(found["self_bleu"])
     nothing = study.measures(["", ""], ["opens at five"], 2.0, vectors, 0.9)
-    assert all(math.isnan(nothing[name]) for name in (*study.DIVERSITY, *study.QUALITY))
+    assert all(math.isnan(nothing[name]) for name in {*study.DIVERSITY, *study.QUALITY} - {"semantic_entropy"})
     one = study.measures(["opens at five [1]"], ["opens at five"], 3.0, {"opens at five [1]": np.ones(2)}, 0.9)
     assert one["em"] == 1 and math.isnan(one["self_bleu"]) and math.isnan(one["distinct_2"])
 
@@ -246,3 +247,10 @@ def test_searches_write_texts_that_come_back_from_their_line(bench, model, monke
 def test_a_corpus_without_answers_cannot_be_studied(bench):
     with pytest.raises(WorkbenchError, match="no questions with gold answers"):
         drain(study.sample_study(bench, with_settings(RECIPE, {"corpus.dataset": "silent"}), ["greedy"]))
+
+
+def test_samples_that_entail_each_other_are_one_meaning():
+    alike = {("Where?", "Paris.", "It is Paris."), ("Where?", "It is Paris.", "Paris."), ("Where?", "Rome.", "Paris.")}
+    texts = ["Paris.", "It is Paris. [1]", "Rome.", "Paris.", ""]
+    assert study.semantic_entropy("Where?", texts, alike) == pytest.approx(-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)))
+    assert np.isnan(study.semantic_entropy("Where?", ["Paris.", ""], alike))
