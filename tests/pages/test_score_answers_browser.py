@@ -26,8 +26,9 @@ def test_a_file_is_scored_opened_and_held_against_its_labels(app, home, tab, tmp
     tab.get_by_text("1 line of 41 left out").wait_for(timeout=120_000)
     settled(tab)
     assert "Containment" in tab.locator("[data-testid=stMain]").inner_text()
-    cell = tab.locator("[data-testid=stDataFrame]").last.bounding_box()
-    tab.mouse.click(cell["x"] + 80, cell["y"] + 55)
+    answers = tab.get_by_test_id("stDataFrame").last
+    answers.scroll_into_view_if_needed()
+    answers.click(position={"x": 80, "y": 55})
     opened = tab.locator(".st-key-opened")
     opened.wait_for()
     settled(tab)

@@ -52,6 +52,7 @@ def opened(shown: Shown, place: int) -> None:
     mine = [(each, each.scores[place]) for each in shown.answers.measured]
     cards.question_title(case.question or "Answer without a question")
     claiming = [(each, score) for each, score in mine if score.claims or score.words]
+    claiming.sort(key=lambda pair: (pair[0].measure.topic != "faithfulness", not any(c.evidence for c in pair[1].claims)))
     source = None
     if claiming:
         names = {each.measure.part: (each, score) for each, score in claiming}
