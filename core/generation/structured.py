@@ -104,7 +104,7 @@ def finished(text: str, reason: str, schema: str) -> tuple[str, str]:
     """(text, finish reason): with a schema, what is not valid JSON of it is no answer."""
     text, reason = protocol.finished(text, reason)
     if text and schema and (why := problem(text, schema)):
-        return "", f"failed: {why}"
+        return "", "failed: the deadline came before the JSON was whole" if reason == "deadline" else f"failed: {why}"
     return text, reason
 
 

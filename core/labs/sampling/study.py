@@ -266,8 +266,8 @@ def _entailed(workbench: Workbench, rows: Sequence[dict[str, Any]], style: str):
     """(question, text, other text) where the text entails the other, of the samples of one question under one chain. Each is read
     behind its question, as Kuhn et al. 2023 have it."""
     told = {(row["question"], tuple(dict.fromkeys(_said(row["texts"], style)))) for row in rows}
-    asked = sorted({(question, one, other) for question, texts in told for one in texts for other in texts if one != other})
-    pairs = [pair_text(f"{question} {one}", f"{question} {other}") for question, one, other in asked]
+    asked = sorted({(question, text, other) for question, texts in told for text in texts for other in texts if text != other})
+    pairs = [pair_text(f"{question} {text}", f"{question} {other}") for question, text, other in asked]
     if not pairs:
         return set()
     vectors = yield from embed(Judgements(EMBEDDED), pairs, workbench.pipeline.vectors_folder)
@@ -277,7 +277,7 @@ def _entailed(workbench: Workbench, rows: Sequence[dict[str, Any]], style: str):
 def semantic_entropy(question: str, texts: Sequence[str], alike: set[tuple[str, str, str]], style: str = BRACKETS) -> float:
     """In nats, of the samples of one question that have an answer; NaN of fewer than two."""
     said = _said(texts, style)
-    entails = np.array([[one == other or (question, one, other) in alike for other in said] for one in said])
+    entails = np.array([[text == other or (question, text, other) in alike for other in said] for text in said])
     return diversity.cluster_entropy_nats(diversity.meaning_clusters(entails)) if len(said) > 1 else math.nan
 
 
