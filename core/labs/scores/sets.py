@@ -68,10 +68,10 @@ def against_people(
 
 def of_recipe(answers: AnswerSet) -> list[AnswerRow]:
     """The answers that are known. Questions with evidence in the same document belong together."""
+    said = [place for place, answer in enumerate(answers.answers) if answer is not None]
     return [
         AnswerRow(query.id, case, group=_document(query), domain=query.group, id=query.id)
-        for query, case in zip(answers.queries, cases(answers), strict=True)
-        if case is not None
+        for query, case in zip([answers.queries[place] for place in said], cases(answers, said), strict=True)
     ]
 
 
