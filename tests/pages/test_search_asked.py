@@ -21,7 +21,7 @@ def bench(tmp_path, monkeypatch):
     play(monkeypatch).says = {MARKET_QUESTIONS[0]["question"]: "", MARKET_QUESTIONS[1]["question"]: MILL}
     bench = with_towns(tmp_path / "home", MARKETS, MARKET_QUESTIONS)
     monkeypatch.setattr(session, "workbench", lambda: bench)
-    monkeypatch.setattr("app.ui.search.setting_chart.AT_ONCE_MS", float("inf"))
+    monkeypatch.setattr("core.labs.trials.curve.AT_ONCE_MS", float("inf"))
     return bench
 
 

@@ -43,7 +43,7 @@ def bench(tmp_path_factory):
 def page(bench, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: bench)
     # a busy machine takes these small curves for slow ones, and puts them on a button
-    monkeypatch.setattr("app.ui.search.setting_chart.AT_ONCE_MS", float("inf"))
+    monkeypatch.setattr("core.labs.trials.curve.AT_ONCE_MS", float("inf"))
 
     def start(**address: str) -> AppTest:
         app = AppTest.from_file(MAIN, default_timeout=60)
@@ -289,7 +289,7 @@ def test_choosing_on_test_questions_is_told_with_a_way_out(page):
 
 
 def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):
-    monkeypatch.setattr("app.ui.search.setting_chart.AT_ONCE_MS", -1.0)  # as on a large corpus
+    monkeypatch.setattr("core.labs.trials.curve.AT_ONCE_MS", -1.0)  # as on a large corpus
     rings, line = [], charts.line
     monkeypatch.setattr(charts, "line", lambda *a, **more: rings.append(more.get("current")) or line(*a, **more))
     app = page()

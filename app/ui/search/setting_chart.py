@@ -24,7 +24,6 @@ from core.labs.trials.curve import CurveDifference, CurvePoint, Values, metrics_
 from core.report.caption import interval_method
 from core.workbench import Resolved, as_options
 
-AT_ONCE_MS = 1500  # a curve that costs more is computed on a button
 COMPARED_ELSEWHERE = ("embedding", "transform")  # each of their values embeds anew: the pages Encoders and Index compare them
 AT_K, EQUAL = "First k chunks", "Equal context"
 JUDGED = (
@@ -44,7 +43,7 @@ def draw(run: Resolved) -> None:
     offered = setting_curve.values(workbench, run, setting, wanted)
     # the value in use moves: what is kept is the curve without it
     ready = [value for value in offered.ready if value != now or value in forms.points(knob)]
-    slow = setting_curve.slow_ms(workbench, run, setting, ready, budget) > AT_ONCE_MS
+    slow = setting_curve.slow_ms(workbench, run, setting, ready, budget) > setting_curve.AT_ONCE_MS
     about = setting_curve.recipe_without(config, setting), budget, tuple(map(str, ready))
     place = f"{setting}/{budget}"
     curve = result_of(

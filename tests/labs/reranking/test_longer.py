@@ -108,7 +108,7 @@ def test_every_reranker_says_what_it_does_of_its_own(towns, settings, words):
 
 def test_the_page_tells_it_for_the_recipe_and_beside_the_passage(towns, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: towns)
-    monkeypatch.setattr("app.ui.search.setting_chart.AT_ONCE_MS", float("inf"))
+    monkeypatch.setattr("core.labs.trials.curve.AT_ONCE_MS", float("inf"))
     towns.evaluate(recipe())
     app = AppTest.from_file(MAIN, default_timeout=60)
     for key, value in RECIPE.items():

@@ -10,6 +10,7 @@ from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.trials import curve as setting_curve
 from core.progress import Running, drain
+from core.reranking.cross_encoder import CrossEncoder
 from core.statistics.corrections import holm
 from core.workbench import Plan
 from tests.support.small_corpora import with_towns
@@ -70,6 +71,18 @@ def test_values_that_are_not_embedded_are_missing_and_never_embedded(bench, monk
     )
     found = setting_curve.values(bench, recipe(), SIZE, [16, 24, 32])
     assert found.missing == [16] and found.ready == [24, 32] and found.estimate is None
+
+
+def test_what_a_reranker_still_has_to_read_is_no_moment(bench, monkeypatch):
+    run = bench.resolve(recipe(**{"fusion": "sparse_only", "rerank": "cross_encoder", "rerank.depth": 1}))
+    bench.evaluate(run)
+    bench.pipeline.last_ms["reranked"] = 0.1  # as in a process that found all it asked for on disk
+    read = []
+    monkeypatch.setattr(CrossEncoder, "read", lambda part, pairs: read.append(pairs))
+    monkeypatch.setattr("core.pipeline.pipeline.estimate", lambda *_: None)  # nobody knows how long it takes
+    assert setting_curve.slow_ms(bench, run, "rerank.depth", [1, 5]) > setting_curve.AT_ONCE_MS
+    assert setting_curve.slow_ms(bench, run, "rerank.weight", [0.5, 0.9]) < setting_curve.AT_ONCE_MS  # of what was read
+    assert not read
 
 
 def test_the_first_k_chunks_cost_what_their_tokens_are(bench):
