@@ -327,7 +327,7 @@ def every_test(
     metric: Metric = "ndcg_linear",
     margin: Annotated[float, Parameter(help="Of the equivalence test.", validator=Number(gt=0))] = 0.01,
 ) -> Any:
-    """One trial minus another by every interval, test and effect size: does what is said of them hang on the method?"""
+    """One trial minus another by every interval, test and effect size: whether what is said of them hangs on the method."""
     from core.labs.trials import every_test as lab
 
     return lab.every_test(workbench, *picked(workbench, (reference, trial)), metric, margin)

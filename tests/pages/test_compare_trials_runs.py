@@ -59,7 +59,7 @@ def html(app: AppTest) -> str:
 
 
 def command(app: AppTest) -> list[str]:
-    return app.code[-1].value.splitlines()
+    return app.main.code[-1].value.splitlines()
 
 
 def test_without_files_it_says_what_to_give(bench):
