@@ -522,7 +522,7 @@ def test_the_likelihood_of_the_reference_or_any_answer_is_a_press_away(monkeypat
     app.button(key="likelihood_now").click().run()
     assert asked == [("transformers", QUESTION, "in the Black Forest")]
     page = seen(app)
-    assert "-8.00 nats over 4 tokens: perplexity 7.4" in page and "perplexity 4.5" in page
+    assert "\N{MINUS SIGN}8.00 nats over 4 tokens: perplexity 7.4" in page and "perplexity 4.5" in page
     assert "python -m core likelihood" in page and "'in the Black Forest'" in page
     table = next(frame.value for frame in app.dataframe if "Share of the answer" in frame.value)
     assert table["Share of the answer"].tolist() == [90, 10] and table["p(passage | question)"].round(6).tolist() == [75, 25]

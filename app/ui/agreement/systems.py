@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import cards
+from app.ui import cards, cells
 from app.ui.agreement import figures
 from app.ui.agreement.results import compute_once, title
 from app.ui.agreement.tables import COUNT, NUMBER, SIGNED, TEXT, THREE, between, ends, figure, span, table
@@ -135,7 +135,9 @@ def _pairs(rates: systems.Rates, named: dict[str, str]) -> None:
     ]
     st.markdown(f"**Pairs of systems: differences of the {'means' if rates.by_mean else 'shares'} above**")
     p = NUMBER(
-        format="%.4f", width=76, help="Two-sided randomisation test: the two answers of each question exchange their systems."
+        format=cells.P_VALUE,
+        width=76,
+        help="Two-sided randomisation test: the two answers of each question exchange their systems.",
     )
     hidden = {*(() if any(row["Note"] for row in rows) else ("Note",)), *(() if len(rows) > 1 else ("p (Holm)",))}
     rows = [{name: value for name, value in row.items() if name not in hidden} for row in rows]

@@ -54,7 +54,7 @@ def table(made: lab.AnswerLikelihood) -> None:
         [
             (
                 f"log p(answer), {name}",
-                f"{value:.2f} nats over {cards.count(made.tokens, 'token')}: perplexity {_perplexity(value, made)}",
+                f"{cells.number(value, '%.2f')} nats over {cards.count(made.tokens, 'token')}: perplexity {_perplexity(value, made)}",
             )
             for name, value in each.items()
         ]

@@ -127,7 +127,9 @@ def moved(shown: Shown) -> None:
         **{name: st.column_config.NumberColumn(name.capitalize(), width=86) for name in ("baseline", "this recipe")},
         "left": st.column_config.NumberColumn("Left it", width=70, help="Stand there under the baseline only."),
         "came": st.column_config.NumberColumn("Came", width=70, help="Stand there under this recipe only."),
-        "p (Holm)": st.column_config.NumberColumn(format="%.4f", width=80, help="McNemar's exact test, Holm's correction."),
+        "p (Holm)": st.column_config.NumberColumn(
+            format=cells.P_VALUE, width=80, help="McNemar's exact test, Holm's correction."
+        ),
     }
     cells.show(rows, hide_index=True, height="content", key="moved", column_config=looks)
     tables.export(rows, "moved")

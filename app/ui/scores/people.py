@@ -91,7 +91,8 @@ def _span(value: Interval | Agreement) -> str | None:
     centre = value.mean if isinstance(value, Interval) else value.value
     if centre is None:
         return None
-    return tables.minus(f" {centre:.3f}" + (f" [{value.low:.3f}, {value.high:.3f}]" if value.low is not None else "")).strip()
+    limits = f" [{value.low:.3f}, {value.high:.3f}]" if value.low is not None else ""
+    return f"{centre:.3f}{limits}".replace("-", "\N{MINUS SIGN}")
 
 
 def _verdict(at: AtThreshold | None) -> tuple[str | None, str | None]:

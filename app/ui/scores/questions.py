@@ -32,11 +32,11 @@ def table(shown: Shown, first: MeasureScores) -> int | None:
         "Question": [rows[place].case.question for place in order],
         "Answer": [rows[place].case.answer for place in order],
     }
-    number = st.column_config.NumberColumn(format="%.3f", width=92)
     looks = {"Question": st.column_config.TextColumn(width=260), "Answer": st.column_config.TextColumn(width=260)}
     for each in (first, *others):
         columns[each.measure.label] = [None if math.isnan(each.values[place]) else float(each.values[place]) for place in order]
-        looks[each.measure.label] = number
+        wide = max(80, 8 * len(each.measure.label) + 20)
+        looks[each.measure.label] = st.column_config.NumberColumn(format="%.3f", width=wide)
     if any(row.label is not None for row in rows):
         columns["Label"] = [rows[place].label for place in order]
         looks["Label"] = st.column_config.NumberColumn(width=70)

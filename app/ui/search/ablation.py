@@ -129,7 +129,7 @@ def table(made: Ablation, name: str, level: float) -> None:
         name: plain,
         **dict.fromkeys(("Low", "High"), signed),
         "Difference": NUMBER(format="%+.3f", width=74),
-        "p (Holm)": NUMBER(format="%.4f", width=66),
+        "p (Holm)": NUMBER(format=cells.P_VALUE, width=66),
         "Won : lost": TEXT(width=76, help="Questions on which the recipe without the part is better, and on which it is worse."),
     }
     cells.show(rows, hide_index=True, height="content", key="ablation_table", placeholder="–", column_config=looks)

@@ -100,7 +100,7 @@ def table(made: RagAblation, name: str, title: str) -> None:
         "n": NUMBER(width=44),
         title: share,
         "− naive": NUMBER(format="%+.3f", width=72),
-        "p (Holm)": NUMBER(format="%.4f", width=72),
+        "p (Holm)": NUMBER(format=cells.P_VALUE, width=72),
         "Hallucinated": NUMBER(
             format="%.3f", width=92, help="Share of answers below the threshold of the measure of faithfulness."
         ),

@@ -94,7 +94,7 @@ def chart(result: TrialComparison, names: dict[str, str], rows: list[dict]) -> N
 def test_table(result: TrialComparison, rows: list[dict]) -> None:
     wide = 120 if all(len(row["Verdict"]) < 18 for row in rows) else 228  # with its cost in context
     mean, signed = NUMBER(format="%.3f", width=80), NUMBER(format="%+.3f", width=68)
-    p_value = NUMBER(format="%.4f", width=66, help="Two-sided sign-flip permutation test, paired by question.")
+    p_value = NUMBER(format=cells.P_VALUE, width=66, help="Two-sided sign-flip permutation test, paired by question.")
     looks = {
         "Trial": TEXT(width=200),
         "Verdict": TEXT(width=wide),
@@ -105,8 +105,12 @@ def test_table(result: TrialComparison, rows: list[dict]) -> None:
         "High": signed,
         "p": p_value,
         "p (Holm)": p_value,
-        "p (all looks)": NUMBER(format="%.4f", width=84, help="Holm's, where every recipe looked at on these questions counts."),
-        "q (all looks)": NUMBER(format="%.4f", width=84, help="Benjamini and Hochberg's, where every recipe looked at counts."),
+        "p (all looks)": NUMBER(
+            format=cells.P_VALUE, width=84, help="Holm's, where every recipe looked at on these questions counts."
+        ),
+        "q (all looks)": NUMBER(
+            format=cells.P_VALUE, width=84, help="Benjamini and Hochberg's, where every recipe looked at counts."
+        ),
         "Effect": NUMBER(format="%+.2f", width=60, help="Mean difference over the standard deviation of the differences (dz)."),
         **dict.fromkeys(("Won", "Lost", "Tied", "n"), NUMBER(format="localized", width=48)),
     }

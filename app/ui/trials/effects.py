@@ -73,7 +73,7 @@ def main_effects(scope: Scope, result: Effects) -> None:
         "To the first": signed,
         "From": signed,
         "To": signed,
-        "p (Holm)": NUMBER(format="%.4f", width=76),
+        "p (Holm)": NUMBER(format=cells.P_VALUE, width=76),
     }
     table = [dict(zip(looks, row.values(), strict=True)) for row in lab.rows(result)]
     height = 260 if len(table) > 7 else "content"
@@ -160,7 +160,7 @@ def interactions(scope: Scope, result: Effects) -> None:
         "Difference of differences": NUMBER(format="%+.3f", width=170),
         "Low": number,
         "High": number,
-        "p (Holm)": NUMBER(format="%.4f", width=80),
+        "p (Holm)": NUMBER(format=cells.P_VALUE, width=80),
     }
     table = [dict(zip(looks, row.values(), strict=True)) for row in rows[:PAIRS]]
     cells.show(table, hide_index=True, height=220 if len(table) > 5 else "content", key="interactions", column_config=looks)

@@ -83,7 +83,7 @@ def table(scope: Scope, board: Leaderboard) -> None:
         "Interval": TEXT(width=118),
         "To the best": NUMBER(format="%+.3f", width=82),
         "Interval of it": TEXT(width=150),
-        "p (Holm)": NUMBER(format="%.4f", width=72, help="Paired t test against the best."),
+        "p (Holm)": NUMBER(format=cells.P_VALUE, width=72, help="Paired t test against the best."),
         "Group": TEXT(width=60, help="The best, and what the test does not tell from it."),
         "First in": NUMBER(
             format="percent", width=70, help="Share of resamples of the questions in which it has the highest mean."

@@ -65,7 +65,7 @@ def draw(ticked: list[Trial]) -> None:
                 "Runs of any system, measured and compared",
                 "Give one run or more in TREC's format (question Q0 document rank score tag) and the judgements of their topics "
                 "(question 0 document grade). Only ids are needed, no corpus. Uploaded files are not stored. A trial leaves as such a run "
-                "by its button *As a run*.",
+                "by its button “As a run”.",
             )
             and None
         )
