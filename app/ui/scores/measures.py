@@ -113,9 +113,12 @@ def spread(shown: Shown, each: MeasureScores) -> None:
     for name, mine, color in sides:
         traces += charts.histogram(mine, name=name if len(sides) > 1 else "", bins=20, color=color, span=span)
     mean = each.mean([row.group for row in shown.answers.rows])
+    few = max((max(trace["y"]) for trace in traces), default=0) <= 4
     shape = charts.figure(
         traces, f"{measure.label}{f' ({measure.unit})' if measure.unit else ''}", "Answers", height=240, bargap=0.02
     )
+    if few:  # no half answers on the axis
+        shape["layout"]["yaxis"]["dtick"] = 1
     if mean.mean is not None:
         for name, mark in charts.mark_line(mean.mean, f"mean {mean.mean:.3f}", vertical=True).items():
             shape["layout"][name] = mark
