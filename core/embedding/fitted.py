@@ -46,6 +46,9 @@ class Fitted:
     def device(self) -> str:
         return self.part.device()
 
+    def reads(self) -> int | None:
+        return self.part.reads()
+
     def load(self) -> "WordEncoder":
         return self.encoder
 

@@ -76,7 +76,7 @@ def test_a_question_climbs_by_the_bundled_model(app, towns, tab):
 def test_a_part_is_switched_off_by_one_press(app, towns, tab):
     settings = "corpus.dataset=towns&embedding.part=lsa&fusion.part=sparse_only&sparse.k1=0.5&chart=Ablation"
     open_page(tab, f"{app}/search_live?{settings}")
-    tab.get_by_role("tab", name="Ablation").click()
+    tab.get_by_role("tab", name="Ablation", exact=True).click()
     settled(tab)
     if tab.get_by_role("button", name="Ablate").count():  # what it goes back to is not embedded yet
         tab.get_by_role("button", name="Ablate").click()

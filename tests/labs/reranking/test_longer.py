@@ -71,7 +71,8 @@ def test_hits_and_the_recipe_say_it(towns, capsys):
 
 
 def test_what_is_read_whole_or_not_at_all_is_not_told(towns):
-    for settings in (RECIPE | {"rerank.max_tokens": 0}, NO_RERANKER):
+    fitted = {"corpus.dataset": RECIPE["corpus.dataset"], "embedding.part": "lsa", "rerank.part": "encoder"}  # it reads all
+    for settings in (RECIPE | {"rerank.max_tokens": 0}, NO_RERANKER, fitted):
         current = towns.evaluate(with_settings(TrialConfig(), settings))
         assert not longer_passages(towns.pipeline, current)
         assert not any(hit.longer for row in range(2) for hit in towns.hits(current, row))
