@@ -30,6 +30,7 @@ def without_browser(code: str) -> str:
     return code if find_browser() else code.rsplit("\n", 2)[0] + "\n"  # the last line draws
 
 
+@pytest.mark.slow
 def test_ten_lines_lead_from_a_corpus_to_a_comparison_and_a_figure(tmp_path):
     assert len(TEN.split("\n")) - TEN.count("\n\n") - 1 == 10, "lines with something in them"
     asked = [

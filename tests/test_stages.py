@@ -274,6 +274,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_adding_a_stage_is_a_field_a_row_a_folder_and_its_docs(tmp_path):
     copy = tmp_path / "copy"
     for folder in ("core", "app", "pages", "docs", "datasets", "annotations", "tests", ".streamlit"):

@@ -152,6 +152,7 @@ def test_a_question_is_answered_with_passages_that_open(prepared, tab):
     tab.get_by_role("dialog").get_by_text("characters").first.wait_for()
 
 
+@pytest.mark.slow
 def test_documents_are_uploaded_and_a_corrupt_pdf_is_told(prepared, home, tab, datasets_root):
     good = next((datasets_root / "pdf").rglob("pdflatex-4-pages.pdf"))
     open_page(tab, f"{prepared}/browse_corpus")

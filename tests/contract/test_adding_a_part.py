@@ -45,6 +45,7 @@ def test_the_page_has_an_example_of_every_kind():
     assert all(f"`core/{folder}/`" in PAGE for folder, _ in registry.kinds().values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", registry.kinds())
 def test_the_example_passes_its_contract(kind, outcomes):
     said = outcomes[NAMES[kind]]

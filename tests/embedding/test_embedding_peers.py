@@ -33,16 +33,19 @@ def vectors_of(part, texts, query=False):
     return out
 
 
+@pytest.mark.slow
 def test_float32_is_the_library_to_rounding(library):
     assert np.abs(vectors_of(MiniLM(dtype="float32"), TEXTS) - library.encode(TEXTS)).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_bfloat16_points_the_same_way(library):
     ours = vectors_of(MiniLM(dtype="bfloat16"), TEXTS)
     assert (ours * library.encode(TEXTS)).sum(1).min() > 0.999
     assert np.abs(np.linalg.norm(ours, axis=1) - 1).max() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["cls", "max"])
 def test_other_poolings_are_the_librarys(pooling):
     """The library pools the padding away too, and its maximum is over the specials as well."""

@@ -47,6 +47,7 @@ def retrieved(tmp_path_factory):
     return judged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fusion", "hit_at_1"),
     [(DenseOnly(), 0.884), (SparseOnly(), 0.918), (ReciprocalRank(), 0.930), (Convex(weight=0.7), 0.947)],

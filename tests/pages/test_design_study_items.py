@@ -108,6 +108,7 @@ def test_texts_that_were_written_stay_when_the_kind_changes(bench):
     assert app.text_area(key="faithfulness/question").value == "My own?"
 
 
+@pytest.mark.slow
 def test_systems_are_compared_on_the_same_questions_unless_they_share_too_few(bench):
     app = started(bench, "Items")
     study = the_study(bench).study
@@ -126,6 +127,7 @@ def test_systems_are_compared_on_the_same_questions_unless_they_share_too_few(be
     assert draft.drawing_of(study, answers.candidates(bench)).by == "question"
 
 
+@pytest.mark.slow
 def test_what_a_cancelled_job_left_is_no_system_of_the_draft(bench):
     add_answers(bench, 2, (0.3,))
     add_answers(bench, 20)
@@ -142,6 +144,7 @@ def test_what_a_cancelled_job_left_is_no_system_of_the_draft(bench):
     assert set(systems_of(the_study(bench).study)) == set(names)
 
 
+@pytest.mark.slow
 def test_the_number_that_is_wished_comes_back_with_the_answers_for_it(bench):
     add_answers(bench, 40)
     one, two = system_names.systems(answers.candidates(bench))

@@ -9,6 +9,7 @@ from tests.support.steps import no_error, open_page, settled
 LAYERS, HEADS = 30, 9
 
 
+@pytest.mark.slow
 def test_architecture_and_its_calculator(app, tab, tmp_path):
     open_page(tab, f"{app}/inspect_model")
     tab.get_by_text("134,515,008").wait_for()

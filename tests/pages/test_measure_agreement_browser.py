@@ -33,6 +33,7 @@ def has_charts(tab, number: int) -> None:
     expect(tab.locator(".js-plotly-plot")).to_have_count(number)
 
 
+@pytest.mark.slow
 def test_a_labelled_study_is_read_tab_by_tab_and_survives_a_reload(app, home, tab):
     label_everything(home)
     open_page(tab, f"{app}/measure_agreement?source=read-me")

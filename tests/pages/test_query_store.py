@@ -101,6 +101,7 @@ def stored(tmp_path, monkeypatch):
     return bench.store, add_questions(bench.store), add_questions(bench.store, n=20, name="half")
 
 
+@pytest.mark.slow
 def test_of_each_corpus_one_best_trial_is_told_by_name_and_an_answer_follows_the_store(stored, monkeypatch):
     monkeypatch.setattr("app.ui.store.query.AT_ONCE_S", float("inf"))
     store, whole, half = stored
@@ -121,6 +122,7 @@ def test_of_each_corpus_one_best_trial_is_told_by_name_and_an_answer_follows_the
     assert store_note["name"] == "BM25" and [row["name"] for row in rows()] == ["BM25"]
 
 
+@pytest.mark.slow
 def test_a_slow_answer_is_not_asked_for_again_but_told_to_be_old(stored):
     store, whole, _ = stored
     app = ask("SELECT count(*) AS trials FROM trials")

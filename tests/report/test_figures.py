@@ -204,6 +204,7 @@ def test_unknown_format_is_refused():
         figures.export(a_chart("x"), "docx")
 
 
+@pytest.mark.slow
 def test_a_browser_that_never_answers_is_ended_at_the_deadline(monkeypatch, tmp_path):
     hanging = tmp_path / "browser"
     hanging.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")

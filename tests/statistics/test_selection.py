@@ -41,6 +41,7 @@ def test_equals_share_the_choice():
     assert winner(table).shares.tolist() == [0.5, 0.5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correct, method", [(holm, "holm"), (benjamini_hochberg, "fdr_bh")])
 def test_the_corrections_are_those_of_statsmodels(correct, method):
     rng = np.random.default_rng(0)
