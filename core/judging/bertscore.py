@@ -1,4 +1,5 @@
 import math
+import re
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -13,6 +14,7 @@ from core.reranking.protocol import APART, Pairs
 from core.reranking.token_vectors import GIVING, TextTokens, token_encoder
 
 ROWS = 1024
+PAIRS = 512  # whose vectors of words are in memory at once
 
 
 @part("measure")
@@ -43,13 +45,19 @@ class BertScore(AnswerMeasure):
         texts = list(dict.fromkeys(pair for some in pairs for pair in some))
         if not texts:
             return []
-        values = yield from tools.embed(Pairs(Matched(tools.encoder)), texts)
+        matched = Matched(tools.encoder)
+        values = yield from tools.embed(Pairs(matched), texts)
+        spelt = {text for case in cases for text in (bare(case).strip(), *case.references) if APART not in text}
+        own = {text: matched.pooled[plain(text)] for text in sorted(spelt) if plain(text) in matched.pooled}
+        if own:
+            yield from tools.embed(Pooled(tools.encoder, own), list(own))
         of = dict(zip(texts, values[:, 0].tolist(), strict=True))
         return [AnswerScore(max(of[pair] for pair in some)) for some in pairs]
 
 
 def plain(text: str) -> str:
-    return " ".join(text.replace(APART, " ").split())
+    """As no encoder of words tells apart from the text, if it has no such character."""
+    return " ".join(re.split(r"[ \t\r\n]+", text.replace(APART, " "))).strip(" ")
 
 
 class Matched:
@@ -59,6 +67,7 @@ class Matched:
 
     def __init__(self, encoder: Any) -> None:
         self._encoder = encoder
+        self.pooled: dict[str, np.ndarray] = {}  # texts read so far whose own vector came with those of their tokens
 
     def identity(self) -> str:
         return f"bertscore-{fingerprint(self._encoder.identity(), code_version(Matched))}"
@@ -67,10 +76,32 @@ class Matched:
         return None
 
     def read(self, pairs: Sequence[tuple[str, str]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        texts = list(dict.fromkeys(text for pair in pairs for text in pair))
-        tokens = {texts[place]: content(tokens) for place, tokens in token_encoder(self._encoder).read(texts)}
-        for place, (said, wanted) in enumerate(pairs):
-            yield np.array([place]), np.array([greedy_f1(tokens[said], tokens[wanted])], np.float32)
+        for start in range(0, len(pairs), PAIRS):
+            block = pairs[start : start + PAIRS]
+            texts, tokens = list(dict.fromkeys(text for pair in block for text in pair)), {}
+            for place, read in token_encoder(self._encoder).read(texts):
+                tokens[texts[place]] = content(read)
+                if read.pooled is not None:
+                    self.pooled[texts[place]] = read.pooled
+            values = [greedy_f1(tokens[said], tokens[wanted]) for said, wanted in block]
+            yield np.arange(start, start + len(block)), np.array(values, np.float32)
+
+
+class Pooled:
+    """An encoder, as what keeps vectors by content sees it, whose vectors are there already: `similarity` finds them kept, and
+    encodes nothing that was read for its words."""
+
+    dtype, max_tokens = "float32", None
+
+    def __init__(self, encoder: Any, vectors: dict[str, np.ndarray]) -> None:
+        self.identity, self.prefix, self.name = encoder.identity, encoder.prefix, encoder.part
+        self._vectors, self.dim = vectors, len(next(iter(vectors.values())))
+
+    def load(self) -> "Pooled":
+        return self
+
+    def encode(self, texts: list[str], query: bool = False) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        yield np.arange(len(texts)), np.stack([self._vectors[text] for text in texts])
 
 
 def content(tokens: TextTokens) -> np.ndarray:
