@@ -37,7 +37,7 @@ def page() -> None:
     place = questions.table(shown, first)
     if place is not None:
         with tables.opened():
-            questions.opened(shown, place)
+            questions.opened(shown, place, first)
     return None
 
 

@@ -17,6 +17,7 @@ from core.queries.model_texts import FINAL, ModelText, Request, at_hand, written
 from core.queries.protocol import QueryTools
 from core.records import Progress
 
+NOT_KEPT = "the judge was not asked this, or its answer is not kept any more"
 WINDOW = 8192  # tokens that a judge of this machine reads at least: its instructions are long
 
 
@@ -24,11 +25,15 @@ def replies(tools: JudgeTools, requests: Sequence[Request]) -> Generator[Progres
     """The text to each request; where there is none, `why_none` tells.
 
     A service that fails three times in a row is asked no more: what was not asked has failed with its words, what was written
-    is kept, and asking again asks for the rest only.
+    is kept, and asking again asks for the rest only. With `tools.log` nothing is asked, and what was is told there.
     """
     with ExitStack() as stack:
         folder = tools.texts or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundwork-")))
         writer, long = QueryTools(judge_of(tools.generator), tools.seed, folder, None), [""] * len(requests)
+        if tools.log is not None:
+            stored = [text or _none(NOT_KEPT) for text in at_hand(writer, requests)]
+            tools.log.extend(zip(requests, stored, strict=True))
+            return stored
         try:
             long = [too_long(writer.generator, request) for request in requests]
             asked = [request for request, why in zip(requests, long, strict=True) if not why]

@@ -76,6 +76,8 @@ class JudgeTools(NamedTuple):
     generator: PartConfig  # that judges, where a measure asks one
     seed: int = 0
     texts: Path | None = None  # folder of what a judge wrote, kept by content; None: it is asked anew each time
+    # where it is a list, each request to a judge comes there with its text, and nothing is asked that is not kept
+    log: list[tuple[Any, Any]] | None = None
 
 
 class AnswerMeasure(PartConfig):

@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from core.labs.answering import answer_questions, answer_set
+from core.labs.scores import sets
 from core.progress import drain
 from tests.support.failing import RECIPE, failing, read, recipe
 
@@ -83,6 +84,29 @@ def test_stored_answers_are_those_of_ask(bench, reader, started):
             pass
     app = start(source="Stored answers")
     assert len(answers_table(app)["Question"]) == 2 and by_key(app.selectbox, "system").options
+
+
+def test_from_a_stored_answer_its_prompt_and_its_repeats_are_reached(bench, reader, started):
+    for _ in range(2):
+        for _ in bench.ask(recipe(), "Which grade has Kiel?"):
+            pass
+    [row] = bench.store.query("SELECT max(id) AS id FROM answers WHERE question = 'Which grade has Kiel?'")
+    app = start(source="Stored answers", answer=row["id"], measure="f1")
+    assert any("Repeats: 1 other stored answer" in each.label for each in app.expander)
+    assert "The grade of Kiel is A." in html(app)
+    by_key(app.toggle, "own_prompt").set_value(True).run()
+    assert any("Question: Which grade has Kiel?" in each.value for each in app.code) and not app.exception
+
+
+def test_a_judges_runs_and_prompts_open_beside_the_scores(bench, reader, started):
+    asked = drain(answer_questions(bench, recipe(), 5))
+    drain(sets.score_answers(bench, recipe(), 5, names=["rubric"]))
+    app = start(scored="5", answer=asked.queries[0].id)
+    assert any(each.label == "Judges: runs, spread and prompts (1)" for each in app.expander)
+    assert "not JSON" in html(app) or any("not JSON" in each.value for each in app.caption)
+    calls = len(reader.prompts)
+    by_key(app.toggle, "judge_prompts").set_value(True).run()
+    assert any("Judge an answer to a question" in each.value for each in app.code) and len(reader.prompts) == calls
 
 
 def uploaded(monkeypatch, *files: bytes) -> None:

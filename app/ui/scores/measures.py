@@ -7,7 +7,7 @@ from app.ui import cards, cells, charts, tables
 from app.ui.cards import Card, Delta
 from app.ui.scores.sources import Shown, first_words
 from core.judging.measure import TOPICS
-from core.labs.scores import sets
+from core.labs.scores import behind, sets
 from core.labs.scores.judging import MeasureScores
 
 METHOD = "Wilson's intervals of shares, else by bootstrap over answers, or over groups of those that belong together"
@@ -30,6 +30,8 @@ def card(each: MeasureScores, groups: list[str], shown: Shown) -> Card:
     mean, measure = each.mean(groups), each.measure
     bounds = None if mean.low is None else (mean.low, mean.high)
     note = each.failed or ("" if mean.n else why_not(each))
+    if (between := behind.spread(each.scores)) and not note:
+        note = f"spread between runs {between[0]:.3f}"
     help_ = f"{first_words(measure)} Source: {measure.source}."
     more = {"n": mean.n, "of": mean.total, "unit": measure.unit, "direction": measure.direction, "note": note, "help": help_}
     return Card(measure.label, mean.mean, bounds, _delta(each, shown), **more)
@@ -62,17 +64,23 @@ def table(shown: Shown, groups: list[str]) -> None:
                 "95%": None if mean.low is None else tables.minus(f"{mean.low:.3f} to {mean.high:.3f}"),
                 "Measured": f"{mean.n:,} of {mean.total:,}",
                 "Unmeasured because": why_not(each),
+                "Spread of runs": (between := behind.spread(each.scores)) and between[0],
                 "Better": BETTER[measure.direction],
                 "What it is": first_words(measure),
                 "Source": measure.source,
                 "Seconds": each.seconds,
             }
         )
+    if all(row["Spread of runs"] is None for row in rows):
+        rows = [{name: value for name, value in row.items() if name != "Spread of runs"} for row in rows]
     with st.expander(f"All {cards.count(len(rows), 'measure')}, with what each means"):
         looks = {
             "Measure": st.column_config.TextColumn(width=150, pinned=True),
             "Mean": number(format="%.3f", width=64),
             "95%": st.column_config.TextColumn(width=120),
+            "Spread of runs": number(
+                format="%.3f", width=110, help="Standard deviation between a judge's runs on one answer, mean over answers."
+            ),
             "What it is": st.column_config.TextColumn(width=400),
             "Seconds": number(format="%.2f", width=74, help="For the scores that were not kept yet."),
         }

@@ -9,10 +9,10 @@ import streamlit as st
 
 from app.ui import cards, evidence, tables
 from app.ui.evidence import Mark
-from app.ui.scores.sources import ASK, Shown
+from app.ui.scores import behind
+from app.ui.scores.sources import Shown
 from core.judging.measure import CONTRADICTED, NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerScore
 from core.labs.scores.judging import MeasureScores, told_by
-from core.workbench import command_line
 
 STYLES = {SUPPORTED: "gold", CONTRADICTED: "wrong", NOT_IN_CONTEXT: "said"}
 LOW = 0.5  # probability from which a word is marked
@@ -40,14 +40,19 @@ def table(shown: Shown, first: MeasureScores) -> int | None:
     if any(row.label is not None for row in rows):
         columns["Label"] = [rows[place].label for place in order]
         looks["Label"] = st.column_config.NumberColumn(width=70)
+    if any(signatures := [told_by(shown.answers.measured, place) for place in order]):
+        columns["Signature"] = [met.name if met else None for met in signatures]
+        looks["Signature"] = st.column_config.TextColumn(
+            width=130, help="What ragas' scores say together: see docs/methods.md, and an opened answer for its words."
+        )
     chosen = tables.choose(
         columns, [rows[place].id or rows[place].place for place in order], "answers_table", looks, param="answer"
     )
     return None if chosen is None else order[chosen]
 
 
-def opened(shown: Shown, place: int) -> None:
-    """One answer: its text with marks, every score, the claims, the passages with the best sentences."""
+def opened(shown: Shown, place: int, first: MeasureScores) -> None:
+    """One answer: its text with marks, every score, the claims, the passages with the best sentences, and what stands behind them."""
     row, case = shown.answers.rows[place], shown.answers.rows[place].case
     mine = [(each, each.scores[place]) for each in shown.answers.measured]
     cards.question_title(case.question or "Answer without a question")
@@ -78,8 +83,10 @@ def opened(shown: Shown, place: int) -> None:
     if met := told_by(shown.answers.measured, place):
         st.caption(f"Signature of ragas' scores: {met.name}. {met.sentence}")
     scores(mine)
+    behind.judges(shown, place, mine)
     passages(case, score)
-    _further(shown, place)
+    behind.own_prompt(shown, place)
+    behind.repeats(shown, place, first)
 
 
 def _answer(case: AnswerCase, score: AnswerScore, row: Any) -> str:
@@ -143,18 +150,3 @@ def passages(case: AnswerCase, score: AnswerScore) -> None:
         st.html(evidence.passage_html(text, gold=resting.get(number, []), number=number, query=case.question))
     if not case.passages:
         st.caption("No passages stand beside this answer.")
-
-
-def _further(shown: Shown, place: int) -> None:
-    """From the answer to its prompt, its receipt and its repeats."""
-    row = shown.answers.rows[place]
-    if shown.file is None and row.case.question:
-        with st.container(horizontal=True):
-            st.page_link(
-                ASK,
-                label="Prompt, receipt and repeats on Ask",
-                icon=":material/forum:",
-                query_params={"question": row.case.question},
-            )
-        if shown.arguments[1] == "--system":
-            st.code(command_line("answer", row.id), language="bash")
