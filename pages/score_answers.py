@@ -3,16 +3,20 @@
 import streamlit as st
 
 from app.ui import cards, recipe_strip, tables
-from app.ui.scores import measures, people, questions, sources
+from app.ui.scores import contamination, measures, people, questions, sources
 
-SCORES, PEOPLE = "Scores", "Against people's labels"
+SCORES, PEOPLE, CONTAMINATION = "Scores", "Against people's labels", "Contamination"
 
 
 def page() -> None:
     recipe_strip.page_title("Score answers", "How good are the answers, how sure is that, and on what does each score rest?")
+    views = [SCORES, PEOPLE, CONTAMINATION]
+    view = st.segmented_control("View", views, default=SCORES, key="view", bind="query-params", required=True) or SCORES
+    if view == CONTAMINATION:
+        return contamination.draw()
     shown = sources.chosen()
     if shown is None:
-        return
+        return None
     answers = shown.answers
     cards.status_strip(
         [
@@ -22,13 +26,8 @@ def page() -> None:
             f"compared with {shown.other.name}" if shown.other else "",
         ]
     )
-    if shown.file is not None:
-        tab = (
-            st.segmented_control("View", [SCORES, PEOPLE], default=SCORES, key="view", bind="query-params", required=True)
-            or SCORES
-        )
-        if tab == PEOPLE:
-            return people.draw(shown)
+    if view == PEOPLE:
+        return people.draw(shown)
     measures.overview(shown)
     first = measures.chosen(shown)
     if first is None:

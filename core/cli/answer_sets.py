@@ -1,10 +1,12 @@
 """Answers of a recipe to its questions, written many at once and kept, as `judge` reads them."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from core import files
 from core.cli.frame import verb
 from core.cli.options import USUAL, Positive, RecipeOptions
 from core.cli.tables import show_table
@@ -60,3 +62,44 @@ def rag_ablation(
     made = yield from lab.ablate_rag(workbench, read, ask)
     told = {"variants": lab.table(made), "told": lab.sentences(made, read.evaluation.confidence)}
     return plain({"dataset": read.corpus.dataset, "questions": made.questions, "same": lab.SAME, **told})
+
+
+def show_contamination(record: dict[str, Any]) -> None:
+    """The gaps, then what they tell and cannot tell."""
+    show_table(record["gaps"])
+    print("\n".join(record["told"]))
+
+
+@verb("contamination", show_contamination, job_keeps=lambda record: {"questions": record["questions"], "told": record["told"]})
+def contamination(
+    workbench: Any,
+    *,
+    ask: Annotated[Positive, Parameter(help="So many questions, drawn once; a larger number holds the smaller.")] = 60,
+    rephrasings: Annotated[
+        Path | None, Parameter(help='JSON lines with "question" and "rephrased", in place of those by the model.')
+    ] = None,
+    save: Annotated[Path | None, Parameter(help="Writes questions and rephrasings there, to be mended by hand.")] = None,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Whether the model knows the questions by heart: closed book, in other words, and how much of the documents it gives back."""
+    from core.labs import contamination as lab
+
+    read = recipe.read()
+    made = yield from lab.probe_contamination(workbench, read, ask, rephrasings)
+    if save:
+        lines = (json.dumps(line, ensure_ascii=False) for line in lab.edit_lines(made))
+        files.write_whole(save, "".join(f"{line}\n" for line in lines).encode(), "The rephrasings")
+    return plain(
+        {
+            "dataset": read.corpus.dataset,
+            "questions": len(made.items),
+            "rephrased": made.rephrased,
+            "fallbacks": made.fallbacks,
+            "memorised": made.memorised,
+            "gaps": lab.gap_rows(made),
+            "continuations": made.continuations,
+            "likelihood": made.likelihood,
+            "told": lab.sentences(made, read.evaluation.confidence),
+            "items": lab.item_rows(made),
+        }
+    )

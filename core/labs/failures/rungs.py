@@ -15,7 +15,7 @@ from core.pipeline.stages import Recipe
 from core.progress import drain
 from core.records import Corpus, Gold, Hit, Progress, Query
 from core.retrieval.fusion import fused
-from core.workbench import Workbench, fetched
+from core.workbench import Evaluation, Workbench, fetched
 
 COUNT = "rung_count"  # entry of the cache
 FIRST = answering.FIRST
@@ -43,7 +43,7 @@ def _askings(workbench: Workbench, ladder: Ladder, rows: Iterable[int]) -> dict[
         query = ladder.corpus.queries[row]
         final = workbench.hits(evaluation, row)
         wanted: dict[str, list[Hit] | None] = {"closed_book": None, "retrieved": workbench.hits(first, row), "reranked": final}
-        if gold := _gold_hits(workbench, ladder, row):
+        if gold := gold_hits(workbench, evaluation, row):
             wanted |= {"gold": gold, "distractors": _among(query, gold, final, config)}
         table[row] = {
             rung: asker.alone(query.text) if hits is None else asker.over(query.text, hits) for rung, hits in wanted.items()
@@ -51,10 +51,10 @@ def _askings(workbench: Workbench, ladder: Ladder, rows: Iterable[int]) -> dict[
     return table
 
 
-def _gold_hits(workbench: Workbench, ladder: Ladder, row: int) -> list[Hit]:
+def gold_hits(workbench: Workbench, evaluation: Evaluation, row: int) -> list[Hit]:
     """The evidence as passages, a unit each, best grade first: of the chunks that cover it the one that shares most with
     it, or the evidence itself where the chunker cut it."""
-    evaluation, query = ladder.evaluation, ladder.corpus.queries[row]
+    query = evaluation.corpus.queries[row]
     chunks, documents = drain(workbench.cut_chunks(evaluation.run)), evaluation.corpus.documents
     number = workbench.pipeline.remember(
         "places", evaluation.corpus.fingerprint, lambda: {document.id: i for i, document in enumerate(documents)}

@@ -1,0 +1,214 @@
+"""The view Contamination: does the model know the questions by heart? Own against other words, closed book, overlap."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, charts, dots, jobs, tables
+from app.ui.cards import Card
+from app.ui.search import results
+from core import registry
+from core.labs import contamination as lab
+from core.labs.contamination import Contamination, ContaminationItem
+from core.labs.rephrasing import FORM
+from core.labs.scores import answer_file
+from core.workbench import Evaluation, command_line
+
+QUESTIONS = 60
+MODEL, FILE = "By the model", "A file"
+METHOD = "Percentile bootstrap intervals of paired differences; sign-flip test, Holm's correction over conditions and measures"
+COLORS = {"closed_book": charts.COLORS[0], "gold": charts.COLORS[1]}
+
+
+def draw() -> None:
+    workbench, config = session.workbench(), session.config()
+    plan = workbench.plan(config)
+    if not plan.live:
+        return results.waiting(config, plan)
+    evaluation = jobs.drain(workbench.evaluating(plan.run or config))
+    rows = lab.drawn(evaluation, len(evaluation.corpus.queries))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        count = st.number_input(
+            "Questions",
+            1,
+            len(rows),
+            min(QUESTIONS, len(rows)),
+            key="probed",
+            bind="query-params",
+            width=150,
+            help="Drawn at random once, of those with a reference answer and evidence; a larger number holds the smaller.",
+        )
+        whose = st.segmented_control("Rephrasings", [MODEL, FILE], default=MODEL, key="rephrasings", required=True) or MODEL
+    path = uploaded(evaluation) if whose == FILE else None
+    if whose == FILE and path is None:
+        return None
+    words = ["contamination", "--ask", str(count), *(["--rephrasings", str(path)] if path else []), *workbench.arguments(config)]
+    made, left = lab.standing(workbench, config, count, path)
+    if made is None:
+        parts = [cards.count(left.rephrasings, "rephrasing") if left.rephrasings else ""]
+        parts += [cards.count(left.answers, "answer") if left.answers else ""]
+        time = "" if not left.seconds else f", about {cards.duration(left.seconds)}"
+        st.caption(cards.plain(f"Still to do: {'; '.join(filter(None, parts)) or 'continuations'}{time}."))
+        jobs.start_button("Look for contamination", words, f"Contamination, {count:,} questions")
+        return st.caption(
+            "The model answers each question in its own and in other words, without passages and over the gold evidence, and goes on "
+            "behind the beginning of the documents. What is known already is used."
+        )
+    return shown(made, evaluation, command_line(*words))
+
+
+def uploaded(evaluation: Evaluation) -> Path | None:
+    """The file of rephrasings that was sent."""
+    sent = st.file_uploader("File of rephrasings", ["jsonl"], key="rephrasings_file", help=FORM)
+    if sent is None:
+        st.caption(cards.plain(f"JSON lines. {FORM} Download the model's below its table, mend them, and send them here."))
+        return None
+    return answer_file.receive(session.workbench().home, sent.getvalue())
+
+
+def shown(made: Contamination, evaluation: Evaluation, command: str) -> None:
+    level = evaluation.config.evaluation.confidence
+    cards.row(headline(made))
+    gaps = [gap for gap in made.gaps if gap.subset == "all"]
+    title = f"Score of the question − score of its rephrasing, n {made.rephrased:,}"
+    charts.show(
+        dots.marks(
+            [
+                dots.Mark(f"{lab.CONDITIONS[gap.condition]}, {label(gap.measure)}", *_span(gap), COLORS[gap.condition])
+                for gap in gaps
+            ],
+            title,
+            lines=[(0.0, "")],
+        ),
+        "contamination",
+        data=lab.gap_rows(made),
+        config=evaluation.config,
+        title="What the question's own words are worth",
+        caption="right of 0: better in its own words",
+        method=METHOD,
+        command=command,
+    )
+    for sentence in lab.sentences(made, level):
+        st.caption(cards.plain(sentence))
+    gap_table(made)
+    place = question_table(made)
+    if place is not None:
+        with tables.opened():
+            opened(made.items[place])
+
+
+def label(name: str) -> str:
+    return registry.find("measure", name)().label
+
+
+def _span(gap: lab.ContaminationGap) -> tuple[float | None, float | None, float | None]:
+    return gap.paired.difference, gap.paired.low, gap.paired.high
+
+
+def headline(made: Contamination) -> list[Card]:
+    def difference(title: str, paired: Any, help_: str) -> Card:
+        bounds = None if paired.low is None else (paired.low, paired.high)
+        return Card(title, paired.difference, bounds, n=paired.n, of=paired.total, direction=0, note=paired.note, help=help_)
+
+    by_place = {(gap.condition, gap.measure): gap.paired for gap in made.gaps if gap.subset == "all"}
+    right = made.memorised
+    about = "Share of questions answered right without a passage, and not by words that the question has."
+    row = [Card("Possibly memorised", right.mean, (right.low, right.high), n=right.n, of=right.total, direction=0, help=about)]
+    for condition, title in lab.CONDITIONS.items():
+        help_ = "Token F1 of the question's own words minus that of its rephrasing, on the same questions."
+        row.append(difference(f"F1 gap, {title.lower()}", by_place[condition, "f1"], help_))
+    if made.continuations:
+        help_ = "ROUGE-L of what the model writes behind a document's beginning with what follows there, minus that in another document."
+        row.append(difference("Continuation above chance", made.continuations.paired, help_))
+    if made.likelihood:
+        help_ = "Log-probability of a question's token minus that of its rephrasing's, nats."
+        row.append(difference("Likelier than rephrased", made.likelihood.mean, help_))
+    return row
+
+
+def gap_table(made: Contamination) -> None:
+    number = st.column_config.NumberColumn
+    rows = [
+        {
+            "Condition": row["condition"],
+            "Questions": row["questions"],
+            "Measure": label(row["measure"]),
+            "n": row["n"],
+            "Original": row["original"],
+            "Rephrased": row["rephrased"],
+            "Gap": row["gap"],
+            "Low": row["low"],
+            "High": row["high"],
+            "p": row["p"],
+            "p (Holm)": row["p (Holm)"],
+        }
+        for row in lab.gap_rows(made)
+    ]
+    share, signed = number(format="%.3f", width=84), number(format="%+.3f", width=72)
+    looks = {"Condition": st.column_config.TextColumn(width=165), "Questions": st.column_config.TextColumn(width=215)}
+    looks |= {"Measure": st.column_config.TextColumn(width=105), "n": number(width=44), "Original": share, "Rephrased": share}
+    looks |= {"Gap": signed, "Low": signed, "High": signed}
+    looks |= {name: number(format=cells.P_VALUE, width=72) for name in ("p", "p (Holm)")}
+    with st.expander("All gaps, also near in meaning and without the possibly memorised"):
+        cells.show(rows, looks, hide_index=True, height="content", key="gaps_table", placeholder="–")
+        tables.export(lambda: lab.gap_rows(made), "gaps_table")
+        st.caption(
+            f"Near in meaning: cosine {lab.NEAR} or more. Without the possibly memorised only what the evidence gives is told: closed "
+            "book, leaving out what was right sets the score itself. Holm's correction is over the rows of all that were rephrased."
+        )
+
+
+def question_table(made: Contamination) -> int | None:
+    """Possibly memorised first, then those whose own words are worth most."""
+    order = sorted(range(len(made.items)), key=lambda place: (not made.items[place].memorised, -_worth(made.items[place])))
+    items = [made.items[place] for place in order]
+    columns: dict[str, list[Any]] = {
+        "Question": [item.query.text for item in items],
+        "In other words": [item.rephrasing.text or f"({item.rephrasing.note})" for item in items],
+        "Cosine": [item.rephrasing.similarity for item in items],
+        "Memorised?": [item.memorised for item in items],
+    }
+    for condition, title in lab.CONDITIONS.items():
+        for wording in lab.WORDINGS:
+            values = [item.scores.get((condition, wording, "f1")) for item in items]
+            columns[f"{title.split()[-1].capitalize()}, {wording}"] = values
+    looks = {name: st.column_config.TextColumn(width=250) for name in ("Question", "In other words")}
+    looks |= {"Memorised?": st.column_config.CheckboxColumn(width=92, help="Answered right without a passage.")}
+    looks |= {name: st.column_config.NumberColumn(format="%.3f", width=118) for name in list(columns)[4:]}
+    looks["Cosine"] = st.column_config.NumberColumn(format="%.2f", width=66, help="Of question and rephrasing, by the encoder.")
+    st.caption(
+        f"{len(items):,} questions with token F1; click one for its answers. Read the rephrasings: a gap is worth what they are."
+    )
+    chosen = tables.choose(columns, [item.query.id for item in items], "rephrased_table", looks, param="rephrased")
+    lines = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lab.edit_lines(made))
+    st.download_button(
+        "Rephrasings, to mend", lines, "rephrasings.jsonl", "application/jsonl", icon=":material/edit:", on_click="ignore"
+    )
+    return None if chosen is None else order[chosen]
+
+
+def _worth(item: ContaminationItem) -> float:
+    sides = [item.scores.get(("gold", wording, "f1")) for wording in lab.WORDINGS]
+    return -2.0 if None in sides else sides[0] - sides[1]
+
+
+def opened(item: ContaminationItem) -> None:
+    cards.question_title(item.query.text)
+    rows = [
+        {
+            "Asked": item.query.text if wording == "original" else item.rephrasing.text,
+            "How": title,
+            "Answer": said.text or said.finish_reason,
+            "F1": item.scores[condition, wording, "f1"],
+        }
+        for condition, title in lab.CONDITIONS.items()
+        for wording in lab.WORDINGS
+        if (said := item.answers.get((condition, wording)))
+    ]
+    tables.wrapped_table(rows)
+    st.caption(cards.plain(f"Reference: {' | '.join(dict.fromkeys(item.query.answers))}"))
+    if item.copied == item.copied:
+        st.caption(f"{item.copied:.0%} of the closed-book answer's runs of five words stand in the gold document.")
