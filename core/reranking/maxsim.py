@@ -11,6 +11,7 @@ import numpy as np
 
 from core import files
 from core.config import code_version, fingerprint, knob
+from core.models.all_cores import on_all_cores, workers_alone
 from core.models.loading import readable
 from core.progress import drain
 from core.queries.protocol import Unready
@@ -18,7 +19,7 @@ from core.records import Progress
 from core.registry import part
 from core.reranking import token_codes
 from core.reranking.protocol import APART, Asked, Pairs, Reranker
-from core.reranking.token_codes import Quantiser
+from core.reranking.token_codes import Quantiser, product
 from core.reranking.token_store import TokenStore, text_key, token_store
 from core.reranking.token_vectors import TextTokens, token_encoder
 
@@ -114,7 +115,8 @@ class Matching:
         """(indices [b], scores [b] float32) until each pair of question and passage has its score."""
         (questions, row), (passages, column) = (distinct(texts) for texts in zip(*pairs, strict=True))
         codes = drain(self.codes(passages))
-        vectors = [self.quantiser.questions(tokens.vectors) for tokens in drain(self._read(questions))]
+        pool, _ = workers_alone()
+        vectors = [pool.submit(self.quantiser.questions, tokens.vectors).result() for tokens in drain(self._read(questions))]
         for cells, scores in maxsim(self.quantiser, vectors, codes, row, column):
             yield cells, np.round(scores, 5)  # what the shape of a matrix product rounds otherwise is a tie
 
@@ -167,17 +169,23 @@ def maxsim(
     """Of pairs (questions[row], codes[column]) the places and scores, a passage after the other; each is decoded once."""
     order, begins = np.argsort(column, kind="stable"), np.cumsum([0, *map(len, codes[:-1])])
     cells = np.split(order, np.searchsorted(column[order], np.arange(1, len(codes))))
-    for block in blocks([len(some) for some in codes]):
+
+    def met(block: list[int]) -> list[tuple[np.ndarray, np.ndarray]]:
         vectors, starts = quantiser.decode(np.concatenate([codes[i] for i in block])), begins[block] - begins[block[0]]
         if len(questions) == 1:  # of all passages in one product
-            best = np.maximum.reduceat(vectors @ questions[0].T, starts).sum(1)
+            best = np.maximum.reduceat(product(vectors, questions[0]), starts).sum(1)
             places = np.concatenate([cells[i] for i in block])
-            yield places, best[column[places] - block[0]]
-            continue
+            return [(places, best[column[places] - block[0]])]
+        made = []
         for i, passage in zip(block, np.split(vectors, starts[1:]), strict=True):
             if asking := [questions[q] for q in row[cells[i]]]:
-                best = (passage @ np.concatenate(asking).T).max(0)  # of each token of the questions
-                yield cells[i], np.add.reduceat(best, np.cumsum([0, *map(len, asking[:-1])]))
+                best = product(passage, np.concatenate(asking)).max(0)  # of each token of the questions
+                made.append((cells[i], np.add.reduceat(best, np.cumsum([0, *map(len, asking[:-1])]))))
+        return made
+
+    pool, workers = workers_alone()
+    for _, made in on_all_cores(pool, workers, met, ((None, block) for block in blocks([len(some) for some in codes]))):
+        yield from made
 
 
 def blocks(sizes: list[int]) -> Iterator[list[int]]:
