@@ -14,6 +14,7 @@ from core.cli import (
     experiments,
     failures,
     faithfulness,
+    heads,
     index,
     inside,
     judges,
@@ -35,7 +36,7 @@ __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
     corpus, recipes, queries, reranking, answers, answer_sets, scores, judges, faithfulness, failures, trials, noise, runs,
-    experiment_book, experiments, papers, encoders, tokenizers, index, sampling, engines, inside, annotation, agreement, store,
+    experiment_book, experiments, papers, encoders, heads, tokenizers, index, sampling, engines, inside, annotation, agreement, store,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ def faithfulness_home() -> Path:
     return files.home() / "faithfulness"
 
 
+def heads_home() -> Path:
+    """Where encoders with a trained head lie, each in a folder of its name."""
+    return files.home() / "heads"
+
+
 def trained_encoders() -> list[str]:
     """Names of the trained encoders that are complete, sorted."""
     folders = encoders_home().glob("[!.]*/")

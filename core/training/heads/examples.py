@@ -1,0 +1,198 @@
+"""What a head learns from, out of files in the forms that such data is published in, and its division into parts.
+
+Labelled texts: JSONL or CSV with `text` and `label`, or JSONL with a list `labels`; CLINC150's JSON (Larson et al. 2019). Tagged
+words: CoNLL (a word, a tab or space, its tag; a blank line ends the sentence), or JSONL with `tokens` and `tags`. Questions with
+answers: SQuAD's JSON. `part` (train, validation, test) and `group` (document, article) of a row are used where they are there.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core.config import fingerprint
+from core.corpus.reading import Notes, Source, shape_reported, text_of
+from core.corpus.tables import rows
+from core.errors import WorkbenchError
+from core.records import Corpus
+
+PARTS = ("train", "validation", "test")
+SAID = {"": "", "train": "train", "training": "train", "validation": "validation", "val": "validation", "valid": "validation"}
+SAID |= {"dev": "validation", "test": "test"}
+FEWEST = 5  # examples of a part: below, neither training nor a test says anything
+
+
+class Labelled(NamedTuple):
+    text: str
+    labels: tuple[str, ...]
+    group: str = ""
+
+    @property
+    def seen(self) -> Any:
+        """What a model reads: one that learnt from it has seen it."""
+        return self.text
+
+
+class Tagged(NamedTuple):
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+    group: str = ""
+
+    @property
+    def seen(self) -> Any:
+        return self.words
+
+
+class Asked(NamedTuple):
+    """answers: (text, first character in the passage); (): the passage has none."""
+
+    question: str
+    passage: str
+    answers: tuple[tuple[str, int], ...]
+    group: str = ""
+
+    @property
+    def seen(self) -> Any:
+        return self.question, self.passage
+
+
+class Divided(NamedTuple):
+    """Examples by part; no group and no equal example stands in two."""
+
+    train: list[Any]
+    validation: list[Any]
+    test: list[Any]
+    notes: tuple[str, ...]
+
+
+Part = tuple[str, Any]  # its name or "", example
+
+
+def labelled(path: Path) -> tuple[list[Part], tuple[str, ...]]:
+    """Of a file with labelled texts, and what was skipped."""
+    source, (name,) = _single(path)
+    if name.removesuffix(".gz").endswith(".json"):
+        return _clinc(source, name), source.notes.lines()
+    some = []
+    for row in rows(source, name):
+        with shape_reported(row.where, "labelled texts"):
+            labels = row.fields.get("labels")
+            labels = tuple(map(str, labels)) if isinstance(labels, list) else tuple(filter(None, [text_of(row.fields, "label")]))
+            text = text_of(row.fields, "text", "sentence", "question").strip()
+            if not text or (not labels and "labels" not in row.fields):
+                source.notes.add("Row without text or label, skipped", row.where)
+                continue
+            group = text_of(row.fields, "group", "document") or text
+            some.append((_part(text_of(row.fields, "part", "split"), row.where), Labelled(text, labels, group)))
+    return _filled(some, path, '"text" and "label"'), source.notes.lines()
+
+
+def _clinc(source: Source, name: str) -> list[Part]:
+    with shape_reported(source.place(name), "CLINC150"):
+        return [
+            (_part(key.removeprefix("oos_"), key), Labelled(text, (label,), text))
+            for key, pairs in source.json(name).items()
+            for text, label in pairs
+        ]
+
+
+def tagged(path: Path) -> tuple[list[Part], tuple[str, ...]]:
+    """Of a file with tagged words, and what was skipped."""
+    source, (name,) = _single(path)
+    some: list[Part] = []
+    if ".jsonl" in name:
+        for row in rows(source, name):
+            words, tags = row.fields.get("tokens"), row.fields.get("tags")
+            if not (isinstance(words, list) and isinstance(tags, list) and len(words) == len(tags) > 0):
+                source.notes.add("Row whose tokens and tags are not lists of one length, skipped", row.where)
+                continue
+            group = text_of(row.fields, "group", "document") or " ".join(map(str, words))
+            some.append(
+                (_part(text_of(row.fields, "part", "split"), row.where), Tagged((*map(str, words),), (*map(str, tags),), group))
+            )
+        return _filled(some, path, '"tokens" and "tags"'), source.notes.lines()
+    words, tags = [], []
+    for number, line in enumerate([*source.text(name).splitlines(), ""], 1):
+        cells = re.split(r"[\t ]+", line.strip("\r\n \t"))
+        if cells == [""]:
+            if words:
+                some.append(("", Tagged(tuple(words), tuple(tags), " ".join(words))))
+            words, tags = [], []
+        elif line.startswith("-DOCSTART-"):
+            continue
+        elif len(cells) < 2 or not re.fullmatch(r"O|[BI]-\S+", cells[-1]):
+            source.notes.add("Line that is not a word and its tag (O, B-…, I-…), skipped", f"{name}:{number}")
+        else:
+            words.append(cells[0])
+            tags.append(cells[-1])
+    return _filled(some, path, "a word and its tag a line"), source.notes.lines()
+
+
+def asked(corpus: Corpus) -> list[Any]:
+    """Questions of a corpus with the document that holds their evidence, and where the answers stand in it."""
+    texts = {document.id: document for document in corpus.documents}
+    some = []
+    for query in corpus.queries:
+        if gold := [gold for gold in query.gold if gold.grade > 0]:
+            document = texts[gold[0].document_id]
+            spans = dict.fromkeys((g.start, g.end) for g in gold if g.document_id == document.id)
+            answers = tuple((document.text[start:end], start) for start, end in spans)
+            some.append(Asked(query.text, document.text, answers, document.title or document.id))
+    return some
+
+
+def of_corpus(corpus: Corpus) -> list[Labelled]:
+    """Questions of a corpus with their type as label, and the document of their evidence as group."""
+    return [
+        Labelled(query.text, (query.group,), query.gold[0].document_id if query.gold else query.id)
+        for query in corpus.queries
+        if query.group
+    ]
+
+
+def divided(some: Sequence[Part], validation: float, test: float, seed: int, where: str, notes: Sequence[str] = ()) -> Divided:
+    """By the parts that are named; else the groups are drawn: `test` and `validation` are shares of them. What the test or the
+    validation holds is not learnt from, equal examples of other groups included."""
+    parts: dict[str, list[Any]] = {part: [] for part in PARTS}
+    named = {part for part, _ in some if part}
+    for part, example in some:
+        place = int(fingerprint(seed, example.group)[:8], 16) / 16**8
+        if not part and "test" not in named and place < test:
+            part = "test"
+        elif (not part or part == "train") and "validation" not in named and place >= 1 - validation:
+            part = "validation"
+        parts[part or "train"].append(example)
+    told, held = list(notes), {example.seen for example in parts["test"]}
+    for part in ("validation", "train"):
+        before = len(parts[part])
+        parts[part] = [example for example in parts[part] if example.seen not in held]
+        held |= {example.seen for example in parts[part]}
+        if dropped := before - len(parts[part]):
+            told.append(f"{dropped:,} examples of the {part} part are also in a later one, left out.")
+    for part, examples in parts.items():
+        if len(examples) < FEWEST:
+            raise WorkbenchError(
+                f"Only {len(examples)} examples for {part}, at least {FEWEST} are needed.",
+                where=where,
+                todo="Give more examples, or name their parts in a column part (train, validation, test).",
+            )
+    return Divided(*parts.values(), tuple(told))
+
+
+def _single(path: Path) -> tuple[Source, list[str]]:
+    source = Source(path, Notes())
+    if path.is_dir() or len(source.sizes) != 1:
+        raise WorkbenchError("One file is expected.", where=str(path), todo="Name the file itself.")
+    return source, list(source.sizes)
+
+
+def _part(said: str, where: str) -> str:
+    if said.lower() not in SAID:
+        raise WorkbenchError(f"'{said}' is no part.", where=where, todo="Parts are train, validation and test.")
+    return SAID[said.lower()]
+
+
+def _filled(some: list[Part], path: Path, form: str) -> list[Part]:
+    if not some:
+        raise WorkbenchError("The file has no example that could be read.", where=str(path), todo=f"It should hold {form}.")
+    return some

@@ -1,0 +1,171 @@
+"""The steps of a head's training, and how a model with its head reads examples."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.models import hardware
+from core.models.loading import importing, readable
+from core.training.heads.examples import Divided
+from core.training.heads.settings import HeadTraining
+from core.training.heads.tasks import IGNORED, Task, Window
+from core.training.steps import WEIGHT_DECAY, TrainingSteps
+
+TOKENS_AT_ONCE = 4096  # of an evaluation
+HEADS = ("classifier", "qa_outputs", "pooler")  # modules that learn whole beside LoRA, where the model has them
+
+
+class HeadLoop(TrainingSteps):
+    """The encoder with its head as it learns."""
+
+    remedy = "Lower learning_rate or raise warmup"
+
+    def __init__(self, config: HeadTraining, task: Task, parts: Divided, base: Path, work: Path, mark: str) -> None:
+        import torch
+
+        self._batches = math.ceil(len(parts.train) / config.batch_size)
+        super().__init__(config, self._batches * config.epochs, task.watch, work, mark)
+        self._task, self._parts = task, parts
+        torch.manual_seed(config.seed)
+        self.model, self.tokenizer = head_of(base, task)
+        if config.lora_rank:
+            self.model = low_rank(self.model, config)
+        self._device = hardware.device()
+        self.model.to(self._device)
+        self._windows = windows(task, self.tokenizer, parts.train, config.max_tokens)
+        self._weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+        decayed = [weight for weight in self._weights.values() if weight.ndim > 1]
+        plain = [weight for weight in self._weights.values() if weight.ndim < 2]
+        groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}]
+        self._optimizer = torch.optim.AdamW(groups, lr=0.0)
+
+    def _learn(self) -> tuple[float, Callable[[], None]]:
+        import torch
+
+        batch = [window for row in self._rows(self.step) for window in self._windows[row]]
+        inputs, targets = (
+            collated([w.inputs for w in batch], self.tokenizer),
+            collated([w.targets for w in batch], self.tokenizer),
+        )
+        torch.manual_seed(hash((self.config.seed, self.step)) % 2**31)  # of dropout: a step repeated after a stop is the same
+        self.model.train()
+        with autocast(self._device):
+            loss = self.model(**{name: tensor.to(self._device) for name, tensor in (inputs | targets).items()}).loss
+
+        def backward() -> None:
+            self._optimizer.zero_grad()
+            loss.backward()
+
+        return float(loss.detach()), backward
+
+    def _rows(self, step: int) -> np.ndarray:
+        """Of a step: each epoch in an order of its own, texts of like length together within so many batches."""
+        epoch, batch = divmod(step, self._batches)
+        draw = np.random.default_rng([self.config.seed, epoch])
+        order = draw.permutation(len(self._windows))
+        length = np.array([len(some[0].inputs["input_ids"]) for some in self._windows])
+        size = self.config.batch_size
+        blocks = [order[first : first + 16 * size] for first in range(0, len(order), 16 * size)]
+        order = np.concatenate([block[np.argsort(length[block], kind="stable")] for block in blocks])
+        turn = draw.permutation(self._batches)[batch]
+        return order[turn * size : (turn + 1) * size]
+
+    def _measured(self) -> dict[str, float]:
+        predictions = self.predict(self._parts.validation)
+        counts = self._task.counts(self._parts.validation, predictions)
+        measures = self._task.measures(counts.sum(axis=0, keepdims=True))
+        return {name: round(float(np.nan_to_num(value[0])), 6) for name, value in measures.items()}
+
+    def predict(self, examples: Sequence[Any]) -> list[Any]:
+        """As the model is now."""
+        return predictions_of(self._task, self.model, self.tokenizer, examples, self.config.max_tokens)
+
+    def write(self, folder: Path) -> None:
+        """As a folder that transformers reads, LoRA merged into the weights."""
+        model = self.model.merge_and_unload() if self.config.lora_rank else self.model
+        model.float().cpu().save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def head_of(folder: Path, task: Task | None, kind: str = "") -> tuple[Any, Any]:
+    """(model in float32, tokenizer) of a folder; task: a new head for it; else the folder's own head, of that class."""
+    import torch
+
+    with importing:
+        import transformers
+    transformers.logging.set_verbosity_error()  # it reports the head, which is new
+    transformers.logging.disable_progress_bar()
+    head = getattr(transformers, task.head if task else kind)
+    settings = task.settings() if task else {}
+    with readable("The model cannot be read", str(folder)):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        model = head.from_pretrained(str(folder), dtype=torch.float32, local_files_only=True, use_safetensors=True, **settings)
+    return model, tokenizer
+
+
+def low_rank(model: Any, config: HeadTraining) -> Any:
+    """LoRA (Hu et al. 2022) beside every matrix of the encoder; the head learns whole."""
+    from peft import LoraConfig, get_peft_model
+
+    whole = [name for name, _ in model.named_modules() if name.rpartition(".")[2] in HEADS]
+    matrices = r".*\.(query|key|value|dense)"
+    settings = LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=2 * config.lora_rank,
+        target_modules=matrices,
+        exclude_modules=r".*pooler.*",
+        modules_to_save=whole,
+    )
+    return get_peft_model(model, settings)
+
+
+def windows(task: Task, tokenizer: Any, examples: Sequence[Any], most_tokens: int) -> list[list[Window]]:
+    return [list(task.windows(tokenizer, row, example, most_tokens)) for row, example in enumerate(examples)]
+
+
+def predictions_of(task: Task, model: Any, tokenizer: Any, examples: Sequence[Any], most_tokens: int) -> list[Any]:
+    """A prediction for each example; windows of like length are read together."""
+    import torch
+
+    device = next(model.parameters()).device
+    model.eval()
+    some = [window for each in windows(task, tokenizer, examples, most_tokens) for window in each]
+    order = sorted(range(len(some)), key=lambda i: -len(some[i].inputs["input_ids"]))
+    read: list[list] = [[] for _ in examples]
+    at = 0
+    while at < len(order):
+        size = max(1, TOKENS_AT_ONCE // len(some[order[at]].inputs["input_ids"]))
+        batch = [some[i] for i in order[at : at + size]]
+        with torch.inference_mode(), autocast(device.type):
+            outputs = model(**{n: t.to(device) for n, t in collated([w.inputs for w in batch], tokenizer).items()})
+        logits = {name: tensor.float().cpu().numpy() for name, tensor in outputs.items() if name.endswith("logits")}
+        for i, window in enumerate(batch):
+            length = len(window.inputs["input_ids"])
+            own = {name: v[i] if name == "logits" and task.kind != "tags" else v[i][:length] for name, v in logits.items()}
+            read[window.row].append((window, own))
+        at += size
+    return [task.prediction(example, each) for example, each in zip(examples, read, strict=True)]
+
+
+def collated(rows: list[dict[str, Any]], tokenizer: Any) -> dict[str, Any]:
+    """As tensors [len(rows), longest], numbers as [len(rows)]."""
+    import torch
+
+    pads = {"input_ids": tokenizer.pad_token_id, "labels": IGNORED}
+    result = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        if isinstance(values[0], list):
+            longest = max(map(len, values))
+            values = [value + [pads.get(name, 0)] * (longest - len(value)) for value in values]
+        result[name] = torch.tensor(values)
+    return result
+
+
+def autocast(device: str) -> Any:
+    import torch
+
+    return torch.autocast(device, torch.bfloat16, enabled=hardware.fast_dtype() == "bfloat16")

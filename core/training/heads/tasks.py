@@ -1,0 +1,231 @@
+"""What a head over the encoder says: the label or labels of a text, the tags of its words, or where a passage answers.
+
+Each task makes features of examples, reads predictions off the logits, and counts: measures are functions of counts summed over
+examples, so that one bootstrap over examples gives all of them an interval.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from core.judging.diversity import answer_em, answer_f1
+from core.models.text import encodable
+from core.training.heads.examples import Asked, Labelled, Tagged
+
+IGNORED = -100  # target of a token that is not learnt from: the loss of transformers leaves it out
+LONGEST_ANSWER = 30  # tokens
+LIKELY = 0.5  # probability from which one of several labels is given
+
+
+class Window(NamedTuple):
+    """What the model reads at once of example `row`: inputs and targets by the names that transformers gives them; place: what
+    reads its logits back."""
+
+    row: int
+    inputs: dict[str, list[int]]
+    targets: dict[str, Any]
+    place: Any = None
+
+
+class Task(ABC):
+    """labels: what the head's outputs mean, in turn."""
+
+    kind: ClassVar[str]
+    head: ClassVar[str]  # class of transformers
+    watch: ClassVar[str]  # the measure by which weights are the best
+
+    def __init__(self, labels: Sequence[str] = (), out_of_scope: str = "") -> None:
+        self.labels, self.out_of_scope = tuple(labels), out_of_scope
+
+    @abstractmethod
+    def windows(self, tokenizer: Any, row: int, example: Any, most_tokens: int) -> Iterator[Window]: ...
+
+    @abstractmethod
+    def prediction(self, example: Any, read: list[tuple[Window, dict[str, np.ndarray]]]) -> Any:
+        """Of all windows of an example with their logits."""
+
+    @abstractmethod
+    def counts(self, examples: Sequence[Any], predictions: Sequence[Any]) -> np.ndarray:
+        """[num_examples, m] float64."""
+
+    @abstractmethod
+    def measures(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        """Of sums of counts [n, m]: name -> [n], NaN where it is not defined."""
+
+    def settings(self) -> dict[str, Any]:
+        """Of the model's configuration."""
+        return {"id2label": dict(enumerate(self.labels)), "label2id": {label: i for i, label in enumerate(self.labels)}}
+
+
+class OneLabel(Task):
+    """Sequence classification: one of the labels (Devlin et al. 2019, section 4.1). Macro-F1 is the mean over labels of the test and
+    of the predictions; with a label for what is out of scope, accuracy and recall are told apart (Larson et al. 2019, section 4)."""
+
+    kind, head, watch = "one label", "AutoModelForSequenceClassification", "macro_f1"
+
+    def windows(self, tokenizer: Any, row: int, example: Labelled, most_tokens: int) -> Iterator[Window]:
+        inputs = tokenizer(encodable(example.text), truncation=True, max_length=most_tokens)
+        yield Window(row, dict(inputs), {"labels": self._target(example)})
+
+    def _target(self, example: Labelled) -> Any:
+        return next((self.labels.index(label) for label in example.labels if label in self.labels), IGNORED)
+
+    def prediction(self, example: Labelled, read: list) -> tuple[str, ...]:
+        return (self.labels[int(read[0][1]["logits"].argmax())],)
+
+    def counts(self, examples: Sequence[Labelled], predictions: Sequence[tuple[str, ...]]) -> np.ndarray:
+        names = sorted({*self.labels, *(label for example in examples for label in example.labels)})
+        told = np.array([[name in some for name in names] for some in predictions], float)
+        true = np.array([[name in example.labels for name in names] for example in examples], float)
+        right = (told == true).all(axis=1)
+        beyond = np.array([self.out_of_scope in example.labels for example in examples])
+        scopes = [right, right & ~beyond, ~beyond, right & beyond, beyond, np.ones(len(right))]
+        return np.column_stack([*scopes, told * true, told * (1 - true), (1 - told) * true])
+
+    def measures(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        right, within, in_scope, recalled, beyond, n = counts[:, :6].T
+        hits, wrong, missed = np.split(counts[:, 6:], 3, axis=1)
+        measures = {"accuracy": ratio(right, n)} | self._f1(hits, wrong, missed)
+        if self.out_of_scope:
+            measures |= {"in_scope_accuracy": ratio(within, in_scope), "out_of_scope_recall": ratio(recalled, beyond)}
+        return measures
+
+    def _f1(self, hits: np.ndarray, wrong: np.ndarray, missed: np.ndarray) -> dict[str, np.ndarray]:
+        each = ratio(2 * hits, 2 * hits + wrong + missed)
+        used = ~np.isnan(each)
+        return {"macro_f1": ratio(np.where(used, each, 0.0).sum(axis=1), used.sum(axis=1))}
+
+
+class SeveralLabels(OneLabel):
+    """Any number of the labels: each by its own probability, from 0.5 on. `accuracy` is of whole sets."""
+
+    kind = "several labels"
+
+    def _target(self, example: Labelled) -> Any:
+        return [float(label in example.labels) for label in self.labels]
+
+    def prediction(self, example: Labelled, read: list) -> tuple[str, ...]:
+        likely = 1 / (1 + np.exp(-read[0][1]["logits"])) >= LIKELY
+        return tuple(label for label, told in zip(self.labels, likely, strict=True) if told)
+
+    def _f1(self, hits: np.ndarray, wrong: np.ndarray, missed: np.ndarray) -> dict[str, np.ndarray]:
+        micro = ratio(2 * hits.sum(axis=1), (2 * hits + wrong + missed).sum(axis=1))
+        return super()._f1(hits, wrong, missed) | {"micro_f1": micro}
+
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | {"problem_type": "multi_label_classification"}
+
+
+class Tags(Task):
+    """A tag for each word by its first token (Devlin et al. 2019, section 5.3). Spans count where type, begin and end are right
+    (conlleval, as seqeval has it: Tjong Kim Sang and Buchholz 2000; Nakayama 2018)."""
+
+    kind, head, watch = "tags", "AutoModelForTokenClassification", "span_f1"
+
+    def windows(self, tokenizer: Any, row: int, example: Tagged, most_tokens: int) -> Iterator[Window]:
+        words = [encodable(word) for word in example.words]
+        inputs = tokenizer(words, is_split_into_words=True, truncation=True, max_length=most_tokens)
+        word_of = inputs.word_ids()
+        firsts = [i for i, word in enumerate(word_of) if word is not None and word != word_of[i - 1]]
+        targets = [IGNORED] * len(word_of)
+        for i in firsts:
+            if example.tags and (tag := example.tags[word_of[i]]) in self.labels:
+                targets[i] = self.labels.index(tag)
+        yield Window(row, dict(inputs), {"labels": targets}, [(i, word_of[i]) for i in firsts])
+
+    def prediction(self, example: Tagged, read: list) -> tuple[str, ...]:
+        """A word without tokens, or behind the last one that is read, is outside."""
+        [(window, outputs)] = read
+        tags, best = ["O"] * len(example.words), outputs["logits"].argmax(axis=1)
+        for token, word in window.place:
+            tags[word] = self.labels[best[token]]
+        return tuple(tags)
+
+    def counts(self, examples: Sequence[Tagged], predictions: Sequence[tuple[str, ...]]) -> np.ndarray:
+        both = [(spans(example.tags), spans(tags)) for example, tags in zip(examples, predictions, strict=True)]
+        return np.array([(len(true & told), len(told), len(true)) for true, told in both], float)
+
+    def measures(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        right, told, true = counts.T
+        f1 = ratio(2 * right, told + true)
+        return {"span_precision": ratio(right, told), "span_recall": ratio(right, true), "span_f1": f1}
+
+
+class Spans(Task):
+    """Where a passage answers a question, or that it does not: the likeliest pair of first and last token over windows of the
+    passage (Devlin et al. 2019, sections 4.2 and 4.3). EM and token F1 are SQuAD's."""
+
+    kind, head, watch = "spans", "AutoModelForQuestionAnswering", "f1"
+
+    def windows(self, tokenizer: Any, row: int, example: Asked, most_tokens: int) -> Iterator[Window]:
+        read = tokenizer(
+            encodable(example.question),
+            encodable(example.passage),
+            truncation="only_second",
+            max_length=most_tokens,
+            stride=most_tokens // 4,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
+        for window in range(len(read["input_ids"])):
+            inputs = {name: read[name][window] for name in ("input_ids", "token_type_ids", "attention_mask")}
+            within, places = np.array(read.sequence_ids(window)) == 1, np.array(read["offset_mapping"][window])
+            first = last = 0
+            if example.answers:
+                text, start = example.answers[0]
+                begins = np.flatnonzero(within & (places[:, 0] <= start) & (places[:, 1] > start))
+                ends = np.flatnonzero(within & (places[:, 0] < start + len(text)) & (places[:, 1] >= start + len(text)))
+                if len(begins) and len(ends):
+                    first, last = int(begins[0]), int(ends[0])
+            yield Window(row, inputs, {"start_positions": first, "end_positions": last}, (within, places))
+
+    def prediction(self, example: Asked, read: list) -> str:
+        """ "": the passage has no answer; the first token says so."""
+        best, text, nothing = -np.inf, "", np.inf
+        for window, outputs in read:
+            within, places = window.place
+            first, last = outputs["start_logits"], outputs["end_logits"]
+            nothing = min(nothing, float(first[0] + last[0]))
+            tokens = np.flatnonzero(within)
+            pairs = first[tokens, None] + last[None, tokens]
+            reach = np.arange(len(tokens))[None, :] - np.arange(len(tokens))[:, None]
+            pairs = np.where((reach >= 0) & (reach < LONGEST_ANSWER), pairs, -np.inf)
+            if pairs.size and pairs.max() > best:
+                i, j = np.unravel_index(pairs.argmax(), pairs.shape)
+                best, text = pairs.max(), example.passage[places[tokens[i], 0] : places[tokens[j], 1]]
+        return text if best > nothing else ""
+
+    def counts(self, examples: Sequence[Asked], predictions: Sequence[str]) -> np.ndarray:
+        rows = []
+        for example, told in zip(examples, predictions, strict=True):
+            golds = [text for text, _ in example.answers] or [""]
+            rows.append((answer_em(told, golds), answer_f1(told, golds), 1.0))
+        return np.array(rows)
+
+    def measures(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        em, f1, n = counts.T
+        return {"em": ratio(em, n), "f1": ratio(f1, n)}
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+
+TASKS = {task.kind: task for task in (OneLabel, SeveralLabels, Tags, Spans)}
+
+
+def spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
+    """(type, first word, word behind the last) of tags O, B-… and I-…: an I- that continues no span of its type begins one."""
+    whole, begun, kind = set(), 0, ""
+    for place, tag in enumerate([*tags, "O"]):
+        if kind and tag != f"I-{kind}":
+            whole.add((kind, begun, place))
+            kind = ""
+        if tag != "O" and not kind:
+            begun, kind = place, tag[2:]
+    return whole
+
+
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)

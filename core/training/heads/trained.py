@@ -1,0 +1,96 @@
+"""A model with its head as training left it: what it says of examples, and the same by ONNX Runtime."""
+
+import json
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import files
+from core.errors import WorkbenchError
+from core.models.hub import heads_home
+from core.models.loading import readable
+from core.records import Progress
+from core.training.heads.loop import collated, head_of, predictions_of, windows
+from core.training.heads.tasks import TASKS, Task
+
+ONNX = "model.onnx"
+TRIED = 100  # texts of the test by which both are compared
+REPEATS = 5
+
+
+class Trained:
+    """Of the folder of its name."""
+
+    def __init__(self, name: str) -> None:
+        self.folder = heads_home() / Path(name).name
+        try:
+            self.record = json.loads((self.folder / "training.json").read_text("utf-8"))
+        except FileNotFoundError:
+            names = sorted(file.parent.name for file in heads_home().glob("[!.]*/training.json"))
+            todo = f"Trained here: {', '.join(names) or 'none yet'}."
+            raise WorkbenchError(f"There is no model '{name}'.", where=str(heads_home()), todo=todo) from None
+        if damage := files.damage_in(self.folder):
+            raise WorkbenchError(f"The model is damaged: {damage}.", where=str(self.folder), todo="Train it again.")
+        self.task: Task = TASKS[self.record["task"]](self.record["labels"], self.record["config"]["out_of_scope"])
+        self.most_tokens = self.record["config"]["max_tokens"]
+        self.model, self.tokenizer = head_of(self.folder, None, self.task.head)
+
+    def predict(self, examples: Sequence[Any]) -> list[Any]:
+        return predictions_of(self.task, self.model, self.tokenizer, examples, self.most_tokens)
+
+    def export_onnx(self, examples: Sequence[Any]) -> Generator[Progress, None, dict[str, Any]]:
+        """Writes the model for ONNX Runtime beside itself; says how far its logits are from torch's and how much faster it is, one
+        text at a time, medians of interleaved repeats."""
+        import torch
+
+        yield Progress(0, 2, "Writing the model for ONNX Runtime")
+        path, first = self.folder / ONNX, self._tensors(examples[0])
+        # tensors of their own, of two rows: what is given twice, or has one row, is taken for a constant
+        sample = {name: torch.ones(2, 16, dtype=torch.long).cumsum(0) for name in first}
+        axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
+        outputs = ["start_logits", "end_logits"] if self.task.kind == "spans" else ["logits"]
+        self.model.eval()
+        with files.disk_reported("The model", self.folder), readable("The model cannot be written for ONNX Runtime", str(path)):
+            torch.onnx.export(
+                self.model,
+                kwargs=sample,
+                f=str(path),
+                input_names=list(first),
+                output_names=outputs,
+                dynamic_shapes={name: axes for name in first},
+                external_data=False,
+                verbose=False,
+            )
+        yield Progress(1, 2, "Comparing it with torch")
+        compared = self._compared(path, examples[:TRIED], outputs)
+        files.seal_folder(self.folder)
+        return {"file": str(path), "bytes": path.stat().st_size} | compared
+
+    def _compared(self, path: Path, examples: Sequence[Any], outputs: list[str]) -> dict[str, Any]:
+        import onnxruntime
+        import torch
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        tensors = [self._tensors(example) for example in examples]
+        arrays = [{name: tensor.numpy() for name, tensor in some.items()} for some in tensors]
+        furthest, seconds = 0.0, np.empty((REPEATS, 2))
+        for repeat in range(REPEATS):
+            began = time.perf_counter()
+            with torch.inference_mode():
+                ours = [self.model(**some) for some in tensors]
+            between = time.perf_counter()
+            theirs = [session.run(outputs, some) for some in arrays]
+            seconds[repeat] = between - began, time.perf_counter() - between
+        for own, other in zip(ours, theirs, strict=True):
+            furthest = max(furthest, *(float(np.abs(own[n].numpy() - v).max()) for n, v in zip(outputs, other, strict=True)))
+        torch_ms, onnx_ms = 1000 * np.median(seconds, axis=0) / len(examples)
+        return {"largest_logit_difference": furthest, "torch_ms": torch_ms, "onnx_ms": onnx_ms, "speed_up": torch_ms / onnx_ms}
+
+    def _tensors(self, example: Any) -> dict[str, Any]:
+        """Of its first window, as one row."""
+        return collated([windows(self.task, self.tokenizer, [example], self.most_tokens)[0][0].inputs], self.tokenizer)

@@ -1,0 +1,126 @@
+"""Trains a head over the encoder: on labels of texts, tags of words, or answers in passages.
+
+The encoder learns with its head (Devlin et al. 2019, "BERT", section 3.2), all of it or by LoRA. The best weights by validation are
+measured once on the test part, with intervals by the bootstrap over examples. Files: the work stands in
+`<heads>/.training/<name>/` (log.jsonl, checkpoint.pt), the finished model in `<heads>/<name>/`, where it appears whole by renaming: a
+folder that transformers reads, training.json and predictions.jsonl of the test. Closing the generator keeps the checkpoint of
+the last evaluation: the same settings continue there, other settings start anew.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import files
+from core.config import code_version, fingerprint
+from core.models import hardware
+from core.models.hub import bundled_folder
+from core.models.identity import files_identity
+from core.records import Progress
+from core.statistics.bootstrap import resampled_means
+from core.training.heads.examples import Divided
+from core.training.heads.loop import HeadLoop
+from core.training.heads.settings import HeadTraining
+from core.training.heads.tasks import Task
+from core.training.log import at_work, read_log, write_line
+
+RESAMPLES, CONFIDENCE = 1000, 0.95
+
+
+@dataclass(frozen=True)
+class TrainedHead:
+    """What training.json holds. test: measure -> value, low, high on the test part; None where it is not defined."""
+
+    folder: Path
+    task: str
+    best_step: int  # 0: no step was better on validation than the start
+    steps: int
+    stopped: str  # "all steps" or "early"
+    sizes: dict[str, int]
+    test: dict[str, dict[str, float | None]]
+    seconds: dict[str, float]
+    notes: tuple[str, ...]
+
+
+def train(config: HeadTraining, task: Task, parts: Divided, folder: Path) -> Generator[Progress, None, TrainedHead]:
+    """Trains on the parts and writes the model to `folder`, whose name is its own."""
+    with at_work(folder, "a model") as work:
+        return (yield from _train(config, task, parts, folder, work))
+
+
+def _train(config, task, parts, folder, work):
+    base = bundled_folder()
+    yield Progress(0, 0, "Preparing the texts")
+    mark = fingerprint(config, task.kind, task.labels, parts, files_identity(base), code_version(HeadLoop))
+    started = time.monotonic()
+    loop = HeadLoop(config, task, parts, base, work, mark)
+    yield from loop.run()
+    trained = time.monotonic()
+
+    yield Progress(loop.steps, loop.steps, "Test")
+    predictions = loop.predict(parts.test)
+    tested = time.monotonic()
+    seconds = {"training": trained - started, "testing": tested - trained, "test_a_text": (tested - trained) / len(parts.test)}
+    sizes = {name: len(getattr(parts, name)) for name in ("train", "validation", "test")} | {"labels": len(task.labels)}
+    result = TrainedHead(
+        folder,
+        task.kind,
+        loop.best_step,
+        loop.step,
+        loop.stopped,
+        sizes,
+        tested_measures(task, parts.test, predictions, config.seed),
+        {name: round(value, 5) for name, value in seconds.items()},
+        parts.notes,
+    )
+    write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, test=result.test)
+    made = work / "model"
+    with files.disk_reported("The model", work, sum(weight.nbytes for weight in loop.model.state_dict().values())):
+        loop.write(made)
+    lines = (
+        {"read": example.seen, "truth": example[1] if task.kind != "spans" else example.answers, "prediction": told}
+        for example, told in zip(parts.test, predictions, strict=True)
+    )
+    (made / "predictions.jsonl").write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
+    shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
+    curve = [{k: v for k, v in line.items() if k != "time"} for line in read_log(folder) if line["kind"] == "evaluation"]
+    record = {
+        "name": folder.name,
+        "config": config.model_dump(),
+        **{name: value for name, value in vars(result).items() if name != "folder"},
+        "labels": task.labels,
+        "validation_curve": curve,
+        "dtype": hardware.fast_dtype(),
+        "created": datetime.now().isoformat(timespec="seconds"),
+        "versions": {package: version(package) for package in ("torch", "transformers", "peft")},
+    }
+    (made / "training.json").write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")
+    files.seal_folder(made)
+    files.take_place(made, folder)
+    shutil.rmtree(work, ignore_errors=True)
+    return result
+
+
+def tested_measures(
+    task: Task, examples: Sequence[Any], predictions: Sequence[Any], seed: int
+) -> dict[str, dict[str, float | None]]:
+    """Each measure with its percentile interval over examples."""
+    counts = task.counts(examples, predictions)
+    whole = task.measures(counts.sum(axis=0, keepdims=True))
+    drawn = task.measures(resampled_means(counts, RESAMPLES, seed))
+    tail = (1 - CONFIDENCE) / 2
+    result = {}
+    for name, value in whole.items():
+        low, high = np.nanquantile(drawn[name], [tail, 1 - tail]) if not np.isnan(drawn[name]).all() else (np.nan, np.nan)
+        result[name] = {
+            which: None if np.isnan(some) else float(some) for which, some in (("value", value[0]), ("low", low), ("high", high))
+        }
+    return result

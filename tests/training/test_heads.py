@@ -1,0 +1,237 @@
+"""Labels, tags and answers learnt by an encoder: files in their forms, measures by other libraries, and what is written."""
+
+import json
+
+import numpy as np
+import pytest
+
+from core.errors import WorkbenchError
+from core.models import hub
+from core.progress import drain
+from core.records import Corpus, Document, Gold, Query
+from core.training.heads import examples, training
+from core.training.heads.examples import Asked, Labelled, Tagged, divided
+from core.training.heads.settings import HeadTraining
+from core.training.heads.tasks import OneLabel, SeveralLabels, Spans, Tags, spans
+from core.training.heads.trained import Trained
+from core.training.log import work_folder
+from tests.training.test_encoders import base  # noqa: F401, a fixture
+
+SMALL = {"epochs": 25, "batch_size": 8, "learning_rate": 0.003, "evaluate_every": 12, "max_tokens": 32, "patience": 99}
+COLOURS, THINGS = ("red", "green", "blue"), ("house", "car", "tree", "boat", "lamp", "door", "hill", "road")
+TEXTS = [f"the {colour} {thing} of {i}" for i in range(4) for colour in COLOURS for thing in THINGS]
+
+
+@pytest.fixture(autouse=True)
+def _small(base, monkeypatch, tmp_path):  # noqa: F811
+    monkeypatch.setattr(training, "bundled_folder", lambda: base)
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+
+
+def labels():
+    return [("", Labelled(text, (text.split()[1],), text)) for text in TEXTS]
+
+
+def tags():
+    some = [("O", f"B-{text.split()[1]}", f"I-{text.split()[1]}", "O", "O") for text in TEXTS]
+    return [("", Tagged(tuple(text.split()), tag, text)) for text, tag in zip(TEXTS, some, strict=True)]
+
+
+def start(task, some, name="m", **settings):
+    config = HeadTraining(**SMALL | settings)
+    parts = divided(some, 0.2, 0.2, 0, "here")
+    return training.train(config, task, parts, hub.heads_home() / name)
+
+
+# Files
+
+
+def test_labelled_texts_come_as_jsonl_csv_and_clinc(tmp_path):
+    (tmp_path / "a.jsonl").write_text(
+        '{"text": "x", "label": 3, "part": "dev"}\nbroken\n{"text": "y", "labels": ["a", "b"]}\n{"text": ""}\n'
+    )
+    some, notes = examples.labelled(tmp_path / "a.jsonl")
+    assert some == [("validation", Labelled("x", ("3",), "x")), ("", Labelled("y", ("a", "b"), "y"))]
+    assert any("not a JSON object" in note for note in notes) and any("without text or label" in note for note in notes)
+    (tmp_path / "b.csv").write_text("Text;Label;Group\nhello;hi;d1\n")
+    assert examples.labelled(tmp_path / "b.csv")[0] == [("", Labelled("hello", ("hi",), "d1"))]
+    (tmp_path / "c.json").write_text(json.dumps({"train": [["q", "l"]], "val": [["r", "l"]], "oos_test": [["z", "oos"]]}))
+    assert [(part, example.labels) for part, example in examples.labelled(tmp_path / "c.json")[0]] == [
+        ("train", ("l",)), ("validation", ("l",)), ("test", ("oos",)),
+    ]  # fmt: skip
+
+
+def test_tagged_words_come_as_conll_and_jsonl(tmp_path):
+    (tmp_path / "a.conll").write_text("-DOCSTART- O\n\nIn\tO\nRome\tB-location\nbroken\n\n\nNew B-location\nYork I-location\n")
+    some, notes = examples.tagged(tmp_path / "a.conll")
+    assert [(e.words, e.tags) for _, e in some] == [
+        (("In", "Rome"), ("O", "B-location")), (("New", "York"), ("B-location", "I-location")),
+    ]  # fmt: skip
+    assert any("not a word and its tag" in note for note in notes)
+    (tmp_path / "a.jsonl").write_text('{"tokens": ["a"], "tags": ["O"], "part": "test"}\n{"tokens": ["a"], "tags": []}\n')
+    some, notes = examples.tagged(tmp_path / "a.jsonl")
+    assert [part for part, _ in some] == ["test"] and any("one length" in note for note in notes)
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ('{"text": "x", "label": "a", "part": "later"}\n', "no part"), ('{"nothing": 1}\n', "no example"),
+])  # fmt: skip
+def test_a_file_without_examples_or_with_an_unknown_part_is_told(tmp_path, text, words):
+    (tmp_path / "a.jsonl").write_text(text)
+    with pytest.raises(WorkbenchError, match=words):
+        examples.labelled(tmp_path / "a.jsonl")
+
+
+def test_what_the_test_holds_is_not_learnt_from():
+    some = [("train", Labelled(f"t{i}", ("a",), "")) for i in range(9)] + [
+        ("test", Labelled(f"t{i}", ("b",), "")) for i in range(5, 12)
+    ]
+    parts = divided([*some, *[("validation", Labelled(f"v{i}", ("a",), "")) for i in range(5)]], 0.2, 0.2, 0, "here")
+    assert [e.text for e in parts.train] == ["t0", "t1", "t2", "t3", "t4"] and "4 examples of the train" in parts.notes[0]
+    with pytest.raises(WorkbenchError, match="for validation"):
+        divided(some, 0.001, 0.2, 0, "here")
+
+
+def test_a_group_stands_in_one_part_only():
+    parts = divided([("", Labelled(f"t{i}", ("a",), f"g{i % 30}")) for i in range(300)], 0.2, 0.3, 1, "here")
+    groups = [{e.group for e in part} for part in parts[:3]]
+    assert sum(map(len, groups)) == 30 and min(map(len, groups)) > 1
+
+
+def test_questions_of_a_corpus_come_with_their_passage_and_its_answer():
+    corpus = Corpus(
+        "c", (Document("d", "It was red.", "T"),), (Query("q", "Which?", (Gold("d", 7, 10),), ("red",)), Query("r", "?"))
+    )
+    assert examples.asked(corpus) == [Asked("Which?", "It was red.", (("red", 7),), "T")]
+
+
+# Measures
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_macro_f1_and_accuracy_are_those_of_scikit_learn(seed):
+    from sklearn.metrics import accuracy_score, f1_score
+
+    draw, names = np.random.default_rng(seed), ["a", "b", "c", "oos"]
+    truth, told = (draw.choice(names, 60, p=p) for p in ([0.5, 0.2, 0, 0.3], [0.4, 0.3, 0.1, 0.2]))
+    task = OneLabel(names, "oos")
+    counts = task.counts([Labelled("", (label,)) for label in truth], [(label,) for label in told])
+    measures = {name: value[0] for name, value in task.measures(counts.sum(axis=0, keepdims=True)).items()}
+    assert measures["macro_f1"] == pytest.approx(f1_score(truth, told, average="macro", zero_division=0))
+    assert measures["accuracy"] == pytest.approx(accuracy_score(truth, told))
+    scope = truth != "oos"
+    assert measures["in_scope_accuracy"] == pytest.approx((truth == told)[scope].mean())
+    assert measures["out_of_scope_recall"] == pytest.approx((truth == told)[~scope].mean())
+
+
+def test_f1_of_several_labels_is_that_of_scikit_learn():
+    from sklearn.metrics import f1_score
+
+    draw, names = np.random.default_rng(0), ["a", "b", "c"]
+    truth, told = draw.random((2, 50, 3)) < 0.4
+    task = SeveralLabels(names)
+    sets = [[tuple(n for n, on in zip(names, row, strict=True) if on) for row in rows] for rows in (truth, told)]
+    counts = task.counts([Labelled("", labels) for labels in sets[0]], sets[1])
+    measures = task.measures(counts.sum(axis=0, keepdims=True))
+    for kind in ("macro", "micro"):
+        assert measures[f"{kind}_f1"][0] == pytest.approx(f1_score(truth, told, average=kind))
+    assert measures["accuracy"][0] == (truth == told).all(axis=1).mean()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_span_f1_is_that_of_seqeval(seed):
+    from seqeval.metrics import f1_score, precision_score, recall_score
+
+    draw, kinds = np.random.default_rng(seed), ["O", "B-x", "I-x", "B-y", "I-y"]
+    truth, told = ([list(draw.choice(kinds, n)) for n in range(1, 30)] for _ in range(2))
+    task = Tags(kinds)
+    measures = task.measures(task.counts([Tagged((), tuple(t)) for t in truth], told).sum(axis=0, keepdims=True))
+    wanted = precision_score(truth, told), recall_score(truth, told), f1_score(truth, told)
+    assert [value[0] for value in measures.values()] == pytest.approx(wanted)
+
+
+def test_spans_begin_at_b_and_at_an_i_that_continues_nothing():
+    assert spans(["I-x", "I-x", "B-x", "O", "I-y", "I-x"]) == {("x", 0, 2), ("x", 2, 3), ("y", 4, 5), ("x", 5, 6)}
+
+
+def test_what_no_example_shows_is_undefined_and_not_zero():
+    task = OneLabel(["a", "oos"], "oos")
+    measures = training.tested_measures(task, [Labelled("", ("a",))] * 3, [("a",)] * 3, 0)
+    assert measures["out_of_scope_recall"] == {"value": None, "low": None, "high": None}
+    assert measures["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+
+
+# Training
+
+
+@pytest.mark.parametrize("rank", [0, 8])
+def test_a_classifier_learns_and_other_programs_read_it(rank):
+    from transformers import pipeline
+
+    result = drain(start(OneLabel(sorted(COLOURS)), labels(), lora_rank=rank))
+    assert result.test["macro_f1"]["value"] > 0.9 and result.test["macro_f1"]["low"] <= result.test["macro_f1"]["value"]
+    assert not work_folder(result.folder).exists()
+    lines = [json.loads(line) for line in (result.folder / "predictions.jsonl").read_text().splitlines()]
+    theirs = pipeline("text-classification", str(result.folder), device=-1)([line["read"] for line in lines])
+    assert [line["prediction"][0] for line in lines] == [told["label"] for told in theirs]
+    again = Trained("m").predict([Labelled(line["read"], ()) for line in lines])
+    assert [list(told) for told in again] == [line["prediction"] for line in lines]
+
+
+def test_a_tagger_learns_words_and_leaves_those_it_does_not_read_outside():
+    result = drain(start(Tags(sorted({tag for _, example in tags() for tag in example.tags})), tags()))
+    assert result.test["span_f1"]["value"] > 0.9
+    model = Trained("m")
+    words = ("the", "red", "house", "\u200b", *["of"] * 40)
+    assert (
+        model.predict([Tagged(words, ())])[0][:4] == ("O", "B-red", "I-red", "O")
+        and len(model.predict([Tagged(words, ())])[0]) == 44
+    )
+
+
+def test_a_reader_marks_answers_in_long_passages_and_says_when_there_is_none():
+    some = []
+    for i, text in enumerate(TEXTS):
+        colour, filler = text.split()[1], " ".join(["and so on"] * 12)
+        passage, none = f"{filler} it is {colour} {filler}", i % 4 == 3
+        start_at = passage.index(colour)
+        answers = () if none else ((colour, start_at),)
+        some.append(("", Asked(f"colour of {i}?", passage.replace(colour, "gone") if none else passage, answers, str(i))))
+    result = drain(start(Spans(), some, epochs=20))
+    assert result.test["em"]["value"] > 0.9 and result.test["f1"]["value"] >= result.test["em"]["value"]
+
+
+def test_several_labels_are_learnt_together():
+    some = [("", Labelled(text, tuple(c for c in COLOURS if c in text) + ("even",) * ("house" in text), text)) for text in TEXTS]
+    result = drain(start(SeveralLabels(sorted([*COLOURS, "even"])), some, epochs=40))
+    assert result.test["micro_f1"]["value"] > 0.75 and result.test["accuracy"]["value"] > 0.7
+
+
+def test_stopped_it_goes_on_where_it_was_and_ends_the_same():
+    from safetensors.torch import load_file
+
+    task = OneLabel(sorted(COLOURS))
+    straight = drain(start(task, labels(), "a", epochs=4))
+    running = start(task, labels(), "b", epochs=4)
+    while not next(running).message.startswith("Step 20"):
+        pass
+    running.close()
+    again = drain(start(task, labels(), "b", epochs=4))
+    assert any(json.loads(line)["kind"] == "resume" for line in (again.folder / "log.jsonl").read_text().splitlines())
+    one, other = (load_file(result.folder / "model.safetensors") for result in (straight, again))
+    assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+
+
+@pytest.mark.slow
+def test_onnx_runtime_says_the_same(tmp_path):
+    from core.labs.heads import export_onnx
+
+    drain(start(OneLabel(sorted(COLOURS)), labels(), epochs=2))
+    result = drain(export_onnx("m"))
+    assert result["largest_logit_difference"] < 1e-4 and result["torch_ms"] > 0 < result["onnx_ms"]
+    Trained("m")  # and the folder is still whole
+
+
+def test_a_model_that_is_not_there_is_told_with_those_that_are():
+    with pytest.raises(WorkbenchError, match="no model 'nothing'"):
+        Trained("nothing")
