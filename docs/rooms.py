@@ -45,7 +45,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("sampling", "steps from logits to a token, search, what they leave as a trace"),
         Room("scratch", "models and indexes written to be read; no recipe uses them"),
         Room("judging", "what scores an answer"),
-        Room("training", "encoders, rerankers, tokenizers and mixtures of experts, trained on a corpus"),
+        Room("training", "encoders, rerankers, heads, tokenizers and mixtures of experts, trained on a corpus or a file"),
     ),
     (
         Room("workbench", "the verbs of a recipe: prepare, evaluate, run, sweep, search, ask"),

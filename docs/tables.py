@@ -42,15 +42,7 @@ def pages() -> dict[Path, str]:
         ROOT / "docs/parts.md": parts(),
         command_line: filled(command_line.read_text("utf-8"), "verbs", verbs()),
         store: filled(store.read_text("utf-8"), "tables", database()),
-        methods: filled(
-            filled(
-                filled(filled(methods.read_text("utf-8"), "training", training()), "reranker-training", reranker_training()),
-                "faithfulness-training",
-                faithfulness_training(),
-            ),
-            "parts",
-            in_short(),
-        ),
+        methods: of_methods(methods.read_text("utf-8")),
         corpus: filled(corpus.read_text("utf-8"), "datasets", datasets()),
     }
 
@@ -180,25 +172,17 @@ def datasets() -> str:
     return "\n".join(table(("Name", "Data set", "Documents", "Questions", "Licence", "Files"), rows))
 
 
-def training() -> str:
-    """What `train-encoder --train` takes."""
+def of_methods(page: str) -> str:
+    """docs/methods.md with the settings of each training, and every part in short."""
     from core.training.encoders.settings import TrainConfig
-
-    return _knobs(TrainConfig)
-
-
-def reranker_training() -> str:
-    """What `train-reranker --train` takes."""
+    from core.training.faithfulness.settings import FaithfulnessTraining
+    from core.training.heads.settings import HeadTraining
     from core.training.rerankers.settings import RerankerTraining
 
-    return _knobs(RerankerTraining)
-
-
-def faithfulness_training() -> str:
-    """What `train-faithfulness --train` takes."""
-    from core.training.faithfulness.settings import FaithfulnessTraining
-
-    return _knobs(FaithfulnessTraining)
+    trainings = {"": TrainConfig, "reranker-": RerankerTraining, "faithfulness-": FaithfulnessTraining, "heads-": HeadTraining}
+    for name, settings in trainings.items():
+        page = filled(page, f"{name}training", _knobs(settings))
+    return filled(page, "parts", in_short())
 
 
 def _knobs(settings: type) -> str:

@@ -54,14 +54,14 @@ def export_onnx(name: str) -> Generator[Progress, None, dict[str, Any]]:
     """A trained model for ONNX Runtime, beside torch on the texts of its own test."""
     import json
 
-    from core.training.heads.examples import Asked, Labelled, Tagged
-    from core.training.heads.trained import Trained
+    from core.training.heads.examples import PassageQuestion, Labelled, Tagged
+    from core.training.heads.trained import HeadModel
 
-    trained = Trained(name)
+    trained = HeadModel(name)
     lines = (trained.folder / "predictions.jsonl").read_text("utf-8").splitlines()
     make: Callable[[Any], Any] = {
         "tags": lambda read: Tagged(tuple(read), ("O",) * len(read)),
-        "spans": lambda read: Asked(*read, ()),
+        "spans": lambda read: PassageQuestion(*read, ()),
     }.get(trained.task.kind, lambda read: Labelled(read, ()))
     return (yield from trained.export_onnx([make(json.loads(line)["read"]) for line in lines]))
 

@@ -10,10 +10,10 @@ from core.models import hub
 from core.progress import drain
 from core.records import Corpus, Document, Gold, Query
 from core.training.heads import examples, training
-from core.training.heads.examples import Asked, Labelled, Tagged, divided
+from core.training.heads.examples import PassageQuestion, Labelled, Tagged, divided
 from core.training.heads.settings import HeadTraining
 from core.training.heads.tasks import OneLabel, SeveralLabels, Spans, Tags, spans
-from core.training.heads.trained import Trained
+from core.training.heads.trained import HeadModel
 from core.training.log import work_folder
 from tests.training.test_encoders import base  # noqa: F401, a fixture
 
@@ -57,16 +57,19 @@ def test_labelled_texts_come_as_jsonl_csv_and_clinc(tmp_path):
     assert examples.labelled(tmp_path / "b.csv")[0] == [("", Labelled("hello", ("hi",), "d1"))]
     (tmp_path / "c.json").write_text(json.dumps({"train": [["q", "l"]], "val": [["r", "l"]], "oos_test": [["z", "oos"]]}))
     assert [(part, example.labels) for part, example in examples.labelled(tmp_path / "c.json")[0]] == [
-        ("train", ("l",)), ("validation", ("l",)), ("test", ("oos",)),
-    ]  # fmt: skip
+        ("train", ("l",)),
+        ("validation", ("l",)),
+        ("test", ("oos",)),
+    ]
 
 
 def test_tagged_words_come_as_conll_and_jsonl(tmp_path):
     (tmp_path / "a.conll").write_text("-DOCSTART- O\n\nIn\tO\nRome\tB-location\nbroken\n\n\nNew B-location\nYork I-location\n")
     some, notes = examples.tagged(tmp_path / "a.conll")
     assert [(e.words, e.tags) for _, e in some] == [
-        (("In", "Rome"), ("O", "B-location")), (("New", "York"), ("B-location", "I-location")),
-    ]  # fmt: skip
+        (("In", "Rome"), ("O", "B-location")),
+        (("New", "York"), ("B-location", "I-location")),
+    ]
     assert any("not a word and its tag" in note for note in notes)
     (tmp_path / "a.jsonl").write_text('{"tokens": ["a"], "tags": ["O"], "part": "test"}\n{"tokens": ["a"], "tags": []}\n')
     some, notes = examples.tagged(tmp_path / "a.jsonl")
@@ -102,7 +105,7 @@ def test_questions_of_a_corpus_come_with_their_passage_and_its_answer():
     corpus = Corpus(
         "c", (Document("d", "It was red.", "T"),), (Query("q", "Which?", (Gold("d", 7, 10),), ("red",)), Query("r", "?"))
     )
-    assert examples.asked(corpus) == [Asked("Which?", "It was red.", (("red", 7),), "T")]
+    assert examples.asked(corpus) == [PassageQuestion("Which?", "It was red.", (("red", 7),), "T")]
 
 
 # Measures
@@ -174,14 +177,14 @@ def test_a_classifier_learns_and_other_programs_read_it(rank):
     lines = [json.loads(line) for line in (result.folder / "predictions.jsonl").read_text().splitlines()]
     theirs = pipeline("text-classification", str(result.folder), device=-1)([line["read"] for line in lines])
     assert [line["prediction"][0] for line in lines] == [told["label"] for told in theirs]
-    again = Trained("m").predict([Labelled(line["read"], ()) for line in lines])
+    again = HeadModel("m").predict([Labelled(line["read"], ()) for line in lines])
     assert [list(told) for told in again] == [line["prediction"] for line in lines]
 
 
 def test_a_tagger_learns_words_and_leaves_those_it_does_not_read_outside():
     result = drain(start(Tags(sorted({tag for _, example in tags() for tag in example.tags})), tags()))
     assert result.test["span_f1"]["value"] > 0.9
-    model = Trained("m")
+    model = HeadModel("m")
     words = ("the", "red", "house", "\u200b", *["of"] * 40)
     assert (
         model.predict([Tagged(words, ())])[0][:4] == ("O", "B-red", "I-red", "O")
@@ -196,7 +199,9 @@ def test_a_reader_marks_answers_in_long_passages_and_says_when_there_is_none():
         passage, none = f"{filler} it is {colour} {filler}", i % 4 == 3
         start_at = passage.index(colour)
         answers = () if none else ((colour, start_at),)
-        some.append(("", Asked(f"colour of {i}?", passage.replace(colour, "gone") if none else passage, answers, str(i))))
+        some.append(
+            ("", PassageQuestion(f"colour of {i}?", passage.replace(colour, "gone") if none else passage, answers, str(i)))
+        )
     result = drain(start(Spans(), some, epochs=20))
     assert result.test["em"]["value"] > 0.9 and result.test["f1"]["value"] >= result.test["em"]["value"]
 
@@ -229,9 +234,9 @@ def test_onnx_runtime_says_the_same(tmp_path):
     drain(start(OneLabel(sorted(COLOURS)), labels(), epochs=2))
     result = drain(export_onnx("m"))
     assert result["largest_logit_difference"] < 1e-4 and result["torch_ms"] > 0 < result["onnx_ms"]
-    Trained("m")  # and the folder is still whole
+    HeadModel("m")  # and the folder is still whole
 
 
 def test_a_model_that_is_not_there_is_told_with_those_that_are():
     with pytest.raises(WorkbenchError, match="no model 'nothing'"):
-        Trained("nothing")
+        HeadModel("nothing")

@@ -43,7 +43,7 @@ class Tagged(NamedTuple):
         return self.words
 
 
-class Asked(NamedTuple):
+class PassageQuestion(NamedTuple):
     """answers: (text, first character in the passage); (): the passage has none."""
 
     question: str
@@ -137,7 +137,7 @@ def asked(corpus: Corpus) -> list[Any]:
             document = texts[gold[0].document_id]
             spans = dict.fromkeys((g.start, g.end) for g in gold if g.document_id == document.id)
             answers = tuple((document.text[start:end], start) for start, end in spans)
-            some.append(Asked(query.text, document.text, answers, document.title or document.id))
+            some.append(PassageQuestion(query.text, document.text, answers, document.title or document.id))
     return some
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from core.judging.diversity import answer_em, answer_f1
 from core.models.text import encodable
-from core.training.heads.examples import Asked, Labelled, Tagged
+from core.training.heads.examples import PassageQuestion, Labelled, Tagged
 
 IGNORED = -100  # target of a token that is not learnt from: the loss of transformers leaves it out
 LONGEST_ANSWER = 30  # tokens
@@ -159,7 +159,7 @@ class Spans(Task):
 
     kind, head, watch = "spans", "AutoModelForQuestionAnswering", "f1"
 
-    def windows(self, tokenizer: Any, row: int, example: Asked, most_tokens: int) -> Iterator[Window]:
+    def windows(self, tokenizer: Any, row: int, example: PassageQuestion, most_tokens: int) -> Iterator[Window]:
         read = tokenizer(
             encodable(example.question),
             encodable(example.passage),
@@ -181,7 +181,7 @@ class Spans(Task):
                     first, last = int(begins[0]), int(ends[0])
             yield Window(row, inputs, {"start_positions": first, "end_positions": last}, (within, places))
 
-    def prediction(self, example: Asked, read: list) -> str:
+    def prediction(self, example: PassageQuestion, read: list) -> str:
         """ "": the passage has no answer; the first token says so."""
         best, text, nothing = -np.inf, "", np.inf
         for window, outputs in read:
@@ -197,7 +197,7 @@ class Spans(Task):
                 best, text = pairs.max(), example.passage[places[tokens[i], 0] : places[tokens[j], 1]]
         return text if best > nothing else ""
 
-    def counts(self, examples: Sequence[Asked], predictions: Sequence[str]) -> np.ndarray:
+    def counts(self, examples: Sequence[PassageQuestion], predictions: Sequence[str]) -> np.ndarray:
         rows = []
         for example, told in zip(examples, predictions, strict=True):
             golds = [text for text, _ in example.answers] or [""]

@@ -21,7 +21,7 @@ TRIED = 100  # texts of the test by which both are compared
 REPEATS = 5
 
 
-class Trained:
+class HeadModel:
     """Of the folder of its name."""
 
     def __init__(self, name: str) -> None:
@@ -30,7 +30,7 @@ class Trained:
             self.record = json.loads((self.folder / "training.json").read_text("utf-8"))
         except FileNotFoundError:
             names = sorted(file.parent.name for file in heads_home().glob("[!.]*/training.json"))
-            todo = f"Trained here: {', '.join(names) or 'none yet'}."
+            todo = f"HeadModel here: {', '.join(names) or 'none yet'}."
             raise WorkbenchError(f"There is no model '{name}'.", where=str(heads_home()), todo=todo) from None
         if damage := files.damage_in(self.folder):
             raise WorkbenchError(f"The model is damaged: {damage}.", where=str(self.folder), todo="Train it again.")
