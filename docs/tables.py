@@ -180,8 +180,8 @@ def of_methods(page: str) -> str:
     from core.training.rerankers.settings import RerankerTraining
 
     trainings = {"": TrainConfig, "reranker-": RerankerTraining, "faithfulness-": FaithfulnessTraining, "heads-": HeadTraining}
-    for name, settings in trainings.items():
-        page = filled(page, f"{name}training", _knobs(settings))
+    for name, config in trainings.items():
+        page = filled(page, f"{name}training", _knobs(config))
     return filled(page, "parts", in_short())
 
 

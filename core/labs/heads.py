@@ -54,7 +54,7 @@ def export_onnx(name: str) -> Generator[Progress, None, dict[str, Any]]:
     """A trained model for ONNX Runtime, beside torch on the texts of its own test."""
     import json
 
-    from core.training.heads.examples import PassageQuestion, Labelled, Tagged
+    from core.training.heads.examples import Labelled, PassageQuestion, Tagged
     from core.training.heads.trained import HeadModel
 
     trained = HeadModel(name)

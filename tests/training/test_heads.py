@@ -10,7 +10,7 @@ from core.models import hub
 from core.progress import drain
 from core.records import Corpus, Document, Gold, Query
 from core.training.heads import examples, training
-from core.training.heads.examples import PassageQuestion, Labelled, Tagged, divided
+from core.training.heads.examples import Labelled, PassageQuestion, Tagged, divided
 from core.training.heads.settings import HeadTraining
 from core.training.heads.tasks import OneLabel, SeveralLabels, Spans, Tags, spans
 from core.training.heads.trained import HeadModel

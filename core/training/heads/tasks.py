@@ -12,7 +12,7 @@ import numpy as np
 
 from core.judging.diversity import answer_em, answer_f1
 from core.models.text import encodable
-from core.training.heads.examples import PassageQuestion, Labelled, Tagged
+from core.training.heads.examples import Labelled, PassageQuestion, Tagged
 
 IGNORED = -100  # target of a token that is not learnt from: the loss of transformers leaves it out
 LONGEST_ANSWER = 30  # tokens
