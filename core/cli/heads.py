@@ -67,6 +67,16 @@ def train_reader(
     return train_reader(workbench, name, dataset, _files(file, validation, test), read_settings(train))
 
 
+@verb("train-reward")
+def train_reward(
+    workbench: Any, name: str, /, *, file: File = None, validation: Validation = None, test: Test = None, train: Training = ()
+) -> Any:
+    """A reward model on the bundled encoder, of answers that people preferred: TRL's JSONL (prompt, chosen, rejected), or QA-Feedback's."""
+    from core.labs.heads import train_reward
+
+    return train_reward(workbench, name, _files(file, validation, test), read_settings(train))
+
+
 @verb("export-onnx")
 def export_onnx(name: str, /) -> Any:
     """A classifier, tagger or reader trained here, written for ONNX Runtime: how far its outputs are from torch's, and its speed."""

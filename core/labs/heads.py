@@ -50,11 +50,19 @@ def train_reader(
     return (yield from _train(name, tasks.Spans, some, notes, settings, lambda example: ()))
 
 
+def train_reward(workbench: Workbench, name: str, files: Files, settings: dict[str, Any]) -> Generator[Progress, None, Any]:
+    """Which of two answers people prefer."""
+    from core.training.heads import examples, tasks
+
+    some, notes = yield from _examples(workbench, None, files, examples.compared, None)
+    return (yield from _train(name, tasks.Preferred, some, notes, settings, lambda example: ()))
+
+
 def export_onnx(name: str) -> Generator[Progress, None, dict[str, Any]]:
     """A trained model for ONNX Runtime, beside torch on the texts of its own test."""
     import json
 
-    from core.training.heads.examples import Labelled, PassageQuestion, Tagged
+    from core.training.heads.examples import Compared, Labelled, PassageQuestion, Tagged
     from core.training.heads.trained import HeadModel
 
     trained = HeadModel(name)
@@ -62,6 +70,7 @@ def export_onnx(name: str) -> Generator[Progress, None, dict[str, Any]]:
     make: Callable[[Any], Any] = {
         "tags": lambda read: Tagged(tuple(read), ("O",) * len(read)),
         "spans": lambda read: PassageQuestion(*read, ()),
+        "preference": lambda read: Compared(*read),
     }.get(trained.task.kind, lambda read: Labelled(read, ()))
     return (yield from trained.export_onnx([make(json.loads(line)["read"]) for line in lines]))
 

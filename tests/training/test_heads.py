@@ -10,9 +10,9 @@ from core.models import hub
 from core.progress import drain
 from core.records import Corpus, Document, Gold, Query
 from core.training.heads import examples, training
-from core.training.heads.examples import Labelled, PassageQuestion, Tagged, divided
+from core.training.heads.examples import Compared, Labelled, PassageQuestion, Tagged, divided
 from core.training.heads.settings import HeadTraining
-from core.training.heads.tasks import OneLabel, SeveralLabels, Spans, Tags, spans
+from core.training.heads.tasks import OneLabel, Preferred, SeveralLabels, Spans, Tags, spans
 from core.training.heads.trained import HeadModel
 from core.training.log import work_folder
 from tests.training.test_encoders import base  # noqa: F401, a fixture
@@ -108,6 +108,22 @@ def test_questions_of_a_corpus_come_with_their_passage_and_its_answer():
     assert examples.asked(corpus) == [PassageQuestion("Which?", "It was red.", (("red", 7),), "T")]
 
 
+def test_preferences_come_as_trl_has_them_and_as_qa_feedback_has_them(tmp_path):
+    rows = [
+        {"prompt": [{"role": "user", "content": "q"}], "chosen": [{"role": "assistant", "content": "a"}], "rejected": "b"},
+        {"prompt": "q", "chosen": "a", "rejected": "a"},
+    ]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    some, notes = examples.compared(tmp_path / "p.jsonl")
+    assert some == [("", Compared("q", "a", "b", "q"))] and any("two different answers" in note for note in notes)
+    answers = {f"prediction {i}": f"p{i}" for i in range(1, 5)}
+    entry = {"question": "q", "passages": [["t", "x", "y"]], "preference": [1, 2, 0, 0, 0, 2], **answers}
+    (tmp_path / "f.json").write_text(json.dumps([entry]))
+    some, notes = examples.compared(tmp_path / "f.json")
+    assert [(e.chosen, e.rejected) for _, e in some] == [("p1", "p2"), ("p3", "p1"), ("p4", "p3")]
+    assert some[0][1].prompt == "q\n\nx y" and "without a preference" in notes[0]
+
+
 # Measures
 
 
@@ -162,6 +178,30 @@ def test_what_no_example_shows_is_undefined_and_not_zero():
     measures = training.tested_measures(task, [Labelled("", ("a",))] * 3, [("a",)] * 3, 0)
     assert measures["out_of_scope_recall"] == {"value": None, "low": None, "high": None}
     assert measures["accuracy"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+
+
+def test_a_reward_is_held_beside_the_longer_and_the_more_supported_answer():
+    task = Preferred()
+    pairs = [
+        Compared("the cat sat on the mat", "the cat sat", "a dog ran far away", "1"),
+        Compared("the cat", "it", "is it", "2"),
+    ]
+    predictions = [(2.0, 0.0), (-1.0, -1.0)]
+    measures = {
+        name: value[0] for name, value in task.measures(task.counts(pairs, predictions).sum(axis=0, keepdims=True)).items()
+    }
+    assert measures["accuracy"] == 0.75 and measures["longer"] == 0.0 and measures["supported"] == 0.75
+    assert measures["margin"] == 1.0 and measures["gain_over_longer"] == 0.75
+    assert measures["log_loss"] == pytest.approx((np.log1p(np.exp(-2)) + np.log(2)) / 2)
+    many = [Compared("p", "a", "b", str(i)) for i in range(4000)]
+    draw = np.random.default_rng(1)
+    told = draw.normal(0, 1.5, 4000)
+    swapped = draw.random(4000) > 1 / (1 + np.exp(-told))  # of each pair the first is preferred with the probability told
+    sure = task.further(many, [(-m if s else m, 0.0) for m, s in zip(told, swapped, strict=True)])["calibration_error"]
+    assert (
+        sure.mean < 0.03
+        and task.further(many, [(3.0 * (1 - 2 * s), 0.0) for s in draw.random(4000) < 0.5])["calibration_error"].mean > 0.4
+    )
 
 
 # Training
@@ -225,6 +265,17 @@ def test_stopped_it_goes_on_where_it_was_and_ends_the_same():
     assert any(json.loads(line)["kind"] == "resume" for line in (again.folder / "log.jsonl").read_text().splitlines())
     one, other = (load_file(result.folder / "model.safetensors") for result in (straight, again))
     assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
+
+
+def test_a_reward_learns_what_is_preferred():
+    some = []
+    for i, text in enumerate(TEXTS):
+        good, bad = f"the red {text.split()[2]}", f"the blue {text.split()[2]}"
+        some.append(("", Compared(f"which {i}", good, bad, str(i))))
+    result = drain(start(Preferred(), some))
+    assert result.test["accuracy"]["value"] > 0.95 and result.test["longer"]["value"] == 0.0
+    alone = HeadModel("m").predict([Compared("which 1", "the red house", ""), Compared("which 1", "the blue house", "")])
+    assert len(alone[0]) == 1 and alone[0][0] > alone[1][0]
 
 
 @pytest.mark.slow

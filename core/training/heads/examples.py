@@ -2,11 +2,15 @@
 
 Labelled texts: JSONL or CSV with `text` and `label`, or JSONL with a list `labels`; CLINC150's JSON (Larson et al. 2019). Tagged
 words: CoNLL (a word, a tab or space, its tag; a blank line ends the sentence), or JSONL with `tokens` and `tags`. Questions with
-answers: SQuAD's JSON. `part` (train, validation, test) and `group` (document, article) of a row are used where they are there.
+answers: SQuAD's JSON. Preferences: JSONL with `prompt`, `chosen` and `rejected` as TRL has them (texts, or lists of messages),
+and QA-Feedback's JSON (Wu et al. 2023). `part` (train, validation, test) and `group` (document, article) of a row are used where
+they are there.
 """
 
+import json
 import re
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,6 +58,19 @@ class PassageQuestion(NamedTuple):
     @property
     def seen(self) -> Any:
         return self.question, self.passage
+
+
+class Compared(NamedTuple):
+    """Two answers of which people prefer the first; rejected "": an answer alone."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+    group: str = ""
+
+    @property
+    def seen(self) -> Any:
+        return self.prompt, self.chosen, self.rejected
 
 
 class Divided(NamedTuple):
@@ -126,6 +143,45 @@ def tagged(path: Path) -> tuple[list[Part], tuple[str, ...]]:
             words.append(cells[0])
             tags.append(cells[-1])
     return _filled(some, path, "a word and its tag a line"), source.notes.lines()
+
+
+def compared(path: Path) -> tuple[list[Part], tuple[str, ...]]:
+    """Of a file with preferences, and what was skipped: ties say nothing of which answer is better."""
+    source, (name,) = _single(path)
+    if name.removesuffix(".gz").endswith(".json"):
+        return _qa_feedback(source, name), source.notes.lines()
+    some = []
+    for row in rows(source, name):
+        with shape_reported(row.where, "preferences"):
+            prompt, chosen, rejected = (said(row.fields.get(key)) for key in ("prompt", "chosen", "rejected"))
+            if not chosen or not rejected or chosen == rejected:
+                source.notes.add("Row without two different answers, skipped", row.where)
+                continue
+            group = text_of(row.fields, "group", "document") or prompt
+            some.append((_part(text_of(row.fields, "part", "split"), row.where), Compared(prompt, chosen, rejected, group)))
+    return _filled(some, path, '"prompt", "chosen" and "rejected"'), source.notes.lines()
+
+
+def said(value: Any) -> str:
+    """A text, or what the messages of a conversation say."""
+    if isinstance(value, list):
+        return "\n\n".join(text_of(message, "content") for message in value).strip()
+    return text_of({"value": value}, "value").strip()
+
+
+def _qa_feedback(source: Source, name: str) -> list[Part]:
+    """Of the six pairs of four answers; 1: the first is preferred, 2: the second, 0: neither."""
+    some, entries = [], json.loads(source.text(name))
+    with shape_reported(source.place(name), "QA-Feedback"):
+        for number, entry in enumerate(entries):
+            prompt = "\n\n".join([entry["question"], *(" ".join(passage[1:]) for passage in entry["passages"])])
+            for (a, b), preferred in zip(combinations(range(1, 5), 2), entry["preference"], strict=True):
+                first, second = (entry[f"prediction {place}"].strip() for place in ((b, a) if preferred == 2 else (a, b)))
+                if preferred == 0 or first == second:
+                    source.notes.add("Pair without a preference, left out", f"{name}:{number}")
+                else:
+                    some.append(("", Compared(prompt, first, second, entry["question"])))
+    return some
 
 
 def asked(corpus: Corpus) -> list[Any]:

@@ -53,7 +53,7 @@ class HeadLoop(TrainingSteps):
         torch.manual_seed(hash((self.config.seed, self.step)) % 2**31)  # of dropout: a step repeated after a stop is the same
         self.model.train()
         with autocast(self._device):
-            loss = self.model(**{name: tensor.to(self._device) for name, tensor in (inputs | targets).items()}).loss
+            loss = self._task.loss(self.model(**{n: tensor.to(self._device) for n, tensor in (inputs | targets).items()}))
 
         def backward() -> None:
             self._optimizer.zero_grad()

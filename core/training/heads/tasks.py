@@ -10,9 +10,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from core.judging.claims import WORD
+from core.judging.containment import share
 from core.judging.diversity import answer_em, answer_f1
 from core.models.text import encodable
-from core.training.heads.examples import Labelled, PassageQuestion, Tagged
+from core.statistics.bootstrap import Interval
+from core.statistics.calibration import calibration
+from core.training.heads.examples import Compared, Labelled, PassageQuestion, Tagged
 
 IGNORED = -100  # target of a token that is not learnt from: the loss of transformers leaves it out
 LONGEST_ANSWER = 30  # tokens
@@ -46,6 +50,10 @@ class Task(ABC):
     def prediction(self, example: Any, read: list[tuple[Window, dict[str, np.ndarray]]]) -> Any:
         """Of all windows of an example with their logits."""
 
+    def loss(self, outputs: Any) -> Any:
+        """Of a batch's windows, in turn."""
+        return outputs.loss
+
     @abstractmethod
     def counts(self, examples: Sequence[Any], predictions: Sequence[Any]) -> np.ndarray:
         """[num_examples, m] float64."""
@@ -53,6 +61,14 @@ class Task(ABC):
     @abstractmethod
     def measures(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """Of sums of counts [n, m]: name -> [n], NaN where it is not defined."""
+
+    def further(self, examples: Sequence[Any], predictions: Sequence[Any]) -> dict[str, Interval]:
+        """Measures that are not of sums."""
+        return {}
+
+    def truth(self, example: Any) -> Any:
+        """As a prediction would say it."""
+        return example[1]
 
     def settings(self) -> dict[str, Any]:
         """Of the model's configuration."""
@@ -197,6 +213,9 @@ class Spans(Task):
                 best, text = pairs.max(), example.passage[places[tokens[i], 0] : places[tokens[j], 1]]
         return text if best > nothing else ""
 
+    def truth(self, example: PassageQuestion) -> Any:
+        return example.answers
+
     def counts(self, examples: Sequence[PassageQuestion], predictions: Sequence[str]) -> np.ndarray:
         rows = []
         for example, told in zip(examples, predictions, strict=True):
@@ -212,7 +231,72 @@ class Spans(Task):
         return {}
 
 
-TASKS = {task.kind: task for task in (OneLabel, SeveralLabels, Tags, Spans)}
+class Preferred(Task):
+    """A reward for an answer to its prompt, by which the answer that people prefer comes first: P(a before b) =
+    sigmoid(r(a) - r(b)) (Bradley and Terry 1952; Ouyang et al. 2022, section 3.5, equation 1). Beside its accuracy those of taking
+    the longer answer, and the one of whose trigrams of words more stand in the prompt; equals are half right."""
+
+    kind, head, watch = "preference", "AutoModelForSequenceClassification", "accuracy"
+
+    def windows(self, tokenizer: Any, row: int, example: Compared, most_tokens: int) -> Iterator[Window]:
+        """What does not fit is cut from the prompt, of an answer alone too long from its end."""
+        for answer in filter(None, (example.chosen, example.rejected)):
+            ids = tokenizer(encodable(answer), add_special_tokens=False, truncation=True, max_length=most_tokens // 2)[
+                "input_ids"
+            ]
+            prompt = tokenizer(encodable(example.prompt), add_special_tokens=False)["input_ids"][: most_tokens - len(ids) - 3]
+            start, end = [tokenizer.cls_token_id, *prompt, tokenizer.sep_token_id], [*ids, tokenizer.sep_token_id]
+            inputs = {"input_ids": start + end, "token_type_ids": [0] * len(start) + [1] * len(end)}
+            yield Window(row, inputs | {"attention_mask": [1] * len(start + end)}, {})
+
+    def loss(self, outputs: Any) -> Any:
+        from torch.nn.functional import softplus
+
+        rewards = outputs.logits.float()[:, 0]
+        return softplus(rewards[1::2] - rewards[0::2]).mean()
+
+    def prediction(self, example: Compared, read: list) -> tuple[float, ...]:
+        """The reward of each answer."""
+        return tuple(float(outputs["logits"][0]) for _, outputs in read)
+
+    def further(self, examples: Sequence[Compared], predictions: Sequence[tuple[float, ...]]) -> dict[str, Interval]:
+        """How far the probability that an answer is preferred lies from the share that is: each pair turned by chance."""
+        first = np.random.default_rng(0).random(len(examples)) < 0.5
+        margin = np.array([a - b for a, b in predictions]) * np.where(first, 1, -1)
+        groups = np.array([example.group for example in examples])
+        return {"calibration_error": calibration(1 / (1 + np.exp(-margin)), first.astype(float), groups=groups).error}
+
+    def truth(self, example: Compared) -> Any:
+        return "the first"
+
+    def counts(self, examples: Sequence[Compared], predictions: Sequence[tuple[float, ...]]) -> np.ndarray:
+        rows = []
+        for example, (first, second) in zip(examples, predictions, strict=True):
+            margin = first - second
+            longer = half_right(len(example.chosen) - len(example.rejected))
+            supported = half_right(borne_out(example.chosen, example.prompt) - borne_out(example.rejected, example.prompt))
+            sure = 1 / (1 + np.exp(-margin))
+            rows.append((half_right(margin), margin, np.logaddexp(0, -margin), (1 - sure) ** 2, longer, supported, 1.0))
+        return np.array(rows)
+
+    def measures(self, counts: np.ndarray) -> dict[str, np.ndarray]:
+        right, margin, loss, squared, longer, supported, n = counts.T
+        names = {
+            "accuracy": right,
+            "margin": margin,
+            "log_loss": loss,
+            "brier": squared,
+            "longer": longer,
+            "supported": supported,
+        }
+        gains = {"gain_over_longer": right - longer, "gain_over_supported": right - supported}
+        return {name: ratio(value, n) for name, value in (names | gains).items()}
+
+    def settings(self) -> dict[str, Any]:
+        return {"num_labels": 1}
+
+
+TASKS = {task.kind: task for task in (OneLabel, SeveralLabels, Tags, Spans, Preferred)}
 
 
 def spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
@@ -225,6 +309,16 @@ def spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
         if tag != "O" and not kind:
             begun, kind = place, tag[2:]
     return whole
+
+
+def half_right(gap: float) -> float:
+    """1 where the first is ahead, 0 where it is behind, 0.5 where neither is."""
+    return 0.5 + 0.5 * np.sign(gap)
+
+
+def borne_out(answer: str, prompt: str) -> float:
+    words = WORD.findall(answer.lower())
+    return share(words, (prompt,)) if words else 0.0
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

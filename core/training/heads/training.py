@@ -25,7 +25,7 @@ from core.models import hardware
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.records import Progress
-from core.statistics.bootstrap import resampled_means
+from core.statistics.bootstrap import resampled_means, summed
 from core.training.heads.examples import Divided
 from core.training.heads.loop import HeadLoop
 from core.training.heads.settings import HeadTraining
@@ -86,7 +86,7 @@ def _train(config, task, parts, folder, work):
     with files.disk_reported("The model", work, sum(weight.nbytes for weight in loop.model.state_dict().values())):
         loop.write(made)
     lines = (
-        {"read": example.seen, "truth": example[1] if task.kind != "spans" else example.answers, "prediction": told}
+        {"read": example.seen, "truth": task.truth(example), "prediction": told}
         for example, told in zip(parts.test, predictions, strict=True)
     )
     (made / "predictions.jsonl").write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
@@ -112,8 +112,8 @@ def _train(config, task, parts, folder, work):
 def tested_measures(
     task: Task, examples: Sequence[Any], predictions: Sequence[Any], seed: int
 ) -> dict[str, dict[str, float | None]]:
-    """Each measure with its percentile interval over examples."""
-    counts = task.counts(examples, predictions)
+    """Each measure with its percentile interval; examples of one group are drawn together."""
+    counts = summed(task.counts(examples, predictions), np.array([example.group or str(i) for i, example in enumerate(examples)]))
     whole = task.measures(counts.sum(axis=0, keepdims=True))
     drawn = task.measures(resampled_means(counts, RESAMPLES, seed))
     tail = (1 - CONFIDENCE) / 2
@@ -123,4 +123,5 @@ def tested_measures(
         result[name] = {
             which: None if np.isnan(some) else float(some) for which, some in (("value", value[0]), ("low", low), ("high", high))
         }
-    return result
+    further = task.further(examples, predictions)
+    return result | {name: {"value": some.mean, "low": some.low, "high": some.high} for name, some in further.items()}
