@@ -3,6 +3,7 @@
 import sys
 
 from core.cli import (
+    adapters,
     agreement,
     annotation,
     answer_sets,
@@ -36,7 +37,8 @@ __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
     corpus, recipes, queries, reranking, answers, answer_sets, scores, judges, faithfulness, failures, trials, noise, runs,
-    experiment_book, experiments, papers, encoders, heads, tokenizers, index, sampling, engines, inside, annotation, agreement, store,
+    experiment_book, experiments, papers, encoders, heads, adapters, tokenizers, index, sampling, engines, inside, annotation,
+    agreement, store,
 )  # fmt: skip
 
 if __name__ == "__main__":

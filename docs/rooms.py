@@ -45,14 +45,16 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("sampling", "steps from logits to a token, search, what they leave as a trace"),
         Room("scratch", "models and indexes written to be read; no recipe uses them"),
         Room("judging", "what scores an answer"),
-        Room("training", "encoders, rerankers, heads, tokenizers and mixtures of experts, trained on a corpus or a file"),
+        Room(
+            "training", "encoders, rerankers, heads, adapters, tokenizers and mixtures of experts, trained on a corpus or a file"
+        ),
     ),
     (
         Room("workbench", "the verbs of a recipe: prepare, evaluate, run, sweep, search, ask"),
         Room("doctor", "what this machine offers"),
     ),
     (
-        Room("labs", "the verbs of single pages: trials, encoders, indexes, sampling, engines, inside a model"),
+        Room("labs", "the verbs of single pages: trials, encoders, adapters, indexes, sampling, engines, inside a model"),
         Room("annotation", "studies and labels, and the formats they come and go in"),
         Room("agreement", "what a study's labels say together: agreement, annotators, systems, power"),
     ),

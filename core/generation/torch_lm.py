@@ -14,6 +14,7 @@ from core.generation.protocol import Stops, logprobs_knob, stop_knob
 from core.generation.torch_model import TorchModel
 from core.generation.torch_model import identity as model_identity
 from core.models import hardware, hub
+from core.models.adapters import adapter_hash, checked_adapter
 from core.models.loading import importing
 from core.models.own_process import Own, at_model, own_process_knob
 from core.progress import Running
@@ -83,12 +84,24 @@ class Transformers(Local):
         True,
         "Keeps the shared start of successive prompts in memory, so the first token comes sooner. Off times every prompt cold.",
     )
+    adapter: str = knob("", "Name of an adapter trained here for this model. Empty: the model as it is.", editor=True)
+    adapter_scale: float = knob(
+        1.0,
+        "How much of the adapter counts: 0 is the model as it is, 1 the adapter as it was trained.",
+        ge=0.0,
+        le=2.0,
+        step=0.05,
+        editor=True,
+    )
     own_process: Own = own_process_knob()
 
     def identity(self) -> str:
         """What besides the knobs decides the text: the files' content, the engine, and where and in what it computes."""
-        where = f"{self._device()} {self._dtype()}"
-        return f"{model_identity(self._source())[:20]} {where} transformers {version('transformers')} torch {version('torch')}"
+        where, source = f"{self._device()} {self._dtype()}", model_identity(self._source())
+        if self.adapter and self.adapter_scale:
+            checked_adapter(self.adapter, source)
+            where += f" adapter {adapter_hash(self.adapter)}"
+        return f"{source[:20]} {where} transformers {version('transformers')} torch {version('torch')}"
 
     def absent(self) -> bool:
         return self.download and self._file() is None and hub.local_model(self.model) is None

@@ -31,6 +31,7 @@ def mixed(
     """
     import torch
 
+    model.ready(knobs)
     reads = [model.prompt(messages) for messages in prompts]
     room = min(knobs.max_tokens, *(model.room(knobs, len(read.tokens)) for read in reads))
     draft = Draft(reads[0], room, None, 0, ShownText(knobs.stop), model.decoder(), model.sampler(knobs, None, seed))
@@ -75,6 +76,7 @@ def answer_logprobs(
     """For each answer and prompt the natural log-probability of each token, that of the end behind the last."""
     import torch
 
+    model.ready(knobs)
     reads = [model.prompt(messages) for messages in prompts]
     mask, tables, held = model.mask(reads), [], 0
     first = None  # logits [prompts, vocabulary] of the first token

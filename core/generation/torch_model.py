@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from core.generation import structured
 from core.generation.copying import CopyFollower, Copying
 from core.generation.local_model import Draft, LocalModel
 from core.generation.protocol import Generated, Read, filled, marked
+from core.generation.torch_adapter import Wearing
 from core.models.gguf_weights import converted, quiet
 from core.models.identity import file_hash, files_identity
 from core.models.loading import check_weights, importing, readable
@@ -32,6 +33,7 @@ class TorchModel(LocalModel):
         ):
             self._open(source, device, dtype)
         super().__init__()
+        self.adapter = Wearing(self.model, self.sha256)
         self.written = 0
         self._cache: Any = None  # of attention
 
@@ -79,6 +81,19 @@ class TorchModel(LocalModel):
                 where=str(source),
                 todo="The files are of two models: copy the model again.",
             )
+
+    def ready(self, knobs: Any) -> None:
+        """Puts on the adapter that the knobs ask for, before anything is computed for them; takes off any other."""
+        if self.adapter.change(knobs.adapter, knobs.adapter_scale):
+            self._held = [], []  # what the attention cache holds was read with other weights
+
+    def draft(self, knobs: Any, messages: list[dict[str, str]], rules: Copying | None = None) -> Draft:
+        self.ready(knobs)
+        return super().draft(knobs, messages, rules)
+
+    def _with(self, knobs: Any, prompt: Read, written: Sequence[int]) -> Read:
+        self.ready(knobs)
+        return super()._with(knobs, prompt, written)
 
     def tokenize(self, text: str, special: bool = False, begins: bool = False) -> list[int]:
         return self.tokenizer(encodable(text), add_special_tokens=begins, split_special_tokens=not special)["input_ids"]

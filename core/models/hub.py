@@ -30,6 +30,11 @@ def heads_home() -> Path:
     return files.home() / "heads"
 
 
+def adapters_home() -> Path:
+    """Where trained adapters of generators lie, each in a folder of its name."""
+    return files.home() / "adapters"
+
+
 def trained_encoders() -> list[str]:
     """Names of the trained encoders that are complete, sorted."""
     folders = encoders_home().glob("[!.]*/")

@@ -21,6 +21,7 @@ class TrainingSteps(ABC):
     evaluation are. config: with evaluate_every, patience, warmup and `peak()`, the highest learning rate."""
 
     remedy: ClassVar[str]  # what to change where the loss is no number
+    checkpoint_every: int = 0  # steps between checkpoints; 0: at evaluations only
 
     def __init__(self, config: Any, steps: int, watch: str, work: Path, mark: str, **told: Any) -> None:
         """steps: at most. watch: the measure of an evaluation by which weights are the best. mark: other settings begin anew.
@@ -32,6 +33,7 @@ class TrainingSteps(ABC):
         self._best: dict[str, Any] = {}
         self._optimizer: Any = None
         self._without_gain = 0
+        self._beside: dict[str, Any] = {}  # what a step tells in the log besides
 
     @abstractmethod
     def _learn(self) -> tuple[float, Any]:
@@ -69,6 +71,8 @@ class TrainingSteps(ABC):
                 if self.step % self.config.evaluate_every == 0 or self.step == self.steps:
                     self._evaluate()
                     self._save()
+                elif self.checkpoint_every and self.step % self.checkpoint_every == 0:
+                    self._save()
             self.stopped = "all steps" if self.step == self.steps else "early"
             with torch.no_grad():
                 for name, weight in self._weights.items():
@@ -83,7 +87,7 @@ class TrainingSteps(ABC):
 
         began = time.monotonic()
         value, backward = self._learn()
-        rate = learning_rate(self.config, self.step, self.steps)
+        rate = self._rate()
         if math.isfinite(value):
             backward()
             torch.nn.utils.clip_grad_norm_(self._weights.values(), LONGEST_GRADIENT)
@@ -92,8 +96,13 @@ class TrainingSteps(ABC):
             self._optimizer.step()
         self.step += 1
         shown = round(value, 6) if math.isfinite(value) else None
-        write_line(self._work, "step", step=self.step, loss=shown, learning_rate=rate, seconds=round(time.monotonic() - began, 3))
+        told = {"loss": shown, "learning_rate": rate, "seconds": round(time.monotonic() - began, 3), **self._beside}
+        write_line(self._work, "step", step=self.step, **told)
         return value
+
+    def _rate(self) -> float:
+        """The learning rate of step `self.step`."""
+        return learning_rate(self.config, self.step, self.steps)
 
     def _evaluate(self) -> None:
         began = time.monotonic()

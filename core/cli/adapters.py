@@ -1,0 +1,80 @@
+"""Adapters of generators: their data, training, and those that there are."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from core.cli.frame import verb
+from core.cli.options import USUAL, RecipeOptions, Training, read_settings
+from core.cli.tables import show_parts, show_table
+from core.errors import WorkbenchError
+
+Examples = Annotated[
+    Path | None, Parameter(name="--file", help="JSON lines as TRL's SFTTrainer takes them (default: the recipe's corpus).")
+]
+
+
+@verb("train-adapter", job_keeps=lambda result: result.folder.name)
+def train_adapter(
+    workbench: Any, name: str, /, *, file: Examples = None, train: Training = (), recipe: RecipeOptions = USUAL
+) -> Any:
+    """An adapter (LoRA) of the generator, trained on questions with their passages, and measured on documents it never saw."""
+    from core.labs.adapters import train_adapter
+
+    return train_adapter(workbench, recipe.read(), name, read_settings(train), file)
+
+
+@verb("adapter-data", show_parts)
+def adapter_data(
+    workbench: Any,
+    *,
+    file: Examples = None,
+    train: Training = (),
+    out: Annotated[Path | None, Parameter(help="Folder for train.jsonl, validation.jsonl and test.jsonl in TRL's form.")] = None,
+    form: Annotated[Literal["messages", "prompt-completion"], Parameter(help="Which of TRL's forms.")] = "messages",
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """What an adapter would learn from: the card of the data, and the data itself as files."""
+    from core.labs.adapters import adapter_data
+
+    data = yield from adapter_data(workbench, recipe.read(), read_settings(train), file)
+    if out is not None:
+        from core.training.adapters.examples import PARTS
+        from core.training.adapters.trl_files import write_examples
+
+        out.expanduser().mkdir(parents=True, exist_ok=True)
+        for part in PARTS:
+            write_examples(out.expanduser() / f"{part}.jsonl", getattr(data, part), form)
+    return data.card()
+
+
+@verb("adapters", show_table)
+def adapters() -> list[dict[str, Any]]:
+    """The adapters trained here, newest first: base, rank, and token F1 on the test part before and after."""
+    from core.labs.adapters import trained_adapters
+
+    rows = []
+    for name, record in trained_adapters():
+        f1, base, config = (record.get(part, {}) for part in ("comparison", "base", "config"))
+        f1 = f1.get("f1", {})
+        told = {
+            "created": record.get("created"),
+            "base": base.get("name"),
+            "rank": config.get("rank"),
+            "steps": record.get("steps"),
+        }
+        rows.append({"name": name, **told, **{f"f1_{key}": f1.get(key) for key in ("before", "after", "p")}})
+    return rows
+
+
+@verb("adapter-training", show_parts)
+def adapter_training(name: str, /) -> dict[str, Any]:
+    """How an adapter was trained: loss and speed by step, validation, and answers written on the way."""
+    from core.labs.adapters import adapter_log
+
+    log = adapter_log(name)
+    if not log:
+        raise WorkbenchError(f"There is no training log of '{name}'.", todo="`python -m core train-adapter NAME` trains one.")
+    kinds = {"loss": "step", "validation": "evaluation", "samples": "samples"}
+    return {title: [line for line in log if line["kind"] == kind] for title, kind in kinds.items()}

@@ -1,0 +1,88 @@
+"""Adapters of generators, trained here: their data, training and what they are worth."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core.config import TrialConfig, valid
+from core.generation.torch_lm import Transformers
+from core.models.adapters import adapter_names, adapter_record
+from core.models.hub import adapters_home
+from core.records import Progress
+from core.training.adapters.examples import AdapterData, from_corpus, from_examples
+from core.training.adapters.settings import AdapterTraining
+from core.workbench import Workbench
+
+
+def base_of(config: TrialConfig) -> Transformers:
+    """The generator whose model an adapter is trained for: the recipe's, where torch computes it, else the bundled one."""
+    return config.generation if isinstance(config.generation, Transformers) else Transformers()
+
+
+def adapter_data(
+    workbench: Workbench, config: TrialConfig, settings: dict[str, Any], file: Path | None = None
+) -> Generator[Progress, None, AdapterData]:
+    """What an adapter would learn from and be tested on: of the recipe's corpus, or of a file in TRL's forms. Lengths are checked
+    when training begins, by the model's own tokens."""
+    training = valid(AdapterTraining, settings)
+    if file is not None:
+        from core.training.adapters.trl_files import read_examples
+
+        yield Progress(0, 0, "Reading the examples")
+        examples, source = read_examples(file.expanduser())
+        return from_examples(examples, source, training)
+    recipe = config.model_copy(update={"corpus": config.corpus.model_copy(update={"questions": "all"})})
+    corpus = yield from workbench.read_corpus(recipe)
+    yield Progress(0, 0, "Making examples")
+    return from_corpus(corpus, training)
+
+
+def train_adapter(
+    workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any], file: Path | None = None
+) -> Generator[Progress, None, Any]:
+    """Trains an adapter; from then on the generator takes it under that name."""
+    from core.training.adapters.training import train
+
+    data = yield from adapter_data(workbench, config, settings, file)
+    return (yield from train(valid(AdapterTraining, settings), data, base_of(config), adapters_home() / name))
+
+
+class AdapterEntry(NamedTuple):
+    """An adapter trained here, with what is known of its training."""
+
+    name: str
+    record: dict[str, Any]  # training.json; {} where it has none
+
+
+def trained_adapters() -> list[AdapterEntry]:
+    """Newest first."""
+    entries = [AdapterEntry(name, adapter_record(name)) for name in adapter_names()]
+    return sorted(entries, key=lambda entry: str(entry.record.get("created", "")), reverse=True)
+
+
+def adapter_log(name: str) -> list[dict[str, Any]]:
+    """The training's log, running or finished."""
+    from core.training.log import read_log
+
+    return read_log(adapters_home() / name)
+
+
+def training_arguments(
+    workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any], file: Path | None = None
+) -> list[str]:
+    """The verb train-adapter as a job takes it: what differs from the defaults. Raises where a setting is not valid."""
+    usual, wanted = AdapterTraining().model_dump(), valid(AdapterTraining, settings).model_dump()
+    options = [word for field, value in wanted.items() if value != usual[field] for word in ("--train", f"{field}={value}")]
+    recipe = TrialConfig(corpus=config.corpus, generation=base_of(config))
+    source = ["--file", str(file)] if file else []
+    return ["train-adapter", name, *source, *options, *workbench.arguments(recipe)]
+
+
+def free_name(dataset: str) -> str:
+    """A name for the next adapter trained on this corpus."""
+    return next(name for n in range(1, 10_000) if not is_taken(name := f"{dataset}-{n}"))
+
+
+def is_taken(name: str) -> bool:
+    """Whether there is an adapter of this name already."""
+    return (adapters_home() / name).exists()

@@ -1,0 +1,217 @@
+"""The steps of an adapter's training: LoRA beside the frozen weights of a generator, with loss on the answers' tokens only.
+
+Parts of a step are padded to the longest of them only, so they are made of sequences of like length; on a CPU each is computed by
+one thread, and logits are computed for the answers' places alone. Sources: LoRA, Hu et al. 2022, arXiv:2106.09685; rsLoRA,
+Kalajdzievski 2023, arXiv:2312.03732; DoRA, Liu et al. 2024, arXiv:2402.09353.
+"""
+
+import math
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import fingerprint
+from core.errors import WorkbenchError
+from core.generation.torch_model import TorchModel
+from core.models.all_cores import on_all_cores, workers_alone
+from core.models.loading import importing
+from core.progress import drain
+from core.training.adapters.examples import TrainingExample
+from core.training.adapters.settings import AdapterTraining
+from core.training.log import write_line
+from core.training.steps import TrainingSteps, learning_rate
+
+MODULES = {"attention": r".*(attn|attention)\..*", "mlp": r".*(mlp|feed_forward|ffn)\..*"}
+SAMPLE_S = 120.0  # that the answers of an evaluation may take
+SHOWN = 600  # characters of a sample's question
+
+
+class TokenSequence(NamedTuple):
+    """Prompt and answer as the model reads them; the last `answer` tokens are learnt."""
+
+    ids: tuple[int, ...]
+    answer: int
+
+
+def sequence(model: TorchModel, example: TrainingExample) -> TokenSequence:
+    """The answer behind the prompt, and the mark that ends it."""
+    end = model.tokenizer.eos_token_id
+    answer = [*model.tokenize(example.answer), end if end in model.ends else min(model.ends)]
+    return TokenSequence((*model.prompt(list(example.messages)).tokens, *answer), len(answer))
+
+
+class AdapterLoop(TrainingSteps):
+    """A generator's adapter as it learns."""
+
+    remedy = "Lower learning_rate or raise warmup"
+
+    def __init__(
+        self,
+        config: AdapterTraining,
+        base: TorchModel,
+        knobs: Any,
+        learnt: Sequence[TokenSequence],
+        validation: Sequence[TokenSequence],
+        samples: Sequence[TrainingExample],
+        work: Path,
+        mark: str,
+    ) -> None:
+        """knobs: of the generator, for samples."""
+        import torch
+
+        super().__init__(config, config.max_steps, "likelihood", work, mark, examples=len(learnt))
+        self.checkpoint_every = config.checkpoint_every
+        self.base, self._knobs, self._learnt, self._validation = base, knobs, learnt, validation
+        self._examples, self._device = samples, base.device
+        torch.manual_seed(config.seed)  # of the adapter's first weights
+        self.tuned = adapted(base.model, config)
+        self._weights = {name: weight for name, weight in self.tuned.named_parameters() if weight.requires_grad}
+        self._optimizer = torch.optim.AdamW(self._weights.values(), lr=0.0, weight_decay=config.weight_decay)
+
+    def _learn(self) -> tuple[float, Callable[[], None]]:
+        import torch
+
+        some = self.batch(self.step)
+        self.base.model.train()
+        weights, counted = list(self._weights.values()), sum(each.answer for each in some)
+        parts = list(enumerate(self._parts(some)))
+
+        def learn(part: tuple[int, list[TokenSequence]]) -> tuple[float, tuple[Any, ...]]:
+            number, sequences = part
+            if self.config.dropout:
+                torch.manual_seed(int(fingerprint(self.config.seed, self.step, number)[:12], 16))
+            with torch.enable_grad():
+                loss = self.loss(sequences) / counted
+                gradients = torch.autograd.grad(loss, weights)
+            return float(loss.detach()), gradients
+
+        done = list(self._computed(learn, [(part[0], part) for part in parts]))
+        self._beside = {"tokens": sum(len(each.ids) for each in some), "answer_tokens": counted, "memory_mb": round(memory_mb())}
+
+        def backward() -> None:
+            for place, weight in enumerate(weights):
+                weight.grad = sum(gradients[place] for _, gradients in done)
+
+        return sum(loss for loss, _ in done), backward
+
+    def loss(self, sequences: Sequence[TokenSequence]) -> Any:
+        """Sum of the negative log-likelihoods of the answers' tokens."""
+        import torch
+
+        width, keep = max(len(each.ids) for each in sequences), max(each.answer for each in sequences)
+        ids = torch.tensor([(0,) * (width - len(each.ids)) + each.ids for each in sequences])  # [rows, width]: answers end as one
+        mask = torch.tensor([(0,) * (width - len(each.ids)) + (1,) * len(each.ids) for each in sequences])
+        places = (mask.cumsum(1) - 1).clamp(min=0)
+        targets = torch.full((len(sequences), keep), -100)
+        for row, each in enumerate(sequences):
+            targets[row, keep - each.answer :] = ids[row, width - each.answer :]
+        ids, mask, places, targets = (each.to(self._device) for each in (ids, mask, places, targets))
+        out = self.base.model(
+            input_ids=ids, attention_mask=mask, position_ids=places, use_cache=False, logits_to_keep=keep + 1
+        )  # a token's logits stand at the place before it
+        logits = out.logits[:, :-1].float().flatten(0, 1)  # [rows * keep, vocabulary]
+        return torch.nn.functional.cross_entropy(logits, targets.flatten(), ignore_index=-100, reduction="sum")
+
+    def batch(self, step: int) -> list[TokenSequence]:
+        """Of step 0, 1, …: each pass over the examples has an order of its own."""
+        size, number = min(self.config.batch_size, len(self._learnt)), len(self._learnt)
+        chosen = []
+        for place in range(step * size, (step + 1) * size):
+            order = np.random.default_rng([self.config.seed, place // number]).permutation(number)
+            chosen.append(self._learnt[order[place % number]])
+        return chosen
+
+    def _parts(self, sequences: Iterable[TokenSequence]) -> list[list[TokenSequence]]:
+        """Of like length, each of so many tokens as are computed at once."""
+        parts: list[list[TokenSequence]] = []
+        for each in sorted(sequences, key=lambda each: (-len(each.ids), each.ids)):
+            if not parts or len(parts[-1][0].ids) * (len(parts[-1]) + 1) > self.config.at_once:
+                parts.append([])
+            parts[-1].append(each)
+        return parts
+
+    def _computed(self, compute: Callable[[Any], Any], parts: list[tuple[Any, Any]]) -> Iterator[Any]:
+        if self._device != "cpu" or self.config.dropout:  # whose random numbers all threads would share
+            yield from (compute(part) for _, part in parts)
+            return
+        pool, workers = workers_alone()
+        yield from (done for _, done in on_all_cores(pool, workers, compute, parts))
+
+    def _rate(self) -> float:
+        config, warm = self.config, max(1, round(self.config.warmup * self.steps))
+        if config.schedule == "linear" or self.step < warm:
+            return learning_rate(config, self.step, self.steps)
+        if config.schedule == "constant":
+            return config.peak()
+        return config.peak() * 0.5 * (1 + math.cos(math.pi * (self.step - warm) / max(1, self.steps - warm)))
+
+    def _measured(self) -> dict[str, float]:
+        loss = self.mean_loss(self._validation)
+        self._write_samples()
+        return {"loss": loss, "likelihood": math.exp(-loss)}
+
+    def mean_loss(self, sequences: Sequence[TokenSequence]) -> float:
+        """Of a token of these answers."""
+        import torch
+
+        self.base.model.eval()
+
+        def judge(part: list[TokenSequence]) -> float:
+            with torch.no_grad():
+                return float(self.loss(part))
+
+        sums = self._computed(judge, list(enumerate(self._parts(sequences))))
+        return math.fsum(sums) / sum(each.answer for each in sequences)
+
+    def _write_samples(self) -> None:
+        if not self._examples:
+            return
+        self.base.model.eval()
+        prompts = [list(example.messages) for example in self._examples]
+        knobs = self._knobs.model_copy(update={"max_tokens": self.config.answer_tokens})
+        answers = drain(self.base.answers(knobs, prompts, [0] * len(prompts), time.perf_counter() + SAMPLE_S))
+        told = [
+            {"question": example.question[:SHOWN], "right": example.references[0], "answer": answer.text}
+            for example, answer in zip(self._examples, answers, strict=True)
+        ]
+        write_line(self._work, "samples", step=self.step, samples=told)
+
+
+def adapted(model: Any, config: AdapterTraining) -> Any:
+    """The model with an adapter that changes nothing yet, its weights in float32; only those are learnt."""
+    import torch
+
+    with importing:
+        from peft import LoraConfig, get_peft_model
+
+    out = model.get_output_embeddings()
+    names = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and module is not out]
+    if config.targets != "all":
+        names = [name for name in names if re.fullmatch(MODULES[config.targets], name)]
+    if not names:
+        raise WorkbenchError(
+            f"The model has no matrices that are named as {config.targets}.",
+            where="targets",
+            todo="Take all of them: targets=all.",
+        )
+    settings = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        use_rslora=config.rslora,
+        use_dora=config.dora,
+        target_modules=sorted({name.rpartition(".")[2] for name in names}),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, settings)
+
+
+def memory_mb() -> float:
+    """What this process holds."""
+    import psutil
+
+    return psutil.Process().memory_info().rss / 1e6

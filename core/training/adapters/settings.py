@@ -1,0 +1,67 @@
+"""How an adapter of a generator is trained: the settings, as page and command line offer them."""
+
+from typing import Literal
+
+from core.config import StageConfig, knob
+
+
+class AdapterTraining(StageConfig):
+    """How an adapter is trained, and on what."""
+
+    rank: int = knob(16, "Rank of LoRA's matrices. Larger can learn more, is slower, and overfits sooner.", ge=1, le=256)
+    alpha: float = knob(
+        32.0, "What the adapter adds is multiplied by alpha / rank, with rsLoRA by alpha / √rank.", gt=0.0, le=1024.0
+    )
+    dropout: float = knob(
+        0.0, "Share of the adapter's inputs that a step leaves out. Slower: parts of a step then take turns.", ge=0.0, le=0.9
+    )
+    targets: Literal["all", "attention", "mlp"] = knob(
+        "all", "Which matrices of each layer get an adapter. All learns most for its size; attention alone is faster."
+    )
+    rslora: bool = knob(False, "Scales by the root of the rank, so that large ranks learn as fast as small ones.")
+    dora: bool = knob(False, "Learns each weight's length apart from its direction. Closer to full training, and slower.")
+    learning_rate: float = knob(0.0005, "Step size at its peak. Too large diverges.", gt=0.0, le=0.1, step=0.00001)
+    schedule: Literal["linear", "cosine", "constant"] = knob(
+        "linear", "How the step size falls to 0 after the warm-up, or that it stays."
+    )
+    warmup: float = knob(0.05, "Share of the steps over which the step size rises.", ge=0.0, le=0.9, step=0.05)
+    weight_decay: float = knob(0.01, "How far a step pulls the adapter towards zero.", ge=0.0, le=1.0)
+    batch_size: int = knob(8, "Examples of a step.", unit="examples", ge=1, le=1024)
+    at_once: int = knob(
+        1536,
+        "Tokens computed at once; a larger step is gathered from several. Less takes less memory.",
+        unit="tokens",
+        ge=16,
+        le=1_000_000,
+    )
+    max_steps: int = knob(200, "Steps at most.", unit="steps", ge=1, le=1_000_000)
+    evaluate_every: int = knob(50, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
+    checkpoint_every: int = knob(10, "Steps between checkpoints, from which a training goes on.", unit="steps", ge=1, le=100_000)
+    patience: int = knob(
+        5, "Evaluations without a better one after which training stops. The best one is kept.", unit="evaluations", ge=1, le=1000
+    )
+    samples: int = knob(2, "Answers that each evaluation writes for people to read.", unit="answers", ge=0, le=16)
+    max_tokens: int = knob(
+        512, "Longer examples are left out, and counted: cut ones would teach to stop anywhere.", unit="tokens", ge=16, le=131072
+    )
+    answer_tokens: int = knob(64, "Answers with more are left out, and written ones end there.", unit="tokens", ge=1, le=4096)
+    passage_characters: int = knob(
+        600, "Of a longer document the passage is what stands around the evidence.", unit="characters", ge=50, le=100_000
+    )
+    distractors: int = knob(1, "Passages of other documents beside the right one, in any order.", unit="passages", ge=0, le=16)
+    cite: bool = knob(True, "Answers end with the number of their passage, as the prompt asks.")
+    train_examples: int = knob(0, "Examples learnt from, at most. 0: all.", unit="examples", ge=0, le=10_000_000)
+    validation_examples: int = knob(40, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
+    test_examples: int = knob(100, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
+    alike: float = knob(
+        0.7,
+        "Examples to learn from that resemble one of the other parts so far are left out: the share of their shingles that both have.",
+        ge=0.1,
+        le=1.0,
+        step=0.05,
+    )
+    seed: int = knob(0, "Seeds the split, the order, distractors and weights.", ge=0, le=2**31 - 1)
+
+    def peak(self) -> float:
+        """The highest learning rate."""
+        return self.learning_rate

@@ -1,0 +1,176 @@
+"""Trains an adapter of a generator (LoRA) on questions with their passages, and measures it on documents that it never saw.
+
+The adapter with the likeliest answers on the validation part is kept; the test part is asked once, at the end, with the adapter
+and without, each time with the right passage. Files: the work stands in `<adapters>/.training/<name>/` (log.jsonl,
+checkpoint.pt), the finished adapter in `<adapters>/<name>/`, where it appears whole by renaming: peft's files and training.json.
+Closing the generator keeps the last checkpoint: the same settings continue there, other settings start anew.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from core import files
+from core.config import code_version, fingerprint
+from core.generation.torch_lm import Transformers
+from core.generation.torch_model import TorchModel
+from core.models.adapters import RECORD
+from core.records import Progress
+from core.training.adapters.examples import PARTS, AdapterData, check
+from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
+from core.training.adapters.measuring import asked, compared
+from core.training.adapters.settings import AdapterTraining
+from core.training.log import at_work, read_log, write_line
+
+LIKE = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "stop", "json_schema", "logprobs", "adapter", "adapter_scale")
+
+
+@dataclass(frozen=True)
+class TrainedAdapter:
+    """What training.json holds. comparison: em and f1 of the test part with the right passage, before (the base) and after (with
+    the adapter), and the paired difference; loss: of an answer's token there."""
+
+    folder: Path
+    best_step: int  # 0: no step was better on validation than the base
+    steps: int
+    stopped: str  # "all steps" or "early"
+    data: dict[str, Any]
+    trainable: int  # parameters
+    loss: dict[str, float]
+    comparison: dict[str, dict[str, Any]]
+    seconds: dict[str, float]
+    tokens_per_s: float
+
+
+def plain_knobs(generator: Transformers, answer_tokens: int) -> Transformers:
+    """The generator as it is trained and measured: greedy, without any adapter, in this process."""
+    usual = {name: Transformers.model_fields[name].default for name in LIKE}
+    return generator.model_copy(update=usual | {"own_process": "no", "max_tokens": answer_tokens, "reuse_prefix": False})
+
+
+def train(
+    config: AdapterTraining, data: AdapterData, generator: Transformers, folder: Path
+) -> Generator[Progress, None, TrainedAdapter]:
+    """Trains an adapter of this generator's model and writes it to `folder`, whose name is its own."""
+    with at_work(folder, "an adapter") as work:
+        for left in work.glob(".*.tmp"):  # of a training that was killed while it wrote
+            files.discard(left)
+        return (yield from _train(config, data, generator, folder, work))
+
+
+def _train(config, data, generator, folder, work):
+    started = time.monotonic()
+    yield Progress(0, 0, "Loading the model")
+    knobs = plain_knobs(generator, config.answer_tokens)
+    source, opened = knobs.opens()
+    base: TorchModel = opened()  # one of its own: what else asks the engine here is not trained with
+    data, sequences = yield from tokenized(config, data, base, knobs)
+    card = data.card()
+    mark = fingerprint(config, card, source, code_version(AdapterLoop))
+    samples = data.validation[: config.samples]
+    loop = AdapterLoop(config, base, knobs, sequences["train"], sequences["validation"], samples, work, mark)
+    write_card(work, card)
+    prepared = time.monotonic()
+    yield from loop.run()
+    trained = time.monotonic()
+
+    comparison, losses = {}, {}
+    with loop.tuned.disable_adapter():
+        losses["before"] = loop.mean_loss(sequences["test"])
+        before = yield from asked(base, knobs, data.test, "Test: answers of the base")
+    losses["after"] = loop.mean_loss(sequences["test"])
+    after = yield from asked(base, knobs, data.test, "Test: answers with the adapter")
+    comparison = compared(before, after, config.seed)
+    steps = [line for line in read_log(folder) if line["kind"] == "step"]
+    seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
+    result = TrainedAdapter(
+        folder,
+        loop.best_step,
+        loop.step,
+        loop.stopped,
+        card,
+        sum(weight.numel() for weight in loop._weights.values()),
+        losses,
+        comparison,
+        {name: round(value, 2) for name, value in seconds.items()},
+        round(sum(line["tokens"] for line in steps) / max(1e-9, sum(line["seconds"] for line in steps)), 1),
+    )
+    write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
+    made = work / "adapter"
+    shutil.rmtree(made, ignore_errors=True)
+    loop.tuned.save_pretrained(made)
+    (made / "README.md").unlink(missing_ok=True)  # an empty form
+    shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
+    rows = zip(data.test, before, after, strict=True)
+    record = {
+        "name": folder.name,
+        "base": {"name": base.name, "model": generator.model, "sha256": base.sha256},
+        "config": config.model_dump(),
+        **{name: value for name, value in vars(result).items() if name != "folder"},
+        "validation_curve": [
+            {key: value for key, value in line.items() if key not in ("time", "kind")}
+            for line in read_log(folder)
+            if line["kind"] == "evaluation"
+        ],
+        "tested": [
+            {
+                "id": example.id,
+                "question": example.question,
+                "references": example.references,
+                "before": a._asdict(),
+                "after": b._asdict(),
+            }
+            for example, a, b in rows
+        ],
+        "device": base.device,
+        "dtype": str(base.model.dtype).removeprefix("torch."),
+        "created": datetime.now().isoformat(timespec="seconds"),
+        "versions": {package: version(package) for package in ("torch", "transformers", "peft")},
+    }
+    (made / RECORD).write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")
+    files.seal_folder(made)
+    files.take_place(made, folder)
+    shutil.rmtree(work, ignore_errors=True)
+    return result
+
+
+def write_card(work: Path, card: dict[str, Any]) -> None:
+    """Where the page reads it while the training runs."""
+    files.write_whole(work / "card.json", json.dumps(card), "The card of the data", sync=False)
+
+
+def tokenized(
+    config: AdapterTraining, data: AdapterData, base: TorchModel, knobs: Any
+) -> Generator[Progress, None, tuple[AdapterData, dict[str, list[TokenSequence]]]]:
+    """The data without examples that are too long, which its card counts, and its parts as the model reads them."""
+    left_out, tokens, sequences, parts = dict(data.left_out), {}, {}, {}
+    most = min(config.max_tokens, knobs.context_tokens)
+    for name in PARTS:
+        examples, read = getattr(data, name), []
+        for number, example in enumerate(examples):
+            if number % 50 == 0:
+                yield Progress(number, len(examples), f"Reading the examples for {name}")
+            read.append(sequence(base, example))
+        fits = [len(each.ids) <= most and each.answer <= config.answer_tokens for each in read]
+        for place, each in enumerate(read):
+            if not fits[place]:
+                long = each.answer > config.answer_tokens
+                reason = f"answer over {config.answer_tokens:,} tokens" if long else f"over {most:,} tokens"
+                left_out[reason] = left_out.get(reason, 0) + 1
+        parts[name] = tuple(example for example, fit in zip(examples, fits, strict=True) if fit)
+        sequences[name] = [each for each, fit in zip(read, fits, strict=True) if fit]
+        lengths = [len(each.ids) for each in sequences[name]]
+        tokens[name] = {
+            "all": sum(lengths),
+            "longest": max(lengths, default=0),
+            "answers": sum(each.answer for each in sequences[name]),
+        }
+    data = replace(data, **parts, left_out=left_out, tokens=tokens)
+    check(data)
+    return data, sequences

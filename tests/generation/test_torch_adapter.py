@@ -1,0 +1,161 @@
+"""An adapter on the torch engine: put on, scaled, taken off without a trace, never two, and refused where it does not belong."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from core.errors import WorkbenchError
+from core.generation.torch_lm import Transformers
+from core.models.adapters import RECORD, SETTINGS, WEIGHTS, checked_adapter
+from core.models.hub import adapters_home
+from core.progress import Running, drain
+from tests.generation.test_torch_lm import tiny_model
+
+HELLO = [{"role": "user", "content": "Tell a story about a fox."}]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    import torch
+
+    torch.set_num_threads(1)
+    return Transformers(
+        model=str(tiny_model(tmp_path_factory.getbasetemp() / "tiny")),
+        dtype="float32",
+        context_tokens=512,
+        max_tokens=8,
+        own_process="no",
+    )
+
+
+def adapter(name, model, seed, **settings):
+    """A random adapter of the model, as training writes it."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    base = model.load()
+    base.adapter.change("", 0)
+    torch.manual_seed(seed)
+    config = LoraConfig(r=2, target_modules=["q_proj", "down_proj"], init_lora_weights=False, task_type="CAUSAL_LM", **settings)
+    tuned = get_peft_model(base.model, config)
+    folder = adapters_home() / name
+    tuned.save_pretrained(folder)
+    tuned.unload()
+    (folder / RECORD).write_text(json.dumps({"base": {"name": "tiny", "sha256": base.sha256}}))
+    return folder
+
+
+def logits(model, **knobs):
+    part = model.model_copy(update=knobs)
+    return part.next_logits(part.read(HELLO))
+
+
+def text(model, **knobs):
+    for _ in (running := Running(model.model_copy(update=knobs).generate(HELLO))):
+        pass
+    return running.result.text
+
+
+def test_switched_off_the_base_computes_the_very_same_logits(model):
+    base, said = logits(model), text(model)
+    adapter("a", model, 1)
+    adapter("b", model, 2, use_dora=True)
+    first, second = logits(model, adapter="a"), logits(model, adapter="b")
+    assert np.abs(first - base).max() > 1e-3 and np.abs(second - first).max() > 1e-3
+    for knobs in ({}, {"adapter": "a", "adapter_scale": 0.0}):
+        logits(model, adapter="a")
+        assert np.array_equal(logits(model, **knobs), base)
+        text(model, adapter="b")
+        assert text(model, **knobs) == said
+    assert np.array_equal(logits(model, adapter="a"), first) and np.array_equal(logits(model, adapter="b"), second)
+
+
+def test_adapters_never_stand_on_each_other(model):
+    adapter("a", model, 1)
+    adapter("b", model, 2)
+    after_a = [logits(model, adapter=name) for name in ("a", "b")][1]
+    logits(model)
+    assert np.array_equal(logits(model, adapter="b"), after_a)
+    names = [name for name, _ in model.load().model.named_parameters() if "lora_A" in name]
+    assert len(names) == 4  # two matrices of each of two layers, of one adapter
+
+
+def test_the_scale_acts_at_once_and_in_proportion(model):
+    adapter("a", model, 1)
+    base = logits(model)
+    changes = [np.abs(logits(model, adapter="a", adapter_scale=scale) - base).max() for scale in (0.0, 0.01, 0.02, 1.0)]
+    assert changes[0] == 0 and changes[2] == pytest.approx(2 * changes[1], rel=0.2) and changes[3] > changes[2]
+
+
+def test_what_the_cache_held_of_other_weights_is_read_anew(model):
+    adapter("a", model, 1)
+    for knobs in ({}, {"adapter": "a"}, {"adapter": "a", "adapter_scale": 0.5}, {}):
+        part = model.model_copy(update=knobs)
+        warm = part.next_logits(part.read(HELLO))
+        assert np.array_equal(warm, part.model_copy(update={"reuse_prefix": False}).next_logits(part.read(HELLO)))
+        several = drain(part.generate_many([HELLO, HELLO]))
+        assert several[0].text == several[1].text
+
+
+def test_the_identity_of_an_answer_names_the_adapters_contents(model):
+    plain = model.identity()
+    adapter("a", model, 1)
+    worn = model.model_copy(update={"adapter": "a"})
+    first = worn.identity()
+    adapter("a", model, 3)
+    assert len({plain, first, worn.identity()}) == 3
+    assert model.model_copy(update={"adapter": "a", "adapter_scale": 0.0}).identity() == plain
+
+
+def test_an_adapter_that_does_not_belong_is_refused_with_the_reason(model):
+    from safetensors.torch import load_file, save_file
+
+    folder = adapter("a", model, 1)
+    base = logits(model)
+
+    def refused(words, change):
+        shutil.rmtree(adapters_home() / "bad", ignore_errors=True)
+        bad = shutil.copytree(folder, adapters_home() / "bad")
+        change(bad)
+        with pytest.raises(WorkbenchError, match=words):
+            logits(model, adapter="bad")
+        assert np.array_equal(logits(model), base)
+
+    def changed(edit):
+        def change(bad):
+            weights = load_file(bad / WEIGHTS)
+            edit(weights)
+            save_file(weights, bad / WEIGHTS)
+
+        return change
+
+    refused(
+        "trained on another model, other", lambda bad: (bad / RECORD).write_text('{"base": {"name": "other", "sha256": "0"}}')
+    )
+    refused("trained on another model", lambda bad: (bad / RECORD).write_text("{"))
+    refused("lacks 1 tensors", changed(lambda weights: weights.pop(next(iter(weights)))))
+    refused("has beside", changed(lambda weights: weights.update(more=next(iter(weights.values())).clone())))
+    refused(
+        "other shape|another shape", changed(lambda w: w.update({next(iter(w)): next(iter(w.values()))[:, :-1].contiguous()}))
+    )
+    refused("no number", changed(lambda weights: next(iter(weights.values())).fill_(float("nan"))))
+    refused("cannot be read", lambda bad: (bad / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-40]))
+    refused("cannot be read", lambda bad: (bad / SETTINGS).write_text("{"))
+    refused("lacks adapter_config", lambda bad: (bad / SETTINGS).unlink())
+
+    def pickled(bad):
+        (bad / WEIGHTS).unlink()
+        (bad / "adapter_model.bin").write_bytes(b"x")
+
+    refused("no safetensors but adapter_model.bin", pickled)
+    with pytest.raises(WorkbenchError, match="There is no adapter 'c'"):
+        model.model_copy(update={"adapter": "c"}).identity()
+
+
+def test_a_name_leads_nowhere_else(model):
+    adapter("a", model, 1)
+    for name in ("../adapters/a", "", ".", "a/../a"):
+        with pytest.raises(WorkbenchError, match="There is no adapter"):
+            checked_adapter(name, model.load().sha256)

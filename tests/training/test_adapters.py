@@ -1,0 +1,263 @@
+"""Training adapters: what is learnt from, that it learns, goes on where it was, and what is kept of it."""
+
+import json
+
+import pytest
+
+from core.corpus.assemble import assemble
+from core.corpus.reading import Notes
+from core.errors import WorkbenchError
+from core.files import damage_in
+from core.generation.torch_lm import Transformers
+from core.models.adapters import RECORD, SETTINGS, WEIGHTS, adapter_names, checked_adapter
+from core.models.hub import adapters_home
+from core.progress import drain
+from core.records import Document, Gold, Query
+from core.training.adapters import training
+from core.training.adapters.examples import TrainingExample, from_corpus, from_examples
+from core.training.adapters.near_copies import near_copies
+from core.training.adapters.settings import AdapterTraining
+from core.training.adapters.trl_files import read_examples, write_examples
+from core.training.log import read_log
+from tests.generation.test_torch_lm import tiny_model
+
+SMALL = {
+    **{"rank": 2, "max_steps": 4, "batch_size": 3, "at_once": 600, "evaluate_every": 2, "checkpoint_every": 1, "samples": 1},
+    **{
+        "max_tokens": 800,
+        "answer_tokens": 30,
+        "test_examples": 4,
+        "validation_examples": 3,
+        "train_examples": 8,
+        "distractors": 0,
+    },
+    **{"learning_rate": 0.01},
+}
+TOWNS = (
+    "Lund",
+    "Gent",
+    "Pisa",
+    "Bath",
+    "Kiel",
+    "Metz",
+    "Nice",
+    "Oulu",
+    "Vaasa",
+    "York",
+    "Zwolle",
+    "Brno",
+    "Cork",
+    "Delft",
+    "Essen",
+)
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    """A question about each of many towns."""
+    documents, queries = [], []
+    for number in range(60):
+        town = f"{TOWNS[number % 15]} {number}"
+        text = f"{town} has a market. It opens at {number}. Nobody knows why, in the shade of house {number * 7}."
+        documents.append(Document(str(number), text))
+        start = text.index("It opens")
+        end = text.index(" Nobody")
+        queries.append(Query(str(number), f"When does it open in {town}?", (Gold(str(number), start, end),)))
+    return assemble("towns", documents, queries, Notes())
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    import torch
+
+    torch.set_num_threads(1)
+    return Transformers(
+        model=str(tiny_model(tmp_path_factory.getbasetemp() / "tiny")), dtype="float32", context_tokens=1024, own_process="no"
+    )
+
+
+def trained(corpus, model, name="towns", **settings):
+    config = AdapterTraining(**SMALL | settings)
+    return training.train(config, from_corpus(corpus, config), model, adapters_home() / name)
+
+
+# Data
+
+
+def test_an_example_has_the_prompt_of_the_workbench_and_the_evidence_as_its_answer(corpus):
+    data = from_corpus(corpus, AdapterTraining(distractors=2))
+    example = data.train[0]
+    prompt = example.messages[0]["content"]
+    assert example.question in prompt and "[3]" in prompt and example.references[0] in prompt
+    mark = example.answer.rpartition(" ")[2]
+    assert example.answer.startswith(example.references[0]) and mark in ("[1]", "[2]", "[3]")
+    assert f"{mark} {example.told[1]}" in prompt  # the mark is that of the passage that holds it
+    bare = from_corpus(corpus, AdapterTraining(cite=False, distractors=0))
+    assert bare.train[0].answer == bare.train[0].references[0]
+
+
+def test_parts_share_no_document_and_the_card_says_what_they_are(corpus):
+    data = from_corpus(corpus, AdapterTraining(alike=1.0))
+    groups = [{example.group for example in part} for part in (data.train, data.validation, data.test)]
+    assert not groups[0] & groups[1] and not groups[0] & groups[2] and not groups[1] & groups[2]
+    card = data.card()
+    assert (
+        sum(card["examples"].values()) == 60
+        and card["checksum"] == from_corpus(corpus, AdapterTraining(alike=1.0)).card()["checksum"]
+    )
+    assert card["checksum"] != from_corpus(corpus, AdapterTraining(alike=1.0, seed=1)).card()["checksum"]
+
+
+def test_near_copies_are_found_and_forms_that_all_share_are_none():
+    form = "Answer from the numbered passages only and cite them like this please."
+    texts = [form + "".join(f" {town}{number}{word}" for word in "abcdefghijkl") for number, town in enumerate(TOWNS * 2)]
+    others = [texts[3] + " indeed", form + " Something else that has nothing in common with them at all."]
+    assert near_copies(texts, others, 0.8) == {3: 0}
+    assert near_copies(texts, others, 0.99) == {}
+    assert near_copies(["", "a b"], ["", "a b"], 0.7) == {1: 1}
+
+
+def test_copies_between_the_parts_are_left_out_and_counted():
+    words = [
+        f"the {i}th question is about the {town} of number {i * 13} and its {i + 7} doors" for i, town in enumerate(TOWNS * 4)
+    ]
+    rows = [_row(i, text) for i, text in enumerate(words)]
+    clean = from_examples(rows, "file", AdapterTraining())
+    copy = _row(99, clean.test[0].question.replace("doors", "gates"))
+    group = next(g for g in map(str, range(1000)) if _part_of(g) == "train")
+    data = from_examples([*rows, copy._replace(group=group)], "file", AdapterTraining(alike=0.6))
+    assert data.left_out["train: near copy of an example of validation or test"] >= 1
+    assert copy.question not in {example.question for example in data.train}
+    twice = from_examples([*rows, clean.train[0]._replace(id="again")], "file", AdapterTraining())
+    assert twice.left_out["the same example again"] == 1
+
+
+def _row(number, text):
+    return TrainingExample(
+        str(number), ({"role": "user", "content": text},), f"answer {number}", (f"answer {number}",), str(number), (text,)
+    )
+
+
+def _part_of(group):
+    from core.training.adapters.examples import TEST_SHARE, VALIDATION_SHARE, _share
+
+    place = _share(0, group)
+    return "test" if place < TEST_SHARE else "validation" if place < TEST_SHARE + VALIDATION_SHARE else "train"
+
+
+@pytest.mark.parametrize("form", ["messages", "prompt-completion"])
+def test_examples_come_back_from_the_forms_of_trl(corpus, tmp_path, form):
+    data = from_corpus(corpus, AdapterTraining())
+    write_examples(tmp_path / "train.jsonl", data.train, form)
+    row = json.loads((tmp_path / "train.jsonl").read_text().splitlines()[0])
+    assert {"messages"} <= row.keys() if form == "messages" else {"prompt", "completion"} <= row.keys()
+    back, source = read_examples(tmp_path / "train.jsonl")
+    assert source.startswith("train.jsonl ") and len(back) == len(data.train)
+    for each, again in zip(data.train, back, strict=True):
+        assert (each.messages, each.answer, each.references, each.group) == again[1:5]
+
+
+def test_texts_of_a_prompt_and_its_completion_are_turns(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"prompt": "Who?", "completion": "Ada."}\n\n')
+    [example] = read_examples(tmp_path / "a.jsonl")[0]
+    assert example.messages == ({"role": "user", "content": "Who?"},) and example.answer == "Ada."
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("{", "Expecting"),
+        ("[1]", "no object"),
+        ('{"text": "a"}', "neither messages nor prompt and completion, but text"),
+        ('{"prompt": "a", "completion": " "}', "answer is empty"),
+        ('{"messages": [{"role": "user", "content": "a"}]}', "does not end with the assistant"),
+        ('{"messages": [{"role": "bot", "content": "a"}, {"role": "assistant", "content": "b"}]}', "a message needs a role"),
+        ('{"prompt": 3, "completion": "b"}', "no list"),
+    ],
+)
+def test_a_bad_line_is_told_with_its_place(tmp_path, line, words):
+    file = tmp_path / "bad.jsonl"
+    file.write_text('{"prompt": "a", "completion": "b"}\n' + line)
+    with pytest.raises(WorkbenchError, match=words) as error:
+        read_examples(file)
+    assert error.value.where == f"{file}:2"
+
+
+def test_too_few_examples_and_too_long_ones_are_told(corpus, model):
+    with pytest.raises(WorkbenchError, match=r"Only \d+ examples for"):
+        from_examples([], "nothing", AdapterTraining())
+    with pytest.raises(WorkbenchError, match="over 20 tokens"):
+        drain(trained(corpus, model, max_tokens=20))
+
+
+# Training
+
+
+def test_an_adapter_is_trained_measured_and_registered(corpus, model):
+    result = drain(trained(corpus, model, max_steps=8, evaluate_every=4, learning_rate=0.02))
+    assert adapter_names() == ["towns"] and not damage_in(result.folder)
+    record = json.loads((result.folder / RECORD).read_text())
+    assert result.best_step > 0 and result.loss["after"] < result.loss["before"]
+    assert record["base"]["sha256"] and record["data"]["checksum"] and record["data"]["tokens"]["train"]["answers"]
+    assert {"before", "after", "difference", "p", "low", "high"} <= record["comparison"]["f1"].keys()
+    assert len(record["tested"]) == record["data"]["examples"]["test"] and record["tokens_per_s"] > 0
+    kinds = [line["kind"] for line in read_log(result.folder)]
+    assert kinds.count("step") == 8 and kinds.count("evaluation") == 3 and kinds.count("samples") == 3
+    step = next(line for line in read_log(result.folder) if line["kind"] == "step")
+    assert {"tokens", "answer_tokens", "memory_mb", "seconds", "loss", "learning_rate"} <= step.keys()
+    assert checked_adapter("towns", record["base"]["sha256"]) == result.folder
+    with pytest.raises(WorkbenchError, match="already"):
+        drain(trained(corpus, model))
+
+
+def test_cancelled_it_goes_on_to_the_very_same_adapter(corpus, model):
+    whole = drain(trained(corpus, model, "whole", samples=0))
+    work = trained(corpus, model, "broken", samples=0)
+    for step in work:
+        if step.message.startswith("Step 3"):
+            break
+    work.close()
+    assert adapter_names() == ["whole"]
+    resumed = drain(trained(corpus, model, "broken", samples=0))
+    logs = [[(line["step"], line["loss"]) for line in read_log(r.folder) if line["kind"] == "step"] for r in (whole, resumed)]
+    assert logs[0] == logs[1] and any(line["kind"] == "resume" for line in read_log(resumed.folder))
+    assert (whole.folder / WEIGHTS).read_bytes() == (resumed.folder / WEIGHTS).read_bytes()
+    assert whole.loss == resumed.loss
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rslora": True, "targets": "attention", "schedule": "cosine"},
+        pytest.param({"dora": True, "targets": "mlp", "schedule": "constant"}, marks=pytest.mark.slow),
+        pytest.param({"dropout": 0.2}, marks=pytest.mark.slow),
+    ],
+)
+def test_each_kind_of_adapter_learns(corpus, model, settings):
+    result = drain(trained(corpus, model, max_steps=2, evaluate_every=1, samples=0, **settings))
+    losses = [line["loss"] for line in read_log(result.folder) if line["kind"] == "evaluation"]
+    assert min(losses) < losses[0]
+    names = json.loads((result.folder / SETTINGS).read_text())["target_modules"]
+    assert ("q_proj" in names) == (settings.get("targets") != "mlp") and ("up_proj" in names) == (
+        settings.get("targets") != "attention"
+    )
+
+
+def test_loss_counts_the_answer_alone_however_a_step_is_cut(corpus, model):
+    import torch
+
+    config = AdapterTraining(**SMALL)
+    data = from_corpus(corpus, config)
+    base = training.plain_knobs(model, 40).opens()[1]()
+    loop = training.AdapterLoop(config, base, model, [], [], [], adapters_home(), "")
+    some = [training.sequence(base, example) for example in data.train[:3]]
+    together = float(loop.loss(some).detach())
+    by_hand = 0.0
+    for each in some:
+        ids = torch.tensor([each.ids])
+        with torch.no_grad():
+            logits = base.model(input_ids=ids).logits[0].float().log_softmax(-1)
+        places = range(len(each.ids) - each.answer, len(each.ids))
+        by_hand -= sum(float(logits[place - 1, each.ids[place]]) for place in places)
+    assert together == pytest.approx(by_hand, rel=1e-5)
+    assert together == pytest.approx(sum(float(loop.loss([each]).detach()) for each in some), rel=1e-5)
