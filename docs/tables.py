@@ -6,7 +6,7 @@ comes from the code and the cards, so a new part, verb, column or data set is do
 
 import inspect
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -174,7 +174,7 @@ def datasets() -> str:
 
 def of_methods(page: str) -> str:
     """docs/methods.md with the settings of each training, and every part in short."""
-    from core.training.adapters.settings import AdapterTraining
+    from core.training.adapters.settings import AdapterTraining, PreferenceTraining
     from core.training.encoders.settings import TrainConfig
     from core.training.faithfulness.settings import FaithfulnessTraining
     from core.training.heads.settings import HeadTraining
@@ -184,12 +184,16 @@ def of_methods(page: str) -> str:
     trainings |= {"adapter-": AdapterTraining}
     for name, config in trainings.items():
         page = filled(page, f"{name}training", _knobs(config))
+    page = filled(page, "preference-training", _knobs(PreferenceTraining, set(PreferenceTraining.__annotations__)))
     return filled(page, "parts", in_short())
 
 
-def _knobs(settings: type) -> str:
+def _knobs(settings: type, only: Container[str] = ()) -> str:
+    """only: of these fields; (): of all."""
     of, rows = settings.model_json_schema()["properties"], []
     for name, info in settings.model_fields.items():
+        if only and name not in only:
+            continue
         bounds = [f"{sign} {of[name][key]}" for key, sign in _BOUNDS.items() if key in of[name]]
         allowed = " | ".join(of[name].get("enum", [])) or ", ".join(bounds)
         rows.append(

@@ -25,6 +25,22 @@ def train_adapter(
     return train_adapter(workbench, recipe.read(), name, read_settings(train), file)
 
 
+@verb("train-dpo", job_keeps=lambda result: result.folder.name)
+def train_dpo(
+    workbench: Any,
+    name: str,
+    /,
+    *,
+    file: Annotated[Path, Parameter(help="JSON lines with prompt, chosen and rejected as TRL has them, or QA-Feedback's JSON.")],
+    train: Training = (),
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """An adapter (LoRA) of the generator that prefers the answers people prefer (DPO), beside the model without it."""
+    from core.labs.adapters import train_dpo
+
+    return train_dpo(workbench, recipe.read(), name, read_settings(train), file)
+
+
 @verb("adapter-data", show_parts)
 def adapter_data(
     workbench: Any,

@@ -9,8 +9,8 @@ from core.generation.torch_lm import Transformers
 from core.models.adapters import adapter_names, adapter_record
 from core.models.hub import adapters_home
 from core.records import Progress
-from core.training.adapters.examples import AdapterData, from_corpus, from_examples
-from core.training.adapters.settings import AdapterTraining
+from core.training.adapters.examples import TEST_SHARE, VALIDATION_SHARE, AdapterData, from_corpus, from_examples
+from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 from core.workbench import Workbench
 
 
@@ -45,6 +45,20 @@ def train_adapter(
 
     data = yield from adapter_data(workbench, config, settings, file)
     return (yield from train(valid(AdapterTraining, settings), data, base_of(config), adapters_home() / name))
+
+
+def train_dpo(
+    workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any], file: Path
+) -> Generator[Progress, None, Any]:
+    """Trains an adapter on pairs of answers of which people prefer one."""
+    from core.training.adapters.preferences import train_preferences
+    from core.training.heads.examples import compared, divided
+
+    training = valid(PreferenceTraining, settings)
+    yield Progress(0, 0, f"Reading {file.name}")
+    pairs, notes = compared(file.expanduser())
+    parts = divided(pairs, VALIDATION_SHARE, TEST_SHARE, training.seed, str(file), notes)
+    return (yield from train_preferences(training, parts, file.name, base_of(config), adapters_home() / name))
 
 
 class AdapterEntry(NamedTuple):

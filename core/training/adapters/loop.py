@@ -77,20 +77,21 @@ class AdapterLoop(TrainingSteps):
 
         some = self.batch(self.step)
         self.base.model.train()
-        weights, counted = list(self._weights.values()), sum(each.answer for each in some)
+        weights, counted = list(self._weights.values()), self.counted(some)
         parts = list(enumerate(self._parts(some)))
 
-        def learn(part: tuple[int, list[TokenSequence]]) -> tuple[float, tuple[Any, ...]]:
-            number, sequences = part
+        def learn(part: tuple[int, list[Any]]) -> tuple[float, tuple[Any, ...]]:
+            number, examples = part
             if self.config.dropout:
                 torch.manual_seed(int(fingerprint(self.config.seed, self.step, number)[:12], 16))
             with torch.enable_grad():
-                loss = self.loss(sequences) / counted
+                loss = self.loss(examples) / counted
                 gradients = torch.autograd.grad(loss, weights)
             return float(loss.detach()), gradients
 
         done = list(self._computed(learn, [(part[0], part) for part in parts]))
-        self._beside = {"tokens": sum(len(each.ids) for each in some), "answer_tokens": counted, "memory_mb": round(memory_mb())}
+        told = {"tokens": sum(len(each.ids) for each in some), "answer_tokens": sum(each.answer for each in some)}
+        self._beside = told | {"memory_mb": round(memory_mb())}
 
         def backward() -> None:
             for place, weight in enumerate(weights):
@@ -98,8 +99,24 @@ class AdapterLoop(TrainingSteps):
 
         return sum(loss for loss, _ in done), backward
 
+    def counted(self, some: Sequence[TokenSequence]) -> int:
+        """What the loss of a step is a mean of."""
+        return sum(each.answer for each in some)
+
     def loss(self, sequences: Sequence[TokenSequence]) -> Any:
         """Sum of the negative log-likelihoods of the answers' tokens."""
+        return -self.log_likelihoods(sequences).sum()
+
+    def log_likelihoods(self, sequences: Sequence[TokenSequence]) -> Any:
+        """[len(sequences)] float32: of each answer, its tokens together."""
+        import torch
+
+        logits, targets = self.logits(sequences)
+        losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none")
+        return -losses.view(targets.shape).sum(1)
+
+    def logits(self, sequences: Sequence[TokenSequence]) -> tuple[Any, Any]:
+        """([rows, longest answer, vocabulary] float32 before each of the answers' tokens, those tokens; -100: none)."""
         import torch
 
         width, keep = max(len(each.ids) for each in sequences), max(each.answer for each in sequences)
@@ -113,8 +130,7 @@ class AdapterLoop(TrainingSteps):
         out = self.base.model(
             input_ids=ids, attention_mask=mask, position_ids=places, use_cache=False, logits_to_keep=keep + 1
         )  # a token's logits stand at the place before it
-        logits = out.logits[:, :-1].float().flatten(0, 1)  # [rows * keep, vocabulary]
-        return torch.nn.functional.cross_entropy(logits, targets.flatten(), ignore_index=-100, reduction="sum")
+        return out.logits[:, :-1].float(), targets
 
     def batch(self, step: int) -> list[TokenSequence]:
         """Of step 0, 1, …: each pass over the examples has an order of its own."""

@@ -5,8 +5,8 @@ from typing import Literal
 from core.config import StageConfig, knob
 
 
-class AdapterTraining(StageConfig):
-    """How an adapter is trained, and on what."""
+class LoraTraining(StageConfig):
+    """How an adapter is trained."""
 
     rank: int = knob(16, "Rank of LoRA's matrices. Larger can learn more, is slower, and overfits sooner.", ge=1, le=256)
     alpha: float = knob(
@@ -45,14 +45,24 @@ class AdapterTraining(StageConfig):
         512, "Longer examples are left out, and counted: cut ones would teach to stop anywhere.", unit="tokens", ge=16, le=131072
     )
     answer_tokens: int = knob(64, "Answers with more are left out, and written ones end there.", unit="tokens", ge=1, le=4096)
+    train_examples: int = knob(0, "Examples learnt from, at most. 0: all.", unit="examples", ge=0, le=10_000_000)
+    validation_examples: int = knob(40, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
+    test_examples: int = knob(100, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
+    seed: int = knob(0, "Seeds the split, the order, distractors and weights.", ge=0, le=2**31 - 1)
+
+    def peak(self) -> float:
+        """The highest learning rate."""
+        return self.learning_rate
+
+
+class AdapterTraining(LoraTraining):
+    """How an adapter learns answers, and of what."""
+
     passage_characters: int = knob(
         600, "Of a longer document the passage is what stands around the evidence.", unit="characters", ge=50, le=100_000
     )
     distractors: int = knob(1, "Passages of other documents beside the right one, in any order.", unit="passages", ge=0, le=16)
     cite: bool = knob(True, "Answers end with the number of their passage, as the prompt asks.")
-    train_examples: int = knob(0, "Examples learnt from, at most. 0: all.", unit="examples", ge=0, le=10_000_000)
-    validation_examples: int = knob(40, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
-    test_examples: int = knob(100, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
     alike: float = knob(
         0.7,
         "Examples to learn from that resemble one of the other parts so far are left out: the share of their shingles that both have.",
@@ -60,8 +70,20 @@ class AdapterTraining(StageConfig):
         le=1.0,
         step=0.05,
     )
-    seed: int = knob(0, "Seeds the split, the order, distractors and weights.", ge=0, le=2**31 - 1)
 
-    def peak(self) -> float:
-        """The highest learning rate."""
-        return self.learning_rate
+
+class PreferenceTraining(LoraTraining):
+    """How an adapter learns which answers are preferred."""
+
+    beta: float = knob(
+        0.1,
+        "What leaving the reference costs. Small lets the model go far, to where it says nothing sensible; large changes little.",
+        gt=0.0,
+        le=10.0,
+        step=0.01,
+    )
+    learning_rate: float = knob(0.0001, "Step size at its peak. Too large breaks the model.", gt=0.0, le=0.1, step=0.00001)
+    max_tokens: int = knob(
+        640, "Pairs with a longer prompt and answer are left out, and counted.", unit="tokens", ge=16, le=131072
+    )
+    answer_tokens: int = knob(192, "Answers with more are left out, and written ones end there.", unit="tokens", ge=1, le=4096)

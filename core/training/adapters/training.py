@@ -102,32 +102,41 @@ def _train(config, data, generator, folder, work):
         round(sum(line["tokens"] for line in steps) / max(1e-9, sum(line["seconds"] for line in steps)), 1),
     )
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
-    made = work / "adapter"
+    rows = zip(data.test, before, after, strict=True)
+    tested = [
+        {
+            "id": example.id,
+            "question": example.question,
+            "references": example.references,
+            "before": a._asdict(),
+            "after": b._asdict(),
+        }
+        for example, a, b in rows
+    ]
+    write_adapter(loop, generator, folder, work, vars(result), tested)
+    return result
+
+
+def write_adapter(
+    loop: AdapterLoop, generator: Transformers, folder: Path, work: Path, result: dict[str, Any], tested: list[dict[str, Any]]
+) -> None:
+    """The finished adapter in its folder, whole; what it was made with goes. result: of which training.json tells."""
+    base, made = loop.base, work / "adapter"
     shutil.rmtree(made, ignore_errors=True)
     loop.tuned.save_pretrained(made)
     (made / "README.md").unlink(missing_ok=True)  # an empty form
     shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
-    rows = zip(data.test, before, after, strict=True)
     record = {
         "name": folder.name,
         "base": {"name": base.name, "model": generator.model, "sha256": base.sha256},
-        "config": config.model_dump(),
-        **{name: value for name, value in vars(result).items() if name != "folder"},
+        "config": loop.config.model_dump(),
+        **{name: value for name, value in result.items() if name != "folder"},
         "validation_curve": [
             {key: value for key, value in line.items() if key not in ("time", "kind")}
             for line in read_log(folder)
             if line["kind"] == "evaluation"
         ],
-        "tested": [
-            {
-                "id": example.id,
-                "question": example.question,
-                "references": example.references,
-                "before": a._asdict(),
-                "after": b._asdict(),
-            }
-            for example, a, b in rows
-        ],
+        "tested": tested,
         "device": base.device,
         "dtype": str(base.model.dtype).removeprefix("torch."),
         "created": datetime.now().isoformat(timespec="seconds"),
@@ -137,7 +146,6 @@ def _train(config, data, generator, folder, work):
     files.seal_folder(made)
     files.take_place(made, folder)
     shutil.rmtree(work, ignore_errors=True)
-    return result
 
 
 def write_card(work: Path, card: dict[str, Any]) -> None:

@@ -1,0 +1,255 @@
+"""Direct preference optimisation: an adapter that raises the answers people prefer over those that they do not.
+
+The loss is -ln sigmoid(beta ((ln pi(chosen) - ln ref(chosen)) - (ln pi(rejected) - ln ref(rejected)))), the log-likelihoods summed
+over an answer's tokens, the reference the same model without the adapter (Rafailov et al. 2023, arXiv:2305.18290, equation 7).
+Pairs of one prompt stand in one part. The weights with the lowest loss on the validation part are kept; the test part is asked once,
+at the end. Files: as of every adapter (`core.training.adapters.training`).
+"""
+
+import math
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core import files
+from core.config import code_version, fingerprint
+from core.context.citations import pattern
+from core.generation.torch_lm import Transformers
+from core.generation.torch_model import TorchModel
+from core.records import Progress
+from core.statistics.bootstrap import mean_interval
+from core.training.adapters.examples import TrainingExample
+from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
+from core.training.adapters.measuring import TestAnswer, asked, compared
+from core.training.adapters.settings import PreferenceTraining
+from core.training.adapters.training import plain_knobs, write_adapter
+from core.training.heads.examples import PARTS, Compared, Divided
+from core.training.heads.tasks import borne_out
+from core.training.log import at_work, write_line
+
+
+class TokenPair(NamedTuple):
+    """Two answers to a prompt as the model reads them, and what the reference gives each: its log-likelihood."""
+
+    chosen: TokenSequence
+    rejected: TokenSequence
+    reference: tuple[float, float]
+    group: str
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return self.chosen.ids + self.rejected.ids
+
+    @property
+    def answer(self) -> int:
+        return self.chosen.answer + self.rejected.answer
+
+
+class PairMeasures(NamedTuple):
+    """Of a pair. chosen, rejected: ln pi - ln ref of each answer, in nats; kl: from the model to the reference, mean over the places of the
+    preferred answer, in nats a token."""
+
+    loss: float
+    accuracy: float
+    margin: float
+    chosen: float
+    rejected: float
+    kl: float
+
+
+@dataclass(frozen=True)
+class TrainedPreference:
+    """What training.json holds. test: measure -> mean with interval over prompts; by_likelihood: how often the base itself finds the
+    preferred answer likelier, in all and by the token; comparison: of greedy answers before and after, em and f1 against the preferred
+    ones; answers: their mean length in words and share of word trigrams that stand in the prompt, before and after."""
+
+    folder: Path
+    best_step: int
+    steps: int
+    stopped: str
+    data: dict[str, Any]
+    trainable: int
+    test: dict[str, dict[str, float | None]]
+    by_likelihood: dict[str, float]
+    comparison: dict[str, dict[str, Any]]
+    answers: dict[str, dict[str, float]]
+    seconds: dict[str, float]
+
+
+class PreferenceLoop(AdapterLoop):
+    """A generator's adapter as it learns from pairs."""
+
+    remedy = "Lower learning_rate or raise beta"
+
+    def counted(self, some: Sequence[TokenPair]) -> int:
+        return len(some)
+
+    def loss(self, pairs: Sequence[TokenPair]) -> Any:
+        """Sum over the pairs."""
+        import torch
+
+        ratios = self.log_likelihoods(both(pairs)) - torch.tensor(
+            [r for pair in pairs for r in pair.reference], device=self._device
+        )
+        return torch.nn.functional.softplus(-self.config.beta * (ratios[0::2] - ratios[1::2])).sum()
+
+    def _measured(self) -> dict[str, float]:
+        rows = self.measures(self._validation)
+        self._write_samples()
+        means = {name: float(value) for name, value in zip(PairMeasures._fields, rows.mean(axis=0), strict=True)}
+        return means | {"likelihood": math.exp(-means["loss"])}
+
+    def measures(self, pairs: Sequence[TokenPair]) -> np.ndarray:
+        """[len(pairs), 6] as PairMeasures names them."""
+        self.base.model.eval()
+        return np.array([self._measures(pair) for pair in pairs])
+
+    def _measures(self, pair: TokenPair) -> PairMeasures:
+        import torch
+
+        with torch.no_grad():
+            chosen, rejected = (self.log_likelihoods(both([pair])).cpu().double() - torch.tensor(pair.reference)).tolist()
+            logits, targets = self.logits([pair.chosen])
+            with self.tuned.disable_adapter():
+                reference, _ = self.logits([pair.chosen])
+        told, there = logits.log_softmax(2), reference.log_softmax(2)
+        kl = float((told.exp() * (told - there)).sum(2)[targets >= 0].mean())
+        margin = self.config.beta * (chosen - rejected)
+        return PairMeasures(float(np.logaddexp(0, -margin)), 0.5 + 0.5 * float(np.sign(margin)), margin, chosen, rejected, kl)
+
+
+def both(pairs: Sequence[TokenPair]) -> list[TokenSequence]:
+    """Preferred and other of each pair, in turn."""
+    return [each for pair in pairs for each in (pair.chosen, pair.rejected)]
+
+
+def train_preferences(
+    config: PreferenceTraining, parts: Divided, source: str, generator: Transformers, folder: Path
+) -> Generator[Progress, None, TrainedPreference]:
+    """Trains an adapter of this generator's model on pairs and writes it to `folder`, whose name is its own."""
+    with at_work(folder, "an adapter") as work:
+        for left in work.glob(".*.tmp"):  # of a training that was killed while it wrote
+            files.discard(left)
+        return (yield from _train(config, parts, source, generator, folder, work))
+
+
+def _train(config, parts, source, generator, folder, work):
+    started = time.monotonic()
+    yield Progress(0, 0, "Loading the model")
+    knobs = plain_knobs(generator, config.answer_tokens)
+    weights, opened = knobs.opens()
+    base: TorchModel = opened()
+    drawn = {name: drawn_pairs(getattr(parts, name), getattr(config, f"{name}_examples"), config.seed) for name in PARTS}
+    read, left_out = yield from tokenized(config, drawn, base, min(config.max_tokens, knobs.context_tokens))
+    prompts = [asking(pair) for pair in {pair.prompt: pair for pair, _ in read["test"]}.values()]
+    prompts = [p._replace(references=tuple(c.chosen for c, _ in read["test"] if c.prompt == p.question)) for p in prompts]
+    pairs = {name: [pair for _, pair in some] for name, some in read.items()}
+    mark = fingerprint(config, drawn, weights, code_version(PreferenceLoop))
+    loop = PreferenceLoop(config, base, knobs, pairs["train"], pairs["validation"], prompts[: config.samples], work, mark)
+    with loop.tuned.disable_adapter():
+        for name in PARTS:
+            pairs[name][:] = yield from referred(loop, pairs[name], name)
+    prepared = time.monotonic()
+    yield from loop.run()
+    trained = time.monotonic()
+
+    yield Progress(loop.steps, loop.steps, "Test: pairs")
+    rows, groups = loop.measures(pairs["test"]), np.array([pair.group for pair in pairs["test"]])
+    test = {
+        name: dict(zip(("value", "low", "high"), mean_interval(rows[:, place], groups, seed=config.seed)[:3], strict=True))
+        for place, name in enumerate(PairMeasures._fields)
+    }
+    with loop.tuned.disable_adapter():
+        before = yield from asked(base, knobs, prompts, "Test: answers of the base")
+    after = yield from asked(base, knobs, prompts, "Test: answers with the adapter")
+    answers = {"before": shape(prompts, before), "after": shape(prompts, after)}
+    reference = np.array([(*pair.reference, pair.chosen.answer, pair.rejected.answer) for pair in pairs["test"]])
+    likelier = {
+        "in_all": float((reference[:, 0] > reference[:, 1]).mean()),
+        "by_the_token": float((reference[:, 0] / reference[:, 2] > reference[:, 1] / reference[:, 3]).mean()),
+    }
+    card = {
+        "source": source,
+        "examples": {name: len(some) for name, some in pairs.items()},
+        "groups": {name: len({pair.group for pair in some}) for name, some in pairs.items()},
+        "left_out": left_out,
+        "notes": parts.notes,
+        "checksum": fingerprint(drawn),
+    }
+    seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
+    result = TrainedPreference(
+        folder,
+        loop.best_step,
+        loop.step,
+        loop.stopped,
+        card,
+        sum(weight.numel() for weight in loop._weights.values()),
+        test,
+        likelier,
+        compared(before, after, config.seed),
+        answers,
+        {name: round(value, 2) for name, value in seconds.items()},
+    )
+    write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, test=test)
+    tested = [
+        {"id": example.id, "question": example.question, "references": example.references}
+        | {"before": a._asdict(), "after": b._asdict()}
+        for example, a, b in zip(prompts, before, after, strict=True)
+    ]
+    write_adapter(loop, generator, folder, work, vars(result), tested)
+    return result
+
+
+def shape(prompts: Sequence[TrainingExample], answers: Sequence[TestAnswer]) -> dict[str, float]:
+    """Mean length in words, and mean share of word trigrams that stand in the prompt."""
+    cited = pattern()
+    copied = [borne_out(cited.sub(" ", row.answer), prompt.question) for row, prompt in zip(answers, prompts, strict=True)]
+    return {"words": float(np.mean([len(row.answer.split()) for row in answers])), "in_the_prompt": float(np.mean(copied))}
+
+
+def drawn_pairs(pairs: list[Compared], most: int, seed: int) -> list[Compared]:
+    """So many at most, 0: all; in their order."""
+    if not most or len(pairs) <= most:
+        return pairs
+    return [pairs[i] for i in sorted(np.random.default_rng(seed).permutation(len(pairs))[:most])]
+
+
+def asking(pair: Compared) -> TrainingExample:
+    """Its prompt as what is asked."""
+    messages = ({"role": "user", "content": pair.prompt},)
+    return TrainingExample(pair.group, messages, pair.chosen, (pair.chosen,), pair.group, (pair.prompt,))
+
+
+def tokenized(
+    config: PreferenceTraining, drawn: dict[str, list[Compared]], base: TorchModel, most: int
+) -> Generator[Progress, None, tuple[dict[str, list[tuple[Compared, TokenPair]]], dict[str, int]]]:
+    """The pairs that are short enough as the model reads them, and how many are not."""
+    read: dict[str, list[tuple[Compared, TokenPair]]] = {}
+    for name, some in drawn.items():
+        yield Progress(0, len(some), f"Reading the pairs for {name}")
+        read[name] = []
+        for pair in some:
+            chosen, rejected = (sequence(base, asking(pair)._replace(answer=text)) for text in (pair.chosen, pair.rejected))
+            if all(len(each.ids) <= most and each.answer <= config.answer_tokens for each in (chosen, rejected)):
+                read[name].append((pair, TokenPair(chosen, rejected, (0.0, 0.0), pair.group)))
+    long = sum(len(drawn[name]) - len(read[name]) for name in PARTS)
+    return read, {f"over {most:,} tokens, or an answer over {config.answer_tokens:,}": long} if long else {}
+
+
+def referred(loop: PreferenceLoop, pairs: list[TokenPair], name: str) -> Generator[Progress, None, list[TokenPair]]:
+    """The pairs with what the model as it is now gives their answers."""
+    import torch
+
+    loop.base.model.eval()
+    result = []
+    for number, pair in enumerate(pairs):
+        if number % 20 == 0:
+            yield Progress(number, len(pairs), f"The reference on the pairs for {name}")
+        with torch.no_grad():
+            first, second = loop.log_likelihoods(both([pair])).tolist()
+        result.append(pair._replace(reference=(first, second)))
+    return result
