@@ -3,31 +3,34 @@
 import streamlit as st
 
 from app.ui import cards, recipe_strip, tables
-from app.ui.scores import contamination, measures, people, questions, sources
-
-SCORES, PEOPLE, CONTAMINATION = "Scores", "Against people's labels", "Contamination"
+from app.ui.scores import contamination, gate, measures, noise, pairs, people, questions, sources
+from app.ui.scores.sources import Shown
 
 
 def page() -> None:
     recipe_strip.page_title("Score answers", "How good are the answers, how sure is that, and on what does each score rest?")
-    views = [SCORES, PEOPLE, CONTAMINATION]
-    view = st.segmented_control("View", views, default=SCORES, key="view", bind="query-params", required=True) or SCORES
+    first = next(iter(VIEWS))
+    view = st.segmented_control("View", list(VIEWS), default=first, key="view", bind="query-params", required=True) or first
     if view == CONTAMINATION:
         return contamination.draw()
     shown = sources.chosen()
-    if shown is None:
-        return None
-    answers = shown.answers
-    cards.status_strip(
-        [
-            answers.name,
-            cards.count(len(answers.rows), "answer"),
-            f"{cards.count(len(answers.measured), 'measure')} at hand",
-            f"compared with {shown.other.name}" if shown.other else "",
-        ]
-    )
-    if view == PEOPLE:
-        return people.draw(shown)
+    if shown is not None:
+        answers = shown.answers
+        cards.status_strip(
+            [
+                answers.name,
+                cards.count(len(answers.rows), "answer"),
+                f"{cards.count(len(answers.measured), 'measure')} at hand",
+                f"compared with {shown.other.name}" if shown.other else "",
+            ]
+        )
+    if shown is not None or view in ALONE:
+        VIEWS[view](shown)
+    return None
+
+
+def scores(shown: Shown) -> None:
+    """By every measure, then by question."""
     measures.overview(shown)
     first = measures.chosen(shown)
     if first is None:
@@ -39,5 +42,16 @@ def page() -> None:
             questions.opened(shown, place, first)
     return None
 
+
+CONTAMINATION = "Contamination"
+VIEWS = {
+    "Scores": scores,
+    "Against people's labels": people.draw,
+    "Editor's gate": gate.draw,
+    "Judges on pairs": pairs.draw,
+    "Noise budget": noise.draw,
+    CONTAMINATION: contamination.draw,
+}
+ALONE = ("Judges on pairs", "Noise budget")  # also of what is sent there
 
 page()

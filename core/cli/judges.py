@@ -66,7 +66,12 @@ def show_bias(record: dict[str, Any]) -> None:
         print(f"agreement of the judges (Krippendorff's alpha): {between(record['agreement'])}")
 
 
-@verb("review", show_review)
+def without_decisions(record: dict[str, Any]) -> dict[str, Any]:
+    """What a job keeps: each decision is in the store."""
+    return {name: value for name, value in record.items() if name != "decisions"}
+
+
+@verb("review", show_review, job_keeps=without_decisions)
 def review(
     workbench: Any,
     file: Path,
@@ -84,7 +89,7 @@ def review(
     return (yield from judges.review(workbench, config, file, read_judges(judge, config), runs, temperature))
 
 
-@verb("judge-bias", show_bias)
+@verb("judge-bias", show_bias, job_keeps=dict)
 def judge_bias(
     workbench: Any,
     file: Path,

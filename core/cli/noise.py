@@ -11,7 +11,7 @@ from core.cli.tables import show_parts
 from core.cli.trials import Dataset, Only, Sweep
 
 
-@verb("noise-budget", show_parts)
+@verb("noise-budget", show_parts, job_keeps=dict)
 def noise_budget(
     workbench: Any,
     file: Path | None = None,

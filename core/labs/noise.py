@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN
 from core.judging.diversity import answer_f1
+from core.labs.scores.judging import MeasureScores
 from core.labs.trials import values as trial_values
 from core.labs.trials.comparison import label
 from core.statistics.noise import MOST_FACTORS, NoiseBudget, Settled, noise_budget, settled, verdict
@@ -109,6 +111,19 @@ def of_samples(workbench: Workbench, dataset: str = "", chain: str = "") -> Repe
     return Repeated(f"samples of {chosen[0]['chain']}: token F1", np.array(scores, np.float64), factors)
 
 
+def of_runs(measured: MeasureScores) -> Repeated:
+    """The runs of a judge on the answers that it was given: by answer and run."""
+    runs = [score.detail.get("runs") or [] for score in measured.scores]
+    values = [np.nan if value is None else value for some in runs for value in some]
+    if sum(len(some) > 1 for some in runs) < 2:
+        raise WorkbenchError(f"{measured.measure.label} has judged no two answers twice.", todo="Score them in two runs or more.")
+    factors = {
+        "answer": [str(place) for place, some in enumerate(runs) for _ in some],
+        "run": [str(run) for some in runs for run in range(len(some))],
+    }
+    return Repeated(f"runs of {measured.measure.label}", np.array(values, np.float64), factors)
+
+
 def budget(
     repeated: Repeated,
     gain: float | None = None,
@@ -127,6 +142,20 @@ def budget(
     if gain is not None:
         outcome = settled(made, gain, _levels(planned, names), shared, differences)
     return told(repeated.what, made, outcome)
+
+
+def remembered(
+    workbench: Workbench,
+    repeated: Repeated,
+    gain: float | None = None,
+    planned: Sequence[str] = (),
+    shared: Sequence[str] = (),
+    differences: bool = False,
+) -> dict[str, Any]:
+    """The budget, computed once."""
+    asked = (gain, tuple(planned), tuple(shared), differences)
+    key = fingerprint(repeated.what, repeated.values.tobytes().hex(), repeated.factors, asked)
+    return workbench.pipeline.remember("noise_budget", key, lambda: budget(repeated, *asked))
 
 
 def _levels(planned: Sequence[str], names: Sequence[str]) -> dict[str, int]:

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from app.ui import jobs
 from core.labs.answering import answer_questions, answer_set
-from core.labs.scores import sets
+from core.labs.scores import judges, sets
 from core.progress import drain
 from tests.support.failing import RECIPE, failing, read, recipe
 
@@ -111,7 +113,7 @@ def test_a_judges_runs_and_prompts_open_beside_the_scores(bench, reader, started
 
 def uploaded(monkeypatch, *files: bytes) -> None:
     sent = [SimpleNamespace(name=f"my {n}.jsonl", getvalue=lambda data=data: data) for n, data in enumerate(files)]
-    monkeypatch.setattr(st, "file_uploader", lambda *_, **__: sent)
+    monkeypatch.setattr(st, "file_uploader", lambda *_, key, **__: sent if key == "answer_files" else None)
 
 
 def lines(wrong_every: int = 2) -> bytes:
@@ -163,3 +165,60 @@ def test_a_file_without_labels_or_answers_says_what_it_needs(bench, started, mon
     assert not app.exception and "no answers" in app.error[0].value
     monkeypatch.setattr(st, "file_uploader", lambda *_, **__: [])
     assert "JSON lines" in html(start(source="A file"))
+
+
+def judged_file(bench, monkeypatch) -> None:
+    """Two uploaded answers that went through the gate, with a judge that writes no JSON."""
+    data = "\n".join(json.dumps({"question": "q", "passages": ["p"], "answer": text}) for text in ("a", "b")).encode()
+    uploaded(monkeypatch, data)
+    path, _ = sets.received(bench, data)
+    drain(judges.review(bench, recipe(), path, [recipe().generation], 2, 0.3))
+
+
+def test_the_gate_starts_a_job_and_shows_every_decision_on_these_answers(bench, reader, started, monkeypatch):
+    judged_file(bench, monkeypatch)
+    app = start(source="A file", view="Editor's gate", answer="answers.jsonl:1")
+    assert answers_table(app)["Verdict"] == ["Undecided", "Undecided"] and "not JSON" in html(app)
+    by_key(app.text_area, "gate/judges").set_value("anthropic model=m\n\nopenai_compatible model=n").run()
+    [button] = [button for button in app.button if button.label == "Judge 2 answers"]
+    button.click().run()
+    panel = ["--judge", "anthropic model=m", "--judge", "openai_compatible model=n", "--runs", "3", "--temperature", "0.3"]
+    assert started[0][0] == "review" and started[0][2:8] == panel[:6] and started[0][2:10] == [*panel[:8]]
+
+
+@pytest.mark.slow
+def test_pairs_of_two_sets_are_judged_and_the_bias_is_told_in_words(bench, started, monkeypatch):
+    rows = [{"question": f"q{n}", "passages": ["p"], "answer": "a" * (n + 1)} for n in range(3)]
+    others = [row | {"answer": "b"} for row in rows[:2]] + [{"question": "else", "answer": "c"}]
+    uploaded(monkeypatch, *("\n".join(map(json.dumps, some)).encode() for some in (rows, others)))
+    bias = {"mean": 0.9, "low": 0.5, "high": 1.0, "n": 2, "total": 2, "note": ""}
+    none = {"mean": None, "low": None, "high": None, "n": 0, "total": 2, "note": ""}
+    judge = {"judge": "x m", "position": bias, "length": bias | {"low": -0.1}, "consistent": bias, "right": none}
+    judge |= {"spread": 0.2, "unmeasured": {"prose": 1}, "measured": 11, "asked": 12}
+    record = {"judges": [judge], "agreement": None, "panel": ["a", None]}
+    done = SimpleNamespace(status="done", result=record, active=False)
+    monkeypatch.setattr(jobs, "latest", lambda arguments: done if arguments[0] == "judge-bias" else None)
+    app = start(source="A file", view="Judges on pairs")
+    [box] = [each for each in app.selectbox if each.label == "Compared with"]
+    box.select_index(1).run()
+    told = " ".join(each.value for each in app.caption).replace("\\", "")
+    assert "It prefers what stands first. A pair's runs lie 0.20 apart" in told and "prose: 1" in told
+    assert answers_table(app)["Better"] == ["A", "Unmeasured"] and "nobody said" in html(app)
+    assert "A 1, Unmeasured 1" in told
+
+
+def test_a_noise_budget_reads_a_table_and_gives_its_verdict(bench, started, monkeypatch):
+    app = start(view="Noise budget")
+    assert "has no measured trial" in html(app)
+    rng = np.random.default_rng(0)
+    table = "question,judge,value\n" + "\n".join(
+        f"q{q},j{j},{rng.normal(0.5, 0.2):.4f}" for q in range(30) for j in range(3) for _ in range(2)
+    )
+    monkeypatch.setattr(st, "file_uploader", lambda *_, **__: SimpleNamespace(name="t.csv", getvalue=table.encode))
+    by_key(app.get("button_group"), "repeats_of").set_value("A CSV file").run()
+    assert {"question", "judge", "rest"} <= set(answers_table(app)["component"])
+    by_key(app.number_input, "noise_gain").set_value(0.01).run()
+    assert any("The gain of 0.010 is below the noise" in each.value for each in app.warning)
+    monkeypatch.setattr(st, "file_uploader", lambda *_, **__: SimpleNamespace(name="t.csv", getvalue=lambda: b"a,b\n1,2"))
+    app.run()
+    assert "The table has no column" in html(app) and not app.exception

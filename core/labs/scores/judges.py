@@ -59,6 +59,15 @@ def review(
     }
 
 
+def decided(workbench: Workbench, cases: Sequence[AnswerCase]) -> list[list[dict[str, Any]]]:
+    """The decisions on each of these answers that were recorded, the newest first."""
+    by_answer: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in workbench.store.query("SELECT * FROM decisions ORDER BY id DESC"):
+        row = row | {"ratings": json.loads(row["ratings"] or "[]")}
+        by_answer.setdefault((row["question"], row["answer"]), []).append(row)
+    return [by_answer.get((case.question, case.answer), []) for case in cases]
+
+
 def _unmeasurable(case: AnswerCase) -> str:
     return "" if case.answer.strip() else "empty answer"
 

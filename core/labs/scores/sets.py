@@ -1,5 +1,6 @@
 """Sets of answers whose scores a page shows: a recipe's to its questions, those stored of a system, those of a file."""
 
+import json
 from collections.abc import Generator, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -54,6 +55,27 @@ def received(workbench: Workbench, data: bytes) -> tuple[Path, AnswerFile]:
     """A file that a browser sent, kept where a job and the command line find it too, and read once."""
     path = answer_file.receive(workbench.home, data)
     return path, workbench.pipeline.remember("answer_file", path.parent.name, lambda: drain(answer_file.read(path)))
+
+
+def answers_file(workbench: Workbench, rows: Sequence[AnswerRow]) -> Path:
+    """The answers as a file that the command line reads."""
+    lines = [
+        {"question": c.question, "passages": c.passages, "answer": c.answer, "reference": c.references, "id": row.id}
+        for row in rows
+        for c in (row.case,)
+    ]
+    return answer_file.receive(workbench.home, "\n".join(map(json.dumps, lines)).encode())
+
+
+def pairs_file(workbench: Workbench, a: ScoredSet, b: ScoredSet) -> tuple[Path, int]:
+    """The two sets' answers to the same questions, as `judge-bias` reads them, and how many pairs these are. None is empty."""
+    theirs = dict(zip(_asked(b.rows), b.rows, strict=True))
+    lines = [
+        {"question": row.case.question, "passages": row.case.passages, "a": row.case.answer, "b": theirs[key].case.answer}
+        for key, row in zip(_asked(a.rows), a.rows, strict=True)
+        if key in theirs and row.case.answer.strip() and theirs[key].case.answer.strip()
+    ]
+    return answer_file.receive(workbench.home, "\n".join(map(json.dumps, lines)).encode()), len(lines)
 
 
 def against_people(
