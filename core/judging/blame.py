@@ -31,7 +31,8 @@ class Blame(Decided):
 
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         read = [told(case) for case in cases]
-        borne = yield from self.decided(each for case, some in zip(cases, read, strict=True) for each in some.questions(case))
+        questions = (each for case, some in zip(cases, read, strict=True) for each in some.questions(case))
+        borne = yield from self.decided(questions, tools)
         return [blamed(case, some, borne) for case, some in zip(cases, read, strict=True)]
 
 

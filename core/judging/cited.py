@@ -55,7 +55,7 @@ class CitationMeasure(Decided):
         questions = [
             each for case, some in zip(cases, read, strict=True) for statement in some for each in asked(case, statement)
         ]
-        borne = yield from self.decided(questions)
+        borne = yield from self.decided(questions, tools)
         return [self._scored(case, some, borne) for case, some in zip(cases, read, strict=True)]
 
     def _scored(self, case: AnswerCase, citing: Sequence[CitingStatement], borne: Mapping[SupportCheck, bool]) -> AnswerScore:

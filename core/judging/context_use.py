@@ -28,7 +28,7 @@ class ContextUse(Decided):
 
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         asked = [SupportCheck(each.text, (text,)) for case in cases for each in statements(case) for text in case.passages]
-        borne = yield from self.decided(asked)
+        borne = yield from self.decided(asked, tools)
         return [self._scored(case, borne) for case in cases]
 
     def _scored(self, case: AnswerCase, borne: Mapping[SupportCheck, bool]) -> AnswerScore:

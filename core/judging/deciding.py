@@ -4,9 +4,12 @@ from collections.abc import Generator, Iterable
 from typing import Literal, NamedTuple
 
 from core.config import knob
+from core.judging import judgement_models
 from core.judging.claims import WORD
 from core.judging.containment import THRESHOLD, share
-from core.judging.measure import AnswerMeasure
+from core.judging.evidence import evidence
+from core.judging.judgement_models import EMBEDDED, Judgements, pair_text, read_judgement
+from core.judging.measure import AnswerMeasure, JudgeTools
 from core.records import Progress
 
 
@@ -20,17 +23,37 @@ class SupportCheck(NamedTuple):
 class Decided(AnswerMeasure):
     """Base of measures that rest on such decisions."""
 
-    by: Literal["containment"] = knob(
-        "containment", "What decides whether texts bear out a statement: the share of its word trigrams that stand in them."
+    by: Literal["containment", "entailment"] = knob(
+        "containment",
+        "What decides whether texts bear out a statement: the share of its word trigrams that stand in them, or a model of entailment.",
     )
     threshold: float = knob(
-        THRESHOLD, "A statement is borne out from this share on. Higher asks for closer copies.", ge=0.0, le=1.0, step=0.05
+        THRESHOLD,
+        "A statement is borne out from this share, or probability, on. Higher asks for closer copies, or a surer model.",
+        ge=0.0,
+        le=1.0,
+        step=0.05,
     )
+    model: str = knob(EMBEDDED, f"That decides by entailment: {EMBEDDED} (embedded), one trained here, or an NLI model's folder.")
 
-    def decided(self, questions: Iterable[SupportCheck]) -> Generator[Progress, None, dict[SupportCheck, bool]]:
+    def identity(self) -> str:
+        return judgement_models.identity(self.model) if self.by == "entailment" else ""
+
+    def decided(
+        self, questions: Iterable[SupportCheck], tools: JudgeTools
+    ) -> Generator[Progress, None, dict[SupportCheck, bool]]:
         """The answer to each different question; without texts it is no."""
-        yield from ()
-        return {each: self._contained(each) for each in dict.fromkeys(questions)}
+        distinct = list(dict.fromkeys(questions))
+        if self.by == "containment":
+            return {each: self._contained(each) for each in distinct}
+        asked = [each for each in distinct if WORD.search(each.statement) and any(WORD.search(text) for text in each.texts)]
+        pairs = [pair_text(evidence(each.texts, each.statement), each.statement) for each in asked]
+        vectors = (yield from tools.embed(Judgements(self.model), pairs)) if pairs else ()
+        borne = {
+            each: float(read_judgement(vector).probabilities[0]) >= self.threshold
+            for each, vector in zip(asked, vectors, strict=True)
+        }
+        return {each: borne.get(each, False) for each in distinct}
 
     def _contained(self, question: SupportCheck) -> bool:
         words = WORD.findall(question.statement.lower())

@@ -45,19 +45,22 @@ class Entailment(AnswerMeasure):
         return judgement_models.identity(self.model)
 
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
-        results = []
         judged = yield from judged_claims(self.model, cases, tools)
-        for case, some in zip(cases, judged, strict=True):
-            rows = []
-            for start, end, each in some:
-                place = best_sentence(case.passages, case.answer[start:end])
-                verdict = VERDICTS[int(np.argmax(each.probabilities))]
-                rows.append(Claim(start, end, float(each.probabilities[0]), verdict, *(place or (0, None))))
-            if rows:
-                results.append(AnswerScore(float(np.mean([claim.score for claim in rows])), claims=tuple(rows)))
-            else:
-                results.append(AnswerScore(float("nan"), NOTHING_CLAIMED))
-        return results
+        return [
+            self.of_claims(case, [(start, end, case.answer[start:end], each) for start, end, each in some])
+            for case, some in zip(cases, judged, strict=True)
+        ]
+
+    def of_claims(self, case: AnswerCase, judged: Sequence[tuple[int, int, str, ClaimJudgement]]) -> AnswerScore:
+        """judged: characters of the answer, what is claimed there, and the judgement of it."""
+        rows = []
+        for start, end, text, each in judged:
+            place = best_sentence(case.passages, text)
+            verdict = VERDICTS[int(np.argmax(each.probabilities))]
+            rows.append(Claim(start, end, float(each.probabilities[0]), verdict, *(place or (0, None))))
+        if not rows:
+            return AnswerScore(float("nan"), NOTHING_CLAIMED)
+        return AnswerScore(float(np.mean([claim.score for claim in rows])), claims=tuple(rows))
 
 
 def judged_claims(

@@ -2,9 +2,11 @@ import json
 import math
 
 from core.judging.atomic import AtomicContainment
+from core.judging.atomic_entailment import AtomicEntailment
 from core.judging.containment import Containment
-from core.judging.measure import AnswerCase, JudgeTools, scores
+from core.judging.measure import SUPPORTED, AnswerCase, JudgeTools, scores
 from core.progress import drain
+from tests.support.judging import kept_nowhere
 from tests.support.recorded_judge import RecordedJudge
 
 PASSAGES = ("Ann is a doctor. Ann left Rome in 1990.",)
@@ -20,7 +22,7 @@ class Splitter(RecordedJudge):
 
 
 def scored(measure, model: str, folder):
-    (score,) = drain(scores(measure, [LONG], JudgeTools(None, None, Splitter(model=model), 0, folder)))
+    (score,) = drain(scores(measure, [LONG], JudgeTools(None, kept_nowhere, Splitter(model=model), 0, folder)))
     return score
 
 
@@ -36,3 +38,11 @@ def test_each_claim_of_a_sentence_is_held_against_the_passages_by_itself(tmp_pat
 def test_a_model_that_splits_nothing_leaves_it_unmeasured(tmp_path):
     score = scored(AtomicContainment(), "prose", tmp_path)
     assert math.isnan(score.value) and "the judge's answer is not JSON" in score.reason
+
+
+def test_by_entailment_a_sentence_that_is_right_in_part_counts_in_part(tmp_path):
+    score = scored(AtomicEntailment(), "splits", tmp_path)
+    assert score.detail["atomic"] == ["Ann is a doctor.", "Ann left Paris.", "Ann left late."]
+    assert [claim.verdict == SUPPORTED for claim in score.claims] == [True, False, False] and score.claims[0].score > 0.8
+    assert score.value == sum(claim.score for claim in score.claims) / 3
+    assert math.isnan(scored(AtomicEntailment(), "prose", tmp_path).value)

@@ -111,3 +111,34 @@ def test_it_counts_as_the_authors_script():
         recall, precision = alce(rows, PASSAGES, bears_out)
         assert values(CitationRecall(), case(answer)) == [pytest.approx(recall)], answer
         assert values(CitationPrecision(), case(answer)) == [pytest.approx(precision)], answer
+
+
+OWN_WORDS = (
+    ("Gustave Eiffel's company built the tower [1]. Its height is 330 metres [2].", 1.0, 1.0),
+    (
+        "The tower was not built in 1889 by the company of Gustave Eiffel [1]. Its height is 330 metres [2].",
+        0.5,
+        0.5,
+    ),  # a lost "not" is no detail
+    ("Flour and water make bread [3, 1].", 1.0, 0.5),
+    ("The tower was built in 1889 and is 330 metres tall [1][2].", 1.0, 1.0),  # neither bears it out alone
+    ("The tower was built in 1889 and is 330 metres tall [1].", 0.0, 0.0),
+    ("Its height is 330 metres [9].", 0.0, 0.0),
+)
+
+
+@pytest.mark.parametrize(("answer", "recall", "precision"), OWN_WORDS)
+def test_by_entailment_other_words_count_and_a_not_does(answer, recall, precision):
+    passages = (TOWER, TALL, PASSAGES[2])
+    told = said(answer, passages=passages)
+    assert values(CitationRecall(by="entailment"), told) == [recall]
+    assert values(CitationPrecision(by="entailment"), told) == [precision]
+
+
+def test_containment_takes_other_words_for_unsupported_and_misses_a_not():
+    answers = [said(answer, passages=(TOWER, TALL, PASSAGES[2])) for answer, *_ in OWN_WORDS[:2]]
+    assert values(CitationRecall(), *answers) == [0.0, 0.5], "of the second it takes the wrong half"
+
+
+def test_by_entailment_the_model_is_part_of_what_a_score_is_kept_by():
+    assert CitationRecall().identity() == "" and CitationRecall(by="entailment").identity().startswith("judgement-")

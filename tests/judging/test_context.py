@@ -95,3 +95,14 @@ def test_a_short_reference_is_met_by_a_sentence_that_says_it():
 def test_who_declines_has_no_metrics_of_statements():
     (score,) = judged(Blame(), case("I don't know.", references=(TOWER,)))
     assert score.detail["precision"] is None and score.detail["recall"] == 0.0
+
+
+def test_by_entailment_use_and_blame_read_other_words():
+    (use,) = judged(ContextUse(by="entailment"), case("The building of the tower was in 1889. Flour and water make bread."))
+    assert use.detail == {"gold": 1, "other": 1, "none": 0}
+    (copied,) = judged(ContextUse(), case("The building of the tower was in 1889."))
+    assert copied.reason == "it rests on no passage"
+    assert values(Blame(by="entailment"), case("Flour and water make bread.", references=("Its height is 330 metres.",))) == [0.0]
+    assert values(Blame(by="entailment"), case("Flour and water make bread.", references=("Napoleon died on an island.",))) == [
+        1.0
+    ]
