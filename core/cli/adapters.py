@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, RecipeOptions, Training, read_settings
+from core.cli.options import USUAL, Positive, RecipeOptions, Training, read_settings
 from core.cli.tables import show_parts, show_table
 from core.errors import WorkbenchError
+from core.records import plain
 
 Examples = Annotated[
     Path | None, Parameter(name="--file", help="JSON lines as TRL's SFTTrainer takes them (default: the recipe's corpus).")
@@ -63,6 +64,44 @@ def adapter_data(
         for part in PARTS:
             write_examples(out.expanduser() / f"{part}.jsonl", getattr(data, part), form)
     return data.card()
+
+
+def show_grid(record: dict[str, Any]) -> None:
+    """The main table, every context, whom each follows, then what is told apart."""
+    for name in ("main", "cells", "reliance"):
+        show_table(record[name])
+    print("\n".join(record["told"]))
+
+
+@verb("compare-adapters", show_grid, job_keeps=lambda record: {"questions": record["questions"], "told": record["told"]})
+def compare_adapters(
+    workbench: Any,
+    names: tuple[str, ...],
+    /,
+    *,
+    scale: Annotated[tuple[float, ...], Parameter(help="How much of each adapter counts; repeatable.")] = (1.0,),
+    ask: Annotated[Positive, Parameter(help="So many questions, drawn once; a larger number holds the smaller.")] = 40,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Each adapter and the model without it: closed book, over retrieved, right, wrong and contradicting passages."""
+    from core.labs import adapter_grid as lab
+
+    read = recipe.read()
+    made = yield from lab.compare_adapters(workbench, read, names, scale, ask)
+    return plain(
+        {
+            "dataset": read.corpus.dataset,
+            "questions": made.questions,
+            "memorised": made.memorised,
+            "conflicts": made.conflicts,
+            "main": lab.main_table(made.cells),
+            "cells": lab.rows_of(made.cells),
+            "without_memorised": lab.rows_of(made.fresh),
+            "reliance": lab.reliance_rows(made),
+            "told": lab.sentences(made, read.evaluation.confidence),
+            "items": made.items,
+        }
+    )
 
 
 @verb("adapters", show_table)

@@ -1,0 +1,430 @@
+"""What an adapter did: the same questions answered with and without it, closed book and over contexts of every kind.
+
+Contexts: none; what the recipe retrieves; the gold evidence; what it retrieves without the evidence; the gold evidence with another
+question's answer in the place of its own (Longpre et al. 2021, "Entity-based knowledge conflicts in question answering", section 3).
+One job that goes on where it was stopped: answers are kept by content. Verbs of the page Compare adapters.
+"""
+
+import re
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core import registry
+from core.config import TrialConfig
+from core.generation.answer import loaded
+from core.generation.torch_lm import Transformers
+from core.judging.diversity import normalise_answer
+from core.judging.measure import AnswerCase, scores
+from core.judging.reference import accepts
+from core.labs import answering
+from core.labs.adapters import base_of
+from core.labs.answering import AnswerCost, AskedContext, Asker, KeptAnswer, answer_of
+from core.labs.contamination import drawn
+from core.labs.failures.rungs import gold_hits
+from core.labs.scores.keeping import judge_tools
+from core.models.adapters import adapter_record, checked_adapter
+from core.pipeline.stages import Recipe, Resolved
+from core.progress import drain, told_within
+from core.records import Hit, Progress, Query
+from core.statistics.bootstrap import Interval
+from core.statistics.corrections import holm
+from core.statistics.paired import Paired, paired_difference
+from core.statistics.proportion import unit_intervals
+from core.workbench import Evaluation, Workbench, fetched
+
+CONTEXTS = {
+    "none": "Closed book",
+    "retrieved": "Retrieved",
+    "gold": "Gold evidence",
+    "distractors": "Without evidence",
+    "contradicting": "Contradicting evidence",
+}
+MEASURES = ("em", "f1", "contains", "containment", "abstained")
+MAIN = "f1"
+QUESTIONS = 40  # where nobody says how many
+
+
+class AdapterSide(NamedTuple):
+    """The model with an adapter at a scale; "": without any."""
+
+    adapter: str
+    scale: float
+    title: str
+
+
+class Conflict(NamedTuple):
+    """A question's gold passages with another answer in the place of its own."""
+
+    hits: list[Hit]
+    own: str
+    other: str
+
+
+class GridCell(NamedTuple):
+    """A side in a context. against: minus the model without adapter in the same context; interaction: that, less the same closed book;
+    both of each measure."""
+
+    side: AdapterSide
+    context: str
+    answered: int
+    scores: dict[str, Interval]
+    against: dict[str, Paired]
+    interaction: dict[str, Paired]
+    p_holm: dict[str, float]  # of `against`, over all cells and measures
+
+
+class Reliance(NamedTuple):
+    """Of a side over contradicting evidence. follows: the share with the passage's answer of the answers that hold either."""
+
+    side: AdapterSide
+    follows: Interval
+    context: int
+    memory: int
+    neither: int  # or both
+    against: Paired | None  # minus the model without adapter, where both said one of the two
+
+
+class AdapterGrid(NamedTuple):
+    questions: int
+    memorised: int  # answered right closed book by the model without adapter
+    conflicts: int  # questions whose evidence could be contradicted
+    cells: list[GridCell]
+    fresh: list[GridCell]  # without the questions that are possibly memorised
+    reliance: list[Reliance]
+    items: list[dict[str, Any]]  # a row a question
+    notes: list[str]
+
+
+class _Asked(NamedTuple):
+    """What a side is asked, by question and context."""
+
+    side: AdapterSide
+    evaluation: Evaluation
+    table: list[dict[str, AskedContext]]
+
+
+def sides(names: Sequence[str], scales: Sequence[float]) -> list[AdapterSide]:
+    """Without any adapter, then each at each scale."""
+    made = [AdapterSide("", 1.0, "No adapter")]
+    for name in dict.fromkeys(names):
+        for scale in dict.fromkeys(scales or (1.0,)):
+            made.append(AdapterSide(name, float(scale), name if scale == 1 else f"{name} × {scale:g}"))
+    return made
+
+
+def side_config(config: TrialConfig, side: AdapterSide) -> TrialConfig:
+    """The recipe by that model."""
+    part: Transformers = base_of(config)
+    return config.model_copy(
+        update={"generation": part.model_copy(update={"adapter": side.adapter, "adapter_scale": side.scale})}
+    )
+
+
+def compare_adapters(
+    workbench: Workbench, recipe: Recipe, names: Sequence[str], scales: Sequence[float] = (1.0,), count: int = QUESTIONS
+) -> Generator[Progress, None, AdapterGrid]:
+    """Writes the answers that are not known, and compares."""
+    run = yield from workbench.pipeline.resolve(recipe)
+    yield from fetched(side_config(run.config, sides((), ())[0]), answering=True)
+    asked, conflicts, rows = yield from _askings(workbench, run, names, scales, count)
+    for number, each in enumerate(asked):
+        step = Progress(number, len(asked), each.side.title)
+        yield step
+        yield from loaded(each.evaluation.config.generation)
+        wanted = [context for some in each.table for context in some.values()]
+        yield from told_within(answering.write(workbench, each.evaluation.run, wanted), step)
+    return _compared(workbench, run, asked, conflicts, rows)
+
+
+def standing(
+    workbench: Workbench, recipe: Recipe, names: Sequence[str], scales: Sequence[float], count: int
+) -> tuple[AdapterGrid | None, AnswerCost]:
+    """(what is known, once every answer is; what is left to write). Asks no model."""
+    run = workbench.resolve(recipe)
+    asked, conflicts, rows = drain(_askings(workbench, run, names, scales, count))
+    costs = [
+        answering.cost(workbench, each.evaluation.config.generation, [c for some in each.table for c in some.values()])
+        for each in asked
+    ]
+    seconds = [cost.seconds for cost in costs if cost.seconds is not None]
+    left = AnswerCost(len(rows), sum(cost.answers for cost in costs), sum(seconds) if len(seconds) == len(costs) else None)
+    return (None if left.answers else _compared(workbench, run, asked, conflicts, rows)), left
+
+
+def _askings(
+    workbench: Workbench, run: Resolved, names: Sequence[str], scales: Sequence[float], count: int
+) -> Generator[Progress, None, tuple[list[_Asked], list[Conflict | None], list[int]]]:
+    asked: list[_Asked] = []
+    conflicts: list[Conflict | None] = []
+    rows: list[int] = []
+    evidence: list[list[Hit]] = []
+    for side in sides(names, scales):
+        config = side_config(run.config, side)
+        if side.adapter:
+            checked_adapter(side.adapter, config.generation.opens()[0][0])
+        evaluation = yield from workbench.evaluating(run.of(config))
+        if not asked:
+            rows = drawn(evaluation, count)
+            evidence = [gold_hits(workbench, evaluation, row) for row in rows]
+            conflicts = contradicted([evaluation.corpus.queries[row] for row in rows], evidence)
+        asker = Asker(evaluation)
+        made = answering.askings(workbench, evaluation, rows)
+        table = []
+        for row, retrieved, hits, conflict in zip(rows, made, evidence, conflicts, strict=True):
+            query = evaluation.corpus.queries[row]
+            some = {"none": asker.alone(query.text), "retrieved": retrieved}
+            some["gold"] = asker.over(query.text, hits)
+            if wrong := without_evidence(workbench, evaluation, row):
+                some["distractors"] = asker.over(query.text, wrong)
+            if conflict:
+                some["contradicting"] = asker.over(query.text, conflict.hits)
+            table.append(some)
+        asked.append(_Asked(side, evaluation, table))
+    return asked, conflicts, rows
+
+
+def without_evidence(workbench: Workbench, evaluation: Evaluation, row: int) -> list[Hit]:
+    """The best passages that hold none of the evidence, as many as the context takes. Their similarity keeps nobody from asking."""
+    query, config = evaluation.corpus.queries[row], evaluation.config
+    golds = [gold for gold in query.gold if gold.grade > 0]
+    hits = workbench.hits(evaluation, row)
+    wrong = [
+        h for h in hits if not any(answering.covers((h.document_id, h.start, h.end), g, config.evaluation.overlap) for g in golds)
+    ]
+    return [replace(hit, scores={}) for hit in wrong[: config.context.passages]]
+
+
+def contradicted(queries: Sequence[Query], evidence: Sequence[list[Hit]]) -> list[Conflict | None]:
+    """None: the evidence does not hold the answer word for word, or no other question has one of its kind."""
+    made: list[Conflict | None] = []
+    for place, (query, hits) in enumerate(zip(queries, evidence, strict=True)):
+        text = " ".join(hit.text for hit in hits)
+        own = [answer for answer in query.answers if re.search(_whole(answer), text, re.IGNORECASE)]
+        others = [answer for step in range(1, len(queries)) for answer in queries[(place + step) % len(queries)].answers[:1]]
+        other = next((o for o in others if own and kind_of(o) == kind_of(own[0]) and not _meets(o, query.answers, text)), None)
+        if other is None:
+            made.append(None)
+            continue
+        made.append(Conflict([_swapped(hit, own, other) for hit in hits], own[0], other))
+    return made
+
+
+def _swapped(hit: Hit, own: Sequence[str], other: str) -> Hit:
+    pattern = "|".join(_whole(answer) for answer in sorted(own, key=len, reverse=True))
+    return replace(hit, text=re.sub(pattern, lambda _: other, hit.text, flags=re.IGNORECASE))
+
+
+def kind_of(answer: str) -> str:
+    """So that a number takes a number's place, a name a name's."""
+    return "number" if re.search(r"\d", answer) else "name" if answer[:1].isupper() else "words"
+
+
+def _whole(answer: str) -> str:
+    return rf"(?<!\w){re.escape(answer)}(?!\w)"
+
+
+def _meets(other: str, answers: Sequence[str], text: str) -> bool:
+    """Whether it is no other answer, or stands in the passage already."""
+    said = normalise_answer(other)
+    return (
+        not said
+        or any(said in normalise_answer(a) or normalise_answer(a) in said for a in answers)
+        or other.lower() in text.lower()
+    )
+
+
+# What is compared ----------------------------------------------------------------------------------------------------
+
+
+def _compared(
+    workbench: Workbench, run: Resolved, asked: Sequence[_Asked], conflicts: Sequence[Conflict | None], rows: Sequence[int]
+) -> AdapterGrid:
+    values, answers = {}, {}
+    for each in asked:
+        for context in CONTEXTS:
+            said = [answer_of(workbench, some[context].key) if context in some else None for some in each.table]
+            answers[each.side, context] = said
+            values[each.side, context] = _values(workbench, each.evaluation, context, rows, said, conflicts)
+    base = asked[0].side
+    queries, style = [asked[0].evaluation.corpus.queries[row] for row in rows], run.config.context.citations
+    closed = answers[base, "none"]
+    memorised = np.array([accepts(said.text, query.answers, style) for query, said in zip(queries, closed, strict=True)])
+    hidden = {place: {name: np.where(memorised, np.nan, v) for name, v in some.items()} for place, some in values.items()}
+    cells, fresh = _cells(run, values), _cells(run, hidden)
+    follows = {each.side: _follows(answers[each.side, "contradicting"], conflicts) for each in asked}
+    reliance = [_reliance(run, each.side, follows[each.side], follows[base], base) for each in asked]
+    items = []
+    for place, query in enumerate(queries):
+        item: dict[str, Any] = {
+            "question": query.text,
+            "references": list(query.answers),
+            "possibly memorised": bool(memorised[place]),
+        }
+        conflict = conflicts[place]
+        item["contradicted by"] = conflict and conflict.other
+        for (side, context), said in answers.items():
+            item[f"{side.title}, {CONTEXTS[context]}"] = said[place] and said[place].text
+            item[f"{side.title}, {CONTEXTS[context]}, {MAIN}"] = float(values[side, context][MAIN][place])
+        items.append(item)
+    return AdapterGrid(
+        len(rows), int(memorised.sum()), sum(map(bool, conflicts)), cells, fresh, reliance, items, _notes(run, asked)
+    )
+
+
+def _values(
+    workbench: Workbench,
+    evaluation: Evaluation,
+    context: str,
+    rows: Sequence[int],
+    said: Sequence[KeptAnswer | None],
+    conflicts: Sequence[Conflict | None],
+) -> dict[str, np.ndarray]:
+    """Measure -> of each question, NaN where there is no such answer. Over contradicting evidence the right answer is the passage's."""
+    config, corpus = evaluation.config, evaluation.corpus
+    texts, tools = {document.id: document.text for document in corpus.documents}, judge_tools(workbench, config)
+    there = [place for place, answer in enumerate(said) if answer is not None]
+    cases: list[AnswerCase] = []
+    for place in there:
+        case = answering.case(
+            corpus.queries[rows[place]], said[place], texts, config.evaluation.overlap, config.context.citations
+        )
+        if context == "contradicting":
+            conflict = conflicts[place]
+            case = case._replace(references=(conflict.other,), passages=tuple(hit.text for hit in conflict.hits))
+        cases.append(case)
+    table = {}
+    for name in MEASURES:
+        table[name] = np.full(len(rows), np.nan)
+        made = drain(scores(registry.find("measure", name)(), cases, tools))
+        table[name][there] = [score.value for score in made]
+    return table
+
+
+def _cells(run: Resolved, values: dict[tuple[AdapterSide, str], dict[str, np.ndarray]]) -> list[GridCell]:
+    base = next(iter(values))[0]
+    cells = [_cell(run, values, base, side, context) for side, context in values]
+    tests = [(cell, name, paired.p) for cell in cells for name, paired in cell.against.items() if paired.p is not None]
+    for (cell, name, _), p in zip(tests, holm(np.array([p for *_, p in tests])).tolist() if tests else [], strict=True):
+        cell.p_holm[name] = p
+    return cells
+
+
+def _cell(
+    run: Resolved,
+    values: dict[tuple[AdapterSide, str], dict[str, np.ndarray]],
+    base: AdapterSide,
+    side: AdapterSide,
+    context: str,
+) -> GridCell:
+    rules, mine = run.config.evaluation, values[side, context]
+    means, against, interaction = {}, {}, {}
+    for name, value in mine.items():
+        means[name] = unit_intervals(value[:, None], rules.resamples, rules.confidence, run.config.seed)[0]
+        if side != base:
+            gain = value - values[base, context][name]
+            closed = values[side, "none"][name] - values[base, "none"][name]
+            how = {"resamples": rules.resamples, "confidence": rules.confidence, "seed": run.config.seed}
+            [against[name]] = paired_difference(value, values[base, context][name], **how)
+            if context != "none":
+                [interaction[name]] = paired_difference(gain, closed, **how)
+    return GridCell(side, context, int((~np.isnan(mine["em"])).sum()), means, against, interaction, {})
+
+
+def _follows(said: Sequence[KeptAnswer | None], conflicts: Sequence[Conflict | None]) -> np.ndarray:
+    """1: the answer holds the passage's answer; 0: the question's own; NaN: neither, both, or no conflict."""
+    result = np.full(len(said), np.nan)
+    for place, (answer, conflict) in enumerate(zip(said, conflicts, strict=True)):
+        if answer is not None and conflict is not None:
+            text = f" {normalise_answer(answer.text)} "
+            other, own = (f" {normalise_answer(each)} " in text for each in (conflict.other, conflict.own))
+            if other != own:
+                result[place] = float(other)
+    return result
+
+
+def _reliance(run: Resolved, side: AdapterSide, follows: np.ndarray, plain: np.ndarray, base: AdapterSide) -> Reliance:
+    rules = run.config.evaluation
+    interval = unit_intervals(follows[:, None], rules.resamples, rules.confidence, run.config.seed)[0]
+    paired = None
+    if side != base:
+        [paired] = paired_difference(follows, plain, rules.resamples, rules.confidence, seed=run.config.seed)
+    context, memory = int(np.nansum(follows == 1)), int(np.nansum(follows == 0))
+    return Reliance(side, interval, context, memory, len(follows) - context - memory, paired)
+
+
+def _notes(run: Resolved, asked: Sequence[_Asked]) -> list[str]:
+    notes = []
+    for name in dict.fromkeys(each.side.adapter for each in asked if each.side.adapter):
+        source = str(adapter_record(name).get("data", {}).get("source", ""))
+        if source.startswith(f"{run.config.corpus.dataset} ") and run.config.corpus.questions != "test":
+            notes.append(f"{name} has learnt from the dev half of these questions: ask the test half (corpus.questions=test).")
+    return notes
+
+
+# As the page and the command show it ---------------------------------------------------------------------------------
+
+
+def rows_of(cells: Sequence[GridCell]) -> list[dict[str, Any]]:
+    """A row a side and context."""
+    rows = []
+    for cell in cells:
+        row: dict[str, Any] = {"adapter": cell.side.title, "context": CONTEXTS[cell.context], "n": cell.answered}
+        for name, interval in cell.scores.items():
+            paired, beyond = cell.against.get(name), cell.interaction.get(name)
+            row |= {name: interval.mean, f"{name} low": interval.low, f"{name} high": interval.high}
+            row |= {f"{name} gain": paired and paired.difference, f"{name} p (Holm)": cell.p_holm.get(name)}
+            row |= {f"{name} interaction": beyond and beyond.difference}
+            row |= {f"{name} interaction low": beyond and beyond.low, f"{name} interaction high": beyond and beyond.high}
+        rows.append(row)
+    return rows
+
+
+def main_table(cells: Sequence[GridCell], measure: str = MAIN) -> list[dict[str, Any]]:
+    """Neither, retrieval alone, fine-tuning alone, both: of each adapter."""
+    by_place = {(cell.side, cell.context): cell.scores[measure] for cell in cells}
+    base, *others = dict.fromkeys(cell.side for cell in cells)
+    rows = []
+    for side in others:
+        neither, alone = ("Neither", base, "none"), ("Retrieval alone", base, "retrieved")
+        for title, who, context in (neither, alone, ("Fine-tuning alone", side, "none"), ("Both", side, "retrieved")):
+            interval = by_place[who, context]
+            row = {"adapter": side.title, "system": title, measure: interval.mean}
+            rows.append(row | {"low": interval.low, "high": interval.high, "n": interval.n})
+    return rows
+
+
+def reliance_rows(made: AdapterGrid) -> list[dict[str, Any]]:
+    return [
+        {"adapter": each.side.title, "follows": each.follows.mean, "low": each.follows.low, "high": each.follows.high}
+        | {"context": each.context, "memory": each.memory, "neither": each.neither}
+        | {"difference": each.against and each.against.difference, "p": each.against and each.against.p}
+        for each in made.reliance
+    ]
+
+
+def sentences(made: AdapterGrid, level: float) -> list[str]:
+    """What is told apart from the model without adapter, and whom it follows."""
+    told = []
+    for cell in made.cells:
+        p, paired = cell.p_holm.get(MAIN), cell.against.get(MAIN)
+        if p is not None and p < 1 - level:
+            way, context = "better" if paired.difference > 0 else "worse", CONTEXTS[cell.context].lower()
+            told.append(f"{cell.side.title}, {context}: token F1 {paired.difference:+.3f}, {way} than without it (p {p:.3f}).")
+    if not told:
+        told.append("In no context is the adapter's token F1 told apart from the model's without it.")
+    base = made.reliance[0].follows
+    for each in made.reliance[1:]:
+        if each.follows.mean is not None and base.mean is not None:
+            told.append(
+                f"{each.side.title} follows the context over its memory in {each.follows.mean:.0%} of {each.follows.n:,} conflicts, "
+                f"without it in {base.mean:.0%} of {base.n:,}. To the rest of {made.conflicts:,} contradicted questions the answers name "
+                "neither, or both."
+            )
+    told.append(
+        f"{made.memorised:,} of {made.questions:,} questions are answered right without any passage by the model without adapter: "
+        "possibly memorised."
+    )
+    return [*made.notes, *told]
