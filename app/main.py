@@ -30,6 +30,7 @@ PAGES = {
         ("ask_model", "Ask", "forum"),
         ("tune_sampling", "Sampling", "casino"),
         ("inspect_model", "Inside the model", "memory"),
+        ("compare_adapters", "Compare adapters", "difference"),
     ],
     "Judge": [
         ("score_answers", "Score answers", "fact_check"),

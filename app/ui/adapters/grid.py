@@ -1,0 +1,193 @@
+"""What an adapter did: choosing adapters and scales, the job, and the grid of adapter by context."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, charts, dots, jobs, tables
+from core import registry
+from core.config import TrialConfig
+from core.labs import adapter_grid as lab
+from core.labs.adapter_grid import AdapterGrid, GridCell
+from core.models.adapters import adapter_names
+from core.workbench import Resolved
+
+NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
+SCALES = (0.25, 0.5, 1.0, 1.5)
+METHOD = "Bootstrap intervals ({:.0%}); sign-flip test against no adapter, Holm's correction over all cells and measures"
+
+
+def chosen(run: Resolved) -> tuple[list[str], list[float], int]:
+    """Adapters, scales, and how many questions."""
+    every = adapter_names()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        names = st.multiselect("Adapters", every, every[-1:], key="adapters", bind="query-params", width=320)
+        scales = st.multiselect("Scales", SCALES, [1.0], key="scales", width=200, help="How much of each adapter counts.")
+        most = len(run.corpus.queries)
+        about = "Drawn at random once, of those with an answer and evidence; a larger number holds the smaller."
+        count = st.number_input(
+            "Questions", 1, most, min(lab.QUESTIONS, most), key="ask", bind="query-params", width=140, help=about
+        )
+    return names, scales or [1.0], count
+
+
+def words_of(names: Sequence[str], scales: Sequence[float], count: int) -> list[str]:
+    """The verb with its options."""
+    return ["compare-adapters", *names, *(word for scale in scales for word in ("--scale", f"{scale:g}")), "--ask", str(count)]
+
+
+def start(config: TrialConfig, left: lab.AnswerCost, names: Sequence[str], scales: Sequence[float], count: int) -> None:
+    """What is still to write, and the button; nothing where all answers are there."""
+    if not left.answers:
+        return
+    time = cards.about((left.seconds, 1.5 * left.seconds)) if left.seconds else ""
+    st.caption(cards.plain(f"{cards.count(left.answers, 'answer')} not known yet{time}."))
+    words = [*words_of(names, scales, count), *session.workbench().arguments(config)]
+    jobs.start_button(f"Answer {cards.count(count, 'question')}", words, f"Comparing {cards.count(len(names), 'adapter')}")
+
+
+def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:
+    """The figure, what it says, and the tables."""
+    labels = {name: registry.find("measure", name).label for name in lab.MEASURES}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox(
+            "Measure", list(labels), lab.MEASURES.index(lab.MAIN), key="measure", format_func=labels.get, width=170
+        )
+        fresh = st.toggle(
+            "Without the possibly memorised", key="fresh", help="Those that are answered right without any passage."
+        )
+    shown_cells, level = made.fresh if fresh else made.cells, config.evaluation.confidence
+    for sentence in lab.sentences(made, level):
+        st.caption(cards.plain(sentence))
+    titles = list(dict.fromkeys(cell.side.title for cell in shown_cells))
+    marks = [
+        dots.Mark(
+            charts.safe(f"{lab.CONTEXTS[context]}: {cell.side.title}"), score.mean, score.low, score.high, _color(cell, titles)
+        )
+        for context in lab.CONTEXTS
+        for cell in shown_cells
+        if cell.context == context and (score := cell.scores[name]).mean is not None
+    ]
+    charts.show(
+        dots.marks(marks, labels[name]),
+        "adapters",
+        data=lab.rows_of(shown_cells),
+        config=config,
+        title="What the adapter did",
+        caption=f"n {made.questions:,}; over contradicting evidence the passage's answer counts as right",
+        method=METHOD.format(level),
+        command=command,
+    )
+    _main(shown_cells, name, labels[name])
+    _grid(shown_cells, name, labels[name])
+    _reliance(made)
+
+
+def _color(cell: GridCell, titles: Sequence[str]) -> str:
+    return charts.COLORS[titles.index(cell.side.title) % len(charts.COLORS)]
+
+
+def _main(some: Sequence[GridCell], name: str, title: str) -> None:
+    st.subheader("Fine-tuning and retrieval", anchor=False)
+    rows = [
+        {
+            "Adapter": row["adapter"],
+            "System": row["system"],
+            title: row[name],
+            "Low": row["low"],
+            "High": row["high"],
+            "n": row["n"],
+        }
+        for row in lab.main_table(some, name)
+    ]
+    share = NUMBER(format="%.3f", width=80)
+    looks = {
+        "Adapter": TEXT(width=200),
+        "System": TEXT(width=160),
+        title: share,
+        "Low": share,
+        "High": share,
+        "n": NUMBER(width=60),
+    }
+    cells.show(rows, hide_index=True, height="content", key="main_table", placeholder="–", column_config=looks)
+    tables.export(lambda: lab.main_table(some, name), "fine_tuning_and_retrieval")
+
+
+def _grid(some: Sequence[GridCell], name: str, title: str) -> None:
+    st.subheader("Every context", anchor=False)
+    rows: list[dict[str, Any]] = []
+    for line in lab.rows_of(some):
+        low, high = line.get(f"{name} interaction low"), line.get(f"{name} interaction high")
+        rows.append(
+            {
+                "Adapter": line["adapter"],
+                "Context": line["context"],
+                "n": line["n"],
+                title: line[name],
+                "Gain": line.get(f"{name} gain"),
+                "p (Holm)": line.get(f"{name} p (Holm)"),
+                "Interaction": line.get(f"{name} interaction"),
+                "Interval": None if low is None else f"{low:+.3f} to {high:+.3f}",
+            }
+        )
+    signed = NUMBER(format="%+.3f", width=80)
+    looks = {
+        "Adapter": TEXT(width=170),
+        "Context": TEXT(width=170),
+        "n": NUMBER(width=50),
+        title: NUMBER(format="%.3f", width=80),
+        "Gain": signed,
+        "p (Holm)": NUMBER(format=cells.P_VALUE, width=80),
+        "Interaction": NUMBER(format="%+.3f", width=92, help="The gain in this context, less the gain closed book."),
+        "Interval": TEXT(width=140),
+    }
+    cells.show(rows, hide_index=True, height="content", key="grid_table", placeholder="–", column_config=looks)
+    tables.export(lambda: lab.rows_of(some), "adapters_by_context")
+
+
+def _reliance(made: AdapterGrid) -> None:
+    st.subheader("Context or memory", anchor=False)
+    st.caption(
+        f"In {made.conflicts:,} questions the evidence was given another question's answer in the place of its own. Of the answers "
+        "that hold either: how many follow the passage."
+    )
+    rows = [
+        {
+            "Adapter": row["adapter"],
+            "Follows": row["follows"],
+            "Low": row["low"],
+            "High": row["high"],
+            "Passage's": row["context"],
+            "Its own": row["memory"],
+            "Difference": row["difference"],
+            "p": row["p"],
+        }
+        for row in lab.reliance_rows(made)
+    ]
+    share, whole = NUMBER(format="%.3f", width=80), NUMBER(width=80)
+    looks = {"Adapter": TEXT(width=200), "Follows": share, "Low": share, "High": share, "Passage's": whole, "Its own": whole}
+    looks |= {"Difference": NUMBER(format="%+.3f", width=90), "p": NUMBER(format=cells.P_VALUE, width=70)}
+    cells.show(rows, hide_index=True, height="content", key="reliance_table", placeholder="–", column_config=looks)
+    tables.export(lambda: lab.reliance_rows(made), "context_or_memory")
+
+
+def opened(made: AdapterGrid) -> None:
+    """A question's answers by every side and context."""
+    st.subheader("By question", anchor=False)
+    columns = {
+        "Question": [item["question"] for item in made.items],
+        "Right answer": [", ".join(item["references"][:2]) for item in made.items],
+        "Memorised": ["possibly" if item["possibly memorised"] else "" for item in made.items],
+    }
+    looks = {"Question": TEXT(width=420), "Right answer": TEXT(width=260), "Memorised": TEXT(width=100)}
+    place = tables.choose(columns, [str(number) for number in range(len(made.items))], "by_question", looks)
+    if place is not None:
+        with tables.opened():
+            item, score = made.items[place], f", {lab.MAIN}"
+            answers = [(key, value) for key, value in item.items() if f"{key}{score}" in item and value is not None]
+            st.caption(
+                cards.plain(f"Contradicted by: {item['contradicted by'] or 'nothing, the answer does not stand in the evidence'}")
+            )
+            tables.wrapped_table([{"Asked": key, "Answer": value, "F1": item[f"{key}{score}"]} for key, value in answers])

@@ -1,0 +1,41 @@
+"""Compare adapters: what did an adapter do to the answers, and to the use of context?"""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, recipe_strip
+from app.ui.adapters import grid
+from core.labs import adapter_grid as lab
+from core.models.adapters import adapter_names
+
+
+def page() -> None:
+    recipe_strip.page_title(
+        "Compare adapters", "What did an adapter do to the answers, and does it follow the context or its memory?"
+    )
+    workbench, config = session.workbench(), session.config()
+    if not adapter_names():
+        return st.info("No adapter was trained here yet: train one on the page *Train an adapter*.", icon=":material/info:")
+    run = workbench.resolve(config)
+    if not any(query.answers for query in run.corpus.queries):
+        return st.info("No question of this corpus has a reference answer, so no answer can be judged.", icon=":material/info:")
+    plan = workbench.plan(config)
+    if not plan.live:
+        return st.info(f"The recipe is not prepared: {plan.what}. Open *Search, live* to prepare it.", icon=":material/info:")
+    names, scales, count = grid.chosen(run)
+    if not names:
+        return st.info("Choose an adapter to compare with the model without it.", icon=":material/info:")
+    made, left = lab.standing(workbench, run, names, scales, count)
+    grid.start(config, left, names, scales, count)
+    if made is None:
+        return st.caption(
+            "Each question is answered with and without the adapter: closed book, over what the recipe retrieves, over the gold "
+            "evidence, over passages without it, and over evidence that was given another answer. What is known already is used."
+        )
+    counts = cards.count(made.questions, "question"), cards.count(len(made.reliance) - 1, "adapter")
+    cards.status_strip([*counts, f"{made.memorised:,} possibly memorised"])
+    grid.shown(made, config, workbench.command(config, *grid.words_of(names, scales, count)))
+    return grid.opened(made)
+
+
+page()

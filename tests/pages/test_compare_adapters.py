@@ -1,0 +1,57 @@
+"""The page Compare adapters: what it asks for, the job it starts, and the grid, tables and answers that it shows."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.labs import adapter_grid as lab
+from core.progress import drain
+from tests.labs.test_adapter_grid import prompts, template  # noqa: F401, fixtures
+from tests.pages.test_score_answers import MAIN, by_key, html
+from tests.support.failing import RECIPE, recipe
+
+
+@pytest.fixture
+def named(monkeypatch):
+    """An adapter called a."""
+    import app.ui.adapters.grid as grid
+
+    monkeypatch.setattr("core.models.adapters.adapter_names", lambda: ["a"])
+    monkeypatch.setattr(grid, "adapter_names", lambda: ["a"])
+
+
+def open_page(**address) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    for key, value in {**RECIPE, **address}.items():
+        app.query_params[key] = str(value)
+    app = app.run().switch_page("../pages/compare_adapters.py").run()
+    assert not app.exception and not app.error, [each.value for each in (*app.exception, *app.error)]
+    return app
+
+
+def test_without_adapters_the_page_says_where_to_train_one(bench):
+    assert "Train an adapter" in open_page().info[0].value
+
+
+def test_it_tells_what_is_left_and_starts_a_job(bench, prompts, named, started):  # noqa: F811
+    app = open_page()
+    assert any("not known yet" in each.value for each in app.caption) and not prompts
+    next(button for button in app.button if button.label.startswith("Answer")).click().run()
+    assert started[0][:4] == ["compare-adapters", "a", "--scale", "1"]
+
+
+def test_grid_main_table_reliance_and_questions_are_shown(bench, prompts, named):  # noqa: F811
+    drain(lab.compare_adapters(bench, recipe(), ["a"], count=6))
+    app = open_page()
+    tables = [each.value.to_dict("list") for each in app.dataframe]
+    main = next(table for table in tables if "System" in table)
+    assert main["System"] == ["Neither", "Retrieval alone", "Fine-tuning alone", "Both"]
+    grid = next(table for table in tables if "Interaction" in table)
+    assert len(grid["Context"]) == 10
+    follows = next(table for table in tables if "Follows" in table)
+    assert follows["Follows"] == [pytest.approx(4 / 6), 1.0] and "2 possibly memorised" in html(app)
+    by_key(app.toggle, "fresh").set_value(True).run()
+    again = next(table for table in (each.value.to_dict("list") for each in app.dataframe) if "Interaction" in table)
+    assert again["Token F1"] != grid["Token F1"] and not app.exception
+    app.query_params["chosen"] = "0"
+    app.run()
+    assert "Contradicting evidence" in html(app)
