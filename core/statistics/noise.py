@@ -211,6 +211,9 @@ class Settled(NamedTuple):
     share: float  # of the noise's variance
     questions: int | None  # so many, all else the same
     repeats: dict[str, int | None]  # of each factor that may be repeated, all else the same
+    # by the ends of the components' intervals, together: (least, most) of noise, and by factor of what would settle it
+    noise_range: tuple[float, float] = (0.0, 0.0)
+    ranges: dict[str, tuple[int | None, int | None]] = {}
 
     @property
     def above(self) -> bool:
@@ -239,42 +242,69 @@ def settled(
     common = set() if differences else {question, *shared}
     levels = {**budget.levels, **(planned or {})}
     inside = max(1.0, budget.n / max(1, budget.cells))  # values of a cell
-    parts = {}
-    for component in budget.components:
-        factors = component.factors
-        if factors and set(factors) <= common:
-            continue
-        divisor = np.prod([levels[name] for name in factors or levels]) * (1 if factors else inside)
-        parts[factors] = (1 if differences else 2) * component.variance / divisor
-    if len(others) == inside == 1 and () in parts:  # nothing else was repeated: the rest is how it depends on the question
-        parts[question, others[0]] = parts.pop(())
+
+    def parts_of(variances: Sequence[float]) -> dict[tuple[str, ...], float]:
+        """What each component adds to the noise's variance."""
+        parts = {}
+        for component, variance in zip(budget.components, variances, strict=True):
+            factors = component.factors
+            if factors and set(factors) <= common:
+                continue
+            divisor = np.prod([levels[name] for name in factors or levels]) * (1 if factors else inside)
+            parts[factors] = (1 if differences else 2) * variance / divisor
+        if len(others) == inside == 1 and () in parts:  # nothing else was repeated: the rest is how it depends on the question
+            parts[question, others[0]] = parts.pop(())
+        return parts
+
     z = float(ndtri((1 + confidence) / 2))
-    total = sum(parts.values())
     wanted = (gain / z) ** 2
 
-    def needed(factor: str) -> int | None:
+    def needed(factor: str, parts: dict[tuple[str, ...], float]) -> int | None:
         falls = sum(part for factors, part in parts.items() if factor in factors or not factors)
-        stays = total - falls
-        return int(np.ceil(falls * levels[factor] / (wanted - stays) - 1e-9)) if wanted > stays else None
+        stays = sum(parts.values()) - falls
+        return max(1, int(np.ceil(falls * levels[factor] / (wanted - stays) - 1e-9))) if wanted > stays else None
 
+    parts = parts_of([each.variance for each in budget.components])
+    # each of these grows with every variance: the ends of the intervals are its ends
+    least, most = (parts_of([getattr(each, end) for each in budget.components]) for end in ("low", "high"))
+    total, ends = sum(parts.values()), tuple(z * sum(some.values()) ** 0.5 for some in (least, most))
     largest = max(parts, key=parts.__getitem__, default=())
     source = next((name for name in largest if name != question), question if largest else REST)
     mine = sum(part for factors, part in parts.items() if source in factors or (source == REST and not factors))
     return Settled(
-        gain, z * total**0.5, source, mine / total if total else 0.0, needed(question), {name: needed(name) for name in others}
+        gain,
+        z * total**0.5,
+        source,
+        mine / total if total else 0.0,
+        needed(question, parts),
+        {name: needed(name, parts) for name in others},
+        ends,
+        {name: (needed(name, least), needed(name, most)) for name in (question, *others)},
     )
 
 
+def _ways(outcome: Settled, question: str) -> list[str]:
+    """Each number that would settle it, with its interval."""
+    wanted = [(number, f"levels of {name}", name) for name, number in outcome.repeats.items()]
+    ways = []
+    for number, words, name in [*wanted, (outcome.questions, f"of {question}", question)]:
+        if number is not None:
+            low, high = outcome.ranges.get(name, (None, None))
+            span = "" if low is None else f" ({low:,} to {high:,})" if high is not None else f" ({low:,} or more)"
+            ways.append(f"{number:,}{span} {words}")
+    return ways
+
+
 def verdict(outcome: Settled, budget: NoiseBudget, digits: int = 3) -> str:
-    """In words: "The gain of 0.030 is below the noise of a difference, 0.050, 83% of it from judge: 4 levels of judge or 180 of
-    question would settle it"."""
-    gain, noise = f"{outcome.gain:.{digits}f}", f"{outcome.noise:.{digits}f}"
+    """In words: "The gain of 0.030 is below the noise of a difference, 0.050 (0.041 to 0.083), 83% of it from judge: 4 (3 to 11) levels
+    of judge or 180 (121 to 495) of question would settle it". The intervals follow from those of the components."""
+    low, high = outcome.noise_range
+    gain, noise = f"{outcome.gain:.{digits}f}", f"{outcome.noise:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
     whose = f"{outcome.share:.0%} of it from {'the rest' if outcome.source == REST else outcome.source}"
     if outcome.above:
-        return f"The gain of {gain} is above the noise of a difference, {noise}, {whose}."
-    question = next(iter(budget.levels))
-    ways = [f"{number:,} levels of {name}" for name, number in outcome.repeats.items() if number is not None]
-    ways += [f"{outcome.questions:,} of {question}"] if outcome.questions is not None else []
+        unsure = "" if abs(outcome.gain) > high else ", and not above all that this noise may be"
+        return f"The gain of {gain} is above the noise of a difference, {noise}, {whose}{unsure}."
+    ways = _ways(outcome, next(iter(budget.levels)))
     would = (
         f"{' or '.join(ways)} would settle it"
         if ways

@@ -140,7 +140,32 @@ def test_the_repeats_and_questions_it_asks_for_settle_the_gain():
     assert gains(rng, budget, plan, now.noise) == pytest.approx(0.05, abs=0.015)
     said = verdict(now, budget)
     assert said.startswith("The gain of 0.060 is below the noise of a difference, ") and "would settle it" in said
-    assert f"{now.repeats['judge']:,} levels of judge or {now.questions:,} of question" in said
+    (low, high), (fewest, _) = now.ranges["judge"], now.ranges["question"]
+    assert low <= now.repeats["judge"] and fewest <= now.questions and now.noise_range[0] < now.noise < now.noise_range[1]
+    span = f"({low:,} to {high:,})" if high is not None else f"({low:,} or more)"
+    assert f"{now.repeats['judge']:,} {span} levels of judge or {now.questions:,} ({fewest:,} " in said
+
+
+@pytest.mark.slow
+def test_the_numbers_that_would_settle_it_lie_within_their_intervals():
+    """Of a gain of 0.03 with judges of each system's own, and of 0.01 where both share them, so that questions settle it."""
+    rng, inside = np.random.default_rng(8), {"judge": [], "question": []}
+    plain = {"seed": 0.0, "question × seed": 0.0, "judge": 0.03}
+    plan, sizes = {"question": 60, "judge": 5}, PLANTED | plain
+    for _ in range(200):
+        values, factors = table(rng, 60, 2, 5, **plain)  # two values a cell
+        budget = noise_budget(values, {name: factors[name] for name in ("question", "judge")}, draws=200)
+        planted = [
+            each._replace(variance=sizes[each.name] ** 2, low=sizes[each.name] ** 2, high=sizes[each.name] ** 2)
+            for each in budget.components
+        ]
+        for name, gain, shared in (("judge", 0.03, ()), ("question", 0.01, ("judge",))):
+            true = settled(budget._replace(components=planted), gain, plan, shared)
+            low, high = settled(budget, gain, plan, shared).ranges[name]
+            number = true.questions if name == "question" else true.repeats["judge"]
+            assert number is not None
+            inside[name].append(low is not None and low <= number <= (np.inf if high is None else high))
+    assert all(np.mean(held) >= 0.95 for held in inside.values()), {name: np.mean(held) for name, held in inside.items()}
 
 
 def test_a_judge_of_one_level_cannot_be_outvoted_by_questions():
