@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.ui import cards, recipe_strip, tables
-from app.ui.scores import contamination, gate, measures, noise, pairs, people, questions, sources
+from app.ui.scores import contamination, gate, measures, noise, pairs, people, questions, reasoning, sources
 from app.ui.scores.sources import Shown
 
 
@@ -11,8 +11,8 @@ def page() -> None:
     recipe_strip.page_title("Score answers", "How good are the answers, how sure is that, and on what does each score rest?")
     first = next(iter(VIEWS))
     view = st.segmented_control("View", list(VIEWS), default=first, key="view", bind="query-params", required=True) or first
-    if view == CONTAMINATION:
-        return contamination.draw()
+    if view in OF_THE_RECIPE:
+        return OF_THE_RECIPE[view]()
     shown = sources.chosen()
     if shown is not None:
         answers = shown.answers
@@ -43,14 +43,14 @@ def scores(shown: Shown) -> None:
     return None
 
 
-CONTAMINATION = "Contamination"
+OF_THE_RECIPE = {"Contamination": contamination.draw, "Chain of thought": reasoning.draw}  # not of the answers that are shown
 VIEWS = {
     "Scores": scores,
     "Against people's labels": people.draw,
     "Editor's gate": gate.draw,
     "Judges on pairs": pairs.draw,
     "Noise budget": noise.draw,
-    CONTAMINATION: contamination.draw,
+    **OF_THE_RECIPE,
 }
 ALONE = ("Judges on pairs", "Noise budget")  # also of what is sent there
 

@@ -103,3 +103,44 @@ def contamination(
             "items": lab.item_rows(made),
         }
     )
+
+
+def show_reasoning(record: dict[str, Any]) -> None:
+    """The ways, their differences, then what is told apart."""
+    show_table(record["ways"])
+    show_table(record["differences"])
+    print("\n".join(record["told"]))
+
+
+@verb("chain-of-thought", show_reasoning, job_keeps=lambda record: {"questions": record["questions"], "told": record["told"]})
+def chain_of_thought(
+    workbench: Any,
+    *,
+    ask: Annotated[Positive, Parameter(help="So many questions, drawn once; a larger number holds the smaller.")] = 40,
+    samples: Annotated[Positive, Parameter(help="Samples of a question that vote.")] = 5,
+    temperature: Annotated[float, Parameter(help="Of the samples; more makes them differ.")] = 0.7,
+    again: Annotated[bool, Parameter(help='A chain without "Answer:" is asked for its answer in a second prompt.')] = True,
+    direct: Annotated[
+        str, Parameter(help="Template of the direct prompt, as context.template (default: the built-in one).")
+    ] = "",
+    chain: Annotated[str, Parameter(help="Template of the prompt that asks for steps first.")] = "",
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Chain of thought against direct answering, each greedily and by the vote of samples: same questions, passages and seeds."""
+    from core.labs import chain_of_thought as lab
+
+    read = recipe.read()
+    plan = lab.ReasoningPlan(ask, samples, temperature, again, direct or lab.DIRECT, chain or lab.CHAIN)
+    made = yield from lab.compare_reasoning(workbench, read, plan)
+    return plain(
+        {
+            "dataset": read.corpus.dataset,
+            "questions": len(made.asked),
+            "plan": plan,
+            "ways": lab.way_rows(made),
+            "differences": lab.pair_rows(made),
+            "by number of samples": lab.curve_rows(made),
+            "told": lab.sentences(made, read.evaluation.confidence),
+            "items": lab.item_rows(made),
+        }
+    )

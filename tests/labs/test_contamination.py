@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from core.__main__ import parse
 from core.errors import WorkbenchError
 from core.judging.overlap import continued, copied_share
 from core.labs import contamination as lab
@@ -14,10 +15,11 @@ from core.labs.answering import CLOSED
 from core.labs.rephrasing import Rephrasing
 from core.progress import drain
 from core.queries.by_model import REPEATS
+from core.records import plain
 from core.statistics.corrections import holm
 from core.workbench import Workbench
 from tests.support import failing
-from tests.support.failing import Reader, read, recipe
+from tests.support.failing import RECIPE, Reader, read, recipe
 from tests.support.small_corpora import with_towns
 
 TOWNS = ("Lund", "Gent", "Metz", "Bari", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo")
@@ -116,6 +118,18 @@ def test_nothing_is_asked_twice_and_a_stopped_job_goes_on(bench, reader):
     assert len(drafts) == rephrasing.DRAFTS * 10, "rephrasings are written once"
     told, left = lab.standing(Workbench(bench.home), recipe(), 99)
     assert left == lab.ContaminationCost(0, 0, 0.0) and lab.gap_rows(told) == lab.gap_rows(made) and len(reader.prompts) == asked
+
+
+def test_the_command_prints_what_the_lab_tells_and_saves_rephrasings_to_mend(bench, reader, tmp_path, capsys):
+    path, words = tmp_path / "mend.jsonl", [f"{name}={value}" for name, value in RECIPE.items() if name != "corpus.dataset"]
+    sets = [word for each in words for word in ("--set", each)]
+    call = parse(["contamination", "--dataset", "towns", "--ask", "10", "--save", str(path), *sets])
+    record = drain(call.work(bench))
+    call.verb.show(record)
+    made = drain(lab.probe_contamination(bench, recipe(), 10))
+    assert record["told"] == lab.sentences(made, 0.95) and capsys.readouterr().out.endswith("\n".join(record["told"]) + "\n")
+    assert record["gaps"] == plain(lab.gap_rows(made)) and json.loads(json.dumps(record, allow_nan=False))
+    assert len(rephrasing.read_file(path)) == 20
 
 
 def test_people_s_rephrasings_take_the_model_s_place(bench, reader, tmp_path):

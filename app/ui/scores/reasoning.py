@@ -1,0 +1,194 @@
+"""The view Chain of thought: answering at once against reasoning first, each greedily and by the vote of samples."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, charts, dots, jobs, tables
+from app.ui.search import results
+from core import registry
+from core.labs import chain_of_thought as lab
+from core.labs.chain_of_thought import Reasoning, ReasoningPlan
+from core.workbench import Evaluation, command_line
+
+METHOD = (
+    "Percentile bootstrap intervals of paired differences; sign-flip test, Holm's correction over all differences and measures"
+)
+COLORS = {"direct_votes": charts.COLORS[0], "chain_votes": charts.COLORS[1]}
+USUAL = ReasoningPlan()
+
+
+def draw() -> None:
+    workbench, config = session.workbench(), session.config()
+    plan = workbench.plan(config)
+    if not plan.live:
+        return results.waiting(config, plan)
+    evaluation = jobs.drain(workbench.evaluating(plan.run or config))
+    asked = settings(len(lab.drawn(evaluation, len(evaluation.corpus.queries))))
+    words = arguments(asked, workbench.arguments(config))
+    made = lab.standing(workbench, config, asked)
+    if made is None:
+        texts = asked.questions * 2 * (1 + asked.samples)
+        st.caption(cards.plain(f"Still to do: {cards.count(texts, 'text')} at most. What was written before is used."))
+        jobs.start_button("Compare ways of answering", words, f"Chain of thought, {asked.questions:,} questions")
+        return st.caption(
+            "The same questions over the passages of this recipe, answered at once and after a chain of thought: the likeliest text of "
+            "each, and the vote of several samples drawn by the same seeds."
+        )
+    return shown(made, evaluation, command_line(*words))
+
+
+def settings(most: int) -> ReasoningPlan:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        about = "Drawn at random once, of those with a reference answer; a larger number holds the smaller."
+        usual = min(USUAL.questions, most)
+        count = st.number_input("Questions", 1, most, usual, key="reasoned", bind="query-params", width=140, help=about)
+        samples = st.number_input(
+            "Samples", 2, 40, USUAL.samples, key="chains", bind="query-params", width=130, help="That vote."
+        )
+        warm = st.number_input(
+            "Temperature", 0.05, 2.0, USUAL.temperature, 0.05, key="chain_temperature", bind="query-params", width=130
+        )
+        about = 'A chain without "Answer:" is asked for its answer in a second prompt; off, it has none.'
+        again = st.toggle("Ask again", USUAL.again, key="chain_again", bind="query-params", help=about)
+    with st.expander("Both prompts"):
+        columns = st.columns(2, gap="medium")
+        direct = columns[0].text_area("Direct", USUAL.direct, key="direct_template", height=150, max_chars=4000)
+        chain = columns[1].text_area("Chain of thought", USUAL.chain, key="chain_template", height=150, max_chars=4000)
+        st.caption("Variables as in the prompt's template on the page Ask: \\$passages and \\$question have to stand in it.")
+    return ReasoningPlan(count, samples, warm, again, direct, chain)
+
+
+def arguments(asked: ReasoningPlan, recipe: list[str]) -> list[str]:
+    """Of the command that makes this comparison."""
+    words = ["chain-of-thought", "--ask", str(asked.questions), "--samples", str(asked.samples)]
+    words += ["--temperature", f"{asked.temperature:g}", *([] if asked.again else ["--no-again"])]
+    words += [] if asked.direct == USUAL.direct else ["--direct", asked.direct]
+    words += [] if asked.chain == USUAL.chain else ["--chain", asked.chain]
+    return [*words, *recipe]
+
+
+def shown(made: Reasoning, evaluation: Evaluation, command: str) -> None:
+    names = {name: registry.find("measure", name)().label for name in lab.MEASURES}
+    name = st.selectbox("Measure", list(names), list(names).index("f1"), key="reasoned_by", format_func=names.get, width=170)
+    level = evaluation.config.evaluation.confidence
+    pairs = [pair for pair in made.pairs if pair.measure == name]
+    charts.show(
+        dots.marks(
+            [
+                dots.Mark(
+                    f"{lab.WAYS[pair.first]} − {lab.WAYS[pair.second].lower()}",
+                    pair.paired.difference,
+                    pair.paired.low,
+                    pair.paired.high,
+                    charts.COLORS[0] if pair.p_holm is not None and pair.p_holm < 1 - level else charts.BASELINE,
+                )
+                for pair in pairs
+            ],
+            f"Difference in {names[name]}",
+            lines=[(0.0, "")],
+        ),
+        "chain_of_thought",
+        data=lab.pair_rows(made),
+        config=evaluation.config,
+        title="What reasoning and voting are worth",
+        caption=f"n {len(made.asked):,}; blue: told apart from 0",
+        method=METHOD,
+        command=command,
+    )
+    for sentence in lab.sentences(made, level):
+        st.caption(cards.plain(sentence))
+    way_table(made, name, names[name])
+    curve(made, evaluation, name, names[name], command)
+    place = question_table(made, name, names[name])
+    if place is not None:
+        with tables.opened():
+            opened(made, place)
+
+
+def way_table(made: Reasoning, name: str, title: str) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "Way": row["way"],
+            "n": row["n"],
+            title: row[name],
+            "Low": row[f"{name} low"],
+            "High": row[f"{name} high"],
+            "Texts": row["texts"],
+            "No answer": row["unextractable"],
+            "Asked again": row["asked again"],
+            "Agreement": row["agreement"],
+            "Prompt": row["prompt tokens"],
+            "Answer": row["answer tokens"],
+            "Seconds": row["seconds"],
+        }
+        for row in lab.way_rows(made)
+    ]
+    number = st.column_config.NumberColumn
+    looks = {"Way": st.column_config.TextColumn(width=225), "n": number(width=44), title: number(format="%.3f", width=96)}
+    looks |= {each: number(format="%.3f", width=64) for each in ("Low", "High")}
+    looks |= {each: number(width=76) for each in ("Texts", "No answer")} | {"Asked again": number(width=88)}
+    looks["Agreement"] = number(format="%.2f", width=84, help="Share of the samples that end with the winner's answer, mean.")
+    looks["Prompt"] = number(format="%.0f", width=64, help="Tokens that were read for a question, all texts together.")
+    looks["Answer"] = number(format="%.0f", width=64, help="Tokens that were written for a question, all texts together.")
+    looks["Seconds"] = number(format="%.1f", width=70, help="For a question, its share of batches of 16.")
+    cells.show(rows, looks, hide_index=True, height="content", key="ways_table", placeholder="–")
+    tables.export(lambda: lab.way_rows(made), "ways_table")
+
+
+def curve(made: Reasoning, evaluation: Evaluation, name: str, title: str, command: str) -> None:
+    """The score against the number of samples."""
+    traces = []
+    for (way, measure), points in made.curves.items():
+        if measure == name:
+            sides = {side: [getattr(at, side) for at in points] for side in ("mean", "low", "high")}
+            x = list(range(1, len(points) + 1))
+            traces += charts.line(
+                x, sides["mean"], name=lab.WAYS[way].partition(",")[0], low=sides["low"], high=sides["high"], color=COLORS[way]
+            )
+    shape = charts.figure(traces, "Samples that vote", title, height=260, xaxis={"dtick": 1 + made.plan.samples // 15})
+    charts.show(
+        shape,
+        "votes",
+        data=lab.curve_rows(made),
+        config=evaluation.config,
+        title="By the number of samples",
+        caption=f"n {len(made.asked):,}; mean over sets of that many samples",
+        method="Bootstrap intervals over questions",
+        command=command,
+    )
+
+
+def question_table(made: Reasoning, name: str, title: str) -> int | None:
+    """The questions on which reasoning changes most first."""
+    difference = made.values["chain_votes", name] - made.values["direct", name]
+    order = sorted(range(len(made.asked)), key=lambda place: -abs(difference[place]))
+    columns: dict[str, list[Any]] = {
+        "Question": [made.asked[place].query.text for place in order],
+        "Reference": [made.asked[place].query.answers[0] for place in order],
+    }
+    looks = {"Question": st.column_config.TextColumn(width=260), "Reference": st.column_config.TextColumn(width=120)}
+    for way, words in lab.WAYS.items():
+        short = words.replace("Chain of thought", "Chain").replace("self-consistency", "votes")
+        columns[short] = [made.answers[place][way] for place in order]
+        columns[f"{title}, {short}"] = [float(made.values[way, name][place]) for place in order]
+        looks[short] = st.column_config.TextColumn(width=140)
+        looks[f"{title}, {short}"] = st.column_config.NumberColumn(format="%.3f", width=90)
+    st.caption("Click a question for its chains and votes.")
+    chosen = tables.choose(columns, [made.asked[place].query.id for place in order], "reasoned_table", looks, param="chain")
+    return None if chosen is None else order[chosen]
+
+
+def opened(made: Reasoning, place: int) -> None:
+    item, told = made.asked[place], made.answers[place]
+    cards.question_title(item.query.text)
+    st.caption(cards.plain(f"Reference: {' | '.join(dict.fromkeys(item.query.answers))}"))
+    for way, words in lab.WAYS.items():
+        rows = [
+            {"Text": chain.text, "Asked again": chain.again or "", "Answer read": chain.answer or "none"}
+            for chain in item.texts[way]
+        ]
+        st.html(f'<div class="gw gw-title"><span>{words}</span></div>')
+        st.caption(cards.plain(f"Answer: {told[way] or 'none'}"))
+        tables.wrapped_table(rows)

@@ -1,0 +1,439 @@
+"""Answering at once against reasoning first, each greedily and by the vote of several samples: same questions, passages and seeds.
+
+One job that goes on where it was stopped: every text is kept by its prompt. Verbs of the page Score answers.
+"""
+
+from collections.abc import Generator, Sequence
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core import registry
+from core.answering.protocol import Material
+from core.config import ContextConfig, code_version, fingerprint, with_settings
+from core.context.passages import distinct
+from core.errors import WorkbenchError
+from core.generation.answer import loaded
+from core.judging.measure import AnswerCase, scores
+from core.judging.self_consistency import MARKER, final_answer, is_marked, majority, windows
+from core.labs import answering
+from core.labs.scores.keeping import judge_tools
+from core.pipeline.provenance import source_of
+from core.pipeline.stages import Recipe, Resolved
+from core.progress import drain, told_within
+from core.queries.model_texts import ModelText, Request, written
+from core.records import Progress, Query
+from core.statistics.bootstrap import Interval
+from core.statistics.corrections import holm
+from core.statistics.paired import Paired, paired_difference
+from core.statistics.proportion import unit_intervals
+from core.workbench import Evaluation, Workbench, fetched
+
+DIRECT = f'$passages\n\nQuestion: $question\nWrite only the answer, in a few words, behind "{MARKER}".'
+CHAIN = (
+    "$passages\n\nQuestion: $question\nThink step by step in a few sentences, then write the answer in a few words on a last line that "
+    f'begins with "{MARKER}".'
+)
+AGAIN = "So what is the answer? Write only the answer, in a few words."
+AGAIN_TOKENS = 32
+WAYS = {
+    "direct": "Direct, greedy",
+    "chain": "Chain of thought, greedy",
+    "direct_votes": "Direct, self-consistency",
+    "chain_votes": "Chain of thought, self-consistency",
+}
+PAIRS = (
+    ("chain", "direct"),
+    ("direct_votes", "direct"),
+    ("chain_votes", "direct"),
+    ("chain_votes", "direct_votes"),
+    ("chain_votes", "chain"),
+)
+MEASURES = ("em", "f1")
+MADE = "chains_of_thought"  # entry of the cache
+DEADLINE_S = 600.0
+
+
+class ReasoningPlan(NamedTuple):
+    """What is compared. again: a chain without the marker is asked for its answer in a second prompt (Kojima et al. 2022, "Large
+    Language Models are Zero-Shot Reasoners", section 3)."""
+
+    questions: int = 40
+    samples: int = 5
+    temperature: float = 0.7
+    again: bool = True
+    direct: str = DIRECT
+    chain: str = CHAIN
+
+
+class ReasonedText(NamedTuple):
+    """A text with the answer that was read out of it; None: none could be. again: what a second prompt gave, None without one; tokens
+    and seconds are of both."""
+
+    text: str
+    answer: str | None
+    again: str | None = None
+    prompt_tokens: int | None = None
+    tokens: int | None = None
+    seconds: float = 0.0
+
+
+class ReasonedItem(NamedTuple):
+    """A question. texts: way -> greedy one, or the samples in the order drawn; unfit: why it could not be asked."""
+
+    query: Query
+    texts: dict[str, list[ReasonedText]]
+    unfit: str = ""
+
+
+class WayRow(NamedTuple):
+    """A way on all questions that could be asked; what has no answer counts as wrong."""
+
+    way: str
+    scores: dict[str, Interval]
+    texts: int
+    unextractable: int
+    asked_again: int
+    prompt_tokens: float | None  # mean of a question, of all its texts, as the next two
+    tokens: float | None
+    seconds: float
+    agreement: float | None  # mean share of the samples that the winner has
+
+
+class ReasoningPair(NamedTuple):
+    first: str
+    second: str
+    measure: str
+    paired: Paired
+    p_holm: float | None = None
+
+
+class Reasoning(NamedTuple):
+    plan: ReasoningPlan
+    items: list[ReasonedItem]
+    rows: list[WayRow]
+    pairs: list[ReasoningPair]
+    curves: dict[tuple[str, str], list[Interval]]  # (way, measure) -> by number of samples, from 1
+    answers: list[dict[str, str | None]]  # way -> final answer, of each question asked
+    values: dict[tuple[str, str], np.ndarray]  # (way, measure) -> of each question asked
+    own_temperature: bool  # the engine takes no temperature
+
+    @property
+    def asked(self) -> list[ReasonedItem]:
+        return [item for item in self.items if not item.unfit]
+
+
+def drawn(evaluation: Evaluation, count: int) -> list[int]:
+    """Rows of the questions that are asked, drawn once, of those with a reference answer."""
+    queries = evaluation.corpus.queries
+    rows = [row for row in answering.drawn(queries, evaluation.config.seed, len(queries)) if queries[row].answers][:count]
+    if not rows:
+        raise WorkbenchError(
+            f"'{evaluation.corpus.name}' has no question with a reference answer.",
+            todo="Choose a corpus whose questions have answers.",
+        )
+    return rows
+
+
+def compare_reasoning(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan) -> Generator[Progress, None, Reasoning]:
+    """Writes what is not written yet, and compares."""
+    run = yield from workbench.pipeline.resolve(recipe)
+    contexts = _contexts(run, plan)  # a broken template is told first
+    yield from fetched(run.config, answering=True)
+    evaluation = yield from workbench.evaluating(run)
+    rows = drawn(evaluation, plan.questions)
+    yield from loaded(run.config.generation)
+    prompts, unfit = _prompts(workbench, run, evaluation, rows, contexts)
+    texts = {}
+    for done, way in enumerate(WAYS):
+        wanted = _requests(plan, way, [each[way.partition("_")[0]] for each in prompts if each])
+        texts[way] = yield from told_within(_chains(workbench, run, plan, way, wanted), Progress(done, len(WAYS), WAYS[way]))
+    size = {way: plan.samples if way.endswith("votes") else 1 for way in WAYS}
+    place, items = 0, []
+    for row, prompt, why in zip(rows, prompts, unfit, strict=True):
+        some = {way: texts[way][place * size[way] : (place + 1) * size[way]] for way in WAYS} if prompt else {}
+        place += bool(prompt)
+        items.append(ReasonedItem(evaluation.corpus.queries[row], some, why))
+    meta = [
+        [item.query.id, item.unfit, {way: [list(chain) for chain in some] for way, some in item.texts.items()}] for item in items
+    ]
+    workbench.pipeline.cache.save(MADE, _key(workbench, run, evaluation, rows, plan), {}, {"items": meta})
+    return _compared(workbench, run, plan, items)
+
+
+def standing(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan) -> Reasoning | None:
+    """What a job made of this plan; None before. Asks no model."""
+    run = workbench.resolve(recipe)
+    _contexts(run, plan)
+    evaluation = drain(workbench.evaluating(run))
+    rows = drawn(evaluation, plan.questions)
+    entry = workbench.pipeline.cache.load(MADE, _key(workbench, run, evaluation, rows, plan))
+    if entry is None:
+        return None
+    items = [
+        ReasonedItem(
+            evaluation.corpus.queries[row], {way: [ReasonedText(*each) for each in some] for way, some in texts.items()}, why
+        )
+        for row, (_, why, texts) in zip(rows, entry[1]["items"], strict=True)
+    ]
+    return _compared(workbench, run, plan, items)
+
+
+def _contexts(run: Resolved, plan: ReasoningPlan) -> dict[str, ContextConfig]:
+    """The recipe's context with either template; WorkbenchError where one cannot be read."""
+    return {name: with_settings(run.config, {"context.template": getattr(plan, name)}).context for name in ("direct", "chain")}
+
+
+def _key(workbench: Workbench, run: Resolved, evaluation: Evaluation, rows: Sequence[int], plan: ReasoningPlan) -> str:
+    asked = [asking.key for asking in answering.askings(workbench, evaluation, rows)]
+    return fingerprint(asked, list(plan), code_version(compare_reasoning))
+
+
+def _prompts(
+    workbench: Workbench, run: Resolved, evaluation: Evaluation, rows: Sequence[int], contexts: dict[str, ContextConfig]
+) -> tuple[list[dict[str, list[dict[str, str]]]], list[str]]:
+    """(template -> messages of each question, {} where they do not go into the model; why not)."""
+    part, source, prompts, unfit = run.config.generation.usable(), source_of(workbench.pipeline, run), [], []
+    for asking in answering.askings(workbench, evaluation, rows):
+        chosen, until = distinct(list(asking.hits()), run.config.context)[0], perf_counter() + DEADLINE_S
+        try:
+            prompts.append(
+                {
+                    name: Material(asking.question, chosen, part, context, until, run.config.seed, source=source)
+                    .prompt(chosen)
+                    .messages
+                    for name, context in contexts.items()
+                }
+            )
+            unfit.append("")
+        except WorkbenchError as error:
+            if error.where not in {hit.document_id for hit in chosen}:
+                raise
+            prompts.append({})
+            unfit.append(error.what)
+    return prompts, unfit
+
+
+def _requests(plan: ReasoningPlan, way: str, prompts: Sequence[list[dict[str, str]]]) -> list[Request]:
+    """The samples of both ways are drawn by the same seeds. The length of a text is the recipe's."""
+    if not way.endswith("votes"):
+        return [Request(messages, 0) for messages in prompts]
+    return [Request(messages, 0, temperature=plan.temperature, draw=draw) for messages in prompts for draw in range(plan.samples)]
+
+
+def _chains(
+    workbench: Workbench, run: Resolved, plan: ReasoningPlan, way: str, requests: Sequence[Request]
+) -> Generator[Progress, None, list[ReasonedText]]:
+    tools = workbench.pipeline.query_tools(run.config)
+    tools = tools._replace(generator=run.config.generation.usable())
+    wanted = [request._replace(max_tokens=tools.generator.max_tokens) for request in requests]
+    texts = yield from written(tools, wanted)
+    reasons = way.startswith("chain")
+    read = [_read(text, reasons) for text in texts]
+    silent = [place for place, text in enumerate(texts) if plan.again and reasons and read[place] is None and text.text.strip()]
+    second = yield from written(tools, [_again(wanted[place], texts[place]) for place in silent])
+    chains = [_chain(text, answer) for text, answer in zip(texts, read, strict=True)]
+    for place, text in zip(silent, second, strict=True):
+        more, first = _chain(text, _read(text, False)), chains[place]
+        chains[place] = ReasonedText(
+            first.text,
+            more.answer,
+            more.text,
+            _sum(first.prompt_tokens, more.prompt_tokens),
+            _sum(first.tokens, more.tokens),
+            first.seconds + more.seconds,
+        )
+    return chains
+
+
+def _read(text: ModelText, reasons: bool) -> str | None:
+    """The answer of a text. One that was not to reason is its own answer where it has no marker."""
+    if reasons or is_marked(text.text):
+        return final_answer(text.text)
+    return " ".join(text.text.split()) or None
+
+
+def _again(request: Request, text: ModelText) -> Request:
+    turns = [{"role": "assistant", "content": text.text}, {"role": "user", "content": AGAIN}]
+    return Request([*request.messages, *turns], AGAIN_TOKENS)
+
+
+def _chain(text: ModelText, answer: str | None) -> ReasonedText:
+    return ReasonedText(text.text, answer, None, text.prompt_tokens, text.tokens, text.seconds)
+
+
+def _sum(*numbers: int | None) -> int | None:
+    return None if None in numbers else sum(numbers)
+
+
+# The comparison ------------------------------------------------------------------------------------------------------
+
+
+def _compared(workbench: Workbench, run: Resolved, plan: ReasoningPlan, items: list[ReasonedItem]) -> Reasoning:
+    asked, style = [item for item in items if not item.unfit], run.config.context.citations
+    own = "temperature" not in type(run.config.generation).model_fields
+    values: dict[tuple[str, str], np.ndarray] = {}
+    answers: list[dict[str, str | None]] = [{} for _ in asked]
+    curves, rows = {}, []
+    for way in WAYS:
+        chains = [item.texts[way] for item in asked]
+        winners = [majority([chain.answer for chain in some], style) for some in chains]
+        for told, some, (place, _) in zip(answers, chains, winners, strict=True):
+            told[way] = None if place is None else some[place].answer
+        worth = {name: _scored(workbench, run, asked, chains, name) for name in MEASURES}
+        for name, table in worth.items():
+            values[way, name] = np.array(
+                [0.0 if place is None else each[place] for each, (place, _) in zip(table, winners, strict=True)]
+            )
+            if way.endswith("votes"):
+                curves[way, name] = [
+                    _mean(run, np.array([_by_vote(*each, width, style) for each in zip(chains, table, strict=True)]))
+                    for width in range(1, plan.samples + 1)
+                ]
+        rows.append(_row(run, way, chains, winners, {name: values[way, name] for name in MEASURES}))
+    return Reasoning(plan, items, rows, _pairs(run, values), curves, answers, values, own)
+
+
+def _scored(
+    workbench: Workbench, run: Resolved, asked: Sequence[ReasonedItem], chains: Sequence[list[ReasonedText]], measure: str
+) -> list[list[float]]:
+    """The score of every text's answer; 0 where it has none."""
+    style = run.config.context.citations
+    cases = [
+        AnswerCase(item.query.text, chain.answer or "", references=item.query.answers, citations=style)
+        for item, some in zip(asked, chains, strict=True)
+        for chain in some
+    ]
+    made = iter(drain(scores(registry.find("measure", measure)(), cases, judge_tools(workbench, run.config))))
+    return [[0.0 if np.isnan(score := next(made).value) else score for _ in some] for some in chains]
+
+
+def _by_vote(chains: Sequence[ReasonedText], worth: Sequence[float], width: int, style: str) -> float:
+    """The score by the vote of so many samples, mean over sets of them."""
+    results = []
+    for chosen in windows(len(chains), width):
+        place, _ = majority([chains[sample].answer for sample in chosen], style)
+        results.append(0.0 if place is None else worth[chosen[place]])
+    return float(np.mean(results))
+
+
+def _mean(run: Resolved, values: np.ndarray) -> Interval:
+    rules = run.config.evaluation
+    return unit_intervals(values[:, None], rules.resamples, rules.confidence, run.config.seed)[0]
+
+
+def _row(
+    run: Resolved,
+    way: str,
+    chains: Sequence[list[ReasonedText]],
+    winners: Sequence[tuple[int | None, int]],
+    values: dict[str, np.ndarray],
+) -> WayRow:
+    every, number = [chain for some in chains for chain in some], max(1, len(chains))
+    prompt, tokens = (_sum(*(getattr(chain, name) for chain in every)) for name in ("prompt_tokens", "tokens"))
+    shares = [votes / len(some) for some, (_, votes) in zip(chains, winners, strict=True)]
+    return WayRow(
+        way,
+        {name: _mean(run, table) for name, table in values.items()},
+        len(every),
+        sum(chain.answer is None for chain in every),
+        sum(chain.again is not None for chain in every),
+        None if prompt is None else prompt / number,
+        None if tokens is None else tokens / number,
+        sum(chain.seconds for chain in every) / number,
+        float(np.mean(shares)) if way.endswith("votes") and shares else None,
+    )
+
+
+def _pairs(run: Resolved, values: dict[tuple[str, str], np.ndarray]) -> list[ReasoningPair]:
+    rules = run.config.evaluation
+    pairs = []
+    for first, second in PAIRS:
+        for name in MEASURES:
+            [paired] = paired_difference(
+                values[first, name], values[second, name], rules.resamples, rules.confidence, seed=run.config.seed
+            )
+            pairs.append(ReasoningPair(first, second, name, paired))
+    tested = [place for place, pair in enumerate(pairs) if pair.paired.p is not None]
+    for place, p in zip(tested, holm(np.array([pairs[place].paired.p for place in tested])).tolist(), strict=True):
+        pairs[place] = pairs[place]._replace(p_holm=p)
+    return pairs
+
+
+# As the page and the command show it ---------------------------------------------------------------------------------
+
+
+def way_rows(made: Reasoning) -> list[dict[str, Any]]:
+    rows = []
+    for row in made.rows:
+        line: dict[str, Any] = {"way": WAYS[row.way], "n": len(made.asked), "texts": row.texts}
+        for name, interval in row.scores.items():
+            line |= {name: interval.mean, f"{name} low": interval.low, f"{name} high": interval.high}
+        line |= {"unextractable": row.unextractable, "asked again": row.asked_again, "prompt tokens": row.prompt_tokens}
+        line |= {"answer tokens": row.tokens, "seconds": row.seconds, "agreement": row.agreement}
+        rows.append(line)
+    return rows
+
+
+def pair_rows(made: Reasoning) -> list[dict[str, Any]]:
+    return [
+        {
+            "first": WAYS[pair.first],
+            "minus": WAYS[pair.second],
+            "measure": pair.measure,
+            "n": pair.paired.n,
+            "difference": pair.paired.difference,
+            "low": pair.paired.low,
+            "high": pair.paired.high,
+            "p": pair.paired.p,
+            "p (Holm)": pair.p_holm,
+        }
+        for pair in made.pairs
+    ]
+
+
+def curve_rows(made: Reasoning) -> list[dict[str, Any]]:
+    return [
+        {"way": WAYS[way], "measure": name, "samples": width, "mean": at.mean, "low": at.low, "high": at.high}
+        for (way, name), curve in made.curves.items()
+        for width, at in enumerate(curve, 1)
+    ]
+
+
+def item_rows(made: Reasoning) -> list[dict[str, Any]]:
+    """A row a question, with the answer and its score by each way, and all texts."""
+    rows = []
+    for place, (item, told) in enumerate(zip(made.asked, made.answers, strict=True)):
+        row: dict[str, Any] = {"id": item.query.id, "question": item.query.text}
+        row |= {"references": list(dict.fromkeys(item.query.answers)), **told}
+        row |= {f"{way} {name}": float(table[place]) for (way, name), table in made.values.items()}
+        rows.append(row | {"texts": item.texts})
+    return rows
+
+
+def sentences(made: Reasoning, level: float) -> list[str]:
+    """What is told apart, what could not be read, and what this does not tell."""
+    told = []
+    for pair in made.pairs:
+        if pair.p_holm is not None and pair.p_holm < 1 - level:
+            word = "better" if pair.paired.difference > 0 else "worse"
+            told.append(
+                f"{WAYS[pair.first]} is {word} than {WAYS[pair.second].lower()} by {pair.measure}: {pair.paired.difference:+.3f} "
+                f"({pair.paired.low:+.3f} to {pair.paired.high:+.3f}), p {pair.p_holm:.3f}."
+            )
+    told = told or [f"No way is told apart from another on these {len(made.asked):,} questions."]
+    for row in made.rows:
+        if row.asked_again or row.unextractable:
+            told.append(
+                f'{WAYS[row.way]}: {row.asked_again:,} of {row.texts:,} texts without "{MARKER}" were asked for it again, and of '
+                f"{row.unextractable:,} no answer could be read, which counts as wrong."
+            )
+    if unfit := len(made.items) - len(made.asked):
+        told.append(f"{unfit:,} questions are left out: their passage does not fit into the prompt.")
+    if made.own_temperature:
+        told.append("This engine takes no temperature: its greedy texts are not greedy, and its samples are drawn at its own.")
+    return [
+        *told,
+        "A direct text without the marker is its own answer; a chain is not. Another wording of the templates may do better.",
+    ]

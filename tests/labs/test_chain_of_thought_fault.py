@@ -1,0 +1,38 @@
+"""A model that never gives the marker, or writes nothing: counted, wrong, and the comparison stands."""
+
+import pytest
+
+from core.labs import chain_of_thought as lab
+from core.labs.chain_of_thought import ReasoningPlan
+from core.progress import drain
+from tests.labs.test_chain_of_thought import PLAN, think  # noqa: F401
+from tests.labs.test_contamination import template  # noqa: F401
+from tests.support.failing import recipe
+
+
+def test_chains_without_the_marker_have_no_answer_and_count_as_wrong(bench, think):  # noqa: F811
+    think(marker="")
+    made = drain(lab.compare_reasoning(bench, recipe(), PLAN._replace(again=False)))
+    by_way = {row.way: row for row in made.rows}
+    assert by_way["chain"].unextractable == 6 and by_way["chain_votes"].unextractable == 18
+    assert by_way["direct"].unextractable == 0, "a direct text is its own answer"
+    assert by_way["chain_votes"].scores["em"].mean == 0.0 and by_way["chain_votes"].agreement == 0.0
+    assert all(told["chain"] is None for told in made.answers)
+    assert any("of 18 no answer could be read" in sentence for sentence in lab.sentences(made, 0.95))
+
+
+def test_asked_again_they_answer_and_what_that_costs_is_counted(bench, think):  # noqa: F811
+    think(marker="", second="The answer is opens at one")
+    made = drain(lab.compare_reasoning(bench, recipe(), PLAN))
+    by_way = {row.way: row for row in made.rows}
+    assert by_way["chain"].asked_again == 6 and by_way["chain"].unextractable == 0 and by_way["chain"].tokens == 20
+    assert {told["chain"] for told in made.answers} == {"opens at one"}
+
+
+@pytest.mark.parametrize("second", ["", "The answer is: The answer is:"])
+def test_a_model_that_says_nothing_the_second_time_either(bench, think, second):  # noqa: F811
+    think(marker="", second=second)
+    made = drain(lab.compare_reasoning(bench, recipe(), ReasoningPlan(3, 2)))
+    by_way = {row.way: row for row in made.rows}
+    assert by_way["chain"].asked_again == by_way["chain"].unextractable == 3
+    assert by_way["chain"].scores["em"].mean == 0.0 and len(lab.way_rows(made)) == 4
