@@ -104,6 +104,23 @@ def compare_adapters(
     )
 
 
+@verb("merge-adapter", show_parts)
+def merge_adapter(
+    workbench: Any,
+    name: str,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="Folder of the merged model (default: NAME-merged beside the adapter).")] = None,
+    scale: Annotated[float, Parameter(help="How much of the adapter counts.")] = 1.0,
+    ask: Annotated[Positive, Parameter(help="So many questions are answered by all, greedily.")] = 20,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """The model with an adapter for good, for transformers and as a GGUF file for llama.cpp: same answers, how far apart, how fast."""
+    from core.labs.adapter_merge import merge_adapter
+
+    return merge_adapter(workbench, recipe.read(), name, out, scale, ask)
+
+
 @verb("adapters", show_table)
 def adapters() -> list[dict[str, Any]]:
     """The adapters trained here, newest first: base, rank, and token F1 on the test part before and after."""

@@ -40,6 +40,13 @@ class Wearing:
         self._worn = wanted
         return True
 
+    def merge(self, name: str, scale: float) -> None:
+        """Adds the adapter to the weights for good: of a model that nobody else uses."""
+        self.change(name, scale)
+        if self._tuner is not None:
+            self._tuner.merge_and_unload()
+            self._tuner = None
+
     def _put_on(self, name: str) -> None:
         import torch
 

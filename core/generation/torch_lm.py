@@ -97,7 +97,7 @@ class Transformers(Local):
 
     def identity(self) -> str:
         """What besides the knobs decides the text: the files' content, the engine, and where and in what it computes."""
-        where, source = f"{self._device()} {self._dtype()}", model_identity(self._source())
+        where, source = f"{self._device()} {self._dtype()}", model_identity(self.source())
         if self.adapter and self.adapter_scale:
             checked_adapter(self.adapter, source)
             where += f" adapter {adapter_hash(self.adapter)}"
@@ -110,7 +110,7 @@ class Transformers(Local):
         hub.fetch_model(self.model)
 
     def opens(self) -> tuple[tuple, Callable[[], TorchModel]]:
-        source, device, dtype = self._source(), self._device(), self._dtype()
+        source, device, dtype = self.source(), self._device(), self._dtype()
         return (model_identity(source), device, dtype), lambda: TorchModel(source, device, dtype)
 
     @at_model
@@ -168,7 +168,7 @@ class Transformers(Local):
             return LlamaCpp(model=self.model).path()
         return None
 
-    def _source(self) -> Path:
+    def source(self) -> Path:
         if file := self._file():
             return file
         if folder := hub.local_model(self.model):

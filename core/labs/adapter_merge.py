@@ -1,0 +1,128 @@
+"""An adapter added to its model for good: a folder for transformers and a GGUF file for llama.cpp, held against the adapter."""
+
+import json
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import files
+from core.config import TrialConfig
+from core.corpus.library import split
+from core.errors import WorkbenchError
+from core.generation.llama_engine import LlamaCpp
+from core.generation.protocol import TextGenerator
+from core.generation.torch_lm import Transformers
+from core.labs.adapters import base_of
+from core.models.adapters import SETTINGS, WEIGHTS, checked_adapter
+from core.models.merged_gguf import write_gguf
+from core.progress import Running
+from core.records import Progress
+from core.workbench import Workbench
+
+CHECKED = 20  # prompts
+ANSWER_TOKENS = 40
+
+
+def merge_adapter(
+    workbench: Workbench, config: TrialConfig, name: str, out: Path | None, scale: float = 1.0, checked: int = CHECKED
+) -> Generator[Progress, None, dict[str, Any]]:
+    """Writes both, and answers the first questions of the corpus by adapter, merged model and llama.cpp, greedily."""
+    import torch
+
+    part = base_of(config).model_copy(update={"adapter": name, "adapter_scale": scale, "dtype": "float32", "device": "cpu"})
+    part = part.model_copy(update={"own_process": "no", "temperature": 0.0, "max_tokens": ANSWER_TOKENS, "reuse_prefix": False})
+    source = part.source()
+    adapter = checked_adapter(name, part.opens()[0][0])
+    folder = (out or adapter.parent / f"{name}-merged").expanduser()
+    if folder.exists():
+        raise WorkbenchError(
+            "There is something of this name already.", where=str(folder), todo="Take another --out, or delete it."
+        )
+    yield Progress(0, 3, "Merging")
+    model = part.opens()[1]()
+    model.adapter.merge(name, scale)
+    touched = touched_by(adapter)
+    weights = {key: tensor for key, tensor in model.model.state_dict().items() if key in touched}
+    size = sum(tensor.nbytes for tensor in model.model.state_dict().values())
+    file = ""
+    with files.disk_reported("The merged model", folder.parent, size), files.made_whole(folder) as made:
+        model.model.save_pretrained(made)
+        model.tokenizer.save_pretrained(made)
+        if source.is_file():
+            yield Progress(1, 3, "Writing the GGUF file")
+
+            def matrix(key: str) -> np.ndarray | None:
+                return weights[key].to(torch.float32).numpy() if key in weights else None
+
+            write_gguf(source, made / f"{name}.gguf", matrix)
+            file = f"{name}.gguf"
+        record = {"adapter": name, "scale": scale, "base": model.name, "base_sha256": model.sha256, "matrices": len(weights)}
+        (made / "merged.json").write_text(json.dumps(record, indent=1), "utf-8")
+    del model  # the engines below load their own
+    corpus = yield from workbench.read_corpus(config)
+    questions = [query.text for query in split(corpus, "test").queries][:checked]
+    prompts = [[{"role": "user", "content": question}] for question in questions]
+    yield Progress(2, 3, "Comparing what they say")
+    engines = {"adapter": part, "merged": part.model_copy(update={"model": str(folder), "adapter": ""})}
+    if file:
+        more = {
+            "context_tokens": part.context_tokens,
+            "weights": "as_bundled",
+            "own_process": part.own_process,
+            "reuse_prefix": False,
+        }
+        engines["llama_cpp"] = LlamaCpp(model=str(folder / file), temperature=0.0, max_tokens=ANSWER_TOKENS, **more)
+    told = yield from _compared(engines, prompts)
+    return {"folder": str(folder), "gguf": str(folder / file) if file else None, **record, "prompts": len(prompts), **told}
+
+
+def touched_by(adapter: Path) -> set[str]:
+    """Names of the matrices of the base that the adapter changes."""
+    from safetensors import safe_open
+
+    kind = json.loads((adapter / SETTINGS).read_text("utf-8"))["peft_type"]
+    if kind != "LORA":
+        raise WorkbenchError(f"Adapters of the kind {kind} are not merged.", where=str(adapter), todo="Take one made with LoRA.")
+    with safe_open(adapter / WEIGHTS, "numpy") as tensors:
+        return {key.removeprefix("base_model.model.").partition(".lora_")[0] + ".weight" for key in tensors.keys()}  # noqa: SIM118
+
+
+def _compared(
+    engines: dict[str, TextGenerator], prompts: Sequence[list[dict[str, str]]]
+) -> Generator[Progress, None, dict[str, Any]]:
+    """Greedy texts, logits of the first token, and seconds a token, against the adapter's."""
+    texts: dict[str, list[str]] = {name: [] for name in engines}
+    logits: dict[str, list[np.ndarray]] = {name: [] for name in engines}
+    paces: dict[str, list[float]] = {name: [] for name in engines}
+    for number, prompt in enumerate(prompts):
+        for name, part in engines.items():
+            yield Progress(number, len(prompts), f"Comparing what they say: {name}")
+            if isinstance(part, Transformers | LlamaCpp):
+                logits[name].append(np.asarray(part.next_logits(part.read(prompt)), np.float64))
+            began = time.perf_counter()
+            for _ in (running := Running(part.generate(prompt, 0, 300.0))):
+                pass
+            texts[name].append(running.result.text)
+            paces[name].append((time.perf_counter() - began) / max(1, running.result.answer_tokens))
+    rows = {}
+    for name in list(engines)[1:]:
+        gaps = [log_probabilities(a) - log_probabilities(b) for a, b in zip(logits[name], logits["adapter"], strict=True)]
+        likely = [log_probabilities(b) > np.log(1e-4) for b in logits["adapter"]]
+        rows[name] = {
+            "same_text": sum(a == b for a, b in zip(texts[name], texts["adapter"], strict=True)),
+            "same_first_token": sum(int(a.argmax() == b.argmax()) for a, b in zip(logits[name], logits["adapter"], strict=True)),
+            "largest_logprob_difference": max(float(np.abs(gap[some]).max()) for gap, some in zip(gaps, likely, strict=True)),
+            "speed_up": float(np.median(np.array(paces["adapter"]) / np.array(paces[name]))),
+        }
+    return {
+        "against_the_adapter": rows,
+        "texts": [dict(zip(texts, each, strict=True)) for each in zip(*texts.values(), strict=True)],
+    }
+
+
+def log_probabilities(logits: np.ndarray) -> np.ndarray:
+    top = logits - logits.max()
+    return top - np.log(np.exp(top).sum())

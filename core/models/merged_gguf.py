@@ -1,0 +1,82 @@
+"""A GGUF file with other weights in the place of some of its own: what llama.cpp reads of a model that torch has changed.
+
+Everything else of the file stays as it is, to the byte: vocabulary, chat template, tensors in their number formats. Changed matrices are
+float16. Source: llama.cpp's convert_hf_to_gguf.py, for names and for the order of the rows of queries and keys.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from core import files
+from core.errors import WorkbenchError
+
+ROWS_APART = ("attn_q.weight", "attn_k.weight")  # whose rows llama.cpp has in pairs that rotate together
+
+
+def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]) -> int:
+    """Writes base with the matrices for which `weight`, of their names in transformers, is not None; returns how many."""
+    from gguf import GGUFReader, GGUFValueType, GGUFWriter
+
+    reader = GGUFReader(base)
+    architecture = reader.get_field("general.architecture").contents()
+    if architecture != "llama":
+        todo = "Use the merged folder with transformers, or convert it with llama.cpp's convert_hf_to_gguf.py."
+        raise WorkbenchError(f"GGUF files of the architecture '{architecture}' are not merged here.", where=str(base), todo=todo)
+    names = _names(int(reader.get_field("llama.block_count").contents()))
+    heads = {
+        "attn_q.weight": int(reader.get_field("llama.attention.head_count").contents()),
+        "attn_k.weight": int(reader.get_field("llama.attention.head_count_kv").contents()),
+    }
+    changed = 0
+    with files.disk_reported("The merged model", out.parent, base.stat().st_size), files.made_whole(out) as temporary:
+        writer = GGUFWriter(temporary, architecture)
+        for field in reader.fields.values():
+            if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.file_type"):
+                continue
+            kind = field.types[0]
+            inner = field.types[-1] if kind == GGUFValueType.ARRAY else None
+            writer.add_key_value(field.name, field.contents(), kind, sub_type=inner)
+        for tensor in reader.tensors:
+            matrix = weight(names[tensor.name]) if tensor.name in names else None
+            if matrix is None:
+                writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+                continue
+            if list(matrix.shape) != [int(size) for size in tensor.shape[::-1]]:
+                raise WorkbenchError(
+                    f"{names[tensor.name]} has the shape {list(matrix.shape)}, the file's {[int(size) for size in tensor.shape[::-1]]}.",
+                    where=str(base),
+                    todo="Merge into the file that the adapter was trained on.",
+                )
+            apart = heads.get(tensor.name.partition(".")[2].partition(".")[2])
+            writer.add_tensor(tensor.name, (in_pairs(matrix, apart) if apart else matrix).astype(np.float16))
+            changed += 1
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+    return changed
+
+
+def in_pairs(matrix: np.ndarray, heads: int) -> np.ndarray:
+    """The rows of [heads * size, width] as llama.cpp has them: of each head, row i beside row i + size / 2."""
+    return matrix.reshape(heads, 2, -1, matrix.shape[1]).swapaxes(1, 2).reshape(matrix.shape)
+
+
+def _names(blocks: int) -> dict[str, str]:
+    """Name in the file -> in transformers, of the matrices of each layer."""
+    parts = {
+        "attn_q": "self_attn.q_proj",
+        "attn_k": "self_attn.k_proj",
+        "attn_v": "self_attn.v_proj",
+        "attn_output": "self_attn.o_proj",
+        "ffn_gate": "mlp.gate_proj",
+        "ffn_up": "mlp.up_proj",
+        "ffn_down": "mlp.down_proj",
+    }
+    return {
+        f"blk.{block}.{own}.weight": f"model.layers.{block}.{theirs}.weight"
+        for block in range(blocks)
+        for own, theirs in parts.items()
+    }
