@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, RecipeOptions, Training, read_settings
+from core.cli.options import USUAL, Positive, RecipeOptions, Training, read_grid, read_settings
 from core.cli.tables import show_parts, show_table
 from core.errors import WorkbenchError
 from core.records import plain
@@ -24,6 +25,28 @@ def train_adapter(
     from core.labs.adapters import train_adapter
 
     return train_adapter(workbench, recipe.read(), name, read_settings(train), file)
+
+
+@verb("adapter-study", show_table)
+def adapter_study(
+    workbench: Any,
+    name: str,
+    /,
+    *,
+    grid: Annotated[
+        str, Parameter(help="FIELD=A,B,C: a setting of the training and its values, the first of which is compared with.")
+    ] = ("rank=4,8,16,32,64"),
+    seeds: Annotated[int, Parameter(help="So many trainings of each value.", validator=Number(gte=1))] = 3,
+    file: Examples = None,
+    train: Training = (),
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """How a setting of the training changes what an adapter is worth: each value with the same seeds, data and test questions."""
+    from core.labs import adapter_study as lab
+
+    [(field, values)] = read_grid([grid]).items()
+    made = yield from lab.study(workbench, recipe.read(), name, field, values, range(seeds), read_settings(train), file)
+    return lab.table(made, field)
 
 
 @verb("train-dpo", job_keeps=lambda result: result.folder.name)
