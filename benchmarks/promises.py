@@ -169,6 +169,12 @@ ROWS = {
         ("kept_s", "The same by all of them, the encoder's vectors kept", MOST, 5, "s"),
         ("first_s", "The same, each text encoded for the first time", MOST, 5, "s"),
     ),
+    ("answers", 15): (
+        ("share", "Answers to a question set: tokens a second, to the generator's own batches", LEAST, 0.9, ""),
+        ("changed.beyond", "Prompts asked after a change of the ranking, beyond the questions whose passages it changed", MOST, 0, ""),
+        ("judged.s", "1,000 answers with 5 passages each by containment and entailment", MOST, 600, "s"),
+        ("judged.again", "(claim, evidence) pairs of those that are kept and would be judged again", MOST, 0, ""),
+    ),
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
     ),
