@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks.answer_measures import DATASETS, cases
 from benchmarks.promises import spread
+from benchmarks.rag_ablation import Computed
 from core import registry
 from core.answering.protocol import Material
 from core.config import TrialConfig, with_settings
@@ -105,22 +106,12 @@ def written(workbench: Workbench, config: TrialConfig, answers: int) -> dict[str
 
 def changed(workbench: Workbench, config: TrialConfig, answers: int) -> dict[str, int]:
     """Another ranking of the same chunks: questions whose passages changed, and prompts that the model was asked."""
-    kind, asked = type(config.generation), []
-    bare = kind.generate_many
-
-    def counting(part: Any, prompts: list, *more: Any, **named: Any) -> Any:
-        asked.extend(prompts)
-        return bare(part, prompts, *more, **named)
-
     other = with_settings(config, {"sparse.k1": 3.0, "sparse.b": 0.0})
     known = {each.key for each in answering.answer_set(workbench, workbench.evaluate(config), answers).askings}
-    kind.generate_many = counting
-    try:
+    with Computed(type(config.generation)) as computed:
         made = drain(answering.answer_questions(workbench, other, answers))
-    finally:
-        kind.generate_many = bare
     touched = sum(each.key not in known for each in made.askings)
-    return {"questions": answers, "touched": touched, "generated": len(asked), "beyond": len(asked) - touched}
+    return {"questions": answers, "touched": touched, "generated": computed.asked, "beyond": computed.asked - touched}
 
 
 def three(case: AnswerCase) -> str:

@@ -175,6 +175,11 @@ ROWS = {
         ("judged.s", "1,000 answers with 5 passages each by containment and entailment", MOST, 600, "s"),
         ("judged.again", "(claim, evidence) pairs of those that are kept and would be judged again", MOST, 0, ""),
     ),
+    ("rag_ablation", 15): (
+        ("questions", "Questions of the RAG ablation, in one job", LEAST, 200, ""),
+        ("again.asked", "Prompts that it asks a second time", MOST, 0, ""),
+        ("again.encoded", "Texts, pairs and claims that it encodes a second time", MOST, 0, ""),
+    ),
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
     ),
