@@ -171,16 +171,17 @@ def question_table(made: Contamination) -> int | None:
         "Cosine": [item.rephrasing.similarity for item in items],
         "Memorised?": [item.memorised for item in items],
     }
-    for condition, title in lab.CONDITIONS.items():
+    for condition, short in (("closed_book", "F1 closed"), ("gold", "F1 gold")):
         for wording in lab.WORDINGS:
-            values = [item.scores.get((condition, wording, "f1")) for item in items]
-            columns[f"{title.split()[-1].capitalize()}, {wording}"] = values
-    looks = {name: st.column_config.TextColumn(width=250) for name in ("Question", "In other words")}
+            name = short if wording == "original" else f"{short}, other"
+            columns[name] = [item.scores.get((condition, wording, "f1")) for item in items]
+    looks = {name: st.column_config.TextColumn(width=225) for name in ("Question", "In other words")}
     looks |= {"Memorised?": st.column_config.CheckboxColumn(width=92, help="Answered right without a passage.")}
-    looks |= {name: st.column_config.NumberColumn(format="%.3f", width=118) for name in list(columns)[4:]}
+    looks |= {name: st.column_config.NumberColumn(format="%.3f", width=8 * len(name) + 14) for name in list(columns)[4:]}
     looks["Cosine"] = st.column_config.NumberColumn(format="%.2f", width=66, help="Of question and rephrasing, by the encoder.")
     st.caption(
-        f"{len(items):,} questions with token F1; click one for its answers. Read the rephrasings: a gap is worth what they are."
+        f"{len(items):,} questions, with token F1 closed book and over the gold evidence, in their own and in other words; click one for "
+        "its answers. Read the rephrasings: a gap is worth what they are."
     )
     chosen = tables.choose(columns, [item.query.id for item in items], "rephrased_table", looks, param="rephrased")
     lines = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lab.edit_lines(made))

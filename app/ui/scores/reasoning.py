@@ -30,7 +30,8 @@ def draw() -> None:
     made = lab.standing(workbench, config, asked)
     if made is None:
         texts = asked.questions * 2 * (1 + asked.samples)
-        st.caption(cards.plain(f"Still to do: {cards.count(texts, 'text')} at most. What was written before is used."))
+        more = ", and second prompts to chains without an answer" if asked.again else ""
+        st.caption(cards.plain(f"Still to do: {cards.count(texts, 'text')} at most{more}. What was written before is used."))
         jobs.start_button("Compare ways of answering", words, f"Chain of thought, {asked.questions:,} questions")
         return st.caption(
             "The same questions over the passages of this recipe, answered at once and after a chain of thought: the likeliest text of "
