@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from core.cli.frame import verb
 from core.cli.options import USUAL, Positive, RecipeOptions, Training, read_grid, read_settings
@@ -36,7 +35,7 @@ def adapter_study(
     grid: Annotated[
         str, Parameter(help="FIELD=A,B,C: a setting of the training and its values, the first of which is compared with.")
     ] = ("rank=4,8,16,32,64"),
-    seeds: Annotated[int, Parameter(help="So many trainings of each value.", validator=Number(gte=1))] = 3,
+    seeds: Annotated[Positive, Parameter(help="So many trainings of each value.")] = 3,
     file: Examples = None,
     train: Training = (),
     recipe: RecipeOptions = USUAL,

@@ -188,3 +188,20 @@ def _step_row(step: Any) -> dict[str, Any]:
 
     means = {name: float(np.mean(getattr(step, name))) for name in ("balance", "z", "cv", "entropy_bits", "dropped")}
     return {"step": step.done, "loss": step.loss, **{f"mean {name}": value for name, value in means.items()}}
+
+
+@verb("scaling", show_parts)
+def scaling(
+    workbench: Any,
+    *,
+    width: Annotated[tuple[int, ...], Parameter(help="Sizes of the model (32, 64, 128, 256); repeatable.")] = (32, 64, 128),
+    steps: Annotated[tuple[int, ...], Parameter(help="Training steps: amounts of data; repeatable.")] = (100, 200, 400),
+    seeds: Annotated[Positive, Parameter(help="So many trainings of each.")] = 1,
+    train: Training = (),
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """How the loss of a small transformer falls with size and data: the law, how it foretold the largest training, and the next size."""
+    from core.labs.inside import scaling as lab
+
+    wanted = lab.configs(read_settings(train), width, steps, range(seeds))
+    return lab.record((yield from lab.study(workbench, recipe.read(), wanted)))
