@@ -43,6 +43,7 @@ WAYS = {
     "direct_votes": "Direct, self-consistency",
     "chain_votes": "Chain of thought, self-consistency",
 }
+SHORT = {"direct": "Direct", "chain": "Chain", "direct_votes": "Direct votes", "chain_votes": "Chain votes"}
 PAIRS = (
     ("chain", "direct"),
     ("direct_votes", "direct"),
@@ -424,11 +425,12 @@ def sentences(made: Reasoning, level: float) -> list[str]:
             )
     told = told or [f"No way is told apart from another on these {len(made.asked):,} questions."]
     for row in made.rows:
-        if row.asked_again or row.unextractable:
+        if row.asked_again:
             told.append(
-                f'{WAYS[row.way]}: {row.asked_again:,} of {row.texts:,} texts without "{MARKER}" were asked for it again, and of '
-                f"{row.unextractable:,} no answer could be read, which counts as wrong."
+                f'{WAYS[row.way]}: {row.asked_again:,} of {row.texts:,} texts without "{MARKER}" were asked for it again.'
             )
+        if row.unextractable:
+            told.append(f"{WAYS[row.way]}: of {row.unextractable:,} of {row.texts:,} texts no answer could be read: wrong.")
     if unfit := len(made.items) - len(made.asked):
         told.append(f"{unfit:,} questions are left out: their passage does not fit into the prompt.")
     if made.own_temperature:

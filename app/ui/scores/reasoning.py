@@ -79,7 +79,7 @@ def shown(made: Reasoning, evaluation: Evaluation, command: str) -> None:
         dots.marks(
             [
                 dots.Mark(
-                    f"{lab.WAYS[pair.first]} − {lab.WAYS[pair.second].lower()}",
+                    f"{lab.SHORT[pair.first]} − {lab.SHORT[pair.second].lower()}",
                     pair.paired.difference,
                     pair.paired.low,
                     pair.paired.high,
@@ -102,7 +102,7 @@ def shown(made: Reasoning, evaluation: Evaluation, command: str) -> None:
         st.caption(cards.plain(sentence))
     way_table(made, name, names[name])
     curve(made, evaluation, name, names[name], command)
-    place = question_table(made, name, names[name])
+    place = question_table(made, name)
     if place is not None:
         with tables.opened():
             opened(made, place)
@@ -127,7 +127,7 @@ def way_table(made: Reasoning, name: str, title: str) -> None:
         for row in lab.way_rows(made)
     ]
     number = st.column_config.NumberColumn
-    looks = {"Way": st.column_config.TextColumn(width=225), "n": number(width=44), title: number(format="%.3f", width=96)}
+    looks = {"Way": st.column_config.TextColumn(width=250), "n": number(width=44), title: number(format="%.3f", width=96)}
     looks |= {each: number(format="%.3f", width=64) for each in ("Low", "High")}
     looks |= {each: number(width=76) for each in ("Texts", "No answer")} | {"Asked again": number(width=88)}
     looks["Agreement"] = number(format="%.2f", width=84, help="Share of the samples that end with the winner's answer, mean.")
@@ -161,7 +161,7 @@ def curve(made: Reasoning, evaluation: Evaluation, name: str, title: str, comman
     )
 
 
-def question_table(made: Reasoning, name: str, title: str) -> int | None:
+def question_table(made: Reasoning, name: str) -> int | None:
     """The questions on which reasoning changes most first."""
     difference = made.values["chain_votes", name] - made.values["direct", name]
     order = sorted(range(len(made.asked)), key=lambda place: -abs(difference[place]))
@@ -170,12 +170,12 @@ def question_table(made: Reasoning, name: str, title: str) -> int | None:
         "Reference": [made.asked[place].query.answers[0] for place in order],
     }
     looks = {"Question": st.column_config.TextColumn(width=260), "Reference": st.column_config.TextColumn(width=120)}
-    for way, words in lab.WAYS.items():
-        short = words.replace("Chain of thought", "Chain").replace("self-consistency", "votes")
+    for way, short in lab.SHORT.items():
+        score = f"{short} {name.upper()}"
         columns[short] = [made.answers[place][way] for place in order]
-        columns[f"{title}, {short}"] = [float(made.values[way, name][place]) for place in order]
-        looks[short] = st.column_config.TextColumn(width=140)
-        looks[f"{title}, {short}"] = st.column_config.NumberColumn(format="%.3f", width=90)
+        columns[score] = [float(made.values[way, name][place]) for place in order]
+        looks[short] = st.column_config.TextColumn(width=130)
+        looks[score] = st.column_config.NumberColumn(format="%.3f", width=8 * len(score) + 14)
     st.caption("Click a question for its chains and votes.")
     chosen = tables.choose(columns, [made.asked[place].query.id for place in order], "reasoned_table", looks, param="chain")
     return None if chosen is None else order[chosen]
