@@ -129,13 +129,13 @@ def _grid(some: Sequence[GridCell], name: str, title: str) -> None:
                 "Gain": line.get(f"{name} gain"),
                 "p (Holm)": line.get(f"{name} p (Holm)"),
                 "Interaction": line.get(f"{name} interaction"),
-                "Interval": None if low is None else f"{low:+.3f} to {high:+.3f}",
+                "Interval": None if low is None else tables.minus(f" {low:+.3f} to {high:+.3f}").strip(),
             }
         )
     signed = NUMBER(format="%+.3f", width=80)
     looks = {
         "Adapter": TEXT(width=170),
-        "Context": TEXT(width=170),
+        "Context": TEXT(width=190),
         "n": NUMBER(width=50),
         title: NUMBER(format="%.3f", width=80),
         "Gain": signed,
