@@ -30,6 +30,7 @@ PAGES = {
         ("ask_model", "Ask", "forum"),
         ("tune_sampling", "Sampling", "casino"),
         ("inspect_model", "Inside the model", "memory"),
+        ("train_adapter", "Train an adapter", "model_training"),
         ("compare_adapters", "Compare adapters", "difference"),
     ],
     "Judge": [

@@ -84,14 +84,13 @@ class Transformers(Local):
         True,
         "Keeps the shared start of successive prompts in memory, so the first token comes sooner. Off times every prompt cold.",
     )
-    adapter: str = knob("", "Name of an adapter trained here for this model. Empty: the model as it is.", editor=True)
+    adapter: str = knob("", "Name of an adapter trained here for this model. Empty: the model as it is.")
     adapter_scale: float = knob(
         1.0,
         "How much of the adapter counts: 0 is the model as it is, 1 the adapter as it was trained.",
         ge=0.0,
         le=2.0,
         step=0.05,
-        editor=True,
     )
     own_process: Own = own_process_knob()
 
@@ -100,7 +99,7 @@ class Transformers(Local):
         where, source = f"{self._device()} {self._dtype()}", model_identity(self.source())
         if self.adapter and self.adapter_scale:
             checked_adapter(self.adapter, source)
-            where += f" adapter {adapter_hash(self.adapter)}"
+            where += f" adapter {adapter_hash(self.adapter)} scale {self.adapter_scale:g}"  # logits are kept by it
         return f"{source[:20]} {where} transformers {version('transformers')} torch {version('torch')}"
 
     def absent(self) -> bool:

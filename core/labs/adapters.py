@@ -1,14 +1,17 @@
 """Adapters of generators, trained here: their data, training and what they are worth."""
 
+import hashlib
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.config import TrialConfig, valid
+from core import files
+from core.config import TrialConfig, fingerprint, valid
 from core.generation.torch_lm import Transformers
 from core.models.adapters import adapter_names, adapter_record
 from core.models.hub import adapters_home
 from core.records import Progress
+from core.statistics.paired import Paired
 from core.training.adapters.examples import TEST_SHARE, VALIDATION_SHARE, AdapterData, from_corpus, from_examples
 from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 from core.workbench import Workbench
@@ -66,6 +69,38 @@ class AdapterEntry(NamedTuple):
 
     name: str
     record: dict[str, Any]  # training.json; {} where it has none
+
+    def paired(self, measure: str) -> Paired:
+        """With the adapter minus without it, on the test part."""
+        row = self.record["comparison"][measure]
+        return Paired(**{name: row[name] for name in Paired._fields})
+
+    def verdict(self, measure: str) -> str:
+        """better, worse, or not distinguishable."""
+        paired = self.paired(measure)
+        if paired.p is None or paired.p >= 0.05:
+            return "not distinguishable"
+        return "better" if paired.difference > 0 else "worse"
+
+
+def in_use(entry: AdapterEntry) -> dict[str, Any]:
+    """The settings of a recipe that answers with this adapter, as it was trained."""
+    base = {"generation.part": "transformers", "generation.model": entry.record["base"]["model"]}
+    return base | {"generation.adapter": entry.name, "generation.adapter_scale": 1.0}
+
+
+def data_key(config: TrialConfig, settings: dict[str, Any], file: Path | None) -> str:
+    """Another one as soon as the data may be another."""
+    return fingerprint(config.corpus, settings, str(file))
+
+
+def received(data: bytes) -> Path:
+    """Keeps examples that were handed over, by their contents, so that a job finds them, also when it is resumed."""
+    path = adapters_home() / ".files" / f"{hashlib.sha256(data).hexdigest()[:16]}.jsonl"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_whole(path, data, "The examples")
+    return path
 
 
 def trained_adapters() -> list[AdapterEntry]:

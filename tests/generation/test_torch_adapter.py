@@ -105,7 +105,8 @@ def test_the_identity_of_an_answer_names_the_adapters_contents(model):
     worn = model.model_copy(update={"adapter": "a"})
     first = worn.identity()
     adapter("a", model, 3)
-    assert len({plain, first, worn.identity()}) == 3
+    half = model.model_copy(update={"adapter": "a", "adapter_scale": 0.5})
+    assert len({plain, first, worn.identity(), half.identity()}) == 4
     assert model.model_copy(update={"adapter": "a", "adapter_scale": 0.0}).identity() == plain
 
 

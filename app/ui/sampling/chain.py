@@ -29,6 +29,8 @@ GENERATION = (
     "threads",
     "gpu_layers",
     "max_tokens",
+    "adapter",
+    "adapter_scale",
 )  # the rest: the chain's
 PARTS = {"top_k": "Top-k", "top_p": "Top-p", "min_p": "Min-p"}
 

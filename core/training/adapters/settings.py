@@ -34,7 +34,7 @@ class LoraTraining(StageConfig):
         ge=16,
         le=1_000_000,
     )
-    max_steps: int = knob(200, "Steps at most.", unit="steps", ge=1, le=1_000_000)
+    max_steps: int = knob(200, "Steps at most.", unit="steps", label="At most", ge=1, le=1_000_000)
     evaluate_every: int = knob(50, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
     checkpoint_every: int = knob(10, "Steps between checkpoints, from which a training goes on.", unit="steps", ge=1, le=100_000)
     patience: int = knob(

@@ -1,0 +1,71 @@
+"""The adapters that there are: what each was worth on documents that it never saw, and the switch that makes the recipe use it."""
+
+from html import escape
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, tables
+from app.ui.adapters.source import draw_card
+from app.ui.adapters.training import draw_curves
+from app.ui.encoders.cells import difference, html_table, number
+from core.labs import adapters
+
+LABELS = {"em": "Exact match", "f1": "Token F1"}
+ANSWERS = 20  # of the test that are shown
+
+
+def listed() -> None:
+    st.subheader("Trained adapters", anchor=False)
+    entries = adapters.trained_adapters()
+    if not entries:
+        st.caption("None yet. One that is trained here can be switched on wherever the engine transformers answers.")
+    for entry in entries:
+        drawn(entry)
+
+
+def drawn(entry: adapters.AdapterEntry) -> None:
+    record, generation = entry.record, session.config().generation
+    using = generation.part == "transformers" and generation.adapter == entry.name
+    with st.container(border=True):
+        st.markdown(f"**{cards.plain(entry.name)}**")
+        if not record:
+            return st.caption("How it was trained is not recorded, so it is not used.")
+        rows = []
+        for measure, label in LABELS.items():
+            change, test = record["comparison"][measure], entry.paired(measure)
+            row = [f"<td>{escape(label)}</td>", number(f"{change['before']:.3f}"), number(f"{change['after']:.3f}")]
+            rows.append([*row, difference(test, test.p, entry.verdict(measure))])
+        html_table(["Given the right passage", "Base", "With it", "Difference"], rows)
+        settings, stopped = record["config"], "" if record["stopped"] == "all steps" else ", stopped early"
+        kind = " ".join(["DoRA" if settings["dora"] else "rsLoRA" if settings["rslora"] else "LoRA", f"rank {settings['rank']}"])
+        cards.facts(
+            [
+                ("Base", record["base"]["name"]),
+                ("Kind", f"{kind}, {record['trainable']:,} parameters, {settings['targets']}"),
+                ("Steps", f"{record['steps']:,}{stopped}; kept: step {record['best_step']:,}"),
+                ("Speed", f"{record['tokens_per_s']:,.0f} tokens a second"),
+                ("Time", cards.duration(sum(record["seconds"].values()))),
+            ]
+        )
+        with st.container(horizontal=True):
+            st.button(
+                "In use" if using else "Use this adapter",
+                key=f"adapter/use/{entry.name}",
+                disabled=using,
+                icon=":material/check:",
+                on_click=session.change,
+                args=(adapters.in_use(entry),),
+                help="Makes it the recipe's, on Ask, Sampling and every page. There it is a switch and a scale.",
+            )
+            with st.popover("Data", icon=":material/dataset:"):
+                draw_card(record["data"])
+            with st.popover("Curves", icon=":material/show_chart:"):
+                draw_curves(entry.name, adapters.adapter_log(entry.name))
+            with st.popover("Answers", icon=":material/forum:"):
+                answered = []
+                for row in record["tested"][:ANSWERS]:
+                    base, tuned = row["before"]["answer"], row["after"]["answer"]
+                    answered.append({"Question": row["question"], "Right": row["references"][0], "Base": base, "With it": tuned})
+                tables.wrapped_table(answered)
+    return None

@@ -1,0 +1,111 @@
+"""The settings of an adapter's training, its job, and what is seen of it while it runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, forms, jobs, tables
+from core.config import TrialConfig
+from core.errors import WorkbenchError
+from core.labs import adapters
+from core.training.adapters.settings import AdapterTraining
+from core.workbench import command_line
+
+KNOBS_FIRST = ("rank", "alpha", "learning_rate", "max_steps", "batch_size", "distractors")
+
+
+def settings() -> dict[str, Any]:
+    """As the widgets say them."""
+    knobs = {knob.name: knob for knob in forms.knobs(AdapterTraining)}
+    columns, chosen = st.columns(2), {}
+    for place, name in enumerate(KNOBS_FIRST):
+        with columns[place % 2]:
+            chosen[name] = widget(knobs.pop(name))
+    with st.expander("More", key="adapter/more"):
+        columns = st.columns(2)
+        for place, name in enumerate(knobs):
+            with columns[place % 2]:
+                chosen[name] = widget(knobs[name])
+    return chosen
+
+
+def widget(knob: forms.Knob) -> Any:
+    st.session_state.setdefault(f"adapter/{knob.name}", getattr(AdapterTraining(), knob.name))
+    return forms.widget(knob, f"adapter/{knob.name}")
+
+
+def start(config: TrialConfig, chosen: dict[str, Any], file: Path | None) -> None:
+    """The name, the command, and the button that makes it a job."""
+    fresh = adapters.free_name(config.corpus.dataset if file is None else "file")
+    name = st.text_input("Name", fresh, key=f"adapter/name/{fresh}", help="Letters, digits, points, hyphens.")
+    try:
+        arguments = adapters.training_arguments(session.workbench(), config, name, chosen, file)
+    except WorkbenchError as error:
+        return cards.problem(error)
+    st.caption("The command")
+    st.code(command_line(*arguments), language="bash", wrap_lines=True)
+    if not name.strip() or adapters.is_taken(name):
+        wrong = "There is an adapter of this name: take another." if name.strip() else "Give it a name."
+        return st.warning(wrong, icon=":material/error:")
+    if st.button("Train", type="primary", icon=":material/model_training:", key="adapter/start"):
+        session.workbench().jobs.start(arguments, f"Training {name}")
+        st.rerun()
+    return None
+
+
+def under_way() -> bool:
+    """Draws the last training that has not become an adapter; whether it runs."""
+    last = next((job for job in session.workbench().jobs.list() if job.arguments[:1] == ("train-adapter",)), None)
+    if not last or last.status == "done":
+        return False
+    jobs.watch(last.id)
+    st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
+    return last.active
+
+
+def curves(name: str) -> None:
+    with cards.calm():
+        draw_curves(name, adapters.adapter_log(name))
+
+
+def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
+    steps = [line for line in log if line["kind"] == "step" and line["loss"] is not None]
+    checks = [line for line in log if line["kind"] == "evaluation"]
+    if not steps and not checks:
+        return st.caption("Loss, speed and sample answers are drawn here from the first step on. Before it the model is loaded.")
+    command = command_line("adapter-training", name)
+    left, right = st.columns(2)
+    with left:
+        traces = charts.line([s["step"] for s in steps], [s["loss"] for s in steps], name="Training")
+        traces += charts.line([c["step"] for c in checks], [c["loss"] for c in checks], name="Validation", color=charts.COLORS[1])
+        charts.show(
+            charts.figure(traces, "Step", "Loss of an answer's token", height=240),
+            f"adapter-loss-{name}",
+            data=[*steps, *checks],
+            command=command,
+            title="Loss",
+            caption="natural log; step 0: the base",
+        )
+    with right:
+        speed = [s["tokens"] / max(1e-9, s["seconds"]) for s in steps]
+        charts.show(
+            charts.figure(charts.line([s["step"] for s in steps], speed), "Step", "Tokens a second", legend=False, height=240),
+            f"adapter-speed-{name}",
+            data=[{"step": s["step"], "tokens_per_s": value} for s, value in zip(steps, speed, strict=True)],
+            command=command,
+            title="Speed",
+            caption=f"memory {steps[-1]['memory_mb']:,} MB" if steps else "",
+        )
+    written = [line for line in log if line["kind"] == "samples"]
+    if written:
+        st.markdown("**Sample answers** of the validation part, at each evaluation")
+        rows = [
+            {"Step": f"{line['step']:,}", "Question": sample["question"], "Answer": sample["answer"], "Right": sample["right"]}
+            for line in written
+            for sample in line["samples"]
+        ]
+        tables.wrapped_table(rows)
+    return None

@@ -1,0 +1,42 @@
+"""Train an adapter: small matrices beside the generator's frozen weights, taught on questions with their passages.
+
+Left: what is learnt from, and how. Right: the training that runs, with its curves and sample answers, the card of the data, and the
+adapters that there are, each with what it was worth on documents that it never saw.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, recipe_strip
+from app.ui.adapters import entries, source, training
+from core.config import TrialConfig
+from core.labs import adapters
+
+
+def page() -> None:
+    recipe_strip.page_title(
+        "Train an adapter",
+        "What does the generator learn from questions with their passages, and does it answer new ones better?",
+    )
+    config = session.config()
+    left, right = st.columns([1, 2], gap="medium")
+    with left, cards.calm():
+        file = source.choice(config)
+        chosen = training.settings()
+    with right, cards.calm():
+        st.caption(f"Base: {cards.plain(adapters.base_of(config).model)}, computed by torch.")
+        running = training.under_way()
+        if not running and file != Path():  # a file that is still to be given
+            begin(config, chosen, file)
+        entries.listed()
+
+
+def begin(config: TrialConfig, chosen: dict, file: Path | None) -> None:
+    with st.container(border=True):
+        source.card(config, chosen, file)
+        training.start(config, chosen, file)
+
+
+page()
