@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.answer_measures import DATASETS
 from core.config import TrialConfig, with_settings
 from core.labs import rag_ablation as lab
+from core.labs.answering import KEPT
 from core.pipeline import vectors
 from core.progress import drain
 from core.workbench import Workbench
@@ -58,11 +59,21 @@ def main(quick: bool, home: str) -> dict[str, Any]:
             bench, began = Workbench(Path(home or fresh)), time.perf_counter()
             with Computed(type(config.generation)) as computed:
                 made = drain(lab.ablate_rag(bench, config, questions))
+                written = sum(1 for _ in (bench.pipeline.cache.folder / KEPT).iterdir())
             runs.append({"s": time.perf_counter() - began, "asked": computed.asked, "encoded": computed.encoded})
     rows = {line.pop("variant"): line for line in lab.table(made)}
     first, again = runs
     told = {"told apart from naive": lab.sentences(made, config.evaluation.confidence)}
-    return {"questions": made.questions, "began_with_kept": bool(home), "first": first, "again": again, "variants": rows, **told}
+    counts = {"answers": sum(row.answered for row in made.rows), "prompts_with_an_answer": written}
+    return {
+        "questions": made.questions,
+        **counts,
+        "began_with_kept": bool(home),
+        "first": first,
+        "again": again,
+        "variants": rows,
+        **told,
+    }
 
 
 if __name__ == "__main__":
