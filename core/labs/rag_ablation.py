@@ -30,7 +30,7 @@ from core.workbench import Evaluation, Workbench, fetched
 QUESTIONS = 200  # where nobody says how many
 TIMED = 20  # questions whose search is timed
 TIMES = "rag_latency"  # entry of the cache
-SAME = "Nothing is retrieved, so HyDE changes nothing."
+SAME = "Closed book has no HyDE: nothing is retrieved."
 FAITHFUL = "faithfulness"  # topic of measures
 
 
@@ -276,6 +276,8 @@ def sentences(made: RagAblation, level: float) -> list[str]:
         for name, paired in row.against.items():
             p = row.p_holm.get(name)
             if p is not None and p < 1 - level:
-                word = "better" if paired.difference * registry.find("measure", name).direction > 0 else "worse"
-                told.append(f"{row.variant.title}: {name} {paired.difference:+.3f}, {word} than naive (p {p:.3f}).")
+                measure = registry.find("measure", name)
+                word = "better" if paired.difference * measure.direction > 0 else "worse"
+                by = f"{paired.difference:+.3f}".replace("-", "\N{MINUS SIGN}")
+                told.append(f"{row.variant.title}: {measure.label} {by}, {word} than naive (p {p:.3f}).")
     return told or ["No variant is told apart from naive on these questions."]

@@ -96,7 +96,7 @@ def table(made: RagAblation, name: str, title: str) -> None:
         )
     share, whole, time = NUMBER(format="%.3f", width=80), NUMBER(format="%.0f", width=62), NUMBER(format="%.1f", width=70)
     looks = {
-        "Variant": TEXT(width=165),
+        "Variant": TEXT(width=190),
         "n": NUMBER(width=44),
         title: share,
         "− naive": NUMBER(format="%+.3f", width=72),
@@ -104,7 +104,8 @@ def table(made: RagAblation, name: str, title: str) -> None:
         "Hallucinated": NUMBER(
             format="%.3f", width=92, help="Share of answers below the threshold of the measure of faithfulness."
         ),
-        **{each: time for each in ("Search ms", "95%", "Answer s", "95% s")},
+        **{each: time for each in ("95%", "Answer s", "95% s")},
+        "Search ms": NUMBER(format="%.1f", width=86),
         "Prompt": NUMBER(format="%.0f", width=62, help="Tokens of a prompt, mean."),
         "Answer": whole,
         "HyDE": NUMBER(format="%.0f", width=58, help="Tokens that HyDE writes for a question, once."),
