@@ -111,6 +111,15 @@ def test_a_judges_runs_and_prompts_open_beside_the_scores(bench, reader, started
     assert any("Judge an answer to a question" in each.value for each in app.code) and len(reader.prompts) == calls
 
 
+def test_by_entailment_the_citations_wait_for_a_job_that_is_told_so(bench, reader, started):
+    drain(answer_questions(bench, recipe(), 5))
+    app = start(scored="5", borne_by="entailment")
+    assert any("Citation recall" in each.value and "Takes a model" in each.value for each in app.caption)
+    [button] = [button for button in app.button if button.label.startswith("Score by") and "more measure" in button.label]
+    button.click().run()
+    assert "citation_recall.by=entailment" in started[0] and started[0][0] == "score-answers"
+
+
 def uploaded(monkeypatch, *files: bytes) -> None:
     sent = [SimpleNamespace(name=f"my {n}.jsonl", getvalue=lambda data=data: data) for n, data in enumerate(files)]
     monkeypatch.setattr(st, "file_uploader", lambda *_, key, **__: sent if key == "answer_files" else None)

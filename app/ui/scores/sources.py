@@ -38,8 +38,32 @@ class Shown(NamedTuple):
 def chosen() -> Shown | None:
     """The answers that the user chose, with their scores; None where there are none yet, which is told."""
     sources = [RECIPE, STORED, FILE]
-    source = st.segmented_control("Answers", sources, default=RECIPE, key="source", bind="query-params", required=True) or RECIPE
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        source = (
+            st.segmented_control("Answers", sources, default=RECIPE, key="source", bind="query-params", required=True) or RECIPE
+        )
+        st.selectbox(
+            "Citations, use, blame by",
+            ["containment", "entailment"],
+            key="borne_by",
+            bind="query-params",
+            width=190,
+            help="What decides whether a passage bears out a statement: shared runs of words, or the model of entailment, which also "
+            "reads other words and takes a job.",
+        )
     return {RECIPE: of_recipe, STORED: of_system, FILE: of_file}[source]()
+
+
+def knobs() -> dict[str, str]:
+    """Settings of measures that are not the usual ones."""
+    by = st.session_state.get("borne_by") or "containment"
+    return {} if by == "containment" else sets.deciding(by)
+
+
+def scoring(*words: str) -> list[str]:
+    """A command that scores answers, with the recipe and the settings of measures."""
+    told = [word for name, value in knobs().items() for word in ("--knob", f"{name}={value}")]
+    return [*words, *session.workbench().arguments(session.config()), *told]
 
 
 def of_recipe() -> Shown | None:
@@ -67,7 +91,7 @@ def of_recipe() -> Shown | None:
     )
     said = answering.answer_set(workbench, evaluation, count)
     rows = sets.of_recipe(said)
-    arguments = ["score-answers", "--questions", str(count), *workbench.arguments(config)]
+    arguments = scoring("score-answers", "--questions", str(count))
     lacking = len(said.rows) - len(rows)
     if not rows:
         cards.empty(
@@ -113,13 +137,13 @@ def of_system() -> Shown | None:
             format_func=lambda n: n or "nothing",
             width=300,
         )
-    arguments = ["score-answers", "--system", name, *workbench.arguments(config)]
+    arguments = scoring("score-answers", "--system", name)
     other = scored(against, systems[against]) if against else None
     return Shown(scored(name, systems[name], arguments), other, tuple(arguments))
 
 
 def of_file() -> Shown | None:
-    workbench, config = session.workbench(), session.config()
+    workbench = session.workbench()
     sent = st.file_uploader("Answers", ["jsonl", "gz"], True, key="answer_files", help=FORM)
     if not sent:
         cards.empty("Scores of your answers", FORM)
@@ -130,7 +154,7 @@ def of_file() -> Shown | None:
     against = st.selectbox("Compared with", ["", *others], format_func=lambda n: n or "nothing", width=420) if others else ""
     path, file = sets.received(workbench, by_name[name].getvalue())
     notes(file)
-    arguments = ["judge", str(path), *workbench.arguments(config)]
+    arguments = scoring("judge", str(path))
     other = scored(against, sets.received(workbench, by_name[against].getvalue())[1].rows) if against else None
     return Shown(scored(by_name[name].name, file.rows, arguments), other, tuple(arguments), file)
 
@@ -144,7 +168,7 @@ def notes(file: AnswerFile) -> None:
 
 def scored(name: str, rows: list[AnswerRow], arguments: Sequence[str] = ()) -> ScoredSet:
     """With the button for measures that take longer, where a command is given."""
-    answers = jobs.drain(sets.scored(session.workbench(), session.config(), name, rows), "Scoring")
+    answers = jobs.drain(sets.scored(session.workbench(), session.config(), name, rows, knobs()), "Scoring")
     if arguments:
         job_for(answers, list(arguments))
     return answers

@@ -11,6 +11,7 @@ import numpy as np
 from core.annotation.answers import candidates
 from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.judging.deciding import Decided
 from core.judging.measure import AnswerCase, AnswerMeasure
 from core.labs.answering import AnswerSet, answer_questions, cases
 from core.labs.scores import answer_file
@@ -49,6 +50,11 @@ class ScoredSet(NamedTuple):
 def is_quick(measure: AnswerMeasure) -> bool:
     """Whether it reads words alone, so that a page need not wait for it."""
     return not (measure.asks_model or measure.encodes or measure.identity())
+
+
+def deciding(by: str) -> dict[str, Any]:
+    """Knobs of the measures that ask whether texts bear out a statement: by what."""
+    return {f"{measure.part}.by": by for measure in measures() if isinstance(measure, Decided)}
 
 
 def received(workbench: Workbench, data: bytes) -> tuple[Path, AnswerFile]:
@@ -111,9 +117,11 @@ def stored(workbench: Workbench, dataset: str = "") -> dict[str, list[AnswerRow]
     return systems
 
 
-def scored(workbench: Workbench, config: TrialConfig, name: str, rows: list[AnswerRow]) -> Generator[Progress, None, ScoredSet]:
+def scored(
+    workbench: Workbench, config: TrialConfig, name: str, rows: list[AnswerRow], knobs: dict[str, Any] | None = None
+) -> Generator[Progress, None, ScoredSet]:
     """Scores that are kept, and those from words alone; what takes longer waits for a job."""
-    every, answers = measures(), [row.case for row in rows]
+    every, answers = measures((), knobs), [row.case for row in rows]
     fitting, left = usable(every, answers)
     tools, waiting, ready = judge_tools(workbench, config), [], []
     for measure in [*fitting, *(each for each in every if each.asks_model)]:
