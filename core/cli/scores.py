@@ -142,3 +142,37 @@ def judge_qags(workbench: Any, file: Path, /, *, measure: Measures = (), recipe:
     from core.labs.scores import qags
 
     return qags.table(workbench, recipe.read(), file, measure)
+
+
+def show_held_out(record: dict[str, Any]) -> None:
+    """A line for each set, measure and threshold."""
+    show_table([_held_out(row) for row in record["rows"]])
+    for name in record["missing"]:
+        print(f"not there: {name}")
+
+
+def _held_out(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "set": row["set"],
+        "answers": f"{row['answers']}, {row['hallucinated']} hallucinated",
+        "measure": row["measure"],
+        "threshold": f"{row['at']:.3f}, {row['threshold']}",
+        "AUC": between(row["auc"]),
+        "balanced accuracy": between(row["balanced_accuracy"]),
+        "F1": between(row["f1"]),
+        "span F1": between(row["span_f1"]),
+    }
+
+
+@verb("judge-held-out", show_held_out)
+def judge_held_out(
+    workbench: Any,
+    *,
+    data: Annotated[Path | None, Parameter(help="Folder with the data sets (default: GROUNDWORK_DATASETS).")] = None,
+    measure: Measures = (),
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Faithfulness beside its lexical floor on the held-out parts of QA-Feedback, XSumFaith and Citation Integrity, in one table."""
+    from core.labs.scores import held_out
+
+    return held_out.table(workbench, recipe.read(), data, measure)

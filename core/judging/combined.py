@@ -1,9 +1,9 @@
-"""Faithfulness from several signals: what the model says of each claim, and which of its words no passage has.
+"""Faithfulness from several signals: what the model says of each claim, which of its words no passage has, and how it is copied.
 
 A claim's signals are numbers that grow with doubt (`SIGNALS`). Their logistic combination is the probability that a claim is not
-faithful; the answer's is one of its claims' mean and worst and of the share of its words that no passage has. All weights are
-fitted on answers that people judged and that neither head has learnt from (`core.training.faithfulness.combination`), are not
-negative, and stand in the model's folder as `combination.json`.
+faithful; an answer is as faithful as its worst claim. The weights are fitted on answers that people judged
+and on claims made by rule, from which neither head has learnt (`core.training.faithfulness.combination`), are not negative, and
+stand in the model's folder as `combination.json`.
 """
 
 import json
@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.errors import WorkbenchError
 from core.judging.claims import WORD
+from core.judging.copied import SourceWords, broken, fragments, jumps
 from core.judging.judgement_models import ClaimJudgement
 from core.judging.passage_words import RUN, PassageWords, new_numbers, runs_of, word_doubts
 
 COMBINATION = "combination.json"
-SIGNALS = ("wrong_words", "unsupported", "new_words", "new_triples", "new_numbers")
-OF_ANSWER = ("mean_claim", "worst_claim", "new_words")
-CLIP = 6.0  # of log-odds
+SIGNALS = ("wrong_words", "unsupported", "new_words", "new_triples", "new_numbers", "broken", "jumps")
+MOST_JUMPS = 5  # more say no more
 USUAL = frozenset(
     "a an the of in on at to for from by with and or but is are was were be been being it its this that these those he she they his "
     "her their as not no have has had do does did will would can could may might which who whom what when where while also there "
@@ -28,59 +29,59 @@ USUAL = frozenset(
 
 
 class Combination(NamedTuple):
-    """claim, answer: the bias and the weights of the signals. threshold: doubt from which an answer counts as hallucinated."""
+    """biases: one for each kind of answers, weights: of the signals. least: doubt from which a claim counts as not borne out,
+    threshold: an answer as hallucinated."""
 
-    claim_bias: float
-    claim: np.ndarray
-    answer_bias: float
-    answer: np.ndarray
+    biases: np.ndarray
+    weights: np.ndarray
+    least: float
     threshold: float
 
-    def claims(self, signals: np.ndarray) -> np.ndarray:
-        """Log-odds [n] that each claim is not faithful, of signals [n, len(SIGNALS)]."""
-        return self.claim_bias + signals @ self.claim
+    def claims(self, rows: np.ndarray) -> np.ndarray:
+        """Probability [n] that each claim is not faithful, of signals [n, len(SIGNALS)]: the mean over the kinds of answers, as it is not
+        known of which kind it is."""
+        logits = (rows @ self.weights)[:, None] + self.biases
+        return (1 / (1 + np.exp(-np.clip(logits, -30, 30)))).mean(axis=1)
 
-    def doubt(self, signals: np.ndarray, new_words: float) -> float:
-        """Probability that the answer of these claims is not faithful."""
-        logits = np.clip(self.claims(signals), -CLIP, CLIP)
-        value = self.answer_bias + float(np.dot(self.answer, of_answer(logits, new_words)))
-        return float(1 / (1 + np.exp(-np.clip(value, -30, 30))))
-
-
-def of_answer(logits: np.ndarray, new_words: float) -> np.ndarray:
-    """What the answer's combination is made of [len(OF_ANSWER)], of the log-odds of its claims."""
-    return np.array([logits.mean(), logits.max(), new_words])
+    def doubt(self, rows: np.ndarray) -> float:
+        """Probability that the answer's worst claim is not faithful."""
+        return float(self.claims(rows).max())
 
 
-def signals(claim: str, judged: ClaimJudgement, there: PassageWords) -> np.ndarray:
-    """The claim's signals, in the order of SIGNALS; `unsupported` counts as far as its triples of words are new."""
+def signals(claim: str, judged: ClaimJudgement, there: PassageWords, source: SourceWords) -> np.ndarray:
+    """The claim's signals, in the order of SIGNALS; `unsupported` counts where one of its triples of words is new."""
     wrong = [p for _, _, p in word_doubts(claim, judged.words, there)]
     words = WORD.findall(claim.lower())
     telling = {word for word in words if word not in USUAL}
-    triples = set(runs_of(words, RUN))
-    new = len(triples - there.runs[RUN - 1]) / len(triples) if triples else 0.0
+    triples = set(runs_of(words, RUN)) if len(words) >= RUN else set()
+    new = len(triples - there.runs[RUN - 1]) / len(triples) if triples else float(any(w not in there.runs[0] for w in words))
+    pieces = fragments(words, source)
     return np.array(
         [
             float(np.mean(wrong)) if wrong else 0.0,
-            (1 - float(judged.probabilities[0])) * new,
+            1 - float(judged.probabilities[0]) if new else 0.0,
             len(telling - there.runs[0]) / len(telling) if telling else 0.0,
             new,
             float(bool(new_numbers(claim, there))),
+            broken(words, pieces),
+            float(min(MOST_JUMPS, jumps(pieces, source))),
         ]
     )
 
 
 def read_combination(folder: Path) -> Combination:
     """That of a model's folder."""
-    return from_record(json.loads((folder / COMBINATION).read_text("utf-8")))
+    return from_record(json.loads((folder / COMBINATION).read_text("utf-8")), str(folder))
 
 
-def from_record(record: dict[str, Any]) -> Combination:
-    claim, answer = record["claim"], record["answer"]
-    return Combination(
-        claim["bias"],
-        np.array([claim[name] for name in SIGNALS]),
-        answer["bias"],
-        np.array([answer[name] for name in OF_ANSWER]),
-        record["threshold"],
-    )
+def from_record(record: dict[str, Any], where: str = "") -> Combination:
+    """What `combination.json` holds."""
+    claim = record["claim"]
+    if absent := [name for name in (*SIGNALS, "biases", "least") if name not in claim]:
+        raise WorkbenchError(
+            f"The model was trained before '{absent[0]}' was one of its signals.",
+            where=where,
+            todo="Train it again: python -m core train-faithfulness. Its claims can still be judged by `entailment` and `wrong_words`.",
+        )
+    biases, weights = np.array([*claim["biases"].values()]), np.array([claim[name] for name in SIGNALS])
+    return Combination(biases, weights, claim["least"], record["threshold"])

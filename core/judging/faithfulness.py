@@ -5,8 +5,9 @@ import numpy as np
 
 from core.config import knob
 from core.judging import judgement_models
-from core.judging.claims import NOTHING_CLAIMED
-from core.judging.combined import CLIP, SIGNALS, read_combination, signals
+from core.judging.claims import NOTHING_CLAIMED, bare
+from core.judging.combined import SIGNALS, read_combination, signals
+from core.judging.copied import SourceWords
 from core.judging.entailment import VERDICTS, judged_claims
 from core.judging.evidence import best_sentence
 from core.judging.judgement_models import EMBEDDED, WRONG, model_folder
@@ -19,9 +20,9 @@ from core.registry import part
 
 @part("measure")
 class Faithfulness(AnswerMeasure):
-    """Probability that all of an answer is borne out by the passages: entailment of each sentence, its wrong words, and what no
-    passage says word for word (words, pairs and triples of words, numbers, names), combined as fitted on answers that people judged.
-    Choose it over each of these alone."""
+    """Probability that the worst sentence of an answer is borne out by the passages: the sentence's entailment, its wrong words, what no
+    passage says word for word (words, triples of words, numbers) and how broken a copy it is, combined as fitted on answers that people
+    judged. Choose it over each of these alone."""
 
     part: Literal["faithfulness"] = "faithfulness"
     label: ClassVar[str] = "Faithfulness"
@@ -47,17 +48,16 @@ class Faithfulness(AnswerMeasure):
             if not some:
                 results.append(AnswerScore(float("nan"), NOTHING_CLAIMED))
                 continue
-            there = words_of(case.passages)
-            rows = np.array([signals(case.answer[start:end], each, there) for start, end, each in some])
-            logits = np.clip(combination.claims(rows), -CLIP, CLIP)
-            claims = []
-            for (start, end, each), logit in zip(some, logits, strict=True):
-                doubt = float(1 / (1 + np.exp(-logit)))
-                verdict = SUPPORTED if doubt < 0.5 else VERDICTS[1 + int(np.argmax(each.probabilities[1:]))]
+            said, there, source = bare(case), words_of(case.passages), SourceWords(case.passages)
+            rows = np.array([signals(said[start:end], each, there, source) for start, end, each in some])
+            doubts, claims = combination.claims(rows).tolist(), []
+            for (start, end, each), doubt in zip(some, doubts, strict=True):
+                verdict = SUPPORTED if doubt < combination.least else VERDICTS[1 + int(np.argmax(each.probabilities[1:]))]
                 place = best_sentence(case.passages, case.answer[start:end])
                 claims.append(Claim(start, end, 1 - doubt, verdict if place else NOT_IN_CONTEXT, *(place or (0, None))))
-            new = new_share(" ".join(case.answer[start:end] for start, end, _ in some), there)
+            new = new_share(" ".join(said[start:end] for start, end, _ in some), there)
             detail = {"signals": [dict(zip(SIGNALS, map(float, row.round(4)), strict=True)) for row in rows], "new_words": new}
+            detail["claims_mean"] = float(np.mean([claim.score for claim in claims]))
             words = marked(case, some, there, WRONG)
-            results.append(AnswerScore(1 - combination.doubt(rows, new), claims=tuple(claims), words=words, detail=detail))
+            results.append(AnswerScore(1 - combination.doubt(rows), claims=tuple(claims), words=words, detail=detail))
         return results

@@ -9,6 +9,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.judging import judgement_models
 from core.judging.combined import SIGNALS, from_record, read_combination, signals
+from core.judging.copied import SourceWords
 from core.judging.evidence import LONGEST, best_sentence, claims, evidence
 from core.judging.faithful_bert import CLAIM_TOKENS
 from core.judging.judgement_models import (
@@ -30,8 +31,8 @@ TEXT = "The tower was built in 1889 by Gustave Eiffel. It stands in Paris. It is
 def test_the_shipped_model_is_small_and_whole():
     folder = model_folder(EMBEDDED)
     assert sum(file.stat().st_size for file in folder.iterdir()) < 5_000_000
-    assert (folder / "README.md").is_file() and read_combination(folder).claim.shape == (len(SIGNALS),)
-    assert (read_combination(folder).claim >= 0).all() and (read_combination(folder).answer >= 0).all()
+    assert (folder / "README.md").is_file() and read_combination(folder).weights.shape == (len(SIGNALS),)
+    assert (read_combination(folder).weights >= 0).all()
 
 
 def test_what_a_text_says_is_supported_and_another_number_is_wrong():
@@ -85,21 +86,30 @@ def test_a_list_without_full_stops_is_judged_in_pieces():
 
 
 def test_signals_say_what_no_passage_has():
-    there = words_of(["Anna Bell bought 12 apples in May."])
+    passages = ["Anna Bell bought 12 apples in May."]
+    there, source = words_of(passages), SourceWords(passages)
     judged = ClaimJudgement(np.array([0.5, 0.2, 0.3]), [(12, 16, 0.9)])
-    row = dict(zip(SIGNALS, signals("In May Anna Kurz bought 13 apples.", judged, there), strict=True))
+    row = dict(zip(SIGNALS, signals("In May Anna Kurz bought 13 apples.", judged, there, source), strict=True))
     assert row["new_numbers"] == 1 and row["new_words"] == pytest.approx(2 / 5)
     assert row["unsupported"] == 0.5 and row["wrong_words"] == pytest.approx(0.9 / 7)
-    same = signals("Anna Bell bought 12 apples in May.", judged, there)
+    assert row["broken"] == pytest.approx(1 - (4 + 1 + 1 + 1) / 49) and row["jumps"] == 0
+    same = signals("Anna Bell bought 12 apples in May.", judged, there, source)
     assert not same.any()
     cut = words_of(["It was seen 235, 000 times for 1.5 hours."])
     assert new_numbers("235,000 times, 1.5 hours, 2 people, 23 cats", cut) == {"2", "23"}
-    record = {
-        "claim": {"bias": 0} | dict.fromkeys(SIGNALS, 1.0),
-        "answer": {"bias": 0, "mean_claim": 1, "worst_claim": 1, "new_words": 1},
-    }
-    whole = from_record(record | {"threshold": 0.5})
-    assert whole.doubt(same[None], 0.0) < whole.doubt(np.array([list(row.values())]), 0.3)
+    whole = from_record(
+        {"claim": {"biases": {"one": -2.0, "other": -2.0}, "least": 0.5} | dict.fromkeys(SIGNALS, 1.0), "threshold": 0.5}
+    )
+    kinds = whole._replace(biases=np.array([-2.0, 0.0]))
+    assert kinds.claims(same[None])[0] == pytest.approx((1 / (1 + np.exp(2)) + 0.5) / 2)
+    first, second = same, np.array([*row.values()])
+    assert whole.doubt(first[None]) == pytest.approx(1 / (1 + np.exp(2))) and whole.doubt(second[None]) > 0.5
+    assert whole.doubt(np.stack([first, second])) == whole.doubt(second[None])
+
+
+def test_a_combination_of_other_signals_is_refused_with_what_to_do():
+    with pytest.raises(WorkbenchError, match=r"trained before 'broken' was one of its signals.*Train it again"):
+        from_record({"claim": dict.fromkeys(SIGNALS[:5], 1.0), "threshold": 0.5}, "here")
 
 
 def test_another_encoder_than_the_one_trained_on_is_refused(base, tmp_path, monkeypatch):  # noqa: F811

@@ -1,17 +1,21 @@
 """Fits how the signals of faithfulness are combined, and measures the model on what it has not seen.
 
-Fitted is on QA-Feedback, whose answers were written from several passages as those of RAG are; on all three sets together the weights
-told worse which answers people had marked (cross-validated AUC 0.851 and 0.837 on QA-Feedback, the same on XSumFaith, 0.596 and
-0.589 on Citation Integrity). Weights are not negative: a signal may be useless, but no sign of doubt may speak for an answer.
+Fitted is by claim, on QA-Feedback, whose answers were written from several passages as those of RAG are, on XSumFaith, whose summaries
+use words of their own, and on claims made by rule, which are copied: each kind has a bias of its own, and the weights are common (in
+econometrics fixed effects). In each kind right and wrong count the same, as how many are wrong differs from system to system.
+Weights are not negative: a signal may be useless, but no sign of doubt may speak for an answer. Of what kind a claim is that will
+be judged is not known: its doubt is the mean of those with each bias.
 """
 
 import math
+import re
 from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
 
-from core.judging.combined import CLIP, OF_ANSWER, SIGNALS, Combination, from_record, of_answer, signals
+from core.judging.combined import SIGNALS, Combination, signals
+from core.judging.copied import SourceWords
 from core.judging.evidence import claims, evidence
 from core.judging.judgement_models import WRONG, OwnModel
 from core.judging.passage_words import joined, new_share, word_doubts, words_of
@@ -20,7 +24,8 @@ from core.statistics.roc import roc
 from core.training.faithfulness.sources import SUPPORTED, UNKNOWN, Marked
 
 PENALTY = 0.02  # of the squares of the weights, beside a mean loss
-FITTED_ON = "qa_feedback"
+LIKE_ANSWERS = "qa_feedback"  # on which the thresholds are chosen
+FITTED_ON = (LIKE_ANSWERS, "xsumfaith", "made")
 SETS = ("qa_feedback", "xsumfaith", "citation_integrity")
 
 
@@ -34,7 +39,8 @@ class SeenAnswer:
                 (a, b, each._replace(words=[(s, e, _shifted(p, shift)) for s, e, p in each.words])) for a, b, each in judged
             ]
         self.answer, self.judged = answer, judged
-        self.signals = np.array([signals(answer.answer[a:b], each, there) for a, b, each in judged])
+        source = SourceWords(answer.passages)
+        self.signals = np.array([signals(answer.answer[a:b], each, there, source) for a, b, each in judged])
         self.new_words = new_share(answer.answer, there)
         self.source = answer.source.split()[0]
         self.wrong = answer.verdict != SUPPORTED
@@ -74,47 +80,52 @@ def _shifted(p: float, shift: float) -> float:
 def fitted(answers: Sequence[SeenAnswer]) -> dict[str, Any]:
     """The record of a combination: what `combination.json` holds."""
     usable = [each for each in answers if len(each.judged) and each.answer.verdict != UNKNOWN]
-    usable = [each for each in usable if each.source == FITTED_ON] or usable
+    sets = {name: some for name in FITTED_ON if (some := _by_claim([each for each in usable if each.source == name]))}
+    sets = sets or {"all": _by_claim(usable)}
+    biases, weights = logistic(*zip(*sets.values(), strict=True))
+    claim = {"biases": dict(zip(sets, biases.tolist(), strict=True))} | dict(zip(SIGNALS, weights.tolist(), strict=True))
+    plain, (x, wanted) = Combination(biases, weights, 0.5, 0.5), next(iter(sets.values()))
+    claim["least"] = best_threshold(plain.claims(x), wanted >= 0.5)
+    some = [each for each in usable if each.source == LIKE_ANSWERS] or usable
+    doubts, wrong = np.array([plain.doubt(each.signals) for each in some]), np.array([each.wrong for each in some])
+    return {"claim": claim, "threshold": best_threshold(doubts, wrong)}
+
+
+def _by_claim(answers: Sequence[SeenAnswer]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Signals and share of people who call it wrong, of each claim of which that is known; None: of none."""
     rows, wanted = [], []
-    for each in usable:
+    for each in answers:
         if each.answer.spans is None and len(each.judged) > 1:
             continue
         for (start, end, _), row in zip(each.judged, each.signals, strict=True):
             spans = [s for s in each.answer.spans or () if s.start < end and s.end > start]
             rows.append(row)
             wanted.append(max((s.share for s in spans), default=0.0) if each.answer.spans is not None else float(each.wrong))
-    bias, weights = logistic(np.array(rows), np.array(wanted))
-    claim = {"bias": bias} | dict(zip(SIGNALS, weights.tolist(), strict=True))
-    half = Combination(bias, weights, 0.0, np.zeros(len(OF_ANSWER)), 0.5)
-    made = np.array([of_answer(np.clip(half.claims(each.signals), -CLIP, CLIP), each.new_words) for each in usable])
-    wrong = np.array([each.wrong for each in usable])
-    bias, weights = logistic(made, wrong.astype(float))
-    record = {"claim": claim, "answer": {"bias": bias} | dict(zip(OF_ANSWER, weights.tolist(), strict=True)), "threshold": 0.5}
-    whole = from_record(record)
-    record["threshold"] = best_threshold(np.array([whole.doubt(each.signals, each.new_words) for each in usable]), wrong)
-    return record
+    return (np.array(rows), np.array(wanted)) if rows else None
 
 
-def logistic(x: np.ndarray, wanted: np.ndarray) -> tuple[float, np.ndarray]:
-    """Bias and non-negative weights of least mean loss and penalty, where right and wrong count the same in all: how many are
-    wrong differs from system to system."""
+def logistic(sets: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """A bias for each set, and common non-negative weights, of least mean loss and penalty, where the sets count the same, and right
+    and wrong of each."""
     from scipy.optimize import minimize
     from scipy.special import expit
 
-    scale = np.maximum(x.std(0), 1e-6)
-    wrong, right = wanted / max(wanted.sum(), 1e-9) / 2, (1 - wanted) / max((1 - wanted).sum(), 1e-9) / 2
+    n, scale = len(sets), np.maximum(np.sqrt(np.mean([x.var(0) for x in sets], axis=0)), 1e-6)
+    x = np.concatenate(sets) / scale
+    own = np.eye(n)[np.repeat(np.arange(n), [len(each) for each in sets])]
+    wrong, right = (np.concatenate([y / max(y.sum(), 1e-9) / 2 / n for y in some]) for some in (wanted, [1 - y for y in wanted]))
 
     def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
-        bias, w = values[0], values[1:]
-        z = bias + (x / scale) @ w
+        w = values[n:]
+        z = own @ values[:n] + x @ w
         error = right * expit(z) - wrong * expit(-z)
-        gradient = np.concatenate([[error.sum()], (x / scale).T @ error + 2 * PENALTY * w])
+        gradient = np.concatenate([own.T @ error, x.T @ error + 2 * PENALTY * w])
         return float(wrong @ np.logaddexp(0, -z) + right @ np.logaddexp(0, z)) + PENALTY * float(w @ w), gradient
 
-    start = np.concatenate([[0.0], np.full(x.shape[1], 0.1)])
-    bounds = [(None, None)] + [(0, None)] * x.shape[1]
+    start = np.concatenate([np.zeros(n), np.full(x.shape[1], 0.1)])
+    bounds = [(None, None)] * n + [(0, None)] * x.shape[1]
     best = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
-    return float(best[0]), best[1:] / scale
+    return best[:n], best[n:] / scale
 
 
 def best_threshold(scores: np.ndarray, positive: np.ndarray) -> float:
@@ -129,16 +140,16 @@ def measured(answers: Sequence[SeenAnswer], floors: Sequence[SeenAnswer], combin
     """By data set: how well the combination, and the lexical floor, tell hallucinated answers. floors: answers on which the
     floor's threshold is chosen."""
     result = {}
-    for source in SETS:
+    for source in (*SETS, "made"):
         some = [each for each in answers if each.source == source and len(each.judged)]
         if not some:
             continue
         wrong = np.array([each.wrong for each in some])
-        doubts = np.array([combination.doubt(each.signals, each.new_words) for each in some])
+        doubts = np.array([combination.doubt(each.signals) for each in some])
         lexical = np.array([each.new_words for each in some])
         same = [each for each in floors if each.source == source and len(each.judged)]
         cut = best_threshold(np.array([each.new_words for each in same]), np.array([each.wrong for each in same]))
-        own = [combination.doubt(each.signals, each.new_words) for each in same]
+        own = [combination.doubt(each.signals) for each in same]
         own_cut = best_threshold(np.array(own), np.array([each.wrong for each in same]))
         row = {
             "answers": len(some),
@@ -176,8 +187,6 @@ def _told(scores: np.ndarray, wrong: np.ndarray, cut: float) -> dict[str, float]
 
 def span_f1(answers: Sequence[SeenAnswer], least: float = WRONG) -> tuple[float, float]:
     """F1 of characters over all answers, of the words head and of the words that no passage has."""
-    import re
-
     counts = np.zeros((2, 3))  # hits, said, marked
     for each in answers:
         text = each.answer.answer

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.judging.evidence import claims
+from core.training.faithfulness import spliced
 from core.training.faithfulness.sources import CONTRADICTED, NEITHER, SUPPORTED, Marked, MarkedSpan
 
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
@@ -82,7 +83,7 @@ class Corruption:
             if not sentences:
                 return None
             taken = sentences[int(draw.integers(len(sentences)))]
-            made = self._shorter(taken, draw)
+            made = self._copied(taken, sentences, draw)
         if len(made.split()) < 4:
             return None
         passages, kind = story.passages, draw.random()
@@ -115,8 +116,10 @@ class Corruption:
             self._neighbour,
             self._ended,
             self._merged,
+            self._spliced,
+            self._shortcut,
         ]
-        weights = np.array([4, 4, 2, 1, 1.2, 1.2, 1.2, 1.5])
+        weights = np.array([4, 4, 2, 1, 1.2, 1.2, 1.2, 1.5, 6, 2.5])
         for which in draw.choice(len(makers), len(makers), replace=False, p=weights / weights.sum()):
             edit = makers[which](made, text, index, draw)
             if edit and edit.text.strip() and edit.text not in text:
@@ -148,6 +151,17 @@ class Corruption:
                 if len(shorter.split()) >= FEWEST:
                     text = shorter
         return text
+
+    def _copied(self, text: str, sentences: list[str], draw: np.random.Generator) -> str:
+        """As a summariser copies it: shorter, without who says it, joined with another sentence."""
+        made = self._shorter(text, draw)
+        if draw.random() < 0.2:
+            made = spliced.without_attribution(made)
+        if len(sentences) > 1 and draw.random() < 0.25:
+            other = sentences[int(draw.integers(len(sentences)))]
+            if other != text and len((made + other).split()) <= MOST:
+                made = spliced.joined_rightly(made, self._shorter(other, draw), draw)
+        return made
 
     def _number(self, claim: str, text: str, index: int, draw: np.random.Generator) -> Edit | None:
         places = [*NUMBER.finditer(claim)]
@@ -240,6 +254,16 @@ class Corruption:
         if not 3 <= len(rest.split()) <= 25:
             return None
         return _put(claim, mine.start(), len(claim), other.group() + rest, CONTRADICTED)
+
+    def _spliced(self, claim: str, text: str, index: int, draw: np.random.Generator) -> Edit | None:
+        """Its beginning with the end of another of the text's sentences, which may be shortened too."""
+        others = [p[a:b] for p in self._stories[index].passages for a, b in claims(p) if p[a:b] not in claim]
+        made = spliced.spliced(claim, [self._shorter(other, draw) for other in others], text, draw)
+        return made and Edit(*made, CONTRADICTED)
+
+    def _shortcut(self, claim: str, text: str, index: int, draw: np.random.Generator) -> Edit | None:
+        made = spliced.shortcut(claim, text, draw)
+        return made and Edit(*made, CONTRADICTED)
 
 
 def _put(text: str, start: int, end: int, new: str, verdict: int) -> Edit:

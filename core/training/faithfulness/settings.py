@@ -16,7 +16,7 @@ class FaithfulnessTraining(StageConfig):
     max_steps: int = knob(800, "Steps at most.", unit="steps", ge=1, le=1_000_000)
     max_tokens: int = knob(192, "Tokens of claim and evidence together that training reads.", unit="tokens", ge=128, le=512)
     made: float = knob(
-        0.35, "Share of a step's claims that are made from texts by rule, right ones and wrong ones.", ge=0.0, le=0.9, step=0.05
+        0.45, "Share of a step's claims that are made from texts by rule, right ones and wrong ones.", ge=0.0, le=0.9, step=0.05
     )
     pairs: float = knob(
         0.2, "Share that is sentence pairs of SNLI and its revised form; the rest is what people said of answers.", ge=0.0, le=0.9
@@ -24,7 +24,7 @@ class FaithfulnessTraining(StageConfig):
     word_weight: float = knob(1.0, "What the loss of wrong words counts beside that of verdicts.", ge=0.0, le=100.0, step=0.1)
     texts: int = knob(1500, "Documents each of squad-sentences and MedQuAD that claims are made from.", ge=0, le=100_000)
     validation_claims: int = knob(150, "Claims of each data set that an evaluation judges.", unit="claims", ge=10, le=10_000)
-    evaluate_every: int = knob(200, "Steps between evaluations; each also writes a checkpoint.", unit="steps", ge=1, le=100_000)
+    evaluate_every: int = knob(100, "Steps between evaluations; each also writes a checkpoint.", unit="steps", ge=1, le=100_000)
     patience: int = knob(
         10,
         "Evaluations without a better one after which training stops. The best one is kept.",

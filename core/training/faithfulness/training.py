@@ -38,8 +38,10 @@ from core.training.rerankers.model import SCALE
 
 LEARNT = {"xsumfaith": 0.6, "qa_feedback": 0.6, "citation_integrity": 0.85, "snli": 0.96, "cad_nli": 0.96}  # share of groups
 FITTED = {"xsumfaith": 0.8, "qa_feedback": 0.8}  # up to here the second part; the others have no third in their files
+JUDGED = (*SETS, "made")
 ASKED = "squad-sentences"  # the corpus whose questions are paraphrases of its sentences
 READS = 256  # tokens that the finished model reads, of which training saw fewer: that is faster
+OF_EACH = 4  # claims made of each text for the combination, and for its test
 MADE_SEED = 2**31 - 2  # of the claims that an evaluation judges
 
 
@@ -101,7 +103,8 @@ def _train(config, data, corpora, folder, work):
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped)
     made_here = work / "model"
     write(made_here, loop.model.trained, max(READS, config.max_tokens), base)
-    _, measures = yield from combine(made_here, parts["fitted"], parts["test"])
+    made_of = {name: _made(parts[name], base) for name in ("fitted", "test")}
+    _, measures = yield from combine(made_here, parts["fitted"] + made_of["fitted"], parts["test"] + made_of["test"])
     shutil.copyfile(work / "log.jsonl", made_here / "log.jsonl")
     about = {
         "name": folder.name,
@@ -133,19 +136,27 @@ def _validation(config: FaithfulnessTraining, answers: list[Marked], made: Corru
     return chosen + [claim for i in every if (claim := made.claim(i, MADE_SEED))]
 
 
+def _made(answers: list[Marked], base: Path) -> list[Marked]:
+    """Claims made from the texts of a part that is not learnt from."""
+    stories = [story for story in stories_of(answers) if story.passages]
+    made = Corruption(stories, base)
+    drawn = (made.claim(i, MADE_SEED - 1 - again) for again in range(OF_EACH) for i in range(len(stories)))
+    return [claim for claim in drawn if claim]
+
+
 def combine(
     folder: Path, fitted_on: list[Marked], test: list[Marked]
 ) -> Generator[Progress, None, tuple[dict[str, Any], dict[str, Any]]]:
     """Fits the words' shift and the combination of the folder's model, writes both there, and measures it by data set on the third part."""
     model = OwnModel(folder)
-    fitting = yield from seen(model, [answer for answer in fitted_on if answer.source.split()[0] in SETS])
+    fitting = yield from seen(model, [answer for answer in fitted_on if answer.source.split()[0] in JUDGED])
     shift = best_shift(fitting)
     settings = json.loads((folder / SETTINGS).read_text("utf-8")) | {"word_shift": shift}
     (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     fitting = [SeenAnswer(each.answer, each.judged, shift) for each in fitting]
     record = fitted(fitting)
     (folder / COMBINATION).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
-    judged = yield from seen(OwnModel(folder), [answer for answer in test if answer.source.split()[0] in SETS])
+    judged = yield from seen(OwnModel(folder), [answer for answer in test if answer.source.split()[0] in JUDGED])
     return record, measured(judged, fitting, from_record(record)) | {
         name: accuracy(model, [answer for answer in fitted_on if answer.source == name]) for name in ("snli", "cad_nli")
     }

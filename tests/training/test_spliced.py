@@ -1,0 +1,39 @@
+"""Claims made of pieces of a text's sentences."""
+
+import numpy as np
+
+from core.training.faithfulness import spliced
+
+FIRST = "The council of the town was sold to a bank in London after the long war."
+SECOND = "A man from the north was hurt by a train in Wales before the first match."
+TEXT = f"{FIRST} {SECOND}"
+
+
+def test_a_splice_has_the_words_of_both_and_the_wrong_ones_are_the_second_sentences():
+    for seed in range(30):
+        made = spliced.spliced(FIRST, [FIRST, SECOND], TEXT, np.random.default_rng(seed))
+        head, tail = made.text[: made.start], made.text[made.start : made.end]
+        assert FIRST.startswith(head) and SECOND.endswith(tail) and made.text not in TEXT
+        words = (head.split()[-1], tail.split()[0])
+        kinds = [spliced.KIND.get(word) for word in (FIRST[len(head) :].split()[0], words[1])]
+        assert kinds[0] == kinds[1] is not None
+
+
+def test_nothing_is_spliced_of_one_sentence_or_of_too_few_words():
+    draw = np.random.default_rng(0)
+    assert spliced.spliced(FIRST, [FIRST], TEXT, draw) is None
+    assert spliced.spliced("It was sold.", ["He was hurt."], "It was sold. He was hurt.", draw) is None
+
+
+def test_a_sentence_without_its_middle_says_of_the_first_subject_what_the_second_did():
+    sentence = "The judge was told that the driver of the red car had left the town."
+    made = spliced.shortcut(sentence, sentence, np.random.default_rng(0))
+    assert made.text == "The judge had left the town." or made is None
+    assert spliced.shortcut("It rained for a whole week in the north.", "", np.random.default_rng(0)) is None
+
+
+def test_who_says_it_is_left_out_and_two_sentences_are_joined_whole():
+    assert spliced.without_attribution("The mill was closed in May, Anna said.") == "The mill was closed in May."
+    assert spliced.without_attribution("The council said the mill was closed in May.") == "The mill was closed in May."
+    joined = spliced.joined_rightly("The mill was sold.", "The house stood.", np.random.default_rng(0))
+    assert joined.startswith("The mill was sold") and joined.endswith("the house stood.")
