@@ -54,6 +54,10 @@ TOWNS = (
 
 @pytest.fixture(scope="module")
 def corpus():
+    return towns()
+
+
+def towns():
     """A question about each of many towns."""
     documents, queries = [], []
     for number in range(60):
