@@ -37,6 +37,8 @@ SWEEPS = {
 }  # fmt: skip
 QUESTION = "What does the with statement do?"
 SAMPLING = f"tune_sampling?{RECIPE}&question={QUESTION.replace(' ', '+')}&chain=top_k%3D40+top_p%3D0.95+temperature%3D0.8"
+SCORED = "score_answers?fusion.part=sparse_only&generation.repeat_penalty=1.3&scored=12&answer=pr-006"
+COLOURS = {"score_answers": (24, "MEDIANCUT")}  # its marks would tint the greys
 STUDY, PAPER = "sizes-and-k1", "chunk-sizes"
 IN_PLACE = "tune_chunks?fusion.part=sparse_only&study_here=true"
 READY = """() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'
@@ -94,6 +96,7 @@ def fill(home: Path, folder: Path, browser) -> str:
     core(home, "prepare", *(word for setting in CASCADE.split("&") if setting[:4] != "base" for word in ("--set", setting)))
     core(home, "convert-model")
     core(home, "train-moe", "--both")
+    core(home, "score-answers", "--questions", "12", "--set", "fusion.part=sparse_only", "--set", "generation.repeat_penalty=1.3")
     study(home, folder)
     sizes(home, folder)
     paper(home, folder)
@@ -335,6 +338,12 @@ def own_documents(page) -> None:
     top(page, "station", above=360)
 
 
+def scored_answer(page) -> None:
+    """One with its claims, their evidence and its wrong words."""
+    page.locator(".st-key-opened").evaluate("e => { e.style.scrollMarginTop = '80px'; e.scrollIntoView({block: 'start'}) }")
+    page.wait_for_timeout(400)
+
+
 def tab(name: str) -> Callable:
     def act(page) -> None:
         page.get_by_role("tab", name=name).click()
@@ -377,6 +386,7 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "inspect_cache": ("inspect_model?view=KV+cache&new_tokens=256&every=16", cache_curves),
         "inspect_tokenizers": ("inspect_model?view=Tokenizers", None),
         "inspect_experts": ("inspect_model?view=Mixture+of+experts", None),
+        "score_answers": (SCORED, scored_answer),
         "design_study": ("design_study?study=pilot", None),
         "label_answers": ("label_answers?study=pilot&annotator=reader-1", None),
         "measure_agreement": ("measure_agreement?source=qags", None),
@@ -393,12 +403,12 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
     }
 
 
-def save(picture: bytes, path: Path, colours: int = 64) -> None:
+def save(picture: bytes, path: Path, colours: int = 64, method: str = "MAXCOVERAGE") -> None:
     """With few colours, less than half the size; chosen so that a few dots of a chart keep theirs."""
     from PIL import Image
 
     whole = Image.open(BytesIO(picture)).convert("RGB")
-    whole.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    whole.quantize(colours, Image.Quantize[method], dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def printed(path: Path) -> bytes:
@@ -432,12 +442,12 @@ def main(names: list[str]) -> None:
                 settle(page)
                 if act:
                     act(page)
-                save(page.screenshot(), IMAGES / f"{name}.png")
+                save(page.screenshot(), IMAGES / f"{name}.png", *COLOURS.get(name, ()))
                 print(f"{name}: {(IMAGES / f'{name}.png').stat().st_size / 1000:.0f} kB", flush=True)
                 context.close()
         browser.close()
         if (pdf := Path(folder) / "paper.pdf").is_file() and (not names or "paper_pdf" in names):
-            save(printed(pdf), IMAGES / "paper_pdf.png", 256)  # else its greys take the colours of its lines
+            save(printed(pdf), IMAGES / "paper_pdf.png", 64)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,12 @@ def wrapped_table(rows: Sequence[dict[str, Any]]) -> None:
     def cell(value: Any) -> str:
         number = isinstance(value, int | float)
         text = f"{value:,.3f}" if isinstance(value, float) else f"{value:,}" if number else str(value)
-        whole = ' style="white-space:nowrap"' if text[:1].isdigit() and len(text) < 10 else ""  # 0.236 stays on a line
+        # 0.236 stays on a line, and a short word is not parted
+        whole = (
+            ' style="white-space:nowrap"'
+            if (text[:1].isdigit() and len(text) < 10) or text in ("contradicted", "unmeasured")
+            else ""
+        )
         return f'<td class="num">{text}</td>' if number else f"<td{whole}>{escape(text)}</td>"
 
     kinds = [' style="text-align:right"' if isinstance(value, int | float) else "" for value in rows[0].values()]
