@@ -100,6 +100,7 @@ def test_from_a_stored_answer_its_prompt_and_its_repeats_are_reached(bench, read
     assert any("Question: Which grade has Kiel?" in each.value for each in app.code) and not app.exception
 
 
+@pytest.mark.slow
 def test_a_judges_runs_and_prompts_open_beside_the_scores(bench, reader, started):
     asked = drain(answer_questions(bench, recipe(), 5))
     drain(sets.score_answers(bench, recipe(), 5, names=["rubric"]))
