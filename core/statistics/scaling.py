@@ -68,22 +68,29 @@ def _determined(table: np.ndarray, fewest: int = FEWEST) -> bool:
 
 def _fitted(table: np.ndarray, starts: Sequence[tuple[float, float]]) -> ScalingLaw:
     from scipy.optimize import minimize
-    from scipy.special import huber, logsumexp
 
     n, d, wanted = np.log(table).T
-    least = table[:, 2].min()
+    least, ones = table[:, 2].min(), np.ones(len(table))
 
-    def apart(x: np.ndarray) -> float:
+    def apart(x: np.ndarray) -> tuple[float, np.ndarray]:
+        """The mean Huber loss, over delta, and its gradient."""
         a, b, e, alpha, beta = x
-        told = logsumexp(np.stack([a - alpha * n, b - beta * d, np.full_like(n, e)]), axis=0)
-        return float(huber(DELTA, told - wanted).sum()) / DELTA
+        terms = np.stack([a - alpha * n, b - beta * d, e * ones])
+        top = terms.max(axis=0)
+        shares = np.exp(terms - top)
+        whole = shares.sum(axis=0)
+        gap, shares = top + np.log(whole) - wanted, shares / whole
+        inside = np.abs(gap) <= DELTA
+        loss = np.where(inside, gap**2 / 2, DELTA * (np.abs(gap) - DELTA / 2)).sum() / DELTA
+        slope = np.clip(gap, -DELTA, DELTA) / DELTA
+        return float(loss), np.stack([shares[0], shares[1], shares[2], -n * shares[0], -d * shares[1]]) @ slope
 
     best = None
     for alpha, beta in starts:
         rest = np.log(least / 4)
         x0 = [rest + alpha * n.mean(), rest + beta * d.mean(), np.log(least / 2), alpha, beta]
         limits = [(-30, 60), (-30, 60), (-10, np.log(least)), (0.0, 3.0), (0.0, 3.0)]
-        made = minimize(apart, x0, method="L-BFGS-B", bounds=limits)
+        made = minimize(apart, x0, jac=True, method="L-BFGS-B", bounds=limits, options={"maxiter": 500})
         best = made if best is None or made.fun < best.fun else best
     a, b, e, alpha, beta = best.x
     return ScalingLaw(*(float(each) for each in (np.exp(e), np.exp(a), alpha, np.exp(b), beta)))

@@ -43,6 +43,6 @@ def test_a_model_that_splits_nothing_leaves_it_unmeasured(tmp_path):
 def test_by_entailment_a_sentence_that_is_right_in_part_counts_in_part(tmp_path):
     score = scored(AtomicEntailment(), "splits", tmp_path)
     assert score.detail["atomic"] == ["Ann is a doctor.", "Ann left Paris.", "Ann left late."]
-    assert [claim.verdict == SUPPORTED for claim in score.claims] == [True, False, False] and score.claims[0].score > 0.8
+    assert [claim.verdict == SUPPORTED for claim in score.claims] == [True, False, False] and score.claims[0].score > 0.5
     assert score.value == sum(claim.score for claim in score.claims) / 3
     assert math.isnan(scored(AtomicEntailment(), "prose", tmp_path).value)

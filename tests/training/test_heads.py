@@ -207,7 +207,7 @@ def test_a_reward_is_held_beside_the_longer_and_the_more_supported_answer():
 # Training
 
 
-@pytest.mark.parametrize("rank", [0, 8])
+@pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 8])
 def test_a_classifier_learns_and_other_programs_read_it(rank):
     from transformers import pipeline
 
@@ -221,6 +221,7 @@ def test_a_classifier_learns_and_other_programs_read_it(rank):
     assert [list(told) for told in again] == [line["prediction"] for line in lines]
 
 
+@pytest.mark.slow
 def test_a_tagger_learns_words_and_leaves_those_it_does_not_read_outside():
     result = drain(start(Tags(sorted({tag for _, example in tags() for tag in example.tags})), tags()))
     assert result.test["span_f1"]["value"] > 0.9
@@ -232,6 +233,7 @@ def test_a_tagger_learns_words_and_leaves_those_it_does_not_read_outside():
     )
 
 
+@pytest.mark.slow
 def test_a_reader_marks_answers_in_long_passages_and_says_when_there_is_none():
     some = []
     for i, text in enumerate(TEXTS):
@@ -246,6 +248,7 @@ def test_a_reader_marks_answers_in_long_passages_and_says_when_there_is_none():
     assert result.test["em"]["value"] > 0.9 and result.test["f1"]["value"] >= result.test["em"]["value"]
 
 
+@pytest.mark.slow
 def test_several_labels_are_learnt_together():
     some = [("", Labelled(text, tuple(c for c in COLOURS if c in text) + ("even",) * ("house" in text), text)) for text in TEXTS]
     result = drain(start(SeveralLabels(sorted([*COLOURS, "even"])), some, epochs=40))
@@ -267,6 +270,7 @@ def test_stopped_it_goes_on_where_it_was_and_ends_the_same():
     assert one.keys() == other.keys() and all(one[name].equal(other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_a_reward_learns_what_is_preferred():
     some = []
     for i, text in enumerate(TEXTS):
