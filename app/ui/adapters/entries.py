@@ -36,7 +36,7 @@ def drawn(entry: adapters.AdapterEntry) -> None:
             change, test = record["comparison"][measure], entry.paired(measure)
             row = [f"<td>{escape(label)}</td>", number(f"{change['before']:.3f}"), number(f"{change['after']:.3f}")]
             rows.append([*row, difference(test, test.p, entry.verdict(measure))])
-        html_table(["Given the right passage", "Base", "With it", "Difference"], rows)
+        html_table(["Given the right passage", "Base", "With it", "Difference"], rows, fold=True)
         settings, stopped = record["config"], "" if record["stopped"] == "all steps" else ", stopped early"
         kind = " ".join(["DoRA" if settings["dora"] else "rsLoRA" if settings["rslora"] else "LoRA", f"rank {settings['rank']}"])
         cards.facts(

@@ -10,13 +10,14 @@ from app.ui import charts
 from core.labs.encoders.comparison import EncoderResult
 
 
-def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Cells of two lines, which a grid does not have; wider than the page, it scrolls."""
+def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]], fold: bool = False) -> None:
+    """Cells of two lines, which a grid does not have; wider than the page, it scrolls; fold: its second lines take two."""
     first, *rest = (escape(head) for head in heads)
     top = f"<th>{first}</th>" + "".join(f'<th class="num">{head}</th>' for head in rest)
     body = "".join(f"<tr>{''.join(cells)}</tr>" for cells in rows)
+    kind = "gw-table gw-fold" if fold else "gw-table"
     st.html(
-        f'<div class="gw" style="overflow-x:auto"><table class="gw-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody>'
+        f'<div class="gw" style="overflow-x:auto"><table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody>'
         "</table></div>"
     )
 
