@@ -104,5 +104,15 @@ def test_an_adapter_tells_what_it_was_worth_and_is_put_to_use(bench, tmp_path):
     assert [button.label for button in app.button if button.key == "adapter/use/mine"] == ["In use"]
 
 
+def test_an_adapter_of_preferences_tells_how_it_ranks_pairs(bench):
+    folder = bench.home / "adapters" / "liked"
+    folder.mkdir(parents=True)
+    for file in (WEIGHTS, SETTINGS):
+        (folder / file).write_text("{}")
+    (folder / RECORD).write_text(json.dumps(record() | {"test": {"accuracy": {"value": 0.7, "low": 0.6, "high": 0.8}}}))
+    told = html(start())
+    assert "0.700 (0.600 to 0.800) ranked as people did" in told and "Against the preferred answers" in told
+
+
 def test_use_names_the_model_that_it_was_trained_on():
     assert in_use(AdapterEntry("a", record("/models/own")))["generation.model"] == "/models/own"

@@ -120,6 +120,7 @@ def test_it_learns_what_is_preferred_and_tells_how_far_it_went(model):
     assert result.test["accuracy"]["value"] == 1.0 and result.test["loss"]["value"] < 0.65
     assert result.test["chosen"]["value"] > result.test["rejected"]["value"] and result.test["kl"]["value"] > 0
     assert record["answers"].keys() == {"before", "after"} and 0 <= record["by_likelihood"]["by_the_token"] <= 1
+    assert record["tokens_per_s"] > 0 and record["trainable"] > 0  # as the page tells of every adapter
     assert record["data"]["examples"]["test"] == 4 and record["config"]["beta"] == 0.1
     assert checked_adapter("p", record["base"]["sha256"]) == result.folder
 

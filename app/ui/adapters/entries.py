@@ -36,13 +36,23 @@ def drawn(entry: adapters.AdapterEntry) -> None:
             change, test = record["comparison"][measure], entry.paired(measure)
             row = [f"<td>{escape(label)}</td>", number(f"{change['before']:.3f}"), number(f"{change['after']:.3f}")]
             rows.append([*row, difference(test, test.p, entry.verdict(measure))])
-        html_table(["Given the right passage", "Base", "With it", "Difference"], rows, fold=True)
+        pairs = record.get("test", {}).get("accuracy")  # of one that learnt from preferences
+        html_table(
+            ["Against the preferred answers" if pairs else "Given the right passage", "Base", "With it", "Difference"],
+            rows,
+            fold=True,
+        )
         settings, stopped = record["config"], "" if record["stopped"] == "all steps" else ", stopped early"
         kind = " ".join(["DoRA" if settings["dora"] else "rsLoRA" if settings["rslora"] else "LoRA", f"rank {settings['rank']}"])
         cards.facts(
             [
                 ("Base", record["base"]["name"]),
                 ("Kind", f"{kind}, {record['trainable']:,} parameters, {settings['targets']}"),
+                *(
+                    [("Pairs", f"{pairs['value']:.3f} ({pairs['low']:.3f} to {pairs['high']:.3f}) ranked as people did")]
+                    if pairs
+                    else []
+                ),
                 ("Steps", f"{record['steps']:,}{stopped}; kept: step {record['best_step']:,}"),
                 ("Speed", f"{record['tokens_per_s']:,.0f} tokens a second"),
                 ("Time", cards.duration(sum(record["seconds"].values()))),

@@ -82,12 +82,12 @@ def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
         traces = charts.line([s["step"] for s in steps], [s["loss"] for s in steps], name="Training")
         traces += charts.line([c["step"] for c in checks], [c["loss"] for c in checks], name="Validation", color=charts.COLORS[1])
         charts.show(
-            charts.figure(traces, "Step", "Loss of an answer's token", height=240),
+            charts.figure(traces, "Step", "Loss", height=240),
             f"adapter-loss-{name}",
             data=[*steps, *checks],
             command=command,
             title="Loss",
-            caption="natural log; step 0: the base",
+            caption="of an answer's token, or of a pair; natural log; step 0: the base",
         )
     with right:
         speed = [s["tokens"] / max(1e-9, s["seconds"]) for s in steps]

@@ -14,7 +14,7 @@ from core.corpus import library
 from core.errors import WorkbenchError
 from core.records import Corpus, Document, Gold, Hit, Query
 from core.training.adapters.near_copies import near_copies
-from core.training.adapters.settings import AdapterTraining
+from core.training.adapters.settings import AdapterTraining, LoraTraining
 
 FEWEST = 2  # examples of a part: below, nothing can be said of it
 PARTS = ("train", "validation", "test")
@@ -76,9 +76,9 @@ def from_corpus(corpus: Corpus, config: AdapterTraining) -> AdapterData:
                 parts[part].append((query, group))
             else:
                 left_out["no evidence or no answer"] += 1
-    drawn = {name: _drawn(config, name, pairs) for name, pairs in parts.items()}
+    asked = {name: drawn(config, name, pairs) for name, pairs in parts.items()}
     made: dict[str, list[TrainingExample]] = {}
-    for name, pairs in drawn.items():
+    for name, pairs in asked.items():
         others = sorted({gold.document_id for query, _ in pairs for gold in query.gold if gold.document_id in documents})
         made[name] = []
         for query, group in pairs:
@@ -96,7 +96,7 @@ def from_examples(examples: Sequence[TrainingExample], source: str, config: Adap
     for example in examples:
         place = _share(config.seed, example.group)
         made["test" if place < TEST_SHARE else "validation" if place < TEST_SHARE + VALIDATION_SHARE else "train"].append(example)
-    return parted({name: _drawn(config, name, part) for name, part in made.items()}, source, config, {})
+    return parted({name: drawn(config, name, part) for name, part in made.items()}, source, config, {})
 
 
 def parted(made: dict[str, list[TrainingExample]], source: str, config: AdapterTraining, left_out: dict[str, int]) -> AdapterData:
@@ -141,7 +141,8 @@ def _share(seed: int, group: str) -> float:
     return int(fingerprint("adapter", seed, group), 16) / 16**20
 
 
-def _drawn(config: AdapterTraining, part: str, rows: list[Any]) -> list[Any]:
+def drawn(config: LoraTraining, part: str, rows: list[Any]) -> list[Any]:
+    """So many of a part as the settings allow, in their order."""
     most = getattr(config, f"{part}_examples")
     if not most or len(rows) <= most:
         return rows

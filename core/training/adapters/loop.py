@@ -72,6 +72,11 @@ class AdapterLoop(TrainingSteps):
         self._weights = {name: weight for name, weight in self.tuned.named_parameters() if weight.requires_grad}
         self._optimizer = torch.optim.AdamW(self._weights.values(), lr=0.0, weight_decay=config.weight_decay)
 
+    @property
+    def trainable(self) -> int:
+        """Parameters that learn."""
+        return sum(weight.numel() for weight in self._weights.values())
+
     def _learn(self) -> tuple[float, Callable[[], None]]:
         import torch
 

@@ -53,6 +53,17 @@ def asked(
     return rows
 
 
+def tested(
+    examples: Sequence[TrainingExample], before: Sequence[TestAnswer], after: Sequence[TestAnswer]
+) -> list[dict[str, Any]]:
+    """A row an example, as training.json keeps it."""
+    return [
+        {"id": example.id, "question": example.question, "references": example.references}
+        | {"before": a._asdict(), "after": b._asdict()}
+        for example, a, b in zip(examples, before, after, strict=True)
+    ]
+
+
 def compared(before: Sequence[TestAnswer], after: Sequence[TestAnswer], seed: int = 0) -> dict[str, dict[str, Any]]:
     """Of each measure both means with their intervals and the paired difference, by question."""
     tables = [np.array([[row.em, row.f1] for row in rows], np.float64) for rows in (before, after)]

@@ -22,11 +22,11 @@ from core.generation.torch_lm import Transformers
 from core.generation.torch_model import TorchModel
 from core.records import Progress
 from core.statistics.bootstrap import mean_interval
-from core.training.adapters.examples import TrainingExample
+from core.training.adapters.examples import TrainingExample, drawn
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
-from core.training.adapters.measuring import TestAnswer, asked, compared
+from core.training.adapters.measuring import TestAnswer, asked, compared, tested
 from core.training.adapters.settings import PreferenceTraining
-from core.training.adapters.training import plain_knobs, write_adapter
+from core.training.adapters.training import plain_knobs, tokens_per_s, write_adapter
 from core.training.heads.examples import PARTS, Compared, Divided
 from core.training.heads.tasks import borne_out
 from core.training.log import at_work, write_line
@@ -78,6 +78,7 @@ class TrainedPreference:
     comparison: dict[str, dict[str, Any]]
     answers: dict[str, dict[str, float]]
     seconds: dict[str, float]
+    tokens_per_s: float
 
 
 class PreferenceLoop(AdapterLoop):
@@ -143,12 +144,12 @@ def _train(config, parts, source, generator, folder, work):
     knobs = plain_knobs(generator, config.answer_tokens)
     weights, opened = knobs.opens()
     base: TorchModel = opened()
-    drawn = {name: drawn_pairs(getattr(parts, name), getattr(config, f"{name}_examples"), config.seed) for name in PARTS}
-    read, left_out = yield from tokenized(config, drawn, base, min(config.max_tokens, knobs.context_tokens))
+    asked_of = {name: drawn(config, name, getattr(parts, name)) for name in PARTS}
+    read, left_out = yield from tokenized(config, asked_of, base, min(config.max_tokens, knobs.context_tokens))
     prompts = [asking(pair) for pair in {pair.prompt: pair for pair, _ in read["test"]}.values()]
     prompts = [p._replace(references=tuple(c.chosen for c, _ in read["test"] if c.prompt == p.question)) for p in prompts]
     pairs = {name: [pair for _, pair in some] for name, some in read.items()}
-    mark = fingerprint(config, drawn, weights, code_version(PreferenceLoop))
+    mark = fingerprint(config, asked_of, weights, code_version(PreferenceLoop))
     loop = PreferenceLoop(config, base, knobs, pairs["train"], pairs["validation"], prompts[: config.samples], work, mark)
     with loop.tuned.disable_adapter():
         for name in PARTS:
@@ -178,7 +179,7 @@ def _train(config, parts, source, generator, folder, work):
         "groups": {name: len({pair.group for pair in some}) for name, some in pairs.items()},
         "left_out": left_out,
         "notes": parts.notes,
-        "checksum": fingerprint(drawn),
+        "checksum": fingerprint(asked_of),
     }
     seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
     result = TrainedPreference(
@@ -187,20 +188,16 @@ def _train(config, parts, source, generator, folder, work):
         loop.step,
         loop.stopped,
         card,
-        sum(weight.numel() for weight in loop._weights.values()),
+        loop.trainable,
         test,
         likelier,
         compared(before, after, config.seed),
         answers,
         {name: round(value, 2) for name, value in seconds.items()},
+        tokens_per_s(folder),
     )
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, test=test)
-    tested = [
-        {"id": example.id, "question": example.question, "references": example.references}
-        | {"before": a._asdict(), "after": b._asdict()}
-        for example, a, b in zip(prompts, before, after, strict=True)
-    ]
-    write_adapter(loop, generator, folder, work, vars(result), tested)
+    write_adapter(loop, generator, folder, work, vars(result), tested(prompts, before, after))
     return result
 
 
@@ -211,13 +208,6 @@ def shape(prompts: Sequence[TrainingExample], answers: Sequence[TestAnswer]) -> 
     return {"words": float(np.mean([len(row.answer.split()) for row in answers])), "in_the_prompt": float(np.mean(copied))}
 
 
-def drawn_pairs(pairs: list[Compared], most: int, seed: int) -> list[Compared]:
-    """So many at most, 0: all; in their order."""
-    if not most or len(pairs) <= most:
-        return pairs
-    return [pairs[i] for i in sorted(np.random.default_rng(seed).permutation(len(pairs))[:most])]
-
-
 def asking(pair: Compared) -> TrainingExample:
     """Its prompt as what is asked."""
     messages = ({"role": "user", "content": pair.prompt},)
@@ -225,18 +215,18 @@ def asking(pair: Compared) -> TrainingExample:
 
 
 def tokenized(
-    config: PreferenceTraining, drawn: dict[str, list[Compared]], base: TorchModel, most: int
+    config: PreferenceTraining, parts: dict[str, list[Compared]], base: TorchModel, most: int
 ) -> Generator[Progress, None, tuple[dict[str, list[tuple[Compared, TokenPair]]], dict[str, int]]]:
     """The pairs that are short enough as the model reads them, and how many are not."""
     read: dict[str, list[tuple[Compared, TokenPair]]] = {}
-    for name, some in drawn.items():
+    for name, some in parts.items():
         yield Progress(0, len(some), f"Reading the pairs for {name}")
         read[name] = []
         for pair in some:
             chosen, rejected = (sequence(base, asking(pair)._replace(answer=text)) for text in (pair.chosen, pair.rejected))
             if all(len(each.ids) <= most and each.answer <= config.answer_tokens for each in (chosen, rejected)):
                 read[name].append((pair, TokenPair(chosen, rejected, (0.0, 0.0), pair.group)))
-    long = sum(len(drawn[name]) - len(read[name]) for name in PARTS)
+    long = sum(len(parts[name]) - len(read[name]) for name in PARTS)
     return read, {f"over {most:,} tokens, or an answer over {config.answer_tokens:,}": long} if long else {}
 
 

@@ -20,13 +20,12 @@ from core import files
 from core.config import code_version, fingerprint
 from core.generation.torch_lm import Transformers
 from core.generation.torch_model import TorchModel
-from core.models.adapters import RECORD
 from core.records import Progress
 from core.training.adapters.examples import PARTS, AdapterData, check
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
-from core.training.adapters.measuring import asked, compared
+from core.training.adapters.measuring import asked, compared, tested
 from core.training.adapters.settings import AdapterTraining
-from core.training.log import at_work, read_log, write_line
+from core.training.log import at_work, finish, read_log, write_line
 
 LIKE = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "stop", "json_schema", "logprobs", "adapter", "adapter_scale")
 
@@ -87,7 +86,6 @@ def _train(config, data, generator, folder, work):
     losses["after"] = loop.mean_loss(sequences["test"])
     after = yield from asked(base, knobs, data.test, "Test: answers with the adapter")
     comparison = compared(before, after, config.seed)
-    steps = [line for line in read_log(folder) if line["kind"] == "step"]
     seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
     result = TrainedAdapter(
         folder,
@@ -95,37 +93,31 @@ def _train(config, data, generator, folder, work):
         loop.step,
         loop.stopped,
         card,
-        sum(weight.numel() for weight in loop._weights.values()),
+        loop.trainable,
         losses,
         comparison,
         {name: round(value, 2) for name, value in seconds.items()},
-        round(sum(line["tokens"] for line in steps) / max(1e-9, sum(line["seconds"] for line in steps)), 1),
+        tokens_per_s(folder),
     )
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
-    rows = zip(data.test, before, after, strict=True)
-    tested = [
-        {
-            "id": example.id,
-            "question": example.question,
-            "references": example.references,
-            "before": a._asdict(),
-            "after": b._asdict(),
-        }
-        for example, a, b in rows
-    ]
-    write_adapter(loop, generator, folder, work, vars(result), tested)
+    write_adapter(loop, generator, folder, work, vars(result), tested(data.test, before, after))
     return result
 
 
+def tokens_per_s(folder: Path) -> float:
+    """Of all steps of a training."""
+    steps = [line for line in read_log(folder) if line["kind"] == "step"]
+    return round(sum(line["tokens"] for line in steps) / max(1e-9, sum(line["seconds"] for line in steps)), 1)
+
+
 def write_adapter(
-    loop: AdapterLoop, generator: Transformers, folder: Path, work: Path, result: dict[str, Any], tested: list[dict[str, Any]]
+    loop: AdapterLoop, generator: Transformers, folder: Path, work: Path, result: dict[str, Any], answers: list[dict[str, Any]]
 ) -> None:
     """The finished adapter in its folder, whole; what it was made with goes. result: of which training.json tells."""
     base, made = loop.base, work / "adapter"
     shutil.rmtree(made, ignore_errors=True)
     loop.tuned.save_pretrained(made)
     (made / "README.md").unlink(missing_ok=True)  # an empty form
-    shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
     record = {
         "name": folder.name,
         "base": {"name": base.name, "model": generator.model, "sha256": base.sha256},
@@ -136,16 +128,13 @@ def write_adapter(
             for line in read_log(folder)
             if line["kind"] == "evaluation"
         ],
-        "tested": tested,
+        "tested": answers,
         "device": base.device,
         "dtype": str(base.model.dtype).removeprefix("torch."),
         "created": datetime.now().isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in ("torch", "transformers", "peft")},
     }
-    (made / RECORD).write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")
-    files.seal_folder(made)
-    files.take_place(made, folder)
-    shutil.rmtree(work, ignore_errors=True)
+    finish(work, made, folder, record)
 
 
 def write_card(work: Path, card: dict[str, Any]) -> None:
