@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, RecipeOptions, Training, read_grid, read_settings
-from core.cli.tables import show_parts, show_table
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, read_grid, read_settings
+from core.cli.tables import kept_of, show_parts, show_table, told_after
 from core.errors import WorkbenchError
 from core.records import plain
 
@@ -88,21 +88,14 @@ def adapter_data(
     return data.card()
 
 
-def show_grid(record: dict[str, Any]) -> None:
-    """The main table, every context, whom each follows, then what is told apart."""
-    for name in ("main", "cells", "reliance"):
-        show_table(record[name])
-    print("\n".join(record["told"]))
-
-
-@verb("compare-adapters", show_grid, job_keeps=lambda record: {"questions": record["questions"], "told": record["told"]})
+@verb("compare-adapters", told_after("main", "cells", "reliance"), job_keeps=kept_of)
 def compare_adapters(
     workbench: Any,
     names: tuple[str, ...],
     /,
     *,
     scale: Annotated[tuple[float, ...], Parameter(help="How much of each adapter counts; repeatable.")] = (1.0,),
-    ask: Annotated[Positive, Parameter(help="So many questions, drawn once; a larger number holds the smaller.")] = 40,
+    ask: Asked = 40,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Each adapter and the model without it: closed book, over retrieved, right, wrong and contradicting passages."""

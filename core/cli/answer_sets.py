@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 from core import files
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, RecipeOptions
-from core.cli.tables import show_table
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions
+from core.cli.tables import kept_of, told_after
 from core.records import plain
 
 
@@ -42,19 +42,8 @@ def answer_set(
     return live_answers.records(made)
 
 
-def show_rag(record: dict[str, Any]) -> None:
-    """The table, then what is told apart."""
-    show_table(record["variants"])
-    print("\n".join(record["told"]))
-
-
-@verb("rag-ablation", show_rag, job_keeps=lambda record: {"questions": record["questions"], "told": record["told"]})
-def rag_ablation(
-    workbench: Any,
-    *,
-    ask: Annotated[Positive, Parameter(help="So many questions, drawn once; a larger number holds the smaller.")] = 200,
-    recipe: RecipeOptions = USUAL,
-) -> Any:
+@verb("rag-ablation", told_after("variants"), job_keeps=kept_of)
+def rag_ablation(workbench: Any, *, ask: Asked = 200, recipe: RecipeOptions = USUAL) -> Any:
     """None, naive, hybrid and reranked retrieval, each with and without HyDE: answers, cost, and paired tests against naive."""
     from core.labs import rag_ablation as lab
 
@@ -64,17 +53,11 @@ def rag_ablation(
     return plain({"dataset": read.corpus.dataset, "questions": made.questions, "same": lab.SAME, **told})
 
 
-def show_contamination(record: dict[str, Any]) -> None:
-    """The gaps, then what they tell and cannot tell."""
-    show_table(record["gaps"])
-    print("\n".join(record["told"]))
-
-
-@verb("contamination", show_contamination, job_keeps=lambda record: {"questions": record["questions"], "told": record["told"]})
+@verb("contamination", told_after("gaps"), job_keeps=kept_of)
 def contamination(
     workbench: Any,
     *,
-    ask: Annotated[Positive, Parameter(help="So many questions, drawn once; a larger number holds the smaller.")] = 60,
+    ask: Asked = 60,
     rephrasings: Annotated[
         Path | None, Parameter(help='JSON lines with "question" and "rephrased", in place of those by the model.')
     ] = None,
@@ -105,18 +88,11 @@ def contamination(
     )
 
 
-def show_reasoning(record: dict[str, Any]) -> None:
-    """The ways, their differences, then what is told apart."""
-    show_table(record["ways"])
-    show_table(record["differences"])
-    print("\n".join(record["told"]))
-
-
-@verb("chain-of-thought", show_reasoning, job_keeps=lambda record: {"questions": record["questions"], "told": record["told"]})
+@verb("chain-of-thought", told_after("ways", "differences"), job_keeps=kept_of)
 def chain_of_thought(
     workbench: Any,
     *,
-    ask: Annotated[Positive, Parameter(help="So many questions, drawn once; a larger number holds the smaller.")] = 40,
+    ask: Asked = 40,
     samples: Annotated[Positive, Parameter(help="Samples of a question that vote.")] = 5,
     temperature: Annotated[float, Parameter(help="Of the samples; more makes them differ.")] = 0.7,
     again: Annotated[bool, Parameter(help='A chain without "Answer:" is asked for its answer in a second prompt.')] = True,

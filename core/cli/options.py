@@ -19,6 +19,7 @@ Positive = Annotated[int, Parameter(validator=Number(gte=1))]
 Text = Annotated[str, Parameter(allow_leading_hyphen=True)]
 Metric = Annotated[str, Parameter(help="As `list metric` names them.")]
 Grids = Annotated[tuple[str, ...], Parameter(name="--grid", help=GRID)]
+Asked = Annotated[Positive, Parameter(help="So many questions, drawn once; a larger number holds the smaller.")]
 Training = Annotated[tuple[str, ...], Parameter(help="FIELD=VALUE: how it is made and trained; repeatable.")]
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 IN_A_PIPE = 1_000_000  # columns: nothing is cut or wrapped
@@ -35,6 +35,22 @@ def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
     )
     drawn.print(table)
     print("\n".join(line.rstrip() for line in drawn.file.getvalue().rstrip().split("\n")))
+
+
+def told_after(*names: str) -> Callable[[dict[str, Any]], None]:
+    """Shows these tables of a record, then the sentences that it tells."""
+
+    def show(record: dict[str, Any]) -> None:
+        for name in names:
+            show_table(record[name])
+        print("\n".join(record["told"]))
+
+    return show
+
+
+def kept_of(record: dict[str, Any]) -> dict[str, Any]:
+    """What a job keeps of a record that tells something of questions."""
+    return {"questions": record["questions"], "told": record["told"]}
 
 
 def cell(value: Any) -> str:

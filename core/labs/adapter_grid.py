@@ -160,7 +160,7 @@ def _askings(
     asked: list[_Asked] = []
     conflicts: list[Conflict | None] = []
     rows: list[int] = []
-    evidence: list[list[Hit]] = []
+    contexts: list[dict[str, list[Hit]]] = []  # of each question, those that are the same for every side
     for side in sides(names, scales):
         config = side_config(run.config, side)
         if side.adapter:
@@ -170,18 +170,16 @@ def _askings(
             rows = drawn(evaluation, count)
             evidence = [gold_hits(workbench, evaluation, row) for row in rows]
             conflicts = contradicted([evaluation.corpus.queries[row] for row in rows], evidence)
+            for row, hits, conflict in zip(rows, evidence, conflicts, strict=True):
+                some = {"gold": hits, "distractors": without_evidence(workbench, evaluation, row)}
+                contexts.append(some | {"contradicting": conflict.hits if conflict else []})
         asker = Asker(evaluation)
         made = answering.askings(workbench, evaluation, rows)
         table = []
-        for row, retrieved, hits, conflict in zip(rows, made, evidence, conflicts, strict=True):
-            query = evaluation.corpus.queries[row]
-            some = {"none": asker.alone(query.text), "retrieved": retrieved}
-            some["gold"] = asker.over(query.text, hits)
-            if wrong := without_evidence(workbench, evaluation, row):
-                some["distractors"] = asker.over(query.text, wrong)
-            if conflict:
-                some["contradicting"] = asker.over(query.text, conflict.hits)
-            table.append(some)
+        for row, retrieved, some in zip(rows, made, contexts, strict=True):
+            text = evaluation.corpus.queries[row].text
+            own = {"none": asker.alone(text), "retrieved": retrieved}
+            table.append(own | {context: asker.over(text, hits) for context, hits in some.items() if hits})
         asked.append(_Asked(side, evaluation, table))
     return asked, conflicts, rows
 
@@ -243,11 +241,12 @@ def _compared(
     workbench: Workbench, run: Resolved, asked: Sequence[_Asked], conflicts: Sequence[Conflict | None], rows: Sequence[int]
 ) -> AdapterGrid:
     values, answers = {}, {}
+    texts = {document.id: document.text for document in asked[0].evaluation.corpus.documents}
     for each in asked:
         for context in CONTEXTS:
             said = [answer_of(workbench, some[context].key) if context in some else None for some in each.table]
             answers[each.side, context] = said
-            values[each.side, context] = _values(workbench, each.evaluation, context, rows, said, conflicts)
+            values[each.side, context] = _values(workbench, each.evaluation, texts, context, rows, said, conflicts)
     base = asked[0].side
     queries, style = [asked[0].evaluation.corpus.queries[row] for row in rows], run.config.context.citations
     closed = answers[base, "none"]
@@ -277,6 +276,7 @@ def _compared(
 def _values(
     workbench: Workbench,
     evaluation: Evaluation,
+    texts: dict[str, str],
     context: str,
     rows: Sequence[int],
     said: Sequence[KeptAnswer | None],
@@ -284,7 +284,7 @@ def _values(
 ) -> dict[str, np.ndarray]:
     """Measure -> of each question, NaN where there is no such answer. Over contradicting evidence the right answer is the passage's."""
     config, corpus = evaluation.config, evaluation.corpus
-    texts, tools = {document.id: document.text for document in corpus.documents}, judge_tools(workbench, config)
+    tools = judge_tools(workbench, config)
     there = [place for place, answer in enumerate(said) if answer is not None]
     cases: list[AnswerCase] = []
     for place in there:

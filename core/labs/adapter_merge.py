@@ -20,6 +20,7 @@ from core.models.adapters import SETTINGS, WEIGHTS, checked_adapter
 from core.models.merged_gguf import write_gguf
 from core.progress import Running
 from core.records import Progress
+from core.sampling.filters import log_softmax
 from core.workbench import Workbench
 
 CHECKED = 20  # prompts
@@ -109,8 +110,8 @@ def _compared(
             paces[name].append((time.perf_counter() - began) / max(1, running.result.answer_tokens))
     rows = {}
     for name in list(engines)[1:]:
-        gaps = [log_probabilities(a) - log_probabilities(b) for a, b in zip(logits[name], logits["adapter"], strict=True)]
-        likely = [log_probabilities(b) > np.log(1e-4) for b in logits["adapter"]]
+        gaps = [log_softmax(a) - log_softmax(b) for a, b in zip(logits[name], logits["adapter"], strict=True)]
+        likely = [log_softmax(b) > np.log(1e-4) for b in logits["adapter"]]
         rows[name] = {
             "same_text": sum(a == b for a, b in zip(texts[name], texts["adapter"], strict=True)),
             "same_first_token": sum(int(a.argmax() == b.argmax()) for a, b in zip(logits[name], logits["adapter"], strict=True)),
@@ -121,8 +122,3 @@ def _compared(
         "against_the_adapter": rows,
         "texts": [dict(zip(texts, each, strict=True)) for each in zip(*texts.values(), strict=True)],
     }
-
-
-def log_probabilities(logits: np.ndarray) -> np.ndarray:
-    top = logits - logits.max()
-    return top - np.log(np.exp(top).sum())

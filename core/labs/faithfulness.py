@@ -22,13 +22,19 @@ def train_faithfulness(
     from core.training.faithfulness.training import train
 
     training = valid(FaithfulnessTraining, settings)
-    if data is None and not os.environ.get("GROUNDWORK_DATASETS"):
-        todo = "Name it with --data, or in the environment variable GROUNDWORK_DATASETS."
-        raise WorkbenchError("It is not said which folder has the data sets.", where="data", todo=todo)
+    folder = data_folder(data)
     library, corpora = workbench.library, []
     present = {status.name for status in library.available() if status.present}
     for corpus in TEXTS:
         if corpus in present and training.texts and training.made:
             corpora.append((yield from library.open(corpus)))
-    folder = Path(data or os.environ["GROUNDWORK_DATASETS"]).expanduser()
     return (yield from train(training, folder, corpora, faithfulness_home() / name))
+
+
+def data_folder(data: Path | None) -> Path:
+    """That of the data sets: the one that is named, or that of GROUNDWORK_DATASETS."""
+    named = data or os.environ.get("GROUNDWORK_DATASETS")
+    if not named:
+        todo = "Name it with --data, or in the environment variable GROUNDWORK_DATASETS."
+        raise WorkbenchError("It is not said which folder has the data sets.", where="data", todo=todo)
+    return Path(named).expanduser()

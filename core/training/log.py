@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -42,6 +43,15 @@ def at_work(folder: Path, what: str) -> Iterator[Path]:
     except files.DiskError as error:
         todo = f"{error.todo} Started again, the same training goes on from its last checkpoint."
         raise WorkbenchError(error.what, where=error.where, todo=todo) from error
+
+
+def finish(work: Path, made: Path, folder: Path, record: dict[str, Any]) -> None:
+    """What was made takes its place as `folder`, whole, with the training's log and the record as training.json; the work folder goes."""
+    shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
+    (made / "training.json").write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")
+    files.seal_folder(made)
+    files.take_place(made, folder)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def work_folder(folder: Path) -> Path:

@@ -10,11 +10,12 @@ from core import files
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.generation.torch_lm import Transformers
-from core.labs.adapter_merge import log_probabilities, merge_adapter, touched_by
+from core.labs.adapter_merge import merge_adapter, touched_by
 from core.models.adapters import RECORD
 from core.models.hub import adapters_home
 from core.models.merged_gguf import in_pairs
 from core.progress import drain
+from core.sampling.filters import log_softmax
 from tests.support.failing import failing, recipe
 
 
@@ -28,7 +29,7 @@ def test_rows_go_back_where_transformers_took_them_from(heads, size):
 
 
 def test_log_probabilities_sum_to_one():
-    assert np.exp(log_probabilities(np.array([1.0, 500.0, -3.0]))).sum() == pytest.approx(1.0)
+    assert np.exp(log_softmax(np.array([1.0, 500.0, -3.0]))).sum() == pytest.approx(1.0)
 
 
 def random_adapter(name: str, part: Transformers) -> Path:

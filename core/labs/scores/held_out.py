@@ -5,7 +5,6 @@ The parts are those of the training (`split_of`): a threshold is the measure's o
 where the balanced accuracy is best; all that is told is of the third.
 """
 
-import os
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
+from core.labs.faithfulness import data_folder
 from core.labs.scores import people
 from core.labs.scores.answer_file import AnswerRow
 from core.labs.scores.judging import measure_all, measures
@@ -36,11 +36,9 @@ def table(
     workbench: Workbench, config: TrialConfig, data: Path | None = None, names: Sequence[str] = ()
 ) -> Generator[Progress, None, dict[str, Any]]:
     """A row for each set, measure and threshold. data: folder with the data sets; names: of measures."""
-    if data is None and not os.environ.get("GROUNDWORK_DATASETS"):
-        todo = "Name it with --data, or in the environment variable GROUNDWORK_DATASETS."
-        raise WorkbenchError("It is not said which folder has the data sets.", where="data", todo=todo)
+    folder = data_folder(data)
     yield Progress(0, 0, "Reading what people judged")
-    answers, missing = read(Path(data or os.environ["GROUNDWORK_DATASETS"]).expanduser())
+    answers, missing = read(folder)
     by_set = {name: [each for each in answers if each.source.split()[0] == name] for name in SETS}
     by_set = {name: some for name, some in by_set.items() if some}
     if not by_set:

@@ -15,7 +15,6 @@ keeps the checkpoint of the last evaluation: the same settings continue there, o
 """
 
 import json
-import shutil
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ from typing import Any
 
 import numpy as np
 
-from core import files
 from core.config import EvaluationConfig, code_version, fingerprint
 from core.evaluation.judged import relevance
 from core.models import hardware
@@ -40,7 +38,7 @@ from core.training.encoders.settings import TrainConfig
 from core.training.encoders.splits import chunks_of, corpus_of, split_rows
 from core.training.encoders.start import BertFolder, most_tokens, start_encoder
 from core.training.encoders.validation import Validation, compared, measure
-from core.training.log import at_work, read_log, write_line
+from core.training.log import at_work, finish, read_log, write_line
 
 
 @dataclass(frozen=True)
@@ -134,13 +132,10 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
         {name: round(value, 2) for name, value in seconds.items()},
     )
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
-    _record(made, work, result, config, corpus, evaluation, part, batches)
     rows = zip(asked.queries, *(side.tolist() for side in values[0]), strict=True)
     lines = [json.dumps({"question": q.id, "before": b, "after": a}, ensure_ascii=False) for q, b, a in rows]
     (made / "test.jsonl").write_text("\n".join(lines) + "\n", "utf-8", errors="surrogatepass")
-    files.seal_folder(made)
-    files.take_place(made, folder)
-    shutil.rmtree(work, ignore_errors=True)
+    finish(work, made, folder, _record(made, result, config, corpus, evaluation, part, batches))
     return result
 
 
@@ -149,15 +144,14 @@ def _mark(config: TrainConfig, corpus: Corpus, chunks: Chunks, part: Any) -> str
     return fingerprint(config, corpus.fingerprint, columns, part.identity(), code_version(train))
 
 
-def _record(made: Path, work: Path, result: TrainingResult, config, corpus, evaluation, part, batches) -> None:
-    """training.json: everything about how the encoder was made and what it is worth. The log goes with it."""
-    shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
+def _record(made: Path, result: TrainingResult, config, corpus, evaluation, part, batches) -> dict[str, Any]:
+    """training.json: everything about how the encoder was made and what it is worth."""
     log = read_log(result.folder)
     curve = {
         kind: [{k: v for k, v in line.items() if k not in ("kind", "time")} for line in log if line["kind"] == kind]
         for kind in ("step", "evaluation")
     }
-    record = {
+    return {
         "name": result.folder.name,
         "config": config.model_dump(),
         "settings": {"max_tokens": most_tokens(made), "pooling": "mean"},
@@ -179,4 +173,3 @@ def _record(made: Path, work: Path, result: TrainingResult, config, corpus, eval
         "created": datetime.now().isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in ("torch", "transformers", "peft", "tokenizers", "bm25s")},
     }
-    (made / "training.json").write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from core import files
 from core.config import code_version, fingerprint
 from core.judging.combined import COMBINATION, from_record
 from core.judging.judgement_models import ADAPTER, SETTINGS, OwnModel
@@ -33,7 +32,7 @@ from core.training.faithfulness.corrupted import Corruption, stories_of, stories
 from core.training.faithfulness.loop import FaithfulLoop
 from core.training.faithfulness.settings import FaithfulnessTraining
 from core.training.faithfulness.sources import Marked, read, share
-from core.training.log import at_work, read_log, write_line
+from core.training.log import at_work, finish, read_log, write_line
 from core.training.rerankers.model import SCALE
 
 LEARNT = {"xsumfaith": 0.6, "qa_feedback": 0.6, "citation_integrity": 0.85, "snli": 0.96, "cad_nli": 0.96}  # share of groups
@@ -105,7 +104,6 @@ def _train(config, data, corpora, folder, work):
     write(made_here, loop.model.trained, max(READS, config.max_tokens), base)
     made_of = {name: _made(parts[name], base) for name in ("fitted", "test")}
     _, measures = yield from combine(made_here, parts["fitted"] + made_of["fitted"], parts["test"] + made_of["test"])
-    shutil.copyfile(work / "log.jsonl", made_here / "log.jsonl")
     about = {
         "name": folder.name,
         "config": config.model_dump(),
@@ -118,10 +116,7 @@ def _train(config, data, corpora, folder, work):
         "created": datetime.now().isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in ("torch", "tokenizers")},
     }
-    (made_here / "training.json").write_text(json.dumps(about, indent=1, allow_nan=False), "utf-8")
-    files.seal_folder(made_here)
-    files.take_place(made_here, folder)
-    shutil.rmtree(work, ignore_errors=True)
+    finish(work, made_here, folder, about)
     return result
 
 

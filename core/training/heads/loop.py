@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ class HeadLoop(TrainingSteps):
         self._device = hardware.device()
         self.model.to(self._device)
         self._windows = windows(task, self.tokenizer, parts.train, config.max_tokens)
+        self._length = np.array([len(some[0].inputs["input_ids"]) for some in self._windows])
+        self._order = lru_cache(maxsize=1)(self._of_epoch)
         self._weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
         decayed = [weight for weight in self._weights.values() if weight.ndim > 1]
         plain = [weight for weight in self._weights.values() if weight.ndim < 2]
@@ -62,16 +65,19 @@ class HeadLoop(TrainingSteps):
         return float(loss.detach()), backward
 
     def _rows(self, step: int) -> np.ndarray:
-        """Of a step: each epoch in an order of its own, texts of like length together within so many batches."""
+        """Of a step."""
         epoch, batch = divmod(step, self._batches)
-        draw = np.random.default_rng([self.config.seed, epoch])
-        order = draw.permutation(len(self._windows))
-        length = np.array([len(some[0].inputs["input_ids"]) for some in self._windows])
-        size = self.config.batch_size
-        blocks = [order[first : first + 16 * size] for first in range(0, len(order), 16 * size)]
-        order = np.concatenate([block[np.argsort(length[block], kind="stable")] for block in blocks])
-        turn = draw.permutation(self._batches)[batch]
+        order, turns = self._order(epoch)
+        size, turn = self.config.batch_size, turns[batch]
         return order[turn * size : (turn + 1) * size]
+
+    def _of_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows in an order of its own, texts of like length together within so many batches; and which batch comes when."""
+        draw, size = np.random.default_rng([self.config.seed, epoch]), self.config.batch_size
+        order = draw.permutation(len(self._windows))
+        blocks = [order[first : first + 16 * size] for first in range(0, len(order), 16 * size)]
+        order = np.concatenate([block[np.argsort(self._length[block], kind="stable")] for block in blocks])
+        return order, draw.permutation(self._batches)
 
     def _measured(self) -> dict[str, float]:
         predictions = self.predict(self._parts.validation)

@@ -8,7 +8,6 @@ the last evaluation: the same settings continue there, other settings start anew
 """
 
 import json
-import shutil
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from core.training.heads.examples import Divided
 from core.training.heads.loop import HeadLoop
 from core.training.heads.settings import HeadTraining
 from core.training.heads.tasks import Task
-from core.training.log import at_work, read_log, write_line
+from core.training.log import at_work, finish, read_log, write_line
 
 RESAMPLES, CONFIDENCE = 1000, 0.95
 
@@ -90,7 +89,6 @@ def _train(config, task, parts, folder, work):
         for example, told in zip(parts.test, predictions, strict=True)
     )
     (made / "predictions.jsonl").write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
-    shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
     curve = [{k: v for k, v in line.items() if k != "time"} for line in read_log(folder) if line["kind"] == "evaluation"]
     record = {
         "name": folder.name,
@@ -102,10 +100,7 @@ def _train(config, task, parts, folder, work):
         "created": datetime.now().isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in ("torch", "transformers", "peft")},
     }
-    (made / "training.json").write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")
-    files.seal_folder(made)
-    files.take_place(made, folder)
-    shutil.rmtree(work, ignore_errors=True)
+    finish(work, made, folder, record)
     return result
 
 

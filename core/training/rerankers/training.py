@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from core import files
 from core.config import EvaluationConfig, code_version, fingerprint
 from core.embedding.minilm import MiniLM
 from core.evaluation.judged import relevance
@@ -35,7 +34,7 @@ from core.pipeline.vectors import embed
 from core.records import Chunks, Corpus, Progress
 from core.statistics.paired import paired_difference
 from core.training.encoders.splits import split_rows
-from core.training.log import at_work, read_log, write_line
+from core.training.log import at_work, finish, read_log, write_line
 from core.training.rerankers.lists import TrainingLists
 from core.training.rerankers.loop import MEASURES, ListLoop, measure
 from core.training.rerankers.model import SCALE
@@ -110,7 +109,6 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
     made = work / "reranker"
     write(made, loop.model.trained, config.max_tokens, base)
-    shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
     log = read_log(folder)
     record = {
         "name": folder.name,
@@ -123,10 +121,7 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
         "created": datetime.now().isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in ("torch", "tokenizers", "bm25s")},
     }
-    (made / "training.json").write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")
-    files.seal_folder(made)
-    files.take_place(made, folder)
-    shutil.rmtree(work, ignore_errors=True)
+    finish(work, made, folder, record)
     return result
 
 
