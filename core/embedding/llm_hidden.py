@@ -82,10 +82,10 @@ class LLMHidden(Encoder):
         return load_once(f"{self.identity()} {prefixes}", self._load)
 
     def absent(self) -> bool:
-        return self.download and self._file() is None and hub.local_model(self.model) is None
+        return self.download and self._file() is None and hub.local_model(self.model, "embedding.model") is None
 
     def fetch(self) -> None:
-        hub.fetch_model(self.model)
+        hub.fetch_model(self.model, "embedding.model")
 
     def _load(self) -> TokenEncoder:
         source = self._source()

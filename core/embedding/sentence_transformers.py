@@ -79,10 +79,10 @@ class SentenceTransformers(Encoder):
         return hardware.fast_dtype() if self.dtype == "auto" else self.dtype
 
     def absent(self) -> bool:
-        return self.download and hub.local_model(self.model) is None
+        return self.download and hub.local_model(self.model, "embedding.model") is None
 
     def fetch(self) -> None:
-        hub.fetch_model(self.model)
+        hub.fetch_model(self.model, "embedding.model")
 
     def _folder(self) -> Path:
         return hub.present_model(self.model)

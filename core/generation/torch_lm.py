@@ -103,10 +103,10 @@ class Transformers(Local):
         return f"{source[:20]} {where} transformers {version('transformers')} torch {version('torch')}"
 
     def absent(self) -> bool:
-        return self.download and self._file() is None and hub.local_model(self.model) is None
+        return self.download and self._file() is None and hub.local_model(self.model, "generation.model") is None
 
     def fetch(self) -> None:
-        hub.fetch_model(self.model)
+        hub.fetch_model(self.model, "generation.model")
 
     def opens(self) -> tuple[tuple, Callable[[], TorchModel]]:
         source, device, dtype = self.source(), self._device(), self._dtype()
@@ -170,7 +170,7 @@ class Transformers(Local):
     def source(self) -> Path:
         if file := self._file():
             return file
-        if folder := hub.local_model(self.model):
+        if folder := hub.local_model(self.model, "generation.model"):
             return folder
         raise WorkbenchError(
             f"The model '{self.model}' is not on this machine.",

@@ -55,7 +55,7 @@ def model_folder(name: str) -> Path:
         return Path(__file__).with_name("minilm_faithful")
     if ((trained := hub.faithfulness_home() / name) / SETTINGS).is_file():
         return trained
-    if folder := hub.local_model(name):
+    if folder := hub.local_model(name, "model"):
         return folder
     todo = f"Choose {EMBEDDED}, the name of a model trained here, or a folder with an NLI model."
     raise WorkbenchError(f"The model '{name}' that judges claims is not on this machine.", where="model", todo=todo)

@@ -41,8 +41,9 @@ def trained_encoders() -> list[str]:
     return sorted(f.name for f in folders if all((f / file).is_file() for file in ENCODER_FILES))
 
 
-def local_model(model: str) -> Path | None:
-    """Folder of a model given as a folder or by its name on the Hugging Face hub; None if it is not on this machine."""
+def local_model(model: str, where: str) -> Path | None:
+    """Folder of a model given as a folder or by its name on the Hugging Face hub; None if it is not on this machine. where: the field
+    that names it, for errors."""
     folder = Path(model).expanduser()
     if folder.is_dir():
         return folder
@@ -54,20 +55,20 @@ def local_model(model: str) -> Path | None:
     except HFValidationError:
         what = f"'{model}' is neither a folder nor a name of the Hugging Face hub."
         todo = "Give an existing folder, or a name like owner/model."
-        raise WorkbenchError(what, where="embedding.model", todo=todo) from None
+        raise WorkbenchError(what, where=where, todo=todo) from None
     except LocalEntryNotFoundError:
         return None
 
 
 def present_model(model: str) -> Path:
     """Folder of a model that has to be on this machine."""
-    if folder := local_model(model):
+    if folder := local_model(model, "embedding.model"):
         return folder
     todo = "Turn on embedding.download and prepare the recipe to fetch it, or give a local folder."
     raise WorkbenchError(f"The model '{model}' is not on this machine.", where="embedding.model", todo=todo)
 
 
-def fetch_model(model: str) -> None:
+def fetch_model(model: str, where: str) -> None:
     """Downloads a model from the Hugging Face hub. Only long verbs do, never a page that is merely opened."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -77,7 +78,7 @@ def fetch_model(model: str) -> None:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         what = f"The model '{model}' could not be fetched: {error}"
         todo = "Check its name and the network (make sets HF_HUB_OFFLINE=1), or give the folder of a copy."
-        raise WorkbenchError(what, where="embedding.model", todo=todo) from None
+        raise WorkbenchError(what, where=where, todo=todo) from None
 
 
 def bundled_folder() -> Path:

@@ -75,7 +75,7 @@ class CrossEncoder(Pairwise):
         return self.download and self._present() is None
 
     def fetch(self) -> None:
-        hub.fetch_model(self.model)
+        hub.fetch_model(self.model, "rerank.model")
 
     def _dtype(self) -> str:
         return hardware.fast_dtype() if self.dtype == "auto" else self.dtype
@@ -85,7 +85,7 @@ class CrossEncoder(Pairwise):
             return Path(__file__).with_name("minilm_squad")
         if ((trained := hub.rerankers_home() / self.model) / SETTINGS).is_file():
             return trained
-        return hub.local_model(self.model)
+        return hub.local_model(self.model, "rerank.model")
 
     def _folder(self) -> Path:
         if folder := self._present():

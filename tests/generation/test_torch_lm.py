@@ -284,6 +284,9 @@ def test_models_that_cannot_write_are_refused(make, folder, tmp_path):
     with pytest.raises(WorkbenchError, match="not on this machine") as error:
         make(model="nobody/no-such-model").load()
     assert "generation.download" in error.value.todo
+    with pytest.raises(WorkbenchError, match="neither a folder") as error:
+        make(model="no such folder").source()
+    assert error.value.where == "generation.model"
     assert not make(model="nobody/no-such-model").absent() and make(model="nobody/no-such-model", download=True).absent()
     assert text(make()), "a good model still loads"
 

@@ -50,6 +50,9 @@ def test_the_adapter_is_small_and_its_card_names_its_data():
 def test_what_is_not_there_or_of_another_base_is_told(tmp_path):
     with pytest.raises(WorkbenchError, match="not on this machine"):
         CrossEncoder(model="nobody/has-this-model").identity()
+    with pytest.raises(WorkbenchError, match="neither a folder") as error:
+        CrossEncoder(model="no such folder").identity()
+    assert error.value.where == "rerank.model"
     folder = shutil.copytree(EMBEDDED, tmp_path / "other")
     settings = json.loads((folder / "reranker.json").read_text())
     (folder / "reranker.json").write_text(json.dumps(settings | {"base_files": "another"}))
