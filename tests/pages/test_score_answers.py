@@ -65,6 +65,14 @@ def test_a_recipe_without_answers_offers_a_job_that_answers_and_scores(bench, re
     assert started == [["score-answers", "--questions", "5", *bench.arguments(recipe())]]
 
 
+def test_where_some_answers_are_known_one_button_writes_the_others_and_scores_all(bench, reader, started):
+    drain(answer_questions(bench, recipe(), 5))
+    app = start(scored="8")
+    assert any("5 of 8 answers are known; the others take 2 answers" in each.value for each in app.caption)
+    named = [button.label for button in app.button if button.key == "start/score-answers/"]
+    assert named == ["Answer and score 3 questions"]
+
+
 def test_known_answers_are_scored_and_open_their_passages(bench, reader, started):
     drain(answer_questions(bench, recipe(), 5))
     app = start(scored="5", measure="Token F1")

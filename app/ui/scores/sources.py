@@ -100,10 +100,13 @@ def of_recipe() -> Shown | None:
         )
     if lacking:
         cost = answering.cost(workbench, config.generation, said.askings)
-        about = "" if cost.seconds is None else f", about {cards.duration(cost.seconds)}"
-        st.caption(
-            f"{len(rows):,} of {len(said.rows):,} answers are known; the others take {cards.count(cost.answers, 'answer')}{about}."
+        about = f", about {cards.duration(cost.seconds)}" if cost.seconds else ""
+        others = (
+            f"the others take {cards.count(cost.answers, 'answer')}{about}"
+            if cost.answers
+            else "the others ask the model nothing"
         )
+        st.caption(f"{len(rows):,} of {len(said.rows):,} answers are known; {others}.")
         jobs.start_button(
             f"Answer and score {cards.count(lacking, 'question')}", arguments, f"Answers of {evaluation.corpus.name}"
         )
@@ -116,7 +119,7 @@ def of_recipe() -> Shown | None:
             other = scored("The baseline", theirs)
         else:
             st.caption("The baseline has no answers to these questions yet, so no differences are shown.")
-    return Shown(scored("This recipe", rows, arguments), other, tuple(arguments))
+    return Shown(scored("This recipe", rows, arguments, offered=bool(lacking)), other, tuple(arguments))
 
 
 def of_system() -> Shown | None:
@@ -166,16 +169,16 @@ def notes(file: AnswerFile) -> None:
         st.warning(cards.plain(text + " ".join(file.notes)), icon=":material/warning:")
 
 
-def scored(name: str, rows: list[AnswerRow], arguments: Sequence[str] = ()) -> ScoredSet:
-    """With the button for measures that take longer, where a command is given."""
+def scored(name: str, rows: list[AnswerRow], arguments: Sequence[str] = (), offered: bool = False) -> ScoredSet:
+    """With the button for measures that take longer, where a command is given. offered: the command has a button already."""
     answers = jobs.drain(sets.scored(session.workbench(), session.config(), name, rows, knobs()), "Scoring")
     if arguments:
-        job_for(answers, list(arguments))
+        job_for(answers, list(arguments), offered)
     return answers
 
 
-def job_for(answers: ScoredSet, arguments: list[str]) -> None:
-    free = [measure for measure in answers.waiting if not (measure.asks_model or measure.absent())]
+def job_for(answers: ScoredSet, arguments: list[str], offered: bool) -> None:
+    free = [] if offered else [measure for measure in answers.waiting if not (measure.asks_model or measure.absent())]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if free:
             names = ", ".join(measure.label for measure in free)
