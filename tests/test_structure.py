@@ -63,6 +63,18 @@ def test_screens_reach_verbs_only():
     assert not {name_of(path): there for path in SCREENS if (there := reaches(path))}
 
 
+def test_who_leads_to_another_page_says_its_address():
+    """Without one Streamlit clears the address, and fails where a widget is bound to a part of it."""
+    calls = [
+        ast.unparse(node)
+        for folder in ("app", "pages")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("switch_page")
+    ]
+    assert len(calls) > 9 and [call for call in calls if "query_params=" not in call or "None" in call] == []
+
+
 def test_a_page_says_its_blocks_and_their_order_and_nothing_else():
     """What they draw stands in app/ui, a folder a subject."""
     assert PAGES and not {name_of(path): lines(path) for path in PAGES if not 40 <= lines(path) <= 100}

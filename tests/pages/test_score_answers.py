@@ -73,6 +73,12 @@ def test_where_some_answers_are_known_one_button_writes_the_others_and_scores_al
     assert named == ["Answer and score 3 questions"]
 
 
+def test_from_no_stored_answer_a_press_leads_to_ask(bench, reader):
+    app = start(source="Stored answers", view="Against people's labels")
+    next(button for button in app.button if button.label == "Ask").click().run()
+    assert not app.exception and "Score answers" not in [each.value for each in app.title]
+
+
 def test_known_answers_are_scored_and_open_their_passages(bench, reader, started):
     drain(answer_questions(bench, recipe(), 5))
     app = start(scored="5", measure="Token F1")

@@ -98,7 +98,7 @@ def example(source: sources.LabelSource, alone: bool) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.caption(f"No study of yours has labels yet. Shown is {what}" if alone else f"This is {what}", width="stretch")
         if alone and st.button("Design a study", icon=":material/assignment:", key="to_design"):
-            st.switch_page(DESIGN)
+            st.switch_page(DESIGN, query_params={})
 
 
 def upload() -> sources.LabelSource | None:
@@ -114,7 +114,7 @@ def upload() -> sources.LabelSource | None:
         "Design a study",
         icon=":material/assignment:",
     ):
-        st.switch_page(DESIGN)
+        st.switch_page(DESIGN, query_params={})
     return None
 
 
@@ -132,4 +132,4 @@ def nothing_labelled() -> None:
         "Open the study",
         icon=":material/assignment:",
     ):
-        st.switch_page(DESIGN, query_params={"study": name} if name else None)
+        st.switch_page(DESIGN, query_params={"study": name} if name else {})

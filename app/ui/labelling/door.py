@@ -32,7 +32,7 @@ def draw(frozen: Frozen | None) -> None:
             "Design a study",
             icon=":material/design_services:",
         ):
-            st.switch_page(DESIGN)
+            st.switch_page(DESIGN, query_params={})
         return
     titles = {version.study.id: f"{version.study.title or version.study.id}, {ROUNDS[version.round]}" for version in studies}
     asked = st.query_params.get("annotator", "")

@@ -129,7 +129,7 @@ def of_system() -> Shown | None:
         if cards.empty(
             "Scores of stored answers", f"No answer about {config.corpus.dataset} is stored yet.", "Ask", icon=":material/forum:"
         ):
-            st.switch_page(ASK)
+            st.switch_page(ASK, query_params={})
         return None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("System", list(systems), key="system", bind="query-params", width=420)
