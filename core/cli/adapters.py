@@ -15,6 +15,8 @@ Examples = Annotated[
     Path | None, Parameter(name="--file", help="JSON lines as TRL's SFTTrainer takes them (default: the recipe's corpus).")
 ]
 
+PairFile = Annotated[Path, Parameter(help="JSON lines with prompt, chosen and rejected as TRL has them, or QA-Feedback's JSON.")]
+
 
 @verb("train-adapter", job_keeps=lambda result: result.folder.name)
 def train_adapter(
@@ -48,16 +50,31 @@ def adapter_study(
     return lab.table(made, field)
 
 
-@verb("train-dpo", job_keeps=lambda result: result.folder.name)
-def train_dpo(
+@verb("dpo-study", told_after("trainings"))
+def dpo_study(
     workbench: Any,
     name: str,
     /,
     *,
-    file: Annotated[Path, Parameter(help="JSON lines with prompt, chosen and rejected as TRL has them, or QA-Feedback's JSON.")],
+    file: PairFile,
+    grid: Annotated[
+        tuple[str, ...], Parameter(help="FIELD=A,B,C: a setting of the training and its values; repeatable, all are crossed.")
+    ] = ("beta=0.01,0.1,1", "train_examples=16,64,256"),
+    seeds: Annotated[Positive, Parameter(help="So many trainings of each combination.")] = 1,
     train: Training = (),
     recipe: RecipeOptions = USUAL,
 ) -> Any:
+    """Where preference optimisation (DPO) breaks: its settings crossed, each judged on pairs that it never saw and by its answers."""
+    from core.labs import preference_study as lab
+
+    crossed = read_grid(grid)
+    made = yield from lab.study(workbench, recipe.read(), name, crossed, range(seeds), read_settings(train), file)
+    rows = lab.table(made, list(crossed))
+    return {"trainings": rows, "told": lab.sentences(rows, list(crossed))}
+
+
+@verb("train-dpo", job_keeps=lambda result: result.folder.name)
+def train_dpo(workbench: Any, name: str, /, *, file: PairFile, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
     """An adapter (LoRA) of the generator that prefers the answers people prefer (DPO), beside the model without it."""
     from core.labs.adapters import train_dpo
 

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import Training, read_settings
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, read_settings
+from core.cli.tables import kept_of, told_after
+from core.records import plain
 
 Dataset = Annotated[str | None, Parameter(help="Name of the corpus, as `datasets` lists it: its dev half is learnt from.")]
 
@@ -64,6 +66,25 @@ def train_reward(workbench: Any, name: str, /, *, files: HeadFiles = NONE, train
     from core.labs.heads import train_reward
 
     return train_reward(workbench, name, files.parts(), read_settings(train))
+
+
+@verb("best-of", told_after("people", "sampled"), job_keeps=kept_of)
+def best_of(
+    workbench: Any,
+    name: str,
+    /,
+    *,
+    gold: Annotated[str, Parameter(help="A reward model that learnt from other prompts: it judges what this one chose.")] = "",
+    samples: Annotated[Positive, Parameter(help="Answers to each prompt, of which 1, 2, 4, … are chosen from.")] = 16,
+    ask: Asked = 40,
+    temperature: Annotated[float, Parameter(help="Of sampling.")] = 1.0,
+    characters: Annotated[int, Parameter(help="Of the passages the generator is given those nearest to the question.")] = 800,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Best of n answers by a reward model, on prompts of its own test part: its reward against measures that did not choose."""
+    from core.labs.best_of import best_of
+
+    return plain((yield from best_of(workbench, recipe.read(), name, gold, samples, ask, temperature, characters)))
 
 
 @verb("export-onnx")

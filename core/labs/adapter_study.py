@@ -20,7 +20,7 @@ from core.records import Progress
 from core.statistics.bootstrap import Interval, intervals
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
-from core.training.adapters.settings import AdapterTraining
+from core.training.adapters.settings import AdapterTraining, LoraTraining
 from core.workbench import Workbench
 
 MEASURES = ("em", "f1")
@@ -62,14 +62,15 @@ def study(
         step = Progress(number, len(every), own)
         yield step
         if own in adapter_names():
-            _check(own, each, config)
+            check_same(own, each, config)
         else:
             yield from told_within(train_adapter(workbench, config, own, each.model_dump(), file), step)
     chunks = [names[at : at + len(seeds)] for at in range(0, len(names), len(seeds))]
     return rows_of(list(zip(values, chunks, strict=True)), config)
 
 
-def _check(name: str, wanted: AdapterTraining, config: TrialConfig) -> None:
+def check_same(name: str, wanted: LoraTraining, config: TrialConfig) -> None:
+    """Raises where the adapter of this name was trained otherwise."""
     record = adapter_record(name)
     model = base_of(config).model
     if fingerprint(record.get("config")) != fingerprint(wanted.model_dump()) or record.get("base", {}).get("model") != model:

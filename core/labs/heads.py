@@ -107,12 +107,12 @@ def _train(
     settings: dict[str, Any],
     learnt: Callable[[Any], Sequence[str]],
 ) -> Generator[Progress, None, Any]:
-    from core.training.heads.examples import divided
+    from core.training.heads.examples import divided, halved
     from core.training.heads.settings import HeadTraining
     from core.training.heads.training import train
 
     config = valid(HeadTraining, settings)
-    parts = divided(some, config.validation_share, config.test_share, config.seed, name, notes)
+    parts = halved(divided(some, config.validation_share, config.test_share, config.seed, name, notes), config.half, config.seed)
     labels = sorted({label for example in parts.train for label in learnt(example)})
     if config.out_of_scope and config.out_of_scope not in labels:
         todo = f"Labels are {', '.join(labels[:10])}{', …' if len(labels) > 10 else ''}."

@@ -107,12 +107,16 @@ class TrainingSteps(ABC):
     def _evaluate(self) -> None:
         began = time.monotonic()
         values = self._measured()
-        better = values[self._watch] > self.best_value
+        better = self._better(values)
         if better:
             self.best_value, self.best_step = values[self._watch], self.step
             self._best = {name: weight.detach().clone() for name, weight in self._weights.items()}
         self._without_gain = 0 if better else self._without_gain + 1
         write_line(self._work, "evaluation", step=self.step, **values, seconds=round(time.monotonic() - began, 3))
+
+    def _better(self, values: dict[str, float]) -> bool:
+        """Whether the weights as they are now stay instead of the best so far."""
+        return values[self._watch] > self.best_value
 
     def _diverged(self, loss: float) -> WorkbenchError:
         rate = learning_rate(self.config, self.step - 1, self.steps)

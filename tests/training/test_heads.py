@@ -10,7 +10,8 @@ from core.models import hub
 from core.progress import drain
 from core.records import Corpus, Document, Gold, Query
 from core.training.heads import examples, training
-from core.training.heads.examples import Compared, Labelled, PassageQuestion, Tagged, divided
+from core.training.heads.examples import Compared, Labelled, PassageQuestion, Tagged, divided, halved
+from core.training.heads.loop import distinct, head_of
 from core.training.heads.settings import HeadTraining
 from core.training.heads.tasks import OneLabel, Preferred, SeveralLabels, Spans, Tags, spans
 from core.training.heads.trained import HeadModel
@@ -202,6 +203,28 @@ def test_a_reward_is_held_beside_the_longer_and_the_more_supported_answer():
         sure.mean < 0.03
         and task.further(many, [(3.0 * (1 - 2 * s), 0.0) for s in draw.random(4000) < 0.5])["calibration_error"].mean > 0.4
     )
+
+
+def test_a_reward_reads_what_is_borne_out_and_nearest_once(base):  # noqa: F811
+    task, tokenizer = Preferred(), head_of(base, Preferred())[1]
+    prompt = "which one\n\nthe green car is old. the red house is on the hill."
+    pairs = [Compared(prompt, "the red house is blue", other, "1") for other in ("a green tree", "no boat")]
+    every = [window for row, pair in enumerate(pairs) for window in task.windows(tokenizer, row, pair, 64)]
+    some, of = distinct(every)
+    assert len(every) == 4 and len(some) == 3 and of == [0, 1, 0, 2]
+    ids, types = every[0].inputs["input_ids"], every[0].inputs["token_type_ids"]
+    sure = tokenizer.decode([i for i, kind in zip(ids, types, strict=True) if kind])
+    assert sure == "the red house is" and len(ids) == len(types) == len(every[0].inputs["attention_mask"])
+    short = next(task.windows(tokenizer, 0, pairs[0], 16)).inputs["input_ids"]
+    assert len(short) <= 16 and short[1:3] == ids[1:3]  # the question stays
+
+
+def test_a_group_stays_together_and_halves_share_none():
+    some = [("", Compared(f"p{i % 40}", f"good {i}", f"bad {i}", str(i % 40))) for i in range(160)]
+    parts = divided(some, 0.1, 0.2, 0, "here")
+    first, second = ({e.group for e in halved(parts, half, 0).train} for half in ("first", "second"))
+    assert first and second and not first & second and first | second == {e.group for e in parts.train}
+    assert halved(parts, "both", 0) == parts and halved(parts, "first", 0).test == parts.test
 
 
 # Training

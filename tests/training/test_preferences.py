@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from core.errors import WorkbenchError
 from core.generation.torch_lm import Transformers
 from core.models.adapters import RECORD, checked_adapter
 from core.models.hub import adapters_home
@@ -133,6 +134,28 @@ def test_stopped_it_goes_on_to_the_same_end(model):
     running.close()
     again = drain(start(model, "cut"))
     assert "resume" in {line["kind"] for line in read_log(again.folder)} and again.test == whole.test
+
+
+def test_the_last_weights_stay_where_they_are_asked_for(model):
+    broken = {"learning_rate": 0.1, "max_steps": 9}
+    ends = {keep: drain(start(model, keep, keep=keep, **broken)).best_step for keep in ("best", "last")}
+    assert ends["last"] == 9
+    curve = [line for line in read_log(adapters_home() / "best") if line["kind"] == "evaluation"]
+    assert ends["best"] == max(curve, key=lambda line: line["likelihood"])["step"]
+
+
+def test_prompts_are_shortened_to_what_is_nearest_to_the_question():
+    pair = Compared("Who sings Bloom?\n\nIt rained all day. Troye Sivan sings Bloom. Nobody came.", "a", "b")
+    assert preferences.shortened(pair, 1).prompt == "Who sings Bloom?\n\nTroye Sivan sings Bloom."
+    assert preferences.shortened(pair, 0) == preferences.shortened(pair, 500) == pair
+    assert preferences.said_again("so it is and so it is") == pytest.approx(1 / 5) and preferences.said_again("no") == 0.0
+
+
+def test_pairs_are_drawn_of_those_that_fit(model):
+    result = drain(start(model, train_examples=5))
+    assert result.data["examples"]["train"] == 5
+    with pytest.raises(WorkbenchError, match="short enough"):
+        drain(start(model, "none", max_tokens=16))
 
 
 def test_long_pairs_are_left_out_and_counted(model):

@@ -18,8 +18,12 @@ import numpy as np
 from core import files
 from core.config import code_version, fingerprint
 from core.context.citations import pattern
+from core.errors import WorkbenchError
 from core.generation.torch_lm import Transformers
 from core.generation.torch_model import TorchModel
+from core.judging.claims import WORD
+from core.judging.evidence import evidence
+from core.judging.passage_words import RUN, runs_of
 from core.records import Progress
 from core.statistics.bootstrap import mean_interval
 from core.training.adapters.examples import TrainingExample, drawn
@@ -65,7 +69,8 @@ class PairMeasures(NamedTuple):
 class TrainedPreference:
     """What training.json holds. test: measure -> mean with interval over prompts; by_likelihood: how often the base itself finds the
     preferred answer likelier, in all and by the token; comparison: of greedy answers before and after, em and f1 against the preferred
-    ones; answers: their mean length in words and share of word trigrams that stand in the prompt, before and after."""
+    ones; answers: their mean length in words and shares of word trigrams that stand in the prompt, and that were said
+    again, before and after."""
 
     folder: Path
     best_step: int
@@ -103,6 +108,9 @@ class PreferenceLoop(AdapterLoop):
         self._write_samples()
         means = {name: float(value) for name, value in zip(PairMeasures._fields, rows.mean(axis=0), strict=True)}
         return means | {"likelihood": math.exp(-means["loss"])}
+
+    def _better(self, values: dict[str, float]) -> bool:
+        return self.config.keep == "last" or super()._better(values)
 
     def measures(self, pairs: Sequence[TokenPair]) -> np.ndarray:
         """[len(pairs), 6] as PairMeasures names them."""
@@ -144,10 +152,17 @@ def _train(config, parts, source, generator, folder, work):
     knobs = plain_knobs(generator, config.answer_tokens)
     weights, opened = knobs.opens()
     base: TorchModel = opened()
-    asked_of = {name: drawn(config, name, getattr(parts, name)) for name in PARTS}
-    read, left_out = yield from tokenized(config, asked_of, base, min(config.max_tokens, knobs.context_tokens))
+    every = {name: [shortened(pair, config.prompt_characters) for pair in getattr(parts, name)] for name in PARTS}
+    fitting, left_out = yield from tokenized(config, every, base, min(config.max_tokens, knobs.context_tokens))
+    read = {name: drawn(config, name, some) for name, some in fitting.items()}
+    if few := [name for name, some in read.items() if not some]:
+        todo = "Raise max_tokens or answer_tokens, or give more pairs."
+        raise WorkbenchError(f"No pair for {few[0]} is short enough.", where=source, todo=todo)
+    asked_of = {name: [pair for pair, _ in some] for name, some in read.items()}
     prompts = [asking(pair) for pair in {pair.prompt: pair for pair, _ in read["test"]}.values()]
-    prompts = [p._replace(references=tuple(c.chosen for c, _ in read["test"] if c.prompt == p.question)) for p in prompts]
+    prompts = [p._replace(references=tuple(c.chosen for c, _ in read["test"] if c.prompt == p.question)) for p in prompts][
+        : config.test_prompts
+    ]
     pairs = {name: [pair for _, pair in some] for name, some in read.items()}
     mark = fingerprint(config, asked_of, weights, code_version(PreferenceLoop))
     loop = PreferenceLoop(config, base, knobs, pairs["train"], pairs["validation"], prompts[: config.samples], work, mark)
@@ -202,10 +217,29 @@ def _train(config, parts, source, generator, folder, work):
 
 
 def shape(prompts: Sequence[TrainingExample], answers: Sequence[TestAnswer]) -> dict[str, float]:
-    """Mean length in words, and mean share of word trigrams that stand in the prompt."""
+    """Mean length in words, and mean shares of word trigrams that stand in the prompt, and that the answer said before."""
     cited = pattern()
     copied = [borne_out(cited.sub(" ", row.answer), prompt.question) for row, prompt in zip(answers, prompts, strict=True)]
-    return {"words": float(np.mean([len(row.answer.split()) for row in answers])), "in_the_prompt": float(np.mean(copied))}
+    return {
+        "words": float(np.mean([len(row.answer.split()) for row in answers])),
+        "in_the_prompt": float(np.mean(copied)),
+        "said_again": float(np.mean([said_again(row.answer) for row in answers])),
+    }
+
+
+def said_again(answer: str) -> float:
+    """Share of its word trigrams that stand in it before; 0 where it has none."""
+    words = WORD.findall(answer.lower())
+    runs = runs_of(words, RUN)
+    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+
+
+def shortened(pair: Compared, room: int) -> Compared:
+    """Of its passages what is nearest to the question, which is the prompt's first paragraph. room: characters; 0: no limit."""
+    question, _, passages = pair.prompt.partition("\n\n")
+    if not room or len(passages) <= room:
+        return pair
+    return pair._replace(prompt=f"{question}\n\n{evidence((passages,), question, room)}")
 
 
 def asking(pair: Compared) -> TrainingExample:

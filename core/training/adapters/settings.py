@@ -82,8 +82,22 @@ class PreferenceTraining(LoraTraining):
         le=10.0,
         step=0.01,
     )
+    keep: Literal["best", "last"] = knob(
+        "best",
+        "Weights that stay: those with the lowest loss on the validation part, or the last, which shows what going on does.",
+    )
     learning_rate: float = knob(0.0001, "Step size at its peak. Too large breaks the model.", gt=0.0, le=0.1, step=0.00001)
+    prompt_characters: int = knob(
+        0,
+        "Of longer passages in a prompt the sentences nearest to the question, its first paragraph, up to so many. 0: whole prompts.",
+        unit="characters",
+        ge=0,
+        le=1_000_000,
+    )
     max_tokens: int = knob(
         640, "Pairs with a longer prompt and answer are left out, and counted.", unit="tokens", ge=16, le=131072
+    )
+    test_prompts: int = knob(
+        100, "Prompts of the test part that are answered before and after, at most.", unit="prompts", ge=2, le=100_000
     )
     answer_tokens: int = knob(192, "Answers with more are left out, and written ones end there.", unit="tokens", ge=1, le=4096)

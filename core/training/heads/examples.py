@@ -235,6 +235,12 @@ def divided(some: Sequence[Part], validation: float, test: float, seed: int, whe
     return Divided(*parts.values(), tuple(told))
 
 
+def halved(parts: Divided, half: str, seed: int) -> Divided:
+    """With half of the training part's groups; "both": all."""
+    wanted = {"first": (0,), "second": (1,), "both": (0, 1)}[half]
+    return parts._replace(train=[e for e in parts.train if int(fingerprint("half", seed, e.group)[:8], 16) % 2 in wanted])
+
+
 def _single(path: Path) -> tuple[Source, list[str]]:
     source = Source(path, Notes())
     if path.is_dir() or len(source.sizes) != 1:

@@ -49,6 +49,7 @@ class HeadLoop(TrainingSteps):
         import torch
 
         batch = [window for row in self._rows(self.step) for window in self._windows[row]]
+        batch, of = distinct(batch) if self._task.together else (batch, None)
         inputs, targets = (
             collated([w.inputs for w in batch], self.tokenizer),
             collated([w.targets for w in batch], self.tokenizer),
@@ -56,7 +57,10 @@ class HeadLoop(TrainingSteps):
         torch.manual_seed(hash((self.config.seed, self.step)) % 2**31)  # of dropout: a step repeated after a stop is the same
         self.model.train()
         with autocast(self._device):
-            loss = self._task.loss(self.model(**{n: tensor.to(self._device) for n, tensor in (inputs | targets).items()}))
+            outputs = self.model(**{n: tensor.to(self._device) for n, tensor in (inputs | targets).items()})
+            if of:
+                outputs.logits = outputs.logits[of]
+            loss = self._task.loss(outputs)
 
         def backward() -> None:
             self._optimizer.zero_grad()
@@ -72,9 +76,14 @@ class HeadLoop(TrainingSteps):
         return order[turn * size : (turn + 1) * size]
 
     def _of_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows in an order of its own, texts of like length together within so many batches; and which batch comes when."""
+        """Rows in an order of its own, texts of like length (or of a group) together within so many batches; and which batch comes
+        when."""
         draw, size = np.random.default_rng([self.config.seed, epoch]), self.config.batch_size
         order = draw.permutation(len(self._windows))
+        if self._task.together:
+            place = {group: i for i, group in enumerate(dict.fromkeys(self._parts.train[row].group for row in order))}
+            order = np.array(sorted(order, key=lambda row: place[self._parts.train[row].group]))
+            return order, draw.permutation(self._batches)
         blocks = [order[first : first + 16 * size] for first in range(0, len(order), 16 * size)]
         order = np.concatenate([block[np.argsort(self._length[block], kind="stable")] for block in blocks])
         return order, draw.permutation(self._batches)
@@ -138,9 +147,10 @@ def predictions_of(task: Task, model: Any, tokenizer: Any, examples: Sequence[An
 
     device = next(model.parameters()).device
     model.eval()
-    some = [window for each in windows(task, tokenizer, examples, most_tokens) for window in each]
+    every = [window for each in windows(task, tokenizer, examples, most_tokens) for window in each]
+    some, of = distinct(every)
     order = sorted(range(len(some)), key=lambda i: -len(some[i].inputs["input_ids"]))
-    read: list[list] = [[] for _ in examples]
+    told: list[Any] = [None] * len(some)
     at = 0
     while at < len(order):
         size = max(1, TOKENS_AT_ONCE // len(some[order[at]].inputs["input_ids"]))
@@ -151,9 +161,20 @@ def predictions_of(task: Task, model: Any, tokenizer: Any, examples: Sequence[An
         for i, window in enumerate(batch):
             length = len(window.inputs["input_ids"])
             own = {name: v[i] if name == "logits" and task.kind != "tags" else v[i][:length] for name, v in logits.items()}
-            read[window.row].append((window, own))
+            told[order[at + i]] = own
         at += size
+    read: list[list] = [[] for _ in examples]
+    for window, place in zip(every, of, strict=True):
+        read[window.row].append((window, told[place]))
     return [task.prediction(example, each) for example, each in zip(examples, read, strict=True)]
+
+
+def distinct(some: Sequence[Window]) -> tuple[list[Window], list[int]]:
+    """Windows of which no two read the same, and which of them each is: an answer that stands in three pairs is read once."""
+    places: dict[tuple, int] = {}
+    of = [places.setdefault(tuple(map(tuple, window.inputs.values())), len(places)) for window in some]
+    first = {place: window for window, place in zip(reversed(some), reversed(of), strict=True)}
+    return [first[place] for place in range(len(places))], of
 
 
 def collated(rows: list[dict[str, Any]], tokenizer: Any) -> dict[str, Any]:

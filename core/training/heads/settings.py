@@ -1,5 +1,7 @@
 """How a head over the encoder is trained: the settings, as the command line offers them."""
 
+from typing import Literal
+
 from core.config import StageConfig, knob
 
 
@@ -26,6 +28,9 @@ class HeadTraining(StageConfig):
         0.1, "Share of the documents kept for validation, where the file names no part.", gt=0.0, lt=0.5, step=0.05
     )
     test_share: float = knob(0.2, "Share of the documents kept for the test, where nothing names it.", gt=0.0, lt=0.5, step=0.05)
+    half: Literal["both", "first", "second"] = knob(
+        "both", "Half of the training part's groups that is learnt from: models of different halves have no group in common."
+    )
     out_of_scope: str = knob("", "Label of what belongs to no class: its recall is told apart from the others' accuracy.")
     evaluate_every: int = knob(200, "Steps between evaluations; each also writes a checkpoint.", unit="steps", ge=1, le=100_000)
     patience: int = knob(

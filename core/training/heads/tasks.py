@@ -6,6 +6,7 @@ examples, so that one bootstrap over examples gives all of them an interval.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy as np
 from core.judging.claims import WORD
 from core.judging.containment import share
 from core.judging.diversity import answer_em, answer_f1
+from core.judging.evidence import evidence
+from core.judging.passage_words import PassageWords, word_doubts, words_of
 from core.models.text import encodable
 from core.statistics.bootstrap import Interval
 from core.statistics.calibration import calibration
@@ -20,6 +23,7 @@ from core.training.heads.examples import Compared, Labelled, PassageQuestion, Ta
 
 IGNORED = -100  # target of a token that is not learnt from: the loss of transformers leaves it out
 LONGEST_ANSWER = 30  # tokens
+LETTERS = 6  # of a token, more than most have: what is nearest fills the room
 LIKELY = 0.5  # probability from which one of several labels is given
 
 
@@ -39,6 +43,9 @@ class Task(ABC):
     kind: ClassVar[str]
     head: ClassVar[str]  # class of transformers
     watch: ClassVar[str]  # the measure by which weights are the best
+    together: ClassVar[bool] = (
+        False  # a group's examples are learnt from side by side, and what several of them hold is read once
+    )
 
     def __init__(self, labels: Sequence[str] = (), out_of_scope: str = "") -> None:
         self.labels, self.out_of_scope = tuple(labels), out_of_scope
@@ -236,18 +243,29 @@ class Preferred(Task):
     sigmoid(r(a) - r(b)) (Bradley and Terry 1952; Ouyang et al. 2022, section 3.5, equation 1). Beside its accuracy those of taking
     the longer answer, and the one of whose trigrams of words more stand in the prompt; equals are half right."""
 
-    kind, head, watch = "preference", "AutoModelForSequenceClassification", "accuracy"
+    kind, head, watch, together = "preference", "AutoModelForSequenceClassification", "accuracy", True
 
     def windows(self, tokenizer: Any, row: int, example: Compared, most_tokens: int) -> Iterator[Window]:
-        """What does not fit is cut from the prompt, of an answer alone too long from its end."""
-        for answer in filter(None, (example.chosen, example.rejected)):
-            ids = tokenizer(encodable(answer), add_special_tokens=False, truncation=True, max_length=most_tokens // 2)[
-                "input_ids"
-            ]
-            prompt = tokenizer(encodable(example.prompt), add_special_tokens=False)["input_ids"][: most_tokens - len(ids) - 3]
-            start, end = [tokenizer.cls_token_id, *prompt, tokenizer.sep_token_id], [*ids, tokenizer.sep_token_id]
-            inputs = {"input_ids": start + end, "token_type_ids": [0] * len(start) + [1] * len(end)}
-            yield Window(row, inputs | {"attention_mask": [1] * len(start + end)}, {})
+        """[CLS] prompt [SEP] answer [SEP], token type 1 for the answer's words that the whole prompt bears out. Of the prompt its first
+        paragraph, the question, comes first, then the sentences nearest to the answer; what does not fit is cut from its end, of an
+        answer too long from the answer's."""
+        question, _, passages = encodable(example.prompt).partition("\n\n")
+        there = passage_words(encodable(example.prompt))
+        for answer in map(encodable, filter(None, (example.chosen, example.rejected))):
+            told = tokenizer(
+                answer, add_special_tokens=False, truncation=True, max_length=most_tokens * 3 // 4, return_offsets_mapping=True
+            )
+            ids, places = told["input_ids"], told["offset_mapping"]
+            left = most_tokens - len(ids) - 3
+            near = evidence((passages,), answer, left * LETTERS) if passages else ""
+            prompt = tokenizer(f"{question} {near}", add_special_tokens=False, truncation=True, max_length=left)["input_ids"]
+            doubts = word_doubts(answer, [(start, end, 1.0) for start, end in places], there)
+            sure = {place for start, end, doubt in doubts if not doubt for place in range(start, end)}
+            inputs = {
+                "input_ids": [tokenizer.cls_token_id, *prompt, tokenizer.sep_token_id, *ids, tokenizer.sep_token_id],
+                "token_type_ids": [0] * (len(prompt) + 2) + [int(start in sure) for start, _ in places] + [0],
+            }
+            yield Window(row, inputs | {"attention_mask": [1] * len(inputs["input_ids"])}, {})
 
     def loss(self, outputs: Any) -> Any:
         from torch.nn.functional import softplus
@@ -319,6 +337,11 @@ def half_right(gap: float) -> float:
 def borne_out(answer: str, prompt: str) -> float:
     words = WORD.findall(answer.lower())
     return share(words, (prompt,)) if words else 0.0
+
+
+@lru_cache(maxsize=4)
+def passage_words(prompt: str) -> PassageWords:
+    return words_of((prompt,))
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
