@@ -1,4 +1,4 @@
-"""Train an adapter: small matrices beside the generator's frozen weights, taught on questions with their passages.
+"""Train an adapter: small matrices beside the generator's frozen weights, taught on questions with their passages, or on preferences.
 
 Left: what is learnt from, and how. Right: the training that runs, with its curves and sample answers, the card of the data, and the
 adapters that there are, each with what it was worth on documents that it never saw.
@@ -23,20 +23,20 @@ def page() -> None:
     config = session.config()
     left, right = st.columns([1, 2], gap="medium")
     with left, cards.calm():
-        file = source.choice(config)
-        chosen = training.settings()
+        lesson, file = source.choice()
+        chosen = training.settings(lesson)
     with right, cards.calm():
         st.caption(f"Base: {cards.plain(adapters.base_of(config).model)}, computed by torch.")
         running = training.under_way()
         if not running and file != Path():  # a file that is still to be given
-            begin(config, chosen, file)
+            begin(config, chosen, lesson, file)
         entries.listed()
 
 
-def begin(config: TrialConfig, chosen: dict, file: Path | None) -> None:
+def begin(config: TrialConfig, chosen: dict, lesson: source.Lesson, file: Path | None) -> None:
     with st.container(border=True):
-        source.card(config, chosen, file)
-        training.start(config, chosen, file)
+        source.card(config, chosen, lesson, file)
+        training.start(config, chosen, lesson, file)
 
 
 page()

@@ -15,7 +15,13 @@ Examples = Annotated[
     Path | None, Parameter(name="--file", help="JSON lines as TRL's SFTTrainer takes them (default: the recipe's corpus).")
 ]
 
-PairFile = Annotated[Path, Parameter(help="JSON lines with prompt, chosen and rejected as TRL has them, or QA-Feedback's JSON.")]
+PairFile = Annotated[
+    Path | None,
+    Parameter(
+        help="JSON lines with prompt, chosen and rejected as TRL has them, or QA-Feedback's JSON (default: what is stored, as the "
+        "setting source says)."
+    ),
+]
 
 
 @verb("train-adapter", job_keeps=lambda result: result.folder.name)
@@ -56,7 +62,7 @@ def dpo_study(
     name: str,
     /,
     *,
-    file: PairFile,
+    file: PairFile = None,
     grid: Annotated[
         tuple[str, ...], Parameter(help="FIELD=A,B,C: a setting of the training and its values; repeatable, all are crossed.")
     ] = ("beta=0.01,0.1,1", "train_examples=16,64,256"),
@@ -74,7 +80,7 @@ def dpo_study(
 
 
 @verb("train-dpo", job_keeps=lambda result: result.folder.name)
-def train_dpo(workbench: Any, name: str, /, *, file: PairFile, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
+def train_dpo(workbench: Any, name: str, /, *, file: PairFile = None, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
     """An adapter (LoRA) of the generator that prefers the answers people prefer (DPO), beside the model without it."""
     from core.labs.adapters import train_dpo
 
@@ -88,20 +94,21 @@ def adapter_data(
     file: Examples = None,
     train: Training = (),
     out: Annotated[Path | None, Parameter(help="Folder for train.jsonl, validation.jsonl and test.jsonl in TRL's form.")] = None,
-    form: Annotated[Literal["messages", "prompt-completion"], Parameter(help="Which of TRL's forms.")] = "messages",
+    form: Annotated[
+        Literal["messages", "prompt-completion", "preference"],
+        Parameter(help="Which of TRL's forms; preference: pairs of answers, with the settings of train-dpo."),
+    ] = "messages",
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """What an adapter would learn from: the card of the data, and the data itself as files."""
-    from core.labs.adapters import adapter_data
+    from core.labs import adapters as lab
 
-    data = yield from adapter_data(workbench, recipe.read(), read_settings(train), file)
+    make = lab.preference_data if form == "preference" else lab.adapter_data
+    data = yield from make(workbench, recipe.read(), read_settings(train), file)
     if out is not None:
-        from core.training.adapters.examples import PARTS
-        from core.training.adapters.trl_files import write_examples
+        from core.training.adapters.trl_files import write_data
 
-        out.expanduser().mkdir(parents=True, exist_ok=True)
-        for part in PARTS:
-            write_examples(out.expanduser() / f"{part}.jsonl", getattr(data, part), form)
+        write_data(out.expanduser(), data, form)
     return data.card()
 
 

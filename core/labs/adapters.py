@@ -2,17 +2,20 @@
 
 import hashlib
 from collections.abc import Generator
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core import files
 from core.config import TrialConfig, fingerprint, valid
 from core.generation.torch_lm import Transformers
+from core.labs import adapter_sources
 from core.models.adapters import adapter_names, adapter_record
 from core.models.hub import adapters_home
+from core.queries.protocol import Unready
 from core.records import Progress
 from core.statistics.paired import Paired
-from core.training.adapters.examples import TEST_SHARE, VALIDATION_SHARE, AdapterData, from_corpus, from_examples
+from core.training.adapters.examples import PARTS, TEST_SHARE, VALIDATION_SHARE, AdapterData, PreferencePair, from_examples
 from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 from core.workbench import Workbench
 
@@ -23,10 +26,10 @@ def base_of(config: TrialConfig) -> Transformers:
 
 
 def adapter_data(
-    workbench: Workbench, config: TrialConfig, settings: dict[str, Any], file: Path | None = None
+    workbench: Workbench, config: TrialConfig, settings: dict[str, Any], file: Path | None = None, most: int | None = None
 ) -> Generator[Progress, None, AdapterData]:
-    """What an adapter would learn from and be tested on: of the recipe's corpus, or of a file in TRL's forms. Lengths are checked
-    when training begins, by the model's own tokens."""
+    """What an adapter would learn from and be tested on: of the recipe's corpus as `source` says, or of a file in TRL's forms. Lengths
+    are checked when training begins, by the model's own tokens. most: texts that the engine may write now; more raise `Unready`."""
     training = valid(AdapterTraining, settings)
     if file is not None:
         from core.training.adapters.trl_files import read_examples
@@ -34,10 +37,51 @@ def adapter_data(
         yield Progress(0, 0, "Reading the examples")
         examples, source = read_examples(file.expanduser())
         return from_examples(examples, source, training)
-    recipe = config.model_copy(update={"corpus": config.corpus.model_copy(update={"questions": "all"})})
-    corpus = yield from workbench.read_corpus(recipe)
-    yield Progress(0, 0, "Making examples")
-    return from_corpus(corpus, training)
+    return (yield from adapter_sources.examples(workbench, config, training, most))
+
+
+def preference_data(
+    workbench: Workbench, config: TrialConfig, settings: dict[str, Any], file: Path | None = None
+) -> Generator[Progress, None, AdapterData]:
+    """The same for pairs of answers of which one is preferred; a file also as `train-dpo` takes it."""
+    training = valid(PreferenceTraining, settings)
+    if file is None:
+        return (yield from adapter_sources.pairs(workbench, config, training))
+    yield Progress(0, 0, f"Reading {file.name}")
+    rows, notes = _compared(file)
+    made = [
+        PreferencePair(str(number), ({"role": "user", "content": p.prompt},), p.chosen, p.rejected, p.group, (p.prompt,), part)
+        for number, (part, p) in enumerate(rows)
+    ]
+    return from_examples(made, "; ".join((file.name, *notes)), training)
+
+
+def _compared(path: Path) -> tuple[list[Any], list[str]]:
+    """Pairs of a file, or of a folder as adapter-data writes it, and what was skipped."""
+    from core.training.adapters.trl_files import files_of
+    from core.training.heads.examples import compared
+
+    rows, notes = zip(*map(compared, files_of(path.expanduser())), strict=True)
+    return list(chain(*rows)), list(chain(*notes))
+
+
+def data_at_hand(
+    workbench: Workbench, config: TrialConfig, settings: dict[str, Any], file: Path | None, of_pairs: bool
+) -> Generator[Progress, None, AdapterData | str]:
+    """The data, or what the engine has to write for it first, which `data_arguments` does as a job."""
+    try:
+        if of_pairs:
+            return (yield from preference_data(workbench, config, settings, file))
+        return (yield from adapter_data(workbench, config, settings, file, most=0))
+    except Unready as waiting:
+        return waiting.what
+
+
+def as_lines(data: AdapterData, of_pairs: bool) -> str:
+    """All parts as one file of JSON lines in TRL's form; each line names its part."""
+    from core.training.adapters.trl_files import lines
+
+    return "".join(lines(getattr(data, part), "preference" if of_pairs else "messages", part) for part in PARTS)
 
 
 def train_adapter(
@@ -51,17 +95,24 @@ def train_adapter(
 
 
 def train_dpo(
-    workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any], file: Path
+    workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any], file: Path | None = None
 ) -> Generator[Progress, None, Any]:
-    """Trains an adapter on pairs of answers of which people prefer one."""
+    """Trains an adapter on pairs of answers of which people prefer one: of a file, or of what is stored, as `source` says."""
     from core.training.adapters.preferences import train_preferences
-    from core.training.heads.examples import compared, divided
+    from core.training.heads.examples import Compared, Divided, divided
 
     training = valid(PreferenceTraining, settings)
-    yield Progress(0, 0, f"Reading {file.name}")
-    pairs, notes = compared(file.expanduser())
-    parts = divided(pairs, VALIDATION_SHARE, TEST_SHARE, training.seed, str(file), notes)
-    return (yield from train_preferences(training, parts, file.name, base_of(config), adapters_home() / name))
+    if file is None:
+        data = yield from preference_data(workbench, config, settings)
+        some = (
+            [Compared(p.messages[-1]["content"], p.chosen, p.rejected, p.group) for p in getattr(data, part)] for part in PARTS
+        )
+        source, parts = data.source, Divided(*some, tuple(f"{number:,} {why}" for why, number in data.left_out.items()))
+    else:
+        yield Progress(0, 0, f"Reading {file.name}")
+        pairs, notes = _compared(file)
+        source, parts = file.name, divided(pairs, VALIDATION_SHARE, TEST_SHARE, training.seed, str(file), notes)
+    return (yield from train_preferences(training, parts, source, base_of(config), adapters_home() / name))
 
 
 class AdapterEntry(NamedTuple):
@@ -91,12 +142,12 @@ def in_use(entry: AdapterEntry) -> dict[str, Any]:
 
 def data_key(config: TrialConfig, settings: dict[str, Any], file: Path | None) -> str:
     """Another one as soon as the data may be another."""
-    return fingerprint(config.corpus, settings, str(file))
+    return fingerprint(config, settings, str(file))
 
 
-def received(data: bytes) -> Path:
+def received(data: bytes, suffix: str = ".jsonl") -> Path:
     """Keeps examples that were handed over, by their contents, so that a job finds them, also when it is resumed."""
-    path = adapters_home() / ".files" / f"{hashlib.sha256(data).hexdigest()[:16]}.jsonl"
+    path = adapters_home() / ".files" / f"{hashlib.sha256(data).hexdigest()[:16]}{suffix}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_whole(path, data, "The examples")
@@ -117,14 +168,32 @@ def adapter_log(name: str) -> list[dict[str, Any]]:
 
 
 def training_arguments(
-    workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any], file: Path | None = None
+    workbench: Workbench,
+    config: TrialConfig,
+    name: str,
+    settings: dict[str, Any],
+    file: Path | None = None,
+    of_pairs: bool = False,
 ) -> list[str]:
-    """The verb train-adapter as a job takes it: what differs from the defaults. Raises where a setting is not valid."""
-    usual, wanted = AdapterTraining().model_dump(), valid(AdapterTraining, settings).model_dump()
+    """The verb train-adapter, or train-dpo, as a job takes it. Raises where a setting is not valid."""
+    return ["train-dpo" if of_pairs else "train-adapter", name, *_arguments(workbench, config, settings, file, of_pairs)]
+
+
+def data_arguments(workbench: Workbench, config: TrialConfig, settings: dict[str, Any]) -> list[str]:
+    """The verb adapter-data, which writes what the engine has not written yet."""
+    return ["adapter-data", *_arguments(workbench, config, settings, None, False)]
+
+
+def _arguments(
+    workbench: Workbench, config: TrialConfig, settings: dict[str, Any], file: Path | None, of_pairs: bool
+) -> list[str]:
+    """What differs from the defaults; of the recipe what takes part."""
+    kind = PreferenceTraining if of_pairs else AdapterTraining
+    usual, wanted = kind().model_dump(), valid(kind, settings).model_dump()
     options = [word for field, value in wanted.items() if value != usual[field] for word in ("--train", f"{field}={value}")]
-    recipe = TrialConfig(corpus=config.corpus, generation=base_of(config))
-    source = ["--file", str(file)] if file else []
-    return ["train-adapter", name, *source, *options, *workbench.arguments(recipe)]
+    searches = wanted.get("distractors_by") == "retrieval"
+    recipe = config if searches else TrialConfig(corpus=config.corpus, generation=config.generation)
+    return [*(["--file", str(file)] if file else []), *options, *workbench.arguments(recipe)]
 
 
 def free_name(dataset: str) -> str:

@@ -29,7 +29,7 @@ def study(
     grid: dict[str, list[Any]],
     seeds: Sequence[int],
     settings: dict[str, Any],
-    file: Path,
+    file: Path | None = None,
 ) -> Generator[Progress, None, list[Record]]:
     """Trains what is not trained yet; the records of all, in the grid's order."""
     if strange := [field for field in grid if field not in PreferenceTraining.model_fields or field == "seed"]:

@@ -6,14 +6,21 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.__main__ import parse
+from core.annotation.drawing import draw_pairs
+from core.annotation.rounds import freeze
 from core.labs.adapters import AdapterEntry, in_use
 from core.models.adapters import RECORD, SETTINGS, WEIGHTS
-from tests.support.small_corpora import with_towns
+from core.progress import drain
+from core.workbench import Workbench
+from tests.support.annotated import candidates, judge
+from tests.support.annotated import pairs as pair_study
+from tests.support.played_model import play
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 WORDS = "amber birch cedar dune elm fjord grove heath inlet jetty knoll ledge marsh notch".split()
 TEXTS = {f"{name}{n}.txt": f"The {name}{n} by {name}{n}a and {name}{n}b opens at {n * 3}." for n in range(8) for name in WORDS}
-FEW = 84  # texts of this page's tests: each file is read in a process of its own
+FEW = 84  # texts of this page's tests
 QUESTIONS = [
     {"id": str(i), "question": f"When does {name[:-4]} open?", "document": name, "answer": text.split(" opens ")[1].rstrip(".")}
     for i, (name, text) in enumerate(TEXTS.items())
@@ -23,7 +30,9 @@ QUESTIONS = [
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    with_towns(home, dict(list(TEXTS.items())[:FEW]), QUESTIONS[:FEW])
+    documents = "\n".join(json.dumps({"id": name, "text": text}) for name, text in list(TEXTS.items())[:FEW])
+    asked = "\n".join(map(json.dumps, QUESTIONS[:FEW]))
+    drain(Workbench(home).library.ingest("towns", [("towns.jsonl", documents.encode())], ("questions.jsonl", asked.encode())))
     return home
 
 
@@ -87,7 +96,7 @@ def test_the_command_follows_the_form_and_becomes_a_job(bench, started):
 
 def test_a_file_is_asked_for_before_anything_can_start(bench):
     app = start()
-    app.radio(key="adapter/source").set_value("A file").run()
+    app.selectbox(key="adapter/source").set_value("file").run()
     assert not app.exception and not [button for button in app.button if button.key == "adapter/start"]
 
 
@@ -116,3 +125,53 @@ def test_an_adapter_of_preferences_tells_how_it_ranks_pairs(bench):
 
 def test_use_names_the_model_that_it_was_trained_on():
     assert in_use(AdapterEntry("a", record("/models/own")))["generation.model"] == "/models/own"
+
+
+def learn_from(app: AppTest, name: str) -> AppTest:
+    app = app.selectbox(key="adapter/source").set_value(name).run()
+    assert not app.exception and not app.error
+    return app
+
+
+def test_questions_about_documents_are_a_job_and_then_a_card_with_its_filters(bench, started, monkeypatch):
+    played, rows = play(monkeypatch), []
+    for number in range(30):
+        word = WORDS[number % 14]
+        hour = f"hour {number} of a {word}an day"
+        text = (
+            f"People of {word}{number} wake up at {hour}. In {word}{number} nobody knows who began that, or why it is {word}ish."
+        )
+        asked = f"Question: When do {word}{number}s get out of {word}y beds?"
+        rows.append(json.dumps({"id": str(number), "text": text}))
+        played.says |= {text: f"{asked}\nAnswer: {hour}", asked: hour}
+    drain(bench.library.ingest("long", [("long.jsonl", "\n".join(rows).encode())], None))
+    app = learn_from(start(**{"corpus.dataset": "long"}), "documents")
+    app.selectbox(key="adapter/answers").set_value("written").run()
+    app.number_input(key="adapter/questions").set_value(30).run()
+    app.button(key="adapter/look").click().run()
+    assert any("30 texts by the model" in caption.value for caption in app.caption) and not played.runs
+    app.button(key="start/adapter-data/").click().run()
+    words = ["adapter-data", "--train", "source=documents", "--train", "questions=30", "--train", "answers=written"]
+    assert started[0][:7] == words
+    drain(parse(started[0]).work(bench))
+    app.button(key="adapter/look").click().run()
+    assert not app.exception and not app.error
+    assert any("written questions passed" in mark.value for mark in app.markdown) and "answerable from the passage" in html(app)
+    assert len([text for text in app.text if text.value.startswith("user: ")]) == 3
+    app.button(key="adapter/start").click().run()
+    assert started[1][:4] == ["train-adapter", "long-1", "--train", "source=documents"]
+
+
+def test_preferences_of_people_become_pairs_and_a_training(bench, started):
+    study = pair_study(items=draw_pairs(candidates(24), "system 0", "system 1", 24), annotators=("Ann",), per_item=1)
+    frozen = freeze(bench, study, "main")
+    for item in study.items:
+        judge(bench, frozen, "Ann", item.id, preference="b")
+    app = learn_from(start(), "preferences")
+    app.slider(key="adapter/pairs/alike").set_value(1.0).run()
+    app.button(key="adapter/look").click().run()
+    shown = [text.value for text in app.text]
+    assert shown[1].startswith("Answer") and "<b>1</b>" in shown[1] and "<b>0</b>" in shown[2]
+    assert any("preferences of ab" in caption.value for caption in app.caption)
+    app.button(key="adapter/start").click().run()
+    assert started[0][:4] == ["train-dpo", "towns-1", "--train", "alike=1.0"]

@@ -1,7 +1,7 @@
-"""What an adapter learns from: the corpus or a file, the card of that data, and some of its examples."""
+"""What an adapter learns from: where it comes from, the card of that data, some of its examples, and all of it as a file."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -15,43 +15,112 @@ SHOWN = 3  # examples
 MOST_CHARACTERS = 1500
 
 
-def choice(config: TrialConfig) -> Path | None:
-    """The file that was given; None: the recipe's corpus."""
-    kinds = (f"Corpus {config.corpus.dataset}", "A file")
-    if st.radio("Learn from", kinds, horizontal=True, key="adapter/source") == kinds[0]:
-        return None
-    upload = st.file_uploader(
-        "JSON lines in TRL's forms",
-        type=["jsonl", "json"],
-        key="adapter/file",
-        help='{"messages": [...]} ending with the assistant, or {"prompt": …, "completion": …}.',
+class Lesson(NamedTuple):
+    """Where examples come from. of_pairs: of two answers the better one is preferred (DPO); source: as the settings call it, ""
+    of a file."""
+
+    label: str
+    about: str
+    source: str = ""
+    of_pairs: bool = False
+
+
+LESSONS = {
+    "corpus": Lesson(
+        "Questions of the corpus",
+        "Each question with evidence is an example: its passage, and the answer that people gave.",
+        "corpus",
+    ),
+    "documents": Lesson(
+        "Documents alone",
+        "The recipe's engine writes questions about passages, and filters throw most of them away. The data says how many are left.",
+        "documents",
+    ),
+    "trials": Lesson("Stored answers that are right", "Answers stored here that say what the reference says.", "trials"),
+    "labels": Lesson(
+        "Answers people found supported", "Answers of studies in which every sentence is supported by the passages.", "labels"
+    ),
+    "preferences": Lesson(
+        "People's preferences",
+        "Pairs of answers that people compared, by their majority. Ties are left out.",
+        "preferences",
+        True,
+    ),
+    "label_pairs": Lesson(
+        "Pairs, by people's labels", "Two answers to a question of which people found more of one supported.", "labels", True
+    ),
+    "trial_pairs": Lesson(
+        "Pairs, by the reference", "Two stored answers to a question of which one is nearer to the reference.", "trials", True
+    ),
+    "file": Lesson(
+        "A file of examples",
+        'JSON lines as TRL has them: {"messages": [...]} ending with the assistant, or {"prompt": …, "completion": …}. Near copies '
+        "between train and test are left out.",
+    ),
+    "file_pairs": Lesson(
+        "A file of pairs",
+        'JSON lines as TRL has them: {"prompt": …, "chosen": …, "rejected": …}, texts or messages; or QA-Feedback\'s JSON.',
+        of_pairs=True,
+    ),
+}
+
+
+def choice() -> tuple[Lesson, Path | None]:
+    """What is learnt from, and the file that was given: Path() while it is still to be, None where none is needed."""
+    name = st.selectbox(
+        "Learn from", list(LESSONS), key="adapter/source", format_func=lambda name: LESSONS[name].label, bind="query-params"
     )
-    if upload is None:
-        st.caption("Each line is an example. Near copies between train and test are left out.")
-        return Path()
-    return adapters.received(upload.getvalue())
+    lesson = LESSONS[name]
+    st.caption(cards.plain(lesson.about))
+    if lesson.source:
+        return lesson, None
+    upload = st.file_uploader("The file", type=["jsonl", "json"], key=f"adapter/{name}")
+    return lesson, Path() if upload is None else adapters.received(upload.getvalue(), Path(upload.name).suffix)
 
 
-def card(config: TrialConfig, settings: dict[str, Any], file: Path | None) -> None:
+def card(config: TrialConfig, settings: dict[str, Any], lesson: Lesson, file: Path | None) -> None:
     """The card of the data, made when it is asked for: near copies of ten thousand examples take some ten seconds."""
     key = adapters.data_key(config, settings, file)
-    held = st.session_state.get("adapter/card")
-    if st.button("Look at the data", key="adapter/look", icon=":material/dataset:"):
+    held = st.session_state.get("adapter/card", ("", None))
+    words = adapters.data_arguments(session.workbench(), config, settings) if lesson.source == "documents" else []
+    pressed = st.button("Look at the data", key="adapter/look", icon=":material/dataset:")
+    written = held[0] == key and isinstance(held[1], str) and (job := jobs.latest(words)) and job.status == "done"
+    if pressed or written:
         try:
-            data = jobs.drain(adapters.adapter_data(session.workbench(), config, settings, file), "Making examples")
+            work = adapters.data_at_hand(session.workbench(), config, settings, file, lesson.of_pairs)
+            held = (key, jobs.drain(work, "Making examples"))
         except WorkbenchError as error:
             st.session_state.pop("adapter/card", None)
             return cards.problem(error)
-        st.session_state["adapter/card"] = held = (key, data.card(), data.train[:SHOWN])
-    if not held or held[0] != key:
+        st.session_state["adapter/card"] = held
+    if held[0] != key:
         return st.caption("Its parts, what is left out and why, and some examples. No part shares a document with another.")
-    draw_card(held[1])
-    for example in held[2]:
+    if isinstance(held[1], str):
+        st.caption(f"To be written first: {held[1]}. What is written is kept.")
+        return jobs.start_button("Write the questions", words, "Questions about documents")
+    draw_card(held[1].card())
+    draw_examples(held[1], lesson)
+    return None
+
+
+def draw_examples(data: Any, lesson: Lesson) -> None:
+    for example in data.train[:SHOWN]:
         with st.expander(cards.plain(example.question[:100]), key=f"adapter/example/{example.id}"):
             st.text("\n\n".join(f"{turn['role']}: {turn['content']}" for turn in example.messages)[:MOST_CHARACTERS])
-            st.caption("learnt")
-            st.text(example.answer[:MOST_CHARACTERS])
-    return None
+            answers = ("chosen", "rejected") if lesson.of_pairs else ("answer",)
+            for name in answers:
+                st.caption({"answer": "learnt", "chosen": "preferred", "rejected": "not preferred"}[name])
+                st.text(getattr(example, name)[:MOST_CHARACTERS])
+    st.download_button(
+        "As a file for TRL",
+        lambda: adapters.as_lines(data, lesson.of_pairs),
+        "pairs.jsonl" if lesson.of_pairs else "examples.jsonl",
+        "application/jsonl",
+        key="adapter/download",
+        icon=":material/download:",
+        on_click="ignore",
+        help="All parts as JSON lines, each with the name of its part: this page, the command line and TRL read it.",
+    )
 
 
 def draw_card(card: dict[str, Any]) -> None:
@@ -66,3 +135,17 @@ def draw_card(card: dict[str, Any]) -> None:
     tables.wrapped_table(rows)
     left_out = "; ".join(f"{number:,} {reason}" for reason, number in card["left_out"].items())
     st.caption(cards.plain(f"{card['source']} · checksum {card['checksum']} · left out: {left_out or 'none'}"))
+    if steps := card.get("filters"):
+        asked, passed = steps[0]["before"], steps[-1]["before"] - steps[-1]["left out"]
+        st.markdown(f"**{passed:,} of {asked:,}** written questions passed the filters")
+        tables.wrapped_table(
+            [
+                {
+                    "Filter": step["filter"],
+                    "Before": f"{step['before']:,}",
+                    "Left out": f"{step['left out']:,}",
+                    "For example": step["for example"][:MOST_CHARACTERS],
+                }
+                for step in steps
+            ]
+        )

@@ -8,41 +8,58 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, forms, jobs, tables
+from app.ui.adapters.source import Lesson
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs import adapters
-from core.training.adapters.settings import AdapterTraining
+from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 from core.workbench import command_line
 
-KNOBS_FIRST = ("rank", "alpha", "learning_rate", "max_steps", "batch_size", "distractors")
+KNOBS_FIRST = ("rank", "alpha", "beta", "learning_rate", "max_steps", "batch_size", "questions", "answers", "distractors")
+VERBS = (("train-adapter",), ("train-dpo",))
+# settings that act on some sources alone
+ACTS_ON = {
+    **dict.fromkeys(("questions", "answers", "answerable", "agree", "stands", "copied"), ("documents",)),
+    **dict.fromkeys(("passage_characters", "distractors", "distractors_by", "without_gold", "cite"), ("corpus", "documents")),
+    "study": ("labels", "preferences"),
+    "margin": ("labels", "trials"),
+    "right": ("trials",),
+    "same_passages": ("labels", "preferences", "trials"),
+}
 
 
-def settings() -> dict[str, Any]:
+def settings(lesson: Lesson) -> dict[str, Any]:
     """As the widgets say them."""
-    knobs = {knob.name: knob for knob in forms.knobs(AdapterTraining)}
-    columns, chosen = st.columns(2), {}
-    for place, name in enumerate(KNOBS_FIRST):
+    kind = PreferenceTraining if lesson.of_pairs else AdapterTraining
+    fitting = {
+        k.name: k for k in forms.knobs(kind) if k.name != "source" and lesson.source in ACTS_ON.get(k.name, (lesson.source,))
+    }
+    first = [name for name in KNOBS_FIRST if name in fitting]
+    chosen: dict[str, Any] = {"source": lesson.source} if lesson.source else {}
+    columns = st.columns(2)
+    for place, name in enumerate(first):
         with columns[place % 2]:
-            chosen[name] = widget(knobs.pop(name))
+            chosen[name] = widget(fitting.pop(name), kind)
     with st.expander("More", key="adapter/more"):
         columns = st.columns(2)
-        for place, name in enumerate(knobs):
+        for place, name in enumerate(fitting):
             with columns[place % 2]:
-                chosen[name] = widget(knobs[name])
+                chosen[name] = widget(fitting[name], kind)
     return chosen
 
 
-def widget(knob: forms.Knob) -> Any:
-    st.session_state.setdefault(f"adapter/{knob.name}", getattr(AdapterTraining(), knob.name))
-    return forms.widget(knob, f"adapter/{knob.name}")
+def widget(knob: forms.Knob, kind: type) -> Any:
+    key = f"adapter/{'pairs/' if kind is PreferenceTraining else ''}{knob.name}"
+    st.session_state.setdefault(key, getattr(kind(), knob.name))
+    return forms.widget(knob, key)
 
 
-def start(config: TrialConfig, chosen: dict[str, Any], file: Path | None) -> None:
+def start(config: TrialConfig, chosen: dict[str, Any], lesson: Lesson, file: Path | None) -> None:
     """The name, the command, and the button that makes it a job."""
     fresh = adapters.free_name(config.corpus.dataset if file is None else "file")
     name = st.text_input("Name", fresh, key=f"adapter/name/{fresh}", help="Letters, digits, points, hyphens.")
     try:
-        arguments = adapters.training_arguments(session.workbench(), config, name, chosen, file)
+        arguments = adapters.training_arguments(session.workbench(), config, name, chosen, file, lesson.of_pairs)
     except WorkbenchError as error:
         return cards.problem(error)
     st.caption("The command")
@@ -58,7 +75,7 @@ def start(config: TrialConfig, chosen: dict[str, Any], file: Path | None) -> Non
 
 def under_way() -> bool:
     """Draws the last training that has not become an adapter; whether it runs."""
-    last = next((job for job in session.workbench().jobs.list() if job.arguments[:1] == ("train-adapter",)), None)
+    last = next((job for job in session.workbench().jobs.list() if job.arguments[:1] in VERBS), None)
     if not last or last.status == "done":
         return False
     jobs.watch(last.id)

@@ -3,16 +3,18 @@ document and no near copy, with a card that says what they are.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 from core.config import ContextConfig, fingerprint
 from core.context.citations import marks
-from core.context.prompt import written
+from core.context.prompt import UNKNOWN, written
 from core.corpus import library
 from core.errors import WorkbenchError
-from core.records import Corpus, Document, Gold, Hit, Query
+from core.judging.claims import RULES
+from core.records import Corpus, Document, Hit, Query
 from core.training.adapters.near_copies import near_copies
 from core.training.adapters.settings import AdapterTraining, LoraTraining
 
@@ -24,7 +26,8 @@ Message = dict[str, str]  # {"role", "content"}
 
 
 class TrainingExample(NamedTuple):
-    """group: examples with one are of one part. told: texts by which it is compared with examples of other parts."""
+    """group: examples with one are of one part. told: texts by which it is compared with examples of other parts. part: the one that a
+    file names; "": none."""
 
     id: str
     messages: tuple[Message, ...]  # the prompt
@@ -32,22 +35,49 @@ class TrainingExample(NamedTuple):
     references: tuple[str, ...]  # right answers, without citations
     group: str
     told: tuple[str, ...]
+    part: str = ""
 
     @property
     def question(self) -> str:
         return self.told[0]
 
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """What a model learns: the same once a part."""
+        return self.messages[-1]["content"], self.answer
+
+
+class PreferencePair(NamedTuple):
+    """Two answers to a prompt of which the first is preferred; group, told and part as of an example."""
+
+    id: str
+    messages: tuple[Message, ...]
+    chosen: str
+    rejected: str
+    group: str
+    told: tuple[str, ...]
+    part: str = ""
+
+    @property
+    def question(self) -> str:
+        return self.told[0]
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        return self.messages[-1]["content"], self.chosen, self.rejected
+
 
 @dataclass(frozen=True)
 class AdapterData:
-    """The parts and their card, which `python -m core adapter-data` and the page show."""
+    """The parts (examples, or pairs) and their card, which `python -m core adapter-data` and the page show."""
 
-    train: tuple[TrainingExample, ...]
-    validation: tuple[TrainingExample, ...]
-    test: tuple[TrainingExample, ...]
+    train: tuple[Any, ...]
+    validation: tuple[Any, ...]
+    test: tuple[Any, ...]
     source: str
     left_out: dict[str, int] = field(default_factory=dict)  # reason -> examples
     tokens: dict[str, dict[str, int]] = field(default_factory=dict)  # part -> of all its examples, the longest, of answers
+    filters: tuple[dict[str, Any], ...] = ()  # what written texts went through, one after the other, with an example that failed
 
     def card(self) -> dict[str, Any]:
         parts = {name: getattr(self, name) for name in PARTS}
@@ -57,13 +87,49 @@ class AdapterData:
             "groups": {name: len({example.group for example in part}) for name, part in parts.items()},
             "left_out": self.left_out,
             "tokens": self.tokens,
-            "checksum": fingerprint({name: [list(example) for example in part] for name, part in parts.items()}),
+            "checksum": fingerprint({name: [list(example[:-1]) for example in part] for name, part in parts.items()}),
+            **({"filters": list(self.filters)} if self.filters else {}),
         }
 
 
-def from_corpus(corpus: Corpus, config: AdapterTraining) -> AdapterData:
+def part_of(seed: int, group: str, half: str = "") -> str:
+    """Of a corpus' test half the test, so that an adapter can be measured there anywhere in the workbench; of its dev half never the
+    test; of what is of neither a part by the group's name."""
+    place = _share(seed, group)
+    if half:
+        return "test" if half == "test" else "validation" if place < VALIDATION_SHARE else "train"
+    return "test" if place < TEST_SHARE else "validation" if place < TEST_SHARE + VALIDATION_SHARE else "train"
+
+
+class SplitPlace(NamedTuple):
+    """Where a document, or a question, of a corpus stands: examples of one group are of one part. half: "" is of neither."""
+
+    group: str
+    half: str = ""
+
+
+def places_of_documents(corpus: Corpus) -> dict[str, SplitPlace]:
+    """Documents of one title are of one group; where evidence of the test half is in one of them, all are."""
+    first: dict[str, str] = {}
+    groups = {d.id: first.setdefault(d.title, d.id) if d.title else d.id for d in corpus.documents}
+    halves = {}
+    for half in ("dev", "test"):
+        golds = (gold for query in library.split(corpus, half).queries for gold in query.gold)
+        halves |= {groups[gold.document_id]: half for gold in golds if gold.document_id in groups}
+    return {document: SplitPlace(group, halves.get(group, "")) for document, group in groups.items()}
+
+
+def places_of_questions(corpus: Corpus) -> dict[str, SplitPlace]:
+    """By their text."""
+    anchors = library.articles(corpus)
+    halves = ((half, query) for half in ("dev", "test") for query in library.split(corpus, half).queries)
+    return {query.text: SplitPlace(anchors[query.id], half) for half, query in halves}
+
+
+def from_corpus(corpus: Corpus, config: AdapterTraining, ranked: Mapping[str, Sequence[Hit]] | None = None) -> AdapterData:
     """Of each question with evidence an example. Its documents are of the dev half, or of the test half, of `corpus.questions`:
-    on the test half the adapter can be measured anywhere in the workbench."""
+    on the test half the adapter can be measured anywhere in the workbench. ranked: question -> passages without its evidence, best
+    first, from which distractors are taken instead of by chance."""
     documents = {document.id: document for document in corpus.documents}
     anchors = library.articles(corpus)
     left_out = {"no evidence or no answer": 0}
@@ -71,7 +137,7 @@ def from_corpus(corpus: Corpus, config: AdapterTraining) -> AdapterData:
     for half in ("dev", "test"):
         for query in library.split(corpus, half).queries:
             group = anchors[query.id]
-            part = "test" if half == "test" else "validation" if _share(config.seed, group) < VALIDATION_SHARE else "train"
+            part = part_of(config.seed, group, half)
             if any(gold.grade > 0 and gold.document_id in documents for gold in query.gold):
                 parts[part].append((query, group))
             else:
@@ -80,9 +146,13 @@ def from_corpus(corpus: Corpus, config: AdapterTraining) -> AdapterData:
     made: dict[str, list[TrainingExample]] = {}
     for name, pairs in asked.items():
         others = sorted({gold.document_id for query, _ in pairs for gold in query.gold if gold.document_id in documents})
+        elsewhere = {gold.document_id for part in PARTS if part != name for query, _ in parts[part] for gold in query.gold}
         made[name] = []
         for query, group in pairs:
-            example = _example(query, group, documents, others, config)
+            beside = [hit for hit in (ranked or {}).get(query.id, ()) if hit.document_id not in elsewhere]
+            example = _of_query(
+                query, group, documents, others, beside, config, share=0.0 if name == "test" else config.without_gold
+            )
             if example:
                 made[name].append(example)
             else:
@@ -90,21 +160,40 @@ def from_corpus(corpus: Corpus, config: AdapterTraining) -> AdapterData:
     return parted(made, f"{corpus.name} {corpus.fingerprint}", config, left_out)
 
 
-def from_examples(examples: Sequence[TrainingExample], source: str, config: AdapterTraining) -> AdapterData:
-    """Of a file: its groups are divided by their names."""
-    made: dict[str, list[TrainingExample]] = {name: [] for name in PARTS}
+def from_examples(
+    examples: Sequence[Any],
+    source: str,
+    config: Any,
+    left_out: Mapping[str, int] | None = None,
+    halves: Mapping[str, str] | None = None,
+) -> AdapterData:
+    """Of examples, or pairs, by the parts that they name; the others' groups are divided by their names. halves: group -> the half of a
+    corpus that it is of."""
+    halves = halves or {}
+    made: dict[str, list[Any]] = {name: [] for name in PARTS}
     for example in examples:
-        place = _share(config.seed, example.group)
-        made["test" if place < TEST_SHARE else "validation" if place < TEST_SHARE + VALIDATION_SHARE else "train"].append(example)
-    return parted({name: drawn(config, name, part) for name, part in made.items()}, source, config, {})
+        made[example.part or part_of(config.seed, example.group, halves.get(example.group, ""))].append(example)
+    _fill("validation", made, [example.group for example in made["train"] if not example.part], config.seed)
+    _fill("test", made, [e.group for e in made["train"] if not e.part and not halves.get(e.group)], config.seed)
+    return parted({name: drawn(config, name, part) for name, part in made.items()}, source, config, dict(left_out or {}))
 
 
-def parted(made: dict[str, list[TrainingExample]], source: str, config: AdapterTraining, left_out: dict[str, int]) -> AdapterData:
+def _fill(part: str, made: dict[str, list[Any]], groups: list[str], seed: int) -> None:
+    """Of few groups chance may give a part none: it gets the next ones, as long as they leave enough to learn from."""
+    for group in sorted(set(groups), key=lambda group: _share(seed, group)):
+        moved = [example for example in made["train"] if example.group == group]
+        if len(made[part]) >= FEWEST or len(made["train"]) - len(moved) < FEWEST:
+            return
+        made["train"] = [example for example in made["train"] if example.group != group]
+        made[part] += moved
+
+
+def parted(made: dict[str, list[Any]], source: str, config: Any, left_out: dict[str, int]) -> AdapterData:
     """Without copies: the same question and answer once a part, and none to learn from that resembles one to test on."""
     left_out = dict(left_out)
     for name in PARTS:
-        first = {(example.messages[-1]["content"], example.answer): example for example in reversed(made[name])}
-        single = [example for example in made[name] if first[example.messages[-1]["content"], example.answer] is example]
+        first = {example.seen: example for example in reversed(made[name])}
+        single = [example for example in made[name] if first[example.seen] is example]
         left_out["the same example again"] = left_out.get("the same example again", 0) + len(made[name]) - len(single)
         made[name] = single
     for name, against in (("train", ("validation", "test")), ("validation", ("test",))):
@@ -149,9 +238,17 @@ def drawn(config: LoraTraining, part: str, rows: list[Any]) -> list[Any]:
     return [rows[i] for i in sorted(random.Random(f"{config.seed} {part}").sample(range(len(rows)), most))]
 
 
-def _example(
-    query: Query, group: str, documents: dict[str, Document], others: list[str], config: AdapterTraining
+def _of_query(
+    query: Query,
+    group: str,
+    documents: dict[str, Document],
+    others: list[str],
+    beside: Sequence[Hit],
+    config: AdapterTraining,
+    share: float,
 ) -> TrainingExample | None:
+    """None: it has no answer. beside: hits from which distractors are taken before `others`. share: of the examples that lack the right
+    passage."""
     gold = next(gold for gold in query.gold if gold.grade > 0 and gold.document_id in documents)
     document = documents[gold.document_id]
     evidence = document.text[gold.start : gold.end].strip()
@@ -159,28 +256,78 @@ def _example(
     if not references or not query.text.strip():
         return None
     draw = random.Random(f"{config.seed} {query.id}")
-    passage = _passage(document, gold, config.passage_characters)
-    beside = [other for other in others if other not in {each.document_id for each in query.gold}]
-    hits = [passage]
-    for other in draw.sample(beside, min(config.distractors, len(beside))):
-        hits.append(_passage(documents[other], Gold(other, 0, 0), config.passage_characters))
+    own = {each.document_id for each in query.gold}
+    wrong = distractors(draw, [other for other in others if other not in own], beside, references, documents, config)
+    right = passage(document, gold.start, gold.end, config.passage_characters)
+    return example(query.id, query.text, references, right, wrong, group, config, draw, share)
+
+
+def distractors(
+    draw: random.Random,
+    others: Sequence[str],
+    beside: Sequence[Hit],
+    references: Sequence[str],
+    documents: dict[str, Document],
+    config: AdapterTraining,
+) -> list[Hit]:
+    """Of these hits the best that hold no reference answer; where they are too few, beginnings of other documents."""
+    hits = (cut(documents[hit.document_id], hit.start, hit.end, config.passage_characters) for hit in beside)
+    wrong = list(islice((hit for hit in hits if not any(stands_in(each, hit.text) for each in references)), config.distractors))
+    left = [other for other in others if other not in {hit.document_id for hit in wrong}]
+    for other in draw.sample(left, min(config.distractors - len(wrong), len(left))):
+        wrong.append(cut(documents[other], 0, len(documents[other].text), config.passage_characters))
+    return wrong
+
+
+def example(
+    name: str,
+    question: str,
+    references: tuple[str, ...],
+    right: Hit,
+    wrong: Sequence[Hit],
+    group: str,
+    config: AdapterTraining,
+    draw: random.Random,
+    share: float = 0.0,
+) -> TrainingExample:
+    """A question over the right passage among wrong ones, in any order. Of a share of the examples the right one is missing, and the
+    answer is that it is not known: Zhang et al. 2024, "RAFT", arXiv:2403.10131, section 3, where the answer stays, to be known by
+    heart."""
+    context, hits = ContextConfig(), [right, *wrong]
     draw.shuffle(hits)
-    context = ContextConfig()
     answer = references[0]
-    if config.cite:
-        answer += " " + marks(context.citations, hits)[hits.index(passage)]
-    messages = tuple(written(query.text, hits, context))
-    return TrainingExample(query.id, messages, answer, references, group, (query.text, passage.text))
+    if wrong and share and draw.random() < share:
+        hits.remove(right)
+        answer, references = UNKNOWN, (UNKNOWN,)
+    elif config.cite:
+        answer += " " + marks(context.citations, hits)[hits.index(right)]
+    messages = tuple(written(question, hits, context))
+    return TrainingExample(name, messages, answer, references, group, (question, right.text))
 
 
-def _passage(document: Document, gold: Gold, characters: int) -> Hit:
-    """The document, or of a longer one what stands around the evidence, cut between words."""
+def stands_in(answer: str, text: str) -> bool:
+    """Whether a text holds an answer in whole words, by TriviaQA's rule."""
+    normalise = RULES["triviaqa"]
+    return bool(words := normalise(answer)) and f" {words} " in f" {normalise(text)} "
+
+
+def cut(document: Document, start: int, end: int, characters: int) -> Hit:
+    """Characters [start, end) of a document, or so many of them, cut between words."""
+    text, end = document.text, min(end, len(document.text))
+    last = min(end, start + characters)
+    while start < last < end and not text[last].isspace():
+        last -= 1
+    return Hit(1, 0.0, document.id, document.title, start, last, text[start:last])
+
+
+def passage(document: Document, first: int, last: int, characters: int) -> Hit:
+    """The document, or of a longer one what stands around the evidence, characters [first, last), cut between words."""
     text = document.text
-    spare = max(0, characters - (gold.end - gold.start)) // 2
-    start, end = max(0, gold.start - spare), min(len(text), max(gold.end + spare, gold.start + characters))
+    spare = max(0, characters - (last - first)) // 2
+    start, end = max(0, first - spare), min(len(text), max(last + spare, first + characters))
     start = max(0, min(start, end - characters))
-    while 0 < start < gold.start and not text[start - 1].isspace():
+    while 0 < start < first and not text[start - 1].isspace():
         start += 1
-    while gold.end < end < len(text) and not text[end].isspace():
+    while last < end < len(text) and not text[end].isspace():
         end -= 1
     return Hit(1, 0.0, document.id, document.title, start, end, text[start:end])

@@ -33,6 +33,22 @@ def near_copies(texts: Sequence[str], others: Sequence[str], alike: float) -> di
     return copies
 
 
+def repeated(texts: Sequence[str], alike: float) -> set[int]:
+    """Numbers of texts that resemble an earlier one by `alike` or more; the first of them stays."""
+    sets = _without_forms([shingles(text) for text in texts])
+    buckets: dict[bytes, list[int]] = defaultdict(list)
+    copies = set()
+    for place, shingled in enumerate(sets):
+        keys = _keys(_signature(shingled))
+        near = {other for key in keys for other in buckets[key]}
+        if any(jaccard(shingled, sets[other]) >= alike for other in near):
+            copies.add(place)
+            continue
+        for key in keys:
+            buckets[key].append(place)
+    return copies
+
+
 def _without_forms(sets: list[frozenset]) -> list[frozenset]:
     """Instructions that stand in every prompt say nothing of what is alike."""
     if len(sets) < FEW:

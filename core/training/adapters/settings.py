@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from core.config import StageConfig, knob
 
 
@@ -61,7 +63,55 @@ class AdapterTraining(LoraTraining):
     passage_characters: int = knob(
         600, "Of a longer document the passage is what stands around the evidence.", unit="characters", ge=50, le=100_000
     )
+    source: Literal["corpus", "documents", "trials", "labels"] = knob(
+        "corpus",
+        "Questions of the corpus; questions that the recipe's engine writes of its documents; stored answers that are right by "
+        "their reference; or stored answers that people found supported.",
+    )
+    questions: int = knob(
+        300,
+        "Passages that the engine writes a question about; most do not pass the filters.",
+        unit="passages",
+        ge=1,
+        le=1_000_000,
+    )
+    answers: Literal["sentences", "written"] = knob(
+        "sentences",
+        "The engine is given a sentence of the passage, drawn by seed, and writes the question that it answers; or it writes both. "
+        "Small models ask better than they answer.",
+    )
+    answerable: Literal["both", "again", "stands", "either"] = knob(
+        "both",
+        "When a written question counts as answerable: the engine, asked it again over the passage, agrees with its answer; the answer "
+        "stands in the passage; either, or both. A small model agrees with its own mistakes.",
+    )
+    agree: float = knob(0.5, "Token F1 of the two answers from which they agree.", ge=0.0, le=1.0, step=0.05)
+    stands: float = knob(
+        0.8, "Share of an answer's word trigrams in the passage from which it stands there.", ge=0.0, le=1.0, step=0.05
+    )
+    copied: float = knob(
+        0.5,
+        "A written question with more than this share of its word trigrams in the passage is copied.",
+        ge=0.0,
+        le=1.0,
+        step=0.05,
+    )
+    right: float = knob(
+        1.0, "Token F1 with a reference from which a stored answer is right. 1: the same words.", ge=0.05, le=1.0, step=0.05
+    )
+    study: str = knob("", "The study whose labels are taken; empty: all that are frozen.")
     distractors: int = knob(1, "Passages of other documents beside the right one, in any order.", unit="passages", ge=0, le=16)
+    distractors_by: Literal["chance", "retrieval"] = knob(
+        "chance",
+        "Retrieval takes the passages that the recipe ranks highest among those without evidence: harder, and what it will meet.",
+    )
+    without_gold: float = knob(
+        0.0,
+        "Share of the examples to learn from that lack the right passage; their answer is that it is not known.",
+        ge=0.0,
+        le=0.9,
+        step=0.05,
+    )
     cite: bool = knob(True, "Answers end with the number of their passage, as the prompt asks.")
     alike: float = knob(
         0.7,
@@ -71,9 +121,31 @@ class AdapterTraining(LoraTraining):
         step=0.05,
     )
 
+    @model_validator(mode="after")
+    def _something_to_read(self):
+        if self.without_gold and not self.distractors:
+            raise ValueError("without_gold needs distractors: an example without any passage teaches nothing about reading")
+        return self
+
 
 class PreferenceTraining(LoraTraining):
     """How an adapter learns which answers are preferred."""
+
+    source: Literal["preferences", "labels", "trials"] = knob(
+        "preferences",
+        "Pairs that people compared; pairs of stored answers to a question of which people found more of one supported; or of which "
+        "one is nearer to the reference.",
+    )
+    study: str = knob("", "The study whose labels are taken; empty: all that are frozen.")
+    margin: float = knob(
+        0.5, "How far scores of two answers must differ: share of supported sentences, or token F1.", ge=0.01, le=1.0, step=0.05
+    )
+    same_passages: bool = knob(
+        True, "Pairs written from different passages are left out. Off: the prompt has the preferred answer's."
+    )
+    alike: float = knob(
+        0.7, "Pairs to learn from whose question resembles one of the other parts so far are left out.", ge=0.1, le=1.0, step=0.05
+    )
 
     beta: float = knob(
         0.1,

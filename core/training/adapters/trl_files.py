@@ -1,4 +1,5 @@
-"""Examples as JSON lines in the forms of TRL's SFTTrainer, in and out.
+"""Examples as JSON lines in the forms of TRL's SFTTrainer, in and out; pairs in that of its DPOTrainer and RewardTrainer, out
+(`core.training.heads.examples.compared` reads them).
 
 `{"messages": [...]}`: a conversation whose last message is the assistant's, which is learnt. `{"prompt", "completion"}`: texts or
 messages; a prompt that is a text is the user's turn. `group` (or `document`) may name what an example belongs to.
@@ -14,8 +15,9 @@ from core import files
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.models.identity import file_hash
-from core.training.adapters.examples import Message, TrainingExample
+from core.training.adapters.examples import PARTS, AdapterData, Message, PreferencePair, TrainingExample
 
+Form = Literal["messages", "prompt-completion", "preference"]
 ROLES = ("system", "user", "assistant")
 TODO = (
     'A line is {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}, '
@@ -24,18 +26,25 @@ TODO = (
 
 
 def read_examples(path: Path) -> tuple[list[TrainingExample], str]:
-    """(the examples, what the file is: its name and checksum)."""
-    try:
-        lines = path.read_text("utf-8").split("\n")
-        source = f"{path.name} {file_hash(path)[:20]}"
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkbenchError(
-            f"The examples cannot be read: {error}", where=str(path), todo="Give a file of JSON lines."
-        ) from None
-    examples = [_example(line, f"{path}:{number}", number) for number, line in enumerate(lines, 1) if line.strip()]
+    """(the examples, what they are: name and checksum). path: a file, or a folder of such files."""
+    examples, told = [], []
+    for file in files_of(path):
+        try:
+            lines = file.read_text("utf-8").split("\n")
+            told.append(f"{file.name} {file_hash(file)[:20]}")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WorkbenchError(
+                f"The examples cannot be read: {error}", where=str(file), todo="Give a file of JSON lines."
+            ) from None
+        examples += [_example(line, f"{file}:{number}", number) for number, line in enumerate(lines, 1) if line.strip()]
     if not examples:
         raise WorkbenchError("The file has no examples.", where=str(path), todo=TODO)
-    return examples, source
+    return examples, ", ".join(told)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of JSON lines in a folder, or the file itself."""
+    return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
 
 
 def _example(line: str, where: str, number: int) -> TrainingExample:
@@ -49,13 +58,15 @@ def _example(line: str, where: str, number: int) -> TrainingExample:
         answer = messages[-1]["content"].strip()
         if not answer:
             raise ValueError("its answer is empty")
+        if (part := row.get("part") or "") not in ("", *PARTS):
+            raise ValueError(f"its part {part!r} is none of {', '.join(PARTS)}")
     except (ValueError, RecursionError) as error:
         raise WorkbenchError(f"The line is no example: {error}.", where=where, todo=TODO) from None
     prompt = tuple(messages[:-1])
     group = str(row.get("group") or row.get("document") or fingerprint(list(prompt)))
     references = row.get("references")
     held = tuple(str(each) for each in references) if isinstance(references, list) and references else (answer,)
-    return TrainingExample(str(row.get("id", number)), prompt, answer, held, group, (prompt[-1]["content"],))
+    return TrainingExample(str(row.get("id", number)), prompt, answer, held, group, (prompt[-1]["content"],), part)
 
 
 def _messages(row: dict[str, Any]) -> list[Message]:
@@ -79,15 +90,36 @@ def _checked(messages: Any) -> list[Message]:
     return [{"role": message["role"], "content": message["content"]} for message in messages]
 
 
+def write_data(folder: Path, data: AdapterData, form: Form) -> None:
+    """A file a part."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        write_examples(folder / f"{part}.jsonl", getattr(data, part), form, part)
+
+
 def write_examples(
-    path: Path, examples: Sequence[TrainingExample], form: Literal["messages", "prompt-completion"] = "messages"
+    path: Path, examples: Sequence[TrainingExample | PreferencePair], form: Form = "messages", part: str = ""
 ) -> None:
-    """`references`, `group` and `id` stand beside what TRL reads, which ignores them."""
+    files.write_whole(path, lines(examples, form, part), "The examples")
+
+
+def lines(examples: Sequence[TrainingExample | PreferencePair], form: Form = "messages", part: str = "") -> str:
+    """`references`, `group`, `part` and `id` stand beside what TRL reads, which ignores them."""
     rows = []
     for example in examples:
-        answer = {"role": "assistant", "content": example.answer}
-        told = {"messages": [*example.messages, answer]}
-        if form == "prompt-completion":
-            told = {"prompt": list(example.messages), "completion": [answer]}
-        rows.append({**told, "id": example.id, "group": example.group, "references": list(example.references)})
-    files.write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "The examples")
+        told = _pair(example) if form == "preference" else _taught(example, form)
+        about = {"id": example.id, "group": example.group} | ({"part": part} if part else {})
+        rows.append({**told, **about})
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _taught(example: TrainingExample, form: Form) -> dict[str, Any]:
+    answer, references = {"role": "assistant", "content": example.answer}, {"references": list(example.references)}
+    if form == "messages":
+        return {"messages": [*example.messages, answer], **references}
+    return {"prompt": list(example.messages), "completion": [answer], **references}
+
+
+def _pair(pair: PreferencePair) -> dict[str, Any]:
+    answers = {name: [{"role": "assistant", "content": getattr(pair, name)}] for name in ("chosen", "rejected")}
+    return {"prompt": list(pair.messages), **answers}
