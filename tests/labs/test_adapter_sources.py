@@ -7,9 +7,10 @@ import pytest
 from core.annotation import rounds
 from core.annotation.drawing import draw, draw_pairs
 from core.config import TrialConfig, with_settings
-from core.context.prompt import UNKNOWN
+from core.context.prompt import REMINDER, UNKNOWN
 from core.corpus.library import split
 from core.errors import WorkbenchError
+from core.labs import answering
 from core.labs.adapters import adapter_data, preference_data
 from core.progress import drain
 from core.records import Hit
@@ -21,6 +22,7 @@ from core.training.heads.examples import compared
 from core.workbench import Workbench
 from tests.support.annotated import candidates, judge, rating
 from tests.support.annotated import pairs as pair_study
+from tests.support.played_model import play
 
 KINDS = "amber birch cedar dune elm fjord grove heath inlet jetty knoll ledge marsh notch oak pond quay ridge spit tarn".split()
 NAMES = [f"{kind}{number}" for number in range(3) for kind in KINDS]
@@ -162,6 +164,18 @@ def test_stored_answers_are_right_by_their_reference_and_stand_in_their_question
 
 def number_of(item):
     return int(item.question.removeprefix("What is ").removesuffix("?"))
+
+
+def test_answers_that_the_recipes_of_stored_trials_gave_count_and_nobody_is_asked_again(bench, monkeypatch):
+    played = play(monkeypatch)
+    played.says = {REMINDER: "at 1 [1]"}
+    drain(answering.answer_questions(bench, recipe(), 20))
+    drain(bench.run(recipe()))
+    asked = len(played.runs)
+    data = drain(adapter_data(bench, recipe(), {"source": "trials", "right": 0.5, "alike": 1.0}))
+    some = [example for part in PARTS for example in getattr(data, part)]
+    assert len(some) == 20 and len(played.runs) == asked
+    assert all(f"{example.question.split()[-2]}a" in example.messages[0]["content"] for example in some)
 
 
 def labelled(bench, study, said):
