@@ -132,7 +132,7 @@ def _told(workbench, config, corpus, training) -> Generator[Progress, None, tupl
         raise WorkbenchError(
             f"There are no labels of people who were asked {asked}.",
             where=training.study or "studies",
-            todo="*Study design* makes a study, *Label answers* fills it; `python -m core annotate list` shows them.",
+            todo="The page Study design makes a study, and Label answers fills it.",
         )
     answers = [answer for source in sources for answer in _judged(source, part, corpus.name)]
     people = len({label.annotator for source in sources for label in source.labels})

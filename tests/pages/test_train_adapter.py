@@ -96,7 +96,7 @@ def test_the_command_follows_the_form_and_becomes_a_job(bench, started):
 
 def test_a_file_is_asked_for_before_anything_can_start(bench):
     app = start()
-    app.selectbox(key="adapter/source").set_value("file").run()
+    app.selectbox(key="learn_from").set_value("file").run()
     assert not app.exception and not [button for button in app.button if button.key == "adapter/start"]
 
 
@@ -128,7 +128,7 @@ def test_use_names_the_model_that_it_was_trained_on():
 
 
 def learn_from(app: AppTest, name: str) -> AppTest:
-    app = app.selectbox(key="adapter/source").set_value(name).run()
+    app = app.selectbox(key="learn_from").set_value(name).run()
     assert not app.exception and not app.error
     return app
 

@@ -68,7 +68,7 @@ LESSONS = {
 def choice() -> tuple[Lesson, Path | None]:
     """What is learnt from, and the file that was given: Path() while it is still to be, None where none is needed."""
     name = st.selectbox(
-        "Learn from", list(LESSONS), key="adapter/source", format_func=lambda name: LESSONS[name].label, bind="query-params"
+        "Learn from", list(LESSONS), key="learn_from", format_func=lambda name: LESSONS[name].label, bind="query-params"
     )
     lesson = LESSONS[name]
     st.caption(cards.plain(lesson.about))

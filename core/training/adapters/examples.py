@@ -3,6 +3,7 @@ document and no near copy, with a card that says what they are.
 """
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -108,6 +109,24 @@ class SplitPlace(NamedTuple):
     half: str = ""
 
 
+def parts_of(places: Sequence[SplitPlace], seed: int) -> dict[str, str]:
+    """Group -> part. places: one an example. Of few groups chance may leave a part without any: it gets the next ones, as long as
+    enough are left to learn from, and none of a dev half becomes a test."""
+    counts, halves = Counter(place.group for place in places), dict(places)
+    parts = {group: part_of(seed, group, half) for group, half in halves.items()}
+
+    def size(part: str) -> int:
+        return sum(counts[group] for group in parts if parts[group] == part)
+
+    for part, share in (("validation", VALIDATION_SHARE), ("test", TEST_SHARE)):
+        least = max(FEWEST, round(len(places) * share / 2))
+        for group in sorted(parts, key=lambda group: _share(seed, group)):
+            free = parts[group] == "train" and (part == "validation" or not halves[group])
+            if free and size(part) < least and size("train") - counts[group] >= FEWEST:
+                parts[group] = part
+    return parts
+
+
 def places_of_documents(corpus: Corpus) -> dict[str, SplitPlace]:
     """Documents of one title are of one group; where evidence of the test half is in one of them, all are."""
     first: dict[str, str] = {}
@@ -170,22 +189,11 @@ def from_examples(
     """Of examples, or pairs, by the parts that they name; the others' groups are divided by their names. halves: group -> the half of a
     corpus that it is of."""
     halves = halves or {}
-    made: dict[str, list[Any]] = {name: [] for name in PARTS}
+    unnamed = [SplitPlace(example.group, halves.get(example.group, "")) for example in examples if not example.part]
+    parts, made = parts_of(unnamed, config.seed), {name: [] for name in PARTS}
     for example in examples:
-        made[example.part or part_of(config.seed, example.group, halves.get(example.group, ""))].append(example)
-    _fill("validation", made, [example.group for example in made["train"] if not example.part], config.seed)
-    _fill("test", made, [e.group for e in made["train"] if not e.part and not halves.get(e.group)], config.seed)
+        made[example.part or parts[example.group]].append(example)
     return parted({name: drawn(config, name, part) for name, part in made.items()}, source, config, dict(left_out or {}))
-
-
-def _fill(part: str, made: dict[str, list[Any]], groups: list[str], seed: int) -> None:
-    """Of few groups chance may give a part none: it gets the next ones, as long as they leave enough to learn from."""
-    for group in sorted(set(groups), key=lambda group: _share(seed, group)):
-        moved = [example for example in made["train"] if example.group == group]
-        if len(made[part]) >= FEWEST or len(made["train"]) - len(moved) < FEWEST:
-            return
-        made["train"] = [example for example in made["train"] if example.group != group]
-        made[part] += moved
 
 
 def parted(made: dict[str, list[Any]], source: str, config: Any, left_out: dict[str, int]) -> AdapterData:

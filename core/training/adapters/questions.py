@@ -21,7 +21,7 @@ from core.queries.by_model import plain, words
 from core.queries.model_texts import ModelText, Request, written
 from core.queries.protocol import QueryTools
 from core.records import Corpus, Document, Hit, Progress
-from core.training.adapters.examples import PARTS, Message, SplitPlace, TrainingExample, distractors, example, part_of
+from core.training.adapters.examples import PARTS, Message, SplitPlace, TrainingExample, distractors, example, part_of, parts_of
 from core.training.adapters.near_copies import repeated
 from core.training.adapters.settings import AdapterTraining
 
@@ -215,7 +215,8 @@ def examples(
     """In the prompt of the workbench, among passages of other documents of the same part, which each names. ranked: as of
     `from_corpus`, by the question's text."""
     documents = {document.id: document for document in corpus.documents}
-    parts = {document: part_of(config.seed, *place) for document, place in places.items()}
+    asked_of = parts_of([places[each.passage.document_id] for each in asked], config.seed)
+    parts = {name: asked_of.get(place.group) or part_of(config.seed, *place) for name, place in places.items()}
     beginnings = {part: [document for document in documents if parts[document] == part] for part in PARTS}
     made = []
     for number, each in enumerate(asked):
