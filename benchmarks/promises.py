@@ -180,6 +180,12 @@ ROWS = {
         ("again.asked", "Prompts that it asks a second time", MOST, 0, ""),
         ("again.encoded", "Texts, pairs and claims that it encodes a second time", MOST, 0, ""),
     ),
+    ("adapters", 16): (
+        ("required.of_bare_torch", "Training an adapter: tokens a second, to a bare torch loop", LEAST, 0.9, "times"),
+        ("required.of_trl", "The same, to TRL's SFTTrainer with its defaults on the CPU", LEAST, 1.5, "times"),
+        ("required.scale_to_bars_s", "Adapter's scale changed to the next-token bars of *Sampling*, p95", MOST, 1, "s"),
+        ("required.switch_to_first_word_s", "Adapter switched to the first word of an answer on *Ask*, p95", MOST, 2, "s"),
+    ),
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
     ),

@@ -15,10 +15,10 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
+from app.ui.adapters.worn import worn
 from core import registry
 from core.config import PART_KINDS, PartConfig, TransformConfig, TrialConfig, valid
 from core.errors import WorkbenchError
-from core.models.adapters import adapter_names
 
 ACRONYMS = {
     "faiss": "FAISS",
@@ -383,9 +383,8 @@ def widget(knob: Knob, key: str, **events: Any) -> Any:
         return st.selectbox(label, knob.options, knob.options.index(value), format_func=word, **shared)
     if knob.kind == "switch":
         return st.toggle(label, value, **shared)
-    if knob.name == "adapter":  # those that there are, and the one that the recipe asks for
-        names = ["", *dict.fromkeys([*adapter_names(), *filter(None, [value])])]
-        return st.selectbox(label, names, names.index(value), format_func=lambda name: name or "none", **shared)
+    if knob.name == "adapter":
+        return worn(label, **shared)
     if knob.kind == "text":  # a schema has several lines
         return (st.text_area if knob.name.endswith("schema") else st.text_input)(label, value, **shared)
     if knob.kind == "texts":

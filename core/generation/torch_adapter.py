@@ -1,14 +1,15 @@
-"""An adapter beside the weights of a loaded torch model: put on, scaled, taken off again, never two of them.
+"""Adapters beside the weights of a loaded torch model: put on, scaled, taken off again, and never one that was not asked for.
 
 The base's weights are never written to: taken off, its modules stand where they stood, so its logits are the very same.
-Hu et al. 2022, "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685.
+Hu et al. 2022, "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106.09685; several at once:
+`core.models.adapters.weights_of`.
 """
 
 from pathlib import Path
 from typing import Any
 
 from core.errors import WorkbenchError
-from core.models.adapters import SETTINGS, WEIGHTS, adapter_hash, checked_adapter
+from core.models.adapters import SETTINGS, WEIGHTS, adapter_hash, checked_adapter, counting
 from core.models.loading import importing, readable
 
 TODO = "Copy the folder back from a backup, or train it again."
@@ -21,37 +22,40 @@ class Wearing:
         """base: identity of the model's files."""
         self._model, self._base = model, base
         self._tuner: Any = None
-        self._worn = ("", "", 0.0)  # name, identity, scale
+        self._worn: dict[str, tuple[str, float]] = {}  # name -> identity, how much of it counts
 
-    def change(self, name: str, scale: float) -> bool:
-        """Puts this adapter on in place of the one before; name "" or scale 0: none. Whether anything changed."""
-        wanted = ("", "", 0.0)
-        if name and scale:
+    def change(self, adapter: str, scale: float) -> bool:
+        """Puts these on in the place of those before, as the knobs `adapter` and `adapter_scale` say. Whether anything changed."""
+        wanted = {}
+        for name, weight in counting(adapter, scale).items():
             checked_adapter(name, self._base)
-            wanted = (name, adapter_hash(name), scale)
+            wanted[name] = adapter_hash(name), weight
         if wanted == self._worn:
             return False
-        if wanted[:2] != self._worn[:2]:
+        if [(name, content) for name, (content, _) in wanted.items()] != [(n, content) for n, (content, _) in self._worn.items()]:
             self._take_off()
-            if name and scale:
-                self._put_on(name)
-        if self._tuner is not None:
-            self._scale(scale)
+            try:
+                for name in wanted:
+                    self._put_on(name, len(wanted) > 1)
+            except BaseException:
+                self._take_off()
+                raise
+        self._scale([weight for _, weight in wanted.values()])
         self._worn = wanted
         return True
 
-    def merge(self, name: str, scale: float) -> None:
-        """Adds the adapter to the weights for good: of a model that nobody else uses."""
-        self.change(name, scale)
+    def merge(self, adapter: str, scale: float) -> None:
+        """Adds them to the weights for good: of a model that nobody else uses."""
+        self.change(adapter, scale)
         if self._tuner is not None:
             self._tuner.merge_and_unload()
             self._tuner = None
 
-    def _put_on(self, name: str) -> None:
+    def _put_on(self, name: str, several: bool) -> None:
         import torch
 
         with importing:
-            from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+            from peft import LoraConfig, get_peft_model
             from peft.utils import get_peft_model_state_dict
         from safetensors.torch import load_file
 
@@ -60,20 +64,26 @@ class Wearing:
             weights = load_file(folder / WEIGHTS)
             config = LoraConfig.from_pretrained(folder)
         config.inference_mode = True
-        self._refuse_stack()
+        if several and config.use_dora:
+            todo = "Take it alone, or merge it and train the others on that model."
+            raise WorkbenchError(f"The adapter '{name}' is DoRA's, which has no sum with others.", where=str(folder), todo=todo)
+        place = _place(0 if self._tuner is None else len(self._tuner.peft_config))
         with readable(f"The adapter '{name}' does not fit the model", str(folder / SETTINGS), TODO):
-            self._tuner = get_peft_model(self._model, config)
-        try:
-            expected = {key: value.shape for key, value in get_peft_model_state_dict(self._tuner).items()}
-            self._compare(name, folder, expected, weights)
-            set_peft_model_state_dict(self._tuner, weights)
-            self._model.eval()
-            with torch.no_grad():
-                if any(not weight.isfinite().all() for weight in weights.values()):
-                    raise WorkbenchError(f"The adapter '{name}' holds what is no number.", where=str(folder / WEIGHTS), todo=TODO)
-        except BaseException:
-            self._take_off()
-            raise
+            if self._tuner is None:
+                self._refuse_stack()
+                self._tuner = get_peft_model(self._model, config, place)
+            else:
+                self._tuner.add_adapter(place, config)
+        # copied by hand: where the model is asked for its state or given one, bitsandbytes packs weights of four bits in another way
+        held = get_peft_model_state_dict(self._tuner, dict(self._tuner.named_parameters()), place)
+        self._compare(name, folder, {key: value.shape for key, value in held.items()}, weights)
+        with torch.no_grad():
+            for key, weight in weights.items():
+                held[key].copy_(weight)
+        self._tuner.base_model.set_adapter([*self._tuner.peft_config], inference_mode=True)
+        self._model.eval()
+        if any(not weight.isfinite().all() for weight in weights.values()):
+            raise WorkbenchError(f"The adapter '{name}' holds what is no number.", where=str(folder / WEIGHTS), todo=TODO)
 
     def _compare(self, name: str, folder: Path, expected: dict[str, Any], weights: dict[str, Any]) -> None:
         missing, unknown = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
@@ -83,17 +93,18 @@ class Wearing:
                 words = f"The adapter '{name}' {what} {len(keys)} tensors, the first is {keys[0]}."
                 raise WorkbenchError(words, where=str(folder / WEIGHTS), todo=TODO)
 
-    def _scale(self, scale: float) -> None:
+    def _scale(self, weights: list[float]) -> None:
         from peft.tuners.lora import LoraLayer
 
         for module in self._model.modules():
             if isinstance(module, LoraLayer):
-                module.set_scale("default", scale)
+                for place, weight in enumerate(weights):
+                    module.set_scale(_place(place), weight)
 
     def _take_off(self) -> None:
         if self._tuner is not None:
             self._tuner.unload()
-            self._tuner, self._worn = None, ("", "", 0.0)
+            self._tuner, self._worn = None, {}
             self._refuse_stack()
 
     def _refuse_stack(self) -> None:
@@ -102,3 +113,8 @@ class Wearing:
         if any(isinstance(module, BaseTunerLayer) for module in self._model.modules()):
             todo = "Start the app anew: the model is then loaded without any."
             raise WorkbenchError("The loaded model still wears an adapter.", where="generation.adapter", todo=todo)
+
+
+def _place(number: int) -> str:
+    """peft's own name of an adapter; people's names may hold points, which it cannot take."""
+    return f"worn{number}"

@@ -4,7 +4,9 @@ import time
 from collections.abc import Callable, Generator
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator
 
 from core.config import knob
 from core.errors import WorkbenchError
@@ -14,7 +16,7 @@ from core.generation.protocol import Stops, logprobs_knob, stop_knob
 from core.generation.torch_model import TorchModel
 from core.generation.torch_model import identity as model_identity
 from core.models import hardware, hub
-from core.models.adapters import adapter_hash, checked_adapter
+from core.models.adapters import adapter_hash, checked_adapter, counting, weights_of, written
 from core.models.loading import importing
 from core.models.own_process import Own, at_model, own_process_knob
 from core.progress import Running
@@ -77,17 +79,21 @@ class Transformers(Local):
     json_schema: str = structured.schema_knob()
     logprobs: int = logprobs_knob()
     device: Literal["auto", "cuda", "mps", "cpu"] = knob("auto", "Where it computes. Auto takes the GPU where there is one.")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob(
-        "auto", "Number format. Auto takes bfloat16 where the hardware is faster with it; answers may differ by a word."
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "nf4"] = knob(
+        "auto",
+        "Number format; auto takes bfloat16 where the hardware is faster with it, and answers may differ by a word. nf4 holds the "
+        "matrices in four bits (package bitsandbytes): less memory, for adapters of larger models on a GPU.",
     )
     reuse_prefix: bool = knob(
         True,
         "Keeps the shared start of successive prompts in memory, so the first token comes sooner. Off times every prompt cold.",
     )
-    adapter: str = knob("", "Name of an adapter trained here for this model. Empty: the model as it is.")
+    adapter: Annotated[str, AfterValidator(lambda text: written(weights_of(text)))] = knob(
+        "", "An adapter trained here for this model, or several, each with its weight: a:0.7,b:0.3. Empty: the model as it is."
+    )
     adapter_scale: float = knob(
         1.0,
-        "How much of the adapter counts: 0 is the model as it is, 1 the adapter as it was trained.",
+        "How much of the adapter counts, of several how much of all: 0 is the model as it is, 1 the adapter as it was trained.",
         ge=0.0,
         le=2.0,
         step=0.05,
@@ -97,9 +103,9 @@ class Transformers(Local):
     def identity(self) -> str:
         """What besides the knobs decides the text: the files' content, the engine, and where and in what it computes."""
         where, source = f"{self._device()} {self._dtype()}", model_identity(self.source())
-        if self.adapter and self.adapter_scale:
-            checked_adapter(self.adapter, source)
-            where += f" adapter {adapter_hash(self.adapter)} scale {self.adapter_scale:g}"  # logits are kept by it
+        for name, weight in counting(self.adapter, self.adapter_scale).items():
+            checked_adapter(name, source)
+            where += f" adapter {adapter_hash(name)} scale {weight:g}"  # logits are kept by it
         return f"{source[:20]} {where} transformers {version('transformers')} torch {version('torch')}"
 
     def absent(self) -> bool:

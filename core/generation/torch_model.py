@@ -12,7 +12,9 @@ from core.generation.copying import CopyFollower, Copying
 from core.generation.local_model import Draft, LocalModel
 from core.generation.protocol import Generated, Read, filled, marked
 from core.generation.torch_adapter import Wearing
+from core.models.four_bits import NF4, four_bits
 from core.models.gguf_weights import converted, quiet
+from core.models.hardware import fast_dtype
 from core.models.identity import file_hash, files_identity
 from core.models.loading import check_weights, importing, readable
 from core.models.text import encodable
@@ -47,10 +49,14 @@ class TorchModel(LocalModel):
         if device != "cpu" and not getattr(torch, "cuda" if device == "cuda" else "mps").is_available():
             raise WorkbenchError(f"There is no {device} here.", where="generation.device", todo="Set it to auto or cpu.")
         folder = source if source.is_dir() else converted(source)
+        computes, quantised = dtype, {}
+        if dtype == NF4:
+            computes = fast_dtype()
+            quantised = {"quantization_config": four_bits(computes), "device_map": {"": device}}
         self.model, loaded = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, dtype), local_files_only=True, output_loading_info=True
+            folder, dtype=getattr(torch, computes), local_files_only=True, output_loading_info=True, **quantised
         )
-        self.model = self.model.eval().to(device)
+        self.model, self.dtype = self.model.eval() if quantised else self.model.eval().to(device), dtype
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if (settings := folder / "generation_config.json").exists():
             json.loads(settings.read_text("utf-8"))  # transformers does without a damaged one, and does not know the end

@@ -25,7 +25,7 @@ from core.labs.answering import AnswerCost, AskedContext, Asker, KeptAnswer, ans
 from core.labs.contamination import drawn
 from core.labs.failures.rungs import gold_hits
 from core.labs.scores.keeping import judge_tools
-from core.models.adapters import adapter_record, checked_adapter
+from core.models.adapters import adapter_record, checked_adapter, weights_of, written
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import drain, told_within
 from core.records import Hit, Progress, Query
@@ -48,7 +48,7 @@ QUESTIONS = 40  # where nobody says how many
 
 
 class AdapterSide(NamedTuple):
-    """The model with an adapter at a scale; "": without any."""
+    """The model with an adapter, or several with their weights, at a scale; "": without any."""
 
     adapter: str
     scale: float
@@ -109,7 +109,7 @@ class _Asked(NamedTuple):
 def sides(names: Sequence[str], scales: Sequence[float]) -> list[AdapterSide]:
     """Without any adapter, then each at each scale."""
     made = [AdapterSide("", 1.0, "No adapter")]
-    for name in dict.fromkeys(names):
+    for name in dict.fromkeys(written(weights_of(name)) for name in names):
         for scale in dict.fromkeys(scales or (1.0,)):
             made.append(AdapterSide(name, float(scale), name if scale == 1 else f"{name} × {scale:g}"))
     return made
@@ -163,8 +163,8 @@ def _askings(
     contexts: list[dict[str, list[Hit]]] = []  # of each question, those that are the same for every side
     for side in sides(names, scales):
         config = side_config(run.config, side)
-        if side.adapter:
-            checked_adapter(side.adapter, config.generation.opens()[0][0])
+        for name in weights_of(side.adapter):
+            checked_adapter(name, config.generation.opens()[0][0])
         evaluation = yield from workbench.evaluating(run.of(config))
         if not asked:
             rows = drawn(evaluation, count)
@@ -357,7 +357,7 @@ def _reliance(run: Resolved, side: AdapterSide, follows: np.ndarray, plain: np.n
 
 def _notes(run: Resolved, asked: Sequence[_Asked]) -> list[str]:
     notes = []
-    for name in dict.fromkeys(each.side.adapter for each in asked if each.side.adapter):
+    for name in dict.fromkeys(name for each in asked for name in weights_of(each.side.adapter)):
         source = str(adapter_record(name).get("data", {}).get("source", ""))
         if source.startswith(f"{run.config.corpus.dataset} ") and run.config.corpus.questions != "test":
             notes.append(f"{name} has learnt from the dev half of these questions: ask the test half (corpus.questions=test).")

@@ -14,6 +14,41 @@ from core.models.hub import adapters_home
 from core.models.identity import file_hash
 
 WEIGHTS, SETTINGS, RECORD = "adapter_model.safetensors", "adapter_config.json", "training.json"
+MOST = 2.0  # that an adapter may count
+
+
+def weights_of(text: str) -> dict[str, float]:
+    """Adapter -> how much of it counts, by name: of "a", or of "a:0.7,b:0.3" as llama.cpp's --lora-scaled has it.
+
+    Several are a sum: the base's weights and each adapter's change of them, scaled (Ilharco et al. 2023, "Editing models with
+    task arithmetic", arXiv:2212.04089, section 2).
+    """
+    weights: dict[str, float] = {}
+    for part in filter(None, text.split(",")):
+        name, colon, number = part.strip().partition(":")
+        try:
+            weight = float(number) if colon else 1.0
+        except ValueError:
+            weight = -1.0
+        if name in weights or not 0 <= weight <= MOST:
+            twice = f"names '{name}' twice" if name in weights else f"gives '{name}' the weight '{number}'"
+            todo = f"Write each once, with a weight of 0 to {MOST:g}: a:0.7,b:0.3."
+            raise WorkbenchError(f"'{text}' {twice}.", where="generation.adapter", todo=todo)
+        weights[name] = weight
+    return dict(sorted(weights.items()))
+
+
+def written(weights: dict[str, float]) -> str:
+    """As `weights_of` reads it; one adapter that counts whole is its name."""
+    names = sorted(weights)
+    if [weights[name] for name in names] == [1.0]:
+        return names[0]
+    return ",".join(f"{name}:{weights[name]:g}" for name in names)
+
+
+def counting(text: str, scale: float) -> dict[str, float]:
+    """Those of `weights_of` that change anything, with what counts of each."""
+    return {name: weight * scale for name, weight in weights_of(text).items() if weight * scale}
 
 
 def adapter_names() -> list[str]:

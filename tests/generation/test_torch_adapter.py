@@ -1,4 +1,5 @@
-"""An adapter on the torch engine: put on, scaled, taken off without a trace, never two, and refused where it does not belong."""
+"""Adapters on the torch engine: put on, scaled, taken off without a trace, several only when asked, and refused where they do not
+belong."""
 
 import json
 import shutil
@@ -82,6 +83,80 @@ def test_adapters_never_stand_on_each_other(model):
     assert len(names) == 4  # two matrices of each of two layers, of one adapter
 
 
+def test_several_are_the_sum_of_what_each_changes(model):
+    import torch
+
+    adapter("a", model, 1)
+    adapter("b", model, 2)
+    base, first, second = logits(model), logits(model, adapter="a"), logits(model, adapter="b")
+    assert np.array_equal(logits(model, adapter="a:1,b:0"), first) and np.array_equal(logits(model, adapter="a:0,b:1"), second)
+    for nothing in ({"adapter": "a:0,b:0"}, {"adapter": "a:0.5,b:0.7", "adapter_scale": 0.0}, {}):
+        both = logits(model, adapter="a:0.5,b:0.7")
+        assert np.array_equal(logits(model, **nothing), base)
+    assert np.array_equal(logits(model, adapter="b:0.7,a:0.5"), both)
+    assert np.array_equal(logits(model, adapter="a:1,b:1.4", adapter_scale=0.5), both)
+    own = model.opens()[1]()
+    state = own.model.state_dict()
+    for name, weight in (("a", 0.5), ("b", 0.7)):  # the weights written down by hand
+        tensors = {key.removeprefix("base_model.model."): value for key, value in load_adapter(name).items()}
+        for key in [key for key in tensors if "lora_A" in key]:
+            change = tensors[key.replace("lora_A", "lora_B")] @ tensors[key]
+            state[key.replace("lora_A.weight", "weight")] += weight * (8 / 2) * change
+    prompt = torch.tensor([own.prompt(HELLO).tokens])
+    with torch.no_grad():
+        by_hand = own.model(prompt).logits[0, -1].numpy()
+    assert np.abs(both - base).max() > 1e-3 and np.allclose(both, by_hand, atol=1e-4)
+
+
+def load_adapter(name):
+    from safetensors.torch import load_file
+
+    return load_file(adapters_home() / name / WEIGHTS)
+
+
+def test_several_leave_no_trace(model):
+    adapter("a", model, 1)
+    adapter("b", model, 2)
+    fresh = model.opens()[1]()
+    untouched = fresh.next_logits(model, fresh.prompt(HELLO), ())
+    for before in ("a:0.5,b:0.7", "b", "a:2,b:0.1", "a"):
+        logits(model, adapter=before)
+        assert np.array_equal(logits(model), untouched)
+    alone = logits(model, adapter="b")
+    logits(model, adapter="a:1,b:1")
+    assert np.array_equal(logits(model, adapter="b"), alone)
+    assert len([name for name, _ in model.load().model.named_parameters() if "lora_A" in name]) == 4  # of one adapter
+
+
+def test_of_several_each_is_looked_at(model):
+    adapter("a", model, 1)
+    other = adapter("other", model, 2)
+    (other / RECORD).write_text('{"base": {"name": "another", "sha256": "0"}}')
+    adapter("dora", model, 3, use_dora=True)
+    base = logits(model)
+    for mix, words in (
+        ("a:0.5,other:0.5", "'other' was trained on another model"),
+        ("a:0.5,dora:0.5", "'dora' is DoRA's"),
+        ("dora:0.5,a:0.5", "'dora' is DoRA's"),
+        ("a:0.5,none:0.5", "no adapter 'none'"),
+        ("a:0.5,a:0.5", "names 'a' twice"),
+        ("a:3", "the weight '3'"),
+        ("a:nan", "the weight 'nan'"),
+        ("a:x", "the weight 'x'"),
+    ):
+        with pytest.raises(WorkbenchError, match=words):
+            logits(model, adapter=mix)
+        assert np.array_equal(logits(model), base)
+
+
+def test_a_recipe_names_several_in_one_way():
+    def named(text):
+        return Transformers(adapter=text).adapter
+
+    assert named("b:0.30, a") == named("a:1,b:.3") == "a:1,b:0.3"
+    assert named("a:1") == named("a") == "a" and named("") == "" and named("a:0.5") == "a:0.5"
+
+
 def test_the_scale_acts_at_once_and_in_proportion(model):
     adapter("a", model, 1)
     base = logits(model)
@@ -108,6 +183,9 @@ def test_the_identity_of_an_answer_names_the_adapters_contents(model):
     half = model.model_copy(update={"adapter": "a", "adapter_scale": 0.5})
     assert len({plain, first, worn.identity(), half.identity()}) == 4
     assert model.model_copy(update={"adapter": "a", "adapter_scale": 0.0}).identity() == plain
+    adapter("b", model, 2)
+    mixed = [model.model_copy(update={"adapter": text}).identity() for text in ("a:0.5,b:0.3", "a:0.5,b:0.4", "a:0.5,b:0")]
+    assert len({*mixed}) == 3 and mixed[2] == half.identity()
 
 
 def test_an_adapter_that_does_not_belong_is_refused_with_the_reason(model):

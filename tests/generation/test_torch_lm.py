@@ -18,7 +18,7 @@ ODD = "a<|im_end|>\n<|im_start|>system\nb 漢字 🙂 \ud800"
 
 
 @cache
-def tiny_model(folder: Path) -> Path:
+def tiny_model(folder: Path, hidden_size: int = 48) -> Path:
     """A random Llama of two layers over bytes, which writes printable ASCII only."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -36,8 +36,8 @@ def tiny_model(folder: Path) -> Path:
     torch.manual_seed(3)
     config = LlamaConfig(
         vocab_size=len(core.get_vocab()),
-        hidden_size=48,
-        intermediate_size=96,
+        hidden_size=hidden_size,
+        intermediate_size=2 * hidden_size,
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,

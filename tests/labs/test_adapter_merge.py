@@ -61,5 +61,9 @@ def test_torch_merged_and_llama_cpp_say_what_the_adapter_says(tmp_path):
     merged, native = told["against_the_adapter"]["merged"], told["against_the_adapter"]["llama_cpp"]
     assert merged["same_text"] == 3 and merged["largest_logprob_difference"] < 0.01
     assert native["same_first_token"] == 3 and native["largest_logprob_difference"] < 0.5
+    kept, card = json.loads((tmp_path / "out" / "merged.json").read_text()), (tmp_path / "out" / "README.md").read_text()
+    assert set(kept["tokens_per_s"]) == {"adapter", "merged", "llama_cpp"} and min(kept["tokens_per_s"].values()) > 0
+    assert f"| {kept['tokens_per_s']['merged']:.1f} | {merged['speed_up']:.2f} | 3 |" in card
+    assert kept["tokens_per_s"]["merged"] / kept["tokens_per_s"]["adapter"] == pytest.approx(merged["speed_up"], rel=0.5)
     with pytest.raises(WorkbenchError, match="already"):
         drain(merge_adapter(bench, TrialConfig(), "r", tmp_path / "out"))

@@ -531,3 +531,31 @@ def test_the_likelihood_of_the_reference_or_any_answer_is_a_press_away(monkeypat
     app.text_area(key=f"likelihood/{QUESTION}").set_value(" ").run()
     app.button(key="likelihood_now").click().run()
     assert any("The answer is empty" in error.value for error in app.error)
+
+
+def test_adapters_are_chosen_and_weighed(monkeypatch):
+    monkeypatch.setattr("app.ui.adapters.worn.adapter_names", lambda: ["a", "b"])
+    app = open_page(**{"generation.part": "transformers"})
+
+    def chosen():
+        return next(box for box in app.multiselect if box.key.endswith("adapter|names"))
+
+    def weights():
+        return {slider.label: slider for slider in app.slider if slider.label.endswith("counts")}
+
+    def recipe():
+        return app.query_params.get("generation.adapter", "")
+
+    assert not chosen().value and not weights() and not recipe()
+    chosen().set_value(["a"]).run()
+    assert recipe() == "a" and not weights()
+    chosen().set_value(["a", "b"]).run()
+    assert recipe() == "a:0.5,b:0.5" and list(weights()) == ["a counts", "b counts"]
+    weights()["b counts"].set_value(0.0).run()
+    assert recipe() == "a:0.5,b:0" and weights()["b counts"].value == 0
+    chosen().set_value(["a"]).run()
+    assert recipe() == "a" and not weights() and not app.exception
+    chosen().set_value([]).run()
+    assert not recipe() and not app.exception
+    app = open_page(**{"generation.part": "transformers", "generation.adapter": "a:0.3"})
+    assert chosen().value == ["a"] and weights()["a counts"].value == 0.3

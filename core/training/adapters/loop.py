@@ -96,7 +96,7 @@ class AdapterLoop(TrainingSteps):
 
         done = list(self._computed(learn, [(part[0], part) for part in parts]))
         told = {"tokens": sum(len(each.ids) for each in some), "answer_tokens": sum(each.answer for each in some)}
-        self._beside = told | {"memory_mb": round(memory_mb())}
+        self._beside = told | {"memory_mb": round(memory_mb(self._device))}
 
         def backward() -> None:
             for place, weight in enumerate(weights):
@@ -231,8 +231,12 @@ def adapted(model: Any, config: AdapterTraining) -> Any:
     return get_peft_model(model, settings)
 
 
-def memory_mb() -> float:
-    """What this process holds."""
+def memory_mb(device: str) -> float:
+    """What this process holds; on CUDA the most that it has held of the GPU's."""
     import psutil
 
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated() / 1e6
     return psutil.Process().memory_info().rss / 1e6

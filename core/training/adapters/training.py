@@ -130,7 +130,7 @@ def write_adapter(
         ],
         "tested": answers,
         "device": base.device,
-        "dtype": str(base.model.dtype).removeprefix("torch."),
+        "dtype": base.dtype,
         "created": datetime.now().isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in ("torch", "transformers", "peft")},
     }
