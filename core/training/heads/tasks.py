@@ -243,7 +243,7 @@ class Preferred(Task):
     sigmoid(r(a) - r(b)) (Bradley and Terry 1952; Ouyang et al. 2022, section 3.5, equation 1). Beside its accuracy those of taking
     the longer answer, and the one of whose trigrams of words more stand in the prompt; equals are half right."""
 
-    kind, head, watch, together = "preference", "AutoModelForSequenceClassification", "accuracy", True
+    kind, head, watch, together = "preference", "AutoModelForSequenceClassification", "likelihood", True
 
     def windows(self, tokenizer: Any, row: int, example: Compared, most_tokens: int) -> Iterator[Window]:
         """[CLS] prompt [SEP] answer [SEP], token type 1 for the answer's words that the whole prompt bears out. Of the prompt its first
@@ -308,7 +308,8 @@ class Preferred(Task):
             "supported": supported,
         }
         gains = {"gain_over_longer": right - longer, "gain_over_supported": right - supported}
-        return {name: ratio(value, n) for name, value in (names | gains).items()}
+        means = {name: ratio(value, n) for name, value in (names | gains).items()}
+        return means | {"likelihood": np.exp(-means["log_loss"])}  # a few hundred pairs: accuracy alone would choose by chance
 
     def settings(self) -> dict[str, Any]:
         return {"num_labels": 1}
