@@ -70,6 +70,17 @@ def test_what_is_not_trained_is_trained_and_breaks_are_told(monkeypatch, tmp_pat
         drain(lab.study(None, TrialConfig(), "s", GRID, [0], {"max_steps": 7}, tmp_path))
 
 
+def test_an_adapter_from_before_a_setting_was_added_is_used(tmp_path):
+    settings = {"beta": 1.0, "train_examples": 4, "seed": 0}
+    written(name := lab.own_name("s", settings), settings)
+    file = adapters_home() / name / RECORD
+    record = json.loads(file.read_text())
+    del record["config"]["test_prompts"]
+    file.write_text(json.dumps(record))
+    [made] = drain(lab.study(None, TrialConfig(), "s", {"beta": [1.0], "train_examples": [4]}, [0], {}, tmp_path))
+    assert made["config"]["beta"] == 1.0
+
+
 def test_what_is_no_setting_is_told(tmp_path):
     for grid in ({"betas": [1]}, {"seed": [1]}):
         with pytest.raises(WorkbenchError, match="no setting"):
