@@ -11,7 +11,8 @@ from core.context.prompt import REMINDER, UNKNOWN
 from core.corpus.library import split
 from core.errors import WorkbenchError
 from core.labs import answering
-from core.labs.adapters import adapter_data, preference_data
+from core.labs.adapters import adapter_data, preference_data, train_dpo
+from core.models.adapters import adapter_names
 from core.progress import drain
 from core.records import Hit
 from core.training.adapters.examples import PARTS
@@ -20,6 +21,7 @@ from core.training.adapters.told_answers import ToldAnswer, pairs, right_ones
 from core.training.adapters.trl_files import write_data
 from core.training.heads.examples import compared
 from core.workbench import Workbench
+from tests.generation.test_torch_lm import tiny_model
 from tests.support.annotated import candidates, judge, rating
 from tests.support.annotated import pairs as pair_study
 from tests.support.played_model import play
@@ -233,6 +235,18 @@ def test_preferences_of_people_are_pairs_by_their_majority_and_come_back_from_fi
     again = drain(preference_data(bench, recipe(), {"alike": 1.0}, tmp_path))
     assert [len(getattr(again, part)) for part in PARTS] == [len(getattr(data, part)) for part in PARTS]
     assert {pair.seen for pair in again.test} == {pair.seen for pair in data.test}
+
+
+@pytest.mark.slow
+def test_an_adapter_learns_from_preferences_that_are_stored(bench, tmp_path):
+    study = pair_study(items=draw_pairs(candidates(24), "system 0", "system 1", 24), annotators=("Ann",), per_item=1)
+    labelled(bench, study, lambda item, who: {"preference": "a"})
+    engine = {"part": "transformers", "model": str(tiny_model(tmp_path / "tiny")), "context_tokens": 1024, "own_process": "no"}
+    small = {"alike": 1.0, "rank": 2, "max_steps": 2, "evaluate_every": 2, "samples": 0, "max_tokens": 1000, "answer_tokens": 200}
+    config = recipe(**{f"generation.{name}": value for name, value in engine.items()})
+    result = drain(train_dpo(bench, config, "ours", small | {"test_prompts": 2}))
+    assert "preferences of ab" in result.data["source"] and sum(result.data["examples"].values()) == 24
+    assert result.data["checksum"] and adapter_names() == ["ours"]
 
 
 # Wrong passages that are hard

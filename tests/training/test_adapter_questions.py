@@ -101,6 +101,7 @@ def test_passages_are_whole_sentences_and_more_of_them_hold_the_fewer():
     every = questions.passages(corpus, AdapterTraining(questions=99, passage_characters=200))
     assert len(some) == 3 and some == every[:3] and {hit.document_id for hit in every} == {"d"}
     assert all(hit.text == long[hit.start : hit.end] and len(hit.text) <= 200 for hit in every)
+    assert not questions.passages(assemble("b", [Document("d", "| a | b |\n" * 15)], [], Notes()), AdapterTraining())
     assert all(hit.text.startswith("Sentence") and hit.text.rstrip().endswith("mill.") for hit in every)
 
 

@@ -10,7 +10,7 @@ nobody asked nearly the same before (MinHash). None of them sees that a question
 import random
 import re
 from collections.abc import Generator, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 from core.chunking.sentences import sentence_starts
@@ -79,10 +79,11 @@ def pieces(document: Document, characters: int) -> list[Hit]:
 
 
 def passages(corpus: Corpus, config: AdapterTraining) -> list[Hit]:
-    """Drawn by seed; a larger number holds the smaller."""
+    """Drawn by seed, of those with a sentence to ask about where one is given; a larger number holds the smaller."""
     every = [piece for document in corpus.documents for piece in pieces(document, config.passage_characters)]
     random.Random(config.seed).shuffle(every)
-    return every[: config.questions]
+    fitting = (piece for piece in every if config.answers == "written" or sentence_of(piece, config.seed))
+    return list(islice(fitting, config.questions))
 
 
 def request(passage: Hit, config: AdapterTraining) -> Request:
