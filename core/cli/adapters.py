@@ -95,15 +95,17 @@ def adapter_data(
     train: Training = (),
     out: Annotated[Path | None, Parameter(help="Folder for train.jsonl, validation.jsonl and test.jsonl in TRL's form.")] = None,
     form: Annotated[
-        Literal["messages", "prompt-completion", "preference"],
-        Parameter(help="Which of TRL's forms; preference: pairs of answers, with the settings of train-dpo."),
+        Literal["messages", "prompt-completion", "preference", "reward"],
+        Parameter(
+            help="Which of TRL's forms; the last two: pairs of answers, with the settings of train-dpo, for it and for train-reward."
+        ),
     ] = "messages",
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """What an adapter would learn from: the card of the data, and the data itself as files."""
     from core.labs import adapters as lab
 
-    make = lab.preference_data if form == "preference" else lab.adapter_data
+    make = lab.preference_data if form in ("preference", "reward") else lab.adapter_data
     data = yield from make(workbench, recipe.read(), read_settings(train), file)
     if out is not None:
         from core.training.adapters.trl_files import write_data

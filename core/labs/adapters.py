@@ -50,7 +50,9 @@ def preference_data(
     yield Progress(0, 0, f"Reading {file.name}")
     rows, notes = _compared(file)
     made = [
-        PreferencePair(str(number), ({"role": "user", "content": p.prompt},), p.chosen, p.rejected, p.group, (p.prompt,), part)
+        PreferencePair(
+            str(number), ({"role": "user", "content": p.prompt},), p.chosen, p.rejected, p.group, (p.prompt,), part=part
+        )
         for number, (part, p) in enumerate(rows)
     ]
     return from_examples(made, "; ".join((file.name, *notes)), training)

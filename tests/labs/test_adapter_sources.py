@@ -232,6 +232,13 @@ def test_preferences_of_people_are_pairs_by_their_majority_and_come_back_from_fi
         back, notes = compared(tmp_path / f"{part}.jsonl")
         mine = [(part, pair.messages[0]["content"], pair.chosen, pair.rejected, pair.group) for pair in getattr(data, part)]
         assert [(named, *each) for named, each in back] == mine and not notes
+    write_data(tmp_path / "reward", data, "reward")
+    for part in PARTS:
+        back, _ = compared(tmp_path / "reward" / f"{part}.jsonl")
+        assert [each.prompt for _, each in back] == [f"{p.question}\n\n{p.passages}" for p in getattr(data, part)]
+        assert all(
+            each.prompt.endswith(f"Evidence {number_of(p)}.") for (_, each), p in zip(back, getattr(data, part), strict=True)
+        )
     again = drain(preference_data(bench, recipe(), {"alike": 1.0}, tmp_path))
     assert [len(getattr(again, part)) for part in PARTS] == [len(getattr(data, part)) for part in PARTS]
     assert {pair.seen for pair in again.test} == {pair.seen for pair in data.test}

@@ -49,7 +49,8 @@ class TrainingExample(NamedTuple):
 
 
 class PreferencePair(NamedTuple):
-    """Two answers to a prompt of which the first is preferred; group, told and part as of an example."""
+    """Two answers to a prompt of which the first is preferred; group, told and part as of an example. passages: what the prompt has
+    beside the question, where that is known."""
 
     id: str
     messages: tuple[Message, ...]
@@ -57,6 +58,7 @@ class PreferencePair(NamedTuple):
     rejected: str
     group: str
     told: tuple[str, ...]
+    passages: str = ""
     part: str = ""
 
     @property

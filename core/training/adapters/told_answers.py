@@ -70,7 +70,7 @@ def pairs(
             left_out[f"pair: {why}"] += 1
             continue
         name, group = f"{better.id}>{worse.id}", _place(better, places).group
-        made.append(PreferencePair(name, better.messages, better.text, worse.text, group, (better.question,)))
+        made.append(PreferencePair(name, better.messages, better.text, worse.text, group, (better.question,), better.read))
     return from_examples(made, source, config, left_out, _halves(answers, places))
 
 

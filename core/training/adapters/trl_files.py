@@ -17,7 +17,8 @@ from core.errors import WorkbenchError
 from core.models.identity import file_hash
 from core.training.adapters.examples import PARTS, AdapterData, Message, PreferencePair, TrainingExample
 
-Form = Literal["messages", "prompt-completion", "preference"]
+Form = Literal["messages", "prompt-completion", "preference", "reward"]
+OF_PAIRS = ("preference", "reward")
 ROLES = ("system", "user", "assistant")
 TODO = (
     'A line is {"messages": [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}, '
@@ -107,7 +108,7 @@ def lines(examples: Sequence[TrainingExample | PreferencePair], form: Form = "me
     """`references`, `group`, `part` and `id` stand beside what TRL reads, which ignores them."""
     rows = []
     for example in examples:
-        told = _pair(example) if form == "preference" else _taught(example, form)
+        told = _pair(example, form) if form in OF_PAIRS else _taught(example, form)
         about = {"id": example.id, "group": example.group} | ({"part": part} if part else {})
         rows.append({**told, **about})
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -120,6 +121,10 @@ def _taught(example: TrainingExample, form: Form) -> dict[str, Any]:
     return {"prompt": list(example.messages), "completion": [answer], **references}
 
 
-def _pair(pair: PreferencePair) -> dict[str, Any]:
+def _pair(pair: PreferencePair, form: Form) -> dict[str, Any]:
+    """reward: texts, and the question as the prompt's first paragraph, which is what a reward model takes for it."""
+    if form == "reward":
+        prompt = "\n\n".join(filter(None, (pair.question, pair.passages)))
+        return {"prompt": prompt, "chosen": pair.chosen, "rejected": pair.rejected}
     answers = {name: [{"role": "assistant", "content": getattr(pair, name)}] for name in ("chosen", "rejected")}
     return {"prompt": list(pair.messages), **answers}
