@@ -175,12 +175,19 @@ def datasets() -> str:
 def of_methods(page: str) -> str:
     """docs/methods.md with the settings of each training, and every part in short."""
     from core.training.adapters.settings import AdapterTraining, PreferenceTraining
+    from core.training.encoders.rag_settings import RagTraining
     from core.training.encoders.settings import TrainConfig
     from core.training.faithfulness.settings import FaithfulnessTraining
     from core.training.heads.settings import HeadTraining
     from core.training.rerankers.settings import RerankerTraining
 
-    trainings = {"": TrainConfig, "reranker-": RerankerTraining, "faithfulness-": FaithfulnessTraining, "heads-": HeadTraining}
+    trainings = {
+        "": TrainConfig,
+        "reranker-": RerankerTraining,
+        "faithfulness-": FaithfulnessTraining,
+        "heads-": HeadTraining,
+        "rag-": RagTraining,
+    }
     trainings |= {"adapter-": AdapterTraining}
     for name, config in trainings.items():
         page = filled(page, f"{name}training", _knobs(config))

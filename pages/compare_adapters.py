@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, recipe_strip
-from app.ui.adapters import grid
+from app.ui.adapters import forgetting, grid
 from core.labs import adapter_grid as lab
 from core.models.adapters import adapter_names
 
@@ -15,7 +15,8 @@ def page() -> None:
     )
     workbench, config = session.workbench(), session.config()
     if not adapter_names():
-        return st.info("No adapter was trained here yet: train one on the page *Train an adapter*.", icon=":material/info:")
+        cards.empty("What an adapter did", "No adapter was trained here yet.")
+        return st.page_link("../pages/train_adapter.py", label="Train an adapter", icon=":material/model_training:")
     run = workbench.resolve(config)
     if not any(query.answers for query in run.corpus.queries):
         return st.info("No question of this corpus has a reference answer, so no answer can be judged.", icon=":material/info:")
@@ -28,13 +29,15 @@ def page() -> None:
     made, left = lab.standing(workbench, run, names, scales, count)
     grid.start(config, left, names, scales, count)
     if made is None:
-        return st.caption(
+        st.caption(
             "Each question is answered with and without the adapter: closed book, over what the recipe retrieves, over the gold "
             "evidence, over passages without it, and over evidence that was given another answer. What is known already is used."
         )
+        return forgetting.section(config, names, scales)
     counts = cards.count(made.questions, "question"), cards.count(len(made.reliance) - 1, "adapter")
     cards.status_strip([*counts, f"{made.memorised:,} possibly memorised"])
     grid.shown(made, config, workbench.command(config, *grid.words_of(names, scales, count)))
+    forgetting.section(config, names, scales)
     return grid.opened(made)
 
 

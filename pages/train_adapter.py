@@ -1,7 +1,8 @@
 """Train an adapter: small matrices beside the generator's frozen weights, taught on questions with their passages, or on preferences.
+And heads of the bundled encoder.
 
-Left: what is learnt from, and how. Right: the training that runs, with its curves and sample answers, the card of the data, and the
-adapters that there are, each with what it was worth on documents that it never saw.
+Left: what is learnt from, and how. Right: the training that runs, with its curves, and what there is, each with what it was worth on
+documents that it never saw.
 """
 
 from pathlib import Path
@@ -10,7 +11,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, recipe_strip
-from app.ui.adapters import entries, source, training
+from app.ui.adapters import entries, heads, source, training
 from core.config import TrialConfig
 from core.labs import adapters
 
@@ -21,11 +22,18 @@ def page() -> None:
         "What does the generator learn from questions with their passages, and does it answer new ones better?",
     )
     config = session.config()
+    for tab, draw in zip(st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params"), TABS.values(), strict=True):
+        if tab.open:
+            with tab, cards.calm():
+                draw(config)
+
+
+def generator(config: TrialConfig) -> None:
     left, right = st.columns([1, 2], gap="medium")
-    with left, cards.calm():
+    with left:
         lesson, file = source.choice()
         chosen = training.settings(lesson)
-    with right, cards.calm():
+    with right:
         st.caption(f"Base: {cards.plain(adapters.base_of(config).model)}, computed by torch.")
         running = training.under_way()
         if not running and file != Path():  # a file that is still to be given
@@ -39,4 +47,5 @@ def begin(config: TrialConfig, chosen: dict, lesson: source.Lesson, file: Path |
         training.start(config, chosen, lesson, file)
 
 
+TABS = {"Adapters of the generator": generator, "Heads of the encoder": heads.heads}
 page()

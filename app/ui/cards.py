@@ -129,8 +129,10 @@ def facts(pairs: Iterable[tuple[str, str]]) -> None:
 
 
 def empty(what: str, why: str, button: str = "", *, key: str = "", icon: str | None = None, **event) -> bool:
-    """What will be here, why it is not, and the one button that fills it. True when the button was pressed."""
-    st.html(f'<div class="gw gw-empty"><h4>{escape(what)}</h4><p>{escape(why)}</p></div>')
+    """What will be here, why it is not, and the one button that fills it. True when the button was pressed. why: an error's
+    words may name a command between backticks."""
+    said = re.sub("`([^`]+)`", r"<code>\1</code>", escape(why))
+    st.html(f'<div class="gw gw-empty"><h4>{escape(what)}</h4><p>{said}</p></div>')
     return bool(button) and st.button(button, key=key or f"empty/{what}", icon=icon, type="primary", **event)
 
 

@@ -145,6 +145,44 @@ def compare_adapters(
     )
 
 
+@verb("forgetting", told_after("perplexity"), job_keeps=lambda record: record["told"])
+def forgetting(
+    workbench: Any,
+    names: tuple[str, ...],
+    /,
+    *,
+    text: Annotated[str, Parameter(help="Corpus whose documents are read.")] = "python-reference",
+    documents: Annotated[Positive, Parameter(help="So many of them, drawn once; a larger number holds the smaller.")] = 40,
+    tokens: Annotated[Positive, Parameter(help="Tokens that are read of each, from its beginning.")] = 256,
+    scale: Annotated[tuple[float, ...], Parameter(help="How much of each adapter counts; repeatable.")] = (1.0,),
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """What adapters made the model forget: perplexity on other text with each and without any, paired by document."""
+    from core.labs import forgetting as lab
+
+    read = recipe.read()
+    made = yield from lab.forgetting(workbench, read, names, scale, text, documents, tokens)
+    told = lab.sentences(made, read.evaluation.confidence)
+    return plain({"text": text, "perplexity": lab.rows_of(made), "told": told})
+
+
+@verb("harness", show_table, job_keeps=plain)
+def harness(
+    names: tuple[str, ...],
+    /,
+    *,
+    task: Annotated[tuple[str, ...], Parameter(help="Name of a task; repeatable.")],
+    tasks: Annotated[Path | None, Parameter(help="Folder of tasks as YAML (default: those of the library).")] = None,
+    limit: Annotated[Positive | None, Parameter(help="The first items of each task (default: all).")] = None,
+    scale: Annotated[tuple[float, ...], Parameter(help="How much of each adapter counts; repeatable.")] = (1.0,),
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Tasks of lm-evaluation-harness whose data is at hand, with each adapter and without any, paired by item."""
+    from core.labs import harness as lab
+
+    return lab.rows_of((yield from lab.harness(recipe.read(), names, task, tasks, limit, scale)))
+
+
 @verb("merge-adapter", show_parts)
 def merge_adapter(
     workbench: Any,

@@ -28,6 +28,14 @@ def train_encoder(workbench: Any, name: str, /, *, train: Training = (), recipe:
     return workbench.train_encoder(recipe.read(), name, read_settings(train))
 
 
+@verb("train-rag", job_keeps=lambda result: result.folder.name)
+def train_rag(workbench: Any, name: str, /, *, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
+    """An encoder whose question side learns from how likely the generator finds the answer over the passages found (RAG end to end)."""
+    from core.labs.encoders.rag import train_rag
+
+    return train_rag(workbench, recipe.read(), name, read_settings(train))
+
+
 @verb("encoders-trained", show_table)
 def encoders_trained() -> list[dict[str, Any]]:
     """The encoders trained here, newest first, and whether each is better than its start."""

@@ -8,7 +8,8 @@ from cyclopts import Parameter
 
 from core.cli.frame import verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, read_settings
-from core.cli.tables import kept_of, told_after
+from core.cli.tables import kept_of, show_parts, show_table, span, told_after
+from core.errors import WorkbenchError
 from core.records import plain
 
 Dataset = Annotated[str | None, Parameter(help="Name of the corpus, as `datasets` lists it: its dev half is learnt from.")]
@@ -87,7 +88,33 @@ def best_of(
     return plain((yield from best_of(workbench, recipe.read(), name, gold, samples, ask, temperature, characters)))
 
 
-@verb("export-onnx")
+@verb("heads", show_table)
+def heads() -> list[dict[str, Any]]:
+    """The encoders with a head trained here, newest first, with the measure by which each was chosen, on its test part."""
+    from core.labs.trained_heads import trained_heads
+    from core.training.heads.tasks import TASKS
+
+    rows = []
+    for name, record in trained_heads():
+        watch = TASKS[record["task"]].watch
+        told = {"name": name, "task": record["task"], "created": record["created"], "steps": record["steps"], "measure": watch}
+        rows.append(told | span(record["test"].get(watch)))
+    return rows
+
+
+@verb("head-training", show_parts)
+def head_training(name: str, /) -> dict[str, Any]:
+    """How an encoder's head was trained: loss by step, and validation."""
+    from core.labs.trained_heads import head_log
+
+    log = head_log(name)
+    if not log:
+        raise WorkbenchError(f"There is no training log of '{name}'.", todo="`python -m core heads` lists those that there are.")
+    kinds = {"loss": "step", "validation": "evaluation"}
+    return {title: [line for line in log if line["kind"] == kind] for title, kind in kinds.items()}
+
+
+@verb("export-onnx", job_keeps=plain)
 def export_onnx(name: str, /) -> Any:
     """A classifier, tagger or reader trained here, written for ONNX Runtime: how far its outputs are from torch's, and its speed."""
     from core.labs.heads import export_onnx

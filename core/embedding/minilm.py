@@ -22,6 +22,7 @@ from core.registry import part
 
 TEXTS_AT_ONCE = 1024  # tokenised and sorted together: bounds memory
 PIECE_CHARACTERS = 20_000  # longer texts are tokenised in pieces, on all cores
+QUESTIONS = "questions.safetensors"  # weights that read questions, where they are others than those that read passages
 
 
 @part("encoder")
@@ -82,14 +83,24 @@ class MiniLM(Encoder):
 def bert_encoder(name: str, folder: Path, dtype: str, max_tokens: int, pooling: str) -> "TokenEncoder":
     weights = f"bert {files_identity(folder)} {dtype}"  # encoders that only pool differently share them
     make = partial(load_once, weights, lambda: bert.Bert(folder, dtype, hardware.device()))
-    return TokenEncoder(name, folder, dtype, max_tokens, pooling, make)
+    asking = None
+    if (folder / QUESTIONS).exists():
+        asking = partial(load_once, f"{weights} questions", lambda: question_side(folder, dtype))
+    return TokenEncoder(name, folder, dtype, max_tokens, pooling, make, asking=asking)
+
+
+def question_side(folder: Path, dtype: str) -> bert.Bert:
+    """What reads questions, of an encoder that has two sides."""
+    from safetensors.torch import load_file
+
+    return bert.Bert(folder, dtype, hardware.device(), load_file(folder / QUESTIONS))
 
 
 class TokenEncoder:
     """A folder with config.json and tokenizer.json, and a model of its tokens. Safe to use from several threads.
 
     make: gives the model, which has a `device` and `vectors(token ids of texts, pooling)`.
-    prefixes: put before each passage and each question.
+    prefixes: put before each passage and each question. asking: gives the model that reads questions, where it is another.
     """
 
     def __init__(
@@ -101,13 +112,14 @@ class TokenEncoder:
         pooling: str,
         make: Callable,
         prefixes: tuple[str, str] = ("", ""),
+        asking: Callable | None = None,
     ) -> None:
         from tokenizers import Tokenizer
 
         config = json.loads((folder / "config.json").read_text("utf-8"))
         self.name, self.dim = name, config["hidden_size"]
         self.dtype, self.max_tokens, self._pooling, self._model = dtype, max_tokens, pooling, make
-        self._prefixes = prefixes
+        self._prefixes, self._asking = prefixes, asking or make
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
@@ -126,7 +138,7 @@ class TokenEncoder:
 
     def encode(self, texts: list[str], query: bool = False) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         """Yields (indices [b], vectors [b, dim] float32, L2-normalised) batch by batch, long texts first."""
-        model, prefix = self._model(), self._prefixes[query]
+        model, prefix = (self._asking if query else self._model)(), self._prefixes[query]
         texts = [prefix + text for text in texts] if prefix else texts
         most, vectors = BATCH_TOKENS[model.device], partial(model.vectors, pooling=self._pooling)
         if model.device == "cpu":

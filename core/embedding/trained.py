@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from core import files
 from core.config import code_version, fingerprint, knob
-from core.embedding.minilm import TokenEncoder, bert_encoder
+from core.embedding.minilm import QUESTIONS, TokenEncoder, bert_encoder
 from core.embedding.protocol import Encoder, Offer
 from core.errors import WorkbenchError
 from core.models import hardware, hub
@@ -20,9 +20,11 @@ class Trained(Encoder):
     """An encoder trained here on a corpus' own questions, by its name: a BERT folder below `encoders` in the data folder.
 
     Choose it over `minilm`, from which it started, for corpora like the one it was trained on; elsewhere it may be
-    worse. As fast as `minilm`. It reads as many tokens and pools as it was trained to.
+    worse. As fast as `minilm`. It reads as many tokens and pools as it was trained to. Of one that was trained with the generator
+    behind it, questions have weights of their own.
 
-    Karpukhin et al. 2020, "Dense Passage Retrieval for Open-Domain Question Answering", section 3.
+    Karpukhin et al. 2020, "Dense Passage Retrieval for Open-Domain Question Answering", section 3; with the generator: Lewis et al.
+    2020, arXiv:2005.11401, section 2.4.
     """
 
     order: ClassVar[int] = 50
@@ -39,6 +41,10 @@ class Trained(Encoder):
     def identity(self) -> str:
         """Name of this encoder's vectors, from the contents of its files: the same name trained anew is another."""
         return "trained-" + fingerprint(files_identity(self._folder()), self._dtype(), code_version(self))
+
+    def prefix(self, query: bool) -> str:
+        """Before a question of two sides a space, which is no token: the same text as a chunk has another vector."""
+        return " " if query and (self._folder() / QUESTIONS).exists() else ""
 
     def device(self) -> str:
         return hardware.device()

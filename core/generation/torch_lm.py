@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from core.config import knob
 from core.errors import WorkbenchError
-from core.generation import structured, torch_mixture
+from core.generation import structured, torch_mixture, torch_texts
 from core.generation.local import Local
 from core.generation.protocol import Stops, logprobs_knob, stop_knob
 from core.generation.torch_model import TorchModel
@@ -142,6 +142,21 @@ class Transformers(Local):
         try:
             for done in (running := Running(torch_mixture.answer_logprobs(model, self, prompts, answers, until))):
                 yield Progress(done, len(answers), f"reading answers under {len(prompts)} passages")
+            return running.result
+        finally:
+            model.lock.release()
+
+    @at_model
+    def text_nats(
+        self, texts: list[str], most_tokens: int, deadline_s: float = 120.0
+    ) -> Generator[Progress, None, list[tuple[float, int]]]:
+        """Of each text's first tokens the sum of -ln p(token | those before), and how many were foretold."""
+        until, model = time.perf_counter() + deadline_s, self.load()
+        for _ in model.acquire(until):
+            yield Progress(0, len(texts), "waiting for the model")
+        try:
+            for done in (running := Running(torch_texts.text_nats(model, self, texts, most_tokens, until))):
+                yield Progress(done, len(texts), "reading texts")
             return running.result
         finally:
             model.lock.release()

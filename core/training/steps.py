@@ -27,7 +27,7 @@ class TrainingSteps(ABC):
         """steps: at most. watch: the measure of an evaluation by which weights are the best. mark: other settings begin anew.
         told: in the log, of the start."""
         self.config, self.steps, self._watch, self._work, self._mark, self._told = config, steps, watch, work, mark, told
-        self.step, self.best_step, self.best_value, self.stopped = 0, 0, -1.0, "all steps"
+        self.step, self.best_step, self.best_value, self.stopped = 0, 0, -math.inf, "all steps"
         self._device = "cpu"
         self._weights: dict[str, Any] = {}
         self._best: dict[str, Any] = {}

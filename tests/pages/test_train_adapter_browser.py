@@ -1,4 +1,5 @@
-"""The page Train an adapter in a real browser: the data's card, a tiny training with its curves, and the switch on Ask and Sampling."""
+"""The pages of adapters in a real browser: the data's card, a tiny training with its curves, the switch on Ask and Sampling, and what the
+adapter did, asked and read on Compare adapters."""
 
 import re
 from urllib.parse import quote
@@ -50,3 +51,14 @@ def test_an_adapter_is_trained_and_switched_on(app, address, tab):
         settled(tab)
         tab.get_by_text("Adapter scale").first.wait_for(state="attached")
         no_error(tab)
+    open_page(tab, f"{app}/compare_adapters?{address}&ask=2")
+    settled(tab)
+    tab.get_by_role("button", name="Answer 2 questions").click()
+    tab.get_by_text("Context or memory").wait_for(timeout=300_000)
+    settled(tab)
+    no_error(tab)
+    tab.locator(".st-key-chart-adapters .js-plotly-plot").wait_for()
+    assert "of 2 questions are answered right without any passage" in tab.inner_text("body")
+    tab.get_by_role("button", name="Read other text").click()
+    tab.get_by_text(re.compile("perplexity.* on python-reference is")).wait_for(timeout=300_000)
+    no_error(tab)

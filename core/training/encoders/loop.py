@@ -21,6 +21,7 @@ TOKEN_CHARACTERS = 40  # of a text that is cut, so many a token are looked at
 class Loop(TrainingSteps):
     """The encoder as it learns."""
 
+    learnt = "model.safetensors"  # where its weights are written
     remedy = "Lower learning_rate, raise temperature or warmup"
 
     def __init__(self, config, base: Path, batches, validation, work: Path, mark: str) -> None:
@@ -130,8 +131,8 @@ class Loop(TrainingSteps):
         for name, tensor in model.state_dict().items():
             weights[name if name in weights else f"bert.{name}"] = tensor.detach().cpu().float().contiguous()
         with files.disk_reported("The encoder", folder, sum(tensor.nbytes for tensor in weights.values())):
-            save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-        keep = ("*.json", "vocab.txt", "*/config.json")
+            save_file(weights, folder / self.learnt, metadata={"format": "pt"})
+        keep = ("*.json", "vocab.txt", "*/config.json", "model.safetensors")
         for file in [file for pattern in keep for file in self._base.glob(pattern)]:
             target = folder / file.relative_to(self._base)
             if file.name != "training.json" and not target.exists():

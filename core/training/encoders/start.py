@@ -25,9 +25,13 @@ class BertFolder(Encoder):
 
     def load(self) -> minilm.TokenEncoder:
         with readable(where=str(self.folder)):
-            model = bert.Bert(self.folder, hardware.fast_dtype(), hardware.device())
+            dtype, asking = hardware.fast_dtype(), None
+            model = bert.Bert(self.folder, dtype, hardware.device())
+            if (self.folder / minilm.QUESTIONS).exists():
+                asked = minilm.question_side(self.folder, dtype)
+                asking = lambda: asked  # noqa: E731
             return minilm.TokenEncoder(
-                self.folder.name, self.folder, hardware.fast_dtype(), most_tokens(self.folder), "mean", lambda: model
+                self.folder.name, self.folder, dtype, most_tokens(self.folder), "mean", lambda: model, asking=asking
             )
 
 
@@ -46,6 +50,9 @@ def start_encoder(base: str, encoders: Path) -> Start:
         if not all((folder / name).is_file() for name in hub.ENCODER_FILES):
             continue
         check(folder)
+        if (folder / minilm.QUESTIONS).exists():
+            todo = "Start from the encoder that it was trained from, or another one."
+            raise WorkbenchError(f"'{base}' reads questions with weights of their own.", where="base", todo=todo)
         with readable(where=str(folder)):
             kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
         if kind == "bert":

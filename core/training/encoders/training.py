@@ -104,11 +104,7 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     if loop.best_step:
         questions = yield from embed(after_part, [query.text for query in asked.queries], work / "test", query=True)
         end = questions, (yield from embed(after_part, texts, work / "test", weigh=weights))
-    values = []
-    for searched in (np.arange(len(chunks)), np.flatnonzero(batches.held_out)):
-        some = chunks_of(chunks, searched)
-        relevant, ties = relevance(asked, some, evaluation.overlap), tie_order(corpus.documents, some)
-        values.append([measure(q, v[searched], relevant, ties, evaluation.k) for q, v in (start, end)])
+    values = searched(asked, chunks, batches.held_out, evaluation, start, end)
     comparison, unseen = (compared(*pair, evaluation, config.seed) for pair in values)
     seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
     sizes = {
@@ -135,8 +131,19 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     rows = zip(asked.queries, *(side.tolist() for side in values[0]), strict=True)
     lines = [json.dumps({"question": q.id, "before": b, "after": a}, ensure_ascii=False) for q, b, a in rows]
     (made / "test.jsonl").write_text("\n".join(lines) + "\n", "utf-8", errors="surrogatepass")
-    finish(work, made, folder, _record(made, result, config, corpus, evaluation, part, batches))
+    negatives = {"mined": batches.mined, "dropped": batches.dropped}
+    finish(work, made, folder, record(made, result, config, corpus, evaluation, part, {"negatives": negatives}))
     return result
+
+
+def searched(asked: Corpus, chunks: Chunks, held_out: np.ndarray, evaluation: EvaluationConfig, *sides: tuple) -> list[list]:
+    """METRICS of each side, (question vectors, chunk vectors), by question: over all chunks, and over those held out [num_chunks] bool."""
+    values = []
+    for rows in (np.arange(len(chunks)), np.flatnonzero(held_out)):
+        some = chunks_of(chunks, rows)
+        relevant, ties = relevance(asked, some, evaluation.overlap), tie_order(asked.documents, some)
+        values.append([measure(questions, vectors[rows], relevant, ties, evaluation.k) for questions, vectors in sides])
+    return values
 
 
 def _mark(config: TrainConfig, corpus: Corpus, chunks: Chunks, part: Any) -> str:
@@ -144,7 +151,7 @@ def _mark(config: TrainConfig, corpus: Corpus, chunks: Chunks, part: Any) -> str
     return fingerprint(config, corpus.fingerprint, columns, part.identity(), code_version(train))
 
 
-def _record(made: Path, result: TrainingResult, config, corpus, evaluation, part, batches) -> dict[str, Any]:
+def record(made: Path, result: TrainingResult, config, corpus, evaluation, part, more: dict[str, Any]) -> dict[str, Any]:
     """training.json: everything about how the encoder was made and what it is worth."""
     log = read_log(result.folder)
     curve = {
@@ -159,7 +166,7 @@ def _record(made: Path, result: TrainingResult, config, corpus, evaluation, part
         "corpus": {"name": corpus.name, "fingerprint": corpus.fingerprint},
         "start": part.identity(),
         "sizes": result.sizes,
-        "negatives": {"mined": batches.mined, "dropped": batches.dropped},
+        **more,
         "best_step": result.best_step,
         "steps": result.steps,
         "stopped": result.stopped,

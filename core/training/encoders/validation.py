@@ -1,5 +1,7 @@
 """What an encoder is worth: the small search while it is trained, and the test before and after."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from core.config import EvaluationConfig
@@ -64,11 +66,13 @@ def measure(questions: np.ndarray, vectors: np.ndarray, relevance: Relevance, ti
     return np.stack([metric.values(judged, k) for metric in METRICS.values()], axis=1)
 
 
-def compared(before: np.ndarray, after: np.ndarray, evaluation: EvaluationConfig, seed: int) -> dict[str, dict]:
-    """Metric -> means and the paired difference after - before [num_questions, 3] with interval and p."""
+def compared(
+    before: np.ndarray, after: np.ndarray, evaluation: EvaluationConfig, seed: int, names: Iterable[str] = METRICS
+) -> dict[str, dict]:
+    """Name -> means and the paired difference after - before [num_questions, names] with interval and p."""
     paired = paired_difference(after, before, evaluation.resamples, evaluation.confidence, seed=seed)
     means = np.nanmean(before, axis=0), np.nanmean(after, axis=0)
     return {
         name: {"before": float(b), "after": float(a), **difference._asdict()}
-        for name, b, a, difference in zip(METRICS, *means, paired, strict=True)
+        for name, b, a, difference in zip(names, *means, paired, strict=True)
     }

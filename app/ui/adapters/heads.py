@@ -1,0 +1,215 @@
+"""The tab of heads: the bundled encoder taught labels, tags, answers or preferences, what was trained, and ONNX."""
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, forms, jobs, tables
+from app.ui.encoders.cells import html_table, number
+from core.config import TrialConfig
+from core.errors import WorkbenchError
+from core.labs import trained_heads as lab
+from core.training.heads.settings import HeadTraining
+from core.workbench import command_line
+
+KNOBS_FIRST = ("epochs", "learning_rate", "batch_size", "max_tokens", "lora_rank", "evaluate_every")
+EXAMPLES = 20
+NAMES = {
+    "em": "Exact match",
+    "f1": "Token F1",
+    "macro_f1": "Macro-F1",
+    "micro_f1": "Micro-F1",
+    "span_f1": "Span F1",
+    "accuracy": "Accuracy",
+    "log_loss": "Log loss",
+    "brier": "Brier score",
+    "longer": "Accuracy of the longer answer",
+    "supported": "Accuracy of the more supported answer",
+    "gain_over_longer": "Gain over the longer answer",
+    "gain_over_supported": "Gain over the more supported answer",
+}  # others by their own name
+
+
+def heads(config: TrialConfig) -> None:
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        verb = st.radio("What is learnt", list(lab.KINDS), format_func=lambda verb: lab.KINDS[verb][0], key="head/kind")
+        file = source(config, verb)
+        chosen = settings()
+    with right:
+        st.caption("The bundled encoder with a head of its own; documents of the test are never learnt from.")
+        if not under_way() and file != Path():  # a file that is still to be given
+            with st.container(border=True):
+                start(config, verb, chosen, file)
+        st.subheader("Trained heads", anchor=False)
+        entries = lab.trained_heads()
+        if not entries:
+            st.caption(
+                "None yet. What is trained here is a folder that transformers reads, and ONNX Runtime once it is exported."
+            )
+        for entry in entries:
+            drawn(entry)
+
+
+def source(config: TrialConfig, verb: str) -> Path | None:
+    """The file that was given; None: the recipe's corpus."""
+    _, form = lab.KINDS[verb]
+    if lab.corpus_serves(verb, session.workbench().corpus(config)):
+        kinds = (f"Corpus {config.corpus.dataset}", "A file")
+        if st.radio("Learn from", kinds, horizontal=True, key="head/source") == kinds[0]:
+            return None
+    upload = st.file_uploader("A file of examples", type=list(lab.SUFFIXES), key=f"head/file/{verb}", help=form)
+    if upload is None:
+        st.caption(form)
+        return Path()
+    return lab.received(upload.getvalue(), upload.name)
+
+
+def settings() -> dict[str, Any]:
+    """As the widgets say them."""
+    knobs = {knob.name: knob for knob in forms.knobs(HeadTraining)}
+    columns, chosen = st.columns(2), {}
+    for place, name in enumerate(KNOBS_FIRST):
+        with columns[place % 2]:
+            chosen[name] = widget(knobs.pop(name))
+    with st.expander("More", key="head/more"):
+        columns = st.columns(2)
+        for place, name in enumerate(knobs):
+            with columns[place % 2]:
+                chosen[name] = widget(knobs[name])
+    return chosen
+
+
+def widget(knob: forms.Knob) -> Any:
+    st.session_state.setdefault(f"head/{knob.name}", getattr(HeadTraining(), knob.name))
+    return forms.widget(knob, f"head/{knob.name}")
+
+
+def start(config: TrialConfig, verb: str, chosen: dict[str, Any], file: Path | None) -> None:
+    """The name, the command, and the button that makes it a job."""
+    fresh = lab.free_name(verb)
+    name = st.text_input("Name", fresh, key=f"head/name/{fresh}", help="Letters, digits, points, hyphens.")
+    try:
+        arguments = lab.head_arguments(verb, name, config, chosen, file)
+    except WorkbenchError as error:
+        return cards.problem(error)
+    st.caption("The command")
+    st.code(command_line(*arguments), language="bash", wrap_lines=True)
+    if not name.strip() or lab.is_taken(name):
+        wrong = "There is a model of this name: take another." if name.strip() else "Give it a name."
+        return st.warning(wrong, icon=":material/error:")
+    if st.button("Train", type="primary", icon=":material/model_training:", key="head/start"):
+        session.workbench().jobs.start(arguments, f"Training {name}")
+        st.rerun()
+    return None
+
+
+def under_way() -> bool:
+    """Draws the last training that has not become a model; whether it runs."""
+    last = next((job for job in session.workbench().jobs.list() if job.arguments[:1] and job.arguments[0] in lab.KINDS), None)
+    if not last or last.status == "done":
+        return False
+    jobs.watch(last.id)
+    st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
+    return last.active
+
+
+def curves(name: str) -> None:
+    with cards.calm():
+        draw_curves(name, lab.head_log(name))
+
+
+def draw_curves(name: str, log: list[dict[str, Any]]) -> None:
+    steps = [line for line in log if line["kind"] == "step" and line["loss"] is not None]
+    checks = [line for line in log if line["kind"] == "evaluation"]
+    if not steps and not checks:
+        return st.caption("Loss and validation are drawn here from the first step on. Before it the texts are prepared.")
+    command, (left, right) = command_line("head-training", name), st.columns(2)
+    with left:
+        traces = charts.line([s["step"] for s in steps], [s["loss"] for s in steps])
+        charts.show(
+            charts.figure(traces, "Step", "Loss", legend=False, height=240),
+            f"head-loss-{name}",
+            data=steps,
+            command=command,
+            title="Training loss",
+        )
+    with right:
+        measures = [measure for measure in (checks[0] if checks else {}) if measure in SHARES]
+        traces = [
+            trace
+            for shade, measure in zip(charts.COLORS, measures, strict=False)
+            for trace in charts.line([c["step"] for c in checks], [c[measure] for c in checks], name=titled(measure), color=shade)
+        ]
+        charts.show(
+            charts.figure(traces, "Step", "Validation", height=240),
+            f"head-validation-{name}",
+            data=checks,
+            command=command,
+            title="Validation",
+            caption="step 0: the start",
+        )
+    return None
+
+
+SHARES = ("macro_f1", "micro_f1", "accuracy", "span_f1", "em", "f1")  # measures from 0 to 1 that stand in one chart
+
+
+def titled(measure: str) -> str:
+    return NAMES.get(measure, measure.replace("_", " ").capitalize())
+
+
+def drawn(entry: lab.HeadEntry) -> None:
+    name, record = entry
+    with st.container(border=True):
+        st.markdown(f"**{cards.plain(name)}**")
+        rows = [
+            [
+                f"<td>{escape(titled(measure))}</td>",
+                number("–" if row["value"] is None else f"{row['value']:.3f}"),
+                number("–" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}".replace("-", "−")),
+            ]
+            for measure, row in record["test"].items()
+        ]
+        html_table(["On the test part, asked once", "Value", "95% interval"], rows)
+        sizes, seconds = record["sizes"], record["seconds"]
+        stopped = "" if record["stopped"] == "all steps" else ", stopped early"
+        facts = [
+            ("Learnt", f"{record['task']}, {cards.count(sizes['labels'], 'label')}" if sizes["labels"] else record["task"]),
+            ("Examples", f"{sizes['train']:,} to train, {sizes['validation']:,} to validate, {sizes['test']:,} to test"),
+            ("Steps", f"{record['steps']:,}{stopped}; kept: step {record['best_step']:,}"),
+            ("Time", cards.duration(seconds["training"])),
+            ("A text", f"{1000 * seconds['test_a_text']:.1f} ms"),
+        ]
+        cards.facts(facts)
+        for note in record["notes"]:
+            st.caption(cards.plain(note))
+        with st.container(horizontal=True):
+            with st.popover("Examples", icon=":material/format_quote:"):
+                examples(name)
+            with st.popover("Curves", icon=":material/show_chart:"):
+                draw_curves(name, lab.head_log(name))
+            exported(name)
+
+
+def examples(name: str) -> None:
+    st.caption("Of the test, those that it got wrong first.")
+    rows = [
+        {"Read": each.read, "Right": each.truth, "Said": each.prediction, "": "✓" if each.right else "✗"}
+        for each in lab.head_examples(name, EXAMPLES)
+    ]
+    tables.wrapped_table(rows)
+
+
+def exported(name: str) -> None:
+    """The button that writes it for ONNX Runtime, then how equal and how fast that is."""
+    job = jobs.latest(["export-onnx", name])
+    if job is None or job.status != "done" or not isinstance(job.result, dict):
+        return jobs.start_button("Write for ONNX Runtime", ["export-onnx", name], f"Writing {name}", place=name)
+    made = job.result
+    equal = f"outputs at most {made['largest_logit_difference']:.1g} from torch's"
+    fast = f"{made['onnx_ms']:.1f} ms a text, torch {made['torch_ms']:.1f} ms ({made['speed_up']:.1f} times as fast)"
+    return st.caption(cards.plain(f"ONNX: {cards.size(made['bytes'])}; {equal}; {fast}."))

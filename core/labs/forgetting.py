@@ -1,0 +1,163 @@
+"""What an adapter made the model forget: how much less likely it finds other text than the model without it does.
+
+Perplexity of documents that the adapter has nothing to do with, paired by document. What was read once is kept by content, so that a
+job that was stopped goes on. Verb of the page Compare adapters.
+"""
+
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import TrialConfig, code_version, fingerprint, with_settings
+from core.errors import WorkbenchError
+from core.generation.answer import loaded
+from core.generation.torch_texts import text_nats
+from core.labs.adapter_grid import AdapterSide, side_config, sides
+from core.models.adapters import checked_adapter
+from core.progress import drain, told_within
+from core.records import Corpus, Progress
+from core.statistics.bootstrap import Interval, intervals
+from core.statistics.paired import Paired, paired_difference
+from core.store.shards import Shards, shards
+from core.workbench import Workbench
+
+CORPUS, DOCUMENTS, TOKENS = "python-reference", 40, 256  # where nobody says otherwise
+AT_ONCE = 4  # texts between two looks at whether to go on
+DEADLINE_S = 600.0
+CHARACTERS = 40  # of a text, so many a token are looked at
+
+
+class OtherText(NamedTuple):
+    """A side on the documents. nats: a token, mean over documents; against: minus the model without adapter, by document."""
+
+    side: AdapterSide
+    documents: int
+    tokens: int
+    nats: Interval
+    against: Paired | None
+
+    @property
+    def perplexity(self) -> tuple[float | None, float | None, float | None]:
+        """exp of the mean and of its interval."""
+        return tuple(None if value is None else float(np.exp(value)) for value in self.nats[:3])
+
+
+class Forgetting(NamedTuple):
+    corpus: str
+    rows: list[OtherText]
+
+
+def forgetting(
+    workbench: Workbench,
+    config: TrialConfig,
+    names: Sequence[str],
+    scales: Sequence[float] = (1.0,),
+    corpus: str = CORPUS,
+    documents: int = DOCUMENTS,
+    tokens: int = TOKENS,
+) -> Generator[Progress, None, Forgetting]:
+    """Reads what was not read yet, and compares."""
+    texts = _texts(corpus, (yield from workbench.read_corpus(_of(config, corpus))), config, documents)
+    every, store = sides(names, scales), _store(workbench)
+    for number, side in enumerate(every):
+        part, step = side_config(config, side).generation, Progress(number, len(every), side.title)
+        if side.adapter:
+            checked_adapter(side.adapter, part.opens()[0][0])
+        keys = _keys(part, texts, tokens)
+        absent = [(key, text) for key, text in zip(keys, texts, strict=True) if key not in store.read(keys)]
+        if absent:
+            yield from loaded(part)
+        for first in range(0, len(absent), AT_ONCE):
+            some = absent[first : first + AT_ONCE]
+            cut = [text[: CHARACTERS * tokens] for _, text in some]
+            read = yield from told_within(part.text_nats(cut, tokens, DEADLINE_S), step)
+            store.keep({key: list(pair) for (key, _), pair in zip(some, read, strict=True)})
+    made = _rows(workbench, config, every, texts, tokens)
+    return Forgetting(corpus, made)
+
+
+def standing(
+    workbench: Workbench,
+    config: TrialConfig,
+    names: Sequence[str],
+    scales: Sequence[float],
+    corpus: str,
+    documents: int = DOCUMENTS,
+) -> Forgetting | None:
+    """What is known, once all of it is. Asks no model."""
+    texts = _texts(corpus, drain(workbench.read_corpus(_of(config, corpus))), config, documents)
+    rows = _rows(workbench, config, sides(names, scales), texts, TOKENS)
+    return Forgetting(corpus, rows) if rows else None
+
+
+def _of(config: TrialConfig, corpus: str) -> TrialConfig:
+    return with_settings(TrialConfig(seed=config.seed), {"corpus.dataset": corpus})
+
+
+def _texts(name: str, corpus: Corpus, config: TrialConfig, documents: int) -> list[str]:
+    """Drawn once; a larger number holds the smaller."""
+    texts = [document.text for document in corpus.documents if len(document.text.split()) > 1]
+    if len(texts) < 2:
+        raise WorkbenchError("There are not two texts to read.", where=name, todo="Name a corpus with more documents.")
+    return [texts[place] for place in np.random.default_rng(config.seed).permutation(len(texts))[:documents]]
+
+
+def _store(workbench: Workbench) -> Shards:
+    return shards(workbench.pipeline.cache.folder / "nats", "Likelihoods of texts")
+
+
+def _keys(part: Any, texts: Sequence[str], tokens: int) -> list[str]:
+    settings = fingerprint(part.identity(), tokens, code_version(text_nats))
+    return [fingerprint(settings, text) for text in texts]
+
+
+def _rows(
+    workbench: Workbench, config: TrialConfig, every: Sequence[AdapterSide], texts: Sequence[str], tokens: int
+) -> list[OtherText]:
+    """[] where something is not read yet."""
+    store, rules, rows = _store(workbench), config.evaluation, []
+    how = {"resamples": rules.resamples, "confidence": rules.confidence, "seed": config.seed}
+    base: np.ndarray | None = None
+    for side in every:
+        keys = _keys(side_config(config, side).generation, texts, tokens)
+        read = store.read(keys)
+        if len(read) < len(set(keys)):
+            return []
+        table = np.array([read[key] for key in keys], np.float64)  # [documents, 2]: nats, tokens
+        nats = np.divide(table[:, 0], table[:, 1], out=np.full(len(table), np.nan), where=table[:, 1] > 0)
+        against = None if base is None else paired_difference(nats, base, **how)[0]
+        base = nats if base is None else base
+        rows.append(OtherText(side, int((table[:, 1] > 0).sum()), int(table[:, 1].sum()), intervals(nats, **how)[0], against))
+    return rows
+
+
+def rows_of(made: Forgetting) -> list[dict[str, Any]]:
+    """A row a side, as the page and the command show it."""
+    rows = []
+    for each in made.rows:
+        perplexity, low, high = each.perplexity
+        row = {"adapter": each.side.title, "documents": each.documents, "tokens": each.tokens}
+        row |= {"perplexity": perplexity, "low": low, "high": high}
+        rows.append(
+            row | {f"nats {name}": each.against and getattr(each.against, name) for name in ("difference", "low", "high", "p")}
+        )
+    return rows
+
+
+def sentences(made: Forgetting, level: float) -> list[str]:
+    """Whether an adapter's difference is told apart from none."""
+    told = []
+    for each in made.rows[1:]:
+        paired = each.against
+        if paired is None or paired.p is None:
+            continue
+        change = np.exp(paired.difference) - 1
+        if paired.p >= 1 - level:
+            told.append(
+                f"{each.side.title}: no change of perplexity on {made.corpus} is told apart ({change:+.1%}, p {paired.p:.3f})."
+            )
+        else:
+            way = "has forgotten" if change > 0 else "finds likelier"
+            told.append(f"{each.side.title} {way}: its perplexity on {made.corpus} is {change:+.1%} (p {paired.p:.3f}).")
+    return told

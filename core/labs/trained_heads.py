@@ -1,0 +1,119 @@
+"""Encoders with a head that were trained here: what each is worth, its training's log, and the command that trains another."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core import files
+from core.config import TrialConfig, valid
+from core.models.hub import heads_home
+from core.records import Corpus
+
+# verb -> (what is learnt, forms of its file)
+KINDS = {
+    "train-classifier": (
+        "Labels of texts",
+        'JSONL or CSV with "text" and "label" (or a list "labels"), or JSON in CLINC150\'s form.',
+    ),
+    "train-tagger": ("Tags of words", 'CoNLL (a word and its tag a line), or JSONL with "tokens" and "tags".'),
+    "train-reader": ("Answers in passages", "JSON in SQuAD's form."),
+    "train-reward": (
+        "Preferred answers",
+        'JSONL with "prompt", "chosen" and "rejected" as TRL has them, or JSON in QA-Feedback\'s form.',
+    ),
+}
+SUFFIXES = ("jsonl", "csv", "json", "conll", "txt", "gz")
+
+
+class HeadEntry(NamedTuple):
+    """A model trained here, with its record: training.json."""
+
+    name: str
+    record: dict[str, Any]
+
+
+class HeadExample(NamedTuple):
+    """Of the test, in words."""
+
+    read: str
+    truth: str
+    prediction: str
+    right: bool
+
+
+def corpus_serves(verb: str, corpus: Corpus) -> bool:
+    """Whether its questions have what is to be learnt: a type, or exact evidence."""
+    if verb == "train-classifier":
+        return len({query.group for query in corpus.queries}) > 1
+    return verb == "train-reader" and any(query.gold for query in corpus.queries)
+
+
+def trained_heads() -> list[HeadEntry]:
+    """Newest first."""
+    entries = []
+    for file in heads_home().glob("[!.]*/training.json"):
+        try:
+            entries.append(HeadEntry(file.parent.name, json.loads(file.read_text("utf-8"))))
+        except (OSError, ValueError):
+            continue
+    return sorted(entries, key=lambda entry: str(entry.record.get("created", "")), reverse=True)
+
+
+def head_log(name: str) -> list[dict[str, Any]]:
+    """The training's log, running or finished."""
+    from core.training.log import read_log
+
+    return read_log(heads_home() / name)
+
+
+def head_examples(name: str, most: int) -> list[HeadExample]:
+    """Of the test, those that it got wrong first."""
+    try:
+        lines = (heads_home() / name / "predictions.jsonl").read_text("utf-8").splitlines()
+    except OSError:
+        return []
+    return sorted(map(_example, map(json.loads, lines)), key=lambda example: example.right)[:most]
+
+
+def _example(line: dict[str, Any]) -> HeadExample:
+    read, truth, said = line["read"], line["truth"], line["prediction"]
+    if truth == "the first":  # of two answers, told by their rewards
+        rewards = " and ".join(f"{reward:.2f}" for reward in said)
+        return HeadExample("\n\n".join(read), truth, f"rewards {rewards}", said[0] > said[1])
+    if isinstance(said, str):  # an answer; truth: those that are right, with their places
+        texts = [text for text, _ in truth] or [""]
+        return HeadExample("\n\n".join(read), " or ".join(texts) or "no answer", said or "no answer", said in texts)
+    words = read if isinstance(read, str) else " ".join(read)
+    return HeadExample(words, " ".join(truth) or "none", " ".join(said) or "none", list(truth) == list(said))
+
+
+def head_arguments(verb: str, name: str, config: TrialConfig, settings: dict[str, Any], file: Path | None) -> list[str]:
+    """The verb as a job takes it: what differs from the defaults; without a file the recipe's corpus."""
+    from core.training.heads.settings import HeadTraining
+
+    usual, wanted = HeadTraining().model_dump(), valid(HeadTraining, settings).model_dump()
+    options = [word for field, value in wanted.items() if value != usual[field] for word in ("--train", f"{field}={value}")]
+    source = ["--file", str(file)] if file else ["--dataset", config.corpus.dataset]
+    return [verb, name, *source, *options]
+
+
+def received(data: bytes, name: str) -> Path:
+    """Keeps a file that was handed over, by its contents, so that a job finds it. name: what it was called, of which only the endings that
+    say its form are kept."""
+    endings = [ending for ending in Path(name).suffixes if ending[1:].lower() in SUFFIXES]
+    path = heads_home() / ".files" / f"{hashlib.sha256(data).hexdigest()[:16]}{''.join(endings).lower()}"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_whole(path, data, "The examples")
+    return path
+
+
+def free_name(verb: str) -> str:
+    """A name for the next of its kind."""
+    return next(name for n in range(1, 10_000) if not is_taken(name := f"{verb.removeprefix('train-')}-{n}"))
+
+
+def is_taken(name: str) -> bool:
+    """Whether there is a model of this name already."""
+    return (heads_home() / name).exists()
