@@ -8,6 +8,7 @@ from app.ui.inside.architecture import model_architecture
 from app.ui.inside.attention import attention
 from app.ui.inside.cache import cache
 from app.ui.inside.experts import mixture
+from app.ui.inside.scaling import scaling
 from app.ui.inside.tokenizers import tokenizers
 from core.config import TrialConfig
 from core.models import architecture
@@ -18,6 +19,7 @@ TABS = {
     "Attention": attention,
     "Tokenizers": tokenizers,
     "Mixture of experts": mixture,
+    "Scaling": scaling,
 }
 
 

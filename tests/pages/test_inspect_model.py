@@ -280,3 +280,31 @@ def test_experts_are_trained_in_a_job_with_and_without_the_balancing_loss_and_fo
     assert shown.count("Held-out loss") == 2 and "Load of the experts" in shown and "Experts by part of speech" in shown
     other = page("Mixture of experts", moe_steps="50")  # not trained yet: the last ones are shown and named
     assert html(other).count("Held-out loss") == 2 and "1 layer, 20 steps" in words(other)
+
+
+# Scaling
+
+
+def test_the_law_of_scaling_is_drawn_once_all_are_trained(page, bench, monkeypatch):
+    from core.labs.inside import scaling as lab
+    from core.statistics.scaling import ScalingLaw
+
+    law, started = ScalingLaw(1.0, 60.0, 0.4, 200.0, 0.4), []
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label: started.append(list(arguments)))
+    app = page("Scaling")
+    assert "9 small transformers of 9 still to train" in html(app)
+    next(button for button in app.button if button.label == "Train 9").click().run()
+    assert started[0][:3] == ["scaling", "--width", "32"]
+
+    def scaled(config):
+        size, tokens = lab.parameters(config), config.steps * config.batch * config.context
+        return lab.ScaledRun(config.width, size, tokens, 6.0 * size * tokens, float(law.loss(size, tokens)))
+
+    monkeypatch.setattr(lab, "trained", lambda corpus, wanted: list(wanted))
+    monkeypatch.setattr(lab, "scaled", scaled)
+    app = page("Scaling")
+    told = " ".join(caption.value for caption in app.caption)
+    largest = scaled(lab.configs({}, [128], [400], [0])[0])
+    assert f"it came to {largest.loss:.3f}" in told and f"{4 * largest.parameters:,} parameters" in told
+    [table] = [frame.value for frame in app.dataframe if "Of the law" in frame.value]
+    assert list(table["Of the law"]) == ["e", "a", "alpha", "b", "beta"]

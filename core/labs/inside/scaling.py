@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.config import TrialConfig, valid
+from core.config import TrialConfig, fingerprint, valid
 from core.errors import WorkbenchError
 from core.labs.inside.experts import moe_folder, train_moe
 from core.progress import told_within
@@ -62,6 +62,13 @@ def study(workbench: Workbench, config: TrialConfig, wanted: Sequence[MoeConfig]
         yield from told_within(train_moe(workbench, config, each, both=False), step)
     yield Progress(len(wanted), len(wanted), "Fitting the law")
     return fitted([scaled(run) for run in trained(corpus, wanted)], config)
+
+
+def standing(workbench: Workbench, config: TrialConfig, corpus: Corpus, wanted: Sequence[MoeConfig]) -> ScalingStudy:
+    """The law of trainings that are all there, fitted once."""
+    runs = [scaled(run) for run in trained(corpus, wanted)]
+    key = fingerprint(runs, config.evaluation, config.seed)
+    return workbench.pipeline.remember("scaling law", key, lambda: fitted(runs, config))
 
 
 def trained(corpus: Corpus, wanted: Sequence[MoeConfig]) -> list[ExpertRun]:

@@ -1,0 +1,104 @@
+"""The tab of scaling: small transformers of several sizes on more and more text, the law of their loss, and what it foretells."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, cells, charts, jobs, tables
+from core.config import TrialConfig
+from core.labs.inside import scaling as lab
+from core.labs.inside.scaling import ScalingStudy
+
+NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
+WIDTHS, STEPS = (32, 64, 128, 256), (50, 100, 200, 400, 800)
+MEANS = {
+    "e": "Loss that no size or data takes away",
+    "a": "Weight of the size",
+    "alpha": "How fast size helps",
+    "b": "Weight of the data",
+    "beta": "How fast data helps",
+}
+
+
+def scaling(config: TrialConfig) -> None:
+    workbench = session.workbench()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        widths = st.multiselect("Widths", WIDTHS, lab.WIDTHS, key="scaling_widths", width=320, help="Sizes of the model.")
+        about = "Amounts of data: each step reads a batch of texts."
+        steps = st.multiselect("Training steps", STEPS, lab.STEPS, key="scaling_steps", width=380, help=about)
+        seeds = int(st.number_input("Trainings of each", 1, 10, 1, key="scaling_seeds", width=140))
+    if len(widths) < 2 or len(steps) < 2:
+        return st.info("A law takes at least two sizes and two amounts of data.", icon=":material/info:")
+    corpus = jobs.drain(workbench.read_corpus(config), "Reading the corpus")
+    wanted = lab.configs({}, sorted(widths), sorted(steps), range(seeds))
+    left = len(wanted) - len(lab.trained(corpus, wanted))
+    words = command(widths, steps, seeds)
+    if left:
+        cards.empty(
+            "How the loss falls with size and data",
+            f"{cards.count(left, 'small transformer')} of {len(wanted)} still to train on this corpus, seconds to minutes each. "
+            "Then: the law fitted to them, how well the others foretold the largest, and what it says of the next size.",
+        )
+        title = f"Training {cards.count(left, 'transformer')}"
+        return jobs.start_button(f"Train {left}", [*words, *workbench.arguments(config)], title, place="scaling")
+    return shown(lab.standing(workbench, config, corpus, wanted), config, words)
+
+
+def command(widths: Sequence[int], steps: Sequence[int], seeds: int) -> list[str]:
+    """The verb with its options."""
+    sizes = [word for width in sorted(widths) for word in ("--width", str(width))]
+    return ["scaling", *sizes, *(word for some in sorted(steps) for word in ("--steps", str(some))), "--seeds", str(seeds)]
+
+
+def shown(made: ScalingStudy, config: TrialConfig, words: list[str]) -> None:
+    told, level = lab.record(made), config.evaluation.confidence
+    largest, ahead = made.largest, told["next"]
+    if made.foretold:
+        loss, low, high = made.foretold
+        st.caption(
+            f"The others foretold {loss:.3f} ({low:.3f} to {high:.3f}) for the largest training; it came to {largest.loss:.3f}."
+        )
+    st.caption(
+        f"The next size, {ahead['parameters']:,} parameters on {ahead['tokens']:,} tokens: {ahead['loss']:.3f} "
+        f"({ahead['low']:.3f} to {ahead['high']:.3f}) nats a token by the law. Small models on little text: a demonstration."
+    )
+    traces = []
+    for place, width in enumerate(sorted({run.width for run in made.runs})):
+        runs = sorted((run for run in made.runs if run.width == width), key=lambda run: run.tokens)
+        color, name = charts.COLORS[place % len(charts.COLORS)], f"{runs[0].parameters:,} parameters"
+        ids = [f"{run.tokens:,} tokens" for run in runs]
+        traces += charts.scatter([run.tokens for run in runs], [run.loss for run in runs], name=name, color=color, ids=ids)
+        tokens = sorted({run.tokens for run in runs} | {made.next_tokens})
+        law = [made.fitted.predicted(runs[0].parameters, d, level) for d in tokens]
+        curve = charts.line(tokens, [loss for loss, *_ in law], color=color, dash="dot", **_band(law))
+        curve[-1]["mode"] = "lines"
+        traces += curve
+    every = [run.tokens for run in made.runs] + [made.next_tokens]
+    charts.show(
+        charts.figure(traces, "Tokens read", "Held-out loss (nats a token)", xaxis=charts.log_axis(every)),
+        "scaling",
+        data=told["trainings"],
+        config=config,
+        title="Loss over data, by size",
+        caption="dotted: the law, its interval over trainings drawn with replacement",
+        command=session.workbench().command(config, *words),
+    )
+    rows = [
+        {
+            "Of the law": row["parameter"],
+            "Is": MEANS[row["parameter"]],
+            "Value": row["value"],
+            "Low": row["low"],
+            "High": row["high"],
+        }
+        for row in told["law"]
+    ]
+    share = NUMBER(format="%.4g", width=100)
+    looks = {"Of the law": TEXT(width=90), "Is": TEXT(width=280), "Value": share, "Low": share, "High": share}
+    cells.show(rows, hide_index=True, height="content", key="law_table", placeholder="–", column_config=looks)
+    tables.export(lambda: told["law"], "law")
+
+
+def _band(law: Sequence[tuple[float, float, float]]) -> dict[str, list[float]]:
+    return {"low": [low for _, low, _ in law], "high": [high for *_, high in law]}
