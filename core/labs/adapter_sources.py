@@ -122,8 +122,9 @@ def _touches(hit: Hit, golds: Iterable[Gold]) -> bool:
 
 def _told(workbench, config, corpus, training) -> Generator[Progress, None, tuple[list[ToldAnswer], str]]:
     if training.source == "trials":
-        answers = yield from _stored(workbench, config, corpus)
-        return answers, f"{len(answers):,} stored answers over {corpus.name} {corpus.fingerprint}, by their reference"
+        answers, failed = yield from _stored(workbench, corpus)
+        about = f"; {failed:,} stored trials whose recipe cannot be opened now" if failed else ""
+        return answers, f"{len(answers):,} stored answers over {corpus.name} {corpus.fingerprint}, by their reference{about}"
     yield Progress(0, 0, "Reading labels")
     part = KINDS[training.source]
     sources = [source for source in _labelled(workbench, training.study) if part in source.parts]
@@ -183,9 +184,10 @@ def _hit(passage: Passage) -> Hit:
     return Hit(1, 0.0, passage.document_id, passage.title, passage.start, passage.end, passage.text)
 
 
-def _stored(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> Generator[Progress, None, list[ToldAnswer]]:
-    """Answers that were asked for one by one, and those that the recipes of stored trials are known to give; each text once."""
-    answers = []
+def _stored(workbench: Workbench, corpus: Corpus) -> Generator[Progress, None, tuple[list[ToldAnswer], int]]:
+    """Answers that were asked for one by one, and those that the recipes of stored trials are known to give, each text once; and how
+    many trials cannot be opened, as where a model or a setting is no more."""
+    answers, failed = [], 0
     for each in candidates(workbench):
         if each.dataset == corpus.name:
             hits = tuple(map(_hit, each.passages))
@@ -198,14 +200,18 @@ def _stored(workbench: Workbench, config: TrialConfig, corpus: Corpus) -> Genera
         if trial.config_fingerprint in run_before:
             continue
         run_before.add(trial.config_fingerprint)
-        evaluation = yield from told_within(workbench.evaluating(recipe(trial)), step)
+        try:
+            evaluation = yield from told_within(workbench.evaluating(recipe(trial)), step)
+        except WorkbenchError:
+            failed += 1
+            continue
         written = answering.answer_set(workbench, evaluation, len(evaluation.corpus.queries))
         for query, said in zip(written.queries, written.answers, strict=True):
             if said is not None and said.text:
                 hits = tuple(_shown(texts[spans[0][0]], spans) for spans in said.shown)
                 name = f"{trial.id} {query.id}"
                 answers.append(_by_reference(name, clean(query.text), hits, said.text, query.answers))
-    return list({(each.messages[-1]["content"], each.text): each for each in reversed(answers)}.values())
+    return list({(each.messages[-1]["content"], each.text): each for each in reversed(answers)}.values()), failed
 
 
 def _shown(document, spans: Sequence[answering.Span]) -> Hit:

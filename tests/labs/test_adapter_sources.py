@@ -168,6 +168,16 @@ def number_of(item):
     return int(item.question.removeprefix("What is ").removesuffix("?"))
 
 
+def gone(bench):
+    """A stored trial with a setting that is no more."""
+    [trial] = bench.store.query("SELECT id FROM trials")
+    payload = bench.store.journal.read(trial["id"]).payload
+    return payload | {
+        "config": payload["config"] | {"sparse": payload["config"]["sparse"] | {"lost": 1}},
+        "config_fingerprint": "x",
+    }
+
+
 def test_answers_that_the_recipes_of_stored_trials_gave_count_and_nobody_is_asked_again(bench, monkeypatch):
     played = play(monkeypatch)
     played.says = {REMINDER: "at 1 [1]"}
@@ -177,6 +187,10 @@ def test_answers_that_the_recipes_of_stored_trials_gave_count_and_nobody_is_aske
     data = drain(adapter_data(bench, recipe(), {"source": "trials", "right": 0.5, "alike": 1.0}))
     some = [example for part in PARTS for example in getattr(data, part)]
     assert len(some) == 20 and len(played.runs) == asked
+    assert "cannot be opened" not in data.source
+    bench.store.add("trial", gone(bench))
+    again = drain(adapter_data(bench, recipe(), {"source": "trials", "right": 0.5, "alike": 1.0}))
+    assert "1 stored trials whose recipe cannot be opened" in again.source and again.card()["checksum"] == data.card()["checksum"]
     assert all(f"{example.question.split()[-2]}a" in example.messages[0]["content"] for example in some)
 
 
