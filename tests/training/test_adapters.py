@@ -1,6 +1,7 @@
 """Training adapters: what is learnt from, that it learns, goes on where it was, and what is kept of it."""
 
 import json
+import random
 
 import pytest
 
@@ -12,9 +13,9 @@ from core.generation.torch_lm import Transformers
 from core.models.adapters import RECORD, SETTINGS, WEIGHTS, adapter_names, checked_adapter
 from core.models.hub import adapters_home
 from core.progress import drain
-from core.records import Document, Gold, Query
+from core.records import Document, Gold, Hit, Query
 from core.training.adapters import training
-from core.training.adapters.examples import TrainingExample, from_corpus, from_examples
+from core.training.adapters.examples import TrainingExample, distractors, from_corpus, from_examples
 from core.training.adapters.near_copies import near_copies
 from core.training.adapters.settings import AdapterTraining
 from core.training.adapters.trl_files import read_examples, write_examples
@@ -110,6 +111,19 @@ def test_parts_share_no_document_and_the_card_says_what_they_are(corpus):
         and card["checksum"] == from_corpus(corpus, AdapterTraining(alike=1.0)).card()["checksum"]
     )
     assert card["checksum"] != from_corpus(corpus, AdapterTraining(alike=1.0, seed=1)).card()["checksum"]
+
+
+def test_wrong_passages_overlap_no_other_and_hold_no_answer_and_chance_fills_up():
+    text = "".join(f"word{n:03} " for n in range(100))  # of eight characters each
+    documents = {name: Document(name, text) for name in "de"}
+    config = AdapterTraining(distractors=3, passage_characters=80)
+
+    def hit(start, end):
+        return Hit(1, 0.0, "d", "", start, end, text[start:end])
+
+    right, beside = hit(0, 80), [hit(72, 150), hit(160, 240), hit(232, 300), hit(320, 400), hit(400, 480)]
+    wrong = distractors(random.Random(0), right, ["d", "e"], beside, ["word045"], documents, config)
+    assert [(each.document_id, each.start) for each in wrong] == [("d", 160), ("d", 400), ("e", 0)]
 
 
 def test_near_copies_are_found_and_forms_that_all_share_are_none():

@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, NamedTuple
 
 from core.config import ContextConfig, fingerprint
@@ -267,26 +266,36 @@ def _of_query(
         return None
     draw = random.Random(f"{config.seed} {query.id}")
     own = {each.document_id for each in query.gold}
-    wrong = distractors(draw, [other for other in others if other not in own], beside, references, documents, config)
     right = passage(document, gold.start, gold.end, config.passage_characters)
+    wrong = distractors(draw, right, [other for other in others if other not in own], beside, references, documents, config)
     return example(query.id, query.text, references, right, wrong, group, config, draw, share)
 
 
 def distractors(
     draw: random.Random,
+    right: Hit,
     others: Sequence[str],
     beside: Sequence[Hit],
     references: Sequence[str],
     documents: dict[str, Document],
     config: AdapterTraining,
 ) -> list[Hit]:
-    """Of these hits the best that hold no reference answer; where they are too few, beginnings of other documents."""
-    hits = (cut(documents[hit.document_id], hit.start, hit.end, config.passage_characters) for hit in beside)
-    wrong = list(islice((hit for hit in hits if not any(stands_in(each, hit.text) for each in references)), config.distractors))
+    """Of these hits the best that hold no reference answer and nothing of the right passage or of each other; where they are too few,
+    beginnings of other documents."""
+    wrong: list[Hit] = []
+    for hit in (cut(documents[hit.document_id], hit.start, hit.end, config.passage_characters) for hit in beside):
+        if len(wrong) == config.distractors:
+            return wrong
+        if not any(stands_in(each, hit.text) for each in references) and all(_apart(hit, each) for each in (right, *wrong)):
+            wrong.append(hit)
     left = [other for other in others if other not in {hit.document_id for hit in wrong}]
     for other in draw.sample(left, min(config.distractors - len(wrong), len(left))):
         wrong.append(cut(documents[other], 0, len(documents[other].text), config.passage_characters))
     return wrong
+
+
+def _apart(hit: Hit, other: Hit) -> bool:
+    return hit.document_id != other.document_id or hit.end <= other.start or other.end <= hit.start
 
 
 def example(

@@ -225,14 +225,10 @@ def examples(
         group, part = places[right.document_id].group, parts[right.document_id]
         others = [other for other in beginnings[part] if places[other].group != group]
         hits = (ranked or {}).get(each.question, ())
-        beside = [hit for hit in hits if _apart(hit, right) and parts[hit.document_id] == part]
+        beside = [hit for hit in hits if parts[hit.document_id] == part]
         draw = random.Random(f"{config.seed} {each.question}")
-        wrong = distractors(draw, others, beside, (each.answer,), documents, config)
+        wrong = distractors(draw, right, others, beside, (each.answer,), documents, config)
         share = 0.0 if part == "test" else config.without_gold
         told = example(f"written-{number}", each.question, (each.answer,), right, wrong, group, config, draw, share)
         made.append(told._replace(part=part))
     return made
-
-
-def _apart(hit: Hit, right: Hit) -> bool:
-    return hit.document_id != right.document_id or hit.end <= right.start or right.end <= hit.start
