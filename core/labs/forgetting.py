@@ -152,12 +152,11 @@ def sentences(made: Forgetting, level: float) -> list[str]:
         paired = each.against
         if paired is None or paired.p is None:
             continue
-        change = np.exp(paired.difference) - 1
+        change = float(np.exp(paired.difference)) - 1
+        p = "p < 0.001" if paired.p < 0.001 else f"p {paired.p:.3f}"
         if paired.p >= 1 - level:
-            told.append(
-                f"{each.side.title}: no change of perplexity on {made.corpus} is told apart ({change:+.1%}, p {paired.p:.3f})."
-            )
+            told.append(f"{each.side.title}: no change of perplexity on {made.corpus} is told apart ({change:+.1%}, {p}).")
         else:
-            way = "has forgotten" if change > 0 else "finds likelier"
-            told.append(f"{each.side.title} {way}: its perplexity on {made.corpus} is {change:+.1%} (p {paired.p:.3f}).")
+            way, much = ("has forgotten", "higher") if change > 0 else ("finds it likelier", "lower")
+            told.append(f"{each.side.title} {way}: its perplexity on {made.corpus} is {abs(change):.1%} {much} ({p}).")
     return told

@@ -36,6 +36,7 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
             "Low": row["low"],
             "High": row["high"],
             "Nats a token": row["nats difference"],
+            "Interval": interval(row["nats low"], row["nats high"]),
             "p": row["nats p"],
             "Documents": row["documents"],
             "Tokens": row["tokens"],
@@ -45,7 +46,17 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
     share, whole = NUMBER(format="%.2f", width=90), NUMBER(width=90)
     changed = NUMBER(format="%+.3f", width=110, help="More than without any adapter, paired by document. Above 0: less likely.")
     looks = {"Adapter": st.column_config.TextColumn(width=200), "Perplexity": share, "Low": share, "High": share}
-    looks |= {"Nats a token": changed, "p": NUMBER(format=cells.P_VALUE, width=70), "Documents": whole, "Tokens": whole}
+    looks |= {
+        "Nats a token": changed,
+        "Interval": st.column_config.TextColumn(width=140),
+        "p": NUMBER(format=cells.P_VALUE, width=70),
+        "Documents": whole,
+        "Tokens": whole,
+    }
     cells.show(rows, hide_index=True, height="content", key="forgetting_table", placeholder="–", column_config=looks)
     tables.export(lambda: lab.rows_of(made), "forgetting")
     return None
+
+
+def interval(low: float | None, high: float | None) -> str | None:
+    return None if low is None else tables.minus(f" {low:+.3f} to {high:+.3f}").strip()
