@@ -49,7 +49,7 @@ class ComparedAnswers(NamedTuple):
 
 
 class BestOf(NamedTuple):
-    """people, sampled: a row for each n, as `curve_rows` tells them. left_out: prompts to which the model did not write all texts."""
+    """people: a row for each n; sampled: for each n a row by the reward and one by the share that stands in the prompt. left_out: prompts to which the model did not write all texts."""
 
     questions: int
     left_out: int
@@ -103,8 +103,10 @@ def best_of(
         tables[F1][place] = [answer_f1(text, each.preferred) for text in row]
         tables[SUPPORTED][place] = [borne_out(text, each.prompt) for text in row]
         tables[WORDS][place] = [len(text.split()) for text in row]
-    sampled = curve_rows(tables[REWARD], tables, config)
-    return BestOf(len(whole), len(asked) - len(whole), people_rows(every, config), sampled, sentences(sampled))
+    curves = {by: curve_rows(tables[by], tables, config) for by in (REWARD, SUPPORTED)}
+    sampled = [{"chosen by": by} | row for by, rows in curves.items() for row in rows]
+    told = [sentence for by, rows in curves.items() for sentence in sentences(rows, by)]
+    return BestOf(len(whole), len(asked) - len(whole), people_rows(every, config), sampled, told)
 
 
 def reward_model(name: str) -> HeadModel:
@@ -198,12 +200,12 @@ def people_rows(every: Sequence[ComparedAnswers], config: TrialConfig) -> list[d
     return rows
 
 
-def sentences(rows: Sequence[dict[str, Any]]) -> list[str]:
+def sentences(rows: Sequence[dict[str, Any]], by: str) -> list[str]:
     """Whether what did not choose rose with what did."""
     last = rows[-1]
-    told = [f"Best of {last['n']}, {last['kl']:.2f} nats from the model: its own reward {_gained(last, REWARD)}."]
-    for name in (GOLD, F1, SUPPORTED):
-        if name not in last:
+    told = [f"Best of {last['n']} by {by}, {last['kl']:.2f} nats from the model: {by} {_gained(last, by)}."]
+    for name in (REWARD, GOLD, F1, SUPPORTED):
+        if name not in last or name == by:
             continue
         best = max(rows, key=lambda row, name=name: row[name])
         word = "" if best is last else f"; it is highest at n = {best['n']}"

@@ -34,12 +34,16 @@ def test_a_reward_pushed_too_far_is_told():
     scores = draw.normal(size=(60, 32))
     values = np.where(scores > 1.5, -1.0, scores)
     rows = lab.curve_rows(scores, {lab.REWARD: scores, lab.F1: values}, CONFIG)
-    told = lab.sentences(rows)
+    told = lab.sentences(rows, lab.REWARD)
     assert [row["n"] for row in rows] == [1, 2, 4, 8, 16, 32] and rows[0]["f1 gain"] == 0
     assert rows[1]["f1 gain low"] > 0 and rows[-1]["f1 gain high"] < 0
-    assert "own reward rose" in told[0] and "F1, which did not choose, fell" in told[1] and "highest at n = 4" in told[1]
+    assert (
+        "by reward, 2.50 nats from the model: reward rose" in told[0]
+        and "F1, which did not choose, fell" in told[1]
+        and "highest at n = 4" in told[1]
+    )
     flat = lab.curve_rows(scores, {lab.REWARD: scores, lab.F1: draw.normal(size=scores.shape)}, CONFIG)
-    assert "is not told apart" in lab.sentences(flat)[1]
+    assert "is not told apart" in lab.sentences(flat, lab.REWARD)[1]
 
 
 class Reward:
@@ -90,7 +94,9 @@ def test_answers_are_sampled_once_and_judged_by_what_did_not_choose(sampled, tmp
     kept("r", ["What is it?\n\nIt is so.", "Is it?\n\nIt is.", "Is it silent?\n\nYes."])
     made = run(tmp_path)
     assert made.questions == 2 and made.left_out == 1
-    assert made.sampled[-1]["words"] > made.sampled[0]["words"] and made.sampled[-1]["f1"] < made.sampled[0]["f1"]
+    by_reward = [row for row in made.sampled if row["chosen by"] == lab.REWARD]
+    assert [row["n"] for row in by_reward] == [1, 2, 4] and len(made.sampled) == 6
+    assert by_reward[-1]["words"] > by_reward[0]["words"] and by_reward[-1]["f1"] < by_reward[0]["f1"]
     first, last = made.people[0], made.people[-1]
     assert first["n"] == 1 and last["n"] == 3 and last["people"] == 1.0 and last["reward"] == last["longer"] == 0.0
     before = len(sampled)
