@@ -49,7 +49,8 @@ class ComparedAnswers(NamedTuple):
 
 
 class BestOf(NamedTuple):
-    """people: a row for each n; sampled: for each n a row by the reward and one by the share that stands in the prompt. left_out: prompts to which the model did not write all texts."""
+    """people: a row for each n; sampled: for each n a row by the reward and one by the share that stands in the
+    prompt. left_out: prompts to which the model did not write all texts."""
 
     questions: int
     left_out: int
