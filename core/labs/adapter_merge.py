@@ -51,8 +51,8 @@ def merge_adapter(
     model = part.opens()[1]()
     model.adapter.merge(name, scale)
     touched = set().union(*map(touched_by, adapters))
-    weights = {key: tensor for key, tensor in model.model.state_dict().items() if key in touched}
-    size = sum(tensor.nbytes for tensor in model.model.state_dict().values())
+    weights = model.model.state_dict()
+    size = sum(tensor.nbytes for tensor in weights.values())
     file = ""
     with files.disk_reported("The merged model", folder.parent, size), files.made_whole(folder) as made:
         model.model.save_pretrained(made)
@@ -65,8 +65,9 @@ def merge_adapter(
 
             write_gguf(source, made / f"{title}.gguf", matrix)
             file = f"{title}.gguf"
-        record = {"adapter": name, "scale": scale, "base": model.name, "base_sha256": model.sha256, "matrices": len(weights)}
+        record = {"adapter": name, "scale": scale, "base": model.name, "base_sha256": model.sha256, "matrices": len(touched)}
         (made / "merged.json").write_text(json.dumps(record, indent=1), "utf-8")
+    weights.clear()
     del model  # the engines below load their own
     corpus = yield from workbench.read_corpus(config)
     questions = [query.text for query in split(corpus, "test").queries][:checked]

@@ -1,7 +1,8 @@
-"""A GGUF file with other weights in the place of some of its own: what llama.cpp reads of a model that torch has changed.
+"""A GGUF file with other weights in the place of its own: what llama.cpp reads of a model that torch has changed.
 
-Everything else of the file stays as it is, to the byte: vocabulary, chat template, tensors in their number formats. Changed matrices are
-float16. Source: llama.cpp's convert_hf_to_gguf.py, for names and for the order of the rows of queries and keys.
+Vocabulary, chat template and settings stay as they are. Matrices are written as float16, vectors as float32: in the file's own format of
+four bits llama.cpp would round what it multiplies, too, and come to other texts. Source: llama.cpp's convert_hf_to_gguf.py, for names
+and for the order of the rows of queries and keys.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,8 @@ def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]
         "attn_k.weight": int(reader.get_field("llama.attention.head_count_kv").contents()),
     }
     changed = 0
-    with files.disk_reported("The merged model", out.parent, base.stat().st_size), files.made_whole(out) as temporary:
+    size = sum(2 * int(tensor.n_elements) for tensor in reader.tensors)
+    with files.disk_reported("The merged model", out.parent, size), files.made_whole(out) as temporary:
         writer = GGUFWriter(temporary, architecture)
         for field in reader.fields.values():
             if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.file_type"):
@@ -50,7 +52,8 @@ def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]
                     todo="Merge into the file that the adapter was trained on.",
                 )
             apart = heads.get(tensor.name.partition(".")[2].partition(".")[2])
-            writer.add_tensor(tensor.name, (in_pairs(matrix, apart) if apart else matrix).astype(np.float16))
+            matrix = in_pairs(matrix, apart) if apart else matrix
+            writer.add_tensor(tensor.name, matrix.astype(np.float16 if matrix.ndim > 1 else np.float32))
             changed += 1
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
@@ -65,8 +68,10 @@ def in_pairs(matrix: np.ndarray, heads: int) -> np.ndarray:
 
 
 def _names(blocks: int) -> dict[str, str]:
-    """Name in the file -> in transformers, of the matrices of each layer."""
+    """Name in the file -> in transformers."""
     parts = {
+        "attn_norm": "input_layernorm",
+        "ffn_norm": "post_attention_layernorm",
         "attn_q": "self_attn.q_proj",
         "attn_k": "self_attn.k_proj",
         "attn_v": "self_attn.v_proj",
@@ -75,8 +80,10 @@ def _names(blocks: int) -> dict[str, str]:
         "ffn_up": "mlp.up_proj",
         "ffn_down": "mlp.down_proj",
     }
-    return {
+    layers = {
         f"blk.{block}.{own}.weight": f"model.layers.{block}.{theirs}.weight"
         for block in range(blocks)
         for own, theirs in parts.items()
     }
+    ends = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
+    return layers | {f"{own}.weight": f"{theirs}.weight" for own, theirs in ends.items()}
