@@ -13,6 +13,7 @@ from core.embedding.minilm import MiniLM, _head, _pieces, bundled_folder
 from core.embedding.trained import Trained
 from core.errors import WorkbenchError
 from core.models import hardware, hub
+from core.models.all_cores import workers_alone
 from core.models.loading import load_once
 
 TEXTS = ["", " ", "a", "What is nDCG?", "\ud800 lone", "naïve café 東京 😀", "word " * 400, "x" * 300, "\x00\ufffd\u200b"]
@@ -96,6 +97,7 @@ def test_threads_that_load_at_once_get_one_encoder_with_one_model():
 def test_encoding_leaves_the_thread_count_of_others_alone():
     import torch
 
+    workers_alone.cache_clear()  # those of other tests may have been made when another count stood here
     encoder, before, seen = MiniLM().load(), torch.get_num_threads(), []
     vectors_of(encoder, ["some words " * 100] * 30)
     fresh = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
