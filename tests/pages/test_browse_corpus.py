@@ -105,6 +105,7 @@ def test_own_collection_lists_a_status_for_each_file_and_can_be_removed(bench):
     assert not any(s.name == "waste" for s in bench.datasets())
 
 
+@pytest.mark.slow
 def test_uploaded_files_are_read_by_a_job_while_the_page_answers(tmp_path, monkeypatch):
     bench = Workbench(tmp_path / "data")
     monkeypatch.setattr(session, "workbench", lambda: bench)

@@ -285,6 +285,7 @@ def test_experts_are_trained_in_a_job_with_and_without_the_balancing_loss_and_fo
 # Scaling
 
 
+@pytest.mark.slow
 def test_the_law_of_scaling_is_drawn_once_all_are_trained(page, bench, monkeypatch):
     from core.labs.inside import scaling as lab
     from core.statistics.scaling import ScalingLaw

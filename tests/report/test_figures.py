@@ -67,6 +67,7 @@ def test_a_pdf_has_the_width_of_a_column_and_type_of_8_points_and_all_its_text(w
     assert len(re.findall(rb"\bl\b|\bc\b", drawn)) > 20  # line and curve operators, not a bitmap
 
 
+@pytest.mark.slow
 @needs_browser
 def test_names_of_systems_are_whole_on_paper_though_cut_on_the_screen():
     names = [
@@ -83,6 +84,7 @@ def test_names_of_systems_are_whole_on_paper_though_cut_on_the_screen():
     assert f"font-size: {FONT_PX:g}"[:18] in svg
 
 
+@pytest.mark.slow
 @needs_browser
 def test_png_says_the_resolution_at_which_it_is_as_wide_as_asked_for():
     png = figures.export(a_chart("otter"), "png", 84)
@@ -93,6 +95,7 @@ def test_png_says_the_resolution_at_which_it_is_as_wide_as_asked_for():
     assert pixels > 84 / 25.4 * 500
 
 
+@pytest.mark.slow
 @needs_browser
 def test_the_zip_for_latex_holds_figure_caption_data_and_recipe():
     config = TrialConfig()

@@ -22,6 +22,7 @@ def test_parameters_are_those_of_the_model_without_its_embedding(width):
     assert lab.parameters(config) == whole - model.embed_tokens.weight.numel()
 
 
+@pytest.mark.slow
 def test_the_largest_is_foretold_and_the_next_is_told():
     law, draw = ScalingLaw(1.0, 60.0, 0.4, 200.0, 0.4), np.random.default_rng(0)
     runs = [
