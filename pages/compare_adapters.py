@@ -5,6 +5,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, recipe_strip
 from app.ui.adapters import forgetting, grid
+from app.ui.search import results
 from core.labs import adapter_grid as lab
 from core.models.adapters import adapter_names
 
@@ -22,7 +23,7 @@ def page() -> None:
         return st.info("No question of this corpus has a reference answer, so no answer can be judged.", icon=":material/info:")
     plan = workbench.plan(config)
     if not plan.live:
-        return st.info(f"The recipe is not prepared: {plan.what}. Open *Search, live* to prepare it.", icon=":material/info:")
+        return results.waiting(config, plan, "What an adapter did")
     names, scales, count = grid.chosen(run)
     if not names:
         return st.info("Choose an adapter to compare with the model without it.", icon=":material/info:")

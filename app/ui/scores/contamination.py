@@ -27,7 +27,7 @@ def draw() -> None:
     workbench, config = session.workbench(), session.config()
     plan = workbench.plan(config)
     if not plan.live:
-        return results.waiting(config, plan)
+        return results.waiting(config, plan, "Contamination")
     evaluation = jobs.drain(workbench.evaluating(plan.run or config))
     rows = lab.drawn(evaluation, len(evaluation.corpus.queries))
     with st.container(horizontal=True, vertical_alignment="bottom"):

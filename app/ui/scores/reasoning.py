@@ -23,7 +23,7 @@ def draw() -> None:
     workbench, config = session.workbench(), session.config()
     plan = workbench.plan(config)
     if not plan.live:
-        return results.waiting(config, plan)
+        return results.waiting(config, plan, "Chain of thought")
     evaluation = jobs.drain(workbench.evaluating(plan.run or config))
     asked = settings(len(lab.drawn(evaluation, len(evaluation.corpus.queries))))
     words = arguments(asked, workbench.arguments(config))

@@ -70,7 +70,7 @@ def of_recipe() -> Shown | None:
     workbench, config = session.workbench(), session.config()
     plan = workbench.plan(config)
     if not plan.live:
-        results.waiting(config, plan)
+        results.waiting(config, plan, "Scores of answers")
         return None
     evaluation = jobs.drain(workbench.evaluating(plan.run or config))
     queries = evaluation.corpus.queries

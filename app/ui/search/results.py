@@ -38,11 +38,9 @@ def measured_baseline(run: Resolved) -> Evaluation | None:
     return jobs.drain(workbench.evaluating(run.of(pinned)))
 
 
-def waiting(config: TrialConfig, plan: Plan) -> None:
+def waiting(config: TrialConfig, plan: Plan, title: str = "Metrics of this recipe") -> None:
     """The recipe needs more than a moment: a job does it, which outlives this page."""
-    cards.empty(
-        "Metrics of this recipe", f"Still to do: {plan.what}{cards.about(plan.seconds)}. Everything after that answers at once."
-    )
+    cards.empty(title, f"Still to do: {plan.what}{cards.about(plan.seconds)}. Everything after that answers at once.")
     jobs.start_button(
         "Prepare",
         ["prepare", *session.workbench().arguments(config)],
