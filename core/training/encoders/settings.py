@@ -14,7 +14,9 @@ class TrainConfig(StageConfig):
     method: Literal["lora", "full"] = knob(
         "lora", "LoRA trains small matrices beside the frozen weights; full trains all, slower and quicker to overfit."
     )
-    lora_rank: int = knob(16, "Rank of LoRA's matrices. Larger can learn more, and overfit more.", ge=1, le=256)
+    lora_rank: int = knob(
+        16, "Rank of LoRA's matrices. Larger can learn more, and overfit more.", label="LoRA rank", ge=1, le=256
+    )
     learning_rate: float = knob(
         0.0, "Step size at its peak; 0: 5e-4 for LoRA, 3e-5 for full. Too large diverges.", ge=0.0, le=0.1, step=0.00001
     )

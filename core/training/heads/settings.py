@@ -12,6 +12,7 @@ class HeadTraining(StageConfig):
         0,
         "Rank of LoRA's matrices beside every matrix of the encoder; 0: all of its weights learn. LoRA needs some ten times the "
         "learning rate.",
+        label="LoRA rank",
         ge=0,
         le=256,
     )
