@@ -1,7 +1,7 @@
 """Long work on a page: a verb drained under a bar, and jobs, which outlive the page and are found again after a reload."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Container, Generator
 from html import escape
 from typing import Any
 
@@ -11,6 +11,7 @@ from app import session
 from app.ui import cards
 from core.progress import Running
 from core.records import Progress
+from core.workbench import command_line
 
 # states of a job as core.jobs names them -> as a person reads them
 STATES = {"queued": "waiting to start", "died": "stopped without a word"}
@@ -132,6 +133,28 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
         if job.status == "done" and on_done:
             on_done()
         st.rerun()  # the whole page: what the job made is there now, or it was resumed and has to be asked after again
+
+
+def training(verbs: Container[str], curves: Callable[[str], None]) -> bool:
+    """Draws the last training by these verbs that is not done, and its curves; whether it runs. curves: of its name."""
+    last = next((job for job in session.workbench().jobs.list() if job.arguments and job.arguments[0] in verbs), None)
+    if not last or last.status == "done":
+        return False
+    watch(last.id)
+    st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
+    return last.active
+
+
+def train_button(name: str, arguments: list[str], kind: str, taken: bool, key: str) -> None:
+    """The command of a training, and the button that makes it a job where the name is free. kind: what is trained, with its article."""
+    st.caption("The command")
+    st.code(command_line(*arguments), language="bash", wrap_lines=True)
+    if not name.strip() or taken:
+        wrong = f"There is {kind} of this name: take another." if name.strip() else "Give it a name."
+        st.warning(wrong, icon=":material/error:")
+    elif st.button("Train", type="primary", icon=":material/model_training:", key=key):  # with what stands there now
+        session.workbench().jobs.start(arguments, f"Training {name}")
+        st.rerun()
 
 
 def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":material/play_arrow:", place: str = "") -> None:

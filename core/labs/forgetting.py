@@ -65,7 +65,8 @@ def forgetting(
         if side.adapter:
             checked_adapter(side.adapter, part.opens()[0][0])
         keys = _keys(part, texts, tokens)
-        absent = [(key, text) for key, text in zip(keys, texts, strict=True) if key not in store.read(keys)]
+        there = store.read(keys)
+        absent = [(key, text) for key, text in zip(keys, texts, strict=True) if key not in there]
         if absent:
             yield from loaded(part)
         for first in range(0, len(absent), AT_ONCE):

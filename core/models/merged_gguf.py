@@ -16,8 +16,8 @@ from core.errors import WorkbenchError
 ROWS_APART = ("attn_q.weight", "attn_k.weight")  # whose rows llama.cpp has in pairs that rotate together
 
 
-def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]) -> int:
-    """Writes base with the matrices for which `weight`, of their names in transformers, is not None; returns how many."""
+def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]) -> None:
+    """Writes base with the matrices for which `weight`, of their names in transformers, is not None."""
     from gguf import GGUFReader, GGUFValueType, GGUFWriter
 
     reader = GGUFReader(base)
@@ -30,7 +30,6 @@ def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]
         "attn_q.weight": int(reader.get_field("llama.attention.head_count").contents()),
         "attn_k.weight": int(reader.get_field("llama.attention.head_count_kv").contents()),
     }
-    changed = 0
     size = sum(2 * int(tensor.n_elements) for tensor in reader.tensors)
     with files.disk_reported("The merged model", out.parent, size), files.made_whole(out) as temporary:
         writer = GGUFWriter(temporary, architecture)
@@ -54,12 +53,10 @@ def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]
             apart = heads.get(tensor.name.partition(".")[2].partition(".")[2])
             matrix = in_pairs(matrix, apart) if apart else matrix
             writer.add_tensor(tensor.name, matrix.astype(np.float16 if matrix.ndim > 1 else np.float32))
-            changed += 1
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-    return changed
 
 
 def in_pairs(matrix: np.ndarray, heads: int) -> np.ndarray:

@@ -96,25 +96,12 @@ def start(config: TrialConfig, verb: str, chosen: dict[str, Any], file: Path | N
         arguments = lab.head_arguments(verb, name, config, chosen, file)
     except WorkbenchError as error:
         return cards.problem(error)
-    st.caption("The command")
-    st.code(command_line(*arguments), language="bash", wrap_lines=True)
-    if not name.strip() or lab.is_taken(name):
-        wrong = "There is a model of this name: take another." if name.strip() else "Give it a name."
-        return st.warning(wrong, icon=":material/error:")
-    if st.button("Train", type="primary", icon=":material/model_training:", key="head/start"):
-        session.workbench().jobs.start(arguments, f"Training {name}")
-        st.rerun()
-    return None
+    return jobs.train_button(name, arguments, "a model", lab.is_taken(name), "head/start")
 
 
 def under_way() -> bool:
     """Draws the last training that has not become a model; whether it runs."""
-    last = next((job for job in session.workbench().jobs.list() if job.arguments[:1] and job.arguments[0] in lab.KINDS), None)
-    if not last or last.status == "done":
-        return False
-    jobs.watch(last.id)
-    st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
-    return last.active
+    return jobs.training(lab.KINDS, curves)
 
 
 def curves(name: str) -> None:

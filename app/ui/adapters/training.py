@@ -16,7 +16,7 @@ from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 from core.workbench import command_line
 
 KNOBS_FIRST = ("rank", "alpha", "beta", "learning_rate", "max_steps", "batch_size", "questions", "answers", "distractors")
-VERBS = (("train-adapter",), ("train-dpo",))
+VERBS = ("train-adapter", "train-dpo")
 # settings that act on some sources alone
 ACTS_ON = {
     **dict.fromkeys(("questions", "answers", "answerable", "agree", "stands", "copied"), ("documents",)),
@@ -62,25 +62,12 @@ def start(config: TrialConfig, chosen: dict[str, Any], lesson: Lesson, file: Pat
         arguments = adapters.training_arguments(session.workbench(), config, name, chosen, file, lesson.of_pairs)
     except WorkbenchError as error:
         return cards.problem(error)
-    st.caption("The command")
-    st.code(command_line(*arguments), language="bash", wrap_lines=True)
-    if not name.strip() or adapters.is_taken(name):
-        wrong = "There is an adapter of this name: take another." if name.strip() else "Give it a name."
-        return st.warning(wrong, icon=":material/error:")
-    if st.button("Train", type="primary", icon=":material/model_training:", key="adapter/start"):
-        session.workbench().jobs.start(arguments, f"Training {name}")
-        st.rerun()
-    return None
+    return jobs.train_button(name, arguments, "an adapter", adapters.is_taken(name), "adapter/start")
 
 
 def under_way() -> bool:
     """Draws the last training that has not become an adapter; whether it runs."""
-    last = next((job for job in session.workbench().jobs.list() if job.arguments[:1] in VERBS), None)
-    if not last or last.status == "done":
-        return False
-    jobs.watch(last.id)
-    st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
-    return last.active
+    return jobs.training(VERBS, curves)
 
 
 def curves(name: str) -> None:

@@ -73,14 +73,7 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
         arguments = training.training_arguments(workbench, config, name, settings)
     except WorkbenchError as error:
         return cards.problem(error)
-    st.caption("The command")
-    st.code(command_line(*arguments), language="bash", wrap_lines=True)
-    if not name.strip() or training.is_taken(name):
-        wrong = "There is an encoder of this name: take another." if name.strip() else "Give it a name."
-        return st.warning(wrong, icon=":material/error:")
-    if st.button("Train", type="primary", icon=":material/model_training:", key="train/start"):  # with what stands there now
-        workbench.jobs.start(arguments, f"Training {name}")
-        st.rerun()
+    return jobs.train_button(name, arguments, "an encoder", training.is_taken(name), "train/start")
 
 
 def training_knob(knob: forms.Knob) -> Any:
