@@ -11,15 +11,13 @@ from core.models.hub import faithfulness_home
 from core.records import Progress
 from core.workbench import Workbench
 
-TEXTS = ("squad-sentences", "medquad")  # whose texts claims are made from, where they are on this machine
-
 
 def train_faithfulness(
     workbench: Workbench, name: str, data: Path | None, settings: dict[str, Any]
 ) -> Generator[Progress, None, Any]:
     """Trains a faithfulness model on the data sets of the folder; from then on it judges under that name."""
     from core.training.faithfulness.settings import FaithfulnessTraining
-    from core.training.faithfulness.training import train
+    from core.training.faithfulness.training import TEXTS, train
 
     training = valid(FaithfulnessTraining, settings)
     folder = data_folder(data)

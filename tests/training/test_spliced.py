@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from core.judging.claims import WORD
 from core.training.faithfulness import spliced
 
 FIRST = "The council of the town was sold to a bank in London after the long war."
@@ -37,3 +38,23 @@ def test_who_says_it_is_left_out_and_two_sentences_are_joined_whole():
     assert spliced.without_attribution("The council said the mill was closed in May.") == "The mill was closed in May."
     joined = spliced.joined_rightly("The mill was sold.", "The house stood.", np.random.default_rng(0))
     assert joined.startswith("The mill was sold") and joined.endswith("the house stood.")
+
+
+def test_a_shortened_sentence_keeps_its_order_and_loses_circumstances():
+    sentence = "On Friday, the council (which met late) also sold the old mill in May 1994, and closed the house on the hill."
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        shorter = spliced.shortened(sentence, 1 + seed % 4, draw)
+        left = iter(WORD.findall(sentence.lower()))
+        assert len(shorter) < len(sentence) and shorter[0].isupper() and len(shorter.split()) >= 2 * spliced.FEWEST
+        assert all(word in left for word in WORD.findall(shorter.lower()))
+    assert spliced.shortened(sentence, 0, np.random.default_rng(0)) == sentence
+    assert spliced.shortened("It rained.", 3, np.random.default_rng(0)) == "It rained."
+
+
+def test_a_subject_takes_its_pronouns_place_and_anothers_is_wrong():
+    assert spliced.named("She was born in Bath.", "Mary Anning discovered a skull.") == "Mary Anning was born in Bath."
+    assert spliced.named("She was born in Bath.", "There it lay.") == spliced.named("Bath is old.", "Mary Anning discovered it.") == ""
+    made = spliced.misnamed("She was born in Bath.", ["Mary Anning discovered a skull.", "There it lay."], np.random.default_rng(0))
+    assert made.text == "Mary Anning was born in Bath." and made.text[made.start : made.end] == "Mary Anning"
+    assert spliced.misnamed("Mary Anning was born.", ["Mary Anning discovered a skull."], np.random.default_rng(0)) is None

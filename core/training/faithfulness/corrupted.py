@@ -6,13 +6,16 @@ longer says, it is wrong. Questions about a sentence are its paraphrases by peop
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from core.judging.claims import WORD
 from core.judging.evidence import claims
+from core.judging.passage_words import RUN, runs_of, words_of
 from core.training.faithfulness import spliced
 from core.training.faithfulness.sources import CONTRADICTED, NEITHER, SUPPORTED, Marked, MarkedSpan
 
@@ -21,8 +24,6 @@ NAME = re.compile(r"(?<=[a-z0-9,;)] )[A-Z][\w'-]*[a-z](?:(?: of| the| de)? [A-Z]
 CLAUSE = re.compile(
     r",? (?:which|who|where|while|after|before|because|including|such as|with|in|on|at|for|by|from) [^,]{12,}[.!?]*$"
 )
-AHEAD = re.compile(r"^[^,]{4,60}, (?=\w)")
-INSIDE = re.compile(r"(?: \([^()]{2,60}\)|, [^,]{4,60},(?= \w))")
 BE = re.compile(r"\b(is|are|was|were|has|have|had|can|could|will|would|may|might|should|must)\b(?! not\b| n't)")
 NOT = re.compile(r"\b(?:not |n't\b|never )")
 ASKED = re.compile(
@@ -42,6 +43,10 @@ OPPOSITES = (
 )
 OPPOSITE = {a: b for pair in OPPOSITES.split("|") for a, b in (pair.split(), pair.split()[::-1])}
 FEWEST, MOST = 6, 45  # words of a claim
+RIGHT = 0.45  # share of right claims
+# a right claim is the one of so many tries that has nearest to so many runs of words that no passage has as a wrong one has: where a
+# copy is broken does not tell the two apart, only what is joined there
+TRIES, BREAKS, MOST_CUTS = 6, (0, 1, 2, 3, 4, 4, 6, 8), 5
 
 
 class Story(NamedTuple):
@@ -69,32 +74,47 @@ class Corruption:
     def __init__(self, stories: list[Story], base: Path) -> None:
         self._stories = stories
         self._near = neighbours(base)
+        kinds = [tuple(story.group.split()[: 1 + story.group.startswith("made ")]) for story in stories]
+        shares = Counter(kinds)
+        self._drawn = np.array([1 / shares[kind] / len(shares) for kind in kinds])
         self._names = [name for story in stories for passage in story.passages[:3] for name in NAME.findall(passage)[:4]]
+
+    def any(self, draw: np.random.Generator) -> Marked | None:
+        """A claim of a story of any kind, each as often as any other: there are few articles, and many sentences in each."""
+        return self.claim(int(draw.choice(len(self._stories), p=self._drawn)), int(draw.integers(1 << 30)))
 
     def claim(self, index: int, seed: int) -> Marked | None:
         """Of story `index`; None where nothing can be made of it."""
         draw = np.random.default_rng([seed, index])
         story = self._stories[index]
-        text = "\n".join(story.passages)
+        text, kind = "\n".join(story.passages), draw.random()
         if story.question and draw.random() < 0.5:
             taken, made = story.sentence, ASKED.sub("", story.question).strip(" ?")
         else:
-            sentences = [s for p in story.passages for a, b in claims(p) if FEWEST <= len((s := p[a:b]).split()) <= MOST]
-            if not sentences:
+            sentences = [p[a:b] for p in story.passages for a, b in claims(p)]
+            usable = [at for at, sentence in enumerate(sentences) if FEWEST <= len(sentence.split()) <= MOST]
+            if not usable:
                 return None
-            taken = sentences[int(draw.integers(len(sentences)))]
-            made = self._copied(taken, sentences, draw)
+            at = usable[int(draw.integers(len(usable)))]
+            taken = sentences[at]
+            before = sentences[at - 1] if at else ""
+            if kind < RIGHT:
+                wanted, told = int(draw.choice(BREAKS)), words_of(story.passages).runs[RUN - 1]
+                tries = [self._copied(taken, before, sentences, int(draw.integers(MOST_CUTS)), 0.35, draw) for _ in range(TRIES)]
+                made = min(tries, key=lambda text: abs(_new_runs(text, told) - wanted))
+            else:
+                made = self._copied(taken, before, sentences, int(draw.integers(3)), 0.3, draw)
         if len(made.split()) < 4:
             return None
-        passages, kind = story.passages, draw.random()
-        if kind < 0.42:
+        passages = story.passages
+        if kind < RIGHT:
             return Marked(story.source, story.group, "", self._beside(passages, draw), made, SUPPORTED, ())
-        if kind < 0.50:  # what the text no longer says
+        if kind < RIGHT + 0.06:  # what the text no longer says
             rest = tuple(p.replace(taken, " ") for p in passages)
             if taken and rest != passages and sum(map(len, rest)) > 60:
                 span = MarkedSpan(0, len(made), NEITHER)
                 return Marked(story.source, story.group, "", self._beside(rest, draw), made, NEITHER, (span,))
-        if kind < 0.54:  # another text's sentence
+        if kind < RIGHT + 0.09:  # another text's sentence
             other = self._other(index, draw)
             if other and other not in text:
                 return Marked(
@@ -118,8 +138,9 @@ class Corruption:
             self._merged,
             self._spliced,
             self._shortcut,
+            self._misnamed,
         ]
-        weights = np.array([4, 4, 2, 1, 1.2, 1.2, 1.2, 1.5, 6, 2.5])
+        weights = np.array([4, 4, 2, 1, 1.2, 1.2, 1.2, 1.5, 6, 2.5, 2.5])
         for which in draw.choice(len(makers), len(makers), replace=False, p=weights / weights.sum()):
             edit = makers[which](made, text, index, draw)
             if edit and edit.text.strip() and edit.text not in text:
@@ -143,24 +164,17 @@ class Corruption:
         some = [p[a:b] for p in story.passages[:4] for a, b in claims(p) if FEWEST <= len(p[a:b].split()) <= MOST]
         return some[int(draw.integers(len(some)))] if some else ""
 
-    @staticmethod
-    def _shorter(text: str, draw: np.random.Generator) -> str:
-        for pattern in (CLAUSE, AHEAD, INSIDE):
-            if draw.random() < 0.35:
-                shorter = pattern.sub("", text, count=1).strip()
-                if len(shorter.split()) >= FEWEST:
-                    text = shorter
-        return text
-
-    def _copied(self, text: str, sentences: list[str], draw: np.random.Generator) -> str:
-        """As a summariser copies it: shorter, without who says it, joined with another sentence."""
-        made = self._shorter(text, draw)
+    def _copied(self, text: str, before: str, sentences: list[str], cuts: int, join: float, draw: np.random.Generator) -> str:
+        """As a summariser copies it: shorter, without who says it, its subject named, joined with another sentence."""
+        made = spliced.shortened(text, cuts, draw)
         if draw.random() < 0.2:
             made = spliced.without_attribution(made)
-        if len(sentences) > 1 and draw.random() < 0.25:
-            other = sentences[int(draw.integers(len(sentences)))]
-            if other != text and len((made + other).split()) <= MOST:
-                made = spliced.joined_rightly(made, self._shorter(other, draw), draw)
+        if draw.random() < 0.6:
+            made = spliced.named(made, before) or made
+        if len(sentences) > 1 and draw.random() < join:
+            other = spliced.shortened(sentences[int(draw.integers(len(sentences)))], cuts, draw)
+            if other not in text and len((made + other).split()) <= MOST:
+                made = spliced.joined_rightly(made, other, draw)
         return made
 
     def _number(self, claim: str, text: str, index: int, draw: np.random.Generator) -> Edit | None:
@@ -258,12 +272,20 @@ class Corruption:
     def _spliced(self, claim: str, text: str, index: int, draw: np.random.Generator) -> Edit | None:
         """Its beginning with the end of another of the text's sentences, which may be shortened too."""
         others = [p[a:b] for p in self._stories[index].passages for a, b in claims(p) if p[a:b] not in claim]
-        made = spliced.spliced(claim, [self._shorter(other, draw) for other in others], text, draw)
+        made = spliced.spliced(claim, [spliced.shortened(other, 1, draw) for other in others], text, draw)
+        return made and Edit(*made, CONTRADICTED)
+
+    def _misnamed(self, claim: str, text: str, index: int, draw: np.random.Generator) -> Edit | None:
+        made = spliced.misnamed(claim, [p[a:b] for p in self._stories[index].passages for a, b in claims(p)], draw)
         return made and Edit(*made, CONTRADICTED)
 
     def _shortcut(self, claim: str, text: str, index: int, draw: np.random.Generator) -> Edit | None:
         made = spliced.shortcut(claim, text, draw)
         return made and Edit(*made, CONTRADICTED)
+
+
+def _new_runs(text: str, told: set) -> int:
+    return len(set(runs_of(WORD.findall(text.lower()), RUN)) - told)
 
 
 def _put(text: str, start: int, end: int, new: str, verdict: int) -> Edit:

@@ -76,7 +76,7 @@ class FaithfulLoop(TrainingSteps):
         some = []
         for kind in kinds:
             if kind < self.config.made and self._stories:
-                claim = self._made.claim(int(draw.integers(self._stories)), int(draw.integers(1 << 30)))
+                claim = self._made.any(draw)
             elif kind < self.config.made + self.config.pairs and self._pairs or not self._answers:
                 claim = self._pairs[int(draw.integers(len(self._pairs)))] if self._pairs else None
             else:

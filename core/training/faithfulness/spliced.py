@@ -1,9 +1,11 @@
 """Claims made in the manner of summarisers that copy (See, Liu and Manning 2017, section 7.2): pieces of a text's sentences, joined
 so that what is said stays as it was, or so that it does not.
 
-Right: clauses, asides and attributions dropped, two sentences joined whole by a conjunction. Wrong: the beginning of one sentence
-with the end of another behind a boundary of one kind (a preposition, conjunction or verb), and a sentence that lost its middle, so
-that what was said of one subject is said of another. Every word and nearly every run of words stands in the text.
+Right: clauses, asides, attributions and circumstances dropped from anywhere in a sentence, its second half alone, a subject in the
+place of its pronoun, two sentences joined whole by a conjunction. Wrong: the beginning of one sentence with the end of another
+behind a boundary of one kind (a preposition, conjunction or verb), a sentence that lost its middle, and a subject from elsewhere in the
+text, so that what was said of one is said of another. Right ones are cut as often as wrong ones: where a copy is broken does not tell
+the two apart, only what is joined there.
 """
 
 import re
@@ -30,6 +32,27 @@ ATTRIBUTED = re.compile(
     r",? (?:according to|as reported by) [^,.]{3,60}(?=[,.]|$)|, (?:he|she|it|they|[A-Z]\w+(?: \w+)?) (?:said|says|added)(?=[.,]|$)"
 )
 SAID = re.compile(r"^[^,.\"]{3,60} (?:said|says|announced|reported|confirmed) (?:that )?(?=[a-zA-Z])")
+CUTS = tuple(  # of each match it is left what a sentence says of its subject, but less
+    re.compile(pattern)
+    for pattern in (
+        r",? \b(?:also|just|still|then|now|already|even|very|really|however|recently|immediately|quickly|later|previously|eventually"
+        r"|finally|currently|initially|usually|typically|generally|especially|mainly|simply)\b(?= \w)",
+        r",? \b(?:on|last|this|next|earlier this|early on|late on) (?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|week|month|year|season)"
+        r"(?: (?:morning|afternoon|evening|night))?\b",
+        r",? \b(?:in|since|by|during|until) (?:(?:early|late) )?(?:(?:January|February|March|April|May|June|July|August|September|October"
+        r"|November|December) )?\d{4}\b",
+        r" (?:in|at|on|near|during|with|from) (?:(?:the|a|an|his|her|their|its|this) )?(?:[\w'-]+ ){0,2}[\w'-]+"
+        r"(?=,| (?:and|in|on|at|to|by|who|which|after|before|when|for|because|while) )",
+        r", (?:a|an|the|who|which|where|whose|including|such as|one of|known as|called) [^,]{3,70},(?= \w)",
+        r" \([^()]{2,60}\)",
+        r",? (?:which|who|where|while|after|before|because|including|such as|with|in|on|at|for|by|from|as|when) [^,]{12,}(?=[.!?]?$)",
+        r"^[^,\"]{4,60}, (?=\w)",
+        r",? (?:and|but) [^,]{6,80}(?=[.!?]?$)",
+        r"^[^,]{12,110}, (?:and|but|while) (?=(?:the|he|she|they|it|his|her|their|its|this|these|a|an|[A-Z]\w+) )",
+    )
+)
+SUBJECT = re.compile(r"^((?:(?:The|A|An) )?(?:[A-Z][\w'-]+ ){1,3}|(?:The|A|An) (?:[\w'-]+ ){1,2})(?=(?:is|was|has|had|will|would|can|could|said|also|\w+ed) )")
+PRONOUN = re.compile(r"^(?:He|She|They|It|This)(?= (?:is|was|were|are|has|have|had|will|would|can|could|also|\w+ed|\w+s) )")
 JOINED = (" and ", ", and ", ", while ", " ; ", " , ")
 FEWEST, LONGEST = 3, 30  # words of a piece
 
@@ -58,6 +81,36 @@ def without_attribution(text: str) -> str:
         shorter = SAID.sub("", text, count=1)
         shorter = shorter[:1].upper() + shorter[1:]
     return shorter if len(shorter.split()) >= FEWEST + 2 else text
+
+
+def shortened(text: str, cuts: int, draw: np.random.Generator) -> str:
+    """With so many of CUTS made, fewer where no more fit: what is left says less, of the same."""
+    for _ in range(cuts):
+        places = [place for pattern in CUTS for place in pattern.finditer(text)]
+        for pick in draw.permutation(len(places))[:4]:
+            start, end = places[pick].span()
+            rest = text[:start] + text[end:] if start else text[end : end + 1].upper() + text[end + 1 :]
+            if len(rest.split()) >= 2 * FEWEST:
+                text = rest
+                break
+    return text
+
+
+def named(text: str, before: str) -> str:
+    """With the subject of the sentence before in the place of a pronoun; "": there is none."""
+    subject, pronoun = SUBJECT.match(before), PRONOUN.match(text)
+    return subject[1].strip() + text[pronoun.end() :] if subject and pronoun else ""
+
+
+def misnamed(text: str, others: Sequence[str], draw: np.random.Generator) -> Piece | None:
+    """With the subject of another of the text's sentences in the place of its own."""
+    own = SUBJECT.match(text) or PRONOUN.match(text)
+    pool = sorted({found[1].strip() for other in others if (found := SUBJECT.match(other))}) if own else []
+    pool = [subject for subject in pool if subject not in text and not set(subject.lower().split()[-1:]) & set(text.lower().split())]
+    if not pool:
+        return None
+    subject = pool[int(draw.integers(len(pool)))]
+    return Piece(subject + text[len(own[0].rstrip()) :], 0, len(subject))
 
 
 def spliced(first: str, others: Sequence[str], text: str, draw: np.random.Generator) -> Piece | None:

@@ -39,6 +39,7 @@ LEARNT = {"xsumfaith": 0.6, "qa_feedback": 0.6, "citation_integrity": 0.85, "snl
 FITTED = {"xsumfaith": 0.8, "qa_feedback": 0.8}  # up to here the second part; the others have no third in their files
 JUDGED = (*SETS, "made")
 ASKED = "squad-sentences"  # the corpus whose questions are paraphrases of its sentences
+TEXTS = (ASKED, "medquad")  # whose texts claims are made from, where they are on this machine
 READS = 256  # tokens that the finished model reads, of which training saw fewer: that is faster
 OF_EACH = 4  # claims made of each text for the combination, and for its test
 MADE_SEED = 2**31 - 2  # of the claims that an evaluation judges
@@ -78,6 +79,8 @@ def _train(config, data, corpora, folder, work):
     started, base = time.monotonic(), bundled_folder()
     yield Progress(0, 0, "Reading what people judged")
     answers, missing = read(data)
+    if config.texts and config.made:
+        missing += sorted({*TEXTS} - {corpus.name for corpus in corpora})
     parts: dict[str, list[Marked]] = {"learnt": [], "fitted": [], "test": []}
     for answer in answers:
         parts[split_of(answer, config.seed)].append(answer)
