@@ -53,8 +53,8 @@ def test_a_shortened_sentence_keeps_its_order_and_loses_circumstances():
 
 
 def test_a_subject_takes_its_pronouns_place_and_anothers_is_wrong():
-    assert spliced.named("She was born in Bath.", "Mary Anning discovered a skull.") == "Mary Anning was born in Bath."
-    assert spliced.named("She was born in Bath.", "There it lay.") == spliced.named("Bath is old.", "Mary Anning discovered it.") == ""
-    made = spliced.misnamed("She was born in Bath.", ["Mary Anning discovered a skull.", "There it lay."], np.random.default_rng(0))
+    assert spliced.named("She was born in Bath.", "Mary Anning found a skull.") == "Mary Anning was born in Bath."
+    assert spliced.named("She was born in Bath.", "There it lay.") == spliced.named("Bath is old.", "Mary Anning found it.") == ""
+    made = spliced.misnamed("She was born in Bath.", ["Mary Anning found a skull.", "There it lay."], np.random.default_rng(0))
     assert made.text == "Mary Anning was born in Bath." and made.text[made.start : made.end] == "Mary Anning"
-    assert spliced.misnamed("Mary Anning was born.", ["Mary Anning discovered a skull."], np.random.default_rng(0)) is None
+    assert spliced.misnamed("Mary Anning was born.", ["Mary Anning found a skull."], np.random.default_rng(0)) is None

@@ -45,14 +45,18 @@ CUTS = tuple(  # of each match it is left what a sentence says of its subject, b
         r"(?=,| (?:and|in|on|at|to|by|who|which|after|before|when|for|because|while) )",
         r", (?:a|an|the|who|which|where|whose|including|such as|one of|known as|called) [^,]{3,70},(?= \w)",
         r" \([^()]{2,60}\)",
-        r",? (?:which|who|where|while|after|before|because|including|such as|with|in|on|at|for|by|from|as|when) [^,]{12,}(?=[.!?]?$)",
+        r",? (?:which|who|where|while|after|before|because|including|such as|with|in|on|at|for|by|from|as|when) [^,]{12,}?(?=[.!?]?$)",
         r"^[^,\"]{4,60}, (?=\w)",
-        r",? (?:and|but) [^,]{6,80}(?=[.!?]?$)",
+        r",? (?:and|but) [^,]{6,80}?(?=[.!?]?$)",
         r"^[^,]{12,110}, (?:and|but|while) (?=(?:the|he|she|they|it|his|her|their|its|this|these|a|an|[A-Z]\w+) )",
     )
 )
-SUBJECT = re.compile(r"^((?:(?:The|A|An) )?(?:[A-Z][\w'-]+ ){1,3}|(?:The|A|An) (?:[\w'-]+ ){1,2})(?=(?:is|was|has|had|will|would|can|could|said|also|\w+ed) )")
-PRONOUN = re.compile(r"^(?:He|She|They|It|This)(?= (?:is|was|were|are|has|have|had|will|would|can|could|also|\w+ed|\w+s) )")
+VERB = (
+    r"(?= (?:also |then |first |later )?(?:is|was|were|are|has|have|had|will|would|can|could|may|must|says?|said|told|made|took|won"
+    r"|lost|found|went|came|became|began|left|gave|held|led|met|ran|saw|wrote|\w+ed) )"
+)
+SUBJECT = re.compile(r"^(?:(?:The |A |An )?(?:[A-Z][\w'-]+ ){0,2}[A-Z][\w'-]+|(?:The|A|An) (?:[\w'-]+ )?[\w'-]+)" + VERB)
+PRONOUN = re.compile("^(?:He|She|They|It|This)" + VERB)
 JOINED = (" and ", ", and ", ", while ", " ; ", " , ")
 FEWEST, LONGEST = 3, 30  # words of a piece
 
@@ -99,18 +103,20 @@ def shortened(text: str, cuts: int, draw: np.random.Generator) -> str:
 def named(text: str, before: str) -> str:
     """With the subject of the sentence before in the place of a pronoun; "": there is none."""
     subject, pronoun = SUBJECT.match(before), PRONOUN.match(text)
-    return subject[1].strip() + text[pronoun.end() :] if subject and pronoun else ""
+    return subject[0] + text[pronoun.end() :] if subject and pronoun and not PRONOUN.match(before) else ""
 
 
 def misnamed(text: str, others: Sequence[str], draw: np.random.Generator) -> Piece | None:
     """With the subject of another of the text's sentences in the place of its own."""
-    own = SUBJECT.match(text) or PRONOUN.match(text)
-    pool = sorted({found[1].strip() for other in others if (found := SUBJECT.match(other))}) if own else []
-    pool = [subject for subject in pool if subject not in text and not set(subject.lower().split()[-1:]) & set(text.lower().split())]
+    own = PRONOUN.match(text) or SUBJECT.match(text)
+    pool = sorted({found[0] for other in others if (found := SUBJECT.match(other)) and not PRONOUN.match(other)}) if own else []
+    pool = [
+        subject for subject in pool if subject not in text and not set(subject.lower().split()[-1:]) & set(text.lower().split())
+    ]
     if not pool:
         return None
     subject = pool[int(draw.integers(len(pool)))]
-    return Piece(subject + text[len(own[0].rstrip()) :], 0, len(subject))
+    return Piece(subject + text[own.end() :], 0, len(subject))
 
 
 def spliced(first: str, others: Sequence[str], text: str, draw: np.random.Generator) -> Piece | None:
