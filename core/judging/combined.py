@@ -7,6 +7,7 @@ stand in the model's folder as `combination.json`.
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,8 @@ from core.judging.judgement_models import ClaimJudgement
 from core.judging.passage_words import RUN, PassageWords, new_numbers, runs_of, word_doubts
 
 COMBINATION = "combination.json"
-SIGNALS = ("wrong_words", "unsupported", "new_words", "new_triples", "new_numbers", "broken", "jumps")
+SIGNALS = ("wrong_words", "worst_word", "unsupported", "new_words", "new_triples", "new_numbers", "broken", "jumps")
+SUREST = 3.0  # log-odds of being supported from which a claim is as sure as one that is copied whole
 MOST_JUMPS = 5  # more say no more
 USUAL = frozenset(
     "a an the of in on at to for from by with and or but is are was were be been being it its this that these those he she they his "
@@ -49,17 +51,19 @@ class Combination(NamedTuple):
 
 
 def signals(claim: str, judged: ClaimJudgement, there: PassageWords, source: SourceWords) -> np.ndarray:
-    """The claim's signals, in the order of SIGNALS; `unsupported` counts where one of its triples of words is new."""
+    """The claim's signals, in the order of SIGNALS; `worst_word` and `unsupported` count where one of its triples of words is new."""
     wrong = [p for _, _, p in word_doubts(claim, judged.words, there)]
     words = WORD.findall(claim.lower())
     telling = {word for word in words if word not in USUAL}
     triples = set(runs_of(words, RUN)) if len(words) >= RUN else set()
     new = len(triples - there.runs[RUN - 1]) / len(triples) if triples else float(any(w not in there.runs[0] for w in words))
     pieces = fragments(words, source)
+    supported = min(max(float(judged.probabilities[0]), 1e-4), 1 - 1e-4)
     return np.array(
         [
             float(np.mean(wrong)) if wrong else 0.0,
-            1 - float(judged.probabilities[0]) if new else 0.0,
+            max((p for _, _, p in judged.words), default=0.0) if new else 0.0,
+            max(0.0, SUREST - math.log(supported / (1 - supported))) if new else 0.0,
             len(telling - there.runs[0]) / len(telling) if telling else 0.0,
             new,
             float(bool(new_numbers(claim, there))),

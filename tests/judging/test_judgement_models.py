@@ -91,7 +91,7 @@ def test_signals_say_what_no_passage_has():
     judged = ClaimJudgement(np.array([0.5, 0.2, 0.3]), [(12, 16, 0.9)])
     row = dict(zip(SIGNALS, signals("In May Anna Kurz bought 13 apples.", judged, there, source), strict=True))
     assert row["new_numbers"] == 1 and row["new_words"] == pytest.approx(2 / 5)
-    assert row["unsupported"] == 0.5 and row["wrong_words"] == pytest.approx(0.9 / 7)
+    assert row["unsupported"] == 3.0 and row["worst_word"] == 0.9 and row["wrong_words"] == pytest.approx(0.9 / 7)
     assert row["broken"] == pytest.approx(1 - (4 + 1 + 1 + 1) / 49) and row["jumps"] == 0
     same = signals("Anna Bell bought 12 apples in May.", judged, there, source)
     assert not same.any()
@@ -109,7 +109,7 @@ def test_signals_say_what_no_passage_has():
 
 def test_a_combination_of_other_signals_is_refused_with_what_to_do():
     with pytest.raises(WorkbenchError, match=r"trained before 'broken' was one of its signals.*Train it again"):
-        from_record({"claim": dict.fromkeys(SIGNALS[:5], 1.0), "threshold": 0.5}, "here")
+        from_record({"claim": dict.fromkeys(SIGNALS[:-2], 1.0), "threshold": 0.5}, "here")
 
 
 def test_another_encoder_than_the_one_trained_on_is_refused(base, tmp_path, monkeypatch):  # noqa: F811

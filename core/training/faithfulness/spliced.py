@@ -109,7 +109,7 @@ def named(text: str, before: str) -> str:
 def misnamed(text: str, others: Sequence[str], draw: np.random.Generator) -> Piece | None:
     """With the subject of another of the text's sentences in the place of its own."""
     own = PRONOUN.match(text) or SUBJECT.match(text)
-    pool = sorted({found[0] for other in others if (found := SUBJECT.match(other)) and not PRONOUN.match(other)}) if own else []
+    pool = sorted({match[0] for other in others if (match := SUBJECT.match(other)) and not PRONOUN.match(other)}) if own else []
     pool = [
         subject for subject in pool if subject not in text and not set(subject.lower().split()[-1:]) & set(text.lower().split())
     ]
