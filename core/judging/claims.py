@@ -1,11 +1,14 @@
 """What an answer says, without its citations: its words, its statements, and whether it says anything.
 
-A statement is a sentence. It is cut on the answer with its citations blanked out, so characters stay where they are, and a citation
-behind the full stop belongs to the sentence before it.
+A statement is a sentence, or an item of a list. It is cut on the answer with its citations blanked out, so characters stay where they
+are, and a citation behind the full stop belongs to the sentence before it. What frames an answer states nothing: a list's marks, the
+lead "Based on the given passages,", sentences such as "Here are the steps:" and "I hope this helps!", and those that say what the
+passages do not have.
 """
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from core.config import knob
@@ -16,6 +19,39 @@ from core.judging.reference import declines
 
 SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s)|\n\s*\n|\Z)", re.DOTALL)
 WORD = re.compile(r"\w+")
+ITEM = re.compile(r"^[ \t]*(?:[-*•–]|\(?\d{1,2}[.)]|[a-z][.)])[ \t]+", re.MULTILINE)  # the mark of a list's item
+MARK = re.compile(r"\W*\(?\d{1,2}[.)]\W*")
+_TEXTS = r"(?:passages?|contexts?|documents?|sources?|texts?|articles?|excerpts?|search results?|information)"
+_GIVEN = r"(?:(?:given|provided|above|available|retrieved|following) )*"
+_NUMBERS = r"(?: (?:given|provided|above|available))?(?: ?\(?#?\d+(?:(?:,|,? and|,? or|-|–) ?\d+)*\)?)?"
+_LACKS = r"(?:do(?:es)?|did) ?(?:not|n[o'’]?t)"
+_ALONE = r"(?!.*\b(?:but|although|though|while)\b)"  # what the passages lack, and nothing that they have
+_TELLS = r"mention|say|state|specif\w+|discuss|indicate|explain|tell"
+_SOURCE = rf"(?:the )?{_GIVEN}{_TEXTS}{_NUMBERS}"
+LEAD = re.compile(
+    rf"(?:based (?:up)?on|according to|as (?:stated|mentioned|described|explained|noted|shown) in|as per|per|from|in) {_SOURCE},\s*"
+    rf"|{_SOURCE} (?:also )?(?:states?|mentions?|says?|explains?|notes?|indicates?|suggests?|tells? us) that ",
+    re.IGNORECASE,
+)
+FRAME = re.compile(
+    "|".join(
+        (
+            r"(?:sure|certainly|of course|absolutely|okay|ok|great question)\b.{0,30}",
+            r"(?:(?:sure|certainly)[,!] )?here(?:'s| is| are)\b.{0,90}:",
+            r".{0,80}\b(?:as follows|the following(?: \w+){0,2}|these(?: \w+){0,2} (?:steps|instructions|tips|guidelines)):",
+            r"(?:i )?hope (?:this|that|it) helps?\b.*",
+            r"(?:please )?(?:let me know|feel free)\b.*",
+            r"(?:(?:i|we|sorry|unfortunately|but|am|are|i'm)[, ]+)*(?:unable|not able|cannot|can't|can not)(?: to)? "
+            r"(?:answer|determine|find|say|provide)\b.*",
+            rf"{_ALONE}.{{0,40}}\b(?:the|these|this) {_GIVEN}{_TEXTS}{_NUMBERS} {_LACKS} "
+            rf"(?:\w+ )?(?:{_TELLS}|provide|contain|include|give|offer)\b.*",
+            rf"{_ALONE}(?:however, )?(?:it|they|this) {_LACKS} (?:\w+ )?(?:{_TELLS})\b.*",
+            rf"{_ALONE}.{{0,30}}\bthere (?:is|was) (?:no|not any|not enough|insufficient) (?:\w+ )?(?:mention|information)\b.*",
+            rf"{_ALONE}.{{0,120}}\bnot (?:\w+ )?(?:mentioned|stated|specified|provided|given) in (?:the )?{_GIVEN}{_TEXTS}\b.*",
+        )
+    ),
+    re.IGNORECASE | re.DOTALL,
+)
 RULES: dict[str, Callable[[str], str]] = {"squad": normalise_answer, "triviaqa": normalise_trivia}
 NOTHING_CLAIMED = "it claims nothing"
 
@@ -44,10 +80,24 @@ def bare(case: AnswerCase) -> str:
 
 
 def statements(case: AnswerCase) -> list[Statement]:
-    """The sentences of the answer that have words; none where it says that it does not know."""
-    return [] if declines(case.answer) else sentences(bare(case))
+    """The sentences of the answer that state something; none where it says that it does not know."""
+    if declines(case.answer):
+        return []
+    text = bare(case)
+    cuts = [0, *(item.start() for item in ITEM.finditer(text)), len(text)]
+    text = ITEM.sub(lambda mark: " " * len(mark[0]), text)
+    said = [each for start, stop in pairwise(cuts) for each in sentences(text, start, stop)]
+    said = [_without_lead(each) for each in said if len(said) == 1 or not MARK.fullmatch(each.text)]
+    return [each for each in said if WORD.search(each.text) and not FRAME.fullmatch(each.text)]
 
 
-def sentences(text: str) -> list[Statement]:
-    cut = ((match.start(), match.group().rstrip()) for match in SENTENCE.finditer(text))
-    return [Statement(start, start + len(said), said) for start, said in cut if WORD.search(said)]
+def _without_lead(each: Statement) -> Statement:
+    lead = LEAD.match(each.text)
+    return Statement(each.start + lead.end(), each.end, each.text[lead.end() :]) if lead else each
+
+
+def sentences(text: str, start: int = 0, stop: int | None = None) -> list[Statement]:
+    """Those of the text's characters [start, stop)."""
+    matches = SENTENCE.finditer(text, start, len(text) if stop is None else stop)
+    cut = ((match.start(), match.group().rstrip()) for match in matches)
+    return [Statement(begin, begin + len(said), said) for begin, said in cut if WORD.search(said)]
