@@ -1,9 +1,9 @@
 """What an answer says, without its citations: its words, its statements, and whether it says anything.
 
 A statement is a sentence, or an item of a list. It is cut on the answer with its citations blanked out, so characters stay where they
-are, and a citation behind the full stop belongs to the sentence before it. What frames an answer states nothing: a list's marks, the
-lead "Based on the given passages,", sentences such as "Here are the steps:" and "I hope this helps!", and those that say what the
-passages do not have.
+are, and a citation behind the full stop belongs to the sentence before it. What frames an answer states nothing: a list's marks, its
+headings, the lead "Based on the given passages,", sentences such as "Here are the steps:" and "I hope this helps!", and those that
+say what the passages do not have.
 """
 
 import re
@@ -20,6 +20,7 @@ from core.judging.reference import declines
 SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s)|\n\s*\n|\Z)", re.DOTALL)
 WORD = re.compile(r"\w+")
 ITEM = re.compile(r"^[ \t]*(?:[-*•–]|\(?\d{1,2}[.)]|[a-z][.)])[ \t]+", re.MULTILINE)  # the mark of a list's item
+HEADING = re.compile(r"^[ \t]*(?:#{1,6} .*|\*\*[^*\n]{1,80}\*\*:?[ \t]*)(?=\n)", re.MULTILINE)
 MARK = re.compile(r"\W*\(?\d{1,2}[.)]\W*")
 _TEXTS = r"(?:passages?|contexts?|documents?|sources?|texts?|articles?|excerpts?|search results?|information)"
 _GIVEN = r"(?:(?:given|provided|above|available|retrieved|following) )*"
@@ -30,7 +31,8 @@ _TELLS = r"mention|say|state|specif\w+|discuss|indicate|explain|tell"
 _SOURCE = rf"(?:the )?{_GIVEN}{_TEXTS}{_NUMBERS}"
 LEAD = re.compile(
     rf"(?:based (?:up)?on|according to|as (?:stated|mentioned|described|explained|noted|shown) in|as per|per|from|in) {_SOURCE},\s*"
-    rf"|{_SOURCE} (?:also )?(?:states?|mentions?|says?|explains?|notes?|indicates?|suggests?|tells? us) that ",
+    rf"|{_SOURCE} (?:also )?(?:states?|mentions?|says?|explains?|notes?|indicates?|suggests?|tells? us) that "
+    r"|(?:so,? |therefore,? )?(?:the )?(?:final |short )?answer(?: to (?:the|this|your) question)?(?: is(?: that|:)?|:) ",
     re.IGNORECASE,
 )
 FRAME = re.compile(
@@ -39,6 +41,7 @@ FRAME = re.compile(
             r"(?:sure|certainly|of course|absolutely|okay|ok|great question)\b.{0,30}",
             r"(?:(?:sure|certainly)[,!] )?here(?:'s| is| are)\b.{0,90}:",
             r".{0,80}\b(?:as follows|the following(?: \w+){0,2}|these(?: \w+){0,2} (?:steps|instructions|tips|guidelines)):",
+            r"[\w'-]+(?:[ ,&/]+[\w'-]+){0,5}:\W*(?:\d{1,2}[.)])?\W*",
             r"(?:i )?hope (?:this|that|it) helps?\b.*",
             r"(?:please )?(?:let me know|feel free)\b.*",
             r"(?:(?:i|we|sorry|unfortunately|but|am|are|i'm)[, ]+)*(?:unable|not able|cannot|can't|can not)(?: to)? "
@@ -76,16 +79,20 @@ def rules(default: str) -> str:
 
 def bare(case: AnswerCase) -> str:
     """The answer with a blank for each character of a citation."""
-    return pattern(case.citations).sub(lambda match: " " * len(match[0]), case.answer)
+    return pattern(case.citations).sub(_blank, case.answer)
+
+
+def _blank(match: re.Match) -> str:
+    return " " * len(match[0])
 
 
 def statements(case: AnswerCase) -> list[Statement]:
     """The sentences of the answer that state something; none where it says that it does not know."""
     if declines(case.answer):
         return []
-    text = bare(case)
+    text = HEADING.sub(_blank, bare(case))
     cuts = [0, *(item.start() for item in ITEM.finditer(text)), len(text)]
-    text = ITEM.sub(lambda mark: " " * len(mark[0]), text)
+    text = ITEM.sub(_blank, text)
     said = [each for start, stop in pairwise(cuts) for each in sentences(text, start, stop)]
     said = [_without_lead(each) for each in said if len(said) == 1 or not MARK.fullmatch(each.text)]
     return [each for each in said if WORD.search(each.text) and not FRAME.fullmatch(each.text)]

@@ -28,7 +28,9 @@ def test_items_of_a_list_are_statements_and_its_marks_are_not():
     assert said(LIST) == wanted
     for each in statements(AnswerCase("q", LIST, ())):
         assert LIST[each.start : each.end] == each.text
-    assert said("Three steps: 1. Fill it. 2. Boil it.") == ["Three steps: 1.", "Fill it.", "Boil it."]
+    assert said("Three steps: 1. Fill it. 2. Boil it.") == ["Fill it.", "Boil it."]
+    assert said("## Cold water\nFill it.\n**Hot water**\nBoil it.\n\nLast:\n- Eat it.") == ["Fill it.", "Boil it.", "Eat it."]
+    assert said("**Paris**") == ["**Paris**"]
     assert said("42.") == ["42."] and said("It was in 1887. It was 4.") == ["It was in 1887.", "It was 4."]
 
 
@@ -40,6 +42,8 @@ def test_items_of_a_list_are_statements_and_its_marks_are_not():
         ("Passages 1 and 3 state that the tower is old.", "the tower is old."),
         ("The provided context also mentions that it is old.", "it is old."),
         ("According to the constitution, the tower is old.", "According to the constitution, the tower is old."),
+        ("The answer is 42 metres.", "42 metres."),
+        ("So the answer to your question is that it is old.", "it is old."),
         ("From the north, it is old.", "From the north, it is old."),
     ],
 )
@@ -78,6 +82,7 @@ def test_a_frame_states_nothing(answer):
         "The two ways are boiling and frying.",
         "Sure signs of age are cracks in the wall and rust on the door of the house.",
         "No.",
+        "In order: Anna, Bell and Carl.",
     ],
 )
 def test_a_fact_in_like_words_is_a_statement(answer):
@@ -92,4 +97,8 @@ def test_statements_stand_in_the_answer_in_their_order(answer):
 
 
 def test_an_endless_list_is_cut_to_its_items():
-    assert len(said("1. a\n" * 20_000)) == 20_000 and len(said("the passages do not say " * 20_000)) <= 1
+    assert (
+        len(said("1. a\n" * 20_000)) == 20_000
+        and len(said("a" * 200_000)) == len(said("## " * 50_000)) + 1 == 1
+        and len(said("the passages do not say " * 20_000)) <= 1
+    )
