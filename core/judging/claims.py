@@ -2,8 +2,8 @@
 
 A statement is a sentence, or an item of a list. It is cut on the answer with its citations blanked out, so characters stay where they
 are, and a citation behind the full stop belongs to the sentence before it. What frames an answer states nothing: a list's marks, its
-headings, the lead "Based on the given passages,", sentences such as "Here are the steps:" and "I hope this helps!", and those that
-say what the passages do not have.
+headings, marks of emphasis, the lead "Based on the given passages,", sentences such as "Here are the steps:" and "I hope this helps!",
+and those that say what the passages do not have.
 """
 
 import re
@@ -21,6 +21,7 @@ SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s)|\n\s*\n|\Z)", re.DOTALL)
 WORD = re.compile(r"\w+")
 ITEM = re.compile(r"^[ \t]*(?:[-*•–]|\(?\d{1,2}[.)]|[a-z][.)])[ \t]+", re.MULTILINE)  # the mark of a list's item
 HEADING = re.compile(r"^[ \t]*(?:#{1,6} .*|\*\*[^*\n]{1,80}\*\*:?[ \t]*)(?=\n)", re.MULTILINE)
+EMPHASIS = re.compile(r"\*+|`+")
 MARK = re.compile(r"\W*\(?\d{1,2}[.)]\W*")
 _TEXTS = r"(?:passages?|contexts?|documents?|sources?|texts?|articles?|excerpts?|search results?|information)"
 _GIVEN = r"(?:(?:given|provided|above|available|retrieved|following) )*"
@@ -30,8 +31,9 @@ _ALONE = r"(?!.*\b(?:but|although|though|while)\b)"  # what the passages lack, a
 _TELLS = r"mention|say|state|specif\w+|discuss|indicate|explain|tell"
 _SOURCE = rf"(?:the )?{_GIVEN}{_TEXTS}{_NUMBERS}"
 LEAD = re.compile(
+    r"(?:(?:yes|no), )?(?:"
     rf"(?:based (?:up)?on|according to|as (?:stated|mentioned|described|explained|noted|shown) in|as per|per|from|in) {_SOURCE},\s*"
-    rf"|{_SOURCE} (?:also )?(?:states?|mentions?|says?|explains?|notes?|indicates?|suggests?|tells? us) that "
+    rf"|{_SOURCE} (?:also )?(?:states?|mentions?|says?|explains?|notes?|indicates?|suggests?|tells? us) that )"
     r"|(?:so,? |therefore,? )?(?:the )?(?:final |short )?answer(?: to (?:the|this|your) question)?(?: is(?: that|:)?|:) ",
     re.IGNORECASE,
 )
@@ -92,7 +94,7 @@ def statements(case: AnswerCase) -> list[Statement]:
         return []
     text = HEADING.sub(_blank, bare(case))
     cuts = [0, *(item.start() for item in ITEM.finditer(text)), len(text)]
-    text = ITEM.sub(_blank, text)
+    text = EMPHASIS.sub(_blank, ITEM.sub(_blank, text))
     said = [each for start, stop in pairwise(cuts) for each in sentences(text, start, stop)]
     said = [_without_lead(each) for each in said if len(said) == 1 or not MARK.fullmatch(each.text)]
     return [each for each in said if WORD.search(each.text) and not FRAME.fullmatch(each.text)]

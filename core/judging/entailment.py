@@ -5,7 +5,7 @@ import numpy as np
 
 from core.config import knob
 from core.judging import judgement_models
-from core.judging.claims import NOTHING_CLAIMED, bare, statements
+from core.judging.claims import NOTHING_CLAIMED, statements
 from core.judging.evidence import best_sentence, claims, evidence
 from core.judging.judgement_models import EMBEDDED, ClaimJudgement, Judgements, pair_text, read_judgement
 from core.judging.measure import (
@@ -70,9 +70,11 @@ def judged_claims(
     for done, case in enumerate(cases):
         if done % 100 == 0:
             yield Progress(done, len(cases), "Choosing the evidence of each claim")
-        said = bare(case)
-        spans = [(each.start + start, each.start + end) for each in statements(case) for start, end in claims(each.text)]
+        spans = []
+        for each in statements(case):
+            for start, end in claims(each.text):
+                spans.append((each.start + start, each.start + end))
+                texts.append(pair_text(evidence(case.passages, each.text[start:end]), each.text[start:end]))
         places.append(spans)
-        texts += [pair_text(evidence(case.passages, said[start:end]), said[start:end]) for start, end in spans]
     vectors = iter((yield from tools.embed(Judgements(model), texts)) if texts else ())
     return [[(start, end, read_judgement(next(vectors))) for start, end in spans] for spans in places]

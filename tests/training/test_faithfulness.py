@@ -3,6 +3,7 @@
 import errno
 import gzip
 import json
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from core.judging.claims import WORD
 from core.progress import drain
 from core.records import Document, Query
 from core.training.faithfulness import sources, training
-from core.training.faithfulness.combination import best_threshold, logistic
+from core.training.faithfulness.combination import best_f1, best_threshold, logistic
 from core.training.faithfulness.corrupted import Corruption, Story, neighbours, stories_of_corpus
 from core.training.faithfulness.model import FaithfulLowRank, Judgement
+from core.training.faithfulness.reworded import LEADS, PHRASES, SYNONYMS
 from core.training.faithfulness.settings import FaithfulnessTraining
 from core.training.faithfulness.sources import CONTRADICTED, NEITHER, SUPPORTED, Marked, MarkedSpan
 from core.training.log import read_log
@@ -171,7 +173,9 @@ def test_made_claims_are_of_their_text_or_say_what_is_wrong_in_them(base):  # no
             assert 0 <= span.start < span.end <= len(claim.answer)
         if claim.verdict == SUPPORTED:
             joined = {"and", "while"}  # two sentences
-            assert set(WORD.findall(claim.answer.lower())) <= set(WORD.findall(there.lower())) | joined
+            told = [*SYNONYMS, *chain(*SYNONYMS.values()), *LEADS, *(new for _, new in PHRASES), "You should", "s"]
+            other = set(WORD.findall(" ".join(told).lower()))
+            assert set(WORD.findall(claim.answer.lower())) <= set(WORD.findall(there.lower())) | joined | other
         elif claim.spans[0].end - claim.spans[0].start < len(claim.answer):
             assert claim.answer not in there
 
@@ -278,3 +282,13 @@ def test_sets_have_a_bias_each_and_common_weights():
 def test_the_threshold_is_that_of_the_best_balanced_accuracy():
     assert best_threshold(np.array([0.1, 0.2, 0.6, 0.7]), np.array([False, False, True, True])) == pytest.approx(0.4)
     assert Marked("x", "x", "", ("a",), "A b. C d.", SUPPORTED, ()).claims().__next__().answer == "A b."
+
+
+def test_the_threshold_of_an_answer_is_that_of_the_best_f1_over_samples():
+    draw = np.random.default_rng(1)
+    wrong = np.arange(200) < 40
+    assert 0.3 < best_f1(np.where(wrong, draw.uniform(0.7, 0.9, 200), draw.uniform(0.1, 0.3, 200)), wrong) < 0.7
+    scores = np.clip(np.where(wrong, 0.6, 0.4) + draw.normal(0, 0.15, 200), 0, 1)
+    f1 = [2 * (wrong & (scores >= cut)).sum() / (wrong.sum() + (scores >= cut).sum()) for cut in np.linspace(0, 1, 101)]
+    assert abs(best_f1(scores, wrong) - np.argmax(f1) / 100) < 0.1
+    assert best_f1(scores, wrong) > best_threshold(scores, wrong)  # few are wrong: false alarms count more

@@ -88,7 +88,7 @@ def fitted(answers: Sequence[SeenAnswer]) -> dict[str, Any]:
     claim["least"] = best_threshold(plain.claims(x), wanted >= 0.5)
     some = [each for each in usable if each.source == LIKE_ANSWERS] or usable
     doubts, wrong = np.array([plain.doubt(each.signals) for each in some]), np.array([each.wrong for each in some])
-    return {"claim": claim, "threshold": best_threshold(doubts, wrong)}
+    return {"claim": claim, "threshold": best_f1(doubts, wrong)}
 
 
 def _by_claim(answers: Sequence[SeenAnswer]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -134,6 +134,18 @@ def best_threshold(scores: np.ndarray, positive: np.ndarray) -> float:
     cuts = np.concatenate([[order[0] - 1e-6], (order[1:] + order[:-1]) / 2, [order[-1] + 1e-6]])
     gains = [(scores[positive] >= cut).mean() + (scores[~positive] < cut).mean() for cut in cuts] if positive.any() else [0.0]
     return float(cuts[int(np.argmax(gains))])
+
+
+def best_f1(scores: np.ndarray, positive: np.ndarray, drawn: int = 400) -> float:
+    """From which the F1 of the positive ones is best: the mean over samples drawn with replacement, as the best of one is chance."""
+    draw, cuts = np.random.default_rng(0), []
+    for _ in range(drawn):
+        some = draw.integers(len(scores), size=len(scores))
+        order = some[np.argsort(-scores[some], kind="stable")]
+        f1 = 2 * np.cumsum(positive[order]) / (np.arange(1, len(order) + 1) + positive[order].sum())
+        last = int(f1.argmax())
+        cuts.append((scores[order[last]] + scores[order[min(last + 1, len(order) - 1)]]) / 2)
+    return float(np.mean(cuts))
 
 
 def measured(answers: Sequence[SeenAnswer], floors: Sequence[SeenAnswer], combination: Combination) -> dict[str, dict[str, Any]]:

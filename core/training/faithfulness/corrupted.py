@@ -17,6 +17,7 @@ from core.judging.claims import WORD
 from core.judging.evidence import claims
 from core.judging.passage_words import RUN, runs_of, words_of
 from core.training.faithfulness import spliced
+from core.training.faithfulness.reworded import SYNONYMS, reworded
 from core.training.faithfulness.sources import CONTRADICTED, NEITHER, SUPPORTED, Marked, MarkedSpan
 
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?!\w)")
@@ -46,7 +47,8 @@ FEWEST, MOST = 6, 45  # words of a claim
 RIGHT = 0.45  # share of right claims
 # a right claim is the one of so many tries that has nearest to so many runs of words that no passage has as a wrong one has: where a
 # copy is broken does not tell the two apart, only what is joined there
-TRIES, BREAKS, MOST_CUTS = 6, (0, 1, 2, 3, 4, 4, 6, 8), 5
+TRIES, BREAKS, MOST_CUTS = 8, (0, 1, 2, 3, 4, 5, 7, 9), 5
+REWORDED_RIGHT, REWORDED_WRONG = 5, 4  # changes of a claim's words, fewer than so many
 
 
 class Story(NamedTuple):
@@ -90,6 +92,7 @@ class Corruption:
         text, kind = "\n".join(story.passages), draw.random()
         if story.question and draw.random() < 0.5:
             taken, made = story.sentence, ASKED.sub("", story.question).strip(" ?")
+            made = reworded(made, int(draw.integers(3)), draw)
         else:
             sentences = [p[a:b] for p in story.passages for a, b in claims(p)]
             usable = [at for at, sentence in enumerate(sentences) if FEWEST <= len(sentence.split()) <= MOST]
@@ -101,9 +104,11 @@ class Corruption:
             if kind < RIGHT:
                 wanted, told = int(draw.choice(BREAKS)), words_of(story.passages).runs[RUN - 1]
                 tries = [self._copied(taken, before, sentences, int(draw.integers(MOST_CUTS)), 0.35, draw) for _ in range(TRIES)]
+                tries = [reworded(each, int(draw.integers(REWORDED_RIGHT)), draw) for each in tries]
                 made = min(tries, key=lambda text: abs(_new_runs(text, told) - wanted))
             else:
                 made = self._copied(taken, before, sentences, int(draw.integers(3)), 0.3, draw)
+                made = reworded(made, int(draw.integers(REWORDED_WRONG)), draw)
         if len(made.split()) < 4:
             return None
         passages = story.passages
@@ -234,7 +239,8 @@ class Corruption:
         places = [place for place in re.finditer(r"[A-Za-z]{4,}", claim) if place.group().lower() in self._near]
         draw.shuffle(places)
         for place in places[:4]:
-            words = [word for word in self._near[place.group().lower()] if word not in low]
+            same = SYNONYMS.get(place.group().lower(), ())
+            words = [word for word in self._near[place.group().lower()] if word not in low and word not in same]
             if words:
                 new = words[int(draw.integers(len(words)))]
                 return _put(claim, *place.span(), new.capitalize() if place.group()[0].isupper() else new, NEITHER)
