@@ -114,6 +114,7 @@ KINDS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_damage_is_believed(kind, pristine, home):
     source, wanted = pristine
@@ -225,6 +226,7 @@ def test_a_disk_that_refuses_at_any_operation_of_a_first_run_says_so(pristine, h
     assert said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EACCES])
 def test_a_disk_that_refuses_while_documents_are_added_says_so(home, monkeypatch, number):
     place, some = home / "corpora" / "more", [("a.txt", b"alpha"), ("b.txt", b"beta")]

@@ -263,6 +263,7 @@ def cli(home, *arguments):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [
     ["datasets"], ["list", "chunker"], ["list", "settings"], ["trials"], ["verify"],
     ["run", "--dataset", "kitchen", "--set", "fusion.part=sparse_only"],
@@ -274,6 +275,7 @@ def test_json_is_one_document_and_nothing_else(bench, arguments):
     json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments, code", [
     (["run", "--dataset", "no-such"], 1), (["run", "--set", "chunking.size_tokens=-5"], 1), (["show", "nothing"], 1),
     (["sql", "SELECT nonsense"], 1), (["nonsense"], 2), (["compare", "a"], 2), ([], 2),

@@ -174,6 +174,7 @@ def test_a_home_may_begin_with_a_tilde(monkeypatch, tmp_path):
         Workbench()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("redirection", "code", "said"), [
     ("> /dev/full", 1, "Failed: the output could not be written: No space left"), (">&-", 0, ""), (">&- <&-", 0, ""),
     ("| head -c 1 > /dev/null; exit ${PIPESTATUS[0]}", 0, ""), ("--json > /dev/full", 1, "could not be written"),

@@ -66,6 +66,7 @@ def crowd(home, people, each):
     assert report.ok and report.journal["label"] == report.database["label"] == people * each
 
 
+@pytest.mark.slow
 def test_four_annotators_at_once(tmp_path):
     crowd(tmp_path, 4, 25)
 
@@ -164,6 +165,7 @@ def harm_lines(path, how):
     return len(lines) - len(kept)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["half", "first", "middle", "swapped", "all", "gone"])
 def test_labels_that_were_taken_out_are_missed(study, how):
     """Also where no database says that they were there."""

@@ -102,6 +102,7 @@ def test_a_title_that_is_typed_begins_one(bench):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nothing", "../x", "<b>x</b>", "x" * 5000])
 def test_one_that_is_not_here_is_told_and_left(bench, name):
     def script():

@@ -91,6 +91,7 @@ def test_the_address_restores_the_recipe():
     assert recipe(app).seed == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", PART_KINDS)
 def test_every_part_survives_the_way_through_the_address_and_its_form(stage):
     def script():

@@ -88,6 +88,7 @@ def test_a_slider_moves_the_metrics_and_their_difference_to_the_baseline(prepare
     other.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "drawn"),
     [("", "stMarkdown"), ("browse_corpus", "stDataFrame"), ("tune_chunks", "stPlotlyChart"), ("query_store", "stTextArea")],
@@ -119,6 +120,7 @@ def test_a_question_shows_its_results_under_both_recipes(prepared, tab):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_trials_are_saved_and_compared(prepared, home, tab):
     for fusion in ("sparse_only", "convex"):
         open_page(tab, f"{prepared}/search_live?fusion.part={fusion}")

@@ -64,6 +64,7 @@ def test_processes_share_a_store_and_a_killed_one_leaves_it_whole(tmp_path):
     assert (drain(embed(Slow(), TEXTS, tmp_path))[:, 0] == [len(text) for text in TEXTS]).all()
 
 
+@pytest.mark.slow
 def test_a_language_model_that_cannot_be_read_says_what_to_do(tmp_path):
     cut = tmp_path / "cut.gguf"
     with LlamaCpp().path().open("rb") as file:

@@ -111,6 +111,7 @@ def test_the_seed_decides(part, tmp_path):
     assert part.part == "lsa" or not np.allclose(a, c)
 
 
+@pytest.mark.slow
 def test_word2vec_does_not_depend_on_the_hash_seed():
     code = """
 import sys, pathlib, tempfile, hashlib

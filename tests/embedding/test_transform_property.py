@@ -1,6 +1,7 @@
 """Any composition of the steps, on any vectors: what always holds."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ def cases(draw):
     return config, vectors.astype(np.float32)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(cases())
 def test_a_transform_is_finite_consistent_and_complete_or_names_its_setting(case):

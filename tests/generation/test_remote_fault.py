@@ -227,6 +227,7 @@ def test_the_wait_that_is_asked_for_is_kept_within_the_deadline(api, monkeypatch
     assert result.generation_ms < 4000 and len(requests) == 1, "it does not sit the deadline out"
 
 
+@pytest.mark.slow
 @both
 @pytest.mark.parametrize("reply", ["hanging", "headers only", "trickling bytes", "kept alive"])
 def test_the_deadline_holds_where_nothing_useful_comes(api, reply, monkeypatch):

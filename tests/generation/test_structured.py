@@ -122,6 +122,7 @@ def answers(count: int):
     return drain(knobs.generate_many(prompts, batch=10, deadline_s=3000.0))
 
 
+@pytest.mark.slow
 @needs_model
 def test_ten_of_ten_answers_are_valid():
     found = answers(10)

@@ -155,6 +155,7 @@ def test_a_damaged_file_is_built_again(part, pattern, damage, tmp_path):
     assert not file.exists()
 
 
+@pytest.mark.slow
 def test_the_folder_of_data_sets_is_not_taken_for_the_package(tmp_path):
     (tmp_path / "datasets" / "medquad").mkdir(parents=True)
     code = """

@@ -204,6 +204,7 @@ def test_there_is_no_such_job(jobs):
     assert jobs.list() == [] and jobs.log_tail("nothing") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [
     "[1, 2]", "5", "null", '"x"', "[" * 5000, "{}", '{"label": "x"}', "", "\0",
     '{"label": 1, "arguments": {}, "created": NaN, "attempt": "1", "spawned": 1e400, "pid": -1, "status": []}',

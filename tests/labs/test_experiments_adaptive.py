@@ -79,6 +79,7 @@ def test_points_are_the_same_whoever_measures_them_in_whatever_order(kind):
     assert len(set(names(alone))) == len(alone)  # none twice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("stop", [1, 6, 17])
 def test_a_study_that_was_killed_goes_on_to_the_same_points(kind, stop):

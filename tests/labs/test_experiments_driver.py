@@ -158,6 +158,7 @@ def test_a_study_without_factors_measures_its_base(bench):
     assert len(alone(bench, toy_study(factors=[], base=BASE)).trials) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tpe", "nsga2", "halving"])
 def test_a_design_that_learns_goes_on_with_the_same_points_after_a_stop(bench, template, tmp_path, kind):
     metrics = ["ndcg_linear", "context_at_k"] if kind == "nsga2" else ["ndcg_linear"]

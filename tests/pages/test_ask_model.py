@@ -169,6 +169,7 @@ def test_words_of_model_and_corpus_are_never_markup(monkeypatch, bench):
     assert not any("![x](" in element.value for kind in ("markdown", "subheader", "caption") for element in app.get(kind))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields, words",
     [

@@ -62,6 +62,7 @@ def test_text_is_split_side_by_side_and_a_tokenizer_trained(app, tab):
     size.fill("700")
     size.press("Enter")  # the button still moves while the expander opens, and a click may miss it
     tab.get_by_text("vocabulary 700").wait_for()
+    settled(tab)  # the third text pushes the button down
     tab.get_by_role("button", name="Compare on the corpus").click()
     tab.get_by_text("Vocabulary use", exact=True).wait_for()
     settled(tab)

@@ -50,6 +50,7 @@ def commands(page: str, **state: str) -> dict[str, list[str]]:
     return {words[0]: words for words in (shlex.split(line)[3:] for line in lines)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "state", "verbs"), [
     ("tune_chunks", {"compare": True}, {"chunks"}),
     ("search_live", {"chart": "By depth"}, {"run", "evaluate"}),

@@ -140,6 +140,7 @@ def test_columns_of_one_name_are_told_apart():
     assert list(table(ask("SELECT 1 AS a, 2 AS a")).columns) == ["a", "a (2)"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sql",
     [

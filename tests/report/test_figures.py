@@ -45,6 +45,7 @@ def type_sizes(page) -> set[float]:
     return found
 
 
+@pytest.mark.slow
 @needs_browser
 @pytest.mark.parametrize("width_mm", [84, 174])
 def test_a_pdf_has_the_width_of_a_column_and_type_of_8_points_and_all_its_text(width_mm):

@@ -12,6 +12,7 @@ from tests.reranking.test_maxsim import asked_of, scores
 CODES = {b"a" * 16: np.full((3, 5), 1, np.uint8), b"b" * 16: np.full((1, 5), 2, np.uint8)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["quantiser", "codes"])
 @pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])
 def test_what_is_damaged_is_told_and_made_anew(tmp_path, which, damage):

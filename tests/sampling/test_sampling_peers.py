@@ -281,6 +281,7 @@ def forward(model, texts):
     return out.logits[:, -1].double().numpy(), out.hidden_states[-1].double().numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0, 2.0, -1.0])
 @pytest.mark.parametrize(("width", "stop"), [(1, (1,)), (3, (1,)), (5, (1,)), (4, (1, 7, 9)), (4, ())])
 def test_beams_are_those_of_generate(model, width, stop, length_penalty):
@@ -333,6 +334,7 @@ def test_greedy_sampling_is_generate(model):
     assert [pick.token for pick in picks] == out[0, 3:].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("k", "alpha"), [(1, 0.6), (4, 0.0), (4, 0.3), (5, 0.6), (8, 0.9)])
 def test_contrastive_search_is_the_papers_formula(model, k, alpha):
     """transformers 5 has no contrastive search without remote code: equation 5 of Su et al. 2022, spelt out in torch."""

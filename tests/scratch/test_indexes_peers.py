@@ -10,6 +10,8 @@ from core.scratch.indexes.distance import pairwise
 from core.scratch.indexes.hnsw import HNSW
 from core.scratch.indexes.kmeans import kmeans
 
+pytestmark = pytest.mark.slow
+
 DIM = 32
 
 
@@ -72,7 +74,6 @@ def ten_thousand():
     return built("cosine", 10_000, m=8, ef_construction=64)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("ef", [10, 20, 40, 80])
 def test_hnsw_finds_what_hnswlib_finds_on_10_000_vectors(ten_thousand, ef):
     ours, theirs = recalls(ten_thousand, unit(clustered(500, seed=2)), ef)
@@ -88,7 +89,6 @@ def test_hnsw_finds_what_hnswlib_finds_by_other_metrics(metric):
         assert abs(ours - theirs) <= 0.02 and ours > 0.8
 
 
-@pytest.mark.slow
 def test_walk_over_our_graph_is_the_search(ten_thousand):
     graph = inside.from_hnsw(ten_thousand.ours)
     queries = unit(clustered(50, seed=3))

@@ -18,6 +18,7 @@ def test_a_law_without_noise_comes_back():
     assert made.law.e == pytest.approx(1.7, abs=0.03)
 
 
+@pytest.mark.slow
 def test_parameters_and_the_next_loss_lie_in_their_intervals():
     hits = np.zeros(2)
     for seed in range(1, 4):

@@ -17,6 +17,8 @@ from core.store.journal import Record, checksum, new_id
 from core.workbench import Workbench
 from tests.store.test_store_fault import drain
 
+pytestmark = pytest.mark.slow
+
 TRIAL = {"chunks": [["a", 0, 5]], "rankings": {"q": [[0], [0.5]]}, "status": "ok", "seed": 1}
 ANSWER = {"question": "why?", "text": "so", "finish_reason": "stop", "prompt_tokens": 3}
 STUDY = {

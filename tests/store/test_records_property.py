@@ -4,6 +4,7 @@ import json
 from copy import deepcopy
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +55,7 @@ def records(draw):
     return kind, payload
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(records(), min_size=20, max_size=60))
 def test_what_is_acknowledged_is_folded_and_what_is_not_leaves_nothing(made):

@@ -28,6 +28,7 @@ def the_store_answers_all_the_same(store):
     assert store.sql("SELECT 6 * 7 AS answer") == (["answer"], [(42,)], False, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [
     f"SELECT max(levenshtein({LONG}, {LONG} || 'x')) FROM range(100) t(a)",
     " UNION ALL ".join(["SELECT 1"] * 5200),

@@ -22,6 +22,8 @@ from core.store.database import Store
 from core.store.journal import Journal
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
 WRITER = """
 import sys
 from core.store.database import Store
@@ -59,7 +61,6 @@ def test_eight_write_while_one_reads(tmp_path):
     assert drain(store.verify()).ok and not store.notices
 
 
-@pytest.mark.slow
 def test_readers_in_several_processes_fold_each_record_once(tmp_path):
     reader = """
 import sys
@@ -90,7 +91,6 @@ def test_every_acknowledged_trial_survives_kill_nine(tmp_path):
     assert drain(Store(tmp_path).verify()).ok
 
 
-@pytest.mark.slow
 def test_folding_survives_kill_nine(tmp_path):
     ids = fill(tmp_path, 30)
     folder = "import sys; from core.store.database import Store; s = Store(sys.argv[1]); print(flush=True); s.fold()"

@@ -71,6 +71,7 @@ def drained(work):
     return running.result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["cosine", "dot", "l2"])
 @pytest.mark.parametrize("mode", list(MODES))
 def test_an_exact_index_loses_nothing_however_it_changes(mode, metric):

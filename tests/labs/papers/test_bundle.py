@@ -92,6 +92,7 @@ CHANGES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_changed_file_is_named_though_the_manifest_was_made_to_fit(made, change):
     file, before, after, named = change

@@ -10,6 +10,7 @@ from core.training.faithfulness.sources import NEITHER, SUPPORTED, Marked, Marke
 from core.workbench import Workbench
 
 
+@pytest.mark.slow
 def test_the_floor_is_told_of_the_third_parts_with_a_threshold_of_the_second(datasets_root):
     told = drain(held_out.table(Workbench(), TrialConfig(), datasets_root, ["lexical_floor"]))
     rows = {row["set"]: row for row in told["rows"]}

@@ -49,6 +49,7 @@ def selected(stored: list[Trial], sweep: str, dataset: str, only: set[str], part
     return max(alike, key=lambda item: item[1][0].total) if part else largest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["", "dev", "test"])
 def test_the_largest_group_is_that_of_memory(bench, part):
     stored, draw = comparison.trials(bench), random.Random(part)
@@ -79,6 +80,7 @@ def test_the_last_repeats_of_any_filter_are_those_of_memory_and_are_counted_alik
             assert set(of.best("ndcg_linear", 3).ids) == {trial.id for trial in best}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cost", ["latency_ms", "total_ms", "chunks"])
 def test_the_frontier_is_of_the_trials_of_memory(bench, cost):
     stored = comparison.trials(bench)
