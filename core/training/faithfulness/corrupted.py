@@ -1,7 +1,8 @@
 """Claims made from texts by rule, right ones and wrong ones with the wrong words marked, in the manner of FactCC (Kryściński
 et al. 2020, "Evaluating the Factual Consistency of Abstractive Text Summarization", section 3): a sentence of the text, perhaps
 shortened, stays right; with a number, name or word exchanged, negated, with another text's end, or with what its own text no
-longer says, it is wrong. Questions about a sentence are its paraphrases by people: what they ask after is taken off.
+longer says, it is wrong. Right and wrong ones stand in other words too (`reworded`). Questions about a sentence are its
+paraphrases by people: what they ask after is taken off.
 """
 
 import json

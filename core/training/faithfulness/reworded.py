@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from core.training.faithfulness.spliced import raised
+
 _SYNONYMS = (  # "a b": each stands for the other; "a>b": the second stands for the first alone
     "begin start|begins starts|began started|beginning starting|finish complete|finished completed|big large|bigger larger"
     "|biggest largest|huge enormous|quick fast|quickly rapidly|help assist|helps assists|helped assisted|helping assisting|use utilize"
@@ -110,14 +112,15 @@ SMALL = re.compile(
 
 
 def reworded(text: str, times: int, draw: np.random.Generator) -> str:
-    """With so many changes, fewer where no more fit; each of one of KINDS."""
+    """With so many changes, fewer where no more fit; each of one of KINDS, and none twice."""
     done: set[str] = set()
     for _ in range(times):
-        kinds = [some for kind in KINDS if (some := [each for each in kind(text) if each[0] not in done])]
-        if not kinds:
+        ways = [[each for each in kind(text) if each[0] not in done] for kind in KINDS]
+        fits = [some for some, often in zip(ways, KINDS.values(), strict=True) for _ in range(often) if some]
+        if not fits:
             break
-        kind = kinds[int(draw.integers(len(kinds)))]
-        name, text = kind[int(draw.integers(len(kind)))]
+        some = fits[int(draw.integers(len(fits)))]
+        name, text = some[int(draw.integers(len(some)))]
         done.add(name)
     return text
 
@@ -136,9 +139,9 @@ def _phrases(text: str) -> Iterator[tuple[str, str]]:
 
 def _orders(text: str) -> Iterator[tuple[str, str]]:
     if (place := FIRST.match(text)) and not text.startswith(tuple(LEADS)):
-        yield "order", f"{_raised(place[2])} {_lowered(place[1])}{place[3]}"
+        yield "order", f"{raised(place[2])} {_lowered(place[1])}{place[3]}"
     elif place := LAST.match(text):
-        yield "order", f"{_raised(place[2])}, {_lowered(place[1])}{place[3]}"
+        yield "order", f"{raised(place[2])}, {_lowered(place[1])}{place[3]}"
 
 
 def _led(text: str) -> Iterator[tuple[str, str]]:
@@ -149,15 +152,11 @@ def _led(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _put(text: str, place: re.Match, new: str) -> str:
-    return text[: place.start()] + (new if place.start() or text[:1].islower() else _raised(new)) + text[place.end() :]
-
-
-def _raised(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return text[: place.start()] + (new if place.start() or text[:1].islower() else raised(new)) + text[place.end() :]
 
 
 def _lowered(text: str) -> str:
     return text[:1].lower() + text[1:] if SMALL.match(text) else text
 
 
-KINDS = (_words, _words, _phrases, _phrases, _orders, _led)  # words and phrases twice as often as the others
+KINDS = {_words: 2, _phrases: 2, _orders: 1, _led: 1}  # how often each is drawn where it fits

@@ -79,11 +79,16 @@ def joined_rightly(first: str, second: str, draw: np.random.Generator) -> str:
     return first.rstrip(" .!?") + JOINED[int(draw.integers(len(JOINED)))] + second
 
 
+def raised(text: str) -> str:
+    """With a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
 def without_attribution(text: str) -> str:
     shorter = ATTRIBUTED.sub("", text, count=1)
     if shorter == text:
         shorter = SAID.sub("", text, count=1)
-        shorter = shorter[:1].upper() + shorter[1:]
+        shorter = raised(shorter)
     return shorter if len(shorter.split()) >= FEWEST + 2 else text
 
 
@@ -93,7 +98,7 @@ def shortened(text: str, cuts: int, draw: np.random.Generator) -> str:
         places = [place for pattern in CUTS for place in pattern.finditer(text)]
         for pick in draw.permutation(len(places))[:4]:
             start, end = places[pick].span()
-            rest = text[:start] + text[end:] if start else text[end : end + 1].upper() + text[end + 1 :]
+            rest = text[:start] + text[end:] if start else raised(text[end:])
             if len(rest.split()) >= 2 * FEWEST:
                 text = rest
                 break
