@@ -1,7 +1,9 @@
 """Long verbs are generators of steps that return their result: how one is run whole, watched, or run within another."""
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import Any
 
 from core.records import Progress
@@ -39,3 +41,17 @@ def told_within(work: Generator[Progress, None, Any], step: Progress) -> Generat
     for inner in (running := Running(work)):
         yield step._replace(message=f"{step.message}: {inner.message}")
     return running.result
+
+
+@contextmanager
+def event_loop() -> Generator[tuple[asyncio.AbstractEventLoop, Callable[[Awaitable], Any]], None, None]:
+    """(loop, step) for what a verb awaits: `step` runs the loop until its argument is done, and returns that.
+
+    The steps have a thread of their own, because in the caller's a notebook may be running a loop.
+    """
+    loop = asyncio.new_event_loop()
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            yield loop, lambda work: thread.submit(loop.run_until_complete, work).result()
+        finally:
+            loop.close()

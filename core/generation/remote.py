@@ -19,6 +19,7 @@ from core.errors import WorkbenchError
 from core.generation import prices, structured
 from core.generation.protocol import Generated, finished
 from core.models.text import encodable
+from core.progress import event_loop
 from core.records import Token
 
 TICK_S = 0.02  # the caller can cancel, and sees new text, this often
@@ -84,26 +85,25 @@ def converse(
 ) -> Generator[str, None, Generated]:
     """Yields the text of what `talk` adds to its Reply and returns the whole, trying again where that may help."""
     table, deadline, tried = prices.table(), started + deadline_s, 0
-    loop = asyncio.new_event_loop()
-    try:
-        while True:
-            reply = Reply(max_tokens)
-            fault = yield from _try(loop, talk(reply), reply, deadline)
-            if fault is None or not fault.again or reply.pieces or tried == retries:
-                break
-            wait_s = FIRST_WAIT_S * 2**tried * random.uniform(0.5, 1) if fault.wait_s is None else fault.wait_s
-            resume = time.perf_counter() + wait_s
-            if resume >= deadline:
-                fault.why += f"; the next try, {wait_s:.0f} s later, would be past the deadline"
-                break
-            while time.perf_counter() < resume:
-                time.sleep(min(TICK_S, wait_s))
-                yield ""
-            tried += 1
-    finally:
-        with suppress(TimeoutError):
-            loop.run_until_complete(asyncio.wait_for(loop.shutdown_asyncgens(), 0.5))
-        loop.close()
+    with event_loop() as (loop, step):
+        try:
+            while True:
+                reply = Reply(max_tokens)
+                fault = yield from _try(loop, step, talk(reply), reply, deadline)
+                if fault is None or not fault.again or reply.pieces or tried == retries:
+                    break
+                wait_s = FIRST_WAIT_S * 2**tried * random.uniform(0.5, 1) if fault.wait_s is None else fault.wait_s
+                resume = time.perf_counter() + wait_s
+                if resume >= deadline:
+                    fault.why += f"; the next try, {wait_s:.0f} s later, would be past the deadline"
+                    break
+                while time.perf_counter() < resume:
+                    time.sleep(min(TICK_S, wait_s))
+                    yield ""
+                tried += 1
+        finally:
+            with suppress(TimeoutError):
+                step(asyncio.wait_for(loop.shutdown_asyncgens(), 0.5))
     if fault is not None:
         fault.why += f" ({tried + 1} tries)" * bool(tried)
         if fault.todo:
@@ -139,13 +139,13 @@ def of_schema(steps: Generator[str, None, Generated], schema: str) -> Generator[
 
 
 def _try(
-    loop: asyncio.AbstractEventLoop, talk: Awaitable[None], reply: Reply, deadline: float
+    loop: asyncio.AbstractEventLoop, step: Callable[[Awaitable], object], talk: Awaitable[None], reply: Reply, deadline: float
 ) -> Generator[str, None, Fault | None]:
     """Runs one try a moment at a time, yielding what came; the connection is closed at the end, however it comes."""
     task, start = loop.create_task(talk), 0
     try:
         while not task.done() and (left := deadline - time.perf_counter()) > 0:
-            loop.run_until_complete(asyncio.wait({task}, timeout=min(TICK_S, left)))
+            step(asyncio.wait({task}, timeout=min(TICK_S, left)))
             new, start = "".join(reply.pieces[start:]), len(reply.pieces)
             yield new
         if not task.done():
@@ -157,7 +157,7 @@ def _try(
         return None if error is None else _fault(error)
     finally:
         task.cancel()
-        loop.run_until_complete(asyncio.wait({task}, timeout=0.5))
+        step(asyncio.wait({task}, timeout=0.5))
 
 
 def _fault(error: BaseException) -> Fault:

@@ -11,7 +11,7 @@ import math
 import os
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, NamedTuple
@@ -21,7 +21,7 @@ from core.context.citations import pattern
 from core.errors import missing_package
 from core.judging.asking import of_runs, replies, unfit, why_none
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools
-from core.progress import told_within
+from core.progress import event_loop, told_within
 from core.queries.model_texts import Request
 from core.records import Progress
 
@@ -75,24 +75,23 @@ class RagasMeasure(AnswerMeasure):
 
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         judge, embedder = _bridges()
-        loop, waiting, logs = asyncio.new_event_loop(), [], []
-        try:
-            tasks = []
-            for case in cases:
-                for run in range(self.runs):
-                    logs.append([])
-                    metric = self.metric(judge(waiting, run, logs[-1]), embedder(waiting))
-                    tasks.append(loop.create_task(_outcome(metric.ascore(**self.inputs(case)))))
-            while unfinished := _settled(loop, tasks, waiting):
-                done = len(tasks) - unfinished
-                yield Progress(done, len(tasks), self.label)
-                yield from self._serve(tools, waiting, Progress(done, len(tasks), self.label))
-            outcomes = [task.result() for task in tasks]
-        finally:
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            loop.run_until_complete(asyncio.sleep(0))
-            loop.close()
+        waiting, logs, tasks = [], [], []
+        with event_loop() as (loop, step):
+            try:
+                for case in cases:
+                    for run in range(self.runs):
+                        logs.append([])
+                        metric = self.metric(judge(waiting, run, logs[-1]), embedder(waiting))
+                        tasks.append(loop.create_task(_outcome(metric.ascore(**self.inputs(case)))))
+                while unfinished := _settled(step, tasks, waiting):
+                    done = len(tasks) - unfinished
+                    yield Progress(done, len(tasks), self.label)
+                    yield from self._serve(tools, waiting, Progress(done, len(tasks), self.label))
+                outcomes = [task.result() for task in tasks]
+            finally:
+                for task in asyncio.all_tasks(loop):
+                    task.cancel()
+                step(asyncio.sleep(0))
         width = self.runs
         groups = [slice(at, at + width) for at in range(0, len(tasks), width)]
         return [of_runs(outcomes[group], logs[group], self.range) for group in groups]
@@ -142,10 +141,10 @@ async def _outcome(work: Coroutine[Any, Any, Any]) -> tuple[float, str]:
     return float(value), "" if math.isfinite(value) else "ragas gives no number: nothing to score in the judge's answer"
 
 
-def _settled(loop: asyncio.AbstractEventLoop, tasks: list[asyncio.Task], waiting: list[Awaited]) -> int:
+def _settled(step: Callable[[Coroutine], None], tasks: list[asyncio.Task], waiting: list[Awaited]) -> int:
     """So many runs are not over, each of which now waits."""
     while len(waiting) < (unfinished := sum(not task.done() for task in tasks)):
-        loop.run_until_complete(asyncio.sleep(0))
+        step(asyncio.sleep(0))
     return unfinished
 
 

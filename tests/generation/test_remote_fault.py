@@ -1,5 +1,6 @@
 """Endpoints that refuse, fail, hang, trickle, break off or talk nonsense: each a clear state, in time, and no secret told."""
 
+import asyncio
 import gzip
 import json
 import re
@@ -47,6 +48,14 @@ def ask(api: str, monkeypatch, *replies, deadline_s: float = 20.0, **knobs):
     with serving(*replies) as server:
         pieces, result = finish(engine(api, server.url, monkeypatch, **knobs).generate(HELLO, 7, deadline_s))
     return pieces, result, server.requests
+
+
+@both
+def test_it_answers_where_a_notebook_runs_a_loop_already(api, monkeypatch):
+    async def cell():
+        return ask(api, monkeypatch, stream(events(api, "Hello")))
+
+    assert asyncio.run(cell())[1].text == "Hello"
 
 
 # Good answers -----------------------------------------------------------------------------------------------------------
@@ -240,7 +249,7 @@ def test_the_deadline_holds_where_nothing_useful_comes(api, reply, monkeypatch):
     }
     started = time.perf_counter()
     pieces, result, _ = ask(api, monkeypatch, replies[reply], deadline_s=1.0)
-    assert abs(time.perf_counter() - started - 1.0) < 1.0
+    assert 1.0 <= time.perf_counter() - started < 6, "nothing useful would ever come"
     assert result.finish_reason == "failed: no text before the deadline" and result.text == "" == "".join(pieces)
 
 

@@ -112,6 +112,13 @@ def test_three_runs_are_three_draws_with_a_spread(tmp_path):
     assert [score.value for score in one] == [score.detail["runs"][0] for score in made] and one[0].detail["spread"] is None
 
 
+def test_it_scores_where_a_notebook_runs_a_loop_already(tmp_path):
+    async def cell():
+        return drain(scores(RagasFaithfulness(runs=1), CASES, tools(RecordedJudge(), tmp_path)))
+
+    assert not any(score.reason for score in asyncio.run(cell()))
+
+
 BAD = {"prose": "The answer looks good to me!", "seven": 7, "nan": math.nan}
 
 

@@ -42,6 +42,7 @@ def test_answers_come_in_and_a_slider_changes_the_count(towns, tab):
     open_page(tab, f"{towns}&answer=3")
     panel = tab.locator(".st-key-live_answers")
     panel.get_by_text("3 of 3 contexts not answered yet").wait_for()
+    settled(tab)
     panel.get_by_role("button", name="Answer 3 questions").click()
     first = interval(panel, "3")
     settled(tab)
@@ -49,6 +50,7 @@ def test_answers_come_in_and_a_slider_changes_the_count(towns, tab):
     box.fill("18")
     box.press("Enter")
     panel.get_by_text("15 of 18 contexts not answered yet").wait_for()
+    settled(tab)
     panel.get_by_role("button", name="Answer 18 questions").click()
     assert interval(panel, "18") < first
     settled(tab)
@@ -73,6 +75,7 @@ def test_rag_is_ablated_by_one_job_and_the_table_stands_there(towns, tab):
     settled(tab)
     tab.get_by_role("tab", name="RAG ablation", exact=True).click()
     tab.get_by_text("Still to do").wait_for(timeout=120_000)
+    settled(tab)
     tab.get_by_role("button", name="Ablate RAG").click()
     tab.get_by_text("Still to do").wait_for(state="hidden", timeout=500_000)  # some answers may be known, and drawn, before
     tab.get_by_text("What retrieval is worth to the answers").wait_for(timeout=60_000)
