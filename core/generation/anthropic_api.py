@@ -12,6 +12,7 @@ from core.config import knob
 from core.errors import WorkbenchError
 from core.generation import remote, structured
 from core.generation.protocol import Generated, Stops, TextGenerator, stop_knob
+from core.models.text import valid
 from core.registry import part
 
 REASONS = {
@@ -150,6 +151,6 @@ def _take(event: Any, reply: remote.Reply) -> None:
         reply.add(event.delta.text)
     elif event.type == "message_delta" and event.delta.stop_reason:
         reason = event.delta.stop_reason
-        reply.reason = REASONS.get(reason, f"failed: it ended with {remote.valid(str(reason))!s:.40}")
+        reply.reason = REASONS.get(reason, f"failed: it ended with {valid(str(reason))!s:.40}")
         answer = remote.count(event.usage.output_tokens)
         reply.usage = reply.begun and remote.usage(*reply.begun._replace(answer=answer))

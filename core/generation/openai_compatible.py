@@ -15,6 +15,7 @@ from core.config import knob
 from core.generation import remote, structured
 from core.generation.prices import Usage
 from core.generation.protocol import Generated, Stops, TextGenerator, logprobs_knob, stop_knob
+from core.models.text import valid
 from core.records import Token
 from core.registry import part
 
@@ -181,7 +182,7 @@ def _take(chunk: dict[str, Any], reply: remote.Reply) -> None:
         if delta.get("refusal"):
             reply.reason = "failed: refusal"
         if ended := choice.get("finish_reason"):
-            reply.reason = reply.reason or REASONS.get(ended, f"failed: it ended with {remote.valid(str(ended))!s:.40}")
+            reply.reason = reply.reason or REASONS.get(ended, f"failed: it ended with {valid(str(ended))!s:.40}")
 
 
 def _odds(entry: dict[str, Any]) -> tuple[str, float]:
@@ -189,7 +190,7 @@ def _odds(entry: dict[str, Any]) -> tuple[str, float]:
     logprob = float(entry["logprob"])
     if not math.isfinite(logprob):
         raise ValueError("a log-probability that is no number")
-    return remote.valid(str(entry["token"])), logprob
+    return valid(str(entry["token"])), logprob
 
 
 def _usage(counts: Any) -> Usage | None:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from core.errors import WorkbenchError
 from core.generation import prices, structured
 from core.generation.protocol import Generated, finished
-from core.models.text import encodable
+from core.models.text import encodable, valid
 from core.progress import event_loop
 from core.records import Token
 
@@ -253,11 +253,6 @@ def usage(prompt: int | None, answer: int | None, cache_read: int | None, cache_
     """None unless all of it was measured."""
     counts = (prompt, answer, cache_read, cache_write)
     return None if None in counts or min(counts) < 0 else prices.Usage(*counts)
-
-
-def valid(text: str) -> str:
-    """The text with its halves of characters joined, and lone ones replaced."""
-    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def address(value: str) -> str:

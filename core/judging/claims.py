@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
+from core.chunking.sentences import claim_starts
 from core.config import knob
 from core.context.citations import pattern
 from core.judging.diversity import normalise_answer, normalise_trivia
@@ -34,6 +35,7 @@ LEAD = re.compile(
     r"(?:(?:yes|no), )?(?:"
     rf"(?:based (?:up)?on|according to|as (?:stated|mentioned|described|explained|noted|shown) in|as per|per|from|in) {_SOURCE},\s*"
     rf"|{_SOURCE} (?:also )?(?:states?|mentions?|says?|explains?|notes?|indicates?|suggests?|tells? us) that )"
+    r"|\(?\d{1,2}[.)]\s+(?=\S)"
     r"|(?:so,? |therefore,? )?(?:the )?(?:final |short )?answer(?: to (?:the|this|your) question)?(?: is(?: that|:)?|:) ",
     re.IGNORECASE,
 )
@@ -43,7 +45,7 @@ FRAME = re.compile(
             r"(?:sure|certainly|of course|absolutely|okay|ok|great question)\b.{0,30}",
             r"(?:(?:sure|certainly)[,!] )?here(?:'s| is| are)\b.{0,90}:",
             r".{0,80}\b(?:as follows|the following(?: \w+){0,2}|these(?: \w+){0,2} (?:steps|instructions|tips|guidelines)):",
-            r"[\w'-]+(?:[ ,&/]+[\w'-]+){0,5}:\W*(?:\d{1,2}[.)])?\W*",
+            r"[\w'-]+(?:[ ,&/]+[\w'-]+){0,5}:(?!\d)\W*(?:\d{1,2}[.)])?\W*",
             r"(?:i )?hope (?:this|that|it) helps?\b.*",
             r"(?:please )?(?:let me know|feel free)\b.*",
             r"(?:(?:i|we|sorry|unfortunately|but|am|are|i'm)[, ]+)*(?:unable|not able|cannot|can't|can not)(?: to)? "
@@ -80,8 +82,12 @@ def rules(default: str) -> str:
 
 
 def bare(case: AnswerCase) -> str:
+    return uncited(case.answer, case.citations)
+
+
+def uncited(answer: str, style: str) -> str:
     """The answer with a blank for each character of a citation."""
-    return pattern(case.citations).sub(_blank, case.answer)
+    return pattern(style).sub(_blank, answer)
 
 
 def _blank(match: re.Match) -> str:
@@ -107,6 +113,9 @@ def _without_lead(each: Statement) -> Statement:
 
 def sentences(text: str, start: int = 0, stop: int | None = None) -> list[Statement]:
     """Those of the text's characters [start, stop)."""
-    matches = SENTENCE.finditer(text, start, len(text) if stop is None else stop)
-    cut = ((match.start(), match.group().rstrip()) for match in matches)
-    return [Statement(begin, begin + len(said), said) for begin, said in cut if WORD.search(said)]
+    said = text[start:stop]
+    # what is all in small letters has none that opens a sentence
+    ends = [*claim_starts(said), len(said)] if not said.islower() else [match.end() for match in SENTENCE.finditer(said)]
+    cut = ((start + begin, said[begin:end]) for begin, end in pairwise([0, *ends]))
+    cut = ((begin + len(each) - len(each.lstrip()), each.strip()) for begin, each in cut)
+    return [Statement(begin, begin + len(each), each) for begin, each in cut if WORD.search(each)]

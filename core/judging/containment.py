@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from core.config import knob
 from core.context.citations import BRACKETS, cited, pattern
-from core.judging.claims import NOTHING_CLAIMED, SENTENCE, WORD, Statement, statements
+from core.judging.claims import NOTHING_CLAIMED, SENTENCE, WORD, Statement, sentences, statements, uncited
 from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools
 from core.records import Hit, Progress
 from core.registry import part
@@ -80,13 +80,10 @@ def support(answer: str, hits: Sequence[Hit], style: str = BRACKETS) -> list[Sup
     """The best passage for each sentence of the answer that has words; the lowest number among equals. style: of citations."""
     passages = [hit.shown for hit in hits]
     supports = []
-    for match in SENTENCE.finditer(answer):
-        words = WORD.findall(pattern(style).sub(" ", match.group()).lower())
-        if not words or not passages:
-            continue
-        held = shares(words, passages)
+    for each in sentences(uncited(answer, style)) if passages else ():
+        held = shares(each.words(), passages)
         best = max(range(len(held)), key=lambda i: (held[i], -i))
-        supports.append(Support(match.start(), match.start() + len(match.group().rstrip()), best + 1, held[best]))
+        supports.append(Support(each.start, each.end, best + 1, held[best]))
     return supports
 
 

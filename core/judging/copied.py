@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from core.judging.claims import SENTENCE, WORD
+from core.judging.claims import WORD
+from core.judging.data_texts import said
 
 MOST_PLACES = 256  # of a word that are tried: text that repeats itself has no end of them
 BACKWARDS = 3  # a word back counts as so many ahead
@@ -24,8 +25,8 @@ class SourceWords:
         self.sentences: list[int] = []
         number = 0
         for passage in passages:
-            for sentence in SENTENCE.finditer(passage):
-                words = WORD.findall(sentence.group().lower())
+            for sentence in said(passage):
+                words = WORD.findall(sentence.text.lower())
                 self.words += words
                 self.sentences += [number] * len(words)
                 number += 1

@@ -62,6 +62,15 @@ class Entailment(AnswerMeasure):
         return AnswerScore(float(np.mean([claim.score for claim in rows])), claims=tuple(rows))
 
 
+def claimed(case: AnswerCase) -> list[tuple[int, int, str]]:
+    """Characters of the answer and text of each claim: its statements, those that are too long to read at once in pieces."""
+    return [
+        (each.start + start, each.start + end, each.text[start:end])
+        for each in statements(case)
+        for start, end in claims(each.text)
+    ]
+
+
 def judged_claims(
     model: str, cases: Sequence[AnswerCase], tools: JudgeTools
 ) -> Generator[Progress, None, list[list[tuple[int, int, ClaimJudgement]]]]:
@@ -70,11 +79,7 @@ def judged_claims(
     for done, case in enumerate(cases):
         if done % 100 == 0:
             yield Progress(done, len(cases), "Choosing the evidence of each claim")
-        spans = []
-        for each in statements(case):
-            for start, end in claims(each.text):
-                spans.append((each.start + start, each.start + end))
-                texts.append(pair_text(evidence(case.passages, each.text[start:end]), each.text[start:end]))
-        places.append(spans)
+        places.append(claimed(case))
+        texts += (pair_text(evidence(case.passages, text), text) for _, _, text in places[-1])
     vectors = iter((yield from tools.embed(Judgements(model), texts)) if texts else ())
-    return [[(start, end, read_judgement(next(vectors))) for start, end in spans] for spans in places]
+    return [[(start, end, read_judgement(next(vectors))) for start, end, _ in spans] for spans in places]

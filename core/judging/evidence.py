@@ -11,10 +11,11 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from core.judging.claims import SENTENCE, WORD, sentences
+from core.judging.claims import WORD, sentences
+from core.judging.data_texts import readable, said
 
 ROOM = 800  # characters of evidence: some 180 tokens
-LONGEST = 300  # characters of what counts as one sentence: tables and JSON have no full stops
+LONGEST = 300  # characters of what counts as one sentence: tables have no full stops
 AGAIN = 0.25  # what a word is worth that the evidence has already
 
 
@@ -43,7 +44,7 @@ def claims(answer: str) -> list[tuple[int, int]]:
 
 def evidence(passages: tuple[str, ...], claim: str, room: int = ROOM) -> str:
     """At most some `room` characters of the passages, whole where they are short enough."""
-    whole = " ".join(passages)
+    whole = " ".join(map(readable, passages))
     if len(whole) <= room:
         return whole
     texts, grams, weight = _cut(passages)
@@ -74,8 +75,7 @@ def _cut(passages: tuple[str, ...]) -> PassageSentences:
     """The sentences of the passages, those that are too long in pieces."""
     texts = []
     for passage in passages:
-        for match in SENTENCE.finditer(passage):
-            text = match.group().strip()
+        for _, _, text in said(passage):
             while len(text) > LONGEST:
                 cut = text.rfind(" ", 1, LONGEST)
                 cut = cut if cut > 0 else LONGEST
@@ -99,9 +99,9 @@ def best_sentence(passages: tuple[str, ...], claim: str) -> tuple[int, tuple[int
     no sentence has one of them."""
     wanted, best, place = _grams(claim), 0.0, None
     for number, passage in enumerate(passages, 1):
-        for match in SENTENCE.finditer(passage):
-            grams = _grams(match.group())
+        for start, end, text in said(passage):
+            grams = _grams(text)
             shared = len(grams & wanted) / (len(grams) + 10) ** 0.25
             if shared > best:
-                best, place = shared, (number, (match.start(), match.start() + len(match.group().rstrip())))
+                best, place = shared, (number, (start, end))
     return place

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.judging.claims import WORD
+from core.judging.data_texts import readable
 
 RUN = 3  # words that stand in a passage one after the other are borne out there, whatever a model says
 NUMBER = re.compile(r"\d[\d,.]*\d|\d")
@@ -19,11 +20,12 @@ class PassageWords(NamedTuple):
 
 def words_of(passages: Sequence[str]) -> PassageWords:
     runs: tuple[set, set, set] = (set(), set(), set())
-    for passage in passages:
-        words = WORD.findall(passage.lower())
+    texts = {text for passage in passages for text in (passage, readable(passage))}
+    for text in texts:
+        words = WORD.findall(text.lower())
         for n, some in enumerate(runs, 1):
             some.update(runs_of(words, n))
-    return PassageWords(runs, {number for passage in passages for number in numbers_of(passage)})
+    return PassageWords(runs, {number for text in texts for number in numbers_of(text)})
 
 
 def runs_of(words: list[str], n: int) -> list:

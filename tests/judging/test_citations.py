@@ -13,7 +13,7 @@ TOWER = "The tower was built in 1889 by the company of Gustave Eiffel."
 TALL = "It is 330 metres tall."
 PASSAGES = (TOWER, TALL, "Bread is made of flour and water.", f"{TOWER} {TALL}")
 BUILT, HEIGHT = "The tower was built in 1889", "It is 330 metres tall"
-BOTH = "built in 1889 by the company of Gustave Eiffel. 330 metres tall".replace(".", ",")
+BOTH = "Built in 1889 by the company of Gustave Eiffel. 330 metres tall".replace(".", ",")
 
 
 def case(answer: str, **more):

@@ -35,6 +35,23 @@ def test_items_of_a_list_are_statements_and_its_marks_are_not():
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        "On Saturday it opens at 9:30.",
+        "It opens at 9 a.m. and closes at 5 p.m. on Mondays.",
+        "Dr. Smith of the U.S. Navy spoke to Gov. J. B. Pritzker on Jan. 5.",
+        "No. 1 was approx. 2.5 sq. ft. of it.",
+    ],
+)
+def test_times_titles_and_initials_end_no_statement(answer):
+    assert said(answer) == [answer] and said(f"{answer} The end.") == [answer, "The end."]
+
+
+def test_what_is_all_in_small_letters_has_sentences_too():
+    assert said("paris. it is the capital.") == ["paris.", "it is the capital."]
+
+
+@pytest.mark.parametrize(
     ("answer", "wanted"),
     [
         ("Based on the given passages, the tower is old.", "the tower is old."),

@@ -44,12 +44,12 @@ def serving(home: Path) -> Generator[str, None, None]:
         process.wait(timeout=20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def home(tmp_path_factory):
     return tmp_path_factory.mktemp("browser") / "data"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def app(home):
     """Address of the running app."""
     with serving(home) as address:

@@ -16,8 +16,10 @@ import numpy as np
 
 from core.judging.combined import SIGNALS, Combination, signals
 from core.judging.copied import SourceWords
-from core.judging.evidence import claims, evidence
+from core.judging.entailment import claimed
+from core.judging.evidence import evidence
 from core.judging.judgement_models import WRONG, OwnModel
+from core.judging.measure import AnswerCase
 from core.judging.passage_words import joined, new_share, word_doubts, words_of
 from core.records import Progress
 from core.statistics.roc import roc
@@ -47,11 +49,9 @@ class SeenAnswer:
 
 
 def seen(model: OwnModel, answers: Sequence[Marked]) -> Generator[Progress, None, list[SeenAnswer]]:
-    places = [claims(answer.answer) for answer in answers]
+    places = [claimed(AnswerCase(answer.question, answer.answer, answer.passages)) for answer in answers]
     pairs = [
-        (evidence(answer.passages, answer.answer[a:b]), answer.answer[a:b])
-        for answer, spans in zip(answers, places, strict=True)
-        for a, b in spans
+        (evidence(answer.passages, text), text) for answer, spans in zip(answers, places, strict=True) for _, _, text in spans
     ]
     judged = {}
     for i, each in model.read(pairs):
@@ -59,7 +59,7 @@ def seen(model: OwnModel, answers: Sequence[Marked]) -> Generator[Progress, None
         if len(judged) % 100 == 0:
             yield Progress(len(judged), len(pairs), "Judging the answers that people judged")
     each = (judged[i] for i in range(len(pairs)))
-    return [SeenAnswer(answer, [(a, b, next(each)) for a, b in spans]) for answer, spans in zip(answers, places, strict=True)]
+    return [SeenAnswer(answer, [(a, b, next(each)) for a, b, _ in spans]) for answer, spans in zip(answers, places, strict=True)]
 
 
 def best_shift(answers: Sequence[SeenAnswer]) -> float:

@@ -18,6 +18,7 @@ from core.judging.claims import WORD
 from core.judging.evidence import claims
 from core.judging.passage_words import RUN, runs_of, words_of
 from core.training.faithfulness import spliced
+from core.training.faithfulness.recorded import claim_of_record
 from core.training.faithfulness.reworded import SYNONYMS, reworded
 from core.training.faithfulness.sources import CONTRADICTED, NEITHER, SUPPORTED, Marked, MarkedSpan
 
@@ -46,6 +47,7 @@ OPPOSITES = (
 OPPOSITE = {a: b for pair in OPPOSITES.split("|") for a, b in (pair.split(), pair.split()[::-1])}
 FEWEST, MOST = 6, 45  # words of a claim
 RIGHT = 0.45  # share of right claims
+RECORDS = 0.12  # share of claims about records
 # a right claim is the one of so many tries that has nearest to so many runs of words that no passage has as a wrong one has: where a
 # copy is broken does not tell the two apart, only what is joined there
 TRIES, BREAKS, MOST_CUTS = 8, (0, 1, 2, 3, 4, 5, 7, 9), 5
@@ -83,7 +85,9 @@ class Corruption:
         self._names = [name for story in stories for passage in story.passages[:3] for name in NAME.findall(passage)[:4]]
 
     def any(self, draw: np.random.Generator) -> Marked | None:
-        """A claim of a story of any kind, each as often as any other: there are few articles, and many sentences in each."""
+        """Of a record, or of a story of any kind, each as often as any other: there are few articles, and many sentences in each."""
+        if draw.random() < RECORDS:
+            return claim_of_record(draw)
         return self.claim(int(draw.choice(len(self._stories), p=self._drawn)), int(draw.integers(1 << 30)))
 
     def claim(self, index: int, seed: int) -> Marked | None:

@@ -1,0 +1,133 @@
+"""What a passage says, sentence by sentence, also where it is data: JSON, and what Python prints of such a value.
+
+`{"hours": {"Monday": "11:0-21:0"}, "attributes": {"WiFi": "no", "HasTV": true, "Music": null}}` says "hours, Monday: 11:0-21:0.",
+"attributes: no wi fi." and "attributes: tv."; what is null says nothing. It is scanned, not parsed: what was cut off in its
+middle, or stands behind a heading, is read as far as it goes.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import groupby
+from typing import NamedTuple
+
+from core.judging.claims import SENTENCE, WORD
+from core.models.text import valid
+
+TOKEN = re.compile(r"""(?P<text>"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)|(?P<mark>[{}\[\]:,])|[^\s{}\[\]:,"']+""", re.DOTALL)
+ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+HUMP = re.compile(r"_+|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+IS = re.compile("^(?:is|has) (?=.)")
+SAYS = {"true": "yes", "false": "no", "null": "", "none": ""}
+DEPTH = 6  # names before a value's own that are told
+LEAST, SHARE = 2, 0.5  # so many values, in so much of the passage, make it data
+
+
+class Said(NamedTuple):
+    """Characters [start, end) of the passage, and what to read there."""
+
+    start: int
+    end: int
+    text: str
+
+
+class _Found(NamedTuple):
+    """names: on the way to a value, none around data. listed: where the list begins that the value is in."""
+
+    start: int
+    end: int
+    text: str
+    names: tuple[str, ...] = ()
+    listed: int | None = None
+
+
+@lru_cache(maxsize=256)
+def said(passage: str) -> tuple[Said, ...]:
+    """The sentences of a passage in their order."""
+    return _of_data(passage) or tuple(Said(*each) for each in _sentences(passage, 0, len(passage)))
+
+
+def readable(passage: str) -> str:
+    """The passage as it would be read out: the very same where it is no data."""
+    return " ".join(each.text for each in _of_data(passage)) or passage
+
+
+def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int, str]]:
+    for match in SENTENCE.finditer(text, start, stop):
+        sentence = match.group().rstrip()
+        yield match.start(), match.start() + len(sentence), sentence
+
+
+@lru_cache(maxsize=256)
+def _of_data(passage: str) -> tuple[Said, ...]:
+    """Nothing where it is no data."""
+    if "{" not in passage:
+        return ()
+    found: list[_Found] = []
+    opened: list[tuple[str, int | None]] = []  # the name of each bracket's value, and where it begins if it is a list
+    key, held, begin, behind, covered = None, None, 0, 0, 0
+    for token in TOKEN.finditer(passage):
+        mark = token["mark"]
+        if not opened and mark != "{":
+            continue
+        if not opened:
+            begin = token.start()
+            found += (_Found(*each) for each in _sentences(passage, behind, begin))
+        if not mark:
+            held = token
+        elif mark == ":" and held and held["text"]:
+            key, held = held, None
+        else:
+            if held:
+                found += _value(held, key, opened)
+            if mark in "{[":
+                opened.append((_name(key), token.start() if mark == "[" else None))
+            elif mark in "}]":
+                opened.pop()
+                behind = token.end()
+                covered += (behind - begin) * (not opened)
+            key, held = None, None
+    if opened:  # it was cut off
+        found += _value(held, key, opened) if held else ()
+        covered += len(passage) - begin
+    else:
+        found += (_Found(*each) for each in _sentences(passage, behind, len(passage)))
+    enough = sum(bool(each.names) for each in found) >= LEAST and covered >= SHARE * len(passage)
+    return tuple(_told(found)) if enough else ()
+
+
+def _value(token: re.Match, key: re.Match | None, opened: list[tuple[str, int | None]]) -> Iterator[_Found]:
+    """A value's sentences, of which only the first has the names before it."""
+    names = tuple(name for name in (*(each for each, _ in opened[-DEPTH:]), _name(key)) if name)
+    text, (start, end), listed = token.group(), token.span(), opened[-1][1]
+    if not token["text"]:
+        if text := SAYS.get(text.lower(), text.removesuffix(".0")):
+            yield _Found(key.start() if key else start, end, text, names, listed)
+        return
+    closed = len(text) > 1 and text[-1] == text[0]
+    parts = [each for each in _sentences(token.string, start + 1, end - closed) if WORD.search(each[2])]
+    for i, (a, b, part) in enumerate(parts):
+        yield _Found(key.start() if key and not i else a, b, _plain(part), names * (not i), listed if len(parts) == 1 else None)
+
+
+def _name(key: re.Match | None) -> str:
+    name = _plain(key.group()[1:-1]) if key else ""
+    words = HUMP.sub(" ", name).strip()
+    return words if words == name else words.lower()
+
+
+def _plain(text: str) -> str:
+    """Without escapes."""
+    return valid(ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else " " if match[2] in "nrt" else match[2], text))
+
+
+def _told(found: list[_Found]) -> Iterator[Said]:
+    """As sentences; the short values of a list are one."""
+    for _, some in groupby(found, lambda each: ~each.start if each.listed is None else each.listed):
+        values = list(some)
+        text, names = ", ".join(each.text for each in values), values[0].names
+        if names and text.lower() in ("yes", "no"):
+            text = f"{'no ' * (text.lower() == 'no')}{IS.sub('', names[-1])}"
+            names = names[:-1]
+        text = f"{', '.join(names)}: {text}" if names else text
+        yield Said(values[0].start, values[-1].end, text if text[-1] in ".!?:" else f"{text}.")

@@ -1,0 +1,117 @@
+"""Passages that are data are read as sentences, whole or cut off, and prose is left alone."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.judging.copied import SourceWords
+from core.judging.data_texts import readable, said
+from core.judging.evidence import ROOM, best_sentence, evidence
+from core.judging.passage_words import new_numbers, new_share, words_of
+
+CAFE = {
+    "name": "Harbor Grill",
+    "hours": {"Monday": "11:0-21:0"},
+    "attributes": {"WiFi": "no", "HasTV": True, "OutdoorSeating": False, "Music": None},
+    "dishes": ["clam chowder", "fish tacos"],
+    "business_stars": 3.0,
+    "reviews": [{"stars": 2.5, "text": 'The food was "cold". We waited.\nNever again'}, {"stars": 5, "text": "Café crème 🙂!"}],
+}
+SAYS = [
+    "name: Harbor Grill.",
+    "hours, Monday: 11:0-21:0.",
+    "attributes: no wi fi.",
+    "attributes: tv.",
+    "attributes: no outdoor seating.",
+    "dishes: clam chowder, fish tacos.",
+    "business stars: 3.",
+    "reviews, stars: 2.5.",
+    'reviews, text: The food was "cold".',
+    "We waited. Never again.",
+    "reviews, stars: 5.",
+    "reviews, text: Café crème 🙂!",
+]
+FORMS = {
+    "a line": json.dumps(CAFE),
+    "characters as they are": json.dumps(CAFE, ensure_ascii=False),
+    "indented": json.dumps(CAFE, indent=2),
+    "as Python prints it": str(CAFE),
+}
+
+
+def texts(passage: str) -> list[str]:
+    return [each.text for each in said(passage)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_its_values_are_sentences_in_every_form(form):
+    assert texts(FORMS[form]) == SAYS and readable(FORMS[form]) == " ".join(SAYS)
+    assert texts(f"Structured data:\n{FORMS[form]}\n\nThat is all.") == ["Structured data:", *SAYS, "That is all."]
+
+
+def test_what_was_cut_off_is_read_as_far_as_it_goes():
+    whole = FORMS["a line"]
+    assert texts(whole[: whole.index("tacos")]) == [*SAYS[:5], "dishes: clam chowder, fish."]
+    assert texts(f"{whole[:-2]}")[:11] == SAYS[:11]
+
+
+def test_lines_of_objects_are_read_one_after_the_other():
+    assert texts('{"id": 1, "on": true}\n{"id": 2, "on": false}') == ["id: 1.", "on.", "id: 2.", "no on."]
+
+
+@pytest.mark.parametrize("prose", [
+    "In Python, {'a': 1, 'b': 2} is a dict. It maps keys to values, and keeps the order in which they came. Its keys are hashable.",
+    "The set {x : x > 0} is open. So is {y}.",
+    "body { color: red; margin: 0 }",
+    "It has no braces. It is prose.",
+    "",
+])  # fmt: skip
+def test_prose_and_code_stay_what_they_are(prose):
+    assert readable(prose) is prose
+    assert all(prose[each.start : each.end] == each.text for each in said(prose))
+
+
+def test_words_that_are_written_together_are_there():
+    there = words_of([FORMS["a line"]])
+    assert new_share("It has no Wi-Fi and outdoor seating, 3 stars", there) == pytest.approx(3 / 10)  # it, has, and
+    assert new_share("WiFi OutdoorSeating", there) == 0 and not new_numbers("3 stars of 2.5", there)
+    assert SourceWords([FORMS["a line"]]).words[:3] == ["name", "harbor", "grill"]
+
+
+def test_the_values_that_a_claim_rests_on_are_its_evidence_and_are_marked():
+    passage = json.dumps({f"dish{i}": f"a plate of something plain that nobody orders, number {i}" for i in range(40)} | CAFE)
+    assert len(passage) > 3 * ROOM
+    found = evidence((passage,), "There is no Wi-Fi.")
+    assert "attributes: no wi fi." in found and len(found) <= ROOM and "{" not in found
+    number, (start, end) = best_sentence(("Nothing here.", passage), "There is no Wi-Fi.")
+    assert number == 2 and passage[start:end] == '"WiFi": "no'
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=8), some, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.one_of(VALUES.map(json.dumps), VALUES.map(str), st.text(alphabet="{}[]:,\"'\\ua1d .\n")))
+def test_it_reads_anything_in_order_and_within_it(passage):
+    end = 0
+    for each in said(passage):
+        assert end <= each.start < each.end <= len(passage) and each.text.strip()
+        end = each.end
+        each.text.encode()
+    assert readable(passage) == passage or "{" in passage
+
+
+def test_brackets_without_end_are_read_in_time():
+    for passage in (
+        "{" * 300_000,
+        '{"a": 1, "b": ' * 30_000,
+        '{"a":' * 60_000,
+        '{"a": "' + "\\" * 300_000,
+        '{"a": 1, "b": "' + "x. " * 100_000,
+    ):
+        assert said(passage) is not None
