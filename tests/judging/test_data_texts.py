@@ -1,7 +1,10 @@
 """Passages that are data are read as sentences, whole or cut off, and prose is left alone."""
 
 import json
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +12,12 @@ from hypothesis import strategies as st
 from core.judging.copied import SourceWords
 from core.judging.data_texts import readable, said
 from core.judging.evidence import ROOM, best_sentence, evidence
+from core.judging.faithfulness import Faithfulness
+from core.judging.measure import AnswerCase, JudgeTools, scores
 from core.judging.passage_words import new_numbers, new_share, words_of
+from core.pipeline.vectors import embed
+from core.progress import drain
+from core.statistics.roc import roc
 
 CAFE = {
     "name": "Harbor Grill",
@@ -115,3 +123,15 @@ def test_brackets_without_end_are_read_in_time():
         '{"a": 1, "b": "' + "x. " * 100_000,
     ):
         assert said(passage) is not None
+
+
+def test_what_is_true_of_a_record_is_told_from_what_is_not(tmp_path):
+    """Statements of one person about three records of different kinds, from which nothing was learnt."""
+    about = json.loads(Path(__file__).with_name("about_records.json").read_text("utf-8"))
+    told = [(json.dumps(each["record"]), each["right"], each["wrong"]) for each in about]
+    cases = [AnswerCase("What is it?", text, (record,)) for record, *both in told for texts in both for text in texts]
+    wrong = np.array([text in each["wrong"] for each in about for text in each["right"] + each["wrong"]])
+    tools = JudgeTools(None, partial(embed, folder=tmp_path / "vectors"), None)
+    made = drain(scores(Faithfulness(), cases, tools))
+    doubts, floor = (np.array(values) for values in ([-each.value for each in made], [each.detail["new_words"] for each in made]))
+    assert roc(doubts, wrong).auc.mean > roc(floor, wrong).auc.mean + 0.1
