@@ -107,6 +107,7 @@ def _value(token: re.Match, key: re.Match | None, opened: list[tuple[str, int | 
     closed = len(text) > 1 and text[-1] == text[0]
     parts = [each for each in _sentences(token.string, start + 1, end - closed) if WORD.search(each[2])]
     for i, (a, b, part) in enumerate(parts):
+        b += closed and b == end - 1  # its quote
         yield _Found(key.start() if key and not i else a, b, _plain(part), names * (not i), listed if len(parts) == 1 else None)
 
 

@@ -94,7 +94,7 @@ def test_the_values_that_a_claim_rests_on_are_its_evidence_and_are_marked():
     found = evidence((passage,), "There is no Wi-Fi.")
     assert "attributes: no wi fi." in found and len(found) <= ROOM and "{" not in found
     number, (start, end) = best_sentence(("Nothing here.", passage), "There is no Wi-Fi.")
-    assert number == 2 and passage[start:end] == '"WiFi": "no'
+    assert number == 2 and passage[start:end] == '"WiFi": "no"'
 
 
 VALUES = st.recursive(
