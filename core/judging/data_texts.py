@@ -1,8 +1,8 @@
 """What a passage says, sentence by sentence, also where it is data: JSON, and what Python prints of such a value.
 
-`{"hours": {"Monday": "11:0-21:0"}, "attributes": {"WiFi": "no", "HasTV": true, "Music": null}}` says "hours, Monday: 11:0-21:0.",
-"attributes: no wi fi." and "attributes: tv."; what is null says nothing. It is scanned, not parsed: what was cut off in its
-middle, or stands behind a heading, is read as far as it goes.
+`{"hours": {"Monday": "11:0-21:0"}, "attributes": {"WiFi": "no", "HasTV": true, "Music": null}}` says "hours, Monday: 11:00 to 21:00
+(11 AM to 9 PM).", "attributes: no wi fi." and "attributes: tv."; what is null says nothing. It is scanned, not parsed: what was cut
+off in its middle, or stands behind a heading, is read as far as it goes.
 """
 
 import re
@@ -17,6 +17,8 @@ from core.models.text import valid
 TOKEN = re.compile(r"""(?P<text>"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)|(?P<mark>[{}\[\]:,])|[^\s{}\[\]:,"']+""", re.DOTALL)
 ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
 HUMP = re.compile(r"_+|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+TIMES = re.compile(r"([01]?\d|2[0-4]):([0-5]\d|\d(?=\s*[-–t]))(?:\s*(?:-|–|to)\s*([01]?\d|2[0-4]):([0-5]?\d))?")
+THOUSANDS = re.compile(r"([1-9]\d{3,14})(\.\d+)?")
 IS = re.compile("^(?:is|has) (?=.)")
 SAYS = {"true": "yes", "false": "no", "null": "", "none": ""}
 DEPTH = 6  # names before a value's own that are told
@@ -101,14 +103,19 @@ def _value(token: re.Match, key: re.Match | None, opened: list[tuple[str, int | 
     names = tuple(name for name in (*(each for each, _ in opened[-DEPTH:]), _name(key)) if name)
     text, (start, end), listed = token.group(), token.span(), opened[-1][1]
     if not token["text"]:
-        if text := SAYS.get(text.lower(), text.removesuffix(".0")):
+        text = SAYS.get(text.lower(), text.removesuffix(".0"))
+        if large := THOUSANDS.fullmatch(text):
+            text = f"{text} ({int(large[1]):,}{large[2] or ''})"
+        if text:
             yield _Found(key.start() if key else start, end, text, names, listed)
         return
     closed = len(text) > 1 and text[-1] == text[0]
     parts = [each for each in _sentences(token.string, start + 1, end - closed) if WORD.search(each[2])]
     for i, (a, b, part) in enumerate(parts):
         b += closed and b == end - 1  # its quote
-        yield _Found(key.start() if key and not i else a, b, _plain(part), names * (not i), listed if len(parts) == 1 else None)
+        yield _Found(
+            key.start() if key and not i else a, b, _clock(_plain(part)), names * (not i), listed if len(parts) == 1 else None
+        )
 
 
 def _name(key: re.Match | None) -> str:
@@ -120,6 +127,18 @@ def _name(key: re.Match | None) -> str:
 def _plain(text: str) -> str:
     """Without escapes."""
     return valid(ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else " " if match[2] in "nrt" else match[2], text))
+
+
+def _clock(text: str) -> str:
+    """A time of day, or two, with its minutes and by the clock of twelve hours too; any other text as it is."""
+    match = TIMES.fullmatch(text)
+    if not match:
+        return text
+    times = [(int(hour), int(minute)) for hour, minute in (match.group(1, 2), match.group(3, 4)) if hour]
+    twelve = (
+        f"{(hour - 1) % 12 + 1}{f':{minute:02}' if minute else ''} {'PM' if 12 <= hour < 24 else 'AM'}" for hour, minute in times
+    )
+    return f"{' to '.join(f'{hour}:{minute:02}' for hour, minute in times)} ({' to '.join(twelve)})"
 
 
 def _told(found: list[_Found]) -> Iterator[Said]:

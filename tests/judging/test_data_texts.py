@@ -29,7 +29,7 @@ CAFE = {
 }
 SAYS = [
     "name: Harbor Grill.",
-    "hours, Monday: 11:0-21:0.",
+    "hours, Monday: 11:00 to 21:00 (11 AM to 9 PM).",
     "attributes: no wi fi.",
     "attributes: tv.",
     "attributes: no outdoor seating.",
@@ -63,6 +63,21 @@ def test_what_was_cut_off_is_read_as_far_as_it_goes():
     whole = FORMS["a line"]
     assert texts(whole[: whole.index("tacos")]) == [*SAYS[:5], "dishes: clam chowder, fish."]
     assert texts(f"{whole[:-2]}")[:11] == SAYS[:11]
+
+
+@pytest.mark.parametrize("value, read", [
+    ('"9:30"', "9:30 (9:30 AM)"),
+    ('"0:0-24:0"', "0:00 to 24:00 (12 AM to 12 AM)"),
+    ('"8:0 - 12:30"', "8:00 to 12:30 (8 AM to 12:30 PM)"),
+    ('"3:2"', "3:2"),
+    ('"25:10"', "25:10"),
+    ("1249.0", "1249 (1,249)"),
+    ("1234567.5", "1234567.5 (1,234,567.5)"),
+    ("999", "999"),
+    ('"2019"', "2019"),
+])  # fmt: skip
+def test_times_and_large_numbers_are_read_as_people_write_them(value, read):
+    assert texts(f'{{"x": {value}, "y": 1}}') == [f"x: {read}.", "y: 1."]
 
 
 def test_lines_of_objects_are_read_one_after_the_other():
