@@ -33,7 +33,7 @@ class Said(NamedTuple):
     text: str
 
 
-class _Found(NamedTuple):
+class _Piece(NamedTuple):
     """names: on the way to a value, none around data. listed: where the list begins that the value is in."""
 
     start: int
@@ -65,7 +65,7 @@ def _of_data(passage: str) -> tuple[Said, ...]:
     """Nothing where it is no data."""
     if "{" not in passage:
         return ()
-    found: list[_Found] = []
+    pieces: list[_Piece] = []
     opened: list[tuple[str, int | None]] = []  # the name of each bracket's value, and where it begins if it is a list
     key, held, begin, behind, covered = None, None, 0, 0, 0
     for token in TOKEN.finditer(passage):
@@ -74,14 +74,14 @@ def _of_data(passage: str) -> tuple[Said, ...]:
             continue
         if not opened:
             begin = token.start()
-            found += (_Found(*each) for each in _sentences(passage, behind, begin))
+            pieces += (_Piece(*each) for each in _sentences(passage, behind, begin))
         if not mark:
             held = token
         elif mark == ":" and held and held["text"]:
             key, held = held, None
         else:
             if held:
-                found += _value(held, key, opened)
+                pieces += _value(held, key, opened)
             if mark in "{[":
                 opened.append((_name(key), token.start() if mark == "[" else None))
             elif mark in "}]":
@@ -90,15 +90,15 @@ def _of_data(passage: str) -> tuple[Said, ...]:
                 covered += (behind - begin) * (not opened)
             key, held = None, None
     if opened:  # it was cut off
-        found += _value(held, key, opened) if held else ()
+        pieces += _value(held, key, opened) if held else ()
         covered += len(passage) - begin
     else:
-        found += (_Found(*each) for each in _sentences(passage, behind, len(passage)))
-    enough = sum(bool(each.names) for each in found) >= LEAST and covered >= SHARE * len(passage)
-    return tuple(_told(found)) if enough else ()
+        pieces += (_Piece(*each) for each in _sentences(passage, behind, len(passage)))
+    enough = sum(bool(each.names) for each in pieces) >= LEAST and covered >= SHARE * len(passage)
+    return tuple(_told(pieces)) if enough else ()
 
 
-def _value(token: re.Match, key: re.Match | None, opened: list[tuple[str, int | None]]) -> Iterator[_Found]:
+def _value(token: re.Match, key: re.Match | None, opened: list[tuple[str, int | None]]) -> Iterator[_Piece]:
     """A value's sentences, of which only the first has the names before it."""
     names = tuple(name for name in (*(each for each, _ in opened[-DEPTH:]), _name(key)) if name)
     text, (start, end), listed = token.group(), token.span(), opened[-1][1]
@@ -107,13 +107,13 @@ def _value(token: re.Match, key: re.Match | None, opened: list[tuple[str, int | 
         if large := THOUSANDS.fullmatch(text):
             text = f"{text} ({int(large[1]):,}{large[2] or ''})"
         if text:
-            yield _Found(key.start() if key else start, end, text, names, listed)
+            yield _Piece(key.start() if key else start, end, text, names, listed)
         return
     closed = len(text) > 1 and text[-1] == text[0]
     parts = [each for each in _sentences(token.string, start + 1, end - closed) if WORD.search(each[2])]
     for i, (a, b, part) in enumerate(parts):
         b += closed and b == end - 1  # its quote
-        yield _Found(
+        yield _Piece(
             key.start() if key and not i else a, b, _clock(_plain(part)), names * (not i), listed if len(parts) == 1 else None
         )
 
@@ -141,9 +141,9 @@ def _clock(text: str) -> str:
     return f"{' to '.join(f'{hour}:{minute:02}' for hour, minute in times)} ({' to '.join(twelve)})"
 
 
-def _told(found: list[_Found]) -> Iterator[Said]:
+def _told(pieces: list[_Piece]) -> Iterator[Said]:
     """As sentences; the short values of a list are one."""
-    for _, some in groupby(found, lambda each: ~each.start if each.listed is None else each.listed):
+    for _, some in groupby(pieces, lambda each: ~each.start if each.listed is None else each.listed):
         values = list(some)
         text, names = ", ".join(each.text for each in values), values[0].names
         if names and text.lower() in ("yes", "no"):

@@ -67,7 +67,7 @@ KINDS = "Grill|House|Center|Studio|Model 3|Lodge|Works|Market|Series X|Institute
 TRAIT = ("It is {}.", "It is described as {}.", "The place is {}."), ("It is not {}.", "The place is not {}.")
 
 
-class Wording(NamedTuple):
+class RecordClaim(NamedTuple):
     """A claim, the words in it that are wrong unless it is right, and its verdict."""
 
     text: str
@@ -75,7 +75,7 @@ class Wording(NamedTuple):
     verdict: int
 
 
-class Record(NamedTuple):
+class DrawnRecord(NamedTuple):
     """has: whether there is such a thing, None where that is null. hours: from and to."""
 
     has: dict[str, bool | None]
@@ -96,12 +96,12 @@ def claim_of_record(draw: np.random.Generator) -> Marked:
     return Marked("made", "made records", "", (_written(record, draw),), text, said.verdict, spans)
 
 
-def _record(draw: np.random.Generator) -> Record:
+def _record(draw: np.random.Generator) -> DrawnRecord:
     states = [True, False, None, *(draw.choice([True, True, False, None], 5))]
-    return Record(
+    return DrawnRecord(
         dict(zip(_some(HAS, 8, draw), states, strict=True)),
         dict(zip(_some(IS, 4, draw), (True, False, True, False), strict=True)),
-        {name: _one(VALUES[name].split("|"), draw) for name in _some(VALUES, 4, draw)},
+        {name: _any_of(VALUES[name].split("|"), draw) for name in _some(VALUES, 4, draw)},
         {name: _drawn_number(name, draw) for name in _some(NUMBERS, 4, draw)},
         {
             day: tuple(sorted(int(hour) for hour in draw.choice(np.arange(6, 24), 2, replace=False)))
@@ -110,89 +110,89 @@ def _record(draw: np.random.Generator) -> Record:
     )
 
 
-def _written(record: Record, draw: np.random.Generator) -> str:
+def _written(record: DrawnRecord, draw: np.random.Generator) -> str:
     """As JSON or as Python prints it, its parts nested or side by side, in any order."""
-    camel, clock = draw.random() < 0.5, _one(("{}:0-{}:0", "{}:00-{}:00", "{}:00 - {}:00"), draw)
-    has = {_key(_one(("", "", "has ", "offers "), draw) + _bare(noun), camel): state for noun, state in record.has.items()}
+    camel, clock = draw.random() < 0.5, _any_of(("{}:0-{}:0", "{}:00-{}:00", "{}:00 - {}:00"), draw)
+    has = {_key(_any_of(("", "", "has ", "offers "), draw) + _bare(noun), camel): state for noun, state in record.has.items()}
     if draw.random() < 0.3:
         has = {key: state if state is None else "yes" if state else "no" for key, state in has.items()}
-    traits = {_key(_one(("", "is "), draw) + trait, camel): state for trait, state in record.traits.items()}
+    traits = {_key(_any_of(("", "is "), draw) + trait, camel): state for trait, state in record.traits.items()}
     hours = {day: clock.format(*hours) for day, hours in record.hours.items()}
     parts = [("features", has), ("ambience", traits), ("about", record.values), ("numbers", record.numbers), ("hours", hours)]
-    made: dict = {"name": f"{_one(NAMES, draw)} {_one(KINDS, draw)}"}
+    made: dict = {"name": f"{_any_of(NAMES, draw)} {_any_of(KINDS, draw)}"}
     for i in draw.permutation(len(parts)):
         name, part = parts[i]
         if name == "hours" or draw.random() < 0.5:
-            group = name if name == "hours" else _one((name, "attributes", "details", "info"), draw)
+            group = name if name == "hours" else _any_of((name, "attributes", "details", "info"), draw)
             made[group] = made.get(group, {}) | part
         else:
             made |= part
     return str(made) if draw.random() < 0.3 else json.dumps(made, indent=(None, 1)[int(draw.integers(2))])
 
 
-def _has(record: Record, right: bool, draw: np.random.Generator) -> Wording:
+def _has(record: DrawnRecord, right: bool, draw: np.random.Generator) -> RecordClaim:
     there = [noun for noun, state in record.has.items() if state]
     said = _some(there, int(draw.integers(1, 4)), draw)
     wrong, verdict = _not_so(record, False, draw)
     if not right:
         said[int(draw.integers(len(said)))] = wrong
-    return Wording(_one(TRUE, draw).format(_listed(said)), said[0] if right else wrong, SUPPORTED if right else verdict)
+    return RecordClaim(_any_of(TRUE, draw).format(_listed(said)), said[0] if right else wrong, SUPPORTED if right else verdict)
 
 
-def _lacks(record: Record, right: bool, draw: np.random.Generator) -> Wording:
+def _lacks(record: DrawnRecord, right: bool, draw: np.random.Generator) -> RecordClaim:
     wrong, verdict = _not_so(record, True, draw)
-    noun = _bare(_one([noun for noun, state in record.has.items() if state is False], draw) if right else wrong)
-    return Wording(_one(FALSE, draw).format(noun), noun, SUPPORTED if right else verdict)
+    noun = _bare(_any_of([noun for noun, state in record.has.items() if state is False], draw) if right else wrong)
+    return RecordClaim(_any_of(FALSE, draw).format(noun), noun, SUPPORTED if right else verdict)
 
 
-def _not_so(record: Record, state: bool, draw: np.random.Generator) -> tuple[str, int]:
+def _not_so(record: DrawnRecord, state: bool, draw: np.random.Generator) -> tuple[str, int]:
     """What is in that state, or in none that is known, and the verdict of the contrary."""
     if draw.random() < 0.6:
-        return _one([noun for noun, each in record.has.items() if each is state], draw), CONTRADICTED
+        return _any_of([noun for noun, each in record.has.items() if each is state], draw), CONTRADICTED
     unknown = [noun for noun in HAS if record.has.get(noun) is None]
     null = [noun for noun in unknown if noun in record.has]
-    return _one(null if draw.random() < 0.5 else unknown, draw), NEITHER
+    return _any_of(null if draw.random() < 0.5 else unknown, draw), NEITHER
 
 
-def _is(record: Record, right: bool, draw: np.random.Generator) -> Wording:
-    trait = _one(record.traits, draw)
+def _is(record: DrawnRecord, right: bool, draw: np.random.Generator) -> RecordClaim:
+    trait = _any_of(record.traits, draw)
     if not right and draw.random() < 0.3:
-        trait = _one([each for each in IS if each not in record.traits], draw)
-        return Wording(_one(TRAIT[int(draw.integers(2))], draw).format(trait), trait, NEITHER)
+        trait = _any_of([each for each in IS if each not in record.traits], draw)
+        return RecordClaim(_any_of(TRAIT[int(draw.integers(2))], draw).format(trait), trait, NEITHER)
     denied = record.traits[trait] != right
-    return Wording(_one(TRAIT[denied], draw).format(trait), trait, SUPPORTED if right else CONTRADICTED)
+    return RecordClaim(_any_of(TRAIT[denied], draw).format(trait), trait, SUPPORTED if right else CONTRADICTED)
 
 
-def _value(record: Record, right: bool, draw: np.random.Generator) -> Wording:
-    name = _one(record.values, draw)
+def _value(record: DrawnRecord, right: bool, draw: np.random.Generator) -> RecordClaim:
+    name = _any_of(record.values, draw)
     told, verdict = record.values[name], SUPPORTED
     if not right:
-        name = name if draw.random() < 0.75 else _one(VALUES, draw)
+        name = name if draw.random() < 0.75 else _any_of(VALUES, draw)
         verdict = CONTRADICTED if name in record.values else NEITHER
-        told = _one([each for each in VALUES[name].split("|") if each != record.values.get(name)], draw)
-    return Wording(_one(SAYS[name], draw).format(told), told, verdict)
+        told = _any_of([each for each in VALUES[name].split("|") if each != record.values.get(name)], draw)
+    return RecordClaim(_any_of(SAYS[name], draw).format(told), told, verdict)
 
 
-def _number(record: Record, right: bool, draw: np.random.Generator) -> Wording:
-    name = _one(record.numbers, draw)
+def _number(record: DrawnRecord, right: bool, draw: np.random.Generator) -> RecordClaim:
+    name = _any_of(record.numbers, draw)
     told, verdict = record.numbers[name], SUPPORTED
     if not right:
         others = [*record.numbers.values(), *(_drawn_number(name, draw) for _ in range(4))]
-        told, verdict = _one([each for each in others if each != told], draw), CONTRADICTED
+        told, verdict = _any_of([each for each in others if each != told], draw), CONTRADICTED
     told = f"{told:g}" if isinstance(told, float) else str(told)
-    return Wording(_one(NUMBERS[name], draw).format(told), told, verdict)
+    return RecordClaim(_any_of(NUMBERS[name], draw).format(told), told, verdict)
 
 
-def _open(record: Record, right: bool, draw: np.random.Generator) -> Wording:
-    day = _one(record.hours, draw)
+def _open(record: DrawnRecord, right: bool, draw: np.random.Generator) -> RecordClaim:
+    day = _any_of(record.hours, draw)
     hours, verdict = [*record.hours[day]], SUPPORTED
     if not right:
         i = int(draw.integers(2))
-        hours[i] = _one([hour for hour in range(6, 24) if hour not in hours], draw)
+        hours[i] = _any_of([hour for hour in range(6, 24) if hour not in hours], draw)
         verdict = CONTRADICTED
     form = "{}:00".format if draw.random() < 0.5 else _of_half_a_day
     times = [form(hour) for hour in hours]
-    return Wording(_one(OPEN, draw).format(day=day, a=times[0], b=times[1]), day if right else times[i], verdict)
+    return RecordClaim(_any_of(OPEN, draw).format(day=day, a=times[0], b=times[1]), day if right else times[i], verdict)
 
 
 def _of_half_a_day(hour: int) -> str:
@@ -224,5 +224,5 @@ def _some(pool, n: int, draw: np.random.Generator) -> list:
     return [names[i] for i in draw.permutation(len(names))[:n]]
 
 
-def _one(pool, draw: np.random.Generator):
+def _any_of(pool, draw: np.random.Generator):
     return _some(pool, 1, draw)[0]
