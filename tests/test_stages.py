@@ -138,6 +138,7 @@ def with_ranker(monkeypatch, **row):
     return runs
 
 
+@pytest.mark.slow
 def test_what_labs_remember_is_another_one_for_another_setting_of_a_later_ranker(towns, monkeypatch):
     with_ranker(monkeypatch)
     hybrid = [recipe(context__passages=n, index="faiss_hnsw") for n in (1, 2)]

@@ -178,6 +178,7 @@ def gone(bench):
     }
 
 
+@pytest.mark.slow
 def test_answers_that_the_recipes_of_stored_trials_gave_count_and_nobody_is_asked_again(bench, monkeypatch):
     played = play(monkeypatch)
     played.says = {REMINDER: "at 1 [1]"}

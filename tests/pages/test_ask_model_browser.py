@@ -62,6 +62,7 @@ def ask(tab, app: str, corpus: str, url: str, **more: str) -> None:
     tab.get_by_role("button", name="Ask", exact=True).click()
 
 
+@pytest.mark.slow
 def test_an_answer_of_a_server_is_shown_and_comes_again(app, rivers, tab):
     with serving(stream(ANSWER)) as server:
         ask(tab, app, rivers, server.url)

@@ -87,6 +87,7 @@ def press(tab, key: str, place: str) -> None:
     at(tab, place)
 
 
+@pytest.mark.slow
 def test_two_annotators_label_by_keyboard_alone(app, home, frozen, tab):
     ann, ben = (assignment(frozen.study, "main")[who] for who in ("Ann", "Ben"))
     assert ann != ben and sorted(ann) == sorted(ben), "the same items in orders of their own"

@@ -44,6 +44,7 @@ def test_a_key_looks_at_the_labels_once_and_makes_up_a_screen_once(bench, monkey
     assert desk_of(app).item != before
 
 
+@pytest.mark.slow
 def test_the_end_of_the_adjudication_leads_to_the_analysis(bench):
     rounds.freeze(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",)), "main")
     for who, stars in (("Ann", 1), ("Ben", 5)):

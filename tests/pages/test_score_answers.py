@@ -199,6 +199,7 @@ def judged_file(bench, monkeypatch) -> None:
     drain(judges.review(bench, recipe(), path, [recipe().generation], 2, 0.3))
 
 
+@pytest.mark.slow
 def test_the_gate_starts_a_job_and_shows_every_decision_on_these_answers(bench, reader, started, monkeypatch):
     judged_file(bench, monkeypatch)
     app = start(source="A file", view="Editor's gate", answer="answers.jsonl:1")

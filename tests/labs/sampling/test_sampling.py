@@ -100,6 +100,7 @@ def test_saved_chains_that_rotted_are_named(tmp_path, text):
     assert error.value.where.endswith("chains.json")
 
 
+@pytest.mark.slow
 def test_a_changed_chain_runs_the_model_only_for_what_is_new(bench, model):
     reading = prompts.reading(bench, RECIPE, QUESTIONS[0]["question"])
     assert reading.hits[0].document_id == "Lund.txt" and "[1]" in reading.prompt.text
