@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from core.records import Progress
@@ -45,13 +45,22 @@ def told_within(work: Generator[Progress, None, Any], step: Progress) -> Generat
 
 @contextmanager
 def event_loop() -> Generator[tuple[asyncio.AbstractEventLoop, Callable[[Awaitable], Any]], None, None]:
-    """(loop, step) for what a verb awaits: `step` runs the loop until its argument is done, and returns that.
+    """(loop, step) for what a verb awaits: `step` runs the loop until its argument is done, and returns that. What is left at the end
+    is cancelled.
 
     The steps have a thread of their own, because in the caller's a notebook may be running a loop.
     """
     loop = asyncio.new_event_loop()
     with ThreadPoolExecutor(1) as thread:
+
+        def step(work: Awaitable) -> Any:
+            return thread.submit(loop.run_until_complete, work).result()
+
         try:
-            yield loop, lambda work: thread.submit(loop.run_until_complete, work).result()
+            yield loop, step
         finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            with suppress(TimeoutError):
+                step(asyncio.wait_for(loop.shutdown_asyncgens(), 0.5))
             loop.close()

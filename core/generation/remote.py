@@ -11,7 +11,6 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -86,24 +85,20 @@ def converse(
     """Yields the text of what `talk` adds to its Reply and returns the whole, trying again where that may help."""
     table, deadline, tried = prices.table(), started + deadline_s, 0
     with event_loop() as (loop, step):
-        try:
-            while True:
-                reply = Reply(max_tokens)
-                fault = yield from _try(loop, step, talk(reply), reply, deadline)
-                if fault is None or not fault.again or reply.pieces or tried == retries:
-                    break
-                wait_s = FIRST_WAIT_S * 2**tried * random.uniform(0.5, 1) if fault.wait_s is None else fault.wait_s
-                resume = time.perf_counter() + wait_s
-                if resume >= deadline:
-                    fault.why += f"; the next try, {wait_s:.0f} s later, would be past the deadline"
-                    break
-                while time.perf_counter() < resume:
-                    time.sleep(min(TICK_S, wait_s))
-                    yield ""
-                tried += 1
-        finally:
-            with suppress(TimeoutError):
-                step(asyncio.wait_for(loop.shutdown_asyncgens(), 0.5))
+        while True:
+            reply = Reply(max_tokens)
+            fault = yield from _try(loop, step, talk(reply), reply, deadline)
+            if fault is None or not fault.again or reply.pieces or tried == retries:
+                break
+            wait_s = FIRST_WAIT_S * 2**tried * random.uniform(0.5, 1) if fault.wait_s is None else fault.wait_s
+            resume = time.perf_counter() + wait_s
+            if resume >= deadline:
+                fault.why += f"; the next try, {wait_s:.0f} s later, would be past the deadline"
+                break
+            while time.perf_counter() < resume:
+                time.sleep(min(TICK_S, wait_s))
+                yield ""
+            tried += 1
     if fault is not None:
         fault.why += f" ({tried + 1} tries)" * bool(tried)
         if fault.todo:

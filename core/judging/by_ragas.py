@@ -77,21 +77,16 @@ class RagasMeasure(AnswerMeasure):
         judge, embedder = _bridges()
         waiting, logs, tasks = [], [], []
         with event_loop() as (loop, step):
-            try:
-                for case in cases:
-                    for run in range(self.runs):
-                        logs.append([])
-                        metric = self.metric(judge(waiting, run, logs[-1]), embedder(waiting))
-                        tasks.append(loop.create_task(_outcome(metric.ascore(**self.inputs(case)))))
-                while unfinished := _settled(step, tasks, waiting):
-                    done = len(tasks) - unfinished
-                    yield Progress(done, len(tasks), self.label)
-                    yield from self._serve(tools, waiting, Progress(done, len(tasks), self.label))
-                outcomes = [task.result() for task in tasks]
-            finally:
-                for task in asyncio.all_tasks(loop):
-                    task.cancel()
-                step(asyncio.sleep(0))
+            for case in cases:
+                for run in range(self.runs):
+                    logs.append([])
+                    metric = self.metric(judge(waiting, run, logs[-1]), embedder(waiting))
+                    tasks.append(loop.create_task(_outcome(metric.ascore(**self.inputs(case)))))
+            while unfinished := _settled(step, tasks, waiting):
+                done = len(tasks) - unfinished
+                yield Progress(done, len(tasks), self.label)
+                yield from self._serve(tools, waiting, Progress(done, len(tasks), self.label))
+            outcomes = [task.result() for task in tasks]
         width = self.runs
         groups = [slice(at, at + width) for at in range(0, len(tasks), width)]
         return [of_runs(outcomes[group], logs[group], self.range) for group in groups]

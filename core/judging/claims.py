@@ -7,7 +7,7 @@ and those that say what the passages do not have.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -64,7 +64,7 @@ NOTHING_CLAIMED = "it claims nothing"
 
 
 class Statement(NamedTuple):
-    """Characters [start, end) of the answer; its text has no citations."""
+    """Characters [start, end) of an answer or a passage, and what they say: without citations, and of data as a sentence."""
 
     start: int
     end: int
@@ -112,10 +112,19 @@ def _without_lead(each: Statement) -> Statement:
 
 
 def sentences(text: str, start: int = 0, stop: int | None = None) -> list[Statement]:
-    """Those of the text's characters [start, stop)."""
+    """Those of the text's characters [start, stop) that have words."""
     said = text[start:stop]
-    # what is all in small letters has none that opens a sentence
-    ends = [*claim_starts(said), len(said)] if not said.islower() else [match.end() for match in SENTENCE.finditer(said)]
-    cut = ((start + begin, said[begin:end]) for begin, end in pairwise([0, *ends]))
-    cut = ((begin + len(each) - len(each.lstrip()), each.strip()) for begin, each in cut)
-    return [Statement(begin, begin + len(each), each) for begin, each in cut if WORD.search(each)]
+    if said.islower():  # no capital tells where one opens
+        cut = by_marks(text, start, stop)
+    else:
+        ends = [*claim_starts(said), len(said)]
+        parts = ((start + begin, said[begin:end]) for begin, end in pairwise([0, *ends]))
+        cut = (Statement(at + len(part) - len(part.lstrip()), at + len(part.rstrip()), part.strip()) for at, part in parts)
+    return [each for each in cut if WORD.search(each.text)]
+
+
+def by_marks(text: str, start: int = 0, stop: int | None = None) -> Iterator[Statement]:
+    """The sentences of the characters [start, stop) by their last marks alone, as passages are cut."""
+    for match in SENTENCE.finditer(text, start, len(text) if stop is None else stop):
+        sentence = match.group().rstrip()
+        yield Statement(match.start(), match.start() + len(sentence), sentence)

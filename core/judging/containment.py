@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from core.config import knob
 from core.context.citations import BRACKETS, cited, pattern
-from core.judging.claims import NOTHING_CLAIMED, SENTENCE, WORD, Statement, sentences, statements, uncited
+from core.judging.claims import NOTHING_CLAIMED, WORD, Statement, by_marks, sentences, statements, uncited
 from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools
 from core.records import Hit, Progress
 from core.registry import part
@@ -118,8 +118,7 @@ def _sentence_of(words: tuple[str, ...], passage: str) -> tuple[int, int] | None
 @lru_cache(maxsize=4096)
 def _sentences(passage: str) -> list[tuple[tuple[int, int], Grams, Grams]]:
     """Place, words and pairs of words of each."""
-    texts = ((match.start(), match.group().rstrip()) for match in SENTENCE.finditer(passage))
-    words = (((start, start + len(text)), WORD.findall(text.lower())) for start, text in texts)
+    words = (((each.start, each.end), each.words()) for each in by_marks(passage))
     return [(place, _ngrams(some, 1), _ngrams(some, 2)) for place, some in words]
 
 
@@ -134,15 +133,15 @@ def source_sentence(
     """Characters [start, end) of the sentence of passage `number` that shares most words (F1 of their sets) with what the
     answer says with that citation, or with the whole answer where nothing cites it. None: none shares LEAST of them.
     style: of the citations; to read titles it takes all passages."""
-    said = [match.group() for match in SENTENCE.finditer(answer)]
+    said = [each.text for each in by_marks(answer)]
     citing = [sentence for sentence in said if number in cited(sentence, passages or number, style)]
     wanted = set(WORD.findall(pattern(style).sub(" ", " ".join(citing or said)).lower()))
     best, place = LEAST, None
-    for match in SENTENCE.finditer(passage):
-        words = set(WORD.findall(match.group().lower()))
+    for each in by_marks(passage):
+        words = set(each.words())
         shared = 2 * len(words & wanted) / max(len(words) + len(wanted), 1)
         if shared > best:
-            best, place = shared, (match.start(), match.start() + len(match.group().rstrip()))
+            best, place = shared, (each.start, each.end)
     return place
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
-from core.judging.claims import SENTENCE, WORD
+from core.judging.claims import WORD, Statement, by_marks
 from core.models.text import valid
 
 TOKEN = re.compile(r"""(?P<text>"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)|(?P<mark>[{}\[\]:,])|[^\s{}\[\]:,"']+""", re.DOTALL)
@@ -25,14 +25,6 @@ DEPTH = 6  # names before a value's own that are told
 LEAST, SHARE = 2, 0.5  # so many values, in so much of the passage, make it data
 
 
-class Said(NamedTuple):
-    """Characters [start, end) of the passage, and what to read there."""
-
-    start: int
-    end: int
-    text: str
-
-
 class _Piece(NamedTuple):
     """names: on the way to a value, none around data. listed: where the list begins that the value is in."""
 
@@ -44,9 +36,9 @@ class _Piece(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def said(passage: str) -> tuple[Said, ...]:
+def said(passage: str) -> tuple[Statement, ...]:
     """The sentences of a passage in their order."""
-    return _of_data(passage) or tuple(Said(*each) for each in _sentences(passage, 0, len(passage)))
+    return _of_data(passage) or tuple(by_marks(passage))
 
 
 def readable(passage: str) -> str:
@@ -54,14 +46,8 @@ def readable(passage: str) -> str:
     return " ".join(each.text for each in _of_data(passage)) or passage
 
 
-def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int, str]]:
-    for match in SENTENCE.finditer(text, start, stop):
-        sentence = match.group().rstrip()
-        yield match.start(), match.start() + len(sentence), sentence
-
-
 @lru_cache(maxsize=256)
-def _of_data(passage: str) -> tuple[Said, ...]:
+def _of_data(passage: str) -> tuple[Statement, ...]:
     """Nothing where it is no data."""
     if "{" not in passage:
         return ()
@@ -74,7 +60,7 @@ def _of_data(passage: str) -> tuple[Said, ...]:
             continue
         if not opened:
             begin = token.start()
-            pieces += (_Piece(*each) for each in _sentences(passage, behind, begin))
+            pieces += (_Piece(*each) for each in by_marks(passage, behind, begin))
         if not mark:
             held = token
         elif mark == ":" and held and held["text"]:
@@ -93,7 +79,7 @@ def _of_data(passage: str) -> tuple[Said, ...]:
         pieces += _value(held, key, opened) if held else ()
         covered += len(passage) - begin
     else:
-        pieces += (_Piece(*each) for each in _sentences(passage, behind, len(passage)))
+        pieces += (_Piece(*each) for each in by_marks(passage, behind))
     enough = sum(bool(each.names) for each in pieces) >= LEAST and covered >= SHARE * len(passage)
     return tuple(_told(pieces)) if enough else ()
 
@@ -110,7 +96,7 @@ def _value(token: re.Match, key: re.Match | None, opened: list[tuple[str, int | 
             yield _Piece(key.start() if key else start, end, text, names, listed)
         return
     closed = len(text) > 1 and text[-1] == text[0]
-    parts = [each for each in _sentences(token.string, start + 1, end - closed) if WORD.search(each[2])]
+    parts = [each for each in by_marks(token.string, start + 1, end - closed) if WORD.search(each.text)]
     for i, (a, b, part) in enumerate(parts):
         b += closed and b == end - 1  # its quote
         yield _Piece(
@@ -135,13 +121,15 @@ def _clock(text: str) -> str:
     if not match:
         return text
     times = [(int(hour), int(minute)) for hour, minute in (match.group(1, 2), match.group(3, 4)) if hour]
-    twelve = (
-        f"{(hour - 1) % 12 + 1}{f':{minute:02}' if minute else ''} {'PM' if 12 <= hour < 24 else 'AM'}" for hour, minute in times
-    )
-    return f"{' to '.join(f'{hour}:{minute:02}' for hour, minute in times)} ({' to '.join(twelve)})"
+    return f"{' to '.join(f'{hour}:{minute:02}' for hour, minute in times)} ({' to '.join(of_twelve(*time) for time in times)})"
 
 
-def _told(pieces: list[_Piece]) -> Iterator[Said]:
+def of_twelve(hour: int, minute: int = 0) -> str:
+    """A time of 24 hours by the clock of twelve."""
+    return f"{(hour - 1) % 12 + 1}{f':{minute:02}' if minute else ''} {'PM' if 12 <= hour < 24 else 'AM'}"
+
+
+def _told(pieces: list[_Piece]) -> Iterator[Statement]:
     """As sentences; the short values of a list are one."""
     for _, some in groupby(pieces, lambda each: ~each.start if each.listed is None else each.listed):
         values = list(some)
@@ -150,4 +138,4 @@ def _told(pieces: list[_Piece]) -> Iterator[Said]:
             text = f"{'no ' * (text.lower() == 'no')}{IS.sub('', names[-1])}"
             names = names[:-1]
         text = f"{', '.join(names)}: {text}" if names else text
-        yield Said(values[0].start, values[-1].end, text if text[-1] in ".!?:" else f"{text}.")
+        yield Statement(values[0].start, values[-1].end, text if text[-1] in ".!?:" else f"{text}.")

@@ -249,7 +249,7 @@ def test_the_deadline_holds_where_nothing_useful_comes(api, reply, monkeypatch):
     }
     started = time.perf_counter()
     pieces, result, _ = ask(api, monkeypatch, replies[reply], deadline_s=1.0)
-    assert 1.0 <= time.perf_counter() - started < 6, "nothing useful would ever come"
+    assert abs(time.perf_counter() - started - 1.0) < 1.0
     assert result.finish_reason == "failed: no text before the deadline" and result.text == "" == "".join(pieces)
 
 

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.judging.data_texts import of_twelve
 from core.training.faithfulness.sources import CONTRADICTED, NEITHER, SUPPORTED, Marked, MarkedSpan
+from core.training.faithfulness.spliced import raised
 
 HAS = (
     "outdoor seating|free parking|valet parking|street parking|takeout|delivery|a touchscreen|wheelchair access|live music"
@@ -90,7 +92,7 @@ def claim_of_record(draw: np.random.Generator) -> Marked:
     record = _record(draw)
     kind = draw.choice(6, p=(0.3, 0.15, 0.15, 0.2, 0.12, 0.08))
     said = (_has, _lacks, _is, _value, _number, _open)[kind](record, bool(draw.random() < 0.5), draw)
-    text = said.text[0].upper() + said.text[1:]
+    text = raised(said.text)
     start = text.lower().index(said.telling.lower())
     spans = () if said.verdict == SUPPORTED else (MarkedSpan(start, start + len(said.telling), said.verdict),)
     return Marked("made", "made records", "", (_written(record, draw),), text, said.verdict, spans)
@@ -190,13 +192,9 @@ def _open(record: DrawnRecord, right: bool, draw: np.random.Generator) -> Record
         i = int(draw.integers(2))
         hours[i] = _any_of([hour for hour in range(6, 24) if hour not in hours], draw)
         verdict = CONTRADICTED
-    form = "{}:00".format if draw.random() < 0.5 else _of_half_a_day
+    form = "{}:00".format if draw.random() < 0.5 else of_twelve
     times = [form(hour) for hour in hours]
     return RecordClaim(_any_of(OPEN, draw).format(day=day, a=times[0], b=times[1]), day if right else times[i], verdict)
-
-
-def _of_half_a_day(hour: int) -> str:
-    return f"{(hour - 1) % 12 + 1} {'AM' if hour < 12 else 'PM'}"
 
 
 def _drawn_number(name: str, draw: np.random.Generator) -> float:
