@@ -87,9 +87,9 @@ def test_tables_with_questions_hold_the_invariant(words, data):
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    st.dictionaries(st.text("abcXYZ019", min_size=1, max_size=4), TEXT.filter(str.strip), min_size=1, max_size=5),
-    st.lists(st.tuples(st.text("abcXYZ019", min_size=1, max_size=4), st.integers(-2, 4)), min_size=1, max_size=6),
+@given(  # no zeros: TREC's judgements of 756 are mended to a document 0756
+    st.dictionaries(st.text("abcXYZ129", min_size=1, max_size=4), TEXT.filter(str.strip), min_size=1, max_size=5),
+    st.lists(st.tuples(st.text("abcXYZ129", min_size=1, max_size=4), st.integers(-2, 4)), min_size=1, max_size=6),
 )
 def test_document_judgements_cover_their_documents(texts, judgements):
     documents = "\n".join(json.dumps({"_id": key, "text": text}) for key, text in texts.items())
