@@ -14,6 +14,7 @@ import streamlit as st
 
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
+from core.files import read_json
 
 CURRENT, BASELINE = "current", "baseline"
 EXPERIMENT = "experiment"  # of the session, and of the address
@@ -260,8 +261,8 @@ def _read_url() -> None:
 def _value(text: str) -> Any:
     """Numbers and words are left to the config's own validation."""
     try:
-        return json.loads(text) if _read_as_json(text) else text
-    except ValueError:
+        return read_json(text) if _read_as_json(text) else text
+    except WorkbenchError:
         return text
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import yaml
 
 from core import files, registry
 from core.config import PART_KINDS, TrialConfig, code_version, difference, fingerprint, valid, with_settings
@@ -557,11 +556,8 @@ def as_options(option: str, settings: dict[str, Any]) -> list[str]:
 
 def _as_yaml(value: Any) -> str:
     """One line that YAML reads as this value: words as they are where that is possible."""
-    try:
-        if isinstance(value, str) and yaml.safe_load(value) == value:
-            return value
-    except yaml.YAMLError:
-        pass
+    if isinstance(value, str) and files.read_value(value) == value:
+        return value
     return json.dumps(value, ensure_ascii=False)  # YAML takes JSON, but not its halves of surrogate pairs
 
 

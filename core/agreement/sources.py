@@ -27,6 +27,7 @@ from core.annotation.rubric import FOLDER
 from core.annotation.study import Study
 from core.annotation.versions import load
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.statistics.bootstrap import numbered
 from core.workbench import Workbench
 
@@ -131,8 +132,8 @@ def open_upload(files: Sequence[tuple[str, bytes]]) -> LabelSource:
 
 def _is_design(data: bytes) -> bool:
     try:
-        return data.lstrip()[:1] == b"{" and "design" in json.loads(data)
-    except (ValueError, RecursionError):
+        return "design" in read_json(data, of=dict)
+    except WorkbenchError:
         return False
 
 

@@ -13,8 +13,8 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
-import yaml
 
+from core import files
 from core.annotation.rubric import FOLDER
 from core.annotation.sentences import sentences
 from core.annotation.study import LATE, Item, Passage, Response, Study
@@ -223,7 +223,7 @@ def drawn_by(study: Study) -> str:
 @lru_cache(1)
 def attention_items() -> tuple[Item, ...]:
     """The items with known answers that come with the project, see annotations/attention.yaml."""
-    entries = yaml.safe_load((FOLDER / "attention.yaml").read_text("utf-8"))
+    entries = files.read_yaml(FOLDER / "attention.yaml")
     return tuple(
         _item(
             entry["question"],

@@ -1,7 +1,6 @@
 """A file or folder of labels, read with its study: ours, Label Studio's, QAGS, or any table of item, annotator and value."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from core.annotation.labels import Label, standing
 from core.annotation.study import ROUNDS, Study, design_hash
 from core.config import valid
 from core.errors import WorkbenchError
+from core.files import read_json
 
 TIDY = "judgements.csv"  # what was judged beside who said what
 LABEL_FILES = ("labels.jsonl", "labels.csv", "label_studio.json")  # of an export, the fullest first
@@ -73,9 +73,9 @@ def read_file(path: Path | str) -> tuple[Study, list[Label]] | LabelTable:
 def _exported(folder: Path, file: Path | None) -> tuple[Study, list[Label]]:
     """file None: what the folder's manifest lists."""
     try:
-        record = json.loads(read_text(folder / "study.json"))
+        record = read_json(folder / "study.json", of=dict)
         design, round_name, digest = record["design"], record["round"], record.get("hash")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (WorkbenchError, KeyError):
         raise WorkbenchError(
             "This is no study.json of ours.",
             where=str(folder / "study.json"),
@@ -127,8 +127,8 @@ def parsed_labels(study: Study, text: str, file: str, round_name: str) -> exchan
 def manifest_files(folder: Path) -> dict[str, str]:
     """File -> SHA-256, by the folder's manifest; nothing where there is none."""
     try:
-        return {entry["name"]: entry["sha256"] for entry in json.loads(read_text(folder / "manifest.json"))["files"]}
-    except (WorkbenchError, ValueError, KeyError, TypeError, RecursionError):
+        return {entry["name"]: entry["sha256"] for entry in read_json(folder / "manifest.json")["files"]}
+    except (WorkbenchError, KeyError, TypeError):
         return {}
 
 

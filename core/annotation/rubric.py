@@ -6,9 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, model_validator
 
+from core import files
 from core.config import StageConfig, valid
 
 FOLDER = Path(__file__).resolve().parents[2] / "annotations"
@@ -57,7 +57,7 @@ class Rubric(StageConfig):
 @lru_cache(1)
 def default_rubric() -> Rubric:
     """The rubric in use, from annotations/."""
-    settings = yaml.safe_load((FOLDER / "rubric.yaml").read_text("utf-8"))
+    settings = files.read_yaml(FOLDER / "rubric.yaml")
     return Rubric.model_validate({**settings, "guidelines": (FOLDER / "guidelines.md").read_text("utf-8")})
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.annotation.versions import Frozen, load
 from core.errors import WorkbenchError
-from core.files import changing, disk_reported, write_whole
+from core.files import changing, disk_reported, read_json, write_whole
 from core.workbench import Workbench
 
 
@@ -44,12 +44,9 @@ def _tokens(workbench: Workbench) -> Path:
 
 
 def _kept_tokens(path: Path) -> dict[str, dict[str, str]]:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except ValueError:
-        raise WorkbenchError("The tokens cannot be read.", where=str(path), todo="Remove the file and issue new ones.") from None
+    return read_json(path, "The tokens", of=dict, todo="Remove the file and issue new ones.")
 
 
 def _token_hash(token: str) -> str:

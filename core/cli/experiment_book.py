@@ -8,7 +8,6 @@ from cyclopts import Parameter
 from core.cli.frame import group, verb
 from core.cli.options import Positive, Text
 from core.cli.tables import show_table, show_value
-from core.errors import WorkbenchError
 from core.records import plain
 
 group("experiment", "Experiments: a question and what is varied to answer it.")
@@ -65,10 +64,7 @@ def experiment_saved(workbench: Any, file: Path, /) -> dict[str, Any]:
     """A version of an experiment from a YAML file; what is as the last one is no new version."""
     from core.labs.experiments import book, experiment
 
-    try:
-        read = experiment.read(file.read_text("utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkbenchError(f"The experiment cannot be read: {error}.", where=str(file), todo="Give a YAML file.") from None
+    read = experiment.read(file)
     return {"experiment": read.id, "version": book.save(workbench, read)}
 
 

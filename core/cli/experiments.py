@@ -116,10 +116,11 @@ def study(
 def _read(workbench: Any, name: str) -> Any:
     """The study in a file, else the recorded one of that id."""
     from core.labs.experiments import book
-    from core.labs.experiments.experiment import read_file
+    from core.labs.experiments.experiment import read
 
     path = Path(name)
-    return read_file(path) if path.is_file() or path.suffix or len(path.parts) > 1 else book.load(workbench, name)
+    is_file = path.exists() and not path.is_dir()
+    return read(path) if is_file or path.suffix or len(path.parts) > 1 else book.load(workbench, name)
 
 
 def _ranked(workbench: Any, experiment: Any) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from core import config as recipes
+from core import files
 from core.errors import WorkbenchError
 
 MOST_VALUES = 100_000  # of one setting in a grid
@@ -42,14 +42,8 @@ USUAL = RecipeOptions()
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A file of settings."""
-    try:
-        mapping = yaml.safe_load(path.read_text("utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise WorkbenchError(f"The settings cannot be read: {error}", where=str(path), todo="Give a YAML file.") from None
-    if not isinstance(mapping, dict):
-        raise WorkbenchError("The settings are not a mapping.", where=str(path), todo="See `show ID` for a recipe.")
-    return mapping
+    """A file of settings; an empty one has none."""
+    return files.read_yaml(path, "The file of settings", of=dict | None, todo="Give a file of plain YAML.") or {}
 
 
 def read_settings(texts: Sequence[str]) -> dict[str, Any]:
@@ -59,16 +53,8 @@ def read_settings(texts: Sequence[str]) -> dict[str, Any]:
         path, equals, value = text.partition("=")
         if not equals:
             raise WorkbenchError(f"'{text}' has no =.", todo="For example --set chunking.size_tokens=128")
-        settings[path] = read_value(value)
+        settings[path] = files.read_value(value)
     return settings
-
-
-def read_value(text: str) -> Any:
-    """A value as YAML reads it; what is no YAML is a word."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
 
 
 def read_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
@@ -85,7 +71,7 @@ def read_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
                 exact = [round(start + i * step, 10) for i in range(count)]
                 grid[path] = [int(v) for v in exact] if all(v.is_integer() for v in (start, stop, step)) else exact
             else:
-                grid[path] = [read_value(v) for v in values.split(",")]
+                grid[path] = [files.read_value(v) for v in values.split(",")]
         except (ValueError, ZeroDivisionError, OverflowError):
             grid[path] = []
         if not values or not grid[path]:

@@ -1,4 +1,3 @@
-import json
 import re
 from collections.abc import Generator
 from pathlib import Path
@@ -61,10 +60,7 @@ def turns(path: Path, notes: Notes) -> list[Turn]:
     """Every question with its conversation and its rewrite. What has another form is skipped and noted."""
     source, entries = Source(path, notes), []
     for name in [file for file in sorted(source.sizes) if re.search(r"\.json(\.gz)?$", file)]:
-        try:
-            value = json.loads(source.text(name))
-        except (ValueError, RecursionError) as error:
-            raise WorkbenchError(f"The file is not valid JSON: {error}.", where=source.place(name)) from None
+        value = source.json(name, object)
         entries += value if isinstance(value, list) else []
     read = []
     for number, entry in enumerate(entries, 1):

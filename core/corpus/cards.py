@@ -5,19 +5,21 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, NamedTuple
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from core import files
 from core.config import chosen
 from core.errors import WorkbenchError
 
 DATASETS = Path(__file__).resolve().parents[2] / "datasets"
-MAX_CARD, MAX_DEPTH = 1 << 16, 16  # bytes, lists and mappings within each other
+MOST_NAME = 255  # bytes of a file's name, in the usual file systems
 
 
 def _inside(name: str) -> str:
     if ".." in PurePosixPath(name).parts or name.startswith("/") or "\\" in name or PureWindowsPath(name).drive:
         raise ValueError("a path below the data set's folder belongs here, without '..' and not from the root")
+    if any(len(part.encode("utf-8", "replace")) > MOST_NAME for part in PurePosixPath(name).parts) or "\0" in name:
+        raise ValueError("no file can have this name")
     return name
 
 
@@ -87,23 +89,8 @@ def read_cards(folder: Path) -> Iterator[tuple[str, Card]]:
 
 
 def read_card(path: Path) -> Card:
+    fields = files.read_yaml(path, "The card of a data set", of=dict)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_CARD + 1)
-        if len(data) > MAX_CARD:
-            raise ValueError(f"it is larger than {MAX_CARD >> 10} kB")
-        _check_bounds(data)
-        return Card(name=path.parent.name, folder=path.parent, **yaml.safe_load(data))
-    except (yaml.YAMLError, TypeError, ValueError, OSError) as error:
+        return Card(name=path.parent.name, folder=path.parent, **fields)
+    except (TypeError, ValueError) as error:
         raise WorkbenchError("The card of a data set is not valid.", where=str(path), todo=str(error)[:500]) from None
-
-
-def _check_bounds(data: bytes) -> None:
-    """Refuses, while reading, what a few lines of YAML can make endless."""
-    depth = 0
-    for event in yaml.parse(data, yaml.SafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise ValueError("it is nested too deeply")
-        if isinstance(event, yaml.AliasEvent):
-            raise ValueError("it refers to parts of itself (an anchor and '*'); write them out")

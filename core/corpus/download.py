@@ -160,7 +160,7 @@ def _check(file: DataFile, part: Path, target: Path) -> None:
 
 
 def _remembered(checksums: Path) -> dict[str, str]:
-    return json.loads(checksums.read_text("utf-8")) if checksums.exists() else {}
+    return files.read_json(checksums, "The list of checksums", of=dict) if checksums.exists() else {}
 
 
 def _room(needed: int, folder: Path) -> None:

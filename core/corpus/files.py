@@ -1,4 +1,3 @@
-import json
 import zlib
 from collections.abc import Generator
 from pathlib import Path
@@ -10,7 +9,7 @@ from core.corpus.protocol import Loader
 from core.corpus.questions import read_questions
 from core.corpus.reading import Notes, Source
 from core.errors import WorkbenchError
-from core.files import Unsealed, damage_in, read_sealed
+from core.files import Unsealed, damage_in, read_json, read_sealed
 from core.records import Corpus, Document, Progress
 from core.registry import part
 
@@ -65,7 +64,7 @@ def read_status(file: Path) -> dict | None:
     except FileNotFoundError:
         return None
     except Unsealed:  # of an earlier version
-        record = json.loads(file.read_text("utf-8"))
+        record = read_json(file, "The record of a file", of=dict)
         if {"name", "status", "message", "documents", "pages", "characters", "content"} <= record.keys():
             return record
         raise _damaged("The record of a file", file, ValueError("it says too little")) from None
@@ -81,10 +80,10 @@ def read_parsed(file: Path, record: dict) -> Any:
             if read_status(file.with_name(file.name.replace(".parsed.", ".status."))) != record:
                 return None  # it is being replaced just now
             raise ValueError("its checksum does not match its contents")
-        return json.loads(data)
+        return read_json(data, of=list, most=len(data), numbers="any")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, WorkbenchError) as error:
         raise _damaged(f"The text of '{record['name']}'", file, error) from None
 
 

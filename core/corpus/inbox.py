@@ -36,7 +36,7 @@ def received(home: Path, inbox: str) -> tuple[list[Received], Received | None]:
     place = home / "inbox" / inbox
     if not is_id(inbox) or not (place / LIST).is_file():
         raise WorkbenchError("These uploaded files are not kept any more.", todo="Add them again on the page Corpus.")
-    sent = json.loads((place / LIST).read_text("utf-8"))
+    sent = disk.read_json(place / LIST, "The list of the uploaded files", of=dict)
     files = [Received(name, place / str(number)) for number, name in enumerate(sent["names"])]
     return (files[:-1], files[-1]) if sent["questions"] else (files, None)
 

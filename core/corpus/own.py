@@ -164,7 +164,7 @@ def page_view(home: Path, name: str, document_id: str, page: int, texts: dict[st
                 command, input=asked.encode(), capture_output=True, env=environment, cwd=ROOT, timeout=2 * VIEW_S
             )
             if child.returncode == 0:
-                told = json.loads(child.stdout)
+                told = disk.read_json(child.stdout, "The page", of=dict, where=document_id)
                 return PageView(picture.read_bytes(), page, told["pages"], told["top"], told["marked"])
             lines = child.stderr.decode("utf-8", "replace").strip().splitlines()
             why = lines[-1][:200] if lines else f"its reader was stopped ({child.returncode})"
@@ -433,10 +433,9 @@ def _digest(path: Path) -> str:
 
 def _read(path: Path) -> dict | None:
     try:
-        fields = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return disk.read_json(path, of=dict)
+    except WorkbenchError:
         return None
-    return fields if isinstance(fields, dict) else None
 
 
 def _write(path: Path, value: object) -> None:

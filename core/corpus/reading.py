@@ -1,7 +1,6 @@
 """Reading files that other people wrote: encodings, broken lines, archives that lie. Nothing is unpacked to disk."""
 
 import gzip
-import json
 import re
 import tarfile
 import zipfile
@@ -9,8 +8,9 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
+from core import files
 from core.errors import WorkbenchError
 
 MAX_LINE = 64 << 20  # bytes; a longer line is skipped and counted
@@ -113,8 +113,8 @@ class Source:
     def __init__(self, path: Path, notes: Notes) -> None:
         self.path, self.notes = path, notes
         self.sizes: dict[str, int] = {}  # name -> bytes (0: unknown), in the archive's order
-        if not path.exists():
-            raise WorkbenchError("There is no such file or folder.", where=str(path))
+        if not path.is_dir():
+            files.regular(path)
         with damage_reported(str(path)):
             if path.is_dir():
                 for file in sorted(path.rglob("*")):
@@ -217,16 +217,13 @@ class Source:
             if not line.strip():
                 continue
             try:
-                # NaN and Infinity, which careless writers leave in, count as "not given"
-                fields = json.loads(decode(line, self.notes, where), parse_constant=lambda _: None)
-            except (ValueError, RecursionError):
-                fields = None
-            if isinstance(fields, dict):
-                good += 1
-                yield SourceRow(where, fields, position, self.sizes[name])
-            else:
+                fields = files.read_json(decode(line, self.notes, where), of=dict, most=MAX_LINE, numbers="careless")
+            except WorkbenchError:
                 broken.append(number)
                 self.notes.add("Line is not a JSON object, skipped", where)
+            else:
+                good += 1
+                yield SourceRow(where, fields, position, self.sizes[name])
         if len(broken) > good:
             raise WorkbenchError(
                 f"{len(broken):,} of {len(broken) + good:,} lines are not JSON objects.",
@@ -234,15 +231,5 @@ class Source:
                 todo="Write one JSON object a line.",
             )
 
-    def json(self, name: str) -> dict:
-        try:
-            value = json.loads(self.text(name), parse_constant=lambda _: None)
-        except json.JSONDecodeError as error:
-            raise WorkbenchError(
-                f"The file is not valid JSON: {error.msg}.", where=f"{self.place(name)}:{error.lineno}"
-            ) from None
-        except RecursionError:
-            raise WorkbenchError("The JSON is nested too deeply.", where=self.place(name)) from None
-        if not isinstance(value, dict):
-            raise WorkbenchError("The JSON file does not hold an object.", where=self.place(name))
-        return value
+    def json(self, name: str, of: Any = dict) -> Any:
+        return files.read_json(self.text(name), "The file", of=of, where=self.place(name), most=MAX_WHOLE, numbers="careless")

@@ -5,11 +5,12 @@ tokens only; attention runs over groups of texts of equal length, which needs no
 depends on the texts beside it. Imports torch only when a model is loaded.
 """
 
-import json
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+
+from core.files import read_json
 
 # Attention scores of one step, so many that they stay in the second-level cache; best of 0.06 to 1 million.
 SCORES_AT_ONCE_CPU = 250_000
@@ -24,7 +25,7 @@ class Bert:
         import torch
         from safetensors.torch import load_file
 
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config = read_json(folder / "config.json", "The model's config", of=dict, numbers="careless")
         self.heads, self.eps = config["num_attention_heads"], config["layer_norm_eps"]
         self.width = config["hidden_size"]
         self.device = device

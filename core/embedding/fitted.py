@@ -108,14 +108,14 @@ def identity(part: PartConfig, texts: list[str]) -> str:
 def opened(folder: Path, name: str) -> Learnt | None:
     """What was learnt under this identity; None where it is absent, damaged (which is told) or another's."""
     try:
-        told = json.loads((folder / "fit.json").read_text("utf-8"))
+        told = files.read_json(folder / "fit.json", of=dict)
         if told["identity"] != name:
             return None
         if any(_hash(folder / f) != value for f, value in told["files"].items()):
             raise ValueError("a file is not as it was written")
         arrays = {Path(f).stem: np.load(folder / f, allow_pickle=False) for f in told["files"] if f.endswith(".npy")}
-        return Learnt(json.loads((folder / "words.json").read_text("utf-8")), arrays)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return Learnt(files.read_json(folder / "words.json", most=1 << 30, numbers="any"), arrays)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, WorkbenchError):
         if folder.exists():
             files.tell(f"A fitted encoder was damaged and is fitted anew: {folder}.")
         return None

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from core import files
 from core.config import code_version, fingerprint, knob
 from core.embedding.minilm import TokenEncoder
 from core.embedding.protocol import Encoder, Offer
@@ -103,7 +104,7 @@ class LLMHidden(Encoder):
         """The GGUF file, where the model is one."""
         if self.model == "bundled":
             return gguf_files.bundled()
-        return Path(self.model).expanduser() if self.model.endswith(".gguf") else None
+        return files.path_of(self.model, "embedding.model") if self.model.endswith(".gguf") else None
 
     def _source(self) -> Path:
         file = self._file()

@@ -1,6 +1,5 @@
 """The bundled encoder."""
 
-import json
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from itertools import islice
@@ -12,6 +11,7 @@ import numpy as np
 from core.config import code_version, fingerprint, knob
 from core.embedding import bert
 from core.embedding.protocol import Encoder, Offer
+from core.files import read_json
 from core.models import hardware
 from core.models.all_cores import BATCH_TOKENS, FEWEST_TOKENS, on_all_cores, workers_alone
 from core.models.hub import bundled_folder
@@ -116,7 +116,7 @@ class TokenEncoder:
     ) -> None:
         from tokenizers import Tokenizer
 
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config = read_json(folder / "config.json", "The model's config", of=dict, numbers="careless")
         self.name, self.dim = name, config["hidden_size"]
         self.dtype, self.max_tokens, self._pooling, self._model = dtype, max_tokens, pooling, make
         self._prefixes, self._asking = prefixes, asking or make

@@ -1,6 +1,5 @@
 """Any encoder that the sentence-transformers library reads."""
 
-import json
 import logging
 import threading
 from collections.abc import Generator
@@ -12,6 +11,7 @@ import numpy as np
 
 from core.config import code_version, fingerprint, knob
 from core.embedding.protocol import Encoder, Offer
+from core.files import read_json
 from core.models import hardware, hub
 from core.models.identity import files_identity
 from core.models.loading import check_weights, load_once, readable
@@ -60,7 +60,7 @@ class SentenceTransformers(Encoder):
         file = self._folder() / "config_sentence_transformers.json"
         names = ("query",) if query else ("document", "passage", "corpus")
         with readable(where=str(file)):
-            settings = json.loads(file.read_text("utf-8")) if file.exists() else {}
+            settings = read_json(file, "The encoder's settings", of=dict, numbers="careless") if file.exists() else {}
             prompts = settings.get("prompts") or {}
             return next((prompts[n] for n in (*names, settings.get("default_prompt_name")) if prompts.get(n)), "")
 

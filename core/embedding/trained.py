@@ -1,6 +1,5 @@
 """Encoders that were trained here."""
 
-import json
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -9,6 +8,7 @@ from core.config import code_version, fingerprint, knob
 from core.embedding.minilm import QUESTIONS, TokenEncoder, bert_encoder
 from core.embedding.protocol import Encoder, Offer
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.models import hardware, hub
 from core.models.identity import files_identity
 from core.models.loading import load_once
@@ -56,7 +56,8 @@ class Trained(Encoder):
         def make() -> TokenEncoder:
             check(folder)
             file = folder / "training.json"
-            settings = json.loads(file.read_text("utf-8")).get("settings", {}) if file.exists() else {}
+            record = read_json(file, "The record of the training", of=dict) if file.exists() else {}
+            settings = record.get("settings", {})
             most, pooling = settings.get("max_tokens", 256), settings.get("pooling", "mean")
             return bert_encoder(self.name, folder, self._dtype(), most, pooling)
 

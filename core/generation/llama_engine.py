@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from core import files
 from core.config import knob
 from core.errors import WorkbenchError
 from core.generation import structured
@@ -91,7 +92,7 @@ class LlamaCpp(Local):
 
     def path(self) -> Path:
         """The model file, checked as far as that goes without loading it."""
-        path = gguf_files.bundled() if self.model == "bundled" else Path(self.model).expanduser()
+        path = gguf_files.bundled() if self.model == "bundled" else files.path_of(self.model, "generation.model")
         if not path.is_file():
             raise WorkbenchError(
                 "The model file is not there.", where=str(path), todo="Set generation.model to a GGUF file, or to 'bundled'."

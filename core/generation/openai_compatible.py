@@ -1,6 +1,5 @@
 """Answers from any endpoint that speaks OpenAI's chat completions: vLLM, llama.cpp's server, hosted services."""
 
-import json
 import math
 import os
 import time
@@ -122,7 +121,7 @@ class OpenAICompatible(TextGenerator):
                         if event.data == "[DONE]":
                             return
                         if event.data:
-                            _take(json.loads(event.data), reply)
+                            _take(remote.message(event.data), reply)
             if not (reply.pieces or reply.reason):  # llama.cpp's server tells why only where nothing is streamed
                 small = {name: value for name, value in body.items() if not name.startswith("stream")}
                 async with connect() as client:  # anew: it leaves the first connection unusable

@@ -2,9 +2,8 @@
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import yaml
 from pydantic import Field, ValidationError
 
 from core import files
@@ -39,7 +38,7 @@ def table() -> dict[str, Price]:
 def own_table() -> dict[str, Price]:
     """The prices that the user has written."""
     own = files.home() / "prices.yaml"
-    return _read(own) if own.is_file() else {}
+    return _read(own) if own.exists() else {}
 
 
 def own_text() -> str:
@@ -81,22 +80,10 @@ def price(model: str, prices: dict[str, Price]) -> Price | None:
 
 def _read(path: Path, text: str | None = None) -> dict[str, Price]:
     """The prices in a text that is to stand in the file; None: in what stands there."""
+    todo = "Correct it, or remove it to go back to the table that is shipped."
+    table = files.read_yaml(path if text is None else text, "The price table", of=dict, where=str(path), todo=todo)
     try:
-        table: Any = yaml.safe_load(path.read_text("utf-8") if text is None else text)
         return {str(name): Price.model_validate(entry) for name, entry in table["models"].items()}
-    except (
-        OSError,
-        UnicodeDecodeError,
-        yaml.YAMLError,
-        ValidationError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except (ValidationError, TypeError, KeyError, AttributeError) as error:
         said = str(error).partition("\n  For further")[0].replace("\n", " ")
-        raise WorkbenchError(
-            f"The price table cannot be read: {said}",
-            where=str(path),
-            todo="Correct it, or remove it to go back to the table that is shipped.",
-        ) from None
+        raise WorkbenchError(f"The price table cannot be read: {said}", where=str(path), todo=todo) from None

@@ -7,14 +7,15 @@ names for them, and never into an error, a record or a config. Waits between tri
 """
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.generation import prices, structured
 from core.generation.protocol import Generated, finished
 from core.models.text import encodable, valid
@@ -27,7 +28,7 @@ FIRST_WAIT_S = 0.5  # before the first retry, twice as long before each further 
 # event of a few hundred bytes, with its log-probabilities in some thousands. Comments that keep a connection alive come on top.
 CHARACTERS_A_TOKEN, BYTES_A_TOKEN, BYTES_A_LOGPROB, BYTES_MORE = 200, 2_000, 400, 1_000_000
 ERROR_BYTES = 65_536  # of an error's body; the rest is not read
-LARGEST_COUNT = 2**53  # of tokens; what is no whole number from 0 to this was not measured
+LARGEST_COUNT = 2**31 - 1  # of tokens, as the tables hold; what is no whole number from 0 to this was not measured
 NAME = 200  # characters of the model's name that are kept
 CONTEXT_WORDS = ("context", "too long", "too many tokens", "maximum length")
 
@@ -239,6 +240,14 @@ def _held(stream, most: int, cut: bool):
     return Held()
 
 
+def message(data: str) -> Any:
+    """What an event of a stream holds."""
+    try:
+        return read_json(data, numbers="careless")
+    except WorkbenchError:
+        raise Fault("the endpoint sent something that is no chat completion") from None
+
+
 def count(value: object) -> int | None:
     """A number of tokens as an endpoint gives it; None where it is none."""
     return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
@@ -298,11 +307,11 @@ def _said(body: bytes | str, most: int = 200) -> str:
     """The message in an error's body, in one line."""
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     try:
-        message = json.loads(text)  # cut at 64 KB
+        message = read_json(text)  # cut at 64 KB
         for name in ("error", "message", "detail"):
             message = message.get(name, message) if isinstance(message, dict) else message
         text = message if isinstance(message, str) else text
-    except (ValueError, RecursionError):
+    except WorkbenchError:
         pass
     text = " ".join(valid(text).split())
     return text[:most] + "…" * (len(text) > most) or "without a message"

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from core.config import knob
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.generation import protocol
 
 STRING_CHARACTERS = 200
@@ -67,17 +68,8 @@ def closed(tree: Any) -> Any:
 
 
 def read(schema: str) -> dict[str, Any]:
-    try:
-        tree = json.loads(schema)
-    except ValueError as error:
-        raise WorkbenchError(
-            f"The JSON schema is not JSON: {error}.",
-            where="generation.json_schema",
-            todo='Give a schema such as {"type": "object", "properties": …}.',
-        ) from None
-    if not isinstance(tree, dict):
-        raise WorkbenchError("The JSON schema is not an object.", where="generation.json_schema")
-    return tree
+    todo = 'Give a schema such as {"type": "object", "properties": …}.'
+    return read_json(schema, "The JSON schema", of=dict, where="generation.json_schema", todo=todo)
 
 
 def grammar(schema: str) -> Grammar:
@@ -113,9 +105,9 @@ def problem(text: str, schema: str) -> str:
     import jsonschema
 
     try:
-        value = json.loads(text)
-    except ValueError as error:
-        return f"not JSON: {error}"
+        value = read_json(text)
+    except WorkbenchError as error:
+        return f"not JSON: {error.what}"
     errors = jsonschema.Draft202012Validator(read(schema)).iter_errors(value)
     error = jsonschema.exceptions.best_match(errors)
     return f"not of the schema: {error.message:.200}" if error else ""

@@ -1,12 +1,12 @@
 """A causal language model loaded with torch and transformers, its attention cache, and a batch of answers at a time."""
 
-import json
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.generation import structured
 from core.generation.copying import CopyFollower, Copying
 from core.generation.local_model import Draft, LocalModel
@@ -59,7 +59,9 @@ class TorchModel(LocalModel):
         self.model, self.dtype = self.model.eval() if quantised else self.model.eval().to(device), dtype
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         if (settings := folder / "generation_config.json").exists():
-            json.loads(settings.read_text("utf-8"))  # transformers does without a damaged one, and does not know the end
+            read_json(
+                settings, "The settings", numbers="careless"
+            )  # transformers does without damaged ones, and does not know the end
         self._core = self.tokenizer.backend_tokenizer
         if missing := sorted(loaded["missing_keys"]):  # transformers would fill them with random numbers
             raise WorkbenchError(

@@ -182,7 +182,7 @@ class SavedIndex:
 
     def file(self) -> Path | None:
         try:
-            note = json.loads((self._home / "ready.json").read_text("utf-8"))
+            note = files.read_json(files.contents(self._home / "ready.json"))
             path, digest = self._home / note.pop("file"), note.pop("digest")
             if note == self._of and path.is_file() and _digest(path) == digest:
                 return path
@@ -190,7 +190,7 @@ class SavedIndex:
                 self._damaged()
         except FileNotFoundError:  # never built here
             pass
-        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, WorkbenchError):
             self._damaged()
         return None
 

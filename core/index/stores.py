@@ -16,6 +16,7 @@ import numpy as np
 
 from core import files
 from core.config import PartConfig, fingerprint
+from core.errors import WorkbenchError
 from core.index.common import build_settings, vectors_identity
 
 
@@ -41,7 +42,7 @@ def stored(folder: Path, part: PartConfig, vectors: np.ndarray, engine: str, ste
     home = folder / f"{part.part}-{fingerprint(build_settings(part))}"
     of = {"vectors": vectors_identity(vectors), "engine": engine}
     try:
-        note = json.loads((home / "ready.json").read_text("utf-8"))
+        note = files.read_json(files.contents(home / "ready.json"))
         store, digest = home / note.pop("store"), note.pop("digest")
         if note == of and _digest(store, steady) == digest:
             return store
@@ -49,7 +50,7 @@ def stored(folder: Path, part: PartConfig, vectors: np.ndarray, engine: str, ste
             _damaged(home)
     except FileNotFoundError:  # never built here
         pass
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, WorkbenchError):
         _damaged(home)
     # a fresh name each time: Chroma keeps state about paths in the process, and a killed build stays unusable
     store = home / uuid4().hex

@@ -345,16 +345,16 @@ def _write(path: Path, content: dict) -> None:
 def _read(path: Path) -> dict:
     """What the file holds, without the fields that are not what they should be: none of it may end a page."""
     try:
-        fields = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        fields = files.read_json(path, of=dict, numbers="careless")
+    except WorkbenchError:
         return {}
-    return {name: value for name, value in fields.items() if _fits(name, value)} if isinstance(fields, dict) else {}
+    return {name: value for name, value in fields.items() if _fits(name, value)}
 
 
 def _fits(name: str, value: Any) -> bool:
     if name in NUMBERS or name in COUNTS:
         kinds = (int,) if name in COUNTS else (int, float)
-        return type(value) in kinds and 0 <= value < (2**31 if name == "pid" else 2**53)  # nor NaN
+        return type(value) in kinds and 0 <= value < (2**31 if name == "pid" else 2**37)  # nor NaN; a time before the year 6000
     if name == "status":
         return value in STATUSES
     if name == "arguments":

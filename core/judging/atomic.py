@@ -8,6 +8,7 @@ import math
 from collections.abc import Generator, Sequence
 from typing import ClassVar, Literal
 
+from core.files import read_json
 from core.judging.asking import replies, unfit, why_none
 from core.judging.claims import NOTHING_CLAIMED, Statement, statements
 from core.judging.containment import Containment
@@ -50,7 +51,7 @@ def atomic(cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress
             if why := why_none(text) or unfit(text.text, SCHEMA):
                 whys.append(why)
             else:
-                made = (Statement(each.start, each.end, claim) for claim in json.loads(text.text)["claims"])
+                made = (Statement(each.start, each.end, claim) for claim in read_json(text.text)["claims"])
                 claims += [claim for claim in made if claim.words()] or [each]
         results.append(([], whys[0]) if whys else (claims, ""))
     return results

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 from core.config import knob
 from core.context.citations import pattern
 from core.errors import missing_package
+from core.files import read_json
 from core.judging.asking import of_runs, replies, unfit, why_none
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools
 from core.progress import event_loop, told_within
@@ -106,7 +107,7 @@ class RagasMeasure(AnswerMeasure):
             if why := why_none(answer) or unfit(answer.text, schema):
                 each.answer.set_exception(NoAnswer(why))
             else:
-                each.answer.set_result(each.model.model_validate_json(answer.text))
+                each.answer.set_result(each.model.model_validate(read_json(answer.text)))
         if texts:
             vectors = yield from tools.embed(tools.encoder, texts)
             row = {text: vector.tolist() for text, vector in zip(texts, vectors, strict=True)}

@@ -6,7 +6,6 @@ and on claims made by rule, from which neither head has learnt (`core.training.f
 stand in the model's folder as `combination.json`.
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.judging.claims import WORD
 from core.judging.copied import SourceWords, broken, fragments, jumps
 from core.judging.judgement_models import ClaimJudgement
@@ -75,7 +75,7 @@ def signals(claim: str, judged: ClaimJudgement, there: PassageWords, source: Sou
 
 def read_combination(folder: Path) -> Combination:
     """That of a model's folder."""
-    return from_record(json.loads((folder / COMBINATION).read_text("utf-8")), str(folder))
+    return from_record(read_json(folder / COMBINATION, "The combination", of=dict), str(folder))
 
 
 def from_record(record: dict[str, Any], where: str = "") -> Combination:

@@ -5,7 +5,6 @@ Each gives `read(pairs)` and `entail(pairs)`, and those trained here `wrong_word
 judged once and kept.
 """
 
-import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 
 from core.config import code_version, fingerprint
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.judging.evidence import claims, evidence
 from core.judging.faithful_bert import CLAIM_TOKENS, HEAD, ClaimReader, FaithfulPairs
 from core.judging.passage_words import joined, word_doubts, words_of
@@ -144,7 +144,7 @@ class OwnModel(PairReader):
     def __init__(self, folder: Path) -> None:
         from safetensors.torch import load_file
 
-        settings, base = json.loads((folder / SETTINGS).read_text("utf-8")), bundled_folder()
+        settings, base = read_json(folder / SETTINGS, "The model's settings", of=dict), bundled_folder()
         if settings["base_files"] != files_identity(base):
             raise WorkbenchError(
                 f"The model '{folder.name}' was trained on another version of {settings['base']} than the one installed.",
@@ -222,7 +222,7 @@ class NLIModel(PairReader):
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config = read_json(folder / "config.json", "The model's config", of=dict, numbers="careless")
         self.order = label_order(config, str(folder))
         self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         self.model = AutoModelForSequenceClassification.from_pretrained(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.files import read_json
 from core.judging.asking import replies, unfit, why_none
 from core.judging.measure import JudgeTools
 from core.queries.by_model import plain
@@ -75,7 +76,7 @@ def verdicts(
             places.append(np.nan)
             words.append("")
         else:
-            said = json.loads(text.text)
+            said = read_json(text.text)
             places.append(PLACE[said["better"]])
             words.append(said["words"])
     return PairVerdicts(np.array(places, np.float64).reshape(len(pairs), runs, 2), words, unmeasured)

@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from core.config import knob
+from core.files import read_json
 from core.judging.asking import of_runs, replies, unfit, why_none
 from core.judging.gate import DIMENSIONS
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools
@@ -59,7 +60,7 @@ def rated(
     made = []
     for text in texts:
         why = why_none(text) or unfit(text.text, schema)
-        made.append(RubricRun({}, why) if why else RubricRun(json.loads(text.text)))
+        made.append(RubricRun({}, why) if why else RubricRun(read_json(text.text)))
     return [made[at : at + runs] for at in range(0, len(made), runs)]
 
 

@@ -93,7 +93,7 @@ def touched_by(adapter: Path) -> set[str]:
     """Names of the matrices of the base that the adapter changes."""
     from safetensors import safe_open
 
-    kind = json.loads((adapter / SETTINGS).read_text("utf-8"))["peft_type"]
+    kind = files.read_json(adapter / SETTINGS, "The adapter's settings", of=dict, numbers="careless").get("peft_type")
     if kind != "LORA":
         raise WorkbenchError(f"Adapters of the kind {kind} are not merged.", where=str(adapter), todo="Take one made with LoRA.")
     with safe_open(adapter / WEIGHTS, "numpy") as tensors:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from core import files
 from core.config import TrialConfig, fingerprint, valid
+from core.files import path_of
 from core.generation.torch_lm import Transformers
 from core.labs import adapter_sources
 from core.models.adapters import adapter_names, adapter_record
@@ -35,7 +36,7 @@ def adapter_data(
         from core.training.adapters.trl_files import read_examples
 
         yield Progress(0, 0, "Reading the examples")
-        examples, source = read_examples(file.expanduser())
+        examples, source = read_examples(path_of(file, "file"))
         return from_examples(examples, source, training)
     return (yield from adapter_sources.examples(workbench, config, training, most))
 
@@ -63,7 +64,7 @@ def _compared(path: Path) -> tuple[list[Any], list[str]]:
     from core.training.adapters.trl_files import files_of
     from core.training.heads.examples import compared
 
-    rows, notes = zip(*map(compared, files_of(path.expanduser())), strict=True)
+    rows, notes = zip(*map(compared, files_of(path_of(path, "file"))), strict=True)
     return list(chain(*rows)), list(chain(*notes))
 
 

@@ -6,7 +6,6 @@ prompts of the reward model's own test part, of which it has learnt nothing. Sam
 goes on. The answers of the file itself, which people compared, are chosen from in the same way.
 """
 
-import json
 import math
 from collections.abc import Callable, Generator, Sequence
 from itertools import count, takewhile
@@ -16,6 +15,7 @@ import numpy as np
 
 from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.generation.answer import loaded
 from core.judging.diversity import answer_f1
 from core.queries.model_texts import Request, written
@@ -123,7 +123,7 @@ def compared_answers(model: HeadModel) -> list[ComparedAnswers]:
     rewards: dict[str, dict[str, float]] = {}
     results: dict[str, dict[str, list[float]]] = {}
     for line in (model.folder / "predictions.jsonl").read_text("utf-8").splitlines():
-        row = json.loads(line)
+        row = read_json(line, "A prediction", of=dict)
         prompt, *pair = row["read"]
         for answer, reward, won in zip(pair, row["prediction"], (1.0, 0.0), strict=True):
             rewards.setdefault(prompt, {})[answer] = reward

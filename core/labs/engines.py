@@ -15,7 +15,7 @@ from typing import NamedTuple
 from core.config import ContextConfig, PartConfig, TrialConfig, fingerprint
 from core.context.prompt import build
 from core.errors import WorkbenchError
-from core.files import write_whole
+from core.files import read_json, write_whole
 from core.generation.answer import loaded
 from core.models import gguf_files
 from core.models.gguf_files import Measured
@@ -64,8 +64,8 @@ class EngineSpeed(NamedTuple):
 
 def stored(workbench: Workbench, config: TrialConfig) -> EngineSpeed | None:
     """What was last measured of this model with these threads and GPU layers on this machine."""
-    with suppress(OSError, ValueError, TypeError, KeyError, WorkbenchError):
-        speeds = json.loads(_place(workbench, config.generation).read_text("utf-8"))
+    with suppress(TypeError, KeyError, WorkbenchError):
+        speeds = read_json(_place(workbench, config.generation), of=dict)
         return EngineSpeed(**{**speeds, "formats": tuple(Measured(**row) for row in speeds["formats"])})
     return None
 

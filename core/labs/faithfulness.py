@@ -7,6 +7,7 @@ from typing import Any
 
 from core.config import valid
 from core.errors import WorkbenchError
+from core.files import path_of
 from core.models.hub import faithfulness_home
 from core.records import Progress
 from core.workbench import Workbench
@@ -35,4 +36,4 @@ def data_folder(data: Path | None) -> Path:
     if not named:
         todo = "Name it with --data, or in the environment variable GROUNDWORK_DATASETS."
         raise WorkbenchError("It is not said which folder has the data sets.", where="data", todo=todo)
-    return Path(named).expanduser()
+    return path_of(named, "data")

@@ -7,6 +7,7 @@ from typing import Any
 from core.config import valid
 from core.corpus.library import split
 from core.errors import WorkbenchError
+from core.files import path_of, read_json
 from core.models.hub import heads_home
 from core.records import Corpus, Progress
 from core.workbench import Workbench
@@ -60,7 +61,6 @@ def train_reward(workbench: Workbench, name: str, files: Files, settings: dict[s
 
 def export_onnx(name: str) -> Generator[Progress, None, dict[str, Any]]:
     """A trained model for ONNX Runtime, beside torch on the texts of its own test."""
-    import json
 
     from core.training.heads.examples import Compared, Labelled, PassageQuestion, Tagged
     from core.training.heads.trained import HeadModel
@@ -72,7 +72,7 @@ def export_onnx(name: str) -> Generator[Progress, None, dict[str, Any]]:
         "spans": lambda read: PassageQuestion(*read, ()),
         "preference": lambda read: Compared(*read),
     }.get(trained.task.kind, lambda read: Labelled(read, ()))
-    return (yield from trained.export_onnx([make(json.loads(line)["read"]) for line in lines]))
+    return (yield from trained.export_onnx([make(read_json(line, "A prediction", of=dict)["read"]) for line in lines]))
 
 
 def _examples(
@@ -86,7 +86,7 @@ def _examples(
         some, notes = [], []
         for part, path in paths.items():
             yield Progress(0, 0, f"Reading {path.name}")
-            rows, told = read(path.expanduser())
+            rows, told = read(path_of(path, "file"))
             some += [(part or own, example) for own, example in rows]
             notes += told
         return some, tuple(notes)

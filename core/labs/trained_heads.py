@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from core import files
 from core.config import TrialConfig, valid
+from core.errors import WorkbenchError
+from core.files import read_json
 from core.models.hub import heads_home
 from core.records import Corpus
 
@@ -54,8 +56,8 @@ def trained_heads() -> list[HeadEntry]:
     entries = []
     for file in heads_home().glob("[!.]*/training.json"):
         try:
-            entries.append(HeadEntry(file.parent.name, json.loads(file.read_text("utf-8"))))
-        except (OSError, ValueError):
+            entries.append(HeadEntry(file.parent.name, read_json(file, of=dict)))
+        except WorkbenchError:
             continue
     return sorted(entries, key=lambda entry: str(entry.record.get("created", "")), reverse=True)
 

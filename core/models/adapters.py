@@ -4,7 +4,6 @@ An adapter is a folder of peft's own files (adapter_config.json, adapter_model.s
 one's hash, the card of its data, settings, curves and measurements.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +59,9 @@ def adapter_names() -> list[str]:
 def adapter_record(name: str) -> dict[str, Any]:
     """What training.json holds; {} where it cannot be read."""
     try:
-        record = json.loads((adapters_home() / name / RECORD).read_text("utf-8"))
-    except (OSError, ValueError):
+        return files.read_json(adapters_home() / name / RECORD, of=dict)
+    except WorkbenchError:
         return {}
-    return record if isinstance(record, dict) else {}
 
 
 def adapter_hash(name: str) -> str:

@@ -10,12 +10,12 @@ it as there is no backward pass. Active parameters of mixtures of experts: Jiang
 attention: DeepSeek-AI 2024, arXiv:2405.04434, section 2.1 and table 1. Bits of llama.cpp's formats: its ggml-common.h.
 """
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from core import files
 from core.errors import WorkbenchError
 from core.models.gguf_header import Header, read_header
 
@@ -76,33 +76,18 @@ def read(source: Path | str | dict) -> Architecture:
     if isinstance(source, dict):
         return of_config(source)
     if str(source).lstrip().startswith("{"):
-        return of_config(_mapping(str(source), "the text"))
-    path = Path(source).expanduser()
+        return of_config(files.read_json(str(source), "The config", of=dict, where="the text", numbers="careless"))
+    path = files.path_of(source)
     if path.is_dir():
         path = path / "config.json"
-    if not path.is_file():
-        raise WorkbenchError(
-            "There is no such file.", where=str(path), todo="Give a GGUF file, a config.json, or a folder that holds one."
-        )
+    files.regular(path, "Give a GGUF file, a config.json, or a folder that holds one.")
     with path.open("rb") as file:
         if file.read(4) == b"GGUF" or path.suffix == ".gguf":
             return of_gguf(path)
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise WorkbenchError("The file is neither a GGUF file nor a config.json.", where=str(path)) from None
     name = path.parent.name if path.name == "config.json" else path.stem
-    return of_config(_mapping(text, str(path)), name)
-
-
-def _mapping(text: str, where: str) -> dict:
-    try:
-        config = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise WorkbenchError(f"The config is not JSON: {error}.", where=where) from None
-    if not isinstance(config, dict):
-        raise WorkbenchError("The config is JSON, but no mapping of settings.", where=where)
-    return config
+    return of_config(
+        files.read_json(path, "The config", of=dict, numbers="careless", todo="Give a GGUF file or a config.json."), name
+    )
 
 
 # -- config.json ----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from core.config import fingerprint, knob
 from core.errors import WorkbenchError
-from core.files import home, made_whole, write_whole
+from core.files import home, made_whole, read_json, write_whole
 from core.models.identity import file_hash
 
 Weights = Literal["auto", "as_bundled", "bf16", "q4_0", "q8_0"]
@@ -141,8 +141,8 @@ def _convert(path: Path, copy: Path, file_type: int) -> None:
 
 
 def _recorded(path: Path, record: Path) -> WeightsChoice | None:
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        choice = json.loads(record.read_text("utf-8"))
+    with suppress(WorkbenchError, ValueError, TypeError, KeyError):
+        choice = read_json(record, of=dict)
         copy = path if choice["weights"] == "as_bundled" else _copy(path, choice["weights"])
         return WeightsChoice(choice["weights"], copy, tuple(Measured(*row) for row in choice["measured"]))
     return None

@@ -37,7 +37,7 @@ def _split_digits(file: Path, tokenizer: Path) -> None:
     kind = GGUFReader(file).fields.get("tokenizer.ggml.pre")
     if kind is None or kind.contents() != "smollm":
         return
-    settings = json.loads(tokenizer.read_text("utf-8"))
+    settings = files.read_json(tokenizer, of=dict, most=1 << 30)
     settings["pre_tokenizer"] = {
         "type": "Sequence",
         "pretokenizers": [

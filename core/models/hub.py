@@ -44,7 +44,7 @@ def trained_encoders() -> list[str]:
 def local_model(model: str, where: str) -> Path | None:
     """Folder of a model given as a folder or by its name on the Hugging Face hub; None if it is not on this machine. where: the field
     that names it, for errors."""
-    folder = Path(model).expanduser()
+    folder = files.path_of(model, where)
     if folder.is_dir():
         return folder
     from huggingface_hub import snapshot_download

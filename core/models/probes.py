@@ -97,8 +97,8 @@ def _judged(code: int | None, out: str, errors: str, seconds: float) -> Result:
     if code < 0:
         how = ending(code)
         return Result(f"its process was ended by {how}", seconds, how.partition(",")[0], True)
-    with suppress(ValueError, LookupError, TypeError):
-        told = json.loads(out.strip().splitlines()[-1])
+    with suppress(WorkbenchError, LookupError, TypeError):
+        told = files.read_json(out.strip().splitlines()[-1])
         return Result(str(told["said"]), seconds, failed=not told["ok"])
     last = next((line.strip() for line in reversed(errors.splitlines()) if line.strip()), "no message")
     return Result(f"{ending(code)}: {last:.200}", seconds, failed=True)
@@ -148,8 +148,8 @@ def _keep(name: str, result: Result) -> None:
 
 def _read(name: str) -> Result | None:
     """What came of an earlier trial that worked, or was ended by the library."""
-    with suppress(OSError, ValueError, TypeError):
-        result = Result(**json.loads(_place(name).read_text("utf-8")))
+    with suppress(OSError, WorkbenchError, TypeError):
+        result = Result(**files.read_json(_place(name), of=dict))
         if not result.failed or result.signal in ABORTS:
             return result
     return None

@@ -1,6 +1,5 @@
 """A cross-encoder: the one trained here, another trained on own questions, or any of sentence-transformers."""
 
-import json
 import threading
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
@@ -11,6 +10,7 @@ import numpy as np
 
 from core.config import code_version, fingerprint, knob
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.models import hardware, hub
 from core.models.all_cores import BATCH_TOKENS, FEWEST_TOKENS, on_all_cores, workers_alone
 from core.models.hub import bundled_folder
@@ -111,9 +111,9 @@ class CrossEncoder(Pairwise):
         """(folder of the tokenizer, tokens of a pair that are read); 0 for a model that only the library reads."""
         folder = self._folder()
         if (folder / ADAPTER).is_file():
-            settings = json.loads((folder / SETTINGS).read_text("utf-8"))
+            settings = read_json(folder / SETTINGS, "The reranker's settings", of=dict)
             return bundled_folder(), min(self.max_tokens or settings["max_tokens"], 512)
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config = read_json(folder / "config.json", "The model's config", of=dict, numbers="careless")
         if not _is_native(folder, config):
             return folder, 0
         most = config["max_position_embeddings"]
@@ -127,7 +127,7 @@ def adapted_weights(folder: Path) -> dict:
     """The weights of the bundled encoder with the adapter of the folder in them."""
     from safetensors.torch import load_file
 
-    settings = json.loads((folder / SETTINGS).read_text("utf-8"))
+    settings = read_json(folder / SETTINGS, "The reranker's settings", of=dict)
     if settings["base_files"] != files_identity(bundled_folder()):
         raise WorkbenchError(
             f"The reranker '{folder.name}' was trained on another version of {settings['base']} than the one installed.",

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import WorkbenchError
-from core.files import FORBIDDEN, Busy, synced, take_place
+from core.files import FORBIDDEN, Busy, contents, synced, take_place
 from core.records import Progress
 from core.store.database_file import READ_WAIT_S, InUse, Stuck
-from core.store.journal import SEGMENT_END, contents, new_id
+from core.store.journal import SEGMENT_END, new_id
 from core.store.looks import ENDING, FOLDER
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import secrets
-import stat
 import threading
 import time
 import zlib
@@ -25,7 +24,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from core.errors import WorkbenchError
-from core.files import FORBIDDEN, synced, take_place
+from core.files import FORBIDDEN, contents, read_json, synced, take_place
 from core.records import Progress
 
 SCHEMA = 1
@@ -142,7 +141,7 @@ def encode(record_id: str, kind: str, payload: dict, check: Callable[[Record], N
     body, back = _quickly(payload) or (plain_json(kind, payload), None)
     try:
         if check:
-            check(Record(record_id, kind, json.loads(body) if back is None else back))
+            check(Record(record_id, kind, _payload(body) if back is None else back))
     except ValueError as error:
         raise WorkbenchError(f"This {kind} cannot be recorded: {error}.", todo="Nothing of it was stored.") from None
     if len(body) > LARGEST_BYTES:
@@ -160,9 +159,9 @@ def decode(data: bytes, name: str) -> Record:
         if not unpacking.eof or unpacking.unused_data:
             raise ValueError("the file is cut off, or longer than its record")
         head, body = text.split(b"\n")[:2]
-        header = json.loads(head)
+        header = read_json(head, "its header")
         schema, kind, record_id, expected = (header[key] for key in ("schema", "kind", "id", "sha256"))
-    except (zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (zlib.error, ValueError, KeyError, TypeError, WorkbenchError) as error:
         raise ValueError(f"unreadable: {error}") from None
     if expected != checksum(schema, kind, record_id, body):
         raise ValueError("its checksum does not match its contents")
@@ -182,28 +181,17 @@ def upgraded(schema: Any, kind: str, body: bytes) -> dict[str, Any]:
         raise ValueError(f"its schema {str(schema)[:40]!r} is no number")
     if schema > SCHEMA:
         raise ValueError(f"it was written by a newer version (schema {schema}, this version reads up to {SCHEMA})")
-    try:
-        payload = json.loads(body, parse_constant=_no_number)
-    except RecursionError:
-        raise ValueError("its payload is nested too deeply") from None
-    if not isinstance(payload, dict):
-        raise ValueError(f"its payload is a {type(payload).__name__}, no object")
+    payload = _payload(body)
     for version in range(schema, SCHEMA):
         payload = UPGRADES.get((kind, version), lambda same: same)(payload)
     return payload
 
 
-def _no_number(name: str) -> None:
-    raise ValueError(f"its payload holds {name}, which is no number")
-
-
-def contents(path: Path) -> bytes:
-    """The bytes of a file, and of nothing else: to read a pipe or a device could wait for ever."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ValueError("it is no file")
-        return file.read()
+def _payload(body: bytes) -> dict[str, Any]:
+    try:
+        return read_json(body, "its payload", of=dict, most=LARGEST_BYTES, numbers="any")
+    except WorkbenchError as error:
+        raise ValueError(error.what) from None
 
 
 def checksum(schema: int, kind: str, record_id: str, body: bytes) -> str:
@@ -293,8 +281,8 @@ class Journal:
         try:
             text = zlib.decompressobj(wbits=31).decompress(contents(path), OPENING_BYTES)
             start, mark, _ = text.partition(b"\n")[2].partition(f',"{field}":'.encode())
-            return json.loads(start + b"}") if mark else self.load(path).payload
-        except (OSError, zlib.error, ValueError, RecursionError) as error:
+            return read_json(start + b"}", of=dict) if mark else self.load(path).payload
+        except (OSError, zlib.error, ValueError, WorkbenchError) as error:
             self.damaged[str(path)] = f"unreadable: {error}"
             return None
         except AttributeError:  # `load` has said why

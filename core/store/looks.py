@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.files import tell
+from core.errors import WorkbenchError
+from core.files import read_json, tell
 
 FOLDER, ENDING = "looks", ".jsonl"  # in the data folder
 
@@ -32,10 +33,10 @@ class Looked:
 
     def take(self, line: bytes) -> None:
         try:
-            look = {name: str(value) for name, value in json.loads(line).items()}
+            look = {name: str(value) for name, value in read_json(line, of=dict).items()}
             self.rankings.add(look["ranking"])
             self.recipes.add(look["recipe"])
-        except (ValueError, AttributeError, KeyError):
+        except (WorkbenchError, KeyError):
             self.unread += 1
             return
         self.dataset, self.part = look.get("dataset", self.dataset), look.get("part", self.part)

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
-from core.files import synced
+from core.files import read_json, synced
 from core.store import rows
-from core.store.journal import SCHEMA, SEGMENT, SEGMENT_END, Damage, checksum, contents, new_id, plain_json, remedy, upgraded
+from core.store.journal import SCHEMA, SEGMENT, SEGMENT_END, Damage, checksum, new_id, plain_json, remedy, upgraded
 
 KIND = "label"
 END_BYTES = 64
@@ -65,7 +65,7 @@ def decode_line(data: bytes, start: int = 0) -> Line:
     end, line = start + len(data), Line("", None, start, start + len(data))
     try:
         head, body = data.rstrip(b"\n").split(b"\t", 1)
-        header = json.loads(head)
+        header = read_json(head, "its header")
         schema, kind, label_id, expected = (header[key] for key in ("schema", "kind", "id", "sha256"))
         line = Line(str(label_id), None, start, end, "", expected, header.get("prev"))
         if expected != checksum(schema, kind, label_id, body):
@@ -73,7 +73,7 @@ def decode_line(data: bytes, start: int = 0) -> Line:
         if kind != KIND:
             return line._replace(reason=f"it is no label but {str(kind)[:40]!r}")
         return line._replace(payload=upgraded(schema, kind, body))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, WorkbenchError) as error:
         return line._replace(reason=f"unreadable: {error}")
 
 
@@ -375,9 +375,9 @@ def verify_segments(segments: Segments) -> tuple[set[str], list[Damage]]:
 def _end(path: Path) -> tuple[int, int]:
     """(lines, bytes) that a segment had; (0, 0) where nothing legible says so."""
     try:
-        end = json.loads(contents(path))
+        end = read_json(path)
         return int(end["lines"]), int(end["bytes"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (WorkbenchError, ValueError, KeyError, TypeError):
         return 0, 0
 
 

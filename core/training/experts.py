@@ -3,7 +3,6 @@
 The model is `scratch/models/moe.py`.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -13,6 +12,7 @@ from pydantic import model_validator
 
 from core import files
 from core.config import StageConfig, knob
+from core.files import read_json
 from core.training.tokenizers import folder_of
 
 RUN = "run.json"
@@ -116,7 +116,7 @@ def trained_experts() -> list[str]:
 
 def read_run(folder: Path) -> ExpertRun:
     """A training's settings and measurements, without its weights."""
-    saved = json.loads((folder / RUN).read_text("utf-8"))
+    saved = read_json(folder / RUN, "The record of the training", of=dict)
     steps = tuple(ExpertStep(*(tuple(v) if isinstance(v, list) else v for v in step)) for step in saved["steps"])
     return ExpertRun(folder, MoeConfig(**saved["config"]), steps, tuple(saved["held_out"]), saved["held_out_loss"])
 

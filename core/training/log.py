@@ -64,7 +64,10 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     for file in (work_folder(folder) / "log.jsonl", folder / "log.jsonl"):
         if file.exists():
             lines = file.read_text("utf-8").split("\n")[:-1]
-            return [json.loads(line) for line in lines]
+            return [
+                files.read_json(line, "A line of the training's log", of=dict, where=str(file), numbers="careless")
+                for line in lines
+            ]
     return []
 
 

@@ -203,7 +203,7 @@ def test_csv_quotes_and_ragged_rows(tmp_path):
 
 def test_a_missing_file_or_folder(tmp_path):
     for loader in ("squad", "beir", "trec", "triviaqa", "medquad", "jsonl", "csv"):
-        with pytest.raises(WorkbenchError, match="no such"):
+        with pytest.raises(WorkbenchError, match="No such file"):
             load(loader, tmp_path / "nowhere")
 
 
@@ -211,13 +211,13 @@ CARD = "title: t\ndescription: d\nloader: jsonl\nlicence: l\ncitation: c\nhomepa
 
 
 @pytest.mark.parametrize(("lines", "words"), [
-    ("files: &a [*a]", "parts of itself"),
-    ("a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: [*b,*b,*b]", "parts of itself"),
-    ("files: " + "[" * 30_000, "nested too deeply"),
-    ("files: " + "{a: " * 10_000, "nested too deeply"),
+    ("files: &a [*a]", "stands in"),
+    ("a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: [*b,*b,*b]", "Extra inputs"),
+    ("files: " + "[" * 30_000, "deep"),
+    ("files: " + "{a: " * 10_000, "deep"),
     ("documents: " + "9" * 5_000, "digits"),
-    ("documents: 1" + ":59" * 900, "less than or equal"),
-    ("citation: " + "x" * 70_000, "larger than 64 kB"),
+    ("documents: 1" + ":59" * 900, "digits"),
+    ("citation: " + "x" * 2_000_000, "larger than 1 MB"),
     ("files: [{name: ../../secret, url: 'https://x'}]", "'..'"),
     ("files: [{name: /etc/passwd, url: 'https://x'}]", "from the root"),
     ("files: [{name: 'C:\\secret', url: 'https://x'}]", "from the root"),
@@ -232,7 +232,7 @@ def test_a_card_made_to_harm_is_listed_under_its_own_name_with_what_is_wrong(tmp
     found = {status.name: status for status in library.available()}
     assert words in found["mine"].note and not found["mine"].present and found["mine"].where.endswith("mine/card.yaml")
     assert "python-reference" in found and time.process_time() - started < 2
-    with pytest.raises(WorkbenchError, match="card of a data set is not valid"):
+    with pytest.raises(WorkbenchError, match="card of a data set"):
         drain(library.open("mine"))
 
 

@@ -85,7 +85,7 @@ def test_a_card_beside_own_data_makes_a_corpus_and_a_bad_one_is_shown(local, tmp
     library = Library(tmp_path / "home")
     assert drain(library.open("mine")).documents[0].text == "mine"
     bad = next(status for status in library.available() if status.name == "bad")
-    assert not bad.present and "not valid" in bad.note
+    assert not bad.present and "cannot be read" in bad.note
 
 
 @pytest.mark.parametrize("name", ["nothing", "../../etc", "", "scifact"])

@@ -10,6 +10,7 @@ from app.ui import forms
 from core import registry
 from core.config import PART_KINDS, TrialConfig
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.labs.experiments import results
 from core.labs.experiments.experiment import Experiment, Factor, part_of
 from core.labs.trials.comparison import Trial, labels
@@ -149,8 +150,8 @@ def of_token(token: str, knob: forms.Knob | None) -> Any:
     """What was chosen, or typed by a person."""
     text = token.strip()
     try:
-        value = json.loads(text.replace(",", "") if knob and knob.kind in ("slider", "grid", "number") else text)
-    except ValueError:
+        value = read_json(text.replace(",", "") if knob and knob.kind in ("slider", "grid", "number") else text)
+    except WorkbenchError:
         words = {"on": True, "off": False} if knob and knob.kind == "switch" else {}
         return words.get(text, text)
     if isinstance(value, float) and knob and knob.whole and value.is_integer():

@@ -1,7 +1,6 @@
 """The tab Tokenizers: texts split side by side, tokenizers compared on the corpus, and trained on it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -78,7 +77,7 @@ def chosen() -> list[Picked]:
         help="A tokenizer.json, a folder with one, or a GGUF file, of which only the vocabulary is read.",
     )
     named = [(name, files[name], ("--tokenizer", name)) for name in names]
-    if path := other.strip() and str(Path(other.strip()).expanduser()):
+    if path := other.strip():
         named.append(("", path, ("--file", path)))
     for name, path, option in named:
         try:

@@ -8,7 +8,8 @@ from typing import Any
 
 from app import session
 from core.annotation.rubric import Rubric
-from core.files import write_whole
+from core.errors import WorkbenchError
+from core.files import read_json, write_whole
 
 # action -> (its key unless the annotator chose another, what it does); the buttons first, then what the answer's script does
 ACTIONS = {
@@ -58,9 +59,9 @@ def settings(rubric: Rubric, annotator: str) -> dict[str, Any]:
     """{"keys": …, "go_on": …} as this annotator left them."""
     keys, go_on = default_keys(rubric), True
     try:
-        choice = json.loads(settings_file(annotator).read_text("utf-8"))
+        choice = read_json(settings_file(annotator), of=dict)
         keys, go_on = {**keys, **{k: v for k, v in choice["keys"].items() if k in keys}}, choice.get("go_on", True) is True
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (WorkbenchError, KeyError, AttributeError):
         pass  # none, or of no use
     return {"keys": default_keys(rubric) if key_problem(keys) else keys, "go_on": go_on}
 

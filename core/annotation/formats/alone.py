@@ -5,7 +5,6 @@ What only study.json knows is lost: which items were repeated or had a known ans
 texts. Other files hold one judgement a row: item, annotator and value.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,6 +16,8 @@ from core.annotation.rubric import Category, Rubric, default_rubric
 from core.annotation.sentences import sentences
 from core.annotation.study import Item, Passage, Response, Study
 from core.config import valid
+from core.errors import WorkbenchError
+from core.files import read_json
 
 WITHOUT = "Read without its study.json: repeated and attention items cannot be told from the others, so they count like these."
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -84,8 +85,8 @@ def _read(items: list[Item], read: Callable, text: str, file: str) -> tuple[Stud
 
 def _loaded(line: str) -> Any:
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
+        return read_json(line)
+    except WorkbenchError:
         return None  # told by line when the labels are read
 
 

@@ -17,6 +17,8 @@ from pydantic import ValidationError
 
 from core.annotation.labels import Label, Span, blank, complete
 from core.annotation.study import Item, Response, Study
+from core.errors import WorkbenchError
+from core.files import read_json
 from core.store.journal import is_id
 
 META = ("round", "seconds", "created", "rubric", "hash", "shown", "order", "replaces", "restores", "withdrawn", "origin")
@@ -79,9 +81,9 @@ def from_jsonl(text: str, file: str, study: Study, round_name: str) -> Parsed:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            wrong.append(Problem(file, number, f"This line is no JSON: {error}.", "Give one JSON object a line."))
+            record = read_json(line, "This line")
+        except WorkbenchError as error:
+            wrong.append(Problem(file, number, error.what, "Give one JSON object a line."))
             continue
         if not isinstance(record, dict) or not {"item", "annotator"} <= record.keys():
             wrong.append(

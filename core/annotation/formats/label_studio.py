@@ -20,6 +20,8 @@ from core.annotation.labels import Label, Span, blank, content
 from core.annotation.screen import shown
 from core.annotation.sentences import words
 from core.annotation.study import Item, Study
+from core.errors import WorkbenchError
+from core.files import read_json
 from core.store.journal import is_id
 
 READER = "label studio"  # its annotators share one order of the answers
@@ -188,12 +190,13 @@ def from_tasks(text: str, file: str, study: Study, round_name: str) -> Parsed:
 
 def elements(text: str, file: str, wrong: list[Problem]) -> list[tuple[int, Any]]:
     """The elements of a JSON list, each with its line; what ends the reading goes to `wrong`."""
-    decoder, listed = json.JSONDecoder(), []
-    place = len(text) - len(text.lstrip())
-    if text[place : place + 1] != "[":
-        wrong.append(Problem(file, 1, "This is no list of tasks.", "Export the project as JSON."))
+    try:
+        read_json(text, "The list of tasks", of=list, most=len(text))
+    except WorkbenchError as error:
+        wrong.append(Problem(file, 1, error.what, "Export the project as JSON again."))
         return []
-    place += 1
+    decoder, listed = json.JSONDecoder(), []  # for the places of what has been read
+    place = text.index("[") + 1
     line, counted = 1, 0
     while True:
         while text[place : place + 1].isspace() or text[place : place + 1] == ",":
@@ -201,12 +204,7 @@ def elements(text: str, file: str, wrong: list[Problem]) -> list[tuple[int, Any]
         line, counted = line + text.count("\n", counted, place), place
         if text[place : place + 1] == "]":
             return listed
-        try:
-            value, place = decoder.raw_decode(text, place)
-        except (ValueError, RecursionError) as error:
-            at = getattr(error, "lineno", line)
-            wrong.append(Problem(file, at, f"The JSON is broken: {getattr(error, 'msg', error)}.", "Export it again."))
-            return listed
+        value, place = decoder.raw_decode(text, place)
         listed.append((line, value))
 
 
@@ -260,7 +258,7 @@ def _label(study: Study, item: Item, annotation: dict, data: dict, round_name: s
 
 def _record(by_name: dict[str, list[dict]]) -> dict[str, Any]:
     texts = by_name.get("record", [])
-    return json.loads(_texts(texts[0])[0]) if texts else {}
+    return read_json(_texts(texts[0])[0]) if texts else {}
 
 
 def _texts(value: dict) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import WorkbenchError
+from core.files import read_json
 
 DEADLINE_S = 300.0
 MOST_TOLD = 300  # characters of what went wrong
@@ -54,9 +55,9 @@ def call(do: str, url: str, **request: Any) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         raise WorkbenchError(f"Label Studio did not answer in {DEADLINE_S:g} s.", where=url, todo="Try again.") from None
     try:
-        answer = json.loads(child.stdout.strip().splitlines()[-1])
+        answer = read_json(child.stdout.strip().splitlines()[-1], most=len(child.stdout))
         told = answer.get("error", "")
-    except (IndexError, ValueError, AttributeError):
+    except (IndexError, WorkbenchError, AttributeError):
         answer, told = None, (child.stderr.strip().splitlines() or ["no reason given"])[-1]
     if child.returncode or answer is None or told:
         told = told.replace(key, "…")[:MOST_TOLD].rstrip(".")

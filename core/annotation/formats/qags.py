@@ -4,7 +4,6 @@ Wang, Cho and Lewis 2020, "Asking and answering questions to evaluate the factua
 (arXiv:2004.04228). The file is `mturk_cnndm.jsonl`: article, and for each summary sentence the workers' responses.
 """
 
-import json
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from core.annotation.labels import Label
 from core.annotation.rubric import Category, Rubric
 from core.annotation.study import Item, Passage, Response, Study
 from core.config import fingerprint, valid
+from core.errors import WorkbenchError
+from core.files import read_json
 
 RUBRIC = Rubric(
     labels=(
@@ -32,8 +33,8 @@ def read(path: Path, study_id: str = "qags") -> tuple[Study, list[Label], list[P
             if not line.strip():
                 continue
             try:
-                item, votes = _summary(json.loads(line), number, study_id)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                item, votes = _summary(read_json(line, of=dict), number, study_id)
+            except (WorkbenchError, ValueError, KeyError, TypeError, AttributeError) as error:
                 wrong.append(
                     Problem(
                         str(path),

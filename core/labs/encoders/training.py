@@ -1,10 +1,11 @@
 """Encoders trained here: the training started as a job, its log, and what it was worth."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from core.config import TrialConfig, valid, with_settings
+from core.errors import WorkbenchError
+from core.files import read_json
 from core.labs.encoders.comparison import EncoderResult
 from core.models.hub import encoders_home, trained_encoders
 from core.statistics.paired import Paired
@@ -42,8 +43,8 @@ def trained() -> list[TrainedEncoder]:
     for name in trained_encoders():
         file = encoders_home() / name / "training.json"
         try:
-            record = json.loads(file.read_text("utf-8"))
-        except (OSError, ValueError):
+            record = read_json(file, of=dict)
+        except WorkbenchError:
             record = {}
         encoders.append(TrainedEncoder(name, record))
     return sorted(encoders, key=lambda encoder: encoder.record.get("created", ""), reverse=True)

@@ -57,10 +57,7 @@ class Space:
                 {**settings, **choice} for settings in points for choice in (choices if self.varied(factor, settings) else [{}])
             ]
             if len(points) > MOST_POINTS:
-                raise WorkbenchError(
-                    f"The grid has more than {MOST_POINTS:,} points.",
-                    todo="Draw some of them: design random or latin, with so many trials.",
-                )
+                raise _too_many()
         place = {factor.setting: factor.values.index for factor in self.factors}
         points.sort(key=lambda settings: [place[name](settings[name]) if name in settings else -1 for name in place])
         return list(map(self._in_order, points))
@@ -126,6 +123,11 @@ def points(experiment: Experiment) -> Points:
     return Points([again for settings in made.settings for again in space.repeated(settings)], made.left_out + idle)
 
 
+def _too_many() -> WorkbenchError:
+    todo = "Draw some of them: design random or latin, with so many trials."
+    return WorkbenchError(f"The study has more than {MOST_POINTS:,} points, its repeats among them.", todo=todo)
+
+
 def repeated(experiment: Experiment, settings: Settings) -> list[Settings]:
     """A point with each of its seeds, the base's own first."""
     return Space(experiment).repeated(settings)
@@ -133,6 +135,13 @@ def repeated(experiment: Experiment, settings: Settings) -> list[Settings]:
 
 def candidates(experiment: Experiment, space: Space) -> list[Settings]:
     """The points that a design wants beside the base, before those that are one recipe fall together."""
+    wanted = _wanted(experiment, space)
+    if len(wanted) * experiment.repeats > MOST_POINTS:
+        raise _too_many()
+    return wanted
+
+
+def _wanted(experiment: Experiment, space: Space) -> list[Settings]:
     design, factors = experiment.design, experiment.factors
     if not factors or design.kind in ("tpe", "nsga2"):
         return []

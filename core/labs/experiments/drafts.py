@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core import files
+from core.errors import WorkbenchError
 from core.workbench import Workbench
 
 
@@ -21,9 +22,9 @@ def keep_draft(workbench: Workbench, name: str, record: str, mapping: dict[str, 
 def read_draft(workbench: Workbench, name: str, record: str) -> dict[str, Any] | None:
     """The change of that version; None: there is none, or it was of another, or cannot be read."""
     try:
-        read = json.loads(_file(workbench, name).read_text("utf-8"))
+        read = files.read_json(_file(workbench, name), of=dict)
         return read["draft"] if read["record"] == record and isinstance(read["draft"], dict) else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (WorkbenchError, KeyError):
         return None
 
 

@@ -22,11 +22,11 @@ from typing import Any, Literal, NamedTuple
 from core.config import StageConfig, valid
 from core.errors import WorkbenchError
 from core.evaluation.stored import derive
-from core.files import disk_reported, made_whole, size, synced
+from core.files import contents, disk_reported, made_whole, read_json, regular, size, synced
 from core.labs.experiments import book
 from core.progress import told_within
 from core.records import Progress
-from core.store.journal import KINDS, SCHEMA, SUFFIX, Record, contents, decode, is_id
+from core.store.journal import KINDS, SCHEMA, SUFFIX, Record, decode, is_id
 from core.store.rows import check
 from core.workbench import Workbench
 
@@ -179,7 +179,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """The zip, looked over by what it says of itself; whatever is wrong with it comes out as a WorkbenchError."""
     file = None
     try:
-        if (length := path.stat().st_size) > MOST_FILE:
+        if (length := regular(path).stat().st_size) > MOST_FILE:
             raise WorkbenchError(f"The file has {size(length)}, and at most {size(MOST_FILE)} are read.", where=str(path))
         file = zipfile.ZipFile(path)
         entries = file.infolist()
@@ -214,8 +214,8 @@ def _manifest(file: zipfile.ZipFile) -> ExperimentManifest:
     if file.getinfo(MANIFEST).file_size > MOST_MANIFEST:
         raise WorkbenchError(f"The manifest is larger than {size(MOST_MANIFEST)}.", where=MANIFEST, todo=_TODO)
     try:
-        mapping = json.loads(file.read(MANIFEST))
-        if not isinstance(mapping, dict) or mapping.get("format") != FORMAT:
+        mapping = read_json(file.read(MANIFEST), "The manifest", of=dict, where=MANIFEST, todo=_TODO, most=MOST_MANIFEST)
+        if mapping.get("format") != FORMAT:
             raise ValueError("it is of no experiment")
         if type(mapping.get("version")) is int and mapping["version"] > VERSION:
             raise WorkbenchError(
@@ -224,7 +224,7 @@ def _manifest(file: zipfile.ZipFile) -> ExperimentManifest:
                 todo=f"Update; this version reads form {VERSION}.",
             )
         manifest = valid(ExperimentManifest, mapping)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise WorkbenchError(f"The manifest cannot be read: {error}.", where=MANIFEST, todo=_TODO) from None
     listed = [record.name for record in manifest.records]
     twice = [name for name, count in Counter(listed).items() if count > 1]

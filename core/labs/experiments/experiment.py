@@ -4,11 +4,9 @@ It is written as YAML by people, made by the page, and recorded as it stood when
 factors it is a folder that trials are put into by hand.
 """
 
-import itertools
 import json
 import math
 import re
-from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -16,24 +14,19 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from core import registry
+from core import files, registry
 from core.config import PART_KINDS, StageConfig, TrialConfig, knob, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials.comparison import COSTS
 
 ADAPTIVE = ("tpe", "nsga2", "halving")  # designs whose next points depend on what was measured
-MOST_POINTS = 100_000
-MOST_CHARACTERS = 1_000_000  # of a file
+MOST_FACTORS, MOST_VALUES, MOST_POINTS = 100, 1_000, 10_000  # of a study, of a factor, of a study with its repeats
 EXAMPLE = "`python -m core study-example` prints a study that is valid, with a word on each line."
-DEEPEST = 20  # of lists in lists; YAML can refer to itself
 
 
-def _plain(value: Any, depth: int = 0, count: Iterator[int] | None = None) -> Any:
+def _plain(value: Any) -> Any:
     """What JSON and YAML both hold, so that a document that was written reads as the same one."""
-    count = count or itertools.count()
-    if depth > DEEPEST or next(count) > MOST_POINTS:
-        raise ValueError("values lie too deep in one another, or are too many")
     match value:
         case None | bool() | int():
             return value
@@ -42,13 +35,13 @@ def _plain(value: Any, depth: int = 0, count: Iterator[int] | None = None) -> An
         case str() if not re.search("[\ud800-\udfff]", value):  # halves of pairs, which no file holds
             return value
         case list() | tuple():
-            return [_plain(entry, depth + 1, count) for entry in value]
+            return [_plain(entry) for entry in value]
         case dict() if all(isinstance(name, str) for name in value):
-            return {name: _plain(entry, depth + 1, count) for name, entry in value.items()}
+            return {name: _plain(entry) for name, entry in value.items()}
     raise ValueError(f"{str(value)[:60]!r} ({type(value).__name__}) is neither a number, a word, true, false, nor a list of them")
 
 
-Plain = Annotated[Any, AfterValidator(lambda value: _plain(value))]
+Plain = Annotated[Any, AfterValidator(_plain)]
 
 
 class Factor(StageConfig):
@@ -58,7 +51,7 @@ class Factor(StageConfig):
     """
 
     setting: str = knob(..., "The setting as `--set` takes it, or a stage whose parts are compared.", min_length=1)
-    values: tuple[Plain, ...] = knob((), "The values, in the order in which they are shown.")
+    values: tuple[Plain, ...] = knob((), "The values, in the order in which they are shown.", max_length=MOST_VALUES)
     low: float | None = knob(None, "The low end of a range, for designs that draw from it.", ge=-1e12, le=1e12)
     high: float | None = knob(None, "The high end of it.", ge=-1e12, le=1e12)
     whole: bool = knob(False, "Whether only whole numbers of the range are meant.")
@@ -78,7 +71,7 @@ class Factor(StageConfig):
             raise ValueError(f"the range of {self.setting} cannot be even in its logarithm, it begins at {self.low:g}")
         if ends and self.whole and math.ceil(self.low) > math.floor(self.high):
             raise ValueError(f"there is no whole number in the range of {self.setting}")
-        if any((type(value), value) in [(type(v), v) for v in self.values[:n]] for n, value in enumerate(self.values)):
+        if len({json.dumps(value, sort_keys=True) for value in self.values}) < len(self.values):
             raise ValueError(f"{self.setting} names a value twice")
         return self
 
@@ -140,7 +133,7 @@ class Experiment(StageConfig):
         None, "A recipe that the others are compared with, as far as it differs from the defaults, on the study's own questions."
     )
     base: dict[str, Plain] = knob({}, "The recipe that is varied, as far as it differs from the defaults.")
-    factors: tuple[Factor, ...] = ()
+    factors: tuple[Factor, ...] = Field(default=(), max_length=MOST_FACTORS)
     design: Design = Field(default_factory=Design)
     metrics: tuple[str, ...] = knob(
         (MAIN,), "What is optimised and compared, the first above all; nsga2 also takes costs.", min_length=1
@@ -293,26 +286,9 @@ def _names(cls: type) -> str:
     return ", ".join(name for name in cls.model_fields if name != "part") or "no settings"
 
 
-def read(text: str, where: str = "") -> Experiment:
-    """The experiment in a YAML text; WorkbenchError names what is wrong with it."""
-    if len(text) > MOST_CHARACTERS:
-        raise WorkbenchError("The study is longer than a million characters.", where=where)
-    try:
-        mapping = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that there is not is a ValueError
-        raise WorkbenchError(f"The study is no YAML: {' '.join(str(error).split())[:300]}.", where=where, todo=EXAMPLE) from None
-    if not isinstance(mapping, dict):
-        raise WorkbenchError("The study is no mapping of names to values.", where=where, todo=EXAMPLE)
-    return made(mapping, where)
-
-
-def read_file(path: Path) -> Experiment:
-    """The experiment in a YAML file."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            return read(file.read(MOST_CHARACTERS + 1), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkbenchError(f"The study cannot be read: {error}.", where=str(path), todo=EXAMPLE) from None
+def read(source: Path | str) -> Experiment:
+    """The experiment in a YAML file (a Path) or text; WorkbenchError names what is wrong with it."""
+    return made(files.read_yaml(source, "The study", of=dict, todo=EXAMPLE), str(source) if isinstance(source, Path) else "")
 
 
 def made(mapping: dict[str, Any], where: str = "") -> Experiment:

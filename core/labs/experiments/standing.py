@@ -139,11 +139,20 @@ def _file(home: Path, name: str) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    """What the file holds, without the fields that are not what they should be."""
     try:
-        state = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        state = files.read_json(path, of=dict)
+    except WorkbenchError:
         return {}
-    return state if isinstance(state, dict) else {}
+    return {name: value for name, value in state.items() if _fits(name, value)}
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name in ("status", "message", "engine"):
+        return isinstance(value, str)
+    if name in ("done", "total", "pid"):
+        return type(value) is int and 0 <= value < 2**31
+    return type(value) in (int, float) and 0 <= value < 2**37  # a time before the year 6000
 
 
 def _lives(state: dict[str, Any]) -> bool:

@@ -3,10 +3,8 @@
 from itertools import product
 from typing import Any
 
-import yaml
-
+from core import files
 from core.config import PartConfig, TrialConfig, with_settings
-from core.errors import WorkbenchError
 
 
 def grid_configs(config: TrialConfig, grid: dict[str, list[Any]]) -> list[TrialConfig]:
@@ -30,7 +28,4 @@ def default_grid(part: PartConfig, num_vectors: int, dim: int) -> dict[str, list
 
 def grid_of(texts: dict[str, str]) -> dict[str, list[Any]]:
     """{"index.m": [8, 16]} from {"index.m": "8,16"}, as the command line reads it."""
-    try:
-        return {path: [yaml.safe_load(value) for value in text.split(",")] for path, text in texts.items()}
-    except yaml.YAMLError:
-        raise WorkbenchError("These values cannot be read.", todo="Give values with commas between them.") from None
+    return {path: [files.read_value(value) for value in text.split(",")] for path, text in texts.items()}

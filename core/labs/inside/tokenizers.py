@@ -8,13 +8,13 @@ import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from core.config import TrialConfig, fingerprint
 from core.errors import WorkbenchError
+from core.files import path_of
 from core.models.text import encodable
 from core.records import Corpus, Progress
 from core.statistics.bootstrap import intervals
@@ -327,7 +327,7 @@ def _number(row: dict[str, Any]) -> str:
 
 def reader_of(workbench: Workbench, path: str, name: str) -> Reader:
     """The tokenizer of a file, opened once for as long as the file stays as it is."""
-    file = Path(path).expanduser()
+    file = path_of(path)
     changed = file.stat().st_mtime_ns if file.exists() else 0
     return workbench.pipeline.remember("tokenizer", f"{file}:{changed}:{name}", lambda: opened(file, name))
 

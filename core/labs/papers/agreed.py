@@ -3,12 +3,12 @@
 Where the study is stored its labels are read as they stand; on a bundle's records, those that were exported with it.
 """
 
-import json
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
+from core import files
 from core.agreement import sources, views
 from core.agreement.coefficients import overview
 from core.annotation import versions
@@ -20,6 +20,7 @@ from core.workbench import Workbench
 
 FOLDER = "labels-of-bundle"  # in the data folder that a bundle is opened in
 MOST_CELLS = 20_000_000  # units times people
+MOST_BYTES = 200 << 20  # of a file
 
 Names = tuple[Annotated[str, Field(max_length=200)], ...]
 
@@ -77,8 +78,8 @@ def labels(workbench: Workbench, study: str) -> LabelsOfPaper:
     if "/" in study or not path.is_file():
         raise WorkbenchError(f"There is no study '{study[:100]}' with labels.", todo="`python -m core annotate list` names them.")
     try:
-        return LabelsOfPaper.model_validate(json.loads(path.read_bytes()))
-    except (ValueError, ValidationError, RecursionError) as error:
+        return LabelsOfPaper.model_validate(files.read_json(path, "The labels", of=dict, most=MOST_BYTES))
+    except ValidationError as error:
         raise WorkbenchError(f"These labels cannot be read: {' '.join(str(error).split())[:300]}.", where=path.name) from None
 
 

@@ -19,7 +19,6 @@ from core.labs.papers.opening import LABELS, MANIFEST, RAW, TRAINED, opened
 from core.records import Progress
 from core.report import figures
 from core.report.colours import alike
-from core.store.journal import contents as file_bytes
 from core.workbench import Workbench
 
 WHEN = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same content is the same zip
@@ -111,13 +110,12 @@ def draw(paper: papers.Paper, contents: Mapping[str, Any]) -> Generator[Progress
 
 def drawn_again(spec: Path, out: Path, width_mm: float, dpi: int, panel: str, serif: bool) -> dict[str, Any]:
     """A bundle's figure from its drawing, as PDF, SVG or PNG."""
+    todo = "Give a JSON of a bundle's figures/."
     try:
-        figure = json.loads(spec.read_bytes())
+        figure = files.read_json(spec, "The drawing", of=dict, todo=todo, most=papers.MOST_BYTES)
         figure = {"data": [dict(trace) for trace in figure["data"]], "layout": dict(figure["layout"])}
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise WorkbenchError(
-            f"This is no drawing: {error}.", where=str(spec), todo="Give a JSON of a bundle's figures/."
-        ) from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise WorkbenchError(f"This is no drawing: {error}.", where=str(spec), todo=todo) from None
     kind = out.suffix.removeprefix(".")
     picture = figures.export(figure, kind, width_mm, spec.stem, dpi=dpi, serif=serif, panel=panel)
     files.write_whole(out, picture, "The figure")
@@ -136,7 +134,7 @@ def records(workbench: Workbench, paper: papers.Paper) -> dict[str, bytes]:
     listing = store.journal.listing()
     ids |= {row["id"] for row in notes if row["id"] in listing}
     paths = [listing[record_id].path for record_id in sorted(ids)]
-    return {f"{RAW}{path.name}": file_bytes(path) for path in paths}
+    return {f"{RAW}{path.name}": files.contents(path) for path in paths}
 
 
 def labels(workbench: Workbench, paper: papers.Paper) -> dict[str, bytes]:

@@ -4,11 +4,11 @@ All of it is read from what a bundle has too: the trials, their questions, and o
 learnt. What nobody recorded is told as not examined.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from core import files
 from core.corpus.library import split
 from core.errors import WorkbenchError
 from core.models.hub import encoders_home
@@ -46,10 +46,10 @@ def record(workbench: Workbench, name: str) -> dict[str, Any] | None:
         return None
     for path in (encoders_home() / name / "training.json", workbench.home / FOLDER / f"{name}.json"):
         try:
-            whole = json.loads(path.read_bytes())
+            whole = files.read_json(path, of=dict)
             corpus = {key: str(whole["corpus"][key]) for key in ("name", "fingerprint")}
             return {"corpus": corpus, "config": {"base": str(whole["config"]["base"])}}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (WorkbenchError, KeyError, TypeError):
             continue
     return None
 

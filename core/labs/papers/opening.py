@@ -5,7 +5,6 @@ Nothing in a bundle is run: its commands are words for `sources`, its records go
 record asks of the machine (resamples, depths) has to lie within the bounds of a recipe.
 """
 
-import json
 import re
 import tempfile
 import zipfile
@@ -44,7 +43,7 @@ class OpenedBundle(NamedTuple):
 def read(path: Path) -> dict[str, bytes]:
     """Name -> bytes of a bundle's files, from its zip or the folder it was unpacked into; what stands beside them is left."""
     try:
-        bundle = _from_folder(path) if path.is_dir() else _from_zip(path)
+        bundle = _from_folder(path) if path.is_dir() else _from_zip(files.regular(path))
     except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
         raise WorkbenchError(
             f"The bundle cannot be read: {error}.", where=str(path), todo="Give a zip that `export` wrote."
@@ -92,7 +91,7 @@ def _bounded(sizes: Mapping[str, int], path: Path) -> None:
 def opened(source: Path | Mapping[str, bytes]) -> Iterator[OpenedBundle]:
     """A bundle's paper on a workbench that holds its records and nothing else."""
     bundle = read(source) if isinstance(source, Path) else source
-    paper = papers.read(bundle["paper.yaml"].decode("utf-8", "replace"), "paper.yaml")
+    paper = papers.read(bundle["paper.yaml"], "paper.yaml")
     before = files.home()
     with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
         home = Path(folder)
@@ -149,7 +148,7 @@ def _checked(data: bytes, name: str, room: int) -> int:
 def manifest(bundle: Mapping[str, bytes]) -> dict[str, str]:
     """File -> SHA-256 as the bundle says it; {} where it says nothing that can be read."""
     try:
-        sums = plain(json.loads(bundle.get(MANIFEST, b"{}")))["sha256"]
+        sums = plain(files.read_json(bundle.get(MANIFEST, b"{}")))["sha256"]
         return {str(name): str(value) for name, value in sums.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (WorkbenchError, KeyError, TypeError, AttributeError):
         return {}

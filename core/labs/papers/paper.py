@@ -25,7 +25,6 @@ from core.report.colours import with_new
 from core.report.print_style import WIDTHS_MM
 from core.workbench import Workbench
 
-MOST_CHARACTERS = 1_000_000  # of a document
 MOST_BYTES = 20_000_000  # of what an item shows
 MOST_ITEMS = 300
 MOST_TRIALS = 10_000  # of an item
@@ -127,20 +126,12 @@ def load(workbench: Workbench, paper_id: str) -> Paper:
     path = _folder(workbench, paper_id) / "paper.yaml"
     if not path.is_file():
         raise WorkbenchError(f"There is no paper '{paper_id}'.", todo="`python -m core paper list` names them.")
-    return read(path.read_text("utf-8", "replace"), str(path))
+    return read(path)
 
 
-def read(text: str, where: str = "") -> Paper:
-    """The paper in a YAML text; WorkbenchError names what is wrong with it."""
-    if len(text) > MOST_CHARACTERS:
-        raise WorkbenchError("The paper is longer than a million characters.", where=where)
-    try:
-        mapping = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that there is not is a ValueError
-        raise WorkbenchError(f"The paper is no YAML: {' '.join(str(error).split())[:300]}.", where=where) from None
-    if not isinstance(mapping, dict):
-        raise WorkbenchError("The paper is no mapping of names to values.", where=where)
-    return valid(Paper, mapping)
+def read(source: Path | str | bytes, where: str = "") -> Paper:
+    """The paper in a YAML file or text; WorkbenchError names what is wrong with it."""
+    return valid(Paper, files.read_yaml(source, "The paper", of=dict, where=where))
 
 
 def written(paper: Paper) -> str:
@@ -293,17 +284,12 @@ def taken(workbench: Workbench, paper_id: str, name: str) -> Taken:
 
 
 def read_taken(path: Path) -> Taken:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
-        record = json.loads(path.read_bytes())
-        result = Taken(record["content"], record["checksum"])
-        now = checksum(result.content)  # which a value of no JSON, such as NaN, has not
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise WorkbenchError(
-            f"What the item showed cannot be read: {error}.", where=str(path), todo="Take it into the paper again."
-        ) from None
-    if now != result.checksum:
+    what, todo = "What the item showed", "Take it into the paper again."
+    record = files.read_json(path, what, of=dict, todo=todo, most=MOST_BYTES)
+    if not {"content", "checksum"} <= record.keys():
+        raise WorkbenchError(f"{what} cannot be read: it holds no content with a checksum.", where=str(path), todo=todo)
+    result = Taken(record["content"], record["checksum"])
+    if checksum(result.content) != result.checksum:
         raise WorkbenchError("What the item showed was changed: its checksum does not match.", where=path.name)
     return result
 

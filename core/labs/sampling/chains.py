@@ -99,9 +99,9 @@ def presets(workbench: Workbench) -> dict[str, str]:
     """Name -> chain in one line: those above, then the saved ones."""
     path = workbench.home / "chains.json"
     try:
-        saved = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        saved = files.read_json(path, of=dict) if path.exists() else {}
         return PRESETS | {str(name): write_chain(read_chain(text)) for name, text in saved.items()}
-    except (OSError, ValueError, AttributeError, RecursionError, WorkbenchError):
+    except WorkbenchError:
         raise WorkbenchError("The saved chains cannot be read.", where=str(path), todo="Mend the file, or remove it.") from None
 
 

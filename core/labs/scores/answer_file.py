@@ -78,10 +78,8 @@ def read(path: Path) -> Generator[Progress, None, AnswerFile]:
 
 def _row(line: bytes, place: str, notes: Notes) -> AnswerRow | None:
     try:
-        fields = json.loads(decode(line, notes, place))
-    except (ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict):
+        fields = files.read_json(decode(line, notes, place), of=dict, numbers="careless")
+    except WorkbenchError:
         notes.add("Line is no JSON object, left out", place)
         return None
     answer, passages = fields.get("answer"), _texts(fields.get("passages", []))

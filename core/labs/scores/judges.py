@@ -13,6 +13,7 @@ import numpy as np
 from core.config import PartConfig, TrialConfig
 from core.corpus.reading import Notes, Source, clean, decode
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.judging import pairs as pairwise
 from core.judging.gate import DIMENSIONS, REVISE, gate
 from core.judging.measure import AnswerCase
@@ -154,7 +155,7 @@ def read_pairs(path: Path) -> Generator[Progress, None, tuple[list[AnswerPair], 
         if not line.strip():
             continue
         try:
-            fields = json.loads(decode(line, source.notes, place))
+            fields = read_json(decode(line, source.notes, place), of=dict, numbers="careless")
             passages, answers = fields.get("passages") or [], (fields["a"], fields["b"])
             if not all(isinstance(text, str) for text in (fields.get("question", ""), *answers, *passages)):
                 raise TypeError
@@ -163,7 +164,7 @@ def read_pairs(path: Path) -> Generator[Progress, None, tuple[list[AnswerPair], 
                 continue
             better = {"a": 1.0, "b": -1.0, "tie": 0.0}.get(fields.get("better"))
             pairs.append(AnswerPair(clean(fields.get("question", "")), *map(clean, answers), tuple(map(clean, passages)), better))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (WorkbenchError, KeyError, TypeError, AttributeError):
             source.notes.add("Line is no pair of answers, left out", place)
     if not pairs:
         raise WorkbenchError(f"The file has no pairs. {' '.join(source.notes.lines())}", where=str(path), todo=FORM)

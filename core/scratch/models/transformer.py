@@ -12,7 +12,6 @@ attention, one is multi-query attention (Shazeer 2019, arXiv:1911.02150).
 Shapes: B texts, T tokens given, K tokens attended to (T and those in the cache), H heads, G key-value heads, D head size.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention, silu
 
 from core.errors import WorkbenchError
+from core.files import read_json
 
 Watch = Callable[[int, Tensor], None]  # called with each layer's number and its attention [B, H, T, K]
 
@@ -208,7 +208,7 @@ def generate(model: Transformer, ids: list[int], new_tokens: int, use_cache: boo
 
 def shape_of(folder: Path) -> Shape:
     """The shape that a model folder's config.json tells; raises where the model is not of this kind."""
-    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config = read_json(folder / "config.json", "The model's config", of=dict, numbers="careless")
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     kind, bent = config.get("model_type"), rope.get("rope_type", rope.get("type", "default")) != "default"
     if (

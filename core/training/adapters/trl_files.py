@@ -14,6 +14,7 @@ from typing import Any, Literal
 from core import files
 from core.config import fingerprint
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.models.identity import file_hash
 from core.training.adapters.examples import PARTS, AdapterData, Message, PreferencePair, TrainingExample
 
@@ -50,9 +51,7 @@ def files_of(path: Path) -> list[Path]:
 
 def _example(line: str, where: str, number: int) -> TrainingExample:
     try:
-        row = json.loads(line)
-        if not isinstance(row, dict):
-            raise ValueError("it is no object")
+        row = read_json(line, "The line", of=dict, where=where, todo=TODO)
         messages = _messages(row)
         if len(messages) < 2 or messages[-1]["role"] != "assistant":
             raise ValueError("it does not end with the assistant's answer to something")
@@ -61,7 +60,7 @@ def _example(line: str, where: str, number: int) -> TrainingExample:
             raise ValueError("its answer is empty")
         if (part := row.get("part") or "") not in ("", *PARTS):
             raise ValueError(f"its part {part!r} is none of {', '.join(PARTS)}")
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise WorkbenchError(f"The line is no example: {error}.", where=where, todo=TODO) from None
     prompt = tuple(messages[:-1])
     group = str(row.get("group") or row.get("document") or fingerprint(list(prompt)))

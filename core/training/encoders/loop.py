@@ -123,7 +123,7 @@ class Loop(TrainingSteps):
         if self.config.method == "lora":
             model.save_pretrained(folder / "adapter")
             (folder / "adapter" / "README.md").unlink(missing_ok=True)
-            settings = json.loads((folder / "adapter" / "adapter_config.json").read_text("utf-8"))
+            settings = files.read_json(folder / "adapter" / "adapter_config.json", of=dict)
             settings["base_model_name_or_path"] = self.config.base
             (folder / "adapter" / "adapter_config.json").write_text(json.dumps(settings, indent=1), "utf-8")
             model = model.merge_and_unload()

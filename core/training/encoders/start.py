@@ -1,6 +1,5 @@
 """The encoder that a training starts from, and a folder of a BERT model as an encoder."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -9,6 +8,7 @@ from core.embedding import bert, minilm
 from core.embedding.protocol import Encoder
 from core.embedding.trained import check
 from core.errors import WorkbenchError
+from core.files import path_of, read_json
 from core.models import hardware, hub
 from core.models.identity import files_identity
 from core.models.loading import readable
@@ -46,7 +46,7 @@ def start_encoder(base: str, encoders: Path) -> Start:
     """The encoder that `base` names: minilm, an encoder trained before, or a folder."""
     if base == "minilm":
         return Start(minilm.MiniLM(), minilm.bundled_folder())
-    for folder in (encoders / base, Path(base).expanduser()):
+    for folder in (encoders / base, path_of(base, "base")):
         if not all((folder / name).is_file() for name in hub.ENCODER_FILES):
             continue
         check(folder)
@@ -54,7 +54,7 @@ def start_encoder(base: str, encoders: Path) -> Start:
             todo = "Start from the encoder that it was trained from, or another one."
             raise WorkbenchError(f"'{base}' reads questions with weights of their own.", where="base", todo=todo)
         with readable(where=str(folder)):
-            kind = json.loads((folder / "config.json").read_text("utf-8")).get("model_type")
+            kind = read_json(folder / "config.json", "The model's config", of=dict, numbers="careless").get("model_type")
         if kind == "bert":
             return Start(BertFolder(folder=folder), folder)
         raise WorkbenchError(
@@ -73,6 +73,6 @@ def start_encoder(base: str, encoders: Path) -> Start:
 def most_tokens(folder: Path) -> int:
     """Tokens of a text that the encoder reads, specials included."""
     file = folder / "sentence_bert_config.json"
-    settings = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    positions = json.loads((folder / "config.json").read_text("utf-8"))["max_position_embeddings"]
+    settings = read_json(file, "The encoder's settings", of=dict, numbers="careless") if file.exists() else {}
+    positions = read_json(folder / "config.json", "The model's config", of=dict, numbers="careless")["max_position_embeddings"]
     return min(settings.get("max_seq_length") or 256, positions)

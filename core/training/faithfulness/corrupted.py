@@ -5,7 +5,6 @@ longer says, it is wrong. Right and wrong ones stand in other words too (`reword
 paraphrases by people: what they ask after is taken off.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.files import read_json
 from core.judging.claims import WORD
 from core.judging.evidence import claims
 from core.judging.passage_words import RUN, runs_of, words_of
@@ -310,7 +310,7 @@ def neighbours(base: Path, words: int = 6_000, first: int = 3, last: int = 20) -
     import torch
     from safetensors.torch import load_file
 
-    vocabulary = json.loads((base / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
+    vocabulary = read_json(base / "tokenizer.json")["model"]["vocab"]
     some = sorted((i, word) for word, i in vocabulary.items() if re.fullmatch("[a-z]{4,}", word))[:words]
     weights = {name.removeprefix("bert."): weight for name, weight in load_file(base / "model.safetensors").items()}
     table = weights["embeddings.word_embeddings.weight"][[i for i, _ in some]].float()

@@ -5,7 +5,6 @@ people only let tests see (QAGS, SICK, RTE, SciFact, TrecQA, WikiQA, XQuAD) is n
 """
 
 import difflib
-import json
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -169,7 +168,7 @@ def _joined(spans: tuple[MarkedSpan, ...], length: int) -> tuple[MarkedSpan, ...
 
 
 def _qa_feedback(source: Source, file: str) -> Iterator[Marked]:
-    for number, entry in enumerate(json.loads(source.text(file))):
+    for number, entry in enumerate(source.json(file, list)):
         passages = tuple(f"{title}: {clean(' '.join(texts))}" for title, *texts in entry["passages"])
         group, question = f"qa_feedback {number}", clean(entry["question"])
         answer, told = clean(entry["prediction 1"]), entry["feedback"]

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from core.config import code_version, fingerprint
+from core.files import read_json
 from core.judging.combined import COMBINATION, from_record
 from core.judging.judgement_models import ADAPTER, SETTINGS, OwnModel
 from core.models import hardware
@@ -149,7 +150,7 @@ def combine(
     model = OwnModel(folder)
     fitting = yield from seen(model, [answer for answer in fitted_on if answer.source.split()[0] in JUDGED])
     shift = best_shift(fitting)
-    settings = json.loads((folder / SETTINGS).read_text("utf-8")) | {"word_shift": shift}
+    settings = read_json(folder / SETTINGS, of=dict) | {"word_shift": shift}
     (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     fitting = [SeenAnswer(each.answer, each.judged, shift) for each in fitting]
     record = fitted(fitting)

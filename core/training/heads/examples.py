@@ -7,7 +7,6 @@ and QA-Feedback's JSON (Wu et al. 2023). `part` (train, validation, test) and `g
 they are there.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from itertools import combinations
@@ -171,7 +170,7 @@ def said(value: Any) -> str:
 
 def _qa_feedback(source: Source, name: str) -> list[Part]:
     """Of the six pairs of four answers; 1: the first is preferred, 2: the second, 0: neither."""
-    some, entries = [], json.loads(source.text(name))
+    some, entries = [], source.json(name, list)
     with shape_reported(source.place(name), "QA-Feedback"):
         for number, entry in enumerate(entries):
             prompt = "\n\n".join([entry["question"], *(" ".join(passage[1:]) for passage in entry["passages"])])

@@ -1,6 +1,5 @@
 """A model with its head as training left it: what it says of examples, and the same by ONNX Runtime."""
 
-import json
 import time
 from collections.abc import Generator, Sequence
 from pathlib import Path
@@ -26,12 +25,11 @@ class HeadModel:
 
     def __init__(self, name: str) -> None:
         self.folder = heads_home() / Path(name).name
-        try:
-            self.record = json.loads((self.folder / "training.json").read_text("utf-8"))
-        except FileNotFoundError:
+        if not (self.folder / "training.json").exists():
             names = sorted(file.parent.name for file in heads_home().glob("[!.]*/training.json"))
             todo = f"HeadModel here: {', '.join(names) or 'none yet'}."
-            raise WorkbenchError(f"There is no model '{name}'.", where=str(heads_home()), todo=todo) from None
+            raise WorkbenchError(f"There is no model '{name}'.", where=str(heads_home()), todo=todo)
+        self.record = files.read_json(self.folder / "training.json", "The record of the training", of=dict)
         if damage := files.damage_in(self.folder):
             raise WorkbenchError(f"The model is damaged: {damage}.", where=str(self.folder), todo="Train it again.")
         self.task: Task = TASKS[self.record["task"]](self.record["labels"], self.record["config"]["out_of_scope"])

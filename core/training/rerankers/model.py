@@ -5,13 +5,13 @@ lists at a time, each share on a core of its own. The gradient G of a merged mat
 scale * Bᵀ G for A and scale * G Aᵀ for B, which is LoRA's gradient (Hu et al. 2022, section 4.1) without small products.
 """
 
-import json
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core.files import read_json
 from core.models import hardware
 from core.reranking.bert_pairs import HEAD, adapted, judged
 
@@ -30,7 +30,7 @@ class LowRankPairs:
         import torch
         from safetensors.torch import load_file
 
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config = read_json(folder / "config.json", "The model's config", of=dict, numbers="careless")
         self._heads, self._eps, self._layers = (
             config[name] for name in ("num_attention_heads", "layer_norm_eps", "num_hidden_layers")
         )

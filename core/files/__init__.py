@@ -3,7 +3,7 @@
 `write_whole` writes one file beside, syncs and renames it, `made_whole` does it for what a library writes, folders too;
 nothing else renames. Who reads a file to write it anew does so within `changing`. `disk_error` says what the system
 refused, how much room there is, and what to do; `read_sealed` reads back only what `sealed` wrote. What was found damaged
-and made again stands in `notices`: pages and command line tell it.
+and made again stands in `notices`: pages and command line tell it. Texts that others wrote are read by `texts.py`.
 """
 
 import errno
@@ -24,6 +24,9 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from core.errors import WorkbenchError
+from core.files.texts import contents, path_of, read_json, read_value, read_yaml, regular
+
+__all__ = ["contents", "path_of", "read_json", "read_value", "read_yaml", "regular"]  # besides what stands here
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -48,7 +51,7 @@ def home() -> Path:
     """The data folder of this process: all that is kept is looked for here, and nobody else says where that is."""
     named = os.environ.get("GROUNDWORK_HOME")
     try:
-        return (Path(named).expanduser() if named else Path(__file__).parents[1] / "data").resolve()
+        return (Path(named).expanduser() if named else Path(__file__).parents[2] / "data").resolve()
     except (RuntimeError, OSError, ValueError) as error:
         raise WorkbenchError(
             f"The data folder cannot be found: {error}.", where="GROUNDWORK_HOME", todo="Set it to a folder that may be written."
@@ -232,9 +235,9 @@ def hold(path: Path, *, purpose: str, seconds: float, shared: bool = False, what
 def holder(path: Path) -> str:
     """Who took the lock last, in words (of several readers, the latest)."""
     try:
-        note = json.loads(path.read_text("utf-8"))
+        note = read_json(path)
         return f"process {note['pid']} ({note['program']}) is {note['purpose']} since {note['since']}"
-    except (OSError, ValueError, KeyError):
+    except (WorkbenchError, KeyError, TypeError):
         return "another process holds it"
 
 
@@ -296,11 +299,9 @@ def sealed(value: dict[str, Any]) -> str:
 def read_sealed(path: Path) -> dict[str, Any]:
     """What `sealed` wrote. ValueError where the file is damaged, Unsealed where it has no checksum."""
     try:
-        value = json.loads(path.read_bytes())
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ValueError("it holds no JSON object")
+        value = read_json(contents(path), of=dict)
+    except WorkbenchError as error:
+        raise ValueError(error.what) from None
     if "crc32" not in value:
         raise Unsealed("it has no checksum")
     if value.pop("crc32") != _checksum(value):
