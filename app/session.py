@@ -282,7 +282,7 @@ def _valid(settings: dict[str, Any], notes: list[str]) -> TrialConfig:
         try:
             recipe = with_settings(recipe, {path: value})
         except WorkbenchError as error:
-            notes.append(f"{path}={value}: {error.what}")
+            notes.append(f"{path}={value!s:.80}: {error.what}")
     return recipe
 
 

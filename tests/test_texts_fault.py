@@ -1,7 +1,6 @@
 """The door for texts of others under attack: refused soon, with the place and a remedy, while other threads go on."""
 
 import json
-import threading
 import time
 
 import pytest
@@ -33,26 +32,6 @@ def test_a_text_behind_an_option_is_a_value_or_a_word(name):
     value = files.read_value(TEXTS[name])
     assert value is None or len(str(value)) <= len(TEXTS[name]) + 100
     assert time.process_time() - began < MOST_S
-
-
-def test_an_alias_bomb_holds_nobody_up():
-    """Made into values and then into a text, it held the interpreter's lock for minutes."""
-    counted, ended = [], threading.Event()
-
-    def count():
-        while not ended.wait(0.001):
-            counted.append(time.monotonic())
-
-    other = threading.Thread(target=count)
-    other.start()
-    try:
-        for _ in range(50):
-            with pytest.raises(WorkbenchError, match="aliases"):
-                files.read_yaml(f"{ALIAS_BOMB}title: *i\n")
-    finally:
-        ended.set()
-        other.join()
-    assert len(counted) > 2
 
 
 def test_a_file_that_is_no_file_is_told_apart(tmp_path):

@@ -82,14 +82,19 @@ def read_scores(text: str, table: LabelTable, name: str, more: Sequence[str] = (
     """A judge's scores from a CSV with the columns unit and score; units are named as in the table of units.
     more: names of answers that nobody judged, whose scores may stand there too."""
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    try:
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        todo = "Save it as CSV with commas, in UTF-8."
+        raise WorkbenchError(f"The scores are no CSV: {error}.", where=f"{name}:{reader.line_num}", todo=todo) from None
     if not {"unit", "score"} <= set(reader.fieldnames or ()):
         raise WorkbenchError(
             "The file has no columns unit and score.", where=f"{name}:1", todo="Take the table of units as a start."
         )
     place = {unit: row for row, unit in enumerate((*table.items, *more))}
     scores = np.full(len(place), np.nan)
-    for row in reader:
-        where = f"{name}:{reader.line_num}"
+    for line, row in rows:
+        where = f"{name}:{line}"
         if row["unit"] not in place:
             raise WorkbenchError(f"There is no unit '{row['unit']}' among these labels.", where=where)
         if not (row["score"] or "").strip():

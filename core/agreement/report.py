@@ -17,6 +17,7 @@ from core.annotation import versions
 from core.annotation.formats.alone import WITHOUT
 from core.annotation.study import StopRule
 from core.errors import WorkbenchError
+from core.files import read_text
 from core.records import Progress
 from core.statistics.agreement.words import KRIPPENDORFF
 from core.workbench import Workbench
@@ -134,10 +135,8 @@ def scored(view: views.View, files: Sequence[Path], rest: headline.Unjudged) -> 
     """What is computed here, and judges' scores from files."""
     measures = yield from containment(view.source, view.part, view.table)
     for path in files:
-        try:
-            measures.append(read_scores(path.read_text("utf-8"), view.table, path.name, rest.names))
-        except (OSError, UnicodeDecodeError) as error:
-            raise WorkbenchError(f"The scores cannot be read: {error}.", where=str(path)) from None
+        text = read_text(path, "The file of scores", todo="Give a CSV with the columns unit and score.")
+        measures.append(read_scores(text, view.table, path.name, rest.names))
     if not measures:
         raise WorkbenchError(
             "No machine can be held against these labels.",

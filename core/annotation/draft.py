@@ -255,10 +255,11 @@ def from_settings(workbench: Workbench, mapping: dict[str, Any]) -> Study:
     how = settings.pop("draw", None)
     seed, kind = settings.get("seed", 0), settings.get("kind", "rating")
     if how is not None:
-        how, answers = dict(how), read_candidates(workbench, how.get("dataset", ""))
         try:
+            how = dict(how)
+            answers = read_candidates(workbench, how.get("dataset", ""))
             items = _drawn(answers, kind, seed, how, _names(settings["rubrics"]))
-        except TypeError as error:
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
             raise WorkbenchError(
                 f"The items cannot be drawn: {error}.", where="draw", todo=from_settings.__doc__.split("\n\n")[1].strip()
             ) from None

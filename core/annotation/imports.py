@@ -9,12 +9,13 @@ from core.annotation import latest
 from core.annotation.assignment import assignment
 from core.annotation.formats import exchange, qags
 from core.annotation.formats.exchange import Problem
-from core.annotation.label_files import ImportProblems, existing, parsed_labels, read_text
+from core.annotation.label_files import ImportProblems, parsed_labels
 from core.annotation.labels import CONTENT, Label, blank, from_record, problems, to_record
 from core.annotation.rounds import freeze
 from core.annotation.study import ROUNDS, Study
 from core.annotation.versions import Frozen, history, load
 from core.errors import WorkbenchError
+from core.files import read_text
 from core.store.rows import YEARS
 from core.workbench import Workbench
 
@@ -62,7 +63,7 @@ def pull(
 
 def import_qags(workbench: Workbench, path: Path | str, study_id: str = "qags") -> Frozen:
     """A file of QAGS as a study with its labels. A second time nothing is added."""
-    study, labels, wrong = qags.read(existing(Path(path)), study_id)
+    study, labels, wrong = qags.read(Path(path), study_id)
     if wrong or not labels:
         raise ImportProblems(wrong or [Problem(str(path), 1, "The file is empty.")], len(labels))
     there = history(workbench, study_id)

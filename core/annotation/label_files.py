@@ -11,7 +11,7 @@ from core.annotation.labels import Label, standing
 from core.annotation.study import ROUNDS, Study, design_hash
 from core.config import valid
 from core.errors import WorkbenchError
-from core.files import read_json
+from core.files import read_json, read_text
 
 TIDY = "judgements.csv"  # what was judged beside who said what
 LABEL_FILES = ("labels.jsonl", "labels.csv", "label_studio.json")  # of an export, the fullest first
@@ -130,22 +130,6 @@ def manifest_files(folder: Path) -> dict[str, str]:
         return {entry["name"]: entry["sha256"] for entry in read_json(folder / "manifest.json")["files"]}
     except (WorkbenchError, KeyError, TypeError):
         return {}
-
-
-def existing(path: Path) -> Path:
-    if not path.is_file():
-        raise WorkbenchError("There is no such file.", where=str(path))
-    return path
-
-
-def read_text(path: Path) -> str:
-    try:
-        return existing(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise WorkbenchError("The file is not UTF-8.", where=f"{path}:{line}", todo="Save it as UTF-8.") from None
-    except OSError as error:
-        raise WorkbenchError(f"The file cannot be read: {error.strerror}.", where=str(path)) from None
 
 
 def checksum(data: bytes) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import group, verb
-from core.cli.options import USUAL, Positive, RecipeOptions, read_settings, read_yaml
+from core.cli.options import USUAL, Positive, RecipeOptions, placed, read_settings, read_yaml
 from core.cli.tables import show_table
 from core.errors import WorkbenchError
 from core.records import Progress, plain
@@ -92,7 +92,8 @@ def draft(workbench: Any, file: Path, /) -> dict[str, Any]:
     from core.annotation import rounds
     from core.annotation.draft import from_settings
 
-    return _told(rounds.save(workbench, from_settings(workbench, read_yaml(file))))
+    with placed(file):
+        return _told(rounds.save(workbench, from_settings(workbench, read_yaml(file))))
 
 
 @verb("annotate revise", job_keeps=plain)
@@ -101,7 +102,9 @@ def revise(workbench: Any, study: str, file: Path, /) -> dict[str, Any]:
     from core.annotation import rounds, versions
     from core.annotation.rubric import altered_rubric
 
-    rubric = altered_rubric(versions.load(workbench, study).study.rubric, read_yaml(file))
+    frozen = versions.load(workbench, study)
+    with placed(file):
+        rubric = altered_rubric(frozen.study.rubric, read_yaml(file))
     return _told(rounds.revise(workbench, study, rubric))
 
 
@@ -112,7 +115,8 @@ def plan(workbench: Any, study: str, file: Path, /) -> dict[str, Any]:
     from core.annotation.study import altered
 
     frozen = versions.load(workbench, study)
-    planned = altered(versions.planned(workbench, study) or frozen.study, read_yaml(file))
+    with placed(file):
+        planned = altered(versions.planned(workbench, study) or frozen.study, read_yaml(file))
     rounds.plan(workbench, planned)
     return _told(frozen._replace(study=planned))
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from core import files
 from core.cli.frame import group, verb
 from core.cli.options import USUAL, RecipeOptions
 from core.cli.tables import show_table
-from core.errors import WorkbenchError
 
 
 @verb("convert-model")
@@ -52,9 +52,5 @@ def save_prices(file: Path, /) -> str:
     """Make a YAML file your own table; an empty one removes it."""
     from core.generation import prices
 
-    try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WorkbenchError(f"The prices cannot be read: {error}", where=str(file), todo="Give a YAML file.") from None
-    prices.save(text)
+    prices.save(files.read_text(file, "The price table"))
     return f"Saved the prices of {len(prices.own_table()):,} models."

@@ -1,6 +1,7 @@
 """What many verbs take: a recipe, settings, grids, whole numbers from 1."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,12 +34,24 @@ class RecipeOptions:
     settings: Annotated[tuple[str, ...], Parameter(name="--set", help="STAGE.FIELD=VALUE: change one setting; repeatable.")] = ()
 
     def read(self) -> recipes.TrialConfig:
-        config = recipes.build(read_yaml(self.config) if self.config else {})
+        config = recipes.TrialConfig()
+        if self.config:
+            with placed(self.config):
+                config = recipes.build(read_yaml(self.config))
         settings = {"corpus.dataset": self.dataset} if self.dataset else {}
         return recipes.with_settings(config, settings | read_settings(self.settings))
 
 
 USUAL = RecipeOptions()
+
+
+@contextmanager
+def placed(path: Path) -> Iterator[None]:
+    """What is wrong with the settings of a file is told with the file."""
+    try:
+        yield
+    except WorkbenchError as error:
+        raise WorkbenchError(error.what, where=error.where or str(path), todo=error.todo) from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

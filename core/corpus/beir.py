@@ -11,6 +11,8 @@ from core.errors import WorkbenchError
 from core.records import Corpus, Document, Gold, Progress, Query
 from core.registry import part
 
+MOST_GRADE = 1_000  # the gain 2^grade is still a number
+
 
 @part("loader")
 class Beir(Loader):
@@ -78,6 +80,8 @@ def judgements(source: Source, name: str, known_as: Callable[[str], str] = str) 
         where = f"{PurePosixPath(name).name}:{number}"
         try:
             query, document, grade = fields[0], fields[-2], int(float(fields[-1]))
+            if grade > MOST_GRADE:
+                raise ValueError
         except (ValueError, OverflowError, IndexError):
             if number > 1 and line.strip():  # the first line may be a header
                 source.notes.add("Judgement that cannot be read, skipped", where)

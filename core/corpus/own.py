@@ -203,7 +203,7 @@ def _expand(files: list[Upload]) -> Iterator[tuple[str, Upload | None]]:
         if not isinstance(upload, Path):
             pairs: list[tuple[str, Upload | None]] = [(_name_of(upload), upload)]
         elif upload.is_dir():
-            inside = sorted(path for path in upload.rglob("*") if path.is_file())
+            inside = sorted(path for path in upload.rglob("*") if not path.is_dir())
             pairs = [
                 (path.relative_to(upload).as_posix(), path if _within(path, upload) else None)
                 for path in inside
@@ -223,7 +223,7 @@ def _name_of(upload: Upload) -> str:
 
 
 def _within(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(Path(folder).resolve())
+    return Path(os.path.realpath(path)).is_relative_to(Path(folder).resolve())  # where a link leads to itself, it is there
 
 
 def _ingest_one(place: Path, name: str, upload: Upload | None, done: int, total: int) -> Generator[Progress, None, FileStatus]:
@@ -388,7 +388,9 @@ def _copy(upload: Upload, target: Path) -> str:
         elif isinstance(upload, Received):
             os.link(source, target)  # ours, and nobody writes to it
         else:
-            shutil.copyfile(source, target)
+            shutil.copyfile(disk.regular(source), target)
+    except WorkbenchError as error:
+        return f"cannot be copied: {error.what}"
     except OSError as error:
         if error.errno in disk.FULL:
             target.unlink(missing_ok=True)

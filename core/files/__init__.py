@@ -24,9 +24,9 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from core.errors import WorkbenchError
-from core.files.texts import contents, path_of, read_json, read_value, read_yaml, regular
+from core.files.texts import contents, path_of, read_json, read_text, read_value, read_yaml, regular
 
-__all__ = ["contents", "path_of", "read_json", "read_value", "read_yaml", "regular"]  # besides what stands here
+__all__ = ["contents", "path_of", "read_json", "read_text", "read_value", "read_yaml", "regular"]  # besides what stands here
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -24,6 +24,7 @@ except ImportError:  # PyYAML without libyaml: the same values, in ten times the
 
 MOST_TEXT = 1 << 20  # bytes of a text that a person writes
 MOST_JSON = 16 << 20  # of JSON, which programs write
+MOST_DATA = 1 << 30  # of a file of data
 MOST_VALUES = 100_000  # of a YAML text
 DEEPEST = 64  # of lists and mappings in one another
 LONGEST_NAME = 1_024  # characters, as YAML has it of a name that stands on its line
@@ -71,6 +72,11 @@ def read_json(
         return value
 
     return _read(parsed, source, what, of, where, todo or "Give plain JSON.", most)
+
+
+def read_text(path: Path, what: str = "The file", *, todo: str = "Save it as UTF-8.", most: int = MOST_DATA) -> str:
+    """The text of a file, for what is neither."""
+    return _read(str, path, what, str, "", todo, most)
 
 
 def read_value(text: str) -> Any:
@@ -136,7 +142,10 @@ def _read(parsed: Callable[[str], Any], source: Path | str | bytes, what: str, o
         RecursionError,
     ) as error:
         where = where or (str(source) if isinstance(source, Path) else "")
-        raise WorkbenchError(f"{what} cannot be read: {_why(error)}.", where=where, todo=todo) from None
+        why = _why(error)
+        line = re.search(r" \(line (\d+)", why)
+        place = f"{where}:{line[1]}" if where and line else where
+        raise WorkbenchError(f"{what} cannot be read: {why}.", where=place, todo=todo) from None
 
 
 def _why(error: Exception) -> str:
@@ -147,7 +156,7 @@ def _why(error: Exception) -> str:
         case json.JSONDecodeError():
             words = f"{error.msg} (line {error.lineno}, column {error.colno})"
         case UnicodeDecodeError():
-            words = f"it is not UTF-8 (byte {error.start + 1})"
+            words = f"it is not UTF-8 (line {error.object[: error.start].count(bytes([10])) + 1}, byte {error.start + 1})"
         case RecursionError():
             words = "it is nested too deeply"
         case OSError():

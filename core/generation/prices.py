@@ -44,7 +44,7 @@ def own_table() -> dict[str, Price]:
 def own_text() -> str:
     """The user's own table as it was written, "" where there is none."""
     own = files.home() / "prices.yaml"
-    return own.read_text("utf-8", "replace") if own.is_file() else ""
+    return files.contents(own).decode("utf-8", "replace") if own.is_file() else ""
 
 
 def save(text: str) -> None:

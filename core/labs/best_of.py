@@ -15,7 +15,7 @@ import numpy as np
 
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.files import read_json
+from core.files import read_json, read_text
 from core.generation.answer import loaded
 from core.judging.diversity import answer_f1
 from core.queries.model_texts import Request, written
@@ -122,7 +122,7 @@ def compared_answers(model: HeadModel) -> list[ComparedAnswers]:
     """Of the model's test part, with what it said of each answer there."""
     rewards: dict[str, dict[str, float]] = {}
     results: dict[str, dict[str, list[float]]] = {}
-    for line in (model.folder / "predictions.jsonl").read_text("utf-8").splitlines():
+    for line in read_text(model.folder / "predictions.jsonl", "The predictions").splitlines():
         row = read_json(line, "A prediction", of=dict)
         prompt, *pair = row["read"]
         for answer, reward, won in zip(pair, row["prediction"], (1.0, 0.0), strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 from core.config import valid
 from core.corpus.library import split
 from core.errors import WorkbenchError
-from core.files import path_of, read_json
+from core.files import path_of, read_json, read_text
 from core.models.hub import heads_home
 from core.records import Corpus, Progress
 from core.workbench import Workbench
@@ -66,7 +66,7 @@ def export_onnx(name: str) -> Generator[Progress, None, dict[str, Any]]:
     from core.training.heads.trained import HeadModel
 
     trained = HeadModel(name)
-    lines = (trained.folder / "predictions.jsonl").read_text("utf-8").splitlines()
+    lines = read_text(trained.folder / "predictions.jsonl", "The predictions").splitlines()
     make: Callable[[Any], Any] = {
         "tags": lambda read: Tagged(tuple(read), ("O",) * len(read)),
         "spans": lambda read: PassageQuestion(*read, ()),

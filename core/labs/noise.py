@@ -11,6 +11,7 @@ import numpy as np
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN
+from core.files import regular
 from core.judging.diversity import answer_f1
 from core.labs.scores.judging import MeasureScores
 from core.labs.trials import values as trial_values
@@ -33,7 +34,7 @@ class Repeated(NamedTuple):
 def of_file(path: Path, value: str = VALUE, factors: Sequence[str] = ()) -> Repeated:
     """A CSV file with a row a value: a column of it, and a column a factor. An empty value, or NaN, is unmeasured."""
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with regular(path, "Give a CSV file.").open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             rows, columns = [], list(reader.fieldnames or ())
             for row in reader:
@@ -49,7 +50,7 @@ def of_file(path: Path, value: str = VALUE, factors: Sequence[str] = ()) -> Repe
         raise WorkbenchError(
             f"The table has no column {', '.join(map(repr, missing))}.",
             where=str(path),
-            todo=f"Its columns: {', '.join(columns)}. Name them with --value and --factors.",
+            todo=f"Its columns: {', '.join(columns):.300}. Name them with --value and --factors.",
         )
     if not names or len(names) > MOST_FACTORS:
         todo = f"Name one to {MOST_FACTORS} with --factors, the questions first."

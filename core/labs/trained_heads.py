@@ -1,14 +1,13 @@
 """Encoders with a head that were trained here: what each is worth, its training's log, and the command that trains another."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from core import files
 from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
-from core.files import read_json
+from core.files import read_json, read_text
 from core.models.hub import heads_home
 from core.records import Corpus
 
@@ -71,11 +70,11 @@ def head_log(name: str) -> list[dict[str, Any]]:
 
 def head_examples(name: str, most: int) -> list[HeadExample]:
     """Of the test, those that it got wrong first."""
-    try:
-        lines = (heads_home() / name / "predictions.jsonl").read_text("utf-8").splitlines()
-    except OSError:
+    file = heads_home() / name / "predictions.jsonl"
+    if not file.exists():
         return []
-    return sorted(map(_example, map(json.loads, lines)), key=lambda example: example.right)[:most]
+    lines = [read_json(line, "A prediction", of=dict, where=str(file)) for line in read_text(file).splitlines()]
+    return sorted(map(_example, lines), key=lambda example: example.right)[:most]
 
 
 def _example(line: dict[str, Any]) -> HeadExample:

@@ -63,7 +63,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     """The log of a training, running or finished; a line being written is left out. Each has `kind`, most `step`."""
     for file in (work_folder(folder) / "log.jsonl", folder / "log.jsonl"):
         if file.exists():
-            lines = file.read_text("utf-8").split("\n")[:-1]
+            lines = files.read_text(file, "The training's log").split("\n")[:-1]
             return [
                 files.read_json(line, "A line of the training's log", of=dict, where=str(file), numbers="careless")
                 for line in lines

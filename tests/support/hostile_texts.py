@@ -6,11 +6,12 @@ one of them, or something that is no file at all, into a folder.
 
 import os
 import socket
+from itertools import pairwise
 from pathlib import Path
 
 LETTERS = "abcdefghi"
 ALIAS_BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n" for before, name in zip(LETTERS, LETTERS[1:], strict=False)
+    f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n" for before, name in pairwise(LETTERS)
 )
 ALIAS_CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n + 1}: &a{n + 1} [*a{n}]\n" for n in range(1_100))
 

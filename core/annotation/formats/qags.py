@@ -7,6 +7,7 @@ Wang, Cho and Lewis 2020, "Asking and answering questions to evaluate the factua
 from collections import defaultdict
 from pathlib import Path
 
+from core import files
 from core.annotation.drawing import clean
 from core.annotation.formats.exchange import Problem
 from core.annotation.labels import Label
@@ -25,24 +26,21 @@ RUBRIC = Rubric(
 )
 
 
+FORM = "A line holds article and summary_sentences with their responses."
+
+
 def read(path: Path, study_id: str = "qags") -> tuple[Study, list[Label], list[Problem]]:
     """The file as a finished study with its labels."""
     items, labels, wrong, people = [], [], [], {}
-    with open(path, encoding="utf-8", errors="replace") as lines:
+    with files.regular(path).open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                item, votes = _summary(read_json(line, of=dict), number, study_id)
+                item, votes = _summary(read_json(line, "The line", of=dict), number, study_id)
             except (WorkbenchError, ValueError, KeyError, TypeError, AttributeError) as error:
-                wrong.append(
-                    Problem(
-                        str(path),
-                        number,
-                        f"This is no summary of QAGS: {type(error).__name__} {error}.",
-                        "A line holds article and summary_sentences with their responses.",
-                    )
-                )
+                why = error.what if isinstance(error, WorkbenchError) else f"{type(error).__name__} {error}."
+                wrong.append(Problem(str(path), number, f"This is no summary of QAGS: {why}", FORM))
                 continue
             items.append(item)
             labels += votes

@@ -18,30 +18,34 @@ from core import files, registry
 from core.config import PART_KINDS, StageConfig, TrialConfig, knob, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
+from core.files.texts import LONGEST_NAME
 from core.labs.trials.comparison import COSTS
 
 ADAPTIVE = ("tpe", "nsga2", "halving")  # designs whose next points depend on what was measured
 MOST_FACTORS, MOST_VALUES, MOST_POINTS = 100, 1_000, 10_000  # of a study, of a factor, of a study with its repeats
+DEEPEST = 20  # of lists in lists
 EXAMPLE = "`python -m core study-example` prints a study that is valid, with a word on each line."
 
 
-def _plain(value: Any) -> Any:
-    """What JSON and YAML both hold, so that a document that was written reads as the same one."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """What JSON and YAML both hold, and `files` reads, so that a document that was written reads as the same one."""
     match value:
-        case None | bool() | int():
+        case None | bool():
+            return value
+        case int() if -(2**63) <= value < 2**63:
             return value
         case float() if math.isfinite(value):
             return value
         case str() if not re.search("[\ud800-\udfff]", value):  # halves of pairs, which no file holds
             return value
-        case list() | tuple():
-            return [_plain(entry) for entry in value]
-        case dict() if all(isinstance(name, str) for name in value):
-            return {name: _plain(entry) for name, entry in value.items()}
+        case list() | tuple() if depth < DEEPEST:
+            return [_plain(entry, depth + 1) for entry in value]
+        case dict() if depth < DEEPEST and all(isinstance(name, str) and len(name) <= LONGEST_NAME for name in value):
+            return {name: _plain(entry, depth + 1) for name, entry in value.items()}
     raise ValueError(f"{str(value)[:60]!r} ({type(value).__name__}) is neither a number, a word, true, false, nor a list of them")
 
 
-Plain = Annotated[Any, AfterValidator(_plain)]
+Plain = Annotated[Any, AfterValidator(lambda value: _plain(value))]
 
 
 class Factor(StageConfig):
@@ -286,9 +290,10 @@ def _names(cls: type) -> str:
     return ", ".join(name for name in cls.model_fields if name != "part") or "no settings"
 
 
-def read(source: Path | str) -> Experiment:
+def read(source: Path | str, where: str = "") -> Experiment:
     """The experiment in a YAML file (a Path) or text; WorkbenchError names what is wrong with it."""
-    return made(files.read_yaml(source, "The study", of=dict, todo=EXAMPLE), str(source) if isinstance(source, Path) else "")
+    where = where or (str(source) if isinstance(source, Path) else "")
+    return made(files.read_yaml(source, "The study", of=dict, where=where, todo=EXAMPLE), where)
 
 
 def made(mapping: dict[str, Any], where: str = "") -> Experiment:

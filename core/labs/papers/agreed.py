@@ -15,12 +15,12 @@ from core.annotation import versions
 from core.annotation.label_table import LabelTable
 from core.config import StageConfig
 from core.errors import WorkbenchError
+from core.files.texts import MOST_DATA
 from core.progress import drain
 from core.workbench import Workbench
 
 FOLDER = "labels-of-bundle"  # in the data folder that a bundle is opened in
 MOST_CELLS = 20_000_000  # units times people
-MOST_BYTES = 200 << 20  # of a file
 
 Names = tuple[Annotated[str, Field(max_length=200)], ...]
 
@@ -78,7 +78,7 @@ def labels(workbench: Workbench, study: str) -> LabelsOfPaper:
     if "/" in study or not path.is_file():
         raise WorkbenchError(f"There is no study '{study[:100]}' with labels.", todo="`python -m core annotate list` names them.")
     try:
-        return LabelsOfPaper.model_validate(files.read_json(path, "The labels", of=dict, most=MOST_BYTES))
+        return LabelsOfPaper.model_validate(files.read_json(path, "The labels", of=dict, most=MOST_DATA))
     except ValidationError as error:
         raise WorkbenchError(f"These labels cannot be read: {' '.join(str(error).split())[:300]}.", where=path.name) from None
 

@@ -49,7 +49,9 @@ def read(path: Path) -> dict[str, bytes]:
             f"The bundle cannot be read: {error}.", where=str(path), todo="Give a zip that `export` wrote."
         ) from None
     if "paper.yaml" not in bundle:
-        raise WorkbenchError("This is no bundle of a paper: it has no paper.yaml.", where=str(path))
+        raise WorkbenchError(
+            "This is no bundle of a paper: it has no paper.yaml.", where=str(path), todo="Give a zip that `export` wrote."
+        )
     return bundle
 
 

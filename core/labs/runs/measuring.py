@@ -1,5 +1,6 @@
 """Runs measured against judgements, compared by paired tests, and fused."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from core.statistics.proportion import unit_intervals
 METRICS = ("ndcg_linear@10", "map@1000", "mrr@10", "recall@100")
 RETRIEVERS = ("sparse", "dense")  # what a fusion calls two rankings: its weight is the share of the second
 SHOWN = 5
+DEEPEST = 1_000_000  # documents of a ranking that are judged
 
 
 class Measure(NamedTuple):
@@ -38,9 +40,11 @@ def measure_of(words: str) -> Measure:
     """From "map@1000"; without a depth 10."""
     name, _, k = words.partition("@")
     registry.find("metric", name)
-    if not (k or "10").isdecimal() or not int(k or 10):
-        raise WorkbenchError(f"'{words}' has no depth from 1.", where="--metric", todo="For example --metric ndcg_linear@10")
-    return Measure(name, int(k or 10))
+    depth = int(k or 10) if re.fullmatch(r"\d{0,9}", k) else 0
+    if not 1 <= depth <= DEEPEST:
+        todo = "For example --metric ndcg_linear@10"
+        raise WorkbenchError(f"'{words:.60}' has no depth from 1 to {DEEPEST:,}.", where="--metric", todo=todo)
+    return Measure(name, depth)
 
 
 def values(run: TrecRun, questions: Sequence[Query], measures: Sequence[Measure]) -> np.ndarray:

@@ -6,7 +6,6 @@ were rounded for a file tie, though, and its own order knows better: `ties="file
 """
 
 import gzip
-import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -24,6 +23,7 @@ from core.records import Query
 FIELDS = "question Q0 document rank score tag"
 Ties = Literal["id", "file"]
 FORM = f"A line of a run is: {FIELDS}."
+LARGEST = float(np.finfo(np.float32).max)
 
 
 class TrecRun(NamedTuple):
@@ -60,7 +60,7 @@ def _entry(fields: Sequence[str], where: str) -> tuple[str, str, float]:
         score = float(fields[4])
     except ValueError:
         raise WorkbenchError(f"The score '{fields[4]}' is no number.", where=where, todo=FORM) from None
-    if not math.isfinite(score):
+    if not abs(score) <= LARGEST:  # nor NaN
         raise WorkbenchError(f"The score is {fields[4]}, which cannot be ranked.", where=where, todo="Give finite scores.")
     return fields[0], fields[2], float(np.float32(score))  # trec_eval keeps scores so: what is equal there is a tie here
 

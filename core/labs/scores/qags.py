@@ -78,7 +78,7 @@ def summaries(path: Path) -> tuple[list[AnswerRow], list[list[AnswerCase]]]:
     study, labels, problems = qags.read(path)
     if not study.items:
         what = problems[0].what if problems else "It is empty."
-        raise WorkbenchError(f"The file holds no summaries of QAGS: {what}", where=str(path))
+        raise WorkbenchError(f"The file holds no summaries of QAGS: {what}", where=str(path), todo=qags.FORM)
     votes: dict[tuple[str, int], list[str]] = defaultdict(list)
     for label in labels:
         for place, verdict in enumerate(label.sentences[0]):

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from core import files
 from core.config import fingerprint
 from core.errors import WorkbenchError
-from core.files import read_json
+from core.files import read_json, read_text
 from core.models.identity import file_hash
 from core.training.adapters.examples import PARTS, AdapterData, Message, PreferencePair, TrainingExample
 
@@ -31,13 +31,8 @@ def read_examples(path: Path) -> tuple[list[TrainingExample], str]:
     """(the examples, what they are: name and checksum). path: a file, or a folder of such files."""
     examples, told = [], []
     for file in files_of(path):
-        try:
-            lines = file.read_text("utf-8").split("\n")
-            told.append(f"{file.name} {file_hash(file)[:20]}")
-        except (OSError, UnicodeDecodeError) as error:
-            raise WorkbenchError(
-                f"The examples cannot be read: {error}", where=str(file), todo="Give a file of JSON lines."
-            ) from None
+        lines = read_text(file, "The file of examples", todo=TODO).split("\n")
+        told.append(f"{file.name} {file_hash(file)[:20]}")
         examples += [_example(line, f"{file}:{number}", number) for number, line in enumerate(lines, 1) if line.strip()]
     if not examples:
         raise WorkbenchError("The file has no examples.", where=str(path), todo=TODO)
@@ -46,7 +41,10 @@ def read_examples(path: Path) -> tuple[list[TrainingExample], str]:
 
 def files_of(path: Path) -> list[Path]:
     """The files of JSON lines in a folder, or the file itself."""
-    return sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    listed = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not listed:
+        raise WorkbenchError("The folder has no files of JSON lines (.jsonl).", where=str(path), todo=TODO)
+    return listed
 
 
 def _example(line: str, where: str, number: int) -> TrainingExample:
