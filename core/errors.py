@@ -1,5 +1,7 @@
 """Errors meant for people: what is wrong, where, and what to do next. They are shown without a traceback."""
 
+MOST_SHOWN = 2_000  # characters of each
+
 
 class WorkbenchError(Exception):
     """Something the user can act on.
@@ -10,8 +12,14 @@ class WorkbenchError(Exception):
     """
 
     def __init__(self, what: str, *, where: str = "", todo: str = "") -> None:
-        self.what, self.where, self.todo = what, where, todo
+        self.what, self.where, self.todo = map(_readable, (what, where, todo))
         super().__init__(" ".join(filter(None, (what, where and f"[{where}]", todo))))
+
+
+def _readable(text: str) -> str:
+    """Without the middle of what nobody reads to its end, as a value of 100,000 characters that is quoted."""
+    text = str(text)
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN // 2]} … {text[-MOST_SHOWN // 2 :]}"
 
 
 def broken_part(kind: str, name: str, what: str) -> WorkbenchError:

@@ -35,7 +35,54 @@ def moves(path: Path) -> list[str]:
 
 def test_files_are_put_in_place_by_one_module_only():
     """`files.write_whole`, `files.made_whole` and `files.take_place` do it: names that nobody shares, and synced."""
-    assert not [line for path in SOURCES if name_of(path) != "core/files.py" for line in moves(path)]
+    assert not [line for path in SOURCES if name_of(path) != "core/files/__init__.py" for line in moves(path)]
+
+
+# Who parses JSON beside the door for texts of others (core/files/texts.py), and why it is nobody else's text
+PARSES = {
+    "app/ui/overview/health.py": "what our own process says",
+    "core/annotation/answers.py": "a column of our tables",
+    "core/annotation/formats/label_studio.py": "places in a text that the door has read",
+    "core/annotation/formats/label_studio_client.py": "what the process that started this one asks",
+    "core/corpus/packed.py": "the cache, behind its checksum",
+    "core/corpus/parse.py": "a user's file, in a process of its own with little memory and time, which imports nothing of core",
+    "core/corpus/pdf_page.py": "what the process that started this one asks",
+    "core/files/texts.py": "the door",
+    "core/labs/experiments/search.py": "a column of our tables",
+    "core/labs/index/points.py": "columns of our tables",
+    "core/labs/papers/derived.py": "what was written on the same line",
+    "core/labs/papers/paper.py": "what was written on the same line",
+    "core/labs/scores/behind.py": "a column of our tables",
+    "core/labs/scores/judges.py": "a column of our tables",
+    "core/labs/trials/comparison.py": "a column of our tables",
+    "core/report/figures.py": "what the process that started this one asks",
+    "core/store/journal.py": "what was written on the line before",
+    "core/store/sql_child.py": "what the process that started this one asks",
+    "core/store/sql_process.py": "what our own process says",
+    "core/training/tokenizers.py": "what the library writes of its own object",
+}
+YAML_WRITES = {"yaml.safe_dump", "yaml.dump"}
+PARSERS = re.compile(
+    r"(json|orjson)\.(loads?|JSONDecoder)|\w+\.(model_validate_json|validate_json)|pd\.read_json|tomllib\.loads?"
+)
+
+
+def parsed(path: Path) -> set[str]:
+    """The parsers of JSON and YAML that it names, called or handed on."""
+    names = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Attribute):
+            names.add(ast.unparse(node) if isinstance(node.value, ast.Name) else f"_.{node.attr}")
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in names if PARSERS.fullmatch(name) or name.startswith("yaml.") and name not in YAML_WRITES}
+
+
+def test_texts_of_others_come_in_by_one_door():
+    """`files.read_yaml` and `files.read_json` bound what they read and say what is wrong with it; nothing else parses either."""
+    by_file = {name_of(path): names for path in SOURCES if (names := parsed(path))}
+    assert {name for name, names in by_file.items() if any(each.startswith("yaml.") for each in names)} == {"core/files/texts.py"}
+    assert set(by_file) == set(PARSES)
 
 
 LONGEST = 600  # lines of a file
@@ -92,7 +139,6 @@ ASKED = {
     "app/ui/cells.py": "a table of any library, or pandas' styled one",
     "app/ui/export.py": "a recipe or a mapping",
     "app/ui/forms.py": "pydantic's bounds, stages without parts",
-    "core/annotation/formats/label_studio.py": "parsers' exceptions",
     "core/cli/frame.py": "a verb's result, or its steps",
     "core/config.py": "Python's own trees and modules",
     "core/corpus/reading.py": "which archive is open",
@@ -131,9 +177,9 @@ def test_nobody_asks_a_part_what_it_has():
     assert {name_of(path) for path in SOURCES if asks(path)} == set(ASKED)
 
 
-def test_the_root_of_core_holds_ten_modules():
+def test_the_root_of_core_holds_nine_modules():
     """A new one belongs into a room (docs/architecture.md): a stage, a lab, what several of them need."""
-    modules = "__init__ __main__ config doctor errors files progress records registry workbench".split()
+    modules = "__init__ __main__ config doctor errors progress records registry workbench".split()
     assert sorted(path.stem for path in (ROOT / "core").glob("*.py")) == modules
 
 

@@ -65,9 +65,17 @@ def read_settings(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         path, equals, value = text.partition("=")
         if not equals:
-            raise WorkbenchError(f"'{text}' has no =.", todo="For example --set chunking.size_tokens=128")
+            raise WorkbenchError(f"'{text:.60}' has no =.", todo="For example --set chunking.size_tokens=128")
         settings[path] = files.read_value(value)
     return settings
+
+
+def read_numbers(text: str, option: str) -> list[float]:
+    """Of a grid of numbers alone."""
+    [values] = read_grid([f"{option}={text}"]).values()
+    if not all(isinstance(value, int | float) for value in values):
+        raise WorkbenchError(f"'{text:.60}' is no grid of numbers.", where=option, todo=f"For example {option} 0:1:0.05")
+    return list(map(float, values))
 
 
 def read_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
@@ -84,9 +92,11 @@ def read_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
                 exact = [round(start + i * step, 10) for i in range(count)]
                 grid[path] = [int(v) for v in exact] if all(v.is_integer() for v in (start, stop, step)) else exact
             else:
+                if values.count(",") >= MOST_VALUES:
+                    raise ValueError("too many values")
                 grid[path] = [files.read_value(v) for v in values.split(",")]
         except (ValueError, ZeroDivisionError, OverflowError):
             grid[path] = []
         if not values or not grid[path]:
-            raise WorkbenchError(f"'{text}' is no grid.", todo="For example --grid fusion.weight=0:1:0.1")
+            raise WorkbenchError(f"'{text:.60}' is no grid.", where=path[:60], todo="For example --grid fusion.weight=0:1:0.1")
     return grid

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from core import config, registry
 from core.cli.frame import verb
-from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, Text, read_grid, read_settings
+from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, Text, read_grid, read_numbers, read_settings
 from core.cli.tables import between, rows_of, show_parts, show_table
 from core.cli.trials import show_trial
 from core.errors import WorkbenchError
@@ -266,5 +266,4 @@ def learn_weights(
     from core.labs.trials import weights as lab
 
     [chosen] = _measured_metrics([metric], None)
-    [values] = read_grid([f"fusion.weight={weights}"]).values()
-    return lab.learn(workbench, recipe.read(), [float(value) for value in values], chosen, folds, by)
+    return lab.learn(workbench, recipe.read(), read_numbers(weights, "--weights"), chosen, folds, by)

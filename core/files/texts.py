@@ -230,18 +230,19 @@ def _check_yaml(text: str, most: int) -> None:
 class _BoundedLoader(PlainLoader):
     """YAML's plain values, without numbers that only cost."""
 
-    def construct_yaml_int(self, node: yaml.Node) -> int:
-        value = super().construct_yaml_int(_short(node))
-        if not -(2**63) <= value < 2**63:
-            raise ValueError(f"the number {node.value:.30} has more than 64 bits")
-        return value
 
-    def construct_yaml_float(self, node: yaml.Node) -> float:
-        return _finite(super().construct_yaml_float(_short(node)))
+def _whole(loader: PlainLoader, node: Any) -> int:
+    value = loader.construct_yaml_int(_short(node))
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"the number {node.value:.30} has more than 64 bits")
+    return value
 
 
-for _name in ("int", "float"):
-    _BoundedLoader.add_constructor(f"tag:yaml.org,2002:{_name}", getattr(_BoundedLoader, f"construct_yaml_{_name}"))
+def _decimal(loader: PlainLoader, node: Any) -> float:
+    value = loader.construct_yaml_float(_short(node))
+    if not isfinite(value):
+        raise ValueError(f"{value} is no number")
+    return value
 
 
 def _short(node: Any) -> Any:
@@ -250,10 +251,8 @@ def _short(node: Any) -> Any:
     return node
 
 
-def _finite(value: float) -> float:
-    if not isfinite(value):
-        raise ValueError(f"{value} is no number")
-    return value
+_BoundedLoader.add_constructor("tag:yaml.org,2002:int", _whole)
+_BoundedLoader.add_constructor("tag:yaml.org,2002:float", _decimal)
 
 
 def _refused(text: str) -> None:

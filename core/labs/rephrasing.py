@@ -1,7 +1,6 @@
 """Questions in other words: written by the recipe's generator, or read from a file of people's rephrasings."""
 
 from collections.abc import Generator, Sequence
-from json import loads
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 from core.config import TrialConfig
 from core.corpus.reading import Notes, Source, decode, text_of
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.judging.diversity import answer_f1
 from core.labs.scores.keeping import judge_tools
 from core.queries.by_model import NOTHING, ByModel, questions_in, same
@@ -146,12 +146,12 @@ def read_file(path: Path) -> dict[str, str]:
             continue
         place = f"{path.name}:{number}"
         try:
-            fields = loads(decode(line, source.notes, place))
-        except (ValueError, RecursionError):
-            fields = None
-        text = text_of(fields, "rephrased").strip() if isinstance(fields, dict) else ""
-        names = [text_of(fields, name).strip() for name in ("id", "question")] if isinstance(fields, dict) else []
-        if not isinstance(fields, dict) or "rephrased" not in fields or not any(names):
+            fields = read_json(decode(line, source.notes, place), of=dict, numbers="careless")
+        except WorkbenchError:
+            fields = {}
+        text = text_of(fields, "rephrased").strip()
+        names = [text_of(fields, name).strip() for name in ("id", "question")]
+        if "rephrased" not in fields or not any(names):
             raise WorkbenchError("The line is no rephrasing of a question.", where=place, todo=FORM)
         by_question |= {name: text for name in names if name}
     if not by_question:

@@ -152,7 +152,7 @@ class Store:
         """Rows as mappings, news folded in first."""
 
         def fetch(connection) -> list[dict]:
-            result = connection.execute(sql, params)
+            result = connection.execute(sql, _encodable(params))
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -422,3 +422,15 @@ class Store:
             self._seen = self._seen._replace(stamp=self.file.stamp(), segments=segments)
         self.folding.note_torn()
         return folded
+
+
+def _encodable(value: Any) -> Any:
+    """Parameters without halves of characters, which DuckDB refuses; they are in nothing that is stored."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case list() | tuple():
+            return list(map(_encodable, value))
+        case dict():
+            return {name: _encodable(each) for name, each in value.items()}
+    return value
