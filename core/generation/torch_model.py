@@ -35,7 +35,13 @@ class TorchModel(LocalModel):
         ):
             self._open(source, device, dtype)
         super().__init__()
-        self.adapter = Wearing(self.model, self.sha256)
+
+        def load_again() -> Any:
+            self.model = None
+            self._open(source, device, dtype)
+            return self.model
+
+        self.adapter = Wearing(self.model, self.sha256, load_again)
         self.written = 0
         self._cache: Any = None  # of attention
 
@@ -90,8 +96,12 @@ class TorchModel(LocalModel):
 
     def ready(self, knobs: Any) -> None:
         """Puts on the adapter that the knobs ask for, before anything is computed for them; takes off any other."""
-        if self.adapter.change(knobs.adapter, knobs.adapter_scale):
-            self._held = [], []  # what the attention cache holds was read with other weights
+        changed = True  # where it fails half-way
+        try:
+            changed = self.adapter.change(knobs.adapter, knobs.adapter_scale)
+        finally:
+            if changed:
+                self._held = [], []  # what the attention cache holds was read with other weights
 
     def draft(self, knobs: Any, messages: list[dict[str, str]], rules: Copying | None = None) -> Draft:
         self.ready(knobs)

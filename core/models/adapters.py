@@ -5,6 +5,7 @@ one's hash, the card of its data, settings, curves and measurements.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,25 @@ from core.models.identity import file_hash
 
 WEIGHTS, SETTINGS, RECORD = "adapter_model.safetensors", "adapter_config.json", "training.json"
 MOST = 2.0  # that an adapter may count
+NAME = re.compile(r"[\w.]+")  # of matrices; a pattern would be run as one
+STARTS = (True, False, "gaussian", "eva", "orthogonal", "mica")  # of a training, that leave the model's own weights as they are
+# of adapter_config.json what is read, and its values in plain LoRA, rsLoRA and DoRA
+READ = {
+    "peft_type": lambda value: value == "LORA",
+    "r": lambda value: type(value) is int and value > 0,
+    "lora_alpha": lambda value: type(value) in (int, float) and 0 < value < 1e6,
+    "target_modules": lambda value: value == "all-linear" or isinstance(value, list) and bool(value) and _are_names(value),
+    "use_rslora": lambda value: type(value) is bool,
+    "use_dora": lambda value: type(value) is bool,
+    "rank_pattern": lambda value: isinstance(value, dict) and _are_names(value) and all(map(READ["r"], value.values())),
+    "alpha_pattern": lambda value: isinstance(value, dict) and _are_names(value) and all(map(READ["lora_alpha"], value.values())),
+}
+# what decides no answer once the weights are trained
+IDLE = {
+    *("auto_mapping", "base_model_name_or_path", "corda_config", "ensure_weight_tying", "eva_config", "fan_in_fan_out"),
+    *("inference_mode", "loftq_config", "lora_dropout", "lora_ga_config", "megatron_core", "peft_version", "qalora_group_size"),
+    *("revision", "task_type"),
+}
 
 
 def weights_of(text: str) -> dict[str, float]:
@@ -64,6 +84,35 @@ def adapter_record(name: str) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def lora_settings(folder: Path) -> dict[str, Any]:
+    """Of adapter_config.json what `READ` names. Whatever else would change the model is refused, also what nobody knows yet."""
+    settings = json.loads((folder / SETTINGS).read_text("utf-8"))
+    where, start = str(folder / SETTINGS), settings.get("init_lora_weights", True)
+    if start not in STARTS:
+        raise WorkbenchError(
+            f"The adapter's training began from changed weights of the model (init_lora_weights: {start!s:.40}): beside the "
+            "unchanged ones it would say something else.",
+            where=where,
+            todo="Save it as plain LoRA where it was trained: peft's path_initial_model_for_weight_conversion.",
+        )
+    needed = {"peft_type", "r", "lora_alpha", "target_modules"}
+    odd = [name for name, is_plain in READ.items() if name in {*needed, *settings} and not is_plain(settings.get(name))]
+    others = settings.keys() - READ.keys() - IDLE - {"init_lora_weights"}
+    odd += sorted(name for name in others if settings[name] not in (None, False, "none", [], {}))
+    if odd:
+        told = f"{odd[0]}: {settings[odd[0]]!s:.80}" if odd[0] in settings else f"{odd[0]} is missing"
+        raise WorkbenchError(
+            f"The adapter is no plain LoRA, rsLoRA or DoRA ({told}).",
+            where=where,
+            todo="Take one whose settings are rank, alpha and a list of matrices, or merge it where it was trained.",
+        )
+    return {name: settings[name] for name in READ if name in settings and name != "peft_type"}
+
+
+def _are_names(values: Any) -> bool:
+    return all(isinstance(value, str) and NAME.fullmatch(value) for value in values)
 
 
 def adapter_hash(name: str) -> str:
