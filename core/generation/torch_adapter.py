@@ -6,6 +6,7 @@ Hu et al. 2022, "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106
 `core.models.adapters.weights_of`.
 """
 
+import zlib
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
@@ -125,12 +126,15 @@ class Wearing:
 
 
 def sums(model: Any) -> dict[str, int]:
-    """Of all weights and buffers, by name: other numbers, names or layers give others (0.3 s for 135 million weights)."""
+    """Of all weights and buffers, by name: other numbers, names or layers give others. On a processor 0.4 s for 135 million weights."""
+    return {name: _sum(tensor) for name, tensor in chain(model.named_parameters(), model.named_buffers())}
+
+
+def _sum(tensor: Any) -> int:
     import torch
 
-    return {
-        name: torch.hash_tensor(tensor.detach()).item() for name, tensor in chain(model.named_parameters(), model.named_buffers())
-    }
+    held = tensor.detach().reshape(-1).view(torch.uint8)
+    return zlib.crc32(held.numpy()) if held.device.type == "cpu" else int(held.sum(dtype=torch.int64))
 
 
 def _place(number: int) -> str:
