@@ -1,8 +1,8 @@
 """Files that are whole or absent, that show when they are damaged, and a disk's refusals in words.
 
-`write_whole` writes one file beside, syncs and renames it, `made_whole` does it for what a library writes, folders too;
-nothing else renames. Who reads a file to write it anew does so within `changing`. `disk_error` says what the system
-refused, how much room there is, and what to do; `read_sealed` reads back only what `sealed` wrote. What was found damaged
+`write_whole` writes one file beside, syncs and renames it, `made_whole` does it for what a library writes, folders too; both say
+what a disk refused, and nothing else renames. Who reads a file to write it anew does so within `changing`. `disk_error` says
+what the system refused, how much room there is, and what to do; `read_sealed` reads back only what `sealed` wrote. What was found damaged
 and made again stands in `notices`: pages and command line tell it.
 """
 
@@ -72,7 +72,7 @@ def write_whole(
     private: only this user of the system may read it.
     """
     data = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    with disk_reported(what, path, 0 if callable(data) else len(data)), made_whole(path, sync) as temporary:
+    with made_whole(path, what, 0 if callable(data) else len(data), sync) as temporary:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666), "wb") as file:
             data(file) if callable(data) else file.write(data)
         if sync:
@@ -80,15 +80,16 @@ def write_whole(
 
 
 @contextmanager
-def made_whole(path: Path, sync: bool = True) -> Iterator[Path]:
+def made_whole(path: Path, what: str = "The file", needed: int = 0, sync: bool = True) -> Iterator[Path]:
     """A name beside, to make a file or folder at: it takes its place in the end, or is gone after an error.
 
-    A file is replaced; a folder that is there is not: OSError.
+    A file is replaced; a folder that is there is not: OSError. what, needed: as `disk_error` takes them.
     """
     temporary = path.with_name(f".{uuid4().hex}.tmp")
     try:
-        yield temporary
-        take_place(temporary, path, sync)
+        with disk_reported(what, path, needed):
+            yield temporary
+            take_place(temporary, path, sync)
     finally:
         discard(temporary)  # gone after the rename
 

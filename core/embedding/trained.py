@@ -4,14 +4,13 @@ import json
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from core import files
 from core.config import code_version, fingerprint, knob
 from core.embedding.minilm import QUESTIONS, TokenEncoder, bert_encoder
 from core.embedding.protocol import Encoder, Offer
 from core.errors import WorkbenchError
 from core.models import hardware, hub
 from core.models.identity import files_identity
-from core.models.loading import load_once
+from core.models.loading import check_sealed, load_once
 from core.registry import part
 
 
@@ -76,9 +75,4 @@ class Trained(Encoder):
 
 def check(folder: Path) -> None:
     """Refuses a trained encoder that is not as it was written. Those of earlier versions carry no checksums."""
-    if damaged := files.damage_in(folder):
-        raise WorkbenchError(
-            f"The trained encoder '{folder.name}' is damaged: {damaged} is not as it was written.",
-            where=str(folder),
-            todo="Copy the folder back from a backup, or train it again.",
-        )
+    check_sealed(folder, f"The trained encoder '{folder.name}'")

@@ -16,7 +16,7 @@ from core.models.four_bits import NF4, four_bits
 from core.models.gguf_weights import converted, quiet
 from core.models.hardware import fast_dtype
 from core.models.identity import file_hash, files_identity
-from core.models.loading import check_weights, importing, readable
+from core.models.loading import HERE, WEIGHTS_HERE, check_weights, data_only, importing, readable
 from core.models.text import encodable
 from core.progress import Running
 
@@ -60,10 +60,10 @@ class TorchModel(LocalModel):
             computes = fast_dtype()
             quantised = {"quantization_config": four_bits(computes), "device_map": {"": device}}
         self.model, loaded = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, computes), local_files_only=True, output_loading_info=True, **quantised
+            data_only(folder), dtype=getattr(torch, computes), output_loading_info=True, **WEIGHTS_HERE, **quantised
         )
         self.model, self.dtype = self.model.eval() if quantised else self.model.eval().to(device), dtype
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, **HERE)
         if (settings := folder / "generation_config.json").exists():
             json.loads(settings.read_text("utf-8"))  # transformers does without a damaged one, and does not know the end
         self._core = self.tokenizer.backend_tokenizer

@@ -54,7 +54,7 @@ def merge_adapter(
     weights = model.model.state_dict()
     size = sum(tensor.nbytes for tensor in weights.values())
     file = ""
-    with files.disk_reported("The merged model", folder.parent, size), files.made_whole(folder) as made:
+    with files.made_whole(folder, "The merged model", size) as made:
         model.model.save_pretrained(made)
         model.tokenizer.save_pretrained(made)
         if source.is_file():

@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from core import files
 from core.errors import WorkbenchError
 from core.models.hub import adapters_home
 from core.models.identity import file_hash
+from core.models.loading import check_sealed
 
 WEIGHTS, SETTINGS, RECORD = "adapter_model.safetensors", "adapter_config.json", "training.json"
 MOST = 2.0  # that an adapter may count
@@ -137,12 +137,7 @@ def checked_adapter(name: str, base: str) -> Path:
             f"Choose one of: {', '.join(names)}." if names else "None exists yet: `python -m core train-adapter NAME` trains one."
         )
         raise WorkbenchError(what, where="generation.adapter", todo=todo)
-    if damaged := files.damage_in(folder):
-        raise WorkbenchError(
-            f"The adapter '{name}' is damaged: {damaged} is not as it was written.",
-            where=str(folder),
-            todo="Copy the folder back from a backup, or train it again.",
-        )
+    check_sealed(folder, f"The adapter '{name}'")
     trained_on = adapter_record(name).get("base", {})
     if not isinstance(trained_on, dict) or trained_on.get("sha256") != base:
         told = trained_on.get("name") if isinstance(trained_on, dict) else ""
