@@ -27,6 +27,7 @@ from core.errors import WorkbenchError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+TAKEN = (errno.EEXIST, errno.ENOTEMPTY)  # somebody made it meanwhile: no refusal
 REFUSALS = (*FULL, *FORBIDDEN, errno.EIO)
 CHECKSUMS = ".checksums.json"
 MOST_NOTICES = 100
@@ -53,6 +54,16 @@ def home() -> Path:
         raise WorkbenchError(
             f"The data folder cannot be found: {error}.", where="GROUNDWORK_HOME", todo="Set it to a folder that may be written."
         ) from None
+
+
+def make_home() -> Path:
+    """The data folder, made where there is none yet: for its owner alone, whatever else may be read on this machine."""
+    place = home()
+    if not place.exists():
+        with suppress(OSError):  # who writes there says so, or nobody has to
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.mkdir(mode=0o700)
+    return place
 
 
 def use_home(folder: Path | str) -> Path:
@@ -133,7 +144,7 @@ def disk_reported(what: str, path: Path, needed: int = 0) -> Iterator[None]:
     except WorkbenchError:
         raise
     except Exception as error:
-        if errno_of(error):
+        if errno_of(error) and errno_of(error) not in TAKEN:
             raise disk_error(error, what, path, needed) from error
         raise
 
