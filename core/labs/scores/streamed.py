@@ -127,6 +127,7 @@ class UnderWay:
 
     def block(self, rows: Sequence[AnswerRow], tools: JudgeTools, step: Progress) -> Generator[Progress, None, list[AnswerScore]]:
         began = time.monotonic()
+        yield step
         made = yield from told_within(scores(self.measure, [row.case for row in rows], tools), step)
         self.seconds += time.monotonic() - began
         self.add(rows, made)
