@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from core import files
 from core.embedding.llm_hidden import LLMHidden
 from core.embedding.sentence_transformers import SentenceTransformers
 from core.errors import WorkbenchError
 from core.generation.torch_lm import Transformers
-from core.judging.judgement_models import NLIModel
+from core.judging.judgement_models import NLIModel, OwnModel
+from core.models import hub
+from core.reranking.cross_encoder import CrossEncoder
+from core.scratch.models import moe
+from core.training.experts import RUN, moe_home
 from tests.generation.test_torch_lm import tiny_model
 from tests.support.small_corpora import small_bert
 from tests.support.sources import SOURCES, name_of
@@ -105,3 +110,25 @@ def test_every_folder_is_opened_as_data():
         for call in re.findall(r"\.from_pretrained\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)", path.read_text("utf-8"))
     ]
     assert len(calls) > 8 and not [call for call in calls if not re.search(r"\*\*(WEIGHTS_HERE|HERE|source)\b", call[1])]
+
+
+@pytest.mark.parametrize("kind", ["reranker", "judge", "experts"])
+def test_a_model_made_here_that_is_not_as_it_was_written_is_refused(tmp_path, monkeypatch, kind):
+    """None of its weights is read, which carry no checksum of their own."""
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+    folder = {"reranker": hub.rerankers_home(), "judge": hub.faithfulness_home(), "experts": moe_home()}[kind] / "one"
+    (folder / "tokenizer").mkdir(parents=True)
+    for name in ("adapter.safetensors", "model.safetensors", "reranker.json", "faithfulness.json", RUN):
+        (folder / name).write_text("{}")
+    files.seal_folder(folder)
+    load = {
+        "reranker": lambda: CrossEncoder(model="one")._load(),
+        "judge": lambda: OwnModel(folder),
+        "experts": lambda: moe.load(folder),
+    }[kind]
+    with pytest.raises(Exception) as whole:  # it is no model, for whatever reason
+        load()
+    (folder / "adapter.safetensors").write_text("{ }")
+    with pytest.raises(WorkbenchError, match=r"is damaged: adapter\.safetensors is not as it was written") as error:
+        load()
+    assert "is damaged" not in str(whole.value) and error.value.where == str(folder) and "backup" in error.value.todo
