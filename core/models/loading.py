@@ -48,7 +48,10 @@ def readable(what: str = "The model cannot be read", where: str = "", todo: str 
 
 
 def data_only(folder: Path) -> Path:
-    """The folder of a model, where its weights are no pickles: those can run code when they are opened."""
+    """The folder of a model, where its weights are its own and no pickles: those can run code when they are opened."""
+    if (folder / "adapter_config.json").exists():
+        told = "The model's folder is that of an adapter, for which the library would load whatever model it names."
+        raise WorkbenchError(told, where=str(folder), todo="Give the folder of a whole model: merge the adapter into its own.")
     for file in folder.rglob("pytorch_model*.bin"):
         if not any(file.parent.glob("*.safetensors")):
             told = f"The model's weights are no safetensors but {file.relative_to(folder)}, which can run code when it is opened."

@@ -52,6 +52,11 @@ def pickled(folder: Path) -> None:
     (folder / "pytorch_model.bin").write_bytes(b"cos\nmkdir\n(S'" + str(folder / "ran").encode() + b"'\ntR.")
 
 
+def adapted(folder: Path) -> None:
+    """With an adapter of another model, which the library would load instead."""
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "owner/other"}))
+
+
 STRANGE = {
     "no modules.json": (lambda f: (f / "modules.json").unlink(), "no modules.json"),
     "empty modules.json": (lambda f: (f / "modules.json").write_text("[]"), "no modules.json"),
@@ -65,6 +70,7 @@ STRANGE = {
     ),
     "arguments": (lambda f: edited(f / "sentence_bert_config.json", model_args={"device_map": "disk"}), "model_args"),
     "pickles": (pickled, "no safetensors but pytorch_model.bin"),
+    "an adapter": (adapted, "is that of an adapter"),
 }
 
 
@@ -78,18 +84,18 @@ def test_a_folder_that_asks_for_more_than_an_encoder_is_refused(encoder, strange
 
 
 @pytest.mark.parametrize("load", [Transformers, LLMHidden])
-@pytest.mark.parametrize("strange", ["code", "pickles"])
+@pytest.mark.parametrize("strange", ["code", "pickles", "adapter"])
 def test_a_generators_folder_brings_data_only(decoder, tmp_path, monkeypatch, load, strange):
     monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("nobody is asked whether code may run"))
     folder = Path(shutil.copytree(decoder, tmp_path / "stranger"))
     (folder / "strange.py").write_text(CODE)
-    if strange == "pickles":
-        pickled(folder)
+    if strange != "code":
+        {"pickles": pickled, "adapter": adapted}[strange](folder)
     else:
         own = {"AutoConfig": "strange.Config", "AutoModel": "strange.Model", "AutoModelForCausalLM": "strange.Model"}
         edited(folder / "config.json", model_type="strange", auto_map=own)
     part = load(model=str(folder), **({"own_process": "no"} if load is Transformers else {}))
-    with pytest.raises(WorkbenchError, match=r"code of its own|no safetensors but"):
+    with pytest.raises(WorkbenchError, match=r"code of its own|no safetensors but|is that of an adapter"):
         part.load().prompt([]) if load is Transformers else list(part.load().encode(["a text"]))
     assert not (folder / "ran").exists()
 
