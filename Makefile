@@ -28,7 +28,7 @@ $(VENV)/.dev: $(VENV)/.app requirements-dev.txt
 
 app: $(VENV)/.app  ## install on first use, then start the workbench on 127.0.0.1 (PORT=8501)
 	@echo "Groundwork: http://127.0.0.1:$(PORT)  (stop with Ctrl-C)"
-	@$(BIN)/python -m streamlit run app/main.py --server.port $(PORT)
+	@$(BIN)/python -m streamlit run app/server.py --server.port $(PORT)
 
 test: $(VENV)/.dev  ## what decides quickly, in parallel (browser tests wait more than they work: three at once on two cores)
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow"

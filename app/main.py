@@ -1,6 +1,6 @@
 """The frame around every page: page table, address, sidebar, and what happens when a page fails.
 
-Run it with `streamlit run app/main.py`; nothing heavy is imported until a page needs it.
+`app/server.py` runs it; nothing heavy is imported until a page needs it.
 """
 
 import sys

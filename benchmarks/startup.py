@@ -30,7 +30,7 @@ def start(home: str, port: int) -> tuple[subprocess.Popen, float]:
     """The app as `make app` starts it, and the seconds until it served its first page's shell."""
     env = {**os.environ, "GROUNDWORK_HOME": home, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     began = time.perf_counter()
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", "app/server.py", "--server.port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while True:
         try:

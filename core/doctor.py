@@ -5,6 +5,7 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -77,7 +78,11 @@ def _disk(home: Path) -> Finding:
     folder = next(path for path in (home, *home.parents) if path.exists())
     free, writable = shutil.disk_usage(folder).free / 1e9, os.access(folder, os.W_OK)
     todo = "" if free > 2 and writable else "Free some space, or set GROUNDWORK_HOME to another folder."
-    return Finding("Data folder", free > 2 and writable, f"{home}, {free:.0f} GB free", todo)
+    told = f"{home}, {free:.0f} GB free"
+    if folder == home and home.stat().st_mode & 0o077:
+        told += ", open to others who use this machine"
+        todo = todo or f"For you alone: chmod 700 {shlex.quote(str(home))}"
+    return Finding("Data folder", free > 2 and writable, told, todo)
 
 
 def _cache(home: Path) -> Finding:

@@ -78,7 +78,9 @@ class Workbench(StoredTrials):
     """
 
     def __init__(self, home: Path | str | None = None, patience_s: float | None = None) -> None:
-        self.home = files.use_home(home) if home else files.home()
+        if home:
+            files.use_home(home)
+        self.home = files.make_home()
         self.pipeline = Pipeline(self.home, cap_of_environment())
         self.library = self.pipeline.library
         self.store = Store(self.home, derive, _derived_by, recipe_words, patience_s)

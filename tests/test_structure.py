@@ -85,6 +85,70 @@ def test_texts_of_others_come_in_by_one_door():
     assert set(by_file) == set(PARSES)
 
 
+# what libraries write files with: each has words of its own for a full disk, and some have none
+SAVERS = re.compile(
+    r"(?:\w+\.)*(?:save_pretrained|save_file|save_index|write_index|write_tensors_to_file|llama_model_quantize)"
+    r"|torch\.save|np\.savez?|torch\.onnx\.export|tokenizer\.save"
+)
+TOLD = re.compile(r"(?:files\.|disk\.)?(?:made_whole|disk_reported|write_whole)\(")
+# who saves within what another opened -> where
+SAVED_WITHIN = {
+    "core/index/faiss_tools.py": "SavedIndex.write in core/index/common.py",
+    "core/index/hnswlib_graph.py": "SavedIndex.write in core/index/common.py",
+    "core/reranking/token_store.py": "memory: write_whole",
+    "core/pipeline/vectors.py": "memory: write_whole",
+    "core/scratch/models/moe.py": "train in the same file",
+    "core/training/adapters/training.py": "at_work in core/training/log.py",
+    "core/training/encoders/loop.py": "at_work in core/training/log.py",
+    "core/training/faithfulness/training.py": "at_work in core/training/log.py",
+    "core/training/heads/loop.py": "at_work in core/training/log.py",
+    "core/training/rerankers/training.py": "at_work in core/training/log.py",
+}
+
+
+def saved_untold(path: Path) -> list[str]:
+    """Calls of savers that stand in no block, and in no call, that says what the disk refuses."""
+    told = set()
+    for node in ast.walk(tree_of(path)):
+        opens = [ast.unparse(item.context_expr) for item in node.items] if isinstance(node, ast.With) else []
+        told_by = opens or ([ast.unparse(node)] if isinstance(node, ast.Call) else [])
+        if any(map(TOLD.match, told_by)):
+            told |= {id(inner) for inner in ast.walk(node)}
+    calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call) and id(node) not in told]
+    return [ast.unparse(call.func) for call in calls if SAVERS.fullmatch(ast.unparse(call.func))]
+
+
+def test_what_a_library_saves_says_what_the_disk_refuses():
+    """`files.made_whole` and `files.write_whole` word it; what is saved in several steps stands in `files.disk_reported`."""
+    assert {name_of(path) for path in SOURCES if saved_untold(path)} == set(SAVED_WITHIN)
+
+
+# children that answer the process that started them, on a pipe
+ANSWERING = {
+    "core/annotation/formats/label_studio_client.py",
+    "core/corpus/pdf_page.py",
+    "core/models/probing.py",
+    "core/store/sql_child.py",
+}
+
+
+def said(path: Path) -> set[str]:
+    """Where a file writes: to standard output, "out", by print alone, else to what it names."""
+    calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+    prints = [call for call in calls if ast.unparse(call.func) == "print"]
+    named = {ast.unparse(word.value) for call in prints for word in call.keywords if word.arg == "file"}
+    written = {ast.unparse(call.func) for call in calls if re.match(r"sys\.std(out|err)\..*write", ast.unparse(call.func))}
+    return named | written | ({"out"} if prints else set())
+
+
+def test_what_reaches_a_terminal_is_inert():
+    """The command line prints to standard output, which `core.cli.terminal` makes inert, and to standard error by its `tell`."""
+    places = {name_of(path): said(path) for path in SOURCES if said(path) and name_of(path).startswith("core/")}
+    assert {name for name in places if not name.startswith("core/cli/")} == ANSWERING
+    named = {name: words - {"out"} for name, words in places.items() if words - {"out"} and name not in ANSWERING}
+    assert named == {"core/cli/terminal.py": {"sys.stderr"}, "core/cli/frame.py": {"stream"}}, "the one, and what no stream took"
+
+
 LONGEST = 600  # lines of a file
 
 

@@ -21,6 +21,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from core import files
 from core.cli.tables import show_value
+from core.cli.terminal import inert_output, tell, tell_step
 from core.errors import WorkbenchError, missing_package
 from core.progress import Running
 from core.records import Progress
@@ -100,7 +101,7 @@ def parse(arguments: Sequence[str]) -> Call | int:
     try:
         function, bound, _ = app.parse_args(_with_values(arguments), exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        print(f"Failed: {error}\n  to do: `python -m core --help`, or `python -m core VERB --help`", file=sys.stderr)
+        tell(f"Failed: {error}\n  to do: `python -m core --help`, or `python -m core VERB --help`")
         return 2
     if function not in VERBS:  # it prints the help
         wanted = {"-h", "--help"} & set(arguments)
@@ -135,21 +136,22 @@ def _main(arguments: Sequence[str]) -> int:
     if isinstance(call, int):
         return call
     try:
-        return _carry_out(call)
+        with inert_output():
+            return _carry_out(call)
     except (WorkbenchError, ImportError) as error:
         _say_failure(missing_package(error) if isinstance(error, ImportError) else error, call.json)
         return 1
     except KeyboardInterrupt:
-        print("\nCancelled; what was finished is kept.", file=sys.stderr)
+        tell("\nCancelled; what was finished is kept.")
         return 1
 
 
 def _say_failure(error: WorkbenchError, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"error": {"what": error.what, "where": error.where, "todo": error.todo}}))
+        print(json.dumps({"error": {"what": error.what, "where": error.where, "todo": error.todo}}))  # in ASCII
     else:
         lines = [f"Failed: {error.what}", error.where and f"  where: {error.where}", error.todo and f"  to do: {error.todo}"]
-        print("\n".join(filter(None, lines)), file=sys.stderr)
+        tell("\n".join(filter(None, lines)))
 
 
 def _open_streams() -> None:
@@ -215,9 +217,9 @@ def _worded() -> Iterator[None]:
 def _tell(notices: list[str]) -> None:
     """What the store has repaired or left out, beside whatever the verb says."""
     for notice in notices[:MOST_NOTICES]:
-        print(f"Note: {notice}", file=sys.stderr)
+        tell(f"Note: {notice}")
     if more := notices[MOST_NOTICES:]:
-        print(f"Note: {len(more):,} more; `python -m core verify` names them.", file=sys.stderr)
+        tell(f"Note: {len(more):,} more; `python -m core verify` names them.")
 
 
 def _steps(call: Call, workbench: Any) -> Generator[Any, None, Any]:
@@ -242,7 +244,7 @@ def _finish(call: Call, workbench: Any) -> Any:
         if isinstance(step, Progress):
             if sys.stderr.isatty() and time.monotonic() - last > 0.1:
                 last = time.monotonic()
-                print(f"\r\x1b[K{step.message} {step.done:,}/{step.total:,}", end="", file=sys.stderr, flush=True)
+                tell_step(f"{step.message} {step.done:,}/{step.total:,}")
         elif not call.json:
             print(step, end="", flush=True)
     return plain(running.result)

@@ -101,12 +101,16 @@ def judge(
         float | None,
         Parameter(help="Labels from here on count as that (default: 0.5 of 0 and 1, else the middle of their range)."),
     ] = None,
+    answers: Annotated[
+        Path | None, Parameter(help="Also each answer's scores with their claims, in this file, a JSON line each.")
+    ] = None,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Score anybody's answers: JSON lines with question, passages, answer, and if there reference, label and spans."""
     from core.labs.scores import judging
 
-    judged, left = yield from judging.judge(workbench, recipe.read(), file, measure, read_settings(knob), label_means, label_from)
+    labels = label_means, label_from
+    judged, left = yield from judging.judge(workbench, recipe.read(), file, measure, read_settings(knob), *labels, answers)
     return judging.record(judged, left)
 
 

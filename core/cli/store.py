@@ -1,6 +1,5 @@
 """What is stored, and the machine it is stored on."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +8,7 @@ from cyclopts import Parameter
 from core.cli.frame import group, verb
 from core.cli.options import Text
 from core.cli.tables import show_table, show_value
+from core.cli.terminal import tell
 
 
 @verb("sql", show_table)
@@ -16,9 +16,9 @@ def sql(workbench: Any, statement: Text, /) -> list[dict[str, Any]]:
     """Read-only SQL over everything stored."""
     table = workbench.sql(statement)
     if table.truncated:
-        print(f"Only the first {len(table.rows):,} rows are here: aggregate, or add LIMIT.", file=sys.stderr)
+        tell(f"Only the first {len(table.rows):,} rows are here: aggregate, or add LIMIT.")
     if table.cut_cells:
-        print(f"Long cells are cut and end with an ellipsis: {table.cut_cells:,}.", file=sys.stderr)
+        tell(f"Long cells are cut and end with an ellipsis: {table.cut_cells:,}.")
     # two columns of one name (SELECT a.id, b.id) are numbered, or the first would be lost
     names = [n if table.columns.index(n) == i else f"{n} ({i + 1})" for i, n in enumerate(table.columns)]
     return [dict(zip(names, row, strict=True)) for row in table.rows]

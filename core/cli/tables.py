@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from core.cli.terminal import inert
+
 IN_A_PIPE = 1_000_000  # columns: nothing is cut or wrapped
 
 
@@ -22,7 +24,7 @@ def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
     screen = sys.stdout.isatty()
     table = Table(box=box.SIMPLE_HEAD if screen else None, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0))
     for name in rows[0]:
-        table.add_column(name, overflow="fold", no_wrap=not screen)
+        table.add_column(inert(name), overflow="fold", no_wrap=not screen)
     for row in rows:
         table.add_row(*(cell(row.get(name)) for name in rows[0]))
     # drawn as text: a stream that fails is told by `core.cli.frame`, not by rich
@@ -57,7 +59,7 @@ def cell(value: Any) -> str:
     """A value on one line."""
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "" if value is None else str(value).replace("\n", " ")
+    return "" if value is None else inert(str(value).replace("\n", " "))
 
 
 def show_value(value: Any) -> None:

@@ -5,6 +5,7 @@ import re
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -24,23 +25,25 @@ class Notes:
     """What was skipped or repaired, counted by kind, with the first few places."""
 
     def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
         self._places: dict[str, list[str]] = {}
 
     def add(self, what: str, where: str = "") -> None:
-        self._places.setdefault(what, []).append(where)
+        self._counts[what] += 1
+        if self._counts[what] <= SHOWN:
+            self._places.setdefault(what, []).append(where)
 
     def count(self, what: str) -> int:
-        return len(self._places.get(what, ()))
+        return self._counts[what]
 
     def lines(self) -> tuple[str, ...]:
         return tuple(map(self._line, self._places))
 
     def _line(self, what: str) -> str:
-        places = self._places[what]
-        named = [place for place in places[:SHOWN] if place]
+        named, count = list(filter(None, self._places[what])), self._counts[what]
         if not named:
-            return f"{what}." if len(places) == 1 else f"{len(places):,} times: {what}."
-        return f"{what}: {len(places):,} ({', '.join(named)}{', …' if len(places) > SHOWN else ''})."
+            return f"{what}." if count == 1 else f"{count:,} times: {what}."
+        return f"{what}: {count:,} ({', '.join(named)}{', …' if count > SHOWN else ''})."
 
 
 class SourceRow(NamedTuple):

@@ -126,7 +126,7 @@ def save(folder: Path, name: str, learnt: Learnt) -> None:
     Where nothing may be written the fit serves only this process, and that is told."""
     try:
         needed = sum(array.nbytes for array in learnt.arrays.values())
-        with files.disk_reported("The fitted encoder", folder, needed), files.made_whole(folder, sync=False) as work:
+        with files.made_whole(folder, "The fitted encoder", needed, sync=False) as work:
             work.mkdir(parents=True)
             (work / "words.json").write_text(json.dumps(learnt.words), "utf-8")
             for key, array in learnt.arrays.items():

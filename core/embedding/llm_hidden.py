@@ -14,7 +14,7 @@ from core.errors import WorkbenchError
 from core.models import gguf_files, hardware, hub
 from core.models.gguf_weights import converted, quiet
 from core.models.identity import files_identity
-from core.models.loading import check_weights, load_once
+from core.models.loading import WEIGHTS_HERE, check_weights, data_only, load_once, readable
 from core.registry import part
 
 
@@ -127,15 +127,8 @@ class Hidden:
         from transformers import AutoModel
 
         quiet()
-        try:
-            model = AutoModel.from_pretrained(folder, dtype=getattr(torch, dtype), local_files_only=True)
-        except Exception as error:  # damaged files have many kinds
-            words = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise WorkbenchError(
-                f"The model cannot be read: {words}",
-                where=str(folder),
-                todo="Set embedding.model to a causal model, or copy its folder again.",
-            ) from None
+        with readable(where=str(folder), todo="Set embedding.model to a causal model, or copy its folder again."):
+            model = AutoModel.from_pretrained(data_only(folder), dtype=getattr(torch, dtype), **WEIGHTS_HERE)
         check_weights(model, str(folder))
         name = next((name for name in ("layers", "h") if hasattr(model, name)), None)
         if name is None:

@@ -14,7 +14,7 @@ from core.embedding.protocol import Encoder, Offer
 from core.files import read_json
 from core.models import hardware, hub
 from core.models.identity import files_identity
-from core.models.loading import check_weights, load_once, readable
+from core.models.loading import HERE, check_modules, check_weights, data_only, load_once, readable
 from core.models.text import encodable
 from core.registry import part
 
@@ -133,12 +133,11 @@ class LibraryEncoder:
                 from sentence_transformers import SentenceTransformer
 
                 logging.getLogger("sentence_transformers").setLevel(logging.WARNING)
+                check_modules(self._folder)
+                weights = {"dtype": getattr(torch, self.dtype), "use_safetensors": True}
                 with readable(where=str(self._folder)):
                     made = SentenceTransformer(
-                        str(self._folder),
-                        device=hardware.device(),
-                        local_files_only=True,
-                        model_kwargs={"dtype": getattr(torch, self.dtype)},
+                        str(data_only(self._folder)), device=hardware.device(), model_kwargs=weights, **HERE
                     )
                 for module in made:
                     if hasattr(module, "auto_model"):

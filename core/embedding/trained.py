@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from core import files
 from core.config import code_version, fingerprint, knob
 from core.embedding.minilm import QUESTIONS, TokenEncoder, bert_encoder
 from core.embedding.protocol import Encoder, Offer
@@ -11,7 +10,7 @@ from core.errors import WorkbenchError
 from core.files import read_json
 from core.models import hardware, hub
 from core.models.identity import files_identity
-from core.models.loading import load_once
+from core.models.loading import check_sealed, load_once
 from core.registry import part
 
 
@@ -77,9 +76,4 @@ class Trained(Encoder):
 
 def check(folder: Path) -> None:
     """Refuses a trained encoder that is not as it was written. Those of earlier versions carry no checksums."""
-    if damaged := files.damage_in(folder):
-        raise WorkbenchError(
-            f"The trained encoder '{folder.name}' is damaged: {damaged} is not as it was written.",
-            where=str(folder),
-            todo="Copy the folder back from a backup, or train it again.",
-        )
+    check_sealed(folder, f"The trained encoder '{folder.name}'")

@@ -1,9 +1,10 @@
 """Files that are whole or absent, that show when they are damaged, and a disk's refusals in words.
 
-`write_whole` writes one file beside, syncs and renames it, `made_whole` does it for what a library writes, folders too;
-nothing else renames. Who reads a file to write it anew does so within `changing`. `disk_error` says what the system
-refused, how much room there is, and what to do; `read_sealed` reads back only what `sealed` wrote. What was found damaged
-and made again stands in `notices`: pages and command line tell it. Texts that others wrote are read by `texts.py`.
+`write_whole` writes one file beside, syncs and renames it, `made_whole` does it for what a library writes, folders too; both
+say what a disk refused, and nothing else renames. Who reads a file to write it anew does so within `changing`. `disk_error`
+says what the system refused, how much room there is, and what to do; `read_sealed` reads back only what `sealed` wrote. What
+was found damaged and made again stands in `notices`: pages and command line tell it. Texts that others wrote are read by
+`texts.py`.
 """
 
 import errno
@@ -30,6 +31,7 @@ __all__ = ["contents", "path_of", "read_json", "read_text", "read_value", "read_
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+TAKEN = (errno.EEXIST, errno.ENOTEMPTY)  # somebody made it meanwhile: no refusal
 REFUSALS = (*FULL, *FORBIDDEN, errno.EIO)
 CHECKSUMS = ".checksums.json"
 MOST_NOTICES = 100
@@ -58,6 +60,16 @@ def home() -> Path:
         ) from None
 
 
+def make_home() -> Path:
+    """The data folder, made where there is none yet: for its owner alone, whatever else may be read on this machine."""
+    place = home()
+    if not place.exists():
+        with suppress(OSError):  # who writes there says so, or nobody has to
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.mkdir(mode=0o700)
+    return place
+
+
 def use_home(folder: Path | str) -> Path:
     """Makes it the data folder of this process and of those that it starts; of several, the one made so last."""
     os.environ["GROUNDWORK_HOME"] = str(folder)
@@ -75,7 +87,7 @@ def write_whole(
     private: only this user of the system may read it.
     """
     data = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    with disk_reported(what, path, 0 if callable(data) else len(data)), made_whole(path, sync) as temporary:
+    with made_whole(path, what, 0 if callable(data) else len(data), sync) as temporary:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666), "wb") as file:
             data(file) if callable(data) else file.write(data)
         if sync:
@@ -83,15 +95,16 @@ def write_whole(
 
 
 @contextmanager
-def made_whole(path: Path, sync: bool = True) -> Iterator[Path]:
+def made_whole(path: Path, what: str = "The file", needed: int = 0, sync: bool = True) -> Iterator[Path]:
     """A name beside, to make a file or folder at: it takes its place in the end, or is gone after an error.
 
-    A file is replaced; a folder that is there is not: OSError.
+    A file is replaced; a folder that is there is not: OSError. what, needed: as `disk_error` takes them.
     """
     temporary = path.with_name(f".{uuid4().hex}.tmp")
     try:
-        yield temporary
-        take_place(temporary, path, sync)
+        with disk_reported(what, path, needed):
+            yield temporary
+            take_place(temporary, path, sync)
     finally:
         discard(temporary)  # gone after the rename
 
@@ -135,7 +148,7 @@ def disk_reported(what: str, path: Path, needed: int = 0) -> Iterator[None]:
     except WorkbenchError:
         raise
     except Exception as error:
-        if errno_of(error):
+        if errno_of(error) and errno_of(error) not in TAKEN:
             raise disk_error(error, what, path, needed) from error
         raise
 

@@ -53,7 +53,7 @@ def save(text: str) -> None:
     if not text.strip():
         return own.unlink(missing_ok=True)
     _read(own, text)
-    own.parent.mkdir(parents=True, exist_ok=True)
+    files.make_home()
     files.write_whole(own, text, "The price table")
 
 

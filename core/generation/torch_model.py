@@ -16,7 +16,7 @@ from core.models.four_bits import NF4, four_bits
 from core.models.gguf_weights import converted, quiet
 from core.models.hardware import fast_dtype
 from core.models.identity import file_hash, files_identity
-from core.models.loading import check_weights, importing, readable
+from core.models.loading import HERE, WEIGHTS_HERE, check_weights, data_only, importing, readable
 from core.models.text import encodable
 from core.progress import Running
 
@@ -35,7 +35,13 @@ class TorchModel(LocalModel):
         ):
             self._open(source, device, dtype)
         super().__init__()
-        self.adapter = Wearing(self.model, self.sha256)
+
+        def load_again() -> Any:
+            self.model = None
+            self._open(source, device, dtype)
+            return self.model
+
+        self.adapter = Wearing(self.model, self.sha256, load_again)
         self.written = 0
         self._cache: Any = None  # of attention
 
@@ -54,10 +60,10 @@ class TorchModel(LocalModel):
             computes = fast_dtype()
             quantised = {"quantization_config": four_bits(computes), "device_map": {"": device}}
         self.model, loaded = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, computes), local_files_only=True, output_loading_info=True, **quantised
+            data_only(folder), dtype=getattr(torch, computes), output_loading_info=True, **WEIGHTS_HERE, **quantised
         )
         self.model, self.dtype = self.model.eval() if quantised else self.model.eval().to(device), dtype
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, **HERE)
         if (settings := folder / "generation_config.json").exists():
             read_json(
                 settings, "The settings", numbers="careless"
@@ -92,8 +98,12 @@ class TorchModel(LocalModel):
 
     def ready(self, knobs: Any) -> None:
         """Puts on the adapter that the knobs ask for, before anything is computed for them; takes off any other."""
-        if self.adapter.change(knobs.adapter, knobs.adapter_scale):
-            self._held = [], []  # what the attention cache holds was read with other weights
+        changed = True  # where it fails half-way
+        try:
+            changed = self.adapter.change(knobs.adapter, knobs.adapter_scale)
+        finally:
+            if changed:
+                self._held = [], []  # what the attention cache holds was read with other weights
 
     def draft(self, knobs: Any, messages: list[dict[str, str]], rules: Copying | None = None) -> Draft:
         self.ready(knobs)

@@ -34,6 +34,7 @@ class BertScore(AnswerMeasure):
     needs: ClassVar[tuple[str, ...]] = ("references",)
     order: ClassVar[int] = 40
     encodes: ClassVar[bool] = True
+    by_sentence: ClassVar[bool] = True
 
     def identity(self) -> str:
         return code_version(Matched)

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from core.judging.claims import Statement, bare, sentences, statements
 from core.judging.deciding import Decided, SupportCheck
-from core.judging.measure import AnswerCase, AnswerScore, JudgeTools
+from core.judging.measure import AnswerCase, AnswerScore, JudgeTools, sentences_of
 from core.records import Progress
 from core.registry import part
 
@@ -28,6 +28,10 @@ class Blame(Decided):
     needs: ClassVar[tuple[str, ...]] = ("references", "passages")
     judges_silence: ClassVar[bool] = True
     order: ClassVar[int] = 50
+
+    def checks(self, case: AnswerCase) -> int:
+        said, wanted = sentences_of(case.answer), max(map(sentences_of, case.references), default=0)
+        return (said + wanted) * len(case.passages) + wanted * (1 + said) + said * len(case.references)
 
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         read = [told(case) for case in cases]

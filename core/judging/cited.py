@@ -16,7 +16,7 @@ from core.context.citations import places
 from core.judging.claims import NOTHING_CLAIMED, Statement, statements
 from core.judging.containment import sentence_of
 from core.judging.deciding import Decided, SupportCheck
-from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerScore, Claim, JudgeTools
+from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerScore, Claim, JudgeTools, sentences_of
 from core.records import Progress
 
 
@@ -49,6 +49,9 @@ class CitationMeasure(Decided):
 
     def unmeasurable(self, case: AnswerCase) -> str:
         return super().unmeasurable(case) or ("citations by title are not read back" if case.citations == "titles" else "")
+
+    def checks(self, case: AnswerCase) -> int:
+        return sentences_of(case.answer) * (1 + 2 * self.most)
 
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         read = [citing(case, self.most) for case in cases]

@@ -7,14 +7,14 @@ the passage; sentences of fewer than three words use n-grams of their own length
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Generator, Sequence
-from functools import lru_cache
 from typing import ClassVar, Literal, NamedTuple
 
 from core.config import knob
 from core.context.citations import BRACKETS, cited, pattern
 from core.judging.claims import NOTHING_CLAIMED, WORD, Statement, by_marks, sentences, statements, uncited
-from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools
+from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools, remembered
 from core.records import Hit, Progress
 from core.registry import part
 
@@ -38,6 +38,7 @@ class Containment(AnswerMeasure):
     source: ClassVar[str] = "Broder 1997, section 2"
     needs: ClassVar[tuple[str, ...]] = ("passages",)
     order: ClassVar[int] = 30
+    by_sentence: ClassVar[bool] = True
     n: int = knob(N, "Words of a run that count together. More ask for literal copies.", unit="words", ge=1, le=8)
     threshold: float = knob(
         THRESHOLD,
@@ -52,15 +53,15 @@ class Containment(AnswerMeasure):
         return [self.scored(case, statements(case)) for case in cases]
 
     def scored(self, case: AnswerCase, said: Sequence[Statement]) -> AnswerScore:
-        claims = tuple(self._claim(each, case.passages) for each in said)
+        there = PassageGrams(case.passages)
+        claims = tuple(self._claim(each, case.passages, there.shares(each.words(), self.n)) for each in said)
         if not claims:
             return AnswerScore(math.nan, NOTHING_CLAIMED)
         supported = sum(claim.verdict == SUPPORTED for claim in claims)
         detail = {"claims": len(claims), "supported": supported, "hallucinated": 1 - supported / len(claims)}
         return AnswerScore(sum(claim.score for claim in claims) / len(claims), claims=claims, detail=detail)
 
-    def _claim(self, statement: Statement, passages: Sequence[str]) -> Claim:
-        held = shares(statement.words(), passages, self.n)
+    def _claim(self, statement: Statement, passages: Sequence[str], held: Sequence[float]) -> Claim:
         best = max(range(len(held)), key=lambda i: (held[i], -i))
         verdict = SUPPORTED if held[best] >= self.threshold else NOT_IN_CONTEXT
         evidence = sentence_of(statement.words(), passages[best]) if held[best] else None
@@ -79,17 +80,34 @@ class Support(NamedTuple):
 def support(answer: str, hits: Sequence[Hit], style: str = BRACKETS) -> list[Support]:
     """The best passage for each sentence of the answer that has words; the lowest number among equals. style: of citations."""
     passages = [hit.shown for hit in hits]
-    supports = []
+    supports, there = [], PassageGrams(passages)
     for each in sentences(uncited(answer, style)) if passages else ():
-        held = shares(each.words(), passages)
+        held = there.shares(each.words())
         best = max(range(len(held)), key=lambda i: (held[i], -i))
         supports.append(Support(each.start, each.end, best + 1, held[best]))
     return supports
 
 
-def shares(words: Sequence[str], passages: Sequence[str], n: int = N) -> list[float]:
-    """`share` in each passage by itself."""
-    return [share(words, (passage,), n) for passage in passages]
+class PassageGrams:
+    """Which passages have which n-grams, read once for all sentences of an answer."""
+
+    def __init__(self, passages: Sequence[str]) -> None:
+        self._passages = passages
+        self._places: dict[int, dict[tuple[str, ...], list[int]]] = {}
+
+    def shares(self, words: Sequence[str], n: int = N) -> list[float]:
+        """`share` in each passage by itself."""
+        n = min(n, len(words))
+        if n not in self._places:
+            self._places[n] = defaultdict(list)
+            for place, passage in enumerate(self._passages):
+                for gram in _ngrams(WORD.findall(passage.lower()), n):
+                    self._places[n][gram].append(place)
+        held, wanted = [0] * len(self._passages), _ngrams(words, n)
+        for gram in wanted:
+            for place in self._places[n].get(gram, ()):
+                held[place] += 1
+        return [count / len(wanted) for count in held]
 
 
 def share(words: Sequence[str], texts: Sequence[str], n: int = N) -> float:
@@ -107,7 +125,7 @@ def sentence_of(words: Sequence[str], passage: str) -> tuple[int, int] | None:
     return _sentence_of(tuple(words), passage)
 
 
-@lru_cache(maxsize=4096)  # an answer that repeats itself 10,000 times looks once
+@remembered(4096)  # an answer that repeats itself looks once
 def _sentence_of(words: tuple[str, ...], passage: str) -> tuple[int, int] | None:
     wanted, pairs = _ngrams(words, 1), _ngrams(words, 2)
     held = [(len(pairs & two), len(wanted & alone) / len(wanted | alone), place) for place, alone, two in _sentences(passage)]
@@ -115,14 +133,14 @@ def _sentence_of(words: tuple[str, ...], passage: str) -> tuple[int, int] | None
     return best[2] if best[1] else None
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _sentences(passage: str) -> list[tuple[tuple[int, int], Grams, Grams]]:
     """Place, words and pairs of words of each."""
     words = (((each.start, each.end), each.words()) for each in by_marks(passage))
     return [(place, _ngrams(some, 1), _ngrams(some, 2)) for place, some in words]
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _grams_of(text: str, n: int) -> Grams:
     return _ngrams(WORD.findall(text.lower()), n)
 

@@ -7,11 +7,11 @@ off in its middle, or stands behind a heading, is read as far as it goes.
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
 from core.judging.claims import WORD, Statement, by_marks
+from core.judging.measure import remembered
 from core.models.text import valid
 
 TOKEN = re.compile(r"""(?P<text>"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?)|(?P<mark>[{}\[\]:,])|[^\s{}\[\]:,"']+""", re.DOTALL)
@@ -35,7 +35,7 @@ class _Piece(NamedTuple):
     listed: int | None = None
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def said(passage: str) -> tuple[Statement, ...]:
     """The sentences of a passage in their order."""
     return _of_data(passage) or tuple(by_marks(passage))
@@ -46,7 +46,7 @@ def readable(passage: str) -> str:
     return " ".join(each.text for each in _of_data(passage)) or passage
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _of_data(passage: str) -> tuple[Statement, ...]:
     """Nothing where it is no data."""
     if "{" not in passage:

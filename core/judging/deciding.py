@@ -1,7 +1,7 @@
 """Whether texts bear out a statement: citations, the use of the context and blame are decided by it."""
 
 from collections.abc import Generator, Iterable
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from core.config import knob
 from core.judging import judgement_models
@@ -9,7 +9,7 @@ from core.judging.claims import WORD
 from core.judging.containment import THRESHOLD, share
 from core.judging.evidence import evidence
 from core.judging.judgement_models import EMBEDDED, Judgements, pair_text, read_judgement
-from core.judging.measure import AnswerMeasure, JudgeTools
+from core.judging.measure import MOST_CHECKS, AnswerCase, AnswerMeasure, JudgeTools, sentences_of
 from core.records import Progress
 
 
@@ -23,6 +23,7 @@ class SupportCheck(NamedTuple):
 class Decided(AnswerMeasure):
     """Base of measures that rest on such decisions."""
 
+    by_sentence: ClassVar[bool] = True
     by: Literal["containment", "entailment"] = knob(
         "containment",
         "What decides whether texts bear out a statement: the share of its word trigrams that stand in them, or a model of entailment.",
@@ -38,6 +39,15 @@ class Decided(AnswerMeasure):
 
     def identity(self) -> str:
         return judgement_models.identity(self.model) if self.by == "entailment" else ""
+
+    def unmeasurable(self, case: AnswerCase) -> str:
+        most = MOST_CHECKS[self.by]
+        why = super().unmeasurable(case)
+        return why or (f"over {most:,} decisions by {self.by}" if self.checks(case) > most else "")
+
+    def checks(self, case: AnswerCase) -> int:
+        """About as many decisions as it takes."""
+        return sentences_of(case.answer) * len(case.passages)
 
     def decided(
         self, questions: Iterable[SupportCheck], tools: JudgeTools

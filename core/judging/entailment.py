@@ -35,6 +35,7 @@ class Entailment(AnswerMeasure):
     source: ClassVar[str] = "Honovich et al. 2022, section 4.1; the model is this project's"
     needs: ClassVar[tuple[str, ...]] = ("passages",)
     order: ClassVar[int] = 20
+    by_sentence: ClassVar[bool] = True
     model: str = knob(
         EMBEDDED,
         f"{EMBEDDED} (embedded), the name of a model trained here, or an NLI model: a folder, or its name on the Hugging Face hub.",

@@ -5,14 +5,15 @@ together hold most of the claim's words, each word weighted by how few of the se
 1972 for the weight). What room is left goes to the neighbours of these, then to the first sentences. All stand in their order.
 """
 
+import heapq
 import math
-from collections import Counter
-from functools import lru_cache
+from collections import defaultdict
 from itertools import pairwise
 from typing import NamedTuple
 
 from core.judging.claims import WORD, sentences
 from core.judging.data_texts import readable, said
+from core.judging.measure import remembered
 
 ROOM = 800  # characters of evidence: some 180 tokens
 LONGEST = 300  # characters of what counts as one sentence: tables have no full stops
@@ -20,9 +21,19 @@ AGAIN = 0.25  # what a word is worth that the evidence has already
 
 
 class PassageSentences(NamedTuple):
+    """grams: words and pairs of words."""
+
+    whole: str  # the passages as they are read out
     texts: list[str]
-    grams: list[set]  # words and pairs of words of each
-    weight: dict  # of a word or pair
+    grams: list[set]  # of each text
+    places: dict  # gram -> the texts that have it, in their order
+    weight: dict  # of a gram
+
+
+class SaidSentences(NamedTuple):
+    spots: list[tuple[int, tuple[int, int]]]  # 1-based number of the passage, and characters in it
+    sizes: list[int]  # grams of each
+    places: dict  # gram -> numbers of those that have it, in their order
 
 
 def claims(answer: str) -> list[tuple[int, int]]:
@@ -44,33 +55,42 @@ def claims(answer: str) -> list[tuple[int, int]]:
 
 def evidence(passages: tuple[str, ...], claim: str, room: int = ROOM) -> str:
     """At most some `room` characters of the passages, whole where they are short enough."""
-    whole = " ".join(map(readable, passages))
+    if sum(map(len, passages)) <= 2 * room and len(whole := " ".join(map(readable, passages))) <= room:
+        return whole
+    whole, texts, grams, places, weight = _cut(passages)
     if len(whole) <= room:
         return whole
-    texts, grams, weight = _cut(passages)
     wanted = {gram: weight[gram] for gram in _grams(claim) if gram in weight}
-    taken: list[int] = []
+    taken: dict[int, None] = {}
     left, values = room, dict(wanted)
-    ahead = [i for i in range(len(texts)) if grams[i] & wanted.keys()]
+
+    def worth(i: int) -> float:
+        return sum(values[gram] for gram in grams[i] & values.keys()) / (len(texts[i]) + 100) ** 0.5
+
+    # what a sentence is worth only falls, so the first of the queue whose worth still stands is the best
+    ahead = [(-worth(i), i) for i in {i for gram in wanted for i in places[gram]}]
+    heapq.heapify(ahead)
     while ahead and left > 0:
-        best = max(
-            ahead, key=lambda i: (sum(values[gram] for gram in grams[i] & values.keys()) / (len(texts[i]) + 100) ** 0.5, -i)
-        )
-        ahead.remove(best)
+        before, best = heapq.heappop(ahead)
         if len(texts[best]) > left and taken:
             continue
-        taken.append(best)
+        if worth(best) < -before:
+            heapq.heappush(ahead, (-worth(best), best))
+            continue
+        taken[best] = None
         left -= len(texts[best]) + 1
         for gram in grams[best] & values.keys():
             values[gram] = AGAIN * wanted[gram]
     for i in [*(beside for place in taken for beside in (place - 1, place + 1)), *range(len(texts))]:
+        if left <= 0:
+            break
         if 0 <= i < len(texts) and i not in taken and len(texts[i]) <= left:
-            taken.append(i)
+            taken[i] = None
             left -= len(texts[i]) + 1
     return " ".join(texts[i] for i in sorted(taken))
 
 
-@lru_cache(maxsize=256)
+@remembered(16)
 def _cut(passages: tuple[str, ...]) -> PassageSentences:
     """The sentences of the passages, those that are too long in pieces."""
     texts = []
@@ -84,9 +104,24 @@ def _cut(passages: tuple[str, ...]) -> PassageSentences:
             if text:
                 texts.append(text)
     grams = [_grams(text) for text in texts]
-    counts = Counter(gram for some in grams for gram in some)
-    weight = {gram: math.log(1 + len(texts) / count) for gram, count in counts.items()}
-    return PassageSentences(texts, grams, weight)
+    places = _places(grams)
+    weight = {gram: math.log(1 + len(texts) / len(some)) for gram, some in places.items()}
+    return PassageSentences(" ".join(map(readable, passages)), texts, grams, places, weight)
+
+
+@remembered(16)
+def _spots(passages: tuple[str, ...]) -> SaidSentences:
+    spots = [(number, (start, end), text) for number, passage in enumerate(passages, 1) for start, end, text in said(passage)]
+    grams = [_grams(text) for _, _, text in spots]
+    return SaidSentences([spot[:2] for spot in spots], [len(some) for some in grams], _places(grams))
+
+
+def _places(grams: list[set]) -> dict:
+    places = defaultdict(list)
+    for i, some in enumerate(grams):
+        for gram in some:
+            places[gram].append(i)
+    return dict(places)
 
 
 def _grams(text: str) -> set:
@@ -97,11 +132,10 @@ def _grams(text: str) -> set:
 def best_sentence(passages: tuple[str, ...], claim: str) -> tuple[int, tuple[int, int]] | None:
     """1-based number of a passage and the characters of its sentence that holds most of the claim's words and pairs of words; None:
     no sentence has one of them."""
-    wanted, best, place = _grams(claim), 0.0, None
-    for number, passage in enumerate(passages, 1):
-        for start, end, text in said(passage):
-            grams = _grams(text)
-            shared = len(grams & wanted) / (len(grams) + 10) ** 0.25
-            if shared > best:
-                best, place = shared, (number, (start, end))
-    return place
+    spots, sizes, places = _spots(passages)
+    shared: dict[int, int] = defaultdict(int)
+    for gram in _grams(claim):
+        for i in places.get(gram, ()):
+            shared[i] += 1
+    best = max(shared, key=lambda i: (shared[i] / (sizes[i] + 10) ** 0.25, -i), default=None)
+    return None if best is None else spots[best]

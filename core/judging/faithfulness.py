@@ -30,6 +30,7 @@ class Faithfulness(AnswerMeasure):
     source: ClassVar[str] = "this project: docs/methods.md, Faithfulness"
     needs: ClassVar[tuple[str, ...]] = ("passages",)
     order: ClassVar[int] = 10
+    by_sentence: ClassVar[bool] = True
     headline: ClassVar[bool] = True
     model: str = knob(EMBEDDED, f"{EMBEDDED} (embedded), or the name of a model trained here.")
 

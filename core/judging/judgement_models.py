@@ -24,7 +24,7 @@ from core.models import hardware, hub
 from core.models.all_cores import BATCH_TOKENS, FEWEST_TOKENS, on_all_cores, workers_alone
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
-from core.models.loading import check_weights, load_once, readable
+from core.models.loading import HERE, WEIGHTS_HERE, check_sealed, check_weights, data_only, load_once, readable
 from core.models.text import encodable
 from core.reranking.bert_pairs import adapted
 
@@ -144,6 +144,7 @@ class OwnModel(PairReader):
     def __init__(self, folder: Path) -> None:
         from safetensors.torch import load_file
 
+        check_sealed(folder, f"The model '{folder.name}'")
         settings, base = read_json(folder / SETTINGS, "The model's settings", of=dict), bundled_folder()
         if settings["base_files"] != files_identity(base):
             raise WorkbenchError(
@@ -224,9 +225,9 @@ class NLIModel(PairReader):
 
         config = read_json(folder / "config.json", "The model's config", of=dict, numbers="careless")
         self.order = label_order(config, str(folder))
-        self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        self._tokenizer = AutoTokenizer.from_pretrained(str(folder), **HERE)
         self.model = AutoModelForSequenceClassification.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True, dtype=getattr(torch, hardware.fast_dtype())
+            str(data_only(folder)), dtype=getattr(torch, hardware.fast_dtype()), **WEIGHTS_HERE
         )
         check_weights(self.model, str(folder))
         self.model = self.model.to(hardware.device()).eval()

@@ -1,8 +1,10 @@
 """What every measure of answers is. `docs/adding_a_part.md` shows the smallest one, `tests/contract/test_measures.py` holds all."""
 
 import math
+import re
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -20,6 +22,14 @@ TOPICS = {  # of measures, in the order of display -> their title
     "context": "Context",
     "judge": "Judges",
 }
+
+
+# Bounds on the work of one answer; texts that people judge are far below: 1,000 sentences are some 40 pages, and 5,000,000 pairs the
+# 100 sentences of a long answer beside passages of 50,000, a shelf of books.
+MOST_SENTENCES, MOST_PAIRS = 1_000, 5_000_000
+MOST_CHECKS = {"containment": 200_000, "entailment": 20_000}  # of whether a text bears out a statement, by what decides
+_END = re.compile(r"[.!?][\"')\]]*\s|\n")
+_caches: list[Any] = []
 
 
 class AnswerCase(NamedTuple):
@@ -95,6 +105,7 @@ class AnswerMeasure(PartConfig):
     encodes: ClassVar[bool] = False  # `tools.encoder` is asked: its scores are other ones with another encoder
     needs: ClassVar[tuple[str, ...]] = ()  # of "references", "passages", "units", "answerable", "tokens"
     judges_silence: ClassVar[bool] = False  # answers that decline, or are empty, have a score too
+    by_sentence: ClassVar[bool] = False  # each sentence of the answer is judged, beside passages or references
 
     def identity(self) -> str:
         """All that decides a score beside the knobs, the case and the tools: a model's hash. Imports no engine."""
@@ -121,7 +132,39 @@ class AnswerMeasure(PartConfig):
             return f"no answer: it {case.finish_reason}"
         if not case.answer.strip() and not self.judges_silence:
             return "empty answer"
-        return next((lacks[need] for need in self.needs if lacks[need]), "")
+        return next((lacks[need] for need in self.needs if lacks[need]), self.by_sentence and too_long(case) or "")
+
+
+def too_long(case: AnswerCase) -> str:
+    """Why its sentences are too many to be judged one by one; "": they are not."""
+    beside = sum(map(len, (*case.passages, *case.references)))
+    if len(case.answer) <= MOST_SENTENCES and len(case.answer) * beside <= MOST_PAIRS:
+        return ""  # whatever it holds
+    said, there = sentences_of(case.answer), sum(map(sentences_of, (*case.passages, *case.references)))
+    if said > MOST_SENTENCES:
+        return f"over {MOST_SENTENCES:,} sentences, which are not judged one by one"
+    return f"over {MOST_PAIRS:,} pairs of a sentence and one beside it" if said * there > MOST_PAIRS else ""
+
+
+def sentences_of(text: str) -> int:
+    """About as many as a text has, told in a moment; of data a sentence a value, of text without full stops one each 150 characters."""
+    return 1 + max(len(_END.findall(text)), len(text) // 150, text.count(",") if "{" in text else 0)
+
+
+def remembered(most: int) -> Callable[[Callable], Callable]:
+    """What a function made of its last arguments, until `forget`: of texts that come again within one answer."""
+
+    def kept(function: Callable) -> Callable:
+        _caches.append(made := lru_cache(maxsize=most)(function))
+        return made
+
+    return kept
+
+
+def forget() -> None:
+    """Of texts that come no more."""
+    for cache in _caches:
+        cache.cache_clear()
 
 
 def scores(

@@ -27,6 +27,7 @@ class RougeL(AnswerMeasure):
     source: ClassVar[str] = "Lin 2004, section 3.1, with equal weight of precision and recall, as the package rouge-score has it"
     needs: ClassVar[tuple[str, ...]] = ("references",)
     order: ClassVar[int] = 30
+    by_sentence: ClassVar[bool] = True
     stemming: bool = knob(
         False, "Compares Porter's stems of words of four letters and more. Forgives endings, and raises scores."
     )

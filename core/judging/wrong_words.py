@@ -24,6 +24,7 @@ class WordsBorneOut(AnswerMeasure):
     source: ClassVar[str] = "after Kovács and Recski 2025 (LettuceDetect), section 3; the model is this project's"
     needs: ClassVar[tuple[str, ...]] = ("passages",)
     order: ClassVar[int] = 30
+    by_sentence: ClassVar[bool] = True
     model: str = knob(EMBEDDED, f"{EMBEDDED} (embedded), or the name of a model trained here.")
     least: float = knob(0.5, "Probability from which a word counts as wrong. Lower marks more words.", gt=0.0, lt=1.0)
 

@@ -16,7 +16,7 @@ from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.torch_lm import Transformers
 from core.labs.adapters import base_of
-from core.models.adapters import SETTINGS, WEIGHTS, checked_adapter, weights_of
+from core.models.adapters import WEIGHTS, checked_adapter, weights_of
 from core.models.hardware import machine
 from core.models.hub import adapters_home
 from core.models.merged_gguf import write_gguf
@@ -54,7 +54,7 @@ def merge_adapter(
     weights = model.model.state_dict()
     size = sum(tensor.nbytes for tensor in weights.values())
     file = ""
-    with files.disk_reported("The merged model", folder.parent, size), files.made_whole(folder) as made:
+    with files.made_whole(folder, "The merged model", size) as made:
         model.model.save_pretrained(made)
         model.tokenizer.save_pretrained(made)
         if source.is_file():
@@ -93,9 +93,6 @@ def touched_by(adapter: Path) -> set[str]:
     """Names of the matrices of the base that the adapter changes."""
     from safetensors import safe_open
 
-    kind = files.read_json(adapter / SETTINGS, "The adapter's settings", of=dict, numbers="careless").get("peft_type")
-    if kind != "LORA":
-        raise WorkbenchError(f"Adapters of the kind {kind} are not merged.", where=str(adapter), todo="Take one made with LoRA.")
     with safe_open(adapter / WEIGHTS, "numpy") as tensors:
         return {key.removeprefix("base_model.model.").partition(".lora_")[0] + ".weight" for key in tensors.keys()}  # noqa: SIM118
 

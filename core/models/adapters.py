@@ -4,6 +4,7 @@ An adapter is a folder of peft's own files (adapter_config.json, adapter_model.s
 one's hash, the card of its data, settings, curves and measurements.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,29 @@ from core import files
 from core.errors import WorkbenchError
 from core.models.hub import adapters_home
 from core.models.identity import file_hash
+from core.models.loading import check_sealed
 
 WEIGHTS, SETTINGS, RECORD = "adapter_model.safetensors", "adapter_config.json", "training.json"
 MOST = 2.0  # that an adapter may count
+NAME = re.compile(r"[\w.]+")  # of matrices; a pattern would be run as one
+STARTS = (True, False, "gaussian", "eva", "orthogonal", "mica")  # of a training, that leave the model's own weights as they are
+# of adapter_config.json what is read, and its values in plain LoRA, rsLoRA and DoRA
+READ = {
+    "peft_type": lambda value: value == "LORA",
+    "r": lambda value: type(value) is int and value > 0,
+    "lora_alpha": lambda value: type(value) in (int, float) and 0 < value < 1e6,
+    "target_modules": lambda value: value == "all-linear" or isinstance(value, list) and bool(value) and _are_names(value),
+    "use_rslora": lambda value: type(value) is bool,
+    "use_dora": lambda value: type(value) is bool,
+    "rank_pattern": lambda value: isinstance(value, dict) and _are_names(value) and all(map(READ["r"], value.values())),
+    "alpha_pattern": lambda value: isinstance(value, dict) and _are_names(value) and all(map(READ["lora_alpha"], value.values())),
+}
+# what decides no answer once the weights are trained
+IDLE = {
+    *("auto_mapping", "base_model_name_or_path", "corda_config", "ensure_weight_tying", "eva_config", "fan_in_fan_out"),
+    *("inference_mode", "loftq_config", "lora_dropout", "lora_ga_config", "megatron_core", "peft_version", "qalora_group_size"),
+    *("revision", "task_type"),
+}
 
 
 def weights_of(text: str) -> dict[str, float]:
@@ -64,6 +85,35 @@ def adapter_record(name: str) -> dict[str, Any]:
         return {}
 
 
+def lora_settings(folder: Path) -> dict[str, Any]:
+    """Of adapter_config.json what `READ` names. Whatever else would change the model is refused, also what nobody knows yet."""
+    settings = files.read_json(folder / SETTINGS, "The adapter's settings", of=dict, numbers="careless")
+    where, start = str(folder / SETTINGS), settings.get("init_lora_weights", True)
+    if start not in STARTS:
+        raise WorkbenchError(
+            f"The adapter's training began from changed weights of the model (init_lora_weights: {start!s:.40}): beside the "
+            "unchanged ones it would say something else.",
+            where=where,
+            todo="Save it as plain LoRA where it was trained: peft's path_initial_model_for_weight_conversion.",
+        )
+    needed = {"peft_type", "r", "lora_alpha", "target_modules"}
+    odd = [name for name, is_plain in READ.items() if name in {*needed, *settings} and not is_plain(settings.get(name))]
+    others = settings.keys() - READ.keys() - IDLE - {"init_lora_weights"}
+    odd += sorted(name for name in others if settings[name] not in (None, False, "none", [], {}))
+    if odd:
+        told = f"{odd[0]}: {settings[odd[0]]!s:.80}" if odd[0] in settings else f"{odd[0]} is missing"
+        raise WorkbenchError(
+            f"The adapter is no plain LoRA, rsLoRA or DoRA ({told}).",
+            where=where,
+            todo="Take one whose settings are rank, alpha and a list of matrices, or merge it where it was trained.",
+        )
+    return {name: settings[name] for name in READ if name in settings and name != "peft_type"}
+
+
+def _are_names(values: Any) -> bool:
+    return all(isinstance(value, str) and NAME.fullmatch(value) for value in values)
+
+
 def adapter_hash(name: str) -> str:
     """Identity of its contents."""
     folder = adapters_home() / name
@@ -86,12 +136,7 @@ def checked_adapter(name: str, base: str) -> Path:
             f"Choose one of: {', '.join(names)}." if names else "None exists yet: `python -m core train-adapter NAME` trains one."
         )
         raise WorkbenchError(what, where="generation.adapter", todo=todo)
-    if damaged := files.damage_in(folder):
-        raise WorkbenchError(
-            f"The adapter '{name}' is damaged: {damaged} is not as it was written.",
-            where=str(folder),
-            todo="Copy the folder back from a backup, or train it again.",
-        )
+    check_sealed(folder, f"The adapter '{name}'")
     trained_on = adapter_record(name).get("base", {})
     if not isinstance(trained_on, dict) or trained_on.get("sha256") != base:
         told = trained_on.get("name") if isinstance(trained_on, dict) else ""

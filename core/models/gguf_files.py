@@ -131,7 +131,7 @@ def _convert(path: Path, copy: Path, file_type: int) -> None:
     copy.parent.mkdir(parents=True, exist_ok=True)
     how = llama_cpp.llama_model_quantize_default_params()
     how.ftype, how.allow_requantize = file_type, True
-    with made_whole(copy) as work:
+    with made_whole(copy, "The copy of the model", path.stat().st_size) as work:
         if llama_cpp.llama_model_quantize(str(path).encode(), str(work).encode(), ctypes.byref(how)):
             raise WorkbenchError(
                 "llama.cpp cannot convert the model.",

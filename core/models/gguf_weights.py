@@ -11,7 +11,7 @@ from pathlib import Path
 from core import files
 from core.errors import WorkbenchError
 from core.models.identity import file_hash
-from core.models.loading import load_once
+from core.models.loading import HERE, load_once
 
 
 def quiet() -> None:
@@ -60,8 +60,8 @@ def _convert(file: Path, folder: Path) -> Path:
     quiet()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        source = {"gguf_file": file.name, "local_files_only": True}
-        with files.made_whole(folder) as work:
+        source = {"gguf_file": file.name, **HERE}
+        with files.made_whole(folder, "The copy of the model", 2 * file.stat().st_size) as work:
             model, loaded = AutoModel.from_pretrained(
                 file.parent,
                 dtype=torch.bfloat16,
@@ -78,8 +78,8 @@ def _convert(file: Path, folder: Path) -> Path:
     except Exception as error:  # damaged files have many kinds
         if folder.is_dir():  # another process was faster
             return folder
-        if files.errno_of(error) in files.REFUSALS:
-            raise files.disk_error(error, "The copy of the model", folder, 2 * file.stat().st_size) from error
+        if isinstance(error, files.DiskError):
+            raise
         what = f"The GGUF file cannot be converted: {(str(error).splitlines() or [type(error).__name__])[0]}"
         todo = "The file may be cut short, or of a kind that transformers does not read; give the model's folder."
         raise WorkbenchError(what, where=str(file), todo=todo) from None

@@ -7,7 +7,10 @@ from core import files
 from core.errors import WorkbenchError
 
 ENCODER_FILES = ("config.json", "tokenizer.json", "model.safetensors")
-OTHER_FORMATS = ["onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot"]  # the same weights again
+LEFT_OUT = [  # the same weights again; pickles, and code
+    *("onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot"),
+    *("*.bin", "*.ckpt", "*.pkl", "*.pt", "*.pth", "*.py"),
+]
 
 
 def encoders_home() -> Path:
@@ -74,7 +77,7 @@ def fetch_model(model: str, where: str) -> None:
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        snapshot_download(model, ignore_patterns=OTHER_FORMATS)
+        snapshot_download(model, ignore_patterns=LEFT_OUT)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         what = f"The model '{model}' could not be fetched: {error}"
         todo = "Check its name and the network (make sets HF_HUB_OFFLINE=1), or give the folder of a copy."

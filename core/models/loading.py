@@ -4,10 +4,15 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from core import files
 from core.errors import WorkbenchError, missing_package
 from core.models import probes
 
+HERE = {"local_files_only": True, "trust_remote_code": False}  # for `from_pretrained`: a folder's own code is never run
+WEIGHTS_HERE = HERE | {"use_safetensors": True}
+MODULES = {"Transformer", "Pooling", "Normalize", "Dense", "LogitScore"}  # of sentence-transformers
 COPY_AGAIN = "Its files may be damaged or of another kind: copy the model again, or choose another."
 _loaded: dict[str, object] = {}
 _loading: dict[str, threading.Lock] = {}
@@ -34,8 +39,62 @@ def readable(what: str = "The model cannot be read", where: str = "", todo: str 
     except ImportError as error:
         raise missing_package(error) from error
     except Exception as error:
+        if "trust_remote_code" in str(error):
+            told = f"{what}: it brings code of its own, which is never run here."
+            raise WorkbenchError(told, where=where, todo="Choose a model that the library knows by itself.") from None
         words = (str(error).strip().splitlines() or [""])[0][:300]
         raise WorkbenchError(f"{what}: {type(error).__name__}: {words}", where=where, todo=todo) from error
+
+
+def data_only(folder: Path) -> Path:
+    """The folder of a model, where its weights are its own and no pickles: those can run code when they are opened."""
+    if (folder / "adapter_config.json").exists():
+        told = "The model's folder is that of an adapter, for which the library would load whatever model it names."
+        raise WorkbenchError(told, where=str(folder), todo="Give the folder of a whole model: merge the adapter into its own.")
+    for file in folder.rglob("pytorch_model*.bin"):
+        if not any(file.parent.glob("*.safetensors")):
+            told = f"The model's weights are no safetensors but {file.relative_to(folder)}, which can run code when it is opened."
+            raise WorkbenchError(
+                told, where=str(folder), todo="Take a copy that has model.safetensors, or save it so where you trust it."
+            )
+    return folder
+
+
+def check_modules(folder: Path, library: str = "SentenceTransformer") -> None:
+    """Refuses a folder of sentence-transformers that does not say how a text's vector is made, where the library would guess, or
+    that asks for more than it takes to read one."""
+    what, todo = "", f"Give a folder that {library}.save has written, of {', '.join(sorted(MODULES))} alone."
+    with readable("The model's settings cannot be read", str(folder), todo):
+        about, modules = folder / "config_sentence_transformers.json", folder / "modules.json"
+        kind = files.read_json(about, of=dict).get("model_type", "SentenceTransformer") if about.is_file() else ""
+        named = files.read_json(modules) if modules.is_file() else []
+        others = [each["type"] for each in named if not _is_usual(each["type"])]
+        settings = [files.read_json(file, of=dict) for file in folder.glob("sentence_*_config.json")]
+        asked = sorted({name for some in settings for name in some if name.endswith(("_args", "_kwargs")) and some[name]})
+        if kind not in ("", library):
+            what = f"The model is a {kind!s:.40}, no {library}."
+        elif not named:
+            what = "The model has no modules.json: how the vectors of its tokens become one is not said."
+        elif others:
+            what = f"The model asks for {others[0]!s:.80}, of which this workbench knows nothing."
+        elif asked:
+            what = f"The model's settings ask the library for {asked[0]}, which is not handed on."
+    if what:
+        raise WorkbenchError(what, where=str(folder), todo=todo)
+
+
+def _is_usual(kind: str) -> bool:
+    return kind.startswith("sentence_transformers.") and kind.rpartition(".")[2] in MODULES
+
+
+def check_sealed(folder: Path, what: str) -> None:
+    """Refuses a model made here that is not as it was written. Those of earlier versions carry no checksums."""
+    if damaged := files.damage_in(folder):
+        raise WorkbenchError(
+            f"{what} is damaged: {damaged} is not as it was written.",
+            where=str(folder),
+            todo="Copy the folder back from a backup, or train it again.",
+        )
 
 
 def check_weights(model, where: str) -> None:

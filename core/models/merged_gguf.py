@@ -31,7 +31,7 @@ def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]
         "attn_k.weight": int(reader.get_field("llama.attention.head_count_kv").contents()),
     }
     size = sum(2 * int(tensor.n_elements) for tensor in reader.tensors)
-    with files.disk_reported("The merged model", out.parent, size), files.made_whole(out) as temporary:
+    with files.made_whole(out, "The merged model", size) as temporary:
         writer = GGUFWriter(temporary, architecture)
         for field in reader.fields.values():
             if field.name.startswith("GGUF.") or field.name in ("general.architecture", "general.file_type"):

@@ -15,7 +15,7 @@ from core.models import hardware, hub
 from core.models.all_cores import BATCH_TOKENS, FEWEST_TOKENS, on_all_cores, workers_alone
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
-from core.models.loading import check_weights, load_once, readable
+from core.models.loading import HERE, check_modules, check_sealed, check_weights, data_only, load_once, readable
 from core.models.text import encodable
 from core.registry import part
 from core.reranking.bert_pairs import HEAD, POOLED, BertPairs, PairTokens, adapted
@@ -95,6 +95,7 @@ class CrossEncoder(Pairwise):
 
     def _load(self) -> Any:
         folder = self._folder()
+        check_sealed(folder, f"The reranker '{folder.name}'")
         with readable("The reranker cannot be read", where=str(folder)):
             base, most = self._native()
             if (folder / ADAPTER).is_file():
@@ -207,12 +208,14 @@ class LibraryReader:
         import torch
         from sentence_transformers import CrossEncoder as LibraryModel
 
+        if (folder / "modules.json").is_file():
+            check_modules(folder, "CrossEncoder")
         self.model = LibraryModel(
-            str(folder),
+            str(data_only(folder)),
             device=hardware.device(),
-            local_files_only=True,
             max_length=config.max_tokens or None,
             model_kwargs={"dtype": getattr(torch, config._dtype()), "use_safetensors": True},
+            **HERE,
         )
         check_weights(self.model.model, str(folder))
         if self.model.num_labels != 1:

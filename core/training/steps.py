@@ -3,6 +3,7 @@
 import json
 import math
 import time
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from pathlib import Path
@@ -141,20 +142,23 @@ class TrainingSteps(ABC):
             "optimizer": self._optimizer.state_dict(),
             "weights": {name: weight.detach() for name, weight in self._weights.items()},
         }
-        try:
-            with files.made_whole(self._work / "checkpoint.pt", sync=False) as temporary:
-                torch.save(state, temporary)
-        except RuntimeError as error:  # torch's own words for a full disk
-            needed = sum(weight.nbytes for weight in self._weights.values())
-            raise files.disk_error(error, "The training's checkpoint", self._work, needed) from error
+        path = self._work / "checkpoint.pt"  # given as a file: to a path torch writes by itself, and has no word for a full disk
+        files.write_whole(path, lambda file: torch.save(state, file), "The training's checkpoint", sync=False)
 
     def _resume(self) -> bool:
         """Whether a checkpoint of the same settings was there to continue from."""
         import torch
 
+        path = self._work / "checkpoint.pt"
+        if not path.exists():
+            return False
         try:
-            state = torch.load(self._work / "checkpoint.pt", map_location=self._device, weights_only=True)
-        except Exception:  # none, or a damaged one: torch raises many kinds
+            with zipfile.ZipFile(path) as file:  # torch does not look at the checksums that it wrote
+                if damaged := file.testzip():
+                    raise ValueError(damaged)
+            state = torch.load(path, map_location=self._device, weights_only=True)
+        except Exception:  # torch raises many kinds
+            files.tell(f"A training's checkpoint was damaged, so the training begins anew: {path}.")
             return False
         if state.get("mark") != self._mark:
             return False

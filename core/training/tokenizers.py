@@ -30,6 +30,7 @@ from core import files
 from core.config import StageConfig, fingerprint, knob
 from core.errors import WorkbenchError
 from core.jobs import child
+from core.models.loading import check_sealed
 from core.models.text import encodable
 from core.records import Progress
 
@@ -125,11 +126,12 @@ def train_tokenizer(texts: Sequence[str], config: TokenizerConfig, folder: Path)
         raise WorkbenchError(
             f"The tokenizer could not be trained: {error}.", todo="Ask for a smaller vocabulary, or give more text."
         ) from error
-    with files.made_whole(folder) as work:
+    with files.made_whole(folder, "The tokenizer") as work:
         work.mkdir(parents=True)
         tokenizer.save(str(work / FILE))
         about = {"config": config.model_dump(mode="json"), "texts": fingerprint(texts)}
         (work / "training.json").write_text(json.dumps(about), "utf-8")
+        files.seal_folder(work)
     return folder / FILE
 
 
@@ -216,6 +218,7 @@ def opened(path: Path, name: str = "") -> Reader:
 def _library(path: Path, name: str) -> Reader:
     from tokenizers import Tokenizer
 
+    check_sealed(path.parent, "The tokenizer")
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing more special

@@ -59,7 +59,7 @@ def test_every_verb_has_help_without_running(verb, capsys):
 
 
 def test_a_file_of_the_command_line_is_collected():
-    files = {path.stem for path in (ROOT / "core/cli").glob("*.py")} - {"__init__", "frame", "options", "tables"}
+    files = {path.stem for path in (ROOT / "core/cli").glob("*.py")} - {"__init__", "frame", "options", "tables", "terminal"}
     assert {subject.__name__.rpartition(".")[2] for subject in SUBJECTS} == files
     own = (ROOT / "core/__main__.py").read_text("utf-8").partition("SUBJECTS = (")[2]
     assert len(own.splitlines()) < 10, "it only collects"

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
+from core import files
 from core.errors import WorkbenchError
 from core.generation.torch_lm import Transformers
 from core.models.adapters import RECORD, SETTINGS, WEIGHTS, checked_adapter
@@ -238,3 +239,101 @@ def test_a_name_leads_nowhere_else(model):
     for name in ("../adapters/a", "", ".", "a/../a"):
         with pytest.raises(WorkbenchError, match="There is no adapter"):
             checked_adapter(name, model.load().sha256)
+
+
+def published(folder, **settings):
+    """The adapter's settings as another program may have written them."""
+    (folder / SETTINGS).write_text(json.dumps(json.loads((folder / SETTINGS).read_text()) | settings))
+    return folder
+
+
+@pytest.mark.parametrize("start", [True, False, "gaussian", "eva", "orthogonal", "mica"])
+def test_how_its_training_began_is_never_done_again(model, start):
+    folder = adapter("a", model, 1)
+    base, worn = logits(model), logits(model, adapter="a")
+    published(folder, init_lora_weights=start, eva_config={"rho": 2.0})
+    assert np.array_equal(logits(model, adapter="a"), worn) and np.array_equal(logits(model), base)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"init_lora_weights": "pissa"}, "pissa"),
+        ({"init_lora_weights": "pissa_niter_4"}, "pissa_niter_4"),
+        ({"init_lora_weights": "olora"}, "olora"),
+        ({"init_lora_weights": "corda"}, "corda"),
+        ({"init_lora_weights": "loftq"}, "loftq"),
+        ({"init_lora_weights": "lora_ga"}, "lora_ga"),
+        ({"layer_replication": [[0, 1], [0, 2]]}, "layer_replication"),
+        ({"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        ({"trainable_token_indices": [1, 2]}, "trainable_token_indices"),
+        ({"target_parameters": ["weight"]}, "target_parameters"),
+        ({"layers_to_transform": [0]}, "layers_to_transform"),
+        ({"bias": "all"}, "bias"),
+        ({"lora_bias": True}, "lora_bias"),
+        ({"use_qalora": True}, "use_qalora"),
+        ({"alora_invocation_tokens": [1]}, "alora_invocation_tokens"),
+        ({"velora_config": {"rank": 1}}, "velora_config"),
+        ({"of_tomorrow": 1}, "of_tomorrow"),
+        ({"peft_type": "IA3"}, "peft_type"),
+        ({"target_modules": "(q|down)_proj"}, "target_modules"),
+        ({"target_modules": ["(a+)+$"]}, "target_modules"),
+        ({"rank_pattern": {"(a+)+$": 2}}, "rank_pattern"),
+        ({"r": True}, "r: True"),
+        ({"r": 2_000_000_000}, "rank 2,000,000,000"),
+        ({"lora_alpha": float("nan")}, "lora_alpha"),
+    ],
+)
+def test_settings_beyond_plain_lora_are_refused_by_name(model, settings, named):
+    published(adapter("a", model, 1), **settings)
+    base = logits(model)
+    with pytest.raises(WorkbenchError, match=named):
+        logits(model, adapter="a")
+    assert np.array_equal(logits(model), base)
+
+
+def test_ranks_by_matrix_are_taken(model):
+    adapter("a", model, 1, rank_pattern={"q_proj": 3}, alpha_pattern={"down_proj": 1.5})
+    base = logits(model)
+    assert np.abs(logits(model, adapter="a") - base).max() > 1e-3
+    assert np.array_equal(logits(model), base)
+
+
+def test_a_base_that_came_back_as_another_is_loaded_anew_and_told(model, monkeypatch):
+    adapter("a", model, 1)
+    monkeypatch.setattr(files, "notices", [])
+    base, worn = logits(model), logits(model, adapter="a")
+    with_another = model.load().model
+    for weight in with_another.parameters():
+        weight.data = weight.data * 1.01
+    assert np.array_equal(logits(model), base)
+    assert "loaded again" in " ".join(files.notices) and model.load().model is not with_another
+    assert np.array_equal(logits(model, adapter="a"), worn)
+
+
+def test_what_is_left_of_an_adapter_that_does_not_fit_is_no_part_of_the_base(model):
+    long = [
+        {"role": "user", "content": "Tell a story about a fox. " * 12}
+    ]  # more than one piece, the first of which could be reused
+
+    def asked(**knobs):
+        part = model.model_copy(update=knobs)
+        return part.next_logits(part.read(long))
+
+    adapter("a", model, 1)
+    published(adapter("b", model, 2), target_modules=["q_proj", "absent"])
+    base = asked()
+    asked(adapter="a")
+    with pytest.raises(WorkbenchError):
+        asked(adapter="b")
+    assert np.array_equal(asked(), base)
+
+
+def test_merging_refuses_what_wearing_refuses(model):
+    folder, own = adapter("a", model, 1), model.opens()[1]()
+    before = {name: weight.clone() for name, weight in own.model.state_dict().items()}
+    published(folder, init_lora_weights="olora")
+    with pytest.raises(WorkbenchError, match="olora"):
+        own.adapter.merge("a", 1.0)
+    assert own.model.state_dict().keys() == before.keys()
+    assert all((weight == before[name]).all() for name, weight in own.model.state_dict().items())

@@ -1,7 +1,12 @@
 """A study on a Ray cluster of two nodes, one of which is killed in the middle: the table of an undisturbed run."""
 
+import json
+import os
+import secrets
 import shutil
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +27,8 @@ def bench(tmp_path):
 @pytest.mark.slow
 def test_a_node_that_is_killed_in_the_middle_costs_no_trial(bench, tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     cluster_utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed")
     shutil.copytree(bench.home, tmp_path / "undisturbed")
     undisturbed = Workbench(tmp_path / "undisturbed")
@@ -42,6 +49,36 @@ def test_a_node_that_is_killed_in_the_middle_costs_no_trial(bench, tmp_path, mon
     assert table(bench) == table(undisturbed) and not table(bench, "failed")
     engines = [bench.show(row["id"])["engine"] for row in bench.trials()]
     assert all(engine == {"name": "ray", "workers": 2} for engine in engines)
+
+
+LISTENING = """
+import json, sys, psutil
+from core.labs.experiments.ray_engine import RayCrew
+crew = RayCrew(sys.argv[1], 1, "")
+own = [psutil.Process(), *psutil.Process().children(recursive=True)]
+heard = [c.laddr.ip for p in own for c in p.net_connections("inet") if c.status == "LISTEN"]
+mode = crew._ray.get(crew._ray.remote(lambda: __import__("os").environ["RAY_AUTH_MODE"]).remote())
+crew.close()
+print(json.dumps([heard, mode]))
+"""
+
+
+@pytest.mark.slow
+def test_a_cluster_of_its_own_listens_on_this_machine_to_whoever_has_its_token(bench, tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed")
+    root = Path(__file__).resolve().parents[2]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", LISTENING, str(bench.home)],
+        cwd=root,
+        env=env | {"HOME": str(tmp_path), "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    heard, mode = json.loads(done.stdout.splitlines()[-1])
+    assert heard and {ip.removeprefix("::ffff:") for ip in heard} == {"127.0.0.1"} and mode == "token"
+    assert not (tmp_path / ".ray").exists(), "its token is nobody else's"
 
 
 def test_without_ray_it_says_what_to_install(bench, monkeypatch):

@@ -228,7 +228,7 @@ def test_a_phone_shows_answer_and_keys_without_sideways_scrolling(app, frozen, t
 def started(home, port) -> subprocess.Popen:
     """An app of its own, that can be killed, once it answers."""
     env = {**os.environ, "GROUNDWORK_HOME": str(home), "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", "app/server.py", "--server.port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(240):
         try:

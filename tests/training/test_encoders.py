@@ -1,6 +1,5 @@
 """Training an encoder: what a batch holds, what never meets, what is written, and what stops it in words."""
 
-import errno
 import json
 import math
 from itertools import pairwise
@@ -8,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from core import files
 from core.chunking.chunk import chunk_texts
 from core.config import EvaluationConfig
 from core.embedding import minilm
@@ -25,6 +25,7 @@ from core.training.encoders.training import train
 from core.training.encoders.validation import METRICS, Validation, measure
 from core.training.log import read_log, work_folder
 from core.training.steps import learning_rate
+from tests.support.small_disk import files_of_at_most
 
 WORDS = "apple river stone cloud tiger copper violin window garden engine pepper silver meadow rocket candle bridge".split()
 SMALL = {"max_steps": 6, "batch_size": 8, "evaluate_every": 2, "learning_rate": 1e-2, "epochs": 9, "validation_chunks": 100}
@@ -362,18 +363,10 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_best(base, tmp_path, monke
     assert kept["step"] == 2 and all(torch.isfinite(w).all() for w in kept["best"].values())
 
 
-@pytest.mark.parametrize("fault", ["torch", "system"])
-def test_a_full_disk_is_told(base, tmp_path, monkeypatch, fault):
-    import torch
-
-    def full(*_, **__):
-        if fault == "torch":
-            raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(torch, "save", full)
+def test_a_full_disk_is_told(base, tmp_path):
     folder = tmp_path / "one"
-    with pytest.raises(WorkbenchError, match=r"could not be written.*(No space left|write failed).* free.*Free some space"):
+    full = files_of_at_most(20_000)
+    with pytest.raises(WorkbenchError, match=r"could not be written: File too large.* free.*Free some space"), full:
         drain(start(TrainConfig(base=str(base), **SMALL), folder))
     assert not folder.exists()
 
@@ -383,6 +376,28 @@ def test_a_damaged_checkpoint_is_not_resumed(base, tmp_path):
     work_folder(folder).mkdir(parents=True)
     (work_folder(folder) / "checkpoint.pt").write_bytes(b"half a checkpoint")
     assert drain(start(TrainConfig(base=str(base), **SMALL), folder)).steps == 6
+
+
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
+def test_a_flipped_bit_in_a_checkpoint_begins_the_training_anew_and_is_told(base, tmp_path, monkeypatch, place):
+    from safetensors.torch import load_file
+
+    monkeypatch.setattr(files, "notices", [])
+    config = TrainConfig(base=str(base), **SMALL)
+    straight, folder = drain(start(config, tmp_path / "straight" / "one")), tmp_path / "flipped" / "one"
+    running = start(config, folder)
+    while not next(running).message.startswith("Step 3"):
+        pass
+    running.close()
+    checkpoint = work_folder(folder) / "checkpoint.pt"
+    data = bytearray(checkpoint.read_bytes())
+    data[int(place * len(data))] ^= 1  # of a tensor: they are nearly all of it
+    checkpoint.write_bytes(data)
+    again = drain(start(config, folder))
+    assert "checkpoint was damaged" in " ".join(files.notices)
+    assert "resume" not in {line["kind"] for line in read_log(again.folder)}
+    one, other = (load_file(result.folder / "model.safetensors") for result in (straight, again))
+    assert all(one[name].equal(other[name]) for name in one)
 
 
 def test_what_cannot_be_trained_says_why(base, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
+from core.files import DiskError
 from core.labs.inside import tokenizers
 from core.progress import Running, drain
 from core.training.tokenizers import (
@@ -19,6 +20,7 @@ from core.training.tokenizers import (
     tokenizers_home,
     train_tokenizer,
 )
+from tests.support.small_disk import files_of_at_most
 
 TEXTS = [
     "The for statement is used to iterate over the elements of a sequence; the else clause runs when it is exhausted.",
@@ -65,6 +67,20 @@ def test_a_closed_training_keeps_nothing():
     next(steps)
     steps.close()
     assert not list(tokenizers_home().glob("*")) and "left" not in tokenizer_files()
+
+
+def test_a_full_disk_is_told():
+    full = files_of_at_most(1000)
+    with pytest.raises(DiskError, match=r"The tokenizer could not be written: File too large"), full:
+        train("bpe", "full")
+    assert not folder_of("full").exists()
+
+
+def test_one_that_is_not_as_it_was_written_is_refused():
+    path = train("bpe", "damaged")
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(WorkbenchError, match=r"The tokenizer is damaged: tokenizer\.json is not as it was written"):
+        opened(path)
 
 
 def test_what_cannot_be_trained_or_opened_is_said(tmp_path):

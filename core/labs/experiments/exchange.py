@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple
 from core.config import StageConfig, valid
 from core.errors import WorkbenchError
 from core.evaluation.stored import derive
-from core.files import contents, disk_reported, made_whole, read_json, regular, size, synced
+from core.files import contents, made_whole, read_json, regular, size, synced
 from core.labs.experiments import book
 from core.progress import told_within
 from core.records import Progress
@@ -90,7 +90,7 @@ def export(workbench: Workbench, name: str, path: Path | str) -> Generator[Progr
         raise WorkbenchError("There is already a file of this name.", where=str(path), todo="Choose another name.")
     ids = _record_ids(workbench, name)
     listing, records, packages = workbench.store.journal.listing(), [], {}
-    with disk_reported("The experiment", path), made_whole(path) as temporary:
+    with made_whole(path, "The experiment") as temporary:
         with zipfile.ZipFile(temporary, "x", zipfile.ZIP_STORED) as file:  # the records are packed
             for done, record_id in enumerate(ids):
                 if done % 20 == 0:

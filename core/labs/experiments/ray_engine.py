@@ -3,9 +3,13 @@
 The nodes share the data folder (a network disk mounted at the same path): what one makes of a stage the others read from
 its cache. Results come back through Ray's object store, and the driver alone journals them. The trial of an actor or node
 that is lost is tried once more by another; a new actor is made as soon as the cluster has a processor free.
+
+Who reaches a cluster runs code on it. So one of its own listens on this machine alone, and to whoever has its token, which lives as
+long as it does; of another the token is asked for.
 """
 
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,17 +29,17 @@ class RayCrew:
     """workers: 0 takes one a processor of the cluster. address: of a running cluster; "" starts one on this machine."""
 
     def __init__(self, home: Path, workers: int, address: str) -> None:
-        self._ray = ray = imported()
+        self._ray = ray = imported(own=not address)
         self._connected = not ray.is_initialized()
         if self._connected:
             own = {"address": address} if address else {"include_dashboard": False}
             try:
                 ray.init(log_to_driver=False, logging_level="ERROR", **own)
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (ConnectionError, ValueError, RuntimeError, ray.exceptions.AuthenticationError) as error:
                 raise WorkbenchError(
                     f"The Ray cluster cannot be reached: {' '.join(str(error).split())[:200]}",
                     where=address or "this machine",
-                    todo="`ray start --head` on a machine prints the address.",
+                    todo="docs/guide/run_study.md says how a cluster is started, and how its token comes to each machine.",
                 ) from error
         self.size = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._make = _actor(ray, str(ROOT), str(home))
@@ -92,7 +96,13 @@ class RayCrew:
         return Tried(task.number, failed | {"engine": task.where}, {})
 
 
-def imported() -> Any:
+def imported(own: bool) -> Any:
+    """own: it starts a cluster of this machine alone."""
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if own:
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # Ray's word for: listen on 127.0.0.1 only
+        if "RAY_AUTH_TOKEN_PATH" not in os.environ:
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # an actor that asks for no accelerator sees it all the same
     try:

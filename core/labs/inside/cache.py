@@ -18,6 +18,7 @@ import numpy as np
 from core.errors import WorkbenchError
 from core.generation import answer
 from core.labs.inside.model import LoadedTransformer, load
+from core.models.loading import WEIGHTS_HERE, data_only
 from core.progress import Running
 from core.records import Progress
 
@@ -183,7 +184,7 @@ def _library(folder: Path):
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
+    model = AutoModelForCausalLM.from_pretrained(data_only(folder), dtype=torch.float32, **WEIGHTS_HERE).eval()
 
     def generate(ids: list[int], new_tokens: int) -> list[int]:
         with torch.inference_mode():

@@ -1,7 +1,7 @@
 """Runs measured against judgements, compared by paired tests, and fused."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from core import registry
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge_rankings
 from core.evaluation.metric import metric_values
-from core.labs.runs.trec import TrecRun, ordered
+from core.labs.runs.trec import Ranking, TrecRun, ordered
 from core.records import Candidates, Corpus, Document, Query
 from core.retrieval.fusion import Fusion
 from core.retrieval.fusion import fused as fused_scores
@@ -23,6 +23,7 @@ METRICS = ("ndcg_linear@10", "map@1000", "mrr@10", "recall@100")
 RETRIEVERS = ("sparse", "dense")  # what a fusion calls two rankings: its weight is the share of the second
 SHOWN = 5
 DEEPEST = 1_000_000  # documents of a ranking that are judged
+BLOCK = 500_000  # ranked documents that are measured, or fused, together
 
 
 class Measure(NamedTuple):
@@ -49,15 +50,31 @@ def measure_of(words: str) -> Measure:
 
 def values(run: TrecRun, questions: Sequence[Query], measures: Sequence[Measure]) -> np.ndarray:
     """[questions, measures] float64 in the order of the questions; NaN without a relevant document, 0 where not ranked."""
-    depth = max(measure.k for measure in measures)
-    listed = [[(document, 0, 1) for document, _ in run.ranked.get(query.id, ())[:depth]] for query in questions]
-    if not any(listed):
+    if not any(query.id in run.ranked for query in questions):
         theirs, ours = (", ".join(list(ids)[:3]) for ids in (run.ranked, (query.id for query in questions)))
         raise WorkbenchError(
             f"The run ranks none of the judged questions: it has {theirs}, …; judged are {ours}, ….",
             where=run.name,
             todo="Give the judgements of the run's own topics.",
         )
+    depth = max(measure.k for measure in measures)
+    sizes = [min(depth, len(run.ranked.get(query.id, ()))) for query in questions]
+    return np.concatenate([_values(run, questions[a:b], measures, depth) for a, b in blocks(sizes)])
+
+
+def blocks(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Bounds of neighbours that have BLOCK documents together, or are one question."""
+    start = held = 0
+    for place, size in enumerate(sizes):
+        if place > start and held + size > BLOCK:
+            yield start, place
+            start, held = place, 0
+        held += size
+    yield start, len(sizes)
+
+
+def _values(run: TrecRun, questions: Sequence[Query], measures: Sequence[Measure], depth: int) -> np.ndarray:
+    listed = [[(document, 0, 1) for document, _ in run.ranked.get(query.id, ())[:depth]] for query in questions]
     names = {document for ranking in listed for document, _, _ in ranking} | {g.document_id for q in questions for g in q.gold}
     # a document is one character long, and its ranking is of such characters: nothing but the ids decides
     asked = tuple(query._replace(gold=tuple(gold._replace(start=0, end=1) for gold in query.gold)) for query in questions)
@@ -68,8 +85,8 @@ def values(run: TrecRun, questions: Sequence[Query], measures: Sequence[Measure]
 
 def notes(run: TrecRun, questions: Sequence[Query]) -> list[str]:
     """What of a run is not measured, or measured as 0."""
-    judged = {query.id for query in questions if any(gold.grade for gold in query.gold)}
-    unknown = [question for question in run.ranked if question not in {query.id for query in questions}]
+    judged, every = {query.id for query in questions if any(gold.grade for gold in query.gold)}, {q.id for q in questions}
+    unknown = [question for question in run.ranked if question not in every]
     missing = [question for question in judged if question not in run.ranked]
     first = {question: [score for _, score in run.ranked[question][:11]] for question in judged & run.ranked.keys()}
     tied = [question for question, scores in first.items() if len(set(scores)) < len(scores)]
@@ -87,11 +104,10 @@ def notes(run: TrecRun, questions: Sequence[Query]) -> list[str]:
 
 def judged_share(run: TrecRun, questions: Sequence[Query], k: int = 10) -> float | None:
     """How many of the first k documents were judged at all, as a share: the others count as not relevant."""
-    listed = [
-        document in {gold.document_id for gold in query.gold}
-        for query in questions
-        for document, _ in run.ranked.get(query.id, ())[:k]
-    ]
+    listed = []
+    for query in questions:
+        documents = {gold.document_id for gold in query.gold}
+        listed += [document in documents for document, _ in run.ranked.get(query.id, ())[:k]]
     return float(np.mean(listed)) if listed else None
 
 
@@ -102,23 +118,32 @@ def fuse(runs: Sequence[TrecRun], fusion: Fusion) -> TrecRun:
     if set(fusion.needs()) != set(RETRIEVERS):
         raise WorkbenchError(f"'{fusion.part}' takes one ranking as it is.", where="--fuse", todo="Choose rrf or comb_mnz.")
     questions = list(dict.fromkeys(question for run in runs for question in run.ranked))
-    documents = sorted({document for run in runs for ranking in run.ranked.values() for document, _ in ranking})
+    sizes = [sum(len(run.ranked.get(question, ())) for run in runs) for question in questions]
+    ranked = {}
+    for a, b in blocks(sizes):
+        ranked |= _fused(runs, fusion, questions[a:b])
+    return TrecRun(f"{fusion.part} of {' and '.join(run.name for run in runs) if len(runs) == 2 else f'all {len(runs)}'}", ranked)
+
+
+def _fused(runs: Sequence[TrecRun], fusion: Fusion, questions: Sequence[str]) -> dict[str, Ranking]:
+    listed = [[run.ranked.get(question, ()) for question in questions] for run in runs]
+    documents = sorted({document for rankings in listed for ranking in rankings for document, _ in ranking})
     number = {document: place for place, document in enumerate(documents)}
     names = RETRIEVERS if len(runs) == 2 else [f"run {place}" for place in range(len(runs))]
-    candidates = {name: _candidates(run, questions, number) for name, run in zip(names, runs, strict=True)}
+    candidates = {name: _candidates(rankings, number) for name, rankings in zip(names, listed, strict=True)}
     pool = make_pool(candidates, np.arange(len(documents), dtype=np.int32))
     ranked = {}
     for question, chunks, scores in zip(questions, pool.chunk, fused_scores(fusion, pool), strict=True):
         there = chunks >= 0
-        ranked[question] = ordered(zip((documents[c] for c in chunks[there]), scores[there].tolist(), strict=True))
-    return TrecRun(f"{fusion.part} of {' and '.join(run.name for run in runs) if len(runs) == 2 else f'all {len(runs)}'}", ranked)
+        ranked[question] = Ranking(ordered(zip((documents[c] for c in chunks[there]), scores[there].tolist(), strict=True)))
+    return ranked
 
 
-def _candidates(run: TrecRun, questions: Sequence[str], number: dict[str, int]) -> Candidates:
-    shape = len(questions), max(map(len, run.ranked.values()))
+def _candidates(rankings: Sequence[Sequence[tuple[str, float]]], number: dict[str, int]) -> Candidates:
+    shape = len(rankings), max(1, *map(len, rankings))
     chunk, score = np.full(shape, -1, np.int32), np.full(shape, np.nan, np.float32)
-    for row, question in enumerate(questions):
-        if ranking := run.ranked.get(question):
+    for row, ranking in enumerate(rankings):
+        if ranking:
             chunk[row, : len(ranking)] = [number[document] for document, _ in ranking]
             score[row, : len(ranking)] = [value for _, value in ranking]
     return Candidates(chunk, score)

@@ -7,9 +7,10 @@ were rounded for a file tie, though, and its own order knows better: `ties="file
 
 import gzip
 import re
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -26,31 +27,71 @@ FORM = f"A line of a run is: {FIELDS}."
 LARGEST = float(np.finfo(np.float32).max)
 
 
+class Ranking(Sequence[tuple[str, float]]):
+    """Documents with their scores, best first: in some 20 bytes each, for runs have millions."""
+
+    __slots__ = ("_names", "_scores")
+
+    def __init__(self, entries: Sequence[tuple[str, float]]) -> None:
+        self._names = "\n".join(name for name, _ in entries)  # ids are words, without any white space
+        self._scores = array("d", [score for _, score in entries])
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        return zip(self._names.split("\n") if self._scores else (), self._scores, strict=True)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice) and place.start is None and place.step is None and (place.stop or 0) > 0:
+            first = self._scores[: place.stop]  # the best few, for which the others are not taken apart
+            return list(zip(self._names.split("\n", len(first))[: len(first)], first, strict=True))
+        return list(self)[place]
+
+
 class TrecRun(NamedTuple):
     """Rankings of questions."""
 
     name: str
-    ranked: dict[str, list[tuple[str, float]]]  # question -> documents with their scores, best first
+    ranked: Mapping[str, Sequence[tuple[str, float]]]  # question -> documents with their scores, best first
 
 
 def read_run(path: Path, ties: Ties = "id") -> TrecRun:
     """The run of a file; whatever could not be ranked as it was meant is an error that names the line."""
-    source, scores = Source(path, Notes()), {}
+    source = Source(path, Notes())
+    read: dict[str, tuple[bytearray, array]] = {}  # of each question its documents, a line each, and their scores
+    for _, (question, document, score) in _entries(source):
+        names, scores = read.setdefault(question, (bytearray(), array("f")))
+        names += f"{document}\n".encode("utf-8", "surrogatepass")
+        scores.append(score)
+    if not read:
+        raise WorkbenchError("The file ranks nothing.", where=str(path), todo=FORM)
+    ranked = {}
+    for question in list(read):
+        names, scores = read.pop(question)
+        documents = names.decode("utf-8", "surrogatepass").split("\n")[:-1]
+        if len(set(documents)) < len(documents):
+            raise _twice(source, question)
+        ranked[question] = Ranking(ordered(zip(documents, scores, strict=True), ties))
+    return TrecRun(_stem(path), ranked)
+
+
+def _entries(source: Source) -> Iterator[tuple[str, tuple[str, str, float]]]:
+    """(where it stands, (question, document, score)) of each line."""
     for name in source.find("*"):
         for number, line, _ in source.lines(name):
             if fields := line.decode("utf-8", "replace").split():
-                question, document, score = _entry(fields, f"{source.place(name)}:{number}")
-                of_question = scores.setdefault(question, {})
-                if document in of_question:
-                    raise WorkbenchError(
-                        f"The document '{document}' is ranked twice for question '{question}'.",
-                        where=f"{source.place(name)}:{number}",
-                        todo="Keep one of the two lines.",
-                    )
-                of_question[document] = score
-    if not scores:
-        raise WorkbenchError("The file ranks nothing.", where=str(path), todo=FORM)
-    return TrecRun(_stem(path), {question: ordered(of_question.items(), ties) for question, of_question in scores.items()})
+                where = f"{source.place(name)}:{number}"
+                yield where, _entry(fields, where)
+
+
+def _twice(source: Source, question: str) -> WorkbenchError:
+    """Of a question that ranks a document twice: which, and where."""
+    seen: set[str] = set()
+    places = ((where, document) for where, (asked, document, _) in _entries(source) if asked == question)
+    where, document = next((where, document) for where, document in places if document in seen or seen.add(document))
+    what = f"The document '{document}' is ranked twice for question '{question}'."
+    return WorkbenchError(what, where=where, todo="Keep one of the two lines.")
 
 
 def _entry(fields: Sequence[str], where: str) -> tuple[str, str, float]:
@@ -84,11 +125,16 @@ def read_judgements(path: Path) -> tuple[tuple[Query, ...], tuple[str, ...]]:
 
 def run_text(run: TrecRun, depth: int) -> str:
     """The best `depth` documents of each question as lines."""
-    return "".join(
-        f"{written(question)} Q0 {written(document)} {rank} {score!r} {written(run.name)}\n"
-        for question, documents in run.ranked.items()
-        for rank, (document, score) in enumerate(documents[:depth], 1)
-    )
+    return "".join(_run_lines(run, depth))
+
+
+def _run_lines(run: TrecRun, depth: int) -> Iterator[str]:
+    """Those of each question."""
+    for question, documents in run.ranked.items():
+        yield "".join(
+            f"{written(question)} Q0 {written(document)} {rank} {score!r} {written(run.name)}\n"
+            for rank, (document, score) in enumerate(documents[:depth], 1)
+        )
 
 
 def judgement_text(questions: Sequence[Query]) -> str:
@@ -103,12 +149,12 @@ def judgement_text(questions: Sequence[Query]) -> str:
 
 def write_run(run: TrecRun, path: Path, depth: int) -> None:
     """The best `depth` documents of each question as a file, gzipped where its name ends so."""
-    _write(run_text(run, depth), path, "The run")
+    _write(_run_lines(run, depth), path, "The run")
 
 
 def write_judgements(questions: Sequence[Query], path: Path) -> None:
     """Their judged documents, each with its best grade."""
-    _write(judgement_text(questions), path, "The judgements")
+    _write([judgement_text(questions)], path, "The judgements")
 
 
 def written(identity: str) -> str:
@@ -116,9 +162,14 @@ def written(identity: str) -> str:
     return re.sub(r"[\s%]", lambda match: quote(match[0]), identity) or "run"
 
 
-def _write(text: str, path: Path, what: str) -> None:
-    data = text.encode("utf-8", "replace")
-    files.write_whole(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data, what)
+def _write(texts: Iterable[str], path: Path, what: str) -> None:
+    def write(file: BinaryIO) -> None:
+        packed = gzip.GzipFile("", "wb", fileobj=file, mtime=0) if path.suffix == ".gz" else file
+        packed.writelines(text.encode("utf-8", "replace") for text in texts)
+        if packed is not file:
+            packed.close()
+
+    files.write_whole(path, write, what)
 
 
 def _stem(path: Path) -> str:

@@ -1,9 +1,9 @@
 """Anybody's answers from JSON lines: question, passages, answer, and if there reference, label and spans of wrong words."""
 
 import json
-import math
 import os
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,9 @@ from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase
 from core.records import Progress
 
+MOST_WHOLE = 20_000  # answers that are held in memory with all that is said of them
 LONGEST = 4 << 20  # bytes of a line; a book of 800 pages has less
+LONGEST_NAME = 200  # characters of a domain, or an id
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 FORM = 'A line is an object with "question", "passages" (a list of texts) and "answer".'
 
@@ -33,7 +35,7 @@ class AnswerRow(NamedTuple):
 
 class AnswerFile(NamedTuple):
     name: str
-    rows: list[AnswerRow]
+    rows: Sequence[AnswerRow]
     lines: int  # that are not empty
     notes: tuple[str, ...]  # what was left out, with line
 
@@ -49,31 +51,50 @@ def receive(home: Path, data: bytes) -> Path:
     return path
 
 
-def read(path: Path) -> Generator[Progress, None, AnswerFile]:
-    """The answers of a file (.jsonl or .jsonl.gz). What is broken is noted with its line, the rest is kept."""
-    source = Source(path, Notes())
-    if path.is_dir() or len(source.sizes) != 1:
-        raise WorkbenchError("This is no single file.", where=str(path), todo=f"Give a file of JSON lines. {FORM}")
-    [name] = source.sizes
-    rows, before, lines = [], 0, 0
-    for number, line, position in source.lines(name):
-        length, before, place = position - before, position, f"{path.name}:{number}"
-        if number == 1 and line[:2] in UTF_16:
-            raise WorkbenchError("The file is written in UTF-16.", where=str(path), todo="Save it as UTF-8.")
-        if number % 200 == 1:
-            yield Progress(position, source.sizes[name], f"Reading {path.name}")
-        if not line.strip():
-            continue
-        lines += 1
-        if length > LONGEST:
-            source.notes.add(f"Line longer than {LONGEST >> 20} MB, left out", place)
-        elif row := _row(line, place, source.notes):
+class AnswerLines:
+    """The lines of a file (.jsonl or .jsonl.gz), one after the other: (bytes read so far, number, its answer or None). What is broken
+    is noted with its line, the rest is kept; a file without any answer is an error."""
+
+    def __init__(self, path: Path) -> None:
+        self.lines, self.notes = 0, Notes()  # lines read so far that are not empty
+        self._path, self._source = path, Source(path, self.notes)
+        if path.is_dir() or len(self._source.sizes) != 1:
+            raise WorkbenchError("This is no single file.", where=str(path), todo=f"Give a file of JSON lines. {FORM}")
+        [(self._name, self.size)] = self._source.sizes.items()
+
+    def __iter__(self) -> Iterator[tuple[int, int, AnswerRow | None]]:
+        before = answers = 0
+        for number, line, position in self._source.lines(self._name):
+            length, before, place = position - before, position, f"{self._path.name}:{number}"
+            if number == 1 and line[:2] in UTF_16:
+                raise WorkbenchError("The file is written in UTF-16.", where=str(self._path), todo="Save it as UTF-8.")
+            if not line.strip():
+                continue
+            self.lines += 1
+            row = None
+            if length > LONGEST:
+                self.notes.add(f"Line longer than {LONGEST >> 20} MB, left out", place)
+            else:
+                row = _row(line, place, self.notes)
+            answers += row is not None
+            yield position, number, row
+        self.lines += self.notes.count("Line longer than 64 MB skipped")
+        if not answers:
+            why = " ".join(self.notes.lines()) or "It is empty."
+            raise WorkbenchError(f"The file has no answers: {why}", where=str(self._path), todo=FORM)
+
+
+def read(path: Path, most: int = 0) -> Generator[Progress, None, AnswerFile | None]:
+    """The answers of a file; None where they are more than `most`, if that is said."""
+    answers, rows = AnswerLines(path), []
+    for position, _, row in answers:
+        if answers.lines % 200 == 1:
+            yield Progress(position, answers.size, f"Reading {path.name}")
+        if row is not None:
             rows.append(row)
-    lines += source.notes.count("Line longer than 64 MB skipped")
-    if not rows:
-        why = " ".join(source.notes.lines()) or "It is empty."
-        raise WorkbenchError(f"The file has no answers: {why}", where=str(path), todo=FORM)
-    return AnswerFile(path.name, rows, lines, source.notes.lines())
+        if most and len(rows) > most:
+            return None
+    return AnswerFile(path.name, rows, answers.lines, answers.notes.lines())
 
 
 def _row(line: bytes, place: str, notes: Notes) -> AnswerRow | None:
@@ -102,7 +123,7 @@ def _row(line: bytes, place: str, notes: Notes) -> AnswerRow | None:
     answerable = fields.get("answerable")
     case = AnswerCase(asked, clean(answer), passages, references, answerable if isinstance(answerable, bool) else None)
     group = str(fields.get("group") or json.dumps([asked, passages]))
-    told = {name: str(fields.get(name) or "") for name in ("domain", "id")}
+    told = {name: str(fields.get(name) or "")[:LONGEST_NAME] for name in ("domain", "id")}
     return AnswerRow(place, case, _label(fields, place, notes), _spans(fields, case.answer, place, notes), group, **told)
 
 
@@ -118,7 +139,7 @@ def _label(fields: dict, place: str, notes: Notes) -> float | None:
     value = fields.get("label")
     if value is None:
         return None
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not isinstance(value, (int, float)) or not -sys.float_info.max <= value <= sys.float_info.max:
         notes.add("Label is no number: the answer counts as not labelled", place)
         return None
     return float(value)

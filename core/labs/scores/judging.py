@@ -1,14 +1,16 @@
 """A file of answers scored by every measure that it allows, told by answer, claim and word, and against its labels."""
 
+import json
 import time
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from core import registry
+from core import files, registry
 from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
@@ -17,7 +19,7 @@ from core.labs.scores import answer_file, people
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
 from core.labs.scores.keeping import judge_tools, kept_scores
 from core.labs.scores.people import AgainstPeople, Labels, Means
-from core.records import Progress
+from core.records import Progress, plain
 from core.statistics.bootstrap import Interval, mean_interval
 from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
@@ -70,15 +72,23 @@ def measures(names: Sequence[str] = (), knobs: dict[str, Any] | None = None) -> 
 
 def usable(every: Sequence[AnswerMeasure], cases: Sequence[AnswerCase]) -> tuple[list[AnswerMeasure], dict[str, str]]:
     """Those that can score some of these answers and ask no model, and why the others are left out."""
+    none = {}
+    for measure in every:
+        if all(map(measure.unmeasurable, cases)):
+            none[measure.part] = Counter(map(measure.unmeasurable, cases)).most_common(1)[0][0]
+    return able(every, none)
+
+
+def able(every: Sequence[AnswerMeasure], none: dict[str, str]) -> tuple[list[AnswerMeasure], dict[str, str]]:
+    """Those that ask no model and are there. none: why a measure can score no answer."""
     left = {}
     for measure in every:
-        why = next((why for case in cases if not (why := measure.unmeasurable(case))), None)
         if measure.asks_model:
             left[measure.part] = "it asks a model: name it with --measure"
         elif measure.absent():
             left[measure.part] = "its model is not on this machine"
-        elif why is None:
-            left[measure.part] = Counter(measure.unmeasurable(case) for case in cases).most_common(1)[0][0]
+        elif measure.part in none:
+            left[measure.part] = none[measure.part]
     return [measure for measure in every if measure.part not in left], left
 
 
@@ -111,15 +121,42 @@ def judge(
     knobs: dict[str, Any] | None = None,
     means: Means | None = None,
     cut: float | None = None,
+    out: Path | None = None,
 ) -> Generator[Progress, None, tuple[JudgedAnswers, dict[str, str]]]:
     """A file's answers by the measures of these names; none: all that it allows and that ask no model. Also why measures are
-    left out."""
-    file = yield from answer_file.read(path)
-    cases, every, left = [row.case for row in file.rows], measures(names, knobs), {}
-    if not names:
-        every, left = usable(every, cases)
-    measured = yield from measure_all(workbench, config, every, cases)
+    left out. out: where each answer's scores are written, a JSON line an answer. Of more answers than MOST_WHOLE only numbers stay."""
+    from core.labs.scores import streamed
+
+    every, left = measures(names, knobs), {}
+    file = yield from answer_file.read(path, answer_file.MOST_WHOLE)
+    with ExitStack() as open_file:
+        told = _written(open_file, out)
+        if file is None:
+            (file, none) = yield from streamed.surveyed(path, [] if names else every)
+            if not names:
+                every, left = able(every, none)
+            measured = yield from streamed.measured(workbench, config, path, every, told)
+        else:
+            cases = [row.case for row in file.rows]
+            if not names:
+                every, left = usable(every, cases)
+            measured = yield from measure_all(workbench, config, every, cases)
+            told(file.rows, measured)
     return (yield from held_against(file, measured, means, cut, config.seed)), left
+
+
+def _written(opened: ExitStack, out: Path | None) -> Callable[[Sequence[AnswerRow], list[MeasureScores]], None]:
+    """What writes answers with their scores to the file, as long as it is open."""
+    if out is None:
+        return lambda rows, measured: None
+    made = opened.enter_context(files.made_whole(out, "The answers' scores"))
+    lines = opened.enter_context(made.open("w", encoding="utf-8", errors="surrogatepass"))
+
+    def write(rows: Sequence[AnswerRow], measured: list[MeasureScores]) -> None:
+        for number, row in enumerate(rows):
+            lines.write(json.dumps(plain(_answer(number, row, measured)), ensure_ascii=False) + "\n")
+
+    return write
 
 
 def held_against(
@@ -140,7 +177,10 @@ def without_labels(file: AnswerFile, measured: list[MeasureScores]) -> JudgedAns
 
 def record(judged: JudgedAnswers, left: dict[str, str]) -> dict[str, Any]:
     """As the command line tells it: first the whole, then each answer."""
-    file, told = judged.file, judged.labels
+    file, told, notes = judged.file, judged.labels, list(judged.file.notes)
+    whole = len(file.rows) <= answer_file.MOST_WHOLE
+    if not whole:
+        notes.append(f"{len(file.rows):,} answers are too many to be listed here: --answers FILE writes them, a line each.")
     return {
         "file": file.name,
         "answers_scored": len(file.rows),
@@ -149,12 +189,19 @@ def record(judged: JudgedAnswers, left: dict[str, str]) -> dict[str, Any]:
         "label_means": told and told.means,
         "label_from": told and told.cut,
         "label_note": told and told.note,
-        "notes": list(file.notes),
+        "notes": notes,
         "measures": [_row(each, judged) for each in judged.measured],
         "not_measured": [{"measure": name, "why": why} for name, why in left.items()],
-        "signatures": dict(Counter(met.name for number in range(len(file.rows)) if (met := told_by(judged.measured, number)))),
-        "answers": [_answer(number, row, judged.measured) for number, row in enumerate(file.rows)],
+        "signatures": dict(Counter(met.name for met in _signatures(judged.measured) if met)),
+        "answers": [_answer(number, row, judged.measured) for number, row in enumerate(file.rows)] if whole else [],
     }
+
+
+def _signatures(measured: list[MeasureScores]) -> Iterator[Signature | None]:
+    """Of each answer; none where no measure of ragas was asked."""
+    columns = {each.measure.part: each.values for each in measured if each.measure.part.startswith("ragas_")}
+    rows = zip(*columns.values(), strict=True)
+    return (signature(dict(zip(columns, row, strict=True))) for row in rows)
 
 
 def told_by(measured: list[MeasureScores], number: int) -> Signature | None:

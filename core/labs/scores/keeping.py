@@ -12,9 +12,11 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any
 
+import numpy as np
+
 from core.config import TrialConfig, code_version, fingerprint
 from core.errors import broken_part
-from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools, WrongWords
+from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools, WrongWords, forget
 from core.pipeline.vectors import embed
 from core.progress import told_within
 from core.records import Progress, plain
@@ -23,6 +25,7 @@ from core.workbench import Workbench
 
 KEEP_SECONDS = 5.0  # a killed process loses no more work than this, and a batch
 FIRST, MOST = 8, 512  # answers of a batch; the later ones take about KEEP_SECONDS
+MOST_TEXT = 4 << 20  # characters of a batch, or one answer
 
 
 def judge_tools(workbench: Workbench, config: TrialConfig) -> JudgeTools:
@@ -60,14 +63,17 @@ def _compute(
         while len(by_key) < len(keys):
             yield (step := Progress(len(by_key), len(keys), measure.label))
             batch, began = keys[len(by_key) : len(by_key) + size], time.monotonic()
+            room = np.cumsum([characters(absent[key]) for key in batch]) <= MOST_TEXT
+            batch = batch[: max(1, int(room.sum()))]
             made = yield from _batch(measure, [absent[key] for key in batch], tools, step)
+            forget()
             for key, score in zip(batch, made, strict=True):
                 standing = plain(score)
                 by_key[key] = _score(standing)  # as it is read back
                 if not score.reason.startswith("failed"):
                     fresh[key] = standing
             taken = max(time.monotonic() - began, 1e-6)
-            size = min(MOST, max(1, int(min(4 * size, size * KEEP_SECONDS / taken))))
+            size = min(MOST, max(1, int(min(4 * size, len(batch) * KEEP_SECONDS / taken))))
             if time.monotonic() - saved > KEEP_SECONDS:
                 store.keep(fresh)
                 fresh, saved = {}, time.monotonic()
@@ -84,6 +90,11 @@ def _batch(
     if len(made) != len(cases):
         raise broken_part("measure", measure.part, f"gives {len(made):,} scores for {len(cases):,} answers")
     return made
+
+
+def characters(case: AnswerCase) -> int:
+    """Of all its texts."""
+    return sum(map(len, (case.question, case.answer, *case.passages, *case.references)))
 
 
 def _unmeasured(measure: AnswerMeasure, case: AnswerCase) -> AnswerScore | None:

@@ -59,8 +59,12 @@ def deciding(by: str) -> dict[str, Any]:
 
 def received(workbench: Workbench, data: bytes) -> tuple[Path, AnswerFile]:
     """A file that a browser sent, kept where a job and the command line find it too, and read once."""
-    path = answer_file.receive(workbench.home, data)
-    return path, workbench.pipeline.remember("answer_file", path.parent.name, lambda: drain(answer_file.read(path)))
+    path, most = answer_file.receive(workbench.home, data), answer_file.MOST_WHOLE
+    file = workbench.pipeline.remember("answer_file", path.parent.name, lambda: drain(answer_file.read(path, most)))
+    if file is None:
+        todo = "`python -m core judge FILE --answers SCORES.jsonl` judges as many as you like."
+        raise WorkbenchError(f"The file has more than {most:,} answers, which no page shows.", where=path.name, todo=todo)
+    return path, file
 
 
 def answers_file(workbench: Workbench, rows: Sequence[AnswerRow]) -> Path:

@@ -27,6 +27,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from core import files
 from core.errors import WorkbenchError
 from core.models import hardware
+from core.models.loading import check_sealed
 from core.records import Progress
 from core.scratch.models.transformer import Shape, SwiGLU, Transformer
 from core.training.experts import RUN, ExpertRun, ExpertStep, MoeConfig, Routing, read_run, variation
@@ -173,7 +174,7 @@ def train(texts: Sequence[str], config: MoeConfig, folder: Path) -> Generator[Pr
     order = rng.permutation(len(texts))
     held_out = tuple(sorted(order[: max(1, round(HELD_OUT * len(texts)))].tolist()))
     learnt_from = [text for i, text in enumerate(texts) if i not in set(held_out)]
-    with files.made_whole(folder) as work:
+    with files.made_whole(folder, "The mixture of experts") as work:
         size = TokenizerConfig(size=config.vocabulary)
         tokenizer = yield from train_tokenizer(learnt_from, size, work / "tokenizer")
         reader = opened(tokenizer)
@@ -269,6 +270,7 @@ def _save(
     save_file({name: weight.cpu().contiguous() for name, weight in model.state_dict().items()}, work / "model.safetensors")
     run = {"config": config.model_dump(mode="json"), "steps": steps, "held_out": held_out, "held_out_loss": loss}
     (work / RUN).write_text(json.dumps(run), "utf-8")
+    files.seal_folder(work)
 
 
 def load(folder: Path) -> TrainedExperts:
@@ -277,6 +279,7 @@ def load(folder: Path) -> TrainedExperts:
 
     if not (folder / RUN).is_file():
         raise WorkbenchError(f"There is no model '{folder.name}'.", where=str(folder), todo="Train it first.")
+    check_sealed(folder, "The mixture of experts")
     run, reader = read_run(folder), opened(folder / "tokenizer")
     model = build(run.config, reader.vocabulary)
     model.load_state_dict(load_file(folder / "model.safetensors"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from core import files
 from core.models import hardware
-from core.models.loading import check_weights, readable
+from core.models.loading import WEIGHTS_HERE, check_weights, data_only, readable
 from core.models.text import encodable
 from core.training.steps import WEIGHT_DECAY, TrainingSteps
 
@@ -39,7 +39,7 @@ class Loop(TrainingSteps):
         # eager: backward through torch's fused attention takes twice as long on a CPU in bfloat16
         with readable(where=str(base)):
             self._model = BertModel.from_pretrained(
-                base, add_pooling_layer=False, dtype=torch.float32, attn_implementation="eager"
+                data_only(base), add_pooling_layer=False, dtype=torch.float32, attn_implementation="eager", **WEIGHTS_HERE
             )
             check_weights(self._model, str(base))
         if config.method == "lora":

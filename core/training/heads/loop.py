@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.models import hardware
-from core.models.loading import importing, readable
+from core.models.loading import HERE, WEIGHTS_HERE, data_only, importing, readable
 from core.training.heads.examples import Divided
 from core.training.heads.settings import HeadTraining
 from core.training.heads.tasks import IGNORED, Task, Window
@@ -116,8 +116,8 @@ def head_of(folder: Path, task: Task | None, kind: str = "") -> tuple[Any, Any]:
     head = getattr(transformers, task.head if task else kind)
     settings = task.settings() if task else {}
     with readable("The model cannot be read", str(folder)):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-        model = head.from_pretrained(str(folder), dtype=torch.float32, local_files_only=True, use_safetensors=True, **settings)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), **HERE)
+        model = head.from_pretrained(str(data_only(folder)), dtype=torch.float32, **WEIGHTS_HERE, **settings)
     return model, tokenizer
 
 

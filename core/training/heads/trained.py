@@ -10,7 +10,7 @@ import numpy as np
 from core import files
 from core.errors import WorkbenchError
 from core.models.hub import heads_home
-from core.models.loading import readable
+from core.models.loading import check_sealed, readable
 from core.records import Progress
 from core.training.heads.loop import collated, head_of, predictions_of, windows
 from core.training.heads.tasks import TASKS, Task
@@ -30,8 +30,7 @@ class HeadModel:
             todo = f"HeadModel here: {', '.join(names) or 'none yet'}."
             raise WorkbenchError(f"There is no model '{name}'.", where=str(heads_home()), todo=todo)
         self.record = files.read_json(self.folder / "training.json", "The record of the training", of=dict)
-        if damage := files.damage_in(self.folder):
-            raise WorkbenchError(f"The model is damaged: {damage}.", where=str(self.folder), todo="Train it again.")
+        check_sealed(self.folder, "The model")
         self.task: Task = TASKS[self.record["task"]](self.record["labels"], self.record["config"]["out_of_scope"])
         self.most_tokens = self.record["config"]["max_tokens"]
         self.model, self.tokenizer = head_of(self.folder, None, self.task.head)
@@ -51,7 +50,7 @@ class HeadModel:
         axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
         outputs = ["start_logits", "end_logits"] if self.task.kind == "spans" else ["logits"]
         self.model.eval()
-        with files.disk_reported("The model", self.folder), readable("The model cannot be written for ONNX Runtime", str(path)):
+        with readable("The model cannot be written for ONNX Runtime", str(path)), files.disk_reported("The model", self.folder):
             torch.onnx.export(
                 self.model,
                 kwargs=sample,

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from core import registry
 from core.__main__ import main
 from core.errors import WorkbenchError
 from core.labs.runs import measuring, trec
@@ -128,3 +129,30 @@ def test_wrong_options_are_said_before_anything_is_measured(words, tmp_path, cap
     (tmp_path / "qrels").write_text("q1 0 x 1\n")
     said = told(capsys, "runs", tmp_path / "a.run", "--qrels", tmp_path / "qrels", *words.split())
     assert said["code"] == 1 and said["error"]["todo"]
+
+
+def drawn_run(name, questions, documents, seed):
+    draw = np.random.default_rng(seed)
+    return trec.TrecRun(name, {
+        f"q{q}": trec.ordered((f"d{d}", float(np.float32(draw.random()))) for d in draw.permutation(2 * documents)[:documents])
+        for q in range(questions)
+    })  # fmt: skip
+
+
+def test_block_by_block_says_the_same(monkeypatch):
+    """However few documents are measured, or fused, together."""
+    runs, draw = [drawn_run(name, 23, 40, seed) for seed, name in enumerate("ab")], np.random.default_rng(9)
+    questions = [
+        Query(f"q{q}", "", tuple(Gold(f"d{d}", 0, 1, int(draw.integers(0, 3)), d) for d in draw.permutation(80)[:9]))
+        for q in range(25)
+    ]
+    asked = [measuring.measure_of(words) for words in measuring.METRICS]
+    whole = [measuring.values(run, questions, asked) for run in runs]
+    fused = {part: measuring.fuse(runs, registry.find("fusion", part)()) for part in ("rrf", "comb_mnz", "convex")}
+    monkeypatch.setattr(measuring, "BLOCK", 70)
+    assert len(list(measuring.blocks([40] * 23))) == 23
+    for run, values in zip(runs, whole, strict=True):
+        assert np.array_equal(measuring.values(run, questions, asked), values, equal_nan=True)
+    for part, run in fused.items():
+        again = measuring.fuse(runs, registry.find("fusion", part)())
+        assert {q: list(r) for q, r in again.ranked.items()} == {q: list(r) for q, r in run.ranked.items()}

@@ -2,6 +2,9 @@
 
 import gzip
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +64,57 @@ def test_what_is_written_is_read_again(tmp_path):
     trec.write_run(run, tmp_path / "out.run.gz", depth=2)
     again = trec.read_run(tmp_path / "out.run.gz")
     assert [(d, pytest.approx(s)) for d, s in again.ranked["q%201"]] == [("d%251", 0.1), ("d%092", 0.1)]
+
+
+def test_a_ranking_is_a_sequence_of_documents_with_their_scores():
+    entries = [("d1", 3.5), ("D\u00fc2", 0.1), ("d3", -1e300)]
+    ranking = trec.Ranking(entries)
+    assert list(ranking) == entries and len(ranking) == 3 and ranking[1] == entries[1] and ranking[-1] == entries[-1]
+    for place in (slice(2), slice(0), slice(9), slice(1, 3), slice(None, None, -1), slice(None), slice(-1)):
+        assert ranking[place] == entries[place]
+    assert list(trec.Ranking([])) == [] and trec.Ranking([])[:5] == []
+
+
+def test_lines_of_a_run_may_stand_in_any_order(tmp_path):
+    lines = [f"q{q} Q0 d{d} 0 {10 * q + d} t" for q in range(5) for d in range(7)]
+    one, other = tmp_path / "one.run", tmp_path / "other.run"
+    one.write_text("\n".join(lines))
+    other.write_text("\n".join(sorted(lines, key=lambda line: line.split()[2])))
+    ranked = [{q: list(r) for q, r in trec.read_run(path).ranked.items()} for path in (one, other)]
+    assert ranked[0] == ranked[1] and ranked[0]["q3"][0] == ("d6", 36.0)
+
+
+def test_a_document_ranked_twice_is_told_with_its_line_wherever_it_stands(tmp_path):
+    path = tmp_path / "twice.run"
+    path.write_text("q1 Q0 a 1 3 t\nq2 Q0 a 1 3 t\nq1 Q0 b 2 2 t\nq2 Q0 b 2 1 t\nq1 Q0 a 3 1 t\n")
+    with pytest.raises(WorkbenchError, match="'a' is ranked twice for question 'q1'") as error:
+        trec.read_run(path)
+    assert error.value.where.endswith("twice.run:5")
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from core.labs.runs import measuring, trec
+questions, _ = trec.read_judgements(Path(sys.argv[2]))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+run = trec.read_run(Path(sys.argv[1]))
+measuring.report([run], None, questions, [measuring.measure_of(words) for words in measuring.METRICS])
+trec.write_run(run, Path(sys.argv[3]), 1000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.slow
+def test_the_lines_of_a_long_run_take_less_than_90_bytes_each(tmp_path):
+    """So that 10,000,000 take less than 1 GB, with the run that is written again."""
+    lines, run, judged = 2_000_000, tmp_path / "long.run", tmp_path / "judged.txt"
+    with run.open("w") as file:
+        for q in range(lines // 1000):
+            file.writelines(
+                f"topic{q} Q0 document-{(q * 7919 + d * 104729) % 8_800_000} {d} {1000 - d}.25 long\n" for d in range(1000)
+            )
+    judged.write_text("".join(f"topic{q} 0 document-{(q * 7919) % 8_800_000} 1\n" for q in range(lines // 1000)))
+    command = [sys.executable, "-c", MEMORY, str(run), str(judged), str(tmp_path / "again.run.gz")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parents[3])
+    assert 1024 * int(done.stdout) < 90 * lines
