@@ -46,6 +46,6 @@ def test_a_bundle_is_built_compiles_and_verifies(app, home, tab, tmp_path):
         assert done.returncode == 0 and (tmp_path / "paper/main.pdf").is_file(), done.stdout[-2000:]
     tab.get_by_role("tab", name="Somebody else's").click()
     tab.locator("input[type=file]").set_input_files(packed)
-    tab.get_by_role("button", name="Verify it").click()
+    tab.get_by_role("button", name="Verify", exact=True).click()
     expect(tab.get_by_text("hold, or are notes").last).to_be_visible(timeout=200_000)
     no_error(tab)

@@ -249,10 +249,13 @@ def _place_for(workbench: Workbench, paper_id: str, name: str) -> tuple[str, str
         title, paper_id = paper_id, _slug(paper_id)
         if paper_id not in names(workbench):
             create(workbench, title, paper_id)
-    there, slug = {item.name for item in load(workbench, paper_id).items}, _slug(name)
-    return paper_id, next(
-        each for number in range(1, MOST_ITEMS + 2) if (each := slug + f"-{number}" * (number > 1)) not in there
-    )
+    return paper_id, free_name(load(workbench, paper_id), name)
+
+
+def free_name(paper: Paper, words: str) -> str:
+    """A name from words that no item of the paper has."""
+    there, slug = {item.name for item in paper.items}, _slug(words)
+    return next(each for number in range(1, MOST_ITEMS + 2) if (each := slug + f"-{number}" * (number > 1)) not in there)
 
 
 class Followed(NamedTuple):
