@@ -45,7 +45,9 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
             inside = dict(connection.execute("SELECT id, kind FROM folded").fetchall())
             [[unscored]] = connection.execute("SELECT count(*) FROM trials WHERE NOT scored AND num_queries > 0").fetchall()
         if unscored and store.folding.derive:
-            unchecked.append(f"The metrics of {unscored:,} trials were not derived: their questions are not here, or no metric reads them.")
+            unchecked.append(
+                f"The metrics of {unscored:,} trials were not derived: their questions are not here, or no metric reads them."
+            )
         strays = [name for name, table in stored.items() if name not in (*tables.ONCE, "labels") and table.keys() - inside.keys()]
         inside |= dict.fromkeys(stored["labels"], "label")
     except Damaged as error:

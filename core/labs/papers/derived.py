@@ -64,9 +64,7 @@ def of_places(command: Sequence[str]) -> bool:
     return command[:1] == ("leaderboard",) and "--settings" in command
 
 
-def derived(
-    workbench: Workbench, command: Sequence[str], told: Rows, only: Sequence[str] = (), looks: Looks = ()
-) -> Derived:
+def derived(workbench: Workbench, command: Sequence[str], told: Rows, only: Sequence[str] = (), looks: Looks = ()) -> Derived:
     """What the command answers. only: the trials that it rests on, whatever others its words would mean by now; looks: how many
     recipes had been looked at, else as many as by now."""
     if not able(command):
@@ -91,9 +89,7 @@ def table_of(tables: Iterable[Rows], told: Rows) -> Rows:
     return min(found, key=lambda table: len(list(differences(told, table)))) if len(found) > 1 else found[0]
 
 
-def changes(
-    workbench: Workbench, command: Sequence[str], content: Any, only: Sequence[str] = (), looks: Looks = ()
-) -> list[str]:
+def changes(workbench: Workbench, command: Sequence[str], content: Any, only: Sequence[str] = (), looks: Looks = ()) -> list[str]:
     """Where a chart is not what its command gives: in its rows, and in what is drawn of them."""
     told, now = rows_now(workbench, command, content, only, looks)
     drawn = () if of_places(command) else not_in_rows(content["figure"], content["data"])

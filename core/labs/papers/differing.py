@@ -39,7 +39,11 @@ def _said(value: Any, other: Any) -> str:
 
 
 def _same(recorded: Any, now: Any) -> bool:
-    if isinstance(recorded, bool) or isinstance(now, bool) or not all(isinstance(value, int | float) for value in (recorded, now)):
+    if (
+        isinstance(recorded, bool)
+        or isinstance(now, bool)
+        or not all(isinstance(value, int | float) for value in (recorded, now))
+    ):
         return type(recorded) is type(now) and recorded == now
     try:
         return math.isclose(recorded, now, rel_tol=SAME, abs_tol=1e-12)

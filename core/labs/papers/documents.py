@@ -99,7 +99,10 @@ def main_tex(paper: Paper) -> str:
     lines = [TEX_HEAD, rf"\title{{{escape(paper.title or paper.id)}}}", rf"\author{{{escape(paper.authors)}}}", r"\date{}"]
     lines += [r"\begin{document}", r"\maketitle", r"\section{Methods}", r"\input{text/methods}"]
     lines += [r"\section{Results}"] if paper.items else []
-    if names := [f"Table~\\ref{{tab:{of[0].name}}}" if of[0].kind == "table" else f"Figure~\\ref{{fig:{of[0].name}}}" for of in placed(paper)]:
+    if names := [
+        f"Table~\\ref{{tab:{of[0].name}}}" if of[0].kind == "table" else f"Figure~\\ref{{fig:{of[0].name}}}"
+        for of in placed(paper)
+    ]:
         lines.append(f"The results are in {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}.")
     if of_text := [item for item in paper.items if item.kind == "number"]:
         rows = [rf"  \item[{escape(item.caption or item.name)}] {numbers.macro(item.name)}{{}}" for item in of_text]

@@ -24,6 +24,7 @@ from core.labs.papers import paper as papers
 from core.labs.papers.reading import Reading
 from core.records import plain
 from core.store.journal import decode
+from core.store.rows import cost_problem
 from core.workbench import Workbench
 
 RAW, LABELS, TRAINED, MANIFEST = "raw/", "labels/", "trained/", "manifest.json"
@@ -134,7 +135,8 @@ def bounded(sizes: Mapping[str, int], where: str) -> None:
         most = next((bytes_ for start, bytes_ in MOST_OF.items() if name.startswith(start)), MOST_FILE)
         if size > most:
             raise WorkbenchError(
-                f"The bundle is refused: {name} has {files.size(size)}, and at most {files.size(most)} of it are read.", where=where
+                f"The bundle is refused: {name} has {files.size(size)}, and at most {files.size(most)} of it are read.",
+                where=where,
             )
 
 
@@ -187,6 +189,8 @@ def _checked(data: bytes, name: str, room: int) -> int:
     if size > limit:
         raise ValueError(f"it unpacks to more than {files.size(limit)}")
     record = decode(data, name)
+    if record.kind == "trial" and (problem := cost_problem(record.payload)):
+        raise ValueError(problem)
     if record.kind == "trial" and record.payload.get("status") == "ok":
         recipe: dict[str, Any] = record.payload.get("config") or {}
         if not isinstance(recipe, dict):

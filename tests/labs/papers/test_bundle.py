@@ -257,13 +257,61 @@ def test_names_that_no_bundle_has_are_refused(tmp_path, name):
 
 def test_bombs_are_refused(tmp_path, monkeypatch, made):
     path = tmp_path / "a.zip"
-    monkeypatch.setattr(opening, "MOST_FILE", 1 << 20)
+    monkeypatch.setattr(opening, "MOST_RECORD", 1 << 20)
     path.write_bytes(archived({"paper.yaml": bytes(5 << 20)}))
     with pytest.raises(WorkbenchError, match="refused: paper.yaml has 5.2 MB"):
         drain(verification.verify(path))
     name = "raw/" + "0" * 26 + ".trial.jsonl.gz"
     told = wrong({**made, name: gzip.compress(bytes(5 << 20))})
     assert "unpacks to more than" in told.get(name, "")
+
+
+FOLDERS = ("raw/", "items/", "tables/", "figures/", "text/")
+
+
+@pytest.mark.parametrize("above", ["", "small/"])
+def test_a_bundle_zipped_again_with_its_folders_is_read(tmp_path, made, above):
+    """As `zip -r` does it, from within or from above, also where its LaTeX was set."""
+    path, names = tmp_path / "a.zip", (above, *(above + name for name in FOLDERS))
+    extra = {name: b"" for name in names if name} | {f"{above}main.pdf": b"made by make", f"{above}main.log": b""}
+    path.write_bytes(archived(extra | {above + name: data for name, data in made.items()}))
+    assert dict(opening.read(path)) == dict(made)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("other/x.py", "")
+    with pytest.raises(WorkbenchError, match="which no bundle has"):
+        opening.read(path)
+
+
+def test_what_a_bundle_would_run_is_held_or_said_aloud(made, tmp_path, capsys):
+    """A Makefile is ours to the letter; of LaTeX that people wrote in it is said that nobody checked it, in the exit code too."""
+
+    def code(bundle, *words) -> int:
+        path = tmp_path / "a.zip"
+        path.write_bytes(zipped(sealed(bundle)))
+        return main(["verify-paper", str(path), *words])
+
+    assert (
+        "make` would run what stands there"
+        in wrong(sealed({**made, "Makefile": made["Makefile"] + b"\ttouch owned\n"}))["Makefile"]
+    )
+    without = {name: data for name, data in made.items() if "curve" not in name}  # of which nothing can be recomputed
+    paper = papers.read(made["paper.yaml"].decode())
+    paper = paper.model_copy(update={"items": tuple(item for item in paper.items if item.name != "curve")})
+    showed = {item.name: read(made, item.name, tmp_path) for item in paper.items}
+    with opening.opened(made) as (bench, _, _):
+        raw = bundles.records(bench, paper)
+        whole = dict(bundles.whole(bench, paper, showed, {}, raw))
+    assert without.keys() == whole.keys() and code(whole) == 0
+    text = {**whole, "main.tex": whole["main.tex"].replace(b"Methods", rb"\immediate\write18{touch owned} Methods")}
+    assert code(text) == 3 and code(text, "--strict") == 1
+    assert "`make` has LaTeX run what stands there" in capsys.readouterr().out
+    assert code({**whole, "Makefile": b"all:\n\ttouch owned\n"}) == 1 and code(made) == 3
+
+
+def read(bundle, name: str, folder) -> papers.Taken:
+    place = folder / f"{name}.json"
+    place.write_bytes(bundle[f"items/{name}.json"])
+    return papers.read_taken(place)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x05\x06" + bytes(18), b"not a zip", archived({"manifest.json": b"{}"})])

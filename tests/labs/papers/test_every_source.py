@@ -96,7 +96,9 @@ def paper(bench):
         typed = sources.split(words(bench, command))
         for number, rows in enumerate(derived.derived(bench, typed, [{"trial": trial} for trial in trials]).tables):
             if rows and any(isinstance(value, float) for value in rows[0].values()):
-                papers.add_chart(bench, "all", f"{name}-{number or 'a'}", charted(rows), rows, "python -m core " + words(bench, command))
+                papers.add_chart(
+                    bench, "all", f"{name}-{number or 'a'}", charted(rows), rows, "python -m core " + words(bench, command)
+                )
     return papers.load(bench, "all")
 
 
@@ -128,7 +130,9 @@ def test_looks_are_part_of_the_item_and_what_was_looked_at_since_is_told(bench, 
     [then] = showed.looked
     assert then.looked == len(then.recipes) == 8 + 5 < now
     row = showed.content["data"][0]
-    assert [row[name] for name in comparison.OF_LOOKS] == [each[0] for each in looks.corrected([row["p"]], then.looked)] or row["p"] is None
+    assert [row[name] for name in comparison.OF_LOOKS] == [each[0] for each in looks.corrected([row["p"]], then.looked)] or row[
+        "p"
+    ] is None
     told = {each.what: each.told for each in drain(checking.check(bench, "all"))}["figure compared-a"]
     assert f"count the 13 recipes looked at when it was taken; by now {now}" in told
     methods = whole(bench)["text/methods.tex"].decode()
