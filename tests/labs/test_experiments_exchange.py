@@ -232,7 +232,9 @@ EDITS = {
         lambda members: with_record(members, "questions", {"fingerprint": "f", "queries": []}), "speaks of",
     ),
     **{
-        f"costs of {value}": (lambda members, value=value: with_record(members, "trial", TRIAL | {"sweep": "chunk-sizes", **value}), "measured")
+        f"costs of {value}": (
+            lambda members, value=value: with_record(members, "trial", TRIAL | {"sweep": "chunk-sizes", **value}), "measured",
+        )
         for value in (
             {"costs": {"latency_ms": -2.0}}, {"costs": {"chunks": 10**18}},
             {"timings_ms": {"index": -5.0}}, {"latency_ms": {"total": [3.0, -1.0]}}, {"chunk_tokens": [3, 10**18]},

@@ -137,4 +137,4 @@ def test_a_study_that_went_on_makes_its_charts_stale(bench, paper):
     asked = {"fingerprint": "tiny", "dataset": "tiny", "queries": bench.store.questions("tiny")["queries"]}
     add_trial(bench.store, asked, {"chunking.size_tokens": 64, "fusion.weight": 0.9}, 0.1, 77, "s")
     told = {row.what: row.told for row in drain(checking.check(bench, "charts")) if row.holds is False}
-    assert "1 new, 0 no longer" in told["figure leaderboard"] and "figure study" in told and "figure trace" not in told
+    assert "1 new, 0 gone" in told["figure leaderboard"] and "figure study" in told and "figure trace" not in told

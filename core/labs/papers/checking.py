@@ -4,7 +4,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
-from core.labs.papers import derived, looked, numbers, sources
+from core.labs.papers import derived, numbers, sources
 from core.labs.papers import paper as papers
 from core.labs.papers.differing import differences
 from core.labs.papers.paper import Item, Taken
@@ -15,7 +15,7 @@ from core.report.colours import alike
 from core.workbench import Workbench
 
 AGAIN = "remove the chart, and add it again on its page"
-WITHOUT_COMMAND = "no command gives this chart"
+WITHOUT_COMMAND = "not recomputed: no command gives exactly this chart"
 ON_SCALES = "only its rows were recomputed: it shows places on scales, which no row states"
 UNRECORDED = "its record does not say how many recipes had been looked at"
 
@@ -105,9 +105,9 @@ def _still(workbench: Workbench, item: Item, showed: Taken) -> Checked:
             return result
         result = _compared(workbench, item, showed, ())
     except WorkbenchError as error:  # as where its study has another base by now, of which nothing is measured
-        return Checked(name_of(item), False, f"its command finds no such trials by now: {error.what}")
-    told = f"its command finds other trials by now: {len(now - then):,} new, {len(then - now):,} no longer; "
-    told += result.told or "what it shows is the same"
+        return Checked(name_of(item), False, f"its command now finds no such trials: {error.what}")
+    told = f"its command now finds other trials: {len(now - then):,} new, {len(then - now):,} gone; "
+    told += result.told or "what it shows is unchanged"
     return result._replace(told=told + f"; {AGAIN}" * (not result.holds and _page_chart(item)))
 
 
@@ -125,7 +125,9 @@ def _compared(workbench: Workbench, item: Item, showed: Taken, trials: Sequence[
         shown = changes if _printed(item, told) != _printed(item, now) else []
     if shown:
         return Checked(name_of(item), False, _first(shown))
-    return Checked(name_of(item), True, f"what it shows is the same, beside it: {_first(changes)}" if changes else "")
+    return Checked(
+        name_of(item), True, f"what it shows is unchanged, what stands beside it is not: {_first(changes)}" if changes else ""
+    )
 
 
 def _printed(item: Item, content: Any) -> Any:
@@ -141,7 +143,7 @@ def _looked_since(workbench: Workbench, item: Item, showed: Taken) -> str:
         return ""
     since = [(then.looked, looks.counted(workbench, then.questions).looked) for then in showed.looked]
     return "; ".join(
-        f"{' and '.join(comparison.OF_LOOKS)} count the {then:,} recipes looked at when it was taken; by now {now:,}"
+        f"{' and '.join(comparison.OF_LOOKS)} count the {then:,} recipes looked at when it was taken; it is {now:,} now"
         for then, now in since
         if now != then
     )

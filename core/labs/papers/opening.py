@@ -32,6 +32,9 @@ OF_RECORDS = (RAW, LABELS, TRAINED, MANIFEST)  # beginnings of the names that no
 MOST_FILES = 30_000
 MOST_FILE, MOST_TOTAL = 128 << 20, 2 << 30  # bytes, unpacked; of records once more
 MOST_RECORD = 64 << 20  # bytes of a record, unpacked
+MOST_VALUES = 8_000_000  # of a record: what is read of a few bytes may take many
+MOST_NAMED = 256 << 20  # characters of documents' names in the rankings of a trial
+FOLDED = 16 << 20  # bytes of records, unpacked, that go into the database at once
 MOST_OF = {  # beginning of a name -> bytes: what is read as JSON or YAML takes many times as much as values
     "paper.yaml": 4 << 20,
     MANIFEST: 16 << 20,
@@ -147,35 +150,41 @@ def opened(source: Path | Mapping[str, bytes]) -> Iterator[OpenedBundle]:
     paper = papers.read(bundle["paper.yaml"].decode("utf-8", "replace"), "paper.yaml")
     before = files.home()
     with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
-        home = Path(folder)
-        damaged = _unpacked(bundle, home, paper.id)
         try:
-            yield OpenedBundle(Workbench(home), paper, damaged)
+            workbench = Workbench(Path(folder))
+            yield OpenedBundle(workbench, paper, _unpacked(bundle, workbench, paper.id))
         finally:
             files.use_home(before)  # a workbench makes its home that of the process
 
 
-def _unpacked(bundle: Mapping[str, bytes], home: Path, paper_id: str) -> dict[str, str]:
-    """Writes records and document as a data folder has them; which records are left out, and why."""
+def _unpacked(bundle: Mapping[str, bytes], workbench: Workbench, paper_id: str) -> dict[str, str]:
+    """Writes records and document as a data folder has them, and folds the records in a few at a time; which are left out, and
+    why."""
+    home = workbench.home
     (home / "journal" / "bundle").mkdir(parents=True)
     (home / "papers" / paper_id / "items").mkdir(parents=True)
     places = {LABELS: home / agreed.FOLDER, TRAINED: home / contamination.FOLDER, "items/": home / "papers" / paper_id / "items"}
     for folder in places.values():
         folder.mkdir(parents=True, exist_ok=True)
-    damaged, room = {}, MOST_TOTAL
+    damaged, room, unfolded = {}, MOST_TOTAL, 0
     for name in bundle:
         start, _, rest = name.partition("/")
         if name.startswith(RAW):
             data = bundle[name]
             try:
-                room -= _checked(data, rest, room)
+                size = _checked(data, rest, room)
             except (ValueError, WorkbenchError) as error:
                 damaged[name] = str(error)
-            else:
-                (home / "journal" / "bundle" / rest).write_bytes(data)
+                continue
+            (home / "journal" / "bundle" / rest).write_bytes(data)
+            room, unfolded = room - size, unfolded + size
+            if unfolded > FOLDED:
+                workbench.store.fold()
+                unfolded = 0
         elif f"{start}/" in places:
             (places[f"{start}/"] / rest).write_bytes(bundle[name])
     (home / "papers" / paper_id / "paper.yaml").write_bytes(bundle["paper.yaml"])
+    workbench.store.fold()
     return damaged
 
 
@@ -183,13 +192,16 @@ def _checked(data: bytes, name: str, room: int) -> int:
     """Bytes of a record, unpacked; raises where it is not whole, too large, or asks for more than a recipe may."""
     limit, unpacking = min(MOST_RECORD, room), zlib.decompressobj(wbits=31)
     try:
-        size = len(unpacking.decompress(data, limit + 1))
+        text = unpacking.decompress(data, limit + 1)
     except zlib.error as error:
         raise ValueError(f"unreadable: {error}") from None
-    if size > limit:
+    if (size := len(text)) > limit:
         raise ValueError(f"it unpacks to more than {files.size(limit)}")
+    if sum(map(text.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ValueError(f"it holds more than {MOST_VALUES:,} values")
+    del text
     record = decode(data, name)
-    if record.kind == "trial" and (problem := cost_problem(record.payload)):
+    if record.kind == "trial" and (problem := cost_problem(record.payload) or _outsized(record.payload)):
         raise ValueError(problem)
     if record.kind == "trial" and record.payload.get("status") == "ok":
         recipe: dict[str, Any] = record.payload.get("config") or {}
@@ -200,10 +212,23 @@ def _checked(data: bytes, name: str, room: int) -> int:
     return size
 
 
+def _outsized(trial: Mapping[str, Any]) -> str:
+    """Why a trial's rankings would take far more memory than their bytes; "" where they would not."""
+    try:
+        names = [len(document) for document, _, _ in trial.get("chunks") or ()]
+        places = [chunks for chunks, _ in (trial.get("rankings") or {}).values()]
+        cells = len(places) * max(map(len, places), default=0)  # as a table, a row a question
+        if cells > MOST_VALUES or sum(names[place] for chunks in places for place in chunks) > MOST_NAMED:
+            return "its rankings take more memory than their size allows"
+    except (TypeError, ValueError, AttributeError, IndexError):
+        return "its rankings are none"
+    return ""
+
+
 def manifest(bundle: Mapping[str, bytes]) -> dict[str, str]:
     """File -> SHA-256 as the bundle says it; {} where it says nothing that can be read."""
     try:
-        sums = plain(json.loads(bundle[MANIFEST] if MANIFEST in bundle else b"{}"))["sha256"]
+        sums = plain(json.loads(bundle.get(MANIFEST, b"{}")))["sha256"]
         return {str(name): str(value) for name, value in sums.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}

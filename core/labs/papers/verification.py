@@ -87,7 +87,7 @@ def _against_items(
 def _against(name: str, bundle: Mapping[str, bytes], data: bytes, written: set[str]) -> list[Checked]:
     """A file against what the items give, which is noted in `written`."""
     written.add(name)
-    there, own = _ended(bundle[name] if name in bundle else b""), _ended(data)
+    there, own = _ended(bundle.get(name, b"")), _ended(data)
     if there == own:
         return []
     if name in documents.BY_HAND:

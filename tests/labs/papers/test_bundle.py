@@ -259,7 +259,7 @@ def test_bombs_are_refused(tmp_path, monkeypatch, made):
     path = tmp_path / "a.zip"
     monkeypatch.setattr(opening, "MOST_RECORD", 1 << 20)
     path.write_bytes(archived({"paper.yaml": bytes(5 << 20)}))
-    with pytest.raises(WorkbenchError, match="refused: paper.yaml has 5.2 MB"):
+    with pytest.raises(WorkbenchError, match=r"refused: paper.yaml has 5.2 MB"):
         drain(verification.verify(path))
     name = "raw/" + "0" * 26 + ".trial.jsonl.gz"
     told = wrong({**made, name: gzip.compress(bytes(5 << 20))})

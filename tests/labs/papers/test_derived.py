@@ -1,5 +1,7 @@
 """Rows of charts that follow from stored trials, points that stand in rows, and words on the others."""
 
+import json
+
 import pytest
 
 from core.__main__ import parse
@@ -49,7 +51,7 @@ def test_other_rows_than_the_commands_are_taken_and_said_not_to_be_computed(benc
         item = papers.add_chart(bench, "p", "chart", CHART, rows, command)
         assert not derived.able(item.command), "a command that gives another chart is left out"
     told = [row.told for row in drain(checking.check(bench, "p")) if row.holds is None]
-    assert "no command gives this chart" in told[0] and "texts and models" in told[1]
+    assert "no command gives exactly this chart" in told[0] and "texts and models" in told[1]
 
 
 def test_every_reason_is_of_a_verb_that_there_is():
@@ -92,7 +94,7 @@ def test_a_leaderboard_is_a_table_of_a_paper_with_the_numbers_of_its_command(ben
     assert "paired t tests" in text.texts(bench, board, papers.showed(bench, board))["text/methods.tex"]
     add_trial(bench.store, add_questions(bench.store), {"fusion.weight": 0.9}, 0.9, 7, "s")
     told = [row.told for row in drain(checking.check(bench, "b"))]
-    assert all(row.startswith("its command finds other trials by now: 1 new, 0 no longer; ") for row in told)
+    assert all(row.startswith("its command now finds other trials: 1 new, 0 gone; ") for row in told)
     with pytest.raises(WorkbenchError, match=r"3 of 3 items are stale.*table board.*figure drawn.*number top"):
         drain(bundle.current(bench, papers.load(bench, "b")))
     papers.take_again(bench, "b")
@@ -110,4 +112,47 @@ def test_a_command_that_finds_nothing_any_more_is_stale_in_words(bench, monkeypa
     papers.add_table(bench, "b", "board", "leaderboard s --metric mrr")
     monkeypatch.setattr(checking.derived, "derived", lambda *words: derived._picked(bench, [bench.trials(1)[0]["id"]]))
     [result] = drain(checking.check(bench, "b"))
-    assert not result.holds and "finds no such trials by now" in result.told
+    assert not result.holds and "now finds no such trials" in result.told
+
+
+def test_only_numbers_that_an_item_shows_make_it_stale(bench):
+    """What stands beside them, in cells and digits that are not printed and columns that are not drawn, is told."""
+    papers.create(bench, "Shown", "b")
+    ids = [row["id"] for row in bench.trials()]
+    papers.add(bench, "b", {"kind": "table", "name": "main", "command": ["trials-table", *ids, "--metric", "mrr"]})
+    papers.add(bench, "b", {"kind": "number", "name": "mean", "command": ["show", ids[0]], "value": "metrics.mrr.mean"})
+    board = leaderboard.rows(leaderboard.leaderboard(bench, values.select(bench, "s")[1], "mrr"))
+    drawn = {"data": [{"type": "scatter", "x": [row["mrr"] for row in board], "y": [row["name"] for row in board]}], "layout": {}}
+    papers.add_chart(bench, "b", "board", drawn, board, "python -m core leaderboard s --metric mrr")
+
+    def with_change(name, change) -> checking.Checked:
+        paper, showed = papers.load(bench, "b"), papers.taken(bench, "b", name)
+        content = json.loads(json.dumps(showed.content))
+        content = change(content) or content
+        papers.put_back(bench, "b", paper.item(name), showed._replace(content=content), 1)
+        [result] = [row for row in drain(checking.check(bench, "b")) if row.what.endswith(f" {name}")]
+        papers.put_back(bench, "b", paper.item(name), showed, 1)
+        return result
+
+    beside = [
+        with_change("main", lambda content: content["rows"][1]["cells"]["mrr"].update(difference=9.0)),
+        with_change("mean", lambda content: content + 1e-6),
+        with_change("board", lambda content: content["data"][0].update(repeats=9)),
+    ]
+    assert all(row.holds and "what stands beside it is not: " in row.told for row in beside), beside
+    shown = [
+        with_change("main", lambda content: content["rows"][1]["cells"]["mrr"].update(mean=0.5)),
+        with_change("mean", lambda content: content + 0.01),
+        with_change("board", lambda content: content["figure"]["data"][0]["x"].reverse()),
+    ]
+    assert not any(row.holds for row in shown), shown
+
+
+def test_a_trial_that_changes_no_number_makes_no_item_stale(bench):
+    papers.create(bench, "Board", "b")
+    papers.add(
+        bench, "b", {"kind": "number", "name": "top", "command": ["leaderboard", "s"], "value": "leaderboard.0.ndcg_linear"}
+    )
+    add_trial(bench.store, add_questions(bench.store), {"fusion.weight": 0.9}, 0.01, 7, "s")
+    [result] = drain(checking.check(bench, "b"))
+    assert result.holds and result.told == "its command now finds other trials: 1 new, 0 gone; what it shows is unchanged"

@@ -134,7 +134,7 @@ def test_looks_are_part_of_the_item_and_what_was_looked_at_since_is_told(bench, 
         "p"
     ] is None
     told = {each.what: each.told for each in drain(checking.check(bench, "all"))}["figure compared-a"]
-    assert f"count the 13 recipes looked at when it was taken; by now {now}" in told
+    assert f"count the 13 recipes looked at when it was taken; it is {now} now" in told
     methods = whole(bench)["text/methods.tex"].decode()
     assert "Recipes measured in all, reported here or not: 13 on tiny (all questions)." in methods
 
