@@ -49,7 +49,14 @@ def bench(tmp_path_factory):
     for number, (size, weight) in enumerate(POINTS):
         point = {"chunking.size_tokens": size, "fusion.weight": weight}
         add_trial(bench.store, questions, point, 0.3 + 0.5 * (size == 256), number, "s")
+    look(bench, "before")
     return bench
+
+
+def look(bench, when: str) -> None:
+    """Recipes that nobody stored, as a slider leaves them."""
+    for number in range(5):
+        bench.pipeline.looks.add("tiny", "tiny", "all", f"{when}-{number}", f"{when}-{number}")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +99,9 @@ def paper(bench, charts):
 
 def test_each_chart_follows_from_its_trials_also_in_a_bundle(bench, paper):
     for name, (_, _, of_rows) in PLACES.items():
-        assert paper.item(name).command and derived.of_places(paper.item(name).command) != of_rows, name
+        assert paper.item(name).command, name
+        assert derived.of_places(paper.item(name).command) != of_rows, name
+    look(bench, "since")
     contents = drain(bundles.current(bench, paper))
     bundle = bundles.whole(bench, paper, contents, {}, bundles.records(bench, paper))
     assert any(name.endswith(".experiment.jsonl.gz") for name in bundle)

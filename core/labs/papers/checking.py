@@ -17,7 +17,7 @@ from core.workbench import Workbench
 AGAIN = "remove the chart, and add it again on its page"
 WITHOUT_COMMAND = "not recomputed: no command gives exactly this chart"
 ON_SCALES = "only its rows were recomputed: it shows places on scales, which no row states"
-UNRECORDED = "its record does not say how many recipes had been looked at"
+UNRECORDED = "not recomputed: its record does not say how many recipes had been compared"
 
 
 class Checked(NamedTuple):
@@ -143,7 +143,7 @@ def _looked_since(workbench: Workbench, item: Item, showed: Taken) -> str:
         return ""
     since = [(then.looked, looks.counted(workbench, then.questions).looked) for then in showed.looked]
     return "; ".join(
-        f"{' and '.join(comparison.OF_LOOKS)} count the {then:,} recipes looked at when it was taken; it is {now:,} now"
+        f"{' and '.join(comparison.OF_LOOKS)} count the {then:,} recipes that had been compared when it was taken; now there are {now:,}"
         for then, now in since
         if now != then
     )

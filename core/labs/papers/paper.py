@@ -393,7 +393,7 @@ def _keep(folder: Path, name: str, showed: Taken) -> None:
 
 def _slug(words: str) -> str:
     """A name from words: small letters, digits and hyphens, a letter first."""
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-0123456789")[:50].strip("-") or "paper"
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).lstrip("-0123456789")[:50].strip("-") or "paper"
 
 
 def _only(fields: dict[str, Any], names: tuple[str, ...]) -> None:

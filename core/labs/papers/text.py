@@ -80,7 +80,7 @@ def methods(workbench: Workbench, paper: Paper, trials: Trials, looked: Mapping[
     if trials:
         said += [_measures(paper, trials), *_tests(paper, trials)]
         tried = _and(_looked(trials, looked))
-        said += [f"Recipes measured in all, reported here or not: {escape(tried)}" if tried else "", _machine(trials)]
+        said += [f"Recipes compared in all, reported here or not: {escape(tried)}" if tried else "", _machine(trials)]
     return "% from the recipes of the trials\n" + "\n".join(f"{sentence}." for sentence in said if sentence) + "\n"
 
 

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+import core.__main__  # noqa: F401  # which knows all verbs
+from core.cli.frame import VERBS
 from core.labs.experiments import book
 from core.labs.experiments.experiment import made
 from core.labs.papers import bundle as bundles
@@ -17,6 +19,7 @@ from core.workbench import Workbench
 from tests.labs.papers.test_bundle import sealed, wrong
 from tests.support.annotated import rating
 from tests.support.labelled import by_place, labelled
+from tests.support.small_paper import CHART, three_trials
 from tests.support.synthetic_trials import add_questions, add_trial
 
 FACTORS = {"chunking.size_tokens": (64, 128), "fusion.weight": (0.2, 0.4, 0.6, 0.8)}
@@ -134,9 +137,9 @@ def test_looks_are_part_of_the_item_and_what_was_looked_at_since_is_told(bench, 
         "p"
     ] is None
     told = {each.what: each.told for each in drain(checking.check(bench, "all"))}["figure compared-a"]
-    assert f"count the 13 recipes looked at when it was taken; it is {now} now" in told
+    assert f"count the 13 recipes that had been compared when it was taken; now there are {now}" in told
     methods = whole(bench)["text/methods.tex"].decode()
-    assert "Recipes measured in all, reported here or not: 13 on tiny (all questions)." in methods
+    assert "Recipes compared in all, reported here or not: 13 on tiny (all questions)." in methods
 
 
 def test_a_chart_taken_before_looks_were_kept_is_told_and_bundled(bench, paper):
@@ -149,6 +152,21 @@ def test_a_chart_taken_before_looks_were_kept_is_told_and_bundled(bench, paper):
         assert unchecked.holds is None and "does not say how many recipes" in unchecked.told
     finally:
         papers.put_back(bench, "all", paper.item("compared-a"), showed, 1)
+
+
+def test_a_chart_of_any_other_command_is_bundled_and_told_as_not_checked(tmp_path):
+    """Whatever page it is of: rows that no command gives, and none at all."""
+    bench = Workbench(tmp_path)
+    trial, *_ = three_trials(bench)
+    names = sorted(verb.name for verb in VERBS.values())
+    for place, name in enumerate(names):
+        rows = [{"k": 1, "recall": 0.5}] if place % 2 else []
+        papers.add_chart(bench, "any", name, CHART, rows, f"python -m core {name} {trial} --metric mrr")
+    paper = papers.load(bench, "any")
+    showed = drain(bundles.current(bench, paper))
+    results = drain(verification.verified(bundles.whole(bench, paper, showed, {}, bundles.records(bench, paper))))
+    assert not [row for row in results if row.holds is False]
+    assert sum(row.holds is None and row.what.startswith("figure ") for row in results) == len(names) == len(paper.items)
 
 
 def forged(content, find=None):
