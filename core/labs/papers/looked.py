@@ -1,5 +1,5 @@
-"""How many recipes had been looked at when an item was taken. It is part of the item: what is looked at later changes no number
-that was seen, and a bundle carries it."""
+"""Which recipes had been compared when an item was taken. They are part of the item: what is compared later changes no number
+that was seen, and a bundle carries them."""
 
 from collections.abc import Sequence
 from typing import Annotated, Self
@@ -24,7 +24,7 @@ class Looked(StageConfig):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if self.looked != len({*self.recipes}):
-            raise ValueError("the recipes looked at are not as many as it says")
+            raise ValueError("the recipes compared are not as many as it says")
         return self
 
 
