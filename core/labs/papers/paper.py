@@ -133,9 +133,7 @@ def papers(workbench: Workbench) -> list[Paper]:
 
 
 def load(workbench: Workbench, paper_id: str) -> Paper:
-    path = _folder(workbench, paper_id) / "paper.yaml"
-    if not path.is_file():
-        raise WorkbenchError(f"There is no paper '{paper_id}'.", todo="`python -m core paper list` names them.")
+    path = _document(workbench, paper_id)
     return read(path.read_text("utf-8", "replace"), str(path))
 
 
@@ -192,7 +190,7 @@ def add(
         item = item.model_copy(update={"command": words, "trials": trials})
         content = sources.content(workbench, item)
     looks = looked.at_hand(workbench, item.trials) if looks is None else looks
-    _keep(_folder(workbench, load(workbench, paper_id).id), item.name, Taken(content, looks))
+    _keep(_document(workbench, paper_id).parent, item.name, Taken(content, looks))
 
     def with_it(paper: Paper) -> dict[str, Any]:
         items = [item if old.name == item.name else old for old in paper.items]
@@ -232,8 +230,7 @@ def add_chart(
         if followed := _followed(workbench, words, content):
             fields |= {"command": words, "trials": followed.trials}
             content, looks = followed.content, followed.looks
-    add(workbench, paper_id, fields, content, looks)
-    return load(workbench, paper_id).item(free)
+    return add(workbench, paper_id, fields, content, looks).item(free)
 
 
 def add_table(workbench: Workbench, paper_id: str, name: str, command: str, caption: str = "") -> PaperTable:
@@ -308,7 +305,7 @@ def remove(workbench: Workbench, paper_id: str, name: str) -> Paper:
 
 def put_back(workbench: Workbench, paper_id: str, item: Item, showed: Taken, place: int) -> Paper:
     """Takes back what was removed: the item with what it showed, at its place, counted from 1."""
-    _keep(_folder(workbench, load(workbench, paper_id).id), item.name, showed)
+    _keep(_document(workbench, paper_id).parent, item.name, showed)
 
     def with_it(paper: Paper) -> dict[str, Any]:
         items = [each for each in paper.items if each.name != item.name]
@@ -403,9 +400,7 @@ def _only(fields: dict[str, Any], names: tuple[str, ...]) -> None:
 
 def _changed(workbench: Workbench, paper_id: str, fields: Callable[[Paper], dict[str, Any]]) -> Paper:
     """The paper with what `fields` makes of it, as it stands at this moment."""
-    path = _folder(workbench, paper_id) / "paper.yaml"
-    load(workbench, paper_id)
-    with files.changing(path):
+    with files.changing(_document(workbench, paper_id)):
         paper = valid(Paper, fields(load(workbench, paper_id)))
         _save(workbench, paper)
     return paper
@@ -421,6 +416,14 @@ def _folder(workbench: Workbench, paper_id: str) -> Path:
     if not re.fullmatch(NAME, paper_id):
         raise WorkbenchError(f"'{paper_id}' is no name of a paper.", todo="Small letters, digits and hyphens.")
     return workbench.home / "papers" / paper_id
+
+
+def _document(workbench: Workbench, paper_id: str) -> Path:
+    """The file of a paper that there is."""
+    path = _folder(workbench, paper_id) / "paper.yaml"
+    if not path.is_file():
+        raise WorkbenchError(f"There is no paper '{paper_id}'.", todo="`python -m core paper list` names them.")
+    return path
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -6,9 +6,9 @@ import pytest
 
 from core.__main__ import parse
 from core.errors import WorkbenchError
-from core.labs.papers import bundle, checking, derived, sources, text
+from core.labs.papers import bundle, checking, derived, sources, text, verification
 from core.labs.papers import paper as papers
-from core.labs.trials import leaderboard, values
+from core.labs.trials import comparison, leaderboard, values
 from core.progress import drain
 from core.records import plain
 from core.report import tables
@@ -156,3 +156,31 @@ def test_a_trial_that_changes_no_number_makes_no_item_stale(bench):
     add_trial(bench.store, add_questions(bench.store), {"fusion.weight": 0.9}, 0.01, 7, "s")
     [result] = drain(checking.check(bench, "b"))
     assert result.holds and result.told == "its command now finds other trials: 1 new, 0 gone; what it shows is unchanged"
+
+
+def test_what_is_compared_later_changes_no_item_and_the_bundle_carries_what_was(bench):
+    def look(number: int) -> None:
+        for each in range(number):
+            bench.pipeline.looks.add("tiny", "tiny", "all", f"slider-{number}-{each}", f"slider-{number}-{each}")
+
+    look(5)
+    trials = comparison.some(bench, sorted(row["id"] for row in bench.trials()))
+    names = dict(zip((trial.id for trial in trials), comparison.labels(trials), strict=True))
+    rows = comparison.rows(comparison.compare(bench, trials[0], trials[1:], "mrr"), names)
+    drawn = {"data": [{"x": [row["Difference"] for row in rows], "y": [row["Trial"] for row in rows]}], "layout": {}}
+    item = papers.add_chart(
+        bench, "p", "differences", drawn, rows, f"python -m core trials-compare {' '.join(names)} --metric mrr"
+    )
+    look(7)
+    [result] = drain(checking.check(bench, "p"))
+    assert result.holds and "the 8 recipes that had been compared when it was taken; now there are 15" in result.told
+    paper = papers.load(bench, "p")
+    showed = drain(bundle.current(bench, paper))
+    made = dict(bundle.whole(bench, paper, showed, {}, bundle.records(bench, paper)))
+    assert all(row.holds for row in drain(verification.verified(made)))
+    assert b"not: 8 on tiny (all questions)." in made["text/methods.tex"]
+    content = json.loads(json.dumps(showed[item.name].content))
+    content["data"][0]["p (all looks)"] /= 2
+    forged = {item.name: showed[item.name]._replace(content=content)}
+    told = drain(verification.verified(dict(bundle.whole(bench, paper, forged, {}, bundle.records(bench, paper)))))
+    assert [row.what for row in told if row.holds is False] == ["figure differences"]
