@@ -193,8 +193,14 @@ def start(page: str) -> None:
             if before[CURRENT] != config():
                 _keep(before, ())
         state.used_recipes = set()
+    state.entered = state.get("page") != page
     state.page = page
     write_url()
+
+
+def entered() -> bool:
+    """Whether this run is the first since another page was left."""
+    return st.session_state.get("entered", False)
 
 
 def write_url() -> None:

@@ -18,8 +18,8 @@ def page() -> None:
     names = shelf.names(session.workbench())
     if not names:
         st.html(
-            '<div class="gw">A paper holds figures, tables and numbers, each with the command that computes it and the trials it rests '
-            "on. Begin one here, or add any chart from its export menu.</div>"
+            '<div class="gw">A paper is a list of figures, tables and numbers, each with the command and the trials behind it. Start one '
+            "here, or from the export menu of any chart.</div>"
         )
         desk.create()
         with st.expander("Verify somebody else's bundle"):
@@ -30,7 +30,9 @@ def page() -> None:
 
 
 def tabs(paper: papers.Paper) -> None:
-    """Only the open one computes."""
+    """Only the open one computes. Who comes back finds the items, whatever was open when the page was left."""
+    if session.entered() and "paper_view" not in st.query_params:
+        st.session_state.pop("paper_view", None)
     there, new, made, others = st.tabs(VIEWS, key="paper_view", on_change="rerun", bind="query-params")
     for tab, draw in ((there, items.draw), (new, adding.draw), (made, bundle.draw)):
         if tab.open:

@@ -104,8 +104,8 @@ def table_into_paper(name: str, command: str, rows: int, caption: str) -> None:
 
 
 def choose_paper(key: str, take: Callable[[str], Any]) -> None:
-    """The choice of a paper, or a title for a new one, and the button that takes something into it. The last one stays chosen."""
-    names, last = shelf.names(session.workbench()), st.session_state.get("last_paper")
+    """The choice of a paper, or a title for a new one, and the button that takes something into it. The one used last is chosen."""
+    names, last = shelf.names(session.workbench()), shelf.last(session.workbench())
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom"):
         chosen = st.selectbox(
             "Paper",
@@ -119,7 +119,6 @@ def choose_paper(key: str, take: Callable[[str], Any]) -> None:
         if st.button("Add to paper", key=f"{key}/add", disabled=not chosen):
             try:
                 item = take(chosen)
-                st.session_state.last_paper = next(iter({*shelf.names(session.workbench())} - {*names}), chosen)
                 st.toast(f"Added to the paper as {item.name}: see *Write a paper*.", icon=":material/check:")
             except WorkbenchError as error:
                 cards.problem(error)

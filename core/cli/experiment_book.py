@@ -150,11 +150,12 @@ def show_contents(told: dict[str, Any]) -> None:
     print(f"New here: {told['added']:,} records; here before: {told['present']:,}.")
 
 
-@verb("experiment open", show_contents, job_keeps=plain)
+@verb("experiment open", show_contents, unchecked=lambda told: bool(told["unverified"]), job_keeps=plain)
 def experiment_opened(
     workbench: Any, file: Path, /, *, only_verify: Annotated[bool, Parameter(help="Add nothing.")] = False
 ) -> Any:
-    """Verify an experiment's file, derive its metrics again, and add its records."""
+    """Verify an experiment's file, derive its metrics again, and add its records; exit code 3 where something could not be
+    verified."""
     from core.labs.experiments import exchange
 
     return plain((yield from exchange.open_file(workbench, file, add=not only_verify)))

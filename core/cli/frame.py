@@ -2,8 +2,8 @@
 
 A verb is a function with `@verb("its-name")`: its signature is what it takes, the first line of its docstring what it does.
 A first parameter `workbench` is given, not parsed. A long verb is a generator: frozen `Progress` goes to standard error,
-text to standard output. Exit codes: 0 done, 1 failed, 2 wrong usage. With --json, standard output holds one JSON document
-and nothing else.
+text to standard output. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, and something could not be checked (1 with
+--strict). With --json, standard output holds one JSON document and nothing else.
 """
 
 import inspect
@@ -26,6 +26,7 @@ from core.errors import WorkbenchError, missing_package
 from core.progress import Running
 from core.records import Progress
 
+UNCHECKED = 3  # exit code
 MOST_NOTICES = 5
 USUAL = Parameter(negative=(), allow_repeating=True)  # --again has no --no-again; the last counts
 OUTPUT = (
@@ -38,6 +39,13 @@ OUTPUT = (
     # set by a page that started the verb as a job
     inspect.Parameter("job", inspect.Parameter.KEYWORD_ONLY, default="", annotation=Annotated[str, Parameter(show=False)]),
 )
+# of verbs that check
+STRICT = inspect.Parameter(
+    "strict",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[bool, Parameter(help=f"What could not be checked is a failure: exit code 1 in place of {UNCHECKED}.")],
+)
 
 app = App(name="python -m core", help="Groundwork on the command line.", version_flags=(), default_parameter=USUAL)
 
@@ -47,6 +55,7 @@ class Verb(NamedTuple):
     function: Callable[..., Any]
     show: Callable[[Any], None]  # for people
     healthy: Callable[[Any], bool]  # else the exit code is 1
+    unchecked: Callable[[Any], bool] | None  # of one that checks: whether something could not be, and the exit code is UNCHECKED
     takes_workbench: bool
     job_keeps: Callable[[Any], Any] | None  # of the result, as `core.jobs.jobs.drive` takes it
 
@@ -59,6 +68,7 @@ class Call(NamedTuple):
     options: dict[str, Any]
     json: bool
     job: str
+    strict: bool
 
     def work(self, workbench: Any) -> Any:
         """What the verb returns; of a long one its generator."""
@@ -73,6 +83,7 @@ def verb(
     name: str,
     show: Callable[[Any], None] = show_value,
     healthy: Callable[[Any], bool] = lambda result: True,
+    unchecked: Callable[[Any], bool] | None = None,
     job_keeps: Callable[[Any], Any] | None = None,
     alone: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -81,11 +92,11 @@ def verb(
     def said(function: Callable[..., Any]) -> Callable[..., Any]:
         parameters = list(inspect.signature(function).parameters.values())
         takes_workbench = bool(parameters) and parameters[0].name == "workbench"
-        function.__signature__ = inspect.Signature([*parameters[takes_workbench:], *OUTPUT])
+        function.__signature__ = inspect.Signature([*parameters[takes_workbench:], *([STRICT] if unchecked else []), *OUTPUT])
         group, _, action = name.rpartition(" ")
         (app[group] if group else app).command(function, name=action)
         ALONE.update(alone or {})
-        VERBS[function] = Verb(name, function, show, healthy, takes_workbench, job_keeps)
+        VERBS[function] = Verb(name, function, show, healthy, unchecked, takes_workbench, job_keeps)
         return function
 
     return said
@@ -107,8 +118,9 @@ def parse(arguments: Sequence[str]) -> Call | int:
         wanted = {"-h", "--help"} & set(arguments)
         function(*bound.args, **bound.kwargs | ({} if wanted else {"console": app.error_console}))
         return 0 if wanted else 2
-    options = dict(bound.kwargs)
-    return Call(VERBS[function], bound.args, options, options.pop("json", False), options.pop("job", ""))
+    said, options = VERBS[function], dict(bound.kwargs)
+    strict = bool(said.unchecked and options.pop("strict", False))
+    return Call(said, bound.args, options, options.pop("json", False), options.pop("job", ""), strict)
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:
@@ -200,7 +212,10 @@ def _show(call: Call, result: Any) -> int:
         print(json.dumps(result, ensure_ascii=False, default=str))
     else:
         call.verb.show(result)
-    return 0 if call.verb.healthy(result) else 1
+    if not call.verb.healthy(result):
+        return 1
+    left = call.verb.unchecked is not None and call.verb.unchecked(result)
+    return (1 if call.strict else UNCHECKED) if left else 0
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Papers: their figures, tables and numbers, traced back to trials, and bundles that anyone can recompute."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,13 +38,19 @@ def show_paper(paper: dict[str, Any]) -> None:
 
 
 def show_held(results: list[dict[str, Any]]) -> None:
-    """What holds, what does not, and what could not be looked at."""
-    words = {True: "holds", False: "DOES NOT HOLD", None: "note"}
+    """What holds, what does not, and what could not be checked, which is said in the end once more."""
+    words = {True: "holds", False: "DOES NOT HOLD", None: "NOT CHECKED"}
     show_table([{"what": row["what"], "result": words[row["holds"]], "told": row["told"]} for row in results])
+    counts = Counter(row["holds"] for row in results)
+    print(f"\n{counts[True]:,} hold, {counts[False]:,} do not, {counts[None]:,} could not be checked.")
 
 
 def all_hold(results: list[dict[str, Any]]) -> bool:
     return all(row["holds"] is not False for row in results)
+
+
+def some_unchecked(results: list[dict[str, Any]]) -> bool:
+    return any(row["holds"] is None for row in results)
 
 
 def _told(paper: Any) -> dict[str, Any]:
@@ -190,9 +197,9 @@ def remove_item(workbench: Any, paper_id: str, name: str, /) -> Any:
     return _told(paper.remove(workbench, paper_id, name))
 
 
-@verb("paper check", show_held, healthy=all_hold)
+@verb("paper check", show_held, healthy=all_hold, unchecked=some_unchecked)
 def check_paper(workbench: Any, paper_id: str, /) -> Any:
-    """Whether each item shows what its command answers now; exit code 1 where one does not."""
+    """Whether each item shows what its command answers now; exit code 1 where one does not, 3 where one could not be checked."""
     from core.labs.papers import checking
 
     return checking.check(workbench, paper_id)
@@ -224,9 +231,16 @@ def export_paper(
     return bundle.export(workbench, paper_id, out)
 
 
-@verb("verify-paper", show_held, healthy=all_hold, job_keeps=lambda results: [list(row) for row in results])
+@verb(
+    "verify-paper",
+    show_held,
+    healthy=all_hold,
+    unchecked=some_unchecked,
+    job_keeps=lambda results: [list(row) for row in results],
+)
 def verify_paper(file: Path, /) -> Any:
-    """Recompute every number of a bundle from its raw records; exit code 1 where one does not hold."""
+    """Recompute every number of a bundle from its raw records; exit code 1 where one does not hold, 3 where one could not be
+    checked."""
     from core.labs.papers import verification
 
     return verification.verify(file)

@@ -36,9 +36,9 @@ def tables() -> list[dict[str, str]]:
     ]
 
 
-@verb("verify", healthy=lambda report: report["ok"])
+@verb("verify", healthy=lambda report: report["ok"], unchecked=lambda report: bool(report["unchecked"]))
 def verify(workbench: Any) -> Any:
-    """Check journal and database."""
+    """Check journal and database; exit code 1 where something is wrong, 3 where something could not be checked."""
     return workbench.store.verify()
 
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from core.errors import WorkbenchError
 from core.store import rows, tables
 from core.store.database_file import first_line
-from core.store.journal import Damage, Entry, Journal, Record
+from core.store.journal import Damage, Entry, Journal, Record, unpacked_bytes
 from core.store.segments import Line, Segments, read_lines
 
 BATCH_LABELS = 20_000  # labels a transaction
-BATCH_RECORDS, BATCH_BYTES = 512, 16_000_000  # records and their gzipped bytes a transaction: bounds memory, lock time
+BATCH_RECORDS, BATCH_BYTES = 512, 64_000_000  # records and their bytes, unpacked, a transaction: bounds memory, lock time
 SELDOM = 50_000  # objects more, before those without a use are looked for
 
 
@@ -65,7 +65,7 @@ class Folding:
         for done, path in enumerate((listing[record_id].path for record_id in ids), 1):
             if record := self.journal.load(path):
                 records.append(record)
-                size += path.stat().st_size
+                size += unpacked_bytes(path)
             else:
                 self._skip(path, self.journal.damaged[str(path)])
             if records and (len(records) >= BATCH_RECORDS or size >= BATCH_BYTES or done == len(ids)):

@@ -194,6 +194,13 @@ def _payload(body: bytes) -> dict[str, Any]:
         raise ValueError(error.what) from None
 
 
+def unpacked_bytes(path: Path) -> int:
+    """Of a whole record's file, as gzip notes it at the end: `decode` has held it against what it unpacked."""
+    with open(path, "rb") as file:
+        file.seek(-4, os.SEEK_END)
+        return int.from_bytes(file.read(), "little")
+
+
 def checksum(schema: int, kind: str, record_id: str, body: bytes) -> str:
     return hashlib.sha256(f"{schema} {kind} {record_id}\n".encode() + body).hexdigest()
 

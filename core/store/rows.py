@@ -18,6 +18,7 @@ from core.store.tables import TABLES
 
 DEEPEST = 64  # levels of a payload; Python's reader of JSON ends at some hundreds, wherever the stack stands just then
 YEARS = range(1900, 9000)  # of what was recorded; in another time zone the first and the last year have no date
+MOST_COST = 10**12  # tokens, chunks or milliseconds of one trial
 MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS = 120, 10_000, 40, 20  # characters of what people say of a trial; its tags
 
 Derive = Callable[[dict, dict], dict[str, list[float | None]]]  # (trial, questions) -> metric -> a value a question
@@ -225,6 +226,17 @@ def cost_rows(payload: dict) -> list[tuple]:
         mean, half = float(np.mean(each)), 1.96 * float(np.std(each)) / len(each) ** 0.5
         costs["context_at_k"] = ("context_at_k", mean, mean - half, mean + half, len(each))
     return list(costs.values())
+
+
+def cost_problem(payload: dict) -> str:
+    """What of a trial's costs cannot have been measured; "" where nothing is. Of foreign records, of any shape."""
+    for field in ("costs", "timings_ms", "latency_ms", "chunk_tokens"):
+        told = payload.get(field) or {}
+        for name, value in told.items() if isinstance(told, dict) else [("", told)]:
+            for each in value if isinstance(value, list) else [value]:
+                if each is not None and (type(each) not in (int, float) or not 0 <= each <= MOST_COST):
+                    return f"its {field}{f'.{name}' if name else ''} holds {str(each)[:40]}, which nobody can have measured"[:200]
+    return ""
 
 
 def note_problem(name: Any, note: Any, tags: Any) -> str:

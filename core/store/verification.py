@@ -27,6 +27,7 @@ class StoreReport(NamedTuple):
     leftovers: tuple[str, ...]  # temporary files of killed writers; harmless
     problems: tuple[str, ...]  # all of it in words, leftovers left out
     differing: tuple[str, ...] = ()  # records whose rows are not what the journal says
+    unchecked: tuple[str, ...] = ()  # what could not be checked, in words: no problem that is known
 
 
 def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
@@ -36,16 +37,23 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
 
     here = set(store.journal.listing())  # what comes meanwhile is neither missing nor too much
     labels, damaged = verify_segments(store.labels)
-    problems, inside, stored, strays, differing = [], {}, {}, [], []
+    problems, unchecked, inside, stored, strays, differing = [], [], {}, {}, [], []
     try:
         store.fold()
         with store.file.reader() as connection:
             stored = digests(connection, bool(store.folding.derive))
             inside = dict(connection.execute("SELECT id, kind FROM folded").fetchall())
+            [[unscored]] = connection.execute("SELECT count(*) FROM trials WHERE NOT scored AND num_queries > 0").fetchall()
+        if unscored and store.folding.derive:
+            unchecked.append(
+                f"The metrics of {unscored:,} trials were not derived: their questions are not here, or no metric reads them."
+            )
         strays = [name for name, table in stored.items() if name not in (*tables.ONCE, "labels") and table.keys() - inside.keys()]
         inside |= dict.fromkeys(stored["labels"], "label")
-    except (Damaged, Busy, Stuck, InUse) as error:
+    except Damaged as error:
         problems.append(f"The database cannot be read: {error.what} Run rebuild.")
+    except (Busy, Stuck, InUse) as error:
+        unchecked.append(f"The database was not compared with the journal: {error.what}")
     with duckdb.connect(":memory:") as scratch:
         for statement in tables.creation({}):
             scratch.execute(statement)
@@ -90,7 +98,7 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
     bad = {Path(damage.path).name.split(".")[0] for damage in report.damaged}
     problems = [f"{damage.path}: {damage.reason}" for damage in report.damaged] + problems
     now = store.journal.listing().keys() | labels | store.labels.present(inside)
-    missing = tuple(sorted(((here | labels) & now) - bad - inside.keys()))
+    missing = () if unchecked and not stored else tuple(sorted(((here | labels) & now) - bad - inside.keys()))
     extra = tuple(sorted(inside.keys() - now - bad))
     differing = sorted(set(differing))
     if missing:
@@ -106,7 +114,16 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
         problems.append(f"The database has rows of no record, in {' and '.join(strays)}. Run rebuild.")
     counts = dict(Counter(inside.values()))
     return StoreReport(
-        not problems, report.counts, counts, missing, extra, report.damaged, report.leftovers, tuple(problems), tuple(differing)
+        not problems,
+        report.counts,
+        counts,
+        missing,
+        extra,
+        report.damaged,
+        report.leftovers,
+        tuple(problems),
+        tuple(differing),
+        tuple(unchecked),
     )
 
 

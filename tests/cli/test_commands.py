@@ -11,6 +11,10 @@ import pytest
 from core.__main__ import SUBJECTS, main, parse
 from core.cli.frame import VERBS, Call
 from core.cli.tables import show_table
+from core.store.database import Store
+from core.store.database_file import InUse
+from core.workbench import Workbench
+from tests.support.synthetic_trials import add_questions, add_trial
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,3 +97,22 @@ def test_a_call_gives_the_workbench_only_where_it_is_taken():
     assert isinstance(call := parse(["list", "settings"]), Call) and len(call.work(None)) > 50
     assert not call.verb.takes_workbench and parse(["trials"]).verb.takes_workbench
     assert json.dumps(call.work(None), default=str)
+
+
+def test_what_verify_could_not_check_has_an_exit_code_of_its_own(tmp_path, monkeypatch, capsys):
+    """Another program has the database open, or questions are missing: nothing is known to be wrong, and nothing to be right."""
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))
+    store = Workbench(tmp_path).store
+    add_trial(store, add_questions(store))
+    assert main(["verify"]) == 0
+
+    def refused(*arguments):
+        raise InUse("Another program has the database open.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "fold", refused)
+        assert main(["verify", "--strict"]) == 1 and main(["verify", "--json"]) == 3
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert report["ok"] and not report["missing"] and "was not compared" in report["unchecked"][0]
+    add_trial(store, {"fingerprint": "elsewhere", "dataset": "tiny", "queries": [{"id": "q0"}]})
+    assert main(["verify"]) == 3 and "their questions are not here" in capsys.readouterr().out

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core.__main__ import main
 from core.errors import WorkbenchError
 from core.labs.experiments import book, exchange
 from core.labs.trials import leaderboard
@@ -230,6 +231,15 @@ EDITS = {
     "questions that nobody needs": (
         lambda members: with_record(members, "questions", {"fingerprint": "f", "queries": []}), "speaks of",
     ),
+    **{
+        f"costs of {value}": (
+            lambda members, value=value: with_record(members, "trial", TRIAL | {"sweep": "chunk-sizes", **value}), "measured",
+        )
+        for value in (
+            {"costs": {"latency_ms": -2.0}}, {"costs": {"chunks": 10**18}},
+            {"timings_ms": {"index": -5.0}}, {"latency_ms": {"total": [3.0, -1.0]}}, {"chunk_tokens": [3, 10**18]},
+        )
+    },
     "rankings of nothing": (
         lambda members: with_record(members, "trial", {**TRIAL, "sweep": "chunk-sizes", "status": "ok", "rankings": {"q": [[0], [1.0]]}}),
         "not whole",
@@ -241,6 +251,15 @@ EDITS = {
 def test_what_is_not_as_it_says_is_refused_whole(file, theirs, tmp_path, name):
     edit, match = EDITS[name]
     refused(theirs, changed(file, tmp_path / "changed.zip", edit), match)
+
+
+def test_what_could_not_be_verified_has_an_exit_code_of_its_own(file, tmp_path, capsys):
+    """Without means there is nothing that the rankings are held against."""
+    without = str(changed(file, tmp_path / "without.zip", with_manifest(means={})))
+    assert main(["experiment", "open", str(file), "--only-verify"]) == 0
+    assert main(["experiment", "open", without, "--only-verify"]) == 3
+    assert main(["experiment", "open", without, "--only-verify", "--strict"]) == 1
+    assert "no mean was exported" in capsys.readouterr().out
 
 
 def test_what_unpacks_without_end_is_refused(file, theirs, tmp_path, monkeypatch):

@@ -29,7 +29,7 @@ def test_a_bundle_is_built_compiles_and_verifies(app, home, tab, tmp_path):
     open_page(tab, f"{app}/write_paper?paper=small")
     tab.get_by_text("\\resGain ").first.wait_for()
     tab.get_by_role("button", name="Check every item").click()
-    tab.get_by_text("hold, or are notes").wait_for()
+    tab.get_by_text("Everything holds.").wait_for()
     tab.get_by_role("tab", name="Bundle").click()
     tab.get_by_role("button", name="Make the bundle").click()
     download = tab.get_by_role("button", name="Download the last one")
@@ -46,6 +46,6 @@ def test_a_bundle_is_built_compiles_and_verifies(app, home, tab, tmp_path):
         assert done.returncode == 0 and (tmp_path / "paper/main.pdf").is_file(), done.stdout[-2000:]
     tab.get_by_role("tab", name="Somebody else's").click()
     tab.locator("input[type=file]").set_input_files(packed)
-    tab.get_by_role("button", name="Verify it").click()
-    expect(tab.get_by_text("hold, or are notes").last).to_be_visible(timeout=200_000)
+    tab.get_by_role("button", name="Verify", exact=True).click()
+    expect(tab.get_by_text("Everything holds.").last).to_be_visible(timeout=200_000)
     no_error(tab)

@@ -117,7 +117,7 @@ def tokens(answer: Answer) -> None:
         for token in answer.tokens
     ]
     evidence.show(f'<div class="gw gw-text">{"".join(spans)}</div>')
-    percent = st.column_config.NumberColumn(format="%.1f %%")
+    percent = st.column_config.NumberColumn(format="%.1f%%")
     cells.show(
         [
             {

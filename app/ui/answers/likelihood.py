@@ -59,7 +59,7 @@ def table(made: lab.AnswerLikelihood) -> None:
             for name, value in each.items()
         ]
     )
-    percent, nats = st.column_config.NumberColumn(format="%.1f %%"), st.column_config.NumberColumn(format="%.2f")
+    percent, nats = st.column_config.NumberColumn(format="%.1f%%"), st.column_config.NumberColumn(format="%.2f")
     rows = [
         {
             "Passage": row["passage"],

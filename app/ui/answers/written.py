@@ -54,7 +54,7 @@ def responsible(answer: Answer, corpus: Corpus, query: Query | None) -> None:
         for number, (hit, prior) in enumerate(zip(answer.hits, detail["prior"], strict=True), 1)
     ]
     evidence.show("".join(f'<span class="gw gw-small">{_swatch(row["Passage"])} {row["Passage"]} </span>' for row in rows))
-    percent = st.column_config.NumberColumn(format="%.1f %%")
+    percent = st.column_config.NumberColumn(format="%.1f%%")
     cells.show(rows, hide_index=True, column_config=dict.fromkeys(("p(passage | question)", "Mean share of a token"), percent))
     st.caption(f"Log-likelihood of the answer over all passages: {detail['logprob']:.2f} nats.")
     if sequence:

@@ -165,7 +165,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
                 width=72,
                 help=f"Of the difference to the {shown.reference}: paired t test, corrected by Holm over all points.",
             ),
-            "First in": NUMBER(format="%.0f %%", width=70, help="Share of the resamples in which it has the best mean."),
+            "First in": NUMBER(format="%.0f%%", width=70, help="Share of the resamples in which it has the best mean."),
             "Context": NUMBER(format="localized", width=70, help="Tokens of the first k chunks, mean of a question."),
             "Latency": NUMBER(format="%.1f ms", width=76, help="Median of a single question; empty where it was not timed."),
             "Repeats": NUMBER(width=66, help="Seeds behind the mean."),

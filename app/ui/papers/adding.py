@@ -21,35 +21,41 @@ EXAMPLES = {
 
 
 def draw(paper: papers.Paper) -> None:
+    if name := st.session_state.pop("paper_added", ""):
+        st.toast(f"{cards.plain(name)} is in the paper.", icon=":material/check:")
     kind = st.segmented_control("Kind", list(EXAMPLES), default="table", key="item_kind", required=True) or "table"
     written, name_of = suggestion(kind, trials_at_hand())
-    with st.form("new_item", border=False):
-        name = st.text_input("Name", name_of, help="Of its file, label or macro: small letters, digits and hyphens.")
+    name_of = papers.free_name(paper, name_of) if name_of else ""
+    forms = st.session_state.setdefault("paper_forms", 0)
+    with st.form(f"new_item/{forms}", border=False):  # what was added leaves an empty form behind
+        name = st.text_input("Name", name_of, help="Names its file, label or macro; any words will do.")
         command = st.text_input(
             "Command",
             written,
             placeholder=EXAMPLES[kind],
-            help="A, B, C: trials by id, the end of it, or name. The first is the reference.",
+            help="A, B and C are trials: the id, its last characters, or the name. The first is the reference.",
         )
         caption = st.text_input("Caption")
         fields = {"kind": kind, "caption": caption}
         if kind == "number":
             fields["value"] = st.text_input(
-                "Where it stands in the answer", "difference" * bool(written), placeholder="difference, or metrics.recall.mean"
+                "Field of the result", "difference" * bool(written), placeholder="difference, or metrics.recall.mean"
             )
-            fields["form"] = st.selectbox("Written", ["plain", "signed", "percent", "p"])
+            fields["form"] = st.selectbox("Format", ["plain", "signed", "percent", "p"])
         if kind == "figure":
-            fields["drawing"] = st.selectbox("Drawn", ["means", "differences"])
+            fields["drawing"] = st.selectbox("Shows", ["means", "differences"])
             fields["panel"] = st.text_input("Panel letter", max_chars=1)
         if kind != "number":
             fields["width_mm"] = st.segmented_control("Width in mm", [84, 174], default=84, required=True) or 84
         if st.form_submit_button("Add", type="primary"):
+            name = papers.free_name(paper, name or kind)
             try:
                 papers.add(session.workbench(), paper.id, {**fields, "name": name, "command": sources.split(command)})
             except WorkbenchError as error:
                 cards.problem(error)
             else:
-                st.toast(f"{cards.plain(name)} is in the paper.", icon=":material/check:")
+                st.session_state.update(paper_added=name, paper_forms=forms + 1)
+                st.rerun()
 
 
 def trials_at_hand() -> Sequence[str]:

@@ -13,8 +13,8 @@ from core.labs.papers import paper as papers
 
 def draw(paper: papers.Paper) -> None:
     st.caption(
-        "LaTeX that compiles, figures, tables, numbers, references, and the raw records that they rest on: rankings, gold spans "
-        "and the words of the questions. Look whether you may publish the questions."
+        "A zip of LaTeX, figures, tables, numbers, references, and the raw results behind them: rankings, gold spans and the text of "
+        "the questions. Check that the licence of your corpus lets you publish its questions."
     )
     place = Path(bundle.place(session.workbench(), paper.id))
     jobs.start_button(
@@ -25,7 +25,7 @@ def draw(paper: papers.Paper) -> None:
             "Download the last one", place.read_bytes, place.name, "application/zip", key="download_bundle", on_click="ignore"
         )
         st.caption(
-            f"{cards.size(place.stat().st_size)}, of {datetime.fromtimestamp(place.stat().st_mtime):%-d %b, %H:%M}. Unpacked, `make` in it "
-            "sets main.pdf (by pdflatex); README.md there says how anyone verifies it."
+            f"{cards.size(place.stat().st_size)}, made {datetime.fromtimestamp(place.stat().st_mtime):%-d %b, %H:%M}. Unzip it and run "
+            "`make` to typeset main.pdf with pdflatex. Its README.md explains how others can verify the numbers."
         )
     st.code(f"python -m core export {paper.id}\npython -m core verify-paper {paper.id}.zip", language="bash")

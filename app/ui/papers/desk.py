@@ -9,12 +9,14 @@ from app import session
 from app.ui import cards
 from core.errors import WorkbenchError
 from core.labs.papers import paper as papers
+from core.labs.papers import shelf
 
 
 def choose(names: list[str]) -> papers.Paper:
-    """The paper of the address, or the first."""
+    """The paper of the address, or the one that was changed last."""
+    last = shelf.last(session.workbench())
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Paper", names, key="paper", bind="query-params") or names[0]
+        name = st.selectbox("Paper", names, names.index(last), key="paper", bind="query-params") or last
         with st.popover("New", icon=":material/add:"):
             create()
     paper = papers.load(session.workbench(), name)

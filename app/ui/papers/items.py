@@ -10,12 +10,14 @@ from core.labs.papers import checking, documents, numbers, sources
 from core.labs.papers import paper as papers
 from core.report import tables
 
-WORDS = {True: "holds", False: "does not hold", None: "note"}
+WORDS = {True: "holds", False: "does not hold", None: "not checked"}
+REMOVED = "paper_removed"  # (paper, item, what it showed, its place) of the one removed last
 
 
 def draw(paper: papers.Paper) -> None:
+    _offer_back(paper)
     if not paper.items:
-        st.caption("Nothing yet: the tab Add takes tables, figures and numbers; the export menu of any chart takes the chart.")
+        st.caption("No items yet. Add tables, figures and numbers on the tab Add, or any chart from its export menu.")
         return
     if st.button("Check every item", icon=":material/fact_check:", key="check_paper"):
         results(jobs.drain(checking.check(session.workbench(), paper.id), "Checking the paper"))
@@ -25,13 +27,46 @@ def draw(paper: papers.Paper) -> None:
 
 
 def results(rows: list[checking.Checked]) -> None:
-    """What holds and what does not, the latter first."""
-    wrong = sum(row.holds is False for row in rows)
-    (st.error if wrong else st.success)(
-        f"{wrong:,} of {len(rows):,} do not hold." if wrong else f"All {len(rows):,} hold, or are notes."
-    )
-    ordered = sorted(rows, key=lambda row: row.holds is not False)
-    st.dataframe([{"What": row.what, "Result": WORDS[row.holds], "Told": row.told} for row in ordered], hide_index=True)
+    """What does not hold, what could not be checked, and what holds."""
+    wrong, left = sum(row.holds is False for row in rows), sum(row.holds is None for row in rows)
+    if wrong:
+        st.error(f"{wrong:,} of {len(rows):,} do not hold.")
+    elif left:
+        st.warning(f"{len(rows) - left:,} of {len(rows):,} hold. {left:,} could not be checked.")
+    else:
+        st.success("Everything holds.")
+    order = (False, None, True)
+    ordered = sorted(rows, key=lambda row: order.index(row.holds))
+    st.dataframe([{"Item": row.what, "Result": WORDS[row.holds], "Details": row.told} for row in ordered], hide_index=True)
+
+
+def _offer_back(paper: papers.Paper) -> None:
+    """The item that was removed last, as long as nothing else is in its place."""
+    removed = st.session_state.get(REMOVED)
+    if not removed or removed[0] != paper.id or removed[1].name in {item.name for item in paper.items}:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{removed[1].name} was removed.")
+        st.button("Undo", icon=":material/undo:", key="paper_undo", on_click=_put_back, args=removed)
+
+
+def _remove(paper: papers.Paper, item: papers.Item, place: int) -> None:
+    workbench = session.workbench()
+
+    def change() -> None:
+        try:
+            showed = papers.taken(workbench, paper.id, item.name)
+        except WorkbenchError:  # damaged: there is nothing to bring back
+            st.session_state.pop(REMOVED, None)
+        else:
+            st.session_state[REMOVED] = (paper.id, item, showed, place)
+        papers.remove(workbench, paper.id, item.name)
+
+    desk.said(change)
+
+
+def _put_back(paper_id: str, item: papers.Item, showed: papers.Taken, place: int) -> None:
+    desk.said(lambda: papers.put_back(session.workbench(), paper_id, item, showed, place))
 
 
 def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
@@ -49,7 +84,7 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
             on_click=papers.move,
             args=(*arguments, place - 1),
         )
-        st.button("Remove", key=f"remove/{item.name}", icon=":material/delete:", on_click=papers.remove, args=arguments)
+        st.button("Remove", key=f"remove/{item.name}", icon=":material/delete:", on_click=_remove, args=(paper, item, place))
     try:
         content = papers.taken(*arguments).content
     except WorkbenchError as error:
@@ -62,8 +97,8 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
     else:
         drawing = documents.final(paper, content)
         st.plotly_chart(charts.shaded(drawing) if st.context.theme.type == "dark" else drawing, key=f"figure/{item.name}")
-        for row in checking.told_apart(item, content):
-            st.caption(cards.plain(row.told))
+        for words in checking.told_apart(item, content):
+            st.caption(cards.plain(words))
     st.text_area(
         "Caption",
         item.caption,

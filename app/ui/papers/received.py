@@ -10,11 +10,11 @@ from core.labs.papers.checking import Checked
 
 
 def draw() -> None:
-    sent = st.file_uploader("A bundle", type="zip", key="received", help="It is opened safely: nothing in it is run.")
+    sent = st.file_uploader("A bundle", type="zip", key="received", help="Nothing in it is run.")
     if sent is None:
         return
     arguments = ["verify-paper", bundle.receive(session.workbench(), sent.getvalue())]
-    jobs.start_button("Verify it", arguments, f"Verifying {sent.name}", icon=":material/fact_check:")
+    jobs.start_button("Verify", arguments, f"Verifying {sent.name}", icon=":material/fact_check:")
     job = jobs.latest(arguments)
     if job and job.status == "done":
         items.results([Checked(*row) for row in job.result])

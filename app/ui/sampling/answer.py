@@ -100,7 +100,7 @@ def unsure_table(config: TrialConfig, written: Written, names: list[str]) -> Non
         key="unsure_table",
         column_config={
             "Place": number(width=60),
-            "Probability": number(format="%.1f %%", width=90),
+            "Probability": number(format="%.1f%%", width=90),
             "Rank": number(width=60, help="1: the likeliest."),
             "Entropy": number(format="%.2f bits", width=90),
             "Instead": st.column_config.TextColumn(width="large"),

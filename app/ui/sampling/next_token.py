@@ -224,7 +224,7 @@ def step_table(stages: Sequence[Distribution]) -> None:
         column_config={
             "Kept": number(format="localized"),
             "Cut here": number(format="localized"),
-            "Probability cut": number(format="%.2f %%"),
+            "Probability cut": number(format="%.2f%%"),
             "Entropy": number(format="%.3f bits"),
             "Perplexity": number(format="%.2f"),
         },

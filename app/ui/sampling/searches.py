@@ -132,7 +132,7 @@ def chosen_table(config: TrialConfig, searched: Searched, after: int) -> None:
         key="chosen_table",
         height=280,
         column_config={
-            "Probability": number(format="%.1f %%"),
+            "Probability": number(format="%.1f%%"),
             "Score": number(format="%.3f"),
             "Similarity": number(format="%.3f", help="Highest cosine of its hidden state with that of an earlier token."),
         },

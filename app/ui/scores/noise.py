@@ -137,6 +137,6 @@ def results(record: dict[str, Any], command: list[str]) -> None:
     number = st.column_config.NumberColumn
     shown = [{**row, "share of the variance": 100 * row["share of the variance"]} for row in rows]
     looks = {name: number(format="%.4f") for name in ("standard deviation", "low", "high")}
-    cells.show(shown, looks | {"share of the variance": number(format="%.0f %%")}, hide_index=True, key="noise_table")
+    cells.show(shown, looks | {"share of the variance": number(format="%.0f%%")}, hide_index=True, key="noise_table")
     if record["notes"]:
         st.caption(cards.plain(f"{record['notes'][:1].upper()}{record['notes'][1:]}."))

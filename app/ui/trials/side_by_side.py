@@ -40,7 +40,7 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
 
 def won_and_lost(scope: Scope, result: SideBySide, command: str) -> None:
     pairs = lab.pairs(result)
-    labels = [f"{row['trial'][0]} against {row['against'][0]}" for row in pairs]
+    labels = [row["pair"] for row in pairs]
     groups = {outcome: [row[outcome.lower()] for row in pairs] for outcome in OUTCOMES}
     traces = charts.bars(labels, groups, colors=OUTCOMES, horizontal=True, hover="%{x:,} questions")
     shape = charts.figure(

@@ -27,7 +27,7 @@ from core.labs.experiments import book
 from core.progress import told_within
 from core.records import Progress
 from core.store.journal import KINDS, SCHEMA, SUFFIX, Record, decode, is_id
-from core.store.rows import check
+from core.store.rows import check, cost_problem
 from core.workbench import Workbench
 
 FORMAT, VERSION = "groundwork experiment", 1
@@ -257,6 +257,8 @@ def _read(file: zipfile.ZipFile, record: PackedRecord) -> tuple[Record, int]:
         if not is_id(record.id):
             raise ValueError("its id is of a time to come")
         check(read)
+        if read.kind == "trial" and (problem := cost_problem(read.payload)):
+            raise ValueError(problem)
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(record, str(error).rstrip(".")) from None
     return read, unpacked

@@ -4,18 +4,19 @@ The bundle is verified before it is handed over: what its own records do not giv
 """
 
 import hashlib
-import io
 import json
 import zipfile
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from core import files
 from core.errors import WorkbenchError
 from core.labs.papers import agreed, checking, contamination, documents, sources, text, verification
 from core.labs.papers import paper as papers
-from core.labs.papers.opening import LABELS, MANIFEST, RAW, TRAINED, opened
+from core.labs.papers.opening import LABELS, MANIFEST, RAW, TRAINED, bounded, opened
+from core.labs.papers.reading import Reading
 from core.records import Progress
 from core.report import figures
 from core.report.colours import alike
@@ -24,6 +25,8 @@ from core.workbench import Workbench
 WHEN = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same content is the same zip
 FORMATS = ("pdf", "svg", "png")
 MOST_TOLD = 20  # stale items in one message
+
+Read = Callable[[], bytes]
 
 
 class Exported(NamedTuple):
@@ -39,23 +42,24 @@ class Exported(NamedTuple):
 def export(workbench: Workbench, paper_id: str, path: Path | None = None) -> Generator[Progress, None, Exported]:
     """The bundle of a paper, written to a file of its name, or that other one."""
     paper = papers.load(workbench, paper_id)
-    contents = yield from current(workbench, paper)
-    drawn, reason = yield from draw(paper, contents)
+    showed = yield from current(workbench, paper)
+    drawn, reason = yield from draw(paper, showed)
     raw = records(workbench, paper) | labels(workbench, paper) | trained(workbench, paper)
-    bundle = whole(workbench, paper, contents, drawn, raw)
+    bundle = whole(workbench, paper, showed, drawn, raw)
+    bounded({name: len(bundle[name]) for name in bundle}, paper.id)
     yield Progress(0, 1, "Verifying the bundle")
     results = yield from verification.verified(bundle, pictures=False)
     if wrong := [row for row in results if row.holds is False]:
         raise WorkbenchError(
             f"The bundle's own records do not give {wrong[0].what}: {wrong[0].told}.",
             where=paper.id,
-            todo="Name every trial that it rests on (--trials), or take it out of the paper.",
+            todo="Name every trial that it rests on (--trials), take it into the paper again, or take it out.",
         )
-    packed = zipped(bundle)
     path = path or Path(f"{paper.id}.zip")
-    files.write_whole(path, packed, "The bundle")
-    checksum = hashlib.sha256(packed).hexdigest()
-    return Exported(str(path), len(packed), checksum, len(paper.items), len(paper.trials), len(raw), reason)
+    files.write_whole(path, partial(zipped, bundle), "The bundle")
+    with open(path, "rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    return Exported(str(path), path.stat().st_size, checksum, len(paper.items), len(paper.trials), len(raw), reason)
 
 
 def place(workbench: Workbench, paper_id: str) -> Path:
@@ -79,21 +83,21 @@ def again(source: Path, path: Path | None = None) -> Generator[Progress, None, E
         return (yield from export(workbench, paper.id, path))
 
 
-def current(workbench: Workbench, paper: papers.Paper) -> Generator[Progress, None, dict[str, Any]]:
-    """Item -> what it shows; WorkbenchError where its command answers otherwise by now."""
+def current(workbench: Workbench, paper: papers.Paper) -> Generator[Progress, None, Mapping[str, papers.Taken]]:
+    """Item -> what it shows; WorkbenchError where its command answers other numbers by now."""
     results = yield from checking.check(workbench, paper.id)
     if stale := [row for row in results if row.holds is False]:
         raise WorkbenchError(
-            f"The store has moved on since the paper was taken from it, {len(stale)} of {len(paper.items)} items are stale. "
+            f"{len(stale)} of {len(paper.items)} items are stale: what they show is no longer what their commands answer. "
             + " ".join(f"{row.what}: {row.told}." for row in stale[:MOST_TOLD])
             + f" {len(stale) - MOST_TOLD} more." * (len(stale) > MOST_TOLD),
             where=paper.id,
-            todo=f"`python -m core paper refresh {paper.id}` takes tables, numbers and their figures as they are now; {checking.AGAIN}.",
+            todo=f"`python -m core paper refresh {paper.id}` takes tables, numbers and their figures anew; of a page, {checking.AGAIN}.",
         )
-    return {item.name: papers.taken(workbench, paper.id, item.name).content for item in paper.items}
+    return papers.showed(workbench, paper)
 
 
-def draw(paper: papers.Paper, contents: Mapping[str, Any]) -> Generator[Progress, None, tuple[dict[str, bytes], str]]:
+def draw(paper: papers.Paper, showed: Mapping[str, papers.Taken]) -> Generator[Progress, None, tuple[dict[str, bytes], str]]:
     """(figures/… -> picture, "" or why there is none)."""
     drawn, wanted = {}, [item for item in paper.items if item.kind == "figure"]
     if wanted and figures.find_browser() is None:
@@ -101,7 +105,7 @@ def draw(paper: papers.Paper, contents: Mapping[str, Any]) -> Generator[Progress
     for done, item in enumerate(wanted):
         for kind in FORMATS:
             yield Progress(done, len(wanted), f"Drawing {item.name}")
-            picture = documents.picture(paper, item, contents[item.name], kind)
+            picture = documents.picture(paper, item, showed[item.name].content, kind)
             if kind == "pdf" and (faults := figures.pdf_faults(picture, item.width_mm)):
                 raise WorkbenchError(f"The PDF of {item.name} is not fit for print: {'; '.join(faults)}.")
             drawn[f"figures/{item.name}.{kind}"] = picture
@@ -122,50 +126,58 @@ def drawn_again(spec: Path, out: Path, width_mm: float, dpi: int, panel: str, se
     return {"file": str(out), "bytes": len(picture), "alike": [pair._asdict() for pair in alike(figure)]}
 
 
-def records(workbench: Workbench, paper: papers.Paper) -> dict[str, bytes]:
-    """raw/… -> the journal's file, of the trials, their questions, what people called them, and studies whose charts are shown."""
+def records(workbench: Workbench, paper: papers.Paper) -> dict[str, Read]:
+    """raw/… -> what reads the journal's file, of the trials, their questions, what people called them, and studies whose charts
+    are shown."""
     store, trials = workbench.store, paper.trials
     studies = {item.command[1] for item in paper.items if item.command[:1] == ("study-results",) and item.command[1:]}
     ids = {*trials, *(row.id for row in store.experiments() if row.experiment in studies)}
-    for trial in trials:
-        if record := store.folding.question_record(workbench.show(trial).get("questions_fingerprint") or ""):
+    for questions in {trial.get("questions_fingerprint") or "" for trial in text.recipes(workbench, paper)}:
+        if record := store.folding.question_record(questions):
             ids.add(record)
     notes = store.query("SELECT id FROM trial_notes WHERE trial_id IN (SELECT unnest(?::VARCHAR[]))", [trials])
     listing = store.journal.listing()
     ids |= {row["id"] for row in notes if row["id"] in listing}
     paths = [listing[record_id].path for record_id in sorted(ids)]
-    return {f"{RAW}{path.name}": files.contents(path) for path in paths}
+    return {f"{RAW}{path.name}": partial(files.contents, path) for path in paths}
 
 
-def labels(workbench: Workbench, paper: papers.Paper) -> dict[str, bytes]:
+def labels(workbench: Workbench, paper: papers.Paper) -> dict[str, Read]:
     """labels/… -> what people said in the studies that the paper names."""
     names = sources.studies(item.command for item in paper.items if sources.computed(item))
-    return {f"{LABELS}{name}.json": agreed.labels(workbench, name).model_dump_json().encode() for name in names}
+    told = {name: agreed.labels(workbench, name).model_dump_json().encode() for name in names}
+    return {f"{LABELS}{name}.json": partial(bytes, data) for name, data in told.items()}
 
 
-def trained(workbench: Workbench, paper: papers.Paper) -> dict[str, bytes]:
+def trained(workbench: Workbench, paper: papers.Paper) -> dict[str, Read]:
     """trained/… -> on what corpus the encoders learnt that were trained here."""
-    told = contamination.records(workbench, [workbench.show(trial) for trial in paper.trials])
-    return {f"{TRAINED}{name}.json": (json.dumps(record, indent=1) + "\n").encode() for name, record in sorted(told.items())}
+    told = contamination.records(workbench, text.recipes(workbench, paper))
+    return {
+        f"{TRAINED}{name}.json": partial(bytes, (json.dumps(record, indent=1) + "\n").encode())
+        for name, record in sorted(told.items())
+    }
 
 
 def whole(
-    workbench: Workbench, paper: papers.Paper, contents: Mapping[str, Any], drawn: Mapping[str, bytes], raw: Mapping[str, bytes]
-) -> dict[str, bytes]:
-    """Name -> bytes of every file, with the manifest of all others."""
-    written = documents.rendered(paper, contents, drawn) | text.texts(workbench, paper)
-    bundle = {**{name: words.encode() for name, words in written.items()}, **drawn, **raw}
-    sums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(bundle.items())}
-    bundle[MANIFEST] = (json.dumps({"format": 1, "sha256": sums}, indent=1) + "\n").encode()
-    return dict(sorted(bundle.items()))
+    workbench: Workbench,
+    paper: papers.Paper,
+    showed: Mapping[str, papers.Taken],
+    drawn: Mapping[str, bytes],
+    raw: Mapping[str, Read],
+) -> Mapping[str, bytes]:
+    """Name -> bytes of every file, with the manifest of all others; raw records are read when they are asked for."""
+    written = dict(documents.rendered(paper, showed, drawn))
+    written |= {name: words.encode() for name, words in text.texts(workbench, paper, showed).items()}
+    readers = {**{name: partial(bytes, data) for name, data in (written | dict(drawn)).items()}, **raw}
+    sums = {name: hashlib.sha256(readers[name]()).hexdigest() for name in sorted(readers)}
+    readers[MANIFEST] = partial(bytes, (json.dumps({"format": 1, "sha256": sums}, indent=1) + "\n").encode())
+    return Reading(dict(sorted(readers.items())))
 
 
-def zipped(bundle: Mapping[str, bytes]) -> bytes:
+def zipped(bundle: Mapping[str, bytes], file: BinaryIO) -> None:
     """The same files are the same bytes."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        for name, data in bundle.items():
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in bundle:
             about = zipfile.ZipInfo(name, WHEN)
             about.external_attr = 0o644 << 16
-            archive.writestr(about, data, zipfile.ZIP_STORED if name.startswith(RAW) else zipfile.ZIP_DEFLATED)
-    return made.getvalue()
+            archive.writestr(about, bundle[name], zipfile.ZIP_STORED if name.startswith(RAW) else zipfile.ZIP_DEFLATED)

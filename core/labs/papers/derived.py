@@ -2,20 +2,24 @@
 and what is drawn is looked for in the rows.
 
 A chart is drawn by its page; its rows are a table of the library. So the rows are derived from the trials as at the first
-time, and each point of the drawing has to stand in a row, with its whiskers and the name that the row says. Where a page draws
-something else, as places on a scaled axis, that was so when the chart was taken, and is told.
+time, and each point of the drawing has to stand in a row, with its whiskers and the name that the row says. Only parallel
+coordinates show something else, places on scaled axes, and that is told. A chart whose command does not give it is taken
+without a command: so a command that is there can be held to, whatever else an item says of itself.
 """
 
 import html
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import permutations
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN
 from core.labs.experiments import book, results
+from core.labs.papers import drawings, looked, results_table
+from core.labs.papers.differing import differences
+from core.labs.papers.looked import Looked
 from core.labs.trials import comparison, effects, importance, leaderboard, left_out, membership, side_by_side, values
 from core.labs.trials.comparison import Trial
 from core.labs.trials.costs import alike, spreads, unbeaten
@@ -23,6 +27,7 @@ from core.records import plain
 from core.workbench import Workbench
 
 Rows = list[dict[str, Any]]
+Looks = Sequence[Looked]
 FLAGS, SEVERAL = ("settings", "questions"), ("only", "cells")
 NEAR = 1e-9  # of what is drawn to what a row says: ends of whiskers are sums
 
@@ -54,24 +59,59 @@ def why_not(command: Sequence[str]) -> str:
     return next((why for start, why in WHY_NOT.items() if command and command[0].startswith(start)), LIVE)
 
 
-def derived(workbench: Workbench, command: Sequence[str], told: Rows, only: Sequence[str] = ()) -> Derived:
-    """What the command answers. only: the trials that it rests on, whatever others its words would mean by now."""
+def of_places(command: Sequence[str]) -> bool:
+    """Whether its chart shows places on scales instead of what its rows say."""
+    return command[:1] == ("leaderboard",) and "--settings" in command
+
+
+def derived(workbench: Workbench, command: Sequence[str], told: Rows, only: Sequence[str] = (), looks: Looks = ()) -> Derived:
+    """What the command answers. only: the trials that it rests on, whatever others its words would mean by now; looks: how many
+    recipes had been looked at, else as many as by now."""
     if not able(command):
         raise WorkbenchError(why_not(command))
     words, options = _parsed(command)
     named = {workbench.trial_id(word) for word in options.get("only", ())}
-    trials, tables = VERBS[command[0]](workbench, words, options, told, set(only) or named)
+    trials, tables = VERBS[command[0]](workbench, words, options, told, set(only) or named, looks)
     return Derived(sorted(set(trials)), [json.loads(json.dumps(plain(table), default=str)) for table in tables])
 
 
 def table_of(tables: Iterable[Rows], told: Rows) -> Rows:
-    """The one among the tables that has the columns of these rows, its rows in their order where trials name them."""
+    """The one among the tables that has the columns of these rows, its rows in their order where trials name them; of several
+    the one that differs least."""
+    found = []
     for table in tables:
         if table and told and table[0].keys() == told[0].keys():
             place = {row.get("trial"): number for number, row in enumerate(told)}
             named = "trial" in told[0] and len(place) == len(told) and place.keys() == {row["trial"] for row in table}
-            return sorted(table, key=lambda row: place[row["trial"]]) if named else table
-    raise WorkbenchError("its command answers no such rows")
+            found.append(sorted(table, key=lambda row: place[row["trial"]]) if named else table)
+    if not found:
+        raise WorkbenchError("its command answers no such rows")
+    return min(found, key=lambda table: len(list(differences(told, table)))) if len(found) > 1 else found[0]
+
+
+def changes(workbench: Workbench, command: Sequence[str], content: Any, only: Sequence[str] = (), looks: Looks = ()) -> list[str]:
+    """Where a chart is not what its command gives: in its rows, and in what is drawn of them."""
+    told, now = rows_now(workbench, command, content, only, looks)
+    drawn = () if of_places(command) else not_in_rows(content["figure"], content["data"])
+    return [*differences(told, now), *drawn]
+
+
+def rows_now(
+    workbench: Workbench, command: Sequence[str], content: Any, only: Sequence[str] = (), looks: Looks = ()
+) -> tuple[Rows, Rows]:
+    """(the rows of a chart, the same as its command answers), without what the item does not allow to compute."""
+    unknown = unrecorded(content["data"], looks)
+    told, tables = without(content["data"], unknown), derived(workbench, command, content["data"], only, looks).tables
+    return told, table_of([without(table, unknown) for table in tables], told)
+
+
+def unrecorded(rows: Rows, looks: Looks) -> tuple[str, ...]:
+    """The columns that hang on how many recipes were looked at, where the item does not say it."""
+    return tuple(name for name in comparison.OF_LOOKS if not looks and rows and name in rows[0])
+
+
+def without(rows: Rows, names: Collection[str]) -> Rows:
+    return [{name: value for name, value in row.items() if name not in names} for row in rows] if names else rows
 
 
 def not_in_rows(figure: Any, rows: Rows) -> Iterator[str]:
@@ -120,10 +160,12 @@ def _parsed(command: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
     words, options, name = [], {}, ""
     for word in command[1:]:
         if word.startswith("--"):
-            name, _, value = word[2:].partition("=")
-            options.setdefault(name, [value] if value else [])
-        elif name and name not in FLAGS and (name in SEVERAL or not options[name]):
+            name, equals, value = word[2:].partition("=")
+            options.setdefault(name, []).extend([value] if equals else [])
+            name = "" if equals or name in FLAGS else name
+        elif name:
             options[name].append(word)
+            name = name if name in SEVERAL else ""
         else:
             words.append(word)
     return words, options
@@ -141,13 +183,13 @@ def _members(workbench: Workbench, words: list[str], options: dict[str, list[str
     return [trial for trial in members if trial.id in counted]
 
 
-def _leaderboard(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+def _leaderboard(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str], looks: Looks) -> Derived:
     members = _members(workbench, words, options, only)
     board = leaderboard.leaderboard(workbench, members, _metric(options))
     return Derived([trial.id for trial in members], [leaderboard.rows(board, "settings" in options)])
 
 
-def _effects(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+def _effects(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str], looks: Looks) -> Derived:
     members, metric = _members(workbench, words, options, only), _metric(options)
     result = effects.effects(workbench, members, metric)
     tables = [effects.rows(result), effects.interaction_rows(result)]
@@ -156,13 +198,13 @@ def _effects(workbench: Workbench, words: list[str], options: dict, told: Rows, 
     return Derived([trial.id for trial in members], tables)
 
 
-def _importance(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+def _importance(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str], looks: Looks) -> Derived:
     members = _members(workbench, words, options, only)
     rows = importance.rows(importance.importance(workbench, members, _metric(options)))
     return Derived([trial.id for trial in members], [rows])
 
 
-def _frontier(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+def _frontier(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str], looks: Looks) -> Derived:
     """Of the trials that are told; as the command is typed, of those that it finds on the same questions."""
     metric, cost, third = _metric(options), _metric(options, "cost", "context_at_k"), _metric(options, "third", "")
     shown = [str(row.get("trial")) for row in told]
@@ -178,7 +220,7 @@ def _frontier(workbench: Workbench, words: list[str], options: dict, told: Rows,
     return Derived([*shown, *alike(workbench, points, [name for name in (cost, third) if name])], [rows])
 
 
-def _study(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+def _study(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str], looks: Looks) -> Derived:
     """On the questions of the trials that are told."""
     experiment = book.load(workbench, words[0] if words else "")
     mine = [trial for trial in results.of_study(workbench, experiment) if not only or trial.id in only]
@@ -191,20 +233,28 @@ def _study(workbench: Workbench, words: list[str], options: dict, told: Rows, on
     return Derived([*(trial.id for trial in members), *base], [results.rows(experiment, result)])
 
 
-def _compared(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+def _compared(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str], looks: Looks) -> Derived:
     picked = _picked(workbench, words)
     names = dict(zip((trial.id for trial in picked), comparison.labels(picked), strict=True))
     result = comparison.compare(workbench, picked[0], picked[1:], _metric(options))
-    return Derived([*names], [comparison.rows(result, names)])
+    then = looked.number(looks, picked[0].questions)
+    return Derived([*names], [comparison.of_looks(comparison.rows(result, names), result.tried if then is None else then)])
 
 
-def _sides(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+def _drawn(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str], looks: Looks) -> Derived:
+    """A table of results as figures are drawn of it."""
+    of = [options.get(name, []) for name in ("metric", "cost")]
+    table = results_table.table(workbench, words, *of, _metric(options, "reference", ""))
+    return Derived([row["trial"] for row in table["rows"]], [drawings.drawn(way, table)["data"] for way in drawings.FIELDS])
+
+
+def _sides(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str], looks: Looks) -> Derived:
     picked = _picked(workbench, words)
     result = side_by_side.lettered(side_by_side.side_by_side(workbench, picked, _metric(options)))
     return Derived([trial.id for trial in picked], [side_by_side.pairs(result), side_by_side.traces(result)])
 
 
-def _left_out(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str]) -> Derived:
+def _left_out(workbench: Workbench, words: list[str], options: dict, told: Rows, only: set[str], looks: Looks) -> Derived:
     picked = _picked(workbench, words[:2])
     result = left_out.left_out(workbench, *picked, _metric(options), _metric(options, "by", "article"))
     return Derived([trial.id for trial in picked], [left_out.rows(result)])
@@ -227,4 +277,5 @@ VERBS: dict[str, Callable[..., Derived]] = {
     "trials-compare": _compared,
     "side-by-side": _sides,
     "left-out": _left_out,
+    "trials-table": _drawn,
 }

@@ -7,21 +7,21 @@ compares.
 import base64
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.labs.papers import numbers, sources
-from core.labs.papers.paper import Item, Paper, PaperFigure, packed
+from core.labs.papers.paper import Item, Paper, PaperFigure, Taken, packed
 from core.labs.papers.paper import written as as_yaml
 from core.report import figures, tables
 from core.report.caption import escape
 from core.report.colours import recoloured
 
-BY_HAND = ("main.tex", "README.md", "Makefile")  # people go on writing in them: another text there is no fault
+BY_HAND = ("main.tex", "README.md")  # people go on writing in them: another text there is told, and held against nothing
 
 MAKEFILE = """# `make` sets main.pdf; `make verify` recomputes every number from raw/; `make rebuild` makes the bundle anew from raw/
 GROUNDWORK ?= python -m core
-LATEX := pdflatex -interaction=nonstopmode -halt-on-error main.tex
+LATEX := pdflatex -no-shell-escape -interaction=nonstopmode -halt-on-error main.tex
 SOURCES := $(filter-out main.pdf,$(wildcard *.tex *.bib tables/* figures/* text/*))
 
 main.pdf: $(SOURCES)
@@ -51,29 +51,36 @@ TEX_HEAD = r"""\documentclass[a4paper,twocolumn]{article}
 """
 
 
-def rendered(paper: Paper, contents: Mapping[str, Any], drawn: Mapping[str, bytes]) -> dict[str, str]:
-    """File -> text. contents: item -> what it shows; drawn: figures/… -> picture, as far as they could be drawn."""
-    kind = {name: [item for item in paper.items if item.kind == name] for name in ("number", "table", "figure")}
-    texts = {"paper.yaml": as_yaml(paper)}
-    texts |= {f"items/{item.name}.json": packed(contents[item.name]) for item in paper.items}
-    texts["numbers.tex"] = numbers.to_tex(kind["number"], contents)
-    texts["numbers.json"] = numbers.to_json(kind["number"], contents)
-    for item in kind["table"]:
-        content = contents[item.name]
+def rendered(paper: Paper, showed: Mapping[str, Taken], drawn: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """(file, its bytes), one item after the other. showed: by item; drawn: figures/… -> picture, as far as they could be drawn."""
+    values, sections = {}, []
+    for item in paper.items:
+        for name, words in of_item(paper, item, showed[item.name]).items():
+            yield name, words.encode()
+        content = showed[item.name].content
+        sections.append(section(item, content, drawn.get(f"figures/{item.name}.svg")))
+        values |= {item.name: content} if item.kind == "number" else {}
+    written = [item for item in paper.items if item.kind == "number"]
+    yield "paper.yaml", as_yaml(paper).encode()
+    yield "numbers.tex", numbers.to_tex(written, values).encode()
+    yield "numbers.json", numbers.to_json(written, values).encode()
+    yield "main.tex", main_tex(paper).encode()
+    yield "README.md", readme(paper, values).encode()
+    yield "Makefile", MAKEFILE.encode()
+    yield "report.html", report(paper, sections)
+
+
+def of_item(paper: Paper, item: Item, showed: Taken) -> dict[str, str]:
+    """File -> text of what an item showed."""
+    texts, content = {f"items/{item.name}.json": packed(showed)}, showed.content
+    if item.kind == "table":
         texts[f"tables/{item.name}.tex"] = tables.latex(content, item.name, item.caption, item.digits, item.width_mm)
         texts[f"tables/{item.name}.md"] = tables.markdown(content, item.caption, item.digits)
         texts[f"tables/{item.name}.csv"] = tables.to_csv(content)
-    for item in kind["figure"]:
-        content = contents[item.name]
+    if item.kind == "figure":
         texts[f"figures/{item.name}.json"] = json.dumps(final(paper, content), indent=1, sort_keys=True) + "\n"
         texts[f"figures/{item.name}.csv"] = tables.rows_csv(content["data"])
-    return {
-        **texts,
-        "main.tex": main_tex(paper),
-        "README.md": readme(paper, contents),
-        "Makefile": MAKEFILE,
-        "report.html": report(paper, contents, drawn),
-    }
+    return texts
 
 
 def final(paper: Paper, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,7 +97,13 @@ def picture(paper: Paper, item: PaperFigure, content: Mapping[str, Any], kind: s
 def main_tex(paper: Paper) -> str:
     """A paper with everything in it, in the items' order."""
     lines = [TEX_HEAD, rf"\title{{{escape(paper.title or paper.id)}}}", rf"\author{{{escape(paper.authors)}}}", r"\date{}"]
-    lines += [r"\begin{document}", r"\maketitle", r"\section{Methods}", r"\input{text/methods}", r"\section{Results}"]
+    lines += [r"\begin{document}", r"\maketitle", r"\section{Methods}", r"\input{text/methods}"]
+    lines += [r"\section{Results}"] if paper.items else []
+    if names := [
+        f"Table~\\ref{{tab:{of[0].name}}}" if of[0].kind == "table" else f"Figure~\\ref{{fig:{of[0].name}}}"
+        for of in placed(paper)
+    ]:
+        lines.append(f"The results are in {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}.")
     if of_text := [item for item in paper.items if item.kind == "number"]:
         rows = [rf"  \item[{escape(item.caption or item.name)}] {numbers.macro(item.name)}{{}}" for item in of_text]
         lines += [r"\begin{description}", *rows, r"\end{description}"]
@@ -132,16 +145,19 @@ def figure_tex(panels: list[PaperFigure]) -> list[str]:
     ]
 
 
-def readme(paper: Paper, contents: Mapping[str, Any]) -> str:
-    """What the bundle is, and the command behind each item."""
+def readme(paper: Paper, values: Mapping[str, Any]) -> str:
+    """What the bundle is, and the command behind each item. values: of the numbers."""
     lines = [
         f"# {tables.markdown_text(paper.title or paper.id)}",
         "",
         "A paper's figures, tables and numbers with the raw results that they come from.",
         "",
-        "- `make` sets main.pdf from main.tex, which includes everything.",
+        "- `make` typesets main.pdf from main.tex, which includes everything.",
         "- `make verify` (or `python -m core verify-paper` with this folder or its zip, in Groundwork's folder) puts the records of",
-        "  `raw/` into a store of its own, computes every item anew and says which hold. `make rebuild` makes the bundle anew.",
+        "  `raw/` into a store of its own, recomputes every item and says which hold: exit code 0 where all do, 1 where one does not,",
+        "  3 where something could not be checked. It runs nothing of this folder, and says whether Makefile and main.tex are",
+        "  those that the records give: verify before you run `make` on somebody else's bundle.",
+        "- `make rebuild` makes the bundle anew from `raw/`.",
         "- `raw/` holds the trials, their questions and what people called them, as Groundwork's journal keeps them. Copied into a",
         "  folder of a data folder's `journal/` they are trials of one's own. Rankings and gold spans are there, documents' texts not.",
         "- `labels/` holds what people said in studies that the paper names: numbers for units and people, no text and no name.",
@@ -152,7 +168,7 @@ def readme(paper: Paper, contents: Mapping[str, Any]) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for item in paper.items:
-        shows = numbers.written(item, contents[item.name]) if item.kind == "number" else item.caption
+        shows = numbers.written(item, values[item.name]) if item.kind == "number" else item.caption
         command = tables.markdown_code(sources.shown(item.command))
         command += f" {tables.markdown_text(item.value)}" if item.kind == "number" else ""
         cells = (item.name, item.kind, tables.markdown_text(shows), command.replace("|", "\\|"), f"{len(item.trials)}")
@@ -168,27 +184,25 @@ def draw_command(paper: Paper, item: PaperFigure) -> str:
     return f"python -m core draw figures/{item.name}.json figures/{item.name}.pdf --width {item.width_mm:g}{more}"
 
 
-def report(paper: Paper, contents: Mapping[str, Any], drawn: Mapping[str, bytes]) -> str:
-    """All of it as one page of HTML that loads nothing: pictures stand in it as data, where no script in them could run."""
-    parts = [f"<h1>{html.escape(paper.title or paper.id)}</h1>", f"<p>{html.escape(paper.authors)}</p>"]
-    for item in paper.items:
-        content = contents[item.name]
-        command = f"<p class='command'><code>{html.escape(sources.shown(item.command))}</code></p>"
-        caption = html.escape(item.caption)
-        if item.kind == "number":
-            value = html.escape(numbers.written(item, content))
-            parts += [f"<p id='{item.name}'>{caption or item.name}: <strong>{value}</strong></p>", command]
-        elif item.kind == "table":
-            parts += [f"<h2 id='{item.name}'>{caption or item.name}</h2>", tables.html_table(content, item.digits), command]
-        else:
-            picture = drawn.get(f"figures/{item.name}.svg")
-            shown = (
-                f"<img alt='' style='width:{item.width_mm * 1.5:g}mm' src='data:image/svg+xml;base64,"
-                f"{base64.b64encode(picture).decode()}'>"
-                if picture
-                else "<p>It was not drawn: there was no browser to draw it with.</p>"
-            )
-            parts += [f"<figure id='{item.name}'>{shown}<figcaption>{item.panel} {caption}</figcaption></figure>", command]
+def section(item: Item, content: Any, picture: bytes | None) -> bytes:
+    """An item in the report. picture: as SVG, which stands in it as data, where no script in it could run."""
+    caption = html.escape(item.caption)
+    command = f"<p class='command'><code>{html.escape(sources.shown(item.command))}</code></p>"
+    if item.kind == "number":
+        value = html.escape(numbers.written(item, content))
+        return f"<p id='{item.name}'>{caption or item.name}: <strong>{value}</strong></p>\n{command}".encode()
+    if item.kind == "table":
+        return f"<h2 id='{item.name}'>{caption or item.name}</h2>\n{tables.html_table(content, item.digits)}\n{command}".encode()
+    shown = b"<p>It was not drawn: there was no browser to draw it with.</p>"
+    if picture:
+        head = f"<img alt='' style='width:{item.width_mm * 1.5:g}mm' src='data:image/svg+xml;base64,"
+        shown = b"".join((head.encode(), base64.b64encode(picture), b"'>"))
+    words = f"<figcaption>{item.panel} {caption}</figcaption></figure>\n{command}"
+    return b"".join((f"<figure id='{item.name}'>".encode(), shown, words.encode()))
+
+
+def report(paper: Paper, sections: Sequence[bytes]) -> bytes:
+    """All of it as one page of HTML that loads nothing."""
     style = (
         "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse}"
         "th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}"
@@ -198,7 +212,6 @@ def report(paper: Paper, contents: Mapping[str, Any], drawn: Mapping[str, bytes]
         "<meta charset='utf-8'><meta http-equiv='Content-Security-Policy' "
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
     )
-    title = html.escape(paper.title or paper.id)
-    return f"<!doctype html><html lang='en'><head>{head}<title>{title}</title><style>{style}</style></head><body>" + (
-        "\n".join(parts) + "\n</body></html>\n"
-    )
+    title, authors = html.escape(paper.title or paper.id), html.escape(paper.authors)
+    top = f"<!doctype html><html lang='en'><head>{head}<title>{title}</title><style>{style}</style></head><body>"
+    return b"\n".join(((top + f"<h1>{title}</h1>\n<p>{authors}</p>").encode(), *sections, b"</body></html>\n"))

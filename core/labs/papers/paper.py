@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -17,9 +18,11 @@ from pydantic import Field, model_validator
 from core import files
 from core.config import StageConfig, knob, valid
 from core.errors import WorkbenchError
-from core.labs.papers import derived, sources
-from core.labs.papers.differing import differences
+from core.labs.papers import derived, looked, sources
+from core.labs.papers.looked import Looked
+from core.labs.papers.reading import Reading
 from core.labs.papers.shelf import names
+from core.labs.trials import comparison
 from core.records import plain
 from core.report.colours import with_new
 from core.report.print_style import WIDTHS_MM
@@ -52,8 +55,13 @@ class PaperFigure(PaperItem):
     panel: str = knob(
         "", "A letter drawn into its corner; figures with letters that follow each other are one.", pattern="^[a-z]?$"
     )
-    derived: bool = knob(False, "Of a page's chart: its rows followed from its trials by its command when it was taken.")
-    of_rows: bool = knob(False, "Of a page's chart: every point drawn stood in a row when it was taken.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_claims(cls, fields: Any) -> Any:
+        """What older papers say of their charts is found out by now."""
+        claims = ("derived", "of_rows")
+        return {name: fields[name] for name in fields if name not in claims} if isinstance(fields, dict) else fields
 
 
 class PaperTable(PaperItem):
@@ -108,10 +116,11 @@ class Paper(StageConfig):
 
 
 class Taken(NamedTuple):
-    """What an item showed when it was taken: of a number its value, of a table its cells, of a figure its drawing and data."""
+    """What an item showed when it was taken: of a number its value, of a table its cells, of a figure its drawing and data. looked:
+    how many recipes had been looked at on its questions."""
 
     content: Any
-    checksum: str
+    looked: tuple[Looked, ...] = ()
 
 
 # Documents -----------------------------------------------------------------------------------------------------------
@@ -123,10 +132,7 @@ def papers(workbench: Workbench) -> list[Paper]:
 
 
 def load(workbench: Workbench, paper_id: str) -> Paper:
-    path = _folder(workbench, paper_id) / "paper.yaml"
-    if not path.is_file():
-        raise WorkbenchError(f"There is no paper '{paper_id}'.", todo="`python -m core paper list` names them.")
-    return read(path)
+    return read(_document(workbench, paper_id))
 
 
 def read(source: Path | str | bytes, where: str = "") -> Paper:
@@ -160,18 +166,21 @@ def change(workbench: Workbench, paper_id: str, **fields: Any) -> Paper:
 # Items ---------------------------------------------------------------------------------------------------------------
 
 
-def add(workbench: Workbench, paper_id: str, fields: dict[str, Any], content: Any = None) -> Paper:
+def add(
+    workbench: Workbench, paper_id: str, fields: dict[str, Any], content: Any = None, looks: tuple[Looked, ...] | None = None
+) -> Paper:
     """Takes an item into the paper, in place of one of the same name, else at the end.
 
     fields: those of the item, with its kind. content: what it shows, where that is no source's answer: of a page's chart
-    {"figure": the plotly mapping, "data": its rows}.
+    {"figure": the plotly mapping, "data": its rows}. looks: how many recipes had been looked at, else as many as by now.
     """
     item = valid(Paper, {"id": "paper", "items": [fields]}).items[0]
     if content is None:
         words, trials = sources.exact(workbench, item.command, item.trials)
         item = item.model_copy(update={"command": words, "trials": trials})
         content = sources.content(workbench, item)
-    _keep(_folder(workbench, load(workbench, paper_id).id), item.name, content)
+    looks = looked.at_hand(workbench, item.trials) if looks is None else looks
+    _keep(_document(workbench, paper_id).parent, item.name, Taken(content, looks))
 
     def with_it(paper: Paper) -> dict[str, Any]:
         items = [item if old.name == item.name else old for old in paper.items]
@@ -196,19 +205,22 @@ def add_chart(
         words = sources.split(first)
     except WorkbenchError:  # not as a shell reads it
         words = first.split()
+    words = tuple(word[:10_000] for word in words)[:MOST_WORDS]
     content = json.loads(json.dumps(plain({"figure": figure, "data": rows}), default=str))
     fields = {
         "kind": "figure",
         "name": free,
-        "command": [word[:10_000] for word in words][:MOST_WORDS],
+        "command": words,
         "trials": [word for word in dict.fromkeys(re.findall(r"\b[0-9a-z]{26}\b", command)) if word in stored],
         "caption": caption[:10_000],
-        "of_rows": not any(derived.not_in_rows(content["figure"], content["data"])),
     }
-    if trials := _followed(workbench, words, content["data"]):
-        fields |= {"derived": True, "trials": trials}
-    add(workbench, paper_id, fields, content)
-    return load(workbench, paper_id).item(free)
+    looks = None
+    if derived.able(words):
+        fields["command"] = []
+        if followed := _followed(workbench, words, content):
+            fields |= {"command": words, "trials": followed.trials}
+            content, looks = followed.content, followed.looks
+    return add(workbench, paper_id, fields, content, looks).item(free)
 
 
 def add_table(workbench: Workbench, paper_id: str, name: str, command: str, caption: str = "") -> PaperTable:
@@ -224,21 +236,35 @@ def _place_for(workbench: Workbench, paper_id: str, name: str) -> tuple[str, str
         title, paper_id = paper_id, _slug(paper_id)
         if paper_id not in names(workbench):
             create(workbench, title, paper_id)
-    there, slug = {item.name for item in load(workbench, paper_id).items}, _slug(name)
-    return paper_id, next(
-        each for number in range(1, MOST_ITEMS + 2) if (each := slug + f"-{number}" * (number > 1)) not in there
-    )
+    return paper_id, free_name(load(workbench, paper_id), name)
 
 
-def _followed(workbench: Workbench, command: Sequence[str], rows: list[dict[str, Any]]) -> list[str]:
-    """The trials from which these rows of a chart follow by its command; [] where they do not."""
+def free_name(paper: Paper, words: str) -> str:
+    """A name from words that no item of the paper has."""
+    there, slug = {item.name for item in paper.items}, _slug(words)
+    return next(each for number in range(1, MOST_ITEMS + 2) if (each := slug + f"-{number}" * (number > 1)) not in there)
+
+
+class Followed(NamedTuple):
+    """A chart that its command gives, with what it rests on."""
+
+    content: dict[str, Any]
+    trials: list[str]
+    looks: tuple[Looked, ...]
+
+
+def _followed(workbench: Workbench, command: Sequence[str], content: dict[str, Any]) -> Followed | None:
+    """None where its command gives another chart, or none."""
     try:
-        result = derived.derived(workbench, command, rows)
-        if len(result.trials) <= MOST_TRIALS and not any(differences(rows, derived.table_of(result.tables, rows))):
-            return result.trials
+        trials = derived.derived(workbench, command, content["data"]).trials
+        looks = looked.at_hand(workbench, trials)
+        told, now = derived.rows_now(workbench, command, content, trials, looks)
+        counted = [{name: row[name] for name in comparison.OF_LOOKS if name in row} for row in now]  # of this moment
+        content = {**content, "data": [row | own for row, own in zip(told, counted, strict=True)]}
+        same = len(trials) <= MOST_TRIALS and not derived.changes(workbench, command, content, trials, looks)
+        return Followed(content, trials, looks) if same else None
     except Exception:  # rows of a page may be of any shape, and the chart is taken all the same
-        pass
-    return []
+        return None
 
 
 def change_item(workbench: Workbench, paper_id: str, name: str, **fields: Any) -> Paper:
@@ -267,6 +293,18 @@ def remove(workbench: Workbench, paper_id: str, name: str) -> Paper:
     return paper
 
 
+def put_back(workbench: Workbench, paper_id: str, item: Item, showed: Taken, place: int) -> Paper:
+    """Takes back what was removed: the item with what it showed, at its place, counted from 1."""
+    _keep(_document(workbench, paper_id).parent, item.name, showed)
+
+    def with_it(paper: Paper) -> dict[str, Any]:
+        items = [each for each in paper.items if each.name != item.name]
+        items.insert(place - 1, item)
+        return {**paper.model_dump(), "items": [each.model_dump() for each in items]}
+
+    return _changed(workbench, paper_id, with_it)
+
+
 def move(workbench: Workbench, paper_id: str, name: str, place: int) -> Paper:
     """Puts an item at that place, counted from 1."""
 
@@ -283,13 +321,20 @@ def taken(workbench: Workbench, paper_id: str, name: str) -> Taken:
     return read_taken(_place(_folder(workbench, paper_id), name))
 
 
+def showed(workbench: Workbench, paper: Paper) -> Reading[Taken]:
+    """Item -> what it showed when it was taken."""
+    return Reading({item.name: partial(taken, workbench, paper.id, item.name) for item in paper.items})
+
+
 def read_taken(path: Path) -> Taken:
     what, todo = "What the item showed", "Take it into the paper again."
     record = files.read_json(path, what, of=dict, todo=todo, most=MOST_BYTES)
-    if not {"content", "checksum"} <= record.keys():
-        raise WorkbenchError(f"{what} cannot be read: it holds no content with a checksum.", where=str(path), todo=todo)
-    result = Taken(record["content"], record["checksum"])
-    if checksum(result.content) != result.checksum:
+    told = {name: record[name] for name in ("content", "looked") if name in record}
+    try:
+        result, sealed = Taken(told["content"], tuple(map(Looked.model_validate, told.get("looked", ())))), record["checksum"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise WorkbenchError(f"{what} cannot be read: {error}.", where=str(path), todo=todo) from None
+    if _seal(told) != sealed:
         raise WorkbenchError("What the item showed was changed: its checksum does not match.", where=path.name)
     return result
 
@@ -308,13 +353,20 @@ def checksum(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False, ensure_ascii=True).encode()).hexdigest()
 
 
-def packed(content: Any) -> str:
+def packed(showed: Taken) -> str:
     """What `read_taken` reads."""
-    return json.dumps({"checksum": checksum(content), "content": content}, indent=1, ensure_ascii=True) + "\n"
+    told: dict[str, Any] = {"content": showed.content}
+    if showed.looked:
+        told["looked"] = [each.model_dump(mode="json") for each in showed.looked]
+    return json.dumps({"checksum": _seal(told), **told}, indent=1, ensure_ascii=True) + "\n"
 
 
-def _keep(folder: Path, name: str, content: Any) -> None:
-    text = packed(plain(content))
+def _seal(told: dict[str, Any]) -> str:
+    return checksum([told["content"], told["looked"]] if "looked" in told else told["content"])
+
+
+def _keep(folder: Path, name: str, showed: Taken) -> None:
+    text = packed(showed._replace(content=plain(showed.content)))
     if len(text) > MOST_BYTES:
         raise WorkbenchError(f"'{name}' shows more than {MOST_BYTES >> 20} MiB.", todo="Choose fewer points.")
     place = _place(folder, name)
@@ -324,7 +376,7 @@ def _keep(folder: Path, name: str, content: Any) -> None:
 
 def _slug(words: str) -> str:
     """A name from words: small letters, digits and hyphens, a letter first."""
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-0123456789")[:50].strip("-") or "paper"
+    return re.sub(r"[^a-z0-9]+", "-", words.lower()).lstrip("-0123456789")[:50].strip("-") or "paper"
 
 
 def _only(fields: dict[str, Any], names: tuple[str, ...]) -> None:
@@ -334,9 +386,7 @@ def _only(fields: dict[str, Any], names: tuple[str, ...]) -> None:
 
 def _changed(workbench: Workbench, paper_id: str, fields: Callable[[Paper], dict[str, Any]]) -> Paper:
     """The paper with what `fields` makes of it, as it stands at this moment."""
-    path = _folder(workbench, paper_id) / "paper.yaml"
-    load(workbench, paper_id)
-    with files.changing(path):
+    with files.changing(_document(workbench, paper_id)):
         paper = valid(Paper, fields(load(workbench, paper_id)))
         _save(workbench, paper)
     return paper
@@ -352,6 +402,14 @@ def _folder(workbench: Workbench, paper_id: str) -> Path:
     if not re.fullmatch(NAME, paper_id):
         raise WorkbenchError(f"'{paper_id}' is no name of a paper.", todo="Small letters, digits and hyphens.")
     return workbench.home / "papers" / paper_id
+
+
+def _document(workbench: Workbench, paper_id: str) -> Path:
+    """The file of a paper that there is."""
+    path = _folder(workbench, paper_id) / "paper.yaml"
+    if not path.is_file():
+        raise WorkbenchError(f"There is no paper '{paper_id}'.", todo="`python -m core paper list` names them.")
+    return path
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 from core.errors import WorkbenchError
 from core.labs.papers import documents
 from core.labs.papers.checking import Checked
-from core.labs.papers.paper import Paper, PaperFigure
+from core.labs.papers.paper import Paper, PaperFigure, Taken
 from core.records import Progress
 from core.report import figures
 
@@ -22,17 +22,17 @@ FETCHING = ("images", "source", "geo", "map", "mapbox")
 NEST = 40  # levels of a drawing
 
 
-def pictures(bundle: Mapping[str, bytes], paper: Paper, contents: Mapping[str, Any]) -> Generator[Progress, None, list[Checked]]:
+def pictures(bundle: Mapping[str, bytes], paper: Paper, showed: Mapping[str, Taken]) -> Generator[Progress, None, list[Checked]]:
     """Whether each picture is what its drawing gives."""
-    items = [item for item in paper.items if item.kind == "figure" and any(_own(bundle, item))]
-    number, results, same = sum(len(_own(bundle, item)) for item in items), [], 0
+    items = [item for item in paper.items if item.kind == "figure" and _kinds(bundle, item)]
+    number, results, same = sum(len(_kinds(bundle, item)) for item in items), [], 0
     if items and figures.find_browser() is None:
         return [Checked(f"{number} pictures", None, "held to the manifest alone: there is no browser here to draw them with")]
     for done, item in enumerate(items):
         yield Progress(done, len(items), f"Drawing {item.name} again")
-        own = _own(bundle, item)
+        own = {kind: bundle[name] for kind, name in _kinds(bundle, item).items()}
         try:
-            now = _drawn(paper, item, contents[item.name], own)
+            now = _drawn(paper, item, showed[item.name].content, own)
         except WorkbenchError as error:
             results.append(Checked(f"figure {item.name}", False, f"its pictures cannot be drawn again: {error.what}"))
             continue
@@ -44,10 +44,10 @@ def pictures(bundle: Mapping[str, bytes], paper: Paper, contents: Mapping[str, A
     return results
 
 
-def _own(bundle: Mapping[str, bytes], item: PaperFigure) -> dict[str, bytes]:
-    """Format -> picture, of those that the bundle has."""
+def _kinds(bundle: Mapping[str, bytes], item: PaperFigure) -> dict[str, str]:
+    """Format -> file, of the pictures that the bundle has."""
     names = {kind: f"figures/{item.name}.{kind}" for kind in figures.MIME}
-    return {kind: bundle[name] for kind, name in names.items() if name in bundle}
+    return {kind: name for kind, name in names.items() if name in bundle}
 
 
 def _drawn(paper: Paper, item: PaperFigure, content: Any, own: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -11,9 +11,9 @@ from typing import Any
 from core.config import TransformConfig, TrialConfig
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
-from core.labs.papers import bibliography, contamination, sources
+from core.labs.papers import bibliography, contamination, derived, sources
 from core.labs.papers.bibliography import cited
-from core.labs.papers.paper import Paper
+from core.labs.papers.paper import Paper, Taken
 from core.pipeline.recipe_words import doing
 from core.pipeline.stages import unused
 from core.registry import parts
@@ -34,38 +34,53 @@ STAGES = {  # field -> how it begins in a paper
     "rerank_3": "Then they were reranked by",
 }
 HALVES = {"all": "all questions", "dev": "the dev half of the questions", "test": "the test half of the questions"}
+LARGE = ("rankings", "chunks", "chunk_tokens", "latency_ms")  # fields of a trial's record
+UNSET = ("", None, [], ())  # values of a setting that is off
 MOST_VALUES = 6  # of a setting told one by one
 POWER = 1.96 + 0.8416  # standard errors that a difference needs to be found in 80% of studies at 5%, two-sided
 
 Trials = Sequence[Mapping[str, Any]]
 
 
-def texts(workbench: Workbench, paper: Paper) -> dict[str, str]:
-    """File -> text: the sections, and the entries that they cite."""
-    trials = [workbench.show(trial) for trial in paper.trials]
+def texts(workbench: Workbench, paper: Paper, showed: Mapping[str, Taken]) -> dict[str, str]:
+    """File -> text: the sections, and the entries that they cite. showed: by item."""
+    trials, looked = recipes(workbench, paper), looked_at(paper, showed)
     sections = {
-        "text/methods.tex": methods(workbench, paper, trials),
+        "text/methods.tex": methods(workbench, paper, trials, looked),
         "text/limitations.tex": "\n".join(_listed(limitations(workbench, paper, trials))),
-        "text/checklist.tex": "\n".join(_listed(checklist(paper, trials))),
+        "text/checklist.tex": "\n".join(_listed(checklist(paper, trials, looked))),
     }
     keys = {key for text in sections.values() for group in re.findall(r"\\cite{([^}]*)}", text) for key in group.split(",")}
     return {**sections, "references.bib": bibliography.bibtex(keys)}
 
 
-def methods(workbench: Workbench, paper: Paper, trials: Trials) -> str:
+def recipes(workbench: Workbench, paper: Paper) -> list[dict[str, Any]]:
+    """The records of a paper's trials; of what is large in them only whether it is there."""
+    records = (workbench.show(trial) for trial in paper.trials)
+    return [{name: bool(value) if name in LARGE else value for name, value in record.items()} for record in records]
+
+
+def looked_at(paper: Paper, showed: Mapping[str, Taken]) -> dict[str, int]:
+    """Question set -> how many recipes had been looked at when the last item on it was taken."""
+    most: dict[str, int] = {}
+    for item in paper.items:
+        for each in showed[item.name].looked:
+            most[each.questions] = max(most.get(each.questions, 0), each.looked)
+    return most
+
+
+def methods(workbench: Workbench, paper: Paper, trials: Trials, looked: Mapping[str, int]) -> str:
     """A paragraph: corpus, stages with their settings, measures, intervals and tests, machine and versions."""
     said = [_corpora(workbench, trials)]
-    idle = [_unused(trial["config"]) for trial in trials]
+    used = [_configs(trial) for trial in trials]
     for stage, start in STAGES.items():
-        configs = [
-            recipe[stage]
-            for recipe, left in zip(map(doing, (trial["config"] for trial in trials)), idle, strict=True)
-            if stage in recipe and stage not in left
-        ]
+        configs = [configs[stage] for configs in used if stage in configs]
         if words := _stage(stage, configs):
             said.append(f"{start} {words}")
     if trials:
-        said += [_measures(paper, trials), *_tests(paper, trials), _machine(trials)]
+        said += [_measures(paper, trials), *_tests(paper, trials)]
+        tried = _and(_looked(trials, looked))
+        said += [f"Recipes compared in all, reported here or not: {escape(tried)}" if tried else "", _machine(trials)]
     return "% from the recipes of the trials\n" + "\n".join(f"{sentence}." for sentence in said if sentence) + "\n"
 
 
@@ -94,7 +109,7 @@ def limitations(workbench: Workbench, paper: Paper, trials: Trials) -> list[str]
     return said + contamination.findings(workbench, trials, with_encoder)
 
 
-def checklist(paper: Paper, trials: Trials) -> list[str]:
+def checklist(paper: Paper, trials: Trials, looked: Mapping[str, int]) -> list[str]:
     """What a reader needs to do it again, and whether the records hold it."""
 
     def recorded(field: str) -> str:
@@ -103,7 +118,9 @@ def checklist(paper: Paper, trials: Trials) -> list[str]:
             "yes" if trials and there == len(trials) else f"of {there:,} of {len(trials):,} trials" if there else "not recorded"
         )
 
-    taken = sum(not sources.computed(item) and not (item.kind == "figure" and item.derived) for item in paper.items)
+    able = sum(item.kind != "figure" or bool(item.drawing) or derived.able(item.command) for item in paper.items)
+    parts_used = {str(config.get("part", "")) for trial in trials for config in _configs(trial).values()}
+    bare = sorted(part.replace("_", " ") for part in parts_used if _bare(part))
     answers = {
         "Complete recipe of every trial": recorded("config"),
         "Seeds": recorded("seed"),
@@ -112,10 +129,11 @@ def checklist(paper: Paper, trials: Trials) -> list[str]:
         "Device and threads": recorded("device"),
         "Fingerprints of corpus and chunks": recorded("fingerprints"),
         "Raw rankings and questions in the bundle": recorded("rankings"),
-        "Items recomputed from the raw records": f"{len(paper.items) - taken:,} of {len(paper.items):,}",
+        "Items recomputed from the raw records": f"{able:,} of {len(paper.items):,}",
         "Texts of documents in the bundle": "no; by the corpus' name and fingerprint",
         "Licences of corpora and models": "not recorded here; to be said by the authors",
-        "How many recipes were tried in all": "not in the bundle; to be said by the authors",
+        "How many recipes were tried in all": "; ".join(_looked(trials, looked)) or "not recorded; to be said by the authors",
+        **({"Parts without a reference on record": ", ".join(bare)} if bare else {}),
     }
     return [f"{escape(question)}: {escape(answer)}." for question, answer in answers.items()]
 
@@ -135,22 +153,37 @@ def _corpora(workbench: Workbench, trials: Trials) -> str:
     return f"Retrieval was measured on {_and(said)}" if said else ""
 
 
+def corpus_words(trial: Mapping[str, Any]) -> str:
+    """As in "xquad-en (all questions)"."""
+    corpus = trial["config"]["corpus"]
+    return f"{corpus['dataset']} ({HALVES.get(corpus.get('questions', 'all'), 'questions')})"
+
+
+def _configs(trial: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Stage -> its settings, of those that the recipe uses."""
+    recipe, left = doing(trial["config"]), _unused(trial["config"])
+    return {stage: recipe[stage] for stage in STAGES if stage in recipe and stage not in left}
+
+
+def _bare(part: str) -> bool:
+    """Whether a part is somebody's, and no entry says whose."""
+    return bool(part) and part not in bibliography.BY_PART and part not in bibliography.OF_NOBODY
+
+
 def _stage(stage: str, configs: Sequence[Mapping[str, Any]]) -> str:
-    """The parts of a stage with every setting: what varies over the trials with all its values."""
+    """The parts of a stage with every setting that is set: what varies over the trials with all its values."""
     by_part = defaultdict(lambda: defaultdict(list))
     for config in configs:
         usual = TransformConfig().model_dump() if stage == "transform" else {}  # most of which is off
         for name, value in config.items():
-            if name in usual and value == usual[name]:
+            if value in UNSET or (name in usual and value == usual[name]):
                 continue
             values = by_part[str(config.get("part", ""))][name]
             values += [] if name == "part" or value in values else [value]
     said = []
     for part, settings in by_part.items():
         words = [f"{name.replace('_', ' ')} {_values(values)}" for name, values in settings.items() if name != "part"]
-        keys = bibliography.BY_PART.get(part, ())
-        bare = bool(part) and not keys and part not in bibliography.OF_NOBODY
-        head = escape(part.replace("_", " ")) + cited(keys) + " (no reference on record)" * bare
+        head = escape(part.replace("_", " ")) + cited(bibliography.BY_PART.get(part, ()))
         said.append(" ".join(filter(None, [head, f"({escape(', '.join(words))})" if words else ""])))
     return _and(said)
 
@@ -198,10 +231,14 @@ def _tests(paper: Paper, trials: Trials) -> list[str]:
     return said
 
 
+def _looked(trials: Trials, looked: Mapping[str, int]) -> list[str]:
+    """As in "52 on xquad-en (all questions)"."""
+    sets = {print_: of[0] for print_, of in _by(trials, "questions_fingerprint").items() if print_ in looked}
+    return [f"{looked[print_]:,} on {corpus_words(trial)}" for print_, trial in sets.items()]
+
+
 def _machine(trials: Trials) -> str:
-    devices = sorted(
-        {f"{trial.get('device') or 'a device not recorded'} with {trial.get('threads') or '?'} threads" for trial in trials}
-    )
+    devices = sorted({_device(trial) for trial in trials})
     versions = defaultdict(set)
     for trial in trials:
         for package, version in (trial.get("packages") or {}).items():
@@ -209,6 +246,12 @@ def _machine(trials: Trials) -> str:
     packages = [f"{package} {'/'.join(sorted(of))}" for package, of in sorted(versions.items())]
     told = f", {escape(', '.join(packages))}" if packages else "; versions of packages are not recorded"
     return f"It was computed on {escape(_and(devices))}{told}"
+
+
+def _device(trial: Mapping[str, Any]) -> str:
+    threads = trial.get("threads")
+    counted = f"{threads} thread{'s' * (threads != 1)}" if threads else "an unrecorded number of threads"
+    return f"{trial.get('device') or 'a device not recorded'} with {counted}"
 
 
 def _low_power(workbench: Workbench, paper: Paper) -> list[str]:

@@ -35,6 +35,7 @@ COSTS = {  # cost -> (what it is, unit); less is better
 }  # fmt: skip
 ABSENT = "–"  # a setting that the part in use does not have
 MORE_CONTEXT = 1.2  # from so many times the context on, two recipes are not the same thing at the same depth
+OF_LOOKS = "p (all looks)", "q (all looks)"  # columns of a comparison that hang on how many recipes were looked at
 ALPHA = 0.05  # level of the marks in the table
 CODED = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")  # how methods and choices are written in a recipe
 MOST = 20  # trials compared at once
@@ -323,8 +324,8 @@ def by_question(workbench: Workbench, reference: Trial, other: Trial, metric: st
 
 def rows(result: TrialComparison, names: dict[str, str]) -> list[dict[str, Any]]:
     """The comparison as a table of one row a trial. names: trial id -> what to call it."""
-    table, all_looks = [], looks.corrected([row.paired and row.paired.p for row in result.rows], result.tried)
-    for row, by_holm, by_bh in zip(result.rows, *all_looks, strict=True):
+    table = []
+    for row in result.rows:
         p = row.paired or Paired(*[None] * 11)
         table.append(
             {
@@ -337,8 +338,7 @@ def rows(result: TrialComparison, names: dict[str, str]) -> list[dict[str, Any]]
                 "High": p.high,
                 "p": p.p,
                 "p (Holm)": row.p_holm,
-                "p (all looks)": by_holm,
-                "q (all looks)": by_bh,
+                **dict.fromkeys(OF_LOOKS),
                 "Effect": p.effect_size,
                 "Won": p.wins,
                 "Lost": p.losses,
@@ -346,7 +346,13 @@ def rows(result: TrialComparison, names: dict[str, str]) -> list[dict[str, Any]]
                 "n": p.n or 0,
             }
         )
-    return table
+    return of_looks(table, result.tried)
+
+
+def of_looks(rows: Sequence[dict[str, Any]], looked: int) -> list[dict[str, Any]]:
+    """The same rows with p and q as they are where so many recipes were looked at."""
+    columns = zip(*looks.corrected([row["p"] for row in rows], looked), strict=True)
+    return [row | dict(zip(OF_LOOKS, values, strict=True)) for row, values in zip(rows, columns, strict=True)]
 
 
 @cache

@@ -28,9 +28,7 @@ class Counted(NamedTuple):
 
 def counted(workbench: Workbench, questions: str) -> Counted:
     """Of the question set with this fingerprint."""
-    looked, newest = workbench.pipeline.looks.of(questions), next(reversed(workbench.store.journal.listing()), "")
-    key = f"{questions}/{newest}"  # a page that waits for each move of a slider asks the store once
-    stored = workbench.pipeline.remember("stored recipes", key, lambda: workbench.store.query(STORED, [questions]))
+    looked, stored = workbench.pipeline.looks.of(questions), _stored(workbench, questions)
     recipes, first = {row["recipe"] for row in stored}, next(iter(stored), {"dataset": "", "part": ""})
     return Counted(
         questions,
@@ -42,6 +40,18 @@ def counted(workbench: Workbench, questions: str) -> Counted:
         looked.last,
         looked.unread,
     )
+
+
+def identities(workbench: Workbench, questions: str) -> list[str]:
+    """Of the recipes that `counted` counts as looked at."""
+    looked = workbench.pipeline.looks.of(questions)
+    return sorted(looked.rankings | ({row["recipe"] for row in _stored(workbench, questions)} - looked.recipes))
+
+
+def _stored(workbench: Workbench, questions: str) -> list[dict[str, Any]]:
+    newest = next(reversed(workbench.store.journal.listing()), "")
+    key = f"{questions}/{newest}"  # a page that waits for each move of a slider asks the store once
+    return workbench.pipeline.remember("stored recipes", key, lambda: workbench.store.query(STORED, [questions]))
 
 
 def every(workbench: Workbench) -> list[Counted]:

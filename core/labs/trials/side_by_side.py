@@ -84,6 +84,7 @@ def pairs(result: SideBySide) -> list[dict[str, Any]]:
     n, count = result.values.shape[1], len(result.trials)
     return [
         {
+            "pair": f"{LETTERS[a]} against {LETTERS[b]}",
             "trial": result.names[a],
             "against": result.names[b],
             "won": int(result.won[a, b]),

@@ -44,8 +44,16 @@ def made(bench):
 
 def whole(bench) -> dict[str, bytes]:
     paper = papers.load(bench, "small")
-    contents = drain(bundles.current(bench, paper))
-    return bundles.whole(bench, paper, contents, {}, bundles.records(bench, paper))
+    return bundles.whole(bench, paper, drain(bundles.current(bench, paper)), {}, bundles.records(bench, paper))
+
+
+def packed(content) -> bytes:
+    return papers.packed(papers.Taken(content)).encode()
+
+
+def zipped(bundle) -> bytes:
+    bundles.zipped(bundle, file := io.BytesIO())
+    return file.getvalue()
 
 
 def wrong(bundle) -> dict[str, str]:
@@ -68,7 +76,7 @@ def test_a_bundle_holds_and_says_what_it_cannot_compute(made):
         "number gain-p",
         "number recall-10",
     }
-    assert results["figure curve"].holds is None and "not computed" in results["figure curve"].told
+    assert results["figure curve"].holds is None and "not recomputed" in results["figure curve"].told
     assert len([name for name in made if name.startswith("raw/")]) == 5  # three trials, their questions, a name
 
 
@@ -78,7 +86,7 @@ def test_names_in_figures_are_only_text(made):
 
 
 def test_the_same_paper_is_the_same_zip(bench, made):
-    assert bundles.zipped(whole(bench)) == bundles.zipped(made)
+    assert zipped(whole(bench)) == zipped(made)
 
 
 CHANGES = {
@@ -108,12 +116,12 @@ def test_every_changed_file_is_named_by_the_manifest(made):
 def test_a_changed_number_is_named_though_all_files_agree_on_it(bench, made):
     """What the item showed, its checksum, the printed number and the manifest are all made to fit: the records do not."""
     paper = papers.load(bench, "small")
-    contents = {item.name: papers.taken(bench, "small", item.name).content for item in paper.items}
-    gain = contents["gain"]
-    raw = {name: data for name, data in made.items() if name.startswith("raw/")}
-    changed = bundles.whole(bench, paper, {**contents, "gain": gain + 0.001}, {}, raw)
+    showed = papers.showed(bench, paper)
+    gain = showed["gain"]
+    raw = bundles.records(bench, paper)
+    changed = bundles.whole(bench, paper, {**showed, "gain": gain._replace(content=gain.content + 0.001)}, {}, raw)
     told = wrong(changed)
-    assert set(told) == {"number gain"} and f"{gain} computed" in told["number gain"]
+    assert set(told) == {"number gain"} and f"{gain.content:.4g} recomputed" in told["number gain"]
 
 
 def test_a_damaged_record_is_named_and_what_rests_on_it(made):
@@ -172,10 +180,10 @@ def test_a_number_that_its_own_records_do_not_give_is_not_exported(bench, made, 
     words = ("sql", "SELECT count(*) AS n FROM trials")
     papers.add(bench, "small", {"kind": "number", "name": "many", "command": words, "value": "0.n", "trials": [trial]})
     add_trial(bench.store, add_questions(bench.store), {"sparse.k1": 0.5}, seed=8)
-    with pytest.raises(WorkbenchError, match="moved on"):
+    with pytest.raises(WorkbenchError, match="are stale"):
         drain(bundles.export(bench, "small", tmp_path / "a.zip"))
     papers.take_again(bench, "small")
-    with pytest.raises(WorkbenchError, match="own records do not give number many: 4 told, 3 computed"):
+    with pytest.raises(WorkbenchError, match="own records do not give number many: 4 recorded, 3 recomputed"):
         drain(bundles.export(bench, "small", tmp_path / "a.zip"))
     papers.remove(bench, "small", "many")
     assert not list(tmp_path.iterdir())
@@ -228,7 +236,7 @@ def test_a_bundle_with_figures_is_the_same_zip_and_each_is_drawn_again_by_its_co
     assert main(["draw", str(tmp_path / words[4]), str(tmp_path / "again.gif")]) == 1
 
 
-def packed(members: dict[str, bytes]) -> bytes:
+def archived(members: dict[str, bytes]) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
@@ -241,7 +249,7 @@ def packed(members: dict[str, bytes]) -> bytes:
 )
 def test_names_that_no_bundle_has_are_refused(tmp_path, name):
     path = tmp_path / "a.zip"
-    path.write_bytes(packed({"paper.yaml": b"id: a", name: b""}))
+    path.write_bytes(archived({"paper.yaml": b"id: a", name: b""}))
     with pytest.raises(WorkbenchError, match="which no bundle has"):
         drain(verification.verify(path))
     assert [file.name for file in tmp_path.iterdir()] == ["a.zip"]
@@ -249,16 +257,64 @@ def test_names_that_no_bundle_has_are_refused(tmp_path, name):
 
 def test_bombs_are_refused(tmp_path, monkeypatch, made):
     path = tmp_path / "a.zip"
-    monkeypatch.setattr(opening, "MOST_FILE", 1 << 20)
-    path.write_bytes(packed({"paper.yaml": bytes(5 << 20)}))
-    with pytest.raises(WorkbenchError, match="refused: it unpacks to"):
+    monkeypatch.setattr(opening, "MOST_RECORD", 1 << 20)
+    path.write_bytes(archived({"paper.yaml": bytes(5 << 20)}))
+    with pytest.raises(WorkbenchError, match=r"refused: paper.yaml has 5.2 MB"):
         drain(verification.verify(path))
     name = "raw/" + "0" * 26 + ".trial.jsonl.gz"
     told = wrong({**made, name: gzip.compress(bytes(5 << 20))})
     assert "unpacks to more than" in told.get(name, "")
 
 
-@pytest.mark.parametrize("data", [b"", b"PK\x05\x06" + bytes(18), b"not a zip", packed({"manifest.json": b"{}"})])
+FOLDERS = ("raw/", "items/", "tables/", "figures/", "text/")
+
+
+@pytest.mark.parametrize("above", ["", "small/"])
+def test_a_bundle_zipped_again_with_its_folders_is_read(tmp_path, made, above):
+    """As `zip -r` does it, from within or from above, also where its LaTeX was set."""
+    path, names = tmp_path / "a.zip", (above, *(above + name for name in FOLDERS))
+    extra = {name: b"" for name in names if name} | {f"{above}main.pdf": b"made by make", f"{above}main.log": b""}
+    path.write_bytes(archived(extra | {above + name: data for name, data in made.items()}))
+    assert dict(opening.read(path)) == dict(made)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("other/x.py", "")
+    with pytest.raises(WorkbenchError, match="which no bundle has"):
+        opening.read(path)
+
+
+def test_what_a_bundle_would_run_is_held_or_said_aloud(made, tmp_path, capsys):
+    """A Makefile is ours to the letter; of LaTeX that people wrote in it is said that nobody checked it, in the exit code too."""
+
+    def code(bundle, *words) -> int:
+        path = tmp_path / "a.zip"
+        path.write_bytes(zipped(sealed(bundle)))
+        return main(["verify-paper", str(path), *words])
+
+    assert (
+        "make` would run what stands there"
+        in wrong(sealed({**made, "Makefile": made["Makefile"] + b"\ttouch owned\n"}))["Makefile"]
+    )
+    without = {name: data for name, data in made.items() if "curve" not in name}  # of which nothing can be recomputed
+    paper = papers.read(made["paper.yaml"].decode())
+    paper = paper.model_copy(update={"items": tuple(item for item in paper.items if item.name != "curve")})
+    showed = {item.name: read(made, item.name, tmp_path) for item in paper.items}
+    with opening.opened(made) as (bench, _, _):
+        raw = bundles.records(bench, paper)
+        whole = dict(bundles.whole(bench, paper, showed, {}, raw))
+    assert without.keys() == whole.keys() and code(whole) == 0
+    text = {**whole, "main.tex": whole["main.tex"].replace(b"Methods", rb"\immediate\write18{touch owned} Methods")}
+    assert code(text) == 3 and code(text, "--strict") == 1
+    assert "`make` has LaTeX run what stands there" in capsys.readouterr().out
+    assert code({**whole, "Makefile": b"all:\n\ttouch owned\n"}) == 1 and code(made) == 3
+
+
+def read(bundle, name: str, folder) -> papers.Taken:
+    place = folder / f"{name}.json"
+    place.write_bytes(bundle[f"items/{name}.json"])
+    return papers.read_taken(place)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x05\x06" + bytes(18), b"not a zip", archived({"manifest.json": b"{}"})])
 def test_what_is_no_bundle_is_refused_in_words(tmp_path, data):
     path = tmp_path / "a.zip"
     path.write_bytes(data)
@@ -293,7 +349,7 @@ def test_foreign_records_of_any_shape_are_told_and_cost_nothing(made, path, valu
 @pytest.mark.slow
 def test_items_of_any_shape_and_commands_of_any_verb_are_told(made):
     for content in ({}, {"columns": 3}, [], "x", {"columns": [], "rows": [{}]}):
-        assert "table main" in wrong(sealed({**made, "items/main.json": papers.packed(content).encode()}))
+        assert "table main" in wrong(sealed({**made, "items/main.json": packed(content)}))
     told = wrong(sealed({**made, "items/main.json": b"[" * 100_000, "items/gain.json": b"\xff"}))
     assert {"table main", "number gain"} <= set(told)
     text = made["paper.yaml"].decode().replace("- compare\n", "- rebuild\n")
@@ -304,7 +360,7 @@ def test_items_of_any_shape_and_commands_of_any_verb_are_told(made):
 def test_what_people_wrote_is_told_and_what_no_item_shows_is_refused(made):
     told = {"main.tex": made["main.tex"] + b"% The gain is 0.99\n", "tables/gain-99.tex": b"0.99", "text/abstract.tex": b"0.99"}
     results = {row.what: row for row in drain(verification.verified(sealed({**made, **told})))}
-    assert results["main.tex"].holds is None and "held against nothing" in results["main.tex"].told
+    assert results["main.tex"].holds is None and "was not checked" in results["main.tex"].told
     assert [results[name].holds for name in ("tables/gain-99.tex", "text/abstract.tex")] == [False, False]
 
 
@@ -313,7 +369,7 @@ def test_a_line_that_latex_reads_as_a_comment_is_no_line(made):
     assert hidden != made["numbers.tex"] and "numbers.tex" in wrong(sealed({**made, "numbers.tex": hidden}))
 
 
-@pytest.mark.parametrize("content", [b'{"checksum": "x", "content": NaN}', papers.packed(10**400).encode()])
+@pytest.mark.parametrize("content", [b'{"checksum": "x", "content": NaN}', packed(10**400)])
 def test_numbers_that_no_item_can_show_do_not_hold(made, content):
     assert "number gain" in wrong(sealed({**made, "items/gain.json": content}))
 

@@ -139,8 +139,8 @@ def test_the_check_holds_until_the_store_has_moved_on(bench):
     add_trial(bench.store, add_questions(bench.store), {"sparse.k1": 0.7}, seed=9)
     bench.describe(trials[0], name="The base")
     results = {row.what: row for row in drain(checking.check(bench, "small"))}
-    assert results["number tried"] == ("number tried", False, "3 told, 4 computed")
-    assert not results["table main"].holds and "The base computed" in results["table main"].told
+    assert results["number tried"] == ("number tried", False, "3 recorded, 4 recomputed")
+    assert not results["table main"].holds and "The base recomputed" in results["table main"].told
     assert all(row.holds for what, row in results.items() if what not in ("number tried", "table main"))
     papers.take_again(bench, "small")
     assert all(row.holds for row in drain(checking.check(bench, "small")))
@@ -154,9 +154,9 @@ def test_what_an_item_showed_cannot_be_changed_unseen(bench, tmp_path):
     results = {row.what: row for row in drain(checking.check(bench, "small"))}
     assert not results["number gain"].holds and "was changed" in results["number gain"].told
     # with a checksum of its own it is another number than the command's
-    place.write_text(papers.packed(0.5))
+    place.write_text(papers.packed(papers.Taken(0.5)))
     results = {row.what: row for row in drain(checking.check(bench, "small"))}
-    assert not results["number gain"].holds and "0.5 told" in results["number gain"].told
+    assert not results["number gain"].holds and "0.5 recorded" in results["number gain"].told
     place.write_bytes(b"[" * 100_000)
     assert not {row.what: row for row in drain(checking.check(bench, "small"))}["number gain"].holds
 

@@ -17,10 +17,15 @@ def bench(tmp_path_factory):
     return Workbench(tmp_path_factory.mktemp("home"))
 
 
+def texts_of(bench, name):
+    paper = papers.load(bench, name)
+    return text.texts(bench, paper, papers.showed(bench, paper))
+
+
 @pytest.fixture(scope="module")
 def texts(bench):
     small_paper(bench)
-    return text.texts(bench, papers.load(bench, "small"))
+    return texts_of(bench, "small")
 
 
 def test_the_methods_name_corpus_stages_settings_tests_and_machine(texts):
@@ -37,7 +42,7 @@ def test_the_methods_name_corpus_stages_settings_tests_and_machine(texts):
         "percentile bootstrap over questions~\\cite{efron1993} (1000 resamples; seeds 0)",
         "paired permutation test~\\cite{smucker2007}",
         "corrected over all its tests~\\cite{holm1979}",
-        "cpu with 1 threads; versions of packages are not recorded",
+        "cpu with 1 thread; versions of packages are not recorded",
     ):
         assert words in methods, words
 
@@ -58,7 +63,7 @@ def test_limitations_are_those_of_the_records(bench, texts):
     papers.create(bench, "Weak")
     for name, value in (("gain", "difference"), ("gain-p", "p")):  # of one comparison, which is told once
         papers.add(bench, "weak", {"kind": "number", "name": name, "command": ["compare", *alike], "value": value})
-    weak = text.texts(bench, papers.load(bench, "weak"))
+    weak = texts_of(bench, "weak")
     assert "gain is not significant; with 40 questions" in weak["text/limitations.tex"]
     assert weak["text/limitations.tex"].count("is not significant") == 1
     assert "have no gold" not in weak["text/limitations.tex"] and "flatters" not in weak["text/limitations.tex"]
