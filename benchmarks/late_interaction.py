@@ -8,7 +8,6 @@ question's, from its words to the scores of 100 passages whose codes are kept, t
 questions of the reference. XQuAD comes from the folder that GROUNDWORK_DATASETS names.
 """
 
-import argparse
 import json
 import os
 import tempfile
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._options import options
 from benchmarks.promises import against, spread
 from core.config import TrialConfig, fingerprint, with_settings
 from core.evaluation.judged import judge
@@ -149,6 +149,4 @@ def main(quick: bool = False) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--quick", action="store_true")
-    print(json.dumps(main(arguments.parse_args().quick)))
+    print(json.dumps(main(options(__doc__, "--quick").quick)))
