@@ -160,7 +160,13 @@ class RetrievalConfig(StageConfig):
         "Only these documents may be found: `source=manual*; title!=Draft*`, or a text that title, source or id contain; empty: "
         "all. `{group}` stands for the question's own.",
     )
-    top_k: int = knob(20, "Length of the final ranking that is kept and measured.", unit="chunks", ge=1, le=1000)
+    top_k: int = knob(
+        20,
+        "Length of the final ranking that is shown and kept; where the depth k is larger, so many are kept.",
+        unit="chunks",
+        ge=1,
+        le=1000,
+    )
 
 
 class ContextConfig(StageConfig):
@@ -276,6 +282,11 @@ class TrialConfig(StageConfig):
     generation: chosen("generator") = Field("llama_cpp", validate_default=True)
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     seed: int = knob(0, "Seeds every resampling and every sampled answer.", ge=0, le=2**31 - 1)
+
+    @property
+    def depth(self) -> int:
+        """So many of the final ranking are kept and judged: never fewer than the metrics look at."""
+        return max(self.retrieval.top_k, self.evaluation.k)
 
 
 # field of the recipe -> kind of part it chooses from
