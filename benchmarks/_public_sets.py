@@ -38,21 +38,19 @@ class Collection(NamedTuple):
 
 
 FACTS, HOPS = "fact questions, Wikipedia", "questions over several paragraphs, Wikipedia"
-CLAIMS, EXPERTS, TITLES = "claims, abstracts", "expert questions, abstracts", "titles, abstracts"
+CLAIMS, EXPERTS = "claims, abstracts", "expert questions, abstracts"
 HEALTH, MANUAL, TALK = "consumer questions, health answers", "questions, documentation", "questions, turns of conversations"
 SENTENCES = "questions, sentences"
 
 COLLECTIONS = {
     "XQuAD": Collection("xquad-en", FACTS, by="group"),
-    "SQuAD, part of training": Collection("squad-part", FACTS, by="group"),
-    "2Wiki and MuSiQue, training": Collection("hops-train", HOPS),
+    "HotpotQA and MuSiQue, training": Collection("hops-train", HOPS),
     "HotpotQA, dev": Collection("hotpotqa-dev", HOPS, REPORT),
     "SciFact, training claims": Collection("scifact-claims", CLAIMS),
     "Citation Integrity, training claims": Collection("citation-integrity", CLAIMS),
     "BioASQ 6b and 7b": Collection("bioasq-67", EXPERTS),
     "BioASQ 8b": Collection("bioasq-8", EXPERTS, REPORT),
     "CACM": Collection("cacm", EXPERTS, REPORT, metric="map", k=1000, depth=1000),
-    "ACL Anthology, titles": Collection("acl-titles", TITLES),
     "MedQuAD": Collection("medquad", HEALTH),
     "Python reference": Collection("python-reference", MANUAL, chunker="recursive"),
     "LoCoMo": Collection("locomo", TALK, REPORT),
@@ -79,8 +77,9 @@ def workbench(home: Path) -> Workbench:
     return Workbench(home)
 
 
-def asked(bench: Workbench, one: Collection, settings: dict[str, Any], most: int) -> Resolved:
-    """The recipe over the set, asked its questions with evidence, or so many of them, drawn once."""
+def asked(bench: Workbench, one: Collection, settings: dict[str, Any], most: int, documents: int = 0) -> Resolved:
+    """The recipe over the set, asked its questions with evidence, or so many of them, drawn once. documents: of larger sets no more
+    than so many, the evidence of these questions and others drawn; 0: all."""
     if one.dataset in WRITERS:
         written(bench.home / "datasets" / one.dataset, WRITERS[one.dataset])
     base = {"corpus.dataset": one.dataset, "chunking.part": one.chunker, "retrieval.candidates": one.depth}
@@ -90,7 +89,14 @@ def asked(bench: Workbench, one: Collection, settings: dict[str, Any], most: int
         queries = [query for query in queries if len({gold.grade for gold in query.gold}) > 1]
     drawn = np.random.default_rng(0).permutation(len(queries))[:most]  # fewer are the first of more
     queries = [queries[place] for place in sorted(drawn)]
-    return run.asking(replace(run.corpus, queries=tuple(queries)), fingerprint(queries))
+    corpus = replace(run.corpus, queries=tuple(queries))
+    if documents and documents < len(corpus.documents):
+        own = {gold.document_id for query in queries for gold in query.gold}
+        order = np.random.default_rng(1).permutation(len(corpus.documents)).tolist()
+        kept = sorted(order, key=lambda place: corpus.documents[place].id not in own)[:documents]
+        fewer = tuple(corpus.documents[place] for place in sorted(kept))
+        corpus = replace(corpus, documents=fewer, fingerprint=fingerprint(corpus.fingerprint, sorted(kept)))
+    return run.asking(corpus, fingerprint(queries))
 
 
 # Sets as BEIR's files ------------------------------------------------------------------------------------------------
@@ -123,16 +129,6 @@ def opened(name: str) -> Any:
         return [json.loads(line) for line in file] if ".jsonl" in name else json.load(file)
 
 
-def squad_part() -> Written:
-    documents, questions = {}, []
-    for article in opened("squad_train/squad1.1_train_part.json.gz")["data"]:
-        for number, paragraph in enumerate(article["paragraphs"]):
-            key = f"{article['title']}/{number}"
-            documents[key] = (article["title"], paragraph["context"])
-            questions += [(asked["question"], [key]) for asked in paragraph["qas"]]
-    return Written(documents, questions)
-
-
 def hops(sets: list[list[tuple[str, list[tuple[str, str, bool]]]]]) -> Written:
     """Of questions with their paragraphs (title, text, whether it is evidence)."""
     documents, questions = {}, []
@@ -144,15 +140,15 @@ def hops(sets: list[list[tuple[str, list[tuple[str, str, bool]]]]]) -> Written:
 
 
 def hops_train() -> Written:
-    two = [
+    hotpot = [
         (row["question"], [(title, "".join(text), title in dict(row["supporting_facts"])) for title, text in row["context"]])
-        for row in opened("multihop/2wiki_train_500.json.gz")
+        for row in opened("multihop/hotpotqa_train_100.json.gz")
     ]
     musique = [
         (row["question"], [(p["title"], p["paragraph_text"], p["is_supporting"]) for p in row["paragraphs"]])
         for row in opened("multihop/musique_train_100.json.gz")
     ]
-    return hops([two, musique])
+    return hops([hotpot, musique])
 
 
 def hotpotqa_dev() -> Written:
@@ -178,11 +174,6 @@ def bioasq(years: str) -> Callable[[], Written]:
     return read
 
 
-def acl_titles() -> Written:
-    rows = opened("acl_abstracts/acl_abstracts.jsonl.gz")
-    return Written({row["id"]: ("", row["text"]) for row in rows}, [(row["title"], [row["id"]]) for row in rows])
-
-
 def locomo() -> Written:
     documents, questions = {}, []
     for place, row in enumerate(opened("locomo/locomo_dev5.json.gz")):
@@ -197,11 +188,9 @@ def locomo() -> Written:
 
 
 WRITERS: dict[str, Callable[[], Written]] = {
-    "squad-part": squad_part,
     "hops-train": hops_train,
     "hotpotqa-dev": hotpotqa_dev,
     "bioasq-67": bioasq("67"),
     "bioasq-8": bioasq("8"),
-    "acl-titles": acl_titles,
     "locomo": locomo,
 }

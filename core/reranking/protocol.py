@@ -70,7 +70,7 @@ class Reranker(Ranker):
         le=1000,
     )
     weight: float = knob(
-        1.0,
+        0.5,
         "Share of this reranker's score; the rest is the score so far, both scaled to 0 to 1 within the question. 1 forgets "
         "what ranked before.",
         ge=0.0,
