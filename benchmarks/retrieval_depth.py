@@ -150,17 +150,18 @@ def measured(bench: Workbench, name: str) -> dict[str, Any]:
 
 def elsewhere(rows: dict[str, dict[str, Any]]) -> None:
     """To each set what the others would choose: the best mean difference to their better retrievers."""
-    means = {
-        name: {what: tried.values.mean(axis=1) - max(row["values"][one].mean() for one in ("BM25", "dense"))
-               for what, tried in row["tried"].items()}
-        for name, row in rows.items()
-    }  # fmt: skip
+    means = {name: {what: over_better(row, tried) for what, tried in row["tried"].items()} for name, row in rows.items()}
     for name, row in rows.items():
         others = [other for other, its in rows.items() if other != name and its["use"] == CHOOSE]
         for what, tried in row["tried"].items() if others else ():
             at = int(np.mean([means[other][what] for other in others], axis=0).argmax())
             row["values"][f"{what} chosen elsewhere"] = tried.values[at]
             row["chosen"][f"{what} elsewhere"] = tried.words[at]
+
+
+def over_better(row: dict[str, Any], tried: Tried) -> np.ndarray:
+    """Mean difference [tried] to the better retriever of the set."""
+    return tried.values.mean(axis=1) - max(row["values"][single].mean() for single in ("BM25", "dense"))
 
 
 def in_folds(chosen: Counter[str]) -> str:

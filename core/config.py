@@ -47,10 +47,10 @@ class PartConfig(StageConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_older_records(cls, given: Any) -> Any:
+    def _of_older_records(cls, recipe: Any) -> Any:
         """A record holds all settings that there were; what people write names some, and has today's defaults for the others."""
-        lacking = cls.model_fields.keys() - given.keys() if isinstance(given, dict) else set()
-        return {**given, **cls.added} if lacking and lacking == cls.added.keys() else given
+        lacking = cls.model_fields.keys() - recipe.keys() if isinstance(recipe, dict) else set()
+        return {**recipe, **cls.added} if lacking and lacking == cls.added.keys() else recipe
 
     def absent(self) -> bool:
         """Whether its model, the setting `model`, is still to be fetched, and may be."""

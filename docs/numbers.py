@@ -130,11 +130,10 @@ def defaults() -> str:
     for part, variants in found["variants"].items():
         names = [name for name in variants[0] if name not in ("mean", "worst set")]
         best = found["chosen"][part]
-        rows = [
-            (*(f"{row[name]:g}" for name in names), f"{row['mean']:+.4f}", f"{row['worst set']:+.3f}",
-             "chosen" if all(row[name] == best[name] for name in names) else "")
-            for row in variants
-        ]  # fmt: skip
+        rows = []
+        for row in variants:
+            mark = "chosen" if all(row[name] == best[name] for name in names) else ""
+            rows.append((*(f"{row[name]:g}" for name in names), f"{row['mean']:+.4f}", f"{row['worst set']:+.3f}", mark))
         head = (f"`{part}`: {names[0]}", *names[1:], "Mean over the sets' dev halves", "Worst set", "")
         lines += [*table(head, rows), ""]
     return "\n".join([*lines, *worth(found)])
@@ -152,11 +151,10 @@ def worth(found: dict) -> list[str]:
         for part in found["chosen"]
         for words, said in (("before", "alone (weight 1)"), ("chosen", "by default"))
     }
-    rows = [
-        (row["kind"], name, f"{row['questions']:,}", *(f"{row[system]:.3f}" for system in ("BM25", "dense", "hybrid")),
-         *(_told(row[step]) for step in steps))
-        for name, row in found["sets"].items()
-    ]  # fmt: skip
+    rows = []
+    for name, row in found["sets"].items():
+        means = [f"{row[system]:.3f}" for system in ("BM25", "dense", "hybrid")]
+        rows.append((row["kind"], name, f"{row['questions']:,}", *means, *(_told(row[step]) for step in steps)))
     told = [f"- {said}: {_by_kind(found['sets'], step)}" for step, said in steps.items()]
     return [*table(("Kind", "Set", "Questions", "BM25", "Dense", "Hybrid", *steps.values()), rows), "", *told]
 

@@ -421,8 +421,8 @@ def _note(workbench: Workbench, reference: Trial, other: Trial, n: int) -> str:
     if other.k != reference.k:
         notes.append(f"stored at depth {other.k}, judged again at {reference.k}")
     if other.settings.get("retrieval.top_k", reference.k) < reference.k:
-        kept = longest(workbench.show(other.id))
-        notes += [f"keeps only {kept} results"] * (kept < reference.k)
+        ranks = longest(workbench.show(other.id))
+        notes += [f"keeps only {ranks} results"] * (ranks < reference.k)
     if other.settings.get("evaluation.overlap") != reference.settings.get("evaluation.overlap"):
         notes.append("another rule of relevance (evaluation overlap)")
     return "; ".join(notes)

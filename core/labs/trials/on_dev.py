@@ -17,7 +17,7 @@ from core.statistics.paired import Paired, paired_difference
 from core.workbench import Workbench
 
 
-class Choice(NamedTuple):
+class ChoiceOnDev(NamedTuple):
     setting: str
     value: Any
     before: Any  # the value as set
@@ -44,7 +44,7 @@ class Choice(NamedTuple):
 
 def choose(
     workbench: Workbench, recipe: TrialConfig, setting: str, values: Sequence[Any], metric: str, budget: int = 0
-) -> Generator[Progress, None, Choice]:
+) -> Generator[Progress, None, ChoiceOnDev]:
     """Of these values the one with the best mean on dev, of equally good ones the middle one; changes and stores nothing.
 
     budget: tokens of context that every value gets, 0: the first k chunks.
@@ -67,7 +67,7 @@ def choose(
     paired = [_minus(halves["test"].config, chosen, other, metric) for other in as_set]
     tests = filter(None, curve.differences(workbench, halves["dev"].config, points, own, metric))
     level = 1 - recipe.evaluation.confidence
-    return Choice(
+    return ChoiceOnDev(
         setting,
         own.value,
         before,
@@ -81,7 +81,7 @@ def choose(
     )
 
 
-def record(choice: Choice) -> dict[str, Any]:
+def record(choice: ChoiceOnDev) -> dict[str, Any]:
     """As the command line tells it."""
     paired = choice.paired
     rows = [
