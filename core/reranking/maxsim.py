@@ -18,7 +18,7 @@ from core.queries.protocol import Unready
 from core.records import Progress
 from core.registry import part
 from core.reranking import token_codes
-from core.reranking.protocol import APART, Asked, Pairs, Reranker
+from core.reranking.protocol import APART, Asked, Pairs, Reranker, share
 from core.reranking.token_codes import Quantiser, product
 from core.reranking.token_store import TokenStore, text_key, token_store
 from core.reranking.token_vectors import TextTokens, token_encoder
@@ -46,6 +46,7 @@ class MaxSim(Reranker):
     order: ClassVar[int] = 20
     added: ClassVar[dict[str, Any]] = {"length_penalty": 0.0}
     part: Literal["maxsim"] = "maxsim"
+    weight: float = share(0.5)
     dimensions: int = knob(
         144,
         "Numbers of a token that are kept, after a projection fitted to the corpus. More rank more like the encoder's own, "

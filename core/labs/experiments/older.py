@@ -11,6 +11,7 @@ from core.labs.experiments.experiment import part_named, part_of
 from core.reranking.protocol import Reranker
 
 DEFAULTS = 1  # of documents recorded now; those without a number are of 0
+ALONE = 1.0  # the weight of every reranker then
 FIELDS = [field for field, kind in PART_KINDS.items() if kind == "reranker"]
 
 
@@ -41,4 +42,7 @@ def _part(value: Any) -> Any:
 
 
 def _before(part: type | None) -> dict[str, Any]:
-    return {"weight": 1.0, **part.added} if part and issubclass(part, Reranker) else {}
+    if part is None or not issubclass(part, Reranker):
+        return {}
+    changed = part.model_fields["weight"].default != ALONE
+    return ({"weight": ALONE} if changed else {}) | part.added

@@ -51,8 +51,7 @@ def _registered(monkeypatch):
 
 
 def recipe(**settings):
-    usual = {"corpus.dataset": "towns", "fusion": "dense_only", "embedding": "lsa", "rerank": "shared"}
-    usual |= {"rerank.depth": 12, "rerank.weight": 1.0}
+    usual = {"corpus.dataset": "towns", "fusion": "dense_only", "embedding": "lsa", "rerank": "shared", "rerank.depth": 12}
     return with_settings(TrialConfig(), usual | {key.replace("__", "."): value for key, value in settings.items()})
 
 
@@ -86,7 +85,7 @@ def test_a_depth_below_what_is_kept_reads_nothing_anew(towns):
 
 
 def test_a_cascade_as_deep_as_the_pool_equals_its_last_stage_alone(towns):
-    deep = recipe(rerank__depth=100, rerank__upside_down=True, rerank_2="shared", rerank_2__depth=100, rerank_2__weight=1.0)
+    deep = recipe(rerank__depth=100, rerank__upside_down=True, rerank_2="shared", rerank_2__depth=100)
     alone = recipe(rerank__depth=100)
     first, second = (towns.evaluate(each) for each in (deep, alone))
     order = [np.argsort(-each.scores, axis=1, kind="stable") for each in (first, second)]
