@@ -120,7 +120,7 @@ def depth() -> str:
         f"- {name}: " + "; ".join(f"{what}: {words}" for what, words in row["chosen"].items()) for name, row in sets.items()
     ]
     if any("elsewhere" in system for system in systems):
-        left = "Chosen elsewhere: what has the best mean gain over the other sets: what transfers. Test-only sets have no choice of their own."
+        left = "Chosen elsewhere: the best mean gain over the other sets, which is what transfers. Test-only sets have no other choice."
     else:
         left = "What is left where the choice is made on the other sets is measured by the next run of the benchmark."
     lines = [*table(head, rows), "", left, "", "To the better of BM25 and dense:", "", *told, "", "What was chosen:", "", *chosen]

@@ -13,7 +13,7 @@ from core.labs.trials.curve import recipe_without
 
 HELP = (
     "Sets the value that is best on the dev questions, and tells what it is worth on the test questions, which had no part in "
-    "the choice. The test questions count as looked at."
+    "the choice; they count as looked at. What to choose first: docs/where_to_begin.md."
 )
 
 
