@@ -1,9 +1,10 @@
-"""Runs every benchmark in a process of its own and writes benchmarks/results/NAME.json with machine and versions.
+"""Runs benchmarks in processes of their own, all or those named, and writes benchmarks/results/NAME.json with machine and versions.
 
-`python -m benchmarks [NAME …]`; each also runs alone: `python -m benchmarks.NAME`. `python -m benchmarks promises` prints what
+Each also runs alone, with options of its own: `python -m benchmarks.NAME --help`. `python -m benchmarks promises` prints what
 was promised beside what was measured last. Each run is a line of benchmarks/results/history.jsonl, failed ones too.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -136,13 +137,21 @@ def run(wanted: list[str], suffix: str, command: Command, folder: Path) -> int:
             at["seconds"] = round(time.monotonic() - started)
             text = json.dumps({**at, "result": result}, indent=1, ensure_ascii=False)
             (folder / f"{name}{suffix}.json").write_text(text + "\n", "utf-8")
-            print(json.dumps(result, indent=1), flush=True)
+            shown(json.dumps(result, indent=1))
             line = {"benchmark": name + suffix, **at, "figures": figures(result, name + suffix)}
         with (folder / HISTORY).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def shown(text: str) -> None:
+    """On standard output, as long as somebody reads it: hours are not lost to `| head`."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def interruptible() -> None:
@@ -157,28 +166,53 @@ def figures(result: dict, benchmark: str) -> dict[str, dict]:
     return {v.promise.place: {"value": v.value, **(v.spread._asdict() if v.spread else {})} for v in measured}
 
 
+def read(arguments: list[str]) -> argparse.Namespace:
+    """What was asked for; wrong usage and --help end here, and start nothing."""
+    every = names()
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=f"benchmarks: {', '.join(every)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a benchmark (default: every one), or promises")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="less of everything, to try it out; nothing is written")
+    size.add_argument("--full", action="store_true", help="the index benchmark at its full size, with a result of its own")
+    given = parser.parse_args(arguments)
+    if unknown := sorted(set(given.names) - {*every, "promises"}):
+        parser.error(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(every)}, and promises.")
+    if "promises" in given.names and len(arguments) > 1:
+        parser.error("promises measures nothing: it stands alone.")
+    flags = [flag for flag in ("--quick", "--full") if getattr(given, flag[2:])]
+    if unable := [name for name in given.names for flag in flags if not takes(name, flag)]:
+        parser.error(f"{', '.join(unable)} has no {flags[0]}.")
+    given.flags, given.names = flags, given.names or [name for name in every if all(takes(name, flag) for flag in flags)]
+    return given
+
+
+def takes(name: str, flag: str) -> bool:
+    return f'"{flag}"' in (HERE / f"{name}.py").read_text("utf-8")
+
+
 def main(arguments: list[str]) -> int:
-    """`--full` goes on to the benchmarks named, and their results into a file of their own."""
-    wanted, flags = ([a for a in arguments if a.startswith("-") == flag] for flag in (False, True))
-    if wanted == ["promises"]:
+    given = read(arguments)
+    if given.names == ["promises"]:
         return show_promises(None)
-    if unknown := sorted(set(wanted) - set(names())):
-        print(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(names())}, and promises.", file=sys.stderr)
-        return 2
     interruptible()
-    suffix = "_full" if "--full" in flags else ""
+    suffix = "_full" if given.full else ""
     with tempfile.TemporaryDirectory() as aside:  # a quick run measures next to nothing: its results are printed only
-        folder = Path(aside) if "--quick" in flags else RESULTS
-        ended = run(wanted or names(), suffix, lambda name: [sys.executable, "-m", f"benchmarks.{name}", *flags], folder)
-    if "--quick" not in flags:
-        show_promises([name + suffix for name in wanted] or None)
+        folder = Path(aside) if given.quick else RESULTS
+        ended = run(given.names, suffix, lambda name: [sys.executable, "-m", f"benchmarks.{name}", *given.flags], folder)
+    if not given.quick:
+        show_promises(None if given.names == names() else [name + suffix for name in given.names])
     return ended
 
 
 def show_promises(benchmarks: list[str] | None) -> int:
     from docs.numbers import promises
 
-    print(promises(RESULTS, benchmarks))
+    shown(promises(RESULTS, benchmarks))
     return 0
 
 

@@ -9,7 +9,6 @@ loop is what one writes first: the batch padded to its longest, `model(labels=..
 threads. TRL's SFTTrainer has its defaults, and the same LoRA, examples and batch size. --quick: less of everything, to try it out.
 """
 
-import argparse
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from benchmarks._options import options
 from benchmarks.promises import against, spread
 from core.config import TrialConfig
 from core.corpus.library import split
@@ -290,6 +290,4 @@ def main(quick: bool = False) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--quick", action="store_true")
-    print(json.dumps(main(arguments.parse_args().quick)))
+    print(json.dumps(main(options(__doc__, "--quick").quick)))

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
+from benchmarks._options import options
 from benchmarks.promises import spread
 from core import registry
 from core.config import TrialConfig
@@ -88,4 +89,5 @@ def main() -> dict:
 
 
 if __name__ == "__main__":
+    options(__doc__)
     print(json.dumps(main()))

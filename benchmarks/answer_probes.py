@@ -10,6 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from benchmarks._options import options
 from core.config import TrialConfig, with_settings
 from core.labs import chain_of_thought, contamination
 from core.labs.chain_of_thought import ReasoningPlan
@@ -69,5 +70,6 @@ def main(home: Path) -> dict:
 
 
 if __name__ == "__main__":
+    options(__doc__)
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(main(Path(os.environ.get("GROUNDWORK_HOME") or folder))))

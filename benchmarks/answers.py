@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks._options import options
 from benchmarks.answer_measures import DATASETS, cases
 from benchmarks.promises import spread
 from benchmarks.rag_ablation import Computed
@@ -160,4 +161,4 @@ def blaming(answers: list[AnswerCase], folder: Path) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main("--quick" in sys.argv[1:])))
+    print(json.dumps(main(options(__doc__, "--quick").quick)))

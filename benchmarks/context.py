@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks._options import options
 from core.config import ContextConfig, TrialConfig, with_settings
 from core.context.citations import cited
 from core.context.prompt import build
@@ -145,8 +146,8 @@ def against_first(table: np.ndarray) -> list[dict]:
 
 
 if __name__ == "__main__":
+    quick = options(__doc__, "--quick").quick
     os.environ.setdefault("GROUNDWORK_DATASETS", str(ROOT.parent / "shared" / "datasets"))
-    quick = "--quick" in sys.argv
     result = {"evidence_in_context": measure(10 if quick else 1)}
     result["answers"] = {name: answers(name, 4 if quick else ASKED) for name in CORPORA}
     print(json.dumps(result, indent=1))

@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks._options import options
 from core.config import TrialConfig, with_settings
 from core.labs.failures import ladder as lab
 from core.labs.failures import rungs
@@ -64,4 +65,5 @@ def main(asked: int = ASKED) -> dict:
 
 
 if __name__ == "__main__":
+    options(__doc__)
     print(json.dumps(main()))

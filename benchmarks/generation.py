@@ -7,7 +7,6 @@ and take turns; the page is a real server driven in headless Chromium, which sha
 required figure stands beside its limit and whether it is met. --quick: less of everything, to try it out.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from benchmarks import startup
+from benchmarks._options import options
 from benchmarks.promises import against, spread
 from core.context.prompt import build
 from core.generation.llama_engine import LlamaCpp
@@ -300,6 +300,4 @@ def main(quick: bool = False) -> dict:
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--quick", action="store_true")
-    print(json.dumps(main(arguments.parse_args().quick)))
+    print(json.dumps(main(options(__doc__, "--quick").quick)))

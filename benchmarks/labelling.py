@@ -9,7 +9,6 @@ Then ten processes label 2,000 items, and every label that was acknowledged is l
 interval is timed.
 """
 
-import argparse
 import asyncio
 import json
 import multiprocessing
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import startup
+from benchmarks._options import options
 from benchmarks.promises import against, spread
 from core.annotation import imports, latest, rounds, saving, versions
 from core.annotation.assignment import assignment
@@ -260,6 +260,4 @@ def main(quick: bool = False) -> dict:
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--quick", action="store_true")
-    print(json.dumps(main(arguments.parse_args().quick)))
+    print(json.dumps(main(options(__doc__, "--quick").quick)))

@@ -3,12 +3,12 @@
     python -m benchmarks.late_interaction [--quick]
 
 XQuAD's paragraphs (the test half: the dev half chose what MaxSim reads) and the built-in Python reference in the default chunks. The
-best 100 of each ranking are ranked again. float32 is the same tokens neither projected nor coded, in plain products. The time is a
-question's, from its words to the scores of 100 passages whose codes are kept, the reading of the question among it. --quick: 60
-questions of the reference. XQuAD comes from the folder that GROUNDWORK_DATASETS names.
+best 100 of each ranking are ranked again by MaxSim alone, as ColBERT counts it (weight 1, no penalty of length). float32 is the same
+tokens neither projected nor coded, in plain products. The time is a question's, from its words to the scores of 100 passages whose codes
+are kept, the reading of the question among it. --quick: 60 questions of the reference. XQuAD comes from the folder that
+GROUNDWORK_DATASETS names.
 """
 
-import argparse
 import json
 import os
 import tempfile
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._options import options
 from benchmarks.promises import against, spread
 from core.config import TrialConfig, fingerprint, with_settings
 from core.evaluation.judged import judge
@@ -39,6 +40,7 @@ CORPORA = {
 }
 FUSIONS = {"BM25": "sparse_only", "dense": "dense_only", "fusion": "convex"}
 DEPTH, K, METRIC = 100, 10, "ndcg_linear"
+ALONE = {"rerank.part": "maxsim", "rerank.depth": DEPTH, "rerank.weight": 1.0, "rerank.length_penalty": 0.0}
 TIMED = 100  # questions
 
 
@@ -54,7 +56,7 @@ def gains(bench: Workbench, run: Resolved) -> dict[str, Any]:
     table: dict[str, Any] = {}
     for name, fusion in FUSIONS.items():
         before = run.of(with_settings(run.config, {"fusion": fusion}))
-        after = before.of(with_settings(before.config, {"rerank": "maxsim", "rerank.depth": DEPTH}))
+        after = before.of(with_settings(before.config, ALONE))
         plain, ranked = bench.evaluate(before), bench.evaluate(after)
         paired = bench.differences(ranked, plain, [METRIC])[METRIC]
         change = ranked.values[METRIC] - plain.values[METRIC]
@@ -149,6 +151,4 @@ def main(quick: bool = False) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--quick", action="store_true")
-    print(json.dumps(main(arguments.parse_args().quick)))
+    print(json.dumps(main(options(__doc__, "--quick").quick)))

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks._options import options
 from core.config import TrialConfig, with_settings
 from core.pipeline.pipeline import EncoderTools
 from core.progress import drain
@@ -82,4 +83,5 @@ def main() -> dict:
 
 
 if __name__ == "__main__":
+    options(__doc__)
     print(json.dumps(main()))

@@ -16,6 +16,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks._options import options
 from benchmarks.promises import against, spread
 from core.config import TrialConfig, fingerprint, with_settings
 from core.evaluation.metric import headlines
@@ -123,4 +124,4 @@ def main(quick: bool = False) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main("--quick" in sys.argv[1:])))
+    print(json.dumps(main(options(__doc__, "--quick").quick)))

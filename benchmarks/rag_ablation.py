@@ -8,7 +8,6 @@ folder goes on with what is kept there, so that a run that was stopped loses not
 GROUNDWORK_DATASETS names. --quick: 4 questions.
 """
 
-import argparse
 import json
 import os
 import tempfile
@@ -16,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks._options import options
 from benchmarks.answer_measures import DATASETS
 from core.config import TrialConfig, with_settings
 from core.labs import rag_ablation as lab
@@ -77,8 +77,5 @@ def main(quick: bool, home: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    options = argparse.ArgumentParser()
-    options.add_argument("--quick", action="store_true")
-    options.add_argument("--home", default="")
-    arguments = options.parse_args()
+    arguments = options(__doc__, "--quick", home="")
     print(json.dumps(main(arguments.quick, arguments.home)))

@@ -80,9 +80,9 @@ def cascade() -> dict[str, Any]:
 
 
 def settings(first: float, depth: int, weight: float) -> dict[str, Any]:
-    """MaxSim of the first 10 with this share (0: without), then the cross-encoder of so many."""
+    """MaxSim of the first 10 with this share (0: without), whatever their length, then the cross-encoder of so many."""
     last = {"part": "cross_encoder", "depth": depth, "weight": weight}
-    before = {"part": "maxsim", "depth": 10, "weight": first}
+    before = {"part": "maxsim", "depth": 10, "weight": first, "length_penalty": 0.0}
     steps = (before, last) if first else (last,)
     return {
         f"{stage}.{name}": value

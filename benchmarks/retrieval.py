@@ -6,7 +6,6 @@ folder that GROUNDWORK_DATASETS names. `--quick` leaves out the script that rebu
 
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks._options import options
 from benchmarks.promises import spread
 from core.corpus.medquad import Medquad
 from core.corpus.squad import Squad
@@ -319,4 +319,4 @@ def main(quick: bool) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main("--quick" in sys.argv), indent=1))
+    print(json.dumps(main(options(__doc__, "--quick").quick), indent=1))

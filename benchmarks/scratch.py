@@ -7,7 +7,6 @@ by transformers with its cache, the last two in turns. The samplers' cases are t
 which is run here; --quick: 24 tokens.
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -18,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
+from benchmarks._options import options
 from benchmarks.promises import against, spread
 from core.labs.inside import cache, model
 from core.progress import drain
@@ -83,6 +83,4 @@ def main(quick: bool = False) -> dict:
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--quick", action="store_true")
-    print(json.dumps(main(arguments.parse_args().quick)))
+    print(json.dumps(main(options(__doc__, "--quick").quick)))

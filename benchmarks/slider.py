@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+from benchmarks._options import options
 from benchmarks.promises import spread
 from benchmarks.startup import ROOT, browser, free_port, start
 
@@ -96,4 +97,5 @@ def taken(page, slider, setting: str, moves: int) -> dict:
 
 
 if __name__ == "__main__":
+    options(__doc__)
     print(json.dumps(main()))

@@ -15,6 +15,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+from benchmarks._options import options
 from benchmarks.promises import spread
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -129,4 +130,5 @@ def main(repeats: int = 3) -> dict:
 
 
 if __name__ == "__main__":
+    options(__doc__)
     print(json.dumps(main()))

@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks._options import options
 from benchmarks.promises import spread
 from core.files import synced
 from core.progress import drain
@@ -167,4 +168,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    options(__doc__)
     main()

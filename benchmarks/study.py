@@ -18,7 +18,6 @@ GROUNDWORK_DATASETS names. `--quick` takes two chunkers and leaves out the plain
 import json
 import os
 import resource
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -30,6 +29,7 @@ from statistics import median
 import numpy as np
 import psutil
 
+from benchmarks._options import options
 from benchmarks.promises import spread
 from benchmarks.retrieval import DATASETS, plain_point
 from core.chunking.chunk import chunk_documents, chunk_texts
@@ -146,9 +146,9 @@ def bare(configs: list[TrialConfig]) -> "Clock":
             gold = once("relevance", cut, lambda c=chunks: relevance(corpus, c, 0.5))
             with clock.timed("fusion and metrics"):
                 scores = config.fusion.fuse(pool)
-                numbers(config, judge(pool, scores, gold, config.retrieval.top_k))
+                numbers(config, judge(pool, scores, gold, config.depth))
             with clock.timed("rankings"):
-                final = rankings(pool, scores, config.retrieval.top_k)
+                final = rankings(pool, scores, config.depth)
             with clock.timed("journal"):
                 Journal(Path(place) / "journal").add("trial", record(corpus, chunks, final))
             if (key := work(config.model_dump(mode="json"))) not in timed:
@@ -367,4 +367,4 @@ def main(quick: bool) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main("--quick" in sys.argv), indent=1))
+    print(json.dumps(main(options(__doc__, "--quick").quick), indent=1))

@@ -6,6 +6,8 @@
 import subprocess
 import sys
 
+from benchmarks._options import options
+
 
 def main(quick: bool) -> int:
     command = [sys.executable, "-m", "tests.faults.studies", "--kills", "10" if quick else "200"]
@@ -14,4 +16,4 @@ def main(quick: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main("--quick" in sys.argv))
+    sys.exit(main(options(__doc__, "--quick").quick))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks._options import options
 from core.chunking.chunk import chunk_texts
 from core.config import build, fingerprint
 from core.progress import Running, drain
@@ -103,13 +104,13 @@ def word2vec(bench: Workbench) -> dict:
     }
 
 
-def main() -> None:
+def main(medquad: bool) -> None:
     with tempfile.TemporaryDirectory() as home:
         bench = Workbench(Path(home))
         found = {"word2vec": word2vec(bench)}
-        found["dual_encoder"] = dual_encoder(bench, "medquad" if "--medquad" in sys.argv else "python-api")
+        found["dual_encoder"] = dual_encoder(bench, "medquad" if medquad else "python-api")
     print(json.dumps(found, default=str))
 
 
 if __name__ == "__main__":
-    main()
+    main(options(__doc__, "--medquad").medquad)

@@ -25,6 +25,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from core import registry
@@ -40,7 +41,16 @@ class PartConfig(StageConfig):
 
     order: ClassVar[int] = 0  # of display among the parts of its kind, smallest first; then by name
     idle: ClassVar[bool] = False  # it does nothing: its stage is passed over
+    # settings that older records lack, with the value that does what those did: said by them, a recipe has their identity
+    added: ClassVar[dict[str, Any]] = {}
     part: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_records(cls, recipe: Any) -> Any:
+        """A record holds all settings that there were; what people write names some, and has today's defaults for the others."""
+        lacking = cls.model_fields.keys() - recipe.keys() if isinstance(recipe, dict) else set()
+        return {**recipe, **cls.added} if lacking and lacking == cls.added.keys() else recipe
 
     def absent(self) -> bool:
         """Whether its model, the setting `model`, is still to be fetched, and may be."""
@@ -160,7 +170,13 @@ class RetrievalConfig(StageConfig):
         "Only these documents may be found: `source=manual*; title!=Draft*`, or a text that title, source or id contain; empty: "
         "all. `{group}` stands for the question's own.",
     )
-    top_k: int = knob(20, "Length of the final ranking that is kept and measured.", unit="chunks", ge=1, le=1000)
+    top_k: int = knob(
+        20,
+        "Length of the final ranking that is shown and kept; where the depth k is larger, so many are kept.",
+        unit="chunks",
+        ge=1,
+        le=1000,
+    )
 
 
 class ContextConfig(StageConfig):
@@ -277,6 +293,11 @@ class TrialConfig(StageConfig):
     evaluation: EvaluationConfig = Field(default_factory=EvaluationConfig)
     seed: int = knob(0, "Seeds every resampling and every sampled answer.", ge=0, le=2**31 - 1)
 
+    @property
+    def depth(self) -> int:
+        """So many of the final ranking are kept and judged: never fewer than the metrics look at."""
+        return max(self.retrieval.top_k, self.evaluation.k)
+
 
 # field of the recipe -> kind of part it chooses from
 PART_KINDS = {
@@ -379,16 +400,34 @@ def settings() -> list[dict[str, Any]]:
 
 def fingerprint(*parts: Any) -> str:
     """Identity of content: 20 hex digits of SHA-256 over canonical JSON (configs as their dumped mapping). Of a recipe the
-    stages that do nothing are left out: one from before there were such stages is the same."""
+    stages and added settings that do nothing are left out: one from before there were such is the same."""
 
     def plain(value: Any) -> Any:
         if not isinstance(value, BaseModel):
             return str(value)
-        passed = {name for name in PART_KINDS if getattr(value, name).idle} if isinstance(value, TrialConfig) else None
-        return value.model_dump(mode="json", exclude=passed)
+        mapping = value.model_dump(mode="json")
+        return doing(mapping) if isinstance(value, TrialConfig) else mapping
 
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+def doing(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe as a mapping without the stages, and the added settings, that do nothing: records from before there were such
+    say the same."""
+    told = {}
+    for field, value in recipe.items():
+        added = _passed_over().get((field, value.get("part", "")), {}) if isinstance(value, dict) else {}
+        if added is not None:
+            told[field] = {k: v for k, v in value.items() if k not in added or v != added[k]} if added else value
+    return told
+
+
+@cache
+def _passed_over() -> dict[tuple[str, str], dict[str, Any] | None]:
+    """(field, part) -> its added settings; None: it is idle, and passed over as a whole."""
+    parts = ((field, name, part) for field, kind in PART_KINDS.items() for name, part in registry.parts(kind).items())
+    return {(field, name): None if part.idle else part.added for field, name, part in parts if part.idle or part.added}
 
 
 CORE = Path(__file__).parent

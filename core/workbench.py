@@ -255,9 +255,9 @@ class Workbench(StoredTrials):
         return table
 
     def recall_curve(self, evaluation: Evaluation) -> list[Interval]:
-        """Mean recall with its interval at each depth from 1 to top_k."""
+        """Mean recall with its interval at each depth of the ranking that is judged."""
         rules, recall = evaluation.config.evaluation, registry.find("metric", "recall")()
-        depths = range(1, evaluation.config.retrieval.top_k + 1)
+        depths = range(1, evaluation.config.depth + 1)
         table = np.column_stack([recall.values(evaluation.judged, k) for k in depths])
         return unit_intervals(table, rules.resamples, rules.confidence, evaluation.config.seed)
 
@@ -283,8 +283,7 @@ class Workbench(StoredTrials):
         change = value - other
         outcome = np.select([np.isnan(change), change > 1e-12, change < -1e-12], ["unmeasured", "won", "lost"], "equal")
         chunkings = [drain(self.pipeline.chunks(e.run)) for e in (current, baseline)]
-        depths = [min(e.config.evaluation.k, e.config.retrieval.top_k) for e in (current, baseline)]
-        final = [rankings(e.pool, e.scores, depth) for e, depth in zip((current, baseline), depths, strict=True)]
+        final = [rankings(e.pool, e.scores, e.config.evaluation.k) for e in (current, baseline)]
         moved = changed(*final, *(chunkings if chunkings[0] is not chunkings[1] else ()))
         return {
             **table,

@@ -4,10 +4,12 @@ The README's table holds the headlines; docs/measurements.md holds all that was 
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks._public_sets import COLLECTIONS
 from benchmarks.promises import PROMISES, RESULTS, Promise, Spread, Verdict, history, verdict
 from docs.tables import ROOT, filled, table
 
@@ -74,7 +76,10 @@ def pages() -> dict[Path, str]:
     readme, methods = ROOT / "README.md", ROOT / "docs/methods.md"
     return {
         readme: filled(readme.read_text("utf-8"), "numbers", headlines()),
-        methods: filled(filled(methods.read_text("utf-8"), "depth", depth()), "prompts", prompts()),
+        methods: filled(
+            filled(filled(methods.read_text("utf-8"), "depth", depth()), "prompts", prompts()), "rerank-defaults", defaults()
+        ),
+        ROOT / "docs/where_to_begin.md": filled((ROOT / "docs/where_to_begin.md").read_text("utf-8"), "begin", begin()),
         ROOT / "docs/measurements.md": everything(),
     }
 
@@ -98,22 +103,92 @@ def written(found: dict[str, dict], name: str, place: str, how: str) -> str:
 
 
 def depth() -> str:
-    """What each way of ranking reaches on public sets, and where none beats the better of the two retrievers."""
+    """What each way of ranking reaches on public sets, and on what kind of set it gained or lost."""
     sets = results().get("retrieval_depth", {}).get("result", {}).get("sets", {})
     if not sets:
         return "Not measured yet: `python -m benchmarks retrieval_depth`."
     against = " minus better retriever"
     systems = list(dict.fromkeys(key.removesuffix(against) for row in sets.values() for key in row if key.endswith(against)))
-    rows = []
+    sets, rows = {name: with_kind(name, row) for name, row in sets.items()}, []
     for name, row in sets.items():
         cells = [_against(row.get(system), row.get(system + against)) for system in systems]
         means = [f"{row[retriever]:.3f}" for retriever in ("BM25", "dense")]
-        rows.append((name, row["metric"], f"{row['questions']:,}", *means, *cells, row["chosen"], row.get("chosen_cascade", "")))
-    beaten = [name for name, row in sets.items() if any(row.get(system + against, {}).get("beats_it") for system in systems)]
-    last = "; ".join(name for name in sets if name not in beaten) or "none"
-    head = ("Set", "Metric", "Questions", "BM25", "Dense", *systems, "Fusion that the folds chose", "Cascade that they chose")
-    return "\n".join(
-        [*table(head, rows), "", f"Sets on which nothing measured here beats the better retriever (p < 0.05): {last}."]
+        rows.append((row["kind"], name, row["metric"], f"{row['questions']:,}", *means, *cells))
+    head = ("Kind", "Set", "Metric", "Questions", "BM25", "Dense", *systems)
+    told = [f"- {system}: {_by_kind(sets, system + against)}" for system in systems]
+    chosen = [
+        f"- {name}: " + "; ".join(f"{what}: {words}" for what, words in row["chosen"].items()) for name, row in sets.items()
+    ]
+    if any("elsewhere" in system for system in systems):
+        left = "Chosen elsewhere: the best mean gain over the other sets, which is what transfers. Test-only sets have no other choice."
+    else:
+        left = "What is left where the choice is made on the other sets is measured by the next run of the benchmark."
+    lines = [*table(head, rows), "", left, "", "To the better of BM25 and dense:", "", *told, "", "What was chosen:", "", *chosen]
+    return "\n".join(lines)
+
+
+def with_kind(name: str, row: dict) -> dict:
+    """A row of a file from before kinds were told, as it is now."""
+    if "kind" in row:
+        return row
+    kind = next(one.kind for known, one in COLLECTIONS.items() if name.startswith(known.partition(",")[0]))
+    return row | {"kind": kind, "chosen": {"fusion": row["chosen"], "cascade": row["chosen_cascade"]}}
+
+
+def defaults() -> str:
+    """Of rerankers by default: every setting that was tried over the dev halves, and what the chosen one is worth elsewhere."""
+    found = results().get("rerank_defaults", {}).get("result")
+    if not found:
+        return "Not measured yet: `python -m benchmarks rerank_defaults`."
+    lines = []
+    for part, variants in found["variants"].items():
+        names = [name for name in variants[0] if name not in ("mean", "worst set")]
+        best = found["chosen"][part]
+        rows = []
+        for row in variants:
+            mark = "chosen" if all(row[name] == best[name] for name in names) else ""
+            rows.append((*(f"{row[name]:g}" for name in names), f"{row['mean']:+.4f}", f"{row['worst set']:+.3f}", mark))
+        head = (f"`{part}`: {names[0]}", *names[1:], "Mean over the sets' dev halves", "Worst set", "")
+        lines += [*table(head, rows), ""]
+    return "\n".join([*lines, *worth(found)])
+
+
+def begin() -> str:
+    """What the defaults are worth by kind of question, on questions that chose nothing."""
+    found = results().get("rerank_defaults", {}).get("result")
+    return "\n".join(worth(found)) if found else "Not measured yet: `python -m benchmarks rerank_defaults`."
+
+
+def worth(found: dict) -> list[str]:
+    steps = {"hybrid minus BM25": "Hybrid, to BM25"} | {
+        f"{part}, {words}": f"`{part}` {said}, to hybrid"
+        for part in found["chosen"]
+        for words, said in (("before", "alone (weight 1)"), ("chosen", "by default"))
+    }
+    rows = []
+    for name, row in found["sets"].items():
+        means = [f"{row[system]:.3f}" for system in ("BM25", "dense", "hybrid")]
+        rows.append((row["kind"], name, f"{row['questions']:,}", *means, *(_told(row[step]) for step in steps)))
+    told = [f"- {said}: {_by_kind(found['sets'], step)}" for step, said in steps.items()]
+    return [*table(("Kind", "Set", "Questions", "BM25", "Dense", "Hybrid", *steps.values()), rows), "", *told]
+
+
+def _told(test: dict) -> str:
+    return f"{test['difference']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}], p {test['p_holm']:.3f}"
+
+
+def _by_kind(sets: dict[str, dict], step: str) -> str:
+    """On what kinds of sets something gained or lost at p < 0.05."""
+    kinds: dict[str, list[str]] = {"gains on": [], "loses on": [], "not told apart on": []}
+    for row in sets.values():
+        if test := row.get(step):
+            apart = test["p_holm"] < 0.05
+            verdict = ("gains on" if test["difference"] > 0 else "loses on") if apart else "not told apart on"
+            kinds[verdict].append(row["kind"])
+    counted = {verdict: Counter(named) for verdict, named in kinds.items() if named}
+    return "; ".join(
+        f"{verdict} {' · '.join(kind + (f' ({number} sets)' if number > 1 else '') for kind, number in named.items())}"
+        for verdict, named in counted.items()
     )
 
 

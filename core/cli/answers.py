@@ -4,9 +4,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from core import config
 from core.cli.frame import verb
-from core.cli.options import USUAL, RecipeOptions, Text, read_settings
+from core.cli.options import USUAL, RecipeOptions, Text, reference
 
 
 def show_prompt(prompt: dict[str, Any]) -> None:
@@ -46,7 +45,7 @@ def prompt(
     preview = yield from lab.preview(workbench, read, question)
     if not against:
         return preview
-    texts = [lab.template_texts(each.context) for each in (config.with_settings(read, read_settings(against)), read)]
+    texts = [lab.template_texts(each.context) for each in (reference(read, against), read)]
     return {**plain(preview), "difference": {kind: lab.template_difference(*(t[kind] for t in texts)) for kind in texts[0]}}
 
 

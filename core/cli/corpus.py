@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, RecipeOptions, Text, read_settings
+from core.cli.options import USUAL, RecipeOptions, Text, reference
 from core.cli.tables import show_parts, show_table
-from core.config import with_settings
 from core.records import plain
 
 
@@ -137,7 +136,7 @@ def chunks(
     result = yield from lab.cut(workbench, read)
     record, chunkings = _cut_told(result.summary), [(read.chunking.part, result.chunks)]
     if against:
-        other = with_settings(read, read_settings(against))
+        other = reference(read, against)
         beside = yield from lab.cut(workbench, other)
         gold = lab.gold(workbench, (yield from workbench.read_corpus(read)))
         only_one, only_other, p = lab.compare_cuts(result.chunks, beside.chunks, gold)

@@ -4,9 +4,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from core import config
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, RecipeOptions, read_settings
+from core.cli.options import USUAL, Positive, RecipeOptions, reference
 from core.cli.tables import show_parts, show_table
 from core.errors import WorkbenchError
 from core.records import plain
@@ -37,7 +36,7 @@ def failures(
     from core.labs.failures import ladder, rungs
 
     read, ladders = recipe.read(), []
-    for each in [read, *([config.with_settings(read, read_settings(against))] if against else [])]:
+    for each in [read, *([reference(read, against)] if against else [])]:
         bare = stored or not ask
         made = yield from (
             ladder.standing(workbench, each, evidence) if bare else rungs.climb(workbench, each, ask, evidence=evidence)

@@ -78,6 +78,29 @@ def read_numbers(text: str, option: str) -> list[float]:
     return list(map(float, values))
 
 
+def references(recipe: recipes.TrialConfig, texts: Sequence[str]) -> dict[str, recipes.TrialConfig]:
+    """What the recipe is compared with, by its settings: a setting that is given again begins another recipe."""
+    groups: list[dict[str, str]] = []
+    for text in texts:
+        path = text.partition("=")[0]
+        if not groups or path in groups[-1]:
+            groups.append({})
+        groups[-1][path] = text
+    return {" ".join(of.values()): recipes.with_settings(recipe, read_settings([*of.values()])) for of in groups}
+
+
+def reference(recipe: recipes.TrialConfig, texts: Sequence[str]) -> recipes.TrialConfig:
+    """The one recipe that these settings name."""
+    named = references(recipe, texts)
+    if len(named) > 1:
+        raise WorkbenchError(
+            f"{len(named)} recipes are named to compare with: {'; '.join(named)}.",
+            where="--against",
+            todo="Give each setting once; `evaluate` compares with several.",
+        )
+    return next(iter(named.values()))
+
+
 def read_grid(texts: Sequence[str]) -> dict[str, list[Any]]:
     """{"fusion.weight": [0.0, 0.1, …]} from "fusion.weight=0:1:0.1" (both ends included) or "…=a,b,c"."""
     grid = {}

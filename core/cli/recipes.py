@@ -7,7 +7,8 @@ from cyclopts import Parameter
 
 from core import config, registry
 from core.cli.frame import verb
-from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, Text, read_grid, read_numbers, read_settings
+from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, Text, read_grid, read_numbers, references
+from core.cli.options import reference as reference_of
 from core.cli.tables import between, rows_of, show_parts, show_table
 from core.cli.trials import show_trial
 from core.errors import WorkbenchError
@@ -112,7 +113,7 @@ def curve(
     own = getattr(getattr(read, stage), field)
     reference = next((point for point in points if point.value == own), None)
     if against:
-        reference = lab.point_of(workbench, config.with_settings(read, read_settings(against)), tokens)
+        reference = lab.point_of(workbench, reference_of(read, against), tokens)
     references = {name: lab.highest(points, name) if best else reference for name in metrics}
     compared = {name: lab.differences(workbench, read, points, of, name) for name, of in references.items() if of}
     shown = [point._replace(intervals={name: point.intervals[name] for name in metrics}) for point in points]
@@ -222,23 +223,34 @@ def evaluate(
         bool, Parameter(help="Also milliseconds of a single question by step, of 30 questions timed now.")
     ] = False,
     against: Annotated[
-        tuple[str, ...], Parameter(help="STAGE.FIELD=VALUE: also paired differences to the recipe with this setting; repeatable.")
+        tuple[str, ...],
+        Parameter(
+            help="STAGE.FIELD=VALUE: also paired differences to the recipe with this setting; repeatable. A setting given again "
+            "begins another recipe to compare with."
+        ),
     ] = (),
 ) -> Any:
     """Measure a recipe and store nothing: each metric with its interval."""
-    read = recipe.read()
-    current, baseline = (yield from workbench.evaluating(read)), None
+    from core.labs.trials.references import differences
+
+    read, beside = recipe.read(), {}
+    current = yield from workbench.evaluating(read)
+    for name, other in references(read, against).items():
+        beside[name] = yield from workbench.evaluating(other)
     record = {"metrics": [{"metric": name, **interval._asdict()} for name, interval in current.intervals.items()]}
-    if against:
-        baseline = yield from workbench.evaluating(config.with_settings(read, read_settings(against)))
-        differences = workbench.differences(current, baseline)
-        record["differences"] = [{"metric": name, **paired._asdict()} for name, paired in differences.items()]
+    if beside:
+        record["differences"] = differences(workbench, current, beside)
     if depths:
         record["recall by depth"] = _by_depth(workbench, current)
-        if baseline:
-            record["recall by depth, against"] = _by_depth(workbench, baseline)
+        if beside:
+            rows = [{"against": name, **row} for name, other in beside.items() for row in _by_depth(workbench, other)]
+            record["recall by depth, against"] = rows
     if questions:
-        record["questions"] = rows_of(workbench.by_question(current, baseline, _measured_metrics([questions], None)[0]))
+        [chosen] = _measured_metrics([questions], None)
+        tables = {name: workbench.by_question(current, other, chosen) for name, other in (beside or {"": None}).items()}
+        record["questions"] = [
+            ({"against": name} if name else {}) | row for name, table in tables.items() for row in rows_of(table)
+        ]
     if latency:
         quantiles = workbench.latency_quantiles((yield from workbench.latency(read)))
         record["latency, ms"] = [{"step": step, **shares} for step, shares in quantiles.items()]
@@ -250,6 +262,32 @@ def _by_depth(workbench: Any, evaluation: Any) -> list[dict[str, Any]]:
     return [{"k": k, "recall": at.mean, "low": at.low, "high": at.high, "n": at.n} for k, at in curve]
 
 
+@verb("choose-on-dev", show_parts)
+def choose_on_dev(
+    workbench: Any,
+    *,
+    recipe: RecipeOptions = USUAL,
+    grid: Annotated[str, Parameter(help="STAGE.FIELD=A,B,C | START:STOP:STEP: the values.")] = "fusion.weight=0:1:0.05",
+    metric: Metric = "ndcg_linear",
+    budget: Annotated[
+        Positive | None, Parameter(help="Tokens of context that every value gets for a question (default: the first k chunks).")
+    ] = None,
+) -> Any:
+    """The value of a setting that is best on the dev questions, and what it is worth on the test questions; sets nothing."""
+    from core.labs.trials import on_dev
+
+    [(setting, values)] = read_grid([grid]).items()
+    [chosen] = _measured_metrics([metric], budget)
+    return on_dev.record((yield from on_dev.choose(workbench, recipe.read(), setting, values, chosen, budget or 0)))
+
+
+Folds = Annotated[Positive, Parameter(help="Parts that the articles are divided into.")]
+By = Annotated[
+    Literal["article", "group", "question"],
+    Parameter(help="What stays together: questions of one document, of one group, or nothing."),
+]
+
+
 @verb("learn-weights", show_parts)
 def learn_weights(
     workbench: Any,
@@ -257,10 +295,8 @@ def learn_weights(
     recipe: RecipeOptions = USUAL,
     metric: Metric = "ndcg_linear",
     weights: Annotated[str, Parameter(help="A,B,C | START:STOP:STEP: the weights tried.")] = "0:1:0.05",
-    folds: Annotated[Positive, Parameter(help="Parts that the articles are divided into.")] = 5,
-    by: Annotated[
-        Literal["article", "group"], Parameter(help="What stays together: questions of one document, or of one group.")
-    ] = "article",
+    folds: Folds = 5,
+    by: By = "article",
 ) -> Any:
     """Learn the weight of the recipe's fusion by cross-validation over articles; says what it gives, and sets nothing."""
     from core.labs.trials import weights as lab

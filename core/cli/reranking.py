@@ -6,7 +6,8 @@ from cyclopts import Parameter
 
 from core.cli.encoders import Training
 from core.cli.frame import verb
-from core.cli.options import USUAL, Metric, Positive, RecipeOptions, Text, read_settings
+from core.cli.options import USUAL, Metric, Positive, RecipeOptions, Text, read_grid, read_settings
+from core.cli.recipes import By, Folds
 from core.cli.tables import show_parts
 from core.evaluation.metric import MAIN
 from core.records import plain
@@ -19,6 +20,26 @@ def rerank_effect(workbench: Any, *, metric: Metric = MAIN, recipe: RecipeOption
 
     evaluation = yield from workbench.evaluating(recipe.read())
     return plain(effect.record(workbench, evaluation, metric))
+
+
+@verb("learn-cascade", show_parts)
+def learn_cascade(
+    workbench: Any,
+    *,
+    recipe: RecipeOptions = USUAL,
+    metric: Metric = MAIN,
+    depth: Annotated[Positive, Parameter(help="So many of the best MaxSim ranks again.")] = 30,
+    last: Annotated[Positive, Parameter(help="So many of the best the cross-encoder ranks again.")] = 5,
+    shares: Annotated[str, Parameter(help="A,B,C | START:STOP:STEP: the weights tried.")] = "0.25:1:0.25",
+    folds: Folds = 5,
+    by: By = "article",
+) -> Any:
+    """Choose none, MaxSim, the cross-encoder or both behind the recipe's fusion by cross-validation; sets nothing."""
+    from core.labs.reranking import cascades
+
+    [values] = read_grid([f"rerank.weight={shares}"]).values()
+    tried = cascades.cascades(depth, last, [float(value) for value in values])
+    return cascades.learn(workbench, recipe.read(), tried, metric, folds, by)
 
 
 @verb("token-matches", show_parts)

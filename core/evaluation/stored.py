@@ -16,7 +16,13 @@ def stored_judgement(trial: dict[str, Any], questions: dict[str, Any]) -> Judged
     queries = tuple(Query(q["id"], q["text"], tuple(Gold(*g) for g in q["gold"])) for q in questions["queries"])
     names = {span[0] for span in spans} | {gold.document_id for query in queries for gold in query.gold}
     corpus = Corpus(questions["dataset"], tuple(Document(name, "") for name in sorted(names)), queries)
-    return judge_rankings(corpus, listed, recipe["evaluation"]["overlap"], recipe["retrieval"]["top_k"])
+    depth = max(recipe["retrieval"]["top_k"], recipe["evaluation"]["k"])
+    return judge_rankings(corpus, listed, recipe["evaluation"]["overlap"], depth)
+
+
+def longest(trial: dict[str, Any]) -> int:
+    """Of the rankings that a stored trial keeps."""
+    return max((len(chunks) for chunks, _ in trial["rankings"].values()), default=0)
 
 
 def derive(trial: dict[str, Any], questions: dict[str, Any]) -> dict[str, list[float | None]]:

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from core import registry
-from core.config import PART_KINDS, TrialConfig, fingerprint, source
+from core.config import PART_KINDS, TrialConfig, doing, fingerprint, source
 from core.pipeline.stages import asks_model, ranking_fields, unused
 
 LONG_NAME = 4  # settings told in a name made from them
@@ -35,21 +35,6 @@ def ranked_by(config: TrialConfig) -> str:
     ran, idle = doing(config.model_dump(mode="json")), unused(config)
     asked = {stage: ran[stage] for stage in ranking_fields() if stage in ran and stage not in idle}
     return fingerprint(asked, (ran["generation"], config.seed) if asks_model(config) else ())
-
-
-def doing(config: dict[str, Any]) -> dict[str, Any]:
-    """The recipe without the stages that do nothing: records from before there were such stages say the same."""
-    return {field: value for field, value in config.items() if (field, _part(value)) not in _idle()}
-
-
-@cache
-def _idle() -> frozenset[tuple[str, str]]:
-    parts = ((field, name, part) for field, kind in PART_KINDS.items() for name, part in registry.parts(kind).items())
-    return frozenset((field, name) for field, name, part in parts if part.idle)
-
-
-def _part(value: Any) -> str:
-    return value.get("part", "") if isinstance(value, dict) else ""
 
 
 def words_version() -> str:

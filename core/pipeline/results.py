@@ -86,6 +86,12 @@ def final_scores(
     return asked.scores
 
 
+def noted_depth(interval: Interval, k: int, longest: int, chunks: float) -> Interval:
+    """With the note that no ranking goes as deep as it is judged, where there are more chunks to be found."""
+    deep = longest >= min(k, chunks) or not longest
+    return interval if deep or interval.note else interval._replace(note=f"no ranking is longer than {longest:,}")
+
+
 def _ranked(run: Resolved, stage: Stage, asked: Asked) -> Generator[Progress, None, Scores]:
     return Scores((yield from stage.ranks(getattr(run.config, stage.field), asked)))
 
@@ -97,11 +103,14 @@ def evaluated(
     trace, config = trace or Trace(), run.config
     scores = yield from final_scores(pipeline, run, pool, trace=trace)
     started = time.perf_counter()
-    judged = judge(pool, scores, relevance, config.retrieval.top_k)
+    judged = judge(pool, scores, relevance, config.depth)
     values = metric_values(judged, config.evaluation.k)
     table = unit_intervals(
         np.column_stack(list(values.values())), config.evaluation.resamples, config.evaluation.confidence, config.seed
     )
+    if config.evaluation.k > pool.chunk.shape[1]:
+        chunks = yield from pipeline.chunks(run)
+        table = [noted_depth(interval, config.evaluation.k, pool.chunk.shape[1], len(chunks)) for interval in table]
     noted(trace, "metrics", started, False)
     if judged.measured.any():
         corpus = config.corpus

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from core import registry
 from core.config import TrialConfig, code_version, fingerprint, package_versions
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_values
-from core.evaluation.stored import stored_judgement
+from core.evaluation.stored import longest, stored_judgement
 from core.pipeline.pipeline import Pipeline
-from core.pipeline.results import Evaluation
+from core.pipeline.results import Evaluation, noted_depth
 from core.pipeline.stages import Resolved, workers
 from core.progress import drain
 from core.records import Chunks, plain
@@ -41,7 +42,7 @@ class StoredTrials:
         """What `store_trial` stores, beside the questions. latency: by step; {}: it was not measured."""
         config, corpus = evaluation.config, evaluation.corpus
         chunks = drain(self.pipeline.chunks(evaluation.run))
-        final = rankings(evaluation.pool, evaluation.scores, config.retrieval.top_k)
+        final = rankings(evaluation.pool, evaluation.scores, config.depth)
         table, scores = final.chunk, final.score
         used = np.unique(table[table >= 0])
         places, values, lengths = np.searchsorted(used, table).tolist(), scores.tolist(), (table >= 0).sum(axis=1).tolist()
@@ -138,6 +139,8 @@ class StoredTrials:
             return {**record, "metrics": [], "spread": [], "repeat_of": []}
         values = metric_values(stored_judgement(record, questions), rules["k"])
         table = unit_intervals(np.column_stack(list(values.values())), rules["resamples"], rules["confidence"], record["seed"])
+        chunks = (record.get("costs") or {}).get("chunks") or inf
+        table = [noted_depth(interval, rules["k"], longest(record), chunks) for interval in table]
         metrics = [
             {
                 "metric": name,

@@ -19,7 +19,7 @@ from core.models.loading import HERE, check_modules, check_sealed, check_weights
 from core.models.text import encodable
 from core.registry import part
 from core.reranking.bert_pairs import HEAD, POOLED, BertPairs, PairTokens, adapted
-from core.reranking.protocol import Pairwise
+from core.reranking.protocol import Pairwise, share
 
 EMBEDDED = "minilm-squad"
 PAIRS_AT_ONCE = 2048  # tokenised and sorted together: bounds memory
@@ -39,6 +39,7 @@ class CrossEncoder(Pairwise):
 
     order: ClassVar[int] = 10
     part: Literal["cross_encoder"] = "cross_encoder"
+    weight: float = share(0.5)
     model: str = knob(
         EMBEDDED,
         f"{EMBEDDED} (embedded), the name of a reranker trained here, or a sentence-transformers CrossEncoder: a folder, or its "

@@ -18,7 +18,7 @@ from core.queries.protocol import Unready
 from core.records import Progress
 from core.registry import part
 from core.reranking import token_codes
-from core.reranking.protocol import APART, Asked, Pairs, Reranker
+from core.reranking.protocol import APART, Asked, Pairs, Reranker, share
 from core.reranking.token_codes import Quantiser, product
 from core.reranking.token_store import TokenStore, text_key, token_store
 from core.reranking.token_vectors import TextTokens, token_encoder
@@ -44,7 +44,9 @@ class MaxSim(Reranker):
     """
 
     order: ClassVar[int] = 20
+    added: ClassVar[dict[str, Any]] = {"length_penalty": 0.0}
     part: Literal["maxsim"] = "maxsim"
+    weight: float = share(0.5)
     dimensions: int = knob(
         144,
         "Numbers of a token that are kept, after a projection fitted to the corpus. More rank more like the encoder's own, "
@@ -59,6 +61,14 @@ class MaxSim(Reranker):
     centroids: int = knob(
         256, "Points that a token's vector is told from; up to 256 take 1 byte of each token, more take 2.", ge=1, le=4096
     )
+    length_penalty: float = knob(
+        0.02,
+        "What a word of the question loses for each doubling of the passage: in more words it finds a better match by chance. "
+        "0 counts as ColBERT does, and favours long passages.",
+        ge=0.0,
+        le=0.1,
+        step=0.005,
+    )
 
     def longer(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> list[str]:
         most = asked.tools.encoder.load().max_tokens - SPECIALS
@@ -71,9 +81,20 @@ class MaxSim(Reranker):
             return np.zeros(0, np.float32)
         matching = Matching(self, tools.encoder, tools.folder / "tokens")
         yield from matching.open(tools.texts, tools.most)
-        yield from matching.codes([tools.texts[chunk] for chunk in np.unique(chunks)], tools.most)
+        distinct_chunks, place = np.unique(chunks, return_inverse=True)
+        codes = yield from matching.codes([tools.texts[chunk] for chunk in distinct_chunks], tools.most)
         pairs = [f"{asked.queries[i].text}{APART}{tools.texts[j]}" for i, j in zip(rows.tolist(), chunks.tolist(), strict=True)]
-        return (yield from tools.embed(Pairs(matching), pairs))[:, 0]
+        met = (yield from tools.embed(Pairs(matching), pairs))[:, 0]
+        return met - self._by_length(asked, rows, np.array(list(map(len, codes)))[place])
+
+    def _by_length(self, asked: Asked, rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """What each pair loses, [n] float32. The greatest of n draws grows about as log n, whatever they are drawn from."""
+        if not self.length_penalty:
+            return np.float32(0)
+        questions, place = np.unique(rows, return_inverse=True)
+        words = asked.tools.encoder.load().token_offsets([asked.queries[row].text for row in questions])
+        asking = np.array(list(map(len, words)))[place]
+        return (self.length_penalty * asking * np.log2(np.maximum(lengths, 1))).astype(np.float32)
 
 
 class Matching:

@@ -57,6 +57,18 @@ class Ranker(PartConfig):
         that row."""
 
 
+def share(default: float = 1.0) -> Any:
+    """The knob of every reranker's weight; a default below 1 is one that was chosen by measuring: docs/methods.md."""
+    return knob(
+        default,
+        "Share of this reranker's score; the rest is the score so far, both scaled to 0 to 1 within the question. 1 forgets "
+        "what ranked before.",
+        ge=0.0,
+        le=1.0,
+        step=0.05,
+    )
+
+
 class Reranker(Ranker):
     """Base of rerankers: the best `depth` are ranked again, what stands behind them keeps its order."""
 
@@ -69,14 +81,7 @@ class Reranker(Ranker):
         ge=1,
         le=1000,
     )
-    weight: float = knob(
-        1.0,
-        "Share of this reranker's score; the rest is the score so far, both scaled to 0 to 1 within the question. 1 forgets "
-        "what ranked before.",
-        ge=0.0,
-        le=1.0,
-        step=0.05,
-    )
+    weight: float = share()
 
     @abstractmethod
     def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:

@@ -128,6 +128,51 @@ def test_a_cancelled_run_ends_what_it_started_and_says_what_was_measured(tmp_pat
     assert (tmp_path / "tidied").exists() and [run["benchmark"] for run in history(tmp_path)] == ["slider"]
 
 
-def test_an_unknown_name_starts_nothing(capsys):
-    assert bench.main(["slidre"]) == 2
-    assert "There is no benchmark slidre" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--help"], 0, "usage: python -m benchmarks"),
+        (["slidre"], 2, "There is no benchmark slidre"),
+        (["--halp"], 2, "unrecognized arguments: --halp"),
+        (["--quick", "--full"], 2, "not allowed with"),
+        (["--full", "slider"], 2, "slider has no --full"),
+        (["promises", "slider"], 2, "it stands alone"),
+    ],
+)
+def test_help_and_wrong_usage_start_nothing(words, code, said, capsys, monkeypatch):
+    monkeypatch.setattr(bench, "run", lambda *_: pytest.fail("it starts benchmarks"))
+    with pytest.raises(SystemExit) as ended:
+        bench.main(words)
+    assert ended.value.code == code and said in "".join(capsys.readouterr())
+
+
+def test_a_flag_goes_to_those_that_take_it(monkeypatch):
+    assert bench.read(["--full"]).names == ["index"]
+    quick = bench.read(["--quick"]).names
+    assert "late_interaction" in quick and "encoding" not in quick and set(quick) < set(bench.names())
+    assert bench.read([]).names == bench.names() and bench.read(["slider"]).names == ["slider"]
+
+
+def test_a_reader_that_goes_away_loses_no_result(tmp_path):
+    program = textwrap.dedent(f"""
+        import pathlib, sys
+        from benchmarks import __main__ as bench
+        codes = {{"slider": {GOOD!r}, "store": {GOOD!r}}}
+        sys.exit(bench.run(list(codes), "", lambda name: [sys.executable, "-c", codes[name]], pathlib.Path({str(tmp_path)!r})))
+    """)
+    options = {"cwd": RESULTS.parents[1], "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(script(program), **options)
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait(60) == 0 and "Error" not in said and "failed" not in said
+    assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["slider", "store"]
+    assert [run["benchmark"] for run in history(tmp_path) if "figures" in run] == ["slider", "store"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", bench.names())
+def test_a_benchmark_that_is_asked_for_help_measures_nothing(name):
+    options = {"cwd": RESULTS.parents[1], "capture_output": True, "text": True, "timeout": 120}
+    for word, code in (("--help", 0), ("--no-such-option", 2)):
+        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", word], **options)
+        assert done.returncode == code and "usage:" in done.stdout + done.stderr

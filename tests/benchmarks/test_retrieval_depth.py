@@ -27,11 +27,16 @@ def test_every_fusion_of_both_retrievers_is_tried():
     assert "sparse_only" not in words
 
 
-def test_questions_that_almost_all_hang_together_stand_by_themselves():
-    alike = tuple(Query(f"q{i}", "?", (Gold("d", 0, 1),)) for i in range(4))
-    assert depth.articles(alike, "article") == ["q0", "q1", "q2", "q3"]
-    apart = tuple(Query(f"q{i}", "?", (Gold(f"d{i // 2}", 0, 1),)) for i in range(4))
-    assert depth.articles(apart, "article") == ["d0", "d0", "d1", "d1"]
+def test_what_is_chosen_elsewhere_had_no_part_of_the_set_and_none_of_those_that_are_test_only():
+    def row(use, *means):
+        values = {"BM25": np.full(4, 0.5), "dense": np.full(4, 0.4)}
+        tried = depth.Tried(np.array([np.full(4, mean) for mean in means]), ["a", "b"])
+        return {"use": use, "values": values, "tried": {"fusion": tried}, "chosen": {}}
+
+    rows = {"one": row("choose", 0.9, 0.6), "two": row("choose", 0.5, 0.7), "held": row("report", 0.0, 5.0)}
+    depth.elsewhere(rows)
+    assert {name: of["chosen"]["fusion elsewhere"] for name, of in rows.items()} == {"one": "b", "two": "a", "held": "a"}
+    assert rows["held"]["values"]["fusion chosen elsewhere"].mean() == 0.0
 
 
 def test_what_beats_the_better_retriever_is_said_with_its_test():

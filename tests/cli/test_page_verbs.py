@@ -13,6 +13,8 @@ from core.cli.frame import VERBS
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs import chunks as lab
+from core.labs.reranking import cascades
+from core.labs.trials import weights
 from core.progress import drain
 from core.records import plain
 from tests.support.small_corpora import with_towns
@@ -116,9 +118,86 @@ def test_a_recipe_against_another_in_means_and_by_question(bench):
     record = told(bench, "evaluate", *WORDS, *words)
     config = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only"})
     both = [bench.evaluate(each) for each in (config, with_settings(config, {"sparse.k1": 0.1, "sparse.b": 0.0}))]
-    assert record["differences"] == [{"metric": name, **plain(paired)} for name, paired in bench.differences(*both).items()]
+    name = "sparse.k1=0.1 sparse.b=0.0"
+    wanted = [{"against": name, "metric": metric, **plain(paired)} for metric, paired in bench.differences(*both).items()]
+    assert record["differences"] == wanted, "two settings are one recipe to compare with, and it is named"
     assert [row["baseline"] for row in record["questions"]] == both[1].values["mrr"].tolist()
     assert [row["recall"] for row in record["recall by depth, against"]] == [at.mean for at in bench.recall_curve(both[1])]
+
+
+def test_a_setting_given_again_is_another_recipe_to_compare_with(bench):
+    words = [
+        "--against",
+        "sparse.k1=0.1",
+        "--against",
+        "sparse.b=0.0",
+        "--against",
+        "sparse.k1=3",
+        "--depths",
+        "--questions",
+        "mrr",
+    ]
+    record = told(bench, "evaluate", *WORDS, *words)
+    config = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only"})
+    others = {"sparse.k1=0.1 sparse.b=0.0": {"sparse.k1": 0.1, "sparse.b": 0.0}, "sparse.k1=3": {"sparse.k1": 3}}
+    both = {name: bench.evaluate(with_settings(config, settings)) for name, settings in others.items()}
+    own = bench.evaluate(config)
+    for name, other in both.items():
+        rows = {row["metric"]: row for row in record["differences"] if row["against"] == name}
+        paired = bench.differences(own, other, ["mrr"])["mrr"]
+        assert (rows["mrr"]["difference"], rows["mrr"]["p"]) == (paired.difference, paired.p)
+        assert rows["mrr"]["p_holm"] >= rows["mrr"]["p"]
+        assert [row["recall"] for row in record["recall by depth, against"] if row["against"] == name] == [
+            at.mean for at in bench.recall_curve(other)
+        ]
+        assert [row["baseline"] for row in record["questions"] if row["against"] == name] == other.values["mrr"].tolist()
+
+
+@pytest.mark.parametrize("verb", ["chunks", "failures", "curve"])
+def test_a_verb_with_one_recipe_to_compare_with_refuses_a_second(bench, verb):
+    grid = ["--grid", "sparse.k1=0.1,1.2"] if verb == "curve" else []
+    with pytest.raises(
+        WorkbenchError, match=r"2 recipes are named to compare with: chunking.size_tokens=64; chunking.size_tokens=96"
+    ):
+        told(bench, verb, *WORDS, *grid, "--against", "chunking.size_tokens=64", "--against", "chunking.size_tokens=96")
+
+
+def test_a_setting_chosen_on_dev_is_told_on_test(bench):
+    record = told(
+        bench, "choose-on-dev", *DENSE, "--set", "fusion.part=convex", "--grid", "fusion.weight=0,0.5,1", "--metric", "mrr"
+    )
+    base = with_settings(TrialConfig(), {"corpus.dataset": "towns", "embedding.part": "lsa", "evaluation.k": 3})
+    dev, test = (with_settings(base, {"corpus.questions": part}) for part in ("dev", "test"))
+    means = {w: bench.evaluate(with_settings(dev, {"fusion.weight": w})).intervals["mrr"].mean for w in (0, 0.5, 1)}
+    assert means[record["chosen"]] == max(means.values()) and record["to use it"] == f"--set fusion.weight={record['chosen']}"
+    both = [bench.evaluate(with_settings(test, {"fusion.weight": w})) for w in (record["chosen"], 0.7)]
+    [paired] = record["on test, to the value as set"]
+    assert paired["difference"] == bench.differences(*both, ["mrr"])["mrr"].difference and paired["as set"] == 0.7
+    told_of = {row["questions"]: (row["mean"], row["n"]) for row in record["of the chosen value"]}
+    asked = [len(bench.corpus(half).queries) for half in (dev, test)]
+    assert told_of == {"dev": (max(means.values()), asked[0]), "test": (both[0].intervals["mrr"].mean, asked[1])}
+    assert f"on {asked[0]} dev questions" in record["told"] and f"On {asked[1]} test questions MRR@3 is" in record["told"]
+
+
+def test_without_questions_nothing_is_chosen_on_dev(bench):
+    with pytest.raises(WorkbenchError, match="No question of the dev half"):
+        told(bench, "choose-on-dev", "--dataset", "silent", *WORDS[2:], "--grid", "sparse.k1=0.5,1.5")
+
+
+def test_a_cascade_is_chosen_on_other_folds_and_none_is_among_them(bench):
+    words = [*WORDS[:2], "--set", "chunking.part=whole_document", "--set", "evaluation.k=3"]
+    record = told(
+        bench, "learn-cascade", *words, "--depth", "3", "--last", "2", "--shares", "0.5,1", "--folds", "3", "--metric", "mrr"
+    )
+    base = with_settings(TrialConfig(), {"corpus.dataset": "towns", "chunking": "whole_document", "evaluation.k": 3})
+    tried = cascades.cascades(3, 2, (0.5, 1.0))
+    assert len(tried) == 1 + 2 + 2 + 4 and tried[0] == {}
+    values = np.array([bench.evaluate(with_settings(base, settings)).values["mrr"] for settings in tried])
+    held = weights.cross_validated(values, range(len(tried)), [query.id for query in bench.corpus(base).queries], 3)
+    assert record["held out"] == pytest.approx(held.values.mean()) and (record["by"], record["units"]) == ("article", len(TOWNS))
+    assert [row["chosen"] for row in record["folds"]] == [cascades.in_words(tried[int(fold.weight)]) for fold in held.folds]
+    assert [row["against"] for row in record["differences"]] == ["lexical alone", "dense alone", "no reranking"]
+    assert cascades.in_words(tried[-1]) == "maxsim 3 × 1, then cross_encoder 2 × 1"
 
 
 def test_the_values_of_a_curve_against_the_highest(bench):

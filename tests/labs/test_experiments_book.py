@@ -2,11 +2,13 @@
 
 import pytest
 
+from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments import book
-from core.labs.experiments.experiment import made
+from core.labs.experiments.experiment import made, part_named
 from core.labs.trials import listing
 from core.progress import drain
+from core.reranking.maxsim import MaxSim
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
@@ -100,3 +102,23 @@ def test_the_tables_hold_every_version_and_which_is_the_last(bench):
     assert report.ok and report.journal == {"experiment": 2}
     drain(bench.store.rebuild())
     assert bench.store.query("SELECT experiment, version, note, tags, num_factors FROM experiments") == rows
+
+
+@pytest.mark.parametrize(
+    "base", [{"rerank": "maxsim"}, {"rerank.part": "maxsim", "rerank.depth": 30}, {"rerank": {"part": "maxsim", "depth": 30}}]
+)
+def test_a_record_from_before_a_default_changed_means_what_it_meant(bench, base):
+    """A reranker's score counted alone then; a document says only what differs from the defaults."""
+    factors = [{"setting": "rerank_2", "values": ["none", "cross_encoder", {"part": "maxsim", "weight": 0.3}]}]
+    document = made({"title": "Old", "base": base, "against": base, "factors": factors}).model_dump(mode="json")
+    payload = {"experiment": "old", "created": "2026-01-01T00:00:00+00:00", "document": document}
+    bench.store.add("experiment", payload)
+    read = book.load(bench, "old")
+    for recipe in (read.recipe, with_settings(TrialConfig(), read.against)):
+        assert (recipe.rerank.weight, recipe.rerank.length_penalty) == (1.0, 0.0) and recipe.rerank_2.part == "none"
+    assert [part_named(value) for value in read.factors[0].values] == ["none", "cross_encoder", "maxsim"]
+    assert [value["weight"] for value in read.factors[0].values[1:]] == [1.0, 0.3]
+    assert book.save(bench, read) == 1, "as it is read it is the same version"
+    today = made({"title": "New", "base": base, "factors": factors})
+    book.save(bench, today)
+    assert book.load(Workbench(bench.home), "new") == today and today.recipe.rerank.weight == MaxSim().weight != 1.0

@@ -8,10 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui import charts
+from app.ui import charts, forms
 from core.config import TrialConfig, with_settings
 from core.jobs.jobs import Job
+from core.labs.trials import on_dev
 from core.pipeline.speed import Estimate
+from core.progress import drain
 from core.workbench import Plan
 from tests.support.small_corpora import with_towns
 
@@ -280,11 +282,19 @@ def test_at_equal_context_every_size_has_the_same_tokens(page):
     assert any("--budget 64" in code.value and " curve " in code.value for code in app.code)
 
 
-def test_choosing_on_test_questions_is_told_with_a_way_out(page):
+def test_choosing_on_test_questions_is_told_with_a_way_out(page, bench):
     app = page()
     assert "the test ones among them" in words(app)
-    app = next(b for b in app.button if b.key == "to_dev").click().run()
-    assert app.query_params["corpus.questions"] == "dev" and "uses them up" not in words(app)
+    app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
+    app = next(b for b in app.button if b.key == "choose_on_dev").click().run()
+    assert not app.exception
+    [k1] = [knob for knob in forms.knobs(type(recipe().sparse)) if knob.name == "k1"]
+    made = drain(on_dev.choose(bench, recipe(), "sparse.k1", forms.points(k1), "ndcg_linear"))
+    assert made.sentence() in words(app) and app.slider(key="form/sparse.k1").value == made.value
+    app = app.slider(key="form/sparse.k1").set_value(4.9).run()
+    assert "is the best of" not in words(app), "it is told as long as it is in use"
+    app = page(**{"corpus.questions": "dev"})
+    assert "uses them up" not in words(app) and any(b.key == "choose_on_dev" for b in app.button)
     assert "partly chance" in words(app) and "not distinguishable from it (paired, 95%, Holm)" in words(app)
 
 

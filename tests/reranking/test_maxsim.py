@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from core import registry
+from core.config import TrialConfig, doing, fingerprint
 from core.embedding.minilm import MiniLM
 from core.errors import WorkbenchError
+from core.pipeline.recipe_words import recipe_fingerprint
 from core.pipeline.vectors import encode_all
 from core.progress import drain
 from core.queries.protocol import Unready
@@ -111,7 +113,7 @@ def asked_of(folder, most=None, encoder=ENCODER, texts=TEXTS, reads=None):
 
 def scores(asked, **knobs):
     rows, columns = np.nonzero(asked.pool.chunk >= 0)
-    return drain(MaxSim(**knobs).scores(asked, rows, columns)).reshape(asked.pool.chunk.shape)
+    return drain(MaxSim(**{"length_penalty": 0, **knobs}).scores(asked, rows, columns)).reshape(asked.pool.chunk.shape)
 
 
 def test_it_ranks_by_the_words_that_meet_and_codes_lose_little(tmp_path):
@@ -146,3 +148,37 @@ def test_the_matching_has_a_name_of_its_settings(tmp_path):
         drain(matching.open(TEXTS))
         names.add(matching.identity())
     assert len(names) == 3
+
+
+def test_a_word_loses_for_each_doubling_of_the_passage(tmp_path):
+    texts = [*TEXTS[:5], " ".join(TEXTS)]
+    asked = asked_of(tmp_path, texts=texts)
+    whole, less = scores(asked), scores(asked, length_penalty=0.02)
+    sizes = [len(offsets) for offsets in ENCODER.load().token_offsets(texts)]
+    words_asked = [len(offsets) for offsets in ENCODER.load().token_offsets([query.text for query in asked.queries])]
+    assert whole - less == pytest.approx(0.02 * np.outer(words_asked, np.log2(sizes)), abs=1e-5)
+
+
+def test_a_longer_passage_matches_better_by_chance_and_the_penalty_takes_that_back(tmp_path):
+    """Questions of nothing that any passage says: what ranks the passages is their length alone."""
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.permutation(TEXTS)[: 1 + n % 6]) for n in range(40)]
+    chunk = np.arange(40, dtype=np.int32)[None]
+    asked = asked_of(tmp_path, texts=texts)._replace(
+        queries=(Query("x", "Quarterly revenue of a steel company in Ohio"),),
+        pool=Pool(chunk, {}, {}),
+        scores=np.zeros((1, 40), np.float32),
+    )
+    lengths = np.log([len(text) for text in texts])
+    favoured, held = (np.corrcoef(lengths, scores(asked, length_penalty=p)[0])[0, 1] for p in (0.0, 0.02))
+    assert favoured > 0.6 > held > 0
+
+
+def test_a_recipe_from_before_the_penalty_is_the_same_one():
+    old = {name: value for name, value in MaxSim().model_dump().items() if name != "length_penalty"} | {"weight": 1.0}
+    read = TrialConfig(rerank=old)
+    assert read.rerank.length_penalty == 0.0 and MaxSim(weight=1.0).length_penalty == MaxSim().length_penalty
+    whole = read.model_dump(mode="json")
+    before = whole | {"rerank": {name: value for name, value in whole["rerank"].items() if name != "length_penalty"}}
+    assert recipe_fingerprint(before) == recipe_fingerprint(read) != recipe_fingerprint(TrialConfig(rerank=MaxSim(weight=1.0)))
+    assert fingerprint(read) == fingerprint(doing(before))

@@ -122,8 +122,6 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
     cards.row(row)
     cards.in_sight(row)
     looks.draw(current, differences.get(MAIN))
-    if k > current.config.retrieval.top_k:
-        st.caption(f"Judged at depth {k}, but the ranking is cut at {current.config.retrieval.top_k}: raise top k in Retrieval.")
     if hidden := hidden_gold(current.config.retrieval.documents, current.corpus):
         st.caption(
             f"The filter on documents hides all evidence of {hidden:,} questions: no retriever can find it, and they count as missed."

@@ -14,6 +14,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, forms, jobs
 from app.ui.held import result_of
+from app.ui.search import choosing
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
@@ -291,23 +292,14 @@ def notes(
     """What the curve does not say by itself: what it costs, and what choosing its highest point costs."""
     if setting.startswith("chunking."):
         st.caption(" ".join(filter(None, context_notes(config, budget, curve))))
-    told, whole = best_of_many(config, metric, curve), config.corpus.questions == "all"
-    if config.corpus.questions == "dev":
-        st.caption(told)
-        return
-    told += (
-        f" Drawn on {'all questions, the test ones among them' if whole else 'the test questions'}: choosing here uses them up."
-    )
+    told = best_of_many(config, metric, curve)
+    if config.corpus.questions != "dev":
+        whole = config.corpus.questions == "all"
+        told += f" Drawn on {'all questions, the test ones among them' if whole else 'the test questions'}: choosing here uses them up."
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(told.strip(), width="stretch")
-        st.button(
-            "Choose on dev",
-            key="to_dev",
-            type="tertiary",
-            icon=":material/swap_horiz:",
-            on_click=session.change,
-            args=({"corpus.questions": "dev"},),
-        )
+        choosing.button(setting, metric, budget, [point.value for point in curve])
+    choosing.told(setting)
 
 
 def context_notes(config: TrialConfig, budget: int, curve: Sequence[CurvePoint]) -> list[str]:

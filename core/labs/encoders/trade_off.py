@@ -111,7 +111,7 @@ def _remembered_point(
 ) -> list[TransformPoint]:
     """The point of this transform, in a list that is empty until it is measured."""
     run = _searching(base, config, transform)
-    rules = config.evaluation, config.retrieval.top_k, config.seed
+    rules = config.evaluation, config.depth, config.seed
     return workbench.pipeline.remember("point", fingerprint(base.key, run.ranking_key(), *rules), list)
 
 
@@ -119,7 +119,7 @@ def _searching(base: EncoderVectors, config: TrialConfig, transform: TransformCo
     """The recipe of a point: exact search; where nothing ranks again, for no more candidates than are judged."""
     retrieval, exact = config.retrieval, Exact(metric=config.index.metric)
     if len(rankers()) == 1:
-        judged = min(config.evaluation.k, retrieval.top_k, retrieval.candidates)
+        judged = min(config.evaluation.k, retrieval.candidates)
         retrieval = retrieval.model_copy(update={"candidates": judged})
     return base.run.of(config.model_copy(update={"transform": acting(transform), "index": exact, "retrieval": retrieval}))
 

@@ -12,6 +12,7 @@ from core.config import difference
 from core.errors import WorkbenchError
 from core.files import hold
 from core.labs.experiments.experiment import Experiment, made
+from core.labs.experiments.older import DEFAULTS, completed
 from core.workbench import Workbench
 
 
@@ -55,7 +56,8 @@ def save(workbench: Workbench, experiment: Experiment) -> int:
                 return len(records)
         except WorkbenchError as error:  # what cannot be read is replaced, and stays in its record
             workbench.store.note(str(error))
-        payload = {"experiment": experiment.id, "created": datetime.now(UTC).isoformat(), "document": document}
+        created = datetime.now(UTC).isoformat()
+        payload = {"experiment": experiment.id, "created": created, "defaults": DEFAULTS, "document": document}
         workbench.store.add("experiment", payload, after=records[-1] if records else "")
     return len(records) + 1
 
@@ -172,7 +174,8 @@ def _read(workbench: Workbench, record_id: str) -> Version:
     def read() -> Version:
         payload = workbench.store.journal.read(record_id).payload
         try:
-            experiment = made(payload["document"])
+            document = payload["document"]
+            experiment = made(document if payload.get("defaults") else completed(document))
             if experiment.id != payload["experiment"]:
                 raise ValueError(f"it is of '{payload['experiment']}', and holds '{experiment.id}'")
             return Version(0, record_id, str(payload["created"]), experiment)

@@ -163,14 +163,14 @@ def _ranked(
             used = {name: Candidates(each.chunk[rows], each.score[rows]) for name, each in used.items()}
         pool = make_pool(used, ties)
         scores = drain(final_scores(pipeline, run, pool, some.queries))
-        judged = judge(pool, scores, relevance(some, chunks, config.evaluation.overlap), config.retrieval.top_k)
-        depth = min(config.evaluation.k, config.retrieval.top_k)
+        judged = judge(pool, scores, relevance(some, chunks, config.evaluation.overlap), config.depth)
+        depth = config.evaluation.k
         return _Values(metric_values(judged, config.evaluation.k, metrics), _first(rankings(pool, scores, depth), depth))
 
     if rows is not None:
         return compute()
     keys = [run.key("relevance"), run.ranking_key()]
-    key = fingerprint(keys, list(metrics), config.evaluation.k, config.retrieval.top_k)
+    key = fingerprint(keys, list(metrics), config.evaluation.k, config.depth)
     return pipeline.remember("exact values", key, compute)
 
 
@@ -231,7 +231,7 @@ def remembered_cost(
     metrics = metrics or headlines()
     run = yield from workbench.pipeline.resolve(config)
     keys = [run.key("dense"), run.key("relevance"), run.ranking_key()]
-    key = fingerprint(keys, config.retrieval.top_k, config.evaluation, config.seed, margin_points, list(metrics))
+    key = fingerprint(keys, config.depth, config.evaluation, config.seed, margin_points, list(metrics))
     yield Progress(0, 0, "Comparing with exact search")
     return workbench.pipeline.remember("cost", key, lambda: drain(answer_cost(workbench, config, margin_points, metrics)))
 

@@ -71,7 +71,7 @@ def effect(workbench: Workbench, current: Evaluation, metric: str) -> RerankEffe
     run = current.run.of(without(config))
     scores = drain(final_scores(workbench.pipeline, run, current.pool))
     relevance = drain(workbench.pipeline.relevance(current.run))
-    before = metric_values(judge(current.pool, scores, relevance, config.retrieval.top_k), rules.k)[metric]
+    before = metric_values(judge(current.pool, scores, relevance, config.depth), rules.k)[metric]
     value = current.values[metric]
     [paired] = paired_difference(value, before, rules.resamples, rules.confidence, seed=config.seed)
     gain = (value - before) * direction(metric)

@@ -83,7 +83,7 @@ def _values(run: TrecRun, questions: Sequence[Query], measures: Sequence[Measure
     return np.column_stack([metric_values(judged, measure.k, [measure.metric])[measure.metric] for measure in measures])
 
 
-def notes(run: TrecRun, questions: Sequence[Query]) -> list[str]:
+def notes(run: TrecRun, questions: Sequence[Query], measures: Sequence[Measure] = ()) -> list[str]:
     """What of a run is not measured, or measured as 0."""
     judged, every = {query.id for query in questions if any(gold.grade for gold in query.gold)}, {q.id for q in questions}
     unknown = [question for question in run.ranked if question not in every]
@@ -95,11 +95,15 @@ def notes(run: TrecRun, questions: Sequence[Query]) -> list[str]:
         (missing, "judged questions are not ranked and count as 0"),
         (tied, "questions have equal scores among the first 11, whose order is a rule's (--ties) and not the run's"),
     )
-    return [
+    told = [
         f"{run.name}: {len(ids):,} {what} ({', '.join(sorted(ids)[:SHOWN])}{', …' if len(ids) > SHOWN else ''})."
         for ids, what in listed
         if ids
     ]
+    longest = max(map(len, run.ranked.values()), default=0)
+    if deeper := [measure.label for measure in measures if measure.k > longest]:
+        told.append(f"{run.name}: no ranking is longer than {longest:,}; for {', '.join(deeper)} what is deeper was not found.")
+    return told
 
 
 def judged_share(run: TrecRun, questions: Sequence[Query], k: int = 10) -> float | None:
@@ -159,7 +163,7 @@ def report(
     pairs += [(len(runs), place) for place in range(len(runs)) if place != against] if fused else []
     return {
         "questions": sum(any(gold.grade for gold in query.gold) for query in questions),
-        "notes": " ".join(note for run in runs for note in notes(run, questions)),
+        "notes": " ".join(note for run in runs for note in notes(run, questions, measures)),
         "runs": [
             {
                 "run": run.name,

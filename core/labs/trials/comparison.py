@@ -19,6 +19,7 @@ from scipy.special import stdtr
 from core import registry
 from core.config import TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
+from core.evaluation.stored import longest
 from core.labs.trials import looks
 from core.pipeline.recipe_words import doing, in_words, made_name, show_value, stages
 from core.pipeline.trials import shared
@@ -399,7 +400,7 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
             float(a.mean()) if len(a) else None,
             paired[i],
             corrected.get(i),
-            _note(reference, other, len(a)),
+            _note(workbench, reference, other, len(a)),
         )
         for i, (other, (a, b)) in enumerate(zip(others, pairs, strict=True))
     ]
@@ -414,7 +415,7 @@ def times_context(tokens: float, reference: float) -> str:
     return f"at {f'{ratio:,.0f}' if ratio >= 10 else f'{ratio:.1f}' if ratio >= 1 else f'{ratio:.2g}'} times the context"
 
 
-def _note(reference: Trial, other: Trial, n: int) -> str:
+def _note(workbench: Workbench, reference: Trial, other: Trial, n: int) -> str:
     """What must be known of a pair before its difference is believed."""
     notes = []
     if not n:
@@ -426,7 +427,8 @@ def _note(reference: Trial, other: Trial, n: int) -> str:
     if other.k != reference.k:
         notes.append(f"stored at depth {other.k}, judged again at {reference.k}")
     if other.settings.get("retrieval.top_k", reference.k) < reference.k:
-        notes.append(f"keeps only {other.settings['retrieval.top_k']} results")
+        ranks = longest(workbench.show(other.id))
+        notes += [f"keeps only {ranks} results"] * (ranks < reference.k)
     if other.settings.get("evaluation.overlap") != reference.settings.get("evaluation.overlap"):
         notes.append("another rule of relevance (evaluation overlap)")
     return "; ".join(notes)

@@ -183,8 +183,7 @@ def best_and_equals(
 def context_at_k(workbench: Workbench, evaluation: Evaluation) -> float:
     """Tokens of the first k chunks, mean over the measured questions: what the metrics of a recipe cost in context."""
     config = evaluation.config
-    depth = min(config.evaluation.k, config.retrieval.top_k)
-    first = rankings(evaluation.pool, evaluation.scores, depth).chunk[evaluation.judged.measured]
+    first = rankings(evaluation.pool, evaluation.scores, config.evaluation.k).chunk[evaluation.judged.measured]
     return _mean(_tokens(drain(workbench.pipeline.chunks(evaluation.run)), first).sum(axis=1))
 
 

@@ -1,11 +1,13 @@
 """The weight of a fusion, learned by cross-validation over articles: what it is worth on questions that did not choose it.
 
 A weight tuned and measured on the same questions looks better than it is. Here the articles are divided into folds; each fold is
-measured at the weight that is best on the other folds. Questions of one article stay together, for they share its words.
+measured at the weight that is best on the other folds. Questions of one article stay together, for they share its words. Where
+documents answer many questions each, almost all questions would be one article: then each stands by itself.
 """
 
-from collections.abc import Generator, Sequence
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,15 +19,16 @@ from core.records import Progress, Query
 from core.retrieval.fusion import Fusion
 from core.statistics.bootstrap import mean_interval, numbered, summed
 from core.statistics.paired import sign_flip_p
-from core.workbench import Workbench
+from core.workbench import Resolved, Workbench
 
 SINGLE = {"sparse_only": "lexical alone", "dense_only": "dense alone"}
+By = Literal["article", "group", "question"]
 
 
 class Fold(NamedTuple):
-    """One part of the articles, and the weight that the others chose."""
+    """One part of the articles (or whatever stays together), and the weight that the others chose."""
 
-    articles: int
+    units: int
     questions: int
     weight: float
     elsewhere: float  # mean of the metric on the other folds, at this weight
@@ -50,9 +53,9 @@ def cross_validated(values: np.ndarray, weights: Sequence[float], articles: Sequ
     order = [article for article in np.random.default_rng(seed).permutation(len(sizes)) if sizes[article]]
     if len(order) < max(folds, 2) or folds < 2:
         raise WorkbenchError(
-            f"{len(order):,} articles with measured questions cannot be divided into {folds} folds.",
+            f"{len(order):,} articles, groups or questions that are measured cannot be divided into {folds} folds.",
             where="--folds",
-            todo="Choose from 2 folds up to the number of articles, or a corpus with more of them.",
+            todo="Choose from 2 folds up to their number, --by question, or a corpus with more of them.",
         )
     of_article, filled = np.full(len(sizes), -1), np.zeros(folds, int)
     for article in order:
@@ -61,28 +64,42 @@ def cross_validated(values: np.ndarray, weights: Sequence[float], articles: Sequ
     fold_of, told, held = of_article[place], [], np.full(values.shape[1], np.nan)
     for fold in range(folds):
         here = measured & (fold_of == fold)
-        at, elsewhere = _best(values[:, measured & ~here])
+        at, elsewhere = middle_of_best(values[:, measured & ~here])
         held[here] = values[at, here]
         told.append(Fold(len(set(place[here])), int(here.sum()), float(weights[at]), elsewhere, float(held[here].mean())))
-    return HeldOut(told, held, float(weights[_best(values[:, measured])[0]]))
+    return HeldOut(told, held, float(weights[middle_of_best(values[:, measured])[0]]))
 
 
-def _best(values: np.ndarray) -> tuple[int, float]:
+def middle_of_best(values: np.ndarray) -> tuple[int, float]:
     means = values.mean(axis=1)
     best = np.flatnonzero(means > means.max() - 1e-12)
     return int(best[(len(best) - 1) // 2]), float(means.max())
 
 
-def articles_of(queries: tuple[Query, ...], by: str) -> list[str]:
-    """What each question belongs to: the documents of its evidence, with all that share one; or its group."""
-    if by == "group":
-        return [query.group for query in queries]
-    together = linked(queries)
-    return [together[query.id] for query in queries]
+class Units(NamedTuple):
+    """What stays together, in folds, intervals and tests alike."""
+
+    names: list[str]  # of each question's unit
+    told: str  # what a unit is, and why
+
+
+def units_of(queries: Sequence[Query], by: By) -> Units:
+    """article: the documents of a question's evidence, with all questions that share one. group: its group. Where more than half
+    of the questions would be one unit, as on densely judged sets, each question stands by itself."""
+    alone = [query.id for query in queries]
+    if by == "question":
+        return Units(alone, "question")
+    together = {query.id: query.group for query in queries} if by == "group" else linked(queries)
+    names = [together[query.id] for query in queries]
+    largest = max(Counter(names).values(), default=0)
+    if largest <= len(names) / 2:
+        return Units(names, by)
+    shared = "are of one group" if by == "group" else "hang together by shared documents"
+    return Units(alone, f"question, because {largest:,} of {len(names):,} {shared}")
 
 
 def learn(
-    workbench: Workbench, recipe: TrialConfig, weights: Sequence[float], metric: str, folds: int, by: str
+    workbench: Workbench, recipe: TrialConfig, weights: Sequence[float], metric: str, folds: int, by: By
 ) -> Generator[Progress, None, dict[str, Any]]:
     """The recipe's fusion with a learned weight against each retriever alone; changes and stores nothing."""
     weighted: Fusion = recipe.fusion
@@ -91,37 +108,59 @@ def learn(
             f"The fusion '{weighted.part}' has no weight.", where="fusion.part", todo="Choose convex, rrf or borda."
         )
     run = yield from workbench.pipeline.resolve(recipe)
-    articles = articles_of(run.corpus.queries, by)
     points = yield from curve.curve(workbench, run, "fusion.weight", list(weights))
-    held = cross_validated(np.array([point.values[metric] for point in points]), weights, articles, folds, recipe.seed)
-    rules = recipe.evaluation
+    others = alone(run.config) | {f"weight {weighted.weight:g}, as set": run.config}
+    told, held = yield from held_out(workbench, run, points, weights, others, metric, folds, by)
+    best = with_settings(recipe, {"fusion.weight": held.weight}).fusion.weight
+    return told | {
+        "best over all questions": best,
+        "to use it": f"--set fusion.part={weighted.part} --set fusion.weight={best:g}",
+        "folds": [{"fold": number, **fold._asdict()} for number, fold in enumerate(held.folds, 1)],
+    }
+
+
+def alone(recipe: TrialConfig) -> dict[str, TrialConfig]:
+    """The recipe with each retriever by itself."""
+    return {words: with_settings(recipe, {"fusion": part}) for part, words in SINGLE.items()}
+
+
+def held_out(
+    workbench: Workbench,
+    run: Resolved,
+    points: Sequence[curve.CurvePoint],
+    weights: Sequence[float],
+    others: Mapping[str, TrialConfig],
+    metric: str,
+    folds: int,
+    by: By,
+) -> Generator[Progress, None, tuple[dict[str, Any], HeldOut]]:
+    """What a choice among these points is worth on questions that had no part in it, beside other recipes; and the choice."""
+    units, rules, seed = units_of(run.corpus.queries, by), run.config.evaluation, run.config.seed
+    held = cross_validated(np.array([point.values[metric] for point in points]), weights, units.names, folds, seed)
     rows = []
-    for name, words in SINGLE.items():
-        [alone] = yield from curve.curve(workbench, run, "fusion.part", [name])
-        rows.append({"against": words, **_difference(held.values, alone.values[metric], articles, rules, recipe.seed)})
-    now = curve.point_of(workbench, run, 0).values[metric]
-    rows.append({"against": f"weight {weighted.weight:g}, as set", **_difference(held.values, now, articles, rules, recipe.seed)})
-    mean = mean_interval(held.values, articles, rules.resamples, rules.confidence, recipe.seed)
-    setting = with_settings(recipe, {"fusion.weight": held.weight}).fusion.weight
-    return {
+    for done, (words, other) in enumerate(others.items()):
+        yield Progress(done, len(others), words)
+        point = curve.point_of(workbench, run.of(other))
+        rows.append({"against": words, **_difference(held.values, point.values[metric], units.names, rules, seed)})
+    mean = mean_interval(held.values, units.names, rules.resamples, rules.confidence, seed)
+    told = {
         "metric": f"{metric}@{rules.k}",
         "held out": mean.mean,
         "low": mean.low,
         "high": mean.high,
         "questions": mean.n,
-        "articles": len(set(articles)),
-        "best over all questions": setting,
-        "to use it": f"--set fusion.part={weighted.part} --set fusion.weight={setting:g}",
+        "by": units.told,
+        "units": len(set(units.names)),
         "differences": rows,
-        "folds": [{"fold": number, **fold._asdict()} for number, fold in enumerate(held.folds, 1)],
     }
+    return told, held
 
 
-def _difference(held: np.ndarray, other: np.ndarray, articles: Sequence[str], rules: Any, seed: int) -> dict[str, Any]:
-    """Held-out minus other, with the article as the unit of interval and test."""
+def _difference(held: np.ndarray, other: np.ndarray, units: Sequence[str], rules: Any, seed: int) -> dict[str, Any]:
+    """Held-out minus other, with what stays together as the unit of interval and test."""
     differences = held - other
     there = ~np.isnan(differences)
-    interval = mean_interval(differences, articles, rules.resamples, rules.confidence, seed)
-    [(p, _)] = sign_flip_p(summed(differences[there][:, None], np.asarray(articles)[there]), seed=seed)
+    interval = mean_interval(differences, units, rules.resamples, rules.confidence, seed)
+    [(p, _)] = sign_flip_p(summed(differences[there][:, None], np.asarray(units)[there]), seed=seed)
     own = float(np.nanmean(other))
     return {"its mean": own, "difference": interval.mean, "low": interval.low, "high": interval.high, "p": p}

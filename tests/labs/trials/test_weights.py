@@ -1,6 +1,7 @@
 """A weight learned by cross-validation: the folds by hand, nothing held out in the choice, and the verb."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -50,11 +51,25 @@ def test_too_few_articles_are_said(folds):
         weights.cross_validated(np.ones((3, 4)), GRID, ["a", "a", "b", "b"], folds)
 
 
+def asked(gold):
+    return tuple(Query(q, "?", tuple(Gold(d, 0, 1) for d in ds), group=q) for q, ds in gold.items())
+
+
 def test_questions_with_shared_documents_stay_together():
-    gold = {"x": ["d1"], "y": ["d1", "d2"], "z": ["d2"], "w": ["d3"]}
-    queries = tuple(Query(q, "?", tuple(Gold(d, 0, 1) for d in ds), group=q) for q, ds in gold.items())
-    first, *rest = weights.articles_of(queries, "article")
-    assert rest[:2] == [first, first] and rest[2] != first and weights.articles_of(queries, "group") == list("xyzw")
+    gold = {"x": ["d1"], "y": ["d1", "d2"], "z": ["d3"], "w": ["d4"]}
+    first, *rest = weights.units_of(asked(gold), "article").names
+    assert rest[0] == first and len({first, *rest}) == 3
+    assert weights.units_of(asked(gold), "group") == (list("xyzw"), "group")
+    assert weights.units_of(asked(gold), "question") == (list("xyzw"), "question")
+
+
+def test_where_most_questions_would_be_one_article_each_stands_by_itself_and_that_is_told():
+    """As on densely judged sets: 77 of 93 joined make one article of them, and a sign test over 17."""
+    dense = {f"q{i}": [f"d{i}", f"d{i + 1}"] for i in range(6)} | {"alone": ["other"]}
+    units = weights.units_of(asked(dense), "article")
+    assert units.names == [*dense] and units.told == "question, because 6 of 7 hang together by shared documents"
+    same = tuple(query._replace(group="") for query in asked(dense))
+    assert weights.units_of(same, "group").told == "question, because 7 of 7 are of one group"
 
 
 def test_the_verb_says_the_weight_of_each_fold_and_sets_nothing(tmp_path, monkeypatch, capsys):
@@ -67,7 +82,25 @@ def test_the_verb_says_the_weight_of_each_fold_and_sets_nothing(tmp_path, monkey
     told = json.loads(capsys.readouterr().out)
     assert [row["fold"] for row in told["folds"]] == [1, 2, 3] and sum(row["questions"] for row in told["folds"]) == 6
     assert [row["against"] for row in told["differences"]] == ["lexical alone", "dense alone", "weight 0.7, as set"]
-    assert told["to use it"].startswith("--set fusion.part=convex --set fusion.weight=") and told["articles"] == 6
+    assert told["to use it"].startswith("--set fusion.part=convex --set fusion.weight=")
+    assert (told["by"], told["units"]) == ("article", 6)
     assert main([*words, "--set", "fusion.part=isr"]) == 1
     assert "no weight" in capsys.readouterr().out
     assert main(["trials", "--json"]) == 0 and json.loads(capsys.readouterr().out) == []
+
+
+def test_of_densely_judged_questions_the_verb_takes_each_by_itself(tmp_path, monkeypatch, capsys):
+    """By articles they could not be divided at all: they are one."""
+    monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "home"))
+    texts = {f"{thing}.txt": f"{thing.title()} {WAYS[i % 4]}." for i, thing in enumerate(THINGS[:7])}
+    questions = [
+        {"id": t, "question": f"What of {t}?", "document": f"{document}.txt", "answer": document.title()}
+        for t, after in pairwise(THINGS[:7])
+        for document in (t, after)
+    ]
+    with_towns(tmp_path / "home", texts, questions)
+    words = ["learn-weights", "--dataset", "towns", "--weights", "0:1:0.5", "--folds", "3", "--json"]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["by"] == "question, because 6 of 6 hang together by shared documents" and told["units"] == 6
+    assert main([*words, "--by", "question"]) == 0 and json.loads(capsys.readouterr().out)["by"] == "question"
