@@ -10,6 +10,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from core.errors import WorkbenchError, missing_package
+from core.progress import duration as duration
 
 LONG = 280  # characters of a question shown as a heading
 
@@ -219,16 +220,6 @@ def question_title(text: str) -> None:
 def count(number: int, noun: str) -> str:
     """ "1 question", "1,190 questions"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds below a minute, min:s above; milliseconds below a second."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d} min"
 
 
 def about(estimate: tuple[float, float] | None) -> str:

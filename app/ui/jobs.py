@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
-from core.progress import Running
+from core.progress import PhaseClock, Running, pace
 from core.records import Progress
 from core.workbench import command_line
 
@@ -21,12 +21,14 @@ QUIET_S = 0.3  # shorter work shows no bar
 
 def drain(work: Generator[Progress, None, Any], label: str = "") -> Any:
     """Runs a long verb to its end and returns its result; leaving the page or any click cancels it."""
-    started, bar, running = time.monotonic(), None, Running(work)
+    started, bar, running, clock = time.monotonic(), None, Running(work), PhaseClock()
     try:
         for step in running:
-            elapsed = time.monotonic() - started
-            if elapsed > QUIET_S:
-                text = _told(label or step.message, pace(step.done, step.total, elapsed))
+            now = time.monotonic()
+            clock.hear(step, now)
+            if now - started > QUIET_S:
+                count = pace(step.done, step.total, clock.first, now - clock.began)
+                text = " · ".join(filter(None, (label or step.message, count)))
                 share = step.done / step.total if step.total else 0.0
                 bar = bar or st.progress(0.0)
                 bar.progress(min(share, 1.0), cards.plain(text))
@@ -36,35 +38,12 @@ def drain(work: Generator[Progress, None, Any], label: str = "") -> Any:
             bar.empty()
 
 
-def pace(done: int, total: int, elapsed_s: float) -> str:
-    """Count, rate and time left: "1,200 of 16,407 · 310/s · 49 s left"."""
-    if not done or elapsed_s <= 0:
-        return f"{done:,} of {total:,}" if total else "starting"
-    rate = done / elapsed_s
-    pace = f"{rate:,.0f}/s" if rate >= 2 else f"{rate:.2g}/s" if rate >= 1 else f"{cards.duration(1 / rate)} each"
-    words = [f"{done:,} of {total:,}" if total else f"{done:,}", pace]
-    if total > done:
-        words.append(f"{cards.duration((total - done) / rate)} left")
-    return " · ".join(words)
-
-
 def active() -> list[Any]:
     return [job for job in session.workbench().jobs.list() if job.active]
 
 
-def _told(message: str, count: str) -> str:
-    """The message with count and time left; some verbs tell theirs in the message, and one is enough."""
-    own = message[:1].isdigit() or message.endswith(" left")
-    return " · ".join(filter(None, (message, "" if own else count)))
-
-
 def _bar(job: Any) -> str:
-    elapsed = time.time() - (job.started or job.created)
-    count = pace(job.done, job.total, elapsed) if job.active else f"{job.done:,} of {job.total:,}" if job.total else ""
-    if job.active and job.message and not job.total:
-        count = f"{cards.duration(elapsed)} so far"
-    text = escape(_told(job.message, count))
-    return f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div><div class="gw-small">{text}</div>'
+    return f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div><div class="gw-small">{escape(job.words)}</div>'
 
 
 # --- jobs ------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from cyclopts import App, CycloptsError, Parameter
 from core import files
 from core.cli.tables import show_value
 from core.errors import WorkbenchError, missing_package
-from core.progress import Running
+from core.progress import PhaseClock, Running, pace
 from core.records import Progress
 
 MOST_NOTICES = 5
@@ -237,12 +237,13 @@ def _finish(call: Call, workbench: Any) -> Any:
     """The result of a verb as plain values. Progress goes to standard error, streamed text to standard output."""
     from core.records import plain
 
-    last = 0.0
+    last, clock = 0.0, PhaseClock()
     for step in (running := Running(_steps(call, workbench))):
         if isinstance(step, Progress):
-            if sys.stderr.isatty() and time.monotonic() - last > 0.1:
-                last = time.monotonic()
-                print(f"\r\x1b[K{step.message} {step.done:,}/{step.total:,}", end="", file=sys.stderr, flush=True)
+            clock.hear(step, now := time.monotonic())
+            if sys.stderr.isatty() and now - last > 0.1:
+                last, count = now, pace(step.done, step.total, clock.first, now - clock.began)
+                print(f"\r\x1b[K{step.message} {count}", end="", file=sys.stderr, flush=True)
         elif not call.json:
             print(step, end="", flush=True)
     return plain(running.result)

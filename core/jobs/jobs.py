@@ -24,7 +24,7 @@ from typing import Any
 from core import files
 from core.errors import WorkbenchError, missing_package
 from core.jobs.child import ending
-from core.progress import Running
+from core.progress import PhaseClock, Running, pace
 from core.records import Progress
 from core.store.journal import new_id
 
@@ -32,10 +32,10 @@ ROOT = Path(__file__).parents[2]
 KEPT = 50  # finished jobs
 BEAT_S, WRITE_S = 1.0, 0.25
 STALE_S = 30.0  # a heart that has not beaten for so long is dead; a loaded machine delays it by seconds
-NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started"}
-COUNTS = {"attempt", "done", "total", "pid"}
+NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started", "phase_began"}
+COUNTS = {"attempt", "done", "total", "pid", "phase_first"}
 WORDS = {"label", "status", "message", "error"}
-TOLD = ("status", "done", "total", "message", "started", "heartbeat", "finished", "result", "error")
+TOLD = ("status", "done", "total", "message", "phase_began", "phase_first", "started", "heartbeat", "finished", "result", "error")
 STATUSES = ("running", "done", "failed", "cancelled")
 _children: dict[str, subprocess.Popen] = {}  # polled, so that a child that ended is no zombie
 
@@ -53,6 +53,8 @@ class Job:
     done: int = 0
     total: int = 0
     message: str = ""
+    phase_began: float | None = None
+    phase_first: int = 0  # what was done when the phase began
     started: float | None = None
     heartbeat: float | None = None
     finished: float | None = None
@@ -67,6 +69,18 @@ class Job:
     def share(self) -> float | None:
         """How much is done, 0 to 1; None if that is unknown."""
         return min(self.done / self.total, 1.0) if self.total else None
+
+    @property
+    def words(self) -> str:
+        """What it does, how far that is, how fast and how much longer it takes. As of its last heartbeat, so that whoever looks reads
+        the same."""
+        if not self.active:
+            count = f"{self.done:,} of {self.total:,}" if self.total else ""
+        elif self.phase_began is None:
+            count = "starting"
+        else:
+            count = pace(self.done, self.total, self.phase_first, (self.heartbeat or self.phase_began) - self.phase_began)
+        return " · ".join(filter(None, (self.message, count)))
 
 
 class Jobs:
@@ -287,7 +301,7 @@ class _Reporter:
     """Writes state.json: a few times a second while there is progress, and once a second to show life."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._lock, self._written = path, threading.Lock(), 0.0
+        self._path, self._lock, self._written, self._clock = path, threading.Lock(), 0.0, PhaseClock()
         self._state = {
             "status": "running",
             "started": time.time(),
@@ -298,7 +312,8 @@ class _Reporter:
             self._path.parent.mkdir(parents=True, exist_ok=True)
 
     def progress(self, progress: Progress) -> None:
-        self._state |= progress._asdict()
+        self._clock.hear(progress, time.time())
+        self._state |= {**progress._asdict(), "phase_began": self._clock.began, "phase_first": self._clock.first}
         if time.monotonic() - self._written > WRITE_S:
             self._save()
 

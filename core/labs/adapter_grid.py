@@ -14,7 +14,6 @@ import numpy as np
 
 from core import registry
 from core.config import TrialConfig
-from core.generation.answer import loaded
 from core.generation.torch_lm import Transformers
 from core.judging.diversity import normalise_answer
 from core.judging.measure import AnswerCase, scores
@@ -27,7 +26,7 @@ from core.labs.failures.rungs import gold_hits
 from core.labs.scores.keeping import judge_tools
 from core.models.adapters import adapter_record, checked_adapter, weights_of, written
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import drain, told_within
+from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
@@ -131,11 +130,9 @@ def compare_adapters(
     yield from fetched(side_config(run.config, sides((), ())[0]), answering=True)
     asked, conflicts, rows = yield from _askings(workbench, run, names, scales, count)
     for number, each in enumerate(asked):
-        step = Progress(number, len(asked), each.side.title)
-        yield step
-        yield from loaded(each.evaluation.config.generation)
         wanted = [context for some in each.table for context in some.values()]
-        yield from told_within(answering.write(workbench, each.evaluation.run, wanted), step)
+        work = answering.write(workbench, each.evaluation.run, wanted)
+        yield from counted_within(work, Progress(number, len(asked), each.side.title))
     return _compared(workbench, run, asked, conflicts, rows)
 
 

@@ -23,7 +23,7 @@ from core.labs.failures.rungs import gold_hits
 from core.labs.rephrasing import Rephrasing
 from core.labs.scores.keeping import judge_tools
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import drain, told_within
+from core.progress import counted_within, drain
 from core.queries.by_model import plain as one_line
 from core.queries.model_texts import Request, at_hand, written
 from core.records import Progress, Query
@@ -153,14 +153,14 @@ def probe_contamination(
     yield from loaded(run.config.generation)
     if file is None:
         step = Progress(0, 3, "Rephrasings")
-        others = yield from told_within(rephrasing.by_model(workbench, run.config, queries), step)
+        others = yield from counted_within(rephrasing.by_model(workbench, run.config, queries), step)
     table = askings(workbench, evaluation, rows, others)
     every = [asked for some in table for asked in some.values()]
-    yield from told_within(answering.write(workbench, run, every), Progress(1, 3, "Answers"))
+    yield from counted_within(answering.write(workbench, run, every), Progress(1, 3, "Answers"))
     step = Progress(2, 3, "Continuations")
-    yield from told_within(written(workbench.pipeline.query_tools(run.config), _requests(evaluation, rows)), step)
+    yield from counted_within(written(workbench.pipeline.query_tools(run.config), _requests(evaluation, rows)), step)
     if _tells_likelihood(run):
-        yield from told_within(_likelihoods(workbench, run, _texts(queries, others)), step)
+        yield from counted_within(_likelihoods(workbench, run, _texts(queries, others)), step)
     return _compared(workbench, run, evaluation, rows, others, file is not None)
 
 

@@ -61,7 +61,7 @@ def forgetting(
     texts = _texts(corpus, (yield from workbench.read_corpus(_of(config, corpus))), config, documents)
     every, store = sides(names, scales), _store(workbench)
     for number, side in enumerate(every):
-        part, step = side_config(config, side).generation, Progress(number, len(every), side.title)
+        part, far = side_config(config, side).generation, f"{side.title} ({number:,} of {len(every):,} done)"
         if side.adapter:
             checked_adapter(side.adapter, part.opens()[0][0])
         keys = _keys(part, texts, tokens)
@@ -72,7 +72,7 @@ def forgetting(
         for first in range(0, len(absent), AT_ONCE):
             some = absent[first : first + AT_ONCE]
             cut = [text[: CHARACTERS * tokens] for _, text in some]
-            read = yield from told_within(part.text_nats(cut, tokens, DEADLINE_S), step)
+            read = yield from told_within(part.text_nats(cut, tokens, DEADLINE_S), Progress(first, len(absent), far))
             store.keep({key: list(pair) for (key, _), pair in zip(some, read, strict=True)})
     made = _rows(workbench, config, every, texts, tokens)
     return Forgetting(corpus, made)

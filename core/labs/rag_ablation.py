@@ -19,7 +19,7 @@ from core.labs import queries
 from core.labs.answering import AnswerSet, Asker, answer_of, answer_set, cost, drawn, write
 from core.labs.live_answers import MeasureValues, judge_answers, judged, shown_measures
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import drain, told_within
+from core.progress import counted_within, drain
 from core.records import Progress
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
@@ -125,7 +125,7 @@ def ablate_rag(workbench: Workbench, recipe: Recipe, count: int = QUESTIONS) -> 
     for done, each in enumerate(every):
         step = Progress(done, len(every), each.title)
         yield step
-        ready.append((yield from told_within(_complete(workbench, run, each), step)))
+        ready.append((yield from counted_within(_complete(workbench, run, each), step)))
     return _compared(workbench, run, ready)
 
 

@@ -251,7 +251,7 @@ class _Study:
                 tasks[self._tasks] = point, run, work_key
                 waiting.add(self._tasks, shared_work(point.config))
         total = total or before + len(tasks) + len(self._ids) - before
-        message = f"{len(self._ids):,} of {total:,} trials are stored"
+        message = "Starting"
         yield Progress(len(self._ids), total, message)
         if tasks and self._crew is None:
             self._crew = self._made_crew(waiting.groups)

@@ -19,7 +19,7 @@ from core.labs.failures import rungs
 from core.labs.failures.ladder import FINAL, standing
 from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, by_field, ranking_fields, unused
-from core.progress import told_within
+from core.progress import counted_within
 from core.records import Progress
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
@@ -133,7 +133,7 @@ def ablate(workbench: Workbench, recipe: Recipe, metric: str, count: int = rungs
     for done, off in enumerate(offs):
         step = Progress(done, len(offs), f"Without {off.title.lower()}")
         yield step
-        without = yield from told_within(_values(workbench, run.of(off.recipe), metric, count), step)
+        without = yield from counted_within(_values(workbench, run.of(off.recipe), metric, count), step)
         [paired] = paired_difference(without, current, rules.resamples, rules.confidence, seed=run.config.seed)
         measured.append(Ablated(off, _mean(without), paired, None))
     tested = [i for i, part in enumerate(measured) if part.paired.p is not None]

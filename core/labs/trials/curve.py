@@ -22,7 +22,7 @@ from core.evaluation.metric import metric_names, metric_values
 from core.pipeline.results import Evaluation, final_scores
 from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, asks_model, rankers
-from core.progress import drain, told_within
+from core.progress import counted_within, drain
 from core.queries.protocol import Unready
 from core.records import Candidates, Chunks, Progress
 from core.retrieval.pool import make_pool, rankings
@@ -237,9 +237,8 @@ def prepare(workbench: Workbench, config: TrialConfig, grid: dict[str, list[Any]
             variant = with_settings(config, {setting: value})
         except WorkbenchError:
             continue
-        place = f" ({done + 1} of {len(points)})" if len(points) > 1 else ""
-        step = Progress(done, len(points), f"{_spoken(setting, value)}{place}")
-        made.append({setting: value} | (yield from told_within(workbench.prepare(variant), step)))
+        step = Progress(done, len(points), _spoken(setting, value))
+        made.append({setting: value} | (yield from counted_within(workbench.prepare(variant), step)))
     return made
 
 

@@ -173,7 +173,7 @@ def _train(config, parts, source, generator, folder, work):
     yield from loop.run()
     trained = time.monotonic()
 
-    yield Progress(loop.steps, loop.steps, "Test: pairs")
+    yield Progress(0, 0, "Test: pairs")
     rows, groups = loop.measures(pairs["test"]), np.array([pair.group for pair in pairs["test"]])
     test = {
         name: dict(zip(("value", "low", "high"), mean_interval(rows[:, place], groups, seed=config.seed)[:3], strict=True))
