@@ -222,29 +222,6 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def about(estimate: tuple[float, float] | None) -> str:
-    """An estimate of seconds as the end of a sentence: ", 12 to 20 s"; "" where nothing is known."""
-    if estimate is None:
-        return ""
-    low, high = (_rounded(seconds) for seconds in estimate)
-    if low < high:
-        return f", {_shared_unit(low, high)}"
-    return f", about {high:.0f} s" if high < 60 else f", about {duration(high)}"
-
-
-def _rounded(seconds: float) -> float:
-    """To what an estimate can say: whole seconds, from 20 s on fives, from three minutes on half minutes."""
-    step = 1 if seconds < 20 else 5 if seconds < 180 else 30
-    return max(1, round(seconds / step) * step)
-
-
-def _shared_unit(low: float, high: float) -> str:
-    """ "12 to 20 s", "50 s to 1:30 min", "2:00 to 3:30 min"."""
-    ends = [duration(seconds) if seconds >= 60 else f"{seconds:.0f} s" for seconds in (low, high)]
-    (first, unit), (_, other) = (end.split() for end in ends)
-    return f"{first} to {ends[1]}" if unit == other else " to ".join(ends)
-
-
 def size(num_bytes: float) -> str:
     for unit in ("B", "kB", "MB", "GB"):
         if num_bytes < 1000 or unit == "GB":

@@ -9,9 +9,10 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
+from core.config import TrialConfig
 from core.progress import PhaseClock, Running, pace
 from core.records import Progress
-from core.workbench import command_line
+from core.workbench import Forecast, Plan, command_line
 
 # states of a job as core.jobs names them -> as a person reads them
 STATES = {"queued": "waiting to start", "died": "stopped without a word"}
@@ -124,20 +125,21 @@ def training(verbs: Container[str], curves: Callable[[str], None]) -> bool:
     return last.active
 
 
-def train_button(name: str, arguments: list[str], kind: str, taken: bool, key: str) -> None:
+def train_button(name: str, arguments: list[str], kind: str, taken: bool, key: str, takes: Forecast) -> None:
     """The command of a training, and the button that makes it a job where the name is free. kind: what is trained, with its article."""
     st.caption("The command")
     st.code(command_line(*arguments), language="bash", wrap_lines=True)
     if not name.strip() or taken:
         wrong = f"There is {kind} of this name: take another." if name.strip() else "Give it a name."
         st.warning(wrong, icon=":material/error:")
-    elif st.button("Train", type="primary", icon=":material/model_training:", key=key):  # with what stands there now
-        session.workbench().jobs.start(arguments, f"Training {name}")
-        st.rerun()
+    else:
+        _button("Train", arguments, f"Training {name}", takes, ":material/model_training:", key)  # with what stands there now
 
 
-def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":material/play_arrow:", place: str = "") -> None:
-    """A button that starts a job of the command line; until the job is done its progress stands in the button's place.
+def start_button(
+    label: str, arguments: list[str], title: str, takes: Forecast, *, icon: str = ":material/play_arrow:", place: str = ""
+) -> None:
+    """A button that starts a job of the command line, beside what it takes; until the job is done its progress stands in their place.
 
     place: tells buttons of the same verb on a page apart. The arguments are no part of the key: pressed straight from a text
     box, whose new value they hold, the button would be another one, and the press lost, or with the values before.
@@ -145,9 +147,29 @@ def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":
     job = latest(arguments)
     if job and job.status != "done":
         watch(job.id)
-    elif st.button(label, key=f"start/{arguments[0]}/{place}", icon=icon, type="primary"):
-        session.workbench().jobs.start(arguments, title)
+    else:
+        _button(label, arguments, title, takes, icon, f"start/{arguments[0]}/{place}")
+
+
+def _button(label: str, arguments: list[str], title: str, takes: Forecast, icon: str, key: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"press/{key}"):
+        pressed = st.button(label, key=key, icon=icon, type="primary")
+        price(arguments[0], takes)
+    if pressed:
+        session.workbench().jobs.start(arguments, title, takes.units)
         st.rerun()
+
+
+def price(verb: str, takes: Forecast) -> None:
+    """What a press takes: what is done, how many, how long by what ran on this machine, and memory where that is worth a word."""
+    st.caption(f":material/timer: {cards.plain(session.workbench().expected(verb, takes).words)}", width="stretch")
+
+
+def prepare_button(config: TrialConfig, plan: Plan, *, label: str = "Prepare", of: str = "", place: str = "") -> None:
+    """The button that computes what stands between a recipe and its numbers. of: what is prepared, where it is not the recipe."""
+    arguments, takes = ["prepare", *session.workbench().arguments(config)], Forecast(plan.phases)
+    title = f"Preparing {f'{of} on ' * bool(of)}{config.corpus.dataset}"
+    start_button(label, arguments, title, takes, icon=":material/bolt:", place=place)
 
 
 def latest(arguments: list[str]) -> Any:

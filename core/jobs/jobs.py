@@ -33,7 +33,7 @@ KEPT = 50  # finished jobs
 BEAT_S, WRITE_S = 1.0, 0.25
 STALE_S = 30.0  # a heart that has not beaten for so long is dead; a loaded machine delays it by seconds
 NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started", "phase_began"}
-COUNTS = {"attempt", "done", "total", "pid", "phase_first"}
+COUNTS = {"attempt", "done", "total", "pid", "phase_first", "units"}
 WORDS = {"label", "status", "message", "error"}
 TOLD = ("status", "done", "total", "message", "phase_began", "phase_first", "started", "heartbeat", "finished", "result", "error")
 STATUSES = ("running", "done", "failed", "cancelled")
@@ -50,6 +50,7 @@ class Job:
     status: str
     created: float  # seconds since 1970, like all times here
     attempt: int = 1
+    units: int = 0  # how much of its verb's work it is; 0: nobody said
     done: int = 0
     total: int = 0
     message: str = ""
@@ -91,8 +92,9 @@ class Jobs:
         self.folder = self.home / "jobs"
         self.prefix = tuple(prefix)
 
-    def start(self, arguments: Sequence[str], label: str) -> str:
-        """Starts a job and returns its id; the id of the running one if the very same is under way."""
+    def start(self, arguments: Sequence[str], label: str, units: int = 1) -> str:
+        """Starts a job and returns its id; the id of the running one if the very same is under way. units: how much of its verb's
+        work it is, for what the next one is expected to take."""
         with self._starting():
             for job in self.list():
                 if job.active and job.arguments == tuple(arguments):
@@ -100,7 +102,9 @@ class Jobs:
             self._prune()
             job_id = new_id()
             (self.folder / job_id).mkdir()
-            self._spawn(job_id, {"label": label, "arguments": list(arguments), "created": time.time(), "attempt": 1})
+            self._spawn(
+                job_id, {"label": label, "arguments": list(arguments), "created": time.time(), "attempt": 1, "units": units}
+            )
             return job_id
 
     def resume(self, job_id: str) -> str:
@@ -113,6 +117,11 @@ class Jobs:
                 (self.folder / job_id / "state.json").unlink(missing_ok=True)
                 self._spawn(job_id, {**about, "attempt": about["attempt"] + 1})
             return job_id
+
+    def took(self, verb: str) -> list[tuple[int, float]]:
+        """(units, seconds) of the jobs with this verb that went through at the first attempt, the newest first."""
+        ended = [job for job in self.list() if job.status == "done" and job.attempt == 1 and job.arguments[:1] == (verb,)]
+        return [(job.units, job.finished - job.started) for job in ended if job.units and job.started and job.finished]
 
     def list(self) -> list[Job]:
         """All jobs, newest first."""
@@ -140,6 +149,7 @@ class Jobs:
             tuple(about["arguments"]),
             created=about["created"],
             attempt=about["attempt"],
+            units=about.get("units", 0),
             **{name: state[name] for name in TOLD if name in state},
         )
 

@@ -146,8 +146,7 @@ def standing(
         answering.cost(workbench, each.evaluation.config.generation, [c for some in each.table for c in some.values()])
         for each in asked
     ]
-    seconds = [cost.seconds for cost in costs if cost.seconds is not None]
-    left = AnswerCost(len(rows), sum(cost.answers for cost in costs), sum(seconds) if len(seconds) == len(costs) else None)
+    left = answering.together(costs)
     return (None if left.answers else _compared(workbench, run, asked, conflicts, rows)), left
 
 
@@ -357,7 +356,9 @@ def _notes(run: Resolved, asked: Sequence[_Asked]) -> list[str]:
     for name in dict.fromkeys(name for each in asked for name in weights_of(each.side.adapter)):
         source = str(adapter_record(name).get("data", {}).get("source", ""))
         if source.startswith(f"{run.config.corpus.dataset} ") and run.config.corpus.questions != "test":
-            notes.append(f"{name} has learnt from the dev half of these questions: ask the test half (corpus.questions=test).")
+            notes.append(
+                f"{name} has learnt from the dev half of these questions: compare it on the test half (Questions: test, in the sidebar)."
+            )
     return notes
 
 

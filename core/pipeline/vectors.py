@@ -102,7 +102,7 @@ def _encode(
     costs = weigh(texts, encoder.max_tokens) if weigh else np.ones(len(texts))
     done = done_weight = 0
     first = None  # its end and its weight: the model is loaded on the way to it
-    saved = time.monotonic()
+    began = saved = time.monotonic()
     fresh: dict[bytes, np.ndarray] = {}
     batches = _batches(encoder, texts, query)
     try:
@@ -119,6 +119,8 @@ def _encode(
         if timed and done_weight > first[1]:
             rate = (done_weight - first[1]) / max(now - first[0], 1e-6)
             timed(done, done_weight, done_weight / rate, max(first[0] - asked - first[1] / rate, 0.0))
+        elif timed and done:  # all at once
+            timed(done, done_weight, max(now - began, 1e-6), began - asked)
     finally:  # also when cancelled
         batches.close()
         if fresh:

@@ -63,6 +63,9 @@ class CrossEncoder(Pairwise):
     def reads(self) -> int | None:
         return self.max_tokens or None
 
+    def reads_like(self) -> str:
+        return "minilm" if (self._folder() / SETTINGS).is_file() else ""  # trained here, on the bundled encoder
+
     def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         yield from load_once(self.identity(), self._load).read(pairs)
 

@@ -160,7 +160,7 @@ class Matching:
 
 def may_read(texts: Collection, most: int | None) -> None:
     if most is not None and len(texts) > most:
-        raise Unready(f"{len(texts):,} passages word by word")
+        raise Unready(f"{len(texts):,} passages word by word", texts=list(texts))
 
 
 def maxsim(

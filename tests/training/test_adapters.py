@@ -279,3 +279,51 @@ def test_loss_counts_the_answer_alone_however_a_step_is_cut(corpus, model):
         by_hand -= sum(float(logits[place - 1, each.ids[place]]) for place in places)
     assert together == pytest.approx(by_hand, rel=1e-5)
     assert together == pytest.approx(sum(float(loop.loss([each]).detach()) for each in some), rel=1e-5)
+
+
+# Parts
+
+
+def test_examples_that_are_too_long_make_place_for_others_before_the_test_is_drawn(model):
+    """Two are asked of some thirty, most of which are too long."""
+    corpus, settings = towns(), SMALL | {"test_examples": 2, "validation_examples": 2, "train_examples": 4, "alike": 1.0}
+    base = training.plain_knobs(model, 30).opens()[1]()
+    for seed in range(4):
+        config = AdapterTraining(**settings | {"seed": seed})
+        data = from_corpus(corpus, config)
+        parts = [[*getattr(data, name), *data.spare[name]] for name in ("train", "validation", "test")]
+        shortest = [sorted(len(training.sequence(base, each).ids) for each in part)[:4] for part in parts]
+        assert len(data.test) == 2 and len(parts[2]) > 20
+        short = config.model_copy(update={"max_tokens": max(lengths[-1] for lengths in shortest)})
+        fitting, sequences = drain(training.tokenized(short, data, base, model))
+        assert len(fitting.test) == len(sequences["test"]) == 2 and fitting.card()["examples"]["test"] == 2
+        assert all(len(each.ids) <= short.max_tokens for each in sequences["test"])
+
+
+def articles(number, questions=12):
+    """So many articles of one paragraph each, about which many questions are asked."""
+    documents, queries = [], []
+    for place in range(number):
+        facts = [f"The {word} of {TOWNS[place]} is {place}{word}." for word in "abcdefghijkl"[:questions]]
+        documents.append(Document(str(place), " ".join(facts), TOWNS[place]))
+        for each, fact in enumerate(facts):
+            start = documents[-1].text.index(fact)
+            gold = (Gold(str(place), start, start + len(fact)),)
+            queries.append(Query(f"{place} {each}", f"What is the {'abcdefghijkl'[each]} of {TOWNS[place]}?", gold))
+    return assemble("articles", documents, queries, Notes())
+
+
+@pytest.mark.parametrize("number", [4, 5, 8])
+def test_of_few_articles_each_part_has_some_whatever_the_seed(number):
+    for seed in range(20):
+        card = from_corpus(articles(number), AdapterTraining(seed=seed, alike=1.0, distractors=0)).card()
+        assert min(card["groups"].values()) >= 1 and min(card["examples"].values()) >= 2, (seed, card)
+
+
+def test_the_remedy_is_that_of_the_reason(corpus, model):
+    with pytest.raises(WorkbenchError, match="Only 0 examples for") as few:
+        from_corpus(articles(1), AdapterTraining(alike=1.0))
+    assert "more documents" in few.value.todo and "max_tokens" not in few.value.todo
+    with pytest.raises(WorkbenchError) as long:
+        drain(trained(corpus, model, "long", max_tokens=20))
+    assert long.value.todo == "Raise max_tokens or answer_tokens."

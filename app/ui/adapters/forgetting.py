@@ -8,6 +8,7 @@ from app import session
 from app.ui import cards, cells, jobs, tables
 from core.config import TrialConfig
 from core.labs import forgetting as lab
+from core.workbench import one_phase
 
 NUMBER = st.column_config.NumberColumn
 
@@ -26,7 +27,9 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
             "is what was forgotten."
         )
         words = ["forgetting", *names, *(word for scale in scales for word in ("--scale", f"{scale:g}")), "--text", corpus]
-        return jobs.start_button("Read other text", [*words, *workbench.arguments(config)], f"Reading {corpus}")
+        number = lab.DOCUMENTS * len(lab.sides(names, scales))
+        takes = one_phase(f"{number:,} readings of a document, {lab.TOKENS} tokens each at most", units=number)
+        return jobs.start_button("Read other text", [*words, *workbench.arguments(config)], f"Reading {corpus}", takes)
     for sentence in lab.sentences(made, config.evaluation.confidence):
         st.caption(cards.plain(sentence))
     rows = [

@@ -26,7 +26,7 @@ from core.judging.evidence import evidence
 from core.judging.passage_words import RUN, runs_of
 from core.records import Progress
 from core.statistics.bootstrap import mean_interval
-from core.training.adapters.examples import TrainingExample, drawn
+from core.training.adapters.examples import TrainingExample, candidates
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
 from core.training.adapters.measuring import TestAnswer, asked, compared, tested
 from core.training.adapters.settings import PreferenceTraining
@@ -154,7 +154,7 @@ def _train(config, parts, source, generator, folder, work):
     base: TorchModel = opened()
     every = {name: [shortened(pair, config.prompt_characters) for pair in getattr(parts, name)] for name in PARTS}
     fitting, left_out = yield from tokenized(config, every, base, min(config.max_tokens, knobs.context_tokens))
-    read = {name: drawn(config, name, some) for name, some in fitting.items()}
+    read = {name: candidates(config, name, some)[: getattr(config, f"{name}_examples") or None] for name, some in fitting.items()}
     if few := [name for name, some in read.items() if not some]:
         todo = "Raise max_tokens or answer_tokens, or give more pairs."
         raise WorkbenchError(f"No pair for {few[0]} is short enough.", where=source, todo=todo)

@@ -145,23 +145,25 @@ def write_card(work: Path, card: dict[str, Any]) -> None:
 def tokenized(
     config: AdapterTraining, data: AdapterData, base: TorchModel, knobs: Any
 ) -> Generator[Progress, None, tuple[AdapterData, dict[str, list[TokenSequence]]]]:
-    """The data without examples that are too long, which its card counts, and its parts as the model reads them."""
+    """The data without examples that are too long, which its card counts and spare ones stand for, and its parts as the model reads
+    them."""
     left_out, tokens, sequences, parts = dict(data.left_out), {}, {}, {}
     most = min(config.max_tokens, knobs.context_tokens)
     for name in PARTS:
-        examples, read = getattr(data, name), []
-        for number, example in enumerate(examples):
-            if number % 50 == 0:
-                yield Progress(number, len(examples), f"Reading the examples for {name}")
-            read.append(sequence(base, example))
-        fits = [len(each.ids) <= most and each.answer <= config.answer_tokens for each in read]
-        for place, each in enumerate(read):
-            if not fits[place]:
-                long = each.answer > config.answer_tokens
+        wanted, fitting = len(getattr(data, name)), []
+        for example in (*getattr(data, name), *data.spare.get(name, ())):
+            if len(fitting) == wanted:
+                break
+            if len(fitting) % 50 == 0:
+                yield Progress(len(fitting), wanted, f"Reading the examples for {name}")
+            read = sequence(base, example)
+            if len(read.ids) <= most and read.answer <= config.answer_tokens:
+                fitting.append((example, read))
+            else:
+                long = read.answer > config.answer_tokens
                 reason = f"answer over {config.answer_tokens:,} tokens" if long else f"over {most:,} tokens"
                 left_out[reason] = left_out.get(reason, 0) + 1
-        parts[name] = tuple(example for example, fit in zip(examples, fits, strict=True) if fit)
-        sequences[name] = [each for each, fit in zip(read, fits, strict=True) if fit]
+        parts[name], sequences[name] = tuple(example for example, _ in fitting), [read for _, read in fitting]
         lengths = [len(each.ids) for each in sequences[name]]
         tokens[name] = {
             "all": sum(lengths),
