@@ -84,14 +84,21 @@ def pace(done: int, total: int, first: int, seconds: float) -> str:
     return " · ".join(filter(None, words))
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 question", "1,190 questions"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
-    """Seconds below a minute, min:s above; milliseconds below a second."""
+    """Seconds below a minute, min:s above, h:min from 100 minutes on; milliseconds below a second."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d} min"
+    if seconds < 6000:
+        return f"{int(round(seconds) // 60)}:{round(seconds) % 60:02d} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours}:{minutes:02d} h"
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.models.hub import encoders_home
 from core.pipeline.forecast import Forecast, Phase
+from core.pipeline.forecast import one_phase as one_phase
 from core.pipeline.hits import hits_of, steps_of
 from core.pipeline.index_build import speed_name
 from core.pipeline.pipeline import Pipeline, Shared, Trace

@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import WorkbenchError
-from core.progress import PhaseClock, Running, counted_within, drain, pace, within
+from core.progress import PhaseClock, Running, counted_within, drain, duration, pace, within
 from core.records import Progress
 
 STEP = Progress(1, 2, "the outer step")
@@ -87,3 +87,11 @@ def test_no_phase_has_nothing_left_before_its_end():
     assert told((0, Progress(0, 3, "Step")), (9, Progress(3, 3, "Step"))) == "finishing"
     assert told((0, Progress(0, 0, "Loading")), (9, Progress(0, 0, "Loading"))) == "9.0 s so far"
     assert told((0, Progress(0, 0, "Loading")), (9, Progress(0, 0, "Validating"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "400 ms"), (5.2, "5.2 s"), (59.4, "59 s"), (61, "1:01 min"), (5999, "99:59 min"), (6000, "1:40 h"), (8268, "2:18 h")],
+)
+def test_a_time_is_told_in_the_unit_that_is_read_at_once(seconds, words):
+    assert duration(seconds) == words

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from core import progress
 from core.errors import WorkbenchError, missing_package
-from core.progress import duration as duration
 
 LONG = 280  # characters of a question shown as a heading
+count, duration = progress.counted, progress.duration
 
 
 class Delta(NamedTuple):
@@ -215,11 +216,6 @@ def question_title(text: str) -> None:
     if short != text:
         with st.expander("The whole question"):
             st.text(text)
-
-
-def count(number: int, noun: str) -> str:
-    """ "1 question", "1,190 questions"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def size(num_bytes: float) -> str:

@@ -115,13 +115,19 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
         st.rerun()  # the whole page: what the job made is there now, or it was resumed and has to be asked after again
 
 
-def training(verbs: Container[str], curves: Callable[[str], None]) -> bool:
-    """Draws the last training by these verbs that is not done, and its curves; whether it runs. curves: of its name."""
+def last_training(verbs: Container[str]) -> Any:
+    """The last training by these verbs, where it is not done."""
     last = next((job for job in session.workbench().jobs.list() if job.arguments and job.arguments[0] in verbs), None)
-    if not last or last.status == "done":
+    return last if last and last.status != "done" else None
+
+
+def training(verbs: Container[str], curves: Callable[[str, float], None]) -> bool:
+    """Draws the last training by these verbs that is not done, and its curves; whether it runs. curves: of its name, since it was
+    started."""
+    if (last := last_training(verbs)) is None:
         return False
     watch(last.id)
-    st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
+    st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1], last.created)
     return last.active
 
 

@@ -19,12 +19,12 @@ from core.judging.diversity import normalise_answer
 from core.judging.measure import AnswerCase, scores
 from core.judging.reference import accepts
 from core.labs import answering
-from core.labs.adapters import base_of
+from core.labs.adapters import base_of, has_learnt_from
 from core.labs.answering import AnswerCost, AskedContext, Asker, KeptAnswer, answer_of
 from core.labs.contamination import drawn
 from core.labs.failures.rungs import gold_hits
 from core.labs.scores.keeping import judge_tools
-from core.models.adapters import adapter_record, checked_adapter, weights_of, written
+from core.models.adapters import checked_adapter, weights_of, written
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query
@@ -354,8 +354,7 @@ def _reliance(run: Resolved, side: AdapterSide, follows: np.ndarray, plain: np.n
 def _notes(run: Resolved, asked: Sequence[_Asked]) -> list[str]:
     notes = []
     for name in dict.fromkeys(name for each in asked for name in weights_of(each.side.adapter)):
-        source = str(adapter_record(name).get("data", {}).get("source", ""))
-        if source.startswith(f"{run.config.corpus.dataset} ") and run.config.corpus.questions != "test":
+        if has_learnt_from(name, run.config.corpus.dataset) and run.config.corpus.questions != "test":
             notes.append(
                 f"{name} has learnt from the dev half of these questions: compare it on the test half (Questions: test, in the sidebar)."
             )

@@ -13,7 +13,7 @@ import numpy as np
 from core.config import TrialConfig, fingerprint, valid
 from core.errors import WorkbenchError
 from core.labs.adapters import adapter_log, base_of, train_adapter
-from core.models.adapters import adapter_names, adapter_record
+from core.models.adapters import adapter_record, is_tested
 from core.models.hub import adapters_home
 from core.progress import counted_within
 from core.records import Progress
@@ -61,7 +61,7 @@ def study(
     for number, (own, each) in enumerate(zip(names, every, strict=True)):
         step = Progress(number, len(every), own)
         yield step
-        if own in adapter_names():
+        if is_tested(own):
             check_same(own, each, config)
         else:
             yield from counted_within(train_adapter(workbench, config, own, each.model_dump(), file), step)

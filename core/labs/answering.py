@@ -20,6 +20,7 @@ from core.config import PartConfig, code_version, fingerprint
 from core.context.citations import plain
 from core.context.passages import distinct
 from core.context.prompt import UNKNOWN
+from core.embedding.minilm import MiniLM
 from core.errors import WorkbenchError
 from core.generation.answer import answer, loaded
 from core.judging.measure import AnswerCase
@@ -27,7 +28,7 @@ from core.pipeline.forecast import Phase, total
 from core.pipeline.provenance import source_of
 from core.pipeline.speed import UNSURE, Estimate, Run, noted
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import drain, told_within, within
+from core.progress import counted, drain, told_within, within
 from core.queries.model_texts import BATCH, MUTE, TRIES, Request, written
 from core.records import Gold, Hit, Progress, Query, Token
 from core.retrieval.top import best as best_columns
@@ -38,6 +39,8 @@ KEPT = "answers"  # entries of the cache
 FIRST = 30  # questions that are asked where nobody says how many
 LIMITS = {"stop", "temperature", "json_schema", "logprobs"}  # of a generator that has such knobs
 TOO_LONG = "The prompt has"  # so begins what an engine says of a prompt beyond its window
+# 106 million parameters beside 10.6 million, without the tables of words; an answer takes a prompt's time, and as much to be written
+TIMES_ENCODER, ANSWER_TOKENS, ROUGH = 10, 600, 4.0
 SILENT = MUTE - {"context_tokens", "logprobs"}  # knobs of a generator that change neither text nor prompt
 
 Span = tuple[str, int, int]  # document id, start, end
@@ -81,7 +84,7 @@ class AnswerCost(NamedTuple):
     @property
     def phases(self) -> tuple[Phase, ...]:
         """ "184 answers"; none where all are known."""
-        return (Phase(f"{self.answers:,} answer{'' if self.answers == 1 else 's'}", self.seconds),) * bool(self.answers)
+        return (Phase(counted(self.answers, "answer"), self.seconds),) * bool(self.answers)
 
 
 def together(costs: Sequence[AnswerCost]) -> AnswerCost:
@@ -222,7 +225,14 @@ def answer_time(workbench: Workbench, part: PartConfig, number: int) -> Estimate
     seconds = workbench.pipeline.speeds.time(number, *_speed_names(part.usable()))
     if seconds is None and (quarters := stored_times(workbench, part)):  # asked one by one, not side by side
         seconds = Estimate(number * quarters[0] / UNSURE**2, number * quarters[1] * UNSURE)
-    return seconds
+    return seconds or bundled_time(workbench, part.model, number * ANSWER_TOKENS)
+
+
+def bundled_time(workbench: Workbench, model: str, tokens: float) -> Estimate | None:
+    """What reading so many tokens takes the bundled model, of which nothing was timed yet: by the bundled encoder, which reads every
+    corpus, and the multiplications that a token takes. Rough: formats of numbers and of weights differ. None of other models."""
+    seconds = workbench.pipeline.speeds.time(tokens * TIMES_ENCODER, MiniLM().identity()) if model == "bundled" else None
+    return seconds and Estimate(seconds.low, seconds.high * ROUGH)
 
 
 def _speed_names(part: PartConfig) -> list[str]:

@@ -24,7 +24,7 @@ from core.labs.rephrasing import Rephrasing
 from core.labs.scores.keeping import judge_tools
 from core.pipeline.forecast import Phase
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import counted_within, drain
+from core.progress import counted, counted_within, drain
 from core.queries.by_model import plain as one_line
 from core.queries.model_texts import Request, at_hand, written
 from core.records import Progress, Query
@@ -180,7 +180,7 @@ def standing(
     part = run.config.generation
     if None in others:
         number = others.count(None)
-        rephrasings = Phase(f"{number:,} rephrasing{'' if number == 1 else 's'}", answering.answer_time(workbench, part, number))
+        rephrasings = Phase(counted(number, "rephrasing"), answering.answer_time(workbench, part, number))
         answers = Phase(f"{4 * len(rows):,} answers at most", answering.answer_time(workbench, part, 4 * len(rows)))
         return None, ContaminationCost(number, None, (rephrasings, answers))
     every = [asked for some in askings(workbench, evaluation, rows, others) for asked in some.values()]

@@ -66,6 +66,11 @@ def adapter_record(name: str) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
+def is_tested(name: str) -> bool:
+    """Whether it was trained, and its test was not stopped."""
+    return bool(adapter_record(name).get("comparison"))
+
+
 def adapter_hash(name: str) -> str:
     """Identity of its contents."""
     folder = adapters_home() / name

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from core.pipeline.speed import Estimate
+from core.progress import duration
 
 
 class Phase(NamedTuple):
@@ -42,7 +43,8 @@ class Forecast(NamedTuple):
                 for what, time in zip(whats, times, strict=True)
             ]
             if len(parts) > 1:
-                parts.append(f"in all {'more than ' if None in times else ''}{total(filter(None, times)).words}")
+                whole = total(filter(None, times))
+                parts.append(f"in all more than {duration(round(whole.low))}" if None in times else f"in all {whole.words}")
         if self.memory_bytes:
             parts.append(f"{self.memory_bytes / 1e9:.1f} GB of memory")
         words = "; ".join(parts)

@@ -48,8 +48,8 @@ class Run(NamedTuple):
 
 
 def _rounded(seconds: float) -> float:
-    """To what an estimate can say: whole seconds, from 20 s on fives, from three minutes on half minutes."""
-    step = 1 if seconds < 20 else 5 if seconds < 180 else 30
+    """To what an estimate can say: whole seconds, from 20 s on fives, from three minutes on halves, from 100 on tens."""
+    step = 1 if seconds < 20 else 5 if seconds < 180 else 30 if seconds < 6000 else 600
     return max(1, round(seconds / step) * step)
 
 

@@ -206,7 +206,7 @@ def test_documents_without_questions_can_still_be_searched(page):
 def test_a_recipe_that_must_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     started = []
     monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)))
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
     app = page()
     assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app)
     next(b for b in app.button if b.label == "Prepare").click().run()
@@ -240,7 +240,7 @@ def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, 
             else Plan(False, "embedding 900 texts", None)
         ),
     )
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append(arguments) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append(arguments) or "job")
     app = page(**SIZES)
     app = app.selectbox(key="knob").set_value("Chunking: Size").run()
     assert "Not measured yet, and a gap in the curve: 16, 32, 48, …, 8,192 tokens (18 values)." in words(app)
@@ -333,7 +333,7 @@ def test_the_chosen_setting_survives_a_recipe_that_waits(page, bench, monkeypatc
     with monkeypatch.context() as waiting:
         waiting.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", None))
         app = app.run()
-        assert "Still to do" in html(app)
+        assert "prepared once" in html(app)
     app = app.run()
     assert app.selectbox(key="knob").value == "Sparse retrieval: b"
 

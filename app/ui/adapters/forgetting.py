@@ -17,11 +17,14 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
     st.subheader("Forgetting", anchor=False)
     workbench = session.workbench()
     there = [status.name for status in workbench.datasets() if status.present]
-    usual = there.index(lab.CORPUS) if lab.CORPUS in there else 0
-    about = "Its documents are read from their beginning. Choose one that the adapter has not learnt from."
+    usual = there.index(lab.other_corpus(workbench, names))
+    about = "Its documents are read from their beginning. By default a corpus that the adapters have not learnt from."
     corpus = st.selectbox("Other text", there, usual, key="other_text", bind="query-params", width=320, help=about)
     made = lab.standing(workbench, config, names, scales, corpus)
     if made is None:
+        if own := lab.learnt(names, corpus):
+            told = f"{', '.join(own)} learnt from this corpus: choose another to see what was forgotten."
+            st.warning(cards.plain(told), icon=":material/warning:")
         st.caption(
             f"How likely {lab.DOCUMENTS} documents of it are to the model with each adapter and without any. A perplexity that rises "
             "is what was forgotten."

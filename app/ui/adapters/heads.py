@@ -96,7 +96,8 @@ def start(config: TrialConfig, verb: str, chosen: dict[str, Any], file: Path | N
         arguments = lab.head_arguments(verb, name, config, chosen, file)
     except WorkbenchError as error:
         return cards.problem(error)
-    return jobs.train_button(name, arguments, "a model", lab.is_taken(name), "head/start")
+    takes = one_phase(f"{cards.count(chosen['epochs'], 'epoch')} at most, and the test", units=chosen["epochs"])
+    return jobs.train_button(name, arguments, "a model", lab.is_taken(name), "head/start", takes)
 
 
 def under_way() -> bool:
@@ -104,9 +105,9 @@ def under_way() -> bool:
     return jobs.training(lab.KINDS, curves)
 
 
-def curves(name: str) -> None:
+def curves(name: str, since: float) -> None:
     with cards.calm():
-        draw_curves(name, lab.head_log(name))
+        draw_curves(name, lab.head_log(name, since))
 
 
 def draw_curves(name: str, log: list[dict[str, Any]]) -> None:

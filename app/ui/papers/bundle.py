@@ -9,7 +9,7 @@ from app import session
 from app.ui import cards, jobs
 from core.labs.papers import bundle
 from core.labs.papers import paper as papers
-from core.workbench import Forecast, Phase
+from core.workbench import one_phase
 
 
 def draw(paper: papers.Paper) -> None:
@@ -18,9 +18,7 @@ def draw(paper: papers.Paper) -> None:
         "and the words of the questions. Look whether you may publish the questions."
     )
     place = Path(bundle.place(session.workbench(), paper.id))
-    takes = Forecast(
-        (Phase(f"{cards.count(len(paper.items), 'item')} drawn, packed and verified"),), units=max(1, len(paper.items))
-    )
+    takes = one_phase(f"{cards.count(len(paper.items), 'item')} drawn, packed and verified", units=max(1, len(paper.items)))
     arguments = ["export", paper.id, "--out", str(place)]
     jobs.start_button("Make the bundle", arguments, f"Bundle of {paper.id}", takes, icon=":material/inventory_2:")
     if place.is_file():
