@@ -37,7 +37,7 @@ def training_forecast(
             or bundled_time(workbench, base.model, evaluations * training.validation_examples * tokens_each(training)),
         ),
         Phase(
-            f"a test of {about}{tested:,} questions, each answered without the adapter and with it",
+            f"a test of {about}{counted(tested, 'question')}, each answered without the adapter and with it",
             speeds.time(2 * tested, f"{name}-answers") or answer_time(workbench, base, 2 * tested),
         ),
     )

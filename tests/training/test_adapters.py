@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import pytest
 
@@ -10,7 +11,8 @@ from core.corpus.reading import Notes
 from core.errors import WorkbenchError
 from core.files import damage_in
 from core.generation.torch_lm import Transformers
-from core.models.adapters import RECORD, SETTINGS, WEIGHTS, adapter_names, checked_adapter
+from core.generation.torch_model import TorchModel
+from core.models.adapters import RECORD, SETTINGS, WEIGHTS, adapter_names, checked_adapter, is_tested
 from core.models.hub import adapters_home
 from core.progress import drain
 from core.records import Document, Gold, Hit, Query
@@ -19,7 +21,7 @@ from core.training.adapters.examples import TrainingExample, distractors, from_c
 from core.training.adapters.near_copies import near_copies
 from core.training.adapters.settings import AdapterTraining
 from core.training.adapters.trl_files import read_examples, write_examples
-from core.training.log import read_log
+from core.training.log import read_log, work_folder
 from tests.generation.test_torch_lm import tiny_model
 
 SMALL = {
@@ -241,6 +243,41 @@ def test_cancelled_it_goes_on_to_the_very_same_adapter(corpus, model):
     assert logs[0] == logs[1] and any(line["kind"] == "resume" for line in read_log(resumed.folder))
     assert (whole.folder / WEIGHTS).read_bytes() == (resumed.folder / WEIGHTS).read_bytes()
     assert whole.loss == resumed.loss
+
+
+def test_stopped_in_its_test_it_is_there_untested_and_the_test_goes_on(corpus, model, monkeypatch):
+    whole = drain(trained(corpus, model, "tested", samples=0))
+    work = trained(corpus, model, "stopped", samples=0)
+    for step in work:
+        if step.message == "Test: answers with the adapter":
+            break
+    work.close()
+    assert adapter_names() == ["stopped", "tested"] and is_tested("tested") and not is_tested("stopped")
+    record = json.loads((adapters_home() / "stopped" / RECORD).read_text())
+    folder = checked_adapter("stopped", record["base"]["sha256"])  # it may be used
+    assert (folder / WEIGHTS).read_bytes() == (whole.folder / WEIGHTS).read_bytes() and record["comparison"] == {}
+    with pytest.raises(WorkbenchError, match="already"):
+        drain(trained(corpus, model, "stopped", samples=0, learning_rate=0.02))
+    asked = []
+    answers = TorchModel.answers
+    monkeypatch.setattr(
+        TorchModel, "answers", lambda self, knobs, prompts, *rest: asked.extend(prompts) or answers(self, knobs, prompts, *rest)
+    )
+    again = drain(trained(corpus, model, "stopped", samples=0))
+    assert len(asked) == 4, "those with the adapter; the base's are kept"
+    assert is_tested("stopped") and not damage_in(again.folder) and not work_folder(again.folder).exists()
+    assert again.comparison == whole.comparison and again.loss == whole.loss and again.steps == 4
+    assert len([line for line in read_log(again.folder) if line["kind"] == "step"]) == 4, "nothing was learnt anew"
+
+
+def test_the_log_of_the_training_before_is_not_that_of_this_one(corpus, model):
+    work = trained(corpus, model, "again", samples=0)
+    for step in work:
+        if step.done == 2 and step.message.startswith("Step"):
+            break
+    work.close()
+    folder, later = adapters_home() / "again", time.time() + 60
+    assert read_log(folder) and read_log(folder, time.time() - 60) and read_log(folder, later) == []
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from core.training.adapters.examples import TrainingExample, candidates
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
 from core.training.adapters.measuring import TestAnswer, asked, compared, tested
 from core.training.adapters.settings import PreferenceTraining
-from core.training.adapters.training import adapter_work, plain_knobs, rounded, tokens_per_s, write_adapter
+from core.training.adapters.training import adapter_work, plain_knobs, rounded, tokens_per_s, write_adapter, write_untested
 from core.training.heads.examples import PARTS, Compared, Divided
 from core.training.heads.tasks import borne_out
 from core.training.log import write_line
@@ -179,15 +179,7 @@ def _train(config, parts, source, generator, folder, work):
         "notes": parts.notes,
         "checksum": fingerprint(asked_of),
     }
-    seconds = {"preparing": prepared - started, "training": trained - prepared}
-    untested = {
-        "best_step": loop.best_step,
-        "steps": loop.step,
-        "stopped": loop.stopped,
-        "data": card,
-        "trainable": loop.trainable,
-    }
-    write_adapter(loop, generator, folder, work, untested | {"seconds": rounded(seconds), "tokens_per_s": tokens_per_s(folder)})
+    seconds = write_untested(loop, generator, folder, work, card, preparing=prepared - started, training=trained - prepared)
     yield Progress(0, 0, "Test: pairs")
     rows, groups = loop.measures(pairs["test"]), np.array([pair.group for pair in pairs["test"]])
     test = {

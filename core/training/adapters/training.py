@@ -94,15 +94,7 @@ def _train(config, data, generator, folder, work):
     yield from loop.run()
     trained = time.monotonic()
 
-    seconds = {"preparing": prepared - started, "training": trained - prepared}
-    untested = {
-        "best_step": loop.best_step,
-        "steps": loop.step,
-        "stopped": loop.stopped,
-        "data": card,
-        "trainable": loop.trainable,
-    }
-    write_adapter(loop, generator, folder, work, untested | {"seconds": rounded(seconds), "tokens_per_s": tokens_per_s(folder)})
+    seconds = write_untested(loop, generator, folder, work, card, preparing=prepared - started, training=trained - prepared)
     losses = {}
     yield Progress(0, 0, "Test: loss of the base")
     with loop.tuned.disable_adapter():
@@ -128,6 +120,18 @@ def _train(config, data, generator, folder, work):
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
     write_adapter(loop, generator, folder, work, vars(result), tested(data.test, before, after))
     return result
+
+
+def write_untested(
+    loop: AdapterLoop, generator: Transformers, folder: Path, work: Path, card: dict[str, Any], **seconds: float
+) -> dict[str, float]:
+    """The adapter in its folder, trained and not tested yet. Returns the seconds of its training, those before a stop among them."""
+    before = adapter_record(folder.name).get("seconds", {})
+    seconds = {name: value + before.get(name, 0.0) for name, value in seconds.items()}
+    result = {"best_step": loop.best_step, "steps": loop.step, "stopped": loop.stopped, "data": card, "trainable": loop.trainable}
+    result |= {"comparison": {}, "seconds": rounded(seconds), "tokens_per_s": tokens_per_s(folder)}
+    write_adapter(loop, generator, folder, work, result)
+    return seconds
 
 
 def rounded(seconds: dict[str, float]) -> dict[str, float]:
