@@ -6,7 +6,7 @@ from typing import Any
 
 from core.config import TrialConfig, valid
 from core.corpus import library
-from core.labs.adapter_speed import speed_name, tokens_each
+from core.labs.adapter_speed import memory_bytes, speed_name, tokens_each
 from core.labs.adapters import base_of
 from core.labs.answering import answer_time, bundled_time
 from core.models.adapters import adapter_record
@@ -41,8 +41,8 @@ def training_forecast(
             speeds.time(2 * tested, f"{name}-answers") or answer_time(workbench, base, 2 * tested),
         ),
     )
-    memory = (speeds.record(f"{name}-steps") or {}).get("memory_bytes", 0.0)
-    return Forecast(phases, memory)
+    share = (speeds.record(f"{name}-steps") or {}).get("memory", 1.0)  # what was held, of what was expected
+    return Forecast(phases, share * memory_bytes(base.model, training))
 
 
 def test_forecast(workbench: Workbench, name: str) -> Forecast:

@@ -28,6 +28,12 @@ def base_of(config: TrialConfig) -> Transformers:
     return config.generation if isinstance(config.generation, Transformers) else Transformers()
 
 
+def base_name(config: TrialConfig) -> str:
+    """Its model as people call it."""
+    model = base_of(config).model
+    return "SmolLM2-135M-Instruct, the bundled model" if model == "bundled" else Path(model).name
+
+
 def adapter_data(
     workbench: Workbench, config: TrialConfig, settings: dict[str, Any], file: Path | None = None, most: int | None = None
 ) -> Generator[Progress, None, AdapterData]:

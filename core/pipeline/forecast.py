@@ -46,7 +46,7 @@ class Forecast(NamedTuple):
                 whole = total(filter(None, times))
                 parts.append(f"in all more than {duration(round(whole.low))}" if None in times else f"in all {whole.words}")
         if self.memory_bytes:
-            parts.append(f"{self.memory_bytes / 1e9:.1f} GB of memory")
+            parts.append(f"about {self.memory_bytes / 1e9:.1f} GB of memory")
         words = "; ".join(parts)
         return f"{words[:1].upper()}{words[1:]}"
 

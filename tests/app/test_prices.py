@@ -11,6 +11,7 @@ from core.progress import drain
 from core.workbench import Workbench
 from tests.app.test_frame import MAIN, QUESTIONS, TEXTS
 from tests.pages.test_train_adapter import record
+from tests.support.prices import TAG
 from tests.support.sources import PAGES, SCREENS, name_of, tree_of
 
 # who starts a job other than by a button of `jobs`, and where its price is told
@@ -77,4 +78,4 @@ def test_each_button_that_starts_a_job_has_its_price_beside_it(bench, monkeypatc
     buttons = list(pressed(app.main))
     assert buttons or corpus == "tiny" or page not in READY_LATER.split()
     for button, beside in buttons:
-        assert any(text.startswith(":material/timer: ") for text in beside), (button.key, beside)
+        assert any(text.startswith(TAG) for text in beside), (button.key, beside)
