@@ -326,8 +326,8 @@ def problem_words(name: str, error: Any) -> str:
         return plain_words(error["msg"].removeprefix("Value error, "))
     if kind == "extra_forbidden":
         return f"there is no setting '{error['loc'][-1]}'"
-    if words := next((f"{words} {limits[key]:g}" for key, words in _LIMITS.items() if key in limits), ""):
-        return f"{lower(name)} must be {words}"
+    if limit := next((key for key in _LIMITS if key in limits), ""):
+        return f"{lower(name)} must be {_LIMITS[limit]} {limits[limit]:{',' if isinstance(limits[limit], int) else 'g'}}"
     if kind == "literal_error":
         return f"{lower(name)} must be {limits['expected']}"
     return f"{lower(name)} must be {next((word for part, word in _KINDS.items() if part in kind), error['msg'])}"

@@ -400,14 +400,14 @@ def _knob(name: str, field: Any) -> Knob | None:
         if len(inner) != 1:
             return None
         kind, optional = inner[0], True
-    unit = extra.get("unit", "")
+    label, unit = knob_label(name, field), extra.get("unit", "")
     fields = {
         "name": name,
-        "unit": unit,
+        "unit": unit if unit != label.lower() else "",
         "help": plain_words(field.description or ""),
         "optional": optional,
         "automatic": extra.get("automatic", False),
-        "label": knob_label(name, field),
+        "label": label,
     }
     if get_origin(kind) is Literal:
         return Knob(kind="choice", options=(*([None] if optional else []), *get_args(kind)), **fields)
