@@ -146,7 +146,7 @@ def standing(
         answering.cost(workbench, each.evaluation.config.generation, [c for some in each.table for c in some.values()])
         for each in asked
     ]
-    left = answering.together(costs)
+    left = answering.together(costs)._replace(questions=len(rows))
     return (None if left.answers else _compared(workbench, run, asked, conflicts, rows)), left
 
 

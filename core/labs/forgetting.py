@@ -16,7 +16,7 @@ from core.generation.torch_texts import text_nats
 from core.labs.adapter_grid import AdapterSide, side_config, sides
 from core.labs.adapters import has_learnt_from
 from core.models.adapters import checked_adapter, weights_of
-from core.progress import drain, told_within
+from core.progress import told_within
 from core.records import Corpus, Progress
 from core.statistics.bootstrap import Interval, intervals
 from core.statistics.paired import Paired, paired_difference
@@ -99,8 +99,11 @@ def standing(
     corpus: str,
     documents: int = DOCUMENTS,
 ) -> Forgetting | None:
-    """What is known, once all of it is. Asks no model."""
-    texts = _texts(corpus, drain(workbench.read_corpus(_of(config, corpus))), config, documents)
+    """What is known, once all of it is. Asks no model, and reads no corpus that was never read."""
+    run = workbench.pipeline.at_hand(_of(config, corpus))
+    if run is None:
+        return None
+    texts = _texts(corpus, run.corpus, config, documents)
     rows = _rows(workbench, config, sides(names, scales), texts, TOKENS)
     return Forgetting(corpus, rows) if rows else None
 

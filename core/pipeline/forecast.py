@@ -31,23 +31,22 @@ class Forecast(NamedTuple):
 
     @property
     def words(self) -> str:
-        """ "3 steps, 10 to 15 s; 182 test answers, 6:00 to 8:00 min; in all 6:00 to 8:30 min; 3.9 GB of memory"."""
+        """ "In all 6:00 to 8:30 min: 3 steps, 10 to 15 s; 182 test answers, 6:00 to 8:00 min; about 3.9 GB of memory"."""
         times = [phase.seconds for phase in self.phases]
         whats = [phase.what for phase in self.phases]
+        begin = ""
         if None in times and (self.earlier or not any(times)):
-            told = ["; ".join(whats), f"{self.earlier.words} by earlier runs" if self.earlier else "never timed on this machine"]
-            parts = [", ".join(filter(None, told))]
+            time = f"{self.earlier.words} by earlier runs" if self.earlier else "never timed on this machine"
+            parts = [", ".join(filter(None, ("; ".join(whats), time)))]
         else:
-            parts = [
-                f"{what}, {time.words if time else 'never timed on this machine'}"
-                for what, time in zip(whats, times, strict=True)
-            ]
+            told = [time.words if time else "never timed on this machine" for time in times]
+            parts = list(map(", ".join, zip(whats, told, strict=True)))
+            whole = total(filter(None, times))
             if len(parts) > 1:
-                whole = total(filter(None, times))
-                parts.append(f"in all more than {duration(round(whole.low))}" if None in times else f"in all {whole.words}")
+                begin = f"in all {f'more than {duration(round(whole.low))}' if None in times else whole.words}: "
         if self.memory_bytes:
             parts.append(f"about {self.memory_bytes / 1e9:.1f} GB of memory")
-        words = "; ".join(parts)
+        words = begin + "; ".join(parts)
         return f"{words[:1].upper()}{words[1:]}"
 
 

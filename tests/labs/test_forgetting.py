@@ -79,6 +79,11 @@ def test_other_text_is_by_itself_none_that_the_adapter_learnt_from(bench, reads,
     assert lab.other_corpus(bench, ["a:0.5,b:0.5"]) == other
 
 
+def test_a_page_reads_no_corpus_that_was_never_read(bench, reads, monkeypatch):
+    monkeypatch.setattr(type(bench.library), "open", lambda self, name: pytest.fail("it takes minutes"))
+    assert lab.standing(bench, recipe(), ["a"], [1.0], "python-api") is None
+
+
 def test_text_that_the_adapter_learnt_from_is_told(bench, reads, monkeypatch):
     trained_on(monkeypatch, "towns")
     made = drain(lab.forgetting(bench, recipe(), ["a"], corpus="towns", documents=6))
