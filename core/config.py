@@ -315,13 +315,92 @@ def valid(model: type[BaseModel], mapping: dict[str, Any]) -> Any:
     try:
         return model.model_validate(mapping)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
-        )
+        problems = [(error["loc"], problem_words(_label_at(model, mapping, error["loc"]), error)) for error in error.errors()]
+        told = "; ".join(words for _, words in problems)
         raise WorkbenchError(
-            f"The configuration is not valid: {problems}.",
+            f"{told[:1].upper()}{told[1:]}.",
+            where=", ".join(".".join(map(str, place)) for place, _ in problems if place),
             todo="`python -m core list settings` names every setting with its bounds.",
         ) from None
+
+
+def _label_at(model: type[BaseModel], mapping: Any, place: Sequence[Any]) -> str:
+    """What a form calls the setting there: of a part that is chosen one of the part's."""
+    label = ""
+    for name in place:
+        field = model.model_fields.get(str(name)) if model else None
+        if field is None:
+            return label or str(name)
+        label, mapping = knob_label(str(name), field), mapping.get(name) if isinstance(mapping, dict) else None
+        kind = next((mark.kind for mark in field.metadata if isinstance(mark, Choice)), "")
+        if kind:
+            model = registry.parts(kind).get(mapping.get("part", field.default) if isinstance(mapping, dict) else str(mapping))
+        else:
+            model = field.annotation if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel) else None
+    return label
+
+
+def problem_words(name: str, error: Any) -> str:
+    """What is wrong with a setting, of an error as pydantic tells it: "dense weight must be at most 1"."""
+    limits, kind = error.get("ctx") or {}, error["type"]
+    if kind == "value_error":
+        return plain_words(error["msg"].removeprefix("Value error, "))
+    if kind == "extra_forbidden":
+        return f"there is no setting '{error['loc'][-1]}'"
+    if limit := next((key for key in _LIMITS if key in limits), ""):
+        return f"{lower(name)} must be {_LIMITS[limit]} {limits[limit]:{',' if isinstance(limits[limit], int) else 'g'}}"
+    if kind == "literal_error":
+        return f"{lower(name)} must be {limits['expected']}"
+    return f"{lower(name)} must be {next((word for part, word in _KINDS.items() if part in kind), error['msg'])}"
+
+
+_LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "max_length": "of a length of at most"}
+_KINDS = {
+    "int": "a whole number", "float": "a number", "finite": "a finite number", "bool": "true or false", "string": "a text",
+    "tuple": "a list", "list": "a list", "missing": "given",
+}  # fmt: skip
+
+
+# What settings and parts are called -----------------------------------------------------------------------------------
+
+# pieces of names that are written otherwise
+WRITTEN = {
+    "faiss": "FAISS", "hnsw": "HNSW", "ivf": "IVF", "pq": "PQ", "opq": "OPQ", "sq": "SQ", "pca": "PCA", "lsa": "LSA", "llm": "LLM",
+    "lancedb": "LanceDB",
+}  # fmt: skip
+# names that are no words of the field
+NAMED = {
+    "dora": "DoRA", "dtype": "number format", "idf": "IDF", "llama_cpp": "llama.cpp", "model_listwise": "language model, listwise",
+    "model_pointwise": "language model, pointwise", "nbits": "bits of a code", "opq": "OPQ", "openai_compatible": "OpenAI-compatible",
+    "rslora": "rsLoRA",
+}  # fmt: skip
+# names of settings and methods in a description; paths stay
+CODED = re.compile(r"`([a-z][a-z0-9_]*)`|(?<![\w/.`])([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(?![\w/.`]*[/`])")
+
+
+def word(value: Any) -> str:
+    """A name of the code as a person reads it: "FAISS HNSW", "as bundled"."""
+    return "none" if value is None else NAMED.get(str(value)) or " ".join(WRITTEN.get(p, p) for p in str(value).split("_"))
+
+
+def plain_words(text: str) -> str:
+    """A description with its names of settings and methods as a person reads them: "min max", not `min_max`."""
+    return CODED.sub(lambda name: word(name[1] or name[2]), text)
+
+
+def knob_label(name: str, field: Any) -> str:
+    """What a form calls a setting."""
+    extra = field.json_schema_extra or {}
+    if label := extra.get("label"):
+        return label
+    words = NAMED.get(name) or name.removesuffix(f"_{extra.get('unit', '')}").replace("_", " ")
+    words = {"max": "Maximum", "min": "Minimum"}.get(words, words)
+    return words if len(words) <= 2 or words != words.lower() else words[0].upper() + words[1:]
+
+
+def lower(label: str) -> str:
+    """A label within a sentence."""
+    return label if label[1:] != label[1:].lower() else label[0].lower() + label[1:]
 
 
 def with_settings(config: TrialConfig, settings: dict[str, Any]) -> TrialConfig:

@@ -43,6 +43,64 @@ def told_within(work: Generator[Progress, None, Any], step: Progress) -> Generat
     return running.result
 
 
+def counted_within(work: Generator[Progress, None, Any], step: Progress) -> Generator[Progress, None, Any]:
+    """The same of a verb that is long itself: what it counts is told, and of the outer one how far it is in its words."""
+    far = f" ({step.done:,} of {step.total:,} done)" if step.total > 1 else ""
+    for inner in (running := Running(work)):
+        if inner.total:
+            yield inner._replace(message=f"{step.message}{far}: {inner.message}")
+        else:
+            yield step._replace(message=f"{step.message}: {inner.message}")
+    return running.result
+
+
+class PhaseClock:
+    """When the phase of a long verb began, and with which count: a rate is that of its phase, not of what came before. A phase ends
+    where a step counts another total or counts down and, where nothing is counted, where its words change."""
+
+    def __init__(self) -> None:
+        self.began, self.first = 0.0, 0
+        self._last: Progress | None = None
+
+    def hear(self, step: Progress, now: float) -> None:
+        last, self._last = self._last, step
+        if last and step.total == last.total and step.done >= last.done and (step.total or step.message == last.message):
+            return
+        self.began, self.first = now, step.done
+
+
+def pace(done: int, total: int, first: int, seconds: float) -> str:
+    """Count, rate and time left of a phase that began with `first` so many seconds ago: "1,200 of 16,407 · 310/s · 49 s left in
+    this phase". What is counted to its end but not over is finishing."""
+    if total and done >= total:
+        return "finishing"
+    words = [f"{done:,} of {total:,}" if total else f"{done:,}" if done else ""]
+    if done > first and seconds > 0:
+        rate = (done - first) / seconds
+        words.append(f"{rate:,.0f}/s" if rate >= 2 else f"{rate:.2g}/s" if rate >= 1 else f"{duration(1 / rate)} each")
+        words += [f"{duration(max(1.0, (total - done) / rate))} left in this phase"] if total else []
+    elif seconds >= 1:
+        words.append(f"{duration(seconds)} so far")
+    return " · ".join(filter(None, words))
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 question", "1,190 questions"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds below a minute, min:s above, h:min from 100 minutes on; milliseconds below a second."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{int(round(seconds) // 60)}:{round(seconds) % 60:02d} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours}:{minutes:02d} h"
+
+
 @contextmanager
 def event_loop() -> Generator[tuple[asyncio.AbstractEventLoop, Callable[[Awaitable], Any]], None, None]:
     """(loop, step) for what a verb awaits: `step` runs the loop until its argument is done, and returns that. What is left at the end

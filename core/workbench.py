@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import files, registry
-from core.config import PART_KINDS, TrialConfig, code_version, difference, fingerprint, valid, with_settings
+from core.config import PART_KINDS, TrialConfig, code_version, difference, fingerprint, valid, with_settings, word
 from core.corpus.cards import Status
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND
@@ -20,12 +20,15 @@ from core.evaluation.metric import metric_names
 from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.models.hub import encoders_home
+from core.pipeline.forecast import Forecast, Phase
+from core.pipeline.forecast import one_phase as one_phase
 from core.pipeline.hits import hits_of, steps_of
+from core.pipeline.index_build import speed_name
 from core.pipeline.pipeline import Pipeline, Shared, Trace
 from core.pipeline.provenance import Way, provenance, source_of
-from core.pipeline.recipe_words import recipe_words, words_version
+from core.pipeline.recipe_words import recipe_words, setting_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
-from core.pipeline.speed import Estimate
+from core.pipeline.speed import KEPT, Estimate, estimate
 from core.pipeline.stages import (
     Recipe,
     Resolved,
@@ -64,9 +67,12 @@ class Plan(NamedTuple):
     """What stands between a recipe and its numbers. live: nothing that a page should not do while one waits."""
 
     live: bool
-    what: str  # for people: "embedding 1,204 texts"
-    seconds: Estimate | None  # from the encoder's last runs; None: unknown
+    phases: tuple[Phase, ...]  # for people: "embedding 1,204 texts", with its time
     run: Resolved | None = None  # the recipe with its corpus, for the verbs that follow; None: it takes its time to read
+
+    @property
+    def what(self) -> str:
+        return ", ".join(phase.what for phase in self.phases)
 
 
 class Workbench(StoredTrials):
@@ -135,45 +141,54 @@ class Workbench(StoredTrials):
         for part in parts(config, answering):
             if part.absent():  # without the dense retriever the encoder's tokenizer still measures the chunks
                 after = ", embedding the corpus" if dense and part is config.embedding else ""
-                return Plan(False, f"fetching the model {part.model}{after}", None)
+                return Plan(False, (Phase(f"fetching the model {part.model}{after}"),))
         if asks_model(config) and config.generation.converts():
-            return Plan(False, "converting the model's file, and asking the model about the questions", None)
+            return Plan(False, (Phase("converting the model's file, and asking the model about the questions"),))
         run = self.pipeline.at_hand(recipe)
         if run is None and self.large(config.corpus.dataset):
-            return Plan(False, f"reading{', chunking and embedding' if dense else ' and chunking'} the corpus", None)
+            return Plan(False, (Phase(f"reading{', chunking and embedding' if dense else ' and chunking'} the corpus"),))
         run = run or self.resolve(config)
         documents = run.corpus.documents
         characters = sum(len(document.text) for document in documents)
         if characters > LIVE_CHARACTERS and not self.pipeline.cache.has("chunks", run.key("chunks")):
             work = "chunking and embedding" if dense else "chunking"
-            return Plan(False, f"{work} {len(documents):,} documents", None, run)
+            return Plan(False, (Phase(f"{work} {len(documents):,} documents"),), run)
         try:
             drain(self.pipeline.queries(run, 0))
         except Unready as unready:
-            return Plan(False, unready.what, unready.seconds, run)
+            return Plan(False, (self._waited_for(run, unready),), run)
         texts = self.pipeline.to_encode(run)
         if not texts and not self.pipeline.dense_at_hand(run):
             index = self.index_plan(run)
             if not index.live:
                 return index
-        work = [f"embedding {len(texts):,} texts"] if texts else []
-        slow = [f"{stage.title.lower()} of {len(run.corpus.queries):,} questions" for stage in self.pipeline.to_rank(run)]
+        work = [Phase(f"embedding {len(texts):,} texts", self.pipeline.encoding_time(config, texts))] if texts else []
+        slow = [Phase(f"{stage.title.lower()} of {len(run.corpus.queries):,} questions") for stage in self.pipeline.to_rank(run)]
         if len(texts) <= LIVE_TEXTS and not slow and run.corpus.queries and len(rankers(config)) > 1:
             try:  # most of them read what was read before, and what they give is remembered
                 pool = drain(self.pipeline.pool(run))
                 drain(final_scores(self.pipeline, run, pool, most=LIVE_TEXTS))
             except Unready as unready:
-                return Plan(False, f"reranking {unready.what}", unready.seconds, run)
-        return Plan(
-            len(texts) <= LIVE_TEXTS and not slow, ", ".join(work + slow), self.pipeline.encoding_time(config, texts), run
-        )
+                return Plan(False, (self._waited_for(run, unready, "reranking "),), run)
+        return Plan(len(texts) <= LIVE_TEXTS and not slow, tuple(work + slow), run)
+
+    def _waited_for(self, run: Resolved, unready: Unready, begin: str = "") -> Phase:
+        texts = list(unready.texts)
+        seconds = unready.seconds or (self.pipeline.encoding_time(run.config, texts) if texts else None)
+        return Phase(f"{begin}{unready.what}", seconds)
+
+    def expected(self, verb: str, told: Forecast) -> Forecast:
+        """What a job with this verb takes, also by the jobs with it before, where a phase was not timed by itself."""
+        runs = [(units, seconds) for units, seconds in self.jobs.took(verb) if seconds > 0][:KEPT]
+        return told._replace(earlier=estimate({"runs": runs}, told.units))
 
     def index_plan(self, recipe: Recipe) -> Plan:
         """What stands between a recipe and its loaded index, which may be gone while its candidates are kept."""
         run = self.resolve(recipe)
         number = self.pipeline.to_index(run)
-        what = f"building {run.config.index.part.replace('_', ' ')} of {number:,} vectors" if number else ""
-        return Plan(number <= LIVE_INDEXED, what, None, run)
+        what = f"building {word(run.config.index.part)} of {number:,} vectors"
+        seconds = self.pipeline.speeds.time(number, speed_name(run.config.index)) if number else None
+        return Plan(number <= LIVE_INDEXED, (Phase(what, seconds),) * bool(number), run)
 
     def build_seconds(self, recipe: Recipe) -> float | None:
         """What building the recipe's index took; None where it was not built on this machine."""
@@ -445,7 +460,7 @@ class Workbench(StoredTrials):
         done = {tuple(row.values())[:4]: row["id"] for row in rows}
         ids, failed, where = [], [], ""
         for number, (point, recipe) in enumerate(zip(points, configs, strict=True)):
-            step = Progress(number, len(configs), ", ".join(f"{k} = {v}" for k, v in point.items()))
+            step = Progress(number, len(configs), setting_words(point))
             yield step
             trial_id = ""
             if done:  # of another corpus, or by other code, it would be another result

@@ -34,7 +34,7 @@ def generator(config: TrialConfig) -> None:
         lesson, file = source.choice()
         chosen = training.settings(lesson)
     with right:
-        st.caption(f"Base: {cards.plain(adapters.base_of(config).model)}, computed by torch.")
+        st.caption(f"Base: {cards.plain(adapters.base_name(config))}, computed by torch.")
         running = training.under_way()
         if not running and file != Path():  # a file that is still to be given
             begin(config, chosen, lesson, file)

@@ -42,7 +42,7 @@ def page() -> None:
         said = recipe(config, plan.live)
     with right:
         if not plan.live:
-            return waiting(config, plan.what, plan.seconds)
+            return waiting(config, plan)
         corpus = workbench.corpus(config)
         if not corpus.queries:
             return st.info(
@@ -50,7 +50,7 @@ def page() -> None:
             )
         index = workbench.index_plan(config)
         if not index.live:
-            return waiting(config, index.what, index.seconds)
+            return waiting(config, index)
         row = results(config, corpus, said)
     if row is not None:
         with tables.opened():

@@ -1,11 +1,14 @@
 """The recipe: defaults, validation, settings, identity."""
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from app.ui import forms
 from core import registry
-from core.config import PART_KINDS, TrialConfig, build, fingerprint, settings, with_settings
+from core.config import PART_KINDS, TrialConfig, build, fingerprint, settings, with_settings, word
 from core.errors import WorkbenchError
+from core.pipeline.recipe_words import setting_words
+from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 
 
 def test_a_recipe_survives_its_own_dump():
@@ -29,6 +32,51 @@ def test_frozen():
 def test_a_bad_setting_is_named(mapping, named):
     with pytest.raises(WorkbenchError, match=named):
         build(mapping)
+
+
+@pytest.mark.parametrize("setting, value, words", [
+    ("fusion.weight", 7, "Dense weight must be at most 1."),
+    ("retrieval.top_k", 0, "Top k must be at least 1."),
+    ("retrieval.top_k", "many", "Top k must be a whole number."),
+    ("generation.top_p", 0.0, "Top-p must be above 0."),
+    ("transform.projection", "svd", "Projection must be 'none', 'pca' or 'whitening'."),
+    ("embedding.dtype", "int8", "Number format must be 'auto', 'float32' or 'bfloat16'."),
+    ("retrieval.depth", 3, "There is no setting 'depth'."),
+    ("chunking.overlap_tokens", 9999, "Overlap must be at most 8,191."),
+    ("chunking.overlap_tokens", 8000, "The overlap (8,000 tokens) has to be below the size."),
+])  # fmt: skip
+def test_what_is_wrong_is_told_by_the_label_of_the_form(setting, value, words):
+    with pytest.raises(WorkbenchError) as error:
+        with_settings(TrialConfig(), {setting: value})
+    assert error.value.what == words and error.value.where in (setting, setting.partition(".")[0])
+
+
+def test_several_wrong_settings_are_told_together():
+    with pytest.raises(WorkbenchError) as error:
+        with_settings(TrialConfig(), {"fusion.weight": -1, "evaluation.k": 0})
+    assert error.value.what == "Dense weight must be at least 0; k must be at least 1."
+    assert error.value.where == "fusion.weight, evaluation.k"
+
+
+def test_settings_are_told_as_their_forms_call_them():
+    told = setting_words(
+        {"chunking.part": "fixed", "chunking.size_tokens": 1254, "fusion.weight": 0.5, "rerank": {"part": "mmr", "share": 0.3}}
+    )
+    assert told == "fixed, size 1,254, dense weight 0.5, mmr, lambda 0.3"
+    assert setting_words({"fusion.part": "rrf", "transform.centre": True, "seed": 3}) == "Hybrid RRF, centre on, seed 3"
+    assert word("model_listwise") == "language model, listwise" and word("faiss_ivf_pq") == "FAISS IVF PQ"
+
+
+def test_no_setting_is_called_by_its_code_or_by_its_unit_twice():
+    parts = [part for kind in PART_KINDS.values() for part in registry.parts(kind).values()]
+    classes = [*parts, AdapterTraining, PreferenceTraining, *(field.annotation for field in TrialConfig.model_fields.values())]
+    shown = [knob for cls in classes if isinstance(cls, type) and issubclass(cls, BaseModel) for knob in forms.knobs(cls)]
+    assert len(shown) > 200
+    assert not [
+        knob.label for knob in shown if "_" in knob.label or knob.label in ("Dtype", "Rslora", "Dora", "Opq", "Nbits", "Idf")
+    ]
+    assert not [knob.label for knob in shown if knob.unit and knob.label.lower() == knob.unit]
+    assert {"rsLoRA", "DoRA", "Number format"} <= {knob.label for knob in shown}
 
 
 def test_an_unknown_part_names_the_known_ones():

@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import WorkbenchError
-from core.progress import Running, drain, within
+from core.progress import PhaseClock, Running, counted_within, drain, duration, pace, within
 from core.records import Progress
 
 STEP = Progress(1, 2, "the outer step")
@@ -52,3 +52,46 @@ def test_a_verb_within_another_shows_as_the_outer_step_and_is_cancelled_with_it(
     outer.close()
     assert log == ["closed"]
     assert drain(within(verb([]), STEP)) == "the result"
+
+
+def test_a_verb_that_counts_by_itself_is_told_by_its_own_count():
+    steps = list(counted_within(verb([]), STEP))
+    assert steps == [Progress(done, 2, "the outer step (1 of 2 done): an inner step") for done in (0, 1)]
+    [step] = counted_within((Progress(0, 0, "loading") for _ in "x"), STEP)
+    assert step == STEP._replace(message="the outer step: loading")
+
+
+def told(*steps):
+    """What is said of the last of these (seconds, step) at its moment."""
+    clock = PhaseClock()
+    for at, step in steps:
+        clock.hear(step, at)
+    return pace(step.done, step.total, clock.first, at - clock.began)
+
+
+def test_a_rate_is_that_of_its_phase():
+    """An hour of loading and training is no part of what an answer takes."""
+    before = (0, Progress(0, 0, "Loading")), (3000, Progress(1, 3, "Step 1")), (3600, Progress(3, 3, "Step 3"))
+    asked = [(3600 + 10 * n, Progress(n, 91, "Test: answers of the base")) for n in range(9)]
+    assert told(*before, *asked) == "8 of 91 · 10 s each · 13:50 min left in this phase"
+    again = [(3680 + 2 * n, Progress(n, 91, "Test: answers with the adapter")) for n in range(5)]
+    assert told(*before, *asked, *again) == "4 of 91 · 2.0 s each · 2:54 min left in this phase"
+
+
+def test_what_was_done_when_a_phase_began_is_not_counted_as_fast():
+    assert told((0, Progress(900, 1000, "Reading")), (10, Progress(910, 1000, "Reading"))).startswith("910 of 1,000 · 1/s")
+
+
+def test_no_phase_has_nothing_left_before_its_end():
+    assert told((0, Progress(0, 1000, "Reading")), (1, Progress(999, 1000, "Reading"))).endswith("1.0 s left in this phase")
+    assert told((0, Progress(0, 3, "Step")), (9, Progress(3, 3, "Step"))) == "finishing"
+    assert told((0, Progress(0, 0, "Loading")), (9, Progress(0, 0, "Loading"))) == "9.0 s so far"
+    assert told((0, Progress(0, 0, "Loading")), (9, Progress(0, 0, "Validating"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "400 ms"), (5.2, "5.2 s"), (59.4, "59 s"), (61, "1:01 min"), (5999, "99:59 min"), (6000, "1:40 h"), (8268, "2:18 h")],
+)
+def test_a_time_is_told_in_the_unit_that_is_read_at_once(seconds, words):
+    assert duration(seconds) == words

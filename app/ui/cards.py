@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from core import progress
 from core.errors import WorkbenchError, missing_package
 
 LONG = 280  # characters of a question shown as a heading
+count, duration = progress.counted, progress.duration
 
 
 class Delta(NamedTuple):
@@ -214,44 +216,6 @@ def question_title(text: str) -> None:
     if short != text:
         with st.expander("The whole question"):
             st.text(text)
-
-
-def count(number: int, noun: str) -> str:
-    """ "1 question", "1,190 questions"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds below a minute, min:s above; milliseconds below a second."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d} min"
-
-
-def about(estimate: tuple[float, float] | None) -> str:
-    """An estimate of seconds as the end of a sentence: ", 12 to 20 s"; "" where nothing is known."""
-    if estimate is None:
-        return ""
-    low, high = (_rounded(seconds) for seconds in estimate)
-    if low < high:
-        return f", {_shared_unit(low, high)}"
-    return f", about {high:.0f} s" if high < 60 else f", about {duration(high)}"
-
-
-def _rounded(seconds: float) -> float:
-    """To what an estimate can say: whole seconds, from 20 s on fives, from three minutes on half minutes."""
-    step = 1 if seconds < 20 else 5 if seconds < 180 else 30
-    return max(1, round(seconds / step) * step)
-
-
-def _shared_unit(low: float, high: float) -> str:
-    """ "12 to 20 s", "50 s to 1:30 min", "2:00 to 3:30 min"."""
-    ends = [duration(seconds) if seconds >= 60 else f"{seconds:.0f} s" for seconds in (low, high)]
-    (first, unit), (_, other) = (end.split() for end in ends)
-    return f"{first} to {ends[1]}" if unit == other else " to ".join(ends)
 
 
 def size(num_bytes: float) -> str:

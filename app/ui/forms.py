@@ -14,27 +14,14 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, jobs
 from app.ui.adapters.worn import worn
 from core import registry
-from core.config import PART_KINDS, PartConfig, TransformConfig, TrialConfig, valid
+from core.config import PART_KINDS, PartConfig, TransformConfig, TrialConfig, knob_label, lower, plain_words, valid, word
 from core.errors import WorkbenchError
+from core.workbench import Forecast
 
-ACRONYMS = {
-    "faiss": "FAISS",
-    "hnsw": "HNSW",
-    "ivf": "IVF",
-    "pq": "PQ",
-    "opq": "OPQ",
-    "sq": "SQ",
-    "pca": "PCA",
-    "lsa": "LSA",
-    "llm": "LLM",
-    "lancedb": "LanceDB",
-}
 LONG_VALUE = 32  # characters of a setting told in a line
-# names of settings and methods in a description; paths stay
-CODED = re.compile(r"`([a-z][a-z0-9_]*)`|(?<![\w/.`])([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(?![\w/.`]*[/`])")
 
 
 class Knob(NamedTuple):
@@ -296,7 +283,8 @@ def _applied(stage: str, name: str, draft: Draft, waits: bool) -> None:
         with suppress(WorkbenchError):  # the page tells it, once it is the recipe
             plan = session.workbench().plan(session.config(name).model_copy(update={stage: draft.value}))
         if plan and not plan.live:
-            st.caption(f"Applying starts {plan.what}{cards.about(plan.seconds)}.")
+            st.caption("Applying starts a job:")
+            jobs.price("prepare", Forecast(plan.phases))
         elif plan and not plan.what:
             st.caption("Nothing is left to embed for it: it applies at once.")
     st.button(
@@ -412,14 +400,14 @@ def _knob(name: str, field: Any) -> Knob | None:
         if len(inner) != 1:
             return None
         kind, optional = inner[0], True
-    unit = extra.get("unit", "")
+    label, unit = knob_label(name, field), extra.get("unit", "")
     fields = {
         "name": name,
-        "unit": unit,
+        "unit": unit if unit != label.lower() else "",
         "help": plain_words(field.description or ""),
         "optional": optional,
         "automatic": extra.get("automatic", False),
-        "label": extra.get("label") or _title(name, unit),
+        "label": label,
     }
     if get_origin(kind) is Literal:
         return Knob(kind="choice", options=(*([None] if optional else []), *get_args(kind)), **fields)
@@ -467,30 +455,11 @@ def _grid(low: float, high: float, unit: str, kind: type) -> tuple:
     return tuple(sorted({low, high, *inside}))
 
 
-def _title(name: str, unit: str) -> str:
-    words = name.removesuffix(f"_{unit}").replace("_", " ")
-    words = {"max": "Maximum", "min": "Minimum"}.get(words, words)
-    return words if len(words) <= 2 else words[0].upper() + words[1:]
-
-
-def lower(label: str) -> str:
-    return label if label[:2].isupper() else label[0].lower() + label[1:]
-
-
 def number(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def word(value: Any) -> str:
-    return "none" if value is None else " ".join(ACRONYMS.get(piece, piece) for piece in str(value).split("_"))
-
-
 def _about(part: type) -> str:
     return plain_words((part.__doc__ or "").strip())
-
-
-def plain_words(text: str) -> str:
-    """A description with its names of settings and methods as a person reads them: "min max", not `min_max`."""
-    return CODED.sub(lambda name: word(name[1] or name[2]), text)

@@ -9,9 +9,10 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
-from core.progress import Running
+from core.config import TrialConfig
+from core.progress import PhaseClock, Running, pace
 from core.records import Progress
-from core.workbench import command_line
+from core.workbench import Forecast, Plan, command_line
 
 # states of a job as core.jobs names them -> as a person reads them
 STATES = {"queued": "waiting to start", "died": "stopped without a word"}
@@ -21,12 +22,14 @@ QUIET_S = 0.3  # shorter work shows no bar
 
 def drain(work: Generator[Progress, None, Any], label: str = "") -> Any:
     """Runs a long verb to its end and returns its result; leaving the page or any click cancels it."""
-    started, bar, running = time.monotonic(), None, Running(work)
+    started, bar, running, clock = time.monotonic(), None, Running(work), PhaseClock()
     try:
         for step in running:
-            elapsed = time.monotonic() - started
-            if elapsed > QUIET_S:
-                text = _told(label or step.message, pace(step.done, step.total, elapsed))
+            now = time.monotonic()
+            clock.hear(step, now)
+            if now - started > QUIET_S:
+                count = pace(step.done, step.total, clock.first, now - clock.began)
+                text = " · ".join(filter(None, (label or step.message, count)))
                 share = step.done / step.total if step.total else 0.0
                 bar = bar or st.progress(0.0)
                 bar.progress(min(share, 1.0), cards.plain(text))
@@ -36,35 +39,12 @@ def drain(work: Generator[Progress, None, Any], label: str = "") -> Any:
             bar.empty()
 
 
-def pace(done: int, total: int, elapsed_s: float) -> str:
-    """Count, rate and time left: "1,200 of 16,407 · 310/s · 49 s left"."""
-    if not done or elapsed_s <= 0:
-        return f"{done:,} of {total:,}" if total else "starting"
-    rate = done / elapsed_s
-    pace = f"{rate:,.0f}/s" if rate >= 2 else f"{rate:.2g}/s" if rate >= 1 else f"{cards.duration(1 / rate)} each"
-    words = [f"{done:,} of {total:,}" if total else f"{done:,}", pace]
-    if total > done:
-        words.append(f"{cards.duration((total - done) / rate)} left")
-    return " · ".join(words)
-
-
 def active() -> list[Any]:
     return [job for job in session.workbench().jobs.list() if job.active]
 
 
-def _told(message: str, count: str) -> str:
-    """The message with count and time left; some verbs tell theirs in the message, and one is enough."""
-    own = message[:1].isdigit() or message.endswith(" left")
-    return " · ".join(filter(None, (message, "" if own else count)))
-
-
 def _bar(job: Any) -> str:
-    elapsed = time.time() - (job.started or job.created)
-    count = pace(job.done, job.total, elapsed) if job.active else f"{job.done:,} of {job.total:,}" if job.total else ""
-    if job.active and job.message and not job.total:
-        count = f"{cards.duration(elapsed)} so far"
-    text = escape(_told(job.message, count))
-    return f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div><div class="gw-small">{text}</div>'
+    return f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div><div class="gw-small">{escape(job.words)}</div>'
 
 
 # --- jobs ------------------------------------------------------------------------------------------------------------
@@ -135,30 +115,37 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
         st.rerun()  # the whole page: what the job made is there now, or it was resumed and has to be asked after again
 
 
-def training(verbs: Container[str], curves: Callable[[str], None]) -> bool:
-    """Draws the last training by these verbs that is not done, and its curves; whether it runs. curves: of its name."""
+def last_training(verbs: Container[str]) -> Any:
+    """The last training by these verbs, where it is not done."""
     last = next((job for job in session.workbench().jobs.list() if job.arguments and job.arguments[0] in verbs), None)
-    if not last or last.status == "done":
+    return last if last and last.status != "done" else None
+
+
+def training(verbs: Container[str], curves: Callable[[str, float], None]) -> bool:
+    """Draws the last training by these verbs that is not done, and its curves; whether it runs. curves: of its name, since it was
+    started."""
+    if (last := last_training(verbs)) is None:
         return False
     watch(last.id)
-    st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
+    st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1], last.created)
     return last.active
 
 
-def train_button(name: str, arguments: list[str], kind: str, taken: bool, key: str) -> None:
+def train_button(name: str, arguments: list[str], kind: str, taken: bool, key: str, takes: Forecast) -> None:
     """The command of a training, and the button that makes it a job where the name is free. kind: what is trained, with its article."""
     st.caption("The command")
     st.code(command_line(*arguments), language="bash", wrap_lines=True)
     if not name.strip() or taken:
         wrong = f"There is {kind} of this name: take another." if name.strip() else "Give it a name."
         st.warning(wrong, icon=":material/error:")
-    elif st.button("Train", type="primary", icon=":material/model_training:", key=key):  # with what stands there now
-        session.workbench().jobs.start(arguments, f"Training {name}")
-        st.rerun()
+    else:
+        _button("Train", arguments, f"Training {name}", takes, ":material/model_training:", key)  # with what stands there now
 
 
-def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":material/play_arrow:", place: str = "") -> None:
-    """A button that starts a job of the command line; until the job is done its progress stands in the button's place.
+def start_button(
+    label: str, arguments: list[str], title: str, takes: Forecast, *, icon: str = ":material/play_arrow:", place: str = ""
+) -> None:
+    """A button that starts a job of the command line, beside what it takes; until the job is done its progress stands in their place.
 
     place: tells buttons of the same verb on a page apart. The arguments are no part of the key: pressed straight from a text
     box, whose new value they hold, the button would be another one, and the press lost, or with the values before.
@@ -166,9 +153,29 @@ def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":
     job = latest(arguments)
     if job and job.status != "done":
         watch(job.id)
-    elif st.button(label, key=f"start/{arguments[0]}/{place}", icon=icon, type="primary"):
-        session.workbench().jobs.start(arguments, title)
+    else:
+        _button(label, arguments, title, takes, icon, f"start/{arguments[0]}/{place}")
+
+
+def _button(label: str, arguments: list[str], title: str, takes: Forecast, icon: str, key: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"press/{key}"):
+        pressed = st.button(label, key=key, icon=icon, type="primary")
+        price(arguments[0], takes)
+    if pressed:
+        session.workbench().jobs.start(arguments, title, takes.units)
         st.rerun()
+
+
+def price(verb: str, takes: Forecast) -> None:
+    """What a press takes: what is done, how many, how long by what ran on this machine, and memory where that is worth a word."""
+    st.caption(f":material/timer: {cards.plain(session.workbench().expected(verb, takes).words)}", width="stretch")
+
+
+def prepare_button(config: TrialConfig, plan: Plan, *, label: str = "Prepare", of: str = "", place: str = "") -> None:
+    """The button that computes what stands between a recipe and its numbers. of: what is prepared, where it is not the recipe."""
+    arguments, takes = ["prepare", *session.workbench().arguments(config)], Forecast(plan.phases)
+    title = f"Preparing {f'{of} on ' * bool(of)}{config.corpus.dataset}"
+    start_button(label, arguments, title, takes, icon=":material/bolt:", place=place)
 
 
 def latest(arguments: list[str]) -> Any:

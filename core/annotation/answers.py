@@ -9,7 +9,7 @@ from typing import NamedTuple
 from core.annotation.drawing import Candidate, clean
 from core.annotation.study import Passage, Study, plain
 from core.annotation.system_names import names_for, recipe_of
-from core.config import TrialConfig
+from core.config import PartConfig, TrialConfig
 from core.records import Progress
 from core.workbench import Workbench
 
@@ -91,15 +91,14 @@ def newest_answer(workbench: Workbench) -> str:
     return row["id"]
 
 
-def seconds_an_answer(workbench: Workbench, config: TrialConfig) -> float | None:
-    """What an answer of this model took, where some are stored."""
-    made = config.generation
+def stored_times(workbench: Workbench, part: PartConfig) -> tuple[float, float] | None:
+    """Seconds, first and third quartile, that stored answers of this model took; None where none is stored."""
     [row] = workbench.store.query(
-        """SELECT median(retrieval_ms + generation_ms) / 1000 AS seconds FROM answers
-           WHERE generation_ms > 0 AND (config ->> '$.generation.part') = ? AND (config ->> '$.generation.model') = ?""",
-        [made.part, made.model],
+        """SELECT quantile_cont(generation_ms, 0.25) / 1000 AS low, quantile_cont(generation_ms, 0.75) / 1000 AS high FROM answers
+           WHERE generation_ms > 0 AND (config ->> '$.generation.model') = ?""",
+        [str(part.model)],
     )
-    return row["seconds"]
+    return None if row["low"] is None else (row["low"], row["high"])
 
 
 class QuestionsAsked(NamedTuple):

@@ -151,7 +151,9 @@ def forgetting(
     names: tuple[str, ...],
     /,
     *,
-    text: Annotated[str, Parameter(help="Corpus whose documents are read.")] = "python-reference",
+    text: Annotated[
+        str, Parameter(help="Corpus whose documents are read (default: one that the adapters have not learnt from).")
+    ] = "",
     documents: Annotated[Positive, Parameter(help="So many of them, drawn once; a larger number holds the smaller.")] = 40,
     tokens: Annotated[Positive, Parameter(help="Tokens that are read of each, from its beginning.")] = 256,
     scale: Annotated[tuple[float, ...], Parameter(help="How much of each adapter counts; repeatable.")] = (1.0,),
@@ -163,7 +165,7 @@ def forgetting(
     read = recipe.read()
     made = yield from lab.forgetting(workbench, read, names, scale, text, documents, tokens)
     told = lab.sentences(made, read.evaluation.confidence)
-    return plain({"text": text, "perplexity": lab.rows_of(made), "told": told})
+    return plain({"text": made.corpus, "perplexity": lab.rows_of(made), "told": told})
 
 
 @verb("harness", show_table, job_keeps=plain)

@@ -23,7 +23,7 @@ from core import files
 from core.cli.tables import show_value
 from core.cli.terminal import inert_output, tell, tell_step
 from core.errors import WorkbenchError, missing_package
-from core.progress import Running
+from core.progress import PhaseClock, Running, pace
 from core.records import Progress
 
 UNCHECKED = 3  # exit code
@@ -254,12 +254,13 @@ def _finish(call: Call, workbench: Any) -> Any:
     """The result of a verb as plain values. Progress goes to standard error, streamed text to standard output."""
     from core.records import plain
 
-    last = 0.0
+    last, clock = 0.0, PhaseClock()
     for step in (running := Running(_steps(call, workbench))):
         if isinstance(step, Progress):
-            if sys.stderr.isatty() and time.monotonic() - last > 0.1:
-                last = time.monotonic()
-                tell_step(f"{step.message} {step.done:,}/{step.total:,}")
+            clock.hear(step, now := time.monotonic())
+            if sys.stderr.isatty() and now - last > 0.1:
+                last, count = now, pace(step.done, step.total, clock.first, now - clock.began)
+                tell_step(f"{step.message} {count}")
         elif not call.json:
             print(step, end="", flush=True)
     return plain(running.result)

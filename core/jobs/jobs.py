@@ -24,7 +24,7 @@ from typing import Any
 from core import files
 from core.errors import WorkbenchError, missing_package
 from core.jobs.child import ending
-from core.progress import Running
+from core.progress import PhaseClock, Running, pace
 from core.records import Progress
 from core.store.journal import new_id
 
@@ -32,10 +32,10 @@ ROOT = Path(__file__).parents[2]
 KEPT = 50  # finished jobs
 BEAT_S, WRITE_S = 1.0, 0.25
 STALE_S = 30.0  # a heart that has not beaten for so long is dead; a loaded machine delays it by seconds
-NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started"}
-COUNTS = {"attempt", "done", "total", "pid"}
+NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started", "phase_began"}
+COUNTS = {"attempt", "done", "total", "pid", "phase_first", "units"}
 WORDS = {"label", "status", "message", "error"}
-TOLD = ("status", "done", "total", "message", "started", "heartbeat", "finished", "result", "error")
+TOLD = ("status", "done", "total", "message", "phase_began", "phase_first", "started", "heartbeat", "finished", "result", "error")
 STATUSES = ("running", "done", "failed", "cancelled")
 _children: dict[str, subprocess.Popen] = {}  # polled, so that a child that ended is no zombie
 
@@ -50,9 +50,12 @@ class Job:
     status: str
     created: float  # seconds since 1970, like all times here
     attempt: int = 1
+    units: int = 0  # how much of its verb's work it is; 0: nobody said
     done: int = 0
     total: int = 0
     message: str = ""
+    phase_began: float | None = None
+    phase_first: int = 0  # what was done when the phase began
     started: float | None = None
     heartbeat: float | None = None
     finished: float | None = None
@@ -68,6 +71,18 @@ class Job:
         """How much is done, 0 to 1; None if that is unknown."""
         return min(self.done / self.total, 1.0) if self.total else None
 
+    @property
+    def words(self) -> str:
+        """What it does, how far that is, how fast and how much longer it takes. As of its last heartbeat, so that whoever looks reads
+        the same."""
+        if not self.active:
+            count = f"{self.done:,} of {self.total:,}" if self.total else ""
+        elif self.phase_began is None:
+            count = "starting"
+        else:
+            count = pace(self.done, self.total, self.phase_first, (self.heartbeat or self.phase_began) - self.phase_began)
+        return " · ".join(filter(None, (self.message, count)))
+
 
 class Jobs:
     """The jobs below one folder. `prefix`: the command line that a job's arguments follow."""
@@ -77,8 +92,9 @@ class Jobs:
         self.folder = self.home / "jobs"
         self.prefix = tuple(prefix)
 
-    def start(self, arguments: Sequence[str], label: str) -> str:
-        """Starts a job and returns its id; the id of the running one if the very same is under way."""
+    def start(self, arguments: Sequence[str], label: str, units: int = 1) -> str:
+        """Starts a job and returns its id; the id of the running one if the very same is under way. units: how much of its verb's
+        work it is, for what the next one is expected to take."""
         with self._starting():
             for job in self.list():
                 if job.active and job.arguments == tuple(arguments):
@@ -86,7 +102,9 @@ class Jobs:
             self._prune()
             job_id = new_id()
             (self.folder / job_id).mkdir()
-            self._spawn(job_id, {"label": label, "arguments": list(arguments), "created": time.time(), "attempt": 1})
+            self._spawn(
+                job_id, {"label": label, "arguments": list(arguments), "created": time.time(), "attempt": 1, "units": units}
+            )
             return job_id
 
     def resume(self, job_id: str) -> str:
@@ -99,6 +117,11 @@ class Jobs:
                 (self.folder / job_id / "state.json").unlink(missing_ok=True)
                 self._spawn(job_id, {**about, "attempt": about["attempt"] + 1})
             return job_id
+
+    def took(self, verb: str) -> list[tuple[int, float]]:
+        """(units, seconds) of the jobs with this verb that went through at the first attempt, the newest first."""
+        ended = [job for job in self.list() if job.status == "done" and job.attempt == 1 and job.arguments[:1] == (verb,)]
+        return [(job.units, job.finished - job.started) for job in ended if job.units and job.started and job.finished]
 
     def list(self) -> list[Job]:
         """All jobs, newest first."""
@@ -126,6 +149,7 @@ class Jobs:
             tuple(about["arguments"]),
             created=about["created"],
             attempt=about["attempt"],
+            units=about.get("units", 0),
             **{name: state[name] for name in TOLD if name in state},
         )
 
@@ -287,7 +311,7 @@ class _Reporter:
     """Writes state.json: a few times a second while there is progress, and once a second to show life."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._lock, self._written = path, threading.Lock(), 0.0
+        self._path, self._lock, self._written, self._clock = path, threading.Lock(), 0.0, PhaseClock()
         self._state = {
             "status": "running",
             "started": time.time(),
@@ -298,7 +322,8 @@ class _Reporter:
             self._path.parent.mkdir(parents=True, exist_ok=True)
 
     def progress(self, progress: Progress) -> None:
-        self._state |= progress._asdict()
+        self._clock.hear(progress, time.time())
+        self._state |= {**progress._asdict(), "phase_began": self._clock.began, "phase_first": self._clock.first}
         if time.monotonic() - self._written > WRITE_S:
             self._save()
 

@@ -14,20 +14,19 @@ import numpy as np
 
 from core import registry
 from core.config import TrialConfig
-from core.generation.answer import loaded
 from core.generation.torch_lm import Transformers
 from core.judging.diversity import normalise_answer
 from core.judging.measure import AnswerCase, scores
 from core.judging.reference import accepts
 from core.labs import answering
-from core.labs.adapters import base_of
+from core.labs.adapters import base_of, has_learnt_from
 from core.labs.answering import AnswerCost, AskedContext, Asker, KeptAnswer, answer_of
 from core.labs.contamination import drawn
 from core.labs.failures.rungs import gold_hits
 from core.labs.scores.keeping import judge_tools
-from core.models.adapters import adapter_record, checked_adapter, weights_of, written
+from core.models.adapters import checked_adapter, weights_of, written
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import drain, told_within
+from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
@@ -131,11 +130,9 @@ def compare_adapters(
     yield from fetched(side_config(run.config, sides((), ())[0]), answering=True)
     asked, conflicts, rows = yield from _askings(workbench, run, names, scales, count)
     for number, each in enumerate(asked):
-        step = Progress(number, len(asked), each.side.title)
-        yield step
-        yield from loaded(each.evaluation.config.generation)
         wanted = [context for some in each.table for context in some.values()]
-        yield from told_within(answering.write(workbench, each.evaluation.run, wanted), step)
+        work = answering.write(workbench, each.evaluation.run, wanted)
+        yield from counted_within(work, Progress(number, len(asked), each.side.title))
     return _compared(workbench, run, asked, conflicts, rows)
 
 
@@ -149,8 +146,7 @@ def standing(
         answering.cost(workbench, each.evaluation.config.generation, [c for some in each.table for c in some.values()])
         for each in asked
     ]
-    seconds = [cost.seconds for cost in costs if cost.seconds is not None]
-    left = AnswerCost(len(rows), sum(cost.answers for cost in costs), sum(seconds) if len(seconds) == len(costs) else None)
+    left = answering.together(costs)._replace(questions=len(rows))
     return (None if left.answers else _compared(workbench, run, asked, conflicts, rows)), left
 
 
@@ -358,9 +354,10 @@ def _reliance(run: Resolved, side: AdapterSide, follows: np.ndarray, plain: np.n
 def _notes(run: Resolved, asked: Sequence[_Asked]) -> list[str]:
     notes = []
     for name in dict.fromkeys(name for each in asked for name in weights_of(each.side.adapter)):
-        source = str(adapter_record(name).get("data", {}).get("source", ""))
-        if source.startswith(f"{run.config.corpus.dataset} ") and run.config.corpus.questions != "test":
-            notes.append(f"{name} has learnt from the dev half of these questions: ask the test half (corpus.questions=test).")
+        if has_learnt_from(name, run.config.corpus.dataset) and run.config.corpus.questions != "test":
+            notes.append(
+                f"{name} has learnt from the dev half of these questions: compare it on the test half (Questions: test, in the sidebar)."
+            )
     return notes
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from core.config import TrialConfig, fingerprint, valid
 from core.errors import WorkbenchError
 from core.labs.adapters import adapter_log, base_of, train_adapter
-from core.models.adapters import adapter_names, adapter_record
+from core.models.adapters import adapter_record, is_tested
 from core.models.hub import adapters_home
-from core.progress import told_within
+from core.progress import counted_within
 from core.records import Progress
 from core.statistics.bootstrap import Interval, intervals
 from core.statistics.corrections import holm
@@ -61,10 +61,10 @@ def study(
     for number, (own, each) in enumerate(zip(names, every, strict=True)):
         step = Progress(number, len(every), own)
         yield step
-        if own in adapter_names():
+        if is_tested(own):
             check_same(own, each, config)
         else:
-            yield from told_within(train_adapter(workbench, config, own, each.model_dump(), file), step)
+            yield from counted_within(train_adapter(workbench, config, own, each.model_dump(), file), step)
     chunks = [names[at : at + len(seeds)] for at in range(0, len(names), len(seeds))]
     return rows_of(list(zip(values, chunks, strict=True)), config)
 

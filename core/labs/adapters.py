@@ -1,7 +1,9 @@
 """Adapters of generators, trained here: their data, training and what they are worth."""
 
 import hashlib
+import json
 from collections.abc import Generator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +13,7 @@ from core.config import TrialConfig, fingerprint, valid
 from core.files import path_of
 from core.generation.torch_lm import Transformers
 from core.labs import adapter_sources
+from core.labs.adapter_speed import timed
 from core.models.adapters import adapter_names, adapter_record
 from core.models.hub import adapters_home
 from core.queries.protocol import Unready
@@ -24,6 +27,12 @@ from core.workbench import Workbench
 def base_of(config: TrialConfig) -> Transformers:
     """The generator whose model an adapter is trained for: the recipe's, where torch computes it, else the bundled one."""
     return config.generation if isinstance(config.generation, Transformers) else Transformers()
+
+
+def base_name(config: TrialConfig) -> str:
+    """Its model as people call it."""
+    model = base_of(config).model
+    return "SmolLM2-135M-Instruct, the bundled model" if model == "bundled" else Path(model).name
 
 
 def adapter_data(
@@ -94,7 +103,10 @@ def train_adapter(
     from core.training.adapters.training import train
 
     data = yield from adapter_data(workbench, config, settings, file)
-    return (yield from train(valid(AdapterTraining, settings), data, base_of(config), adapters_home() / name))
+    command = training_arguments(workbench, config, name, settings, file)
+    training = valid(AdapterTraining, settings)
+    with timed(workbench, base_of(config).model, name, training):
+        return (yield from train(training, data, base_of(config), adapters_home() / name, command))
 
 
 def train_dpo(
@@ -107,15 +119,16 @@ def train_dpo(
     training = valid(PreferenceTraining, settings)
     if file is None:
         data = yield from preference_data(workbench, config, settings)
-        some = (
-            [Compared(p.messages[-1]["content"], p.chosen, p.rejected, p.group) for p in getattr(data, part)] for part in PARTS
-        )
+        every = [(*getattr(data, part), *data.spare[part]) for part in PARTS]
+        some = ([Compared(p.messages[-1]["content"], p.chosen, p.rejected, p.group) for p in part] for part in every)
         source, parts = data.source, Divided(*some, tuple(f"{number:,} {why}" for why, number in data.left_out.items()))
     else:
         yield Progress(0, 0, f"Reading {file.name}")
         pairs, notes = _compared(file)
         source, parts = file.name, divided(pairs, VALIDATION_SHARE, TEST_SHARE, training.seed, str(file), notes)
-    return (yield from train_preferences(training, parts, source, base_of(config), adapters_home() / name))
+    command = training_arguments(workbench, config, name, settings, file, True)
+    with timed(workbench, base_of(config).model, name, training):
+        return (yield from train_preferences(training, parts, source, base_of(config), adapters_home() / name, command))
 
 
 class AdapterEntry(NamedTuple):
@@ -135,6 +148,12 @@ class AdapterEntry(NamedTuple):
         if paired.p is None or paired.p >= 0.05:
             return "not distinguishable"
         return "better" if paired.difference > 0 else "worse"
+
+
+def has_learnt_from(name: str, corpus: str) -> bool:
+    """Whether the adapter was trained on something of this corpus, as far as its record says."""
+    source = str(adapter_record(name).get("data", {}).get("source", ""))
+    return source.startswith(f"{corpus} ") or f" over {corpus} " in source
 
 
 def in_use(entry: AdapterEntry) -> dict[str, Any]:
@@ -163,11 +182,23 @@ def trained_adapters() -> list[AdapterEntry]:
     return sorted(entries, key=lambda entry: str(entry.record.get("created", "")), reverse=True)
 
 
-def adapter_log(name: str) -> list[dict[str, Any]]:
-    """The training's log, running or finished."""
+def adapter_log(name: str, since: float = 0.0) -> list[dict[str, Any]]:
+    """The training's log, running or finished. since: [] of a training that was neither begun nor gone on with from then on."""
     from core.training.log import read_log
 
-    return read_log(adapters_home() / name)
+    return read_log(adapters_home() / name, since)
+
+
+def test_arguments(name: str) -> list[str]:
+    """The command that goes on with the test of an adapter that is trained; [] where what it was trained with is gone."""
+    from core.training.adapters.training import COMMAND
+    from core.training.log import work_folder
+
+    with suppress(OSError, ValueError):
+        command = json.loads((work_folder(adapters_home() / name) / COMMAND).read_text("utf-8"))
+        if command[:1] in (["train-adapter"], ["train-dpo"]) and command[1:2] == [name]:
+            return command
+    return []
 
 
 def training_arguments(

@@ -9,34 +9,38 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.annotation.answers import stored_times
 from core.answering.one_prompt import OnePrompt
 from core.answering.protocol import Material
 from core.config import PartConfig, code_version, fingerprint
 from core.context.citations import plain
 from core.context.passages import distinct
 from core.context.prompt import UNKNOWN
+from core.embedding.minilm import MiniLM
 from core.errors import WorkbenchError
 from core.generation.answer import answer, loaded
 from core.judging.measure import AnswerCase
+from core.pipeline.forecast import Phase, total
 from core.pipeline.provenance import source_of
+from core.pipeline.speed import UNSURE, Estimate, Run, noted
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import drain, told_within, within
+from core.progress import counted, drain, told_within, within
 from core.queries.model_texts import BATCH, MUTE, TRIES, Request, written
 from core.records import Gold, Hit, Progress, Query, Token
 from core.retrieval.top import best as best_columns
 from core.workbench import Evaluation, Workbench, fetched
 
 CLOSED = "Answer the question in one sentence."
-KEPT, PACE = "answers", "answer_seconds"  # entries of the cache
+KEPT = "answers"  # entries of the cache
 FIRST = 30  # questions that are asked where nobody says how many
 LIMITS = {"stop", "temperature", "json_schema", "logprobs"}  # of a generator that has such knobs
 TOO_LONG = "The prompt has"  # so begins what an engine says of a prompt beyond its window
-TIMED = 50  # answers whose median is the estimate of the next ones
+# 106 million parameters beside 10.6 million, without the tables of words; an answer takes a prompt's time, and as much to be written
+TIMES_ENCODER, ANSWER_TOKENS, ROUGH = 10, 600, 4.0
 SILENT = MUTE - {"context_tokens", "logprobs"}  # knobs of a generator that change neither text nor prompt
 
 Span = tuple[str, int, int]  # document id, start, end
@@ -75,7 +79,19 @@ class AnswerCost(NamedTuple):
 
     questions: int
     answers: int
-    seconds: float | None
+    seconds: Estimate | None
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """ "184 answers"; none where all are known."""
+        return (Phase(counted(self.answers, "answer"), self.seconds),) * bool(self.answers)
+
+
+def together(costs: Sequence[AnswerCost]) -> AnswerCost:
+    """Of several to the same questions."""
+    times = [cost.seconds for cost in costs if cost.answers]
+    seconds = None if None in times or not times else total(times)
+    return AnswerCost(costs[0].questions, sum(cost.answers for cost in costs), seconds)
 
 
 @dataclass(frozen=True)
@@ -195,16 +211,34 @@ def _read(meta: dict[str, Any]) -> KeptAnswer:
 def cost(workbench: Workbench, part: PartConfig, asked: Sequence[AskedContext]) -> AnswerCost:
     """What these take: each context that is not known once. Contexts that come to a known prompt cost nothing after all."""
     unknown = {each.key for each in asked if each.asks and not _has(workbench, each.key)}
-    entry = workbench.pipeline.cache.load(PACE, _pace_key(part.usable()))
-    return AnswerCost(len(asked), len(unknown), len(unknown) * entry[1]["seconds"] if entry else None)
+    return AnswerCost(len(asked), len(unknown), answer_time(workbench, part, len(unknown)))
 
 
 def _has(workbench: Workbench, key: str) -> bool:
     return key in workbench.pipeline.remember(KEPT, "", dict) or workbench.pipeline.cache.has(KEPT, key)
 
 
-def _pace_key(part: PartConfig) -> str:
-    return fingerprint(part.identity(), part.model_dump(mode="json"))
+def answer_time(workbench: Workbench, part: PartConfig, number: int) -> Estimate | None:
+    """What so many answers take: by those that this model wrote before, at best with the same settings; else by stored ones."""
+    if not number:
+        return None
+    seconds = workbench.pipeline.speeds.time(number, *_speed_names(part.usable()))
+    if seconds is None and (quarters := stored_times(workbench, part)):  # asked one by one, not side by side
+        seconds = Estimate(number * quarters[0] / UNSURE**2, number * quarters[1] * UNSURE)
+    return seconds or bundled_time(workbench, part.model, number * ANSWER_TOKENS)
+
+
+def bundled_time(workbench: Workbench, model: str, tokens: float) -> Estimate | None:
+    """What reading so many tokens takes the bundled model, of which nothing was timed yet: by the bundled encoder, which reads every
+    corpus, and the multiplications that a token takes. Rough: formats of numbers and of weights differ. None of other models."""
+    seconds = workbench.pipeline.speeds.time(tokens * TIMES_ENCODER, MiniLM().identity()) if model == "bundled" else None
+    return seconds and Estimate(seconds.low, seconds.high * ROUGH)
+
+
+def _speed_names(part: PartConfig) -> list[str]:
+    """By which answers are timed: as it is set, then any settings of engine and model, then any engine of the model."""
+    about = (part.identity(), part.model_dump(mode="json")), (part.part, part.model), (part.model,)
+    return [fingerprint("answers", *each) for each in about]
 
 
 def answer_set(workbench: Workbench, evaluation: Evaluation, count: int, rows: Sequence[int] | None = None) -> AnswerSet:
@@ -263,8 +297,9 @@ def write(workbench: Workbench, run: Resolved, asked: Sequence[AskedContext]) ->
         return
     part = run.config.generation.usable()
     run.config.answering.check(part)
+    began = time.monotonic()
     yield from loaded(part)
-    job = _Job(workbench, run, part, len(wanted))
+    job = _Job(workbench, run, part, len(wanted), time.monotonic() - began)
     one_prompt, size = isinstance(run.config.answering, OnePrompt), BATCH if part.local else 1
     by_prompt = [each for each in wanted if one_prompt or each.hits is None]
     for at in range(0, len(by_prompt), size):
@@ -278,11 +313,13 @@ def write(workbench: Workbench, run: Resolved, asked: Sequence[AskedContext]) ->
 class _Job:
     """What one run of `write` shares."""
 
-    def __init__(self, workbench: Workbench, run: Resolved, part: PartConfig, total: int) -> None:
+    def __init__(self, workbench: Workbench, run: Resolved, part: PartConfig, total: int, load_s: float) -> None:
         self._bench, self._run, self._part, self._total = workbench, run, part, total
         self._source = source_of(workbench.pipeline, run)
         self._tools = workbench.pipeline.query_tools(run.config)._replace(generator=part)
         self._took: list[float] = []
+        self._load_s = load_s
+        self._speeds = {name: workbench.pipeline.speeds.record(name) for name in _speed_names(part)}
         self._done = 0
         self._failed, self._in_a_row, self._why = 0, 0, ""
 
@@ -354,12 +391,18 @@ class _Job:
         self._done += 1
         if said.seconds:
             self._took.append(said.seconds)
-            if len(self._took) % BATCH == 1:  # also of a job that is stopped
-                meta = {"seconds": median(self._took[-TIMED:])}
-                self._bench.pipeline.cache.save(PACE, _pace_key(self._part), {}, meta)
+            if len(self._took) % BATCH in (0, 1):  # also of a job that is stopped
+                self._note_speed()
+
+    def _note_speed(self) -> None:
+        number = len(self._took)
+        for name, before in self._speeds.items():
+            self._bench.pipeline.speeds.keep(name, noted(before, Run(number, number, sum(self._took), self._load_s)))
 
     def end(self) -> None:
         """WorkbenchError where answers are missing."""
+        if self._took:
+            self._note_speed()
         if self._failed:
             raise WorkbenchError(
                 f"The model failed, and {self._failed:,} of {self._total:,} answers or more are not written: {self._why}",

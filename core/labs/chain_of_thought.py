@@ -21,7 +21,7 @@ from core.labs import answering
 from core.labs.scores.keeping import judge_tools
 from core.pipeline.provenance import source_of
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import drain, told_within
+from core.progress import counted_within, drain
 from core.queries.model_texts import ModelText, Request, written
 from core.records import Progress, Query
 from core.statistics.bootstrap import Interval
@@ -149,7 +149,7 @@ def compare_reasoning(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan)
     texts = {}
     for done, way in enumerate(WAYS):
         wanted = _requests(plan, way, [each[way.partition("_")[0]] for each in prompts if each])
-        texts[way] = yield from told_within(_chains(workbench, run, plan, way, wanted), Progress(done, len(WAYS), WAYS[way]))
+        texts[way] = yield from counted_within(_chains(workbench, run, plan, way, wanted), Progress(done, len(WAYS), WAYS[way]))
     size = {way: plan.samples if way.endswith("votes") else 1 for way in WAYS}
     place, items = 0, []
     for row, prompt, why in zip(rows, prompts, unfit, strict=True):

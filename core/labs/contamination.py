@@ -22,8 +22,9 @@ from core.labs.answering import AskedContext, Asker, KeptAnswer, answer_of
 from core.labs.failures.rungs import gold_hits
 from core.labs.rephrasing import Rephrasing
 from core.labs.scores.keeping import judge_tools
+from core.pipeline.forecast import Phase
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import drain, told_within
+from core.progress import counted, counted_within, drain
 from core.queries.by_model import plain as one_line
 from core.queries.model_texts import Request, at_hand, written
 from core.records import Progress, Query
@@ -109,7 +110,7 @@ class ContaminationCost(NamedTuple):
 
     rephrasings: int
     answers: int | None
-    seconds: float | None
+    phases: tuple[Phase, ...]
 
 
 def drawn(evaluation: Evaluation, count: int) -> list[int]:
@@ -153,14 +154,14 @@ def probe_contamination(
     yield from loaded(run.config.generation)
     if file is None:
         step = Progress(0, 3, "Rephrasings")
-        others = yield from told_within(rephrasing.by_model(workbench, run.config, queries), step)
+        others = yield from counted_within(rephrasing.by_model(workbench, run.config, queries), step)
     table = askings(workbench, evaluation, rows, others)
     every = [asked for some in table for asked in some.values()]
-    yield from told_within(answering.write(workbench, run, every), Progress(1, 3, "Answers"))
+    yield from counted_within(answering.write(workbench, run, every), Progress(1, 3, "Answers"))
     step = Progress(2, 3, "Continuations")
-    yield from told_within(written(workbench.pipeline.query_tools(run.config), _requests(evaluation, rows)), step)
+    yield from counted_within(written(workbench.pipeline.query_tools(run.config), _requests(evaluation, rows)), step)
     if _tells_likelihood(run):
-        yield from told_within(_likelihoods(workbench, run, _texts(queries, others)), step)
+        yield from counted_within(_likelihoods(workbench, run, _texts(queries, others)), step)
     return _compared(workbench, run, evaluation, rows, others, file is not None)
 
 
@@ -176,13 +177,19 @@ def standing(
         others = drain(rephrasing.of_file(workbench, run.config, queries, file))
     else:
         others = drain(rephrasing.by_model(workbench, run.config, queries, known_only=True))
+    part = run.config.generation
     if None in others:
-        return None, ContaminationCost(others.count(None), None, None)
+        number = others.count(None)
+        rephrasings = Phase(counted(number, "rephrasing"), answering.answer_time(workbench, part, number))
+        answers = Phase(f"{4 * len(rows):,} answers at most", answering.answer_time(workbench, part, 4 * len(rows)))
+        return None, ContaminationCost(number, None, (rephrasings, answers))
     every = [asked for some in askings(workbench, evaluation, rows, others) for asked in some.values()]
-    takes = answering.cost(workbench, run.config.generation, every)
+    takes = answering.cost(workbench, part, every)
     if takes.answers or None in at_hand(workbench.pipeline.query_tools(run.config), _requests(evaluation, rows)):
-        return None, ContaminationCost(0, takes.answers, takes.seconds)
-    return _compared(workbench, run, evaluation, rows, others, file is not None), ContaminationCost(0, 0, 0.0)
+        number = len(_heads(evaluation, rows))
+        beginnings = Phase(f"continuations of {number:,} documents", answering.answer_time(workbench, part, number))
+        return None, ContaminationCost(0, takes.answers, (*takes.phases, beginnings))
+    return _compared(workbench, run, evaluation, rows, others, file is not None), ContaminationCost(0, 0, ())
 
 
 def _compared(

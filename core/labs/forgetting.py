@@ -14,15 +14,16 @@ from core.errors import WorkbenchError
 from core.generation.answer import loaded
 from core.generation.torch_texts import text_nats
 from core.labs.adapter_grid import AdapterSide, side_config, sides
-from core.models.adapters import checked_adapter
-from core.progress import drain, told_within
+from core.labs.adapters import has_learnt_from
+from core.models.adapters import checked_adapter, weights_of
+from core.progress import told_within
 from core.records import Corpus, Progress
 from core.statistics.bootstrap import Interval, intervals
 from core.statistics.paired import Paired, paired_difference
 from core.store.shards import Shards, shards
 from core.workbench import Workbench
 
-CORPUS, DOCUMENTS, TOKENS = "python-reference", 40, 256  # where nobody says otherwise
+CORPUS, DOCUMENTS, TOKENS = "python-reference", 40, 256  # where nobody says otherwise, and no adapter has learnt from it
 AT_ONCE = 4  # texts between two looks at whether to go on
 DEADLINE_S = 600.0
 CHARACTERS = 40  # of a text, so many a token are looked at
@@ -53,15 +54,16 @@ def forgetting(
     config: TrialConfig,
     names: Sequence[str],
     scales: Sequence[float] = (1.0,),
-    corpus: str = CORPUS,
+    corpus: str = "",
     documents: int = DOCUMENTS,
     tokens: int = TOKENS,
 ) -> Generator[Progress, None, Forgetting]:
-    """Reads what was not read yet, and compares."""
+    """Reads what was not read yet, and compares. corpus: "": one that none of the adapters has learnt from."""
+    corpus = corpus or other_corpus(workbench, names)
     texts = _texts(corpus, (yield from workbench.read_corpus(_of(config, corpus))), config, documents)
     every, store = sides(names, scales), _store(workbench)
     for number, side in enumerate(every):
-        part, step = side_config(config, side).generation, Progress(number, len(every), side.title)
+        part, far = side_config(config, side).generation, f"{side.title} ({number:,} of {len(every):,} done)"
         if side.adapter:
             checked_adapter(side.adapter, part.opens()[0][0])
         keys = _keys(part, texts, tokens)
@@ -72,10 +74,21 @@ def forgetting(
         for first in range(0, len(absent), AT_ONCE):
             some = absent[first : first + AT_ONCE]
             cut = [text[: CHARACTERS * tokens] for _, text in some]
-            read = yield from told_within(part.text_nats(cut, tokens, DEADLINE_S), step)
+            read = yield from told_within(part.text_nats(cut, tokens, DEADLINE_S), Progress(first, len(absent), far))
             store.keep({key: list(pair) for (key, _), pair in zip(some, read, strict=True)})
     made = _rows(workbench, config, every, texts, tokens)
     return Forgetting(corpus, made)
+
+
+def other_corpus(workbench: Workbench, names: Sequence[str]) -> str:
+    """A corpus at hand that none of these adapters has learnt from; CORPUS where they have learnt from all."""
+    there = [status.name for status in workbench.datasets() if status.present]
+    return next((name for name in (CORPUS, *there) if name in there and not learnt(names, name)), CORPUS)
+
+
+def learnt(names: Sequence[str], corpus: str) -> list[str]:
+    """Those of these adapters that were trained on something of the corpus."""
+    return [each for name in names for each in weights_of(name) if has_learnt_from(each, corpus)]
 
 
 def standing(
@@ -86,8 +99,11 @@ def standing(
     corpus: str,
     documents: int = DOCUMENTS,
 ) -> Forgetting | None:
-    """What is known, once all of it is. Asks no model."""
-    texts = _texts(corpus, drain(workbench.read_corpus(_of(config, corpus))), config, documents)
+    """What is known, once all of it is. Asks no model, and reads no corpus that was never read."""
+    run = workbench.pipeline.at_hand(_of(config, corpus))
+    if run is None:
+        return None
+    texts = _texts(corpus, run.corpus, config, documents)
     rows = _rows(workbench, config, sides(names, scales), texts, TOKENS)
     return Forgetting(corpus, rows) if rows else None
 
@@ -148,7 +164,8 @@ def rows_of(made: Forgetting) -> list[dict[str, Any]]:
 
 def sentences(made: Forgetting, level: float) -> list[str]:
     """Whether an adapter's difference is told apart from none."""
-    told = []
+    own = list(dict.fromkeys(learnt([each.side.adapter for each in made.rows], made.corpus)))
+    told = [f"{', '.join(own)} learnt from {made.corpus}: this is no other text, and says nothing of forgetting."] if own else []
     for each in made.rows[1:]:
         paired = each.against
         if paired is None or paired.p is None:

@@ -13,8 +13,8 @@ from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
 from core.labs.adapter_study import check_same
 from core.labs.adapters import train_dpo
-from core.models.adapters import adapter_names, adapter_record
-from core.progress import told_within
+from core.models.adapters import adapter_record, is_tested
+from core.progress import counted_within
 from core.records import Progress
 from core.training.adapters.settings import PreferenceTraining
 from core.workbench import Workbench
@@ -41,10 +41,10 @@ def study(
     for number, (own, training) in enumerate(trainings.items()):
         step = Progress(number, len(trainings), own)
         yield step
-        if own in adapter_names():
+        if is_tested(own):
             check_same(own, training, config)
         else:
-            yield from told_within(train_dpo(workbench, config, own, training.model_dump(), file), step)
+            yield from counted_within(train_dpo(workbench, config, own, training.model_dump(), file), step)
     return [adapter_record(own) for own in trainings]
 
 

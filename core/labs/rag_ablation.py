@@ -16,10 +16,11 @@ from core.evaluation.metric import MAIN
 from core.generation.answer import loaded
 from core.judging.measure import AnswerMeasure
 from core.labs import queries
-from core.labs.answering import AnswerSet, Asker, answer_of, answer_set, cost, drawn, write
+from core.labs.answering import AnswerCost, AnswerSet, Asker, answer_of, answer_set, cost, drawn, write
 from core.labs.live_answers import MeasureValues, judge_answers, judged, shown_measures
+from core.pipeline.forecast import Phase
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import drain, told_within
+from core.progress import counted_within, drain
 from core.records import Progress
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import holm
@@ -65,8 +66,7 @@ class RagRow(NamedTuple):
 class RagAblation(NamedTuple):
     questions: int
     rows: list[RagRow]
-    to_write: int  # answers that are not known yet, of the variants shown
-    seconds: float | None  # that they take; None: unknown
+    left: AnswerCost  # the answers that are not known yet, of the variants shown
 
 
 class _Variant(NamedTuple):
@@ -125,7 +125,7 @@ def ablate_rag(workbench: Workbench, recipe: Recipe, count: int = QUESTIONS) -> 
     for done, each in enumerate(every):
         step = Progress(done, len(every), each.title)
         yield step
-        ready.append((yield from told_within(_complete(workbench, run, each), step)))
+        ready.append((yield from counted_within(_complete(workbench, run, each), step)))
     return _compared(workbench, run, ready)
 
 
@@ -156,7 +156,7 @@ def _variant(workbench: Workbench, variant: RagVariant, evaluation: Evaluation) 
     return _Variant(variant, answers, None)
 
 
-def standing(workbench: Workbench, recipe: Recipe, count: int) -> tuple[RagAblation | None, list[str]]:
+def standing(workbench: Workbench, recipe: Recipe, count: int) -> tuple[RagAblation | None, tuple[Phase, ...]]:
     """(what is known without computing anything that takes its time, what the variants still need)."""
     whole = workbench.resolve(recipe)
     run, ready, needs = _asked(workbench, whole, count), [], []
@@ -166,10 +166,10 @@ def standing(workbench: Workbench, recipe: Recipe, count: int) -> tuple[RagAblat
         if plan.live:
             ready.append(_variant(workbench, each, drain(workbench.evaluating(asked))))
         else:
-            needs.append(plan.what)
+            needs += plan.phases
     if not any(any(each.answers.answers) for each in ready):
         ready = []
-    return (_compared(workbench, run, ready) if ready else None), list(dict.fromkeys(needs))
+    return (_compared(workbench, run, ready) if ready else None), tuple(dict.fromkeys(needs))
 
 
 def _compared(workbench: Workbench, run: Resolved, ready: list[_Variant]) -> RagAblation:
@@ -190,7 +190,7 @@ def _compared(workbench: Workbench, run: Resolved, ready: list[_Variant]) -> Rag
     for (place, name, _), p in zip(tests, corrected, strict=True):
         rows[place].p_holm[name] = p
     takes = cost(workbench, run.config.generation, [asked for each in ready for asked in each.answers.askings])
-    return RagAblation(len(run.corpus.queries), rows, takes.answers, takes.seconds)
+    return RagAblation(len(run.corpus.queries), rows, takes)
 
 
 def _row(

@@ -61,11 +61,11 @@ def trained_heads() -> list[HeadEntry]:
     return sorted(entries, key=lambda entry: str(entry.record.get("created", "")), reverse=True)
 
 
-def head_log(name: str) -> list[dict[str, Any]]:
-    """The training's log, running or finished."""
+def head_log(name: str, since: float = 0.0) -> list[dict[str, Any]]:
+    """The training's log, running or finished. since: [] of a training that was neither begun nor gone on with from then on."""
     from core.training.log import read_log
 
-    return read_log(heads_home() / name)
+    return read_log(heads_home() / name, since)
 
 
 def head_examples(name: str, most: int) -> list[HeadExample]:

@@ -114,6 +114,11 @@ def _are_names(values: Any) -> bool:
     return all(isinstance(value, str) and NAME.fullmatch(value) for value in values)
 
 
+def is_tested(name: str) -> bool:
+    """Whether it was trained, and its test was not stopped."""
+    return bool(adapter_record(name).get("comparison"))
+
+
 def adapter_hash(name: str) -> str:
     """Identity of its contents."""
     folder = adapters_home() / name

@@ -11,7 +11,8 @@ from uuid import uuid4
 import numpy as np
 
 from core import files
-from core.config import PartConfig
+from core.config import PartConfig, fingerprint
+from core.index.common import build_settings
 from core.jobs import child
 from core.models import probes
 from core.records import Progress
@@ -25,6 +26,11 @@ TODO = (
 class Built(NamedTuple):
     searcher: Any
     seconds: float | None  # that building took; None where nothing was to be built
+
+
+def speed_name(part: PartConfig) -> str:
+    """By which builds are timed: query settings build nothing."""
+    return fingerprint("build", build_settings(part))
 
 
 def built(part: PartConfig, vectors: np.ndarray, folder: Path, there: bool) -> Generator[Progress, None, Built]:

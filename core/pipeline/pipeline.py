@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from core import registry
 from core.chunking.chunk import chunk_documents, chunk_texts
 from core.chunking.tools import Remembered
 from core.config import PartConfig, TrialConfig, fingerprint
@@ -24,8 +25,8 @@ from core.embedding.transform import fit as fit_transform
 from core.evaluation.judged import Relevance, relevance
 from core.index.rescore import Rescored
 from core.pipeline import index_build
-from core.pipeline.speed import TIMED_TEXTS, Estimate, Run, estimate, weights
-from core.pipeline.speed import noted as with_run
+from core.pipeline.forecast import total
+from core.pipeline.speed import TIMED_TEXTS, Estimate, Run, Speeds, weights
 from core.pipeline.stages import Resolved, Stage, rankers, storage
 from core.pipeline.vectors import embed, encode_all, missing
 from core.progress import drain
@@ -76,6 +77,7 @@ class Pipeline:
     def __init__(self, home: Path, cache_bytes: int) -> None:
         self.cache = StageCache(home / "cache", cache_bytes)
         self.vectors_folder = home / "cache" / "vectors"
+        self.speeds = Speeds(self.cache)
         self.library = Library(home, cache_bytes)
         self.looks = Looks(home / FOLDER)
         self.last_ms: dict[str, float] = {}  # stage -> what computing it cost last
@@ -161,7 +163,11 @@ class Pipeline:
         encoder = self._recall("encoder", key)
         if encoder is None:
             texts = yield from self.texts(run)
+            there, began = self._fitted(key).exists(), time.perf_counter()
             encoder = self._keep("encoder", key, (yield from run.config.embedding.fit(texts, self._fitted(key))))
+            if not there:
+                took = Run(len(texts), float(weights(texts, None).sum()), time.perf_counter() - began, 0.0)
+                self.speeds.note(f"{run.config.embedding.identity()}-fit", took)
         return encoder
 
     def _fitted(self, key: str) -> Path:
@@ -205,8 +211,7 @@ class Pipeline:
             if timed and (query or isinstance(part, Pairs)):
                 return encode_all(part, wanted, query)
             if most is not None and len(absent := missing(part, wanted, self.vectors_folder, query)) > most:
-                work = float(weights(absent, part.reads()).sum())
-                raise Unready(f"{len(absent):,} passages", estimate(self._speed(part), work))
+                raise Unready(f"{len(absent):,} passages", self.reading_time(part, absent))
             speed = partial(self._note_speed, part)
             return (yield from embed(part, wanted, self.vectors_folder, query, weights, speed))
 
@@ -237,20 +242,25 @@ class Pipeline:
 
     def reading_speed(self, part: PartConfig) -> float | None:
         """The same of anything that reads texts, or pairs of them, and keeps what it made of them."""
-        record = self._speed(part)
+        record = self.speeds.record(part.identity())
         return record["texts_per_s"] if record else None
 
     def encoding_time(self, config: TrialConfig, texts: list[str]) -> Estimate | None:
         """What encoding these texts takes in a job, from this encoder's last runs on this machine; None before the first."""
-        return estimate(self._speed(config.embedding), float(weights(texts, config.embedding.reads()).sum()))
+        part, seconds = config.embedding, self.reading_time(config.embedding, texts)
+        if not (part.learns and seconds):
+            return seconds
+        fit = self.speeds.time(float(weights(texts, None).sum()), f"{part.identity()}-fit")
+        return fit and total((fit, seconds))
 
-    def _speed(self, part: PartConfig) -> dict[str, Any] | None:
-        entry = self.cache.load("speed", part.identity())
-        return entry[1] if entry else None
+    def reading_time(self, part: Any, texts: Sequence[str]) -> Estimate | None:
+        """The same of anything that reads texts, or pairs of them; before its first run by an encoder that is as fast."""
+        alike = [registry.find("encoder", part.alike)().identity()] if isinstance(part, Pairs) and part.alike else []
+        return self.speeds.time(float(weights(texts, part.reads()).sum()), part.identity(), *alike)
 
     def _note_speed(self, part: PartConfig, *run: float) -> None:
         if (last := Run(*run)).texts >= TIMED_TEXTS:
-            self.cache.save("speed", part.identity(), {}, with_run(self._speed(part), last))
+            self.speeds.note(part.identity(), last)
 
     def searcher(self, kind: str, run: Resolved) -> Generator[Progress, None, Any]:
         """A loaded retriever ("sparse" or "dense") over the chunks, for questions typed in by hand."""
@@ -269,6 +279,8 @@ class Pipeline:
             searcher = self._keep("searcher", key, made.searcher)
             if made.seconds is not None:
                 self.cache.save("build", key, {}, {"seconds": made.seconds})
+                vectors = len(stored.chunks)
+                self.speeds.note(index_build.speed_name(run.config.index), Run(vectors, vectors, made.seconds, 0.0))
         times = run.config.transform.rescore
         return searcher if times == 1 else Rescored(searcher, stored.full, times, run.config.index.metric, stored.stored)
 

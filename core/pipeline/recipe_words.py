@@ -1,10 +1,11 @@
 """What a recipe is called: in a few words, stage by stage, and what a question of it runs through."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from core import registry
-from core.config import PART_KINDS, TrialConfig, doing, fingerprint, source
+from core.config import PART_KINDS, TrialConfig, doing, fingerprint, knob_label, lower, source, word
 from core.pipeline.stages import asks_model, ranking_fields, unused
 
 LONG_NAME = 4  # settings told in a name made from them
@@ -90,6 +91,36 @@ def stages(config: dict[str, Any]) -> dict[str, str]:
             head = " ".join(str(value[k]) for k in ("dataset", "part", "size_tokens") if k in value)
             words[stage] = ", ".join(filter(None, [in_words(head) if part else head, *changed]))
     return words
+
+
+def setting_words(settings: Mapping[str, Any]) -> str:
+    """Values of settings, by their dotted names, in the words of their forms: "fixed, size 254, dense weight 0.5"."""
+    return ", ".join(filter(None, (_setting_words(*each) for each in settings.items())))
+
+
+def _setting_words(setting: str, value: Any) -> str:
+    stage, _, name = setting.partition(".")
+    if isinstance(value, dict):
+        own = setting_words({f"{stage}.{k}": v for k, v in value.items() if k != "part"})
+        return ", ".join(filter(None, [word(value.get("part", "")), own]))
+    if name in ("", "part") and stage in PART_KINDS:
+        return fusion_title(str(value)) if stage == "fusion" else word(value)
+    shown = {True: "on", False: "off"}[value] if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
+    shown = (
+        f"{shown:,}" if isinstance(shown, int) else ", ".join(map(str, shown)) if isinstance(shown, tuple | list) else word(shown)
+    )
+    return f"{lower(setting_label(setting))} {shown or 'none'}"
+
+
+@cache
+def setting_label(setting: str) -> str:
+    """What the form calls a setting, of whatever part has it."""
+    stage, _, name = setting.partition(".")
+    if not name or stage not in TrialConfig.model_fields:
+        return word(setting)
+    classes = registry.parts(PART_KINDS[stage]).values() if stage in PART_KINDS else [TrialConfig.model_fields[stage].annotation]
+    field = next((cls.model_fields[name] for cls in classes if name in cls.model_fields), None)
+    return knob_label(name, field) if field else word(name)
 
 
 def show_value(value: Any) -> str:

@@ -1,13 +1,16 @@
-"""How long encoding takes, told as a range from what the same encoder did before on this machine.
+"""How long work takes, told as a range from what ran before on this machine: encoding, answering, building an index.
 
-Texts are weighed by their length, for a speed in texts a second measured on questions says little about chunks. Loading
-the model is measured apart: on a small corpus it is most of the wait.
+Texts that are encoded are weighed by their length, for a speed in texts a second measured on questions says little about chunks.
+Loading the model is measured apart: on a small corpus it is most of the wait.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from core.progress import duration
+from core.store.cache import StageCache
 
 TOKEN_CHARACTERS = 5  # rough: what counts is that long texts weigh more than short ones
 FIXED_TOKENS = 10  # of a text, whatever its length: batching, pooling, storing
@@ -24,14 +27,30 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
+    @property
+    def words(self) -> str:
+        """ "12 to 20 s", "50 s to 1:30 min", "2:00 to 3:30 min", "about 8 s"."""
+        low, high = map(_rounded, self)
+        ends = [duration(seconds) if seconds >= 60 else f"{seconds:.0f} s" for seconds in (low, high)]
+        if low >= high:
+            return f"about {ends[1]}"
+        (first, unit), (_, other) = (end.split() for end in ends)
+        return f"{first} to {ends[1]}" if unit == other else " to ".join(ends)
+
 
 class Run(NamedTuple):
-    """What encoding took: seconds for so much work, without those in which the model was loaded."""
+    """What work took: seconds for so much of it, without those in which the model was loaded."""
 
     texts: int
-    work: float
+    work: float  # of encoding the texts' weights, of other work how many there were
     seconds: float
     load_s: float
+
+
+def _rounded(seconds: float) -> float:
+    """To what an estimate can say: whole seconds, from 20 s on fives, from three minutes on halves, from 100 on tens."""
+    step = 1 if seconds < 20 else 5 if seconds < 180 else 30 if seconds < 6000 else 600
+    return max(1, round(seconds / step) * step)
 
 
 def weights(texts: Sequence[str], max_tokens: int | None) -> np.ndarray:
@@ -41,7 +60,7 @@ def weights(texts: Sequence[str], max_tokens: int | None) -> np.ndarray:
 
 
 def noted(record: dict | None, run: Run) -> dict:
-    """The record of an encoder's speed with one more run."""
+    """The record of a speed with one more run."""
     record = record or {}
     runs = [*record.get("runs", []), [run.work, run.seconds]][-KEPT:]
     loads = [*record.get("loads", []), *([run.load_s] if run.load_s > LOADED_S else [])][-KEPT:]
@@ -57,3 +76,27 @@ def estimate(record: dict | None, work: float) -> Estimate | None:
     loads, spread = record.get("loads", []), SPREAD if len(runs) > 2 else UNSURE
     low, high = work / max(rates) + min(loads, default=0.0), work / min(rates) + max(loads, default=0.0)
     return Estimate(low / spread, high * spread)
+
+
+class Speeds:
+    """The records of speeds, each by the name of what ran."""
+
+    def __init__(self, cache: StageCache) -> None:
+        self._cache = cache
+
+    def record(self, name: str) -> dict | None:
+        entry = self._cache.load("speed", name)
+        return entry[1] if entry else None
+
+    def note(self, name: str, run: Run) -> None:
+        self.keep(name, noted(self.record(name), run))
+
+    def keep(self, name: str, record: dict) -> None:
+        self._cache.save("speed", name, {}, record)
+
+    def time(self, work: float, name: str, *alike: str) -> Estimate | None:
+        """Seconds for so much work; None where nothing like it ran here. alike: what takes about as long, asked in this order."""
+        if seconds := estimate(self.record(name), work):
+            return seconds
+        others = (estimate(self.record(other), work) for other in alike)
+        return next((Estimate(time.low / UNSURE, time.high * UNSURE) for time in others if time), None)

@@ -37,21 +37,20 @@ def embed(
 ) -> Generator[Progress, None, np.ndarray]:
     """Vectors [len(texts), dim] float32 of the texts, in their order; encodes the distinct texts not yet in the store.
 
-    Closing the generator keeps what was encoded. weigh: says what each text costs, for the time left; without it all cost
-    the same. timed: is told how long several batches took. Neither decides a vector, so they are handed in.
+    Closing the generator keeps what was encoded. timed: is told how long several batches took. weigh: says what each text costs,
+    for that; without it all cost the same. Neither decides a vector, so they are handed in.
     """
     store = _store(folder / encoder_part.identity())
     keys = _keys(encoder_part.prefix(query), texts)
     by_key = store.read(keys)
     absent = {key: text for key, text in zip(keys, texts, strict=True) if key not in by_key}
     if absent or not texts:
-        yield Progress(0, len(absent), "loading the encoder")
+        yield Progress(0, 0, "Loading the model")
         asked = time.monotonic()
         encoder = encoder_part.load()
     if absent:
         with readable("The encoder failed", todo=FAILED_TODO):
             yield from _encode(encoder, absent, query, store, by_key, weigh, timed, asked)
-    yield Progress(len(absent), len(absent), f"{len(absent):,} of {len(set(keys)):,} texts encoded, the rest known")
     return np.stack([by_key[key] for key in keys]) if texts else np.zeros((0, encoder.dim), np.float32)
 
 
@@ -116,23 +115,17 @@ def _encode(
                 store.write(fresh)
                 by_key.update(fresh)
                 fresh, saved = {}, now
-            seconds = max(now - began, 1e-6)
-            left = seconds * (costs.sum() / done_weight - 1)
-            yield Progress(
-                done, len(keys), f"{done:,} of {len(keys):,} texts, {done / seconds:,.0f} texts/s, {_duration(left)} left"
-            )
+            yield Progress(done, len(keys), "Reading texts")
         if timed and done_weight > first[1]:
             rate = (done_weight - first[1]) / max(now - first[0], 1e-6)
             timed(done, done_weight, done_weight / rate, max(first[0] - asked - first[1] / rate, 0.0))
+        elif timed and done:  # all at once
+            timed(done, done_weight, max(now - began, 1e-6), began - asked)
     finally:  # also when cancelled
         batches.close()
         if fresh:
             store.write(fresh)
             by_key.update(fresh)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 class _Store:

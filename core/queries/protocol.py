@@ -13,9 +13,10 @@ from core.records import Candidates, Progress, Query
 class Unready(Exception):
     """What was asked for live takes more than a moment: a job makes it, and from then on it is kept."""
 
-    def __init__(self, what: str, seconds: Any = None) -> None:
+    def __init__(self, what: str, seconds: Any = None, texts: Sequence[str] = ()) -> None:
+        """seconds: a range; None: unknown, or to be told by the texts that the encoder then reads."""
         super().__init__(what)
-        self.what, self.seconds = what, seconds
+        self.what, self.seconds, self.texts = what, seconds, texts
 
 
 class Wording(NamedTuple):

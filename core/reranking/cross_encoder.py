@@ -64,6 +64,9 @@ class CrossEncoder(Pairwise):
     def reads(self) -> int | None:
         return self.max_tokens or None
 
+    def reads_like(self) -> str:
+        return "minilm" if (self._folder() / SETTINGS).is_file() else ""  # trained here, on the bundled encoder
+
     def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         yield from load_once(self.identity(), self._load).read(pairs)
 
@@ -170,26 +173,33 @@ class NativeReader:
         """Yields (indices [b], scores [b] float32), long pairs first."""
         by_characters = np.array(sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1])), np.int64)
         for block in (by_characters[i : i + PAIRS_AT_ONCE] for i in range(0, len(pairs), PAIRS_AT_ONCE)):
-            scores = np.full(len(block), -np.inf, np.float32)
-            for owners, some in self._scored([pairs[i] for i in block]):
+            windows = self._windows([pairs[i] for i in block])
+            scores, left = np.full(len(block), -np.inf, np.float32), np.array(list(map(len, windows)))
+            for owners, some in self._scored(windows):
                 np.maximum.at(scores, owners, some)
-            yield block, scores
+                np.subtract.at(left, owners, 1)
+                whole = np.unique(owners)
+                whole = whole[left[whole] == 0]
+                yield block[whole], scores[whole]
 
-    def _scored(self, pairs: list[tuple[str, str]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        device = self.model.device
-        if device == "cpu":
-            pool, workers = workers_alone()
-            return on_all_cores(pool, workers, self.model.scores, self._batches(pairs, BATCH_TOKENS["cpu"], 2 * workers))
-        return ((owners, self.model.scores(some)) for owners, some in self._batches(pairs, BATCH_TOKENS[device], 1))
-
-    def _batches(self, pairs, most_tokens: int, shares: int) -> Iterator[tuple[np.ndarray, list[tuple[np.ndarray, int]]]]:
-        """(pair, sequence) of every window, those of one length side by side, up to `most_tokens` in a batch."""
+    def _windows(self, pairs: list[tuple[str, str]]) -> list[list[tuple[np.ndarray, int]]]:
+        """Of each pair the sequences that are read, of which the best counts."""
         place: dict[str, int] = {}
         for text in (text for pair in pairs for text in pair):
             place.setdefault(text, len(place))
         with self._lock:
             ids = self._tokens.ids(list(place))
-        windows = [self._tokens.windows(ids[place[question]], ids[place[passage]]) for question, passage in pairs]
+        return [self._tokens.windows(ids[place[question]], ids[place[passage]]) for question, passage in pairs]
+
+    def _scored(self, windows: list[list[tuple[np.ndarray, int]]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        device = self.model.device
+        if device == "cpu":
+            pool, workers = workers_alone()
+            return on_all_cores(pool, workers, self.model.scores, self._batches(windows, BATCH_TOKENS["cpu"], 2 * workers))
+        return ((owners, self.model.scores(some)) for owners, some in self._batches(windows, BATCH_TOKENS[device], 1))
+
+    def _batches(self, windows, most_tokens: int, shares: int) -> Iterator[tuple[np.ndarray, list[tuple[np.ndarray, int]]]]:
+        """(pair, sequence) of every window, those of one length side by side, up to `most_tokens` in a batch."""
         sequences = [(owner, window) for owner, some in enumerate(windows) for window in some]
         sequences.sort(key=lambda pair: -len(pair[1][0]))
         ends = np.cumsum([len(window[0]) for _, window in sequences])

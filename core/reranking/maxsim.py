@@ -163,7 +163,7 @@ class Matching:
                         self.store.write(fresh)
                         fresh, saved_at = {}, time.monotonic()
                     if done % 32 == 0:
-                        yield Progress(done, len(keys), f"{done:,} of {len(keys):,} passages read word by word")
+                        yield Progress(done, len(keys), "Reading passages word by word")
             finally:  # also when cancelled
                 if fresh:
                     self.store.write(fresh)
@@ -175,13 +175,13 @@ class Matching:
             for place, tokens in token_encoder(self._encoder).read(texts):
                 read[place] = words(tokens)
                 if len(read) % 32 == 0:
-                    yield Progress(len(read), len(texts), f"{len(read):,} of {len(texts):,} texts read word by word")
+                    yield Progress(len(read), len(texts), "Reading texts word by word")
         return [read[place] for place in range(len(texts))]
 
 
 def may_read(texts: Collection, most: int | None) -> None:
     if most is not None and len(texts) > most:
-        raise Unready(f"{len(texts):,} passages word by word")
+        raise Unready(f"{len(texts):,} passages word by word", texts=list(texts))
 
 
 def maxsim(

@@ -129,6 +129,10 @@ class Pairwise(Reranker):
         """Tokens of a pair that are read; None: unknown, or all."""
         return None
 
+    def reads_like(self) -> str:
+        """An encoder of the same size, which reads about as fast; "": none is known."""
+        return ""
+
     def windows(self, pairs: list[tuple[str, str]]) -> list[int]:
         """In how many windows each (question, passage) is read, of which the best counts."""
         return [1] * len(pairs)
@@ -157,6 +161,7 @@ class Pairs:
     def __init__(self, part: Pairwise) -> None:
         self.part, self.name = part, part.part
         self.identity, self.reads = part.identity, part.reads
+        self.alike = part.reads_like() if isinstance(part, Pairwise) else ""
 
     def prefix(self, query: bool) -> str:
         return ""

@@ -15,15 +15,16 @@ from core.files import Busy, hold
 
 
 @contextmanager
-def at_work(folder: Path, what: str) -> Iterator[Path]:
+def at_work(folder: Path, what: str, again: bool = False) -> Iterator[Path]:
     """The work folder of what is to stand in `folder`, whose name is its own, held against a second training of that name.
 
-    what: "an encoder". A name that is none or taken, a training under way, and a full or read-only disk are told in words.
+    what: "an encoder". again: what stands there may be replaced. A name that is none or taken, a training under way, and a full or
+    read-only disk are told in words.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", folder.name):
         todo = "Use up to 64 letters, digits, points, hyphens and underscores."
         raise WorkbenchError(f"'{folder.name}' cannot name {what}.", where="name", todo=todo)
-    if folder.exists():
+    if folder.exists() and not again:
         todo = "Take another name, or delete that folder."
         raise WorkbenchError(f"There is {what} '{folder.name}' already.", where=str(folder), todo=todo)
     work = work_folder(folder)
@@ -46,12 +47,19 @@ def at_work(folder: Path, what: str) -> Iterator[Path]:
 
 
 def finish(work: Path, made: Path, folder: Path, record: dict[str, Any]) -> None:
-    """What was made takes its place as `folder`, whole, with the training's log and the record as training.json; the work folder goes."""
+    """What was made takes its place, and the work folder goes."""
+    place(work, made, folder, record)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def place(work: Path, made: Path, folder: Path, record: dict[str, Any]) -> None:
+    """What was made takes its place as `folder`, whole, with the training's log and the record as training.json."""
     shutil.copyfile(work / "log.jsonl", made / "log.jsonl")
     (made / "training.json").write_text(json.dumps(record, indent=1, allow_nan=False), "utf-8")
     files.seal_folder(made)
+    if folder.exists():
+        files.remove_whole(folder, work)
     files.take_place(made, folder)
-    shutil.rmtree(work, ignore_errors=True)
 
 
 def work_folder(folder: Path) -> Path:
@@ -59,15 +67,18 @@ def work_folder(folder: Path) -> Path:
     return folder.parent / ".training" / folder.name
 
 
-def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The log of a training, running or finished; a line being written is left out. Each has `kind`, most `step`."""
+def read_log(folder: Path, since: float = 0.0) -> list[dict[str, Any]]:
+    """The log of a training, running or finished; a line being written is left out. Each has `kind`, most `step`. since: seconds since
+    1970; [] where nothing was begun or gone on with from then on: what stands there is of a training before."""
     for file in (work_folder(folder) / "log.jsonl", folder / "log.jsonl"):
         if file.exists():
             lines = files.read_text(file, "The training's log").split("\n")[:-1]
-            return [
+            told = [
                 files.read_json(line, "A line of the training's log", of=dict, where=str(file), numbers="careless")
                 for line in lines
             ]
+            begun = (datetime.fromisoformat(line["time"]).timestamp() for line in told if line["kind"] in ("start", "resume"))
+            return told if max(begun, default=0.0) >= int(since) else []
     return []
 
 

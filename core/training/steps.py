@@ -55,21 +55,16 @@ class TrainingSteps(ABC):
         write_line(self._work, kind, step=self.step, steps=self.steps, **self._told, config=config)
         try:
             if not resumed:
-                yield Progress(0, self.steps, "Validation of the start")
+                yield Progress(0, 0, "Validation of the start")
                 self._evaluate()
-            began, first = time.monotonic(), self.step
             while self.step < self.steps and self._without_gain < self.config.patience:
                 loss = self._step()
                 if not math.isfinite(loss):
                     raise self._diverged(loss)
-                left = (time.monotonic() - began) / (self.step - first) * (self.steps - self.step)
-                yield Progress(
-                    self.step,
-                    self.steps,
-                    f"Step {self.step} of {self.steps}: loss {loss:.3f}, validation "
-                    f"{self._watch} {self.best_value:.3f} at step {self.best_step}, {left:,.0f} s left",
-                )
+                best = f"validation {self._watch} {self.best_value:.3f} at step {self.best_step}"
+                yield Progress(self.step, self.steps, f"Step {self.step:,}: loss {loss:.3f}, {best}")
                 if self.step % self.config.evaluate_every == 0 or self.step == self.steps:
+                    yield Progress(self.step, self.steps, f"Validation at step {self.step:,}")
                     self._evaluate()
                     self._save()
                 elif self.checkpoint_every and self.step % self.checkpoint_every == 0:

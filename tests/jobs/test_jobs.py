@@ -29,6 +29,9 @@ def verb(kind, total):
     notes = folder / "done.txt"
     done = len(notes.read_text()) if notes.exists() else 0
     try:
+        if kind == "slow-to-load":
+            yield Progress(0, 0, "Loading")
+            time.sleep(2)
         for step in range(done, total):
             yield Progress(step, total, f"step {step}")
             if kind == "deaf":
@@ -68,6 +71,16 @@ def jobs(tmp_path):
     yield jobs
     for job in jobs.list():
         jobs.cancel(job.id, grace_s=0)
+
+
+def test_the_time_left_is_that_of_the_phase(jobs):
+    """Loading is no part of what a step takes: 50 steps of some hundredths of a second."""
+    job_id = jobs.start(["slow-to-load", "50"], "Counting")
+    wait(jobs, job_id, lambda job: job.message == "Loading" and "so far" in job.words)
+    middle = wait(jobs, job_id, lambda job: job.done >= 25)
+    assert middle.phase_began - middle.started >= 2 and middle.phase_first == 0
+    assert middle.words.startswith("step ") and " of 50 · " in middle.words and middle.words.endswith(" left in this phase")
+    assert wait(jobs, job_id).words == "almost · 50 of 50"
 
 
 def begun(job):

@@ -89,7 +89,7 @@ def factor(setting, values=(1,), **more) -> dict:
     (factor("sparse.k1", [], low=1.0, high=2.0), "grid takes values, and sparse.k1 has a range"),
     (factor("sparse.k1", [float("nan")]), "factor 1, value 1: 'nan' (float) is neither a number"),
     ({"factors": [*factor("fusion", ["rrf"])["factors"], *factor("fusion.part", ["rrf"])["factors"]]}, "two factors vary fusion.part"),
-    ({"base": {"fusion": {"part": "rrf", "weight": 7}}}, "the base is no recipe: fusion.weight: Input should be less than or equal"),
+    ({"base": {"fusion": {"part": "rrf", "weight": 7}}}, "the base is no recipe: Dense weight must be at most 1 (fusion.weight)"),
     ({"base": {"fusion": "rff"}}, "There is no fusion 'rff'"),
     ({"metrics": []}, "metrics: Tuple should have at least 1 item"),
     ({"metrics": ["accuracy"]}, "grid knows no metric accuracy; there are hit, recall"),

@@ -68,6 +68,28 @@ def test_nothing_is_read_twice_and_a_stopped_job_goes_on(bench, reads, monkeypat
     assert lab.standing(bench, recipe(), ["a"], [0.5], "towns") is None
 
 
+def trained_on(monkeypatch, corpus):
+    record = {"data": {"source": f"{corpus} 0123456789"}}
+    monkeypatch.setattr("core.labs.adapters.adapter_record", lambda name: record)
+
+
+@pytest.mark.parametrize("corpus, other", [("towns", "python-reference"), ("python-reference", "python-api")])
+def test_other_text_is_by_itself_none_that_the_adapter_learnt_from(bench, reads, monkeypatch, corpus, other):
+    trained_on(monkeypatch, corpus)
+    assert lab.other_corpus(bench, ["a:0.5,b:0.5"]) == other
+
+
+def test_a_page_reads_no_corpus_that_was_never_read(bench, reads, monkeypatch):
+    monkeypatch.setattr(type(bench.library), "open", lambda self, name: pytest.fail("it takes minutes"))
+    assert lab.standing(bench, recipe(), ["a"], [1.0], "python-api") is None
+
+
+def test_text_that_the_adapter_learnt_from_is_told(bench, reads, monkeypatch):
+    trained_on(monkeypatch, "towns")
+    made = drain(lab.forgetting(bench, recipe(), ["a"], corpus="towns", documents=6))
+    assert lab.sentences(made, 0.95)[0] == "a learnt from towns: this is no other text, and says nothing of forgetting."
+
+
 def test_the_likelihood_of_a_text_is_that_of_transformers(tmp_path):
     import torch
 

@@ -44,7 +44,7 @@ def test_all_is_computed_once_and_goes_on_where_it_was_stopped(bench, reader, mo
     first = len(reader.prompts)
     made = drain(lab.ablate_rag(Workbench(bench.home), recipe(), COUNT))
     asked = len(reader.prompts)
-    assert made.questions == COUNT and made.to_write == 0 and {row.answered for row in made.rows} == {COUNT}
+    assert made.questions == COUNT and made.left.answers == 0 and {row.answered for row in made.rows} == {COUNT}
     # what was whole is not asked again, nor is any prompt twice: of HyDE one text a question serves three variants
     assert len(set(reader.prompts[:COUNT]) & set(reader.prompts[first:])) == 0
     hyde = [prompt for prompt in reader.prompts if "Write a short passage" in prompt]

@@ -12,7 +12,8 @@ from core.config import TrialConfig, with_settings
 from core.labs.encoders import comparison, geometry
 from core.pipeline.speed import Estimate
 from core.progress import drain
-from core.workbench import Plan
+from core.workbench import Phase, Plan
+from tests.support.prices import prices
 from tests.support.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -129,10 +130,12 @@ def test_a_setting_that_the_vectors_rule_out_is_told_and_the_page_lives(page):
 
 def test_what_is_not_embedded_is_listed_with_what_it_needs(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)))
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
+    monkeypatch.setattr(
+        type(bench), "plan", lambda self, config: Plan(False, (Phase("embedding 9,000 texts", Estimate(61.0, 83.0)),))
+    )
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
     app = page()
-    assert "still needs embedding 9,000 texts, 1" in " ".join(m.value for m in app.markdown)
+    assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app)
     next(b for b in app.button if b.label == "Prepare Word2Vec mean").click().run()
     [(arguments, label)] = started
     assert arguments[:3] == ["prepare", "--dataset", "towns"] and "embedding.weighting=mean" in arguments
@@ -162,7 +165,7 @@ def test_a_point_of_the_map_is_found_by_its_words(page):
 
 def test_the_training_command_follows_the_form(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append(arguments) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append(arguments) or "job")
     app = tab(page(), "Train")
     app = app.number_input(key="train/max_steps").set_value(7).run()
     assert any("train-encoder towns-1 --train max_steps=7 --dataset towns" in code.value for code in app.code)

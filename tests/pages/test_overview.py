@@ -33,7 +33,7 @@ def bench(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     bench.started = []
 
-    def start(arguments, label):
+    def start(arguments, label, units=0):
         bench.started.append(Job(f"job{len(bench.started)}", label, tuple(arguments), "running", time.time(), done=3, total=9))
         return bench.started[-1].id
 

@@ -74,7 +74,7 @@ def test_rag_is_ablated_by_one_job_and_the_table_stands_there(towns, tab):
     open_page(tab, f"{towns}&rag_count=2")
     settled(tab)
     tab.get_by_role("tab", name="RAG ablation", exact=True).click()
-    tab.get_by_text("Still to do").wait_for(timeout=120_000)
+    tab.get_by_role("button", name="Ablate RAG").wait_for(timeout=120_000)
     settled(tab)
     tab.get_by_role("button", name="Ablate RAG").click()
     tab.get_by_text("Still to do").wait_for(state="hidden", timeout=500_000)  # some answers may be known, and drawn, before

@@ -14,7 +14,8 @@ from core.jobs.jobs import Job
 from core.labs.trials import on_dev
 from core.pipeline.speed import Estimate
 from core.progress import drain
-from core.workbench import Plan
+from core.workbench import Phase, Plan
+from tests.support.prices import prices
 from tests.support.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -207,10 +208,12 @@ def test_documents_without_questions_can_still_be_searched(page):
 
 def test_a_recipe_that_must_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)))
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
+    monkeypatch.setattr(
+        type(bench), "plan", lambda self, config: Plan(False, (Phase("embedding 9,000 texts", Estimate(61.0, 83.0)),))
+    )
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
     app = page()
-    assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app)
+    assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app)
     next(b for b in app.button if b.label == "Prepare").click().run()
     [(arguments, label)] = started
     assert arguments[:3] == ["prepare", "--dataset", "towns"] and "--set" in arguments and label == "Preparing towns"
@@ -239,10 +242,10 @@ def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, 
         lambda self, recipe: (
             whole(self, recipe)
             if getattr(recipe, "config", recipe).chunking.size_tokens in (24, 64)
-            else Plan(False, "embedding 900 texts", None)
+            else Plan(False, (Phase("embedding 900 texts"),))
         ),
     )
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append(arguments) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append(arguments) or "job")
     app = page(**SIZES)
     app = app.selectbox(key="knob").set_value("Chunking: Size").run()
     assert "Not measured yet, and a gap in the curve: 16, 32, 48, …, 8,192 tokens (18 values)." in words(app)
@@ -255,14 +258,16 @@ def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, 
         tuple(arguments),
         "running",
         time.time(),
-        done=3,
-        total=18,
-        message="Chunking: size 64 (4 of 18): 838 of 2,485 texts, 61 texts/s, 27 s left",
+        done=838,
+        total=2485,
+        message="size 64 (3 of 18 done): Reading texts",
+        heartbeat=time.time(),
+        phase_began=time.time() - 10,
     )
     monkeypatch.setattr(bench.jobs, "list", lambda: [job])
     monkeypatch.setattr(bench.jobs, "get", lambda id: job)
     shown = html(app.run())
-    assert "Chunking: size 64 (4 of 18): 838 of 2,485 texts, 61 texts/s, 27 s left<" in shown  # one time left
+    assert "size 64 (3 of 18 done): Reading texts · 838 of 2,485 · 84/s · 20 s left in this phase<" in shown
     job = replace(job, status="done")
     assert any("Chunking: Size, 18 values: done" in toast.value.replace("\\", "") for toast in app.run().toast)
     assert "chunking.size_tokens=24" not in arguments  # the job is found again while the slider moves
@@ -341,9 +346,9 @@ def test_the_chosen_setting_survives_a_recipe_that_waits(page, bench, monkeypatc
     app = page()
     app = app.selectbox(key="knob").set_value("Sparse retrieval: b").run()
     with monkeypatch.context() as waiting:
-        waiting.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", None))
+        waiting.setattr(type(bench), "plan", lambda self, config: Plan(False, (Phase("embedding 9,000 texts"),)))
         app = app.run()
-        assert "Still to do" in html(app)
+        assert "prepared once" in html(app)
     app = app.run()
     assert app.selectbox(key="knob").value == "Sparse retrieval: b"
 

@@ -11,7 +11,8 @@ from core.labs.index import measuring
 from core.labs.index.cost import answer_cost
 from core.pipeline.speed import Estimate
 from core.progress import drain
-from core.workbench import Plan
+from core.workbench import Phase, Plan
+from tests.support.prices import prices
 from tests.support.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -127,7 +128,7 @@ def test_what_cannot_be_built_is_told_at_the_form(page, settings, message):
 
 def test_a_sweep_shows_its_command_before_it_starts(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
     app = page()
     app = app.text_input(key="grid/faiss_ivf.nprobe").set_value("1, 2,4").run()
     command = next(code.value for code in app.code if "index-sweep" in code.value)
@@ -172,10 +173,12 @@ def test_an_index_without_an_inside_says_for_which_there_is_one(page):
 
 def test_what_has_to_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)))
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
+    monkeypatch.setattr(
+        type(bench), "plan", lambda self, config: Plan(False, (Phase("embedding 9,000 texts", Estimate(61.0, 83.0)),))
+    )
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
     app = page()
-    assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app)
+    assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app)
     next(b for b in app.button if b.label == "Prepare").click().run()
     assert started[0][0][:3] == ["prepare", "--dataset", "towns"] and started[0][1] == "Preparing towns"
 

@@ -15,8 +15,9 @@ from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.sampling.trace import History, trace
 from core.statistics.bootstrap import Interval
-from core.workbench import Plan, Workbench
+from core.workbench import Phase, Plan, Workbench
 from tests.support.played_model import WORDS, play
+from tests.support.prices import prices
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = {"Lund": "five", "Gent": "six", "Pisa": "seven"}
@@ -144,7 +145,7 @@ def test_sides_are_written_on_a_button(bench, model):
 
 def test_the_study_shows_its_command_its_results_and_the_paired_test(bench, model, monkeypatch):
     started = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label: started.append((arguments, label)) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
     app = open_page(view="Study", chain="temperature=2")
     assert "Nothing is stored" in html(app)
     assert any("sample-study" in code.value and "--samples 5" in code.value for code in app.code)
@@ -226,7 +227,9 @@ def test_a_prompt_beyond_the_context_is_told(bench, model):
 
 def test_a_recipe_that_must_be_embedded_first_offers_a_job(bench, model, monkeypatch):
     monkeypatch.setattr(
-        type(bench), "plan", lambda self, config, answering=False: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0))
+        type(bench),
+        "plan",
+        lambda self, config, answering=False: Plan(False, (Phase("embedding 9,000 texts", Estimate(61.0, 83.0)),)),
     )
     app = open_page()
-    assert "embedding 9,000 texts, 1:00 to 1:25 min" in html(app) and "Prepare" in [b.label for b in app.button]
+    assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app) and "Prepare" in [b.label for b in app.button]

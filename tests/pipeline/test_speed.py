@@ -5,9 +5,10 @@ import time
 import numpy as np
 import pytest
 
-from app.ui import cards
-from core.pipeline.speed import KEPT, SPREAD, UNSURE, Estimate, Run, estimate, noted, weights
+from core.pipeline.forecast import Forecast, Phase, one_phase
+from core.pipeline.speed import KEPT, SPREAD, UNSURE, Estimate, Run, Speeds, estimate, noted, weights
 from core.pipeline.vectors import embed
+from core.store.cache import StageCache
 
 
 def test_long_texts_cost_more_up_to_what_the_encoder_reads():
@@ -78,12 +79,56 @@ def test_loading_is_told_apart_from_encoding(tmp_path):
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [
-        (Estimate(11.6, 20.2), ", 12 to 20 s"),
-        (Estimate(0.2, 0.4), ", about 1 s"),
-        (Estimate(51, 88), ", 50 s to 1:30 min"),
-        (Estimate(125, 340), ", 2:05 to 5:30 min"),
-        (None, ""),
+        (Estimate(11.6, 20.2), "12 to 20 s"),
+        (Estimate(0.2, 0.4), "about 1 s"),
+        (Estimate(51, 88), "50 s to 1:30 min"),
+        (Estimate(125, 340), "2:05 to 5:30 min"),
+        (Estimate(3000, 8300), "50:00 min to 2:20 h"),
     ],
 )
 def test_a_range_is_told_in_words(seconds, told):
-    assert cards.about(seconds) == told
+    assert seconds.words == told
+
+
+def test_what_takes_about_as_long_is_asked_after_what_ran_itself(tmp_path):
+    speeds = Speeds(StageCache(tmp_path, 10**6))
+    assert speeds.time(10, "own", "alike") is None
+    speeds.note("alike", Run(5, 5, 5.0, 0.0))
+    assert speeds.time(10, "own", "alike") == pytest.approx(Estimate(10 / UNSURE**2, 10 * UNSURE**2))
+    speeds.note("own", Run(5, 5, 10.0, 0.0))
+    assert speeds.time(10, "own", "alike") == pytest.approx(Estimate(20 / UNSURE, 20 * UNSURE))
+
+
+def test_a_single_batch_is_timed_too(tmp_path):
+    runs = []
+    for _ in embed(Slow(), [f"text {i}" for i in range(10)], tmp_path, timed=lambda *run: runs.append(Run(*run))):
+        pass
+    [run] = runs
+    assert run.texts == 10 and run.seconds >= 0.05 and run.load_s >= 0.3
+
+
+STEPS = Phase("3 steps of 8 examples", Estimate(60, 90))
+ANSWERS = Phase("182 test answers", Estimate(600, 900))
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (Forecast((STEPS,)), "3 steps of 8 examples, 1:00 to 1:30 min"),
+        (Forecast((STEPS, ANSWERS)), "In all 11:00 to 16:30 min: 3 steps of 8 examples, 1:00 to 1:30 min; "
+         "182 test answers, 10:00 to 15:00 min"),
+        (Forecast((STEPS._replace(seconds=None), ANSWERS), 3.9e9), "In all more than 10:00 min: 3 steps of 8 examples, never timed on "
+         "this machine; 182 test answers, 10:00 to 15:00 min; about 3.9 GB of memory"),
+        (Forecast((STEPS._replace(seconds=None), ANSWERS), earlier=Estimate(60, 90)), "3 steps of 8 examples; 182 test answers, "
+         "1:00 to 1:30 min by earlier runs"),
+        (one_phase("converting the weights"), "Converting the weights, never timed on this machine"),
+    ],
+)  # fmt: skip
+def test_a_forecast_names_each_phase_with_its_time(told, words):
+    assert told.words == words
+
+
+def test_earlier_runs_of_a_verb_are_scaled_by_their_units():
+    """40 answers took 20 and 30 s, so 80 take 40 to 60 s, and some to spare."""
+    earlier = estimate({"runs": [(40, 20.0), (40, 30.0)]}, 80)
+    assert earlier == pytest.approx(Estimate(40 / UNSURE, 60 * UNSURE)) and estimate({"runs": [(40, 20.0)]}, 0) is None

@@ -162,11 +162,10 @@ def test_after_an_edit_of_one_percent_only_the_chunks_it_touched_are_encoded(tmp
     assert 0 < len(part.encoded) <= 0.02 * len(before)
 
 
-def test_progress_tells_rate_and_time_left(tmp_path):
-    _, seen = drain(embed(Counting(), [f"text {i}" for i in range(1100)], tmp_path))
-    assert "500 of 1,100 texts, " in next(p.message for p in seen if p.done == 500)
-    assert "texts/s, " in seen[5].message and seen[5].message.endswith(" left")
-    assert [p.done for p in seen] == sorted(p.done for p in seen) and seen[-1].done == 1100
+def test_loading_is_a_phase_of_its_own_and_each_batch_is_counted(tmp_path):
+    _, (loading, *seen) = drain(embed(Counting(), [f"text {i}" for i in range(1100)], tmp_path))
+    assert loading == (0, 0, "Loading the model") and {(p.total, p.message) for p in seen} == {(1100, "Reading texts")}
+    assert 500 in [p.done for p in seen] and [p.done for p in seen] == sorted(p.done for p in seen) and seen[-1].done == 1100
 
 
 def test_looking_up_a_large_corpus_takes_a_fraction_of_a_second(tmp_path):

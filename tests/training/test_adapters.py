@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 
 import pytest
 
@@ -10,7 +11,8 @@ from core.corpus.reading import Notes
 from core.errors import WorkbenchError
 from core.files import damage_in
 from core.generation.torch_lm import Transformers
-from core.models.adapters import RECORD, SETTINGS, WEIGHTS, adapter_names, checked_adapter
+from core.generation.torch_model import TorchModel
+from core.models.adapters import RECORD, SETTINGS, WEIGHTS, adapter_names, checked_adapter, is_tested
 from core.models.hub import adapters_home
 from core.progress import drain
 from core.records import Document, Gold, Hit, Query
@@ -19,7 +21,7 @@ from core.training.adapters.examples import TrainingExample, distractors, from_c
 from core.training.adapters.near_copies import near_copies
 from core.training.adapters.settings import AdapterTraining
 from core.training.adapters.trl_files import read_examples, write_examples
-from core.training.log import read_log
+from core.training.log import read_log, work_folder
 from tests.generation.test_torch_lm import tiny_model
 
 SMALL = {
@@ -243,6 +245,41 @@ def test_cancelled_it_goes_on_to_the_very_same_adapter(corpus, model):
     assert whole.loss == resumed.loss
 
 
+def test_stopped_in_its_test_it_is_there_untested_and_the_test_goes_on(corpus, model, monkeypatch):
+    whole = drain(trained(corpus, model, "tested", samples=0))
+    work = trained(corpus, model, "stopped", samples=0)
+    for step in work:
+        if step.message == "Test: answers with the adapter":
+            break
+    work.close()
+    assert adapter_names() == ["stopped", "tested"] and is_tested("tested") and not is_tested("stopped")
+    record = json.loads((adapters_home() / "stopped" / RECORD).read_text())
+    folder = checked_adapter("stopped", record["base"]["sha256"])  # it may be used
+    assert (folder / WEIGHTS).read_bytes() == (whole.folder / WEIGHTS).read_bytes() and record["comparison"] == {}
+    with pytest.raises(WorkbenchError, match="already"):
+        drain(trained(corpus, model, "stopped", samples=0, learning_rate=0.02))
+    asked = []
+    answers = TorchModel.answers
+    monkeypatch.setattr(
+        TorchModel, "answers", lambda self, knobs, prompts, *rest: asked.extend(prompts) or answers(self, knobs, prompts, *rest)
+    )
+    again = drain(trained(corpus, model, "stopped", samples=0))
+    assert len(asked) == 4, "those with the adapter; the base's are kept"
+    assert is_tested("stopped") and not damage_in(again.folder) and not work_folder(again.folder).exists()
+    assert again.comparison == whole.comparison and again.loss == whole.loss and again.steps == 4
+    assert len([line for line in read_log(again.folder) if line["kind"] == "step"]) == 4, "nothing was learnt anew"
+
+
+def test_the_log_of_the_training_before_is_not_that_of_this_one(corpus, model):
+    work = trained(corpus, model, "again", samples=0)
+    for step in work:
+        if step.done == 2 and step.message.startswith("Step"):
+            break
+    work.close()
+    folder, later = adapters_home() / "again", time.time() + 60
+    assert read_log(folder) and read_log(folder, time.time() - 60) and read_log(folder, later) == []
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -279,3 +316,51 @@ def test_loss_counts_the_answer_alone_however_a_step_is_cut(corpus, model):
         by_hand -= sum(float(logits[place - 1, each.ids[place]]) for place in places)
     assert together == pytest.approx(by_hand, rel=1e-5)
     assert together == pytest.approx(sum(float(loop.loss([each]).detach()) for each in some), rel=1e-5)
+
+
+# Parts
+
+
+def test_examples_that_are_too_long_make_place_for_others_before_the_test_is_drawn(model):
+    """Two are asked of some thirty, most of which are too long."""
+    corpus, settings = towns(), SMALL | {"test_examples": 2, "validation_examples": 2, "train_examples": 4, "alike": 1.0}
+    base = training.plain_knobs(model, 30).opens()[1]()
+    for seed in range(4):
+        config = AdapterTraining(**settings | {"seed": seed})
+        data = from_corpus(corpus, config)
+        parts = [[*getattr(data, name), *data.spare[name]] for name in ("train", "validation", "test")]
+        shortest = [sorted(len(training.sequence(base, each).ids) for each in part)[:4] for part in parts]
+        assert len(data.test) == 2 and len(parts[2]) > 20
+        short = config.model_copy(update={"max_tokens": max(lengths[-1] for lengths in shortest)})
+        fitting, sequences = drain(training.tokenized(short, data, base, model))
+        assert len(fitting.test) == len(sequences["test"]) == 2 and fitting.card()["examples"]["test"] == 2
+        assert all(len(each.ids) <= short.max_tokens for each in sequences["test"])
+
+
+def articles(number, questions=12):
+    """So many articles of one paragraph each, about which many questions are asked."""
+    documents, queries = [], []
+    for place in range(number):
+        facts = [f"The {word} of {TOWNS[place]} is {place}{word}." for word in "abcdefghijkl"[:questions]]
+        documents.append(Document(str(place), " ".join(facts), TOWNS[place]))
+        for each, fact in enumerate(facts):
+            start = documents[-1].text.index(fact)
+            gold = (Gold(str(place), start, start + len(fact)),)
+            queries.append(Query(f"{place} {each}", f"What is the {'abcdefghijkl'[each]} of {TOWNS[place]}?", gold))
+    return assemble("articles", documents, queries, Notes())
+
+
+@pytest.mark.parametrize("number", [4, 5, 8])
+def test_of_few_articles_each_part_has_some_whatever_the_seed(number):
+    for seed in range(20):
+        card = from_corpus(articles(number), AdapterTraining(seed=seed, alike=1.0, distractors=0)).card()
+        assert min(card["groups"].values()) >= 1 and min(card["examples"].values()) >= 2, (seed, card)
+
+
+def test_the_remedy_is_that_of_the_reason(corpus, model):
+    with pytest.raises(WorkbenchError, match="Only 0 examples for") as few:
+        from_corpus(articles(1), AdapterTraining(alike=1.0))
+    assert "more documents" in few.value.todo and "max_tokens" not in few.value.todo
+    with pytest.raises(WorkbenchError) as long:
+        drain(trained(corpus, model, "long", max_tokens=20))
+    assert long.value.todo == "Raise max_tokens or answer_tokens."

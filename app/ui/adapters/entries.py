@@ -5,11 +5,12 @@ from html import escape
 import streamlit as st
 
 from app import session
-from app.ui import cards, tables
+from app.ui import cards, jobs, tables
 from app.ui.adapters.source import draw_card
-from app.ui.adapters.training import draw_curves
+from app.ui.adapters.training import VERBS, draw_curves
 from app.ui.encoders.cells import difference, html_table, number
 from core.labs import adapters
+from core.labs.adapter_forecast import test_forecast
 
 LABELS = {"em": "Exact match", "f1": "Token F1"}
 ANSWERS = 20  # of the test that are shown
@@ -19,7 +20,9 @@ def listed() -> None:
     st.subheader("Trained adapters", anchor=False)
     entries = adapters.trained_adapters()
     if not entries:
-        st.caption("None yet. One that is trained here can be switched on wherever the engine transformers answers.")
+        st.caption(
+            "None yet. A trained adapter can be used wherever the engine is transformers: on Ask, Sampling and Compare adapters."
+        )
     for entry in entries:
         drawn(entry)
 
@@ -31,6 +34,8 @@ def drawn(entry: adapters.AdapterEntry) -> None:
         st.markdown(f"**{cards.plain(entry.name)}**")
         if not record:
             return st.caption("How it was trained is not recorded, so it is not used.")
+        if not record.get("comparison"):
+            return untested(entry, using)
         rows = []
         for measure, label in LABELS.items():
             change, test = record["comparison"][measure], entry.paired(measure)
@@ -59,15 +64,7 @@ def drawn(entry: adapters.AdapterEntry) -> None:
             ]
         )
         with st.container(horizontal=True):
-            st.button(
-                "In use" if using else "Use this adapter",
-                key=f"adapter/use/{entry.name}",
-                disabled=using,
-                icon=":material/check:",
-                on_click=session.change,
-                args=(adapters.in_use(entry),),
-                help="Makes it the recipe's, on Ask, Sampling and every page. There it is a switch and a scale.",
-            )
+            use(entry, using)
             with st.popover("Data", icon=":material/dataset:"):
                 draw_card(record["data"])
             with st.popover("Curves", icon=":material/show_chart:"):
@@ -79,3 +76,30 @@ def drawn(entry: adapters.AdapterEntry) -> None:
                     answered.append({"Question": row["question"], "Right": row["references"][0], "Base": base, "With it": tuned})
                 tables.wrapped_table(answered)
     return None
+
+
+def use(entry: adapters.AdapterEntry, using: bool) -> None:
+    st.button(
+        "In use" if using else "Use this adapter",
+        key=f"adapter/use/{entry.name}",
+        disabled=using,
+        icon=":material/check:",
+        on_click=session.change,
+        args=(adapters.in_use(entry),),
+        help="Makes it the recipe's, on Ask, Sampling and every page. There it is a switch and a scale.",
+    )
+
+
+def untested(entry: adapters.AdapterEntry, using: bool) -> None:
+    """Trained, but what it is worth is not known: its test runs, or was stopped."""
+    record, last = entry.record, jobs.last_training(VERBS)
+    here = bool(last and last.arguments[1] == entry.name)  # it stands above, with Cancel or Resume
+    words = "The test is running." if here and last.active else "Resume above goes on with the test." if here else ""
+    st.caption(f"Not tested: trained for {record['steps']:,} steps, and nothing says yet whether it answers better. {words}")
+    arguments = adapters.test_arguments(entry.name)
+    if not here and arguments:
+        takes = test_forecast(session.workbench(), entry.name)
+        jobs.start_button("Test it", arguments, f"Testing {entry.name}", takes, place=entry.name)
+    elif not here:
+        st.caption("What it was trained with is gone: train another one to have it tested.")
+    use(entry, using)

@@ -8,6 +8,7 @@ from app import session
 from app.ui import cards, cells, jobs, tables
 from core.config import TrialConfig
 from core.labs import forgetting as lab
+from core.workbench import one_phase
 
 NUMBER = st.column_config.NumberColumn
 
@@ -16,17 +17,22 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
     st.subheader("Forgetting", anchor=False)
     workbench = session.workbench()
     there = [status.name for status in workbench.datasets() if status.present]
-    usual = there.index(lab.CORPUS) if lab.CORPUS in there else 0
-    about = "Its documents are read from their beginning. Choose one that the adapter has not learnt from."
+    usual = there.index(lab.other_corpus(workbench, names))
+    about = "Its documents are read from their beginning. By default a corpus that the adapters have not learnt from."
     corpus = st.selectbox("Other text", there, usual, key="other_text", bind="query-params", width=320, help=about)
     made = lab.standing(workbench, config, names, scales, corpus)
     if made is None:
+        if own := lab.learnt(names, corpus):
+            told = f"{', '.join(own)} learnt from this corpus: choose another to see what was forgotten."
+            st.warning(cards.plain(told), icon=":material/warning:")
         st.caption(
             f"How likely {lab.DOCUMENTS} documents of it are to the model with each adapter and without any. A perplexity that rises "
             "is what was forgotten."
         )
         words = ["forgetting", *names, *(word for scale in scales for word in ("--scale", f"{scale:g}")), "--text", corpus]
-        return jobs.start_button("Read other text", [*words, *workbench.arguments(config)], f"Reading {corpus}")
+        number = lab.DOCUMENTS * len(lab.sides(names, scales))
+        takes = one_phase(f"{number:,} readings of a document, {lab.TOKENS} tokens each at most", units=number)
+        return jobs.start_button("Read other text", [*words, *workbench.arguments(config)], f"Reading {corpus}", takes)
     for sentence in lab.sentences(made, config.evaluation.confidence):
         st.caption(cards.plain(sentence))
     rows = [

@@ -12,7 +12,7 @@ from core.config import TrialConfig
 from core.labs import adapter_grid as lab
 from core.labs.adapter_grid import AdapterGrid, GridCell
 from core.models.adapters import adapter_names
-from core.workbench import Resolved
+from core.workbench import Forecast, Resolved
 
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 SCALES = (0.25, 0.5, 1.0, 1.5)
@@ -42,10 +42,9 @@ def start(config: TrialConfig, left: lab.AnswerCost, names: Sequence[str], scale
     """What is still to write, and the button; nothing where all answers are there."""
     if not left.answers:
         return
-    time = cards.about((left.seconds, 1.5 * left.seconds)) if left.seconds else ""
-    st.caption(cards.plain(f"{cards.count(left.answers, 'answer')} not known yet{time}."))
     words = [*words_of(names, scales, count), *session.workbench().arguments(config)]
-    jobs.start_button(f"Answer {cards.count(count, 'question')}", words, f"Comparing {cards.count(len(names), 'adapter')}")
+    label, title = f"Answer {cards.count(left.questions, 'question')}", f"Comparing {cards.count(len(names), 'adapter')}"
+    jobs.start_button(label, words, title, Forecast(left.phases, units=left.answers))
 
 
 def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:

@@ -13,7 +13,7 @@ from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs import trained_heads as lab
 from core.training.heads.settings import HeadTraining
-from core.workbench import command_line
+from core.workbench import command_line, one_phase
 
 KNOBS_FIRST = ("epochs", "learning_rate", "batch_size", "max_tokens", "lora_rank", "evaluate_every")
 EXAMPLES = 20
@@ -96,7 +96,8 @@ def start(config: TrialConfig, verb: str, chosen: dict[str, Any], file: Path | N
         arguments = lab.head_arguments(verb, name, config, chosen, file)
     except WorkbenchError as error:
         return cards.problem(error)
-    return jobs.train_button(name, arguments, "a model", lab.is_taken(name), "head/start")
+    takes = one_phase(f"{cards.count(chosen['epochs'], 'epoch')} at most, and the test", units=chosen["epochs"])
+    return jobs.train_button(name, arguments, "a model", lab.is_taken(name), "head/start", takes)
 
 
 def under_way() -> bool:
@@ -104,9 +105,9 @@ def under_way() -> bool:
     return jobs.training(lab.KINDS, curves)
 
 
-def curves(name: str) -> None:
+def curves(name: str, since: float) -> None:
     with cards.calm():
-        draw_curves(name, lab.head_log(name))
+        draw_curves(name, lab.head_log(name, since))
 
 
 def draw_curves(name: str, log: list[dict[str, Any]]) -> None:
@@ -195,7 +196,8 @@ def exported(name: str) -> None:
     """The button that writes it for ONNX Runtime, then how equal and how fast that is."""
     job = jobs.latest(["export-onnx", name])
     if job is None or job.status != "done" or not isinstance(job.result, dict):
-        return jobs.start_button("Write for ONNX Runtime", ["export-onnx", name], f"Writing {name}", place=name)
+        takes = one_phase("writing the model, and comparing its outputs with torch's", units=1)
+        return jobs.start_button("Write for ONNX Runtime", ["export-onnx", name], f"Writing {name}", takes, place=name)
     made = job.result
     equal = f"outputs at most {made['largest_logit_difference']:.1g} from torch's"
     fast = f"{made['onnx_ms']:.1f} ms a text, torch {made['torch_ms']:.1f} ms ({made['speed_up']:.1f} times as fast)"

@@ -10,6 +10,7 @@ from app.ui import cards, jobs, tables
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs import adapters
+from core.workbench import one_phase
 
 SHOWN = 3  # examples
 MOST_CHARACTERS = 1500
@@ -96,8 +97,9 @@ def card(config: TrialConfig, settings: dict[str, Any], lesson: Lesson, file: Pa
     if held[0] != key:
         return st.caption("Its parts, what is left out and why, and some examples. No part shares a document with another.")
     if isinstance(held[1], str):
-        st.caption(f"To be written first: {held[1]}. What is written is kept.")
-        return jobs.start_button("Write the questions", words, "Questions about documents")
+        st.caption("Questions are to be written first. What is written is kept.")
+        takes = one_phase(held[1], units=settings["questions"])
+        return jobs.start_button("Write the questions", words, "Questions about documents", takes)
     draw_card(held[1].card())
     draw_examples(held[1], lesson)
     return None

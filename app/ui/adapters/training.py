@@ -12,6 +12,7 @@ from app.ui.adapters.source import Lesson
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs import adapters
+from core.labs.adapter_forecast import training_forecast
 from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 from core.workbench import command_line
 
@@ -62,7 +63,8 @@ def start(config: TrialConfig, chosen: dict[str, Any], lesson: Lesson, file: Pat
         arguments = adapters.training_arguments(session.workbench(), config, name, chosen, file, lesson.of_pairs)
     except WorkbenchError as error:
         return cards.problem(error)
-    return jobs.train_button(name, arguments, "an adapter", adapters.is_taken(name), "adapter/start")
+    takes = training_forecast(session.workbench(), config, chosen, file, lesson.of_pairs)
+    return jobs.train_button(name, arguments, "an adapter", adapters.is_taken(name), "adapter/start", takes)
 
 
 def under_way() -> bool:
@@ -70,9 +72,9 @@ def under_way() -> bool:
     return jobs.training(VERBS, curves)
 
 
-def curves(name: str) -> None:
+def curves(name: str, since: float) -> None:
     with cards.calm():
-        draw_curves(name, adapters.adapter_log(name))
+        draw_curves(name, adapters.adapter_log(name, since))
 
 
 def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from app.ui import jobs
 from core.config import PartConfig, TrialConfig
 from core.errors import WorkbenchError
 from core.records import Answer
+from core.workbench import one_phase
 
 
 def draw(answer: Answer, generator: PartConfig) -> None:
@@ -26,11 +27,12 @@ def draw(answer: Answer, generator: PartConfig) -> None:
         with st.container(border=True):
             st.caption(
                 "The model's file was used as it came. A copy in another number format may read prompts about twice as "
-                "fast. Made and measured once, in about a minute; taken only where it says nearly the same."
+                "fast. Made and measured once; taken only where it says nearly the same."
             )
             recipe = TrialConfig(generation=type(generator)(model=generator.model))
             arguments = ["convert-model", *session.workbench().arguments(recipe)]
-            jobs.start_button("Make the copy", arguments, "A faster copy of the model", icon=":material/bolt:")
+            takes = one_phase("converting the weights, and measuring the copies", units=1)
+            jobs.start_button("Make the copy", arguments, "A faster copy of the model", takes, icon=":material/bolt:")
 
 
 def copy_gains(choice: Any, used_already: bool = False) -> str:

@@ -1,6 +1,5 @@
 """What stands above the question: what it is asked of, or what has to be done before it can be asked."""
 
-from app import session
 from app.ui import cards, jobs
 from app.ui.answers import engines
 from core.config import TrialConfig
@@ -11,12 +10,8 @@ from core.workbench import Plan
 
 def draw(config: TrialConfig, plan: Plan) -> None:
     """The corpus is not ready: the button that prepares it."""
-    estimate = cards.about(plan.seconds)
-    cards.empty(
-        "Answers from this corpus", f"Still to do: {plan.what}{estimate}. After that, questions are searched in milliseconds."
-    )
-    arguments = ["prepare", *session.workbench().arguments(config)]
-    jobs.start_button("Prepare", arguments, f"Preparing {config.corpus.dataset}", icon=":material/bolt:")
+    cards.empty("Answers from this corpus", "It is to be prepared once. After that, questions are searched in milliseconds.")
+    jobs.prepare_button(config, plan)
 
 
 def status(recipes: list[TrialConfig], corpus: Corpus) -> None:

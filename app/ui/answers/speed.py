@@ -8,6 +8,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, jobs
 from core.config import TrialConfig
+from core.workbench import one_phase
 
 
 def draw(config: TrialConfig) -> None:
@@ -26,10 +27,12 @@ def draw(config: TrialConfig) -> None:
         else:
             st.caption(
                 "What batches of 4, 8 and 16, passages kept in memory and other number formats gain with this model. "
-                "It takes some two minutes; answers asked meanwhile are slower, and so is what is measured."
+                "Answers asked meanwhile are slower, and so is what is measured."
             )
         arguments = ["measure-engine", *session.workbench().arguments(asked)]
-        jobs.start_button("Measure again" if measured else "Measure", arguments, "Speed of the engine", icon=":material/speed:")
+        takes = one_phase(f"{engines.ROUNDS} rounds of short answers in batches, passages read anew, and number formats", units=1)
+        label = "Measure again" if measured else "Measure"
+        jobs.start_button(label, arguments, "Speed of the engine", takes, icon=":material/speed:")
 
 
 def how_measured(measured: Any, rounds: int, max_tokens: int) -> str:

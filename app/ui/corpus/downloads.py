@@ -6,6 +6,7 @@ from app import session
 from app.ui import cards, jobs
 from core.corpus.cards import Card, Status
 from core.labs import corpus as lab
+from core.workbench import one_phase
 
 
 def draw() -> None:
@@ -25,9 +26,9 @@ def draw() -> None:
         ):
             with st.container(width="stretch"):
                 about(status, card_of[status.name])
-            jobs.start_button(
-                "Download", ["download", status.name], f"Download {status.name}", icon=":material/download:", place=status.name
-            )
+            takes = one_phase(cards.count(len(card_of[status.name].files), "file"))
+            arguments, title = ["download", status.name], f"Download {status.name}"
+            jobs.start_button("Download", arguments, title, takes, icon=":material/download:", place=status.name)
 
 
 def about(status: Status, card: Card) -> None:

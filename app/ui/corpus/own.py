@@ -7,7 +7,9 @@ from app.ui import cards, cells, jobs
 from core.corpus.cards import Status
 from core.corpus.own import FileStatus
 from core.labs import corpus as lab
+from core.workbench import one_phase
 
+VERB = "ingest-received"  # of the job that reads them
 STARTED = "own_job"  # the job that reads what was sent last in this session
 
 
@@ -32,7 +34,9 @@ def add(name: str) -> None:
         name = st.text_input("Name of the corpus", placeholder="my-papers", value=name)
         files = st.file_uploader("Documents", accept_multiple_files=True)
         asked = st.file_uploader("Questions, optional")
-        sent = st.form_submit_button("Add", type="primary", icon=":material/add:")
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            sent = st.form_submit_button("Add", type="primary", icon=":material/add:")
+            jobs.price(VERB, one_phase("each file read, and questions matched with the documents", units=1))
     if sent and not (name.strip() and (files or asked)):
         st.warning("Give the corpus a name and at least one file.")
     elif sent:
@@ -45,14 +49,14 @@ def _start(name: str, files: list[tuple[str, bytes]], questions: tuple[str, byte
     state, workbench = st.session_state, session.workbench()
     arguments = lab.receive(workbench, name, files, questions)
     sent = cards.count(len(files) + (questions is not None), "file")
-    state[STARTED] = workbench.jobs.start(arguments, f"Reading {sent} into {name.strip()}")
+    state[STARTED] = workbench.jobs.start(arguments, f"Reading {sent} into {name.strip()}", units=1)
     state["own_turn"] += 1
     st.rerun()
 
 
 def reading() -> None:
     """Files that are being read, those whose reading was stopped last, and what became of those that were read."""
-    every = [job for job in session.workbench().jobs.list() if job.arguments[0] == "ingest-received"]
+    every = [job for job in session.workbench().jobs.list() if job.arguments[0] == VERB]
     for place, job in enumerate(every):
         if job.active or (place == 0 and job.status != "done"):
             jobs.watch(job.id)

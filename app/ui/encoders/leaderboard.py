@@ -148,13 +148,5 @@ def still_to_do(config: TrialConfig, waiting: Sequence[EncoderResult], some: boo
             "Nothing is embedded yet. Prepare an encoder, and it is measured here; everything after that answers at once.",
         )
     for row in waiting:
-        about = cards.about(row.plan.seconds) or ("; how long is known once it has run on this machine" if row.plan.what else "")
-        with st.container(horizontal=True, vertical_alignment="center", key=f"todo/{row.offer.id}"):
-            st.markdown(f"**{cards.plain(row.offer.name)}** still needs {cards.plain(row.plan.what + about)}.")
-            jobs.start_button(
-                f"Prepare {row.offer.name}",
-                ["prepare", *session.workbench().arguments(comparison.prepared(row.config))],
-                f"Preparing {row.offer.name} on {config.corpus.dataset}",
-                icon=":material/bolt:",
-                place=row.offer.id,
-            )
+        name = row.offer.name
+        jobs.prepare_button(comparison.prepared(row.config), row.plan, label=f"Prepare {name}", of=name, place=row.offer.id)

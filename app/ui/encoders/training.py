@@ -14,7 +14,7 @@ from core.errors import WorkbenchError
 from core.labs.encoders import training
 from core.training.encoders.settings import TrainConfig
 from core.training.encoders.validation import METRICS as TRAINED_METRICS
-from core.workbench import command_line
+from core.workbench import command_line, one_phase
 
 KNOBS_FIRST = ("method", "learning_rate", "temperature", "batch_size", "hard_negatives", "max_steps")
 VERDICTS = {
@@ -27,13 +27,8 @@ VERDICTS = {
 
 
 def train(config: TrialConfig) -> None:
-    workbench = session.workbench()
-    last = next((job for job in workbench.jobs.list() if job.arguments[:1] == ("train-encoder",)), None)
     made = training.trained()
-    if last and last.status != "done" and last.arguments[1] not in [encoder.name for encoder in made]:
-        jobs.watch(last.id)
-        st.fragment(curves, run_every=2.0 if last.active else None)(last.arguments[1])
-    if not (last and last.active):
+    if not jobs.training(("train-encoder",), curves):
         training_form(config, made)
     st.subheader("Trained encoders", anchor=False)
     if not made:
@@ -73,7 +68,9 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
         arguments = training.training_arguments(workbench, config, name, settings)
     except WorkbenchError as error:
         return cards.problem(error)
-    return jobs.train_button(name, arguments, "an encoder", training.is_taken(name), "train/start")
+    steps = cards.count(settings["max_steps"], "step")
+    takes = one_phase(f"{steps} at most of {settings['batch_size']:,} questions, and the test", units=settings["max_steps"])
+    return jobs.train_button(name, arguments, "an encoder", training.is_taken(name), "train/start", takes)
 
 
 def training_knob(knob: forms.Knob) -> Any:
@@ -81,9 +78,9 @@ def training_knob(knob: forms.Knob) -> Any:
     return forms.widget(knob, f"train/{knob.name}")
 
 
-def curves(name: str) -> None:
+def curves(name: str, since: float) -> None:
     with cards.calm():
-        draw_curves(name, training.training_log(name))
+        draw_curves(name, training.training_log(name, since))
 
 
 def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:

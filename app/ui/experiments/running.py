@@ -1,14 +1,13 @@
 """Where the study stands, and the one button that goes on: start, pause, resume. Also of a study that runs elsewhere."""
 
-import time
 from html import escape
 from typing import Any
 
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs
-from app.ui.experiments import desk, engine, outlook, words
+from app.ui import cards
+from app.ui.experiments import desk, engine, outlook
 from app.ui.experiments.desk import StudyDesk
 from core.errors import WorkbenchError
 from core.labs.experiments import standing
@@ -79,18 +78,15 @@ def _panel(here: StudyDesk, worked: bool, measured: int) -> None:
 
 
 def working(study_id: str, stands: StudyStanding, job: Any) -> None:
-    elapsed = time.time() - (stands.started or job.created)
-    running = stands.status == "running"
-    count = jobs.pace(stands.done, stands.total, elapsed) if running else "starting"
-    message = words.spoken(stands.message) if running else ""
-    share = stands.done / stands.total if running and stands.total else 0.0
-    failed = f" · {len(stands.failures):,} failed" if stands.failures else ""
-    elsewhere = "" if job and job.active else " · started on the command line"
+    running, here = stands.status == "running", bool(job and job.active)
+    told = job if here else stands  # of the job what its link in the sidebar says
+    share = told.done / told.total if told.total else 0.0
+    failed = f"{len(stands.failures):,} failed" if stands.failures else ""
+    line = " · ".join(filter(None, (told.words or "starting", failed, "" if here else "started on the command line")))
     st.html(
-        f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">Measuring</span>'
-        f"<span>{escape(message)}</span></div>"
+        f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">Measuring</span></div>'
         f'<div class="gw-bar"><i style="width:{min(share, 1):.1%}"></i></div>'
-        f'<div class="gw-small">{escape(count + failed + elsewhere)}</div></div>',
+        f'<div class="gw-small">{escape(line)}</div></div>',
         width="stretch",
     )
     st.button(

@@ -16,7 +16,6 @@ from core.labs.experiments.experiment import Experiment, Factor, part_of
 from core.labs.trials.comparison import Trial, labels
 
 METHOD = "method"
-ASSIGNED = re.compile(r"\b([a-z]+\.[a-z0-9_]+) = ")
 NUMBERED = re.compile(r"^factor \d+(, \w+)*: ")
 
 
@@ -172,8 +171,3 @@ def named(text: str, settings: Iterable[str], recipe: TrialConfig) -> str:
         if "." in setting:
             text = text.replace(setting, setting_title(setting, recipe).partition(": ")[2])
     return text
-
-
-def spoken(point: str) -> str:
-    """What the driver says of a point in the words of the form: "size 16, k1 2" for "chunking.size_tokens = 16, sparse.k1 = 2"."""
-    return ASSIGNED.sub(lambda said: f"{setting_title(said[1], TrialConfig()).partition(': ')[2]} ", point)

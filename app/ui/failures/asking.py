@@ -13,7 +13,7 @@ from core.labs.answering import can_be_judged
 from core.labs.failures import ladder as lab
 from core.labs.failures import rungs
 from core.labs.failures.ladder import Ladder
-from core.workbench import Resolved, as_options
+from core.workbench import Forecast, Phase, Resolved, as_options
 
 SCOPES = {False: "Retrieval, all questions", True: "Answers, {}"}
 
@@ -56,9 +56,9 @@ def ladders(recipe: TrialConfig | Resolved) -> Shown:
         try:
             ladder = rungs.with_kept(workbench, bare, count)
             other = other and rungs.with_kept(workbench, other, count)
-            ask(bare, ladder, count, "Ask", "this recipe")
+            ask(bare, ladder, count, "Ask", "recipe")
             if other and ladder.climbs:
-                ask(other, other, count, "Ask the baseline too", "the baseline")
+                ask(other, other, count, "Ask the baseline too", "baseline")
         except WorkbenchError as error:  # a model file that is not there: retrieval stands without it
             cards.problem(error)
             return Shown(bare, other, False, count)
@@ -98,19 +98,18 @@ def sample(bare: Ladder) -> int:
 
 
 def ask(bare: Ladder, ladder: Ladder, count: int, action: str, whose: str) -> None:
-    """The button that starts the job, with what it takes; nothing where all answers are kept."""
+    """The button that starts the job, with what it takes; nothing where all answers are kept. whose: tells the two buttons apart."""
     cost = rungs.cost(session.workbench(), bare, count)
     if not cost.answers and cost.questions == len(ladder.climbs):
         return
-    time = "; how long is not known before the first" if cost.seconds is None else cards.about((cost.seconds, 1.5 * cost.seconds))
     config = bare.evaluation.config
-    words = (
-        f"{cards.count(cost.answers, 'answer')} by {whose} not known yet" if cost.answers else "The model is still to be fetched"
-    )
-    host = config.generation.destination()
-    st.caption(cards.plain(f"{words}{time}. {f'Questions and passages are sent to {host}.' if host else ''}".strip()))
+    phases = cost.phases or (Phase(f"fetching the model {config.generation.model}, then answers to {count:,} questions"),)
+    if host := config.generation.destination():
+        st.caption(cards.plain(f"Questions and passages are sent to {host}."))
     arguments = ["failures", "--ask", str(count), *session.workbench().arguments(config)]
-    jobs.start_button(f"{action}: {cards.count(count, 'question')}", arguments, f"Asking {count:,} questions, rung by rung")
+    title = f"Asking {count:,} questions, rung by rung"
+    takes = Forecast(phases, units=max(1, cost.answers))
+    jobs.start_button(f"{action}: {cards.count(count, 'question')}", arguments, title, takes, place=whose)
 
 
 def scope(asked: int) -> bool:

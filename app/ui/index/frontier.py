@@ -15,6 +15,7 @@ from core.labs.index import grids, points
 from core.labs.index.glance import Glance
 from core.labs.index.points import AXES, IndexPoint
 from core.records import Corpus
+from core.workbench import one_phase
 
 AXES_SHOWN = ("single_qps", "p95_us", "batch_qps", "memory_per_vector", "disk_per_vector", "build_s")
 POINT_COLUMNS = {
@@ -144,6 +145,7 @@ def sweep_form(here: Glance) -> None:
         swept = config.index.model_copy(update={name: usual[name].default for name in grid})
         arguments = ["index-sweep", *workbench.arguments(config.model_copy(update={"index": swept}))]
         arguments += [word for path, text in texts.items() for word in ("--grid", f"{path}={text}")]
-        st.caption(f"{cards.count(len(configs), 'setting')}. What is kept already is not measured again.")
+        st.caption("What is kept already is not measured again.")
         st.code(f"python -m core {shlex.join(arguments)}", language="bash", wrap_lines=True)
-        jobs.start_button("Start the sweep", arguments, f"Sweeping {named(config.index.part, config.index.part)}")
+        takes = one_phase(cards.count(len(configs), "setting"), units=len(configs))
+        jobs.start_button("Start the sweep", arguments, f"Sweeping {named(config.index.part, config.index.part)}", takes)

@@ -9,19 +9,13 @@ from app.ui import cards, forms, jobs
 from core import registry
 from core.config import TrialConfig
 from core.labs.index import glance
-from core.workbench import LIVE_INDEXED
+from core.workbench import LIVE_INDEXED, Plan
 
 
-def waiting(config: TrialConfig, what: str, seconds: Any) -> None:
+def waiting(config: TrialConfig, plan: Plan) -> None:
     """More than a moment: a job does it, which outlives this page."""
-    workbench, about = session.workbench(), cards.about(seconds)
-    cards.empty("Recall, speed and memory of this index", f"Still to do: {what}{about}. Everything after that answers at once.")
-    jobs.start_button(
-        "Prepare",
-        ["prepare", *workbench.arguments(glance.to_prepare(config))],
-        f"Preparing {config.corpus.dataset}",
-        icon=":material/bolt:",
-    )
+    cards.empty("Recall, speed and memory of this index", "It is to be prepared once. Everything after that answers at once.")
+    jobs.prepare_button(glance.to_prepare(config), plan)
 
 
 def recipe(config: TrialConfig, live: bool) -> Any:

@@ -26,7 +26,7 @@ from core.labs.inside.experts import (
 )
 from core.records import Corpus
 from core.training.experts import ExpertRun, MoeConfig, Routing
-from core.workbench import command_line
+from core.workbench import command_line, one_phase
 
 WITH, WITHOUT = "With balancing loss", "Without"
 COLORS = {WITH: charts.COLORS[0], WITHOUT: charts.COLORS[1]}
@@ -118,8 +118,8 @@ def trained(config: TrialConfig, corpus: Corpus, settings: MoeConfig) -> dict[st
         for job in jobs.active():
             if job.arguments[:1] == ("train-moe",) and list(job.arguments) != arguments:
                 jobs.watch(job.id)
-        st.caption("Two trainings with these settings, about a minute each at 300 steps. They go on when this page is closed.")
-        jobs.start_button("Train both", arguments, f"Experts on {corpus.name}")
+        takes = one_phase(f"2 trainings of {settings.steps:,} steps", units=settings.steps * settings.layers)
+        jobs.start_button("Train both", arguments, f"Experts on {corpus.name}", takes)
         if pair := last_pair(corpus):
             st.caption(f"Shown are the two trained last: {described(pair[0].config)}.")
     return dict(zip((WITH, WITHOUT), pair, strict=True)) if pair else {}

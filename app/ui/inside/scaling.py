@@ -9,6 +9,7 @@ from app.ui import cards, cells, charts, jobs, tables
 from core.config import TrialConfig
 from core.labs.inside import scaling as lab
 from core.labs.inside.scaling import ScalingStudy
+from core.workbench import one_phase
 
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 WIDTHS, STEPS = (32, 64, 128, 256), (50, 100, 200, 400, 800)
@@ -37,11 +38,12 @@ def scaling(config: TrialConfig) -> None:
     if left:
         cards.empty(
             "How the loss falls with size and data",
-            f"{cards.count(left, 'small transformer')} of {len(wanted)} still to train on this corpus, seconds to minutes each. "
+            f"{cards.count(left, 'small transformer')} of {len(wanted)} still to train on this corpus. "
             "Then: the law fitted to them, how well the others foretold the largest, and what it says of the next size.",
         )
         title = f"Training {cards.count(left, 'transformer')}"
-        return jobs.start_button(f"Train {left}", [*words, *workbench.arguments(config)], title, place="scaling")
+        takes = one_phase(f"{cards.count(left, 'training')}, {sum(steps) * len(widths) * seeds:,} steps in all", units=left)
+        return jobs.start_button(f"Train {left}", [*words, *workbench.arguments(config)], title, takes, place="scaling")
     return shown(lab.standing(workbench, config, corpus, wanted), config, words)
 
 

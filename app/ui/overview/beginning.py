@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs
+from app.ui import jobs
 
 PAGES = Path(__file__).resolve().parents[3] / "pages"
 STARTS = (
@@ -36,11 +36,8 @@ def prepare() -> None:
         workbench.jobs.start(arguments, title)
         st.rerun()  # the sidebar, drawn before, shows it too
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        time = cards.about(plan.seconds)
-        st.markdown(
-            f"**Not prepared yet.** Still to do: {plan.what}{time}. After that every slider answers at once.", width="stretch"
-        )
-        jobs.start_button("Prepare", arguments, title)
+        st.markdown("**Not prepared yet.** After that every slider answers at once.", width="stretch")
+        jobs.prepare_button(recipe, plan)
 
 
 def starts() -> None:

@@ -9,6 +9,7 @@ from app import session
 from app.ui import cards, jobs
 from core.labs.papers import bundle
 from core.labs.papers import paper as papers
+from core.workbench import one_phase
 
 
 def draw(paper: papers.Paper) -> None:
@@ -17,9 +18,9 @@ def draw(paper: papers.Paper) -> None:
         "the questions. Check that the licence of your corpus lets you publish its questions."
     )
     place = Path(bundle.place(session.workbench(), paper.id))
-    jobs.start_button(
-        "Make the bundle", ["export", paper.id, "--out", str(place)], f"Bundle of {paper.id}", icon=":material/inventory_2:"
-    )
+    takes = one_phase(f"{cards.count(len(paper.items), 'item')} drawn, packed and verified", units=max(1, len(paper.items)))
+    arguments = ["export", paper.id, "--out", str(place)]
+    jobs.start_button("Make the bundle", arguments, f"Bundle of {paper.id}", takes, icon=":material/inventory_2:")
     if place.is_file():
         st.download_button(
             "Download the last one", place.read_bytes, place.name, "application/zip", key="download_bundle", on_click="ignore"

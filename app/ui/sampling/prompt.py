@@ -6,7 +6,6 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
 from app.ui import cards, jobs
 from app.ui.sampling.chain import command
 from core.config import TrialConfig
@@ -18,17 +17,11 @@ PLACEHOLDER = {"message": "What is a generator in Python?", "text": "The three p
 
 
 def waiting(config: TrialConfig, plan: Any) -> None:
-    about = cards.about(plan.seconds)
     cards.empty(
         "The next token over retrieved passages",
-        f"Still to do: {plan.what}{about}. After that, questions are searched in milliseconds.",
+        "The corpus is to be prepared once. After that, questions are searched in milliseconds.",
     )
-    jobs.start_button(
-        "Prepare",
-        ["prepare", *session.workbench().arguments(config)],
-        f"Preparing {config.corpus.dataset}",
-        icon=":material/bolt:",
-    )
+    jobs.prepare_button(config, plan)
 
 
 def waited(work: Generator, what: Any) -> Any:

@@ -11,6 +11,7 @@ from app.ui.sampling.chain import command
 from core.config import TrialConfig
 from core.labs.sampling.chains import presets
 from core.labs.sampling.study import DIVERSITY, MEASURES, QUALITY, ChainResult, asked, results, rows, verdict
+from core.workbench import one_phase
 
 WHAT = "Diversity against quality"
 MOST_QUESTIONS = 200
@@ -58,12 +59,13 @@ def study(config: TrialConfig) -> None:
     words = [word for text in chains for word in ("--chain", text)]
     line = command(config, chains, rest)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{samples * questions * len(chains):,} answers; what is stored already is not drawn again.", width="stretch")
+        st.caption("What is stored already is not drawn again.", width="stretch")
         with st.popover("Command", icon=":material/terminal:"):
             st.code(line, language="bash", wrap_lines=True)
-    jobs.start_button(
-        "Start the study", ["sample-study", *workbench.arguments(config), *words, *rest], f"Sampling {config.corpus.dataset}"
-    )
+    number = samples * questions * len(chains)
+    arguments = ["sample-study", *workbench.arguments(config), *words, *rest]
+    takes = one_phase(f"{cards.count(number, 'answer')} at most", units=number)
+    jobs.start_button("Start the study", arguments, f"Sampling {config.corpus.dataset}", takes)
     reference = st.session_state.get("study/reference") or chains[0]
     measured = jobs.drain(results(workbench, config, samples, questions, reference=reference))
     if not measured:

@@ -15,7 +15,7 @@ from core.labs import contamination as lab
 from core.labs.contamination import Contamination, ContaminationItem
 from core.labs.rephrasing import FORM
 from core.labs.scores import answer_file
-from core.workbench import Evaluation, command_line
+from core.workbench import Evaluation, Forecast, command_line
 
 QUESTIONS = 60
 MODEL, FILE = "By the model", "A file"
@@ -48,11 +48,8 @@ def draw() -> None:
     words = ["contamination", "--ask", str(count), *(["--rephrasings", str(path)] if path else []), *workbench.arguments(config)]
     made, left = lab.standing(workbench, config, count, path)
     if made is None:
-        parts = [cards.count(left.rephrasings, "rephrasing") if left.rephrasings else ""]
-        parts += [cards.count(left.answers, "answer") if left.answers else ""]
-        time = "" if not left.seconds else f", about {cards.duration(left.seconds)}"
-        st.caption(cards.plain(f"Still to do: {'; '.join(filter(None, parts)) or 'continuations'}{time}."))
-        jobs.start_button("Look for contamination", words, f"Contamination, {count:,} questions")
+        takes = Forecast(left.phases, units=count)
+        jobs.start_button("Look for contamination", words, f"Contamination, {count:,} questions", takes)
         return st.caption(
             "The model answers each question in its own and in other words, without passages and over the gold evidence, and goes on "
             "behind the beginning of the documents. What is known already is used."

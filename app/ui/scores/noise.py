@@ -12,7 +12,7 @@ from core.errors import WorkbenchError
 from core.labs import noise as lab
 from core.labs.noise import Repeated
 from core.labs.scores import answer_file, behind
-from core.workbench import command_line
+from core.workbench import command_line, one_phase
 
 JUDGE, TRIALS, SAMPLES, FILE = "A judge's runs on these answers", "A recipe under other seeds", "Samples of answers", "A CSV file"
 MOST = 20_000  # values of a table that is read while the page waits
@@ -48,7 +48,8 @@ def draw(shown: Shown | None) -> None:
     extra += ["--shared", *shared] if shared else []
     command = ["noise-budget", *words, *extra, *(["--differences"] if differences else [])]
     if len(repeated.values) > MOST:
-        jobs.start_button(f"Take {len(repeated.values):,} values apart", command, "Noise budget")
+        takes = one_phase(cards.count(len(repeated.values), "value"), units=len(repeated.values))
+        jobs.start_button(f"Take {len(repeated.values):,} values apart", command, "Noise budget", takes)
         job = jobs.latest(command)
         if job and job.status == "done" and isinstance(job.result, dict):
             results(job.result, command)

@@ -5,6 +5,7 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from core.labs.scores.judges import named
+from core.workbench import Forecast, one_phase
 
 
 def asked(place: str) -> list[str]:
@@ -26,3 +27,11 @@ def asked(place: str) -> list[str]:
     if not lines and generation.local and generation.model == type(generation)().model:
         st.caption(cards.plain("The bundled model is too small to judge: take its ratings for a trial of the page."))
     return [*(word for line in lines for word in ("--judge", line)), "--runs", str(runs), "--temperature", f"{heat:g}"]
+
+
+def takes(number: int, noun: str, place: str) -> Forecast:
+    """What the panel is asked: each of so many things by each judge, in each run."""
+    judges = max(1, sum(bool(line.strip()) for line in st.session_state[f"{place}/judges"].splitlines()))
+    runs = st.session_state[f"{place}/runs"]
+    told = f"{cards.count(number, noun)} by {cards.count(judges, 'judge')}, {cards.count(runs, 'run')} each"
+    return one_phase(told, units=number * judges * runs)

@@ -10,7 +10,7 @@ from app.ui.search import results
 from core import registry
 from core.labs import chain_of_thought as lab
 from core.labs.chain_of_thought import Reasoning, ReasoningPlan
-from core.workbench import Evaluation, command_line
+from core.workbench import Evaluation, command_line, one_phase
 
 METHOD = (
     "Percentile bootstrap intervals of paired differences; sign-flip test, Holm's correction over all differences and measures"
@@ -31,8 +31,8 @@ def draw() -> None:
     if made is None:
         texts = asked.questions * 2 * (1 + asked.samples)
         more = ", and second prompts to chains without an answer" if asked.again else ""
-        st.caption(cards.plain(f"Still to do: {cards.count(texts, 'text')} at most{more}. What was written before is used."))
-        jobs.start_button("Compare ways of answering", words, f"Chain of thought, {asked.questions:,} questions")
+        takes = one_phase(f"{cards.count(texts, 'text')} at most{more}, without those written before", units=texts)
+        jobs.start_button("Compare ways of answering", words, f"Chain of thought, {asked.questions:,} questions", takes)
         return st.caption(
             "The same questions over the passages of this recipe, answered at once and after a chain of thought: the likeliest text of "
             "each, and the vote of several samples drawn by the same seeds."

@@ -12,7 +12,7 @@ from core.labs import answering
 from core.labs.scores import sets
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
 from core.labs.scores.sets import ScoredSet
-from core.workbench import command_line
+from core.workbench import Forecast, Phase, command_line, one_phase
 
 RECIPE, STORED, FILE = "The recipe's answers", "Stored answers", "A file"
 ASK, LIVE = "../pages/ask_model.py", "../pages/search_live.py"  # relative to app/main.py
@@ -100,16 +100,10 @@ def of_recipe() -> Shown | None:
         )
     if lacking:
         cost = answering.cost(workbench, config.generation, said.askings)
-        about = f", about {cards.duration(cost.seconds)}" if cost.seconds else ""
-        others = (
-            f"the others take {cards.count(cost.answers, 'answer')}{about}"
-            if cost.answers
-            else "the others ask the model nothing"
-        )
-        st.caption(f"{len(rows):,} of {len(said.rows):,} answers are known; {others}.")
-        jobs.start_button(
-            f"Answer and score {cards.count(lacking, 'question')}", arguments, f"Answers of {evaluation.corpus.name}"
-        )
+        st.caption(f"{len(rows):,} of {len(said.rows):,} answers are known.")
+        phases = cost.phases or (Phase("no answer: the model is not asked"),)
+        label, title = f"Answer and score {cards.count(lacking, 'question')}", f"Answers of {evaluation.corpus.name}"
+        jobs.start_button(label, arguments, title, Forecast(phases, units=max(1, cost.answers)))
     if not rows:
         return None
     other, pinned = None, session.baseline()
@@ -182,19 +176,17 @@ def job_for(answers: ScoredSet, arguments: list[str], offered: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if free:
             names = ", ".join(measure.label for measure in free)
-            jobs.start_button(f"Score by {cards.count(len(free), 'more measure')}", arguments, f"Scores of {answers.name}")
-            st.caption(f"Takes a model that reads: {cards.plain(names)}. Scores are kept.")
+            number = len(answers.rows) * len(free)
+            takes = one_phase(f"{cards.count(number, 'score')} by {names}", units=number)
+            jobs.start_button(f"Score by {cards.count(len(free), 'more measure')}", arguments, f"Scores of {answers.name}", takes)
     asking = {measure.part: measure for measure in answers.waiting if measure.asks_model}
     if asking:
         with st.expander("Measures that ask a language model"), cards.calm():
             part = st.selectbox("Measure", list(asking), format_func=lambda name: asking[name].label, key="asks_model")
             st.caption(cards.plain(first_words(asking[part])))
-            jobs.start_button(
-                f"Score by {asking[part].label}",
-                [*arguments[:1], *arguments[1:], "--measure", part],
-                f"Scores of {answers.name}",
-                place=part,
-            )
+            takes = one_phase(f"{cards.count(len(answers.rows), 'answer')} judged by the model", units=len(answers.rows))
+            words, title = [*arguments, "--measure", part], f"Scores of {answers.name}"
+            jobs.start_button(f"Score by {asking[part].label}", words, title, takes, place=part)
 
 
 def first_words(measure) -> str:

@@ -13,7 +13,7 @@ from core.labs.failures import rungs
 from core.labs.trials import ablation as lab
 from core.labs.trials.ablation import Ablated, Ablation
 from core.labs.trials.comparison import label
-from core.workbench import Resolved
+from core.workbench import Forecast, Phase, Resolved
 
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
@@ -37,29 +37,28 @@ def draw(run: Resolved) -> None:
         )
     plan, count = lab.plan(workbench, run, answers), 0
     if not plan.live:
-        return job(run.config, metric, f"Some of these recipes still need {'; '.join(plan.what)}{cards.about(plan.seconds)}.", 0)
+        return job(run.config, metric, plan.phases, 0)
     if answers:
         if not any(query.answers for query in run.corpus.queries):
             return st.info(
                 "No question of this corpus has a reference answer, so no answer can be judged.", icon=":material/info:"
             )
         count = rungs.asked_last(workbench, run.corpus)
-        number, seconds = jobs.drain(lab.answers_to_write(workbench, run, count))
-        if number:
-            time = "" if seconds is None else cards.about((seconds, 1.5 * seconds))
-            why = f"{cards.count(number, 'answer')} to {cards.count(count, 'question')} not known yet{time}."
-            return job(run.config, metric, why, count)
+        cost = jobs.drain(lab.answers_to_write(workbench, run, count))
+        if cost.answers:
+            return job(run.config, metric, cost.phases, count)
     about = fingerprint(run.config if answers else run.ranking_key(), run.config.evaluation, run.questions, run.config.seed)
     work = lambda: lab.ablate(workbench, run, metric, count)  # noqa: E731
-    made = result_of("ablation", (about, metric, count), "Ablate", bool(plan.what), work, f"Takes {'; '.join(plan.what)}.")
+    takes = "; ".join(phase.what for phase in plan.phases)
+    made = result_of("ablation", (about, metric, count), "Ablate", bool(takes), work, f"Takes {takes}.")
     if made:
         shown(made, run.config, count)
 
 
-def job(config: TrialConfig, metric: str, why: str, count: int) -> None:
-    st.caption(cards.plain(why))
+def job(config: TrialConfig, metric: str, phases: tuple[Phase, ...], count: int) -> None:
     words = ["--metric", metric, *(["--ask", str(count)] if count else [])]
-    jobs.start_button("Ablate", ["ablate", *words, *session.workbench().arguments(config)], f"Ablating {config.corpus.dataset}")
+    arguments = ["ablate", *words, *session.workbench().arguments(config)]
+    jobs.start_button("Ablate", arguments, f"Ablating {config.corpus.dataset}", Forecast(phases))
 
 
 def titled(metric: str, config: TrialConfig) -> str:

@@ -13,7 +13,7 @@ from core.evaluation.metric import MAIN
 from core.labs import answering, live_answers
 from core.labs.answering import AnswerSet
 from core.labs.trials.comparison import label
-from core.workbench import Evaluation
+from core.workbench import Evaluation, Forecast, Phase
 
 LOOK_S = 1.5  # between two looks while answers come in
 VERB = "answer-set"
@@ -76,29 +76,23 @@ def _panel(current: Evaluation, baseline: Evaluation | None, count: int, dragged
     with cards.calm():
         workbench, part = session.workbench(), current.config.generation
         if part.absent():
-            return _ask(current, count, f"The model {part.model} is still to be fetched", dragged, works)
+            phases = (Phase(f"fetching the model {part.model}, then answers to {count:,} questions"),)
+            return _ask(current, count, f"The model {part.model} is still to be fetched", dragged, works, phases)
         answers = answering.answer_set(workbench, current, count)
         cost = answering.cost(workbench, part, answers.askings)
         silent = sum(not each.asks and said is None for each, said in zip(answers.askings, answers.answers, strict=True))
         if cost.answers or silent:
-            time = (
-                ", how long is not known before the first"
-                if cost.seconds is None
-                else cards.about((cost.seconds, 1.5 * cost.seconds))
-            )
-            _ask(
-                current,
-                count,
-                f"{cost.answers:,} of {cards.count(cost.questions, 'context')} not answered yet{time}",
-                dragged,
-                works,
-            )
+            told = f"{cost.answers:,} of {cards.count(cost.questions, 'context')} not answered yet"
+            phases = cost.phases or (Phase("no answer: the model is not asked"),)
+            _ask(current, count, told, dragged, works, phases)
         elif works:
             _ask(current, count, "", dragged, works)
         shown(answers, baseline)
 
 
-def _ask(current: Evaluation, count: int, told: str, dragged: bool, works: bool) -> None:
+def _ask(
+    current: Evaluation, count: int, told: str, dragged: bool, works: bool, phases: tuple[Phase, ...] = (Phase("the rest"),)
+) -> None:
     """What is missing, and the button that starts the job, or its progress."""
     host, arguments = current.config.generation.destination(), _arguments(current, count)
     sent = f" Questions and passages are sent to {host}." if host else ""
@@ -114,7 +108,8 @@ def _ask(current: Evaluation, count: int, told: str, dragged: bool, works: bool)
                 session.workbench().jobs.cancel(other.id)
         session.workbench().jobs.start(arguments, f"Answering {count:,} questions")
         st.rerun()
-    jobs.start_button(f"Answer {cards.count(count, 'question')}", arguments, f"Answering {count:,} questions", place="live")
+    label, title = f"Answer {cards.count(count, 'question')}", f"Answering {count:,} questions"
+    jobs.start_button(label, arguments, title, Forecast(phases), place="live")
 
 
 def shown(answers: AnswerSet, baseline: Evaluation | None) -> None:

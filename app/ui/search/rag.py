@@ -10,7 +10,7 @@ from core.labs import answering
 from core.labs import rag_ablation as lab
 from core.labs.live_answers import shown_measures
 from core.labs.rag_ablation import RagAblation
-from core.workbench import Resolved
+from core.workbench import Forecast, Phase, Resolved
 
 NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
@@ -23,12 +23,10 @@ def draw(run: Resolved) -> None:
     about = "Drawn at random once; a larger number holds the smaller."
     count = st.number_input("Questions", 1, most, usual, key="rag_count", bind="query-params", width=140, help=about)
     made, needs = lab.standing(workbench, run, count)
-    if made is None or made.to_write or needs:
-        time = cards.about((made.seconds, 1.5 * made.seconds)) if made and made.seconds else ""
-        left = f"{cards.count(made.to_write, 'answer')} not known yet{time}" if made and made.to_write else ""
-        st.caption(cards.plain(f"Still to do: {'; '.join(filter(None, (left, *needs))) or 'all answers'}."))
+    if made is None or made.left.answers or needs:
+        left = made.left.phases if made else (Phase(f"answers of every variant to {cards.count(count, 'question')}"),)
         words = ["rag-ablation", "--ask", str(count), *workbench.arguments(run.config)]
-        jobs.start_button("Ablate RAG", words, f"RAG ablation on {count:,} questions")
+        jobs.start_button("Ablate RAG", words, f"RAG ablation on {count:,} questions", Forecast((*needs, *left), units=count))
     if made is None:
         return st.caption(
             "None, naive (dense search alone), hybrid and reranked retrieval, each with and without HyDE, answer the same questions. "

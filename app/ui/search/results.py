@@ -22,7 +22,8 @@ TRIALS = "../pages/compare_trials.py"  # relative to app/main.py
 def costs(config: TrialConfig, plan: Plan) -> dict[str, str]:
     """Stage -> what a change of it costs, in a few words; "" where it re-embeds nothing."""
     dense = plan.live and "dense" in config.fusion.needs()
-    mark = f"re-embeds{cards.about(session.workbench().embedding_time(plan.run or config))}" if dense else ""
+    seconds = session.workbench().embedding_time(plan.run or config) if dense else None
+    mark = ", ".join(filter(None, ("re-embeds" if dense else "", seconds and seconds.words)))
     return {"chunking": mark, "embedding": mark}
 
 
@@ -40,13 +41,8 @@ def measured_baseline(run: Resolved) -> Evaluation | None:
 
 def waiting(config: TrialConfig, plan: Plan, title: str = "Metrics of this recipe") -> None:
     """The recipe needs more than a moment: a job does it, which outlives this page."""
-    cards.empty(title, f"Still to do: {plan.what}{cards.about(plan.seconds)}. Everything after that answers at once.")
-    jobs.start_button(
-        "Prepare",
-        ["prepare", *session.workbench().arguments(config)],
-        f"Preparing {config.corpus.dataset}",
-        icon=":material/bolt:",
-    )
+    cards.empty(title, "This recipe is to be prepared once. Everything after that answers at once.")
+    jobs.prepare_button(config, plan)
 
 
 def without_questions(config: TrialConfig) -> None:

@@ -23,7 +23,7 @@ from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label, times_context
 from core.labs.trials.curve import CurveDifference, CurvePoint, Values, metrics_at_budget
 from core.report.caption import interval_method
-from core.workbench import Resolved, as_options
+from core.workbench import Resolved, as_options, one_phase
 
 COMPARED_ELSEWHERE = ("embedding", "transform")  # each of their values embeds anew: the pages Encoders and Index compare them
 AT_K, EQUAL = "First k chunks", "Equal context"
@@ -341,8 +341,7 @@ def best_of_many(config: TrialConfig, metric: str, curve: Sequence[CurvePoint]) 
 def not_drawn(config: TrialConfig, setting: str, knob: Any, values: Values) -> None:
     """Values that are not valid, and those that wait for being embedded."""
     for why, some in values.invalid.items():
-        reason = why.removeprefix(f"{setting.split('.')[0]}: ").removeprefix(f"{setting}: ")
-        st.caption(f"Left out: {listed(some, knob.unit)}. {cards.plain(reason[:1].upper() + reason[1:])}.")
+        st.caption(f"Left out: {listed(some, knob.unit)}. {cards.plain(why)}.")
     if not values.missing:
         return
     workbench, swept = session.workbench(), config
@@ -358,7 +357,8 @@ def not_drawn(config: TrialConfig, setting: str, knob: Any, values: Values) -> N
     beside = not job or job.status == "done"  # the progress of a job takes the whole width
     with st.container(horizontal=beside, vertical_alignment="center"):
         st.caption(gap, width="stretch")
-        jobs.start_button(f"Measure {len(values.missing)} more{cards.about(values.estimate)}", arguments, title)
+        takes = one_phase(number, values.estimate, units=len(values.missing))
+        jobs.start_button(f"Measure {len(values.missing)} more", arguments, title, takes)
 
 
 def listed(values: Sequence[Any], unit: str) -> str:

@@ -8,10 +8,10 @@ import streamlit as st
 from app import session
 from app.ui import cards, forms, jobs
 from app.ui.studies.desk import Desk
-from core.annotation import answers, system_names
+from core.annotation import system_names
 from core.errors import WorkbenchError
-
-USUAL_S = 7.0  # an answer of the bundled model on two cores
+from core.labs.answering import answer_time
+from core.workbench import one_phase
 
 
 def answering(desk: Desk | None = None) -> None:
@@ -25,19 +25,12 @@ def answering(desk: Desk | None = None) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = st.session_state[f"{key}?"] = st.number_input("Questions", 1, most, key=key, width=130)
         arguments = ["answer-questions", "--count", str(count), *session.workbench().arguments(config)]
-        jobs.start_button(
-            "Have them answered", arguments, f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}"
-        )
+        title = f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}"
+        seconds = answer_time(session.workbench(), config.generation, count)
+        takes = one_phase(cards.count(count, "answer"), seconds, units=count)
+        jobs.start_button("Have them answered", arguments, title, takes)
     bundled = config.generation.model == "bundled"
-    each = answers.seconds_an_answer(session.workbench(), config) or (USUAL_S if bundled else 0)
-    cards.facts(
-        [
-            ("Questions of", config.corpus.dataset),
-            ("Answered by", _model(config.generation)),
-            ("Recipe", recipe),
-            ("Time", _about(count * each)),
-        ]
-    )
+    cards.facts([("Questions of", config.corpus.dataset), ("Answered by", _model(config.generation)), ("Recipe", recipe)])
     if bundled:
         st.caption(
             "This model is for trying things out: many of its answers are wrong, and some say one sentence again and again. For a "
@@ -59,10 +52,3 @@ def _model(made: Any) -> str:
     except (AttributeError, OSError, WorkbenchError):
         size = ""
     return f"SmolLM2-135M-Instruct, the bundled model of 135 million parameters{size}"
-
-
-def _about(seconds: float) -> str:
-    if not seconds:
-        return ""
-    minutes = seconds / 60
-    return f"about {f'{seconds:.0f} s' if minutes < 1.5 else f'{minutes:.0f} min' if minutes < 90 else f'{minutes / 60:.0f} h'}"

@@ -4,7 +4,6 @@ A draft that is worked on is a copy of the recorded one, shared by all windows o
 records it. What is changed between pilot and main round is recorded at once, as a plan.
 """
 
-import re
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -109,11 +108,7 @@ def change(desk: Desk, **settings: Any) -> None:
     try:
         put(desk, altered(desk.study, settings))
     except WorkbenchError as error:
-        st.session_state.design_problem = said_of(error)
-
-
-def said_of(error: WorkbenchError) -> str:
-    return re.sub(r"^config: |[\w.]+: Value error, ", "", error.what.removeprefix("The configuration is not valid: "))
+        st.session_state.design_problem = error.what
 
 
 def take(desk: Desk, name: str, key: str) -> None:

@@ -8,6 +8,7 @@ from app.ui import cards, jobs
 from app.ui.studies.desk import Desk
 from app.ui.studies.import_labels import names_from, taken_words
 from core.annotation import imports
+from core.workbench import one_phase
 
 
 def label_studio_server(desk: Desk) -> None:
@@ -23,7 +24,8 @@ def label_studio_server(desk: Desk) -> None:
         where = ["--url", url.strip()] if url.strip() else []
         sent = ["annotate", "push", study_id, *where]
         title = f"Pushing {study_id} to Label Studio"
-        jobs.start_button("Push as a new project", sent, title, icon=":material/cloud_upload:", place="push")
+        takes = one_phase(f"{cards.count(len(desk.study.items), 'item')} sent", units=max(1, len(desk.study.items)))
+        jobs.start_button("Push as a new project", sent, title, takes, icon=":material/cloud_upload:", place="push")
         if (job := jobs.latest(sent)) and job.status == "done" and isinstance(job.result, dict):
             st.caption(
                 cards.plain(f"Project {job.result.get('project')}, {job.result.get('tasks'):,} tasks, pushed {_ago(job)}.")
@@ -47,7 +49,8 @@ def label_studio_server(desk: Desk) -> None:
         ]
         if project:
             title = f"Pulling labels of {study_id}"
-            jobs.start_button("Pull its labels", taken, title, icon=":material/cloud_download:", place="pull")
+            takes = one_phase("the labels of the project fetched and checked", units=1)
+            jobs.start_button("Pull its labels", taken, title, takes, icon=":material/cloud_download:", place="pull")
         if project and (job := jobs.latest(taken)) and job.status == "done" and isinstance(job.result, dict):
             st.caption(f"{taken_words(imports.Imported(**job.result))}; pulled {_ago(job)}.")
 

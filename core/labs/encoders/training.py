@@ -64,10 +64,11 @@ def training_arguments(workbench: Workbench, config: TrialConfig, name: str, set
     return ["train-encoder", name, *options, *workbench.arguments(recipe)]
 
 
-def training_log(name: str) -> list[dict[str, Any]]:
+def training_log(name: str, since: float = 0.0) -> list[dict[str, Any]]:
+    """since: [] of a training that was neither begun nor gone on with from then on."""
     from core.training.log import read_log
 
-    return read_log(encoders_home() / name)
+    return read_log(encoders_home() / name, since)
 
 
 def free_name(dataset: str) -> str:

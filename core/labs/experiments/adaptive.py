@@ -19,6 +19,7 @@ from core.labs.experiments.designs import Settings, Space, candidates, rounded
 from core.labs.experiments.experiment import Experiment, Factor
 from core.labs.experiments.settled import settled
 from core.labs.trials.comparison import ALPHA, COSTS, direction
+from core.pipeline.recipe_words import setting_words
 from core.statistics.corrections import holm
 from core.statistics.paired import sign_flip_p
 
@@ -314,7 +315,7 @@ class Halving(Adaptive):
 
 
 def _spoken(settings: Settings) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in settings.items()) or "the base recipe"
+    return setting_words(settings) or "the base recipe"
 
 
 def adaptive(experiment: Experiment, questions: int) -> Adaptive:

@@ -70,7 +70,7 @@ class Space:
             try:
                 identity = fingerprint(with_settings(self.recipe, settings))
             except WorkbenchError as error:
-                left_out.setdefault(fingerprint(settings), (settings, (error.what.partition(": ")[2] or error.what).rstrip(".")))
+                left_out.setdefault(fingerprint(settings), (settings, error.what.rstrip(".")))
                 continue
             unique[identity] = max(unique.get(identity, {}), settings, key=len)
         return Points(list(unique.values()), list(left_out.values()))

@@ -27,7 +27,7 @@ from core.labs.experiments.standing import Announced
 from core.labs.experiments.waiting import Waiting, shared_work
 from core.labs.trials.comparison import direction
 from core.labs.trials.listing import TIMED
-from core.pipeline.recipe_words import work
+from core.pipeline.recipe_words import setting_words, work
 from core.pipeline.stages import Resolved
 from core.pipeline.stages import workers as workers_of
 from core.records import Progress
@@ -87,7 +87,7 @@ class StudyPoint(NamedTuple):
 
 
 def _words(settings: Settings) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in settings.items()) or "the base recipe"
+    return settings.get("baseline") or setting_words(settings) or "the base recipe"
 
 
 def run(
@@ -251,7 +251,7 @@ class _Study:
                 tasks[self._tasks] = point, run, work_key
                 waiting.add(self._tasks, shared_work(point.config))
         total = total or before + len(tasks) + len(self._ids) - before
-        message = f"{len(self._ids):,} of {total:,} trials are stored"
+        message = "Starting"
         yield Progress(len(self._ids), total, message)
         if tasks and self._crew is None:
             self._crew = self._made_crew(waiting.groups)

@@ -285,8 +285,8 @@ def _words(outlook: Outlook) -> str:
     if outlook.seconds.high < 0.5 and not outlook.unmeasured:
         return ", ".join([*parts, "less than a second"])
     if outlook.unmeasured:
-        time = f"more than {time}" if outlook.seconds.high else "time unknown"
-        return f"{', '.join([*parts, time])}; never measured here: {', '.join(outlook.unmeasured)}"
+        parts += [f"more than {low}"] if outlook.seconds.high else []
+        return f"{', '.join(parts)}; never timed on this machine: {', '.join(outlook.unmeasured)}"
     return ", ".join([*parts, f"about {time}"])
 
 

@@ -157,7 +157,7 @@ class Experiment(StageConfig):
         try:
             recipe = self.recipe
         except WorkbenchError as error:
-            raise ValueError(f"the base is no recipe: {(error.what.partition(': ')[2] or error.what).rstrip('.')}") from None
+            raise ValueError(f"the base is no recipe: {error.what.rstrip('.')} ({error.where})") from None
         settings = [factor.setting for factor in self.factors]
         for place, name in enumerate(settings):
             if _same(name) in map(_same, settings[:place]):
@@ -178,7 +178,7 @@ class Experiment(StageConfig):
         try:
             _ = self.compared_with
         except WorkbenchError as error:
-            raise ValueError(f"against is no recipe: {(error.what.partition(': ')[2] or error.what).rstrip('.')}") from None
+            raise ValueError(f"against is no recipe: {error.what.rstrip('.')} ({error.where})") from None
         if self.report_on and self.choose_on == "all":
             raise ValueError("to report on the test questions, choose on dev: a choice made on them too would flatter itself")
         return self

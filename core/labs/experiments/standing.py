@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 from core import files
 from core.errors import WorkbenchError
 from core.labs.experiments import book
-from core.progress import Running
+from core.progress import PhaseClock, Running, pace
 from core.records import Progress
 from core.workbench import Workbench
 
@@ -28,12 +28,20 @@ class StudyStanding(NamedTuple):
     done: int
     total: int  # 0: unknown
     message: str
-    started: float | None  # seconds since 1970
+    phase_began: float | None  # seconds since 1970, like all times here
+    phase_first: int  # what was done when the phase began
+    started: float | None
     finished: float | None
     engine: str
     pid: int | None  # of the driver, while it runs
     trials: dict[str, int]  # stored, by status
     failures: list[dict[str, Any]]  # the latest of what was not measured since, with their reasons
+
+    @property
+    def words(self) -> str:
+        """What it does, how far that is, how fast and how much longer it takes."""
+        count = pace(self.done, self.total, self.phase_first, time.time() - (self.phase_began or time.time()))
+        return " · ".join(filter(None, (self.message, count)))
 
 
 def standing(workbench: Workbench, name: str) -> StudyStanding:
@@ -58,6 +66,8 @@ def standing(workbench: Workbench, name: str) -> StudyStanding:
         state.get("done", 0),
         state.get("total", 0),
         state.get("message", ""),
+        state.get("phase_began"),
+        state.get("phase_first", 0),
         state.get("started"),
         state.get("finished"),
         state.get("engine", ""),
@@ -104,9 +114,11 @@ class Announced:
 
     def steps(self, work: Generator[Progress, None, Any]) -> Generator[Progress, None, Any]:
         """The same steps, each said."""
+        clock = PhaseClock()
         for step in (running := Running(work)):
+            clock.hear(step, time.time())
             news = step.done != self._state.get("done")
-            self._state |= step._asdict()
+            self._state |= {**step._asdict(), "phase_began": clock.began, "phase_first": clock.first}
             if news or time.monotonic() - self._written > WRITE_S:
                 self._write()
             yield step

@@ -15,6 +15,7 @@ from core.labs.index.grids import grid_configs, main_setting
 from core.labs.index.measure import recall
 from core.labs.index.points import about_setting, point_of
 from core.labs.index.reference import exact_config
+from core.pipeline.recipe_words import setting_words
 from core.pipeline.results import final_scores
 from core.pipeline.stages import Resolved
 from core.progress import drain, told_within
@@ -242,6 +243,6 @@ def costs_along(
     """`remembered_cost` along the index's main query setting."""
     setting, costs = f"index.{main_setting(config.index)}", []
     for done, value in enumerate(values):
-        yield Progress(done, len(values), f"{setting} = {value}")
+        yield Progress(done, len(values), setting_words({setting: value}))
         costs.append((yield from remembered_cost(workbench, with_settings(config, {setting: value}), margin_points)))
     return costs

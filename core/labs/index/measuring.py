@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from core.config import TrialConfig, fingerprint, package_versions
+from core.config import TrialConfig, fingerprint, package_versions, word
 from core.errors import WorkbenchError
 from core.index.common import build_settings
 from core.labs.index import timing
@@ -46,7 +46,7 @@ def sweep(
         if not again:
             result.update((yield from _stored_already(workbench, configs, members)))
         left = [i for i in members if i not in result]
-        step = f"{configs[members[0]].index.part}, {len(left)} settings"
+        step = f"{word(configs[members[0]].index.part)}, {len(left)} setting{'' if len(left) == 1 else 's'}"
         yield Progress(done, len(groups), step)
         if left:
             work = _measured(workbench, [configs[i] for i in left])

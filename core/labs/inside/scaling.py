@@ -13,7 +13,7 @@ import numpy as np
 from core.config import TrialConfig, fingerprint, valid
 from core.errors import WorkbenchError
 from core.labs.inside.experts import moe_folder, train_moe
-from core.progress import told_within
+from core.progress import counted_within
 from core.records import Corpus, Progress
 from core.statistics.scaling import FittedScaling, scaling_law
 from core.training.experts import RUN, ExpertRun, MoeConfig, read_run
@@ -59,7 +59,7 @@ def study(workbench: Workbench, config: TrialConfig, wanted: Sequence[MoeConfig]
     for number, each in enumerate(wanted):
         step = Progress(number, len(wanted), f"Width {each.width}, {each.steps:,} steps")
         yield step
-        yield from told_within(train_moe(workbench, config, each, both=False), step)
+        yield from counted_within(train_moe(workbench, config, each, both=False), step)
     yield Progress(len(wanted), len(wanted), "Fitting the law")
     return fitted([scaled(run) for run in trained(corpus, wanted)], config)
 

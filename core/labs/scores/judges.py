@@ -21,7 +21,7 @@ from core.judging.pairs import AnswerPair
 from core.judging.rubric import RubricRun, rated
 from core.labs.scores import answer_file
 from core.labs.scores.keeping import judge_tools
-from core.progress import told_within
+from core.progress import counted_within
 from core.records import Progress
 from core.statistics.agreement.alpha import alpha
 from core.statistics.agreement.coefficient import estimate
@@ -41,7 +41,7 @@ def review(
     by_judge = []
     for judge in judges:
         work = rated(asked, judge_tools(workbench, config)._replace(generator=judge), runs, temperature)
-        made = iter((yield from told_within(work, Progress(len(by_judge), len(judges), named(judge)))))
+        made = iter((yield from counted_within(work, Progress(len(by_judge), len(judges), named(judge)))))
         by_judge.append([[RubricRun({}, why)] if why else next(made) for why in refused])
     decisions = []
     for row, *ratings in zip(file.rows, *by_judge, strict=True):
@@ -124,7 +124,7 @@ def judge_bias(
     for judge in judges:
         tools = judge_tools(workbench, config)._replace(generator=judge)
         work = pairwise.verdicts(pairs, tools, runs, temperature)
-        made = yield from told_within(work, Progress(len(rows), len(judges), named(judge)))
+        made = yield from counted_within(work, Progress(len(rows), len(judges), named(judge)))
         places.append(made.places)
         told = pairwise.plain_bias(pairwise.bias(made.places, pairs, config.seed))
         rows.append({"judge": named(judge), **told, "unmeasured": made.unmeasured})

@@ -18,7 +18,7 @@ from core.config import TrialConfig, code_version, fingerprint
 from core.errors import broken_part
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools, WrongWords, forget
 from core.pipeline.vectors import embed
-from core.progress import told_within
+from core.progress import counted_within
 from core.records import Progress, plain
 from core.store.shards import Shards, shards
 from core.workbench import Workbench
@@ -86,7 +86,7 @@ def _compute(
 def _batch(
     measure: AnswerMeasure, cases: list[AnswerCase], tools: JudgeTools, step: Progress
 ) -> Generator[Progress, None, list[AnswerScore]]:
-    made = yield from told_within(measure.score(cases, tools), step)
+    made = yield from counted_within(measure.score(cases, tools), step)
     if len(made) != len(cases):
         raise broken_part("measure", measure.part, f"gives {len(made):,} scores for {len(cases):,} answers")
     return made

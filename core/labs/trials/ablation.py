@@ -15,11 +15,13 @@ import numpy as np
 from core import registry
 from core.config import PART_KINDS, TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
+from core.labs.answering import AnswerCost, together
 from core.labs.failures import rungs
 from core.labs.failures.ladder import FINAL, standing
+from core.pipeline.forecast import Phase, total
 from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, by_field, ranking_fields, unused
-from core.progress import told_within
+from core.progress import counted_within
 from core.records import Progress
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired, paired_difference
@@ -54,11 +56,10 @@ class Ablation(NamedTuple):
 
 
 class AblationPlan(NamedTuple):
-    """What stands between the parts and their numbers. live: nothing that one waits for; what: of each that needs something."""
+    """What stands between the parts and their numbers. live: nothing that one waits for; phases: of those that need something."""
 
     live: bool
-    what: list[str]
-    seconds: Estimate | None
+    phases: tuple[Phase, ...]
 
 
 def switches(config: TrialConfig, answers: bool = False) -> tuple[list[PartOff], dict[str, str]]:
@@ -96,29 +97,29 @@ def plan(workbench: Workbench, recipe: Recipe, answers: bool = False) -> Ablatio
     """What measuring all of it takes; loads no model."""
     run = workbench.resolve(recipe)
     plans = [workbench.plan(run.of(off.recipe), answers) for off in switches(run.config, answers)[0]]
-    seconds = [each.seconds for each in plans if each.what]
-    total = None if None in seconds or not seconds else Estimate(*map(sum, zip(*seconds, strict=True)))
-    return AblationPlan(all(each.live for each in plans), _together([each.what for each in plans if each.what]), total)
+    return AblationPlan(all(each.live for each in plans), _together([phase for each in plans for phase in each.phases]))
 
 
-def _together(whats: Sequence[str]) -> list[str]:
+def _together(phases: Sequence[Phase]) -> tuple[Phase, ...]:
     """Work of one kind is told once: "reranking 10 passages" and "reranking 5 passages" are 15."""
     counts: dict[tuple[str, str], int] = {}
-    for what in whats:
-        before, number, after = re.fullmatch(r"(\D*)([\d,]*)(.*)", what, re.DOTALL).groups()
+    times: dict[tuple[str, str], list[Estimate | None]] = {}
+    for phase in phases:
+        before, number, after = re.fullmatch(r"(\D*)([\d,]*)(.*)", phase.what, re.DOTALL).groups()
         counts[before, after] = counts.get((before, after), 0) + int(number.replace(",", "") or 0)
-    return [f"{before}{number:,}{after}" if number else before + after for (before, after), number in counts.items()]
+        times.setdefault((before, after), []).append(phase.seconds)
+    return tuple(
+        Phase(f"{before}{number:,}{after}" if number else before + after, None if None in some else total(some))
+        for ((before, after), number), some in zip(counts.items(), times.values(), strict=True)
+    )
 
 
-def answers_to_write(workbench: Workbench, recipe: Recipe, count: int) -> Generator[Progress, None, tuple[int, float | None]]:
-    """(answers that are not known yet of the recipe and of it without each part, seconds that they take; None: unknown)."""
-    run = yield from workbench.pipeline.resolve(recipe)
-    number, seconds = 0, 0.0
+def answers_to_write(workbench: Workbench, recipe: Recipe, count: int) -> Generator[Progress, None, AnswerCost]:
+    """Those that are not known yet of the recipe and of it without each part."""
+    run, costs = (yield from workbench.pipeline.resolve(recipe)), []
     for each in (run, *(run.of(off.recipe) for off in switches(run.config, True)[0])):
-        cost = rungs.cost(workbench, (yield from standing(workbench, each)), count, (FINAL,))
-        number += cost.answers
-        seconds = None if seconds is None or (cost.answers and cost.seconds is None) else seconds + (cost.seconds or 0.0)
-    return number, seconds
+        costs.append(rungs.cost(workbench, (yield from standing(workbench, each)), count, (FINAL,)))
+    return together(costs)
 
 
 def ablate(workbench: Workbench, recipe: Recipe, metric: str, count: int = rungs.FIRST) -> Generator[Progress, None, Ablation]:
@@ -133,7 +134,7 @@ def ablate(workbench: Workbench, recipe: Recipe, metric: str, count: int = rungs
     for done, off in enumerate(offs):
         step = Progress(done, len(offs), f"Without {off.title.lower()}")
         yield step
-        without = yield from told_within(_values(workbench, run.of(off.recipe), metric, count), step)
+        without = yield from counted_within(_values(workbench, run.of(off.recipe), metric, count), step)
         [paired] = paired_difference(without, current, rules.resamples, rules.confidence, seed=run.config.seed)
         measured.append(Ablated(off, _mean(without), paired, None))
     tested = [i for i, part in enumerate(measured) if part.paired.p is not None]

@@ -19,10 +19,11 @@ from core.config import TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
 from core.evaluation.metric import metric_names, metric_values
+from core.pipeline.recipe_words import setting_words
 from core.pipeline.results import Evaluation, final_scores
 from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, asks_model, rankers
-from core.progress import drain, told_within
+from core.progress import counted_within, drain
 from core.queries.protocol import Unready
 from core.records import Candidates, Chunks, Progress
 from core.retrieval.pool import make_pool, rankings
@@ -76,14 +77,14 @@ def values(workbench: Workbench, recipe: Recipe, setting: str, wanted: Sequence[
         try:
             variant = run.of(with_settings(run.config, {setting: value}))
         except WorkbenchError as error:
-            invalid.setdefault(error.what.partition(": ")[2].rstrip("."), []).append(value)
+            invalid.setdefault(error.what.rstrip("."), []).append(value)
             continue
         plan = workbench.plan(variant) if costs else None
         if plan is None or (plan.live and not plan.what):  # a curve never embeds by itself
             ready.append(value)
         else:
             missing.append(value)
-            if plan.seconds is not None and texts is not None:  # neighbouring sizes share texts
+            if all(phase.seconds for phase in plan.phases) and texts is not None:  # neighbouring sizes share texts
                 texts |= dict.fromkeys(workbench.pipeline.to_encode(variant))
             else:
                 texts = None
@@ -123,7 +124,7 @@ def curve(
     """A point for each value; budget: tokens of context that every value gets, 0: the first k chunks."""
     points, run = [], (yield from workbench.pipeline.resolve(recipe))
     for done, value in enumerate(wanted):
-        yield Progress(done, len(wanted), _spoken(setting, value))
+        yield Progress(done, len(wanted), setting_words({setting: value}))
         variant = run.of(with_settings(run.config, {setting: value}))
         points.append(point_of(workbench, variant, budget)._replace(value=value))
     return points
@@ -236,17 +237,9 @@ def prepare(workbench: Workbench, config: TrialConfig, grid: dict[str, list[Any]
             variant = with_settings(config, {setting: value})
         except WorkbenchError:
             continue
-        place = f" ({done + 1} of {len(points)})" if len(points) > 1 else ""
-        step = Progress(done, len(points), f"{_spoken(setting, value)}{place}")
-        made.append({setting: value} | (yield from told_within(workbench.prepare(variant), step)))
+        step = Progress(done, len(points), setting_words({setting: value}))
+        made.append({setting: value} | (yield from counted_within(workbench.prepare(variant), step)))
     return made
-
-
-def _spoken(setting: str, value: Any) -> str:
-    """As the form calls it: "Chunking: size 1,024"."""
-    stage, _, name = setting.partition(".")
-    shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
-    return f"{stage.capitalize()}: {name.removesuffix('_tokens').replace('_', ' ')} {shown}"
 
 
 def _key(run: Resolved, budget: int) -> str:

@@ -19,6 +19,7 @@ from core.training.adapters.near_copies import near_copies
 from core.training.adapters.settings import AdapterTraining, LoraTraining
 
 FEWEST = 2  # examples of a part: below, nothing can be said of it
+SPARE, SPARE_AT_LEAST = 10, 200  # times as many as are wanted are looked at, and so many more
 PARTS = ("train", "validation", "test")
 TEST_SHARE, VALIDATION_SHARE = 0.2, 0.1  # of the groups of a file; a corpus is halved as everywhere
 
@@ -77,6 +78,7 @@ class AdapterData:
     validation: tuple[Any, ...]
     test: tuple[Any, ...]
     source: str
+    spare: dict[str, tuple[Any, ...]] = field(default_factory=dict)  # part -> what takes the place of examples that are too long
     left_out: dict[str, int] = field(default_factory=dict)  # reason -> examples
     tokens: dict[str, dict[str, int]] = field(default_factory=dict)  # part -> of all its examples, the longest, of answers
     filters: tuple[dict[str, Any], ...] = ()  # what written texts went through, one after the other, with an example that failed
@@ -152,17 +154,16 @@ def from_corpus(corpus: Corpus, config: AdapterTraining, ranked: Mapping[str, Se
     first, from which distractors are taken instead of by chance."""
     documents = {document.id: document for document in corpus.documents}
     anchors = library.articles(corpus)
-    left_out = {"no evidence or no answer": 0}
+    every = [
+        (query, SplitPlace(anchors[query.id], half)) for half in ("dev", "test") for query in library.split(corpus, half).queries
+    ]
+    able = [each for each in every if any(gold.grade > 0 and gold.document_id in documents for gold in each[0].gold)]
+    left_out = {"no evidence or no answer": len(every) - len(able)}
+    part_of_group = parts_of([place for _, place in able], config.seed)
     parts: dict[str, list[tuple[Query, str]]] = {name: [] for name in PARTS}
-    for half in ("dev", "test"):
-        for query in library.split(corpus, half).queries:
-            group = anchors[query.id]
-            part = part_of(config.seed, group, half)
-            if any(gold.grade > 0 and gold.document_id in documents for gold in query.gold):
-                parts[part].append((query, group))
-            else:
-                left_out["no evidence or no answer"] += 1
-    asked = {name: drawn(config, name, pairs) for name, pairs in parts.items()}
+    for query, place in able:
+        parts[part_of_group[place.group]].append((query, place.group))
+    asked = {name: candidates(config, name, pairs) for name, pairs in parts.items()}
     made: dict[str, list[TrainingExample]] = {}
     for name, pairs in asked.items():
         others = sorted({gold.document_id for query, _ in pairs for gold in query.gold if gold.document_id in documents})
@@ -194,11 +195,12 @@ def from_examples(
     parts, made = parts_of(unnamed, config.seed), {name: [] for name in PARTS}
     for example in examples:
         made[example.part or parts[example.group]].append(example)
-    return parted({name: drawn(config, name, part) for name, part in made.items()}, source, config, dict(left_out or {}))
+    return parted({name: candidates(config, name, part) for name, part in made.items()}, source, config, dict(left_out or {}))
 
 
 def parted(made: dict[str, list[Any]], source: str, config: Any, left_out: dict[str, int]) -> AdapterData:
-    """Without copies: the same question and answer once a part, and none to learn from that resembles one to test on."""
+    """Without copies: the same question and answer once a part, and none to learn from that resembles one to test on. Of what is
+    left so many as the settings allow, the first of those drawn."""
     left_out = dict(left_out)
     for name in PARTS:
         first = {example.seen: example for example in reversed(made[name])}
@@ -216,21 +218,31 @@ def parted(made: dict[str, list[Any]], source: str, config: Any, left_out: dict[
         reason = f"{name}: near copy of an example of {' or '.join(against)}"
         left_out[reason] = len(near)
         made[name] = [example for place, example in enumerate(made[name]) if place not in near]
-    data = AdapterData(*(tuple(made[name]) for name in PARTS), source, {why: n for why, n in left_out.items() if n})
+    most = {name: getattr(config, f"{name}_examples") or len(made[name]) for name in PARTS}
+    spare = {name: tuple(made[name][most[name] :]) for name in PARTS}
+    left_out = {why: n for why, n in left_out.items() if n}
+    data = AdapterData(*(tuple(made[name][: most[name]]) for name in PARTS), source, spare, left_out)
     check(data)
     return data
+
+
+REMEDIES = {  # by a word of the reasons for which examples were left out
+    "tokens": "Raise max_tokens or answer_tokens",
+    "near copy": "raise alike",
+}
+FURTHER = "Take more documents with questions: examples of one document, or of one title, are of one part"
 
 
 def check(data: AdapterData) -> None:
     """Raises where a part has too few examples."""
     for name in PARTS:
         if len(getattr(data, name)) < FEWEST:
-            reasons = "; ".join(f"{number:,} {reason}" for reason, number in data.left_out.items())
+            told = "; ".join(f"{number:,} {reason}" for reason, number in data.left_out.items())
             raise WorkbenchError(
                 f"Only {len(getattr(data, name))} examples for {name}, at least {FEWEST} are needed."
-                + (f" Left out: {reasons}." if reasons else ""),
+                + (f" Left out: {told}." if told else ""),
                 where=data.source,
-                todo="Take more questions, or raise max_tokens, answer_tokens or alike.",
+                todo=f"{' or '.join(way for why, way in REMEDIES.items() if why in told) or FURTHER}.",
             )
 
 
@@ -239,12 +251,12 @@ def _share(seed: int, group: str) -> float:
     return int(fingerprint("adapter", seed, group), 16) / 16**20
 
 
-def drawn(config: LoraTraining, part: str, rows: list[Any]) -> list[Any]:
-    """So many of a part as the settings allow, in their order."""
+def candidates(config: LoraTraining, part: str, rows: list[Any]) -> list[Any]:
+    """Of a part those of which so many are taken as the settings allow, in the order drawn: some may yet be left out."""
     most = getattr(config, f"{part}_examples")
     if not most or len(rows) <= most:
         return rows
-    return [rows[i] for i in sorted(random.Random(f"{config.seed} {part}").sample(range(len(rows)), most))]
+    return random.Random(f"{config.seed} {part}").sample(rows, len(rows))[: max(SPARE * most, SPARE_AT_LEAST)]
 
 
 def _of_query(

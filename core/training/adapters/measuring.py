@@ -1,13 +1,14 @@
 """What a generator answers to the test part, given the right passage, and how well: exact match and token F1."""
 
+import json
 import time
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from core.context.citations import pattern
-from core.generation.protocol import Generated
 from core.generation.torch_model import TorchModel
 from core.judging.diversity import answer_em, answer_f1
 from core.progress import Running
@@ -15,6 +16,7 @@ from core.records import Progress
 from core.statistics.bootstrap import intervals
 from core.statistics.paired import paired_difference
 from core.training.adapters.examples import TrainingExample
+from core.training.log import write_line
 
 AT_ONCE = 8
 MEASURES = ("em", "f1")
@@ -31,25 +33,27 @@ class TestAnswer(NamedTuple):
 
 
 def asked(
-    model: TorchModel, knobs: Any, examples: Sequence[TrainingExample], what: str
+    model: TorchModel, knobs: Any, examples: Sequence[TrainingExample], what: str, journal: Path
 ) -> Generator[Progress, None, list[TestAnswer]]:
-    """Greedy answers of the loaded model, as it is. what: said in the progress."""
-    order = sorted(range(len(examples)), key=lambda i: sum(len(turn["content"]) for turn in examples[i].messages))
-    answers: dict[int, Generated] = {}
-    for at in range(0, len(order), AT_ONCE):
-        group = order[at : at + AT_ONCE]
+    """Greedy answers of the loaded model, as it is. what: said in the progress. journal: where they are kept as they come, and found
+    again by a test that goes on."""
+    answers = dict(json.loads(line) for line in journal.read_text("utf-8").split("\n")[:-1]) if journal.exists() else {}
+    left = [i for i in range(len(examples)) if i not in answers]
+    left.sort(key=lambda i: sum(len(turn["content"]) for turn in examples[i].messages))
+    for at in range(0, len(left), AT_ONCE):
+        group, began = left[at : at + AT_ONCE], time.monotonic()
         prompts = [list(examples[i].messages) for i in group]
         work = model.answers(knobs, prompts, [0] * len(group), time.perf_counter() + DEADLINE_S)
         for _ in (running := Running(work)):
-            yield Progress(at, len(order), what)
-        answers.update(zip(group, running.result, strict=True))
-    cited = pattern()
-    rows = []
+            yield Progress(len(answers), len(examples), what)
+        answers.update((i, answer.text) for i, answer in zip(group, running.result, strict=True))
+        with journal.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps([i, answers[i]]) + "\n" for i in group)
+        write_line(journal.parent, "answers", number=len(group), seconds=round(time.monotonic() - began, 3))
+    cited, rows = pattern(), []
     for i, example in enumerate(examples):
-        said = cited.sub(" ", answers[i].text)
-        rows.append(
-            TestAnswer(example.id, answers[i].text, answer_em(said, example.references), answer_f1(said, example.references))
-        )
+        said = cited.sub(" ", answers[i])
+        rows.append(TestAnswer(example.id, answers[i], answer_em(said, example.references), answer_f1(said, example.references)))
     return rows
 
 

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core import files
 from core.config import code_version, fingerprint
 from core.context.citations import pattern
 from core.errors import WorkbenchError
@@ -26,14 +25,14 @@ from core.judging.evidence import evidence
 from core.judging.passage_words import RUN, runs_of
 from core.records import Progress
 from core.statistics.bootstrap import mean_interval
-from core.training.adapters.examples import TrainingExample, drawn
+from core.training.adapters.examples import TrainingExample, candidates
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
 from core.training.adapters.measuring import TestAnswer, asked, compared, tested
 from core.training.adapters.settings import PreferenceTraining
-from core.training.adapters.training import plain_knobs, tokens_per_s, write_adapter
+from core.training.adapters.training import adapter_work, plain_knobs, rounded, tokens_per_s, write_adapter, write_untested
 from core.training.heads.examples import PARTS, Compared, Divided
 from core.training.heads.tasks import borne_out
-from core.training.log import at_work, write_line
+from core.training.log import write_line
 
 
 class TokenPair(NamedTuple):
@@ -137,12 +136,11 @@ def both(pairs: Sequence[TokenPair]) -> list[TokenSequence]:
 
 
 def train_preferences(
-    config: PreferenceTraining, parts: Divided, source: str, generator: Transformers, folder: Path
+    config: PreferenceTraining, parts: Divided, source: str, generator: Transformers, folder: Path, command: Sequence[str] = ()
 ) -> Generator[Progress, None, TrainedPreference]:
-    """Trains an adapter of this generator's model on pairs and writes it to `folder`, whose name is its own."""
-    with at_work(folder, "an adapter") as work:
-        for left in work.glob(".*.tmp"):  # of a training that was killed while it wrote
-            files.discard(left)
+    """Trains an adapter of this generator's model on pairs and writes it to `folder`, whose name is its own; of one that is trained and
+    not tested the test goes on. command: by which that is asked for."""
+    with adapter_work(folder, config, command) as work:
         return (yield from _train(config, parts, source, generator, folder, work))
 
 
@@ -154,7 +152,7 @@ def _train(config, parts, source, generator, folder, work):
     base: TorchModel = opened()
     every = {name: [shortened(pair, config.prompt_characters) for pair in getattr(parts, name)] for name in PARTS}
     fitting, left_out = yield from tokenized(config, every, base, min(config.max_tokens, knobs.context_tokens))
-    read = {name: drawn(config, name, some) for name, some in fitting.items()}
+    read = {name: candidates(config, name, some)[: getattr(config, f"{name}_examples") or None] for name, some in fitting.items()}
     if few := [name for name, some in read.items() if not some]:
         todo = "Raise max_tokens or answer_tokens, or give more pairs."
         raise WorkbenchError(f"No pair for {few[0]} is short enough.", where=source, todo=todo)
@@ -173,21 +171,6 @@ def _train(config, parts, source, generator, folder, work):
     yield from loop.run()
     trained = time.monotonic()
 
-    yield Progress(loop.steps, loop.steps, "Test: pairs")
-    rows, groups = loop.measures(pairs["test"]), np.array([pair.group for pair in pairs["test"]])
-    test = {
-        name: dict(zip(("value", "low", "high"), mean_interval(rows[:, place], groups, seed=config.seed)[:3], strict=True))
-        for place, name in enumerate(PairMeasures._fields)
-    }
-    with loop.tuned.disable_adapter():
-        before = yield from asked(base, knobs, prompts, "Test: answers of the base")
-    after = yield from asked(base, knobs, prompts, "Test: answers with the adapter")
-    answers = {"before": shape(prompts, before), "after": shape(prompts, after)}
-    reference = np.array([(*pair.reference, pair.chosen.answer, pair.rejected.answer) for pair in pairs["test"]])
-    likelier = {
-        "in_all": float((reference[:, 0] > reference[:, 1]).mean()),
-        "by_the_token": float((reference[:, 0] / reference[:, 2] > reference[:, 1] / reference[:, 3]).mean()),
-    }
     card = {
         "source": source,
         "examples": {name: len(some) for name, some in pairs.items()},
@@ -196,7 +179,23 @@ def _train(config, parts, source, generator, folder, work):
         "notes": parts.notes,
         "checksum": fingerprint(asked_of),
     }
-    seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
+    seconds = write_untested(loop, generator, folder, work, card, preparing=prepared - started, training=trained - prepared)
+    yield Progress(0, 0, "Test: pairs")
+    rows, groups = loop.measures(pairs["test"]), np.array([pair.group for pair in pairs["test"]])
+    test = {
+        name: dict(zip(("value", "low", "high"), mean_interval(rows[:, place], groups, seed=config.seed)[:3], strict=True))
+        for place, name in enumerate(PairMeasures._fields)
+    }
+    with loop.tuned.disable_adapter():
+        before = yield from asked(base, knobs, prompts, "Test: answers of the base", work / f"before-{mark}.jsonl")
+    after = yield from asked(base, knobs, prompts, "Test: answers with the adapter", work / f"after-{mark}.jsonl")
+    answers = {"before": shape(prompts, before), "after": shape(prompts, after)}
+    reference = np.array([(*pair.reference, pair.chosen.answer, pair.rejected.answer) for pair in pairs["test"]])
+    likelier = {
+        "in_all": float((reference[:, 0] > reference[:, 1]).mean()),
+        "by_the_token": float((reference[:, 0] / reference[:, 2] > reference[:, 1] / reference[:, 3]).mean()),
+    }
+    seconds["testing"] = time.monotonic() - trained
     result = TrainedPreference(
         folder,
         loop.best_step,
@@ -208,7 +207,7 @@ def _train(config, parts, source, generator, folder, work):
         likelier,
         compared(before, after, config.seed),
         answers,
-        {name: round(value, 2) for name, value in seconds.items()},
+        rounded(seconds),
         tokens_per_s(folder),
     )
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, test=test)

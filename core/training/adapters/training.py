@@ -2,14 +2,16 @@
 
 The adapter with the likeliest answers on the validation part is kept; the test part is asked once, at the end, with the adapter
 and without, each time with the right passage. Files: the work stands in `<adapters>/.training/<name>/` (log.jsonl,
-checkpoint.pt), the finished adapter in `<adapters>/<name>/`, where it appears whole by renaming: peft's files and training.json.
-Closing the generator keeps the last checkpoint: the same settings continue there, other settings start anew.
+checkpoint.pt, the answers to the test so far), the adapter in `<adapters>/<name>/`, where it appears whole by renaming, before its
+test and again after it: peft's files and training.json. Closing the generator keeps the last checkpoint: the same settings continue
+there, other settings start anew.
 """
 
 import json
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -20,13 +22,15 @@ from core import files
 from core.config import code_version, fingerprint
 from core.generation.torch_lm import Transformers
 from core.generation.torch_model import TorchModel
+from core.models.adapters import adapter_record
 from core.records import Progress
 from core.training.adapters.examples import PARTS, AdapterData, check
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
 from core.training.adapters.measuring import asked, compared, tested
-from core.training.adapters.settings import AdapterTraining
-from core.training.log import at_work, finish, read_log, write_line
+from core.training.adapters.settings import AdapterTraining, LoraTraining
+from core.training.log import at_work, finish, place, read_log, write_line
 
+COMMAND = "command.json"  # by which a training is asked for again
 LIKE = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "stop", "json_schema", "logprobs", "adapter", "adapter_scale")
 
 
@@ -54,13 +58,24 @@ def plain_knobs(generator: Transformers, answer_tokens: int) -> Transformers:
 
 
 def train(
-    config: AdapterTraining, data: AdapterData, generator: Transformers, folder: Path
+    config: AdapterTraining, data: AdapterData, generator: Transformers, folder: Path, command: Sequence[str] = ()
 ) -> Generator[Progress, None, TrainedAdapter]:
-    """Trains an adapter of this generator's model and writes it to `folder`, whose name is its own."""
-    with at_work(folder, "an adapter") as work:
+    """Trains an adapter of this generator's model and writes it to `folder`, whose name is its own; of one that is trained and not
+    tested the test goes on. command: by which that is asked for."""
+    with adapter_work(folder, config, command) as work:
+        return (yield from _train(config, data, generator, folder, work))
+
+
+@contextmanager
+def adapter_work(folder: Path, config: LoraTraining, command: Sequence[str]) -> Iterator[Path]:
+    """The work folder of an adapter's training."""
+    record = adapter_record(folder.name)
+    untested = bool(record) and not record.get("comparison") and record.get("config") == config.model_dump()
+    with at_work(folder, "an adapter", untested) as work:
         for left in work.glob(".*.tmp"):  # of a training that was killed while it wrote
             files.discard(left)
-        return (yield from _train(config, data, generator, folder, work))
+        files.write_whole(work / COMMAND, json.dumps(list(command)), "The command of the training", sync=False)
+        yield work
 
 
 def _train(config, data, generator, folder, work):
@@ -79,14 +94,17 @@ def _train(config, data, generator, folder, work):
     yield from loop.run()
     trained = time.monotonic()
 
-    comparison, losses = {}, {}
+    seconds = write_untested(loop, generator, folder, work, card, preparing=prepared - started, training=trained - prepared)
+    losses = {}
+    yield Progress(0, 0, "Test: loss of the base")
     with loop.tuned.disable_adapter():
         losses["before"] = loop.mean_loss(sequences["test"])
-        before = yield from asked(base, knobs, data.test, "Test: answers of the base")
+        before = yield from asked(base, knobs, data.test, "Test: answers of the base", work / f"before-{mark}.jsonl")
+    yield Progress(0, 0, "Test: loss with the adapter")
     losses["after"] = loop.mean_loss(sequences["test"])
-    after = yield from asked(base, knobs, data.test, "Test: answers with the adapter")
+    after = yield from asked(base, knobs, data.test, "Test: answers with the adapter", work / f"after-{mark}.jsonl")
     comparison = compared(before, after, config.seed)
-    seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
+    seconds["testing"] = time.monotonic() - trained
     result = TrainedAdapter(
         folder,
         loop.best_step,
@@ -96,12 +114,28 @@ def _train(config, data, generator, folder, work):
         loop.trainable,
         losses,
         comparison,
-        {name: round(value, 2) for name, value in seconds.items()},
+        rounded(seconds),
         tokens_per_s(folder),
     )
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
     write_adapter(loop, generator, folder, work, vars(result), tested(data.test, before, after))
     return result
+
+
+def write_untested(
+    loop: AdapterLoop, generator: Transformers, folder: Path, work: Path, card: dict[str, Any], **seconds: float
+) -> dict[str, float]:
+    """The adapter in its folder, trained and not tested yet. Returns the seconds of its training, those before a stop among them."""
+    before = adapter_record(folder.name).get("seconds", {})
+    seconds = {name: value + before.get(name, 0.0) for name, value in seconds.items()}
+    result = {"best_step": loop.best_step, "steps": loop.step, "stopped": loop.stopped, "data": card, "trainable": loop.trainable}
+    result |= {"comparison": {}, "seconds": rounded(seconds), "tokens_per_s": tokens_per_s(folder)}
+    write_adapter(loop, generator, folder, work, result)
+    return seconds
+
+
+def rounded(seconds: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in seconds.items()}
 
 
 def tokens_per_s(folder: Path) -> float:
@@ -111,9 +145,15 @@ def tokens_per_s(folder: Path) -> float:
 
 
 def write_adapter(
-    loop: AdapterLoop, generator: Transformers, folder: Path, work: Path, result: dict[str, Any], answers: list[dict[str, Any]]
+    loop: AdapterLoop,
+    generator: Transformers,
+    folder: Path,
+    work: Path,
+    result: dict[str, Any],
+    answers: list[dict[str, Any]] | None = None,
 ) -> None:
-    """The finished adapter in its folder, whole; what it was made with goes. result: of which training.json tells."""
+    """The adapter in its folder, whole. result: of which training.json tells. answers: to the test part, then what it was made with
+    goes; None: it is not tested yet."""
     base, made = loop.base, work / "adapter"
     shutil.rmtree(made, ignore_errors=True)
     loop.tuned.save_pretrained(made)
@@ -128,13 +168,13 @@ def write_adapter(
             for line in read_log(folder)
             if line["kind"] == "evaluation"
         ],
-        "tested": answers,
+        "tested": answers or [],
         "device": base.device,
         "dtype": base.dtype,
         "created": datetime.now().isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in ("torch", "transformers", "peft")},
     }
-    finish(work, made, folder, record)
+    (place if answers is None else finish)(work, made, folder, record)
 
 
 def write_card(work: Path, card: dict[str, Any]) -> None:
@@ -145,23 +185,25 @@ def write_card(work: Path, card: dict[str, Any]) -> None:
 def tokenized(
     config: AdapterTraining, data: AdapterData, base: TorchModel, knobs: Any
 ) -> Generator[Progress, None, tuple[AdapterData, dict[str, list[TokenSequence]]]]:
-    """The data without examples that are too long, which its card counts, and its parts as the model reads them."""
+    """The data without examples that are too long, which its card counts and spare ones stand for, and its parts as the model reads
+    them."""
     left_out, tokens, sequences, parts = dict(data.left_out), {}, {}, {}
     most = min(config.max_tokens, knobs.context_tokens)
     for name in PARTS:
-        examples, read = getattr(data, name), []
-        for number, example in enumerate(examples):
-            if number % 50 == 0:
-                yield Progress(number, len(examples), f"Reading the examples for {name}")
-            read.append(sequence(base, example))
-        fits = [len(each.ids) <= most and each.answer <= config.answer_tokens for each in read]
-        for place, each in enumerate(read):
-            if not fits[place]:
-                long = each.answer > config.answer_tokens
+        wanted, fitting = len(getattr(data, name)), []
+        for example in (*getattr(data, name), *data.spare.get(name, ())):
+            if len(fitting) == wanted:
+                break
+            if len(fitting) % 50 == 0:
+                yield Progress(len(fitting), wanted, f"Reading the examples for {name}")
+            read = sequence(base, example)
+            if len(read.ids) <= most and read.answer <= config.answer_tokens:
+                fitting.append((example, read))
+            else:
+                long = read.answer > config.answer_tokens
                 reason = f"answer over {config.answer_tokens:,} tokens" if long else f"over {most:,} tokens"
                 left_out[reason] = left_out.get(reason, 0) + 1
-        parts[name] = tuple(example for example, fit in zip(examples, fits, strict=True) if fit)
-        sequences[name] = [each for each, fit in zip(read, fits, strict=True) if fit]
+        parts[name], sequences[name] = tuple(example for example, _ in fitting), [read for _, read in fitting]
         lengths = [len(each.ids) for each in sequences[name]]
         tokens[name] = {
             "all": sum(lengths),

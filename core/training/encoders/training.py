@@ -97,7 +97,7 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
 
     made = work / "encoder"
     loop.write(made)
-    yield Progress(loop.steps, loop.steps, "Test: encoding the whole corpus with the trained encoder")
+    yield Progress(0, 0, "Test: encoding the whole corpus with the trained encoder")
     after_part = BertFolder(folder=made)
     asked = corpus_of(corpus, splits.test)
     start = end = question_vectors[splits.test], chunk_vectors

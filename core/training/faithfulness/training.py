@@ -97,7 +97,7 @@ def _train(config, data, corpora, folder, work):
     yield from loop.run()
     trained = time.monotonic()
 
-    yield Progress(loop.steps, loop.steps, "Combining the signals, and the test")
+    yield Progress(0, 0, "Combining the signals, and the test")
     sizes = {name: len(some) for name, some in parts.items()}
     sizes |= {"claims": len(learnt), "validation_claims": len(validation), "texts": len(stories)}
     seconds = {"preparing": prepared - started, "training": trained - prepared}

@@ -64,7 +64,7 @@ def _train(config, task, parts, folder, work):
     yield from loop.run()
     trained = time.monotonic()
 
-    yield Progress(loop.steps, loop.steps, "Test")
+    yield Progress(0, 0, "Test")
     predictions = loop.predict(parts.test)
     tested = time.monotonic()
     seconds = {"training": trained - started, "testing": tested - trained, "test_a_text": (tested - trained) / len(parts.test)}

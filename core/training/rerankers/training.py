@@ -87,7 +87,7 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     yield from loop.run()
     trained = time.monotonic()
 
-    yield Progress(loop.steps, loop.steps, "Test: ranking the first passages of the test questions again")
+    yield Progress(0, 0, "Test: ranking the first passages of the test questions again")
     before = measure(lists.test, [-np.arange(len(some.chunk), dtype=float) for some in lists.test])
     after = measure(lists.test, loop.rank(lists.test))
     paired = paired_difference(after, before, evaluation.resamples, evaluation.confidence, seed=config.seed)

@@ -12,7 +12,7 @@ from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.statistics.corrections import holm
 from core.training.encoders.settings import TrainConfig
-from core.workbench import Plan, command_line
+from core.workbench import Phase, Plan, command_line
 from tests.support.small_corpora import with_towns
 
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent", "Bern", "Turin")
@@ -102,7 +102,9 @@ def test_an_impossible_setting_is_told_for_its_encoder_and_the_others_go_on(benc
 
 
 def test_what_is_not_embedded_is_not_embedded_by_looking(bench, monkeypatch):
-    monkeypatch.setattr(type(bench), "plan", lambda self, config: Plan(False, "embedding 9,000 texts", Estimate(61.0, 83.0)))
+    monkeypatch.setattr(
+        type(bench), "plan", lambda self, config: Plan(False, (Phase("embedding 9,000 texts", Estimate(61.0, 83.0)),))
+    )
     rows = board(bench, recipe())
     assert all(row.plan.what == "embedding 9,000 texts" and row.evaluation is None for row in rows)
 

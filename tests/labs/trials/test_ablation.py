@@ -105,11 +105,11 @@ def test_answers_are_ablated_by_the_verdicts_of_the_ladder(tmp_path, monkeypatch
     bench, reader = failing(tmp_path), read(monkeypatch)
     monkeypatch.setattr(lab, "TrialConfig", lambda: recipe())  # the plain default
     config = recipe(**{"context.passages": 5})
-    number, seconds = drain(lab.answers_to_write(bench, config, 8))
+    cost = drain(lab.answers_to_write(bench, config, 8))
     made = drain(lab.ablate(bench, config, lab.ANSWERED, 8))
     # of contexts that come to the same prompt one is asked
-    assert 8 < len(reader.prompts) == len(set(reader.prompts)) <= number and seconds is None
-    assert drain(lab.answers_to_write(bench, config, 8))[0] == 0
+    assert 8 < len(reader.prompts) == len(set(reader.prompts)) <= cost.answers and cost.seconds is None
+    assert drain(lab.answers_to_write(bench, config, 8)).answers == 0
     [part] = made.parts
     assert part.off.settings == {"context.passages": 2} and part.paired.n == 8
     ladders = [drain(climb(bench, each, 8)) for each in (config, recipe())]

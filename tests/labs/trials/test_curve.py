@@ -12,7 +12,7 @@ from core.labs.trials import curve as setting_curve
 from core.progress import Running, drain
 from core.reranking.cross_encoder import CrossEncoder
 from core.statistics.corrections import holm
-from core.workbench import Plan
+from core.workbench import Phase, Plan
 from tests.support.small_corpora import with_towns
 
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz")
@@ -66,7 +66,7 @@ def test_values_that_are_not_embedded_are_missing_and_never_embedded(bench, monk
         lambda self, recipe: (
             whole(self, recipe)
             if getattr(recipe, "config", recipe).chunking.size_tokens != 16
-            else Plan(False, "embedding 900 texts", None)
+            else Plan(False, (Phase("embedding 900 texts"),))
         ),
     )
     found = setting_curve.values(bench, recipe(), SIZE, [16, 24, 32])
