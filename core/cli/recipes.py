@@ -228,9 +228,11 @@ def evaluate(
     """Measure a recipe and store nothing: each metric with its interval."""
     read = recipe.read()
     current, baseline = (yield from workbench.evaluating(read)), None
+    workbench.count_looks(current)
     record = {"metrics": [{"metric": name, **interval._asdict()} for name, interval in current.intervals.items()]}
     if against:
         baseline = yield from workbench.evaluating(config.with_settings(read, read_settings(against)))
+        workbench.count_looks(baseline)
         differences = workbench.differences(current, baseline)
         record["differences"] = [{"metric": name, **paired._asdict()} for name, paired in differences.items()]
     if depths:
