@@ -44,7 +44,9 @@ class Leaderboard(NamedTuple):
     tested: int  # comparisons with the best, which the correction counts
     confidence: float
     left_out: int  # recipes of lower means, beyond what is compared at once
-    chosen: tuple[float, float | None, float | None]  # what a choice of the best is worth, chosen anew in each resample: mean, low, high
+    chosen: tuple[
+        float, float | None, float | None
+    ]  # what a choice of the best is worth, chosen anew in each resample: mean, low, high
 
     @property
     def equals(self) -> int:
@@ -55,6 +57,18 @@ def leaderboard(workbench: Workbench, members: Sequence[Trial], metric: str) -> 
     """Of trials of one group."""
     key = fingerprint([trial.id for trial in members], metric)
     return workbench.pipeline.remember("leaderboard", key, lambda: _ranked(scores(workbench, members, metric)))
+
+
+def worth(board: Leaderboard) -> str:
+    """What the best of many is worth, in a sentence; "" of one alone."""
+    if len(board.rows) < 2:
+        return ""
+    mean, low, high = board.chosen
+    interval = "" if low is None else f" [{low:.3f}, {high:.3f}]".replace("-", "\u2212")
+    return (
+        f"The highest of {len(board.rows):,} means is partly luck: on questions that had no part in the choice, the recipe chosen is "
+        f"expected to reach {mean:.3f}{interval}."
+    )
 
 
 def rows(board: Leaderboard, settings: bool = False) -> list[dict[str, Any]]:
