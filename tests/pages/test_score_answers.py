@@ -60,7 +60,7 @@ def answers_table(app: AppTest) -> dict[str, list]:
 def test_a_recipe_without_answers_offers_a_job_that_answers_and_scores(bench, reader, started):
     app = start(scored="5")
     assert "None of these 5 questions is answered" in html(app) and not reader.prompts
-    [button] = [button for button in app.button if button.label.startswith("Answer and score")]
+    [button] = [button for button in app.button if button.label.startswith("Write and score")]
     button.click().run()
     assert started == [["score-answers", "--questions", "5", *bench.arguments(recipe())]]
 
@@ -68,9 +68,9 @@ def test_a_recipe_without_answers_offers_a_job_that_answers_and_scores(bench, re
 def test_where_some_answers_are_known_one_button_writes_the_others_and_scores_all(bench, reader, started):
     drain(answer_questions(bench, recipe(), 5))
     app = start(scored="8")
-    assert any("5 of 8 answers are known; the others take 2 answers" in each.value for each in app.caption)
+    assert any("5 of 8 questions answered" in each.value and "2 answers to write" in each.value for each in app.caption)
     named = [button.label for button in app.button if button.key == "start/score-answers/"]
-    assert named == ["Answer and score 3 questions"]
+    assert named == ["Write and score 2 answers"]
 
 
 def test_from_no_stored_answer_a_press_leads_to_ask(bench, reader):
