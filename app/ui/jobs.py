@@ -157,7 +157,9 @@ def train_button(name: str, arguments: list[str], kind: str, taken: bool, key: s
         st.rerun()
 
 
-def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":material/play_arrow:", place: str = "") -> None:
+def start_button(
+    label: str, arguments: list[str], title: str, *, icon: str = ":material/play_arrow:", place: str = "", kind: str = "primary"
+) -> None:
     """A button that starts a job of the command line; until the job is done its progress stands in the button's place.
 
     place: tells buttons of the same verb on a page apart. The arguments are no part of the key: pressed straight from a text
@@ -166,7 +168,7 @@ def start_button(label: str, arguments: list[str], title: str, *, icon: str = ":
     job = latest(arguments)
     if job and job.status != "done":
         watch(job.id)
-    elif st.button(label, key=f"start/{arguments[0]}/{place}", icon=icon, type="primary"):
+    elif st.button(label, key=f"start/{arguments[0]}/{place}", icon=icon, type=kind):
         session.workbench().jobs.start(arguments, title)
         st.rerun()
 

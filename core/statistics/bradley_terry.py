@@ -70,7 +70,9 @@ def bradley_terry(
         low, high = np.full(systems, np.nan), np.full(systems, np.nan)
     open_note = TOO_FEW if n < FEW else OPEN
     intervals = [
-        Interval(float(s), *(float(x) if np.isfinite(x) else None for x in pair), n, n, "" if np.isfinite(pair).all() else open_note)
+        Interval(
+            float(s), *(float(x) if np.isfinite(x) else None for x in pair), n, n, "" if np.isfinite(pair).all() else open_note
+        )
         for s, *pair in zip(strength, low, high, strict=True)
     ]
     chances = 1 / (1 + np.exp(np.subtract.outer(strength, strength).T))

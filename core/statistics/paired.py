@@ -30,6 +30,11 @@ class Paired(NamedTuple):
     total: int
     note: str = ""
 
+    @property
+    def between(self) -> str:
+        """The interval in words: "-0.012 to +0.034"; why there is none, where there is none."""
+        return self.note if self.low is None else f"{self.low:+.3f} to {self.high:+.3f}"
+
 
 def paired_difference(
     a: np.ndarray, b: np.ndarray, resamples: int = 1000, confidence: float = 0.95, permutations: int = 10_000, seed: int = 0
@@ -37,11 +42,11 @@ def paired_difference(
     """Compares each column of a [n] or [n, m] with that of b, higher being better; NaN = unmeasured, left out.
 
     Interval: percentile bootstrap of the mean difference; of fewer than FEW differences an exact one, and none where so many as are
-    not 0 cannot be told from chance by the test (5 at 95%), for then the few that are may lie on one side by luck alone. Test: H0 says that the two systems are exchangeable on each
-    question, so each difference could as well have the other sign; p is the share of sign patterns with a mean at least
-    as far from 0 (Fisher's randomisation test: Smucker, Allan and Carterette 2007, "A comparison of statistical
-    significance tests for information retrieval evaluation", section 3.1). With up to 16 differences all patterns are
-    counted; else p = (1 + count) / (1 + permutations). Effect size: Cohen's dz (Lakens 2013, equation 6).
+    not 0 cannot be told from chance by the test (5 at 95%), for then the few that are may lie on one side by luck alone. Test:
+    H0 says that the two systems are exchangeable on each question, so each difference could as well have the other sign; p is the
+    share of sign patterns with a mean at least as far from 0 (Fisher's randomisation test: Smucker, Allan and Carterette 2007, "A
+    comparison of statistical significance tests for information retrieval evaluation", section 3.1). With up to 16 differences all
+    patterns are counted; else p = (1 + count) / (1 + permutations). Effect size: Cohen's dz (Lakens 2013, equation 6).
     """
     differences = np.asarray(a, np.float64) - np.asarray(b, np.float64)
     differences = differences[:, None] if differences.ndim == 1 else differences

@@ -29,9 +29,9 @@ def winner(values: np.ndarray, resamples: int = 1000, confidence: float = 0.95, 
 
     In each resample of the questions the choice is made anew and judged on the questions not drawn (Tsamardinos, Greasidou
     and Borboudakis 2018, "Bootstrapping the out-of-sample predictions for efficient and accurate cross-validation", section
-    3.2). The mean of those judgements is what a choice is worth, their percentiles its interval, of fewer than FEW questions none,
-    and what the winner's mean lies above it is luck. The bias of an apparent mean as Efron and Tibshirani 1993, section 17.6, estimate it is too small
-    where many recipes are alike: the recipes' means on all questions share the luck.
+    3.2). The mean of those judgements is what a choice is worth, their percentiles its interval, of fewer than FEW questions
+    none, and what the winner's mean lies above it is luck. The bias of an apparent mean as Efron and Tibshirani 1993, section
+    17.6, estimate it is too small where many recipes are alike: the recipes' means on all questions share the luck.
     """
     by_question = np.ascontiguousarray(values.T)
     own, means = values.mean(axis=1), resampled_means(by_question, resamples, seed)

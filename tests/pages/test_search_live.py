@@ -11,6 +11,7 @@ from app import session
 from app.ui import charts
 from core.config import TrialConfig, with_settings
 from core.jobs.jobs import Job
+from core.labs.trials import looks
 from core.pipeline.speed import Estimate
 from core.workbench import Plan
 from tests.support.small_corpora import with_towns
@@ -72,11 +73,20 @@ def test_the_cards_show_what_the_library_measures(page, bench):
     assert f"n {len(QUESTIONS)}" in shown and "vs baseline" not in shown
 
 
-def test_it_says_how_many_recipes_were_looked_at_and_warns_of_the_test_questions(page):
+def test_looks_are_the_recipes_that_a_person_compared_and_no_curve(page, bench):
     app = page(**{"corpus.questions": "test"})
-    assert "recipe was looked at on these questions" in " ".join(one.value for one in app.caption) and not app.warning
-    told = " ".join(one.value for one in app.run().warning)  # the curve below the cards has looked at more
-    assert "recipes were looked at on these test questions" in told
+    questions = bench.resolve(with_settings(recipe(), {"corpus.questions": "test"})).questions
+    count = lambda: looks.counted(bench, questions).looked  # noqa: E731
+    said = lambda: " ".join(one.value for one in [*app.caption, *app.warning])  # noqa: E731
+    assert count() == 1 and "compared" not in said()
+    knob = app.selectbox(key="knob")
+    app = knob.set_value(next(title for title in knob.options if title.endswith("k1"))).run()
+    app = app.button(key="save").click().run()
+    assert count() == 1, "neither another curve nor a saved trial"
+    for b in (0.3, 0.5):
+        app = next(slider for slider in app.slider if slider.key.endswith("sparse.bm25s.b")).set_value(b).run()
+    assert count() == 3 and "3 recipes were compared on these test questions" in said()
+    assert "You have compared 3 recipes on the test questions." in said()
 
 
 def test_a_pinned_baseline_brings_paired_differences(page, bench):
@@ -282,9 +292,9 @@ def test_at_equal_context_every_size_has_the_same_tokens(page):
 
 def test_choosing_on_test_questions_is_told_with_a_way_out(page):
     app = page()
-    assert "the test ones among them" in words(app)
+    assert "the test half among them" in words(app)
     app = next(b for b in app.button if b.key == "to_dev").click().run()
-    assert app.query_params["corpus.questions"] == "dev" and "uses them up" not in words(app)
+    assert app.query_params["corpus.questions"] == "dev" and "no longer be tested" not in words(app)
     assert "partly chance" in words(app) and "not distinguishable from it (paired, 95%, Holm)" in words(app)
 
 
@@ -336,6 +346,22 @@ def test_the_chosen_setting_survives_a_recipe_that_waits(page, bench, monkeypatc
         assert "Still to do" in html(app)
     app = app.run()
     assert app.selectbox(key="knob").value == "Sparse retrieval: b"
+
+
+def test_the_last_result_stays_greyed_while_a_recipe_is_not_prepared(page, bench, monkeypatch):
+    app, plan = page(), type(bench).plan
+    shown = [one for one in html(app).split("gw-value") if "Recall" in one or "nDCG" in one]
+    waits = lambda self, recipe, *a: (  # noqa: E731
+        Plan(False, "embedding 9,000 texts", None)
+        if getattr(recipe, "sparse", None) and recipe.sparse.b == 0.3
+        else plan(self, recipe, *a)
+    )
+    monkeypatch.setattr(type(bench), "plan", waits)
+    app = next(slider for slider in app.slider if slider.key.endswith("sparse.bm25s.b")).set_value(0.3).run()
+    assert "Still to do: embedding 9,000 texts" in html(app) and "The last result: BM25" in words(app)
+    assert shown and all(one[:40] in html(app) for one in shown) and "Recall by depth" in html(app)
+    app = next(one for one in app.segmented_control if one.key == "questions").set_value("dev").run()
+    assert "The last result" not in words(app), "of other questions"
 
 
 def test_a_question_in_the_address_is_opened_and_stays_while_the_table_is_filtered(page):

@@ -28,7 +28,7 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
         words = ["forgetting", *names, *(word for scale in scales for word in ("--scale", f"{scale:g}")), "--text", corpus]
         return jobs.start_button("Read other text", [*words, *workbench.arguments(config)], f"Reading {corpus}")
     for sentence in lab.sentences(made, config.evaluation.confidence):
-        st.caption(cards.plain(sentence))
+        st.caption(cards.plain(tables.minus(sentence)))
     rows = [
         {
             "Adapter": row["adapter"],

@@ -295,9 +295,8 @@ def notes(
     if config.corpus.questions == "dev":
         st.caption(told)
         return
-    told += (
-        f" Drawn on {'all questions, the test ones among them' if whole else 'the test questions'}: choosing here uses them up."
-    )
+    asked = "all questions, the test half among them" if whole else "the test questions"
+    told += f" This curve uses {asked}: a value chosen here can no longer be tested on them."
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(told.strip(), width="stretch")
         st.button(
