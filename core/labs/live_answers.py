@@ -103,15 +103,15 @@ def so_far(values: np.ndarray, there: np.ndarray, low: float, high: float, confi
     draw: so each that is missing before the last counts once as the worst and once as the best possible, and the interval is wide
     until they are in.
     """
-    known = anytime_interval(values[there], low, high, confidence, of)
+    interval = anytime_interval(values[there], low, high, confidence, of)
     end = int(np.flatnonzero(there)[-1]) + 1 if there.any() else 0
     gaps = ~there[:end]
-    if not gaps.any() or known.mean is None:
-        return known
+    if not gaps.any() or interval.mean is None:
+        return interval
     ends = [anytime_interval(np.where(gaps, value, values[:end]), low, high, confidence, of) for value in (low, high)]
     bounds = [low if any(each.low is None for each in ends) else min(each.low for each in ends)]
     bounds += [high if any(each.high is None for each in ends) else max(each.high for each in ends)]
-    return known._replace(low=bounds[0], high=bounds[1], note="")
+    return interval._replace(low=bounds[0], high=bounds[1], note="")
 
 
 def _drawable(answers: AnswerSet) -> int:

@@ -70,8 +70,8 @@ def _intervals(values: np.ndarray, resamples: int, confidence: float, seed: int)
 
 def mean_bounds(values: np.ndarray, resamples: int, confidence: float, seed: int) -> list[list[float | None]]:
     """[lows, highs] of the columns' means of values [n, m] without NaN, as in `intervals`; None where there is no interval."""
-    found = intervals(values, resamples, confidence, seed)
-    return [[interval.low for interval in found], [interval.high for interval in found]]
+    bounds = intervals(values, resamples, confidence, seed)
+    return [[interval.low for interval in bounds], [interval.high for interval in bounds]]
 
 
 def _bounded(mean: float, low: float, high: float, n: int, total: int) -> Interval:

@@ -74,7 +74,7 @@ def test_the_table_lists_all_newest_first_with_failures_and_their_reason(bench, 
     frame = shown(open_page())
     assert list(frame["Id"]) == [ids[name][-6:] for name in ("other", "failed", "worse", "base")]
     assert frame["Trial"].tolist()[2:] == ["Hybrid convex, weight 0.5", "Hybrid convex, defaults"]
-    assert list(frame.columns)[:4] == ["Trial", "nDCG@10", "MRR@10", "Recall@10"]  # in sight in a narrow window too
+    assert list(frame.columns)[:4] == ["Trial", "Corpus", "nDCG@10", "MRR@10"]  # in sight in a narrow window too
     assert "Hit@10" not in frame.columns  # one piece of evidence a question: it is the recall
     assert frame["Status"][1] == "failed: The encoder <b>…"
     assert frame["nDCG@10"].isna().tolist() == [False, True, False, False]

@@ -110,7 +110,7 @@ def test_the_winner_of_dev_is_told_with_what_is_missing_on_test(tmp_path, monkey
     monkeypatch.setattr(session, "workbench", lambda: bench)
     app = tab("Leaderboard")
     drawn = "".join(element.proto.body for element in app.get("html"))
-    assert "Winner minus base on dev" in drawn and "luck of the choice" in drawn and "on test" not in drawn
+    assert "Winner minus base on dev" in drawn and "too high by" in drawn and "on test" not in drawn
     assert sum("corpus.questions=test" in command for command in shown_commands) == 2
 
 

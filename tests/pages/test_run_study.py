@@ -81,7 +81,7 @@ def test_without_a_study_the_page_says_what_one_is_and_begins_one_of_the_recipe_
     assert opened(app) == study.id and study.recipe.fusion.part == "sparse_only"
     assert [factor.setting for factor in study.factors] == ["chunking.size_tokens", "sparse.k1"]
     assert (study.choose_on, study.report_on) == ("dev", "test") and "whatever the sidebar says" in texts(app)
-    assert "Not started" in texts(app) and "9 trials" in texts(app)
+    assert "Not started" in texts(app) and "11 trials" in texts(app), "winner and base once more, on test"
 
 
 def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench):

@@ -129,7 +129,7 @@ def test_a_judges_runs_and_prompts_open_beside_the_scores(bench, reader, started
 def test_by_entailment_the_citations_wait_for_a_job_that_is_told_so(bench, reader, started):
     drain(answer_questions(bench, recipe(), 5))
     app = start(scored="5", borne_by="entailment")
-    assert any("Citation recall" in each.value and "Takes a model" in each.value for each in app.caption)
+    assert any("Citation recall" in each.value and "run a model on each answer" in each.value for each in app.caption)
     [button] = [button for button in app.button if button.label.startswith("Score by") and "more measure" in button.label]
     button.click().run()
     assert "citation_recall.by=entailment" in started[0] and started[0][0] == "score-answers"
@@ -160,7 +160,7 @@ def lines(wrong_every: int = 2) -> bytes:
 def test_a_file_is_scored_its_broken_lines_told_and_another_one_compared(bench, started, monkeypatch):
     uploaded(monkeypatch, lines() + b"\n{broken", lines(3))
     app = start(source="A file", measure="contains", against="2. my 1.jsonl")
-    assert any("1 line of 49 left out" in each.value and "49" in each.value for each in app.warning)
+    assert any("1 line of 49 was skipped" in each.value and "49" in each.value for each in app.warning)
     assert len(answers_table(app)["Answer"]) == 48
     [box] = [each for each in app.selectbox if each.label == "Compared with"]
     box.select_index(1).run()

@@ -35,11 +35,13 @@ def trials() -> None:
         key="last_trials",
         placeholder="–",
         column_config={
-            "Trial": text(width=190 if several else 272, help="Its name, or what differs from the default recipe."),
+            "Trial": text(width=214 if several else 272, help="Its name, or what differs from the default recipe."),
             head: number(format="%.3f", width=82),
             "n": number(format="localized", width=48, help="Questions measured."),
-            "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=104, timezone=st.context.timezone),
-            "Corpus": text(width=118),
+            "When": st.column_config.DatetimeColumn(
+                format="D MMM" if several else "D MMM, HH:mm", width=62 if several else 104, timezone=st.context.timezone
+            ),
+            "Corpus": text(width=112),
             "Status": text(width=80),
         },
     )

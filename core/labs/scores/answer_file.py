@@ -82,7 +82,7 @@ def _row(line: bytes, place: str, notes: Notes) -> AnswerRow | None:
     except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
-        notes.add("Not a JSON object, skipped", place)
+        notes.add("Not a JSON object", place)
         return None
     answer, passages = fields.get("answer"), _texts(fields.get("passages", []))
     question, references = fields.get("question", ""), _texts(fields.get("reference", fields.get("references", [])))
