@@ -269,12 +269,12 @@ def write(workbench: Workbench, run: Resolved, asked: Sequence[AskedContext]) ->
     by_prompt = [each for each in wanted if one_prompt or each.hits is None]
     for at in range(0, len(by_prompt), size):
         batch = by_prompt[at : at + size]
-        _abstain(workbench, unknown, batch[-1].key)
         yield from job.together(batch)
+        _abstain(workbench, unknown, batch[-1].key)
     for each in wanted:
         if each.hits is not None and not one_prompt:
-            _abstain(workbench, unknown, each.key)
             yield from job.alone(each)
+            _abstain(workbench, unknown, each.key)
     _abstain(workbench, unknown)
     job.end()
 

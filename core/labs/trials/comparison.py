@@ -279,17 +279,6 @@ def _told_apart(trials: Sequence[Trial]) -> set[str]:
     return {name for name, several in values.items() if len(several) > 1 and name != "corpus.dataset"}
 
 
-def apart(configs: Sequence[dict[str, Any]]) -> list[str]:
-    """What each recipe is, by the stages in which they differ: "sparse only", "convex, weight 0.7"."""
-    told = [stages(config) for config in configs]
-    differ = [stage for stage in TrialConfig.model_fields if len({words.get(stage) for words in told}) > 1]
-    return [
-        " · ".join(words[stage] for stage in differ if stage in words)
-        or " · ".join(text for stage, text in words.items() if stage != "corpus")
-        for words in told
-    ]
-
-
 def recipe(trial: Trial) -> TrialConfig:
     """The trial's recipe, to work on with; raises where a setting of an older version is no longer known."""
     return build(trial.config)
