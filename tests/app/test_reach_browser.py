@@ -55,6 +55,10 @@ def test_presets_stand_on_one_line_in_a_narrow_window(towns, tab):
         "some => some.map(one => Math.round(one.getBoundingClientRect().top))"
     )
     assert len(tops) == 4 and len(set(tops)) == 1
+    lines = tab.locator('[class*="-preset"] button p').evaluate_all(
+        "some => some.map(one => Math.round(one.getBoundingClientRect().height / parseFloat(getComputedStyle(one).lineHeight)))"
+    )
+    assert lines == [1, 1, 2, 2], "words stay whole"
 
 
 def test_the_first_change_moves_nothing_under_the_pointer(towns, tab):
