@@ -4,6 +4,7 @@
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,6 +16,7 @@ import streamlit as st  # noqa: E402
 from app import session  # noqa: E402
 from app.ui import cards, sidebar  # noqa: E402
 
+FIRST = "overview"  # served at the root; its own name leads there
 # section -> (file, title, icon); a page whose file is not there yet is not shown
 PAGES = {
     "Start": [("overview", "Overview", "home")],
@@ -64,7 +66,11 @@ def table() -> dict[str, list]:
     for section, pages in PAGES.items():
         there = [
             st.Page(
-                ROOT / "pages" / f"{name}.py", title=title, icon=f":material/{icon}:", url_path=name, default=name == "overview"
+                ROOT / "pages" / f"{name}.py",
+                title=title,
+                icon=f":material/{icon}:",
+                url_path="start" if name == FIRST else name,  # it is served at the root, and reserves a name all the same
+                default=name == FIRST,
             )
             for name, title, icon in pages
             if (ROOT / "pages" / f"{name}.py").exists()
@@ -76,7 +82,11 @@ def table() -> dict[str, list]:
 
 def main() -> None:
     st.set_page_config(page_title="Groundwork", page_icon=str(ROOT / "app" / "ui" / "icon.svg"), layout="wide")
-    page = st.navigation(table(), expanded=True)
+    sections = table()
+    [first] = sections["Start"]
+    there = partial(st.switch_page, first, query_params=st.query_params.to_dict())
+    named = st.Page(there, title=first.title, url_path=FIRST, visibility="hidden")
+    page = st.navigation({**sections, "": [named]}, expanded=True)
     # dialogs and popovers are drawn outside the app's own element, which alone knows whether the theme is dark
     st.html(style() + f"<style>body {{ color-scheme: {st.context.theme.type or 'light'} }}</style>")
     st.html(script(), unsafe_allow_javascript=True)

@@ -370,8 +370,8 @@ WRITTEN = {
 }  # fmt: skip
 # names that are no words of the field
 NAMED = {
-    "dora": "DoRA", "dtype": "number format", "idf": "IDF", "llama_cpp": "llama.cpp", "model_listwise": "language model, listwise",
-    "model_pointwise": "language model, pointwise", "nbits": "bits of a code", "opq": "OPQ", "openai_compatible": "OpenAI-compatible",
+    "bm25s": "BM25", "dora": "DoRA", "dtype": "number format", "idf": "IDF", "llama_cpp": "llama.cpp",
+    "model_listwise": "language model, listwise", "model_pointwise": "language model, pointwise", "nbits": "bits of a code", "opq": "OPQ", "openai_compatible": "OpenAI-compatible",
     "rslora": "rsLoRA",
 }  # fmt: skip
 # names of settings and methods in a description; paths stay

@@ -26,7 +26,7 @@ from core.pipeline.hits import hits_of, steps_of
 from core.pipeline.index_build import speed_name
 from core.pipeline.pipeline import Pipeline, Shared, Trace
 from core.pipeline.provenance import Way, provenance, source_of
-from core.pipeline.recipe_words import recipe_words, setting_words, words_version
+from core.pipeline.recipe_words import ranked_by, recipe_fingerprint, recipe_words, setting_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
 from core.pipeline.speed import KEPT, Estimate, estimate
 from core.pipeline.stages import (
@@ -225,11 +225,22 @@ class Workbench(StoredTrials):
         }
 
     def evaluate(self, recipe: Recipe) -> Evaluation:
-        """Metrics with intervals. Milliseconds on cached stages; computes what is missing."""
-        return drain(self.evaluating(recipe))
+        """Metrics with intervals. Milliseconds on cached stages; computes what is missing. Counts as a look."""
+        evaluation = drain(self.evaluating(recipe))
+        self.count_looks(evaluation)
+        return evaluation
+
+    def count_looks(self, *evaluations: Evaluation) -> None:
+        """Records that a person compares these recipes by their metrics; each counts once a question set. What a page or a verb
+        measures around them (a curve, an ablation, a table of encoders) is no look: it is corrected by itself."""
+        for made in evaluations:
+            if made.judged.measured.any():
+                config, corpus = made.config, made.config.corpus
+                recipe = ranked_by(config), recipe_fingerprint(config)
+                self.pipeline.looks.add(made.run.questions, corpus.dataset, corpus.questions, *recipe)
 
     def evaluating(self, recipe: Recipe) -> Generator[Progress, None, Evaluation]:
-        """`evaluate` with its progress."""
+        """`evaluate` with its progress, for whoever goes on with what it returns: it counts as no look."""
         trace = Trace()
         run = yield from self.pipeline.resolve(recipe, trace)
         yield from self.pipeline.chunks(run, trace)
@@ -423,6 +434,7 @@ class Workbench(StoredTrials):
         try:
             yield from fetched(config)
             evaluation = yield from self.evaluating(config)
+            self.count_looks(evaluation)
             latency = yield from self.latency(evaluation.run)
         except (GeneratorExit, Exception, KeyboardInterrupt) as error:
             self.store.add("trial", without_result(config, sweep, error))

@@ -320,7 +320,7 @@ def study_in_place(page) -> None:
     """Started, where it was not, and measured."""
     if page.get_by_role("button", name="Start the study").count():
         page.get_by_role("button", name="Start the study").click()
-    page.get_by_text("All is measured").wait_for(timeout=400_000)
+    page.get_by_text("All trials are measured").wait_for(timeout=400_000)
     settle(page)
     page.get_by_test_id("stToast").first.wait_for(state="detached", timeout=30_000)
     show(page, "Chunking: method", above=80)

@@ -65,7 +65,6 @@ def look_into(corpus: Corpus, question: str, number: int, run: dict[str, Any]) -
     answer, rests = run["answer"], results.rests_of(run["answer"])
     query = next((query for query in corpus.queries if query.text == question), None)
     sources.listed(corpus, answer, rests, query)
-    faster_copy.draw(answer, run["recipe"].generation)
     if query is not None:
         details.known_answer(query, answer)
     again = run["again"]
@@ -74,6 +73,7 @@ def look_into(corpus: Corpus, question: str, number: int, run: dict[str, Any]) -
         again = None
     receipt.draw(answer, number, again, partial(st.session_state.__setitem__, "again_now", number))
     details.tabs(corpus, answer, rests, query, question, run["recipe"])
+    faster_copy.draw(answer, run["recipe"].generation)
 
 
 page()

@@ -36,7 +36,7 @@ TOGETHER = {
 
 
 def page() -> None:
-    recipe_strip.page_title("Trials", "Which recipes were tried, and is one really better than another?")
+    recipe_strip.page_title("Trials", "Which recipes were tried, and is one really better than another?", recipe=False)
     views = {"default": WHOSE[0], "key": "whose", "bind": "query-params", "required": True, "label_visibility": "collapsed"}
     if st.segmented_control("View", WHOSE, **views) == WHOSE[1]:
         return runs.draw(table.chosen())

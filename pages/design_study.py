@@ -18,10 +18,12 @@ TABS = {
 
 
 def page() -> None:
-    recipe_strip.page_title(
-        "Study design", "What should people judge, how many of them, and how is that fixed before the first label is seen?"
-    )
     studies = {version.study.id: version for version in versions.studies(session.workbench())}
+    recipe_strip.page_title(
+        "Study design",
+        "What should people judge, how many of them, and how is that fixed before the first label is seen?",
+        recipe=not studies,  # a study holds answers, whichever recipe is in use
+    )
     if not studies:
         return beginning.beginning()
     desk = choice.choice(studies)

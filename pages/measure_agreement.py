@@ -28,7 +28,7 @@ TABS = {
 
 def page() -> None:
     question = "How far do annotators agree, what do they say together, and can a machine stand in for them?"
-    recipe_strip.page_title("Agreement", question)
+    recipe_strip.page_title("Agreement", question, recipe=False)
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     if (source := choice.choose(row)) is None:
         return

@@ -9,12 +9,15 @@ from core.labs.store import Answered
 
 def page() -> None:
     recipe_strip.page_title(
-        "Query the store", "What do all trials, rankings and answers stored so far say? Ask in SQL; nothing can be changed here."
+        "Query the store",
+        "What do all trials, rankings and answers stored so far say? Ask in SQL; nothing can be changed here.",
+        recipe=False,
     )
     left, right = st.columns([2, 1], gap="large")
     with right:
         query.example()
-        with st.expander("Tables and columns", icon=":material/table:"), st.container(height=420, border=False):
+        # over the page: opened beside the query it would push the result down
+        with st.popover("Tables and columns", icon=":material/table:", width="stretch"), st.container(height=420, border=False):
             tables.draw()
     with left:
         text = query.box()

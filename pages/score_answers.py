@@ -8,8 +8,12 @@ from app.ui.scores.sources import Shown
 
 
 def page() -> None:
-    recipe_strip.page_title("Score answers", "How good are the answers, how sure is that, and on what does each score rest?")
     first = next(iter(VIEWS))
+    recipe_strip.page_title(
+        "Score answers",
+        "How good are the answers, how sure is that, and on what does each score rest?",
+        recipe=sources.of_the_recipe() or sources.wanted("view", first) in OF_THE_RECIPE,
+    )
     view = st.segmented_control("View", list(VIEWS), default=first, key="view", bind="query-params", required=True) or first
     if view in OF_THE_RECIPE:
         return OF_THE_RECIPE[view]()

@@ -10,6 +10,7 @@ from app.ui.search import (
     asked,
     depth_chart,
     latency_chart,
+    looks,
     questions,
     rag,
     reranking,
@@ -29,21 +30,36 @@ def page() -> None:
         forms.recipe_form(open_stage="fusion", costs=results.costs(config, plan) | reranking.costs(config))
     with right:
         if not plan.live:
-            return results.waiting(config, plan)
+            results.waiting(config, plan)
+            return before(results.shown_before(config))
         current = jobs.drain(workbench.evaluating(plan.run or config))
         if not any(query.gold for query in current.corpus.queries):
             return results.without_questions(config)
+        st.session_state.measured_last = config
         baseline = results.measured_baseline(current.run)
         results.strip(current)
-        results.metric_cards(current, baseline)
+        difference = results.metric_cards(current, baseline)
         answers.draw(current, baseline)
         asked.draw(current)
         reranking.effect(current)
         main_chart(current, baseline)
+        looks.draw(current, difference)
         row = questions.table(current, baseline)
     if row is not None:
         with tables.opened():
             questions.side_by_side(current, baseline, row)
+
+
+def before(last: Evaluation | None) -> None:
+    """The last result, greyed, while the recipe in use is not prepared."""
+    if last is None:
+        return
+    with st.container(key="of_before"):
+        st.caption(f"The last result: {cards.plain(forms.describe_recipe(last.config))}.")
+        baseline = results.measured_baseline(last.run)
+        results.metric_cards(last, baseline)
+        depth_chart.draw(last, baseline)
+        questions.table(last, baseline)
 
 
 def main_chart(current: Evaluation, baseline: Evaluation | None) -> None:

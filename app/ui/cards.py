@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -20,10 +20,22 @@ class Delta(NamedTuple):
     """A difference to the baseline: the mean difference, its interval and the p value of the paired test."""
 
     value: float
-    low: float
-    high: float
+    low: float | None  # None: no interval, `note` says why
+    high: float | None
     p: float | None = None
     caution: str = ""  # why the two cannot be compared as they are: the difference has then no colour
+    note: str = ""  # stands in the interval's place
+
+
+def delta_of(paired: Any, caution: str = "") -> Delta | None:
+    """A paired difference (`Paired`) for a card; None where nothing was paired."""
+    if paired is None or paired.difference is None:
+        return None
+    if not paired.wins + paired.losses:
+        note = "the same on every question" if paired.n > 1 else "one question"
+        return Delta(paired.difference, None, None, None, caution, f"{note}, n {paired.n:,}")
+    few = f"{paired.note}, n {paired.n:,}" if paired.low is None else ""
+    return Delta(paired.difference, paired.low, paired.high, paired.p, caution, few)
 
 
 class Card(NamedTuple):
@@ -83,7 +95,7 @@ def _number(card: Card, value: float, sign: str = "") -> str:
 def _style(card: Card) -> str:
     """Whether the difference is told apart from none, and which way: the class of its colour."""
     d = card.delta
-    if d.caution or not (d.low > 0 or d.high < 0):
+    if d.caution or d.low is None or not (d.low > 0 or d.high < 0):
         return ""
     return "up" if d.value * card.direction > 0 else "down"
 
@@ -112,8 +124,11 @@ def card_html(card: Card) -> str:
         p = "" if d.p is None else ", p&nbsp;&lt;&nbsp;0.001" if d.p < 0.001 else f", p&nbsp;{d.p:.3f}"
         lines.append(
             f'<div class="gw-delta {style}"><b>{arrow}{number(d.value, "+")}</b> '
-            f"<span>[{number(d.low)}, {number(d.high)}]</span> vs baseline{p}</div>"
+            + (f"<span>[{number(d.low)}, {number(d.high)}]</span> vs baseline{p}" if d.low is not None else f"vs baseline{p}")
+            + "</div>"
         )
+        if d.note:
+            lines.append(f'<div class="gw-small">{escape(d.note)}</div>')
         if d.caution:
             lines.append(f'<div class="gw-small">{escape(d.caution)}</div>')
     return f'<div class="gw-card">{"".join(lines)}</div>'

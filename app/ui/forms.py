@@ -19,6 +19,8 @@ from app.ui.adapters.worn import worn
 from core import registry
 from core.config import PART_KINDS, PartConfig, TransformConfig, TrialConfig, knob_label, lower, plain_words, valid, word
 from core.errors import WorkbenchError
+from core.labs.trials.comparison import made_name
+from core.retrieval.fusion import Fusion
 from core.workbench import Forecast
 
 LONG_VALUE = 32  # characters of a setting told in a line
@@ -142,7 +144,7 @@ def presets(name: str = session.CURRENT) -> None:
 
 def describe(value: Any) -> str:
     """A stage's choice in a few words: "recursive, 256 tokens, overlap 32"."""
-    words, shown = [word(value.part)] if isinstance(value, PartConfig) else [], knobs(type(value))
+    words, shown = [part_title(type(value))] if isinstance(value, PartConfig) else [], knobs(type(value))
     if isinstance(value, TransformConfig):  # of many steps, those that are done
         shown = [knob for knob in shown if getattr(value, knob.name) != type(value).model_fields[knob.name].default]
         words = [] if shown else ["none"]
@@ -164,10 +166,8 @@ def describe(value: Any) -> str:
 
 
 def describe_recipe(recipe: TrialConfig) -> str:
-    """A whole recipe in a line, for the sidebar and tables: how it cuts, what it retrieves with, how that is fused."""
-    needs = recipe.fusion.needs()
-    single = {("sparse",): recipe.sparse, ("dense",): recipe.embedding}.get(tuple(needs))
-    return " · ".join(map(describe, (recipe.chunking, single or recipe.fusion)))
+    """The name of a recipe: what its trials are called."""
+    return made_name(recipe.model_dump(mode="json"))
 
 
 def setting_words(path: str, recipe: TrialConfig) -> str:
@@ -178,8 +178,7 @@ def setting_words(path: str, recipe: TrialConfig) -> str:
         return f"{head} {number(value)}"
     chosen = getattr(value, name)
     if name == "part":
-        preset = value.title if stage == "fusion" else ""
-        return f"{head}: {preset or word(chosen)}"
+        return f"{head}: {part_title(type(value))}"
     knob = next((knob for knob in knobs(type(value)) if knob.name == name), None)
     if knob is None:
         return f"{head}: {word(name)}"
@@ -359,7 +358,8 @@ def _try_change(name: str, stage: str, settings: dict[str, Any]) -> None:
 def _part_box(stage: str, part: str, key: str, **events: Any) -> None:
     parts = registry.parts(PART_KINDS[stage])
     names = list(parts)
-    st.selectbox("Method", names, names.index(part), key=key, format_func=word, help=_about(parts[part]), **events)
+    titles = {name: part_title(cls) for name, cls in parts.items()}
+    st.selectbox("Method", names, names.index(part), key=key, format_func=titles.get, help=_about(parts[part]), **events)
 
 
 def widget(knob: Knob, key: str, **events: Any) -> Any:
@@ -459,6 +459,11 @@ def number(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def part_title(part: type) -> str:
+    """What people call a part: a fusion by the recipe that it makes."""
+    return (part.title if issubclass(part, Fusion) else "") or word(part.model_fields["part"].default)
 
 
 def _about(part: type) -> str:

@@ -143,7 +143,14 @@ def train_button(name: str, arguments: list[str], kind: str, taken: bool, key: s
 
 
 def start_button(
-    label: str, arguments: list[str], title: str, takes: Forecast, *, icon: str = ":material/play_arrow:", place: str = ""
+    label: str,
+    arguments: list[str],
+    title: str,
+    takes: Forecast,
+    *,
+    icon: str = ":material/play_arrow:",
+    place: str = "",
+    kind: str = "primary",
 ) -> None:
     """A button that starts a job of the command line, beside what it takes; until the job is done its progress stands in their place.
 
@@ -154,12 +161,12 @@ def start_button(
     if job and job.status != "done":
         watch(job.id)
     else:
-        _button(label, arguments, title, takes, icon, f"start/{arguments[0]}/{place}")
+        _button(label, arguments, title, takes, icon, f"start/{arguments[0]}/{place}", kind)
 
 
-def _button(label: str, arguments: list[str], title: str, takes: Forecast, icon: str, key: str) -> None:
+def _button(label: str, arguments: list[str], title: str, takes: Forecast, icon: str, key: str, kind: str = "primary") -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"press/{key}"):
-        pressed = st.button(label, key=key, icon=icon, type="primary")
+        pressed = st.button(label, key=key, icon=icon, type=kind)
         price(arguments[0], takes)
     if pressed:
         session.workbench().jobs.start(arguments, title, takes.units)

@@ -1,5 +1,6 @@
 """Tables whose rows open: one way of choosing on every page, a click anywhere on the row."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -10,6 +11,7 @@ import streamlit as st
 
 from app.ui import cells
 
+NEGATIVE = re.compile(r"(?<![\w.,\u2013-])-(?=\.?\d)")
 TALL = 6  # rows from which a table scrolls in itself
 INTO_VIEW = """<script>/* {} */ document.querySelector(".st-key-opened")?.scrollIntoView({{block: "start", behavior:
 matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"}})</script>"""
@@ -84,7 +86,8 @@ def opened() -> Iterator[None]:
 
 
 def minus(text: str) -> str:
-    return text.replace(" -", " \u2212")
+    """The text with a real minus before its negative numbers: as wide as the plus."""
+    return NEGATIVE.sub("\u2212", text)
 
 
 def wrapped_table(rows: Sequence[dict[str, Any]]) -> None:
@@ -99,7 +102,7 @@ def wrapped_table(rows: Sequence[dict[str, Any]]) -> None:
             if (text[:1].isdigit() and len(text) < 10) or text in ("contradicted", "unmeasured")
             else ""
         )
-        return f'<td class="num">{text}</td>' if number else f"<td{whole}>{escape(text)}</td>"
+        return f'<td class="num">{minus(text)}</td>' if number else f"<td{whole}>{escape(text)}</td>"
 
     kinds = [' style="text-align:right"' if isinstance(value, int | float) else "" for value in rows[0].values()]
     head = "".join(f"<th{kind}>{escape(name)}</th>" for name, kind in zip(rows[0], kinds, strict=True))

@@ -1,6 +1,7 @@
 """Stored answers that people can judge, and having more questions answered."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Generator, Iterable
 from pathlib import Path
@@ -10,6 +11,8 @@ from core.annotation.drawing import Candidate, clean
 from core.annotation.study import Passage, Study, plain
 from core.annotation.system_names import names_for, recipe_of
 from core.config import PartConfig, TrialConfig
+from core.labs import answering
+from core.progress import Running
 from core.records import Progress
 from core.workbench import Workbench
 
@@ -128,9 +131,10 @@ def asked(workbench: Workbench, answers: Iterable[Candidate], recipe: str = "", 
 
 
 def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> Generator[Progress, None, QuestionsAsked]:
-    """Has the first `count` questions of the corpus answered by the recipe and stores the answers; those stored already
-    are not asked again. Returns what came of these questions."""
+    """Has the first `count` questions drawn, those that every page draws, answered by the recipe and stores the answers; those stored
+    already are not asked again. What is answered counts on the other pages too. Returns what came of these questions."""
     run = yield from workbench.pipeline.resolve(config)
+    evaluation = yield from workbench.evaluating(run)
     corpus = run.corpus
     recipe = recipe_of(config.model_dump(mode="json"))
     rows = workbench.store.query("SELECT question, config FROM answers WHERE text IS NOT NULL AND dataset = ?", [corpus.name])
@@ -138,10 +142,15 @@ def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> G
     done = {
         question for question, settings in answers if recipe_of(settings) == recipe and settings.get("seed", 0) == config.seed
     }
-    queries = corpus.queries[:count]
-    for number, query in enumerate(queries):
-        yield Progress(number, len(queries), query.text)
+    rows = answering.drawn(corpus.queries, config.seed, count)
+    queries, contexts = [corpus.queries[row] for row in rows], answering.askings(workbench, evaluation, rows)
+    for number, (query, context) in enumerate(zip(queries, contexts, strict=True)):
+        step = Progress(number, len(queries), query.text)
+        yield step
         if query.text not in done:
-            for step in workbench.ask(config, query.text):
-                yield step if isinstance(step, Progress) else Progress(number, len(queries), query.text)
+            started = time.perf_counter()
+            for inner in (running := Running(workbench.ask(config, query.text))):
+                yield inner if isinstance(inner, Progress) else step
+            if not running.result.finish_reason.startswith("failed"):
+                answering.keep(workbench, context, running.result, time.perf_counter() - started)
     return asked(workbench, read_candidates(workbench, corpus.name), recipe, [query.text for query in queries])

@@ -237,6 +237,7 @@ def evaluate(
     current = yield from workbench.evaluating(read)
     for name, other in references(read, against).items():
         beside[name] = yield from workbench.evaluating(other)
+    workbench.count_looks(current, *beside.values())
     record = {"metrics": [{"metric": name, **interval._asdict()} for name, interval in current.intervals.items()]}
     if beside:
         record["differences"] = differences(workbench, current, beside)

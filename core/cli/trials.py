@@ -308,7 +308,7 @@ def trials_compare(
     record = {
         "metric": comparison.label(metric, result.k),
         "reference": names[chosen[0].id],
-        "recipes looked at on these questions": result.tried,
+        "recipes compared on these questions": result.tried,
         "tests": comparison.rows(result, names),
         "settings": [{"setting": name, **dict(zip(names.values(), values, strict=True))} for name, values in settings],
     }
@@ -335,7 +335,7 @@ def every_test(
 
 @verb("looks", show_table)
 def looks(workbench: Any, *, dataset: Dataset = "") -> Any:
-    """How many recipes were looked at on each question set, stored or not, and which p is then below 5%."""
+    """How many recipes were compared on each question set, stored or not, and which p is then below 5%."""
     from core.labs.trials import looks as lab
 
     return lab.rows([each for each in lab.every(workbench) if dataset in ("", each.dataset)])

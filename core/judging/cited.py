@@ -19,6 +19,8 @@ from core.judging.deciding import Decided, SupportCheck
 from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerScore, Claim, JudgeTools, sentences_of
 from core.records import Progress
 
+NO_CITATION = "no answer cites a passage"
+
 
 class CitingStatement(NamedTuple):
     statement: Statement
@@ -80,6 +82,12 @@ class CitationMeasure(Decided):
             )
             claims.append(claim(case, each.statement, supported, useful))
         return AnswerScore(self.value(tally), claims=tuple(claims), detail=tally._asdict())
+
+    def together(self, scores: Sequence[AnswerScore]) -> list[AnswerScore]:
+        """Of answers none of which cites anything there is nothing to measure: they were not asked to cite, or cite in another form."""
+        if any(score.detail.get("citations") or score.detail.get("invented") for score in scores):
+            return list(scores)
+        return [score if math.isnan(score.value) else AnswerScore(math.nan, NO_CITATION) for score in scores]
 
     def value(self, tally: Tally) -> float:
         raise NotImplementedError

@@ -119,6 +119,10 @@ class AnswerMeasure(PartConfig):
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         """A score for each case, all of which hold what it `needs`; a case's score depends on that case alone."""
 
+    def together(self, scores: Sequence[AnswerScore]) -> list[AnswerScore]:
+        """The scores of a whole set of answers; unmeasured where the set holds nothing that the measure is of."""
+        return list(scores)
+
     def unmeasurable(self, case: AnswerCase) -> str:
         """Why the case has no score by this measure; "": it can be scored."""
         lacks = {

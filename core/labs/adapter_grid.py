@@ -373,8 +373,9 @@ def rows_of(cells: Sequence[GridCell]) -> list[dict[str, Any]]:
             paired, beyond = cell.against.get(name), cell.interaction.get(name)
             row |= {name: interval.mean, f"{name} low": interval.low, f"{name} high": interval.high}
             row |= {f"{name} gain": paired and paired.difference, f"{name} p (Holm)": cell.p_holm.get(name)}
-            row |= {f"{name} interaction": beyond and beyond.difference}
+            row |= {f"{name} interaction": beyond and beyond.difference, f"{name} interaction n": beyond and beyond.n}
             row |= {f"{name} interaction low": beyond and beyond.low, f"{name} interaction high": beyond and beyond.high}
+            row |= {f"{name} interaction note": beyond and beyond.note}
         rows.append(row)
     return rows
 

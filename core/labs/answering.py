@@ -30,7 +30,7 @@ from core.pipeline.speed import UNSURE, Estimate, Run, noted
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted, drain, told_within, within
 from core.queries.model_texts import BATCH, MUTE, TRIES, Request, written
-from core.records import Gold, Hit, Progress, Query, Token
+from core.records import Answer, Gold, Hit, Progress, Query, Token
 from core.retrieval.top import best as best_columns
 from core.workbench import Evaluation, Workbench, fetched
 
@@ -75,11 +75,13 @@ class KeptAnswer(NamedTuple):
 
 
 class AnswerCost(NamedTuple):
-    """What answering takes. answers: those that are not known; seconds None: no answer of this model was timed here."""
+    """What answering takes. answers: those that the model still has to write; silent: questions without a similar passage, for
+    which it is not asked; seconds None: no answer of this model was timed here."""
 
     questions: int
     answers: int
     seconds: Estimate | None
+    silent: int = 0
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -211,7 +213,8 @@ def _read(meta: dict[str, Any]) -> KeptAnswer:
 def cost(workbench: Workbench, part: PartConfig, asked: Sequence[AskedContext]) -> AnswerCost:
     """What these take: each context that is not known once. Contexts that come to a known prompt cost nothing after all."""
     unknown = {each.key for each in asked if each.asks and not _has(workbench, each.key)}
-    return AnswerCost(len(asked), len(unknown), answer_time(workbench, part, len(unknown)))
+    silent = sum(not each.asks for each in asked)
+    return AnswerCost(len(asked), len(unknown), answer_time(workbench, part, len(unknown)), silent)
 
 
 def _has(workbench: Workbench, key: str) -> bool:
@@ -289,12 +292,9 @@ def answer_questions(workbench: Workbench, recipe: Recipe, count: int) -> Genera
 def write(workbench: Workbench, run: Resolved, asked: Sequence[AskedContext]) -> Generator[Progress, None, None]:
     """Writes those of these answers that are not known, in this order. Stopped, it has kept every batch that was whole."""
     unknown = {each.key: each for each in asked if not _has(workbench, each.key)}
-    for each in unknown.values():
-        if not each.asks:
-            _keep(workbench, each.key, KeptAnswer(UNKNOWN, "abstained"))
     wanted = [each for each in unknown.values() if each.asks]
     if not wanted:
-        return
+        return _abstain(workbench, unknown)
     part = run.config.generation.usable()
     run.config.answering.check(part)
     began = time.monotonic()
@@ -303,11 +303,35 @@ def write(workbench: Workbench, run: Resolved, asked: Sequence[AskedContext]) ->
     one_prompt, size = isinstance(run.config.answering, OnePrompt), BATCH if part.local else 1
     by_prompt = [each for each in wanted if one_prompt or each.hits is None]
     for at in range(0, len(by_prompt), size):
-        yield from job.together(by_prompt[at : at + size])
+        batch = by_prompt[at : at + size]
+        yield from job.together(batch)
+        _abstain(workbench, unknown, batch[-1].key)
     for each in wanted:
         if each.hits is not None and not one_prompt:
             yield from job.alone(each)
+            _abstain(workbench, unknown, each.key)
+    _abstain(workbench, unknown)
     job.end()
+
+
+def _abstain(workbench: Workbench, unknown: dict[str, AskedContext], until: str = "") -> None:
+    """Keeps the answers of those for which the model is not asked, up to this one: in the order drawn, so that what is answered at any
+    moment is a sample of all, not first of all what no passage is found for."""
+    for each in unknown.values():
+        if each.key == until:
+            return
+        if not each.asks and not _has(workbench, each.key):
+            _keep(workbench, each.key, KeptAnswer(UNKNOWN, "abstained"))
+
+
+def keep(workbench: Workbench, each: AskedContext, made: Answer, seconds: float) -> KeptAnswer:
+    """Keeps an answer that was written by itself."""
+    shown = () if made.finish_reason == "abstained" else _spans(made.hits)
+    said = KeptAnswer(
+        made.text, made.finish_reason, shown, made.prompt_tokens, made.answer_tokens, seconds, made.cost_usd, made.tokens
+    )
+    _keep(workbench, each.key, said)
+    return said
 
 
 class _Job:
@@ -368,12 +392,10 @@ class _Job:
             made = yield from within(work, self._step(each))
         except WorkbenchError as error:
             return self._unfit(each, hits, error)
-        shown = () if made.finish_reason == "abstained" else _spans(made.hits)
-        told = (made.prompt_tokens, made.answer_tokens, time.perf_counter() - started, made.cost_usd, made.tokens)
         if not self._part.local and made.finish_reason.startswith("failed"):  # a service may answer the next time
             return self._fails(WorkbenchError(made.finish_reason), 1)
         self._in_a_row = 0
-        self._keep(each, KeptAnswer(made.text, made.finish_reason, shown, *told))
+        self._counted(keep(self._bench, each, made, time.perf_counter() - started))
 
     def _unfit(self, each: AskedContext, hits: Sequence[Hit], error: WorkbenchError) -> None:
         """A passage that is too long for the prompt is a failure of its question, and no end of the job."""
@@ -388,6 +410,9 @@ class _Job:
 
     def _keep(self, each: AskedContext, said: KeptAnswer) -> None:
         _keep(self._bench, each.key, said)
+        self._counted(said)
+
+    def _counted(self, said: KeptAnswer) -> None:
         self._done += 1
         if said.seconds:
             self._took.append(said.seconds)

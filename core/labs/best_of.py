@@ -216,5 +216,7 @@ def sentences(rows: Sequence[dict[str, Any]], by: str) -> list[str]:
 
 def _gained(row: dict[str, Any], name: str) -> str:
     low, high = row[f"{name} gain low"], row[f"{name} gain high"]
+    if low is None:
+        return f"changed by {row[f'{name} gain']:+.3f}, of too few prompts for an interval"
     word = "rose" if half_right(low) == 1 else "fell" if half_right(high) == 0 else "is not told apart from a single answer's"
     return f"{word} ({row[f'{name} gain']:+.3f}, {low:+.3f} to {high:+.3f})"

@@ -421,9 +421,9 @@ def sentences(made: Reasoning, level: float) -> list[str]:
             word = "better" if pair.paired.difference > 0 else "worse"
             told.append(
                 f"{WAYS[pair.first]} is {word} than {WAYS[pair.second].lower()} by {pair.measure}: {pair.paired.difference:+.3f} "
-                f"({pair.paired.low:+.3f} to {pair.paired.high:+.3f}), p {pair.p_holm:.3f}."
+                f"({pair.paired.between}), p {pair.p_holm:.3f}."
             )
-    told = told or [f"No way is told apart from another on these {len(made.asked):,} questions."]
+    told = told or [f"No two ways differ significantly on these {len(made.asked):,} questions."]
     for row in made.rows:
         if row.asked_again:
             told.append(

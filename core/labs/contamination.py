@@ -400,10 +400,10 @@ def sentences(made: Contamination, level: float) -> list[str]:
             )
             told.append(
                 f"{CONDITIONS[gap.condition]}, {gap.measure}: the model {way}, by {gap.paired.difference:+.3f} "
-                f"({gap.paired.low:+.3f} to {gap.paired.high:+.3f}), p {gap.p_holm:.3f}."
+                f"({gap.paired.between}), p {gap.p_holm:.3f}."
             )
     if not told:
-        told.append(f"No gap between questions and rephrasings is told apart from 0 on {made.rephrased:,} questions.")
+        told.append(f"No gap between questions and rephrasings is significant on {made.rephrased:,} questions.")
     right = sum(item.memorised for item in made.items)
     told.append(
         f"{right:,} of {len(made.items):,} questions are answered right without any passage: possibly memorised, or known, or guessed."
@@ -414,7 +414,11 @@ def sentences(made: Contamination, level: float) -> list[str]:
         told.append(
             f"Behind the beginning of a document the model's words share {texts.own.mean:.3f} (ROUGE-L) with what follows there and "
             f"{texts.other.mean:.3f} with what follows in another document: "
-            + ("more than chance, as one who has read it or keeps to its subject." if more else "not told apart from chance.")
+            + (
+                "more than chance, as one who has read it or keeps to its subject."
+                if more
+                else "not significantly more than chance."
+            )
         )
     if made.likelihood and made.likelihood.mean.p is not None:
         told.append(

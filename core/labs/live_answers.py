@@ -21,13 +21,10 @@ JUDGED = "answer_scores"  # what this process remembers of scores
 
 
 class LiveScore(NamedTuple):
-    """A measure of the answers known. interval: of those before the first gap in the order drawn, which hold at every look;
-    mean: of all known, `measured` of which could be scored."""
+    """A measure of the questions answered so far, with an interval that holds at every look."""
 
     measure: AnswerMeasure
     interval: Interval
-    mean: float | None
-    measured: int
 
 
 class Gain(NamedTuple):
@@ -77,9 +74,11 @@ def judged(workbench: Workbench, answers: AnswerSet, measure: AnswerMeasure) -> 
     if new:
         every, tools = cases(answers, new), judge_tools(workbench, answers.evaluation.config)
         made = drain(scores(measure, every, tools)) if is_quick(measure) else at_hand(workbench, measure, every, tools)
-        memory.update({keys[n]: score.value for n, score in zip(new, made, strict=True) if score is not None})
-    there = [said is not None and key in memory for key, said in zip(keys, answers.answers, strict=True)]
-    return MeasureValues(np.array([memory[k] if t else np.nan for k, t in zip(keys, there, strict=True)]), np.array(there, bool))
+        memory.update({keys[n]: score for n, score in zip(new, made, strict=True) if score is not None})
+    there = np.array([said is not None and key in memory for key, said in zip(keys, answers.answers, strict=True)], bool)
+    values = np.full(len(keys), np.nan)
+    values[there] = [score.value for score in measure.together([memory[keys[n]] for n in np.flatnonzero(there)])]
+    return MeasureValues(values, there)
 
 
 def judge_answers(workbench: Workbench, answers: AnswerSet) -> Generator[Progress, None, None]:
@@ -90,21 +89,29 @@ def judge_answers(workbench: Workbench, answers: AnswerSet) -> Generator[Progres
             yield from kept_scores(workbench, measure, cases(answers, places), judge_tools(workbench, answers.evaluation.config))
 
 
-def unbroken(*there: np.ndarray) -> int:
-    """So many questions in the order drawn are there in all, before the first that is not."""
-    gaps = np.flatnonzero(~np.logical_and.reduce(there))
-    return int(gaps[0]) if len(gaps) else len(there[0])
-
-
 def live(workbench: Workbench, answers: AnswerSet) -> list[LiveScore]:
-    """Each measure of the answers known."""
-    made, level = [], answers.evaluation.config.evaluation.confidence
-    for measure in shown_measures():
-        values, there = judged(workbench, answers, measure)
-        measured = values[~np.isnan(values)]
-        interval = anytime_interval(values[: unbroken(there)], *measure.range, level, _drawable(answers))
-        made.append(LiveScore(measure, interval, float(measured.mean()) if len(measured) else None, len(measured)))
-    return made
+    """Each measure of the questions answered so far."""
+    level, number = answers.evaluation.config.evaluation.confidence, _drawable(answers)
+    scored = [(measure, judged(workbench, answers, measure)) for measure in shown_measures()]
+    return [LiveScore(measure, so_far(*made, *measure.range, level, number)) for measure, made in scored]
+
+
+def so_far(values: np.ndarray, there: np.ndarray, low: float, high: float, confidence: float, of: int) -> Interval:
+    """Mean of the values that are there [n], in the order drawn, with an interval that holds at every moment.
+
+    A job answers in that order. After a change of the recipe those whose context it left alone are there first, and are no random
+    draw: so each that is missing before the last counts once as the worst and once as the best possible, and the interval is wide
+    until they are in.
+    """
+    interval = anytime_interval(values[there], low, high, confidence, of)
+    end = int(np.flatnonzero(there)[-1]) + 1 if there.any() else 0
+    gaps = ~there[:end]
+    if not gaps.any() or interval.mean is None:
+        return interval
+    ends = [anytime_interval(np.where(gaps, value, values[:end]), low, high, confidence, of) for value in (low, high)]
+    bounds = [low if any(each.low is None for each in ends) else min(each.low for each in ends)]
+    bounds += [high if any(each.high is None for each in ends) else max(each.high for each in ends)]
+    return interval._replace(low=bounds[0], high=bounds[1], note="")
 
 
 def _drawable(answers: AnswerSet) -> int:
@@ -114,20 +121,20 @@ def _drawable(answers: AnswerSet) -> int:
 
 
 def gains(workbench: Workbench, current: AnswerSet, baseline: AnswerSet, metric: str) -> list[Gain]:
-    """Each measure's, behind that of retrieval, on the same questions: those that both answered, before the first gap."""
+    """Each measure's, behind that of retrieval, on the same questions: those that both have answered so far."""
     level, number = current.evaluation.config.evaluation.confidence, _drawable(current)
 
-    def told(label: str, of_answers: bool, direction: int, width: float, difference: np.ndarray) -> Gain:
-        return Gain(label, of_answers, direction, anytime_interval(difference, -width, width, level, number))
+    def told(label: str, of_answers: bool, direction: int, width: float, difference: np.ndarray, both: np.ndarray) -> Gain:
+        return Gain(label, of_answers, direction, so_far(difference, both, -width, width, level, number))
 
     rows = np.array(current.rows, int)
     ranked = current.evaluation.values[metric][rows] - baseline.evaluation.values[metric][rows]
-    both = unbroken(*(answered(each) for each in (current, baseline)))
-    made = [told(metric, False, registry.find("metric", metric).direction, 1.0, ranked[:both])]
+    both = answered(current) & answered(baseline)
+    made = [told(metric, False, registry.find("metric", metric).direction, 1.0, ranked, both)]
     for measure in shown_measures():
         after, before = (judged(workbench, each, measure) for each in (current, baseline))
-        both, width = unbroken(after.there, before.there), measure.range[1] - measure.range[0]
-        made.append(told(measure.label, True, measure.direction, width, (after.values - before.values)[:both]))
+        both, width = after.there & before.there, measure.range[1] - measure.range[0]
+        made.append(told(measure.label, True, measure.direction, width, after.values - before.values, both))
     return made
 
 

@@ -78,12 +78,14 @@ def table(records: Sequence[Record], fields: Sequence[str]) -> list[dict[str, An
 def sentences(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> list[str]:
     """Where it broke, by rules that are said in each sentence."""
     breaks = {
-        "The preferred answers themselves became less likely (interval below 0) with {}.": lambda row: row["chosen high"] < 0,
+        "The preferred answers themselves became less likely (interval below 0) with {}.": (
+            lambda row: row["chosen high"] is not None and row["chosen high"] < 0
+        ),
         "The answers' token F1 with the preferred ones fell (interval of the difference below 0) with {}.": (
             lambda row: row["f1 low"] is not None and row["f1 high"] < 0
         ),
         "The pairs that were never seen are ranked no better than by chance (interval with 0.5, or below it) with {}.": (
-            lambda row: row["accuracy low"] <= 0.5
+            lambda row: row["accuracy low"] is None or row["accuracy low"] <= 0.5
         ),
     }
     told = []

@@ -280,4 +280,4 @@ def sentences(made: RagAblation, level: float) -> list[str]:
                 word = "better" if paired.difference * measure.direction > 0 else "worse"
                 by = f"{paired.difference:+.3f}".replace("-", "\N{MINUS SIGN}")
                 told.append(f"{row.variant.title}: {measure.label} {by}, {word} than naive (p {p:.3f}).")
-    return told or ["No variant is told apart from naive on these questions."]
+    return told or ["No variant differs significantly from naive on these questions."]

@@ -28,7 +28,10 @@ class LongerPassages(NamedTuple):
 
     def sentence(self) -> str:
         longer, ways = sum(self.how.values()), "; ".join(f"{how}: {count:,}" for how, count in sorted(self.how.items()))
-        return f"{longer:,} of {self.passages:,} passages are longer than the {self.part.replace('_', ' ')} reads ({ways})."
+        return (
+            f"{longer:,} of {self.passages:,} passages are longer than the {self.part.replace('_', ' ')} reads at once. How they are "
+            f"read: {ways}."
+        )
 
 
 def hits_of(

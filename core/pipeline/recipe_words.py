@@ -1,6 +1,6 @@
 """What a recipe is called: in a few words, stage by stage, and what a question of it runs through."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
@@ -9,6 +9,7 @@ from core.config import PART_KINDS, TrialConfig, doing, fingerprint, knob_label,
 from core.pipeline.stages import asks_model, ranking_fields, unused
 
 LONG_NAME = 4  # settings told in a name made from them
+UNNAMED = ("corpus", "context", "answering", "generation")  # stages that decide no ranking of given documents
 KINDS = tuple(dict.fromkeys(PART_KINDS.values()))
 
 
@@ -54,22 +55,31 @@ def work(config: dict[str, Any], corpus: str = "") -> str:
     return fingerprint(ran, corpus, (config.get("corpus") or {}).get("dataset"))
 
 
-def made_name(config: dict[str, Any]) -> str:
-    """A name for a recipe: its fusion, and what of its retrieval differs from the defaults."""
+def made_name(config: dict[str, Any], told: Collection[str] = ()) -> str:
+    """The name of a recipe wherever nobody gave it one: its fusion, and what of its retrieval differs from the defaults. told: dotted
+    settings that are said also where they are at their default or decide no ranking, as those in which several recipes differ."""
     fusion, words = config.get("fusion", {}).get("part", ""), []
     idle = unused(TrialConfig(fusion=fusion)) if fusion in registry.parts("fusion") else set()
     for stage, value in config.items():
-        if stage in ("corpus", "context", "answering", "generation", *idle) or not isinstance(value, dict):
+        if stage in idle or not isinstance(value, dict):
             continue
-        part = value.get("part", "")
-        usual, head = _usual(stage, part), in_words(part) if part != _usual(stage).get("part", "") else ""
-        own = {name: shown for name, shown in value.items() if name != "part" and usual.get(name) != shown}
+        names = {name for name in value if f"{stage}.{name}" in told}
+        part, silent = value.get("part", ""), stage in UNNAMED
+        usual, head = _usual(stage, part), ""
+        if "part" in names or not silent and part != _usual(stage).get("part", ""):
+            head = in_words(part)
+        differ = {name for name, shown in value.items() if not silent and usual.get(name) != shown}
+        own = {name: shown for name, shown in value.items() if name != "part" and name in differ | names}
         if stage == "chunking":
-            head = " ".join(filter(None, [head, "chunk" if "size_tokens" in own else "", str(own.pop("size_tokens", ""))]))
-        words += [head] * bool(head and stage != "fusion")
-        words += [f"{in_words(name.removesuffix('_tokens'))} {show_value(shown)}" for name, shown in own.items()]
-    more = f"{len(words) - LONG_NAME} more" if len(words) > LONG_NAME else ""
-    return ", ".join(filter(None, [fusion_title(fusion), *(words[:LONG_NAME] or ["defaults"]), more]))
+            size = own.pop("size_tokens", "")
+            head = " ".join(filter(None, [head, "chunk" if size else "", str(size)]))
+            names |= {"part"} if "size_tokens" in names else set()
+        words += [(head, "part" in names)] * bool(head and stage != "fusion")
+        words += [(f"{in_words(name.removesuffix('_tokens'))} {show_value(shown)}", name in names) for name, shown in own.items()]
+    room = [place for place, (_, must) in enumerate(words) if not must][:LONG_NAME]
+    said = [word for place, (word, must) in enumerate(words) if must or place in room]
+    more = f"{len(words) - len(said)} more" if len(words) > len(said) else ""
+    return ", ".join(filter(None, [fusion_title(fusion), *(said or ["defaults"]), more]))
 
 
 def fusion_title(name: str) -> str:

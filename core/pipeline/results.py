@@ -11,7 +11,6 @@ from core.config import TrialConfig
 from core.evaluation.judged import Judged, Relevance, judge
 from core.evaluation.metric import metric_values
 from core.pipeline.pipeline import Pipeline, Trace, noted
-from core.pipeline.recipe_words import ranked_by, recipe_fingerprint
 from core.pipeline.stages import Resolved, Stage, rankers
 from core.records import Corpus, Progress, Query
 from core.reranking.protocol import Asked
@@ -99,7 +98,7 @@ def _ranked(run: Resolved, stage: Stage, asked: Asked) -> Generator[Progress, No
 def evaluated(
     pipeline: Pipeline, run: Resolved, pool: Pool, relevance: Relevance, trace: Trace | None = None
 ) -> Generator[Progress, None, Evaluation]:
-    """The pool ranked, judged and measured with intervals, on the questions of the run's corpus. It counts as a look at them."""
+    """The pool ranked, judged and measured with intervals, on the questions of the run's corpus."""
     trace, config = trace or Trace(), run.config
     scores = yield from final_scores(pipeline, run, pool, trace=trace)
     started = time.perf_counter()
@@ -112,7 +111,4 @@ def evaluated(
         chunks = yield from pipeline.chunks(run)
         table = [noted_depth(interval, config.evaluation.k, pool.chunk.shape[1], len(chunks)) for interval in table]
     noted(trace, "metrics", started, False)
-    if judged.measured.any():
-        corpus = config.corpus
-        pipeline.looks.add(run.questions, corpus.dataset, corpus.questions, ranked_by(config), recipe_fingerprint(config))
     return Evaluation(run, pool, scores, judged, values, dict(zip(values, table, strict=True)), trace)

@@ -34,8 +34,8 @@ def differences_figure(differences: Mapping[str, Paired], x: str = "Difference o
         "error_x": {
             "type": "data",
             "symmetric": False,
-            "array": [paired.high - paired.difference for paired in drawn.values()],
-            "arrayminus": [paired.difference - paired.low for paired in drawn.values()],
+            "array": [None if paired.high is None else paired.high - paired.difference for paired in drawn.values()],
+            "arrayminus": [None if paired.low is None else paired.difference - paired.low for paired in drawn.values()],
             "color": BLUE,
         },
     }

@@ -4,6 +4,8 @@ The question is the unit of resampling (Sakai 2006, "Evaluating evaluation metri
 Rows that belong together, as the sentences of one answer do, are drawn together: `groups` says which (Davison and
 Hinkley 1997, "Bootstrap methods and their application", section 3.8; Field and Welsh 2007, "Bootstrapping clustered
 data").
+
+Of fewer than FEW rows a bootstrap draws too few different samples, and its interval is too short: they have an exact one, or none.
 """
 
 from collections.abc import Sequence
@@ -19,7 +21,10 @@ _BLOCK = 4_000_000  # weights made at a time: 32 MB
 _WIDE = 20  # columns from which mostly empty rows, as counts of pairs of values, are worth a sparse product
 _CACHED = 20_000_000  # weights that are kept: 160 MB
 
+FEW = 10  # rows; with fewer, bounds are those of subsets
 ONE_GROUP = "no interval: all of it belongs to one item"
+TOO_FEW = "no interval: too few values"
+NO_VARIATION = "undefined: no variation"
 
 
 class Interval(NamedTuple):
@@ -34,7 +39,8 @@ class Interval(NamedTuple):
 
 
 def intervals(values: np.ndarray, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> list[Interval]:
-    """Percentile interval (Efron and Tibshirani 1993, equation 13.5) of each column's mean; NaN = unmeasured, left out.
+    """Percentile interval (Efron and Tibshirani 1993, equation 13.5) of each column's mean; NaN = unmeasured, left out. Of fewer
+    than FEW values an exact one (`limits`), and none where they do not vary.
 
     values [n] or [n, m] float64: a row a question, a column a metric. All columns share their resamples.
     """
@@ -57,11 +63,23 @@ def _intervals(values: np.ndarray, resamples: int, confidence: float, seed: int)
     means = values.mean(axis=0)
     if n == 1:
         return [Interval(float(mean), None, None, 1, 1, "undefined: one value") for mean in means]
-    tail = (1 - confidence) / 2
     # the first row is taken off and put back, so that constant columns have constant means to the last bit
-    resampled = resampled_means(values - values[0], resamples, seed) + values[0]
-    bounds = np.quantile(resampled, [tail, 1 - tail], axis=0)
-    return [Interval(*map(float, row), n, n) for row in zip(means, *bounds, strict=True)]
+    bounds = limits(drawn_means(values - values[0], resamples, seed) + values[0], n, confidence)
+    return [_bounded(*map(float, row), n, n) for row in zip(means, *bounds, strict=True)]
+
+
+def mean_bounds(values: np.ndarray, resamples: int, confidence: float, seed: int) -> list[list[float | None]]:
+    """[lows, highs] of the columns' means of values [n, m] without NaN, as in `intervals`; None where there is no interval."""
+    bounds = intervals(values, resamples, confidence, seed)
+    return [[interval.low for interval in bounds], [interval.high for interval in bounds]]
+
+
+def _bounded(mean: float, low: float, high: float, n: int, total: int) -> Interval:
+    if np.isnan(low):
+        return Interval(mean, None, None, n, total, TOO_FEW)
+    if n < FEW and high - low < 1e-12:
+        return Interval(mean, None, None, n, total, NO_VARIATION)
+    return Interval(mean, low, high, n, total)
 
 
 def mean_interval(
@@ -80,9 +98,10 @@ def mean_interval(
     if len(sums) < 2:
         mean = float(values[measured].mean()) if n else None
         return Interval(mean, None, None, n, len(values), ONE_GROUP if n else "not measured")
-    drawn, tail = resampled_means(sums, resamples, seed), (1 - confidence) / 2
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [tail, 1 - tail])
-    return Interval(float(values[measured].mean()), float(low), float(high), n, len(values))
+    drawn = drawn_means(sums, resamples, seed)
+    low, high = limits(drawn[:, 0] / drawn[:, 1], len(sums), confidence)
+    interval = _bounded(float(values[measured].mean()), float(low), float(high), len(sums), len(values))
+    return interval._replace(n=n)
 
 
 def summed(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -101,6 +120,46 @@ def numbered(groups: Sequence | np.ndarray) -> np.ndarray:
     """Names of groups [n] as numbers from 0, in order of first appearance."""
     _, first, place = np.unique(groups, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[place]
+
+
+def drawn_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Means [draws, m] float64 of the columns of values [n, m] over resampled rows; of fewer than FEW rows, over each subset."""
+    n = len(values)
+    if n >= FEW:
+        return resampled_means(values, resamples, seed)
+    chosen = subsets(n)
+    return chosen @ values / chosen.sum(axis=1, keepdims=True)
+
+
+def subsets(n: int) -> np.ndarray:
+    """[2^n - 1, n] float64: which rows each subset of n holds, 1 or 0; without the empty one."""
+    return ((np.arange(1, 2**n)[:, None] >> np.arange(n)) & 1).astype(np.float64)
+
+
+def limits(drawn: np.ndarray, n: int, confidence: float) -> np.ndarray:
+    """Bounds [2, ...] float64 of a statistic [draws, ...] of what `drawn_means` drew from n rows, NaN where a draw has no value; NaN:
+    n rows allow no interval.
+
+    Of fewer than FEW rows the wider of two on either side. Exact: the means of all subsets divide the line into 2^n parts, each of
+    which holds the true mean with the same chance where values lie symmetrically about it, whatever their distribution; so the
+    interval leaves out 0 only where a sign-flip test of the same values does, and n values allow none where even the widest is
+    too sure: fewer than 6 at 95%. And Student's t of the jackknife, which of means is that of the values: with many ties, as
+    differences have, values are far from symmetric.
+    Source: Hartigan 1969, "Using subsample values as typical values", theorem 1; Efron and Tibshirani 1993, equation 11.5.
+    """
+    tail = (1 - confidence) / 2
+    if n >= FEW:
+        return np.nanquantile(drawn, [tail, 1 - tail], axis=0)
+    left_out = int(tail * 2**n + 1e-9)
+    if not left_out:
+        return np.full((2, *drawn.shape[1:]), np.nan)
+    from scipy.special import stdtrit  # 0.1 s, which a start need not wait for
+
+    ordered, missing = np.sort(drawn, axis=0), np.isnan(drawn).sum(axis=0)  # NaN last
+    exact = ordered[left_out - 1], np.take_along_axis(ordered, (len(drawn) - missing - left_out)[None], axis=0)[0]
+    without = drawn[2**n - 2 - 2 ** np.arange(n)]  # one row each
+    half = stdtrit(n - 1, 1 - tail) * np.sqrt((n - 1) / n * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    return np.stack([np.fmin(exact[0], drawn[-1] - half), np.fmax(exact[1], drawn[-1] + half)])
 
 
 def resampled_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, log_expit
 
-from core.statistics.bootstrap import Interval, resampled_means
+from core.statistics.bootstrap import FEW, TOO_FEW, Interval, resampled_means
 
 APART = "undefined: the systems fall into two groups without a defeat of one by the other, so that no strength is finite"
 
@@ -38,9 +38,10 @@ def bradley_terry(
 ) -> BradleyTerry:
     """One row a comparison: item, the two systems' numbers, 1 if the first won, 0 the second, 0.5 a tie: half a win to each.
 
-    Intervals: percentile bootstrap over items, whose comparisons belong together. In a resample in which a system stands
-    above all others without a defeat its strength is infinite, below all without a win minus infinite; where it is neither and
-    yet not finite, it counts as either. So a bound is missing where more resamples than the interval leaves out have none.
+    Intervals: percentile bootstrap over items, whose comparisons belong together; of fewer than FEW items none. In a resample in
+    which a system stands above all others without a defeat its strength is infinite, below all without a win minus infinite;
+    where it is neither and yet not finite, it counts as either. So a bound is missing where more resamples than the interval
+    leaves out have none.
     Source: Bradley and Terry 1952; Hunter 2004, "MM algorithms for generalized Bradley-Terry models", assumption 1 (when
     strengths are finite).
     """
@@ -65,8 +66,13 @@ def bradley_terry(
     # no interpolation: there is none between infinities
     low, high = np.quantile(least, tail, axis=0, method="lower"), np.quantile(most, 1 - tail, axis=0, method="higher")
     n = len(distinct)
+    if n < FEW:
+        low, high = np.full(systems, np.nan), np.full(systems, np.nan)
+    open_note = TOO_FEW if n < FEW else OPEN
     intervals = [
-        Interval(float(s), *(float(x) if np.isfinite(x) else None for x in pair), n, n, "" if np.isfinite(pair).all() else OPEN)
+        Interval(
+            float(s), *(float(x) if np.isfinite(x) else None for x in pair), n, n, "" if np.isfinite(pair).all() else open_note
+        )
         for s, *pair in zip(strength, low, high, strict=True)
     ]
     chances = 1 / (1 + np.exp(np.subtract.outer(strength, strength).T))

@@ -1,6 +1,6 @@
 """Corrections for testing several hypotheses at once: adjusted p values, in the order given.
 
-of: how many hypotheses there are, where some were looked at and their p values are not known. They count as 1, which is the worst
+of: how many hypotheses there are, where some were compared and their p values are not known. They count as 1, which is the worst
 that they can be for those that are known: whatever the unseen are, what is significant here is so among all of them.
 """
 

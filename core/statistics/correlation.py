@@ -5,7 +5,17 @@ from collections.abc import Callable
 import numpy as np
 
 from core.statistics.agreement.coefficient import FEW_DEFINED, Agreement, Coefficient, divided, estimate
-from core.statistics.bootstrap import ONE_GROUP, Interval, mean_interval, numbered, resampling_weights
+from core.statistics.bootstrap import (
+    FEW,
+    ONE_GROUP,
+    TOO_FEW,
+    Interval,
+    limits,
+    mean_interval,
+    numbered,
+    resampling_weights,
+    subsets,
+)
 from core.statistics.roc import midranks
 
 _BLOCK = 1_000_000  # weights ranked at a time: 8 MB
@@ -49,18 +59,19 @@ def spearman(
     if (many := int(place.max()) + 1) == 1:
         return rho._replace(note=ONE_GROUP, drawn=1)
     ranked, drawn = (_ranker(x), _ranker(y)), []
-    for weights in resampling_weights(many, resamples, seed):
+    for weights in [subsets(many)] if many < FEW else resampling_weights(many, resamples, seed):
         for first in range(0, len(weights), step := max(1, _BLOCK // len(x))):
             times = weights[first : first + step][:, place]  # [resamples, n]
             a, b = (rank(times) for rank in ranked)
             sums = [np.ones_like(a), a, b, a * a, b * b, a * b]
             drawn.append(_correlation(np.stack([(times * term).sum(axis=1) for term in sums], axis=-1)))
     values = np.concatenate(drawn)
-    defined, tail = values[~np.isnan(values)], (1 - confidence) / 2
-    if 2 * len(defined) < resamples:
-        return rho._replace(resamples=resamples, undefined=resamples - len(defined), note=FEW_DEFINED, drawn=many)
-    low, high = map(float, np.quantile(defined, [tail, 1 - tail]))
-    return rho._replace(low=low, high=high, resamples=resamples, undefined=resamples - len(defined), drawn=many)
+    defined = values[~np.isnan(values)]
+    rho = rho._replace(resamples=len(values), undefined=len(values) - len(defined), drawn=many)
+    if 2 * len(defined) < len(values):
+        return rho._replace(note=FEW_DEFINED)
+    low, high = np.clip(limits(values, many, confidence), -1, 1).tolist()
+    return rho._replace(note=TOO_FEW) if np.isnan(low) else rho._replace(low=low, high=high)
 
 
 def _ranker(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

@@ -3,10 +3,9 @@
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
-from core.statistics.bootstrap import Interval, or_rows, resampled_means, summed
+from core.statistics.bootstrap import FEW, NO_VARIATION, TOO_FEW, Interval, or_rows, resampled_means, summed
 
 _CONSTANT = 1e-12
-NO_VARIATION = "undefined: no variation"
 
 
 def t_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
@@ -27,7 +26,7 @@ def bca_interval(values: np.ndarray, groups=None, resamples: int = 2000, confide
     """Bias-corrected and accelerated bootstrap of a mean [n]; NaN left out. groups: rows that are drawn together, as in `bootstrap`.
 
     Choose it over the percentile interval where values are skewed, as rare failures are: it moves both ends towards the long tail, so
-    that it misses as often above as below. It does not miss less often: few values stay few.
+    that it misses as often above as below. It does not miss less often: few values stay few, and fewer than FEW have none.
     Source: Efron 1987, "Better bootstrap confidence intervals"; Efron and Tibshirani 1993, equations 14.9 to 14.15.
     """
     values = np.asarray(values, np.float64)
@@ -38,7 +37,7 @@ def bca_interval(values: np.ndarray, groups=None, resamples: int = 2000, confide
         if len(own)
         else np.zeros((0, 2))
     )
-    if problem := _problem(own) or ("undefined: one group" if len(sums) < 2 else ""):
+    if problem := _problem(own) or ("undefined: one group" if len(sums) < 2 else TOO_FEW if len(sums) < FEW else ""):
         return Interval(float(own.mean()) if len(own) else None, None, None, len(own), len(values), problem)
     mean = float(own.mean())
     drawn = resampled_means(sums, resamples, seed)

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics.bootstrap import intervals
+from core.statistics.bootstrap import FEW, NO_VARIATION, Interval, intervals
 
 _EXACT = 16  # differences up to which all 2^n sign patterns are counted: below a millisecond
 _TIE = 1e-12  # values closer than this are equal: rounding of metrics
 _BLOCK = 100_000  # signs in one matrix product: small, for the reason given in bootstrap.py
 _CACHED = 16_000_000  # signs that are kept: 64 MB
-NO_VARIATION = "undefined: no variation"
+FEW_DIFFER = "no interval: too few of the pairs differ"
 
 
 class Paired(NamedTuple):
@@ -30,17 +30,23 @@ class Paired(NamedTuple):
     total: int
     note: str = ""
 
+    @property
+    def between(self) -> str:
+        """The interval in words: "-0.012 to +0.034"; why there is none, where there is none."""
+        return self.note if self.low is None else f"{self.low:+.3f} to {self.high:+.3f}"
+
 
 def paired_difference(
     a: np.ndarray, b: np.ndarray, resamples: int = 1000, confidence: float = 0.95, permutations: int = 10_000, seed: int = 0
 ) -> list[Paired]:
     """Compares each column of a [n] or [n, m] with that of b, higher being better; NaN = unmeasured, left out.
 
-    Interval: percentile bootstrap of the mean difference. Test: H0 says that the two systems are exchangeable on each
-    question, so each difference could as well have the other sign; p is the share of sign patterns with a mean at least
-    as far from 0 (Fisher's randomisation test: Smucker, Allan and Carterette 2007, "A comparison of statistical
-    significance tests for information retrieval evaluation", section 3.1). With up to 16 differences all patterns are
-    counted; else p = (1 + count) / (1 + permutations). Effect size: Cohen's dz (Lakens 2013, equation 6).
+    Interval: percentile bootstrap of the mean difference; of fewer than FEW differences an exact one, and none where so many as are
+    not 0 cannot be told from chance by the test (5 at 95%), for then the few that are may lie on one side by luck alone. Test:
+    H0 says that the two systems are exchangeable on each question, so each difference could as well have the other sign; p is the
+    share of sign patterns with a mean at least as far from 0 (Fisher's randomisation test: Smucker, Allan and Carterette 2007, "A
+    comparison of statistical significance tests for information retrieval evaluation", section 3.1). With up to 16 differences all
+    patterns are counted; else p = (1 + count) / (1 + permutations). Effect size: Cohen's dz (Lakens 2013, equation 6).
     """
     differences = np.asarray(a, np.float64) - np.asarray(b, np.float64)
     differences = differences[:, None] if differences.ndim == 1 else differences
@@ -48,17 +54,19 @@ def paired_difference(
     bounds = intervals(differences, resamples, confidence, seed)
     tests = sign_flip_p(differences, permutations, seed)
     return [
-        _compared(differences[:, column], interval, *test)
+        _compared(differences[:, column], interval, confidence, *test)
         for column, (interval, test) in enumerate(zip(bounds, tests, strict=True))
     ]
 
 
-def _compared(difference: np.ndarray, interval, p: float | None, exact: bool) -> Paired:
+def _compared(difference: np.ndarray, interval: Interval, confidence: float, p: float | None, exact: bool) -> Paired:
     measured = difference[~np.isnan(difference)]
     counts = (int((measured > 0).sum()), int((measured < 0).sum()), int((measured == 0).sum()))
     deviation = measured.std(ddof=1) if len(measured) > 1 else 0.0
     varies = len(measured) > 1 and np.ptp(measured) > _TIE
     effect = float(measured.mean() / deviation) if varies else None
+    if varies and len(measured) < FEW and 2.0 ** (1 - counts[0] - counts[1]) > 1 - confidence + 1e-9:
+        interval = interval._replace(low=None, high=None, note=interval.note or FEW_DIFFER)
     note = interval.note or ("" if varies else NO_VARIATION)
     mean, low, high, n, total, _ = interval
     return Paired(mean, low, high, p, exact, effect, *counts, n, total, note)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from core.statistics.bootstrap import Interval, intervals, summed
+from core.statistics.bootstrap import FEW, Interval, intervals, summed
 
-FEW = 5  # values off one end of the range: with fewer, the bootstrap draws almost the same sample each time
+EDGE = 5  # values off one end of the range: with fewer, the bootstrap draws almost the same sample each time
 
 
 def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
@@ -28,10 +28,10 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
 def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float = 0.95, seed: int = 0) -> list[Interval]:
     """Interval of each column's mean, of a measure that lies between 0 and 1; NaN = unmeasured, left out.
 
-    values [n] or [n, m] float64, as for `intervals`, whose percentile interval it is, but for two kinds of columns that have
-    Wilson's, with the sum of the values for the number of successes: those of 0 and 1 only, where the mean is a share; and
-    those with fewer than FEW values off 0, or off 1, where a bootstrap collapses ("1.000 to 1.000" of 548 values of 1). It is
-    wide enough there: no measure between 0 and 1 varies more at a given mean than one of 0 and 1 only.
+    values [n] or [n, m] float64, as for `intervals`, whose percentile interval it is, but for three kinds of columns that have
+    Wilson's, with the sum of the values for the number of successes: those of 0 and 1 only, where the mean is a share; those of
+    fewer than FEW values; and those with fewer than EDGE values off 0, or off 1, where a bootstrap collapses ("1.000 to 1.000" of
+    548 values of 1). It is wide enough there: no measure between 0 and 1 varies more at a given mean than one of 0 and 1 only.
     """
     values = np.asarray(values, np.float64)
     values = values[:, None] if values.ndim == 1 else values
@@ -39,9 +39,9 @@ def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float 
     for column, interval in enumerate(bounds):
         measured = values[~np.isnan(values[:, column]), column]
         off = min(np.count_nonzero(measured != 0), np.count_nonzero(measured != 1))
-        if interval.low is not None and (off < FEW or np.isin(measured, (0, 1)).all()):
+        if interval.n > 1 and (interval.n < FEW or off < EDGE or np.isin(measured, (0, 1)).all()):
             share = wilson(min(measured.sum(), interval.n), interval.n, confidence)  # sums of rounded values may pass n
-            bounds[column] = interval._replace(low=share.low, high=share.high)
+            bounds[column] = interval._replace(low=share.low, high=share.high, note="")
     return bounds
 
 

@@ -6,8 +6,8 @@ shares that stand beside it. `paired` takes one number a question, and each ques
 
 import numpy as np
 
-from core.statistics.bootstrap import resampled_means
-from core.statistics.paired import NO_VARIATION, Paired
+from core.statistics.bootstrap import FEW, NO_VARIATION, TOO_FEW, drawn_means, limits, resampled_means
+from core.statistics.paired import Paired
 
 APART = "no question was answered by both"
 _EXACT = 12  # questions up to which all 2^n exchanges are counted
@@ -27,7 +27,8 @@ def share_difference(
     """mean(a) - mean(b) of units [n], [m] that belong to questions [n], [m]; no NaN.
 
     Interval: percentile bootstrap that draws questions with all units of both systems (a ratio of sums: Davison and Hinkley
-    1997, "Bootstrap methods and their application", section 3.8); where they share no question, each system's by itself. Test:
+    1997, "Bootstrap methods and their application", section 3.8), of fewer than FEW over all subsets of them; where they share no
+    question, each system's by itself, and of fewer than FEW none. Test:
     Fisher's randomisation over the questions that both answered, whose two answers are exchanged (Smucker, Allan and Carterette
     2007, section 3.1). wins, losses, ties, n: of these questions; total: of all.
     """
@@ -47,22 +48,21 @@ def share_difference(
     wins, losses = int((gain > _TIE).sum()), int((gain < -_TIE).sum())
     p, exact = _exchanged(both, permutations, seed) if len(both) else (None, True)
     same = np.ptp(np.concatenate([a, b])) <= _TIE
-    note = APART if not len(both) else NO_VARIATION if same else "" if low is not None else "no interval: too few questions"
+    note = APART if not len(both) else NO_VARIATION if same else "" if low is not None else TOO_FEW
     return Paired(value, low, high, p, exact, None, wins, losses, len(both) - wins - losses, len(both), len(names), note)
 
 
 def _bounds(sums: np.ndarray, paired: bool, resamples: int, confidence: float, seed: int) -> tuple[float | None, float | None]:
     parts = [sums[sums[:, column] > 0][:, column - 1 : column + 1] for column in (1, 3)]
-    if min(map(len, parts)) < 2:
+    if min(map(len, parts)) < (2 if paired else FEW):
         return None, None
     if paired:
-        drawn = resampled_means(sums, resamples, seed)
+        drawn = drawn_means(sums, resamples, seed)
     else:
         drawn = np.column_stack([resampled_means(part, resamples, seed + i) for i, part in enumerate(parts)])
-    drawn = drawn[(drawn[:, 1] > 0) & (drawn[:, 3] > 0)]
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1] - drawn[:, 2] / drawn[:, 3], [tail, 1 - tail])
-    return float(low), float(high)
+    shares = np.where(drawn[:, 1::2] > 0, drawn[:, ::2] / np.maximum(drawn[:, 1::2], 1e-300), np.nan)
+    low, high = limits(shares[:, 0] - shares[:, 1], len(sums), confidence)
+    return (None, None) if np.isnan(low) or len(sums) < FEW and high - low < _TIE else (float(low), float(high))
 
 
 def _exchanged(both: np.ndarray, permutations: int, seed: int) -> tuple[float, bool]:

@@ -1,6 +1,6 @@
-"""Which recipes were looked at on which questions, kept also where nothing was saved: the best of many looks is partly luck.
+"""Which recipes a person compared on which questions, kept also where nothing was saved: the best of many is partly luck.
 
-A file a question set, a line a recipe, appended where the recipe is measured for the first time. A slider waits for this, so that it
+A file a question set, a line a recipe, appended where the recipe is compared for the first time. A slider waits for this, so that it
 is not synced: a power cut may take the last looks. They hold nothing that a result depends on.
 """
 
@@ -19,7 +19,7 @@ FOLDER, ENDING = "looks", ".jsonl"  # in the data folder
 
 @dataclass
 class Looked:
-    """What was looked at on one question set."""
+    """What was compared on one question set."""
 
     questions: str  # its fingerprint
     dataset: str = ""
@@ -53,7 +53,7 @@ class Looks:
         self._lock = threading.Lock()
 
     def add(self, questions: str, dataset: str, part: str, ranking: str, recipe: str) -> None:
-        """Counts a recipe; once, however often it is looked at. Where the disk refuses, in this process only."""
+        """Counts a recipe; once, however often it is shown. Where the disk refuses, in this process only."""
         with self._lock:
             looked = self._current(questions)
             if ranking in looked.rankings and recipe in looked.recipes:
@@ -69,15 +69,17 @@ class Looks:
                 finally:
                     os.close(handle)
             except OSError as error:
-                tell(f"Recipes that are only looked at are counted until the app is closed: {self.folder}, {error.strerror}.")
+                tell(
+                    f"Recipes that are compared without being saved are counted until the app is closed: {self.folder}, {error.strerror}."
+                )
 
     def of(self, questions: str) -> Looked:
-        """What was looked at on these questions."""
+        """What was compared on these questions."""
         with self._lock:
             return self._current(questions)
 
     def all(self) -> list[Looked]:
-        """Of every question set, the one looked at last first."""
+        """Of every question set, the one used last first."""
         try:
             stored = {path.name.removesuffix(ENDING) for path in self.folder.glob(f"*{ENDING}")}
         except OSError:
@@ -101,5 +103,5 @@ class Looks:
                     looked.take(line)
                 looked.read += len(whole)
         except OSError:
-            pass  # none yet, or not to be read: what this process has looked at still counts
+            pass  # none yet, or not to be read: what this process has counted still counts
         return looked

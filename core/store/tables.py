@@ -398,19 +398,19 @@ VIEWS: dict[str, tuple[str, dict[str, tuple[str, str]], str]] = {
 EXAMPLES: tuple[tuple[str, str], ...] = (
     ("The best trial on each corpus",
      "-- of each corpus its largest set of questions; of equal repeats one with a name, then the newest\n"
-     "SELECT t.dataset, coalesce(t.name, replace(t.fusion, '_', ' ')) AS name, t.id AS trial,\n"
+     "SELECT t.dataset, coalesce(t.name, t.made_name) AS name, t.id AS trial,\n"
      "  round(avg(s.value), 6) AS \"nDCG@10\", count(s.value) AS measured, count(*) AS questions\n"
      "FROM scores s JOIN trials t ON t.id = s.trial_id\n"
      "WHERE s.metric = 'ndcg_linear@10' AND t.status = 'ok'\n"
-     "GROUP BY t.dataset, t.name, t.fusion, t.id\n"
+     "GROUP BY t.dataset, t.name, t.made_name, t.id\n"
      "QUALIFY row_number() OVER (PARTITION BY t.dataset ORDER BY\n"
      "  count(*) DESC, round(avg(s.value), 6) DESC, t.name IS NULL, t.id DESC) = 1\n"
      "ORDER BY t.dataset"),
     ("The latest trials",
-     "SELECT id, created, dataset, status, chunking, fusion, num_queries, round(total_ms) AS total_ms\n"
+     "SELECT id, created, coalesce(name, made_name) AS name, dataset, status, num_queries, round(total_ms) AS total_ms\n"
      "FROM trials ORDER BY id DESC LIMIT 20"),
     ("Trials that people named or tagged",
-     "SELECT created, name, tags, note, dataset, chunking, fusion, id FROM trials WHERE name IS NOT NULL ORDER BY id DESC"),
+     "SELECT created, name, tags, note, dataset, made_name AS recipe, id FROM trials WHERE name IS NOT NULL ORDER BY id DESC"),
     ("Mean of every metric, with its coverage",
      "SELECT trial_id, metric, avg(value) AS mean, count(value) AS measured, count(*) AS questions\n"
      "FROM scores GROUP BY ALL ORDER BY metric, mean DESC"),

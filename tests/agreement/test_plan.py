@@ -95,17 +95,17 @@ def test_ties_that_change_nothing_leave_the_verdict(workbench):
 
 
 def test_a_pilot_and_a_half_labelled_round_decide_nothing(workbench):
-    study = rating(24, pilot=8, annotators=TWO, **ABOVE)
+    study = rating(40, pilot=8, annotators=TWO, **ABOVE)
     labelled(workbench, study, lambda who, item, n: "supported", "pilot")
     found = plan.verdict(sources.open_study(workbench, "toy"), "pilot")
     assert found.state == "open" and "pilot" in found.why
     labelled(workbench, study, lambda who, item, n: "supported", left=3)
     source = sources.open_study(workbench, "toy")
-    assert plan.screens(source, "main") == (26, 32)
+    assert plan.screens(source, "main") == (58, 64)
     elsewhere = source.labels[-1].model_copy(update={"annotator": "somebody else"})
     assert plan.screens(source._replace(labels=(*source.labels, elsewhere)), "main") is None, "assigned elsewhere"
     found = plan.verdict(source, "main")
-    assert found.state == "open" and "6 of 32 screens" in found.why and "so far: met" in found.why
+    assert found.state == "open" and "6 of 64 screens" in found.why and "so far: met" in found.why
 
 
 @pytest.mark.parametrize("plan_of", [draft.SEVERAL, draft.PAIRED], ids=["apart", "paired"])

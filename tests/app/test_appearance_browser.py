@@ -27,7 +27,8 @@ def test_the_measure_finds_what_is_wrong(page):
     page.set_content("""<body style="background: #fff; margin: 0"><div class="stMain">
       <div class="stMainBlockContainer" style="width: 800px">
       <p style="color: #888">pale</p> <p style="color: #888; font-size: 24px">pale and large</p> <p style="opacity: .5">faded</p>
-      <p style="background: #0072b2; color: #fff">good</p> <button disabled style="color: #ccc">off</button>
+      <p style="background: #0072b2; color: #fff">good</p> <button disabled style="color: #999; background: #fff">off</button>
+      <button disabled style="color: #fff; background: #eee">blank</button>
       <svg width="90" height="20"><text y="15" fill="#999">axis</text></svg> <input placeholder="hint" style="color: #111">
       <div style="width: 60px; overflow: hidden; white-space: nowrap">cut without a sign of it</div>
       <div style="width: 60px; overflow: hidden; white-space: nowrap; text-overflow: ellipsis">cut with an ellipsis</div>
@@ -36,7 +37,7 @@ def test_the_measure_finds_what_is_wrong(page):
     from tests.support.appearance import MEASURE
 
     found = page.evaluate(MEASURE)
-    assert {row["text"] for row in found["contrast"]} == {"pale", "faded", "axis"}
+    assert {row["text"] for row in found["contrast"]} == {"pale", "faded", "axis", "blank"}
     assert found["contrast"][0]["ratio"] < 4.5
     assert {(row["what"], row["text"]) for row in found["room"] if row["what"] != "scrolls sideways"} == {
         ("cut", "cut without a sign of it"),

@@ -3,11 +3,14 @@
 import re
 from html import unescape
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.ui import cards, evidence
+from app.ui import cards, evidence, tables
 from core.records import Gold, Hit
+from core.statistics.paired import paired_difference
 
 marks = st.lists(
     st.tuples(st.integers(0, 60), st.integers(0, 60), st.sampled_from(["gold", "term", "a"])).filter(lambda m: m[0] < m[1])
@@ -82,6 +85,30 @@ def test_card_colours_only_a_distinct_difference_and_says_its_coverage():
     assert 'gw-delta "' in cards.card_html(other) and "at 3.4 times the context" in cards.card_html(other)
     costly = cards.card_html(cards.Card("Latency", 12.0, None, cards.Delta(2.0, 1.0, 3.0), direction=-1))
     assert 'gw-delta down"' in costly
+
+
+def test_card_of_few_pairs_says_so_and_one_of_equal_recipes_has_no_interval():
+    def shown(*differences: float) -> str:
+        values = np.array(differences)
+        [paired] = paired_difference(values, np.zeros(len(values)))
+        return cards.card_html(cards.Card("nDCG@10", 0.5, None, cards.delta_of(paired)))
+
+    two, same = shown(0.022, 0.042), shown(*[0.0] * 40)
+    assert "+0.032" in two and "no interval: too few values, n 2" in two and "[" not in two and 'gw-delta "' in two
+    assert "0.000" in same and "the same on every question, n 40" in same and "[0.000" not in same
+    assert "[0.1" in shown(*np.linspace(0.1, 0.3, 9)) and cards.delta_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-0.133 to -0.008", "\u22120.133 to \u22120.008"),
+        ("by -.5 [-0.1, 2e-05]", "by \u2212.5 [\u22120.1, 2e-05]"),
+        ("2026-01-02, xquad-en 3-4, --k 5", "2026-01-02, xquad-en 3-4, --k 5"),
+    ],
+)
+def test_negative_numbers_have_a_minus_sign(text, shown):
+    assert tables.minus(text) == shown
 
 
 def test_card_of_an_unmeasured_value_shows_no_number():

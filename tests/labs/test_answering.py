@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from core.annotation import answers
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
@@ -123,6 +124,29 @@ def test_what_is_stopped_keeps_its_whole_batches_and_goes_on(bench, reader):
     # batches follow the draw, so that what is known at any moment is drawn at random, too
     first = {query.text for query in made.queries[:BATCH]}
     assert all(any(text in prompt for text in first) for prompt in reader.prompts[:BATCH])
+
+
+def test_what_a_study_of_people_has_answered_counts_on_the_other_pages(bench, reader):
+    drain(answers.answer_questions(bench, many(), 5))
+    known = at(bench, many(), 30)
+    assert [each is not None for each in known.answers] == [True] * 5 + [False] * 25, "the same draw"
+    stored = {row["question"] for row in bench.store.query("SELECT question FROM answers")}
+    assert stored == {query.text for query in known.queries[:5]}
+    asked = len(reader.prompts)
+    drain(lab.answer_questions(bench, many(), 5))
+    assert len(reader.prompts) == asked, "nothing is asked twice"
+
+
+def test_questions_without_a_similar_passage_are_answered_in_their_turn(bench, reader, monkeypatch):
+    """Else the first answers would all be those that know nothing, and the mean of what is answered so far lower than it is."""
+    real = lab.askings
+    monkeypatch.setattr(lab, "askings", lambda *a: tuple(each._replace(asks=n % 3 > 0) for n, each in enumerate(real(*a))))
+    work = lab.answer_questions(bench, many(), 30)
+    while len(reader.prompts) < BATCH + 1:
+        next(work)
+    work.close()
+    there = [each is not None for each in at(bench, many(), 30).answers]
+    assert there == sorted(there, reverse=True) and sum(there) >= BATCH, "no gap"
 
 
 def test_a_passage_that_does_not_fit_is_its_questions_failure(bench, reader, monkeypatch):

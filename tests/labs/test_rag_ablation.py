@@ -82,4 +82,4 @@ def test_what_is_told_apart_is_said():
     row = lab.RagRow(lab.variants(recipe())[0], 9, None, {}, *[None] * 8, {"f1": Told()}, {"f1": 0.01})
     [line] = lab.sentences(lab.RagAblation(9, [row], 0, None), 0.95)
     assert "None: closed book: Token F1 \N{MINUS SIGN}0.200, worse than naive" in line
-    assert "No variant is told apart" in lab.sentences(lab.RagAblation(9, [], 0, None), 0.95)[0]
+    assert "No variant differs significantly" in lab.sentences(lab.RagAblation(9, [], 0, None), 0.95)[0]

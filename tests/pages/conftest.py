@@ -1,11 +1,15 @@
-"""Shared by the tests of pages: every command shown is one that the command line reads, and the jobs that pages start are only told."""
+"""Shared by the tests of pages: every command shown is one that the command line reads, every negative number has a minus sign, and
+the jobs that pages start are only told."""
 
+import re
 import shlex
+from html import unescape
 
 import pytest
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from app.ui import export
+from app.ui import export, tables
 from core.__main__ import parse
 from core.cli.frame import Call
 
@@ -30,6 +34,23 @@ def shown_commands(monkeypatch):
     yield shown
     single = {each for command in shown for each in command.removeprefix(START).split(f"\n{START}")}
     assert [each for each in single if not isinstance(parse(shlex.split(each)), Call)] == []
+
+
+@pytest.fixture(autouse=True)
+def shown_numbers(monkeypatch):
+    """Negative numbers in the words that a test's pages draw; none has a hyphen. Text of corpora and models stays as it is."""
+    wrong, enqueue = [], DeltaGenerator._enqueue
+
+    def looked_at(self, kind, element, *arguments, **rest):
+        body = getattr(element, "body", "")
+        if kind in ("html", "markdown", "alert") and not re.search(r"<style|<script|gw-(text|pre|passage)|```", body):
+            words = unescape(re.sub(r"<[^>]*>", " ", body)).replace("\\", "")
+            wrong.extend(words[max(0, at.start() - 40) : at.end() + 20] for at in tables.NEGATIVE.finditer(words))
+        return enqueue(self, kind, element, *arguments, **rest)
+
+    monkeypatch.setattr(DeltaGenerator, "_enqueue", looked_at)
+    yield
+    assert wrong == []
 
 
 @pytest.fixture

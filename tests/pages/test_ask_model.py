@@ -389,7 +389,7 @@ def test_what_a_copy_of_the_weights_gains_is_said(monkeypatch, bench):
     rows = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("bf16", 1000, 66, 1.0, 0.96, 0.003))
     said = faster_copy.copy_gains(WeightsChoice("bf16", Path("x"), rows))
     assert "BF16: prompts 2.5 and answers 1.1 times" in said and "96%" in said and "0.003 nats" in said
-    assert "used as it came" in faster_copy.copy_gains(WeightsChoice("as_bundled", Path("x"), rows))
+    assert "used as it is" in faster_copy.copy_gains(WeightsChoice("as_bundled", Path("x"), rows))
     assert faster_copy.copy_gains(WeightsChoice("as_bundled", Path("x"))) == ""
 
 

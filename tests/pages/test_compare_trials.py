@@ -74,7 +74,7 @@ def test_the_table_lists_all_newest_first_with_failures_and_their_reason(bench, 
     frame = shown(open_page())
     assert list(frame["Id"]) == [ids[name][-6:] for name in ("other", "failed", "worse", "base")]
     assert frame["Trial"].tolist()[2:] == ["Hybrid convex, weight 0.5", "Hybrid convex, defaults"]
-    assert list(frame.columns)[:4] == ["Trial", "nDCG@10", "MRR@10", "Recall@10"]  # in sight in a narrow window too
+    assert list(frame.columns)[:4] == ["Trial", "Corpus", "nDCG@10", "MRR@10"]  # in sight in a narrow window too
     assert "Hit@10" not in frame.columns  # one piece of evidence a question: it is the recall
     assert frame["Status"][1] == "failed: The encoder <b>…"
     assert frame["nDCG@10"].isna().tolist() == [False, True, False, False]
@@ -108,7 +108,7 @@ def test_the_address_restores_the_comparison_with_the_numbers_of_the_command_lin
     }.items():
         assert row[name] == pytest.approx(wanted[key]), name
     assert row["Verdict"] == "worse"
-    assert "2 different recipes were looked at, while dragging and in curves too; 2 are stored as trials" in texts(app)
+    assert "2 recipes were compared on these questions so far, 2 of them stored as trials" in texts(app)
 
 
 def test_trials_on_other_questions_and_without_results_are_told_and_not_compared(bench, ids):
@@ -274,7 +274,7 @@ def test_quality_against_cost_is_of_the_ticked_trials_and_ranks_nothing_that_is_
     assert not any(box.key == "same_questions" for box in app.selectbox)  # its own questions, without asking
     assert app.selectbox(key="cost").value == "context_at_k"  # what a passage costs comes first
     app = choose(app, "cost", "latency_ms")
-    assert "of 2 recipes" in texts(app) or "Nothing tells these recipes apart" in texts(app)
+    assert "of 2 recipes" in texts(app) or "These recipes do not differ significantly" in texts(app)
 
 
 def test_beaten_trials_are_open_so_that_two_equal_ones_do_not_look_unbeaten(bench, ids):

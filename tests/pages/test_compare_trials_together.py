@@ -110,7 +110,7 @@ def test_the_winner_of_dev_is_told_with_what_is_missing_on_test(tmp_path, monkey
     monkeypatch.setattr(session, "workbench", lambda: bench)
     app = tab("Leaderboard")
     drawn = "".join(element.proto.body for element in app.get("html"))
-    assert "Winner minus base on dev" in drawn and "luck of the choice" in drawn and "on test" not in drawn
+    assert "Winner minus base on dev" in drawn and "too high by" in drawn and "on test" not in drawn
     assert sum("corpus.questions=test" in command for command in shown_commands) == 2
 
 
@@ -144,7 +144,7 @@ def test_effects_show_levels_importance_and_the_chosen_pair(bench, shown_command
     assert [trace["name"] for trace in pair["data"] if "lines" in trace["mode"]] == [
         f"fusion weight {w}" for w in (0.3, 0.5, 0.7)
     ]
-    assert len(shown(app, "Difference of differences")) == 4 and "differences of differences" in texts(app)
+    assert len(shown(app, "Interaction")) == 4 and "interactions (differences of differences) are significant" in texts(app)
     assert {"effects s --metric ndcg_linear", "importance s --metric ndcg_linear"} <= {
         c[len("python -m core ") :] for c in shown_commands
     }
@@ -269,7 +269,7 @@ def test_a_study_without_any_result_says_that_there_is_nothing_to_compare(tmp_pa
 
 def test_equal_scores_are_one_group_on_the_frontier_and_without_effects(tmp_path, monkeypatch):
     said = edge(tmp_path, monkeypatch, GRID, "Leaderboard", "Frontier", "Effects")
-    assert "5 other recipes; the order among them is chance" in said and "Nothing tells these recipes apart" in said
+    assert "5 other recipes; the order among them is chance" in said and "These recipes do not differ significantly" in said
 
 
 def test_on_two_questions_it_is_said_that_little_can_be_told(tmp_path, monkeypatch):

@@ -21,6 +21,7 @@ from core.annotation.labels import blank
 from core.annotation.study import Passage
 from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
+from tests.support.appearance import MEASURE, settle
 from tests.support.browser import ROOT
 from tests.support.steps import no_error
 
@@ -85,6 +86,16 @@ def at(tab, place: str) -> None:
 def press(tab, key: str, place: str) -> None:
     tab.keyboard.press(key)
     at(tab, place)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_first_button_can_be_read_before_a_name_is_chosen(app, frozen, tab, theme):
+    tab.emulate_media(color_scheme=theme)
+    tab.goto(f"{app}/label_answers")
+    button = tab.get_by_role("button", name="Start labelling")
+    button.wait_for()
+    settle(tab)
+    assert button.is_disabled() and not [row for row in tab.evaluate(MEASURE)["contrast"] if "Start" in row["text"]]
 
 
 @pytest.mark.slow

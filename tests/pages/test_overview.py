@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from app.ui import cells
 from core.jobs.jobs import Job
 from core.pipeline.speed import Estimate
 from core.workbench import Plan, Workbench
@@ -96,7 +97,7 @@ def test_a_ready_corpus_starts_nothing_and_the_page_says_what_is_here(bench, mon
     app = overview().run()
     assert not app.exception and not app.error and not bench.started
     names = [row for frame in app.dataframe for row in frame.value.get("Corpus", [])]
-    assert "Python language reference" in names
+    assert "python-reference" in names, "as in the sidebar, in trials and in commands"
     assert "No trials yet" in html(app)
 
 
@@ -114,6 +115,20 @@ def test_last_trials_are_called_by_what_differs(bench, monkeypatch):
     assert table["nDCG@10"].isna().tolist() == [True, False, False] and table["n"].tolist()[1:] == [39, 39]
 
 
+def test_last_trials_of_several_corpora_stand_beside_their_corpus(bench, monkeypatch):
+    ready(bench, monkeypatch)
+    for of in ("hills", "plains"):
+        add_trial(bench.store, add_questions(bench.store, name=of, dataset=of))
+    looks, show = {}, cells.show
+    monkeypatch.setattr(
+        cells, "show", lambda data, *a, key="", **more: looks.update({key: more}) or show(data, *a, key=key, **more)
+    )
+    table = next(frame.value for frame in overview().run().dataframe if "Trial" in frame.value)
+    assert list(table)[:2] == ["Trial", "Corpus"] and table["Corpus"].tolist() == ["plains", "hills"]
+    config = looks["last_trials"]["column_config"]
+    assert sum(config[name]["width"] for name in list(table)[:3]) < 430, "name, corpus and metric are in sight in any window"
+
+
 def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_downloaded(bench, monkeypatch):
     ready(bench, monkeypatch)
     folder = bench.home / "datasets" / "mine"
@@ -125,7 +140,7 @@ def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_download
     assert any("research workbench for retrieval-augmented generation" in caption.value for caption in app.caption)
     here, absent = [frame.value for frame in app.dataframe if "Corpus" in frame.value]
     origins = dict(zip(here["Corpus"], here["From"], strict=True))
-    assert origins["Python language reference"] == "in use, built in" and origins["My own set"] == "own data folder"
+    assert origins["python-reference"] == "in use, built in" and origins["mine"] == "own data folder"
     assert len(absent) == sum(s.kind == "downloadable" and not s.present for s in bench.datasets()) and "From" not in absent
 
 

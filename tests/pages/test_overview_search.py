@@ -31,3 +31,16 @@ def test_all_that_holds_the_words_is_shown_with_a_link(bench, monkeypatch):  # n
     assert not app.exception and any("up to 12 words" in error.value for error in app.error)
     app.text_input(key="find_all").set_value("  ").run()
     assert not app.exception and not app.error
+
+
+def test_what_stands_below_is_found_by_its_name_its_corpus_and_what_it_varies(bench, monkeypatch):  # noqa: F811
+    ready(bench, monkeypatch)
+    trial = add_trial(bench.store, add_questions(bench.store), {"chunking.size_tokens": 508})
+    book.save(bench, sizes())
+    app = overview(find_all="hybrid 508").run()
+    for asked in ("hybrid 508", "convex", "CONVEX chunk", "tiny 508"):
+        app.text_input(key="find_all").set_value(asked).run()
+        assert links(app)["Hybrid convex, chunk 508"][1] == f"trials={trial}", asked
+        assert "tiny" in html(app), "beside its corpus"
+    app.text_input(key="find_all").set_value("sizes").run()
+    assert links(app)["Chunk sizes"][1] == "study=chunk-sizes"

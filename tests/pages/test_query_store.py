@@ -113,10 +113,10 @@ def test_of_each_corpus_one_best_trial_is_told_by_name_and_an_answer_follows_the
         return table(app).to_dict("records")
 
     [row] = rows()
-    assert row["name"] == "rrf" and row["questions"] == 40 and 0 < row["nDCG@10"] < 1
+    assert row["name"] == "Hybrid RRF, defaults" and row["questions"] == 40 and 0 < row["nDCG@10"] < 1
     named, later = (add_trial(store, whole, {"fusion.part": "sparse_only"}, seed=1) for _ in range(2))
     app = app.switch_page("../pages/search_live.py").switch_page("../pages/query_store.py").run()
-    assert [(row["trial"], row["name"]) for row in rows()] == [(f"/compare_trials?trials={later}", "sparse only")]
+    assert [(row["trial"], row["name"]) for row in rows()] == [(f"/compare_trials?trials={later}", "BM25, defaults")]
     store_note = session.workbench().describe(named, name="BM25")
     app = app.run()
     assert store_note["name"] == "BM25" and [row["name"] for row in rows()] == ["BM25"]

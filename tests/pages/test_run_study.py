@@ -80,7 +80,8 @@ def test_without_a_study_the_page_says_what_one_is_and_begins_one_of_the_recipe_
     [study] = [version.experiment for version in book.latest(bench).values()]
     assert opened(app) == study.id and study.recipe.fusion.part == "sparse_only"
     assert [factor.setting for factor in study.factors] == ["chunking.size_tokens", "sparse.k1"]
-    assert "Not started" in texts(app) and "9 trials" in texts(app)
+    assert (study.choose_on, study.report_on) == ("dev", "test") and "whatever the sidebar says" in texts(app)
+    assert "Not started" in texts(app) and "11 trials" in texts(app), "winner and base once more, on test"
 
 
 def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench):
@@ -168,9 +169,10 @@ def test_what_is_measured_is_ranked_with_the_best_and_its_equals(bench):
     table = shown(app, "Point")
     assert len(table) == 9 and table["Group"].tolist()[0] == "best" and "equal" in table["Group"].tolist()
     assert {name.removesuffix("  (base)") for name in table["Point"]} == {
-        f"size {size} · k1 {k1}" for size in (16, 24, 32) for k1 in ("0.5", "1", "1.5")
+        f"BM25, fixed chunk {size}, k1 {k1}" for size in (16, 24, 32) for k1 in ("0.5", "1", "1.5")
     }
-    assert "All is measured" in texts(app) and not [b for b in app.button if b.key == "start_study"]
+    assert "The highest of 9 means is partly luck" in texts(app) and "BM25, fixed chunk" in texts(app).partition("Best: ")[2][:30]
+    assert "All trials are measured" in texts(app) and not [b for b in app.button if b.key == "start_study"]
     board = [row["name"] for row in bench.store.query("SELECT id AS name FROM trials WHERE sweep = 'measured'")]
     assert len(board) == 9
 
@@ -211,7 +213,7 @@ def test_a_changed_study_with_trials_waits_to_be_saved_and_keeps_what_is_measure
     assert len(book.load(bench, "measured").factors[1].values) == 3  # not recorded yet
     assert "12 trials, 9 of them stored" in texts(app)
     app = press(app, "discard_change")
-    assert "All is measured" in texts(app)
+    assert "All trials are measured" in texts(app)
     app.multiselect(key="study/measured/factor/sparse.k1/values").set_value(["0.5", "1.0", "1.5", "2.0"]).run()
     press(app, "start_study")
     assert started == [["study", "measured"]] and len(book.versions(bench, "measured")) == 2
@@ -339,7 +341,7 @@ def test_the_winner_on_dev_is_told_on_test(bench):
     drain(run(bench, toy_study("halves", sizes=(24, 32), k1=(0.5, 1.0), base=base, choose_on="dev", report_on="test"), workers=1))
     app = open_page(study="halves")
     told = " ".join(e.value for e in app.success).replace("\\", "")
-    assert "reported on test: **size 32" in told and "to the base, p" in told
+    assert "reported on test: **BM25, fixed chunk 32" in told and "to the base, p" in told
 
 
 def test_of_three_factors_each_has_its_main_effect(bench):
@@ -351,8 +353,8 @@ def test_of_three_factors_each_has_its_main_effect(bench):
     study = made(toy_study("three").model_dump(mode="json") | {"factors": factors})
     drain(run(bench, study, workers=1))
     names = set(shown(open_page(study="three"), "Point")["Point"])
-    assert "recursive, size 24, overlap 0 · k1 0.5 · b 0.2" in names
-    assert "fixed, size 32 · k1 1.5 · b 0.75  (base)" in names  # no value of the factor
+    assert "BM25, recursive chunk 24, overlap 0, k1 0.5, b 0.2" in names
+    assert "BM25, fixed chunk 32, k1 1.5, b 0.75  (base)" in names  # no value of the factor
     app = open_page(study="three", study_view="Factors")
     levels = shown(app, "Level")
     assert set(levels["Setting"]) >= {"sparse k1", "sparse b"} and not app.error

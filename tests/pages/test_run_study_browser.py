@@ -52,11 +52,11 @@ def test_a_study_is_defined_run_and_its_best_point_compared(site, bench, tab):
     box.press("Escape")  # an open list hides the rest of the page
     tab.get_by_text("12 trials").first.wait_for()
     tab.get_by_role("button", name="Start", exact=True).click()
-    tab.get_by_text("All is measured").wait_for(timeout=120_000)
+    tab.get_by_text("All trials are measured").wait_for(timeout=120_000)
     settled(tab)
     no_error(tab)
     tab.reload()  # the address holds it
-    tab.get_by_text("All is measured").wait_for()
+    tab.get_by_text("All trials are measured").wait_for()
     tab.get_by_text(re.compile(r"distinguishable from it")).wait_for()
     settled(tab)
     grid = tab.get_by_test_id("stDataFrame").first.bounding_box()
@@ -87,7 +87,7 @@ def test_a_study_from_yaml_is_paused_and_goes_on_where_it_was(site, bench, tab):
     settled(tab)  # the page is drawn again whole: a press before its end is lost
     measured = len(trials(bench))
     tab.get_by_role("button", name="Resume").click()
-    tab.get_by_text("All is measured").wait_for(timeout=240_000)
+    tab.get_by_text("All trials are measured").wait_for(timeout=240_000)
     no_error(tab)
     own = [trial for trial in trials(Workbench(bench.home)) if trial.sweep == "many"]
     assert len(own) == len({trial.config_fingerprint for trial in own}) == 480 and measured > 0

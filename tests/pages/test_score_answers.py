@@ -60,7 +60,7 @@ def answers_table(app: AppTest) -> dict[str, list]:
 def test_a_recipe_without_answers_offers_a_job_that_answers_and_scores(bench, reader, started):
     app = start(scored="5")
     assert "None of these 5 questions is answered" in html(app) and not reader.prompts
-    [button] = [button for button in app.button if button.label.startswith("Answer and score")]
+    [button] = [button for button in app.button if button.label.startswith("Write and score")]
     button.click().run()
     assert started == [["score-answers", "--questions", "5", *bench.arguments(recipe())]]
 
@@ -68,9 +68,9 @@ def test_a_recipe_without_answers_offers_a_job_that_answers_and_scores(bench, re
 def test_where_some_answers_are_known_one_button_writes_the_others_and_scores_all(bench, reader, started):
     drain(answer_questions(bench, recipe(), 5))
     app = start(scored="8")
-    assert any("5 of 8 answers are known; the others take 2 answers" in each.value for each in app.caption)
+    assert any("5 of 8 questions answered" in each.value and "2 answers to write" in each.value for each in app.caption)
     named = [button.label for button in app.button if button.key == "start/score-answers/"]
-    assert named == ["Answer and score 3 questions"]
+    assert named == ["Write and score 2 answers"]
 
 
 def test_from_no_stored_answer_a_press_leads_to_ask(bench, reader):
@@ -129,7 +129,7 @@ def test_a_judges_runs_and_prompts_open_beside_the_scores(bench, reader, started
 def test_by_entailment_the_citations_wait_for_a_job_that_is_told_so(bench, reader, started):
     drain(answer_questions(bench, recipe(), 5))
     app = start(scored="5", borne_by="entailment")
-    assert any("Citation recall" in each.value and "Takes a model" in each.value for each in app.caption)
+    assert any("Citation recall" in each.value and "run a model on each answer" in each.value for each in app.caption)
     [button] = [button for button in app.button if button.label.startswith("Score by") and "more measure" in button.label]
     button.click().run()
     assert "citation_recall.by=entailment" in started[0] and started[0][0] == "score-answers"
@@ -160,7 +160,7 @@ def lines(wrong_every: int = 2) -> bytes:
 def test_a_file_is_scored_its_broken_lines_told_and_another_one_compared(bench, started, monkeypatch):
     uploaded(monkeypatch, lines() + b"\n{broken", lines(3))
     app = start(source="A file", measure="contains", against="2. my 1.jsonl")
-    assert any("1 line of 49 left out" in each.value and "49" in each.value for each in app.warning)
+    assert any("1 line of 49 was skipped" in each.value and "49" in each.value for each in app.warning)
     assert len(answers_table(app)["Answer"]) == 48
     [box] = [each for each in app.selectbox if each.label == "Compared with"]
     box.select_index(1).run()

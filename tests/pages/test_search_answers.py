@@ -39,22 +39,25 @@ def moved(app: AppTest, value: float) -> AppTest:
 
 def test_a_moved_slider_tells_how_many_contexts_it_changed_and_a_job_answers_them(bench, reader, started):  # noqa: F811
     app = start(answer=20)
-    assert "20 of 20 contexts not answered yet, how long is not known" in told(app, "not answered")
-    next(button for button in app.button if button.label == "Answer 20 questions").click().run()
+    assert "0 of 20 questions answered, 20 answers to write" in told(app, "to write")
+    next(button for button in app.button if button.label == "Write 20 answers").click().run()
     assert started == [["answer-set", "--ask", "20", *bench.arguments(many())]]
     drain(answering.answer_questions(bench, many(), 20))
     app = start(answer=20)
-    assert not [c for c in app.caption if "not answered" in c.value] and "n 20" in cards(app)
+    assert not [c for c in app.caption if "to write" in c.value] and "n 20" in cards(app)
     before = len(reader.prompts)
     app = moved(app, 0.0)
     changed = drain(bench.evaluating(many(**{"sparse.b": 0.0})))
     cost = answering.cost(bench, changed.config.generation, answering.answer_set(bench, changed, 20).askings)
-    assert 0 < cost.answers < 20 and told(app, "not answered").startswith(f"{cost.answers} of 20 contexts not answered yet")
+    left = cost.answers
+    assert 0 < left < 20 and told(app, "to write").startswith(f"{20 - left} of 20 questions answered, {left} answer")
+    assert f"Write {left} answer{'s' * (left > 1)}" in [button.label for button in app.button], "what will really be asked"
+    assert f"n {20 - left} of 20" in cards(app), "one value, of all that is answered"
     assert len(reader.prompts) == before, "nothing is asked while one looks"
     drain(answering.answer_questions(bench, many(**{"sparse.b": 0.0}), 20))
     assert len(reader.prompts) - before == cost.answers
     app = app.run()
-    assert not [c for c in app.caption if "not answered" in c.value]
+    assert not [c for c in app.caption if "to write" in c.value]
 
 
 def test_the_interval_narrows_while_answers_come_in(bench, reader):  # noqa: F811
@@ -82,10 +85,10 @@ def test_both_gains_stand_beside_each_other_and_an_opened_question_shows_its_ans
     base = {f"baseline.{name}": value for name, value in (ADDRESS | one).items()}
     drain(answering.answer_questions(bench, many(), 20))
     app = start(answer=20, **base)
-    assert told(app, "The baseline has not answered")
+    assert told(app, "The baseline has answered none")
     drain(answering.answer_questions(bench, many(**one), 20))
     app = start(answer=20, **base)
-    assert "on the 20 questions that both answered" in told(app, "Gain over the baseline")
+    assert "on the 20 questions that both have answered" in told(app, "Gain over the baseline")
     table = next(d.value for d in app.dataframe if "Verdict" in d.value.columns)
     assert table["Of"].tolist()[:3] == ["retrieval", "answers", "answers"] and table["Questions"].tolist()[:3] == [20] * 3
     first = answering.answer_set(bench, bench.evaluate(many()), 20).queries[0]
@@ -106,4 +109,14 @@ def test_without_references_there_is_no_panel(bench, monkeypatch):
 
 @pytest.mark.parametrize("count", [1, 30])
 def test_any_number_of_questions_can_be_answered(bench, reader, count):  # noqa: F811
-    assert f"{count} of {count} context" in told(start(answer=count), "not answered")
+    assert f"0 of {count} question" in told(start(answer=count), "to write")
+
+
+def test_questions_without_a_similar_passage_are_told_and_not_counted_as_work(bench, reader, monkeypatch):  # noqa: F811
+    real = answering.askings
+    silent = lambda *a: tuple(each._replace(asks=n > 3) for n, each in enumerate(real(*a)))  # noqa: E731
+    monkeypatch.setattr(answering, "askings", silent)
+    app = start(answer=20)
+    words = told(app, "to write").replace("\\", "")
+    assert "0 of 20 questions answered (4 have no passage similar enough" in words and "16 answers to write" in words
+    assert "Write 16 answers" in [button.label for button in app.button]

@@ -41,17 +41,17 @@ def interval(panel, n: str) -> float:
 def test_answers_come_in_and_a_slider_changes_the_count(towns, tab):
     open_page(tab, f"{towns}&answer=3")
     panel = tab.locator(".st-key-live_answers")
-    panel.get_by_text("3 of 3 contexts not answered yet").wait_for()
+    panel.get_by_text("0 of 3 questions answered, 3 answers to write").wait_for()
     settled(tab)
-    panel.get_by_role("button", name="Answer 3 questions").click()
+    panel.get_by_role("button", name="Write 3 answers").click()
     first = interval(panel, "3")
     settled(tab)
     box = panel.get_by_test_id("stNumberInputField")
     box.fill("18")
     box.press("Enter")
-    panel.get_by_text("15 of 18 contexts not answered yet").wait_for()
+    panel.get_by_text("3 of 18 questions answered, 15 answers to write").wait_for()
     settled(tab)
-    panel.get_by_role("button", name="Answer 18 questions").click()
+    panel.get_by_role("button", name="Write 15 answers").click()
     assert interval(panel, "18") < first
     settled(tab)
     no_error(tab)
@@ -63,7 +63,7 @@ def test_answers_come_in_and_a_slider_changes_the_count(towns, tab):
     tab.keyboard.press("Home")
     tab.wait_for_url(re.compile(r"sparse\.b="))
     settled(tab)
-    told = panel.get_by_text(re.compile(r"^\d+ of 18 contexts? not answered yet")).inner_text()
+    told = panel.get_by_text(re.compile(r"^\d+ of 18 questions answered.* to write")).inner_text()
     assert 0 < int(told.split()[0]) < 18
     no_error(tab)
 

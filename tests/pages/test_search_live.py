@@ -11,7 +11,7 @@ from app import session
 from app.ui import charts, forms
 from core.config import TrialConfig, with_settings
 from core.jobs.jobs import Job
-from core.labs.trials import on_dev
+from core.labs.trials import looks, on_dev
 from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Phase, Plan
@@ -75,18 +75,30 @@ def test_the_cards_show_what_the_library_measures(page, bench):
     assert f"n {len(QUESTIONS)}" in shown and "vs baseline" not in shown
 
 
-def test_it_says_how_many_recipes_were_looked_at_and_warns_of_the_test_questions(page):
+def test_looks_are_the_recipes_that_a_person_compared_and_no_curve(page, bench):
     app = page(**{"corpus.questions": "test"})
-    assert "recipe was looked at on these questions" in " ".join(one.value for one in app.caption) and not app.warning
-    told = " ".join(one.value for one in app.run().warning)  # the curve below the cards has looked at more
-    assert "recipes were looked at on these test questions" in told
+    questions = bench.resolve(with_settings(recipe(), {"corpus.questions": "test"})).questions
+    count = lambda: looks.counted(bench, questions).looked  # noqa: E731
+    said = lambda: " ".join(one.value for one in [*app.caption, *app.warning])  # noqa: E731
+    assert count() == 1 and "compared" not in said()
+    knob = app.selectbox(key="knob")
+    app = knob.set_value(next(title for title in knob.options if title.endswith("k1"))).run()
+    app = app.button(key="save").click().run()
+    assert count() == 1, "neither another curve nor a saved trial"
+    for b in (0.3, 0.5):
+        app = next(slider for slider in app.slider if slider.key.endswith("sparse.bm25s.b")).set_value(b).run()
+    assert count() == 3 and "3 recipes were compared on these test questions" in said()
+    assert "You have compared 3 recipes on the test questions." in said()
 
 
 def test_a_pinned_baseline_brings_paired_differences(page, bench):
     app = page(**{"baseline.fusion.part": "sparse_only", "baseline.retrieval.top_k": "1"})
     current, pinned = recipe(), with_settings(recipe(), {"retrieval.top_k": 1})
     found = bench.differences(bench.evaluate(current), bench.evaluate(pinned), ["recall"])["recall"]
-    assert f"[{found.low:.3f}, {found.high:.3f}]".replace("-", "−") in html(app)
+    assert found.wins + found.losses == 0 and f"the same on every question, n {found.n}" in html(app)
+    found = bench.differences(bench.evaluate(current), bench.evaluate(pinned), ["mrr"])["mrr"]
+    told = f"[{found.low:.3f}, {found.high:.3f}]".replace("-", "−")
+    assert (told if found.wins + found.losses else "the same on every question") in html(app)
     moved = sum(bench.by_question(bench.evaluate(current), bench.evaluate(pinned), "recall")["changed"])
     app = app.segmented_control(key="show").set_value("changed").run()
     assert moved > 0 and f"{moved} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
@@ -289,7 +301,7 @@ def test_at_equal_context_every_size_has_the_same_tokens(page):
 
 def test_choosing_on_test_questions_is_told_with_a_way_out(page, bench):
     app = page()
-    assert "the test ones among them" in words(app)
+    assert "the test half among them" in words(app)
     app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
     app = next(b for b in app.button if b.key == "choose_on_dev").click().run()
     assert not app.exception
@@ -299,7 +311,7 @@ def test_choosing_on_test_questions_is_told_with_a_way_out(page, bench):
     app = app.slider(key="form/sparse.k1").set_value(4.9).run()
     assert "is the best of" not in words(app), "it is told as long as it is in use"
     app = page(**{"corpus.questions": "dev"})
-    assert "uses them up" not in words(app) and any(b.key == "choose_on_dev" for b in app.button)
+    assert "no longer be tested" not in words(app) and any(b.key == "choose_on_dev" for b in app.button)
     assert "partly chance" in words(app) and "not distinguishable from it (paired, 95%, Holm)" in words(app)
 
 
@@ -351,6 +363,22 @@ def test_the_chosen_setting_survives_a_recipe_that_waits(page, bench, monkeypatc
         assert "prepared once" in html(app)
     app = app.run()
     assert app.selectbox(key="knob").value == "Sparse retrieval: b"
+
+
+def test_the_last_result_stays_greyed_while_a_recipe_is_not_prepared(page, bench, monkeypatch):
+    app, plan = page(), type(bench).plan
+    shown = [one for one in html(app).split("gw-value") if "Recall" in one or "nDCG" in one]
+    waits = lambda self, recipe, *a: (  # noqa: E731
+        Plan(False, "embedding 9,000 texts", None)
+        if getattr(recipe, "sparse", None) and recipe.sparse.b == 0.3
+        else plan(self, recipe, *a)
+    )
+    monkeypatch.setattr(type(bench), "plan", waits)
+    app = next(slider for slider in app.slider if slider.key.endswith("sparse.bm25s.b")).set_value(0.3).run()
+    assert "Still to do: embedding 9,000 texts" in html(app) and "The last result: BM25" in words(app)
+    assert shown and all(one[:40] in html(app) for one in shown) and "Recall by depth" in html(app)
+    app = next(one for one in app.segmented_control if one.key == "questions").set_value("dev").run()
+    assert "The last result" not in words(app), "of other questions"
 
 
 def test_a_question_in_the_address_is_opened_and_stays_while_the_table_is_filtered(page):

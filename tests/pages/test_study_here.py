@@ -89,7 +89,7 @@ def test_chunkers_by_sizes_are_planned_told_started_and_drawn_in_place(bench, st
     drain(run(bench, study, workers=1))
     app = chunks()
     assert app.multiselect(key="study_values/chunking.size_tokens").value == ["16", "24", "64"]  # as it is recorded
-    assert "All is measured" in texts(app) and not [b for b in app.button if b.key == "start_study_here"]
+    assert "All trials are measured" in texts(app) and not [b for b in app.button if b.key == "start_study_here"]
     lines = [trace for trace in study_chart(app)["data"] if trace.get("mode") == "lines+markers"]
     assert [(trace["name"], trace["x"]) for trace in lines] == [("fixed", [16, 24, 64]), ("recursive", [16, 24, 64])]
     assert lines[0]["y"][0] == 0 and lines[1]["y"][:2] == [None, None] and lines[1]["y"][2] is not None
@@ -102,7 +102,22 @@ def test_chunkers_by_sizes_are_planned_told_started_and_drawn_in_place(bench, st
     app.run()
     in_use = app.session_state["recipes"][session.CURRENT]
     assert (in_use.chunking, in_use.corpus) == (comparison.recipe(best).chunking, study.recipe.corpus)
-    assert "All is measured" in texts(app) and not [b for b in app.button if b.key == "use_best"]
+    assert "All trials are measured" in texts(app) and not [b for b in app.button if b.key == "use_best"]
+
+
+def test_a_study_measured_with_another_base_is_told_and_linked(bench, started):
+    address = {"study_vary": "Sparse retrieval: k1", "study_and": "Nothing else"}
+    app = chunks(**address)
+    app.multiselect(key="study_values/sparse.k1").set_value(["0.5", "1.0"]).run()
+    press(app)
+    [study] = [version.experiment for version in book.latest(bench).values()]
+    assert "Not started" in texts(app), "nothing of it is measured yet"
+    drain(run(bench, study, workers=1))
+    moved = chunks(**address, **{"sparse.b": "0.3", "index.part": "faiss_hnsw"})
+    assert "Not measured with this base" in texts(moved) and "Not started" not in texts(moved)
+    [link] = [link.proto for link in moved.get("page_link") if "another base" in link.proto.label]
+    assert link.query_string == f"study={study.id}" and link.label.endswith("Open it") and "b 0.75" in link.label
+    assert not [link for link in chunks().get("page_link") if "another base" in link.proto.label], "of other settings"
 
 
 @pytest.mark.slow
@@ -114,7 +129,7 @@ def test_the_study_is_found_again_while_the_varied_slider_moves_and_grows_by_new
     [study] = [version.experiment for version in book.latest(bench).values()]
     drain(run(bench, study, workers=1))
     app = chunks(**address, **{"chunking.size_tokens": "24"})
-    assert "All is measured" in texts(app)
+    assert "All trials are measured" in texts(app)
     app.multiselect(key="study_values/chunking.size_tokens").set_value(["16", "24", "32", "48"]).run()
     assert "4 trials, 3 of them stored" in texts(app)
     app = press(app)
@@ -141,9 +156,9 @@ def test_the_pinned_baseline_is_measured_once_and_the_points_are_compared_with_i
     [line] = [trace for trace in json.loads(chart)["data"] if trace.get("mode") == "lines+markers"]
     assert line["x"] == [0.5, 1.0, 1.5] and None not in line["y"] and "the baseline" in chart
     [verdict] = [e.value for e in app.markdown if e.value.startswith("Best: ")]
-    assert "he baseline" in verdict and "All is measured" in texts(app)
+    assert "he baseline" in verdict and "All trials are measured" in texts(app)
     unpinned = chunks(**address)  # the same study, compared with the recipe in use
-    assert "the recipe in use: the base" in texts(unpinned) and "All is measured" in texts(unpinned)
+    assert "the recipe in use: the base" in texts(unpinned) and "All trials are measured" in texts(unpinned)
     [line] = [trace for trace in study_chart(unpinned)["data"] if trace.get("mode") == "lines+markers"]
     assert 0 in line["y"]
     other = chunks(**address, **pin | {"baseline.chunking.size_tokens": "40"}, **{"baseline.embedding.part": "lsa"})
@@ -250,7 +265,9 @@ def test_encoders_are_measured_alone_by_what_is_done_to_their_vectors(bench, sta
     app = encoders(["recipe", "lsa"])
     chart = study_chart(app)
     assert len([place for trace in chart["data"] for place in trace["x"] if place is not None]) >= 4
-    assert "All is measured" in texts(app) and "LSA, dimensions 8 · projection whitening" in json.dumps(chart, ensure_ascii=False)
+    assert "All trials are measured" in texts(app) and "LSA, dimensions 8 · projection whitening" in json.dumps(
+        chart, ensure_ascii=False
+    )
 
 
 def test_the_encoders_follow_the_choice_on_the_left_until_they_are_edited(bench):

@@ -142,8 +142,8 @@ def test_resamples_without_variation_are_counted():
     found = estimate(alpha(values))
     assert found.value == 1 and 500 < found.undefined < 900 and found.resamples == 2000
     assert estimate(alpha(values), resamples=0).low is None
-    half = Coefficient("half", np.eye(3), lambda sums: np.where(sums[..., 0] == 1, 1.0, NAN), 3, 6)
-    found = estimate(half)  # a value only where the first of three items is drawn exactly once: in 44%
+    half = Coefficient("half", np.eye(12), lambda sums: np.where(np.isclose(sums[..., 0], 1), 1.0, NAN), 12, 24)
+    found = estimate(half)  # a value only where the first of twelve items is drawn exactly once: in 38%
     assert (found.value, found.low, found.note) == (1, None, FEW_DEFINED) and found.undefined > 1000
 
 

@@ -44,7 +44,8 @@ def test_few_questions_are_counted_out():
 
 
 def test_without_a_shared_question_there_is_no_p():
-    found = share_difference(np.array([1.0, 0, 1]), np.arange(3), np.array([0.0, 1, 0]), np.arange(3, 6))
+    ones = np.arange(10) % 2.0
+    found = share_difference(ones, np.arange(10), 1 - ones, np.arange(10, 20))
     assert found.p is None and found.n == 0 and found.note == APART and found.low is not None
 
 

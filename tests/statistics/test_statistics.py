@@ -31,9 +31,9 @@ def test_intervals_leave_out_and_count_what_is_unmeasured():
 
 
 def test_degenerate_intervals_are_said_not_shown_as_numbers():
-    constant, nothing = intervals(np.stack([np.full(9, 0.7), np.full(9, np.nan)], axis=1))
+    constant, nothing = intervals(np.stack([np.full(10, 0.7), np.full(10, np.nan)], axis=1))
     assert constant.low == constant.high == 0.7 and constant.mean == pytest.approx(0.7)
-    assert nothing == (None, None, None, 0, 9, "not measured")
+    assert nothing == (None, None, None, 0, 10, "not measured")
     one = intervals(np.array([np.nan, 0.5]))[0]
     assert one[:3] == (0.5, None, None) and one.note.startswith("undefined")
     assert intervals(np.zeros((0, 1)))[0].mean is None

@@ -21,7 +21,8 @@ def test_paired_tests_are_symmetric_with_p_above_0(pairs):
     assert 0 < there.p <= 1 and there.p == back.p
     assert (there.wins, there.losses, there.ties) == (back.losses, back.wins, back.ties)
     assert np.isclose(there.difference, -back.difference)
-    assert (there.effect_size is None) == (back.effect_size is None) == bool(there.note)
+    assert (there.effect_size is None) == (back.effect_size is None) and there.note == back.note
+    assert there.note or there.effect_size is not None and there.low is not None
     if there.low is not None:
         assert there.low <= there.high and np.allclose([there.low, there.high], [-back.high, -back.low], atol=1e-12)
 

@@ -7,7 +7,8 @@ import pytest
 from core import files
 from core.__main__ import main
 from core.config import TrialConfig, with_settings
-from core.labs.trials import comparison, looks
+from core.labs.trials import ablation, comparison, looks
+from core.labs.trials import curve as setting_curve
 from core.progress import drain
 from core.store.looks import FOLDER, Looks
 from core.workbench import Workbench
@@ -51,6 +52,19 @@ def test_a_stored_trial_is_the_look_that_measured_it(bench):
     assert looks.counted(bench, questions) == before._replace(last=looks.counted(bench, questions).last)
 
 
+def test_what_is_computed_around_a_recipe_is_no_look(bench):
+    recipe = towns(**{"sparse.k1": 1.4})
+    questions = bench.evaluate(recipe).run.questions
+    before = looks.counted(bench, questions)
+    assert len(drain(setting_curve.curve(bench, recipe, "sparse.k1", [0.5, 0.7, 2.0, 2.5]))) == 4
+    drain(ablation.ablate(bench, bench.resolve(recipe), "ndcg_linear"))
+    drain(bench.evaluating(towns(**{"sparse.k1": 2.7})))
+    drain(bench.run(recipe))
+    assert looks.counted(bench, questions).looked == before.looked, (
+        "a curve, an ablation, what goes on from rankings, a saved trial"
+    )
+
+
 def test_dev_and_test_are_apart_and_more_than_a_choice_on_test_is_warned_of(bench, monkeypatch, capsys):
     monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
     for k1 in (0.8, 1.0, 1.2):
@@ -58,8 +72,8 @@ def test_dev_and_test_are_apart_and_more_than_a_choice_on_test_is_warned_of(benc
     bench.evaluate(towns(**{"corpus.questions": "dev"}))
     assert main(["looks", "--dataset", "towns", "--json"]) == 0
     told = {row["questions"]: row for row in json.loads(capsys.readouterr().out)}
-    assert told["test"]["looked at"] == 3 and told["dev"]["looked at"] == 1 and set(told) == {"all", "dev", "test"}
-    assert "3 recipes were looked at on these test questions" in told["test"]["warning"] and not told["dev"]["warning"]
+    assert told["test"]["compared"] == 3 and told["dev"]["compared"] == 1 and set(told) == {"all", "dev", "test"}
+    assert "3 recipes were compared on these test questions" in told["test"]["warning"] and not told["dev"]["warning"]
     assert told["test"]["p below 5% (Holm)"] == 0.025
 
 
@@ -112,11 +126,12 @@ def test_where_the_disk_refuses_they_count_until_the_end(tmp_path, monkeypatch):
 
 def test_a_sentence_says_what_is_left_of_p():
     counts = looks.Counted("set", "corpus", "dev", 51, 3, "2026-01-01T00:00:00", "2026-01-02T00:00:00")
-    assert "p of the difference in MRR@10, 0.010 for one look, is 0.500: it may be luck" in looks.sentence(counts, 0.01, "MRR@10")
-    assert "below 0.001 for one look, is 0.005: it still holds" in looks.sentence(counts, 0.0001, "MRR@10")
-    assert looks.sentence(counts, None, "MRR@10").startswith("51 recipes were looked at on these questions (dev)")
-    assert looks.sentence(counts._replace(looked=1), 0.01, "MRR@10") == (
-        "1 recipe was looked at on these questions (dev), while dragging too."
+    assert looks.sentence(counts, 0.01, "MRR@10") == (
+        "You have compared 51 recipes on the dev questions. Corrected for all of them, the difference in MRR@10 has p = 0.500 "
+        "(p = 0.010 by itself): no longer significant."
     )
+    assert "has p = 0.005 (p < 0.001 by itself): still significant." in looks.sentence(counts, 0.0001, "MRR@10")
+    assert looks.sentence(counts, None, "MRR@10") == "You have compared 51 recipes on the dev questions."
+    assert looks.sentence(counts._replace(looked=1), 0.01, "MRR@10") == ""
     assert looks.corrected([0.01, None, 0.2], 51)[0] == pytest.approx([0.5, None, 1.0])
     assert looks.corrected([0.01, 0.02], 1)[1] == pytest.approx([0.02, 0.02]), "fewer looks than tests: the tests count"

@@ -1,8 +1,8 @@
 """What a page looks like, measured: contrast of all text, room for all text. `python -m tests.support.appearance ADDRESS [PAGE …]`
 
 Text of 24 px, or 18.66 px in bold, and signs of the icon font need 3:1, all other text 4.5:1 (WCAG 2.2, 1.4.3 and 1.4.11); what is
-disabled needs none. Tables are drawn on a canvas, which has no text to measure: their colours are those of the theme, which
-tests/app/test_theme.py computes.
+disabled needs none by that, but a button's words have to be seen: 2:1. Tables are drawn on a canvas, which has no text to measure:
+their colours are those of the theme, which tests/app/test_theme.py computes.
 """
 
 import json
@@ -43,11 +43,11 @@ MEASURE = r"""
   const disabled = element => element.closest('[disabled], [aria-disabled=true], [inert], .hoverlayer, .modebar');
   const found = [], cut = [];
   const wrong = (what, by, element, place) => cut.push({what, by: Math.round(by), text: element.textContent.trim().slice(0, 40), place});
-  const told = (element, text, color, size, weight, icon) => {
+  const told = (element, text, color, size, weight, icon, least) => {
     const below = ground(element), paint = rgba(color);
     paint[3] *= opacity(element);
     const value = ratio(over(paint, below), below), large = size >= 24 || size >= 18.66 && weight >= 700;
-    if (value < (large || icon ? 3 : 4.5) - .005) found.push({ratio: +value.toFixed(2), text: text.slice(0, 40), color, size,
+    if (value < (least || (large || icon ? 3 : 4.5)) - .005) found.push({ratio: +value.toFixed(2), text: text.slice(0, 40), color, size,
       place: element.closest('[data-testid]')?.dataset.testid || element.closest('[class]')?.getAttribute('class') || element.tagName});
   };
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -55,9 +55,11 @@ MEASURE = r"""
     const text = node.data.trim(), element = node.parentElement;
     if (!text || text === '●' || !element || /^(SCRIPT|STYLE|NOSCRIPT|TITLE)$/i.test(element.tagName)) continue;
     if (element.closest('.heatmap-label, canvas, [data-testid=stDataFrame]')) continue;  // on a colour of its own
-    if (!seen(element) || disabled(element)) continue;
+    const off = disabled(element);
+    if (!seen(element) || off && !element.closest('button')) continue;
     const look = getComputedStyle(element), svg = element.namespaceURI.endsWith('svg');
-    told(element, text, svg ? look.fill : look.color, parseFloat(look.fontSize), +look.fontWeight, /Symbols/.test(look.fontFamily));
+    told(element, text, svg ? look.fill : look.color, parseFloat(look.fontSize), +look.fontWeight,
+      /Symbols/.test(look.fontFamily), off && 2);
   }
   for (const field of document.querySelectorAll('input, textarea')) {
     if (!seen(field) || disabled(field) || /checkbox|radio|range|file/.test(field.type)) continue;

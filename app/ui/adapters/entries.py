@@ -27,6 +27,10 @@ def listed() -> None:
         drawn(entry)
 
 
+def between(pairs: dict) -> str:
+    return "too few for an interval" if pairs["low"] is None else f"{pairs['low']:.3f} to {pairs['high']:.3f}"
+
+
 def drawn(entry: adapters.AdapterEntry) -> None:
     record, generation = entry.record, session.config().generation
     using = generation.part == "transformers" and generation.adapter == entry.name
@@ -53,11 +57,7 @@ def drawn(entry: adapters.AdapterEntry) -> None:
             [
                 ("Base", record["base"]["name"]),
                 ("Kind", f"{kind}, {record['trainable']:,} parameters, {settings['targets']}"),
-                *(
-                    [("Pairs", f"{pairs['value']:.3f} ({pairs['low']:.3f} to {pairs['high']:.3f}) ranked as people did")]
-                    if pairs
-                    else []
-                ),
+                *([("Pairs", f"{pairs['value']:.3f} ({between(pairs)}) ranked as people did")] if pairs else []),
                 ("Steps", f"{record['steps']:,}{stopped}; kept: step {record['best_step']:,}"),
                 ("Speed", f"{record['tokens_per_s']:,.0f} tokens a second"),
                 ("Time", cards.duration(sum(record["seconds"].values()))),

@@ -34,7 +34,7 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
         takes = one_phase(f"{number:,} readings of a document, {lab.TOKENS} tokens each at most", units=number)
         return jobs.start_button("Read other text", [*words, *workbench.arguments(config)], f"Reading {corpus}", takes)
     for sentence in lab.sentences(made, config.evaluation.confidence):
-        st.caption(cards.plain(sentence))
+        st.caption(cards.plain(tables.minus(sentence)))
     rows = [
         {
             "Adapter": row["adapter"],

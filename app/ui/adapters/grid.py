@@ -59,7 +59,7 @@ def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:
         )
     shown_cells, level = made.fresh if fresh else made.cells, config.evaluation.confidence
     for sentence in lab.sentences(made, level):
-        st.caption(cards.plain(sentence))
+        st.caption(cards.plain(tables.minus(sentence)))
     titles = list(dict.fromkeys(cell.side.title for cell in shown_cells))
     marks = [
         dots.Mark(
@@ -128,7 +128,8 @@ def _grid(some: Sequence[GridCell], name: str, title: str) -> None:
                 "Gain": line.get(f"{name} gain"),
                 "p (Holm)": line.get(f"{name} p (Holm)"),
                 "Interaction": line.get(f"{name} interaction"),
-                "Interval": None if low is None else tables.minus(f" {low:+.3f} to {high:+.3f}").strip(),
+                "Pairs": line.get(f"{name} interaction n"),
+                "Interval": line.get(f"{name} interaction note") if low is None else tables.minus(f"{low:+.3f} to {high:+.3f}"),
             }
         )
     signed = NUMBER(format="%+.3f", width=80)
@@ -140,7 +141,8 @@ def _grid(some: Sequence[GridCell], name: str, title: str) -> None:
         "Gain": signed,
         "p (Holm)": NUMBER(format=cells.P_VALUE, width=80),
         "Interaction": NUMBER(format="%+.3f", width=92, help="The gain in this context, less the gain closed book."),
-        "Interval": TEXT(width=140),
+        "Pairs": NUMBER(width=52, help="Questions answered in this context and closed book, with and without the adapter."),
+        "Interval": TEXT(width=200),
     }
     cells.show(rows, hide_index=True, height="content", key="grid_table", placeholder="–", column_config=looks)
     tables.export(lambda: lab.rows_of(some), "adapters_by_context")

@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.ui import cells, charts
+from app.ui.tables import minus
 from core.agreement.views import View
 from core.statistics.bootstrap import Interval
 
@@ -49,7 +50,7 @@ def bounds(interval: Interval) -> tuple[float, float] | None:
 
 
 def ends(interval: Interval) -> str:
-    return "" if interval.low is None else f"{interval.low:.3f} to {interval.high:.3f}"
+    return "" if interval.low is None else minus(f"{interval.low:.3f} to {interval.high:.3f}")
 
 
 def between(interval: Any, sign: bool = False) -> str:
@@ -57,7 +58,7 @@ def between(interval: Any, sign: bool = False) -> str:
         return ""
     if sign:
         return f"{interval.low:+.3f} to {interval.high:+.3f}".replace("-", "−")
-    return f"{interval.low:.3f} to {interval.high:.3f}"
+    return minus(f"{interval.low:.3f} to {interval.high:.3f}")
 
 
 def inside(interval: Any) -> str:

@@ -26,13 +26,14 @@ def draw(answer: Answer, generator: PartConfig) -> None:
     elif waits and made == "as_bundled":
         with st.container(border=True):
             st.caption(
-                "The model's file was used as it came. A copy in another number format may read prompts about twice as "
-                "fast. Made and measured once; taken only where it says nearly the same."
+                "The model file was used as it is. A converted copy may read prompts about twice as fast. It is used only if its "
+                "answers are nearly the same."
             )
             recipe = TrialConfig(generation=type(generator)(model=generator.model))
             arguments = ["convert-model", *session.workbench().arguments(recipe)]
             takes = one_phase("converting the weights, and measuring the copies", units=1)
-            jobs.start_button("Make the copy", arguments, "A faster copy of the model", takes, icon=":material/bolt:")
+            title = "A faster copy of the model"
+            jobs.start_button("Make the copy", arguments, title, takes, icon=":material/bolt:", kind="secondary")
 
 
 def copy_gains(choice: Any, used_already: bool = False) -> str:
@@ -41,11 +42,11 @@ def copy_gains(choice: Any, used_already: bool = False) -> str:
         return ""
     bundled, used = rows["as_bundled"], rows[choice.weights]
     if used is bundled:
-        return "No other number format is faster here and says nearly the same: the file is used as it came."
+        return "No converted copy is faster on this machine with nearly the same answers: the file is used as it is."
     who = "This answer was made with" if used_already else "The next answers are made with"
     return (
         f"{who} a copy of the weights in {choice.weights.upper()}: prompts "
         f"{used.prompt_tokens_per_cpu_s / bundled.prompt_tokens_per_cpu_s:.1f} and answers "
-        f"{used.answer_tokens_per_cpu_s / bundled.answer_tokens_per_cpu_s:.1f} times the speed of the file as it came; "
+        f"{used.answer_tokens_per_cpu_s / bundled.answer_tokens_per_cpu_s:.1f} times the speed of the file as it is; "
         f"{used.same_token:.0%} of the likeliest tokens are the same, {used.divergence:.3f} nats apart."
     )

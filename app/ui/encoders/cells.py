@@ -9,6 +9,8 @@ import streamlit as st
 from app.ui import charts
 from core.labs.encoders.comparison import EncoderResult
 
+FEW = 20  # pairs: below, their number stands beside the difference
+
 
 def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]], fold: bool = False) -> None:
     """Cells of two lines, which a grid does not have; wider than the page, it scrolls; fold: its second lines take two."""
@@ -29,12 +31,13 @@ def number(text: str, under: str = "", strong: bool = False) -> str:
 
 def difference(paired: Any, p: float | None, verdict: str) -> str:
     if paired is None or paired.low is None:
-        return number("–" if paired is None else signed(paired.difference), "" if paired is None else paired.note)
+        return number("–") if paired is None else number(signed(paired.difference), f"{paired.note}, n {paired.n:,}")
     style, arrow = {"better": ("up", "▲ "), "worse": ("down", "▼ ")}.get(verdict, ("", ""))
+    few = f", n {paired.n:,}" if paired.n < FEW else ""
     said = "" if p is None else ", p &lt; 0.001" if p < 0.001 else f", p {p:.3f}"
     return (
         f'<td class="num"><div class="gw-delta {style}" style="margin:0"><b>{arrow}{signed(paired.difference)}</b>'
-        f'<div class="gw-small">{signed(paired.low)} to {signed(paired.high)}{said}</div></div></td>'
+        f'<div class="gw-small">{signed(paired.low)} to {signed(paired.high)}{said}{few}</div></div></td>'
     )
 
 

@@ -40,9 +40,8 @@ def begin(primary: bool) -> None:
         first = suggestion(session.config())
         recipe = first.recipe
         varied = "; ".join(words.factor_words(factor, recipe) for factor in first.factors)
-        st.caption(
-            cards.plain(f"Base: {words.base_words(first)}. Varied: {varied}. All of it can be changed before it is started.")
-        )
+        told = f"Base: {words.base_words(first)}. Varied: {varied}. {words.halves_words(first)} All of it can be changed before the start."
+        st.caption(cards.plain(told))
         st.button(
             "Begin a study",
             key="begin_study",

@@ -69,7 +69,7 @@ def apart(
     experiment: Experiment, shown: StudyResults, rows: list[PointResult], way: str, tokens: dict[str, float | None]
 ) -> list[dict]:
     """Points that nothing joins: few have a colour each, many their names on hover."""
-    names = words.point_names(experiment, [row.trial for row in rows])
+    names = words.coordinates(experiment, [row.trial for row in rows])
     traces = []
     for place, row in enumerate(rows):
         few = len(rows) <= NAMED

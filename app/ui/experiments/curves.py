@@ -114,7 +114,7 @@ def titled(axis: str, knob: Any) -> str:
 
 
 def names_of(experiment: Experiment, rows: Sequence[PointResult]) -> list[str]:
-    return list(words.point_names(experiment, [row.trial for row in rows]).values())
+    return list(words.coordinates(experiment, [row.trial for row in rows]).values())
 
 
 def points(experiment: Experiment, shown: StudyResults, way: str) -> None:

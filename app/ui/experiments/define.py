@@ -199,6 +199,7 @@ def judged(here: StudyDesk) -> None:
             args=(here.id, name, key),
             help=knob.help,
         )
+    st.caption(words.halves_words(here.draft.experiment or here.recorded))
     problem(here, "choose_on", "report_on")
     left, right = st.columns(2, vertical_alignment="bottom")
     knob, key = knob_of(Experiment, "repeats"), shown(here, "repeats")
@@ -225,7 +226,7 @@ def questions_changed(study_id: str, name: str, key: str) -> None:
 def budget(here: StudyDesk) -> None:
     head("Budget")
     knobs(here, Budget, "budget", tuple(Budget.model_fields))
-    st.caption("0 is no limit. What is measured when it is used up stays.")
+    st.caption("0 means no limit. Trials measured before the limit is reached are kept.")
     problem(here, *(f"budget.{name}" for name in Budget.model_fields))
 
 

@@ -15,7 +15,7 @@ def draw(here: StudyDesk) -> None:
     failed = [by_id[row["id"]] for row in stands.failures if row["id"] in by_id]
     if not failed:
         return cards.empty("Points without a result", "None: every point that was tried is measured.")
-    names = words.point_names(here.recorded, failed)
+    names = words.coordinates(here.recorded, failed)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{cards.count(len(failed), 'point')} failed last; the others are not touched by it.", width="stretch")
         st.button(

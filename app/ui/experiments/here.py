@@ -11,12 +11,13 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, forms
 from app.ui.experiments import choice, curves, define, desk, factors, failures, leaderboard, running, words
 from core.config import PartConfig, TrialConfig, difference, fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
 from core.labs.experiments import book, results
+from core.labs.experiments.book import Shelved
 from core.labs.experiments.designs import points
 from core.labs.experiments.estimate import Outlook, estimate
 from core.labs.experiments.experiment import Experiment, made, part_of, slug
@@ -25,6 +26,7 @@ from core.labs.trials import comparison
 
 STUDY = "../pages/run_study.py"
 LIVE_S = 2.0  # between two looks at what is measured so far
+MOST_ELSEWHERE = 3  # studies with another base, and settings named of each
 NOTHING_ELSE = "none"
 Suggested = Mapping[str, Sequence[Any]]
 
@@ -43,7 +45,10 @@ def draw(config: TrialConfig, suggested: Suggested) -> None:
         return st.warning(cards.plain(words.why(error, [factor["setting"] for factor in varied])), icon=":material/error:")
     stands, _, works = state(experiment.id)
     with st.container(border=True, key="study_panel"):
-        st.fragment(panel, run_every=running.LOOK_S if works else running.AWAY_S)(experiment, works, stored(stands))
+        others = [] if works or stored(stands) else book.from_other_bases(session.workbench(), experiment)
+        every = running.LOOK_S if works else running.AWAY_S
+        st.fragment(panel, run_every=every)(experiment, works, stored(stands), bool(others))
+        elsewhere(experiment, others)
     if stands:
         st.fragment(said, run_every=LIVE_S if works else None)(experiment)
 
@@ -165,7 +170,8 @@ def planned(config: TrialConfig, varied: Sequence[dict[str, Any]]) -> Experiment
 # --- what it takes, and the one button --------------------------------------------------------------------------------
 
 
-def panel(experiment: Experiment, worked: bool, measured: int) -> None:
+def panel(experiment: Experiment, worked: bool, measured: int, others: bool) -> None:
+    """others: whether the same settings are measured with another base."""
     with cards.calm():
         stands, job, works = state(experiment.id)
         if works != worked or not works and stored(stands) != measured:
@@ -174,15 +180,16 @@ def panel(experiment: Experiment, worked: bool, measured: int) -> None:
             if works:
                 running.working(experiment.id, stands, job)
             else:
-                waiting(experiment, stands, job)
+                waiting(experiment, stands, job, others)
         if note := st.session_state.pop("study_note", ""):
             st.caption(cards.plain(note))
 
 
-def waiting(experiment: Experiment, stands: StudyStanding | None, job: Any) -> None:
+def waiting(experiment: Experiment, stands: StudyStanding | None, job: Any, others: bool) -> None:
     outlook = estimate(session.workbench(), experiment)
     left, failed = outlook.trials - outlook.stored, len(stands.failures) if stands else 0
-    head = "Not started" if not outlook.stored else "All is measured" if left <= 0 else f"{left:,} to measure"
+    untouched = "Not measured with this base" if others else "Not started"
+    head = untouched if not outlook.stored else "All trials are measured" if left <= 0 else f"{left:,} to measure"
     failure = ""
     if left > 0 and stands:
         head = running.HEADS.get(stands.status, head) if stands.status not in ("done", "new") else head
@@ -214,6 +221,22 @@ def start(experiment: Experiment) -> None:
     """Callback: the study is recorded and run."""
     book.save(session.workbench(), experiment)
     session.workbench().jobs.start(running.arguments(experiment.id), f"Study: {experiment.title}"[:120])
+
+
+def elsewhere(experiment: Experiment, others: Sequence[Shelved]) -> None:
+    """Ways to what was measured of the same settings with another base."""
+    for row in others[:MOST_ELSEWHERE]:
+        base, varied = row.experiment.recipe, {factor.setting for factor in experiment.factors}
+        parts = {factor.stage for factor in experiment.factors if factor.compares_parts}
+        paths = [path for path in difference(base, experiment.recipe) if path not in varied and path.split(".")[0] not in parts]
+        settings = "; ".join(forms.setting_words(path, base) for path in paths[:MOST_ELSEWHERE])
+        more = f" and {len(paths) - MOST_ELSEWHERE} more" if len(paths) > MOST_ELSEWHERE else ""
+        st.page_link(
+            STUDY,
+            label=f"Measured with another base{': ' * bool(settings)}{cards.plain(settings)}{more}. Open it",
+            icon=":material/science:",
+            query_params={"study": row.experiment.id},
+        )
 
 
 def context_words(experiment: Experiment, outlook: Outlook) -> str:

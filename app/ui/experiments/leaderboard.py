@@ -14,6 +14,7 @@ from core.evaluation.metric import MAIN, metric_names
 from core.labs.experiments import results
 from core.labs.experiments.results import PointResult, StudyResults
 from core.labs.trials import choice, comparison
+from core.labs.trials import leaderboard as lab
 from core.labs.trials.comparison import Trial, label
 from core.workbench import command_line
 
@@ -75,15 +76,18 @@ def verdict(shown: StudyResults, names: dict[str, str]) -> None:
     elif own and own.difference:
         costs = (trial.costs.get("context_at_k") for trial in (own.trial, shown.baseline)) if shown.baseline else (None, None)
         times = comparison.times_context(*(cost.value if cost else 0 for cost in costs))
-        told += f" To the {shown.reference}: {difference_words(own)}{times and f', {times}'}."
+        told += f" Difference to the {shown.reference}: {difference_words(own)}{times and f', {times}'}."
     st.markdown(told)
+    if worth := lab.worth(board):
+        st.caption(worth)
 
 
 def difference_words(row: PointResult) -> str:
     if not row.difference:
         return ""
     mean, low, high = row.difference
-    return f"{mean:+.3f} [{low:.3f}, {high:.3f}]".replace("-", "\u2212")
+    interval = ", too few questions for an interval" if low is None else f" [{low:.3f}, {high:.3f}]"
+    return f"{mean:+.3f}{interval}".replace("-", "\u2212")
 
 
 def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
@@ -104,7 +108,9 @@ def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
             icon=":material/flag:",
         )
     elif told.on_test is None:
-        st.caption(f"On the test half nothing is told yet: winner and {reference} are measured there at the end of the study.")
+        st.caption(
+            f"Nothing is reported on the test half yet: winner and {reference} are measured there at the end of the study."
+        )
     else:
         own, _ = told.test_means
         paired = told.on_test

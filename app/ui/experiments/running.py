@@ -18,10 +18,10 @@ LOOK_S = 1.0  # between two looks at a study that runs
 AWAY_S = 4.0  # at one that may be started elsewhere
 HEADS = {
     "new": "Not started",
-    "done": "All is measured",
+    "done": "All trials are measured",
     "stopped": "Paused",
     "failed": "Ended by an error",
-    "died": "Stopped without a word",
+    "died": "Ended without a message",
 }
 
 
@@ -112,7 +112,7 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
         left = 0
     head = HEADS.get(stands.status, stands.status) if stands.trials or job else "Not started"
     if left and stands.status == "done":
-        head = "Changed" if here.version > 1 else "Not all is measured"
+        head = "Changed" if here.version > 1 else "Trials are missing"
     if here.changed and here.trials:
         head = "Changed, not recorded yet"
     told = problem

@@ -25,8 +25,19 @@ def suggestion(recipe: TrialConfig) -> Experiment:
             "question": f"Which {' and which '.join(titles)} finds the evidence best?",
             "base": difference(base),
             "factors": [{"setting": setting, "values": suggested_values(setting, recipe)} for setting in chosen],
+            **halves(recipe),
         }
     )
+
+
+def halves(recipe: TrialConfig) -> dict[str, str]:
+    """On which questions a new study chooses and reports, whichever the pages use: the winner of dev is measured on test, where both
+    halves have questions with evidence."""
+    asked = [
+        recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"questions": half})}) for half in ("dev", "test")
+    ]
+    both = all(any(query.gold for query in session.workbench().corpus(of).queries) for of in asked)
+    return {"choose_on": "dev", "report_on": "test"} if both else {}
 
 
 def suggested_settings(recipe: TrialConfig) -> list[str]:

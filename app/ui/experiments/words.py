@@ -118,26 +118,41 @@ def factor_words(factor: Factor, recipe: TrialConfig) -> str:
 
 
 def point_names(experiment: Experiment, members: Sequence[Trial]) -> dict[str, str]:
-    """trial -> what it is called in this study: the values of what is varied; the rest is the same in all."""
-    recipe = experiment.recipe
-    titles = dict(zip((trial.id for trial in members), labels(members), strict=True))
+    """trial -> what it is called in this study: as everywhere, with the values of what is varied."""
+    varied = [f"{name}.part" if (name := part_of(factor.setting)) else factor.setting for factor in experiment.factors]
+    names = dict(zip((trial.id for trial in members), labels(members, varied), strict=True))
     beside = results.beside(experiment, members)
-    named = {
+    return names | dict.fromkeys(beside, "baseline") if len(beside) == 1 else names
+
+
+def coordinates(experiment: Experiment, members: Sequence[Trial]) -> dict[str, str]:
+    """trial -> where it stands in this study, for the axes of charts: the values of what is varied; the rest is the same in all."""
+    recipe, names = experiment.recipe, point_names(experiment, members)
+    beside = results.beside(experiment, members)
+    at = {
         trial.id: " · ".join(
             with_name(setting, value, recipe) for setting, value in results.settings_of(experiment, trial).items()
         )
         for trial in members
         if trial.id not in beside
     }
-    times = Counter(named.values())  # of a folder of trials no setting is varied, and all have the same words
-    made = {trial_id: name if times[name] == 1 and name else titles[trial_id] for trial_id, name in named.items()}
-    return made | dict.fromkeys(beside, "baseline") if len(beside) == 1 else made | {i: titles[i] for i in beside}
+    times = Counter(at.values())  # of a folder of trials no setting is varied, and all have the same words
+    return names | {trial_id: words for trial_id, words in at.items() if words and times[words] == 1}
+
+
+def halves_words(experiment: Experiment) -> str:
+    """On which questions its winner is chosen and reported, and what that means."""
+    if experiment.report_on:
+        return "The winner is chosen on the dev half of the questions and reported on the test half, whatever the sidebar says."
+    if experiment.choose_on == "dev":
+        return "The winner is chosen on the dev half of the questions. Its mean there is too high by the luck of the choice."
+    return "The winner is chosen and reported on the same questions: its mean is too high by the luck of the choice."
 
 
 def base_words(experiment: Experiment) -> str:
     """The base recipe in a line."""
     recipe = experiment.recipe
-    return f"{recipe.corpus.dataset} · {forms.describe_recipe(recipe)}"
+    return f"{recipe.corpus.dataset}, {forms.describe_recipe(recipe)}"
 
 
 def as_token(value: Any) -> str:

@@ -63,9 +63,9 @@ def fallback(here: Glance, corpus: Corpus) -> None:
     )
     knows = now.recall_after > now.random_high
     st.caption(
-        "The rule finds lost neighbours better than chance here."
+        "At this threshold the rule finds lost neighbours better than chance."
         if knows
-        else "At this threshold the rule gains no more than sending as many questions at random."
+        else "At this threshold the rule is no better than sending the same number of random questions to exact search."
     )
     charts.show(
         figures.fell_back(curve, now, here.point.k),

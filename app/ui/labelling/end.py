@@ -42,7 +42,7 @@ def _afterwards(desk: Desk, waits: dict[str, int]) -> str:
     if waits:
         first, *more = (f"{name} still has {cards.count(number, 'screen')} to label" for name, number in waits.items())
         others = f", as {'has one other' if len(more) == 1 else f'have {len(more):,} others'}" if more else ""
-        return f"{first}{others}; then the study goes on on the page Study design."
+        return f"{first}{others}. After that the study continues on the page Study design."
     if round_name == "pilot":
         return (
             "The pilot is labelled. Next: read how far you agree, then revise the rubric where you differ and freeze the main round "

@@ -19,12 +19,12 @@ def draw() -> None:
     table(rows, "corpora", "content" if len(rows) <= 12 else 460)
     if absent:
         with st.expander(f"{len(absent)} public data sets to download", icon=":material/download:"):
-            table([sizes(status) for status in absent], "absent_corpora", "content")
+            table([{**sizes(status), "Title": cut(status.title, 60)} for status in absent], "absent_corpora", "content")
             st.page_link("../pages/browse_corpus.py", label="Download on the page Corpus", icon=":material/menu_book:")
 
 
 def sizes(status: Status) -> dict:
-    return {"Corpus": cut(status.title or status.name, 30), "Documents": status.documents, "Questions": status.questions}
+    return {"Corpus": cut(status.name, 30), "Documents": status.documents, "Questions": status.questions}
 
 
 def origin(status: Status, current: str) -> str:
@@ -34,5 +34,6 @@ def origin(status: Status, current: str) -> str:
 def table(rows: list[dict], key: str, height: int | str) -> None:
     number = st.column_config.NumberColumn(format="localized", width=84)
     text = st.column_config.TextColumn
-    columns = {"Documents": number, "Questions": number, "Corpus": text(width=206), "From": text(width=130)}
+    columns = {"Documents": number, "Questions": number, "Corpus": text(width=170), "From": text(width=124)}
+    columns["Title"] = text(width=206)
     cells.show(rows, hide_index=True, key=key, placeholder="–", height=height, column_config=columns)

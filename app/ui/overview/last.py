@@ -20,10 +20,10 @@ def trials() -> None:
     table = [
         {
             "Trial": cut(t.title, 40),
+            **({"Corpus": cut(t.dataset, 20)} if several else {}),
             head: t.metrics.get("ndcg_linear"),
             "n": t.n or None,
             "When": t.created,
-            **({"Corpus": cut(t.dataset, 20)} if several else {}),
             **({"Status": t.status} if any(trial.status != "ok" for trial in newest) else {}),
         }
         for t in newest
@@ -35,11 +35,13 @@ def trials() -> None:
         key="last_trials",
         placeholder="–",
         column_config={
-            "Trial": text(width=272, help="Its name, or what differs from the default recipe."),
+            "Trial": text(width=214 if several else 272, help="Its name, or what differs from the default recipe."),
             head: number(format="%.3f", width=82),
             "n": number(format="localized", width=48, help="Questions measured."),
-            "When": st.column_config.DatetimeColumn(format="D MMM, HH:mm", width=104, timezone=st.context.timezone),
-            "Corpus": text(width=140),
+            "When": st.column_config.DatetimeColumn(
+                format="D MMM" if several else "D MMM, HH:mm", width=62 if several else 104, timezone=st.context.timezone
+            ),
+            "Corpus": text(width=112),
             "Status": text(width=80),
         },
     )

@@ -54,6 +54,7 @@ def line(match: Match) -> None:
         st.page_link(f"../pages/{page}.py", label=title, icon=f":material/{icon}:", query_params=address(match), width="content")
         where = ", ".join(match.where[:3])
         words = f"{where}: {match.excerpt}" if match.excerpt and match.excerpt != match.title else where
+        words = f"{match.corpus} · {words}" if match.kind == "trial" else words
         st.html(f'<div class="gw gw-small">{cards.escape(cut(words, 120))}</div>')
 
 

@@ -79,7 +79,7 @@ def trials_at_hand() -> Sequence[str]:
     except WorkbenchError:  # none is measured of its last version
         return ()
     rows.sort(key=lambda row: (not row["group"].startswith("best"), -row[study.metrics[0]]))
-    base = [row["trial"] for row in rows if row["difference low"] is None]  # nothing is compared with itself
+    base = [row["trial"] for row in rows if row["p (Holm)"] is None]  # nothing is compared with itself
     return list(dict.fromkeys([*base, *(row["trial"] for row in rows)]))[:MOST]
 
 

@@ -51,8 +51,8 @@ def draw() -> None:
         takes = Forecast(left.phases, units=count)
         jobs.start_button("Look for contamination", words, f"Contamination, {count:,} questions", takes)
         return st.caption(
-            "The model answers each question in its own and in other words, without passages and over the gold evidence, and goes on "
-            "behind the beginning of the documents. What is known already is used."
+            "The model answers each question in its original wording and rephrased, without passages and with the gold evidence, and "
+            "continues the beginnings of the documents. Answers written before are used again."
         )
     return shown(made, evaluation, command_line(*words))
 
@@ -89,7 +89,7 @@ def shown(made: Contamination, evaluation: Evaluation, command: str) -> None:
         command=command,
     )
     for sentence in lab.sentences(made, level):
-        st.caption(cards.plain(sentence))
+        st.caption(cards.plain(tables.minus(sentence)))
     gap_table(made)
     place = question_table(made)
     if place is not None:

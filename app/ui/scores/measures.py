@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 
 from app.ui import cards, cells, charts, tables
-from app.ui.cards import Card, Delta
+from app.ui.cards import Card, Delta, delta_of
 from app.ui.scores.sources import Shown, first_words
 from core.judging.measure import TOPICS
 from core.labs.scores import behind, sets
@@ -29,22 +29,20 @@ def overview(shown: Shown) -> None:
 def card(each: MeasureScores, groups: list[str], shown: Shown) -> Card:
     mean, measure = each.mean(groups), each.measure
     bounds = None if mean.low is None else (mean.low, mean.high)
-    note = each.failed or ("" if mean.n else why_not(each))
+    alone = mean.n == 1 < mean.total
+    note = each.failed or (f"measured on one answer only. {why_not(each)}" if alone else "" if mean.n else why_not(each))
     if (between := behind.spread(each.scores)) and not note:
         note = f"spread between runs {between[0]:.3f}"
     help_ = f"{first_words(measure)} Source: {measure.source}."
     more = {"n": mean.n, "of": mean.total, "unit": measure.unit, "direction": measure.direction, "note": note, "help": help_}
-    return Card(measure.label, mean.mean, bounds, _delta(each, shown), **more)
+    return Card(measure.label, None if alone else mean.mean, bounds, _delta(each, shown), **more)
 
 
 def _delta(each: MeasureScores, shown: Shown) -> Delta | None:
     """The paired difference to the other set, over the questions of both."""
     if shown.other is None:
         return None
-    paired = sets.paired(shown.answers, shown.other, each.measure.part)
-    if paired is None or paired.low is None:
-        return None
-    return Delta(paired.difference, paired.low, paired.high, paired.p)
+    return delta_of(sets.paired(shown.answers, shown.other, each.measure.part))
 
 
 def why_not(each: MeasureScores) -> str:

@@ -80,7 +80,7 @@ def results(record: Mapping[str, Any], pairs: list) -> None:
         st.caption(cards.plain(in_words(each) + spread + coverage))
     if record["agreement"]:
         told = record["agreement"]
-        limits = "" if told["low"] is None else f" ({told['low']:.2f} to {told['high']:.2f})"
+        limits = "" if told["low"] is None else tables.minus(f" ({told['low']:.2f} to {told['high']:.2f})")
         value = told["note"] if told["value"] is None else f"{told['value']:.2f}{limits}"
         st.caption(cards.plain(f"Agreement of the judges (Krippendorff's alpha): {value}."))
     counts = Counter(record["panel"])
@@ -123,4 +123,4 @@ def in_words(each: Mapping[str, Any]) -> str:
         side("length", "prefers the longer answer", "prefers the shorter answer"),
     ]
     said = " and ".join(filter(None, sides))
-    return f"It {said}." if said else "No preference for a place or a length is told apart from none."
+    return f"It {said}." if said else "No significant preference for a place or a length."

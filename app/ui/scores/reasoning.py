@@ -94,12 +94,12 @@ def shown(made: Reasoning, evaluation: Evaluation, command: str) -> None:
         data=lab.pair_rows(made),
         config=evaluation.config,
         title="What reasoning and voting are worth",
-        caption=f"n {len(made.asked):,}; blue: told apart from 0",
+        caption=f"n {len(made.asked):,}; blue: significantly different from 0",
         method=METHOD,
         command=command,
     )
     for sentence in lab.sentences(made, level):
-        st.caption(cards.plain(sentence))
+        st.caption(cards.plain(tables.minus(sentence)))
     way_table(made, name, names[name])
     curve(made, evaluation, name, names[name], command)
     place = question_table(made, name)

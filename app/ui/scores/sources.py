@@ -8,6 +8,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, jobs
 from app.ui.search import results
+from app.ui.search.answers import progress_words
 from core.labs import answering
 from core.labs.scores import sets
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
@@ -33,6 +34,16 @@ class Shown(NamedTuple):
     @property
     def command(self) -> str:
         return command_line(*self.arguments)
+
+
+def wanted(key: str, usual: str) -> str:
+    """What a choice of the page says, also before its widget is drawn."""
+    return st.session_state.get(key) or st.query_params.get(key, usual)
+
+
+def of_the_recipe() -> bool:
+    """Whether the answers that are shown are those of the recipe in use."""
+    return wanted("source", RECIPE) == RECIPE
 
 
 def chosen() -> Shown | None:
@@ -100,10 +111,11 @@ def of_recipe() -> Shown | None:
         )
     if lacking:
         cost = answering.cost(workbench, config.generation, said.askings)
-        st.caption(f"{len(rows):,} of {len(said.rows):,} answers are known.")
+        st.caption(f"{progress_words(said, cost)}.")
         phases = cost.phases or (Phase("no answer: the model is not asked"),)
-        label, title = f"Answer and score {cards.count(lacking, 'question')}", f"Answers of {evaluation.corpus.name}"
-        jobs.start_button(label, arguments, title, Forecast(phases, units=max(1, cost.answers)))
+        action = f"Write and score {cards.count(cost.answers, 'answer')}" if cost.answers else "Score the answers"
+        title = f"Answers of {evaluation.corpus.name}"
+        jobs.start_button(action, arguments, title, Forecast(phases, units=max(1, cost.answers)))
     if not rows:
         return None
     other, pinned = None, session.baseline()
@@ -159,7 +171,8 @@ def of_file() -> Shown | None:
 def notes(file: AnswerFile) -> None:
     left = file.lines - len(file.rows)
     if file.notes:
-        text = f"{cards.count(left, 'line')} of {file.lines:,} left out. " if left else ""
+        verb = "was" if left == 1 else "were"
+        text = f"{cards.count(left, 'line')} of {file.lines:,} {verb} skipped. " if left else ""
         st.warning(cards.plain(text + " ".join(file.notes)), icon=":material/warning:")
 
 
@@ -177,7 +190,7 @@ def job_for(answers: ScoredSet, arguments: list[str], offered: bool) -> None:
         if free:
             names = ", ".join(measure.label for measure in free)
             number = len(answers.rows) * len(free)
-            takes = one_phase(f"{cards.count(number, 'score')} by {names}", units=number)
+            takes = one_phase(f"{cards.count(number, 'score')} by {names}, which run a model on each answer", units=number)
             jobs.start_button(f"Score by {cards.count(len(free), 'more measure')}", arguments, f"Scores of {answers.name}", takes)
     asking = {measure.part: measure for measure in answers.waiting if measure.asks_model}
     if asking:

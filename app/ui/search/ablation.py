@@ -85,7 +85,7 @@ def shown(made: Ablation, config: TrialConfig, count: int) -> None:
         data=lab.rows(made, level),
         config=config,
         title="Each part switched off",
-        caption=f"n {n:,}; left of zero the part helps; blue: told apart from no difference",
+        caption=f"n {n:,}; left of zero the part helps; blue: significant",
         method=f"Paired bootstrap intervals ({level:.0%}); sign-flip test, Holm's correction over {len(made.parts)} parts",
         command=session.workbench().command(config, "ablate", "--metric", made.metric, *asked),
     )
@@ -104,7 +104,9 @@ def shown(made: Ablation, config: TrialConfig, count: int) -> None:
                 help="Makes it the recipe in use; Undo brings the part back.",
             )
     if not count:
-        st.caption("Context, answering and generation decide no ranking: the metric Answered switches them off, too.")
+        st.caption(
+            "Context, answering and generation do not change the ranking. Choose the metric Answered to switch them off as well."
+        )
 
 
 def table(made: Ablation, name: str, level: float) -> None:

@@ -1,5 +1,5 @@
-"""The answers of the recipe while they come in: how many contexts are not answered, what the known answers are worth, and whether
-what retrieval gained became a gain of the answers."""
+"""The answers of the recipe while they come in: how many questions are answered, what the answers are worth, and whether what
+retrieval gained became a gain of the answers."""
 
 import math
 from typing import Any
@@ -18,8 +18,8 @@ from core.workbench import Evaluation, Forecast, Phase
 LOOK_S = 1.5  # between two looks while answers come in
 VERB = "answer-set"
 ANYTIME = (
-    "Of the questions answered without a gap in the order drawn. The interval holds at every look, so one may stop when one likes; "
-    "it narrows while answers come in."
+    "Of the questions answered so far. The interval holds at any moment, so you may stop when you like; it narrows while answers come "
+    "in. Questions that were skipped so far may turn out either way, so it is wide until they are answered."
 )
 
 
@@ -77,23 +77,29 @@ def _panel(current: Evaluation, baseline: Evaluation | None, count: int, dragged
         workbench, part = session.workbench(), current.config.generation
         if part.absent():
             phases = (Phase(f"fetching the model {part.model}, then answers to {count:,} questions"),)
-            return _ask(current, count, f"The model {part.model} is still to be fetched", dragged, works, phases)
+            return _ask(current, count, f"The model {part.model} is still to be fetched", dragged, works, count, phases)
         answers = answering.answer_set(workbench, current, count)
         cost = answering.cost(workbench, part, answers.askings)
-        silent = sum(not each.asks and said is None for each, said in zip(answers.askings, answers.answers, strict=True))
-        if cost.answers or silent:
-            told = f"{cost.answers:,} of {cards.count(cost.questions, 'context')} not answered yet"
-            phases = cost.phases or (Phase("no answer: the model is not asked"),)
-            _ask(current, count, told, dragged, works, phases)
+        if not all(answers.answers):
+            _ask(current, count, progress_words(answers, cost), dragged, works, cost.answers, cost.phases)
         elif works:
             _ask(current, count, "", dragged, works)
         shown(answers, baseline)
 
 
+def progress_words(answers: AnswerSet, cost: answering.AnswerCost) -> str:
+    """How many questions are answered, what the model still has to write, and for how many it is not asked."""
+    done = sum(said is not None for said in answers.answers)
+    words = f"{done:,} of {cards.count(cost.questions, 'question')} answered"
+    if cost.silent:
+        words += f" ({cost.silent:,} have no passage similar enough: the model is not asked)"
+    return f"{words}, {cards.count(cost.answers, 'answer')} to write" if cost.answers else words
+
+
 def _ask(
-    current: Evaluation, count: int, told: str, dragged: bool, works: bool, phases: tuple[Phase, ...] = (Phase("the rest"),)
+    current: Evaluation, count: int, told: str, dragged: bool, works: bool, missing: int = 0, phases: tuple[Phase, ...] = ()
 ) -> None:
-    """What is missing, and the button that starts the job, or its progress."""
+    """What is missing, and the button that starts the job, or its progress. missing: answers that the model has to write."""
     host, arguments = current.config.generation.destination(), _arguments(current, count)
     sent = f" Questions and passages are sent to {host}." if host else ""
     if told:
@@ -108,25 +114,28 @@ def _ask(
                 session.workbench().jobs.cancel(other.id)
         session.workbench().jobs.start(arguments, f"Answering {count:,} questions")
         st.rerun()
-    label, title = f"Answer {cards.count(count, 'question')}", f"Answering {count:,} questions"
-    jobs.start_button(label, arguments, title, Forecast(phases), place="live")
+    action = f"Write {cards.count(missing, 'answer')}" if missing else "Answer without the model"
+    takes = Forecast(phases or (Phase("no answer: the model is not asked"),))
+    jobs.start_button(action, arguments, f"Answering {count:,} questions", takes, place="live")
 
 
 def shown(answers: AnswerSet, baseline: Evaluation | None) -> None:
     """Cards of the measures, and beside the baseline both gains."""
     workbench = session.workbench()
     if not any(answers.answers):
-        return st.caption("No answer is known yet: metrics of retrieval stand without.")
+        return st.caption("No answers yet. The metrics of retrieval do not need them.")
     other = answering.answer_set(workbench, baseline, 0, answers.rows) if baseline else None
     made = live_answers.live(workbench, answers)
     cards.row(_card(each, len(answers.rows)) for each in made)
     if other is None:
         return st.caption("Pin a baseline to see its gain in retrieval and in answers side by side.")
-    both = live_answers.unbroken(*map(live_answers.answered, (answers, other)))
+    both = int((live_answers.answered(answers) & live_answers.answered(other)).sum())
     if not both:
-        return st.caption("The baseline has not answered the first of these questions: answer it with the baseline in use.")
+        return st.caption(
+            "The baseline has answered none of these questions yet. Make it the recipe in use to have them answered."
+        )
     gains = live_answers.gains(workbench, answers, other, MAIN)
-    st.caption(f"Gain over the baseline on the {cards.count(both, 'question')} that both answered before the first gap")
+    st.caption(f"Gain over the baseline on the {cards.count(both, 'question')} that both have answered")
     cells.show(_gain_rows(gains, answers), hide_index=True, height="content", key="answer_gains", column_config=GAIN_LOOKS)
 
 
@@ -149,7 +158,7 @@ def _gain_rows(gains: list[live_answers.Gain], answers: AnswerSet) -> list[dict[
         verdict = (
             "unmeasured" if d.low is None else "better" if d.low * gain.direction > 0 and d.high * gain.direction > 0 else ""
         )
-        verdict = verdict or ("worse" if d.low * gain.direction < 0 and d.high * gain.direction < 0 else "not told apart")
+        verdict = verdict or ("worse" if d.low * gain.direction < 0 and d.high * gain.direction < 0 else "not significant")
         row = {"Of": "answers" if gain.of_answers else "retrieval", "Measure": name, "Gain": d.mean, "Low": d.low, "High": d.high}
         rows.append(row | {"Questions": d.n, "Verdict": verdict})
     return rows
@@ -157,9 +166,6 @@ def _gain_rows(gains: list[live_answers.Gain], answers: AnswerSet) -> list[dict[
 
 def _card(each: live_answers.LiveScore, drawn: int) -> cards.Card:
     interval = each.interval
-    note = interval.note
-    if each.mean is not None and interval.n < each.measured:
-        note = f"{each.mean:.3f} of all {each.measured:,} answered"
     limits = None if interval.low is None else (interval.low, interval.high)
     return cards.Card(
         each.measure.label,
@@ -167,7 +173,7 @@ def _card(each: live_answers.LiveScore, drawn: int) -> cards.Card:
         limits,
         n=interval.n,
         of=drawn,
-        note=note,
+        note=interval.note,
         direction=each.measure.direction,
         help=ANYTIME,
     )
@@ -190,7 +196,7 @@ def _parted(current: Evaluation, baseline: Evaluation, count: int) -> None:
         return
     name = label(MAIN, current.config.evaluation.k)
     titles = (f"{name} better, answer not: {len(lists[0])}", f"Answer better, {name} not: {len(lists[1])}")
-    with st.expander("Where the one did not become the other", key="answer_parted"):
+    with st.expander("Questions where retrieval and answer disagree", key="answer_parted"):
         which = st.segmented_control(
             "Questions", titles, default=titles[0], key="answer_parted_which", label_visibility="collapsed"
         )
@@ -203,7 +209,7 @@ def _parted(current: Evaluation, baseline: Evaluation, count: int) -> None:
             f"{measure.label} now": [row.answer[1] for row in rows],
         }
         looks = {title: NUMBER(format="%.3f", width=100) for title in list(columns)[1:]}
-        st.caption("Of all questions that both answered. Click one to see its passages and answers below.")
+        st.caption("Questions that both have answered. Click one to see its passages and answers below.")
         tables.choose(columns, [current.corpus.queries[row.row].id for row in rows], "parted", looks)
 
 

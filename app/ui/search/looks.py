@@ -1,4 +1,4 @@
-"""How many recipes were looked at on these questions, and what that makes of a difference."""
+"""How many recipes were compared on these questions, and what that makes of a difference."""
 
 import streamlit as st
 
@@ -10,10 +10,16 @@ from core.labs.trials.comparison import label
 from core.statistics.paired import Paired
 from core.workbench import Evaluation
 
+HELP = (
+    "Counted once each: recipes that you set here, the pinned baseline, and stored trials. Curves and tables that the page draws by "
+    "itself are not counted."
+)
+
 
 def draw(current: Evaluation, difference: Paired | None) -> None:
-    """Below the cards. difference: of the main metric to the baseline; None where there is none."""
+    """difference: of the main metric to the baseline; None where there is none."""
     counts = lab.counted(session.workbench(), current.run.questions)
-    st.caption(cards.plain(lab.sentence(counts, difference and difference.p, label(MAIN, current.config.evaluation.k))))
+    if words := lab.sentence(counts, difference and difference.p, label(MAIN, current.config.evaluation.k)):
+        st.caption(cards.plain(words), help=HELP)
     if told := lab.warning(counts):
         st.warning(cards.plain(told), icon=":material/visibility:")

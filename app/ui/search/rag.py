@@ -30,7 +30,7 @@ def draw(run: Resolved) -> None:
     if made is None:
         return st.caption(
             "None, naive (dense search alone), hybrid and reranked retrieval, each with and without HyDE, answer the same questions. "
-            "What is known already is used."
+            "Answers written before are used again."
         )
     shown(made, run, count)
 
@@ -53,12 +53,12 @@ def shown(made: RagAblation, run: Resolved, count: int) -> None:
             data=lab.table(made),
             config=config,
             title="What retrieval is worth to the answers",
-            caption=f"n {made.questions:,}; blue: told apart from naive",
+            caption=f"n {made.questions:,}; blue: significantly different from naive",
             method=f"Bootstrap intervals ({level:.0%}); sign-flip test against naive, Holm's correction over all variants and measures",
             command=session.workbench().command(config, "rag-ablation", "--ask", str(count)),
         )
     for sentence in lab.sentences(made, level):
-        st.caption(cards.plain(sentence))
+        st.caption(cards.plain(tables.minus(sentence)))
     table(made, name, title)
     st.caption(
         f"{lab.SAME} Search: of a single question, median and 95th percentile. Seconds an answer: its share of a batch of 16, which "

@@ -5,7 +5,6 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, jobs
-from app.ui.search import looks
 from core.config import TrialConfig
 from core.evaluation.metric import MAIN, headlines
 from core.labs.trials import comparison
@@ -41,8 +40,18 @@ def measured_baseline(run: Resolved) -> Evaluation | None:
 
 def waiting(config: TrialConfig, plan: Plan, title: str = "Metrics of this recipe") -> None:
     """The recipe needs more than a moment: a job does it, which outlives this page."""
-    cards.empty(title, "This recipe is to be prepared once. Everything after that answers at once.")
-    jobs.prepare_button(config, plan)
+    with st.container(key="to_prepare"):
+        cards.empty(title, "This recipe is to be prepared once. Everything after that answers at once.")
+        jobs.prepare_button(config, plan)
+
+
+def shown_before(config: TrialConfig) -> Evaluation | None:
+    """The recipe measured last in this session, on the same questions, judged alike; None where it would take more than a moment."""
+    last: TrialConfig | None = st.session_state.get("measured_last")
+    if last is None or any(getattr(last, stage) != getattr(config, stage) for stage in session.VIEW_STAGES):
+        return None
+    plan = session.workbench().plan(last)
+    return jobs.drain(session.workbench().evaluating(plan.run or last)) if plan.live else None
 
 
 def without_questions(config: TrialConfig) -> None:
@@ -104,8 +113,10 @@ def reproduce(config: TrialConfig) -> None:
         st.json(config.model_dump(mode="json"), expanded=1)
 
 
-def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
-    """Each metric with its interval and its difference to the baseline, and what the contexts of both cost."""
+def metric_cards(current: Evaluation, baseline: Evaluation | None) -> Paired | None:
+    """Each metric with its interval and its difference to the baseline, and what the contexts of both cost. Returns the main
+    metric's difference."""
+    session.workbench().count_looks(current, *([baseline] if baseline else []))
     k, same = current.config.evaluation.k, hit_is_recall(current, baseline)
     names = [name for name in headlines() if not (same and name == "hit")]
     differences = session.workbench().differences(current, baseline, names) if baseline else {}
@@ -117,11 +128,11 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> None:
         row.append(context_card(k, tokens, before))
     cards.row(row)
     cards.in_sight(row)
-    looks.draw(current, differences.get(MAIN))
     if hidden := hidden_gold(current.config.retrieval.documents, current.corpus):
         st.caption(
             f"The filter on documents hides all evidence of {hidden:,} questions: no retriever can find it, and they count as missed."
         )
+    return differences.get(MAIN)
 
 
 def hit_is_recall(current: Evaluation, baseline: Evaluation | None) -> bool:
@@ -131,9 +142,7 @@ def hit_is_recall(current: Evaluation, baseline: Evaluation | None) -> bool:
 
 
 def metric_card(current: Evaluation, name: str, difference: Paired | None, caution: str, same: bool) -> cards.Card:
-    k, measured, delta = current.config.evaluation.k, current.intervals[name], None
-    if difference and difference.low is not None:
-        delta = cards.Delta(difference.difference, difference.low, difference.high, difference.p, caution)
+    k, measured = current.config.evaluation.k, current.intervals[name]
     interval = None if measured.low is None else (measured.low, measured.high)
     note = measured.note or ("few questions: an uncertain interval" if measured.n < FEW else "")
     shared = f"{label('hit', k)} is the same: no question has more than one piece of evidence."
@@ -141,7 +150,7 @@ def metric_card(current: Evaluation, name: str, difference: Paired | None, cauti
         label(name, k),
         measured.mean,
         interval,
-        delta,
+        cards.delta_of(difference, caution),
         measured.n,
         measured.total,
         note=note,

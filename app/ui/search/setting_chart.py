@@ -294,8 +294,8 @@ def notes(
         st.caption(" ".join(filter(None, context_notes(config, budget, curve))))
     told = best_of_many(config, metric, curve)
     if config.corpus.questions != "dev":
-        whole = config.corpus.questions == "all"
-        told += f" Drawn on {'all questions, the test ones among them' if whole else 'the test questions'}: choosing here uses them up."
+        asked = "all questions, the test half among them" if config.corpus.questions == "all" else "the test questions"
+        told += f" This curve uses {asked}: a value chosen here can no longer be tested on them."
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(told.strip(), width="stretch")
         choosing.button(setting, metric, budget, [point.value for point in curve])

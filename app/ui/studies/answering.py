@@ -37,7 +37,8 @@ def answering(desk: Desk | None = None) -> None:
             "study that counts choose a larger one first."
         )
     st.caption(
-        "They are the first of the corpus, so another recipe gets the same questions: its answers are another system to compare."
+        "The questions are drawn at random once, the same on every page and for every recipe: another recipe's answers are another "
+        "system to compare."
     )
     st.page_link("../pages/ask_model.py", label="Change the recipe", icon=":material/tune:")
 

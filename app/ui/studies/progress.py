@@ -66,7 +66,7 @@ def _line(person: standing.AnnotatorProgress, seen: Any, first: str) -> Any:
     share = person.done / person.assigned if person.assigned else 1.0
     words = [
         first,
-        f"{person.done:,} of {person.assigned:,}",
+        f"{person.done:,} of {cards.count(person.assigned, 'screen')}",
         f"{person.partial:,} begun" if person.partial else "",
         "" if person.seconds_median is None else f"median {_clock(person.seconds_median)} an item",
     ]

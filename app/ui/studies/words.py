@@ -6,6 +6,7 @@ from app import session
 from app.ui import cards
 from app.ui.studies.desk import Desk
 from app.ui.studies.goals import noun, usual_goal
+from app.ui.tables import minus
 from core.annotation import latest, power
 from core.annotation.pilot import from_pilot
 
@@ -41,7 +42,7 @@ def alpha_words(desk: Desk) -> str:
         return ""
     if alpha.value is None:
         return f"Alpha is {alpha.note}."
-    interval = "" if alpha.low is None else f", 95% interval {alpha.low:.3f} to {alpha.high:.3f}"
+    interval = "" if alpha.low is None else minus(f", 95% interval {alpha.low:.3f} to {alpha.high:.3f}")
     unit = {"sentences": "sentence", "helpful": "answer", "preference": "pair"}[desk.study.ask[0]]
     of = f" of {sources.drawn(desk.study, alpha.drawn)}" if unit == "sentence" else ""
     by = "both" if len(desk.frozen.study.annotators) == 2 else "two or more"

@@ -7,13 +7,14 @@ import streamlit as st
 
 from app import session
 from app.ui import charts
-from core.labs.trials.comparison import Trial, ran
+from core.labs.trials.comparison import Trial, ran, with_corpus
 
 
 def choice_of(trials: list[Trial], title: str, key: str, place: Any = st, **options: Any) -> Trial:
     """One of these trials. It stands in the address by its id: a name may change."""
     by_id, state, held = {trial.id: trial for trial in trials}, st.session_state, f"{key}_id"
-    names = {trial.id: f"{trial.title} ({trial.short})" for trial in trials}
+    titles = with_corpus(trials, [trial.title for trial in trials])
+    names = {trial.id: f"{title} ({trial.short})" for trial, title in zip(trials, titles, strict=True)}
     asked = st.query_params.get(key, "")
     if asked and asked != state.get(f"{key}_written"):  # a shared address; older ones hold the name with the id's end
         state[held] = next((trial_id for trial_id in by_id if asked == trial_id or f"({trial_id[-6:]})" in asked), "")

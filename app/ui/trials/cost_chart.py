@@ -228,13 +228,13 @@ def _whiskers(cost: str, costs: dict[str, Spread]) -> str:
 
 def _explained(cost: str, costs: dict[str, Spread], recipes: int, front: int, unbeaten: int) -> str:
     if unbeaten == recipes:
-        result = "Nothing tells these recipes apart: none is ranked."
+        result = "These recipes do not differ significantly: none is ranked."
     else:
         result = f"{front:,} of {recipes:,} recipes are on the frontier: none costs less at as high a mean, nor is better at as low a cost."
         if behind := unbeaten - front:
-            result += f" {cards.count(behind, 'other')} lie behind it by no more than chance explains."
+            result += f" {cards.count(behind, 'other')} lie behind it, but not significantly."
     rule = (
-        "Beaten: another is better (paired t tests, Holm over all pairs, 5%) at a cost that is not told to be higher, or is cheaper "
+        "Beaten: another is better (paired t tests, Holm over all pairs, 5%) at a cost that is not shown to be higher, or is cheaper "
         "(spreads that do not overlap) with a mean at least as high."
     )
     return " ".join(filter(None, (result, _whiskers(cost, costs), rule)))

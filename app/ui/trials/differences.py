@@ -65,10 +65,9 @@ def tests(result: TrialComparison, names: dict[str, str]) -> None:
     test_table(result, rows)
     st.caption(
         f"Means over the questions that both measured. Low and High: {result.confidence:.0%} interval of each difference alone. "
-        f"p (Holm) and the verdict are corrected for {cards.count(result.tested, 'comparison')}. On these questions "
-        f"{result.tried:,} different recipes were looked at, while dragging and in curves too; {result.stored:,} are stored as "
-        "trials. p and q (all looks) count them all. The best of many looks better than it is, so confirm a choice on questions "
-        "not used to make it."
+        f"p (Holm) and the verdict are corrected for {cards.count(result.tested, 'comparison')}. {result.tried:,} recipes were "
+        f"compared on these questions so far, {result.stored:,} of them stored as trials: p and q (all looks) are corrected for all of "
+        "them. The best of many looks better than it is, so confirm a choice on questions that were not used to make it."
     )
 
 
@@ -106,10 +105,10 @@ def test_table(result: TrialComparison, rows: list[dict]) -> None:
         "p": p_value,
         "p (Holm)": p_value,
         "p (all looks)": NUMBER(
-            format=cells.P_VALUE, width=84, help="Holm's, where every recipe looked at on these questions counts."
+            format=cells.P_VALUE, width=84, help="Holm's, corrected for every recipe compared on these questions."
         ),
         "q (all looks)": NUMBER(
-            format=cells.P_VALUE, width=84, help="Benjamini and Hochberg's, where every recipe looked at counts."
+            format=cells.P_VALUE, width=84, help="Benjamini and Hochberg's, corrected for every recipe compared."
         ),
         "Effect": NUMBER(format="%+.2f", width=60, help="Mean difference over the standard deviation of the differences (dz)."),
         **dict.fromkeys(("Won", "Lost", "Tied", "n"), NUMBER(format="localized", width=48)),

@@ -22,8 +22,8 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         return st.info(cards.plain(f"{error.what} {error.todo}"), icon=":material/tune:")
     if result.left_out:
         st.caption(
-            f"{cards.count(result.left_out, 'recipe')} left out: the only one with some value, beside which the others' effects "
-            "could not be told apart."
+            f"{cards.count(result.left_out, 'recipe')} left out: the only one with some value, so that its effect could not "
+            "be separated from the others'."
         )
     main_effects(scope, result)
     shares(scope)
@@ -80,9 +80,9 @@ def main_effects(scope: Scope, result: Effects) -> None:
     cells.show(table, hide_index=True, height=height, key="main_effects", placeholder="–", column_config=looks)
     tables.export(table, "main_effects")
     st.caption(
-        "Each level's mean over the other settings' levels alike, and minus the first level; paired by question, so that a difference "
-        "can be sure where the intervals of the means overlap. Holm's correction over all levels. A dash: these trials do not tell it "
-        "apart from another setting. It holds for the settings tried."
+        "The mean of each level, averaged over the levels of the other settings, and its difference to the first level. Differences are "
+        "paired by question, so one can be significant although the intervals of the means overlap. Holm's correction over all levels. "
+        "A dash: these trials cannot separate the level from another setting. Valid for the settings tried."
     )
 
 
@@ -148,7 +148,7 @@ def interactions(scope: Scope, result: Effects) -> None:
         data=means,
         command=scope.command("effects", "--cells", first, second),
         title=f"{scope.head} by {titles[first]} and {titles[second]}",
-        caption="parallel lines: what the one does does not depend on the other; the table tells how sure that is, paired by question",
+        caption="parallel lines: the effect of one setting does not depend on the other; its uncertainty: see the table",
         method=f"{result.confidence:.0%} percentile bootstrap over questions",
     )
     rows = lab.interaction_rows(result)
@@ -157,7 +157,7 @@ def interactions(scope: Scope, result: Effects) -> None:
         "Settings": TEXT(width=300),
         "First": TEXT(width=150),
         "Second": TEXT(width=150),
-        "Difference of differences": NUMBER(format="%+.3f", width=170),
+        "Interaction": NUMBER(format="%+.3f", width=170),
         "Low": number,
         "High": number,
         "p (Holm)": NUMBER(format=cells.P_VALUE, width=80),
@@ -166,4 +166,6 @@ def interactions(scope: Scope, result: Effects) -> None:
     cells.show(table, hide_index=True, height=220 if len(table) > 5 else "content", key="interactions", column_config=looks)
     tables.export(table, "interactions")
     sure = sum(row.p_holm < 0.05 for row in result.interactions)
-    st.caption(f"{sure:,} of {len(rows):,} differences of differences have a corrected p below 5% (Holm).")
+    st.caption(
+        f"{sure:,} of {len(rows):,} interactions (differences of differences) are significant at 5%, Holm's correction over all."
+    )

@@ -40,8 +40,7 @@ def summary(board: Leaderboard) -> str:
         else (f"Not distinguishable from the best: {cards.count(others, 'other recipe')}; the order among them is chance.")
     )
     text += f" Paired t tests against the best with Holm's correction over {cards.count(board.tested, 'comparison')}, 5%."
-    text += " The best of many looks better than it is: confirm a choice on questions not used to make it. Chosen anew in each"
-    text += " resample and judged on the questions that had no say, it is worth {:.3f} [{:.3f}, {:.3f}].".format(*board.chosen)
+    text += f" {lab.worth(board)} Confirm a choice on questions that were not used to make it."
     if board.n < FEW:
         text += f" Only {cards.count(board.n, 'question')}: little can be told apart on so few."
     if board.left_out:
@@ -130,19 +129,20 @@ def reported(scope: Scope) -> None:
     base = results.baseline_of(workbench, dev)
     result = choices.choice(workbench, dev, scope.metric, base)
     record = choices.record(workbench, result)
-    st.markdown("**The winner of dev, told on test**")
+    st.markdown("**The winner of dev, reported on test**")
     lines = [
         ("Winner", record["winner"]),
         ("Base", record["base"] + " (measured first)" * (not base)),
-        ("Mean on dev", f"{record['mean on dev']:.3f}, of it luck of the choice {record['optimism']:.3f}"),
+        ("Mean on dev", tables.minus(f"{record['mean on dev']:.3f}, too high by {record['optimism']:.3f} through the choice")),
         (
             "Interval of the choice",
-            f"{record['interval of the choice, low']:.3f} to {record['interval of the choice, high']:.3f}",
+            spread(record["interval of the choice, low"], record["interval of the choice, high"]) or "too few questions",
         ),
     ]
     for row in record["difference to the base"]:
-        words = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}], p {row['p']:.4f}, n {row['n']:,}"
-        lines.append((f"Winner minus base on {row['questions']}", words.replace("-", "−")))
+        interval = spread(row["low"], row["high"], "+.3f") or "no interval: too few questions differ"
+        words = f"{row['difference']:+.3f} ({interval}), p {row['p']:.4f}, n {row['n']:,}"
+        lines.append((f"Winner minus base on {row['questions']}", tables.minus(words)))
     cards.facts(lines)
     if record["to do"]:
         st.caption(cards.plain(record["to do"].split(": python")[0] + "."))

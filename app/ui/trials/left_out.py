@@ -71,12 +71,12 @@ def summary(result: Sensitivity, by: str) -> str:
         words += f", 95% interval {result.low:+.4f} to {result.high:+.4f} with the question as unit"
     if result.cluster_low is not None:
         words += f", {result.cluster_low:+.4f} to {result.cluster_high:+.4f} with the {by} as unit"
-        wider = (result.cluster_high - result.cluster_low) > 1.1 * (result.high - result.low)
+        wider = result.low is not None and (result.cluster_high - result.cluster_low) > 1.1 * (result.high - result.low)
         words += f"; believe the latter, questions of one {by} are alike" if wider else ""
     words += f". Jackknife over {by}s: standard error {result.jackknife_error:.4f}. "
     last = (
         f"No {by} alone turns it." if not result.turns else f"Without one of {cards.count(result.turns, by)} it turns or is gone."
     )
     if result.cluster_low is not None and result.cluster_low <= 0 <= result.cluster_high:
-        last += f" With the {by} as unit it is not told from no difference."
-    return (words + last).replace("-0.", "−0.")
+        last += f" With the {by} as unit it is not significant."
+    return tables.minus(words + last)

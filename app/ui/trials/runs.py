@@ -14,6 +14,7 @@ from core.errors import WorkbenchError
 from core.labs.runs import measuring, trec
 from core.labs.runs.sent import SentFile, kept_report, named_apart, sent_judgements, sent_run
 from core.labs.runs.trials import run_of
+from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial
 from core.records import Query
 from core.workbench import as_options, command_line
@@ -51,7 +52,7 @@ def draw(ticked: list[Trial]) -> None:
     joined = st.multiselect(
         "Ticked trials beside them",
         list(measured),
-        format_func=lambda trial: measured[trial].title,
+        format_func=dict(zip(measured, comparison.labels([*measured.values()]), strict=True)).get,
         key="runs_of_trials",
         disabled=not measured,
         placeholder="Trials that are ticked in the table" if measured else "Tick trials in the table to set them beside runs",
@@ -200,7 +201,7 @@ def _tables(record: dict[str, Any], labels: list[str], metric: str) -> None:
 
     def cell(row: dict[str, Any], name: str) -> str:
         value, low, high = row[name], row[f"{name} low"], row[f"{name} high"]
-        return "" if value is None else f"{value:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
+        return "" if value is None else tables.minus(f"{value:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]"))
 
     rows = [
         {

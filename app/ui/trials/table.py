@@ -67,7 +67,7 @@ def draw(shown: Listing, summary: TrialsSummary) -> None:
         st.info("No trial matches. Clear the search, or choose All.", icon=":material/filter_alt_off:")
         return
     bold = (
-        "Bold: the best on its questions, and what a paired t test does not tell from it (Holm, 5%)."
+        "Bold: the best on its questions, and those that are not significantly worse (paired t test, Holm, 5%)."
         if count <= BOLD_UP_TO
         else f"The best stand out in bold where at most {BOLD_UP_TO:,} trials are shown."
     )
@@ -88,7 +88,7 @@ def draw(shown: Listing, summary: TrialsSummary) -> None:
         height="content" if len(rows) < 10 else 360,
         key=TABLE,
         on_select=_ticked,
-        selection_mode="multi-row",
+        selection_mode=["multi-row", "single-cell"],  # a click anywhere on a row ticks it
         column_config=columns,
         placeholder="",
     )
@@ -113,7 +113,11 @@ def _rated(row: dict[str, Any]) -> Rated:
 
 def _ticked() -> None:
     shown, old = st.session_state.shown_trials, st.session_state.chosen
-    ticked = [shown[row] for row in st.session_state[TABLE]["selection"]["rows"] if row < len(shown)]
+    selection = st.session_state[TABLE]["selection"]
+    rows = set(selection["rows"])
+    if cells_clicked := {row for row, _ in selection.get("cells", ())}:  # a click on a cell says nothing of the boxes
+        rows = {place for place, trial in enumerate(shown) if trial in old} ^ cells_clicked
+    ticked = [shown[row] for row in sorted(rows) if row < len(shown)]
     before = [trial_id for trial_id in old if trial_id in ticked or trial_id not in shown]  # what a filter hides stays chosen
     _write(before + [trial_id for trial_id in ticked if trial_id not in old])
 
@@ -159,11 +163,12 @@ def _heads(rows: list[dict[str, Any]]) -> dict[str, str]:
 def _results(rows: list[dict[str, Any]], heads: dict[str, str]) -> dict[str, Column]:
     metrics = {head: Column([row[metric] for row in rows], NUMBER(format="%.3f", width=86)) for metric, head in heads.items()}
     status = [cut(row["status"] + (f": {row['reason']}" if row["reason"] else ""), 24) for row in rows]
-    measured = [row["n"] or None for row in rows]
+    measured, corpora = [row["n"] or None for row in rows], [row["corpus"] for row in rows]
     return {
         "Trial": Column(
             [row["title"] for row in rows], TEXT(width=320, help="Its name, or what differs from the default recipe.")
         ),
+        "Corpus": Column(corpora, TEXT(width=150), len(set(corpora)) > 1),
         **metrics,
         "n": Column(measured, NUMBER(format="localized", width=52, help="Questions measured.")),
         "Status": Column(
@@ -204,9 +209,7 @@ def _costs(rows: list[dict[str, Any]]) -> dict[str, Column]:
 
 def _origins(rows: list[dict[str, Any]], sweeps: dict[str, str], zone: str | None) -> dict[str, Column]:
     when = st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=zone, width=104)
-    corpora = [row["corpus"] for row in rows]
     return {
-        "Corpus": Column(corpora, TEXT(width=150), len(set(corpora)) > 1),
         "When": Column([row["created"] for row in rows], when),
         "k": Column(
             [row["k"] for row in rows],

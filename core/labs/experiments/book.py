@@ -124,6 +124,19 @@ def experiments(workbench: Workbench, archived: bool = False) -> list[Shelved]:
     return sorted(listed, key=lambda row: max(row.created[:26], row.last_run.isoformat() if row.last_run else ""), reverse=True)
 
 
+def from_other_bases(workbench: Workbench, experiment: Experiment) -> list[Shelved]:
+    """The measured studies that vary the same settings on the same corpus, each from another base; the one worked on last first."""
+    varied = {factor.setting for factor in experiment.factors}
+    return [
+        row
+        for row in experiments(workbench)
+        if row.experiment.id != experiment.id
+        and row.trials.get("ok")
+        and {factor.setting for factor in row.experiment.factors} == varied
+        and row.experiment.recipe.corpus.dataset == experiment.recipe.corpus.dataset
+    ]
+
+
 def latest(workbench: Workbench) -> dict[str, Version]:
     """id -> the last version of every experiment, from the journal alone: milliseconds, and no query."""
     numbers: dict[str, int] = {}

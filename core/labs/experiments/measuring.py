@@ -50,6 +50,7 @@ def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None,
         yield from fetched(config)
         run = some_questions((yield from workbench.pipeline.resolve(config)), task.questions)
         evaluation = yield from workbench.evaluating(run)
+        workbench.count_looks(evaluation)
         shared = None if task.anew else workbench.pipeline.remember("steps", task.sweep, dict)
         latency = (yield from workbench.latency(run, shared=shared)) if task.timed else {}
         record = workbench.trial_record(evaluation, latency, task.sweep)

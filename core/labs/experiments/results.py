@@ -19,7 +19,7 @@ from core.labs.trials.comparison import Trial, named_groups, some
 from core.labs.trials.leaderboard import Leaderboard, leaderboard, paired_p
 from core.labs.trials.listing import everything
 from core.labs.trials.values import recipe_key, scores
-from core.statistics.bootstrap import Interval, resampled_means
+from core.statistics.bootstrap import Interval, mean_bounds
 from core.statistics.corrections import holm
 from core.workbench import Workbench
 
@@ -30,8 +30,8 @@ class ToBase(NamedTuple):
     """A recipe minus the baseline, paired by question."""
 
     difference: float
-    low: float
-    high: float
+    low: float | None  # None: too few questions
+    high: float | None
 
 
 class PointResult(NamedTuple):
@@ -265,13 +265,10 @@ def _results(workbench: Workbench, experiment: Experiment, members: Sequence[Tri
     corrected: dict[int, float] = {}
     others = [row for row in range(len(table.recipes)) if row != base]
     if base is not None and others:
-        # as the leaderboard tells differences to the best: one pass for hundreds of points, at each look at a study that runs
-        resamples, confidence, seed = table.rules
-        means = resampled_means(np.ascontiguousarray(table.values.T), resamples, seed)
-        low, high = np.quantile(means - means[:, [base]], [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
         gaps = table.values - table.values[base]
+        low, high = mean_bounds(np.ascontiguousarray(gaps.T), *table.rules)  # one pass for hundreds of points
         for row in others:
-            differences[row] = ToBase(float(gaps[row].mean()), float(low[row]), float(high[row]))
+            differences[row] = ToBase(float(gaps[row].mean()), low[row], high[row])
         corrected = dict(zip(others, holm(paired_p(gaps[others])).tolist(), strict=True))
     made = [
         PointResult(

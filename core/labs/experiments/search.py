@@ -35,10 +35,10 @@ SOURCES = {
         ("title", "name", "question", "note"), ("tags",),
     ),
     "trial": SearchField(
-        """SELECT id, name, note, tags, sweep, status, reason, config AS settings, id AS place,
+        """SELECT id, note, tags, sweep, status, reason, config AS settings, id AS place, made_name AS name, dataset AS corpus,
            list_filter(config->>'$.*.*', lambda x: NOT list_contains({usual}, x)) AS recipe,
-           coalesce(nullif(name, ''), fusion, id) AS title FROM trials""",
-        ("name", "note", "sweep", "status", "reason"), ("tags",),
+           coalesce(nullif(name, ''), made_name, id) AS title FROM trials""",
+        ("title", "name", "corpus", "note", "sweep", "status", "reason"), ("tags",),
     ),
     "study": SearchField(
         """SELECT study AS id, coalesce(nullif(design->>'$.title', ''), study) AS title, id AS place, study AS name,
@@ -63,7 +63,7 @@ SOURCES = {
 
 class Match(NamedTuple):
     """kind: of `SOURCES`. where: the fields in which words occur. excerpt: what stands around the first of them.
-    corpus: of a question, the one it is asked of."""
+    corpus: of a question the one it is asked of, of a trial the one it searched."""
 
     kind: str
     id: str

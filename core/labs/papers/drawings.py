@@ -40,8 +40,8 @@ def drawn(drawing: str, table: Any) -> dict[str, Any]:
                     "type": "data",
                     "symmetric": False,
                     "color": colour,
-                    "array": [point["high"] - point["value"] for point in points],
-                    "arrayminus": [point["value"] - point["low"] for point in points],
+                    "array": [None if point["high"] is None else point["high"] - point["value"] for point in points],
+                    "arrayminus": [None if point["low"] is None else point["value"] - point["low"] for point in points],
                 },
             }
         )

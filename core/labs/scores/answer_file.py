@@ -101,7 +101,7 @@ def _row(line: bytes, place: str, notes: Notes) -> AnswerRow | None:
     try:
         fields = files.read_json(decode(line, notes, place), of=dict, numbers="careless")
     except WorkbenchError:
-        notes.add("Line is no JSON object, left out", place)
+        notes.add("Not a JSON object", place)
         return None
     answer, passages = fields.get("answer"), _texts(fields.get("passages", []))
     question, references = fields.get("question", ""), _texts(fields.get("reference", fields.get("references", [])))

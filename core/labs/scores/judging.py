@@ -103,7 +103,7 @@ def measure_all(
             if measure.absent():
                 yield Progress(0, 0, f"Fetching the model of {measure.label}")
                 measure.fetch()
-            scores = yield from kept_scores(workbench, measure, cases, tools)
+            scores = measure.together((yield from kept_scores(workbench, measure, cases, tools)))
             results.append(MeasureScores(measure, scores, time.monotonic() - began))
         except WorkbenchError as error:
             if len(chosen) == 1:

@@ -163,7 +163,7 @@ def told_apart(part: Ablated, confidence: float) -> bool:
 def verdict(part: Ablated, confidence: float) -> str:
     """What the difference says of the part, in a word."""
     if not told_apart(part, confidence):
-        return "not told apart"
+        return "not significant"
     return "helps" if part.paired.difference < 0 else "hurts"
 
 
@@ -194,5 +194,5 @@ def sentence(ablation: Ablation, confidence: float) -> str:
 
     told: Sequence[str] = [f"{word}: {names(word)}" for word in ("helps", "hurts") if names(word)]
     rest = sum(not told_apart(part, confidence) for part in ablation.parts)
-    others = f"{rest} of {len(ablation.parts)} not told apart from no difference"
+    others = f"{rest} of {len(ablation.parts)} without a significant difference"
     return "; ".join([*told, others] if rest else told)

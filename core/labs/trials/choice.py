@@ -95,7 +95,7 @@ def record(workbench: Workbench, result: Reported) -> dict[str, Any]:
     better = direction(result.metric)
     names = labels(result.dev.recipes)
     own = result.dev.values.mean(axis=1)
-    low, high = sorted((better * result.winner.low, better * result.winner.high))
+    low, high = result.winner.interval(better)
     order = np.lexsort((-better * own, -result.winner.shares))
     return {
         "metric": label(result.metric, result.dev.k),

@@ -6,7 +6,7 @@ between trials with the same questions, depth and rule of relevance (`Trial.grou
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -140,7 +140,7 @@ class TrialComparison:
     reference: Trial
     rows: list[Versus]
     tested: int  # differences tested together, which the correction counts
-    tried: int  # different recipes that were looked at on the reference's question set, stored or not
+    tried: int  # different recipes that were compared on the reference's question set, stored or not
     stored: int  # of them as trials
     confidence: float
 
@@ -250,25 +250,35 @@ def differing(trials: Sequence[Trial]) -> dict[str, list[str]]:
     return table
 
 
-def labels(trials: Sequence[Trial]) -> list[str]:
-    """A name for each of these: its title; where two have the same, and in a study, the stages in which they differ; then the end
-    of its id."""
-    own = apart([trial.config for trial in trials])
-    study = len(trials) > 1 and trials[0].sweep and len({trial.sweep for trial in trials}) == 1
-    titles = [trial.name or words if study else trial.title for trial, words in zip(trials, own, strict=True)]
-    names = [title if titles.count(title) == 1 else words for title, words in zip(titles, own, strict=True)]
-    return [name if names.count(name) == 1 else f"{name} ({trial.short})" for name, trial in zip(names, trials, strict=True)]
-
-
-def apart(configs: Sequence[dict[str, Any]]) -> list[str]:
-    """What each recipe is, by the stages in which they differ: "sparse only", "convex, weight 0.7"."""
-    told = [stages(config) for config in configs]
-    differ = [stage for stage in TrialConfig.model_fields if len({words.get(stage) for words in told}) > 1]
-    return [
-        " · ".join(words[stage] for stage in differ if stage in words)
-        or " · ".join(text for stage, text in words.items() if stage != "corpus")
-        for words in told
+def labels(trials: Sequence[Trial], told: Collection[str] = ()) -> list[str]:
+    """A name for each of these: its title; where two have the same, also the settings in which all differ; then the end of its id.
+    Of several corpora each with its own. told: settings that each name says, as those that a study varies."""
+    titles = [trial.name or made_name(trial.config, told) for trial in trials]
+    twice = {title for title, times in Counter(titles).items() if times > 1}
+    differ = _told_apart([trial for trial, title in zip(trials, titles, strict=True) if title in twice])
+    names = [
+        made_name(trial.config, {*told, *differ}) if title in twice else title
+        for trial, title in zip(trials, titles, strict=True)
     ]
+    names = with_corpus(trials, names)
+    times = Counter(names)
+    return [name if times[name] == 1 else f"{name} ({trial.short})" for name, trial in zip(names, trials, strict=True)]
+
+
+def with_corpus(trials: Sequence[Trial], names: Sequence[str]) -> list[str]:
+    """The names of these trials, with the corpus of each where they are of several: a mean says nothing without it."""
+    if len({trial.dataset for trial in trials}) < 2:
+        return list(names)
+    return [f"{name}, {trial.dataset}" for name, trial in zip(names, trials, strict=True)]
+
+
+def _told_apart(trials: Sequence[Trial]) -> set[str]:
+    """The settings that have several values among those of these trials that have them."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for trial in trials:
+        for name, value in trial.settings.items():
+            values[name].add(str(value))
+    return {name for name, several in values.items() if len(several) > 1 and name != "corpus.dataset"}
 
 
 def recipe(trial: Trial) -> TrialConfig:

@@ -248,7 +248,7 @@ def _key(run: Resolved, budget: int) -> str:
 
 
 def _point(workbench: Workbench, run: Resolved, budget: int) -> CurvePoint:
-    evaluation, config = workbench.evaluate(run), run.config
+    evaluation, config = drain(workbench.evaluating(run)), run.config
     if not budget:
         return CurvePoint(None, evaluation.intervals, context_at_k(workbench, evaluation), 1.0, evaluation.values)
     chunks = drain(workbench.pipeline.chunks(evaluation.run))

@@ -21,7 +21,7 @@ from core.errors import WorkbenchError
 from core.labs.trials.comparison import CODED, Trial, setting_name, show_value
 from core.labs.trials.leaderboard import paired_p
 from core.labs.trials.values import RecipeScores, scores
-from core.statistics.bootstrap import resampled_means
+from core.statistics.bootstrap import mean_bounds
 from core.statistics.corrections import holm
 from core.workbench import Workbench
 
@@ -70,8 +70,8 @@ class Interaction(NamedTuple):
     second: str
     levels: tuple[str, str, str, str]  # first: level, reference; second: level, reference
     difference: float
-    low: float
-    high: float
+    low: float | None  # None: too few questions
+    high: float | None
     p_holm: float
 
 
@@ -163,7 +163,7 @@ def cells(workbench: Workbench, members: Sequence[Trial], metric: str, first: st
     values, told = model.values(np.array(places), measured.values)
     spread = _spread(values, measured)
     return [
-        {"first": a.levels[i], "second": b.levels[j], "mean": float(mean), "low": float(low), "high": float(high)}
+        {"first": a.levels[i], "second": b.levels[j], "mean": float(mean), "low": low, "high": high}
         for (i, j), sure, mean, low, high in zip(levels, told, values.mean(axis=1), *spread, strict=True)
         if sure
     ]
@@ -277,10 +277,10 @@ def _main(settings: Sequence[Varied], measured: RecipeScores) -> list[MainEffect
     p = dict(zip(tested.tolist(), holm(paired_p(changes[tested])).tolist(), strict=True))
     table: dict[str, list[Level]] = {setting.name: [] for setting in settings}
     for place, (setting, level) in enumerate(places):
-        spread = (float(means[place].mean()), float(low[place]), float(high[place])) if told[place] else (None,) * 3
+        spread = (float(means[place].mean()), low[place], high[place]) if told[place] else (None,) * 3
         change: tuple = (None,) * 4
         if level and (at := others.index(place)) in p:
-            change = float(changes[at].mean()), float(change_low[at]), float(change_high[at]), p[at]
+            change = float(changes[at].mean()), change_low[at], change_high[at], p[at]
         table[setting.name].append(Level(setting.levels[level], int((setting.level == level).sum()), *spread, *change))
     return [MainEffect(setting.name, setting.title, table[setting.name]) for setting in settings]
 
@@ -306,17 +306,15 @@ def _interactions(settings: Sequence[Varied], measured: RecipeScores) -> list[In
     table = np.concatenate(values)
     corrected, (low, high) = holm(paired_p(table)), _spread(table, measured)
     listed = [
-        Interaction(first.title, second.title, levels, *map(float, numbers))
-        for (first, second, levels), *numbers in zip(told, table.mean(axis=1), low, high, corrected, strict=True)
+        Interaction(first.title, second.title, levels, float(mean), least, most, float(p))
+        for (first, second, levels), mean, least, most, p in zip(told, table.mean(axis=1), low, high, corrected, strict=True)
     ]
     return sorted(listed, key=lambda row: (row.p_holm, -abs(row.difference)))
 
 
-def _spread(values: np.ndarray, measured: RecipeScores) -> np.ndarray:
-    """Percentile interval of the mean of each row: [2, rows]."""
-    resamples, confidence, seed = measured.rules
-    tail = (1 - confidence) / 2
-    return np.quantile(resampled_means(np.ascontiguousarray(values.T), resamples, seed), [tail, 1 - tail], axis=0)
+def _spread(values: np.ndarray, measured: RecipeScores) -> list[list[float | None]]:
+    """[lows, highs] of the mean of each row."""
+    return mean_bounds(np.ascontiguousarray(values.T), *measured.rules)
 
 
 def _codes(levels: int) -> np.ndarray:

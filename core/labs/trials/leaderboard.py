@@ -13,7 +13,7 @@ from scipy.special import stdtr
 from core.config import fingerprint
 from core.labs.trials.comparison import ALPHA, Trial, differing, direction, label, labels
 from core.labs.trials.values import RecipeScores, scores
-from core.statistics.bootstrap import Interval, resampled_means
+from core.statistics.bootstrap import Interval, mean_bounds, resampled_means
 from core.statistics.corrections import holm
 from core.statistics.proportion import unit_intervals
 from core.statistics.selection import winner
@@ -44,7 +44,9 @@ class Leaderboard(NamedTuple):
     tested: int  # comparisons with the best, which the correction counts
     confidence: float
     left_out: int  # recipes of lower means, beyond what is compared at once
-    chosen: tuple[float, float, float]  # what a choice of the best is worth, chosen anew in each resample: mean, low, high
+    chosen: tuple[
+        float, float | None, float | None
+    ]  # what a choice of the best is worth, chosen anew in each resample: mean, low, high
 
     @property
     def equals(self) -> int:
@@ -55,6 +57,18 @@ def leaderboard(workbench: Workbench, members: Sequence[Trial], metric: str) -> 
     """Of trials of one group."""
     key = fingerprint([trial.id for trial in members], metric)
     return workbench.pipeline.remember("leaderboard", key, lambda: _ranked(scores(workbench, members, metric)))
+
+
+def worth(board: Leaderboard) -> str:
+    """What the best of many is worth, in a sentence; "" of one alone."""
+    if len(board.rows) < 2:
+        return ""
+    mean, low, high = board.chosen
+    interval = "" if low is None else f" [{low:.3f}, {high:.3f}]".replace("-", "\u2212")
+    return (
+        f"The highest of {len(board.rows):,} means is partly luck: on questions that had no part in the choice, the recipe chosen is "
+        f"expected to reach {mean:.3f}{interval}."
+    )
 
 
 def rows(board: Leaderboard, settings: bool = False) -> list[dict[str, Any]]:
@@ -115,8 +129,7 @@ def _ranked(measured: RecipeScores) -> Leaderboard:
     # sums in another order differ in the last bits: what is equal but for those shares the first place
     first = (means >= means.max(axis=1, keepdims=True) - 1e-12).astype(np.float64)
     shares = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(better * (means - means[:, :1]), [tail, 1 - tail], axis=0)
+    low, high = mean_bounds(by_question - by_question[:, :1], resamples, confidence, seed)
     corrected = np.concatenate([[1.0], holm(paired_p(values[1:] - values[0]))])
     intervals = unit_intervals(by_question, resamples, confidence, seed)
     table = []
@@ -129,16 +142,15 @@ def _ranked(measured: RecipeScores) -> Leaderboard:
                 None if np.isnan(spread) else float(spread),
                 intervals[place]._replace(total=measured.total),
                 float((values[place] - values[0]).mean()) if other else None,
-                float(low[place]) if other else None,
-                float(high[place]) if other else None,
+                low[place] if other else None,
+                high[place] if other else None,
                 float(corrected[place]) if other else None,
                 bool(corrected[place] >= ALPHA),
                 float(shares[place]),
             )
         )
     best = winner(better * values, resamples, confidence, seed)
-    low, high = sorted((better * best.low, better * best.high))
-    chosen = float(better * (best.mean - best.optimism)), low, high
+    chosen = float(better * (best.mean - best.optimism)), *best.interval(better)
     n, tested = values.shape[1], len(values) - 1
     return Leaderboard(measured.metric, measured.k, table, n, measured.total, tested, confidence, measured.left_out, chosen)
 

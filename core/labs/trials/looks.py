@@ -1,4 +1,4 @@
-"""How many recipes were looked at on a question set, stored as trials or not, and what is left of p values when all are counted."""
+"""How many recipes a person compared on a question set, stored as trials or not, and what is left of p values when all count."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,18 +10,20 @@ from core.workbench import Workbench
 
 STORED = """SELECT DISTINCT recipe_fingerprint AS recipe, dataset, config->>'$.corpus.questions' AS part FROM trials
   WHERE measured > 0 AND questions_fingerprint = ?"""
+QUESTIONS = {"all": "these questions", "dev": "the dev questions", "test": "the test questions"}
 ASKED = "SELECT DISTINCT questions_fingerprint AS questions FROM trials WHERE measured > 0"
 
 
 class Counted(NamedTuple):
-    """One question set. looked: different recipes that were measured on it, also while a slider was dragged."""
+    """One question set. looked: different recipes that were compared on it: in use on Search, live or pinned there, asked for by a
+    command, or stored as trials, those of studies among them."""
 
     questions: str  # fingerprint
     dataset: str
     part: str  # all, dev or test
     looked: int
     stored: int  # of them as trials, whose values are kept
-    first: str  # ISO 8601, UTC; "" where nothing was looked at since looks are counted
+    first: str  # ISO 8601, UTC; "" where only stored trials are known
     last: str
     unread: int = 0  # damaged lines of the record: so many more looks, perhaps
 
@@ -55,14 +57,14 @@ def _stored(workbench: Workbench, questions: str) -> list[dict[str, Any]]:
 
 
 def every(workbench: Workbench) -> list[Counted]:
-    """Of every question set that was looked at, or of which trials are stored; the one looked at last first."""
+    """Of every question set on which recipes were compared, or of which trials are stored; the one used last first."""
     looked = [each.questions for each in workbench.pipeline.looks.all()]
     asked = [row["questions"] for row in workbench.store.query(ASKED)]
     return [counted(workbench, questions) for questions in dict.fromkeys([*looked, *sorted(asked)])]
 
 
 def corrected(p: Sequence[float | None], looked: int) -> tuple[list[float | None], list[float | None]]:
-    """(Holm's, Benjamini and Hochberg's) p of comparisons with one reference, where so many recipes were looked at, the reference
+    """(Holm's, Benjamini and Hochberg's) p of comparisons with one reference, where so many recipes were compared, the reference
     among them. None stays."""
     defined = np.array([value for value in p if value is not None], np.float64)
     of = max(looked - 1, len(defined))
@@ -71,18 +73,19 @@ def corrected(p: Sequence[float | None], looked: int) -> tuple[list[float | None
 
 
 def sentence(counts: Counted, p: float | None, metric: str) -> str:
-    """What the number of looks means for the p value of a metric's difference; the metric in words."""
-    looked = f"{counts.looked:,} recipe{'s were' if counts.looked != 1 else ' was'} looked at on these questions ({counts.part})"
+    """What the number of recipes compared means for the p value of a metric's difference; the metric in words. "": nothing yet."""
+    if counts.looked < 2:
+        return ""
+    compared = f"You have compared {counts.looked:,} recipes on {QUESTIONS.get(counts.part, 'these questions')}"
     if p is None or counts.looked < 3:
-        return f"{looked}, while dragging too."
+        return f"{compared}."
     [[left], _] = corrected([p], counts.looked)
-    holds = "it still holds" if left < 0.05 else "it may be luck"
-    was = f"p of the difference in {metric}, {_p(p)} for one look, is {_p(left)}"
-    return f"{looked}, while dragging too. Where they all count, {was}: {holds if p < 0.05 else 'no difference is shown'}."
+    verdict = "still significant" if left < 0.05 else "no longer significant" if p < 0.05 else "not significant"
+    return f"{compared}. Corrected for all of them, the difference in {metric} has {_p(left)} ({_p(p)} by itself): {verdict}."
 
 
 def _p(p: float) -> str:
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def warning(counts: Counted) -> str:
@@ -91,8 +94,8 @@ def warning(counts: Counted) -> str:
         return ""
     since = f", the first on {counts.first[:10]}" if counts.first else ""
     return (
-        f"{counts.looked:,} recipes were looked at on these test questions{since}. What is chosen by them is no longer tested by "
-        "them: choose on dev, and report what was chosen."
+        f"{counts.looked:,} recipes were compared on these test questions{since}. A recipe chosen by them can no longer be tested on "
+        "them: choose on dev, and report the choice on test."
     )
 
 
@@ -102,7 +105,7 @@ def rows(counts: Sequence[Counted]) -> list[dict[str, Any]]:
         {
             "dataset": each.dataset,
             "questions": each.part,
-            "looked at": each.looked,
+            "compared": each.looked,
             "stored": each.stored,
             "first": each.first,
             "last": each.last,

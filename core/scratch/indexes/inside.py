@@ -78,7 +78,7 @@ class Reason(StrEnum):
     TIED = "as near as one that was found: not a loss"
     NO_LINK = "no link leads to it on layer 0"
     UNREACHABLE = "unreachable from the node where the search entered layer 0"
-    PASSED = "reachable only through nodes that were farther than the ef best when met"
+    PASSED = "every path to it leads through nodes farther away than the ef best candidates at that moment"
     FAR = "no node that links to it was met: the search ended in another region"
 
 

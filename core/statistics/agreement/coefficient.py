@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics.bootstrap import ONE_GROUP, resampled_means, summed
-from core.statistics.paired import NO_VARIATION
+from core.statistics.bootstrap import NO_VARIATION, ONE_GROUP, TOO_FEW, drawn_means, limits, summed
 
 NO_PAIRS = "undefined: no item has two labels"
 ALIKE = "all resamples give the same value: the interval says nothing of items not labelled"
@@ -53,7 +52,8 @@ def estimate(
     seed: int = 0,
     groups: Sequence | np.ndarray | None = None,
 ) -> Agreement:
-    """Percentile interval (Efron and Tibshirani 1993, equation 13.5) over resampled items. resamples = 0: none.
+    """Percentile interval (Efron and Tibshirani 1993, equation 13.5) over resampled items, of fewer than FEW over all subsets of
+    them (`limits` in `bootstrap`). resamples = 0: none.
 
     groups [items]: which items belong together, as a study's item for each sentence; these are then drawn whole.
     """
@@ -70,15 +70,16 @@ def estimate(
     many = len(contributions)
     if many == 1:
         return Agreement(name, point, None, None, items, labels, note=ONE_GROUP, drawn=1)
-    drawn = value(resampled_means(contributions, resamples, seed) * many)
+    drawn = value(drawn_means(contributions, resamples, seed) * many)
     defined = drawn[~np.isnan(drawn)]
-    missing = resamples - len(defined)
-    if missing > resamples / 2:
-        return Agreement(name, point, None, None, items, labels, resamples, missing, FEW_DEFINED, many)
-    tail = (1 - confidence) / 2
-    low, high = map(float, np.quantile(defined, [tail, 1 - tail]))
+    missing = len(drawn) - len(defined)
+    if missing > len(drawn) / 2:
+        return Agreement(name, point, None, None, items, labels, len(drawn), missing, FEW_DEFINED, many)
+    low, high = np.clip(limits(drawn, many, confidence), defined.min(), defined.max()).tolist()
+    if np.isnan(low):
+        return Agreement(name, point, None, None, items, labels, len(drawn), missing, TOO_FEW, many)
     note = ALIKE if np.ptp(defined) < 1e-12 else ""
-    return Agreement(name, point, low, high, items, labels, resamples, missing, note, many)
+    return Agreement(name, point, low, high, items, labels, len(drawn), missing, note, many)
 
 
 def divided(above: np.ndarray, below: np.ndarray, smallest: float = 1e-12) -> np.ndarray:

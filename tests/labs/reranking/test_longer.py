@@ -63,7 +63,9 @@ def test_hits_and_the_recipe_say_it(towns, capsys):
     )
     assert not hits["gent.txt"].longer
     [step] = longer_passages(towns.pipeline, current)
-    assert step.sentence().startswith(f"1 of {step.passages} passages are longer than the cross encoder reads (")
+    assert step.sentence().startswith(
+        f"1 of {step.passages} passages are longer than the cross encoder reads at once. How they are read: "
+    )
     assert step.passages == len({*np.unique(current.pool.chunk)} - {-1})
     assert effect.record(towns, current, "mrr")["longer"] == step.sentence()
     show_hits(plain(towns.search(recipe(), QUESTIONS[1]["question"])))

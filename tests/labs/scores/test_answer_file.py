@@ -41,9 +41,9 @@ def test_everything_a_line_may_hold(tmp_path):
 @pytest.mark.parametrize(
     ("line", "word"),
     [
-        (b'{"question": ', "no JSON object"),
-        (b"[1]", "no JSON object"),
-        (b"[" * 100_000, "no JSON object"),
+        (b'{"question": ', "Not a JSON object"),
+        (b"[1]", "Not a JSON object"),
+        (b"[" * 100_000, "Not a JSON object"),
         ({**GOOD, "answer": None}, '"answer" (there is none)'),
         ({**GOOD, "answer": 3}, '"answer"'),
         ({**GOOD, "passages": [1]}, '"passages"'),

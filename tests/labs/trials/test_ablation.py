@@ -85,7 +85,7 @@ def test_a_part_that_hurts_is_said_to_hurt(bench, plain_lsa):
     assert (better["verdict"] == "hurts") == (better["difference"] > 0 and better["p (Holm)"] < 0.5) and words["sparse_only"]
     assert lab.sentence(made, 0.5).count("fusion") <= 2
     strict = lab.sentence(made, 1.0)
-    assert strict == f"{len(made.parts)} of {len(made.parts)} not told apart from no difference"
+    assert strict == f"{len(made.parts)} of {len(made.parts)} without a significant difference"
 
 
 def test_a_stage_without_parts_is_switched_off_whole_and_by_setting():
