@@ -371,8 +371,8 @@ WRITTEN = {
 # names that are no words of the field
 NAMED = {
     "bm25s": "BM25", "dora": "DoRA", "dtype": "number format", "idf": "IDF", "llama_cpp": "llama.cpp",
-    "model_listwise": "language model, listwise", "model_pointwise": "language model, pointwise", "nbits": "bits of a code", "opq": "OPQ", "openai_compatible": "OpenAI-compatible",
-    "rslora": "rsLoRA",
+    "model_listwise": "language model, listwise", "model_pointwise": "language model, pointwise", "nbits": "bits of a code",
+    "opq": "OPQ", "openai_compatible": "OpenAI-compatible", "rslora": "rsLoRA",
 }  # fmt: skip
 # names of settings and methods in a description; paths stay
 CODED = re.compile(r"`([a-z][a-z0-9_]*)`|(?<![\w/.`])([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(?![\w/.`]*[/`])")
