@@ -5,10 +5,11 @@ A part is a frozen pydantic config (its knobs) whose methods do the work; heavy 
 
 import importlib
 import pkgutil
+import re
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 
@@ -57,3 +58,45 @@ def find(kind: str, name: str) -> type:
     if name not in by_name:
         raise WorkbenchError(f"There is no {kind} '{name}'.", todo=f"Choose one of: {', '.join(by_name)}.")
     return by_name[name]
+
+
+# What parts and their settings are called where a person reads them ------------------------------------------------------
+
+# pieces of names that are written otherwise
+WRITTEN = {
+    "faiss": "FAISS", "hnsw": "HNSW", "ivf": "IVF", "pq": "PQ", "opq": "OPQ", "sq": "SQ", "pca": "PCA", "lsa": "LSA", "llm": "LLM",
+    "lancedb": "LanceDB",
+}  # fmt: skip
+# names that are no words of the field
+NAMED = {
+    "bm25s": "BM25", "dora": "DoRA", "dtype": "number format", "idf": "IDF", "llama_cpp": "llama.cpp",
+    "model_listwise": "language model, listwise", "model_pointwise": "language model, pointwise", "nbits": "bits of a code",
+    "opq": "OPQ", "openai_compatible": "OpenAI-compatible", "rslora": "rsLoRA",
+}  # fmt: skip
+# names of settings and methods in a description; paths stay
+CODED = re.compile(r"`([a-z][a-z0-9_]*)`|(?<![\w/.`])([a-z][a-z0-9]*(?:_[a-z0-9]+)+)(?![\w/.`]*[/`])")
+
+
+def word(value: Any) -> str:
+    """A name of the code as a person reads it: "FAISS HNSW", "as bundled"."""
+    return "none" if value is None else NAMED.get(str(value)) or " ".join(WRITTEN.get(p, p) for p in str(value).split("_"))
+
+
+def plain_words(text: str) -> str:
+    """A description with its names of settings and methods as a person reads them: "min max", not `min_max`."""
+    return CODED.sub(lambda name: word(name[1] or name[2]), text)
+
+
+def knob_label(name: str, field: Any) -> str:
+    """What a form calls a setting."""
+    extra = field.json_schema_extra or {}
+    if label := extra.get("label"):
+        return label
+    words = NAMED.get(name) or name.removesuffix(f"_{extra.get('unit', '')}").replace("_", " ")
+    words = {"max": "Maximum", "min": "Minimum"}.get(words, words)
+    return words if len(words) <= 2 or words != words.lower() else words[0].upper() + words[1:]
+
+
+def lower(label: str) -> str:
+    """A label within a sentence."""
+    return label if label[1:] != label[1:].lower() else label[0].lower() + label[1:]

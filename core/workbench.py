@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import files, registry
-from core.config import PART_KINDS, TrialConfig, code_version, difference, fingerprint, valid, with_settings, word
+from core.config import PART_KINDS, TrialConfig, code_version, difference, fingerprint, valid, with_settings
 from core.corpus.cards import Status
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND
@@ -46,6 +46,7 @@ from core.pipeline.trials import StoredTrials, receipt, without_result
 from core.progress import drain, within
 from core.queries.protocol import Unready
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
+from core.registry import word
 from core.retrieval.pool import changed, ranking, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference

@@ -5,9 +5,10 @@ from pydantic import BaseModel, ValidationError
 
 from app.ui import forms
 from core import registry
-from core.config import PART_KINDS, TrialConfig, build, fingerprint, settings, with_settings, word
+from core.config import PART_KINDS, TrialConfig, build, fingerprint, settings, with_settings
 from core.errors import WorkbenchError
 from core.pipeline.recipe_words import setting_words
+from core.registry import word
 from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 
 

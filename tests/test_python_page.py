@@ -55,7 +55,7 @@ def test_the_lines_run_on_the_built_in_corpus(tmp_path):
 
 
 def test_a_figure_of_differences_has_their_intervals_and_leaves_out_what_is_undefined():
-    [known] = paired_difference([1.0, 0.5, 0.2, 0.9], [0.4, 0.5, 0.1, 0.2], 200)
+    [known] = paired_difference([1.0, 0.5, 0.2, 0.9] * 3, [0.4, 0.5, 0.1, 0.2] * 3, 200)
     [undefined] = paired_difference([float("nan")], [0.1], 200)
     figure = differences_figure({"mrr": known, "recall": undefined})
     [points] = figure["data"]

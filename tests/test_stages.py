@@ -193,8 +193,9 @@ def test_the_model_of_any_part_is_planned_and_fetched(towns, monkeypatch):
     monkeypatch.setattr(fusion, "model", "owner/ranks", raising=False)
     monkeypatch.setattr(fusion, "absent", lambda self: not fetched)
     monkeypatch.setattr(fusion, "fetch", lambda self: fetched.append(self.model))
-    assert towns.plan(recipe())[:2] == (False, "fetching the model owner/ranks")
-    assert not towns.plan(recipe(fusion="rrf")).what.startswith("fetching")
+    plan = towns.plan(recipe())
+    assert not plan.live and [phase.what for phase in plan.phases] == ["fetching the model owner/ranks"]
+    assert not any(phase.what.startswith("fetching") for phase in towns.plan(recipe(fusion="rrf")).phases)
     for verb in (towns.prepare, towns.run):
         fetched.clear()
         drain(verb(recipe()))

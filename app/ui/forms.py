@@ -17,9 +17,10 @@ from app import session
 from app.ui import cards, jobs
 from app.ui.adapters.worn import worn
 from core import registry
-from core.config import PART_KINDS, PartConfig, TransformConfig, TrialConfig, knob_label, lower, plain_words, valid, word
+from core.config import PART_KINDS, PartConfig, TransformConfig, TrialConfig, valid
 from core.errors import WorkbenchError
 from core.labs.trials.comparison import made_name
+from core.registry import knob_label, lower, plain_words, word
 from core.retrieval.fusion import Fusion
 from core.workbench import Forecast
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from core.annotation.drawing import Candidate, clean
 from core.annotation.study import Passage, Study, plain
 from core.annotation.system_names import names_for, recipe_of
-from core.config import PartConfig, TrialConfig
+from core.config import TrialConfig
 from core.labs import answering
 from core.progress import Running
 from core.records import Progress
@@ -92,16 +92,6 @@ def newest_answer(workbench: Workbench) -> str:
     """The id of the answer that was stored last; of the same one no answer has come."""
     [row] = workbench.store.query("SELECT max(id) AS id FROM answers")
     return row["id"]
-
-
-def stored_times(workbench: Workbench, part: PartConfig) -> tuple[float, float] | None:
-    """Seconds, first and third quartile, that stored answers of this model took; None where none is stored."""
-    [row] = workbench.store.query(
-        """SELECT quantile_cont(generation_ms, 0.25) / 1000 AS low, quantile_cont(generation_ms, 0.75) / 1000 AS high FROM answers
-           WHERE generation_ms > 0 AND (config ->> '$.generation.model') = ?""",
-        [str(part.model)],
-    )
-    return None if row["low"] is None else (row["low"], row["high"])
 
 
 class QuestionsAsked(NamedTuple):

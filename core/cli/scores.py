@@ -107,10 +107,10 @@ def judge(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Score anybody's answers: JSON lines with question, passages, answer, and if there reference, label and spans."""
-    from core.labs.scores import judging
+    from core.labs.scores import judged_file, judging
 
     labels = label_means, label_from
-    judged, left = yield from judging.judge(workbench, recipe.read(), file, measure, read_settings(knob), *labels, answers)
+    judged, left = yield from judged_file.judge(workbench, recipe.read(), file, measure, read_settings(knob), *labels, answers)
     return judging.record(judged, left)
 
 

@@ -158,11 +158,11 @@ def sentences_of(text: str) -> int:
 def remembered(most: int) -> Callable[[Callable], Callable]:
     """What a function made of its last arguments, until `forget`: of texts that come again within one answer."""
 
-    def kept(function: Callable) -> Callable:
+    def caching(function: Callable) -> Callable:
         _caches.append(made := lru_cache(maxsize=most)(function))
         return made
 
-    return kept
+    return caching
 
 
 def forget() -> None:

@@ -1,7 +1,6 @@
 """Adapters of generators, trained here: their data, training and what they are worth."""
 
 import hashlib
-import json
 from collections.abc import Generator
 from contextlib import suppress
 from itertools import chain
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from core import files
 from core.config import TrialConfig, fingerprint, valid
+from core.errors import WorkbenchError
 from core.files import path_of
 from core.generation.torch_lm import Transformers
 from core.labs import adapter_sources
@@ -194,8 +194,8 @@ def test_arguments(name: str) -> list[str]:
     from core.training.adapters.training import COMMAND
     from core.training.log import work_folder
 
-    with suppress(OSError, ValueError):
-        command = json.loads((work_folder(adapters_home() / name) / COMMAND).read_text("utf-8"))
+    with suppress(WorkbenchError):
+        command = files.read_json(work_folder(adapters_home() / name) / COMMAND, of=list)
         if command[:1] in (["train-adapter"], ["train-dpo"]) and command[1:2] == [name]:
             return command
     return []

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.annotation.answers import stored_times
 from core.answering.one_prompt import OnePrompt
 from core.answering.protocol import Material
 from core.config import PartConfig, code_version, fingerprint
@@ -226,9 +225,19 @@ def answer_time(workbench: Workbench, part: PartConfig, number: int) -> Estimate
     if not number:
         return None
     seconds = workbench.pipeline.speeds.time(number, *_speed_names(part.usable()))
-    if seconds is None and (quarters := stored_times(workbench, part)):  # asked one by one, not side by side
+    if seconds is None and (quarters := _stored_times(workbench, part)):  # asked one by one, not side by side
         seconds = Estimate(number * quarters[0] / UNSURE**2, number * quarters[1] * UNSURE)
     return seconds or bundled_time(workbench, part.model, number * ANSWER_TOKENS)
+
+
+def _stored_times(workbench: Workbench, part: PartConfig) -> tuple[float, float] | None:
+    """Seconds, first and third quartile, that stored answers of this model took; None where none is stored."""
+    [row] = workbench.store.query(
+        """SELECT quantile_cont(generation_ms, 0.25) / 1000 AS low, quantile_cont(generation_ms, 0.75) / 1000 AS high FROM answers
+           WHERE generation_ms > 0 AND (config ->> '$.generation.model') = ?""",
+        [str(part.model)],
+    )
+    return None if row["low"] is None else (row["low"], row["high"])
 
 
 def bundled_time(workbench: Workbench, model: str, tokens: float) -> Estimate | None:

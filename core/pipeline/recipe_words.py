@@ -5,8 +5,9 @@ from functools import cache
 from typing import Any
 
 from core import registry
-from core.config import PART_KINDS, TrialConfig, doing, fingerprint, knob_label, lower, source, word
+from core.config import PART_KINDS, TrialConfig, doing, fingerprint, source
 from core.pipeline.stages import asks_model, ranking_fields, unused
+from core.registry import knob_label, lower, word
 
 LONG_NAME = 4  # settings told in a name made from them
 UNNAMED = ("corpus", "context", "answering", "generation")  # stages that decide no ranking of given documents

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from core.config import TrialConfig, fingerprint, package_versions, word
+from core.config import TrialConfig, fingerprint, package_versions
 from core.errors import WorkbenchError
 from core.index.common import build_settings
 from core.labs.index import timing
@@ -16,6 +16,7 @@ from core.labs.index.reference import exact_reference
 from core.pipeline.stages import Resolved
 from core.progress import told_within
 from core.records import Progress
+from core.registry import word
 from core.workbench import Workbench
 
 

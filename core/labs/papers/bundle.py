@@ -16,7 +16,7 @@ from core.errors import WorkbenchError
 from core.labs.papers import agreed, checking, contamination, documents, sources, text, verification
 from core.labs.papers import paper as papers
 from core.labs.papers.opening import LABELS, MANIFEST, RAW, TRAINED, bounded, opened
-from core.labs.papers.reading import Reading
+from core.labs.papers.reading import OnDemand
 from core.records import Progress
 from core.report import figures
 from core.report.colours import alike
@@ -171,7 +171,7 @@ def whole(
     readers = {**{name: partial(bytes, data) for name, data in (written | dict(drawn)).items()}, **raw}
     sums = {name: hashlib.sha256(readers[name]()).hexdigest() for name in sorted(readers)}
     readers[MANIFEST] = partial(bytes, (json.dumps({"format": 1, "sha256": sums}, indent=1) + "\n").encode())
-    return Reading(dict(sorted(readers.items())))
+    return OnDemand(dict(sorted(readers.items())))
 
 
 def zipped(bundle: Mapping[str, bytes], file: BinaryIO) -> None:

@@ -19,7 +19,7 @@ from core.evaluation.metric import MAIN
 from core.labs.experiments import book, results
 from core.labs.papers import drawings, looked, results_table
 from core.labs.papers.differing import differences
-from core.labs.papers.looked import Looked
+from core.labs.papers.looked import ComparedRecipes
 from core.labs.trials import comparison, effects, importance, leaderboard, left_out, membership, side_by_side, values
 from core.labs.trials.comparison import Trial
 from core.labs.trials.costs import alike, spreads, unbeaten
@@ -27,7 +27,7 @@ from core.records import plain
 from core.workbench import Workbench
 
 Rows = list[dict[str, Any]]
-Looks = Sequence[Looked]
+Looks = Sequence[ComparedRecipes]
 FLAGS, SEVERAL = ("settings", "questions"), ("only", "cells")
 NEAR = 1e-9  # of what is drawn to what a row says: ends of whiskers are sums
 
@@ -78,15 +78,15 @@ def derived(workbench: Workbench, command: Sequence[str], told: Rows, only: Sequ
 def table_of(tables: Iterable[Rows], told: Rows) -> Rows:
     """The one among the tables that has the columns of these rows, its rows in their order where trials name them; of several
     the one that differs least."""
-    found = []
+    alike = []
     for table in tables:
         if table and told and table[0].keys() == told[0].keys():
             place = {row.get("trial"): number for number, row in enumerate(told)}
             named = "trial" in told[0] and len(place) == len(told) and place.keys() == {row["trial"] for row in table}
-            found.append(sorted(table, key=lambda row: place[row["trial"]]) if named else table)
-    if not found:
+            alike.append(sorted(table, key=lambda row: place[row["trial"]]) if named else table)
+    if not alike:
         raise WorkbenchError("its command answers no such rows")
-    return min(found, key=lambda table: len(list(differences(told, table)))) if len(found) > 1 else found[0]
+    return min(alike, key=lambda table: len(list(differences(told, table)))) if len(alike) > 1 else alike[0]
 
 
 def changes(workbench: Workbench, command: Sequence[str], content: Any, only: Sequence[str] = (), looks: Looks = ()) -> list[str]:

@@ -14,7 +14,7 @@ MOST = 500_000  # recipes of a question set
 Identity = Annotated[str, Field(max_length=64)]
 
 
-class Looked(StageConfig):
+class ComparedRecipes(StageConfig):
     """On one question set. recipes: the identity of each, as the data folder counted them."""
 
     questions: str = Field(max_length=200)  # fingerprint
@@ -28,13 +28,13 @@ class Looked(StageConfig):
         return self
 
 
-def at_hand(workbench: Workbench, trials: Sequence[str]) -> tuple[Looked, ...]:
+def at_hand(workbench: Workbench, trials: Sequence[str]) -> tuple[ComparedRecipes, ...]:
     """On the questions of these trials, at this moment."""
     sets = dict.fromkeys(trial.questions for trial in comparison.some(workbench, trials) if trial.questions)
-    found = {questions: looks.identities(workbench, questions) for questions in sets}
-    return tuple(Looked(questions=name, looked=len(of), recipes=of) for name, of in found.items())
+    compared = {questions: looks.identities(workbench, questions) for questions in sets}
+    return tuple(ComparedRecipes(questions=name, looked=len(of), recipes=of) for name, of in compared.items())
 
 
-def number(looked: Sequence[Looked], questions: str) -> int | None:
+def number(looked: Sequence[ComparedRecipes], questions: str) -> int | None:
     """None where it is not recorded."""
     return next((each.looked for each in looked if each.questions == questions), None)

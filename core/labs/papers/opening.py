@@ -20,7 +20,7 @@ from core.config import EvaluationConfig, RetrievalConfig, valid
 from core.errors import WorkbenchError
 from core.labs.papers import agreed, contamination
 from core.labs.papers import paper as papers
-from core.labs.papers.reading import Reading
+from core.labs.papers.reading import OnDemand
 from core.records import plain
 from core.store.journal import decode
 from core.store.rows import cost_problem
@@ -85,7 +85,7 @@ def _readable(path: Path) -> Iterator[None]:
         ) from None
 
 
-def _from_zip(path: Path) -> tuple[dict[str, int], Reading[bytes]]:
+def _from_zip(path: Path) -> tuple[dict[str, int], OnDemand[bytes]]:
     """(name -> bytes, the files): of a zip also as `zip -r` makes it, with its folders, below the bundle's own."""
     archive = zipfile.ZipFile(files.regular(path))
     members = {member.filename: member for member in archive.infolist()}
@@ -108,12 +108,12 @@ def _from_zip(path: Path) -> tuple[dict[str, int], Reading[bytes]]:
         with _readable(path):  # which never yields more than the size that was declared, and judged
             return archive.read(member)
 
-    return {name: member.file_size for name, member in ours.items()}, Reading(
+    return {name: member.file_size for name, member in ours.items()}, OnDemand(
         {name: partial(contents, member) for name, member in ours.items()}
     )
 
 
-def _from_folder(path: Path) -> tuple[dict[str, int], Reading[bytes]]:
+def _from_folder(path: Path) -> tuple[dict[str, int], OnDemand[bytes]]:
     inside = [place for pattern in ("*", "*/*") for place in path.glob(pattern)]
     named = {place.relative_to(path).as_posix(): place for place in inside if place.is_file() and not place.is_symlink()}
     ours = {name: place for name, place in named.items() if NAMES.fullmatch(name)}
@@ -123,7 +123,7 @@ def _from_folder(path: Path) -> tuple[dict[str, int], Reading[bytes]]:
             return file.read(size)
 
     sizes = {name: place.stat().st_size for name, place in ours.items()}
-    return sizes, Reading({name: partial(contents, place, sizes[name]) for name, place in ours.items()})
+    return sizes, OnDemand({name: partial(contents, place, sizes[name]) for name, place in ours.items()})
 
 
 def bounded(sizes: Mapping[str, int], where: str) -> None:

@@ -19,8 +19,8 @@ from core import files
 from core.config import StageConfig, knob, valid
 from core.errors import WorkbenchError
 from core.labs.papers import derived, looked, sources
-from core.labs.papers.looked import Looked
-from core.labs.papers.reading import Reading
+from core.labs.papers.looked import ComparedRecipes
+from core.labs.papers.reading import OnDemand
 from core.labs.papers.shelf import names
 from core.labs.trials import comparison
 from core.records import plain
@@ -120,7 +120,7 @@ class Taken(NamedTuple):
     how many recipes had been looked at on its questions."""
 
     content: Any
-    looked: tuple[Looked, ...] = ()
+    looked: tuple[ComparedRecipes, ...] = ()
 
 
 # Documents -----------------------------------------------------------------------------------------------------------
@@ -167,7 +167,11 @@ def change(workbench: Workbench, paper_id: str, **fields: Any) -> Paper:
 
 
 def add(
-    workbench: Workbench, paper_id: str, fields: dict[str, Any], content: Any = None, looks: tuple[Looked, ...] | None = None
+    workbench: Workbench,
+    paper_id: str,
+    fields: dict[str, Any],
+    content: Any = None,
+    looks: tuple[ComparedRecipes, ...] | None = None,
 ) -> Paper:
     """Takes an item into the paper, in place of one of the same name, else at the end.
 
@@ -250,7 +254,7 @@ class Followed(NamedTuple):
 
     content: dict[str, Any]
     trials: list[str]
-    looks: tuple[Looked, ...]
+    looks: tuple[ComparedRecipes, ...]
 
 
 def _followed(workbench: Workbench, command: Sequence[str], content: dict[str, Any]) -> Followed | None:
@@ -321,9 +325,9 @@ def taken(workbench: Workbench, paper_id: str, name: str) -> Taken:
     return read_taken(_place(_folder(workbench, paper_id), name))
 
 
-def showed(workbench: Workbench, paper: Paper) -> Reading[Taken]:
+def showed(workbench: Workbench, paper: Paper) -> OnDemand[Taken]:
     """Item -> what it showed when it was taken."""
-    return Reading({item.name: partial(taken, workbench, paper.id, item.name) for item in paper.items})
+    return OnDemand({item.name: partial(taken, workbench, paper.id, item.name) for item in paper.items})
 
 
 def read_taken(path: Path) -> Taken:
@@ -331,7 +335,10 @@ def read_taken(path: Path) -> Taken:
     record = files.read_json(path, what, of=dict, todo=todo, most=MOST_BYTES)
     told = {name: record[name] for name in ("content", "looked") if name in record}
     try:
-        result, sealed = Taken(told["content"], tuple(map(Looked.model_validate, told.get("looked", ())))), record["checksum"]
+        result, sealed = (
+            Taken(told["content"], tuple(map(ComparedRecipes.model_validate, told.get("looked", ())))),
+            record["checksum"],
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise WorkbenchError(f"{what} cannot be read: {error}.", where=str(path), todo=todo) from None
     if _seal(told) != sealed:

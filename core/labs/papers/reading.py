@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Reading(Mapping[str, T], Generic[T]):
+class OnDemand(Mapping[str, T], Generic[T]):
     """Name -> what its function reads, anew at each use."""
 
     def __init__(self, readers: Mapping[str, Callable[[], T]]) -> None:

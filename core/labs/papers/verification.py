@@ -17,7 +17,7 @@ from core.errors import WorkbenchError
 from core.labs.papers import documents, opening, redrawn, text
 from core.labs.papers import paper as papers
 from core.labs.papers.checking import Checked, name_of, recomputed, unchecked
-from core.labs.papers.reading import Reading
+from core.labs.papers.reading import OnDemand
 from core.records import Progress
 from core.report import figures
 from core.workbench import Workbench
@@ -67,7 +67,7 @@ def _against_items(
     bundle: Mapping[str, bytes], workbench: Workbench, paper: papers.Paper, showed: Mapping[str, papers.Taken]
 ) -> list[Checked]:
     """Whether what the bundle prints is what its items show, but for the pictures."""
-    drawn = Reading({name: partial(bundle.__getitem__, name) for name in bundle if name.startswith("figures/")})
+    drawn = OnDemand({name: partial(bundle.__getitem__, name) for name in bundle if name.startswith("figures/")})
     written, results = set(), []
     try:
         for name, data in documents.rendered(paper, showed, drawn):

@@ -1,16 +1,13 @@
 """A file of answers scored by every measure that it allows, told by answer, claim and word, and against its labels."""
 
-import json
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from core import files, registry
+from core import registry
 from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
@@ -19,7 +16,7 @@ from core.labs.scores import answer_file, people
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
 from core.labs.scores.keeping import judge_tools, kept_scores
 from core.labs.scores.people import AgainstPeople, Labels, Means
-from core.records import Progress, plain
+from core.records import Progress
 from core.statistics.bootstrap import Interval, mean_interval
 from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
@@ -113,52 +110,6 @@ def measure_all(
     return results
 
 
-def judge(
-    workbench: Workbench,
-    config: TrialConfig,
-    path: Path,
-    names: Sequence[str] = (),
-    knobs: dict[str, Any] | None = None,
-    means: Means | None = None,
-    cut: float | None = None,
-    out: Path | None = None,
-) -> Generator[Progress, None, tuple[JudgedAnswers, dict[str, str]]]:
-    """A file's answers by the measures of these names; none: all that it allows and that ask no model. Also why measures are
-    left out. out: where each answer's scores are written, a JSON line an answer. Of more answers than MOST_WHOLE only numbers stay."""
-    from core.labs.scores import streamed
-
-    every, left = measures(names, knobs), {}
-    file = yield from answer_file.read(path, answer_file.MOST_WHOLE)
-    with ExitStack() as open_file:
-        told = _written(open_file, out)
-        if file is None:
-            (file, none) = yield from streamed.surveyed(path, [] if names else every)
-            if not names:
-                every, left = able(every, none)
-            measured = yield from streamed.measured(workbench, config, path, every, told)
-        else:
-            cases = [row.case for row in file.rows]
-            if not names:
-                every, left = usable(every, cases)
-            measured = yield from measure_all(workbench, config, every, cases)
-            told(file.rows, measured)
-    return (yield from held_against(file, measured, means, cut, config.seed)), left
-
-
-def _written(opened: ExitStack, out: Path | None) -> Callable[[Sequence[AnswerRow], list[MeasureScores]], None]:
-    """What writes answers with their scores to the file, as long as it is open."""
-    if out is None:
-        return lambda rows, measured: None
-    made = opened.enter_context(files.made_whole(out, "The answers' scores"))
-    lines = opened.enter_context(made.open("w", encoding="utf-8", errors="surrogatepass"))
-
-    def write(rows: Sequence[AnswerRow], measured: list[MeasureScores]) -> None:
-        for number, row in enumerate(rows):
-            lines.write(json.dumps(plain(_answer(number, row, measured)), ensure_ascii=False) + "\n")
-
-    return write
-
-
 def held_against(
     file: AnswerFile, measured: list[MeasureScores], means: Means | None = None, cut: float | None = None, seed: int = 0
 ) -> Generator[Progress, None, JudgedAnswers]:
@@ -193,7 +144,7 @@ def record(judged: JudgedAnswers, left: dict[str, str]) -> dict[str, Any]:
         "measures": [_row(each, judged) for each in judged.measured],
         "not_measured": [{"measure": name, "why": why} for name, why in left.items()],
         "signatures": dict(Counter(met.name for met in _signatures(judged.measured) if met)),
-        "answers": [_answer(number, row, judged.measured) for number, row in enumerate(file.rows)] if whole else [],
+        "answers": [answer_record(number, row, judged.measured) for number, row in enumerate(file.rows)] if whole else [],
     }
 
 
@@ -227,7 +178,7 @@ def _row(each: MeasureScores, judged: JudgedAnswers) -> dict[str, Any]:
     }
 
 
-def _answer(number: int, row: AnswerRow, measured: list[MeasureScores]) -> dict[str, Any]:
+def answer_record(number: int, row: AnswerRow, measured: list[MeasureScores]) -> dict[str, Any]:
     met = told_by(measured, number)
     return {
         "place": row.place,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core import files
 from core.context.citations import pattern
 from core.generation.torch_model import TorchModel
 from core.judging.diversity import answer_em, answer_f1
@@ -37,7 +38,9 @@ def asked(
 ) -> Generator[Progress, None, list[TestAnswer]]:
     """Greedy answers of the loaded model, as it is. what: said in the progress. journal: where they are kept as they come, and found
     again by a test that goes on."""
-    answers = dict(json.loads(line) for line in journal.read_text("utf-8").split("\n")[:-1]) if journal.exists() else {}
+    lines = journal.read_text("utf-8").split("\n")[:-1] if journal.exists() else []
+    todo = "Delete this file: the test asks again."
+    answers = dict(files.read_json(line, "An answer of the test", of=list, where=str(journal), todo=todo) for line in lines)
     left = [i for i in range(len(examples)) if i not in answers]
     left.sort(key=lambda i: sum(len(turn["content"]) for turn in examples[i].messages))
     for at in range(0, len(left), AT_ONCE):

@@ -132,11 +132,11 @@ def test_wrong_options_are_said_before_anything_is_measured(words, tmp_path, cap
 
 
 def drawn_run(name, questions, documents, seed):
-    draw = np.random.default_rng(seed)
-    return trec.TrecRun(name, {
-        f"q{q}": trec.ordered((f"d{d}", float(np.float32(draw.random()))) for d in draw.permutation(2 * documents)[:documents])
-        for q in range(questions)
-    })  # fmt: skip
+    draw, ranked = np.random.default_rng(seed), {}
+    for q in range(questions):
+        drawn = draw.permutation(2 * documents)[:documents]
+        ranked[f"q{q}"] = trec.ordered((f"d{d}", float(np.float32(draw.random()))) for d in drawn)
+    return trec.TrecRun(name, ranked)
 
 
 def test_block_by_block_says_the_same(monkeypatch):

@@ -48,7 +48,7 @@ def test_files_that_say_nothing_are_said_to(tmp_path):
             trec.read_run(file(tmp_path, text))
     with pytest.raises(WorkbenchError, match="No document is judged"):
         trec.read_judgements(file(tmp_path, "q1 0 a 0\nq1 0 b -1\n"))
-    with pytest.raises(WorkbenchError, match="no such file"):
+    with pytest.raises(WorkbenchError, match="No such file"):
         trec.read_run(tmp_path / "absent.run")
 
 

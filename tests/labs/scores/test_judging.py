@@ -12,7 +12,7 @@ from core.__main__ import main
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, Claim, WrongWords
-from core.labs.scores import judging, keeping, people
+from core.labs.scores import judged_file, judging, keeping, people
 from core.labs.scores.answer_file import AnswerRow
 from core.progress import drain
 from core.store import shards
@@ -78,7 +78,7 @@ def file(tmp_path):
 
 def judged(file, *names, **settings):
     bench = Workbench()
-    return drain(judging.judge(bench, TrialConfig(), file, names, **settings))
+    return drain(judged_file.judge(bench, TrialConfig(), file, names, **settings))
 
 
 def test_labels_that_mean_wrong_are_known_by_their_spans_and_told(file):

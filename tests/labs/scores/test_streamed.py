@@ -12,7 +12,7 @@ import pytest
 from core.config import TrialConfig
 from core.corpus.reading import SHOWN, Notes
 from core.errors import WorkbenchError
-from core.labs.scores import answer_file, judging, sets, streamed
+from core.labs.scores import answer_file, judged_file, judging, sets, streamed
 from core.labs.scores.answer_file import AnswerRow
 from core.progress import Running
 from core.workbench import Workbench
@@ -49,7 +49,7 @@ def test_many_answers_have_the_numbers_of_few(file, tmp_path, monkeypatch, names
 
 
 def test_no_more_than_a_block_is_judged_at_once_and_each_is_told(file, few):  # noqa: F811
-    work, steps, seen = judging.judge(Workbench(), TrialConfig(), file, ("shared_words",)), [], [0]
+    work, steps, seen = judged_file.judge(Workbench(), TrialConfig(), file, ("shared_words",)), [], [0]
     for step in Running(work):
         steps.append(step)
         seen.append(len(SEEN))
@@ -116,7 +116,7 @@ from core.config import TrialConfig
 from core.labs.scores import judging
 from core.progress import drain
 from core.workbench import Workbench
-drain(judging.judge(Workbench(), TrialConfig(), Path(sys.argv[1]), ("em", "answered")))
+drain(judged_file.judge(Workbench(), TrialConfig(), Path(sys.argv[1]), ("em", "answered")))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
