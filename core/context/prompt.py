@@ -11,7 +11,7 @@ from core.config import ContextConfig
 from core.context.citations import marks, plain
 from core.context.passages import Compression, copies_note, counted, distinct, grown, ordered
 from core.context.surroundings import Surroundings
-from core.context.template import filled
+from core.context.template import BUILT_IN, filled
 from core.errors import WorkbenchError
 from core.records import Hit
 
@@ -30,6 +30,12 @@ class Prompt(NamedTuple):
     left_out: tuple[Hit, ...]  # chunks that did not fit
     passage_tokens: int
     notes: tuple[str, ...] = ()  # what of the ranking the model was not given, and why
+
+
+def asks_to_cite(context: ContextConfig) -> bool:
+    """Whether the prompt asks for citations, as far as its words tell."""
+    template = context.template or BUILT_IN["template"]
+    return "$instructions" in template or "cit" in template.lower()
 
 
 def build(

@@ -19,6 +19,8 @@ from core.judging.deciding import Decided, SupportCheck
 from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerScore, Claim, JudgeTools
 from core.records import Progress
 
+UNASKED = "it cites nothing, and was not asked to"
+
 
 class CitingStatement(NamedTuple):
     statement: Statement
@@ -48,7 +50,8 @@ class CitationMeasure(Decided):
     most: int = knob(3, "So many citations of a statement count, the first ones, as in ALCE.", unit="citations", ge=1, le=20)
 
     def unmeasurable(self, case: AnswerCase) -> str:
-        return super().unmeasurable(case) or ("citations by title are not read back" if case.citations == "titles" else "")
+        reason = super().unmeasurable(case) or ("citations by title are not read back" if case.citations == "titles" else "")
+        return reason or ("" if case.asked_to_cite or cites(case) else UNASKED)
 
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         read = [citing(case, self.most) for case in cases]
@@ -80,6 +83,10 @@ class CitationMeasure(Decided):
 
     def value(self, tally: Tally) -> float:
         raise NotImplementedError
+
+
+def cites(case: AnswerCase) -> bool:
+    return bool(places(case.answer, len(case.passages), case.citations))
 
 
 def citing(case: AnswerCase, most: int) -> list[CitingStatement]:

@@ -16,6 +16,7 @@ import numpy as np
 from core.errors import WorkbenchError
 from core.judging.claims import WORD
 from core.judging.copied import SourceWords, broken, fragments, jumps
+from core.judging.frames import USUAL
 from core.judging.judgement_models import ClaimJudgement
 from core.judging.passage_words import RUN, PassageWords, new_numbers, runs_of, word_doubts
 
@@ -23,11 +24,6 @@ COMBINATION = "combination.json"
 SIGNALS = ("wrong_words", "worst_word", "unsupported", "new_words", "new_triples", "new_numbers", "broken", "jumps")
 SUREST = 3.0  # log-odds of being supported from which a claim is as sure as one that is copied whole
 MOST_JUMPS = 5  # more say no more
-USUAL = frozenset(
-    "a an the of in on at to for from by with and or but is are was were be been being it its this that these those he she they his "
-    "her their as not no have has had do does did will would can could may might which who whom what when where while also there "
-    "than then so such if into about over after before between during i you we our your".split()
-)  # words that tell nothing where a passage lacks them
 
 
 class Combination(NamedTuple):

@@ -32,7 +32,8 @@ class AnswerCase(NamedTuple):
     answerable: bool | None = None  # whether the documents answer the question; None: not known
     units: int | None = None  # pieces of gold evidence; None: not known
     covered: tuple[frozenset[int], ...] = ()  # for each passage the numbers of those that it covers, where units are known
-    citations: str = BRACKETS  # how the answer was asked to cite
+    citations: str = BRACKETS  # how the answer cites
+    asked_to_cite: bool | None = None  # None: not known
     finish_reason: str = "stop"  # as of `Answer`
     tokens: tuple[Token, ...] = ()  # with the log-probabilities that the generator gave them, where they were asked for
 

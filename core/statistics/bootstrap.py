@@ -20,6 +20,7 @@ _WIDE = 20  # columns from which mostly empty rows, as counts of pairs of values
 _CACHED = 20_000_000  # weights that are kept: 160 MB
 
 ONE_GROUP = "no interval: all of it belongs to one item"
+FEW_GROUPS = 20  # below, a percentile interval over groups misses too often: with 3 it holds the truth in three of four cases
 
 
 class Interval(NamedTuple):
@@ -80,9 +81,29 @@ def mean_interval(
     if len(sums) < 2:
         mean = float(values[measured].mean()) if n else None
         return Interval(mean, None, None, n, len(values), ONE_GROUP if n else "not measured")
-    drawn, tail = resampled_means(sums, resamples, seed), (1 - confidence) / 2
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [tail, 1 - tail])
-    return Interval(float(values[measured].mean()), float(low), float(high), n, len(values))
+    drawn, mean = resampled_means(sums, resamples, seed), float(values[measured].mean())
+    low, high, note = over_groups(mean, drawn[:, 0] / drawn[:, 1], len(sums), confidence)
+    return Interval(mean, low, high, n, len(values), note)
+
+
+def over_groups(value: float, drawn: np.ndarray, many: int, confidence: float) -> tuple[float, float, str]:
+    """Bounds of a value from what resamples of so many groups gave, and what is to be said of them: percentiles; of fewer than FEW_GROUPS
+    Student's t with groups - 1 degrees of freedom times the bootstrap's standard error, without its bias.
+
+    Source: Cameron and Miller 2015, "A practitioner's guide to cluster-robust inference", section VI.
+    """
+    if many >= FEW_GROUPS:
+        tail = (1 - confidence) / 2
+        return *map(float, np.quantile(drawn, [tail, 1 - tail])), ""
+    from scipy.special import stdtrit  # 0.1 s, which a start need not wait for
+
+    half = float(stdtrit(many - 1, (1 + confidence) / 2) * drawn.std() * np.sqrt(many / (many - 1)))
+    return value - half, value + half, few_groups(many)
+
+
+def few_groups(many: int) -> str:
+    """What is said of an interval over so many groups; "": they are enough."""
+    return "" if many >= FEW_GROUPS else f"few groups: {many:,}, so by Student's t with {many - 1:,} degrees of freedom"
 
 
 def summed(rows: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from core.statistics.agreement.coefficient import FEW_DEFINED, Agreement, Coefficient, divided, estimate
-from core.statistics.bootstrap import ONE_GROUP, Interval, mean_interval, numbered, resampling_weights
+from core.statistics.bootstrap import ONE_GROUP, Interval, mean_interval, numbered, over_groups, resampling_weights
 from core.statistics.roc import midranks
 
 _BLOCK = 1_000_000  # weights ranked at a time: 8 MB
@@ -24,7 +24,7 @@ def product_moment(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> Coefficien
     if len(x):
         x, y = ((v - v.mean()) / (v.std() or 1) for v in (np.asarray(x, np.float64), np.asarray(y, np.float64)))
     each = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
-    return Coefficient("Pearson's r", each, _correlation, len(np.unique(rows)), len(x), rows)
+    return Coefficient("Pearson's r", each, _correlation, len(np.unique(rows)), len(x), rows, limits=(-1.0, 1.0))
 
 
 def _correlation(sums: np.ndarray) -> np.ndarray:
@@ -56,11 +56,12 @@ def spearman(
             sums = [np.ones_like(a), a, b, a * a, b * b, a * b]
             drawn.append(_correlation(np.stack([(times * term).sum(axis=1) for term in sums], axis=-1)))
     values = np.concatenate(drawn)
-    defined, tail = values[~np.isnan(values)], (1 - confidence) / 2
+    defined = values[~np.isnan(values)]
     if 2 * len(defined) < resamples:
         return rho._replace(resamples=resamples, undefined=resamples - len(defined), note=FEW_DEFINED, drawn=many)
-    low, high = map(float, np.quantile(defined, [tail, 1 - tail]))
-    return rho._replace(low=low, high=high, resamples=resamples, undefined=resamples - len(defined), drawn=many)
+    low, high, note = over_groups(rho.value, defined, many, confidence)
+    low, high = max(-1.0, low), min(1.0, high)
+    return rho._replace(low=low, high=high, resamples=resamples, undefined=resamples - len(defined), note=note, drawn=many)
 
 
 def _ranker(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics.bootstrap import ONE_GROUP, resampled_means, summed
+from core.statistics.bootstrap import ONE_GROUP, few_groups, over_groups, resampled_means, summed
 from core.statistics.paired import NO_VARIATION
 
 NO_PAIRS = "undefined: no item has two labels"
@@ -29,6 +29,7 @@ class Coefficient(NamedTuple):
     rows: np.ndarray | None = None  # [rows]: which items these are; None: all
     undefined: str = NO_VARIATION  # why, where there are items enough and yet no value
     empty: str = NO_PAIRS  # why, where there is no item to go by
+    limits: tuple[float, float] = (-np.inf, np.inf)  # of its values
 
 
 class Agreement(NamedTuple):
@@ -55,9 +56,10 @@ def estimate(
 ) -> Agreement:
     """Percentile interval (Efron and Tibshirani 1993, equation 13.5) over resampled items. resamples = 0: none.
 
-    groups [items]: which items belong together, as a study's item for each sentence; these are then drawn whole.
+    groups [items]: which items belong together, as a study's item for each sentence; these are then drawn whole, and of few of them
+    the interval is by Student's t.
     """
-    name, contributions, value, items, labels, rows, undefined, empty = coefficient
+    name, contributions, value, items, labels, rows, undefined, empty, limits = coefficient
     if items == 0:
         return Agreement(name, None, None, None, 0, 0, note=empty)
     point = float(value(contributions.sum(axis=0)))
@@ -75,10 +77,19 @@ def estimate(
     missing = resamples - len(defined)
     if missing > resamples / 2:
         return Agreement(name, point, None, None, items, labels, resamples, missing, FEW_DEFINED, many)
-    tail = (1 - confidence) / 2
-    low, high = map(float, np.quantile(defined, [tail, 1 - tail]))
-    note = ALIKE if np.ptp(defined) < 1e-12 else ""
-    return Agreement(name, point, low, high, items, labels, resamples, missing, note, many)
+    if np.ptp(defined) < 1e-12:
+        if groups is not None and few_groups(many):
+            return Agreement(
+                name, point, None, None, items, labels, resamples, missing, f"too few groups: {many}, all alike", many
+            )
+        return Agreement(name, point, *(float(np.median(defined)),) * 2, items, labels, resamples, missing, ALIKE, many)
+    if groups is None:
+        tail = (1 - confidence) / 2
+        bounds = (*map(float, np.quantile(defined, [tail, 1 - tail])), "")
+    else:
+        bounds = over_groups(point, defined, many, confidence)
+    low, high = (float(np.clip(each, *limits)) for each in bounds[:2])
+    return Agreement(name, point, low, high, items, labels, resamples, missing, bounds[2], many)
 
 
 def divided(above: np.ndarray, below: np.ndarray, smallest: float = 1e-12) -> np.ndarray:

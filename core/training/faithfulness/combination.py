@@ -16,7 +16,7 @@ import numpy as np
 
 from core.judging.combined import SIGNALS, Combination, signals
 from core.judging.copied import SourceWords
-from core.judging.entailment import claimed
+from core.judging.entailment import JudgedClaim, claimed
 from core.judging.evidence import evidence
 from core.judging.judgement_models import WRONG, OwnModel
 from core.judging.measure import AnswerCase
@@ -34,15 +34,18 @@ SETS = ("qa_feedback", "xsumfaith", "citation_integrity")
 class SeenAnswer:
     """An answer as the model sees it. shift: log-odds added to each word."""
 
-    def __init__(self, answer: Marked, judged: list, shift: float = 0.0) -> None:
+    def __init__(self, answer: Marked, judged: list[JudgedClaim], shift: float = 0.0) -> None:
         self.there = there = words_of(answer.passages)
         if shift:
             judged = [
-                (a, b, each._replace(words=[(s, e, _shifted(p, shift)) for s, e, p in each.words])) for a, b, each in judged
+                each._replace(
+                    judgement=each.judgement._replace(words=[(s, e, _shifted(p, shift)) for s, e, p in each.judgement.words])
+                )
+                for each in judged
             ]
         self.answer, self.judged = answer, judged
         source = SourceWords(answer.passages)
-        self.signals = np.array([signals(answer.answer[a:b], each, there, source) for a, b, each in judged])
+        self.signals = np.array([signals(each.text, each.judgement, there, source) for each in judged])
         self.new_words = new_share(answer.answer, there)
         self.source = answer.source.split()[0]
         self.wrong = answer.verdict != SUPPORTED
@@ -59,7 +62,10 @@ def seen(model: OwnModel, answers: Sequence[Marked]) -> Generator[Progress, None
         if len(judged) % 100 == 0:
             yield Progress(len(judged), len(pairs), "Judging the answers that people judged")
     each = (judged[i] for i in range(len(pairs)))
-    return [SeenAnswer(answer, [(a, b, next(each)) for a, b, _ in spans]) for answer, spans in zip(answers, places, strict=True)]
+    return [
+        SeenAnswer(answer, [JudgedClaim(*place, next(each)) for place in spans])
+        for answer, spans in zip(answers, places, strict=True)
+    ]
 
 
 def best_shift(answers: Sequence[SeenAnswer]) -> float:
@@ -97,7 +103,7 @@ def _by_claim(answers: Sequence[SeenAnswer]) -> tuple[np.ndarray, np.ndarray] | 
     for each in answers:
         if each.answer.spans is None and len(each.judged) > 1:
             continue
-        for (start, end, _), row in zip(each.judged, each.signals, strict=True):
+        for (start, end, *_), row in zip(each.judged, each.signals, strict=True):
             spans = [s for s in each.answer.spans or () if s.start < end and s.end > start]
             rows.append(row)
             wanted.append(max((s.share for s in spans), default=0.0) if each.answer.spans is not None else float(each.wrong))
@@ -207,8 +213,8 @@ def span_f1(answers: Sequence[SeenAnswer], least: float = WRONG) -> tuple[float,
             if span.share >= 0.5:
                 gold[span.start : span.end] = True
         said = np.zeros((2, len(text)), bool)
-        for start, end, judged in each.judged:
-            for a, b, _ in joined(word_doubts(text[start:end], judged.words, each.there), start, least):
+        for start, _, claim, judged in each.judged:
+            for a, b, _ in joined(word_doubts(claim, judged.words, each.there), start, least):
                 said[0, a:b] = True
         for match in re.finditer(r"\w+", text):
             said[1, match.start() : match.end()] = match.group().lower() not in each.there.runs[0]
