@@ -3,7 +3,7 @@ from typing import ClassVar, Literal
 
 from core.judging.atomic import atomic
 from core.judging.entailment import Entailment, JudgedClaim
-from core.judging.evidence import evidence
+from core.judging.evidence import evidence, grounds
 from core.judging.judgement_models import Judgements, pair_text, read_judgement
 from core.judging.measure import AnswerCase, AnswerScore, JudgeTools
 from core.records import Progress
@@ -24,7 +24,7 @@ class AtomicEntailment(Entailment):
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         split = yield from atomic(cases, tools)
         texts = [
-            pair_text(evidence(case.passages, claim.text), claim.text)
+            pair_text(evidence(grounds(case.passages, case.question), claim.text), claim.text)
             for case, (claims, _) in zip(cases, split, strict=True)
             for claim in claims
         ]

@@ -3,8 +3,8 @@
 A statement is a sentence, or an item of a list. It is cut on the answer with its citations blanked out, so characters stay where they
 are, and a citation behind the full stop belongs to the sentence before it. What frames an answer states nothing: a list's marks, its
 headings, marks of emphasis, the leads "Based on the given passages," and "In summary,", sentences such as "Here are the steps:" and "I hope
-this helps!", those that only speak of the passages or the question (`frames`) or say what the passages do not have, questions, and the
-question said again.
+this helps!", those that only speak of the passages or the question (`frames`) or say what the passages do not have, those that end in a
+colon, and the question said again.
 """
 
 import re
@@ -16,7 +16,7 @@ from core.chunking.sentences import claim_starts
 from core.config import knob
 from core.context.citations import pattern
 from core.judging.diversity import normalise_answer, normalise_trivia
-from core.judging.frames import IN_PASSING, REFERENCES, SOURCE, WORD, leads_on, repeats, speaks_of_texts
+from core.judging.frames import IN_PASSING, REFERENCES, SOURCE, WORD, repeats, speaks_of_texts
 from core.judging.measure import AnswerCase
 from core.judging.reference import declines
 
@@ -48,8 +48,6 @@ FRAME = re.compile(
     "|".join(
         (
             r"(?:sure|certainly|of course|absolutely|okay|ok|great question)\b.{0,30}",
-            r"(?:(?:sure|certainly)[,!] )?here(?:'s| is| are)\b.{0,90}:",
-            r".{0,80}\b(?:as follows|the following(?: \w+){0,2}|these(?: \w+){0,2} (?:steps|instructions|tips|guidelines)):",
             r"(?!.*\d{3})[\w'-]+(?:[ ,&/]+[\w'-]+){0,5}:(?!\d)\W*(?:\d{1,2}[.)])?\W*",
             r"(?:i )?hope (?:this|that|it) helps?\b.*",
             r"(?:please )?(?:let me know|feel free)\b.*",
@@ -113,9 +111,8 @@ def statements(case: AnswerCase) -> list[Statement]:
 
 
 def _frames(sentence: str, question: str) -> bool:
-    asks = sentence.rstrip(" *_)").endswith("?") and not re.search('["“”]', sentence)
-    told = leads_on(sentence, question) or speaks_of_texts(sentence, question) or repeats(sentence, question)
-    return asks or told or bool(FRAME.fullmatch(sentence))
+    leads_on = sentence.rstrip(" *_").endswith(":")
+    return leads_on or speaks_of_texts(sentence, question) or repeats(sentence, question) or bool(FRAME.fullmatch(sentence))
 
 
 def _without_leads(each: Statement) -> Statement:

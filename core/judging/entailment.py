@@ -6,7 +6,7 @@ import numpy as np
 from core.config import knob
 from core.judging import judgement_models
 from core.judging.claims import NOTHING_CLAIMED, statements
-from core.judging.evidence import best_sentence, claims, evidence
+from core.judging.evidence import best_sentence, claims, evidence, grounds
 from core.judging.judgement_models import EMBEDDED, ClaimJudgement, Judgements, pair_text, read_judgement
 from core.judging.measure import (
     CONTRADICTED,
@@ -79,12 +79,13 @@ def claimed(case: AnswerCase) -> list[tuple[int, int, str]]:
 def judged_claims(
     model: str, cases: Sequence[AnswerCase], tools: JudgeTools
 ) -> Generator[Progress, None, list[list[JudgedClaim]]]:
-    """For each case its claims as the model judges them by all passages."""
+    """For each case its claims as the model judges them by all passages and the question."""
     places, texts = [], []
     for done, case in enumerate(cases):
         if done % 100 == 0:
             yield Progress(done, len(cases), "Choosing the evidence of each claim")
         places.append(claimed(case))
-        texts += (pair_text(evidence(case.passages, text), text) for _, _, text in places[-1])
+        told = grounds(case.passages, case.question)
+        texts += (pair_text(evidence(told, text), text) for _, _, text in places[-1])
     vectors = iter((yield from tools.embed(Judgements(model), texts)) if texts else ())
     return [[JudgedClaim(*place, read_judgement(next(vectors))) for place in spans] for spans in places]

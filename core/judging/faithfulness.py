@@ -9,7 +9,7 @@ from core.judging.claims import NOTHING_CLAIMED
 from core.judging.combined import SIGNALS, read_combination, signals
 from core.judging.copied import SourceWords
 from core.judging.entailment import VERDICTS, judged_claims
-from core.judging.evidence import best_sentence
+from core.judging.evidence import best_sentence, grounds
 from core.judging.judgement_models import EMBEDDED, WRONG, model_folder
 from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools
 from core.judging.passage_words import new_share, words_of
@@ -48,7 +48,8 @@ class Faithfulness(AnswerMeasure):
             if not some:
                 results.append(AnswerScore(float("nan"), NOTHING_CLAIMED))
                 continue
-            there, source = words_of(case.passages), SourceWords(case.passages)
+            told = grounds(case.passages, case.question)
+            there, source = words_of(told), SourceWords(told)
             rows = np.array([signals(each.text, each.judgement, there, source) for each in some])
             doubts, claims = combination.claims(rows).tolist(), []
             for (start, end, text, judged_so), doubt in zip(some, doubts, strict=True):

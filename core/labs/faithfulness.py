@@ -36,3 +36,29 @@ def data_folder(data: Path | None) -> Path:
         todo = "Name it with --data, or in the environment variable GROUNDWORK_DATASETS."
         raise WorkbenchError("It is not said which folder has the data sets.", where="data", todo=todo)
     return Path(named).expanduser()
+
+
+def fit_answers(data: Path | None) -> Generator[Progress, None, dict[str, Any]]:
+    """What the embedded model's combination allows for an answer's number of claims, fitted anew on answers made from texts of the
+    second part, beside what its folder holds; both told of answers made from texts of the third."""
+    from core.judging.combined import read_combination
+    from core.judging.judgement_models import EMBEDDED, OwnModel, model_folder
+    from core.models.hub import bundled_folder
+    from core.training.faithfulness.answered import made_answers
+    from core.training.faithfulness.combination import fitted_by_claims, seen, told_by_claims
+    from core.training.faithfulness.sources import read
+    from core.training.faithfulness.training import SHIPPED_SEED, split_of
+
+    answers, _ = read(data_folder(data))
+    folder, judged = model_folder(EMBEDDED), {}
+    for part in ("fitted", "test"):
+        made = made_answers([one for one in answers if split_of(one, SHIPPED_SEED) == part], bundled_folder())
+        judged[part] = yield from seen(OwnModel(folder), made)
+    shipped = read_combination(folder)
+    record = fitted_by_claims(judged["fitted"], shipped)
+    fitted = shipped._replace(**record)
+    return {
+        "shipped": {"threshold": shipped.threshold, "by_claims": shipped.by_claims},
+        "fitted": record,
+        "rows": told_by_claims(judged["test"], {"shipped": shipped, "fitted": fitted}),
+    }

@@ -125,10 +125,11 @@ ASKED = "What is the height of the Eiffel Tower, and why was it built?"
         "That's a great question.",
         "No further details are given in the passages.",
         "Several reasons for building the tower are listed in the context:",
+        "In the end Gustave built the tower for these reasons:",
         "Some of the main causes include:",
         "To understand why the tower was built, you could consider:",
         "There are several important aspects:",
-        "What is the height of the Eiffel Tower?",
+        ASKED,
         "The height of the Eiffel Tower, and why was it built?",
     ],
 )
@@ -141,8 +142,6 @@ def test_what_only_speaks_of_texts_or_of_the_question_frames(answer):
     [
         (ASKED, "The tower was built for the World's Fair."),
         (ASKED, "It was built as the entrance of a fair for the following reasons: pride and money."),
-        (ASKED, "In the end Gustave built the tower for these reasons:"),
-        (ASKED, "In 1889 there were several towers:"),
         (ASKED, "Article 2.4 describes the height of the Eiffel Tower in metres."),
         (ASKED, "The passages describe a wooden tower."),
         (ASKED, "The king asked 'why was it built?' of the town."),

@@ -17,7 +17,7 @@ import numpy as np
 from core.judging.combined import SIGNALS, Combination, signals
 from core.judging.copied import SourceWords
 from core.judging.entailment import JudgedClaim, claimed
-from core.judging.evidence import evidence
+from core.judging.evidence import evidence, grounds
 from core.judging.judgement_models import WRONG, OwnModel
 from core.judging.measure import AnswerCase
 from core.judging.passage_words import joined, new_share, word_doubts, words_of
@@ -27,6 +27,7 @@ from core.training.faithfulness.sources import SUPPORTED, UNKNOWN, Marked
 
 PENALTY = 0.02  # of the squares of the weights, beside a mean loss
 LIKE_ANSWERS = "qa_feedback"  # on which the thresholds are chosen
+SHIFTS = [step / 20 for step in range(41)]  # of log-odds by ln(claims)
 FITTED_ON = (LIKE_ANSWERS, "xsumfaith", "made")
 SETS = ("qa_feedback", "xsumfaith", "citation_integrity")
 
@@ -35,7 +36,8 @@ class SeenAnswer:
     """An answer as the model sees it. shift: log-odds added to each word."""
 
     def __init__(self, answer: Marked, judged: list[JudgedClaim], shift: float = 0.0) -> None:
-        self.there = there = words_of(answer.passages)
+        told = grounds(answer.passages, answer.question)
+        self.there = there = words_of(told)
         if shift:
             judged = [
                 each._replace(
@@ -44,9 +46,9 @@ class SeenAnswer:
                 for each in judged
             ]
         self.answer, self.judged = answer, judged
-        source = SourceWords(answer.passages)
+        source = SourceWords(told)
         self.signals = np.array([signals(each.text, each.judgement, there, source) for each in judged])
-        self.new_words = new_share(answer.answer, there)
+        self.new_words = new_share(answer.answer, words_of(answer.passages))
         self.source = answer.source.split()[0]
         self.wrong = answer.verdict != SUPPORTED
 
@@ -54,7 +56,9 @@ class SeenAnswer:
 def seen(model: OwnModel, answers: Sequence[Marked]) -> Generator[Progress, None, list[SeenAnswer]]:
     places = [claimed(AnswerCase(answer.question, answer.answer, answer.passages)) for answer in answers]
     pairs = [
-        (evidence(answer.passages, text), text) for answer, spans in zip(answers, places, strict=True) for _, _, text in spans
+        (evidence(grounds(answer.passages, answer.question), text), text)
+        for answer, spans in zip(answers, places, strict=True)
+        for _, _, text in spans
     ]
     judged = {}
     for i, each in model.read(pairs):
@@ -84,7 +88,7 @@ def _shifted(p: float, shift: float) -> float:
 
 
 def fitted(answers: Sequence[SeenAnswer]) -> dict[str, Any]:
-    """The record of a combination: what `combination.json` holds."""
+    """The record of a combination: what `combination.json` holds, before `fitted_by_claims`."""
     usable = [each for each in answers if len(each.judged) and each.answer.verdict != UNKNOWN]
     sets = {name: some for name in FITTED_ON if (some := _by_claim([each for each in usable if each.source == name]))}
     sets = sets or {"all": _by_claim(usable)}
@@ -95,6 +99,38 @@ def fitted(answers: Sequence[SeenAnswer]) -> dict[str, Any]:
     some = [each for each in usable if each.source == LIKE_ANSWERS] or usable
     doubts, wrong = np.array([plain.doubt(each.signals) for each in some]), np.array([each.wrong for each in some])
     return {"claim": claim, "threshold": best_f1(doubts, wrong)}
+
+
+def fitted_by_claims(made: Sequence[SeenAnswer], plain: Combination) -> dict[str, float]:
+    """What of the record allows for an answer's number of claims, of answers made by rule: the shift with which doubt tells the wrong
+    ones of any length from the right ones of any other best (AUC of all together), and the threshold of the best balanced accuracy then."""
+    made = [each for each in made if len(each.judged)]
+    wrong = np.array([each.wrong for each in made])
+
+    def doubts(shift: float) -> np.ndarray:
+        combination = plain._replace(by_claims=shift)
+        return np.array([combination.doubt(each.signals) for each in made])
+
+    best = max(SHIFTS, key=lambda shift: roc(doubts(shift), wrong.astype(float)).auc.mean)
+    return {"threshold": best_threshold(doubts(best), wrong), "by_claims": best}
+
+
+def told_by_claims(made: Sequence[SeenAnswer], combinations: dict[str, Combination]) -> list[dict[str, Any]]:
+    """A row for each kind and number of claims of answers made by rule: of the right and of the wrong ones the share that each of the
+    combinations calls hallucinated."""
+    rows = []
+    for source in dict.fromkeys(each.answer.source for each in made):
+        some = [each for each in made if each.answer.source == source and len(each.judged)]
+        wrong, (_, kind, claims) = np.array([each.wrong for each in some]), source.split()
+        row = {"kind": kind, "claims": int(claims), "right": int((~wrong).sum()), "wrong": int(wrong.sum())}
+        for name, combination in combinations.items():
+            said = np.array([combination.doubt(each.signals) >= combination.threshold for each in some])
+            row |= {
+                f"{name}: false alarms": round(float(said[~wrong].mean()), 3),
+                f"{name}: found": round(float(said[wrong].mean()), 3),
+            }
+        rows.append(row)
+    return rows
 
 
 def _by_claim(answers: Sequence[SeenAnswer]) -> tuple[np.ndarray, np.ndarray] | None:
