@@ -3,6 +3,7 @@
 In this order two questions on the same passages share their start, which the engine then need not read again.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -21,6 +22,7 @@ UNKNOWN = "I don't know."
 INSTRUCTIONS = f"Answer from the numbered passages only and cite them, like [1]. If they do not hold the answer, say: {UNKNOWN}"
 REMINDER = "Answer the question in one sentence from the passages above."
 BEYOND = "the model's window does not hold"
+CITING = re.compile(r"\bcit(?:e|ed|es|ing|ations?)\b", re.IGNORECASE)
 Message = dict[str, str]  # {"role", "content"}
 
 
@@ -35,7 +37,7 @@ class Prompt(NamedTuple):
 def asks_to_cite(context: ContextConfig) -> bool:
     """Whether the prompt asks for citations, as far as its words tell."""
     template = context.template or BUILT_IN["template"]
-    return "$instructions" in template or "cit" in template.lower()
+    return "$instructions" in template or bool(CITING.search(template))
 
 
 def build(

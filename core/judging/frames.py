@@ -17,14 +17,14 @@ TEXTS = frozenset(
 )
 NUMBERED = frozenset("context document excerpt passage result source".split())
 TELLING = frozenset(
-    "address ask contain conclude cover describe detail discuss explain find focus follow found give given help include indicate know known "
-    "list look mention note present provide refer relate relevant report respond retrieve review said say search see show state suggest "
-    "summarise summarize support take taken tell told use used".split()
+    "address ask contain conclude cover describe detail discuss explain find focus follow found give given help include indicate "
+    "know known list look mention note present provide refer relate relevant report respond retrieve review said say search see "
+    "show state suggest summarise summarize support take taken tell told use used".split()
 )
 QUALITIES = frozenset(
     "all aspect clear complete d exact first following further good great here how important key let ll m main me more most much "
-    "necessary please point re reason regard s several some specific step sufficient t thank through together topic us useful various ve "
-    "why yes".split()
+    "necessary please point re reason regard s several some specific step sufficient t thank through together topic us useful "
+    "various ve why yes".split()
 )
 OF_TEXTS = (
     r"(?:passages?|contexts?|documents?|sources?|texts?|articles?|excerpts?|snippets?|(?:web )?search(?:es)?|(?:search )?results?|web"
