@@ -56,10 +56,8 @@ def speaks_of_texts(sentence: str, question: str = "") -> bool:
     an answer lends no words: to say it again answers it."""
     words = {stem(word) for word in WORD.findall(sentence.lower())}
     words = {word for word in words if not NUMBER.fullmatch(word)} if words & COUNTED else words
-    known = SPEAKS | (
-        {stem(word) for word in WORD.findall(question.lower())} if words & TELLS and ASKS.match(question) else set()
-    )
-    return bool(words & OF) and words <= known
+    asked = WORD.findall(question.lower()) if words & TELLS and ASKS.match(question) else ()
+    return bool(words & OF) and words <= SPEAKS | {stem(word) for word in asked}
 
 
 def stem(word: str) -> str:

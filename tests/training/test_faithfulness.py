@@ -20,7 +20,7 @@ from core.progress import drain
 from core.records import Document, Query
 from core.training.faithfulness import sources, training
 from core.training.faithfulness.answered import COUNTS, made_answers
-from core.training.faithfulness.combination import SeenAnswer, best_f1, best_threshold, fitted_by_claims, logistic, told_by_claims
+from core.training.faithfulness.combination import SeenAnswer, best_f1, best_threshold, logistic, of_answers, told_by_claims
 from core.training.faithfulness.corrupted import Corruption, Story, neighbours, stories_of_corpus
 from core.training.faithfulness.model import FaithfulLowRank, Judgement
 from core.training.faithfulness.reworded import LEADS, PHRASES, SYNONYMS
@@ -338,7 +338,9 @@ def test_the_shift_by_claims_is_what_makes_answers_of_all_lengths_alike():
         one.signals = np.zeros((count, len(SIGNALS)))
         one.signals[:, 0] = doubts
         made.append(one)
-    record = fitted_by_claims(made, plain)
+    people = [one for one in made if one.answer.source.endswith(" 3")]
+    record = of_answers(people, made, plain)
+    assert of_answers(people, (), plain)["by_claims"] == 0.0
     assert 0.2 <= record["by_claims"] <= 1 / 1.5  # all of it for right answers, none for those whose worst claim is the wrong one
     rows = told_by_claims(made, {"before": plain._replace(threshold=0.6), "after": plain._replace(**record)})
     assert [row["claims"] for row in rows] == [1, 3, 12] and all(row["right"] == row["wrong"] == 100 for row in rows)

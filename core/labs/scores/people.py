@@ -169,10 +169,10 @@ def misfit(
     if gain.low is None or gain.low <= 0:
         return ""
     shares = [(said[positive > 0.5].mean(), said[positive < 0.5].mean()) for said in by]
-    (alarms, found), (own_alarms, own_found) = shares
+    (alarms, hits), (own_alarms, own_hits) = shares
     return (
         f"its own threshold does not fit these labels: it calls {own_alarms:.0%} of the faithful answers wrong and finds "
-        f"{own_found:.0%} of the wrong ones; the fitted one {alarms:.0%} and {found:.0%}"
+        f"{own_hits:.0%} of the wrong ones; the fitted one {alarms:.0%} and {hits:.0%}"
     )
 
 

@@ -87,8 +87,8 @@ def _shifted(p: float, shift: float) -> float:
     return 1 / (1 + math.exp(-(math.log(p / (1 - p)) + shift)))
 
 
-def fitted(answers: Sequence[SeenAnswer]) -> dict[str, Any]:
-    """The record of a combination: what `combination.json` holds, before `fitted_by_claims`."""
+def fitted(answers: Sequence[SeenAnswer], made: Sequence[SeenAnswer] = ()) -> dict[str, Any]:
+    """The record of a combination: what `combination.json` holds. made: whole answers made by rule."""
     usable = [each for each in answers if len(each.judged) and each.answer.verdict != UNKNOWN]
     sets = {name: some for name in FITTED_ON if (some := _by_claim([each for each in usable if each.source == name]))}
     sets = sets or {"all": _by_claim(usable)}
@@ -96,23 +96,24 @@ def fitted(answers: Sequence[SeenAnswer]) -> dict[str, Any]:
     claim = {"biases": dict(zip(sets, biases.tolist(), strict=True))} | dict(zip(SIGNALS, weights.tolist(), strict=True))
     plain, (x, wanted) = Combination(biases, weights, 0.5, 0.5), next(iter(sets.values()))
     claim["least"] = best_threshold(plain.claims(x), wanted >= 0.5)
-    some = [each for each in usable if each.source == LIKE_ANSWERS] or usable
-    doubts, wrong = np.array([plain.doubt(each.signals) for each in some]), np.array([each.wrong for each in some])
-    return {"claim": claim, "threshold": best_f1(doubts, wrong)}
+    return {"claim": claim} | of_answers(usable, made, plain)
 
 
-def fitted_by_claims(made: Sequence[SeenAnswer], plain: Combination) -> dict[str, float]:
-    """What of the record allows for an answer's number of claims, of answers made by rule: the shift with which doubt tells the wrong
-    ones of any length from the right ones of any other best (AUC of all together), and the threshold of the best balanced accuracy then."""
-    made = [each for each in made if len(each.judged)]
-    wrong = np.array([each.wrong for each in made])
+def of_answers(answers: Sequence[SeenAnswer], made: Sequence[SeenAnswer], plain: Combination) -> dict[str, float]:
+    """What of the record is of whole answers. by_claims: of answers made by rule, the shift with which doubt tells the wrong ones of any
+    number of claims from the right ones of any other best (AUC of all together). threshold: of the best F1 of people's answers then."""
 
-    def doubts(shift: float) -> np.ndarray:
+    def doubts(some: Sequence[SeenAnswer], shift: float) -> np.ndarray:
         combination = plain._replace(by_claims=shift)
-        return np.array([combination.doubt(each.signals) for each in made])
+        return np.array([combination.doubt(each.signals) for each in some])
 
-    best = max(SHIFTS, key=lambda shift: roc(doubts(shift), wrong.astype(float)).auc.mean)
-    return {"threshold": best_threshold(doubts(best), wrong), "by_claims": best}
+    def wrong(some: Sequence[SeenAnswer]) -> np.ndarray:
+        return np.array([each.wrong for each in some])
+
+    made = [each for each in made if len(each.judged)]
+    best = max(SHIFTS, key=lambda shift: roc(doubts(made, shift), wrong(made).astype(float)).auc.mean) if made else 0.0
+    some = [each for each in answers if each.source == LIKE_ANSWERS and len(each.judged)] or [*answers]
+    return {"threshold": best_f1(doubts(some, best), wrong(some)), "by_claims": best}
 
 
 def told_by_claims(made: Sequence[SeenAnswer], combinations: dict[str, Combination]) -> list[dict[str, Any]]:

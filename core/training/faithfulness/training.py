@@ -28,16 +28,7 @@ from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.records import Corpus, Progress
 from core.training.faithfulness.answered import made_answers
-from core.training.faithfulness.combination import (
-    SETS,
-    SeenAnswer,
-    accuracy,
-    best_shift,
-    fitted,
-    fitted_by_claims,
-    measured,
-    seen,
-)
+from core.training.faithfulness.combination import SETS, SeenAnswer, accuracy, best_shift, fitted, measured, seen
 from core.training.faithfulness.corrupted import Corruption, stories_of, stories_of_corpus
 from core.training.faithfulness.loop import FaithfulLoop
 from core.training.faithfulness.settings import FaithfulnessTraining
@@ -164,10 +155,8 @@ def combine(
     settings = json.loads((folder / SETTINGS).read_text("utf-8")) | {"word_shift": shift}
     (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     fitting = [SeenAnswer(each.answer, each.judged, shift) for each in fitting]
-    record = fitted(fitting)
     whole = made_answers([answer for answer in fitted_on if answer.source.split()[0] != "made"], base)
-    if whole:
-        record |= fitted_by_claims((yield from seen(OwnModel(folder), whole)), from_record(record))
+    record = fitted(fitting, (yield from seen(OwnModel(folder), whole)))
     (folder / COMBINATION).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     judged = yield from seen(OwnModel(folder), [answer for answer in test if answer.source.split()[0] in JUDGED])
     return record, measured(judged, fitting, from_record(record)) | {
