@@ -59,6 +59,6 @@ class Faithfulness(AnswerMeasure):
             new = new_share(" ".join(each.text for each in some), there)
             detail = {"signals": [dict(zip(SIGNALS, map(float, row.round(4)), strict=True)) for row in rows], "new_words": new}
             detail["claims_mean"] = float(np.mean([claim.score for claim in claims]))
-            words = marked(some, there, WRONG)
+            words = marked(some, words_of(case.passages), WRONG)
             results.append(AnswerScore(1 - combination.doubt(rows), claims=tuple(claims), words=words, detail=detail))
         return results

@@ -6,7 +6,6 @@ from core.errors import WorkbenchError
 from core.judging import judgement_models
 from core.judging.claims import NOTHING_CLAIMED, WORD
 from core.judging.entailment import JudgedClaim, judged_claims
-from core.judging.evidence import grounds
 from core.judging.judgement_models import EMBEDDED, judging_model
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools, WrongWords
 from core.judging.passage_words import PassageWords, joined, word_doubts, words_of
@@ -36,7 +35,7 @@ class WordsBorneOut(AnswerMeasure):
         results = []
         judged = yield from judged_claims(self.model, cases, tools)
         for case, some in zip(cases, judged, strict=True):
-            places = marked(some, words_of(grounds(case.passages, case.question)), self.least)
+            places = marked(some, words_of(case.passages), self.least)
             said = [(a + each.start, b + each.start) for each in some for a, b in (m.span() for m in WORD.finditer(each.text))]
             wrong = sum(any(a < place.end and b > place.start for place in places) for a, b in said)
             if said:

@@ -37,7 +37,7 @@ class SeenAnswer:
 
     def __init__(self, answer: Marked, judged: list[JudgedClaim], shift: float = 0.0) -> None:
         told = grounds(answer.passages, answer.question)
-        self.there = there = words_of(told)
+        there, self.said = words_of(told), words_of(answer.passages)
         if shift:
             judged = [
                 each._replace(
@@ -48,7 +48,7 @@ class SeenAnswer:
         self.answer, self.judged = answer, judged
         source = SourceWords(told)
         self.signals = np.array([signals(each.text, each.judgement, there, source) for each in judged])
-        self.new_words = new_share(answer.answer, words_of(answer.passages))
+        self.new_words = new_share(answer.answer, self.said)
         self.source = answer.source.split()[0]
         self.wrong = answer.verdict != SUPPORTED
 
@@ -251,10 +251,10 @@ def span_f1(answers: Sequence[SeenAnswer], least: float = WRONG) -> tuple[float,
                 gold[span.start : span.end] = True
         said = np.zeros((2, len(text)), bool)
         for start, _, claim, judged in each.judged:
-            for a, b, _ in joined(word_doubts(claim, judged.words, each.there), start, least):
+            for a, b, _ in joined(word_doubts(claim, judged.words, each.said), start, least):
                 said[0, a:b] = True
         for match in re.finditer(r"\w+", text):
-            said[1, match.start() : match.end()] = match.group().lower() not in each.there.runs[0]
+            said[1, match.start() : match.end()] = match.group().lower() not in each.said.runs[0]
         for row in (0, 1):
             counts[row] += (said[row] & gold).sum(), said[row].sum(), gold.sum()
     f1 = 2 * counts[:, 0] / np.maximum(1, counts[:, 1] + counts[:, 2])
