@@ -183,7 +183,7 @@ def note_of_groups(rows: Sequence[AnswerRow]) -> str:
     """What is to be said of intervals over groups of answers; "": nothing."""
     many = len({row.group for row in rows})
     few = few_groups(many) if 1 < many < len(rows) else ""
-    return few and f"Answers that belong together are resampled together ({few}): intervals are wide."
+    return few and f"Answers that belong together are resampled together ({few}): intervals are wide, or there is none."
 
 
 def told_by(measured: list[MeasureScores], number: int) -> Signature | None:
