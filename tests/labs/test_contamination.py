@@ -123,7 +123,7 @@ def test_nothing_is_asked_twice_and_a_stopped_job_goes_on(bench, reader):
     drafts = [prompt for prompt in reader.prompts if "in other words" in prompt]
     assert len(drafts) == rephrasing.DRAFTS * 10, "rephrasings are written once"
     told, left = lab.standing(Workbench(bench.home), recipe(), 99)
-    assert left == lab.ContaminationCost(0, 0, 0.0) and lab.gap_rows(told) == lab.gap_rows(made) and len(reader.prompts) == asked
+    assert left == lab.ContaminationCost(0, 0, ()) and lab.gap_rows(told) == lab.gap_rows(made) and len(reader.prompts) == asked
 
 
 def test_the_command_prints_what_the_lab_tells_and_saves_rephrasings_to_mend(bench, reader, tmp_path, capsys):
