@@ -49,8 +49,10 @@ def damaged(
     check: Callable[[Path, Path, Any], None],
     undisturbed: Callable[[Path], Any] = homes.trials,
     limit_s: float = 60.0,
+    named_by_place: str = "",
 ) -> Iterator[Case]:
-    """Each file of the pattern with each harm, over and over. check: of the home, the file, and the undisturbed."""
+    """Each file of the pattern with each harm, over and over. check: of the home, the file, and the undisturbed. named_by_place: a
+    stage of the cache whose entries another folder does not find, so that the copy makes its own before it is harmed."""
     home = homes.copy(lab, template, lab.folder / name)
     files = sorted(str(path.relative_to(home)) for path in home.glob(pattern) if path.is_file() and path.stat().st_size)
     assert files, f"no {pattern} in this home"
@@ -59,6 +61,10 @@ def damaged(
     def case(relative: str, harm: Callable, rng: Random) -> None:
         home = homes.copy(lab, template, Path.cwd() / "home")
         file = home / relative
+        if named_by_place:
+            shutil.rmtree(home / "cache" / named_by_place)
+            verb(home, "run", *homes.SPARSE).well()
+            [file] = home.glob(f"cache/{named_by_place}/*/{file.name}")
         before = file.read_bytes()
         after = next(after for _ in range(10_000) if (after := bytes(harm(bytearray(before), rng))) != before)
         mode = file.stat().st_mode
@@ -87,7 +93,7 @@ def made_anew(*recipes: tuple[str, ...], without: tuple[str, ...] = ()) -> Calla
                 "a trial with other numbers was stored as good"
             )
             if not file.exists() or file.read_bytes() != harmed:
-                assert "Note: " in ran.err and "damaged" in ran.err, f"made anew without a word: {ran.said()}"
+                assert "Note: " in ran.err and "anew" in ran.err, f"made anew without a word: {ran.said()}"
                 return
         raise AssertionError("read as it is, or by nobody")
 
@@ -195,7 +201,9 @@ def with_log(place: Path) -> None:
 @attack("damage", "the cached text of a corpus")
 def corpus(lab: Lab) -> Iterator[Case]:
     below = ("chunks", "sparse", "dense", "index", "encoders")
-    return damaged(lab, "corpus", homes.measured, "cache/corpus/*/*", made_anew(homes.SPARSE, without=below))
+    return damaged(
+        lab, "corpus", homes.measured, "cache/corpus/*/*", made_anew(homes.SPARSE, without=below), named_by_place="corpus"
+    )
 
 
 @attack("damage", "cached chunks")

@@ -121,7 +121,9 @@ def _items(home: Path) -> dict[str, list[str]]:
     from core.labs.papers import paper as papers
     from core.workbench import Workbench
 
-    return {item.name: [flag for flag in FLAGS if getattr(item, flag, None)] for item in papers.load(Workbench(home), "small").items}
+    return {
+        item.name: [flag for flag in FLAGS if getattr(item, flag, None)] for item in papers.load(Workbench(home), "small").items
+    }
 
 
 def _forge(home: Path, bundle: Path, item: str, path: tuple, flag: str, by: float) -> int:
