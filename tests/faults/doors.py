@@ -73,9 +73,10 @@ def values(lab: Lab) -> Iterator[Case]:
 def home_files(lab: Lab) -> Iterator[Case]:
     home = homes.copy(lab, homes.measured, lab.folder / "home_files")
     suffixes = (".yaml", ".json", ".jsonl")
-    # of many of a kind one
-    kinds = {str(path.relative_to(home).parent.parent) + path.name[-12:]: str(path.relative_to(home))
-             for path in sorted(home.rglob("*")) if path.suffix in suffixes and "journal" not in path.parts}  # fmt: skip
+    found = [
+        path.relative_to(home) for path in sorted(home.rglob("*")) if path.suffix in suffixes and "journal" not in path.parts
+    ]
+    kinds = {f"{path.parent.parent}{path.name[-12:]}": str(path) for path in found}  # of many of a kind one
 
     def check(file: str, text: str, rng: Random) -> None:
         home = homes.copy(lab, homes.measured, Path.cwd() / "home")

@@ -114,7 +114,9 @@ def tried(lab: Lab, attacks: Sequence[Attack], seconds: float, most: int | None 
                 tries, of = tries + 1, case.of
                 if time.monotonic() > until:
                     break
-            yield Outcome(f"{one.family}/{one.name}", "", 0.0, "", tries + sum(1 for _ in cases) if of == 0 else of)
+            yield Outcome(
+                f"{one.family}/{one.name}", "", 0.0, "", tries + sum(1 for _ in islice(cases, 100_000)) if of == 0 else of
+            )
         except Exception as error:  # the undisturbed run itself, which the others are held against
             yield Outcome(f"{one.family}/{one.name}", "preparation", time.monotonic() - started, _said(error))
 
