@@ -197,13 +197,14 @@ def test_the_seed_is_of_the_day_or_given_and_is_printed(capsys, monkeypatch):
 
 
 def test_what_a_family_needs_and_is_not_there_is_a_failure(tmp_path, monkeypatch):
-    from tests.faults import damage, disks, homes, kills, text
+    from tests.faults import homes, text
 
     monkeypatch.setattr("tests.faults.harness.can_inject", lambda: False)
     monkeypatch.setattr(text.shutil, "which", lambda name: None)
     monkeypatch.setattr(homes, "copy", lambda lab, template, to: to)
-    needing = [ATTACKS[f"{module.__name__.split('.')[-1]}/{name}"] for module, name in (
-        (kills, "run"), (disks, "run"), (disks, "elsewhere"), (damage, "log"), (text, "browser"))]  # fmt: skip
+    for family in ("kills", "disks", "damage"):
+        import_module(f"tests.faults.{family}")
+    needing = [ATTACKS[name] for name in ("kills/run", "disks/run", "disks/elsewhere", "damage/log", "text/browser")]
     found = list(tried(Lab(tmp_path), needing, 1.0))
     assert len(found) == len(needing) and all("need" in one.failure for one in found)
 
