@@ -147,10 +147,13 @@ def test_time_is_shared_each_attack_is_tried_and_a_broken_preparation_is_a_failu
         yield
 
     attacks = [Attack("f", one.__name__, "", one) for one in (endless, good, broken)]
+    monkeypatch.setattr(Lab, "sample", lambda lab, many, *name: many)
     found = list(tried(Lab(tmp_path), attacks, 3.0))
     totals = {one.attack: one.of for one in found if not one.case}
     assert totals == {"f/endless": None, "f/good": 3}
     assert list(tried(Lab(tmp_path), attacks[1:2], 3.0, most=1))[-1].of == 3, "the rest is counted, not tried"
+    over = list(tried(Lab(tmp_path), attacks, 0.05))
+    assert [one.attack for one in over if one.case] == ["f/endless"] and over[-1] == ("f/broken", "", 0.0, "", 0)
     found = [one for one in found if one.case]
     counts = {name: sum(one.attack == f"f/{name}" for one in found) for name in ("good", "endless", "broken")}
     assert counts["good"] == 3 and 1 < counts["endless"] < 15 and counts["broken"] == 1

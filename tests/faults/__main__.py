@@ -78,11 +78,12 @@ def main() -> int:
         lock = threading.Lock()
 
         def family(name: str) -> list[Outcome]:
-            """The time still to be given out is shared by the families still to come, however long the others took."""
+            """The time still to be given out is shared by the families still to come; where the others took more, each has its own."""
             with lock:
                 now, end = time.monotonic(), started + options.seconds
                 free = PROCESSES * (end - now) - sum(max(0.0, until - now) for until in running.values())
-                seconds = max(0.0, min(end - now, free * left[name] / sum(left.values())))
+                least = PROCESSES * options.seconds * there[name] / sum(there[each] for each in wanted)
+                seconds = max(least, min(end - now, free * left[name] / sum(left.values())))
                 running[name] = now + seconds
                 del left[name]
             found = _started(name, seconds, options, Path(folder), library)
@@ -167,14 +168,13 @@ def _report(found: list[Outcome], seconds: float, options: argparse.Namespace) -
             import_module(f"tests.faults.{path.stem}")
     of = {one.attack: one.of for one in found if not one.case}
     for one in found:
-        if one.case:
-            by_attack[one.attack].append(one)
+        by_attack[one.attack] += [one] * bool(one.case)
     rows = [
         (
             *name.split("/"),
             ATTACKS[name].what if name in ATTACKS else "",
             len(tries),
-            "no end" if of.get(name, 0) is None else of.get(name, ""),
+            "no end" if of.get(name, 0) is None else of.get(name) or "?",
             sum(not one.failure for one in tries),
             sum(bool(one.failure) for one in tries),
             sum(one.seconds for one in tries),
@@ -187,6 +187,8 @@ def _report(found: list[Outcome], seconds: float, options: argparse.Namespace) -
     print(f"{'family':<12} {'attack':<20} {'what':<{width}} {'tried':>6} {'of':>6} {'held':>6} {'failed':>6} {'s':>5}")
     for row in [*rows, total]:
         print(f"{row[0]:<12} {row[1]:<20} {row[2]:<{width}} {row[3]:>6} {row[4]:>6} {row[5]:>6} {row[6]:>6} {row[7]:>5.0f}")
+    if untried := [name for name, tries in by_attack.items() if not tries]:
+        print(f"Not tried, for the time was over (--seconds, or the seed of another day): {', '.join(untried)}")
     for one in found:
         if one.failure:
             print(f"FAILED {one.attack}/{one.case}: {one.failure}")

@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
     case: str
     seconds: float
     failure: str = ""  # "": held
-    of: int | None = 0  # on the last line of an attack, which has no case: how many it could have tried
+    of: int | None = 0  # on the last line of an attack, which has no case: how many it could have tried; 0: nobody has looked
 
 
 class Attack(NamedTuple):
@@ -102,9 +102,13 @@ def attack(family: str, what: str) -> Callable:
 
 
 def tried(lab: Lab, attacks: Sequence[Attack], seconds: float, most: int | None = None) -> Iterator[Outcome]:
-    """Tries cases of each attack in turn for an equal share of the time, and of each at least one."""
+    """Tries cases of each attack in turn, in an order of the seed, for an equal share of the time, at least one; those
+    for which no time is left have tried none, and are told."""
     end = time.monotonic() + seconds
-    for place, one in enumerate(attacks):
+    for place, one in enumerate(lab.sample(attacks, "attacks")):
+        if place and time.monotonic() > end:
+            yield Outcome(f"{one.family}/{one.name}", "", 0.0)
+            continue
         until = time.monotonic() + (end - time.monotonic()) / (len(attacks) - place)
         started = time.monotonic()
         try:
