@@ -11,6 +11,7 @@ from tests.faults import homes
 from tests.faults.harness import Case, Lab, attack, verb
 from tests.faults.records import as_json, changed, odd_values
 
+LIMIT_S = 200.0  # of the clock, on a machine that others use too
 ANSWER = {
     **{"question": "Where is tea kept?", "passages": ["Tea is kept in a cool cellar.", {"text": "Salt is counted."}], "id": "1"},
     **{"answer": "Tea is kept in a cellar.", "reference": ["a cool cellar"], "label": 1, "spans": [[0, 3]], "group": "a"},
@@ -21,7 +22,7 @@ ANSWER = {
 def judge_of(home: Path, rows: list[bytes]) -> Any:
     file = Path.cwd() / "answers.jsonl"
     file.write_bytes(b"\n".join(rows))
-    return verb(home, "judge", file, "--dataset", "towns", "--json", limit_s=90)
+    return verb(home, "judge", file, "--dataset", "towns", "--json", limit_s=LIMIT_S)
 
 
 def by_line(out: str) -> dict[str, Any]:
@@ -42,10 +43,10 @@ def judge(lab: Lab) -> Iterator[Case]:
         for line in ("answers.jsonl:1", "answers.jsonl:3"):
             assert after[line] == before[line], f"{where}: {line} is judged otherwise"
 
-    return lab.swept("judge", {"line": odd_values(ANSWER)}, check, 100.0, again=False)
+    return lab.swept("judge", {"line": odd_values(ANSWER)}, check, LIMIT_S + 20, again=False)
 
 
-@attack("lines", "`judge`: sentences times passages that grow; an end within a minute")
+@attack("lines", "`judge`: sentences times passages that grow; an end within its limits")
 def judge_growth(lab: Lab) -> Iterator[Case]:
     def check(passages: int, sentences: int, rng: Random) -> None:
         home = homes.copy(lab, homes.towns, Path.cwd() / "home")
@@ -53,7 +54,7 @@ def judge_growth(lab: Lab) -> Iterator[Case]:
         ran = judge_of(home, [as_json({**ANSWER, "passages": [text] * passages, "answer": text})])
         assert not ran.calm().code or "where: " in ran.err, f"{passages} passages of {sentences} sentences: {ran.said()}"
 
-    return lab.swept("judge_growth", dict.fromkeys((1, 30, 1000, 20_000), (1, 30, 1000)), check, 100.0)
+    return lab.swept("judge_growth", dict.fromkeys((1, 30, 1000, 20_000), (1, 30, 1000)), check, LIMIT_S + 20)
 
 
 ODD = ("0", "-1", "1" * 31, "1e400", "nan", "inf", "-inf", "", "\x00", "\x1b[31m", "x" * 100_000, "\ud800", "0x1f", "1_0", "１", "9" * 5000,
