@@ -94,7 +94,8 @@ def main() -> int:
         with ThreadPoolExecutor(PROCESSES) as pool:
             found = [outcome for outcomes in pool.map(family, wanted) for outcome in outcomes]
     _report(found, time.monotonic() - started, options)
-    return 1 if not found or any(one.failure for one in found) else 0
+    untried = {one.attack for one in found} - {one.attack for one in found if one.case}
+    return 1 if not found or untried or any(one.failure for one in found) else 0
 
 
 def _options() -> argparse.Namespace:
@@ -188,7 +189,7 @@ def _report(found: list[Outcome], seconds: float, options: argparse.Namespace) -
     for row in [*rows, total]:
         print(f"{row[0]:<12} {row[1]:<20} {row[2]:<{width}} {row[3]:>6} {row[4]:>6} {row[5]:>6} {row[6]:>6} {row[7]:>5.0f}")
     if untried := [name for name, tries in by_attack.items() if not tries]:
-        print(f"Not tried, for the time was over (--seconds, or the seed of another day): {', '.join(untried)}")
+        print(f"Not tried: {', '.join(untried)}")
     for one in found:
         if one.failure:
             print(f"FAILED {one.attack}/{one.case}: {one.failure}")

@@ -20,7 +20,7 @@ ANSWER = {
 
 
 def judge_of(home: Path, rows: list[bytes]) -> Any:
-    file = Path.cwd() / "answers.jsonl"
+    file = home.with_name("answers.jsonl")
     file.write_bytes(b"\n".join(rows))
     return verb(home, "judge", file, "--dataset", "towns", "--json", limit_s=LIMIT_S)
 
