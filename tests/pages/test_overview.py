@@ -36,7 +36,10 @@ def bench(tmp_path, monkeypatch):
     bench.started = []
 
     def start(arguments, label, units=0):
-        bench.started.append(Job(f"job{len(bench.started)}", label, tuple(arguments), "running", time.time(), done=3, total=9))
+        now = time.time()
+        bench.started.append(
+            Job(f"job{len(bench.started)}", label, tuple(arguments), "running", now, done=3, total=9, phase_began=now)
+        )
         return bench.started[-1].id
 
     monkeypatch.setattr(bench.jobs, "start", start)
