@@ -369,13 +369,13 @@ def test_the_last_result_stays_greyed_while_a_recipe_is_not_prepared(page, bench
     app, plan = page(), type(bench).plan
     shown = [one for one in html(app).split("gw-value") if "Recall" in one or "nDCG" in one]
     waits = lambda self, recipe, *a: (  # noqa: E731
-        Plan(False, "embedding 9,000 texts", None)
+        Plan(False, (Phase("embedding 9,000 texts"),))
         if getattr(recipe, "sparse", None) and recipe.sparse.b == 0.3
         else plan(self, recipe, *a)
     )
     monkeypatch.setattr(type(bench), "plan", waits)
     app = next(slider for slider in app.slider if slider.key.endswith("sparse.bm25s.b")).set_value(0.3).run()
-    assert "Still to do: embedding 9,000 texts" in html(app) and "The last result: BM25" in words(app)
+    assert prices(app) == ["Embedding 9,000 texts, never timed on this machine"] and "The last result: BM25" in words(app)
     assert shown and all(one[:40] in html(app) for one in shown) and "Recall by depth" in html(app)
     app = next(one for one in app.segmented_control if one.key == "questions").set_value("dev").run()
     assert "The last result" not in words(app), "of other questions"
