@@ -77,7 +77,7 @@ def judged(workbench: Workbench, answers: AnswerSet, measure: AnswerMeasure) -> 
         memory.update({keys[n]: score for n, score in zip(new, made, strict=True) if score is not None})
     there = np.array([said is not None and key in memory for key, said in zip(keys, answers.answers, strict=True)], bool)
     values = np.full(len(keys), np.nan)
-    values[there] = [score.value for score in measure.together([memory[keys[n]] for n in np.flatnonzero(there)])]
+    values[there] = [memory[keys[n]].value for n in np.flatnonzero(there)]
     return MeasureValues(values, there)
 
 
