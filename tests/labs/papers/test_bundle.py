@@ -14,6 +14,7 @@ from pypdf import PdfReader
 
 from core import files
 from core.__main__ import main
+from core.cli.frame import UNCHECKED
 from core.errors import WorkbenchError
 from core.labs.papers import bundle as bundles
 from core.labs.papers import opening, verification
@@ -162,7 +163,9 @@ def test_export_verify_and_again_through_the_command_line(bench, made, tmp_path,
     files.use_home(bench.home)
     out = tmp_path / "small.zip"
     drain(bundles.export(bench, "small", out))
-    assert main(["verify-paper", str(out)]) == 0 and "DOES NOT" not in capsys.readouterr().out
+    assert main(["verify-paper", str(out)]) == UNCHECKED, "a curve of the page is in no bundle"
+    assert "DOES NOT" not in capsys.readouterr().out
+    assert main(["verify-paper", str(out), "--strict"]) == 1
     with zipfile.ZipFile(out) as archive:
         archive.extractall(tmp_path / "unpacked")
     (tmp_path / "unpacked/main.pdf").write_bytes(b"made by make")

@@ -113,7 +113,7 @@ MEMORY = """
 import resource, sys
 from pathlib import Path
 from core.config import TrialConfig
-from core.labs.scores import judging
+from core.labs.scores import judged_file
 from core.progress import drain
 from core.workbench import Workbench
 drain(judged_file.judge(Workbench(), TrialConfig(), Path(sys.argv[1]), ("em", "answered")))
