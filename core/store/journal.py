@@ -28,7 +28,8 @@ from core.files import FORBIDDEN, contents, read_json, synced, take_place
 from core.records import Progress
 
 SCHEMA = 1
-KINDS = ("trial", "trial_note", "questions", "answer", "index", "samples", "study", "experiment", "decision")
+BATCHES = ("set_answers", "answer_scores", "model_texts", "likelihoods", "lab_results")  # see core/store/batches.py
+KINDS = ("trial", "trial_note", "questions", "answer", "index", "samples", "study", "experiment", "decision", *BATCHES)
 SEGMENT = ".label.jsonl"  # labels share a file, see core/store/segments.py
 SEGMENT_END = ".label.end"  # how far such a file goes
 SUFFIX = ".jsonl.gz"
