@@ -109,4 +109,4 @@ def keep(pipeline: Pipeline, run: Resolved, made: Mapping[AskedContext, KeptAnsw
 def _answer(value: dict[str, Any]) -> KeptAnswer:
     shown = tuple(tuple((name, start, end) for name, start, end in spans) for spans in value["shown"])
     tokens = tuple(read_token(each) for each in value["tokens"])
-    return KeptAnswer(**{name: value[name] for name in KeptAnswer._fields} | {"shown": shown, "tokens": tokens})
+    return KeptAnswer(**{name: value[name] for name in KeptAnswer._fields if name in value} | {"shown": shown, "tokens": tokens})

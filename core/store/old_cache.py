@@ -8,6 +8,7 @@ from typing import Any
 
 from core import files
 from core.errors import WorkbenchError
+from core.records import plain
 from core.store.batches import Batches
 
 MANY = 512  # values of a record
@@ -18,18 +19,22 @@ Values = Iterator[tuple[str, dict[str, Any]]]
 
 def take_over(batches: Batches, cache: Path) -> int:
     """Records what the cache holds of that, and removes it there; returns how many values that were. Killed, it is done again."""
-    count = 0
-    for folder, kind, values, about in list(_sources(cache)):
-        try:
-            while some := dict(islice(values, MANY)):
-                batches.keep(kind, some, **about)
-                count += len(some)
-        except WorkbenchError as error:  # no room, say: the next opening tries again
-            files.tell(f"What the cache holds of models is not recorded yet: {error.what}")
-            break
-        with suppress(OSError):  # another process was first, or nothing may be removed
-            files.remove_whole(folder, aside=cache / "tmp")
-    return count
+    total = 0
+    if not any(_sources(cache)):
+        return total
+    try:
+        with files.hold(cache / ".old.lock", purpose="recording what the cache holds of models", seconds=60, what="cache"):
+            for folder, kind, values, about in list(_sources(cache)):
+                count = 0
+                while some := dict(islice(values, MANY)):
+                    batches.keep(kind, plain(some), **about)
+                    count += len(some)
+                with suppress(OSError):  # nothing may be removed: this process has read it
+                    files.remove_whole(folder, aside=cache / "tmp")
+                    total += count
+    except WorkbenchError as error:  # no room, say: the next opening tries again
+        files.tell(f"What the cache holds of models is not recorded yet: {error.what}")
+    return total
 
 
 def _sources(cache: Path) -> Iterator[tuple[Path, str, Values, dict[str, Any]]]:

@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 
-
 from core.config import ContextConfig, EvaluationConfig
 from core.embedding.minilm import QUESTIONS
 from core.embedding.trained import Trained
