@@ -43,17 +43,24 @@ def _sources(cache: Path) -> Iterator[tuple[Path, str, Values, dict[str, Any]]]:
         yield folder, "set_answers", ((key, _answer(meta)) for key, meta in _entries(folder)), {}
     for folder in (cache / "written", cache / "ranked" / "orders"):
         if folder.is_dir():
-            yield folder, "model_texts", ((key, _text(value)) for key, value in _shards(folder)), {}
+            yield folder, "model_texts", _texts(folder), {}
     for folder, sign in ((cache / "nats", -1), (cache / "likelihoods", 1)):
         if folder.is_dir():
-            values = ((key, {"logprob": sign * total, "tokens": tokens}) for key, (total, tokens) in _shards(folder))
-            yield folder, "likelihoods", values, {}
+            yield folder, "likelihoods", _likelihoods(folder, sign), {}
     for folder in cache.glob("scores/*"):
         measure, _, name = folder.name.rpartition("-")
         yield folder, "answer_scores", _of_measure(folder, name), {"measure": measure}
     for lab, field in RESULTS.items():
         if (folder := cache / lab).is_dir():
             yield folder, "lab_results", _of_lab(folder, field), {"lab": lab}
+
+
+def _texts(folder: Path) -> Values:
+    return ((key, _text(value)) for key, value in _shards(folder))
+
+
+def _likelihoods(folder: Path, sign: int) -> Values:
+    return ((key, {"logprob": sign * total, "tokens": tokens}) for key, (total, tokens) in _shards(folder))
 
 
 def _of_measure(folder: Path, name: str) -> Values:
