@@ -94,7 +94,9 @@ class Workbench(StoredTrials):
         self.library = self.pipeline.library
         self.store = Store(self.home, derive, _derived_by, recipe_words, patience_s)
         if count := old_cache.take_over(batches(self.home), self.home / "cache"):
-            self.store.note(f"What models had written was in the cache alone; it is recorded now: {count:,} answers, scores and texts.")
+            self.store.note(
+                f"What models had written was in the cache alone; it is recorded now: {count:,} answers, scores and texts."
+            )
         self.jobs = Jobs(self.home)
 
     # Corpora and stages ------------------------------------------------------------------------------------------

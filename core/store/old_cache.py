@@ -12,7 +12,8 @@ from core.records import plain
 from core.store.batches import Batches
 
 MANY = 512  # values of a record
-TEXT = ("text", "finish_reason", "prompt_tokens", "tokens", "seconds", "cost_usd", "logprobs")  # as texts were listed; oldest have no last
+# of a text as it was listed; the oldest have no last one
+TEXT = ("text", "finish_reason", "prompt_tokens", "tokens", "seconds", "cost_usd", "logprobs")
 RESULTS = {"chains_of_thought": "items", "question_likelihoods": "values", "rag_latency": "total"}
 Values = Iterator[tuple[str, dict[str, Any]]]
 
