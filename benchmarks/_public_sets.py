@@ -48,7 +48,7 @@ COLLECTIONS = {
     "HotpotQA, dev": Collection("hotpotqa-dev", HOPS, REPORT),
     "SciFact, training claims": Collection("scifact-claims", CLAIMS),
     "Citation Integrity, training claims": Collection("citation-integrity", CLAIMS),
-    "BioASQ 6b and 7b": Collection("bioasq-67", EXPERTS),
+    "BioASQ 6b and 7b": Collection("bioasq-67", EXPERTS, REPORT),
     "BioASQ 8b": Collection("bioasq-8", EXPERTS, REPORT),
     "CACM": Collection("cacm", EXPERTS, REPORT, metric="map", k=1000, depth=1000),
     "MedQuAD": Collection("medquad", HEALTH),

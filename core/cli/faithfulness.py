@@ -7,18 +7,30 @@ from cyclopts import Parameter
 
 from core.cli.frame import verb
 from core.cli.options import Training, read_settings
+from core.cli.tables import show_table
+
+Data = Annotated[Path | None, Parameter(help="Folder with the data sets (default: GROUNDWORK_DATASETS).")]
 
 
 @verb("train-faithfulness")
-def train_faithfulness(
-    workbench: Any,
-    name: str,
-    /,
-    *,
-    data: Annotated[Path | None, Parameter(help="Folder with the data sets (default: GROUNDWORK_DATASETS).")] = None,
-    train: Training = (),
-) -> Any:
+def train_faithfulness(workbench: Any, name: str, /, *, data: Data = None, train: Training = ()) -> Any:
     """A model of faithfulness: does a claim follow from its evidence, and which of its words are wrong."""
     from core.labs.faithfulness import train_faithfulness
 
     return train_faithfulness(workbench, name, data, read_settings(train))
+
+
+def show_fit(record: dict[str, Any]) -> None:
+    """The numbers of both, then a line for each kind and number of claims."""
+    for name in ("shipped", "fitted"):
+        print(f"{name}: threshold of doubt {record[name]['threshold']:.3f}, by claims {record[name]['by_claims']:.2f}")
+    print("\nMade answers of the third part: share called hallucinated")
+    show_table(record["rows"])
+
+
+@verb("fit-faithfulness", show_fit)
+def fit_faithfulness(workbench: Any, *, data: Data = None) -> Any:
+    """From which doubt an answer of so many claims counts as hallucinated: fitted anew on made answers, beside what is shipped."""
+    from core.labs.faithfulness import fit_answers
+
+    return fit_answers(data)

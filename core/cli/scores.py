@@ -25,7 +25,7 @@ def show_judged(record: dict[str, Any]) -> None:
     for name in ("file", "answers_scored", "lines_left_out", "labelled", "label_means", "label_note"):
         if record[name] is not None and record[name] != "":
             print(f"{name.replace('_', ' ')}: {cell(record[name])}")
-    for note in record["notes"]:
+    for note in filter(None, (record["groups_note"], *record["notes"])):
         print(f"note: {note}")
     print("\nMeasures")
     show_table([_measured(row) for row in record["measures"]])
@@ -62,10 +62,11 @@ def _against(name: str, told: dict[str, Any]) -> dict[str, Any]:
         "threshold": fitted["threshold"],
         "balanced accuracy": between(fitted.get("balanced_accuracy")),
         "F1 of wrong": between(fitted.get("f1")),
-        "with its own threshold": between(shipped.get("balanced_accuracy")),
+        "its own": shipped.get("threshold"),
+        "balanced accuracy there": between(shipped.get("balanced_accuracy")),
         "F1 there": between(shipped.get("f1")),
         "span F1": between(spans.get("f1")),
-        "note": told["note"] or fitted["note"],
+        "note": "; ".join(filter(None, (told["note"] or fitted["note"], shipped.get("note")))),
     }
 
 
@@ -115,11 +116,14 @@ def judge(
 
 
 def show_qags(record: dict[str, Any]) -> None:
-    """A line a measure, then the published figures."""
+    """A line a measure, then the published figures where they are of this file."""
     print(f"{record['summaries']} summaries, {record['sentences']} sentences; human score: {record['human']}\n")
     show_table([_summed(row) for row in record["measures"]])
-    print("\nPublished (Wang, Cho, Lewis 2020, table 2)")
-    show_table(record["published"])
+    if record["published"]:
+        print("\nPublished (Wang, Cho, Lewis 2020, table 2)")
+        show_table(record["published"])
+    else:
+        print("\nPublished figures are of the CNN/DailyMail summaries alone, which this file does not hold.")
     if record["not_measured"]:
         print("\nNot measured")
         show_table(record["not_measured"])
@@ -142,7 +146,7 @@ def _summed(row: dict[str, Any]) -> dict[str, Any]:
 
 @verb("judge-qags", show_qags)
 def judge_qags(workbench: Any, file: Path, /, *, measure: Measures = (), recipe: RecipeOptions = USUAL) -> Any:
-    """All faithfulness measures against people on QAGS (mturk_cnndm.jsonl), with intervals, beside the published figures."""
+    """All faithfulness measures against people on a file of QAGS, with intervals; of mturk_cnndm.jsonl beside the published figures."""
     from core.labs.scores import qags
 
     return qags.table(workbench, recipe.read(), file, measure)
@@ -176,7 +180,7 @@ def judge_held_out(
     measure: Measures = (),
     recipe: RecipeOptions = USUAL,
 ) -> Any:
-    """Faithfulness beside its lexical floor on the held-out parts of QA-Feedback, XSumFaith and Citation Integrity, in one table."""
+    """Faithfulness beside its lexical floor on held-out parts of QA-Feedback, XSumFaith and Citation Integrity, and on ExpertQA."""
     from core.labs.scores import held_out
 
     return held_out.table(workbench, recipe.read(), data, measure)

@@ -3,6 +3,7 @@
 In this order two questions on the same passages share their start, which the engine then need not read again.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from core.config import ContextConfig
 from core.context.citations import marks, plain
 from core.context.passages import Compression, copies_note, counted, distinct, grown, ordered
 from core.context.surroundings import Surroundings
-from core.context.template import filled
+from core.context.template import BUILT_IN, filled
 from core.errors import WorkbenchError
 from core.records import Hit
 
@@ -21,6 +22,7 @@ UNKNOWN = "I don't know."
 INSTRUCTIONS = f"Answer from the numbered passages only and cite them, like [1]. If they do not hold the answer, say: {UNKNOWN}"
 REMINDER = "Answer the question in one sentence from the passages above."
 BEYOND = "the model's window does not hold"
+CITING = re.compile(r"\bcit(?:e|ed|es|ing|ations?)\b", re.IGNORECASE)
 Message = dict[str, str]  # {"role", "content"}
 
 
@@ -30,6 +32,12 @@ class Prompt(NamedTuple):
     left_out: tuple[Hit, ...]  # chunks that did not fit
     passage_tokens: int
     notes: tuple[str, ...] = ()  # what of the ranking the model was not given, and why
+
+
+def asks_to_cite(context: ContextConfig) -> bool:
+    """Whether the prompt asks for citations, as far as its words tell."""
+    template = context.template or BUILT_IN["template"]
+    return "$instructions" in template or bool(CITING.search(template))
 
 
 def build(

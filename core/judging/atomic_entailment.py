@@ -2,8 +2,8 @@ from collections.abc import Generator, Sequence
 from typing import ClassVar, Literal
 
 from core.judging.atomic import atomic
-from core.judging.entailment import Entailment
-from core.judging.evidence import evidence
+from core.judging.entailment import Entailment, JudgedClaim
+from core.judging.evidence import evidence, grounds
 from core.judging.judgement_models import Judgements, pair_text, read_judgement
 from core.judging.measure import AnswerCase, AnswerScore, JudgeTools
 from core.records import Progress
@@ -24,14 +24,14 @@ class AtomicEntailment(Entailment):
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         split = yield from atomic(cases, tools)
         texts = [
-            pair_text(evidence(case.passages, claim.text), claim.text)
+            pair_text(evidence(grounds(case.passages, case.question), claim.text), claim.text)
             for case, (claims, _) in zip(cases, split, strict=True)
             for claim in claims
         ]
         vectors = iter((yield from tools.embed(Judgements(self.model), texts)) if texts else ())
         results = []
         for case, (claims, why) in zip(cases, split, strict=True):
-            judged = [(claim.start, claim.end, claim.text, read_judgement(next(vectors))) for claim in claims]
+            judged = [JudgedClaim(claim.start, claim.end, claim.text, read_judgement(next(vectors))) for claim in claims]
             score = AnswerScore(float("nan"), why) if why else self.of_claims(case, judged)
             results.append(score._replace(detail={"atomic": [claim.text for claim in claims]}))
         return results

@@ -19,7 +19,7 @@ from core.judging.deciding import Decided, SupportCheck
 from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerScore, Claim, JudgeTools, sentences_of
 from core.records import Progress
 
-NO_CITATION = "no answer cites a passage"
+UNASKED = "it cites nothing, and was not asked to"
 
 
 class CitingStatement(NamedTuple):
@@ -50,7 +50,8 @@ class CitationMeasure(Decided):
     most: int = knob(3, "So many citations of a statement count, the first ones, as in ALCE.", unit="citations", ge=1, le=20)
 
     def unmeasurable(self, case: AnswerCase) -> str:
-        return super().unmeasurable(case) or ("citations by title are not read back" if case.citations == "titles" else "")
+        reason = super().unmeasurable(case) or ("citations by title are not read back" if case.citations == "titles" else "")
+        return reason or ("" if case.asked_to_cite or cites(case) else UNASKED)
 
     def checks(self, case: AnswerCase) -> int:
         return sentences_of(case.answer) * (1 + 2 * self.most)
@@ -83,14 +84,12 @@ class CitationMeasure(Decided):
             claims.append(claim(case, each.statement, supported, useful))
         return AnswerScore(self.value(tally), claims=tuple(claims), detail=tally._asdict())
 
-    def together(self, scores: Sequence[AnswerScore]) -> list[AnswerScore]:
-        """Of answers none of which cites anything there is nothing to measure: they were not asked to cite, or cite in another form."""
-        if any(score.detail.get("citations") or score.detail.get("invented") for score in scores):
-            return list(scores)
-        return [score if math.isnan(score.value) else AnswerScore(math.nan, NO_CITATION) for score in scores]
-
     def value(self, tally: Tally) -> float:
         raise NotImplementedError
+
+
+def cites(case: AnswerCase) -> bool:
+    return bool(places(case.answer, len(case.passages), case.citations))
 
 
 def citing(case: AnswerCase, most: int) -> list[CitingStatement]:

@@ -2,8 +2,9 @@
 
 A statement is a sentence, or an item of a list. It is cut on the answer with its citations blanked out, so characters stay where they
 are, and a citation behind the full stop belongs to the sentence before it. What frames an answer states nothing: a list's marks, its
-headings, marks of emphasis, the lead "Based on the given passages,", sentences such as "Here are the steps:" and "I hope this helps!",
-and those that say what the passages do not have.
+headings, marks of emphasis, the leads "Based on the given passages," and "In summary,", sentences such as "Here are the steps:" and "I hope
+this helps!", those that only speak of the passages or the question (`frames`) or say what the passages do not have, those that end in a
+colon, and the question said again.
 """
 
 import re
@@ -15,26 +16,30 @@ from core.chunking.sentences import claim_starts
 from core.config import knob
 from core.context.citations import pattern
 from core.judging.diversity import normalise_answer, normalise_trivia
+from core.judging.frames import IN_PASSING, REFERENCES, SOURCE, WORD, repeats, speaks_of_texts
 from core.judging.measure import AnswerCase
 from core.judging.reference import declines
 
 SENTENCE = re.compile(r"\S.*?(?:[.!?][\"')\]]*(?=\s)|\n\s*\n|\Z)", re.DOTALL)
-WORD = re.compile(r"\w+")
 ITEM = re.compile(r"^[ \t]*(?:[-*•–]|\(?\d{1,2}[.)]|[a-z][.)])[ \t]+", re.MULTILINE)  # the mark of a list's item
-HEADING = re.compile(r"^[ \t]*(?:#{1,6} .*|\*\*[^*\n]{1,80}\*\*:?[ \t]*)(?=\n)", re.MULTILINE)
+HEADING = re.compile(  # marked as one, or a few words alone above a list
+    r"^[ \t]*(?:#{1,6} .*|\*\*[^*\n]{1,80}\*\*:?[ \t]*|[A-Z][^\n.!?:;]{1,60}(?=\n+[ \t]*(?:[-*•–]|\(?1[.)])[ \t]))(?=\n)",
+    re.MULTILINE,
+)
 EMPHASIS = re.compile(r"\*+|`+")
 MARK = re.compile(r"\W*\(?\d{1,2}[.)]\W*")
-_TEXTS = r"(?:passages?|contexts?|documents?|sources?|texts?|articles?|excerpts?|search results?|information)"
-_GIVEN = r"(?:(?:given|provided|above|available|retrieved|following) )*"
-_NUMBERS = r"(?: (?:given|provided|above|available))?(?: ?\(?#?\d+(?:(?:,|,? and|,? or|-|–) ?\d+)*\)?)?"
 _LACKS = r"(?:do(?:es)?|did) ?(?:not|n[o'’]?t)"
 _ALONE = r"(?!.*\b(?:but|although|though|while)\b)"  # what the passages lack, and nothing that they have
 _TELLS = r"mention|say|state|specif\w+|discuss|indicate|explain|tell"
-_SOURCE = rf"(?:the )?{_GIVEN}{_TEXTS}{_NUMBERS}"
 LEAD = re.compile(
     r"(?:(?:yes|no), )?(?:"
-    rf"(?:based (?:up)?on|according to|as (?:stated|mentioned|described|explained|noted|shown) in|as per|per|from|in) {_SOURCE},\s*"
-    rf"|{_SOURCE} (?:also )?(?:states?|mentions?|says?|explains?|notes?|indicates?|suggests?|tells? us) that )"
+    rf"(?:based (?:up)?on|according to|as (?:stated|mentioned|described|explained|noted|shown) in|as per|per|from|in|within) "
+    rf"(?:{SOURCE})?\s*,\s*"
+    rf"|{SOURCE} (?:also )?(?:states?|mentions?|says?|explains?|notes?|indicates?|suggests?|tells? us|reports?|shows?) that )"
+    r"|(?:in (?:summary|conclusion|addition|short|brief|other words|general|fact|particular)|to (?:summari[sz]e|conclude|sum up)|overall"
+    r"|additionally|furthermore|moreover|however|therefore|thus|hence|consequently|finally|lastly|specifically|similarly"
+    r"|for (?:example|instance)"
+    r"|please note that|note that|keep in mind that|it is (?:important|worth) (?:to note|noting) that)(?:,\s*|(?<=that)\s+)"
     r"|\(?\d{1,2}[.)]\s+(?=\S)"
     r"|(?:so,? |therefore,? )?(?:the )?(?:final |short )?answer(?: to (?:the|this|your) question)?(?: is(?: that|:)?|:) ",
     re.IGNORECASE,
@@ -43,18 +48,17 @@ FRAME = re.compile(
     "|".join(
         (
             r"(?:sure|certainly|of course|absolutely|okay|ok|great question)\b.{0,30}",
-            r"(?:(?:sure|certainly)[,!] )?here(?:'s| is| are)\b.{0,90}:",
-            r".{0,80}\b(?:as follows|the following(?: \w+){0,2}|these(?: \w+){0,2} (?:steps|instructions|tips|guidelines)):",
-            r"[\w'-]+(?:[ ,&/]+[\w'-]+){0,5}:(?!\d)\W*(?:\d{1,2}[.)])?\W*",
+            r"(?!.*\d{3})[\w'-]+(?:[ ,&/]+[\w'-]+){0,5}:(?!\d)\W*(?:\d{1,2}[.)])?\W*",
             r"(?:i )?hope (?:this|that|it) helps?\b.*",
             r"(?:please )?(?:let me know|feel free)\b.*",
             r"(?:(?:i|we|sorry|unfortunately|but|am|are|i'm)[, ]+)*(?:unable|not able|cannot|can't|can not)(?: to)? "
             r"(?:answer|determine|find|say|provide)\b.*",
-            rf"{_ALONE}.{{0,40}}\b(?:the|these|this) {_GIVEN}{_TEXTS}{_NUMBERS} {_LACKS} "
+            rf"{_ALONE}.{{0,40}}\b(?:the|these|this) (?:question|{SOURCE}) {_LACKS} "
             rf"(?:\w+ )?(?:{_TELLS}|provide|contain|include|give|offer)\b.*",
             rf"{_ALONE}(?:however, )?(?:it|they|this) {_LACKS} (?:\w+ )?(?:{_TELLS})\b.*",
             rf"{_ALONE}.{{0,30}}\bthere (?:is|was) (?:no|not any|not enough|insufficient) (?:\w+ )?(?:mention|information)\b.*",
-            rf"{_ALONE}.{{0,120}}\bnot (?:\w+ )?(?:mentioned|stated|specified|provided|given) in (?:the )?{_GIVEN}{_TEXTS}\b.*",
+            rf"{_ALONE}.{{0,120}}(?:\bnot|n['’]t) (?:\w+ )?(?:mentioned|stated|specified|provided|given|detailed|described|discussed"
+            rf"|clarified|explained|present|included|found|covered|addressed) (?:in|within|by) {SOURCE}\b.*",
         )
     ),
     re.IGNORECASE | re.DOTALL,
@@ -98,17 +102,23 @@ def statements(case: AnswerCase) -> list[Statement]:
     """The sentences of the answer that state something; none where it says that it does not know."""
     if declines(case.answer):
         return []
-    text = HEADING.sub(_blank, bare(case))
+    text = IN_PASSING.sub(_blank, HEADING.sub(_blank, REFERENCES.sub(_blank, bare(case))))
     cuts = [0, *(item.start() for item in ITEM.finditer(text)), len(text)]
     text = EMPHASIS.sub(_blank, ITEM.sub(_blank, text))
     said = [each for start, stop in pairwise(cuts) for each in sentences(text, start, stop)]
-    said = [_without_lead(each) for each in said if len(said) == 1 or not MARK.fullmatch(each.text)]
-    return [each for each in said if WORD.search(each.text) and not FRAME.fullmatch(each.text)]
+    said = [_without_leads(each) for each in said if len(said) == 1 or not MARK.fullmatch(each.text)]
+    return [each for each in said if WORD.search(each.text) and not _frames(each.text, case.question)]
 
 
-def _without_lead(each: Statement) -> Statement:
-    lead = LEAD.match(each.text)
-    return Statement(each.start + lead.end(), each.end, each.text[lead.end() :]) if lead else each
+def _frames(sentence: str, question: str) -> bool:
+    leads_on = sentence.rstrip(" *_").endswith(":")
+    return leads_on or speaks_of_texts(sentence, question) or repeats(sentence, question) or bool(FRAME.fullmatch(sentence))
+
+
+def _without_leads(each: Statement) -> Statement:
+    while lead := LEAD.match(each.text):
+        each = Statement(each.start + lead.end(), each.end, each.text[lead.end() :])
+    return each
 
 
 def sentences(text: str, start: int = 0, stop: int | None = None) -> list[Statement]:

@@ -1,7 +1,7 @@
 """Faithfulness from several signals: what the model says of each claim, which of its words no passage has, and how it is copied.
 
 A claim's signals are numbers that grow with doubt (`SIGNALS`). Their logistic combination is the probability that a claim is not
-faithful; an answer is as faithful as its worst claim. The weights are fitted on answers that people judged
+faithful; an answer is as faithful as its worst claim, allowing for their number. The weights are fitted on answers that people judged
 and on claims made by rule, from which neither head has learnt (`core.training.faithfulness.combination`), are not negative, and
 stand in the model's folder as `combination.json`.
 """
@@ -16,6 +16,7 @@ from core.errors import WorkbenchError
 from core.files import read_json
 from core.judging.claims import WORD
 from core.judging.copied import SourceWords, broken, fragments, jumps
+from core.judging.frames import USUAL
 from core.judging.judgement_models import ClaimJudgement
 from core.judging.passage_words import RUN, PassageWords, new_numbers, runs_of, word_doubts
 
@@ -23,21 +24,17 @@ COMBINATION = "combination.json"
 SIGNALS = ("wrong_words", "worst_word", "unsupported", "new_words", "new_triples", "new_numbers", "broken", "jumps")
 SUREST = 3.0  # log-odds of being supported from which a claim is as sure as one that is copied whole
 MOST_JUMPS = 5  # more say no more
-USUAL = frozenset(
-    "a an the of in on at to for from by with and or but is are was were be been being it its this that these those he she they his "
-    "her their as not no have has had do does did will would can could may might which who whom what when where while also there "
-    "than then so such if into about over after before between during i you we our your".split()
-)  # words that tell nothing where a passage lacks them
 
 
 class Combination(NamedTuple):
     """biases: one for each kind of answers, weights: of the signals. least: doubt from which a claim counts as not borne out,
-    threshold: an answer as hallucinated."""
+    threshold: an answer as hallucinated. by_claims: log-odds by which an answer's doubt is lowered for each unit of ln(claims)."""
 
     biases: np.ndarray
     weights: np.ndarray
     least: float
     threshold: float
+    by_claims: float = 0.0
 
     def claims(self, rows: np.ndarray) -> np.ndarray:
         """Probability [n] that each claim is not faithful, of signals [n, len(SIGNALS)]: the mean over the kinds of answers, as it is not
@@ -46,8 +43,11 @@ class Combination(NamedTuple):
         return (1 / (1 + np.exp(-np.clip(logits, -30, 30)))).mean(axis=1)
 
     def doubt(self, rows: np.ndarray) -> float:
-        """Probability that the answer's worst claim is not faithful."""
-        return float(self.claims(rows).max())
+        """Doubt of an answer, 0 to 1: that of its worst claim, allowing for how many it is the worst of. The largest of n values
+        moves up with ln(n) (Gumbel), though no claim be worse."""
+        worst = float(self.claims(rows).max())
+        odds = worst / (1 - worst) * len(rows) ** -self.by_claims
+        return odds / (1 + odds)
 
 
 def signals(claim: str, judged: ClaimJudgement, there: PassageWords, source: SourceWords) -> np.ndarray:
@@ -88,4 +88,4 @@ def from_record(record: dict[str, Any], where: str = "") -> Combination:
             todo="Train it again: python -m core train-faithfulness. Its claims can still be judged by `entailment` and `wrong_words`.",
         )
     biases, weights = np.array([*claim["biases"].values()]), np.array([claim[name] for name in SIGNALS])
-    return Combination(biases, weights, claim["least"], record["threshold"])
+    return Combination(biases, weights, claim["least"], record["threshold"], record.get("by_claims", 0.0))

@@ -1,12 +1,12 @@
 from collections.abc import Generator, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from core.config import knob
 from core.judging import judgement_models
 from core.judging.claims import NOTHING_CLAIMED, statements
-from core.judging.evidence import best_sentence, claims, evidence
+from core.judging.evidence import best_sentence, claims, evidence, grounds
 from core.judging.judgement_models import EMBEDDED, ClaimJudgement, Judgements, pair_text, read_judgement
 from core.judging.measure import (
     CONTRADICTED,
@@ -22,6 +22,15 @@ from core.records import Progress
 from core.registry import part
 
 VERDICTS = (SUPPORTED, CONTRADICTED, NOT_IN_CONTEXT)
+
+
+class JudgedClaim(NamedTuple):
+    """Characters [start, end) of the answer, what is claimed there, and the judgement of it."""
+
+    start: int
+    end: int
+    text: str
+    judgement: ClaimJudgement
 
 
 @part("measure")
@@ -46,13 +55,9 @@ class Entailment(AnswerMeasure):
 
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         judged = yield from judged_claims(self.model, cases, tools)
-        return [
-            self.of_claims(case, [(start, end, case.answer[start:end], each) for start, end, each in some])
-            for case, some in zip(cases, judged, strict=True)
-        ]
+        return [self.of_claims(case, some) for case, some in zip(cases, judged, strict=True)]
 
-    def of_claims(self, case: AnswerCase, judged: Sequence[tuple[int, int, str, ClaimJudgement]]) -> AnswerScore:
-        """judged: characters of the answer, what is claimed there, and the judgement of it."""
+    def of_claims(self, case: AnswerCase, judged: Sequence[JudgedClaim]) -> AnswerScore:
         rows = []
         for start, end, text, each in judged:
             place = best_sentence(case.passages, text)
@@ -74,13 +79,14 @@ def claimed(case: AnswerCase) -> list[tuple[int, int, str]]:
 
 def judged_claims(
     model: str, cases: Sequence[AnswerCase], tools: JudgeTools
-) -> Generator[Progress, None, list[list[tuple[int, int, ClaimJudgement]]]]:
-    """For each case its claims as the model judges them by all passages: characters of the answer, and the judgement."""
+) -> Generator[Progress, None, list[list[JudgedClaim]]]:
+    """For each case its claims as the model judges them by all passages and the question."""
     places, texts = [], []
     for done, case in enumerate(cases):
         if done % 100 == 0:
             yield Progress(done, len(cases), "Choosing the evidence of each claim")
         places.append(claimed(case))
-        texts += (pair_text(evidence(case.passages, text), text) for _, _, text in places[-1])
+        told = grounds(case.passages, case.question)
+        texts += (pair_text(evidence(told, text), text) for _, _, text in places[-1])
     vectors = iter((yield from tools.embed(Judgements(model), texts)) if texts else ())
-    return [[(start, end, read_judgement(next(vectors))) for start, end, _ in spans] for spans in places]
+    return [[JudgedClaim(*place, read_judgement(next(vectors))) for place in spans] for spans in places]

@@ -8,11 +8,13 @@ together hold most of the claim's words, each word weighted by how few of the se
 import heapq
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 from core.judging.claims import WORD, sentences
 from core.judging.data_texts import readable, said
+from core.judging.frames import ASKS
 from core.judging.measure import remembered
 
 ROOM = 800  # characters of evidence: some 180 tokens
@@ -51,6 +53,12 @@ def claims(answer: str) -> list[tuple[int, int]]:
             start = cut + len(answer[cut:end]) - len(answer[cut:end].lstrip())
         spans.append((start, end))
     return [(start, end) for start, end in spans if WORD.search(answer, start, end)]
+
+
+def grounds(passages: Sequence[str], question: str) -> tuple[str, ...]:
+    """What a claim may rest on: the passages, and behind them the question where it asks for more than yes or no. One to which yes is an
+    answer would bear out what it only asks."""
+    return (*passages, question) if ASKS.match(question) else tuple(passages)
 
 
 def evidence(passages: tuple[str, ...], claim: str, room: int = ROOM) -> str:

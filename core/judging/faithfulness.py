@@ -5,11 +5,11 @@ import numpy as np
 
 from core.config import knob
 from core.judging import judgement_models
-from core.judging.claims import NOTHING_CLAIMED, bare
+from core.judging.claims import NOTHING_CLAIMED
 from core.judging.combined import SIGNALS, read_combination, signals
 from core.judging.copied import SourceWords
 from core.judging.entailment import VERDICTS, judged_claims
-from core.judging.evidence import best_sentence
+from core.judging.evidence import best_sentence, grounds
 from core.judging.judgement_models import EMBEDDED, WRONG, model_folder
 from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools
 from core.judging.passage_words import new_share, words_of
@@ -49,16 +49,17 @@ class Faithfulness(AnswerMeasure):
             if not some:
                 results.append(AnswerScore(float("nan"), NOTHING_CLAIMED))
                 continue
-            said, there, source = bare(case), words_of(case.passages), SourceWords(case.passages)
-            rows = np.array([signals(said[start:end], each, there, source) for start, end, each in some])
+            told = grounds(case.passages, case.question)
+            there, source = words_of(told), SourceWords(told)
+            rows = np.array([signals(each.text, each.judgement, there, source) for each in some])
             doubts, claims = combination.claims(rows).tolist(), []
-            for (start, end, each), doubt in zip(some, doubts, strict=True):
-                verdict = SUPPORTED if doubt < combination.least else VERDICTS[1 + int(np.argmax(each.probabilities[1:]))]
-                place = best_sentence(case.passages, case.answer[start:end])
+            for (start, end, text, judged_so), doubt in zip(some, doubts, strict=True):
+                verdict = SUPPORTED if doubt < combination.least else VERDICTS[1 + int(np.argmax(judged_so.probabilities[1:]))]
+                place = best_sentence(case.passages, text)
                 claims.append(Claim(start, end, 1 - doubt, verdict if place else NOT_IN_CONTEXT, *(place or (0, None))))
-            new = new_share(" ".join(said[start:end] for start, end, _ in some), there)
+            new = new_share(" ".join(each.text for each in some), there)
             detail = {"signals": [dict(zip(SIGNALS, map(float, row.round(4)), strict=True)) for row in rows], "new_words": new}
             detail["claims_mean"] = float(np.mean([claim.score for claim in claims]))
-            words = marked(case, some, there, WRONG)
+            words = marked(some, words_of(case.passages), WRONG)
             results.append(AnswerScore(1 - combination.doubt(rows), claims=tuple(claims), words=words, detail=detail))
         return results

@@ -42,7 +42,8 @@ class AnswerCase(NamedTuple):
     answerable: bool | None = None  # whether the documents answer the question; None: not known
     units: int | None = None  # pieces of gold evidence; None: not known
     covered: tuple[frozenset[int], ...] = ()  # for each passage the numbers of those that it covers, where units are known
-    citations: str = BRACKETS  # how the answer was asked to cite
+    citations: str = BRACKETS  # how the answer cites
+    asked_to_cite: bool | None = None  # None: not known
     finish_reason: str = "stop"  # as of `Answer`
     tokens: tuple[Token, ...] = ()  # with the log-probabilities that the generator gave them, where they were asked for
 
@@ -118,10 +119,6 @@ class AnswerMeasure(PartConfig):
     @abstractmethod
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         """A score for each case, all of which hold what it `needs`; a case's score depends on that case alone."""
-
-    def together(self, scores: Sequence[AnswerScore]) -> list[AnswerScore]:
-        """The scores of a whole set of answers; unmeasured where the set holds nothing that the measure is of."""
-        return list(scores)
 
     def unmeasurable(self, case: AnswerCase) -> str:
         """Why the case has no score by this measure; "": it can be scored."""

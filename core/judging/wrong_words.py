@@ -5,7 +5,7 @@ from core.config import knob
 from core.errors import WorkbenchError
 from core.judging import judgement_models
 from core.judging.claims import NOTHING_CLAIMED, WORD
-from core.judging.entailment import judged_claims
+from core.judging.entailment import JudgedClaim, judged_claims
 from core.judging.judgement_models import EMBEDDED, judging_model
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools, WrongWords
 from core.judging.passage_words import PassageWords, joined, word_doubts, words_of
@@ -36,8 +36,8 @@ class WordsBorneOut(AnswerMeasure):
         results = []
         judged = yield from judged_claims(self.model, cases, tools)
         for case, some in zip(cases, judged, strict=True):
-            places = marked(case, some, words_of(case.passages), self.least)
-            said = [match.span() for start, end, _ in some for match in WORD.finditer(case.answer, start, end)]
+            places = marked(some, words_of(case.passages), self.least)
+            said = [(a + each.start, b + each.start) for each in some for a, b in (m.span() for m in WORD.finditer(each.text))]
             wrong = sum(any(a < place.end and b > place.start for place in places) for a, b in said)
             if said:
                 results.append(AnswerScore(1 - wrong / len(said), words=places))
@@ -55,7 +55,7 @@ def refuse_without_words(model: str) -> None:
         )
 
 
-def marked(case: AnswerCase, claims: list, there: PassageWords, least: float) -> tuple[WrongWords, ...]:
-    """The wrong places of the answer's claims."""
-    doubts = ((start, word_doubts(case.answer[start:end], each.words, there)) for start, end, each in claims)
+def marked(claims: Sequence[JudgedClaim], there: PassageWords, least: float) -> tuple[WrongWords, ...]:
+    """The wrong places of an answer's claims."""
+    doubts = ((each.start, word_doubts(each.text, each.judgement.words, there)) for each in claims)
     return tuple(WrongWords(*place) for start, words in doubts for place in joined(words, start, least))

@@ -17,7 +17,7 @@ from core.answering.protocol import Material
 from core.config import PartConfig, fingerprint
 from core.context.citations import plain
 from core.context.passages import distinct
-from core.context.prompt import UNKNOWN
+from core.context.prompt import UNKNOWN, asks_to_cite
 from core.embedding.minilm import MiniLM
 from core.errors import WorkbenchError
 from core.generation.answer import answer, loaded
@@ -184,8 +184,8 @@ def cases(answers: AnswerSet, places: Sequence[int]) -> list[AnswerCase]:
     """The answers at these places of the draw, all known, with what each can be held against."""
     corpus, config = answers.evaluation.corpus, answers.evaluation.config
     texts = {document.id: document.text for document in corpus.documents}
-    how = texts, config.evaluation.overlap, config.context.citations
-    return [case(corpus.queries[answers.rows[n]], answers.answers[n], *how) for n in places]
+    how, asked = (texts, config.evaluation.overlap, config.context.citations), asks_to_cite(config.context)
+    return [case(corpus.queries[answers.rows[n]], answers.answers[n], *how)._replace(asked_to_cite=asked) for n in places]
 
 
 def case(query: Query, said: KeptAnswer, texts: dict[str, str], overlap: float, citations: str) -> AnswerCase:

@@ -111,7 +111,7 @@ def _encode(
             done, done_weight = done + len(indices), done_weight + costs[indices].sum()
             now = time.monotonic()
             first = first or (now, done_weight)
-            if len(fresh) >= SHARD_VECTORS or now - saved > SHARD_SECONDS:
+            if len(fresh) >= SHARD_VECTORS or fresh and now - saved > SHARD_SECONDS:  # slow models yield without a vector
                 store.write(fresh)
                 by_key.update(fresh)
                 fresh, saved = {}, now

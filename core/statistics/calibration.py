@@ -57,7 +57,9 @@ def calibration(
         return Calibration(Interval(None, None, None, len(scores), total, "not measured"), brier, rows)
     parts = np.column_stack([np.ones(len(scores)), member * (positive - scores)[:, None]])
     error = estimate(
-        Coefficient("error", parts, lambda s: np.abs(s[..., 1:]).sum(axis=-1) / s[..., 0], len(parts), len(parts)),
+        Coefficient(
+            "error", parts, lambda s: np.abs(s[..., 1:]).sum(axis=-1) / s[..., 0], len(parts), len(parts), limits=(0.0, 1.0)
+        ),
         resamples,
         confidence,
         seed,

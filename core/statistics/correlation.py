@@ -10,9 +10,11 @@ from core.statistics.bootstrap import (
     ONE_GROUP,
     TOO_FEW,
     Interval,
+    few_groups,
     limits,
     mean_interval,
     numbered,
+    over_groups,
     resampling_weights,
     subsets,
 )
@@ -34,7 +36,7 @@ def product_moment(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> Coefficien
     if len(x):
         x, y = ((v - v.mean()) / (v.std() or 1) for v in (np.asarray(x, np.float64), np.asarray(y, np.float64)))
     each = np.column_stack([np.ones(len(x)), x, y, x * x, y * y, x * y])
-    return Coefficient("Pearson's r", each, _correlation, len(np.unique(rows)), len(x), rows)
+    return Coefficient("Pearson's r", each, _correlation, len(np.unique(rows)), len(x), rows, limits=(-1.0, 1.0))
 
 
 def _correlation(sums: np.ndarray) -> np.ndarray:
@@ -70,8 +72,10 @@ def spearman(
     rho = rho._replace(resamples=len(values), undefined=len(values) - len(defined), drawn=many)
     if 2 * len(defined) < len(values):
         return rho._replace(note=FEW_DEFINED)
-    low, high = np.clip(limits(values, many, confidence), -1, 1).tolist()
-    return rho._replace(note=TOO_FEW) if np.isnan(low) else rho._replace(low=low, high=high)
+    few = "" if groups is None else few_groups(many)
+    bounds = limits(values, many, confidence) if groups is None else over_groups(rho.value, values, many, confidence)
+    low, high = np.clip(bounds, -1, 1).tolist()
+    return rho._replace(note=TOO_FEW) if np.isnan(low) else rho._replace(low=low, high=high, note=few)
 
 
 def _ranker(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

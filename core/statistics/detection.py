@@ -52,6 +52,30 @@ def detection(
     return Detection(*_estimates(values, cells, resamples, confidence, seed, groups))
 
 
+def balanced_gain(
+    said: np.ndarray,
+    other: np.ndarray,
+    positive: np.ndarray,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+) -> Agreement:
+    """Balanced accuracy of said [n] less that of other [n], both 1 or 0, against positive [n]; each resample draws the same rows, or
+    groups [n] of them, for both."""
+    said, other, positive = (np.asarray(each, np.float64) > 0.5 for each in (said, other, positive))
+    better = (said == positive).astype(np.float64) - (other == positive)
+    cells = np.column_stack([better * positive, better * ~positive, positive, ~positive]).astype(np.float64)
+
+    def gain(sums: np.ndarray) -> np.ndarray:
+        hits, rest, yes, no = np.moveaxis(sums, -1, 0)
+        return (divided(hits, yes) + divided(rest, no)) / 2
+
+    n = len(cells)
+    coefficient = Coefficient("gain in balanced accuracy", cells, gain, n, n, None, NOTHING, NOTHING, (-1.0, 1.0))
+    return estimate(coefficient, resamples, confidence, seed, or_rows(groups, n))
+
+
 def overlap(
     both: np.ndarray,
     chosen: np.ndarray,
@@ -76,5 +100,5 @@ def overlap(
 
 def _estimates(values: dict, cells: np.ndarray, resamples: int, confidence: float, seed: int, groups) -> list[Agreement]:
     n = len(cells)
-    coefficients = (Coefficient(name, cells, value, n, n, None, NOTHING, NOTHING) for name, value in values.items())
+    coefficients = (Coefficient(name, cells, value, n, n, None, NOTHING, NOTHING, (0.0, 1.0)) for name, value in values.items())
     return [estimate(each, resamples, confidence, seed, groups) for each in coefficients]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from core.statistics.bootstrap import FEW, Interval, intervals, summed
+from core.statistics.bootstrap import FEW, FEW_GROUPS, Interval, few_groups, intervals, mean_interval, numbered, summed
 
 EDGE = 5  # values off one end of the range: with fewer, the bootstrap draws almost the same sample each time
 
@@ -43,6 +43,20 @@ def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float 
             share = wilson(min(measured.sum(), interval.n), interval.n, confidence)  # sums of rounded values may pass n
             bounds[column] = interval._replace(low=share.low, high=share.high, note="")
     return bounds
+
+
+def unit_interval_grouped(values: np.ndarray, groups: np.ndarray, confidence: float = 0.95, seed: int = 0) -> Interval:
+    """Interval of the mean of a measure between 0 and 1, whose rows belong to groups [n]; NaN = unmeasured, left out.
+
+    By bootstrap over groups; over fewer than FEW_GROUPS Wilson's of the effective number of rows, which allows for few groups and stays
+    between 0 and 1.
+    """
+    measured = ~np.isnan(values)
+    many = int(numbered(groups[measured]).max()) + 1 if measured.any() else 0
+    if many < 2 or many >= FEW_GROUPS:
+        return mean_interval(values, groups, confidence=confidence, seed=seed)
+    interval = wilson_grouped(values[measured], groups[measured], confidence)
+    return interval._replace(total=len(values), note=few_groups(many))
 
 
 def wilson_grouped(yes: np.ndarray, groups: np.ndarray | None = None, confidence: float = 0.95) -> Interval:

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import expit, logit, ndtri
+from scipy.special import expit, logit, ndtri, stdtrit
 
-from core.statistics.bootstrap import Interval, or_rows, summed
+from core.statistics.bootstrap import FEW_GROUPS, Interval, few_groups, or_rows, summed
 
 ONE_KIND = "undefined: people gave one label only"
 
@@ -25,7 +25,7 @@ def roc(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95, grou
     AUC: chance that a positive has the higher score than a negative, ties half (Hanley and McNeil 1982). Interval: by
     the variance of DeLong, DeLong and Clarke-Pearson 1988, in logits, so that it stays within 0 and 1; where rows belong
     to groups [n], as the sentences of one answer, by that of Obuchowski 1997, "Nonparametric analysis of clustered ROC
-    curve data".
+    curve data"; of fewer than FEW_GROUPS with Student's t.
     """
     scores, positive = np.asarray(scores, np.float64), np.asarray(positive, np.float64)
     usable = ~(np.isnan(scores) | np.isnan(positive))
@@ -59,8 +59,10 @@ def _delong(scores: np.ndarray, positive: np.ndarray, confidence: float, groups:
     error = np.sqrt(max(yes / (yes - 1) * (a @ a) + no / (no - 1) * (b @ b) + 2 * many / (many - 1) * (a @ b), 0))
     if error < 1e-12:
         return Interval(auc, auc, auc, n, n, "all scores are separated: the interval says nothing of items not labelled")
-    half = ndtri((1 + confidence) / 2) * error / (auc * (1 - auc))
-    return Interval(auc, float(expit(logit(auc) - half)), float(expit(logit(auc) + half)), n, n)
+    tail = (1 + confidence) / 2
+    quantile = stdtrit(many - 1, tail) if many < FEW_GROUPS else ndtri(tail)
+    half = quantile * error / (auc * (1 - auc))
+    return Interval(auc, float(expit(logit(auc) - half)), float(expit(logit(auc) + half)), n, n, few_groups(many))
 
 
 def midranks(values: np.ndarray) -> np.ndarray:

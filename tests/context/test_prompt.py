@@ -6,7 +6,7 @@ import pytest
 
 from core.config import ContextConfig
 from core.context.citations import cited, plain
-from core.context.prompt import UNKNOWN, build
+from core.context.prompt import UNKNOWN, asks_to_cite, build
 from core.errors import WorkbenchError
 from core.generation.answer import answer, answer_again
 from core.generation.protocol import Generated, TextGenerator
@@ -29,6 +29,20 @@ def test_the_passages_are_numbered_and_stand_between_instructions_and_question()
     [message] = prompt.messages
     places = [message["content"].index(t) for t in (UNKNOWN, "[1] First.", "[2] Second.", "Question: Why?")]
     assert message["role"] == "user" and places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("template", "asks"),
+    [
+        ("", True),
+        ("$instructions $passages $question", True),
+        ("Cite the passages. $passages $question", True),
+        ("$passages $question", False),
+        ("Name the city, explicitly. $passages $question", False),
+    ],
+)
+def test_whether_a_prompt_asks_to_cite(template, asks):
+    assert asks_to_cite(ContextConfig(template=template)) == asks
 
 
 def test_the_same_passages_share_the_prompt_up_to_the_question():

@@ -17,7 +17,7 @@ BOTH = "Built in 1889 by the company of Gustave Eiffel. 330 metres tall".replace
 
 
 def case(answer: str, **more):
-    return said(answer, passages=PASSAGES, **more)
+    return said(answer, passages=PASSAGES, **{"asked_to_cite": True} | more)
 
 
 @pytest.mark.parametrize(("answer", "recall", "precision"), [
@@ -37,6 +37,15 @@ def case(answer: str, **more):
 def test_hand_made_cases(answer, recall, precision):
     assert values(CitationRecall(), case(answer)) == [recall]
     assert values(CitationPrecision(), case(answer)) == [pytest.approx(precision)]
+
+
+@pytest.mark.parametrize("measure", [CitationRecall(), CitationPrecision()])
+def test_who_was_not_asked_to_cite_and_does_not_is_unmeasured(measure):
+    for asked in (None, False):
+        silent, citing = judged(measure, *(case(answer, asked_to_cite=asked) for answer in (f"{BUILT}.", f"{BUILT} [3].")))
+        assert math.isnan(silent.value) and silent.reason == "it cites nothing, and was not asked to"
+        assert citing.value == 0.0
+    assert values(measure, case(f"{BUILT}.")) == [0.0]
 
 
 def test_two_passages_that_bear_it_out_together_are_both_precise():
@@ -61,15 +70,6 @@ def test_missing_wrong_useless_and_invented_are_counted():
     assert score.detail == counts
     first = score.claims[0]
     assert first.passage == 1 and PASSAGES[0][slice(*first.evidence)] == TOWER
-
-
-def test_of_answers_that_cite_nothing_there_is_nothing_to_measure():
-    recall = CitationRecall()
-    nothing = recall.together(judged(recall, case(f"{BUILT}. {HEIGHT}."), case(f"{HEIGHT}."), case("")))
-    assert all(math.isnan(each.value) for each in nothing)
-    assert [each.reason for each in nothing] == ["no answer cites a passage"] * 2 + ["empty answer"]
-    some = judged(recall, case(f"{BUILT}. {HEIGHT}."), case(f"{HEIGHT} [2]."))
-    assert [each.value for each in recall.together(some)] == [0.0, 1.0], "among answers that cite, one without fails to"
 
 
 def test_further_citations_than_count_are_left_out():

@@ -19,8 +19,8 @@ LIST = """Sure! Here are the steps to boil eggs:
 I hope this helps!"""
 
 
-def said(answer):
-    return [each.text for each in statements(AnswerCase("q", answer, ()))]
+def said(answer, question="q"):
+    return [each.text for each in statements(AnswerCase(question, answer, ()))]
 
 
 def test_items_of_a_list_are_statements_and_its_marks_are_not():
@@ -107,6 +107,76 @@ def test_a_frame_states_nothing(answer):
 )
 def test_a_fact_in_like_words_is_a_statement(answer):
     assert said(answer) == [answer]
+
+
+ASKED = "What is the height of the Eiffel Tower, and why was it built?"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Passage 3 provides the necessary information to answer the question.",
+        "The relevant passages are 1 and 4.",
+        "Passages 1 and 2 discuss the height of the tower.",
+        "I looked through all the documents that you provided.",
+        "To answer this question, let's review the given sources step by step.",
+        "The question asks about the height of the Eiffel Tower and why it was built.",
+        "Here is what the search results say about the height of the Eiffel Tower.",
+        "That's a great question.",
+        "No further details are given in the passages.",
+        "Several reasons for building the tower are listed in the context:",
+        "In the end Gustave built the tower for these reasons:",
+        "Some of the main causes include:",
+        "To understand why the tower was built, you could consider:",
+        "There are several important aspects:",
+        ASKED,
+        "The height of the Eiffel Tower, and why was it built?",
+    ],
+)
+def test_what_only_speaks_of_texts_or_of_the_question_frames(answer):
+    assert said(answer, ASKED) == [] and said(f"{answer}\n\nIt is 330 m tall.", ASKED) == ["It is 330 m tall."]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (ASKED, "The tower was built for the World's Fair."),
+        (ASKED, "It was built as the entrance of a fair for the following reasons: pride and money."),
+        (ASKED, "Article 2.4 describes the height of the Eiffel Tower in metres."),
+        (ASKED, "The passages describe a wooden tower."),
+        (ASKED, "The king asked 'why was it built?' of the town."),
+        ("Is the information in the passage right?", "The information in the passage is right."),
+        ("If it rains, does the document get wet?", "The document does get wet if it rains."),
+        ("Which is higher, the tower or the church?", "The church"),
+        ("Why is the information secret?", "The information is secret."),
+        ("Why did Curie win a prize for literature?", "Curie did win a prize for literature."),
+    ],
+)
+def test_what_says_more_or_answers_with_the_questions_words_states_it(question, answer):
+    assert said(answer, question) == [answer]
+
+
+def test_where_a_passage_is_named_in_passing_is_blank():
+    assert said("It is old (Passage 2).") == ["It is old            ."]
+    assert said("It is old, as stated in passage 2.")[0].split() == ["It", "is", "old", "."]
+    both = said("It is old [Sources 1 and 3]. It is tall, according to the documents.")
+    assert [each.split() for each in both] == [["It", "is", "old", "."], ["It", "is", "tall", "."]]
+    assert said("It is old (built in 1889).") == ["It is old (built in 1889)."]
+
+
+def test_headings_above_a_list_and_references_state_nothing():
+    assert said("Main uses\n\n- Radio\n- Television\n\n**References**\n1. A. Smith (1990). Towers. Paris.") == [
+        "Radio",
+        "Television",
+    ]
+    assert said("Paris\n\nIt is the capital.") == ["Paris", "It is the capital."]
+
+
+@pytest.mark.parametrize(
+    "lead", ["In summary, ", "However, ", "Additionally, ", "It is important to note that ", "Overall, in fact, "]
+)
+def test_words_that_lead_over_are_not_part_of_what_is_said(lead):
+    assert said(f"{lead}it is old.") == ["it is old."]
 
 
 def test_marks_of_emphasis_are_blank_and_every_character_keeps_its_place():

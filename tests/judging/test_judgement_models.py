@@ -10,8 +10,9 @@ from core.errors import WorkbenchError
 from core.judging import judgement_models
 from core.judging.combined import SIGNALS, from_record, read_combination, signals
 from core.judging.copied import SourceWords
-from core.judging.evidence import LONGEST, best_sentence, claims, evidence
+from core.judging.evidence import LONGEST, best_sentence, claims, evidence, grounds
 from core.judging.faithful_bert import CLAIM_TOKENS
+from core.judging.faithfulness import Faithfulness
 from core.judging.judgement_models import (
     EMBEDDED,
     ClaimJudgement,
@@ -22,7 +23,11 @@ from core.judging.judgement_models import (
     pair_text,
     read_judgement,
 )
+from core.judging.measure import AnswerCase, JudgeTools, scores
 from core.judging.passage_words import joined, new_numbers, word_doubts, words_of
+from core.judging.wrong_words import WordsBorneOut
+from core.progress import drain
+from tests.support.judging import kept_nowhere
 from tests.training.test_encoders import base  # noqa: F401, a fixture
 
 TEXT = "The tower was built in 1889 by Gustave Eiffel. It stands in Paris. It is 330 metres tall."
@@ -163,3 +168,37 @@ def test_any_nli_model_judges_claims(base, tmp_path):  # noqa: F811
     wanted = library(**read).logits.softmax(1)[0, [1, 0, 2]].detach().numpy()
     assert places.tolist() == [0] and np.allclose(rows[0], wanted, atol=2e-2) and not model.has_words
     assert json.loads((folder / "config.json").read_text())["id2label"]["1"] == "entailment"
+
+
+def test_an_answers_doubt_allows_for_the_number_of_its_claims():
+    rows = np.zeros((6, len(SIGNALS)))
+    rows[:, 0] = 0.4  # each claim as doubtful as the other
+    record = {"claim": {name: 1.0 for name in SIGNALS} | {"biases": {"a": -1.0}, "least": 0.5}, "threshold": 0.4}
+    without, allowing = from_record(record), from_record(record | {"by_claims": 0.5})
+    assert without.doubt(rows) == pytest.approx(without.doubt(rows[:1])) == pytest.approx(allowing.doubt(rows[:1]))
+    odds = [doubt / (1 - doubt) for doubt in (allowing.doubt(rows), without.doubt(rows))]
+    assert odds[1] / odds[0] == pytest.approx(6**0.5)
+    rows[0, 0] = 5.0  # a claim that is worse than the others still tells
+    assert allowing.doubt(rows) > 0.9
+    assert read_combination(model_folder(EMBEDDED)).by_claims > 0
+
+
+@pytest.mark.parametrize(
+    ("question", "behind"),
+    [("What did Curie win?", ("What did Curie win?",)), ("In which year?", ()), ("Did Curie win a prize?", ()), ("", ())],
+)
+def test_the_question_is_evidence_unless_yes_is_an_answer_to_it(question, behind):
+    assert grounds(["a passage"], question) == ("a passage", *behind)
+
+
+def test_what_the_question_says_is_not_new_in_an_answer():
+    question, passage = "Who designed the old lighthouse of Marstow Bay?", "Plans were drawn by Ada Fenn."
+    cases = [
+        AnswerCase(asked, "The old lighthouse of Marstow Bay was designed by Ada Fenn.", (passage,)) for asked in (question, "")
+    ]
+    tools = JudgeTools(None, kept_nowhere, None)
+    told, untold = drain(scores(Faithfulness(), cases, tools))
+    assert told.value > untold.value and told.detail["signals"][0]["new_words"] < untold.detail["signals"][0]["new_words"]
+    assert told.claims[0].passage == 1  # a place is shown in a passage alone
+    words = drain(scores(WordsBorneOut(), cases, tools))
+    assert words[0].value >= words[1].value

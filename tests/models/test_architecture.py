@@ -221,7 +221,8 @@ def test_the_language_part_of_a_model_that_sees(tmp_path):
     (LLAMA | {"hidden_size": None}, "hidden_size"),
     ({k: v for k, v in LLAMA.items() if k != "num_hidden_layers"}, "num_hidden_layers"),
     (LLAMA | {"hidden_size": "wide"}, "hidden_size"), (LLAMA | {"num_attention_heads": 0}, "no heads"),
-    (LLAMA | {"num_hidden_layers": -1}, "num_hidden_layers"), ("{", "config cannot be read"), ("{}", "None"), ("/nowhere/config.json", "No such file"),
+    (LLAMA | {"num_hidden_layers": -1}, "num_hidden_layers"), ("{", "config cannot be read"), ("{}", "None"),
+    ("/nowhere/config.json", "No such file"),
 ])  # fmt: skip
 def test_a_config_that_cannot_be_read_says_why(source, said):
     with pytest.raises(WorkbenchError, match=said):

@@ -94,6 +94,16 @@ def test_an_encoder_that_fails_half_way_loses_nothing_encoded(tmp_path):
     assert len(missing(Counting(), texts, tmp_path)) == 35
 
 
+def test_a_slow_encoder_may_yield_before_it_has_a_vector(tmp_path, monkeypatch):
+    class Slow(Counting):
+        def encode(self, texts, query=False):
+            yield np.empty(0, int), np.empty((0, 2), np.float32)
+            yield from super().encode(texts, query)
+
+    monkeypatch.setattr(vectors, "SHARD_SECONDS", -1)
+    assert drain(embed(Slow(), ["aa", "b"], tmp_path))[0].tolist() == [[2, 0], [1, 0]]
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "text"])
 def test_a_damaged_shard_is_ignored_and_its_texts_encoded_again(tmp_path, damage, monkeypatch):
     monkeypatch.setattr(vectors, "SHARD_VECTORS", 10)

@@ -5,6 +5,9 @@ import pytest
 
 from core.statistics.agreement.alpha import alpha
 from core.statistics.agreement.coefficient import estimate
+from core.statistics.bootstrap import mean_interval
+from core.statistics.correlation import pearson
+from core.statistics.detection import detection
 from core.statistics.power_difference import (
     Means,
     Proportions,
@@ -25,6 +28,7 @@ from core.statistics.power_width import (
     rate_simulated,
 )
 from core.statistics.prediction_powered import prediction_powered
+from core.statistics.proportion import unit_interval_grouped
 from core.statistics.rogan_gladen import rogan_gladen
 
 pytestmark = pytest.mark.slow  # thousands of simulated studies
@@ -263,3 +267,29 @@ def test_half_width_from_labels_is_that_of_their_bootstrap():
     assert alpha_half_width(same, 50) is None and alpha_simulated(same, 50) is None
     with pytest.raises(ValueError, match="two categories"):
         assumed_profile(0.5, [1.0], 3)
+
+
+def grouped(rng, many):
+    """Answers of so many groups that differ: (a score, whether it is right, the group of each)."""
+    groups = np.repeat(np.arange(many), rng.integers(2, 12, many))
+    ability = rng.normal(0, 0.6, many)[groups] + rng.normal(0, 0.8, len(groups))
+    return ability, ability + rng.normal(0, 1, len(groups)) > 0, groups
+
+
+@pytest.mark.parametrize("groups", [3, 6, 12])
+def test_intervals_over_few_groups_hold_the_truth(groups):
+    rng, studies = np.random.default_rng(3), 600
+    held = {"mean": 0, "share": 0, "balanced accuracy": 0, "Pearson": 0}
+    for _ in range(studies):
+        score, right, of = grouped(rng, groups)
+        found = {
+            "mean": (mean_interval(score, of, 400), 0.0),
+            "share": (unit_interval_grouped(right.astype(float), of), 0.5),
+            "balanced accuracy": (detection(score > 0, right, 400, groups=of).balanced_accuracy, 0.75),  # 1/2 + arctan(1)/π
+            "Pearson": (pearson(score, score + rng.normal(0, 1, len(of)), 400, groups=of), np.sqrt(0.5)),
+        }
+        assert all("few groups" in one.note for one, _ in found.values())
+        for name, (one, truth) in found.items():
+            held[name] += one.low is None or one.low <= truth <= one.high
+    # by percentiles over 3 groups 0.7 to 0.8
+    assert all(hits / studies >= 0.92 for hits in held.values()), {name: hits / studies for name, hits in held.items()}

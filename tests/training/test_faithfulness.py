@@ -11,10 +11,15 @@ from core.corpus.assemble import assemble
 from core.errors import WorkbenchError
 from core.judging import judgement_models
 from core.judging.claims import WORD
+from core.judging.combined import SIGNALS, Combination
+from core.judging.entailment import JudgedClaim, claimed
+from core.judging.judgement_models import ClaimJudgement
+from core.judging.measure import AnswerCase
 from core.progress import drain
 from core.records import Document, Query
 from core.training.faithfulness import sources, training
-from core.training.faithfulness.combination import best_f1, best_threshold, logistic
+from core.training.faithfulness.answered import COUNTS, made_answers
+from core.training.faithfulness.combination import SeenAnswer, best_f1, best_threshold, logistic, of_answers, told_by_claims
 from core.training.faithfulness.corrupted import Corruption, Story, neighbours, stories_of_corpus
 from core.training.faithfulness.model import FaithfulLowRank, Judgement
 from core.training.faithfulness.reworded import LEADS, PHRASES, SYNONYMS
@@ -284,3 +289,53 @@ def test_the_threshold_of_an_answer_is_that_of_the_best_f1_over_samples():
     f1 = [2 * (wrong & (scores >= cut)).sum() / (wrong.sum() + (scores >= cut).sum()) for cut in np.linspace(0, 1, 101)]
     assert abs(best_f1(scores, wrong) - np.argmax(f1) / 100) < 0.1
     assert best_f1(scores, wrong) > best_threshold(scores, wrong)  # few are wrong: false alarms count more
+
+
+# Answers made by rule
+
+
+def test_made_answers_hold_so_many_claims_between_frames_that_are_none(base):  # noqa: F811
+    passages = (
+        TEXT,
+        "Its keeper lived in a stone house beside it. He painted the door green in 1950. Ships passed below each day.",
+    )
+    answers = [Marked("qa_feedback", f"g{i}", "When was the bridge built?", passages, "x", SUPPORTED, ()) for i in range(3)]
+    made = made_answers(answers, base, each=8)
+    assert {each.source.split()[1] for each in made} == {"copied", "reworded"}
+    assert {int(each.source.split()[2]) for each in made} == {
+        count for count in COUNTS if count <= 7
+    }  # the texts have seven sentences
+    assert made == made_answers(answers, base, each=8)
+    for each in made:
+        assert (each.verdict == SUPPORTED) == (not each.spans)
+        assert all(0 <= span.start < span.end <= len(each.answer) for span in each.spans)
+        found, put = len(claimed(AnswerCase(each.question, each.answer, each.passages))), int(each.source.split()[2])
+        assert put <= found <= put + 1, each.answer
+    right = [each for each in made if each.source == "answers copied 4" and not each.spans]
+    assert right and all(any(word in each.answer for word in ("bridge", "keeper", "It")) for each in right)
+    assert any("assage" in each.answer or "documents" in each.answer for each in made)  # frames
+
+
+def test_the_shift_by_claims_is_what_makes_answers_of_all_lengths_alike():
+    draw = np.random.default_rng(0)
+    plain = Combination(np.array([-1.0]), np.eye(len(SIGNALS))[0], 0.5, 0.5)
+    made = []
+    for number in range(600):
+        count = (1, 3, 12)[number % 3]
+        doubts = draw.exponential(1 / 1.5, count)  # of right claims: the largest of n moves by ln(n) / 1.5
+        wrong = number % 2 == 1
+        doubts[0] += 2.0 * wrong
+        judged = [JudgedClaim(0, 1, "a", ClaimJudgement(np.array([1.0, 0, 0]), []))] * count
+        one = SeenAnswer(Marked(f"answers copied {count}", "g", "", ("a",), "a", NEITHER if wrong else SUPPORTED, ()), judged)
+        one.signals = np.zeros((count, len(SIGNALS)))
+        one.signals[:, 0] = doubts
+        made.append(one)
+    people = [one for one in made if one.answer.source.endswith(" 3")]
+    record = of_answers(people, made, plain)
+    assert of_answers(people, (), plain)["by_claims"] == 0.0
+    assert 0.2 <= record["by_claims"] <= 1 / 1.5  # all of it for right answers, none for those whose worst claim is the wrong one
+    rows = told_by_claims(made, {"before": plain._replace(threshold=0.6), "after": plain._replace(**record)})
+    assert [row["claims"] for row in rows] == [1, 3, 12] and all(row["right"] == row["wrong"] == 100 for row in rows)
+    alarms = {name: [row[f"{name}: false alarms"] for row in rows] for name in ("before", "after")}
+    spread = {name: max(some) - min(some) for name, some in alarms.items()}
+    assert spread["after"] < spread["before"]

@@ -8,7 +8,7 @@ from app.ui.cards import Card, Delta, delta_of
 from app.ui.scores.sources import Shown, first_words
 from core.judging.measure import TOPICS
 from core.labs.scores import behind, sets
-from core.labs.scores.judging import MeasureScores
+from core.labs.scores.judging import MeasureScores, note_of_groups
 
 METHOD = "Wilson's intervals of shares, else by bootstrap over answers, or over groups of those that belong together"
 BETTER = {1: "higher", -1: "lower", 0: "neither"}
@@ -23,6 +23,8 @@ def overview(shown: Shown) -> None:
         if first:
             st.html(f'<div class="gw gw-title"><span>{title}</span></div>')
             cards.row([card(each, groups, shown) for each in first])
+    if note := note_of_groups(shown.answers.rows):
+        st.caption(note)
     table(shown, groups)
 
 

@@ -69,17 +69,22 @@ def table(told: dict[str, AgainstPeople]) -> None:
                 "Threshold": against.fitted.value,
                 "Balanced accuracy": fitted[0],
                 "F1 of wrong": fitted[1],
-                "By its own threshold": shipped[0],
+                "Its own threshold": against.shipped and against.shipped.value,
+                "Balanced accuracy there": shipped[0],
                 "F1 there": shipped[1],
                 "Span F1": _span(against.spans.f1) if against.spans else None,
-                "Note": against.note or against.fitted.note,
+                "Note": "; ".join(filter(None, (against.note or against.fitted.note, against.shipped and against.shipped.note))),
             }
         )
     text = st.column_config.TextColumn
-    looks = {"Measure": text(width=150, pinned=True), "Threshold": st.column_config.NumberColumn(format="%.3f", width=80)}
-    looks |= {name: text(width=165) for name in rows[0] if name not in ("Measure", "Threshold", "n", "Note")}
+    cut = st.column_config.NumberColumn(format="%.3f", width=80)
+    looks = {"Measure": text(width=150, pinned=True), "Threshold": cut, "Its own threshold": cut}
+    looks |= {name: text(width=165) for name in rows[0] if name not in (*looks, "n", "Note")}
     cells.show(rows, looks, hide_index=True, key="against_table", placeholder="–")
     tables.export(rows, "against_people")
+    for label, against in told.items():
+        if against.shipped and against.shipped.note:
+            st.warning(f"{label}: {against.shipped.note}.", icon=":material/tune:")
     st.caption(
         "More is better in every column: scores where less is better are turned. A threshold is fitted on half of the groups of "
         "answers and told of the other half; a measure's own one of all answers. F1 is that of wrong answers. 95% intervals over "

@@ -18,6 +18,7 @@ from core.labs.scores.judging import (
     held_against,
     measure_all,
     measures,
+    told_together,
     usable,
 )
 from core.labs.scores.people import Means
@@ -42,12 +43,12 @@ def judge(
     with ExitStack() as open_file:
         told = _written(open_file, out)
         if file is None:
-            (file, none) = yield from streamed.surveyed(path, [] if names else every)
+            file, none, cited = yield from streamed.surveyed(path, [] if names else every)
             if not names:
                 every, left = able(every, none)
-            measured = yield from streamed.measured(workbench, config, path, every, told)
+            measured = yield from streamed.measured(workbench, config, path, every, cited, told)
         else:
-            cases = [row.case for row in file.rows]
+            cases = told_together([row.case for row in file.rows])
             if not names:
                 every, left = usable(every, cases)
             measured = yield from measure_all(workbench, config, every, cases)

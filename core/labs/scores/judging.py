@@ -10,15 +10,16 @@ import numpy as np
 from core import registry
 from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
-from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
+from core.judging.cited import cites
+from core.judging.measure import TOPICS, AnswerCase, AnswerMeasure, AnswerScore
 from core.judging.signatures import Signature, signature
 from core.labs.scores import answer_file, people
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
 from core.labs.scores.keeping import judge_tools, kept_scores
 from core.labs.scores.people import AgainstPeople, Labels, Means
 from core.records import Progress
-from core.statistics.bootstrap import Interval, mean_interval
-from core.statistics.proportion import unit_intervals
+from core.statistics.bootstrap import Interval, few_groups, mean_interval
+from core.statistics.proportion import unit_interval_grouped, unit_intervals
 from core.workbench import Workbench
 
 
@@ -39,11 +40,16 @@ class MeasureScores(NamedTuple):
         """Why so many answers are unmeasured, most first."""
         return dict(Counter(score.reason for score in self.scores if np.isnan(score.value)).most_common())
 
+    @property
+    def _is_share(self) -> bool:
+        return self.measure.range == (0.0, 1.0)
+
     def mean(self, groups: Sequence[str] | None = None, seed: int = 0) -> Interval:
         """With its interval over groups of answers, where they are fewer than the answers."""
         if groups is not None and len(set(groups)) < len(groups):
-            return mean_interval(self.values, np.asarray(groups), seed=seed)
-        if self.measure.range == (0.0, 1.0):
+            over_groups = unit_interval_grouped if self._is_share else mean_interval
+            return over_groups(self.values, np.asarray(groups), seed=seed)
+        if self._is_share:
             return unit_intervals(self.values, seed=seed)[0]
         return mean_interval(self.values, seed=seed)
 
@@ -64,7 +70,24 @@ def measures(names: Sequence[str] = (), knobs: dict[str, Any] | None = None) -> 
         settings.setdefault(name, {})[knob] = value
     chosen = [registry.find("measure", name) for name in names] or list(registry.parts("measure").values())
     parts = [valid(cls, settings.get(cls.model_fields["part"].default, {})) for cls in dict.fromkeys(chosen)]
-    return sorted(parts, key=lambda part: part.order) if not names else parts
+    return in_order(parts) if not names else parts
+
+
+def in_order(parts: Sequence[AnswerMeasure]) -> list[AnswerMeasure]:
+    """Topic by topic, as pages show them."""
+    topics = list(TOPICS)
+    return sorted(parts, key=lambda part: (topics.index(part.topic), part.order))
+
+
+def told_together(cases: Sequence[AnswerCase]) -> list[AnswerCase]:
+    """The answers of one system: where any of them cites, those of which it is not known were asked to as well."""
+    cited = any(map(cites, cases))
+    return [told_to_cite(case, cited) for case in cases]
+
+
+def told_to_cite(case: AnswerCase, cited: bool) -> AnswerCase:
+    """The case as one of a system's. cited: whether any of its answers cites a passage."""
+    return case._replace(asked_to_cite=True) if cited and case.asked_to_cite is None else case
 
 
 def usable(every: Sequence[AnswerMeasure], cases: Sequence[AnswerCase]) -> tuple[list[AnswerMeasure], dict[str, str]]:
@@ -100,7 +123,7 @@ def measure_all(
             if measure.absent():
                 yield Progress(0, 0, f"Fetching the model of {measure.label}")
                 measure.fetch()
-            scores = measure.together((yield from kept_scores(workbench, measure, cases, tools)))
+            scores = yield from kept_scores(workbench, measure, cases, tools)
             results.append(MeasureScores(measure, scores, time.monotonic() - began))
         except WorkbenchError as error:
             if len(chosen) == 1:
@@ -140,6 +163,7 @@ def record(judged: JudgedAnswers, left: dict[str, str]) -> dict[str, Any]:
         "label_means": told and told.means,
         "label_from": told and told.cut,
         "label_note": told and told.note,
+        "groups_note": note_of_groups(file.rows),
         "notes": notes,
         "measures": [_row(each, judged) for each in judged.measured],
         "not_measured": [{"measure": name, "why": why} for name, why in left.items()],
@@ -153,6 +177,13 @@ def _signatures(measured: list[MeasureScores]) -> Iterator[Signature | None]:
     columns = {each.measure.part: each.values for each in measured if each.measure.part.startswith("ragas_")}
     rows = zip(*columns.values(), strict=True)
     return (signature(dict(zip(columns, row, strict=True))) for row in rows)
+
+
+def note_of_groups(rows: Sequence[AnswerRow]) -> str:
+    """What is to be said of intervals over groups of answers; "": nothing."""
+    many = len({row.group for row in rows})
+    few = few_groups(many) if 1 < many < len(rows) else ""
+    return few and f"Answers that belong together are resampled together ({few}): intervals are wide, or there is none."
 
 
 def told_by(measured: list[MeasureScores], number: int) -> Signature | None:

@@ -11,7 +11,7 @@ from core.statistics.agreement.coefficient import Agreement
 from core.statistics.bootstrap import Interval
 from core.statistics.calibration import Calibration, calibration
 from core.statistics.correlation import pearson, spearman
-from core.statistics.detection import Detection, Overlap, detection, overlap
+from core.statistics.detection import Detection, Overlap, balanced_gain, detection, overlap
 from core.statistics.roc import Roc, roc
 from core.statistics.threshold import fit_threshold, half
 
@@ -109,8 +109,14 @@ def against(
     if curve.auc.high is not None and curve.auc.high < 0.5:
         note = "It ranks against the labels. Do they point the other way? Then say what a higher label means."
     own, shipped = measure.fixed_threshold(), None
+    fitted = _fitted(turned, told.positive, groups, measure.direction, resamples, seed)
     if own is not None:
         shipped = _at(measure.direction * own, turned, told.positive, groups, usable, measure.direction, 0, resamples, seed)
+        if fitted.value is not None:
+            unseen = _unseen(turned, told.positive, groups, seed)
+            cuts = measure.direction * own, measure.direction * fitted.value
+            why = misfit(*cuts, turned[unseen], told.positive[unseen], groups[unseen], resamples, seed)
+            shipped = shipped._replace(note=why)
     names = [name for name in dict.fromkeys(told.domains) if name]
     domains = {}
     for name in names if len(names) > 1 else ():
@@ -125,7 +131,7 @@ def against(
         curve,
         pearsons,
         spearmans,
-        _fitted(turned, told.positive, groups, measure.direction, resamples, seed),
+        fitted,
         shipped,
         domains,
         calibration(means, told.positive, 5, resamples, seed=seed, groups=groups) if unit else None,
@@ -135,12 +141,39 @@ def against(
 
 
 def _fitted(turned: np.ndarray, positive: np.ndarray, groups: np.ndarray, sign: int, resamples: int, seed: int) -> AtThreshold:
-    usable = ~(np.isnan(turned) | np.isnan(positive))
     cut = fit_threshold(turned, positive, seed=seed, groups=groups)
     if cut.threshold is None:
         return AtThreshold(None, cut.fitted_on, cut.tested_on, None, cut.note)
-    unseen = usable & ~half(np.where(usable, positive, np.nan), seed, groups)
+    unseen = _unseen(turned, positive, groups, seed)
     return _at(cut.threshold, turned, positive, groups, unseen, sign, cut.fitted_on, resamples, seed)
+
+
+def _unseen(turned: np.ndarray, positive: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+    """[n] bool: the half that a fitted threshold has not seen."""
+    usable = ~(np.isnan(turned) | np.isnan(positive))
+    return usable & ~half(np.where(usable, positive, np.nan), seed, groups)
+
+
+def misfit(
+    shipped: float,
+    fitted: float,
+    turned: np.ndarray,
+    positive: np.ndarray,
+    groups: np.ndarray,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> str:
+    """Why a shipped threshold does not fit these labels, which neither was fitted on; "": it tells them no worse than the fitted one."""
+    by = [turned < cut for cut in (fitted, shipped)]
+    gain = balanced_gain(*by, positive < 0.5, resamples, seed=seed, groups=groups)
+    if gain.low is None or gain.low <= 0:
+        return ""
+    shares = [(said[positive > 0.5].mean(), said[positive < 0.5].mean()) for said in by]
+    (alarms, hits), (own_alarms, own_hits) = shares
+    return (
+        f"its own threshold does not fit these labels: it calls {own_alarms:.0%} of the faithful answers wrong and finds "
+        f"{own_hits:.0%} of the wrong ones; the fitted one {alarms:.0%} and {hits:.0%}"
+    )
 
 
 def _at(

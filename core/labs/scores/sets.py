@@ -20,9 +20,11 @@ from core.labs.scores.judging import (
     JudgedAnswers,
     MeasureScores,
     held_against,
+    in_order,
     measure_all,
     measures,
     record,
+    told_together,
     usable,
     without_labels,
 )
@@ -125,14 +127,14 @@ def scored(
     workbench: Workbench, config: TrialConfig, name: str, rows: list[AnswerRow], knobs: dict[str, Any] | None = None
 ) -> Generator[Progress, None, ScoredSet]:
     """Scores that are kept, and those from words alone; what takes longer waits for a job."""
-    every, answers = measures((), knobs), [row.case for row in rows]
+    every, answers = measures((), knobs), told_together([row.case for row in rows])
     fitting, left = usable(every, answers)
     tools, waiting, ready = judge_tools(workbench, config), [], []
     for measure in [*fitting, *(each for each in every if each.asks_model)]:
         whole = is_quick(measure) or all(score is not None for score in at_hand(workbench, measure, answers, tools))
         (ready if whole else waiting).append(measure)
         left.pop(measure.part, None)
-    measured = yield from measure_all(workbench, config, sorted(ready, key=lambda part: part.order), answers)
+    measured = yield from measure_all(workbench, config, in_order(ready), answers)
     return ScoredSet(name, rows, measured, waiting, left)
 
 
@@ -171,8 +173,8 @@ def score_answers(
     else:
         answers = yield from answer_questions(workbench, config, count)
         name, rows = answers.evaluation.corpus.name, of_recipe(answers)
-    chosen, left = measures(names, knobs), {}
+    chosen, left, answered = measures(names, knobs), {}, told_together([row.case for row in rows])
     if not names:
-        chosen, left = usable(chosen, [row.case for row in rows])
-    measured = yield from measure_all(workbench, config, chosen, [row.case for row in rows])
+        chosen, left = usable(chosen, answered)
+    measured = yield from measure_all(workbench, config, chosen, answered)
     return record(without_labels(AnswerFile(name, rows, len(rows), ()), measured), left)

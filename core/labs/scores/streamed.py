@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.judging.cited import cites
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools, WrongWords, forget, scores
 from core.labs.scores.answer_file import AnswerFile, AnswerLines, AnswerRow
-from core.labs.scores.judging import MeasureScores
+from core.labs.scores.judging import MeasureScores, told_to_cite
 from core.labs.scores.keeping import MOST, MOST_TEXT, characters, judge_tools
 from core.progress import told_within
 from core.records import Progress
@@ -98,11 +99,12 @@ class ManyScores(Sequence[AnswerScore]):
 class Survey(NamedTuple):
     file: AnswerFile
     left: dict[str, str]  # measure -> why it can score none
+    cited: bool  # whether any answer cites a passage
 
 
 def surveyed(path: Path, every: Sequence[AnswerMeasure]) -> Generator[Progress, None, Survey]:
     """The file without its texts, and which of the measures can score none of its answers."""
-    answers, rows = AnswerLines(path), ManyRows(path.name)
+    answers, rows, cited = AnswerLines(path), ManyRows(path.name), False
     without = {measure.part: (measure, Counter()) for measure in every}
     for position, number, row in answers:
         if answers.lines % 1000 == 1:
@@ -110,13 +112,14 @@ def surveyed(path: Path, every: Sequence[AnswerMeasure]) -> Generator[Progress, 
         if row is None:
             continue
         rows.add(row, number)
+        cited = cited or cites(row.case)
         for name, (measure, whys) in list(without.items()):
             if why := measure.unmeasurable(row.case):
                 whys[why] += 1
             else:
                 del without[name]
     left = {name: whys.most_common(1)[0][0] for name, (_, whys) in without.items()}
-    return Survey(AnswerFile(path.name, rows, answers.lines, answers.notes.lines()), left)
+    return Survey(AnswerFile(path.name, rows, answers.lines, answers.notes.lines()), left, cited)
 
 
 class UnderWay:
@@ -143,16 +146,19 @@ def measured(
     config: TrialConfig,
     path: Path,
     every: Sequence[AnswerMeasure],
+    cited: bool,
     told: Callable[[Sequence[AnswerRow], list[MeasureScores]], None],
 ) -> Generator[Progress, None, list[MeasureScores]]:
-    """The scores by each measure; one that fails has none, and leaves the others as they are. told: is given each block whole."""
+    """The scores by each measure; one that fails has none, and leaves the others as they are. cited: whether any answer
+    cites a passage; told: is given each block whole."""
     answers, tools, done = AnswerLines(path), judge_tools(workbench, config), 0
     running = [UnderWay(measure) for measure in every]
     for measure in every:
         if measure.absent():
             yield Progress(0, 0, f"Fetching the model of {measure.label}")
             measure.fetch()
-    for position, rows in _blocks(answers):
+    for position, read in _blocks(answers):
+        rows = [row._replace(case=told_to_cite(row.case, cited)) for row in read]
         block = []
         for each in running:
             step = Progress(position, answers.size, f"{each.measure.label}, from answer {done + 1:,} on")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.statistics.bootstrap import NO_VARIATION, ONE_GROUP, TOO_FEW, drawn_means, limits, summed
+from core.statistics.bootstrap import NO_VARIATION, ONE_GROUP, TOO_FEW, drawn_means, few_groups, limits, over_groups, summed
 
 NO_PAIRS = "undefined: no item has two labels"
 ALIKE = "all resamples give the same value: the interval says nothing of items not labelled"
@@ -28,6 +28,7 @@ class Coefficient(NamedTuple):
     rows: np.ndarray | None = None  # [rows]: which items these are; None: all
     undefined: str = NO_VARIATION  # why, where there are items enough and yet no value
     empty: str = NO_PAIRS  # why, where there is no item to go by
+    limits: tuple[float, float] = (-np.inf, np.inf)  # of its values
 
 
 class Agreement(NamedTuple):
@@ -55,9 +56,10 @@ def estimate(
     """Percentile interval (Efron and Tibshirani 1993, equation 13.5) over resampled items, of fewer than FEW over all subsets of
     them (`limits` in `bootstrap`). resamples = 0: none.
 
-    groups [items]: which items belong together, as a study's item for each sentence; these are then drawn whole.
+    groups [items]: which items belong together, as a study's item for each sentence; these are then drawn whole, and of few of them
+    the interval is by Student's t.
     """
-    name, contributions, value, items, labels, rows, undefined, empty = coefficient
+    name, contributions, value, items, labels, rows, undefined, empty, ends = coefficient
     if items == 0:
         return Agreement(name, None, None, None, 0, 0, note=empty)
     point = float(value(contributions.sum(axis=0)))
@@ -75,10 +77,13 @@ def estimate(
     missing = len(drawn) - len(defined)
     if missing > len(drawn) / 2:
         return Agreement(name, point, None, None, items, labels, len(drawn), missing, FEW_DEFINED, many)
-    low, high = np.clip(limits(drawn, many, confidence), defined.min(), defined.max()).tolist()
+    bounds = limits(drawn, many, confidence) if groups is None else over_groups(point, drawn, many, confidence)
+    ends = np.where(np.isfinite(ends), ends, (defined.min(), defined.max()))
+    low, high = np.clip(bounds, *ends).tolist()
     if np.isnan(low):
         return Agreement(name, point, None, None, items, labels, len(drawn), missing, TOO_FEW, many)
-    note = ALIKE if np.ptp(defined) < 1e-12 else ""
+    few = "" if groups is None else few_groups(many)
+    note = ALIKE if np.ptp(defined) < 1e-12 else few
     return Agreement(name, point, low, high, items, labels, len(drawn), missing, note, many)
 
 

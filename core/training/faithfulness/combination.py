@@ -16,8 +16,8 @@ import numpy as np
 
 from core.judging.combined import SIGNALS, Combination, signals
 from core.judging.copied import SourceWords
-from core.judging.entailment import claimed
-from core.judging.evidence import evidence
+from core.judging.entailment import JudgedClaim, claimed
+from core.judging.evidence import evidence, grounds
 from core.judging.judgement_models import WRONG, OwnModel
 from core.judging.measure import AnswerCase
 from core.judging.passage_words import joined, new_share, word_doubts, words_of
@@ -27,6 +27,7 @@ from core.training.faithfulness.sources import SUPPORTED, UNKNOWN, Marked
 
 PENALTY = 0.02  # of the squares of the weights, beside a mean loss
 LIKE_ANSWERS = "qa_feedback"  # on which the thresholds are chosen
+SHIFTS = [step / 20 for step in range(41)]  # of log-odds by ln(claims)
 FITTED_ON = (LIKE_ANSWERS, "xsumfaith", "made")
 SETS = ("qa_feedback", "xsumfaith", "citation_integrity")
 
@@ -34,16 +35,20 @@ SETS = ("qa_feedback", "xsumfaith", "citation_integrity")
 class SeenAnswer:
     """An answer as the model sees it. shift: log-odds added to each word."""
 
-    def __init__(self, answer: Marked, judged: list, shift: float = 0.0) -> None:
-        self.there = there = words_of(answer.passages)
+    def __init__(self, answer: Marked, judged: list[JudgedClaim], shift: float = 0.0) -> None:
+        told = grounds(answer.passages, answer.question)
+        there, self.said = words_of(told), words_of(answer.passages)
         if shift:
             judged = [
-                (a, b, each._replace(words=[(s, e, _shifted(p, shift)) for s, e, p in each.words])) for a, b, each in judged
+                each._replace(
+                    judgement=each.judgement._replace(words=[(s, e, _shifted(p, shift)) for s, e, p in each.judgement.words])
+                )
+                for each in judged
             ]
         self.answer, self.judged = answer, judged
-        source = SourceWords(answer.passages)
-        self.signals = np.array([signals(answer.answer[a:b], each, there, source) for a, b, each in judged])
-        self.new_words = new_share(answer.answer, there)
+        source = SourceWords(told)
+        self.signals = np.array([signals(each.text, each.judgement, there, source) for each in judged])
+        self.new_words = new_share(answer.answer, self.said)
         self.source = answer.source.split()[0]
         self.wrong = answer.verdict != SUPPORTED
 
@@ -51,7 +56,9 @@ class SeenAnswer:
 def seen(model: OwnModel, answers: Sequence[Marked]) -> Generator[Progress, None, list[SeenAnswer]]:
     places = [claimed(AnswerCase(answer.question, answer.answer, answer.passages)) for answer in answers]
     pairs = [
-        (evidence(answer.passages, text), text) for answer, spans in zip(answers, places, strict=True) for _, _, text in spans
+        (evidence(grounds(answer.passages, answer.question), text), text)
+        for answer, spans in zip(answers, places, strict=True)
+        for _, _, text in spans
     ]
     judged = {}
     for i, each in model.read(pairs):
@@ -59,7 +66,10 @@ def seen(model: OwnModel, answers: Sequence[Marked]) -> Generator[Progress, None
         if len(judged) % 100 == 0:
             yield Progress(len(judged), len(pairs), "Judging the answers that people judged")
     each = (judged[i] for i in range(len(pairs)))
-    return [SeenAnswer(answer, [(a, b, next(each)) for a, b, _ in spans]) for answer, spans in zip(answers, places, strict=True)]
+    return [
+        SeenAnswer(answer, [JudgedClaim(*place, next(each)) for place in spans])
+        for answer, spans in zip(answers, places, strict=True)
+    ]
 
 
 def best_shift(answers: Sequence[SeenAnswer]) -> float:
@@ -77,8 +87,8 @@ def _shifted(p: float, shift: float) -> float:
     return 1 / (1 + math.exp(-(math.log(p / (1 - p)) + shift)))
 
 
-def fitted(answers: Sequence[SeenAnswer]) -> dict[str, Any]:
-    """The record of a combination: what `combination.json` holds."""
+def fitted(answers: Sequence[SeenAnswer], made: Sequence[SeenAnswer] = ()) -> dict[str, Any]:
+    """The record of a combination: what `combination.json` holds. made: whole answers made by rule."""
     usable = [each for each in answers if len(each.judged) and each.answer.verdict != UNKNOWN]
     sets = {name: some for name in FITTED_ON if (some := _by_claim([each for each in usable if each.source == name]))}
     sets = sets or {"all": _by_claim(usable)}
@@ -86,9 +96,42 @@ def fitted(answers: Sequence[SeenAnswer]) -> dict[str, Any]:
     claim = {"biases": dict(zip(sets, biases.tolist(), strict=True))} | dict(zip(SIGNALS, weights.tolist(), strict=True))
     plain, (x, wanted) = Combination(biases, weights, 0.5, 0.5), next(iter(sets.values()))
     claim["least"] = best_threshold(plain.claims(x), wanted >= 0.5)
-    some = [each for each in usable if each.source == LIKE_ANSWERS] or usable
-    doubts, wrong = np.array([plain.doubt(each.signals) for each in some]), np.array([each.wrong for each in some])
-    return {"claim": claim, "threshold": best_f1(doubts, wrong)}
+    return {"claim": claim} | of_answers(usable, made, plain)
+
+
+def of_answers(answers: Sequence[SeenAnswer], made: Sequence[SeenAnswer], plain: Combination) -> dict[str, float]:
+    """What of the record is of whole answers. by_claims: of answers made by rule, the shift with which doubt tells the wrong ones of any
+    number of claims from the right ones of any other best (AUC of all together). threshold: of the best F1 of people's answers then."""
+
+    def doubts(some: Sequence[SeenAnswer], shift: float) -> np.ndarray:
+        combination = plain._replace(by_claims=shift)
+        return np.array([combination.doubt(each.signals) for each in some])
+
+    def wrong(some: Sequence[SeenAnswer]) -> np.ndarray:
+        return np.array([each.wrong for each in some])
+
+    made = [each for each in made if len(each.judged)]
+    best = max(SHIFTS, key=lambda shift: roc(doubts(made, shift), wrong(made).astype(float)).auc.mean) if made else 0.0
+    some = [each for each in answers if each.source == LIKE_ANSWERS and len(each.judged)] or [*answers]
+    return {"threshold": best_f1(doubts(some, best), wrong(some)), "by_claims": best}
+
+
+def told_by_claims(made: Sequence[SeenAnswer], combinations: dict[str, Combination]) -> list[dict[str, Any]]:
+    """A row for each kind and number of claims of answers made by rule: of the right and of the wrong ones the share that each of the
+    combinations calls hallucinated."""
+    rows = []
+    for source in dict.fromkeys(each.answer.source for each in made):
+        some = [each for each in made if each.answer.source == source and len(each.judged)]
+        wrong, (_, kind, claims) = np.array([each.wrong for each in some]), source.split()
+        row = {"kind": kind, "claims": int(claims), "right": int((~wrong).sum()), "wrong": int(wrong.sum())}
+        for name, combination in combinations.items():
+            said = np.array([combination.doubt(each.signals) >= combination.threshold for each in some])
+            row |= {
+                f"{name}: false alarms": round(float(said[~wrong].mean()), 3),
+                f"{name}: found": round(float(said[wrong].mean()), 3),
+            }
+        rows.append(row)
+    return rows
 
 
 def _by_claim(answers: Sequence[SeenAnswer]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -97,7 +140,7 @@ def _by_claim(answers: Sequence[SeenAnswer]) -> tuple[np.ndarray, np.ndarray] | 
     for each in answers:
         if each.answer.spans is None and len(each.judged) > 1:
             continue
-        for (start, end, _), row in zip(each.judged, each.signals, strict=True):
+        for (start, end, *_), row in zip(each.judged, each.signals, strict=True):
             spans = [s for s in each.answer.spans or () if s.start < end and s.end > start]
             rows.append(row)
             wanted.append(max((s.share for s in spans), default=0.0) if each.answer.spans is not None else float(each.wrong))
@@ -207,11 +250,11 @@ def span_f1(answers: Sequence[SeenAnswer], least: float = WRONG) -> tuple[float,
             if span.share >= 0.5:
                 gold[span.start : span.end] = True
         said = np.zeros((2, len(text)), bool)
-        for start, end, judged in each.judged:
-            for a, b, _ in joined(word_doubts(text[start:end], judged.words, each.there), start, least):
+        for start, _, claim, judged in each.judged:
+            for a, b, _ in joined(word_doubts(claim, judged.words, each.said), start, least):
                 said[0, a:b] = True
         for match in re.finditer(r"\w+", text):
-            said[1, match.start() : match.end()] = match.group().lower() not in each.there.runs[0]
+            said[1, match.start() : match.end()] = match.group().lower() not in each.said.runs[0]
         for row in (0, 1):
             counts[row] += (said[row] & gold).sum(), said[row].sum(), gold.sum()
     f1 = 2 * counts[:, 0] / np.maximum(1, counts[:, 1] + counts[:, 2])

@@ -125,7 +125,7 @@ class Corruption:
                 span = MarkedSpan(0, len(made), NEITHER)
                 return Marked(story.source, story.group, "", self._beside(rest, draw), made, NEITHER, (span,))
         if kind < RIGHT + 0.09:  # another text's sentence
-            other = self._other(index, draw)
+            other = self.foreign(index, draw)
             if other and other not in text:
                 return Marked(
                     story.source,
@@ -136,7 +136,15 @@ class Corruption:
                     NEITHER,
                     (MarkedSpan(0, len(other), NEITHER),),
                 )
-        edit = None
+        edit = self.edited(made, index, draw)
+        if edit is None:
+            return None
+        spans = (MarkedSpan(edit.start, edit.end, edit.verdict),)
+        return Marked(story.source, story.group, "", self._beside(passages, draw), edit.text, edit.verdict, spans)
+
+    def edited(self, claim: str, index: int, draw: np.random.Generator) -> Edit | None:
+        """A claim of story `index` with a fault of any kind made in it; None: there is no place for one."""
+        text = "\n".join(self._stories[index].passages)
         makers = [
             self._number,
             self._name,
@@ -152,14 +160,10 @@ class Corruption:
         ]
         weights = np.array([4, 4, 2, 1, 1.2, 1.2, 1.2, 1.5, 6, 2.5, 2.5])
         for which in draw.choice(len(makers), len(makers), replace=False, p=weights / weights.sum()):
-            edit = makers[which](made, text, index, draw)
+            edit = makers[which](claim, text, index, draw)
             if edit and edit.text.strip() and edit.text not in text:
-                break
-            edit = None
-        if edit is None:
-            return None
-        spans = (MarkedSpan(edit.start, edit.end, edit.verdict),)
-        return Marked(story.source, story.group, "", self._beside(passages, draw), edit.text, edit.verdict, spans)
+                return edit
+        return None
 
     def _beside(self, passages: tuple[str, ...], draw: np.random.Generator) -> tuple[str, ...]:
         """Now and then with another text's passage."""
@@ -168,7 +172,7 @@ class Corruption:
             return (other, *passages) if draw.random() < 0.5 else (*passages, other)
         return passages
 
-    def _other(self, index: int, draw: np.random.Generator) -> str:
+    def foreign(self, index: int, draw: np.random.Generator) -> str:
         near = index + int(draw.integers(1, 4)) if draw.random() < 0.5 else int(draw.integers(len(self._stories)))
         story = self._stories[near % len(self._stories)]
         some = [p[a:b] for p in story.passages[:4] for a, b in claims(p) if FEWEST <= len(p[a:b].split()) <= MOST]
@@ -253,7 +257,7 @@ class Corruption:
 
     def _ended(self, claim: str, text: str, index: int, draw: np.random.Generator) -> Edit | None:
         """With the end of another text's sentence."""
-        other = self._other(index, draw)
+        other = self.foreign(index, draw)
         ends = [
             *re.finditer(
                 r"(?:,? (?:which|who|where|while|after|because|including|with|in|on|for|by|and|to) )[^,.]{10,70}(?=[ .,])", other

@@ -28,6 +28,7 @@ from core.models import hardware
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.records import Corpus, Progress
+from core.training.faithfulness.answered import made_answers
 from core.training.faithfulness.combination import SETS, SeenAnswer, accuracy, best_shift, fitted, measured, seen
 from core.training.faithfulness.corrupted import Corruption, stories_of, stories_of_corpus
 from core.training.faithfulness.loop import FaithfulLoop
@@ -39,6 +40,7 @@ from core.training.rerankers.model import SCALE
 LEARNT = {"xsumfaith": 0.6, "qa_feedback": 0.6, "citation_integrity": 0.85, "snli": 0.96, "cad_nli": 0.96}  # share of groups
 FITTED = {"xsumfaith": 0.8, "qa_feedback": 0.8}  # up to here the second part; the others have no third in their files
 JUDGED = (*SETS, "made")
+SHIPPED_SEED = 0  # of the training of the model that is shipped
 ASKED = "squad-sentences"  # the corpus whose questions are paraphrases of its sentences
 TEXTS = (ASKED, "medquad")  # whose texts claims are made from, where they are on this machine
 READS = 256  # tokens that the finished model reads, of which training saw fewer: that is faster
@@ -107,7 +109,7 @@ def _train(config, data, corpora, folder, work):
     made_here = work / "model"
     write(made_here, loop.model.trained, max(READS, config.max_tokens), base)
     made_of = {name: _made(parts[name], base) for name in ("fitted", "test")}
-    _, measures = yield from combine(made_here, parts["fitted"] + made_of["fitted"], parts["test"] + made_of["test"])
+    _, measures = yield from combine(made_here, parts["fitted"] + made_of["fitted"], parts["test"] + made_of["test"], base)
     about = {
         "name": folder.name,
         "config": config.model_dump(),
@@ -144,16 +146,18 @@ def _made(answers: list[Marked], base: Path) -> list[Marked]:
 
 
 def combine(
-    folder: Path, fitted_on: list[Marked], test: list[Marked]
+    folder: Path, fitted_on: list[Marked], test: list[Marked], base: Path
 ) -> Generator[Progress, None, tuple[dict[str, Any], dict[str, Any]]]:
-    """Fits the words' shift and the combination of the folder's model, writes both there, and measures it by data set on the third part."""
+    """Fits the words' shift and the combination of the folder's model, and what allows for the number of claims, writes them there, and
+    measures the model by data set on the third part."""
     model = OwnModel(folder)
     fitting = yield from seen(model, [answer for answer in fitted_on if answer.source.split()[0] in JUDGED])
     shift = best_shift(fitting)
     settings = read_json(folder / SETTINGS, of=dict) | {"word_shift": shift}
     (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     fitting = [SeenAnswer(each.answer, each.judged, shift) for each in fitting]
-    record = fitted(fitting)
+    whole = made_answers([answer for answer in fitted_on if answer.source.split()[0] != "made"], base)
+    record = fitted(fitting, (yield from seen(OwnModel(folder), whole)))
     (folder / COMBINATION).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     judged = yield from seen(OwnModel(folder), [answer for answer in test if answer.source.split()[0] in JUDGED])
     return record, measured(judged, fitting, from_record(record)) | {

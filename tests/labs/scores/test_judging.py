@@ -11,7 +11,7 @@ from core import registry
 from core.__main__ import main
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, Claim, WrongWords
+from core.judging.measure import TOPICS, AnswerCase, AnswerMeasure, AnswerScore, Claim, WrongWords
 from core.labs.scores import judged_file, judging, keeping, people
 from core.labs.scores.answer_file import AnswerRow
 from core.progress import drain
@@ -196,3 +196,58 @@ def test_the_verb_tells_tables_and_one_document(file, capsys):
     assert main(words) == 0
     out = capsys.readouterr().out
     assert "Against people's labels" in out and "label means: wrong" in out
+
+
+def test_answers_that_nobody_asked_to_cite_have_no_recall_of_citations_and_measures_stand_by_topic(tmp_path):
+    passage = "The tower was built in 1889 by Gustave Eiffel."
+    rows = [
+        {"question": "q", "passages": [passage], "answer": answer} for answer in ("It was built in 1889.", "By Gustave Eiffel.")
+    ]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    result, left = judged(path)
+    assert left["citation_recall"] == left["citation_precision"] == "it cites nothing, and was not asked to"
+    topics = [each.measure.topic for each in result.measured]
+    assert topics == sorted(topics, key=[*TOPICS].index) and "faithfulness" in topics
+    rows[0]["answer"] = "It was built in 1889 [1]."  # one of them cites, so all were asked to
+    path.write_text("\n".join(map(json.dumps, rows)))
+    told = judging.record(*judged(path, "citation_recall"))
+    assert [answer["scores"]["citation_recall"]["value"] for answer in told["answers"]] == [1.0, 0.0]
+
+
+def test_three_groups_give_a_wide_interval_and_it_is_said(tmp_path, capsys):
+    rows = [labelled(number, wrong=number % 4 == 0) | {"group": str(number % 3)} for number in range(30)]
+    path = tmp_path / "answers.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    told = judging.record(*judged(path, "shared_words"))
+    [row] = told["measures"]
+    assert row["high"] - row["low"] > 0.2  # by percentiles over three groups 0.03
+    assert "few groups: 3" in told["groups_note"] and "no interval" in row["against_labels"]["pearson"]["note"]
+    assert main(["judge", str(path), "--measure", "shared_words"]) == 0
+    assert "few groups: 3" in capsys.readouterr().out
+    for number, row in enumerate(rows):
+        row["group"] = str(number)
+    path.write_text("\n".join(map(json.dumps, rows)))
+    told = judging.record(*judged(path, "shared_words"))
+    assert not told["groups_note"] and told["measures"][0]["high"] - told["measures"][0]["low"] < 0.2
+
+
+def test_where_the_shipped_threshold_does_not_fit_the_labels_it_is_said(tmp_path, capsys):
+    rows = []
+    for number in range(80):
+        wrong = number % 2
+        answer = f"a zzz {'yyy ' * wrong}c{number}"  # the right ones share two thirds, below the threshold of 0.75 too
+        rows.append({"question": f"Q{number}", "passages": [f"a b c{number}"], "answer": answer, "label": 1 - wrong})
+    path = tmp_path / "answers.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    told = judging.record(*judged(path, "shared_words"))["measures"][0]["against_labels"]
+    assert told["shipped"]["threshold"] == 0.75 and told["fitted"]["balanced_accuracy"]["value"] == 1
+    assert "calls 100% of the faithful answers wrong and finds 100% of the wrong ones" in told["shipped"]["note"]
+    assert told["shipped"]["note"].endswith("the fitted one 0% and 100%")
+    assert main(["judge", str(path), "--measure", "shared_words"]) == 0
+    assert "does not fit these labels" in capsys.readouterr().out
+
+
+def test_a_shipped_threshold_that_fits_has_no_note(file):
+    told = judging.record(*judged(file, "shared_words"))["measures"][0]["against_labels"]
+    assert told["shipped"]["note"] == ""

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from core.__main__ import main
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.scores import qags
@@ -24,6 +25,20 @@ def test_containment_correlates_as_is_known_and_stands_beside_what_was_published
     below = rows["lexical_floor"]["above_containment"]
     assert below["high"] < 0 and below["value"] == pytest.approx(rows["lexical_floor"]["pearson"]["value"] - 0.706, abs=1e-3)
     assert rows["containment"]["fitted"]["fitted_on"] + rows["containment"]["fitted"]["tested_on"] == 235
+
+
+def test_published_figures_stand_beside_their_file_alone(tmp_path, datasets_root, capsys):
+    lines = (datasets_root / "qags/mturk_cnndm.jsonl").read_text("utf-8").splitlines()
+    for name, some in (("fewer.jsonl", lines[:20]), ("twice.jsonl", [*lines, lines[0]])):
+        path = tmp_path / name
+        path.write_text("\n".join(some), "utf-8")
+        assert not qags.are_published(qags.summaries(path)[0])
+    same = tmp_path / "renamed.jsonl"
+    same.write_text("\r\n".join(lines), "utf-8")
+    assert qags.are_published(qags.summaries(same)[0])
+    assert main(["judge-qags", str(tmp_path / "fewer.jsonl"), "--measure", "lexical_floor"]) == 0
+    out = capsys.readouterr().out
+    assert "20 summaries" in out and "0.545" not in out and "does not hold" in out
 
 
 def test_a_summary_is_the_mean_of_its_sentences_majorities(tmp_path):
