@@ -52,7 +52,6 @@ from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.store import old_cache
-from core.store.batches import batches
 from core.store.cache import cap_of_environment
 from core.store.database import Store
 from core.store.journal import Record
@@ -93,10 +92,7 @@ class Workbench(StoredTrials):
         self.pipeline = Pipeline(self.home, cap_of_environment())
         self.library = self.pipeline.library
         self.store = Store(self.home, derive, _derived_by, recipe_words, patience_s)
-        if count := old_cache.take_over(batches(self.home), self.home / "cache"):
-            self.store.note(
-                f"What models had written was in the cache alone; it is recorded now: {count:,} answers, scores and texts."
-            )
+        old_cache.take_over(self.home)
         self.jobs = Jobs(self.home)
 
     # Corpora and stages ------------------------------------------------------------------------------------------

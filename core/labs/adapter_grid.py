@@ -25,7 +25,7 @@ from core.labs.contamination import drawn
 from core.labs.failures.rungs import gold_hits
 from core.labs.scores.keeping import judge_tools
 from core.models.adapters import checked_adapter, weights_of, written
-from core.pipeline.answers import AskedContext, Asker, KeptAnswer, known
+from core.pipeline.answers import AskedContext, Asker, KeptAnswer, answers_of
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query
@@ -240,7 +240,7 @@ def _compared(
     values, answers = {}, {}
     texts = {document.id: document.text for document in asked[0].evaluation.corpus.documents}
     for each in asked:
-        recorded = known(workbench.pipeline, [asking.key for some in each.table for asking in some.values()])
+        recorded = answers_of(workbench.pipeline, [asking.key for some in each.table for asking in some.values()])
         for context in CONTEXTS:
             said = [recorded.get(some[context].key) if context in some else None for some in each.table]
             answers[each.side, context] = said

@@ -22,7 +22,7 @@ from core.embedding.minilm import MiniLM
 from core.errors import WorkbenchError
 from core.generation.answer import answer, loaded
 from core.judging.measure import AnswerCase
-from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, keep, known
+from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, answers_of, keep
 from core.pipeline.forecast import Phase, total
 from core.pipeline.provenance import source_of
 from core.pipeline.speed import UNSURE, Estimate, Run, noted
@@ -128,7 +128,7 @@ def _first(workbench: Workbench, evaluation: Evaluation, row: int, depth: int) -
 
 def cost(workbench: Workbench, part: PartConfig, asked: Sequence[AskedContext]) -> AnswerCost:
     """What these take: each context that is not known once. Contexts that come to a known prompt cost nothing after all."""
-    recorded = known(workbench.pipeline, {each.key for each in asked if each.asks})
+    recorded = answers_of(workbench.pipeline, {each.key for each in asked if each.asks})
     unknown = {each.key for each in asked if each.asks} - recorded.keys()
     silent = sum(not each.asks for each in asked)
     return AnswerCost(len(asked), len(unknown), answer_time(workbench, part, len(unknown)), silent)
@@ -169,7 +169,7 @@ def _speed_names(part: PartConfig) -> list[str]:
 
 def answers_to(workbench: Workbench, asked: Sequence[AskedContext]) -> tuple[KeptAnswer | None, ...]:
     """The answer to each, None where none is recorded."""
-    recorded = known(workbench.pipeline, [each.key for each in asked])
+    recorded = answers_of(workbench.pipeline, [each.key for each in asked])
     return tuple(recorded.get(each.key) for each in asked)
 
 
@@ -220,7 +220,7 @@ def answer_questions(workbench: Workbench, recipe: Recipe, count: int) -> Genera
 
 def write(workbench: Workbench, run: Resolved, asked: Sequence[AskedContext]) -> Generator[Progress, None, None]:
     """Writes those of these answers that are not known, in this order. Stopped, it has kept every batch that was whole."""
-    recorded = known(workbench.pipeline, [each.key for each in asked])
+    recorded = answers_of(workbench.pipeline, [each.key for each in asked])
     unknown = {each.key: each for each in asked if each.key not in recorded}
     wanted = [each for each in unknown.values() if each.asks]
     if not wanted:
@@ -248,7 +248,7 @@ def _abstain(workbench: Workbench, run: Resolved, unknown: dict[str, AskedContex
     """Records the answers of those for which the model is not asked, up to this one: in the order drawn, so that what is answered at any
     moment is a sample of all, not first of all what no passage is found for."""
     before = list(takewhile(lambda each: each.key != until, unknown.values()))
-    recorded = known(workbench.pipeline, [each.key for each in before])
+    recorded = answers_of(workbench.pipeline, [each.key for each in before])
     silent = [each for each in before if not each.asks and each.key not in recorded]
     keep(workbench.pipeline, run, dict.fromkeys(silent, KeptAnswer(UNKNOWN, "abstained")))
 

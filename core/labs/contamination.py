@@ -22,7 +22,7 @@ from core.labs.failures.rungs import gold_hits
 from core.labs.rephrasing import Rephrasing
 from core.labs.results import keep_result, result_of
 from core.labs.scores.keeping import judge_tools
-from core.pipeline.answers import AskedContext, Asker, KeptAnswer, known
+from core.pipeline.answers import AskedContext, Asker, KeptAnswer, answers_of
 from core.pipeline.forecast import Phase
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted, counted_within, drain
@@ -229,7 +229,7 @@ def _items(
     config, corpus = evaluation.config, evaluation.corpus
     texts, style = {document.id: document.text for document in corpus.documents}, config.context.citations
     table, tools = askings(workbench, evaluation, rows, others), judge_tools(workbench, config)
-    recorded = known(workbench.pipeline, [asked.key for some in table for asked in some.values()])
+    recorded = answers_of(workbench.pipeline, [asked.key for some in table for asked in some.values()])
     answers = [{place: recorded.get(asked.key) for place, asked in some.items()} for some in table]
     flat, cases = [], []
     for number, (row, some) in enumerate(zip(rows, answers, strict=True)):

@@ -62,13 +62,13 @@ def forgetting(
     """Reads what was not read yet, and compares. corpus: "": one that none of the adapters has learnt from."""
     corpus = corpus or other_corpus(workbench, names)
     texts = _texts(corpus, (yield from workbench.read_corpus(_of(config, corpus))), config, documents)
-    every, kept = sides(names, scales), batches(workbench.home)
+    every, records = sides(names, scales), batches(workbench.home)
     for number, side in enumerate(every):
         part, far = side_config(config, side).generation, f"{side.title} ({number:,} of {len(every):,} done)"
         if side.adapter:
             checked_adapter(side.adapter, part.opens()[0][0])
         keys = _keys(part, texts, tokens)
-        there = kept.read(KIND, keys)
+        there = records.read(KIND, keys)
         absent = [(key, text) for key, text in zip(keys, texts, strict=True) if key not in there]
         if absent:
             yield from loaded(part)
@@ -77,7 +77,7 @@ def forgetting(
             cut = [text[: CHARACTERS * tokens] for _, text in some]
             read = yield from told_within(part.text_nats(cut, tokens, DEADLINE_S), Progress(first, len(absent), far))
             values = {key: {"logprob": -nats, "tokens": count} for (key, _), (nats, count) in zip(some, read, strict=True)}
-            kept.keep(KIND, values, identity=part.identity())
+            records.keep(KIND, values, identity=part.identity())
     made = _rows(workbench, config, every, texts, tokens)
     return Forgetting(corpus, made)
 

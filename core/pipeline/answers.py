@@ -89,7 +89,7 @@ class Asker:
         return AskedContext(question, fingerprint(self._open, question, low, shown), hits, not low)
 
 
-def known(pipeline: Pipeline, keys: Iterable[str]) -> dict[str, KeptAnswer]:
+def answers_of(pipeline: Pipeline, keys: Iterable[str]) -> dict[str, KeptAnswer]:
     """Of the keys those whose answers are recorded."""
     keys, memory = list(keys), pipeline.remember("answers", "", dict)
     if absent := [key for key in keys if key not in memory]:

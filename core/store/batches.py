@@ -20,7 +20,7 @@ from core.store.journal import Entry, Journal
 UNPACKED = 1024  # records whose values stay in memory
 
 
-class Batches:
+class BatchRecords:
     """Those of a data folder. Any number of processes and threads may keep and read at once."""
 
     def __init__(self, home: Path) -> None:
@@ -36,11 +36,11 @@ class Batches:
         """Of the keys those that are recorded, each with its value as plain JSON."""
         with self._lock:
             index, own, keys = self._followed(kind), self._own.get(kind, {}), list(keys)
-            found = {key: own[key] for key in keys if key in own}
+            by_key = {key: own[key] for key in keys if key in own}
             for key in keys:
                 if key in index and key in (values := self._values(index[key])):
-                    found[key] = values[key]
-            return found
+                    by_key[key] = values[key]
+            return by_key
 
     def keep(self, kind: str, values: Mapping[str, Mapping[str, Any]], **about: Any) -> dict[str, Any]:
         """Records those that are not yet, for ever and all at once; returns what stands under the keys, where another process may
@@ -80,14 +80,9 @@ class Batches:
         return values if isinstance(values, dict) else {}
 
 
-_of_home: dict[Path, Batches] = {}
+_of_home: dict[Path, BatchRecords] = {}
 
 
-def batches(home: Path) -> Batches:
+def batches(home: Path) -> BatchRecords:
     """Those of this data folder, the same for all who ask in this process."""
-    return _of_home.setdefault(home.absolute(), Batches(home.absolute()))
-
-
-def forget() -> None:
-    """Reads all anew, as another process would."""
-    _of_home.clear()
+    return _of_home.setdefault(home.absolute(), BatchRecords(home.absolute()))

@@ -9,7 +9,7 @@ from typing import Any
 from core import files
 from core.errors import WorkbenchError
 from core.records import plain
-from core.store.batches import Batches
+from core.store.batches import batches
 
 MANY = 512  # values of a record
 # of a text as it was listed; the oldest have no last one
@@ -18,24 +18,25 @@ RESULTS = {"chains_of_thought": "items", "question_likelihoods": "values", "rag_
 Values = Iterator[tuple[str, dict[str, Any]]]
 
 
-def take_over(batches: Batches, cache: Path) -> int:
-    """Records what the cache holds of that, and removes it there; returns how many values that were. Killed, it is done again."""
-    total = 0
+def take_over(home: Path) -> None:
+    """Records what the cache of this data folder holds of that, removes it there, and tells. Killed, it is done again."""
+    cache, total = home / "cache", 0
     if not any(_sources(cache)):
-        return total
+        return
     try:
         with files.hold(cache / ".old.lock", purpose="recording what the cache holds of models", seconds=60, what="cache"):
             for folder, kind, values, about in list(_sources(cache)):
                 count = 0
                 while some := dict(islice(values, MANY)):
-                    batches.keep(kind, plain(some), **about)
+                    batches(home).keep(kind, plain(some), **about)
                     count += len(some)
                 with suppress(OSError):  # nothing may be removed: this process has read it
                     files.remove_whole(folder, aside=cache / "tmp")
                     total += count
     except WorkbenchError as error:  # no room, say: the next opening tries again
         files.tell(f"What the cache holds of models is not recorded yet: {error.what}")
-    return total
+    if total:
+        files.tell(f"What models had written was in the cache alone; it is recorded now: {total:,} answers, scores and texts.")
 
 
 def _sources(cache: Path) -> Iterator[tuple[Path, str, Values, dict[str, Any]]]:

@@ -11,8 +11,9 @@ import numpy as np
 
 from core.config import PART_KINDS
 from core.errors import WorkbenchError
+from core.store.batch_tables import BATCH_TABLES
 from core.store.index_points import stored_measurement
-from core.store.journal import BATCHES, Record, id_time
+from core.store.journal import Record, id_time
 from core.store.label import from_record
 from core.store.tables import TABLES
 
@@ -104,7 +105,7 @@ def rows(
     if record.kind == "trial":
         derived = scored(scores or [])
         made = _trial(record_id, payload, scores is not None, measured(derived), words or {}, rankings or _rankings) | derived
-    elif record.kind in BATCHES:
+    elif record.kind in BATCH_TABLES:
         made = _batch(record)
     else:
         kinds = {

@@ -157,15 +157,15 @@ def batches(lab: Lab) -> Iterator[Case]:
         return forked(lambda: keep_batches(home), home, fault)
 
     def check(home: Path, killed: Ran, _: Any) -> None:
-        from core.store.batches import Batches
+        from core.store.batches import BatchRecords
 
-        there = Batches(home)
+        there = BatchRecords(home)
         held = {kind: [len(there.read(kind, some)) for some in keys] for kind, keys in BATCH_KEYS.items()}
         assert all(count in (0, 5) for counts in held.values() for count in counts), f"half a batch: {held}"
         lost = [line for line in acknowledged(killed) if held[line.split()[0]][int(line.split()[1])] != 5]
         assert not lost, f"acknowledged batches are gone: {lost}"
         work(home).well()
-        once = {kind: [len(Batches(home).read(kind, some)) for some in keys] for kind, keys in BATCH_KEYS.items()}
+        once = {kind: [len(BatchRecords(home).read(kind, some)) for some in keys] for kind, keys in BATCH_KEYS.items()}
         assert set(sum(once.values(), [])) == {5}
         homes.verified(home)
 
@@ -179,10 +179,10 @@ BATCH_KEYS = {
 
 def keep_batches(home: Path) -> int:
     """Two batches of each kind, each printed once it is acknowledged."""
-    from core.store.batches import Batches
+    from core.store.batches import BatchRecords
     from core.store.database import Store
 
-    there = Batches(home)
+    there = BatchRecords(home)
     for kind, batches_ in BATCH_KEYS.items():
         for number, keys in enumerate(batches_):
             there.keep(kind, {key: {"text": key, "value": 0.5, "finish_reason": "stop"} for key in keys})

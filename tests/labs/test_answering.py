@@ -102,7 +102,7 @@ def test_answers_outlive_the_cache(bench, reader):
     for delete in (False, True):
         if delete:
             shutil.rmtree(bench.home / "cache")
-        batches.forget()  # as another process
+        batches._of_home.clear()  # as another process
         fresh = Workbench(bench.home)
         assert [at(fresh, recipe, 30).answers for recipe in recipes] == first, f"the cache deleted: {delete}"
         assert [drain(lab.answer_questions(fresh, recipe, 30)).answers for recipe in recipes] == first

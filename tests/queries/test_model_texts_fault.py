@@ -33,7 +33,7 @@ def test_only_what_is_not_kept_is_written(tmp_path, monkeypatch):
     played = play(monkeypatch)
     first = drain(written(tools(tmp_path), requests()))
     asked = len(played.runs)
-    batches.forget()  # as another process
+    batches._of_home.clear()  # as another process
     assert drain(written(tools(tmp_path), requests(NUMBER + 1)))[:NUMBER] == first
     assert 0 < len(played.runs) - asked <= 8 and all(text.tokens and text.seconds >= 0 for text in first)
 
@@ -59,7 +59,7 @@ def test_a_cancel_keeps_what_is_done(tmp_path, monkeypatch):
         if step.done:  # a batch is over
             break
     work.close()
-    batches.forget()
+    batches._of_home.clear()
     there = at_hand(tools(tmp_path), requests())
     assert sum(text is not None for text in there) == model_texts.BATCH
     asked = len(played.runs)
@@ -77,7 +77,7 @@ def test_a_damaged_record_is_told_and_its_texts_written_anew(tmp_path, monkeypat
     path.write_bytes(
         {"empty": b"", "cut": data[:-9], "changed": gzip.compress(gzip.decompress(data).replace(b" mill", b" well"))}[damage]
     )
-    batches.forget()
+    batches._of_home.clear()
     again = drain(written(tools(tmp_path), requests()))
     assert [text.text for text in again] == [text.text for text in first]
     store = Store(tmp_path)
@@ -89,7 +89,7 @@ def test_of_two_processes_the_first_is_right(tmp_path, monkeypatch):
     play(monkeypatch)
     ours = tools(tmp_path)
     keys = model_texts.keys_of(ours, requests(2))
-    other, mine = batches.Batches(tmp_path), batches.Batches(tmp_path)
+    other, mine = batches.BatchRecords(tmp_path), batches.BatchRecords(tmp_path)
     assert mine.read("model_texts", keys) == {}
     before = model_texts.ModelText("first", "stop", 1, 1, 0.1)
     other.keep("model_texts", {keys[0]: before._asdict()})
@@ -169,7 +169,7 @@ def test_an_error_of_the_model_keeps_the_batches_before(tmp_path, monkeypatch):
     with pytest.raises(WorkbenchError):
         for _ in Running(written(tools(tmp_path), requests())):
             pass
-    batches.forget()
+    batches._of_home.clear()
     assert any(at_hand(tools(tmp_path), requests()))
 
 

@@ -12,7 +12,7 @@ from core.errors import WorkbenchError
 from core.labs.results import result_of
 from core.progress import drain
 from core.store import old_cache
-from core.store.batches import Batches
+from core.store.batches import BatchRecords
 from core.store.cache import StageCache
 from core.store.database import Store
 from core.store.journal import Journal
@@ -26,7 +26,7 @@ def results(*numbers: int, what: str = "made") -> dict[str, dict]:
 
 
 def writes(home: Path, name: str) -> None:
-    kept = Batches(home)
+    kept = BatchRecords(home)
     for number in range(20):
         kept.keep(KIND, results(number, 100 + number, what=name), lab=name)
 
@@ -34,14 +34,14 @@ def writes(home: Path, name: str) -> None:
 def test_processes_that_write_the_same_agree_on_what_stands(tmp_path):
     spawned = multiprocessing.get_context("spawn")
     some = [spawned.Process(target=writes, args=(tmp_path, name)) for name in "ab"]
-    here = Batches(tmp_path)
+    here = BatchRecords(tmp_path)
     for process in some:
         process.start()
     while any(process.is_alive() for process in some):
         here.read(KIND, ["k1"])
     assert [process.exitcode for process in some] == [0, 0]
     keys = [f"k{number}" for number in (*range(20), *range(100, 120))]
-    assert here.read(KIND, keys) == Batches(tmp_path).read(KIND, keys) and len(here.read(KIND, keys)) == 40
+    assert here.read(KIND, keys) == BatchRecords(tmp_path).read(KIND, keys) and len(here.read(KIND, keys)) == 40
     store = Store(tmp_path)
     held = store.query("SELECT key, result FROM lab_results QUALIFY row_number() OVER (PARTITION BY key ORDER BY id) = 1")
     assert {row["key"]: json.loads(row["result"]) for row in held} == {k: v["result"] for k, v in here.read(KIND, keys).items()}
@@ -49,7 +49,7 @@ def test_processes_that_write_the_same_agree_on_what_stands(tmp_path):
 
 
 def test_a_batch_is_one_record_and_comes_by_copying(tmp_path):
-    theirs, ours = Batches(tmp_path / "theirs"), Batches(tmp_path / "ours")
+    theirs, ours = BatchRecords(tmp_path / "theirs"), BatchRecords(tmp_path / "ours")
     theirs.keep(KIND, results(*range(50)), lab="a")
     assert ours.read(KIND, ["k1"]) == {}
     [path] = (tmp_path / "theirs").rglob("*.gz")
@@ -62,7 +62,7 @@ def test_a_batch_is_one_record_and_comes_by_copying(tmp_path):
 
 
 def test_what_no_table_can_hold_is_refused(tmp_path):
-    kept = Batches(tmp_path)
+    kept = BatchRecords(tmp_path)
     with pytest.raises(WorkbenchError, match="tokens cannot hold it"):
         kept.keep("likelihoods", {"a": {"logprob": -1.0, "tokens": 2**40}})
     assert kept.read("likelihoods", ["a"]) == {} and not Journal(tmp_path / "journal").listing()
@@ -73,7 +73,7 @@ def test_where_nothing_may_be_written_the_process_is_served(tmp_path, monkeypatc
     monkeypatch.setattr(files, "notices", [])
     tmp_path.chmod(0o500)
     try:
-        kept = Batches(tmp_path)
+        kept = BatchRecords(tmp_path)
         assert kept.keep(KIND, results(1), lab="a") == kept.read(KIND, ["k1"]) == results(1)
     finally:
         tmp_path.chmod(0o700)
@@ -114,10 +114,11 @@ def old(tmp_path):
     return place.parent
 
 
-def test_an_old_cache_becomes_records_once_and_is_told(old):
+def test_an_old_cache_becomes_records_once_and_is_told(old, monkeypatch):
+    monkeypatch.setattr(files, "notices", [])
     bench = Workbench(old)
     assert [notice for notice in bench.notices() if "it is recorded now: 13 answers, scores and texts" in notice]
-    kept = Batches(old)
+    kept = BatchRecords(old)
     answers = kept.read("set_answers", ["a0", "a1", "a2", "torn"])
     assert sorted(answers) == ["a0", "a1", "a2"] and answers["a0"]["tokens"][0]["top"] == [["At", -0.25], ["In", -1.5]]
     texts = kept.read("model_texts", ["t1", "t2", "t3"])
@@ -131,8 +132,9 @@ def test_an_old_cache_becomes_records_once_and_is_told(old):
     assert [result_of(bench, key) for key in "rcl"] == [[1.5, 2.5], [["q", "", {}]], [[-1.0, -2.0]]]
     assert sorted(path.name for path in (old / "cache").iterdir() if any(path.rglob("meta.json"))) == ["dense"]
     count = len(kept.journal.listing())
+    files.notices.clear()
     again = Workbench(old)
-    assert len(kept.journal.listing()) == count and not again.store.notices
+    assert len(kept.journal.listing()) == count and not again.notices()
     [row] = again.store.query("SELECT measure, avg(value) AS mean, count(*) AS n FROM answer_scores GROUP BY measure")
     assert row == {"measure": "f1", "mean": SCORE["value"], "n": 2} and drain(again.store.verify()).ok
 
@@ -144,8 +146,9 @@ def test_a_takeover_that_was_killed_goes_on(old, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(files, "remove_whole", killed)
         with pytest.raises(KeyboardInterrupt):
-            old_cache.take_over(Batches(old), old / "cache")
-    assert old_cache.take_over(Batches(old), old / "cache") == 13
-    kept = Batches(old)
+            old_cache.take_over(old)
+    old_cache.take_over(old)
+    kept = BatchRecords(old)
+    assert not (old / "cache" / "answers").exists()
     assert len(kept.read("set_answers", ["a0", "a1", "a2"])) == 3
     assert len([entry for entry in kept.journal.listing().values() if entry.kind == "set_answers"]) == 1

@@ -11,7 +11,7 @@ from core.errors import WorkbenchError
 from core.labs import answering
 from core.labs.answering import AnswerCost, can_be_judged
 from core.labs.failures.ladder import FINAL, RUNGS, Ladder, answered, covered, passages_of, standing
-from core.pipeline.answers import AskedContext, Asker, known
+from core.pipeline.answers import AskedContext, Asker, answers_of
 from core.pipeline.stages import Recipe
 from core.progress import drain
 from core.records import Corpus, Gold, Hit, Progress, Query
@@ -102,7 +102,7 @@ def with_kept(workbench: Workbench, bare: Ladder, count: int) -> Ladder:
     if not count or bare.evaluation.config.generation.absent():
         return bare
     table = askings(workbench, bare, count)
-    recorded = known(workbench.pipeline, [asking.key for asking in _wanted(table, tuple(RUNGS))])
+    recorded = answers_of(workbench.pipeline, [asking.key for asking in _wanted(table, tuple(RUNGS))])
     climbs = {row: {rung: recorded.get(asking.key) for rung, asking in rungs.items()} for row, rungs in table.items()}
     return answered(bare, {row: rungs for row, rungs in climbs.items() if None not in rungs.values()})
 
@@ -135,7 +135,7 @@ def verdicts(workbench: Workbench, bare: Ladder, count: int) -> np.ndarray:
     """Whether the recipe's own answers to the first `count` questions drawn are right: 1 or 0 [n] float64, NaN where one is not
     known."""
     rights, table = [], askings(workbench, bare, count)
-    recorded = known(workbench.pipeline, [asking.key for asking in _wanted(table, (FINAL,))])
+    recorded = answers_of(workbench.pipeline, [asking.key for asking in _wanted(table, (FINAL,))])
     for row, rungs in table.items():
         said = recorded.get(rungs[FINAL].key)
         rights.append(np.nan if said is None else float(bare.accepted(bare.corpus.queries[row], said.text)))
