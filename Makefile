@@ -39,8 +39,8 @@ test-all: test  ## the same, then what takes minutes or is one more look at a pa
 	@$(BIN)/python -m pytest $(SLOW) -n 2 --dist loadfile || { [ $$? -eq 1 ] && \
 	echo "== Once more, alone: what failed ==" && $(BIN)/python -m pytest $(SLOW) -n 0 --last-failed --last-failed-no-failures none; }
 
-faults: $(VENV)/.dev  ## kills, full disks, damaged files, hostile input: what was tried, held, failed (ten minutes; see docs/faults.md)
-	$(BIN)/python -m tests.faults $(FAULTS)
+faults: $(VENV)/.dev  ## kills, full disks, damaged files, hostile input, drawn by the day (or SEED=20260131): what was tried, held, failed (ten minutes; see docs/faults.md)
+	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(FAULTS)
 
 bench: $(VENV)/.dev  ## measure every number in the docs, or some (BENCH="slider store"); says before how long; ends with what was promised
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -30,7 +30,7 @@ from pydantic import (
 
 from core import registry
 from core.errors import WorkbenchError
-from core.registry import knob_label, lower, plain_words
+from core.registry import knob_label, lower, plain_words, word
 
 
 class StageConfig(BaseModel):
@@ -331,7 +331,7 @@ def _label_at(model: type[BaseModel], mapping: Any, place: Sequence[Any]) -> str
     for name in place:
         field = model.model_fields.get(str(name)) if model else None
         if field is None:
-            return label or str(name)
+            return word(next((each for each in reversed(place) if isinstance(each, str)), "")) or label or str(name)
         label, mapping = knob_label(str(name), field), mapping.get(name) if isinstance(mapping, dict) else None
         kind = next((mark.kind for mark in field.metadata if isinstance(mark, Choice)), "")
         if kind:
@@ -350,6 +350,8 @@ def problem_words(name: str, error: Any) -> str:
         return f"there is no setting '{error['loc'][-1]}'"
     if limit := next((key for key in _LIMITS if key in limits), ""):
         return f"{lower(name)} must be {_LIMITS[limit]} {limits[limit]:{',' if isinstance(limits[limit], int) else 'g'}}"
+    if kind == "string_pattern_mismatch":
+        return f"{lower(name)} must match {limits['pattern']}"
     if kind == "literal_error":
         return f"{lower(name)} must be {limits['expected']}"
     return f"{lower(name)} must be {next((word for part, word in _KINDS.items() if part in kind), error['msg'])}"

@@ -99,4 +99,4 @@ def knob_label(name: str, field: Any) -> str:
 
 def lower(label: str) -> str:
     """A label within a sentence."""
-    return label if label[1:] != label[1:].lower() else label[0].lower() + label[1:]
+    return label if label[1:] != label[1:].lower() else label[:1].lower() + label[1:]

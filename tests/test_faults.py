@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 import time
+from datetime import date
 from importlib import import_module
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -139,14 +140,21 @@ def test_time_is_shared_each_attack_is_tried_and_a_broken_preparation_is_a_failu
     def endless(lab):
         n = 0
         while True:
-            yield Case(str(n := n + 1), lambda: None)
+            yield Case(str(n := n + 1), lambda: None, of=None)
 
     def broken(lab):
         raise AssertionError("nothing to attack")
         yield
 
     attacks = [Attack("f", one.__name__, "", one) for one in (endless, good, broken)]
+    monkeypatch.setattr(Lab, "sample", lambda lab, many, *name: many)
     found = list(tried(Lab(tmp_path), attacks, 3.0))
+    totals = {one.attack: one.of for one in found if not one.case}
+    assert totals == {"f/endless": None, "f/good": 3}
+    assert list(tried(Lab(tmp_path), attacks[1:2], 3.0, most=1))[-1].of == 3, "the rest is counted, not tried"
+    over = list(tried(Lab(tmp_path), attacks, 0.05))
+    assert [one.attack for one in over if one.case] == ["f/endless"] and over[-1] == ("f/broken", "", 0.0, "", 0)
+    found = [one for one in found if one.case]
     counts = {name: sum(one.attack == f"f/{name}" for one in found) for name in ("good", "endless", "broken")}
     assert counts["good"] == 3 and 1 < counts["endless"] < 15 and counts["broken"] == 1
     assert [one.failure for one in found if one.failure] == ["nothing to attack"]
@@ -158,6 +166,79 @@ def test_a_seed_and_a_name_decide_what_is_drawn(tmp_path):
     for harm in HARMS:
         data = bytes(range(256)) * 20
         assert bytes(harm(bytearray(data), lab.rng("x"))) == bytes(harm(bytearray(data), lab.rng("x"))) != data
+
+
+def test_a_class_is_swept_door_by_door_and_without_a_case_twice(tmp_path):
+    doors = {"a": (1, 2, 3), "b": (4, 5), "c": (6,)}
+
+    def drawn(lab, **options):
+        seen = []
+        cases = list(islice(lab.swept("x", doors, lambda door, one, rng: seen.append((door, one)), **options), 12))
+        for case in cases:
+            case.check()
+        return seen, {case.of for case in cases}
+
+    once, of = drawn(Lab(tmp_path), again=False)
+    assert of == {6} and sorted(once) == sorted((door, one) for door, many in doors.items() for one in many)
+    assert {door for door, _ in once[:3]} == set(doors), "each door before any a second time"
+    twice, _ = drawn(Lab(tmp_path))
+    assert twice == once + once
+    assert {tuple(drawn(Lab(tmp_path, seed=seed), again=False)[0]) for seed in range(9)} - {tuple(once)}, (
+        "other seeds, other orders"
+    )
+
+
+def test_the_seed_is_of_the_day_or_given_and_is_printed(capsys, monkeypatch):
+    monkeypatch.setattr(
+        faults, "_started", lambda name, seconds, options, *_: [faults.Outcome("sql/out", str(options.seed), 0.1)]
+    )
+    for words, seed in (([], f"{date.today():%Y%m%d}"), (["--seed", "7"], "7")):
+        monkeypatch.setattr(sys, "argv", ["faults", "--family", "sql", "--seconds", "1", *words])
+        assert faults.main() == 0
+        assert f"make faults SEED={seed}`" in capsys.readouterr().out
+    assert "$(if $(SEED),--seed $(SEED))" in (ROOT / "Makefile").read_text()
+
+
+def test_what_a_family_needs_and_is_not_there_is_a_failure(tmp_path, monkeypatch):
+    from tests.faults import homes, text
+
+    monkeypatch.setattr("tests.faults.harness.can_inject", lambda: False)
+    monkeypatch.setattr(text.shutil, "which", lambda name: None)
+    monkeypatch.setattr(homes, "copy", lambda lab, template, to: to)
+    for family in ("kills", "disks", "damage"):
+        import_module(f"tests.faults.{family}")
+    needing = [ATTACKS[name] for name in ("kills/run", "disks/run", "disks/elsewhere", "damage/log", "text/browser")]
+    found = list(tried(Lab(tmp_path), needing, 1.0))
+    assert len(found) == len(needing) and all("need" in one.failure for one in found)
+
+
+@pytest.mark.parametrize(("err", "made", "wrong"), [
+    ("Note: it was damaged and is computed anew.", True, ""), ("", True, "without a word"), ("Note: anew", False, "by nobody"),
+])  # fmt: skip
+def test_a_damaged_cache_has_to_be_made_anew_and_told(tmp_path, monkeypatch, err, made, wrong):
+    from tests.faults import damage, homes
+
+    file = tmp_path / "meta.json"
+    file.write_text("harmed")
+    monkeypatch.setattr(homes, "trials", lambda home: {})
+
+    def verb(*words, **options):
+        file.write_text("whole" if made else "harmed")
+        return Ran(0, "", err)
+
+    monkeypatch.setattr(damage, "verb", verb)
+    if wrong:
+        with pytest.raises(AssertionError, match=wrong):
+            damage.made_anew(())(tmp_path, file, {})
+    else:
+        damage.made_anew(())(tmp_path, file, {})
+
+
+def test_every_page_is_opened_by_a_family_with_text_of_others_and_with_odd_addresses():
+    from tests.faults import addresses, text
+
+    pages = {path.stem for path in (ROOT / "pages").glob("*.py")}
+    assert {page for page, _ in text.VIEWS.values()} == pages == set(addresses.PAGES)
 
 
 def test_every_family_is_in_the_table_and_named_in_the_docs():
@@ -184,7 +265,7 @@ def test_a_failure_is_told_with_the_name_of_its_case_and_ends_with_one(tmp_path,
     assert faults.main() == 1
     said = capsys.readouterr().out
     assert "FAILED sql/out/4: not refused" in said
-    assert "| all |  | 2 | 1 | 1 |" in (tmp_path / "table.md").read_text()
+    assert "| all |  | 2 | 0 | 1 | 1 |" in (tmp_path / "table.md").read_text()
     monkeypatch.setattr(faults, "_started", lambda *_: [faults.Outcome("sql/out", "3", 0.1)])
     assert faults.main() == 0
     monkeypatch.setattr(faults, "_started", lambda *_: [])

@@ -127,7 +127,7 @@ def _read(parsed: Callable[[str], Any], source: Path | str | bytes, what: str, o
         data = contents(source, most) if isinstance(source, Path) else source
         if len(data) > most:
             raise ValueError(f"it is larger than {most / MOST_TEXT:g} MB")
-        value = parsed(data.decode("utf-8-sig") if isinstance(data, bytes) else data)
+        value = parsed(data.decode("utf-8").removeprefix("\ufeff") if isinstance(data, bytes) else data)
         if not isinstance(value, of):
             raise ValueError(f"it holds no {_KINDS.get(of, of)}")
         return value

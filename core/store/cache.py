@@ -70,7 +70,7 @@ class StageCache:
                 self._damaged(stage, entry)
             return None
         except files.Unsealed:
-            self._drop(entry)
+            self._damaged(stage, entry, "had no checksum")
             return None
         except Exception as error:  # of a damaged header many kinds; also a disk that fails
             if getattr(error, "errno", 0) not in files.FORBIDDEN:
@@ -112,9 +112,9 @@ class StageCache:
         if self._saves % LOOKED == 1 or 10 * self._since > self.cap_bytes - self._total:
             self.evict(keep=entry)
 
-    def _damaged(self, stage: str, entry: Path) -> None:
+    def _damaged(self, stage: str, entry: Path, what: str = "was damaged") -> None:
         self._drop(entry)
-        files.tell(f"A cached result ({stage}) was damaged and is computed anew: {entry}.")
+        files.tell(f"A cached result ({stage}) {what} and is computed anew: {entry}.")
 
     def entries(self) -> list[tuple[float, int, Path]]:
         """(last used, bytes, path) of all that may go, the one used longest ago first.

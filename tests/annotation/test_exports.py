@@ -363,5 +363,5 @@ def test_files_of_an_export_that_hold_no_labels_say_so(workbench, tmp_path, name
     assert "Take the folder" in caught.value.todo
     with pytest.raises(WorkbenchError, match=r"no study\.json"):
         label_files.read_file(tmp_path)
-    with pytest.raises(WorkbenchError, match="no such file"):
+    with pytest.raises(WorkbenchError, match="No such file"):
         label_files.read_file(tmp_path / "manifest.json")

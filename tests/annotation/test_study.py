@@ -224,7 +224,7 @@ def test_the_hash_covers_everything(change):
 
 
 @pytest.mark.parametrize(("change", "said"), [
-    ({"id": "../up"}, "pattern"), ({"annotators": ("Ann", "ann ")}, "same name"), ({"annotators": (" ",)}, "name"),
+    ({"id": "../up"}, "must match"), ({"annotators": ("Ann", "ann ")}, "same name"), ({"annotators": (" ",)}, "name"),
     ({"annotators": ("Jos\u00e9", "Jose\u0301")}, "look the same"), ({"annotators": ("Ann", "Ann\u200b")}, "look the same"),
     ({"annotators": ("\u200b",)}, "one line"), ({"annotators": ("A\u2028B",)}, "one line"),
     ({"kind": "pairs"}, "preference"), ({"ask": ()}, "nothing is asked"), ({"disputed": ("nowhere",)}, "no item nowhere"),
@@ -232,7 +232,7 @@ def test_the_hash_covers_everything(change):
     ({"items": (rating().items[0].model_copy(update={"expected": ("supported", "purple")}),)}, "attention"),
 ])  # fmt: skip
 def test_a_study_that_does_not_hold_together_is_refused(change, said):
-    with pytest.raises(WorkbenchError, match=said):
+    with pytest.raises(WorkbenchError, match=f"(?i){said}"):
         valid(Study, {**rating().model_dump(), **{k: v for k, v in change.items()}})
 
 

@@ -121,7 +121,8 @@ def test_a_moved_depth_gives_what_a_fresh_start_gives(name, tmp_path):
         return
     dragged, fresh = asked_of(tmp_path), asked_of(tmp_path)
     drain(part(name, depth=2).rerank(dragged))
-    assert np.array_equal(drain(part(name).rerank(dragged)), drain(part(name).rerank(fresh))), (
+    # not to the last digit: how many texts a model reads at once decides how it rounds
+    assert np.allclose(drain(part(name).rerank(dragged)), drain(part(name).rerank(fresh)), rtol=0, atol=1e-5), (
         "after another depth on the same pool the scores are others: where they depend on the passages beside them or on the "
         "scores so far, set `by_itself = False`"
     )

@@ -230,7 +230,7 @@ def test_a_card_made_to_harm_is_listed_under_its_own_name_with_what_is_wrong(tmp
     file(tmp_path / "home" / "datasets", "mine/card.yaml", CARD + lines)
     started = time.process_time()
     found = {status.name: status for status in library.available()}
-    assert words in found["mine"].note and not found["mine"].present and found["mine"].where.endswith("mine/card.yaml")
+    assert words in found["mine"].note and not found["mine"].present and "mine/card.yaml" in found["mine"].where
     assert "python-reference" in found and time.process_time() - started < 2
     with pytest.raises(WorkbenchError, match="card of a data set"):
         drain(library.open("mine"))

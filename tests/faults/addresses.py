@@ -1,7 +1,7 @@
 """Every page with what an address may hold: unknown ids, values that no widget offers, settings that are not valid."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from tests.faults import homes
 from tests.faults.__main__ import ROOT
 from tests.faults.harness import Case, Lab, attack, forked
+from tests.support.hostile_texts import TEXTS
 
 BOUND = re.compile(r'key=f?"([a-z_]+)"[^\n]*\n?[^\n]*bind="query-params"')
 READ = re.compile(r'query_params(?:\.get\(|\[)"([a-z_]+)"')
@@ -50,6 +51,9 @@ VALUES = (
     "-0",
     "2001-01-01",
 )
+HOSTILE = [text for text in TEXTS.values() if len(text) < 200_000 and text.isascii()]  # as a browser sends it
+VALUES = (*VALUES, *(text for text in HOSTILE if len(text) < 20_000))
+PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 BASE = {
     "corpus.dataset": "towns",
     "embedding.part": "lsa",
@@ -83,61 +87,78 @@ def opened(page: str, address: dict[str, str]) -> Any:
     app.run()
     if not app.exception and not any("Traceback" in code.value for code in app.code):
         app.run()  # what the first run wrote back is read again
+    return calm(app)
+
+
+def calm(app: Any) -> Any:
+    """The page as drawn, which says in words what is wrong."""
     assert not app.exception, f"{app.exception[0].message}"
     traces = [code.value for code in app.code if "Traceback" in code.value]
     assert not traces, f"a traceback: {traces[0].strip().splitlines()[-1][:250]}"
     return app
 
 
-def visited(lab: Lab, name: str, address: Any, pages: list[str] | None = None) -> Iterator[Case]:
-    """Cases without end: a page, and an address that `address` draws."""
+def visited(
+    lab: Lab,
+    name: str,
+    values: Sequence[str],
+    address: Callable[[str, Random], dict[str, str]],
+    act: Callable[[Any, str, Random], None] = lambda app, value, rng: None,
+) -> Iterator[Case]:
+    """Each page with each value: in the address that `address` draws, or where `act` puts it on the page."""
     homes.copy(lab, homes.measured, lab.folder / name)
-    pages = pages or sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
-    def check(page: str, given: dict[str, str]) -> None:
+    def check(page: str, value: str, rng: Random) -> None:
+        given = address(value, rng)
         home = homes.copy(lab, homes.measured, Path.cwd() / "home")
 
         def work() -> int:
-            opened(page, {**BASE, **given})
+            act(opened(page, {**BASE, **given}), value, rng)
             return 0
 
         ran = forked(work, home, limit_s=60)
-        shown = "&".join(f"{key}={value[:40]}" for key, value in given.items())
+        shown = "&".join(f"{key}={text[:40]}" for key, text in given.items()) or ascii(value[:40])
         assert not ran.code, f"{page}?{shown}: {ran.err.strip().splitlines()[-1][:250] if ran.err.strip() else ran.code}"
 
-    for number in range(1, 100_000):
-        rng = lab.rng(name, number)
-        page = pages[(number - 1) % len(pages)]
-        yield Case(f"{number}-{page}", lambda page=page, rng=rng: check(page, address(rng)), 75.0)
+    return lab.swept(name, dict.fromkeys(PAGES, values), check, 75.0)
 
 
 @attack("addresses", "each page: values that none of its widgets offers, ids that are not here")
 def widgets(lab: Lab) -> Iterator[Case]:
     known = parameters()
 
-    def address(rng: Random) -> dict[str, str]:
-        return {name: rng.choice(VALUES) for name in known if rng.random() < 0.6}
+    def address(value: str, rng: Random) -> dict[str, str]:
+        return {name: rng.choice((value, rng.choice(VALUES))) for name in known if rng.random() < 0.6}
 
-    return visited(lab, "widgets", address)
+    return visited(lab, "widgets", VALUES, address)
 
 
 @attack("addresses", "each page: settings of the recipe that are not valid")
 def settings(lab: Lab) -> Iterator[Case]:
-    def address(rng: Random) -> dict[str, str]:
+    def address(value: str, rng: Random) -> dict[str, str]:
         from core.config import settings
 
         paths = [one["setting"] for one in settings() if not one["setting"].startswith(("corpus.dataset", "embedding"))]
         chosen = rng.sample(paths, 8)
         names = rng.choice([("",), ("", "baseline."), ("", "other.", "..")])
-        return {f"{rng.choice(names)}{path}": rng.choice(VALUES) for path in chosen} | {
+        return {f"{rng.choice(names)}{path}": rng.choice((value, rng.choice(VALUES))) for path in chosen} | {
             rng.choice(["seed", "baseline", "nonsense.x"]): "x"
         }
 
-    return visited(lab, "settings", address)
+    return visited(lab, "settings", VALUES, address)
 
 
 @attack("addresses", "each page alone, with nothing in its address but the corpus")
 def plain(lab: Lab) -> Iterator[Case]:
-    pages = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
-    for case, _ in zip(visited(lab, "plain", lambda rng: {}, pages), pages, strict=False):
-        yield case
+    return visited(lab, "plain", [""], lambda value, rng: {})
+
+
+@attack("addresses", "each page: its boxes for text, filled with what no text should be")
+def boxes(lab: Lab) -> Iterator[Case]:
+    def act(app: Any, value: str, rng: Random) -> None:
+        many = [(kind, place) for kind in ("text_area", "text_input") for place in range(len(app.get(kind)))]
+        for kind, place in rng.sample(many, min(4, len(many))):
+            if place < len(app.get(kind)):  # the page may be another by now
+                calm(app.get(kind)[place].set_value(value).run())
+
+    return visited(lab, "boxes", HOSTILE, lambda value, rng: {}, act)

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from tests.faults import homes
-from tests.faults.harness import NAME, OPEN, SIZE, WRITE, Case, Fault, Lab, asked, attack, can_inject, told, verb
+from tests.faults.harness import NAME, OPEN, SIZE, WRITE, Case, Fault, Lab, asked, attack, need_injector, told, verb
 from tests.faults.kills import with_news
 
 
@@ -49,20 +49,24 @@ def damaged(
     check: Callable[[Path, Path, Any], None],
     undisturbed: Callable[[Path], Any] = homes.trials,
     limit_s: float = 60.0,
+    named_by_place: str = "",
 ) -> Iterator[Case]:
-    """Cases without end, each one harm to one file of the pattern. check: of the home, the file, and the undisturbed."""
+    """Each file of the pattern with each harm, over and over. check: of the home, the file, and the undisturbed. named_by_place: a
+    stage of the cache whose entries another folder does not find, so that the copy makes its own before it is harmed."""
     home = homes.copy(lab, template, lab.folder / name)
-    files = sorted(path.relative_to(home) for path in home.glob(pattern) if path.is_file() and path.stat().st_size)
+    files = sorted(str(path.relative_to(home)) for path in home.glob(pattern) if path.is_file() and path.stat().st_size)
     assert files, f"no {pattern} in this home"
     expected = undisturbed(home)
 
-    def case(number: int) -> None:
-        rng = lab.rng(name, number)
+    def case(relative: str, harm: Callable, rng: Random) -> None:
         home = homes.copy(lab, template, Path.cwd() / "home")
-        file = home / rng.choice(files)
-        harm = rng.choice(HARMS)
+        file = home / relative
+        if named_by_place:
+            shutil.rmtree(home / "cache" / named_by_place)
+            verb(home, "run", *homes.SPARSE).well()
+            [file] = home.glob(f"cache/{named_by_place}/*/{file.name}")
         before = file.read_bytes()
-        after = bytes(harm(bytearray(before), rng))
+        after = next(after for _ in range(10_000) if (after := bytes(harm(bytearray(before), rng))) != before)
         mode = file.stat().st_mode
         file.chmod(0o644)
         file.write_bytes(after)
@@ -70,20 +74,40 @@ def damaged(
         try:
             check(home, file, expected)
         except AssertionError as error:
-            raise AssertionError(f"{harm.__name__} in {file.relative_to(home)}: {error}") from None
+            raise AssertionError(f"{harm.__name__} in {relative}: {error}") from None
 
-    for number in range(1, 100_000):
-        yield Case(f"{number}", lambda number=number: case(number), limit_s)
+    return lab.swept(name, dict.fromkeys(files, HARMS), case, limit_s)
+
+
+def made_anew(*recipes: tuple[str, ...], without: tuple[str, ...] = ()) -> Callable[[Path, Path, Any], None]:
+    """A check: one of the recipes makes the damaged file anew, tells so, and stores what it stored before. without: stages below
+    the damaged one, which would hide it."""
+
+    def check(home: Path, file: Path, expected: Any) -> None:
+        harmed = file.read_bytes()
+        for stage in without:
+            shutil.rmtree(home / "cache" / stage, ignore_errors=True)
+        for recipe in recipes:
+            ran = verb(home, "run", *recipe, limit_s=120).well()
+            assert not homes.distinct(homes.trials(home)) - homes.distinct(expected), (
+                "a trial with other numbers was stored as good"
+            )
+            if not file.exists() or file.read_bytes() != harmed:
+                assert "Note: " in ran.err and "anew" in ran.err, f"made anew without a word: {ran.said()}"
+                return
+        raise AssertionError("read as it is, or by nobody")
+
+    return check
 
 
 def same_numbers(*recipe: str, without: tuple[str, ...] = ()) -> Callable[[Path, Path, Any], None]:
-    """A check: the recipe run once more says what it said before, or says in words why it cannot be run. without: stages
-    below the damaged one, which would hide it."""
+    """A check of what cannot be made anew: the recipe run once more says what it said before, or names what is damaged."""
 
     def check(home: Path, file: Path, expected: Any) -> None:
         for stage in without:
             shutil.rmtree(home / "cache" / stage, ignore_errors=True)
-        verb(home, "run", *recipe, limit_s=120).calm()
+        ran = verb(home, "run", *recipe, limit_s=120).calm()
+        assert not ran.code or "where: " in ran.err, f"no place is told: {ran.said()}"
         found = homes.distinct(homes.trials(home))
         assert not found - homes.distinct(expected), "a trial with other numbers was stored as good"
 
@@ -156,8 +180,8 @@ def told_labels(home: Path) -> list[dict[str, int]]:
 
 @attack("damage", "the database's log, after a kill while folding")
 def log(lab: Lab) -> Iterator[Case]:
-    if can_inject():
-        yield from damaged(lab, "log", with_log, "*.wal", healed)
+    need_injector()
+    yield from damaged(lab, "log", with_log, "*.wal", healed)
 
 
 def with_log(place: Path) -> None:
@@ -177,46 +201,44 @@ def with_log(place: Path) -> None:
 @attack("damage", "the cached text of a corpus")
 def corpus(lab: Lab) -> Iterator[Case]:
     below = ("chunks", "sparse", "dense", "index", "encoders")
-    return damaged(lab, "corpus", homes.measured, "cache/corpus/*/*", same_numbers(*homes.SPARSE, without=below))
+    return damaged(
+        lab, "corpus", homes.measured, "cache/corpus/*/*", made_anew(homes.SPARSE, without=below), named_by_place="corpus"
+    )
 
 
 @attack("damage", "cached chunks")
 def chunks(lab: Lab) -> Iterator[Case]:
-    check = same_numbers(*homes.SPARSE, without=("sparse", "dense", "index", "encoders"))
+    check = made_anew(homes.SPARSE, homes.HYBRID, without=("sparse", "dense", "index", "encoders"))
     return damaged(lab, "chunks", homes.measured, "cache/chunks/*/*", check)
 
 
 @attack("damage", "cached candidates of the sparse retriever")
 def sparse(lab: Lab) -> Iterator[Case]:
-    return damaged(lab, "sparse", homes.measured, "cache/sparse/*/*", same_numbers(*homes.HYBRID))
+    return damaged(lab, "sparse", homes.measured, "cache/sparse/*/*", made_anew(homes.SPARSE, homes.HYBRID))
 
 
 @attack("damage", "cached candidates of the dense retriever")
 def dense(lab: Lab) -> Iterator[Case]:
-    def check(home: Path, file: Path, expected: Any) -> None:
-        for recipe in (homes.DENSE, homes.HNSW):
-            same_numbers(*recipe)(home, file, expected)
-
+    check = made_anew(homes.DENSE, homes.HNSW, homes.HYBRID)
     return damaged(lab, "dense", homes.measured, "cache/dense/*/*", check)
 
 
 @attack("damage", "stored vectors")
 def vectors(lab: Lab) -> Iterator[Case]:
     def check(home: Path, file: Path, expected: Any) -> None:
-        recipe = homes.DENSE if "lsa" in str(file) else homes.HYBRID
-        same_numbers(*recipe, without=("dense", "index"))(home, file, expected)
+        made_anew(homes.DENSE if "lsa" in str(file) else homes.HYBRID, without=("dense", "index"))(home, file, expected)
 
     return damaged(lab, "vectors", homes.measured, "cache/vectors/*/*", check, limit_s=120)
 
 
 @attack("damage", "a saved index")
 def index(lab: Lab) -> Iterator[Case]:
-    return damaged(lab, "index", homes.measured, "cache/index/**/*", same_numbers(*homes.HNSW, without=("dense",)))
+    return damaged(lab, "index", homes.measured, "cache/index/**/*", made_anew(homes.HNSW, without=("dense",)))
 
 
 @attack("damage", "an encoder fitted to the corpus")
 def fitted(lab: Lab) -> Iterator[Case]:
-    check = same_numbers(*homes.DENSE, without=("dense", "index", "vectors"))
+    check = made_anew(homes.DENSE, without=("dense", "index", "vectors"))
     return damaged(lab, "fitted", homes.measured, "cache/encoders/**/*", check)
 
 
@@ -250,10 +272,10 @@ def settings(lab: Lab) -> Iterator[Case]:
         from core.labs.sampling import chains
         from core.workbench import Workbench
 
-        for look in (prices.table, lambda: chains.presets(Workbench(home))):
+        for name, look in {"prices.yaml": prices.table, "chains.json": lambda: chains.presets(Workbench(home))}.items():
             try:
                 look()
             except WorkbenchError as error:
-                assert error.where, "no file is named"
+                assert name in error.where, f"'{error.where}' is told in place of {name}"
 
     return damaged(lab, "settings", homes.measured, "[pc]*.[yj]*", lambda home, file, expected: asked(home, read), read)

@@ -13,10 +13,10 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ class Case(NamedTuple):
     name: str
     check: Callable[[], Any]
     limit_s: float = 60.0
+    of: int | None = 0  # cases of this class; 0: as many as the attack yields, None: without end
 
 
 class Outcome(NamedTuple):
@@ -43,6 +44,7 @@ class Outcome(NamedTuple):
     case: str
     seconds: float
     failure: str = ""  # "": held
+    of: int | None = 0  # on the last line of an attack, which has no case: how many it could have tried; 0: nobody has looked
 
 
 class Attack(NamedTuple):
@@ -67,6 +69,23 @@ class Lab:
         """All of them in an order of the seed: as many as the time allows are tried."""
         return self.rng(*name).sample(many, len(many))
 
+    def swept(
+        self,
+        name: str,
+        doors: Mapping[Any, Sequence],
+        check: Callable[[Any, Any, random.Random], Any],
+        limit_s: float = 60.0,
+        again: bool = True,
+    ) -> Iterator[Case]:
+        """A case of each door with each of its inputs, door by door in turn, in an order of the seed; once all were tried, the same
+        with other random numbers. again: those numbers matter."""
+        drawn = [[(door, one) for one in self.sample(doors[door], name, door)] for door in self.sample(list(doors), name)]
+        turns = [pair for turn in zip_longest(*drawn) for pair in turn if pair is not None]
+        for number in range(1, 100_000 if again else len(turns) + 1):
+            door, one = turns[(number - 1) % len(turns)]
+            rng = self.rng(name, number)
+            yield Case(str(number), lambda door=door, one=one, rng=rng: check(door, one, rng), limit_s, len(turns))
+
 
 ATTACKS: dict[str, Attack] = {}
 
@@ -83,16 +102,21 @@ def attack(family: str, what: str) -> Callable:
 
 
 def tried(lab: Lab, attacks: Sequence[Attack], seconds: float, most: int | None = None) -> Iterator[Outcome]:
-    """Tries cases of each attack in turn for an equal share of the time, and of each at least one."""
+    """Tries cases of each attack in turn, in an order of the seed, for an equal share of the time, at least one."""
     end = time.monotonic() + seconds
-    for place, one in enumerate(attacks):
+    for place, one in enumerate(lab.sample(attacks, "attacks")):
         until = time.monotonic() + (end - time.monotonic()) / (len(attacks) - place)
         started = time.monotonic()
         try:
-            for case in islice(one.cases(lab), most):
+            cases, tries, of = one.cases(lab), 0, 0
+            for case in islice(cases, most):
                 yield Outcome(f"{one.family}/{one.name}", case.name, *_timed(lab, case))
+                tries, of = tries + 1, case.of
                 if time.monotonic() > until:
                     break
+            yield Outcome(
+                f"{one.family}/{one.name}", "", 0.0, "", tries + sum(1 for _ in islice(cases, 100_000)) if of == 0 else of
+            )
         except Exception as error:  # the undisturbed run itself, which the others are held against
             yield Outcome(f"{one.family}/{one.name}", "preparation", time.monotonic() - started, _said(error))
 
@@ -226,6 +250,10 @@ def can_inject() -> bool:
     return hasattr(ctypes.CDLL(None), "fault_arm")
 
 
+def need_injector() -> None:
+    assert can_inject(), "kills and failing disks need Linux and a C compiler (Debian: gcc)"
+
+
 def _injector() -> ctypes.CDLL:
     library = ctypes.CDLL(None)
     library.fault_told.restype = ctypes.c_char_p
@@ -245,7 +273,8 @@ def forked(work: Callable[[], int], home: Path, fault: Fault | None = None, limi
             for name, handle in (("out", 1), ("err", 2)):
                 file = os.open(place / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
                 os.dup2(file, handle)
-            sys.stdout, sys.stderr = (os.fdopen(handle, "w", encoding="utf-8", closefd=False) for handle in (1, 2))
+            words = {"encoding": "utf-8", "closefd": False}
+            sys.stdout, sys.stderr = os.fdopen(1, "w", **words), os.fdopen(2, "w", errors="backslashreplace", **words)
             if fault:
                 _injector().fault_arm(
                     str(home).encode(), ctypes.c_long(fault.at), fault.kinds, fault.error, fault.for_good, fault.half

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import homes
-from tests.faults.harness import ALL, WRITE, Case, Fault, Lab, Ran, attack, can_inject, forked, told, verb
+from tests.faults.harness import ALL, WRITE, Case, Fault, Lab, Ran, attack, forked, need_injector, told, verb
 
 
 def struck(
@@ -19,8 +19,7 @@ def struck(
 ) -> Iterator[Case]:
     """A case for each file operation of `work`, in an order of the seed. check: of the home afterwards, what the killed
     verb had said, and what an undisturbed home says."""
-    if not can_inject():
-        return
+    need_injector()
     place = lab.folder / name
     home = homes.copy(lab, template, place)
     whole = work(home, Fault()).well()

@@ -3,7 +3,7 @@
 import gzip
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,10 +26,14 @@ def places(value: Any, most: int = 3) -> list[tuple]:
     return [(key, *rest) for key, one in inside for rest in ([()] + (places(one, most - 1) if most > 1 else []))]
 
 
-def changed(payload: dict, rng: Random) -> tuple[dict, str]:
+def odd_values(payload: dict) -> list[tuple[tuple, int]]:
+    """Each place of a payload with the number of each odd value."""
+    return [(path, number) for path in places(payload) for number in range(len(ODD))]
+
+
+def changed(payload: dict, path: tuple, number: int) -> tuple[dict, str]:
     """The payload with one odd value, and where it stands."""
-    new = json.loads(json.dumps(payload))
-    path, value = rng.choice(places(new)), rng.choice(ODD)
+    new, value = json.loads(json.dumps(payload)), ODD[number]
     place = new
     for key in path[:-1]:
         place = place[key]
@@ -127,26 +131,19 @@ def known(home: Path) -> list[str]:
     return [row["id"] for row in store.query("SELECT id FROM folded UNION ALL SELECT id FROM labels")]
 
 
-def mutations(lab: Lab, name: str, kind: str, try_one: Callable[[Path, str, dict, Any], None]) -> Iterator[Case]:
-    home = homes.copy(lab, homes.measured, lab.folder / f"{name}-{kind}")
-    payload, expected = payloads(home)[kind], homes.trials(home)
+def mutations(lab: Lab, name: str, kinds: Sequence[str], try_one: Callable[[Path, str, dict, Any], None]) -> Iterator[Case]:
+    home = homes.copy(lab, homes.measured, lab.folder / name)
+    whole, expected = payloads(home), homes.trials(home)
 
-    def case(number: int) -> None:
-        odd, where = changed(payload, lab.rng(name, kind, number))
+    def case(kind: str, place: tuple[tuple, int], rng: Random) -> None:
+        odd, where = changed(whole[kind], *place)
         home = homes.copy(lab, homes.measured, Path.cwd() / "home")
         try:
             try_one(home, kind, odd, expected)
         except AssertionError as error:
-            raise AssertionError(f"{where}: {error}") from None
+            raise AssertionError(f"{kind}: {where}: {error}") from None
 
-    for number in range(1, 100_000):
-        yield Case(f"{kind}-{number}", lambda number=number: case(number))
-
-
-def interleaved(*many: Iterator[Case]) -> Iterator[Case]:
-    while True:
-        for one in many:
-            yield next(one)
+    return lab.swept(name, {kind: odd_values(whole[kind]) for kind in kinds}, case, again=False)
 
 
 @attack("records", "an odd value in a record that came with a merged journal")
@@ -154,8 +151,7 @@ def merged(lab: Lab) -> Iterator[Case]:
     def try_one(home: Path, kind: str, payload: dict, expected: Any) -> None:
         lives(home, expected, file_of(home, kind, as_json(payload)))
 
-    kinds = ("trial", "questions", "answer", "index", "samples", "study", "experiment")
-    return interleaved(*(mutations(lab, "merged", kind, try_one) for kind in kinds))
+    return mutations(lab, "merged", ("trial", "questions", "answer", "index", "samples", "study", "experiment"), try_one)
 
 
 @attack("records", "an odd value given to the store: refused, or kept and read")
@@ -177,7 +173,7 @@ def given(lab: Lab) -> Iterator[Case]:
         assert not said or said in asked(home, lambda home: known(home)), "acknowledged, and not to be read"
 
     kinds = ("trial", "answer", "index", "samples", "study", "experiment", "label", "questions")
-    return interleaved(*(mutations(lab, "given", kind, try_one) for kind in kinds))
+    return mutations(lab, "given", kinds, try_one)
 
 
 @attack("records", "an odd value in a line of labels")
@@ -202,7 +198,7 @@ def label_lines(lab: Lab) -> Iterator[Case]:
         named = any(path.name in problem for problem in told_of(home)["problems"])
         assert named or label_id in asked(home, lambda home: known(home)), "neither stored nor named by verify"
 
-    return mutations(lab, "label_lines", "label", try_one)
+    return mutations(lab, "label_lines", ("label",), try_one)
 
 
 def strange_files(home: Path) -> dict[str, Callable[[], Path]]:

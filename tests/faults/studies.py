@@ -148,7 +148,7 @@ def _attacked(lab: Lab, name: str, workers: int) -> Iterator[Case]:
         assert hit == KILLS, f"{hit} kills of {KILLS}"
 
     for number in range(1, 10_000):
-        yield Case(str(number), lambda number=number: check(lab.rng(name, number)), 240.0)
+        yield Case(str(number), lambda number=number: check(lab.rng(name, number)), 240.0, None)
 
 
 @attack("studies", f"the driver killed at {KILLS} random moments: the same table, no trial twice")
@@ -210,7 +210,7 @@ def beside(lab: Lab) -> Iterator[Case]:
         homes.verified(home)
 
     for number in range(1, 10_000):
-        yield Case(str(number), lambda number=number: check(lab.rng("beside", number)), 120.0)
+        yield Case(str(number), lambda number=number: check(lab.rng("beside", number)), 120.0, None)
 
 
 def main() -> int:

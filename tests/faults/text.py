@@ -106,6 +106,15 @@ VIEWS = {
     "run": ("run_study", {"study": "hostile"}),
     "overview": ("overview", {}),
     "sql": ("query_store", {"sql": "SELECT text, answers FROM questions"}),
+    "paper": ("write_paper", {"paper": "hostile"}),
+    "scores": ("score_answers", {}),
+    "adapter": ("train_adapter", {}),
+    "adapters": ("compare_adapters", {}),
+    "encoders": ("compare_encoders", {}),
+    "failures": ("explain_failures", {}),
+    "model": ("inspect_model", {}),
+    "index": ("tune_index", {}),
+    "sampling": ("tune_sampling", {}),
     "bad-address": ("search_live", {"fusion.weight": MARKUP, "typed": MARKUP}),
 }
 # where the text itself, character for character, is the point of the page
@@ -142,8 +151,7 @@ def app(home: Path) -> Iterator[str]:
 def browser(lab: Lab) -> Iterator[Case]:
     home = homes.copy(lab, hostile, lab.folder / "home")
     binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if binary is None:
-        return
+    assert binary, "this needs Chromium (Debian: chromium)"
     with app(home) as address:
         for name in lab.sample(list(VIEWS), "browser"):
             yield Case(name, lambda name=name: seen(binary, address, name), 120.0)

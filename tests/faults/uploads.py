@@ -189,7 +189,7 @@ def mutated(lab: Lab) -> Iterator[Case]:
         verb(home, "datasets").well()
 
     for number in range(1, 10_000):
-        yield Case(str(number), lambda number=number: check(number), LIMIT_S + 15)
+        yield Case(str(number), lambda number=number: check(number), LIMIT_S + 15, None)
 
 
 NAMES = [

@@ -400,7 +400,8 @@ def test_a_count_that_is_none_is_not_measured(api, count, which, monkeypatch):
     assert json.dumps(count) in told
     _, result, _ = ask(api, monkeypatch, stream([told.encode()]))
     assert result.text == "ok" and result.finish_reason == "stop"
-    if which == "cached_tokens" and count is None:
+    nothing = [None, *([float("nan"), float("inf")] if api == "openai" else [])]  # by our own reader, which makes null of these
+    if which == "cached_tokens" and repr(count) in map(repr, nothing):
         assert result.prompt_tokens is not None
     else:
         assert result.prompt_tokens is None and result.reused_tokens is None and result.cost_usd is None
@@ -452,7 +453,7 @@ VERDICT = json.dumps({"type": "object", "properties": _PROPERTIES, "required": [
 @pytest.mark.parametrize("text, ended", [
     ('{"why": "so", "score": 4}', "stop"),
     ('{"why": "so", "score": 7}', "failed: not of the schema"),
-    ('{"why": "so", "score": NaN}', "failed: not of the schema"),
+    ('{"why": "so", "score": NaN}', "failed: not JSON"),
     ("It is very good!", "failed: not JSON"),
 ])  # fmt: skip
 def test_a_schema_is_sent_and_what_is_not_of_it_is_no_answer(api, text, ended, monkeypatch):

@@ -127,7 +127,7 @@ def test_an_adapter_that_is_not_there_is_refused(bench):
 
 
 def test_questions_that_it_learnt_from_are_told(bench, prompts, monkeypatch):
-    monkeypatch.setattr(lab, "adapter_record", lambda name: {"data": {"source": "towns 123"}})
+    monkeypatch.setattr("core.labs.adapters.adapter_record", lambda name: {"data": {"source": "towns 123"}})
     made = drain(lab.compare_adapters(bench, recipe(), ["a"], count=2))
     assert "dev half" in made.notes[0]
     test_half = with_settings(recipe(), {"corpus.questions": "test"})

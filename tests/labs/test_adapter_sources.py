@@ -289,7 +289,7 @@ def test_wrong_passages_by_retrieval_rank_high_hold_no_evidence_and_no_answer(be
 
 
 def test_a_share_without_the_right_passage_is_answered_by_not_knowing_and_never_in_the_test(bench):
-    with pytest.raises(WorkbenchError, match="without_gold needs distractors"):
+    with pytest.raises(WorkbenchError, match="Without gold needs distractors"):
         drain(adapter_data(bench, recipe(), {"without_gold": 0.5, "distractors": 0}))
     data = drain(adapter_data(bench, recipe(), {"without_gold": 0.5, "alike": 1.0}))
     lacking = [example for example in data.train if example.answer == UNKNOWN]

@@ -29,6 +29,7 @@ def written(name: str, f1: list[float], **settings) -> None:
         "loss": {"after": 1.5},
         "seconds": {"training": 90.0},
         "tested": tested,
+        "comparison": [{"measure": "f1"}],
     }
     (folder / RECORD).write_text(json.dumps(record))
     (folder / "log.jsonl").write_text(json.dumps({"kind": "step", "memory_mb": 7}) + "\n")

@@ -113,9 +113,7 @@ def test_points_that_are_no_recipe_are_told_and_the_others_measured():
     design = adaptive(wrong, 10)
     points = driven(design)
     assert all(wanted.settings.get("fusion.weight", 1) <= 1 for wanted in points) and len(points) == 13
-    assert design.left_out and all(
-        settings["fusion.weight"] > 1 and "less than or equal to 1" in why for settings, why in design.left_out
-    )
+    assert design.left_out and all(settings["fusion.weight"] > 1 and "at most 1" in why for settings, why in design.left_out)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -218,7 +216,7 @@ def test_a_study_ends_when_its_question_is_settled():
     assert [wanted.settings["fusion.weight"] for wanted in points[3:]] == [0.7, 0.4]  # the base beside the best
     assert (
         design.settled
-        == "fusion.weight = 0.4 is told apart from all 2 others (40 questions, at 97.50%, its share of 95% over 2 looks)"
+        == "dense weight 0.4 is told apart from all 2 others (40 questions, at 97.50%, its share of 95% over 2 looks)"
     )
 
 

@@ -220,7 +220,7 @@ EDITS = {
     "no manifest": (lambda members: members.pop("manifest.json"), "no manifest"),
     "a manifest of something else": (with_manifest(format="paper"), "of no experiment"),
     "a newer form": (with_manifest(version=2, fancy=[1]), "newer version"),
-    "a manifest of another shape": (with_manifest(records=5), "manifest cannot be read|not valid"),
+    "a manifest of another shape": (with_manifest(records=5), "must be a list"),
     "another experiment's manifest": (with_manifest(experiment="other"), "another experiment"),
     "means of a trial that is not there": (with_manifest(means={"0" * 26: {"mrr@10": [1.0, 5]}}), "speaks of"),
     "deep": (lambda members: members.update({"manifest.json": b"[" * 100_000}), "cannot be read"),

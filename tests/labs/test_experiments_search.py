@@ -33,14 +33,14 @@ def hits(bench, words):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("best", [("trial", "My best", ("name",))]),
+        ("best", [("trial", "My best", ("title",))]),
         ("PAPER", [("experiment", "Chunk sizes", ("tags",)), ("trial", "My best", ("tags",))]),
         ("ÄRZTE", [("experiment", "Chunk sizes", ("note",))]),
         ("nothing", []),  # stood in an earlier version
-        ("chunk be", [("experiment", "Chunk sizes", ("title", "name", "question"))]),
-        ("222", [("trial", "My best", ("chunking.size_tokens",))]),
-        ("22", [("question", "What is 22 in tiny?", ("title", "name"))]),
-        ("rrf final", [("trial", "My best", ("tags", "fusion.part"))]),
+        ("chunk be", [("experiment", "Chunk sizes", ("title", "name", "question")), ("trial", "My best", ("title", "name"))]),
+        ("222", [("trial", "My best", ("name", "chunking.size_tokens"))]),
+        ("22", [("trial", "My best", ("name",)), ("question", "What is 22 in tiny?", ("title", "name"))]),
+        ("rrf final", [("trial", "My best", ("name", "tags", "fusion.part"))]),
         ("it's 'quoted'", [("trial", "My best", ("note",))]),
         ("100%", [("trial", "My best", ("note",))]),
         ("invents", [("study", "Faithful?", ("question",))]),

@@ -193,7 +193,8 @@ def elements(text: str, file: str, wrong: list[Problem]) -> list[tuple[int, Any]
     try:
         read_json(text, "The list of tasks", of=list, most=len(text))
     except WorkbenchError as error:
-        wrong.append(Problem(file, 1, error.what, "Export the project as JSON again."))
+        line = re.search(r"\(line (\d+)", error.what)
+        wrong.append(Problem(file, int(line[1]) if line else 1, error.what, "Export the project as JSON again."))
         return []
     decoder, listed = json.JSONDecoder(), []  # for the places of what has been read
     place = text.index("[") + 1

@@ -100,7 +100,7 @@ def presets(workbench: Workbench) -> dict[str, str]:
     path = workbench.home / "chains.json"
     try:
         saved = files.read_json(path, of=dict) if path.exists() else {}
-        return PRESETS | {str(name): write_chain(read_chain(text)) for name, text in saved.items()}
+        return PRESETS | {str(name): write_chain(read_chain(str(text))) for name, text in saved.items()}
     except WorkbenchError:
         raise WorkbenchError("The saved chains cannot be read.", where=str(path), todo="Mend the file, or remove it.") from None
 

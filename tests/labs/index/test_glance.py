@@ -181,7 +181,8 @@ def test_large_indexes_are_left_to_a_job(bench, monkeypatch):
     run = bench.resolve(config)
     assert bench.index_plan(config).live
     monkeypatch.setattr("core.workbench.LIVE_INDEXED", 10)
-    assert bench.index_plan(config)[:3] == (False, "building faiss ivf of 48 vectors", None)
+    plan = bench.index_plan(config)
+    assert not plan.live and [phase.what for phase in plan.phases] == ["building FAISS IVF of 48 vectors"]
     assert bench.pipeline.to_index(run) == 48
     assert bench.pipeline.to_index(run.of(recipe("exact"))) == 0 and bench.index_plan(recipe("exact")).live
     drain(bench.pipeline.searcher("dense", run))

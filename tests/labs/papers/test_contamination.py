@@ -93,7 +93,7 @@ def test_recipes_without_an_encoder_say_nothing_of_one_and_a_bundle_says_the_sam
         papers.create(bench, title)
         number = {"kind": "number", "name": "n", "command": ["show", trial], "value": "metrics.mrr.n"}
         paper = papers.add(bench, title.lower(), number)
-        limits = text.texts(bench, paper)["text/limitations.tex"]
+        limits = text.texts(bench, paper, papers.showed(bench, paper))["text/limitations.tex"]
         assert ("minilm" in limits) == ("Contaminated" in limits) == (title == "Dense")
     raw = bundle.records(bench, paper) | bundle.trained(bench, paper)
     made = bundle.whole(bench, paper, drain(bundle.current(bench, paper)), {}, raw)

@@ -109,7 +109,7 @@ def test_the_command_line_takes_hostile_words_or_says_what_is_wrong(tmp_path, ca
     bench = Workbench(tmp_path)
     for kind, text in TEXTS.items():
         assert main(["paper", "create", text, "--id", f"p-{kind}"]) == (1 if len(text) > 500 else 0)
-    assert "500 characters" in capsys.readouterr().err
+    assert "at most 500" in capsys.readouterr().err
     assert {paper.id for paper in papers.papers(bench)} == {f"p-{kind}" for kind in TEXTS if len(TEXTS[kind]) <= 500}
     for bad in ("../x", "a b", "\\input", ""):
         with pytest.raises(WorkbenchError):

@@ -33,7 +33,13 @@ def drawn_by(producer):
 
 
 FIGURE = {"data": [{"type": "scatter", "x": [0.25, 0.5], "y": ["sparse only", "convex"]}], "layout": {}}
-CONTENTS = {"gains": {"figure": FIGURE, "data": []}}
+
+
+def showing(content):
+    return {"gains": papers.Taken(content, ())}
+
+
+CONTENTS = showing({"figure": FIGURE, "data": []})
 PAPER = papers.Paper(id="drawn", items=({"kind": "figure", "name": "gains"},))
 
 
@@ -102,10 +108,8 @@ def test_a_drawing_that_might_fetch_something_is_not_drawn(made, layout, monkeyp
         raise AssertionError("it was drawn")
 
     monkeypatch.setattr(figures, "export", never)
-    contents = {"gains": {"figure": {**FIGURE, "layout": layout}, "data": []}}
+    contents = showing({"figure": {**FIGURE, "layout": layout}, "data": []})
     assert "fetch something" in results(made, contents)["figure gains"].told
-    assert (
-        "fetch something"
-        in results(made, {"gains": {"figure": {**FIGURE, "data": [{"type": "choropleth"}]}}})["figure gains"].told
-    )
-    assert not results(made, {"gains": {"figure": 3}})["figure gains"].holds
+    chosen = showing({"figure": {**FIGURE, "data": [{"type": "choropleth"}]}})
+    assert "fetch something" in results(made, chosen)["figure gains"].told
+    assert not results(made, showing({"figure": 3}))["figure gains"].holds

@@ -7,8 +7,10 @@ from core import registry
 from core.config import PART_KINDS, TrialConfig, with_settings
 from core.labs.failures.rungs import climb
 from core.labs.trials import ablation as lab
+from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.statistics.corrections import holm
+from core.workbench import Phase
 from tests.support.failing import failing, read, recipe
 from tests.support.small_corpora import with_towns
 
@@ -118,7 +120,7 @@ def test_answers_are_ablated_by_the_verdicts_of_the_ladder(tmp_path, monkeypatch
 
 
 def test_work_of_one_kind_is_told_once():
-    told = lab._together(
-        ["reranking 2,190 passages", "embedding 3 texts", "reranking 10 passages", "building exact", "building exact"]
-    )
-    assert told == ["reranking 2,200 passages", "embedding 3 texts", "building exact"]
+    work = ["reranking 2,190 passages", "embedding 3 texts", "reranking 10 passages", "building exact", "building exact"]
+    told = lab._together([Phase(what, Estimate(1, 2)) for what in work])
+    assert [phase.what for phase in told] == ["reranking 2,200 passages", "embedding 3 texts", "building exact"]
+    assert [phase.seconds.high for phase in told] == pytest.approx([4, 2, 4])

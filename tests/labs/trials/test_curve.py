@@ -55,7 +55,7 @@ def recipe(**settings) -> TrialConfig:
 def test_values_that_are_not_valid_are_named_with_the_reason(bench):
     found = setting_curve.values(bench, recipe(), SIZE, [8, 16, 24])
     assert found.ready == [16, 24] and found.missing == []
-    assert found.invalid == {"chunking: the overlap (8 tokens) has to be below the size": [8]}
+    assert found.invalid == {"The overlap (8 tokens) has to be below the size": [8]}
 
 
 def test_values_that_are_not_embedded_are_missing_and_never_embedded(bench, monkeypatch):
@@ -79,7 +79,7 @@ def test_what_a_reranker_still_has_to_read_is_no_moment(bench, monkeypatch):
     bench.pipeline.last_ms["reranked"] = 0.1  # as in a process that found all it asked for on disk
     read = []
     monkeypatch.setattr(CrossEncoder, "read", lambda part, pairs: read.append(pairs))
-    monkeypatch.setattr("core.pipeline.pipeline.estimate", lambda *_: None)  # nobody knows how long it takes
+    monkeypatch.setattr("core.pipeline.speed.estimate", lambda *_: None)  # nobody knows how long it takes
     assert setting_curve.slow_ms(bench, run, "rerank.depth", [1, 5]) > setting_curve.AT_ONCE_MS
     assert setting_curve.slow_ms(bench, run, "rerank.weight", [0.5, 0.9]) < setting_curve.AT_ONCE_MS  # of what was read
     assert not read
@@ -200,7 +200,7 @@ def test_a_grid_is_prepared_without_the_values_that_are_not_valid(bench):
     running = Running(setting_curve.prepare(bench, recipe(), {SIZE: [8, 16, 32]}))
     said = [step.message for step in running]
     made = running.result
-    assert said and all(one.startswith("Chunking: size ") for one in said)
+    assert said and all(one.startswith("size ") for one in said)
     assert [row[SIZE] for row in made] == [16, 32] and all(row["chunks"] for row in made)
     with pytest.raises(WorkbenchError):
         drain(setting_curve.prepare(bench, recipe(**{"corpus.dataset": "nowhere"}), {SIZE: [16]}))
