@@ -152,8 +152,8 @@ def test_time_is_shared_each_attack_is_tried_and_a_broken_preparation_is_a_failu
     totals = {one.attack: one.of for one in found if not one.case}
     assert totals == {"f/endless": None, "f/good": 3}
     assert list(tried(Lab(tmp_path), attacks[1:2], 3.0, most=1))[-1].of == 3, "the rest is counted, not tried"
-    over = list(tried(Lab(tmp_path), attacks, 0.05))
-    assert [one.attack for one in over if one.case] == ["f/endless"] and over[-1] == ("f/broken", "", 0.0, "", 0)
+    late = [one.attack for one in tried(Lab(tmp_path), attacks, 0.05) if one.case]
+    assert late == ["f/endless", "f/good", "f/broken"], "each has one case, however short the time"
     found = [one for one in found if one.case]
     counts = {name: sum(one.attack == f"f/{name}" for one in found) for name in ("good", "endless", "broken")}
     assert counts["good"] == 3 and 1 < counts["endless"] < 15 and counts["broken"] == 1

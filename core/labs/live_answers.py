@@ -74,10 +74,10 @@ def judged(workbench: Workbench, answers: AnswerSet, measure: AnswerMeasure) -> 
     if new:
         every, tools = cases(answers, new), judge_tools(workbench, answers.evaluation.config)
         made = drain(scores(measure, every, tools)) if is_quick(measure) else at_hand(workbench, measure, every, tools)
-        memory.update({keys[n]: score for n, score in zip(new, made, strict=True) if score is not None})
+        memory.update({keys[n]: score.value for n, score in zip(new, made, strict=True) if score is not None})
     there = np.array([said is not None and key in memory for key, said in zip(keys, answers.answers, strict=True)], bool)
     values = np.full(len(keys), np.nan)
-    values[there] = [score.value for score in measure.together([memory[keys[n]] for n in np.flatnonzero(there)])]
+    values[there] = [memory[keys[n]] for n in np.flatnonzero(there)]
     return MeasureValues(values, there)
 
 

@@ -15,7 +15,8 @@ from core.config import PART_KINDS, TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.labs.trials import comparison
 from core.pipeline.speed import Estimate
-from core.workbench import Plan, Workbench
+from core.workbench import Phase, Plan, Workbench
+from tests.support.prices import prices
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TEXTS = {
@@ -211,12 +212,12 @@ def test_one_press_applies_a_chunking_and_starts_what_it_takes(workbench, monkey
     monkeypatch.setattr(
         type(workbench),
         "plan",
-        lambda self, config: Plan(config.chunking.size_tokens == 254, "embedding 900 texts", Estimate(8.0, 12.0)),
+        lambda self, config: Plan(config.chunking.size_tokens == 254, (Phase("embedding 900 texts", Estimate(8.0, 12.0)),)),
     )
     app = recipe_page()
     assert next(b for b in app.button if b.key == "current/chunking/apply").disabled  # nothing waits
     app = next(s for s in app.select_slider if s.key.endswith("size_tokens?")).set_value(128).run()
-    assert "Applying starts embedding 900 texts, 8 to 12 s." in [one.value for one in app.caption]
+    assert "Applying starts a job:" in [one.value for one in app.caption] and prices(app) == ["Embedding 900 texts, 8 to 12 s"]
     app = next(b for b in app.button if b.key == "current/chunking/apply").click().run()
     [(arguments, label)] = workbench.started
     assert recipe(app).chunking.size_tokens == 128 and arguments[0] == "prepare" and "chunking.size_tokens=128" in arguments
@@ -235,7 +236,7 @@ def test_settings_that_contradict_each_other_are_told_in_the_form():
     size = next(s for s in app.select_slider if s.key.endswith("size_tokens?"))
     app = size.set_value(16).run()
     assert not app.exception and recipe(app).chunking.size_tokens == 64
-    assert "the overlap (32 tokens) has to be below the size" in app.warning[0].value.replace("\\", "")
+    assert "The overlap (32 tokens) has to be below the size" in app.warning[0].value.replace("\\", "")
     assert next(b for b in app.button if b.key == "current/chunking/apply").disabled
 
 
@@ -333,8 +334,8 @@ def press(app: AppTest, key: str) -> AppTest:
     return next(button for button in app.button if button.key == key).click().run()
 
 
-def test_every_page_says_what_is_not_default_and_resets_it():
-    app = open_page("query_store", **{"chunking.size_tokens": "512", "index.part": "faiss_hnsw", "index.ef_search": "1"})
+def test_pages_of_the_recipe_say_what_is_not_default_and_reset_it():
+    app = open_page("run_study", **{"chunking.size_tokens": "512", "index.part": "faiss_hnsw", "index.ef_search": "1"})
     assert strip(app)[:3] == ["Chunking: size 512 tokens", "Dense index: FAISS HNSW", "Dense index: ef search 1"]
     app = press(app, "recipe_strip/index.ef_search")
     assert recipe(app).index == registry.find("index", "faiss_hnsw")() and recipe(app).chunking.size_tokens == 512
@@ -349,7 +350,7 @@ def session_changed(app: AppTest) -> dict:
 
 
 def test_undo_and_redo_walk_through_the_settings():
-    app = open_page("query_store", **{"fusion.weight": "0.5", "chunking.size_tokens": "512"})
+    app = open_page("run_study", **{"fusion.weight": "0.5", "chunking.size_tokens": "512"})
     app = press(press(app, "recipe_strip/fusion.weight"), "recipe_strip/chunking.size_tokens")
     assert not session_changed(app)
     app = press(press(app, "recipe_strip/undo"), "recipe_strip/undo")
@@ -410,14 +411,14 @@ def test_a_recipe_without_vectors_embeds_nothing(workbench, monkeypatch):
 
 
 def test_a_setting_that_cannot_be_reset_alone_says_so():
-    app = open_page("query_store", **{"chunking.size_tokens": "2048", "chunking.overlap_tokens": "1000"})
+    app = open_page("run_study", **{"chunking.size_tokens": "2048", "chunking.overlap_tokens": "1000"})
     app = press(app, "recipe_strip/chunking.size_tokens")
     assert recipe(app).chunking.size_tokens == 2048
     assert any("cannot be reset while the others stand" in warning.value for warning in app.warning)
 
 
 def test_a_default_recipe_is_quiet():
-    app = open_page("query_store")
+    app = open_page("run_study")
     assert not strip(app)
 
 
@@ -425,8 +426,8 @@ def test_no_word_of_the_code_stands_in_a_form():
     for kind in PART_KINDS.values():
         for part in registry.parts(kind).values():
             told = [forms._about(part), *(knob.help for knob in forms.knobs(part)), *(knob.label for knob in forms.knobs(part))]
-            assert not [text for text in told if forms.CODED.search(text)], part
-    assert forms.plain_words("`min_max` beside top_k, in `core/x_y.py`") == "min max beside top k, in `core/x_y.py`"
+            assert not [text for text in told if registry.CODED.search(text)], part
+    assert registry.plain_words("`min_max` beside top_k, in `core/x_y.py`") == "min max beside top k, in `core/x_y.py`"
 
 
 def test_what_the_store_left_out_is_told_on_every_page_until_it_was_seen(home, workbench):

@@ -5,7 +5,7 @@ import pytest
 
 from core.config import TrialConfig
 from core.labs import rag_ablation as lab
-from core.labs.answering import CLOSED
+from core.labs.answering import CLOSED, AnswerCost
 from core.progress import drain
 from core.statistics.corrections import holm
 from core.workbench import Workbench
@@ -80,6 +80,6 @@ def test_what_is_told_apart_is_said():
         difference, low, high = -0.2, -0.3, -0.1
 
     row = lab.RagRow(lab.variants(recipe())[0], 9, None, {}, *[None] * 8, {"f1": Told()}, {"f1": 0.01})
-    [line] = lab.sentences(lab.RagAblation(9, [row], None), 0.95)
+    [line] = lab.sentences(lab.RagAblation(9, [row], AnswerCost(COUNT, 0, None)), 0.95)
     assert "None: closed book: Token F1 \N{MINUS SIGN}0.200, worse than naive" in line
-    assert "No variant differs significantly" in lab.sentences(lab.RagAblation(9, [], None), 0.95)[0]
+    assert "No variant differs significantly" in lab.sentences(lab.RagAblation(9, [], AnswerCost(COUNT, 0, None)), 0.95)[0]

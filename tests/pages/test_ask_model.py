@@ -472,7 +472,7 @@ def test_each_token_has_the_colour_of_its_passage(bench, monkeypatch, part):
     app = ask(open_page(**{"fusion.part": "convex", "answering.part": part}), QUESTION)
     page = seen(app)
     assert "&lt;b&gt;Black" in page and "<b>Black" not in page and 'title="1: 90%, 2: 10%"' in page
-    assert "rgba(0,114,178,0.52)" in page and "rgba(230,159,0,0.42)" in page and "-3.25 nats" in page
+    assert "rgba(0,114,178,0.52)" in page and "rgba(230,159,0,0.42)" in page and "\N{MINUS SIGN}3.25 nats" in page
     table = app.dataframe[0].value
     assert table["p(passage | question)"].round(6).tolist() == [70, 30]
     assert table["Mean share of a token"].round(6).tolist() == [55, 45]

@@ -44,7 +44,7 @@ def test_a_run_of_answers_names_its_recipe_and_start_stays_while_a_second_goes_o
     app = open_page()
     app.session_state["recipes"] = {"current": with_settings(TrialConfig(), {"fusion": "sparse_only"})}
     app = sound(app.number_input(key="answer_count").set_value(12).run())
-    assert "BM25" in html(app) and "gets the same questions" in words(app)
+    assert "BM25" in html(app) and "the same on every page and for every recipe" in words(app)
     sound(next(b for b in app.button if b.label == "Have them answered").click().run())
     assert begun == ["Answering 12 questions of python-reference: BM25"]
     add_answers(bench, 20)
@@ -485,5 +485,5 @@ def test_an_address_of_a_study_that_is_not_here_says_so_until_one_is_chosen(benc
 def test_a_job_slower_than_one_a_second_tells_the_time_of_each():
     from app.ui import jobs
 
-    assert "16 s each" in jobs.pace(3, 12, 48.0) and "/s" not in jobs.pace(3, 12, 48.0)
-    assert "310/s" in jobs.pace(310, 1000, 1.0)
+    assert "16 s each" in jobs.pace(3, 12, 0, 48.0) and "/s" not in jobs.pace(3, 12, 0, 48.0)
+    assert "310/s" in jobs.pace(310, 1000, 0, 1.0)

@@ -137,7 +137,7 @@ def test_experts_and_active_parameters_of_a_mixture_are_shown(page):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"no model at all \xff\xfe", "neither a GGUF file nor a config.json"),
+        (b"no model at all \xff\xfe", "it is not UTF-8"),
         (b"GGUF" + struct.pack("<IQQ", 3, 5, 5), "GGUF"),
         (b'{"model_type": "invented"}', "invented"),
         (b'{"model_type": "llama"}', "leaves out"),
@@ -150,7 +150,7 @@ def test_what_cannot_be_read_is_told_and_the_page_lives(page, tmp_path, content,
     app = app.text_input(key="model_path").set_value(str(file)).run()
     assert not app.exception and message in app.error[0].value.replace("\\", "") and "unexpected" not in app.error[0].value
     app = app.text_input(key="model_path").set_value(str(tmp_path / "none.gguf")).run()
-    assert "no such file" in app.error[0].value
+    assert "cannot be read\\: No such file" in app.error[0].value
     app = app.selectbox(key="model").set_value("Qwen3 30B-A3B").run()
     assert not app.error and "30,532,122,624" in html(app)
     with pytest.raises(WorkbenchError) as error:

@@ -13,8 +13,9 @@ from app import session
 from app.ui import cells
 from core.jobs.jobs import Job
 from core.pipeline.speed import Estimate
-from core.workbench import Plan, Workbench
+from core.workbench import Phase, Plan, Workbench
 from tests.support.annotated import frozen_study, judge_all
+from tests.support.prices import prices
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -35,7 +36,10 @@ def bench(tmp_path, monkeypatch):
     bench.started = []
 
     def start(arguments, label, units=0):
-        bench.started.append(Job(f"job{len(bench.started)}", label, tuple(arguments), "running", time.time(), done=3, total=9))
+        now = time.time()
+        bench.started.append(
+            Job(f"job{len(bench.started)}", label, tuple(arguments), "running", now, done=3, total=9, phase_began=now)
+        )
         return bench.started[-1].id
 
     monkeypatch.setattr(bench.jobs, "start", start)
@@ -57,7 +61,7 @@ def html(app: AppTest) -> str:
 
 
 def ready(bench, monkeypatch, live: bool = True) -> None:
-    monkeypatch.setattr(bench, "plan", lambda config: Plan(live, "embedding 909 texts", Estimate(20.0, 30.0)))
+    monkeypatch.setattr(bench, "plan", lambda config: Plan(live, (Phase("embedding 909 texts", Estimate(20.0, 30.0)),)))
 
 
 def test_the_very_first_start_prepares_the_built_in_corpus_with_progress_and_cancel(bench, monkeypatch):
@@ -87,7 +91,7 @@ def test_another_corpus_is_prepared_only_when_asked_for(bench, monkeypatch):
     app = overview(**{"corpus.dataset": "python-api"}).run()
     assert not app.exception and not app.error and not bench.started
     button = next(b for b in app.button if b.label == "Prepare")
-    assert any("909 texts" in m.value for m in app.markdown)
+    assert prices(app) == ["Embedding 909 texts, 20 to 30 s"]
     button.click().run()
     assert [job.arguments for job in bench.started] == [("prepare", "--dataset", "python-api")]
 

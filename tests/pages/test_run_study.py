@@ -119,7 +119,7 @@ def test_a_changed_plan_is_recorded_at_once_and_a_wrong_one_told_beside_its_fiel
     assert app.warning[0].value.startswith("K1 needs either values or a range")
     assert button(app, "start_study").disabled and book.load(bench, "fresh").factors[1].values == (0.5, 1.0, 3)
     app.multiselect(key="study/fresh/factor/sparse.k1/values").set_value(["9", "1"]).run()
-    assert "9 is left out: sparse.k1" in texts(app) and not button(app, "start_study").disabled
+    assert "9 is left out: k1 must be at most 5." in texts(app) and not button(app, "start_study").disabled
 
 
 def test_factors_come_go_and_are_ranges_where_points_are_drawn(bench):

@@ -8,7 +8,10 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from core.config import TrialConfig, with_settings
 from core.progress import drain
+from core.statistics.bootstrap import TOO_FEW
+from core.statistics.paired import Paired
 from tests.support.played_model import play
+from tests.support.prices import prices
 from tests.support.small_corpora import MARKET_QUESTIONS, MARKETS, with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -40,7 +43,7 @@ def html(app: AppTest) -> str:
 
 def test_what_is_not_written_yet_is_offered_as_a_job(bench):
     app = page()
-    assert "2 texts by the model" in html(app) and "Query transform: rewrite" not in html(app)
+    assert any("2 texts by the model" in told for told in prices(app)) and "Query transform: rewrite" not in html(app)
     assert [button.label for button in app.button if button.label == "Prepare"]
 
 
@@ -48,7 +51,16 @@ def test_what_was_asked_stands_with_its_cost_and_gain(bench):
     drain(bench.prepare(with_settings(TrialConfig(), RECIPE)))
     shown = html(page())
     assert "Query transform: rewrite" in shown and "1 of 2 questions otherwise, 1 as they stand" in shown
-    assert "the model wrote nothing that can be asked" in shown and "tokens and" in shown and "no clear difference" in shown
+    assert "the model wrote nothing that can be asked" in shown and "tokens and" in shown
+    assert f"Gain in nDCG@10</dt><dd>{TOO_FEW}</dd>" in shown, "two questions say nothing"
+
+
+def test_a_gain_is_told_by_where_its_interval_lies():
+    from app.ui.search import asked
+
+    told = lambda low, high: asked._difference(Paired((low + high) / 2, low, high, 0.04, True, 0.5, 6, 4, 0, 10, 10))  # noqa: E731
+    assert told(-0.25, 0.05) == "\N{MINUS SIGN}0.100 [\N{MINUS SIGN}0.250, +0.050], p 0.040: no clear difference"
+    assert told(0.1, 0.3).endswith(": better") and told(-0.3, -0.1).endswith(": worse")
 
 
 def test_an_opened_question_shows_its_texts_as_plain_text(bench):

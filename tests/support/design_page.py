@@ -60,7 +60,8 @@ def open_page(view: str = "", **address: str) -> AppTest:
 
 def sound(app: AppTest) -> AppTest:
     assert not app.exception, app.exception[0].value
-    assert "unexpected" not in " ".join(e.value for e in app.error), [c.value for c in app.code][-1]
+    told = " ".join(e.value for e in app.error)
+    assert "unexpected" not in told and "file of Groundwork" not in told, [told, *(c.value for c in app.code)][-1]
     return app
 
 

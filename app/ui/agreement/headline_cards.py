@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.ui import cards
+from app.ui import cards, tables
 from app.ui.agreement.results import overview
 from core.agreement import sources
 from core.agreement.views import View
@@ -39,7 +39,7 @@ def headline_cards(view: View) -> None:
             help=cards.plain(agreement.sources[0]),
         )
     if agreement.paradox:
-        st.warning(cards.plain(f"Kappa paradox. {agreement.paradox.sentence}"), icon=":material/balance:")
+        st.warning(cards.plain(f"Kappa paradox. {tables.minus(agreement.paradox.sentence)}"), icon=":material/balance:")
     undefined = [row for row in agreement.measures if row.value is None]
     if undefined and agreement.shares and sum(n > 0 for _, n in agreement.shares) == 1:
         st.info(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from app.ui import cards, cells, charts, evidence
+from app.ui import cards, cells, charts, evidence, tables
 from app.ui.answers import sources
 from core.records import Answer, Corpus, Query
 
@@ -56,7 +56,7 @@ def responsible(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     evidence.show("".join(f'<span class="gw gw-small">{_swatch(row["Passage"])} {row["Passage"]} </span>' for row in rows))
     percent = st.column_config.NumberColumn(format="%.1f%%")
     cells.show(rows, hide_index=True, column_config=dict.fromkeys(("p(passage | question)", "Mean share of a token"), percent))
-    st.caption(f"Log-likelihood of the answer over all passages: {detail['logprob']:.2f} nats.")
+    st.caption(tables.minus(f"Log-likelihood of the answer over all passages: {detail['logprob']:.2f} nats."))
     if sequence:
         st.caption("The answer of each passage alone, with its log-likelihood under all; the greatest is taken.")
         columns = {"passage": "Passage", "text": "Answer", "logprob": "Log-likelihood (nats)"}

@@ -294,6 +294,6 @@ def invalid(here: StudyDesk, own: dict[str, Any]) -> str:
         try:
             with_settings(here.recipe, {own["setting"]: value})
         except WorkbenchError as error:
-            reason = (error.what.partition(": ")[2] or error.what).rstrip(".")
+            reason = registry.lower(error.what.rstrip("."))
             told.append(f"{words.value_words(own['setting'], value, here.recipe)} is left out: {reason}.")
     return " ".join(told)

@@ -46,7 +46,7 @@ def stage_row(stage: StageWork) -> dict[str, Any]:
     elif stage.stage in WITHIN:
         time = "within another's"
     else:
-        time = cards.about(stage.seconds).removeprefix(", ") or "never measured here"
+        time = stage.seconds.words if stage.seconds else "never timed on this machine"
     return {"Stage": stage.title, "Results": stage.distinct, "To compute": stage.missing, "Time": time}
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.ui import cards, cells, forms
-from app.ui.studies.desk import Desk, now, put, said_of, take
+from app.ui.studies.desk import Desk, now, put, take
 from core.annotation.assignment import apart, loads, shared
 from core.annotation.study import Study, altered, looks, plain
 from core.errors import WorkbenchError
@@ -67,7 +67,7 @@ def _names(desk: Desk, key: str) -> None:
         put(desk, altered(desk.study, {"annotators": names}))
     except WorkbenchError as error:
         double = next((name for place, name in enumerate(names) if looks(name) in map(looks, names[:place])), "")
-        wrong = f"{double} is there twice: give each person a name of their own." if double else said_of(error)
+        wrong = f"{double} is there twice: give each person a name of their own." if double else error.what
         st.session_state[f"{key}?"] = (st.session_state[key], wrong)
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms
-from app.ui.studies.desk import Desk, change, now, said_of
+from app.ui.studies.desk import Desk, change, now
 from core.annotation import rounds
 from core.annotation.rubric import altered_rubric, default_rubric, old_titles, with_titles
 from core.errors import WorkbenchError
@@ -29,7 +29,7 @@ def write_rubric(desk: Desk, **settings: Any) -> None:
         old = study.rubric
         new = altered_rubric(old, settings)
     except WorkbenchError as error:
-        st.session_state.design_problem = said_of(error)
+        st.session_state.design_problem = error.what
         return
     if desk.piloted and not desk.revision:
         first = new.model_copy(update={"version": old.version + 1, "changed": settings.get("changed", "")})

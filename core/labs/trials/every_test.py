@@ -62,7 +62,7 @@ def rows(
 
 
 def _interval(method: str, interval: Interval, note: str = "") -> dict[str, Any]:
-    return _row(method, interval.note or note, interval.mean, interval.low, interval.high)
+    return _row(method, "; ".join(filter(None, (note, interval.note))), interval.mean, interval.low, interval.high)
 
 
 def _row(method: str, note: str = "", value: float | None = None, low=None, high=None, p: float | None = None) -> dict[str, Any]:
