@@ -165,7 +165,7 @@ def batches(lab: Lab) -> Iterator[Case]:
         assert not lost, f"acknowledged batches are gone: {lost}"
         work(home).well()
         once = {kind: [len(BatchRecords(home).read(kind, some)) for some in keys] for kind, keys in BATCH_KEYS.items()}
-        assert set(sum(once.values(), [])) == {5}
+        assert {number for counts in once.values() for number in counts} == {5}
         homes.verified(home)
 
     return struck(lab, "batches", homes.empty, work, check, lambda home: None)
