@@ -62,9 +62,9 @@ class MaxSim(Reranker):
         256, "Points that a token's vector is told from; up to 256 take 1 byte of each token, more take 2.", ge=1, le=4096
     )
     length_penalty: float = knob(
-        0.02,
+        0.0,
         "What a word of the question loses for each doubling of the passage: in more words it finds a better match by chance. "
-        "0 counts as ColBERT does, and favours long passages.",
+        "0 counts as ColBERT does, and favours long passages; 0.02 takes most of that away.",
         ge=0.0,
         le=0.1,
         step=0.005,

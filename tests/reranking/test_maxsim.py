@@ -180,5 +180,9 @@ def test_a_recipe_from_before_the_penalty_is_the_same_one():
     assert read.rerank.length_penalty == 0.0 and MaxSim(weight=1.0).length_penalty == MaxSim().length_penalty
     whole = read.model_dump(mode="json")
     before = whole | {"rerank": {name: value for name, value in whole["rerank"].items() if name != "length_penalty"}}
-    assert recipe_fingerprint(before) == recipe_fingerprint(read) != recipe_fingerprint(TrialConfig(rerank=MaxSim(weight=1.0)))
+    assert (
+        recipe_fingerprint(before)
+        == recipe_fingerprint(read)
+        != recipe_fingerprint(TrialConfig(rerank=MaxSim(weight=1.0, length_penalty=0.02)))
+    )
     assert fingerprint(read) == fingerprint(doing(before))
