@@ -206,7 +206,7 @@ def test_ties_of_two_are_bounds_and_not_silence(bench):
 
 
 def test_decisions_are_the_consensus_as_soon_as_they_are_there(bench):
-    study = rating(8, pilot=0, annotators=("Ann", "Ben"), **PLAN)
+    study = rating(20, pilot=0, annotators=("Ann", "Ben"), **PLAN)
     labelled(bench, study, lambda who, number: "partly" if who == "Ben" else "supported")
     frozen = rounds.open_adjudication(bench, "toy", ["Edith"])
     for item_id in frozen.study.disputed:
@@ -214,7 +214,7 @@ def test_decisions_are_the_consensus_as_soon_as_they_are_there(bench):
         given = {"sentences": tuple(("supported",) * len(one) for one in label.sentences), "helpful": (4,)}
         saving.label(bench, frozen, label.model_copy(update=given))
     app = open_page("Consensus")
-    assert "16 decided by Edith" in words(app) and "Edith decided" in planned(app) and ">Met<" in planned(app)
+    assert "40 decided by Edith" in words(app) and "Edith decided" in planned(app) and ">Met<" in planned(app)
     assert frame(app, "System")["Share"].eq(1.0).all()
 
 
