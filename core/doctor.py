@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ def doctor(home: Path, reuse: bool = False) -> list[Finding]:
         _memory(),
         _disk(home),
         _cache(home),
+        _records(home),
         _device(),
         *_models(),
         *_llama(),
@@ -99,6 +101,15 @@ def _cache(home: Path) -> Finding:
     sizes = StageCache(home / "cache", cap).sizes()
     parts = ", ".join(f"{what} {_size(size)}" for what, size in sizes.items())
     return Finding("Cache", True, f"{_size(sum(sizes.values()))} of {_size(cap)}{f': {parts}' if parts else ''}")
+
+
+def _records(home: Path) -> Finding:
+    """What is kept for ever: the journal's records, kind by kind."""
+    from core.store.journal import Journal
+
+    entries = Journal(home / "journal").listing().values()
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in Counter(entry.kind for entry in entries).most_common())
+    return Finding("Records", True, f"{len(entries):,} in the journal{f': {kinds}' if kinds else ''}")
 
 
 def _size(size: int) -> str:

@@ -124,6 +124,16 @@ class Token(NamedTuple):
     top: tuple[tuple[str, float], ...] = ()  # (text, logprob) of the likeliest tokens here, best first
 
 
+def read_token(value: dict[str, Any]) -> Token:
+    """A token from the plain values that `plain` made of it."""
+    top = tuple((other, _number(each)) for other, each in value["top"])
+    return Token(value["text"], _number(value["logprob"]), top)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
 class Receipt(NamedTuple):
     """What an answer was made with. "" and None: not known of this engine, as of a remote one."""
 

@@ -51,6 +51,7 @@ from core.retrieval.pool import changed, ranking, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
+from core.store import old_cache
 from core.store.cache import cap_of_environment
 from core.store.database import Store
 from core.store.journal import Record
@@ -91,6 +92,7 @@ class Workbench(StoredTrials):
         self.pipeline = Pipeline(self.home, cap_of_environment())
         self.library = self.pipeline.library
         self.store = Store(self.home, derive, _derived_by, recipe_words, patience_s)
+        old_cache.take_over(self.home)
         self.jobs = Jobs(self.home)
 
     # Corpora and stages ------------------------------------------------------------------------------------------

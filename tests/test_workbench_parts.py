@@ -144,9 +144,9 @@ def test_doctor_tells_the_size_of_the_cache_and_what_it_holds(tmp_path, monkeypa
 
     monkeypatch.setenv("GROUNDWORK_CACHE_GB", "0.5")
     assert found() == {"name": "Cache", "ok": True, "found": "0.0 MB of 500.0 MB", "todo": ""}
-    (tmp_path / "cache" / "written").mkdir(parents=True)
-    (tmp_path / "cache" / "written" / "a.json").write_bytes(bytes(1_500_000))
-    assert found()["found"] == "1.5 MB of 500.0 MB: texts by models 1.5 MB"
+    (tmp_path / "cache" / "vectors" / "minilm").mkdir(parents=True)
+    (tmp_path / "cache" / "vectors" / "minilm" / "a.npz").write_bytes(bytes(1_500_000))
+    assert found()["found"] == "1.5 MB of 500.0 MB: vectors 1.5 MB"
     monkeypatch.setenv("GROUNDWORK_CACHE_GB", "much")
     assert found()["ok"] is False and "number of gigabytes" in found()["todo"]
 

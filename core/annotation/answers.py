@@ -142,5 +142,5 @@ def answer_questions(workbench: Workbench, config: TrialConfig, count: int) -> G
             for inner in (running := Running(workbench.ask(config, query.text))):
                 yield inner if isinstance(inner, Progress) else step
             if not running.result.finish_reason.startswith("failed"):
-                answering.keep(workbench, context, running.result, time.perf_counter() - started)
+                answering.keep_alone(workbench, evaluation.run, context, running.result, time.perf_counter() - started)
     return asked(workbench, read_candidates(workbench, corpus.name), recipe, [query.text for query in queries])

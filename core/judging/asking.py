@@ -17,7 +17,7 @@ from core.queries.model_texts import FINAL, ModelText, Request, at_hand, written
 from core.queries.protocol import QueryTools
 from core.records import Progress
 
-NOT_KEPT = "the judge was not asked this, or its answer is not kept any more"
+NOT_KEPT = "the judge was not asked this, or its answer is not kept"
 WINDOW = 8192  # tokens that a judge of this machine reads at least: its instructions are long
 
 
@@ -28,8 +28,8 @@ def replies(tools: JudgeTools, requests: Sequence[Request]) -> Generator[Progres
     is kept, and asking again asks for the rest only. With `tools.log` nothing is asked, and what was is told there.
     """
     with ExitStack() as stack:
-        folder = tools.texts or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundwork-")))
-        writer, long = QueryTools(judge_of(tools.generator), tools.seed, folder, None), [""] * len(requests)
+        home = tools.texts or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundwork-")))
+        writer, long = QueryTools(judge_of(tools.generator), tools.seed, home, None), [""] * len(requests)
         if tools.log is not None:
             stored = [text or _none(NOT_KEPT) for text in at_hand(writer, requests)]
             tools.log.extend(zip(requests, stored, strict=True))

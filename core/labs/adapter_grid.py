@@ -20,11 +20,12 @@ from core.judging.measure import AnswerCase, scores
 from core.judging.reference import accepts
 from core.labs import answering
 from core.labs.adapters import base_of, has_learnt_from
-from core.labs.answering import AnswerCost, AskedContext, Asker, KeptAnswer, answer_of
+from core.labs.answering import AnswerCost
 from core.labs.contamination import drawn
 from core.labs.failures.rungs import gold_hits
 from core.labs.scores.keeping import judge_tools
 from core.models.adapters import checked_adapter, weights_of, written
+from core.pipeline.answers import AskedContext, Asker, KeptAnswer, answers_of
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query
@@ -169,7 +170,7 @@ def _askings(
             for row, hits, conflict in zip(rows, evidence, conflicts, strict=True):
                 some = {"gold": hits, "distractors": without_evidence(workbench, evaluation, row)}
                 contexts.append(some | {"contradicting": conflict.hits if conflict else []})
-        asker = Asker(evaluation)
+        asker = Asker(evaluation.run)
         made = answering.askings(workbench, evaluation, rows)
         table = []
         for row, retrieved, some in zip(rows, made, contexts, strict=True):
@@ -239,8 +240,9 @@ def _compared(
     values, answers = {}, {}
     texts = {document.id: document.text for document in asked[0].evaluation.corpus.documents}
     for each in asked:
+        recorded = answers_of(workbench.pipeline, [asking.key for some in each.table for asking in some.values()])
         for context in CONTEXTS:
-            said = [answer_of(workbench, some[context].key) if context in some else None for some in each.table]
+            said = [recorded.get(some[context].key) if context in some else None for some in each.table]
             answers[each.side, context] = said
             values[each.side, context] = _values(workbench, each.evaluation, texts, context, rows, said, conflicts)
     base = asked[0].side

@@ -1,21 +1,20 @@
 """Answers of a recipe to its questions: which are known, what the others take, and the job that writes them, many at once.
 
-An answer is kept twice. By its context: question and passages, the settings that make a prompt of them, model, sampling, seed
-and code; that is told for hundreds of questions without a model. And by the messages themselves (`queries.model_texts`): contexts
-that come to the same prompt are answered once, so n changed contexts write n answers at most.
+What an answer's identity is, and where it is recorded, is in `core.pipeline.answers`.
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from itertools import takewhile
+from typing import NamedTuple
 
 import numpy as np
 
 from core.answering.one_prompt import OnePrompt
 from core.answering.protocol import Material
-from core.config import PartConfig, code_version, fingerprint
+from core.config import PartConfig, fingerprint
 from core.context.citations import plain
 from core.context.passages import distinct
 from core.context.prompt import UNKNOWN, asks_to_cite
@@ -23,54 +22,22 @@ from core.embedding.minilm import MiniLM
 from core.errors import WorkbenchError
 from core.generation.answer import answer, loaded
 from core.judging.measure import AnswerCase
+from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, answers_of, keep
 from core.pipeline.forecast import Phase, total
 from core.pipeline.provenance import source_of
 from core.pipeline.speed import UNSURE, Estimate, Run, noted
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted, drain, told_within, within
-from core.queries.model_texts import BATCH, MUTE, TRIES, Request, written
-from core.records import Answer, Gold, Hit, Progress, Query, Token
+from core.queries.model_texts import BATCH, TRIES, Request, written
+from core.records import Answer, Gold, Hit, Progress, Query
 from core.retrieval.top import best as best_columns
 from core.workbench import Evaluation, Workbench, fetched
 
-CLOSED = "Answer the question in one sentence."
-KEPT = "answers"  # entries of the cache
 FIRST = 30  # questions that are asked where nobody says how many
 LIMITS = {"stop", "temperature", "json_schema", "logprobs"}  # of a generator that has such knobs
 TOO_LONG = "The prompt has"  # so begins what an engine says of a prompt beyond its window
 # 106 million parameters beside 10.6 million, without the tables of words; an answer takes a prompt's time, and as much to be written
 TIMES_ENCODER, ANSWER_TOKENS, ROUGH = 10, 600, 4.0
-SILENT = MUTE - {"context_tokens", "logprobs"}  # knobs of a generator that change neither text nor prompt
-
-Span = tuple[str, int, int]  # document id, start, end
-Given = tuple[tuple[Span, ...], ...]  # of each passage of a prompt, the spans that are read
-
-
-class AskedContext(NamedTuple):
-    """A question over a context. hits: made where they are asked for, best first; None: the question alone. asks: whether the
-    model is; without similar passages nothing is."""
-
-    question: str
-    key: str
-    hits: Callable[[], Sequence[Hit]] | None = None
-    asks: bool = True
-
-
-class KeptAnswer(NamedTuple):
-    """An answer with the passages that stood in its prompt, in their order: each the spans of its document that were read."""
-
-    text: str
-    finish_reason: str
-    shown: Given = ()
-    prompt_tokens: int | None = None
-    answer_tokens: int | None = None
-    seconds: float = 0.0  # its share of those that were written with it
-    cost_usd: float | None = None
-    tokens: tuple[Token, ...] = ()  # where the recipe asks for log-probabilities
-
-    @property
-    def passages(self) -> tuple[Span, ...]:
-        return tuple(span for spans in self.shown for span in spans)
 
 
 class AnswerCost(NamedTuple):
@@ -125,47 +92,10 @@ def drawn(queries: Sequence[Query], seed: int, count: int) -> list[int]:
     return [row for row in order if able[row]][:count]
 
 
-class Asker:
-    """Makes the keys of a recipe's contexts; loads no model."""
-
-    def __init__(self, evaluation: Evaluation) -> None:
-        run, config = evaluation.run, evaluation.config
-        part, context = config.generation.usable(), config.context
-        same = [part.identity(), part.model_dump(mode="json", exclude=SILENT), config.seed]
-        one_prompt = isinstance(config.answering, OnePrompt)
-        # who writes otherwise may search again and take so many passages
-        left_out = {"threshold", *(["passages"] if one_prompt and context.duplicates == 1 else [])}
-        made_by: list[Any] = [context.model_dump(mode="json", exclude=left_out), config.answering.model_dump(mode="json")]
-        made_by += [code_version(answer, type(part), type(config.answering))]
-        if context.hand_on != "chunk" or context.compress < 1:  # the documents and the encoder take part
-            made_by += [evaluation.corpus.fingerprint, run.key("chunks"), run.encoder]
-        if not one_prompt:
-            made_by += [run.ranking_key()]
-        self._closed = fingerprint(same, code_version(type(part)), CLOSED)
-        self._open, self._context = fingerprint(same, made_by), context
-
-    def alone(self, question: str) -> AskedContext:
-        """The question without passages."""
-        return AskedContext(question, fingerprint(self._closed, question))
-
-    def over(self, question: str, hits: Sequence[Hit]) -> AskedContext:
-        """The question over this ranking."""
-        best = max((h.scores["dense"] for h in hits[: self._context.passages] if "dense" in h.scores), default=None)
-        shown = hits if self._context.duplicates < 1 else hits[: self._context.passages]
-        return self.asking(question, best, [(hit.document_id, hit.start, hit.text) for hit in shown], lambda: shown)
-
-    def asking(
-        self, question: str, best: float | None, shown: Sequence[tuple[str, int, str]], hits: Callable[[], Sequence[Hit]]
-    ) -> AskedContext:
-        """best: dense similarity of the best passage, None where none has one; shown: document, start and text of each."""
-        low = not shown or (best is not None and best < self._context.threshold)
-        return AskedContext(question, fingerprint(self._open, question, low, shown), hits, not low)
-
-
 def askings(workbench: Workbench, evaluation: Evaluation, rows: Sequence[int]) -> tuple[AskedContext, ...]:
     """What the recipe asks of these questions. Milliseconds for hundreds of them."""
     config, corpus = evaluation.config, evaluation.corpus
-    asker, chunks, context = Asker(evaluation), drain(workbench.cut_chunks(evaluation.run)), config.context
+    asker, chunks, context = Asker(evaluation.run), drain(workbench.cut_chunks(evaluation.run)), config.context
     depth = config.retrieval.top_k if context.duplicates < 1 else min(context.passages, config.retrieval.top_k)
     chosen = np.array(rows, int)
     pool, columns = evaluation.pool, best_columns(evaluation.scores[chosen], depth).chunk
@@ -193,31 +123,15 @@ def _first(workbench: Workbench, evaluation: Evaluation, row: int, depth: int) -
     return workbench.hits(evaluation, row)[:depth]
 
 
-# What is kept --------------------------------------------------------------------------------------------------------
-
-
-def answer_of(workbench: Workbench, key: str) -> KeptAnswer | None:
-    memory = workbench.pipeline.remember(KEPT, "", dict)
-    if key not in memory and (entry := workbench.pipeline.cache.load(KEPT, key)):
-        memory[key] = _read(entry[1])
-    return memory.get(key)
-
-
-def _read(meta: dict[str, Any]) -> KeptAnswer:
-    shown = tuple(tuple((name, start, end) for name, start, end in spans) for spans in meta["shown"])
-    tokens = tuple(Token(text, logprob, tuple(map(tuple, top))) for text, logprob, top in meta["tokens"])
-    return KeptAnswer(**{**meta, "shown": shown, "tokens": tokens})
+# What is recorded ----------------------------------------------------------------------------------------------------
 
 
 def cost(workbench: Workbench, part: PartConfig, asked: Sequence[AskedContext]) -> AnswerCost:
     """What these take: each context that is not known once. Contexts that come to a known prompt cost nothing after all."""
-    unknown = {each.key for each in asked if each.asks and not _has(workbench, each.key)}
+    recorded = answers_of(workbench.pipeline, {each.key for each in asked if each.asks})
+    unknown = {each.key for each in asked if each.asks} - recorded.keys()
     silent = sum(not each.asks for each in asked)
     return AnswerCost(len(asked), len(unknown), answer_time(workbench, part, len(unknown)), silent)
-
-
-def _has(workbench: Workbench, key: str) -> bool:
-    return key in workbench.pipeline.remember(KEPT, "", dict) or workbench.pipeline.cache.has(KEPT, key)
 
 
 def answer_time(workbench: Workbench, part: PartConfig, number: int) -> Estimate | None:
@@ -253,11 +167,17 @@ def _speed_names(part: PartConfig) -> list[str]:
     return [fingerprint("answers", *each) for each in about]
 
 
+def answers_to(workbench: Workbench, asked: Sequence[AskedContext]) -> tuple[KeptAnswer | None, ...]:
+    """The answer to each, None where none is recorded."""
+    recorded = answers_of(workbench.pipeline, [each.key for each in asked])
+    return tuple(recorded.get(each.key) for each in asked)
+
+
 def answer_set(workbench: Workbench, evaluation: Evaluation, count: int, rows: Sequence[int] | None = None) -> AnswerSet:
     """What is known of the recipe's answers to the first `count` questions drawn, or to these; asks nothing."""
     rows = drawn(evaluation.corpus.queries, evaluation.config.seed, count) if rows is None else rows
     asked = askings(workbench, evaluation, rows)
-    return AnswerSet(evaluation, tuple(rows), asked, tuple(answer_of(workbench, each.key) for each in asked))
+    return AnswerSet(evaluation, tuple(rows), asked, answers_to(workbench, asked))
 
 
 def cases(answers: AnswerSet, places: Sequence[int]) -> list[AnswerCase]:
@@ -300,10 +220,11 @@ def answer_questions(workbench: Workbench, recipe: Recipe, count: int) -> Genera
 
 def write(workbench: Workbench, run: Resolved, asked: Sequence[AskedContext]) -> Generator[Progress, None, None]:
     """Writes those of these answers that are not known, in this order. Stopped, it has kept every batch that was whole."""
-    unknown = {each.key: each for each in asked if not _has(workbench, each.key)}
+    recorded = answers_of(workbench.pipeline, [each.key for each in asked])
+    unknown = {each.key: each for each in asked if each.key not in recorded}
     wanted = [each for each in unknown.values() if each.asks]
     if not wanted:
-        return _abstain(workbench, unknown)
+        return _abstain(workbench, run, unknown)
     part = run.config.generation.usable()
     run.config.answering.check(part)
     began = time.monotonic()
@@ -314,32 +235,31 @@ def write(workbench: Workbench, run: Resolved, asked: Sequence[AskedContext]) ->
     for at in range(0, len(by_prompt), size):
         batch = by_prompt[at : at + size]
         yield from job.together(batch)
-        _abstain(workbench, unknown, batch[-1].key)
+        _abstain(workbench, run, unknown, batch[-1].key)
     for each in wanted:
         if each.hits is not None and not one_prompt:
             yield from job.alone(each)
-            _abstain(workbench, unknown, each.key)
-    _abstain(workbench, unknown)
+            _abstain(workbench, run, unknown, each.key)
+    _abstain(workbench, run, unknown)
     job.end()
 
 
-def _abstain(workbench: Workbench, unknown: dict[str, AskedContext], until: str = "") -> None:
-    """Keeps the answers of those for which the model is not asked, up to this one: in the order drawn, so that what is answered at any
+def _abstain(workbench: Workbench, run: Resolved, unknown: dict[str, AskedContext], until: str = "") -> None:
+    """Records the answers of those for which the model is not asked, up to this one: in the order drawn, so that what is answered at any
     moment is a sample of all, not first of all what no passage is found for."""
-    for each in unknown.values():
-        if each.key == until:
-            return
-        if not each.asks and not _has(workbench, each.key):
-            _keep(workbench, each.key, KeptAnswer(UNKNOWN, "abstained"))
+    before = list(takewhile(lambda each: each.key != until, unknown.values()))
+    recorded = answers_of(workbench.pipeline, [each.key for each in before])
+    silent = [each for each in before if not each.asks and each.key not in recorded]
+    keep(workbench.pipeline, run, dict.fromkeys(silent, KeptAnswer(UNKNOWN, "abstained")))
 
 
-def keep(workbench: Workbench, each: AskedContext, made: Answer, seconds: float) -> KeptAnswer:
-    """Keeps an answer that was written by itself."""
+def keep_alone(workbench: Workbench, run: Resolved, each: AskedContext, made: Answer, seconds: float) -> KeptAnswer:
+    """Records an answer that was written by itself."""
     shown = () if made.finish_reason == "abstained" else _spans(made.hits)
     said = KeptAnswer(
         made.text, made.finish_reason, shown, made.prompt_tokens, made.answer_tokens, seconds, made.cost_usd, made.tokens
     )
-    _keep(workbench, each.key, said)
+    keep(workbench.pipeline, run, {each: said})
     return said
 
 
@@ -358,24 +278,29 @@ class _Job:
 
     def together(self, group: Sequence[AskedContext]) -> Generator[Progress, None, None]:
         """Answers by one prompt each, side by side."""
-        step, part, ready = self._step(group[0]), self._part, []
+        step, part, ready, made = self._step(group[0]), self._part, [], {}
         for each in group:
             yield step
-            if (prompt := self._prompt(each)) is not None:
+            prompt = self._prompt(each)
+            if isinstance(prompt, KeptAnswer):
+                made[each] = prompt
+            else:
                 ready.append((each, *prompt))
         limits = {name: getattr(part, name) for name in LIMITS & set(type(part).model_fields)}
         requests = [Request(messages, part.max_tokens, **limits) for _, messages, _ in ready]
         try:
             texts = yield from told_within(written(self._tools, requests), step)
         except WorkbenchError as error:  # of a service a single one; those of a batch that came are kept by their prompts
+            self._record(made)
             return self._fails(error, len(requests))
         self._in_a_row = 0
         for (each, _, shown), text in zip(ready, texts, strict=True):
             told = (text.prompt_tokens, text.tokens, text.seconds, text.cost_usd, text.logprobs)
-            self._keep(each, KeptAnswer(text.text, text.finish_reason, shown, *told))
+            made[each] = KeptAnswer(text.text, text.finish_reason, shown, *told)
+        self._record(made)
 
-    def _prompt(self, each: AskedContext) -> tuple[list[dict[str, str]], Given] | None:
-        """(messages, passages that they hold); None where they do not go into the model, which is its answer."""
+    def _prompt(self, each: AskedContext) -> tuple[list[dict[str, str]], Given] | KeptAnswer:
+        """(messages, passages that they hold); where they do not go into the model, that is the answer."""
         part, config = self._part, self._run.config
         hits, shown = list(each.hits()) if each.hits else [], ()
         messages = [{"role": "user", "content": f"{CLOSED}\n\nQuestion: {plain(each.question)}"}]
@@ -388,8 +313,7 @@ class _Job:
             if part.local and not part.holds(messages) and (size := len(part.read(messages).tokens)) >= part.context_tokens:
                 raise WorkbenchError(f"{TOO_LONG} {size:,} tokens, and the window {part.context_tokens:,}.")
         except WorkbenchError as error:
-            self._unfit(each, hits, error)
-            return None
+            return self._unfit(hits, error)
         return messages, shown
 
     def alone(self, each: AskedContext) -> Generator[Progress, None, None]:
@@ -400,26 +324,27 @@ class _Job:
             work = answer(each.question, hits, self._part, config.context, config.seed, **more)
             made = yield from within(work, self._step(each))
         except WorkbenchError as error:
-            return self._unfit(each, hits, error)
+            return self._record({each: self._unfit(hits, error)})
         if not self._part.local and made.finish_reason.startswith("failed"):  # a service may answer the next time
             return self._fails(WorkbenchError(made.finish_reason), 1)
         self._in_a_row = 0
-        self._counted(keep(self._bench, each, made, time.perf_counter() - started))
+        self._counted(keep_alone(self._bench, self._run, each, made, time.perf_counter() - started))
 
-    def _unfit(self, each: AskedContext, hits: Sequence[Hit], error: WorkbenchError) -> None:
+    def _unfit(self, hits: Sequence[Hit], error: WorkbenchError) -> KeptAnswer:
         """A passage that is too long for the prompt is a failure of its question, and no end of the job."""
         if error.where not in {hit.document_id for hit in hits} and not error.what.startswith(TOO_LONG):
             raise error
-        self._keep(each, KeptAnswer("", f"failed: {error.what}"))
+        return KeptAnswer("", f"failed: {error.what}")
 
     def _fails(self, error: WorkbenchError, number: int) -> None:
         self._failed, self._in_a_row, self._why = self._failed + number, self._in_a_row + 1, error.what
         if self._part.local or self._in_a_row == TRIES:
             self.end()
 
-    def _keep(self, each: AskedContext, said: KeptAnswer) -> None:
-        _keep(self._bench, each.key, said)
-        self._counted(said)
+    def _record(self, made: dict[AskedContext, KeptAnswer]) -> None:
+        keep(self._bench.pipeline, self._run, made)
+        for said in made.values():
+            self._counted(said)
 
     def _counted(self, said: KeptAnswer) -> None:
         self._done += 1
@@ -446,11 +371,6 @@ class _Job:
 
     def _step(self, each: AskedContext) -> Progress:
         return Progress(self._done, self._total, each.question)
-
-
-def _keep(workbench: Workbench, key: str, said: KeptAnswer) -> None:
-    workbench.pipeline.cache.save(KEPT, key, {}, said._asdict())
-    workbench.pipeline.remember(KEPT, "", dict)[key] = said
 
 
 def _spans(hits: Sequence[Hit]) -> Given:

@@ -18,6 +18,7 @@ from core.generation.answer import loaded
 from core.judging.measure import AnswerCase, scores
 from core.judging.self_consistency import MARKER, final_answer, is_marked, majority, windows
 from core.labs import answering
+from core.labs.results import keep_result, result_of
 from core.labs.scores.keeping import judge_tools
 from core.pipeline.provenance import source_of
 from core.pipeline.stages import Recipe, Resolved
@@ -52,7 +53,7 @@ PAIRS = (
     ("chain_votes", "chain"),
 )
 MEASURES = ("em", "f1")
-MADE = "chains_of_thought"  # entry of the cache
+MADE = "chains_of_thought"  # of the records
 DEADLINE_S = 600.0
 
 
@@ -159,7 +160,7 @@ def compare_reasoning(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan)
     meta = [
         [item.query.id, item.unfit, {way: [list(chain) for chain in some] for way, some in item.texts.items()}] for item in items
     ]
-    workbench.pipeline.cache.save(MADE, _key(workbench, run, evaluation, rows, plan), {}, {"items": meta})
+    keep_result(workbench, MADE, _key(workbench, run, evaluation, rows, plan), meta)
     return _compared(workbench, run, plan, items)
 
 
@@ -169,14 +170,14 @@ def standing(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan) -> Reaso
     _contexts(run, plan)
     evaluation = drain(workbench.evaluating(run))
     rows = drawn(evaluation, plan.questions)
-    entry = workbench.pipeline.cache.load(MADE, _key(workbench, run, evaluation, rows, plan))
-    if entry is None:
+    recorded = result_of(workbench, _key(workbench, run, evaluation, rows, plan))
+    if recorded is None:
         return None
     items = [
         ReasonedItem(
             evaluation.corpus.queries[row], {way: [ReasonedText(*each) for each in some] for way, some in texts.items()}, why
         )
-        for row, (_, why, texts) in zip(rows, entry[1]["items"], strict=True)
+        for row, (_, why, texts) in zip(rows, recorded, strict=True)
     ]
     return _compared(workbench, run, plan, items)
 

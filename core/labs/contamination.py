@@ -18,10 +18,11 @@ from core.judging.measure import scores
 from core.judging.overlap import continued, copied_share
 from core.judging.reference import accepts
 from core.labs import answering, rephrasing
-from core.labs.answering import AskedContext, Asker, KeptAnswer, answer_of
 from core.labs.failures.rungs import gold_hits
 from core.labs.rephrasing import Rephrasing
+from core.labs.results import keep_result, result_of
 from core.labs.scores.keeping import judge_tools
+from core.pipeline.answers import AskedContext, Asker, KeptAnswer, answers_of
 from core.pipeline.forecast import Phase
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted, counted_within, drain
@@ -41,7 +42,7 @@ SUBSETS = {"all": "All that were rephrased", "near": "Near in meaning", "unmemor
 NEAR = 0.85  # cosine of question and rephrasing
 HEAD, TAIL = 60, 40  # words of a passage that are given, and that follow
 CONTINUE = "Continue this text. Write only the words that come next."
-LIKELIHOODS = "question_likelihoods"  # entry of the cache
+LIKELIHOODS = "question_likelihoods"  # of the records
 SAID = "Write a question."  # what a question is the answer to, where its likelihood is asked for
 LOWEST = 0.2  # share of the least likely tokens of min-k%
 
@@ -130,7 +131,7 @@ def askings(
     workbench: Workbench, evaluation: Evaluation, rows: Sequence[int], others: Sequence[Rephrasing]
 ) -> list[dict[tuple[str, str], AskedContext]]:
     """(condition, wording) -> what is asked, of each question."""
-    asker, table = Asker(evaluation), []
+    asker, table = Asker(evaluation.run), []
     for row, other in zip(rows, others, strict=True):
         query, hits, asked = evaluation.corpus.queries[row], gold_hits(workbench, evaluation, row), {}
         for wording, text in zip(WORDINGS, (query.text, other.text), strict=True):
@@ -211,13 +212,13 @@ def _compared(
     for place, p in zip(tested, holm(np.array([gaps[place].paired.p for place in tested])).tolist(), strict=True):
         gaps[place] = gaps[place]._replace(p_holm=p)
     texts = _texts([item.query for item in items], others)
-    entry = workbench.pipeline.cache.load(LIKELIHOODS, _likelihood_key(run, texts)) if _tells_likelihood(run) else None
+    values = result_of(workbench, _likelihood_key(run, texts)) if _tells_likelihood(run) else None
     return Contamination(
         items,
         gaps,
         _mean(run, np.array([float(item.memorised) for item in items])),
         _continuations(workbench, run, evaluation, rows),
-        _likelihood(run, entry[1]) if entry else None,
+        None if values is None else _likelihood(run, values),
         by_hand,
     )
 
@@ -228,7 +229,8 @@ def _items(
     config, corpus = evaluation.config, evaluation.corpus
     texts, style = {document.id: document.text for document in corpus.documents}, config.context.citations
     table, tools = askings(workbench, evaluation, rows, others), judge_tools(workbench, config)
-    answers = [{place: answer_of(workbench, asked.key) for place, asked in some.items()} for some in table]
+    recorded = answers_of(workbench.pipeline, [asked.key for some in table for asked in some.values()])
+    answers = [{place: recorded.get(asked.key) for place, asked in some.items()} for some in table]
     flat, cases = [], []
     for number, (row, some) in enumerate(zip(rows, answers, strict=True)):
         for place, said in some.items():
@@ -321,13 +323,13 @@ def _likelihood_key(run: Resolved, pairs: Sequence[tuple[str, str]]) -> str:
 def _likelihoods(workbench: Workbench, run: Resolved, pairs: Sequence[tuple[str, str]]) -> Generator[Progress, None, None]:
     """Keeps [mean, least likely] of every question and its rephrasing."""
     key = _likelihood_key(run, pairs)
-    if not pairs or workbench.pipeline.cache.has(LIKELIHOODS, key):
+    if not pairs or result_of(workbench, key) is not None:
         return
     texts = [one_line(text) for pair in pairs for text in pair]
     prompt = [{"role": "user", "content": SAID}]
     tables = yield from run.config.generation.answer_logprobs([prompt], texts, 60.0 + 5.0 * len(texts))
     values = [least_likely(rows[0][:-1]) for rows in tables]  # without the end of the turn
-    workbench.pipeline.cache.save(LIKELIHOODS, key, {}, {"values": values})
+    keep_result(workbench, LIKELIHOODS, key, values)
 
 
 def least_likely(logprobs: Sequence[float]) -> tuple[float, float]:
@@ -337,8 +339,8 @@ def least_likely(logprobs: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(logprobs)), float(np.mean(low))
 
 
-def _likelihood(run: Resolved, entry: dict[str, Any]) -> QuestionLikelihood:
-    values = np.array(entry["values"], np.float64).reshape(-1, 2, 2)  # question, wording, [mean, least likely]
+def _likelihood(run: Resolved, recorded: list[list[float]]) -> QuestionLikelihood:
+    values = np.array(recorded, np.float64).reshape(-1, 2, 2)  # question, wording, [mean, least likely]
     mean, lowest = (_paired(run, values[:, 0, kind], values[:, 1, kind]) for kind in (0, 1))
     return QuestionLikelihood(mean, lowest, float(values[:, 0, 0].mean()), float(values[:, 1, 0].mean()))
 

@@ -1,6 +1,6 @@
 """What an adapter made the model forget: how much less likely it finds other text than the model without it does.
 
-Perplexity of documents that the adapter has nothing to do with, paired by document. What was read once is kept by content, so that a
+Perplexity of documents that the adapter has nothing to do with, paired by document. What was read once is recorded by content, so that a
 job that was stopped goes on. Verb of the page Compare adapters.
 """
 
@@ -20,10 +20,11 @@ from core.progress import told_within
 from core.records import Corpus, Progress
 from core.statistics.bootstrap import Interval, intervals
 from core.statistics.paired import Paired, paired_difference
-from core.store.shards import Shards, shards
+from core.store.batches import batches
 from core.workbench import Workbench
 
 CORPUS, DOCUMENTS, TOKENS = "python-reference", 40, 256  # where nobody says otherwise, and no adapter has learnt from it
+KIND = "likelihoods"  # of the records
 AT_ONCE = 4  # texts between two looks at whether to go on
 DEADLINE_S = 600.0
 CHARACTERS = 40  # of a text, so many a token are looked at
@@ -61,13 +62,13 @@ def forgetting(
     """Reads what was not read yet, and compares. corpus: "": one that none of the adapters has learnt from."""
     corpus = corpus or other_corpus(workbench, names)
     texts = _texts(corpus, (yield from workbench.read_corpus(_of(config, corpus))), config, documents)
-    every, store = sides(names, scales), _store(workbench)
+    every, records = sides(names, scales), batches(workbench.home)
     for number, side in enumerate(every):
         part, far = side_config(config, side).generation, f"{side.title} ({number:,} of {len(every):,} done)"
         if side.adapter:
             checked_adapter(side.adapter, part.opens()[0][0])
         keys = _keys(part, texts, tokens)
-        there = store.read(keys)
+        there = records.read(KIND, keys)
         absent = [(key, text) for key, text in zip(keys, texts, strict=True) if key not in there]
         if absent:
             yield from loaded(part)
@@ -75,7 +76,8 @@ def forgetting(
             some = absent[first : first + AT_ONCE]
             cut = [text[: CHARACTERS * tokens] for _, text in some]
             read = yield from told_within(part.text_nats(cut, tokens, DEADLINE_S), Progress(first, len(absent), far))
-            store.keep({key: list(pair) for (key, _), pair in zip(some, read, strict=True)})
+            values = {key: {"logprob": -nats, "tokens": count} for (key, _), (nats, count) in zip(some, read, strict=True)}
+            records.keep(KIND, values, identity=part.identity())
     made = _rows(workbench, config, every, texts, tokens)
     return Forgetting(corpus, made)
 
@@ -120,10 +122,6 @@ def _texts(name: str, corpus: Corpus, config: TrialConfig, documents: int) -> li
     return [texts[place] for place in np.random.default_rng(config.seed).permutation(len(texts))[:documents]]
 
 
-def _store(workbench: Workbench) -> Shards:
-    return shards(workbench.pipeline.cache.folder / "nats", "Likelihoods of texts")
-
-
 def _keys(part: Any, texts: Sequence[str], tokens: int) -> list[str]:
     settings = fingerprint(part.identity(), tokens, code_version(text_nats))
     return [fingerprint(settings, text) for text in texts]
@@ -133,15 +131,17 @@ def _rows(
     workbench: Workbench, config: TrialConfig, every: Sequence[AdapterSide], texts: Sequence[str], tokens: int
 ) -> list[OtherText]:
     """[] where something is not read yet."""
-    store, rules, rows = _store(workbench), config.evaluation, []
+    rules, rows = config.evaluation, []
     how = {"resamples": rules.resamples, "confidence": rules.confidence, "seed": config.seed}
     base: np.ndarray | None = None
     for side in every:
         keys = _keys(side_config(config, side).generation, texts, tokens)
-        read = store.read(keys)
+        read = batches(workbench.home).read(KIND, keys)
         if len(read) < len(set(keys)):
             return []
-        table = np.array([read[key] for key in keys], np.float64)  # [documents, 2]: nats, tokens
+        table = np.array(
+            [(-read[key]["logprob"], read[key]["tokens"]) for key in keys], np.float64
+        )  # [documents, 2]: nats, tokens
         nats = np.divide(table[:, 0], table[:, 1], out=np.full(len(table), np.nan), where=table[:, 1] > 0)
         against = None if base is None else paired_difference(nats, base, **how)[0]
         base = nats if base is None else base

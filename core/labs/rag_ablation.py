@@ -16,8 +16,10 @@ from core.evaluation.metric import MAIN
 from core.generation.answer import loaded
 from core.judging.measure import AnswerMeasure
 from core.labs import queries
-from core.labs.answering import AnswerCost, AnswerSet, Asker, answer_of, answer_set, cost, drawn, write
+from core.labs.answering import AnswerCost, AnswerSet, answer_set, answers_to, cost, drawn, write
 from core.labs.live_answers import MeasureValues, judge_answers, judged, shown_measures
+from core.labs.results import keep_result, result_of
+from core.pipeline.answers import Asker
 from core.pipeline.forecast import Phase
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
@@ -30,7 +32,7 @@ from core.workbench import Evaluation, Workbench, fetched
 
 QUESTIONS = 200  # where nobody says how many
 TIMED = 20  # questions whose search is timed
-TIMES = "rag_latency"  # entry of the cache
+TIMES = "rag_latency"  # of the records
 SAME = "Closed book has no HyDE: nothing is retrieved."
 FAITHFUL = "faithfulness"  # topic of measures
 
@@ -138,7 +140,7 @@ def _complete(workbench: Workbench, run: Resolved, variant: RagVariant) -> Gener
     yield from judge_answers(workbench, made.answers)
     if variant.recipe and _times(workbench, evaluation) is None:
         table = yield from workbench.latency(asked, min(TIMED, len(run.corpus.queries)))
-        workbench.pipeline.cache.save(TIMES, _times_key(evaluation), {}, {"total": table["total"]})
+        keep_result(workbench, TIMES, _times_key(evaluation), table["total"])
     return made
 
 
@@ -150,9 +152,9 @@ def _variant(workbench: Workbench, variant: RagVariant, evaluation: Evaluation) 
     rows = tuple(range(len(evaluation.corpus.queries)))
     if variant.recipe is not None:
         return _Variant(variant, answer_set(workbench, evaluation, 0, rows), evaluation)
-    asker = Asker(evaluation)
+    asker = Asker(evaluation.run)
     asked = tuple(asker.alone(query.text) for query in evaluation.corpus.queries)
-    answers = AnswerSet(evaluation, rows, asked, tuple(answer_of(workbench, each.key) for each in asked))
+    answers = AnswerSet(evaluation, rows, asked, answers_to(workbench, asked))
     return _Variant(variant, answers, None)
 
 
@@ -244,8 +246,7 @@ def _mean(numbers: list[int | None]) -> float | None:
 
 
 def _times(workbench: Workbench, evaluation: Evaluation) -> list[float] | None:
-    entry = workbench.pipeline.cache.load(TIMES, _times_key(evaluation))
-    return entry[1]["total"] if entry else None
+    return result_of(workbench, _times_key(evaluation))
 
 
 def _times_key(evaluation: Evaluation) -> str:

@@ -75,6 +75,7 @@ class Pipeline:
     """Computes stages below `home`; one a process, shared by its threads."""
 
     def __init__(self, home: Path, cache_bytes: int) -> None:
+        self.home = home
         self.cache = StageCache(home / "cache", cache_bytes)
         self.vectors_folder = home / "cache" / "vectors"
         self.speeds = Speeds(self.cache)
@@ -199,7 +200,7 @@ class Pipeline:
 
     def query_tools(self, config: TrialConfig, most: int | None = None) -> QueryTools:
         """What a query transform may use."""
-        return QueryTools(config.generation, config.seed, self.cache.folder / "written", most)
+        return QueryTools(config.generation, config.seed, self.home, most)
 
     def rank_tools(self, run: Resolved, most: int | None = None, timed: bool = False) -> Generator[Progress, None, RankTools]:
         """What rerankers may use. most: texts or pairs that may be encoded at once for them; more raise `Unready`. timed: what
@@ -216,7 +217,7 @@ class Pipeline:
             return (yield from embed(part, wanted, self.vectors_folder, query, weights, speed))
 
         folder, config = self.cache.folder / "ranked", run.config
-        return RankTools(texts, encoder, embedded, folder, config.generation, config.seed, most)
+        return RankTools(texts, encoder, embedded, folder, self.home, config.generation, config.seed, most)
 
     def asked_vectors(self, run: Resolved, asked: Sequence[Wording]) -> Generator[Progress, None, np.ndarray]:
         """Vectors [n, d] float32 of what is asked, question after question, transformed as the chunks' are: a row a text, or

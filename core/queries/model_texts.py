@@ -1,4 +1,4 @@
-"""Texts that a language model writes for questions, once: kept by the content of what decides them.
+"""Texts that a language model writes for questions, once: recorded by the content of what decides them.
 
 That is the prompt, the model's files, the settings of its sampling, and the seed. Of two processes that wrote the same text
 the first to keep it is right, for what is computed side by side may differ by a word.
@@ -6,15 +6,16 @@ the first to keep it is right, for what is computed side by side may differ by a
 
 import time
 from collections.abc import Generator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.config import PartConfig, fingerprint
 from core.errors import WorkbenchError
 from core.progress import Running
 from core.queries.protocol import QueryTools, Unready
-from core.records import Progress, Token
-from core.store.shards import Shards, shards
+from core.records import Progress, Token, plain, read_token
+from core.store.batches import batches
 
+KIND = "model_texts"  # of the records
 BATCH = 16  # prompts that a model of this machine answers at once
 KEEP_SECONDS = 5.0  # a killed process loses no more work than this, and a batch
 DEADLINE_S = 600.0  # of a batch; the few tokens of each end it long before
@@ -67,21 +68,20 @@ def written(tools: QueryTools, requests: Sequence[Request]) -> Generator[Progres
         return []
     if tools.most is not None and tools.generator.converts():
         raise Unready(f"{len(requests):,} texts by the model, whose file is converted first")
-    store = _store(tools)
     keys = keys_of(tools, requests)
-    by_key = _read(store, keys)
+    by_key = _read(tools, keys)
     absent = {key: request for key, request in zip(keys, requests, strict=True) if key not in by_key}
     if tools.most is not None and len(absent) > tools.most:
         raise Unready(f"{len(absent):,} texts by the model")
     if absent:
-        by_key |= yield from _write(tools, absent, store)
+        by_key |= yield from _write(tools, absent)
     return [by_key[key] for key in keys]
 
 
 def at_hand(tools: QueryTools, requests: Sequence[Request]) -> list[ModelText | None]:
     """The texts that were written before; None where the model would have to be asked."""
     keys = keys_of(tools, requests)
-    by_key = _read(_store(tools), keys)
+    by_key = _read(tools, keys)
     return [by_key.get(key) for key in keys]
 
 
@@ -104,7 +104,7 @@ def _set(part: PartConfig, request: Request) -> PartConfig:
     return part.model_copy(update={name: value for name, value in wanted.items() if name in type(part).model_fields})
 
 
-def _write(tools: QueryTools, absent: dict[str, Request], store: Shards) -> Generator[Progress, None, dict[str, ModelText]]:
+def _write(tools: QueryTools, absent: dict[str, Request]) -> Generator[Progress, None, dict[str, ModelText]]:
     """Writes them, and keeps those that would not come out otherwise another time."""
     # prompts that share most of their start next to each other: it is read once
     order = sorted(absent, key=lambda key: (absent[key].limits, [message["content"] for message in absent[key].messages]))
@@ -129,11 +129,11 @@ def _write(tools: QueryTools, absent: dict[str, Request], store: Shards) -> Gene
             if in_a_row >= TRIES:
                 break
             if time.monotonic() - saved > KEEP_SECONDS:
-                by_key |= _keep(store, fresh)
+                by_key |= _keep(tools, fresh)
                 fresh, saved = {}, time.monotonic()
     finally:
         if fresh:
-            by_key |= _keep(store, fresh)
+            by_key |= _keep(tools, fresh)
     if failures:
         raise WorkbenchError(
             f"The model failed, and {len(absent) - len(by_key):,} of {len(absent):,} texts are not written: {why}.",
@@ -159,20 +159,18 @@ def _batch(tools: QueryTools, requests: list[Request], done: int, total: int) ->
     return [ModelText(a.text, a.finish_reason, a.prompt_tokens, a.answer_tokens, seconds, a.cost_usd, a.tokens) for a in answers]
 
 
-def _text(fields: Sequence) -> ModelText:
-    """As it was written; older ones have no log-probabilities."""
-    text = ModelText(*fields)
-    return text._replace(logprobs=tuple(Token(word, logprob, tuple(map(tuple, top))) for word, logprob, top in text.logprobs))
+def text_of(value: dict[str, Any]) -> ModelText:
+    """As it was recorded."""
+    logprobs = tuple(read_token(each) for each in value["logprobs"])
+    return ModelText(**{name: value[name] for name in ModelText._fields} | {"logprobs": logprobs})
 
 
-def _read(store: Shards, keys: Sequence[str]) -> dict[str, ModelText]:
-    return {key: _text(fields) for key, fields in store.read(keys).items()}
+def _read(tools: QueryTools, keys: Sequence[str]) -> dict[str, ModelText]:
+    return {key: text_of(value) for key, value in batches(tools.home).read(KIND, keys).items()}
 
 
-def _keep(store: Shards, texts: dict[str, ModelText]) -> dict[str, ModelText]:
-    standing = store.keep({key: list(text) for key, text in texts.items()})
-    return {key: _text(fields) for key, fields in standing.items()}
-
-
-def _store(tools: QueryTools) -> Shards:
-    return shards(tools.folder, "Texts by the model")
+def _keep(tools: QueryTools, texts: dict[str, ModelText]) -> dict[str, ModelText]:
+    part = tools.generator
+    about = {"engine": part.part, "model": str(part.model), "identity": part.identity()}
+    standing = batches(tools.home).keep(KIND, {key: plain(text) for key, text in texts.items()}, **about)
+    return {key: text_of(value) for key, value in standing.items()}

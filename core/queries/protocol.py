@@ -33,7 +33,7 @@ class QueryTools(NamedTuple):
 
     generator: PartConfig  # the recipe's
     seed: int
-    folder: Path  # of texts kept by content
+    home: Path  # data folder, where what is written is recorded
     most: int | None  # texts that may be written now; None: as many as it takes. More raise `Unready`
 
 

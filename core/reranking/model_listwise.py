@@ -62,7 +62,7 @@ class ModelListwise(Reranker):
     def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:
         chunks = asked.pool.chunk[rows, columns]
         tools = asked.tools
-        writer = QueryTools(tools.generator, tools.seed, tools.folder / "orders", tools.most)
+        writer = QueryTools(tools.generator, tools.seed, tools.home, tools.most)
         ranked = [np.flatnonzero(rows == row).tolist() for row in np.unique(rows).tolist()]  # cells, best so far first
         counted = dict.fromkeys(("ranking", "repaired", "none"), 0)
         steps = [windows(len(cells), self.window) for cells in ranked]

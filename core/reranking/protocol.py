@@ -24,6 +24,7 @@ class RankTools(NamedTuple):
     encoder: Any  # the recipe's, fitted
     embed: Embed  # (encoder part, texts, query=False): vectors [n, dim] float32 by content, kept on disk
     folder: Path  # of other things kept by content
+    home: Path  # data folder, where what a model writes is recorded
     generator: PartConfig  # the recipe's
     seed: int
     most: int | None  # texts or pairs that may be computed now; None: as many as it takes. More raise `Unready`

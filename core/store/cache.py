@@ -3,7 +3,7 @@
 An entry is a folder of .npy files and a meta.json; it is written beside and renamed into place, so it is whole or absent.
 meta.json carries the checksum of each array, of itself and the name of the entry: what does not match is thrown away, told,
 and computed again. Therefore nothing is synced. Entries used longest ago go first when the cap is reached. It holds
-nothing that cannot be computed again, or asked of a model again.
+nothing that cannot be computed again; what a model was asked for is in the journal (`batches.py`).
 """
 
 import math
@@ -28,8 +28,6 @@ BESIDE = {
     "index": ("indexes", "index/*"),
     "encoders": ("fitted encoders", "encoders/*"),
     "ranked": ("rerankers' scores", "ranked/*/*"),
-    "scores": ("scores of answers", "scores/*/*.json"),
-    "written": ("texts by models", "written/*.json"),
 }
 
 
@@ -121,8 +119,7 @@ class StageCache:
     def entries(self) -> list[tuple[float, int, Path]]:
         """(last used, bytes, path) of all that may go, the one used longest ago first.
 
-        Beside the entries these are shards of vectors, of answers' scores and of texts by models, and the folders of dense
-        indexes, fitted encoders and rerankers.
+        Beside the entries these are shards of vectors, and the folders of dense indexes, fitted encoders and rerankers.
         """
         metas = self.folder.glob("*/*/meta.json")
         stamps = [(meta.parent, meta) for meta in metas if meta.parent.parent.name != "tmp"]  # others are at work there

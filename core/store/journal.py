@@ -26,9 +26,10 @@ import orjson
 from core.errors import WorkbenchError
 from core.files import FORBIDDEN, contents, read_json, synced, take_place
 from core.records import Progress
+from core.store.batch_tables import BATCH_TABLES
 
 SCHEMA = 1
-KINDS = ("trial", "trial_note", "questions", "answer", "index", "samples", "study", "experiment", "decision")
+KINDS = ("trial", "trial_note", "questions", "answer", "index", "samples", "study", "experiment", "decision", *BATCH_TABLES)
 SEGMENT = ".label.jsonl"  # labels share a file, see core/store/segments.py
 SEGMENT_END = ".label.end"  # how far such a file goes
 SUFFIX = ".jsonl.gz"

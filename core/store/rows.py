@@ -11,6 +11,7 @@ import numpy as np
 
 from core.config import PART_KINDS
 from core.errors import WorkbenchError
+from core.store.batch_tables import BATCH_TABLES
 from core.store.index_points import stored_measurement
 from core.store.journal import Record, id_time
 from core.store.label import from_record
@@ -104,6 +105,8 @@ def rows(
     if record.kind == "trial":
         derived = scored(scores or [])
         made = _trial(record_id, payload, scores is not None, measured(derived), words or {}, rankings or _rankings) | derived
+    elif record.kind in BATCH_TABLES:
+        made = _batch(record)
     else:
         kinds = {
             "trial_note": _trial_note,
@@ -385,6 +388,12 @@ def _experiment(version_id: str, payload: dict) -> Rows:
 def _decision(decision_id: str, payload: dict) -> Rows:
     fields = {**payload["means"], **payload, "id": decision_id, "created": _created(decision_id, payload)}
     return {"decisions": [_row("decisions", fields)]}
+
+
+def _batch(record: Record) -> Rows:
+    shared = {**record.payload, "id": record.id, "created": _created(record.id, record.payload)}
+    values = record.payload["values"].items()
+    return {record.kind: [_row(record.kind, {**shared, **value, "key": key}) for key, value in values]}
 
 
 def label_row(label_id: str, payload: dict) -> tuple:

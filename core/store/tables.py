@@ -6,8 +6,9 @@ All of it can be thrown away and made again from the journal, so a new column is
 from typing import NamedTuple
 
 from core.config import PART_KINDS
+from core.store.batch_tables import BATCH_TABLES
 
-SCHEMA = 9  # a database of another number is rebuilt
+SCHEMA = 10  # a database of another number is rebuilt
 
 
 # In the order in which rows are inserted: a set of questions after its questions, see UNLESS.
@@ -186,6 +187,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
             "config": ("JSON", "The whole recipe."),
         },
     ),
+    **BATCH_TABLES,
     "samples": (
         "One row an answer sampled for a study: n answers a question and sampling chain.",
         {
@@ -341,7 +343,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     ),
     "folded": (
         "One row a record of the journal that is in this database.",
-        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, trial_note, questions, answer, index, study …")},
+        {"id": ("VARCHAR", "The record's id."), "kind": ("VARCHAR", "trial, trial_note, questions, answer, set_answers, index, study …")},
     ),
     "meta": ("How this database was made.", {"key": ("VARCHAR", "What."), "value": ("VARCHAR", "Its value.")}),
 }  # fmt: skip

@@ -51,7 +51,7 @@ def asked_of(folder, rows=(0, 1, 2, 3)) -> Asked:
     documents = tuple(Document(f"d{i}", text) for i, text in enumerate(TEXTS))
     queries = tuple(Query(f"q{row}", QUESTIONS[row]) for row in rows)
     recipe = TrialConfig()
-    tools = RankTools(TEXTS, recipe.embedding, embed, folder, GENERATOR or recipe.generation, 0, None)
+    tools = RankTools(TEXTS, recipe.embedding, embed, folder, folder, GENERATOR or recipe.generation, 0, None)
     scores = np.where(pool.chunk < 0, -np.inf, pool.score["dense"]).astype(np.float32)
     return Asked(Corpus("c", documents, queries), chunks, queries, pool, scores, tools)
 

@@ -150,6 +150,46 @@ def give_labels(home: Path, count: int = 4) -> int:
     return 0
 
 
+@attack("kills", "answers, scores and texts by models: a batch that was acknowledged is there, each is whole or absent")
+def batches(lab: Lab) -> Iterator[Case]:
+    def work(home: Path, fault: Fault | None = None) -> Ran:
+        return forked(lambda: keep_batches(home), home, fault)
+
+    def check(home: Path, killed: Ran, _: Any) -> None:
+        from core.store.batches import BatchRecords
+
+        there = BatchRecords(home)
+        held = {kind: [len(there.read(kind, some)) for some in keys] for kind, keys in BATCH_KEYS.items()}
+        assert all(count in (0, 5) for counts in held.values() for count in counts), f"half a batch: {held}"
+        lost = [line for line in acknowledged(killed) if held[line.split()[0]][int(line.split()[1])] != 5]
+        assert not lost, f"acknowledged batches are gone: {lost}"
+        work(home).well()
+        once = {kind: [len(BatchRecords(home).read(kind, some)) for some in keys] for kind, keys in BATCH_KEYS.items()}
+        assert {number for counts in once.values() for number in counts} == {5}
+        homes.verified(home)
+
+    return struck(lab, "batches", homes.empty, work, check, lambda home: None)
+
+
+BATCH_KEYS = {
+    kind: [[f"{kind} {n} {m}" for m in range(5)] for n in range(2)] for kind in ("set_answers", "answer_scores", "model_texts")
+}
+
+
+def keep_batches(home: Path) -> int:
+    """Two batches of each kind, each printed once it is acknowledged."""
+    from core.store.batches import BatchRecords
+    from core.store.database import Store
+
+    there = BatchRecords(home)
+    for kind, batches_ in BATCH_KEYS.items():
+        for number, keys in enumerate(batches_):
+            there.keep(kind, {key: {"text": key, "value": 0.5, "finish_reason": "stop"} for key in keys})
+            print(kind, number, flush=True)
+    Store(home).fold()
+    return 0
+
+
 @attack("kills", "folding news into the database, then reading")
 def fold(lab: Lab) -> Iterator[Case]:
     return after_kill(lab, "fold", ("trials",))

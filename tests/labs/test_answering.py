@@ -1,6 +1,7 @@
 """Kept answers: a changed context is answered anew and no other, by one prompt once, and what is stopped goes on."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from core.labs import answering as lab
 from core.progress import drain
 from core.queries.model_texts import BATCH
 from core.records import Gold, Query
+from core.store import batches
 from core.workbench import Workbench
 from tests.support.failing import QUESTIONS, failing, read, recipe
 
@@ -92,6 +94,23 @@ def test_n_changed_contexts_write_n_answers_and_no_more(bench, reader):
     assert at(bench, many(**{"generation.threads": 1}), 20).answers == first.answers, "what changes no text asks nothing anew"
 
 
+def test_answers_outlive_the_cache(bench, reader):
+    bench.pipeline.cache.cap_bytes = 20_000
+    recipes = [many(), many(**{"context.passages": 1})]
+    first = [drain(lab.answer_questions(bench, recipe, 30)).answers for recipe in recipes]
+    asked = len(reader.prompts)
+    for delete in (False, True):
+        if delete:
+            shutil.rmtree(bench.home / "cache")
+        batches._of_home.clear()  # as another process
+        fresh = Workbench(bench.home)
+        assert [at(fresh, recipe, 30).answers for recipe in recipes] == first, f"the cache deleted: {delete}"
+        assert [drain(lab.answer_questions(fresh, recipe, 30)).answers for recipe in recipes] == first
+    assert len(reader.prompts) == asked, "nothing is asked twice"
+    [row] = fresh.store.query("SELECT count(DISTINCT key) AS answers, count(DISTINCT question) AS questions FROM set_answers")
+    assert row == {"answers": 60, "questions": 30}
+
+
 def test_the_contexts_are_told_without_a_model_as_the_whole_ranking_tells_them(bench, reader, monkeypatch):
     def fails(*_):
         raise AssertionError("a model was loaded")
@@ -105,7 +124,7 @@ def test_the_contexts_are_told_without_a_model_as_the_whole_ranking_tells_them(b
         {"fusion.part": "sparse_only", "context.passages": 5},
     ):
         evaluation = bench.evaluate(many(**settings))
-        rows, asker = lab.drawn(evaluation.corpus.queries, 0, 9), lab.Asker(evaluation)
+        rows, asker = lab.drawn(evaluation.corpus.queries, 0, 9), lab.Asker(evaluation.run)
         slow = [asker.over(evaluation.corpus.queries[row].text, bench.hits(evaluation, row)) for row in rows]
         quick = lab.askings(bench, evaluation, rows)
         assert [(a.key, a.asks, list(a.hits())) for a in quick] == [(a.key, a.asks, list(a.hits())) for a in slow]

@@ -191,6 +191,6 @@ def test_questions_without_references_or_evidence_are_not_drawn(bench, reader):
 
 
 def test_the_likelihoods_of_question_and_rephrasing_are_paired():
-    made = lab._likelihood(SimpleNamespace(config=recipe()), {"values": [[-1.0, -2.0], [-2.0, -5.0], [-3.0, -4.0], [-3.0, -4.0]]})
+    made = lab._likelihood(SimpleNamespace(config=recipe()), [[-1.0, -2.0], [-2.0, -5.0], [-3.0, -4.0], [-3.0, -4.0]])
     assert made.mean.difference == 0.5 and made.lowest.difference == 1.5 and made.mean.n == 2
     assert (made.original, made.rephrased) == (-2.0, -2.5)

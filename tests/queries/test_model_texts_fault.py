@@ -1,11 +1,11 @@
 """Texts by a model are written once, whatever happens: a cancel, a damaged file, two processes, a service that fails."""
 
+import gzip
 import os
 from pathlib import Path
 
 import pytest
 
-from core import files
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.openai_compatible import OpenAICompatible
@@ -14,8 +14,8 @@ from core.progress import Running, drain
 from core.queries import model_texts
 from core.queries.model_texts import Request, at_hand, written
 from core.queries.protocol import QueryTools
-from core.store import shards
-from core.store.cache import StageCache
+from core.store import batches
+from core.store.database import Store
 from tests.support.played_model import play
 
 NUMBER = 40
@@ -29,35 +29,13 @@ def tools(folder: Path, part=None, seed: int = 0) -> QueryTools:
     return QueryTools(part or LlamaCpp(), seed, folder, None)
 
 
-@pytest.fixture(autouse=True)
-def _read_anew(monkeypatch):
-    monkeypatch.setattr(shards, "_stores", {})
-
-
 def test_only_what_is_not_kept_is_written(tmp_path, monkeypatch):
     played = play(monkeypatch)
     first = drain(written(tools(tmp_path), requests()))
     asked = len(played.runs)
-    shards._stores.clear()  # as another process
+    batches._of_home.clear()  # as another process
     assert drain(written(tools(tmp_path), requests(NUMBER + 1)))[:NUMBER] == first
     assert 0 < len(played.runs) - asked <= 8 and all(text.tokens and text.seconds >= 0 for text in first)
-
-
-def test_texts_asked_for_longest_ago_are_evicted_first(tmp_path, monkeypatch):
-    played, folder = play(monkeypatch), tmp_path / "written"
-    asked, left = requests(2)
-    for number, request in enumerate((asked, left), 1):  # a file each
-        drain(written(tools(folder), [request]))
-        for path in folder.glob("*.json"):
-            os.utime(path, (number, number))
-    assert None not in at_hand(tools(folder), [asked])
-    cache = StageCache(tmp_path, max(path.stat().st_size for path in folder.glob("*.json")))
-    cache.evict()
-    runs = len(played.runs)
-    drain(written(tools(folder), [asked]))
-    assert len(played.runs) == runs and at_hand(tools(folder), [left]) == [None]
-    drain(written(tools(folder), [left]))
-    assert len(played.runs) > runs
 
 
 def test_settings_seed_model_and_prompt_are_other_texts(tmp_path, monkeypatch):
@@ -81,7 +59,7 @@ def test_a_cancel_keeps_what_is_done(tmp_path, monkeypatch):
         if step.done:  # a batch is over
             break
     work.close()
-    shards._stores.clear()
+    batches._of_home.clear()
     there = at_hand(tools(tmp_path), requests())
     assert sum(text is not None for text in there) == model_texts.BATCH
     asked = len(played.runs)
@@ -89,31 +67,35 @@ def test_a_cancel_keeps_what_is_done(tmp_path, monkeypatch):
     assert len(played.runs) - asked < asked * NUMBER / model_texts.BATCH
 
 
-@pytest.mark.parametrize("damage", [b"", b"{}", b'{"texts": {"a": [1]}, "crc32": 1}', None])
-def test_a_damaged_file_is_told_and_its_texts_written_anew(tmp_path, monkeypatch, damage):
+@pytest.mark.parametrize("damage", ["empty", "cut", "changed"])
+def test_a_damaged_record_is_told_and_its_texts_written_anew(tmp_path, monkeypatch, damage):
     play(monkeypatch)
     first = drain(written(tools(tmp_path), requests()))
-    [shard] = tmp_path.glob("*.json")
-    data = shard.read_bytes()
-    shard.write_bytes(data.replace(b"Lund", b"Rome").replace(b"market", b"marked") if damage is None else damage)
-    shards._stores.clear()
-    monkeypatch.setattr(files, "notices", [])
+    [path] = tmp_path.rglob("*.model_texts.jsonl.gz")
+    path.chmod(0o600)
+    data = path.read_bytes()
+    path.write_bytes(
+        {"empty": b"", "cut": data[:-9], "changed": gzip.compress(gzip.decompress(data).replace(b" mill", b" well"))}[damage]
+    )
+    batches._of_home.clear()
     again = drain(written(tools(tmp_path), requests()))
     assert [text.text for text in again] == [text.text for text in first]
-    assert any("made anew" in notice for notice in files.notices)
+    store = Store(tmp_path)
+    [row] = store.query("SELECT count(*) AS texts, count(DISTINCT id) AS records FROM model_texts")
+    assert row == {"texts": NUMBER, "records": 1} and any("was left out" in notice for notice in store.told())
 
 
 def test_of_two_processes_the_first_is_right(tmp_path, monkeypatch):
     play(monkeypatch)
-    ours, theirs = tools(tmp_path), tools(tmp_path)
+    ours = tools(tmp_path)
     keys = model_texts.keys_of(ours, requests(2))
-    other, mine = shards.Shards(tmp_path, "Texts"), shards.Shards(tmp_path, "Texts")
-    assert mine.read(keys) == {}
+    other, mine = batches.BatchRecords(tmp_path), batches.BatchRecords(tmp_path)
+    assert mine.read("model_texts", keys) == {}
     before = model_texts.ModelText("first", "stop", 1, 1, 0.1)
-    other.keep({keys[0]: list(before)})
-    stands = mine.keep({key: list(before._replace(text="second")) for key in keys})
-    assert [stands[key][0] for key in keys] == ["first", "second"]
-    assert [text.text for text in at_hand(theirs, requests(2))] == ["first", "second"]
+    other.keep("model_texts", {keys[0]: before._asdict()})
+    stands = mine.keep("model_texts", {key: before._replace(text="second")._asdict() for key in keys})
+    assert [stands[key]["text"] for key in keys] == ["first", "second"]
+    assert [text.text for text in at_hand(ours, requests(2))] == ["first", "second"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -187,7 +169,7 @@ def test_an_error_of_the_model_keeps_the_batches_before(tmp_path, monkeypatch):
     with pytest.raises(WorkbenchError):
         for _ in Running(written(tools(tmp_path), requests())):
             pass
-    shards._stores.clear()
+    batches._of_home.clear()
     assert any(at_hand(tools(tmp_path), requests()))
 
 

@@ -107,7 +107,7 @@ def asked_of(folder, most=None, encoder=ENCODER, texts=TEXTS, reads=None):
 
     queries = (Query("a", "What of cheese?"), Query("b", "Which is made from old recipes?"))
     chunk = np.tile(np.arange(6, dtype=np.int32), (2, 1))
-    tools = RankTools(texts, encoder, embed, folder, None, 0, most)
+    tools = RankTools(texts, encoder, embed, folder, folder, None, 0, most)
     return Asked(None, None, queries, Pool(chunk, {}, {}), np.zeros((2, 6), np.float32), tools)
 
 

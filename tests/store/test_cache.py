@@ -54,18 +54,18 @@ def test_the_entry_used_longest_ago_goes_first(tmp_path):
 
 def test_what_stands_beside_the_entries_goes_with_them(tmp_path):
     cache = StageCache(tmp_path, 10**9)
-    places = ("vectors/lsa/a.npz", "index/graph", "encoders/lsa", "ranked/maxsim/a", "written/old.json", "written/used.json")
+    places = ("vectors/lsa/a.npz", "index/graph", "encoders/lsa", "ranked/maxsim/a", "vectors/lsa/used.npz")
     for number, name in enumerate(places):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(bytes(1000))
         os.utime(tmp_path / name, (number, number))
-    os.utime(tmp_path / "written" / "used.json")
+    os.utime(tmp_path / "vectors" / "lsa" / "used.npz")
     kinds = ["vectors", "indexes", "fitted encoders", "rerankers' scores"]
-    assert cache.sizes() == {**dict.fromkeys(kinds, 1000), "texts by models": 2000}
+    assert cache.sizes() == {**dict.fromkeys(kinds, 1000), "vectors": 2000}
     cache.cap_bytes = 2000
     cache.save("s", "newest", {"a": np.zeros(1)})
-    assert [path for path in places if (tmp_path / path).exists()] == ["written/used.json"]
-    assert list(cache.sizes()) == ["texts by models", "results of stages"] and sum(cache.sizes().values()) <= 2000
+    assert [path for path in places if (tmp_path / path).exists()] == ["vectors/lsa/used.npz"]
+    assert list(cache.sizes()) == ["vectors", "results of stages"] and sum(cache.sizes().values()) <= 2000
 
 
 def test_a_killed_writer_leaves_no_entry_and_its_rest_is_swept(tmp_path):

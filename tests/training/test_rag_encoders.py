@@ -15,7 +15,6 @@ from core.generation.torch_lm import Transformers
 from core.pipeline.vectors import embed
 from core.progress import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
-from core.store.shards import shards
 from core.training.encoders.rag_loop import AnswerReader, RagLoop, RagQuestions, log_marginal, marginal_loss
 from core.training.encoders.rag_settings import RagTraining
 from core.training.encoders.rag_training import NAMES, train_rag
@@ -52,7 +51,7 @@ def generation(tmp_path_factory):
 def start(config, folder, generation, kept, corpus=None):
     corpus = corpus or corpus_of_marks()
     rest = {"generation": generation, "context": ContextConfig(), "evaluation": EvaluationConfig(k=2)}
-    return train_rag(config, corpus, *whole(corpus), folder, model_texts=kept, vectors=kept / "vectors", **rest)
+    return train_rag(config, corpus, *whole(corpus), folder, home=kept, vectors=kept / "vectors", **rest)
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +105,12 @@ def test_likelihoods_are_the_generators_and_asked_for_once(generation, tmp_path,
     hits = _hits(corpus, *whole(corpus))
     true = Transformers.answer_logprobs
     monkeypatch.setattr(Transformers, "answer_logprobs", lambda self, *a: asked.append(len(a[0])) or true(self, *a))
-    kept = shards(tmp_path, "Likelihoods")
-    reader = AnswerReader(generation, ContextConfig(), corpus, hits, kept)
+    reader = AnswerReader(generation, ContextConfig(), corpus, hits, tmp_path)
     logs, tokens = drain(reader.logs(np.array([1]), np.array([[0, 1]])))
     prompt = build(corpus.queries[1].text, [hits[1]], ContextConfig(), generation.count_tokens).messages
     [[row]] = drain(true(generation, [prompt], ["red"]))
     assert logs[0, 1] == pytest.approx(sum(row), abs=1e-3) and tokens[0] == len(row) == 4, "three letters and the end"
-    again, _ = drain(AnswerReader(generation, ContextConfig(), corpus, hits, kept).logs(np.array([1]), np.array([[1, 2]])))
+    again, _ = drain(AnswerReader(generation, ContextConfig(), corpus, hits, tmp_path).logs(np.array([1]), np.array([[1, 2]])))
     assert again[0, 0] == logs[0, 1] and asked == [2, 1]
 
 

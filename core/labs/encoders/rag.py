@@ -29,7 +29,7 @@ def train_rag(workbench: Workbench, config: TrialConfig, name: str, settings: di
             generation=base_of(config),
             context=config.context,
             evaluation=config.evaluation,
-            model_texts=pipeline.cache.folder,
+            home=pipeline.home,
             vectors=pipeline.vectors_folder,
         )
     )

@@ -12,7 +12,8 @@ import numpy as np
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND, Judged, judge
 from core.judging.reference import accepts, accepts_itself, declines
-from core.labs.answering import KeptAnswer, covers
+from core.labs.answering import covers
+from core.pipeline.answers import KeptAnswer
 from core.pipeline.stages import Recipe
 from core.records import Corpus, Hit, Progress, Query
 from core.retrieval.fusion import fused

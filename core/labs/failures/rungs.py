@@ -9,8 +9,9 @@ import numpy as np
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.labs import answering
-from core.labs.answering import AnswerCost, AskedContext, Asker, answer_of, can_be_judged
+from core.labs.answering import AnswerCost, can_be_judged
 from core.labs.failures.ladder import FINAL, RUNGS, Ladder, answered, covered, passages_of, standing
+from core.pipeline.answers import AskedContext, Asker, answers_of
 from core.pipeline.stages import Recipe
 from core.progress import drain
 from core.records import Corpus, Gold, Hit, Progress, Query
@@ -36,7 +37,7 @@ def askings(workbench: Workbench, ladder: Ladder, count: int) -> dict[int, dict[
 
 def _askings(workbench: Workbench, ladder: Ladder, rows: Iterable[int]) -> dict[int, dict[str, AskedContext]]:
     evaluation, config = ladder.evaluation, ladder.evaluation.config
-    asker = Asker(evaluation)
+    asker = Asker(evaluation.run)
     first = replace(evaluation, scores=fused(config.fusion, evaluation.pool))
     table: dict[int, dict[str, AskedContext]] = {}
     for row in rows:
@@ -100,10 +101,9 @@ def with_kept(workbench: Workbench, bare: Ladder, count: int) -> Ladder:
     """The ladder with the kept answers of the first `count` questions drawn; asks nothing."""
     if not count or bare.evaluation.config.generation.absent():
         return bare
-    climbs = {
-        row: {rung: answer_of(workbench, asking.key) for rung, asking in rungs.items()}
-        for row, rungs in askings(workbench, bare, count).items()
-    }
+    table = askings(workbench, bare, count)
+    recorded = answers_of(workbench.pipeline, [asking.key for asking in _wanted(table, tuple(RUNGS))])
+    climbs = {row: {rung: recorded.get(asking.key) for rung, asking in rungs.items()} for row, rungs in table.items()}
     return answered(bare, {row: rungs for row, rungs in climbs.items() if None not in rungs.values()})
 
 
@@ -134,9 +134,10 @@ def _count_key(workbench: Workbench, corpus: Corpus) -> str:
 def verdicts(workbench: Workbench, bare: Ladder, count: int) -> np.ndarray:
     """Whether the recipe's own answers to the first `count` questions drawn are right: 1 or 0 [n] float64, NaN where one is not
     known."""
-    rights = []
-    for row, rungs in askings(workbench, bare, count).items():
-        said = answer_of(workbench, rungs[FINAL].key)
+    rights, table = [], askings(workbench, bare, count)
+    recorded = answers_of(workbench.pipeline, [asking.key for asking in _wanted(table, (FINAL,))])
+    for row, rungs in table.items():
+        said = recorded.get(rungs[FINAL].key)
         rights.append(np.nan if said is None else float(bare.accepted(bare.corpus.queries[row], said.text)))
     return np.array(rights)
 

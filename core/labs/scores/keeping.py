@@ -1,4 +1,4 @@
-"""Every score is kept by the content of all that decides it, so that a second run computes nothing, nor does a cancelled one
+"""Every score is recorded by the content of all that decides it, so that a second run computes nothing, nor does a cancelled one
 what it had done.
 
 That is the measure with its knobs, its identity and its code, the tools that it asks, and the case. What failed (a judge that
@@ -20,9 +20,10 @@ from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, Claim, 
 from core.pipeline.vectors import embed
 from core.progress import counted_within
 from core.records import Progress, plain
-from core.store.shards import Shards, shards
+from core.store.batches import batches
 from core.workbench import Workbench
 
+KIND = "answer_scores"  # of the records
 KEEP_SECONDS = 5.0  # a killed process loses no more work than this, and a batch
 FIRST, MOST = 8, 512  # answers of a batch; the later ones take about KEEP_SECONDS
 MOST_TEXT = 4 << 20  # characters of a batch, or one answer
@@ -31,14 +32,15 @@ MOST_TEXT = 4 << 20  # characters of a batch, or one answer
 def judge_tools(workbench: Workbench, config: TrialConfig) -> JudgeTools:
     """What measures may use, of this recipe."""
     vectors = partial(embed, folder=workbench.pipeline.vectors_folder)
-    texts = workbench.pipeline.cache.folder / "written"
-    return JudgeTools(config.embedding, vectors, config.generation, config.seed, texts)
+    return JudgeTools(config.embedding, vectors, config.generation, config.seed, workbench.home)
 
 
 def at_hand(workbench: Workbench, measure: AnswerMeasure, cases: Sequence[AnswerCase], tools: JudgeTools):
     """The score of each case as far as it needs no computing: kept, or unmeasurable; None for the others."""
-    by_key = _read(_store(workbench, measure, tools), [_key(case) for case in cases])
-    return [_unmeasured(measure, case) or by_key.get(_key(case)) for case in cases]
+    keys = _keys(measure, cases, tools)
+    recorded = batches(workbench.home).read(KIND, keys)
+    by_key = {key: _score(value) for key, value in recorded.items()}
+    return [_unmeasured(measure, case) or by_key.get(key) for key, case in zip(keys, cases, strict=True)]
 
 
 def kept_scores(
@@ -46,19 +48,27 @@ def kept_scores(
 ) -> Generator[Progress, None, list[AnswerScore]]:
     """The score of each case; what is not kept yet is computed. Closing the generator keeps what is done."""
     scores = at_hand(workbench, measure, cases, tools)
-    absent = {_key(case): case for case, score in zip(cases, scores, strict=True) if score is None}
-    if absent:
-        by_key = yield from _compute(measure, absent, tools, _store(workbench, measure, tools))
-        scores = [score or by_key[_key(case)] for case, score in zip(cases, scores, strict=True)]
+    if None in scores:
+        keys = _keys(measure, cases, tools)
+        absent = {key: case for key, case, score in zip(keys, cases, scores, strict=True) if score is None}
+        by_key = yield from _compute(workbench, measure, absent, tools)
+        scores = [score or by_key[key] for key, score in zip(keys, scores, strict=True)]
     return scores
 
 
 def _compute(
-    measure: AnswerMeasure, absent: dict[str, AnswerCase], tools: JudgeTools, store: Shards
+    workbench: Workbench, measure: AnswerMeasure, absent: dict[str, AnswerCase], tools: JudgeTools
 ) -> Generator[Progress, None, dict[str, AnswerScore]]:
     keys, size, saved = list(absent), FIRST, time.monotonic()
     by_key: dict[str, AnswerScore] = {}
-    fresh: dict[str, Any] = {}
+    fresh: dict[str, dict[str, Any]] = {}
+
+    def keep() -> None:
+        judge = f"{tools.generator.part} {tools.generator.model}" if measure.asks_model else None
+        about = {"measure": measure.part, "settings": measure.model_dump(mode="json"), "judge": judge}
+        batches(workbench.home).keep(KIND, fresh, **about)
+        fresh.clear()
+
     try:
         while len(by_key) < len(keys):
             yield (step := Progress(len(by_key), len(keys), measure.label))
@@ -71,15 +81,14 @@ def _compute(
                 standing = plain(score)
                 by_key[key] = _score(standing)  # as it is read back
                 if not score.reason.startswith("failed"):
-                    fresh[key] = standing
+                    fresh[key] = {**standing, "question": absent[key].question, "answer": absent[key].answer}
             taken = max(time.monotonic() - began, 1e-6)
             size = min(MOST, max(1, int(min(4 * size, len(batch) * KEEP_SECONDS / taken))))
             if time.monotonic() - saved > KEEP_SECONDS:
-                store.keep(fresh)
-                fresh, saved = {}, time.monotonic()
+                keep()
+                saved = time.monotonic()
     finally:  # also when cancelled
-        if fresh:
-            store.keep(fresh)
+        keep()
     return by_key
 
 
@@ -102,10 +111,6 @@ def _unmeasured(measure: AnswerMeasure, case: AnswerCase) -> AnswerScore | None:
     return AnswerScore(math.nan, why) if why else None
 
 
-def _read(store: Shards, keys: list[str]) -> dict[str, AnswerScore]:
-    return {key: _score(value) for key, value in store.read(keys).items()}
-
-
 def _score(value: dict[str, Any]) -> AnswerScore:
     """A score from the plain values that it is kept as."""
     claims = (Claim(**each) for each in value["claims"])
@@ -122,15 +127,11 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _store(workbench: Workbench, measure: AnswerMeasure, tools: JudgeTools) -> Shards:
-    """A folder for each measure as it is."""
+def _keys(measure: AnswerMeasure, cases: Sequence[AnswerCase], tools: JudgeTools) -> list[str]:
+    """Identity of each score: of the measure as it is, and of the case."""
     asked = [tools.encoder.identity()] if measure.encodes else []
     if measure.asks_model:
         asked += [tools.generator, tools.generator.identity(), tools.seed]
     name = fingerprint(measure, measure.identity(), code_version(type(measure)), asked)
-    return shards(workbench.pipeline.cache.folder / "scores" / f"{measure.part}-{name}", "Scores of answers")
-
-
-def _key(case: AnswerCase) -> str:
-    content = repr(case._replace(covered=tuple(map(sorted, case.covered))))  # sets have no order
-    return blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    contents = (repr(case._replace(covered=tuple(map(sorted, case.covered)))) for case in cases)  # sets have no order
+    return [name + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest() for text in contents]

@@ -16,9 +16,10 @@ from core.embedding.minilm import QUESTIONS
 from core.generation.torch_mixture import answer_logprobs
 from core.progress import drain, told_within
 from core.records import Corpus, Hit, Progress
-from core.store.shards import Shards
+from core.store.batches import batches
 from core.training.encoders.loop import Loop
 
+KIND = "likelihoods"  # of the records
 DEADLINE_S = 600.0  # of one answer under its passages
 
 
@@ -35,17 +36,18 @@ class Marginals(NamedTuple):
 
 
 class AnswerReader:
-    """What the generator makes of a question's first reference answer with one passage in its prompt. Kept by content."""
+    """What the generator makes of a question's first reference answer with one passage in its prompt. Recorded by content."""
 
-    def __init__(self, generation: Any, context: ContextConfig, corpus: Corpus, hits: Sequence[Hit], store: Shards) -> None:
-        self._generation, self._context, self._corpus, self._hits, self._store = generation, context, corpus, hits, store
-        self._settings = fingerprint(generation.identity(), generation.context_tokens, code_version(answer_logprobs))
+    def __init__(self, generation: Any, context: ContextConfig, corpus: Corpus, hits: Sequence[Hit], home: Path) -> None:
+        self._generation, self._context, self._corpus, self._hits = generation, context, corpus, hits
+        self._kept, self._identity = batches(home), generation.identity()
+        self._settings = fingerprint(self._identity, generation.context_tokens, code_version(answer_logprobs))
 
     def logs(self, rows: np.ndarray, nearest: np.ndarray) -> Generator[Progress, None, tuple[np.ndarray, np.ndarray]]:
         """log p(answer | question, passage) of the chunks found [n, k], and tokens of the answers [n]."""
         asked = [[self._asked(row, chunk) for chunk in chunks] for row, chunks in zip(rows, nearest, strict=True)]
         keys = [[fingerprint(self._settings, *each) for each in some] for some in asked]
-        there = self._store.read(key for some in keys for key in some)
+        there = self._kept.read(KIND, [key for some in keys for key in some])
         for done, (some, texts) in enumerate(zip(keys, asked, strict=True)):
             absent = [place for place, key in enumerate(some) if key not in there]
             if absent:
@@ -53,9 +55,13 @@ class AnswerReader:
                 yield step
                 work = self._generation.answer_logprobs([texts[place][0] for place in absent], [texts[0][1]], DEADLINE_S)
                 [table] = yield from told_within(work, step)
-                values = {some[place]: [sum(row), len(row)] for place, row in zip(absent, table, strict=True)}
-                there |= self._store.keep(values)
-        table = np.array([[there[key] for key in some] for some in keys], np.float64)  # [n, k, 2]
+                values = {
+                    some[place]: {"logprob": sum(row), "tokens": len(row)} for place, row in zip(absent, table, strict=True)
+                }
+                there |= self._kept.keep(KIND, values, identity=self._identity)
+        table = np.array(
+            [[[there[key][name] for name in ("logprob", "tokens")] for key in some] for some in keys], np.float64
+        )  # [n, k, 2]
         return table[:, :, 0], table[:, 0, 1]
 
     def _asked(self, row: int, chunk: int) -> tuple[list[dict[str, str]], str]:

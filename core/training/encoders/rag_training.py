@@ -29,7 +29,6 @@ from core.queries.model_texts import Request, written
 from core.queries.protocol import QueryTools
 from core.records import Chunks, Corpus, Hit, Progress
 from core.retrieval.top import tie_order
-from core.store.shards import shards
 from core.training.encoders.rag_loop import AnswerReader, RagLoop, RagQuestions
 from core.training.encoders.rag_settings import RagTraining
 from core.training.encoders.splits import FEWEST, Splits, corpus_of, evidence_documents, split_rows
@@ -51,13 +50,13 @@ def train_rag(
     generation: PartConfig,
     context: ContextConfig,
     evaluation: EvaluationConfig,
-    model_texts: Path,
+    home: Path,
     vectors: Path,
 ) -> Generator[Progress, None, TrainingResult]:
     """Trains on the corpus' questions that have an answer, and writes the encoder to `folder`, whose name is the encoder's.
 
-    texts: those of the chunks. generation: says how likely an answer is. model_texts: folder of likelihoods and of texts by the
-    model, vectors: the vector store, both by content.
+    texts: those of the chunks. generation: says how likely an answer is. home: data folder, where likelihoods and texts by the
+    model are recorded; vectors: the vector store, by content.
     """
     if not generation.mixes:
         todo = "Choose transformers as generation.part."
@@ -74,7 +73,7 @@ def train_rag(
         yield from loaded(generation)
         held_out = _held_out(corpus, chunks, whole)
         hits = _hits(corpus, chunks, texts)
-        reader = AnswerReader(generation, context, corpus, hits, shards(model_texts / "likelihoods", "Likelihoods of answers"))
+        reader = AnswerReader(generation, context, corpus, hits, home)
         asked = RagQuestions(config, corpus, splits.train, chunk_vectors, ~held_out, reader)
         rows, ties = splits.validation, tie_order(corpus.documents, chunks)
         judged = relevance(corpus_of(corpus, rows), chunks, evaluation.overlap)
@@ -100,7 +99,7 @@ def train_rag(
         if loop.best_step:
             after = yield from embed(BertFolder(folder=made), [query.text for query in few.queries], work / "test", query=True)
         values = searched(few, chunks, held_out, evaluation, (before, chunk_vectors), (after, chunk_vectors))
-        tools = QueryTools(generation, config.seed, model_texts / "written", None)
+        tools = QueryTools(generation, config.seed, home, None)
         sides, answers = [], []
         for questions, metrics in zip((before, after), values[0], strict=True):
             marginals = yield from asked.marginals(splits.test, questions)

@@ -10,7 +10,6 @@ from core.judging.rubric import JudgeRubric
 from core.labs.scores import behind
 from core.labs.scores.judging import measure_all
 from core.progress import drain
-from core.store import shards
 from core.workbench import Workbench
 from tests.support.failing import failing, read, recipe
 from tests.support.recorded_judge import RecordedJudge
@@ -33,7 +32,6 @@ TEXTS: list[str] = []
 def bench(tmp_path, monkeypatch):
     registry.parts("generator")
     monkeypatch.setitem(registry._parts["generator"], "recorded", Counting)
-    monkeypatch.setattr(shards, "_stores", {})
     TEXTS.clear()
     return Workbench(tmp_path / "home")
 

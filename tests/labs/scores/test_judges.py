@@ -11,7 +11,6 @@ from core.errors import WorkbenchError
 from core.judging.gate import DIMENSIONS
 from core.labs.scores import judges
 from core.progress import drain
-from core.store import shards
 from core.workbench import Workbench
 from tests.support.recorded_judge import RecordedJudge
 
@@ -35,7 +34,6 @@ class Strict(RecordedJudge):
 def bench(tmp_path, monkeypatch):
     registry.parts("generator")
     monkeypatch.setitem(registry._parts["generator"], "recorded", Strict)
-    monkeypatch.setattr(shards, "_stores", {})
     return Workbench(tmp_path / "home")
 
 

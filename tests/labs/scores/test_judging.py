@@ -15,7 +15,7 @@ from core.judging.measure import TOPICS, AnswerCase, AnswerMeasure, AnswerScore,
 from core.labs.scores import judged_file, judging, keeping, people
 from core.labs.scores.answer_file import AnswerRow
 from core.progress import drain
-from core.store import shards
+from core.store import batches
 from core.workbench import Workbench
 
 SEEN: list[str] = []
@@ -57,7 +57,6 @@ class SharedWords(AnswerMeasure):
 def _registered(monkeypatch):
     registry.parts("measure")
     monkeypatch.setitem(registry._parts["measure"], "shared_words", SharedWords)
-    monkeypatch.setattr(shards, "_stores", {})
     SEEN.clear()
 
 
@@ -112,7 +111,7 @@ def test_every_answer_has_its_claims_evidence_and_wrong_words(file):
 def test_a_second_run_computes_nothing_and_another_knob_all(file):
     first, _ = judged(file, "shared_words")
     assert len(SEEN) == 40
-    shards._stores.clear()  # as another process
+    batches._of_home.clear()  # as another process
     again, _ = judged(file, "shared_words")
     assert len(SEEN) == 40 and repr(again.measured[0].scores) == repr(first.measured[0].scores)
     judged(file, "shared_words", knobs={"shared_words.weight": 0.5})
@@ -134,7 +133,7 @@ def test_a_cancel_keeps_what_is_done(file):
     for step in (work := keeping.kept_scores(bench, SharedWords(), cases, tools)):
         if step.done:
             work.close()
-    shards._stores.clear()
+    batches._of_home.clear()
     there = [score is not None for score in keeping.at_hand(bench, SharedWords(), cases, tools)]
     assert sum(there) == keeping.FIRST == len(SEEN)
     drain(keeping.kept_scores(bench, SharedWords(), cases, tools))

@@ -1,0 +1,112 @@
+"""The answer as a stage: what its key is made of, and the records that it is kept in. Nowhere else is either said.
+
+An answer is recorded twice. By its context: question and passages, the settings that make a prompt of them, model, sampling, seed
+and code; that is told for hundreds of questions without a model. And by the messages themselves (`queries.model_texts`): contexts
+that come to the same prompt are answered once, so n changed contexts write n answers at most.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from core.answering.one_prompt import OnePrompt
+from core.config import code_version, fingerprint
+from core.generation.answer import answer
+from core.pipeline.pipeline import Pipeline
+from core.pipeline.stages import Resolved
+from core.queries.model_texts import MUTE
+from core.records import Hit, Token, plain, read_token
+from core.store.batches import batches
+
+KIND = "set_answers"  # of the records
+CLOSED = "Answer the question in one sentence."
+SILENT = MUTE - {"context_tokens", "logprobs"}  # knobs of a generator that change neither text nor prompt
+
+Span = tuple[str, int, int]  # document id, start, end
+Given = tuple[tuple[Span, ...], ...]  # of each passage of a prompt, the spans that are read
+
+
+class AskedContext(NamedTuple):
+    """A question over a context. hits: made where they are asked for, best first; None: the question alone. asks: whether the
+    model is; without similar passages nothing is."""
+
+    question: str
+    key: str
+    hits: Callable[[], Sequence[Hit]] | None = None
+    asks: bool = True
+
+
+class KeptAnswer(NamedTuple):
+    """An answer with the passages that stood in its prompt, in their order: each the spans of its document that were read."""
+
+    text: str
+    finish_reason: str
+    shown: Given = ()
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
+    seconds: float = 0.0  # its share of those that were written with it
+    cost_usd: float | None = None
+    tokens: tuple[Token, ...] = ()  # where the recipe asks for log-probabilities
+
+    @property
+    def passages(self) -> tuple[Span, ...]:
+        return tuple(span for spans in self.shown for span in spans)
+
+
+class Asker:
+    """Makes the keys of a recipe's contexts; loads no model."""
+
+    def __init__(self, run: Resolved) -> None:
+        config = run.config
+        part, context = config.generation.usable(), config.context
+        same = [part.identity(), part.model_dump(mode="json", exclude=SILENT), config.seed]
+        one_prompt = isinstance(config.answering, OnePrompt)
+        # who writes otherwise may search again and take so many passages
+        left_out = {"threshold", *(["passages"] if one_prompt and context.duplicates == 1 else [])}
+        made_by: list[Any] = [context.model_dump(mode="json", exclude=left_out), config.answering.model_dump(mode="json")]
+        made_by += [code_version(answer, type(part), type(config.answering))]
+        if context.hand_on != "chunk" or context.compress < 1:  # the documents and the encoder take part
+            made_by += [run.corpus.fingerprint, run.key("chunks"), run.encoder]
+        if not one_prompt:
+            made_by += [run.ranking_key()]
+        self._closed = fingerprint(same, code_version(type(part)), CLOSED)
+        self._open, self._context = fingerprint(same, made_by), context
+
+    def alone(self, question: str) -> AskedContext:
+        """The question without passages."""
+        return AskedContext(question, fingerprint(self._closed, question))
+
+    def over(self, question: str, hits: Sequence[Hit]) -> AskedContext:
+        """The question over this ranking."""
+        best = max((h.scores["dense"] for h in hits[: self._context.passages] if "dense" in h.scores), default=None)
+        shown = hits if self._context.duplicates < 1 else hits[: self._context.passages]
+        return self.asking(question, best, [(hit.document_id, hit.start, hit.text) for hit in shown], lambda: shown)
+
+    def asking(
+        self, question: str, best: float | None, shown: Sequence[tuple[str, int, str]], hits: Callable[[], Sequence[Hit]]
+    ) -> AskedContext:
+        """best: dense similarity of the best passage, None where none has one; shown: document, start and text of each."""
+        low = not shown or (best is not None and best < self._context.threshold)
+        return AskedContext(question, fingerprint(self._open, question, low, shown), hits, not low)
+
+
+def answers_of(pipeline: Pipeline, keys: Iterable[str]) -> dict[str, KeptAnswer]:
+    """Of the keys those whose answers are recorded."""
+    keys, memory = list(keys), pipeline.remember("answers", "", dict)
+    if absent := [key for key in keys if key not in memory]:
+        memory |= {key: _answer(value) for key, value in batches(pipeline.home).read(KIND, absent).items()}
+    return {key: memory[key] for key in keys if key in memory}
+
+
+def keep(pipeline: Pipeline, run: Resolved, made: Mapping[AskedContext, KeptAnswer]) -> None:
+    """Records these answers of the recipe, all at once."""
+    part, config = run.config.generation.usable(), run.config
+    values = {asked.key: {**plain(said), "question": asked.question} for asked, said in made.items()}
+    about = {"dataset": config.corpus.dataset, "config": config.model_dump(mode="json"), "seed": config.seed}
+    about |= {"engine": part.part, "model": str(part.model), "identity": part.identity()}
+    batches(pipeline.home).keep(KIND, values, **about)
+
+
+def _answer(value: dict[str, Any]) -> KeptAnswer:
+    shown = tuple(tuple((name, start, end) for name, start, end in spans) for spans in value["shown"])
+    tokens = tuple(read_token(each) for each in value["tokens"])
+    return KeptAnswer(**{name: value[name] for name in KeptAnswer._fields if name in value} | {"shown": shown, "tokens": tokens})
