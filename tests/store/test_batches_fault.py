@@ -1,8 +1,9 @@
 """What a model was asked for stays: batches of several processes, a folder that may only be read, caches of earlier versions."""
 
 import json
-import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from core.store.database import Store
 from core.store.journal import Journal
 from core.workbench import Workbench
 
+ROOT = Path(__file__).parents[2]
 KIND = "lab_results"
 
 
@@ -32,14 +34,12 @@ def writes(home: Path, name: str) -> None:
 
 
 def test_processes_that_write_the_same_agree_on_what_stands(tmp_path):
-    spawned = multiprocessing.get_context("spawn")
-    some = [spawned.Process(target=writes, args=(tmp_path, name)) for name in "ab"]
+    code = "import sys; from pathlib import Path; from tests.store.test_batches_fault import writes; writes(Path(sys.argv[1]), sys.argv[2])"
+    some = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name], cwd=ROOT) for name in "ab"]
     here = BatchRecords(tmp_path)
-    for process in some:
-        process.start()
-    while any(process.is_alive() for process in some):
+    while any(process.poll() is None for process in some):
         here.read(KIND, ["k1"])
-    assert [process.exitcode for process in some] == [0, 0]
+    assert [process.returncode for process in some] == [0, 0]
     keys = [f"k{number}" for number in (*range(20), *range(100, 120))]
     assert here.read(KIND, keys) == BatchRecords(tmp_path).read(KIND, keys) and len(here.read(KIND, keys)) == 40
     store = Store(tmp_path)
