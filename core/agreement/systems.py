@@ -11,7 +11,7 @@ from core.agreement.consensus import AgreedLabels, is_positive
 from core.agreement.sources import LabelSource, named
 from core.annotation.label_table import LabelTable
 from core.statistics.bootstrap import Interval, mean_interval
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired
 from core.statistics.proportion import wilson, wilson_grouped
 from core.statistics.shares import share_difference
@@ -71,9 +71,8 @@ def rates(source: LabelSource, part: str, table: LabelTable, agreed: AgreedLabel
         for a, b in combinations(names, 2)
         if source.study is not None
     ]
-    defined = [i for i, (_, _, paired) in enumerate(tested) if paired.p is not None]
-    corrected = dict(zip(defined, holm(np.array([tested[i][2].p for i in defined])).tolist(), strict=True)) if defined else {}
-    differences = [SystemDifference(*row, corrected.get(i)) for i, row in enumerate(tested)]
+    corrected = correct_defined([paired.p for *_, paired in tested])
+    differences = [SystemDifference(*row, p) for row, p in zip(tested, corrected, strict=True)]
     return Rates(rows, differences, len(value), int(np.isnan(value).sum()), by_mean)
 
 

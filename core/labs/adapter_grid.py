@@ -30,7 +30,7 @@ from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.workbench import Evaluation, Workbench, fetched
@@ -305,7 +305,7 @@ def _cells(run: Resolved, values: dict[tuple[AdapterSide, str], dict[str, np.nda
     base = next(iter(values))[0]
     cells = [_cell(run, values, base, side, context) for side, context in values]
     tests = [(cell, name, paired.p) for cell in cells for name, paired in cell.against.items() if paired.p is not None]
-    for (cell, name, _), p in zip(tests, holm(np.array([p for *_, p in tests])).tolist() if tests else [], strict=True):
+    for (cell, name, _), p in zip(tests, correct_defined([p for *_, p in tests]), strict=True):
         cell.p_holm[name] = p
     return cells
 

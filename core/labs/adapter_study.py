@@ -18,7 +18,7 @@ from core.models.hub import adapters_home
 from core.progress import counted_within
 from core.records import Progress
 from core.statistics.bootstrap import Interval, intervals
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired, paired_difference
 from core.training.adapters.settings import AdapterTraining, LoraTraining
 from core.workbench import Workbench
@@ -113,7 +113,7 @@ def rows_of(groups: Sequence[tuple[Any, list[str]]], config: TrialConfig) -> lis
             )
         )
     tests = [(row, name, paired.p) for row in rows if row.against for name, paired in row.against.items() if paired.p is not None]
-    for (row, name, _), p in zip(tests, holm(np.array([p for *_, p in tests])).tolist() if tests else [], strict=True):
+    for (row, name, _), p in zip(tests, correct_defined([p for *_, p in tests]), strict=True):
         row.p_holm[name] = p
     return rows
 

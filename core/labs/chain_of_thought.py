@@ -26,7 +26,7 @@ from core.progress import counted_within, drain
 from core.queries.model_texts import ModelText, Request, written
 from core.records import Progress, Query
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.workbench import Evaluation, Workbench, fetched
@@ -357,10 +357,8 @@ def _pairs(run: Resolved, values: dict[tuple[str, str], np.ndarray]) -> list[Rea
                 values[first, name], values[second, name], rules.resamples, rules.confidence, seed=run.config.seed
             )
             pairs.append(ReasoningPair(first, second, name, paired))
-    tested = [place for place, pair in enumerate(pairs) if pair.paired.p is not None]
-    for place, p in zip(tested, holm(np.array([pairs[place].paired.p for place in tested])).tolist(), strict=True):
-        pairs[place] = pairs[place]._replace(p_holm=p)
-    return pairs
+    corrected = correct_defined([pair.paired.p for pair in pairs])
+    return [pair._replace(p_holm=p) for pair, p in zip(pairs, corrected, strict=True)]
 
 
 # As the page and the command show it ---------------------------------------------------------------------------------

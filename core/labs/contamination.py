@@ -30,7 +30,7 @@ from core.queries.by_model import plain as one_line
 from core.queries.model_texts import Request, at_hand, written
 from core.records import Progress, Query
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.workbench import Evaluation, Workbench, fetched
@@ -208,9 +208,8 @@ def _compared(
         for condition in CONDITIONS:
             if subset != "unmemorised" or condition == "gold":
                 gaps += [_gap(run, items, condition, name, subset, chosen) for name in MEASURES]
-    tested = [place for place, gap in enumerate(gaps) if gap.subset == "all" and gap.paired.p is not None]
-    for place, p in zip(tested, holm(np.array([gaps[place].paired.p for place in tested])).tolist(), strict=True):
-        gaps[place] = gaps[place]._replace(p_holm=p)
+    corrected = correct_defined([gap.paired.p if gap.subset == "all" else None for gap in gaps])
+    gaps = [gap._replace(p_holm=p) for gap, p in zip(gaps, corrected, strict=True)]
     texts = _texts([item.query for item in items], others)
     values = result_of(workbench, _likelihood_key(run, texts)) if _tells_likelihood(run) else None
     return Contamination(

@@ -25,7 +25,7 @@ from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Progress
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.workbench import Evaluation, Workbench, fetched
@@ -188,8 +188,7 @@ def _compared(workbench: Workbench, run: Resolved, ready: list[_Variant]) -> Rag
                 )
         tests += [(len(rows), name, paired.p) for name, paired in against.items() if paired.p is not None]
         rows.append(_row(workbench, run, each, table, measures, against))
-    corrected = holm(np.array([p for *_, p in tests])).tolist() if tests else []
-    for (place, name, _), p in zip(tests, corrected, strict=True):
+    for (place, name, _), p in zip(tests, correct_defined([p for *_, p in tests]), strict=True):
         rows[place].p_holm[name] = p
     takes = cost(workbench, run.config.generation, [asked for each in ready for asked in each.answers.askings])
     return RagAblation(len(run.corpus.queries), rows, takes)

@@ -4,6 +4,8 @@ of: how many hypotheses there are, where some were compared and their p values a
 that they can be for those that are known: whatever the unseen are, what is significant here is so among all of them.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 
@@ -30,6 +32,14 @@ def benjamini_hochberg(p: np.ndarray, of: int | None = None) -> np.ndarray:
     steps = p[order] * of / np.arange(1, len(p) + 1)
     adjusted[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1)
     return adjusted
+
+
+def correct_defined(
+    p: Sequence[float | None], correct: Callable[[np.ndarray, int | None], np.ndarray] = holm, of: int | None = None
+) -> list[float | None]:
+    """A correction of tests of which some are undefined (None): these stay so, and are none of the hypotheses."""
+    corrected = iter(correct(np.array([value for value in p if value is not None], np.float64), of).tolist())
+    return [None if value is None else next(corrected) for value in p]
 
 
 def _checked(p: np.ndarray, of: int | None) -> tuple[np.ndarray, int]:

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import ttest_1samp
 from statsmodels.stats.multitest import multipletests
 
-from core.statistics.corrections import benjamini_hochberg, holm
+from core.statistics.corrections import benjamini_hochberg, correct_defined, holm
 from core.statistics.selection import winner
 
 
@@ -51,6 +51,15 @@ def test_the_corrections_are_those_of_statsmodels(correct, method):
         unseen = multipletests(np.concatenate([p, np.ones(7)]), method=method)[1][:n]
         assert correct(p, of=n + 7) == pytest.approx(unseen)
     assert correct(np.zeros(0), of=4).tolist() == []
+
+
+@pytest.mark.parametrize("correct", [holm, benjamini_hochberg])
+def test_undefined_tests_stay_so_and_are_no_hypotheses(correct):
+    first, second = correct(np.array([0.03, 0.01])).tolist()
+    assert correct_defined([None, 0.03, None, 0.01], correct) == [None, first, None, second]
+    first, second = correct(np.array([0.03, 0.01]), 5).tolist()
+    assert correct_defined([0.03, 0.01, None], correct, of=5) == [first, second, None]
+    assert correct_defined([], correct) == [] and correct_defined([None], correct, of=3) == [None]
 
 
 def test_benjamini_and_hochberg_reject_what_they_reject_in_their_example():

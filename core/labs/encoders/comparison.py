@@ -23,7 +23,7 @@ from core.pipeline.results import Evaluation, evaluated
 from core.pipeline.stages import Resolved
 from core.records import Corpus, Progress
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired
 from core.workbench import Plan, Workbench
 
@@ -154,10 +154,10 @@ def _differences(
     differences = {row.offer.id: workbench.differences(row.evaluation, base) for row in others}
     corrected: dict[str, dict[str, float]] = {encoder: {} for encoder in differences}
     for metric in metric_names():
-        tested = [encoder for encoder, paired in differences.items() if paired[metric].p is not None]
-        values = holm(np.array([differences[encoder][metric].p for encoder in tested])) if tested else []
-        for encoder, p in zip(tested, values, strict=True):
-            corrected[encoder][metric] = float(p)
+        values = correct_defined([paired[metric].p for paired in differences.values()])
+        for encoder, p in zip(differences, values, strict=True):
+            if p is not None:
+                corrected[encoder][metric] = p
     return {encoder: (differences[encoder], corrected[encoder]) for encoder in differences}
 
 

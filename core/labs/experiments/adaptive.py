@@ -20,7 +20,7 @@ from core.labs.experiments.experiment import Experiment, Factor
 from core.labs.experiments.settled import settled
 from core.labs.trials.comparison import ALPHA, COSTS, direction
 from core.pipeline.recipe_words import setting_words
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import sign_flip_p
 
 GENERATIONS = 5  # of nsga2 at least, where the trials allow it
@@ -304,9 +304,7 @@ class Halving(Adaptive):
             return []  # nobody told the questions
         reference, *others = tables
         p = [p for p, _ in sign_flip_p(np.column_stack([own - reference for own in others]), seed=self.experiment.design.seed)]
-        tested = [place for place, value in enumerate(p) if value is not None]
-        corrected = dict(zip(tested, holm(np.array([p[place] for place in tested])).tolist(), strict=True))
-        return [settings for place, settings in enumerate(left) if corrected.get(place, 1.0) >= ALPHA]
+        return [settings for settings, p in zip(left, correct_defined(p), strict=True) if p is None or p >= ALPHA]
 
     def _each_question(self, settings: Settings) -> np.ndarray | None:
         keys = (self._key(Wanted(own, self._questions)) for own in self.space.repeated(settings))

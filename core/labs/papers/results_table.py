@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from core.errors import WorkbenchError
 from core.evaluation.metric import headlines, metric_names
 from core.labs.trials import comparison
 from core.labs.trials.comparison import ALPHA, COSTS, MOST, Trial, direction
 from core.registry import find
 from core.report.tables import DIFFERENCE
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired
 from core.workbench import Workbench
 
@@ -33,8 +31,8 @@ def table(
     metrics = list(dict.fromkeys(metrics or headlines()))
     measured = {t.id: {row["metric"]: row for row in workbench.measured(t.id)["metrics"]} for t in trials}
     raw = {metric: _tests(workbench, base, trials, metric) for metric in metrics}
-    tested = [(metric, trial, row.p) for metric, of in raw.items() for trial, row in of.items() if row and row.p is not None]
-    corrected = dict(zip([entry[:2] for entry in tested], holm(np.array([p for *_, p in tested])).tolist(), strict=True))
+    tested = {(metric, trial): row and row.p for metric, of in raw.items() for trial, row in of.items()}
+    corrected = dict(zip(tested, correct_defined([*tested.values()]), strict=True))
     equals = {metric: _equals(workbench, trials, metric, measured) for metric in metrics}
     rows = []
     for trial in trials:

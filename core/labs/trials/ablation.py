@@ -23,7 +23,7 @@ from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, by_field, ranking_fields, unused
 from core.progress import counted_within
 from core.records import Progress
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired, paired_difference
 from core.workbench import Workbench
 
@@ -137,9 +137,8 @@ def ablate(workbench: Workbench, recipe: Recipe, metric: str, count: int = rungs
         without = yield from counted_within(_values(workbench, run.of(off.recipe), metric, count), step)
         [paired] = paired_difference(without, current, rules.resamples, rules.confidence, seed=run.config.seed)
         measured.append(Ablated(off, _mean(without), paired, None))
-    tested = [i for i, part in enumerate(measured) if part.paired.p is not None]
-    for i, p in zip(tested, holm(np.array([measured[i].paired.p for i in tested])).tolist(), strict=True):
-        measured[i] = measured[i]._replace(p_holm=p)
+    corrected = correct_defined([part.paired.p for part in measured])
+    measured = [part._replace(p_holm=p) for part, p in zip(measured, corrected, strict=True)]
     measured.sort(key=lambda part: (part.paired.difference is None, part.paired.difference))
     return Ablation(metric, _mean(current), measured, left_out)
 

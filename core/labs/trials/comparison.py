@@ -23,7 +23,7 @@ from core.evaluation.stored import longest
 from core.labs.trials import looks
 from core.pipeline.recipe_words import doing, in_words, made_name, show_value, stages
 from core.pipeline.trials import shared
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined, holm
 from core.statistics.paired import Paired, paired_difference
 from core.store.rows import MOST_NAME, MOST_NOTE
 from core.workbench import Workbench
@@ -401,20 +401,19 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
             results = paired_difference(columns, first[:, None], rules["resamples"], rules["confidence"], seed=seed)
             for i, result in zip(rows, results, strict=True):
                 paired[i] = result
-    tested = [i for i, result in enumerate(paired) if result is not None and result.p is not None]
-    corrected = dict(zip(tested, holm(np.array([paired[i].p for i in tested])).tolist(), strict=True))
+    corrected = correct_defined([result and result.p for result in paired])
     rows = [
         Versus(
             other,
             float(b.mean()) if len(b) else None,
             float(a.mean()) if len(a) else None,
             paired[i],
-            corrected.get(i),
+            corrected[i],
             _note(workbench, reference, other, len(a)),
         )
         for i, (other, (a, b)) in enumerate(zip(others, pairs, strict=True))
     ]
-    return TrialComparison(metric, reference.k, reference, rows, len(tested), 0, 0, rules["confidence"])
+    return TrialComparison(metric, reference.k, reference, rows, sum(p is not None for p in corrected), 0, 0, rules["confidence"])
 
 
 def times_context(tokens: float, reference: float) -> str:

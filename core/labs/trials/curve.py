@@ -28,7 +28,7 @@ from core.queries.protocol import Unready
 from core.records import Candidates, Chunks, Progress
 from core.retrieval.pool import make_pool, rankings
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
@@ -145,10 +145,8 @@ def differences(
     if others:
         table = np.column_stack([points[i].values[metric] for i in others])
         tests = _paired(workbench, config, table, reference.values[metric])
-        tested = [i for i, test in zip(others, tests, strict=True) if test.p is not None]
-        corrected = dict(zip(tested, holm(np.array([test.p for test in tests if test.p is not None])).tolist(), strict=True))
-        for i, test in zip(others, tests, strict=True):
-            made[i] = CurveDifference(test, corrected.get(i))
+        for i, test, p in zip(others, tests, correct_defined([test.p for test in tests]), strict=True):
+            made[i] = CurveDifference(test, p)
     return made
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from core.statistics.corrections import benjamini_hochberg, holm
+from core.statistics.corrections import benjamini_hochberg, correct_defined, holm
 from core.workbench import Workbench
 
 STORED = """SELECT DISTINCT recipe_fingerprint AS recipe, dataset, config->>'$.corpus.questions' AS part FROM trials
@@ -66,10 +64,8 @@ def every(workbench: Workbench) -> list[Counted]:
 def corrected(p: Sequence[float | None], looked: int) -> tuple[list[float | None], list[float | None]]:
     """(Holm's, Benjamini and Hochberg's) p of comparisons with one reference, where so many recipes were compared, the reference
     among them. None stays."""
-    defined = np.array([value for value in p if value is not None], np.float64)
-    of = max(looked - 1, len(defined))
-    columns = (iter(correct(defined, of).tolist()) for correct in (holm, benjamini_hochberg))
-    return tuple([None if value is None else next(column) for value in p] for column in columns)
+    of = max(looked - 1, sum(value is not None for value in p))
+    return correct_defined(p, holm, of), correct_defined(p, benjamini_hochberg, of)
 
 
 def sentence(counts: Counted, p: float | None, metric: str) -> str:

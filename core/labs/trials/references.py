@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from core.evaluation.metric import metric_names
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.workbench import Evaluation, Workbench
 
 
@@ -17,10 +15,8 @@ def differences(
     metrics, rows = list(metrics) or metric_names(), []
     paired = {name: workbench.differences(current, other, metrics) for name, other in others.items()}
     for metric in metrics:
-        tests = {name: of[metric] for name, of in paired.items()}
-        tested = [name for name, test in tests.items() if test.p is not None]
-        corrected = dict(zip(tested, holm(np.array([tests[name].p for name in tested])).tolist(), strict=True))
-        for name, test in tests.items():
-            more = {"p_holm": corrected.get(name)} if len(others) > 1 else {}
+        tests = [of[metric] for of in paired.values()]
+        for name, test, p in zip(paired, tests, correct_defined([test.p for test in tests]), strict=True):
+            more = {"p_holm": p} if len(others) > 1 else {}
             rows.append({"against": name, "metric": metric, **test._asdict(), **more})
     return rows

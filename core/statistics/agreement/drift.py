@@ -6,7 +6,7 @@ import numpy as np
 
 from core.statistics.agreement.coefficient import divided
 from core.statistics.bootstrap import Interval, intervals, summed
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 
 FEWEST = 12  # items with a comparison: fewer have no trend to test
 
@@ -42,10 +42,7 @@ def drift(
     if groups is not None:
         agreement, order = _by_group(agreement, groups), _by_group(np.where(np.isnan(agreement), np.nan, order), groups)
     drifts = [_drift(a, agreement[:, a], order[:, a], parts, permutations, seed) for a in range(values.shape[1])]
-    tested = [i for i, row in enumerate(drifts) if row.p is not None]
-    for i, corrected in zip(tested, holm(np.array([drifts[i].p for i in tested])), strict=True):
-        drifts[i] = drifts[i]._replace(p_holm=float(corrected))
-    return drifts
+    return [row._replace(p_holm=p) for row, p in zip(drifts, correct_defined([row.p for row in drifts]), strict=True)]
 
 
 def _by_group(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
