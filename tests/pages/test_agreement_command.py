@@ -59,7 +59,7 @@ def said(app: AppTest) -> list[str]:
 
 
 def between(one: dict) -> str:
-    return f"{one['low']:.3f} to {one['high']:.3f}"
+    return f"{one['low']:.3f} to {one['high']:.3f}".replace("-", "−")
 
 
 @pytest.mark.skipif(not QAGS.is_file(), reason=f"QAGS is not at {QAGS}; set GROUNDWORK_DATASETS.")
