@@ -7,8 +7,9 @@ for every third question by MaxSim, for every sixth by the cross-encoder. A set'
 recipe without reranking.
 Chosen is what has the best mean of these numbers over the dev halves of the sets that may be chosen on, each counting alike. What it is
 worth is told on questions that had no part in that: their test halves, and sets that are test only. What would have been chosen without
-a set is told beside it. Sets of more than 3,000 documents keep the evidence and others drawn. --home keeps vectors; --quick: 48
-questions of one set. The data come from the folder that GROUNDWORK_DATASETS names.
+a set is told beside it. Sets of more than 3,000 documents keep the evidence and others drawn. --home keeps vectors and the sets
+that were measured, so that a run that was stopped goes on; --quick: 48 questions of one set. The data come from the folder that
+GROUNDWORK_DATASETS names.
 """
 
 import json
@@ -29,6 +30,7 @@ from core.config import fingerprint, with_settings
 from core.corpus.library import split
 from core.evaluation.judged import judge
 from core.evaluation.metric import metric_values
+from core.files import write_whole
 from core.pipeline.results import final_scores
 from core.pipeline.stages import Resolved
 from core.progress import drain
@@ -70,6 +72,17 @@ def measured(bench: Workbench, name: str, most: int) -> dict[str, Any]:
         "variants": variants,
         "length": {str(p): by_length(bench, fewer(run, EVERY["maxsim"]), p) for p in PENALTIES},
     }
+
+
+def kept(bench: Workbench, name: str, most: int) -> dict[str, Any]:
+    """What was measured of the set, from the folder where it is known already."""
+    path = bench.home / "measured" / f"{fingerprint(VARIANTS, EVERY, DOCUMENTS, DEPTH, K, most, name)}.json"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(measured(bench, name, most), default=np.ndarray.tolist).encode())
+    row = json.loads(path.read_bytes())
+    values, variants = ({key: np.array(each) for key, each in row[of].items()} for of in ("values", "variants"))
+    return row | {"dev": np.array(row["dev"]), "values": values, "variants": variants}
 
 
 def fewer(run: Resolved, every: int) -> Resolved:
@@ -161,7 +174,7 @@ def main(home: str, quick: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as fresh:
         bench = workbench(Path(home or fresh))
         wanted = ["XQuAD"] if quick else SETS
-        rows = {name: measured(bench, name, 48 if quick else QUESTIONS) for name in wanted}
+        rows = {name: kept(bench, name, 48 if quick else QUESTIONS) for name in wanted}
     defaults = {part: {name: getattr(find("reranker", part)(), name) for name in VARIANTS[part][0]} for part in VARIANTS}
     return told(rows) | {"defaults": defaults, "depth": DEPTH, "vectors_kept": bool(home)}
 

@@ -231,6 +231,14 @@ def vectors(lab: Lab) -> Iterator[Case]:
     return damaged(lab, "vectors", homes.measured, "cache/vectors/*/*", check, limit_s=120)
 
 
+@attack("damage", "token vectors and scores of a reranker")
+def reranked(lab: Lab) -> Iterator[Case]:
+    def check(home: Path, file: Path, expected: Any) -> None:
+        made_anew(homes.MAXSIM, without=("ranked/scores",) if "tokens" in file.parts else ())(home, file, expected)
+
+    return damaged(lab, "reranked", homes.measured, "cache/ranked/**/*", check, limit_s=120)
+
+
 @attack("damage", "a saved index")
 def index(lab: Lab) -> Iterator[Case]:
     return damaged(lab, "index", homes.measured, "cache/index/**/*", made_anew(homes.HNSW, without=("dense",)))

@@ -28,6 +28,7 @@ HYBRID = (*DATASET, *CHUNKS, "--set", "fusion.part=rrf")  # with the bundled enc
 TRAINED = (*DATASET, *CHUNKS, "--set", "embedding.part=trained", "--set", "embedding.name=own", "--set", "fusion.part=dense_only")
 GRID = ("--grid", "sparse.k1=0.5:2:0.5")
 INDEX_GRID = ("--grid", "index.ef_search=10,20")
+MAXSIM = (*SPARSE, "--set", "rerank.part=maxsim")
 HNSW = (*DENSE, "--set", "index.part=faiss_hnsw")
 
 
@@ -63,7 +64,7 @@ def towns(place: Path) -> None:
 def measured(place: Path) -> None:
     """Every kind of file that a home holds, but for trained encoders."""
     towns(place)
-    for recipe in (SPARSE, DENSE, HNSW, HYBRID):
+    for recipe in (SPARSE, DENSE, HNSW, HYBRID, MAXSIM):
         verb(place, "run", *recipe, limit_s=120).well()
     verb(place, "index-sweep", *HNSW, *INDEX_GRID, limit_s=120).well()
     forked(lambda: _labelled(place), place).well()
