@@ -88,12 +88,17 @@ def chosen_setting(config: TrialConfig, place: Any) -> tuple[str, str, Any]:
         state.knob_followed = moves
         if moved := [title for title, (setting, _) in choices.items() if setting == path]:
             [state.knob] = moved
+    trade_off = state.setdefault("trade_off", {})
+    away, instead = trade_off.get("knob_away", ("", ""))
     if "knob" in state and state.knob not in choices:
+        trade_off["knob_away"] = state.knob, next(iter(choices))
         state.knob = next(iter(choices))
+    elif away in choices and trade_off.pop("knob_away") and state.get("knob") == instead:
+        state.knob = away  # the recipe has it again, and nobody chose another one meanwhile
     title = place.selectbox(
         "Setting", list(choices), key="knob", help="Follows the setting that was moved last.", bind="query-params"
     )
-    state.setdefault("trade_off", {})["knob"] = title
+    trade_off["knob"] = title
     return title, *choices[title]
 
 
