@@ -37,6 +37,11 @@ def test_the_page_has_a_command_for_each_thing_it_tells_to_find_out():
     assert [shlex.split(command)[3] for command in COMMANDS] == [*TELLS]
 
 
+def test_a_default_is_provisional_until_the_table_that_chooses_it_is_measured():
+    assert ("Not measured yet" in PAGE) == ("default is provisional" in PAGE)
+    assert not re.search(r"table\s+below shows|was chosen", PAGE)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: shlex.split(command)[3])
 def test_a_command_of_the_page_runs_and_tells_what_the_page_says(home, command, monkeypatch, capsys):

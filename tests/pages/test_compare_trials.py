@@ -338,3 +338,11 @@ def test_settings_that_differ_are_told_in_words(three):
     app = open_page(trials=",".join(three[1]), compare_view="Settings that differ")
     settings = shown(app, "Setting").set_index("Setting")
     assert settings.loc["fusion"].tolist() == ["convex", "rrf", "sparse only"] and "min max" in settings.to_string()
+
+
+def test_a_table_for_a_paper_names_the_reference_first(bench, ids):
+    both = {"trials": f"{ids['base']},{ids['worse']}"}
+    ordered = lambda app: list(app.session_state["chosen"])  # noqa: E731
+    assert ordered(press(open_page(**both, reference=ids["worse"]), "into_paper")) == [ids["worse"], ids["base"]]
+    pinned = open_page(**both, **{"baseline.fusion.weight": "0.5"})
+    assert ordered(press(pinned, "into_paper")) == [ids["worse"], ids["base"]]

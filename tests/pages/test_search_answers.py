@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.labs import answering
+from app.ui.search import answers as page_answers
+from core.labs import answering, live_answers
 from core.progress import drain
+from core.statistics.anytime import DRIFTS
+from core.statistics.bootstrap import Interval
 from tests.labs.test_answering import SETTINGS, many, reader, template  # noqa: F401
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -94,6 +97,13 @@ def test_both_gains_stand_beside_each_other_and_an_opened_question_shows_its_ans
     first = answering.answer_set(bench, bench.evaluate(many()), 20).queries[0]
     app = start(answer=20, chosen=first.id, **base)
     assert len([caption for caption in app.caption if caption.value.startswith("Answer \\(") or "Answer (" in caption.value]) == 2
+
+
+def test_a_gain_without_an_interval_is_not_called_unmeasured(bench, monkeypatch):
+    answers = answering.answer_set(bench, bench.evaluate(many()), 2)
+    few, none = (Interval(mean, None, None, n, 2, DRIFTS) for mean, n in ((0.25, 1), (None, 0)))
+    rows = page_answers._gain_rows([live_answers.Gain("Token F1", True, 1, each) for each in (few, none)], answers)
+    assert [(row["Gain"], row["Verdict"]) for row in rows] == [(0.25, "no interval"), (None, "unmeasured")]
 
 
 def test_a_model_that_is_not_there_leaves_retrieval_standing(bench):

@@ -1,15 +1,18 @@
 """Search, live, with a query transform: what is asked instead, what it costs and gains, and the job that writes it."""
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.config import TrialConfig, with_settings
+from core.labs.trials.curve import CurveDifference, CurvePoint
 from core.progress import drain
 from core.statistics.bootstrap import TOO_FEW
-from core.statistics.paired import Paired
+from core.statistics.paired import Paired, paired_difference
 from tests.support.played_model import play
 from tests.support.prices import prices
 from tests.support.small_corpora import MARKET_QUESTIONS, MARKETS, with_towns
@@ -52,7 +55,8 @@ def test_what_was_asked_stands_with_its_cost_and_gain(bench):
     shown = html(page())
     assert "Query transform: rewrite" in shown and "1 of 2 questions otherwise, 1 as they stand" in shown
     assert "the model wrote nothing that can be asked" in shown and "tokens and" in shown
-    assert f"Gain in nDCG@10</dt><dd>{TOO_FEW}</dd>" in shown, "two questions say nothing"
+    told = re.search(r"Gain in nDCG@10</dt><dd>(.*?)</dd>", shown)[1]
+    assert re.fullmatch(rf"[+\N{{MINUS SIGN}}]?\d\.\d{{3}} \(({TOO_FEW}|the same on every question), n 2\)", told), told
 
 
 def test_a_gain_is_told_by_where_its_interval_lies():
@@ -61,6 +65,24 @@ def test_a_gain_is_told_by_where_its_interval_lies():
     told = lambda low, high: asked._difference(Paired((low + high) / 2, low, high, 0.04, True, 0.5, 6, 4, 0, 10, 10))  # noqa: E731
     assert told(-0.25, 0.05) == "\N{MINUS SIGN}0.100 [\N{MINUS SIGN}0.250, +0.050], p 0.040: no clear difference"
     assert told(0.1, 0.3).endswith(": better") and told(-0.3, -0.1).endswith(": worse")
+
+
+def test_a_gain_of_few_questions_is_told_without_an_interval():
+    from app.ui.search import asked
+
+    [few] = paired_difference(np.array([0.5, 0.25]), np.array([0.75, 0.25]))
+    assert asked._difference(few) == f"\N{MINUS SIGN}0.125 ({few.note}, n 2)" and few.low is None
+    [unmeasured] = paired_difference(np.array([np.nan]), np.array([0.5]))
+    assert asked._difference(unmeasured) == (unmeasured.note or "unmeasured")
+
+
+def test_the_hover_of_a_value_tells_the_difference_of_few_questions():
+    from app.ui.search import setting_chart
+
+    [few] = paired_difference(np.array([0.5, 0.25]), np.array([0.75, 0.25]))
+    point = CurvePoint(64, {}, 100.0, 1.0, {})
+    told = setting_chart.hover_words(point, CurveDifference(few, None), setting_chart.Reference("size 32", point, {}))
+    assert told == f"<br>\N{MINUS SIGN}0.125 to size 32 ({few.note}, n 2)"
 
 
 def test_an_opened_question_shows_its_texts_as_plain_text(bench):

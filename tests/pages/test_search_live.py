@@ -155,6 +155,20 @@ def test_the_setting_follows_what_was_moved_and_nothing_else(page):
     assert app.selectbox(key="knob").value == "Sparse retrieval: k1"
 
 
+def test_a_setting_that_a_recipe_does_not_use_is_drawn_again_once_it_does(page):
+    app = page(**{"fusion.part": "convex"})
+    assert app.selectbox(key="knob").value == "Fusion: Dense weight"
+
+    def preset(app: AppTest, part: str) -> AppTest:
+        return next(s for s in app.segmented_control if s.key == "current/preset").set_value(part).run()
+
+    app = preset(app, "sparse_only")
+    assert app.selectbox(key="knob").value != "Fusion: Dense weight"
+    assert preset(app, "convex").selectbox(key="knob").value == "Fusion: Dense weight"
+    app = preset(app, "sparse_only").selectbox(key="knob").set_value("Sparse retrieval: k1").run()
+    assert preset(app, "convex").selectbox(key="knob").value == "Sparse retrieval: k1"  # chosen by hand
+
+
 def test_the_address_holds_the_view_of_the_trade_off_and_bad_values_are_harmless(page):
     address = {
         "chunking.overlap_tokens": "2",

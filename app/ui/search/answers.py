@@ -155,10 +155,11 @@ def _gain_rows(gains: list[live_answers.Gain], answers: AnswerSet) -> list[dict[
     for gain in gains:
         d = gain.difference
         name = gain.label if gain.of_answers else label(gain.label, k)
-        verdict = (
-            "unmeasured" if d.low is None else "better" if d.low * gain.direction > 0 and d.high * gain.direction > 0 else ""
-        )
-        verdict = verdict or ("worse" if d.low * gain.direction < 0 and d.high * gain.direction < 0 else "not significant")
+        if d.low is None:
+            verdict = "unmeasured" if d.mean is None else "no interval"
+        else:
+            ends = (d.low * gain.direction, d.high * gain.direction)
+            verdict = "better" if min(ends) > 0 else "worse" if max(ends) < 0 else "not significant"
         row = {"Of": "answers" if gain.of_answers else "retrieval", "Measure": name, "Gain": d.mean, "Low": d.low, "High": d.high}
         rows.append(row | {"Questions": d.n, "Verdict": verdict})
     return rows

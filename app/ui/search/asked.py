@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, jobs
+from app.ui.encoders.cells import signed
 from core.labs import queries
 from core.labs.trials.comparison import label
 from core.statistics.paired import Paired
@@ -68,8 +69,11 @@ def _gain(current: Evaluation) -> list[tuple[str, str]]:
 
 
 def _difference(paired: Paired) -> str:
-    if paired.difference is None or paired.low is None:
-        return f"{paired.note or 'unmeasured'}"
+    told = cards.delta_of(paired)
+    if told is None:
+        return paired.note or "unmeasured"
+    if told.low is None:
+        return f"{signed(told.value)} ({told.note})"
     p = "" if paired.p is None else f", p {paired.p:.3f}"
-    verdict = "better" if paired.low > 0 else "worse" if paired.high < 0 else "no clear difference"
-    return f"{paired.difference:+.3f} [{paired.low:+.3f}, {paired.high:+.3f}]{p}: {verdict}".replace("-", "−")
+    verdict = "better" if told.low > 0 else "worse" if told.high < 0 else "no clear difference"
+    return f"{signed(told.value)} [{signed(told.low)}, {signed(told.high)}]{p}: {verdict}"

@@ -68,7 +68,7 @@ def without_questions(config: TrialConfig) -> None:
 def strip(current: Evaluation) -> None:
     """What was computed and how long it took, and what can be done with it."""
     facts(current)
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         save(current.config)
         reproduce(current.config)
 

@@ -88,12 +88,17 @@ def chosen_setting(config: TrialConfig, place: Any) -> tuple[str, str, Any]:
         state.knob_followed = moves
         if moved := [title for title, (setting, _) in choices.items() if setting == path]:
             [state.knob] = moved
+    trade_off = state.setdefault("trade_off", {})
+    away, instead = trade_off.get("knob_away", ("", ""))
     if "knob" in state and state.knob not in choices:
+        trade_off["knob_away"] = state.knob, next(iter(choices))
         state.knob = next(iter(choices))
+    elif away in choices and trade_off.pop("knob_away") and state.get("knob") == instead:
+        state.knob = away  # the recipe has it again, and nobody chose another one meanwhile
     title = place.selectbox(
         "Setting", list(choices), key="knob", help="Follows the setting that was moved last.", bind="query-params"
     )
-    state.setdefault("trade_off", {})["knob"] = title
+    trade_off["knob"] = title
     return title, *choices[title]
 
 
@@ -267,9 +272,13 @@ def judged_words(config: TrialConfig, setting: str, metric: str, budget: int) ->
 
 def hover_words(point: CurvePoint, change: CurveDifference | None, other: Reference | None) -> str:
     """The paired difference of a value, as the lines that its hover adds."""
-    if change is None or change.paired.low is None:
+    if change is None or change.paired.difference is None:
         return ""
-    told = f"<br>{change.paired.difference:+.3f} [{change.paired.low:+.3f}, {change.paired.high:+.3f}] to {other.name}"
+    paired = change.paired
+    spread = f" [{paired.low:+.3f}, {paired.high:+.3f}]" if paired.low is not None else ""
+    told = f"<br>{paired.difference:+.3f}{spread} to {other.name}"
+    if paired.low is None:
+        told += f" ({paired.note}, n {paired.n:,})"
     p = "" if change.p_holm is None else "<br>p < 0.001 (Holm)" if change.p_holm < 0.001 else f"<br>p {change.p_holm:.3f} (Holm)"
     times = times_context(point.context_tokens, other.point.context_tokens)
     return (told + p).replace("-", "\u2212") + (f"<br>{times}" if times else "")

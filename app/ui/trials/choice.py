@@ -43,6 +43,12 @@ def is_baseline(trial: Trial) -> bool:
     return pinned is not None and ran(trial, pinned, session.VIEW_STAGES)
 
 
+def reference_first(trials: list[Trial]) -> list[Trial]:
+    """In the order in which a table of a paper names them: behind the reference that is chosen among these."""
+    held = st.session_state.get("reference_pinned_id" if any(map(is_baseline, trials)) else "reference_id")
+    return sorted(trials, key=lambda trial: trial.id != held)
+
+
 def look(names: dict[str, str], trial: Trial) -> dict[str, str]:
     """Colour and marker of a chosen trial in every chart; the first, the reference unless another is chosen, is grey."""
     place, others = list(names).index(trial.id) - 1, charts.COLORS[1:]  # blue is for those that are not chosen

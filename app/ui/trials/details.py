@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from app.ui.trials import description, runs, table
-from app.ui.trials.choice import choice_of
+from app.ui.trials.choice import choice_of, reference_first
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.trials import comparison
@@ -25,6 +25,7 @@ def draw(chosen: list[Trial], everything: Listing, tags: list[str]) -> None:
         except WorkbenchError as error:  # stored by another version
             problem = error
         buttons(trial, config, tags)
+        taken(chosen)
     if problem:
         cards.problem(problem)
     if len(chosen) == 1:
@@ -48,9 +49,14 @@ def buttons(trial: Trial, config: TrialConfig | None, tags: list[str]) -> None:
     if trial.metrics:
         with st.popover("As a run", icon=":material/download:", help="In TREC's format."):
             runs.as_run(trial)
+
+
+def taken(chosen: list[Trial]) -> None:
+    """What is done with all that is ticked."""
     if st.button(
         "Table for a paper", icon=":material/table:", key="into_paper", help="What is ticked, taken to *Write a paper*."
     ):
+        st.session_state.chosen = [trial.id for trial in reference_first(chosen)]
         st.switch_page(PAPER, query_params={"paper_view": "Add"})
     st.button("Untick all", key="untick", type="tertiary", on_click=table.untick)
 

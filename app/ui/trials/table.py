@@ -166,11 +166,16 @@ def _results(rows: list[dict[str, Any]], heads: dict[str, str]) -> dict[str, Col
     measured, corpora = [row["n"] or None for row in rows], [row["corpus"] for row in rows]
     return {
         "Trial": Column(
-            [row["title"] for row in rows], TEXT(width=320, help="Its name, or what differs from the default recipe.")
+            [row["title"] for row in rows], TEXT(width=310, help="Its name, or what differs from the default recipe.")
         ),
         "Corpus": Column(corpora, TEXT(width=150), len(set(corpora)) > 1),
         **metrics,
         "n": Column(measured, NUMBER(format="localized", width=52, help="Questions measured.")),
+        "of": Column(
+            [row["total"] if row["n"] else None for row in rows],
+            NUMBER(format="localized", width=52, help="Questions asked. Those without gold evidence cannot be measured."),
+            any(row["n"] != row["total"] for row in rows if row["n"]),
+        ),
         "Status": Column(
             status,
             TEXT(width=160, help="Tick the row to read why there is no result."),
@@ -216,13 +221,8 @@ def _origins(rows: list[dict[str, Any]], sweeps: dict[str, str], zone: str | Non
             NUMBER(width=38, help="Depth at which the rankings were judged."),
             len({row["k"] for row in rows if row["n"]}) > 1,
         ),
-        "of": Column(
-            [row["total"] if row["n"] else None for row in rows],
-            NUMBER(format="localized", width=52, help="Questions asked. Those without gold evidence cannot be measured."),
-            any(row["n"] != row["total"] for row in rows if row["n"]),
-        ),
         "Sweep": Column([sweeps.get(row["sweep"], "") for row in rows], TEXT(width=220), any(row["sweep"] for row in rows)),
-        "Id": Column([row["id"][-6:] for row in rows], TEXT(width=84, help="The end of its id, as `show` takes it.")),
+        "Id": Column([row["id"][-6:] for row in rows], TEXT(width=62, help="The end of its id, as `show` takes it.")),
     }
 
 

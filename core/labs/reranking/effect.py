@@ -41,7 +41,9 @@ class RerankEffect(NamedTuple):
         paired, name = self.paired, label(self.metric, self.k)
         head = f"Reranking ({', then '.join(self.steps)})"
         if paired.low is None or paired.p is None:
-            return f"{head} cannot be told from none: {paired.note or 'too few questions are measured'}."
+            mean = "" if paired.difference is None else f" ({paired.difference:+.3f}, {paired.n:,} questions)"
+            why = paired.note or "too few questions are measured"
+            return f"{head} cannot be told from none{mean.replace('-', '−')}: {why}."
         p = "p < 0.001" if paired.p < 0.001 else f"p {paired.p:.3f}"
         numbers = f"{paired.low:+.3f} to {paired.high:+.3f}, {p}, {paired.n:,} questions".replace("-", "−")
         counted = f"{self.won:,} question{'s' if self.won != 1 else ''} won, {len(self.lost):,} lost"

@@ -13,6 +13,7 @@ from core.config import TrialConfig, difference, with_settings
 from core.labs.reranking import effect as lab
 from core.progress import drain
 from core.reranking.protocol import Pairwise, above_the_rest
+from core.statistics.paired import paired_difference
 from tests.support.small_corpora import THINGS, with_towns
 
 READ = []
@@ -70,6 +71,14 @@ def test_a_reranker_that_hurts_is_said_to_hurt_and_what_it_lost_is_named(towns):
 def test_the_same_ranking_is_no_difference(towns):
     made = lab.effect(towns, towns.evaluate(recipe(rerank__weight=0.0)), "mrr")
     assert not made.lost and not made.won and ("cannot be told" in made.sentence() or "no difference" in made.sentence())
+
+
+def test_the_difference_of_few_questions_is_told_without_an_interval():
+    [few] = paired_difference(np.array([0.5, 0.25]), np.array([0.75, 0.25]))
+    made = lab.RerankEffect("mrr", 10, ("shared of the best 12",), few, 0.95, [], 0, [])
+    assert (
+        made.sentence().endswith(f"cannot be told from none (\N{MINUS SIGN}0.125, 2 questions): {few.note}.") and few.low is None
+    )
 
 
 def test_a_depth_below_what_is_kept_reads_nothing_anew(towns):
