@@ -56,29 +56,34 @@ def counted_within(work: Generator[Progress, None, Any], step: Progress) -> Gene
 
 class PhaseClock:
     """When the phase of a long verb began, and with which count: a rate is that of its phase, not of what came before. A phase ends
-    where a step counts another total or counts down and, where nothing is counted, where its words change."""
+    where a step counts another total or counts down and, where nothing is counted, where its words change. `counted`: when its count
+    rose last."""
 
     def __init__(self) -> None:
-        self.began, self.first = 0.0, 0
+        self.began, self.first, self.counted = 0.0, 0, 0.0
         self._last: Progress | None = None
 
     def hear(self, step: Progress, now: float) -> None:
         last, self._last = self._last, step
         if last and step.total == last.total and step.done >= last.done and (step.total or step.message == last.message):
+            if step.done > last.done:
+                self.counted = now
             return
-        self.began, self.first = now, step.done
+        self.began, self.first, self.counted = now, step.done, now
 
 
-def pace(done: int, total: int, first: int, seconds: float) -> str:
+def pace(done: int, total: int, first: int, seconds: float, since: float = 0.0) -> str:
     """Count, rate and time left of a phase that began with `first` so many seconds ago: "1,200 of 16,407 · 310/s · 49 s left in
-    this phase". What is counted to its end but not over is finishing."""
+    this phase". What is counted to its end but not over is finishing. since: seconds that the one under way takes so far, which
+    are no part of what those before took."""
     if total and done >= total:
         return "finishing"
     words = [f"{done:,} of {total:,}" if total else f"{done:,}" if done else ""]
-    if done > first and seconds > 0:
-        rate = (done - first) / seconds
+    if done > first and seconds > since:
+        rate = (done - first) / (seconds - since)
         words.append(f"{rate:,.0f}/s" if rate >= 2 else f"{rate:.2g}/s" if rate >= 1 else f"{duration(1 / rate)} each")
-        words += [f"{duration(max(1.0, (total - done) / rate))} left in this phase"] if total else []
+        left = max(1.0, (total - done) / rate - since, (total - done - 1) / rate)
+        words += [f"{duration(left)} left in this phase"] if total else []
     elif seconds >= 1:
         words.append(f"{duration(seconds)} so far")
     return " · ".join(filter(None, words))

@@ -66,7 +66,7 @@ def told(*steps):
     clock = PhaseClock()
     for at, step in steps:
         clock.hear(step, at)
-    return pace(step.done, step.total, clock.first, at - clock.began)
+    return pace(step.done, step.total, clock.first, at - clock.began, at - clock.counted)
 
 
 def test_a_rate_is_that_of_its_phase():
@@ -76,6 +76,17 @@ def test_a_rate_is_that_of_its_phase():
     assert told(*before, *asked) == "8 of 91 · 10 s each · 13:50 min left in this phase"
     again = [(3680 + 2 * n, Progress(n, 91, "Test: answers with the adapter")) for n in range(5)]
     assert told(*before, *asked, *again) == "4 of 91 · 2.0 s each · 2:54 min left in this phase"
+
+
+def test_the_time_left_does_not_rise_while_the_next_one_is_under_way():
+    """Of three trials the first took a minute; the second is under way for 20, then for 90 seconds."""
+    clock = PhaseClock()
+    clock.hear(Progress(0, 3, "trial"), 0)
+    clock.hear(Progress(1, 3, "trial"), 60)
+    at = lambda now: pace(1, 3, clock.first, now - clock.began, now - clock.counted)  # noqa: E731
+    assert at(60) == "1 of 3 · 1:00 min each · 2:00 min left in this phase"
+    assert at(80) == "1 of 3 · 1:00 min each · 1:40 min left in this phase"
+    assert at(150) == "1 of 3 · 1:00 min each · 1:00 min left in this phase"
 
 
 def test_what_was_done_when_a_phase_began_is_not_counted_as_fast():

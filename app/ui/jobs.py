@@ -28,7 +28,7 @@ def drain(work: Generator[Progress, None, Any], label: str = "") -> Any:
             now = time.monotonic()
             clock.hear(step, now)
             if now - started > QUIET_S:
-                count = pace(step.done, step.total, clock.first, now - clock.began)
+                count = pace(step.done, step.total, clock.first, now - clock.began, now - clock.counted)
                 text = " · ".join(filter(None, (label or step.message, count)))
                 share = step.done / step.total if step.total else 0.0
                 bar = bar or st.progress(0.0)

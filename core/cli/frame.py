@@ -259,7 +259,7 @@ def _finish(call: Call, workbench: Any) -> Any:
         if isinstance(step, Progress):
             clock.hear(step, now := time.monotonic())
             if sys.stderr.isatty() and now - last > 0.1:
-                last, count = now, pace(step.done, step.total, clock.first, now - clock.began)
+                last, count = now, pace(step.done, step.total, clock.first, now - clock.began, now - clock.counted)
                 tell_step(f"{step.message} {count}")
         elif not call.json:
             print(step, end="", flush=True)

@@ -32,10 +32,23 @@ ROOT = Path(__file__).parents[2]
 KEPT = 50  # finished jobs
 BEAT_S, WRITE_S = 1.0, 0.25
 STALE_S = 30.0  # a heart that has not beaten for so long is dead; a loaded machine delays it by seconds
-NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started", "phase_began"}
+NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started", "phase_began", "phase_counted"}
 COUNTS = {"attempt", "done", "total", "pid", "phase_first", "units"}
 WORDS = {"label", "status", "message", "error"}
-TOLD = ("status", "done", "total", "message", "phase_began", "phase_first", "started", "heartbeat", "finished", "result", "error")
+TOLD = (
+    "status",
+    "done",
+    "total",
+    "message",
+    "phase_began",
+    "phase_first",
+    "phase_counted",
+    "started",
+    "heartbeat",
+    "finished",
+    "result",
+    "error",
+)
 STATUSES = ("running", "done", "failed", "cancelled")
 _children: dict[str, subprocess.Popen] = {}  # polled, so that a child that ended is no zombie
 
@@ -56,6 +69,7 @@ class Job:
     message: str = ""
     phase_began: float | None = None
     phase_first: int = 0  # what was done when the phase began
+    phase_counted: float | None = None  # when its count rose last
     started: float | None = None
     heartbeat: float | None = None
     finished: float | None = None
@@ -80,7 +94,9 @@ class Job:
         elif self.phase_began is None:
             count = "starting"
         else:
-            count = pace(self.done, self.total, self.phase_first, (self.heartbeat or self.phase_began) - self.phase_began)
+            now = self.heartbeat or self.phase_began
+            since = max(0.0, now - (self.phase_counted or now))
+            count = pace(self.done, self.total, self.phase_first, now - self.phase_began, since)
         return " · ".join(filter(None, (self.message, count)))
 
 
@@ -322,8 +338,10 @@ class _Reporter:
             self._path.parent.mkdir(parents=True, exist_ok=True)
 
     def progress(self, progress: Progress) -> None:
-        self._clock.hear(progress, time.time())
-        self._state |= {**progress._asdict(), "phase_began": self._clock.began, "phase_first": self._clock.first}
+        clock = self._clock
+        clock.hear(progress, time.time())
+        phase = {"phase_began": clock.began, "phase_first": clock.first, "phase_counted": clock.counted}
+        self._state |= {**progress._asdict(), **phase}
         if time.monotonic() - self._written > WRITE_S:
             self._save()
 

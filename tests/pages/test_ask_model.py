@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui import forms
 from app.ui.answers import engines, faster_copy
-from core.config import TEMPLATES
+from core.config import TEMPLATES, TrialConfig, with_settings
 from core.context.prompt import BEYOND
 from core.errors import WorkbenchError
 from core.generation import prices
@@ -532,6 +532,16 @@ def test_the_likelihood_of_the_reference_or_any_answer_is_a_press_away(monkeypat
     app.text_area(key=f"likelihood/{QUESTION}").set_value(" ").run()
     app.button(key="likelihood_now").click().run()
     assert any("The answer is empty" in error.value for error in app.error)
+
+
+def test_an_answer_names_the_adapter_that_its_model_wore():
+    plain, worn = (
+        with_settings(TrialConfig(), {"generation.part": "transformers"} | more) for more in ({}, {"generation.adapter": "a"})
+    )
+    assert engines.model_of(plain, "tiny") == "tiny" and engines.model_of(worn, "tiny") == "tiny with a"
+    less = with_settings(worn, {"generation.adapter_scale": 0.5})
+    assert engines.model_of(less, "tiny") == "tiny with a, scale 0.5" and engines.model_of(TrialConfig(), "tiny") == "tiny"
+    assert "model: bundled with a<" in html(open_page(**{"generation.part": "transformers", "generation.adapter": "a"}))
 
 
 def test_adapters_are_chosen_and_weighed(monkeypatch):

@@ -12,6 +12,8 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.ui import cells
 from core.jobs.jobs import Job
+from core.labs.experiments import book
+from core.labs.papers import paper as papers
 from core.pipeline.speed import Estimate
 from core.workbench import Phase, Plan, Workbench
 from tests.support.annotated import frozen_study, judge_all
@@ -157,6 +159,16 @@ def test_last_studies_lead_to_where_they_stand(bench, monkeypatch):
     assert "Last studies" in [head.value for head in app.subheader]
     here = sum(one["complete"] for one in bench.store.labels.current(frozen.study.id).values())
     assert f"{frozen.round} round, {here} labelled screens" in html(app)
+
+
+def test_studies_over_recipes_and_the_last_paper_are_found_again(bench, monkeypatch):
+    ready(bench, monkeypatch)
+    study, paper = book.create(bench, "Sizes of chunks"), papers.create(bench, "On fusion")
+    app = overview().run()
+    assert "Last studies and paper" in [head.value for head in app.subheader] and "not started" in html(app)
+    links = {link.proto.label: link.proto.page + "?" + link.proto.query_string for link in app.get("page_link")}
+    assert links["Sizes of chunks"].endswith(f"run_study?study={study.id}")
+    assert links[paper.id].endswith(f"write_paper?paper={paper.id}")
 
 
 def test_the_first_page_loads_no_engine(tmp_path):

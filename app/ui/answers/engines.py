@@ -93,6 +93,13 @@ def titles(recipes: list[TrialConfig]) -> list[str]:
     return texts
 
 
+def model_of(recipe: TrialConfig, name: str) -> str:
+    """The model that answers, with the adapters that it wears."""
+    worn = getattr(recipe.generation, "adapter", "")
+    scale = getattr(recipe.generation, "adapter_scale", 1.0)
+    return f"{name} with {worn}{f', scale {scale:g}' * (scale != 1)}" if worn else name
+
+
 def grid(count: int) -> list[Any]:
     """Boxes for answers, two a row."""
     if count == 1:

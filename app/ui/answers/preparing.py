@@ -15,7 +15,7 @@ def draw(config: TrialConfig, plan: Plan) -> None:
 
 
 def status(recipes: list[TrialConfig], corpus: Corpus) -> None:
-    model = str(recipes[0].generation.model).rpartition("/")[2]
+    model = engines.model_of(recipes[0], str(recipes[0].generation.model).rpartition("/")[2])
     cards.status_strip(
         [
             f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",

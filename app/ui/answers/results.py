@@ -76,7 +76,9 @@ def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, s
         if BEYOND in note:
             st.warning(cards.plain(note), icon=":material/content_cut:")
     facts = cost.costs(answer)
-    cards.status_strip([cost.ending(answer), *(facts[3:] if several else [*facts, answer.model])])
+    cards.status_strip(
+        [cost.ending(answer), *(facts[3:] if several else [*facts, engines.model_of(run["recipe"], answer.model)])]
+    )
 
 
 def rests_of(answer: Answer) -> list[Support]:

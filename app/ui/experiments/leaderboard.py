@@ -66,10 +66,8 @@ def verdict(shown: StudyResults, names: dict[str, str]) -> None:
     told = f"Best: **{name}**, {label(shown.metric, shown.k)} {interval.mean:.3f}{spread}."
     others = len(board.rows) - 1
     if others:
-        equal = f"{equals or 'None'} of the {others:,} others {'is' if equals <= 1 else 'are'} not distinguishable from it"
-        if equals == others:
-            equal = "No other point is distinguishable from it"
-        told += f" {equal} (paired, Holm, 5%)."
+        equal = comparison.equals_words(equals, others)
+        told += f" {equal[0].upper()}{equal[1:]} (paired, Holm, 5%)."
     own = next((row for row in shown.rows if row.trial.id == best.trial.id), None)
     if own and shown.baseline and own.trial.id == shown.baseline.id:
         told += f" It is the {shown.reference} itself."

@@ -7,7 +7,11 @@ from app.ui import cards, cells
 from app.ui.cells import cut
 from core.annotation import versions
 from core.annotation.versions import Frozen
+from core.labs.experiments import book
+from core.labs.papers import shelf
 from core.labs.trials import comparison
+
+MOST = 3  # studies of a kind
 
 
 def trials() -> None:
@@ -51,20 +55,33 @@ def trials() -> None:
 
 
 def studies() -> None:
-    """Where the last studies stand; nothing while there is none."""
-    last = versions.studies(session.workbench())[:3]
-    if last:
-        st.subheader("Last studies", anchor=False)
-    for version in last:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.page_link(
-                "../pages/design_study.py",
-                label=cards.plain(version.study.title or version.study.id),
-                icon=":material/edit_note:",
-                query_params={"study": version.study.id},
-                width="content",
-            )
-            st.html(f'<div class="gw gw-small">{how_far(version)}</div>')
+    """Where the last studies and papers stand, each with the way back to it; nothing while there is none."""
+    workbench = session.workbench()
+    people = versions.studies(workbench)[:MOST]
+    recipes = book.experiments(workbench)[:MOST]
+    papers = [*filter(None, [shelf.last(workbench)])]
+    if people or recipes or papers:
+        st.subheader("Last studies" + (" and paper" if papers else ""), anchor=False)
+    for row in recipes:
+        title, done = row.experiment.title or row.experiment.id, row.trials.get("ok", 0)
+        way(
+            title,
+            "run_study",
+            "science",
+            {"study": row.experiment.id},
+            f"{cards.count(done, 'trial')} measured" if done else "not started",
+        )
+    for version in people:
+        way(version.study.title or version.study.id, "design_study", "edit_note", {"study": version.study.id}, how_far(version))
+    for name in papers:
+        way(name, "write_paper", "article", {"paper": name}, "paper")
+
+
+def way(title: str, page: str, icon: str, address: dict[str, str], far: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        label = cards.plain(cut(title, 60))
+        st.page_link(f"../pages/{page}.py", label=label, icon=f":material/{icon}:", query_params=address, width="content")
+        st.html(f'<div class="gw gw-small">{cards.escape(far)}</div>')
 
 
 def how_far(version: Frozen) -> str:

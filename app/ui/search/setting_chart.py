@@ -20,7 +20,7 @@ from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.chunks import readable_tokens
 from core.labs.trials import curve as setting_curve
-from core.labs.trials.comparison import label, times_context
+from core.labs.trials.comparison import equals_words, label, times_context
 from core.labs.trials.curve import CurveDifference, CurvePoint, Values, metrics_at_budget
 from core.report.caption import interval_method
 from core.workbench import Resolved, as_options, one_phase
@@ -340,7 +340,7 @@ def best_of_many(config: TrialConfig, metric: str, curve: Sequence[CurvePoint]) 
     if not best:
         return ""
     bounded = sum(point.intervals[metric].low is not None for point in curve)
-    equal = f"{best[1] or 'none'} of the others {'is' if best[1] == 1 else 'are'} not distinguishable from it"
+    equal = equals_words(best[1], bounded - 1)
     return (
         f"The highest of {bounded} values, {forms.number(best[0].value)}, is partly chance; {equal} "
         f"(paired, {config.evaluation.confidence:.0%}, Holm)."

@@ -30,6 +30,7 @@ class StudyStanding(NamedTuple):
     message: str
     phase_began: float | None  # seconds since 1970, like all times here
     phase_first: int  # what was done when the phase began
+    phase_counted: float | None  # when its count rose last
     started: float | None
     finished: float | None
     engine: str
@@ -40,7 +41,9 @@ class StudyStanding(NamedTuple):
     @property
     def words(self) -> str:
         """What it does, how far that is, how fast and how much longer it takes."""
-        count = pace(self.done, self.total, self.phase_first, time.time() - (self.phase_began or time.time()))
+        now = time.time()
+        since = now - (self.phase_counted or now)
+        count = pace(self.done, self.total, self.phase_first, now - (self.phase_began or now), since)
         return " · ".join(filter(None, (self.message, count)))
 
 
@@ -68,6 +71,7 @@ def standing(workbench: Workbench, name: str) -> StudyStanding:
         state.get("message", ""),
         state.get("phase_began"),
         state.get("phase_first", 0),
+        state.get("phase_counted"),
         state.get("started"),
         state.get("finished"),
         state.get("engine", ""),
@@ -118,7 +122,8 @@ class Announced:
         for step in (running := Running(work)):
             clock.hear(step, time.time())
             news = step.done != self._state.get("done")
-            self._state |= {**step._asdict(), "phase_began": clock.began, "phase_first": clock.first}
+            phase = {"phase_began": clock.began, "phase_first": clock.first, "phase_counted": clock.counted}
+            self._state |= {**step._asdict(), **phase}
             if news or time.monotonic() - self._written > WRITE_S:
                 self._write()
             yield step

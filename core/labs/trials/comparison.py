@@ -416,6 +416,15 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
     return TrialComparison(metric, reference.k, reference, rows, sum(p is not None for p in corrected), 0, 0, rules["confidence"])
 
 
+def equals_words(equal: int, others: int) -> str:
+    """How many of the others a test does not tell from the best: "2 of the 5 others are not distinguishable from it"."""
+    if not equal:
+        return "all others are significantly worse" if others > 1 else "the other is significantly worse"
+    if equal == others:
+        return "no other is distinguishable from it" if others > 1 else "the other is not distinguishable from it"
+    return f"{equal:,} of the {others:,} others {'is' if equal == 1 else 'are'} not distinguishable from it"
+
+
 def times_context(tokens: float, reference: float) -> str:
     """ "at 3.4 times the context" where two recipes read more than a fifth more or less text; else ""."""
     if not reference or not tokens or 1 / MORE_CONTEXT <= tokens / reference <= MORE_CONTEXT:

@@ -8,7 +8,7 @@ import numpy as np
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.trials import curve
-from core.labs.trials.comparison import direction, label
+from core.labs.trials.comparison import direction, equals_words, label
 from core.labs.trials.curve import CurvePoint
 from core.labs.trials.weights import middle_of_best
 from core.records import Progress
@@ -32,8 +32,8 @@ class ChoiceOnDev(NamedTuple):
     def sentence(self) -> str:
         """What was chosen, and what it is worth where it was not."""
         name, test, paired = label(self.metric, self.k), self.test, self.paired
-        others = f"{self.equal or 'none'} of the others {'is' if self.equal == 1 else 'are'} not distinguishable from it"
-        head = f"{_shown(self.value)} is the best of {self.tried} values on {self.dev.n:,} dev questions; {others}."
+        head = f"{_shown(self.value)} is the best of {self.tried} values on {self.dev.n:,} dev questions"
+        head += f"; {equals_words(self.equal, self.tried - 1)}." if self.tried > 1 else "."
         worth = f"On {test.n:,} test questions {name} is {test.mean:.3f}{_between(test.low, test.high, '.3f')}"
         if paired is None:
             return f"{head} It is the value as set. {worth}."

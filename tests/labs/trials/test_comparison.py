@@ -251,3 +251,16 @@ def test_a_trial_is_called_by_what_differs_from_the_default_unless_people_named_
 
 def test_equal_recipes_are_repeats(bench, ids):
     assert comparison.repeats(comparison.trials(bench)) == {ids["base"]: (1, 2), ids["same"]: (2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("equal", "others", "words"),
+    [
+        (0, 2, "all others are significantly worse"),
+        (0, 1, "the other is significantly worse"),
+        (1, 2, "1 of the 2 others is not distinguishable from it"),
+        (2, 2, "no other is distinguishable from it"),
+    ],
+)
+def test_how_many_equal_the_best_is_told_without_a_double_negation(equal, others, words):
+    assert comparison.equals_words(equal, others) == words
