@@ -84,10 +84,10 @@ def by_measure(difference: Difference) -> Hashable:
 
 
 class ArmComparison(NamedTuple):
-    """means: (arm, measure) -> its mean over the questions."""
+    """What arms are worth, and how they differ from their bases."""
 
-    means: dict[tuple[Any, str], Interval]
-    differences: dict[tuple[Any, Any, str], Difference]  # (arm, base, measure)
+    means: dict[tuple[Any, str], Interval]  # (arm, measure) -> over the questions
+    differences: dict[tuple[Any, Any, str], Difference]  # (arm, base, measure), in the order asked for
 
     def of(self, arm: Arm, measure: str) -> Difference | None:
         """Of an arm that has one base; None: it is the base itself."""
@@ -126,6 +126,7 @@ def compared(
         (arm, other, name): rules.difference(mine, values[other][name])
         for arm, other in pairs
         for name, mine in values[arm].items()
+        if name in values[other]
     }
     means = {(arm, name): rules.mean(mine) for arm, own in values.items() for name, mine in own.items() if name not in unbounded}
     return ArmComparison(means, corrected(tests, family))
