@@ -25,15 +25,15 @@ PLAN = ReasoningPlan(20, 3)
 def by_heart(bench: Workbench, config: TrialConfig) -> dict:
     made = drain(contamination.probe_contamination(bench, config, ASKED))
     gaps = {
-        f"{gap.condition}, {gap.measure}, {contamination.SUBSETS[gap.subset].lower()}": {
+        f"{gap.arm.condition}, {gap.measure}, {contamination.SUBSETS[gap.arm.subset].lower()}": {
             "n": gap.paired.n,
-            "original": gap.original.mean,
-            "rephrased": gap.rephrased.mean,
+            "original": made.gaps.means[gap.arm, gap.measure].mean,
+            "rephrased": made.gaps.means[gap.base, gap.measure].mean,
             "gap": [gap.paired.difference, gap.paired.low, gap.paired.high],
             "p": gap.paired.p,
             "p_holm": gap.p_holm,
         }
-        for gap in made.gaps
+        for gap in made.gaps.differences.values()
     }
     texts = made.continuations
     return {
@@ -52,12 +52,12 @@ def by_heart(bench: Workbench, config: TrialConfig) -> dict:
 def reasoned(bench: Workbench, config: TrialConfig) -> dict:
     made = drain(chain_of_thought.compare_reasoning(bench, config, PLAN))
     differences = {
-        f"{pair.first} minus {pair.second}, {pair.measure}": {
+        f"{pair.arm} minus {pair.base}, {pair.measure}": {
             "difference": [pair.paired.difference, pair.paired.low, pair.paired.high],
             "p": pair.paired.p,
             "p_holm": pair.p_holm,
         }
-        for pair in made.pairs
+        for pair in made.comparison.differences.values()
     }
     curves = {f"{way}, {name}": [at.mean for at in curve] for (way, name), curve in made.curves.items()}
     ways = {row["way"]: row for row in chain_of_thought.way_rows(made)}

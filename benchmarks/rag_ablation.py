@@ -64,7 +64,7 @@ def main(quick: bool, home: str) -> dict[str, Any]:
     rows = {line.pop("variant"): line for line in lab.table(made)}
     first, again = runs
     told = {"told apart from naive": lab.sentences(made, config.evaluation.confidence)}
-    counts = {"answers": sum(row.answered for row in made.rows), "prompts_with_an_answer": written}
+    counts = {"answers": sum(spent["answers"] for spent in made.spent.values()), "prompts_with_an_answer": written}
     return {
         "questions": made.questions,
         **counts,

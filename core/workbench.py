@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import files, registry
+from core.comparison.comparison import rules_of
 from core.config import PART_KINDS, TrialConfig, code_version, difference, fingerprint, valid, with_settings
 from core.corpus.cards import Status
 from core.errors import WorkbenchError
@@ -49,7 +50,7 @@ from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
 from core.registry import word
 from core.retrieval.pool import changed, ranking, rankings
 from core.statistics.bootstrap import Interval
-from core.statistics.paired import Paired, paired_difference
+from core.statistics.paired import Paired
 from core.statistics.proportion import unit_intervals
 from core.store import old_cache
 from core.store.cache import cap_of_environment
@@ -285,10 +286,9 @@ class Workbench(StoredTrials):
 
     def recall_curve(self, evaluation: Evaluation) -> list[Interval]:
         """Mean recall with its interval at each depth of the ranking that is judged."""
-        rules, recall = evaluation.config.evaluation, registry.find("metric", "recall")()
-        depths = range(1, evaluation.config.depth + 1)
+        depths, recall = range(1, evaluation.config.depth + 1), registry.find("metric", "recall")()
         table = np.column_stack([recall.values(evaluation.judged, k) for k in depths])
-        return unit_intervals(table, rules.resamples, rules.confidence, evaluation.config.seed)
+        return unit_intervals(table, *rules_of(evaluation.config))
 
     def by_question(self, current: Evaluation, baseline: Evaluation | None, metric: str) -> dict[str, list[Any]]:
         """Columns of the table by question: value and rank of the first relevant chunk, and the same of the baseline.
@@ -325,16 +325,13 @@ class Workbench(StoredTrials):
 
     def differences(self, current: Evaluation, baseline: Evaluation, metrics: Iterable[str] = ()) -> dict[str, Paired]:
         """metric (default: every one) -> current minus baseline, paired over the questions that both measured."""
-        metrics, rules = list(metrics) or metric_names(), current.config.evaluation
+        metrics = list(metrics) or metric_names()
         place = {query.id: row for row, query in enumerate(baseline.corpus.queries)}
         rows = [(row, place[query.id]) for row, query in enumerate(current.corpus.queries) if query.id in place]
         a, b = (np.array(column, int) for column in zip(*rows, strict=True)) if rows else (np.empty(0, int),) * 2
-        paired = paired_difference(
+        paired = rules_of(current.config).differences(
             np.column_stack([current.values[name][a] for name in metrics]),
             np.column_stack([baseline.values[name][b] for name in metrics]),
-            rules.resamples,
-            rules.confidence,
-            seed=current.config.seed,
         )
         return dict(zip(metrics, paired, strict=True))
 

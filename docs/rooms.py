@@ -52,6 +52,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
     (
         Room("workbench", "the verbs of a recipe: prepare, evaluate, run, sweep, search, ask"),
         Room("doctor", "what this machine offers"),
+        Room("comparison", "arms on the same questions: means, paired differences, corrections, verdicts, columns of tables"),
     ),
     (
         Room("labs", "the verbs of single pages: trials, encoders, adapters, indexes, sampling, engines, inside a model"),

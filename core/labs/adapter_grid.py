@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
+from core.comparison.comparison import ArmComparison, compared, rules_of, spread
 from core.config import TrialConfig
 from core.generation.torch_lm import Transformers
 from core.judging.diversity import normalise_answer
@@ -30,9 +31,7 @@ from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import correct_defined
-from core.statistics.paired import Paired, paired_difference
-from core.statistics.proportion import unit_intervals
+from core.statistics.paired import Paired
 from core.workbench import Evaluation, Workbench, fetched
 
 CONTEXTS = {
@@ -63,17 +62,16 @@ class Conflict(NamedTuple):
     other: str
 
 
-class GridCell(NamedTuple):
-    """A side in a context. against: minus the model without adapter in the same context; interaction: that, less the same closed book;
-    both of each measure."""
+class GridCells(NamedTuple):
+    """comparison: of (side, context), minus the model without adapter in the same context. beyond: (side, context, measure) -> that
+    gain, less the same closed book: the interaction."""
 
-    side: AdapterSide
-    context: str
-    answered: int
-    scores: dict[str, Interval]
-    against: dict[str, Paired]
-    interaction: dict[str, Paired]
-    p_holm: dict[str, float]  # of `against`, over all cells and measures
+    comparison: ArmComparison
+    beyond: dict[tuple[AdapterSide, str, str], Paired]
+
+    @property
+    def places(self) -> list[tuple[AdapterSide, str]]:
+        return list(dict.fromkeys(place for place, _ in self.comparison.means))
 
 
 class Reliance(NamedTuple):
@@ -91,8 +89,8 @@ class AdapterGrid(NamedTuple):
     questions: int
     memorised: int  # answered right closed book by the model without adapter
     conflicts: int  # questions whose evidence could be contradicted
-    cells: list[GridCell]
-    fresh: list[GridCell]  # without the questions that are possibly memorised
+    cells: GridCells
+    fresh: GridCells  # without the questions that are possibly memorised
     reliance: list[Reliance]
     items: list[dict[str, Any]]  # a row a question
     notes: list[str]
@@ -250,7 +248,7 @@ def _compared(
     closed = answers[base, "none"]
     memorised = np.array([accepts(said.text, query.answers, style) for query, said in zip(queries, closed, strict=True)])
     hidden = {place: {name: np.where(memorised, np.nan, v) for name, v in some.items()} for place, some in values.items()}
-    cells, fresh = _cells(run, values), _cells(run, hidden)
+    cells, fresh = _cells(run, values, base), _cells(run, hidden, base)
     follows = {each.side: _follows(answers[each.side, "contradicting"], conflicts) for each in asked}
     reliance = [_reliance(run, each.side, follows[each.side], follows[base], base) for each in asked]
     items = []
@@ -301,34 +299,20 @@ def _values(
     return table
 
 
-def _cells(run: Resolved, values: dict[tuple[AdapterSide, str], dict[str, np.ndarray]]) -> list[GridCell]:
-    base = next(iter(values))[0]
-    cells = [_cell(run, values, base, side, context) for side, context in values]
-    tests = [(cell, name, paired.p) for cell in cells for name, paired in cell.against.items() if paired.p is not None]
-    for (cell, name, _), p in zip(tests, correct_defined([p for *_, p in tests]), strict=True):
-        cell.p_holm[name] = p
-    return cells
-
-
-def _cell(
-    run: Resolved,
-    values: dict[tuple[AdapterSide, str], dict[str, np.ndarray]],
-    base: AdapterSide,
-    side: AdapterSide,
-    context: str,
-) -> GridCell:
-    rules, mine = run.config.evaluation, values[side, context]
-    means, against, interaction = {}, {}, {}
-    for name, value in mine.items():
-        means[name] = unit_intervals(value[:, None], rules.resamples, rules.confidence, run.config.seed)[0]
-        if side != base:
-            gain = value - values[base, context][name]
-            closed = values[side, "none"][name] - values[base, "none"][name]
-            how = {"resamples": rules.resamples, "confidence": rules.confidence, "seed": run.config.seed}
-            [against[name]] = paired_difference(value, values[base, context][name], **how)
-            if context != "none":
-                [interaction[name]] = paired_difference(gain, closed, **how)
-    return GridCell(side, context, int((~np.isnan(mine["em"])).sum()), means, against, interaction, {})
+def _cells(run: Resolved, values: dict[tuple[AdapterSide, str], dict[str, np.ndarray]], base: AdapterSide) -> GridCells:
+    rules, others = rules_of(run.config), [(side, context) for side, context in values if side != base]
+    gains = {
+        (side, context, name): value - values[base, context][name]
+        for side, context in others
+        for name, value in values[side, context].items()
+    }
+    beyond = {
+        (side, context, name): rules.difference(gain, gains[side, "none", name])
+        for (side, context, name), gain in gains.items()
+        if context != "none"
+    }
+    pairs = [((side, context), (base, context)) for side, context in others]
+    return GridCells(compared(values, rules, pairs=pairs), beyond)
 
 
 def _follows(said: Sequence[KeptAnswer | None], conflicts: Sequence[Conflict | None]) -> np.ndarray:
@@ -344,13 +328,10 @@ def _follows(said: Sequence[KeptAnswer | None], conflicts: Sequence[Conflict | N
 
 
 def _reliance(run: Resolved, side: AdapterSide, follows: np.ndarray, plain: np.ndarray, base: AdapterSide) -> Reliance:
-    rules = run.config.evaluation
-    interval = unit_intervals(follows[:, None], rules.resamples, rules.confidence, run.config.seed)[0]
-    paired = None
-    if side != base:
-        [paired] = paired_difference(follows, plain, rules.resamples, rules.confidence, seed=run.config.seed)
+    rules = rules_of(run.config)
+    paired = None if side == base else rules.difference(follows, plain)
     context, memory = int(np.nansum(follows == 1)), int(np.nansum(follows == 0))
-    return Reliance(side, interval, context, memory, len(follows) - context - memory, paired)
+    return Reliance(side, rules.mean(follows), context, memory, len(follows) - context - memory, paired)
 
 
 def _notes(run: Resolved, asked: Sequence[_Asked]) -> list[str]:
@@ -366,31 +347,29 @@ def _notes(run: Resolved, asked: Sequence[_Asked]) -> list[str]:
 # As the page and the command show it ---------------------------------------------------------------------------------
 
 
-def rows_of(cells: Sequence[GridCell]) -> list[dict[str, Any]]:
+def rows_of(cells: GridCells) -> list[dict[str, Any]]:
     """A row a side and context."""
     rows = []
-    for cell in cells:
-        row: dict[str, Any] = {"adapter": cell.side.title, "context": CONTEXTS[cell.context], "n": cell.answered}
-        for name, interval in cell.scores.items():
-            paired, beyond = cell.against.get(name), cell.interaction.get(name)
-            row |= {name: interval.mean, f"{name} low": interval.low, f"{name} high": interval.high}
-            row |= {f"{name} gain": paired and paired.difference, f"{name} p (Holm)": cell.p_holm.get(name)}
-            row |= {f"{name} interaction": beyond and beyond.difference, f"{name} interaction n": beyond and beyond.n}
-            row |= {f"{name} interaction low": beyond and beyond.low, f"{name} interaction high": beyond and beyond.high}
+    for side, context in cells.places:
+        place, told = (side, context), cells.comparison
+        row: dict[str, Any] = {"adapter": side.title, "context": CONTEXTS[context], "n": told.means[place, "em"].n}
+        for name in MEASURES:
+            beyond = cells.beyond.get((side, context, name))
+            row |= told.cells(place, name, "gain") | {f"{name} interaction": beyond and beyond.difference}
+            row |= {f"{name} interaction n": beyond and beyond.n} | spread(f"{name} interaction", beyond)
             row |= {f"{name} interaction note": beyond and beyond.note}
         rows.append(row)
     return rows
 
 
-def main_table(cells: Sequence[GridCell], measure: str = MAIN) -> list[dict[str, Any]]:
+def main_table(cells: GridCells, measure: str = MAIN) -> list[dict[str, Any]]:
     """Neither, retrieval alone, fine-tuning alone, both: of each adapter."""
-    by_place = {(cell.side, cell.context): cell.scores[measure] for cell in cells}
-    base, *others = dict.fromkeys(cell.side for cell in cells)
+    base, *others = dict.fromkeys(side for side, _ in cells.places)
     rows = []
     for side in others:
         neither, alone = ("Neither", base, "none"), ("Retrieval alone", base, "retrieved")
         for title, who, context in (neither, alone, ("Fine-tuning alone", side, "none"), ("Both", side, "retrieved")):
-            interval = by_place[who, context]
+            interval = cells.comparison.means[(who, context), measure]
             row = {"adapter": side.title, "system": title, measure: interval.mean}
             rows.append(row | {"low": interval.low, "high": interval.high, "n": interval.n})
     return rows
@@ -408,11 +387,10 @@ def reliance_rows(made: AdapterGrid) -> list[dict[str, Any]]:
 def sentences(made: AdapterGrid, level: float) -> list[str]:
     """What is told apart from the model without adapter, and whom it follows."""
     told = []
-    for cell in made.cells:
-        p, paired = cell.p_holm.get(MAIN), cell.against.get(MAIN)
-        if p is not None and p < 1 - level:
-            way, context = "better" if paired.difference > 0 else "worse", CONTEXTS[cell.context].lower()
-            told.append(f"{cell.side.title}, {context}: token F1 {paired.difference:+.3f}, {way} than without it (p {p:.3f}).")
+    for change in made.cells.comparison.significant(level):
+        if change.measure == MAIN:
+            (side, context), by = change.arm, f"{change.paired.difference:+.3f}, {change.verdict(level)}"
+            told.append(f"{side.title}, {CONTEXTS[context].lower()}: token F1 {by} than without it (p {change.p_holm:.3f}).")
     if not told:
         told.append("In no context is the adapter's token F1 told apart from the model's without it.")
     base = made.reliance[0].follows

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.comparison.comparison import rules_of, spread
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.files import read_json, read_text
@@ -21,7 +22,6 @@ from core.judging.diversity import answer_f1
 from core.queries.model_texts import Request, written
 from core.records import Progress
 from core.statistics.bootstrap import intervals
-from core.statistics.paired import paired_difference
 from core.training.adapters.preferences import shortened
 from core.training.heads.examples import Compared
 from core.training.heads.tasks import borne_out, half_right
@@ -165,16 +165,14 @@ def sizes(most: int) -> list[int]:
 def curve_rows(scores: np.ndarray, tables: dict[str, np.ndarray], config: TrialConfig) -> list[dict[str, Any]]:
     """A row for each n: every measure's mean over prompts with its interval, and its gain over a single answer, paired. scores and
     tables: [num_prompts, num_samples]."""
-    rules, rows, single = config.evaluation, [], {}
+    rules, rows, single = rules_of(config), [], {}
     for n in sizes(scores.shape[1]):
         row: dict[str, Any] = {"n": n, "kl": kl(n)}
         for name, table in tables.items():
             values = np.array([of_the_best(*each, n) for each in zip(scores, table, strict=True)])
             single.setdefault(name, values)
-            [mean] = intervals(values, rules.resamples, rules.confidence, config.seed)
-            row |= {name: mean.mean, f"{name} low": mean.low, f"{name} high": mean.high}
-            [gain] = paired_difference(values, single[name], rules.resamples, rules.confidence, seed=config.seed)
-            row |= {f"{name} gain": gain.difference, f"{name} gain low": gain.low, f"{name} gain high": gain.high}
+            row |= spread(name, intervals(values, *rules)[0])
+            row |= spread(f"{name} gain", rules.difference(values, single[name]))
         rows.append(row)
     return rows
 
@@ -190,13 +188,12 @@ def people_rows(every: Sequence[ComparedAnswers], config: TrialConfig) -> list[d
         "supported": lambda each: [borne_out(answer, each.prompt) for answer in each.answers],
         "people": lambda each: each.shares,
     }
-    rules, rows = config.evaluation, []
+    rules, rows = rules_of(config), []
     for n in range(1, most + 1):
         row: dict[str, Any] = {"n": n, "kl": kl(n), "prompts": len(some)}
         for way, score in ways.items():
             values = np.array([of_the_best(np.array(score(each), float), each.shares, n) for each in some])
-            [mean] = intervals(values, rules.resamples, rules.confidence, config.seed)
-            row |= {way: mean.mean, f"{way} low": mean.low, f"{way} high": mean.high}
+            row |= spread(way, intervals(values, *rules)[0])
         rows.append(row)
     return rows
 

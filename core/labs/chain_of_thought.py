@@ -11,6 +11,7 @@ import numpy as np
 
 from core import registry
 from core.answering.protocol import Material
+from core.comparison.comparison import ArmComparison, compared, rules_of, spread
 from core.config import ContextConfig, code_version, fingerprint, with_settings
 from core.context.passages import distinct
 from core.errors import WorkbenchError
@@ -26,9 +27,6 @@ from core.progress import counted_within, drain
 from core.queries.model_texts import ModelText, Request, written
 from core.records import Progress, Query
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import correct_defined
-from core.statistics.paired import Paired, paired_difference
-from core.statistics.proportion import unit_intervals
 from core.workbench import Evaluation, Workbench, fetched
 
 DIRECT = f'$passages\n\nQuestion: $question\nWrite only the answer, in a few words, behind "{MARKER}".'
@@ -89,41 +87,22 @@ class ReasonedItem(NamedTuple):
     unfit: str = ""
 
 
-class WayRow(NamedTuple):
-    """A way on all questions that could be asked; what has no answer counts as wrong."""
-
-    way: str
-    scores: dict[str, Interval]
-    texts: int
-    unextractable: int
-    asked_again: int
-    prompt_tokens: float | None  # mean of a question, of all its texts, as the next two
-    tokens: float | None
-    seconds: float
-    agreement: float | None  # mean share of the samples that the winner has
-
-
-class ReasoningPair(NamedTuple):
-    first: str
-    second: str
-    measure: str
-    paired: Paired
-    p_holm: float | None = None
-
-
 class Reasoning(NamedTuple):
     plan: ReasoningPlan
     items: list[ReasonedItem]
-    rows: list[WayRow]
-    pairs: list[ReasoningPair]
+    spent: dict[str, dict[str, Any]]  # way -> column -> what its texts took, mean of a question where it is no count
+    comparison: ArmComparison  # of the ways, PAIRS of them; what has no answer counts as wrong
     curves: dict[tuple[str, str], list[Interval]]  # (way, measure) -> by number of samples, from 1
     answers: list[dict[str, str | None]]  # way -> final answer, of each question asked
-    values: dict[tuple[str, str], np.ndarray]  # (way, measure) -> of each question asked
+    values: dict[str, dict[str, np.ndarray]]  # way -> measure -> of each question asked
     own_temperature: bool  # the engine takes no temperature
 
     @property
     def asked(self) -> list[ReasonedItem]:
         return [item for item in self.items if not item.unfit]
+
+    def texts(self, way: str) -> int:
+        return sum(len(item.texts[way]) for item in self.asked)
 
 
 def drawn(evaluation: Evaluation, count: int) -> list[int]:
@@ -275,26 +254,29 @@ def _sum(*numbers: int | None) -> int | None:
 def _compared(workbench: Workbench, run: Resolved, plan: ReasoningPlan, items: list[ReasonedItem]) -> Reasoning:
     asked, style = [item for item in items if not item.unfit], run.config.context.citations
     own = "temperature" not in type(run.config.generation).model_fields
-    values: dict[tuple[str, str], np.ndarray] = {}
+    values: dict[str, dict[str, np.ndarray]] = {}
     answers: list[dict[str, str | None]] = [{} for _ in asked]
-    curves, rows = {}, []
+    rules, curves, spent = rules_of(run.config), {}, {}
     for way in WAYS:
         chains = [item.texts[way] for item in asked]
         winners = [majority([chain.answer for chain in some], style) for some in chains]
         for told, some, (place, _) in zip(answers, chains, winners, strict=True):
             told[way] = None if place is None else some[place].answer
         worth = {name: _scored(workbench, run, asked, chains, name) for name in MEASURES}
-        for name, table in worth.items():
-            values[way, name] = np.array(
-                [0.0 if place is None else each[place] for each, (place, _) in zip(table, winners, strict=True)]
-            )
-            if way.endswith("votes"):
-                curves[way, name] = [
-                    _mean(run, np.array([_by_vote(*each, width, style) for each in zip(chains, table, strict=True)]))
-                    for width in range(1, plan.samples + 1)
-                ]
-        rows.append(_row(run, way, chains, winners, {name: values[way, name] for name in MEASURES}))
-    return Reasoning(plan, items, rows, _pairs(run, values), curves, answers, values, own)
+        values[way] = {
+            name: np.array([0.0 if place is None else each[place] for each, (place, _) in zip(table, winners, strict=True)])
+            for name, table in worth.items()
+        }
+        for name, table in worth.items() if way.endswith("votes") else ():
+            curves[way, name] = [
+                rules.mean(np.array([_by_vote(*each, width, style) for each in zip(chains, table, strict=True)]))
+                for width in range(1, plan.samples + 1)
+            ]
+        shares = [
+            votes / len(some) for some, (_, votes) in zip(chains, winners, strict=True)
+        ]  # of the samples that the winner has
+        spent[way] = _spent(chains) | {"agreement": float(np.mean(shares)) if way.endswith("votes") and shares else None}
+    return Reasoning(plan, items, spent, compared(values, rules, pairs=PAIRS), curves, answers, values, own)
 
 
 def _scored(
@@ -320,45 +302,16 @@ def _by_vote(chains: Sequence[ReasonedText], worth: Sequence[float], width: int,
     return float(np.mean(results))
 
 
-def _mean(run: Resolved, values: np.ndarray) -> Interval:
-    rules = run.config.evaluation
-    return unit_intervals(values[:, None], rules.resamples, rules.confidence, run.config.seed)[0]
-
-
-def _row(
-    run: Resolved,
-    way: str,
-    chains: Sequence[list[ReasonedText]],
-    winners: Sequence[tuple[int | None, int]],
-    values: dict[str, np.ndarray],
-) -> WayRow:
+def _spent(chains: Sequence[list[ReasonedText]]) -> dict[str, Any]:
     every, number = [chain for some in chains for chain in some], max(1, len(chains))
     prompt, tokens = (_sum(*(getattr(chain, name) for chain in every)) for name in ("prompt_tokens", "tokens"))
-    shares = [votes / len(some) for some, (_, votes) in zip(chains, winners, strict=True)]
-    return WayRow(
-        way,
-        {name: _mean(run, table) for name, table in values.items()},
-        len(every),
-        sum(chain.answer is None for chain in every),
-        sum(chain.again is not None for chain in every),
-        None if prompt is None else prompt / number,
-        None if tokens is None else tokens / number,
-        sum(chain.seconds for chain in every) / number,
-        float(np.mean(shares)) if way.endswith("votes") and shares else None,
-    )
-
-
-def _pairs(run: Resolved, values: dict[tuple[str, str], np.ndarray]) -> list[ReasoningPair]:
-    rules = run.config.evaluation
-    pairs = []
-    for first, second in PAIRS:
-        for name in MEASURES:
-            [paired] = paired_difference(
-                values[first, name], values[second, name], rules.resamples, rules.confidence, seed=run.config.seed
-            )
-            pairs.append(ReasoningPair(first, second, name, paired))
-    corrected = correct_defined([pair.paired.p for pair in pairs])
-    return [pair._replace(p_holm=p) for pair, p in zip(pairs, corrected, strict=True)]
+    return {
+        "unextractable": sum(chain.answer is None for chain in every),
+        "asked again": sum(chain.again is not None for chain in every),
+        "prompt tokens": None if prompt is None else prompt / number,
+        "answer tokens": None if tokens is None else tokens / number,
+        "seconds": sum(chain.seconds for chain in every) / number,
+    }
 
 
 # As the page and the command show it ---------------------------------------------------------------------------------
@@ -366,30 +319,18 @@ def _pairs(run: Resolved, values: dict[tuple[str, str], np.ndarray]) -> list[Rea
 
 def way_rows(made: Reasoning) -> list[dict[str, Any]]:
     rows = []
-    for row in made.rows:
-        line: dict[str, Any] = {"way": WAYS[row.way], "n": len(made.asked), "texts": row.texts}
-        for name, interval in row.scores.items():
-            line |= {name: interval.mean, f"{name} low": interval.low, f"{name} high": interval.high}
-        line |= {"unextractable": row.unextractable, "asked again": row.asked_again, "prompt tokens": row.prompt_tokens}
-        line |= {"answer tokens": row.tokens, "seconds": row.seconds, "agreement": row.agreement}
-        rows.append(line)
+    for way, spent in made.spent.items():
+        row: dict[str, Any] = {"way": WAYS[way], "n": len(made.asked), "texts": made.texts(way)}
+        for name in MEASURES:
+            row |= spread(name, made.comparison.means[way, name])
+        rows.append(row | spent)
     return rows
 
 
 def pair_rows(made: Reasoning) -> list[dict[str, Any]]:
     return [
-        {
-            "first": WAYS[pair.first],
-            "minus": WAYS[pair.second],
-            "measure": pair.measure,
-            "n": pair.paired.n,
-            "difference": pair.paired.difference,
-            "low": pair.paired.low,
-            "high": pair.paired.high,
-            "p": pair.paired.p,
-            "p (Holm)": pair.p_holm,
-        }
-        for pair in made.pairs
+        {"first": WAYS[pair.arm], "minus": WAYS[pair.base], "measure": pair.measure, "n": pair.paired.n, **pair.columns()}
+        for pair in made.comparison.differences.values()
     ]
 
 
@@ -407,29 +348,24 @@ def item_rows(made: Reasoning) -> list[dict[str, Any]]:
     for place, (item, told) in enumerate(zip(made.asked, made.answers, strict=True)):
         row: dict[str, Any] = {"id": item.query.id, "question": item.query.text}
         row |= {"references": list(dict.fromkeys(item.query.answers)), **told}
-        row |= {f"{way} {name}": float(table[place]) for (way, name), table in made.values.items()}
+        row |= {f"{way} {name}": float(table[place]) for way, own in made.values.items() for name, table in own.items()}
         rows.append(row | {"texts": item.texts})
     return rows
 
 
 def sentences(made: Reasoning, level: float) -> list[str]:
     """What is told apart, what could not be read, and what this does not tell."""
-    told = []
-    for pair in made.pairs:
-        if pair.p_holm is not None and pair.p_holm < 1 - level:
-            word = "better" if pair.paired.difference > 0 else "worse"
-            told.append(
-                f"{WAYS[pair.first]} is {word} than {WAYS[pair.second].lower()} by {pair.measure}: {pair.paired.difference:+.3f} "
-                f"({pair.paired.between}), p {pair.p_holm:.3f}."
-            )
+    told = [
+        f"{WAYS[pair.arm]} is {pair.verdict(level)} than {WAYS[pair.base].lower()} by {pair.measure}: {pair.paired.difference:+.3f} "
+        f"({pair.paired.between}), p {pair.p_holm:.3f}."
+        for pair in made.comparison.significant(level)
+    ]
     told = told or [f"No two ways differ significantly on these {len(made.asked):,} questions."]
-    for row in made.rows:
-        if row.asked_again:
-            told.append(
-                f'{WAYS[row.way]}: {row.asked_again:,} of {row.texts:,} texts without "{MARKER}" were asked for it again.'
-            )
-        if row.unextractable:
-            told.append(f"{WAYS[row.way]}: of {row.unextractable:,} of {row.texts:,} texts no answer could be read: wrong.")
+    for way, spent in made.spent.items():
+        if again := spent["asked again"]:
+            told.append(f'{WAYS[way]}: {again:,} of {made.texts(way):,} texts without "{MARKER}" were asked for it again.')
+        if unread := spent["unextractable"]:
+            told.append(f"{WAYS[way]}: of {unread:,} of {made.texts(way):,} texts no answer could be read: wrong.")
     if unfit := len(made.items) - len(made.asked):
         told.append(f"{unfit:,} questions are left out: their passage does not fit into the prompt.")
     if made.own_temperature:

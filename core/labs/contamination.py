@@ -5,12 +5,14 @@ One job that goes on where it was stopped: rephrasings, answers and continuation
 """
 
 from collections.abc import Generator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from core import registry
+from core.comparison.comparison import ArmComparison, compared, rules_of
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.generation.answer import loaded
@@ -30,9 +32,7 @@ from core.queries.by_model import plain as one_line
 from core.queries.model_texts import Request, at_hand, written
 from core.records import Progress, Query
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import correct_defined
-from core.statistics.paired import Paired, paired_difference
-from core.statistics.proportion import unit_intervals
+from core.statistics.paired import Paired
 from core.workbench import Evaluation, Workbench, fetched
 
 CONDITIONS = {"closed_book": "Closed book", "gold": "Over the gold evidence"}
@@ -58,16 +58,12 @@ class ContaminationItem(NamedTuple):
     copied: float  # share of the closed-book answer's runs of words that stand in the gold document
 
 
-class ContaminationGap(NamedTuple):
-    """original - rephrased on the same questions."""
+class ContaminationArm(NamedTuple):
+    """What is compared: the questions of a subset, asked so in one of WORDINGS."""
 
-    condition: str
-    measure: str
     subset: str
-    original: Interval
-    rephrased: Interval
-    paired: Paired
-    p_holm: float | None = None  # over conditions and measures of all that were rephrased; of subsets there is none
+    condition: str
+    wording: str
 
 
 class Continuations(NamedTuple):
@@ -90,7 +86,7 @@ class QuestionLikelihood(NamedTuple):
 
 class Contamination(NamedTuple):
     items: list[ContaminationItem]
-    gaps: list[ContaminationGap]
+    gaps: ArmComparison  # original - rephrased on the same questions; p corrected over all that were rephrased, of subsets there is none
     memorised: Interval  # share answered right closed book
     continuations: Continuations | None
     likelihood: QuestionLikelihood | None  # None: this engine does not tell
@@ -203,19 +199,12 @@ def _compared(
         # who leaves out what was right closed book has set that score himself: only what the evidence gives is told there
         "unmemorised": np.array([bool(item.rephrasing.text) and not item.memorised for item in items]),
     }
-    gaps = []
-    for subset, chosen in subsets.items():
-        for condition in CONDITIONS:
-            if subset != "unmemorised" or condition == "gold":
-                gaps += [_gap(run, items, condition, name, subset, chosen) for name in MEASURES]
-    corrected = correct_defined([gap.paired.p if gap.subset == "all" else None for gap in gaps])
-    gaps = [gap._replace(p_holm=p) for gap, p in zip(gaps, corrected, strict=True)]
     texts = _texts([item.query for item in items], others)
     values = result_of(workbench, _likelihood_key(run, texts)) if _tells_likelihood(run) else None
     return Contamination(
         items,
-        gaps,
-        _mean(run, np.array([float(item.memorised) for item in items])),
+        _gaps(run, items, subsets),
+        rules_of(run.config).mean(np.array([float(item.memorised) for item in items])),
         _continuations(workbench, run, evaluation, rows),
         None if values is None else _likelihood(run, values),
         by_hand,
@@ -249,23 +238,22 @@ def _items(
     return items
 
 
-def _mean(run: Resolved, values: np.ndarray) -> Interval:
-    rules = run.config.evaluation
-    return unit_intervals(values[:, None], rules.resamples, rules.confidence, run.config.seed)[0]
-
-
-def _gap(
-    run: Resolved, items: Sequence[ContaminationItem], condition: str, measure: str, subset: str, chosen: np.ndarray
-) -> ContaminationGap:
-    sides = [np.array([item.scores.get((condition, wording, measure), np.nan) for item in items])[chosen] for wording in WORDINGS]
-    both = ~np.isnan(sides[0]) & ~np.isnan(sides[1])
-    original, rephrased = (_mean(run, np.where(both, side, np.nan)) for side in sides)
-    return ContaminationGap(condition, measure, subset, original, rephrased, _paired(run, *sides))
-
-
-def _paired(run: Resolved, a: np.ndarray, b: np.ndarray) -> Paired:
-    rules = run.config.evaluation
-    return paired_difference(a, b, rules.resamples, rules.confidence, seed=run.config.seed)[0]
+def _gaps(run: Resolved, items: Sequence[ContaminationItem], subsets: dict[str, np.ndarray]) -> ArmComparison:
+    values: dict[ContaminationArm, dict[str, np.ndarray]] = {}
+    pairs = []
+    for subset, condition in product(subsets, CONDITIONS):
+        if subset == "unmemorised" and condition != "gold":
+            continue
+        arms = [ContaminationArm(subset, condition, wording) for wording in WORDINGS]
+        tables = [
+            {name: np.array([item.scores.get((condition, arm.wording, name), np.nan) for item in items]) for name in MEASURES}
+            for arm in arms
+        ]
+        for arm, mine, other in zip(arms, tables, reversed(tables), strict=True):
+            values[arm] = {name: np.where(np.isnan(other[name]), np.nan, mine[name])[subsets[subset]] for name in MEASURES}
+        pairs.append(tuple(arms))
+    family = lambda gap: gap.arm.subset if gap.arm.subset == "all" else None  # noqa: E731
+    return compared(values, rules_of(run.config), pairs=pairs, family=family)
 
 
 # What the model gives back unasked -----------------------------------------------------------------------------------
@@ -303,7 +291,8 @@ def _continuations(workbench: Workbench, run: Resolved, evaluation: Evaluation, 
             | {"own": continued(mine, text), "other": continued(mine, other)}
         )
     own, other = (np.array([passage[side] for passage in passages]) for side in ("own", "other"))
-    return Continuations(passages, _mean(run, own), _mean(run, other), _paired(run, own, other))
+    rules = rules_of(run.config)
+    return Continuations(passages, rules.mean(own), rules.mean(other), rules.difference(own, other))
 
 
 def _tells_likelihood(run: Resolved) -> bool:
@@ -340,7 +329,7 @@ def least_likely(logprobs: Sequence[float]) -> tuple[float, float]:
 
 def _likelihood(run: Resolved, recorded: list[list[float]]) -> QuestionLikelihood:
     values = np.array(recorded, np.float64).reshape(-1, 2, 2)  # question, wording, [mean, least likely]
-    mean, lowest = (_paired(run, values[:, 0, kind], values[:, 1, kind]) for kind in (0, 1))
+    mean, lowest = (rules_of(run.config).difference(values[:, 0, kind], values[:, 1, kind]) for kind in (0, 1))
     return QuestionLikelihood(mean, lowest, float(values[:, 0, 0].mean()), float(values[:, 1, 0].mean()))
 
 
@@ -350,19 +339,15 @@ def _likelihood(run: Resolved, recorded: list[list[float]]) -> QuestionLikelihoo
 def gap_rows(made: Contamination) -> list[dict[str, Any]]:
     return [
         {
-            "condition": CONDITIONS[gap.condition],
+            "condition": CONDITIONS[gap.arm.condition],
             "measure": gap.measure,
-            "questions": SUBSETS[gap.subset],
+            "questions": SUBSETS[gap.arm.subset],
             "n": gap.paired.n,
-            "original": gap.original.mean,
-            "rephrased": gap.rephrased.mean,
-            "gap": gap.paired.difference,
-            "low": gap.paired.low,
-            "high": gap.paired.high,
-            "p": gap.paired.p,
-            "p (Holm)": gap.p_holm,
+            "original": made.gaps.means[gap.arm, gap.measure].mean,
+            "rephrased": made.gaps.means[gap.base, gap.measure].mean,
+            **gap.columns("gap"),
         }
-        for gap in made.gaps
+        for gap in made.gaps.differences.values()
     ]
 
 
@@ -392,17 +377,12 @@ def edit_lines(made: Contamination) -> list[dict[str, str]]:
 def sentences(made: Contamination, level: float) -> list[str]:
     """What is told, and what it cannot tell."""
     told = []
-    for gap in made.gaps:
-        if gap.p_holm is not None and gap.p_holm < 1 - level:
-            way = (
-                "answers its own wording better than another one"
-                if gap.paired.difference > 0
-                else "answers the rephrasing better"
-            )
-            told.append(
-                f"{CONDITIONS[gap.condition]}, {gap.measure}: the model {way}, by {gap.paired.difference:+.3f} "
-                f"({gap.paired.between}), p {gap.p_holm:.3f}."
-            )
+    for gap in made.gaps.significant(level):
+        way = gap.verdict(level, ("answers its own wording better than another one", "answers the rephrasing better"))
+        told.append(
+            f"{CONDITIONS[gap.arm.condition]}, {gap.measure}: the model {way}, by {gap.paired.difference:+.3f} "
+            f"({gap.paired.between}), p {gap.p_holm:.3f}."
+        )
     if not told:
         told.append(f"No gap between questions and rephrasings is significant on {made.rephrased:,} questions.")
     right = sum(item.memorised for item in made.items)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.comparison.comparison import rules_of
 from core.config import TrialConfig, code_version, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.generation.answer import loaded
@@ -19,7 +20,7 @@ from core.models.adapters import checked_adapter, weights_of
 from core.progress import told_within
 from core.records import Corpus, Progress
 from core.statistics.bootstrap import Interval, intervals
-from core.statistics.paired import Paired, paired_difference
+from core.statistics.paired import Paired
 from core.store.batches import batches
 from core.workbench import Workbench
 
@@ -131,8 +132,7 @@ def _rows(
     workbench: Workbench, config: TrialConfig, every: Sequence[AdapterSide], texts: Sequence[str], tokens: int
 ) -> list[OtherText]:
     """[] where something is not read yet."""
-    rules, rows = config.evaluation, []
-    how = {"resamples": rules.resamples, "confidence": rules.confidence, "seed": config.seed}
+    rules, rows = rules_of(config), []
     base: np.ndarray | None = None
     for side in every:
         keys = _keys(side_config(config, side).generation, texts, tokens)
@@ -143,9 +143,9 @@ def _rows(
             [(-read[key]["logprob"], read[key]["tokens"]) for key in keys], np.float64
         )  # [documents, 2]: nats, tokens
         nats = np.divide(table[:, 0], table[:, 1], out=np.full(len(table), np.nan), where=table[:, 1] > 0)
-        against = None if base is None else paired_difference(nats, base, **how)[0]
+        against = None if base is None else rules.difference(nats, base)
         base = nats if base is None else base
-        rows.append(OtherText(side, int((table[:, 1] > 0).sum()), int(table[:, 1].sum()), intervals(nats, **how)[0], against))
+        rows.append(OtherText(side, int((table[:, 1] > 0).sum()), int(table[:, 1].sum()), intervals(nats, *rules)[0], against))
     return rows
 
 

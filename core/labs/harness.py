@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.comparison.comparison import rules_of
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.adapter_grid import AdapterSide, side_config, sides
 from core.models.adapters import checked_adapter
 from core.records import Progress
 from core.statistics.bootstrap import Interval, intervals
-from core.statistics.paired import Paired, paired_difference
+from core.statistics.paired import Paired
 
 PACKAGE = "lm-eval==0.4.13"
 
@@ -104,10 +105,9 @@ def _values(
 def _score(
     config: TrialConfig, task: str, side: AdapterSide, name: str, values: np.ndarray, base: np.ndarray | None
 ) -> TaskScore:
-    rules = config.evaluation
-    how = {"resamples": rules.resamples, "confidence": rules.confidence, "seed": config.seed}
-    against = None if base is None else paired_difference(values, base, **how)[0]
-    return TaskScore(task, name, side, intervals(values, **how)[0], against)
+    rules = rules_of(config)
+    against = None if base is None else rules.difference(values, base)
+    return TaskScore(task, name, side, intervals(values, *rules)[0], against)
 
 
 def rows_of(scores: Sequence[TaskScore]) -> list[dict[str, Any]]:

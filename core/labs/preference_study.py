@@ -11,10 +11,9 @@ from typing import Any
 
 from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
-from core.labs.adapter_study import check_same
+from core.labs.adapter_study import trained_each
 from core.labs.adapters import train_dpo
-from core.models.adapters import adapter_record, is_tested
-from core.progress import counted_within
+from core.models.adapters import adapter_record
 from core.records import Progress
 from core.training.adapters.settings import PreferenceTraining
 from core.workbench import Workbench
@@ -38,13 +37,7 @@ def study(
     fields = [*grid, "seed"]
     every = [dict(zip(fields, values, strict=True)) for values in product(*grid.values(), seeds)]
     trainings = {own: valid(PreferenceTraining, settings | each) for each in every if (own := own_name(name, each))}
-    for number, (own, training) in enumerate(trainings.items()):
-        step = Progress(number, len(trainings), own)
-        yield step
-        if is_tested(own):
-            check_same(own, training, config)
-        else:
-            yield from counted_within(train_dpo(workbench, config, own, training.model_dump(), file), step)
+    yield from trained_each(config, trainings, lambda *of: train_dpo(workbench, config, *of, file))
     return [adapter_record(own) for own in trainings]
 
 

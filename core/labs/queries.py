@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.comparison.comparison import rules_of
 from core.config import TrialConfig, with_settings
 from core.corpus.canard import turns
 from core.corpus.reading import Notes
@@ -177,10 +178,9 @@ def rewrites(
     made = np.array([answer_f1(w.dense[0], [turn.rewrite]) for w, turn in zip(wordings, chosen, strict=True)])
     changed = np.array([not same(turn.question, turn.rewrite) for turn in chosen])
     spent = cost(config.model_copy(update={"query": part}), queries, using)
-    rules = config.evaluation
 
     def row(what: str, values: np.ndarray) -> dict[str, Any]:
-        mean = mean_interval(values, groups, rules.resamples, rules.confidence, config.seed)
+        mean = mean_interval(values, groups, *rules_of(config))
         return {"what": what, "f1": mean.mean, "low": mean.low, "high": mean.high, "n": mean.n}
 
     only = np.where(changed, 1.0, np.nan)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
+from core.comparison.comparison import ArmComparison, compared, rules_of
 from core.config import PART_KINDS, TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN
@@ -17,17 +18,13 @@ from core.generation.answer import loaded
 from core.judging.measure import AnswerMeasure
 from core.labs import queries
 from core.labs.answering import AnswerCost, AnswerSet, answer_set, answers_to, cost, drawn, write
-from core.labs.live_answers import MeasureValues, judge_answers, judged, shown_measures
+from core.labs.live_answers import judge_answers, judged, shown_measures
 from core.labs.results import keep_result, result_of
 from core.pipeline.answers import Asker
 from core.pipeline.forecast import Phase
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Progress
-from core.statistics.bootstrap import Interval
-from core.statistics.corrections import correct_defined
-from core.statistics.paired import Paired, paired_difference
-from core.statistics.proportion import unit_intervals
 from core.workbench import Evaluation, Workbench, fetched
 
 QUESTIONS = 200  # where nobody says how many
@@ -46,28 +43,13 @@ class RagVariant(NamedTuple):
     recipe: TrialConfig | None
 
 
-class RagRow(NamedTuple):
-    """A variant on the questions that it answered. None: unmeasured."""
-
-    variant: RagVariant
-    answered: int
-    retrieval: float | None  # mean of the main metric
-    scores: dict[str, Interval]  # measure -> its mean
-    hallucinated: float | None  # share of answers below the threshold of a measure of faithfulness; None: none has one
-    search_ms: tuple[float, float] | None  # of single questions: median, 95th percentile
-    answer_s: tuple[float, float] | None  # an answer's share of its batch: median, 95th percentile
-    prompt_tokens: float | None  # mean of a question, as those of the answer
-    answer_tokens: float | None
-    hyde_tokens: float | None
-    hyde_s: float | None
-    usd: float | None  # of all; None: the endpoint does not tell, or nothing is paid
-    against: dict[str, Paired]  # measure -> minus naive, on the same questions
-    p_holm: dict[str, float]  # over all variants and measures
-
-
 class RagAblation(NamedTuple):
+    """spent: variant -> column -> what it answered, found and took; None: unmeasured. comparison: of the variants' answers, minus naive."""
+
     questions: int
-    rows: list[RagRow]
+    variants: list[RagVariant]
+    spent: dict[str, dict[str, Any]]
+    comparison: ArmComparison
     left: AnswerCost  # the answers that are not known yet, of the variants shown
 
 
@@ -175,69 +157,44 @@ def standing(workbench: Workbench, recipe: Recipe, count: int) -> tuple[RagAblat
 
 
 def _compared(workbench: Workbench, run: Resolved, ready: list[_Variant]) -> RagAblation:
-    measures, rules = shown_measures(), run.config.evaluation
-    values = [{m.part: judged(workbench, each.answers, m) for m in measures} for each in ready]
-    base = next((v for each, v in zip(ready, values, strict=True) if each.variant.name == "naive"), None)
-    rows, tests = [], []
-    for each, table in zip(ready, values, strict=True):
-        against = {}
-        if base is not None and each.variant.name != "naive":
-            for name, mine in table.items():
-                [against[name]] = paired_difference(
-                    mine.values, base[name].values, rules.resamples, rules.confidence, seed=run.config.seed
-                )
-        tests += [(len(rows), name, paired.p) for name, paired in against.items() if paired.p is not None]
-        rows.append(_row(workbench, run, each, table, measures, against))
-    for (place, name, _), p in zip(tests, correct_defined([p for *_, p in tests]), strict=True):
-        rows[place].p_holm[name] = p
+    measures = shown_measures()
+    values = {each.variant.name: {m.part: judged(workbench, each.answers, m).values for m in measures} for each in ready}
+    unbounded = [measure.part for measure in measures if measure.range != (0.0, 1.0)]
+    made = compared(values, rules_of(run.config), "naive", unbounded=unbounded)
+    spent = {each.variant.name: _spent(workbench, run, each, values[each.variant.name], measures) for each in ready}
     takes = cost(workbench, run.config.generation, [asked for each in ready for asked in each.answers.askings])
-    return RagAblation(len(run.corpus.queries), rows, takes)
+    return RagAblation(len(run.corpus.queries), [each.variant for each in ready], spent, made, takes)
 
 
-def _row(
-    workbench: Workbench,
-    run: Resolved,
-    each: _Variant,
-    table: dict[str, MeasureValues],
-    measures: list[AnswerMeasure],
-    against: dict[str, Paired],
-) -> RagRow:
+def _spent(
+    workbench: Workbench, run: Resolved, each: _Variant, values: dict[str, np.ndarray], measures: list[AnswerMeasure]
+) -> dict[str, Any]:
     said = [answer for answer in each.answers.answers if answer is not None]
     written = [answer for answer in said if answer.prompt_tokens or answer.answer_tokens]
-    rules, unit = run.config.evaluation, {m.part: m.range == (0.0, 1.0) for m in measures}
-    scores = {
-        name: unit_intervals(measured.values[:, None], rules.resamples, rules.confidence, run.config.seed)[0]
-        for name, measured in table.items()
-        if unit[name]
-    }
-    judge = next((m for m in measures if m.topic == FAITHFUL and m.fixed_threshold() is not None), None)
-    faithful = np.empty(0) if judge is None else table[judge.part].values
-    faithful = judge.direction * faithful[~np.isnan(faithful)] if judge else faithful
+    hallucinated = None  # share of answers below the threshold of a measure of faithfulness
+    if judge := next((m for m in measures if m.topic == FAITHFUL and m.fixed_threshold() is not None), None):
+        faithful = judge.direction * values[judge.part][~np.isnan(values[judge.part])]
+        hallucinated = float((faithful < judge.direction * judge.fixed_threshold()).mean()) if len(faithful) else None
     hyde = None
     if each.variant.hyde:
         hyde = queries.cost(each.evaluation.config, run.corpus.queries, queries.tools(workbench, each.evaluation.run))
-    times = _times(workbench, each.evaluation) if each.evaluation else None
-    costs = [answer.cost_usd for answer in said if answer.cost_usd is not None]
-    return RagRow(
-        each.variant,
-        len(said),
-        each.evaluation.intervals[MAIN].mean if each.evaluation else None,
-        scores,
-        float((faithful < judge.direction * judge.fixed_threshold()).mean()) if len(faithful) else None,
-        _percentiles(times),
-        _percentiles([answer.seconds for answer in written if answer.seconds]),
-        _mean([answer.prompt_tokens for answer in written]),
-        _mean([answer.answer_tokens for answer in written]),
-        hyde and hyde.tokens_a_question,
-        hyde and hyde.seconds_a_question,
-        sum(costs) + (hyde.usd or 0.0 if hyde else 0.0) if costs else None,
-        against,
-        {},
-    )
+    usd = [answer.cost_usd for answer in said if answer.cost_usd is not None]
+    return {
+        "answers": len(said),
+        MAIN: each.evaluation.intervals[MAIN].mean if each.evaluation else None,
+        "hallucinated": hallucinated,
+        **_percentiles("search ms", _times(workbench, each.evaluation) if each.evaluation else None),
+        **_percentiles("answer s", [answer.seconds for answer in written if answer.seconds]),
+        "prompt tokens": _mean([answer.prompt_tokens for answer in written]),  # of a question, as the next two
+        "answer tokens": _mean([answer.answer_tokens for answer in written]),
+        "HyDE tokens": hyde and hyde.tokens_a_question,
+        "HyDE s": hyde and hyde.seconds_a_question,
+        "usd": sum(usd) + (hyde.usd or 0.0 if hyde else 0.0) if usd else None,  # of all; None: nothing is paid, or it is not told
+    }
 
 
-def _percentiles(times: list[float] | None) -> tuple[float, float] | None:
-    return (float(np.quantile(times, 0.5)), float(np.quantile(times, 0.95))) if times else None
+def _percentiles(name: str, times: list[float] | None) -> dict[str, float | None]:
+    return {f"{name} p{part}": float(np.quantile(times, part / 100)) if times else None for part in (50, 95)}
 
 
 def _mean(numbers: list[int | None]) -> float | None:
@@ -255,29 +212,19 @@ def _times_key(evaluation: Evaluation) -> str:
 def table(made: RagAblation) -> list[dict[str, Any]]:
     """A row a variant, as the page and the command show it."""
     rows = []
-    for row in made.rows:
-        line: dict[str, Any] = {"variant": row.variant.title, "answers": row.answered, MAIN: row.retrieval}
-        for name, interval in row.scores.items():
-            line |= {name: interval.mean, f"{name} low": interval.low, f"{name} high": interval.high}
-            paired = row.against.get(name)
-            line |= {f"{name} minus naive": paired and paired.difference, f"{name} p (Holm)": row.p_holm.get(name)}
-        search, answer = row.search_ms or (None, None), row.answer_s or (None, None)
-        line |= {"hallucinated": row.hallucinated, "search ms p50": search[0], "search ms p95": search[1]}
-        line |= {"answer s p50": answer[0], "answer s p95": answer[1], "prompt tokens": row.prompt_tokens}
-        line |= {"answer tokens": row.answer_tokens, "HyDE tokens": row.hyde_tokens, "HyDE s": row.hyde_s, "usd": row.usd}
-        rows.append(line)
+    for variant in made.variants:
+        spent = made.spent[variant.name]
+        first = {"variant": variant.title, "answers": spent["answers"], MAIN: spent[MAIN]}
+        rows.append(first | made.comparison.row(variant.name, "minus naive") | spent)
     return rows
 
 
 def sentences(made: RagAblation, level: float) -> list[str]:
     """What is told apart from naive, and what hurts."""
-    told = []
-    for row in made.rows:
-        for name, paired in row.against.items():
-            p = row.p_holm.get(name)
-            if p is not None and p < 1 - level:
-                measure = registry.find("measure", name)
-                word = "better" if paired.difference * measure.direction > 0 else "worse"
-                by = f"{paired.difference:+.3f}".replace("-", "\N{MINUS SIGN}")
-                told.append(f"{row.variant.title}: {measure.label} {by}, {word} than naive (p {p:.3f}).")
+    titles, told = {variant.name: variant.title for variant in made.variants}, []
+    for change in made.comparison.significant(level):
+        measure = registry.find("measure", change.measure)
+        word = change.verdict(level, direction=measure.direction)
+        by = f"{change.paired.difference:+.3f}".replace("-", "\N{MINUS SIGN}")
+        told.append(f"{titles[change.arm]}: {measure.label} {by}, {word} than naive (p {change.p_holm:.3f}).")
     return told or ["No variant differs significantly from naive on these questions."]

@@ -69,26 +69,26 @@ def prompts(monkeypatch):
     return asked
 
 
-def cell(made, side, context):
-    return next(cell for cell in made.cells if cell.side == side and cell.context == context)
+def mean(cells, side, context, measure="contains"):
+    return cells.comparison.means[(side, context), measure]
 
 
 def test_gain_reliance_and_memory_are_told(bench, prompts):
     made = drain(lab.compare_adapters(bench, recipe(), ["a"], count=99))
     assert made.questions == 6 and made.memorised == 2 and made.conflicts == 6
-    assert cell(made, BASE, "none").scores["contains"].mean == pytest.approx(2 / 6)
-    assert cell(made, TUNED, "gold").scores["contains"].mean == 1.0
-    assert cell(made, BASE, "distractors").scores["abstained"].mean == pytest.approx(4 / 6)
+    assert mean(made.cells, BASE, "none").mean == pytest.approx(2 / 6)
+    assert mean(made.cells, TUNED, "gold").mean == 1.0
+    assert mean(made.cells, BASE, "distractors", "abstained").mean == pytest.approx(4 / 6)
     plain, tuned = made.reliance
     assert (plain.context, plain.memory, plain.neither) == (4, 2, 0) and (tuned.context, tuned.memory) == (6, 0)
     assert tuned.against.difference == pytest.approx(2 / 6)
     # over contradicting evidence the passage's answer is the right one
-    contradicting = cell(made, TUNED, "contradicting")
-    assert contradicting.scores["contains"].mean == 1.0 and contradicting.against["contains"].difference == pytest.approx(2 / 6)
-    assert contradicting.scores["containment"].mean == 1.0
-    assert contradicting.interaction["contains"].difference == pytest.approx(2 / 6)
-    fresh = next(c for c in made.fresh if c.side == TUNED and c.context == "gold")
-    assert fresh.scores["em"].n == 4
+    gain = made.cells.comparison.of((TUNED, "contradicting"), "contains")
+    assert mean(made.cells, TUNED, "contradicting").mean == 1.0 and gain.paired.difference == pytest.approx(2 / 6)
+    assert gain.base == (BASE, "contradicting")
+    assert mean(made.cells, TUNED, "contradicting", "containment").mean == 1.0
+    assert made.cells.beyond[TUNED, "contradicting", "contains"].difference == pytest.approx(2 / 6)
+    assert mean(made.fresh, TUNED, "gold", "em").n == 4
     told = " ".join(lab.sentences(made, 0.95))
     assert "follows the context over its memory in 100% of 6 conflicts, without it in 67% of 6" in told
     assert "2 of 6 questions are answered right without any passage" in told

@@ -44,12 +44,13 @@ def test_values_are_held_against_the_first_over_the_same_questions():
     for rank, gain in ((4, 0.0), (8, 0.3)):
         for seed in (0, 1):
             written(f"s-rank-{rank}-{seed}", list(np.round(base + gain + 0.01 * seed, 3)), rank=rank, seed=seed)
-    rows = drain(lab.study(None, CONFIG, "s", "rank", [4, 8], [0, 1], {}))
-    assert [row.trainable for row in rows] == [400, 800] and rows[0].against is None
-    assert rows[1].against["f1"].difference == pytest.approx(0.3, abs=0.002) and rows[1].p_holm["f1"] < 0.01
-    assert rows[1].spread["f1"] == pytest.approx(0.01 / np.sqrt(2), abs=1e-4) and rows[0].minutes == 1.5
-    assert rows[0].scores["f1"].mean == pytest.approx(base.mean() + 0.005, abs=0.001)
-    told = lab.table(rows, "rank")
+    made = drain(lab.study(None, CONFIG, "s", "rank", [4, 8], [0, 1], {}))
+    assert [row.trainable for row in made.rows] == [400, 800] and made.comparison.of(0, "f1") is None
+    gain = made.comparison.of(1, "f1")
+    assert gain.paired.difference == pytest.approx(0.3, abs=0.002) and gain.p_holm < 0.01
+    assert made.rows[1].sd["f1"] == pytest.approx(0.01 / np.sqrt(2), abs=1e-4) and made.rows[0].minutes == 1.5
+    assert made.comparison.means[0, "f1"].mean == pytest.approx(base.mean() + 0.005, abs=0.001)
+    told = lab.table(made, "rank")
     assert told[0]["f1 difference"] is None and told[1]["memory_mb"] == 7 and told[1]["rank"] == 8
 
 

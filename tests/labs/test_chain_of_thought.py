@@ -60,11 +60,14 @@ def think(monkeypatch):
 def test_each_way_is_scored_on_the_same_questions_passages_and_seeds(bench, think):
     thinker = think()
     made = drain(lab.compare_reasoning(bench, recipe(), PLAN))
-    assert len(made.items) == 6 and [row.texts for row in made.rows] == [6, 6, 18, 18]
-    means = {row.way: row.scores["em"].mean for row in made.rows}
+    assert len(made.items) == 6 and [made.texts(way) for way in made.spent] == [6, 6, 18, 18]
+    means = {way: made.comparison.means[way, "em"].mean for way in lab.WAYS}
     assert means == {"direct": 0.0, "chain": 1.0, "direct_votes": 0.0, "chain_votes": 1.0}
-    assert {row.way: row.unextractable for row in made.rows} == dict.fromkeys(lab.WAYS, 0)
-    assert made.rows[3].agreement == pytest.approx(2 / 3) and made.rows[3].tokens == 30 and made.rows[1].tokens == 10
+    assert {way: spent["unextractable"] for way, spent in made.spent.items()} == dict.fromkeys(lab.WAYS, 0)
+    votes = made.spent["chain_votes"]
+    assert (
+        votes["agreement"] == pytest.approx(2 / 3) and votes["answer tokens"] == 30 and made.spent["chain"]["answer tokens"] == 10
+    )
     seeds = {"step by step" in prompt: set() for prompt, *_ in thinker.asked}
     for prompt, temperature, seed in thinker.asked:
         if temperature:
@@ -80,12 +83,13 @@ def test_each_way_is_scored_on_the_same_questions_passages_and_seeds(bench, thin
 def test_differences_are_paired_and_corrected_over_all(bench, think):
     think()
     made = drain(lab.compare_reasoning(bench, recipe(), PLAN))
-    assert [(pair.first, pair.second) for pair in made.pairs[::2]] == list(lab.PAIRS)
-    for pair in made.pairs:
-        table = made.values[pair.first, pair.measure] - made.values[pair.second, pair.measure]
+    pairs = [*made.comparison.differences.values()]
+    assert [(pair.arm, pair.base) for pair in pairs[::2]] == list(lab.PAIRS)
+    for pair in pairs:
+        table = made.values[pair.arm][pair.measure] - made.values[pair.base][pair.measure]
         assert pair.paired.difference == pytest.approx(table.mean()) and pair.paired.n == 6
-    p = [pair.paired.p for pair in made.pairs]
-    assert [pair.p_holm for pair in made.pairs] == holm(np.array(p)).tolist()
+    p = [pair.paired.p for pair in pairs]
+    assert [pair.p_holm for pair in pairs] == holm(np.array(p)).tolist()
     assert len(lab.pair_rows(made)) == 10 and len(lab.curve_rows(made)) == 12 and len(lab.way_rows(made)) == 4
     assert lab.item_rows(made)[0]["chain"].startswith("opens at")
 
@@ -101,7 +105,7 @@ def test_nothing_is_written_twice_and_a_stopped_job_goes_on(bench, think):
     asked = len(thinker.asked)
     assert asked - len(set(thinker.asked)) <= 16, "a batch that was not whole is all that is asked again"
     again = drain(lab.compare_reasoning(Workbench(bench.home), recipe(), PLAN._replace(samples=2)))
-    assert len(thinker.asked) == asked and again.rows[0] == made.rows[0], "fewer samples are among those known"
+    assert len(thinker.asked) == asked and lab.way_rows(again)[0] == lab.way_rows(made)[0], "fewer samples are among those known"
     told = lab.standing(Workbench(bench.home), recipe(), PLAN)
     assert lab.way_rows(told) == lab.way_rows(made) and lab.item_rows(told) == lab.item_rows(made) and len(thinker.asked) == asked
 

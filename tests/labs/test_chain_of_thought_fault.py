@@ -13,10 +13,13 @@ from tests.support.failing import recipe
 def test_chains_without_the_marker_have_no_answer_and_count_as_wrong(bench, think):  # noqa: F811
     think(marker="")
     made = drain(lab.compare_reasoning(bench, recipe(), PLAN._replace(again=False)))
-    by_way = {row.way: row for row in made.rows}
-    assert by_way["chain"].unextractable == 6 and by_way["chain_votes"].unextractable == 18
-    assert by_way["direct"].unextractable == 0, "a direct text is its own answer"
-    assert by_way["chain_votes"].scores["em"].mean == 0.0 and by_way["chain_votes"].agreement == 0.0
+    assert {way: spent["unextractable"] for way, spent in made.spent.items()} == {
+        "direct": 0,  # a direct text is its own answer
+        "chain": 6,
+        "direct_votes": 0,
+        "chain_votes": 18,
+    }
+    assert made.comparison.means["chain_votes", "em"].mean == 0.0 and made.spent["chain_votes"]["agreement"] == 0.0
     assert all(told["chain"] is None for told in made.answers)
     assert any("of 18 of 18 texts no answer could be read" in sentence for sentence in lab.sentences(made, 0.95))
 
@@ -24,8 +27,8 @@ def test_chains_without_the_marker_have_no_answer_and_count_as_wrong(bench, thin
 def test_asked_again_they_answer_and_what_that_costs_is_counted(bench, think):  # noqa: F811
     think(marker="", second="The answer is opens at one")
     made = drain(lab.compare_reasoning(bench, recipe(), PLAN))
-    by_way = {row.way: row for row in made.rows}
-    assert by_way["chain"].asked_again == 6 and by_way["chain"].unextractable == 0 and by_way["chain"].tokens == 20
+    chain = made.spent["chain"]
+    assert (chain["asked again"], chain["unextractable"], chain["answer tokens"]) == (6, 0, 20)
     assert {told["chain"] for told in made.answers} == {"opens at one"}
 
 
@@ -33,6 +36,5 @@ def test_asked_again_they_answer_and_what_that_costs_is_counted(bench, think):  
 def test_a_model_that_says_nothing_the_second_time_either(bench, think, second):  # noqa: F811
     think(marker="", second=second)
     made = drain(lab.compare_reasoning(bench, recipe(), ReasoningPlan(3, 2)))
-    by_way = {row.way: row for row in made.rows}
-    assert by_way["chain"].asked_again == by_way["chain"].unextractable == 3
-    assert by_way["chain"].scores["em"].mean == 0.0 and len(lab.way_rows(made)) == 4
+    assert made.spent["chain"]["asked again"] == made.spent["chain"]["unextractable"] == 3
+    assert made.comparison.means["chain", "em"].mean == 0.0 and len(lab.way_rows(made)) == 4

@@ -12,6 +12,7 @@ from core.judging.overlap import continued, copied_share
 from core.labs import contamination as lab
 from core.labs import rephrasing
 from core.labs.answering import CLOSED
+from core.labs.contamination import ContaminationArm
 from core.labs.rephrasing import Rephrasing
 from core.progress import drain
 from core.queries.by_model import REPEATS
@@ -82,7 +83,8 @@ def alike(workbench, config, pairs):
 
 
 def gap(made, condition: str, measure: str, subset: str = "all"):
-    return next(g for g in made.gaps if (g.condition, g.measure, g.subset) == (condition, measure, subset))
+    own, rephrased = (ContaminationArm(subset, condition, wording) for wording in lab.WORDINGS)
+    return made.gaps.differences[own, rephrased, measure]
 
 
 def test_what_is_known_by_heart_is_found(bench, reader):
@@ -90,15 +92,17 @@ def test_what_is_known_by_heart_is_found(bench, reader):
     assert len(made.items) == 10 and made.rephrased == 9 and made.fallbacks == {REPEATS: 1}
     assert {item.query.id for item in made.items if item.memorised} == set(KNOWN) and made.memorised.mean == 0.4
     closed = gap(made, "closed_book", "contains")
-    assert closed.original.mean == pytest.approx(4 / 9) and closed.rephrased.mean == 0.0
+    assert made.gaps.means[closed.arm, "contains"].mean == pytest.approx(4 / 9)
+    assert made.gaps.means[closed.base, "contains"].mean == 0.0
     assert closed.paired.difference == pytest.approx(4 / 9) and closed.paired.n == 9
     assert closed.paired.low is None and "too few" in closed.paired.note, "four of nine pairs differ"
     # over the evidence both wordings are answered alike, and leaving out what was right closed book is told there alone
     assert gap(made, "gold", "contains").paired.difference == 0.0
     assert gap(made, "gold", "contains", "unmemorised").paired.n == 5
-    assert not [g for g in made.gaps if g.subset == "unmemorised" and g.condition == "closed_book"]
-    p = [g.paired.p for g in made.gaps if g.subset == "all"]
-    assert [g.p_holm for g in made.gaps if g.subset == "all"] == holm(np.array(p)).tolist()
+    every = made.gaps.differences.values()
+    assert {g.arm.condition for g in every if g.arm.subset == "unmemorised"} == {"gold"}
+    p = [g.paired.p for g in every if g.arm.subset == "all"]
+    assert [g.p_holm for g in every] == [*holm(np.array(p)), *[None] * (len(every) - len(p))]
     assert made.continuations.own.mean == 1.0 and made.continuations.paired.low > 0.1
     told = " ".join(lab.sentences(made, 0.95))
     assert "4 of 10 questions are answered right without any passage" in told and "more than chance" in told

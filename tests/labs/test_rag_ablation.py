@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from core.comparison.comparison import Rules, compared
 from core.config import TrialConfig
 from core.labs import rag_ablation as lab
 from core.labs.answering import CLOSED, AnswerCost
@@ -44,7 +45,7 @@ def test_all_is_computed_once_and_goes_on_where_it_was_stopped(bench, reader, mo
     first = len(reader.prompts)
     made = drain(lab.ablate_rag(Workbench(bench.home), recipe(), COUNT))
     asked = len(reader.prompts)
-    assert made.questions == COUNT and made.left.answers == 0 and {row.answered for row in made.rows} == {COUNT}
+    assert made.questions == COUNT and made.left.answers == 0 and {spent["answers"] for spent in made.spent.values()} == {COUNT}
     # what was whole is not asked again, nor is any prompt twice: of HyDE one text a question serves three variants
     assert len(set(reader.prompts[:COUNT]) & set(reader.prompts[first:])) == 0
     hyde = [prompt for prompt in reader.prompts if "Write a short passage" in prompt]
@@ -59,27 +60,27 @@ def test_all_is_computed_once_and_goes_on_where_it_was_stopped(bench, reader, mo
 
 def test_differences_are_paired_with_naive_and_corrected_over_all(bench, reader):  # noqa: F811
     made = drain(lab.ablate_rag(bench, recipe(), COUNT))
-    by_name = {row.variant.name: row for row in made.rows}
-    assert not by_name["naive"].against and set(by_name["none"].against) == set(by_name["none"].scores) >= {"em", "f1"}
-    p = [(row, name, paired.p) for row in made.rows for name, paired in row.against.items() if paired.p is not None]
-    corrected = holm(np.array([each for *_, each in p])).tolist() if p else []
-    assert [row.p_holm[name] for row, name, _ in p] == corrected
-    for row in made.rows:
-        for name, paired in row.against.items():
-            if name in ("em", "f1"):  # others cannot tell of all answers
-                naive = by_name["naive"].scores[name].mean
-                assert paired.difference == pytest.approx(row.scores[name].mean - naive) and paired.n == COUNT
-    none = by_name["none"]
-    assert none.search_ms is None and none.retrieval is None and none.prompt_tokens < by_name["naive"].prompt_tokens
-    assert by_name["hybrid+hyde"].hyde_tokens > 0 and by_name["hybrid"].hyde_tokens is None
-    assert by_name["hybrid"].search_ms[0] <= by_name["hybrid"].search_ms[1]
+    means, changes, spent = made.comparison.means, made.comparison.differences.values(), made.spent
+    assert made.comparison.of("naive", "f1") is None and {change.base for change in changes} == {"naive"}
+    of_none = {change.measure for change in changes if change.arm == "none"}
+    assert of_none == {measure for variant, measure in means if variant == "none"} >= {"em", "f1"}
+    tested = [change for change in changes if change.paired.p is not None]
+    corrected = holm(np.array([change.paired.p for change in tested])).tolist() if tested else []
+    assert [change.p_holm for change in tested] == corrected
+    for change in changes:
+        if change.measure in ("em", "f1"):  # others cannot tell of all answers
+            gain = means[change.arm, change.measure].mean - means["naive", change.measure].mean
+            assert change.paired.difference == pytest.approx(gain) and change.paired.n == COUNT
+    assert spent["none"]["search ms p50"] is None and spent["none"]["ndcg_linear"] is None
+    assert spent["none"]["prompt tokens"] < spent["naive"]["prompt tokens"]
+    assert spent["hybrid+hyde"]["HyDE tokens"] > 0 and spent["hybrid"]["HyDE tokens"] is None
+    assert spent["hybrid"]["search ms p50"] <= spent["hybrid"]["search ms p95"]
 
 
 def test_what_is_told_apart_is_said():
-    class Told:
-        difference, low, high = -0.2, -0.3, -0.1
-
-    row = lab.RagRow(lab.variants(recipe())[0], 9, None, {}, *[None] * 8, {"f1": Told()}, {"f1": 0.01})
-    [line] = lab.sentences(lab.RagAblation(9, [row], AnswerCost(COUNT, 0, None)), 0.95)
+    f1 = np.tile([0.2, 0.4, 0.6], 6)
+    made = compared({"none": {"f1": f1}, "naive": {"f1": f1 + 0.2}}, Rules(1000, 0.95, 0), "naive")
+    told = lab.RagAblation(18, lab.variants(recipe())[:2], {}, made, AnswerCost(COUNT, 0, None))
+    [line] = lab.sentences(told, 0.95)
     assert "None: closed book: Token F1 \N{MINUS SIGN}0.200, worse than naive" in line
-    assert "No variant differs significantly" in lab.sentences(lab.RagAblation(9, [], AnswerCost(COUNT, 0, None)), 0.95)[0]
+    assert "No variant differs significantly" in lab.sentences(told, 1.0)[0]

@@ -102,7 +102,7 @@ def test_the_table_shows_what_the_library_measures(page, bench):
         assert f">{one.mean:.3f}<" in shown and f"{one.low:.3f} to {one.high:.3f}" in shown, row.offer.id
         assert f"{row.transform.bytes_per_vector:,.0f} bytes" in shown
     for row in found[1:]:
-        change = f"{row.paired['ndcg_linear'].difference:+.3f}".replace("-", "−")
+        change = f"{row.changes['ndcg_linear'].paired.difference:+.3f}".replace("-", "−")
         assert change in shown or change.strip("+−") == "0.000"
 
 

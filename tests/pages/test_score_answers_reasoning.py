@@ -24,7 +24,7 @@ def test_the_job_is_offered_and_ways_differences_and_chains_are_shown(bench, thi
     app = start(**VIEW)
     ways = next(frame.value for frame in app.dataframe if "Way" in frame.value.columns)
     assert ways["Way"].tolist() == list(lab.WAYS.values()) and len(thinker.asked) == asked
-    assert ways["Token F1"].tolist() == [row.scores["f1"].mean for row in made.rows]
+    assert ways["Token F1"].tolist() == [row["f1"] for row in lab.way_rows(made)]
     assert len(answers_table(app)["Question"]) == 6
     assert any("chain-of-thought --ask 6 --samples 3 --temperature 0.7" in command for command in shown_commands)
     app = start(**VIEW, chain=made.asked[0].query.id)

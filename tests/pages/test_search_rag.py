@@ -27,8 +27,10 @@ def test_the_job_is_offered_and_its_table_stands_beside_what_it_costs(bench, rea
     asked = len(reader.prompts)
     app = opened()
     table = next(d.value for d in app.dataframe if "Variant" in d.value.columns)
-    assert table["Variant"].tolist() == [row.variant.title for row in made.rows] and set(table["n"]) == {COUNT}
-    assert table["Token F1" if "Token F1" in table.columns else "F1"].tolist() == [row.scores["f1"].mean for row in made.rows]
+    assert table["Variant"].tolist() == [variant.title for variant in made.variants] and set(table["n"]) == {COUNT}
+    assert table["Token F1" if "Token F1" in table.columns else "F1"].tolist() == [
+        made.comparison.means[variant.name, "f1"].mean for variant in made.variants
+    ]
     assert not [told for told in prices(app) if "every variant" in told] and len(reader.prompts) == asked
     assert any("rag-ablation --ask" in command for command in shown_commands)
     app.selectbox(key="rag_measure").set_value("em").run()

@@ -10,7 +10,7 @@ from app.ui import cards, cells, charts, dots, jobs, tables
 from core import registry
 from core.config import TrialConfig
 from core.labs import adapter_grid as lab
-from core.labs.adapter_grid import AdapterGrid, GridCell
+from core.labs.adapter_grid import AdapterGrid, GridCells
 from core.models.adapters import adapter_names
 from core.workbench import Forecast, Resolved
 
@@ -60,14 +60,12 @@ def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:
     shown_cells, level = made.fresh if fresh else made.cells, config.evaluation.confidence
     for sentence in lab.sentences(made, level):
         st.caption(cards.plain(tables.minus(sentence)))
-    titles = list(dict.fromkeys(cell.side.title for cell in shown_cells))
+    titles = list(dict.fromkeys(side.title for side, _ in shown_cells.places))
     marks = [
-        dots.Mark(
-            charts.safe(f"{lab.CONTEXTS[context]}: {cell.side.title}"), score.mean, score.low, score.high, _color(cell, titles)
-        )
-        for context in lab.CONTEXTS
-        for cell in shown_cells
-        if cell.context == context and (score := cell.scores[name]).mean is not None
+        dots.Mark(charts.safe(f"{title}: {side.title}"), score.mean, score.low, score.high, _color(side.title, titles))
+        for context, title in lab.CONTEXTS.items()
+        for side, own in shown_cells.places
+        if own == context and (score := shown_cells.comparison.means[(side, own), name]).mean is not None
     ]
     charts.show(
         dots.marks(marks, labels[name]),
@@ -84,11 +82,11 @@ def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:
     _reliance(made)
 
 
-def _color(cell: GridCell, titles: Sequence[str]) -> str:
-    return charts.COLORS[titles.index(cell.side.title) % len(charts.COLORS)]
+def _color(title: str, titles: Sequence[str]) -> str:
+    return charts.COLORS[titles.index(title) % len(charts.COLORS)]
 
 
-def _main(some: Sequence[GridCell], name: str, title: str) -> None:
+def _main(some: GridCells, name: str, title: str) -> None:
     st.subheader("Fine-tuning and retrieval", anchor=False)
     rows = [
         {
@@ -114,7 +112,7 @@ def _main(some: Sequence[GridCell], name: str, title: str) -> None:
     tables.export(lambda: lab.main_table(some, name), "fine_tuning_and_retrieval")
 
 
-def _grid(some: Sequence[GridCell], name: str, title: str) -> None:
+def _grid(some: GridCells, name: str, title: str) -> None:
     st.subheader("Every context", anchor=False)
     rows: list[dict[str, Any]] = []
     for line in lab.rows_of(some):

@@ -94,7 +94,7 @@ def leaderboard(config: TrialConfig, rows: Sequence[EncoderResult], reference: O
         ["Encoder", first, "Against the reference", *others, "Dimensions", "Speed"],
         [leader_cells(row, rows, shown, metric, reference) for row in ready],
     )
-    n, tests = ready[0].intervals[metric], sum(metric in row.p_holm for row in rows)
+    n, tests = ready[0].intervals[metric], sum(bool(comparison.verdict(row, metric)) for row in rows)
     left, right = st.columns([1, 0.2], vertical_alignment="center")
     left.caption(
         f"n {n.n:,} of {n.total:,} questions, {config.evaluation.confidence:.0%} intervals"
@@ -132,7 +132,8 @@ def leader_cells(
         interval = row.intervals[name]
         span = "" if interval.low is None else f"{interval.low:.3f} to {interval.high:.3f}"
         cells.append(number(f"{interval.mean:.3f}", span, strong=name == metric))
-    cells.insert(2, difference(row.paired.get(metric), row.p_holm.get(metric), comparison.verdict(row, metric)))
+    paired, p = (change.paired, change.p_holm) if (change := row.changes.get(metric)) else (None, None)
+    cells.insert(2, difference(paired, p, comparison.verdict(row, metric)))
     return [
         *cells,
         number(f"{row.transform.dim:,}", f"{row.transform.bytes_per_vector:,.0f} bytes"),

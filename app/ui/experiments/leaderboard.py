@@ -83,7 +83,7 @@ def verdict(shown: StudyResults, names: dict[str, str]) -> None:
 def difference_words(row: PointResult) -> str:
     if not row.difference:
         return ""
-    mean, low, high = row.difference
+    mean, low, high, _ = row.difference
     interval = ", too few questions for an interval" if low is None else f" [{low:.3f}, {high:.3f}]"
     return f"{mean:+.3f}{interval}".replace("-", "\u2212")
 
@@ -142,7 +142,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
         "Group": ["best" if board[row.trial.id][0] == 1 else "equal" if row.equal else "" for row in ranked],
         to_it: [row.difference and row.difference.difference for row in ranked],
         "Interval of it": [spread(row.difference.low, row.difference.high) if row.difference else "" for row in ranked],
-        "p (Holm)": [row.p_holm for row in ranked],
+        "p (Holm)": [row.difference and row.difference.p_holm for row in ranked],
         "First in": [100 * board[row.trial.id][1].first for row in ranked],
         "Context": [tokens and round(tokens) for tokens in (results.context(row.trial) for row in ranked)],
         "Latency": [cost(row.trial, "latency_ms") for row in ranked],

@@ -23,7 +23,7 @@ def read(row: PointResult, shown: StudyResults, way: str) -> tuple[float | None,
         return row.interval.mean, row.interval.low, row.interval.high
     if shown.baseline and row.trial.id == shown.baseline.id:
         return 0.0, None, None
-    return row.difference or (None, None, None)
+    return row.difference[:3] if row.difference else (None, None, None)
 
 
 def y_title(shown: StudyResults, way: str) -> str:

@@ -10,7 +10,7 @@ from app.ui import cards, cells, charts, jobs
 from app.ui.sampling.chain import command
 from core.config import TrialConfig
 from core.labs.sampling.chains import presets
-from core.labs.sampling.study import DIVERSITY, MEASURES, QUALITY, ChainResult, asked, results, rows, verdict
+from core.labs.sampling.study import DIVERSITY, MEASURES, QUALITY, ChainResult, asked, results, rows
 from core.workbench import one_phase
 
 WHAT = "Diversity against quality"
@@ -104,7 +104,7 @@ def compared(config: TrialConfig, measured: Sequence[ChainResult], names: dict[s
     study_table(measured, names, (y, x))
     with st.expander("All measures"):
         cells.show(rows(measured), hide_index=True, key="study_table", placeholder="–")
-    tested = sum(result.p_holm.get(y) is not None for result in measured)
+    tested = sum(y in result.changes and result.changes[y].p_holm is not None for result in measured)
     told = (
         f"Tests: sign-flip by question, p corrected by Holm over {cards.count(tested, 'comparison')} a measure. "
         if tested
@@ -121,13 +121,13 @@ def compared(config: TrialConfig, measured: Sequence[ChainResult], names: dict[s
 
 def verdicts(measured: Sequence[ChainResult], names: dict[str, str], measure: str, level: float) -> str:
     """The paired tests of one measure in a sentence; "" where there was nothing to compare with."""
-    said, words, same = {result.chain: verdict(result, measure, level) for result in measured[1:]}, [], []
-    for result in measured[1:]:
-        name = f"**{cards.plain(names[result.chain])}**"
-        if said[result.chain] in ("higher", "lower"):
-            by = abs(result.differences[measure].difference)
-            words.append(f"{name} is {said[result.chain]} by {by:.3f} (p {p_words(result.p_holm[measure])})")
-        elif said[result.chain]:
+    words, same = [], []
+    for change in (result.changes[measure] for result in measured[1:] if measure in result.changes):
+        name = f"**{cards.plain(names[change.arm])}**"
+        if change.significant(level):
+            word, by = change.verdict(level, ("higher", "lower")), abs(change.paired.difference)
+            words.append(f"{name} is {word} by {by:.3f} (p {p_words(change.p_holm)})")
+        elif change.p_holm is not None:
             same.append(name)
     if same:
         words.append(f"{', '.join(same)} cannot be told from it")
@@ -202,7 +202,8 @@ def study_table(measured: Sequence[ChainResult], names: dict[str, str], shown: S
     for result in measured:
         body += f'<tr><td style="min-width:7.5rem">{cards.escape(names[result.chain])}</td>'
         for name in shown:
-            i, d, p = result.measures[name], result.differences.get(name), result.p_holm.get(name)
+            i, change = result.measures[name], result.changes.get(name)
+            d, p = (change.paired, change.p_holm) if change else (None, None)
             cover = f'<br><span class="gw-small">{i.n:,} of {i.total:,} questions</span>' if i.n < i.total else ""
             body += f"{num}{number(i.mean, i.low, i.high)}{cover}</td>"
             tested = f'<br><span class="gw-small">p {p_words(p)}</span>' if p is not None else ""

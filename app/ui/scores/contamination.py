@@ -69,12 +69,14 @@ def uploaded(evaluation: Evaluation) -> Path | None:
 def shown(made: Contamination, evaluation: Evaluation, command: str) -> None:
     level = evaluation.config.evaluation.confidence
     cards.row(headline(made))
-    gaps = [gap for gap in made.gaps if gap.subset == "all"]
+    gaps = [gap for gap in made.gaps.differences.values() if gap.arm.subset == "all"]
     title = f"Score of the question − score of its rephrasing, n {made.rephrased:,}"
     charts.show(
         dots.marks(
             [
-                dots.Mark(f"{lab.CONDITIONS[gap.condition]}, {label(gap.measure)}", *_span(gap), COLORS[gap.condition])
+                dots.Mark(
+                    f"{lab.CONDITIONS[gap.arm.condition]}, {label(gap.measure)}", *gap.paired[:3], COLORS[gap.arm.condition]
+                )
                 for gap in gaps
             ],
             title,
@@ -101,22 +103,20 @@ def label(name: str) -> str:
     return registry.find("measure", name)().label
 
 
-def _span(gap: lab.ContaminationGap) -> tuple[float | None, float | None, float | None]:
-    return gap.paired.difference, gap.paired.low, gap.paired.high
-
-
 def headline(made: Contamination) -> list[Card]:
     def difference(title: str, paired: Any, help_: str) -> Card:
         bounds = None if paired.low is None else (paired.low, paired.high)
         return Card(title, paired.difference, bounds, n=paired.n, of=paired.total, direction=0, note=paired.note, help=help_)
 
-    by_place = {(gap.condition, gap.measure): gap.paired for gap in made.gaps if gap.subset == "all"}
+    gaps = {
+        gap.arm.condition: gap.paired for gap in made.gaps.differences.values() if gap.arm.subset == "all" and gap.measure == "f1"
+    }
     right = made.memorised
     about = "Share of questions answered right without a passage, and not by words that the question has."
     row = [Card("Possibly memorised", right.mean, (right.low, right.high), n=right.n, of=right.total, direction=0, help=about)]
     for condition, title in lab.CONDITIONS.items():
         help_ = "Token F1 of the question's own words minus that of its rephrasing, on the same questions."
-        row.append(difference(f"F1 gap, {title.lower()}", by_place[condition, "f1"], help_))
+        row.append(difference(f"F1 gap, {title.lower()}", gaps[condition], help_))
     if made.continuations:
         help_ = "ROUGE-L of what the model writes behind a document's beginning with what follows there, minus that in another document."
         row.append(difference("Continuation above chance", made.continuations.paired, help_))

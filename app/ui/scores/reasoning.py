@@ -74,16 +74,14 @@ def shown(made: Reasoning, evaluation: Evaluation, command: str) -> None:
     names = {name: registry.find("measure", name)().label for name in lab.MEASURES}
     name = st.selectbox("Measure", list(names), list(names).index("f1"), key="reasoned_by", format_func=names.get, width=170)
     level = evaluation.config.evaluation.confidence
-    pairs = [pair for pair in made.pairs if pair.measure == name]
+    pairs = [pair for pair in made.comparison.differences.values() if pair.measure == name]
     charts.show(
         dots.marks(
             [
                 dots.Mark(
-                    f"{lab.SHORT[pair.first]} − {lab.SHORT[pair.second].lower()}",
-                    pair.paired.difference,
-                    pair.paired.low,
-                    pair.paired.high,
-                    charts.COLORS[0] if pair.p_holm is not None and pair.p_holm < 1 - level else charts.BASELINE,
+                    f"{lab.SHORT[pair.arm]} − {lab.SHORT[pair.base].lower()}",
+                    *pair.paired[:3],
+                    charts.COLORS[0] if pair.significant(level) else charts.BASELINE,
                 )
                 for pair in pairs
             ],
@@ -163,7 +161,7 @@ def curve(made: Reasoning, evaluation: Evaluation, name: str, title: str, comman
 
 def question_table(made: Reasoning, name: str) -> int | None:
     """The questions on which reasoning changes most first."""
-    difference = made.values["chain_votes", name] - made.values["direct", name]
+    difference = made.values["chain_votes"][name] - made.values["direct"][name]
     order = sorted(range(len(made.asked)), key=lambda place: -abs(difference[place]))
     columns: dict[str, list[Any]] = {
         "Question": [made.asked[place].query.text for place in order],
@@ -173,7 +171,7 @@ def question_table(made: Reasoning, name: str) -> int | None:
     for way, short in lab.SHORT.items():
         score = f"{short} {name.upper()}"
         columns[short] = [made.answers[place][way] for place in order]
-        columns[score] = [float(made.values[way, name][place]) for place in order]
+        columns[score] = [float(made.values[way][name][place]) for place in order]
         looks[short] = st.column_config.TextColumn(width=130)
         looks[score] = st.column_config.NumberColumn(format="%.3f", width=8 * len(score) + 14)
     st.caption("Click a question for its chains and votes.")

@@ -70,15 +70,13 @@ def shown(made: Ablation, config: TrialConfig, count: int) -> None:
     marks = [
         dots.Mark(
             charts.safe(words(part)),
-            part.paired.difference,
-            part.paired.low,
-            part.paired.high,
-            charts.COLORS[0] if lab.told_apart(part, level) else charts.BASELINE,
+            *part.change.paired[:3],
+            charts.COLORS[0] if part.change.significant(level) else charts.BASELINE,
         )
         for part in made.parts
     ]
     asked = ["--ask", str(count)] if count else []
-    n = max((part.paired.n for part in made.parts), default=0)
+    n = max((part.change.paired.n for part in made.parts), default=0)
     charts.show(
         dots.marks(marks, f"Difference in {name} without it", lines=[(0.0, "")]),
         "ablation",
@@ -113,13 +111,11 @@ def table(made: Ablation, name: str, level: float) -> None:
     rows: list[dict[str, Any]] = [
         {
             "Switched off": words(part),
-            "The part": lab.verdict(part, level),
+            "The part": part.verdict(level),
             name: part.mean,
-            "Difference": part.paired.difference,
-            "Low": part.paired.low,
-            "High": part.paired.high,
-            "p (Holm)": part.p_holm,
-            "Won : lost": f"{part.paired.wins:,} : {part.paired.losses:,}",
+            **dict(zip(("Difference", "Low", "High"), part.change.paired[:3], strict=True)),
+            "p (Holm)": part.change.p_holm,
+            "Won : lost": f"{part.change.paired.wins:,} : {part.change.paired.losses:,}",
         }
         for part in made.parts
     ]

@@ -40,10 +40,10 @@ def shown(made: RagAblation, run: Resolved, count: int) -> None:
     names = {measure.part: measure.label for measure in shown_measures()}
     name = st.selectbox("Measure", list(names), list(names).index("f1"), key="rag_measure", format_func=names.get, width=170)
     level, title = config.evaluation.confidence, names[name]
-    rows = [(row, row.scores.get(name)) for row in made.rows]
+    means = [(variant, made.comparison.means.get((variant.name, name))) for variant in made.variants]
     marks = [
-        dots.Mark(charts.safe(row.variant.title), score.mean, score.low, score.high, _color(row, name, level))
-        for row, score in rows
+        dots.Mark(charts.safe(variant.title), score.mean, score.low, score.high, _color(made, variant.name, name, level))
+        for variant, score in means
         if score and score.mean is not None
     ]
     if marks:
@@ -66,9 +66,9 @@ def shown(made: RagAblation, run: Resolved, count: int) -> None:
     )
 
 
-def _color(row: lab.RagRow, name: str, level: float) -> str:
-    p = row.p_holm.get(name)
-    return charts.COLORS[0] if p is not None and p < 1 - level else charts.BASELINE
+def _color(made: RagAblation, variant: str, name: str, level: float) -> str:
+    change = made.comparison.of(variant, name)
+    return charts.COLORS[0] if change and change.significant(level) else charts.BASELINE
 
 
 def table(made: RagAblation, name: str, title: str) -> None:

@@ -15,13 +15,14 @@ from app import session
 from app.ui import cards, charts, forms, jobs
 from app.ui.held import result_of
 from app.ui.search import choosing
+from core.comparison.comparison import Difference
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.chunks import readable_tokens
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import equals_words, label, times_context
-from core.labs.trials.curve import CurveDifference, CurvePoint, Values, metrics_at_budget
+from core.labs.trials.curve import CurvePoint, Values, metrics_at_budget
 from core.report.caption import interval_method
 from core.workbench import Resolved, as_options, one_phase
 
@@ -270,7 +271,7 @@ def judged_words(config: TrialConfig, setting: str, metric: str, budget: int) ->
     return f"{name}, {'; '.join(words)}"
 
 
-def hover_words(point: CurvePoint, change: CurveDifference | None, other: Reference | None) -> str:
+def hover_words(point: CurvePoint, change: Difference | None, other: Reference | None) -> str:
     """The paired difference of a value, as the lines that its hover adds."""
     if change is None or change.paired.difference is None:
         return ""

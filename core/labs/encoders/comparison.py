@@ -13,20 +13,19 @@ from typing import Any
 import numpy as np
 
 from core import registry
+from core.comparison.comparison import Difference, by_arm, by_measure, corrected, spread
 from core.config import PartConfig, TrialConfig, fingerprint
 from core.embedding.protocol import Offer
 from core.embedding.transform import Transform
 from core.errors import WorkbenchError
-from core.evaluation.metric import metric_names
 from core.index.exact import Exact
 from core.pipeline.results import Evaluation, evaluated
 from core.pipeline.stages import Resolved
 from core.records import Corpus, Progress
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import correct_defined
-from core.statistics.paired import Paired
 from core.workbench import Plan, Workbench
 
+BASE = "reference"  # as an arm
 QUESTIONS = 500  # asked of a larger corpus, drawn once, so that a slider answers at once
 
 
@@ -34,8 +33,8 @@ QUESTIONS = 500  # asked of a larger corpus, drawn once, so that a slider answer
 class EncoderResult:
     """One encoder of the comparison: measured, or with what is still to be done, or with why it cannot be.
 
-    paired, p_holm: metric -> its difference to the reference; p corrected over the encoders compared. Empty for the
-    reference itself and where there is none.
+    changes: metric -> its difference to the reference, p corrected over the encoders compared. Empty for the reference itself and
+    where there is none.
     """
 
     offer: Offer
@@ -45,8 +44,7 @@ class EncoderResult:
     evaluation: Evaluation | None = None
     transform: Transform | None = None
     texts_per_s: float | None = None
-    paired: dict[str, Paired] = field(default_factory=dict)
-    p_holm: dict[str, float] = field(default_factory=dict)
+    changes: dict[str, Difference] = field(default_factory=dict)
 
     @property
     def intervals(self) -> dict[str, Interval]:
@@ -100,11 +98,8 @@ def leaderboard(
         return rows
     measured_by = [row.config for row in others], base.run.key("dense")
     key = fingerprint(base.config, *measured_by)
-    paired = workbench.pipeline.remember("encoder differences", key, lambda: _differences(workbench, others, base))
-    return [
-        replace(row, paired=paired[row.offer.id][0], p_holm=paired[row.offer.id][1]) if row.offer.id in paired else row
-        for row in rows
-    ]
+    changes = workbench.pipeline.remember("encoder differences", key, lambda: _changes(workbench, others, base))
+    return [replace(row, changes=changes.get(row.offer.id, {})) for row in rows]
 
 
 def measured(
@@ -147,28 +142,20 @@ def _measuring(workbench: Workbench, run: Resolved) -> Generator[Progress, None,
     return (yield from evaluated(workbench.pipeline, run, pool, (yield from workbench.pipeline.relevance(run))))
 
 
-def _differences(
-    workbench: Workbench, others: list[EncoderResult], base: Evaluation
-) -> dict[str, tuple[dict[str, Paired], dict[str, float]]]:
-    """offer -> (metric -> difference to the base, metric -> p after Holm's correction over the encoders)."""
-    differences = {row.offer.id: workbench.differences(row.evaluation, base) for row in others}
-    corrected: dict[str, dict[str, float]] = {encoder: {} for encoder in differences}
-    for metric in metric_names():
-        values = correct_defined([paired[metric].p for paired in differences.values()])
-        for encoder, p in zip(differences, values, strict=True):
-            if p is not None:
-                corrected[encoder][metric] = p
-    return {encoder: (differences[encoder], corrected[encoder]) for encoder in differences}
+def _changes(workbench: Workbench, others: list[EncoderResult], base: Evaluation) -> dict[str, dict[str, Difference]]:
+    """offer -> metric -> its difference to the base, p corrected over the encoders."""
+    tests = {
+        (row.offer.id, BASE, metric): paired
+        for row in others
+        for metric, paired in workbench.differences(row.evaluation, base).items()
+    }
+    return by_arm(corrected(tests, by_measure))
 
 
 def verdict(row: EncoderResult, metric: str) -> str:
-    """better, worse or not distinguishable, by the corrected p at the level of the intervals; "" for the reference."""
-    p = row.p_holm.get(metric)
-    if p is None:
-        return ""
-    if p >= 1 - row.config.evaluation.confidence:
-        return "not distinguishable"
-    return "better" if row.paired[metric].difference * registry.find("metric", metric).direction > 0 else "worse"
+    """better, worse or not significant, by the corrected p at the level of the intervals; "" for the reference."""
+    change, direction = row.changes.get(metric), registry.find("metric", metric).direction
+    return change.verdict(row.config.evaluation.confidence, direction=direction) if change else ""
 
 
 def table(rows: Sequence[EncoderResult], metrics: Sequence[str], reference: Offer) -> list[dict[str, Any]]:
@@ -188,15 +175,9 @@ def table(rows: Sequence[EncoderResult], metrics: Sequence[str], reference: Offe
             "of": row.intervals[metrics[0]].total,
         }
         for metric in metrics:
-            interval, paired = row.intervals[metric], row.paired.get(metric)
-            line |= {metric: interval.mean, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
-            if paired:
-                line |= {
-                    f"{metric}_difference": paired.difference,
-                    f"{metric}_difference_low": paired.low,
-                    f"{metric}_difference_high": paired.high,
-                    f"{metric}_p_holm": row.p_holm.get(metric),
-                }
+            line |= spread(metric, row.intervals[metric], "_")
+            if change := row.changes.get(metric):
+                line |= spread(f"{metric}_difference", change.paired, "_") | {f"{metric}_p_holm": change.p_holm}
         lines.append(line)
     return lines
 

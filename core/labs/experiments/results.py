@@ -5,9 +5,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from core import registry
+from core.comparison.comparison import Gap, gaps
 from core.config import PART_KINDS, TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
@@ -16,34 +15,24 @@ from core.labs.experiments.experiment import Experiment, Factor
 from core.labs.experiments.rounds import SAME
 from core.labs.trials import values
 from core.labs.trials.comparison import Trial, named_groups, some
-from core.labs.trials.leaderboard import Leaderboard, leaderboard, paired_p
+from core.labs.trials.leaderboard import Leaderboard, leaderboard
 from core.labs.trials.listing import everything
 from core.labs.trials.values import recipe_key, scores
-from core.statistics.bootstrap import Interval, mean_bounds
-from core.statistics.corrections import holm
+from core.statistics.bootstrap import Interval
 from core.workbench import Workbench
 
 BASE, BASELINE = "base", "baseline"
 
 
-class ToBase(NamedTuple):
-    """A recipe minus the baseline, paired by question."""
-
-    difference: float
-    low: float | None  # None: too few questions
-    high: float | None
-
-
 class PointResult(NamedTuple):
-    """A recipe of a study. difference: None of the baseline itself, and where there is none. beside: it is no point of the
-    study, only what these are compared with."""
+    """A recipe of a study. difference: minus the baseline, p corrected over all; None of the baseline itself, and where there is none.
+    beside: it is no point of the study, only what these are compared with."""
 
     trial: Trial  # the newest of its repeats
     settings: dict[str, Any]  # what is varied -> its value here; left out where the part in use does not have it
     repeats: int
     interval: Interval  # of the mean over questions
-    difference: ToBase | None
-    p_holm: float | None  # paired t test, corrected over all differences to the baseline
+    difference: Gap | None
     equal: bool  # the best, or not distinguishable from it
     beside: bool = False
 
@@ -186,7 +175,7 @@ def rows(experiment: Experiment, result: StudyResults) -> list[dict[str, Any]]:
             f"to the {result.reference}": row.difference and row.difference.difference,
             "difference low": row.difference and row.difference.low,
             "difference high": row.difference and row.difference.high,
-            "p (Holm)": row.p_holm,
+            "p (Holm)": row.difference and row.difference.p_holm,
             "context tokens": context(row.trial),
             "group": "best or equal" if row.equal else "worse",
             "repeats": row.repeats,
@@ -261,15 +250,11 @@ def _results(workbench: Workbench, experiment: Experiment, members: Sequence[Tri
     equal = {row.trial.id for row in board.rows if row.equal}
     intervals = {row.trial.id: row.interval for row in board.rows}
     (base, reference), point = _base_row(experiment, table.repeats), _made_by(experiment)
-    differences: list[ToBase | None] = [None] * len(table.recipes)
-    corrected: dict[int, float] = {}
+    differences: list[Gap | None] = [None] * len(table.recipes)
     others = [row for row in range(len(table.recipes)) if row != base]
     if base is not None and others:
-        gaps = table.values - table.values[base]
-        low, high = mean_bounds(np.ascontiguousarray(gaps.T), *table.rules)  # one pass for hundreds of points
-        for row in others:
-            differences[row] = ToBase(float(gaps[row].mean()), low[row], high[row])
-        corrected = dict(zip(others, holm(paired_p(gaps[others])).tolist(), strict=True))
+        differences = [*gaps(table.values - table.values[base], table.rules, others)]
+        differences[base] = None
     made = [
         PointResult(
             trial,
@@ -277,7 +262,6 @@ def _results(workbench: Workbench, experiment: Experiment, members: Sequence[Tri
             len(table.repeats[row]),
             intervals[trial.id],
             differences[row],
-            corrected.get(row),
             trial.id in equal,
             not point(trial),
         )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.equivalence import tost
 from core.statistics.paired import sign_flip_p
 
@@ -37,11 +37,10 @@ def settled(
     differences = table[:, [place]] - np.delete(table, place, axis=1)  # [questions, others]
     others = differences.shape[1]
     p = [p for p, _ in sign_flip_p(differences, max(PERMUTATIONS, int(4 * others / alpha)))]
-    corrected = holm(np.array(p))
     share = f"at {1 - alpha:.2%}, its share of {level:.0%} over {looks} looks" if looks > 1 else f"at {level:.0%}"
     counted = f"{len(table):,} questions, {share}"
     among = "" if not before else f" of its round; {before:,} {'has' if before == 1 else 'have'} left before, on fewer questions"
-    if (corrected < alpha).all():
+    if all(each < alpha for each in correct_defined(p)):
         all_others = "the other" if others == 1 else f"all {others:,} others"
         return f"{list(values)[place]} is told apart from {all_others}{among} ({counted})"
     if all(tost(column, margin, alpha, resamples=100).equivalent for column in differences.T):

@@ -18,7 +18,7 @@ from core.pipeline.stages import Recipe
 from core.records import Corpus, Hit, Progress, Query
 from core.retrieval.fusion import fused
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import holm
+from core.statistics.corrections import correct_defined
 from core.statistics.mcnemar import exact_p
 from core.statistics.proportion import wilson
 from core.workbench import Evaluation, Workbench
@@ -270,7 +270,7 @@ def compared(ladder: Ladder, other: Ladder, asked: bool) -> tuple[dict[int, tupl
         (sum(n for (a, b), n in tally.items() if a == name != b), sum(n for (a, b), n in tally.items() if b == name != a))
         for name in names
     ]
-    corrected = holm(np.array([exact_p(*each) for each in only])).tolist()
+    corrected = correct_defined([exact_p(*each) for each in only])
     return pairs, [Moved(name, *each, p) for name, each, p in zip(names, only, corrected, strict=True)]
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
+from core.comparison.comparison import rules_of
 from core.config import PartConfig, TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
@@ -23,8 +24,7 @@ from core.records import Candidates, Progress
 from core.retrieval.pool import changed, make_pool, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.equivalence import Equivalence, sentence, tost
-from core.statistics.paired import Paired, paired_difference
-from core.statistics.proportion import unit_intervals
+from core.statistics.paired import Paired
 from core.workbench import Workbench
 
 _SAME = 1e-5  # scores closer than this, relative to their size, are the same but for rounding
@@ -86,9 +86,8 @@ def answer_cost(
     base = run.of(exact_config(config))
     exact = yield from pipeline.dense(base)
     here = yield from pipeline.dense(run)
-    k, rules = config.evaluation.k, config.evaluation
+    k = config.evaluation.k
     recalls = recall(here, exact, k)
-    [interval] = unit_intervals(recalls, rules.resamples, rules.confidence, config.seed)
     rows = np.flatnonzero(_differ(exact, here))
     subject, ranked = _subject(config), []
     for fusion in (registry.find("fusion", "dense_only")(), config.fusion):
@@ -103,7 +102,9 @@ def answer_cost(
         moved = int((order != before.order).any(axis=1).sum())
         effects = effects_of(before.values, values, config, margin_points, subject)
         ranked.append(FusionEffects(fusion.part, moved, effects))
-    return Cost(config, subject, k, margin_points, interval, recalls, len(corpus.queries), len(rows), *ranked)
+    return Cost(
+        config, subject, k, margin_points, rules_of(config).mean(recalls), recalls, len(corpus.queries), len(rows), *ranked
+    )
 
 
 def cost_curve(
@@ -124,7 +125,7 @@ def effects_of(
     """What changed in metrics' values by question [num_queries] float64, NaN = unmeasured; any metrics by their names."""
     rules, effects = config.evaluation, {}
     columns = (np.column_stack([values[name] for name in here]) for values in (here, exact))
-    tested = paired_difference(*columns, rules.resamples, rules.confidence, seed=config.seed)
+    tested = rules_of(config).differences(*columns)
     for (name, values), paired in zip(here.items(), tested, strict=True):
         about, difference = registry.find("metric", name), values - exact[name]
         label, measured = about.label.format(k=rules.k), ~np.isnan(difference)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.comparison.comparison import rules_of
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.index import reference
@@ -179,8 +180,7 @@ def filters(
 
 def mean_recalls(results: Sequence[Filtered], config: TrialConfig) -> list[Interval]:
     """The mean recall of each, with its interval."""
-    rules = config.evaluation
-    return unit_intervals(np.column_stack([each.recall for each in results]), rules.resamples, rules.confidence, config.seed)
+    return unit_intervals(np.column_stack([each.recall for each in results]), *rules_of(config))
 
 
 def rows(results: Sequence[Filtered], recalls: Sequence[Interval]) -> list[dict[str, Any]]:

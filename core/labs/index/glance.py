@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+from core.comparison.comparison import rules_of
 from core.config import TrialConfig, fingerprint, with_settings
 from core.labs.index import measuring, reference
 from core.labs.index.cost import Cost, remembered_cost
@@ -10,7 +11,6 @@ from core.labs.index.points import IndexPoint
 from core.progress import drain
 from core.records import Progress
 from core.statistics.bootstrap import Interval
-from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
 
 
@@ -49,7 +49,6 @@ def glance(
 
     key = fingerprint(run.key("dense"), config.evaluation.k)
     point = pipeline.remember("glance", key, measured)
-    rules = config.evaluation
-    [recall] = unit_intervals(point.raw.recall, rules.resamples, rules.confidence, config.seed)
+    recall = rules_of(config).mean(point.raw.recall)
     cost = yield from remembered_cost(workbench, config, margin_points, metrics)
     return Glance(point, recall, cost, not fresh)

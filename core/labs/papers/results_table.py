@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from core.comparison.comparison import Difference, corrected, spread
 from core.errors import WorkbenchError
 from core.evaluation.metric import headlines, metric_names
 from core.labs.trials import comparison
 from core.labs.trials.comparison import ALPHA, COSTS, MOST, Trial, direction
 from core.registry import find
 from core.report.tables import DIFFERENCE
-from core.statistics.corrections import correct_defined
 from core.statistics.paired import Paired
 from core.workbench import Workbench
 
@@ -30,17 +30,15 @@ def table(
     labels = dict(zip((trial.id for trial in trials), comparison.labels(trials), strict=True))
     metrics = list(dict.fromkeys(metrics or headlines()))
     measured = {t.id: {row["metric"]: row for row in workbench.measured(t.id)["metrics"]} for t in trials}
-    raw = {metric: _tests(workbench, base, trials, metric) for metric in metrics}
-    tested = {(metric, trial): row and row.p for metric, of in raw.items() for trial, row in of.items()}
-    corrected = dict(zip(tested, correct_defined([*tested.values()]), strict=True))
+    tests = {metric: _tests(workbench, base, trials, metric) for metric in metrics}
+    changes = corrected({(trial, base.id, metric): paired for metric, of in tests.items() for trial, paired in of.items()})
     equals = {metric: _equals(workbench, trials, metric, measured) for metric in metrics}
     rows = []
     for trial in trials:
         cells = {
             metric: {
                 **{key: measured[trial.id].get(metric, {}).get(key) for key in ("mean", "low", "high", "n", "total")},
-                **_difference(raw[metric].get(trial.id)),
-                "p": corrected.get((metric, trial.id)),
+                **_difference(changes.get((trial.id, base.id, metric))),
                 "best": trial.id in equals[metric],
             }
             for metric in metrics
@@ -58,7 +56,7 @@ def table(
         "columns": [*metric_columns, *cost_columns],
         "rows": rows,
         "reference": labels[base.id],
-        "tests": len(tested),
+        "tests": len(changes),
         "questions": base.total,
         "confidence": base.config["evaluation"]["confidence"],
     }
@@ -132,11 +130,11 @@ def _tests(workbench: Workbench, base: Trial, trials: Sequence[Trial], metric: s
     return {row.trial.id: row.paired for row in rows}
 
 
-def _difference(paired: Paired | None) -> dict[str, float | None]:
-    """Minus the reference, with its interval; {} of the reference itself."""
-    if paired is None:
-        return {}
-    return {"difference": paired.difference, "difference_low": paired.low, "difference_high": paired.high}
+def _difference(change: Difference | None) -> dict[str, float | None]:
+    """Minus the reference, with its interval and p; no more than an empty p of the reference itself."""
+    if change is None or change.paired is None:
+        return {"p": None}
+    return spread("difference", change.paired, "_") | {"p": change.p_holm}
 
 
 def _equals(workbench: Workbench, trials: Sequence[Trial], metric: str, measured: dict[str, dict]) -> set[str]:

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.comparison.comparison import rules_of
 from core.config import TrialConfig, with_settings
 from core.evaluation.judged import judge
 from core.evaluation.metric import metric_values
@@ -13,7 +14,7 @@ from core.pipeline.results import final_scores
 from core.pipeline.stages import Stage, rankers
 from core.progress import drain
 from core.reranking.protocol import Reranker
-from core.statistics.paired import Paired, paired_difference
+from core.statistics.paired import Paired
 from core.workbench import Evaluation, Workbench
 
 
@@ -75,7 +76,7 @@ def effect(workbench: Workbench, current: Evaluation, metric: str) -> RerankEffe
     relevance = drain(workbench.pipeline.relevance(current.run))
     before = metric_values(judge(current.pool, scores, relevance, config.depth), rules.k)[metric]
     value = current.values[metric]
-    [paired] = paired_difference(value, before, rules.resamples, rules.confidence, seed=config.seed)
+    paired = rules_of(config).difference(value, before)
     gain = (value - before) * direction(metric)
     rows = np.flatnonzero(gain < -1e-12)
     rows = rows[np.argsort(gain[rows], kind="stable")]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
+from core.comparison.comparison import by_measure, corrected, spread
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge_rankings
 from core.evaluation.metric import metric_values
@@ -15,8 +16,7 @@ from core.records import Candidates, Corpus, Document, Query
 from core.retrieval.fusion import Fusion
 from core.retrieval.fusion import fused as fused_scores
 from core.retrieval.pool import make_pool
-from core.statistics.corrections import holm
-from core.statistics.paired import paired_difference
+from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 
 METRICS = ("ndcg_linear@10", "map@1000", "mrr@10", "recall@100")
@@ -170,41 +170,34 @@ def report(
                 **{
                     name: value
                     for measure, interval in zip(measures, unit_intervals(mine), strict=True)
-                    for name, value in _cells(measure.label, interval.mean, interval.low, interval.high).items()
+                    for name, value in spread(measure.label, interval).items()
                 },
                 "questions ranked": len(run.ranked),
                 "judged of the first 10": judged_share(run, questions),
             }
             for run, mine in zip(every, table, strict=True)
         ],
-        "compared": [row for place, measure in enumerate(measures) for row in _compared(every, table, pairs, place, measure)],
+        "compared": [
+            {
+                "metric": change.measure,
+                "run": every[change.arm].name,
+                "minus": every[change.base].name,
+                **spread("difference", change.paired),
+                "p": change.paired.p,
+                "p (Holm)": change.p_holm,
+                "won": change.paired.wins,
+                "lost": change.paired.losses,
+                "n": change.paired.n,
+            }
+            for change in corrected(_tests(table, pairs, measures), by_measure).values()
+        ],
     }
 
 
-def _cells(name: str, value: float | None, low: float | None, high: float | None) -> dict[str, float | None]:
-    return {name: value, f"{name} low": low, f"{name} high": high}
-
-
-def _compared(
-    runs: Sequence[TrecRun], table: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]], column: int, measure: Measure
-) -> list[dict[str, Any]]:
-    """The paired differences of one metric, with p corrected over them."""
-    if not pairs:
-        return []
-    own, reference = (np.column_stack([table[pair[side]][:, column] for pair in pairs]) for side in (0, 1))
-    tests = paired_difference(own, reference)
-    corrected = holm(np.array([test.p for test in tests]))
-    return [
-        {
-            "metric": measure.label,
-            "run": runs[a].name,
-            "minus": runs[b].name,
-            **_cells("difference", test.difference, test.low, test.high),
-            "p": test.p,
-            "p (Holm)": float(p),
-            "won": test.wins,
-            "lost": test.losses,
-            "n": test.n,
-        }
-        for (a, b), test, p in zip(pairs, tests, corrected, strict=True)
-    ]
+def _tests(table: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]], measures: Sequence[Measure]) -> dict[Any, Paired]:
+    """The paired differences of the runs at these places by every metric."""
+    tests = {}
+    for column, measure in enumerate(measures if pairs else ()):
+        own, other = (np.column_stack([table[pair[side]][:, column] for pair in pairs]) for side in (0, 1))
+        tests |= zip([(*pair, measure.label) for pair in pairs], paired_difference(own, other), strict=True)
+    return tests

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.comparison.comparison import Difference, by_arm, by_measure, corrected, rules_of, spread
 from core.config import TrialConfig, code_version, fingerprint
 from core.context.citations import BRACKETS, pattern
 from core.context.prompt import build
@@ -25,8 +26,6 @@ from core.sampling.filters import chain
 from core.sampling.search import beam_search
 from core.sampling.writing import Memory, Written, write
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import holm
-from core.statistics.paired import Paired, paired_difference
 from core.workbench import Workbench
 
 THRESHOLD = 0.9  # cosine from which two answers count as one cluster
@@ -48,8 +47,8 @@ DIVERSITY, QUALITY = ("distinct_2", "distinct_1", "self_bleu", "semantic_entropy
 class ChainResult(NamedTuple):
     """What n samples a question gave under one chain; intervals over questions.
 
-    differences: measure -> this chain minus the reference, paired by question; p_holm: measure -> p of that test, corrected
-    over all chains stored for the same questions. Both are empty for the reference itself.
+    changes: measure -> this chain minus the reference, paired by question, p corrected over all chains stored for the same questions;
+    empty for the reference itself.
     """
 
     chain: str
@@ -58,8 +57,7 @@ class ChainResult(NamedTuple):
     samples: int  # drawn
     failed: int  # of these, without an answer: left out of the measures
     tokens_per_s: float | None
-    differences: dict[str, Paired] = {}
-    p_holm: dict[str, float | None] = {}
+    changes: dict[str, Difference] = {}
 
 
 def asked(corpus: Corpus, questions: int) -> list[Query]:
@@ -218,11 +216,11 @@ def results(
         }
         for text in chains
     }
-    differences, outcomes = _differences(tables, chains, config), []
+    changes, outcomes = _changes(tables, chains, config), []
     for text in chains:
         mine = [row for row in rows if row["chain"] == text]
-        rules, drawn = config.evaluation, [answer for row in mine for answer in row["texts"]]
-        whole = diversity.summary(list(tables[text].values()), rules.resamples, rules.confidence, config.seed)
+        drawn = [answer for row in mine for answer in row["texts"]]
+        whole = diversity.summary(list(tables[text].values()), *rules_of(config))
         runs, ms = sum(row["runs"] for row in mine), sum(row["ms"] for row in mine)
         outcomes.append(
             ChainResult(
@@ -232,27 +230,25 @@ def results(
                 len(drawn),
                 drawn.count(""),
                 1000 * runs / ms if runs and ms else None,
-                *differences.get(text, ({}, {})),
+                changes.get(text, {}),
             )
         )
     memory[:] = outcomes
     return outcomes
 
 
-def _differences(tables: dict[str, dict[str, dict[str, float]]], chains: Sequence[str], config: TrialConfig):
-    """chain -> (measure -> Paired, measure -> p corrected over the chains), each against the first by question."""
-    rules, differences, names = config.evaluation, {}, [name for name in MEASURES if name != "tokens"]
+def _changes(
+    tables: dict[str, dict[str, dict[str, float]]], chains: Sequence[str], config: TrialConfig
+) -> dict[str, dict[str, Difference]]:
+    """chain -> measure -> its difference from the first by question."""
+    tests, names = {}, [name for name in MEASURES if name != "tokens"]
     for text in chains[1:]:
         shared = sorted(tables[chains[0]].keys() & tables[text].keys())
         mine, first = ([[tables[side][query][name] for name in names] for query in shared] for side in (text, chains[0]))
         if shared:
-            tests = paired_difference(np.array(mine), np.array(first), rules.resamples, rules.confidence, seed=config.seed)
-            differences[text] = dict(zip(names, tests, strict=True)), dict.fromkeys(names)
-    for name in names:
-        tested = [text for text, (tests, _) in differences.items() if tests[name].p is not None]
-        for text, p in zip(tested, holm(np.array([differences[text][0][name].p for text in tested])).tolist(), strict=True):
-            differences[text][1][name] = p
-    return differences
+            paired = rules_of(config).differences(np.array(mine), np.array(first))
+            tests |= zip([(text, chains[0], name) for name in names], paired, strict=True)
+    return by_arm(corrected(tests, by_measure))
 
 
 def _embedded(workbench: Workbench, run: Resolved, texts: list[str]):
@@ -313,14 +309,6 @@ def measures(
     }
 
 
-def verdict(setting: ChainResult, measure: str, confidence: float) -> str:
-    """Against the reference, by the corrected p: "higher", "lower", "not distinguishable"; "" where it was not tested."""
-    p = setting.p_holm.get(measure)
-    if p is None:
-        return ""
-    return "not distinguishable" if p >= 1 - confidence else "higher" if setting.differences[measure].difference > 0 else "lower"
-
-
 def rows(settings: Iterable[ChainResult]) -> list[dict[str, Any]]:
     """Settings as plain rows, for tables and files."""
     table = []
@@ -332,13 +320,8 @@ def rows(settings: Iterable[ChainResult]) -> list[dict[str, Any]]:
             "failed": result.failed,
         }
         for name, i in result.measures.items():
-            line |= {name: i.mean, f"{name}_low": i.low, f"{name}_high": i.high, f"{name}_n": i.n}
-            if d := result.differences.get(name):
-                line |= {
-                    f"{name}_difference": d.difference,
-                    f"{name}_difference_low": d.low,
-                    f"{name}_difference_high": d.high,
-                    f"{name}_p_holm": result.p_holm[name],
-                }
+            line |= spread(name, i, "_") | {f"{name}_n": i.n}
+            if change := result.changes.get(name):
+                line |= spread(f"{name}_difference", change.paired, "_") | {f"{name}_p_holm": change.p_holm}
         table.append(line | {"tokens_per_s": result.tokens_per_s})
     return table

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
+from core.comparison.comparison import Difference, compared, rules_of
 from core.config import PART_KINDS, TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.labs.answering import AnswerCost, together
@@ -23,10 +24,9 @@ from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, by_field, ranking_fields, unused
 from core.progress import counted_within
 from core.records import Progress
-from core.statistics.corrections import correct_defined
-from core.statistics.paired import Paired, paired_difference
 from core.workbench import Workbench
 
+WHOLE = -1  # the recipe with all its parts, before the places of those switched off
 ANSWERED = "answered"  # beside the metrics of rankings: whether the ladder's judge accepts the recipe's answer
 
 
@@ -40,12 +40,15 @@ class PartOff(NamedTuple):
 
 
 class Ablated(NamedTuple):
-    """paired: the recipe without the part minus the recipe with it, so below zero the part helps."""
+    """change: the recipe without the part minus the recipe with it, so below zero the part helps; p corrected over all parts."""
 
     off: PartOff
     mean: float | None  # of the metric without it
-    paired: Paired
-    p_holm: float | None  # corrected over all parts; None: not tested
+    change: Difference
+
+    def verdict(self, confidence: float) -> str:
+        """What the difference says of the part, in a word."""
+        return self.change.verdict(confidence, ("hurts", "helps")) or "not significant"
 
 
 class Ablation(NamedTuple):
@@ -129,18 +132,15 @@ def ablate(workbench: Workbench, recipe: Recipe, metric: str, count: int = rungs
     """
     run = yield from workbench.pipeline.resolve(recipe)
     offs, left_out = switches(run.config, metric == ANSWERED)
-    current, measured = (yield from _values(workbench, run, metric, count)), []
-    rules = run.config.evaluation
+    values: dict[int, dict[str, np.ndarray]] = {WHOLE: {metric: (yield from _values(workbench, run, metric, count))}}
     for done, off in enumerate(offs):
         step = Progress(done, len(offs), f"Without {off.title.lower()}")
         yield step
-        without = yield from counted_within(_values(workbench, run.of(off.recipe), metric, count), step)
-        [paired] = paired_difference(without, current, rules.resamples, rules.confidence, seed=run.config.seed)
-        measured.append(Ablated(off, _mean(without), paired, None))
-    corrected = correct_defined([part.paired.p for part in measured])
-    measured = [part._replace(p_holm=p) for part, p in zip(measured, corrected, strict=True)]
-    measured.sort(key=lambda part: (part.paired.difference is None, part.paired.difference))
-    return Ablation(metric, _mean(current), measured, left_out)
+        values[done] = {metric: (yield from counted_within(_values(workbench, run.of(off.recipe), metric, count), step))}
+    made = compared(values, rules_of(run.config), WHOLE, unbounded=[metric])
+    parts = [Ablated(off, _mean(values[place][metric]), made.of(place, metric)) for place, off in enumerate(offs)]
+    parts.sort(key=lambda part: (part.change.paired.difference is None, part.change.paired.difference))
+    return Ablation(metric, _mean(values[WHOLE][metric]), parts, left_out)
 
 
 def _values(workbench: Workbench, run: Resolved, metric: str, count: int) -> Generator[Progress, None, np.ndarray]:
@@ -155,31 +155,18 @@ def _mean(values: np.ndarray) -> float | None:
     return float(measured.mean()) if len(measured) else None
 
 
-def told_apart(part: Ablated, confidence: float) -> bool:
-    return part.p_holm is not None and part.p_holm < 1 - confidence
-
-
-def verdict(part: Ablated, confidence: float) -> str:
-    """What the difference says of the part, in a word."""
-    if not told_apart(part, confidence):
-        return "not significant"
-    return "helps" if part.paired.difference < 0 else "hurts"
-
-
 def rows(ablation: Ablation, confidence: float) -> list[dict[str, Any]]:
     return [
         {
             "part": part.off.title,
             "switched off": ", ".join(f"{path}={value}" for path, value in part.off.settings.items()),
             ablation.metric: part.mean,
-            "difference": part.paired.difference,
-            "low": part.paired.low,
-            "high": part.paired.high,
-            "p (Holm)": part.p_holm,
-            "better": part.paired.wins,
-            "worse": part.paired.losses,
-            "n": part.paired.n,
-            "verdict": verdict(part, confidence),
+            **dict(zip(("difference", "low", "high"), part.change.paired[:3], strict=True)),
+            "p (Holm)": part.change.p_holm,
+            "better": part.change.paired.wins,
+            "worse": part.change.paired.losses,
+            "n": part.change.paired.n,
+            "verdict": part.verdict(confidence),
         }
         for part in ablation.parts
     ]
@@ -189,9 +176,9 @@ def sentence(ablation: Ablation, confidence: float) -> str:
     """What the parts are worth, and which of them hurt."""
 
     def names(verdict_wanted: str) -> str:
-        return ", ".join(dict.fromkeys(p.off.title.lower() for p in ablation.parts if verdict(p, confidence) == verdict_wanted))
+        return ", ".join(dict.fromkeys(p.off.title.lower() for p in ablation.parts if p.verdict(confidence) == verdict_wanted))
 
     told: Sequence[str] = [f"{word}: {names(word)}" for word in ("helps", "hurts") if names(word)]
-    rest = sum(not told_apart(part, confidence) for part in ablation.parts)
+    rest = sum(not part.change.significant(confidence) for part in ablation.parts)
     others = f"{rest} of {len(ablation.parts)} without a significant difference"
     return "; ".join([*told, others] if rest else told)

@@ -16,7 +16,7 @@ from core.labs.experiments import results
 from core.labs.trials.comparison import Trial, direction, groups, label, labels, recipe, some
 from core.labs.trials.listing import everything
 from core.labs.trials.values import RecipeScores, recipe_key, scores
-from core.statistics.paired import Paired, paired_difference
+from core.statistics.paired import Paired
 from core.statistics.selection import HIGH, Winner, winner
 from core.workbench import Workbench
 
@@ -52,7 +52,6 @@ def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: st
     elif len({group[1:] for group in answered}) == 1:  # the same documents and rules
         on_dev = max(answered.values(), key=lambda members: members[0].total)
     measured = scores(workbench, on_dev, metric)
-    resamples, confidence, seed = measured.rules
     better = direction(metric)
     stored, keys = everything(workbench), [recipe_key(trial, SAME) for trial in measured.recipes]
     rules = measured.recipes[0].group[1:]
@@ -60,7 +59,7 @@ def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: st
     for trial in stored.of_recipes(on_test_key(trial) for trial in measured.recipes):
         if trial.metrics and trial.group[1:] == rules:
             tested[recipe_key(trial, SAME)].append(trial)
-    best = winner(better * measured.values, resamples, confidence, seed)
+    best = winner(better * measured.values, *measured.rules)
     equals = np.flatnonzero(better * measured.values.mean(axis=1) >= best.mean - HIGH).tolist()
     first = min(equals, key=lambda row: (not tested[keys[row]], min(trial.id for trial in measured.repeats[row])))
     best = best._replace(place=first)
@@ -71,7 +70,7 @@ def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: st
     if base_place == best.place:
         return Reported(metric, measured, best, base_place, None, None, None, [])
     pair = (best.place, base_place)
-    [dev] = paired_difference(*(measured.values[place] for place in pair), resamples, confidence, seed=seed)
+    dev = measured.rules.difference(*(measured.values[place] for place in pair))
     asked = [{trial.questions for trial in tested[keys[place]]} for place in pair]
     shared = stored.last_asked(asked[0] & asked[1])
     if not shared:
@@ -81,7 +80,7 @@ def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: st
     first, second = (scores(workbench, of, metric) for of in on_test)
     both = np.intersect1d(first.places, second.places)
     columns = [of.values[0][np.isin(of.places, both)] for of in (first, second)]
-    [test] = paired_difference(*columns, resamples, confidence, seed=seed)
+    test = measured.rules.difference(*columns)
     return Reported(metric, measured, best, base_place, dev, test, tuple(float(c.mean()) for c in columns), [])
 
 

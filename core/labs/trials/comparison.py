@@ -14,17 +14,18 @@ from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtr
 
 from core import registry
+from core.comparison.comparison import Difference, Rules, corrected
 from core.config import TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.stored import longest
 from core.labs.trials import looks
 from core.pipeline.recipe_words import doing, in_words, made_name, show_value, stages
 from core.pipeline.trials import shared
-from core.statistics.corrections import correct_defined, holm
-from core.statistics.paired import Paired, paired_difference
+from core.statistics.corrections import holm
+from core.statistics.paired import Paired
+from core.statistics.t_test import t_p
 from core.store.rows import MOST_NAME, MOST_NOTE
 from core.workbench import Workbench
 
@@ -128,9 +129,17 @@ class Versus(NamedTuple):
     trial: Trial
     mean: float | None  # of the trial, on the shared questions
     reference_mean: float | None
-    paired: Paired | None  # None: they share no measured question
-    p_holm: float | None
+    change: Difference
     note: str = ""
+
+    @property
+    def paired(self) -> Paired | None:
+        """None: they share no measured question."""
+        return self.change.paired
+
+    @property
+    def p_holm(self) -> float | None:
+        return self.change.p_holm
 
 
 @dataclass(frozen=True)
@@ -146,11 +155,9 @@ class TrialComparison:
 
     def verdict(self, row: Versus) -> str:
         """In words, by the corrected p at the level of the intervals; with its cost where the contexts differ."""
-        if row.p_holm is None:
-            return "not compared"
-        if row.p_holm >= 1 - self.confidence:
-            return "not significant"
-        word = "better" if row.paired.difference * direction(self.metric) > 0 else "worse"
+        word = row.change.verdict(self.confidence, direction=direction(self.metric)) or "not compared"
+        if not row.change.significant(self.confidence):
+            return word
         costs = (trial.costs.get("context_at_k") for trial in (row.trial, self.reference))
         times = times_context(*(cost.value if cost else 0 for cost in costs))
         return f"{word}, {times}" if times else word
@@ -385,7 +392,8 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
     for trial in (reference, *others):
         if trial.status != "ok":
             raise WorkbenchError(f"Trial {trial.short} has no results: {trial.status}.", todo="Choose another trial.")
-    rules, seed = reference.config["evaluation"], reference.config["seed"]
+    evaluation = reference.config["evaluation"]
+    rules = Rules(evaluation["resamples"], evaluation["confidence"], reference.config["seed"])
     values = _values(workbench, [reference, *others], metric, reference.k)
     base = values[reference.id]
     pairs = [shared(base, values[other.id]) for other in others]
@@ -393,27 +401,26 @@ def _compare(workbench: Workbench, reference: Trial, others: list[Trial], metric
     alike = defaultdict(list)
     for i, (first, _) in enumerate(pairs):
         alike[fingerprint(first.tolist())].append(i)
-    paired: list[Paired | None] = [None] * len(others)
+    paired: dict[int, Paired | None] = dict.fromkeys(range(len(others)))
     for rows in alike.values():
         first = pairs[rows[0]][0]
         if len(first):
             columns = np.column_stack([pairs[i][1] for i in rows])
-            results = paired_difference(columns, first[:, None], rules["resamples"], rules["confidence"], seed=seed)
-            for i, result in zip(rows, results, strict=True):
-                paired[i] = result
-    corrected = correct_defined([result and result.p for result in paired])
+            paired |= zip(rows, rules.differences(columns, first[:, None]), strict=True)
+    changes = [*corrected({(place, reference.id, metric): test for place, test in paired.items()}).values()]
     rows = [
         Versus(
             other,
             float(b.mean()) if len(b) else None,
             float(a.mean()) if len(a) else None,
-            paired[i],
-            corrected[i],
+            changes[i],
             _note(workbench, reference, other, len(a)),
         )
         for i, (other, (a, b)) in enumerate(zip(others, pairs, strict=True))
     ]
-    return TrialComparison(metric, reference.k, reference, rows, sum(p is not None for p in corrected), 0, 0, rules["confidence"])
+    return TrialComparison(
+        metric, reference.k, reference, rows, sum(row.p_holm is not None for row in rows), 0, 0, rules.confidence
+    )
 
 
 def equals_words(equal: int, others: int) -> str:
@@ -538,18 +545,9 @@ def _best(workbench: Workbench, trials: Sequence[Rated | Trial], metrics: Sequen
     )
     tests = defaultdict(list)
     for row in rows:
-        tests[row["metric"], row["top"]].append((row["trial"], _t_test(row["mean"], row["deviation"], row["n"])))
-    for (metric, _), results in tests.items():
-        corrected = holm(np.array([p for _, p in results]))
-        equals = {trial_id for (trial_id, _), p in zip(results, corrected, strict=True) if p >= ALPHA}
-        marked[metric.split("@")[0]] |= equals
+        tests[row["metric"], row["top"]].append(row)
+    for (metric, _), others in tests.items():
+        mean, deviation, n = (np.array([row[name] for row in others], np.float64) for name in ("mean", "deviation", "n"))
+        corrected = holm(t_p(mean, deviation / np.sqrt(n), n))  # one pass over the scores of a thousand trials
+        marked[metric.split("@")[0]] |= {row["trial"] for row, p in zip(others, corrected, strict=True) if p >= ALPHA}
     return marked
-
-
-def _t_test(mean: float, deviation: float | None, n: int) -> float:
-    """Two-sided p of a mean difference of 0. One pass over the scores of a thousand trials, and close to the permutation
-    test's (Smucker, Allan and Carterette 2007, section 4)."""
-    if abs(mean) < 1e-12 or deviation is None:
-        return 1.0
-    p = float(2 * stdtr(n - 1, -abs(mean) / (deviation / np.sqrt(n)))) if deviation > 1e-12 else 0.0
-    return max(p, 2.0 ** (1 - n))  # as `leaderboard.paired_p`

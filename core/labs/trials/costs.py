@@ -8,12 +8,12 @@ difference that is not told apart.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import stdtr
 
 from core.config import fingerprint
 from core.labs.trials.comparison import ALPHA, Spread, Trial, direction
 from core.labs.trials.listing import TIMED, WORK
 from core.statistics.corrections import holm
+from core.statistics.t_test import t_p
 from core.workbench import Workbench
 
 MOST = 500  # trials compared with each other
@@ -88,13 +88,9 @@ def _better(values: np.ndarray) -> np.ndarray:
     own = np.diag(covariance)
     variance = np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0)
     error = np.sqrt(variance / questions)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * stdtr(questions - 1, -np.abs(gap) / error)
-    same = error < 1e-12  # a constant difference, or none
-    p = np.maximum(np.where(same, np.where(np.abs(gap) < 1e-12, 1.0, 0.0), p), 2.0 ** (1 - questions))  # as `paired_p`
     above = np.triu_indices(n, 1)
     corrected = np.ones((n, n))
-    corrected[above] = holm(p[above])
+    corrected[above] = holm(t_p(gap, error, questions)[above])
     return (np.minimum(corrected, corrected.T) < ALPHA) & (gap > 0)
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
+from core.comparison.comparison import Difference, by_arm, corrected, rules_of, spread
 from core.config import TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.judged import judge, relevance
@@ -28,11 +29,10 @@ from core.queries.protocol import Unready
 from core.records import Candidates, Chunks, Progress
 from core.retrieval.pool import make_pool, rankings
 from core.statistics.bootstrap import Interval
-from core.statistics.corrections import correct_defined
-from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
 
+BASE = "reference"  # as an arm
 AT_ONCE_MS = 1500  # a curve that costs more is computed on a button
 FULL = 0.98  # a context is called full from this share on; the last token rarely fits to the letter
 
@@ -50,13 +50,6 @@ class CurvePoint(NamedTuple):
     context_tokens: float
     full: float  # share of the questions whose context was filled; 1 at k chunks
     values: dict[str, np.ndarray]  # metric -> [num_queries]
-
-
-class CurveDifference(NamedTuple):
-    """A value of the setting minus a reference, paired by question."""
-
-    paired: Paired
-    p_holm: float | None  # corrected over the values of the curve; None: not tested
 
 
 class Values(NamedTuple):
@@ -138,27 +131,19 @@ def point_of(workbench: Workbench, recipe: Recipe, budget: int = 0) -> CurvePoin
 
 def differences(
     workbench: Workbench, config: TrialConfig, points: Sequence[CurvePoint], reference: CurvePoint, metric: str
-) -> list[CurveDifference | None]:
-    """Each point minus the reference, which answered the same questions; None for the reference itself."""
-    others = [i for i, point in enumerate(points) if point is not reference]
-    made: list[CurveDifference | None] = [None] * len(points)
-    if others:
-        table = np.column_stack([points[i].values[metric] for i in others])
-        tests = _paired(workbench, config, table, reference.values[metric])
-        for i, test, p in zip(others, tests, correct_defined([test.p for test in tests]), strict=True):
-            made[i] = CurveDifference(test, p)
-    return made
+) -> list[Difference | None]:
+    """Each point minus the reference, which answered the same questions; None for the reference itself. p is corrected over the values.
 
-
-def _paired(workbench: Workbench, config: TrialConfig, table: np.ndarray, base: np.ndarray) -> list[Paired]:
-    """Each column minus the reference. Remembered: the page of a curve asks for the same tests at every click on it."""
-    rules = config.evaluation
-    measured = blake2b(table.tobytes() + base.tobytes()).hexdigest()
-    key = f"{measured}/{table.shape}/{rules.resamples}/{rules.confidence}/{config.seed}"
-    wide = np.broadcast_to(base[:, None], table.shape)
-    return workbench.pipeline.remember(
-        "paired", key, lambda: paired_difference(table, wide, rules.resamples, rules.confidence, seed=config.seed)
-    )
+    Remembered: the page of a curve asks for the same tests at every click on it."""
+    others = [place for place, point in enumerate(points) if point is not reference]
+    if not others:
+        return [None] * len(points)
+    table = np.column_stack([points[place].values[metric] for place in others])
+    base, rules = np.broadcast_to(reference.values[metric][:, None], table.shape), rules_of(config)
+    key = f"{blake2b(table.tobytes() + base[:, 0].tobytes()).hexdigest()}/{table.shape}/{rules}"
+    tests = workbench.pipeline.remember("paired", key, lambda: rules.differences(table, base))
+    changes = by_arm(corrected({(place, BASE, metric): test for place, test in zip(others, tests, strict=True)}))
+    return [changes[place][metric] if place in changes else None for place in range(len(points))]
 
 
 def highest(points: Sequence[CurvePoint], metric: str) -> CurvePoint | None:
@@ -176,7 +161,7 @@ def best_and_equals(
         return None
     best = highest(measured, metric)
     tests = filter(None, differences(workbench, config, measured, best, metric))
-    return best, sum(difference.p_holm is None or difference.p_holm >= 1 - config.evaluation.confidence for difference in tests)
+    return best, sum(not difference.significant(config.evaluation.confidence) for difference in tests)
 
 
 def context_at_k(workbench: Workbench, evaluation: Evaluation) -> float:
@@ -196,7 +181,7 @@ def recipe_without(config: TrialConfig, setting: str) -> str:
 
 
 def rows(
-    setting: str, points: Sequence[CurvePoint], compared: Mapping[str, Sequence[CurveDifference | None]] | None = None
+    setting: str, points: Sequence[CurvePoint], compared: Mapping[str, Sequence[Difference | None]] | None = None
 ) -> list[dict[str, Any]]:
     """The curve as a table: a row a value, mean and interval of each metric, and the context. compared: metric ->
     difference of each value to a reference, at the same context."""
@@ -207,22 +192,13 @@ def rows(
             "full": point.full,
             "n": next(iter(point.intervals.values())).n,
         }
-        | {
-            key: value
-            for name, interval in point.intervals.items()
-            for key, value in ((name, interval.mean), (f"{name} low", interval.low), (f"{name} high", interval.high))
-        }
+        | {key: value for name, interval in point.intervals.items() for key, value in spread(name, interval).items()}
         for point in points
     ]
     for name, column in (compared or {}).items():
         for row, difference in zip(table, column, strict=True):
-            paired = difference.paired if difference else None
-            row |= {
-                f"{name} difference": paired and paired.difference,
-                f"{name} difference low": paired and paired.low,
-                f"{name} difference high": paired and paired.high,
-                f"{name} p (Holm)": difference and difference.p_holm,
-            }
+            row |= spread(f"{name} difference", difference and difference.paired)
+            row |= {f"{name} p (Holm)": difference and difference.p_holm}
     return table
 
 
@@ -251,8 +227,7 @@ def _point(workbench: Workbench, run: Resolved, budget: int) -> CurvePoint:
         return CurvePoint(None, evaluation.intervals, context_at_k(workbench, evaluation), 1.0, evaluation.values)
     chunks = drain(workbench.pipeline.chunks(evaluation.run))
     table, filled = at_budget(workbench, evaluation, chunks, budget)
-    rules = config.evaluation
-    counted = unit_intervals(np.column_stack(list(table.values())), rules.resamples, rules.confidence, config.seed)
+    counted = unit_intervals(np.column_stack(list(table.values())), *rules_of(config))
     filled = filled[evaluation.judged.measured]
     full = _mean(filled >= FULL * budget)
     return CurvePoint(None, dict(zip(table, counted, strict=True)), _mean(filled), full, table)

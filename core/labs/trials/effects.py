@@ -16,13 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.comparison.comparison import gaps
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.labs.trials.comparison import CODED, Trial, setting_name, show_value
-from core.labs.trials.leaderboard import paired_p
 from core.labs.trials.values import RecipeScores, scores
 from core.statistics.bootstrap import mean_bounds
-from core.statistics.corrections import holm
 from core.workbench import Workbench
 
 MOST_LEVELS, RANGES = 8, 4  # numbers with more values than that are put into so many ranges
@@ -270,17 +269,13 @@ def _main(settings: Sequence[Varied], measured: RecipeScores) -> list[MainEffect
     means, told = model.values(np.array([model.mean(*place) for place in places]), measured.values)
     low, high = _spread(means, measured)
     others = [place for place, (_, level) in enumerate(places) if level]
-    gaps = np.array([model.code(*places[place]) - model.code(places[place][0], 0) for place in others])
-    changes, clear = model.values(gaps, measured.values)
-    change_low, change_high = _spread(changes, measured)
-    tested = np.flatnonzero(clear)
-    p = dict(zip(tested.tolist(), holm(paired_p(changes[tested])).tolist(), strict=True))
+    weights = np.array([model.code(*places[place]) - model.code(places[place][0], 0) for place in others])
+    changes, clear = model.values(weights, measured.values)
+    by_place = dict(zip(others, gaps(changes, measured.rules, np.flatnonzero(clear).tolist()), strict=True))
     table: dict[str, list[Level]] = {setting.name: [] for setting in settings}
     for place, (setting, level) in enumerate(places):
         spread = (float(means[place].mean()), low[place], high[place]) if told[place] else (None,) * 3
-        change: tuple = (None,) * 4
-        if level and (at := others.index(place)) in p:
-            change = float(changes[at].mean()), change_low[at], change_high[at], p[at]
+        change = by_place[place] if level and by_place[place].p_holm is not None else (None,) * 4
         table[setting.name].append(Level(setting.levels[level], int((setting.level == level).sum()), *spread, *change))
     return [MainEffect(setting.name, setting.title, table[setting.name]) for setting in settings]
 
@@ -303,12 +298,8 @@ def _interactions(settings: Sequence[Varied], measured: RecipeScores) -> list[In
         ]
     if not told:
         return []
-    table = np.concatenate(values)
-    corrected, (low, high) = holm(paired_p(table)), _spread(table, measured)
-    listed = [
-        Interaction(first.title, second.title, levels, float(mean), least, most, float(p))
-        for (first, second, levels), mean, least, most, p in zip(told, table.mean(axis=1), low, high, corrected, strict=True)
-    ]
+    made = gaps(np.concatenate(values), measured.rules, range(len(told)))
+    listed = [Interaction(a.title, b.title, levels, *gap) for (a, b, levels), gap in zip(told, made, strict=True)]
     return sorted(listed, key=lambda row: (row.p_holm, -abs(row.difference)))
 
 

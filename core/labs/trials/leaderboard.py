@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtr
 
+from core.comparison.comparison import gaps
 from core.config import fingerprint
 from core.labs.trials.comparison import ALPHA, Trial, differing, direction, label, labels
 from core.labs.trials.values import RecipeScores, scores
-from core.statistics.bootstrap import Interval, mean_bounds, resampled_means
-from core.statistics.corrections import holm
+from core.statistics.bootstrap import Interval, resampled_means
 from core.statistics.proportion import unit_intervals
 from core.statistics.selection import winner
 from core.workbench import Workbench
@@ -129,23 +128,19 @@ def _ranked(measured: RecipeScores) -> Leaderboard:
     # sums in another order differ in the last bits: what is equal but for those shares the first place
     first = (means >= means.max(axis=1, keepdims=True) - 1e-12).astype(np.float64)
     shares = (first / first.sum(axis=1, keepdims=True)).mean(axis=0)
-    low, high = mean_bounds(by_question - by_question[:, :1], resamples, confidence, seed)
-    corrected = np.concatenate([[1.0], holm(paired_p(values[1:] - values[0]))])
+    to_best = gaps(values - values[0], measured.rules, range(1, len(values)))
     intervals = unit_intervals(by_question, resamples, confidence, seed)
     table = []
     for place, row in enumerate(order.tolist()):
-        spread, other = measured.seed_spread[row], place > 0
+        spread, gap = measured.seed_spread[row], to_best[place] if place else None
         table.append(
             Ranked(
                 measured.recipes[row],
                 len(measured.repeats[row]),
                 None if np.isnan(spread) else float(spread),
                 intervals[place]._replace(total=measured.total),
-                float((values[place] - values[0]).mean()) if other else None,
-                low[place] if other else None,
-                high[place] if other else None,
-                float(corrected[place]) if other else None,
-                bool(corrected[place] >= ALPHA),
+                *(gap or (None,) * 4),
+                gap is None or gap.p_holm >= ALPHA,
                 float(shares[place]),
             )
         )
@@ -153,16 +148,3 @@ def _ranked(measured: RecipeScores) -> Leaderboard:
     chosen = float(better * (best.mean - best.optimism)), *best.interval(better)
     n, tested = values.shape[1], len(values) - 1
     return Leaderboard(measured.metric, measured.k, table, n, measured.total, tested, confidence, measured.left_out, chosen)
-
-
-def paired_p(differences: np.ndarray) -> np.ndarray:
-    """Two-sided p of the paired t test of each row of differences [tests, questions]: 1 where all are 0.
-
-    Smucker, Allan and Carterette 2007, section 4, find it close to the permutation test, and it takes one pass.
-    """
-    n = differences.shape[1]
-    gap, deviation = differences.mean(axis=1), differences.std(axis=1, ddof=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * stdtr(n - 1, -np.abs(gap) / (deviation / np.sqrt(n)))
-    p = np.where(deviation < 1e-12, np.where(np.abs(gap) < 1e-12, 1.0, 0.0), p)
-    return np.maximum(p, 2.0 ** (1 - n))  # two questions that say the same prove nothing: no pattern of signs is rarer

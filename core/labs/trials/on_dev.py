@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.comparison.comparison import rules_of
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.trials import curve
@@ -13,7 +14,7 @@ from core.labs.trials.curve import CurvePoint
 from core.labs.trials.weights import middle_of_best
 from core.records import Progress
 from core.statistics.bootstrap import Interval
-from core.statistics.paired import Paired, paired_difference
+from core.statistics.paired import Paired
 from core.workbench import Workbench
 
 
@@ -100,10 +101,7 @@ def record(choice: ChoiceOnDev) -> dict[str, Any]:
 
 
 def _minus(config: TrialConfig, chosen: CurvePoint, other: CurvePoint, metric: str) -> Paired:
-    rules = config.evaluation
-    values = chosen.values[metric], other.values[metric]
-    [paired] = paired_difference(*values, rules.resamples, rules.confidence, seed=config.seed)
-    return paired
+    return rules_of(config).difference(chosen.values[metric], other.values[metric])
 
 
 def _between(low: float | None, high: float | None, form: str) -> str:

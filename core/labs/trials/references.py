@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from core.comparison.comparison import by_measure, corrected
 from core.evaluation.metric import metric_names
-from core.statistics.corrections import correct_defined
 from core.workbench import Evaluation, Workbench
 
 
@@ -12,11 +12,10 @@ def differences(
     workbench: Workbench, current: Evaluation, others: Mapping[str, Evaluation], metrics: Iterable[str] = ()
 ) -> list[dict[str, Any]]:
     """A row a metric (default: every one) and other, named as given: the recipe minus it. p is corrected where there are several."""
-    metrics, rows = list(metrics) or metric_names(), []
+    metrics = list(metrics) or metric_names()
     paired = {name: workbench.differences(current, other, metrics) for name, other in others.items()}
-    for metric in metrics:
-        tests = [of[metric] for of in paired.values()]
-        for name, test, p in zip(paired, tests, correct_defined([test.p for test in tests]), strict=True):
-            more = {"p_holm": p} if len(others) > 1 else {}
-            rows.append({"against": name, "metric": metric, **test._asdict(), **more})
-    return rows
+    changes = corrected({("", name, metric): paired[name][metric] for metric in metrics for name in paired}, by_measure)
+    return [
+        {"against": name, "metric": metric, **change.paired._asdict()} | ({"p_holm": change.p_holm} if len(others) > 1 else {})
+        for (_, name, metric), change in changes.items()
+    ]

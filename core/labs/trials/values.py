@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.comparison.comparison import Rules
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
@@ -39,10 +40,10 @@ class RecipeScores(NamedTuple):
         return self.recipes[0].k
 
     @property
-    def rules(self) -> tuple[int, float, int]:
-        """Resamples, confidence and seed of the newest trial."""
+    def rules(self) -> Rules:
+        """Those of the newest trial."""
         rules = self.recipes[0].config["evaluation"]
-        return rules["resamples"], rules["confidence"], self.recipes[0].config["seed"]
+        return Rules(rules["resamples"], rules["confidence"], self.recipes[0].config["seed"])
 
 
 def recipe_key(trial: Trial, but: Collection[str] = ("seed",)) -> str:

@@ -78,12 +78,12 @@ def test_every_encoder_is_measured_as_dense_retrieval_by_exact_search(bench):
 def test_differences_are_the_workbenchs_with_holm_over_the_encoders(bench):
     base, *others = board(bench, recipe())
     raw = [bench.differences(row.evaluation, base.evaluation)["recall"] for row in others]
-    assert [row.paired["recall"] for row in others] == raw
-    assert [row.p_holm["recall"] for row in others] == pytest.approx(holm(np.array([one.p for one in raw])).tolist())
-    assert base.paired == {} and comparison.verdict(base, "recall") == ""
+    assert [row.changes["recall"].paired for row in others] == raw
+    assert [row.changes["recall"].p_holm for row in others] == pytest.approx(holm(np.array([one.p for one in raw])).tolist())
+    assert base.changes == {} and comparison.verdict(base, "recall") == ""
     for row in others:
-        worse = row.paired["recall"].difference < 0 and row.p_holm["recall"] < 0.05
-        assert comparison.verdict(row, "recall") == ("worse" if worse else "not distinguishable")
+        worse = row.changes["recall"].paired.difference < 0 and row.changes["recall"].p_holm < 0.05
+        assert comparison.verdict(row, "recall") == ("worse" if worse else "not significant")
 
 
 def test_the_transform_shows_in_dimension_and_bytes(bench):
@@ -152,7 +152,7 @@ def test_a_large_corpus_is_asked_some_questions_and_all_of_them_on_demand(bench,
     whole = every[0].evaluation
     places = [[query.id for query in whole.corpus.queries].index(question) for question in asked]
     assert np.allclose(some[0].evaluation.values["mrr"], whole.values["mrr"][places])
-    assert every[1].paired["recall"].n == len(QUESTIONS) and some[1].paired["recall"].n == 6
+    assert every[1].changes["recall"].paired.n == len(QUESTIONS) and some[1].changes["recall"].paired.n == 6
     now, _ = drain(trade_off.trade_off(bench, some[0].config))
     assert now.intervals["mrr"].mean == pytest.approx(some[0].intervals["mrr"].mean), "the curve asks the same ones"
 

@@ -179,12 +179,12 @@ def test_a_study_is_stored_resumed_and_measured_from_what_is_stored(bench, model
         study.rows(drain(study.sample_study(bench, RECIPE, chains, 3, 3))) == study.rows(found.values())
         and len(model.runs) == asked
     )
-    assert found["greedy"].differences == {} and (found["greedy"].samples, found["greedy"].failed) == (9, 0)
-    paired, p = found["temperature=2.0"].differences["distinct_2"], found["temperature=2.0"].p_holm["distinct_2"]
+    assert found["greedy"].changes == {} and (found["greedy"].samples, found["greedy"].failed) == (9, 0)
+    *_, paired, p = found["temperature=2.0"].changes["distinct_2"]
     assert paired.difference == pytest.approx(hot["distinct_2"].mean - greedy["distinct_2"].mean) and paired.n == 3
     assert (paired.low, paired.note) == (None, TOO_FEW) and p == paired.p == 0.25, "2 of 8 sign patterns; one comparison"
     back = drain(study.results(bench, RECIPE, samples=3, questions=3, reference="temperature=2.0"))
-    assert back[1].chain == "greedy" and back[1].differences["distinct_2"].difference == pytest.approx(-paired.difference)
+    assert back[1].chain == "greedy" and back[1].changes["distinct_2"].paired.difference == pytest.approx(-paired.difference)
     assert drain(study.results(bench, RECIPE, samples=4, questions=3)) == []
     assert drain(bench.store.verify()).journal["samples"] == 6 and drain(bench.store.rebuild()) == 6
 
@@ -209,13 +209,11 @@ def test_unmeasured_questions_are_counted_and_the_p_values_corrected_together():
         "c": {"0": one(math.nan), **{str(i): one(1.0) for i in range(1, 6)}},
         "d": {str(i): one(0.0) for i in range(6)},
     }
-    found = study._differences(tables, list(tables), RECIPE)
-    assert list(found) == ["b", "c", "d"] and (found["c"][0]["f1"].n, found["c"][0]["f1"].total) == (5, 6)
-    raw = {text: tests["f1"].p for text, (tests, _) in found.items()}
-    assert raw == {"b": 2 / 64, "c": 2 / 32, "d": 1.0}
-    assert {text: p["f1"] for text, (_, p) in found.items()} == {"b": 3 * 2 / 64, "c": 2 * 2 / 32, "d": 1.0}
-    setting = study.ChainResult("b", {}, 6, 6, 0, None, *found["b"])
-    assert study.verdict(setting, "f1", 0.95) == "not distinguishable" and study.verdict(setting, "f1", 0.9) == "higher"
+    changes = {text: each["f1"] for text, each in study._changes(tables, list(tables), RECIPE).items()}
+    assert list(changes) == ["b", "c", "d"] and (changes["c"].paired.n, changes["c"].paired.total) == (5, 6)
+    assert {text: change.paired.p for text, change in changes.items()} == {"b": 2 / 64, "c": 2 / 32, "d": 1.0}
+    assert {text: change.p_holm for text, change in changes.items()} == {"b": 3 * 2 / 64, "c": 2 * 2 / 32, "d": 1.0}
+    assert not changes["b"].significant(0.95) and changes["b"].significant(0.9)
 
 
 @pytest.mark.parametrize("line", ["beam=3", "beam=2,length_penalty=0.0", "contrastive=3,alpha=0.0"])

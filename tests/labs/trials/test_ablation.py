@@ -70,18 +70,18 @@ def test_differences_are_those_of_the_two_recipes_with_holms_correction(bench, p
     current = bench.evaluate(config)
     for part in made.parts:
         without = bench.evaluate(with_settings(config, part.off.settings))
-        assert part.paired == bench.differences(without, current, ["mrr"])["mrr"] and without.config == part.off.recipe
+        assert part.change.paired == bench.differences(without, current, ["mrr"])["mrr"] and without.config == part.off.recipe
         assert part.mean == without.intervals["mrr"].mean
-    p = np.array([part.paired.p for part in made.parts])
-    assert [part.p_holm for part in made.parts] == holm(p).tolist()
-    losses = [part.paired.difference for part in made.parts]
+    p = np.array([part.change.paired.p for part in made.parts])
+    assert [part.change.p_holm for part in made.parts] == holm(p).tolist()
+    losses = [part.change.paired.difference for part in made.parts]
     assert losses == sorted(losses) and made.mean == current.intervals["mrr"].mean
 
 
 def test_a_part_that_hurts_is_said_to_hurt(bench, plain_lsa):
     config = with_settings(TrialConfig(), {**SETTINGS, "fusion.weight": 0.99})
     made = drain(lab.ablate(bench, config, "mrr"))
-    words = {part.off.settings.get("fusion.part"): lab.verdict(part, 0.5) for part in made.parts}
+    words = {part.off.settings.get("fusion.part"): part.verdict(0.5) for part in made.parts}
     rows = {row["switched off"]: row for row in lab.rows(made, 0.5)}
     better = rows["fusion.part=sparse_only"]
     assert (better["verdict"] == "hurts") == (better["difference"] > 0 and better["p (Holm)"] < 0.5) and words["sparse_only"]
@@ -113,10 +113,10 @@ def test_answers_are_ablated_by_the_verdicts_of_the_ladder(tmp_path, monkeypatch
     assert 8 < len(reader.prompts) == len(set(reader.prompts)) <= cost.answers and cost.seconds is None
     assert drain(lab.answers_to_write(bench, config, 8)).answers == 0
     [part] = made.parts
-    assert part.off.settings == {"context.passages": 2} and part.paired.n == 8
+    assert part.off.settings == {"context.passages": 2} and part.change.paired.n == 8
     ladders = [drain(climb(bench, each, 8)) for each in (config, recipe())]
     rights = [sum(ladder.right(row, "reranked") for row in range(8)) for ladder in ladders]
-    assert part.paired.difference * 8 == pytest.approx(rights[1] - rights[0]) and made.mean * 8 == rights[0]
+    assert part.change.paired.difference * 8 == pytest.approx(rights[1] - rights[0]) and made.mean * 8 == rights[0]
 
 
 def test_work_of_one_kind_is_told_once():

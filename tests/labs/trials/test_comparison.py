@@ -11,6 +11,7 @@ from core.errors import WorkbenchError
 from core.labs.trials import comparison, listing
 from core.labs.trials.comparison import ABSENT
 from core.statistics.corrections import holm
+from core.statistics.t_test import t_p
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
@@ -153,10 +154,12 @@ def test_groups_have_names_of_their_own(trials):
 def test_the_t_test_of_the_marks_is_the_paired_one():
     rng = np.random.default_rng(0)
     a, b = rng.random(30), rng.random(30)
-    p = comparison._t_test((a - b).mean(), (a - b).std(ddof=1), 30)
-    assert p == pytest.approx(ttest_rel(a, b).pvalue)
-    assert comparison._t_test(0.0, 0.0, 30) == 1.0
-    assert comparison._t_test(0.5, 0.0, 30) == 2.0**-29 and comparison._t_test(1.0, 0.0, 2) == 0.5  # as few signs can tell
+    error = (a - b).std(ddof=1) / np.sqrt(30)
+    p = t_p(
+        np.array([(a - b).mean(), 0.0, 0.5, 1.0, 0.5]), np.array([error, 0.0, 0.0, 0.0, np.nan]), np.array([30, 30, 30, 2, 1])
+    )
+    assert p[0] == pytest.approx(ttest_rel(a, b).pvalue)
+    assert p[1:].tolist() == [1.0, 2.0**-29, 0.5, 1.0], "as few signs can tell; of one question there is no error"
 
 
 def test_recipes_are_told_by_their_parts_and_what_was_changed(trials):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core import __main__ as command_line
+from core.comparison import comparison
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.trials import curve as setting_curve
@@ -152,8 +153,8 @@ def test_values_are_compared_question_by_question_at_the_same_context(bench):
 def test_the_tests_of_a_curve_are_computed_once_while_it_stays_as_it_is(bench, monkeypatch):
     found = drain(setting_curve.curve(bench, recipe(), SIZE, [16, 24, 64]))
     asked = []
-    counted = setting_curve.paired_difference
-    monkeypatch.setattr(setting_curve, "paired_difference", lambda *a, **k: asked.append(1) or counted(*a, **k))
+    counted = comparison.paired_difference
+    monkeypatch.setattr(comparison, "paired_difference", lambda *a, **k: asked.append(1) or counted(*a, **k))
     first, again = (setting_curve.differences(bench, recipe(seed=7), found, found[0], "mrr") for _ in range(2))
     assert first == again and len(asked) == 1
     setting_curve.differences(bench, recipe(seed=8), found, found[0], "mrr")
