@@ -98,7 +98,7 @@ def leaderboard(
     others = [row for row in rows if row.evaluation and row.offer != reference]
     if base is None or not others:
         return rows
-    measured_by = [row.config for row in others], base.run.key("dense")
+    measured_by = [row.config for row in others], base.run.vector_search_key()
     key = fingerprint(base.config, *measured_by)
     paired = workbench.pipeline.remember("encoder differences", key, lambda: _differences(workbench, others, base))
     return [
@@ -119,7 +119,7 @@ def measured(
         whole = plan.run.of(row.config)
         run = whole if everything else asked(workbench, whole)
         transform = yield from pipeline.transformed(run)
-        key = fingerprint(row.config, run.key("dense"))
+        key = fingerprint(row.config, run.vector_search_key())
         work = partial(_measuring, workbench, run)
         evaluation = yield from remembered(workbench, "encoder evaluation", key, work)
         return replace(row, evaluation=evaluation, transform=transform, texts_per_s=pipeline.encoding_speed(row.config))
