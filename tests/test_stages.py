@@ -125,6 +125,30 @@ def recipe(**settings):
     return with_settings(TrialConfig(), {"corpus.dataset": "towns", **{k.replace("__", "."): v for k, v in settings.items()}})
 
 
+def test_a_place_that_older_records_lack_hands_the_key_on_where_it_does_nothing():
+    run = Resolved(TrialConfig(), CORPUS, "stamp", "questions")
+    longer = run.of(with_settings(run.config, {"rerank_5": "mmr"}))
+    assert run.ranking_key() == run.key("reranked_3") != run.key("reranked_2")
+    assert longer.key("reranked_4") == run.key("reranked_3") != longer.ranking_key()
+
+
+def test_a_fifth_reranker_ranks_as_the_first_would(towns):
+    first, fifth = (towns.evaluate(recipe(**{f"{place}__part": "mmr", f"{place}__depth": 5})) for place in ("rerank", "rerank_5"))
+    plain = towns.evaluate(recipe())
+    assert np.array_equal(first.scores, fifth.scores) and not np.array_equal(first.scores, plain.scores)
+    assert "reranked_5" in fifth.trace.ms and "reranked" not in fifth.trace.ms
+
+
+def test_a_recipe_asks_the_retrievers_that_it_lists(towns):
+    words = towns.evaluate(recipe(retriever_2="none"))
+    assert list(words.pool.score) == ["sparse"] and "vectors" not in words.trace.ms
+    assert unused(words.config) == {"embedding", "transform", "index"}
+    alone = towns.evaluate(recipe(fusion="sparse_only"))
+    assert words.run.key("sparse") == alone.run.key("sparse") and words.values["mrr"].tolist() == alone.values["mrr"].tolist()
+    turned = towns.evaluate(recipe(retrievers=["dense", "sparse"]))
+    assert np.array_equal(turned.scores, towns.evaluate(recipe()).scores)
+
+
 def with_ranker(monkeypatch, **row):
     """A further row that ranks, by a field that no stage above it asks: turned around where there are two passages."""
     runs = []

@@ -195,7 +195,10 @@ def storage(name: str) -> str:
 
 def by_field() -> dict[str, Stage]:
     """Field of the recipe -> the first stage that it decides, in the order of the forms."""
-    return {field: next(stage for stage in STAGES if stage.field == field) for field in dict.fromkeys(s.field for s in STAGES)}
+    first: dict[str, Stage] = {}
+    for stage in STAGES:
+        first.setdefault(stage.field, stage)
+    return first
 
 
 def found_by(config: TrialConfig) -> dict[str, str]:
@@ -224,12 +227,13 @@ def unused(config: TrialConfig) -> set[str]:
 
 def ranking_fields() -> tuple[str, ...]:
     """The fields that decide a ranking of given documents, in the order of their forms."""
-    ahead, fields = [stage.name for stage in STAGES if stage.ranks], set()
+    ahead, names = [stage.name for stage in STAGES if stage.ranks], set()
     while ahead:
-        stage = _BY_NAME[ahead.pop()]
-        fields.add(stage.field)
-        ahead += stage.above
-    return tuple(dict.fromkeys(stage.field for stage in STAGES if stage.field in fields - {"corpus"}))
+        if (name := ahead.pop()) not in names:
+            names.add(name)
+            ahead += _BY_NAME[name].above
+    fields = {_BY_NAME[name].field for name in names} - {"corpus"}
+    return tuple(field for field in by_field() if field in fields)
 
 
 def rankers(config: TrialConfig | None = None) -> tuple[Stage, ...]:
