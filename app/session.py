@@ -12,13 +12,13 @@ from typing import Any
 
 import streamlit as st
 
-from core.config import TrialConfig, difference, with_settings
+from core.config import FIELDS, TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.files import read_json
 
 CURRENT, BASELINE = "current", "baseline"
 EXPERIMENT = "experiment"  # of the session, and of the address
-STAGES = tuple(TrialConfig.model_fields)
+STAGES = tuple(FIELDS)
 # the questions and how they are judged are the view's, not the recipe's: a baseline always answers the same ones
 VIEW_STAGES = ("corpus", "evaluation")
 STEPS = 100  # changes that can be undone

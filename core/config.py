@@ -3,16 +3,9 @@
 Form, command line, YAML, validation, docs table and cache key all come from these classes.
 """
 
-import ast
-import hashlib
-import json
-import re
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution, version
-from importlib.util import resolve_name
-from pathlib import Path
+from itertools import zip_longest
 from string import Template
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -25,12 +18,17 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from core import registry
 from core.errors import WorkbenchError
-from core.registry import knob_label, lower, plain_words, word
+from core.registry import code_version as code_version
+from core.registry import digest, knob_label, lower, plain_words, word
+from core.registry import package_versions as package_versions
+from core.registry import source as source
 
 
 class StageConfig(BaseModel):
@@ -96,6 +94,38 @@ def chosen(kind: str) -> Any:
         return value
 
     return Annotated[SerializeAsAny[PartConfig], BeforeValidator(build), Choice(kind)]
+
+
+class Places(NamedTuple):
+    """Of a field that lists parts of a kind: each member has a place, by whose name its settings are said and recorded."""
+
+    kind: str
+    first: str  # name of the first place; the second is `first_2`
+    usual: tuple[str, ...]  # the parts where nothing is said
+    told: int  # so many places stand in every record; 0: none of a list that is the usual one
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.first, *(f"{self.first}_{number}" for number in range(2, MOST_MEMBERS + 1)))
+
+    def of(self, members: Sequence[Any]) -> dict[str, Any]:
+        """The members by their places, and nothing in the rest of those that a record holds."""
+        if not self.told and tuple(member["part"] for member in members) == self.usual:
+            return {}
+        width = max(self.told, len(self.usual), len(members))
+        return dict(zip_longest(self.names[:width], members, fillvalue={"part": NOTHING}))
+
+
+MOST_MEMBERS = 5  # of a list in a recipe
+NOTHING = "none"  # the part of a place without a member
+# field of the recipe -> its places
+LISTS = {"retrievers": Places("retriever", "retriever", ("sparse", "dense"), 0), "rerankers": Places("reranker", "rerank", (), 3)}
+PLACES = {name: (field, number) for field, places in LISTS.items() for number, name in enumerate(places.names)}
+
+
+def members(field: str) -> Any:
+    """Field type: a list of parts of the kind of that field's places."""
+    return Annotated[tuple[chosen(LISTS[field].kind), ...], LISTS[field]]
 
 
 _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
@@ -283,11 +313,10 @@ class TrialConfig(StageConfig):
     sparse: chosen("sparse") = Field("bm25s", validate_default=True)
     index: chosen("index") = Field("exact", validate_default=True)
     query: chosen("query") = Field("as_asked", validate_default=True)
+    retrievers: members("retrievers") = Field(default_factory=lambda: _usual("retrievers"), max_length=MOST_MEMBERS)
     retrieval: RetrievalConfig = Field(default_factory=RetrievalConfig)
     fusion: chosen("fusion") = Field("convex", validate_default=True)
-    rerank: chosen("reranker") = Field("none", validate_default=True)
-    rerank_2: chosen("reranker") = Field("none", validate_default=True)
-    rerank_3: chosen("reranker") = Field("none", validate_default=True)
+    rerankers: members("rerankers") = Field((), max_length=MOST_MEMBERS)
     context: ContextConfig = Field(default_factory=ContextConfig)
     answering: chosen("answering") = Field("one_prompt", validate_default=True)
     generation: chosen("generator") = Field("llama_cpp", validate_default=True)
@@ -299,11 +328,82 @@ class TrialConfig(StageConfig):
         """So many of the final ranking are kept and judged: never fewer than the metrics look at."""
         return max(self.retrieval.top_k, self.evaluation.k)
 
+    def __getattr__(self, name: str) -> Any:
+        """The member at a place."""
+        if name not in PLACES:
+            return super().__getattr__(name)
+        field, number = PLACES[name]
+        listed = getattr(self, field)
+        return listed[number] if number < len(listed) else _nothing(LISTS[field].kind)
 
-# field of the recipe -> kind of part it chooses from
-PART_KINDS = {
-    name: mark.kind for name, info in TrialConfig.model_fields.items() for mark in info.metadata if isinstance(mark, Choice)
-}
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "TrialConfig":
+        changes = dict(update or {})
+        for field in dict.fromkeys(PLACES[name][0] for name in changes if name in PLACES):
+            changes[field] = _without_end([changes.pop(name, getattr(self, name)) for name in LISTS[field].names])
+        return super().model_copy(update=changes, deep=deep)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed(cls, recipe: Any) -> Any:
+        """Members are said as a list or by their places."""
+        if not isinstance(recipe, dict) or not (placed := PLACES.keys() & recipe.keys()):
+            return recipe
+        recipe = dict(recipe)
+        for field in {PLACES[name][0] for name in placed}:
+            members = recipe.get(field, LISTS[field].usual)
+            members = list(members) if isinstance(members, list | tuple) else [members]
+            for name in (name for name in LISTS[field].names if name in placed):
+                number = PLACES[name][1]
+                members += [NOTHING] * (number + 1 - len(members))
+                members[number] = recipe.pop(name)
+            recipe[field] = members
+        return recipe
+
+    @field_validator(*LISTS)
+    @classmethod
+    def _trimmed(cls, listed: tuple[PartConfig, ...], info: ValidationInfo) -> tuple[PartConfig, ...]:
+        if not (trimmed := _without_end(listed)) and LISTS[info.field_name].usual:
+            raise ValueError(f"a recipe needs a {LISTS[info.field_name].kind}")
+        return trimmed
+
+    @model_serializer(mode="wrap")
+    def _by_places(self, dump: Any) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        for name, value in dump(self).items():
+            told |= LISTS[name].of(value) if name in LISTS else {name: value}
+        return told
+
+
+@cache
+def _usual(field: str) -> tuple[PartConfig, ...]:
+    return tuple(registry.find(LISTS[field].kind, name)() for name in LISTS[field].usual)
+
+
+@cache
+def _nothing(kind: str) -> PartConfig:
+    return registry.find(kind, NOTHING)()
+
+
+def _without_end(listed: Sequence[PartConfig]) -> tuple[PartConfig, ...]:
+    """Members up to the last that does something: what stands before it keeps its place."""
+    return tuple(listed[: max((number for number, member in enumerate(listed, 1) if not member.idle), default=0)])
+
+
+def _fields() -> dict[str, FieldInfo]:
+    told: dict[str, FieldInfo] = {}
+    for name, info in TrialConfig.model_fields.items():
+        if name in LISTS:
+            places = zip_longest(LISTS[name].names, LISTS[name].usual, fillvalue=NOTHING)
+            told |= {place: FieldInfo.from_annotated_attribute(chosen(LISTS[name].kind), part) for place, part in places}
+        else:
+            told[name] = info
+    return told
+
+
+# what settings of a recipe begin with, in pipeline order: its fields, and the places of those that are lists
+FIELDS = _fields()
+# of these, those that choose a part -> its kind
+PART_KINDS = {name: mark.kind for name, info in FIELDS.items() for mark in info.metadata if isinstance(mark, Choice)}
 
 
 def build(mapping: dict[str, Any]) -> TrialConfig:
@@ -316,7 +416,7 @@ def valid(model: type[BaseModel], mapping: dict[str, Any]) -> Any:
     try:
         return model.model_validate(mapping)
     except ValidationError as error:
-        problems = [(error["loc"], problem_words(_label_at(model, mapping, error["loc"]), error)) for error in error.errors()]
+        problems = [(at := _at(error["loc"]), problem_words(_label_at(model, mapping, at), error)) for error in error.errors()]
         told = "; ".join(words for _, words in problems)
         raise WorkbenchError(
             f"{told[:1].upper()}{told[1:]}.",
@@ -325,11 +425,16 @@ def valid(model: type[BaseModel], mapping: dict[str, Any]) -> Any:
         ) from None
 
 
+def _at(place: Sequence[Any]) -> Sequence[Any]:
+    """A member's place by its name."""
+    return (LISTS[place[0]].names[place[1]], *place[2:]) if len(place) > 1 and place[0] in LISTS else place
+
+
 def _label_at(model: type[BaseModel], mapping: Any, place: Sequence[Any]) -> str:
     """What a form calls the setting there: of a part that is chosen one of the part's."""
     label = ""
     for name in place:
-        field = model.model_fields.get(str(name)) if model else None
+        field = (FIELDS if model is TrialConfig else model.model_fields).get(str(name)) if model else None
         if field is None:
             return word(next((each for each in reversed(place) if isinstance(each, str)), "")) or label or str(name)
         label, mapping = knob_label(str(name), field), mapping.get(name) if isinstance(mapping, dict) else None
@@ -366,12 +471,14 @@ _KINDS = {
 
 def with_settings(config: TrialConfig, settings: dict[str, Any]) -> TrialConfig:
     """A copy with dotted settings replaced ({"chunking.size_tokens": 128}). A new `part` starts from its defaults."""
-    mapping = config.model_dump(mode="json")
+    settings = {name: value for path, value in settings.items() for name, value in _by_place(path, value).items()}
+    places = {name for path in settings if (name := path.partition(".")[0]) in PLACES}
+    mapping = {name: getattr(config, name).model_dump(mode="json") for name in sorted(places)} | config.model_dump(mode="json")
     # parts first: a knob given beside a new part belongs to the new one
     for path, value in sorted(settings.items(), key=lambda item: "." in item[0] and not item[0].endswith(".part")):
         stage, _, name = path.partition(".")
         if stage not in mapping:
-            raise WorkbenchError(f"There is no stage '{stage}'.", where=path, todo=f"Stages: {', '.join(mapping)}.")
+            raise WorkbenchError(f"There is no stage '{stage}'.", where=path, todo=f"Stages: {', '.join(FIELDS)}.")
         if not name:
             mapping[stage] = {"part": value} if stage in PART_KINDS and isinstance(value, str) else value
         elif not isinstance(mapping[stage], dict):
@@ -386,10 +493,20 @@ def with_settings(config: TrialConfig, settings: dict[str, Any]) -> TrialConfig:
     return build(mapping)
 
 
+def _by_place(path: str, value: Any) -> dict[str, Any]:
+    """A setting; of a list one for each of its places."""
+    if path not in LISTS:
+        return {path: value}
+    listed = value if isinstance(value, list | tuple) else [value]
+    if len(listed) > MOST_MEMBERS:
+        raise WorkbenchError(f"A recipe has at most {MOST_MEMBERS} {path}.", where=path, todo="Leave some out.")
+    return dict(zip_longest(LISTS[path].names, listed, fillvalue=NOTHING))
+
+
 def difference(recipe: TrialConfig, base: TrialConfig | None = None) -> dict[str, Any]:
     """Dotted settings that turn `base` (default: the defaults) into `recipe`, in pipeline order."""
     base, changes = base or TrialConfig(), {}
-    for stage in TrialConfig.model_fields:
+    for stage in FIELDS:
         mine, theirs = getattr(recipe, stage), getattr(base, stage)
         if mine == theirs:
             continue
@@ -429,7 +546,7 @@ def setting_rows(stage: str, cls: type[BaseModel], part: str) -> list[dict[str, 
 def settings() -> list[dict[str, Any]]:
     """Every setting of every stage and part: dotted name, part, default, bounds, unit and description."""
     table = []
-    for stage, info in TrialConfig.model_fields.items():
+    for stage, info in FIELDS.items():
         if stage in PART_KINDS:
             for name, cls in registry.parts(PART_KINDS[stage]).items():
                 table += setting_rows(stage, cls, name)
@@ -439,7 +556,7 @@ def settings() -> list[dict[str, Any]]:
 
 
 def fingerprint(*parts: Any) -> str:
-    """Identity of content: 20 hex digits of SHA-256 over canonical JSON (configs as their dumped mapping). Of a recipe the
+    """Identity of content: its digest, with configs as their dumped mapping. Of a recipe the
     stages and added settings that do nothing are left out: one from before there were such is the same."""
 
     def plain(value: Any) -> Any:
@@ -448,8 +565,7 @@ def fingerprint(*parts: Any) -> str:
         mapping = value.model_dump(mode="json")
         return doing(mapping) if isinstance(value, TrialConfig) else mapping
 
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+    return digest(parts, plain)
 
 
 def doing(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -465,105 +581,8 @@ def doing(recipe: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _passed_over() -> dict[tuple[str, str], dict[str, Any] | None]:
-    """(field, part) -> its added settings; None: it is idle, and passed over as a whole."""
+    """(field, part) -> its added settings; None: it is idle, or the usual one of a place, and passed over as a whole."""
+    usual = {name: FIELDS[name].default for name in PLACES}
     parts = ((field, name, part) for field, kind in PART_KINDS.items() for name, part in registry.parts(kind).items())
-    return {(field, name): None if part.idle else part.added for field, name, part in parts if part.idle or part.added}
-
-
-CORE = Path(__file__).parent
-FRAME = {
-    "config", "errors", "files", "jobs", "progress", "records", "registry", "store",
-    # of models what finds, loads and measures them, but not what changes a text or a weight
-    "models.amx", "models.gguf_files", "models.hardware", "models.hub", "models.identity", "models.loading",
-    "models.own_process", "models.probes", "models.threads",
-}  # fmt: skip
-EVERYWHERE = {"numpy", "pydantic", "yaml"}  # packages that all of core stands on
-DISTRIBUTIONS = {
-    "Stemmer": "PyStemmer", "bs4": "beautifulsoup4", "docx": "python-docx", "faiss": "faiss-cpu",
-    "llama_cpp": "llama-cpp-python", "sklearn": "scikit-learn",
-}  # fmt: skip
-
-
-def code_version(*workers: Any) -> str:
-    """Identity of the code behind a result: the modules in which these parts, classes or functions stand, all that those
-    import inside `core`, also within functions, and the versions of the packages that they import.
-
-    What is not imported is not in it: a change elsewhere in the folder computes nothing anew. Left out is the FRAME: it
-    says what is wanted, fetches, keeps and hands on, and computes nothing of a result. What a model file holds is in
-    the identity of the part that reads it.
-    """
-    return _code_version(frozenset(worker.__module__ for worker in workers))
-
-
-@cache
-def _code_version(modules: frozenset[str]) -> str:
-    behind = _behind(modules)
-    return fingerprint({module: source(module) for module in behind}, _versions(behind))
-
-
-def package_versions(*workers: Any) -> dict[str, str]:
-    """The packages that these workers stand on, and their versions."""
-    return {"numpy": installed("numpy"), **_versions(_behind(frozenset(worker.__module__ for worker in workers)))}
-
-
-def _versions(modules: Iterable[str]) -> dict[str, str]:
-    names = {name.partition(".")[0] for module in modules for name in _imported(module)}
-    outside = sorted(names - sys.stdlib_module_names - EVERYWHERE - {"core"})
-    return {(package := DISTRIBUTIONS.get(name, name)): installed(package) for name in outside}
-
-
-def _behind(modules: frozenset[str]) -> list[str]:
-    """The modules with all of core that they import, but the frame; sorted."""
-    names, ahead = set(), list(modules)
-    while ahead:
-        if (module := ahead.pop()) not in names:
-            names.add(module)
-            ahead += [other for other in _imported(module) if other.startswith("core.") and not _in_frame(other)]
-    return sorted(names)
-
-
-def _in_frame(module: str) -> bool:
-    _, room, *inner = module.split(".")
-    return room in FRAME or ".".join([room, *inner]) in FRAME
-
-
-@cache
-def _imported(module: str) -> frozenset[str]:
-    """Names of the modules that a module imports, at its top and within its functions."""
-    names, ahead = set(), list(ast.parse(source(module)).body)
-    while ahead:
-        statement = ahead.pop()
-        ahead += [inner for block in _BLOCKS for inner in getattr(statement, block, ())]
-        if isinstance(statement, ast.Import):
-            names |= {alias.name for alias in statement.names}
-        elif isinstance(statement, ast.ImportFrom):
-            origin = resolve_name("." * statement.level + (statement.module or ""), module.rpartition(".")[0])
-            whole = {f"{origin}.{alias.name}" for alias in statement.names}
-            inside = {name for name in whole if name.startswith("core.") and _file(name)}
-            names |= inside | ({origin} if inside < whole else set())
-    return frozenset(names)
-
-
-_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
-
-
-def source(module: str) -> str:
-    """The text of a module of core, or of the loaded one that holds a part from elsewhere."""
-    file = _file(module) or getattr(sys.modules.get(module), "__file__", None)
-    return Path(file).read_text("utf-8") if file else ""
-
-
-def _file(module: str) -> Path | None:
-    path = CORE.parent.joinpath(*module.split("."))
-    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
-
-
-@cache
-def installed(package: str) -> str:
-    """The version of a package, or "absent". Only the head of its metadata is read: parsing all of it, with a README of
-    some hundred pages, takes 10 ms and more for each of the engines."""
-    try:
-        match = re.search(r"^Version:[ \t]*(\S+)", distribution(package).read_text("METADATA") or "", re.MULTILINE)
-    except PackageNotFoundError:
-        return "absent"
-    return match[1] if match else version(package)
+    told = ((f, name, part, name == usual[f] if f in usual else part.idle) for f, name, part in parts)
+    return {(field, name): None if over else part.added for field, name, part, over in told if over or part.added}

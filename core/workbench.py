@@ -37,6 +37,7 @@ from core.pipeline.stages import (
     asks_model,
     by_field,
     idle,
+    offers,
     parts,
     rankers,
     ranking_fields,
@@ -106,17 +107,16 @@ class Workbench(StoredTrials):
         return by_field()
 
     def ranking_fields(self) -> tuple[str, ...]:
-        """Those that decide a ranking."""
-        return ranking_fields()
+        """Those that decide a ranking, and offer something to choose."""
+        return tuple(filter(offers, ranking_fields()))
 
     def unused(self, config: TrialConfig) -> set[str]:
         """Those of which the recipe's fusion asks nothing."""
         return unused(config)
 
     def shows(self, field: str, config: TrialConfig) -> bool:
-        """Whether its form is of use: a further step only once there is one before it, or where it does something itself."""
-        stages = by_field()
-        before = stages[field].after
+        """Whether its form is of use: a further member of a list only once there is one before it, or where it does something."""
+        before = (stages := by_field())[field].after
         return not before or not all(idle(stages[each], config) for each in (field, before))
 
     def resolve(self, recipe: Recipe) -> Resolved:
@@ -141,7 +141,7 @@ class Workbench(StoredTrials):
     def plan(self, recipe: Recipe, answering: bool = False) -> Plan:
         """What is still to be computed, for answers too if `answering`; loads no model and takes milliseconds."""
         config = recipe.config if isinstance(recipe, Resolved) else recipe
-        dense = "dense" in config.fusion.needs()
+        dense = "index" not in unused(config)
         for part in parts(config, answering):
             if part.absent():  # without the dense retriever the encoder's tokenizer still measures the chunks
                 after = ", embedding the corpus" if dense and part is config.embedding else ""
@@ -217,8 +217,8 @@ class Workbench(StoredTrials):
         chunks = yield from self.pipeline.chunks(run, trace)
         pool = yield from self.pipeline.pool(run, trace)
         yield from final_scores(self.pipeline, run, pool, trace=trace)
-        if "dense" in config.fusion.needs() and self.pipeline.to_index(run):  # its candidates outlived it
-            yield from self.pipeline.searcher("dense", run)
+        if "index" not in unused(config) and self.pipeline.to_index(run):  # its candidates outlived it
+            yield from self.pipeline.index(run)
         return {
             "dataset": run.corpus.name,
             "documents": len(run.corpus.documents),

@@ -3,6 +3,7 @@
 from html import escape
 from pathlib import Path
 
+from core.config import PLACES
 from core.pipeline.stages import STAGES
 from docs.rooms import FLOORS, Room
 from docs.tables import code, filled, table
@@ -35,7 +36,16 @@ def path(room: Room) -> str:
 
 
 def stages() -> list[tuple[str, str, str, str]]:
-    return [(stage.name, code(stage.field), ", ".join(stage.above), KEPT[stage.storage]) for stage in STAGES]
+    """A row a stage; of the places of a list the first stands for all."""
+    places = {stage.name: PLACES[stage.field] for stage in STAGES if stage.field in PLACES}
+    further = {name for name, (_, number) in places.items() if number}
+    first = {field: name for name, (field, number) in places.items() if not number}
+    rows = []
+    for stage in (stage for stage in STAGES if stage.name not in further):
+        above = dict.fromkeys(f"{first[places[name][0]]} …" if name in places else name for name in stage.above)
+        mark = " …" if stage.name in places else ""
+        rows.append((stage.name + mark, code(stage.field) + mark, ", ".join(above), KEPT[stage.storage]))
+    return rows
 
 
 def drawn() -> str:

@@ -18,7 +18,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
     (
         Room("files", "the data folder; files written whole, with checksums"),
         Room("progress", "long verbs run whole, or one within another"),
-        Room("registry", "finds every part by its file"),
+        Room("registry", "finds every part by its file, and the code behind it"),
     ),
     (
         Room("config", "the recipe of a trial as one frozen config, and fingerprints"),
@@ -32,7 +32,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("chunking", "a file a chunker, and the tokens of each chunk"),
         Room("embedding", "a file an encoder, and the transform of vectors"),
         Room("index", "a file an index"),
-        Room("retrieval", "a file a sparse retriever or fusion, and the pool they work on"),
+        Room("retrieval", "a file a retriever or fusion, and the pool they work on"),
         Room("queries", "a file a query transform: what is asked in a question's place"),
         Room("reranking", "a file a reranker: what looks closer at the best candidates"),
         Room("context", "the prompt that passages are put into"),

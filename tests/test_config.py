@@ -5,7 +5,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.ui import forms
 from core import registry
-from core.config import PART_KINDS, TrialConfig, build, fingerprint, settings, with_settings
+from core.config import FIELDS, PART_KINDS, PLACES, TrialConfig, build, difference, doing, fingerprint, settings, with_settings
 from core.errors import WorkbenchError
 from core.pipeline.recipe_words import setting_words
 from core.registry import word
@@ -70,7 +70,7 @@ def test_settings_are_told_as_their_forms_call_them():
 
 def test_no_setting_is_called_by_its_code_or_by_its_unit_twice():
     parts = [part for kind in PART_KINDS.values() for part in registry.parts(kind).values()]
-    classes = [*parts, AdapterTraining, PreferenceTraining, *(field.annotation for field in TrialConfig.model_fields.values())]
+    classes = [*parts, AdapterTraining, PreferenceTraining, *(field.annotation for field in FIELDS.values())]
     shown = [knob for cls in classes if isinstance(cls, type) and issubclass(cls, BaseModel) for knob in forms.knobs(cls)]
     assert len(shown) > 200
     assert not [
@@ -100,10 +100,56 @@ def test_fingerprint_follows_content_not_order_or_identity():
         fingerprint(float("nan"))
 
 
+def test_members_of_a_list_are_said_as_a_list_or_by_their_places():
+    listed = with_settings(TrialConfig(), {"rerankers": ["maxsim", "mmr"], "rerank_2.depth": 5})
+    placed = with_settings(TrialConfig(), {"rerank.part": "maxsim", "rerank_2": {"part": "mmr", "depth": 5}})
+    assert listed == placed == build(placed.model_dump(mode="json")) and [each.part for each in listed.rerankers] == [
+        "maxsim",
+        "mmr",
+    ]
+    assert difference(listed) == {"rerank.part": "maxsim", "rerank_2.part": "mmr", "rerank_2.depth": 5}
+    assert listed.rerank_2.depth == 5 and listed.rerank_4.idle and fingerprint(listed) == fingerprint(placed)
+    copied = listed.model_copy(update={"rerank_3": listed.rerank})
+    assert copied == with_settings(listed, {"rerank_3": "maxsim"}) and len(copied.rerankers) == 3
+    assert with_settings(copied, {"rerankers": "mmr"}).rerankers == with_settings(TrialConfig(), {"rerank": "mmr"}).rerankers
+    assert TrialConfig(rerankers=["mmr"]) == TrialConfig(rerank="mmr") != TrialConfig(rerank_2="mmr")
+    assert TrialConfig(rerank_2="mmr").rerankers[0].idle, "what stands before keeps its place"
+
+
+def test_a_record_says_members_by_their_places_and_old_ones_read_as_members():
+    usual = TrialConfig().model_dump(mode="json")
+    assert [name for name in usual if name in PLACES] == ["rerank", "rerank_2", "rerank_3"], (
+        "what records said before there were lists"
+    )
+    assert not PLACES.keys() & doing(usual).keys()
+    words = with_settings(TrialConfig(), {"retriever_2": "none"})
+    record = words.model_dump(mode="json")
+    assert (record["retriever"]["part"], record["retriever_2"]["part"]) == ("sparse", "none")
+    assert build(record) == words == TrialConfig(retrievers=["sparse"]) and [each.part for each in words.retrievers] == ["sparse"]
+    assert doing(record).keys() - doing(usual).keys() == {"retriever_2"} and fingerprint(words) != fingerprint(TrialConfig())
+    assert with_settings(words, {"retriever_2.part": "dense"}) == TrialConfig()
+    assert len(build({"rerank_5": "mmr"}).model_dump()["rerank_5"]) > 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "where", "what"),
+    [
+        ({"rerank_2": {"part": "mmr", "depth": 0}}, "rerank_2.mmr.depth", "at least 1"),
+        ({"retrievers": ["none"]}, "retrievers", "needs a retriever"),
+        ({"rerankers": ["mmr"] * 6}, "rerankers", "at most 5"),
+        ({"rerank_6": "mmr"}, "rerank_6", "no stage"),
+    ],
+)
+def test_a_wrong_member_is_named_by_its_place(settings, where, what):
+    with pytest.raises(WorkbenchError, match=what) as error:
+        with_settings(TrialConfig(), settings)
+    assert error.value.where.startswith(where.split(".")[0])
+
+
 def test_every_setting_has_help_of_at_most_two_sentences_and_a_default():
     table = settings()
     without = {f for f, kind in PART_KINDS.items() if not any(len(p.model_fields) > 1 for p in registry.parts(kind).values())}
-    assert {row["setting"].split(".")[0] for row in table} == set(TrialConfig.model_fields) - without
+    assert {row["setting"].split(".")[0] for row in table} == set(FIELDS) - without
     for row in table:
         assert row["what"], row["setting"]
         assert row["what"].rstrip(".").count(". ") <= 1, row
@@ -134,7 +180,7 @@ def test_a_part_can_be_given_as_its_stage_with_knobs_beside_it():
 def test_versions_are_those_of_the_metadata():
     from importlib.metadata import version
 
-    from core.config import installed
+    from core.registry import installed
 
     for package in ("numpy", "PyStemmer", "faiss-cpu", "lancedb", "tokenizers"):
         assert installed(package) == version(package), package

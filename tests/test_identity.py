@@ -4,8 +4,8 @@ from types import FunctionType
 
 import pytest
 
-from core import config as identity
 from core import records, registry
+from core import registry as identity
 from core.config import TrialConfig, code_version, with_settings
 from core.pipeline.stages import Resolved
 from core.records import Corpus, Document, Query

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from core import registry
-from core.config import PART_KINDS, TrialConfig, with_settings
+from core.config import FIELDS, PART_KINDS, TrialConfig, with_settings
 from core.labs.encoders import comparison, trade_off
 from core.labs.index import cost
 from core.labs.sampling import study
 from core.pipeline import stages
-from core.pipeline.stages import STAGES, Resolved, Stage, by_field, idle, rankers, ranking_fields, unused, workers
+from core.pipeline.stages import STAGES, Resolved, Stage, by_field, idle, pooled, rankers, ranking_fields, unused, workers
 from core.progress import drain
 from core.records import Corpus, Document, Query
 from core.workbench import Workbench
@@ -26,7 +26,7 @@ CORPUS = Corpus("c", (Document("d", "Some words."),), (Query("q", "Which words?"
 DECIDES = {  # a setting -> the stages that it decides by themselves, where these are not the first of its field
     "embedding.pooling": {"chunks"},  # they are measured in the encoder's tokens
     "transform.rescore": {"dense"},
-    "retrieval.candidates": {"dense", "sparse"},
+    "retrieval.candidates": {stage.name for stage in STAGES if stage.name == stage.retriever},
     "index.metric": {"index"},
     "evaluation.overlap": {"relevance"},
     "generation.max_tokens": {"answer"},
@@ -51,7 +51,7 @@ def below(names: set[str]) -> set[str]:
 
 
 def test_every_field_of_a_recipe_has_a_row_and_every_row_a_field():
-    assert set(by_field()) == TrialConfig.model_fields.keys() - {"seed"}
+    assert set(by_field()) == FIELDS.keys() - {"seed"}
     assert set(PART_KINDS.values()) <= set(registry.kinds())
     assert len({stage.name for stage in STAGES}) == len(STAGES)
 
@@ -102,7 +102,9 @@ def test_the_results_stand_where_the_table_says(tmp_path):
     memory = {key.rpartition(":")[2] for _, key in bench.pipeline._memory} | {run.encoder[0]}
     disk = {path.name.partition(".")[0] for path in (tmp_path / "cache").rglob("*")}
     places = {name: "disk" if key in disk else "memory" if key in memory else "" for name, key in keys.items()}
-    assert places == {stage.name: "" if stage.ranks and idle(stage, run.config) else stage.storage for stage in STAGES}
+    silent = {stage.name for stage in STAGES if stage.ranks and idle(stage, run.config)}
+    silent |= {stage.name for stage in STAGES if stage.retriever not in ("", *pooled(run.config))}
+    assert places == {stage.name: "" if stage.name in silent else stage.storage for stage in STAGES}
 
 
 def test_what_ranks_follows_the_pool():
@@ -121,6 +123,30 @@ def towns(tmp_path):
 
 def recipe(**settings):
     return with_settings(TrialConfig(), {"corpus.dataset": "towns", **{k.replace("__", "."): v for k, v in settings.items()}})
+
+
+def test_a_place_that_older_records_lack_hands_the_key_on_where_it_does_nothing():
+    run = Resolved(TrialConfig(), CORPUS, "stamp", "questions")
+    longer = run.of(with_settings(run.config, {"rerank_5": "mmr"}))
+    assert run.ranking_key() == run.key("reranked_3") != run.key("reranked_2")
+    assert longer.key("reranked_4") == run.key("reranked_3") != longer.ranking_key()
+
+
+def test_a_fifth_reranker_ranks_as_the_first_would(towns):
+    first, fifth = (towns.evaluate(recipe(**{f"{place}__part": "mmr", f"{place}__depth": 5})) for place in ("rerank", "rerank_5"))
+    plain = towns.evaluate(recipe())
+    assert np.array_equal(first.scores, fifth.scores) and not np.array_equal(first.scores, plain.scores)
+    assert "reranked_5" in fifth.trace.ms and "reranked" not in fifth.trace.ms
+
+
+def test_a_recipe_asks_the_retrievers_that_it_lists(towns):
+    words = towns.evaluate(recipe(retriever_2="none"))
+    assert list(words.pool.score) == ["sparse"] and "vectors" not in words.trace.ms
+    assert unused(words.config) == {"embedding", "transform", "index"}
+    alone = towns.evaluate(recipe(fusion="sparse_only"))
+    assert words.run.key("sparse") == alone.run.key("sparse") and words.values["mrr"].tolist() == alone.values["mrr"].tolist()
+    turned = towns.evaluate(recipe(retrievers=["dense", "sparse"]))
+    assert np.array_equal(turned.scores, towns.evaluate(recipe()).scores)
 
 
 def with_ranker(monkeypatch, **row):
@@ -213,7 +239,7 @@ def test_prompt_and_answer_stand_below_the_last_that_ranks():
 
 FIELD = '    turning: chosen("turner") = Field("identity", validate_default=True)\n'
 ROW = (
-    '    Stage("turned", "turning", "Turning", ("reranked_3",), ranks=lambda part, asked: part.rerank(asked),\n'
+    '    Stage("turned", "turning", "Turning", ("reranked_5",), ranks=lambda part, asked: part.rerank(asked),\n'
     '          costs=True, storage="disk"),\n'
 )
 FOLDER = '"""Turners: a file a part."""\n\nKINDS = {"turner": "Turners turn the ranking."}\n'

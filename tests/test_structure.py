@@ -232,7 +232,6 @@ ASKED = {
     "app/ui/export.py": "a recipe or a mapping",
     "app/ui/forms.py": "pydantic's bounds, stages without parts",
     "core/cli/frame.py": "a verb's result, or its steps",
-    "core/config.py": "Python's own trees and modules",
     "core/corpus/reading.py": "which archive is open",
     "core/embedding/llm_hidden.py": "torch",
     "core/embedding/sentence_transformers.py": "sentence-transformers",
@@ -247,7 +246,7 @@ ASKED = {
     "core/models/loading.py": "torch",
     "core/pipeline/pipeline.py": "any result, to weigh it",
     "core/records.py": "any record, to write it",
-    "core/registry.py": "packages of stages",
+    "core/registry.py": "packages of stages, Python's own trees",
     "core/report/caption.py": "a recipe or a mapping",
     "core/store/backup.py": "the system's exceptions",
     "core/store/cache.py": "the system's exceptions",
@@ -343,7 +342,8 @@ CALLED_BY_OTHERS = {
     "parse_marked_section": "html.parser's",
     "unknown_decl": "html.parser's",
 }
-ENTERED = re.compile(r"(part|verb)\(|(model|field)_validator")  # decorators by which the registry, a command or pydantic calls it
+# decorators by which the registry, a command or pydantic calls it
+ENTERED = re.compile(r"(part|verb)\(|(model|field)_(validator|serializer)")
 
 
 def called(tree: ast.AST) -> Counter:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from core.labs.answers import stage_title
+
 CUT = 420  # characters of a passage shown before it is opened: about five lines
 # words too common to be worth marking in a passage
 COMMON = frozenset(
@@ -145,7 +147,7 @@ def hit_html(hit, *, gold: Iterable = (), query: str = "", number: int | None = 
     """A records.Hit: rank, score of each retriever, page. gold: records.Gold of the question."""
     marks = gold_marks(hit.start, hit.end, gold, hit.document_id)
     facts = [f"rank {hit.rank}", f"score {hit.score:.3f}"]
-    facts += [f"{name} {score:.3f}" for name, score in hit.scores.items()]
+    facts += [f"{stage_title(name).lower()} {score:.3f}" for name, score in hit.scores.items()]
     facts += [f"page {hit.page}"] if hit.page else []
     facts += [f"longer than the reranker reads: {how}" for how in dict.fromkeys(hit.longer.values())]
     if hit.excerpts:

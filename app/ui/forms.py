@@ -81,7 +81,7 @@ def stage_form(
     elif waited_for or cost:
         work = "computes anew"
         if stage in ("chunking", "embedding"):
-            work = "re-embeds" if "dense" in recipe.fusion.needs() else "chunks anew"
+            work = "chunks anew" if unused("embedding", recipe) else "re-embeds"
         label += f" :gray-badge[:material/bolt: {cost or work}]"
     # a stable key: the label changes with every setting and must not close the expander
     with st.expander(label, expanded=expanded, key=f"{name}/{stage}"):

@@ -26,7 +26,7 @@ from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer
 from core.pipeline.forecast import Phase, total
 from core.pipeline.provenance import source_of
 from core.pipeline.speed import UNSURE, Estimate, Run, noted
-from core.pipeline.stages import Recipe, Resolved
+from core.pipeline.stages import VECTOR_SEARCH, Recipe, Resolved
 from core.progress import counted, drain, told_within, within
 from core.queries.model_texts import BATCH, TRIES, Request, written
 from core.records import Answer, Gold, Hit, Progress, Query
@@ -101,7 +101,7 @@ def askings(workbench: Workbench, evaluation: Evaluation, rows: Sequence[int]) -
     pool, columns = evaluation.pool, best_columns(evaluation.scores[chosen], depth).chunk
     there = columns >= 0
     top = np.where(there, pool.chunk[chosen[:, None], columns], -1) if columns.size else columns
-    dense = pool.score["dense"][chosen[:, None], columns] if "dense" in pool.score and columns.size else np.nan
+    dense = pool.score[VECTOR_SEARCH][chosen[:, None], columns] if VECTOR_SEARCH in pool.score and columns.size else np.nan
     similar = np.where(there & ~np.isnan(dense), dense, -np.inf)[:, : context.passages].max(1, initial=-np.inf)
 
     def told(chunk: int) -> tuple[str, int, str]:

@@ -2,16 +2,15 @@
 
 from typing import Any
 
+from core.config import PLACES
 from core.errors import WorkbenchError
-from core.pipeline.stages import rankers
+from core.pipeline.stages import STAGES
 from core.workbench import Workbench
 
 STEPS = {  # of the time that an answer took, in words; stages that rank are called as their forms are
     "opening": "Opening what is searched",
     "transform": "Query transform",
     "encode": "Encoding the question",
-    "dense": "Dense search",
-    "sparse": "Sparse search",
     "loading": "Loading the model",
     "context": "Making the prompt",
     "first_token": "Reading it, to the first token",
@@ -34,9 +33,11 @@ def stored(workbench: Workbench, answer_id: str) -> dict[str, Any]:
 
 def step_title(name: str) -> str:
     """A step of an answer's time in words."""
-    return STEPS.get(name) or stage_title(name)
+    searches = any(stage.name == name == stage.retriever for stage in STAGES)
+    return STEPS.get(name) or f"{stage_title(name)} search" if searches else stage_title(name)
 
 
 def stage_title(name: str) -> str:
     """A retriever or a stage that ranks in words."""
-    return next((stage.title for stage in rankers() if stage.name == name), name.capitalize())
+    named = (stage for stage in STAGES if stage.ranks or stage.field in PLACES)
+    return next((stage.title for stage in named if stage.name == name), name.capitalize())

@@ -14,6 +14,7 @@ from core.corpus.reading import Notes
 from core.errors import WorkbenchError
 from core.evaluation.metric import headlines
 from core.judging.diversity import answer_f1
+from core.pipeline import retrieving
 from core.progress import told_within
 from core.queries.by_model import ByModel, fell_back, same
 from core.queries.follow_up import FollowUp
@@ -74,7 +75,7 @@ def asked(workbench: Workbench, recipe: Recipe, most: int | None = None) -> Gene
 
 def words(workbench: Workbench, run: Resolved, queries: Sequence[Query]) -> Generator[Progress, None, list[AskedWords]]:
     """What a transform that searches with weighted words asks for each question; [] with any other."""
-    pairs = yield from workbench.pipeline.words_asked(run, queries)
+    pairs = yield from retrieving.words_asked(workbench.pipeline, run, queries)
     made = []
     for own, weights in pairs:
         heaviest = sorted(weights.items(), key=lambda item: (-item[1], item[0]))

@@ -22,7 +22,7 @@ from core.labs.live_answers import judge_answers, judged, shown_measures
 from core.labs.results import keep_result, result_of
 from core.pipeline.answers import Asker
 from core.pipeline.forecast import Phase
-from core.pipeline.stages import Recipe, Resolved
+from core.pipeline.stages import Recipe, Resolved, pooled
 from core.progress import counted_within, drain
 from core.records import Progress
 from core.workbench import Evaluation, Workbench, fetched
@@ -68,7 +68,7 @@ def variants(config: TrialConfig) -> list[RagVariant]:
     own = {field: getattr(config, field).model_dump(mode="json") for field in plain}
     hyde = config.query.model_dump(mode="json") if config.query.part == "hyde" else {"part": "hyde"}
     as_asked = TrialConfig().query.model_dump(mode="json")
-    both = config.fusion if len(config.fusion.needs()) > 1 else TrialConfig().fusion
+    both = config.fusion if len(pooled(config)) > 1 else TrialConfig().fusion
     steps = own if not config.rerank.idle else plain | {"rerank": {"part": "cross_encoder"}}
     settings = {
         "naive": ("Naive: dense search", {"fusion": {"part": "dense_only"}, **plain}),

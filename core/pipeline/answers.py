@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from core.answering.one_prompt import OnePrompt
 from core.config import code_version, fingerprint
-from core.generation.answer import answer
+from core.generation.answer import answer, best_similarity
 from core.pipeline.pipeline import Pipeline
 from core.pipeline.stages import Resolved
 from core.queries.model_texts import MUTE
@@ -77,7 +77,7 @@ class Asker:
 
     def over(self, question: str, hits: Sequence[Hit]) -> AskedContext:
         """The question over this ranking."""
-        best = max((h.scores["dense"] for h in hits[: self._context.passages] if "dense" in h.scores), default=None)
+        best = best_similarity(list(hits[: self._context.passages]))
         shown = hits if self._context.duplicates < 1 else hits[: self._context.passages]
         return self.asking(question, best, [(hit.document_id, hit.start, hit.text) for hit in shown], lambda: shown)
 

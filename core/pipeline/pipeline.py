@@ -24,18 +24,17 @@ from core.embedding.transform import Transform, identity_transform, principal
 from core.embedding.transform import fit as fit_transform
 from core.evaluation.judged import Relevance, relevance
 from core.index.rescore import Rescored
-from core.pipeline import index_build
+from core.pipeline import index_build, retrieving
 from core.pipeline.forecast import total
 from core.pipeline.speed import TIMED_TEXTS, Estimate, Run, Speeds, weights
-from core.pipeline.stages import Resolved, Stage, rankers, storage
+from core.pipeline.stages import STAGES, VECTOR_SEARCH, Resolved, Stage, found_by, pooled, rankers, storage
 from core.pipeline.vectors import embed, encode_all, missing
 from core.progress import drain
-from core.queries.joining import joined
-from core.queries.protocol import QueryTools, QueryTransform, Unready, Wording, as_it_stands
+from core.queries.protocol import QueryTools, Unready, Wording, as_it_stands
 from core.records import Candidates, Chunks, Corpus, Progress, Query
 from core.reranking.protocol import Pairs, RankTools
-from core.retrieval.metadata import Filter, Within, permitted, searched
-from core.retrieval.pool import Pool, checked, make_pool
+from core.retrieval.metadata import Filter, permitted
+from core.retrieval.pool import Pool, make_pool
 from core.retrieval.top import tie_order
 from core.store.cache import StageCache
 from core.store.looks import FOLDER, Looks
@@ -101,19 +100,19 @@ class Pipeline:
             return recipe
         name = recipe.corpus.dataset
         stamp = self.library.stamp(name)
-        if self._recall("corpus", f"{name}:all:{stamp}") is None and not self.cache.has("corpus", stamp):
+        if self.recall("corpus", f"{name}:all:{stamp}") is None and not self.cache.has("corpus", stamp):
             return None
         return drain(self._opened(recipe, stamp))
 
     def _opened(self, recipe: TrialConfig, stamp: str, trace: Trace | None = None) -> Generator[Progress, None, Resolved]:
         started, name, part = time.perf_counter(), recipe.corpus.dataset, recipe.corpus.questions
-        corpus = self._recall("corpus", f"{name}:{part}:{stamp}")
+        corpus = self.recall("corpus", f"{name}:{part}:{stamp}")
         cached = corpus is not None
         if corpus is None:
-            whole = self._recall("corpus", f"{name}:all:{stamp}")
+            whole = self.recall("corpus", f"{name}:all:{stamp}")
             if whole is None:
-                whole = self._keep("corpus", f"{name}:all:{stamp}", (yield from self.library.open(name)))
-            corpus = self._keep("corpus", f"{name}:{part}:{stamp}", split(whole, part))
+                whole = self.keep("corpus", f"{name}:all:{stamp}", (yield from self.library.open(name)))
+            corpus = self.keep("corpus", f"{name}:{part}:{stamp}", split(whole, part))
         noted(trace, "corpus", started, cached)
         return Resolved(recipe, corpus, stamp, self.questions_key(corpus))
 
@@ -145,14 +144,14 @@ class Pipeline:
         """[num_chunks, dim] float32. Kept by text in the vector store, so only texts never seen are encoded."""
         key = run.key("vectors")
         started = time.perf_counter()
-        vectors = self._recall("vectors", key)
+        vectors = self.recall("vectors", key)
         if vectors is None:
             texts = yield from self.texts(run)
             encoder = yield from self.encoder(run)
             unseen = missing(encoder, texts, self.vectors_folder)
             timed = partial(self._note_speed, run.config.embedding)
             made = yield from embed(encoder, texts, self.vectors_folder, weigh=weights, timed=timed)
-            vectors = self._keep("vectors", key, made)
+            vectors = self.keep("vectors", key, made)
             noted(trace, "vectors", started, not unseen)
         return vectors
 
@@ -161,11 +160,11 @@ class Pipeline:
         if not run.config.embedding.learns:
             return run.config.embedding
         key = run.key("vectors")
-        encoder = self._recall("encoder", key)
+        encoder = self.recall("encoder", key)
         if encoder is None:
             texts = yield from self.texts(run)
             there, began = self._fitted(key).exists(), time.perf_counter()
-            encoder = self._keep("encoder", key, (yield from run.config.embedding.fit(texts, self._fitted(key))))
+            encoder = self.keep("encoder", key, (yield from run.config.embedding.fit(texts, self._fitted(key))))
             if not there:
                 took = Run(len(texts), float(weights(texts, None).sum()), time.perf_counter() - began, 0.0)
                 self.speeds.note(f"{run.config.embedding.identity()}-fit", took)
@@ -178,24 +177,25 @@ class Pipeline:
         """The chunks' vectors as they are indexed, with what does the same to a question's."""
         vectors = yield from self.vectors(run)
         key = run.key("transformed")
-        transform = self._recall("transformed", key)
+        transform = self.recall("transformed", key)
         if transform is None:
             if not identity_transform(run.config.transform):
                 yield Progress(0, 0, "Transforming the vectors")
             spans = run.config.transform.remove_top or run.config.transform.projection != "none"
             basis = self.remember("basis", run.key("chunks"), lambda: principal(vectors)) if spans else None
-            transform = self._keep("transformed", key, fit_transform(run.config.transform, vectors, basis))
+            transform = self.keep("transformed", key, fit_transform(run.config.transform, vectors, basis))
         return transform
 
     def queries(self, run: Resolved, most: int | None = None) -> Generator[Progress, None, list[Wording]]:
         """What is asked in place of each question. most: texts that a model may write for it now; more raise `Unready`."""
-        value = self._recall("queries", run.key("queries"))
+        value = self.recall("queries", run.key("queries"))
         if value is None:
-            made = yield from self._asked(run, run.corpus.queries, most)
-            value = self._keep("queries", run.key("queries"), made)
+            made = yield from self.wordings(run, run.corpus.queries, most)
+            value = self.keep("queries", run.key("queries"), made)
         return value
 
-    def _asked(self, run: Resolved, queries: Sequence[Query], most: int | None) -> Generator[Progress, None, list[Wording]]:
+    def wordings(self, run: Resolved, queries: Sequence[Query], most: int | None) -> Generator[Progress, None, list[Wording]]:
+        """What is asked in place of these questions."""
         return (yield from run.config.query.texts(queries, self.query_tools(run.config, most)))
 
     def query_tools(self, config: TrialConfig, most: int | None = None) -> QueryTools:
@@ -219,17 +219,18 @@ class Pipeline:
         folder, config = self.cache.folder / "ranked", run.config
         return RankTools(texts, encoder, embedded, folder, self.home, config.generation, config.seed, most)
 
-    def asked_vectors(self, run: Resolved, asked: Sequence[Wording]) -> Generator[Progress, None, np.ndarray]:
+    def asked_vectors(self, run: Resolved, wordings: Sequence[Wording]) -> Generator[Progress, None, np.ndarray]:
         """Vectors [n, d] float32 of what is asked, question after question, transformed as the chunks' are: a row a text, or
         one a question where the transform averages them."""
-        if not asked:
+        if not wordings:
             return (yield from self.query_vectors(run))
         encoder, vectors = (yield from self.encoder(run)), {}
-        for query, texts in ((True, [text for each in asked for text in each.dense]), (False, _passages(asked))):
+        questions = [text for each in wordings for text in each.dense]
+        for query, texts in ((True, questions), (False, retrieving.passages(wordings))):
             if texts:
                 matrix = yield from embed(encoder, texts, self.vectors_folder, query, weights)
                 vectors |= {(query, text): row for text, row in zip(texts, matrix, strict=True)}
-        return (yield from self.transformed(run)).queries(_stacked(run, asked, vectors))
+        return (yield from self.transformed(run)).queries(retrieving.stacked(run, wordings, vectors))
 
     def query_vectors(self, run: Resolved) -> Generator[Progress, None, np.ndarray]:
         """The questions' vectors [num_queries, d] float32 as they stand, transformed as the chunks' are."""
@@ -263,21 +264,17 @@ class Pipeline:
         if (last := Run(*run)).texts >= TIMED_TEXTS:
             self.speeds.note(part.identity(), last)
 
-    def searcher(self, kind: str, run: Resolved) -> Generator[Progress, None, Any]:
-        """A loaded retriever ("sparse" or "dense") over the chunks, for questions typed in by hand."""
-        base = run.key("chunks")
-        if kind == "sparse":
-            tokens = yield from self.tokens(run)
-            return self.remember("searcher", fingerprint(base, run.config.sparse), lambda: run.config.sparse.build(tokens))
+    def index(self, run: Resolved) -> Generator[Progress, None, Any]:
+        """The loaded index over the chunks."""
         stored = yield from self.transformed(run)
         key = run.key("index")
-        searcher = self._recall("searcher", key)
+        searcher = self.recall("searcher", key)
         if searcher is None:
             folder = self._index_folder(key)
             there = _filled(folder)
             yield Progress(0, 0, f"{'Opening' if there else 'Building'} the index")
             made = yield from index_build.built(run.config.index, stored.chunks, folder, there)
-            searcher = self._keep("searcher", key, made.searcher)
+            searcher = self.keep("searcher", key, made.searcher)
             if made.seconds is not None:
                 self.cache.save("build", key, {}, {"seconds": made.seconds})
                 vectors = len(stored.chunks)
@@ -290,40 +287,23 @@ class Pipeline:
         entry = self.cache.load("build", run.key("index"))
         return entry[1]["seconds"] if entry else None
 
-    def tokens(self, run: Resolved) -> Generator[Progress, None, Any]:
-        texts = yield from self.texts(run)
-        key = fingerprint(run.key("chunks"), run.config.sparse.part, run.config.sparse.text_key())
-        return self.remember("tokens", key, lambda: run.config.sparse.tokenize(texts))
+    def candidates(self, name: str, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
+        """What a retriever of the recipe, by the name of its row, finds for every question."""
+        route = retrieving.route(self, run, name)
 
-    def sparse(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
         def make() -> Generator[Progress, None, Candidates]:
-            searcher = yield from self.searcher("sparse", run)
-            asked = yield from self.queries(run)
-            yield Progress(0, len(run.corpus.queries), "Ranking with BM25")
-            questions = self.remember(
-                "tokens",
-                fingerprint(run.key("queries"), run.config.sparse.part, run.config.sparse.text_key()),
-                lambda: run.config.sparse.tokenize([text for each in asked for text in each.sparse]),
-            )
-            ties, chunks = (yield from self.tie_order(run)), (yield from self.tokens(run))
-            allowed = yield from self._allowed(run, run.corpus.queries)
-            return self._sparse_of(run, searcher, questions, chunks, asked, ties, allowed)
+            yield from route.load(trace)
+            wordings = yield from self.queries(run)
+            questions = yield from route.questions(wordings)
+            yield Progress(0, len(run.corpus.queries), route.doing)
+            ties, allowed = (yield from self.tie_order(run)), (yield from self.allowed(run, run.corpus.queries))
+            return (yield from route.search(questions, wordings, ties, allowed))
 
-        return (yield from self.stage("sparse", run.key("sparse"), Candidates, make, trace))
+        return (yield from self.stage(name, run.key(name), Candidates, make, trace))
 
     def dense(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, Candidates]:
-        def make() -> Generator[Progress, None, Candidates]:
-            yield from self.vectors(run, trace)
-            asked = yield from self.queries(run)
-            questions = yield from self.asked_vectors(run, asked)
-            searcher = yield from self.searcher("dense", run)
-            stored = yield from self.transformed(run)
-            yield Progress(0, len(run.corpus.queries), "Searching the vectors")
-            ties = yield from self.tie_order(run)
-            allowed = yield from self._allowed(run, run.corpus.queries)
-            return self._dense_of(run, searcher, stored, questions, asked, ties, allowed)
-
-        return (yield from self.stage("dense", run.key("dense"), Candidates, make, trace))
+        """What the index finds."""
+        return (yield from self.candidates(VECTOR_SEARCH, run, trace))
 
     def tie_order(self, run: Resolved) -> Generator[Progress, None, np.ndarray]:
         """[num_chunks] int32: place of each chunk's id in ascending string order; trec_eval's rule among equal scores."""
@@ -332,16 +312,14 @@ class Pipeline:
 
     def pool(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, Pool]:
         """Everything the fusion needs, for every question: the union of the candidates of the retrievers it uses."""
-        needs = run.config.fusion.needs()
-        stages = {"sparse": self.sparse, "dense": self.dense}
         candidates = {}
-        for name in needs:
-            candidates[name] = yield from stages[name](run, trace)
+        for name in pooled(run.config):
+            candidates[name] = yield from self.candidates(name, run, trace)
         ties = yield from self.tie_order(run)
         return self.remember("pool", run.key("pool"), lambda: make_pool(candidates, ties))
 
     def pool_at_hand(self, run: Resolved) -> Pool | None:
-        return self._recall("pool", run.key("pool"))
+        return self.recall("pool", run.key("pool"))
 
     def pool_of(
         self, run: Resolved, question: str, steps: dict[str, float] | None = None, shared: Shared | None = None
@@ -360,26 +338,20 @@ class Pipeline:
             return made
 
         started = time.perf_counter()
-        asked, allowed = (yield from self._asked(run, typed, None)), (yield from self._allowed(run, typed))
+        wordings, allowed = (yield from self.wordings(run, typed, None)), (yield from self.allowed(run, typed))
         if not transform.idle:
             steps["transform"] = (time.perf_counter() - started) * 1000
-        for name in run.config.fusion.needs():
-            find = None
-            if fresh := (name, run.key(name), question) not in shared:
-                searcher = yield from self.searcher(name, run)
-                chunks = (yield from self.tokens(run)) if name == "sparse" else None
-                find = partial(self._sparse_typed, run, searcher, chunks, asked, ties, allowed)
-            if name == "dense":
-                encoder, part = (yield from self.encoder(run)), run.config.embedding
-                key = run.encoder, part.prefix(True), part.learns and run.key("vectors"), transform
-                vectors = timed("encode", key, partial(_encoded, run, encoder, asked))
-                if fresh:
-                    stored = yield from self.transformed(run)
-                    find = partial(self._dense_typed, run, searcher, stored, vectors, asked, ties, allowed)
+        for name in pooled(run.config):
+            route, find = retrieving.route(self, run, name), None
+            encoding = yield from route.encoding(wordings)
+            vectors = timed("encode", *encoding) if encoding else None
+            if (name, run.key(name), question) not in shared:
+                yield from route.load(None)
+                find = partial(drain, route.typed(vectors, wordings, ties, allowed))
             candidates[name] = timed(name, run.key(name), find)
         return make_pool(candidates, ties)
 
-    def _allowed(self, run: Resolved, queries: Sequence[Query]) -> Generator[Progress, None, Filter | None]:
+    def allowed(self, run: Resolved, queries: Sequence[Query]) -> Generator[Progress, None, Filter | None]:
         """The chunks that each question may find; None: all."""
         if not run.config.retrieval.documents.strip():
             return None
@@ -388,69 +360,6 @@ class Pipeline:
             (yield from self.chunks(run)),
         )
         return documents._replace(masks=documents.masks[:, chunks.document])
-
-    def _sparse_typed(self, run: Resolved, searcher: Any, chunks: Any, asked: list[Wording], *rest: Any) -> Candidates:
-        return self._sparse_of(run, searcher, run.config.sparse.tokenize(list(asked[0].sparse)), chunks, asked, *rest)
-
-    def _dense_typed(
-        self, run: Resolved, searcher: Any, stored: Transform, vectors: np.ndarray, asked: list[Wording], *rest: Any
-    ) -> Candidates:
-        return self._dense_of(run, searcher, stored, stored.queries(vectors), asked, *rest)
-
-    def _sparse_of(
-        self,
-        run: Resolved,
-        searcher: Any,
-        questions: Any,
-        chunks: Any,
-        asked: list[Wording],
-        ties: np.ndarray,
-        allowed: Filter | None,
-    ) -> Candidates:
-        texts, depth = [len(each.sparse) for each in asked], run.config.retrieval.candidates
-
-        def search(searcher: Any, questions: Any) -> Candidates:
-            return run.config.query.search_sparse(searcher, questions, chunks, depth, ties)
-
-        ranked = searched(search, searcher, questions, allowed, texts, depth)
-        return joined(checked(ranked, "sparse retriever", run.config.sparse, sum(texts), len(ties)), texts, depth, ties)
-
-    def words_asked(self, run: Resolved, queries: Sequence[Query]) -> Generator[Progress, None, list[tuple[set[str], dict]]]:
-        """Of each question its own words, and the words with weights that the sparse retriever is asked in their place; []
-        where it is asked the question's own."""
-        if "sparse" not in run.config.fusion.needs() or type(run.config.query).expanded is QueryTransform.expanded:
-            return []
-        asked, allowed = (yield from self._asked(run, queries, None)), (yield from self._allowed(run, queries))
-        searcher, chunks = (yield from self.searcher("sparse", run)), (yield from self.tokens(run))
-        ties = yield from self.tie_order(run)
-        questions = run.config.sparse.tokenize([each.sparse[0] for each in asked])
-        made: list[dict[str, float]] = [{}] * len(queries)
-        for number, mask in enumerate(allowed.masks if allowed else [None]):
-            mine = np.flatnonzero(allowed.which == number) if allowed else np.arange(len(queries))
-            within = Within(searcher, mask, False) if allowed else searcher
-            words = run.config.query.expanded(within, questions.rows(mine), chunks, ties)
-            for row, some in zip(mine.tolist(), words, strict=True):
-                made[row] = some
-        return [(set(questions.words(row)), words) for row, words in enumerate(made)]
-
-    def _dense_of(
-        self,
-        run: Resolved,
-        searcher: Any,
-        stored: Transform,
-        questions: np.ndarray,
-        asked: list[Wording],
-        ties: np.ndarray,
-        allowed: Filter | None,
-    ) -> Candidates:
-        config, depth = run.config, run.config.retrieval.candidates
-        texts = [1 if config.query.averages() else len(each.dense) + len(each.passages) for each in asked]
-
-        def search(searcher: Any, questions: np.ndarray) -> Candidates:
-            return config.query.search_dense(searcher, questions, stored.chunks, depth, ties, config.index)
-
-        ranked = searched(search, searcher, questions, allowed, texts, depth)
-        return joined(checked(ranked, "index", config.index, sum(texts), len(ties)), texts, depth, ties)
 
     def relevance(self, run: Resolved) -> Generator[Progress, None, Relevance]:
         chunks = yield from self.chunks(run)
@@ -467,17 +376,22 @@ class Pipeline:
             queries = drain(self.queries(run, 0))
         except Unready:  # nobody knows yet what will be asked
             queries = [as_it_stands(query) for query in run.corpus.queries]
-        asked, passages = [text for each in queries for text in each.dense], _passages(queries)
+        questions, passages = [text for each in queries for text in each.dense], retrieving.passages(queries)
         if encoder.learns:
             if not self._fitted(run.key("vectors")).exists():
-                return texts + passages + asked
+                return texts + passages + questions
             encoder = drain(self.encoder(run))
-        return missing(encoder, texts + passages, self.vectors_folder) + missing(encoder, asked, self.vectors_folder, query=True)
+        return missing(encoder, texts + passages, self.vectors_folder) + missing(
+            encoder, questions, self.vectors_folder, query=True
+        )
 
     def to_rank(self, run: Resolved) -> list[Stage]:
-        """The stages that take their time to rank the corpus' questions, and whose scores are not on disk yet."""
-        slow = [stage for stage in rankers(run.config) if stage.costs and stage.storage == "disk" and run.corpus.queries]
-        return [stage for stage in slow if not self.cache.has(stage.name, run.key(stage.name))]
+        """The stages that take their time to find or rank passages for the corpus' questions, and are not on disk yet."""
+        places = found_by(run.config)
+        finding = [row for row in STAGES if row.field == places.get(row.name) and row.name in pooled(run.config)]
+        slow = [row for row in finding if not getattr(run.config, row.field).quick]
+        slow += [row for row in rankers(run.config) if row.costs and row.storage == "disk"]
+        return [row for row in slow if run.corpus.queries and not self.cache.has(row.name, run.key(row.name))]
 
     def to_index(self, run: Resolved) -> int:
         """How many vectors an index that takes its time has still to be built from."""
@@ -488,7 +402,7 @@ class Pipeline:
 
     def dense_at_hand(self, run: Resolved) -> bool:
         """Whether the dense candidates are kept on disk, or the fusion does not ask for them."""
-        return "dense" not in run.config.fusion.needs() or self.cache.has("dense", run.key("dense"))
+        return VECTOR_SEARCH not in pooled(run.config) or self.cache.has(VECTOR_SEARCH, run.vector_search_key())
 
     def _index_folder(self, key: str) -> Path:
         return self.cache.folder / "index" / key
@@ -500,17 +414,17 @@ class Pipeline:
             return (stage, key) in self._memory
 
     def remember(self, stage: str, key: str, make: Callable[[], Any]) -> Any:
-        value = self._recall(stage, key)
-        return value if value is not None else self._keep(stage, key, make())
+        value = self.recall(stage, key)
+        return value if value is not None else self.keep(stage, key, make())
 
-    def _recall(self, stage: str, key: str) -> Any:
+    def recall(self, stage: str, key: str) -> Any:
         with self._lock:
             if (stage, key) in self._memory:
                 self._memory.move_to_end((stage, key))
                 return self._memory[stage, key]
         return None
 
-    def _keep(self, stage: str, key: str, value: Any) -> Any:
+    def keep(self, stage: str, key: str, value: Any) -> Any:
         with self._lock:
             self._memory[stage, key] = value
             self._memory.move_to_end((stage, key))
@@ -529,36 +443,17 @@ class Pipeline:
     def stage(self, stage: str, key: str, record: type, make: Callable, trace: Trace | None) -> Generator[Progress, None, Any]:
         """From memory, else from disk, else made and kept where the stage's row says. `record` is a dataclass of arrays."""
         started, disk = time.perf_counter(), storage(stage) == "disk"
-        value = self._recall(stage, key)
+        value = self.recall(stage, key)
         cached = value is not None
         if value is None and disk and (entry := self.cache.load(stage, key)):
-            value, cached = self._keep(stage, key, record(**entry[0])), True
+            value, cached = self.keep(stage, key, record(**entry[0])), True
         if value is None:
-            value = self._keep(stage, key, (yield from make()))
+            value = self.keep(stage, key, (yield from make()))
             self.last_ms[stage] = (time.perf_counter() - started) * 1000
             if disk:
                 self.cache.save(stage, key, vars(value))
         noted(trace, stage, started, cached)
         return value
-
-
-def _passages(asked: Sequence[Wording]) -> list[str]:
-    return [text for each in asked for text in each.passages]
-
-
-def _encoded(run: Resolved, encoder: Any, asked: Sequence[Wording]) -> np.ndarray:
-    """Vectors of what is asked in place of typed questions: they are not kept."""
-    texts, passages = [text for each in asked for text in each.dense], _passages(asked)
-    pairs = [(True, text) for text in texts], [(False, text) for text in passages]
-    matrices = [encode_all(encoder, [text for _, text in some], query=some[0][0]) for some in pairs if some]
-    return _stacked(run, asked, dict(zip([*pairs[0], *pairs[1]], np.concatenate(matrices), strict=True)))
-
-
-def _stacked(run: Resolved, asked: Sequence[Wording], vectors: dict[tuple[bool, str], np.ndarray]) -> np.ndarray:
-    rows = [[vectors[True, text] for text in each.dense] + [vectors[False, text] for text in each.passages] for each in asked]
-    if run.config.query.averages():
-        rows = [[np.mean(some, axis=0)] for some in rows]
-    return np.stack([row for some in rows for row in some]).astype(np.float32)
 
 
 def _filled(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from core import registry
-from core.config import PART_KINDS, TrialConfig, doing, fingerprint, source
+from core.config import FIELDS, PART_KINDS, TrialConfig, doing, fingerprint, source
 from core.pipeline.stages import asks_model, ranking_fields, unused
 from core.registry import knob_label, lower, word
 
@@ -127,9 +127,9 @@ def _setting_words(setting: str, value: Any) -> str:
 def setting_label(setting: str) -> str:
     """What the form calls a setting, of whatever part has it."""
     stage, _, name = setting.partition(".")
-    if not name or stage not in TrialConfig.model_fields:
+    if not name or stage not in FIELDS:
         return word(setting)
-    classes = registry.parts(PART_KINDS[stage]).values() if stage in PART_KINDS else [TrialConfig.model_fields[stage].annotation]
+    classes = registry.parts(PART_KINDS[stage]).values() if stage in PART_KINDS else [FIELDS[stage].annotation]
     field = next((cls.model_fields[name] for cls in classes if name in cls.model_fields), None)
     return knob_label(name, field) if field else word(name)
 

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core import registry
 from core.chunking.chunk import chunk_documents
-from core.config import PART_KINDS, PartConfig, TrialConfig, code_version, fingerprint
+from core.config import LISTS, NOTHING, PART_KINDS, PLACES, PartConfig, TrialConfig, code_version, fingerprint
 from core.context.prompt import build
 from core.embedding.transform import fit
 from core.evaluation.judged import relevance
@@ -23,11 +24,18 @@ from core.pipeline.vectors import embed
 from core.queries.joining import joined
 from core.records import Corpus, Progress
 from core.reranking.protocol import Asked
+from core.retrieval.dense_search import DenseSearch
 from core.retrieval.fusion import fused
 from core.retrieval.metadata import searched
 from core.retrieval.pool import make_pool
+from core.retrieval.sparse_search import SparseSearch
 
 Ranks = Callable[[PartConfig, Asked], Generator[Progress, None, np.ndarray]]
+
+NUMBERS = ("first", "second", "third", "fourth", "fifth")
+VECTOR_SEARCH = DenseSearch.row  # the row whose candidates the index finds
+WORD_SEARCH = SparseSearch.row
+RETRIEVED = "retrieved"  # row of the first place for a retriever
 
 
 class Stage(NamedTuple):
@@ -44,6 +52,7 @@ class Stage(NamedTuple):
     ranks: Ranks | None = None  # makes the scores of the final ranking, from those of the stage above
     storage: str = ""  # of its result: "disk", "memory", "" for what is computed anew each time
     after: str = ""  # the field that must do something before the form of this one is shown
+    passes: bool = False  # doing nothing it hands on the key of the stage above, as if it were not there
 
 
 def first_ranking(part: PartConfig, asked: Asked) -> Generator[Progress, None, np.ndarray]:
@@ -61,6 +70,15 @@ def _queries(run: "Resolved") -> Any:
     return run.questions, run.config.query, _writer(run, run.config.query)
 
 
+def _retriever(field: str) -> Callable[["Resolved"], Any]:
+    def settings(run: "Resolved") -> Any:
+        part = getattr(run.config, field)
+        reads = (run.encoder, run.config.embedding.prefix(True)) if part.encodes else ()
+        return run.questions, part, part.identity(), reads, run.config.retrieval.candidates, _filter(run)
+
+    return settings
+
+
 def _reranker(field: str) -> Callable[["Resolved"], Any]:
     def settings(run: "Resolved") -> Any:
         part = getattr(run.config, field)
@@ -72,7 +90,7 @@ def _reranker(field: str) -> Callable[["Resolved"], Any]:
 
 def asks_model(config: TrialConfig) -> bool:
     """Whether the recipe's generator is asked for the ranking itself."""
-    return any(getattr(config, field).asks_model for field in ("query", "rerank", "rerank_2", "rerank_3"))
+    return any(part.asks_model for part in (config.query, *config.rerankers))
 
 
 def _writer(run: "Resolved", part: Any) -> Any:
@@ -105,37 +123,68 @@ def _filter(run: "Resolved") -> Any:
     return (run.config.retrieval.documents, run.stamp) if run.config.retrieval.documents else ()
 
 
+def _of(retriever: str, *rows: Stage) -> tuple[Stage, ...]:
+    """The stages that serve a retriever and no other."""
+    return tuple(row._replace(retriever=retriever) for row in rows)
+
+
+def _row_of(place: str) -> str:
+    return place.replace("retriever", RETRIEVED)
+
+
+def _members() -> tuple[Stage, ...]:
+    """A row for each place of a retriever that brings no stages of its own."""
+    rows, before = [], ""
+    for number, place in zip(NUMBERS, LISTS["retrievers"].names, strict=True):
+        row = Stage(_row_of(place), place, f"{number.capitalize()} retriever", ("chunks", "queries"), _retriever(place))
+        rows.append(row._replace(retriever=row.name, costs=True, storage="disk", after=before))
+        before = place
+    return tuple(rows)
+
+
+def _rerankers() -> tuple[Stage, ...]:
+    """A row for each place of a reranker, made from the one before."""
+    rows, above, before = [], "fused", ""
+    for number, place in zip(NUMBERS, LISTS["rerankers"].names, strict=True):
+        title = f"Reranking, {number} step" if before else "Reranking"
+        row = Stage(place.replace("rerank", "reranked"), place, title, (above,), _reranker(place), ranks=ranked_again)
+        rows.append(row._replace(storage="memory", after=before, passes=len(rows) >= LISTS["rerankers"].told))
+        above, before = row.name, place
+    return tuple(rows)
+
+
+POOLED = "pooled"  # above a row: what each retriever found
 RANKING = "ranking"  # above a row: the last of the stages that rank
 # in the order in which forms show them
 _ROWS = (
     Stage("corpus", "corpus", "Corpus", settings=lambda run: run.corpus.fingerprint, storage="disk"),
     Stage("chunks", "chunking", "Chunking", ("corpus",), lambda run: (run.config.chunking, run.encoder),
           (chunk_documents,), costs=True, storage="disk"),
-    Stage("vectors", "embedding", "Embedding", ("chunks",), lambda run: run.encoder, (embed,),
-          retriever="dense", costs=True, storage="disk"),
-    Stage("transformed", "transform", "Vector transform", ("vectors",), _stored_vectors, (fit,),
-          retriever="dense", storage="memory"),
-    Stage("index", "index", "Dense index", ("transformed",), _index_built, retriever="dense", storage="disk"),
+    *_of(
+        VECTOR_SEARCH,
+        Stage("vectors", "embedding", "Embedding", ("chunks",), lambda run: run.encoder, (embed,), costs=True, storage="disk"),
+        Stage("transformed", "transform", "Vector transform", ("vectors",), _stored_vectors, (fit,), storage="memory"),
+        Stage("index", "index", "Dense index", ("transformed",), _index_built, storage="disk"),
+    ),
     Stage("queries", "query", "Query transform", (), _queries, (joined,), storage="memory"),
-    Stage("dense", "index", "Dense search", ("index", "queries"), _dense, (Rescored, searched), retriever="dense", storage="disk"),
-    Stage("sparse", "sparse", "Sparse retrieval", ("chunks", "queries"),
-          _sparse, (searched,), retriever="sparse", storage="disk"),
-    Stage("pool", "retrieval", "Retrieval", ("dense", "sparse"), lambda run: run.config.fusion.needs(), (make_pool,),
-          storage="memory"),
+    *_of(VECTOR_SEARCH, Stage(VECTOR_SEARCH, "index", "Dense search", ("index", "queries"), _dense, (Rescored, searched),
+                              storage="disk")),
+    *_of(WORD_SEARCH, Stage(WORD_SEARCH, "sparse", "Sparse retrieval", ("chunks", "queries"), _sparse, (searched,), storage="disk")),
+    *_members(),
+    Stage("pool", "retrieval", "Retrieval", (POOLED,), lambda run: pooled(run.config), (make_pool,), storage="memory"),
     Stage("fused", "fusion", "Fusion", ("pool",), ranks=first_ranking),
-    Stage("reranked", "rerank", "Reranking", ("fused",), _reranker("rerank"), ranks=ranked_again, storage="memory"),
-    Stage("reranked_2", "rerank_2", "Reranking, second step", ("reranked",), _reranker("rerank_2"), ranks=ranked_again,
-          storage="memory", after="rerank"),
-    Stage("reranked_3", "rerank_3", "Reranking, third step", ("reranked_2",), _reranker("rerank_3"), ranks=ranked_again,
-          storage="memory", after="rerank_2"),
+    *_rerankers(),
     Stage("relevance", "evaluation", "Evaluation", ("chunks",), lambda run: (run.questions, run.config.evaluation.overlap),
           (relevance,), storage="memory"),
     Stage("prompt", "context", "Context", (RANKING,), workers=(build,)),
     Stage("writing", "answering", "Answering", ("prompt",)),
     Stage("answer", "generation", "Generation", ("writing",)),
 )  # fmt: skip
-_LAST = [row.name for row in _ROWS if row.ranks][-1]
-STAGES = tuple(row._replace(above=tuple(_LAST if name == RANKING else name for name in row.above)) for row in _ROWS)
+_ABOVE = {
+    POOLED: tuple(row.name for row in _ROWS if row.retriever == row.name),
+    RANKING: tuple(row.name for row in _ROWS if row.ranks)[-1:],
+}
+STAGES = tuple(row._replace(above=tuple(name for above in row.above for name in _ABOVE.get(above, (above,)))) for row in _ROWS)
 _BY_NAME = {stage.name: stage for stage in STAGES}
 
 
@@ -146,23 +195,45 @@ def storage(name: str) -> str:
 
 def by_field() -> dict[str, Stage]:
     """Field of the recipe -> the first stage that it decides, in the order of the forms."""
-    return {field: next(stage for stage in STAGES if stage.field == field) for field in dict.fromkeys(s.field for s in STAGES)}
+    first: dict[str, Stage] = {}
+    for stage in STAGES:
+        first.setdefault(stage.field, stage)
+    return first
+
+
+def found_by(config: TrialConfig) -> dict[str, str]:
+    """Row that finds candidates -> the place of its retriever in the recipe."""
+    members = zip(LISTS["retrievers"].names, config.retrievers, strict=False)
+    return {member.row or _row_of(place): place for place, member in members if not member.idle}
+
+
+def pooled(config: TrialConfig) -> tuple[str, ...]:
+    """The rows whose candidates the fusion reads."""
+    return config.fusion.needs(tuple(found_by(config)))
+
+
+def offers(field: str) -> bool:
+    """Whether there is something to choose: for a place of a list more than its usual members."""
+    places = LISTS[PLACES[field][0]] if field in PLACES else None
+    return places is None or not registry.parts(places.kind).keys() <= {NOTHING, *places.usual}
 
 
 def unused(config: TrialConfig) -> set[str]:
     """The fields of which the fusion asks nothing. (The encoder also counts the tokens of the chunks.)"""
-    needs = ("", *config.fusion.needs())
-    return {field for field, stage in by_field().items() if stage.retriever not in needs}
+    needs, own = ("", *pooled(config)), {place for row, place in found_by(config).items() if row == _row_of(place)}
+    silent = set(LISTS["retrievers"].names) - own
+    return {field for field, stage in by_field().items() if stage.retriever not in needs} - silent
 
 
 def ranking_fields() -> tuple[str, ...]:
     """The fields that decide a ranking of given documents, in the order of their forms."""
-    ahead, fields = [stage.name for stage in STAGES if stage.ranks], set()
+    ahead, names = [stage.name for stage in STAGES if stage.ranks], set()
     while ahead:
-        stage = _BY_NAME[ahead.pop()]
-        fields.add(stage.field)
-        ahead += stage.above
-    return tuple(dict.fromkeys(stage.field for stage in STAGES if stage.field in fields - {"corpus"}))
+        if (name := ahead.pop()) not in names:
+            names.add(name)
+            ahead += _BY_NAME[name].above
+    fields = {_BY_NAME[name].field for name in names} - {"corpus"}
+    return tuple(field for field in by_field() if field in fields)
 
 
 def rankers(config: TrialConfig | None = None) -> tuple[Stage, ...]:
@@ -216,8 +287,14 @@ class Resolved:
         """Key of a stage's result: what of the recipe decides it, its code, and everything above it."""
         if name not in self._keys:
             stage = _BY_NAME[name]
+            if stage.passes and idle(stage, self.config):
+                self._keys[name] = self.key(stage.above[0])
+                return self._keys[name]
             # a retriever that the fusion does not ask is no part of the pool, and a key of its own is still told
-            above = [name for name in stage.above if stage.retriever or not _BY_NAME[name].retriever or self._asks(name)]
+            above = stage.above
+            if not stage.retriever and any(_BY_NAME[name].retriever for name in above):
+                reads = ("", *pooled(self.config))
+                above = tuple(name for name in above if _BY_NAME[name].retriever in reads)
             settings = stage.settings(self) if stage.settings else getattr(self.config, stage.field)
             keys = [self.key(name) for name in above]
             self._keys[name] = fingerprint(keys, settings, code_version(*_workers(stage, self.config)))
@@ -227,8 +304,9 @@ class Resolved:
         """Key of the final ranking, whichever stage makes it."""
         return self.key(rankers()[-1].name)
 
-    def _asks(self, name: str) -> bool:
-        return _BY_NAME[name].retriever in self.config.fusion.needs()
+    def vector_search_key(self) -> str:
+        """Key of what the index finds."""
+        return self.key(VECTOR_SEARCH)
 
     def of(self, config: TrialConfig) -> "Resolved":
         """Another recipe on the same corpus: neither is opened or stamped again, and with the same encoder its files are not read."""

@@ -16,7 +16,7 @@ from core.evaluation.metric import MAIN, metric_values
 from core.evaluation.stored import longest, stored_judgement
 from core.pipeline.pipeline import Pipeline
 from core.pipeline.results import Evaluation, noted_depth
-from core.pipeline.stages import Resolved, workers
+from core.pipeline.stages import Resolved, pooled, workers
 from core.progress import drain
 from core.records import Chunks, plain
 from core.retrieval.pool import rankings
@@ -60,7 +60,7 @@ class StoredTrials:
             "fingerprints": {
                 "corpus": corpus.fingerprint,
                 "encoder": config.embedding.identity(),
-                **{s: evaluation.run.key(s) for s in ("chunks", *config.fusion.needs())},
+                **{s: evaluation.run.key(s) for s in ("chunks", *pooled(config))},
             },
             "questions_fingerprint": evaluation.run.questions,
             "timings_ms": evaluation.trace.ms,

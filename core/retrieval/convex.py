@@ -33,9 +33,6 @@ class Convex(Fusion):
         "min_max", "How scores of different scales are made comparable, for each question."
     )
 
-    def needs(self) -> tuple[str, ...]:
-        return ("sparse", "dense")
-
     def fuse(self, pool: Pool) -> np.ndarray:
         """[Q, P] float32, -inf at pads."""
         normalised = {"min_max": min_max, "z_score": z_score}[self.normalisation]

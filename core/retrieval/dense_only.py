@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from core.registry import part
-from core.retrieval.fusion import Fusion
+from core.retrieval.fusion import DENSE, Fusion
 from core.retrieval.pool import Pool
 
 
@@ -17,9 +17,9 @@ class DenseOnly(Fusion):
     title: ClassVar[str] = "Dense"
     order: ClassVar[int] = 20
 
-    def needs(self) -> tuple[str, ...]:
-        return ("dense",)
+    def needs(self, there: tuple[str, ...] = ()) -> tuple[str, ...]:
+        return (DENSE,)
 
     def fuse(self, pool: Pool) -> np.ndarray:
         """[Q, P] float32, -inf where the retriever did not retrieve the chunk."""
-        return pool.once("dense_only", lambda: np.nan_to_num(pool.score["dense"], nan=-np.inf))
+        return pool.once("dense_only", lambda: np.nan_to_num(pool.score[DENSE], nan=-np.inf))

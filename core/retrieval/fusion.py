@@ -5,9 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from core.config import PartConfig
+from core.config import LISTS, PartConfig
 from core.errors import broken_part
 from core.retrieval.pool import Pool
+
+SPARSE, DENSE = BOTH = LISTS["retrievers"].usual  # of a recipe that lists no others
 
 
 class Fusion(PartConfig):
@@ -16,9 +18,9 @@ class Fusion(PartConfig):
     title: ClassVar[str] = ""  # what people call the recipe that it makes; "": it is no preset
     order: ClassVar[int] = 100  # of the presets, smallest first
 
-    def needs(self) -> tuple[str, ...]:
-        """The retrievers whose candidates it reads, of "sparse" and "dense"; the others are not asked."""
-        return ("sparse", "dense")
+    def needs(self, there: tuple[str, ...] = BOTH) -> tuple[str, ...]:
+        """The retrievers whose candidates it reads; the others are not asked. there: those that the recipe lists."""
+        return there
 
     @abstractmethod
     def fuse(self, pool: Pool) -> np.ndarray:
@@ -27,10 +29,12 @@ class Fusion(PartConfig):
 
 
 def shares(pool: Pool, weight: float) -> dict[str, float]:
-    """How much each ranking of the pool counts: the weight of the dense one, and the rest; all alike where there are others."""
-    if pool.rank.keys() <= {"sparse", "dense"}:
-        return {"dense": weight, "sparse": 1 - weight}
-    return dict.fromkeys(pool.rank, 1 / len(pool.rank))
+    """How much each ranking of the pool counts: the weight of the dense one, the others the rest, alike; without a dense one, or
+    with it alone, all alike."""
+    others = [name for name in pool.rank if name != DENSE]
+    if DENSE not in pool.rank or not others:
+        return dict.fromkeys(pool.rank, 1 / len(pool.rank))
+    return {DENSE: weight, **dict.fromkeys(others, (1 - weight) / len(others))}
 
 
 def fused(fusion: Fusion, pool: Pool) -> np.ndarray:

@@ -31,9 +31,6 @@ class ReciprocalRank(Fusion):
         60.0, "Dampens the first ranks: the larger, the more the lower ranks count.", ge=0.0, le=1000.0, step=1.0
     )
 
-    def needs(self) -> tuple[str, ...]:
-        return ("sparse", "dense")
-
     def fuse(self, pool: Pool) -> np.ndarray:
         """[Q, P] float32, -inf at pads."""
         # float64 until the end: equal sums of different reciprocals must come out as ties

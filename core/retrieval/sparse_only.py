@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from core.registry import part
-from core.retrieval.fusion import Fusion
+from core.retrieval.fusion import SPARSE, Fusion
 from core.retrieval.pool import Pool
 
 
@@ -17,9 +17,9 @@ class SparseOnly(Fusion):
     title: ClassVar[str] = "BM25"
     order: ClassVar[int] = 10
 
-    def needs(self) -> tuple[str, ...]:
-        return ("sparse",)
+    def needs(self, there: tuple[str, ...] = ()) -> tuple[str, ...]:
+        return (SPARSE,)
 
     def fuse(self, pool: Pool) -> np.ndarray:
         """[Q, P] float32, -inf where the retriever did not retrieve the chunk."""
-        return pool.once("sparse_only", lambda: np.nan_to_num(pool.score["sparse"], nan=-np.inf))
+        return pool.once("sparse_only", lambda: np.nan_to_num(pool.score[SPARSE], nan=-np.inf))

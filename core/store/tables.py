@@ -8,7 +8,7 @@ from typing import NamedTuple
 from core.config import PART_KINDS
 from core.store.batch_tables import BATCH_TABLES
 
-SCHEMA = 10  # a database of another number is rebuilt
+SCHEMA = 11  # a database of another number is rebuilt
 
 
 # In the order in which rows are inserted: a set of questions after its questions, see UNLESS.

@@ -12,7 +12,7 @@ from tests.support.parts import verdicts
 
 SUITES = {
     "loader": "loaders", "chunker": "chunkers", "encoder": "encoders", "index": "indexes", "sparse": "sparse", "fusion": "fusions",
-    "metric": "metrics", "generator": "generators", "answering": "answering",
+    "retriever": "retrievers", "metric": "metrics", "generator": "generators", "answering": "answering",
 }  # fmt: skip
 
 

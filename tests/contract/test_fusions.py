@@ -51,6 +51,16 @@ def test_it_names_the_retrievers_that_it_reads(name):
         raise AssertionError(f"fuse reads the candidates of {error}, which needs() does not name: add it to needs()") from None
 
 
+@pytest.mark.parametrize("there", [("dense",), ("retrieved",), ("sparse", "retrieved_2"), ("sparse", "dense", "retrieved_3")])
+def test_it_fuses_what_a_recipe_lists(name, there):
+    needs = part(name).needs(there)
+    pool = pool_of(needs)
+    fused = part(name).fuse(pool)
+    assert needs and (np.isfinite(fused) <= (pool.chunk >= 0)).all() and np.isfinite(fused).any(), (
+        f"of the retrievers {there} it makes no ranking: read `pool.score` and `pool.rank` by the names that they have"
+    )
+
+
 def test_a_score_for_every_cell_of_the_pool(name):
     for settings in (part(name), *others(type(part(name)))):
         pool = pool_of(settings.needs())

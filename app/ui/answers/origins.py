@@ -51,8 +51,9 @@ def _chunks(origin: Provenance) -> None:
 
 
 def _column(stage: str) -> str:
-    """Short, so that a cascade of three steps stands beside what it begins with."""
-    return answers.stage_title(stage).replace("Reranking, second step", "Step 2").replace("Reranking, third step", "Step 3")
+    """Short, so that a cascade of some steps stands beside what it begins with."""
+    title = answers.stage_title(stage)
+    return f"Step {stage.rpartition('_')[2]}" if title.startswith("Reranking, ") else title
 
 
 def waterfall_html(origin: Provenance) -> str:

@@ -8,6 +8,7 @@ from app.ui import cards, evidence
 from app.ui.answers import asking, cost, engines, sources
 from core.config import TrialConfig
 from core.context.prompt import BEYOND
+from core.generation.answer import best_similarity
 from core.judging.containment import Support, support
 from core.records import Answer, Corpus
 
@@ -66,7 +67,7 @@ def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, s
         query = next((q for q in corpus.queries if q.text == question), None)
         sources.draw(answer, rests_of(answer), corpus, query, key=f"cited/{place}")
     if answer.finish_reason == "abstained":
-        best = max((hit.scores["dense"] for hit in answer.hits if "dense" in hit.scores), default=None)
+        best = best_similarity(list(answer.hits))
         st.caption(
             "No passage was found."
             if best is None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from app.ui import forms
 from core import registry
-from core.config import PART_KINDS, TrialConfig
+from core.config import FIELDS, PART_KINDS, TrialConfig
 from core.errors import WorkbenchError
 from core.files import read_json
 from core.labs.experiments import results
@@ -60,7 +60,7 @@ def classes(setting_stage: str, recipe: TrialConfig, parts: Sequence[str] = ()) 
 def knob_of(setting: str, recipe: TrialConfig, parts: Sequence[str] = ()) -> forms.Knob | None:
     """What the form knows of a setting; None of a stage's parts, and of what there is not."""
     stage, _, name = setting.partition(".")
-    if part_of(setting) or stage not in TrialConfig.model_fields or not name:
+    if part_of(setting) or stage not in FIELDS or not name:
         return None
     everywhere = list(registry.parts(PART_KINDS[stage]).values()) if stage in PART_KINDS else []
     for model in (*classes(stage, recipe, parts), *everywhere):
@@ -73,7 +73,7 @@ def knob_of(setting: str, recipe: TrialConfig, parts: Sequence[str] = ()) -> for
 def setting_title(setting: str, recipe: TrialConfig) -> str:
     """ "Chunking: size", "Fusion: method"."""
     stage, _, name = setting.partition(".")
-    if stage not in TrialConfig.model_fields:
+    if stage not in FIELDS:
         return setting
     if part_of(setting):
         return f"{forms.title(stage)}: {METHOD}"

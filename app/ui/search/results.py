@@ -20,7 +20,7 @@ TRIALS = "../pages/compare_trials.py"  # relative to app/main.py
 
 def costs(config: TrialConfig, plan: Plan) -> dict[str, str]:
     """Stage -> what a change of it costs, in a few words; "" where it re-embeds nothing."""
-    dense = plan.live and "dense" in config.fusion.needs()
+    dense = plan.live and "embedding" not in session.workbench().unused(config)
     seconds = session.workbench().embedding_time(plan.run or config) if dense else None
     mark = ", ".join(filter(None, ("re-embeds" if dense else "", seconds and seconds.words)))
     return {"chunking": mark, "embedding": mark}

@@ -229,7 +229,7 @@ def chart(
         layout |= charts.second_row("Context (tokens)") | {"height": 400}
     if knob.kind == "grid":
         layout["xaxis"] = {**layout.get("xaxis", {}), **powers(values)}
-    if setting.endswith("size_tokens") and "dense" in config.fusion.needs() and (limit := readable_tokens(config.embedding)):
+    if setting.endswith("size_tokens") and not forms.unused("embedding", config) and (limit := readable_tokens(config.embedding)):
         layout |= charts.mark_line(limit, f"the encoder reads {limit:,}", vertical=True)
         layout["annotations"][0] |= {"x": log10(limit), "xanchor": "right"}
     judged = f"{budget:,} tokens of context" if budget else f"the first {config.evaluation.k} chunks"
@@ -256,7 +256,7 @@ def chart(
 
 def judged_words(config: TrialConfig, setting: str, metric: str, budget: int) -> str:
     """How the values of a curve were judged, for the caption of its figure in a paper."""
-    k, limit = config.evaluation.k, readable_tokens(config.embedding) if "dense" in config.fusion.needs() else None
+    k, limit = config.evaluation.k, readable_tokens(config.embedding) if not forms.unused("embedding", config) else None
     name, words = named(metric, k, budget), [f"judged at depth k = {k}"]
     if budget:
         words = [f"judged on {budget:,} tokens of context for each question, the last chunk cut there"]
@@ -313,7 +313,7 @@ def notes(
 
 
 def context_notes(config: TrialConfig, budget: int, curve: Sequence[CurvePoint]) -> list[str]:
-    limit = readable_tokens(config.embedding) if "dense" in config.fusion.needs() else None
+    limit = readable_tokens(config.embedding) if not forms.unused("embedding", config) else None
     reads = f"The encoder reads only the first {limit:,} tokens of a chunk." if limit else ""
     least, most = (pick(curve, key=lambda point: point.context_tokens) for pick in (min, max))
     if budget:

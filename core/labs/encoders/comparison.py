@@ -96,7 +96,7 @@ def leaderboard(
     others = [row for row in rows if row.evaluation and row.offer != reference]
     if base is None or not others:
         return rows
-    measured_by = [row.config for row in others], base.run.key("dense")
+    measured_by = [row.config for row in others], base.run.vector_search_key()
     key = fingerprint(base.config, *measured_by)
     changes = workbench.pipeline.remember("encoder differences", key, lambda: _changes(workbench, others, base))
     return [replace(row, changes=changes.get(row.offer.id, {})) for row in rows]
@@ -114,7 +114,7 @@ def measured(
         whole = plan.run.of(row.config)
         run = whole if everything else asked(workbench, whole)
         transform = yield from pipeline.transformed(run)
-        key = fingerprint(row.config, run.key("dense"))
+        key = fingerprint(row.config, run.vector_search_key())
         work = partial(_measuring, workbench, run)
         evaluation = yield from remembered(workbench, "encoder evaluation", key, work)
         return replace(row, evaluation=evaluation, transform=transform, texts_per_s=pipeline.encoding_speed(row.config))

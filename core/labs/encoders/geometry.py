@@ -44,7 +44,7 @@ def separation_of(workbench: Workbench, row: EncoderResult) -> Generator[Progres
     run = row.evaluation.run
     relevance = yield from pipeline.relevance(run)
     questions = yield from _questions(workbench, row)
-    key = fingerprint(run.key("dense"), run.key("relevance"), config.seed)
+    key = fingerprint(run.vector_search_key(), run.key("relevance"), config.seed)
     pairs = np.stack([relevance.pair_row, relevance.pair_chunk], axis=1)
     return pipeline.remember(
         "separation", key, lambda: diagnostics.separation(questions, row.transform.chunks, pairs, config.seed)
@@ -53,7 +53,7 @@ def separation_of(workbench: Workbench, row: EncoderResult) -> Generator[Progres
 
 def _questions(workbench: Workbench, row: EncoderResult) -> Generator[Progress, None, np.ndarray]:
     """The questions' transformed vectors [num_queries, d] float32, remembered."""
-    key = row.evaluation.run.key("dense")
+    key = row.evaluation.run.vector_search_key()
     return (
         yield from remembered(
             workbench, "transformed questions", key, lambda: workbench.pipeline.query_vectors(row.evaluation.run)
@@ -120,7 +120,7 @@ def map_rows(row: EncoderResult, plane: VectorMap) -> list[dict[str, Any]]:
 
 
 def _map_key(workbench: Workbench, row: EncoderResult, method: str) -> str:
-    dense = row.evaluation.run.key("dense")
+    dense = row.evaluation.run.vector_search_key()
     return fingerprint(dense, row.config.evaluation, method, row.config.seed)
 
 

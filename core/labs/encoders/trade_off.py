@@ -13,7 +13,7 @@ from core.index.exact import Exact
 from core.index.rescore import Rescored
 from core.labs.encoders.comparison import asked, prepared, remembered, variant
 from core.pipeline.results import evaluated
-from core.pipeline.stages import Resolved, rankers
+from core.pipeline.stages import VECTOR_SEARCH, Resolved, rankers
 from core.pipeline.vectors import embed
 from core.progress import drain
 from core.records import Progress
@@ -133,7 +133,7 @@ def _point(workbench: Workbench, config: TrialConfig, base: EncoderVectors, tran
     if transform.quantise != "none" and transform.rescore > 1:
         searcher = Rescored(searcher, fitted.full, transform.rescore, metric)
     candidates = searcher.search(fitted.queries(base.questions), depth, base.ties)
-    pool = make_pool({"dense": candidates}, base.ties)
+    pool = make_pool({VECTOR_SEARCH: candidates}, base.ties)
     judged = drain(evaluated(workbench.pipeline, run, pool, base.relevance))
     return TransformPoint(fitted.dim, transform.quantise, fitted.bytes_per_vector, judged.intervals)
 

@@ -19,7 +19,7 @@ from core.labs.experiments.reference import beside, beside_on_report
 from core.labs.experiments.waiting import shared_work
 from core.pipeline.recipe_words import work
 from core.pipeline.speed import TOKEN_CHARACTERS, Estimate
-from core.pipeline.stages import STAGES, Resolved, Stage, idle, workers
+from core.pipeline.stages import STAGES, VECTOR_SEARCH, Resolved, Stage, idle, pooled, workers
 from core.progress import drain
 from core.workbench import Workbench
 
@@ -166,7 +166,7 @@ class _Costs:
             for row in own:
                 if (ms := computed.get(row["stage"])) is not None:
                     # the dense stage asks for the vectors, which have a time of their own
-                    ms = max(ms - computed.get("vectors", 0.0), 0.0) if row["stage"] == "dense" else ms
+                    ms = max(ms - computed.get("vectors", 0.0), 0.0) if row["stage"] == VECTOR_SEARCH else ms
                     self._ms[row["stage"], row["dataset"], row["part"] or ""].append(ms)
                     self._ms[row["stage"], row["dataset"]].append(ms)
             ranked = sum(row["ms"] for row in own if row["stage"] not in lasting)
@@ -203,7 +203,7 @@ def _stages(workbench: Workbench, costs: _Costs, runs: Sequence[Resolved], neede
         if not stage.storage or stage.name == "corpus":
             continue
         asking = _asking(runs, stage)
-        wanted = _asking(dense if stage.retriever == "dense" else needed, stage)
+        wanted = _asking(dense if stage.retriever == VECTOR_SEARCH else needed, stage)
         distinct = {run.key(stage.name) for run in asking}
         missing = {run.key(stage.name): run for run in wanted if not _at_hand(workbench, stage.name, run)}
         if not distinct:
@@ -216,8 +216,8 @@ def _stages(workbench: Workbench, costs: _Costs, runs: Sequence[Resolved], neede
 
 
 def _asking(runs: Iterable[Resolved], stage: Stage) -> list[Resolved]:
-    asked = (run for run in runs if not stage.retriever or stage.retriever in run.config.fusion.needs())
-    return [run for run in asked if not idle(stage, run.config)]
+    wanted = (run for run in runs if not stage.retriever or stage.retriever in pooled(run.config))
+    return [run for run in wanted if not idle(stage, run.config)]
 
 
 def _at_hand(workbench: Workbench, stage: str, run: Resolved) -> bool:

@@ -15,7 +15,7 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from core import files, registry
-from core.config import PART_KINDS, StageConfig, TrialConfig, knob, with_settings
+from core.config import FIELDS, PART_KINDS, StageConfig, TrialConfig, knob, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
 from core.files.texts import LONGEST_NAME
@@ -259,8 +259,8 @@ def _check(experiment: Experiment, recipe: TrialConfig, setting: str) -> None:
     """Whether there is such a setting, in the base or in a part that the study compares; its parts too. A value out of
     bounds is told with its point."""
     stage, _, name = setting.partition(".")
-    if stage not in TrialConfig.model_fields:
-        raise ValueError(f"there is no stage '{stage}' ({setting}); stages: {', '.join(TrialConfig.model_fields)}")
+    if stage not in FIELDS:
+        raise ValueError(f"there is no stage '{stage}' ({setting}); stages: {', '.join(FIELDS)}")
     if setting.startswith("corpus.questions"):
         raise ValueError("the questions are no factor: choose_on and report_on say which are used")
     if setting == "seed":

@@ -18,7 +18,7 @@ from core.labs.index.points import about_setting, point_of
 from core.labs.index.reference import exact_config
 from core.pipeline.recipe_words import setting_words
 from core.pipeline.results import final_scores
-from core.pipeline.stages import Resolved
+from core.pipeline.stages import VECTOR_SEARCH, Resolved, pooled
 from core.progress import drain, told_within
 from core.records import Candidates, Progress
 from core.retrieval.pool import changed, make_pool, rankings
@@ -152,14 +152,14 @@ def _ranked(
     """Metrics of the ranking that the fusion makes of these dense candidates, for all questions or these rows."""
     pipeline, corpus, config = workbench.pipeline, run.corpus, run.config
     run = run.of(config.model_copy(update={"fusion": fusion}))
-    candidates = {"dense": dense}
-    if "sparse" in fusion.needs():
-        candidates["sparse"] = yield from pipeline.sparse(run)
+    candidates = {}
+    for name in pooled(run.config):
+        candidates[name] = dense if name == VECTOR_SEARCH else (yield from pipeline.candidates(name, run))
     ties = yield from pipeline.tie_order(run)
     chunks = yield from pipeline.chunks(run)
 
     def compute() -> _Values:
-        some, used = corpus, {name: candidates[name] for name in fusion.needs()}
+        some, used = corpus, candidates
         if rows is not None:
             some = replace(corpus, queries=tuple(corpus.queries[row] for row in rows))
             used = {name: Candidates(each.chunk[rows], each.score[rows]) for name, each in used.items()}
@@ -232,7 +232,7 @@ def remembered_cost(
     """`answer_cost`, remembered."""
     metrics = metrics or headlines()
     run = yield from workbench.pipeline.resolve(config)
-    keys = [run.key("dense"), run.key("relevance"), run.ranking_key()]
+    keys = [run.vector_search_key(), run.key("relevance"), run.ranking_key()]
     key = fingerprint(keys, config.depth, config.evaluation, config.seed, margin_points, list(metrics))
     yield Progress(0, 0, "Comparing with exact search")
     return workbench.pipeline.remember("cost", key, lambda: drain(answer_cost(workbench, config, margin_points, metrics)))

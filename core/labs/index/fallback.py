@@ -183,7 +183,7 @@ def exact_fallback(
     pipeline, k = workbench.pipeline, config.evaluation.k
     ground = yield from reference.exact_reference(workbench, config)
     run = yield from pipeline.resolve(config)
-    searcher = yield from pipeline.searcher("dense", run)
+    searcher = yield from pipeline.index(run)
     exact = yield from exact_searcher(workbench, run)
     yield Progress(0, 0, "Timing exact search")
     exact_ms = pipeline.remember(
@@ -191,7 +191,7 @@ def exact_fallback(
         fingerprint(ground.vectors, k),
         lambda: latencies_ms(lambda i: exact.search(ground.asked[i : i + 1], k), min(TIMED, len(ground.asked))),
     )
-    key = fingerprint(run.key("dense"), k, rule)
+    key = fingerprint(run.vector_search_key(), k, rule)
     candidates = pipeline.remember(
         "fallback", key, lambda: searcher.search(ground.asked, RULES[rule].fetch(k), settings=config.index)
     )

@@ -162,7 +162,7 @@ def filters(
     """Recall and latency under filters by `groups` (None: random shares), in the three ways to filter."""
     ground = yield from reference.exact_reference(workbench, config)
     run = yield from workbench.pipeline.resolve(config)
-    searcher = yield from workbench.pipeline.searcher("dense", run)
+    searcher = yield from workbench.pipeline.index(run)
     exact = yield from exact_searcher(workbench, run)
     return (
         yield from by_selectivity(

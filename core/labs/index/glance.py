@@ -8,6 +8,7 @@ from core.config import TrialConfig, fingerprint, with_settings
 from core.labs.index import measuring, reference
 from core.labs.index.cost import Cost, remembered_cost
 from core.labs.index.points import IndexPoint
+from core.pipeline.stages import VECTOR_SEARCH, pooled
 from core.progress import drain
 from core.records import Progress
 from core.statistics.bootstrap import Interval
@@ -26,7 +27,7 @@ class Glance:
 
 def to_prepare(config: TrialConfig) -> TrialConfig:
     """The recipe with a fusion that asks the index: what has to be embedded for it."""
-    return config if "dense" in config.fusion.needs() else with_settings(config, {"fusion": "dense_only"})
+    return config if VECTOR_SEARCH in pooled(config) else with_settings(config, {"fusion": "dense_only"})
 
 
 def glance(
@@ -38,7 +39,7 @@ def glance(
     """
     pipeline, fresh = workbench.pipeline, []
     run = yield from pipeline.resolve(config)
-    yield from pipeline.searcher("dense", run)
+    yield from pipeline.index(run)
     yield from pipeline.dense(run.of(reference.exact_config(config)))
     yield from pipeline.dense(run)
     yield Progress(0, 0, "Measuring this setting")
@@ -47,7 +48,7 @@ def glance(
         fresh.append(True)
         return drain(measuring.measure_point(workbench, config, quick=True))
 
-    key = fingerprint(run.key("dense"), config.evaluation.k)
+    key = fingerprint(run.vector_search_key(), config.evaluation.k)
     point = pipeline.remember("glance", key, measured)
     recall = rules_of(config).mean(point.raw.recall)
     cost = yield from remembered_cost(workbench, config, margin_points, metrics)

@@ -40,7 +40,7 @@ def index_inside(workbench: Workbench, config: TrialConfig) -> Generator[Progres
     pipeline = workbench.pipeline
     config = with_settings(config, {"transform.rescore": 1})  # rescoring wraps the index, it is no part of it
     run = yield from pipeline.resolve(config)
-    searcher = yield from pipeline.searcher("dense", run)
+    searcher = yield from pipeline.index(run)
     stored = yield from pipeline.transformed(run)
     asked = yield from pipeline.query_vectors(run)
     yield Progress(0, 0, "Reading out the index")

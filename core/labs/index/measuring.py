@@ -75,7 +75,7 @@ def _measured(
     try:
         ground = yield from exact_reference(workbench, config)
         run = yield from pipeline.resolve(config)
-        searcher = yield from pipeline.searcher("dense", run)
+        searcher = yield from pipeline.index(run)
         facts = yield from _facts(pipeline, run, searcher)
         measurements = yield from timing.measure(
             searcher,

@@ -78,4 +78,4 @@ def exact_config(config: TrialConfig) -> TrialConfig:
 
 def exact_searcher(workbench: Workbench, run: Resolved) -> Generator[Progress, None, Any]:
     """Exact search over the unquantised vectors: what every index is held against."""
-    return (yield from workbench.pipeline.searcher("dense", run.of(exact_config(run.config))))
+    return (yield from workbench.pipeline.index(run.of(exact_config(run.config))))

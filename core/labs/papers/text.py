@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from core.config import TransformConfig, TrialConfig
+from core.config import LISTS, TransformConfig, TrialConfig
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
 from core.labs.papers import bibliography, contamination, derived, sources
@@ -26,12 +26,12 @@ STAGES = {  # field -> how it begins in a paper
     "transform": "Vectors were transformed with",
     "index": "Vectors were searched by",
     "sparse": "Words were searched by",
+    **dict.fromkeys(LISTS["retrievers"].names, "Candidates were found by"),
     "retrieval": "Retrieval used",
     "fusion": "Rankings were made by",
     "query": "Questions were asked by",
-    "rerank": "They were reranked by",
-    "rerank_2": "Then they were reranked by",
-    "rerank_3": "Then they were reranked by",
+    **dict.fromkeys(LISTS["rerankers"].names, "Then they were reranked by"),
+    LISTS["rerankers"].first: "They were reranked by",
 }
 HALVES = {"all": "all questions", "dev": "the dev half of the questions", "test": "the test half of the questions"}
 LARGE = ("rankings", "chunks", "chunk_tokens", "latency_ms")  # fields of a trial's record

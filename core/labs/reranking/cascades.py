@@ -4,7 +4,7 @@ from collections.abc import Generator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from core.config import TrialConfig, with_settings
+from core.config import LISTS, TrialConfig, with_settings
 from core.labs.reranking.effect import without
 from core.labs.trials import curve
 from core.labs.trials.weights import By, alone, held_out
@@ -29,14 +29,14 @@ def steps(*rerankers: tuple[str, int, float]) -> dict[str, Any]:
     """Settings of rerankers (part, depth, weight), one behind the other."""
     return {
         f"{stage}.{name}": value
-        for stage, step in zip(("rerank", "rerank_2", "rerank_3"), rerankers, strict=False)
+        for stage, step in zip(LISTS["rerankers"].names, rerankers, strict=False)
         for name, value in zip(("part", "depth", "weight"), step, strict=True)
     }
 
 
 def in_words(settings: Mapping[str, Any]) -> str:
     """A cascade as people say it: "maxsim 30 × 0.5, then cross_encoder 3 × 1"."""
-    stages = [stage for stage in ("rerank", "rerank_2", "rerank_3") if f"{stage}.part" in settings]
+    stages = [stage for stage in LISTS["rerankers"].names if f"{stage}.part" in settings]
     said = (tuple(settings[f"{stage}.{name}"] for name in ("part", "depth", "weight")) for stage in stages)
     return ", then ".join(f"{part} {depth} × {weight:g}" for part, depth, weight in said) or NONE
 

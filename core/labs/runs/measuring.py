@@ -13,14 +13,14 @@ from core.evaluation.judged import judge_rankings
 from core.evaluation.metric import metric_values
 from core.labs.runs.trec import Ranking, TrecRun, ordered
 from core.records import Candidates, Corpus, Document, Query
-from core.retrieval.fusion import Fusion
+from core.retrieval.fusion import BOTH, Fusion
 from core.retrieval.fusion import fused as fused_scores
 from core.retrieval.pool import make_pool
 from core.statistics.paired import Paired, paired_difference
 from core.statistics.proportion import unit_intervals
 
 METRICS = ("ndcg_linear@10", "map@1000", "mrr@10", "recall@100")
-RETRIEVERS = ("sparse", "dense")  # what a fusion calls two rankings: its weight is the share of the second
+RETRIEVERS = BOTH  # what a fusion calls two rankings: its weight is the share of the second
 SHOWN = 5
 DEEPEST = 1_000_000  # documents of a ranking that are judged
 BLOCK = 500_000  # ranked documents that are measured, or fused, together

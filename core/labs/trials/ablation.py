@@ -21,7 +21,7 @@ from core.labs.failures import rungs
 from core.labs.failures.ladder import FINAL, standing
 from core.pipeline.forecast import Phase, total
 from core.pipeline.speed import Estimate
-from core.pipeline.stages import Recipe, Resolved, by_field, ranking_fields, unused
+from core.pipeline.stages import Recipe, Resolved, by_field, found_by, ranking_fields, unused
 from core.progress import counted_within
 from core.records import Progress
 from core.workbench import Workbench
@@ -92,7 +92,8 @@ def _offs(config: TrialConfig, field: str) -> list[dict[str, Any]]:
         offs += [{f"{field}.{name}": getattr(plain, name)} for name in names if len(names) > 1]
     if field == "fusion":
         parts = (part() for part in registry.parts("fusion").values())
-        offs += [{field: part.model_dump(mode="json")} for part in parts if set(part.needs()) < set(own.needs())]
+        there = tuple(found_by(config))
+        offs += [{field: part.model_dump(mode="json")} for part in parts if set(part.needs(there)) < set(own.needs(there))]
     return offs
 
 

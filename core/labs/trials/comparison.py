@@ -17,7 +17,7 @@ import numpy as np
 
 from core import registry
 from core.comparison.comparison import Difference, Rules, corrected
-from core.config import TrialConfig, build, fingerprint
+from core.config import FIELDS, TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.stored import longest
 from core.labs.trials import looks
@@ -246,7 +246,7 @@ def named_groups(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
 
 def differing(trials: Sequence[Trial]) -> dict[str, list[str]]:
     """Settings in which the trials differ -> the value of each, in words."""
-    stages = list(TrialConfig.model_fields)
+    stages = list(FIELDS)
     names = dict.fromkeys(name for settings in {tuple(trial.settings) for trial in trials} for name in settings)
     table = {}
     for name in sorted(names, key=lambda n: stages.index(s) if (s := n.split(".")[0]) in stages else len(stages)):

@@ -23,7 +23,7 @@ from core.evaluation.metric import metric_names, metric_values
 from core.pipeline.recipe_words import setting_words
 from core.pipeline.results import Evaluation, final_scores
 from core.pipeline.speed import Estimate
-from core.pipeline.stages import Recipe, Resolved, asks_model, rankers
+from core.pipeline.stages import Recipe, Resolved, asks_model, pooled, rankers
 from core.progress import counted_within, drain
 from core.queries.protocol import Unready
 from core.records import Candidates, Chunks, Progress
@@ -92,7 +92,7 @@ def slow_ms(workbench: Workbench, recipe: Recipe, setting: str, ready: Sequence[
     variants = [variant for variant in variants if not pipeline.remembers("point", _key(variant, budget))]
     for variant in variants:
         ranks = [stage.name for stage in rankers() if stage.storage]
-        stages = ((stage, variant.key(stage)) for stage in ("chunks", *variant.config.fusion.needs(), *ranks))
+        stages = ((stage, variant.key(stage)) for stage in ("chunks", *pooled(variant.config), *ranks))
         total += sum(
             pipeline.last_ms.get(stage, 0.0)
             for stage, key in stages

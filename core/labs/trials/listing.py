@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from core.config import TrialConfig, fingerprint
+from core.config import FIELDS, fingerprint
 from core.labs.experiments import book
 from core.labs.trials.comparison import COSTS, Trial, direction, setting_name, some
 from core.workbench import Workbench
@@ -255,7 +255,7 @@ class Listing(Sequence[Trial]):
         different = defaultdict(list)
         for row in varied:
             different[row["sweep"]].append(row["setting"])
-        stages, names, titles = list(TrialConfig.model_fields), {}, book.titles(self._workbench)
+        stages, names, titles = list(FIELDS), {}, book.titles(self._workbench)
         for row in rows:
             settings = sorted(
                 different[row["sweep"]], key=lambda name: stages.index(s) if (s := name.split(".")[0]) in stages else len(stages)

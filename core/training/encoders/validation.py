@@ -61,8 +61,8 @@ class Validation:
 def measure(questions: np.ndarray, vectors: np.ndarray, relevance: Relevance, ties: np.ndarray, k: int) -> np.ndarray:
     """METRICS of each question [num_questions, 3] float64 by exact cosine search over all chunks."""
     candidates = Exact().build(vectors, None).search(questions, k, ties)
-    pool = make_pool({"dense": candidates}, ties)
-    judged = judge(pool, np.nan_to_num(pool.score["dense"], nan=-np.inf), relevance, k)
+    pool = make_pool({"encoder": candidates}, ties)
+    judged = judge(pool, np.nan_to_num(pool.score["encoder"], nan=-np.inf), relevance, k)
     return np.stack([metric.values(judged, k) for metric in METRICS.values()], axis=1)
 
 

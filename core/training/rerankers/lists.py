@@ -8,6 +8,7 @@ from core.evaluation.judged import Relevance, relevance
 from core.index.exact import Exact
 from core.retrieval.bm25_fast import BM25S
 from core.retrieval.convex import Convex
+from core.retrieval.fusion import BOTH
 from core.retrieval.pool import make_pool
 from core.retrieval.top import tie_order
 from core.training.encoders.batches import nearest
@@ -65,7 +66,7 @@ class TrainingLists:
         pool = make_pool(
             dict(
                 zip(
-                    ("sparse", "dense"),
+                    BOTH,
                     _searched(texts, [corpus.queries[r].text for r in every], questions[every], vectors, 100, order),
                     strict=True,
                 )

@@ -185,7 +185,7 @@ def test_large_indexes_are_left_to_a_job(bench, monkeypatch):
     assert not plan.live and [phase.what for phase in plan.phases] == ["building FAISS IVF of 48 vectors"]
     assert bench.pipeline.to_index(run) == 48
     assert bench.pipeline.to_index(run.of(recipe("exact"))) == 0 and bench.index_plan(recipe("exact")).live
-    drain(bench.pipeline.searcher("dense", run))
+    drain(bench.pipeline.index(run))
     assert bench.pipeline.to_index(run) == 0 and bench.index_plan(config).live
 
 

@@ -14,7 +14,43 @@ from core.records import Candidates
 from core.retrieval.bm25_fast import BM25S, BM25Searcher
 from core.retrieval.fusion import Fusion
 from core.retrieval.pool import Pool
+from core.retrieval.retriever import Finder, Retriever
 from tests.support.broken.breach import breach
+
+# Retrievers -----------------------------------------------------------------------------------------------------------
+
+
+class Finds(Retriever):
+    def build(self, tools):
+        yield from ()
+        return np.array([[len(set(text) & set(letter)) for letter in "abcdefgh"] for text in tools.texts], np.float32)
+
+    def scores(self, built, questions, tools):
+        yield from ()
+        asked = np.array([[len(set(text) & set(letter)) for letter in "abcdefgh"] for text in questions], np.float32)
+        return asked.reshape(len(questions), 8) @ built.T
+
+
+@breach("retriever", "give float32, a row a question and a column a chunk")
+class WideRetriever(Finds):
+    part: Literal["wide_retriever"] = "wide_retriever"
+
+    def scores(self, built, questions, tools):
+        return (yield from super().scores(built, questions, tools)).astype(np.float64)
+
+
+@breach("retriever", "change with the questions beside it")
+class LooksAside(Finds):
+    part: Literal["looks_aside"] = "looks_aside"
+
+    def scores(self, built, questions, tools):
+        return (yield from super().scores(built, questions, tools)) + np.float32(len(questions))
+
+
+@breach("retriever", "derive NamesNoRow from Retriever, or name a row of STAGES")
+class NamesNoRow(Finder):
+    part: Literal["names_no_row"] = "names_no_row"
+
 
 # Fusions --------------------------------------------------------------------------------------------------------------
 
@@ -103,7 +139,7 @@ class SilentKnob(Fusion):
 class ReadsMoreThanItNeeds(Fusion):
     part: Literal["reads_more_than_it_needs"] = "reads_more_than_it_needs"
 
-    def needs(self):
+    def needs(self, there=()):
         return ("sparse",)
 
     def fuse(self, pool):
