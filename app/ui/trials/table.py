@@ -222,7 +222,7 @@ def _origins(rows: list[dict[str, Any]], sweeps: dict[str, str], zone: str | Non
             any(row["n"] != row["total"] for row in rows if row["n"]),
         ),
         "Sweep": Column([sweeps.get(row["sweep"], "") for row in rows], TEXT(width=220), any(row["sweep"] for row in rows)),
-        "Id": Column([row["id"][-6:] for row in rows], TEXT(width=84, help="The end of its id, as `show` takes it.")),
+        "Id": Column([row["id"][-6:] for row in rows], TEXT(width=84, help="The end of its id, as `trials show` takes it.")),
     }
 
 
