@@ -1,4 +1,4 @@
-"""The command line: `python -m core VERB …`. The same verbs as the pages; each file of core/cli says those of its subject."""
+"""The command line: `python -m core SUBJECT VERB …`. The same verbs as the pages; each file of core/cli says those of its subject."""
 
 import sys
 

@@ -132,7 +132,7 @@ _BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusi
 
 
 class CorpusConfig(StageConfig):
-    dataset: str = knob("python-reference", "The corpus and its questions, by the name that `datasets` lists.")
+    dataset: str = knob("python-reference", "The corpus and its questions, by the name that `corpus list` lists.")
     questions: Literal["all", "dev", "test"] = knob(
         "all", "All questions, or a half of them split by document and title: tune on dev, report on test."
     )

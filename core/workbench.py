@@ -20,6 +20,7 @@ from core.evaluation.judged import NOT_FOUND
 from core.evaluation.metric import metric_names
 from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
+from core.jobs.verbs import as_typed
 from core.models.hub import encoders_home
 from core.pipeline.forecast import Forecast, Phase
 from core.pipeline.forecast import one_phase as one_phase
@@ -488,7 +489,7 @@ class Workbench(StoredTrials):
             raise WorkbenchError(
                 f"{len(failed)} of {len(configs)} points failed, the first with {failed[0]}",
                 where=where,
-                todo="The others are stored; `trials` names the reasons. Run the sweep again to retry.",
+                todo="The others are stored; `trials list` names the reasons. Run the sweep again to retry.",
             )
         return ids
 
@@ -546,7 +547,7 @@ class Workbench(StoredTrials):
         except WorkbenchError as error:
             told = [str(error)]
         words = " ".join(told[:3]) or f"{count:,} records, beside labels; none is left out"
-        stored = Finding("What is stored", not told, words, "Run python -m core verify." if told else "")
+        stored = Finding("What is stored", not told, words, "Run python -m core store verify." if told else "")
         return [*doctor(self.home, reuse), stored]
 
     def arguments(self, config: TrialConfig) -> list[str]:
@@ -567,10 +568,7 @@ def _derived_by() -> str:
 
 def command_line(*words: str) -> str:
     """A command as a person types it."""
-    return f"python -m core {shlex.join(words)}"
-
-
-# What stands between records and metrics ---------------------------------------------------------------------------
+    return f"python -m core {shlex.join(as_typed(words))}"
 
 
 def _ranks(ranks: np.ndarray) -> list[int | None]:

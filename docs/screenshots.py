@@ -96,7 +96,7 @@ def fill(home: Path, folder: Path, browser) -> str:
     core(home, "prepare", *(word for setting in CASCADE.split("&") if setting[:4] != "base" for word in ("--set", setting)))
     core(home, "convert-model")
     core(home, "train-moe", "--both")
-    core(home, "score-answers", "--questions", "12", "--set", "fusion.part=sparse_only", "--set", "generation.repeat_penalty=1.3")
+    core(home, "score-answers", "--ask", "12", "--set", "fusion.part=sparse_only", "--set", "generation.repeat_penalty=1.3")
     study(home, folder)
     sizes(home, folder)
     paper(home, folder)
@@ -122,7 +122,7 @@ def fill(home: Path, folder: Path, browser) -> str:
 
 def study(home: Path, folder: Path) -> None:
     """A pilot over stored answers; and QAGS, where it lies in GROUNDWORK_DATASETS, for labels that people really gave."""
-    core(home, "answer-questions", "--count", "8", "--set", "fusion.part=sparse_only", "--set", "generation.repeat_penalty=1.3")
+    core(home, "answer-questions", "--ask", "8", "--set", "fusion.part=sparse_only", "--set", "generation.repeat_penalty=1.3")
     plan = folder / "study.yaml"
     plan.write_text(
         json.dumps(

@@ -2,7 +2,7 @@
 
 That is what stands in its pages between `<!-- NAME:start -->` and `<!-- NAME:end -->`. All of it comes from the code and the
 cards, so a new part, column or data set is documented by running this. Print-outs of everything are commands, not pages:
-`python -m core list`, `--help`, `python -m core tables`.
+`python -m core list`, `--help`, `python -m core store tables`.
 """
 
 import re

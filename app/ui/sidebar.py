@@ -41,7 +41,7 @@ def notices() -> None:
         if len(unseen) > MOST_NOTICES:
             st.caption(f"and {len(unseen) - MOST_NOTICES:,} more")
         st.caption("Every record and the database are checked by")
-        st.code("python -m core verify", language="bash")
+        st.code("python -m core store verify", language="bash")
         st.button("Seen", key="seen_notices", on_click=seen.update, args=(unseen,), type="tertiary", icon=":material/done:")
 
 

@@ -1,4 +1,4 @@
-"""The page Agreement as one record, for the command line: `python -m core agreement`.
+"""The page Agreement as one record, for the command line: `python -m core annotate agreement`.
 
 Everything is computed by the other modules of core.agreement; here it is only put together.
 """

@@ -81,7 +81,7 @@ def open_study(workbench: Workbench, study_id: str) -> LabelSource:
     frozen = load(workbench, study_id)
     labels = tuple(latest.labels(workbench, study_id))
     name = shlex.quote(study_id)
-    command = f"python -m core agreement {name}"
+    command = f"python -m core annotate agreement {name}"
     of = workbench.store.query(
         "SELECT id, dataset FROM answers WHERE list_contains(?, id)", [[item.responses[0].source for item in frozen.study.items]]
     )
@@ -95,7 +95,7 @@ def open_study(workbench: Workbench, study_id: str) -> LabelSource:
 def open_file(path: Path | str, name: str = "") -> LabelSource:
     """Labels of a file that `read_file` reads."""
     content = read_file(path)
-    command = f"python -m core agreement {shlex.quote(str(path))}"
+    command = f"python -m core annotate agreement {shlex.quote(str(path))}"
     name = name or Path(path).name
     if isinstance(content, LabelTable):
         identity = content.values.tobytes() + json.dumps([content.items, content.annotators, content.categories]).encode()
@@ -124,7 +124,9 @@ def open_upload(files: Sequence[tuple[str, bytes]]) -> LabelSource:
                 todo="Give one file of labels, and beside it the study.json that was exported with it.",
             )
         try:
-            return open_file(Path(folder) / labels[0])._replace(command=f"python -m core agreement {shlex.quote(labels[0])}")
+            return open_file(Path(folder) / labels[0])._replace(
+                command=f"python -m core annotate agreement {shlex.quote(labels[0])}"
+            )
         except WorkbenchError as error:  # nobody knows the folder
             what, where = (text.replace(f"{folder}/", "") for text in (error.what, error.where))
             raise WorkbenchError(what, where=where, todo=error.todo) from None

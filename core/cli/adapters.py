@@ -228,6 +228,6 @@ def adapter_training(name: str, /) -> dict[str, Any]:
 
     log = adapter_log(name)
     if not log:
-        raise WorkbenchError(f"There is no training log of '{name}'.", todo="`python -m core train-adapter NAME` trains one.")
+        raise WorkbenchError(f"There is no training log of '{name}'.", todo="`python -m core adapters train NAME` trains one.")
     kinds = {"loss": "step", "validation": "evaluation", "samples": "samples"}
     return {title: [line for line in log if line["kind"] == kind] for title, kind in kinds.items()}

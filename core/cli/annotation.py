@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from core.cli.frame import group, verb
-from core.cli.options import USUAL, Positive, RecipeOptions, placed, read_settings, read_yaml
+from core.cli.frame import verb
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions, placed, read_settings, read_yaml
 from core.cli.tables import show_table
 from core.errors import WorkbenchError
 from core.records import Progress, plain
@@ -21,15 +21,13 @@ Names = Annotated[tuple[str, ...], Parameter(name="--as", help="NAME=ANNOTATOR: 
 Server = Annotated[str, Parameter(help="Default: LABEL_STUDIO_URL.")]
 SIMULATED = 2000  # studies beside each formula
 
-group("annotate", "Studies in which people judge answers.")
-
 
 @verb("answer-questions")
-def answer_questions(workbench: Any, *, count: Positive = 30, recipe: RecipeOptions = USUAL) -> Any:
+def answer_questions(workbench: Any, *, ask: Asked = 30, recipe: RecipeOptions = USUAL) -> Any:
     """Have questions of the corpus answered, and the answers stored."""
     from core.annotation import answers
 
-    return plain((yield from answers.answer_questions(workbench, recipe.read(), count)))
+    return plain((yield from answers.answer_questions(workbench, recipe.read(), ask)))
 
 
 @verb("annotate list", job_keeps=plain)
@@ -123,7 +121,7 @@ def plan(workbench: Any, study: str, file: Path, /) -> dict[str, Any]:
 
 @verb("annotate pilot")
 def pilot_values(workbench: Any, study: str, /) -> dict[str, Any]:
-    """What the pilot's labels say of the values that `power` assumes, by goal."""
+    """What the pilot's labels say of the values that `annotate power` assumes, by goal."""
     from core.annotation import latest, pilot, power, versions
 
     said = pilot.from_pilot(versions.load(workbench, study).study, latest.labels(workbench, study, "pilot"))

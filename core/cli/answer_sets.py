@@ -1,4 +1,4 @@
-"""Answers of a recipe to its questions, written many at once and kept, as `judge` reads them."""
+"""Answers of a recipe to its questions, written many at once and kept, as `scores file` reads them."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def answer_set(
     stored: Annotated[bool, Parameter(help="Only the answers that are known; nothing is asked.")] = False,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
-    """The recipe's answers to its questions, a JSON object a line: question, passages, answer, reference, as `judge` reads them."""
+    """The recipe's answers to its questions, a JSON object a line: question, passages, answer, reference, as `scores file` reads them."""
     from core.labs import answering, live_answers
 
     read = recipe.read()

@@ -49,7 +49,11 @@ def documents(
 
 @verb("document", show_parts)
 def document(
-    workbench: Any, name: Annotated[str, Parameter(help="Its id, as `documents` lists it.")], /, *, recipe: RecipeOptions = USUAL
+    workbench: Any,
+    name: Annotated[str, Parameter(help="Its id, as `corpus documents` lists it.")],
+    /,
+    *,
+    recipe: RecipeOptions = USUAL,
 ) -> Any:
     """A document with the evidence in it."""
     from core.labs import corpus as lab

@@ -18,7 +18,7 @@ Encoders = Annotated[
         name="--encoder", help="minilm-mean, minilm-cls, lsa, word2vec-idf, trained-NAME …; repeatable (default: the recipe's)."
     ),
 ]
-Encoder = Annotated[str, Parameter(help="As `encoders-compare` takes it (default: the recipe's).")]
+Encoder = Annotated[str, Parameter(help="As `encoders compare` takes it (default: the recipe's).")]
 Everything = Annotated[bool, Parameter(help="Ask all questions of a large corpus, not a draw.")]
 
 
@@ -55,7 +55,7 @@ def encoders_training(name: str, /) -> dict[str, Any]:
 
     log = training.training_log(name)
     if not log:
-        raise WorkbenchError(f"There is no training log of '{name}'.", todo="`python -m core train-encoder NAME` trains one.")
+        raise WorkbenchError(f"There is no training log of '{name}'.", todo="`python -m core encoders train NAME` trains one.")
     kinds = {"loss": "step", "validation": "evaluation"}
     return {title: [line for line in log if line["kind"] == kind] for title, kind in kinds.items()}
 

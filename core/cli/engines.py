@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from core import files
-from core.cli.frame import group, verb
+from core.cli.frame import verb
 from core.cli.options import USUAL, RecipeOptions
 from core.cli.tables import show_table
 
@@ -30,9 +30,6 @@ def measure_engine(
     if stored:
         return engines.stored(workbench, recipe.read())
     return engines.measure(workbench, recipe.read())
-
-
-group("prices", "What remote answers cost: the table that is shipped, and your own, which goes before it.")
 
 
 @verb("prices list", show_table)

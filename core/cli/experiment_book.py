@@ -5,12 +5,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from core.cli.frame import group, verb
+from core.cli.frame import verb
 from core.cli.options import Positive, Text
 from core.cli.tables import show_table, show_value
 from core.records import plain
-
-group("experiment", "Experiments: a question and what is varied to answer it.")
 
 Question = Annotated[Text | None, Parameter(help="What it is to find out.")]
 Note = Annotated[Text | None, Parameter(help="What people write about it.")]

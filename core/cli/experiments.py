@@ -90,7 +90,7 @@ def show_outcome(outcome: dict[str, Any]) -> None:
         print(f"Left out: {point}")
     show_parts({name: outcome[name] for name in NUMBERS if outcome[name] not in (None, "")})
     if outcome["missing"]:
-        print(f"Run it again to go on: python -m core study {outcome['id']}")
+        print(f"Run it again to go on: python -m core experiment run {outcome['id']}")
 
 
 @verb("study", show_outcome, healthy=lambda outcome: not outcome["failed"], job_keeps=lambda outcome: outcome["id"])
@@ -124,7 +124,7 @@ def _read(workbench: Any, name: str) -> Any:
 
 
 def _ranked(workbench: Any, experiment: Any) -> dict[str, Any]:
-    """The trials that the study is told by, as `leaderboard` has them, and what is left out."""
+    """The trials that the study is told by, as `trials leaderboard` has them, and what is left out."""
     from core.errors import WorkbenchError
     from core.labs.experiments import results
     from core.labs.trials import leaderboard
@@ -157,7 +157,7 @@ def study_status(workbench: Any, study: str, /) -> Any:
 
 @verb("study-pause", show_standing)
 def study_pause(workbench: Any, study: str, /) -> Any:
-    """End the run of a study, wherever it was started; `study` goes on with it."""
+    """End the run of a study, wherever it was started; `experiment run` goes on with it."""
     from core.labs.experiments.standing import pause
 
     return pause(workbench, study)

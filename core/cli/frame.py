@@ -1,6 +1,7 @@
 """What all verbs share: how one is said, parsed, started, watched and told.
 
-A verb is a function with `@verb("its-name")`: its signature is what it takes, the first line of its docstring what it does.
+A verb is a function with `@verb("subject its-name")`: its signature is what it takes, the first line of its docstring what it
+does. Most stand by the key that jobs and papers keep for them; `core.jobs.verbs` has the name that goes with it.
 A first parameter `workbench` is given, not parsed. A long verb is a generator: frozen `Progress` goes to standard error,
 text to standard output. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done, and something could not be checked (1 with
 --strict). With --json, standard output holds one JSON document and nothing else.
@@ -17,12 +18,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from core import files
 from core.cli.tables import show_value
 from core.cli.terminal import inert_output, tell, tell_step
 from core.errors import WorkbenchError, missing_package
+from core.jobs.verbs import as_typed
 from core.progress import PhaseClock, Running, pace
 from core.records import Progress
 
@@ -50,8 +52,35 @@ STRICT = inspect.Parameter(
 app = App(name="python -m core", help="Groundwork on the command line.", version_flags=(), default_parameter=USUAL)
 
 
+MOST_USED, SUBJECTS = Group("Most used", sort_key=0), Group("Subjects, each with its verbs", sort_key=1)
+GROUPS = {
+    "corpus": "Corpora: documents, questions, chunks; own files and downloads.",
+    "recipe": "A recipe: prepared, varied, chosen on dev questions.",
+    "queries": "Query transforms.",
+    "rerankers": "Reranking: what it is worth, and its training.",
+    "answers": "Answers of a model: prompts, answers to question sets, and studies of them.",
+    "scores": "Scores of answers: by measures, by judges, held against people.",
+    "trials": "Stored trials: listed, compared, told apart.",
+    "runs": "Runs in TREC's format.",
+    "experiment": "Experiments: a question and what is varied to answer it.",
+    "paper": "Papers and their items.",
+    "encoders": "Encoders: compared, looked into, trained.",
+    "heads": "Encoders with a head: labels, tags, answers, preferences.",
+    "adapters": "Adapters of generators: data, trainings, comparisons.",
+    "tokenizers": "Tokenizers: trained and compared.",
+    "index": "Indexes: measured, looked into, changed.",
+    "sampling": "Sampling, step by step.",
+    "engines": "Engines: speed, conversion, and what remote answers cost.",
+    "inside": "Inside a model.",
+    "annotate": "Studies in which people judge answers, and how far they agree.",
+    "store": "What is stored.",
+    "jobs": "Long work that pages have started.",
+}  # subject -> what its verbs are about
+
+
 class Verb(NamedTuple):
-    name: str  # of an action with its group: "annotate freeze"
+    name: str  # as it is typed: "index sweep"
+    key: str  # as records keep it: "index-sweep"
     function: Callable[..., Any]
     show: Callable[[Any], None]  # for people
     healthy: Callable[[Any], bool]  # else the exit code is 1
@@ -76,51 +105,56 @@ class Call(NamedTuple):
 
 
 VERBS: dict[Callable[..., Any], Verb] = {}
+HELP = {"-h", "--help"}
 ALONE: dict[str, str] = {}  # options that may stand without their value, and the value then
 
 
 def verb(
-    name: str,
+    key: str,
     show: Callable[[Any], None] = show_value,
     healthy: Callable[[Any], bool] = lambda result: True,
     unchecked: Callable[[Any], bool] | None = None,
     job_keeps: Callable[[Any], Any] | None = None,
     alone: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Makes a function a verb of the command line."""
+    """Makes a function a verb of the command line. key: its name, or the word that records keep for it."""
 
     def said(function: Callable[..., Any]) -> Callable[..., Any]:
         parameters = list(inspect.signature(function).parameters.values())
         takes_workbench = bool(parameters) and parameters[0].name == "workbench"
         function.__signature__ = inspect.Signature([*parameters[takes_workbench:], *([STRICT] if unchecked else []), *OUTPUT])
-        group, _, action = name.rpartition(" ")
-        (app[group] if group else app).command(function, name=action)
+        name = " ".join(as_typed(key.split()))
+        subject, _, action = name.rpartition(" ")
+        if subject and subject not in app:
+            app.command(App(name=subject, help=GROUPS[subject], group=SUBJECTS))
+        (app[subject] if subject else app).command(function, name=action, **({} if subject else {"group": MOST_USED}))
         ALONE.update(alone or {})
-        VERBS[function] = Verb(name, function, show, healthy, unchecked, takes_workbench, job_keeps)
+        VERBS[function] = Verb(name, key, function, show, healthy, unchecked, takes_workbench, job_keeps)
         return function
 
     return said
 
 
-def group(name: str, about: str) -> None:
-    """Verbs of two words share the first."""
-    app.command(App(name=name, help=about))
-
-
 def parse(arguments: Sequence[str]) -> Call | int:
     """What was asked for, or the exit code where that was help, or nothing that there is."""
     try:
-        function, bound, _ = app.parse_args(_with_values(arguments), exit_on_error=False, print_error=False)
+        words = _with_values(_typed(arguments))
+        function, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        tell(f"Failed: {error}\n  to do: `python -m core --help`, or `python -m core VERB --help`")
+        tell(f"Failed: {error}\n  to do: `python -m core --help`, or `python -m core SUBJECT --help`")
         return 2
     if function not in VERBS:  # it prints the help
-        wanted = {"-h", "--help"} & set(arguments)
+        wanted = HELP & {*arguments}
         function(*bound.args, **bound.kwargs | ({} if wanted else {"console": app.error_console}))
         return 0 if wanted else 2
     said, options = VERBS[function], dict(bound.kwargs)
     strict = bool(said.unchecked and options.pop("strict", False))
     return Call(said, bound.args, options, options.pop("json", False), options.pop("job", ""), strict)
+
+
+def _typed(arguments: Sequence[str]) -> Sequence[str]:
+    """By the names of today; a subject that asks for help is no verb of that name."""
+    return arguments if arguments[:1] and arguments[0] in GROUPS and HELP & {*arguments[1:2]} else as_typed(arguments)
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:
@@ -234,7 +268,7 @@ def _tell(notices: list[str]) -> None:
     for notice in notices[:MOST_NOTICES]:
         tell(f"Note: {notice}")
     if more := notices[MOST_NOTICES:]:
-        tell(f"Note: {len(more):,} more; `python -m core verify` names them.")
+        tell(f"Note: {len(more):,} more; `python -m core store verify` names them.")
 
 
 def _steps(call: Call, workbench: Any) -> Generator[Any, None, Any]:

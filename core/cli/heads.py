@@ -12,7 +12,7 @@ from core.cli.tables import kept_of, show_parts, show_table, span, told_after
 from core.errors import WorkbenchError
 from core.records import plain
 
-Dataset = Annotated[str | None, Parameter(help="Name of the corpus, as `datasets` lists it: its dev half is learnt from.")]
+Dataset = Annotated[str | None, Parameter(help="Name of the corpus, as `corpus list` lists it: its dev half is learnt from.")]
 
 
 @Parameter(name="*")
@@ -109,7 +109,9 @@ def head_training(name: str, /) -> dict[str, Any]:
 
     log = head_log(name)
     if not log:
-        raise WorkbenchError(f"There is no training log of '{name}'.", todo="`python -m core heads` lists those that there are.")
+        raise WorkbenchError(
+            f"There is no training log of '{name}'.", todo="`python -m core heads list` lists those that there are."
+        )
     kinds = {"loss": "step", "validation": "evaluation"}
     return {title: [line for line in log if line["kind"] == kind] for title, kind in kinds.items()}
 

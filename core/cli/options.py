@@ -20,7 +20,8 @@ Positive = Annotated[int, Parameter(validator=Number(gte=1))]
 Text = Annotated[str, Parameter(allow_leading_hyphen=True)]
 Metric = Annotated[str, Parameter(help="As `list metric` names them.")]
 Grids = Annotated[tuple[str, ...], Parameter(name="--grid", help=GRID)]
-Asked = Annotated[Positive, Parameter(help="So many questions, drawn once; a larger number holds the smaller.")]
+ASK = ("--ask", "--count", "--questions")  # how many questions: the first is its name, the others have stood in commands
+Asked = Annotated[Positive, Parameter(name=ASK, help="So many questions, drawn once; a larger number holds the smaller.")]
 Training = Annotated[tuple[str, ...], Parameter(help="FIELD=VALUE: how it is made and trained; repeatable.")]
 
 
@@ -29,7 +30,7 @@ Training = Annotated[tuple[str, ...], Parameter(help="FIELD=VALUE: how it is mad
 class RecipeOptions:
     """The defaults, then a file, then the corpus, then single settings."""
 
-    dataset: Annotated[str | None, Parameter(help="Name of the corpus, as `datasets` lists it.")] = None
+    dataset: Annotated[str | None, Parameter(help="Name of the corpus, as `corpus list` lists it.")] = None
     config: Annotated[Path | None, Parameter(help="A recipe as YAML.")] = None
     settings: Annotated[tuple[str, ...], Parameter(name="--set", help="STAGE.FIELD=VALUE: change one setting; repeatable.")] = ()
 

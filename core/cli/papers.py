@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from core.cli.frame import group, verb
+from core.cli.frame import verb
 from core.cli.options import Positive, Text, read_settings
 from core.cli.tables import show_table, show_value
 
@@ -15,8 +15,6 @@ Digits = Annotated[int, Parameter(help="Digits behind the point.")]
 Trials = Annotated[
     tuple[str, ...], Parameter(consume_multiple=(1, 1_000), help="Trials that it rests on besides those that the command names.")
 ]
-
-group("paper", "Papers and their items.")
 
 
 def show_paper(paper: dict[str, Any]) -> None:
@@ -260,7 +258,7 @@ def trials_table(
     /,
     *,
     metric: Annotated[tuple[str, ...], Parameter(help="As `list metric` names them; repeatable.")] = (),
-    cost: Annotated[tuple[str, ...], Parameter(help="As `frontier` names them; repeatable.")] = (),
+    cost: Annotated[tuple[str, ...], Parameter(help="As `trials frontier` names them; repeatable.")] = (),
     reference: Annotated[str, Parameter(help="The trial that others are tested against (default: the first).")] = "",
 ) -> Any:
     """Trials as a table of a paper: means with intervals, the best with what is not told from it, marks of the tests."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, RecipeOptions
+from core.cli.options import ASK, USUAL, Positive, RecipeOptions
 from core.cli.tables import show_parts
 
 
@@ -26,10 +26,12 @@ def rewrites(
     file: Path,
     /,
     *,
-    questions: Annotated[Positive | None, Parameter(help="So many, spread evenly over the file (default: all).")] = None,
+    ask: Annotated[
+        Positive | None, Parameter(name=ASK, help="So many questions, spread evenly over the file (default: all).")
+    ] = None,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Rewritings of follow-up questions beside people's, from a file of CANARD: token F1, and that of copying the question."""
     from core.labs import queries
 
-    return queries.rewrites(workbench, recipe.read(), file, questions)
+    return queries.rewrites(workbench, recipe.read(), file, ask)

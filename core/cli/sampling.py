@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from core.cli.frame import group, verb
-from core.cli.options import USUAL, Positive, RecipeOptions, Text
+from core.cli.frame import verb
+from core.cli.options import ASK, USUAL, Positive, RecipeOptions, Text
 from core.cli.tables import show_parts, show_table
 from core.errors import WorkbenchError
 
@@ -33,12 +33,12 @@ def sample_study(
         ),
     ],
     samples: Annotated[Positive, Parameter(help="Answers a question and chain.")] = 5,
-    questions: Annotated[Positive, Parameter(help="Questions, spread evenly over the corpus.")] = 20,
+    ask: Annotated[Positive, Parameter(name=ASK, help="So many questions, spread evenly over the corpus.")] = 20,
 ) -> Any:
     """Diversity against quality of sampled answers, by sampling chain, stored."""
     from core.labs.sampling import study
 
-    return study.rows((yield from study.sample_study(workbench, recipe.read(), list(chains), samples, questions)))
+    return study.rows((yield from study.sample_study(workbench, recipe.read(), list(chains), samples, ask)))
 
 
 @verb("sample-trace", show_parts)
@@ -136,9 +136,6 @@ def sample_search(
     reading = (yield from prompts.read(workbench, config, prompt, manner)).reading
     result = drain(searches.search(config, reading, how, tokens))
     return plain({"seconds": result.seconds, "lines": result.lines, "choices": searches.choice_rows(config, result)})
-
-
-group("chains", "Sampling chains by name.")
 
 
 @verb("chains list", show_table)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, RecipeOptions, read_settings
+from core.cli.options import ASK, USUAL, Positive, RecipeOptions, read_settings
 from core.cli.tables import between, cell, show_table
 
 Measures = Annotated[
@@ -74,7 +74,9 @@ def _against(name: str, told: dict[str, Any]) -> dict[str, Any]:
 def score_answers(
     workbench: Any,
     *,
-    questions: Annotated[Positive, Parameter(help="So many are answered, drawn once; known answers are not made again.")] = 30,
+    ask: Annotated[
+        Positive, Parameter(name=ASK, help="So many questions are answered, drawn once; known answers are not made again.")
+    ] = 30,
     system: Annotated[str, Parameter(help="The stored answers of this system instead.")] = "",
     measure: Measures = (),
     knob: Knobs = (),
@@ -83,7 +85,7 @@ def score_answers(
     """The recipe's answers to its questions, made where they are not known, and scored by every measure."""
     from core.labs.scores import sets
 
-    return sets.score_answers(workbench, recipe.read(), questions, system, measure, read_settings(knob))
+    return sets.score_answers(workbench, recipe.read(), ask, system, measure, read_settings(knob))
 
 
 @verb("judge", show_judged, job_keeps=without_answers)

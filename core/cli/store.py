@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from core.cli.frame import group, verb
+from core.cli.frame import verb
 from core.cli.options import Text
 from core.cli.tables import show_table, show_value
 from core.cli.terminal import tell
@@ -73,9 +73,6 @@ def doctor(
 ) -> Any:
     """What this machine offers, and what to do about what is missing."""
     return workbench.doctor(reuse)
-
-
-group("jobs", "Long work that pages have started.")
 
 
 @verb("jobs list", show_table)

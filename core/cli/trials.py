@@ -55,7 +55,7 @@ def show_trial(record: dict[str, Any]) -> None:
         spread = "" if row["low"] is None else f" ({row['low']:,.1f} to {row['high']:,.1f}; n {row['n']:,})"
         print(f"{what}: {row['value']:,.{1 if spread else 0}f} {unit}{spread}")
     if record["metrics"] and not any(row["cost"] == "latency_ms" for row in record["spread"]):
-        print(f"{COSTS['latency_ms'][0]}: unmeasured in this trial; `frontier` joins trials that do the same work")
+        print(f"{COSTS['latency_ms'][0]}: unmeasured in this trial; `trials frontier` joins trials that do the same work")
     if before := record["repeat_of"]:
         print(f"The same recipe as trial {before[0]}: kept as repeat {len(before) + 1}.")
     print(f"Trial {record['id']}")

@@ -53,7 +53,7 @@ def adapter_data(
 def preference_data(
     workbench: Workbench, config: TrialConfig, settings: dict[str, Any], file: Path | None = None
 ) -> Generator[Progress, None, AdapterData]:
-    """The same for pairs of answers of which one is preferred; a file also as `train-dpo` takes it."""
+    """The same for pairs of answers of which one is preferred; a file also as `adapters train-dpo` takes it."""
     training = valid(PreferenceTraining, settings)
     if file is None:
         return (yield from adapter_sources.pairs(workbench, config, training))

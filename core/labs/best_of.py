@@ -113,7 +113,7 @@ def best_of(
 def reward_model(name: str) -> HeadModel:
     model = HeadModel(name)
     if model.task.kind != "preference":
-        todo = "`python -m core train-reward NAME --file FILE` trains one."
+        todo = "`python -m core heads train-reward NAME --file FILE` trains one."
         raise WorkbenchError(f"'{name}' is no reward model.", where=str(model.folder), todo=todo)
     return model
 

@@ -121,7 +121,7 @@ def document_rows(corpus: Corpus, chunkings: Sequence[tuple[str, Chunks]], docum
     """A row a chunk of one document and chunker, with its text."""
     place = next((place for place, document in enumerate(corpus.documents) if document.id == document_id), None)
     if place is None:
-        raise WorkbenchError(f"There is no document '{document_id}'.", todo="`python -m core documents` lists their ids.")
+        raise WorkbenchError(f"There is no document '{document_id}'.", todo="`python -m core corpus documents` lists their ids.")
     text = corpus.documents[place].text
     return [
         {"chunker": name, "start": start, "end": end, "text": text[start:end]}

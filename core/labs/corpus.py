@@ -98,7 +98,7 @@ def document_of(corpus: Corpus, document_id: str) -> Document:
     for document in corpus.documents:
         if document.id == document_id:
             return document
-    raise WorkbenchError(f"There is no document '{document_id}'.", todo="`python -m core documents` lists their ids.")
+    raise WorkbenchError(f"There is no document '{document_id}'.", todo="`python -m core corpus documents` lists their ids.")
 
 
 def question_of(corpus: Corpus, words: str) -> Query:
@@ -106,7 +106,7 @@ def question_of(corpus: Corpus, words: str) -> Query:
     for query in (*(query for query in corpus.queries if query.id == words), *corpus.queries):
         if words in (query.id, query.text):
             return query
-    raise WorkbenchError(f"There is no question '{words}'.", todo="`python -m core questions` lists their ids.")
+    raise WorkbenchError(f"There is no question '{words}'.", todo="`python -m core corpus questions` lists their ids.")
 
 
 def evidence_rows(corpus: Corpus, queries: Iterable[Query], document_id: str = "") -> list[dict[str, Any]]:

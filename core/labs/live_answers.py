@@ -161,7 +161,7 @@ def parted(
 
 
 def records(answers: AnswerSet) -> list[dict[str, Any]]:
-    """The known answers as `judge` reads them, with what they took."""
+    """The known answers as `scores file` reads them, with what they took."""
     places, made = np.flatnonzero(answered(answers)).tolist(), []
     for n, held in zip(places, cases(answers, places), strict=True):
         query, said = answers.queries[n], answers.answers[n]

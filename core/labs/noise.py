@@ -85,7 +85,7 @@ def of_trials(workbench: Workbench, sweep: str = "", dataset: str = "", only: Se
     if len(repeats) < 2:
         raise WorkbenchError(
             "No recipe is stored under two seeds.",
-            todo="Store repeats: python -m core sweep --grid seed=0:4:1, then name its sweep.",
+            todo="Store repeats: python -m core recipe sweep --grid seed=0:4:1, then name its sweep.",
         )
     table, places = trial_values.matrix(workbench, repeats, metric)
     factors = {QUESTION: [str(place) for _ in repeats for place in places], "seed": []}
@@ -104,7 +104,7 @@ def of_samples(workbench: Workbench, dataset: str = "", chain: str = "") -> Repe
     for row in rows:
         alike[row["ground"], row["chain"]].append(row)
     if not alike:
-        raise WorkbenchError("No samples of answers are stored.", todo="Draw some: python -m core sample-study.")
+        raise WorkbenchError("No samples of answers are stored.", todo="Draw some: python -m core sampling experiment.")
     chosen = max(alike.values(), key=len)
     failed = [row["finish_reason"] == "failed" for row in chosen]
     scores = [np.nan if f else answer_f1(row["text"], row["answers"]) for f, row in zip(failed, chosen, strict=True)]

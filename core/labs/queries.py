@@ -171,7 +171,7 @@ def rewrites(
     chosen = every[:: max(1, len(every) // questions)][:questions] if questions else every
     queries = [Query(f"{turn.dialog}#{turn.number}", turn.question, history=turn.history) for turn in chosen]
     if part.asks_model and config.generation.absent():
-        raise WorkbenchError("The model is not here yet.", where=config.generation.model, todo="`prepare` fetches it.")
+        raise WorkbenchError("The model is not here yet.", where=config.generation.model, todo="`recipe prepare` fetches it.")
     using = workbench.pipeline.query_tools(config, None)
     wordings = yield from part.texts(queries, using)
     groups = [turn.dialog for turn in chosen]

@@ -123,7 +123,7 @@ class StoredTrials:
             if len(ids := named or ids) != 1:
                 raise WorkbenchError(
                     f"{'No trial has' if not ids else f'{len(ids)} trials have'} the {'name' if named else 'id or name'} '{words}'.",
-                    todo="`python -m core trials` lists them.",
+                    todo="`python -m core trials list` lists them.",
                 )
         return ids[0]
 

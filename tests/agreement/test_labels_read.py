@@ -342,9 +342,11 @@ def test_labels_are_read_as_asked(workbench):
     source = sources.open_study(workbench, "toy")
     usual = views.read(source)
     assert (usual.part, usual.round, usual.method, usual.positive) == ("sentences", "main", "majority", ("supported",))
-    assert usual.command("--machines") == "python -m core agreement toy --machines"
+    assert usual.command("--machines") == "python -m core annotate agreement toy --machines"
     view = views.read(source, "helpful", level="ordinal", method="dawid_skene", positive=("5",))
-    assert view.command() == "python -m core agreement toy --part helpful --level ordinal --consensus dawid_skene --yes 5"
+    assert (
+        view.command() == "python -m core annotate agreement toy --part helpful --level ordinal --consensus dawid_skene --yes 5"
+    )
     wrong = {"part": "preference", "round_name": "pilot", "level": "ratio", "method": "mean", "positive": ("good",)}
     for name, value in wrong.items():
         with pytest.raises(WorkbenchError):

@@ -38,7 +38,7 @@ def test_a_chart_goes_into_a_paper_and_once_more_under_another_name(bench):
     paper = papers.load(bench, "my-first-paper")
     assert paper.title == "My first: paper" and [item.name for item in paper.items] == ["recall-by-depth", "recall-by-depth-2"]
     item = paper.items[0]
-    assert item.command[:2] == ("curve", "--set") and item.trials == (bench.trials()[0]["id"],)
+    assert item.command[:3] == ("recipe", "curve", "--set") and item.trials == (bench.trials()[0]["id"],)
     assert item.caption.startswith("Recall & more.") and paper.colours == {"rrf": "#0072B2", "convex": "#E69F00"}
     assert papers.taken(bench, "my-first-paper", "recall-by-depth").content["data"] == [{"k": 1, "recall": None}]
     assert {row.holds for row in drain(checking.check(bench, "my-first-paper"))} == {None}

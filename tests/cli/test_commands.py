@@ -11,11 +11,13 @@ import pytest
 
 from core import registry
 from core.__main__ import SUBJECTS, main, parse
+from core.cli import frame
 from core.cli.frame import VERBS, Call
 from core.cli.tables import show_table
+from core.jobs import verbs
 from core.store.database import Store
 from core.store.database_file import InUse
-from core.workbench import Workbench
+from core.workbench import Workbench, command_line
 from tests.support.synthetic_trials import add_questions, add_trial
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +41,46 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_commands_say_what_they_always_said(words, arguments, options):
     call = parse([*words.split(), "--json", "--job", "j1"])
     assert (call.arguments, call.options, call.json, call.job) == (arguments, options, True, "j1")
+
+
+@pytest.mark.parametrize(("key", "name"), verbs.TYPED.items(), ids=verbs.TYPED)
+def test_every_old_name_says_the_same_verb(key, name):
+    """Jobs, papers, records and people's scripts hold them."""
+    of_key, of_name = (frame.app.parse_commands(frame._typed(words.split()))[1][-1].default_command for words in (key, name))
+    assert of_key is of_name and VERBS[of_name].name == name and VERBS[of_name].key == key
+
+
+def test_the_help_has_the_subjects_and_each_subject_its_verbs(capsys):
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    tops = {verb.name for verb in VERBS.values() if " " not in verb.name}
+    assert tops == {"ask", "doctor", "evaluate", "list", "run", "search", "sql"}
+    assert len(frame.GROUPS) <= 22 and all(f" {name} " in told for name in (*tops, *frame.GROUPS))
+    for subject in frame.GROUPS:
+        assert main([subject, "--help"]) == 0
+        told, own = capsys.readouterr().out, [verb for verb in VERBS.values() if verb.name.startswith(f"{subject} ")]
+        assert own and all(f" {verb.name.partition(' ')[2]} " in told for verb in own)
+
+
+def test_a_command_is_read_by_old_and_new_names_and_told_by_the_new():
+    assert (
+        verbs.as_typed(["index-sweep", "--again"])
+        == ["index", "sweep", "--again"]
+        == verbs.as_typed(["index", "sweep", "--again"])
+    )
+    assert verbs.as_typed(["trials"]) == ["trials", "list"] and verbs.as_typed(["trials", "show", "x"]) == ["trials", "show", "x"]
+    assert verbs.as_recorded(["trials", "show", "x"]) == ["show", "x"] == verbs.as_recorded(["show", "x"])
+    assert command_line("leaderboard", "s") == "python -m core trials leaderboard s"
+    assert len(verbs.RECORDED) == len(verbs.TYPED), "no two verbs have one name"
+
+
+@pytest.mark.parametrize("words", [
+    "answer-questions --count 7", "annotate answer-questions --ask 7", "score-answers --questions 7",
+    "sampling experiment --chain none --ask 7", "sample-study --chain none --questions 7", "answers write --ask 7",
+    "answers contamination --ask 7",
+])  # fmt: skip
+def test_how_many_questions_is_said_by_one_option(words):
+    assert parse(words.split()).options["ask"] == 7
 
 
 def test_a_question_or_note_may_begin_with_a_hyphen():

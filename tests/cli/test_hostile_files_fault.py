@@ -154,7 +154,7 @@ def test_a_value_made_to_harm_is_refused_in_words(words, home, monkeypatch, tmp_
 def test_every_verb_that_takes_a_file_is_tried():
     """A new one belongs into the table above."""
     takes = {
-        verb.name
+        verb.key
         for function, verb in VERBS.items()
         if any("Path" in str(parameter.annotation) for parameter in inspect.signature(function).parameters.values())
     }

@@ -106,7 +106,7 @@ def factor(setting, values=(1,), **more) -> dict:
 def test_what_is_wrong_is_told_with_its_place(mapping, words):
     with pytest.raises(WorkbenchError) as error:
         made(mapping, "a.yaml")
-    assert words in error.value.what and error.value.where == "a.yaml" and "study-example" in error.value.todo
+    assert words in error.value.what and error.value.where == "a.yaml" and "experiment example" in error.value.todo
     assert "\n" not in error.value.what and ".." not in error.value.what
 
 

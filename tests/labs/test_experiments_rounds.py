@@ -69,7 +69,7 @@ def test_a_round_in_which_the_run_was_stopped_does_not_stand_first_and_is_told(b
     told = board(capsys)
     assert told["n"] == 9 and len(told["leaderboard"]) == 5 and not on_page(bench) & {*stopped}
     assert "2 trials on 20 questions: a round that was not finished, with 1 of 2 points" in told["left out"]
-    assert f"study {STUDY['id']}" in told["left out"]
+    assert f"experiment run {STUDY['id']}" in told["left out"]
     members = results.of_study(bench, book.load(bench, STUDY["id"]))
     assert {trial.total for trial in results.question_sets(made(STUDY), members)[1]} == {20}
 

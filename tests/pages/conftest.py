@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from app.ui import export, tables
 from core.__main__ import parse
 from core.cli.frame import Call
+from core.jobs.verbs import as_typed
 
 START = "python -m core "
 
@@ -34,6 +35,7 @@ def shown_commands(monkeypatch):
     yield shown
     single = {each for command in shown for each in command.removeprefix(START).split(f"\n{START}")}
     assert [each for each in single if not isinstance(parse(shlex.split(each)), Call)] == []
+    assert [each for each in single if as_typed(words := shlex.split(each)) != words] == [], "by the name of its verb"
 
 
 @pytest.fixture(autouse=True)

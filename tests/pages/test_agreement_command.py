@@ -1,4 +1,4 @@
-"""The page Agreement and `python -m core agreement` say the same numbers, on QAGS and on a stored study."""
+"""The page Agreement and `python -m core annotate agreement` say the same numbers, on QAGS and on a stored study."""
 
 import json
 import os

@@ -415,7 +415,7 @@ def test_an_answer_tells_where_it_comes_from_and_where_its_time_went(monkeypatch
     drawn = html(app)
     assert "Where 1.0 s went" in drawn and "Sparse search" in drawn and "Reranking" in drawn
     assert "margin-left:7.50%;width:max(2px, 92.50%)" in drawn, "writing begins where reranking ends"
-    assert "1 chunk was left out." in seen(app) and "python -m core answer a1 --json" in seen(app)
+    assert "1 chunk was left out." in seen(app) and "python -m core answers show a1 --json" in seen(app)
     play(monkeypatch, bench)
     assert "It was not noted where this answer comes from." in seen(ask(open_page(), QUESTION))
 
@@ -524,7 +524,7 @@ def test_the_likelihood_of_the_reference_or_any_answer_is_a_press_away(monkeypat
     assert asked == [("transformers", QUESTION, "in the Black Forest")]
     page = seen(app)
     assert "\N{MINUS SIGN}8.00 nats over 4 tokens: perplexity 7.4" in page and "perplexity 4.5" in page
-    assert "python -m core likelihood" in page and "'in the Black Forest'" in page
+    assert "python -m core answers likelihood" in page and "'in the Black Forest'" in page
     table = next(frame.value for frame in app.dataframe if "Share of the answer" in frame.value)
     assert table["Share of the answer"].tolist() == [90, 10] and table["p(passage | question)"].round(6).tolist() == [75, 25]
     app.text_area(key=f"likelihood/{QUESTION}").set_value("in Spain").run()

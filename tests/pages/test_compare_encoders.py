@@ -168,7 +168,7 @@ def test_the_training_command_follows_the_form(page, bench, monkeypatch):
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append(arguments) or "job")
     app = tab(page(), "Train")
     app = app.number_input(key="train/max_steps").set_value(7).run()
-    assert any("train-encoder towns-1 --train max_steps=7 --dataset towns" in code.value for code in app.code)
+    assert any("encoders train towns-1 --train max_steps=7 --dataset towns" in code.value for code in app.code)
     app.button(key="train/start").click().run()
     assert started[0][:4] == ["train-encoder", "towns-1", "--train", "max_steps=7"]
 

@@ -126,7 +126,7 @@ def test_a_ticked_trial_stands_beside_runs_and_leaves_as_one(bench):
     app.multiselect(key="runs_of_trials").set_value([trial])
     sound(app.run())
     table = frame(app, "Questions ranked")
-    assert len(table) == 1 and command(app)[0].startswith(f"python -m core run-file {trial}")
+    assert len(table) == 1 and command(app)[0].startswith(f"python -m core runs write {trial}")
     assert shlex.split(command(app)[1])[4] == trial
     run, questions = run_of(bench, trial)
     app = send(app, ("same.run", trec.run_text(run, 1000).encode()), qrels=trec.judgement_text(questions).encode())
@@ -134,4 +134,4 @@ def test_a_ticked_trial_stands_beside_runs_and_leaves_as_one(bench):
     assert len(table) == 2 and table["nDCG@10"][0] == table["nDCG@10"][1]
     app = open_page(trials=trial, whose="Trials")
     assert {"trial_run", "trial_qrels"} <= {each.proto.id.rsplit("-", 1)[-1] for each in app.get("download_button")}
-    assert any(f"run-file {trial}" in code.value for code in app.code)
+    assert any(f"runs write {trial}" in code.value for code in app.code)

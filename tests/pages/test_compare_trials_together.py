@@ -58,7 +58,7 @@ def test_the_leaderboard_has_the_numbers_of_the_command_and_says_who_is_equal(be
         and "Repeats" not in frame.columns
     )
     assert "Not distinguishable from the best" in texts(app) or "stands alone" in texts(app)
-    assert "python -m core leaderboard s --metric ndcg_linear" in shown_commands
+    assert "python -m core trials leaderboard s --metric ndcg_linear" in shown_commands
     assert len(app.get("plotly_chart")) == 1  # no other tab computes
 
 
@@ -75,7 +75,7 @@ def test_the_leaderboard_goes_into_a_paper_as_a_table(tmp_path, monkeypatch):
     app.button(key="export/leaderboard/table/add").click().run()
     assert not app.exception and not app.error
     [item] = papers.load(bench, "ours").items
-    assert item.command == ("leaderboard", "s", "--metric", "ndcg_linear", "--first", "2") and len(item.trials) == 3
+    assert item.command == ("trials", "leaderboard", "s", "--metric", "ndcg_linear", "--first", "2") and len(item.trials) == 3
     assert len(papers.taken(bench, "ours", "leaderboard").content["rows"]) == 2
 
 
@@ -173,7 +173,7 @@ def test_parallel_coordinates_draw_each_recipe_and_the_best_stand_out(bench, sho
     axes = 3  # size, weight, and the metric
     assert points == {"Worse than the best": axes * (9 - board.equals), "The best and its equals": axes * board.equals}
     assert chart["layout"]["xaxis"]["ticktext"] == ["chunking size tokens", "fusion weight", "nDCG@10"]
-    assert "python -m core leaderboard s --metric ndcg_linear --settings" in shown_commands
+    assert "python -m core trials leaderboard s --metric ndcg_linear --settings" in shown_commands
     best = board.rows[0].trial
     [chart] = charts_of(tab("Parallel coordinates", trials=best.id))
     assert best.title in [trace["name"] for trace in chart["data"]]
@@ -199,7 +199,7 @@ def test_ticked_trials_stand_side_by_side(bench, ids, shown_commands):
     }
     assert won["data"][0]["y"] == ["A against B", "A against C", "B against C"]
     assert [len(bar["x"]) for bar in trace["data"]] == [2, 2, 2] and "From the cache: sparse: all" in texts(app).replace("\\", "")
-    assert f"python -m core side-by-side {' '.join(ids[:3])} --metric ndcg_linear" in shown_commands
+    assert f"python -m core trials side-by-side {' '.join(ids[:3])} --metric ndcg_linear" in shown_commands
     assert "Tick 2 to 5 trials" in texts(tab("Side by side", trials=",".join(ids[:6])))
 
 
@@ -211,7 +211,7 @@ def test_one_article_is_left_out_at_a_time(bench, ids, shown_commands):
     )
     assert shown(app, "Left out")["Difference without it"].tolist() == [row.difference for row in wanted.articles]
     assert "with the article as unit" in texts(app) and "Jackknife over articles" in texts(app)
-    assert f"python -m core left-out {ids[0]} {ids[8]} --metric ndcg_linear" in shown_commands
+    assert f"python -m core trials left-out {ids[0]} {ids[8]} --metric ndcg_linear" in shown_commands
     app.selectbox(key="left_out_by").set_value("group").run()
     assert "All questions are of one article" in texts(app) and not app.exception
 
@@ -230,7 +230,7 @@ def test_of_a_study_the_leaderboard_has_what_its_command_has_and_says_what_is_le
     board = leaderboard.leaderboard(bench, results.select(bench, "halves").members, "ndcg_linear")
     assert len(board.rows) == 2 and shown(app, "Place")["nDCG@10"].tolist() == [row.interval.mean for row in board.rows]
     assert "4 trials on 20 questions: an earlier round." in texts(app).replace("\\", "")
-    assert "python -m core leaderboard halves --metric ndcg_linear" in shown_commands
+    assert "python -m core trials leaderboard halves --metric ndcg_linear" in shown_commands
 
 
 def edge(tmp_path, monkeypatch, points: list[dict], *tabs: str, unanswerable=1, failed=0) -> str:

@@ -35,7 +35,7 @@ def test_without_answers_a_job_asks_questions(bench, monkeypatch):
     app = open_page()
     assert "no stored answers" in html(app) and "start_study" not in keys(app)
     sound(next(b for b in app.button if b.label == "Have them answered").click().run())
-    assert begun[0][0][:3] == ["answer-questions", "--count", "40"] and "python-reference" in begun[0][1]
+    assert begun[0][0][:3] == ["answer-questions", "--ask", "40"] and "python-reference" in begun[0][1]
 
 
 def test_a_run_of_answers_names_its_recipe_and_start_stays_while_a_second_goes_on(bench, monkeypatch):

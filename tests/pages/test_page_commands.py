@@ -35,7 +35,7 @@ def bench(tmp_path_factory):
 
 
 def commands(page: str, **state: str) -> dict[str, list[str]]:
-    """Verb -> its words, of all commands that stand on a page."""
+    """Name of a verb -> its words, of all commands that stand on a page."""
     app = AppTest.from_file(MAIN, default_timeout=120)
     for key, value in RECIPE.items():
         app.query_params[key] = value
@@ -47,23 +47,24 @@ def commands(page: str, **state: str) -> dict[str, list[str]]:
     assert not app.exception and not app.error
     # the notes of the store, in the sidebar, have a command too
     lines = (line for code in app.main.code for line in code.value.splitlines() if line.startswith("python -m core "))
-    return {words[0]: words for words in (shlex.split(line)[3:] for line in lines)}
+    every = [shlex.split(line)[3:] for line in lines]
+    return {parse(words).verb.name: words for words in every}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "state", "verbs"), [
-    ("tune_chunks", {"compare": True}, {"chunks"}),
+    ("tune_chunks", {"compare": True}, {"corpus chunks"}),
     ("search_live", {"chart": "By depth"}, {"run", "evaluate"}),
-    ("search_live", {}, {"run", "curve"}),
-    ("explain_failures", {}, {"failures"}),
-    ("compare_encoders", {"view": "Geometry", "encoders": ["lsa"]}, {"run", "encoders-compare", "encoders-geometry"}),
-    ("compare_encoders", {"view": "Map", "encoders": ["lsa"]}, {"run", "encoders-compare", "encoders-map"}),
-    ("tune_index", {"view": "Inside"}, {"index-cost", "index-inside"}),
-    ("tune_index", {"view": "Frontier"}, {"index-cost", "index-points", "index-sweep"}),
-    ("compare_trials", {}, {"leaderboard"}),
-    ("compare_trials", {"together": "Frontier"}, {"frontier"}),
-    ("compare_trials", {"together": "Parallel coordinates"}, {"leaderboard"}),
-    ("inspect_model", {"view": "Architecture"}, {"inside-architecture"}),
+    ("search_live", {}, {"run", "recipe curve"}),
+    ("explain_failures", {}, {"answers failures"}),
+    ("compare_encoders", {"view": "Geometry", "encoders": ["lsa"]}, {"run", "encoders compare", "encoders geometry"}),
+    ("compare_encoders", {"view": "Map", "encoders": ["lsa"]}, {"run", "encoders compare", "encoders map"}),
+    ("tune_index", {"view": "Inside"}, {"index cost", "index inside"}),
+    ("tune_index", {"view": "Frontier"}, {"index cost", "index points", "index sweep"}),
+    ("compare_trials", {}, {"trials leaderboard"}),
+    ("compare_trials", {"together": "Frontier"}, {"trials frontier"}),
+    ("compare_trials", {"together": "Parallel coordinates"}, {"trials leaderboard"}),
+    ("inspect_model", {"view": "Architecture"}, {"inside architecture"}),
 ])  # fmt: skip
 def test_every_command_of_a_page_is_one(bench, monkeypatch, page, state, verbs):
     monkeypatch.setattr(session, "workbench", lambda: bench)
@@ -72,6 +73,6 @@ def test_every_command_of_a_page_is_one(bench, monkeypatch, page, state, verbs):
     for words in shown.values():
         call = parse(words)
         assert isinstance(call, Call), words
-        if call.verb.name not in ("run", "index-sweep"):
+        if call.verb.name not in ("run", "index sweep"):
             work = call.work(bench)
             assert (drain(work) if hasattr(work, "send") else work) is not None

@@ -62,7 +62,7 @@ def test_a_recipe_without_answers_offers_a_job_that_answers_and_scores(bench, re
     assert "None of these 5 questions is answered" in html(app) and not reader.prompts
     [button] = [button for button in app.button if button.label.startswith("Write and score")]
     button.click().run()
-    assert started == [["score-answers", "--questions", "5", *bench.arguments(recipe())]]
+    assert started == [["score-answers", "--ask", "5", *bench.arguments(recipe())]]
 
 
 def test_where_some_answers_are_known_one_button_writes_the_others_and_scores_all(bench, reader, started):

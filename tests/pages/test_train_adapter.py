@@ -89,7 +89,7 @@ def test_the_card_of_the_data_and_its_examples_are_shown(bench):
 def test_the_command_follows_the_form_and_becomes_a_job(bench, started):
     app = start()
     app.number_input(key="adapter/max_steps").set_value(7).run()
-    assert any("train-adapter towns-1 --train max_steps=7 --dataset towns" in code.value for code in app.code)
+    assert any("adapters train towns-1 --train max_steps=7 --dataset towns" in code.value for code in app.code)
     app.button(key="adapter/start").click().run()
     assert started == [["train-adapter", "towns-1", "--train", "max_steps=7", "--dataset", "towns", *started[0][6:]]]
 

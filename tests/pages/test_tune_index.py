@@ -131,7 +131,7 @@ def test_a_sweep_shows_its_command_before_it_starts(page, bench, monkeypatch):
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
     app = page()
     app = app.text_input(key="grid/faiss_ivf.nprobe").set_value("1, 2,4").run()
-    command = next(code.value for code in app.code if "index-sweep" in code.value)
+    command = next(code.value for code in app.code if "index sweep" in code.value)
     assert "--grid index.nprobe=1,2,4" in command and "index.nprobe=1 " not in command.replace("=1,", "")
     next(b for b in app.button if b.label == "Start the sweep").click().run()
     [(arguments, label)] = started

@@ -148,7 +148,7 @@ def test_the_study_shows_its_command_its_results_and_the_paired_test(bench, mode
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
     app = open_page(view="Study", chain="temperature=2")
     assert "Nothing is stored" in html(app)
-    assert any("sample-study" in code.value and "--samples 5" in code.value for code in app.code)
+    assert any("sampling experiment" in code.value and "--samples 5" in code.value for code in app.code)
     app = next(b for b in app.button if b.label == "Start the study").click().run()
     [(arguments, label)] = started
     assert arguments[0] == "sample-study" and arguments.count("--chain") == 3 and label == "Sampling towns"

@@ -80,7 +80,7 @@ def test_items_are_shown_moved_captioned_checked_and_removed(bench):
     )
     app = open_page(paper="small")
     told = text_of(app)
-    assert "resGain" in told and "trials-table" in told and "<script>alert" not in told
+    assert "resGain" in told and "trials table" in told and "<script>alert" not in told
     app.button(key="up/curve").click().run()
     assert [item.name for item in papers.load(bench, "small").items][-2:] == ["curve", "recall-10"]
     app.text_area(key="caption/small/gain").set_value("What fusion gains").run()
@@ -138,7 +138,7 @@ def test_what_was_sent_is_verified_by_a_job_that_keeps_what_it_says(bench, tmp_p
     drain(bundles.export(bench, "small", tmp_path / "a.zip"))
     path = bundles.receive(bench, (tmp_path / "a.zip").read_bytes())
     assert path == bundles.receive(bench, (tmp_path / "a.zip").read_bytes())
-    [verb] = [verb for verb in VERBS.values() if verb.name == "verify-paper"]
+    [verb] = [verb for verb in VERBS.values() if verb.key == "verify-paper"]
     rows = drain(verification.verify(Path(path)))
     assert verb.job_keeps(rows)[0] == [rows[0].what, True, "as in the manifest"]
 

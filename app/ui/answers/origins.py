@@ -17,7 +17,7 @@ def draw(answer: Answer) -> None:
     _chunks(origin)
     evidence.show(waterfall_html(origin))
     if answer.id:
-        st.code(f"python -m core answer {answer.id} --json", language="bash")
+        st.code(f"python -m core answers show {answer.id} --json", language="bash")
 
 
 def _chunks(origin: Provenance) -> None:

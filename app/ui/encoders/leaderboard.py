@@ -77,7 +77,7 @@ def strip(
         ]
     )
     with st.popover("Reproduce", icon=":material/terminal:"):
-        st.caption("The command that prints this table; with `encoders-questions`, of one or two of them, the questions")
+        st.caption("The command that prints this table; with `encoders questions`, of one or two of them, the questions")
         st.code(command, language="bash", wrap_lines=True)
         st.caption("The commands that measure each encoder and store a trial")
         st.code("\n".join(workbench.command(row.config) for row in rows), language="bash", wrap_lines=True)

@@ -14,7 +14,7 @@ MOST_WORKERS = 1024
 
 
 class Engine(NamedTuple):
-    """As the verb `study` takes it. workers: 0, as processors and memory allow. address: "" starts Ray on this machine."""
+    """As the verb `experiment run` takes it. workers: 0, as processors and memory allow. address: "" starts Ray on this machine."""
 
     name: str = LOCAL
     workers: int = 0

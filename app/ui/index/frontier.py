@@ -1,6 +1,5 @@
 """The tab Frontier: kept points, recall against what it costs, and sweeps that add to them."""
 
-import shlex
 from collections.abc import Sequence
 
 import streamlit as st
@@ -15,7 +14,7 @@ from core.labs.index import grids, points
 from core.labs.index.glance import Glance
 from core.labs.index.points import AXES, IndexPoint
 from core.records import Corpus
-from core.workbench import one_phase
+from core.workbench import command_line, one_phase
 
 AXES_SHOWN = ("single_qps", "p95_us", "batch_qps", "memory_per_vector", "disk_per_vector", "build_s")
 POINT_COLUMNS = {
@@ -146,6 +145,6 @@ def sweep_form(here: Glance) -> None:
         arguments = ["index-sweep", *workbench.arguments(config.model_copy(update={"index": swept}))]
         arguments += [word for path, text in texts.items() for word in ("--grid", f"{path}={text}")]
         st.caption("What is kept already is not measured again.")
-        st.code(f"python -m core {shlex.join(arguments)}", language="bash", wrap_lines=True)
+        st.code(command_line(*arguments), language="bash", wrap_lines=True)
         takes = one_phase(cards.count(len(configs), "setting"), units=len(configs))
         jobs.start_button("Start the sweep", arguments, f"Sweeping {named(config.index.part, config.index.part)}", takes)

@@ -44,7 +44,7 @@ def draw() -> None:
         for match in shown:
             line(match)
     if any(total > MOST for total in matches.totals.values()):
-        st.caption("All of them: `python -m core find`, with `--most`.")
+        st.caption("All of them: `python -m core store find`, with `--most`.")
 
 
 def line(match: Match) -> None:

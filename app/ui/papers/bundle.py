@@ -29,4 +29,4 @@ def draw(paper: papers.Paper) -> None:
             f"{cards.size(place.stat().st_size)}, made {datetime.fromtimestamp(place.stat().st_mtime):%-d %b, %H:%M}. Unzip it and run "
             "`make` to typeset main.pdf with pdflatex. Its README.md explains how others can verify the numbers."
         )
-    st.code(f"python -m core export {paper.id}\npython -m core verify-paper {paper.id}.zip", language="bash")
+    st.code(f"python -m core paper export {paper.id}\npython -m core paper verify {paper.id}.zip", language="bash")

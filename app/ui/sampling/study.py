@@ -55,7 +55,7 @@ def study(config: TrialConfig) -> None:
     )
     if not chains:
         return st.caption("Choose a chain.")
-    rest = ["--samples", str(samples), "--questions", str(questions)]
+    rest = ["--samples", str(samples), "--ask", str(questions)]
     words = [word for text in chains for word in ("--chain", text)]
     line = command(config, chains, rest)
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -102,7 +102,7 @@ def of_recipe() -> Shown | None:
     )
     said = answering.answer_set(workbench, evaluation, count)
     rows = sets.of_recipe(said)
-    arguments = scoring("score-answers", "--questions", str(count))
+    arguments = scoring("score-answers", "--ask", str(count))
     lacking = len(said.rows) - len(rows)
     if not rows:
         cards.empty(

@@ -24,7 +24,7 @@ def answering(desk: Desk | None = None) -> None:
     st.session_state[key] = min(st.session_state[key], most)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = st.session_state[f"{key}?"] = st.number_input("Questions", 1, most, key=key, width=130)
-        arguments = ["answer-questions", "--count", str(count), *session.workbench().arguments(config)]
+        arguments = ["answer-questions", "--ask", str(count), *session.workbench().arguments(config)]
         title = f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}"
         seconds = answer_time(session.workbench(), config.generation, count)
         takes = one_phase(cards.count(count, "answer"), seconds, units=count)

@@ -222,7 +222,7 @@ def _origins(rows: list[dict[str, Any]], sweeps: dict[str, str], zone: str | Non
             len({row["k"] for row in rows if row["n"]}) > 1,
         ),
         "Sweep": Column([sweeps.get(row["sweep"], "") for row in rows], TEXT(width=220), any(row["sweep"] for row in rows)),
-        "Id": Column([row["id"][-6:] for row in rows], TEXT(width=62, help="The end of its id, as `show` takes it.")),
+        "Id": Column([row["id"][-6:] for row in rows], TEXT(width=62, help="The end of its id, as `trials show` takes it.")),
     }
 
 

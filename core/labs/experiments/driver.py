@@ -164,7 +164,7 @@ def _only_driver(workbench: Workbench, name: str) -> Iterator[None]:
         raise WorkbenchError(
             f"The study '{name}' runs already: {holder(lock)}.",
             where=str(lock),
-            todo=f"`python -m core study-status {name}` watches it, `python -m core study-pause {name}` ends that run.",
+            todo=f"`python -m core experiment status {name}` watches it, `python -m core experiment pause {name}` ends that run.",
         ) from error
     try:
         yield

@@ -378,6 +378,6 @@ def _new_here(
             raise WorkbenchError(
                 f"The {packed.kind} {packed.id} is here, and says otherwise than in the file.",
                 where=packed.name,
-                todo="Nothing was added. `python -m core verify` says whether the one here is whole.",
+                todo="Nothing was added. `python -m core store verify` says whether the one here is whole.",
             )
     return new

@@ -24,7 +24,7 @@ from core.labs.trials.comparison import COSTS
 ADAPTIVE = ("tpe", "nsga2", "halving")  # designs whose next points depend on what was measured
 MOST_FACTORS, MOST_VALUES, MOST_POINTS = 100, 1_000, 10_000  # of a study, of a factor, of a study with its repeats
 DEEPEST = 20  # of lists in lists
-EXAMPLE = "`python -m core study-example` prints a study that is valid, with a word on each line."
+EXAMPLE = "`python -m core experiment example` prints a study that is valid, with a word on each line."
 
 
 def _plain(value: Any, depth: int = 0) -> Any:

@@ -147,7 +147,7 @@ def select(
         failed = f": {len(members):,} without a result" * bool(members)
         raise WorkbenchError(
             f"The study '{sweep}' has no measured trial{where}{failed}.",
-            todo=f"`python -m core study-status {sweep}` says why; `python -m core study {sweep}` measures what is missing.",
+            todo=f"`python -m core experiment status {sweep}` says why; `python -m core experiment run {sweep}` measures what is missing.",
         )
     shown = [members[trial_id] for trial_id in first]
     return Chosen(next(iter(named_groups(shown))), shown, sentences)
@@ -195,7 +195,8 @@ def measured(workbench: Workbench, experiment: Experiment, metric: str = "") -> 
     sets = question_sets(experiment, of_study(workbench, experiment))
     if not sets:
         raise WorkbenchError(
-            f"The study '{experiment.id}' has no measured trial.", todo=f"`python -m core study {experiment.id}` runs it."
+            f"The study '{experiment.id}' has no measured trial.",
+            todo=f"`python -m core experiment run {experiment.id}` runs it.",
         )
     return rows(experiment, results(workbench, experiment, sets[0], metric or experiment.metrics[0]))
 

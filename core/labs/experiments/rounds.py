@@ -64,7 +64,8 @@ def left_out(experiment: Experiment, stored: Sequence[Trial], members: Sequence[
         asked, total = of[0].settings.get("corpus.questions"), f"{of[0].total:,} questions"
         if of[0].group in stopped:
             has, wanted = stopped[of[0].group]
-            why = f"a round that was not finished, with {has:,} of {wanted:,} points; `python -m core study {experiment.id}` goes on"
+            again = f"`python -m core experiment run {experiment.id}` goes on"
+            why = f"a round that was not finished, with {has:,} of {wanted:,} points; {again}"
             if experiment.settled:
                 why = f"{has:,} of {wanted:,} points went through that round: the study was settled before, or stopped"
         elif asked != shown[0].settings.get("corpus.questions"):
@@ -78,7 +79,7 @@ def left_out(experiment: Experiment, stored: Sequence[Trial], members: Sequence[
         told.append(f"{_count(others)} of another base recipe: of an earlier version of the study, or saved by hand.")
     measured = {point for of in sets for point in _measured(of)}
     if failed := len(_measured(t for t in members if not t.metrics) - measured):
-        told.append(f"{_count(failed)} without a result: `python -m core study-status {experiment.id}` says why.")
+        told.append(f"{_count(failed)} without a result: `python -m core experiment status {experiment.id}` says why.")
     return told
 
 

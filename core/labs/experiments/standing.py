@@ -85,7 +85,7 @@ def pause(workbench: Workbench, name: str, seconds: float = 10.0) -> StudyStandi
     """Ends the run of a study, wherever it was started; run again, it goes on. It is killed where it does not end in time."""
     state = _read(_file(workbench.home, name))
     if state.get("status") != "running" or not _lives(state):
-        raise WorkbenchError(f"The study '{name}' does not run.", todo=f"`python -m core study {name}` runs it.")
+        raise WorkbenchError(f"The study '{name}' does not run.", todo=f"`python -m core experiment run {name}` runs it.")
     os.kill(state["pid"], signal.SIGTERM)
     end = time.monotonic() + seconds
     while _lives(state):

@@ -293,7 +293,7 @@ def question_record(ladder: Ladder, identity: str) -> dict[str, Any]:
     """One question with its evidence and what each rung answered."""
     row = next((row for row, query in enumerate(ladder.corpus.queries) if query.id == identity), None)
     if row is None:
-        raise WorkbenchError(f"There is no question '{identity}'.", todo="`python -m core questions` lists their ids.")
+        raise WorkbenchError(f"There is no question '{identity}'.", todo="`python -m core corpus questions` lists their ids.")
     query, texts = ladder.corpus.queries[row], {document.id: document.text for document in ladder.corpus.documents}
     evidence = [
         {

@@ -56,7 +56,7 @@ class LabelsOfPaper(StageConfig):
 
 
 def answer(workbench: Workbench, study: str) -> dict[str, Any]:
-    """As `agreement STUDY` answers, without what needs more than the labels."""
+    """As `annotate agreement STUDY` answers, without what needs more than the labels."""
     table = labels(workbench, study).table
     summary = drain(overview(table))
     return {

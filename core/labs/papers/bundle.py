@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from core import files
 from core.errors import WorkbenchError
+from core.jobs.verbs import as_recorded
 from core.labs.papers import agreed, checking, contamination, documents, sources, text, verification
 from core.labs.papers import paper as papers
 from core.labs.papers.opening import LABELS, MANIFEST, RAW, TRAINED, bounded, opened
@@ -130,7 +131,8 @@ def records(workbench: Workbench, paper: papers.Paper) -> dict[str, Read]:
     """raw/… -> what reads the journal's file, of the trials, their questions, what people called them, and studies whose charts
     are shown."""
     store, trials = workbench.store, paper.trials
-    studies = {item.command[1] for item in paper.items if item.command[:1] == ("study-results",) and item.command[1:]}
+    commands = [as_recorded(item.command) for item in paper.items]
+    studies = {words[1] for words in commands if words[:1] == ["study-results"] and words[1:]}
     ids = {*trials, *(row.id for row in store.experiments() if row.experiment in studies)}
     for questions in {trial.get("questions_fingerprint") or "" for trial in text.recipes(workbench, paper)}:
         if record := store.folding.question_record(questions):

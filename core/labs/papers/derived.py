@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN
+from core.jobs.verbs import as_recorded
 from core.labs.experiments import book, results
 from core.labs.papers import drawings, looked, results_table
 from core.labs.papers.differing import differences
@@ -34,7 +35,7 @@ NEAR = 1e-9  # of what is drawn to what a row says: ends of whiskers are sums
 INSIDE = "it shows a model's inside, and no model is in a bundle"
 WHY_NOT = {  # beginning of a verb -> why its charts are not computed from a bundle
     "index": "it rests on measurements of an index on one machine, which are no trials and in no bundle",
-    "agreement": "of people's labels a bundle holds what tables and numbers of `agreement STUDY` need, and no groups, times or texts",
+    "agreement": "of people's labels a bundle holds what tables and numbers of `annotate agreement` need, no groups, times or texts",
     "power": "it is a calculation from the words of its command, and rests on no result",
     "annotate": "it is a plan of a study of labels, and rests on no result",
     **dict.fromkeys(("inside", "tokenizers", "train"), INSIDE),
@@ -51,17 +52,17 @@ class Derived(NamedTuple):
 
 
 def able(command: Sequence[str]) -> bool:
-    return bool(command) and command[0] in VERBS
+    return bool(command) and as_recorded(command)[0] in VERBS
 
 
 def why_not(command: Sequence[str]) -> str:
     """Why a chart of another command is not computed."""
-    return next((why for start, why in WHY_NOT.items() if command and command[0].startswith(start)), LIVE)
+    return next((why for start, why in WHY_NOT.items() if command and as_recorded(command)[0].startswith(start)), LIVE)
 
 
 def of_places(command: Sequence[str]) -> bool:
     """Whether its chart shows places on scales instead of what its rows say."""
-    return command[:1] == ("leaderboard",) and "--settings" in command
+    return as_recorded(command)[:1] == ["leaderboard"] and "--settings" in command
 
 
 def derived(workbench: Workbench, command: Sequence[str], told: Rows, only: Sequence[str] = (), looks: Looks = ()) -> Derived:
@@ -69,9 +70,10 @@ def derived(workbench: Workbench, command: Sequence[str], told: Rows, only: Sequ
     recipes had been looked at, else as many as by now."""
     if not able(command):
         raise WorkbenchError(why_not(command))
-    words, options = _parsed(command)
+    verb, *said = as_recorded(command)
+    words, options = _parsed(said)
     named = {workbench.trial_id(word) for word in options.get("only", ())}
-    trials, tables = VERBS[command[0]](workbench, words, options, told, set(only) or named, looks)
+    trials, tables = VERBS[verb](workbench, words, options, told, set(only) or named, looks)
     return Derived(sorted(set(trials)), [json.loads(json.dumps(plain(table), default=str)) for table in tables])
 
 
@@ -155,10 +157,10 @@ def _texts(row: dict[str, Any]) -> set[str]:
     return {*words, *(f"{first}: {second}" for first, second in permutations(words, 2))}
 
 
-def _parsed(command: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """(words that stand alone, option -> its values) of a command as pages write it."""
+def _parsed(said: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """(words that stand alone, option -> its values) of what stands behind a verb, as pages write it."""
     words, options, name = [], {}, ""
-    for word in command[1:]:
+    for word in said:
         if word.startswith("--"):
             name, equals, value = word[2:].partition("=")
             options.setdefault(name, []).extend([value] if equals else [])

@@ -16,7 +16,7 @@ def drawn(drawing: str, table: Any) -> dict[str, Any]:
     """{"figure": a plotly mapping, "data": its rows} of a table's metrics, a recipe a line; what was not measured is left out."""
     if not (isinstance(table, dict) and "columns" in table):
         raise WorkbenchError(
-            "This command answers nothing that could be drawn.", todo="`trials-table` does; or add a page's chart."
+            "This command answers nothing that could be drawn.", todo="`trials table` does; or add a page's chart."
         )
     value, low, high = FIELDS[drawing]
     rows, traces = [], []

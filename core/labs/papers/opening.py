@@ -69,7 +69,7 @@ def read(path: Path) -> Mapping[str, bytes]:
         sizes, bundle = _from_folder(path) if path.is_dir() else _from_zip(path)
     if "paper.yaml" not in bundle:
         raise WorkbenchError(
-            "This is no bundle of a paper: it has no paper.yaml.", where=str(path), todo="Give a zip that `export` wrote."
+            "This is no bundle of a paper: it has no paper.yaml.", where=str(path), todo="Give a zip that `paper export` wrote."
         )
     bounded(sizes, str(path))
     return bundle
@@ -81,7 +81,7 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError) as error:
         raise WorkbenchError(
-            f"The bundle cannot be read: {error}.", where=str(path), todo="Give a zip that `export` wrote."
+            f"The bundle cannot be read: {error}.", where=str(path), todo="Give a zip that `paper export` wrote."
         ) from None
 
 

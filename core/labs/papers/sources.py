@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
+from core.jobs.verbs import as_recorded, as_typed
 from core.labs.experiments import results
 from core.labs.papers import agreed, derived, drawings, results_table
 from core.labs.trials import leaderboard
@@ -37,7 +38,7 @@ class PaperCommand(NamedTuple):
 
 def computable(command: Sequence[str]) -> bool:
     """Whether the words name a source at all; a chart of a page may come from any verb."""
-    return bool(command) and command[0] in SOURCES
+    return bool(command) and as_recorded(command)[0] in SOURCES
 
 
 def computed(item: Any) -> bool:
@@ -48,8 +49,9 @@ def computed(item: Any) -> bool:
 def parsed(command: Sequence[str]) -> PaperCommand:
     """The source that the words name, and what it is given."""
     if not computable(command):
-        raise WorkbenchError(f"A paper cannot be computed by '{' '.join(command[:1])}'.", todo=f"What can: {', '.join(SOURCES)}.")
-    name, rest = command[0], list(command[1:])
+        able = ", ".join(" ".join(as_typed([name])) for name in SOURCES)
+        raise WorkbenchError(f"A paper cannot be computed by '{' '.join(command[:1])}'.", todo=f"What can: {able}.")
+    name, *rest = as_recorded(command)
     source, words, options = SOURCES[name], [], {}
     while rest:
         word = rest.pop(0)
@@ -88,7 +90,7 @@ def split(text: str) -> tuple[str, ...]:
     except ValueError as error:
         raise WorkbenchError(f"The command cannot be read: {error}.", where=text[:200]) from None
     words = words[3:] if words[1:3] == ["-m", "core"] else words
-    return tuple(word for word in words if word != "--json")
+    return tuple(word for word in as_typed(words) if word != "--json")
 
 
 def shown(command: Sequence[str]) -> str:
@@ -101,7 +103,10 @@ def exact(workbench: Workbench, command: Sequence[str], trials: Sequence[str]) -
     asked = parsed(command)
     if asked.source.selects:
         ids = {word: workbench.trial_id(word) for word in asked.options.get("only", ())}
-        words = [*(ids.get(word, word) for word in command), *(["--metric", MAIN] if "metric" not in asked.options else [])]
+        words = [
+            *(ids.get(word, word) for word in as_typed(command)),
+            *(["--metric", MAIN] if "metric" not in asked.options else []),
+        ]
         return tuple(words), tuple(derived.derived(workbench, words, []).trials)
     ids = {word: workbench.trial_id(word) for word in (asked.words if asked.source.of_trials else ())}
     if reference := asked.options.get("reference"):
@@ -110,7 +115,7 @@ def exact(workbench: Workbench, command: Sequence[str], trials: Sequence[str]) -
     every = tuple(dict.fromkeys([*ids.values(), *more]))
     if not every and not asked.source.of_labels:
         raise WorkbenchError("It is not said on which trials this rests.", todo="Name them with --trials.")
-    words = [command[0], *(ids.get(word, word) for word in asked.words)]
+    words = [*as_typed(as_recorded(command)[:1]), *(ids.get(word, word) for word in asked.words)]
     for option, value in asked.options.items():
         for each in value if isinstance(value, tuple) else (value,):
             words += [f"--{option}", ids.get(each, each) if option == "reference" else str(each)]
@@ -118,7 +123,7 @@ def exact(workbench: Workbench, command: Sequence[str], trials: Sequence[str]) -
 
 
 def selects(command: Sequence[str]) -> bool:
-    return computable(command) and SOURCES[command[0]].selects
+    return computable(command) and SOURCES[as_recorded(command)[0]].selects
 
 
 def answer(workbench: Workbench, command: Sequence[str], trials: Sequence[str] = ()) -> Any:
@@ -140,7 +145,7 @@ def content(workbench: Workbench, item: Any) -> Any:
         result = results_table.ranked(result, parsed(item.command).options.get("metric", MAIN))
     if item.kind == "table" and not (isinstance(result, dict) and "columns" in result):
         raise WorkbenchError(
-            "This command answers no table.", where=shown(item.command), todo="`trials-table` and `leaderboard` do."
+            "This command answers no table.", where=shown(item.command), todo="`trials table` and `trials leaderboard` do."
         )
     if item.kind == "figure":
         return drawings.drawn(item.drawing or "means", result)

@@ -11,6 +11,7 @@ from typing import Any
 from core.config import LISTS, TransformConfig, TrialConfig
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
+from core.jobs.verbs import as_recorded
 from core.labs.papers import bibliography, contamination, derived, sources
 from core.labs.papers.bibliography import cited
 from core.labs.papers.paper import Paper, Taken
@@ -195,7 +196,8 @@ def _values(values: Sequence[Any]) -> str:
 
 
 def _measures(paper: Paper, trials: Trials) -> str:
-    words = {word for item in paper.items for word in (*item.command, *(item.value.split(".") if item.kind == "number" else ()))}
+    values = [item.value.split(".") for item in paper.items if item.kind == "number"]
+    words = {word for said in (*(as_recorded(item.command) for item in paper.items), *values) for word in said}
     names = [name for name in metric_names() if name in words]
     depths = _values(sorted({trial["config"]["evaluation"]["k"] for trial in trials}))
     shares = _values(sorted({100 * trial["config"]["evaluation"]["overlap"] for trial in trials}))
@@ -216,7 +218,7 @@ def _tests(paper: Paper, trials: Trials) -> list[str]:
         f"Intervals of {level}\\% are percentile bootstrap over questions{cited(tests['bootstrap'])} ({resamples} resamples; seeds "
         f"{seeds}), and Wilson's{cited(tests['wilson'])} where values are only 0 and 1 or nearly all at one end"
     ]
-    verbs = {item.command[0] for item in paper.items if item.command}
+    verbs = {as_recorded(item.command)[0] for item in paper.items if item.command}
     if verbs & {"compare", "trials-table"}:
         said.append(
             f"Differences were tested by the paired permutation test{cited(tests['permutation'])} with 10,000 sign patterns"
@@ -258,7 +260,7 @@ def _low_power(workbench: Workbench, paper: Paper) -> list[str]:
     """Differences that are told from nothing, with the smallest that so many questions would have found."""
     said, told = [], set()
     for item in paper.items:
-        if item.command[:1] != ("compare",) or item.kind != "number" or item.command in told:
+        if as_recorded(item.command)[:1] != ["compare"] or item.kind != "number" or item.command in told:
             continue
         told.add(item.command)
         result = sources.answer(workbench, item.command)

@@ -64,7 +64,7 @@ def received(workbench: Workbench, data: bytes) -> tuple[Path, AnswerFile]:
     path, most = answer_file.receive(workbench.home, data), answer_file.MOST_WHOLE
     file = workbench.pipeline.remember("answer_file", path.parent.name, lambda: drain(answer_file.read(path, most)))
     if file is None:
-        todo = "`python -m core judge FILE --answers SCORES.jsonl` judges as many as you like."
+        todo = "`python -m core scores file FILE --answers SCORES.jsonl` judges as many as you like."
         raise WorkbenchError(f"The file has more than {most:,} answers, which no page shows.", where=path.name, todo=todo)
     return path, file
 
@@ -80,7 +80,7 @@ def answers_file(workbench: Workbench, rows: Sequence[AnswerRow]) -> Path:
 
 
 def pairs_file(workbench: Workbench, a: ScoredSet, b: ScoredSet) -> tuple[Path, int]:
-    """The two sets' answers to the same questions, as `judge-bias` reads them, and how many pairs these are. None is empty."""
+    """The two sets' answers to the same questions, as `scores judge-bias` reads them, and how many pairs these are. None is empty."""
     theirs = dict(zip(_asked(b.rows), b.rows, strict=True))
     lines = [
         {"question": row.case.question, "passages": row.case.passages, "a": row.case.answer, "b": theirs[key].case.answer}

@@ -3,7 +3,7 @@
 What can be switched off is read off the table of stages: every stage that decides the ranking and is not the plain default
 goes back to it, one at a time, and a fusion of several retrievers is replaced by each of them alone. By the metric ANSWERED
 also the stages that only decide the answer. Verbs of the page Search,
-live, and of `python -m core ablate`.
+live, and of `python -m core recipe ablate`.
 """
 
 import re

@@ -1,5 +1,5 @@
 """One setting over its range: what each value does to the metrics and what it costs in context, at k chunks or at equal
-context. Verbs of the page Search, live, and of `python -m core curve`.
+context. Verbs of the page Search, live, and of `python -m core recipe curve`.
 
 Sizes of chunks cannot be compared at k chunks alone: ten large chunks are more text than ten small ones. At equal
 context every value gets the same number of tokens for each question: the ranking of all candidates is read from its top

@@ -3,7 +3,7 @@
 Hutter, Hoos and Leyton-Brown 2014, "An efficient approach for assessing hyperparameter importance", sections 3 and 4: a
 forest learns a recipe's mean from its settings; a setting's share is the variance of the forest's prediction over its
 levels, averaged over all levels of the others, by the variance over all recipes that there could be. It tells also what
-trials off a grid tell, and settings that matter only together; `effects` tells how much and which way, with intervals.
+trials off a grid tell, and settings that matter only together; `trials effects` tells how much and which way, with intervals.
 """
 
 from collections.abc import Sequence

@@ -71,7 +71,7 @@ def select(
         whose = f"The sweep '{sweep}'" if sweep else f"The corpus '{dataset}'" if dataset else "The store"
         raise WorkbenchError(
             f"{whose} has no measured trial{f' on the {part} questions' * bool(part)}.",
-            todo="`python -m core trials` lists the stored trials with their sweeps' names.",
+            todo="`python -m core trials list` lists the stored trials with their sweeps' names.",
         )
     name, *_ = named
     if part and len(named) > 1:  # of rounds with more and more questions the last has the say

@@ -225,7 +225,7 @@ def test_the_training_command_says_what_differs(bench):
     assert arguments[:4] == ["train-encoder", "mine", "--train", "max_steps=7"]
     assert arguments.count("--train") == 1 and "fusion.part=sparse_only" not in arguments
     assert "corpus.questions=dev" not in arguments, "training makes its own splits"
-    assert command_line(*arguments).startswith("python -m core train-encoder mine --train max_steps=7 --dataset towns")
+    assert command_line(*arguments).startswith("python -m core encoders train mine --train max_steps=7 --dataset towns")
 
 
 def record(difference: float, p: float, best_step: int, base: str = "minilm") -> dict:

@@ -6,7 +6,7 @@ import pytest
 
 from core.__main__ import parse
 from core.errors import WorkbenchError
-from core.labs.papers import checking, numbers, shelf, sources
+from core.labs.papers import checking, derived, numbers, shelf, sources
 from core.labs.papers import paper as papers
 from core.progress import drain
 from core.records import plain
@@ -29,7 +29,7 @@ def test_items_come_in_their_order_and_are_moved_replaced_and_removed(bench):
     papers.add(bench, "small", {"kind": "number", "name": "gain", "command": ["show", better[-8:]], "value": "metrics.mrr.n"})
     paper = papers.load(bench, "small")
     assert [item.name for item in paper.items] == ["recall-10", "main", "gain"]
-    assert paper.item("gain").command == ("show", better) and paper.item("gain").trials == (better,)
+    assert paper.item("gain").command == ("trials", "show", better) and paper.item("gain").trials == (better,)
     assert papers.taken(bench, "small", "gain").content == 39
     assert papers.read(papers.written(paper)) == paper
     assert paper.trials == sorted(three for three in paper.item("main").trials) and base in paper.trials
@@ -76,9 +76,18 @@ def test_other_words_are_refused_before_anything_runs(words, what):
         sources.parsed(words.split())
 
 
+def test_an_item_from_before_verbs_had_subjects_keeps_its_words_and_is_computed_by_them():
+    """Else what its bundle printed would not be what its item gives."""
+    old, new = ("compare", "a", "b", "--metric", "mrr"), ("trials", "compare", "a", "b", "--metric", "mrr")
+    assert sources.parsed(old) == sources.parsed(new) and sources.shown(old) == "python -m core compare a b --metric mrr --json"
+    assert derived.able(("leaderboard", "s")) and derived.able(("trials", "leaderboard", "s"))
+    with pytest.raises(WorkbenchError, match="cannot be computed by 'recipe'"):
+        sources.parsed(("recipe", "sweep"))
+
+
 def test_a_typed_command_is_split_as_a_shell_does():
     assert sources.split("python -m core sql 'SELECT 1' --json") == ("sql", "SELECT 1")
-    assert sources.split("compare a b") == ("compare", "a", "b")
+    assert sources.split("compare a b") == ("trials", "compare", "a", "b") == sources.split("python -m core trials compare a b")
     with pytest.raises(WorkbenchError, match="cannot be read"):
         sources.split("sql 'SELECT")
 
