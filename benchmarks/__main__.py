@@ -1,7 +1,8 @@
 """Runs benchmarks in processes of their own, all or those named, and writes benchmarks/results/NAME.json with machine and versions.
 
 Each also runs alone, with options of its own: `python -m benchmarks.NAME --help`. `python -m benchmarks promises` prints what
-was promised beside what was measured last. Each run is a line of benchmarks/results/history.jsonl, failed ones too.
+was promised beside what was measured last, `python -m benchmarks show NAME` all that NAME measured. Each run is a line of
+benchmarks/results/history.jsonl, failed ones too.
 """
 
 import argparse
@@ -175,15 +176,21 @@ def read(arguments: list[str]) -> argparse.Namespace:
         epilog=f"benchmarks: {', '.join(every)}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="a benchmark (default: every one), or promises")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a benchmark (default: every one), promises, or show NAME")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="less of everything, to try it out; nothing is written")
     size.add_argument("--full", action="store_true", help="the index benchmark at its full size, with a result of its own")
     given = parser.parse_args(arguments)
-    if unknown := sorted(set(given.names) - {*every, "promises"}):
-        parser.error(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(every)}, and promises.")
+    showing = given.names[:1] == ["show"]
+    named = {name.removesuffix("_full") for name in given.names[1:]} if showing else set(given.names)
+    if unknown := sorted(named - {*every, "promises"}):
+        parser.error(f"There is no benchmark {', '.join(unknown)}. There are: {', '.join(every)}, promises, and show NAME.")
     if "promises" in given.names and len(arguments) > 1:
         parser.error("promises measures nothing: it stands alone.")
+    if showing and (given.quick or given.full or not named):
+        parser.error("show takes names of benchmarks, and nothing else.")
+    if showing:
+        return given
     flags = [flag for flag in ("--quick", "--full") if getattr(given, flag[2:])]
     if unable := [name for name in given.names for flag in flags if not takes(name, flag)]:
         parser.error(f"{', '.join(unable)} has no {flags[0]}.")
@@ -199,6 +206,8 @@ def main(arguments: list[str]) -> int:
     given = read(arguments)
     if given.names == ["promises"]:
         return show_promises(None)
+    if given.names[:1] == ["show"]:
+        return show_measured(given.names[1:])
     interruptible()
     suffix = "_full" if given.full else ""
     with tempfile.TemporaryDirectory() as aside:  # a quick run measures next to nothing: its results are printed only
@@ -207,6 +216,13 @@ def main(arguments: list[str]) -> int:
     if not given.quick:
         show_promises(None if given.names == names() else [name + suffix for name in given.names])
     return ended
+
+
+def show_measured(names: list[str]) -> int:
+    from docs.numbers import everything
+
+    shown("\n\n".join(map(everything, names)))
+    return 0
 
 
 def show_promises(benchmarks: list[str] | None) -> int:

@@ -21,6 +21,7 @@ from core.cli import (
     judges,
     noise,
     papers,
+    parts,
     queries,
     recipes,
     reranking,
@@ -36,7 +37,7 @@ from core.cli.frame import main, parse
 __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
-    corpus, recipes, queries, reranking, answers, answer_sets, scores, judges, faithfulness, failures, trials, noise, runs,
+    corpus, parts, recipes, queries, reranking, answers, answer_sets, scores, judges, faithfulness, failures, trials, noise, runs,
     experiment_book, experiments, papers, encoders, heads, adapters, tokenizers, index, sampling, engines, inside, annotation,
     agreement, store,
 )  # fmt: skip

@@ -405,37 +405,37 @@ def difference(recipe: TrialConfig, base: TrialConfig | None = None) -> dict[str
     return changes
 
 
+def setting_rows(stage: str, cls: type[BaseModel], part: str) -> list[dict[str, Any]]:
+    """The settings of a class: name behind its stage, default, bounds, unit and description."""
+    rows, schema = [], cls.model_json_schema()["properties"]
+    for name, info in cls.model_fields.items():
+        if name == "part" or isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            continue
+        about = schema[name]
+        bounds = [f"{sign} {about[key]}" for key, sign in _BOUNDS.items() if key in about]
+        rows.append(
+            {
+                "setting": f"{stage}.{name}" if stage else name,
+                "part": part,
+                "default": info.default,
+                "allowed": " | ".join(map(str, about.get("enum", []))) or ", ".join(bounds),
+                "unit": about.get("unit", ""),
+                "what": info.description or "",
+            }
+        )
+    return rows
+
+
 def settings() -> list[dict[str, Any]]:
     """Every setting of every stage and part: dotted name, part, default, bounds, unit and description."""
-
-    def rows(stage: str, cls: type[BaseModel], part: str) -> list[dict[str, Any]]:
-        knobs = []
-        for name, info in cls.model_fields.items():
-            if name == "part" or isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-                continue
-            schema = cls.model_json_schema()["properties"][name]
-            bounds = [f"{sign} {schema[key]}" for key, sign in _BOUNDS.items() if key in schema]
-            allowed = " | ".join(map(str, schema.get("enum", []))) or ", ".join(bounds)
-            knobs.append(
-                {
-                    "setting": f"{stage}.{name}" if stage else name,
-                    "part": part,
-                    "default": info.default,
-                    "allowed": allowed,
-                    "unit": schema.get("unit", ""),
-                    "what": info.description or "",
-                }
-            )
-        return knobs
-
     table = []
     for stage, info in TrialConfig.model_fields.items():
         if stage in PART_KINDS:
             for name, cls in registry.parts(PART_KINDS[stage]).items():
-                table += rows(stage, cls, name)
+                table += setting_rows(stage, cls, name)
         elif isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            table += rows(stage, info.annotation, "")
-    return table + [row for row in rows("", TrialConfig, "") if row["setting"] == "seed"]
+            table += setting_rows(stage, info.annotation, "")
+    return table + [row for row in setting_rows("", TrialConfig, "") if row["setting"] == "seed"]
 
 
 def fingerprint(*parts: Any) -> str:

@@ -1,6 +1,7 @@
 """Fills in every measured number of the documentation from benchmarks/results/*.json: `python -m docs.numbers`.
 
-The README's table holds the headlines; docs/measurements.md holds all that was measured. Nothing there is typed by hand.
+The README's table holds the headlines, docs/measurements.md what was promised beside what was measured. Nothing there is typed by
+hand. All that was measured: `python -m benchmarks show NAME`.
 """
 
 import json
@@ -19,53 +20,34 @@ MET = {True: "yes", False: "no", None: "limit is for 1,000,000 vectors"}
 TIMES = "{:,.1f} times as fast"
 KEPT = {True: "holds", False: "**below its promise**", None: "not measured"}
 LONG = ("settings", "by_nprobe", "spread")  # a row for each measured setting: they stay in the file
-IN_METHODS = " minus defaults"  # what the table of methods.md holds
+MINUS_DEFAULTS = " minus defaults"  # what `prompts` holds
 # results file, place in it, how it is written, what was measured
 HEADLINES = (
     ("retrieval", "live.fusion_weight.p95_ms", "{:.1f} ms", "Fusion weight moved: 7 metrics with intervals, 1,190 questions, p95"),
-    ("retrieval", "live.k_or_metric.p95_ms", "{:.1f} ms", "Depth k moved, the same, p95"),
     ("retrieval", "live.bm25_k1.p95_ms", "{:.0f} ms", "BM25's k1 moved, the same, p95"),
     ("slider", "p95_ms", "{:.0f} ms", "Slider let go to page redrawn, in the browser, p95"),
     ("retrieval", "grid.times_as_fast", FASTER, "Grid of 44 points, against a plain script on kept results"),
     ("retrieval", "rebuild.times_as_fast", FASTER, "The same, against a plain script that rebuilds each point"),
-    ("retrieval", "bm25_on_medquad.times_as_fast_one_by_one", FASTER, "BM25 of a question on 16,407 documents, against rank-bm25"),
-    ("retrieval", "bm25_on_medquad.largest_score_difference", "{:.1e}", "Largest difference of those scores"),
     ("encoding", "times_as_fast", "{:.1f} times as fast", "Encoding, against sentence-transformers in fp32"),
-    ("encoding", "overlap_at_10", "{:.3f}", "Overlap of the first ten with fp32's"),
     ("startup", "first_page_s.median", "{:.1f} s", "First page after `make app`, once installed, median"),
     ("startup", "first_start_explorable_s.median", "{:.0f} s", "Very first start until the built-in corpus is explorable, median"),
-    ("startup", "encoders_first_visit_s.median", "{:.1f} s", "*Encoders* at its first visit, median"),
-    ("startup", "page_switch_s.median", "{:.2f} s", "Page switch on cached stages, median"),
     ("medquad", "prepare_s", "{:,.0f} s", "MedQuAD, 16,407 documents, read, chunked, embedded and searchable"),
     ("medquad", "prepare_peak_mb", "{:,.0f} MB", "Peak memory of that"),
     ("medquad", "edit.share", "{:.1%}", "Chunks embedded anew after an edit of 1% of its documents"),
     ("index", "required.call_overhead_single.value", "{:.1f}%", "Speed lost to our call around FAISS's, one by one, worst index"),
-    ("index", "required.call_overhead_batch.value", "{:.1f}%", "The same, in batches of 1,000"),
     ("index", "required.sweep_ratio_medquad.value", "{:.2f} times its time", "Sweep of 40 query settings over 4 builds, to FAISS alone"),
-    ("index", "required.move_p95_s.value", "{:.2f} s", "`ef_search` or `nprobe` moved: measured anew, 1,000 questions, p95"),
     ("index", "required.hnsw_times_exact.value", TIMES, "HNSW at recall@10 0.99 to exact search in batches, 200,000 vectors"),
     ("index_full", "required.hnsw_times_exact.value", TIMES, "The same, 1,000,000 vectors (wanted: 20)"),
-    ("index_full", "required.hnsw_times_exact.one_by_one_times_exact", TIMES, "The same, one question at a time in both"),
     ("index_full", "required.ivf_pq_recall.value", "{:.3f}", "Recall@10 of IVF-PQ at 32 bytes a vector, rescored, 1,000,000 vectors"),
     ("index_full", "required.build_sweep_search_peak_mb.value", "{:,.0f} MB", "Peak memory of building, sweeping and searching those"),
-    ("index_full", "required.mapped_peak_mb.value", "{:,.0f} MB", "Peak memory of opening and searching their mapped index"),
     ("training", "dual_encoder.all_documents.ndcg.difference", "{:+.3f}", "nDCG@10 gained by training an encoder, `python-api`"),
-    ("training", "dual_encoder.all_documents.ndcg.p", "{:.4f}", "p of that, paired"),
     ("training", "dual_encoder.documents_never_seen.ndcg.difference", "{:+.3f}", "The same, among documents that training never saw"),
-    ("training", "word2vec.difference", "{:+.3f}", "nDCG@10 gained by training Word2Vec, `python-reference`"),
     ("generation", "required.layer_share_of_bare.value", "{:.1%}", "Tokens a second through our layer, of bare llama-cpp-python's"),
-    ("generation", "required.page_share_of_bare.value", "{:.1%}", "The same, streamed to the page in a browser on the same machine"),
     ("generation", "required.prefix_times.value", TIMES, "First token of questions over one passage, shared start kept, against read anew"),
-    ("generation", "required.copy_times.value", TIMES, "First token of a cold prompt of 630 tokens, converted copy to bundled file"),
     ("generation", "batch.times_one.8", TIMES, "Answers 8 at once, against one by one"),
     ("generation", "required.json_valid.value", "{} of 200", "Answers of the bundled model that are valid JSON of their schema"),
-    ("generation", "required.idle_page_mb.value", "{:.0f} MB", "Memory of the server with an idle page, largest of four"),
     ("scratch", "required.cache_times.value", TIMES, "512 tokens from the transformer written here, with its cache against without"),
-    ("scratch", "required.share_of_transformers.value", "{:.2f} times its speed", "The same, to transformers' own cached generation"),
-    ("scratch", "samplers.passed", "{} checks", "Samplers equal to transformers and llama.cpp, 1,000 random cases each filter"),
     ("labelling", "required.key_to_next_item_p95_ms.value", "{:.0f} ms", "Key to next item on the screen, five annotators, p95"),
-    ("labelling", "one.next_item_ms.p95", "{:.0f} ms", "The same, one annotator"),
-    ("labelling", "writers.acknowledged", "{:,}", "Labels written by ten processes at once, every acknowledged one there once"),
     ("labelling", "required.alpha_s.value", "{:.2f} s", "Alpha of 10,000 labels with 2,000 resamples, slowest of three levels"),
     ("store", "a_crowd.stored", "{:,}", "Trials stored by 8 processes writing 500 each while one reads"),
     ("store", "kills.lost", "{:,}", "Acknowledged trials lost in 100 kills of a writer"),
@@ -73,14 +55,11 @@ HEADLINES = (
 
 
 def pages() -> dict[Path, str]:
-    readme, methods = ROOT / "README.md", ROOT / "docs/methods.md"
+    readme, begins = ROOT / "README.md", ROOT / "docs/where_to_begin.md"
     return {
         readme: filled(readme.read_text("utf-8"), "numbers", headlines()),
-        methods: filled(
-            filled(filled(methods.read_text("utf-8"), "depth", depth()), "prompts", prompts()), "rerank-defaults", defaults()
-        ),
-        ROOT / "docs/where_to_begin.md": filled((ROOT / "docs/where_to_begin.md").read_text("utf-8"), "begin", begin()),
-        ROOT / "docs/measurements.md": everything(),
+        begins: filled(begins.read_text("utf-8"), "begin", begin()),
+        ROOT / "docs/measurements.md": promised(),
     }
 
 
@@ -201,7 +180,7 @@ def prompts() -> str:
     rows, apart = [], []
     for name, settings in corpora.items():
         for setting, row in settings.items():
-            tests = {measure: row.get(f"{measure}{IN_METHODS}") for measure in measures}
+            tests = {measure: row.get(f"{measure}{MINUS_DEFAULTS}") for measure in measures}
             cells = [f"{row[measure]:.3f}" if test is None else _against(row[measure], test) for measure, test in tests.items()]
             rows.append((name, setting, f"{row['questions']:,}", f"{row['prompt_tokens']:.0f}", *cells))
             apart += [f"{measures[m]}, {setting} ({name})" for m, test in tests.items() if test and test["p_holm"] < 0.05]
@@ -221,8 +200,11 @@ def machine(result: dict) -> str:
     return f"{about['cpu']}, {about['processors']} processors, {about['system']}, Python {about['python']}"
 
 
-def promises(folder: Path = RESULTS, benchmarks: Sequence[str] | None = None) -> str:
-    """What was promised beside what was measured last; what falls below its promise is marked, what was not measured never passes."""
+def promises(folder: Path = RESULTS, benchmarks: Sequence[str] | None = None, runs_before: bool = True) -> str:
+    """What was promised beside what was measured last; what falls below its promise is marked, what was not measured never passes.
+
+    runs_before: with the spread of the repeats, and what the run before gave.
+    """
     stored, runs = results(folder), history(folder)
     some = [promise for promise in PROMISES if benchmarks is None or promise.benchmark in benchmarks]
     judged = [verdict(promise, stored.get(promise.benchmark, {}).get("result")) for promise in some]
@@ -233,21 +215,15 @@ def promises(folder: Path = RESULTS, benchmarks: Sequence[str] | None = None) ->
         for v in judged
     ]
     counts = [sum(v.holds is holds for v in judged) for holds in (True, False, None)]
-    columns = (
-        "What",
-        "Issue",
-        "Promised",
-        "Measured",
-        "Median of its repeats, lowest to highest",
-        "Run before",
-        "Verdict",
-        "When, where",
-    )
+    columns = {"What": 0, "Issue": 1, "Promised": 2, "Measured": 3}
+    columns |= {"Median of its repeats, lowest to highest": 4, "Run before": 5} if runs_before else {}
+    columns |= {"Verdict": 6, "When, where": 7}
+    rows = [[cells[place] for place in columns.values()] for cells in rows]
     return "\n".join(
         [
             f"Of {len(judged)} promises {counts[0]} hold, {counts[1]} fall below, {counts[2]} are not measured.",
             "",
-            *table(columns, rows),
+            *table(tuple(columns), rows),
             "",
             "Settings:",
             "",
@@ -304,31 +280,35 @@ def setting(result: dict) -> str:
     return f"{machine(result)}; " + ", ".join(f"{name} {number}" for name, number in result["machine"]["packages"].items())
 
 
-def everything() -> str:
-    """All results, one table a benchmark."""
-    lines = [
-        "# Measurements",
-        "",
-        "Written by `python -m docs.numbers` from `benchmarks/results/*.json`, which `make bench` "
-        "makes. Each file also names the package versions.",
-        "",
-        "## Promises",
-        "",
-        "Every figure that was promised (`benchmarks/promises.py`), as it was measured last; `python -m benchmarks promises` "
-        "prints this table, `benchmarks/results/history.jsonl` holds every run.",
-        "",
-        promises(),
-        "",
-    ]
-    for name, one in results().items():
-        lines += [f"## {name}", "", f"{one['measured'][:10]}, {one['seconds']:,} s. {machine(one)}.", ""]
-        if limits := one["result"].get("required"):
-            rows = [(place, shown(of["value"]), limit(of), MET[of["met"]]) for place, of in limits.items()]
-            lines += [*table(("What", "Value", "Limit", "Met"), rows), ""]
-        lines += [*table(("What", "Value"), [(place, shown(value)) for place, value in leaves(one["result"])]), ""]
-    if not results():
-        lines += ["Nothing has been measured yet: run `make bench`.", ""]
-    return "\n".join(lines).rstrip() + "\n"
+def promised() -> str:
+    return "\n".join(
+        [
+            "# Measurements",
+            "",
+            "Every figure that was promised (`benchmarks/promises.py`), as it was measured last, written by `python -m docs.numbers`; "
+            "`python -m benchmarks promises` prints the same with the spread of the repeats and the run before. All figures of a "
+            "benchmark: `python -m benchmarks show NAME`, read from `benchmarks/results/*.json`, which `make bench` makes; "
+            "`benchmarks/results/history.jsonl` holds every run.",
+            "",
+            "## Promises",
+            "",
+            promises(runs_before=False),
+            "",
+        ]
+    )
+
+
+def everything(name: str) -> str:
+    """All that a benchmark measured last."""
+    if not (one := results().get(name)):
+        return f"Not measured yet: `python -m benchmarks {name}`."
+    lines = [f"## {name}", "", f"{one['measured'][:10]}, {one['seconds']:,} s. {machine(one)}.", ""]
+    if name in TOLD:
+        lines += [TOLD[name](), ""]
+    if limits := one["result"].get("required"):
+        rows = [(place, shown(of["value"]), limit(of), MET[of["met"]]) for place, of in limits.items()]
+        lines += [*table(("What", "Value", "Limit", "Met"), rows), ""]
+    return "\n".join([*lines, *table(("What", "Value"), [(place, shown(value)) for place, value in leaves(one["result"])])])
 
 
 def limit(of: dict) -> str:
@@ -347,8 +327,11 @@ def leaves(value: Any, place: str = "") -> list[tuple[str, Any]]:
     return [(place, value)]
 
 
+TOLD = {"retrieval_depth": depth, "rerank_defaults": defaults, "context": prompts}  # results that read best as one table
+
+
 def _long(key: Any) -> bool:
-    return key in LONG or str(key).endswith(IN_METHODS)
+    return key in LONG or str(key).endswith(MINUS_DEFAULTS)
 
 
 def main() -> None:

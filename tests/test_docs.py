@@ -1,6 +1,7 @@
 """The documentation says what the code does: names occur, links lead somewhere, generated tables are up to date."""
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from core import registry
 from core.__main__ import SUBJECTS
 from core.cli.frame import VERBS
+from core.cli.parts import trainings
 from core.config import settings
 from core.corpus.cards import cards
+from core.labs.papers import bibliography
 from core.store import tables
 from docs import map as rooms
 from docs import numbers
@@ -18,6 +21,7 @@ from docs import tables as generated
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+METHODS = [path for path in PAGES if path.parent.name == "methods"]
 TEXT = {path: path.read_text("utf-8") for path in PAGES}
 ALL = "\n".join(TEXT.values())
 SOURCES = [path for folder in ("core", "app", "pages", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
@@ -52,33 +56,47 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-@pytest.mark.parametrize("kind", registry.kinds())
-def test_every_part_is_documented(kind):
-    missing = {part for part in registry.parts(kind) if f"### `{part}`" not in ALL}
-    assert not missing, f"docs/parts.md does not tell {missing}: run `python -m docs.tables`"
-
-
-@pytest.mark.parametrize("kind", generated.RANKING)
-def test_methods_name_every_part_that_ranks_or_judges(kind):
+@pytest.mark.parametrize("kind", generated.DEFINED)
+def test_methods_name_every_part_that_ranks_writes_or_judges(kind):
     missing = {part for part in registry.parts(kind) if f"`{part}`" not in TEXT[ROOT / "docs/methods.md"]}
     assert not missing, f"docs/methods.md does not name {missing}: run `python -m docs.tables`"
 
 
+def test_methods_define_every_metric_and_measure():
+    """What a number means is no matter of its docstring alone."""
+    for kind in ("metric", "measure"):
+        places = [TEXT[generated.METHODS / f"{name}.md"] for name in generated.DEFINED[kind]]
+        assert {part for part in registry.parts(kind) if not any(f"`{part}`" in text for text in places)} == set()
+
+
+def test_a_page_of_methods_is_short_and_so_is_all_of_the_documentation():
+    assert {path.name: len(TEXT[path].encode()) for path in METHODS if len(TEXT[path].encode()) > 12_000} == {}
+    every = [
+        path for path in ROOT.rglob("*.md") if not {".venv", ".git", "data", "node_modules"} & set(path.relative_to(ROOT).parts)
+    ]
+    assert sum(path.stat().st_size for path in every) <= 500_000, "print-outs are commands (`list`, `--help`, `benchmarks show`)"
+
+
 def test_methods_define_every_bm25_variant():
     variants = registry.find("sparse", "bm25s").model_json_schema()["properties"]["variant"]["enum"]
-    missing = {variant for variant in variants if f"| `{variant}` |" not in TEXT[ROOT / "docs/methods.md"]}
-    assert not missing, f"write the formula of {missing} into the table of docs/methods.md, Sparse retrieval"
+    missing = {variant for variant in variants if f"| `{variant}` |" not in TEXT[ROOT / "docs/methods/retrieval.md"]}
+    assert not missing, f"write the formula of {missing} into the table of docs/methods/retrieval.md, Sparse retrieval"
 
 
-def test_every_setting_is_documented():
-    assert {row["setting"] for row in settings() if f"`{row['setting']}`" not in ALL} == set()
+def test_every_entry_of_the_references_has_a_key_of_its_own():
+    keys = re.findall(r"^@\w+{([^,]+),$", (ROOT / "docs/methods/references.bib").read_text("utf-8"), re.MULTILINE)
+    assert len(keys) == len(set(keys)) > 150
+    assert not set(keys) & bibliography.entries().keys(), "papers have it with full names"
 
 
-def test_every_verb_and_option_is_documented():
-    page = TEXT[ROOT / "docs/command_line.md"]
-    assert {verb.name for verb in VERBS.values() if f"\n`{verb.name}" not in page} == set()
-    names = {name for verb in VERBS.values() for argument in generated.taken_by(verb) for name in argument.names}
-    assert {name for name in names if name not in page} == set()
+def test_every_setting_says_what_it_is():
+    assert {row["setting"] for row in (*settings(), *trainings()) if len(row["what"]) < 8} == set()
+
+
+def test_every_verb_and_option_says_what_it_is():
+    for verb in VERBS.values():
+        about = inspect.getdoc(verb.function) or ""
+        assert about.partition("\n\n")[0].endswith((".", ":")), f"{verb.name}: a sentence says what it does"
     assert {
         subject for subject in SUBJECTS if subject.__name__ not in {verb.function.__module__ for verb in VERBS.values()}
     } == set()
@@ -118,7 +136,7 @@ def test_every_make_target_that_is_named_exists():
 
 def test_data_sets_and_tables_of_the_store_are_documented():
     assert {card for card in cards() if f"`{card}`" not in ALL} == set()
-    assert {one.name for one in tables.describe() if f"### `{one.name}`" not in ALL} == set()
+    assert {one.name for one in tables.describe() if f"| `{one.name}` |" not in TEXT[ROOT / "docs/guide/query_store.md"]} == set()
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)

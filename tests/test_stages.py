@@ -305,7 +305,10 @@ def test_adding_a_stage_is_a_field_a_row_a_folder_and_its_docs(tmp_path):
     words = ["-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/test_stages.py", "-k", subset]
     own = subprocess.run([sys.executable, *words], cwd=copy, capture_output=True, text=True, check=False)
     assert own.returncode == 0, f"a new row asks for an edit in these tests: {own.stdout[-3000:]}"
-    assert "## Turner" in (copy / "docs/parts.md").read_text("utf-8")
+    listed = subprocess.run(
+        [sys.executable, "-m", "core", "list", "turner"], cwd=copy, capture_output=True, text=True, check=True
+    )
+    assert "identity" in listed.stdout and "The ranking as it comes from the fusion." in listed.stdout
 
 
 def put(file: Path, before: str, line: str) -> None:

@@ -26,7 +26,7 @@ class NextSentence(NamedTuple):
 
 @part("answering")
 class Flare(Answering):
-    """NextSentence by sentence: where a token of the next one is less probable than the threshold, that sentence is the query of
+    """Sentence by sentence: where a token of the next one is less probable than the threshold, that sentence is the query of
     another retrieval, its improbable tokens left out, and is written anew from what was found. Choose it over `one_prompt`
     for long answers whose parts stand in different places.
 

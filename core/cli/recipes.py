@@ -1,27 +1,16 @@
-"""A recipe: its parts and settings, and what it finds, answers and measures."""
+"""A recipe: what it finds, answers and measures."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from core import config, registry
 from core.cli.frame import verb
 from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, Text, read_grid, read_numbers, references
 from core.cli.options import reference as reference_of
 from core.cli.tables import between, rows_of, show_parts, show_table
 from core.cli.trials import show_trial
 from core.errors import WorkbenchError
-
-Kind = Literal[(*registry.kinds(), "settings")]
-
-
-@verb("list", show_table)
-def listing(kind: Kind, /) -> list[dict[str, Any]]:
-    """The parts of a kind, or all settings."""
-    if kind != "settings":
-        return [{"name": name, "what": (cls.__doc__ or "").strip().split("\n")[0]} for name, cls in registry.parts(kind).items()]
-    return list(config.settings())
 
 
 @verb("prepare")

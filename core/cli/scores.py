@@ -33,7 +33,7 @@ def show_judged(record: dict[str, Any]) -> None:
         print("\nAgainst people's labels (more is better; balanced accuracy and F1 of the half that the threshold has not seen)")
         show_table([_against(row["measure"], row["against_labels"]) for row in told])
     if record["signatures"]:
-        print("\nSignatures of ragas' scores (docs/methods.md)")
+        print("\nSignatures of ragas' scores (docs/methods/judging.md)")
         show_table([{"signature": name, "answers": count} for name, count in record["signatures"].items()])
     if record["not_measured"]:
         print("\nNot measured")

@@ -137,6 +137,8 @@ def test_a_cancelled_run_ends_what_it_started_and_says_what_was_measured(tmp_pat
         (["--quick", "--full"], 2, "not allowed with"),
         (["--full", "slider"], 2, "slider has no --full"),
         (["promises", "slider"], 2, "it stands alone"),
+        (["show"], 2, "show takes names of benchmarks"),
+        (["show", "slidre"], 2, "There is no benchmark slidre"),
     ],
 )
 def test_help_and_wrong_usage_start_nothing(words, code, said, capsys, monkeypatch):
@@ -144,6 +146,14 @@ def test_help_and_wrong_usage_start_nothing(words, code, said, capsys, monkeypat
     with pytest.raises(SystemExit) as ended:
         bench.main(words)
     assert ended.value.code == code and said in "".join(capsys.readouterr())
+
+
+def test_all_that_a_benchmark_measured_is_shown_and_nothing_started(capsys, monkeypatch):
+    monkeypatch.setattr(bench, "run", lambda *_: pytest.fail("it starts benchmarks"))
+    assert bench.main(["show", "slider", "retrieval_depth"]) == 0
+    told = capsys.readouterr().out
+    assert "## slider" in told and "| p95_ms |" in told
+    assert "| Kind | Set | Metric |" in told, "the table by set stands before the figures"
 
 
 def test_a_flag_goes_to_those_that_take_it(monkeypatch):

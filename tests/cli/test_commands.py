@@ -1,6 +1,7 @@
 """How commands are read and told: old ones say what they said, and no verb is loaded before it is asked for."""
 
 import ast
+import inspect
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from core import registry
 from core.__main__ import SUBJECTS, main, parse
 from core.cli.frame import VERBS, Call
 from core.cli.tables import show_table
@@ -60,6 +62,23 @@ def test_every_verb_has_help_without_running(verb, capsys):
     assert main([*verb.name.split(), "--help"]) == 0
     told = capsys.readouterr()
     assert "--json" in told.out and "--job" not in told.out and not told.err
+
+
+@pytest.mark.parametrize("kind", registry.kinds())
+def test_a_list_of_parts_tells_whole_sentences_and_a_part_all_that_it_says(kind, capsys):
+    for row in parse(["list", kind]).work(None):
+        assert row["what"].endswith((".", "?", ":")), f"{kind} {row['name']} is cut: …{row['what'][-40:]}"
+        assert main(["list", kind, row["name"]]) == 0
+        told = capsys.readouterr().out
+        assert inspect.cleandoc(registry.find(kind, row["name"]).__doc__) in told
+    assert main(["list", kind, "nothing"]) == 1 and "Choose among" in capsys.readouterr().err
+
+
+def test_a_list_of_settings_is_narrowed_by_stage_or_training():
+    fusions = parse(["list", "settings", "fusion"]).work(None)
+    assert fusions and {row["setting"].partition(".")[0] for row in fusions} == {"fusion"}
+    trainings = parse(["list", "training", "adapter"]).work(None)
+    assert {"adapter.rank", "adapter.alpha"} <= {row["setting"] for row in trainings}
 
 
 def test_a_file_of_the_command_line_is_collected():

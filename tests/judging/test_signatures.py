@@ -39,7 +39,7 @@ def test_what_was_not_measured_meets_nothing_and_every_signature_can_be_met():
 
 
 def test_the_page_of_methods_has_them_all():
-    page = (Path(__file__).resolve().parents[2] / "docs/methods.md").read_text("utf-8")
+    page = (Path(__file__).resolve().parents[2] / "docs/methods/judging.md").read_text("utf-8")
     assert not [each.name for each in SIGNATURES if each.sentence not in page]
 
 

@@ -43,7 +43,7 @@ def table(shown: Shown, first: MeasureScores) -> int | None:
     if any(signatures := [told_by(shown.answers.measured, place) for place in order]):
         columns["Signature"] = [met.name if met else None for met in signatures]
         looks["Signature"] = st.column_config.TextColumn(
-            width=130, help="What ragas' scores say together: see docs/methods.md, and an opened answer for its words."
+            width=130, help="What ragas' scores say together: see docs/methods/judging.md, and an opened answer for its words."
         )
     chosen = tables.choose(
         columns, [rows[place].id or rows[place].place for place in order], "answers_table", looks, param="answer"
