@@ -5,7 +5,7 @@ import math
 import time
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -167,6 +167,14 @@ class TrainingSteps(ABC):
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (self._work / "log.jsonl").write_text(text, "utf-8")  # what came after the checkpoint happens again
         return True
+
+
+def adamw(weights: dict[str, Any], decays: Callable[[str, Any], bool]) -> Any:
+    """AdamW over weights by name, of which some decay."""
+    import torch
+
+    decayed, plain = ([w for name, w in weights.items() if decays(name, w) is which] for which in (True, False))
+    return torch.optim.AdamW([{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}], lr=0.0)
 
 
 def learning_rate(config: Any, step: int, steps: int) -> float:

@@ -7,7 +7,6 @@ at the end. Files: as of every adapter (`core.training.adapters.training`).
 """
 
 import math
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +28,11 @@ from core.training.adapters.examples import TrainingExample, candidates
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
 from core.training.adapters.measuring import TestAnswer, asked, compared, tested
 from core.training.adapters.settings import PreferenceTraining
-from core.training.adapters.training import adapter_work, plain_knobs, rounded, tokens_per_s, write_adapter, write_untested
+from core.training.adapters.training import TunedGenerator, adapter_work, of_adapter, plain_knobs, write_adapter, write_untested
 from core.training.heads.examples import PARTS, Compared, Divided
 from core.training.heads.tasks import borne_out
 from core.training.log import write_line
+from core.training.record import PhaseSeconds
 
 
 class TokenPair(NamedTuple):
@@ -65,24 +65,16 @@ class PairMeasures(NamedTuple):
 
 
 @dataclass(frozen=True)
-class TrainedPreference:
-    """What training.json holds. test: measure -> mean with interval over prompts; by_likelihood: how often the base itself finds the
+class TrainedPreference(TunedGenerator):
+    """test: measure -> mean with interval over prompts; by_likelihood: how often the base itself finds the
     preferred answer likelier, in all and by the token; comparison: of greedy answers before and after, em and f1 against the preferred
     ones; answers: their mean length in words and shares of word trigrams that stand in the prompt, and that were said
     again, before and after."""
 
-    folder: Path
-    best_step: int
-    steps: int
-    stopped: str
-    data: dict[str, Any]
-    trainable: int
     test: dict[str, dict[str, float | None]]
     by_likelihood: dict[str, float]
     comparison: dict[str, dict[str, Any]]
     answers: dict[str, dict[str, float]]
-    seconds: dict[str, float]
-    tokens_per_s: float
 
 
 class PreferenceLoop(AdapterLoop):
@@ -145,7 +137,7 @@ def train_preferences(
 
 
 def _train(config, parts, source, generator, folder, work):
-    started = time.monotonic()
+    seconds = PhaseSeconds()
     yield Progress(0, 0, "Loading the model")
     knobs = plain_knobs(generator, config.answer_tokens)
     weights, opened = knobs.opens()
@@ -167,9 +159,9 @@ def _train(config, parts, source, generator, folder, work):
     with loop.tuned.disable_adapter():
         for name in PARTS:
             pairs[name][:] = yield from referred(loop, pairs[name], name)
-    prepared = time.monotonic()
+    seconds.end("preparing")
     yield from loop.run()
-    trained = time.monotonic()
+    seconds.end("training")
 
     card = {
         "source": source,
@@ -179,7 +171,7 @@ def _train(config, parts, source, generator, folder, work):
         "notes": parts.notes,
         "checksum": fingerprint(asked_of),
     }
-    seconds = write_untested(loop, generator, folder, work, card, preparing=prepared - started, training=trained - prepared)
+    write_untested(loop, generator, folder, work, card, seconds)
     yield Progress(0, 0, "Test: pairs")
     rows, groups = loop.measures(pairs["test"]), np.array([pair.group for pair in pairs["test"]])
     test = {
@@ -195,23 +187,11 @@ def _train(config, parts, source, generator, folder, work):
         "in_all": float((reference[:, 0] > reference[:, 1]).mean()),
         "by_the_token": float((reference[:, 0] / reference[:, 2] > reference[:, 1] / reference[:, 3]).mean()),
     }
-    seconds["testing"] = time.monotonic() - trained
-    result = TrainedPreference(
-        folder,
-        loop.best_step,
-        loop.step,
-        loop.stopped,
-        card,
-        loop.trainable,
-        test,
-        likelier,
-        compared(before, after, config.seed),
-        answers,
-        rounded(seconds),
-        tokens_per_s(folder),
-    )
+    seconds.end("testing")
+    worth = {"test": test, "by_likelihood": likelier, "comparison": compared(before, after, config.seed), "answers": answers}
+    result = TrainedPreference.by(loop, folder, seconds, **of_adapter(loop, folder, card), **worth)
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, test=test)
-    write_adapter(loop, generator, folder, work, vars(result), tested(prompts, before, after))
+    write_adapter(loop, generator, work, result, tested(prompts, before, after))
     return result
 
 

@@ -4,10 +4,11 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from core.config import StageConfig, knob
+from core.config import knob
+from core.training import settings as shared
 
 
-class LoraTraining(StageConfig):
+class LoraTraining(shared.TrainingSettings):
     """How an adapter is trained."""
 
     rank: int = knob(16, "Rank of LoRA's matrices. Larger can learn more, is slower, and overfits sooner.", ge=1, le=256)
@@ -22,13 +23,13 @@ class LoraTraining(StageConfig):
     )
     rslora: bool = knob(False, "Scales by the root of the rank, so that large ranks learn as fast as small ones.")
     dora: bool = knob(False, "Learns each weight's length apart from its direction. Closer to full training, and slower.")
-    learning_rate: float = knob(0.0005, "Step size at its peak. Too large diverges.", gt=0.0, le=0.1, step=0.00001)
+    learning_rate: float = shared.learning_rate(0.0005)
     schedule: Literal["linear", "cosine", "constant"] = knob(
         "linear", "How the step size falls to 0 after the warm-up, or that it stays."
     )
     warmup: float = knob(0.05, "Share of the steps over which the step size rises.", ge=0.0, le=0.9, step=0.05)
     weight_decay: float = knob(0.01, "How far a step pulls the adapter towards zero.", ge=0.0, le=1.0)
-    batch_size: int = knob(8, "Examples of a step.", unit="examples", ge=1, le=1024)
+    batch_size: int = shared.batch_size(8, "examples")
     at_once: int = knob(
         1536,
         "Tokens computed at once; a larger step is gathered from several. Less takes less memory.",
@@ -36,12 +37,10 @@ class LoraTraining(StageConfig):
         ge=16,
         le=1_000_000,
     )
-    max_steps: int = knob(200, "Steps at most.", unit="steps", label="At most", ge=1, le=1_000_000)
+    max_steps: int = shared.max_steps(200, "Steps at most.")
     evaluate_every: int = knob(50, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
     checkpoint_every: int = knob(10, "Steps between checkpoints, from which a training goes on.", unit="steps", ge=1, le=100_000)
-    patience: int = knob(
-        5, "Evaluations without a better one after which training stops. The best one is kept.", unit="evaluations", ge=1, le=1000
-    )
+    patience: int = shared.patience(5)
     samples: int = knob(2, "Answers that each evaluation writes for people to read.", unit="answers", ge=0, le=16)
     max_tokens: int = knob(
         512, "Longer examples are left out, and counted: cut ones would teach to stop anywhere.", unit="tokens", ge=16, le=131072
@@ -50,11 +49,7 @@ class LoraTraining(StageConfig):
     train_examples: int = knob(0, "Examples learnt from, at most. 0: all.", unit="examples", ge=0, le=10_000_000)
     validation_examples: int = knob(40, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
     test_examples: int = knob(100, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
-    seed: int = knob(0, "Seeds the split, the order, distractors and weights.", ge=0, le=2**31 - 1)
-
-    def peak(self) -> float:
-        """The highest learning rate."""
-        return self.learning_rate
+    seed: int = shared.seed("the split, the order, distractors and weights")
 
 
 class AdapterTraining(LoraTraining):
@@ -158,7 +153,7 @@ class PreferenceTraining(LoraTraining):
         "best",
         "Weights that stay: those with the lowest loss on the validation part, or the last, which shows what going on does.",
     )
-    learning_rate: float = knob(0.0001, "Step size at its peak. Too large breaks the model.", gt=0.0, le=0.1, step=0.00001)
+    learning_rate: float = shared.learning_rate(0.0001, "Step size at its peak. Too large breaks the model.")
     prompt_characters: int = knob(
         0,
         "Of longer passages in a prompt the sentences nearest to the question, its first paragraph, up to so many. 0: whole prompts.",

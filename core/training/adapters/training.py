@@ -9,12 +9,9 @@ there, other settings start anew.
 
 import json
 import shutil
-import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,26 +26,28 @@ from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
 from core.training.adapters.measuring import asked, compared, tested
 from core.training.adapters.settings import AdapterTraining, LoraTraining
 from core.training.log import at_work, finish, place, read_log, write_line
+from core.training.record import PhaseSeconds, Trained
 
 COMMAND = "command.json"  # by which a training is asked for again
 LIKE = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "stop", "json_schema", "logprobs", "adapter", "adapter_scale")
 
 
 @dataclass(frozen=True)
-class TrainedAdapter:
-    """What training.json holds. comparison: em and f1 of the test part with the right passage, before (the base) and after (with
+class TunedGenerator(Trained):
+    """A generator with an adapter. trainable: parameters that learnt."""
+
+    data: dict[str, Any]
+    trainable: int
+    tokens_per_s: float
+
+
+@dataclass(frozen=True)
+class TrainedAdapter(TunedGenerator):
+    """comparison: em and f1 of the test part with the right passage, before (the base) and after (with
     the adapter), and the paired difference; loss: of an answer's token there."""
 
-    folder: Path
-    best_step: int  # 0: no step was better on validation than the base
-    steps: int
-    stopped: str  # "all steps" or "early"
-    data: dict[str, Any]
-    trainable: int  # parameters
     loss: dict[str, float]
     comparison: dict[str, dict[str, Any]]
-    seconds: dict[str, float]
-    tokens_per_s: float
 
 
 def plain_knobs(generator: Transformers, answer_tokens: int) -> Transformers:
@@ -79,7 +78,7 @@ def adapter_work(folder: Path, config: LoraTraining, command: Sequence[str]) -> 
 
 
 def _train(config, data, generator, folder, work):
-    started = time.monotonic()
+    seconds = PhaseSeconds()
     yield Progress(0, 0, "Loading the model")
     knobs = plain_knobs(generator, config.answer_tokens)
     source, opened = knobs.opens()
@@ -90,11 +89,11 @@ def _train(config, data, generator, folder, work):
     samples = data.validation[: config.samples]
     loop = AdapterLoop(config, base, knobs, sequences["train"], sequences["validation"], samples, work, mark)
     write_card(work, card)
-    prepared = time.monotonic()
+    seconds.end("preparing")
     yield from loop.run()
-    trained = time.monotonic()
+    seconds.end("training")
 
-    seconds = write_untested(loop, generator, folder, work, card, preparing=prepared - started, training=trained - prepared)
+    write_untested(loop, generator, folder, work, card, seconds)
     losses = {}
     yield Progress(0, 0, "Test: loss of the base")
     with loop.tuned.disable_adapter():
@@ -104,77 +103,44 @@ def _train(config, data, generator, folder, work):
     losses["after"] = loop.mean_loss(sequences["test"])
     after = yield from asked(base, knobs, data.test, "Test: answers with the adapter", work / f"after-{mark}.jsonl")
     comparison = compared(before, after, config.seed)
-    seconds["testing"] = time.monotonic() - trained
-    result = TrainedAdapter(
-        folder,
-        loop.best_step,
-        loop.step,
-        loop.stopped,
-        card,
-        loop.trainable,
-        losses,
-        comparison,
-        rounded(seconds),
-        tokens_per_s(folder),
-    )
+    seconds.end("testing")
+    result = TrainedAdapter.by(loop, folder, seconds, **of_adapter(loop, folder, card), loss=losses, comparison=comparison)
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
-    write_adapter(loop, generator, folder, work, vars(result), tested(data.test, before, after))
+    write_adapter(loop, generator, work, result, tested(data.test, before, after))
     return result
 
 
-def write_untested(
-    loop: AdapterLoop, generator: Transformers, folder: Path, work: Path, card: dict[str, Any], **seconds: float
-) -> dict[str, float]:
-    """The adapter in its folder, trained and not tested yet. Returns the seconds of its training, those before a stop among them."""
-    before = adapter_record(folder.name).get("seconds", {})
-    seconds = {name: value + before.get(name, 0.0) for name, value in seconds.items()}
-    result = {"best_step": loop.best_step, "steps": loop.step, "stopped": loop.stopped, "data": card, "trainable": loop.trainable}
-    result |= {"comparison": {}, "seconds": rounded(seconds), "tokens_per_s": tokens_per_s(folder)}
-    write_adapter(loop, generator, folder, work, result)
-    return seconds
-
-
-def rounded(seconds: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 2) for name, value in seconds.items()}
-
-
-def tokens_per_s(folder: Path) -> float:
-    """Of all steps of a training."""
+def of_adapter(loop: AdapterLoop, folder: Path, card: dict[str, Any]) -> dict[str, Any]:
+    """What a TunedGenerator has beside its steps; tokens_per_s: of all steps of the training."""
     steps = [line for line in read_log(folder) if line["kind"] == "step"]
-    return round(sum(line["tokens"] for line in steps) / max(1e-9, sum(line["seconds"] for line in steps)), 1)
+    speed = sum(line["tokens"] for line in steps) / max(1e-9, sum(line["seconds"] for line in steps))
+    return {"data": card, "trainable": loop.trainable, "tokens_per_s": round(speed, 1)}
+
+
+def write_untested(
+    loop: AdapterLoop, generator: Transformers, folder: Path, work: Path, card: dict[str, Any], seconds: PhaseSeconds
+) -> None:
+    """The adapter in its folder, trained and not tested yet. The seconds count those before a stop."""
+    for name, value in adapter_record(folder.name).get("seconds", {}).items():
+        seconds[name] = round(seconds.get(name, 0.0) + value, 3)
+    write_adapter(loop, generator, work, TunedGenerator.by(loop, folder, seconds, **of_adapter(loop, folder, card)))
 
 
 def write_adapter(
-    loop: AdapterLoop,
-    generator: Transformers,
-    folder: Path,
-    work: Path,
-    result: dict[str, Any],
-    answers: list[dict[str, Any]] | None = None,
+    loop: AdapterLoop, generator: Transformers, work: Path, result: TunedGenerator, answers: list[dict[str, Any]] | None = None
 ) -> None:
-    """The adapter in its folder, whole. result: of which training.json tells. answers: to the test part, then what it was made with
-    goes; None: it is not tested yet."""
+    """The adapter in its folder, whole. answers: to the test part, then what it was made with goes; None: it is not tested yet."""
     base, made = loop.base, work / "adapter"
     shutil.rmtree(made, ignore_errors=True)
     loop.tuned.save_pretrained(made)
     (made / "README.md").unlink(missing_ok=True)  # an empty form
-    record = {
-        "name": folder.name,
+    about = {
         "base": {"name": base.name, "model": generator.model, "sha256": base.sha256},
-        "config": loop.config.model_dump(),
-        **{name: value for name, value in result.items() if name != "folder"},
-        "validation_curve": [
-            {key: value for key, value in line.items() if key not in ("time", "kind")}
-            for line in read_log(folder)
-            if line["kind"] == "evaluation"
-        ],
-        "tested": answers or [],
         "device": base.device,
         "dtype": base.dtype,
-        "created": datetime.now().isoformat(timespec="seconds"),
-        "versions": {package: version(package) for package in ("torch", "transformers", "peft")},
     }
-    (place if answers is None else finish)(work, made, folder, record)
+    record = {"comparison": {}} | result.record(loop.config, **about, tested=answers or [])
+    (place if answers is None else finish)(work, made, result.folder, record)
 
 
 def write_card(work: Path, card: dict[str, Any]) -> None:

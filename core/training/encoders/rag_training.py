@@ -10,7 +10,6 @@ for the rest only.
 """
 
 import json
-import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -33,9 +32,10 @@ from core.training.encoders.rag_loop import AnswerReader, RagLoop, RagQuestions
 from core.training.encoders.rag_settings import RagTraining
 from core.training.encoders.splits import FEWEST, Splits, corpus_of, evidence_documents, split_rows
 from core.training.encoders.start import BertFolder, start_encoder
-from core.training.encoders.training import TrainingResult, record, searched
+from core.training.encoders.training import TrainedEncoder, encoder_record, searched
 from core.training.encoders.validation import METRICS, compared, measure
 from core.training.log import at_work, finish, write_line
+from core.training.record import PhaseSeconds
 
 NAMES = (*METRICS, "likelihood", "f1")  # of the comparison; likelihood: nats a token of the answer
 
@@ -52,7 +52,7 @@ def train_rag(
     evaluation: EvaluationConfig,
     home: Path,
     vectors: Path,
-) -> Generator[Progress, None, TrainingResult]:
+) -> Generator[Progress, None, TrainedEncoder]:
     """Trains on the corpus' questions that have an answer, and writes the encoder to `folder`, whose name is the encoder's.
 
     texts: those of the chunks. generation: says how likely an answer is. home: data folder, where likelihoods and texts by the
@@ -62,7 +62,7 @@ def train_rag(
         todo = "Choose transformers as generation.part."
         raise WorkbenchError("This engine does not say how likely a given answer is.", where="generation.part", todo=todo)
     with at_work(folder, "an encoder") as work:
-        started = time.monotonic()
+        seconds = PhaseSeconds()
         part, base = start_encoder(config.base, folder.parent)
         relevant = relevance(corpus, chunks, evaluation.overlap)
         whole = split_rows(corpus, relevant, config.validation_share, config.seed)
@@ -88,9 +88,9 @@ def train_rag(
 
         mark = fingerprint(config, corpus.fingerprint, texts, generation, part.identity(), code_version(train_rag))
         loop = RagLoop(config, base, asked, validation, rows, work, mark)
-        prepared = time.monotonic()
+        seconds.end("preparing")
         yield from loop.run()
-        trained = time.monotonic()
+        seconds.end("training")
 
         made = work / "encoder"
         loop.write(made)
@@ -111,10 +111,8 @@ def train_rag(
         unseen = compared(*values[1], evaluation, config.seed)
         sizes = {name: len(part_rows) for name, part_rows in splits._asdict().items()}
         sizes |= {"unseen_chunks": int(held_out.sum()), "chunks": len(chunks), "documents": len(corpus.documents)}
-        ended = time.monotonic()
-        seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": ended - trained}
-        seconds = {name: round(value, 2) for name, value in seconds.items()}
-        result = TrainingResult(folder, loop.best_step, loop.step, loop.stopped, sizes, comparison, unseen, seconds)
+        seconds.end("testing")
+        result = TrainedEncoder.by(loop, folder, seconds, sizes=sizes, comparison=comparison, unseen=unseen)
         write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
         lines = [
             {"question": query.id, "before": dict(zip(NAMES, b, strict=True)), "after": dict(zip(NAMES, a, strict=True))}
@@ -124,7 +122,7 @@ def train_rag(
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         (made / "test.jsonl").write_text(text, "utf-8", errors="surrogatepass")
         more = {"generation": generation.model_dump(mode="json"), "generator": generation.identity()}
-        finish(work, made, folder, record(made, result, config, corpus, evaluation, part, more))
+        finish(work, made, folder, encoder_record(made, result, config, corpus, evaluation, part, **more))
         return result
 
 

@@ -15,11 +15,8 @@ keeps the checkpoint of the last evaluation: the same settings continue there, o
 """
 
 import json
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +24,6 @@ import numpy as np
 
 from core.config import EvaluationConfig, code_version, fingerprint
 from core.evaluation.judged import relevance
-from core.models import hardware
 from core.pipeline.speed import weights
 from core.pipeline.vectors import embed
 from core.records import Chunks, Corpus, Progress
@@ -38,25 +34,21 @@ from core.training.encoders.settings import TrainConfig
 from core.training.encoders.splits import chunks_of, corpus_of, split_rows
 from core.training.encoders.start import BertFolder, most_tokens, start_encoder
 from core.training.encoders.validation import Validation, compared, measure
-from core.training.log import at_work, finish, read_log, write_line
+from core.training.log import at_work, finish, write_line
+from core.training.record import PhaseSeconds, Trained, curve
 
 
 @dataclass(frozen=True)
-class TrainingResult:
-    """What training.json holds. comparison: metric -> before, after and the paired difference on the test questions.
+class TrainedEncoder(Trained):
+    """comparison: metric -> before, after and the paired difference on the test questions.
 
     unseen: the same searching only documents that training never saw, neither as evidence nor as a negative: there the
     encoder cannot have gained by remembering which documents answer other questions.
     """
 
-    folder: Path
-    best_step: int  # 0: no step was better on validation than the start, so the encoder equals its start
-    steps: int
-    stopped: str  # "all steps" or "early"
     sizes: dict[str, int]
     comparison: dict[str, dict[str, Any]]
     unseen: dict[str, dict[str, Any]]
-    seconds: dict[str, float]
 
 
 def train(
@@ -68,7 +60,7 @@ def train(
     *,
     evaluation: EvaluationConfig | None = None,
     vectors: Path | None = None,
-) -> Generator[Progress, None, TrainingResult]:
+) -> Generator[Progress, None, TrainedEncoder]:
     """Trains on the corpus' questions and writes the encoder to `folder`, whose name is the encoder's.
 
     texts: those of the chunks. evaluation: depth, overlap and intervals of the test. vectors: the vector store that
@@ -80,7 +72,7 @@ def train(
 
 
 def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
-    started = time.monotonic()
+    seconds = PhaseSeconds()
     part, base = start_encoder(config.base, folder.parent)
     relevant = relevance(corpus, chunks, evaluation.overlap)
     splits = split_rows(corpus, relevant, config.validation_share, config.seed)
@@ -91,9 +83,9 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     batches = Batches(config, corpus, chunks, texts, splits, relevant, question_vectors, chunk_vectors)
     validation = Validation(config, corpus, chunks, texts, splits.validation, relevant, evaluation)
     loop = Loop(config, base, batches, validation, work, _mark(config, corpus, chunks, part))
-    prepared = time.monotonic()
+    seconds.end("preparing")
     yield from loop.run()
-    trained = time.monotonic()
+    seconds.end("training")
 
     made = work / "encoder"
     loop.write(made)
@@ -106,7 +98,7 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
         end = questions, (yield from embed(after_part, texts, work / "test", weigh=weights))
     values = searched(asked, chunks, batches.held_out, evaluation, start, end)
     comparison, unseen = (compared(*pair, evaluation, config.seed) for pair in values)
-    seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
+    seconds.end("testing")
     sizes = {
         "train": len(splits.train),
         "validation": len(splits.validation),
@@ -117,22 +109,13 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
         "chunks": len(chunks),
         "documents": len(corpus.documents),
     }
-    result = TrainingResult(
-        folder,
-        loop.best_step,
-        loop.step,
-        loop.stopped,
-        sizes,
-        comparison,
-        unseen,
-        {name: round(value, 2) for name, value in seconds.items()},
-    )
+    result = TrainedEncoder.by(loop, folder, seconds, sizes=sizes, comparison=comparison, unseen=unseen)
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
     rows = zip(asked.queries, *(side.tolist() for side in values[0]), strict=True)
     lines = [json.dumps({"question": q.id, "before": b, "after": a}, ensure_ascii=False) for q, b, a in rows]
     (made / "test.jsonl").write_text("\n".join(lines) + "\n", "utf-8", errors="surrogatepass")
     negatives = {"mined": batches.mined, "dropped": batches.dropped}
-    finish(work, made, folder, record(made, result, config, corpus, evaluation, part, {"negatives": negatives}))
+    finish(work, made, folder, encoder_record(made, result, config, corpus, evaluation, part, negatives=negatives))
     return result
 
 
@@ -151,32 +134,14 @@ def _mark(config: TrainConfig, corpus: Corpus, chunks: Chunks, part: Any) -> str
     return fingerprint(config, corpus.fingerprint, columns, part.identity(), code_version(train))
 
 
-def record(made: Path, result: TrainingResult, config, corpus, evaluation, part, more: dict[str, Any]) -> dict[str, Any]:
+def encoder_record(made: Path, result: TrainedEncoder, config, corpus, evaluation, part, **more: Any) -> dict[str, Any]:
     """training.json: everything about how the encoder was made and what it is worth."""
-    log = read_log(result.folder)
-    curve = {
-        kind: [{k: v for k, v in line.items() if k not in ("kind", "time")} for line in log if line["kind"] == kind]
-        for kind in ("step", "evaluation")
-    }
-    return {
-        "name": result.folder.name,
-        "config": config.model_dump(),
-        "settings": {"max_tokens": most_tokens(made), "pooling": "mean"},
-        "evaluation": evaluation.model_dump(),
-        "corpus": {"name": corpus.name, "fingerprint": corpus.fingerprint},
-        "start": part.identity(),
-        "sizes": result.sizes,
+    return result.record(
+        config,
+        settings={"max_tokens": most_tokens(made), "pooling": "mean"},
+        evaluation=evaluation.model_dump(),
+        corpus={"name": corpus.name, "fingerprint": corpus.fingerprint},
+        start=part.identity(),
+        loss_curve=curve(result.folder, "step"),
         **more,
-        "best_step": result.best_step,
-        "steps": result.steps,
-        "stopped": result.stopped,
-        "comparison": result.comparison,
-        "unseen": result.unseen,
-        "loss_curve": curve["step"],
-        "validation_curve": curve["evaluation"],
-        "seconds": result.seconds,
-        "device": hardware.device(),
-        "dtype": hardware.fast_dtype(),
-        "created": datetime.now().isoformat(timespec="seconds"),
-        "versions": {package: version(package) for package in ("torch", "transformers", "peft", "tokenizers", "bm25s")},
-    }
+    )

@@ -1,6 +1,6 @@
 """The steps of the faithfulness model's training: what is drawn, the shares of both cores, and its validation."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +9,22 @@ import numpy as np
 from core.judging.evidence import evidence
 from core.judging.faithful_bert import CLAIM_TOKENS, ClaimReader, FaithfulPairs
 from core.models import hardware
-from core.models.all_cores import on_all_cores, workers_alone
 from core.statistics.roc import roc
 from core.training.faithfulness.corrupted import Corruption
 from core.training.faithfulness.model import FaithfulLowRank, Judgement
 from core.training.faithfulness.sources import SUPPORTED, Marked
-from core.training.steps import WEIGHT_DECAY, TrainingSteps
+from core.training.low_rank import LowRankLoop, read_all
 
-SHARE_TOKENS = 1536  # of one core's share of a step: fixed, so that a step is the same on any number of cores
-SEQUENCES_AT_ONCE = 16  # of an evaluation
+SHARE_TOKENS = 1536  # of a share of a step
 CHARACTERS = 5  # of evidence a token that is free for it: so that little is cut
 UNWATCHED = "citation_integrity"  # people agree so little on it that its AUC goes up and down by itself
 WEIGHTS = {"qa_feedback": 3.0, "qa_feedback corrected": 1.0, "xsumfaith": 2.0, "citation_integrity": 1.0}
 
 
-class FaithfulLoop(TrainingSteps):
+class FaithfulLoop(LowRankLoop):
     """The model as it learns. told: claims people judged, `validation` those of groups that are not learnt from."""
 
-    remedy = "Lower learning_rate or raise warmup"
+    model: FaithfulLowRank
 
     def __init__(
         self,
@@ -39,8 +37,6 @@ class FaithfulLoop(TrainingSteps):
         work: Path,
         mark: str,
     ) -> None:
-        import torch
-
         super().__init__(config, config.max_steps, "auc", work, mark)
         self._base, self._made, self._stories = base, made, size
         self._tokens, self._room = ClaimReader(base, config.max_tokens), CHARACTERS * (config.max_tokens - CLAIM_TOKENS)
@@ -50,13 +46,8 @@ class FaithfulLoop(TrainingSteps):
         self._drawn = weights / weights.sum() if len(weights) else weights
         self._validation = validation
         self._read = [self.judgement(each) for each in validation]
-        self.model = FaithfulLowRank(base, config.lora_rank, config.layers, config.seed)
-        self._weights = trained = self.model.trained
-        decayed = [tensor for name, tensor in trained.items() if ".lora_" in name or name == "pooler.dense.weight"]
-        plain = [tensor for name, tensor in trained.items() if not (".lora_" in name or name == "pooler.dense.weight")]
-        self._optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}], lr=0.0
-        )
+        model = FaithfulLowRank(base, config.lora_rank, config.layers, config.seed)
+        self._take(model, lambda name, _: ".lora_" in name or name == "pooler.dense.weight")
 
     def judgement(self, claim: Marked) -> Judgement:
         """The claim as the model reads it."""
@@ -85,36 +76,21 @@ class FaithfulLoop(TrainingSteps):
                 some.append(self.judgement(claim))
         return some
 
-    def _learn(self) -> tuple[float, Callable[[], None]]:
-        import torch
-
+    def _shares(self) -> list[list[Judgement]]:
         some = sorted(self.batch(self.step), key=lambda each: -len(each.sequence[0]))
-        leaves, shares, tokens = self.model.leaves(), [], 0
+        shares: list[list[Judgement]] = []
+        tokens = 0
         for each in some:
             if not shares or tokens + len(each.sequence[0]) > SHARE_TOKENS:
                 shares.append([])
                 tokens = 0
             shares[-1].append(each)
             tokens += len(each.sequence[0])
-        counts = (
-            float(max(1, sum(each.verdict >= 0 for each in some))),
-            float(max(1, sum(each.wrong is not None for each in some))),
-        )
+        return shares
 
-        def learn(share: list[Judgement]) -> tuple[float, dict[str, Any]]:
-            with torch.enable_grad():
-                loss = self.model.loss(leaves, share, self.config.word_weight, counts)
-            return float(loss.detach()), self.model.gradients(leaves, loss)
-
-        pool, workers = workers_alone()
-        done = dict(on_all_cores(pool, workers, learn, enumerate(shares)))
-
-        def backward() -> None:
-            total = {name: sum(done[i][1][name].float() for i in range(len(shares))) for name in done[0][1]}
-            for name, gradient in self.model.divided(total).items():
-                self._weights[name].grad = gradient
-
-        return sum(done[i][0] for i in range(len(shares))), backward
+    def _loss(self, leaves: dict[str, Any], share: list[Judgement], step: Sequence[Judgement]) -> Any:
+        verdicts, marked = sum(each.verdict >= 0 for each in step), sum(each.wrong is not None for each in step)
+        return self.model.loss(leaves, share, self.config.word_weight, (float(max(1, verdicts)), float(max(1, marked))))
 
     def _measured(self) -> dict[str, float]:
         """By data set: AUC of the verdicts (supported or not), and of the words; auc is the mean of all but those of UNWATCHED."""
@@ -138,14 +114,7 @@ class FaithfulLoop(TrainingSteps):
     def judge(self, sequences: list[tuple[np.ndarray, int]]) -> list[tuple[np.ndarray, np.ndarray]]:
         """What the model says of each sequence as it is now."""
         model = FaithfulPairs(self._base, hardware.fast_dtype(), "cpu", self.model.merged())
-        order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i][0]))
-        shares = [order[i : i + SEQUENCES_AT_ONCE] for i in range(0, len(order), SEQUENCES_AT_ONCE)]
-        pool, workers = workers_alone()
-        results: list = [None] * len(sequences)
-        for share, some in on_all_cores(pool, workers, model.judge, ((share, [sequences[i] for i in share]) for share in shares)):
-            for i, each in zip(share, some, strict=True):
-                results[i] = each
-        return results
+        return read_all(model.judge, sequences)
 
 
 def _auc(scores: np.ndarray, positive: np.ndarray) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from core.judging.faithful_bert import HEAD, judged
-from core.training.rerankers.model import LowRankPairs
+from core.training.low_rank import LowRankPairs
 
 
 class FaithfulLowRank(LowRankPairs):

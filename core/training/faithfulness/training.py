@@ -9,12 +9,8 @@ same settings continue there, other settings start anew.
 """
 
 import json
-import shutil
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +20,7 @@ from core.config import code_version, fingerprint
 from core.files import read_json
 from core.judging.combined import COMBINATION, from_record
 from core.judging.judgement_models import ADAPTER, SETTINGS, OwnModel
-from core.models import hardware
 from core.models.hub import bundled_folder
-from core.models.identity import files_identity
 from core.records import Corpus, Progress
 from core.training.faithfulness.answered import made_answers
 from core.training.faithfulness.combination import SETS, SeenAnswer, accuracy, best_shift, fitted, measured, seen
@@ -34,8 +28,9 @@ from core.training.faithfulness.corrupted import Corruption, stories_of, stories
 from core.training.faithfulness.loop import FaithfulLoop
 from core.training.faithfulness.settings import FaithfulnessTraining
 from core.training.faithfulness.sources import Marked, read, share
-from core.training.log import at_work, finish, read_log, write_line
-from core.training.rerankers.model import SCALE
+from core.training.log import at_work, finish, write_line
+from core.training.low_rank import write_low_rank
+from core.training.record import PhaseSeconds, Trained
 
 LEARNT = {"xsumfaith": 0.6, "qa_feedback": 0.6, "citation_integrity": 0.85, "snli": 0.96, "cad_nli": 0.96}  # share of groups
 FITTED = {"xsumfaith": 0.8, "qa_feedback": 0.8}  # up to here the second part; the others have no third in their files
@@ -49,16 +44,11 @@ MADE_SEED = 2**31 - 2  # of the claims that an evaluation judges
 
 
 @dataclass(frozen=True)
-class TrainedFaithfulness:
-    """What training.json holds."""
+class TrainedFaithfulness(Trained):
+    """What it is worth stands in its record alone."""
 
-    folder: Path
-    best_step: int  # 0: no step was better on validation than the start
-    steps: int
-    stopped: str  # "all steps" or "early"
     sizes: dict[str, int]
     missing: list[str]  # data sets that were not there
-    seconds: dict[str, float]
 
 
 def split_of(answer: Marked, seed: int) -> str:
@@ -79,7 +69,7 @@ def train(
 
 
 def _train(config, data, corpora, folder, work):
-    started, base = time.monotonic(), bundled_folder()
+    seconds, base = PhaseSeconds(), bundled_folder()
     yield Progress(0, 0, "Reading what people judged")
     answers, missing = read(data)
     if config.texts and config.made:
@@ -95,34 +85,20 @@ def _train(config, data, corpora, folder, work):
     validation = _validation(config, parts["fitted"], made, len(stories))
     mark = fingerprint(config, [c.fingerprint for c in corpora], [str(a) for a in answers], code_version(FaithfulLoop))
     loop = FaithfulLoop(config, base, learnt, validation, made, len(stories), work, mark)
-    prepared = time.monotonic()
+    seconds.end("preparing")
     yield from loop.run()
-    trained = time.monotonic()
+    seconds.end("training")
 
     yield Progress(0, 0, "Combining the signals, and the test")
     sizes = {name: len(some) for name, some in parts.items()}
     sizes |= {"claims": len(learnt), "validation_claims": len(validation), "texts": len(stories)}
-    seconds = {"preparing": prepared - started, "training": trained - prepared}
-    seconds = {name: round(value, 2) for name, value in seconds.items()}
-    result = TrainedFaithfulness(folder, loop.best_step, loop.step, loop.stopped, sizes, missing, seconds)
+    result = TrainedFaithfulness.by(loop, folder, seconds, sizes=sizes, missing=missing)
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped)
     made_here = work / "model"
-    write(made_here, loop.model.trained, max(READS, config.max_tokens), base)
+    write_low_rank(made_here, (ADAPTER, SETTINGS), loop.model.trained, max(READS, config.max_tokens), base)
     made_of = {name: _made(parts[name], base) for name in ("fitted", "test")}
     _, measures = yield from combine(made_here, parts["fitted"] + made_of["fitted"], parts["test"] + made_of["test"], base)
-    about = {
-        "name": folder.name,
-        "config": config.model_dump(),
-        **{name: value for name, value in vars(result).items() if name != "folder"},
-        "validation_curve": [
-            {k: v for k, v in line.items() if k != "time"} for line in read_log(folder) if line["kind"] == "evaluation"
-        ],
-        "measures": measures,
-        "dtype": hardware.fast_dtype(),
-        "created": datetime.now().isoformat(timespec="seconds"),
-        "versions": {package: version(package) for package in ("torch", "tokenizers")},
-    }
-    finish(work, made_here, folder, about)
+    finish(work, made_here, folder, result.record(config, measures=measures))
     return result
 
 
@@ -163,15 +139,3 @@ def combine(
     return record, measured(judged, fitting, from_record(record)) | {
         name: accuracy(model, [answer for answer in fitted_on if answer.source == name]) for name in ("snli", "cad_nli")
     }
-
-
-def write(folder: Path, trained: dict[str, Any], max_tokens: int, base: Path) -> None:
-    """What was trained as a folder that `core.judging.faithfulness` reads: not the encoder, which is bundled."""
-    import torch
-    from safetensors.torch import save_file
-
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    save_file({name: w.to(torch.bfloat16).contiguous() for name, w in trained.items()}, folder / ADAPTER)
-    settings = {"base": "all-MiniLM-L6-v2", "base_files": files_identity(base), "scale": SCALE, "max_tokens": max_tokens}
-    (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")

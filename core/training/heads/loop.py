@@ -13,7 +13,7 @@ from core.models.loading import HERE, WEIGHTS_HERE, data_only, importing, readab
 from core.training.heads.examples import Divided
 from core.training.heads.settings import HeadTraining
 from core.training.heads.tasks import IGNORED, Task, Window
-from core.training.steps import WEIGHT_DECAY, TrainingSteps
+from core.training.steps import TrainingSteps, adamw
 
 TOKENS_AT_ONCE = 4096  # of an evaluation
 HEADS = ("classifier", "qa_outputs", "pooler")  # modules that learn whole beside LoRA, where the model has them
@@ -40,10 +40,7 @@ class HeadLoop(TrainingSteps):
         self._length = np.array([len(some[0].inputs["input_ids"]) for some in self._windows])
         self._order = lru_cache(maxsize=1)(self._of_epoch)
         self._weights = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
-        decayed = [weight for weight in self._weights.values() if weight.ndim > 1]
-        plain = [weight for weight in self._weights.values() if weight.ndim < 2]
-        groups = [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": plain, "weight_decay": 0.0}]
-        self._optimizer = torch.optim.AdamW(groups, lr=0.0)
+        self._optimizer = adamw(self._weights, lambda _, weight: weight.ndim > 1)
 
     def _learn(self) -> tuple[float, Callable[[], None]]:
         import torch

@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from core.config import StageConfig, knob
+from core.config import knob
+from core.training import settings as shared
 
 
-class HeadTraining(StageConfig):
+class HeadTraining(shared.TrainingSettings):
     """How an encoder learns labels, tags or answers."""
 
     lora_rank: int = knob(
@@ -16,12 +17,10 @@ class HeadTraining(StageConfig):
         ge=0,
         le=256,
     )
-    learning_rate: float = knob(0.0002, "Step size at its peak. Too large diverges.", gt=0.0, le=0.1, step=0.00001)
-    warmup: float = knob(
-        0.1, "Share of the steps over which the learning rate rises; then it falls to 0.", ge=0.0, le=0.9, step=0.05
-    )
-    batch_size: int = knob(32, "Texts of a step.", unit="texts", ge=1, le=1024)
-    epochs: int = knob(5, "Passes over the training texts, at most.", ge=1, le=1000)
+    learning_rate: float = shared.learning_rate(0.0002)
+    warmup: float = shared.warmup()
+    batch_size: int = shared.batch_size(32, "texts")
+    epochs: int = shared.epochs(5, "texts")
     max_tokens: int = knob(
         128, "Tokens that the model reads; of a longer passage with its question it reads windows.", unit="tokens", ge=16, le=512
     )
@@ -33,12 +32,6 @@ class HeadTraining(StageConfig):
         "both", "Half of the training part's groups that is learnt from: models of different halves have no group in common."
     )
     out_of_scope: str = knob("", "Label of what belongs to no class: its recall is told apart from the others' accuracy.")
-    evaluate_every: int = knob(200, "Steps between evaluations; each also writes a checkpoint.", unit="steps", ge=1, le=100_000)
-    patience: int = knob(
-        5, "Evaluations without a better one after which training stops. The best one is kept.", unit="evaluations", ge=1, le=1000
-    )
-    seed: int = knob(0, "Seeds splits, order and weights.", ge=0, le=2**31 - 1)
-
-    def peak(self) -> float:
-        """The highest learning rate."""
-        return self.learning_rate
+    evaluate_every: int = shared.evaluate_every(200)
+    patience: int = shared.patience(5)
+    seed: int = shared.seed("splits, order and weights")

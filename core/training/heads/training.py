@@ -8,11 +8,8 @@ the last evaluation: the same settings continue there, other settings start anew
 """
 
 import json
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +17,6 @@ import numpy as np
 
 from core import files
 from core.config import code_version, fingerprint
-from core.models import hardware
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.records import Progress
@@ -29,23 +25,19 @@ from core.training.heads.examples import Divided
 from core.training.heads.loop import HeadLoop
 from core.training.heads.settings import HeadTraining
 from core.training.heads.tasks import Task
-from core.training.log import at_work, finish, read_log, write_line
+from core.training.log import at_work, finish, write_line
+from core.training.record import PhaseSeconds, Trained
 
 RESAMPLES, CONFIDENCE = 1000, 0.95
 
 
 @dataclass(frozen=True)
-class TrainedHead:
-    """What training.json holds. test: measure -> value, low, high on the test part; None where it is not defined."""
+class TrainedHead(Trained):
+    """test: measure -> value, low, high on the test part; None where it is not defined."""
 
-    folder: Path
     task: str
-    best_step: int  # 0: no step was better on validation than the start
-    steps: int
-    stopped: str  # "all steps" or "early"
     sizes: dict[str, int]
     test: dict[str, dict[str, float | None]]
-    seconds: dict[str, float]
     notes: tuple[str, ...]
 
 
@@ -59,28 +51,19 @@ def _train(config, task, parts, folder, work):
     base = bundled_folder()
     yield Progress(0, 0, "Preparing the texts")
     mark = fingerprint(config, task.kind, task.labels, parts, files_identity(base), code_version(HeadLoop))
-    started = time.monotonic()
+    seconds = PhaseSeconds()
     loop = HeadLoop(config, task, parts, base, work, mark)
     yield from loop.run()
-    trained = time.monotonic()
+    seconds.end("training")
 
     yield Progress(0, 0, "Test")
     predictions = loop.predict(parts.test)
-    tested = time.monotonic()
-    seconds = {"training": trained - started, "testing": tested - trained, "test_a_text": (tested - trained) / len(parts.test)}
+    seconds.end("testing")
+    seconds["test_a_text"] = round(seconds["testing"] / len(parts.test), 5)
     sizes = {name: len(getattr(parts, name)) for name in ("train", "validation", "test")} | {"labels": len(task.labels)}
-    result = TrainedHead(
-        folder,
-        task.kind,
-        loop.best_step,
-        loop.step,
-        loop.stopped,
-        sizes,
-        tested_measures(task, parts.test, predictions, config.seed),
-        {name: round(value, 5) for name, value in seconds.items()},
-        parts.notes,
-    )
-    write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, test=result.test)
+    test = tested_measures(task, parts.test, predictions, config.seed)
+    result = TrainedHead.by(loop, folder, seconds, task=task.kind, sizes=sizes, test=test, notes=parts.notes)
+    write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, test=test)
     made = work / "model"
     with files.disk_reported("The model", work, sum(weight.nbytes for weight in loop.model.state_dict().values())):
         loop.write(made)
@@ -89,18 +72,7 @@ def _train(config, task, parts, folder, work):
         for example, told in zip(parts.test, predictions, strict=True)
     )
     (made / "predictions.jsonl").write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
-    curve = [{k: v for k, v in line.items() if k != "time"} for line in read_log(folder) if line["kind"] == "evaluation"]
-    record = {
-        "name": folder.name,
-        "config": config.model_dump(),
-        **{name: value for name, value in vars(result).items() if name != "folder"},
-        "labels": task.labels,
-        "validation_curve": curve,
-        "dtype": hardware.fast_dtype(),
-        "created": datetime.now().isoformat(timespec="seconds"),
-        "versions": {package: version(package) for package in ("torch", "transformers", "peft")},
-    }
-    finish(work, made, folder, record)
+    finish(work, made, folder, result.record(config, labels=task.labels))
     return result
 
 

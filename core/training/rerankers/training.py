@@ -11,13 +11,8 @@ checkpoint.pt), the finished one in `<rerankers>/<name>/`, where it appears whol
 the checkpoint of the last evaluation: the same settings continue there, other settings start anew.
 """
 
-import json
-import shutil
-import time
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,33 +21,28 @@ import numpy as np
 from core.config import EvaluationConfig, code_version, fingerprint
 from core.embedding.minilm import MiniLM
 from core.evaluation.judged import relevance
-from core.models import hardware
 from core.models.hub import bundled_folder
-from core.models.identity import files_identity
 from core.pipeline.speed import weights
 from core.pipeline.vectors import embed
 from core.records import Chunks, Corpus, Progress
+from core.reranking.cross_encoder import ADAPTER, SETTINGS
 from core.statistics.paired import paired_difference
 from core.training.encoders.splits import split_rows
-from core.training.log import at_work, finish, read_log, write_line
+from core.training.log import at_work, finish, write_line
+from core.training.low_rank import write_low_rank
+from core.training.record import PhaseSeconds, Trained
 from core.training.rerankers.lists import TrainingLists
 from core.training.rerankers.loop import MEASURES, ListLoop, measure
-from core.training.rerankers.model import SCALE
 from core.training.rerankers.settings import RerankerTraining
 
 
 @dataclass(frozen=True)
-class TrainedReranker:
-    """What training.json holds. comparison: metric -> before (the first stage), after (the reranker's scores alone) and the
+class TrainedReranker(Trained):
+    """comparison: metric -> before (the first stage), after (the reranker's scores alone) and the
     paired difference on the test questions."""
 
-    folder: Path
-    best_step: int  # 0: no step was better on validation than the start
-    steps: int
-    stopped: str  # "all steps" or "early"
     sizes: dict[str, int]
     comparison: dict[str, dict[str, Any]]
-    seconds: dict[str, float]
 
 
 def train(
@@ -72,7 +62,7 @@ def train(
 
 
 def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
-    started, base, part = time.monotonic(), bundled_folder(), MiniLM()
+    seconds, base, part = PhaseSeconds(), bundled_folder(), MiniLM()
     relevant = relevance(corpus, chunks, evaluation.overlap)
     splits = split_rows(corpus, relevant, config.validation_share, config.seed)
     yield Progress(0, 0, "Vectors of the start encoder")
@@ -83,9 +73,9 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
     columns = [column.tobytes().hex() for column in (chunks.document, chunks.start, chunks.end)]
     mark = fingerprint(config, corpus.fingerprint, columns, part.identity(), code_version(train))
     loop = ListLoop(config, base, corpus, texts, lists, work, mark)
-    prepared = time.monotonic()
+    seconds.end("preparing")
     yield from loop.run()
-    trained = time.monotonic()
+    seconds.end("training")
 
     yield Progress(0, 0, "Test: ranking the first passages of the test questions again")
     before = measure(lists.test, [-np.arange(len(some.chunk), dtype=float) for some in lists.test])
@@ -103,35 +93,14 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
         "chunks": len(chunks),
         "documents": len(corpus.documents),
     }
-    seconds = {"preparing": prepared - started, "training": trained - prepared, "testing": time.monotonic() - trained}
-    seconds = {name: round(value, 2) for name, value in seconds.items()}
-    result = TrainedReranker(folder, loop.best_step, loop.step, loop.stopped, sizes, comparison, seconds)
+    seconds.end("testing")
+    result = TrainedReranker.by(loop, folder, seconds, sizes=sizes, comparison=comparison)
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
     made = work / "reranker"
-    write(made, loop.model.trained, config.max_tokens, base)
-    log = read_log(folder)
-    record = {
-        "name": folder.name,
-        "config": config.model_dump(),
+    write_low_rank(made, (ADAPTER, SETTINGS), loop.model.trained, config.max_tokens, base)
+    about = {
         "corpus": {"name": corpus.name, "fingerprint": corpus.fingerprint},
         "negatives": {"mined": lists.mined, "dropped": lists.dropped},
-        **{name: value for name, value in vars(result).items() if name != "folder"},
-        "validation_curve": [{k: v for k, v in line.items() if k != "time"} for line in log if line["kind"] == "evaluation"],
-        "dtype": hardware.fast_dtype(),
-        "created": datetime.now().isoformat(timespec="seconds"),
-        "versions": {package: version(package) for package in ("torch", "tokenizers", "bm25s")},
     }
-    finish(work, made, folder, record)
+    finish(work, made, folder, result.record(config, **about))
     return result
-
-
-def write(folder: Path, trained: dict[str, Any], max_tokens: int, base: Path) -> None:
-    """What was trained as a folder that `core.reranking.cross_encoder` reads: not the encoder, which is bundled."""
-    import torch
-    from safetensors.torch import save_file
-
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    save_file({name: w.to(torch.bfloat16).contiguous() for name, w in trained.items()}, folder / "adapter.safetensors")
-    settings = {"base": "all-MiniLM-L6-v2", "base_files": files_identity(base), "scale": SCALE, "max_tokens": max_tokens}
-    (folder / "reranker.json").write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
