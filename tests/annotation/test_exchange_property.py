@@ -61,7 +61,7 @@ def label(draw, study, item, number):
     return made
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(labelled())
 def test_jsonl_and_csv_are_lossless(made):
     study, labels = made
@@ -70,7 +70,7 @@ def test_jsonl_and_csv_are_lossless(made):
         assert parsed.problems == [] and [one for _, one in parsed.labels] == labels
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(labelled())
 def test_label_studio_is_lossless_and_blind(made):
     study, labels = made
@@ -82,7 +82,7 @@ def test_label_studio_is_lossless_and_blind(made):
     assert not any(word in str(task["data"]) for task in tasks for word in ("system", "record-", "gold"))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(max_size=9), st.text(max_size=40) | st.integers() | st.none(), max_size=4))
 def test_a_line_of_a_segment_comes_back(payload):
     data = encode_line("id", payload)
@@ -90,7 +90,7 @@ def test_a_line_of_a_segment_comes_back(payload):
     assert decode_line(data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]).payload is None
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(labelled(), st.data())
 def test_a_spoilt_file_is_told_by_line_and_never_raises(made, data):
     study, labels = made

@@ -40,7 +40,7 @@ def walk(rules: Copying, seed: int, most: int = 60, avoid_ends: bool = True) -> 
     return written.decode("utf-8", "ignore"), False
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(TEXTS, st.integers(0, 99), st.integers(1, 3), st.booleans())
 def test_each_quote_stands_in_a_document_at_its_place(texts, seed, quotes, avoid):
     text, ended = walk(Copying(tuple(texts), quotes, UNKNOWN), seed, avoid_ends=avoid)

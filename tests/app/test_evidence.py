@@ -21,13 +21,13 @@ def plain(html: str) -> str:
     return unescape(re.sub(r"<[^>]*>", "", html))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=60), marks)
 def test_marking_changes_no_character(text, chosen):
     assert plain(evidence.marked(text, [evidence.Mark(*m) for m in chosen])) == text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(alphabet="<>&\"'/ scriptimg=onerrorx", max_size=80))
 def test_no_text_becomes_markup(text):
     html = (

@@ -16,7 +16,7 @@ CHUNKERS = parts("chunker")
     size=st.integers(8, 30),
     data=st.data(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_windows_have_exactly_the_size_and_overlap_asked_for(text, size, data):
     overlap = data.draw(st.integers(0, size - 1))
     spans = CHUNKERS["sliding_window"](size_tokens=size, overlap_tokens=overlap).split(text, TOOLS)
@@ -31,7 +31,7 @@ words = st.integers(1, 25).map(lambda n: " ".join(["word"] * n) + ". ")
 
 
 @given(text=st.lists(words, max_size=8).map("\n\n".join), size=st.integers(8, 40), overlap=st.integers(0, 7))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_paragraph_that_fits_is_never_cut(text, size, overlap):
     spans = CHUNKERS["recursive"](size_tokens=size, overlap_tokens=overlap).split(text, TOOLS)
     check_whole(text, spans, size, [p for p in text.split("\n\n") if p.strip()])
@@ -41,7 +41,7 @@ sections = st.lists(st.tuples(st.integers(1, 4), words), min_size=1, max_size=10
 
 
 @given(sections=sections, size=st.integers(8, 60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_section_that_fits_is_never_cut(sections, size):
     blocks = [f"{'#' * depth} T{i}\n\n{body}\n\n" for i, (depth, body) in enumerate(sections)]
     text = "".join(blocks)

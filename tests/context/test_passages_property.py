@@ -56,7 +56,7 @@ def corpus(texts: list[str], size: int) -> tuple[list[Document], Surroundings, l
 
 
 @given(texts=st.lists(TEXTS, min_size=1, max_size=3), size=st.integers(8, 60), context=CONTEXTS, data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_passages_are_pieces_of_their_documents_within_the_room(texts, size, context, data):
     documents, source, hits = corpus(texts, size)
     if not hits:
@@ -83,7 +83,7 @@ def test_passages_are_pieces_of_their_documents_within_the_room(texts, size, con
 
 
 @given(texts=st.lists(TEXTS, min_size=1, max_size=3), size=st.integers(8, 60))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_with_the_defaults_the_prompt_is_what_it_was_before_there_were_settings(texts, size):
     _, source, hits = corpus(texts, size)
     prompt = build("Is tea hot?", hits, ContextConfig(), words, source)

@@ -107,7 +107,7 @@ def test_it_is_described(name):
 @example(data=None, text="")
 @example(data=None, text=" \r\n\t\u3000")
 @example(data=None, text="\x00\x00 \x00")
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 def test_promises(name, data, text):
     chunker = data.draw(configs(find("chunker", name))) if data else find("chunker", name)()
     spans = chunker.split(text, TOOLS)

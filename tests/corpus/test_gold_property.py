@@ -46,7 +46,7 @@ def passages(draw) -> tuple[str, str, int]:
     return before + answer + after, answer, len(before)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(passages())
 def test_squad_spans_are_the_answers(passage):
     text, answer, start = passage
@@ -56,7 +56,7 @@ def test_squad_spans_are_the_answers(passage):
     assert evidence(corpus) == [[answer]] and corpus.queries[0].gold[0].start == start
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(WORDS, st.data())
 def test_answers_are_found_whatever_the_whitespace_and_only_there(words, data):
     text = "".join(word + data.draw(SPACE) for word in words)
@@ -68,7 +68,7 @@ def test_answers_are_found_whatever_the_whitespace_and_only_there(words, data):
     assert all(part.split() == answer.split() for part in found)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(WORDS, st.data())
 def test_tables_with_questions_hold_the_invariant(words, data):
     text = " ".join(words)
@@ -86,7 +86,7 @@ def test_tables_with_questions_hold_the_invariant(words, data):
         assert found and all(part.split() == answer.split() for part in found)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(  # no zeros: TREC's judgements of 756 are mended to a document 0756
     st.dictionaries(st.text("abcXYZ129", min_size=1, max_size=4), TEXT.filter(str.strip), min_size=1, max_size=5),
     st.lists(st.tuples(st.text("abcXYZ129", min_size=1, max_size=4), st.integers(-2, 4)), min_size=1, max_size=6),
@@ -117,7 +117,7 @@ def test_document_judgements_cover_their_documents(texts, judgements):
         assert len({gold.unit for gold in corpus.queries[0].gold}) == len(grades)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(passages())
 def test_triviaqa_spans_are_names_of_the_answer(passage):
     text, answer, _ = passage
@@ -146,7 +146,7 @@ def corpora(draw) -> Corpus:
     return Corpus("c", documents, tuple(queries), ("a note",), "f")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(corpora())
 def test_halves_partition_the_questions_and_share_no_evidence(corpus):
     dev, test = split(corpus, "dev"), split(corpus, "test")
@@ -158,7 +158,7 @@ def test_halves_partition_the_questions_and_share_no_evidence(corpus):
         assert not used[0] & used[1]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(corpora())
 def test_a_cached_corpus_comes_back_as_it_was(corpus):
     assert unpack(pack(corpus)) == corpus

@@ -10,7 +10,7 @@ from core.models.text import encodable
 texts = st.text(st.characters(exclude_categories=[]), max_size=200) | st.text(" \n\tab́İß東[SEP]CL.,1", max_size=200)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(texts)
 def test_offsets_in_pieces_are_those_of_the_whole_and_lie_in_the_text(text):
     encoder = MiniLM().load()
@@ -25,7 +25,7 @@ def test_offsets_in_pieces_are_those_of_the_whole_and_lie_in_the_text(text):
     assert (whole[1:] >= whole[:-1]).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(texts)
 def test_ids_from_the_head_of_a_text_are_those_of_the_whole(text):
     encoder = MiniLM(max_tokens=16, dtype="float32").load()

@@ -30,7 +30,7 @@ def cases(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(cases())
 def test_a_transform_is_finite_consistent_and_complete_or_names_its_setting(case):
     config, vectors = case

@@ -42,7 +42,7 @@ def studies(draw) -> Experiment:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(studies())
 def test_a_study_that_was_written_reads_as_the_same_one(study):
     assert read(written(study)) == study

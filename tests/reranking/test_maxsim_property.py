@@ -8,7 +8,7 @@ from core.reranking.maxsim import maxsim
 from core.reranking.token_codes import fit
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=6), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.data())
 def test_the_order_of_the_passages_does_not_matter(passages, questions, data):
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))

@@ -20,7 +20,7 @@ def scored(draw):
     return scores, draw(st.integers(1, 14)), rng.permutation(chunks).astype(np.int32)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scored())
 def test_pool_is_the_union_with_scores_and_ranks(case):
     scores, depth, order = case
@@ -38,7 +38,7 @@ def test_pool_is_the_union_with_scores_and_ranks(case):
                 assert np.array_equal(pool.score[name][row, column], np.float32(score), equal_nan=True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(scored(), st.integers(1, 12))
 def test_counted_ranks_are_the_places_in_the_sorted_ranking(case, top_k):
     scores, depth, order = case

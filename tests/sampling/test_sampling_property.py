@@ -34,7 +34,7 @@ def test_every_step_is_among_them():
     assert set(SETTINGS) == set(STEPS)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(logits, any_step, histories)
 def test_a_step_cuts_or_reweights_and_never_revives(z, step, history):
     given_z = z.copy()
@@ -49,7 +49,7 @@ def test_a_step_cuts_or_reweights_and_never_revives(z, step, history):
         np.testing.assert_array_equal(after[kept], z[kept])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(logits, st.lists(any_step, max_size=5), histories)
 def test_a_trace_accounts_for_every_token(z, steps, history):
     stages = trace(z, steps, history)
@@ -63,7 +63,7 @@ def test_a_trace_accounts_for_every_token(z, steps, history):
     assert pick(stages[-1].logits, 0, 0) in stages[-1].support
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(logits, st.floats(0, 1), st.floats(0, 1))
 def test_the_nucleus_is_the_smallest_set_that_reaches_p(z, a, b):
     p, (low, high) = softmax(z), sorted((a, b))
@@ -75,7 +75,7 @@ def test_the_nucleus_is_the_smallest_set_that_reaches_p(z, a, b):
         assert p[small].sum() - p[small].min() < low + 1e-12
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(logits, st.integers(1, 40), st.floats(0, 1), st.floats(0.01, 0.99))
 def test_what_the_other_cuts_promise(z, k, share, mass):
     kept = {step: step.apply(z, History()) > -np.inf for step in (TopK(k=k), MinP(p=share), Typical(mass=mass))}
@@ -86,7 +86,7 @@ def test_what_the_other_cuts_promise(z, k, share, mass):
     assert p[typical].sum() >= mass - 1e-9
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(logits, st.integers(0, 39), st.integers(1, 6))
 def test_an_answers_trace_agrees_with_its_parts(z, token, alternatives):
     token %= len(z)
@@ -100,7 +100,7 @@ def test_an_answers_trace_agrees_with_its_parts(z, token, alternatives):
 texts = st.lists(st.text("ab ,", max_size=12), max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(texts, st.integers(1, 4), st.randoms(use_true_random=False))
 def test_diversity_stays_within_its_range_and_knows_no_order(found, n, random):
     shuffled = random.sample(found, len(found))
@@ -115,7 +115,7 @@ def test_diversity_stays_within_its_range_and_knows_no_order(found, n, random):
         assert (entropy == 0) == (meanings == 1) and entropy <= math.log(meanings) + 1e-12
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text("ab the.", max_size=20), st.text("ab the.", max_size=20))
 def test_f1_is_symmetric_and_not_below_exact_match(a, b):
     assert math.isclose(diversity.answer_f1(a, [b]), diversity.answer_f1(b, [a]))

@@ -31,7 +31,7 @@ def graphs(draw):
     return index
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs())
 def test_links_keep_their_bounds_and_their_layer(index):
     graph = inside.from_hnsw(index)
@@ -48,7 +48,7 @@ def test_links_keep_their_bounds_and_their_layer(index):
         assert degrees.out @ np.arange(len(degrees.out)) == degrees.into @ np.arange(len(degrees.into)) == size.links
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs(), st.integers(1, 30), st.integers(1, 12), st.integers(0, 99))
 def test_search_and_walk_find_the_same_best_first(index, ef, depth, seed):
     query = np.random.default_rng(seed).normal(size=index.vectors.shape[1]).astype(np.float32)
@@ -76,7 +76,7 @@ def test_search_and_walk_find_the_same_best_first(index, ef, depth, seed):
             assert miss.found_at_ef > ef  # the cap is above the number of vectors: what is reachable is found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs())
 def test_ef_of_all_finds_all_that_can_be_reached(index):
     n, query = len(index.levels), index.vectors[0]
@@ -89,7 +89,7 @@ def test_ef_of_all_finds_all_that_can_be_reached(index):
         assert np.allclose(distances(index.vectors[walk.ranking], query, graph.metric), exact, atol=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables(least=2), st.integers(1, 12), st.integers(0, 9))
 def test_no_round_of_kmeans_makes_it_worse(vectors, k, seed):
     k = min(k, len(vectors))
@@ -99,7 +99,7 @@ def test_no_round_of_kmeans_makes_it_worse(vectors, k, seed):
     assert (found.nearest == pairwise(vectors, found.centroids, "l2").argmin(1)).mean() > 0.9
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables(least=4), METRICS, st.integers(1, 4), st.integers(0, 9))
 def test_ivf_with_all_lists_is_exact_and_more_lists_lose_nothing(vectors, metric, nlist, seed):
     index, depth = ivf.build(vectors, nlist, metric, seed=seed), min(5, len(vectors))
@@ -119,7 +119,7 @@ def test_ivf_with_all_lists_is_exact_and_more_lists_lose_nothing(vectors, metric
             assert not placed.probed or np.isclose(fewer.score[row, 0], placed.score, atol=1e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables(least=8), METRICS, st.integers(0, 9))
 def test_adc_is_the_distance_to_what_a_code_stands_for(vectors, metric, seed):
     quantiser = pq.train(vectors, 2, nbits=3, seed=seed)

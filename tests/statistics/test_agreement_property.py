@@ -33,7 +33,7 @@ def same(a, b) -> bool:
     return (a is None) == (b is None) and (a is None or np.isclose(a, b, atol=1e-9))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TABLES, st.randoms(use_true_random=False))
 def test_the_order_of_items_and_annotators_does_not_matter(values, random):
     rows, columns = list(range(values.shape[0])), list(range(values.shape[1]))
@@ -43,7 +43,7 @@ def test_the_order_of_items_and_annotators_does_not_matter(values, random):
         assert same(value(make, values), value(make, values[rows][:, columns]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TABLES, st.permutations(range(CATEGORIES)))
 def test_the_names_of_nominal_categories_do_not_matter(values, names):
     renamed = np.where(np.isnan(values), np.nan, np.array(names, float)[np.nan_to_num(values).astype(int)])
@@ -51,7 +51,7 @@ def test_the_names_of_nominal_categories_do_not_matter(values, names):
         assert same(value(make, values), value(make, renamed))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(TABLES)
 def test_values_are_at_most_1_and_1_only_where_all_agree(values):
     agree = all(len(set(row[~np.isnan(row)])) <= 1 for row in values)
@@ -64,7 +64,7 @@ def test_values_are_at_most_1_and_1_only_where_all_agree(values):
             assert found.low is None or found.low <= found.high
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TABLES)
 def test_items_labelled_once_or_never_do_not_change_alpha(values):
     single = np.full((3, values.shape[1]), np.nan)
@@ -74,7 +74,7 @@ def test_items_labelled_once_or_never_do_not_change_alpha(values):
         assert same(value(make, values), value(make, np.vstack([values, single])))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TABLES, st.floats(0.1, 50), st.floats(-50, 50))
 def test_interval_alpha_knows_no_unit_and_ordinal_no_distance(values, scale, shift):
     assert same(value(MAKERS[2], values), value(MAKERS[2], values * scale + shift))
@@ -82,7 +82,7 @@ def test_interval_alpha_knows_no_unit_and_ordinal_no_distance(values, scale, shi
     assert same(value(MAKERS[3], values), value(MAKERS[3], values * scale))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TABLES)
 def test_dawid_skene_never_loses_likelihood(values):
     found = dawid_skene(values, CATEGORIES, starts=2, steps=30)
@@ -91,7 +91,7 @@ def test_dawid_skene_never_loses_likelihood(values):
     assert (np.isnan(found.labels) == ~labelled).all() and np.allclose(found.posteriors[labelled].sum(axis=1), 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TABLES)
 def test_disputed_are_exactly_the_items_without_unanimity(values):
     split = {i for i, row in enumerate(values) if len(set(row[~np.isnan(row)])) > 1}

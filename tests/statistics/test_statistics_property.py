@@ -13,7 +13,7 @@ VALUES = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(VALUES)
 def test_paired_tests_are_symmetric_with_p_above_0(pairs):
     a, b = np.array(pairs).T
@@ -27,7 +27,7 @@ def test_paired_tests_are_symmetric_with_p_above_0(pairs):
         assert there.low <= there.high and np.allclose([there.low, there.high], [-back.high, -back.low], atol=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_the_correction_only_raises_p_and_keeps_their_order(p):
     p = np.array(p)

@@ -56,7 +56,7 @@ def records(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(st.lists(records(), min_size=20, max_size=60))
 def test_what_is_acknowledged_is_folded_and_what_is_not_leaves_nothing(made):
     with TemporaryDirectory() as home:

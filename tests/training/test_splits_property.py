@@ -17,7 +17,7 @@ CHUNKS = Chunks(*(np.array(column, np.int32) for column in (range(80), [0] * 80,
 links = st.lists(st.tuples(st.integers(0, 79), st.integers(0, 79)), max_size=30)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(links, st.floats(0.15, 0.6), st.integers(0, 99))
 def test_splits_share_no_document(links, share, seed):
     more = {}
