@@ -28,10 +28,10 @@ def page() -> None:
     with st.container(key="stack"):
         left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Last trials", anchor=False)
-        last.trials()
         with cards.calm():
             last.studies()
+        st.subheader("Last trials", anchor=False)
+        last.trials()
         st.subheader("Health", anchor=False)
         health.draw()
     with right:

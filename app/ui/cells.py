@@ -7,6 +7,7 @@ sorts; CSV has both as they are.
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -108,12 +109,8 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
                 width = round(min(WIDEST_PX, max(longest, TEXT_PX * CHAR * (len(str(name)) + 1)) + PADDING_PX))
                 if longest + PADDING_PX > WIDEST_PX:
                     look["width"] = width
-            shown = ["" if value is None or value != value else shortened(value, width) for value in values]
-            alike = Counter(short for short, _ in {*zip(shown, values, strict=True)})  # different texts that look the same
-            shown = [
-                shortened(value, width, tail=True) if short and alike[short] > 1 else short
-                for short, value in zip(shown, values, strict=True)
-            ]
+            short = _told_apart(dict.fromkeys(value for value in values if isinstance(value, str)), width)
+            shown = [short.get(value, "") for value in values]
             if any(short != whole for short, whole in zip(shown, values, strict=True) if isinstance(whole, str)):
                 displayed[place] = shown
         elif kind == "number" and (
@@ -126,6 +123,26 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if look:
             looks[name] = look
     return (_display(data if styled else frame, displayed) if displayed else data), looks
+
+
+def _told_apart(texts: Iterable[str], width: float) -> dict[str, str]:
+    """Text -> what is displayed of it: its beginning. Of those that begin alike their end, too; where they end alike as well, what
+    follows the beginning that all of them have."""
+    short = {text: shortened(text, width) for text in texts}
+    alike = _looking_the_same(short, short)
+    short |= {text: shortened(text, width, tail=True) for text in alike}
+    if _looking_the_same(short, alike):
+        first, last = min(alike), max(alike)
+        common = first[: next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))]
+        start = common.rfind(", ") + 1 or common.rfind(" ") + 1
+        short |= {text: "…" + shortened(text[start:].lstrip(), width - _width("…")) for text in alike if start}
+    return short
+
+
+def _looking_the_same(short: dict[str, str], texts: Iterable[str]) -> list[str]:
+    """Those of the texts whose displayed one is another text's as well."""
+    shown = Counter(short.values())
+    return [text for text in texts if shown[short[text]] > 1]
 
 
 def _display(data: Any, displayed: dict[int, list[str]]) -> Any:

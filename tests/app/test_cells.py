@@ -35,6 +35,12 @@ def test_settings_that_differ_at_their_end_are_cut_before_it():
         assert cells.shortened(short, 210) == short  # it has room
 
 
+def test_settings_that_differ_between_the_same_beginning_and_end_are_told_apart():
+    names = [f"Hybrid convex, chunk {size}, weight {weight}" for size in (127, 254, 508) for weight in (0.5, 0.7)]
+    shown, *_ = displayed({"Point": names}, {"Point": st.column_config.TextColumn(width=200)})
+    assert list(shown["Point"]) == [name.replace("Hybrid convex, ", "…") for name in names]
+
+
 def test_a_negative_number_has_a_minus_sign_and_sorts_as_a_number():
     signed = st.column_config.NumberColumn(format="%+.3f", width=70)
     shown, data, looks = displayed({"Change": [0.0304, -0.0271, -0.0001, None]}, {"Change": signed})

@@ -135,6 +135,15 @@ def test_last_trials_of_several_corpora_stand_beside_their_corpus(bench, monkeyp
     assert sum(config[name]["width"] for name in list(table)[:3]) < 430, "name, corpus and metric are in sight in any window"
 
 
+def test_the_same_recipe_on_both_halves_is_told_apart(bench, monkeypatch):
+    ready(bench, monkeypatch)
+    questions = add_questions(bench.store)
+    for seed, half in enumerate(("dev", "test")):
+        add_trial(bench.store, questions, {"corpus.questions": half}, seed=seed)
+    table = next(frame.value for frame in overview().run().dataframe if "Trial" in frame.value)
+    assert len(set(table["Trial"])) == 1 and table["Asked"].tolist() == ["test", "dev"]
+
+
 def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_downloaded(bench, monkeypatch):
     ready(bench, monkeypatch)
     folder = bench.home / "datasets" / "mine"

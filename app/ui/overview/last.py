@@ -20,17 +20,20 @@ def trials() -> None:
         cards.empty("No trials yet", "A trial is a recipe with everything it measured. Save one on the page Search, live.")
         return
     depths, several = {t.k for t in newest if t.metrics}, len({t.dataset for t in newest}) > 1
+    halves = [t.settings.get("corpus.questions", "all") for t in newest]
+    parted = len(set(halves)) > 1  # the same recipe has another mean on each half
     head = comparison.label("ndcg_linear", depths.pop() if len(depths) == 1 else "k")
     table = [
         {
             "Trial": cut(t.title, 40),
             **({"Corpus": cut(t.dataset, 20)} if several else {}),
+            **({"Asked": half} if parted else {}),
             head: t.metrics.get("ndcg_linear"),
             "n": t.n or None,
             "When": t.created,
             **({"Status": t.status} if any(trial.status != "ok" for trial in newest) else {}),
         }
-        for t in newest
+        for t, half in zip(newest, halves, strict=True)
     ]
     text, number = st.column_config.TextColumn, st.column_config.NumberColumn
     cells.show(
@@ -39,13 +42,19 @@ def trials() -> None:
         key="last_trials",
         placeholder="–",
         column_config={
-            "Trial": text(width=214 if several else 272, help="Its name, or what differs from the default recipe."),
+            "Trial": text(
+                width=272 - 58 * (several or parted) - 56 * (several and parted),
+                help="Its name, or what differs from the default recipe.",
+            ),
             head: number(format="%.3f", width=82),
             "n": number(format="localized", width=48, help="Questions measured."),
             "When": st.column_config.DatetimeColumn(
-                format="D MMM" if several else "D MMM, HH:mm", width=62 if several else 104, timezone=st.context.timezone
+                format="D MMM" if several or parted else "D MMM, HH:mm",
+                width=62 if several or parted else 104,
+                timezone=st.context.timezone,
             ),
             "Corpus": text(width=112),
+            "Asked": text(width=56, help="All questions, or the dev or the test half."),
             "Status": text(width=80),
         },
     )
