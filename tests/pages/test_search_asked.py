@@ -8,8 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
+from core.comparison.comparison import Difference
 from core.config import TrialConfig, with_settings
-from core.labs.trials.curve import CurveDifference, CurvePoint
+from core.labs.trials.curve import CurvePoint
 from core.progress import drain
 from core.statistics.bootstrap import TOO_FEW
 from core.statistics.paired import Paired, paired_difference
@@ -81,7 +82,9 @@ def test_the_hover_of_a_value_tells_the_difference_of_few_questions():
 
     [few] = paired_difference(np.array([0.5, 0.25]), np.array([0.75, 0.25]))
     point = CurvePoint(64, {}, 100.0, 1.0, {})
-    told = setting_chart.hover_words(point, CurveDifference(few, None), setting_chart.Reference("size 32", point, {}))
+    told = setting_chart.hover_words(
+        point, Difference("few", "size 32", "mrr", few, None), setting_chart.Reference("size 32", point, {})
+    )
     assert told == f"<br>\N{MINUS SIGN}0.125 to size 32 ({few.note}, n 2)"
 
 
