@@ -14,7 +14,7 @@ import numpy as np
 
 from core import registry
 from core.comparison.comparison import Difference, compared, rules_of
-from core.config import PART_KINDS, TrialConfig, difference, with_settings
+from core.config import LISTS, NOTHING, PART_KINDS, TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.labs.answering import AnswerCost, together
 from core.labs.failures import rungs
@@ -84,7 +84,12 @@ def switches(config: TrialConfig, answers: bool = False) -> tuple[list[PartOff],
 
 
 def _offs(config: TrialConfig, field: str) -> list[dict[str, Any]]:
-    """Settings that switch a stage off: the whole of it, of one without parts also each setting, of a fusion each retriever."""
+    """Settings that switch a stage off: the whole of it, of one without parts also each setting, of a fusion each retriever, of
+    other retrievers than the usual two each member."""
+    if field in LISTS["retrievers"].names:
+        members = found_by(config)
+        several = len(members) > 1 and set(members) != set(LISTS["retrievers"].usual)
+        return [{field: {"part": NOTHING}}] if several and field in members.values() else []
     own, plain = getattr(config, field), getattr(TrialConfig(), field)
     offs = [{field: plain.model_dump(mode="json")}] if own != plain else []
     if field not in PART_KINDS:

@@ -1,5 +1,7 @@
 """Ablation: what can be switched off follows from the recipe, and its differences are those of the two recipes alone."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.statistics.corrections import holm
 from core.workbench import Phase
+from tests.support.broken.ranking import Finds
 from tests.support.failing import failing, read, recipe
 from tests.support.small_corpora import with_towns
 
@@ -49,13 +52,24 @@ def test_what_can_be_switched_off_follows_from_the_recipe():
     assert not {"context", "generation", "evaluation"} & {field for field, _ in off(**{"context.passages": 7, "evaluation.k": 3})}
 
 
+def test_each_of_three_retrievers_is_left_out(monkeypatch):
+    class Third(Finds):
+        part: Literal["third"] = "third"
+
+    monkeypatch.setitem(registry._parts["retriever"], "third", Third)
+    places = ("retriever", "retriever_2", "retriever_3")
+    offs = [(field, settings.get(f"{field}.part")) for field, settings in off(**{"retriever_3.part": "third"})]
+    assert [pair for pair in offs if pair[0] in places] == [(place, "none") for place in places]
+    assert not set(places) & {field for field, _ in off()}
+
+
 def test_a_part_that_does_something_goes_back_to_the_one_that_does_nothing():
     """Of every kind of the ranking that has a part which does nothing: query transforms, each step of reranking."""
     seen = 0
     for field, kind in PART_KINDS.items():
         doing = next((name for name, part in registry.parts(kind).items() if not part().idle), None)
         nothing = next((name for name, part in registry.parts(kind).items() if part().idle), None)
-        if field in lab.ranking_fields() and doing and nothing:
+        if field in lab.ranking_fields() and doing and nothing and kind != "retriever":
             assert (field, nothing) in [
                 (each, settings.get(f"{field}.part")) for each, settings in off(**{f"{field}.part": doing})
             ]
