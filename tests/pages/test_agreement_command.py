@@ -54,8 +54,8 @@ def told(capsys, *words: object) -> dict:
 
 def said(app: AppTest) -> list[str]:
     """The command that the page prints, as words after the verb."""
-    command = next(one.value for one in app.code if "core agreement" in one.value)
-    return shlex.split(command)[4:]
+    command = next(one.value for one in app.code if "core annotate agreement" in one.value)
+    return shlex.split(command)[5:]
 
 
 def between(one: dict) -> str:

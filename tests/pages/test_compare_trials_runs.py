@@ -127,7 +127,7 @@ def test_a_ticked_trial_stands_beside_runs_and_leaves_as_one(bench):
     sound(app.run())
     table = frame(app, "Questions ranked")
     assert len(table) == 1 and command(app)[0].startswith(f"python -m core runs write {trial}")
-    assert shlex.split(command(app)[1])[4] == trial
+    assert shlex.split(command(app)[1])[5] == trial
     run, questions = run_of(bench, trial)
     app = send(app, ("same.run", trec.run_text(run, 1000).encode()), qrels=trec.judgement_text(questions).encode())
     table = frame(app, "Questions ranked")

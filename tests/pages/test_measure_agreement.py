@@ -251,7 +251,7 @@ def test_an_export_is_read_from_its_folder(bench, tmp_path):
     exports.export(bench, "toy", folder=tmp_path / "annotations" / "toy")
     stored, file = open_page(source="toy"), open_page(source="annotations/toy")
     assert frame(stored, "Coefficient").equals(frame(file, "Coefficient"))
-    assert "core agreement" in " ".join(one.value for one in file.code)
+    assert "core annotate agreement" in " ".join(one.value for one in file.code)
 
 
 def test_what_nobody_can_judge_is_counted_on_every_tab(bench):

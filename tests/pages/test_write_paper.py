@@ -155,7 +155,7 @@ def test_ticked_trials_make_a_table_without_anybody_typing_an_id(bench):
     assert item.kind == "table" and item.trials == (base, better)
     app.segmented_control(key="item_kind").set_value("number").run()
     press(app, "Add")
-    assert papers.load(bench, "on-fusion").item("gain").command[:3] == ("compare", base, better)
+    assert papers.load(bench, "on-fusion").item("gain").command[:4] == ("trials", "compare", base, better)
 
 
 @pytest.mark.slow

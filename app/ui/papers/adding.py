@@ -14,9 +14,9 @@ from core.labs.trials.comparison import MOST
 
 TICKED = "Those ticked on the page Trials"
 EXAMPLES = {
-    "table": "trials-table A B C --metric recall --metric ndcg_linear",
-    "figure": "trials-table A B C --metric recall",
-    "number": "compare A B --metric recall",
+    "table": "trials table A B C --metric recall --metric ndcg_linear",
+    "figure": "trials table A B C --metric recall",
+    "number": "trials compare A B --metric recall",
 }
 
 
@@ -88,5 +88,5 @@ def suggestion(kind: str, trials: Sequence[str]) -> tuple[str, str]:
     if len(trials) < 2:
         return "", ""
     if kind == "number":
-        return f"compare {trials[0]} {trials[1]} --metric ndcg_linear", "gain"
-    return f"trials-table {' '.join(trials)} --metric ndcg_linear --metric recall", "main" if kind == "table" else "means"
+        return f"trials compare {trials[0]} {trials[1]} --metric ndcg_linear", "gain"
+    return f"trials table {' '.join(trials)} --metric ndcg_linear --metric recall", "main" if kind == "table" else "means"
