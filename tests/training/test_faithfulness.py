@@ -19,12 +19,12 @@ from core.progress import drain
 from core.records import Document, Query
 from core.training.faithfulness import sources, training
 from core.training.faithfulness.answered import COUNTS, made_answers
-from core.training.faithfulness.combination import SeenAnswer, best_f1, best_threshold, logistic, of_answers, told_by_claims
+from core.training.faithfulness.combination import SeenAnswer, best_of_kinds, best_threshold, logistic, of_answers, told_by_claims
 from core.training.faithfulness.corrupted import Corruption, Story, neighbours, stories_of_corpus
 from core.training.faithfulness.model import FaithfulLowRank, Judgement
 from core.training.faithfulness.reworded import LEADS, PHRASES, SYNONYMS
 from core.training.faithfulness.settings import FaithfulnessTraining
-from core.training.faithfulness.sources import CONTRADICTED, NEITHER, SUPPORTED, Marked, MarkedSpan
+from core.training.faithfulness.sources import CONTRADICTED, NEITHER, SUPPORTED, Marked, MarkedSpan, read
 from core.training.log import read_log
 from tests.support.small_disk import files_of_at_most
 from tests.training.test_encoders import base  # noqa: F401, a fixture
@@ -281,14 +281,42 @@ def test_the_threshold_is_that_of_the_best_balanced_accuracy():
     assert Marked("x", "x", "", ("a",), "A b. C d.", SUPPORTED, ()).claims().__next__().answer == "A b."
 
 
-def test_the_threshold_of_an_answer_is_that_of_the_best_f1_over_samples():
+def test_the_threshold_of_an_answer_is_the_best_for_kinds_that_count_alike():
     draw = np.random.default_rng(1)
-    wrong = np.arange(200) < 40
-    assert 0.3 < best_f1(np.where(wrong, draw.uniform(0.7, 0.9, 200), draw.uniform(0.1, 0.3, 200)), wrong) < 0.7
-    scores = np.clip(np.where(wrong, 0.6, 0.4) + draw.normal(0, 0.15, 200), 0, 1)
-    f1 = [2 * (wrong & (scores >= cut)).sum() / (wrong.sum() + (scores >= cut).sum()) for cut in np.linspace(0, 1, 101)]
-    assert abs(best_f1(scores, wrong) - np.argmax(f1) / 100) < 0.1
-    assert best_f1(scores, wrong) > best_threshold(scores, wrong)  # few are wrong: false alarms count more
+
+    def kind(count, place):
+        wrong = np.arange(count) < count // 5
+        return np.clip(np.where(wrong, place + 0.1, place - 0.1) + draw.normal(0, 0.05, count), 0, 1), wrong
+
+    low, high = kind(400, 0.4), kind(100, 0.6)
+    assert best_of_kinds([low]) == pytest.approx(best_threshold(*low), abs=0.03)
+    assert best_of_kinds([high]) == pytest.approx(0.6, abs=0.05)
+    assert 0.45 < best_of_kinds([low, high]) < 0.55  # though one kind has four times the answers
+    assert best_of_kinds([high, (low[0], np.zeros(400, bool))]) == pytest.approx(best_of_kinds([high]), abs=0.02)  # none is wrong
+
+
+def test_of_an_experts_answer_the_claims_with_evidence_are_judged(tmp_path):
+    def claim(text, support, *evidence):
+        return {"claim_string": text, "support": support, "evidence": list(evidence)}
+
+    claims = [
+        claim("It is red [1].", "Complete", "[1] https://a.example\n\nA red house."),
+        claim("It is old.", "Missing"),
+        claim("It is big [2].", "Partial", "[2] https://b.example\n\nA house.", "[3] https://c.example"),
+    ]
+    rows = [
+        {"question": "What is it like?", "answers": {"one": {"claims": claims}}},
+        {"question": "What colour?", "answers": {"one": {"claims": claims[:2]}, "two": {"claims": claims[1:2]}}},
+    ]
+    (tmp_path / "expertqa").mkdir()
+    (tmp_path / "expertqa" / "expertqa_dev.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    (wrong, right), _ = read(tmp_path)
+    assert (wrong.answer, wrong.passages, wrong.verdict) == (
+        "It is red [1]. It is big [2].",
+        ("A red house.", "A house."),
+        NEITHER,
+    )
+    assert (right.answer, right.question, right.verdict) == ("It is red [1].", "What colour?", SUPPORTED)
 
 
 # Answers made by rule

@@ -2,17 +2,16 @@
 lexical floor.
 
 The parts are those of the training (`split_of`): a threshold is the measure's own, or fitted on the second part of the same set,
-where the balanced accuracy is best; all that is told is of the third. From ExpertQA nothing was learnt or fitted: all of it is told.
+where the balanced accuracy is best; all that is told is of the third.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core.config import TrialConfig
-from core.corpus.reading import Notes, Source, clean, shape_reported
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
 from core.labs.faithfulness import data_folder
@@ -23,13 +22,10 @@ from core.records import Progress
 from core.statistics.detection import detection
 from core.statistics.roc import roc
 from core.training.faithfulness.combination import SETS, best_threshold
-from core.training.faithfulness.sources import NEITHER, SUPPORTED, Marked, read
+from core.training.faithfulness.sources import SUPPORTED, Marked, read
 from core.training.faithfulness.training import SHIPPED_SEED, split_of
 from core.workbench import Workbench
 
-EXPERTS = "expertqa"  # answers of systems with GPT-4 to experts' questions
-EXPERTS_FILE = "expertqa_dev.jsonl.gz"
-BORNE_OUT = {"Complete": SUPPORTED, "Partial": NEITHER, "Incomplete": NEITHER}  # else there was no evidence to judge by
 USUAL = ("faithfulness", "lexical_floor", "containment")
 RESAMPLES = 2000
 ITS_OWN, OF_SET = "its own", "of the set's second part"
@@ -44,16 +40,12 @@ def table(
     answers, missing = read(folder)
     by_set = {name: [each for each in answers if each.source.split()[0] == name] for name in SETS}
     by_set = {name: some for name, some in by_set.items() if some}
-    if (folder / EXPERTS / EXPERTS_FILE).is_file():
-        by_set[EXPERTS] = list(of_experts(folder / EXPERTS))
-    else:
-        missing.append(EXPERTS)
     if not by_set:
         raise WorkbenchError(
-            "None of the sets with judged answers is there.", where="data", todo=f"Put one there: {', '.join((*SETS, EXPERTS))}."
+            "None of the sets with judged answers is there.", where="data", todo=f"Put one there: {', '.join(SETS)}."
         )
     parts = {
-        (name, part): answer_rows([each for each in some if _part(each) == part])
+        (name, part): answer_rows([each for each in some if split_of(each, SHIPPED_SEED) == part])
         for name, some in by_set.items()
         for part in ("fitted", "test")
     }
@@ -75,30 +67,7 @@ def table(
                 if cut is not None
             ]
     lines.sort(key=lambda line: list(by_set).index(line["set"]))
-    return {"rows": lines, "missing": [name for name in missing if name in (*SETS, EXPERTS)]}
-
-
-def _part(answer: Marked) -> str:
-    return "test" if answer.source == EXPERTS else split_of(answer, SHIPPED_SEED)
-
-
-def of_experts(folder: Path) -> Iterator[Marked]:
-    """Of each answer the claims that the expert judged by the text of their evidence; wrong where one is not wholly borne out by it."""
-    source = Source(folder, Notes())
-    with shape_reported(str(folder), EXPERTS):
-        for row in source.json_lines(EXPERTS_FILE):
-            for said in row.fields["answers"].values():
-                texts = [
-                    (each, [text for evidence in each["evidence"] if (text := evidence.partition("\n\n")[2].strip())])
-                    for each in said["claims"]
-                ]
-                judged = [(each, some) for each, some in texts if some and each["support"] in BORNE_OUT]
-                verdict = max((BORNE_OUT[each["support"]] for each, _ in judged), default=SUPPORTED)
-                passages = tuple(dict.fromkeys(clean(text) for _, some in judged for text in some))
-                answer = " ".join(clean(each["claim_string"]) for each, _ in judged)
-                if passages:
-                    question = clean(row.fields["question"])
-                    yield Marked(EXPERTS, f"{EXPERTS} {question}", question, passages, answer, verdict, None)
+    return {"rows": lines, "missing": [name for name in missing if name in SETS]}
 
 
 def answer_rows(answers: Sequence[Marked]) -> list[AnswerRow]:

@@ -23,13 +23,13 @@ from core.judging.measure import AnswerCase
 from core.judging.passage_words import joined, new_share, word_doubts, words_of
 from core.records import Progress
 from core.statistics.roc import roc
-from core.training.faithfulness.sources import SUPPORTED, UNKNOWN, Marked
+from core.training.faithfulness.sources import EXPERTS, SUPPORTED, UNKNOWN, Marked
 
 PENALTY = 0.02  # of the squares of the weights, beside a mean loss
-LIKE_ANSWERS = "qa_feedback"  # on which the thresholds are chosen
+ANSWERS = ("qa_feedback", "xsumfaith", EXPERTS)  # kinds of whole answers on which the threshold is chosen
 SHIFTS = [step / 20 for step in range(41)]  # of log-odds by ln(claims)
-FITTED_ON = (LIKE_ANSWERS, "xsumfaith", "made")
-SETS = ("qa_feedback", "xsumfaith", "citation_integrity")
+FITTED_ON = ("qa_feedback", "xsumfaith", "made")
+SETS = ("qa_feedback", "xsumfaith", "citation_integrity", EXPERTS)
 
 
 class SeenAnswer:
@@ -101,7 +101,8 @@ def fitted(answers: Sequence[SeenAnswer], made: Sequence[SeenAnswer] = ()) -> di
 
 def of_answers(answers: Sequence[SeenAnswer], made: Sequence[SeenAnswer], plain: Combination) -> dict[str, float]:
     """What of the record is of whole answers. by_claims: of answers made by rule, the shift with which doubt tells the wrong ones of any
-    number of claims from the right ones of any other best (AUC of all together). threshold: of the best F1 of people's answers then."""
+    number of claims from the right ones of any other best (AUC of all together). threshold: that of people's answers of every kind then, as
+    of which kind an answer is that will be judged is not known."""
 
     def doubts(some: Sequence[SeenAnswer], shift: float) -> np.ndarray:
         combination = plain._replace(by_claims=shift)
@@ -112,8 +113,9 @@ def of_answers(answers: Sequence[SeenAnswer], made: Sequence[SeenAnswer], plain:
 
     made = [each for each in made if len(each.judged)]
     best = max(SHIFTS, key=lambda shift: roc(doubts(made, shift), wrong(made).astype(float)).auc.mean) if made else 0.0
-    some = [each for each in answers if each.source == LIKE_ANSWERS and len(each.judged)] or [*answers]
-    return {"threshold": best_f1(doubts(some, best), wrong(some)), "by_claims": best}
+    there = [each for each in answers if len(each.judged)]
+    kinds = [some for name in ANSWERS if (some := [each for each in there if each.source == name])] or [there]
+    return {"threshold": best_of_kinds([(doubts(some, best), wrong(some)) for some in kinds]), "by_claims": best}
 
 
 def told_by_claims(made: Sequence[SeenAnswer], combinations: dict[str, Combination]) -> list[dict[str, Any]]:
@@ -179,16 +181,19 @@ def best_threshold(scores: np.ndarray, positive: np.ndarray) -> float:
     return float(cuts[int(np.argmax(gains))])
 
 
-def best_f1(scores: np.ndarray, positive: np.ndarray, drawn: int = 400) -> float:
-    """From which the F1 of the positive ones is best: the mean over samples drawn with replacement, as the best of one is chance."""
-    draw, cuts = np.random.default_rng(0), []
+def best_of_kinds(kinds: Sequence[tuple[np.ndarray, np.ndarray]], drawn: int = 400) -> float:
+    """From which doubt the balanced accuracy is best, each kind counting alike: the mean over samples drawn with replacement, as the
+    best of one is chance. kinds: doubts [n], and which are wrong [n] bool."""
+    draw, grid, best = np.random.default_rng(0), np.linspace(0, 1, 201), []
     for _ in range(drawn):
-        some = draw.integers(len(scores), size=len(scores))
-        order = some[np.argsort(-scores[some], kind="stable")]
-        f1 = 2 * np.cumsum(positive[order]) / (np.arange(1, len(order) + 1) + positive[order].sum())
-        last = int(f1.argmax())
-        cuts.append((scores[order[last]] + scores[order[min(last + 1, len(order) - 1)]]) / 2)
-    return float(np.mean(cuts))
+        gains = np.zeros(len(grid))
+        for doubts, wrong in kinds:
+            some = draw.integers(len(doubts), size=len(doubts))
+            found, alarms = (np.sort(doubts[some][wrong[some] == which]) for which in (True, False))
+            if len(found) and len(alarms):
+                gains += np.searchsorted(alarms, grid) / len(alarms) - np.searchsorted(found, grid) / len(found)
+        best.append(grid[gains >= gains.max() - 1e-12].mean())
+    return float(np.mean(best))
 
 
 def measured(answers: Sequence[SeenAnswer], floors: Sequence[SeenAnswer], combination: Combination) -> dict[str, dict[str, Any]]:

@@ -20,6 +20,8 @@ SUPPORTED, CONTRADICTED, NEITHER, UNKNOWN = 0, 1, 2, -1
 VERDICTS = {"entailment": SUPPORTED, "contradiction": CONTRADICTED, "neutral": NEITHER}
 CITED = {"SUPPORT": SUPPORTED, "REFUTE": CONTRADICTED, "NEI": NEITHER}
 FAULTS = {"Wrong-Grounding": CONTRADICTED, "Unverifiable": NEITHER}  # the others are true: beside the point, or said twice
+EXPERTS = "expertqa"  # answers of systems with GPT-4 to experts' questions
+BORNE_OUT = {"Complete": SUPPORTED, "Partial": NEITHER, "Incomplete": NEITHER}  # else there was no evidence to judge by
 CITATIONS = re.compile(r"\s*[\[(]?(?:<\|\w+\|>[,\s\d–-]*)+[\])]?")
 
 
@@ -185,10 +187,28 @@ def _qa_feedback(source: Source, file: str) -> Iterator[Marked]:
             yield Marked("qa_feedback corrected", group, question, passages, corrected, SUPPORTED, ())
 
 
+def _experts(source: Source, file: str) -> Iterator[Marked]:
+    """Of each answer the claims that the expert judged by the text of their evidence; wrong where one is not wholly borne out by it."""
+    for row in source.json_lines(file):
+        for said in row.fields["answers"].values():
+            texts = [
+                (each, [text for evidence in each["evidence"] if (text := evidence.partition("\n\n")[2].strip())])
+                for each in said["claims"]
+            ]
+            judged = [(each, some) for each, some in texts if some and each["support"] in BORNE_OUT]
+            verdict = max((BORNE_OUT[each["support"]] for each, _ in judged), default=SUPPORTED)
+            passages = tuple(dict.fromkeys(clean(text) for _, some in judged for text in some))
+            answer = " ".join(clean(each["claim_string"]) for each, _ in judged)
+            if passages:
+                question = clean(row.fields["question"])
+                yield Marked(EXPERTS, f"{EXPERTS} {question}", question, passages, answer, verdict, None)
+
+
 READERS: dict[str, tuple[tuple[str, ...], Callable[..., Iterator[Marked]]]] = {
     "snli": (("snli_dev.jsonl.gz",), _snli),
     "cad_nli": (("all_combined_train.tsv.gz",), _cad),
     "citation_integrity": (("corpus.jsonl.gz", "claims_train.jsonl.gz", "claims_dev.jsonl"), _citations),
     "xsumfaith": (("xsumfaith_1240.jsonl.gz",), _xsum),
     "qa_feedback": (("dev_feedback.json.gz",), _qa_feedback),
+    EXPERTS: (("expertqa_dev.jsonl.gz",), _experts),
 }

@@ -27,13 +27,24 @@ from core.training.faithfulness.combination import SETS, SeenAnswer, accuracy, b
 from core.training.faithfulness.corrupted import Corruption, stories_of, stories_of_corpus
 from core.training.faithfulness.loop import FaithfulLoop
 from core.training.faithfulness.settings import FaithfulnessTraining
-from core.training.faithfulness.sources import Marked, read, share
+from core.training.faithfulness.sources import EXPERTS, Marked, read, share
 from core.training.log import at_work, finish, write_line
 from core.training.low_rank import write_low_rank
 from core.training.record import PhaseSeconds, Trained
 
-LEARNT = {"xsumfaith": 0.6, "qa_feedback": 0.6, "citation_integrity": 0.85, "snli": 0.96, "cad_nli": 0.96}  # share of groups
-FITTED = {"xsumfaith": 0.8, "qa_feedback": 0.8}  # up to here the second part; the others have no third in their files
+LEARNT = {
+    "xsumfaith": 0.6,
+    "qa_feedback": 0.6,
+    "citation_integrity": 0.85,
+    "snli": 0.96,
+    "cad_nli": 0.96,
+    EXPERTS: 0.0,
+}  # of groups
+FITTED = {
+    "xsumfaith": 0.8,
+    "qa_feedback": 0.8,
+    EXPERTS: 0.5,
+}  # up to here the second part; the others have no third in their files
 JUDGED = (*SETS, "made")
 SHIPPED_SEED = 0  # of the training of the model that is shipped
 ASKED = "squad-sentences"  # the corpus whose questions are paraphrases of its sentences
@@ -77,6 +88,8 @@ def _train(config, data, corpora, folder, work):
     parts: dict[str, list[Marked]] = {"learnt": [], "fitted": [], "test": []}
     for answer in answers:
         parts[split_of(answer, config.seed)].append(answer)
+    experts = {name: [each for each in some if each.source == EXPERTS] for name, some in parts.items()}
+    parts = {name: [each for each in some if each.source != EXPERTS] for name, some in parts.items()}
     learnt = [claim for answer in parts["learnt"] for claim in answer.claims()]
     stories = [*stories_of(parts["learnt"])]
     for corpus in corpora:
@@ -97,7 +110,8 @@ def _train(config, data, corpora, folder, work):
     made_here = work / "model"
     write_low_rank(made_here, (ADAPTER, SETTINGS), loop.model.trained, max(READS, config.max_tokens), base)
     made_of = {name: _made(parts[name], base) for name in ("fitted", "test")}
-    _, measures = yield from combine(made_here, parts["fitted"] + made_of["fitted"], parts["test"] + made_of["test"], base)
+    second, third = ([each for some in (parts, made_of, experts) for each in some[name]] for name in ("fitted", "test"))
+    _, measures = yield from combine(made_here, second, third, base)
     finish(work, made_here, folder, result.record(config, measures=measures))
     return result
 
@@ -132,7 +146,7 @@ def combine(
     settings = read_json(folder / SETTINGS, of=dict) | {"word_shift": shift}
     (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     fitting = [SeenAnswer(each.answer, each.judged, shift) for each in fitting]
-    whole = made_answers([answer for answer in fitted_on if answer.source.split()[0] != "made"], base)
+    whole = made_answers([answer for answer in fitted_on if answer.source.split()[0] not in ("made", EXPERTS)], base)
     record = fitted(fitting, (yield from seen(OwnModel(folder), whole)))
     (folder / COMBINATION).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     judged = yield from seen(OwnModel(folder), [answer for answer in test if answer.source.split()[0] in JUDGED])

@@ -1,8 +1,5 @@
 """The table of the training's held-out parts."""
 
-import gzip
-import json
-
 import pytest
 
 from core.config import TrialConfig
@@ -17,9 +14,9 @@ from core.workbench import Workbench
 def test_the_floor_is_told_of_the_third_parts_with_a_threshold_of_the_second(datasets_root):
     told = drain(held_out.table(Workbench(), TrialConfig(), datasets_root, ["lexical_floor"]))
     rows = {row["set"]: row for row in told["rows"]}
-    assert list(rows) == ["qa_feedback", "xsumfaith", "citation_integrity"] and not told["missing"]  # ExpertQA has no second part
-    assert [(row["answers"], row["hallucinated"]) for row in rows.values()] == [(169, 37), (235, 219), (316, 125)]
-    assert [round(row["auc"]["value"], 3) for row in rows.values()] == [0.704, 0.826, 0.68]
+    assert list(rows) == ["qa_feedback", "xsumfaith", "citation_integrity", "expertqa"] and not told["missing"]
+    assert [(row["answers"], row["hallucinated"]) for row in rows.values()] == [(169, 37), (235, 219), (316, 125), (90, 46)]
+    assert [round(row["auc"]["value"], 3) for row in list(rows.values())[:3]] == [0.704, 0.826, 0.68]
     assert all(row["threshold"] == held_out.OF_SET for row in rows.values())
     assert rows["citation_integrity"]["span_f1"] is None and 0.5 < rows["xsumfaith"]["span_f1"]["value"] < 0.6
     for row in rows.values():
@@ -42,26 +39,3 @@ def test_a_folder_that_is_not_named_or_has_none_of_them_is_told(monkeypatch, tmp
         drain(held_out.table(Workbench(), TrialConfig()))
     with pytest.raises(WorkbenchError, match="None of the data sets"):
         drain(held_out.table(Workbench(), TrialConfig(), tmp_path))
-
-
-def test_of_an_experts_answer_the_claims_with_evidence_are_judged(tmp_path):
-    def claim(text, support, *evidence):
-        return {"claim_string": text, "support": support, "evidence": list(evidence)}
-
-    claims = [
-        claim("It is red [1].", "Complete", "[1] https://a.example\n\nA red house."),
-        claim("It is old.", "Missing"),
-        claim("It is big [2].", "Partial", "[2] https://b.example\n\nA house.", "[3] https://c.example"),
-    ]
-    rows = [
-        {"question": "What is it like?", "answers": {"one": {"claims": claims}}},
-        {"question": "What colour?", "answers": {"one": {"claims": claims[:2]}, "two": {"claims": claims[1:2]}}},
-    ]
-    (tmp_path / held_out.EXPERTS_FILE).write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
-    wrong, right = held_out.of_experts(tmp_path)
-    assert (wrong.answer, wrong.passages, wrong.verdict) == (
-        "It is red [1]. It is big [2].",
-        ("A red house.", "A house."),
-        NEITHER,
-    )
-    assert (right.answer, right.question, right.verdict) == ("It is red [1].", "What colour?", SUPPORTED)
