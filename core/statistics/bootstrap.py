@@ -163,8 +163,8 @@ def limits(drawn: np.ndarray, n: int, confidence: float) -> np.ndarray:
     Of fewer than FEW rows the wider of two on either side. Exact: the means of all subsets divide the line into 2^n parts, each of
     which holds the true mean with the same chance where values lie symmetrically about it, whatever their distribution; so the
     interval leaves out 0 only where a sign-flip test of the same values does, and n values allow none where even the widest is
-    too sure: fewer than 6 at 95%. And Student's t of the jackknife, which of means is that of the values: with many ties, as
-    differences have, values are far from symmetric.
+    too sure: fewer than 6 at 95%; nor is there any where it would not hold the value of all rows. And Student's t of the jackknife,
+    which of means is that of the values: with many ties, as differences have, values are far from symmetric.
     Source: Hartigan 1969, "Using subsample values as typical values", theorem 1; Efron and Tibshirani 1993, equation 11.5.
     """
     tail = (1 - confidence) / 2
@@ -179,7 +179,11 @@ def limits(drawn: np.ndarray, n: int, confidence: float) -> np.ndarray:
     exact = ordered[left_out - 1], np.take_along_axis(ordered, (len(drawn) - missing - left_out)[None], axis=0)[0]
     without = drawn[2**n - 2 - 2 ** np.arange(n)]  # one row each
     half = stdtrit(n - 1, 1 - tail) * np.sqrt((n - 1) / n * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
-    return np.stack([np.fmin(exact[0], drawn[-1] - half), np.fmax(exact[1], drawn[-1] + half)])
+    bounds = np.stack([np.fmin(exact[0], drawn[-1] - half), np.fmax(exact[1], drawn[-1] + half)])
+    # of a ratio some subsets have no value, and the others may all lie on one side of that of all rows
+    room = 1e-9 * np.maximum(1.0, np.abs(drawn[-1]))
+    inside = (bounds[0] <= drawn[-1] + room) & (drawn[-1] - room <= bounds[1])
+    return np.where(inside, bounds, np.nan)
 
 
 def resampled_means(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 
 from core.statistics.agreement.alpha import alpha
 from core.statistics.agreement.coefficient import ALIKE, estimate
-from core.statistics.bootstrap import FEW, NO_VARIATION, TOO_FEW, intervals, mean_interval
+from core.statistics.bootstrap import FEW, NO_VARIATION, TOO_FEW, intervals, limits, mean_interval
 from core.statistics.bradley_terry import bradley_terry
 from core.statistics.correlation import spearman
 from core.statistics.mean_intervals import bca_interval
@@ -104,3 +104,12 @@ def test_shares_coefficients_and_choices_of_few_say_so_too():
     assert (best.low, best.high) == best.interval() == best.interval(-1) == (None, None)
     beaten = bradley_terry(np.arange(4), np.zeros(4, int), np.ones(4, int), np.array([1, 0, 1, 1]), 2)
     assert [(one.low, one.high, one.note) for one in beaten.strengths] == [(None, None, TOO_FEW)] * 2
+
+
+def test_an_interval_of_few_holds_the_value_of_all_rows_or_is_none():
+    """Of a ratio some subsets have no value, and those that have one may all lie on one side."""
+    drawn = np.full((2**7 - 1, 2), np.nan)
+    drawn[:40, 0], drawn[:, 1] = np.linspace(-0.2, -0.1, 40), np.linspace(-1, 1, 2**7 - 1)
+    drawn[-1] = -0.05, 0.3
+    low, high = limits(drawn, 7, 0.95)
+    assert np.isnan(low[0]) and np.isnan(high[0]) and low[1] < 0.3 < high[1]
