@@ -118,7 +118,7 @@ class Workbench(StoredTrials):
     def shows(self, field: str, config: TrialConfig) -> bool:
         """Whether its form is of use: a further member of a list only once there is one before it, or where it does something."""
         before = (stages := by_field())[field].after
-        return not before or not all(idle(stages[each], config) for each in (field, before))
+        return offers(field) and (not before or not all(idle(stages[each], config) for each in (field, before)))
 
     def resolve(self, recipe: Recipe) -> Resolved:
         """The recipe with its corpus, looked up once, to be handed to any number of verbs."""
