@@ -145,7 +145,7 @@ def test_effects_show_levels_importance_and_the_chosen_pair(bench, shown_command
         f"fusion weight {w}" for w in (0.3, 0.5, 0.7)
     ]
     assert len(shown(app, "Interaction")) == 4 and "interactions (differences of differences) are significant" in texts(app)
-    assert {"effects s --metric ndcg_linear", "importance s --metric ndcg_linear"} <= {
+    assert {"trials effects s --metric ndcg_linear", "trials importance s --metric ndcg_linear"} <= {
         c[len("python -m core ") :] for c in shown_commands
     }
 

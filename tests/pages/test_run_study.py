@@ -276,7 +276,7 @@ def test_it_is_chosen_where_a_study_is_measured(bench, started):
     assert started == [["study", "fresh", "--workers", "3"]]
     app.segmented_control(key="engine/name").set_value("ray").run()
     app.text_input(key="engine/address").set_value(" head:6379 ").run()
-    assert "study fresh --engine ray --address head:6379 --workers 3" in " ".join(e.value for e in app.code)
+    assert "experiment run fresh --engine ray --address head:6379 --workers 3" in " ".join(e.value for e in app.code)
     press(app, "start_study")
     assert started[1] == ["study", "fresh", "--engine", "ray", "--address", "head:6379", "--workers", "3"]
 
