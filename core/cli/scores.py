@@ -182,7 +182,7 @@ def judge_held_out(
     measure: Measures = (),
     recipe: RecipeOptions = USUAL,
 ) -> Any:
-    """Faithfulness beside its lexical floor on held-out parts of QA-Feedback, XSumFaith and Citation Integrity, and on ExpertQA."""
+    """Faithfulness beside its lexical floor on held-out parts of QA-Feedback, XSumFaith, Citation Integrity and ExpertQA."""
     from core.labs.scores import held_out
 
     return held_out.table(workbench, recipe.read(), data, measure)
