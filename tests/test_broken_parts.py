@@ -75,7 +75,7 @@ def test_a_broken_part_is_named(kind, cls, words, verb, bench, monkeypatch):
 
 
 def test_ranked_pads_are_named(bench, monkeypatch):
-    scores = {"needs": lambda self: ("sparse",), "fuse": lambda self, pool: np.nan_to_num(pool.score["sparse"])}
+    scores = {"needs": lambda self, there: ("sparse",), "fuse": lambda self, pool: np.nan_to_num(pool.score["sparse"])}
     monkeypatch.setitem(registry._parts["fusion"], "padded", broken(PadsAreRanked, "padded", **scores))
     with pytest.raises(WorkbenchError, match="The fusion padded gives pads a score"):
         bench.evaluate(recipe(**{"fusion.part": "padded"}))

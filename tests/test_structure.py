@@ -109,9 +109,8 @@ SAVED_WITHIN = {
     "core/scratch/models/moe.py": "train in the same file",
     "core/training/adapters/training.py": "at_work in core/training/log.py",
     "core/training/encoders/loop.py": "at_work in core/training/log.py",
-    "core/training/faithfulness/training.py": "at_work in core/training/log.py",
     "core/training/heads/loop.py": "at_work in core/training/log.py",
-    "core/training/rerankers/training.py": "at_work in core/training/log.py",
+    "core/training/low_rank.py": "at_work in core/training/log.py",
 }
 
 

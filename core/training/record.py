@@ -29,7 +29,7 @@ class PhaseSeconds(dict[str, float]):
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What every training tells of itself; each kind adds what its model is worth."""
 
     folder: Path

@@ -329,7 +329,7 @@ def test_choosing_on_test_questions_is_told_with_a_way_out(page, bench):
     assert "is the best of" not in words(app), "it is told as long as it is in use"
     app = page(**{"corpus.questions": "dev"})
     assert "no longer be tested" not in words(app) and any(b.key == "choose_on_dev" for b in app.button)
-    assert "partly chance" in words(app) and "not distinguishable from it (paired, 95%, Holm)" in words(app)
+    assert "partly chance" in words(app) and "no other is distinguishable from it (paired, 95%, Holm)" in words(app)
 
 
 def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):

@@ -65,6 +65,14 @@ def data(tmp_path_factory):
     ]
     lines("citation_integrity/claims_train.jsonl.gz", claims)
     lines("citation_integrity/claims_dev.jsonl", claims[:9])
+    supports = [
+        {"claim_string": TEXT, "support": support, "evidence": [f"[1] https://a.example\n\n{TEXT}"]}
+        for support in ("Complete", "Partial")
+    ]
+    lines(
+        "expertqa/expertqa_dev.jsonl.gz",
+        [{"question": f"Which {i}?", "answers": {"one": {"claims": [supports[i % 2]]}}} for i in range(20)],
+    )
     mark = {"start": 4, "end": 10, "text": "", "type": "extrinsic"}
     lines(
         "xsumfaith/xsumfaith_1240.jsonl.gz",
@@ -126,7 +134,7 @@ def test_each_data_set_is_read_with_what_people_marked(data):
     answers, missing = sources.read(data)
     assert not missing and {answer.source for answer in answers} == {
         *("snli", "cad_nli", "xsumfaith", "qa_feedback", "qa_feedback corrected"),
-        *("citation_integrity", "citation_integrity test"),
+        *("citation_integrity", "citation_integrity test", "expertqa"),
     }
     by = {answer.source: [each for each in answers if each.source == answer.source] for answer in answers}
     wrong = next(answer for answer in by["qa_feedback"] if answer.spans)

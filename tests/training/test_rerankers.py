@@ -12,10 +12,11 @@ from core.progress import drain
 from core.reranking import bert_pairs
 from core.reranking.bert_pairs import HEAD, BertPairs, PairTokens, adapted
 from core.training.log import read_log, work_folder
+from core.training.low_rank import SCALE
 from core.training.rerankers import training
 from core.training.rerankers.lists import List
 from core.training.rerankers.loop import measure
-from core.training.rerankers.model import SCALE, LowRank, list_loss
+from core.training.rerankers.model import LowRank, list_loss
 from core.training.rerankers.settings import RerankerTraining
 from tests.support.small_disk import files_of_at_most
 from tests.training.test_encoders import base, small_corpus, whole  # noqa: F401, a fixture

@@ -95,8 +95,8 @@ def titles(recipes: list[TrialConfig]) -> list[str]:
 
 def model_of(recipe: TrialConfig, name: str) -> str:
     """The model that answers, with the adapters that it wears."""
-    worn = getattr(recipe.generation, "adapter", "")
-    scale = getattr(recipe.generation, "adapter_scale", 1.0)
+    settings = recipe.generation.model_dump()
+    worn, scale = settings.get("adapter", ""), settings.get("adapter_scale", 1.0)
     return f"{name} with {worn}{f', scale {scale:g}' * (scale != 1)}" if worn else name
 
 

@@ -26,14 +26,14 @@ from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
 from core.training.adapters.measuring import asked, compared, tested
 from core.training.adapters.settings import AdapterTraining, LoraTraining
 from core.training.log import at_work, finish, place, read_log, write_line
-from core.training.record import PhaseSeconds, Trained
+from core.training.record import PhaseSeconds, TrainingResult
 
 COMMAND = "command.json"  # by which a training is asked for again
 LIKE = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "stop", "json_schema", "logprobs", "adapter", "adapter_scale")
 
 
 @dataclass(frozen=True)
-class TunedGenerator(Trained):
+class TunedGenerator(TrainingResult):
     """A generator with an adapter. trainable: parameters that learnt."""
 
     data: dict[str, Any]

@@ -32,7 +32,7 @@ from core.training.encoders.rag_loop import AnswerReader, RagLoop, RagQuestions
 from core.training.encoders.rag_settings import RagTraining
 from core.training.encoders.splits import FEWEST, Splits, corpus_of, evidence_documents, split_rows
 from core.training.encoders.start import BertFolder, start_encoder
-from core.training.encoders.training import TrainedEncoder, encoder_record, searched
+from core.training.encoders.training import TrainedDualEncoder, encoder_record, searched
 from core.training.encoders.validation import METRICS, compared, measure
 from core.training.log import at_work, finish, write_line
 from core.training.record import PhaseSeconds
@@ -52,7 +52,7 @@ def train_rag(
     evaluation: EvaluationConfig,
     home: Path,
     vectors: Path,
-) -> Generator[Progress, None, TrainedEncoder]:
+) -> Generator[Progress, None, TrainedDualEncoder]:
     """Trains on the corpus' questions that have an answer, and writes the encoder to `folder`, whose name is the encoder's.
 
     texts: those of the chunks. generation: says how likely an answer is. home: data folder, where likelihoods and texts by the
@@ -112,7 +112,7 @@ def train_rag(
         sizes = {name: len(part_rows) for name, part_rows in splits._asdict().items()}
         sizes |= {"unseen_chunks": int(held_out.sum()), "chunks": len(chunks), "documents": len(corpus.documents)}
         seconds.end("testing")
-        result = TrainedEncoder.by(loop, folder, seconds, sizes=sizes, comparison=comparison, unseen=unseen)
+        result = TrainedDualEncoder.by(loop, folder, seconds, sizes=sizes, comparison=comparison, unseen=unseen)
         write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
         lines = [
             {"question": query.id, "before": dict(zip(NAMES, b, strict=True)), "after": dict(zip(NAMES, a, strict=True))}

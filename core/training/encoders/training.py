@@ -35,11 +35,11 @@ from core.training.encoders.splits import chunks_of, corpus_of, split_rows
 from core.training.encoders.start import BertFolder, most_tokens, start_encoder
 from core.training.encoders.validation import Validation, compared, measure
 from core.training.log import at_work, finish, write_line
-from core.training.record import PhaseSeconds, Trained, curve
+from core.training.record import PhaseSeconds, TrainingResult, curve
 
 
 @dataclass(frozen=True)
-class TrainedEncoder(Trained):
+class TrainedDualEncoder(TrainingResult):
     """comparison: metric -> before, after and the paired difference on the test questions.
 
     unseen: the same searching only documents that training never saw, neither as evidence nor as a negative: there the
@@ -60,7 +60,7 @@ def train(
     *,
     evaluation: EvaluationConfig | None = None,
     vectors: Path | None = None,
-) -> Generator[Progress, None, TrainedEncoder]:
+) -> Generator[Progress, None, TrainedDualEncoder]:
     """Trains on the corpus' questions and writes the encoder to `folder`, whose name is the encoder's.
 
     texts: those of the chunks. evaluation: depth, overlap and intervals of the test. vectors: the vector store that
@@ -109,7 +109,7 @@ def _train(config, corpus, chunks, texts, folder, work, evaluation, store):
         "chunks": len(chunks),
         "documents": len(corpus.documents),
     }
-    result = TrainedEncoder.by(loop, folder, seconds, sizes=sizes, comparison=comparison, unseen=unseen)
+    result = TrainedDualEncoder.by(loop, folder, seconds, sizes=sizes, comparison=comparison, unseen=unseen)
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
     rows = zip(asked.queries, *(side.tolist() for side in values[0]), strict=True)
     lines = [json.dumps({"question": q.id, "before": b, "after": a}, ensure_ascii=False) for q, b, a in rows]
@@ -134,7 +134,7 @@ def _mark(config: TrainConfig, corpus: Corpus, chunks: Chunks, part: Any) -> str
     return fingerprint(config, corpus.fingerprint, columns, part.identity(), code_version(train))
 
 
-def encoder_record(made: Path, result: TrainedEncoder, config, corpus, evaluation, part, **more: Any) -> dict[str, Any]:
+def encoder_record(made: Path, result: TrainedDualEncoder, config, corpus, evaluation, part, **more: Any) -> dict[str, Any]:
     """training.json: everything about how the encoder was made and what it is worth."""
     return result.record(
         config,

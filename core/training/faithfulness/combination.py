@@ -189,9 +189,9 @@ def best_of_kinds(kinds: Sequence[tuple[np.ndarray, np.ndarray]], drawn: int = 4
         gains = np.zeros(len(grid))
         for doubts, wrong in kinds:
             some = draw.integers(len(doubts), size=len(doubts))
-            found, alarms = (np.sort(doubts[some][wrong[some] == which]) for which in (True, False))
-            if len(found) and len(alarms):
-                gains += np.searchsorted(alarms, grid) / len(alarms) - np.searchsorted(found, grid) / len(found)
+            hits, alarms = (np.sort(doubts[some][wrong[some] == which]) for which in (True, False))
+            if len(hits) and len(alarms):
+                gains += np.searchsorted(alarms, grid) / len(alarms) - np.searchsorted(hits, grid) / len(hits)
         best.append(grid[gains >= gains.max() - 1e-12].mean())
     return float(np.mean(best))
 

@@ -30,7 +30,7 @@ from core.training.faithfulness.settings import FaithfulnessTraining
 from core.training.faithfulness.sources import EXPERTS, Marked, read, share
 from core.training.log import at_work, finish, write_line
 from core.training.low_rank import write_low_rank
-from core.training.record import PhaseSeconds, Trained
+from core.training.record import PhaseSeconds, TrainingResult
 
 LEARNT = {
     "xsumfaith": 0.6,
@@ -55,7 +55,7 @@ MADE_SEED = 2**31 - 2  # of the claims that an evaluation judges
 
 
 @dataclass(frozen=True)
-class TrainedFaithfulness(Trained):
+class TrainedFaithfulness(TrainingResult):
     """What it is worth stands in its record alone."""
 
     sizes: dict[str, int]

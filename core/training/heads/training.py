@@ -26,13 +26,13 @@ from core.training.heads.loop import HeadLoop
 from core.training.heads.settings import HeadTraining
 from core.training.heads.tasks import Task
 from core.training.log import at_work, finish, write_line
-from core.training.record import PhaseSeconds, Trained
+from core.training.record import PhaseSeconds, TrainingResult
 
 RESAMPLES, CONFIDENCE = 1000, 0.95
 
 
 @dataclass(frozen=True)
-class TrainedHead(Trained):
+class TrainedHead(TrainingResult):
     """test: measure -> value, low, high on the test part; None where it is not defined."""
 
     task: str

@@ -30,14 +30,14 @@ from core.statistics.paired import paired_difference
 from core.training.encoders.splits import split_rows
 from core.training.log import at_work, finish, write_line
 from core.training.low_rank import write_low_rank
-from core.training.record import PhaseSeconds, Trained
+from core.training.record import PhaseSeconds, TrainingResult
 from core.training.rerankers.lists import TrainingLists
 from core.training.rerankers.loop import MEASURES, ListLoop, measure
 from core.training.rerankers.settings import RerankerTraining
 
 
 @dataclass(frozen=True)
-class TrainedReranker(Trained):
+class TrainedReranker(TrainingResult):
     """comparison: metric -> before (the first stage), after (the reranker's scores alone) and the
     paired difference on the test questions."""
 

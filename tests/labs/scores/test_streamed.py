@@ -98,7 +98,7 @@ def test_rows_and_scores_are_as_they_were_put_in():
 def test_a_page_shows_no_more_than_it_holds(file, few):  # noqa: F811
     with pytest.raises(WorkbenchError, match="more than 10 answers") as error:
         sets.received(Workbench(), file.read_bytes())
-    assert "core judge" in error.value.todo
+    assert "core scores file" in error.value.todo
 
 
 def test_of_what_is_broken_a_few_places_are_kept():
