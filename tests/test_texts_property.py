@@ -43,6 +43,7 @@ def test_any_text_is_read_as_the_library_does_or_refused(text):
         assert value == json.loads(text)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(YAML_SIGNS | some.text(max_size=40))
 def test_behind_an_option_everything_is_a_value(text):

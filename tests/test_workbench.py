@@ -140,6 +140,7 @@ def test_a_trial_without_its_questions_is_still_shown(tmp_path):
     assert bench.measured(failed)["metrics"] == [] and bench.measured(failed)["status"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_run_prints_its_metrics_with_intervals_and_json_holds_them(bench, recipe):
     given = ("--dataset", "kitchen", "--set", "fusion.part=sparse_only", "--set", "evaluation.k=3")
     done = cli(bench.home, "run", *given)
@@ -292,6 +293,7 @@ def test_exit_codes(bench, arguments, code):
     assert "Traceback" not in done.stderr and (done.stderr + done.stdout).strip()
 
 
+@pytest.mark.slow
 def test_paths_are_shown_and_no_column_or_row_is_lost_in_silence(bench, tmp_path):
     done = cli(bench.home, "backup", str(tmp_path / "all.zip"))
     assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "all.zip"))
@@ -300,6 +302,7 @@ def test_paths_are_shown_and_no_column_or_row_is_lost_in_silence(bench, tmp_path
     assert rows[0] == {"a": 1, "a (2)": 2, "b": None} and "first 10,000 rows" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_command_line_and_the_page_compute_the_same(bench, recipe):
     done = cli(bench.home, "run", *bench.arguments(recipe), "--json")
     trial = json.loads(done.stdout)["id"]

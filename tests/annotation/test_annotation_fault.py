@@ -76,6 +76,7 @@ def test_ten_annotators_label_two_thousand_items(tmp_path):
     crowd(tmp_path, 10, 200)
 
 
+@pytest.mark.slow
 def test_kill_loses_nothing_that_was_acknowledged(tmp_path):
     acknowledged, dice = [], random.Random(0)
     for life in range(3):

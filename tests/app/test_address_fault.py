@@ -18,6 +18,7 @@ GIVEN = [TEXTS[name] for name in ("1,200 brackets", "90 brackets, closed", "400 
 ]
 
 
+@pytest.mark.slow
 def test_every_setting_takes_or_leaves_what_stands_in_the_address():
     for row in settings():
         stage, _, _ = row["setting"].partition(".")

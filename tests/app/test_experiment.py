@@ -53,6 +53,7 @@ def box(app: AppTest):
     return next(one for one in app.sidebar.selectbox if one.key == "of_experiment")
 
 
+@pytest.mark.slow
 def test_none_is_chosen_at_first_and_a_choice_goes_into_the_address_and_along(bench):
     book.save(bench, made({"title": "Sizes"}))
     app = open_sidebar()
@@ -68,6 +69,7 @@ def test_none_is_chosen_at_first_and_a_choice_goes_into_the_address_and_along(be
     assert box(open_sidebar(experiment="sizes")).value == "sizes"
 
 
+@pytest.mark.slow
 def test_a_saved_trial_goes_into_it(bench):
     book.save(bench, made({"title": "Sizes"}))
     app = open_page("search_live", experiment="sizes")

@@ -66,7 +66,7 @@ READY_LATER = (
 
 
 @pytest.mark.parametrize("page", [path.stem for path in PAGES])
-@pytest.mark.parametrize("corpus", ["tiny", "python-reference"])
+@pytest.mark.parametrize("corpus", [pytest.param("tiny", marks=pytest.mark.slow), "python-reference"])
 def test_each_button_that_starts_a_job_has_its_price_beside_it(bench, monkeypatch, page, corpus):
     """On a corpus that is ready at once, and on one that is not."""
     monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, units=0: "")

@@ -26,6 +26,7 @@ def bottom(tab, selector: str) -> float:
     return box["y"] + box["height"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1440, 900])
 def test_global_choices_stand_above_the_fold(towns, tab, width):
     tab.set_viewport_size({"width": width, "height": 900})
@@ -38,6 +39,7 @@ def test_global_choices_stand_above_the_fold(towns, tab, width):
     assert tab.locator(".st-key-corpus input").input_value() == "towns"
 
 
+@pytest.mark.slow
 def test_a_page_is_found_by_its_own_name(towns, tab):
     open_page(tab, f"{towns}/overview?find_all=old")
     tab.get_by_role("heading", name="Groundwork").wait_for()
@@ -46,6 +48,7 @@ def test_a_page_is_found_by_its_own_name(towns, tab):
     no_error(tab)
 
 
+@pytest.mark.slow
 def test_presets_stand_on_one_line_in_a_narrow_window(towns, tab):
     tab.set_viewport_size({"width": 900, "height": 900})
     open_page(tab, f"{towns}/search_live?{RECIPE}")
@@ -61,6 +64,7 @@ def test_presets_stand_on_one_line_in_a_narrow_window(towns, tab):
     assert lines == [1, 1, 2, 2], "words stay whole"
 
 
+@pytest.mark.slow
 def test_the_first_change_moves_nothing_under_the_pointer(towns, tab):
     open_page(tab, f"{towns}/search_live?{RECIPE}")
     tab.locator(".gw-card").first.wait_for()
@@ -75,6 +79,7 @@ def test_the_first_change_moves_nothing_under_the_pointer(towns, tab):
     assert abs(after["height"] - before["height"]) < 1 and after["y"] == before["y"]
 
 
+@pytest.mark.slow
 def test_a_click_anywhere_on_a_row_ticks_the_trial(towns, tab):
     open_page(tab, f"{towns}/compare_trials")
     canvas = tab.locator(".st-key-trials_table canvas").first

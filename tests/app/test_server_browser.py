@@ -39,6 +39,7 @@ def test_each_reply_says_that_only_its_own_pages_may_show_it(app, path):
     assert reply.headers["X-Frame-Options"] == "SAMEORIGIN"
 
 
+@pytest.mark.slow
 def test_a_page_elsewhere_cannot_show_the_app(app, elsewhere, tab):
     tab.goto(elsewhere)
     [framed] = [frame for frame in tab.frames if frame.parent_frame]

@@ -172,6 +172,7 @@ def said(generator):
     return text
 
 
+@pytest.mark.slow
 def test_pieces_add_up_to_the_text_and_the_result_says_how_it_came_about(make):
     part = make(max_tokens=8)
     pieces, result = finish(part.generate(HELLO, 1))

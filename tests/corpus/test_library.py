@@ -98,6 +98,7 @@ def test_unknown_and_absent_names_say_what_to_do(name, tmp_path, monkeypatch):
             drain(Library(tmp_path).download(name))
 
 
+@pytest.mark.slow
 def test_a_large_corpus_comes_from_the_cache_and_not_from_its_files(tmp_path, monkeypatch):
     monkeypatch.setenv("GROUNDWORK_DATASETS", str(tmp_path / "local"))
     folder = tmp_path / "local" / "scifact"

@@ -53,6 +53,7 @@ def test_xquad_has_the_published_counts(datasets_root):
     assert "Super_Bowl_50/3" in texts
 
 
+@pytest.mark.slow
 def test_medquad_has_the_published_counts(datasets_root):
     corpus = load("medquad", datasets_root / "medquad" / "MedQuAD.zip")
     assert (len(corpus.documents), len(corpus.queries)) == (16407, 16407)

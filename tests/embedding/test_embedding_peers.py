@@ -78,6 +78,7 @@ def test_bfloat16_changes_hardly_a_ranking(datasets_root):
     assert np.mean([np.isin(a, b).mean() for a, b in zip(*tops, strict=True)]) >= 0.99
 
 
+@pytest.mark.slow
 def test_the_general_part_gives_the_librarys_vectors(library):
     part = SentenceTransformers(model=str(bundled_folder()), dtype="float32")
     assert np.abs(vectors_of(part, FEW) - library.encode(FEW)).max() < 1e-5

@@ -200,6 +200,7 @@ print(next(encoder.encode({TEXTS!r}))[1].shape, "sklearn" in sys.modules)
     assert out.stdout.splitlines() == ["5 False", "(24, 5) True"]
 
 
+@pytest.mark.slow
 def test_training_word2vec_beats_its_random_start_on_questions_it_never_saw(datasets_root, tmp_path):
     data = json.loads((datasets_root / "xquad" / "xquad.en.json").read_text("utf-8"))["data"]
     paragraphs = [p for article in data for p in article["paragraphs"]]

@@ -38,6 +38,7 @@ def test_every_text_gets_a_finite_unit_vector(encoder):
     assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_neither_order_nor_company_changes_a_vector(encoder):
     texts = [*TEXTS, *(f"{'filler ' * (i % 40)} text number {i}" for i in range(60))]
     together, backwards = vectors_of(encoder, texts), vectors_of(encoder, texts[::-1])[::-1]

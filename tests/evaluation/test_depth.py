@@ -30,6 +30,7 @@ def recipe(**settings):
     return with_settings(TrialConfig(), base | {name.replace("__", "."): value for name, value in settings.items()})
 
 
+@pytest.mark.slow
 def test_a_ranking_is_judged_as_deep_as_k_whatever_is_kept_and_shown(bench):
     deep, shallow = (bench.evaluate(recipe(evaluation__k=k)).intervals["hit"] for k in (LAST, 10))
     assert (deep.mean, deep.note, shallow.mean) == (1.0, "", 0.0)

@@ -57,5 +57,6 @@ def test_hit_at_1(retrieved, fusion, hit_at_1):
     assert HitRate().values(retrieved(fusion), 1).mean() == pytest.approx(hit_at_1, abs=0.005)
 
 
+@pytest.mark.slow
 def test_ndcg_of_the_convex_combination(retrieved):
     assert NDCGLinear().values(retrieved(Convex(weight=0.7)), 10).mean() == pytest.approx(0.977, abs=0.005)

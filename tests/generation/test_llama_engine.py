@@ -120,6 +120,7 @@ def test_text_that_is_no_valid_unicode_is_read_all_the_same():
     assert text(LlamaCpp(**FEW), "lone surrogate \ud800 and \x00 here")
 
 
+@pytest.mark.slow
 def test_another_question_on_the_same_passages_reads_only_the_question():
     knobs = LlamaCpp(**FEW)
     one, two = (finish(knobs.generate(ask(LONG + f"\n\nQuestion: {q}")))[1] for q in ("What is wrapped?", "Why?"))

@@ -140,6 +140,7 @@ def test_brackets_without_end_are_read_in_time():
         assert said(passage) is not None
 
 
+@pytest.mark.slow
 def test_what_is_true_of_a_record_is_told_from_what_is_not(tmp_path):
     """Statements of one person about three records of different kinds, from which nothing was learnt."""
     about = json.loads(Path(__file__).with_name("about_records.json").read_text("utf-8"))

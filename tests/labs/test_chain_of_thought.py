@@ -57,6 +57,7 @@ def think(monkeypatch):
     return play
 
 
+@pytest.mark.slow
 def test_each_way_is_scored_on_the_same_questions_passages_and_seeds(bench, think):
     thinker = think()
     made = drain(lab.compare_reasoning(bench, recipe(), PLAN))

@@ -81,6 +81,7 @@ def test_a_cluster_of_its_own_listens_on_this_machine_to_whoever_has_its_token(b
     assert not (tmp_path / ".ray").exists(), "its token is nobody else's"
 
 
+@pytest.mark.slow
 def test_without_ray_it_says_what_to_install(bench, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(WorkbenchError, match="Ray is not installed") as error:

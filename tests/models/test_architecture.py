@@ -286,6 +286,7 @@ def test_a_gguf_of_experts_by_parts(tmp_path):
     assert arch.read(small_gguf(tmp_path / "part.gguf", split__count=3)).notes
 
 
+@pytest.mark.slow
 def test_the_header_is_what_the_gguf_package_reads():
     from gguf import GGUFReader
 

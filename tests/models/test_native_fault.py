@@ -118,6 +118,7 @@ def test_what_killed_a_trial_from_outside_says_nothing_about_the_library():
     assert probes._judged(1, "", "words\nImportError: no", 1.0).said == "exit code 1: ImportError: no"
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_told_with_the_command_that_installs_it(tmp_path):
     (tmp_path / "bm25s.py").write_text("raise ModuleNotFoundError(\"No module named 'bm25s'\", name='bm25s')")
     code = "import sys; from core.__main__ import main; sys.exit(main(['run', '--set', 'fusion.part=sparse_only']))"

@@ -62,6 +62,7 @@ def between(one: dict) -> str:
     return f"{one['low']:.3f} to {one['high']:.3f}".replace("-", "−")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not QAGS.is_file(), reason=f"QAGS is not at {QAGS}; set GROUNDWORK_DATASETS.")
 @pytest.mark.parametrize("whole", [False, True])
 def test_machines_and_headline_on_qags(bench, capsys, whole):
@@ -95,6 +96,7 @@ def test_machines_and_headline_on_qags(bench, capsys, whole):
         assert f"{one['value']:.3f}" in html(app)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not QAGS.is_file(), reason=f"QAGS is not at {QAGS}; set GROUNDWORK_DATASETS.")
 def test_coefficients_and_everything_else_on_qags(bench, capsys):
     app = opened("Agreement", source="qags/mturk_cnndm.jsonl")
@@ -114,6 +116,7 @@ def test_coefficients_and_everything_else_on_qags(bench, capsys):
     assert frame(rates, "System")["Answers"].iloc[0] == found["systems"]["systems"][0]["answers"] == 235
 
 
+@pytest.mark.slow
 def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
     study = rating(20, pilot=0, per_item=3)
     frozen = rounds.freeze(bench, study, "main")

@@ -29,6 +29,7 @@ def open_page(**address) -> AppTest:
     return app
 
 
+@pytest.mark.slow
 def test_without_adapters_the_page_leads_to_where_one_is_trained(bench):
     app = open_page()
     assert "No adapter was trained here yet" in html(app)

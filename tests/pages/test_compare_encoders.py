@@ -93,6 +93,7 @@ def rows(bench, **settings) -> list[comparison.EncoderResult]:
     return drain(comparison.leaderboard(bench, config, offers, offers[0]))
 
 
+@pytest.mark.slow
 def test_the_table_shows_what_the_library_measures(page, bench):
     shown = html(page())
     found = rows(bench)

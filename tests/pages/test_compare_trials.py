@@ -204,6 +204,7 @@ def choose(app: AppTest, key: str, value) -> AppTest:
     return box(app, key).set_value(value).run()
 
 
+@pytest.mark.slow
 def test_a_trial_is_named_noted_and_tagged_and_found_by_it(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     questions = add_questions(bench.store)
@@ -294,6 +295,7 @@ def three(tmp_path, monkeypatch):
     return bench, ids
 
 
+@pytest.mark.slow
 def test_what_is_typed_of_trials_outlives_the_page(three):
     bench, ids = three
     app = open_page(trials=",".join(ids))
@@ -315,6 +317,7 @@ def test_what_is_typed_of_trials_outlives_the_page(three):
     assert [bench.describe(trial_id) for trial_id in ids] == wanted
 
 
+@pytest.mark.slow
 def test_a_trial_stays_chosen_when_it_is_renamed_and_when_the_page_is_left(three):
     _, ids = three
     app = choose(open_page(trials=",".join(ids), compare_view="By question"), "one_trial", ids[1])

@@ -101,6 +101,7 @@ def test_a_weight_moves_the_fusion_and_stands_in_the_command(bench):
     assert "--set weight=0.0" in command(app)[-1]
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_told_with_its_line_and_the_others_stand(bench):
     app = send(open_page(), ("../../etc/bad run.txt", b"q1 Q0 x 1 9 t\nq1 Q0 y two\n"), ("good.run", GOOD), ("good.run", POOR))
     [error] = app.error

@@ -267,11 +267,13 @@ def test_a_study_without_any_result_says_that_there_is_nothing_to_compare(tmp_pa
     assert "None of these trials measured anything" in said and "It measured no question" in said
 
 
+@pytest.mark.slow
 def test_equal_scores_are_one_group_on_the_frontier_and_without_effects(tmp_path, monkeypatch):
     said = edge(tmp_path, monkeypatch, GRID, "Leaderboard", "Frontier", "Effects")
     assert "5 other recipes; the order among them is chance" in said and "These recipes do not differ significantly" in said
 
 
+@pytest.mark.slow
 def test_on_two_questions_it_is_said_that_little_can_be_told(tmp_path, monkeypatch):
     assert "Only 2 questions" in edge(tmp_path, monkeypatch, GRID[:3], "Leaderboard", unanswerable=38)
     assert "Fewer than two questions" in edge(

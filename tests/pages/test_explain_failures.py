@@ -47,6 +47,7 @@ def table(app: AppTest) -> dict[str, list]:
     return app.dataframe[-1].value.to_dict("list")
 
 
+@pytest.mark.slow
 def test_retrieval_is_told_at_once_and_answers_are_asked_by_a_job(bench, reader, started):
     app = start()
     assert len(table(app)["Question"]) == len(QUESTIONS) and not reader.prompts
@@ -111,6 +112,7 @@ def test_without_questions_it_says_so(bench):
     assert any("no questions, so none can fail" in info.value for info in app.info)
 
 
+@pytest.mark.slow
 def test_questions_with_several_pieces_of_evidence_are_looked_at_either_way(tmp_path, monkeypatch, shown_commands):
     rows = [
         {"id": "both", "question": "When does the market of Pisa open, and how often?", "document": document, "answer": answer}

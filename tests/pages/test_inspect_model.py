@@ -115,6 +115,7 @@ def recipe() -> TrialConfig:
 # Architecture --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_bundled_model_is_read_and_the_known_answers_are_reached(page):
     app = page()
     assert "134,515,008" in html(app) and "3 (GQA)" in html(app)
@@ -218,6 +219,7 @@ def test_a_prompt_beyond_the_kept_maps_is_refused(bench, tools):
         attention.look_at(tools, query.text, bench.search(recipe(), query.text)[:5])
 
 
+@pytest.mark.slow
 def test_a_prompt_is_read_once_and_sliders_only_redraw(page, monkeypatch):
     app = press(page("Attention"), "do/attention")
     assert "Entropy of the heads" in html(app) and "<td>first token</td>" in html(app) and "layer 0, head 0" in html(app)
@@ -261,6 +263,7 @@ def test_tokenizers_are_trained_compared_and_reported(page, tmp_path, tools, mon
 # Mixture of experts --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_experts_are_trained_in_a_job_with_and_without_the_balancing_loss_and_found_again(page, bench, monkeypatch):
     started = []
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)))

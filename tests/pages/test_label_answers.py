@@ -310,6 +310,7 @@ def test_the_end_says_what_comes_next_and_leads_there(bench, round_name, next_):
     assert links(app)["Agreement"].endswith(f"?source=toy&of_round={round_name}")
 
 
+@pytest.mark.slow
 def test_the_address_leads_back_to_the_item_and_the_end_to_the_first(bench):
     frozen = rounds.freeze(bench, rating(ask=("helpful",)), "main")
     mine = assignment(frozen.study, "main")["Ann"]

@@ -88,6 +88,7 @@ def press(tab, key: str, place: str) -> None:
     at(tab, place)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_first_button_can_be_read_before_a_name_is_chosen(app, frozen, tab, theme):
     tab.emulate_media(color_scheme=theme)

@@ -77,6 +77,7 @@ def frame(app: AppTest, column: str):
     return next(one.value for one in app.dataframe if column in one.value)
 
 
+@pytest.mark.slow
 def test_qags_has_its_known_alpha_on_the_page(bench, monkeypatch):
     if not (FOLDER / "qags" / "mturk_cnndm.jsonl").is_file():
         pytest.skip(f"QAGS is not in {FOLDER}; set GROUNDWORK_DATASETS.")
@@ -143,6 +144,7 @@ def test_the_numbers_of_a_page_follow_from_one_another(bench):
     assert told in words(app) and "22 labels" in html(app)
 
 
+@pytest.mark.slow
 def test_without_variation_nothing_is_a_number(bench):
     labelled(bench, rating(8, pilot=0))
     app = open_page()
@@ -218,6 +220,7 @@ def test_decisions_are_the_consensus_as_soon_as_they_are_there(bench):
     assert frame(app, "System")["Share"].eq(1.0).all()
 
 
+@pytest.mark.slow
 def test_the_round_is_told_and_chosen_by_the_address(bench):
     study = rating(16, pilot=6, title="Faithful?", **PLAN)
     labelled(bench, study, mixed, "pilot")

@@ -180,6 +180,7 @@ def test_studies_over_recipes_and_the_last_paper_are_found_again(bench, monkeypa
     assert links[paper.id].endswith(f"write_paper?paper={paper.id}")
 
 
+@pytest.mark.slow
 def test_the_first_page_loads_no_engine(tmp_path):
     """In a process of its own, on a corpus that needs preparing."""
     code = f"""

@@ -70,6 +70,7 @@ def figure(app: AppTest) -> dict:
     return json.loads(app.get("plotly_chart")[0].proto.spec)
 
 
+@pytest.mark.slow
 def test_without_a_study_the_page_says_what_one_is_and_begins_one_of_the_recipe_in_use(tmp_path, monkeypatch):
     bench = toy_home(tmp_path / "home")
     monkeypatch.setattr(session, "workbench", lambda: bench)
@@ -84,6 +85,7 @@ def test_without_a_study_the_page_says_what_one_is_and_begins_one_of_the_recipe_
     assert "Not started" in texts(app) and "11 trials" in texts(app), "winner and base once more, on test"
 
 
+@pytest.mark.slow
 def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench):
     app = open_page()
     table = shown(app, "Study")
@@ -189,6 +191,7 @@ def test_factors_are_lines_of_the_difference_to_the_base_and_what_is_not_measure
     assert {trace["name"] for trace in chart["data"]} >= {"Best", "Not distinguishable from it"}
 
 
+@pytest.mark.slow
 def test_points_are_drawn_over_the_context_that_they_give(bench):
     app = open_page(study="measured", study_view="Factors", study_along="Context")
     chart = figure(app)
@@ -221,6 +224,7 @@ def test_a_changed_study_with_trials_waits_to_be_saved_and_keeps_what_is_measure
     assert (outcome.measured, outcome.reused) == (3, 9)
 
 
+@pytest.mark.slow
 def test_a_change_that_is_not_recorded_is_there_after_a_restart_until_it_is_discarded_or_recorded(bench, started):
     app = open_page(study="measured", study_view="Plan")
     app.multiselect(key="study/measured/factor/sparse.k1/values").set_value(["0.5", "2.0"]).run()
@@ -281,6 +285,7 @@ def test_it_is_chosen_where_a_study_is_measured(bench, started):
     assert started[1] == ["study", "fresh", "--engine", "ray", "--address", "head:6379", "--workers", "3"]
 
 
+@pytest.mark.slow
 def test_a_study_is_packed_and_opened_elsewhere_with_what_was_verified(bench, tmp_path, monkeypatch):
     app = press(open_page(study="measured"), "pack_study")
     [packed] = [data for about, data in [app.session_state["study_packed"]]]

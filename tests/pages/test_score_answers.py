@@ -57,6 +57,7 @@ def answers_table(app: AppTest) -> dict[str, list]:
     return app.dataframe[-1].value.to_dict("list")
 
 
+@pytest.mark.slow
 def test_a_recipe_without_answers_offers_a_job_that_answers_and_scores(bench, reader, started):
     app = start(scored="5")
     assert "None of these 5 questions is answered" in html(app) and not reader.prompts

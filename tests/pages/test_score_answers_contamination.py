@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import pytest
 import streamlit as st
 
 from core.labs import contamination as lab
@@ -15,6 +16,7 @@ from tests.support.prices import prices
 VIEW = {"view": "Contamination", "probed": "10"}
 
 
+@pytest.mark.slow
 def test_the_job_is_offered_and_gaps_questions_and_answers_are_shown(bench, reader, started, shown_commands):  # noqa: F811
     app = start(**VIEW)
     assert any(told.startswith("10 rephrasings") for told in prices(app))

@@ -1,5 +1,7 @@
 """The view Chain of thought of Score answers: the job of the settings chosen, then differences, ways, curve and every chain."""
 
+import pytest
+
 from core.labs import chain_of_thought as lab
 from core.progress import drain
 from tests.labs.test_chain_of_thought import PLAN, think  # noqa: F401
@@ -10,6 +12,7 @@ from tests.support.failing import recipe
 VIEW = {"view": "Chain of thought", "reasoned": "6", "chains": "3"}
 
 
+@pytest.mark.slow
 def test_the_job_is_offered_and_ways_differences_and_chains_are_shown(bench, think, started, shown_commands):  # noqa: F811
     thinker = think()
     app = start(**VIEW)

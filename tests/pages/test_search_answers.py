@@ -83,6 +83,7 @@ def test_the_switch_starts_the_job_once_a_change(bench, reader, started):  # noq
     assert started[1:] == [["answer-set", "--ask", "5", *bench.arguments(many(**{"sparse.b": 0.3}))]]
 
 
+@pytest.mark.slow
 def test_both_gains_stand_beside_each_other_and_an_opened_question_shows_its_answers(bench, reader):  # noqa: F811
     one = {"retrieval.top_k": 1, "context.passages": 1, "sparse.b": 0.0}
     base = {f"baseline.{name}": value for name, value in (ADDRESS | one).items()}

@@ -67,6 +67,7 @@ def recipe() -> TrialConfig:
     return with_settings(TrialConfig(), {k: int(v) if v.isdigit() else v for k, v in BM25.items()})
 
 
+@pytest.mark.slow
 def test_the_cards_show_what_the_library_measures(page, bench):
     shown = html(page())
     for name in ("hit", "recall", "mrr", "ndcg_linear"):
@@ -169,6 +170,7 @@ def test_a_setting_that_a_recipe_does_not_use_is_drawn_again_once_it_does(page):
     assert preset(app, "convex").selectbox(key="knob").value == "Sparse retrieval: k1"  # chosen by hand
 
 
+@pytest.mark.slow
 def test_the_address_holds_the_view_of_the_trade_off_and_bad_values_are_harmless(page):
     address = {
         "chunking.overlap_tokens": "2",

@@ -43,6 +43,7 @@ def start(bench, monkeypatch):
     return opened
 
 
+@pytest.mark.slow
 def test_each_part_is_switched_off_and_one_press_takes_it_out(start, shown_commands):
     app = start(**{"sparse.k1": "0.5"})
     assert any(" ablate --metric ndcg_linear" in command for command in shown_commands)

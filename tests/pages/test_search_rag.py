@@ -1,5 +1,7 @@
 """The tab RAG ablation of Search, live: the job with what is still to do, then the table and what is told apart from naive."""
 
+import pytest
+
 from core.labs import rag_ablation as lab
 from core.progress import drain
 from tests.labs.test_answering import SETTINGS, reader, template  # noqa: F401
@@ -18,6 +20,7 @@ def opened(**address: object):
     return app
 
 
+@pytest.mark.slow
 def test_the_job_is_offered_and_its_table_stands_beside_what_it_costs(bench, reader, started, shown_commands):  # noqa: F811
     app = opened()
     assert any("every variant" in told for told in prices(app))

@@ -65,11 +65,13 @@ def study_chart(app: AppTest) -> dict:
     return next(spec for spec in specs if "difference to the base" in json.dumps(spec["layout"]))
 
 
+@pytest.mark.slow
 def test_nothing_is_computed_while_it_is_closed(bench, monkeypatch):
     monkeypatch.setattr(here, "draw", lambda *_: pytest.fail("drawn"))
     open_page("tune_chunks")
 
 
+@pytest.mark.slow
 def test_chunkers_by_sizes_are_planned_told_started_and_drawn_in_place(bench, started):
     app = chunks()
     assert app.multiselect(key="study_values/chunking").value == ['"fixed"', '"recursive"']
@@ -105,6 +107,7 @@ def test_chunkers_by_sizes_are_planned_told_started_and_drawn_in_place(bench, st
     assert "All trials are measured" in texts(app) and not [b for b in app.button if b.key == "use_best"]
 
 
+@pytest.mark.slow
 def test_a_study_measured_with_another_base_is_told_and_linked(bench, started):
     address = {"study_vary": "Sparse retrieval: k1", "study_and": "Nothing else"}
     app = chunks(**address)
@@ -140,6 +143,7 @@ def test_the_study_is_found_again_while_the_varied_slider_moves_and_grows_by_new
     assert lines[0]["y"][1] == 0  # the recipe in use when it was started last
 
 
+@pytest.mark.slow
 def test_the_pinned_baseline_is_measured_once_and_the_points_are_compared_with_it(bench, started):
     address = {"study_vary": "Sparse retrieval: k1", "study_and": "Nothing else"}
     pin = {"baseline.fusion.part": "sparse_only", "baseline.chunking.part": "fixed", "baseline.chunking.size_tokens": "48"}
@@ -215,6 +219,7 @@ def search(**address: str) -> AppTest:
     return app
 
 
+@pytest.mark.slow
 def test_search_live_begins_with_the_setting_that_was_moved_last(bench, started):
     app = open_page("search_live")
     assert not [box for box in app.selectbox if box.key == "study_vary"]  # the tab is closed

@@ -82,6 +82,7 @@ def recipe(**settings) -> TrialConfig:
     return with_settings(TrialConfig(), {key: int(v) if str(v).isdigit() else v for key, v in given.items()})
 
 
+@pytest.mark.slow
 def test_the_cards_and_the_verdict_are_what_the_lab_measures(page, bench):
     app = page()
     point = drain(measuring.measure_point(bench, recipe(), quick=True))
@@ -147,6 +148,7 @@ def test_kept_points_are_listed_and_failures_have_their_reason(page, bench):
     assert "index.nlist = 900" in html(app)
 
 
+@pytest.mark.slow
 def test_every_tab_opens(page):
     assert "what happens" in html(page("Inside")).lower() and "lists that are not looked into" in words(page("Inside"))
     assert "Verdict" in html(page("Cost to the ranking"))

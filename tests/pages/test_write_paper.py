@@ -104,6 +104,7 @@ def test_what_was_removed_is_brought_back_with_what_it_showed(bench):
     assert "was removed" not in text_of(app)
 
 
+@pytest.mark.slow
 def test_the_page_opens_on_its_items_for_who_comes_back(bench):
     small_paper(bench)
     app = open_page(paper="small", paper_view="Add")

@@ -114,6 +114,7 @@ def test_likelihoods_are_the_generators_and_asked_for_once(generation, tmp_path,
     assert again[0, 0] == logs[0, 1] and asked == [2, 1]
 
 
+@pytest.mark.slow
 def test_only_the_questions_side_is_learnt(trained, base, monkeypatch, tmp_path):  # noqa: F811
     from safetensors.numpy import load_file
 
@@ -169,6 +170,7 @@ def test_an_engine_that_tells_no_likelihood_and_questions_without_answers_are_re
         drain(start(config, tmp_path / "a", generation, tmp_path / "kept", mute))
 
 
+@pytest.mark.slow
 def test_a_training_that_was_stopped_asks_the_generator_for_the_rest_only(base, generation, tmp_path, monkeypatch):  # noqa: F811
     asked = []
     config = RagTraining(base=str(base), **SETTINGS, **FEW)

@@ -56,6 +56,7 @@ def recipe(part: str, **settings) -> TrialConfig:
     )
 
 
+@pytest.mark.slow
 def test_a_glance_is_the_labs_point_and_is_measured_once(bench):
     config = recipe("faiss_ivf", nlist=8, nprobe=1)
     here = drain(glance.glance(bench, config, 1.0))

@@ -67,6 +67,7 @@ def sealed(bundle) -> dict[str, bytes]:
     return {**bundle, opening.MANIFEST: json.dumps({"format": 1, "sha256": sums}).encode()}
 
 
+@pytest.mark.slow
 def test_a_bundle_holds_and_says_what_it_cannot_compute(made):
     home = files.home()
     results = {row.what: row for row in drain(verification.verified(made))}
@@ -285,6 +286,7 @@ def test_a_bundle_zipped_again_with_its_folders_is_read(tmp_path, made, above):
         opening.read(path)
 
 
+@pytest.mark.slow
 def test_what_a_bundle_would_run_is_held_or_said_aloud(made, tmp_path, capsys):
     """A Makefile is ours to the letter; of LaTeX that people wrote in it is said that nobody checked it, in the exit code too."""
 

@@ -50,6 +50,7 @@ def test_two_gigabytes_are_verified_within_one(made, tmp_path):
     assert code == 1 and peak < GIGABYTE, f"{peak:,} bytes"
 
 
+@pytest.mark.slow
 def test_records_go_into_the_database_a_few_at_a_time(made, monkeypatch):
     monkeypatch.setattr(opening, "FOLDED", 1)
     assert not wrong(made)
@@ -77,6 +78,7 @@ def many_lists(payload):
     payload["more"] = [[]] * 4_100_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [long_names, one_long_ranking, many_lists])
 def test_records_that_would_take_far_more_than_their_size_are_left_out(made, change):
     told = [row.told for row in drain(verification.verified(forged(made, change))) if row.what.startswith("raw/")]

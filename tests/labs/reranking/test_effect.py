@@ -56,6 +56,7 @@ def recipe(**settings):
     return with_settings(TrialConfig(), usual | {key.replace("__", "."): value for key, value in settings.items()})
 
 
+@pytest.mark.slow
 def test_a_reranker_that_hurts_is_said_to_hurt_and_what_it_lost_is_named(towns):
     good, bad = (towns.evaluate(recipe(rerank__upside_down=turned)) for turned in (False, True))
     assert good.intervals["mrr"].mean == 1.0

@@ -127,6 +127,7 @@ def test_a_forced_token_keeps_what_stands_before_it(bench):
     assert written(bench, reading, after=first, at=2, token=first.picks[2].token).text == first.text
 
 
+@pytest.mark.slow
 def test_sentences_point_to_the_passage_they_repeat_and_to_their_weakest_token(bench):
     reading = prompts.reading(bench, RECIPE, QUESTIONS[1]["question"])
     answer = written(bench, reading, read_chain("none"))

@@ -47,6 +47,7 @@ def answers(*texts):
     return [{"question": "Of what is the moon?", "passages": ["The moon is of rock."], "answer": text} for text in texts]
 
 
+@pytest.mark.slow
 def test_every_decision_is_kept_and_the_fourth_bad_answer_is_rejected(bench, tmp_path):
     path = written(tmp_path, *answers("Rock.", *(f"Of cheese, {i}." for i in range(5)), "in prose", " "))
     record = drain(judges.review(bench, TrialConfig(), path, [Strict(model="4")], 2, 0.3))
