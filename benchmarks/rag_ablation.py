@@ -19,7 +19,6 @@ from benchmarks._options import options
 from benchmarks.answer_measures import DATASETS
 from core.config import TrialConfig, with_settings
 from core.labs import rag_ablation as lab
-from core.labs.answering import KEPT
 from core.pipeline import vectors
 from core.progress import drain
 from core.workbench import Workbench
@@ -59,12 +58,12 @@ def main(quick: bool, home: str) -> dict[str, Any]:
             bench, began = Workbench(Path(home or fresh)), time.perf_counter()
             with Computed(type(config.generation)) as computed:
                 made = drain(lab.ablate_rag(bench, config, questions))
-                written = sum(1 for _ in (bench.pipeline.cache.folder / KEPT).iterdir())
+                [recorded] = bench.store.query("SELECT count(DISTINCT key) AS answers FROM set_answers")
             runs.append({"s": time.perf_counter() - began, "asked": computed.asked, "encoded": computed.encoded})
     rows = {line.pop("variant"): line for line in lab.table(made)}
     first, again = runs
-    told = {"told apart from naive": lab.sentences(made, config.evaluation.confidence)}
-    counts = {"answers": sum(spent["answers"] for spent in made.spent.values()), "prompts_with_an_answer": written}
+    findings = {"told apart from naive": lab.sentences(made, config.evaluation.confidence)}
+    counts = {"answers": sum(spent["answers"] for spent in made.spent.values()), "prompts_with_an_answer": recorded["answers"]}
     return {
         "questions": made.questions,
         **counts,
@@ -72,7 +71,7 @@ def main(quick: bool, home: str) -> dict[str, Any]:
         "first": first,
         "again": again,
         "variants": rows,
-        **told,
+        **findings,
     }
 
 
