@@ -11,7 +11,7 @@ from tests.support.small_corpora import THINGS, with_towns
 from tests.support.steps import no_error, open_page, settled
 
 # by words the four bells come before noon; token by token noon comes first, where it is among those that are ranked again
-MATCHED = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "rerank.part": "maxsim"}
+MATCHED = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "rerank.part": "maxsim", "rerank.weight": "1.0"}
 
 
 @pytest.fixture(scope="module")
