@@ -125,7 +125,7 @@ def test_one_number_of_any_chart_is_named(bench, paper):
                 for trace in moved.content["figure"]["data"]
                 for axis in "xy"
                 for at, value in enumerate(trace.get(axis) or ())
-                if isinstance(value, float)
+                if isinstance(value, int | float)
             )
             trace[axis][at] += 0.001
             result = checking.recomputed(bench, item, moved)
