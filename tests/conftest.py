@@ -5,6 +5,7 @@ Tests mirror core, app and pages; what a file is beside a unit test, its name's 
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,9 @@ def pytest_itemcollected(item):
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path, monkeypatch):
-    """No test touches the user's data folder."""
+    """No test touches the user's data folder, nor leaves a page as `__main__`: a process spawned later would run it."""
     monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "data"))
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def test_a_file_is_scored_opened_and_held_against_its_labels(app, home, tab, tmp
     chooser = tab.locator("[data-testid=stFileUploaderDropzoneInput]")
     chooser.wait_for(state="attached")
     chooser.set_input_files(str(path))
-    tab.get_by_text("1 line of 41 left out").wait_for(timeout=120_000)
+    tab.get_by_text("1 line of 41 was skipped").wait_for(timeout=120_000)
     settled(tab)
     assert "Containment" in tab.locator("[data-testid=stMain]").inner_text()
     answers = tab.get_by_test_id("stDataFrame").last
