@@ -454,7 +454,8 @@ def problem_words(name: str, error: Any) -> str:
     if kind == "extra_forbidden":
         return f"there is no setting '{error['loc'][-1]}'"
     if limit := next((key for key in _LIMITS if key in limits), ""):
-        return f"{lower(name)} must be {_LIMITS[limit]} {limits[limit]:{',' if isinstance(limits[limit], int) else 'g'}}"
+        counted = {"string_too_long": " characters", "too_long": " entries"}.get(kind, "")
+        return f"{lower(name)} must be {_LIMITS[limit]} {limits[limit]:{',' if isinstance(limits[limit], int) else 'g'}}{counted}"
     if kind == "string_pattern_mismatch":
         return f"{lower(name)} must match {limits['pattern']}"
     if kind == "literal_error":
@@ -462,7 +463,7 @@ def problem_words(name: str, error: Any) -> str:
     return f"{lower(name)} must be {next((word for part, word in _KINDS.items() if part in kind), error['msg'])}"
 
 
-_LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "max_length": "of a length of at most"}
+_LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below", "max_length": "of at most"}
 _KINDS = {
     "int": "a whole number", "float": "a number", "finite": "a finite number", "bool": "true or false", "string": "a text",
     "tuple": "a list", "list": "a list", "missing": "given",

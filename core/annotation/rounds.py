@@ -63,7 +63,11 @@ def revise(workbench: Workbench, study_id: str, rubric: Rubric) -> Frozen:
             todo="Give the changed study another name.",
         )
     if not rubric.changed.strip():
-        raise WorkbenchError("A new version of the rubric says what was changed.", todo="Write it under `changed`.")
+        raise WorkbenchError(
+            "A new version of the rubric says what was changed.",
+            where=f"the rubric of '{study_id}'",
+            todo="Write it under `changed`.",
+        )
     new = rubric.model_copy(update={"version": latest.study.rubric.version + 1})
     return _go_on(workbench, latest, {"rubrics": (*latest.study.rubrics, new)})
 
@@ -73,7 +77,11 @@ def plan(workbench: Workbench, study: Study) -> None:
     until then no label is given under them."""
     latest = load(workbench, study.id)
     if latest.round != "pilot":
-        raise WorkbenchError(f"The study '{study.id}' is in round '{latest.round}': plans are made between pilot and main round.")
+        raise WorkbenchError(
+            f"The study '{study.id}' is in round '{latest.round}': plans are made between pilot and main round.",
+            where=f"study '{study.id}'",
+            todo="Change the draft itself." if latest.round == "draft" else "Give the changed study another name.",
+        )
     _same_pilot(latest.study, study)
     if study != (planned(workbench, study.id) or latest.study):
         record_version(workbench, study, "plan", "", latest)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Asked, Positive, RecipeOptions, placed, read_settings, read_yaml
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions, placed, read_filled, read_settings
 from core.cli.tables import show_table
 from core.errors import WorkbenchError
 from core.records import Progress, plain
@@ -91,7 +91,7 @@ def draft(workbench: Any, file: Path, /) -> dict[str, Any]:
     from core.annotation.draft import from_settings
 
     with placed(file):
-        return _told(rounds.save(workbench, from_settings(workbench, read_yaml(file))))
+        return _told(rounds.save(workbench, from_settings(workbench, read_filled(file))))
 
 
 @verb("annotate revise", job_keeps=plain)
@@ -102,7 +102,7 @@ def revise(workbench: Any, study: str, file: Path, /) -> dict[str, Any]:
 
     frozen = versions.load(workbench, study)
     with placed(file):
-        rubric = altered_rubric(frozen.study.rubric, read_yaml(file))
+        rubric = altered_rubric(frozen.study.rubric, read_filled(file))
     return _told(rounds.revise(workbench, study, rubric))
 
 
@@ -114,7 +114,7 @@ def plan(workbench: Any, study: str, file: Path, /) -> dict[str, Any]:
 
     frozen = versions.load(workbench, study)
     with placed(file):
-        planned = altered(versions.planned(workbench, study) or frozen.study, read_yaml(file))
+        planned = altered(versions.planned(workbench, study) or frozen.study, read_filled(file))
     rounds.plan(workbench, planned)
     return _told(frozen._replace(study=planned))
 

@@ -60,6 +60,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return files.read_yaml(path, "The file of settings", of=dict | None, todo="Give a file of plain YAML.") or {}
 
 
+def read_filled(path: Path) -> dict[str, Any]:
+    """A file of at least one setting."""
+    if not (settings := read_yaml(path)):
+        raise WorkbenchError("The file of settings is empty.", where=str(path), todo="Write one setting a line, as `title: Hours`.")
+    return settings
+
+
 def read_settings(texts: Sequence[str]) -> dict[str, Any]:
     """{"chunking.size_tokens": 128} from "chunking.size_tokens=128"."""
     settings = {}
