@@ -63,7 +63,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def read_filled(path: Path) -> dict[str, Any]:
     """A file of at least one setting."""
     if not (settings := read_yaml(path)):
-        raise WorkbenchError("The file of settings is empty.", where=str(path), todo="Write one setting a line, as `title: Hours`.")
+        raise WorkbenchError(
+            "The file of settings is empty.", where=str(path), todo="Write one setting a line, as `title: Hours`."
+        )
     return settings
 
 

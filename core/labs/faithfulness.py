@@ -47,7 +47,7 @@ def fit_answers(data: Path | None) -> Generator[Progress, None, dict[str, Any]]:
     from core.models.hub import bundled_folder
     from core.training.faithfulness.answered import made_answers
     from core.training.faithfulness.combination import ANSWERS, of_answers, seen, told_by_claims
-    from core.training.faithfulness.sources import EXPERTS, read
+    from core.training.faithfulness.sources import read
     from core.training.faithfulness.training import SHIPPED_SEED, split_of
 
     answers, _ = read(data_folder(data))
@@ -55,10 +55,9 @@ def fit_answers(data: Path | None) -> Generator[Progress, None, dict[str, Any]]:
     folder = model_folder(EMBEDDED)
     model, shipped = OwnModel(folder), read_combination(folder)
     people = [each for each in second if each.source in ANSWERS]
-    texts = {name: [each for each in some if each.source != EXPERTS] for name, some in (("second", second), ("third", third))}
-    judged = yield from seen(model, people + made_answers(texts["second"], bundled_folder()))
+    judged = yield from seen(model, people + made_answers(second, bundled_folder()))
     record = of_answers(judged[: len(people)], judged[len(people) :], shipped)
-    told = yield from seen(model, made_answers(texts["third"], bundled_folder()))
+    told = yield from seen(model, made_answers(third, bundled_folder()))
     fitted = shipped._replace(**record)
     return {
         "shipped": {"threshold": shipped.threshold, "by_claims": shipped.by_claims},

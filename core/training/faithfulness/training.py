@@ -88,8 +88,6 @@ def _train(config, data, corpora, folder, work):
     parts: dict[str, list[Marked]] = {"learnt": [], "fitted": [], "test": []}
     for answer in answers:
         parts[split_of(answer, config.seed)].append(answer)
-    experts = {name: [each for each in some if each.source == EXPERTS] for name, some in parts.items()}
-    parts = {name: [each for each in some if each.source != EXPERTS] for name, some in parts.items()}
     learnt = [claim for answer in parts["learnt"] for claim in answer.claims()]
     stories = [*stories_of(parts["learnt"])]
     for corpus in corpora:
@@ -110,17 +108,18 @@ def _train(config, data, corpora, folder, work):
     made_here = work / "model"
     write_low_rank(made_here, (ADAPTER, SETTINGS), loop.model.trained, max(READS, config.max_tokens), base)
     made_of = {name: _made(parts[name], base) for name in ("fitted", "test")}
-    second, third = ([each for some in (parts, made_of, experts) for each in some[name]] for name in ("fitted", "test"))
+    second, third = ([each for some in (parts, made_of) for each in some[name]] for name in ("fitted", "test"))
     _, measures = yield from combine(made_here, second, third, base)
     finish(work, made_here, folder, result.record(config, measures=measures))
     return result
 
 
 def _validation(config: FaithfulnessTraining, answers: list[Marked], made: Corruption, stories: int) -> list[Marked]:
-    """Claims of the second part, so many of each data set, and as many that are made from texts (texts that are learnt from)."""
+    """Claims of the second part, so many of each data set that is learnt from, and as many that are made from texts (texts that are
+    learnt from)."""
     draw, claims = np.random.default_rng([config.seed, 2 << 20]), [claim for answer in answers for claim in answer.claims()]
     chosen = []
-    for name in sorted({claim.source.split()[0] for claim in claims}):
+    for name in sorted({name for claim in claims if LEARNT[name := claim.source.split()[0]]}):
         some = [claim for claim in claims if claim.source.split()[0] == name]
         chosen += [some[i] for i in draw.permutation(len(some))[: config.validation_claims]]
     every = range(0, stories, max(1, stories // config.validation_claims))
@@ -146,8 +145,7 @@ def combine(
     settings = read_json(folder / SETTINGS, of=dict) | {"word_shift": shift}
     (folder / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
     fitting = [SeenAnswer(each.answer, each.judged, shift) for each in fitting]
-    whole = made_answers([answer for answer in fitted_on if answer.source.split()[0] not in ("made", EXPERTS)], base)
-    record = fitted(fitting, (yield from seen(OwnModel(folder), whole)))
+    record = fitted(fitting, (yield from seen(OwnModel(folder), made_answers(fitted_on, base))))
     (folder / COMBINATION).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     judged = yield from seen(OwnModel(folder), [answer for answer in test if answer.source.split()[0] in JUDGED])
     return record, measured(judged, fitting, from_record(record)) | {
