@@ -36,6 +36,23 @@ def metric_names() -> list[str]:
     return list(registry.parts("metric"))
 
 
+def answer_measures() -> list[str]:
+    """The measures of answers that a trial can be judged by: those that say better or worse, between 0 and 1, as metrics do."""
+    found = registry.parts("measure").items()
+    return [name for name, measure in found if measure.direction and measure.range == Metric.range]
+
+
+def metrics_and_measures() -> list[str]:
+    """All that a trial can be judged by."""
+    return [*metric_names(), *answer_measures()]
+
+
+def metric_or_measure(name: str) -> type[PartConfig]:
+    """The metric of this name, else the measure of answers: both have label, unit, direction and range."""
+    is_metric = name in registry.parts("metric") or name not in registry.parts("measure")
+    return registry.find("metric" if is_metric else "measure", name)
+
+
 def headlines() -> list[str]:
     """The metrics that are shown where there is room for few."""
     return [name for name, metric in registry.parts("metric").items() if metric.headline]

@@ -1,11 +1,12 @@
-"""Metrics of stored trials, derived from their rankings."""
+"""Metrics of stored trials, derived from their rankings, and what was said of their answers."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from core.evaluation.judged import Judged, judge_rankings
-from core.evaluation.metric import metric_values
+from core.evaluation.metric import answer_measures, metric_names, metric_values
 from core.records import Corpus, Document, Gold, Query
 
 
@@ -25,8 +26,32 @@ def longest(trial: dict[str, Any]) -> int:
     return max((len(chunks) for chunks, _ in trial["rankings"].values()), default=0)
 
 
+def answered(trial: dict[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Measure -> question -> what it said of the trial's answer; None: unmeasurable. Of a trial whose questions were answered, else {}.
+    Raises ValueError where another's record holds no such values."""
+    measures = trial.get("answered") or {}
+    if not isinstance(measures, dict) or not all(isinstance(values, dict) for values in measures.values()):
+        raise ValueError("what its answers are worth is no table")
+    for name, values in measures.items():
+        if any(value is not None and (type(value) not in (int, float) or not 0 <= value <= 1) for value in values.values()):
+            raise ValueError(f"what its answers are worth by {name} is not between 0 and 1")
+    return measures
+
+
+def stored_values(trial: dict[str, Any], questions: dict[str, Any], k: int, names: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """Metric or measure (default: every one that the trial has) -> [num_queries] float64; NaN where it is unmeasured."""
+    told, names = answered(trial), list(names)
+    ranked = [name for name in names or metric_names() if name in metric_names()]
+    values = metric_values(stored_judgement(trial, questions), k, ranked) if ranked else {}
+    ids = [query["id"] for query in questions["queries"]]
+    for name in [name for name in names or told if name not in ranked and name in answer_measures()]:
+        own = told.get(name, {})
+        values[name] = np.array([np.nan if own.get(query) is None else own[query] for query in ids], np.float64)
+    return values
+
+
 def derive(trial: dict[str, Any], questions: dict[str, Any]) -> dict[str, list[float | None]]:
-    """The metrics of a stored trial by query, for the database's table of scores; None where unmeasured."""
+    """The metrics and measures of a stored trial by query, for the database's table of scores; None where unmeasured."""
     k = trial["config"]["evaluation"]["k"]
-    values = metric_values(stored_judgement(trial, questions), k)
+    values = stored_values(trial, questions, k)
     return {f"{name}@{k}": [None if np.isnan(v) else float(v) for v in column] for name, column in values.items()}

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from core import registry
 from core.config import TrialConfig, code_version, fingerprint, package_versions
 from core.errors import WorkbenchError
-from core.evaluation.metric import MAIN, metric_values
-from core.evaluation.stored import longest, stored_judgement
+from core.evaluation.metric import MAIN, metric_or_measure
+from core.evaluation.stored import longest, stored_values
 from core.pipeline.pipeline import Pipeline
 from core.pipeline.results import Evaluation, noted_depth
 from core.pipeline.stages import Resolved, pooled, workers
@@ -137,14 +136,14 @@ class StoredTrials:
             questions = self.store.questions(record["questions_fingerprint"])
         except WorkbenchError:  # merged without its questions: the record alone can be shown
             return {**record, "metrics": [], "spread": [], "repeat_of": []}
-        values = metric_values(stored_judgement(record, questions), rules["k"])
+        values = stored_values(record, questions, rules["k"])
         table = unit_intervals(np.column_stack(list(values.values())), rules["resamples"], rules["confidence"], record["seed"])
         chunks = (record.get("costs") or {}).get("chunks") or inf
         table = [noted_depth(interval, rules["k"], longest(record), chunks) for interval in table]
         metrics = [
             {
                 "metric": name,
-                "label": registry.find("metric", name).label.format(k=rules["k"]),
+                "label": metric_or_measure(name).label.format(k=rules["k"]),
                 "k": rules["k"],
                 "confidence": rules["confidence"],
                 **plain(interval),
@@ -202,7 +201,7 @@ class StoredTrials:
         if record["status"] != "ok":
             raise WorkbenchError(f"Trial {record['id']} has no results: {record['status']}.", todo="Choose another trial.")
         questions = self.store.questions(record["questions_fingerprint"])
-        values = metric_values(stored_judgement(record, questions), k or record["config"]["evaluation"]["k"], [metric])[metric]
+        values = stored_values(record, questions, k or record["config"]["evaluation"]["k"], [metric])[metric]
         return {q["id"]: float(v) for q, v in zip(questions["queries"], values, strict=True)}
 
     def compare(self, a: str, b: str, metric: str = MAIN, k: int | None = None) -> dict[str, Any]:

@@ -10,12 +10,20 @@ from app.ui import cards, forms
 from app.ui.experiments import desk, factors, outlook, words
 from app.ui.experiments.desk import StudyDesk
 from core.config import TrialConfig, difference
-from core.evaluation.metric import metric_names
-from core.labs.experiments.experiment import Budget, Design, Experiment
+from core.errors import WorkbenchError
+from core.evaluation.metric import answer_measures, metrics_and_measures
+from core.labs.experiments.experiment import Budget, Design, Experiment, check_seen
 from core.labs.trials.comparison import COSTS, label
 
 # where the field's name says less than it could
-TITLES = {"seconds": "Time", "usd": "Money", "trials": "Points", "eta": "Goes on: one of", "first_questions": "First round"}
+TITLES = {
+    "seconds": "Time",
+    "usd": "Money",
+    "trials": "Points",
+    "eta": "Goes on: one of",
+    "first_questions": "First round",
+    "answers": "Questions answered",
+}
 STEPS = {"seconds": 60.0, "usd": 1.0}
 QUESTIONS = {"all": "All", "dev": "Dev half", "": "Nothing more", "test": "Test half"}
 
@@ -177,15 +185,25 @@ def judged(here: StudyDesk) -> None:
     chosen = st.session_state[key]
     st.multiselect(
         "Metrics",
-        list(dict.fromkeys([*chosen, *metric_names(), *costs])),
+        list(dict.fromkeys([*chosen, *metrics_and_measures(), *costs])),
         chosen,
         key=key,
-        format_func=lambda name: COSTS[name][0] if name in COSTS else label(name) if name in metric_names() else name,
+        format_func=lambda name: COSTS[name][0] if name in COSTS else label(name) if name in metrics_and_measures() else name,
         on_change=changed,
         args=(here.id, ("metrics",), key),
-        help="The first is optimised and chosen by; all are compared." + " Costs are taken too." * bool(costs),
+        help="The first is optimised and chosen by; all are compared. Measures of answers have each point answer questions."
+        + " Costs are taken too." * bool(costs),
     )
     problem(here, "metrics")
+    study = here.draft.experiment or here.recorded
+    if set(study.metrics) & set(answer_measures()):
+        knob, key = knob_of(Experiment, "answers"), shown(here, "answers")
+        number_field(knob, key, partial(changed, here.id, ("answers",), key))
+        problem(here, "answers")
+    try:
+        check_seen(study)
+    except WorkbenchError as error:
+        st.warning(cards.plain(f"{error.what} {error.todo}"))
     left, right = st.columns(2)
     for column, name in ((left, "choose_on"), (right, "report_on")):
         knob, key = knob_of(Experiment, name), shown(here, name)

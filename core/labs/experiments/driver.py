@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.config import TrialConfig, code_version, fingerprint, with_settings
+from core.config import TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.files import Busy, hold, holder
 from core.labs.experiments import book
 from core.labs.experiments.adaptive import DIGITS, adaptive
 from core.labs.experiments.designs import Settings, points, repeated
-from core.labs.experiments.experiment import Experiment
+from core.labs.experiments.experiment import Experiment, check_seen
 from core.labs.experiments.local import Crew, crew_of, workers_for
-from core.labs.experiments.measuring import TrialTask, Tried, seldom_collected, some_questions
+from core.labs.experiments.measuring import TrialTask, Tried, answer_task, measured_by, seldom_collected, some_questions
 from core.labs.experiments.ray_engine import RayCrew
 from core.labs.experiments.reference import beside, beside_on_report
 from core.labs.experiments.standing import Announced
@@ -29,7 +29,6 @@ from core.labs.trials.comparison import direction
 from core.labs.trials.listing import TIMED
 from core.pipeline.recipe_words import setting_words, work
 from core.pipeline.stages import Resolved
-from core.pipeline.stages import workers as workers_of
 from core.records import Progress
 from core.store.journal import Record
 from core.store.rows import cost_rows
@@ -97,6 +96,7 @@ def run(
     cluster; "" starts one on this machine."""
     if engine not in ENGINES:
         raise WorkbenchError(f"There is no engine '{engine}'.", where="--engine", todo=f"There is {', '.join(ENGINES)}.")
+    check_seen(experiment)
     with _only_driver(workbench, experiment.id), Announced(workbench.home, experiment.id, engine) as announced:
         book.save(workbench, experiment)
         study = _Study(workbench, experiment, engine, workers, address)
@@ -185,6 +185,7 @@ class _Study:
         self._values: dict[str, dict[str, float | None]] = {}  # trial -> mean of each metric, and its costs
         self._by_question: dict[str, np.ndarray] = {}  # trial -> the first metric of each question, where a part of them is asked
         self._times_all = bool({*experiment.metrics} & {*TIMED})  # what is optimised is measured at each point
+        self._answers = answer_task(experiment)
         self._failed: dict[str, StudyFailure] = {}
         self._timed: set[str] = set()  # work that single questions were timed for
         self._runs: dict[str, Resolved] = {}
@@ -239,7 +240,7 @@ class _Study:
         waiting, tasks = Waiting(), {}
         for point in {point.key: point for point in points}.values():
             run = yield from self.run_of(point)
-            identity = fingerprint(point.config), code_version(*workers_of(point.config)), run.questions, run.corpus.fingerprint
+            identity = fingerprint(point.config), measured_by(point.config, self._answers), run.questions, run.corpus.fingerprint
             work_key = work(point.config.model_dump(mode="json"), run.corpus.fingerprint)
             if row := self._stored.get(identity):
                 self._reused += point.key not in self._ids
@@ -289,7 +290,7 @@ class _Study:
         config = point.config.model_dump(mode="json")
         where = {"name": self._engine, "workers": self._crew.size}
         metric, anew = self.experiment.metrics[0], self._times_all
-        return TrialTask(number, config, self.experiment.id, timed, where, metric, point.questions, anew)
+        return TrialTask(number, config, self.experiment.id, timed, where, metric, point.questions, anew, self._answers)
 
     def _stored_now(self, point: StudyPoint, run: Resolved, tried: Tried) -> bool:
         """Adds what came back to the journal; whether it was measured."""

@@ -11,15 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.config import PART_KINDS, PartConfig, TrialConfig, code_version, fingerprint, with_settings
+from core.config import PART_KINDS, PartConfig, TrialConfig, fingerprint, with_settings
+from core.labs.answering import answer_time
 from core.labs.experiments.adaptive import rungs
 from core.labs.experiments.designs import Space, drawn, points
 from core.labs.experiments.experiment import Experiment
+from core.labs.experiments.measuring import AnswerTask, answer_task, measured_by
 from core.labs.experiments.reference import beside, beside_on_report
 from core.labs.experiments.waiting import shared_work
 from core.pipeline.recipe_words import work
 from core.pipeline.speed import TOKEN_CHARACTERS, Estimate
-from core.pipeline.stages import STAGES, VECTOR_SEARCH, Resolved, Stage, idle, pooled, workers
+from core.pipeline.stages import STAGES, VECTOR_SEARCH, Resolved, Stage, idle, pooled
 from core.progress import drain
 from core.workbench import Workbench
 
@@ -77,11 +79,11 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
         words = f"{_count(trials, 'trial')}; the corpus is not read yet, so their time is not known"
         return Outlook(trials, 0, len(made.left_out), about, (), None, ("reading the corpus",), None, 0.0, words)
     report, *runs = runs
-    identities = _identities(workbench, experiment.id)
-    ready = [_identity(run) in identities for run in runs]
+    identities, answers = _identities(workbench, experiment.id), answer_task(experiment)
+    ready = [_identity(run, answers) in identities for run in runs]
     at_end = again
-    if _identity(report) not in identities:  # the base comes last
-        others = {_identity(run) for run in runs[len(recipes) :]}  # what it is compared with is counted by itself
+    if _identity(report, answers) not in identities:  # the base comes last
+        others = {_identity(run, answers) for run in runs[len(recipes) :]}  # what it is compared with is counted by itself
         there = sum(identity[2] == report.questions for identity in identities - others)
         at_end = min(again, there) if again else 0
     stored = sum(ready) + at_end
@@ -101,6 +103,8 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     unmeasured += ["single questions"] * (timed is None)
     parts = [stage.seconds for stage in stages if stage.seconds]
     parts += [Estimate((each or 0.0) * left, (each or 0.0) * left), Estimate(least, timed or 0.0)]
+    if answers and left:
+        unmeasured, parts = _answering(workbench, answers, needed, left, unmeasured, parts)
     seconds = Estimate(sum(part.low for part in parts), sum(part.high for part in parts))
     outlook = Outlook(
         trials, stored, len(made.left_out), about, tuple(stages), seconds, tuple(unmeasured), _context(workbench, runs), 0.0, ""
@@ -125,9 +129,9 @@ def _resolved(workbench: Workbench, recipes: Sequence[TrialConfig]) -> list[Reso
     return resolved
 
 
-def _identity(run: Resolved) -> tuple[str, ...]:
+def _identity(run: Resolved, answers: AnswerTask | None) -> tuple[str, ...]:
     """By which a stored trial is the one that is wanted, as the driver of studies has it."""
-    return fingerprint(run.config), code_version(*workers(run.config)), run.questions, run.corpus.fingerprint
+    return fingerprint(run.config), measured_by(run.config, answers), run.questions, run.corpus.fingerprint
 
 
 def _identities(workbench: Workbench, study: str) -> set[tuple[str, ...]]:
@@ -257,6 +261,19 @@ def _texts(workbench: Workbench, runs: Sequence[Resolved]) -> list[str]:
         else:
             pieces += ["x" * length for length in characters]
     return [*texts, *pieces]
+
+
+def _answering(
+    workbench: Workbench, task: AnswerTask, needed: Sequence[Resolved], left: int, unmeasured: list[str], parts: list[Estimate]
+) -> tuple[list[str], list[Estimate]]:
+    """With what answering takes beside: each question at each trial. Trials that come to the same prompts are answered once, so none
+    of it may be left."""
+    engines = {run.config.generation: run for run in needed}
+    count = min(task.questions, *(len(run.corpus.queries) for run in needed)) * left / max(1, len(engines)) if engines else 0
+    times = [answer_time(workbench, engine, max(1, round(count))) for engine in engines]
+    if None in times:
+        return [*unmeasured, "answers"], parts
+    return unmeasured, [*parts, *(Estimate(0.0, time.high) for time in times)]
 
 
 def _context(workbench: Workbench, runs: Sequence[Resolved]) -> tuple[float, float] | None:

@@ -17,13 +17,15 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from core import files, registry
 from core.config import FIELDS, PART_KINDS, StageConfig, TrialConfig, knob, with_settings
 from core.errors import WorkbenchError
-from core.evaluation.metric import MAIN, metric_names
+from core.evaluation.metric import MAIN, answer_measures, metrics_and_measures
 from core.files.texts import LONGEST_NAME
 from core.labs.trials.comparison import COSTS
+from core.pipeline.stages import asks_model, by_field, ranking_fields
 
 ADAPTIVE = ("tpe", "nsga2", "halving")  # designs whose next points depend on what was measured
 MOST_FACTORS, MOST_VALUES, MOST_POINTS = 100, 1_000, 10_000  # of a study, of a factor, of a study with its repeats
 DEEPEST = 20  # of lists in lists
+ANSWERED_BY = "f1 or faithfulness"
 EXAMPLE = "`python -m core experiment example` prints a study that is valid, with a word on each line."
 
 
@@ -142,6 +144,12 @@ class Experiment(StageConfig):
     metrics: tuple[str, ...] = knob(
         (MAIN,), "What is optimised and compared, the first above all; nsga2 also takes costs.", min_length=1
     )
+    answers: int = knob(
+        30,
+        "Where a measure of answers is among the metrics: questions that each point answers, the same for all.",
+        ge=2,
+        le=100_000,
+    )
     repeats: int = knob(1, "Times that each point is measured, each with the next seed.", ge=1, le=100)
     choose_on: Literal["all", "dev"] = knob("all", "Questions on which points are compared and the winner is chosen.")
     report_on: Literal["", "test"] = knob("", "Questions on which the winner and the base are measured once more, at the end.")
@@ -185,7 +193,7 @@ class Experiment(StageConfig):
 
     def _check_design(self) -> None:
         kind = self.design.kind
-        names = [*metric_names(), *(COSTS if kind == "nsga2" else ())]
+        names = [*metrics_and_measures(), *(COSTS if kind == "nsga2" else ())]
         if unknown := [name for name in self.metrics if name not in names]:
             raise ValueError(f"{kind} knows no metric {unknown[0]}; there are {', '.join(names)}")
         if self.metrics[0] in COSTS:
@@ -237,6 +245,31 @@ class Experiment(StageConfig):
             names = {other for other in by_name if _same(other) in waits}
             above[name] = sorted(names - {name}, key=list(by_name).index)
         return [by_name[name] for name in TopologicalSorter(above).static_order()]
+
+
+def check_seen(experiment: Experiment) -> None:
+    """WorkbenchError names what is varied although no chosen metric can see it: all points would be equal by construction."""
+    metrics = experiment.metrics
+    if set(metrics) & set(answer_measures()):
+        return
+    seen = {*ranking_fields(), "corpus", "evaluation", "context" if "context_tokens" in metrics else ""}
+    silent = by_field().keys() - seen
+    hidden = [factor.setting for factor in experiment.factors if factor.stage in silent]
+    if hidden and all(name.startswith("generation") for name in hidden) and _model_ranks(experiment):
+        return
+    if hidden:
+        raise WorkbenchError(
+            f"{' and '.join(hidden)} cannot change {' or '.join(metrics)}: {'they decide' if hidden[1:] else 'it decides'} "
+            "no ranking, only what is answered.",
+            where="metrics",
+            todo=f"Add a measure of answers, such as {ANSWERED_BY}, or vary what ranks.",
+        )
+
+
+def _model_ranks(experiment: Experiment) -> bool:
+    """Whether a generator is asked for a ranking, in the base or in a part that is compared with it."""
+    named = [registry.parts(PART_KINDS[factor.stage]).get(part) for factor in experiment.factors for part in factor.parts()]
+    return asks_model(experiment.recipe) or any(part and getattr(part, "asks_model", False) for part in named)
 
 
 def part_of(setting: str) -> str | None:

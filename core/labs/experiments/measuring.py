@@ -10,15 +10,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core import files
-from core.config import build, fingerprint
-from core.pipeline.stages import Resolved
-from core.pipeline.trials import without_result
-from core.records import Corpus, Progress
+from core import files, registry
+from core.config import TrialConfig, build, code_version, fingerprint
+from core.evaluation.metric import answer_measures
+from core.generation.answer import answer
+from core.labs.answering import answer_set, answers_to, askings, cases, drawn, write
+from core.labs.experiments.experiment import Experiment
+from core.labs.scores.keeping import judge_tools, kept_scores
+from core.pipeline.stages import Resolved, workers
+from core.pipeline.trials import receipt, without_result
+from core.records import Corpus, Progress, plain
 from core.store import folding
-from core.workbench import Workbench, fetched
+from core.workbench import Evaluation, Workbench, fetched
 
 SELDOM = 200_000  # containers made anew between two looks for cycles
+
+
+class AnswerTask(NamedTuple):
+    """What a trial's answers are judged by: the same for all trials of a study, so that they are compared on the same questions."""
+
+    measures: tuple[str, ...]
+    questions: int  # answered at most, drawn by the seed of the base
+    base: dict[str, Any]  # the study's recipe, whose encoder and generator judge
 
 
 class TrialTask(NamedTuple):
@@ -32,6 +45,7 @@ class TrialTask(NamedTuple):
     metric: str  # whose values of each question come back
     questions: int = 0  # only so many of the corpus' questions; 0: all
     anew: bool = False  # each step is timed for this trial alone, as where the time is what is optimised
+    answers: AnswerTask | None = None  # None: questions are not answered
 
 
 class Tried(NamedTuple):
@@ -54,10 +68,61 @@ def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None,
         shared = None if task.anew else workbench.pipeline.remember("steps", task.sweep, dict)
         latency = (yield from workbench.latency(run, shared=shared)) if task.timed else {}
         record = workbench.trial_record(evaluation, latency, task.sweep)
+        if task.answers:
+            answered, costs = yield from _answered(workbench, evaluation, task.answers)
+            record |= {"answered": answered, "costs": record["costs"] | costs, **receipt(config, *_behind(config, task.answers))}
+            record["code_version"] = measured_by(config, task.answers)
     except Exception as error:  # of whatever part: the other trials are still measured
         return Tried(task.number, without_result(config, task.sweep, error) | {"engine": task.where}, {})
     means = {name: interval.mean if interval.n else None for name, interval in evaluation.intervals.items()}
-    return Tried(task.number, record | {"engine": task.where}, means, evaluation.values[task.metric])
+    values = dict(evaluation.values)
+    if task.answers:
+        for name, by_question in answered.items():
+            numbers = [by_question.get(query.id) for query in evaluation.corpus.queries]
+            values[name] = np.array([np.nan if number is None else number for number in numbers])
+            means[name] = float(np.nanmean(values[name])) if np.isfinite(values[name]).any() else None
+    return Tried(task.number, record | {"engine": task.where}, means, values[task.metric])
+
+
+def answer_task(experiment: Experiment) -> AnswerTask | None:
+    """What of a study's trials is answered, and judged by what; None: none of its metrics is of answers."""
+    measures = tuple(name for name in experiment.metrics if name in answer_measures())
+    return AnswerTask(measures, experiment.answers, experiment.recipe.model_dump(mode="json")) if measures else None
+
+
+def measured_by(config: TrialConfig, answers: AnswerTask | None) -> str:
+    """Identity of the code that measures a recipe, and of what its answers are judged by: trials that share it need not be measured
+    again."""
+    return (
+        fingerprint(code_version(*workers(config), *_behind(config, answers)), answers)
+        if answers
+        else code_version(*workers(config))
+    )
+
+
+def _behind(config: TrialConfig, answers: AnswerTask) -> list[Any]:
+    """Whose code writes and judges the answers."""
+    return [answer, config.generation, config.answering, *(registry.find("measure", name)() for name in answers.measures)]
+
+
+def _answered(
+    workbench: Workbench, evaluation: Evaluation, task: AnswerTask
+) -> Generator[Progress, None, tuple[dict[str, dict[str, float | None]], dict[str, float]]]:
+    """(measure -> question -> score; None: unmeasurable, what the answers cost)."""
+    run, base = evaluation.run, build(task.base)
+    yield from fetched(run.config, answering=True)
+    rows = drawn(run.corpus.queries, base.seed, task.questions)
+    asked = askings(workbench, evaluation, rows)
+    before = answers_to(workbench, asked)
+    yield from write(workbench, run, asked)
+    answers = answer_set(workbench, evaluation, task.questions, rows)
+    told, tools = cases(answers, range(len(rows))), judge_tools(workbench, base)
+    scores = {}
+    for name in task.measures:
+        made = yield from kept_scores(workbench, registry.find("measure", name)(), told, tools)
+        scores[name] = {query.id: plain(score.value) for query, score in zip(answers.queries, made, strict=True)}
+    paid = [after.cost_usd for after, known in zip(answers.answers, before, strict=True) if known is None and after.cost_usd]
+    return scores, {"answers": len(rows)} | ({"usd": sum(paid)} if paid else {})
 
 
 def some_questions(run: Resolved, number: int) -> Resolved:

@@ -5,10 +5,9 @@ from typing import Any
 
 from core.comparison.comparison import Difference, corrected, spread
 from core.errors import WorkbenchError
-from core.evaluation.metric import headlines, metric_names
+from core.evaluation.metric import headlines, metric_or_measure, metrics_and_measures
 from core.labs.trials import comparison
 from core.labs.trials.comparison import ALPHA, COSTS, MOST, Trial, direction
-from core.registry import find
 from core.report.tables import DIFFERENCE
 from core.statistics.paired import Paired
 from core.workbench import Workbench
@@ -24,7 +23,7 @@ def table(
     the column, does not tell from it at 5%. Costs are told and not tested: of a time the median over its questions.
     """
     trials, base = _chosen(workbench, list(words), reference)
-    for name, names in [(m, metric_names()) for m in metrics] + [(c, COSTS) for c in costs]:
+    for name, names in [(m, metrics_and_measures()) for m in metrics] + [(c, COSTS) for c in costs]:
         if name not in names:
             raise WorkbenchError(f"There is no '{name[:100]}' of a trial.", todo=f"Choose among {', '.join(names)}.")
     labels = dict(zip((trial.id for trial in trials), comparison.labels(trials), strict=True))
@@ -48,7 +47,7 @@ def table(
             cells[cost] = {"mean": spread and spread.value, "low": spread and spread.low, "high": spread and spread.high}
         rows.append({"trial": trial.id, "name": labels[trial.id], "cells": cells})
     metric_columns = [
-        {"name": m, "label": comparison.label(m, base.k), "unit": find("metric", m).unit, "direction": direction(m)}
+        {"name": m, "label": comparison.label(m, base.k), "unit": metric_or_measure(m).unit, "direction": direction(m)}
         for m in metrics
     ]
     cost_columns = [{"name": c, "label": COSTS[c][0], "unit": COSTS[c][1], "direction": -1} for c in costs]
@@ -65,7 +64,7 @@ def table(
 def ranked(record: dict[str, Any], metric: str) -> dict[str, Any]:
     """The leaderboard that the command answers as a table: the best and its equals, each difference to the best, and p of the
     paired t tests against it, corrected over all comparisons, those of rows that are not shown too."""
-    rows, unit, better = record["leaderboard"], find("metric", metric).unit, direction(metric)
+    rows, unit, better = record["leaderboard"], metric_or_measure(metric).unit, direction(metric)
     names = {"mean": metric, "low": "low", "high": "high", "n": "n", "p": "p (Holm)"}
     gap = {"mean": "to the best", "low": "difference low", "high": "difference high"}
     return {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
-from core.evaluation.metric import MAIN, metric_names
+from core.evaluation.metric import MAIN, metrics_and_measures
 from core.jobs.verbs import as_recorded, as_typed
 from core.labs.experiments import results
 from core.labs.papers import agreed, derived, drawings, results_table
@@ -133,8 +133,10 @@ def answer(workbench: Workbench, command: Sequence[str], trials: Sequence[str] =
         asked.options["only"] = tuple(trials)
     if metric := asked.options.get("metric"):
         for name in metric if isinstance(metric, tuple) else (metric,):
-            if name not in metric_names():
-                raise WorkbenchError(f"There is no metric '{name[:100]}'.", todo=f"There are {', '.join(metric_names())}.")
+            if name not in metrics_and_measures():
+                raise WorkbenchError(
+                    f"There is no metric '{name[:100]}'.", todo=f"There are {', '.join(metrics_and_measures())}."
+                )
     return plain(asked.source.answer(workbench, asked.words, asked.options))
 
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core import registry
 from core.comparison.comparison import Difference, Rules, corrected
 from core.config import FIELDS, TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
+from core.evaluation.metric import metric_or_measure
 from core.evaluation.stored import longest
 from core.labs.trials import looks
 from core.pipeline.recipe_words import doing, in_words, made_name, show_value, stages
@@ -375,11 +375,11 @@ def of_looks(rows: Sequence[dict[str, Any]], looked: int) -> list[dict[str, Any]
 
 @cache
 def direction(metric: str) -> int:
-    return registry.find("metric", metric).direction
+    return metric_or_measure(metric).direction
 
 
 def label(metric: str, k: int | str = "k") -> str:
-    return registry.find("metric", metric).label.format(k=k)
+    return metric_or_measure(metric).label.format(k=k)
 
 
 def setting_name(setting: str) -> str:

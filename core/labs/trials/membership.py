@@ -12,7 +12,7 @@ import numpy as np
 
 from core.config import fingerprint
 from core.errors import WorkbenchError
-from core.evaluation.metric import metric_names
+from core.evaluation.metric import metrics_and_measures
 from core.labs.trials.comparison import COSTS, Spread, Trial, direction
 from core.labs.trials.costs import MOST, TIMED, spreads, unbeaten
 from core.labs.trials.listing import everything
@@ -40,9 +40,9 @@ class Member(NamedTuple):
 def membership(workbench: Workbench, points: Sequence[Trial], measures: Sequence[str]) -> list[Member]:
     """Of those of these trials, of one group, that have all measures: two or three metrics and costs."""
     for name in measures:
-        if name not in (*metric_names(), *COSTS):
+        if name not in (*metrics_and_measures(), *COSTS):
             raise WorkbenchError(
-                f"There is no '{name}' of a trial.", todo=f"Choose among {', '.join((*metric_names(), *COSTS))}."
+                f"There is no '{name}' of a trial.", todo=f"Choose among {', '.join((*metrics_and_measures(), *COSTS))}."
             )
     if len(set(measures)) != len(measures) or not 2 <= len(measures) <= 3:
         raise WorkbenchError("A frontier is over two or three different measures.", where=", ".join(measures))
@@ -65,7 +65,7 @@ def frontier(
     """One row a measured recipe, by group of comparable trials: its metric, its cost with spread, whether one beats it, and
     how often it is on the frontier. only: ids of trials that are looked at, all of them (else of equal recipes the newest, and
     of very many the last). third: another metric or cost that counts for the frontier."""
-    for name, names in ((metric, metric_names()), (cost, COSTS), (third, ("", *metric_names(), *COSTS))):
+    for name, names in ((metric, metrics_and_measures()), (cost, COSTS), (third, ("", *metrics_and_measures(), *COSTS))):
         if name not in names:
             raise WorkbenchError(f"There is no '{name}' of a trial.", todo=f"Choose among {', '.join(filter(None, names))}.")
     measures = [metric, cost, *filter(None, [third])]
