@@ -38,8 +38,8 @@ def metric_names() -> list[str]:
 
 def answer_measures() -> list[str]:
     """The measures of answers that a trial can be judged by: those that say better or worse, between 0 and 1, as metrics do."""
-    found = registry.parts("measure").items()
-    return [name for name, measure in found if measure.direction and measure.range == Metric.range]
+    measures = registry.parts("measure").items()
+    return [name for name, measure in measures if measure.direction and measure.range == Metric.range]
 
 
 def metrics_and_measures() -> list[str]:

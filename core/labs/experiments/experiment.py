@@ -267,9 +267,10 @@ def check_seen(experiment: Experiment) -> None:
 
 
 def _model_ranks(experiment: Experiment) -> bool:
-    """Whether a generator is asked for a ranking, in the base or in a part that is compared with it."""
-    named = [registry.parts(PART_KINDS[factor.stage]).get(part) for factor in experiment.factors for part in factor.parts()]
-    return asks_model(experiment.recipe) or any(part and getattr(part, "asks_model", False) for part in named)
+    """Whether a generator is asked for a ranking, in the base or with a part that is compared with its own."""
+    recipe = experiment.recipe
+    compared = [{factor.setting: part} for factor in experiment.factors for part in factor.parts()]
+    return any(asks_model(with_settings(recipe, settings)) for settings in [{}, *compared])
 
 
 def part_of(setting: str) -> str | None:

@@ -121,7 +121,7 @@ def _answered(
     for name in task.measures:
         made = yield from kept_scores(workbench, registry.find("measure", name)(), told, tools)
         scores[name] = {query.id: plain(score.value) for query, score in zip(answers.queries, made, strict=True)}
-    paid = [after.cost_usd for after, known in zip(answers.answers, before, strict=True) if known is None and after.cost_usd]
+    paid = [after.cost_usd for after, earlier in zip(answers.answers, before, strict=True) if earlier is None and after.cost_usd]
     return scores, {"answers": len(rows)} | ({"usd": sum(paid)} if paid else {})
 
 
