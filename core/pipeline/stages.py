@@ -236,6 +236,11 @@ def ranking_fields() -> tuple[str, ...]:
     return tuple(field for field in by_field() if field in fields)
 
 
+def answering_fields() -> tuple[str, ...]:
+    """The fields that decide the answer over a given ranking, in the order of their forms."""
+    return tuple(field for field in by_field() if field not in {*ranking_fields(), "corpus", "evaluation"})
+
+
 def rankers(config: TrialConfig | None = None) -> tuple[Stage, ...]:
     """The stages that rank the pool, one after the other: the fusion first. Of a recipe those that do something."""
     return tuple(stage for stage in STAGES if stage.ranks and not (config and idle(stage, config)))

@@ -16,6 +16,7 @@ from core.labs.trials.comparison import trials
 from core.progress import drain
 from core.retrieval.bm25_fast import BM25S
 from core.workbench import Workbench
+from tests.support.played_model import play
 from tests.support.toy_study import BASE, toy_home, toy_study
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -371,3 +372,25 @@ def test_methods_are_compared_one_below_the_other(bench):
     drain(run(bench, made(study), workers=1))
     chart = figure(open_page(study="methods", study_view="Factors"))
     assert len(chart["data"][0]["y"]) == 2
+
+
+def test_a_sampler_is_varied_where_answers_are_judged(tmp_path, monkeypatch):
+    bench = toy_home(tmp_path / "home")
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    play(monkeypatch)
+    factors = [{"setting": "context.passages", "values": [1, 3]}]
+    book.save(bench, toy_study("prompts", factors=factors, title="Prompts"))
+    app = open_page(study="prompts", tab="Plan")
+    assert "context.passages cannot change ndcg_linear" in texts(app)
+    box = next(each for each in app.selectbox if "/add/" in str(each.key))
+    assert "Generation: temperature" in box.options
+    metrics = next(each for each in app.multiselect if each.label == "Metrics")
+    metrics.set_value(["f1", "ndcg_linear"]).run()
+    assert not app.exception and "cannot change" not in texts(app)
+    next(each for each in app.number_input if each.label == "Questions answered").set_value(4).run()
+    study = book.load(bench, "prompts")
+    assert study.metrics == ("f1", "ndcg_linear") and study.answers == 4
+    drain(run(bench, study, workers=1))
+    app = open_page(study="prompts")
+    told = shown(app, "To the base")
+    assert "Token F1" in told.columns and len(told) == 2 and "n 4 questions" in texts(app)

@@ -14,6 +14,7 @@ from core import registry
 from core.config import PART_KINDS, TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments.experiment import part_of
+from core.pipeline.stages import answering_fields
 
 DRAWS = ("random", "latin", "tpe", "nsga2", "halving")
 
@@ -29,11 +30,12 @@ def draw(here: StudyDesk) -> None:
     add(here)
 
 
-def offered(recipe: TrialConfig, factors: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """setting -> what the form calls it, of all that decide a ranking: in the base, and in the parts that are compared."""
+def offered(recipe: TrialConfig, factors: Sequence[dict[str, Any]], more: Sequence[str] = ()) -> dict[str, str]:
+    """setting -> what the form calls it, of all stages that decide a ranking, and of `more`: in the base, and in the parts that are
+    compared."""
     compared = {part_of(f["setting"]): f["values"] for f in factors if part_of(f["setting"])}
     settings = {}
-    for stage in session.workbench().ranking_fields():
+    for stage in (*session.workbench().ranking_fields(), *more):
         if stage in PART_KINDS:
             settings[stage] = words.setting_title(stage, recipe)
         parts = [value.get("part", "") if isinstance(value, dict) else value for value in compared.get(stage, ())]
@@ -46,7 +48,9 @@ def offered(recipe: TrialConfig, factors: Sequence[dict[str, Any]]) -> dict[str,
 def add(here: StudyDesk) -> None:
     factors = here.draft.mapping["factors"]
     taken = {part_of(f["setting"]) or f["setting"] for f in factors}
-    free = {setting: title for setting, title in offered(here.recipe, factors).items() if setting not in taken}
+    free = {
+        setting: title for setting, title in offered(here.recipe, factors, answering_fields()).items() if setting not in taken
+    }
     key = f"study/{here.id}/add/{len(taken)}"
     st.selectbox(
         "Add a setting",

@@ -20,7 +20,7 @@ from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, answer_measures, metrics_and_measures
 from core.files.texts import LONGEST_NAME
 from core.labs.trials.comparison import COSTS
-from core.pipeline.stages import asks_model, by_field, ranking_fields
+from core.pipeline.stages import answering_fields, asks_model
 
 ADAPTIVE = ("tpe", "nsga2", "halving")  # designs whose next points depend on what was measured
 MOST_FACTORS, MOST_VALUES, MOST_POINTS = 100, 1_000, 10_000  # of a study, of a factor, of a study with its repeats
@@ -252,8 +252,7 @@ def check_seen(experiment: Experiment) -> None:
     metrics = experiment.metrics
     if set(metrics) & set(answer_measures()):
         return
-    seen = {*ranking_fields(), "corpus", "evaluation", "context" if "context_tokens" in metrics else ""}
-    silent = by_field().keys() - seen
+    silent = set(answering_fields()) - ({"context"} if "context_tokens" in metrics else set())
     hidden = [factor.setting for factor in experiment.factors if factor.stage in silent]
     if hidden and all(name.startswith("generation") for name in hidden) and _model_ranks(experiment):
         return
