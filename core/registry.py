@@ -42,9 +42,13 @@ class Kind(NamedTuple):
 @cache
 def kinds() -> dict[str, Kind]:
     """Every kind of part: a folder of core says in `KINDS` which it holds."""
+    return {kind: Kind(folder, about) for folder, held in told_by_folders("KINDS").items() for kind, about in held.items()}
+
+
+def told_by_folders(name: str) -> dict[str, dict[str, Any]]:
+    """Folder of core -> what it says under this name; those that say nothing are left out."""
     packages = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg]
-    held = {folder: getattr(importlib.import_module(f"core.{folder}"), "KINDS", {}) for folder in packages}
-    return {kind: Kind(folder, about) for folder, said in held.items() for kind, about in said.items()}
+    return {folder: held for folder in packages if (held := getattr(importlib.import_module(f"core.{folder}"), name, None))}
 
 
 def parts(kind: str) -> dict[str, type]:

@@ -1,0 +1,12 @@
+"""What is studied with recipes: a subject a folder."""
+
+RECORDS = {  # kinds of records that hold many values by key -> what a row of their table is, and its columns
+    "lab_results": (
+        "One row a result that a job measured for a page, as it was.",
+        {
+            "key": ("VARCHAR", "Identity of what decides it."),
+            "lab": ("VARCHAR", "What measured it: chains_of_thought, question_likelihoods or rag_latency."),
+            "result": ("JSON", "The result."),
+        },
+    ),
+}  # fmt: skip
