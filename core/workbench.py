@@ -35,6 +35,7 @@ from core.pipeline.stages import (
     Recipe,
     Resolved,
     Stage,
+    answering_fields,
     asks_model,
     by_field,
     idle,
@@ -110,6 +111,10 @@ class Workbench(StoredTrials):
     def ranking_fields(self) -> tuple[str, ...]:
         """Those that decide a ranking, and offer something to choose."""
         return tuple(filter(offers, ranking_fields()))
+
+    def answering_fields(self) -> tuple[str, ...]:
+        """Those that decide the answer over a given ranking, and offer something to choose."""
+        return tuple(filter(offers, answering_fields()))
 
     def unused(self, config: TrialConfig) -> set[str]:
         """Those of which the recipe's fusion asks nothing."""

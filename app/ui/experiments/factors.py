@@ -14,7 +14,6 @@ from core import registry
 from core.config import PART_KINDS, TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.labs.experiments.experiment import part_of
-from core.pipeline.stages import answering_fields
 
 DRAWS = ("random", "latin", "tpe", "nsga2", "halving")
 
@@ -49,7 +48,7 @@ def add(here: StudyDesk) -> None:
     factors = here.draft.mapping["factors"]
     taken = {part_of(f["setting"]) or f["setting"] for f in factors}
     free = {
-        setting: title for setting, title in offered(here.recipe, factors, answering_fields()).items() if setting not in taken
+        setting: title for setting, title in offered(here.recipe, factors, session.workbench().answering_fields()).items() if setting not in taken
     }
     key = f"study/{here.id}/add/{len(taken)}"
     st.selectbox(
