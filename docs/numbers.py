@@ -135,7 +135,20 @@ def defaults() -> str:
 def begin() -> str:
     """What the defaults are worth by kind of question, on questions that chose nothing."""
     found = results().get("rerank_defaults", {}).get("result")
-    return "\n".join(worth(found)) if found else "Not measured yet: `python -m benchmarks rerank_defaults`."
+    if not found:
+        return "Not measured yet: `python -m benchmarks rerank_defaults`."
+    steps = {"hybrid minus BM25": "Hybrid, to BM25", **{f"{part}, chosen": f"`{part}`, to hybrid" for part in found["chosen"]}}
+    rows = [
+        (row["kind"], name, f"{row['BM25']:.3f}", f"{row['hybrid']:.3f}", *(_apart(row[step]) for step in steps))
+        for name, row in found["sets"].items()
+    ]
+    return "\n".join(table(("Kind", "Set", "BM25", "Hybrid", *steps.values()), rows))
+
+
+def _apart(test: dict) -> str:
+    """Bold where it is told from 0."""
+    told = f"{test['difference']:+.3f}".replace("-", "−")
+    return f"**{told}** ({test['n']})" if test["p_holm"] < 0.05 else f"{told} ({test['n']})"
 
 
 def worth(found: dict) -> list[str]:

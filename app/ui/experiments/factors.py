@@ -47,9 +47,8 @@ def offered(recipe: TrialConfig, factors: Sequence[dict[str, Any]], more: Sequen
 def add(here: StudyDesk) -> None:
     factors = here.draft.mapping["factors"]
     taken = {part_of(f["setting"]) or f["setting"] for f in factors}
-    free = {
-        setting: title for setting, title in offered(here.recipe, factors, session.workbench().answering_fields()).items() if setting not in taken
-    }
+    every = offered(here.recipe, factors, session.workbench().answering_fields())
+    free = {setting: title for setting, title in every.items() if setting not in taken}
     key = f"study/{here.id}/add/{len(taken)}"
     st.selectbox(
         "Add a setting",
