@@ -13,6 +13,10 @@ from core.labs.experiments import results
 from core.labs.experiments.driver import run
 from core.labs.experiments.estimate import estimate
 from core.labs.experiments.experiment import check_seen, made
+from core.labs.papers import paper as papers
+from core.labs.papers.bundle import export
+from core.labs.papers.checking import check
+from core.labs.papers.verification import verify
 from core.progress import drain
 from core.records import plain
 from core.registry import find
@@ -109,6 +113,10 @@ def test_what_ranks_by_a_model_is_seen_by_metrics():
         check_seen(study("context.passages", [1, 2], query={"part": "hyde"}))
 
 
+def test_ndcg_is_a_word_for_the_usual_one():
+    assert made({"id": "s", "base": BASE, "metrics": ["f1", "ndcg"]}).metrics == ("f1", "ndcg_linear")
+
+
 def test_a_failing_measure_fails_its_trial_alone(bench, monkeypatch):
     def broken(self, cases, tools):
         yield from ()
@@ -123,3 +131,19 @@ def test_a_failing_measure_fails_its_trial_alone(bench, monkeypatch):
 def test_another_s_record_cannot_hold_impossible_values(said):
     with pytest.raises(ValueError, match="answers are worth"):
         answered({"answered": said})
+
+
+@pytest.mark.slow
+def test_its_table_and_numbers_go_into_a_paper_that_verifies(bench, tmp_path):
+    base, other = drain(run(bench, prompts(), workers=1)).trials
+    papers.create(bench, "Prompts", "p")
+    gain = ["trials", "compare", base, other, "--metric", "f1"]
+    papers.add(bench, "p", {"kind": "number", "name": "gain", "command": gain, "value": "difference"})
+    papers.add(bench, "p", {"kind": "table", "name": "board", "command": ["trials", "leaderboard", "prompts", "--metric", "f1"]})
+    wanted = ["trials", "table", base, other, "--metric", "f1", "--metric", "ndcg_linear"]
+    papers.add(bench, "p", {"kind": "table", "name": "both", "command": wanted})
+    assert all(row.holds is not False for row in drain(check(bench, "p")))
+    drain(export(bench, "p", tmp_path / "p.zip"))
+    rows = drain(verify(tmp_path / "p.zip"))
+    assert all(row.holds for row in rows if row.what in ("gain", "board", "both")), rows
+    assert not [row for row in rows if row.holds is False]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from core import files, registry
 from core.config import FIELDS, PART_KINDS, StageConfig, TrialConfig, knob, with_settings
@@ -159,6 +159,11 @@ class Experiment(StageConfig):
         "its round. Points answer few questions first, and more in each round.",
     )
     budget: Budget = Field(default_factory=Budget)
+
+    @field_validator("metrics")
+    @classmethod
+    def _named(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(MAIN if name == "ndcg" else name for name in metrics)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
