@@ -176,9 +176,11 @@ def from_tasks(text: str, file: str, study: Study, round_name: str) -> Parsed:
             try:
                 if not annotation.get("was_cancelled"):
                     labels.append((line, _label(study, study.item(data["item"]), annotation, data, round_name)))
-            except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError, WorkbenchError) as error:
                 what = f"it is not as Label Studio writes it ({type(error).__name__}: {error})."
-                if isinstance(error, ValueError):
+                if isinstance(error, WorkbenchError):
+                    what = error.what
+                elif isinstance(error, ValueError):
                     what = said(error) if isinstance(error, ValidationError) else f"{error}."
                 wrong.append(
                     Problem(
@@ -259,7 +261,7 @@ def _label(study: Study, item: Item, annotation: dict, data: dict, round_name: s
 
 def _record(by_name: dict[str, list[dict]]) -> dict[str, Any]:
     texts = by_name.get("record", [])
-    return read_json(_texts(texts[0])[0]) if texts else {}
+    return read_json(_texts(texts[0])[0], "The label that we sent along", of=dict) if texts else {}
 
 
 def _texts(value: dict) -> list[str]:

@@ -30,7 +30,8 @@ design:
   # trials: 40                   # of those that draw
   # seed: 0
 
-metrics: [ndcg_linear, recall]   # the first is optimised; all are compared
+metrics: [ndcg_linear, recall]   # the first is optimised; all are compared. With a measure of answers, such as f1 or faithfulness,
+# answers: 30                    # … so many questions are answered at each point, and prompts, samplers and adapters can be varied
 repeats: 1                       # times that each point is measured, each with the next seed
 choose_on: dev                   # half of the questions on which points are compared …
 report_on: test                  # … and the half on which the winner and the base are measured at the end
