@@ -40,6 +40,7 @@ def at_once(code: str, *arguments: str) -> None:
     assert not any(child.returncode for child in started), "\n".join(errors)
 
 
+@pytest.mark.slow
 def test_presets_saved_at_once_are_all_there(tmp_path):
     at_once(
         f"""
@@ -71,6 +72,7 @@ with ThreadPoolExecutor({THREADS}) as pool:
     assert not list(tmp_path.glob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_a_file_written_by_many_at_once_is_always_that_of_one(tmp_path):
     path = tmp_path / "table.json"
     files.write_whole(path, json.dumps(["start"] * 2000))
@@ -177,6 +179,7 @@ def test_of_two_workbenches_the_one_opened_last_says_where_shared_things_are(tmp
     assert all(place.is_relative_to(first.home) for place in looked_for().values())
 
 
+@pytest.mark.slow
 def test_a_model_in_a_process_of_its_own_looks_into_the_home_of_its_caller(tmp_path):
     words = children.Words("The process", "here", "")
     try:

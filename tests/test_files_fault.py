@@ -139,6 +139,7 @@ def test_no_damage_is_believed(kind, pristine, home):
     assert told, "damage that was found is told"
 
 
+@pytest.mark.slow
 def test_what_was_damaged_is_whole_again_at_the_next_start(pristine, home):
     for entry in (home / "cache" / "sparse").rglob("score.npy"):
         entry.write_bytes(harmed(entry.read_bytes(), "zeros", random.Random(3)))
@@ -206,6 +207,7 @@ def test_what_a_read_only_cache_lacks_is_computed_and_told_as_not_kept(pristine,
     assert not (home / "cache" / "dense").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
 def test_a_disk_that_refuses_at_any_operation_of_a_first_run_says_so(pristine, home, monkeypatch, number):
     shutil.rmtree(home / "cache")

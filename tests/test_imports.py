@@ -135,10 +135,12 @@ def upwards(path: Path) -> set[str]:
     return up | {found for engine, home in engines.items() if not module.startswith(home) for found in under(modules, engine)}
 
 
+@pytest.mark.slow
 def test_core_imports_downwards_only_and_keeps_to_its_engines():
     assert not {name_of(path): up for path in CORE if (up := upwards(path))}
 
 
+@pytest.mark.slow
 def test_no_modules_import_each_other_in_a_circle():
     graph = {module: needs(path) for module, path in MODULES.items()}
     while leaves := [module for module, others in graph.items() if not others & graph.keys()]:
@@ -158,16 +160,19 @@ def heavy(path: Path) -> set[str]:
     return under(imports(path, top_level=True), *(HEAVY - allowed))
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported_at_the_top():
     assert not {name_of(path): names for path in CORE + SCREENS if (names := heavy(path))}
 
 
+@pytest.mark.slow
 def test_screens_import_to_the_right_only():
     modules = {path: imports(path) for path in SCREENS}
     assert not [name_of(path) for path, names in modules.items() if under(names, "pages", "core.__main__", "core.cli")]
     assert not [name_of(path) for path, names in modules.items() if "ui" in path.parts and under(names, "app.main")]
 
 
+@pytest.mark.slow
 def test_only_the_charts_module_draws():
     assert {path.name for path in SCREENS if under(imports(path), "plotly")} <= {"charts.py"}
 
@@ -178,6 +183,7 @@ def test_no_file_hides_a_module_and_datasets_is_no_package():
         assert path.stem not in sys.stdlib_module_names - {"__init__"}, path
 
 
+@pytest.mark.slow
 def test_importing_core_and_its_parts_loads_no_engine():
     code = (
         "import sys, core.workbench, core.registry as r; [r.parts(k) for k in r.kinds()];"

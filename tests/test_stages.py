@@ -132,6 +132,7 @@ def test_a_place_that_older_records_lack_hands_the_key_on_where_it_does_nothing(
     assert longer.key("reranked_4") == run.key("reranked_3") != longer.ranking_key()
 
 
+@pytest.mark.slow
 def test_a_fifth_reranker_ranks_as_the_first_would(towns):
     first, fifth = (towns.evaluate(recipe(**{f"{place}__part": "mmr", f"{place}__depth": 5})) for place in ("rerank", "rerank_5"))
     plain = towns.evaluate(recipe())
@@ -139,6 +140,7 @@ def test_a_fifth_reranker_ranks_as_the_first_would(towns):
     assert "reranked_5" in fifth.trace.ms and "reranked" not in fifth.trace.ms
 
 
+@pytest.mark.slow
 def test_a_recipe_asks_the_retrievers_that_it_lists(towns):
     words = towns.evaluate(recipe(retriever_2="none"))
     assert list(words.pool.score) == ["sparse"] and "vectors" not in words.trace.ms
@@ -177,6 +179,7 @@ def test_what_labs_remember_is_another_one_for_another_setting_of_a_later_ranker
     assert keys[0] != keys[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("storage", "runs"), [("", 4), ("memory", 1), ("disk", 1)])
 def test_a_ranker_runs_as_often_as_its_row_says(towns, monkeypatch, storage, runs):
     ran = with_ranker(monkeypatch, storage=storage, costs=True)
@@ -189,6 +192,7 @@ def test_a_ranker_runs_as_often_as_its_row_says(towns, monkeypatch, storage, run
     assert towns.evaluate(recipe(context__passages=3)).intervals["mrr"].mean > first.intervals["mrr"].mean
 
 
+@pytest.mark.slow
 def test_a_ranker_that_one_waits_for_is_planned_prepared_and_named(towns, monkeypatch):
     ran, config = with_ranker(monkeypatch, storage="disk", costs=True), recipe(context__passages=2)
     drain(towns.prepare(recipe(fusion="dense_only")))
@@ -202,6 +206,7 @@ def test_a_ranker_that_one_waits_for_is_planned_prepared_and_named(towns, monkey
     assert latency["total"][0] == pytest.approx(sum(ms[0] for step, ms in latency.items() if step != "total"))
 
 
+@pytest.mark.slow
 def test_a_step_that_recipes_share_is_timed_once_for_them(towns):
     shared, hybrid = {}, {"sparse", "encode", "dense"}
     first = drain(towns.latency(recipe(), 3, shared))
@@ -214,6 +219,7 @@ def test_a_step_that_recipes_share_is_timed_once_for_them(towns):
     assert np.array_equal(pools[0].chunk, pools[1].chunk) and np.array_equal(pools[0].chunk, pools[2].chunk)
 
 
+@pytest.mark.slow
 def test_the_model_of_any_part_is_planned_and_fetched(towns, monkeypatch):
     fusion, fetched = type(TrialConfig().fusion), []
     monkeypatch.setattr(fusion, "model", "owner/ranks", raising=False)

@@ -18,6 +18,7 @@ VALUES = some.recursive(LEAVES, lambda inner: some.lists(inner) | some.dictionar
 YAML_SIGNS = some.text("ab19.:-?[]{},&*#|>'\"!%@` \n\t<=_~e", max_size=40)
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_what_was_written_is_read(value):
     assert read_json(json.dumps(value)) == value
@@ -26,6 +27,7 @@ def test_what_was_written_is_read(value):
     assert read_yaml(written) == yaml.load(written, PlainLoader)
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(YAML_SIGNS | some.text(max_size=40) | some.binary(max_size=40))
 def test_any_text_is_read_as_the_library_does_or_refused(text):

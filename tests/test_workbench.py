@@ -238,6 +238,7 @@ def test_a_sweep_on_a_full_disk_says_where(bench, recipe, monkeypatch):
     assert error.value.where == "/the/journal"
 
 
+@pytest.mark.slow
 def test_a_sweep_on_other_documents_is_another_sweep(tmp_path):
     bench, questions = Workbench(tmp_path), tmp_path / "questions.csv"
     questions.write_text(QUESTIONS)

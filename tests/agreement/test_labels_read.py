@@ -107,6 +107,7 @@ def test_stars_can_be_read_at_other_levels(workbench):
         sources.table_of(source, "sentences", "main", "ordinal")
 
 
+@pytest.mark.slow
 def test_each_annotator_beside_the_others(workbench):
     study = rating(15, pilot=0, duplicates=4, attention=True, per_item=3)
     labelled(workbench, study, lambda who, number: "partly" if who == "Cy" and number % 4 else by_place("Ann", number))
@@ -121,6 +122,7 @@ def test_each_annotator_beside_the_others(workbench):
     assert disputed and {who for who, _ in disputed[0].labels} == {"Ann", "Ben", "Cy"} and disputed[0].text
 
 
+@pytest.mark.slow
 def test_the_stop_rule_is_looked_at_from_thirty_answers_on(workbench):
     labelled(workbench, rating(40, pilot=0, per_item=3), by_place)
     found = sources.table_of(sources.open_study(workbench, "toy"), "sentences", "main")

@@ -94,6 +94,7 @@ def test_a_person_and_a_machine_are_held_against_the_same():
         assert abs(one.threshold.accuracy.mean - found.ceiling.value) > 0.03  # against the consensus they are not comparable
 
 
+@pytest.mark.slow
 def test_stars_of_a_person_stand_beside_stars(workbench):
     rng = np.random.default_rng(0)
     own = {who: rng.integers(1, 6, 40) for who in ("Ann", "Ben", "Cy")}
@@ -115,6 +116,7 @@ def test_stars_of_a_person_stand_beside_stars(workbench):
     assert abs(both.difference.value) < 0.2
 
 
+@pytest.mark.slow
 def test_unequal_strata_are_weighted_in_the_headline():
     """As many of each system were judged, and one has nine times as many answers: the truth is that of all answers."""
     held, truth = [], 0.9 * 0.9 + 0.1 * 0.4

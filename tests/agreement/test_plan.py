@@ -94,6 +94,7 @@ def test_ties_that_change_nothing_leave_the_verdict(workbench):
     assert found.agreed.ties == 2 and found.state == "met"
 
 
+@pytest.mark.slow
 def test_a_pilot_and_a_half_labelled_round_decide_nothing(workbench):
     study = rating(40, pilot=8, annotators=TWO, **ABOVE)
     labelled(workbench, study, lambda who, item, n: "supported", "pilot")
@@ -174,6 +175,7 @@ def test_items_are_numbered_in_their_round_without_repeats_and_attention(workben
         ]
 
 
+@pytest.mark.slow
 def test_what_is_left_to_decide_is_counted(workbench):
     labelled(
         workbench,

@@ -99,6 +99,7 @@ def some(home, count=5) -> tuple[list[str], Path]:
     return ids, path
 
 
+@pytest.mark.slow
 def test_a_torn_last_line_is_told_and_nothing_is_written_behind_it(tmp_path):
     ids, path = some(tmp_path)
     with open(path, "ab") as file:
@@ -126,6 +127,7 @@ def test_a_line_that_is_still_being_written_is_read_once_it_is_whole(tmp_path):
     assert len(store.labels.current("toy")) == 5 and store.query("SELECT count(*) AS n FROM labels") == [{"n": 5}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [b'"sha256":"', b'"study":"', b'"helpful":['])
 def test_a_flipped_bit_costs_one_label_and_is_seen(tmp_path, at):
     _, path = some(tmp_path)
@@ -236,6 +238,7 @@ def test_labels_that_come_together_are_kept_together(tmp_path, monkeypatch):
     assert len(store.labels.paths()) == 1, "what was refused leaves no file"
 
 
+@pytest.mark.slow
 def test_a_whole_line_that_lost_its_end_is_kept(tmp_path):
     ids, path = some(tmp_path)
     path.write_bytes(path.read_bytes()[:-1])
@@ -268,6 +271,7 @@ def test_many_writers_are_folded_in_at_once(tmp_path):
     assert store.query("SELECT count(*) AS n FROM labels") == [{"n": 6}] and taken == [3]
 
 
+@pytest.mark.slow
 def test_two_stores_merge_by_copying_and_keep_each_label_once(tmp_path):
     mine, _ = some(tmp_path / "mine")
     theirs, path = some(tmp_path / "theirs")
@@ -475,6 +479,7 @@ def test_a_name_is_a_name_also_where_it_looks_like_something_else(study, tmp_pat
     assert main(["annotate", "token", "names", "Nobody", "--json"]) == 1 and "is nobody" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_store_that_may_only_be_read_is_read():
     """As another user, where this is root, who may write everywhere."""
     with tempfile.TemporaryDirectory() as folder:

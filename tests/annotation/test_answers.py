@@ -17,6 +17,7 @@ def workbench(tmp_path):
     return Workbench(tmp_path / "data")
 
 
+@pytest.mark.slow
 def test_items_come_from_stored_answers(workbench):
     add_answers(workbench)
     found = answers.read_candidates(workbench)
@@ -48,6 +49,7 @@ def test_items_come_from_stored_answers(workbench):
             draft.from_settings(workbench, {"id": "s", **wrong})
 
 
+@pytest.mark.slow
 def test_a_system_is_called_by_its_model_and_what_its_recipe_changes(workbench):
     def answer(file="/models/SmolLM2-135M-Instruct.Q4_1.gguf", **changed):
         settings = {name.replace("__", "."): value for name, value in changed.items()}

@@ -57,6 +57,7 @@ def test_two_labels_an_item_give_no_abilities():
             ask()
 
 
+@pytest.mark.slow
 def test_errors_of_annotators_are_taken_out_of_the_pilots_rate():
     rng, rate, accuracy = np.random.default_rng(1), 0.75, 0.8
     study = rating(40, pilot=40, per_item=3)
@@ -83,6 +84,7 @@ def test_a_pilot_of_mere_chance_tells_no_rate():
     assert "difference" not in from_pilot(study, given).values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frequent", [0.6, 0.95])
 def test_items_for_an_interval_of_alpha_are_enough_when_simulated(frequent):
     values = power.ASSUMED["alpha"] | {"alpha": 0.9, "frequent": frequent}

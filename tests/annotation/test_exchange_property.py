@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,6 +91,7 @@ def test_a_line_of_a_segment_comes_back(payload):
     assert decode_line(data[:-3] + bytes([data[-3] ^ 1]) + data[-2:]).payload is None
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(labelled(), st.data())
 def test_a_spoilt_file_is_told_by_line_and_never_raises(made, data):

@@ -217,6 +217,7 @@ def test_a_study_of_sentences_wants_answers_that_have_some(workbench):
     rounds.freeze(workbench, rating(pilot=0, items=(empty.model_copy(update={"round": "main"}),)), "main")
 
 
+@pytest.mark.slow
 def test_a_paired_study_is_tested_on_all_its_questions(workbench):
     from core.agreement import consensus, sources, systems
 

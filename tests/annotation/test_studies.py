@@ -62,6 +62,7 @@ def test_ratings_make_pairs_where_they_differ_by_a_star(workbench):
     assert len(found) == 20 and all("<b>1</b>" in pair["chosen"] and "<b>0</b>" in pair["rejected"] for pair in found)
 
 
+@pytest.mark.slow
 def test_what_annotators_do_is_in_the_tables(workbench):
     frozen = frozen_study(workbench)
     item = worklist.Worklist(workbench, frozen, "Ann").next_open()

@@ -44,6 +44,7 @@ def token_table(engine, prompts, answer: str) -> list[list[float]]:
     return [[next_probabilities(engine, each, tokens[:n])[token] for n, token in enumerate(tokens)] for each in prompts]
 
 
+@pytest.mark.slow
 def test_the_likelihood_of_an_answer_is_the_sum_computed_by_hand(engine):
     sides = RagToken(temperature=0.3).sides(material(engine))
     prior, table = [math.exp(log) for log in sides.log_prior], token_table(engine, sides.prompts, ANSWER)
@@ -57,6 +58,7 @@ def test_the_likelihood_of_an_answer_is_the_sum_computed_by_hand(engine):
     assert other == [pytest.approx(np.log(row), abs=1e-3) for row in token_table(engine, sides.prompts, "No")], "after another"
 
 
+@pytest.mark.slow
 def test_one_passage_alone_is_plain_decoding_token_by_token(engine):
     for settings in ({}, {"temperature": 0.9, "top_k": 20}, {"max_tokens": 40}):
         tool = engine.model_copy(update={**settings, "logprobs": 1})
@@ -68,6 +70,7 @@ def test_one_passage_alone_is_plain_decoding_token_by_token(engine):
         assert {row["shares"][0] for row in made.detail["tokens"]} == {1.0} and made.detail["prior"] == [1.0]
 
 
+@pytest.mark.slow
 def test_each_token_is_the_likeliest_of_the_mixture_and_its_shares_are_bayes_rule(engine):
     way = RagToken(temperature=0.5)
     sides, made = way.sides(material(engine)), drain(way.write(material(engine)))

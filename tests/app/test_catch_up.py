@@ -38,6 +38,7 @@ def test_a_page_drawn_too_early_is_drawn_again_once_what_others_recorded_is_in(d
     assert len(drawn) == 2
 
 
+@pytest.mark.slow
 def test_while_it_is_behind_it_waits(drawn, monkeypatch):
     monkeypatch.setattr(session.workbench(), "behind", lambda: "others are recording")
     open_page()

@@ -124,6 +124,7 @@ def test_one_that_is_not_here_is_told_and_left(bench, name):
     assert not page.exception and box(page).value == ""
 
 
+@pytest.mark.slow
 def test_archived_ones_are_not_offered_and_equal_titles_are_told_apart(bench):
     for name, title in (("a", "Twin"), ("b", "Twin"), ("c", "No experiment"), ("d", HOSTILE[:190]), ("e", "Old")):
         book.save(bench, made({"id": name, "title": title}))
@@ -137,6 +138,7 @@ def test_archived_ones_are_not_offered_and_equal_titles_are_told_apart(bench):
         assert not app.exception and parameter(app, "experiment") == name
 
 
+@pytest.mark.slow
 def test_the_sidebar_asks_the_database_nothing(bench, monkeypatch):
     book.save(bench, made({"title": "Sizes"}))
     bench.store.fold()
@@ -146,6 +148,7 @@ def test_the_sidebar_asks_the_database_nothing(bench, monkeypatch):
     assert box(app).value == "sizes" and not app.exception and asked == []
 
 
+@pytest.mark.slow
 def test_the_command_line_puts_a_trial_into_it_too(bench, capsys, monkeypatch):
     from core.__main__ import main
 

@@ -85,6 +85,7 @@ def parameter(app: AppTest, key: str) -> str:
 # The address -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_address_restores_the_recipe():
     app = recipe_page(**{"chunking.size_tokens": "128", "fusion.part": "rrf", "fusion.constant": "10", "seed": "7"})
     assert recipe(app).chunking.size_tokens == 128
@@ -133,6 +134,7 @@ def test_defaults_leave_the_address_empty_and_a_change_enters_it():
     assert not dict(app.query_params)
 
 
+@pytest.mark.slow
 def test_the_recipe_outlives_a_page_switch():
     app = open_page(**{"fusion.weight": "0.25"})
     for name in ("query_store", "browse_corpus", "overview"):
@@ -173,6 +175,7 @@ def test_every_knob_of_every_part_has_a_widget():
             assert not missing, f"{name}: no widget for {missing}"
 
 
+@pytest.mark.slow
 def test_a_cheap_knob_acts_at_once_and_an_expensive_one_on_its_button():
     app = recipe_page()
     size = next(s for s in app.select_slider if s.key.endswith("size_tokens?"))
@@ -185,6 +188,7 @@ def test_a_cheap_knob_acts_at_once_and_an_expensive_one_on_its_button():
     assert any("128 tokens" in e.label for e in app.expander)
 
 
+@pytest.mark.slow
 def test_a_draft_of_another_part_brings_its_own_knobs():
     app = recipe_page()
     next(s for s in app.selectbox if s.key == "current/chunking.part?").set_value("sentence").run()
@@ -259,6 +263,7 @@ def test_all_forms_take_little_time():
 # Baseline ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pin_keeps_the_recipe_and_unpin_forgets_it():
     app = open_page(**{"fusion.weight": "0.25"})
     next(b for b in app.button if b.key == "pin").click().run()
@@ -309,6 +314,7 @@ def test_a_failing_page_is_told_calmly_and_the_app_lives(workbench, monkeypatch,
     assert not app.error
 
 
+@pytest.mark.slow
 def test_an_unknown_corpus_in_the_address_says_what_to_choose():
     app = open_page("browse_corpus", **{"corpus.dataset": "no-such-thing"})
     assert any("no\\-such\\-thing" in e.value or "no-such-thing" in e.value for e in app.error)
@@ -334,6 +340,7 @@ def press(app: AppTest, key: str) -> AppTest:
     return next(button for button in app.button if button.key == key).click().run()
 
 
+@pytest.mark.slow
 def test_pages_of_the_recipe_say_what_is_not_default_and_reset_it():
     app = open_page("run_study", **{"chunking.size_tokens": "512", "index.part": "faiss_hnsw", "index.ef_search": "1"})
     assert strip(app)[:3] == ["Chunking: size 512 tokens", "Dense index: FAISS HNSW", "Dense index: ef search 1"]
@@ -349,6 +356,7 @@ def session_changed(app: AppTest) -> dict:
     return {path: value for path, value in difference(recipe(app)).items() if not path.startswith("corpus.")}
 
 
+@pytest.mark.slow
 def test_undo_and_redo_walk_through_the_settings():
     app = open_page("run_study", **{"fusion.weight": "0.5", "chunking.size_tokens": "512"})
     app = press(press(app, "recipe_strip/fusion.weight"), "recipe_strip/chunking.size_tokens")
@@ -363,6 +371,7 @@ def test_undo_and_redo_walk_through_the_settings():
     assert next(button for button in app.button if button.key == "recipe_strip/redo").disabled
 
 
+@pytest.mark.slow
 def test_the_values_of_one_drag_are_one_step(monkeypatch):
     def script():
         import streamlit as st
@@ -383,6 +392,7 @@ def test_the_values_of_one_drag_are_one_step(monkeypatch):
     assert app.run().session_state["steps"] == 3
 
 
+@pytest.mark.slow
 def test_each_preset_is_a_step_of_its_own():
     app = recipe_page()
     for preset in ("rrf", "sparse_only"):
@@ -430,6 +440,7 @@ def test_no_word_of_the_code_stands_in_a_form():
     assert registry.plain_words("`min_max` beside top_k, in `core/x_y.py`") == "min max beside top k, in `core/x_y.py`"
 
 
+@pytest.mark.slow
 def test_what_the_store_left_out_is_told_on_every_page_until_it_was_seen(home, workbench):
     path = workbench.store.journal.folder / "2026-01-01" / "01m7w3rnn9r431634579kt3drr.trial.jsonl.gz"
     path.parent.mkdir(parents=True)

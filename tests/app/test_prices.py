@@ -65,6 +65,7 @@ READY_LATER = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [path.stem for path in PAGES])
 @pytest.mark.parametrize("corpus", [pytest.param("tiny", marks=pytest.mark.slow), "python-reference"])
 def test_each_button_that_starts_a_job_has_its_price_beside_it(bench, monkeypatch, page, corpus):

@@ -136,6 +136,7 @@ def test_starting_loads_no_workbench_and_no_table():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_the_workbench_of_a_command_waits_for_no_scipy():
     code = "import sys, core.workbench; print('scipy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -160,6 +161,7 @@ def test_a_call_gives_the_workbench_only_where_it_is_taken():
     assert json.dumps(call.work(None), default=str)
 
 
+@pytest.mark.slow
 def test_what_verify_could_not_check_has_an_exit_code_of_its_own(tmp_path, monkeypatch, capsys):
     """Another program has the database open, or questions are missing: nothing is known to be wrong, and nothing to be right."""
     monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path))

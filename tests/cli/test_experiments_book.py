@@ -23,6 +23,7 @@ def say(capsys):
     return said
 
 
+@pytest.mark.slow
 def test_an_experiment_from_its_file_to_the_archive(say, tmp_path, capsys):
     file = tmp_path / "sizes.yaml"
     file.write_text(written(sizes()))
@@ -49,6 +50,7 @@ def test_an_experiment_from_its_file_to_the_archive(say, tmp_path, capsys):
     assert main(["find", "zebra"]) == 0 and "Nothing there" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_experiment_goes_into_a_file_and_is_opened_elsewhere(say, tmp_path, monkeypatch, capsys):
     bench = Workbench()
     book.save(bench, sizes())

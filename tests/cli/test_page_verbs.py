@@ -53,6 +53,7 @@ def told(bench, *words):
     return json.loads(json.dumps(result, allow_nan=False))
 
 
+@pytest.mark.slow
 def test_evaluate_measures_what_the_page_shows_and_stores_nothing(bench):
     record = told(bench, "evaluate", *WORDS, "--depths", "--latency", "--questions", "mrr")
     config = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only"})
@@ -357,6 +358,7 @@ def test_power_is_told_over_the_number_of_items():
     assert {row["by"] for row in record["curve"]} == {"formula", "simulation"}
 
 
+@pytest.mark.slow
 def test_jobs_are_listed_shown_and_run_again(bench):
     job = bench.jobs.start(["trials"], "Listing")
     while bench.jobs.get(job).active:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,7 @@ def corpus(texts: list[str], size: int) -> tuple[list[Document], Surroundings, l
     return documents, Surroundings(documents, chunks, encoded), hits
 
 
+@pytest.mark.slow
 @given(texts=st.lists(TEXTS, min_size=1, max_size=3), size=st.integers(8, 60), context=CONTEXTS, data=st.data())
 @settings(max_examples=150)
 def test_passages_are_pieces_of_their_documents_within_the_room(texts, size, context, data):

@@ -58,6 +58,7 @@ def test_it_is_described(name):
     is_described("answering", name, Answering)
 
 
+@pytest.mark.slow
 def test_pieces_add_up_to_the_text_and_the_answer_says_how_it_came_about(name, engine):
     pieces, answer = finish(part(name).write(material(engine)))
     assert answer.text and pieces.strip() == answer.text, (

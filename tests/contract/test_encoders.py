@@ -84,6 +84,7 @@ def test_it_is_described(name):
     is_described("encoder", name, Encoder)
 
 
+@pytest.mark.slow
 def test_its_identity_names_a_folder_and_stays(name):
     first, again = part(name).identity(), part(name).identity()
     assert first == again, "identity changes by itself: make it of settings and contents only, or all is encoded again"

@@ -194,6 +194,7 @@ def test_pieces_add_up_to_the_text_and_the_result_says_how_it_came_about(make):
     assert "fox" in result.prompt and result.model, "`Generated` lacks the prompt as it was sent, or the model's name: fill them"
 
 
+@pytest.mark.slow
 def test_identity_and_token_counts_need_no_answer(make):
     part = make()
     assert part.identity() == part.identity() and len(part.identity()) > 10, (

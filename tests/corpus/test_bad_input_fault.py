@@ -135,6 +135,7 @@ def test_zip_bombs_are_refused_before_they_unpack(tmp_path, monkeypatch):
         load("beir", archive(tmp_path / "total.zip", {"corpus.jsonl": bytes(range(256)) * 8}))
 
 
+@pytest.mark.slow
 def test_gz_and_tar_bombs_stop_at_the_limit(tmp_path, monkeypatch):
     import gzip
 

@@ -41,6 +41,7 @@ def test_the_order_of_answer_sentences_tells_nothing(datasets_root):
     assert sorted(place) == list(place), "documents stand in the order of what their words say"
 
 
+@pytest.mark.slow
 def test_claims_have_the_published_counts(datasets_root):
     scifact = load("claims", datasets_root / "scifact")
     assert (len(scifact.documents), len(scifact.queries), scifact.notes) == (5183, 809, ())
@@ -58,6 +59,7 @@ def test_a_folder_of_data_sets_has_the_claims_by_their_card(datasets_root, tmp_p
     assert status.present and (status.documents, status.questions) == (5183, 809)
 
 
+@pytest.mark.slow
 def test_cacm_has_the_published_counts(datasets_root):
     corpus = load("trec", datasets_root / "cacm", documents="cacm.tar.gz")
     assert (len(corpus.documents), len(corpus.queries), sum(len(query.gold) for query in corpus.queries)) == (3204, 52, 796)

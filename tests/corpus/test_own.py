@@ -42,6 +42,7 @@ def docx(body: str = "") -> bytes:
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_each_kind_of_file_becomes_text(library):
     markdown = "# Head\r\n\r\nBody é\r\n"
     html = b"<head><title>T</title><style>x{}</style><script>bad()</script><h1>H</h1><p>one</p><p>two <b>three</b></p>"
@@ -65,6 +66,7 @@ def test_each_kind_of_file_becomes_text(library):
     assert (status.name, status.title, status.documents) == ("mine", "Mine", 6)
 
 
+@pytest.mark.slow
 def test_pdfs_keep_their_pages_and_unreadable_ones_say_why(library, datasets_root):
     names = ["pdflatex-4-pages.pdf", "libreoffice-writer-password.pdf", "grayscale-image.pdf"]
     files = [datasets_root / "pdf" / name for name in names]
@@ -211,6 +213,7 @@ def test_bad_questions_are_refused_and_the_old_ones_stay(library, name, content)
     assert not [path for path in own.folder(library.home, "q").iterdir() if path.name.startswith("questions.")]
 
 
+@pytest.mark.slow
 def test_bombs_depth_and_binaries_hurt_nobody(library):
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -231,6 +234,7 @@ def test_bombs_depth_and_binaries_hurt_nobody(library):
     assert texts["lone.jsonl/1"] == "a\ufffdb"
 
 
+@pytest.mark.slow
 def test_limits_of_time_and_memory_stop_the_parser_and_say_so(library, monkeypatch):
     monkeypatch.setattr(own, "WALL_S", 0)
     (status,) = drain(library.ingest("l", [("a.html", b"<p>x</p>" * 200_000)]))  # takes its reader seconds
@@ -279,6 +283,7 @@ def test_a_collection_that_is_being_removed_is_not_listed(library):
     assert list(own.collections(library.home)) == []
 
 
+@pytest.mark.slow
 def test_a_page_of_a_pdf_is_drawn_with_the_sentence_marked(library, datasets_root):
     drain(library.ingest("seen", [datasets_root / "pdf" / "pdflatex-4-pages.pdf", ("a.txt", b"No pages.")]))
     corpus = drain(library.open("seen"))

@@ -50,6 +50,7 @@ def work(folder: str, texts: list[str]) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_processes_share_a_store_and_a_killed_one_leaves_it_whole(tmp_path):
     spawn = multiprocessing.get_context("spawn")
     processes = [spawn.Process(target=work, args=(str(tmp_path), texts)) for texts in (TEXTS, TEXTS[::-1], TEXTS[1000:])]

@@ -184,6 +184,7 @@ def test_lsa_is_the_decomposition_of_the_weighted_counts(tmp_path):
     assert np.abs(vectors @ vectors.T - weights @ weights.T).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_lsa_that_was_fitted_before_loads_no_library_until_it_encodes(tmp_path):
     """It takes most of a second, and a page whose vectors are at hand opens the encoder in its own thread."""
     drain(LSA(dimensions=5).fit(TEXTS, tmp_path / "fit"))

@@ -95,6 +95,7 @@ def test_threads_that_load_at_once_get_one_encoder_with_one_model():
     assert len({id(encoder) for encoder, _ in found}) == len({id(model) for _, model in found}) == 1
 
 
+@pytest.mark.slow
 def test_encoding_leaves_the_thread_count_of_others_alone():
     import torch
 
@@ -167,6 +168,7 @@ def test_a_trained_encoder_that_is_not_there_names_those_that_are(name):
     assert error.value.where == "embedding.name" and "mine" in error.value.todo
 
 
+@pytest.mark.slow
 def test_identity_offsets_and_device_import_no_torch():
     code = """
 import sys

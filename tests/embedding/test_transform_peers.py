@@ -58,6 +58,7 @@ def test_pq_distances_are_those_of_the_faiss_index():
     assert np.allclose(ours, squared, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_opq_loses_less_than_pq_and_no_more_than_faiss_from_a_random_rotation():
     import faiss
 
@@ -94,6 +95,7 @@ def test_auc_is_that_of_scikit_learn():
     assert found.auc == pytest.approx(roc_auc_score(truth, np.r_[found.gold, found.random]), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_tsne_keeps_neighbourhoods_and_is_the_same_again():
     from sklearn.manifold import trustworthiness
 

@@ -37,6 +37,7 @@ def test_a_ranking_is_judged_as_deep_as_k_whatever_is_kept_and_shown(bench):
     assert len(bench.search(recipe(evaluation__k=LAST), "bell")) == 5, "the length that is shown stays"
 
 
+@pytest.mark.slow
 def test_curves_trials_and_the_store_go_as_deep(bench):
     config = recipe(evaluation__k=LAST)
     assert [at.mean for at in bench.recall_curve(bench.evaluate(config))] == [0.0] * (LAST - 2) + [0.5, 1.0]

@@ -33,6 +33,7 @@ def first_two(monkeypatch):
     return register
 
 
+@pytest.mark.slow
 def test_a_new_metric_is_in_trials_stored_before_without_a_rebuild(tmp_path, first_two):
     before = Workbench(tmp_path)
     trial = add_trial(before.store, add_questions(before.store))

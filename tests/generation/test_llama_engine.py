@@ -34,6 +34,7 @@ def text(knobs: LlamaCpp, question: str, seed: int = 0) -> str:
     return finish(knobs.generate(ask(question), seed))[1].text
 
 
+@pytest.mark.slow
 def test_a_quoting_answer_holds_the_words_of_its_texts_alone():
     texts = ("Green tea is made from leaves.", "Bread takes flour.")
     for knobs in (FEW, {**FEW, "temperature": 1.5}):
@@ -70,12 +71,14 @@ def test_a_warm_start_gives_the_text_of_a_fresh_load():
         assert cold[question].reused_tokens == 0 and cold[question].text == result.text
 
 
+@pytest.mark.slow
 def test_sampling_repeats_with_its_seed_and_differs_without():
     warm = LlamaCpp(**FEW, temperature=1.0, top_p=0.95, top_k=50)
     first, other, again = (text(warm, "Tell a story.", seed) for seed in (1, 2, 1))
     assert first == again and first != other
 
 
+@pytest.mark.slow
 def test_two_threads_at_once_give_what_one_gives():
     questions = ["What is the capital of France?", "Name a colour."]
     expected = {q: text(LlamaCpp(**FEW), q) for q in questions}
@@ -88,6 +91,7 @@ def test_two_threads_at_once_give_what_one_gives():
     assert got == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pieces", [1, 4])
 def test_closing_the_generator_frees_the_model_for_the_next_answer(pieces):
     knobs = LlamaCpp(**FEW)
@@ -129,6 +133,7 @@ def test_another_question_on_the_same_passages_reads_only_the_question():
     assert cold.text == two.text and cold.reused_tokens == 0 and one.reused_tokens in (0, two.reused_tokens)
 
 
+@pytest.mark.slow
 def test_what_follows_other_passages_is_not_reused():
     engine = LlamaCpp(**FEW).load()
     for text in (LONG + "\n\nQuestion: Why?", LONG + "Now.\n\nQuestion: Why?"):
@@ -137,6 +142,7 @@ def test_what_follows_other_passages_is_not_reused():
     assert kept % PIECE == 0 and kept < len(prompt.tokens) - 20
 
 
+@pytest.mark.slow
 def test_logits_are_those_that_the_answer_was_written_from():
     knobs = LlamaCpp(**FEW, logprobs=3)
     result = finish(knobs.generate(ask("Name a colour.")))[1]
@@ -166,6 +172,7 @@ def test_answers_at_once_are_in_order_and_those_of_one_at_a_time():
     assert not knobs.load().lock.locked() and finish(knobs.generate_many([]))[1] == []
 
 
+@pytest.mark.slow
 def test_a_closed_batch_and_a_late_one_leave_the_model_whole():
     knobs = LlamaCpp(**FEW)
     expected = text(knobs, "Name a colour.")
@@ -185,6 +192,7 @@ def test_a_stop_text_ends_the_answer_and_is_no_part_of_it():
     assert "".join(pieces).strip() == result.text
 
 
+@pytest.mark.slow
 def test_a_converted_copy_is_made_once_and_named_in_the_answer():
     knobs = LlamaCpp(**{**FEW, "weights": "q8_0", "max_tokens": 4})
     result = finish(knobs.generate(ask("Say: yes")))[1]

@@ -59,12 +59,14 @@ def test_a_context_beyond_the_training_length_is_refused():
         LlamaCpp(context_tokens=9000, weights="as_bundled").load()
 
 
+@pytest.mark.slow
 def test_the_answer_ends_where_the_context_is_full():
     knobs = LlamaCpp(**{**FEW, "max_tokens": 4096, "context_tokens": 128})
     result = drain(knobs.generate([{"role": "user", "content": "Tell a long story. " * 15}]))
     assert result.finish_reason == "length" and result.prompt_tokens + result.answer_tokens <= 128
 
 
+@pytest.mark.slow
 def test_a_deadline_within_the_prompt_is_a_failure():
     long = [{"role": "user", "content": "word " * 180}]
     early = drain(LlamaCpp(**FEW).generate(long, deadline_s=0.0))
@@ -85,6 +87,7 @@ def test_an_empty_answer_has_failed(monkeypatch):
     assert result.finish_reason == "failed: the model wrote nothing" and result.text == ""
 
 
+@pytest.mark.slow
 def test_a_busy_model_keeps_the_deadline():
     first = LlamaCpp(**FEW).generate(HELLO)
     next(first)

@@ -50,6 +50,7 @@ def ask(api: str, monkeypatch, *replies, deadline_s: float = 20.0, **knobs):
     return pieces, result, server.requests
 
 
+@pytest.mark.slow
 @both
 def test_it_answers_where_a_notebook_runs_a_loop_already(api, monkeypatch):
     async def cell():
@@ -254,6 +255,7 @@ def test_the_deadline_holds_where_nothing_useful_comes(api, reply, monkeypatch):
     assert result.finish_reason == "failed: no text before the deadline" and result.text == "" == "".join(pieces)
 
 
+@pytest.mark.slow
 @both
 def test_a_text_cut_by_the_deadline_says_so(api, monkeypatch):
     parts = events(api, *["word "] * 50)

@@ -115,6 +115,7 @@ def test_the_tokens_are_those_of_transformers_own_generate(make):
     assert [token.text for token in result.tokens] == names[: result.answer_tokens] and result.answer_tokens > 10
 
 
+@pytest.mark.slow
 def test_a_batch_gives_what_each_gives_alone(make):
     """Prompts of all lengths, so that rows are padded over whole pieces, and rows end at different times."""
     questions = ["a", "b" * 300, "cc", "d" * 620, "What?"]

@@ -25,6 +25,7 @@ def test_chroma_gives_the_scores_of_exact(metric, tmp_path):
     assert np.allclose(found.score, exact.score, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_ef_search_takes_effect_and_finished_collections_are_reused(tmp_path):
     exact = Exact().build(VECTORS, None).search(QUERIES, 5)
     narrow = Chroma(ef_search=5, ef_construction=20).build(VECTORS, tmp_path)

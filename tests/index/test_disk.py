@@ -83,6 +83,7 @@ def test_a_bad_vector_is_named_by_its_place_in_the_whole(tmp_path, monkeypatch):
     assert error.value.where == "vector 234" and not list(tmp_path.rglob("*.index"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [FaissDisk, LanceDB])
 def test_more_lists_than_vectors_name_the_setting(part, tmp_path):
     with pytest.raises(WorkbenchError, match=r"index\.nlist = 90 .*1 to 60"):

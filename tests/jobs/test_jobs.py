@@ -80,6 +80,7 @@ def jobs(tmp_path):
         jobs.cancel(job.id, grace_s=0)
 
 
+@pytest.mark.slow
 def test_the_time_left_is_that_of_the_phase(jobs):
     """Loading is no part of what a step takes: 50 steps of some hundredths of a second."""
     job_id = jobs.start(["slow-to-load", "50"], "Counting")
@@ -115,6 +116,7 @@ def test_the_same_job_is_not_started_twice(jobs):
     assert jobs.start(["count", "1000"], "Counting") != job_id
 
 
+@pytest.mark.slow
 def test_a_job_outlives_its_parent_and_is_found_again(tmp_path):
     parent = f"from core.jobs.jobs import Jobs; print(Jobs({str(tmp_path)!r}, {PREFIX!r}).start(['count', '100'], ''))"
     ended = subprocess.run([sys.executable, "-c", parent], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -147,6 +149,7 @@ def test_cancelling_closes_the_verb(jobs):
     assert jobs.cancel(job_id) == job
 
 
+@pytest.mark.slow
 def test_a_job_that_does_not_listen_is_killed_after_the_grace(jobs):
     job_id = jobs.start(["deaf", "10"], "Deaf")
     wait(jobs, job_id, lambda job: job.message)
@@ -159,6 +162,7 @@ def test_cancelling_before_it_has_spoken(jobs):
     assert jobs.cancel(job_id).status == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_killed_job_is_shown_as_died_and_resumes_where_it_was(jobs):
     job_id = jobs.start(["count", "80"], "Counting")
     wait(jobs, job_id, begun)
@@ -209,6 +213,7 @@ def test_a_pid_that_was_given_out_again_is_not_taken_for_the_job(jobs):
     jobs.cancel(job_id)  # and does not kill us
 
 
+@pytest.mark.slow
 def test_old_finished_jobs_are_pruned(jobs, monkeypatch):
     monkeypatch.setattr(module, "KEPT", 3)
     ids = []

@@ -119,6 +119,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.one_of(VALUES.map(json.dumps), VALUES.map(str), st.text(alphabet="{}[]:,\"'\\ua1d .\n")))
 def test_it_reads_anything_in_order_and_within_it(passage):
     end = 0
@@ -129,6 +130,7 @@ def test_it_reads_anything_in_order_and_within_it(passage):
     assert readable(passage) == passage or "{" in passage
 
 
+@pytest.mark.slow
 def test_brackets_without_end_are_read_in_time():
     for passage in (
         "{" * 300_000,

@@ -73,6 +73,7 @@ def mean(cells, side, context, measure="contains"):
     return cells.comparison.means[(side, context), measure]
 
 
+@pytest.mark.slow
 def test_gain_reliance_and_memory_are_told(bench, prompts):
     made = drain(lab.compare_adapters(bench, recipe(), ["a"], count=99))
     assert made.questions == 6 and made.memorised == 2 and made.conflicts == 6

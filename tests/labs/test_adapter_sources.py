@@ -147,6 +147,7 @@ def add(workbench, name, text, **changes):
     return workbench.store.add("answer", record | {"model": config["generation"]["model"]} | changes)
 
 
+@pytest.mark.slow
 def test_stored_answers_are_right_by_their_reference_and_stand_in_their_question_s_half(bench):
     for place, name in enumerate(NAMES):
         add(bench, name, f"at {place} [1]" if place % 4 else "never")

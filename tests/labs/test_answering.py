@@ -175,6 +175,7 @@ def test_a_passage_that_does_not_fit_is_its_questions_failure(bench, reader, mon
     assert failed == ["Berby"] and len([1 for each in made.answers if each.finish_reason == "stop"]) == 29
 
 
+@pytest.mark.slow
 def test_a_case_holds_what_its_answer_can_be_held_against(tmp_path, reader):
     bench = failing(tmp_path)
     made = drain(lab.answer_questions(bench, recipe(), len(QUESTIONS)))

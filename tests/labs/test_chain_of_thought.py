@@ -81,6 +81,7 @@ def test_each_way_is_scored_on_the_same_questions_passages_and_seeds(bench, thin
     assert made.curves["chain_votes", "em"][-1].mean == means["chain_votes"]
 
 
+@pytest.mark.slow
 def test_differences_are_paired_and_corrected_over_all(bench, think):
     think()
     made = drain(lab.compare_reasoning(bench, recipe(), PLAN))

@@ -10,6 +10,7 @@ from tests.labs.test_contamination import template  # noqa: F401
 from tests.support.failing import recipe
 
 
+@pytest.mark.slow
 def test_chains_without_the_marker_have_no_answer_and_count_as_wrong(bench, think):  # noqa: F811
     think(marker="")
     made = drain(lab.compare_reasoning(bench, recipe(), PLAN._replace(again=False)))

@@ -87,6 +87,7 @@ def gap(made, condition: str, measure: str, subset: str = "all"):
     return made.gaps.differences[own, rephrased, measure]
 
 
+@pytest.mark.slow
 def test_what_is_known_by_heart_is_found(bench, reader):
     made = drain(lab.probe_contamination(bench, recipe(), 99))
     assert len(made.items) == 10 and made.rephrased == 9 and made.fallbacks == {REPEATS: 1}

@@ -71,6 +71,7 @@ def names(points: list[Wanted]) -> list[str]:
 KINDS = ["tpe", "nsga2", "halving"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_points_are_the_same_whoever_measures_them_in_whatever_order(kind):
     alone = driven(adaptive(study(kind), QUESTIONS))
@@ -184,6 +185,7 @@ def test_a_halving_whose_questions_nobody_tells_claims_no_ties():
     assert all(cut.tied == [] for cut in design.selections)
 
 
+@pytest.mark.slow
 def test_metrics_that_are_better_when_less_are_and_costs_are_made_small():
     experiment = study("nsga2", design={"trials": 60, "batch": 12})
     points = driven(adaptive(experiment, QUESTIONS))

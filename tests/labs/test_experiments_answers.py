@@ -42,6 +42,7 @@ def bench(tmp_path, played):
     return toy_home(tmp_path / "home")
 
 
+@pytest.mark.slow
 def test_points_are_judged_by_their_answers_to_the_same_questions(bench):
     study = prompts()
     outcome = drain(run(bench, study, workers=1))
@@ -63,6 +64,7 @@ def test_points_are_judged_by_their_answers_to_the_same_questions(bench):
     assert told["n"] == 6 and told["difference"] == pytest.approx(shown.rows[1].interval.mean - shown.rows[0].interval.mean)
 
 
+@pytest.mark.slow
 def test_a_study_run_again_asks_nothing_and_one_of_more_questions_asks_the_others(bench, played):
     drain(run(bench, prompts(), workers=1))
     asked = len(played.runs)
@@ -76,6 +78,7 @@ def test_a_study_run_again_asks_nothing_and_one_of_more_questions_asks_the_other
     assert [len(answered(fresh.show(trial))) for trial in more.trials] == [2, 2], "the earlier records stay"
 
 
+@pytest.mark.slow
 def test_its_answers_survive_the_cache_and_a_store_that_is_made_anew(bench, played):
     outcome = drain(run(bench, prompts(), workers=1))
     before, asked = [plain(bench.trial_values(trial, "f1")) for trial in outcome.trials], len(played.runs)
@@ -88,12 +91,14 @@ def test_its_answers_survive_the_cache_and_a_store_that_is_made_anew(bench, play
     assert drain(run(fresh, prompts(), workers=1)).measured == 0 and len(played.runs) == asked
 
 
+@pytest.mark.slow
 def test_the_winner_by_answers_is_reported_on_the_other_half(bench):
     outcome = drain(run(bench, prompts(choose_on="dev", report_on="test"), workers=1))
     assert not outcome.failed and len(outcome.reported) == 2
     assert all(answered(bench.show(trial))["f1"] for trial in outcome.reported)
 
 
+@pytest.mark.slow
 def test_a_sampler_is_a_factor_where_a_measure_sees_it(bench):
     factors = [{"setting": "generation.temperature", "values": [0.0, 1.0]}]
     with pytest.raises(WorkbenchError, match=r"generation\.temperature cannot change ndcg_linear") as refused:
@@ -117,6 +122,7 @@ def test_ndcg_is_a_word_for_the_usual_one():
     assert made({"id": "s", "base": BASE, "metrics": ["f1", "ndcg"]}).metrics == ("f1", "ndcg_linear")
 
 
+@pytest.mark.slow
 def test_a_failing_measure_fails_its_trial_alone(bench, monkeypatch):
     def broken(self, cases, tools):
         yield from ()

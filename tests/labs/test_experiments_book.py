@@ -91,6 +91,7 @@ def test_the_sweeps_of_an_experiment_have_its_title_on_the_page_of_trials(bench)
     assert listing.everything(bench).summary().sweeps == {"chunk-sizes": "Chunk sizes, 2 trials"}
 
 
+@pytest.mark.slow
 def test_the_tables_hold_every_version_and_which_is_the_last(bench):
     book.save(bench, sizes(tags=["paper"]))
     book.save(bench, sizes(tags=["paper"], note="Twice."))

@@ -32,6 +32,7 @@ def alone(bench, study):
     return drain(run(bench, study, workers=1))
 
 
+@pytest.mark.slow
 def test_each_point_is_measured_once_and_not_again(bench):
     first = alone(bench, toy_study())
     assert len(set(first.trials)) == first.measured == 6 and not (first.reused or first.missing or first.stopped or first.failed)
@@ -43,6 +44,7 @@ def test_each_point_is_measured_once_and_not_again(bench):
     assert book.load(bench, "toy") == toy_study(k1=(0.5, 1.0, 1.5, 2.0)) and book.load(bench, "toy", 1) == toy_study()
 
 
+@pytest.mark.slow
 def test_single_questions_are_timed_once_for_the_same_work(bench):
     alone(bench, toy_study())
     timed = [trial for trial in trials(bench) if "latency_ms" in trial.costs]
@@ -51,6 +53,7 @@ def test_single_questions_are_timed_once_for_the_same_work(bench):
     assert sum("latency_ms" in trial.costs for trial in trials(bench)) == 2
 
 
+@pytest.mark.slow
 def test_a_stopped_study_goes_on_and_no_trial_is_stored_twice(bench, template, tmp_path):
     shutil.copytree(template, tmp_path / "other")
     undisturbed = Workbench(tmp_path / "other")
@@ -65,6 +68,7 @@ def test_a_stopped_study_goes_on_and_no_trial_is_stored_twice(bench, template, t
     assert table(bench) == table(undisturbed) and not table(bench, "interrupted")
 
 
+@pytest.mark.slow
 def test_a_failed_trial_is_told_kept_and_tried_again(bench, monkeypatch):
     search = BM25S.build
 
@@ -84,6 +88,7 @@ def test_a_failed_trial_is_told_kept_and_tried_again(bench, monkeypatch):
     assert not standing(bench, "toy").failures and standing(bench, "toy").trials == {"ok": 6, "failed": 2}
 
 
+@pytest.mark.slow
 def test_one_driver_a_study_and_another_study_beside_it(bench):
     for step in (work := run(bench, toy_study(), workers=1)):
         if step.done == 1:
@@ -100,6 +105,7 @@ def test_one_driver_a_study_and_another_study_beside_it(bench):
         standing(bench, "nothing")
 
 
+@pytest.mark.slow
 def test_it_stops_when_the_budget_is_used_up_and_says_so(bench, monkeypatch):
     outcome = alone(bench, toy_study(budget={"seconds": 1e-6}))
     assert outcome.stopped == "the budget of 1e-06 s is used up" and outcome.missing == 6 and not table(bench)
@@ -115,6 +121,7 @@ def test_it_stops_when_the_budget_is_used_up_and_says_so(bench, monkeypatch):
     assert (outcome.measured, outcome.missing) == (3, 3) and standing(bench, "toy").message == outcome.stopped
 
 
+@pytest.mark.slow
 def test_the_winner_of_the_dev_questions_and_the_base_are_measured_on_the_test_questions(bench):
     outcome = alone(bench, toy_study(choose_on="dev", report_on="test", repeats=2))
     stored = {trial.id: trial for trial in trials(bench)}
@@ -130,6 +137,7 @@ def test_the_winner_of_the_dev_questions_and_the_base_are_measured_on_the_test_q
     assert again.reported == outcome.reported and again.winner == outcome.winner and not again.measured
 
 
+@pytest.mark.slow
 def test_other_documents_are_measured_anew(bench):
     first = alone(bench, toy_study())
     drain(bench.library.ingest("towns", [("coffee.txt", b"Coffee is brewed at ninety degrees.")]))
@@ -179,6 +187,7 @@ def test_a_design_that_learns_goes_on_with_the_same_points_after_a_stop(bench, t
         assert {trial.total for trial in stored} == {10, 20, 48}
 
 
+@pytest.mark.slow
 def test_a_stored_trial_that_was_not_timed_is_measured_where_time_is_optimised(bench):
     alone(bench, toy_study())
     timed = toy_study(design={"kind": "nsga2", "trials": 6}, metrics=["ndcg_linear", "latency_ms"])
@@ -188,6 +197,7 @@ def test_a_stored_trial_that_was_not_timed_is_measured_where_time_is_optimised(b
     assert alone(Workbench(bench.home), timed).measured == 0
 
 
+@pytest.mark.slow
 def test_the_baseline_that_people_chose_is_measured_on_test_too(bench):
     halves = {"choose_on": "dev", "report_on": "test"}
     alone(bench, toy_study(**halves))

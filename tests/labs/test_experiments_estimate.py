@@ -34,6 +34,7 @@ def work_of(outlook) -> dict[str, tuple[int, int]]:
     return {row.stage: (row.distinct, row.missing) for row in outlook.stages}
 
 
+@pytest.mark.slow
 def test_before_anything_was_measured_it_counts_and_claims_no_time(bench):
     outlook = estimate(bench, study("first", ("chunking.size_tokens", (16, 24, 48)), ("sparse.k1", (0.9, 1.2, 1.5, 7))))
     assert (outlook.trials, outlook.stored, outlook.left_out, outlook.usd) == (9, 0, 3, 0.0)  # the base among them
@@ -122,6 +123,7 @@ def test_a_corpus_that_takes_its_time_to_read_is_not_read(bench, monkeypatch):
     assert outlook.trials == 3 and outlook.seconds is None and "not read yet" in outlook.words and outlook.stages == ()
 
 
+@pytest.mark.slow
 def test_the_command_tells_it(tmp_path, capsys):
     file = tmp_path / "study.yaml"
     file.write_text(written(study("ninth", ("sparse.k1", (0.5, 0.6)), base={"fusion": "sparse_only"})), "utf-8")

@@ -56,6 +56,7 @@ def opened(workbench, path, **options):
     return drain(exchange.open_file(workbench, path, **options))
 
 
+@pytest.mark.slow
 def test_another_home_opens_it_and_reads_the_same(bench, file, theirs):
     told = opened(theirs, file)
     assert (told.experiment, told.versions, told.trials, told.question_sets, told.added, told.present) == (
@@ -83,6 +84,7 @@ def test_to_open_it_twice_adds_nothing(bench, file, theirs):
     assert opened(bench, file).added == 0, "who made it has it all"
 
 
+@pytest.mark.slow
 def test_who_was_ended_halfway_goes_on(file, theirs, monkeypatch):
     put, done = Journal.put, []
 
@@ -163,6 +165,7 @@ def test_a_flipped_byte_in_a_record_is_named(file, theirs, tmp_path, kind):
     assert refused(theirs, tmp_path / "flipped.zip").where == entry.filename
 
 
+@pytest.mark.slow
 def test_no_flipped_byte_anywhere_changes_what_is_read(bench, file, theirs, tmp_path):
     whole, path = file.read_bytes(), tmp_path / "flipped.zip"
     expected = opened(theirs, file, add=False)

@@ -96,6 +96,7 @@ def test_methods_are_named_by_the_value_that_makes_them(bench):
     assert named(part="recursive", size_tokens=64, overlap_tokens=32) == {"part": "recursive", "size_tokens": 64}
 
 
+@pytest.mark.slow
 def test_trials_of_an_earlier_base_are_not_compared_with_those_of_the_present_one(tmp_path):
     bench = Workbench(tmp_path)
     questions, doc = add_questions(bench.store), {"id": "s", "factors": FACTORS}

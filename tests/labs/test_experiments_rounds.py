@@ -49,6 +49,7 @@ def on_page(bench) -> set[str]:
     return {trial.id for trial in results.question_sets(experiment, results.of_study(bench, experiment))[0]}
 
 
+@pytest.mark.slow
 def test_the_command_tells_the_round_of_the_page_the_last_that_is_whole(bench, capsys):
     book.save(bench, made(STUDY))
     measured(bench, 10, *POINTS)
@@ -62,6 +63,7 @@ def test_the_command_tells_the_round_of_the_page_the_last_that_is_whole(bench, c
     assert _ranked(bench, made(STUDY))["leaderboard"] == told["leaderboard"]  # as the run itself prints at its end
 
 
+@pytest.mark.slow
 def test_a_round_in_which_the_run_was_stopped_does_not_stand_first_and_is_told(bench, capsys):
     book.save(bench, made(STUDY))
     measured(bench, 10, *POINTS)
@@ -74,6 +76,7 @@ def test_a_round_in_which_the_run_was_stopped_does_not_stand_first_and_is_told(b
     assert {trial.total for trial in results.question_sets(made(STUDY), members)[1]} == {20}
 
 
+@pytest.mark.slow
 def test_a_point_that_failed_in_a_round_makes_it_no_less_whole(bench, capsys):
     book.save(bench, made(STUDY))
     measured(bench, 10, *POINTS)
@@ -84,6 +87,7 @@ def test_a_point_that_failed_in_a_round_makes_it_no_less_whole(bench, capsys):
     assert {row["trial"] for row in board(capsys)["leaderboard"]} == {*done} == on_page(bench)
 
 
+@pytest.mark.slow
 def test_trials_of_an_older_version_are_in_no_table_of_the_study(bench, capsys):
     grid = {**STUDY, "design": {"kind": "grid"}}
     book.save(bench, made(grid))
@@ -97,6 +101,7 @@ def test_trials_of_an_older_version_are_in_no_table_of_the_study(bench, capsys):
     assert [row["recipes"] for row in json.loads(capsys.readouterr().out)["main effects"]] == [1, 1]
 
 
+@pytest.mark.slow
 def test_a_version_that_chooses_on_dev_is_not_told_by_the_trials_of_one_that_chose_on_all(bench, capsys):
     grid = {**STUDY, "design": {"kind": "grid"}, "choose_on": "dev", "report_on": "test"}
     measured(bench, 60, *POINTS)
@@ -107,6 +112,7 @@ def test_a_version_that_chooses_on_dev_is_not_told_by_the_trials_of_one_that_cho
     assert {trial.id for trial in choice.choice(bench, members, "ndcg_linear").dev.recipes} == {*dev}
 
 
+@pytest.mark.slow
 def test_what_has_no_result_is_counted_and_a_study_without_any_says_so(bench, capsys):
     book.save(bench, made({**STUDY, "design": {"kind": "grid"}}))
     assert main(["leaderboard", STUDY["id"]]) == 1 and "no measured trial" in capsys.readouterr().err

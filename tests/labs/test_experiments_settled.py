@@ -53,6 +53,7 @@ def test_many_points_can_be_told_apart_from():
     assert settled(scores(0.9, *np.linspace(0.1, 0.5, 140)), looks=4).startswith("p0 is told apart from all 140 others")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", [2, 4])
 def test_looking_again_and_again_finds_nothing_where_nothing_is(points):
     looks, false, unshared = (25, 50, 100, 200), 0, 0

@@ -43,6 +43,7 @@ def reads(monkeypatch):
     return asked
 
 
+@pytest.mark.slow
 def test_perplexity_rises_and_is_paired_by_document(bench, reads):
     made = drain(lab.forgetting(bench, recipe(), ["a"], corpus="towns", documents=6))
     base, tuned = made.rows

@@ -115,6 +115,7 @@ def test_the_command_prints_the_answers_a_line_each(bench, reader, capsys):  # n
         assert len(lines) == asked == len(reader.prompts) and all(line["answer"] for line in lines)
 
 
+@pytest.mark.slow
 def test_what_is_answered_first_after_a_change_misleads_no_interval():
     """Of 40 questions the easy ones are answered already, as where a change of the recipe left their contexts alone."""
     rng, held, plain = np.random.default_rng(1), 0, 0

@@ -36,6 +36,7 @@ def test_the_variants_differ_in_their_stage_alone():
     assert default["reranked"].rerank.part == "cross_encoder" and len(default["hybrid"].fusion.needs()) == 2
 
 
+@pytest.mark.slow
 def test_all_is_computed_once_and_goes_on_where_it_was_stopped(bench, reader, monkeypatch):  # noqa: F811
     assert lab.standing(bench, recipe(), COUNT)[0] is None
     work = lab.ablate_rag(bench, recipe(), COUNT)

@@ -88,6 +88,7 @@ def tried(monkeypatch, tmp_path):
     return tmp_path / "trials"
 
 
+@pytest.mark.slow
 def test_a_library_that_ends_its_process_is_refused_from_then_on(tried, monkeypatch, tmp_path):
     # a hnswlib whose import aborts, in front of the installed one
     (tmp_path / "hnswlib.py").write_text("import os; os.abort()")
@@ -137,6 +138,7 @@ def installed() -> list[Path]:
     return sorted((Path(importlib.util.find_spec("llama_cpp").origin).parent / "lib").glob("*ggml-cpu*"))
 
 
+@pytest.mark.slow
 @needs_llama
 @pytest.mark.skipif(not shutil.which("objdump"), reason="needs objdump, of binutils")
 def test_the_installed_library_holds_no_amx_kernel():
@@ -212,6 +214,7 @@ def test_the_doctor_names_the_engine_that_failed_its_trial_and_what_to_do(monkey
     assert found["Packages"].found.endswith("as pinned") or "llama-cpp-python" not in found["Packages"].found
 
 
+@pytest.mark.slow
 @needs_llama
 def test_the_real_trials_generate_a_token_and_build_a_graph(tried):
     for name, words in (("llama.cpp", "tokens, the first after"), ("hnswlib", "2,000 vectors built and searched")):

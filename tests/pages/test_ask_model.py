@@ -123,12 +123,14 @@ def html(app: AppTest) -> str:
     return "\n".join(element.body for element in drawn if not element.unsafe_allow_javascript)
 
 
+@pytest.mark.slow
 def test_it_starts_with_what_will_be_here_and_questions_to_try():
     app = open_page()
     assert "The answer, with its sources" in html(app)
     assert [b.label for b in app.button if b.key and b.key.startswith("example/")] == ["Where does the Danube rise?"]
 
 
+@pytest.mark.slow
 def test_an_answer_shows_its_citation_costs_and_known_answer(monkeypatch, bench):
     play(monkeypatch, bench)
     app = ask(open_page(), QUESTION)
@@ -149,6 +151,7 @@ def test_an_answer_shows_its_citation_costs_and_known_answer(monkeypatch, bench)
     assert any(b.label.startswith("1 · ") and "cited" in b.label and "repeated" in b.label for b in app.button)
 
 
+@pytest.mark.slow
 def test_an_example_and_a_known_question_are_asked_at_once(monkeypatch, bench):
     play(monkeypatch, bench)
     app = open_page()
@@ -158,6 +161,7 @@ def test_an_example_and_a_known_question_are_asked_at_once(monkeypatch, bench):
     assert "does not hold the answer" in app.info[0].value
 
 
+@pytest.mark.slow
 def test_words_of_model_and_corpus_are_never_markup(monkeypatch, bench):
     play(monkeypatch, bench, text="<img src=x onerror=alert(1)> ![x](http://example.invalid/y.png) [1] [9]", cited=(1,))
     app = ask(open_page(), "<b>Danube</b> ![x](http://example.invalid/z.png)?")
@@ -197,11 +201,13 @@ def test_a_repeated_sentence_gets_an_outlined_number_beside_the_model_s_own(monk
     assert "outlined number" in seen(app)
 
 
+@pytest.mark.slow
 def test_nothing_found_is_an_i_dont_know_without_the_model():
     app = ask(open_page(), "zebra quantum")
     assert answered(app) == [{"text": "I don't know."}] and "No passage was found" in seen(app)
 
 
+@pytest.mark.slow
 def test_a_problem_is_told_and_the_page_goes_on(monkeypatch, bench):
     app = ask(open_page(**{"generation.model": "/nowhere/x.gguf"}), QUESTION)
     assert "not there" in app.error[0].value and "/nowhere/x" in app.error[0].value and not app.exception
@@ -210,6 +216,7 @@ def test_a_problem_is_told_and_the_page_goes_on(monkeypatch, bench):
     assert not app.error and "ended by itself" in html(app)
 
 
+@pytest.mark.slow
 def test_what_was_stopped_is_kept_and_said_to_be_partial(monkeypatch, bench):
     app = open_page()
     run = {"recipe": app.session_state["recipes"]["current"], "text": "It rises", "answer": None, "error": None, "again": None}
@@ -218,6 +225,7 @@ def test_what_was_stopped_is_kept_and_said_to_be_partial(monkeypatch, bench):
     assert "It rises" in html(app) and "not stored" in seen(app)
 
 
+@pytest.mark.slow
 def test_a_changed_recipe_is_pointed_out(monkeypatch, bench):
     play(monkeypatch, bench)
     app = ask(open_page(), QUESTION)
@@ -239,6 +247,7 @@ def test_the_question_of_a_shared_address_stands_in_the_box():
     assert app.text_input(key="question").value == QUESTION and "ended by itself" not in html(app)
 
 
+@pytest.mark.slow
 def test_the_bundled_model_answers_and_the_answer_is_stored(bench):
     address = {"generation.max_tokens": "6", "generation.context_tokens": "512", "generation.threads": "1"}
     app = ask(open_page(**address), QUESTION)
@@ -269,6 +278,7 @@ def test_an_engine_that_cannot_answer_in_that_way_has_a_way_on(monkeypatch, benc
 REMOTE = {"generation.part": "openai_compatible", "generation.base_url": "http://127.0.0.1:9/v1"}
 
 
+@pytest.mark.slow
 def test_a_place_that_the_passages_are_sent_to_is_named_before_they_are():
     assert "nothing leaves it" in html(open_page())
     app = open_page(**REMOTE)
@@ -276,6 +286,7 @@ def test_a_place_that_the_passages_are_sent_to_is_named_before_they_are():
     assert "api.anthropic.com" in seen(open_page(**{"generation.part": "anthropic"})).replace("\\", "")
 
 
+@pytest.mark.slow
 def test_a_missing_key_and_a_silent_endpoint_are_told_and_stored_as_failed(bench, monkeypatch):
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     app = ask(open_page(**{"generation.part": "anthropic"}), QUESTION)
@@ -286,6 +297,7 @@ def test_a_missing_key_and_a_silent_endpoint_are_told_and_stored_as_failed(bench
     assert [row["text"] for row in stored] == [None, None] and all("failed: The" in row["finish_reason"] for row in stored)
 
 
+@pytest.mark.slow
 def test_engines_side_by_side_are_asked_in_turn_and_compared(monkeypatch, bench):
     asked = []
     play(monkeypatch, bench)
@@ -349,6 +361,7 @@ def test_stop_texts_have_signs_for_what_cannot_be_seen():
     assert forms._taken(typed) == ["\n", "Q:\t", r"\n"] and forms.held(tuple(forms._taken(typed))) == typed
 
 
+@pytest.mark.slow
 def test_a_build_without_a_gpu_is_said_to_have_none(monkeypatch):
     monkeypatch.setattr(engines, "without_gpu", lambda: True)
     assert "no GPU" in seen(open_page())
@@ -372,6 +385,7 @@ def test_prices_are_edited_and_a_wrong_table_is_not_taken(bench, monkeypatch):
     assert "default" not in prices.table() and not (bench.home / "prices.yaml").exists()
 
 
+@pytest.mark.slow
 def test_the_speed_of_the_engine_is_shown_where_it_was_measured(monkeypatch, bench):
     assert "Measure" in [b.label for b in open_page().button]
     formats = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("q4_0", 900, 80, 1.0, 0.8, 0.29))
@@ -400,6 +414,7 @@ def test_a_schema_in_the_address_is_a_text_and_comes_back():
     assert app.query_params["generation.json_schema"] in (json.dumps(schema), [json.dumps(schema)])
 
 
+@pytest.mark.slow
 def test_an_answer_tells_where_it_comes_from_and_where_its_time_went(monkeypatch, bench):
     places = {"sparse": StageRank(1, 2.5), "fused": StageRank(2, 0.25)}
     chunks = (
@@ -499,6 +514,7 @@ def test_the_answers_from_single_passages_are_shown(bench, monkeypatch):
     assert "In &lt;b&gt;it" in page and "left out" in page and "know." in page
 
 
+@pytest.mark.slow
 def test_the_likelihood_of_the_reference_or_any_answer_is_a_press_away(monkeypatch, bench):
     from core.labs import likelihood as lab
 
@@ -544,6 +560,7 @@ def test_an_answer_names_the_adapter_that_its_model_wore():
     assert "model: bundled with a<" in html(open_page(**{"generation.part": "transformers", "generation.adapter": "a"}))
 
 
+@pytest.mark.slow
 def test_adapters_are_chosen_and_weighed(monkeypatch):
     monkeypatch.setattr("app.ui.adapters.worn.adapter_names", lambda: ["a", "b"])
     app = open_page(**{"generation.part": "transformers"})

@@ -61,6 +61,7 @@ def document(bench, name: str) -> str:
     return next(d.id for d in corpus.documents if name in d.id or name in d.source or name in d.title)
 
 
+@pytest.mark.slow
 def test_the_document_in_the_address_is_open_with_its_evidence_marked(bench):
     app = browse(document=document(bench, "rivers"))
     assert 'class="gw-gold">in the Black Forest<' in html(app)
@@ -89,11 +90,13 @@ def test_questions_are_listed_with_answers():
     assert app.dataframe[0].value["Question"].tolist() == [q["question"] for q in QUESTIONS]
 
 
+@pytest.mark.slow
 def test_the_card_and_the_downloads_are_told():
     assert "Own documents" in html(browse(tab="About"))
     assert any(b.label == "Download" for b in browse(tab="Get more").button)
 
 
+@pytest.mark.slow
 def test_own_collection_lists_a_status_for_each_file_and_can_be_removed(bench):
     for _ in bench.library.ingest("waste", [("bad.pdf", b"%PDF-1.4 nonsense"), ("good.txt", b"Some text.")]):
         pass

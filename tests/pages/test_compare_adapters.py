@@ -36,6 +36,7 @@ def test_without_adapters_the_page_leads_to_where_one_is_trained(bench):
     assert [link.proto.label for link in app.get("page_link")] == ["Train an adapter"]
 
 
+@pytest.mark.slow
 def test_a_recipe_that_is_not_ready_is_prepared_by_a_press(bench, named, started):
     app = open_page(**{"query.part": "hyde"})
     next(button for button in app.button if button.label == "Prepare").click().run()
@@ -49,6 +50,7 @@ def test_it_tells_what_is_left_and_starts_a_job(bench, prompts, named, started):
     assert started[0][:4] == ["compare-adapters", "a", "--scale", "1"]
 
 
+@pytest.mark.slow
 def test_grid_main_table_reliance_and_questions_are_shown(bench, prompts, named):  # noqa: F811
     drain(lab.compare_adapters(bench, recipe(), ["a"], count=6))
     app = open_page()

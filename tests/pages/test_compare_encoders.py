@@ -107,6 +107,7 @@ def test_the_table_shows_what_the_library_measures(page, bench):
         assert change in shown or change.strip("+−") == "0.000"
 
 
+@pytest.mark.slow
 def test_the_dimension_slider_takes_bytes_off_every_encoder(page, bench):
     app = page(**{"transform.projection": "pca"})
     before = html(app)
@@ -115,6 +116,7 @@ def test_the_dimension_slider_takes_bytes_off_every_encoder(page, bench):
     assert html(app).count(">32 bytes<") == len(CHOSEN) and ">32 bytes<" not in before
 
 
+@pytest.mark.slow
 def test_without_a_projection_there_is_no_dimension_to_choose(page):
     assert page().select_slider(key="lab/transform.dimensions").disabled
     app = page().segmented_control(key="lab/transform.projection").set_value("whitening").run()
@@ -122,6 +124,7 @@ def test_without_a_projection_there_is_no_dimension_to_choose(page):
     assert not app.select_slider(key="lab/transform.dimensions").disabled
 
 
+@pytest.mark.slow
 def test_a_setting_that_the_vectors_rule_out_is_told_and_the_page_lives(page):
     app = page(**{"transform.projection": "pca", "transform.dimensions": "300"})
     told = " ".join(warning.value for warning in app.warning)
@@ -129,6 +132,7 @@ def test_a_setting_that_the_vectors_rule_out_is_told_and_the_page_lives(page):
     assert app.segmented_control(key="lab/transform.projection").value == "pca"
 
 
+@pytest.mark.slow
 def test_what_is_not_embedded_is_listed_with_what_it_needs(page, bench, monkeypatch):
     started = []
     monkeypatch.setattr(
@@ -143,6 +147,7 @@ def test_what_is_not_embedded_is_listed_with_what_it_needs(page, bench, monkeypa
     assert label == "Preparing Word2Vec mean on towns"
 
 
+@pytest.mark.slow
 def test_the_geometry_is_explained_and_shown_before_and_after(page, bench):
     app = tab(page(**{"transform.centre": "true"}), "Geometry")
     shape = drain(geometry.geometry_of(bench, rows(bench, **{"transform.centre": True})[0]))
@@ -151,12 +156,14 @@ def test_the_geometry_is_explained_and_shown_before_and_after(page, bench):
     assert shape.after.average_cosine != pytest.approx(shape.before.average_cosine)
 
 
+@pytest.mark.slow
 def test_gold_and_random_pairs_are_compared_for_every_encoder(page, bench):
     app = tab(page(), "Gold against random")
     for row in rows(bench):
         assert f"{drain(geometry.separation_of(bench, row)).auc:.3f}" in html(app)
 
 
+@pytest.mark.slow
 def test_a_point_of_the_map_is_found_by_its_words(page):
     app = tab(page(), "Map")
     app = app.text_input(key="map_find").set_value("market of Brno").run()
@@ -164,6 +171,7 @@ def test_a_point_of_the_map_is_found_by_its_words(page):
     assert any("2 points have these words" in caption.value for caption in app.caption), "the chunk and its question"
 
 
+@pytest.mark.slow
 def test_the_training_command_follows_the_form(page, bench, monkeypatch):
     started = []
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append(arguments) or "job")
@@ -231,6 +239,7 @@ def test_a_question_opens_both_rankings_side_by_side(page, bench):
     assert any(f"against LSA: {lost} of 13 questions" in caption.value for caption in app.caption)
 
 
+@pytest.mark.slow
 def test_a_corpus_without_questions_still_shows_its_vectors(page):
     app = page(**{"corpus.dataset": "silent"})
     assert "no questions with gold evidence" in app.info[0].value
@@ -238,6 +247,7 @@ def test_a_corpus_without_questions_still_shows_its_vectors(page):
     tab(app, "Map")
 
 
+@pytest.mark.slow
 def test_one_document_has_no_spread_to_measure(page):
     app = page(**{"corpus.dataset": "single"})
     assert "1.000" in html(app)
@@ -251,6 +261,7 @@ def test_a_model_that_is_not_here_is_told_for_its_encoder_alone(page, bench):
     assert f"{rows(bench)[0].intervals['recall'].mean:.3f}" in html(app), "the others go on"
 
 
+@pytest.mark.slow
 def test_a_large_corpus_is_asked_all_its_questions_on_a_button(page, monkeypatch):
     monkeypatch.setattr(comparison, "QUESTIONS", 6)
     app = page()

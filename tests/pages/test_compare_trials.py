@@ -63,6 +63,7 @@ def press(app: AppTest, key: str) -> AppTest:
     return next(b for b in app.button if b.key == key).click().run()
 
 
+@pytest.mark.slow
 def test_without_trials_the_page_says_how_to_get_one(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     monkeypatch.setattr(session, "workbench", lambda: bench)
@@ -70,6 +71,7 @@ def test_without_trials_the_page_says_how_to_get_one(tmp_path, monkeypatch):
     assert not app.dataframe and any(b.key == "first" for b in app.button) and not app.error
 
 
+@pytest.mark.slow
 def test_the_table_lists_all_newest_first_with_failures_and_their_reason(bench, ids):
     frame = shown(open_page())
     assert list(frame["Id"]) == [ids[name][-6:] for name in ("other", "failed", "worse", "base")]
@@ -81,6 +83,7 @@ def test_the_table_lists_all_newest_first_with_failures_and_their_reason(bench, 
     assert frame["n"].tolist()[-1] == 39 and frame["of"].tolist()[-1] == 40
 
 
+@pytest.mark.slow
 def test_filters_narrow_the_table_and_the_chosen_stay_chosen(bench, ids):
     app = open_page(trials=f"{ids['base']},{ids['worse']}")
     next(t for t in app.text_input if t.key == "words").set_value("weight").run()
@@ -90,6 +93,7 @@ def test_filters_narrow_the_table_and_the_chosen_stay_chosen(bench, ids):
     assert "No trial matches" in texts(app) and not app.error
 
 
+@pytest.mark.slow
 def test_the_address_restores_the_comparison_with_the_numbers_of_the_command_line(bench, ids):
     app = open_page(trials=f"{ids['base']},{ids['worse']}")
     [row] = shown(app, "Verdict").to_dict("records")
@@ -111,12 +115,14 @@ def test_the_address_restores_the_comparison_with_the_numbers_of_the_command_lin
     assert "2 recipes were compared on these questions so far, 2 of them stored as trials" in texts(app)
 
 
+@pytest.mark.slow
 def test_trials_on_other_questions_and_without_results_are_told_and_not_compared(bench, ids):
     app = open_page(trials=",".join(ids[name] for name in ("base", "other", "failed")))
     assert "shares no measured question" in texts(app) and "Not compared" in texts(app)
     assert shown(app, "Verdict")["Verdict"].tolist() == ["not compared"]
 
 
+@pytest.mark.slow
 def test_settings_and_questions_have_their_tabs(bench, ids):
     app = open_page(trials=f"{ids['base']},{ids['worse']}")
     app.session_state["compare_view"] = "Settings that differ"
@@ -140,6 +146,7 @@ def test_ids_of_another_store_are_left_out_and_told(bench, ids):
     assert "not in this store" in texts(app)
 
 
+@pytest.mark.slow
 def test_no_more_are_compared_than_can_be_read(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     monkeypatch.setattr(session, "workbench", lambda: bench)
@@ -148,6 +155,7 @@ def test_no_more_are_compared_than_can_be_read(tmp_path, monkeypatch):
     assert app.session_state["chosen"] == many[: comparison.MOST] and "At most 20" in texts(app)
 
 
+@pytest.mark.slow
 def test_a_trial_is_pinned_and_opened(bench, ids):
     app = press(open_page(trials=ids["worse"], words="weight"), "pin_trial")
     assert app.session_state["recipes"]["baseline"].fusion.weight == 0.5
@@ -156,6 +164,7 @@ def test_a_trial_is_pinned_and_opened(bench, ids):
     assert app.session_state["page"] == "search_live"
 
 
+@pytest.mark.slow
 def test_untick_empties_the_choice_and_the_address(bench, ids):
     app = press(open_page(trials=f"{ids['base']},{ids['worse']}"), "untick")
     assert app.session_state["chosen"] == [] and "trials" not in app.query_params
@@ -173,6 +182,7 @@ def test_a_tick_is_added_in_order_and_what_a_filter_hides_stays(monkeypatch):
     assert state.chosen == ["a", "c"] and fake.query_params == {"trials": "a,c"}
 
 
+@pytest.mark.slow
 def test_a_recipe_of_another_version_says_so_and_the_page_lives(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     monkeypatch.setattr(session, "workbench", lambda: bench)
@@ -182,6 +192,7 @@ def test_a_recipe_of_another_version_says_so_and_the_page_lives(tmp_path, monkey
     assert "of old" in texts(app) and next(b for b in app.button if b.key == "open_trial").disabled
 
 
+@pytest.mark.slow
 def test_a_long_list_is_shown_page_by_page_and_what_is_ticked_stays(bench, ids, monkeypatch):
     monkeypatch.setattr(table, "PAGE", 3)
     app = open_page(trials=ids["other"])
@@ -228,6 +239,7 @@ def test_a_trial_is_named_noted_and_tagged_and_found_by_it(tmp_path, monkeypatch
     assert shown(app)["Id"].tolist() == [two[-6:]]
 
 
+@pytest.mark.slow
 def test_equal_recipes_stand_in_one_row_until_each_is_asked_for(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     questions = add_questions(bench.store)
@@ -242,6 +254,7 @@ def test_equal_recipes_stand_in_one_row_until_each_is_asked_for(tmp_path, monkey
     assert "2 of 2 with this recipe" in "".join(element.proto.body for element in open_page(trials=second).get("html"))
 
 
+@pytest.mark.slow
 def test_the_pinned_baseline_is_the_reference_wherever_it_was_ticked(bench, ids):
     app = open_page(trials=f"{ids['base']},{ids['worse']}", **{"baseline.fusion.weight": "0.5"})
     assert shown(app, "Verdict")["Verdict"].tolist() == ["better"]
@@ -250,6 +263,7 @@ def test_the_pinned_baseline_is_the_reference_wherever_it_was_ticked(bench, ids)
     assert box.value == ids["worse"] and len(box.options) == 1
 
 
+@pytest.mark.slow
 def test_the_address_holds_reference_tab_metric_and_cost(bench, ids):
     app = open_page(
         trials=f"{ids['base']},{ids['worse']}",
@@ -268,6 +282,7 @@ def test_the_address_holds_reference_tab_metric_and_cost(bench, ids):
     assert older.query_params["reference"] in (ids["worse"], [ids["worse"]])
 
 
+@pytest.mark.slow
 def test_quality_against_cost_is_of_the_ticked_trials_and_ranks_nothing_that_is_not_told_apart(bench, ids):
     app = open_page(trials=ids["other"], together="Frontier")  # alone on its questions
     assert "other, 40 questions, k 10: it takes two trials" in texts(app).replace("\\", "")
@@ -278,6 +293,7 @@ def test_quality_against_cost_is_of_the_ticked_trials_and_ranks_nothing_that_is_
     assert "of 2 recipes" in texts(app) or "These recipes do not differ significantly" in texts(app)
 
 
+@pytest.mark.slow
 def test_beaten_trials_are_open_so_that_two_equal_ones_do_not_look_unbeaten(bench, ids):
     chart = json.loads(open_page(cost="Chunks in the index", together="Frontier").get("plotly_chart")[0].proto.spec)
     symbols = {trace["name"]: trace["marker"]["symbol"] for trace in chart["data"] if "customdata" in trace}
@@ -337,12 +353,14 @@ def test_a_trial_stays_chosen_when_it_is_renamed_and_when_the_page_is_left(three
     assert app.session_state["recipes"]["current"].fusion.part == "rrf"
 
 
+@pytest.mark.slow
 def test_settings_that_differ_are_told_in_words(three):
     app = open_page(trials=",".join(three[1]), compare_view="Settings that differ")
     settings = shown(app, "Setting").set_index("Setting")
     assert settings.loc["fusion"].tolist() == ["convex", "rrf", "sparse only"] and "min max" in settings.to_string()
 
 
+@pytest.mark.slow
 def test_a_table_for_a_paper_names_the_reference_first(bench, ids):
     both = {"trials": f"{ids['base']},{ids['worse']}"}
     ordered = lambda app: list(app.session_state["chosen"])  # noqa: E731

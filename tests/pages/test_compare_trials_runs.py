@@ -69,6 +69,7 @@ def test_without_files_it_says_what_to_give(bench):
     assert "judgements" in app.info[0].value and not app.dataframe
 
 
+@pytest.mark.slow
 def test_runs_are_measured_compared_and_fused_as_by_the_command_shown(bench, tmp_path, monkeypatch, capsys):
     app = send(open_page(), ("good.run", GOOD), ("poor.run.gz", gzip.compress(POOR)))
     table = frame(app, "Questions ranked")
@@ -121,6 +122,7 @@ def test_a_wrong_metric_is_told(bench):
     assert "no depth" in sound(app.run()).error[0].value
 
 
+@pytest.mark.slow
 def test_a_ticked_trial_stands_beside_runs_and_leaves_as_one(bench):
     trial = add_trial(bench.store, add_questions(bench.store, n=12), quality=0.8)
     app = open_page(trials=trial)

@@ -48,6 +48,7 @@ def charts_of(app: AppTest) -> list[dict]:
     return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
 
 
+@pytest.mark.slow
 def test_the_leaderboard_has_the_numbers_of_the_command_and_says_who_is_equal(bench, shown_commands):
     app = tab("Leaderboard")
     board = leaderboard.leaderboard(bench, values.select(bench, "s")[1], "ndcg_linear")
@@ -62,6 +63,7 @@ def test_the_leaderboard_has_the_numbers_of_the_command_and_says_who_is_equal(be
     assert len(app.get("plotly_chart")) == 1  # no other tab computes
 
 
+@pytest.mark.slow
 def test_the_leaderboard_goes_into_a_paper_as_a_table(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     questions = add_questions(bench.store)
@@ -79,6 +81,7 @@ def test_the_leaderboard_goes_into_a_paper_as_a_table(tmp_path, monkeypatch):
     assert len(papers.taken(bench, "ours", "leaderboard").content["rows"]) == 2
 
 
+@pytest.mark.slow
 def test_what_people_called_a_trial_is_no_markup_in_a_chart(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     questions = add_questions(bench.store)
@@ -95,6 +98,7 @@ def test_filtered_trials_are_named_in_the_command(bench, shown_commands):
     assert "--only" in command and len(command.split("--only")[1].split()) > 2
 
 
+@pytest.mark.slow
 def test_a_trial_alone_says_what_is_missing(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     add_trial(bench.store, add_questions(bench.store))
@@ -102,6 +106,7 @@ def test_a_trial_alone_says_what_is_missing(tmp_path, monkeypatch):
     assert "needs two trials" in texts(tab("Leaderboard"))
 
 
+@pytest.mark.slow
 def test_the_winner_of_dev_is_told_with_what_is_missing_on_test(tmp_path, monkeypatch, shown_commands):
     bench = Workbench(tmp_path)
     questions = add_questions(bench.store, name="dev")
@@ -114,6 +119,7 @@ def test_the_winner_of_dev_is_told_with_what_is_missing_on_test(tmp_path, monkey
     assert sum("corpus.questions=test" in command for command in shown_commands) == 2
 
 
+@pytest.mark.slow
 def test_the_frontier_takes_a_third_measure_and_tells_how_sure_each_place_is(bench, shown_commands):
     app = tab("Frontier", cost="Chunks in the index")
     two = shown(app, "On the frontier in")
@@ -133,6 +139,7 @@ def test_the_frontier_takes_a_third_measure_and_tells_how_sure_each_place_is(ben
     assert app.selectbox(key="third").value == "" and not app.exception
 
 
+@pytest.mark.slow
 def test_effects_show_levels_importance_and_the_chosen_pair(bench, shown_commands):
     app = tab("Effects")
     result = effects.effects(bench, values.select(bench, "s")[1], "ndcg_linear")
@@ -150,6 +157,7 @@ def test_effects_show_levels_importance_and_the_chosen_pair(bench, shown_command
     }
 
 
+@pytest.mark.slow
 def test_trials_without_a_difference_say_so_in_each_tab(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     questions = add_questions(bench.store)
@@ -165,6 +173,7 @@ def test_too_few_trials_for_importance_are_told_and_the_effects_shown(bench):
     assert "Importance needs 8 recipes" in texts(app) and len(shown(app, "Level")) == 3
 
 
+@pytest.mark.slow
 def test_parallel_coordinates_draw_each_recipe_and_the_best_stand_out(bench, shown_commands):
     app = tab("Parallel coordinates")
     board = leaderboard.leaderboard(bench, values.select(bench, "s")[1], "ndcg_linear")
@@ -185,6 +194,7 @@ def ids(bench) -> list[str]:
     return [trial.id for trial in values.select(bench, "s")[1]]
 
 
+@pytest.mark.slow
 def test_ticked_trials_stand_side_by_side(bench, ids, shown_commands):
     assert "Tick 2 to 5 trials" in texts(tab("Side by side", trials=ids[0]))
     app = tab("Side by side", trials=",".join(ids[:3]))
@@ -203,6 +213,7 @@ def test_ticked_trials_stand_side_by_side(bench, ids, shown_commands):
     assert "Tick 2 to 5 trials" in texts(tab("Side by side", trials=",".join(ids[:6])))
 
 
+@pytest.mark.slow
 def test_one_article_is_left_out_at_a_time(bench, ids, shown_commands):
     assert "Tick two trials" in texts(tab("Leave one article out", trials=ids[0]))
     app = tab("Leave one article out", trials=f"{ids[0]},{ids[8]}")
@@ -216,6 +227,7 @@ def test_one_article_is_left_out_at_a_time(bench, ids, shown_commands):
     assert "All questions are of one article" in texts(app) and not app.exception
 
 
+@pytest.mark.slow
 def test_of_a_study_the_leaderboard_has_what_its_command_has_and_says_what_is_left_out(tmp_path, monkeypatch, shown_commands):
     bench = Workbench(tmp_path)
     monkeypatch.setattr(session, "workbench", lambda: bench)
@@ -256,12 +268,14 @@ def edge(tmp_path, monkeypatch, points: list[dict], *tabs: str, unanswerable=1, 
 GRID = [{"retrieval.candidates": number, "sparse.k1": k1} for number in (30, 40, 50) for k1 in (0.5, 1.0)]
 
 
+@pytest.mark.slow
 def test_a_study_of_one_trial_says_what_is_missing_in_each_tab(tmp_path, monkeypatch):
     said = edge(tmp_path, monkeypatch, GRID[:1], "Leaderboard", "Frontier", "Effects", failed=2)
     for words in ("needs two trials", "it takes two trials", "do not differ in any setting"):
         assert words in said, words
 
 
+@pytest.mark.slow
 def test_a_study_without_any_result_says_that_there_is_nothing_to_compare(tmp_path, monkeypatch):
     said = edge(tmp_path, monkeypatch, GRID[:2], "Leaderboard", unanswerable=40)
     assert "None of these trials measured anything" in said and "It measured no question" in said

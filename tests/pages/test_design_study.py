@@ -29,6 +29,7 @@ def bench(tmp_path, monkeypatch):
     return bench
 
 
+@pytest.mark.slow
 def test_without_answers_a_job_asks_questions(bench, monkeypatch):
     begun = []
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: begun.append((arguments, label)) or "job")
@@ -38,6 +39,7 @@ def test_without_answers_a_job_asks_questions(bench, monkeypatch):
     assert begun[0][0][:3] == ["answer-questions", "--ask", "40"] and "python-reference" in begun[0][1]
 
 
+@pytest.mark.slow
 def test_a_run_of_answers_names_its_recipe_and_start_stays_while_a_second_goes_on(bench, monkeypatch):
     begun = []
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: begun.append(label) or "job")
@@ -60,6 +62,7 @@ def test_a_run_of_answers_names_its_recipe_and_start_stays_while_a_second_goes_o
     assert app.number_input(key="answer_count").value == 12, "as many as the last run"
 
 
+@pytest.mark.slow
 def test_a_newcomer_goes_from_answers_to_an_analysed_pilot_by_the_one_button(bench, monkeypatch):
     add_answers(bench)
     app = press(open_page(), "start_study")
@@ -84,6 +87,7 @@ def test_a_newcomer_goes_from_answers_to_an_analysed_pilot_by_the_one_button(ben
     assert "Next: make the rubric clearer" in html(app) and app.session_state["section"] == "Rubric"
 
 
+@pytest.mark.slow
 def test_people_are_balanced_and_two_of_one_name_are_refused(bench):
     app = started(bench, "People")
     app = sound(app.text_area(key="faithfulness/annotators").set_value("A\nB\nC\n").run())
@@ -107,6 +111,7 @@ def test_people_are_balanced_and_two_of_one_name_are_refused(bench):
     assert "Still missing: 7 annotators" in html(app) and next(b for b in app.button if b.key == "freeze").disabled
 
 
+@pytest.mark.slow
 def test_the_rubric_is_revised_after_the_pilot_and_keeps_its_history(bench):
     app = started(bench, "Rubric")
     rounds.freeze(bench, the_study(bench).study, "pilot")
@@ -129,6 +134,7 @@ def test_the_rubric_is_revised_after_the_pilot_and_keeps_its_history(bench):
     assert "They were too long" in " ".join(e.label for e in app.expander) and any("+Shorter." in c.value for c in app.code)
 
 
+@pytest.mark.slow
 def test_a_renamed_label_stays_renamed_and_the_guidelines_follow_by_one_press(bench):
     app = started(bench, "Rubric")
     title, example = "faithfulness/label.not_in_context.title", "faithfulness/example.3.label"
@@ -161,6 +167,7 @@ def test_the_title_of_one_label_inside_anothers_is_not_an_old_one():
     assert with_titles(new, old) == "**Backed** and **Partly supported**, if supported by it."
 
 
+@pytest.mark.slow
 def test_a_label_used_by_an_example_cannot_be_removed(bench):
     app = press(started(bench, "Rubric"), "faithfulness/label.supported.")
     assert "Not changed" in words(app) and "supported" in words(app)
@@ -168,6 +175,7 @@ def test_a_label_used_by_an_example_cannot_be_removed(bench):
     assert app.text_input(key="faithfulness/label.label_1.title").value == "Label 1"
 
 
+@pytest.mark.slow
 def test_the_main_round_is_drawn_from_what_the_pilot_has_not_shown_then_adjudicated(bench):
     app = started(bench)
     study = the_study(bench).study
@@ -194,6 +202,7 @@ def test_the_main_round_is_drawn_from_what_the_pilot_has_not_shown_then_adjudica
     assert "Next: analyse the study" in html(sound(app.run()))
 
 
+@pytest.mark.slow
 def test_the_stop_rule_ends_the_main_round(bench):
     add_answers(bench, 30)
     draft = start(bench).study
@@ -244,6 +253,7 @@ def test_a_plan_for_the_main_round_is_there_again_in_another_browser(bench):
     assert frozen.round == "main" and frozen.study == planned and "main round is frozen" in words(main)
 
 
+@pytest.mark.slow
 def test_a_plan_can_be_taken_back(bench):
     app = started(bench)
     rounds.freeze(bench, the_study(bench).study, "pilot")
@@ -253,6 +263,7 @@ def test_a_plan_can_be_taken_back(bench):
     assert versions.planned(bench, "faithfulness") is None and app.text_area(key="faithfulness/hypothesis").value != "Later."
 
 
+@pytest.mark.slow
 def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
     started(bench)
     draft = the_study(bench).study
@@ -305,6 +316,7 @@ def test_a_round_that_will_not_be_finished_is_ended_and_what_is_missing_said(ben
     assert "Next: analyse the study" in html(app) and "1 disputed item is undecided" in html(app) and "agreement" in keys(app)
 
 
+@pytest.mark.slow
 def test_carelessness_is_pointed_out(bench):
     started(bench)
     frozen = rounds.freeze(bench, the_study(bench).study, "pilot")
@@ -318,6 +330,7 @@ def test_carelessness_is_pointed_out(bench):
     assert all(f"{number} of {asked} known sentences right: look at these labels first" in page for number in right)
 
 
+@pytest.mark.slow
 def test_a_changed_record_is_found(bench, monkeypatch):
     started(bench)
     rounds.freeze(bench, the_study(bench).study, "pilot")
@@ -328,6 +341,7 @@ def test_a_changed_record_is_found(bench, monkeypatch):
     assert "Version 2 is not what its hash says" in words(press(app, "check"))
 
 
+@pytest.mark.slow
 def test_labels_leave_and_return_and_bad_rows_are_told_by_line(bench, tmp_path):
     started(bench)
     frozen = rounds.freeze(bench, the_study(bench).study, "pilot")
@@ -395,6 +409,7 @@ def test_power_is_drawn_for_each_goal_and_used_for_the_main_round(bench):
     assert "The main round has 10 items" in words(app) and "20 are wanted" in words(app), "40 answers, 30 in the pilot"
 
 
+@pytest.mark.slow
 def test_power_values_that_contradict_each_other_are_told(bench):
     app = started(bench, "Power")
     app = sound(app.number_input(key="power.difference.discordant").set_value(0.05).run())
@@ -419,6 +434,7 @@ def test_values_of_a_plan_come_from_the_pilot(bench):
     assert f"{share:.3f} of the sentences" in told and f"in {whole:.3f} of the answers" in told
 
 
+@pytest.mark.slow
 def test_two_windows_change_one_draft_and_both_changes_stay(bench):
     one, two = started(bench), open_page("Plan", study="faithfulness")
     two = sound(two.text_area(key="faithfulness/hypothesis").set_value("Mine.").run())
@@ -438,6 +454,7 @@ def test_two_windows_change_one_draft_and_both_changes_stay(bench):
     assert (study.title, study.hypothesis, study.measure, study.test) == ("Theirs", "Mine.", "share", "By a command.")
 
 
+@pytest.mark.slow
 def test_a_window_left_open_changes_nothing_once_the_main_round_is_frozen(bench):
     app = started(bench)
     frozen = rounds.freeze(bench, the_study(bench).study, "main")
@@ -446,6 +463,7 @@ def test_a_window_left_open_changes_nothing_once_the_main_round_is_frozen(bench)
     assert "Late" not in html(app)
 
 
+@pytest.mark.slow
 def test_power_opens_on_what_the_study_can_ask(bench):
     add_answers(bench, 20, (0.0,))
     rounds.save(bench, draft.start(bench).study)
@@ -453,6 +471,7 @@ def test_power_opens_on_what_the_study_can_ask(bench):
     assert app.selectbox(key="goal").value == "rate" and app.number_input(key="faithfulness/power.rate.items").value == 20
 
 
+@pytest.mark.slow
 def test_labels_can_be_downloaded(bench):
     import io
     import zipfile
@@ -465,12 +484,14 @@ def test_labels_can_be_downloaded(bench):
         ]
 
 
+@pytest.mark.slow
 def test_an_unknown_study_in_the_address_opens_the_newest(bench):
     app = started(bench)
     assert open_page(study="nonsense").selectbox(key="study").value == "faithfulness"
     assert app.selectbox(key="study").value == "faithfulness"
 
 
+@pytest.mark.slow
 def test_an_address_of_a_study_that_is_not_here_says_so_until_one_is_chosen(bench):
     studies = [rounds.save(bench, rating(2, 0, id=study_id, title=study_id)).study.id for study_id in ("first", "second")]
     app = open_page(study="nothere")

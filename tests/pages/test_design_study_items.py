@@ -46,6 +46,7 @@ def test_every_click_on_the_items_draws_the_exact_list_anew(bench):
     assert len(plain(the_study(bench).study.items)) == 40 and "save_draft" not in keys(app)
 
 
+@pytest.mark.slow
 def test_an_answer_that_repeats_itself_is_left_out_by_one_press_and_one_round_is_enough(bench):
     add_answers(bench, 12, (0.0,))
     config = TrialConfig().model_dump(mode="json")
@@ -82,6 +83,7 @@ def test_a_paired_draft_loses_the_whole_question(bench):
     assert first.question not in {item.question for item in left.items if not item.attention}
 
 
+@pytest.mark.slow
 def test_annotators_see_no_system_and_no_markup(bench):
     app = started(bench, "Items")
     inside = html(app)
@@ -90,6 +92,7 @@ def test_annotators_see_no_system_and_no_markup(bench):
     assert "small" not in seen
 
 
+@pytest.mark.slow
 def test_pairs_draw_questions_that_two_systems_answered(bench):
     app = started(bench)
     app = sound(app.radio(key="faithfulness/kind").set_value("pairs").run())
@@ -226,6 +229,7 @@ def test_settings_that_write_no_answer_make_no_system(bench):
     assert sorted(system_names.systems(answers.read_candidates(bench)).values()) == [1, 1, 6]
 
 
+@pytest.mark.slow
 def test_it_says_how_many_questions_gave_an_answer_and_why_not_the_rest(bench):
     add_answers(bench, 3, (0.0,))
     config = TrialConfig().model_dump(mode="json")
@@ -246,6 +250,7 @@ def test_it_says_how_many_questions_gave_an_answer_and_why_not_the_rest(bench):
     )
 
 
+@pytest.mark.slow
 def test_answers_that_go_round_in_circles_are_pointed_out(bench):
     for n in range(10):
         text = "So it is. " * 4 if n < 3 else f"It is {n}. It was."
@@ -264,6 +269,7 @@ def test_answers_that_go_round_in_circles_are_pointed_out(bench):
     assert "3 of 10 answers say one sentence three times" in words(open_page("Items"))
 
 
+@pytest.mark.slow
 def test_side_by_side_waits_for_a_second_system_and_the_way_back_restores_the_items(bench):
     add_answers(bench, 20, (0.0,))
     rounds.save(bench, draft.start(bench).study)

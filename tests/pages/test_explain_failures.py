@@ -62,6 +62,7 @@ def test_retrieval_is_told_at_once_and_answers_are_asked_by_a_job(bench, reader,
     assert started == [["failures", "--ask", "5", *bench.arguments(recipe())]]
 
 
+@pytest.mark.slow
 def test_a_band_opens_its_questions_and_a_question_its_rungs(bench, reader, shown_commands):
     drain(rungs.climb(bench, recipe(), len(QUESTIONS)))
     app = start()
@@ -75,6 +76,7 @@ def test_a_band_opens_its_questions_and_a_question_its_rungs(bench, reader, show
     assert sum("wrong" in text.value for text in app.markdown) == 5
 
 
+@pytest.mark.slow
 def test_an_opened_question_tells_its_rank_and_leads_on(bench, reader):
     app = start(chosen="low")
     [told] = [text.value for text in app.text if text.value.startswith("Ranked too low")]
@@ -83,12 +85,14 @@ def test_an_opened_question_tells_its_rank_and_leads_on(bench, reader):
     assert {"Change its search", "Ask it"} <= {link.proto.label for link in app.get("page_link")}
 
 
+@pytest.mark.slow
 def test_evidence_far_behind_the_listed_passages_is_shown(bench, reader, monkeypatch):
     monkeypatch.setattr(questions, "LISTED", 1)
     drawn = html(start(chosen="low", **{"context.passages": 1}))
     assert "is nine" in drawn and drawn.count(">rank ") == 2
 
 
+@pytest.mark.slow
 def test_beside_the_baseline_it_says_which_questions_moved(bench, reader, shown_commands):
     address = {"baseline.fusion.part": "sparse_only", "baseline.chunking.part": "fixed", "baseline.chunking.size_tokens": "254"}
     app = start(**address, **{"baseline.context.passages": "2"})
@@ -98,6 +102,7 @@ def test_beside_the_baseline_it_says_which_questions_moved(bench, reader, shown_
     assert (table(app)["Was"], table(app)["Band"]) == (["Within the passages"], ["Cut by the chunker"])
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_there_leaves_retrieval_standing(bench, monkeypatch):
     app = AppTest.from_file(MAIN, default_timeout=60)
     for key, value in {**RECIPE, "generation.model": "/nowhere.gguf"}.items():
@@ -107,6 +112,7 @@ def test_a_model_that_is_not_there_leaves_retrieval_standing(bench, monkeypatch)
     assert len(table(app)["Question"]) == len(QUESTIONS)
 
 
+@pytest.mark.slow
 def test_without_questions_it_says_so(bench):
     app = start(**{"corpus.dataset": "silent"})
     assert any("no questions, so none can fail" in info.value for info in app.info)

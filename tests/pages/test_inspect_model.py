@@ -128,6 +128,7 @@ def test_the_bundled_model_is_read_and_the_known_answers_are_reached(page):
     assert ">171.8<" in html(app)
 
 
+@pytest.mark.slow
 def test_experts_and_active_parameters_of_a_mixture_are_shown(page):
     app = page().selectbox(key="model").set_value("Mixtral 8x7B").run()
     assert "46,702,792,704" in html(app) and "2 of 8 experts" in html(app)
@@ -135,6 +136,7 @@ def test_experts_and_active_parameters_of_a_mixture_are_shown(page):
     assert f">{found.active_parameters / 1e9:,.2f}<" in html(app) and found.active_parameters < 13e9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -167,6 +169,7 @@ def test_an_uploaded_config_is_read_under_its_own_name():
 # Key-value cache -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_cache_is_measured_with_and_without(page):
     app = page("KV cache")
     assert "Press Measure" in html(app) and "transformer written here" in words(app)
@@ -231,6 +234,7 @@ def test_a_prompt_is_read_once_and_sliders_only_redraw(page, monkeypatch):
     assert "Share on question" in html(app) and not app.error
 
 
+@pytest.mark.slow
 def test_without_questions_there_is_no_prompt(page):
     assert "no questions" in page("Attention", **{"corpus.dataset": "silent"}).info[0].value
 
@@ -238,6 +242,7 @@ def test_without_questions_there_is_no_prompt(page):
 # Tokenizers ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_tokenizers_are_trained_compared_and_reported(page, tmp_path, tools, monkeypatch):
     tools.tokenizer.save(str(tmp_path / "tokenizer.json"))
     theirs = tokenizer_files

@@ -25,6 +25,7 @@ def bench(tmp_path, monkeypatch):
     return bench
 
 
+@pytest.mark.slow
 def test_without_a_study_the_page_says_what_is_missing(bench):
     app = open_page()
     assert "No study is open" in html(app)
@@ -35,6 +36,7 @@ def test_a_draft_is_not_offered(bench):
     assert "No study is open" in html(open_page(study="toy", annotator="Ann"))
 
 
+@pytest.mark.slow
 def test_keys_label_an_item_and_go_on_and_all_of_it_is_stored(bench):
     frozen = rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
@@ -56,6 +58,7 @@ def test_keys_label_an_item_and_go_on_and_all_of_it_is_stored(bench):
     assert desk_of(app).item == mine[2]
 
 
+@pytest.mark.slow
 def test_undo_takes_back_across_items_step_by_step(bench):
     frozen = rounds.freeze(bench, rating(ask=("sentences",)), "main")
     app = open_page(study="toy", annotator="Ann")
@@ -72,6 +75,7 @@ def test_undo_takes_back_across_items_step_by_step(bench):
     assert len(bench.store.labels.all("toy")) == 4, "every step stays in the record"
 
 
+@pytest.mark.slow
 def test_a_comment_is_taken_back_as_a_whole_and_its_box_follows(bench):
     frozen = rounds.freeze(bench, rating(ask=("sentences",)), "main")
     app = open_page(study="toy", annotator="Ann")
@@ -96,6 +100,7 @@ def test_a_comment_is_taken_back_as_a_whole_and_its_box_follows(bench):
     assert latest.current(bench, frozen, "Ann", item) is None and box(app).value == ""
 
 
+@pytest.mark.slow
 def test_a_comment_of_another_window_is_shown_and_kept(bench):
     frozen = rounds.freeze(bench, rating(), "main")
     one, other = open_page(study="toy", annotator="Ann"), open_page(study="toy", annotator="Ann")
@@ -109,6 +114,7 @@ def test_a_comment_of_another_window_is_shown_and_kept(bench):
     assert latest.current(bench, frozen, "Ann", item).comment == "from the first / from the second"
 
 
+@pytest.mark.slow
 def test_a_new_window_goes_on_where_the_old_one_was(bench):
     frozen = rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
@@ -119,6 +125,7 @@ def test_a_new_window_goes_on_where_the_old_one_was(bench):
     assert latest.current(bench, frozen, "Ann", here).sentences == (("partly", None),)
 
 
+@pytest.mark.slow
 def test_a_second_window_is_told_and_nothing_is_lost(bench):
     frozen = rounds.freeze(bench, rating(), "main")
     one, other = open_page(study="toy", annotator="Ann"), open_page(study="toy", annotator="Ann")
@@ -157,6 +164,7 @@ def test_words_comment_and_cannot_judge_are_saved(bench):
     assert desk_of(app).item != item, "it counts as labelled"
 
 
+@pytest.mark.slow
 def test_the_preference_is_of_the_answer_not_of_its_side(bench):
     frozen = rounds.freeze(bench, pairs(), "main")
     app = open_page(study="ab", annotator="Ann")
@@ -211,6 +219,7 @@ def test_a_clicked_word_belongs_to_the_answer_at_its_place(bench):
         assert [span.response for span in latest.current(bench, frozen, "Ann", item).spans] == [order[1]]
 
 
+@pytest.mark.slow
 def test_names_and_tokens(bench):
     frozen = rounds.freeze(bench, rating(tokens=True), "main")
     token = tokens.issue_token(bench, "toy", "Ann")
@@ -296,6 +305,7 @@ def test_the_end_is_reached_and_can_be_looked_through(bench):
     assert desk_of(app).item == assignment(frozen.study, "main")["Ann"][-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("round_name, next_", [("pilot", "freeze the main round"), ("main", "1 disputed item decided")])
 def test_the_end_says_what_comes_next_and_leads_there(bench, round_name, next_):
     design = rating(2, 2 if round_name == "pilot" else 0, annotators=("Ann", "Ben"), per_item=2, ask=("helpful",))
@@ -333,6 +343,7 @@ def test_whoever_came_with_a_token_is_led_to_no_page_that_names_systems(bench):
     assert "All screens are labelled" in html(app) and "Study design" not in links(app)
 
 
+@pytest.mark.slow
 def test_the_guidelines_stand_beside_the_item_until_they_are_closed(bench):
     rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
@@ -346,6 +357,7 @@ def test_the_guidelines_stand_beside_the_item_until_they_are_closed(bench):
     assert not any(guide in one.value for one in app.markdown)
 
 
+@pytest.mark.slow
 def test_guidelines_of_somebody_elses_study_load_no_picture(bench):
     hostile = "# How\n\n!!![x](http://127.0.0.1:9/a.png) and [a link](http://127.0.0.1:9)"
     rubric = default_rubric().model_copy(update={"guidelines": hostile})
@@ -355,6 +367,7 @@ def test_guidelines_of_somebody_elses_study_load_no_picture(bench):
     assert "#### How" in shown and "[a link]" in shown and "![" not in shown
 
 
+@pytest.mark.slow
 def test_what_a_screen_reader_is_told(bench):
     rounds.freeze(bench, rating(ask=("sentences",)), "main")
     one = desk_of(open_page(study="toy", annotator="Ann"))
@@ -368,6 +381,7 @@ def test_what_a_screen_reader_is_told(bench):
     assert answer.told_aloud(one, questions.question_of(one, one.label())).endswith("Labelled: Supported.")
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_is_told_and_the_screen_stays(bench, monkeypatch):
     rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
@@ -382,6 +396,7 @@ def test_a_disk_that_is_full_is_told_and_the_screen_stays(bench, monkeypatch):
     monkeypatch.undo()
 
 
+@pytest.mark.slow
 def test_a_key_reads_no_database(bench, monkeypatch):
     rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")
@@ -393,6 +408,7 @@ def test_a_key_reads_no_database(bench, monkeypatch):
     assert one.error is None and one.at == 1
 
 
+@pytest.mark.slow
 def test_an_annotator_of_an_earlier_round_is_thanked_and_asked_for_nothing(bench):
     frozen = rounds.freeze(bench, rating(2, 0, annotators=("Ann", "Ben"), per_item=2), "main")
     for who, name in (("Ann", "supported"), ("Ben", "partly")):
@@ -405,6 +421,7 @@ def test_an_annotator_of_an_earlier_round_is_thanked_and_asked_for_nothing(bench
     assert "no annotator of the adjudication" in said(stranger) and stranger.main.selectbox
 
 
+@pytest.mark.slow
 def test_the_legend_stands_only_where_a_phrase_is_marked(bench):
     rounds.freeze(bench, rating(), "main")
     app = open_page(study="toy", annotator="Ann")

@@ -20,6 +20,7 @@ def bench(tmp_path, monkeypatch):
     return bench
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decided", [False, True], ids=["main", "adjudication"])
 def test_a_key_looks_at_the_labels_once_and_makes_up_a_screen_once(bench, monkeypatch, decided):
     people = {"annotators": ("Ann", "Ben"), "per_item": 2}
@@ -54,6 +55,7 @@ def test_the_end_of_the_adjudication_leads_to_the_analysis(bench):
     assert "export the labels" in html(app) and links(app)["Agreement"].endswith("?source=toy&of_round=main")
 
 
+@pytest.mark.slow
 def test_the_adjudicator_sees_who_differs_in_what_without_names_and_decides_that_alone(bench):
     frozen = differing(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2), *SAID)
     app, item = open_page(study="toy", annotator="Judge"), frozen.study.items[0].id
@@ -77,6 +79,7 @@ def test_the_adjudicator_sees_who_differs_in_what_without_names_and_decides_that
     assert len(bench.store.labels.all("toy")) == 4, "every step stays in the record"
 
 
+@pytest.mark.slow
 def test_what_all_annotators_said_can_be_decided_otherwise(bench):
     frozen = differing(bench, rating(1, 0, annotators=("Ann", "Ben"), per_item=2), *SAID)
     one = desk_of(open_page(study="toy", annotator="Judge"))
@@ -87,6 +90,7 @@ def test_what_all_annotators_said_can_be_decided_otherwise(bench):
     assert label.sentences == (("not_in_context", None),) and one.at == 0, "and what they differ in is still open"
 
 
+@pytest.mark.slow
 def test_in_pairs_the_annotators_are_no_answers_and_a_preference_is_told_by_its_side(bench):
     differing(bench, pairs(1, annotators=("Ann", "Ben"), per_item=2), {"preference": "a"}, {"preference": "tie"})
     one = desk_of(open_page(study="ab", annotator="Judge"))

@@ -103,6 +103,7 @@ def test_an_empty_store_says_what_to_give(bench):
     assert [box.value for box in app.main.selectbox] == ["Upload files"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", TABS)
 def test_each_tab_of_a_stored_study_shows_its_tables(bench, view):
     labelled(bench, rating(12, pilot=0, duplicates=3, attention=True), mixed)
@@ -127,6 +128,7 @@ def test_each_tab_of_a_stored_study_shows_its_tables(bench, view):
         assert any("two sentences" in one.value for one in app.text)
 
 
+@pytest.mark.slow
 def test_the_numbers_of_a_page_follow_from_one_another(bench):
     study = rating(8, pilot=0, annotators=("Ann", "Ben"), **draft.DEFAULTS["rating"] | draft.SEVERAL)
 
@@ -156,6 +158,7 @@ def test_without_variation_nothing_is_a_number(bench):
         open_page(view)
 
 
+@pytest.mark.slow
 def test_a_kappa_paradox_is_pointed_out(bench):
     rare = {("Ann", 0), ("Ben", 3), ("Cy", 5)}
     labelled(bench, rating(30, pilot=0, per_item=3), lambda who, number: "partly" if (who, number) in rare else "supported")
@@ -163,6 +166,7 @@ def test_a_kappa_paradox_is_pointed_out(bench):
     assert any("Kappa paradox" in one.value and "AC1" in one.value for one in app.warning)
 
 
+@pytest.mark.slow
 def test_ab_studies_have_preferences_and_position(bench):
     labelled(bench, pairs(8))
     app = open_page("Consensus", source="ab")
@@ -172,6 +176,7 @@ def test_ab_studies_have_preferences_and_position(bench):
     assert "preferences" in html(open_page("People against machines", source="ab"))
 
 
+@pytest.mark.slow
 def test_helpfulness_is_numbers_that_can_be_read_as_ranks(bench):
     labelled(bench, rating(8, pilot=0), mixed)
     app = open_page("Consensus", part="Helpful")
@@ -180,12 +185,14 @@ def test_helpfulness_is_numbers_that_can_be_read_as_ranks(bench):
     assert "ordinal" in frame(app, "Coefficient")["Coefficient"].iloc[0]
 
 
+@pytest.mark.slow
 def test_the_headline_is_refused_for_a_machine_no_better_than_chance(bench):
     labelled(bench, rating(20, pilot=0, per_item=2), mixed)  # the passages share no words with the answers
     app = open_page("People against machines")
     assert "refused" in html(app) or "undefined" in html(app)
 
 
+@pytest.mark.slow
 def test_the_frozen_question_is_answered_first_and_no_setting_moves_it(bench):
     labelled(bench, rating(12, pilot=0, **PLAN), mixed)
     verdict = planned(open_page())
@@ -193,6 +200,7 @@ def test_the_frozen_question_is_answered_first_and_no_setting_moves_it(bench):
     assert planned(open_page(yes="partly")) == verdict == planned(open_page(part="Helpful"))
 
 
+@pytest.mark.slow
 def test_ties_of_two_are_bounds_and_not_silence(bench):
     labelled(
         bench,
@@ -207,6 +215,7 @@ def test_ties_of_two_are_bounds_and_not_silence(bench):
     assert "Alpha without each annotator" not in html(app) and "Fleiss" not in html(open_page())
 
 
+@pytest.mark.slow
 def test_decisions_are_the_consensus_as_soon_as_they_are_there(bench):
     study = rating(20, pilot=0, annotators=("Ann", "Ben"), **PLAN)
     labelled(bench, study, lambda who, number: "partly" if who == "Ben" else "supported")
@@ -231,6 +240,7 @@ def test_the_round_is_told_and_chosen_by_the_address(bench):
     assert "Main round" in html(open_page()) and "10 items" in html(open_page())
 
 
+@pytest.mark.slow
 def test_careless_answers_to_known_sentences_are_pointed_out(bench):
     study = rating(8, pilot=0, attention=True)
     labelled(bench, study, lambda who, number: "supported")  # to the attention items too
@@ -238,17 +248,20 @@ def test_careless_answers_to_known_sentences_are_pointed_out(bench):
     assert "Known sentences" in warned.value and "Ann" in warned.value and "Ben" in warned.value
 
 
+@pytest.mark.slow
 def test_an_address_of_a_study_that_is_gone_is_told(bench):
     labelled(bench, rating(8, pilot=0))
     app = open_page(source="gone")
     assert any("gone" in one.value for one in app.warning)
 
 
+@pytest.mark.slow
 def test_a_study_without_labels_says_so(bench):
     rounds.freeze(bench, rating(8, pilot=0), "main")
     assert "Nobody has labelled anything" in html(open_page())
 
 
+@pytest.mark.slow
 def test_an_export_is_read_from_its_folder(bench, tmp_path):
     labelled(bench, rating(8, pilot=0), mixed)
     exports.export(bench, "toy", folder=tmp_path / "annotations" / "toy")
@@ -257,6 +270,7 @@ def test_an_export_is_read_from_its_folder(bench, tmp_path):
     assert "core annotate agreement" in " ".join(one.value for one in file.code)
 
 
+@pytest.mark.slow
 def test_what_nobody_can_judge_is_counted_on_every_tab(bench):
     def name(who, number):
         cannot = number < 3 or (number == 4 and who == "Ben")
@@ -275,11 +289,13 @@ def test_what_nobody_can_judge_is_counted_on_every_tab(bench):
     assert "6 more that nobody could judge are in no share" in words(open_page("Consensus"))
 
 
+@pytest.mark.slow
 def test_few_verdicts_are_told_with_the_number_that_is_needed(bench):
     labelled(bench, rating(12, pilot=0, per_item=2), lambda who, number: "partly" if number % 2 else "supported")
     assert "12 of 12 answers have people" in words(open_page("People against machines"))
 
 
+@pytest.mark.slow
 def test_an_address_of_labels_that_are_not_here_says_so(bench):
     for asked in ({"source": "zzz"}, {"study": "zzz"}):
         app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")

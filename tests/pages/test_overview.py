@@ -74,6 +74,7 @@ def test_the_very_first_start_prepares_the_built_in_corpus_with_progress_and_can
     assert "3 of 9" in html(app) and any(b.label == "Cancel" for b in app.button)
 
 
+@pytest.mark.slow
 def test_a_job_that_died_is_told_and_can_be_resumed(bench, monkeypatch):
     ready(bench, monkeypatch, False)
     job = Job(
@@ -88,6 +89,7 @@ def test_a_job_that_died_is_told_and_can_be_resumed(bench, monkeypatch):
     assert resumed == ["a"]
 
 
+@pytest.mark.slow
 def test_another_corpus_is_prepared_only_when_asked_for(bench, monkeypatch):
     ready(bench, monkeypatch, False)
     app = overview(**{"corpus.dataset": "python-api"}).run()
@@ -98,6 +100,7 @@ def test_another_corpus_is_prepared_only_when_asked_for(bench, monkeypatch):
     assert [job.arguments for job in bench.started] == [("prepare", "--dataset", "python-api")]
 
 
+@pytest.mark.slow
 def test_a_ready_corpus_starts_nothing_and_the_page_says_what_is_here(bench, monkeypatch):
     ready(bench, monkeypatch)
     app = overview().run()
@@ -107,6 +110,7 @@ def test_a_ready_corpus_starts_nothing_and_the_page_says_what_is_here(bench, mon
     assert "No trials yet" in html(app)
 
 
+@pytest.mark.slow
 def test_last_trials_are_called_by_what_differs(bench, monkeypatch):
     ready(bench, monkeypatch)
     questions = add_questions(bench.store)
@@ -121,6 +125,7 @@ def test_last_trials_are_called_by_what_differs(bench, monkeypatch):
     assert table["nDCG@10"].isna().tolist() == [True, False, False] and table["n"].tolist()[1:] == [39, 39]
 
 
+@pytest.mark.slow
 def test_last_trials_of_several_corpora_stand_beside_their_corpus(bench, monkeypatch):
     ready(bench, monkeypatch)
     for of in ("hills", "plains"):
@@ -135,6 +140,7 @@ def test_last_trials_of_several_corpora_stand_beside_their_corpus(bench, monkeyp
     assert sum(config[name]["width"] for name in list(table)[:3]) < 430, "name, corpus and metric are in sight in any window"
 
 
+@pytest.mark.slow
 def test_the_same_recipe_on_both_halves_is_told_apart(bench, monkeypatch):
     ready(bench, monkeypatch)
     questions = add_questions(bench.store)
@@ -144,6 +150,7 @@ def test_the_same_recipe_on_both_halves_is_told_apart(bench, monkeypatch):
     assert len(set(table["Trial"])) == 1 and table["Asked"].tolist() == ["test", "dev"]
 
 
+@pytest.mark.slow
 def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_downloaded(bench, monkeypatch):
     ready(bench, monkeypatch)
     folder = bench.home / "datasets" / "mine"
@@ -159,6 +166,7 @@ def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_download
     assert len(absent) == sum(s.kind == "downloadable" and not s.present for s in bench.datasets()) and "From" not in absent
 
 
+@pytest.mark.slow
 def test_last_studies_lead_to_where_they_stand(bench, monkeypatch):
     ready(bench, monkeypatch)
     assert "Last studies" not in [head.value for head in overview().run().subheader]
@@ -170,6 +178,7 @@ def test_last_studies_lead_to_where_they_stand(bench, monkeypatch):
     assert f"{frozen.round} round, {here} labelled screens" in html(app)
 
 
+@pytest.mark.slow
 def test_studies_over_recipes_and_the_last_paper_are_found_again(bench, monkeypatch):
     ready(bench, monkeypatch)
     study, paper = book.create(bench, "Sizes of chunks"), papers.create(bench, "On fusion")

@@ -1,5 +1,7 @@
 """The search of the first page: what holds the words, with a link to each thing."""
 
+import pytest
+
 from core.labs.experiments import book
 from tests.labs.test_experiments_book import sizes
 from tests.pages.test_overview import bench, html, overview, ready  # noqa: F401
@@ -33,6 +35,7 @@ def test_all_that_holds_the_words_is_shown_with_a_link(bench, monkeypatch):  # n
     assert not app.exception and not app.error
 
 
+@pytest.mark.slow
 def test_what_stands_below_is_found_by_its_name_its_corpus_and_what_it_varies(bench, monkeypatch):  # noqa: F811
     ready(bench, monkeypatch)
     trial = add_trial(bench.store, add_questions(bench.store), {"chunking.size_tokens": 508})

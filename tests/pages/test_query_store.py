@@ -44,6 +44,7 @@ def table(app: AppTest):
     return app.dataframe[0].value
 
 
+@pytest.mark.slow
 def test_a_query_in_the_address_waits_to_be_read_and_runs_when_asked_to(bench, monkeypatch):
     asked, answer = [], bench.store.sql
     monkeypatch.setattr(bench.store, "sql", lambda text, **more: asked.append(text) or answer(text, **more))
@@ -58,6 +59,7 @@ def test_a_query_in_the_address_waits_to_be_read_and_runs_when_asked_to(bench, m
     assert table(app).to_dict("records") == [{"b": 2}], "typed here, it runs at once"
 
 
+@pytest.mark.slow
 def test_an_error_keeps_its_lines_so_that_the_caret_stands_below_the_word():
     [error] = ask("SELECT 1 AS a, SELEC FROM").error
     head, code = error.value.split("\n\n", 1)
@@ -68,12 +70,14 @@ def test_an_error_keeps_its_lines_so_that_the_caret_stands_below_the_word():
     assert caret.strip("^ ") == "" and line[caret.index("^") :].startswith("FROM")
 
 
+@pytest.mark.slow
 def test_long_cells_are_told():
     app = ask("SELECT repeat('x', 20000) AS a")
     assert "1 cell cut at 10,000 characters" in "".join(html.value for html in app.html)
     assert len(table(app)["a"][0]) == 10_001
 
 
+@pytest.mark.slow
 def test_the_best_trial_on_each_corpus_is_an_example_and_a_trial_is_a_link(bench, monkeypatch):
     title, text = tables.EXAMPLES[0]
     assert "best trial" in title and bench.store.sql(text).rows == []
@@ -136,6 +140,7 @@ def test_a_slow_answer_is_not_asked_for_again_but_told_to_be_old(stored):
     assert table(app)["trials"].tolist() == [1] and not app.warning
 
 
+@pytest.mark.slow
 def test_columns_of_one_name_are_told_apart():
     assert list(table(ask("SELECT 1 AS a, 2 AS a")).columns) == ["a", "a (2)"]
 
@@ -162,6 +167,7 @@ def test_every_example_runs_on_an_empty_store(bench):
         assert bench.store.sql(sql).columns, title
 
 
+@pytest.mark.slow
 def test_an_example_fills_the_query():
     app = ask("SELECT 1")
     app.selectbox(key="example").set_value(tables.EXAMPLES[1][0]).run()

@@ -96,11 +96,13 @@ def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench):
     assert shown(open_page(), "Study")["Study"].tolist() == ["Sizes and k1"]
 
 
+@pytest.mark.slow
 def test_a_study_that_is_not_here_is_told_and_the_list_stands_there(bench):
     app = open_page(study="nowhere")
     assert "“nowhere”, which is not here" in texts(app) and len(shown(app, "Study")) == 2
 
 
+@pytest.mark.slow
 def test_a_study_is_opened_from_yaml_and_what_is_wrong_with_one_is_told(bench):
     app = open_page()
     app.text_area(key="study_text").set_value("title: Mine\nfactors:\n- {setting: chunking.sice_tokens, values: [1]}").run()
@@ -112,6 +114,7 @@ def test_a_study_is_opened_from_yaml_and_what_is_wrong_with_one_is_told(bench):
     assert book.load(bench, "measured-2").factors[1].values == (0.1,)
 
 
+@pytest.mark.slow
 def test_a_changed_plan_is_recorded_at_once_and_a_wrong_one_told_beside_its_field(bench):
     app = open_page(study="fresh")
     app.text_input(key="study/fresh/title").set_value("A <b>new</b> name").run()
@@ -125,6 +128,7 @@ def test_a_changed_plan_is_recorded_at_once_and_a_wrong_one_told_beside_its_fiel
     assert "9 is left out: k1 must be at most 5." in texts(app) and not button(app, "start_study").disabled
 
 
+@pytest.mark.slow
 def test_factors_come_go_and_are_ranges_where_points_are_drawn(bench):
     app = open_page(study="fresh")
     box = next(box for box in app.selectbox if "/add/" in box.key)
@@ -142,6 +146,7 @@ def test_factors_come_go_and_are_ranges_where_points_are_drawn(bench):
     assert book.load(bench, "fresh").factors[1].values == (0.5, 1.0, 1.5) and book.load(bench, "fresh").design.kind == "grid"
 
 
+@pytest.mark.slow
 def test_each_design_has_only_its_own_knobs(bench):
     app = open_page(study="fresh")
     for kind, names in (
@@ -153,6 +158,7 @@ def test_each_design_has_only_its_own_knobs(bench):
         assert {w.key.rpartition(".")[2] for w in app.number_input if "/design." in w.key} == names
 
 
+@pytest.mark.slow
 def test_reporting_on_test_chooses_on_dev(bench):
     app = open_page(study="fresh")
     app.selectbox(key="study/fresh/report_on").set_value("test").run()
@@ -162,6 +168,7 @@ def test_reporting_on_test_chooses_on_dev(bench):
     assert book.load(bench, "fresh").report_on == ""
 
 
+@pytest.mark.slow
 def test_start_runs_it_as_a_job_of_the_command_line(bench, started):
     press(open_page(study="fresh"), "start_study")
     assert started == [["study", "fresh"]]
@@ -180,6 +187,7 @@ def test_what_is_measured_is_ranked_with_the_best_and_its_equals(bench):
     assert len(board) == 9
 
 
+@pytest.mark.slow
 def test_factors_are_lines_of_the_difference_to_the_base_and_what_is_not_measured_is_a_gap(bench):
     study = toy_study("measured", sizes=(16, 24, 28, 32), title="Sizes and k1")
     book.save(bench, study)  # 28 is planned, and not measured
@@ -205,12 +213,14 @@ def test_points_are_drawn_over_the_context_that_they_give(bench):
     assert "(tokens)" in chart["layout"]["xaxis"]["title"]["text"] and "in the same text" in texts(app)
 
 
+@pytest.mark.slow
 def test_frontier_and_failures_have_their_tabs(bench):
     app = open_page(study="measured", study_view="Frontier")
     assert "Cost" in {box.label for box in app.selectbox} and "on the frontier" in texts(app) and not app.error
     assert "every point that was tried is measured" in texts(open_page(study="measured", study_view="Failures"))
 
 
+@pytest.mark.slow
 def test_a_changed_study_with_trials_waits_to_be_saved_and_keeps_what_is_measured(bench, started):
     app = open_page(study="measured", study_view="Plan")
     app.multiselect(key="study/measured/factor/sparse.k1/values").set_value(["0.5", "1.0", "1.5", "2.0"]).run()
@@ -244,6 +254,7 @@ def test_a_change_that_is_not_recorded_is_there_after_a_restart_until_it_is_disc
     assert not list((bench.home / "drafts").iterdir())
 
 
+@pytest.mark.slow
 def test_a_factor_may_have_several_conditions(bench):
     factors = [
         {"setting": "sparse.k1", "values": [0.5, 1.0]},
@@ -263,6 +274,7 @@ def test_a_factor_may_have_several_conditions(bench):
     assert book.load(bench, "fresh").factors[2].when == {"chunking.size_tokens": (16, 32)} and not app.exception
 
 
+@pytest.mark.slow
 def test_the_pinned_baseline_is_taken_as_what_trials_are_compared_with_and_left_again(bench):
     pin = {"baseline.fusion.part": "sparse_only", "baseline.sparse.k1": "0.7"}
     app = press(open_page(study="fresh", study_view="Plan", **SPARSE, **pin), "compare_with")
@@ -274,6 +286,7 @@ def test_the_pinned_baseline_is_taken_as_what_trials_are_compared_with_and_left_
     assert button(app, "compare_with").label == "Compare with the pinned baseline"
 
 
+@pytest.mark.slow
 def test_it_is_chosen_where_a_study_is_measured(bench, started):
     app = open_page(study="fresh", study_view="Plan")
     app.number_input(key="engine/workers").set_value(3).run()
@@ -306,6 +319,7 @@ def opening(app: AppTest, data: bytes) -> AppTest:
     return press(app, "open_packed")
 
 
+@pytest.mark.slow
 def test_failures_are_told_with_their_reason_and_retried(bench, started, monkeypatch):
     build = BM25S.build
 
@@ -325,6 +339,7 @@ def test_failures_are_told_with_their_reason_and_retried(bench, started, monkeyp
     assert started == [["study", "measured"]]
 
 
+@pytest.mark.slow
 def test_its_trials_are_a_press_away_and_the_open_study_is_there_again(bench):
     drain(bench.run(with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only"})))
     app = press(open_page(study="measured"), "study_trials")
@@ -334,6 +349,7 @@ def test_its_trials_are_a_press_away_and_the_open_study_is_there_again(bench):
     assert len(shown(press(app, "all_studies"), "Study")) == 2
 
 
+@pytest.mark.slow
 def test_a_clone_has_the_plan_and_no_trials(bench):
     app = press(open_page(study="measured"), "clone_study")
     clone = book.load(bench, opened(app))
@@ -342,6 +358,7 @@ def test_a_clone_has_the_plan_and_no_trials(bench):
     assert not [trial for trial in trials(bench) if trial.sweep == clone.id]
 
 
+@pytest.mark.slow
 def test_the_winner_on_dev_is_told_on_test(bench):
     base = {**BASE, "chunking.size_tokens": 24}
     drain(run(bench, toy_study("halves", sizes=(24, 32), k1=(0.5, 1.0), base=base, choose_on="dev", report_on="test"), workers=1))
@@ -350,6 +367,7 @@ def test_the_winner_on_dev_is_told_on_test(bench):
     assert "reported on test: **BM25, fixed chunk 32" in told and "to the base, p" in told
 
 
+@pytest.mark.slow
 def test_of_three_factors_each_has_its_main_effect(bench):
     factors = [
         {"setting": "chunking", "values": ["fixed", {"part": "recursive", "size_tokens": 24, "overlap_tokens": 0}]},
@@ -366,6 +384,7 @@ def test_of_three_factors_each_has_its_main_effect(bench):
     assert set(levels["Setting"]) >= {"sparse k1", "sparse b"} and not app.error
 
 
+@pytest.mark.slow
 def test_methods_are_compared_one_below_the_other(bench):
     factors = [{"setting": "sparse", "values": ["bm25s", {"part": "bm25s", "stemming": "english"}]}]
     study = toy_study("methods").model_dump(mode="json") | {"factors": factors}
@@ -374,6 +393,7 @@ def test_methods_are_compared_one_below_the_other(bench):
     assert len(chart["data"][0]["y"]) == 2
 
 
+@pytest.mark.slow
 def test_a_sampler_is_varied_where_answers_are_judged(tmp_path, monkeypatch):
     bench = toy_home(tmp_path / "home")
     monkeypatch.setattr(session, "workbench", lambda: bench)

@@ -66,6 +66,7 @@ def test_a_recipe_without_answers_offers_a_job_that_answers_and_scores(bench, re
     assert started == [["score-answers", "--ask", "5", *bench.arguments(recipe())]]
 
 
+@pytest.mark.slow
 def test_where_some_answers_are_known_one_button_writes_the_others_and_scores_all(bench, reader, started):
     drain(answer_questions(bench, recipe(), 5))
     app = start(scored="8")
@@ -80,6 +81,7 @@ def test_from_no_stored_answer_a_press_leads_to_ask(bench, reader):
     assert not app.exception and "Score answers" not in [each.value for each in app.title]
 
 
+@pytest.mark.slow
 def test_known_answers_are_scored_and_open_their_passages(bench, reader, started):
     drain(answer_questions(bench, recipe(), 5))
     app = start(scored="5", measure="Token F1")
@@ -93,6 +95,7 @@ def test_known_answers_are_scored_and_open_their_passages(bench, reader, started
     assert "gw-passage" in html(app) and any("All its scores" in each.label for each in app.expander)
 
 
+@pytest.mark.slow
 def test_stored_answers_are_those_of_ask(bench, reader, started):
     app = start(source="Stored answers")
     assert "No answer about towns is stored yet" in html(app)
@@ -103,6 +106,7 @@ def test_stored_answers_are_those_of_ask(bench, reader, started):
     assert len(answers_table(app)["Question"]) == 2 and by_key(app.selectbox, "system").options
 
 
+@pytest.mark.slow
 def test_from_a_stored_answer_its_prompt_and_its_repeats_are_reached(bench, reader, started):
     for _ in range(2):
         for _ in bench.ask(recipe(), "Which grade has Kiel?"):
@@ -127,6 +131,7 @@ def test_a_judges_runs_and_prompts_open_beside_the_scores(bench, reader, started
     assert any("Judge an answer to a question" in each.value for each in app.code) and len(reader.prompts) == calls
 
 
+@pytest.mark.slow
 def test_by_entailment_the_citations_wait_for_a_job_that_is_told_so(bench, reader, started):
     drain(answer_questions(bench, recipe(), 5))
     app = start(scored="5", borne_by="entailment")
@@ -158,6 +163,7 @@ def lines(wrong_every: int = 2) -> bytes:
     return "\n".join(map(json.dumps, rows)).encode()
 
 
+@pytest.mark.slow
 def test_a_file_is_scored_its_broken_lines_told_and_another_one_compared(bench, started, monkeypatch):
     uploaded(monkeypatch, lines() + b"\n{broken", lines(3))
     app = start(source="A file", measure="contains", against="2. my 1.jsonl")
@@ -171,6 +177,7 @@ def test_a_file_is_scored_its_broken_lines_told_and_another_one_compared(bench, 
     assert "&lt;i&gt;" in html(app) and "<i>town" not in html(app), "the text of a file is never markup"
 
 
+@pytest.mark.slow
 def test_labels_give_curves_thresholds_and_say_which_way_they_point(bench, started, monkeypatch):
     uploaded(monkeypatch, lines())
     app = start(source="A file", view="Against people's labels")
@@ -181,6 +188,7 @@ def test_labels_give_curves_thresholds_and_say_which_way_they_point(bench, start
     assert any("but the spans of wrong words say" in each.value for each in app.info)
 
 
+@pytest.mark.slow
 def test_a_file_without_labels_or_answers_says_what_it_needs(bench, started, monkeypatch):
     uploaded(monkeypatch, json.dumps({"question": "q", "passages": ["p"], "answer": "a"}).encode())
     app = start(source="A file", view="Against people's labels")
@@ -233,6 +241,7 @@ def test_pairs_of_two_sets_are_judged_and_the_bias_is_told_in_words(bench, start
     assert "A 1, Unmeasured 1" in told
 
 
+@pytest.mark.slow
 def test_a_noise_budget_reads_a_table_and_gives_its_verdict(bench, started, monkeypatch):
     app = start(view="Noise budget")
     assert "has no measured trial" in html(app)

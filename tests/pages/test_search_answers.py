@@ -40,6 +40,7 @@ def moved(app: AppTest, value: float) -> AppTest:
     return next(s for s in app.slider if s.key.endswith("sparse.bm25s.b")).set_value(value).run()
 
 
+@pytest.mark.slow
 def test_a_moved_slider_tells_how_many_contexts_it_changed_and_a_job_answers_them(bench, reader, started):  # noqa: F811
     app = start(answer=20)
     assert "0 of 20 questions answered, 20 answers to write" in told(app, "to write")
@@ -63,6 +64,7 @@ def test_a_moved_slider_tells_how_many_contexts_it_changed_and_a_job_answers_the
     assert not [c for c in app.caption if "to write" in c.value]
 
 
+@pytest.mark.slow
 def test_the_interval_narrows_while_answers_come_in(bench, reader):  # noqa: F811
     widths = []
     for count in (4, 12, 20):
@@ -74,6 +76,7 @@ def test_the_interval_narrows_while_answers_come_in(bench, reader):  # noqa: F81
     assert widths[0] > widths[1] > widths[2]
 
 
+@pytest.mark.slow
 def test_the_switch_starts_the_job_once_a_change(bench, reader, started):  # noqa: F811
     app = start(answer=5)
     app = next(t for t in app.toggle if t.key == "answer_live").set_value(True).run()
@@ -107,22 +110,26 @@ def test_a_gain_without_an_interval_is_not_called_unmeasured(bench, monkeypatch)
     assert [(row["Gain"], row["Verdict"]) for row in rows] == [(0.25, "no interval"), (None, "unmeasured")]
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_there_leaves_retrieval_standing(bench):
     app = start(**{"generation.model": "/nowhere.gguf"})
     assert any("The model file is not there" in error.value for error in app.error)
     assert any("nDCG" in e.proto.body for e in app.get("html")) and app.dataframe
 
 
+@pytest.mark.slow
 def test_without_references_there_is_no_panel(bench, monkeypatch):
     monkeypatch.setattr(answering, "can_be_judged", lambda query: False)
     assert not [box for box in start().number_input if box.key == "answer"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 30])
 def test_any_number_of_questions_can_be_answered(bench, reader, count):  # noqa: F811
     assert f"0 of {count} question" in told(start(answer=count), "to write")
 
 
+@pytest.mark.slow
 def test_questions_without_a_similar_passage_are_told_and_not_counted_as_work(bench, reader, monkeypatch):  # noqa: F811
     real = answering.askings
     silent = lambda *a: tuple(each._replace(asks=n > 3) for n, each in enumerate(real(*a)))  # noqa: E731

@@ -45,12 +45,14 @@ def html(app: AppTest) -> str:
     return "".join(element.proto.body for element in app.get("html"))
 
 
+@pytest.mark.slow
 def test_what_is_not_written_yet_is_offered_as_a_job(bench):
     app = page()
     assert any("2 texts by the model" in told for told in prices(app)) and "Query transform: rewrite" not in html(app)
     assert [button.label for button in app.button if button.label == "Prepare"]
 
 
+@pytest.mark.slow
 def test_what_was_asked_stands_with_its_cost_and_gain(bench):
     drain(bench.prepare(with_settings(TrialConfig(), RECIPE)))
     shown = html(page())
@@ -88,6 +90,7 @@ def test_the_hover_of_a_value_tells_the_difference_of_few_questions():
     assert told == f"<br>\N{MINUS SIGN}0.125 to size 32 ({few.note}, n 2)"
 
 
+@pytest.mark.slow
 def test_an_opened_question_shows_its_texts_as_plain_text(bench):
     from app.ui.search import asked
 
@@ -108,10 +111,12 @@ def _opened(asked, current, row):
     asked.beside(current, row)
 
 
+@pytest.mark.slow
 def test_without_a_transform_nothing_is_shown(bench):
     assert "Query transform" not in html(page(**{"query.part": "as_asked"}))
 
 
+@pytest.mark.slow
 def test_an_opened_question_shows_the_words_of_rm3_with_their_weights(bench):
     from app.ui.search import asked
 

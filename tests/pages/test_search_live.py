@@ -76,6 +76,7 @@ def test_the_cards_show_what_the_library_measures(page, bench):
     assert f"n {len(QUESTIONS)}" in shown and "vs baseline" not in shown
 
 
+@pytest.mark.slow
 def test_looks_are_the_recipes_that_a_person_compared_and_no_curve(page, bench):
     app = page(**{"corpus.questions": "test"})
     questions = bench.resolve(with_settings(recipe(), {"corpus.questions": "test"})).questions
@@ -92,6 +93,7 @@ def test_looks_are_the_recipes_that_a_person_compared_and_no_curve(page, bench):
     assert "You have compared 3 recipes on the test questions." in said()
 
 
+@pytest.mark.slow
 def test_a_pinned_baseline_brings_paired_differences(page, bench):
     current, pinned = recipe(), with_settings(recipe(), {"retrieval.top_k": 1})
     app = page(**{"baseline.fusion.part": "sparse_only", "baseline.retrieval.top_k": "1"})
@@ -107,6 +109,7 @@ def test_a_pinned_baseline_brings_paired_differences(page, bench):
     assert moved > 0 and f"{moved} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
 
 
+@pytest.mark.slow
 def test_a_difference_at_more_context_is_grey_and_says_so(page):
     app = page(
         **{
@@ -129,6 +132,7 @@ def test_a_choice_that_the_address_leaves_empty_is_the_usual_one(page):
     assert not app.error and f"{len(QUESTIONS)} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
 
 
+@pytest.mark.slow
 def test_a_slider_changes_the_recipe_and_the_curve_follows_it(page):
     app = page()
     slider = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b"))
@@ -137,6 +141,7 @@ def test_a_slider_changes_the_recipe_and_the_curve_follows_it(page):
     assert app.selectbox(key="knob").value == "Sparse retrieval: b" and "0.3" in app.query_params["sparse.b"]
 
 
+@pytest.mark.slow
 def test_the_setting_follows_what_was_moved_and_nothing_else(page):
     app = page(**{"chunking.size_tokens": "24", "chunking.overlap_tokens": "2"})
     slider = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b"))
@@ -156,6 +161,7 @@ def test_the_setting_follows_what_was_moved_and_nothing_else(page):
     assert app.selectbox(key="knob").value == "Sparse retrieval: k1"
 
 
+@pytest.mark.slow
 def test_a_setting_that_a_recipe_does_not_use_is_drawn_again_once_it_does(page):
     app = page(**{"fusion.part": "convex"})
     assert app.selectbox(key="knob").value == "Fusion: Dense weight"
@@ -193,6 +199,7 @@ def test_the_address_holds_the_view_of_the_trade_off_and_bad_values_are_harmless
         assert not app.error and not app.exception and "over its range" in html(app)
 
 
+@pytest.mark.slow
 def test_the_table_filters_to_what_was_missed(page, bench):
     app = page(**{"retrieval.top_k": "1"})
     missed = sum(bench.by_question(bench.evaluate(with_settings(recipe(), {"retrieval.top_k": 1})), None, "recall")["missed"])
@@ -200,11 +207,13 @@ def test_the_table_filters_to_what_was_missed(page, bench):
     assert missed and f"{missed} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
 
 
+@pytest.mark.slow
 def test_a_filter_on_documents_says_how_much_evidence_it_hides(page):
     app = page(**{"retrieval.documents": "id=Pisa*|Oslo*"})
     assert f"hides all evidence of {len(TOWNS) - 2} questions" in " ".join(caption.value for caption in app.caption)
 
 
+@pytest.mark.slow
 def test_saving_keeps_a_trial(page, bench):
     before = len(bench.trials())
     app = page()
@@ -215,6 +224,7 @@ def test_saving_keeps_a_trial(page, bench):
     assert saved[-6:] in link.label and link.query_string == f"trials={saved}"
 
 
+@pytest.mark.slow
 def test_the_same_recipe_saved_again_is_told(page, bench):
     app = page(**{"sparse.k1": "1.25"})
     app = next(b for b in app.button if b.key == "save").click().run()
@@ -256,6 +266,7 @@ def words(app: AppTest) -> str:
     return " ".join(one.value for one in [*app.caption, *app.markdown]).replace("\\", "")
 
 
+@pytest.mark.slow
 def test_values_that_are_not_valid_are_left_out_and_the_page_goes_on(page):
     app = page(**SIZES)
     app = app.selectbox(key="knob").set_value("Chunking: Size").run()
@@ -264,6 +275,7 @@ def test_values_that_are_not_valid_are_left_out_and_the_page_goes_on(page):
     assert f"{len(QUESTIONS)} of {len(QUESTIONS)} questions" in words(app)  # the rest of the page is there
 
 
+@pytest.mark.slow
 def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, monkeypatch):
     started, whole = [], type(bench).plan
     monkeypatch.setattr(
@@ -303,6 +315,7 @@ def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, 
     assert "chunking.size_tokens=24" not in arguments  # the job is found again while the slider moves
 
 
+@pytest.mark.slow
 def test_at_equal_context_every_size_has_the_same_tokens(page):
     app = page(**SIZES)
     app = app.selectbox(key="knob").set_value("Chunking: Size").run()
@@ -317,6 +330,7 @@ def test_at_equal_context_every_size_has_the_same_tokens(page):
     assert any("--budget 64" in code.value and " curve " in code.value for code in app.code)
 
 
+@pytest.mark.slow
 def test_choosing_on_test_questions_is_told_with_a_way_out(page, bench):
     app = page()
     assert "the test half among them" in words(app)
@@ -334,6 +348,7 @@ def test_choosing_on_test_questions_is_told_with_a_way_out(page, bench):
     assert "partly chance" in words(app) and "no other is distinguishable from it (paired, 95%, Holm)" in words(app)
 
 
+@pytest.mark.slow
 def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):
     monkeypatch.setattr("core.labs.trials.curve.AT_ONCE_MS", -1.0)  # as on a large corpus
     rings, line = [], charts.line
@@ -363,6 +378,7 @@ def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):
     assert "over its range" not in html(app)
 
 
+@pytest.mark.slow
 def test_latencies_stay_after_a_trial_is_saved(page):
     app = page()
     app.session_state["chart"] = "Latency"
@@ -373,6 +389,7 @@ def test_latencies_stay_after_a_trial_is_saved(page):
     assert "Latency of a question" in html(app) and "recipe before" not in words(app)
 
 
+@pytest.mark.slow
 def test_the_chosen_setting_survives_a_recipe_that_waits(page, bench, monkeypatch):
     app = page()
     app = app.selectbox(key="knob").set_value("Sparse retrieval: b").run()
@@ -384,6 +401,7 @@ def test_the_chosen_setting_survives_a_recipe_that_waits(page, bench, monkeypatc
     assert app.selectbox(key="knob").value == "Sparse retrieval: b"
 
 
+@pytest.mark.slow
 def test_the_last_result_stays_greyed_while_a_recipe_is_not_prepared(page, bench, monkeypatch):
     app, plan = page(), type(bench).plan
     shown = [one for one in html(app).split("gw-value") if "Recall" in one or "nDCG" in one]
@@ -400,6 +418,7 @@ def test_the_last_result_stays_greyed_while_a_recipe_is_not_prepared(page, bench
     assert "The last result" not in words(app), "of other questions"
 
 
+@pytest.mark.slow
 def test_a_question_in_the_address_is_opened_and_stays_while_the_table_is_filtered(page):
     app = page(chosen="q7")
     assert "When does the market of Pisa open?" in [one.value.replace("\\", "") for one in app.subheader]
@@ -409,6 +428,7 @@ def test_a_question_in_the_address_is_opened_and_stays_while_the_table_is_filter
     assert "When does the market of Pisa open?" not in [one.value.replace("\\", "") for one in app.subheader]
 
 
+@pytest.mark.slow
 def test_the_cards_stand_in_a_line_too(page):
     shown = html(page()).split('class="gw gw-sight"')[-1]
     assert all(name in shown for name in ("Recall@3", "MRR@3", "nDCG@3"))

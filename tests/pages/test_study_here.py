@@ -170,6 +170,7 @@ def test_the_pinned_baseline_is_measured_once_and_the_points_are_compared_with_i
     assert [b.label for b in other.button if b.key == "start_study_here"] == ["Measure 1 more"]
 
 
+@pytest.mark.slow
 def test_what_another_recipe_said_is_another_study(bench, started):
     press(chunks())
     app = press(chunks(**{"sparse.k1": "0.5"}))
@@ -177,6 +178,7 @@ def test_what_another_recipe_said_is_another_study(bench, started):
     assert "Not started" in texts(app)
 
 
+@pytest.mark.slow
 def test_no_values_and_a_wrong_value_are_told(bench, started):
     app = chunks()
     app.multiselect(key="study_values/chunking.size_tokens").set_value([]).run()
@@ -186,6 +188,7 @@ def test_no_values_and_a_wrong_value_are_told(bench, started):
     assert "Left out: fixed · size many" in texts(app)
 
 
+@pytest.mark.slow
 def test_failures_are_told_and_retried(bench, started, monkeypatch):
     build = BM25S.build
 
@@ -236,10 +239,12 @@ def test_search_live_begins_with_the_setting_that_was_moved_last(bench, started)
     assert [trace["x"] for trace in lines] == [[0.3, 0.5, 0.7]] and lines[0]["y"][1] == 0
 
 
+@pytest.mark.slow
 def test_search_live_without_a_move_suggests_a_setting_in_use(bench):
     assert search().selectbox(key="study_vary").value == "sparse.k1"
 
 
+@pytest.mark.slow
 def test_the_dev_half_is_what_the_study_chooses_on(bench, started):
     press(search(**{"corpus.questions": "dev"}))
     [study] = [version.experiment for version in book.latest(bench).values()]
@@ -256,6 +261,7 @@ def encoders(chosen: list[str]) -> AppTest:
     return app
 
 
+@pytest.mark.slow
 def test_encoders_are_measured_alone_by_what_is_done_to_their_vectors(bench, started):
     app = encoders(["recipe", "lsa"])  # LSA of 8 dimensions, and of as many as it has by default
     values = app.multiselect(key="study_values/embedding").value
@@ -275,6 +281,7 @@ def test_encoders_are_measured_alone_by_what_is_done_to_their_vectors(bench, sta
     )
 
 
+@pytest.mark.slow
 def test_the_encoders_follow_the_choice_on_the_left_until_they_are_edited(bench):
     app = encoders(["recipe", "lsa"])
     app.session_state.encoders = ["lsa"]

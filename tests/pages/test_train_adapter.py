@@ -76,6 +76,7 @@ def record(base: str = "bundled") -> dict:
     }
 
 
+@pytest.mark.slow
 def test_the_card_of_the_data_and_its_examples_are_shown(bench):
     app = start()
     app.button(key="adapter/look").click().run()
@@ -86,6 +87,7 @@ def test_the_card_of_the_data_and_its_examples_are_shown(bench):
     assert not any("checksum" in caption.value for caption in app.caption)
 
 
+@pytest.mark.slow
 def test_the_command_follows_the_form_and_becomes_a_job(bench, started):
     app = start()
     app.number_input(key="adapter/max_steps").set_value(7).run()
@@ -94,12 +96,14 @@ def test_the_command_follows_the_form_and_becomes_a_job(bench, started):
     assert started == [["train-adapter", "towns-1", "--train", "max_steps=7", "--dataset", "towns", *started[0][6:]]]
 
 
+@pytest.mark.slow
 def test_a_file_is_asked_for_before_anything_can_start(bench):
     app = start()
     app.selectbox(key="learn_from").set_value("file").run()
     assert not app.exception and not [button for button in app.button if button.key == "adapter/start"]
 
 
+@pytest.mark.slow
 def test_an_adapter_tells_what_it_was_worth_and_is_put_to_use(bench, tmp_path):
     folder = bench.home / "adapters" / "mine"
     folder.mkdir(parents=True)
@@ -113,6 +117,7 @@ def test_an_adapter_tells_what_it_was_worth_and_is_put_to_use(bench, tmp_path):
     assert [button.label for button in app.button if button.key == "adapter/use/mine"] == ["In use"]
 
 
+@pytest.mark.slow
 def test_an_adapter_of_preferences_tells_how_it_ranks_pairs(bench):
     folder = bench.home / "adapters" / "liked"
     folder.mkdir(parents=True)
@@ -133,6 +138,7 @@ def learn_from(app: AppTest, name: str) -> AppTest:
     return app
 
 
+@pytest.mark.slow
 def test_questions_about_documents_are_a_job_and_then_a_card_with_its_filters(bench, started, monkeypatch):
     played, rows = play(monkeypatch), []
     for number in range(30):
@@ -162,6 +168,7 @@ def test_questions_about_documents_are_a_job_and_then_a_card_with_its_filters(be
     assert started[1][:4] == ["train-adapter", "long-1", "--train", "source=documents"]
 
 
+@pytest.mark.slow
 def test_preferences_of_people_become_pairs_and_a_training(bench, started):
     study = pair_study(items=draw_pairs(candidates(24), "system 0", "system 1", 24), annotators=("Ann",), per_item=1)
     frozen = freeze(bench, study, "main")

@@ -47,6 +47,7 @@ def trained(bench):
     return folder
 
 
+@pytest.mark.slow
 def test_the_command_follows_the_form_and_becomes_a_job(bench, started):
     app = start(**TAB)
     assert not [button for button in app.button if button.key == "head/start"], "no question of this corpus has a type"
@@ -57,6 +58,7 @@ def test_the_command_follows_the_form_and_becomes_a_job(bench, started):
     assert started == [["train-reader", "reader-1", "--dataset", "towns", "--train", "seed=2"]]
 
 
+@pytest.mark.slow
 def test_a_head_tells_its_measures_its_mistakes_first_and_its_export(bench, trained, started, monkeypatch):
     app = start(**TAB)
     shown = html(app)

@@ -62,6 +62,7 @@ def count(app: AppTest, which: int = 0) -> int:
     return int(card(app, "Chunks", which).split('gw-value">')[1].split("<")[0].replace(",", ""))
 
 
+@pytest.mark.slow
 def test_numbers_follow_the_slider(page):
     app = page()
     before, cut = count(app), card(app, "Evidence cut")
@@ -80,6 +81,7 @@ def test_text_of_the_corpus_is_never_markup(page):
     assert "gw-gold" in html(app) and "gw-edge" in html(app)
 
 
+@pytest.mark.slow
 def test_a_second_chunker_stands_beside_the_first(page):
     app = page()
     app.toggle(key="compare").set_value(True).run()
@@ -102,6 +104,7 @@ def test_a_document_of_the_address_is_opened(page):
     assert "ont Blanc is high." in html(app)  # the first letter carries the boundary
 
 
+@pytest.mark.slow
 def test_only_documents_with_cut_evidence(page):
     app = page(document="short.txt")
     app.toggle(key="only_cut").set_value(True).run()
@@ -110,6 +113,7 @@ def test_only_documents_with_cut_evidence(page):
     assert not [toggle for toggle in app.toggle if toggle.key == "only_cut"]  # nothing is cut
 
 
+@pytest.mark.slow
 def test_semantic_is_live_too(page):
     app = page(**{"chunking.part": "semantic", "chunking.min_tokens": "8", "chunking.size_tokens": "256"})
     before = count(app)
@@ -117,10 +121,12 @@ def test_semantic_is_live_too(page):
     assert not app.exception and count(app) > before
 
 
+@pytest.mark.slow
 def test_chunks_longer_than_the_encoder_reads_are_counted(page):
     assert card(page(**{"chunking.part": "whole_document"}), "Longer than read").split('gw-value">')[1].startswith("1<")
 
 
+@pytest.mark.slow
 def test_the_label_of_what_the_encoder_reads_stands_over_the_bars(page):
     chart = json.loads(page(**{"chunking.part": "whole_document"}).get("plotly_chart")[0].proto.spec)
     assert [note["text"].startswith("the encoder reads") for note in chart["layout"]["annotations"]] == [True]

@@ -94,6 +94,7 @@ def test_the_cards_and_the_verdict_are_what_the_lab_measures(page, bench):
     assert f"{cost.fused.moved} questions of 24 got another ranking" in words(app)
 
 
+@pytest.mark.slow
 def test_a_query_setting_acts_at_once_and_builds_nothing(page, bench):
     app = page()
     before = drain(measuring.measure_point(bench, recipe(), quick=True)).recall
@@ -104,6 +105,7 @@ def test_a_query_setting_acts_at_once_and_builds_nothing(page, bench):
     assert "no question's value changed" in words(app).replace("\\", "")
 
 
+@pytest.mark.slow
 def test_exact_search_is_explained_and_offers_a_graph(page):
     app = page(**{"index.part": "exact", "index.nlist": "", "index.nprobe": ""})
     assert "nothing is lost" in app.info[0].value
@@ -111,6 +113,7 @@ def test_exact_search_is_explained_and_offers_a_graph(page):
     assert not app.exception and app.query_params["index.part"] == "faiss_hnsw"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -127,6 +130,7 @@ def test_what_cannot_be_built_is_told_at_the_form(page, settings, message):
     assert not app.error and ">1.000<" in html(app)
 
 
+@pytest.mark.slow
 def test_a_sweep_shows_its_command_before_it_starts(page, bench, monkeypatch):
     started = []
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
@@ -160,6 +164,7 @@ def test_every_tab_opens(page):
     assert "Recall under a filter" in html(app) and "measured with the recipe before" in words(app)
 
 
+@pytest.mark.slow
 def test_the_life_of_an_index_and_a_switch_of_encoder_are_told(page):
     app = page("Life")
     app = next(b for b in app.button if b.key == "do/churn").click().run()

@@ -80,6 +80,7 @@ def recipe() -> TrialConfig:
     return with_settings(TrialConfig(), {**ADDRESS, "generation.max_tokens": 12})
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_of_the_model_before_a_prompt(bench, model):
     app = open_page(question="")
     assert "The next token, step by step" in html(app) and not model.runs
@@ -102,6 +103,7 @@ def test_the_cards_are_the_trace_and_a_slider_runs_no_model(bench, model):
     assert app.query_params["chain"] in ("top_k=8 temperature=2.0", ["top_k=8 temperature=2.0"])
 
 
+@pytest.mark.slow
 def test_steps_are_added_moved_and_removed(bench, model):
     app = open_page(chain="top_k=8 temperature=0.5")
     assert press(app, "down/0").session_state["chain"] == "temperature=0.5 top_k=8"
@@ -115,6 +117,7 @@ def test_steps_are_added_moved_and_removed(bench, model):
     assert len(read_chain(app.session_state["chain"])) >= 2
 
 
+@pytest.mark.slow
 def test_the_answer_is_written_forced_and_written_again(bench, model):
     app = press(open_page(chain="temperature=2"), "write")
     written = app.session_state["sampled_answer"][1]
@@ -131,6 +134,7 @@ def test_the_answer_is_written_forced_and_written_again(bench, model):
     assert app.session_state["sampled_answer"][1].text == written.text
 
 
+@pytest.mark.slow
 def test_the_answers_tab_shows_what_carries_it_without_markup(bench, model):
     app = press(open_page(view="The answer", chain="none"), "write")
     written = app.session_state["sampled_answer"][1]
@@ -138,11 +142,13 @@ def test_the_answers_tab_shows_what_carries_it_without_markup(bench, model):
     assert len(next(d for d in app.dataframe if d.key == "unsure_table" or "Instead" in d.value.columns).value) >= 3
 
 
+@pytest.mark.slow
 def test_sides_are_written_on_a_button(bench, model):
     app = press(open_page(view="Side by side", chain="temperature=2"), "do/sides")
     assert html(app).count("tokens/s") >= 2 and "Write all" in [b.label for b in app.button]
 
 
+@pytest.mark.slow
 def test_the_study_shows_its_command_its_results_and_the_paired_test(bench, model, monkeypatch):
     started = []
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
@@ -175,6 +181,7 @@ def test_samples_without_an_answer_are_counted_beside_the_measures(monkeypatch):
     assert "11 of 15" in shown[0] and "2 of 3 questions" in shown[0] and "a&lt;b" in shown[0] and "not counted as 0" in shown[1]
 
 
+@pytest.mark.slow
 def test_a_search_is_drawn_and_can_be_stepped_through(bench, model, monkeypatch):
     lines = [searches.Continuation(" six <b>", (10, 2), -1.5, -0.75), searches.Continuation(" six late", (10, 14), -2.5, -1.25)]
 
@@ -195,6 +202,7 @@ def test_a_text_is_continued_as_it_is(bench, model):
     assert "prompt 3 tokens" in html(app) and ">3<" in html(app) and model.runs == [()]
 
 
+@pytest.mark.slow
 def test_a_cancelled_reading_is_not_begun_again_by_itself(bench, model, monkeypatch):
     app = open_page(question="")
     told = {"what": None}
@@ -213,6 +221,7 @@ def test_a_cancelled_reading_is_not_begun_again_by_itself(bench, model, monkeypa
     assert "Tokens that can come" in html(press(app, "read_now"))
 
 
+@pytest.mark.slow
 def test_a_bad_chain_in_the_address_and_an_engine_without_logits_are_told(bench, model):
     app = open_page(chain="top_q=3")
     assert "top\\_q" in " ".join(w.value for w in app.warning) and app.session_state["chain"] == PRESETS["llama.cpp"]

@@ -45,6 +45,7 @@ def press(app: AppTest, label: str) -> AppTest:
     return app
 
 
+@pytest.mark.slow
 def test_a_paper_is_begun_and_a_number_taken_into_it(bench):
     base, better, _ = three_trials(bench)
     app = open_page()
@@ -67,6 +68,7 @@ def test_a_paper_is_begun_and_a_number_taken_into_it(bench):
     assert next(field for field in app.text_input if field.label == "Command").value == "rebuild"
 
 
+@pytest.mark.slow
 def test_items_are_shown_moved_captioned_checked_and_removed(bench):
     trials = small_paper(bench)
     papers.add_chart(
@@ -92,6 +94,7 @@ def test_items_are_shown_moved_captioned_checked_and_removed(bench):
     assert "1 of 5 do not hold" in text_of(app)
 
 
+@pytest.mark.slow
 def test_what_was_removed_is_brought_back_with_what_it_showed(bench):
     small_paper(bench)
     before, showed = papers.load(bench, "small"), papers.taken(bench, "small", "gain")
@@ -124,6 +127,7 @@ def test_the_paper_that_was_changed_last_is_chosen(bench):
     assert open_page().selectbox(key="paper").value == "zwei"
 
 
+@pytest.mark.slow
 def test_the_bundle_is_made_by_a_job(bench, monkeypatch):
     small_paper(bench)
     jobs = []
@@ -132,6 +136,7 @@ def test_the_bundle_is_made_by_a_job(bench, monkeypatch):
     assert jobs == [["export", "small", "--out", str(bench.home / "bundles/small.zip")]]
 
 
+@pytest.mark.slow
 def test_what_was_sent_is_verified_by_a_job_that_keeps_what_it_says(bench, tmp_path):
     from core.cli.frame import VERBS
 
@@ -144,6 +149,7 @@ def test_what_was_sent_is_verified_by_a_job_that_keeps_what_it_says(bench, tmp_p
     assert verb.job_keeps(rows)[0] == [rows[0].what, True, "as in the manifest"]
 
 
+@pytest.mark.slow
 def test_ticked_trials_make_a_table_without_anybody_typing_an_id(bench):
     base, better, _ = three_trials(bench)
     papers.create(bench, "On fusion")

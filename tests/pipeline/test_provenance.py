@@ -51,6 +51,7 @@ def ask(bench, **more):
     return recipe, running.result
 
 
+@pytest.mark.slow
 def test_each_chunk_has_its_place_in_every_stage(bench, speaks):
     recipe, answer = ask(bench)
     origin, run = answer.provenance, bench.resolve(recipe)
@@ -96,6 +97,7 @@ def test_it_is_stored_with_the_answer_and_told_by_a_command(bench, speaks, capsy
     assert QUESTION in said and "[1]" in said and "fused 1" in said and "first token" in said and "ms" in said
 
 
+@pytest.mark.slow
 def test_an_answer_of_before_has_none_and_another_record_is_none(bench, speaks, capsys):
     _, answer = ask(bench)
     payload = bench.store.journal.read(answer.id).payload

@@ -178,6 +178,7 @@ def test_loading_is_a_phase_of_its_own_and_each_batch_is_counted(tmp_path):
     assert 500 in [p.done for p in seen] and [p.done for p in seen] == sorted(p.done for p in seen) and seen[-1].done == 1100
 
 
+@pytest.mark.slow
 def test_looking_up_a_large_corpus_takes_a_fraction_of_a_second(tmp_path):
     class Wide(Counting):
         dim = 384

@@ -190,6 +190,7 @@ def test_on_paper_all_type_is_of_8_points_and_the_title_goes_to_the_caption():
     assert many > few + 120
 
 
+@pytest.mark.slow
 @needs_browser
 def test_a_figure_that_plotly_refuses_is_told_in_one_sentence():
     with pytest.raises(WorkbenchError) as caught:

@@ -30,6 +30,7 @@ def table(bench, trials):
     return results_table.table(bench, trials, ["mrr", "recall"], ["latency_ms"])
 
 
+@pytest.mark.slow
 def test_cells_hold_the_numbers_of_show_and_compare(bench, trials, table):
     for row in table["rows"]:
         for metric in bench.measured(row["trial"])["metrics"]:

@@ -29,6 +29,7 @@ def test_the_embedded_model_puts_the_answer_first():
     assert np.isfinite(values).all() and values.argmax() == 3
 
 
+@pytest.mark.slow
 def test_an_answer_at_the_end_of_a_long_passage_is_read():
     filler = " ".join(WRONG[:2] * 40)
     late, never = scores(CrossEncoder(), [(QUESTION, f"{filler} {RIGHT}"), (QUESTION, filler)])

@@ -139,6 +139,7 @@ def without_ties(seed: int):
         yield rng, rng.permutation(np.unique(logits[logits > -np.inf].astype(np.float32))).astype(np.float64)
 
 
+@pytest.mark.slow
 @installed("llama_cpp")
 def test_reweighting_is_that_of_llama_cpp():
     for rng, logits in without_ties(3):
@@ -194,6 +195,7 @@ def test_mass_filters_are_those_of_llama_cpp(part):
     assert different <= ROUNDING
 
 
+@pytest.mark.slow
 @installed("llama_cpp")
 def test_a_whole_chain_is_that_of_llama_cpp():
     """In the order of its command line: penalties, top-k, typical, top-p, min-p, temperature."""

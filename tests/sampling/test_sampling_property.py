@@ -4,6 +4,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ def test_every_step_is_among_them():
     assert set(SETTINGS) == set(STEPS)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(logits, any_step, histories)
 def test_a_step_cuts_or_reweights_and_never_revives(z, step, history):

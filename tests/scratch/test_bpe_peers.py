@@ -38,6 +38,7 @@ def compared(texts, size, min_frequency=2):
     return mine, tokenizer
 
 
+@pytest.mark.slow
 def test_merges_vocabulary_and_tokens_equal_the_librarys_on_prose_code_and_other_scripts():
     from pydoc_data.topics import topics
 

@@ -78,6 +78,7 @@ def test_layers_and_degrees_by_hand():
     assert [(hop.layer, hop.node) for hop in walk.hops] == [(1, 3), (0, 3)]  # 3 leads nowhere on layer 0
 
 
+@pytest.mark.slow
 def test_levels_thin_out_by_m_and_the_seed_repeats_them():
     vectors = np.random.default_rng(0).normal(size=(1000, 4)).astype(np.float32)
     first, again, other = (HNSW(4, 4, 8, "l2", seed=seed) for seed in (1, 1, 2))

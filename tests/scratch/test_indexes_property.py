@@ -1,6 +1,7 @@
 """What holds of the teaching indexes whatever the vectors: few, equal, on a grid (many ties), of any metric."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,6 +32,7 @@ def graphs(draw):
     return index
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(graphs())
 def test_links_keep_their_bounds_and_their_layer(index):
@@ -48,6 +50,7 @@ def test_links_keep_their_bounds_and_their_layer(index):
         assert degrees.out @ np.arange(len(degrees.out)) == degrees.into @ np.arange(len(degrees.into)) == size.links
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(graphs(), st.integers(1, 30), st.integers(1, 12), st.integers(0, 99))
 def test_search_and_walk_find_the_same_best_first(index, ef, depth, seed):
@@ -76,6 +79,7 @@ def test_search_and_walk_find_the_same_best_first(index, ef, depth, seed):
             assert miss.found_at_ef > ef  # the cap is above the number of vectors: what is reachable is found
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(graphs())
 def test_ef_of_all_finds_all_that_can_be_reached(index):

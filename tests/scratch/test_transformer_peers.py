@@ -66,6 +66,7 @@ def pair(request, tmp_path_factory):
 IDS = np.random.default_rng(0).integers(0, 300, 40).tolist()
 
 
+@pytest.mark.slow
 def test_logits_and_attention_are_the_librarys(pair):
     import torch
 
@@ -82,6 +83,7 @@ def test_logits_and_attention_are_the_librarys(pair):
     assert np.abs(found - torch.cat([layer[:1] for layer in expected.attentions]).numpy()).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_greedy_text_is_the_librarys_with_and_without_the_cache(pair):
     import torch
 

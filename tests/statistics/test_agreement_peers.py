@@ -70,6 +70,7 @@ def test_fleiss_is_that_of_statsmodels_on_200_tables():
     assert compared > 180
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:(invalid value|divide by zero):RuntimeWarning")  # of statsmodels
 @pytest.mark.parametrize(("weighting", "theirs"), [("identity", None), ("linear", "linear"), ("quadratic", "quadratic")])
 def test_cohen_is_that_of_statsmodels_and_sklearn_on_200_tables(weighting, theirs):
@@ -111,6 +112,7 @@ def test_gwet_is_its_formula_on_two_annotators():
         assert value(gwet(pair, q)) == pytest.approx(((pair[:, 0] == pair[:, 1]).mean() - chance) / (1 - chance))
 
 
+@pytest.mark.slow
 def test_roc_is_that_of_sklearn_and_its_interval_that_of_the_bootstrap():
     rng = np.random.default_rng(2)
     for seed in range(30):

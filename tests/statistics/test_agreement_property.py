@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -33,6 +34,7 @@ def same(a, b) -> bool:
     return (a is None) == (b is None) and (a is None or np.isclose(a, b, atol=1e-9))
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(TABLES, st.randoms(use_true_random=False))
 def test_the_order_of_items_and_annotators_does_not_matter(values, random):
@@ -43,6 +45,7 @@ def test_the_order_of_items_and_annotators_does_not_matter(values, random):
         assert same(value(make, values), value(make, values[rows][:, columns]))
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(TABLES, st.permutations(range(CATEGORIES)))
 def test_the_names_of_nominal_categories_do_not_matter(values, names):
@@ -51,6 +54,7 @@ def test_the_names_of_nominal_categories_do_not_matter(values, names):
         assert same(value(make, values), value(make, renamed))
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(TABLES)
 def test_values_are_at_most_1_and_1_only_where_all_agree(values):
@@ -64,6 +68,7 @@ def test_values_are_at_most_1_and_1_only_where_all_agree(values):
             assert found.low is None or found.low <= found.high
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(TABLES)
 def test_items_labelled_once_or_never_do_not_change_alpha(values):
@@ -82,6 +87,7 @@ def test_interval_alpha_knows_no_unit_and_ordinal_no_distance(values, scale, shi
     assert same(value(MAKERS[3], values), value(MAKERS[3], values * scale))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(TABLES)
 def test_dawid_skene_never_loses_likelihood(values):

@@ -300,6 +300,7 @@ def test_sentences_of_one_answer_widen_every_interval_and_move_no_value():
     assert sum(b.share.n for b in with_groups.bins) == 300
 
 
+@pytest.mark.slow
 def test_the_interval_of_auc_by_answers_is_that_of_their_bootstrap():
     score, human, answers = sentences(150)
     found, rng = roc(score, human, groups=answers).auc, np.random.default_rng(1)

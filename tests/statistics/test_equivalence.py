@@ -37,6 +37,7 @@ def test_agrees_with_two_one_sided_tests_of_scipy():
         assert (found.low, found.high) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [1.0, 0.2])
 def test_calls_a_difference_of_the_margins_size_equal_in_at_most_5_percent(share):
     """Also where most questions do not change at all (share: those that do)."""

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ VALUES = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(VALUES)
 def test_paired_tests_are_symmetric_with_p_above_0(pairs):

@@ -33,6 +33,7 @@ def writes(home: Path, name: str) -> None:
         kept.keep(KIND, results(number, 100 + number, what=name), lab=name)
 
 
+@pytest.mark.slow
 def test_processes_that_write_the_same_agree_on_what_stands(tmp_path):
     code = "import sys; from pathlib import Path; from tests.store.test_batches_fault import writes; writes(Path(sys.argv[1]), sys.argv[2])"
     some = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name], cwd=ROOT) for name in "ab"]
@@ -114,6 +115,7 @@ def old(tmp_path):
     return place.parent
 
 
+@pytest.mark.slow
 def test_an_old_cache_becomes_records_once_and_is_told(old, monkeypatch):
     monkeypatch.setattr(files, "notices", [])
     bench = Workbench(old)

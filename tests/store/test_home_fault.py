@@ -19,6 +19,7 @@ def mode(folder: Path) -> int:
     return folder.stat().st_mode & 0o777
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", ["workbench", "prices", "command"])
 def test_a_new_data_folder_is_its_owners_alone(tmp_path, monkeypatch, made):
     home = tmp_path / "deep" / "data"

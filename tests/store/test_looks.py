@@ -31,6 +31,7 @@ def towns(**settings) -> TrialConfig:
     return with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only", **settings})
 
 
+@pytest.mark.slow
 def test_each_recipe_counts_once_and_what_answers_from_it_not_at_all(bench):
     weights = [towns(**{"sparse.k1": k1}) for k1 in (0.8, 1.0, 1.2, 1.0)]
     asked = {bench.evaluate(recipe).run.questions for recipe in weights}

@@ -33,6 +33,7 @@ def bench(tmp_path_factory):
     return Workbench(home)
 
 
+@pytest.mark.slow
 def test_its_trials_are_listed_with_names_tags_and_scores(bench):
     trials = {row["id"]: row for row in bench.trials()}
     assert list(trials) == [SWEPT, BASE]

@@ -32,6 +32,7 @@ def settled(store: Store) -> int:
         store._aside.join()
 
 
+@pytest.mark.slow
 def test_what_a_process_recorded_itself_is_in_its_next_answer(store):
     for number in range(2, 6):
         Store(store.home).add("trial", small(number))
@@ -74,6 +75,7 @@ def test_who_reads_while_this_process_folds_reads_what_was_committed_last(store)
     assert store.query(COUNT)[0]["n"] == 1
 
 
+@pytest.mark.slow
 def test_a_file_that_took_the_place_is_read_while_others_still_read_the_old_one(store, tmp_path):
     other = Store(tmp_path / "other")
     other.add("trial", small(1)), other.add("trial", small(2))

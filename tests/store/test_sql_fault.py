@@ -85,6 +85,7 @@ def test_values_arrive_as_they_are(store):
     assert rest[6] == "\\x00" and rest[7] == "0.1234567890123456789" and isinstance(rest[8], float)
 
 
+@pytest.mark.slow
 def test_the_memory_of_the_app_is_not_taken_for_that_of_the_query(store):
     held = bytearray(700 << 20)  # written to: the app itself has more than a process of a query may
     while sql_process._idle:

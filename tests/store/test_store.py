@@ -116,6 +116,7 @@ def test_every_version_of_every_record_folds(store, tmp_path):
     assert counts["gold"] >= 3 and counts["scores"] >= 3 and not store.notices
 
 
+@pytest.mark.slow
 def test_rebuilding_gives_what_folding_gave(store):
     store.add("trial", trial(seed=1))  # before its questions
     assert store.query("SELECT scored FROM trials") == [{"scored": False}]
@@ -132,6 +133,7 @@ def test_rebuilding_gives_what_folding_gave(store):
     assert drain(store.verify()).ok and not store.notices
 
 
+@pytest.mark.slow
 def test_the_last_note_of_a_trial_names_it_whichever_came_first(store, tmp_path):
     note = {"trial": "", "name": "first", "note": "", "tags": []}
     known = store.add("trial", trial())
@@ -170,6 +172,7 @@ def test_costs_have_their_spread(store):
     assert rows["context_at_k"]["low"] < 20 < rows["context_at_k"]["high"]
 
 
+@pytest.mark.slow
 def test_an_index_point_becomes_a_row_derived_from_its_raw_values(store):
     store.add("index", POINT)
     failed = {**{name: POINT[name] for name in ("dataset", "part", "k")}, "status": "failed", "reason": "nlist is too large"}
@@ -191,6 +194,7 @@ def test_questions_are_kept_once(store):
     assert store.add("questions", {**QUESTIONS, "fingerprint": "other"}) != first
 
 
+@pytest.mark.slow
 def test_other_code_or_an_older_schema_makes_the_database_anew(store, monkeypatch):
     store.add("questions", QUESTIONS)
     store.add("trial", trial())
@@ -227,6 +231,7 @@ def test_a_failing_derivation_does_not_stop_the_store(tmp_path):
     assert "ZeroDivisionError" in store.notices[0]
 
 
+@pytest.mark.slow
 def test_verify_sees_what_is_missing_extra_and_damaged(store):
     ids = [store.add("trial", trial(seed=n)) for n in range(3)]
     assert drain(store.verify()).ok
@@ -258,6 +263,7 @@ def test_a_backup_restores_by_copying(store, tmp_path):
     assert [item.name for item in tmp_path.glob("*half*")] + [item.name for item in tmp_path.glob(".*")] == []
 
 
+@pytest.mark.slow
 def test_all_threads_read_while_one_folds(store):
     store.add("questions", QUESTIONS)
     troubles, counts = [], []
@@ -278,6 +284,7 @@ def test_all_threads_read_while_one_folds(store):
     assert not troubles and store.query("SELECT count(*) AS n FROM trials") == [{"n": 4}]
 
 
+@pytest.mark.slow
 def test_everything_is_described_and_every_example_runs(store):
     store.add("questions", QUESTIONS)
     store.add("trial", trial())
@@ -355,6 +362,7 @@ def test_sql_that_needs_too_much_memory_is_refused(filled, monkeypatch):
     assert not list(filled.home.glob("*.tmp"))
 
 
+@pytest.mark.slow
 def test_verify_does_not_take_what_comes_meanwhile_for_missing(store):
     store.add("trial", trial())
     checking = store.verify()

@@ -213,6 +213,7 @@ def test_too_few_examples_and_too_long_ones_are_told(corpus, model):
 # Training
 
 
+@pytest.mark.slow
 def test_an_adapter_is_trained_measured_and_registered(corpus, model):
     result = drain(trained(corpus, model, max_steps=8, evaluate_every=4, learning_rate=0.02))
     assert adapter_names() == ["towns"] and not damage_in(result.folder)
@@ -230,6 +231,7 @@ def test_an_adapter_is_trained_measured_and_registered(corpus, model):
         drain(trained(corpus, model))
 
 
+@pytest.mark.slow
 def test_cancelled_it_goes_on_to_the_very_same_adapter(corpus, model):
     whole = drain(trained(corpus, model, "whole", samples=0))
     work = trained(corpus, model, "broken", samples=0)
@@ -245,6 +247,7 @@ def test_cancelled_it_goes_on_to_the_very_same_adapter(corpus, model):
     assert whole.loss == resumed.loss
 
 
+@pytest.mark.slow
 def test_stopped_in_its_test_it_is_there_untested_and_the_test_goes_on(corpus, model, monkeypatch):
     whole = drain(trained(corpus, model, "tested", samples=0))
     work = trained(corpus, model, "stopped", samples=0)

@@ -215,6 +215,7 @@ def test_learning_rate_rises_then_falls_to_nothing():
 # What is written
 
 
+@pytest.mark.slow
 def test_the_result_is_an_encoder_that_others_open(trained, monkeypatch):
     import torch
     from safetensors.torch import load_file
@@ -297,6 +298,7 @@ def test_measure_agrees_with_a_ranking_made_by_hand():
 # Cancel, resume, faults
 
 
+@pytest.mark.slow
 def test_a_cancelled_training_continues_as_if_it_had_not_been(base, tmp_path):
     from safetensors.torch import load_file
 
@@ -316,6 +318,7 @@ def test_a_cancelled_training_continues_as_if_it_had_not_been(base, tmp_path):
     assert result.comparison == straight.comparison
 
 
+@pytest.mark.slow
 def test_other_settings_start_anew(base, tmp_path):
     folder = tmp_path / "encoders" / "one"
     running = start(TrainConfig(base=str(base), **SMALL), folder)
@@ -378,6 +381,7 @@ def test_a_damaged_checkpoint_is_not_resumed(base, tmp_path):
     assert drain(start(TrainConfig(base=str(base), **SMALL), folder)).steps == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
 def test_a_flipped_bit_in_a_checkpoint_begins_the_training_anew_and_is_told(base, tmp_path, monkeypatch, place):
     from safetensors.torch import load_file

@@ -114,6 +114,7 @@ def runs(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_the_balancing_loss_evens_the_load_and_saves_tokens(runs):
     def last(name, what):
         return np.mean([getattr(step, what) for step in runs[name].run.steps[-20:]])

@@ -172,6 +172,7 @@ def test_a_file_of_another_form_is_told(tmp_path):
         sources.read(tmp_path)
 
 
+@pytest.mark.slow
 def test_made_claims_are_of_their_text_or_say_what_is_wrong_in_them(base):  # noqa: F811
     stories = [Story("made", f"{i}", (TEXT.replace("1932", f"19{30 + i}"),)) for i in range(6)]
     made, again = Corruption(stories, base), Corruption(stories, base)
@@ -352,6 +353,7 @@ def test_made_answers_hold_so_many_claims_between_frames_that_are_none(base):  #
     assert any("assage" in each.answer or "documents" in each.answer for each in made)  # frames
 
 
+@pytest.mark.slow
 def test_the_shift_by_claims_is_what_makes_answers_of_all_lengths_alike():
     draw = np.random.default_rng(0)
     plain = Combination(np.array([-1.0]), np.eye(len(SIGNALS))[0], 0.5, 0.5)

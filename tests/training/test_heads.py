@@ -230,6 +230,7 @@ def test_a_group_stays_together_and_halves_share_none():
 # Training
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [pytest.param(0, marks=pytest.mark.slow), 8])
 def test_a_classifier_learns_and_other_programs_read_it(rank):
     from transformers import pipeline
@@ -278,6 +279,7 @@ def test_several_labels_are_learnt_together():
     assert result.test["micro_f1"]["value"] > 0.75 and result.test["accuracy"]["value"] > 0.7
 
 
+@pytest.mark.slow
 def test_stopped_it_goes_on_where_it_was_and_ends_the_same():
     from safetensors.torch import load_file
 

@@ -115,6 +115,7 @@ def test_measures_of_a_pair_are_those_by_hand(model):
     )
 
 
+@pytest.mark.slow
 def test_it_learns_what_is_preferred_and_tells_how_far_it_went(model):
     result = drain(start(model, max_steps=12))
     record = json.loads((result.folder / RECORD).read_text())
@@ -126,6 +127,7 @@ def test_it_learns_what_is_preferred_and_tells_how_far_it_went(model):
     assert checked_adapter("p", record["base"]["sha256"]) == result.folder
 
 
+@pytest.mark.slow
 def test_stopped_it_goes_on_to_the_same_end(model):
     whole = drain(start(model, "whole"))
     running = start(model, "cut")
@@ -136,6 +138,7 @@ def test_stopped_it_goes_on_to_the_same_end(model):
     assert "resume" in {line["kind"] for line in read_log(again.folder)} and again.test == whole.test
 
 
+@pytest.mark.slow
 def test_the_last_weights_stay_where_they_are_asked_for(model):
     broken = {"learning_rate": 0.1, "max_steps": 9}
     ends = {keep: drain(start(model, keep, keep=keep, **broken)).best_step for keep in ("best", "last")}

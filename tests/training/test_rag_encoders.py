@@ -135,6 +135,7 @@ def test_only_the_questions_side_is_learnt(trained, base, monkeypatch, tmp_path)
         start_encoder("doors", made.folder.parent)
 
 
+@pytest.mark.slow
 def test_what_it_was_worth_is_measured_and_kept(trained):
     made, _ = trained
     assert tuple(made.comparison) == NAMES and made.sizes["train"] == 10

@@ -80,5 +80,6 @@ def test_what_there_is_or_not_is_so_in_the_record(wordings, wanted):
     assert checked > 50
 
 
+@pytest.mark.slow
 def test_every_record_is_read_as_data():
     assert all(len(said(claim.passages[0])) > 8 and "{" not in said(claim.passages[0])[0].text for claim in DRAWN[:200])

@@ -66,6 +66,7 @@ def board(bench, config, ids=CHOSEN, reference=0) -> list[comparison.EncoderResu
     return drain(comparison.leaderboard(bench, config, offers, offers[reference]))
 
 
+@pytest.mark.slow
 def test_every_encoder_is_measured_as_dense_retrieval_by_exact_search(bench):
     rows = board(bench, recipe())
     for row in rows:

@@ -32,6 +32,7 @@ def bands(ladder: lab.Ladder, asked: bool = True) -> dict[str, str]:
     return {ladder.corpus.queries[row].id: band for row, band in ladder.bands(asked).items()}
 
 
+@pytest.mark.slow
 def test_every_loss_is_told_apart(bench, reader):
     ladder = drain(rungs.climb(bench, recipe(), len(QUESTIONS)))
     expected = {question["id"]: question["id"] for question in QUESTIONS} | {"declined": "answered"}
@@ -173,6 +174,7 @@ def in_pieces(tmp_path_factory):
     return with_towns(tmp_path_factory.mktemp("pieces"), TEXTS, rows)
 
 
+@pytest.mark.slow
 def test_questions_that_need_all_pieces_are_told_apart(in_pieces, reader):
     """Pisa's bells are in no passage that shares a word, and Riga's piece is cut in two."""
     one, every = (drain(lab.standing(in_pieces, recipe(), evidence)) for evidence in lab.EVIDENCE)

@@ -114,6 +114,7 @@ def test_between_fresh_builds_the_last_one_is_compared_with():
     assert when_to_rebuild(life, 0.05).churned == life.rounds[1].churned
 
 
+@pytest.mark.slow
 def test_the_same_seed_repeats_and_another_does_not():
     runs = [drained(churn(Plain(forgets=0.5), VECTORS, QUERIES, rounds=3, seed=seed)) for seed in (1, 1, 2)]
     same = [[r.recall.tolist() for r in run.rounds] for run in runs]

@@ -67,6 +67,7 @@ def test_a_glance_is_the_labs_point_and_is_measured_once(bench):
     assert wider.cached and wider.cost.margin_points == 2.0
 
 
+@pytest.mark.slow
 def test_rankings_side_by_side_say_what_the_index_missed(bench):
     config = recipe("faiss_ivf", nlist=8, nprobe=1)
     recalls = drain(answer_cost(bench, config)).recalls
@@ -149,6 +150,7 @@ def test_a_switch_is_told_in_sentences():
     assert stayed[0] == "The old encoder stayed: overlap@10 0.10 is below 0.5."
 
 
+@pytest.mark.slow
 def test_the_charts_of_the_page_are_valid_plotly(bench):
     config = recipe("faiss_ivf", nlist=8, nprobe=1)
     drain(measuring.sweep(bench, config, {"index.nprobe": [1, 2, 8]}))

@@ -98,6 +98,7 @@ def at(recipe, keep):
     return with_settings(recipe, {"index.keep": keep})
 
 
+@pytest.mark.slow
 def test_a_measured_point_is_stored_with_its_raw_values(bench, recipe):
     point = drain(measuring.measure_point(bench, at(recipe, 60)))
     assert (point.part, point.build, point.query, point.k, point.num_queries) == ("sieve", {"stride": 1}, {"keep": 60}, 5, 48)

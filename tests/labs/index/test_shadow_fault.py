@@ -95,6 +95,7 @@ def test_the_check_sees_a_mixed_pair():
     assert not any(whole(place.search([TEXTS[i]], 5), i) for i in range(len(TEXTS)))
 
 
+@pytest.mark.slow
 def test_every_search_is_whole_while_threads_search_insert_and_delete():
     place, wrong, stop = serving(), [], threading.Event()
     names, inserted, deleted = set(), {}, set()

@@ -48,6 +48,7 @@ def changed(bundle, text: str) -> dict[str, bytes]:
     return {**bundle, opening.MANIFEST: json.dumps({"format": 1, "sha256": sums}).encode()}
 
 
+@pytest.mark.slow
 def test_it_answers_as_the_verb_does(bench):
     answer = sources.answer(bench, ["agreement", "toy"])
     verb = plain(drain(parse(["agreement", "toy"]).work(bench)))
@@ -55,11 +56,13 @@ def test_it_answers_as_the_verb_does(bench):
     assert answer == {name: verb[name] for name in answer}
 
 
+@pytest.mark.slow
 def test_a_bundle_of_agreement_holds_and_tells_no_text_and_no_name(made):
     assert results(made)["number value"] is True and results(made)["number low"] is True
     assert not [word for word in ("Ann", "Answer", "Evidence", "toy-") if word in made[LABELS].decode()]
 
 
+@pytest.mark.slow
 def test_another_label_is_named_by_what_no_longer_follows(made):
     record = json.loads(made[LABELS])
     unit, annotator, value = record["labels"][0]

@@ -82,6 +82,7 @@ def test_a_bundle_holds_and_says_what_it_cannot_compute(made):
     assert len([name for name in made if name.startswith("raw/")]) == 5  # three trials, their questions, a name
 
 
+@pytest.mark.slow
 def test_names_in_figures_are_only_text(made):
     drawn = json.loads(made["figures/means.json"])
     assert "&lt;script&gt;" in str(drawn) and "<script>" not in str(drawn) and b"<script>" in made["figures/means.csv"]
@@ -110,11 +111,13 @@ def test_a_changed_file_is_named_though_the_manifest_was_made_to_fit(made, chang
     assert set(wrong(sealed({**made, file: made[file].replace(before, after, 1)}))) == {named}
 
 
+@pytest.mark.slow
 def test_every_changed_file_is_named_by_the_manifest(made):
     changed = {**made, **{file: made[file].replace(before, after, 1) for file, before, after, _ in CHANGES.values()}}
     assert set(wrong(changed)) == {named for *_, named in CHANGES.values()}
 
 
+@pytest.mark.slow
 def test_a_changed_number_is_named_though_all_files_agree_on_it(bench, made):
     """What the item showed, its checksum, the printed number and the manifest are all made to fit: the records do not."""
     paper = papers.load(bench, "small")
@@ -126,6 +129,7 @@ def test_a_changed_number_is_named_though_all_files_agree_on_it(bench, made):
     assert set(told) == {"number gain"} and f"{gain.content:.4g} recomputed" in told["number gain"]
 
 
+@pytest.mark.slow
 def test_a_damaged_record_is_named_and_what_rests_on_it(made):
     name = next(name for name in made if ".trial." in name)
     data = bytearray(made[name])
@@ -136,6 +140,7 @@ def test_a_damaged_record_is_named_and_what_rests_on_it(made):
     assert {name, "table main"} <= set(wrong(gone))
 
 
+@pytest.mark.slow
 def test_a_record_written_anew_is_named_by_what_no_longer_follows(made):
     name = sorted(name for name in made if ".trial." in name)[1]  # the better one
     record = decode(made[name], name.removeprefix("raw/"))
@@ -147,6 +152,7 @@ def test_a_record_written_anew_is_named_by_what_no_longer_follows(made):
     assert name in wrong({**made, name: forged})
 
 
+@pytest.mark.slow
 def test_words_of_people_may_change_and_the_readers_hear_of_it(made):
     changed = {**made, "main.tex": made["main.tex"].replace(b"Results", b"What we found")}
     results = {row.what: row for row in drain(verification.verified(changed))}
@@ -259,6 +265,7 @@ def test_names_that_no_bundle_has_are_refused(tmp_path, name):
     assert [file.name for file in tmp_path.iterdir()] == ["a.zip"]
 
 
+@pytest.mark.slow
 def test_bombs_are_refused(tmp_path, monkeypatch, made):
     path = tmp_path / "a.zip"
     monkeypatch.setattr(opening, "MOST_RECORD", 1 << 20)
@@ -362,6 +369,7 @@ def test_items_of_any_shape_and_commands_of_any_verb_are_told(made):
     assert results["number gain"].holds is not True
 
 
+@pytest.mark.slow
 def test_what_people_wrote_is_told_and_what_no_item_shows_is_refused(made):
     told = {"main.tex": made["main.tex"] + b"% The gain is 0.99\n", "tables/gain-99.tex": b"0.99", "text/abstract.tex": b"0.99"}
     results = {row.what: row for row in drain(verification.verified(sealed({**made, **told})))}
@@ -369,11 +377,13 @@ def test_what_people_wrote_is_told_and_what_no_item_shows_is_refused(made):
     assert [results[name].holds for name in ("tables/gain-99.tex", "text/abstract.tex")] == [False, False]
 
 
+@pytest.mark.slow
 def test_a_line_that_latex_reads_as_a_comment_is_no_line(made):
     hidden = made["numbers.tex"].replace(b"\n\\newcommand", b"\x0c\\newcommand")
     assert hidden != made["numbers.tex"] and "numbers.tex" in wrong(sealed({**made, "numbers.tex": hidden}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b'{"checksum": "x", "content": NaN}', packed(10**400)])
 def test_numbers_that_no_item_can_show_do_not_hold(made, content):
     assert "number gain" in wrong(sealed({**made, "items/gain.json": content}))

@@ -84,6 +84,7 @@ def test_models_from_elsewhere_by_their_card_or_not_examined(bench):
     assert r"Whether org/a\_b had seen" in told(bench, add_trial(bench.store, xquad, {"embedding": other}))
 
 
+@pytest.mark.slow
 def test_recipes_without_an_encoder_say_nothing_of_one_and_a_bundle_says_the_same(bench):
     asked = add_questions(bench.store, 10, "q", unanswerable=0)
     trained_on(bench, "mine", "c")

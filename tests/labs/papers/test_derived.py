@@ -45,6 +45,7 @@ def test_a_leaderboard_follows_from_its_trials_and_is_stale_after_another(bench)
     assert not result.holds and "1 new" in result.told and "add it again on its page" in result.told
 
 
+@pytest.mark.slow
 def test_other_rows_than_the_commands_are_taken_and_said_not_to_be_computed(bench):
     rows = [{"k": 1, "recall": 0.5}, {"k": 2, "recall": 0.75}]
     for command in ("python -m core leaderboard s", "python -m core curve --set a=b", ""):
@@ -74,6 +75,7 @@ def test_a_point_stands_in_a_row_with_its_ends_and_its_name():
         assert list(derived.not_in_rows({"data": [{**DRAWN["data"][0], **change}]}, ROWS)), change
 
 
+@pytest.mark.slow
 def test_a_leaderboard_is_a_table_of_a_paper_with_the_numbers_of_its_command(bench):
     papers.create(bench, "Board", "b")
     item = papers.add_table(bench, "b", "board", "python -m core leaderboard s --metric mrr --first 2", "All & more")
@@ -117,6 +119,7 @@ def test_a_command_that_finds_nothing_any_more_is_stale_in_words(bench, monkeypa
     assert not result.holds and "now finds no such trials" in result.told
 
 
+@pytest.mark.slow
 def test_only_numbers_that_an_item_shows_make_it_stale(bench):
     """What stands beside them, in cells and digits that are not printed and columns that are not drawn, is told."""
     papers.create(bench, "Shown", "b")
@@ -150,6 +153,7 @@ def test_only_numbers_that_an_item_shows_make_it_stale(bench):
     assert not any(row.holds for row in shown), shown
 
 
+@pytest.mark.slow
 def test_a_trial_that_changes_no_number_makes_no_item_stale(bench):
     papers.create(bench, "Board", "b")
     papers.add(
@@ -160,6 +164,7 @@ def test_a_trial_that_changes_no_number_makes_no_item_stale(bench):
     assert result.holds and result.told == "its command now finds other trials: 1 new, 0 gone; what it shows is unchanged"
 
 
+@pytest.mark.slow
 def test_what_is_compared_later_changes_no_item_and_the_bundle_carries_what_was(bench):
     def look(number: int) -> None:
         for each in range(number):

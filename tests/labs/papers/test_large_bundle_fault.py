@@ -85,6 +85,7 @@ def test_records_that_would_take_far_more_than_their_size_are_left_out(made, cha
     assert len(told) == 1 and ("take more memory" in told[0] or "holds more than" in told[0])
 
 
+@pytest.mark.slow
 def test_what_is_read_as_values_has_a_limit_of_its_own(made):
     sizes = {name: len(data) for name, data in made.items()}
     opening.bounded(sizes, "here")

@@ -20,6 +20,7 @@ def bench(tmp_path):
     return Workbench(tmp_path)
 
 
+@pytest.mark.slow
 def test_items_come_in_their_order_and_are_moved_replaced_and_removed(bench):
     base, better, _ = small_paper(bench)
     assert [item.name for item in papers.load(bench, "small").items] == ["main", "gain", "gain-p", "recall-10"]
@@ -39,6 +40,7 @@ def test_items_come_in_their_order_and_are_moved_replaced_and_removed(bench):
         papers.taken(bench, "small", "gain-p")
 
 
+@pytest.mark.slow
 def test_an_item_answers_what_its_command_prints(bench):
     small_paper(bench)
     for item in papers.load(bench, "small").items:
@@ -46,6 +48,7 @@ def test_an_item_answers_what_its_command_prints(bench):
         assert plain(call.work(bench)) == sources.answer(bench, item.command)
 
 
+@pytest.mark.slow
 def test_sql_answers_as_the_verb_does(bench):
     [trial, *_] = three_trials(bench)
     words = ("sql", "SELECT metric, avg(value) AS mean FROM scores GROUP BY metric ORDER BY metric")
@@ -144,6 +147,7 @@ def test_documents_that_are_none_are_refused_in_words(bench):
             papers.load(bench, name)
 
 
+@pytest.mark.slow
 def test_the_check_holds_until_the_store_has_moved_on(bench):
     trials = small_paper(bench)
     words = ("sql", "SELECT count(*) AS trials FROM trials")
@@ -160,6 +164,7 @@ def test_the_check_holds_until_the_store_has_moved_on(bench):
     assert all(row.holds for row in drain(checking.check(bench, "small")))
 
 
+@pytest.mark.slow
 def test_what_an_item_showed_cannot_be_changed_unseen(bench, tmp_path):
     small_paper(bench)
     place = tmp_path / "papers/small/items/gain.json"
@@ -175,6 +180,7 @@ def test_what_an_item_showed_cannot_be_changed_unseen(bench, tmp_path):
     assert not {row.what: row for row in drain(checking.check(bench, "small"))}["number gain"].holds
 
 
+@pytest.mark.slow
 def test_a_trial_that_failed_gives_no_table_and_a_table_is_of_one_set_of_questions(bench):
     [trial, *_] = three_trials(bench)
     failed, other = add_failed(bench.store), add_trial(bench.store, add_questions(bench.store, name="b", dataset="b"))
@@ -214,6 +220,7 @@ def test_numbers_are_written_as_they_are_read(form, value, text):
     assert numbers.written(papers.PaperNumber(name="a", form=form), value) == text
 
 
+@pytest.mark.slow
 def test_macros_have_letters_only_and_say_what_is_behind_them(bench):
     small_paper(bench)
     assert numbers.macro("gain-of-rrf-2") == r"\resGainOfRrfTwo"

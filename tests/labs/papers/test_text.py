@@ -28,6 +28,7 @@ def texts(bench):
     return texts_of(bench, "small")
 
 
+@pytest.mark.slow
 def test_the_methods_name_corpus_stages_settings_tests_and_machine(texts):
     methods = texts["text/methods.tex"]
     assert "transformed" not in methods

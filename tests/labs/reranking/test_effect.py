@@ -69,6 +69,7 @@ def test_a_reranker_that_hurts_is_said_to_hurt_and_what_it_lost_is_named(towns):
     assert lab.effect(towns, alone, "mrr") is None
 
 
+@pytest.mark.slow
 def test_the_same_ranking_is_no_difference(towns):
     made = lab.effect(towns, towns.evaluate(recipe(rerank__weight=0.0)), "mrr")
     assert not made.lost and not made.won and ("cannot be told" in made.sentence() or "no difference" in made.sentence())
@@ -129,6 +130,7 @@ def test_what_is_ranked_again_stands_above_the_rest_which_keeps_its_order():
     assert mixed[0, :2].tolist() == [0.75, 0.25] and mixed[0, 2] < 0.25
 
 
+@pytest.mark.slow
 def test_the_page_says_that_it_hurts_and_switches_it_off(towns, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: towns)
     app = AppTest.from_file(Path(__file__).parents[3] / "app" / "main.py", default_timeout=120)

@@ -109,6 +109,7 @@ def test_every_reranker_says_what_it_does_of_its_own(towns, settings, words):
     assert told["lund.txt"]["reranked"].endswith(words) and not any(how for name, how in told.items() if name != "lund.txt")
 
 
+@pytest.mark.slow
 def test_the_page_tells_it_for_the_recipe_and_beside_the_passage(towns, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: towns)
     monkeypatch.setattr("core.labs.trials.curve.AT_ONCE_MS", float("inf"))

@@ -161,6 +161,7 @@ def test_an_engine_without_logits_is_told():
         prompts.reading(None, other, "x")
 
 
+@pytest.mark.slow
 def test_a_study_is_stored_resumed_and_measured_from_what_is_stored(bench, model):
     chains = ["greedy", "temperature=2"]
     going = study.sample_study(bench, RECIPE, chains, samples=3, questions=3)

@@ -57,6 +57,7 @@ def test_the_spread_is_the_mean_over_answers_that_were_judged_twice(bench):
     assert behind.spread(scored.scores[2:]) is None
 
 
+@pytest.mark.slow
 def test_other_answers_to_the_question_are_those_of_its_corpus_without_itself(tmp_path, monkeypatch):
     bench = failing(tmp_path)
     read(monkeypatch)

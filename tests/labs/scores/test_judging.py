@@ -80,6 +80,7 @@ def judged(file, *names, **settings):
     return drain(judged_file.judge(bench, TrialConfig(), file, names, **settings))
 
 
+@pytest.mark.slow
 def test_labels_that_mean_wrong_are_known_by_their_spans_and_told(file):
     result, left = judged(file, "shared_words")
     told = judging.record(result, left)
@@ -148,6 +149,7 @@ def test_what_failed_is_tried_again_and_the_rest_is_kept(file):
     assert len(SEEN) == 20 and all("zzz" in answer for answer in SEEN)
 
 
+@pytest.mark.slow
 def test_without_names_all_are_scored_that_the_file_allows(file, tmp_path):
     result, left = judged(file)
     assert {"em", "f1", "shared_words"} <= {each.measure.part for each in result.measured}

@@ -14,6 +14,7 @@ from core.statistics.correlation import pearson, pearson_difference
 from core.workbench import Workbench
 
 
+@pytest.mark.slow
 def test_containment_correlates_as_is_known_and_stands_beside_what_was_published(datasets_root):
     told = drain(
         qags.table(Workbench(), TrialConfig(), datasets_root / "qags/mturk_cnndm.jsonl", ["containment", "lexical_floor"])

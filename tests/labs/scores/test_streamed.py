@@ -33,6 +33,7 @@ def few(monkeypatch):
     monkeypatch.setattr(streamed, "MOST", 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [(), ("shared_words", "f1")])
 def test_many_answers_have_the_numbers_of_few(file, tmp_path, monkeypatch, names):  # noqa: F811
     with file.open("a") as lines:

@@ -77,6 +77,7 @@ def test_a_part_that_does_something_goes_back_to_the_one_that_does_nothing():
     assert seen or not {"query", "reranker"} & {k for k in PART_KINDS.values() if len(registry.parts(k)) > 1}
 
 
+@pytest.mark.slow
 def test_differences_are_those_of_the_two_recipes_with_holms_correction(bench, plain_lsa):
     config = with_settings(TrialConfig(), SETTINGS)
     made = drain(lab.ablate(bench, config, "mrr"))
@@ -117,6 +118,7 @@ def test_a_stage_without_parts_is_switched_off_whole_and_by_setting():
     ]
 
 
+@pytest.mark.slow
 def test_answers_are_ablated_by_the_verdicts_of_the_ladder(tmp_path, monkeypatch):
     bench, reader = failing(tmp_path), read(monkeypatch)
     monkeypatch.setattr(lab, "TrialConfig", lambda: recipe())  # the plain default

@@ -28,6 +28,7 @@ def bench(home):
     return bench
 
 
+@pytest.mark.slow
 def test_before_the_test_questions_the_report_says_what_is_missing_then_it_pairs_on_test(home, bench, monkeypatch, capsys):
     dev = [trial for trial in comparison.trials(bench) if trial.questions == "dev"]
     result = choice.choice(bench, dev, "ndcg_linear")
@@ -77,6 +78,7 @@ def empty(tmp_path):
     return Workbench(tmp_path)
 
 
+@pytest.mark.slow
 def test_of_rounds_with_more_and_more_questions_the_last_has_the_say_and_the_base_of_the_study_is_compared(
     empty, monkeypatch, capsys
 ):
@@ -102,6 +104,7 @@ def test_of_rounds_with_more_and_more_questions_the_last_has_the_say_and_the_bas
     assert json.loads(capsys.readouterr().out)["difference to the base"][1]["n"] == 49
 
 
+@pytest.mark.slow
 def test_questions_of_the_test_half_are_paired_only_where_they_are_the_same(empty):
     dev, test = add_questions(empty.store, name="dev", n=40), add_questions(empty.store, name="test", first=40, n=40)
     other = add_questions(empty.store, name="test other", first=60, n=40)

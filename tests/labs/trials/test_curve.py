@@ -53,6 +53,7 @@ def recipe(**settings) -> TrialConfig:
     return with_settings(TrialConfig(), given | settings)
 
 
+@pytest.mark.slow
 def test_values_that_are_not_valid_are_named_with_the_reason(bench):
     found = setting_curve.values(bench, recipe(), SIZE, [8, 16, 24])
     assert found.ready == [16, 24] and found.missing == []

@@ -161,6 +161,7 @@ def home(tmp_path_factory):
     return home
 
 
+@pytest.mark.slow
 def test_the_command_prints_effects_interactions_and_cells(home, monkeypatch, capsys):
     monkeypatch.setenv("GROUNDWORK_HOME", str(home))
     assert main(["effects", "s", "--cells", "fusion.weight", "chunking.size_tokens", "--json"]) == 0

@@ -72,6 +72,7 @@ def home(tmp_path_factory):
     return home
 
 
+@pytest.mark.slow
 def test_the_command_tells_shares_with_their_spread_and_what_speaks_against_them(home, monkeypatch, capsys):
     monkeypatch.setenv("GROUNDWORK_HOME", str(home))
     assert main(["importance", "s", "--json"]) == 0
@@ -83,6 +84,7 @@ def test_the_command_tells_shares_with_their_spread_and_what_speaks_against_them
     assert sum(row["share of the variance"] for row in record["importance"]) <= 1 + 1e-9
 
 
+@pytest.mark.slow
 def test_too_few_trials_are_refused_and_few_are_remarked(home, tmp_path):
     bench = Workbench(home)
     members = values.select(bench, "s")[1]
@@ -98,6 +100,7 @@ def test_too_few_trials_are_refused_and_few_are_remarked(home, tmp_path):
         importance.importance(other, values.select(other)[1], "ndcg_linear")
 
 
+@pytest.mark.slow
 def test_a_base_beside_the_grid_does_not_share_out_what_always_changes_together():
     base = {"chunking.size_tokens": 96, "chunking.overlap_tokens": 8, "fusion.weight": 0.1}
     grid = [

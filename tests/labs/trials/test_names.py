@@ -1,5 +1,7 @@
 """One recipe has one name, wherever it stands, and a trial stands with its corpus where there are several."""
 
+import pytest
+
 from core.labs.experiments.search import find
 from core.labs.papers.results_table import table
 from core.labs.store import examples
@@ -12,6 +14,7 @@ NAME = "Hybrid convex, chunk 508, weight 0.6"
 SETTINGS = {"chunking.size_tokens": 508, "fusion.weight": 0.6}
 
 
+@pytest.mark.slow
 def test_a_recipe_has_one_name_in_lists_studies_papers_sql_and_search(tmp_path):
     bench = Workbench(tmp_path)
     questions = add_questions(bench.store)

@@ -63,6 +63,7 @@ def test_the_largest_group_is_that_of_memory(bench, part):
                         values.select(bench, sweep, dataset, only, part=part)
 
 
+@pytest.mark.slow
 def test_the_last_repeats_of_any_filter_are_those_of_memory_and_are_counted_alike(bench):
     everything = listing.everything(bench)
     for wanted in ({}, {"sweep": "a"}, {"dataset": "other"}, {"status": "failed"}, {"text": "k1 weight"}, {"text": "nothing"}):

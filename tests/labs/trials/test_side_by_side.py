@@ -70,6 +70,7 @@ def test_the_command_prints_it(home, ids, monkeypatch, capsys):
     assert main(["side-by-side", ids[0], ids[1]]) == 0 and "from the cache" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_cannot_stand_side_by_side_is_refused(tmp_path):
     bench = Workbench(tmp_path)
     questions = add_questions(bench.store)

@@ -72,6 +72,7 @@ def test_where_most_questions_would_be_one_article_each_stands_by_itself_and_tha
     assert weights.units_of(same, "group").told == "question, because 7 of 7 are of one group"
 
 
+@pytest.mark.slow
 def test_the_verb_says_the_weight_of_each_fold_and_sets_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "home"))
     texts = {f"{thing}.txt": f"{thing.title()} {WAYS[i % 4]}." for i, thing in enumerate(THINGS[:6])}
@@ -89,6 +90,7 @@ def test_the_verb_says_the_weight_of_each_fold_and_sets_nothing(tmp_path, monkey
     assert main(["trials", "--json"]) == 0 and json.loads(capsys.readouterr().out) == []
 
 
+@pytest.mark.slow
 def test_of_densely_judged_questions_the_verb_takes_each_by_itself(tmp_path, monkeypatch, capsys):
     """By articles they could not be divided at all: they are one."""
     monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "home"))
