@@ -147,6 +147,7 @@ def test_what_was_damaged_is_whole_again_at_the_next_start(pristine, home):
     assert numbers(home, "hybrid") == pristine[1]["hybrid"] and not files.notices
 
 
+@pytest.mark.slow
 def test_a_damaged_text_of_own_documents_is_read_again_by_adding_it_again(pristine, home):
     shutil.rmtree(home / "cache" / "corpus")
     parsed = next((home / "corpora" / "towns").rglob("*.parsed.json"))

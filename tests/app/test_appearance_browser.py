@@ -20,6 +20,7 @@ def test_text_has_contrast_and_room(app, page, place):
         assert not found["room"], f"{view}: {found['room'][:5]}"
 
 
+@pytest.mark.slow
 def test_the_measure_finds_what_is_wrong(page):
     """On a page with one fault of each kind."""
     page.emulate_media(color_scheme="light")

@@ -33,6 +33,7 @@ def open_page() -> None:
     app.run()
 
 
+@pytest.mark.slow
 def test_a_page_drawn_too_early_is_drawn_again_once_what_others_recorded_is_in(drawn):
     open_page()
     assert len(drawn) == 2

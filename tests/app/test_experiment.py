@@ -80,6 +80,7 @@ def test_a_saved_trial_goes_into_it(bench):
     assert trial["sweep"] == "sizes" and book.experiments(bench)[0].trials == {"ok": 1}
 
 
+@pytest.mark.slow
 def test_a_title_that_is_typed_begins_one(bench):
     def script():
         import streamlit as st

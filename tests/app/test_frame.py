@@ -198,6 +198,7 @@ def test_a_draft_of_another_part_brings_its_own_knobs():
     assert recipe(app).chunking == usual.model_copy(update={"size_tokens": TrialConfig().chunking.size_tokens})
 
 
+@pytest.mark.slow
 def test_another_chunker_keeps_its_sizes_and_the_head_says_what_waits():
     app = recipe_page(**{"chunking.size_tokens": "512", "chunking.overlap_tokens": "64"})
     app = next(s for s in app.selectbox if s.key == "current/chunking.part?").set_value("sliding_window").run()

@@ -27,6 +27,7 @@ def bench(tmp_path, monkeypatch):
     return bench
 
 
+@pytest.mark.slow
 def test_a_chart_goes_into_a_paper_and_once_more_under_another_name(bench):
     papers.create(bench, "My first: paper")  # AppTest cannot type a new option
     page = AppTest.from_function(a_page, default_timeout=60).run()

@@ -59,6 +59,7 @@ def prepared(app, browser):
     return app
 
 
+@pytest.mark.slow
 def test_a_slider_moves_the_metrics_and_their_difference_to_the_baseline(prepared, tab):
     open_page(tab, f"{prepared}/search_live")
     tab.locator(CARDS).wait_for()

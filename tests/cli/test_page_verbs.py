@@ -64,6 +64,7 @@ def test_evaluate_measures_what_the_page_shows_and_stores_nothing(bench):
     assert record["latency, ms"][-1]["step"] == "total" and not bench.trials()
 
 
+@pytest.mark.slow
 def test_documents_and_questions_are_listed_found_and_read(bench):
     rows = told(bench, "documents", *WORDS)
     assert [row["questions"] for row in rows] == [1] * len(TOWNS) and rows[0]["characters"] == len(TEXTS[rows[0]["id"]])

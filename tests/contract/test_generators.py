@@ -205,6 +205,7 @@ def test_identity_and_token_counts_need_no_answer(make):
     )
 
 
+@pytest.mark.slow
 def test_an_answer_that_reaches_its_limit_says_so(make):
     _, result = finish(make(max_tokens=2).generate(HELLO))
     assert result.finish_reason == "length" and result.text, (

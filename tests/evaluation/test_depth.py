@@ -48,6 +48,7 @@ def test_curves_trials_and_the_store_go_as_deep(bench):
     assert [row["mean"] for row in bench.measured(trial)["metrics"] if row["metric"] == "hit"] == [1.0]
 
 
+@pytest.mark.slow
 def test_where_no_ranking_is_as_long_as_k_it_is_told(bench):
     found = bench.evaluate(recipe(evaluation__k=25, retrieval__candidates=12)).intervals["hit"]
     assert (found.mean, found.note) == (0.0, "no ranking is longer than 12")

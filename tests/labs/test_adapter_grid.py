@@ -97,6 +97,7 @@ def test_gain_reliance_and_memory_are_told(bench, prompts):
     assert made.items[0].keys() >= {"question", "possibly memorised", "No adapter, Closed book", "a, Gold evidence, f1"}
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_twice_and_what_is_left_is_told(bench, prompts):
     assert lab.standing(bench, recipe(), ["a"], [1.0], 99)[1].answers > 0 and not prompts
     work = lab.compare_adapters(bench, recipe(), ["a"], count=99)

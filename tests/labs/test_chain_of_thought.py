@@ -96,6 +96,7 @@ def test_differences_are_paired_and_corrected_over_all(bench, think):
     assert lab.item_rows(made)[0]["chain"].startswith("opens at")
 
 
+@pytest.mark.slow
 def test_nothing_is_written_twice_and_a_stopped_job_goes_on(bench, think):
     thinker = think()
     assert lab.standing(bench, recipe(), PLAN) is None

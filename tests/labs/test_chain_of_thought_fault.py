@@ -25,6 +25,7 @@ def test_chains_without_the_marker_have_no_answer_and_count_as_wrong(bench, thin
     assert any("of 18 of 18 texts no answer could be read" in sentence for sentence in lab.sentences(made, 0.95))
 
 
+@pytest.mark.slow
 def test_asked_again_they_answer_and_what_that_costs_is_counted(bench, think):  # noqa: F811
     think(marker="", second="The answer is opens at one")
     made = drain(lab.compare_reasoning(bench, recipe(), PLAN))

@@ -111,6 +111,7 @@ def test_what_is_known_by_heart_is_found(bench, reader):
     assert {row["id"]: row["rephrased"] for row in lab.item_rows(made)}[UNSAID] == ""
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_twice_and_a_stopped_job_goes_on(bench, reader):
     made, cost = lab.standing(bench, recipe(), 99)
     assert (

@@ -144,6 +144,7 @@ def test_other_documents_are_measured_anew(bench):
     assert not set(first.trials) & set(alone(Workbench(bench.home), toy_study()).trials)
 
 
+@pytest.mark.slow
 def test_a_corpus_that_changes_under_a_study_ends_it(bench, monkeypatch):
     resolve, count = Pipeline.resolve, iter(range(10))
 

@@ -44,6 +44,7 @@ def test_before_anything_was_measured_it_counts_and_claims_no_time(bench):
     assert "never timed on this machine" in outlook.words and outlook.context_tokens == (160, 480)
 
 
+@pytest.mark.slow
 def test_what_it_counts_is_what_the_run_computes_and_then_nothing_is_left(bench):
     experiment = study("second", ("chunking.size_tokens", (16, 24)), ("sparse.k1", (0.9, 1.5)), choose_on="dev", report_on="test")
     before = estimate(bench, experiment)

@@ -145,6 +145,7 @@ def test_layer_types_and_switches_of_windows():
     assert arch.read(listed | {"layer_types": kinds}).windowed_layers == 30
 
 
+@pytest.mark.slow
 def test_flops_are_the_matrix_products_that_torch_counts():
     import torch
     from torch.utils.flop_counter import FlopCounterMode

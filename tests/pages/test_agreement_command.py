@@ -156,6 +156,7 @@ def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
         assert main(["agreement", *wrong]) == 1 and "Failed:" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_plan_that_was_changed_is_told(bench, capsys):
     study = rating(8, pilot=0, per_item=3)
     frozen = rounds.freeze(bench, study, "main")

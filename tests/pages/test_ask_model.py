@@ -194,6 +194,7 @@ def test_every_ending_is_said_in_plain_words(monkeypatch, bench, fields, words):
     assert words in html(app) + seen(app)
 
 
+@pytest.mark.slow
 def test_a_repeated_sentence_gets_an_outlined_number_beside_the_model_s_own(monkeypatch, bench):
     play(monkeypatch, bench, text="The Danube rises in the Black Forest. It is long.", cited=())
     app = ask(open_page(), QUESTION)

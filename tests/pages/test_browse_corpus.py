@@ -67,6 +67,7 @@ def test_the_document_in_the_address_is_open_with_its_evidence_marked(bench):
     assert 'class="gw-gold">in the Black Forest<' in html(app)
 
 
+@pytest.mark.slow
 def test_text_of_a_document_is_never_markup(bench):
     shown = html(browse(document=document(bench, "rivers")))
     assert "&lt;script&gt;" in shown and "<script>alert" not in shown and "<img" not in shown

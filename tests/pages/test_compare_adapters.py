@@ -43,6 +43,7 @@ def test_a_recipe_that_is_not_ready_is_prepared_by_a_press(bench, named, started
     assert started[0][0] == "prepare" and "prepared once" in html(app)
 
 
+@pytest.mark.slow
 def test_it_tells_what_is_left_and_starts_a_job(bench, prompts, named, started):  # noqa: F811
     app = open_page()
     assert any(told.endswith("answers, never timed on this machine") for told in prices(app)) and not prompts

@@ -182,6 +182,7 @@ def test_the_training_command_follows_the_form(page, bench, monkeypatch):
     assert started[0][:4] == ["train-encoder", "towns-1", "--train", "max_steps=7"]
 
 
+@pytest.mark.slow
 def test_a_trained_encoder_that_is_not_better_says_so_and_can_be_used(page, bench, home):
     one = {
         "before": 0.5,
@@ -229,6 +230,7 @@ def test_a_trained_encoder_that_is_not_better_says_so_and_can_be_used(page, benc
         folder.rmdir()
 
 
+@pytest.mark.slow
 def test_a_question_opens_both_rankings_side_by_side(page, bench):
     app = page()
     assert any("against LSA: 13 of 13 questions" in caption.value for caption in app.caption)

@@ -140,6 +140,7 @@ def test_settings_and_questions_have_their_tabs(bench, ids):
     assert sum(map(len, found.values())) == 39
 
 
+@pytest.mark.slow
 def test_ids_of_another_store_are_left_out_and_told(bench, ids):
     app = open_page(trials=f"{ids['base']},0123456789")
     assert app.session_state["chosen"] == [ids["base"]]

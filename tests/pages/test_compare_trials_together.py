@@ -92,6 +92,7 @@ def test_what_people_called_a_trial_is_no_markup_in_a_chart(tmp_path, monkeypatc
     assert sorted(chart["layout"]["yaxis"]["categoryarray"]) == ["&lt;b&gt;0&lt;/b&gt;", "&lt;b&gt;1&lt;/b&gt;"]
 
 
+@pytest.mark.slow
 def test_filtered_trials_are_named_in_the_command(bench, shown_commands):
     tab("Leaderboard", words="weight 0.3")
     [command] = {command for command in shown_commands if "leaderboard" in command}
@@ -168,6 +169,7 @@ def test_trials_without_a_difference_say_so_in_each_tab(tmp_path, monkeypatch):
     assert "do not differ in any setting" in texts(tab("Parallel coordinates"))
 
 
+@pytest.mark.slow
 def test_too_few_trials_for_importance_are_told_and_the_effects_shown(bench):
     app = tab("Effects", words="weight 0.3")
     assert "Importance needs 8 recipes" in texts(app) and len(shown(app, "Level")) == 3

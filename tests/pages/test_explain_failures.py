@@ -134,5 +134,6 @@ def test_questions_with_several_pieces_of_evidence_are_looked_at_either_way(tmp_
     assert table(app)["Band"] == ["Not retrieved"] and any("--evidence all" in command for command in shown_commands)
 
 
+@pytest.mark.slow
 def test_without_several_pieces_there_is_no_such_choice(bench):
     assert not [each for each in start().get("button_group") if "pieces" in each.proto.label]

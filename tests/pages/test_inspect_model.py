@@ -201,6 +201,7 @@ def test_a_fit_is_told_in_words(coefficients, told):
 # Attention -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_parts_of_the_prompt_have_all_the_attention(bench, tools):
     query = bench.corpus(recipe()).queries[0]
     hits = bench.search(recipe(), query.text)[:2]

@@ -66,6 +66,7 @@ def ready(bench, monkeypatch, live: bool = True) -> None:
     monkeypatch.setattr(bench, "plan", lambda config: Plan(live, (Phase("embedding 909 texts", Estimate(20.0, 30.0)),)))
 
 
+@pytest.mark.slow
 def test_the_very_first_start_prepares_the_built_in_corpus_with_progress_and_cancel(bench, monkeypatch):
     ready(bench, monkeypatch, False)
     app = overview().run()

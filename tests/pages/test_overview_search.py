@@ -14,6 +14,7 @@ def links(app):
     return {one.proto.label: (one.proto.page, one.proto.query_string) for one in app.get("page_link")}
 
 
+@pytest.mark.slow
 def test_all_that_holds_the_words_is_shown_with_a_link(bench, monkeypatch):  # noqa: F811
     ready(bench, monkeypatch)
     questions = add_questions(bench.store)

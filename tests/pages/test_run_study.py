@@ -174,6 +174,7 @@ def test_start_runs_it_as_a_job_of_the_command_line(bench, started):
     assert started == [["study", "fresh"]]
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_ranked_with_the_best_and_its_equals(bench):
     app = open_page(study="measured")
     table = shown(app, "Point")

@@ -75,6 +75,7 @@ def test_where_some_answers_are_known_one_button_writes_the_others_and_scores_al
     assert named == ["Write and score 2 answers"]
 
 
+@pytest.mark.slow
 def test_from_no_stored_answer_a_press_leads_to_ask(bench, reader):
     app = start(source="Stored answers", view="Against people's labels")
     next(button for button in app.button if button.label == "Ask").click().run()

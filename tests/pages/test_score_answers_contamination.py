@@ -39,6 +39,7 @@ def test_the_job_is_offered_and_gaps_questions_and_answers_are_shown(bench, read
     assert f"market of {KNOWN[0]} open?" in html(app) and "I like markets." in html(app)
 
 
+@pytest.mark.slow
 def test_a_file_of_rephrasings_takes_the_model_s_place_and_a_broken_one_is_told(bench, reader, started, monkeypatch):  # noqa: F811
     sent = "\n".join(json.dumps({"id": q["id"], "rephrased": f"The <b>hour</b> of {q['id']}?"}) for q in QUESTIONS).encode()
     files = [None, b"{broken", sent]

@@ -36,6 +36,7 @@ def test_the_job_is_offered_and_ways_differences_and_chains_are_shown(bench, thi
     assert not app.exception
 
 
+@pytest.mark.slow
 def test_a_broken_template_is_told(bench, think, started):  # noqa: F811
     think()
     app = start(**VIEW)

@@ -127,6 +127,7 @@ def test_a_difference_at_more_context_is_grey_and_says_so(page):
     assert "baseline 2" in shown
 
 
+@pytest.mark.slow
 def test_a_choice_that_the_address_leaves_empty_is_the_usual_one(page):
     app = page(show="")
     assert not app.error and f"{len(QUESTIONS)} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
@@ -434,6 +435,7 @@ def test_the_cards_stand_in_a_line_too(page):
     assert all(name in shown for name in ("Recall@3", "MRR@3", "nDCG@3"))
 
 
+@pytest.mark.slow
 def test_a_slider_move_looks_at_the_files_of_the_corpus_once(page, bench, monkeypatch):
     app, looks = page(**{"fusion.part": "convex", "baseline.fusion.part": "rrf"}), []
     looked = bench.library.stamp

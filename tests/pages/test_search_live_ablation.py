@@ -55,6 +55,7 @@ def test_each_part_is_switched_off_and_one_press_takes_it_out(start, shown_comma
     assert not app.exception and app.session_state["recipes"]["current"].sparse.k1 == 1.5
 
 
+@pytest.mark.slow
 def test_a_plain_recipe_has_its_retrievers_to_switch_off(start):
     buttons = [button.label for button in start().button if button.label.startswith("Switch off")]
     assert sorted(buttons) == ["Switch off: Fusion → BM25 alone", "Switch off: Fusion → Dense alone"]

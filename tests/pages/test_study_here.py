@@ -210,6 +210,7 @@ def test_failures_are_told_and_retried(bench, started, monkeypatch):
     assert [b.label for b in app.button if b.key == "start_study_here"] == ["Retry what failed"]
 
 
+@pytest.mark.slow
 def test_a_corpus_without_questions_says_so(bench):
     assert "there is nothing to measure" in texts(chunks(**{"corpus.dataset": "silent"}))
 

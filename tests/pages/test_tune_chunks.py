@@ -74,6 +74,7 @@ def test_numbers_follow_the_slider(page):
     assert card(app, "Evidence cut") != cut
 
 
+@pytest.mark.slow
 def test_text_of_the_corpus_is_never_markup(page):
     app = page()
     assert "&lt;script&gt;" in html(app)

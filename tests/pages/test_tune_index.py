@@ -145,6 +145,7 @@ def test_a_sweep_shows_its_command_before_it_starts(page, bench, monkeypatch):
     assert app.warning and not app.exception
 
 
+@pytest.mark.slow
 def test_kept_points_are_listed_and_failures_have_their_reason(page, bench):
     drain(measuring.sweep(bench, recipe(), {"index.nlist": [4, 900], "index.nprobe": [1, 2]}))
     app = page()

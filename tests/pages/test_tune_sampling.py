@@ -88,6 +88,7 @@ def test_nothing_is_asked_of_the_model_before_a_prompt(bench, model):
     assert "Tokens that can come" in html(app) and model.runs == [()]
 
 
+@pytest.mark.slow
 def test_the_cards_are_the_trace_and_a_slider_runs_no_model(bench, model):
     app = open_page(chain="top_k=8 temperature=0.5")
     reading = prompts.reading(bench, recipe(), QUESTION)

@@ -24,6 +24,7 @@ def test_a_figures_type_is_embedded_and_none_is_type_3(serif):
         assert any("LMRoman" in name for name in fonts)
 
 
+@pytest.mark.slow
 @needs_font
 def test_a_converted_letter_has_the_width_and_nearly_the_extent_of_its_own():
     own, made = TTFont(LATIN_MODERN), TTFont(io.BytesIO(outlines.truetype(LATIN_MODERN, "é −")))

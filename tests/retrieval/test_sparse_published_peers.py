@@ -11,6 +11,7 @@ from core.retrieval.bm25_fast import BM25S
 from core.retrieval.top import tie_order
 
 
+@pytest.mark.slow
 def test_cacm_by_anserinis_settings_has_its_published_map(datasets_root):
     folder = datasets_root / "cacm"
     if not folder.is_dir():

@@ -44,6 +44,7 @@ def test_each_recipe_counts_once_and_what_answers_from_it_not_at_all(bench):
     assert {one.dataset for one in looks.every(bench)} == {"towns"}, "without evidence nothing is seen"
 
 
+@pytest.mark.slow
 def test_a_stored_trial_is_the_look_that_measured_it(bench):
     trial = drain(bench.run(towns(**{"sparse.k1": 1.9, "generation.max_tokens": 9})))
     questions = bench.show(trial)["questions_fingerprint"]

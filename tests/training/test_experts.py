@@ -124,6 +124,7 @@ def test_the_balancing_loss_evens_the_load_and_saves_tokens(runs):
     assert last("with", "balance") < last("without", "balance")
 
 
+@pytest.mark.slow
 def test_training_learns_and_tells_every_step(runs):
     run = runs["with"].run
     assert [step.done for step in run.steps] == list(range(1, 61))

@@ -331,6 +331,7 @@ def test_of_an_experts_answer_the_claims_with_evidence_are_judged(tmp_path):
 # Answers made by rule
 
 
+@pytest.mark.slow
 def test_made_answers_hold_so_many_claims_between_frames_that_are_none(base):  # noqa: F811
     passages = (
         TEXT,

@@ -150,6 +150,7 @@ def test_what_it_was_worth_is_measured_and_kept(trained):
     assert made.best_step == max(checks, key=lambda line: line["likelihood"])["step"]
 
 
+@pytest.mark.slow
 def test_training_finds_no_document_of_validation_or_test(trained, base):  # noqa: F811
     from core.evaluation.judged import relevance
     from core.training.encoders.splits import evidence_documents, split_rows

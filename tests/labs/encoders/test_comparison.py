@@ -76,6 +76,7 @@ def test_every_encoder_is_measured_as_dense_retrieval_by_exact_search(bench):
     assert len({row.intervals["mrr"].mean for row in rows}) > 1, "different encoders rank differently"
 
 
+@pytest.mark.slow
 def test_differences_are_the_workbenchs_with_holm_over_the_encoders(bench):
     base, *others = board(bench, recipe())
     raw = [bench.differences(row.evaluation, base.evaluation)["recall"] for row in others]

@@ -43,6 +43,7 @@ def test_every_loss_is_told_apart(bench, reader):
     }
 
 
+@pytest.mark.slow
 def test_losses_of_retrieval_need_no_model(bench, monkeypatch):
     def fails(*_):
         raise AssertionError("a model was loaded")
@@ -191,6 +192,7 @@ def test_questions_that_need_all_pieces_are_told_apart(in_pieces, reader):
     assert bands(deep, False)["both"] == "low"
 
 
+@pytest.mark.slow
 def test_with_all_pieces_an_answer_over_some_of_them_is_no_unused_evidence(in_pieces, reader):
     one, every = (drain(rungs.climb(in_pieces, recipe(), 9, evidence=evidence)) for evidence in lab.EVIDENCE)
     assert one.climbs.keys() == every.climbs.keys() and len(reader.prompts) == len(set(reader.prompts)), "nothing is asked anew"

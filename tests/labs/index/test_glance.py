@@ -80,6 +80,7 @@ def test_rankings_side_by_side_say_what_the_index_missed(bench):
     assert recalls.min() < 1
 
 
+@pytest.mark.slow
 def test_the_table_by_question_agrees_with_the_cost(bench):
     config = recipe("faiss_ivf", nlist=8, nprobe=1)
     cost, corpus = drain(answer_cost(bench, config)), bench.corpus(config)

@@ -114,6 +114,7 @@ def test_a_measured_point_is_stored_with_its_raw_values(bench, recipe):
     assert drain(bench.store.verify()).ok and "ids" not in points.rows([stored])[0]
 
 
+@pytest.mark.slow
 def test_a_quick_point_is_not_stored_and_finds_the_same(bench, recipe):
     full = drain(measuring.measure_point(bench, at(recipe, 50)))
     before = len(drain(points.stored(bench, recipe)))

@@ -88,6 +88,7 @@ def test_names_in_figures_are_only_text(made):
     assert "&lt;script&gt;" in str(drawn) and "<script>" not in str(drawn) and b"<script>" in made["figures/means.csv"]
 
 
+@pytest.mark.slow
 def test_the_same_paper_is_the_same_zip(bench, made):
     assert zipped(whole(bench)) == zipped(made)
 

@@ -83,6 +83,7 @@ def test_the_difference_of_few_questions_is_told_without_an_interval():
     )
 
 
+@pytest.mark.slow
 def test_a_depth_below_what_is_kept_reads_nothing_anew(towns):
     towns.evaluate(recipe(rerank__depth=7))
     assert len(READ) <= 7 * 12 and len(READ) == len(set(READ))

@@ -95,6 +95,7 @@ def test_labels_that_mean_wrong_are_known_by_their_spans_and_told(file):
     assert people_say["spans"]["f1"]["value"] == 1 and set(people_say["domains"]) == {"x", "y"}
 
 
+@pytest.mark.slow
 def test_the_other_way_round_is_told_and_counts_against_it(file):
     told = judging.record(*judged(file, "shared_words", means="faithful"))
     assert "but the spans" in told["label_note"]

@@ -11,6 +11,7 @@ from core.progress import drain
 from tests.support.failing import failing, read, recipe
 
 
+@pytest.mark.slow
 def test_answers_are_made_once_scored_and_told_by_question(tmp_path, monkeypatch, capsys):
     bench, reader = failing(tmp_path / "data"), read(monkeypatch)
     told = drain(sets.score_answers(bench, recipe(), 5, names=["em", "f1"]))

@@ -93,6 +93,7 @@ def test_differences_are_those_of_the_two_recipes_with_holms_correction(bench, p
     assert losses == sorted(losses) and made.mean == current.intervals["mrr"].mean
 
 
+@pytest.mark.slow
 def test_a_part_that_hurts_is_said_to_hurt(bench, plain_lsa):
     config = with_settings(TrialConfig(), {**SETTINGS, "fusion.weight": 0.99})
     made = drain(lab.ablate(bench, config, "mrr"))

@@ -60,6 +60,7 @@ def test_values_that_are_not_valid_are_named_with_the_reason(bench):
     assert found.invalid == {"The overlap (8 tokens) has to be below the size": [8]}
 
 
+@pytest.mark.slow
 def test_values_that_are_not_embedded_are_missing_and_never_embedded(bench, monkeypatch):
     whole = type(bench).plan
     monkeypatch.setattr(
