@@ -1,6 +1,7 @@
 """A study judged by its answers: what is varied may change prompts and samplers, every point answers the same questions, nothing is
 asked twice, and what no metric can see is refused."""
 
+import math
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from core.errors import WorkbenchError
 from core.evaluation.stored import answered
+from core.judging.measure import AnswerScore
 from core.labs.answering import drawn
 from core.labs.experiments import results
 from core.labs.experiments.driver import run
@@ -131,6 +133,18 @@ def test_a_failing_measure_fails_its_trial_alone(bench, monkeypatch):
     monkeypatch.setattr(find("measure", "f1"), "score", broken)
     outcome = drain(run(bench, prompts(), workers=1))
     assert len(outcome.failed) == 2 and "The measure broke." in outcome.failed[0].reason
+
+
+def test_a_judge_that_does_not_answer_leaves_no_hole(bench, monkeypatch):
+    def silent(self, cases, tools):
+        yield from ()
+        return [AnswerScore(math.nan, "failed: no words") for _ in cases]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(find("measure", "f1"), "score", silent)
+        failed = drain(run(bench, prompts(), workers=1)).failed
+    assert len(failed) == 2 and "6 of 6 answers were not judged by f1: failed: no words" in failed[0].reason
+    assert drain(run(bench, prompts(), workers=1)).measured == 2
 
 
 @pytest.mark.parametrize("said", [{"f1": {"q1": 7}}, {"f1": {"q1": "one"}}, {"f1": 3}, [1]])

@@ -12,6 +12,7 @@ import numpy as np
 
 from core import files, registry
 from core.config import TrialConfig, build, code_version, fingerprint
+from core.errors import WorkbenchError
 from core.evaluation.metric import answer_measures
 from core.generation.answer import answer
 from core.labs.answering import answer_set, answers_to, askings, cases, drawn, write
@@ -120,6 +121,8 @@ def _answered(
     scores = {}
     for name in task.measures:
         made = yield from kept_scores(workbench, registry.find("measure", name)(), told, tools)
+        if failed := [score.reason for score in made if score.reason.startswith("failed")]:
+            raise WorkbenchError(f"{len(failed):,} of {len(made):,} answers were not judged by {name}: {failed[0]}.")
         scores[name] = {query.id: plain(score.value) for query, score in zip(answers.queries, made, strict=True)}
     paid = [after.cost_usd for after, earlier in zip(answers.answers, before, strict=True) if earlier is None and after.cost_usd]
     return scores, {"answers": len(rows)} | ({"usd": sum(paid)} if paid else {})
