@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
+from core.evaluation.metric import answer_measures
 from core.evaluation.stored import answered
 from core.judging.measure import AnswerScore
 from core.labs.answering import drawn
@@ -19,6 +20,7 @@ from core.labs.papers import paper as papers
 from core.labs.papers.bundle import export
 from core.labs.papers.checking import check
 from core.labs.papers.verification import verify
+from core.labs.trials.listing import everything
 from core.progress import drain
 from core.records import plain
 from core.registry import find
@@ -62,6 +64,7 @@ def test_points_are_judged_by_their_answers_to_the_same_questions(bench):
         assert row.interval.mean == pytest.approx(np.mean(values)) and row.interval.n == 6
         assert bench.measured(row.trial.id)["metrics"][-2]["n"] == 6, "beside the metrics, with its coverage"
     assert all({*METRICS} <= trial.metrics.keys() for trial in rows)
+    assert everything(bench).measures == [name for name in answer_measures() if name in METRICS]
     told = bench.compare(*(record["id"] for record in own), metric="f1")
     assert told["n"] == 6 and told["difference"] == pytest.approx(shown.rows[1].interval.mean - shown.rows[0].interval.mean)
 

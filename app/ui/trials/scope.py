@@ -67,7 +67,7 @@ def choose(shown: Listing, everything: Listing, chosen: list[Trial]) -> Scope | 
     if not offered:
         return None
     left, right = st.columns([1, 2])
-    metrics = metric_names()
+    metrics = [*metric_names(), *everything.measures]
     metric = left.selectbox(
         "Metric", metrics, metrics.index(MAIN), format_func=comparison.label, key="pareto_metric", bind="query-params"
     )

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from core.config import FIELDS, fingerprint
+from core.evaluation.metric import answer_measures
 from core.labs.experiments import book
 from core.labs.trials.comparison import COSTS, Trial, direction, setting_name, some
 from core.workbench import Workbench
@@ -64,6 +65,16 @@ class Listing(Sequence[Trial]):
             f"""SELECT coalesce(sum(if(had, 1, n)), 0)::BIGINT AS n FROM (SELECT measured > 0 AS had, count(*) AS n FROM trials
             WHERE {self._where} GROUP BY had, {EQUAL})"""
         )[0]["n"]
+
+    @property
+    def measures(self) -> list[str]:
+        """The measures of answers that some of them have."""
+        rows = self._asked(
+            f"""SELECT DISTINCT split_part(metric, '@', 1) AS name FROM trial_metrics
+            WHERE trial_id IN (SELECT id FROM trials WHERE ({self._where}) AND costs->>'answers' IS NOT NULL)"""
+        )
+        names = {row["name"] for row in rows}
+        return [name for name in answer_measures() if name in names] if names else []
 
     def __getitem__(self, place: Any) -> Any:
         wanted = self.ids[place]
