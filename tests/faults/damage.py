@@ -86,7 +86,8 @@ def made_anew(*recipes: tuple[str, ...], without: tuple[str, ...] = ()) -> Calla
     def check(home: Path, file: Path, expected: Any) -> None:
         harmed = file.read_bytes()
         for stage in without:
-            shutil.rmtree(home / "cache" / stage, ignore_errors=True)
+            for folder in (home / "cache").glob(stage):
+                shutil.rmtree(folder)
         for recipe in recipes:
             ran = verb(home, "run", *recipe, limit_s=120).well()
             assert not homes.distinct(homes.trials(home)) - homes.distinct(expected), (
@@ -226,17 +227,17 @@ def dense(lab: Lab) -> Iterator[Case]:
 @attack("damage", "stored vectors")
 def vectors(lab: Lab) -> Iterator[Case]:
     def check(home: Path, file: Path, expected: Any) -> None:
-        made_anew(homes.DENSE if "lsa" in str(file) else homes.HYBRID, without=("dense", "index"))(home, file, expected)
+        name = file.parent.name
+        recipe = homes.MAXSIM if name.startswith("maxsim") else homes.DENSE if "lsa" in name else homes.HYBRID
+        made_anew(recipe, without=("dense", "index"))(home, file, expected)
 
     return damaged(lab, "vectors", homes.measured, "cache/vectors/*/*", check, limit_s=120)
 
 
-@attack("damage", "token vectors and scores of a reranker")
-def reranked(lab: Lab) -> Iterator[Case]:
-    def check(home: Path, file: Path, expected: Any) -> None:
-        made_anew(homes.MAXSIM, without=("ranked/scores",) if "tokens" in file.parts else ())(home, file, expected)
-
-    return damaged(lab, "reranked", homes.measured, "cache/ranked/**/*", check, limit_s=120)
+@attack("damage", "token vectors that MaxSim reads")
+def tokens(lab: Lab) -> Iterator[Case]:
+    check = made_anew(homes.MAXSIM, without=("vectors/maxsim-*",))  # scores of pairs, for which no token is read
+    return damaged(lab, "tokens", homes.measured, "cache/ranked/**/*", check, limit_s=120)
 
 
 @attack("damage", "a saved index")

@@ -28,7 +28,7 @@ HYBRID = (*DATASET, *CHUNKS, "--set", "fusion.part=rrf")  # with the bundled enc
 TRAINED = (*DATASET, *CHUNKS, "--set", "embedding.part=trained", "--set", "embedding.name=own", "--set", "fusion.part=dense_only")
 GRID = ("--grid", "sparse.k1=0.5:2:0.5")
 INDEX_GRID = ("--grid", "index.ef_search=10,20")
-MAXSIM = (*SPARSE, "--set", "rerank.part=maxsim")
+MAXSIM = (*DATASET, *CHUNKS, "--set", "fusion.part=sparse_only", "--set", "rerank.part=maxsim")  # LSA has no vectors of tokens
 HNSW = (*DENSE, "--set", "index.part=faiss_hnsw")
 
 
