@@ -1,7 +1,6 @@
 """What every index does alike: checking vectors, putting results in order, keeping files that are whole or absent."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable
 from operator import gt
 from pathlib import Path
@@ -182,7 +181,7 @@ class SavedIndex:
 
     def file(self) -> Path | None:
         try:
-            note = files.read_json(files.contents(self._home / "ready.json"))
+            note = files.read_sealed(self._home / "ready.json")
             path, digest = self._home / note.pop("file"), note.pop("digest")
             if note == self._of and path.is_file() and _digest(path) == digest:
                 return path
@@ -203,7 +202,7 @@ class SavedIndex:
             with files.disk_reported("The index", self._home, self._needed):
                 self._home.mkdir(parents=True, exist_ok=True)
                 write(path)
-                note = json.dumps({**self._of, "file": path.name, "digest": _digest(path)})
+                note = files.sealed({**self._of, "file": path.name, "digest": _digest(path)})
                 files.write_whole(self._home / "ready.json", note, sync=False)
         except BaseException:
             files.discard(path)

@@ -5,7 +5,6 @@ A saved store belongs to the vectors it was built from, so changes go to a priva
 
 import atexit
 import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -42,7 +41,7 @@ def stored(folder: Path, part: PartConfig, vectors: np.ndarray, engine: str, ste
     home = folder / f"{part.part}-{fingerprint(build_settings(part))}"
     of = {"vectors": vectors_identity(vectors), "engine": engine}
     try:
-        note = files.read_json(files.contents(home / "ready.json"))
+        note = files.read_sealed(home / "ready.json")
         store, digest = home / note.pop("store"), note.pop("digest")
         if note == of and _digest(store, steady) == digest:
             return store
@@ -58,7 +57,7 @@ def stored(folder: Path, part: PartConfig, vectors: np.ndarray, engine: str, ste
         with files.disk_reported("The index", home, vectors.nbytes):
             store.mkdir(parents=True)
             fill(store)
-            note = json.dumps({**of, "store": store.name, "digest": _digest(store, steady)})
+            note = files.sealed({**of, "store": store.name, "digest": _digest(store, steady)})
             files.write_whole(home / "ready.json", note, sync=False)
     except BaseException:
         files.discard(store)

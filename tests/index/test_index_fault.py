@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from core import registry
+from core import files, registry
 from core.errors import WorkbenchError
 from core.index.faiss_hnsw import FaissHNSW
 from core.index.faiss_ivf_pq import FaissIVFPQ
@@ -154,6 +154,22 @@ def test_of_another_engine_and_a_damaged_note(tmp_path):
         assert json.loads(note.read_text())["engine"] == before["engine"]
     note.write_text('{"file": ')
     assert (FaissHNSW().build(VECTORS, tmp_path).search(QUERIES, 10).chunk == wanted).all()
+
+
+@pytest.mark.parametrize("name", ["faiss_hnsw", "chroma"])
+def test_a_note_with_one_character_changed_is_told_and_no_stale_one(name, tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(files, "tell", told.append)
+    part(name).build(VECTORS[:50], tmp_path)
+    note = next(tmp_path.rglob("ready.json"))
+    text = note.read_text()
+    note.write_text(text.replace(json.loads(text)["engine"], json.loads(text)["engine"].upper()))
+    part(name).build(VECTORS[:50], tmp_path)
+    assert len(told) == 1 and "damaged and is built anew" in told[0]
+    known = {key: value for key, value in json.loads(text).items() if key != "crc32"}
+    note.write_text(files.sealed(known | {"engine": "of an earlier version"}))
+    part(name).build(VECTORS[:50], tmp_path)
+    assert len(told) == 1
 
 
 def test_a_build_that_was_killed_leaves_no_half_file(tmp_path, monkeypatch):
