@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import WorkbenchError
 from core.evaluation.judged import Judged, judge_rankings
 from core.evaluation.metric import answer_measures, metric_names, metric_values
 from core.records import Corpus, Document, Gold, Query
@@ -28,13 +29,16 @@ def longest(trial: dict[str, Any]) -> int:
 
 def answered(trial: dict[str, Any]) -> dict[str, dict[str, float | None]]:
     """Measure -> question -> what it said of the trial's answer; None: unmeasurable. Of a trial whose questions were answered, else {}.
-    Raises ValueError where another's record holds no such values."""
+    Raises WorkbenchError where another's record holds no such values."""
     measures = trial.get("answered") or {}
-    if not isinstance(measures, dict) or not all(isinstance(values, dict) for values in measures.values()):
-        raise ValueError("what its answers are worth is no table")
-    for name, values in measures.items():
-        if any(value is not None and (type(value) not in (int, float) or not 0 <= value <= 1) for value in values.values()):
-            raise ValueError(f"what its answers are worth by {name} is not between 0 and 1")
+    tables = list(measures.values()) if isinstance(measures, dict) else [measures]
+    values = [value for table in tables for value in (table.values() if isinstance(table, dict) else [table])]
+    if odd := [value for value in values if value is not None and (type(value) not in (int, float) or not 0 <= value <= 1)]:
+        raise WorkbenchError(
+            f"What the trial's answers are worth is told as {str(odd[0])[:40]}, which is not between 0 and 1.",
+            where=f"trial {trial.get('id', '')}".strip(),
+            todo="Its record came from elsewhere or was changed: measure the recipe again.",
+        )
     return measures
 
 

@@ -152,8 +152,9 @@ def test_a_judge_that_does_not_answer_leaves_no_hole(bench, monkeypatch):
 
 @pytest.mark.parametrize("said", [{"f1": {"q1": 7}}, {"f1": {"q1": "one"}}, {"f1": 3}, [1]])
 def test_another_s_record_cannot_hold_impossible_values(said):
-    with pytest.raises(ValueError, match="answers are worth"):
-        answered({"answered": said})
+    with pytest.raises(WorkbenchError, match="answers are worth") as refused:
+        answered({"answered": said, "id": "t1"})
+    assert refused.value.where == "trial t1" and refused.value.todo
 
 
 @pytest.mark.slow
