@@ -6,6 +6,7 @@ import time
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
+from io import BytesIO
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -137,8 +138,10 @@ class TrainingSteps(ABC):
             "optimizer": self._optimizer.state_dict(),
             "weights": {name: weight.detach() for name, weight in self._weights.items()},
         }
-        path = self._work / "checkpoint.pt"  # given as a file: to a path torch writes by itself, and has no word for a full disk
-        files.write_whole(path, lambda file: torch.save(state, file), "The training's checkpoint", sync=False)
+        made = BytesIO()  # of a disk that refuses torch has no word, or one of its own
+        torch.save(state, made)
+        path = self._work / "checkpoint.pt"
+        files.write_whole(path, lambda file: file.write(made.getbuffer()), "The training's checkpoint", sync=False)
 
     def _resume(self) -> bool:
         """Whether a checkpoint of the same settings was there to continue from."""
