@@ -138,9 +138,8 @@ class TrainingSteps(ABC):
             "optimizer": self._optimizer.state_dict(),
             "weights": {name: weight.detach() for name, weight in self._weights.items()},
         }
-        made = BytesIO()  # of a disk that refuses torch has no word, or one of its own
+        path, made = self._work / "checkpoint.pt", BytesIO()  # of a disk that refuses torch has no word, or one of its own
         torch.save(state, made)
-        path = self._work / "checkpoint.pt"
         files.write_whole(path, lambda file: file.write(made.getbuffer()), "The training's checkpoint", sync=False)
 
     def _resume(self) -> bool:
