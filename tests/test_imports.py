@@ -207,6 +207,7 @@ def without_a_usual_choice(path: Path) -> list[int]:
     return lines
 
 
+@pytest.mark.slow
 def test_a_choice_in_the_address_has_a_value_where_the_address_gives_none():
     """`?name=` clears a segmented control, also one that is required: Streamlit then gives None. Say `or` and the usual one."""
     assert not {name_of(path): lines for path in SCREENS if (lines := without_a_usual_choice(path))}

@@ -283,6 +283,7 @@ def test_two_stores_merge_by_copying_and_keep_each_label_once(tmp_path):
     assert drain(store.rebuild()) == 10 and drain(store.verify()).ok
 
 
+@pytest.mark.slow
 def test_a_cut_off_segment_is_noticed_by_what_the_database_holds(tmp_path):
     ids, path = some(tmp_path)
     Store(tmp_path).fold()

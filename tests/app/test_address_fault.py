@@ -42,6 +42,7 @@ def home(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "address"), [
     ("overview", {"context.template": TEXTS["1,200 brackets"], "seed": TEXTS["5,000 digits"]}),
     ("train_adapter", {"generation.part": "transformers", "generation.model": "2026-99-99"}),

@@ -115,6 +115,7 @@ def test_every_part_survives_the_way_through_the_address_and_its_form(stage):
         assert recipe(app) == wanted
 
 
+@pytest.mark.slow
 def test_a_setting_that_is_not_valid_is_left_out_and_the_rest_is_kept():
     app = recipe_page(**{"chunking.size_tokens": "-3", "fusion.weight": "0.25", "nonsense.x": "1"})
     assert recipe(app).fusion.weight == 0.25
@@ -122,6 +123,7 @@ def test_a_setting_that_is_not_valid_is_left_out_and_the_rest_is_kept():
     assert "size_tokens" in app.session_state["notes"][0]
 
 
+@pytest.mark.slow
 def test_defaults_leave_the_address_empty_and_a_change_enters_it():
     app = recipe_page()
     assert not dict(app.query_params)
@@ -293,6 +295,7 @@ def test_the_baseline_answers_the_questions_of_the_current_recipe():
 # Failures ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [WorkbenchError("It is *broken*.", where="file.csv:3", todo="Mend it."), ValueError("secret")])
 def test_a_failing_page_is_told_calmly_and_the_app_lives(workbench, monkeypatch, error):
     app = open_page()
@@ -401,6 +404,7 @@ def test_each_preset_is_a_step_of_its_own():
     assert [step["current"].fusion.part for step in app.session_state["past"]] == ["convex", "rrf"]
 
 
+@pytest.mark.slow
 def test_a_late_value_of_the_method_before_changes_nothing():
     app = recipe_page()
     next(one for one in app.segmented_control if one.key == "current/preset").set_value("sparse_only")
@@ -409,6 +413,7 @@ def test_a_late_value_of_the_method_before_changes_nothing():
     assert recipe(app).fusion.part == "sparse_only" and not app.warning
 
 
+@pytest.mark.slow
 def test_a_recipe_without_vectors_embeds_nothing(workbench, monkeypatch):
     monkeypatch.setattr("core.workbench.LIVE_CHARACTERS", 10)
     address = {"corpus.dataset": "tiny", "chunking.size_tokens": "48", "chunking.overlap_tokens": "0"}
@@ -421,6 +426,7 @@ def test_a_recipe_without_vectors_embeds_nothing(workbench, monkeypatch):
     assert "chunks anew" in labels and "re-embeds" not in labels
 
 
+@pytest.mark.slow
 def test_a_setting_that_cannot_be_reset_alone_says_so():
     app = open_page("run_study", **{"chunking.size_tokens": "2048", "chunking.overlap_tokens": "1000"})
     app = press(app, "recipe_strip/chunking.size_tokens")
@@ -428,6 +434,7 @@ def test_a_setting_that_cannot_be_reset_alone_says_so():
     assert any("cannot be reset while the others stand" in warning.value for warning in app.warning)
 
 
+@pytest.mark.slow
 def test_a_default_recipe_is_quiet():
     app = open_page("run_study")
     assert not strip(app)

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +41,7 @@ def test_a_paragraph_that_fits_is_never_cut(text, size, overlap):
 sections = st.lists(st.tuples(st.integers(1, 4), words), min_size=1, max_size=10)
 
 
+@pytest.mark.slow
 @given(sections=sections, size=st.integers(8, 60))
 @settings(max_examples=150)
 def test_a_section_that_fits_is_never_cut(sections, size):

@@ -81,6 +81,7 @@ def test_documents_and_questions_are_listed_found_and_read(bench):
             told(bench, *words, *WORDS)
 
 
+@pytest.mark.slow
 def test_the_files_of_an_own_corpus_are_told_and_removed(bench):
     drain(bench.library.ingest("villages", [("a.txt", b"Lund is a town."), ("b.txt", b"Gent is another.")], None))
     assert [row["status"] for row in told(bench, "files", "villages")] == ["ok", "ok"]
@@ -209,6 +210,7 @@ def test_the_values_of_a_curve_against_the_highest(bench):
     assert best["mrr difference"] is None and max(row["mrr difference"] or 0 for row in rows) <= 0
 
 
+@pytest.mark.slow
 def test_several_trials_against_a_reference(bench):
     ids = [drain(parse(["run", *WORDS, "--set", f"sparse.k1={k1}"]).work(bench))["id"] for k1 in (0.5, 1.2, 2.0)]
     record = told(bench, "trials-compare", *[trial_id[-8:] for trial_id in ids], "--metric", "mrr", "--questions")

@@ -214,6 +214,7 @@ def test_an_answer_that_reaches_its_limit_says_so(make):
     )
 
 
+@pytest.mark.slow
 def test_no_time_is_a_failure_and_no_text(make):
     try:
         pieces, result = finish(make(max_tokens=8).generate(HELLO, deadline_s=0.0))

@@ -423,6 +423,7 @@ def test_ligatures_are_letters_and_a_passage_is_found_as_it_is_printed(library, 
         assert spans == ([printed] if printed else []), answer
 
 
+@pytest.mark.slow
 def test_the_text_of_a_file_is_written_once(library, monkeypatch):
     written = []
     monkeypatch.setattr(

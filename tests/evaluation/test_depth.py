@@ -58,6 +58,7 @@ def test_where_no_ranking_is_as_long_as_k_it_is_told(bench):
     assert (whole.mean, whole.note) == (1.0, ""), "all of the corpus was ranked"
 
 
+@pytest.mark.slow
 def test_a_trial_from_before_which_kept_fewer_ranks_than_k_says_so(bench):
     trial = drain(bench.run(recipe(evaluation__k=LAST)))
     record = bench.store.journal.read(trial).payload

@@ -62,6 +62,7 @@ def test_it_answers_where_a_notebook_runs_a_loop_already(api, monkeypatch):
 # Good answers -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @both
 def test_a_good_answer_is_whole_counted_and_sent_as_asked(api, monkeypatch):
     with serving(stream(events(api, "Hel", "lo ", "🙂"), pause_s=0.03)) as server:

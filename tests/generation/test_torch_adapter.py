@@ -60,6 +60,7 @@ def text(model, **knobs):
     return running.result.text
 
 
+@pytest.mark.slow
 def test_switched_off_the_base_computes_the_very_same_logits(model):
     base, said = logits(model), text(model)
     adapter("a", model, 1)

@@ -123,6 +123,7 @@ def test_answers_are_contradicted_by_ones_of_their_kind():
     assert made[1:] == [None, None, None], "no other name; its answer does not stand there; no other words"
 
 
+@pytest.mark.slow
 def test_an_adapter_that_is_not_there_is_refused(bench):
     with pytest.raises(WorkbenchError, match="no adapter 'nothing'"):
         drain(lab.compare_adapters(bench, recipe(), ["nothing"]))

@@ -113,6 +113,7 @@ def test_nothing_is_written_twice_and_a_stopped_job_goes_on(bench, think):
     assert lab.way_rows(told) == lab.way_rows(made) and lab.item_rows(told) == lab.item_rows(made) and len(thinker.asked) == asked
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_the_lab_tells(bench, think, capsys):
     think()
     sets = [word for name, value in RECIPE.items() if name != "corpus.dataset" for word in ("--set", f"{name}={value}")]

@@ -34,6 +34,7 @@ def test_asked_again_they_answer_and_what_that_costs_is_counted(bench, think):  
     assert {told["chain"] for told in made.answers} == {"opens at one"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second", ["", "The answer is: The answer is:"])
 def test_a_model_that_says_nothing_the_second_time_either(bench, think, second):  # noqa: F811
     think(marker="", second=second)

@@ -132,6 +132,7 @@ def test_nothing_is_asked_twice_and_a_stopped_job_goes_on(bench, reader):
     assert left == lab.ContaminationCost(0, 0, ()) and lab.gap_rows(told) == lab.gap_rows(made) and len(reader.prompts) == asked
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_the_lab_tells_and_saves_rephrasings_to_mend(bench, reader, tmp_path, capsys):
     path, words = tmp_path / "mend.jsonl", [f"{name}={value}" for name, value in RECIPE.items() if name != "corpus.dataset"]
     sets = [word for each in words for word in ("--set", each)]

@@ -138,6 +138,7 @@ def test_a_failing_measure_fails_its_trial_alone(bench, monkeypatch):
     assert len(outcome.failed) == 2 and "The measure broke." in outcome.failed[0].reason
 
 
+@pytest.mark.slow
 def test_a_judge_that_does_not_answer_leaves_no_hole(bench, monkeypatch):
     def silent(self, cases, tools):
         yield from ()

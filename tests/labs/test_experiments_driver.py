@@ -158,6 +158,7 @@ def test_a_corpus_that_changes_under_a_study_ends_it(bench, monkeypatch):
     assert not table(bench) and standing(bench, "toy").status == "failed"
 
 
+@pytest.mark.slow
 def test_an_engine_that_there_is_not(bench):
     with pytest.raises(WorkbenchError, match="no engine 'slurm'"):
         drain(run(bench, toy_study(), engine="slurm"))

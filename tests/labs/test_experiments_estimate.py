@@ -62,6 +62,7 @@ def test_what_it_counts_is_what_the_run_computes_and_then_nothing_is_left(bench)
     assert all(row.missing == 0 for row in after.stages if row.stage in ("chunks", "sparse")) and not after.unmeasured
 
 
+@pytest.mark.slow
 def test_what_is_compared_with_is_counted_and_measured_on_both_halves(bench):
     halves = {"choose_on": "dev", "report_on": "test", "repeats": 2}
     other = study("beside", ("sparse.k1", (0.9, 1.7)), against={**BASE, "sparse": {"part": "bm25s", "b": 0.3}}, **halves)

@@ -76,6 +76,7 @@ def test_another_home_opens_it_and_reads_the_same(bench, file, theirs):
     assert not any(row["dataset"] == "other" for row in theirs.trials()), "trials of another experiment stay at home"
 
 
+@pytest.mark.slow
 def test_to_open_it_twice_adds_nothing(bench, file, theirs):
     opened(theirs, file)
     names = sorted(path.name for path in theirs.home.rglob("*.gz"))

@@ -1,5 +1,6 @@
 """Whatever a study says, it comes back from YAML as it was written."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ def studies(draw) -> Experiment:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(studies())
 def test_a_study_that_was_written_reads_as_the_same_one(study):

@@ -56,6 +56,7 @@ def test_perplexity_rises_and_is_paired_by_document(bench, reads):
     assert lab.rows_of(made)[1]["nats difference"] == tuned.against.difference
 
 
+@pytest.mark.slow
 def test_nothing_is_read_twice_and_a_stopped_job_goes_on(bench, reads, monkeypatch):
     monkeypatch.setattr(lab, "AT_ONCE", 1)
     assert lab.standing(bench, recipe(), ["a"], [1.0], "towns") is None and not reads

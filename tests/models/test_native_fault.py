@@ -55,6 +55,7 @@ def _no_child_left():
     children.end_others("index")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["SIGSEGV", "SIGKILL", "SIGABRT"])
 def test_a_library_that_ends_the_building_of_an_index_leaves_the_app_alive(tmp_path, how):
     with pytest.raises(WorkbenchError, match=rf"index crashing ended in the middle.*{how}") as error:

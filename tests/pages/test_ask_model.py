@@ -235,6 +235,7 @@ def test_a_changed_recipe_is_pointed_out(monkeypatch, bench):
     assert "have changed since" in seen(app) and app.session_state["recipes"]["current"].seed == 5
 
 
+@pytest.mark.slow
 def test_a_passage_opens_in_its_document(monkeypatch, bench):
     play(monkeypatch, bench)
     app = ask(open_page(), QUESTION)
@@ -267,6 +268,7 @@ def test_an_error_while_searching_does_not_lose_the_page(monkeypatch, bench):
     assert "The index is broken" in app.error[0].value and "No answer was made" in seen(app)
 
 
+@pytest.mark.slow
 def test_an_engine_that_cannot_answer_in_that_way_has_a_way_on(monkeypatch, bench):
     app = ask(open_page(**{"answering.part": "rag_token"}), QUESTION)
     assert "cannot answer by" in app.error[0].value and any(button.label == "Ask by transformers" for button in app.button)
@@ -347,6 +349,7 @@ def test_a_faster_copy_is_offered_where_the_file_was_used_as_it_came(monkeypatch
     assert "Make the copy" in [b.label for b in app.button]
 
 
+@pytest.mark.slow
 def test_tokens_are_coloured_by_how_unsure_the_model_was(monkeypatch, bench):
     tokens = (Token("It", math.log(0.75), (("It", math.log(0.75)), ("<i>", math.log(0.25)))), Token(" <b>", math.log(0.25)))
     play(monkeypatch, bench, tokens=tokens)
@@ -408,6 +411,7 @@ def test_what_a_copy_of_the_weights_gains_is_said(monkeypatch, bench):
     assert faster_copy.copy_gains(WeightsChoice("as_bundled", Path("x"))) == ""
 
 
+@pytest.mark.slow
 def test_a_schema_in_the_address_is_a_text_and_comes_back():
     schema = '{"type": "object"}'
     app = open_page(**{"generation.json_schema": json.dumps(schema)})
@@ -436,12 +440,14 @@ def test_an_answer_tells_where_it_comes_from_and_where_its_time_went(monkeypatch
     assert "It was not noted where this answer comes from." in seen(ask(open_page(), QUESTION))
 
 
+@pytest.mark.slow
 def test_a_context_that_the_window_does_not_hold_is_flagged_under_the_answer(monkeypatch, bench):
     note = f"2 passages were cut, the last first: {BEYOND} them and the answer."
     play(monkeypatch, bench, notes=("1 chunk was left out.", note))
     assert [warning.value.replace("\\", "") for warning in ask(open_page(), QUESTION).warning] == [note]
 
 
+@pytest.mark.slow
 def test_the_prompt_is_edited_previewed_and_kept_in_the_recipe():
     app = open_page(**{"generation.part": "openai_compatible"})  # no model to load
     app.session_state["prompt_editor"] = True
@@ -470,6 +476,7 @@ def test_every_stage_that_decides_the_passages_has_its_form_here(bench):
         assert shown == bench.shows(field, session.defaults()), field
 
 
+@pytest.mark.slow
 def test_a_quoting_answer_opens_the_place_of_each_quote(bench, monkeypatch):
     quote = {"start": 0, "end": 20, "passage": 1, "document_id": "rivers.txt", "from": 4, "to": 24}
     play(monkeypatch, bench, "Danube rises in the ", way={"part": "quotes"}, detail={"quotes": [quote]})
@@ -479,6 +486,7 @@ def test_a_quoting_answer_opens_the_place_of_each_quote(bench, monkeypatch):
     assert '<span class="gw-said">' in seen(app) or "gw-said" in seen(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["rag_token", "rag_sequence"])
 def test_each_token_has_the_colour_of_its_passage(bench, monkeypatch, part):
     tokens = [{"text": "<b>Black", "shares": [0.9, 0.1]}, {"text": " Forest", "shares": [0.2, 0.8]}]

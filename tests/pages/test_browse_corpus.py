@@ -73,6 +73,7 @@ def test_text_of_a_document_is_never_markup(bench):
     assert "&lt;script&gt;" in shown and "<script>alert" not in shown and "<img" not in shown
 
 
+@pytest.mark.slow
 def test_a_long_document_comes_in_parts(bench):
     app = browse(document=document(bench, "mountains"))
     assert len(html(app)) < 60_000

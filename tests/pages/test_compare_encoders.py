@@ -257,6 +257,7 @@ def test_one_document_has_no_spread_to_measure(page):
     assert "nan" not in shown.lower() and ">–<" in shown
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_here_is_told_for_its_encoder_alone(page, bench):
     app = page(encoders=["recipe", "lsa"], **{"embedding.part": "sentence_transformers", "embedding.model": "no/such"})
     assert "is not on this machine" in app.warning[0].value and not app.error
@@ -274,6 +275,7 @@ def test_a_large_corpus_is_asked_all_its_questions_on_a_button(page, monkeypatch
     assert any("n 6 of 6 questions" in caption.value for caption in app.caption), "a slider answers at once again"
 
 
+@pytest.mark.slow
 def test_a_long_curve_waits_for_its_button(page, monkeypatch):
     monkeypatch.setattr(trade_off, "SLOW_POINTS", 0)
     app = page(**{"evaluation.k": "2"})

@@ -217,6 +217,7 @@ def test_the_parts_of_the_prompt_have_all_the_attention(bench, tools):
     assert np.allclose(first.mass[..., last.parts.index("first token")], 1) and np.allclose(first.entropy_bits, 0)
 
 
+@pytest.mark.slow
 def test_a_prompt_beyond_the_kept_maps_is_refused(bench, tools):
     query = bench.corpus(recipe()).queries[0]
     with pytest.raises(WorkbenchError, match="384"):

@@ -235,6 +235,7 @@ def test_the_same_recipe_saved_again_is_told(page, bench):
     assert any(f"The same recipe as trial {first[-6:]}: kept as repeat 2." in toast.value for toast in app.toast)
 
 
+@pytest.mark.slow
 def test_hit_is_left_out_where_it_is_the_recall(page):
     shown = html(page())
     assert "Recall@3" in shown and "Hit@3 ↑" not in shown and "Hit@3 is the same" in shown

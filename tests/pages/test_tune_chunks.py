@@ -93,6 +93,7 @@ def test_a_second_chunker_stands_beside_the_first(page):
     assert app.session_state["recipes"]["current"].chunking.part == "fixed"
 
 
+@pytest.mark.slow
 def test_overlap_shows_what_is_embedded_twice(page):
     app = page(**{"chunking.part": "sliding_window", "chunking.overlap_tokens": "8"})
     assert "49.4% of 1,394" in card(app, "Embedded twice")

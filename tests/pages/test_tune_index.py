@@ -174,11 +174,13 @@ def test_the_life_of_an_index_and_a_switch_of_encoder_are_told(page):
     assert not app.error and "12 chunks moved from one encoder to the other" in words(app)
 
 
+@pytest.mark.slow
 def test_an_index_without_an_inside_says_for_which_there_is_one(page):
     app = page("Inside", **{"index.part": "faiss_sq", "index.nlist": "", "index.nprobe": ""})
     assert "not drawn" in app.info[0].value and "FAISS HNSW" in app.info[0].value
 
 
+@pytest.mark.slow
 def test_what_has_to_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     started = []
     monkeypatch.setattr(
@@ -191,6 +193,7 @@ def test_what_has_to_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     assert started[0][0][:3] == ["prepare", "--dataset", "towns"] and started[0][1] == "Preparing towns"
 
 
+@pytest.mark.slow
 def test_a_large_index_is_built_by_a_job(page, bench, monkeypatch):
     monkeypatch.setattr("core.workbench.LIVE_INDEXED", 10)
     app = page(**{"index.nlist": "3"})
@@ -199,5 +202,6 @@ def test_a_large_index_is_built_by_a_job(page, bench, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_documents_without_questions_are_told(page):
     assert "no questions" in page(**{"corpus.dataset": "silent"}).info[0].value

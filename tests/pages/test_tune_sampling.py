@@ -198,6 +198,7 @@ def test_a_search_is_drawn_and_can_be_stepped_through(bench, model, monkeypatch)
     assert "Open beginnings" in html(app) and "■" not in html(app)
 
 
+@pytest.mark.slow
 def test_a_text_is_continued_as_it_is(bench, model):
     app = open_page(question="", continued="The market of", chain="top_k=3")
     assert "prompt 3 tokens" in html(app) and ">3<" in html(app) and model.runs == [()]

@@ -67,6 +67,7 @@ def test_each_chunk_has_its_place_in_every_stage(bench, speaks):
     assert set(names) == {"sparse", "dense", *(stage.name for stage in rankers(recipe))}
 
 
+@pytest.mark.slow
 def test_the_time_is_told_step_by_step_and_adds_up(bench, speaks):
     _, answer = ask(bench)
     steps = {step.name: step.ms for step in answer.provenance.steps}

@@ -46,6 +46,7 @@ def test_cells_hold_the_numbers_of_show_and_compare(bench, trials, table):
     assert "difference" not in table["rows"][0]["cells"]["mrr"] and table["rows"][0]["cells"]["mrr"]["p"] is None
 
 
+@pytest.mark.slow
 def test_p_is_corrected_over_all_tests_of_the_table(bench, trials, table):
     raw = [bench.compare(trials[0], trial, metric)["p"] for metric in ("mrr", "recall") for trial in trials[1:]]
     shown = [row["cells"][metric]["p"] for metric in ("mrr", "recall") for row in table["rows"][1:]]

@@ -87,6 +87,7 @@ def assert_lowest_ids_first(logits, ours, lowest):
     assert stay[: stay.sum()].all(), "among equals the lowest ids stay"
 
 
+@pytest.mark.slow
 @installed("transformers")
 def test_temperature_and_repetition_are_those_of_transformers():
     for rng, logits in random_logits(2):

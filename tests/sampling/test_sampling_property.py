@@ -51,6 +51,7 @@ def test_a_step_cuts_or_reweights_and_never_revives(z, step, history):
         np.testing.assert_array_equal(after[kept], z[kept])
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(logits, st.lists(any_step, max_size=5), histories)
 def test_a_trace_accounts_for_every_token(z, steps, history):

@@ -54,6 +54,7 @@ def test_a_stored_trial_is_the_look_that_measured_it(bench):
     assert looks.counted(bench, questions) == before._replace(last=looks.counted(bench, questions).last)
 
 
+@pytest.mark.slow
 def test_what_is_computed_around_a_recipe_is_no_look(bench):
     recipe = towns(**{"sparse.k1": 1.4})
     questions = bench.evaluate(recipe).run.questions

@@ -239,6 +239,7 @@ def test_the_result_is_an_encoder_that_others_open(trained, monkeypatch):
     assert all(w.dtype == torch.float32 for w in weights.values() if w.is_floating_point())
 
 
+@pytest.mark.slow
 def test_the_adapter_on_the_start_gives_the_merged_weights(trained, base):
     if trained.folder.name == "full":
         assert not (trained.folder / "adapter").exists()

@@ -133,6 +133,7 @@ def test_training_learns_and_tells_every_step(runs):
     assert all(len(lists) == 2 for lists in run.steps[-1][4:])
 
 
+@pytest.mark.slow
 def test_a_model_reads_the_same_after_it_was_kept(runs):
     trained = runs["with"]
     again = moe.load(trained.run.folder)

@@ -65,6 +65,7 @@ def shaken(loop):
             weight.normal_(0, 0.1)
 
 
+@pytest.mark.slow
 def test_the_loss_is_that_of_trl(model, tmp_path):
     import torch
     from trl import DPOConfig, DPOTrainer
@@ -154,6 +155,7 @@ def test_prompts_are_shortened_to_what_is_nearest_to_the_question():
     assert preferences.said_again("so it is and so it is") == pytest.approx(1 / 5) and preferences.said_again("no") == 0.0
 
 
+@pytest.mark.slow
 def test_pairs_are_drawn_of_those_that_fit(model):
     result = drain(start(model, train_examples=5))
     assert result.data["examples"]["train"] == 5

@@ -107,6 +107,7 @@ def smollm2() -> Reader:
     return opened(tokenizer_files()["SmolLM2"])
 
 
+@pytest.mark.slow
 def test_smollm2_splits_numbers_into_digits_and_minilm_does_not():
     assert smollm2().vocabulary == 49152
     assert [smollm2().token(i) for i in smollm2().split("12345").ids] == list("12345")

@@ -88,6 +88,7 @@ def test_differences_are_the_workbenchs_with_holm_over_the_encoders(bench):
         assert comparison.verdict(row, "recall") == ("worse" if worse else "not significant")
 
 
+@pytest.mark.slow
 def test_the_transform_shows_in_dimension_and_bytes(bench):
     [row] = board(bench, recipe(transform__projection="pca", transform__dimensions=8, transform__quantise="int8"), CHOSEN[:1])
     assert (row.transform.dim, row.transform.bytes_per_vector) == (8, 8.0)

@@ -54,6 +54,7 @@ def test_losses_of_retrieval_need_no_model(bench, monkeypatch):
     assert sum(row["questions"] for row in lab.band_rows(ladder, False)) == len(QUESTIONS)
 
 
+@pytest.mark.slow
 def test_a_passage_without_room_is_dropped_and_the_others_are_asked(bench, reader, monkeypatch):
     monkeypatch.setattr(LlamaCpp, "count_tokens", lambda self, text: 10 * len(text.split()))
     config = recipe(**{"context.max_tokens": 75})

@@ -90,6 +90,7 @@ def test_the_table_by_question_agrees_with_the_cost(bench):
     assert worse == int((cost.fused.effects["ndcg_linear"].differences < -1e-12).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "settings"),
     [("faiss_ivf", {}), ("faiss_ivf_pq", {"m": 16}), ("faiss_ivf_pq", {"m": 8, "opq": True}), ("faiss_disk", {})],

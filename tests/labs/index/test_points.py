@@ -122,6 +122,7 @@ def test_a_quick_point_is_not_stored_and_finds_the_same(bench, recipe):
     assert quick.id == "" and quick.recall == full.recall and len(drain(points.stored(bench, recipe))) == before
 
 
+@pytest.mark.slow
 def test_one_build_serves_all_its_query_settings_and_nothing_is_measured_twice(bench, recipe):
     BUILDS.clear()
     grid = {"index.stride": [3, 5], "index.keep": [20, 40, 100]}

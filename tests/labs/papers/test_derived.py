@@ -33,6 +33,7 @@ def bench(tmp_path):
     return bench
 
 
+@pytest.mark.slow
 def test_a_leaderboard_follows_from_its_trials_and_is_stale_after_another(bench):
     board = leaderboard.leaderboard(bench, values.select(bench, "s")[1], "mrr")
     rows = leaderboard.rows(board)
@@ -105,12 +106,14 @@ def test_a_leaderboard_is_a_table_of_a_paper_with_the_numbers_of_its_command(ben
     assert all(row.holds for row in drain(checking.check(bench, "b"))) and len(papers.load(bench, "b").item("top").trials) == 4
 
 
+@pytest.mark.slow
 def test_named_trials_of_a_leaderboard_are_kept_by_their_ids(bench):
     first, second, _ = (row["id"] for row in bench.trials())
     words, trials = sources.exact(bench, ("leaderboard", "--only", first[-8:], second, "--metric", "mrr"), ())
     assert words == ("trials", "leaderboard", "--only", first, second, "--metric", "mrr") and set(trials) == {first, second}
 
 
+@pytest.mark.slow
 def test_a_command_that_finds_nothing_any_more_is_stale_in_words(bench, monkeypatch):
     papers.create(bench, "Board", "b")
     papers.add_table(bench, "b", "board", "leaderboard s --metric mrr")

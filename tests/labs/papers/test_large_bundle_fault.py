@@ -97,6 +97,7 @@ def test_what_is_read_as_values_has_a_limit_of_its_own(made):
         opening.bounded({**sizes, **drawn}, "here")
 
 
+@pytest.mark.slow
 def test_deep_and_odd_manifests_say_nothing(made):
     for text in (b"[" * 100_000, b'{"sha256": [1]}', json.dumps({"sha256": 3}).encode()):
         assert opening.manifest({**made, opening.MANIFEST: text}) == {}

@@ -48,6 +48,7 @@ def test_the_methods_name_corpus_stages_settings_tests_and_machine(texts):
         assert words in methods, words
 
 
+@pytest.mark.slow
 def test_limitations_are_those_of_the_records(bench, texts):
     limits = texts["text/limitations.tex"]
     assert "1 of 40 questions on tiny have no gold evidence" in limits

@@ -96,6 +96,7 @@ def test_a_depth_below_what_is_kept_reads_nothing_anew(towns):
     assert [passage for _, passage in READ] == ["The tea of the town is older."], "and of the edited corpus only what is new"
 
 
+@pytest.mark.slow
 def test_a_cascade_as_deep_as_the_pool_equals_its_last_stage_alone(towns):
     deep = recipe(rerank__depth=100, rerank__upside_down=True, rerank_2="shared", rerank_2__depth=100)
     alone = recipe(rerank__depth=100)

@@ -103,6 +103,7 @@ def told(capsys, *words) -> dict:
     return json.loads(capsys.readouterr().out) | {"code": code}
 
 
+@pytest.mark.slow
 def test_trials_leave_as_runs_and_are_measured_as_before(stored, tmp_path, capsys):
     worse, better, failed = stored
     for name, trial in (("worse.run", worse), ("better.run.gz", better)):

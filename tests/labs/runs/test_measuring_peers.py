@@ -22,6 +22,7 @@ def folder(datasets_root):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topics", TOPICS)
 def test_published_runs_have_their_published_ndcg_to_four_digits(folder, topics):
     """RepLLaMA's scores were rounded to three digits: its file's own order among equal scores is what was published."""

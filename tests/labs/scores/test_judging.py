@@ -103,6 +103,7 @@ def test_the_other_way_round_is_told_and_counts_against_it(file):
     assert told["measures"][0]["against_labels"]["pearson"]["value"] == pytest.approx(-1)
 
 
+@pytest.mark.slow
 def test_every_answer_has_its_claims_evidence_and_wrong_words(file):
     told = judging.record(*judged(file, "shared_words"))
     score = told["answers"][1]["scores"]["shared_words"]

@@ -76,6 +76,7 @@ def test_values_that_are_not_embedded_are_missing_and_never_embedded(bench, monk
     assert found.missing == [16] and found.ready == [24, 32] and found.estimate is None
 
 
+@pytest.mark.slow
 def test_what_a_reranker_still_has_to_read_is_no_moment(bench, monkeypatch):
     run = bench.resolve(recipe(**{"fusion": "sparse_only", "rerank": "cross_encoder", "rerank.depth": 1}))
     bench.evaluate(run)

@@ -110,6 +110,7 @@ class InMemory:
         return next((trial.questions for trial in self.stored if trial.questions in question_sets), "")
 
 
+@pytest.mark.slow
 def test_a_recipe_is_looked_for_on_test_by_all_but_seed_and_questions(bench):
     measured = [trial for trial in comparison.trials(bench) if trial.metrics]
     dev, test = ([t for t in measured if t.settings["corpus.questions"] == part] for part in ("dev", "test"))
