@@ -49,8 +49,18 @@ def metrics_and_measures() -> list[str]:
 
 def metric_or_measure(name: str) -> type[PartConfig]:
     """The metric of this name, else the measure of answers: both have label, unit, direction and range."""
-    is_metric = name in registry.parts("metric") or name not in registry.parts("measure")
-    return registry.find("metric" if is_metric else "measure", name)
+    return registry.parts("metric").get(name) or registry.parts("measure").get(name) or registry.find("metric", name)
+
+
+def judges(name: str) -> bool:
+    """Whether a trial can be judged by it. Measures, and what they import, are looked at for what is no metric alone."""
+    return name in metric_names() or name in answer_measures()
+
+
+def measures_among(names: Iterable[str]) -> list[str]:
+    """Which of these are measures of answers, in the order of display."""
+    others = set(names) - set(metric_names())
+    return [name for name in answer_measures() if name in others] if others else []
 
 
 def headlines() -> list[str]:

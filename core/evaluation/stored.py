@@ -7,7 +7,7 @@ import numpy as np
 
 from core.errors import WorkbenchError
 from core.evaluation.judged import Judged, judge_rankings
-from core.evaluation.metric import answer_measures, metric_names, metric_values
+from core.evaluation.metric import measures_among, metric_names, metric_values
 from core.records import Corpus, Document, Gold, Query
 
 
@@ -48,7 +48,7 @@ def stored_values(trial: dict[str, Any], questions: dict[str, Any], k: int, name
     ranked = [name for name in names or metric_names() if name in metric_names()]
     values = metric_values(stored_judgement(trial, questions), k, ranked) if ranked else {}
     ids = [query["id"] for query in questions["queries"]]
-    for name in [name for name in names or told if name not in ranked and name in answer_measures()]:
+    for name in measures_among(names or told):
         own = told.get(name, {})
         values[name] = np.array([np.nan if own.get(query) is None else own[query] for query in ids], np.float64)
     return values

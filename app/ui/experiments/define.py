@@ -11,7 +11,7 @@ from app.ui.experiments import desk, factors, outlook, words
 from app.ui.experiments.desk import StudyDesk
 from core.config import TrialConfig, difference
 from core.errors import WorkbenchError
-from core.evaluation.metric import answer_measures, metrics_and_measures
+from core.evaluation.metric import metrics_and_measures
 from core.labs.experiments.experiment import Budget, Design, Experiment, check_seen
 from core.labs.trials.comparison import COSTS, label
 
@@ -182,13 +182,13 @@ def judged(here: StudyDesk) -> None:
     head("How they are judged")
     key = shown(here, "metrics")
     costs = COSTS if here.draft.mapping["design"]["kind"] == "nsga2" else {}
-    chosen = st.session_state[key]
+    chosen, every = st.session_state[key], metrics_and_measures()
     st.multiselect(
         "Metrics",
-        list(dict.fromkeys([*chosen, *metrics_and_measures(), *costs])),
+        list(dict.fromkeys([*chosen, *every, *costs])),
         chosen,
         key=key,
-        format_func=lambda name: COSTS[name][0] if name in COSTS else label(name) if name in metrics_and_measures() else name,
+        format_func=lambda name: COSTS[name][0] if name in COSTS else label(name) if name in every else name,
         on_change=changed,
         args=(here.id, ("metrics",), key),
         help="The first is optimised and chosen by; all are compared. Measures of answers have each point answer questions."
@@ -196,7 +196,7 @@ def judged(here: StudyDesk) -> None:
     )
     problem(here, "metrics")
     study = here.draft.experiment or here.recorded
-    if set(study.metrics) & set(answer_measures()):
+    if study.measures:
         knob, key = knob_of(Experiment, "answers"), shown(here, "answers")
         number_field(knob, key, partial(changed, here.id, ("answers",), key))
         problem(here, "answers")

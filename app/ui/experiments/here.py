@@ -15,7 +15,7 @@ from app.ui import cards, forms
 from app.ui.experiments import choice, curves, define, desk, factors, failures, leaderboard, running, words
 from core.config import PartConfig, TrialConfig, difference, fingerprint
 from core.errors import WorkbenchError
-from core.evaluation.metric import metrics_and_measures
+from core.evaluation.metric import judges
 from core.labs.experiments import book, results
 from core.labs.experiments.book import Shelved
 from core.labs.experiments.designs import points
@@ -292,7 +292,7 @@ def compared(here: desk.StudyDesk) -> bool:
 
 
 def metric_of(here: desk.StudyDesk) -> str:
-    return st.session_state.get("study_metric") or next(name for name in here.recorded.metrics if name in metrics_and_measures())
+    return st.session_state.get("study_metric") or next(name for name in here.recorded.metrics if judges(name))
 
 
 def verdict(here: desk.StudyDesk) -> TrialConfig:

@@ -10,7 +10,7 @@ from app.ui import cards, cells, export, tables
 from app.ui.experiments import words
 from app.ui.experiments.desk import StudyDesk
 from core.errors import WorkbenchError
-from core.evaluation.metric import MAIN, metric_names, metrics_and_measures
+from core.evaluation.metric import MAIN, judges, metric_names
 from core.labs.experiments import results
 from core.labs.experiments.results import PointResult, StudyResults
 from core.labs.trials import choice, comparison
@@ -40,7 +40,7 @@ def chosen_results(here: StudyDesk, places: Sequence[Any]) -> StudyResults | Non
     if not sets:
         cards.empty("What is measured", "Nothing is measured yet. Each trial stands here as soon as it is.")
         return None
-    metrics = [name for name in here.recorded.metrics if name in metrics_and_measures()] or [MAIN]
+    metrics = [name for name in here.recorded.metrics if judges(name)] or [MAIN]
     offered = list(dict.fromkeys([*metrics, *metric_names()]))
     metric = places[0].selectbox("Metric", offered, key="study_metric", format_func=label, bind="query-params")
     members = sets[0]

@@ -6,7 +6,7 @@ from app import session
 from app.ui import cards, cells, charts, dots, tables
 from app.ui.cells import cut
 from app.ui.trials.choice import choice_of, is_baseline, look
-from core.evaluation.metric import MAIN, answer_measures, metric_names
+from core.evaluation.metric import MAIN, measures_among, metric_names
 from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial, TrialComparison
 from core.workbench import command_line
@@ -34,7 +34,7 @@ def compared(chosen: list[Trial], names: dict[str, str]) -> TrialComparison | No
         reference = choice_of(pinned, "Reference, the pinned baseline", "reference_pinned", left)
     else:
         reference = choice_of(measured, "Reference", "reference", left)
-    metrics = [*metric_names(), *(name for name in answer_measures() if any(name in trial.metrics for trial in measured))]
+    metrics = [*metric_names(), *measures_among(name for trial in measured for name in trial.metrics)]
     metric = right.selectbox(
         "Metric",
         metrics,

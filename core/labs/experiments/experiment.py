@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from core import files, registry
 from core.config import FIELDS, PART_KINDS, StageConfig, TrialConfig, knob, with_settings
 from core.errors import WorkbenchError
-from core.evaluation.metric import MAIN, answer_measures, metrics_and_measures
+from core.evaluation.metric import MAIN, judges, measures_among, metrics_and_measures
 from core.files.texts import LONGEST_NAME
 from core.labs.trials.comparison import COSTS
 from core.pipeline.stages import answering_fields, asks_model
@@ -198,8 +198,9 @@ class Experiment(StageConfig):
 
     def _check_design(self) -> None:
         kind = self.design.kind
-        names = [*metrics_and_measures(), *(COSTS if kind == "nsga2" else ())]
-        if unknown := [name for name in self.metrics if name not in names]:
+        costs = COSTS if kind == "nsga2" else {}
+        if unknown := [name for name in self.metrics if name not in costs and not judges(name)]:
+            names = [*metrics_and_measures(), *costs]
             raise ValueError(f"{kind} knows no metric {unknown[0]}; there are {', '.join(names)}")
         if self.metrics[0] in COSTS:
             raise ValueError(f"{self.metrics[0]} is a cost: name a metric first, and the costs behind it")
@@ -220,6 +221,11 @@ class Experiment(StageConfig):
     def recipe(self) -> TrialConfig:
         """The base recipe, on the questions on which points are compared."""
         return with_settings(with_settings(TrialConfig(), self.base), {"corpus.questions": self.choose_on})
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Those of its metrics that are measures of answers."""
+        return tuple(measures_among(self.metrics))
 
     @property
     def compared_with(self) -> TrialConfig | None:
@@ -255,7 +261,7 @@ class Experiment(StageConfig):
 def check_seen(experiment: Experiment) -> None:
     """WorkbenchError names what is varied although no chosen metric can see it: all points would be equal by construction."""
     metrics = experiment.metrics
-    if set(metrics) & set(answer_measures()):
+    if experiment.measures:
         return
     silent = set(answering_fields()) - ({"context"} if "context_tokens" in metrics else set())
     hidden = [factor.setting for factor in experiment.factors if factor.stage in silent]

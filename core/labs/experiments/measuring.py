@@ -13,7 +13,6 @@ import numpy as np
 from core import files, registry
 from core.config import TrialConfig, build, code_version, fingerprint
 from core.errors import WorkbenchError
-from core.evaluation.metric import answer_measures
 from core.generation.answer import answer
 from core.labs.answering import answer_set, answers_to, askings, cases, drawn, write
 from core.labs.experiments.experiment import Experiment
@@ -87,8 +86,9 @@ def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None,
 
 def answer_task(experiment: Experiment) -> AnswerTask | None:
     """What of a study's trials is answered, and judged by what; None: none of its metrics is of answers."""
-    measures = tuple(name for name in experiment.metrics if name in answer_measures())
-    return AnswerTask(measures, experiment.answers, experiment.recipe.model_dump(mode="json")) if measures else None
+    if not experiment.measures:
+        return None
+    return AnswerTask(experiment.measures, experiment.answers, experiment.recipe.model_dump(mode="json"))
 
 
 def measured_by(config: TrialConfig, answers: AnswerTask | None) -> str:

@@ -9,7 +9,7 @@ from core import registry
 from core.comparison.comparison import Gap, gaps
 from core.config import PART_KINDS, TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
-from core.evaluation.metric import metrics_and_measures
+from core.evaluation.metric import judges
 from core.labs.experiments import book, rounds
 from core.labs.experiments.experiment import Experiment, Factor
 from core.labs.experiments.rounds import SAME
@@ -130,7 +130,7 @@ def select(
     """What verbs and tabs look at: of a study what its choice is made on, of other trials the largest group that can be compared.
     part: only those on the dev, or on the test questions."""
     version = book.latest(workbench).get(sweep)
-    if version is None or only or metric and metric not in metrics_and_measures():
+    if version is None or only or metric and not judges(metric):
         return Chosen(*values.select(workbench, sweep, dataset, only, metric, part), [])
     experiment = version.experiment
     stored = [trial for trial in of_study(workbench, experiment) if dataset in ("", trial.dataset)]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
-from core.evaluation.metric import MAIN, metrics_and_measures
+from core.evaluation.metric import MAIN, judges, metrics_and_measures
 from core.jobs.verbs import as_recorded, as_typed
 from core.labs.experiments import results
 from core.labs.papers import agreed, derived, drawings, results_table
@@ -133,7 +133,7 @@ def answer(workbench: Workbench, command: Sequence[str], trials: Sequence[str] =
         asked.options["only"] = tuple(trials)
     if metric := asked.options.get("metric"):
         for name in metric if isinstance(metric, tuple) else (metric,):
-            if name not in metrics_and_measures():
+            if not judges(name):
                 raise WorkbenchError(
                     f"There is no metric '{name[:100]}'.", todo=f"There are {', '.join(metrics_and_measures())}."
                 )

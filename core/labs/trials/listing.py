@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from core.config import FIELDS, fingerprint
-from core.evaluation.metric import answer_measures
+from core.evaluation.metric import measures_among
 from core.labs.experiments import book
 from core.labs.trials.comparison import COSTS, Trial, direction, setting_name, some
 from core.workbench import Workbench
@@ -73,8 +73,7 @@ class Listing(Sequence[Trial]):
             f"""SELECT DISTINCT split_part(metric, '@', 1) AS name FROM trial_metrics
             WHERE trial_id IN (SELECT id FROM trials WHERE ({self._where}) AND costs->>'answers' IS NOT NULL)"""
         )
-        names = {row["name"] for row in rows}
-        return [name for name in answer_measures() if name in names] if names else []
+        return measures_among(row["name"] for row in rows)
 
     def __getitem__(self, place: Any) -> Any:
         wanted = self.ids[place]

@@ -14,7 +14,7 @@ import numpy as np
 from core.comparison.comparison import Rules
 from core.config import fingerprint
 from core.errors import WorkbenchError
-from core.evaluation.metric import metrics_and_measures
+from core.evaluation.metric import judges, metrics_and_measures
 from core.labs.trials.comparison import Trial, direction, groups
 from core.labs.trials.listing import everything
 from core.pipeline.recipe_words import doing
@@ -61,7 +61,7 @@ def select(
 ) -> tuple[str, list[Trial]]:
     """(name, trials) of the largest group that can be compared among the trials of a sweep, a corpus, or with these ids.
     part: only those on the dev, or on the test questions."""
-    if metric and metric not in metrics_and_measures():
+    if metric and not judges(metric):
         raise WorkbenchError(f"There is no metric '{metric}'.", todo=f"Choose among {', '.join(metrics_and_measures())}.")
     listed = everything(workbench).matching(dataset, sweep=sweep)
     listed = listed.among(only) if only else listed
