@@ -72,7 +72,8 @@ def test_dev_and_test_are_apart_and_more_than_a_choice_on_test_is_warned_of(benc
     monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
     for k1 in (0.8, 1.0, 1.2):
         bench.evaluate(towns(**{"sparse.k1": k1, "corpus.questions": "test"}))
-    bench.evaluate(towns(**{"corpus.questions": "dev"}))
+    for questions in ("dev", "all"):
+        bench.evaluate(towns(**{"corpus.questions": questions}))
     assert main(["looks", "--dataset", "towns", "--json"]) == 0
     told = {row["questions"]: row for row in json.loads(capsys.readouterr().out)}
     assert told["test"]["compared"] == 3 and told["dev"]["compared"] == 1 and set(told) == {"all", "dev", "test"}
