@@ -4,8 +4,6 @@ Only what is displayed changes. A cell still holds its whole text, which opens o
 sorts; CSV has both as they are.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
@@ -13,12 +11,14 @@ from typing import Any
 
 import streamlit as st
 
+from core.report.table import P_VALUE, rows_csv
+from core.report.table import written as number
+
 TEXT_PX, PADDING_PX = 13.2, 18  # type of cells, and what stands around it in a column
 CHAR = 0.6  # widths of letters in parts of the type's size, those of a wide font: with a narrow one some room is left
 NARROW, WIDE = dict.fromkeys(" .,:;'|!iljtfrI()[]·-", 0.36), dict.fromkeys("mwMW@%…—", 0.95)
 WIDTHS = {"small": 75, "medium": 200, "large": 400}
 WIDEST_PX = 400  # of a column that names no width
-P_VALUE = "p"  # the format of a column of p values: none is shown as 0
 
 
 def show(data: Any, column_config: dict[str, Any] | None = None, **options: Any) -> Any:
@@ -34,22 +34,12 @@ def cut(text: str, length: int = 52) -> str:
 
 def to_csv(data: Any) -> str:
     """Rows (mappings, or a DataFrame) as CSV text. A cell that a spreadsheet would run as a formula is quoted."""
-    if hasattr(data, "to_dict"):
-        names, columns = list(data.columns), [data[name].tolist() for name in data.columns]
-    else:
-        rows = [dict(row) for row in data]
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        columns = [[row.get(name, "") for row in rows] for name in names]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(_cell, names))
-    writer.writerows(zip(*(map(_cell, column) for column in columns), strict=True))
-    return text.getvalue()
+    return rows_csv(data.to_dict("records") if hasattr(data, "to_dict") else [dict(row) for row in data])
 
 
-def _cell(value: Any) -> Any:
-    risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-    return f"'{value}" if risky else value
+def room(texts: Iterable[str]) -> int:
+    """The width of a column in which all of them have room, px."""
+    return round(max((sum(map(_width, text)) for text in texts), default=0)) + PADDING_PX
 
 
 @lru_cache(maxsize=20_000)
@@ -68,16 +58,6 @@ def shortened(text: str, width_px: float, tail: bool = False) -> str:
         if used + _width("…") > room:
             return text[:place].rstrip() + "…"
     return text
-
-
-def number(value: float, pattern: str) -> str:
-    """A number in a column's format, with a real minus: as wide as the plus."""
-    if pattern == P_VALUE:
-        return "< 0.001" if value < 0.001 else f"{value:.3f}"
-    text = f"{value:,}" if pattern == "localized" else pattern % value if "%" in pattern else str(value)
-    if not text.strip("+-0. %"):  # what rounds to zero has no sign
-        text = text.lstrip("+-")
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 class _Widths(dict):

@@ -12,6 +12,7 @@ from core.labs.papers import shelf
 from core.report import caption as captions
 from core.report import figures
 from core.report.print_style import FONT_POINTS, WIDTHS_MM
+from core.report.table import Table
 
 
 def menu(
@@ -88,19 +89,35 @@ def _into_paper(chart: dict[str, Any], name: str, data: Any, command: str, text:
     choose_paper(key, take)
 
 
-def table_into_paper(name: str, command: str, rows: int, caption: str) -> None:
+def leaderboard_into_paper(name: str, command: str, rows: int, caption: str) -> None:
     """The press that takes a leaderboard into a paper as a table of its first rows."""
-    key = f"export/{name}/table"
-    with st.popover("Add to paper", icon=":material/article:", type="tertiary", help="As a table with intervals and marks."):
+
+    def take(papers: Any, paper: str, first: int) -> Any:
+        words = command + f" --first {first}" * (first < rows)
+        return papers.add_table(session.workbench(), paper, name, words, caption)
+
+    _table_into_paper(f"export/{name}/table", rows, "As a table with intervals and marks.", take)
+
+
+def table_into_paper(table: Table, key: str) -> None:
+    """The press that takes a page's table into a paper."""
+
+    def take(papers: Any, paper: str, first: int) -> Any:
+        return papers.add_page_table(session.workbench(), paper, table, first)
+
+    _table_into_paper(f"export/{key}/table", len(table.rows), "The columns as shown, with their caption and command.", take)
+
+
+def _table_into_paper(key: str, rows: int, about: str, take: Callable[[Any, str, int], Any]) -> None:
+    with st.popover("Add to paper", icon=":material/article:", type="tertiary", help=about):
         first = st.number_input("Rows", 1, rows, min(rows, 12), key=f"{key}/rows")
 
-        def take(paper: str) -> Any:
+        def taken(paper: str) -> Any:
             from core.labs.papers import paper as papers
 
-            words = command + f" --first {first}" * (first < rows)
-            return papers.add_table(session.workbench(), paper, name, words, caption)
+            return take(papers, paper, first)
 
-        choose_paper(key, take)
+        choose_paper(key, taken)
 
 
 def choose_paper(key: str, take: Callable[[str], Any]) -> None:

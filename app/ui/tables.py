@@ -10,6 +10,8 @@ from zlib import crc32
 import streamlit as st
 
 from app.ui import cells
+from app.ui.export import table_into_paper
+from core.report.table import Column, Table
 
 NEGATIVE = re.compile(r"(?<![\w.,\u2013-])-(?=\.?\d)")
 TALL = 6  # rows from which a table scrolls in itself
@@ -17,7 +19,30 @@ INTO_VIEW = """<script>/* {} */ document.querySelector(".st-key-opened")?.scroll
 matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"}})</script>"""
 
 
-def choose(
+def choose(table: Table, ids: Sequence[str], key: str = "", *, param: str = "chosen", height: int = 280) -> int | None:
+    """A table with a row an id; returns the place of the chosen one, or None. The address holds its id under `param`, so
+    a link opens it, and it stays chosen while the table is filtered or its numbers change."""
+    place = {row_id: row for row, row_id in enumerate(ids)}
+    row = place.get(st.query_params.get(param, ""))
+    # another key where other rows are shown: what was clicked is a place, and another row stands there now
+    key = f"{key or table.name}/{crc32(' '.join(ids).encode()):x}"
+    default = None if row is None else {"selection": {"cells": [(row, table.columns[0].title)]}}
+    cells.show(
+        shown(table),
+        looks(table),
+        hide_index=True,
+        height=height if len(ids) > TALL else "content",
+        key=key,
+        placeholder="–",
+        selection_mode="single-cell",
+        selection_default=default,
+        on_select=lambda: _clicked(key, list(ids), param),
+    )
+    export(table.rows, key, table)
+    return row
+
+
+def choose_columns(
     columns: Mapping[str, Sequence],
     ids: Sequence[str],
     key: str,
@@ -48,9 +73,39 @@ def choose(
     return row
 
 
-def export(rows: Sequence[Mapping[str, Any]] | Callable[[], Any], key: str) -> None:
-    """The rows as CSV, formulas quoted, in the place of Streamlit's own button. Of long tables a function that makes them."""
+def draw(table: Table, key: str = "") -> None:
+    """A table with its rows as CSV, and the way into a paper."""
+    key = key or table.name
+    cells.show(shown(table), looks(table), hide_index=True, height="content", key=key, placeholder="–")
+    export(table.rows, key, table)
+
+
+def shown(table: Table) -> dict[str, list[Any]]:
+    """Title of a column -> its cells."""
+    return {column.title: [row.get(column.key) for row in table.rows] for column in table.columns}
+
+
+def looks(table: Table) -> dict[str, Any]:
+    """Title of a column -> how Streamlit shows it: as wide as what stands in it, where nothing else is said."""
+    return {column.title: _look(column, [row.get(column.key) for row in table.rows]) for column in table.columns}
+
+
+def _look(column: Column, values: Sequence[Any]) -> Any:
+    filled, about = [value for value in values if value is not None and value == value], column.help or None
+    if any(isinstance(value, bool) for value in filled):
+        return st.column_config.CheckboxColumn(width=column.width or cells.room([column.title]), help=about)
+    if not (column.format or any(isinstance(value, int | float) for value in filled)):
+        return st.column_config.TextColumn(width=column.width, help=about)
+    texts = [column.title, *(cells.number(value, column.format) for value in filled if not isinstance(value, str))]
+    return st.column_config.NumberColumn(format=column.format or None, width=column.width or cells.room(texts), help=about)
+
+
+def export(rows: Sequence[Mapping[str, Any]] | Callable[[], Any], key: str, table: Table | None = None) -> None:
+    """The rows as CSV, formulas quoted, in the place of Streamlit's own button. Of long tables a function that makes them. table: the one
+    that its command takes into a paper."""
     with st.container(horizontal=True, horizontal_alignment="right"):
+        if table is not None and table.rows and table.command:
+            table_into_paper(table, key)
         st.download_button(
             "CSV",
             lambda: cells.to_csv(rows() if callable(rows) else rows),

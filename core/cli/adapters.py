@@ -135,7 +135,7 @@ def compare_adapters(
             "questions": made.questions,
             "memorised": made.memorised,
             "conflicts": made.conflicts,
-            "main": lab.main_table(made.cells),
+            "main": lab.main_rows(made.cells),
             "cells": lab.rows_of(made.cells),
             "without_memorised": lab.rows_of(made.fresh),
             "reliance": lab.reliance_rows(made),

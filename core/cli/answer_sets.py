@@ -49,7 +49,7 @@ def rag_ablation(workbench: Any, *, ask: Asked = 200, recipe: RecipeOptions = US
 
     read = recipe.read()
     made = yield from lab.ablate_rag(workbench, read, ask)
-    told = {"variants": lab.table(made), "told": lab.sentences(made, read.evaluation.confidence)}
+    told = {"variants": lab.rows(made), "told": lab.sentences(made, read.evaluation.confidence)}
     return plain({"dataset": read.corpus.dataset, "questions": made.questions, "same": lab.SAME, **told})
 
 

@@ -30,6 +30,7 @@ from core.pipeline.answers import AskedContext, Asker, KeptAnswer, answers_of
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query
+from core.report.table import MEAN, P_VALUE, SIGNED, Column, Table, between, p_holm
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired
 from core.workbench import Evaluation, Workbench, fetched
@@ -41,6 +42,7 @@ CONTEXTS = {
     "distractors": "Without evidence",
     "contradicting": "Contradicting evidence",
 }
+TESTED = "Bootstrap intervals; sign-flip test against no adapter, Holm's correction over all cells and measures"
 MEASURES = ("em", "f1", "contains", "containment", "abstained")
 MAIN = "f1"
 QUESTIONS = 40  # where nobody says how many
@@ -362,7 +364,27 @@ def rows_of(cells: GridCells) -> list[dict[str, Any]]:
     return rows
 
 
-def main_table(cells: GridCells, measure: str = MAIN) -> list[dict[str, Any]]:
+def grid_table(cells: GridCells, measure: str, command: str = "") -> Table:
+    own, beyond = registry.find("measure", measure), f"{measure} interaction"
+    rows = [
+        row | {"interval": between(row[f"{beyond} low"], row[f"{beyond} high"]) or row[f"{beyond} note"]}
+        for row in rows_of(cells)
+    ]
+    columns = (
+        Column("adapter"),
+        Column("context"),
+        Column("n"),
+        Column(measure, own.label, MEAN, direction=own.direction),
+        Column(f"{measure} gain", "Gain", SIGNED),
+        p_holm(f"{measure} p (Holm)"),
+        Column(beyond, "Interaction", SIGNED, "The gain in this context, less the gain closed book."),
+        Column(f"{beyond} n", "Pairs", "", "Questions answered in this context and closed book, with and without the adapter."),
+        Column("interval"),
+    )
+    return Table("adapters_by_context", columns, rows, "Adapters in every context", TESTED, command)
+
+
+def main_rows(cells: GridCells, measure: str = MAIN) -> list[dict[str, Any]]:
     """Neither, retrieval alone, fine-tuning alone, both: of each adapter."""
     base, *others = dict.fromkeys(side for side, _ in cells.places)
     rows = []
@@ -373,6 +395,27 @@ def main_table(cells: GridCells, measure: str = MAIN) -> list[dict[str, Any]]:
             row = {"adapter": side.title, "system": title, measure: interval.mean}
             rows.append(row | {"low": interval.low, "high": interval.high, "n": interval.n})
     return rows
+
+
+def main_table(cells: GridCells, measure: str, command: str = "") -> Table:
+    own, ends = registry.find("measure", measure), (Column("low", "", MEAN), Column("high", "", MEAN))
+    columns = (Column("adapter"), Column("system"), Column(measure, own.label, MEAN, direction=own.direction), *ends, Column("n"))
+    return Table("fine_tuning_and_retrieval", columns, main_rows(cells, measure), "Fine-tuning and retrieval", TESTED, command)
+
+
+def reliance_table(made: AdapterGrid, command: str = "") -> Table:
+    columns = (
+        Column("adapter"),
+        *(Column(name, "", MEAN) for name in ("follows", "low", "high")),
+        Column("context", "Passage's"),
+        Column("memory", "Its own"),
+        Column("difference", "", SIGNED),
+        Column("p", "p", P_VALUE),
+    )
+    note = (
+        f"Of {made.conflicts:,} questions whose evidence was given another question's answer, the share that follows the passage"
+    )
+    return Table("context_or_memory", columns, reliance_rows(made), "Context or memory", note, command)
 
 
 def reliance_rows(made: AdapterGrid) -> list[dict[str, Any]]:

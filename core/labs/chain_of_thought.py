@@ -26,6 +26,7 @@ from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.queries.model_texts import ModelText, Request, written
 from core.records import Progress, Query
+from core.report.table import MEAN, ONE, TWO, WHOLE, Column, Table
 from core.statistics.bootstrap import Interval
 from core.workbench import Evaluation, Workbench, fetched
 
@@ -325,6 +326,26 @@ def way_rows(made: Reasoning) -> list[dict[str, Any]]:
             row |= spread(name, made.comparison.means[way, name])
         rows.append(row | spent)
     return rows
+
+
+def way_table(made: Reasoning, measure: str, command: str = "") -> Table:
+    """The ways by one measure, with what their texts take."""
+    own = registry.find("measure", measure)
+    columns = (
+        Column("way"),
+        Column("n"),
+        Column(measure, own.label, MEAN, direction=own.direction),
+        Column(f"{measure} low", "Low", MEAN),
+        Column(f"{measure} high", "High", MEAN),
+        Column("texts"),
+        Column("unextractable", "No answer"),
+        Column("asked again"),
+        Column("agreement", "", TWO, "Share of the samples that end with the winner's answer, mean."),
+        Column("prompt tokens", "Prompt", WHOLE, "Tokens that were read for a question, all texts together."),
+        Column("answer tokens", "Answer", WHOLE, "Tokens that were written for a question, all texts together."),
+        Column("seconds", "", ONE, "For a question, its share of batches of 16."),
+    )
+    return Table("ways_table", columns, way_rows(made), "Direct answers and chains of thought", f"n {len(made.asked):,}", command)
 
 
 def pair_rows(made: Reasoning) -> list[dict[str, Any]]:

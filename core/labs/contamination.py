@@ -31,6 +31,7 @@ from core.progress import counted, counted_within, drain
 from core.queries.by_model import plain as one_line
 from core.queries.model_texts import Request, at_hand, written
 from core.records import Progress, Query
+from core.report.table import MEAN, P_VALUE, SIGNED, Column, Table, p_holm
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired
 from core.workbench import Evaluation, Workbench, fetched
@@ -349,6 +350,23 @@ def gap_rows(made: Contamination) -> list[dict[str, Any]]:
         }
         for gap in made.gaps.differences.values()
     ]
+
+
+def gap_table(made: Contamination, command: str = "") -> Table:
+    rows = [{**row, "measured by": registry.find("measure", row["measure"]).label} for row in gap_rows(made)]
+    columns = (
+        Column("condition"),
+        Column("questions"),
+        Column("measured by", "Measure"),
+        Column("n"),
+        Column("original", "", MEAN),
+        Column("rephrased", "", MEAN),
+        *(Column(name, "", SIGNED) for name in ("gap", "low", "high")),
+        Column("p", "p", P_VALUE),
+        p_holm(),
+    )
+    note = f"n {made.rephrased:,}. Paired differences; sign-flip test, Holm's correction over all that were rephrased"
+    return Table("gaps_table", columns, rows, "Scores of questions in their own and in other words", note, command)
 
 
 def item_rows(made: Contamination) -> list[dict[str, Any]]:

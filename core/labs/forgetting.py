@@ -19,6 +19,7 @@ from core.labs.adapters import has_learnt_from
 from core.models.adapters import checked_adapter, weights_of
 from core.progress import told_within
 from core.records import Corpus, Progress
+from core.report.table import P_VALUE, SIGNED, TWO, Column, Table, between
 from core.statistics.bootstrap import Interval, intervals
 from core.statistics.paired import Paired
 from core.store.batches import batches
@@ -160,6 +161,22 @@ def rows_of(made: Forgetting) -> list[dict[str, Any]]:
             row | {f"nats {name}": each.against and getattr(each.against, name) for name in ("difference", "low", "high", "p")}
         )
     return rows
+
+
+def table(made: Forgetting, command: str = "") -> Table:
+    rows = [row | {"interval": between(row["nats low"], row["nats high"])} for row in rows_of(made)]
+    columns = (
+        Column("adapter"),
+        *(Column(name, "", TWO) for name in ("perplexity", "low", "high")),
+        Column(
+            "nats difference", "Nats a token", SIGNED, "More than without any adapter, paired by document. Above 0: less likely."
+        ),
+        Column("interval"),
+        Column("nats p", "p", P_VALUE),
+        Column("documents"),
+        Column("tokens"),
+    )
+    return Table("forgetting", columns, rows, f"Perplexity of other text, {made.corpus}", "", command)
 
 
 def sentences(made: Forgetting, level: float) -> list[str]:

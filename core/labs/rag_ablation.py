@@ -25,6 +25,7 @@ from core.pipeline.forecast import Phase
 from core.pipeline.stages import Recipe, Resolved, pooled
 from core.progress import counted_within, drain
 from core.records import Progress
+from core.report.table import MEAN, ONE, SIGNED, WHOLE, Column, Table, p_holm
 from core.workbench import Evaluation, Workbench, fetched
 
 QUESTIONS = 200  # where nobody says how many
@@ -209,14 +210,40 @@ def _times_key(evaluation: Evaluation) -> str:
     return fingerprint(evaluation.run.ranking_key(), evaluation.run.questions)
 
 
-def table(made: RagAblation) -> list[dict[str, Any]]:
-    """A row a variant, as the page and the command show it."""
-    rows = []
+def rows(made: RagAblation) -> list[dict[str, Any]]:
+    """A row a variant."""
+    made_rows = []
     for variant in made.variants:
         spent = made.spent[variant.name]
         first = {"variant": variant.title, "answers": spent["answers"], MAIN: spent[MAIN]}
-        rows.append(first | made.comparison.row(variant.name, "minus naive") | spent)
-    return rows
+        made_rows.append(first | made.comparison.row(variant.name, "minus naive") | spent)
+    return made_rows
+
+
+def table(made: RagAblation, measure: str, level: float, command: str = "") -> Table:
+    """By one measure, with what each variant takes."""
+    own = registry.find("measure", measure)
+    columns = (
+        Column("variant"),
+        Column("answers", "n"),
+        Column(measure, own.label, MEAN, direction=own.direction),
+        Column(f"{measure} minus naive", "\N{MINUS SIGN} naive", SIGNED),
+        p_holm(f"{measure} p (Holm)"),
+        Column("hallucinated", "", MEAN, "Share of answers below the threshold of the measure of faithfulness."),
+        Column("search ms p50", "Search ms", ONE),
+        Column("search ms p95", "95%", ONE),
+        Column("answer s p50", "Answer s", ONE),
+        Column("answer s p95", "95% s", ONE),
+        Column("prompt tokens", "Prompt", WHOLE, "Tokens of a prompt, mean."),
+        Column("answer tokens", "Answer", WHOLE),
+        Column("HyDE tokens", "HyDE", WHOLE, "Tokens that HyDE writes for a question, once."),
+        Column("usd", "USD", "%.4f", "Of all questions; empty: nothing is paid, or the endpoint does not tell."),
+    )
+    note = (
+        f"n {made.questions:,}. Bootstrap intervals ({level:.0%}); sign-flip test against naive, Holm's correction over all variants and "
+        "measures"
+    )
+    return Table("rag_table", columns, rows(made), "What retrieval is worth to the answers", note, command)
 
 
 def sentences(made: RagAblation, level: float) -> list[str]:

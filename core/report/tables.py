@@ -1,7 +1,7 @@
-"""A table of results as LaTeX with booktabs, as Markdown and as CSV: columns that say unit and direction, cells that say their
-interval, whether they are the best, and p.
+"""A table as LaTeX with booktabs, as Markdown, HTML and CSV: one of a page (`core.report.table`), or one of results, whose columns
+say unit and direction, and whose cells say their interval, whether they are the best, and p.
 
-A table is a mapping: `columns` (name, label, unit, direction), `rows` (name, cells by column: mean, low, high, p, best),
+One of results is a mapping: `columns` (name, label, unit, direction), `rows` (name, cells by column: mean, low, high, p, best),
 `reference`, `tests`, `questions`, `confidence`. Names come from people and corpora, and are escaped.
 """
 
@@ -9,58 +9,61 @@ import csv
 import html
 import io
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from core.report.caption import escape
+from core.report.table import Column, in_words, no_formula, rows_csv
 
-ARROWS = {1: ("↑", r"$\uparrow$"), -1: ("↓", r"$\downarrow$")}
 LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 UNMEASURED = "unmeasured"
 DIFFERENCE = "difference"  # the column of differences to the best: of a metric, and blank where there is none
 
 
+class Form(NamedTuple):
+    """A way of writing a table."""
+
+    text: Callable[[str], str]  # a text, escaped
+    cell: Callable[[Mapping[str, Any], Mapping[str, Any], int], str]  # what was measured, of a column, in so many digits
+    arrows: dict[int, str]  # the direction of the better
+
+
 def latex(table: Mapping[str, Any], name: str, caption: str, digits: int, width_mm: float) -> str:
     """A table environment; it needs booktabs, and shrinks to its width where it is wider."""
-    place, columns = "table" if width_mm < 100 else "table*", table["columns"]
+    place = "table" if width_mm < 100 else "table*"
+    aligned, heads, rows = _drawn(table, digits, LATEX)
     lines = [
         rf"\begin{{{place}}}",
         r"  \centering\small",
         rf"  \caption{{{escape(caption)}}}\label{{tab:{name}}}",
         r"  \setbox0\hbox{%",
-        rf"  \begin{{tabular}}{{l{'r' * len(columns)}}}",
+        rf"  \begin{{tabular}}{{{aligned}}}",
         r"    \toprule",
-        "    " + " & ".join(["Recipe", *(_head(column, 1) for column in columns)]) + r" \\",
+        "    " + " & ".join(heads) + r" \\",
         r"    \midrule",
-    ]
-    for row in table["rows"]:
-        cells = [_latex_cell(row["cells"][column["name"]], column, digits) for column in columns]
-        lines.append("    " + " & ".join([f"{{{escape(row['name'])}}}", *cells]) + r" \\")
-    lines += [
+        *("    " + " & ".join([f"{{{first}}}", *cells]) + r" \\" for first, *cells in rows),
         r"    \bottomrule",
         r"  \end{tabular}}%",
         rf"  \ifdim\wd0>{width_mm:g}mm \resizebox{{{width_mm:g}mm}}{{!}}{{\box0}}\else\box0\fi",
-        rf"  \par\smallskip\parbox{{{width_mm:g}mm}}{{\footnotesize {escape(note(table))}}}",
-        rf"\end{{{place}}}",
     ]
-    return "\n".join(lines) + "\n"
+    if said := note(table):
+        lines.append(rf"  \par\smallskip\parbox{{{width_mm:g}mm}}{{\footnotesize {escape(said)}}}")
+    return "\n".join([*lines, rf"\end{{{place}}}"]) + "\n"
 
 
 def markdown(table: Mapping[str, Any], caption: str, digits: int) -> str:
-    columns = table["columns"]
-    lines = [
-        *([markdown_text(caption), ""] if caption else []),
-        "| Recipe | " + " | ".join(markdown_text(_head(column, 0)) for column in columns) + " |",
-        "| --- |" + " ---: |" * len(columns),
-    ]
-    for row in table["rows"]:
-        cells = [_markdown_cell(row["cells"][column["name"]], column, digits) for column in columns]
-        lines.append(f"| {markdown_text(row['name'])} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", markdown_text(note(table))]) + "\n"
+    aligned, heads, rows = _drawn(table, digits, MARKDOWN)
+    lines = [*([markdown_text(caption), ""] if caption else []), f"| {' | '.join(heads)} |"]
+    lines.append("|" + "|".join(" --- " if letter == "l" else " ---: " for letter in aligned) + "|")
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    said = note(table)
+    return "\n".join([*lines, *(["", markdown_text(said)] if said else [])]) + "\n"
 
 
 def to_csv(table: Mapping[str, Any]) -> str:
-    """Every value whole, a line a cell: what is read on is not what is looked at."""
+    """Every value whole; of results a line a cell: what is read on is not what is looked at."""
+    if of_page(table):
+        return rows_csv(table["data"])
     made = io.StringIO()
     writer = csv.writer(made, lineterminator="\n")
     fields = ("mean", "low", "high", "n", "difference", "difference_low", "difference_high", "p", "best")
@@ -69,37 +72,22 @@ def to_csv(table: Mapping[str, Any]) -> str:
         for column in table["columns"]:
             cell = row["cells"][column["name"]]
             values = ["" if cell.get(field) is None else cell[field] for field in fields]
-            writer.writerow((row["trial"], _no_formula(row["name"]), column["name"], column["unit"], *values))
+            writer.writerow((row["trial"], no_formula(row["name"]), column["name"], column["unit"], *values))
     return made.getvalue()
 
 
 def html_table(table: Mapping[str, Any], digits: int) -> str:
-    columns, rows = table["columns"], []
-    for row in table["rows"]:
-        cells = []
-        for column in columns:
-            value, mark, interval = _parts(row["cells"][column["name"]], column, digits)
-            shown = f"<strong>{value}</strong>" if row["cells"][column["name"]].get("best") else value
-            cells.append(f"<td>{shown}{mark} <small>{interval}</small></td>")
-        rows.append(f"<tr><td>{html.escape(row['name'])}</td>{''.join(cells)}</tr>")
-    heads = "".join(f"<th>{html.escape(_head(column, 0))}</th>" for column in columns)
-    told = f"<p><small>{html.escape(note(table))}</small></p>"
-    return f"<table><tr><th>Recipe</th>{heads}</tr>{''.join(rows)}</table>{told}"
-
-
-def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of any fields."""
-    made, names = io.StringIO(), list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.writer(made, lineterminator="\n")
-    writer.writerow([_no_formula(name) for name in names])
-    for row in rows:
-        values = [row.get(name) for name in names]
-        writer.writerow(["" if v is None else _no_formula(v) if isinstance(v, str) else v for v in values])
-    return made.getvalue()
+    _, heads, rows = _drawn(table, digits, HTML)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    said = note(table)
+    told = f"<p><small>{html.escape(said)}</small></p>" if said else ""
+    return f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{body}</table>{told}"
 
 
 def note(table: Mapping[str, Any]) -> str:
-    """What the marks mean, and by which tests they were set."""
+    """What the marks mean, and by which tests they were set; "" of a table of a page, whose caption says it."""
+    if of_page(table):
+        return ""
     counts = [cell["n"] for row in table["rows"] for cell in row["cells"].values() if cell.get("n") is not None]
     fewest = min(counts, default=0)
     measured = "" if fewest == table["questions"] else f", at least {fewest:,} of them measured"
@@ -122,11 +110,30 @@ def number(value: float | None, digits: int) -> str:
     return UNMEASURED if value is None else f"{value:,.{digits}f}"
 
 
-def _head(column: Mapping[str, Any], form: int) -> str:
-    """Label, unit and the direction of the better. form 1: for LaTeX."""
-    unit = f" ({column['unit']})" if column["unit"] else ""
-    words = column["label"] + unit
-    return f"{escape(words) if form else words} {ARROWS[1 if column['direction'] > 0 else -1][form]}"
+def of_page(table: Mapping[str, Any]) -> bool:
+    """Whether it is the content of a `Table`, and not a table of results."""
+    return "data" in table
+
+
+def _drawn(table: Mapping[str, Any], digits: int, form: Form) -> tuple[str, list[str], list[list[str]]]:
+    """(a letter a column as LaTeX aligns them, the heads, the rows)."""
+    columns = table["columns"]
+    if not of_page(table):
+        rows = table["rows"]
+        cells = [[form.cell(row["cells"][column["name"]], column, digits) for column in columns] for row in rows]
+        body = [[form.text(row["name"]), *own] for row, own in zip(rows, cells, strict=True)]
+        return "l" + "r" * len(columns), ["Recipe", *(_head(column, form) for column in columns)], body
+    own, rows = [Column(**column) for column in columns], table["data"][: table["first"]]
+    numbers = [any(isinstance(row.get(column.key), int | float) for row in rows) for column in own]
+    heads = [_head({"label": column.title, "unit": column.unit, "direction": column.direction}, form) for column in own]
+    body = [[form.text(in_words(row.get(column.key), column.format)) for column in own] for row in rows]
+    return "".join("r" if number else "l" for number in numbers), heads, body
+
+
+def _head(column: Mapping[str, Any], form: Form) -> str:
+    """Label, unit and the direction of the better."""
+    unit, arrow = f" ({column['unit']})" if column["unit"] else "", form.arrows.get(column["direction"], "")
+    return f"{form.text(column['label'] + unit)} {arrow}".rstrip()
 
 
 def _parts(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> tuple[str, str, str]:
@@ -148,6 +155,11 @@ def _latex_cell(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int)
     return value + (rf" {{\scriptsize {interval}}}" if interval else "")
 
 
+def _html_cell(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> str:
+    value, mark, interval = _parts(cell, column, digits)
+    return f"{f'<strong>{value}</strong>' if cell.get('best') else value}{mark} <small>{interval}</small>"
+
+
 def _markdown_cell(cell: Mapping[str, Any], column: Mapping[str, Any], digits: int) -> str:
     value, mark, interval = _parts(cell, column, digits)
     value = f"**{value}**" if cell.get("best") else value
@@ -166,6 +178,6 @@ def markdown_code(text: str) -> str:
     return f"{fence} {text} {fence}" if len(fence) > 1 else f"`{text}`"
 
 
-def _no_formula(text: str) -> str:
-    """A spreadsheet computes what begins so."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+PLAIN = {1: "↑", -1: "↓"}
+LATEX = Form(escape, _latex_cell, {1: r"$\uparrow$", -1: r"$\downarrow$"})
+MARKDOWN, HTML = Form(markdown_text, _markdown_cell, PLAIN), Form(html.escape, _html_cell, PLAIN)

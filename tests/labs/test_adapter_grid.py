@@ -93,7 +93,7 @@ def test_gain_reliance_and_memory_are_told(bench, prompts):
     told = " ".join(lab.sentences(made, 0.95))
     assert "follows the context over its memory in 100% of 6 conflicts, without it in 67% of 6" in told
     assert "2 of 6 questions are answered right without any passage" in told
-    assert [row["system"] for row in lab.main_table(made.cells)] == ["Neither", "Retrieval alone", "Fine-tuning alone", "Both"]
+    assert [row["system"] for row in lab.main_rows(made.cells)] == ["Neither", "Retrieval alone", "Fine-tuning alone", "Both"]
     assert made.items[0].keys() >= {"question", "possibly memorised", "No adapter, Closed book", "a, Gold evidence, f1"}
 
 

@@ -1,12 +1,11 @@
 """What an adapter did: choosing adapters and scales, the job, and the grid of adapter by context."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, dots, jobs, tables
+from app.ui import cards, charts, dots, jobs, tables
 from core import registry
 from core.config import TrialConfig
 from core.labs import adapter_grid as lab
@@ -14,9 +13,8 @@ from core.labs.adapter_grid import AdapterGrid, GridCells
 from core.models.adapters import adapter_names
 from core.workbench import Forecast, Resolved
 
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
+TEXT = st.column_config.TextColumn
 SCALES = (0.25, 0.5, 1.0, 1.5)
-METHOD = "Bootstrap intervals ({:.0%}); sign-flip test against no adapter, Holm's correction over all cells and measures"
 
 
 def chosen(run: Resolved) -> tuple[list[str], list[float], int]:
@@ -74,102 +72,27 @@ def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:
         config=config,
         title="What the adapter did",
         caption=f"n {made.questions:,}; over contradicting evidence the passage's answer counts as right",
-        method=METHOD.format(level),
+        method=lab.TESTED,
         command=command,
     )
-    _main(shown_cells, name, labels[name])
-    _grid(shown_cells, name, labels[name])
-    _reliance(made)
+    _tables(made, shown_cells, name, command)
 
 
 def _color(title: str, titles: Sequence[str]) -> str:
     return charts.COLORS[titles.index(title) % len(charts.COLORS)]
 
 
-def _main(some: GridCells, name: str, title: str) -> None:
+def _tables(made: AdapterGrid, some: GridCells, name: str, command: str) -> None:
     st.subheader("Fine-tuning and retrieval", anchor=False)
-    rows = [
-        {
-            "Adapter": row["adapter"],
-            "System": row["system"],
-            title: row[name],
-            "Low": row["low"],
-            "High": row["high"],
-            "n": row["n"],
-        }
-        for row in lab.main_table(some, name)
-    ]
-    share = NUMBER(format="%.3f", width=80)
-    looks = {
-        "Adapter": TEXT(width=200),
-        "System": TEXT(width=160),
-        title: share,
-        "Low": share,
-        "High": share,
-        "n": NUMBER(width=60),
-    }
-    cells.show(rows, hide_index=True, height="content", key="main_table", placeholder="–", column_config=looks)
-    tables.export(lambda: lab.main_table(some, name), "fine_tuning_and_retrieval")
-
-
-def _grid(some: GridCells, name: str, title: str) -> None:
+    tables.draw(lab.main_table(some, name, command))
     st.subheader("Every context", anchor=False)
-    rows: list[dict[str, Any]] = []
-    for line in lab.rows_of(some):
-        low, high = line.get(f"{name} interaction low"), line.get(f"{name} interaction high")
-        rows.append(
-            {
-                "Adapter": line["adapter"],
-                "Context": line["context"],
-                "n": line["n"],
-                title: line[name],
-                "Gain": line.get(f"{name} gain"),
-                "p (Holm)": line.get(f"{name} p (Holm)"),
-                "Interaction": line.get(f"{name} interaction"),
-                "Pairs": line.get(f"{name} interaction n"),
-                "Interval": line.get(f"{name} interaction note") if low is None else tables.minus(f"{low:+.3f} to {high:+.3f}"),
-            }
-        )
-    signed = NUMBER(format="%+.3f", width=80)
-    looks = {
-        "Adapter": TEXT(width=170),
-        "Context": TEXT(width=190),
-        "n": NUMBER(width=50),
-        title: NUMBER(format="%.3f", width=80),
-        "Gain": signed,
-        "p (Holm)": NUMBER(format=cells.P_VALUE, width=80),
-        "Interaction": NUMBER(format="%+.3f", width=92, help="The gain in this context, less the gain closed book."),
-        "Pairs": NUMBER(width=52, help="Questions answered in this context and closed book, with and without the adapter."),
-        "Interval": TEXT(width=200),
-    }
-    cells.show(rows, hide_index=True, height="content", key="grid_table", placeholder="–", column_config=looks)
-    tables.export(lambda: lab.rows_of(some), "adapters_by_context")
-
-
-def _reliance(made: AdapterGrid) -> None:
+    tables.draw(lab.grid_table(some, name, command))
     st.subheader("Context or memory", anchor=False)
     st.caption(
         f"In {made.conflicts:,} questions the evidence was given another question's answer in the place of its own. Of the answers "
         "that hold either: how many follow the passage."
     )
-    rows = [
-        {
-            "Adapter": row["adapter"],
-            "Follows": row["follows"],
-            "Low": row["low"],
-            "High": row["high"],
-            "Passage's": row["context"],
-            "Its own": row["memory"],
-            "Difference": row["difference"],
-            "p": row["p"],
-        }
-        for row in lab.reliance_rows(made)
-    ]
-    share, whole = NUMBER(format="%.3f", width=80), NUMBER(width=80)
-    looks = {"Adapter": TEXT(width=200), "Follows": share, "Low": share, "High": share, "Passage's": whole, "Its own": whole}
-    looks |= {"Difference": NUMBER(format="%+.3f", width=90), "p": NUMBER(format=cells.P_VALUE, width=70)}
-    cells.show(rows, hide_index=True, height="content", key="reliance_table", placeholder="–", column_config=looks)
-    tables.export(lambda: lab.reliance_rows(made), "context_or_memory")
+    tables.draw(lab.reliance_table(made, command))
 
 
 def opened(made: AdapterGrid) -> None:
@@ -181,7 +104,7 @@ def opened(made: AdapterGrid) -> None:
         "Memorised": ["possibly" if item["possibly memorised"] else "" for item in made.items],
     }
     looks = {"Question": TEXT(width=420), "Right answer": TEXT(width=260), "Memorised": TEXT(width=100)}
-    place = tables.choose(columns, [str(number) for number in range(len(made.items))], "by_question", looks)
+    place = tables.choose_columns(columns, [str(number) for number in range(len(made.items))], "by_question", looks)
     if place is not None:
         with tables.opened():
             item, score = made.items[place], f", {lab.MAIN}"

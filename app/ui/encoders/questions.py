@@ -44,7 +44,7 @@ def by_question(row: EncoderResult, base: EncoderResult | None, metric: str) -> 
     value = number(format="%.3f", width=76, help=label(metric, row.config.evaluation.k))
     rank = number(format="%d", width=92, help="Rank of the first relevant chunk; empty: not in the ranking.")
     looks = {"Value": value, "Change": value, "Rank": rank, "Reference": rank, "Question": st.column_config.TextColumn(width=280)}
-    picked = tables.choose(shown, [table["id"][i] for i in rows], "encoder_questions", looks)
+    picked = tables.choose_columns(shown, [table["id"][i] for i in rows], "encoder_questions", looks)
     return None if picked is None else rows[picked]
 
 

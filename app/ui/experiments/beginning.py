@@ -107,7 +107,7 @@ def recorded(listed: list[Shelved]) -> None:
     }
     number = st.column_config.NumberColumn(format="localized", width=76)
     when = st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=st.context.timezone, width=104)
-    tables.choose(
+    tables.choose_columns(
         columns,
         [row.experiment.id for row in listed],
         "studies_table",

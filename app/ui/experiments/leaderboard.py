@@ -153,7 +153,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     if not baseline:
         for name in (to_it, "Interval of it", "p (Holm)"):
             del columns[name]
-    row = tables.choose(
+    row = tables.choose_columns(
         columns,
         [row.trial.id for row in ranked],
         "study_table",
@@ -190,7 +190,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     command = command_line("leaderboard", *which, "--metric", shown.metric)
     st.code(command, language="bash")
     if len(shown.board.rows) > 1:
-        export.table_into_paper("leaderboard", command, len(shown.board.rows), f"{head}: {here.title}.")
+        export.leaderboard_into_paper("leaderboard", command, len(shown.board.rows), f"{head}: {here.title}.")
 
 
 def spread(low: float | None, high: float | None) -> str:

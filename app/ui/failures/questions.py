@@ -46,7 +46,7 @@ def table(shown: Shown) -> int | None:
         "Rank": st.column_config.NumberColumn(format="%d", width=58, help="Of the first chunk with evidence, in all candidates."),
         **{title: short for title in SHORT.values()},
     }
-    place = tables.choose(columns, [ladder.corpus.queries[row].id for row in rows], "failures_table", looks)
+    place = tables.choose_columns(columns, [ladder.corpus.queries[row].id for row in rows], "failures_table", looks)
     return None if place is None else rows[place]
 
 

@@ -52,7 +52,7 @@ def question_table(here: Glance, corpus: Corpus) -> int | None:
         "Group": st.column_config.TextColumn(width=72),
         "Question": st.column_config.TextColumn(width=360),
     }
-    row = tables.choose(shown, [corpus.queries[row].id for row in rows], "index_table", looks)
+    row = tables.choose_columns(shown, [corpus.queries[row].id for row in rows], "index_table", looks)
     return None if row is None else rows[row]
 
 

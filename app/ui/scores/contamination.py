@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, dots, jobs, tables
+from app.ui import cards, charts, dots, jobs, tables
 from app.ui.cards import Card
 from app.ui.search import results
 from core import registry
@@ -92,7 +92,7 @@ def shown(made: Contamination, evaluation: Evaluation, command: str) -> None:
     )
     for sentence in lab.sentences(made, level):
         st.caption(cards.plain(tables.minus(sentence)))
-    gap_table(made)
+    gap_table(made, command)
     place = question_table(made)
     if place is not None:
         with tables.opened():
@@ -126,32 +126,9 @@ def headline(made: Contamination) -> list[Card]:
     return row
 
 
-def gap_table(made: Contamination) -> None:
-    number = st.column_config.NumberColumn
-    rows = [
-        {
-            "Condition": row["condition"],
-            "Questions": row["questions"],
-            "Measure": label(row["measure"]),
-            "n": row["n"],
-            "Original": row["original"],
-            "Rephrased": row["rephrased"],
-            "Gap": row["gap"],
-            "Low": row["low"],
-            "High": row["high"],
-            "p": row["p"],
-            "p (Holm)": row["p (Holm)"],
-        }
-        for row in lab.gap_rows(made)
-    ]
-    share, signed = number(format="%.3f", width=84), number(format="%+.3f", width=72)
-    looks = {"Condition": st.column_config.TextColumn(width=165), "Questions": st.column_config.TextColumn(width=215)}
-    looks |= {"Measure": st.column_config.TextColumn(width=105), "n": number(width=44), "Original": share, "Rephrased": share}
-    looks |= {"Gap": signed, "Low": signed, "High": signed}
-    looks |= {name: number(format=cells.P_VALUE, width=72) for name in ("p", "p (Holm)")}
+def gap_table(made: Contamination, command: str) -> None:
     with st.expander("All gaps, also near in meaning and without the possibly memorised"):
-        cells.show(rows, looks, hide_index=True, height="content", key="gaps_table", placeholder="–")
-        tables.export(lambda: lab.gap_rows(made), "gaps_table")
+        tables.draw(lab.gap_table(made, command))
         st.caption(
             f"Near in meaning: cosine {lab.NEAR} or more. Without the possibly memorised only what the evidence gives is told: closed "
             "book, leaving out what was right sets the score itself. Holm's correction is over the rows of all that were rephrased."
@@ -180,7 +157,7 @@ def question_table(made: Contamination) -> int | None:
         f"{len(items):,} questions, with token F1 closed book and over the gold evidence, in their own and in other words; click one for "
         "its answers. Read the rephrasings: a gap is worth what they are."
     )
-    chosen = tables.choose(columns, [item.query.id for item in items], "rephrased_table", looks, param="rephrased")
+    chosen = tables.choose_columns(columns, [item.query.id for item in items], "rephrased_table", looks, param="rephrased")
     lines = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lab.edit_lines(made))
     st.download_button(
         "Rephrasings, to mend", lines, "rephrasings.jsonl", "application/jsonl", icon=":material/edit:", on_click="ignore"

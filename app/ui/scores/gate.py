@@ -82,7 +82,7 @@ def table(shown: Shown, latest: list[dict[str, Any] | None]) -> int | None:
     }
     looks |= {label: number(format="%.2f", width=8 * len(label) + 20) for label in FIELDS.values()}
     ids = [rows[place].id or rows[place].place for place in order]
-    chosen = tables.choose(columns, ids, "gate_table", looks, param="answer")
+    chosen = tables.choose_columns(columns, ids, "gate_table", looks, param="answer")
     return None if chosen is None else order[chosen]
 
 

@@ -45,7 +45,7 @@ def table(shown: Shown, first: MeasureScores) -> int | None:
         looks["Signature"] = st.column_config.TextColumn(
             width=130, help="What ragas' scores say together: see docs/methods/judging.md, and an opened answer for its words."
         )
-    chosen = tables.choose(
+    chosen = tables.choose_columns(
         columns, [rows[place].id or rows[place].place for place in order], "answers_table", looks, param="answer"
     )
     return None if chosen is None else order[chosen]

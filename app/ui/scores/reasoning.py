@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, dots, jobs, tables
+from app.ui import cards, charts, dots, jobs, tables
 from app.ui.search import results
 from core import registry
 from core.labs import chain_of_thought as lab
@@ -98,42 +98,12 @@ def shown(made: Reasoning, evaluation: Evaluation, command: str) -> None:
     )
     for sentence in lab.sentences(made, level):
         st.caption(cards.plain(tables.minus(sentence)))
-    way_table(made, name, names[name])
+    tables.draw(lab.way_table(made, name, command))
     curve(made, evaluation, name, names[name], command)
     place = question_table(made, name)
     if place is not None:
         with tables.opened():
             opened(made, place)
-
-
-def way_table(made: Reasoning, name: str, title: str) -> None:
-    rows: list[dict[str, Any]] = [
-        {
-            "Way": row["way"],
-            "n": row["n"],
-            title: row[name],
-            "Low": row[f"{name} low"],
-            "High": row[f"{name} high"],
-            "Texts": row["texts"],
-            "No answer": row["unextractable"],
-            "Asked again": row["asked again"],
-            "Agreement": row["agreement"],
-            "Prompt": row["prompt tokens"],
-            "Answer": row["answer tokens"],
-            "Seconds": row["seconds"],
-        }
-        for row in lab.way_rows(made)
-    ]
-    number = st.column_config.NumberColumn
-    looks = {"Way": st.column_config.TextColumn(width=250), "n": number(width=44), title: number(format="%.3f", width=96)}
-    looks |= {each: number(format="%.3f", width=64) for each in ("Low", "High")}
-    looks |= {each: number(width=76) for each in ("Texts", "No answer")} | {"Asked again": number(width=88)}
-    looks["Agreement"] = number(format="%.2f", width=84, help="Share of the samples that end with the winner's answer, mean.")
-    looks["Prompt"] = number(format="%.0f", width=64, help="Tokens that were read for a question, all texts together.")
-    looks["Answer"] = number(format="%.0f", width=64, help="Tokens that were written for a question, all texts together.")
-    looks["Seconds"] = number(format="%.1f", width=70, help="For a question, its share of batches of 16.")
-    cells.show(rows, looks, hide_index=True, height="content", key="ways_table", placeholder="–")
-    tables.export(lambda: lab.way_rows(made), "ways_table")
 
 
 def curve(made: Reasoning, evaluation: Evaluation, name: str, title: str, command: str) -> None:
@@ -175,7 +145,9 @@ def question_table(made: Reasoning, name: str) -> int | None:
         looks[short] = st.column_config.TextColumn(width=130)
         looks[score] = st.column_config.NumberColumn(format="%.3f", width=8 * len(score) + 14)
     st.caption("Click a question for its chains and votes.")
-    chosen = tables.choose(columns, [made.asked[place].query.id for place in order], "reasoned_table", looks, param="chain")
+    chosen = tables.choose_columns(
+        columns, [made.asked[place].query.id for place in order], "reasoned_table", looks, param="chain"
+    )
     return None if chosen is None else order[chosen]
 
 

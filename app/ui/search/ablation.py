@@ -1,11 +1,9 @@
 """The tab Ablation: every part of the recipe switched off in turn, and what the metric is then, question by question."""
 
-from typing import Any
-
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, dots, forms, jobs, tables
+from app.ui import cards, charts, dots, forms, jobs, tables
 from app.ui.held import result_of
 from core.config import PART_KINDS, TrialConfig, fingerprint
 from core.evaluation.metric import MAIN, metric_names
@@ -14,8 +12,6 @@ from core.labs.trials import ablation as lab
 from core.labs.trials.ablation import Ablated, Ablation
 from core.labs.trials.comparison import label
 from core.workbench import Forecast, Phase, Resolved
-
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
 def draw(run: Resolved) -> None:
@@ -77,6 +73,7 @@ def shown(made: Ablation, config: TrialConfig, count: int) -> None:
     ]
     asked = ["--ask", str(count)] if count else []
     n = max((part.change.paired.n for part in made.parts), default=0)
+    command = session.workbench().command(config, "ablate", "--metric", made.metric, *asked)
     charts.show(
         dots.marks(marks, f"Difference in {name} without it", lines=[(0.0, "")]),
         "ablation",
@@ -84,11 +81,11 @@ def shown(made: Ablation, config: TrialConfig, count: int) -> None:
         config=config,
         title="Each part switched off",
         caption=f"n {n:,}; left of zero the part helps; blue: significant",
-        method=f"Paired bootstrap intervals ({level:.0%}); sign-flip test, Holm's correction over {len(made.parts)} parts",
-        command=session.workbench().command(config, "ablate", "--metric", made.metric, *asked),
+        method=lab.method(made, level),
+        command=command,
     )
     st.caption(cards.plain(lab.sentence(made, level).capitalize() + "."))
-    table(made, name, level)
+    tables.draw(lab.table(made, name, list(map(words, made.parts)), level, command))
     for title, why in made.left_out.items():
         st.caption(cards.plain(f"{title} cannot be switched off by itself: {why}"))
     with st.container(horizontal=True, gap="small"):
@@ -105,32 +102,6 @@ def shown(made: Ablation, config: TrialConfig, count: int) -> None:
         st.caption(
             "Context, answering and generation do not change the ranking. Choose the metric Answered to switch them off as well."
         )
-
-
-def table(made: Ablation, name: str, level: float) -> None:
-    rows: list[dict[str, Any]] = [
-        {
-            "Switched off": words(part),
-            "The part": part.verdict(level),
-            name: part.mean,
-            **dict(zip(("Difference", "Low", "High"), part.change.paired[:3], strict=True)),
-            "p (Holm)": part.change.p_holm,
-            "Won : lost": f"{part.change.paired.wins:,} : {part.change.paired.losses:,}",
-        }
-        for part in made.parts
-    ]
-    signed, plain = NUMBER(format="%+.3f", width=62), NUMBER(format="%.3f", width=72)
-    looks = {
-        "Switched off": TEXT(width=150, help="The part, and behind the arrow what stands in its place."),
-        "The part": TEXT(width=116),
-        name: plain,
-        **dict.fromkeys(("Low", "High"), signed),
-        "Difference": NUMBER(format="%+.3f", width=74),
-        "p (Holm)": NUMBER(format=cells.P_VALUE, width=66),
-        "Won : lost": TEXT(width=76, help="Questions on which the recipe without the part is better, and on which it is worse."),
-    }
-    cells.show(rows, hide_index=True, height="content", key="ablation_table", placeholder="–", column_config=looks)
-    tables.export(rows, "ablation_table")
 
 
 def words(part: Ablated) -> str:

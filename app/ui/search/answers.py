@@ -211,7 +211,7 @@ def _parted(current: Evaluation, baseline: Evaluation, count: int) -> None:
         }
         looks = {title: NUMBER(format="%.3f", width=100) for title in list(columns)[1:]}
         st.caption("Questions that both have answered. Click one to see its passages and answers below.")
-        tables.choose(columns, [current.corpus.queries[row.row].id for row in rows], "parted", looks)
+        tables.choose_columns(columns, [current.corpus.queries[row.row].id for row in rows], "parted", looks)
 
 
 def beside(evaluation: Evaluation, row: int) -> None:

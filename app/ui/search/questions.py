@@ -42,7 +42,7 @@ def table(current: Evaluation, baseline: Evaluation | None) -> int | None:
     st.caption(f"{len(rows):,} of {len(columns['id']):,} questions. Click one to see what was retrieved for it.")
     shown = {title: [columns[name][row] for row in rows] for name, title in COLUMNS.items() if any(columns.get(name, ()))}
     looks = LOOKS | {"Question": st.column_config.TextColumn(width=300 if baseline else 410)}
-    place = tables.choose(shown, [columns["id"][row] for row in rows], "questions_table", looks)
+    place = tables.choose_columns(shown, [columns["id"][row] for row in rows], "questions_table", looks)
     return None if place is None else rows[place]
 
 

@@ -1,18 +1,14 @@
 """The tab RAG ablation: what each stage of retrieval is worth to the answers, beside what it costs."""
 
-from typing import Any
-
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, dots, jobs, tables
+from app.ui import cards, charts, dots, jobs, tables
 from core.labs import answering
 from core.labs import rag_ablation as lab
 from core.labs.live_answers import shown_measures
 from core.labs.rag_ablation import RagAblation
 from core.workbench import Forecast, Phase, Resolved
-
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
 def draw(run: Resolved) -> None:
@@ -46,20 +42,22 @@ def shown(made: RagAblation, run: Resolved, count: int) -> None:
         for variant, score in means
         if score and score.mean is not None
     ]
+    command = session.workbench().command(config, "rag-ablation", "--ask", str(count))
+    made_table = lab.table(made, name, level, command)
     if marks:
         charts.show(
             dots.marks(marks, title),
             "rag",
-            data=lab.table(made),
+            data=made_table.rows,
             config=config,
-            title="What retrieval is worth to the answers",
+            title=made_table.title,
             caption=f"n {made.questions:,}; blue: significantly different from naive",
             method=f"Bootstrap intervals ({level:.0%}); sign-flip test against naive, Holm's correction over all variants and measures",
-            command=session.workbench().command(config, "rag-ablation", "--ask", str(count)),
+            command=command,
         )
     for sentence in lab.sentences(made, level):
         st.caption(cards.plain(tables.minus(sentence)))
-    table(made, name, title)
+    tables.draw(made_table)
     st.caption(
         f"{lab.SAME} Search: of a single question, median and 95th percentile. Seconds an answer: its share of a batch of 16, which "
         "is less than one alone takes. Unmeasured is empty."
@@ -69,45 +67,3 @@ def shown(made: RagAblation, run: Resolved, count: int) -> None:
 def _color(made: RagAblation, variant: str, name: str, level: float) -> str:
     change = made.comparison.of(variant, name)
     return charts.COLORS[0] if change and change.significant(level) else charts.BASELINE
-
-
-def table(made: RagAblation, name: str, title: str) -> None:
-    rows: list[dict[str, Any]] = []
-    for line in lab.table(made):
-        rows.append(
-            {
-                "Variant": line["variant"],
-                "n": line["answers"],
-                title: line.get(name),
-                "− naive": line.get(f"{name} minus naive"),
-                "p (Holm)": line.get(f"{name} p (Holm)"),
-                "Hallucinated": line["hallucinated"],
-                "Search ms": line["search ms p50"],
-                "95%": line["search ms p95"],
-                "Answer s": line["answer s p50"],
-                "95% s": line["answer s p95"],
-                "Prompt": line["prompt tokens"],
-                "Answer": line["answer tokens"],
-                "HyDE": line["HyDE tokens"],
-                "USD": line["usd"],
-            }
-        )
-    share, whole, time = NUMBER(format="%.3f", width=80), NUMBER(format="%.0f", width=62), NUMBER(format="%.1f", width=70)
-    looks = {
-        "Variant": TEXT(width=190),
-        "n": NUMBER(width=44),
-        title: share,
-        "− naive": NUMBER(format="%+.3f", width=72),
-        "p (Holm)": NUMBER(format=cells.P_VALUE, width=72),
-        "Hallucinated": NUMBER(
-            format="%.3f", width=92, help="Share of answers below the threshold of the measure of faithfulness."
-        ),
-        **{each: time for each in ("95%", "Answer s", "95% s")},
-        "Search ms": NUMBER(format="%.1f", width=86),
-        "Prompt": NUMBER(format="%.0f", width=62, help="Tokens of a prompt, mean."),
-        "Answer": whole,
-        "HyDE": NUMBER(format="%.0f", width=58, help="Tokens that HyDE writes for a question, once."),
-        "USD": NUMBER(format="%.4f", width=64, help="Of all questions; empty: nothing is paid, or the endpoint does not tell."),
-    }
-    cells.show(rows, hide_index=True, height="content", key="rag_table", placeholder="–", column_config=looks)
-    tables.export(lambda: lab.table(made), "rag_table")

@@ -43,7 +43,7 @@ def effect(current: Evaluation) -> None:
                 "With": [question.value for question in made.lost],
             }
             st.caption(f"{name} of each. Click one to see its passages below.")
-            tables.choose(columns, [question.id for question in made.lost], "lost", {"Without": MEAN, "With": MEAN})
+            tables.choose_columns(columns, [question.id for question in made.lost], "lost", {"Without": MEAN, "With": MEAN})
 
 
 def costs(config: TrialConfig) -> dict[str, str]:

@@ -115,7 +115,9 @@ def table(scope: Scope, board: Leaderboard) -> None:
         rows, hide_index=True, height=300 if len(rows) > 8 else "content", key="ranks", placeholder="", column_config=looks
     )
     tables.export(listed, "leaderboard")
-    export.table_into_paper("leaderboard", scope.command("leaderboard"), len(board.rows), f"{scope.head} on {scope.questions}.")
+    export.leaderboard_into_paper(
+        "leaderboard", scope.command("leaderboard"), len(board.rows), f"{scope.head} on {scope.questions}."
+    )
 
 
 def spread(low: float | None, high: float | None, pattern: str = ".3f") -> str:

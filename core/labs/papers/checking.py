@@ -14,8 +14,8 @@ from core.report import tables
 from core.report.colours import alike
 from core.workbench import Workbench
 
-AGAIN = "remove the chart, and add it again on its page"
-WITHOUT_COMMAND = "not recomputed: no command gives exactly this chart"
+AGAIN = "remove it, and add it again on its page"
+WITHOUT_COMMAND = "not recomputed: no command gives exactly this chart or table"
 ON_SCALES = "only its rows were recomputed: it shows places on scales, which no row states"
 UNRECORDED = "not recomputed: its record does not say how many recipes had been compared"
 
@@ -58,9 +58,9 @@ def told_apart(item: Item, content: Any) -> list[str]:
 def recomputed(workbench: Workbench, item: Item, showed: Taken) -> Checked:
     """All that an item holds, shown or not, against what its command answers on its trials."""
     try:
-        if _page_chart(item) and not derived.able(item.command):
+        if item.taken_from_page and not derived.able(item.command):
             return Checked(name_of(item), None, _why_not(item))
-        if _page_chart(item):
+        if item.taken_from_page:
             changes = derived.changes(workbench, item.command, showed.content, item.trials, showed.looked)
         else:
             changes = list(differences(showed.content, sources.content(workbench, item)))
@@ -73,16 +73,12 @@ def recomputed(workbench: Workbench, item: Item, showed: Taken) -> Checked:
 
 def unchecked(item: Item, showed: Taken) -> list[Checked]:
     """What of an item its records do not allow to recompute, though its command does."""
-    if not _page_chart(item) or not derived.able(item.command):
+    if not item.taken_from_page or not derived.able(item.command):
         return []
     parts = [Checked(f"drawing of {item.name}", None, ON_SCALES)] if derived.of_places(item.command) else []
     rows = showed.content.get("data") if isinstance(showed.content, dict) else None
     names = derived.unrecorded(rows, showed.looked) if isinstance(rows, list) and rows and isinstance(rows[0], dict) else ()
     return parts + [Checked(f"{' and '.join(names)} of {item.name}", None, UNRECORDED)] * bool(names)
-
-
-def _page_chart(item: Item) -> bool:
-    return item.kind == "figure" and not item.drawing
 
 
 def _why_not(item: Item) -> str:
@@ -97,10 +93,10 @@ def _still(workbench: Workbench, item: Item, showed: Taken) -> Checked:
             return _compared(workbench, item, showed, item.trials)
         except Exception:  # which is what the result says
             return result
-    if result.holds is None or not (_page_chart(item) or sources.selects(item.command)):
+    if result.holds is None or not (item.taken_from_page or sources.selects(item.command)):
         return result
     try:
-        now = set(derived.derived(workbench, item.command, showed.content["data"] if _page_chart(item) else []).trials)
+        now = set(derived.derived(workbench, item.command, showed.content["data"] if item.taken_from_page else []).trials)
         if now == (then := set(item.trials)):
             return result
         result = _compared(workbench, item, showed, ())
@@ -108,17 +104,21 @@ def _still(workbench: Workbench, item: Item, showed: Taken) -> Checked:
         return Checked(name_of(item), False, f"its command now finds no such trials: {error.what}")
     told = f"its command now finds other trials: {len(now - then):,} new, {len(then - now):,} gone; "
     told += result.told or "what it shows is unchanged"
-    return result._replace(told=told + f"; {AGAIN}" * (not result.holds and _page_chart(item)))
+    return result._replace(told=told + f"; {AGAIN}" * (not result.holds and item.taken_from_page))
 
 
 def _compared(workbench: Workbench, item: Item, showed: Taken, trials: Sequence[str]) -> Checked:
     """The numbers that an item shows, apart from those beside them. trials: (): those that its command finds by now."""
     told = showed.content
-    if _page_chart(item):
+    if item.taken_from_page:
         rows, now = derived.rows_now(workbench, item.command, told, trials, showed.looked)
         changes = list(differences(rows, now))
-        moved = len(rows) != len(now) or derived.of_places(item.command)
-        shown = changes if moved else list(derived.not_in_rows(told["figure"], now))
+        if item.kind == "table":
+            moved = _printed(item, told) != _printed(item, {**told, "data": now})
+            shown = changes if moved else []
+        else:
+            moved = len(rows) != len(now) or derived.of_places(item.command)
+            shown = changes if moved else list(derived.not_in_rows(told["figure"], now))
     else:
         now = sources.content(workbench, item.model_copy(update={"trials": tuple(trials)}))
         changes = list(differences(told, now))

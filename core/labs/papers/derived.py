@@ -1,5 +1,5 @@
-"""Charts of pages, held against stored trials: the rows behind a chart are computed again by the verb that its command names,
-and what is drawn is looked for in the rows.
+"""Charts and tables of pages, held against stored trials: the rows behind them are computed again by the verb that the command
+names, and what is drawn is looked for in the rows.
 
 A chart is drawn by its page; its rows are a table of the library. So the rows are derived from the trials as at the first
 time, and each point of the drawing has to stand in a row, with its whiskers and the name that the row says. Only parallel
@@ -33,7 +33,8 @@ FLAGS, SEVERAL = ("settings", "questions"), ("only", "cells")
 NEAR = 1e-9  # of what is drawn to what a row says: ends of whiskers are sums
 
 INSIDE = "it shows a model's inside, and no model is in a bundle"
-WHY_NOT = {  # beginning of a verb -> why its charts are not computed from a bundle
+WHY_NOT = {  # beginning of a verb -> why its charts and tables are not computed from a bundle
+    "sql": "its query may read all that is stored, and says not on which trials it rests",
     "index": "it rests on measurements of an index on one machine, which are no trials and in no bundle",
     "agreement": "of people's labels a bundle holds what tables and numbers of `annotate agreement` need, no groups, times or texts",
     "power": "it is a calculation from the words of its command, and rests on no result",
@@ -56,7 +57,7 @@ def able(command: Sequence[str]) -> bool:
 
 
 def why_not(command: Sequence[str]) -> str:
-    """Why a chart of another command is not computed."""
+    """Why what a page showed by another command is not computed."""
     return next((why for start, why in WHY_NOT.items() if command and as_recorded(command)[0].startswith(start)), LIVE)
 
 
@@ -94,7 +95,7 @@ def table_of(tables: Iterable[Rows], told: Rows) -> Rows:
 def changes(workbench: Workbench, command: Sequence[str], content: Any, only: Sequence[str] = (), looks: Looks = ()) -> list[str]:
     """Where a chart is not what its command gives: in its rows, and in what is drawn of them."""
     told, now = rows_now(workbench, command, content, only, looks)
-    drawn = () if of_places(command) else not_in_rows(content["figure"], content["data"])
+    drawn = () if of_places(command) or "figure" not in content else not_in_rows(content["figure"], content["data"])
     return [*differences(told, now), *drawn]
 
 

@@ -16,6 +16,7 @@ from core.labs.papers.paper import written as as_yaml
 from core.report import figures, tables
 from core.report.caption import escape
 from core.report.colours import recoloured
+from core.report.table import rows_csv
 
 BY_HAND = ("main.tex", "README.md")  # people go on writing in them: another text there is told, and held against nothing
 
@@ -79,7 +80,7 @@ def of_item(paper: Paper, item: Item, showed: Taken) -> dict[str, str]:
         texts[f"tables/{item.name}.csv"] = tables.to_csv(content)
     if item.kind == "figure":
         texts[f"figures/{item.name}.json"] = json.dumps(final(paper, content), indent=1, sort_keys=True) + "\n"
-        texts[f"figures/{item.name}.csv"] = tables.rows_csv(content["data"])
+        texts[f"figures/{item.name}.csv"] = rows_csv(content["data"])
     return texts
 
 

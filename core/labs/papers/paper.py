@@ -26,6 +26,7 @@ from core.labs.trials import comparison
 from core.records import plain
 from core.report.colours import with_new
 from core.report.print_style import WIDTHS_MM
+from core.report.table import Table
 from core.workbench import Workbench
 
 MOST_BYTES = 20_000_000  # of what an item shows
@@ -47,6 +48,11 @@ class PaperItem(StageConfig):
     trials: TrialIds = knob((), "The trials that it rests on.")
     caption: str = knob("", "What stands below a figure, above a table.", max_length=10_000)
 
+    @property
+    def taken_from_page(self) -> bool:
+        """Whether it shows what a page showed, and not what its command answers."""
+        return False
+
 
 class PaperFigure(PaperItem):
     kind: Literal["figure"] = "figure"
@@ -55,6 +61,10 @@ class PaperFigure(PaperItem):
     panel: str = knob(
         "", "A letter drawn into its corner; figures with letters that follow each other are one.", pattern="^[a-z]?$"
     )
+
+    @property
+    def taken_from_page(self) -> bool:
+        return not self.drawing
 
     @model_validator(mode="before")
     @classmethod
@@ -67,7 +77,12 @@ class PaperFigure(PaperItem):
 class PaperTable(PaperItem):
     kind: Literal["table"] = "table"
     width_mm: float = knob(COLUMN_MM, "A column has 84 mm, a page 174.", unit="mm", ge=20, le=400)
-    digits: int = knob(3, "Digits behind the point.", ge=0, le=10)
+    digits: int = knob(3, "Digits behind the point, in a table of results.", ge=0, le=10)
+    of_page: bool = knob(False, "It shows a page's table, in the page's formats; else a table of results.")
+
+    @property
+    def taken_from_page(self) -> bool:
+        return self.of_page
 
 
 class PaperNumber(PaperItem):
@@ -202,7 +217,19 @@ def add_chart(
     workbench: Workbench, paper_id: str, name: str, figure: Any, rows: Any, command: str, caption: str = ""
 ) -> PaperFigure:
     """Takes a page's chart with its data into a paper, which is made where there is none; a name that is taken gets a number."""
-    paper_id, free = _place_for(workbench, paper_id, name)
+    fields = {"kind": "figure", "name": name, "caption": caption}
+    return _from_page(workbench, paper_id, fields, {"figure": figure, "data": rows}, command)
+
+
+def add_page_table(workbench: Workbench, paper_id: str, table: Table, first: int | None = None) -> PaperTable:
+    """Takes a page's table as `add_chart` takes a chart. first: how many of its rows are printed; None: all."""
+    fields = {"kind": "table", "of_page": True, "name": table.name, "caption": table.caption, "width_mm": PAGE_MM}
+    return _from_page(workbench, paper_id, fields, table.content(first), table.command)
+
+
+def _from_page(workbench: Workbench, paper_id: str, fields: dict[str, Any], shown: dict[str, Any], command: str) -> Item:
+    """An item that shows what its page showed, with the command and the trials that its words name."""
+    paper_id, free = _place_for(workbench, paper_id, fields["name"])
     stored = workbench.store.journal.listing()
     first = command.partition("\n")[0]  # the caption names all
     try:
@@ -210,13 +237,13 @@ def add_chart(
     except WorkbenchError:  # not as a shell reads it
         words = first.split()
     words = tuple(word[:10_000] for word in words)[:MOST_WORDS]
-    content = json.loads(json.dumps(plain({"figure": figure, "data": rows}), default=str))
+    content = json.loads(json.dumps(plain(shown), default=str))
     fields = {
-        "kind": "figure",
+        **fields,
         "name": free,
         "command": words,
         "trials": [word for word in dict.fromkeys(re.findall(r"\b[0-9a-z]{26}\b", command)) if word in stored],
-        "caption": caption[:10_000],
+        "caption": fields["caption"][:10_000],
     }
     looks = None
     if derived.able(words):
@@ -228,7 +255,7 @@ def add_chart(
 
 
 def add_table(workbench: Workbench, paper_id: str, name: str, command: str, caption: str = "") -> PaperTable:
-    """Takes what a command answers as a table, as `add_chart` takes a chart."""
+    """Takes what a command answers as a table of results into a paper, which is made where there is none."""
     paper_id, free = _place_for(workbench, paper_id, name)
     fields = {"kind": "table", "name": free, "command": sources.split(command), "caption": caption[:10_000], "width_mm": PAGE_MM}
     return add(workbench, paper_id, fields).item(free)
@@ -250,7 +277,7 @@ def free_name(paper: Paper, words: str) -> str:
 
 
 class Followed(NamedTuple):
-    """A chart that its command gives, with what it rests on."""
+    """A chart or table that its command gives, with what it rests on."""
 
     content: dict[str, Any]
     trials: list[str]
@@ -347,7 +374,7 @@ def read_taken(path: Path) -> Taken:
 
 
 def take_again(workbench: Workbench, paper_id: str) -> Paper:
-    """Computes every item anew and keeps what they show now; charts taken from a page stay."""
+    """Computes every item anew and keeps what they show now; what was taken from a page stays."""
     paper = load(workbench, paper_id)
     for item in paper.items:
         if sources.computed(item):

@@ -42,8 +42,8 @@ def computable(command: Sequence[str]) -> bool:
 
 
 def computed(item: Any) -> bool:
-    """Whether an item is computed from stored records: all but the charts of pages, whatever their command."""
-    return computable(item.command) and (item.kind != "figure" or bool(item.drawing))
+    """Whether an item is computed from stored records: all but the charts and tables of pages, whatever their command."""
+    return computable(item.command) and not item.taken_from_page
 
 
 def parsed(command: Sequence[str]) -> PaperCommand:

@@ -119,7 +119,7 @@ def checklist(paper: Paper, trials: Trials, looked: Mapping[str, int]) -> list[s
             "yes" if trials and there == len(trials) else f"of {there:,} of {len(trials):,} trials" if there else "not recorded"
         )
 
-    able = sum(item.kind != "figure" or bool(item.drawing) or derived.able(item.command) for item in paper.items)
+    able = sum(not item.taken_from_page or derived.able(item.command) for item in paper.items)
     parts_used = {str(config.get("part", "")) for trial in trials for config in _configs(trial).values()}
     bare = sorted(part.replace("_", " ") for part in parts_used if _bare(part))
     answers = {

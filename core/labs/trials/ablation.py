@@ -24,6 +24,7 @@ from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, by_field, found_by, ranking_fields, unused
 from core.progress import counted_within
 from core.records import Progress
+from core.report.table import MEAN, SIGNED, Column, Table, p_holm
 from core.workbench import Workbench
 
 WHOLE = -1  # the recipe with all its parts, before the places of those switched off
@@ -176,6 +177,27 @@ def rows(ablation: Ablation, confidence: float) -> list[dict[str, Any]]:
         }
         for part in ablation.parts
     ]
+
+
+def table(ablation: Ablation, title: str, words: Sequence[str], confidence: float, command: str = "") -> Table:
+    """title: of the metric; words: each part and what stands in its place."""
+    made = [
+        row | {"off": off, "won : lost": f"{row['better']:,} : {row['worse']:,}"}
+        for row, off in zip(rows(ablation, confidence), words, strict=True)
+    ]
+    columns = (
+        Column("off", "Switched off", help="The part, and behind the arrow what stands in its place."),
+        Column("verdict", "The part"),
+        Column(ablation.metric, title, MEAN),
+        *(Column(name, "", SIGNED) for name in ("difference", "low", "high")),
+        p_holm(),
+        Column("won : lost", help="Questions on which the recipe without the part is better, and on which it is worse."),
+    )
+    return Table("ablation_table", columns, made, "Each part switched off", method(ablation, confidence), command)
+
+
+def method(ablation: Ablation, confidence: float) -> str:
+    return f"Paired bootstrap intervals ({confidence:.0%}); sign-flip test, Holm's correction over {len(ablation.parts)} parts"
 
 
 def sentence(ablation: Ablation, confidence: float) -> str:

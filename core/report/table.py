@@ -1,0 +1,102 @@
+"""A table as data: what its columns are called and how their numbers are written, its rows, and what gave it. Screens, LaTeX,
+Markdown, HTML and CSV draw it; none names a column again.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from core.errors import WorkbenchError
+
+MEAN, SIGNED, WHOLE, ONE, TWO = "%.3f", "%+.3f", "%.0f", "%.1f", "%.2f"
+COUNT, PERCENT = "localized", "percent"
+P_VALUE = "p"  # the format of a p value: none is shown as 0
+FORMAT = re.compile(r"|p|localized|percent|%\+?(\.\d)?[dfg](%%)?[ \w]{0,9}")  # a wider one might write a terabyte of zeros
+MINUS = "\N{MINUS SIGN}"
+
+
+class Column(NamedTuple):
+    """What is written of a field of the rows."""
+
+    key: str  # in the rows
+    label: str = ""  # as a person reads it; "": the key with a capital
+    format: str = ""  # of its numbers: as `MEAN` or P_VALUE; "": as they are
+    help: str = ""
+    unit: str = ""
+    direction: int = 0  # 1: more is better, -1: less is
+    width: int | None = None  # px on a screen; None: as wide as what stands in it
+
+    @property
+    def title(self) -> str:
+        return self.label or self.key[:1].upper() + self.key[1:]
+
+
+class Table(NamedTuple):
+    """rows: of mappings; fields that no column names stand in the CSV alone."""
+
+    name: str  # of its files, and of the item of a paper
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    title: str = ""  # the caption in a paper begins with it
+    note: str = ""  # how it was computed, for the same caption
+    command: str = ""  # that prints its numbers; "": none does
+
+    def content(self, first: int | None = None) -> dict[str, Any]:
+        """As a paper keeps it: all rows, of which it prints the first."""
+        return {
+            "columns": [column._asdict() for column in self.columns],
+            "data": [dict(row) for row in self.rows],
+            "first": first,
+        }
+
+    @property
+    def caption(self) -> str:
+        return ". ".join(filter(None, (self.title.rstrip("."), self.note.rstrip(".")))) + "." * bool(self.title or self.note)
+
+
+def p_holm(key: str = "p (Holm)") -> Column:
+    return Column(key, "p (Holm)", P_VALUE)
+
+
+def written(value: float, pattern: str) -> str:
+    """A number in a column's format, with a real minus: as wide as the plus."""
+    if pattern == P_VALUE:
+        return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    if pattern == PERCENT:
+        return written(100 * value, "%.1f%%")
+    text = f"{value:,}" if pattern == COUNT else pattern % value if "%" in pattern else str(value)
+    if not text.strip("+-0. %"):  # what rounds to zero has no sign
+        text = text.lstrip("+-")
+    return text.replace("-", MINUS)
+
+
+def between(low: float | None, high: float | None, pattern: str = SIGNED) -> str:
+    """An interval in one cell; "" where there is none."""
+    return "" if low is None or high is None else f"{written(low, pattern)} to {written(high, pattern)}"
+
+
+def in_words(value: Any, pattern: str) -> str:
+    """What a cell says on paper."""
+    if isinstance(value, list | tuple):
+        return ", ".join(in_words(each, pattern) for each in value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return {None: "", True: "yes", False: "no"}[value] if isinstance(value, bool | None) else str(value)
+    if not FORMAT.fullmatch(pattern):
+        raise WorkbenchError("A column's format is none of numbers.", where=pattern[:40])
+    return "" if value != value else written(value, pattern or (COUNT if isinstance(value, int) else MEAN))
+
+
+def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of any fields, whole. What a spreadsheet would compute is quoted."""
+    made, names = io.StringIO(), list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(made, lineterminator="\n")
+    writer.writerow(map(no_formula, names))
+    writer.writerows([no_formula(row.get(name)) for name in names] for row in rows)
+    return made.getvalue()
+
+
+def no_formula(value: Any) -> Any:
+    """A spreadsheet computes a text that begins so."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else value

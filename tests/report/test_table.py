@@ -1,0 +1,93 @@
+"""A table as data: one naming of its columns gives LaTeX, Markdown, HTML, CSV and what a screen shows."""
+
+import csv
+import io
+
+import pytest
+
+from app.ui.tables import looks
+from core.errors import WorkbenchError
+from core.report import tables
+from core.report.table import COUNT, MEAN, MINUS, P_VALUE, PERCENT, SIGNED, Column, Table, between, in_words, written
+
+ROWS = [
+    {"arm": "A & <b>", "f1": 0.51234, "change": -0.0301, "p": 0.0004, "texts": 1200, "kept": True, "beside": "=1+1"},
+    {"arm": "B", "f1": None, "change": None, "p": 0.25, "texts": 3, "kept": False, "beside": "x"},
+]
+TABLE = Table(
+    "arms",
+    (
+        Column("arm"),
+        Column("f1", "Token F1", MEAN, direction=1),
+        Column("change", "", SIGNED),
+        Column("p", "p", P_VALUE),
+        Column("texts", "", COUNT, unit="texts", direction=-1),
+        Column("kept", help="Whether it is kept."),
+    ),
+    ROWS,
+    "Arms compared",
+    "n 2",
+)
+
+
+def test_every_form_says_the_same_columns_and_numbers():
+    content = TABLE.content()
+    tex, page = tables.latex(content, "arms", TABLE.caption, 3, 84), tables.html_table(content, 3)
+    lines = tables.markdown(content, TABLE.caption, 3).splitlines()
+    assert TABLE.caption == "Arms compared. n 2." and lines[0] == "Arms compared. n 2."
+    assert lines[2:4] == [
+        "| Arm | Token F1 ↑ | Change | p | Texts (texts) ↓ | Kept |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    assert (
+        lines[4] == rf"| A & \<b\> | 0.512 | {MINUS}0.030 | \< 0.001 | 1,200 | yes |"
+        and lines[5] == "| B |  |  | 0.250 | 3 | no |"
+    )
+    assert r"\begin{tabular}{lrrrrr}" in tex and r"{A \& " in tex and r"Token F1 $\uparrow$" in tex and r"\parbox" not in tex
+    assert "<th>Token F1 ↑</th>" in page and "A &amp; &lt;b&gt;" in page and "<b>" not in page
+
+
+def test_a_paper_prints_the_first_rows_and_its_csv_has_all_with_what_no_column_shows():
+    content = TABLE.content(first=1)
+    assert len(tables.markdown(content, "", 3).splitlines()) == 3
+    rows = list(csv.DictReader(io.StringIO(tables.to_csv(content))))
+    assert len(rows) == 2 and rows[0]["f1"] == "0.51234" and rows[0]["beside"] == "'=1+1" and rows[1]["f1"] == ""
+
+
+def test_a_screen_shows_numbers_texts_and_marks_as_wide_as_they_are():
+    shown = looks(TABLE)
+    kinds = {title: (look["type_config"] or {}).get("type") for title, look in shown.items()}
+    assert kinds == {
+        "Arm": "text",
+        "Token F1": "number",
+        "Change": "number",
+        "p": "number",
+        "Texts": "number",
+        "Kept": "checkbox",
+    }
+    assert shown["Token F1"]["width"] > shown["p"]["width"] and shown["Kept"]["help"] == "Whether it is kept."
+    assert looks(TABLE._replace(rows=[]))["Change"]["type_config"]["type"] == "number", (
+        "its format says what it is, without a row"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern", "words"),
+    [
+        (0.1234, PERCENT, "12.3%"),
+        (1234, "", "1,234"),
+        (0.5, "", "0.500"),
+        (float("nan"), MEAN, ""),
+        (["a", 2], "", "a, 2"),
+        (-0.0001, SIGNED, "0.000"),
+    ],
+)
+def test_a_cell_in_words(value, pattern, words):
+    assert in_words(value, pattern) == words
+
+
+def test_a_strangers_format_is_no_way_to_fill_the_memory():
+    for pattern in ("%999999999d", "%s", "%(x)s", "%.99999f", "{0}"):
+        with pytest.raises(WorkbenchError, match="format"):
+            in_words(1, pattern)
+    assert between(-0.1, 0.2) == f"{MINUS}0.100 to +0.200" and between(None, 1) == "" and written(-2, "%d") == f"{MINUS}2"
