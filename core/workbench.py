@@ -44,9 +44,8 @@ from core.pipeline.stages import (
     rankers,
     ranking_fields,
     unused,
-    workers,
 )
-from core.pipeline.trials import StoredTrials, receipt, without_result
+from core.pipeline.trials import StoredTrials, identity, receipt, without_result
 from core.progress import drain, within
 from core.queries.protocol import Unready
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
@@ -58,7 +57,6 @@ from core.statistics.proportion import unit_intervals
 from core.store import old_cache
 from core.store.cache import cap_of_environment
 from core.store.database import Store
-from core.store.journal import Record
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -454,39 +452,14 @@ class Workbench(StoredTrials):
             points = [{**point, setting: value} for point in points for value in values]
         configs = [with_settings(config, point) for point in points]
         name = fingerprint([fingerprint(c) for c in configs])
-        identity = ("config_fingerprint", "code_version", "questions_fingerprint")
-
-        def row(record: Record) -> dict[str, Any] | None:
-            payload = record.payload
-            return (
-                {
-                    **{key: payload.get(key) for key in identity},
-                    "corpus": (payload.get("fingerprints") or {}).get("corpus"),
-                    "id": record.id,
-                }
-                if (payload.get("sweep"), payload.get("status")) == (name, "ok")
-                else None
-            )
-
-        rows = self.store.stored(
-            "trial",
-            f"""SELECT {", ".join(identity)}, fingerprints->>'corpus' AS corpus, id
-               FROM trials WHERE sweep = ? AND status = 'ok'""",
-            [name],
-            row,
-        )
-        done = {tuple(row.values())[:4]: row["id"] for row in rows}
+        done = self.measured_of(name)
         ids, failed, where = [], [], ""
         for number, (point, recipe) in enumerate(zip(points, configs, strict=True)):
             step = Progress(number, len(configs), setting_words(point))
             yield step
-            trial_id = ""
-            if done:  # of another corpus, or by other code, it would be another result
-                run = self.resolve(recipe)
-                identity = fingerprint(recipe), code_version(*workers(recipe)), run.questions, run.corpus.fingerprint
-                trial_id = done.get(identity, "")
+            there = done.get(identity(self.resolve(recipe))) if done else None
             try:
-                ids.append(trial_id or (yield from within(self.run(recipe, name), step)))
+                ids.append(there["id"] if there else (yield from within(self.run(recipe, name), step)))
             except WorkbenchError as error:  # stored as a failed trial; the other points are still measured
                 failed.append(f"{step.message}: {error.what}")
                 where = where or error.where

@@ -25,6 +25,14 @@ from core.store.database import Store
 from core.store.journal import Record
 from core.store.rows import cost_rows, note_problem
 
+Identity = tuple[str, ...]
+
+
+def identity(run: Resolved, measured_by: str = "") -> Identity:
+    """By which a stored trial is the one that is wanted: of another corpus, or by other code, it would be another result.
+    measured_by: the code behind it, where more than a ranking is measured."""
+    return fingerprint(run.config), measured_by or code_version(*workers(run.config)), run.questions, run.corpus.fingerprint
+
 
 class StoredTrials:
     """The verbs of stored trials; the workbench is one."""
@@ -152,6 +160,30 @@ class StoredTrials:
         ]
         spread = [dict(zip(("cost", "value", "low", "high", "n"), row, strict=True)) for row in cost_rows(record)]
         return {**record, "metrics": metrics, "spread": spread, "repeat_of": self.repeats(record["id"])}
+
+    def measured_of(self, sweep: str, timed: bool = False) -> dict[Identity, dict[str, Any]]:
+        """What a sweep or study has measured: `identity` -> the trial's id and its latency; of equal ones the oldest.
+        timed: those alone whose questions were timed."""
+        names = ("config_fingerprint", "code_version", "questions_fingerprint")
+
+        def row(record: Record) -> dict[str, Any] | None:
+            payload = record.payload
+            if (payload.get("sweep"), payload.get("status")) != (sweep, "ok"):
+                return None
+            return {key: payload.get(key) for key in names} | {
+                "corpus": (payload.get("fingerprints") or {}).get("corpus"),
+                "latency": (payload.get("costs") or {}).get("latency_ms"),
+                "id": record.id,
+            }
+
+        rows = self.store.stored(
+            "trial",
+            f"""SELECT {", ".join(names)}, fingerprints->>'corpus' AS corpus, costs->>'latency_ms' AS latency, id
+               FROM trials WHERE sweep = ? AND status = 'ok' ORDER BY id DESC""",
+            [sweep],
+            row,
+        )
+        return {tuple(row.values())[:4]: row for row in rows if row["latency"] is not None or not timed}
 
     def repeats(self, trial: str) -> list[str]:
         """Ids of the earlier trials that measured the same recipe on the same documents and questions, oldest first."""

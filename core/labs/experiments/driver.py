@@ -29,8 +29,8 @@ from core.labs.trials.comparison import direction
 from core.labs.trials.listing import TIMED
 from core.pipeline.recipe_words import setting_words, work
 from core.pipeline.stages import Resolved
+from core.pipeline.trials import identity
 from core.records import Progress
-from core.store.journal import Record
 from core.store.rows import cost_rows
 from core.workbench import Workbench
 
@@ -39,7 +39,6 @@ LATENCY = "latency_ms"
 LeftOut = tuple[Settings, str]  # a point, and why it is none
 BASELINE = {"baseline": "the recipe compared with"}  # what is measured beside the points, in their words
 HEARD_S = 0.2  # between two looks whether to go on
-IDENTITY = ("config_fingerprint", "code_version", "questions_fingerprint")  # beside the corpus'; as `Workbench.sweep` has it
 
 
 class StudyFailure(NamedTuple):
@@ -199,28 +198,8 @@ class _Study:
     # Stored ------------------------------------------------------------------------------------------------------
 
     def _read_stored(self) -> None:
-        name = self.experiment.id
-
-        def row(record: Record) -> dict[str, Any] | None:
-            payload = record.payload
-            if (payload.get("sweep"), payload.get("status")) != (name, "ok"):
-                return None
-            return {key: payload.get(key) for key in IDENTITY} | {
-                "corpus": (payload.get("fingerprints") or {}).get("corpus"),
-                "latency": (payload.get("costs") or {}).get("latency_ms"),
-                "id": record.id,
-            }
-
-        rows = self.workbench.store.stored(
-            "trial",
-            f"""SELECT {", ".join(IDENTITY)}, fingerprints->>'corpus' AS corpus, costs->>'latency_ms' AS latency, id
-               FROM trials WHERE sweep = ? AND status = 'ok' ORDER BY id DESC""",
-            [name],
-            row,
-        )
-        if LATENCY in self.experiment.metrics:  # what was not timed lacks a measure, and is measured again
-            rows = [row for row in rows if row["latency"] is not None]
-        self._stored = {tuple(row.values())[:4]: row for row in rows}  # of equal ones the oldest
+        # what was not timed lacks a measure where that is a metric, and is measured again
+        self._stored = self.workbench.measured_of(self.experiment.id, timed=LATENCY in self.experiment.metrics)
 
     def run_of(self, point: StudyPoint) -> Generator[Progress, None, Resolved]:
         """The recipe with its corpus, which is looked up once for all recipes on it."""
@@ -240,9 +219,8 @@ class _Study:
         waiting, tasks = Waiting(), {}
         for point in {point.key: point for point in points}.values():
             run = yield from self.run_of(point)
-            identity = fingerprint(point.config), measured_by(point.config, self._answers), run.questions, run.corpus.fingerprint
             work_key = work(point.config.model_dump(mode="json"), run.corpus.fingerprint)
-            if row := self._stored.get(identity):
+            if row := self._stored.get(identity(run, measured_by(point.config, self._answers))):
                 self._reused += point.key not in self._ids
                 self._ids[point.key] = row["id"]
                 if row["latency"] is not None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.config import PART_KINDS, PartConfig, TrialConfig, fingerprint, with_settings
+from core.config import PART_KINDS, PartConfig, TrialConfig, with_settings
 from core.labs.answering import answer_time
 from core.labs.experiments.adaptive import rungs
 from core.labs.experiments.designs import Space, drawn, points
@@ -22,6 +22,7 @@ from core.labs.experiments.waiting import shared_work
 from core.pipeline.recipe_words import work
 from core.pipeline.speed import TOKEN_CHARACTERS, Estimate
 from core.pipeline.stages import STAGES, VECTOR_SEARCH, Resolved, Stage, idle, pooled
+from core.pipeline.trials import Identity, identity
 from core.progress import drain
 from core.workbench import Workbench
 
@@ -79,12 +80,12 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
         words = f"{_count(trials, 'trial')}; the corpus is not read yet, so their time is not known"
         return Outlook(trials, 0, len(made.left_out), about, (), None, ("reading the corpus",), None, 0.0, words)
     report, *runs = runs
-    identities, answers = _identities(workbench, experiment.id), answer_task(experiment)
+    identities, answers = workbench.measured_of(experiment.id).keys(), answer_task(experiment)
     ready = [_identity(run, answers) in identities for run in runs]
     at_end = again
     if _identity(report, answers) not in identities:  # the base comes last
         others = {_identity(run, answers) for run in runs[len(recipes) :]}  # what it is compared with is counted by itself
-        there = sum(identity[2] == report.questions for identity in identities - others)
+        there = sum(questions == report.questions for _, _, questions, _ in identities - others)
         at_end = min(again, there) if again else 0
     stored = sum(ready) + at_end
     needed = [run for run, there in zip(runs, ready, strict=True) if not there]
@@ -129,18 +130,8 @@ def _resolved(workbench: Workbench, recipes: Sequence[TrialConfig]) -> list[Reso
     return resolved
 
 
-def _identity(run: Resolved, answers: AnswerTask | None) -> tuple[str, ...]:
-    """By which a stored trial is the one that is wanted, as the driver of studies has it."""
-    return fingerprint(run.config), measured_by(run.config, answers), run.questions, run.corpus.fingerprint
-
-
-def _identities(workbench: Workbench, study: str) -> set[tuple[str, ...]]:
-    rows = workbench.store.query(
-        """SELECT config_fingerprint, code_version, questions_fingerprint, fingerprints->>'corpus' AS corpus
-           FROM trials WHERE sweep = ? AND status = 'ok'""",
-        [study],
-    )
-    return {tuple(row.values()) for row in rows}
+def _identity(run: Resolved, answers: AnswerTask | None) -> Identity:
+    return identity(run, measured_by(run.config, answers))
 
 
 class _Costs:
