@@ -7,31 +7,28 @@ import streamlit as st
 from app.ui import cards
 from app.ui.agreement import figures
 from app.ui.agreement.results import compute_once
-from app.ui.agreement.tables import NUMBER, TEXT, between, figure, inside, table
+from app.ui.agreement.tables import between, figure, inside, table
 from core.agreement import annotators, views
 from core.agreement.views import View
+from core.report.table import COUNT, MEAN, ONE, Column, Table
 
 OF_SEVERAL = ("Alpha without", "With majority", "95% interval")  # say nothing of two annotators
-
-
-LOOKS = {
-    "Annotator": TEXT(width=104, pinned=True),
-    "Labels": NUMBER(format="localized", width=58),
-    "Alpha without": NUMBER(
-        format="%.3f", width=108, help="Alpha of the others. Above that of all: agreement is better without."
-    ),
-    "With majority": NUMBER(format="%.3f", width=110, help="Share of labels that are those of the majority of the others."),
-    "95% interval": TEXT(width=120, help="Of the share with the majority."),
-    "Ability": NUMBER(format="%.3f", width=60, help="Dawid and Skene: chance of the right label on an item drawn at random."),
-    "Self-agreement": NUMBER(format="%.3f", width=118, help="Share of hidden duplicates labelled alike."),
-    "Attention": TEXT(width=80, help="Sentences with known labels that were labelled right."),
-    "Seconds an item": NUMBER(format="%.1f", width=122, help="The median, in seconds."),
-    "Change over time": TEXT(
-        width=128,
-        help="Correlation of agreement with the place in the own labels: below 0, agreement falls; and "
-        "p of a permutation test, corrected for the number of annotators by Holm.",
-    ),
-}
+CHANGE = (
+    "Correlation of agreement with the place in the own labels: below 0, agreement falls; and p of a permutation test, corrected "
+    "for the number of annotators by Holm."
+)
+COLUMNS = (
+    Column("Annotator", width=104),
+    Column("Labels", "", COUNT),
+    Column("Alpha without", "", MEAN, "Alpha of the others. Above that of all: agreement is better without."),
+    Column("With majority", "", MEAN, "Share of labels that are those of the majority of the others."),
+    Column("95% interval", help="Of the share with the majority.", width=120),
+    Column("Ability", "", MEAN, "Dawid and Skene: chance of the right label on an item drawn at random."),
+    Column("Self-agreement", "", MEAN, "Share of hidden duplicates labelled alike."),
+    Column("Attention", help="Sentences with known labels that were labelled right.", width=80),
+    Column("Seconds an item", "", ONE, "The median, in seconds."),
+    Column("Change over time", help=CHANGE, width=128),
+)
 
 
 def draw(view: View) -> None:
@@ -39,7 +36,7 @@ def draw(view: View) -> None:
     if len(people.rows) < 2:
         return cards.empty("Annotators beside each other", "One person has labelled so far. Agreement takes two.")
     two, command = len(people.rows) == 2, view.command("--annotators")
-    columns = _table(people, two)
+    columns = _table(people, two, command)
     st.caption(" ".join([*_notes(view, people, two, columns), "Shares of few labels mean little."]))
     if not two:
         _pair_figures(view, people, command)
@@ -47,16 +44,14 @@ def draw(view: View) -> None:
         _drift_figure(view, people, command)
 
 
-def _table(people: annotators.People, two: bool) -> set[str]:
+def _table(people: annotators.People, two: bool, command: str) -> set[str]:
     """A row a person, without columns in which nothing stands; returns those that are shown."""
-    rows = [person_row(row) for row in people.rows]
-    if two:  # of two, each agrees with the other as often, and nobody is left without one
-        rows = [{name: value for name, value in row.items() if name not in OF_SEVERAL} for row in rows]
-    columns = {name for name in rows[0] if any(row[name] not in (None, "") for row in rows)}
-    rows = [{name: value for name, value in row.items() if name in columns} for row in rows]
-    rows.sort(key=lambda row: -row["Labels"])
-    table(rows, "annotators", {name: look for name, look in LOOKS.items() if name in columns or name in OF_SEVERAL})
-    return columns
+    rows = sorted(map(person_row, people.rows), key=lambda row: -row["Labels"])
+    left_out = OF_SEVERAL if two else ()  # of two, each agrees with the other as often, and nobody is left without one
+    shown = {column.key for column in COLUMNS if any(row[column.key] not in (None, "") for row in rows)}.difference(left_out)
+    columns = [column for column in COLUMNS if column.key in shown]
+    table(Table("annotators", columns, rows, "Annotators beside each other", command=command))
+    return shown
 
 
 def _notes(view: View, people: annotators.People, two: bool, columns: set[str]) -> list[str]:

@@ -5,11 +5,12 @@ import streamlit as st
 from app.ui import cards
 from app.ui.agreement import figures
 from app.ui.agreement.results import cannot_of, overview, title
-from app.ui.agreement.tables import COUNT, NUMBER, TEXT, THREE, figure, table
+from app.ui.agreement.tables import figure, table
 from app.ui.dots import Mark, marks
 from core.agreement import coefficients, sources
 from core.agreement.views import View
 from core.annotation.study import CANNOT
+from core.report.table import COUNT, MEAN, Column, Table
 
 
 def draw(view: View) -> None:
@@ -37,32 +38,26 @@ def _coefficients(view: View, agreement: coefficients.Overview) -> None:
         }
         for row in agreement.measures
     ]
+    heading, drawn = "Coefficients of agreement", sources.drawn(view.source.study, agreement.items)
+    caption, command = f"95% intervals, 2,000 resamples of {drawn}", view.command()
     if any(row.value is not None for row in agreement.measures):
         shape = figures.coefficients([row for row in agreement.measures if row.value is not None])
-        figure(
-            view,
-            shape,
-            "agreement",
-            data=rows,
-            command=view.command(),
-            title="Coefficients of agreement",
-            caption=f"95% intervals, 2,000 resamples of {sources.drawn(view.source.study, agreement.items)}",
-        )
+        figure(view, shape, "agreement", data=rows, command=command, title=heading, caption=caption)
     what = sources.drawn(view.source.study, 2).split()[-1]
     drawn_help = f"Each of the 2,000 resamples draws so many {what}, with all that belongs to them."
-    looks = {
-        "Coefficient": TEXT(width=230),
-        "Value": THREE,
-        "Low": THREE,
-        "High": THREE,
-        "Word": TEXT(width=272, help="For the value."),
-        "Interval reaches": TEXT(width=190, help="The words for both ends of the interval, where it spans several."),
-        view.units.capitalize(): NUMBER(format="localized", width=82, help="Counted by this coefficient."),
-        "Resampled": NUMBER(format="localized", width=88, help=drawn_help),
-        "Labels": COUNT,
-        "Note": TEXT(width=160),
-    }
-    table(rows, "coefficients", looks)
+    columns = (
+        Column("Coefficient", width=230),
+        Column("Value", "", MEAN),
+        Column("Low", "", MEAN),
+        Column("High", "", MEAN),
+        Column("Word", help="For the value.", width=272),
+        Column("Interval reaches", help="The words for both ends of the interval, where it spans several.", width=190),
+        Column(view.units.capitalize(), "", COUNT, "Counted by this coefficient."),
+        Column("Resampled", "", COUNT, drawn_help),
+        Column("Labels", "", COUNT),
+        Column("Note", width=160),
+    )
+    table(Table("coefficients", columns, rows, heading, caption, command))
 
 
 def _labels_used(view: View, agreement: coefficients.Overview) -> None:

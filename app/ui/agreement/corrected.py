@@ -10,12 +10,13 @@ from app.ui import cards
 from app.ui.agreement import figures
 from app.ui.agreement.headline_cards import STYLE
 from app.ui.agreement.results import agreed, compute_once
-from app.ui.agreement.tables import NUMBER, TEXT, bounds, figure, inside, table
+from app.ui.agreement.tables import bounds, figure, inside, table
 from core.agreement import headline
 from core.agreement.headline import FEWEST_HUMAN, Unjudged, judged_and_scored, usual_human
 from core.agreement.machines import Machine, facing
 from core.agreement.views import View
 from core.annotation import answers
+from core.report.table import Column, Table
 
 
 def corrected_headline(view: View, scores: Sequence[Machine], rest: Unjudged, files: Sequence[str], key: tuple) -> None:
@@ -33,8 +34,9 @@ def corrected_headline(view: View, scores: Sequence[Machine], rest: Unjudged, fi
             return
     estimates = compute_once(view, "headline", lambda: headline.headline(whole, machine, number, rest), machine, number, *key)
     _cards(estimates, n_judged)
-    _chart(view, estimates, view.command("--headline" if others is not None else f"--headline {number}", *files))
-    _strata(estimates)
+    command = view.command("--headline" if others is not None else f"--headline {number}", *files)
+    _chart(view, estimates, command)
+    _strata(estimates, command)
     st.caption(_notes(view, estimates, verdicts if others is None else ""))
 
 
@@ -121,7 +123,7 @@ def _chart(view: View, estimates: headline.Headline, command: str) -> None:
     )
 
 
-def _strata(estimates: headline.Headline) -> None:
+def _strata(estimates: headline.Headline, command: str) -> None:
     """Where the study drew from several, unequally: each by itself."""
     if not estimates.strata:
         return
@@ -139,18 +141,15 @@ def _strata(estimates: headline.Headline) -> None:
         }
         for part in estimates.strata
     ]
-    table(
-        rows,
-        "strata",
-        {
-            "Stratum": TEXT(width=230),
-            "Of all answers": NUMBER(format="%.1f%%", width=108),
-            "By people": NUMBER(width=80),
-            "By machine": NUMBER(width=86),
-            "Note": TEXT(width=240),
-            **{estimate.method: TEXT(width=164) for estimate in estimates.methods},
-        },
+    columns = (
+        Column("Stratum", width=230),
+        Column("Of all answers", "", "%.1f%%"),
+        Column("By people"),
+        Column("By machine"),
+        *(Column(estimate.method, estimate.method, width=164) for estimate in estimates.methods),
+        Column("Note", width=240),
     )
+    table(Table("strata", columns, rows, "The corrected headline by stratum", "95% intervals in brackets", command))
 
 
 def _notes(view: View, estimates: headline.Headline, verdicts: str) -> str:

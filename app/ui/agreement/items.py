@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app.ui import cards, cells
+from app.ui import cards, cells, tables
 from app.ui.agreement.results import cannot_of, compute_once, title
-from app.ui.agreement.tables import NUMBER, TEXT, table
 from core.agreement import disputed_units, plan
 from core.agreement.views import View
 from core.annotation.study import CANNOT
+from core.report.table import TWO, Column, Table
 
 DESIGN = "../pages/design_study.py"
 
@@ -32,21 +32,20 @@ def draw(view: View) -> None:
         }
         for dispute in disputes
     ]
-    if len({row["Spread"] for row in rows}) == 1:  # as of two annotators, who differ or do not
-        rows = [{name: value for name, value in row.items() if name != "Spread"} for row in rows]
     spread = "Entropy of the labels, in bits." if names else "Standard deviation of the labels."
-    looks = {
-        which: TEXT(width=150, pinned=True),
-        "Labels": TEXT(width=250),
-        "Text": TEXT(width=520),
-        "Spread": NUMBER(format="%.2f", width=66, help=spread),
-    }
+    columns = [
+        Column(which, width=150),
+        Column("Labels", width=250),
+        Column("Text", width=520),
+        Column("Spread", "", TWO, spread),
+    ]
+    if len({row["Spread"] for row in rows}) == 1:  # as of two annotators, who differ or do not
+        columns.pop()
     most = f"The {len(disputes)} most disputed" if len(disputes) == disputed_units.DISPUTED else f"{len(disputes):,}"
     st.caption(f"{most} of {len(view.table.items):,} {units} have different labels, most disputed first. Click one to read it.")
-    event = table(rows, "disputed", looks, on_select="rerun", selection_mode="single-cell")
-    chosen = next((row for row, _ in event.selection.cells if row < len(disputes)), 0)
-    with st.container(border=True):
-        unit(view, disputes[chosen])
+    chosen = tables.choose(Table("disputed", columns, rows), [dispute.name for dispute in disputes])
+    with tables.opened(), st.container(border=True):
+        unit(view, disputes[chosen or 0])
     if (name := st.session_state.get("agreement_stored")) and view.round == "pilot":
         st.page_link(
             DESIGN,

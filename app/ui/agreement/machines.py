@@ -50,7 +50,7 @@ def draw(view: View) -> None:
     files = [f"--scores {shlex.quote(machine.name + '.csv')}" for machine in mine[: len(mine) - len(names)]]
     files += [f"--measure {name}" for name in names]
     command = view.command("--machines", *files, *(["--whole"] if whole else []))
-    measures(view, comparison)
+    measures(view, comparison, command)
     by_name = {machine.name: machine for machine in comparison.machines}  # one at a time: curves of several lie on each other
     machine = by_name[st.selectbox("Curves and groups of", list(by_name), key="curve_measure", bind="query-params", width=340)]
     curves(view, comparison, machine, f"{command} --curves")

@@ -1,41 +1,36 @@
 """Every machine beside people: scores, verdicts, curves and groups."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import streamlit as st
 
 from app.ui import cards, charts
 from app.ui.agreement import figures
-from app.ui.agreement.tables import COUNT, NUMBER, TEXT, THREE, between, figure, inside, spread, table
+from app.ui.agreement.tables import between, figure, inside, spread, table
 from core.agreement import machines, sources
 from core.agreement.machines import Against, MachinesJudged
 from core.agreement.views import View
+from core.report.table import COUNT, MEAN, SIGNED, Column, Table
 
-WIDE = TEXT(width=128)
+INTERVALS = "95% intervals"
+MEASURE, NOTE = Column("Measure", width=158), Column("Note", width=230)
 
 
-def measures(view: View, comparison: MachinesJudged) -> None:
+def measures(view: View, comparison: MachinesJudged, command: str) -> None:
     """Every machine in a row: its scores, its verdicts, and how it stands beside a person."""
-    _scores(comparison)
+    _scores(comparison, command)
     st.markdown("**Verdicts: accepted from a threshold on**")
-    _verdicts(comparison)
+    _verdicts(comparison, command)
     _footing(view, comparison)
 
 
-def _number(width: int, tip: str = "") -> Any:
-    return NUMBER(format="%.3f", width=width, help=tip or None)
+def _columns(name: str, tip: str = "", pattern: str = MEAN) -> Iterator[Column]:
+    """The columns of a value and its interval."""
+    yield Column(name, "", pattern, tip)
+    yield Column(f"{name}, 95%", width=128)
 
 
-def _by_measure(name: str, rows: Sequence[Mapping], looks: Mapping[str, Any]) -> None:
-    """A table with a row a measure; notes only where there are some."""
-    first = {"Measure": TEXT(width=158, pinned=True)}
-    notes = ("Note",) if any(row.get("Note") for row in rows) else ()
-    rows = [{column: row.get(column) for column in (*first, *looks, *notes)} for row in rows]
-    table(rows, name, {**first, **looks, "Note": TEXT(width=230)})
-
-
-def _scores(comparison: MachinesJudged) -> None:
+def _scores(comparison: MachinesJudged, command: str) -> None:
     rows = [
         {
             "Measure": machine.name,
@@ -49,26 +44,20 @@ def _scores(comparison: MachinesJudged) -> None:
         }
         for machine in comparison.machines
     ]
-    _by_measure(
-        "machines",
-        rows,
-        {
-            "n": NUMBER(format="localized", width=46),
-            "Pearson": _number(66),
-            "Pearson, 95%": WIDE,
-            "Spearman": _number(78),
-            "Spearman, 95%": WIDE,
-            "AUC": _number(56, "Area under the ROC curve: 0.5 is chance."),
-            "AUC, 95%": WIDE,
-            "MAE": _number(56, "Mean absolute error, on the scale 0 to 1."),
-            "MAE, 95%": WIDE,
-            "Calibration": _number(84, "Expected calibration error: 0 is calibrated."),
-            "Calibration, 95%": WIDE,
-        },
+    columns = (
+        MEASURE,
+        Column("n", "n", COUNT),
+        *_columns("Pearson"),
+        *_columns("Spearman"),
+        *_columns("AUC", "Area under the ROC curve: 0.5 is chance."),
+        *_columns("MAE", "Mean absolute error, on the scale 0 to 1."),
+        *_columns("Calibration", "Expected calibration error: 0 is calibrated."),
+        *[NOTE] * any(row.get("Note") for row in rows),
     )
+    table(Table("machines", columns, rows, "Machines' scores against people", INTERVALS, command))
 
 
-def _verdicts(comparison: MachinesJudged) -> None:
+def _verdicts(comparison: MachinesJudged, command: str) -> None:
     rows = [
         {
             "Measure": machine.name,
@@ -85,21 +74,17 @@ def _verdicts(comparison: MachinesJudged) -> None:
     rows.append({"Measure": "Always the usual", **spread("Accuracy", comparison.baseline)})
     held = "Fitted on one half of the items, reported on the other."
     label = "Labels of one person against the majority of the others, the machine's verdicts against the same."
-    _by_measure(
-        "verdicts",
-        rows,
-        {
-            "Threshold": _number(78, held),
-            "Accuracy": _number(74, "Share right, by the consensus. " + held),
-            "Accuracy, 95%": WIDE,
-            "Cohen": _number(60, held),
-            "Cohen, 95%": WIDE,
-            "Machine": _number(70, label),
-            "Person": _number(64, label),
-            "Difference": NUMBER(format="%+.3f", width=80, help="Machine - person."),
-            "Difference, 95%": WIDE,
-        },
+    columns = (
+        MEASURE,
+        Column("Threshold", "", MEAN, held),
+        *_columns("Accuracy", "Share right, by the consensus. " + held),
+        *_columns("Cohen", held),
+        Column("Machine", "", MEAN, label),
+        Column("Person", "", MEAN, label),
+        *_columns("Difference", "Machine - person.", SIGNED),
+        *[NOTE] * any(row.get("Note") for row in rows),
     )
+    table(Table("verdicts", columns, rows, "Machines' verdicts against people", f"{held[:-1]}; {INTERVALS}", command))
 
 
 def _footing(view: View, comparison: MachinesJudged) -> None:
@@ -166,12 +151,8 @@ def by_group(machine: Against, command: str) -> None:
         }
         for group in machine.groups
     ]
-    charts.show(
-        figures.groups(machine),
-        "groups",
-        data=data,
-        command=command,
-        title=f"{machine.name} by group",
-        caption="n in brackets, 95% intervals",
-    )
-    table(data, "groups", {"Group": TEXT(width=260), "n": COUNT, **dict.fromkeys(("Pearson", "Low", "High", "AUC"), THREE)})
+    title, caption = f"{machine.name} by group", "n in brackets, 95% intervals"
+    charts.show(figures.groups(machine), "groups", data=data, command=command, title=title, caption=caption)
+    numbers = (Column(name, "", MEAN) for name in ("Pearson", "Low", "High", "AUC"))
+    columns = (Column("Kind"), Column("Group", width=260), Column("n", "n", COUNT), *numbers, Column("Note"))
+    table(Table("groups", columns, data, title, INTERVALS, command))

@@ -5,10 +5,11 @@ import streamlit as st
 from app.ui import cards
 from app.ui.agreement import figures
 from app.ui.agreement.results import compute_once
-from app.ui.agreement.tables import COUNT, NUMBER, SIGNED, TEXT, THREE, bounds, figure, span, table
+from app.ui.agreement.tables import bounds, figure, span, table
 from core.agreement import plan, preferences
 from core.agreement.consensus import AgreedLabels
 from core.agreement.views import View
+from core.report.table import COUNT, MEAN, SIGNED, Column, Table
 
 
 def preference_cards(view: View, labels: AgreedLabels) -> None:
@@ -57,19 +58,18 @@ def preference_cards(view: View, labels: AgreedLabels) -> None:
         }
         for duel in comparison.duels
     ]
-    table(
-        rows,
-        "preferences",
-        {
-            "A": TEXT(width=266),
-            "B": TEXT(width=266),
-            **dict.fromkeys(("A better", "B better", "Tied"), COUNT),
-            **dict.fromkeys(("Share A", "Low", "High", "p"), THREE),
-            "Low ": SIGNED,
-            "High ": SIGNED,
-            "Difference": NUMBER(format="%+.3f", width=84, help="Mean of +1, 0, −1; bootstrap."),
-        },
+    columns = (
+        Column("A", width=266),
+        Column("B", width=266),
+        *(Column(name, "", COUNT) for name in ("A better", "B better", "Tied")),
+        *(Column(name, "", MEAN) for name in ("Share A", "Low", "High")),
+        Column("p", "p", MEAN),
+        Column("Difference", "", SIGNED, "Mean of +1, 0, −1; bootstrap."),
+        Column("Low ", "", SIGNED),
+        Column("High ", "", SIGNED),
     )
+    note, command = "Share of wins among decided pairs with Wilson's 95% interval, and a sign test", view.command("--systems")
+    table(Table("preferences", columns, rows, "Preferences among systems", note, command))
     if comparison.strengths.note:
         return st.caption(cards.plain(f"Bradley and Terry: {comparison.strengths.note}."))
     data = [
@@ -81,7 +81,7 @@ def preference_cards(view: View, labels: AgreedLabels) -> None:
         figures.strengths(comparison),
         "bradley-terry",
         data=data,
-        command=view.command("--systems"),
+        command=command,
         title="Bradley and Terry's strengths",
         caption="95% intervals by bootstrap over pairs; not all strengths were finite in "
         f"{comparison.strengths.undefined:,} of 1,000 resamples, and an interval may be open for that",

@@ -1,19 +1,21 @@
 """Systems by people's consensus, and pairs of them."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
-from app.ui import cards, cells
+from app.ui import cards
 from app.ui.agreement import figures
 from app.ui.agreement.results import compute_once, title
-from app.ui.agreement.tables import COUNT, NUMBER, SIGNED, TEXT, THREE, between, ends, figure, span, table
+from app.ui.agreement.tables import between, figure, span, table
 from core.agreement import plan, systems
 from core.agreement.consensus import AgreedLabels
 from core.agreement.sources import PARTS
 from core.agreement.views import View
+from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table
 
-SYSTEM, INTERVAL = TEXT(width=270, pinned=True), TEXT(width=132)
+SYSTEM = Column("System", width=270)
 
 
 def rates(view: View, labels: AgreedLabels) -> None:
@@ -25,17 +27,18 @@ def rates(view: View, labels: AgreedLabels) -> None:
         view.positive,
     )
     named = figures.named(system.name for system in shares.systems)
-    _shares(view, shares, named)
-    _labels(view, shares, named)
+    command = view.command("--systems")
+    _shares(view, shares, named, command)
+    _labels(view, shares, named, command)
     if len(shares.systems) < 2:
         return
     if not shares.differences:
         return st.caption("Without its study nobody knows which answers belong to one question, so systems are not compared.")
-    _pairs(shares, named)
+    _pairs(shares, named, command)
     st.caption(two_tests(view, shares))
 
 
-def _shares(view: View, rates: systems.Rates, named: dict[str, str]) -> None:
+def _shares(view: View, rates: systems.Rates, named: dict[str, str], command: str) -> None:
     """Each system's share of yes, or mean, drawn and as a table."""
     yes = " or ".join(title(view, name).lower() for name in view.positive)
     word = f"Mean of {PARTS[view.part].lower()}" if rates.by_mean else f"Share of {view.units}: {yes}"
@@ -44,33 +47,29 @@ def _shares(view: View, rates: systems.Rates, named: dict[str, str]) -> None:
         {"system": system.name, value.lower(): system.share.mean, **span(system.share), "units": system.share.n}
         for system in rates.systems
     ]
-    figure(
-        view,
-        figures.system_rates(rates, word),
-        "systems",
-        data=data,
-        command=view.command("--systems"),
-        title="Systems by people's consensus",
-        caption=f"95% intervals{'' if rates.by_mean else ' of Wilson'}; what belongs to one answer stays together",
-    )
+    heading = "Systems by people's consensus"
+    caption = f"95% intervals{'' if rates.by_mean else ' of Wilson'}; what belongs to one answer stays together"
+    figure(view, figures.system_rates(rates, word), "systems", data=data, command=command, title=heading, caption=caption)
     st.caption(weighed(view))
     tied = any(system.share.total > system.share.n for system in rates.systems)
-    table(
-        [{"System": named[system.name], **_share_row(view, system, value, tied)} for system in rates.systems],
-        "systems",
-        {
-            "System": SYSTEM,
-            "Share": THREE,
-            "Mean": THREE,
-            "95% interval": INTERVAL,
-            "With ties": TEXT(width=132, help="The share if all ties fell to no, and if all fell to yes."),
-            **dict.fromkeys((view.units.capitalize(), "Tied", "Answers"), NUMBER(format="localized", width=88)),
-        },
+    rows = [{"System": named[system.name], **_share_row(view, system, value, tied)} for system in rates.systems]
+    columns = (
+        SYSTEM,
+        Column(value, "", MEAN),
+        Column("95% interval", width=132),
+        Column("With ties", help="The share if all ties fell to no, and if all fell to yes.", width=132),
+        *(Column(name, "", COUNT) for name in dict.fromkeys((view.units.capitalize(), "Tied", "Answers"))),
     )
+    table(Table("systems", _filled(columns, rows), rows, heading, f"{word}; {caption}", command))
+
+
+def _filled(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """Those of which there is something in the rows."""
+    return [column for column in columns if any(column.key in row for row in rows)]
 
 
 def _share_row(view: View, system: systems.System, value: str, tied: bool) -> dict[str, Any]:
-    row = {value: system.share.mean, "95% interval": ends(system.share)}
+    row = {value: system.share.mean, "95% interval": between(system.share)}
     if tied and system.bounds is not None:
         row["With ties"] = "{:.3f} to {:.3f}".format(*system.bounds)
     row[view.units.capitalize()] = system.share.n
@@ -79,43 +78,36 @@ def _share_row(view: View, system: systems.System, value: str, tied: bool) -> di
     return row | {"Answers": system.answers}
 
 
-def _labels(view: View, rates: systems.Rates, named: dict[str, str]) -> None:
+def _labels(view: View, rates: systems.Rates, named: dict[str, str], command: str) -> None:
     """The shares of all labels, and of whole answers, where there are some."""
     undecided = any(system.whole and system.whole.total > system.whole.n for system in rates.systems)
     rows = [{"System": named[system.name], **_label_row(view, system, undecided)} for system in rates.systems]
     if not any(len(row) > 1 for row in rows):
         return
-    whole = NUMBER(format="%.3f", width=118, help="Share of answers all of whose sentences count as yes, Wilson's interval.")
-    share = {title(view, name): NUMBER(format="%.1f%%", width=44 + 7 * len(title(view, name))) for name in view.table.categories}
-    st.markdown("**Labels and whole answers**" if rates.systems[0].whole else "**Labels**")
-    table(
-        rows,
-        "system_labels",
-        {
-            "System": SYSTEM,
-            **share,
-            "Whole answers": whole,
-            "Interval of these": INTERVAL,
-            "Without a verdict": NUMBER(
-                format="localized",
-                width=132,
-                help="Answers with a sentence that is tied or "
-                "that nobody judged. They are left out of the share of whole answers.",
-            ),
-        },
+    whole = "Share of answers all of whose sentences count as yes, Wilson's interval."
+    without = "Answers with a sentence that is tied or that nobody judged. They are left out of the share of whole answers."
+    columns = (
+        SYSTEM,
+        *(Column(label, label, "%.1f%%") for label in (title(view, name) for name in view.table.categories)),
+        Column("Whole answers", "", MEAN, whole),
+        Column("Interval of these", width=132),
+        Column("Without a verdict", "", COUNT, without),
     )
+    said = "Labels and whole answers" if rates.systems[0].whole else "Labels"
+    st.markdown(f"**{said}**")
+    table(Table("system_labels", _filled(columns, rows), rows, f"{said} by people's consensus", command=command))
 
 
 def _label_row(view: View, system: systems.System, undecided: bool) -> dict[str, Any]:
     row = {title(view, name): 100 * share for name, share in system.shares.items()}
     if system.whole:
-        row |= {"Whole answers": system.whole.mean, "Interval of these": ends(system.whole)}
+        row |= {"Whole answers": system.whole.mean, "Interval of these": between(system.whole)}
         if undecided:  # a sentence is tied, or nobody judged it
             row["Without a verdict"] = system.whole.total - system.whole.n
     return row
 
 
-def _pairs(rates: systems.Rates, named: dict[str, str]) -> None:
+def _pairs(rates: systems.Rates, named: dict[str, str], command: str) -> None:
     """Each pair of systems, tested on the questions that both answered."""
     rows = [
         {
@@ -133,29 +125,20 @@ def _pairs(rates: systems.Rates, named: dict[str, str]) -> None:
         }
         for pair in rates.differences
     ]
-    st.markdown(f"**Pairs of systems: differences of the {'means' if rates.by_mean else 'shares'} above**")
-    p = NUMBER(
-        format=cells.P_VALUE,
-        width=76,
-        help="Two-sided randomisation test: the two answers of each question exchange their systems.",
+    what = f"differences of the {'means' if rates.by_mean else 'shares'}"
+    st.markdown(f"**Pairs of systems: {what} above**")
+    test = "Two-sided randomisation test: the two answers of each question exchange their systems."
+    columns = (
+        Column("A", width=240),
+        Column("B", width=240),
+        Column("A − B", "", SIGNED),
+        Column("95% interval", width=140),
+        *(Column(name, name, P_VALUE, test) for name in ("p", "p (Holm)")[: len(rows)]),
+        *(Column(name, "", COUNT) for name in ("A better", "B better", "Same")),
+        Column("Questions", "", COUNT, "That both answered; p, better and same are of these."),
+        *[Column("Note")] * any(row["Note"] for row in rows),
     )
-    hidden = {*(() if any(row["Note"] for row in rows) else ("Note",)), *(() if len(rows) > 1 else ("p (Holm)",))}
-    rows = [{name: value for name, value in row.items() if name not in hidden} for row in rows]
-    asked = NUMBER(format="localized", width=86, help="That both answered; p, better and same are of these.")
-    table(
-        rows,
-        "differences",
-        {
-            "A": TEXT(width=240),
-            "B": TEXT(width=240),
-            "A − B": SIGNED,
-            "95% interval": TEXT(width=140),
-            "p": p,
-            "p (Holm)": p,
-            **dict.fromkeys(("A better", "B better", "Same"), COUNT),
-            "Questions": asked,
-        },
-    )
+    table(Table("differences", columns, rows, f"Pairs of systems, {what}", test, command))
 
 
 def weighed(view: View) -> str:

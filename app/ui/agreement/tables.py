@@ -1,38 +1,20 @@
 """Tables and figures of the page, and numbers in words."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import streamlit as st
-
-from app.ui import cells, charts
-from app.ui.tables import minus
+from app.ui import cells, charts, tables
 from core.agreement.views import View
+from core.report.table import MEAN, SIGNED, Table
+from core.report.table import between as within
 from core.statistics.bootstrap import Interval
 
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
-THREE = NUMBER(format="%.3f", width=74)
-SIGNED = NUMBER(format="%+.3f", width=74)
-COUNT = NUMBER(format="localized", width=64)
 
-
-def table(rows: Sequence[Mapping], name: str, looks: Mapping[str, Any], **options: Any) -> Any:
-    """A table that can be downloaded as CSV."""
-    height = "content" if len(rows) <= 12 else 420
-    event = cells.show(
-        list(rows), hide_index=True, key=f"table/{name}", column_config=dict(looks), height=height, placeholder="", **options
-    )
-    st.download_button(
-        "CSV",
-        lambda: cells.to_csv(rows),
-        f"{name}.csv",
-        "text/csv",
-        key=f"csv/{name}",
-        on_click="ignore",
-        icon=":material/download:",
-        type="tertiary",
-    )
-    return event
+def table(made: Table) -> None:
+    """A table whose first column stays where the others scroll; there may be a hundred annotators in it."""
+    looks, height = tables.looks(made), "content" if len(made.rows) <= 12 else 420
+    looks[made.columns[0].title]["pinned"] = True
+    cells.show(tables.shown(made), looks, hide_index=True, key=f"table/{made.name}", height=height, placeholder="")
+    tables.export(made.rows, made.name, made)
 
 
 def figure(view: View, shape: charts.Figure, name: str, *, command: str, **more: Any) -> None:
@@ -49,16 +31,8 @@ def bounds(interval: Interval) -> tuple[float, float] | None:
     return None if interval.low is None else (interval.low, interval.high)
 
 
-def ends(interval: Interval) -> str:
-    return "" if interval.low is None else minus(f"{interval.low:.3f} to {interval.high:.3f}")
-
-
 def between(interval: Any, sign: bool = False) -> str:
-    if interval is None or interval.low is None:
-        return ""
-    if sign:
-        return f"{interval.low:+.3f} to {interval.high:+.3f}".replace("-", "−")
-    return minus(f"{interval.low:.3f} to {interval.high:.3f}")
+    return "" if interval is None else within(interval.low, interval.high, SIGNED if sign else MEAN)
 
 
 def inside(interval: Any) -> str:

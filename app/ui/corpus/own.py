@@ -3,10 +3,11 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, jobs
+from app.ui import cards, cells, jobs, tables
 from core.corpus.cards import Status
 from core.corpus.own import FileStatus
 from core.labs import corpus as lab
+from core.report.table import COUNT, Column, Table
 from core.workbench import one_phase
 
 VERB = "ingest-received"  # of the job that reads them
@@ -110,22 +111,12 @@ def _remove(name: str, file: str | None) -> None:
 
 
 def table(name: str, files: list[FileStatus]) -> None:
-    cells.show(
-        [
-            {
-                "File": file.name,
-                "Status": file.status,
-                "Pages": file.pages or None,
-                "Characters": file.characters,
-                "Message": file.message,
-            }
-            for file in files
-        ],
-        hide_index=True,
-        key=f"files/{name}",
-        placeholder="–",
-        column_config={
-            **dict.fromkeys(("Pages", "Characters"), st.column_config.NumberColumn(format="localized")),
-            "Message": st.column_config.TextColumn(width="large"),
-        },
+    columns = (
+        Column("name", "File"),
+        Column("status"),
+        Column("pages", "", COUNT),
+        Column("characters", "", COUNT),
+        Column("message", width=400),
     )
+    made = Table("files", columns, [file._asdict() | {"pages": file.pages or None} for file in files])
+    cells.show(tables.shown(made), tables.looks(made), hide_index=True, key=f"files/{name}", placeholder="–")

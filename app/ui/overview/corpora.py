@@ -3,9 +3,10 @@
 import streamlit as st
 
 from app import session
-from app.ui import cells
+from app.ui import cells, tables
 from app.ui.cells import cut
 from core.corpus.cards import Status
+from core.report.table import COUNT, Column, Table
 
 FROM = {"built-in": "built in", "downloadable": "downloaded", "local": "own data folder", "own": "own documents"}
 
@@ -16,10 +17,11 @@ def draw() -> None:
     here = [status for status in every if status.present or status.kind != "downloadable"]
     absent = [status for status in every if status not in here]
     rows = [{**sizes(status), "From": origin(status, current)} for status in here]
-    table(rows, "corpora", "content" if len(rows) <= 12 else 460)
+    table(rows, Column("From", width=124), "corpora", "content" if len(rows) <= 12 else 460)
     if absent:
         with st.expander(f"{len(absent)} public data sets to download", icon=":material/download:"):
-            table([{**sizes(status), "Title": cut(status.title, 60)} for status in absent], "absent_corpora", "content")
+            rows = [{**sizes(status), "Title": cut(status.title, 60)} for status in absent]
+            table(rows, Column("Title", width=206), "absent_corpora", "content")
             st.page_link("../pages/browse_corpus.py", label="Download on the page Corpus", icon=":material/menu_book:")
 
 
@@ -31,9 +33,6 @@ def origin(status: Status, current: str) -> str:
     return ("in use, " if status.name == current else "") + FROM[status.kind] if status.present else status.note
 
 
-def table(rows: list[dict], key: str, height: int | str) -> None:
-    number = st.column_config.NumberColumn(format="localized", width=84)
-    text = st.column_config.TextColumn
-    columns = {"Documents": number, "Questions": number, "Corpus": text(width=170), "From": text(width=124)}
-    columns["Title"] = text(width=206)
-    cells.show(rows, hide_index=True, key=key, placeholder="–", height=height, column_config=columns)
+def table(rows: list[dict], last: Column, key: str, height: int | str) -> None:
+    made = Table(key, (Column("Corpus", width=170), Column("Documents", "", COUNT), Column("Questions", "", COUNT), last), rows)
+    cells.show(tables.shown(made), tables.looks(made), hide_index=True, key=key, placeholder="–", height=height)

@@ -7,12 +7,13 @@ from pathlib import Path
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells
+from app.ui import cards, tables
 from app.ui.studies.desk import Desk
 from app.ui.studies.words import ROUNDS
 from core.annotation import exports
 from core.annotation.rubric import FOLDER
 from core.annotation.study import systems_of
+from core.report.table import Column, Table
 
 FORMATS = {"jsonl": "JSONL", "csv": "CSV", "label_studio": "Label Studio", "dpo": "DPO pairs"}
 
@@ -63,12 +64,8 @@ def exporting(desk: Desk) -> None:
     if exported_id == study_id:
         told = ", ".join(f"{number:,} {what}" for what, number in made.counts.items())
         st.caption(f"{cards.plain(made.folder)}: {told}, and manifest.json with the checksums")
-        cells.show(
-            [{"File": file["name"], "Size": cards.size(file["bytes"])} for file in made.files],
-            hide_index=True,
-            height="content",
-            key="exported",
-        )
+        rows = [{"File": file["name"], "Size": cards.size(file["bytes"])} for file in made.files]
+        tables.draw(Table("exported", [*map(Column, ("File", "Size"))], rows))
 
 
 def _zipped(study_id: str, formats: list[str], round_name: str) -> Callable[[], bytes]:

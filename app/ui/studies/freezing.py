@@ -5,9 +5,9 @@ import re
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells
+from app.ui import cards, cells, tables
 from app.ui.studies.desk import Desk
-from app.ui.studies.item_list import looks_of, parts, rows
+from app.ui.studies.item_list import parts, table
 from app.ui.studies.next_box import confirm
 from app.ui.studies.repeating import repeating
 from app.ui.studies.rubric_text import outdated
@@ -48,7 +48,8 @@ def freeze(desk: Desk, round_name: str) -> None:
     repeating(desk, round_name, "freeze")
     items = len(plain(study.items, round_name))
     st.caption(f"{round_name.capitalize()} round: {parts(study, round_name)}")
-    cells.show(rows(study, round_name), height=240, key="freeze_list", **looks_of(study, room=1.9))
+    made = table(study, round_name, room=1.9)
+    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=240, key="freeze_list")
     confirm(f"Freeze {cards.count(items, 'item')}", "lock", "freeze_now", _freeze_now, desk, round_name)
 
 

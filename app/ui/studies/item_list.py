@@ -1,21 +1,25 @@
 """The exact list of a round."""
 
-from typing import Any
-
-import streamlit as st
-
 from app.ui import cards
 from core.annotation import system_names
 from core.annotation.study import Study, plain, systems_of
+from core.report.table import Column, Table
 
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
-
-def rows(study: Study, round_name: str) -> list[dict[str, Any]]:
-    """The exact list of a round, one row an item; numbered without repeats and attention items, as on the page Agreement."""
+def table(study: Study, round_name: str, room: float = 1.0) -> Table:
+    """The exact list of a round, one row an item; numbered without repeats and attention items, as on the page Agreement. The system
+    stands there only where there is more than one. room: of the texts, beside that on the page."""
     place = {item.id: number for number, item in enumerate(plain(study.items, round_name), 1)}
     named = system_names.short_names(systems_of(study))
-    return [
+    several = len(named) > 1
+    columns = (
+        Column("No.", help="Again: a hidden repeat of that item. Known: an attention item, with a known answer.", width=72),
+        *[Column("System", help="Hidden from annotators.", width=150)] * several,
+        Column("Question", width=round(200 * room)),
+        Column("Answer", width=round((200 if several else 300) * room)),
+        Column("Sentences", help="Of the answer; each is labelled."),
+    )
+    rows = [
         {
             "No.": "known"
             if item.attention
@@ -29,20 +33,7 @@ def rows(study: Study, round_name: str) -> list[dict[str, Any]]:
         }
         for item in study.round_items(round_name)
     ]
-
-
-def looks_of(study: Study, room: float = 1.0) -> dict[str, Any]:
-    """How the list is drawn; the system only where there is more than one. room: of the texts, beside that on the page."""
-    several = len(systems_of(study)) > 1
-    config = {
-        "No.": TEXT(width=72, help="Again: a hidden repeat of that item. Known: an attention item, with a known answer."),
-        "Question": TEXT(width=round(200 * room)),
-        "Answer": TEXT(width=round((200 if several else 300) * room)),
-        "System": TEXT(width=150, help="Hidden from annotators."),
-        "Sentences": NUMBER(width=76, help="Of the answer; each is labelled."),
-    }
-    shown = ["No.", *["System"] * several, "Question", "Answer", "Sentences"]
-    return {"column_order": shown, "column_config": config, "hide_index": True}
+    return Table("items", columns, rows)
 
 
 def parts(study: Study, round_name: str) -> str:

@@ -4,10 +4,10 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import cards, cells
+from app.ui import cards, tables
 from app.ui.studies.desk import Desk
 from app.ui.studies.drawing import draw_form
-from app.ui.studies.item_list import looks_of, parts, rows
+from app.ui.studies.item_list import parts, table
 from app.ui.studies.repeating import MANY, circling, repeating
 from core.annotation.screen import shown
 from core.annotation.study import Study, plain
@@ -57,18 +57,10 @@ def _list(desk: Desk) -> None:
     st.caption(
         f"{round_name.capitalize()} round: {parts(study, round_name)}. This list {frozen}. Click a row to see what annotators see."
     )
-    table = rows(study, round_name)
-    chosen = cells.show(
-        table,
-        height=330,
-        key=f"{study.id}/list.{round_name}",
-        on_select="rerun",
-        selection_mode="single-cell",
-        placeholder="",
-        **looks_of(study),
-    )
-    number = next((row for row, _ in chosen.selection.cells if row < len(table)), 0)
-    _as_seen(study, study.round_items(round_name)[number])
+    items = study.round_items(round_name)
+    chosen = tables.choose(table(study, round_name), [item.id for item in items], f"{study.id}/list.{round_name}", height=330)
+    with tables.opened():
+        _as_seen(study, items[chosen or 0])
 
 
 def _as_seen(study: Study, item: Any) -> None:

@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from app.ui import cards, cells, forms
+from app.ui import cards, forms, tables
 from app.ui.studies.desk import Desk, now, put, take
 from core.annotation.assignment import apart, loads, shared
 from core.annotation.study import Study, altered, looks, plain
 from core.errors import WorkbenchError
+from core.report.table import Column, Table
 
 
 def draw(desk: Desk) -> None:
@@ -81,17 +82,9 @@ def _balance(study: Study, round_name: str) -> None:
     st.markdown(
         f"**{round_name.capitalize()} round: {cards.count(total, 'item')}, {cards.count(study.per_item, 'annotator')} each**"
     )
-    table = [
-        {
-            "Annotator": person.annotator,
-            "Items": person.items,
-            "Repeats": person.repeats,
-            "Attention": person.attention,
-            "Screens": person.items + person.repeats + person.attention,
-        }
-        for person in people
-    ]
-    cells.show(table, hide_index=True, height="content", key=f"{study.id}/balance.{round_name}")
+    rows = [person._asdict() | {"screens": person.items + person.repeats + person.attention} for person in people]
+    columns = [*map(Column, ("annotator", "items", "repeats", "attention", "screens"))]
+    tables.draw(Table("balance", columns, rows), f"{study.id}/balance.{round_name}")
     common = (
         f"Any two share {few:,} to {cards.count(many, 'item')}. "
         if many > few

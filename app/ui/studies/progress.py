@@ -6,13 +6,14 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells
+from app.ui import cards, tables
 from app.ui.studies.desk import Desk
 from app.ui.studies.links import links
 from app.ui.studies.next_box import LABEL, change_round, confirm
 from app.ui.studies.words import ROUNDS, whose_turn
 from core.annotation import rounds, standing
 from core.annotation.assignment import HandOver
+from core.report.table import Column, Table
 
 ASKS_AGAIN_S = 5.0  # for labels that others give
 
@@ -94,12 +95,8 @@ def hand_over(desk: Desk, handover: HandOver) -> None:
         "they are."
     )
     if handover.given:
-        cells.show(
-            [{"Goes to": who, "Open items": number} for who, number in handover.given.items()],
-            hide_index=True,
-            height="content",
-            key="given",
-        )
+        rows = [{"Goes to": who, "Open items": number} for who, number in handover.given.items()]
+        tables.draw(Table("given", [*map(Column, ("Goes to", "Open items"))], rows))
     if handover.short:
         rest = (
             "left undecided"

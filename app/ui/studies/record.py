@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells
+from app.ui import cards, tables
 from app.ui.studies.desk import Desk
 from app.ui.studies.export import exporting
 from app.ui.studies.import_labels import importing
@@ -11,6 +11,7 @@ from app.ui.studies.label_studio import label_studio_server
 from app.ui.studies.words import ROUNDS
 from core.annotation import checking, versions
 from core.annotation.study import plain
+from core.report.table import Column, Table
 
 
 def draw(desk: Desk) -> None:
@@ -54,7 +55,7 @@ def _preregistration(desk: Desk) -> None:
 
 def _versions(desk: Desk) -> None:
     st.markdown("**Versions**")
-    table = [
+    rows = [
         {
             "No.": version.version,
             "Recorded": _when(version.created),
@@ -65,7 +66,7 @@ def _versions(desk: Desk) -> None:
         }
         for version in reversed(versions.history(session.workbench(), desk.study.id))
     ]
-    cells.show(table, hide_index=True, height="content" if len(table) < 8 else 280, key="versions")
+    tables.draw(Table("versions", [*map(Column, ("No.", "Recorded", "Round", "Items", "Rubric", "Hash"))], rows))
     with st.popover("On the command line", icon=":material/terminal:"):
         study_id = desk.study.id
         st.code(
