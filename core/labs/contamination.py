@@ -400,7 +400,7 @@ def item_table(made: Contamination, order: Sequence[int], command: str = "") -> 
     for condition, title in (("closed_book", "F1 closed"), ("gold", "F1 gold")):
         for wording in WORDINGS:
             columns.append(Column(f"{condition} {wording} f1", title + ", other" * (wording != "original"), MEAN, direction=1))
-    return Table("rephrased_table", columns, rows, "Questions in their own and in other words", f"n {made.rephrased:,}", command)
+    return Table("rephrased_table", columns, rows, "Questions in their own and in other words", f"n {len(rows):,}", command)
 
 
 def edit_lines(made: Contamination) -> list[dict[str, str]]:
