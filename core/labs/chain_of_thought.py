@@ -374,6 +374,19 @@ def item_rows(made: Reasoning) -> list[dict[str, Any]]:
     return rows
 
 
+def item_table(made: Reasoning, measure: str, order: Sequence[int], command: str = "") -> Table:
+    """The questions at these places, with the answer and its score by each way."""
+    own, every = registry.find("measure", measure), item_rows(made)
+    rows = [every[place] | {"reference": every[place]["references"][0]} for place in order]
+    for row in rows:
+        del row["texts"]
+    columns = [Column("question", width=260), Column("reference", width=120)]
+    for way, title in SHORT.items():
+        columns.append(Column(way, title, width=130))
+        columns.append(Column(f"{way} {measure}", f"{title} {measure.upper()}", MEAN, direction=own.direction))
+    return Table("reasoned_table", columns, rows, "Answers at once and after chains of thought", f"n {len(rows):,}", command)
+
+
 def sentences(made: Reasoning, level: float) -> list[str]:
     """What is told apart, what could not be read, and what this does not tell."""
     told = [

@@ -31,7 +31,7 @@ from core.progress import counted, counted_within, drain
 from core.queries.by_model import plain as one_line
 from core.queries.model_texts import Request, at_hand, written
 from core.records import Progress, Query
-from core.report.table import MEAN, P_VALUE, SIGNED, Column, Table, p_holm
+from core.report.table import MEAN, P_VALUE, SIGNED, TWO, Column, Table, p_holm
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired
 from core.workbench import Evaluation, Workbench, fetched
@@ -385,6 +385,22 @@ def item_rows(made: Contamination) -> list[dict[str, Any]]:
         row |= {f"{condition} {wording} {name}": value for (condition, wording, name), value in item.scores.items()}
         rows.append(row)
     return rows
+
+
+def item_table(made: Contamination, order: Sequence[int], command: str = "") -> Table:
+    """The questions at these places, with token F1."""
+    every = item_rows(made)
+    rows = [{**row, "in other words": row["rephrased"] or f"({row['note']})"} for row in map(every.__getitem__, order)]
+    columns = [
+        Column("question", width=225),
+        Column("in other words", width=225),
+        Column("similarity", "Cosine", TWO, "Of question and rephrasing, by the encoder."),
+        Column("possibly memorised", "Memorised?", help="Answered right without a passage."),
+    ]
+    for condition, title in (("closed_book", "F1 closed"), ("gold", "F1 gold")):
+        for wording in WORDINGS:
+            columns.append(Column(f"{condition} {wording} f1", title + ", other" * (wording != "original"), MEAN, direction=1))
+    return Table("rephrased_table", columns, rows, "Questions in their own and in other words", f"n {len(rows):,}", command)
 
 
 def edit_lines(made: Contamination) -> list[dict[str, str]]:

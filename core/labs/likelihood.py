@@ -1,5 +1,6 @@
 """How likely a given answer is over the passages that a recipe finds: RAG-Sequence's and RAG-Token's marginal likelihood."""
 
+import math
 import time
 from collections.abc import Generator
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from core.errors import WorkbenchError
 from core.generation.answer import loaded
 from core.pipeline.provenance import source_of
 from core.records import Hit, Progress
+from core.report.table import TWO, Column, Table
 from core.workbench import Workbench
 
 DEADLINE_S = 600.0
@@ -53,6 +55,24 @@ def answer_likelihood(
         )
     ]
     return AnswerLikelihood(answer.strip(), made.tokens, made.sequence, made.token, rows)
+
+
+def passage_table(made: AnswerLikelihood, command: str = "") -> Table:
+    """What each passage makes of the answer."""
+    rows = []
+    for row in made.passages:
+        shares = {"prior": 100 * math.exp(row["log_prior"]), "share": 100 * row["posterior"]}
+        rows.append({**row, "characters": f"{row['start']:,} to {row['end']:,}", **shares})
+    columns = (
+        Column("passage"),
+        Column("document_id", "Document"),
+        Column("characters"),
+        Column("prior", "p(passage | question)", "%.1f%%"),
+        Column("logprob", "log p(answer | passage)", TWO),
+        Column("share", "Share of the answer", "%.1f%%"),
+    )
+    note = "Share of the answer: p(passage | question, answer) by RAG-Sequence"
+    return Table("likelihood_table", columns, rows, "What each passage makes of the answer", note, command)
 
 
 def _place(hit: Hit) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from core.judging.diversity import answer_f1
 from core.labs.scores.judging import MeasureScores
 from core.labs.trials import values as trial_values
 from core.labs.trials.comparison import label
+from core.report.table import Column, Table
 from core.statistics.noise import MOST_FACTORS, NoiseBudget, Settled, noise_budget, settled, verdict
 from core.workbench import Workbench
 
@@ -194,3 +195,14 @@ def told(what: str, made: NoiseBudget, outcome: Settled | None) -> dict[str, Any
             for each in made.components
         ],
     }
+
+
+def component_table(record: dict[str, Any], command: str = "") -> Table:
+    rows = [{**row, "percent": 100 * row["share of the variance"]} for row in record["components"]]
+    columns = (
+        Column("component", "component"),
+        *(Column(name, name, "%.4f") for name in ("standard deviation", "low", "high")),
+        Column("percent", "share of the variance", "%.0f%%"),
+    )
+    note = f"{record['of']}: mean {record['mean']:.3f}, n {record['values']:,}; 95% intervals"
+    return Table("noise_table", columns, rows, "Where the variance comes from", note, command)

@@ -6,7 +6,7 @@ import shlex
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, jobs
+from app.ui import cards, cells, jobs, tables
 from core import registry
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
@@ -42,12 +42,13 @@ def draw(question: str, recipe: TrialConfig, answer: Answer, query: Query | None
         return
     if isinstance(made, WorkbenchError):
         return cards.problem(made)
-    table(made)
     command = session.workbench().command(measured, "likelihood")
-    st.code(f"{command} {shlex.quote(question)} {shlex.quote(made.answer)}", language="bash", wrap_lines=True)
+    command += f" {shlex.quote(question)} {shlex.quote(made.answer)}"
+    table(made, command)
+    st.code(command, language="bash", wrap_lines=True)
 
 
-def table(made: lab.AnswerLikelihood) -> None:
+def table(made: lab.AnswerLikelihood, command: str) -> None:
     """Both marginals, then what each passage makes of the answer and its share of RAG-Sequence's."""
     each = {"RAG-Sequence": made.sequence, "RAG-Token": made.token}
     cards.facts(
@@ -59,21 +60,9 @@ def table(made: lab.AnswerLikelihood) -> None:
             for name, value in each.items()
         ]
     )
-    percent, nats = st.column_config.NumberColumn(format="%.1f%%"), st.column_config.NumberColumn(format="%.2f")
-    rows = [
-        {
-            "Passage": row["passage"],
-            "Document": row["document_id"],
-            "Characters": f"{row['start']:,} to {row['end']:,}",
-            "p(passage | question)": 100 * math.exp(row["log_prior"]),
-            "log p(answer | passage)": row["logprob"],
-            "Share of the answer": 100 * row["posterior"],
-        }
-        for row in made.passages
-    ]
-    looks = {"p(passage | question)": percent, "log p(answer | passage)": nats, "Share of the answer": percent}
-    cells.show(rows, hide_index=True, column_config=looks)
-    st.caption("Share of the answer: p(passage | question, answer) by RAG-Sequence. The end of the answer is one of its tokens.")
+    told = lab.passage_table(made, command)
+    tables.draw(told)
+    st.caption(f"{told.note}. The end of the answer is one of its tokens.")
 
 
 def mixing(recipe: TrialConfig) -> TrialConfig:

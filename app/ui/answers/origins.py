@@ -4,9 +4,12 @@ from html import escape
 
 import streamlit as st
 
-from app.ui import cards, cells, evidence
+from app.ui import cards, evidence, tables
 from core.labs import answers
 from core.records import Answer, Provenance
+from core.report.table import Column, Table
+
+ORIGINS = "Each chunk down to the last that was given: its rank in every stage, with the score in brackets"
 
 
 def draw(answer: Answer) -> None:
@@ -14,38 +17,36 @@ def draw(answer: Answer) -> None:
     if origin is None:
         return st.caption("It was not noted where this answer comes from.")
     cards.status_strip([origin.corpus, f"checksum {origin.corpus_checksum[:20]}…", f"answer {answer.id}" if answer.id else ""])
-    _chunks(origin)
+    command = f"python -m core answers show {answer.id} --json" if answer.id else ""
+    _chunks(origin, command)
     evidence.show(waterfall_html(origin))
-    if answer.id:
-        st.code(f"python -m core answers show {answer.id} --json", language="bash")
+    if command:
+        st.code(command, language="bash")
 
 
-def _chunks(origin: Provenance) -> None:
+def _chunks(origin: Provenance, command: str) -> None:
     """A row a chunk, down to the last that was given."""
     stages = dict.fromkeys(name for chunk in origin.origins for name in chunk.stages)
     paged, rows, longer = any(chunk.page for chunk in origin.origins), [], {}
     for chunk in origin.origins:
         page = f", page {chunk.page}" if paged and chunk.page else ""
         row = {
-            "Passage": str(chunk.passage or "not given"),
-            "Document": chunk.document_id,
-            "Characters": f"{chunk.start:,}–{chunk.end:,}{page}",
-            "Chunk": chunk.chunk,
+            "passage": str(chunk.passage or "not given"),
+            "document": chunk.document_id,
+            "characters": f"{chunk.start:,}–{chunk.end:,}{page}",
+            "chunk": chunk.chunk,
         }
         for name in stages:
             place = chunk.stages.get(name)
-            row[_column(name)] = f"{place.rank} ({place.score:.2g})" if place else "not met"
+            row[name] = f"{place.rank} ({place.score:.2g})" if place else "not met"
             if place and place.longer:
                 longer.setdefault(f"{answers.stage_title(name)}: {place.longer}", []).append(str(chunk.chunk))
         rows.append(row)
-    st.caption("Each chunk down to the last that was given: its rank in every stage, with the score in brackets.")
-    text = st.column_config.TextColumn
-    looks = {"Passage": text(width=66), "Document": text(width=90), "Characters": text(width=120)}
-    looks |= {"Chunk": st.column_config.NumberColumn(width=52)}
-    looks |= {_column(name): text(width=77, help=answers.stage_title(name)) for name in stages}
-    if not longer:  # its number is named by these notes alone
-        rows = [{name: value for name, value in row.items() if name != "Chunk"} for row in rows]
-    cells.show(rows, hide_index=True, column_config=looks)
+    st.caption(f"{ORIGINS}.")
+    columns = [Column("passage", width=66), Column("document", width=90), Column("characters", width=120)]
+    columns += [Column("chunk")] * bool(longer)  # its number is named by these notes alone
+    columns += [Column(name, _column(name), help=answers.stage_title(name), width=77) for name in stages]
+    tables.draw(Table("origins_table", columns, rows, "Where the passages of the answer come from", ORIGINS, command))
     for how, chunks in longer.items():
         st.caption(f":material/content_cut: Longer than what is read at once. {how} (chunk {', '.join(chunks)}).")
 

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from app.ui import cards, cells, charts, evidence, tables
+from app.ui import cards, charts, evidence, tables
 from app.ui.answers import sources
 from core.records import Answer, Corpus, Query
+from core.report.table import Column, Table
 
 
 def quotes(answer: Answer, corpus: Corpus, query: Query | None) -> None:
@@ -54,13 +55,13 @@ def responsible(answer: Answer, corpus: Corpus, query: Query | None) -> None:
         for number, (hit, prior) in enumerate(zip(answer.hits, detail["prior"], strict=True), 1)
     ]
     evidence.show("".join(f'<span class="gw gw-small">{_swatch(row["Passage"])} {row["Passage"]} </span>' for row in rows))
-    percent = st.column_config.NumberColumn(format="%.1f%%")
-    cells.show(rows, hide_index=True, column_config=dict.fromkeys(("p(passage | question)", "Mean share of a token"), percent))
+    shares = [Column(name, name, "%.1f%%") for name in ("p(passage | question)", "Mean share of a token")]
+    tables.draw(Table("weighed_passages", (Column("Passage"), Column("Document"), *shares), rows))
     st.caption(tables.minus(f"Log-likelihood of the answer over all passages: {detail['logprob']:.2f} nats."))
     if sequence:
         st.caption("The answer of each passage alone, with its log-likelihood under all; the greatest is taken.")
-        columns = {"passage": "Passage", "text": "Answer", "logprob": "Log-likelihood (nats)"}
-        cells.show([{name: row[key] for key, name in columns.items()} for row in detail["answers"]], hide_index=True)
+        columns = (Column("passage"), Column("text", "Answer"), Column("logprob", "Log-likelihood (nats)"))
+        tables.draw(Table("answers_alone", columns, detail["answers"]))
 
 
 def sentences(answer: Answer, corpus: Corpus, query: Query | None) -> None:

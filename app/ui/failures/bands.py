@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.ui import cards, cells, charts, tables
+from app.ui import cards, charts, tables
 from app.ui.failures.asking import Shown
 from core.judging.reference import ACCEPTED
 from core.labs.failures import ladder as lab
@@ -98,14 +98,10 @@ HELP = {
 
 def pieces(shown: Shown) -> None:
     """How many pieces of evidence questions have, and how many of these the passages hold; nothing where none has several."""
-    if rows := lab.piece_rows(shown.ladder):
-        with st.expander("Questions with several pieces of evidence", key="pieces"):
-            share = st.column_config.NumberColumn(format="percent")
-            cells.show(
-                [{name.capitalize(): value for name, value in row.items()} for row in rows],
-                hide_index=True,
-                column_config=dict.fromkeys(("Share of all", "Low", "High"), share),
-            )
+    table = lab.piece_table(shown.ladder, shown.command())
+    if table.rows:
+        with st.expander(table.title, key="pieces"):
+            tables.draw(table)
             st.caption(
                 "Pieces within the first passages of the final ranking, whichever rule is chosen above. Low and High: Wilson's "
                 "interval of the share of questions of which all stand there."
@@ -121,15 +117,4 @@ def moved(shown: Shown) -> None:
         return st.caption("The baseline was not asked these questions: only its losses of retrieval can be compared.")
     changed = sum(before != after for before, after in pairs.values())
     st.markdown(f"**{changed:,} of {len(pairs):,} questions changed their band against the baseline**")
-    rows = lab.moved_rows(pairs, bands)
-    looks = {
-        "band": st.column_config.TextColumn("Band", width=190),
-        **{name: st.column_config.NumberColumn(name.capitalize(), width=86) for name in ("baseline", "this recipe")},
-        "left": st.column_config.NumberColumn("Left it", width=70, help="Stand there under the baseline only."),
-        "came": st.column_config.NumberColumn("Came", width=70, help="Stand there under this recipe only."),
-        "p (Holm)": st.column_config.NumberColumn(
-            format=cells.P_VALUE, width=80, help="McNemar's exact test, Holm's correction."
-        ),
-    }
-    cells.show(rows, hide_index=True, height="content", key="moved", column_config=looks)
-    tables.export(rows, "moved")
+    tables.draw(lab.moved_table(pairs, bands, shown.command()))

@@ -1,7 +1,5 @@
 """The questions of a band, and of the chosen one its evidence, what each rung answered, and what was retrieved."""
 
-from typing import Any
-
 import streamlit as st
 
 from app import session
@@ -10,9 +8,6 @@ from app.ui.failures.asking import Shown
 from core.labs.answering import KeptAnswer
 from core.labs.failures import ladder as lab
 from core.labs.failures.ladder import BANDS, RUNGS
-
-VERDICTS = {True: "right", False: "wrong", None: None}
-SHORT = {"closed_book": "Closed", "retrieved": "Retrieved", "reranked": "Reranked", "gold": "Gold", "distractors": "Among"}
 
 
 def table(shown: Shown) -> int | None:
@@ -30,23 +25,8 @@ def table(shown: Shown) -> int | None:
     ]
     about = f" {BANDS[wanted].about}" if wanted else ""
     st.caption(f"{len(rows):,} of {len(bands):,} questions.{about} Click one to see its evidence and its rungs.")
-    columns: dict[str, list[Any]] = {
-        "Question": [ladder.corpus.queries[row].text for row in rows],
-        "Band": [BANDS[bands[row]].title for row in rows],
-        **({"Was": [BANDS[pairs[row][0]].title if row in pairs else None for row in rows]} if pairs else {}),
-        "Rank": [lab.rank_of(ladder.rank[row]) for row in rows],
-    }
-    if shown.asked:
-        columns |= {title: [VERDICTS[ladder.right(row, rung)] for row in rows] for rung, title in SHORT.items()}
-    short, word = st.column_config.TextColumn(width=74), st.column_config.TextColumn(width=165)
-    looks = {
-        "Question": st.column_config.TextColumn(width=220 if shown.asked or pairs else 375),
-        "Band": word,
-        "Was": word,
-        "Rank": st.column_config.NumberColumn(format="%d", width=58, help="Of the first chunk with evidence, in all candidates."),
-        **{title: short for title in SHORT.values()},
-    }
-    place = tables.choose_columns(columns, [ladder.corpus.queries[row].id for row in rows], "failures_table", looks)
+    made = lab.question_table(ladder, shown.asked, pairs, rows, shown.command())
+    place = tables.choose(made, [ladder.corpus.queries[row].id for row in rows])
     return None if place is None else rows[place]
 
 

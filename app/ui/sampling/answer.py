@@ -1,11 +1,12 @@
 """The tab The answer: where the model was unsure, and which passage carries each sentence."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from app.ui import cards, cells, charts, evidence
+from app.ui import cards, charts, evidence, tables
 from app.ui.sampling.chain import trace_command
 from app.ui.sampling.tokens import visible
 from core.config import TrialConfig
@@ -13,6 +14,8 @@ from core.judging.containment import THRESHOLD
 from core.labs.sampling import prompts
 from core.labs.sampling.traces import token_rows
 from core.records import Hit
+from core.report.table import Column, Table
+from core.sampling.trace import AnswerTrace
 from core.sampling.writing import Written
 
 UNSURE = 8  # rows of the table
@@ -37,14 +40,14 @@ def answer(config: TrialConfig, written: Written, hits: Sequence[Hit]) -> None:
             ),
         ]
     )
-    names = [visible(name) for name in prompts.token_texts(config, traced.token)]
-    unsure_chart(config, written, names)
-    unsure_table(config, written, names)
+    tokens, command = token_rows(config, traced), trace_command(config, written, written.steps)
+    unsure_chart(config, traced, tokens, command)
+    unsure_table(config, traced, tokens, command)
     carried(written, hits)
 
 
-def unsure_chart(config: TrialConfig, written: Written, names: list[str]) -> None:
-    traced, places, said = written.traced, list(range(1, len(names) + 1)), [charts.safe(name) for name in names]
+def unsure_chart(config: TrialConfig, traced: AnswerTrace, tokens: list[dict[str, Any]], command: str) -> None:
+    places, said = [row["place"] for row in tokens], [charts.safe(visible(row["text"])) for row in tokens]
     traces = [
         {
             "type": "bar",
@@ -70,42 +73,33 @@ def unsure_chart(config: TrialConfig, written: Written, names: list[str]) -> Non
     charts.show(
         charts.figure(traces, "place in the answer (tokens)", "bits", height=260, legend=True),
         "unsure",
-        data=token_rows(config, traced),
+        data=tokens,
         config=config,
-        command=trace_command(config, written, written.steps),
+        command=command,
         title="Where the model was unsure",
         caption="entropy: of all tokens at that place; surprise: −log₂ of the one written",
     )
 
 
-def unsure_table(config: TrialConfig, written: Written, names: list[str]) -> None:
-    traced, number, rows = written.traced, st.column_config.NumberColumn, []
+def unsure_table(config: TrialConfig, traced: AnswerTrace, tokens: list[dict[str, Any]], command: str) -> None:
+    rows = []
     for place in np.argsort(traced.probability, kind="stable")[:UNSURE].tolist():
         told = dict(zip(*(table[place].tolist() for table in (traced.alternatives, traced.alternative_probability)), strict=True))
         others = [token for token in told if token != traced.token[place]][:3]
         texts = prompts.token_texts(config, others)
-        rows.append(
-            {
-                "Place": place + 1,
-                "Token": names[place],
-                "Probability": 100 * float(traced.probability[place]),
-                "Rank": int(traced.rank[place]),
-                "Entropy": float(traced.entropy_bits[place]),
-                "Instead": ", ".join(f"{visible(text)} {told[t]:.0%}" for t, text in zip(others, texts, strict=True)),
-            }
-        )
-    cells.show(
-        rows,
-        hide_index=True,
-        key="unsure_table",
-        column_config={
-            "Place": number(width=60),
-            "Probability": number(format="%.1f%%", width=90),
-            "Rank": number(width=60, help="1: the likeliest."),
-            "Entropy": number(format="%.2f bits", width=90),
-            "Instead": st.column_config.TextColumn(width="large"),
-        },
+        instead = ", ".join(f"{visible(text)} {told[t]:.0%}" for t, text in zip(others, texts, strict=True))
+        row = tokens[place]
+        rows.append({**row, "seen": visible(row["text"]), "percent": 100 * row["probability"], "instead": instead})
+    columns = (
+        Column("place"),
+        Column("seen", "Token"),
+        Column("percent", "Probability", "%.1f%%"),
+        Column("rank", help="1: the likeliest."),
+        Column("entropy_bits", "Entropy", "%.2f bits"),
+        Column("instead", width=400),
     )
+    note = f"The {len(rows)} least probable of {len(tokens):,} tokens"
+    tables.draw(Table("unsure_table", columns, rows, "Where the model was unsure", note, command))
 
 
 def carried(written: Written, hits: Sequence[Hit]) -> None:

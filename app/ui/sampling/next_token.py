@@ -6,12 +6,12 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts
+from app.ui import cards, charts, tables
 from app.ui.sampling.chain import trace_command
 from app.ui.sampling.tokens import share, unseen, visible
 from core.config import TrialConfig
 from core.labs.sampling import prompts
-from core.labs.sampling.traces import probability_rows, shown_tokens, step_name, step_rows
+from core.labs.sampling.traces import probability_rows, shown_tokens, step_name, step_table
 from core.sampling.filters import History
 from core.sampling.trace import Distribution, most_likely, trace
 from core.sampling.writing import Written
@@ -32,6 +32,7 @@ def next_token(
     chosen, tokens = pick.token if pick else None, shown_tokens(stages)
     named = dict(zip(tokens, prompts.token_texts(config, tokens), strict=True))
     stage_cards(stages)
+    command = trace_command(config, written, steps, place)
     key = f"next/{place}/{st.session_state.get('writings', 0)}"
 
     def clicked() -> None:
@@ -48,13 +49,13 @@ def next_token(
         config=config,
         key=key,
         on_select=clicked,
-        command=trace_command(config, written, steps, place),
+        command=command,
         title=f"What may stand at place {place + 1} of the answer",
         caption="a row: a token after each step; click a bar to put it there",
     )
     force_pills(config, stages, chosen, key, force)
     with st.expander("The steps in numbers"):
-        step_table(stages)
+        tables.draw(step_table(stages, command))
 
 
 def stage_cards(stages: Sequence[Distribution]) -> None:
@@ -202,30 +203,4 @@ def force_pills(config: TrialConfig, stages: Sequence[Distribution], chosen: int
         on_change=picked,
         wrap=True,
         help="Also those that the chain cuts. The dot marks the token that stands there.",
-    )
-
-
-def step_table(stages: Sequence[Distribution]) -> None:
-    number = st.column_config.NumberColumn
-    cells.show(
-        [
-            {
-                "Step": f"{place}  {row['step']}" if place else row["step"],
-                "Kept": row["kept"],
-                "Cut here": row["cut"],
-                "Probability cut": 100 * row["cut_probability"],
-                "Entropy": row["entropy_bits"],
-                "Perplexity": row["perplexity"],
-            }
-            for place, row in enumerate(step_rows(stages))
-        ],
-        hide_index=True,
-        key="steps_table",
-        column_config={
-            "Kept": number(format="localized"),
-            "Cut here": number(format="localized"),
-            "Probability cut": number(format="%.2f%%"),
-            "Entropy": number(format="%.3f bits"),
-            "Perplexity": number(format="%.2f"),
-        },
     )

@@ -93,7 +93,7 @@ def shown(made: Contamination, evaluation: Evaluation, command: str) -> None:
     for sentence in lab.sentences(made, level):
         st.caption(cards.plain(tables.minus(sentence)))
     gap_table(made, command)
-    place = question_table(made)
+    place = question_table(made, command)
     if place is not None:
         with tables.opened():
             opened(made.items[place])
@@ -135,29 +135,15 @@ def gap_table(made: Contamination, command: str) -> None:
         )
 
 
-def question_table(made: Contamination) -> int | None:
+def question_table(made: Contamination, command: str) -> int | None:
     """Possibly memorised first, then those whose own words are worth most."""
     order = sorted(range(len(made.items)), key=lambda place: (not made.items[place].memorised, -_worth(made.items[place])))
-    items = [made.items[place] for place in order]
-    columns: dict[str, list[Any]] = {
-        "Question": [item.query.text for item in items],
-        "In other words": [item.rephrasing.text or f"({item.rephrasing.note})" for item in items],
-        "Cosine": [item.rephrasing.similarity for item in items],
-        "Memorised?": [item.memorised for item in items],
-    }
-    for condition, short in (("closed_book", "F1 closed"), ("gold", "F1 gold")):
-        for wording in lab.WORDINGS:
-            name = short if wording == "original" else f"{short}, other"
-            columns[name] = [item.scores.get((condition, wording, "f1")) for item in items]
-    looks = {name: st.column_config.TextColumn(width=225) for name in ("Question", "In other words")}
-    looks |= {"Memorised?": st.column_config.CheckboxColumn(width=92, help="Answered right without a passage.")}
-    looks |= {name: st.column_config.NumberColumn(format="%.3f", width=8 * len(name) + 14) for name in list(columns)[4:]}
-    looks["Cosine"] = st.column_config.NumberColumn(format="%.2f", width=66, help="Of question and rephrasing, by the encoder.")
     st.caption(
-        f"{len(items):,} questions, with token F1 closed book and over the gold evidence, in their own and in other words; click one for "
+        f"{len(order):,} questions, with token F1 closed book and over the gold evidence, in their own and in other words; click one for "
         "its answers. Read the rephrasings: a gap is worth what they are."
     )
-    chosen = tables.choose_columns(columns, [item.query.id for item in items], "rephrased_table", looks, param="rephrased")
+    ids = [made.items[place].query.id for place in order]
+    chosen = tables.choose(lab.item_table(made, order, command), ids, param="rephrased")
     lines = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lab.edit_lines(made))
     st.download_button(
         "Rephrasings, to mend", lines, "rephrasings.jsonl", "application/jsonl", icon=":material/edit:", on_click="ignore"

@@ -13,6 +13,7 @@ from app.ui.scores.behind import said
 from app.ui.scores.sources import Shown
 from core.judging.gate import ACCEPT, DIMENSIONS, LEAST, LEAST_MEAN, MOST_REVISIONS, REJECT, REVISE, UNDECIDED
 from core.labs.scores import judges, sets
+from core.report.table import TWO, Column, Table
 
 WORDS = {ACCEPT: "Accept", REVISE: "Revise", REJECT: "Reject", UNDECIDED: "Undecided"}
 FIELDS = {name: name.replace("_", " ").capitalize() for name in DIMENSIONS}
@@ -65,24 +66,21 @@ def table(shown: Shown, latest: list[dict[str, Any] | None]) -> int | None:
     rows = shown.answers.rows
     order = [place for place, each in enumerate(latest) if each]
     order.sort(key=lambda place: (latest[place]["verdict"] == ACCEPT, place))
-    some = [latest[place] for place in order]
-    columns: dict[str, Any] = {
-        "Question": [rows[place].case.question for place in order],
-        "Answer": [rows[place].case.answer for place in order],
-        "Verdict": [WORDS[each["verdict"]] for each in some],
-        "Why": ["; ".join(each["reasons"]) for each in some],
-        **{label: [each[name] for each in some] for name, label in FIELDS.items()},
-    }
-    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
-    looks: dict[str, Any] = {
-        "Question": text(width=220),
-        "Answer": text(width=220),
-        "Verdict": text(width=84),
-        "Why": text(width=230),
-    }
-    looks |= {label: number(format="%.2f", width=8 * len(label) + 20) for label in FIELDS.values()}
+    told = [
+        {
+            "question": rows[place].case.question,
+            "answer": rows[place].case.answer,
+            "verdict": WORDS[latest[place]["verdict"]],
+            "why": "; ".join(latest[place]["reasons"]),
+            **{name: latest[place][name] for name in FIELDS},
+        }
+        for place in order
+    ]
+    widths = {"question": 220, "answer": 220, "verdict": 84, "why": 230}
+    columns = [Column(name, width=width) for name, width in widths.items()]
+    columns += [Column(name, label, TWO) for name, label in FIELDS.items()]
     ids = [rows[place].id or rows[place].place for place in order]
-    chosen = tables.choose_columns(columns, ids, "gate_table", looks, param="answer")
+    chosen = tables.choose(Table("gate_table", columns, told), ids, param="answer")
     return None if chosen is None else order[chosen]
 
 

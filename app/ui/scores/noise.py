@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, jobs
+from app.ui import cards, cells, charts, jobs, tables
 from app.ui.scores.sources import Shown
 from core.errors import WorkbenchError
 from core.labs import noise as lab
@@ -114,7 +114,7 @@ def results(record: dict[str, Any], command: list[str]) -> None:
         (st.success if above else st.warning)(cards.plain(record["verdict"]), icon=":material/balance:")
     else:
         st.caption("Give a gain to hear whether it is above this noise, and what would settle it.")
-    rows = record["components"]
+    rows, made = record["components"], lab.component_table(record, command_line(*command))
     names = [row["component"] for row in rows]
     charts.show(
         charts.figure(
@@ -130,14 +130,11 @@ def results(record: dict[str, Any], command: list[str]) -> None:
         ),
         "noise_budget",
         data=rows,
-        title="Where the variance comes from",
+        title=made.title,
         caption=f"{record['of']}: mean {record['mean']:.3f}, n {record['values']:,}, unmeasured {record['unmeasured']:,}; 95% intervals",
         method="Variance components, all factors random and crossed; intervals by an inverted parametric bootstrap test",
-        command=command_line(*command),
+        command=made.command,
     )
-    number = st.column_config.NumberColumn
-    shown = [{**row, "share of the variance": 100 * row["share of the variance"]} for row in rows]
-    looks = {name: number(format="%.4f") for name in ("standard deviation", "low", "high")}
-    cells.show(shown, looks | {"share of the variance": number(format="%.0f%%")}, hide_index=True, key="noise_table")
+    tables.draw(made)
     if record["notes"]:
         st.caption(cards.plain(f"{record['notes'][:1].upper()}{record['notes'][1:]}."))

@@ -13,8 +13,10 @@ from app.ui.scores import behind
 from app.ui.scores.sources import Shown
 from core.judging.measure import CONTRADICTED, NOT_IN_CONTEXT, SUPPORTED, AnswerCase, AnswerScore
 from core.labs.scores.judging import MeasureScores, told_by
+from core.report.table import MEAN, Column, Table
 
 STYLES = {SUPPORTED: "gold", CONTRADICTED: "wrong", NOT_IN_CONTEXT: "said"}
+SIGNATURE = "What ragas' scores say together: see docs/methods/judging.md, and an opened answer for its words."
 LOW = 0.5  # probability from which a word is marked
 
 
@@ -27,27 +29,20 @@ def table(shown: Shown, first: MeasureScores) -> int | None:
     st.caption(
         f"{len(order):,} of {len(rows):,} answers, the worst by {measure.label} first. Click one for its claims and evidence."
     )
-    others = [each for each in shown.answers.measured if each.measure.headline and each is not first][:4]
-    columns: dict[str, list[Any]] = {
-        "Question": [rows[place].case.question for place in order],
-        "Answer": [rows[place].case.answer for place in order],
-    }
-    looks = {"Question": st.column_config.TextColumn(width=260), "Answer": st.column_config.TextColumn(width=260)}
-    for each in (first, *others):
-        columns[each.measure.label] = [None if math.isnan(each.values[place]) else float(each.values[place]) for place in order]
-        wide = max(80, 8 * len(each.measure.label) + 20)
-        looks[each.measure.label] = st.column_config.NumberColumn(format="%.3f", width=wide)
-    if any(row.label is not None for row in rows):
-        columns["Label"] = [rows[place].label for place in order]
-        looks["Label"] = st.column_config.NumberColumn(width=70)
-    if any(signatures := [told_by(shown.answers.measured, place) for place in order]):
-        columns["Signature"] = [met.name if met else None for met in signatures]
-        looks["Signature"] = st.column_config.TextColumn(
-            width=130, help="What ragas' scores say together: see docs/methods/judging.md, and an opened answer for its words."
-        )
-    chosen = tables.choose_columns(
-        columns, [rows[place].id or rows[place].place for place in order], "answers_table", looks, param="answer"
-    )
+    told_of = [first, *(each for each in shown.answers.measured if each.measure.headline and each is not first)][:5]
+    columns, told = [Column("question", width=260), Column("answer", width=260)], []
+    for m in (each.measure for each in told_of):
+        columns.append(Column(m.part, m.label, MEAN, unit=m.unit, direction=m.direction))
+    for place in order:
+        row, met = rows[place], told_by(shown.answers.measured, place)
+        told.append({"question": row.case.question, "answer": row.case.answer, "label": row.label, "signature": met and met.name})
+        for each in told_of:
+            told[-1][each.measure.part] = None if math.isnan(each.values[place]) else float(each.values[place])
+    columns += [Column("label")] * any(row.label is not None for row in rows)
+    columns += [Column("signature", "", "", SIGNATURE, width=130)] * any(row["signature"] for row in told)
+    ids = [rows[place].id or rows[place].place for place in order]
+    made = Table("answers_table", columns, told, "Scores of each answer", f"The worst by {measure.label} first", shown.command)
+    chosen = tables.choose(made, ids, param="answer")
     return None if chosen is None else order[chosen]
 
 

@@ -1,7 +1,5 @@
 """The view Chain of thought: answering at once against reasoning first, each greedily and by the vote of samples."""
 
-from typing import Any
-
 import streamlit as st
 
 from app import session
@@ -100,7 +98,7 @@ def shown(made: Reasoning, evaluation: Evaluation, command: str) -> None:
         st.caption(cards.plain(tables.minus(sentence)))
     tables.draw(lab.way_table(made, name, command))
     curve(made, evaluation, name, names[name], command)
-    place = question_table(made, name)
+    place = question_table(made, name, command)
     if place is not None:
         with tables.opened():
             opened(made, place)
@@ -129,25 +127,13 @@ def curve(made: Reasoning, evaluation: Evaluation, name: str, title: str, comman
     )
 
 
-def question_table(made: Reasoning, name: str) -> int | None:
+def question_table(made: Reasoning, name: str, command: str) -> int | None:
     """The questions on which reasoning changes most first."""
     difference = made.values["chain_votes"][name] - made.values["direct"][name]
     order = sorted(range(len(made.asked)), key=lambda place: -abs(difference[place]))
-    columns: dict[str, list[Any]] = {
-        "Question": [made.asked[place].query.text for place in order],
-        "Reference": [made.asked[place].query.answers[0] for place in order],
-    }
-    looks = {"Question": st.column_config.TextColumn(width=260), "Reference": st.column_config.TextColumn(width=120)}
-    for way, short in lab.SHORT.items():
-        score = f"{short} {name.upper()}"
-        columns[short] = [made.answers[place][way] for place in order]
-        columns[score] = [float(made.values[way][name][place]) for place in order]
-        looks[short] = st.column_config.TextColumn(width=130)
-        looks[score] = st.column_config.NumberColumn(format="%.3f", width=8 * len(score) + 14)
     st.caption("Click a question for its chains and votes.")
-    chosen = tables.choose_columns(
-        columns, [made.asked[place].query.id for place in order], "reasoned_table", looks, param="chain"
-    )
+    ids = [made.asked[place].query.id for place in order]
+    chosen = tables.choose(lab.item_table(made, name, order, command), ids, param="chain")
     return None if chosen is None else order[chosen]
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, evidence, jobs, tables
+from app.ui import cards, evidence, jobs, tables
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN
 from core.labs import answering, live_answers
 from core.labs.answering import AnswerSet
 from core.labs.trials.comparison import label
+from core.report.table import MEAN, SIGNED, Column, Table
 from core.workbench import Evaluation, Forecast, Phase
 
 LOOK_S = 1.5  # between two looks while answers come in
@@ -136,18 +137,16 @@ def shown(answers: AnswerSet, baseline: Evaluation | None) -> None:
         )
     gains = live_answers.gains(workbench, answers, other, MAIN)
     st.caption(f"Gain over the baseline on the {cards.count(both, 'question')} that both have answered")
-    cells.show(_gain_rows(gains, answers), hide_index=True, height="content", key="answer_gains", column_config=GAIN_LOOKS)
+    tables.draw(Table("answer_gains", GAINS, _gain_rows(gains, answers)))
 
 
-NUMBER = st.column_config.NumberColumn
-SIGNED = NUMBER(format="%+.3f", width=80)
-GAIN_LOOKS = {
-    "Low": SIGNED,
-    "High": SIGNED,
-    "Gain": SIGNED,
-    "Questions": NUMBER(width=76),
-    "Verdict": st.column_config.TextColumn(width=105),
-}
+GAINS = (
+    Column("Of"),
+    Column("Measure"),
+    *(Column(name, "", SIGNED) for name in ("Gain", "Low", "High")),
+    Column("Questions"),
+    Column("Verdict", width=105),
+)
 
 
 def _gain_rows(gains: list[live_answers.Gain], answers: AnswerSet) -> list[dict[str, Any]]:
@@ -202,16 +201,15 @@ def _parted(current: Evaluation, baseline: Evaluation, count: int) -> None:
             "Questions", titles, default=titles[0], key="answer_parted_which", label_visibility="collapsed"
         )
         rows = lists[titles.index(which)] if which in titles else lists[0]
-        columns = {
-            "Question": [current.corpus.queries[row.row].text for row in rows],
-            f"{name} was": [row.retrieval[0] for row in rows],
-            f"{name} now": [row.retrieval[1] for row in rows],
-            f"{measure.label} was": [row.answer[0] for row in rows],
-            f"{measure.label} now": [row.answer[1] for row in rows],
-        }
-        looks = {title: NUMBER(format="%.3f", width=100) for title in list(columns)[1:]}
+        asked = [current.corpus.queries[row.row] for row in rows]
+        sides = [f"{each} {side}" for each in (name, measure.label) for side in ("was", "now")]
+        told = [
+            {"question": query.text, **dict(zip(sides, row.retrieval + row.answer, strict=True))}
+            for query, row in zip(asked, rows, strict=True)
+        ]
         st.caption("Questions that both have answered. Click one to see its passages and answers below.")
-        tables.choose_columns(columns, [current.corpus.queries[row.row].id for row in rows], "parted", looks)
+        columns = (Column("question"), *(Column(side, side, MEAN) for side in sides))
+        tables.choose(Table("parted", columns, told), [query.id for query in asked])
 
 
 def beside(evaluation: Evaluation, row: int) -> None:

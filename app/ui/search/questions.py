@@ -10,27 +10,22 @@ from app.ui import cards, evidence, tables
 from app.ui.search import answers, asked, token_matches
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials.comparison import label
+from core.report.table import MEAN, Column, Table
 from core.workbench import Evaluation
 
-COLUMNS = {
-    "question": "Question",
-    "value": "Value",
-    "change": "Change",
-    "rank": "Rank",
-    "baseline_rank": "Was",
-    "outcome": "Outcome",
-    "group": "Group",
-}
+RANK = "Rank of the first relevant chunk; empty: not in the ranking."
+COLUMNS = (
+    Column("value", "", MEAN),
+    Column("change", "", MEAN),
+    Column("rank", "", "%d", RANK),
+    Column("baseline_rank", "Was", "%d", RANK),
+    Column("outcome", width=72),
+    Column("group", width=72),
+)
 FILTERS = (
     "Changed: the ranking is another one, also where the metric is equal. Won, lost: the metric rose or fell. "
     "Missed: no relevant chunk among the first k."
 )
-NUMBER, WHOLE, TEXT = (
-    st.column_config.NumberColumn(format="%.3f", width=70),
-    st.column_config.NumberColumn(format="%d", width=60, help="Rank of the first relevant chunk; empty: not in the ranking."),
-    st.column_config.TextColumn(width=72),
-)
-LOOKS = {"Value": NUMBER, "Change": NUMBER, "Rank": WHOLE, "Was": WHOLE, "Outcome": TEXT, "Group": TEXT}
 
 
 def table(current: Evaluation, baseline: Evaluation | None) -> int | None:
@@ -40,9 +35,9 @@ def table(current: Evaluation, baseline: Evaluation | None) -> int | None:
     columns = session.workbench().by_question(current, baseline, metric)
     rows = [row for row in fitting(columns, wanted) if text.lower() in columns["question"][row].lower()]
     st.caption(f"{len(rows):,} of {len(columns['id']):,} questions. Click one to see what was retrieved for it.")
-    shown = {title: [columns[name][row] for row in rows] for name, title in COLUMNS.items() if any(columns.get(name, ()))}
-    looks = LOOKS | {"Question": st.column_config.TextColumn(width=300 if baseline else 410)}
-    place = tables.choose_columns(shown, [columns["id"][row] for row in rows], "questions_table", looks)
+    shown = [Column("question", width=300 if baseline else 410), *(each for each in COLUMNS if any(columns.get(each.key, ())))]
+    told = [{name: column[row] for name, column in columns.items()} for row in rows]
+    place = tables.choose(Table("questions_table", shown, told), [columns["id"][row] for row in rows])
     return None if place is None else rows[place]
 
 

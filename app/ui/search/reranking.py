@@ -8,9 +8,10 @@ from core.config import TrialConfig
 from core.evaluation.metric import MAIN
 from core.labs.reranking import effect as lab
 from core.labs.trials.comparison import direction, label
+from core.report.table import MEAN, Column, Table
 from core.workbench import Evaluation
 
-MEAN = st.column_config.NumberColumn(format="%.3f", width=80)
+LOST = (Column("text", "Question"), Column("before", "Without", MEAN), Column("value", "With", MEAN))
 
 
 def effect(current: Evaluation) -> None:
@@ -21,6 +22,7 @@ def effect(current: Evaluation) -> None:
     told = made.paired.p is not None and made.paired.p < 1 - made.confidence
     hurts = told and made.paired.difference * direction(made.metric) < 0
     look = (st.warning, ":material/trending_down:") if hurts else (st.info, ":material/swap_vert:")
+    command = session.workbench().command(current.config, "rerank-effect")
     look[0](cards.plain(made.sentence()), icon=look[1])
     for step in made.longer:
         st.caption(f":material/content_cut: {cards.plain(step.sentence())}")
@@ -33,17 +35,13 @@ def effect(current: Evaluation) -> None:
             args=({stage.field: "none" for stage in lab.steps(current.config)},),
         )
         with st.popover("Its command", icon=":material/terminal:"):
-            st.code(session.workbench().command(current.config, "rerank-effect"), language="bash", wrap_lines=True)
+            st.code(command, language="bash", wrap_lines=True)
     if made.lost:
         with st.expander(f"{cards.count(len(made.lost), 'question')} that reranking lost", key="rerank_lost"):
-            name = label(made.metric, made.k)
-            columns = {
-                "Question": [question.text for question in made.lost],
-                "Without": [question.before for question in made.lost],
-                "With": [question.value for question in made.lost],
-            }
-            st.caption(f"{name} of each. Click one to see its passages below.")
-            tables.choose_columns(columns, [question.id for question in made.lost], "lost", {"Without": MEAN, "With": MEAN})
+            each, rows = f"{label(made.metric, made.k)} of each", [question._asdict() for question in made.lost]
+            st.caption(f"{each}. Click one to see its passages below.")
+            table = Table("lost", LOST, rows, "Questions that reranking lost", each, command)
+            tables.choose(table, [question.id for question in made.lost])
 
 
 def costs(config: TrialConfig) -> dict[str, str]:

@@ -16,6 +16,7 @@ from core.labs.answering import covers
 from core.pipeline.answers import KeptAnswer
 from core.pipeline.stages import Recipe
 from core.records import Corpus, Hit, Progress, Query
+from core.report.table import PERCENT, Column, Table, p_holm
 from core.retrieval.fusion import fused
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import correct_defined
@@ -51,6 +52,7 @@ RUNGS = {
     "distractors": "Gold among distractors",
     "reference": "Gold answer",
 }
+SHORT = {"closed_book": "Closed", "retrieved": "Retrieved", "reranked": "Reranked", "gold": "Gold", "distractors": "Among"}
 EVIDENCE = {"any": "One piece is enough", "all": "All pieces are needed"}  # of several, a piece a unit: alternatives share one
 MANY = 4  # pieces from which on questions are counted together
 FINAL = "reranked"  # the rung of the recipe's own answer
@@ -208,6 +210,13 @@ def piece_rows(ladder: Ladder) -> list[dict[str, Any]]:
     return table
 
 
+def piece_table(ladder: Ladder, command: str = "") -> Table:
+    columns = [Column(name) for name in ("pieces", "questions", "all within", "some within", "none within")]
+    columns += [Column(name, "", PERCENT) for name in ("share of all", "low", "high")]
+    note = "Within the first passages of the final ranking; Wilson's intervals of the share of which all stand there"
+    return Table("pieces_table", columns, piece_rows(ladder), "Questions with several pieces of evidence", note, command)
+
+
 def rung_rows(ladder: Ladder) -> list[dict[str, Any]]:
     """How many answers of each rung the judge accepts, of the questions that were asked and have a reference answer."""
     level = ladder.evaluation.config.evaluation.confidence
@@ -241,6 +250,25 @@ def question_rows(ladder: Ladder, asked: bool, band: str = "") -> list[dict[str,
                 }
             )
     return table
+
+
+def question_table(
+    ladder: Ladder, asked: bool, pairs: Mapping[int, tuple[str, str]], rows: Sequence[int], command: str = ""
+) -> Table:
+    """These questions of the corpus. pairs: as `compared` gives them."""
+    verdicts, told = {True: "right", False: "wrong"}, dict(zip(ladder.bands(asked), question_rows(ladder, asked), strict=True))
+    for row, (before, _) in pairs.items():
+        told[row]["was"] = BANDS[before].title
+    shown = {RUNGS[name]: title for name, title in SHORT.items()} if asked else {}
+    columns = (
+        Column("question", width=220 if asked or pairs else 375),
+        Column("band", width=165),
+        *[Column("was", width=165)] * bool(pairs),
+        Column("rank", "", "%d", "Of the first chunk with evidence, in all candidates."),
+        *(Column(name, title, width=74) for name, title in shown.items()),
+    )
+    some = [told[row] | {name: verdicts.get(told[row][name]) for name in shown} for row in rows]
+    return Table("failures_table", columns, some, "Questions by band", f"n {len(some):,} of {len(told):,}", command)
 
 
 def rank_of(rank: np.int32) -> int | None:
@@ -287,6 +315,19 @@ def moved_rows(pairs: Mapping[int, tuple[str, str]], moved: Sequence[Moved]) -> 
         }
         for each in moved
     ]
+
+
+def moved_table(pairs: Mapping[int, tuple[str, str]], moved: Sequence[Moved], command: str = "") -> Table:
+    columns = (
+        Column("band", width=190),
+        Column("baseline"),
+        Column("this recipe"),
+        Column("left", "Left it", help="Stand there under the baseline only."),
+        Column("came", help="Stand there under this recipe only."),
+        p_holm()._replace(help="McNemar's exact test, Holm's correction."),
+    )
+    note = f"n {len(pairs):,}. McNemar's exact test, Holm's correction over the bands"
+    return Table("moved", columns, moved_rows(pairs, moved), "Questions by band under two recipes", note, command)
 
 
 def question_record(ladder: Ladder, identity: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from core.config import TrialConfig
 from core.labs.sampling.chains import describe_chain
 from core.labs.sampling.prompts import token_texts
+from core.report.table import COUNT, TWO, Column, Table
 from core.sampling.trace import AnswerTrace, Distribution, most_likely
 
 ROWS = 14  # tokens that are told of
@@ -56,6 +57,22 @@ def step_rows(stages: Sequence[Distribution]) -> list[dict[str, Any]]:
         }
         for stage in stages
     ]
+
+
+def step_table(stages: Sequence[Distribution], command: str = "") -> Table:
+    rows = [
+        {**row, "step": f"{place}  {row['step']}" if place else row["step"], "percent cut": 100 * row["cut_probability"]}
+        for place, row in enumerate(step_rows(stages))
+    ]
+    columns = (
+        Column("step"),
+        Column("kept", "", COUNT),
+        Column("cut", "Cut here", COUNT),
+        Column("percent cut", "Probability cut", "%.2f%%"),
+        Column("entropy_bits", "Entropy", "%.3f bits"),
+        Column("perplexity", "", TWO),
+    )
+    return Table("steps_table", columns, rows, "What each step of the chain leaves and cuts", "", command)
 
 
 def probability_rows(stages: Sequence[Distribution], texts: dict[int, str]) -> list[dict[str, Any]]:
