@@ -11,9 +11,9 @@ from core.config import TrialConfig
 from core.labs import adapter_grid as lab
 from core.labs.adapter_grid import AdapterGrid, GridCells
 from core.models.adapters import adapter_names
+from core.report.table import Column, Table
 from core.workbench import Forecast, Resolved
 
-TEXT = st.column_config.TextColumn
 SCALES = (0.25, 0.5, 1.0, 1.5)
 
 
@@ -98,13 +98,16 @@ def _tables(made: AdapterGrid, some: GridCells, name: str, command: str) -> None
 def opened(made: AdapterGrid) -> None:
     """A question's answers by every side and context."""
     st.subheader("By question", anchor=False)
-    columns = {
-        "Question": [item["question"] for item in made.items],
-        "Right answer": [", ".join(item["references"][:2]) for item in made.items],
-        "Memorised": ["possibly" if item["possibly memorised"] else "" for item in made.items],
-    }
-    looks = {"Question": TEXT(width=420), "Right answer": TEXT(width=260), "Memorised": TEXT(width=100)}
-    place = tables.choose_columns(columns, [str(number) for number in range(len(made.items))], "by_question", looks)
+    columns = Column("question", width=420), Column("right answer", width=260), Column("memorised", width=100)
+    rows = [
+        {
+            "question": item["question"],
+            "right answer": ", ".join(item["references"][:2]),
+            "memorised": "possibly" if item["possibly memorised"] else "",
+        }
+        for item in made.items
+    ]
+    place = tables.choose(Table("by_question", columns, rows), [str(number) for number in range(len(rows))])
     if place is not None:
         with tables.opened():
             item, score = made.items[place], f", {lab.MAIN}"

@@ -6,20 +6,12 @@ from app import session
 from app.ui import cards, evidence, tables
 from core.labs.encoders.comparison import EncoderResult
 from core.labs.trials.comparison import label
+from core.report.table import MEAN, Column, Table
 
 FILTERS = (
     "Against the reference. Changed: another ranking, also where the metric is equal. Won, lost: it rose or fell. "
     "Missed: no relevant chunk in the ranking."
 )
-COLUMNS = {
-    "question": "Question",
-    "value": "Value",
-    "change": "Change",
-    "rank": "Rank",
-    "baseline_rank": "Reference",
-    "outcome": "Outcome",
-    "group": "Group",
-}
 
 
 def by_question(row: EncoderResult, base: EncoderResult | None, metric: str) -> int | None:
@@ -39,12 +31,19 @@ def by_question(row: EncoderResult, base: EncoderResult | None, metric: str) -> 
     rows = [i for i, question in enumerate(table["question"]) if test(i) and text.lower() in question.lower()]
     against = f"{row.offer.name} against {base.offer.name}" if base else row.offer.name
     st.caption(f"{cards.plain(against)}: {len(rows):,} of {len(table['id']):,} questions. Click one to read its rankings.")
-    shown = {title: [table[name][i] for i in rows] for name, title in COLUMNS.items() if any(table.get(name, ()))}
-    number = st.column_config.NumberColumn
-    value = number(format="%.3f", width=76, help=label(metric, row.config.evaluation.k))
-    rank = number(format="%d", width=92, help="Rank of the first relevant chunk; empty: not in the ranking.")
-    looks = {"Value": value, "Change": value, "Rank": rank, "Reference": rank, "Question": st.column_config.TextColumn(width=280)}
-    picked = tables.choose_columns(shown, [table["id"][i] for i in rows], "encoder_questions", looks)
+    number, rank = label(metric, row.config.evaluation.k), "Rank of the first relevant chunk; empty: not in the ranking."
+    columns = (
+        Column("question", width=280),
+        Column("value", "", MEAN, number),
+        Column("change", "", MEAN, number),
+        Column("rank", "", "%d", rank),
+        Column("baseline_rank", "Reference", "%d", rank),
+        Column("outcome"),
+        Column("group"),
+    )
+    columns = [column for column in columns if any(table.get(column.key, ()))]
+    made = Table("encoder_questions", columns, [{column.key: table[column.key][i] for column in columns} for i in rows])
+    picked = tables.choose(made, [table["id"][i] for i in rows])
     return None if picked is None else rows[picked]
 
 

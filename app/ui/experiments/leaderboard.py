@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, export, tables
+from app.ui import cards, export, tables
 from app.ui.experiments import words
 from app.ui.experiments.desk import StudyDesk
 from core.errors import WorkbenchError
@@ -16,10 +16,10 @@ from core.labs.experiments.results import PointResult, StudyResults
 from core.labs.trials import choice, comparison
 from core.labs.trials import leaderboard as lab
 from core.labs.trials.comparison import Trial, label
+from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table, between
 from core.workbench import command_line
 
 SEARCH, TRIALS = "../pages/search_live.py", "../pages/compare_trials.py"
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 ROW_PX = 33
 
 
@@ -132,50 +132,44 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
         f"{cards.count(len(ranked), 'point')}, n {shown.board.n:,} questions. Best and equal: what a claim can rest on; the order "
         "among them is chance. Click one to open it."
     )
-    columns = {
-        "Point": [
-            names[row.trial.id] + (f"  ({shown.reference})" if row.trial.id == baseline and not row.beside else "")
-            for row in ranked
-        ],
-        head: [row.interval.mean for row in ranked],
-        "95% interval": [spread(row.interval.low, row.interval.high) for row in ranked],
-        "Group": ["best" if board[row.trial.id][0] == 1 else "equal" if row.equal else "" for row in ranked],
-        to_it: [row.difference and row.difference.difference for row in ranked],
-        "Interval of it": [spread(row.difference.low, row.difference.high) if row.difference else "" for row in ranked],
-        "p (Holm)": [row.difference and row.difference.p_holm for row in ranked],
-        "First in": [100 * board[row.trial.id][1].first for row in ranked],
-        "Context": [tokens and round(tokens) for tokens in (results.context(row.trial) for row in ranked)],
-        "Latency": [cost(row.trial, "latency_ms") for row in ranked],
-        "Repeats": [row.repeats for row in ranked],
-    }
-    if all(repeats == 1 for repeats in columns["Repeats"]):
-        del columns["Repeats"]
-    if not baseline:
-        for name in (to_it, "Interval of it", "p (Holm)"):
-            del columns[name]
-    row = tables.choose_columns(
-        columns,
-        [row.trial.id for row in ranked],
-        "study_table",
+    columns = [
+        Column("point", help="What is varied; the rest is the same in all.", width=258),
+        Column("mean", head, MEAN),
+        Column("interval", "95% interval", width=124),
+        Column("group", help="The best, and what a paired test does not tell from it (Holm, 5%).", width=62),
+        Column("difference", to_it, SIGNED, f"Mean difference to the {shown.reference}, by question."),
+        Column("interval of it", width=136),
+        Column(
+            "p (Holm)",
+            "p (Holm)",
+            P_VALUE,
+            f"Of the difference to the {shown.reference}: paired t test, corrected by Holm over all points.",
+        ),
+        Column("first in", "", "%.0f%%", "Share of the resamples in which it has the best mean."),
+        Column("context", "", COUNT, "Tokens of the first k chunks, mean of a question."),
+        Column("latency", "", "%.1f ms", "Median of a single question; empty where it was not timed."),
+        Column("repeats", help="Seeds behind the mean."),
+    ]
+    hidden = {"repeats"} if all(row.repeats == 1 for row in ranked) else set()
+    hidden |= set() if baseline else {"difference", "interval of it", "p (Holm)"}
+    rows = [
         {
-            "Point": TEXT(width=258, help="What is varied; the rest is the same in all."),
-            head: NUMBER(format="%.3f", width=80),
-            "95% interval": TEXT(width=124),
-            "Group": TEXT(width=62, help="The best, and what a paired test does not tell from it (Holm, 5%)."),
-            to_it: NUMBER(format="%+.3f", width=112, help=f"Mean difference to the {shown.reference}, by question."),
-            "Interval of it": TEXT(width=136),
-            "p (Holm)": NUMBER(
-                format=cells.P_VALUE,
-                width=72,
-                help=f"Of the difference to the {shown.reference}: paired t test, corrected by Holm over all points.",
-            ),
-            "First in": NUMBER(format="%.0f%%", width=70, help="Share of the resamples in which it has the best mean."),
-            "Context": NUMBER(format="localized", width=70, help="Tokens of the first k chunks, mean of a question."),
-            "Latency": NUMBER(format="%.1f ms", width=76, help="Median of a single question; empty where it was not timed."),
-            "Repeats": NUMBER(width=66, help="Seeds behind the mean."),
-        },
-        height=min(420, ROW_PX * (len(ranked) + 1) + 3),
-    )
+            "point": names[row.trial.id] + (f"  ({shown.reference})" if row.trial.id == baseline and not row.beside else ""),
+            "mean": row.interval.mean,
+            "interval": between(row.interval.low, row.interval.high, MEAN),
+            "group": "best" if board[row.trial.id][0] == 1 else "equal" if row.equal else "",
+            "difference": row.difference and row.difference.difference,
+            "interval of it": between(row.difference.low, row.difference.high, MEAN) if row.difference else "",
+            "p (Holm)": row.difference and row.difference.p_holm,
+            "first in": 100 * board[row.trial.id][1].first,
+            "context": (tokens := results.context(row.trial)) and round(tokens),
+            "latency": cost(row.trial, "latency_ms"),
+            "repeats": row.repeats,
+        }
+        for row in ranked
+    ]
+    made = Table("study_table", [column for column in columns if column.key not in hidden], rows)
+    row = tables.choose(made, [row.trial.id for row in ranked], height=min(420, ROW_PX * (len(ranked) + 1) + 3))
     first = {trial.id for trial in results.question_sets(here.recorded, here.trials)[0]}
     whole = bool(own & first)
     if whole and (words_of := results.left_out(here.recorded, here.trials)):
@@ -191,10 +185,6 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     st.code(command, language="bash")
     if len(shown.board.rows) > 1:
         export.leaderboard_into_paper("leaderboard", command, len(shown.board.rows), f"{head}: {here.title}.")
-
-
-def spread(low: float | None, high: float | None) -> str:
-    return "" if low is None else f"{low:.3f} to {high:.3f}".replace("-", "\u2212")
 
 
 def cost(trial: Trial, name: str) -> float | None:

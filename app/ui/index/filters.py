@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cells, charts, jobs
+from app.ui import cells, charts, jobs, tables
 from app.ui.held import result_of
 from app.ui.index import figures
 from core.labs.index import filtered
@@ -35,29 +35,15 @@ def filters(here: Glance, corpus: Corpus) -> None:
     if results is None:
         return
     recalls = filtered.mean_recalls(results, config)
-    rows = filtered.rows(results, recalls)
+    made = filtered.table(results, recalls, figures.WAYS, workbench.command(config, "index-filters", "--by", by))
     charts.show(
         figures.filtered(results, recalls, here.point.k),
         "filters",
-        data=rows,
+        data=filtered.rows(results, recalls),
         config=config,
-        title="Recall under a filter",
-        command=workbench.command(config, "index-filters", "--by", by),
-        caption=f"n {len(results[0].recall):,} questions a filter",
+        title=made.title,
+        command=made.command,
+        caption=made.note,
     )
-    number = st.column_config.NumberColumn
-    heads = {"filter": "Filter", "allowed": "Allowed", "way": "Way", "recall": "Recall", "short": "Too few", "p50_ms": "Median"}
-    shown = [
-        row | {"way": figures.WAYS[row["way"]], "short": f"{row['too few results']:,} of {row['questions']:,}"} for row in rows
-    ]
-    cells.show(
-        [{title: row[name] for name, title in heads.items()} for row in shown],
-        hide_index=True,
-        height=260,
-        column_config={
-            "Allowed": number(format="localized", width=66),
-            "Recall": number(format="%.3f", width=60),
-            "Too few": st.column_config.TextColumn(width=76, help="Questions with fewer results than could be found."),
-            "Median": number(format="%.2f ms", width=80),
-        },
-    )
+    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=260)
+    tables.export(made.rows, made.name, made)

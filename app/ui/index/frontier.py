@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, forms, jobs
+from app.ui import cards, cells, charts, forms, jobs, tables
 from app.ui.index import figures
 from app.ui.index.words import named
-from app.ui.tables import wrapped_table
 from core.errors import WorkbenchError
 from core.labs.index import grids, points
 from core.labs.index.glance import Glance
@@ -17,15 +16,6 @@ from core.records import Corpus
 from core.workbench import command_line, one_phase
 
 AXES_SHOWN = ("single_qps", "p95_us", "batch_qps", "memory_per_vector", "disk_per_vector", "build_s")
-POINT_COLUMNS = {
-    "setting": "Setting",
-    "recall": "Recall",
-    "single_qps": "Questions/s",
-    "p95_us": "p95",
-    "build_s": "Build",
-    "memory_per_vector": "Memory",
-    "when": "Measured",
-}
 
 
 def frontier(here: Glance, corpus: Corpus) -> None:
@@ -37,22 +27,23 @@ def frontier(here: Glance, corpus: Corpus) -> None:
     others = sum(not point.here for point in good)
     caption = f"{cards.count(len(good), 'kept point')}; click one to load it" if good else "nothing kept yet: start a sweep"
     caption += f"; open diamonds: {others:,} of another machine or code" if others else ""
+    command = workbench.command(config, "index-points")
     charts.show(
         figures.points(good, axis, here.point),
         "frontier",
         data=points.rows(latest),
         config=config,
-        command=workbench.command(config, "index-points"),
+        command=command,
         title=f"Recall and {AXES[axis][0].lower()}",
         caption=caption,
         on_select=load_clicked,
     )
     sweep_form(here)
     if good:
-        point_table(good)
+        point_table(good, command)
     if failed := [point for point in latest if point.status != "ok"]:
         with st.expander(f"{cards.count(len(failed), 'setting')} failed"):
-            wrapped_table([{"Setting": named(p.label, p.part), "Why": p.reason} for p in failed])
+            tables.wrapped_table([{"Setting": named(p.label, p.part), "Why": p.reason} for p in failed])
 
 
 def load_clicked() -> None:
@@ -71,45 +62,21 @@ def load(point_id: str) -> None:
             st.session_state["notes"] = [error.what]
 
 
-def point_table(good: Sequence[IndexPoint]) -> None:
+def point_table(good: Sequence[IndexPoint], command: str) -> None:
     ordered = sorted(good, key=lambda point: (point.built, point.recall or 0))
     st.session_state.listed_points = [point.id for point in ordered]
-    rows = [
-        {
-            "setting": named(p.label, p.part),
-            **{name: getattr(p, name) for name in POINT_COLUMNS if name in AXES},
-            "when": "here" if p.here else "elsewhere",
-        }
-        for p in ordered
-    ]
-    number, away = st.column_config.NumberColumn, not all(p.here for p in ordered)
-    wide = min(300, 30 + 7 * max(len(row["setting"]) for row in rows))
-    looks = {
-        "Recall": number(format="%.4f", width=62),
-        "Questions/s": number(format="localized", width=92),
-        "Setting": st.column_config.TextColumn(width=wide),
-        "p95": number(format="%.0f µs", width=70),
-        "Build": number(format="%.2f s", width=64),
-        "Memory": number(format="%.0f B", width=68, help="Bytes of a vector."),
-        "Measured": st.column_config.TextColumn(width=96, help="elsewhere: on another machine or by other code"),
-    }
+    made = points.table(ordered, [named(p.label, p.part) for p in ordered], command)
     cells.show(
-        [
-            {
-                title: row[name] if name != "single_qps" or row[name] is None else round(row[name])
-                for name, title in POINT_COLUMNS.items()
-                if name != "when" or away
-            }
-            for row in rows
-        ],
+        tables.shown(made),
+        tables.looks(made),
         hide_index=True,
-        height=250 if len(rows) > 6 else "content",
-        column_config=looks,
-        key="points_table",
+        height=250 if len(ordered) > 6 else "content",
+        key=made.name,
         on_select=load_row,
         selection_mode="single-cell",
         placeholder="–",
     )
+    tables.export(made.rows, made.name, made)
 
 
 def load_row() -> None:

@@ -12,11 +12,11 @@ from core.config import TrialConfig
 from core.labs.index import questions
 from core.labs.index.glance import Glance
 from core.records import Corpus
+from core.report.table import PERCENT, Column, Table
 
 FILTERS = (
     "Lost: neighbours of exact search are missing. Better, worse: the metric rose or fell. The rest is as with exact search."
 )
-COLUMNS = {"question": "Question", "recall": "Found", "change": "Change", "outcome": "Ranking", "group": "Group"}
 MISSED = "border-left:3px solid #D55E00;padding-left:.55rem;border-radius:.2rem"
 
 
@@ -41,18 +41,17 @@ def question_table(here: Glance, corpus: Corpus) -> int | None:
     )
     rows = [row for row, question in enumerate(table["question"]) if fits(row) and text.lower() in question.lower()]
     st.caption(f"{len(rows):,} of {len(corpus.queries):,} questions. Click one to see both rankings.")
-    shown = {title: [table[name][row] for row in rows] for name, title in COLUMNS.items() if any(table[name])}
-    if "Change" in shown:  # in points, as the cards and the chart tell it
-        shown["Change"] = [None if change is None else change * 100 for change in shown["Change"]]
-    number = st.column_config.NumberColumn
-    looks = {
-        "Found": number(format="percent", width=66, help=f"Of exact search's first {here.point.k}."),
-        "Change": number(format="%+.1f", width=70, help="Of the metric, against exact search, in points."),
-        "Ranking": st.column_config.TextColumn(width=86),
-        "Group": st.column_config.TextColumn(width=72),
-        "Question": st.column_config.TextColumn(width=360),
-    }
-    row = tables.choose_columns(shown, [corpus.queries[row].id for row in rows], "index_table", looks)
+    table["points"] = [change and change * 100 for change in table["change"]]  # as the cards and the chart tell it
+    columns = (
+        Column("question", width=360),
+        Column("recall", "Found", PERCENT, f"Of exact search's first {here.point.k}."),
+        Column("points", "Change", "%+.1f", "Of the metric, against exact search, in points."),
+        Column("outcome", "Ranking", width=86),
+        Column("group", width=72),
+    )
+    columns = [column for column in columns if any(table[column.key])]
+    made = Table("index_table", columns, [{column.key: table[column.key][row] for column in columns} for row in rows])
+    row = tables.choose(made, [corpus.queries[row].id for row in rows])
     return None if row is None else rows[row]
 
 

@@ -5,21 +5,13 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, jobs, tables
+from app.ui import cards, charts, jobs, tables
 from core.config import TrialConfig
 from core.labs.inside import scaling as lab
 from core.labs.inside.scaling import ScalingStudy
 from core.workbench import one_phase
 
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 WIDTHS, STEPS = (32, 64, 128, 256), (50, 100, 200, 400, 800)
-MEANS = {
-    "e": "Loss that no size or data takes away",
-    "a": "Weight of the size",
-    "alpha": "How fast size helps",
-    "b": "Weight of the data",
-    "beta": "How fast data helps",
-}
 
 
 def scaling(config: TrialConfig) -> None:
@@ -77,6 +69,7 @@ def shown(made: ScalingStudy, config: TrialConfig, words: list[str]) -> None:
         curve[-1]["mode"] = "lines"
         traces += curve
     every = [run.tokens for run in made.runs] + [made.next_tokens]
+    printed = session.workbench().command(config, *words)
     charts.show(
         charts.figure(traces, "Tokens read", "Held-out loss (nats a token)", xaxis=charts.log_axis(every)),
         "scaling",
@@ -84,22 +77,9 @@ def shown(made: ScalingStudy, config: TrialConfig, words: list[str]) -> None:
         config=config,
         title="Loss over data, by size",
         caption="dotted: the law, its interval over trainings drawn with replacement",
-        command=session.workbench().command(config, *words),
+        command=printed,
     )
-    rows = [
-        {
-            "Of the law": row["parameter"],
-            "Is": MEANS[row["parameter"]],
-            "Value": row["value"],
-            "Low": row["low"],
-            "High": row["high"],
-        }
-        for row in told["law"]
-    ]
-    share = NUMBER(format="%.4g", width=100)
-    looks = {"Of the law": TEXT(width=90), "Is": TEXT(width=280), "Value": share, "Low": share, "High": share}
-    cells.show(rows, hide_index=True, height="content", key="law_table", placeholder="–", column_config=looks)
-    tables.export(lambda: told["law"], "law")
+    tables.draw(lab.law_table(made, printed))
 
 
 def _band(law: Sequence[tuple[float, float, float]]) -> dict[str, list[float]]:

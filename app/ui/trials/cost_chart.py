@@ -13,13 +13,13 @@ from core.labs.trials import costs as trial_costs
 from core.labs.trials.comparison import COSTS, Spread, Trial
 from core.labs.trials.listing import Listing
 from core.labs.trials.membership import Member, chart_rows, membership
+from core.report.table import COUNT, MEAN, PERCENT, Column, Table
 from core.workbench import command_line
 
 BEATEN, BEHIND, ON = "Beaten by another", "Behind it, not beaten", "On the frontier"
 OFF, ON_THREE = "Off the frontier", "On the frontier of three measures"
 SIZES = {OFF: 7, ON_THREE: 12}  # of points that tell a third measure by their colour
 SCALES = ("Cividis", "Cividis_r")  # of the third measure: more is better, less is better; bright is better
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
 def draw(scope: Scope, names: dict[str, str]) -> None:
@@ -147,21 +147,20 @@ def _table(members: list[Member], measures: list[str]) -> None:
     names = comparison.labels([member.trial for member in sure])
     heads = {name: measure_name(name) for name in measures}
     heads |= {name: f"{heads[name]}, {COSTS[name][1]}" for name in measures if name in COSTS and name != "chunks"}
-    wide = {name: NUMBER(format="localized", width=20 + 7 * len(heads[name])) for name in measures if name in COSTS}
-    looks = {
-        "Trial": TEXT(width=360),
-        "On the frontier in": NUMBER(format="percent", width=124, help="Share of resamples of the questions."),
-        "As measured": TEXT(width=96),
-        **{heads[name]: wide.get(name) or NUMBER(format="%.3f", width=84) for name in measures},
-    }
+    columns = (
+        Column("trial", width=360),
+        Column("share", "On the frontier in", PERCENT, "Share of resamples of the questions."),
+        Column("measured", "As measured", width=96),
+        *(Column(name, heads[name], COUNT if name in COSTS else MEAN) for name in measures),
+    )
     rows = [
-        dict(zip(looks, (name, member.share, "on it" if member.on_frontier else "", *_rounded(member, measures)), strict=True))
+        {"trial": name, "share": member.share, "measured": "on it" if member.on_frontier else ""}
+        | dict(zip(measures, _rounded(member, measures), strict=True))
         for member, name in zip(sure, names, strict=True)
     ]
-    cells.show(
-        rows, hide_index=True, height=280 if len(rows) > 7 else "content", key="frontier", placeholder="", column_config=looks
-    )
-    tables.export(rows, "frontier")
+    made, height = Table("frontier", columns, rows), 280 if len(rows) > 7 else "content"
+    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=height, key=made.name, placeholder="")
+    tables.export(rows, made.name, made)
     st.caption(
         "Share: how often no other trial is as good in all measures and better in one, over resamples of the questions; times "
         "and contexts are drawn by their spread."

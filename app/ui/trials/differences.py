@@ -9,6 +9,7 @@ from app.ui.trials.choice import choice_of, is_baseline, look
 from core.evaluation.metric import MAIN, measures_among, metric_names
 from core.labs.trials import comparison
 from core.labs.trials.comparison import Trial, TrialComparison
+from core.report.table import MEAN, SIGNED, Column, Table
 from core.workbench import command_line
 
 OUTCOMES = {
@@ -17,7 +18,7 @@ OUTCOMES = {
     "Lost": lambda change: change < 0,
     "Tied": lambda change: change == 0,
 }
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
+TEXT = st.column_config.TextColumn
 
 
 def compared(chosen: list[Trial], names: dict[str, str]) -> TrialComparison | None:
@@ -59,10 +60,12 @@ def tests(result: TrialComparison, names: dict[str, str]) -> None:
     for row in result.rows:
         if row.note:
             st.warning(cards.plain(f"{names[row.trial.id]}: {row.note}."), icon=":material/info:")
-    rows = comparison.rows(result, names)
+    of, words = result.reference, [*(row.trial.id for row in result.rows), "--metric", result.metric]
+    title = f"{comparison.label(result.metric, result.k)} minus that of {cut(names[of.id], 60)}"
+    made = comparison.table(result, names, title, command_line("trials-compare", of.id, *words))
     if any(row.paired and row.paired.low is not None for row in result.rows):
-        chart(result, names, rows)
-    test_table(result, rows)
+        chart(result, names, made)
+    tables.draw(made)
     st.caption(
         f"Means over the questions that both measured. Low and High: {result.confidence:.0%} interval of each difference alone. "
         f"p (Holm) and the verdict are corrected for {cards.count(result.tested, 'comparison')}. {result.tried:,} recipes were "
@@ -71,51 +74,23 @@ def tests(result: TrialComparison, names: dict[str, str]) -> None:
     )
 
 
-def chart(result: TrialComparison, names: dict[str, str], rows: list[dict]) -> None:
-    head, of = comparison.label(result.metric, result.k), result.reference
+def chart(result: TrialComparison, names: dict[str, str], made: Table) -> None:
+    of = result.reference
     drawn = [row for row in result.rows if row.paired and row.paired.low is not None]
     marks = [
         dots.Mark(names[row.trial.id], row.paired.difference, row.paired.low, row.paired.high, **look(names, row.trial))
         for row in drawn
     ]
     charts.show(
-        dots.marks(marks, f"Difference in {head}", lines=[(0.0, "")]),
+        dots.marks(marks, f"Difference in {comparison.label(result.metric, result.k)}", lines=[(0.0, "")]),
         "differences",
-        data=rows,
-        command=command_line("trials-compare", of.id, *(row.trial.id for row in result.rows), "--metric", result.metric),
-        title=f"{head} minus that of {cut(names[of.id], 60)}",
+        data=made.rows,
+        command=made.command,
+        title=made.title,
         caption=f"n {min(row.paired.n for row in drawn):,}, {result.confidence:.0%} intervals, paired by question",
         method=f"Corpus: {of.stages.get('corpus', of.dataset)}. Intervals: percentile bootstrap of the mean difference over "
         f"the questions that both measured ({of.settings['evaluation.resamples']:,} resamples)",
     )
-
-
-def test_table(result: TrialComparison, rows: list[dict]) -> None:
-    wide = 120 if all(len(row["Verdict"]) < 18 for row in rows) else 228  # with its cost in context
-    mean, signed = NUMBER(format="%.3f", width=80), NUMBER(format="%+.3f", width=68)
-    p_value = NUMBER(format=cells.P_VALUE, width=66, help="Two-sided sign-flip permutation test, paired by question.")
-    looks = {
-        "Trial": TEXT(width=200),
-        "Verdict": TEXT(width=wide),
-        comparison.label(result.metric, result.k): mean,
-        "Reference": mean,
-        "Difference": NUMBER(format="%+.3f", width=82),
-        "Low": signed,
-        "High": signed,
-        "p": p_value,
-        "p (Holm)": p_value,
-        "p (all looks)": NUMBER(
-            format=cells.P_VALUE, width=84, help="Holm's, corrected for every recipe compared on these questions."
-        ),
-        "q (all looks)": NUMBER(
-            format=cells.P_VALUE, width=84, help="Benjamini and Hochberg's, corrected for every recipe compared."
-        ),
-        "Effect": NUMBER(format="%+.2f", width=60, help="Mean difference over the standard deviation of the differences (dz)."),
-        **dict.fromkeys(("Won", "Lost", "Tied", "n"), NUMBER(format="localized", width=48)),
-    }
-    table = [dict(zip(looks, row.values(), strict=True)) for row in rows]
-    cells.show(table, hide_index=True, key="tests", placeholder="", column_config=looks)
-    tables.export(table, "tests")
 
 
 def settings(chosen: list[Trial], names: dict[str, str]) -> None:
@@ -134,8 +109,11 @@ def by_question(result: TrialComparison) -> None:
         return st.caption("No question was measured by both.")
     other = choice_of(others, "Against the reference", "against")
     table = comparison.by_question(session.workbench(), result.reference, other, result.metric)
-    number, change = NUMBER(format="%.3f", width=90), NUMBER(format="%+.3f", width=90)
-    looks = {"Question": TEXT(width="large"), "Reference": number, "Value": number, "Change": change}
+    columns = (
+        Column("question", width=400),
+        *(Column(name, "", MEAN) for name in ("reference", "value")),
+        Column("change", "", SIGNED),
+    )
     wanted = (
         st.segmented_control(
             "Show", list(OUTCOMES), default="All", key="outcome", bind="query-params", required=True, label_visibility="collapsed"
@@ -143,8 +121,8 @@ def by_question(result: TrialComparison) -> None:
         or "All"
     )
     better = comparison.direction(result.metric)
-    rows = [row for row in zip(*table.values(), strict=True) if OUTCOMES[wanted](row[-1] * better)]
-    table = {head: [row[place] for row in rows] for place, head in enumerate(looks)}
-    cells.show(table, hide_index=True, height=300, key="compared_questions", column_config=looks)
-    tables.export([dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)], "compared_questions")
-    st.caption(f"{comparison.label(result.metric, result.k)} of {len(table['Question']):,} questions, largest change first.")
+    rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True) if OUTCOMES[wanted](row[-1] * better)]
+    made = Table("compared_questions", columns, rows)
+    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=300, key=made.name)
+    tables.export(rows, made.name)
+    st.caption(f"{comparison.label(result.metric, result.k)} of {len(rows):,} questions, largest change first.")

@@ -11,8 +11,6 @@ from core.labs.trials import importance
 from core.labs.trials.effects import Effects
 
 DRAWN = 40  # levels in the chart
-PAIRS = 200  # interactions in the table
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
 def draw(scope: Scope, names: dict[str, str]) -> None:
@@ -53,32 +51,19 @@ def main_effects(scope: Scope, result: Effects) -> None:
         if level.mean is not None
     ]
     more = f", the first {DRAWN} of {len(marks)} levels" if len(marks) > DRAWN else ""
+    made = lab.table(result, scope.command("effects"))
     charts.show(
         dots.marks(marks[:DRAWN], f"Difference in {scope.head} to the setting's first level (open)", lines=[(0.0, "")]),
         "main-effects",
-        data=lab.rows(result),
-        command=scope.command("effects"),
-        title="What each setting does",
+        data=made.rows,
+        command=made.command,
+        title=made.title,
         caption=f"{scope.questions}; {result.recipes:,} recipes, n {result.n:,}; the widest apart first{more}",
-        method=f"Least-squares means, paired by question; {result.confidence:.0%} percentile bootstrap over questions",
+        method=made.note,
     )
-    number, signed = NUMBER(format="%.3f", width=80), NUMBER(format="%+.3f", width=80)
-    looks = {
-        "Setting": TEXT(width=220),
-        "Level": TEXT(width=120),
-        "Recipes": NUMBER(width=68),
-        scope.head: number,
-        "Low": number,
-        "High": number,
-        "To the first": signed,
-        "From": signed,
-        "To": signed,
-        "p (Holm)": NUMBER(format=cells.P_VALUE, width=76),
-    }
-    table = [dict(zip(looks, row.values(), strict=True)) for row in lab.rows(result)]
-    height = 260 if len(table) > 7 else "content"
-    cells.show(table, hide_index=True, height=height, key="main_effects", placeholder="–", column_config=looks)
-    tables.export(table, "main_effects")
+    height = 260 if len(made.rows) > 7 else "content"
+    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=height, key=made.name, placeholder="–")
+    tables.export(made.rows, made.name, made)
     st.caption(
         "The mean of each level, averaged over the levels of the other settings, and its difference to the first level. Differences are "
         "paired by question, so one can be significant although the intervals of the means overlap. Holm's correction over all levels. "
@@ -151,21 +136,11 @@ def interactions(scope: Scope, result: Effects) -> None:
         caption="parallel lines: the effect of one setting does not depend on the other; its uncertainty: see the table",
         method=f"{result.confidence:.0%} percentile bootstrap over questions",
     )
-    rows = lab.interaction_rows(result)
-    number = NUMBER(format="%+.3f", width=90)
-    looks = {
-        "Settings": TEXT(width=300),
-        "First": TEXT(width=150),
-        "Second": TEXT(width=150),
-        "Interaction": NUMBER(format="%+.3f", width=170),
-        "Low": number,
-        "High": number,
-        "p (Holm)": NUMBER(format=cells.P_VALUE, width=80),
-    }
-    table = [dict(zip(looks, row.values(), strict=True)) for row in rows[:PAIRS]]
-    cells.show(table, hide_index=True, height=220 if len(table) > 5 else "content", key="interactions", column_config=looks)
-    tables.export(table, "interactions")
+    made = lab.interaction_table(result, scope.command("effects"))
+    height = 220 if len(made.rows) > 5 else "content"
+    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=height, key=made.name)
+    tables.export(made.rows, made.name, made)
     sure = sum(row.p_holm < 0.05 for row in result.interactions)
     st.caption(
-        f"{sure:,} of {len(rows):,} interactions (differences of differences) are significant at 5%, Holm's correction over all."
+        f"{sure:,} of {len(made.rows):,} interactions (differences of differences) are significant at 5%, Holm's correction over all."
     )

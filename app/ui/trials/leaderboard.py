@@ -7,14 +7,13 @@ from app.ui import cards, cells, charts, dots, export, tables
 from app.ui.trials.scope import Scope
 from core.labs.experiments import results
 from core.labs.trials import choice as choices
-from core.labs.trials import comparison
 from core.labs.trials import leaderboard as lab
 from core.labs.trials.comparison import Trial
 from core.labs.trials.leaderboard import Leaderboard
+from core.report.table import MEAN, between
 
 DRAWN = 25  # recipes in the chart
 FEW = 20  # questions below which it is said
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
 def draw(scope: Scope, names: dict[str, str]) -> None:
@@ -74,54 +73,13 @@ def chart(scope: Scope, board: Leaderboard) -> None:
 
 
 def table(scope: Scope, board: Leaderboard) -> None:
-    head = comparison.label(board.metric, board.k)
-    looks = {
-        "Place": NUMBER(width=52),
-        "Trial": TEXT(width=390, help="What differs between these recipes."),
-        head: NUMBER(format="%.3f", width=78),
-        "Interval": TEXT(width=118),
-        "To the best": NUMBER(format="%+.3f", width=82),
-        "Interval of it": TEXT(width=150),
-        "p (Holm)": NUMBER(format=cells.P_VALUE, width=72, help="Paired t test against the best."),
-        "Group": TEXT(width=60, help="The best, and what the test does not tell from it."),
-        "First in": NUMBER(
-            format="percent", width=70, help="Share of resamples of the questions in which it has the highest mean."
-        ),
-        "Repeats": NUMBER(width=66, help="Seeds behind the mean."),
-        "Between seeds": NUMBER(format="%.4f", width=104, help="Standard deviation of the repeats' means."),
-    }
-    listed = lab.rows(board)
-    rows = [
-        {
-            "Place": row["place"],
-            "Trial": row["name"],
-            head: row[board.metric],
-            "Interval": spread(row["low"], row["high"]),
-            "To the best": row["to the best"],
-            "Interval of it": spread(row["difference low"], row["difference high"], "+.3f"),
-            "p (Holm)": row["p (Holm)"],
-            "Group": "best" if row["place"] == 1 else "equal" if ranked.equal else "",
-            "First in": row["first in"],
-            "Repeats": row["repeats"],
-            "Between seeds": row["between seeds"],
-        }
-        for row, ranked in zip(listed, board.rows, strict=True)
-    ]
-    if all(row.repeats == 1 for row in board.rows):
-        for name in ("Repeats", "Between seeds"):
-            looks.pop(name)
-            rows = [{key: value for key, value in row.items() if key != name} for row in rows]
-    cells.show(
-        rows, hide_index=True, height=300 if len(rows) > 8 else "content", key="ranks", placeholder="", column_config=looks
-    )
-    tables.export(listed, "leaderboard")
+    made = lab.table(board)
+    height = 300 if len(made.rows) > 8 else "content"
+    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=height, key=made.name, placeholder="")
+    tables.export(lab.rows(board), "leaderboard")
     export.leaderboard_into_paper(
         "leaderboard", scope.command("leaderboard"), len(board.rows), f"{scope.head} on {scope.questions}."
     )
-
-
-def spread(low: float | None, high: float | None, pattern: str = ".3f") -> str:
-    return "" if low is None or high is None else f"{low:{pattern}} to {high:{pattern}}".replace("-", "\u2212")
 
 
 def reported(scope: Scope) -> None:
@@ -138,11 +96,11 @@ def reported(scope: Scope) -> None:
         ("Mean on dev", tables.minus(f"{record['mean on dev']:.3f}, too high by {record['optimism']:.3f} through the choice")),
         (
             "Interval of the choice",
-            spread(record["interval of the choice, low"], record["interval of the choice, high"]) or "too few questions",
+            between(record["interval of the choice, low"], record["interval of the choice, high"], MEAN) or "too few questions",
         ),
     ]
     for row in record["difference to the base"]:
-        interval = spread(row["low"], row["high"], "+.3f") or "no interval: too few questions differ"
+        interval = between(row["low"], row["high"]) or "no interval: too few questions differ"
         words = f"{row['difference']:+.3f} ({interval}), p {row['p']:.4f}, n {row['n']:,}"
         lines.append((f"Winner minus base on {row['questions']}", tables.minus(words)))
     cards.facts(lines)

@@ -12,7 +12,6 @@ from core.labs.trials.left_out import Sensitivity
 from core.workbench import command_line
 
 DRAWN = 20  # articles in the chart, of the largest change
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
 def draw(scope: Scope, names: dict[str, str]) -> None:
@@ -44,24 +43,20 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
     ]
     short = dots.cuts([names[trial.id], names[reference.id]])
     more = f", the {DRAWN} of the largest change" if len(result.articles) > DRAWN else ""
-    command = ["left-out", reference.id, trial.id, "--metric", scope.metric, *(["--by", by] if by != "article" else [])]
+    words = ["left-out", reference.id, trial.id, "--metric", scope.metric, *(["--by", by] if by != "article" else [])]
+    title = f"{scope.head} of {short[names[trial.id]]} minus {short[names[reference.id]]}"
+    made = lab.table(result, title, command_line(*words))
     charts.show(
         dots.marks(marks, f"Difference in {scope.head} without it", lines=[(0.0, ""), (result.difference, "over all")]),
         "left-out",
-        data=lab.rows(result),
-        command=command_line(*command),
-        title=f"{scope.head} of {short[names[trial.id]]} minus {short[names[reference.id]]}",
+        data=made.rows,
+        command=made.command,
+        title=title,
         caption=f"{cards.count(len(result.articles), by)}{more}; n {result.n:,}",
     )
-    looks = {
-        "Left out": TEXT(width=340),
-        "Questions": NUMBER(format="localized", width=90),
-        "Difference without it": NUMBER(format="%+.4f", width=150),
-        "Change": NUMBER(format="%+.4f", width=90),
-    }
-    rows = [dict(zip(looks, row.values(), strict=True)) for row in lab.rows(result)]
-    cells.show(rows, hide_index=True, height=260 if len(rows) > 7 else "content", key="left_out_rows", column_config=looks)
-    tables.export(rows, "left_out")
+    height = 260 if len(made.rows) > 7 else "content"
+    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=height, key="left_out_rows")
+    tables.export(made.rows, "left_out", made)
 
 
 def summary(result: Sensitivity, by: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, dots, forms, tables
+from app.ui import cards, charts, dots, forms, tables
 from core import registry
 from core.config import PartConfig
 from core.errors import WorkbenchError
@@ -22,7 +22,6 @@ from core.workbench import as_options, command_line
 DEPTH = 1000  # documents of a question in a file
 NONE = "none"
 TIES = {"id": "larger id first, as trec_eval", "file": "order of the file"}
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
 class Read(NamedTuple):
@@ -155,7 +154,7 @@ def _report(
     for note in filter(None, [*judged.notes, record["notes"]]):
         st.caption(cards.plain(note))
     _chart(record, shown, command)
-    _tables(record, labels, shown)
+    _tables(record, labels, shown, command)
     if fused:
         text = trec.run_text(fused, DEPTH)
         st.download_button("The fused run", text, "fused.run", "text/plain", icon=":material/download:", on_click="ignore")
@@ -196,51 +195,13 @@ def _chart(record: dict[str, Any], metric: str, command: str) -> None:
     )
 
 
-def _tables(record: dict[str, Any], labels: list[str], metric: str) -> None:
-    share = st.column_config.NumberColumn(format="percent", help="Of the first 10 documents; the others count as not relevant.")
-
-    def cell(row: dict[str, Any], name: str) -> str:
-        value, low, high = row[name], row[f"{name} low"], row[f"{name} high"]
-        return "" if value is None else tables.minus(f"{value:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]"))
-
-    rows = [
-        {
-            "Run": row["run"],
-            **{label: cell(row, label) for label in labels},
-            "Questions ranked": row["questions ranked"],
-            "Judged": row["judged of the first 10"],
-        }
-        for row in record["runs"]
-    ]
-    cells.show(
-        rows, hide_index=True, column_config={"Judged": share, "Run": TEXT(width=200)} | dict.fromkeys(labels, TEXT(width=158))
-    )
-    compared = [row for row in record["compared"] if row["metric"] == metric]
-    if not compared:
-        return
-    st.markdown(f"**Paired differences in {cards.plain(metric)}**")
-    signed = NUMBER(format="%+.4f", width=90)
-    paired = [
-        {
-            "Run": row["run"],
-            "Minus": row["minus"],
-            "Difference": row["difference"],
-            "Low": row["difference low"],
-            "High": row["difference high"],
-            "p": row["p"],
-            "p (Holm)": row["p (Holm)"],
-            "Won": row["won"],
-            "Lost": row["lost"],
-            "n": row["n"],
-        }
-        for row in compared
-    ]
-    looks = {"Minus": TEXT(width=160), "Difference": signed, "Low": signed, "High": signed} | dict.fromkeys(
-        ("p", "p (Holm)"), NUMBER(format=cells.P_VALUE)
-    )
-    cells.show(paired, hide_index=True, column_config=looks)
-    tables.export(record["compared"], "runs-compared")
-    st.caption(f"p by a paired test, corrected by Holm over the {cards.count(len(compared), 'difference')} shown.")
+def _tables(record: dict[str, Any], labels: list[str], metric: str, command: str) -> None:
+    tables.draw(measuring.run_table(record, labels, command))
+    compared = measuring.compared_table(record, metric, command)
+    if compared.rows:
+        st.markdown(f"**{cards.plain(compared.title)}**")
+        tables.draw(compared)
+        st.caption(f"p by a paired test, corrected by Holm over the {cards.count(len(compared.rows), 'difference')} shown.")
 
 
 def as_run(trial: Trial) -> None:

@@ -6,7 +6,7 @@ Source: the pre- and post-filtering of Gollapudi et al. 2023, "Filtered-DiskANN"
 """
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from core.labs.index.churn import LIFE_QUERIES
 from core.labs.index.measure import TIES, latencies_ms, recall
 from core.labs.index.reference import exact_searcher
 from core.records import Candidates, Chunks, Corpus, Progress
+from core.report.table import COUNT, MEAN, Column, Table
 from core.statistics.bootstrap import Interval
 from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
@@ -201,3 +202,20 @@ def rows(results: Sequence[Filtered], recalls: Sequence[Interval]) -> list[dict[
         }
         for each, recall in zip(results, recalls, strict=True)
     ]
+
+
+def table(results: Sequence[Filtered], recalls: Sequence[Interval], ways: Mapping[str, str], command: str) -> Table:
+    """ways: the ways to filter in words."""
+    made = [
+        row | {"way": ways[row["way"]], "too few": f"{row['too few results']:,} of {row['questions']:,}"}
+        for row in rows(results, recalls)
+    ]
+    columns = (
+        Column("filter"),
+        Column("allowed", "", COUNT),
+        Column("way"),
+        Column("recall", "", MEAN, direction=1),
+        Column("too few", help="Questions with fewer results than could be found.", width=76),
+        Column("p50_ms", "Median", "%.2f ms"),
+    )
+    return Table("filters", columns, made, "Recall under a filter", f"n {len(results[0].recall):,} questions a filter", command)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -15,6 +15,7 @@ from core.config import TrialConfig, code_version
 from core.labs.index.reference import ExactReference, exact_reference
 from core.models.hardware import machine
 from core.records import Progress
+from core.report.table import COUNT, Column, Table
 from core.store import tables
 from core.store.index_points import IndexMeasurement
 from core.store.journal import Record
@@ -226,3 +227,26 @@ def rows(points: Iterable[IndexPoint]) -> list[dict[str, Any]]:
         }
         for p in points
     ]
+
+
+def table(points: Sequence[IndexPoint], names: Sequence[str], command: str) -> Table:
+    """names: their settings in words. Where all are measured here, nothing says where."""
+    made = [
+        row
+        | {
+            "setting": name,
+            "single_qps": row["single_qps"] and round(row["single_qps"]),
+            "measured": "here" if row["here"] else "elsewhere",
+        }
+        for row, name in zip(rows(points), names, strict=True)
+    ]
+    columns = [
+        Column("setting"),
+        Column("recall", "", "%.4f"),
+        Column("single_qps", "Questions/s", COUNT),
+        Column("p95_us", "p95", "%.0f µs"),
+        Column("build_s", "Build", "%.2f s"),
+        Column("memory_per_vector", "Memory", "%.0f B", "Bytes of a vector."),
+        Column("measured", help="elsewhere: on another machine or by other code", width=96),
+    ]
+    return Table("points_table", columns[: 6 + any(not p.here for p in points)], made, "Kept points", "", command)

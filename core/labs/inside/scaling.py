@@ -15,12 +15,20 @@ from core.errors import WorkbenchError
 from core.labs.inside.experts import moe_folder, train_moe
 from core.progress import counted_within
 from core.records import Corpus, Progress
+from core.report.table import Column, Table
 from core.statistics.scaling import FittedScaling, scaling_law
 from core.training.experts import RUN, ExpertRun, MoeConfig, read_run
 from core.workbench import Workbench
 
 DENSE = {"experts": 1, "top_k": 1, "capacity_factor": 0.0, "balance": "none", "balance_weight": 0.0, "z_weight": 0.0}
 WIDTHS, STEPS = (32, 64, 128), (100, 200, 400)
+MEANS = {  # a parameter of the law -> in words
+    "e": "Loss that no size or data takes away",
+    "a": "Weight of the size",
+    "alpha": "How fast size helps",
+    "b": "Weight of the data",
+    "beta": "How fast data helps",
+}
 
 
 class ScaledRun(NamedTuple):
@@ -122,3 +130,13 @@ def record(made: ScalingStudy) -> dict[str, Any]:
     ahead = {"parameters": made.next_parameters, "tokens": made.next_tokens, **dict(zip(names, made.ahead, strict=True))}
     largest = {"loss": made.largest.loss, "foretold": foretold}
     return {"trainings": [run._asdict() for run in made.runs], "law": rows, "largest": largest, "next": ahead}
+
+
+def law_table(made: ScalingStudy, command: str) -> Table:
+    rows = [row | {"is": MEANS[row["parameter"]]} for row in record(made)["law"]]
+    columns = (
+        Column("parameter", "Of the law", width=90),
+        Column("is", width=280),
+        *(Column(name, "", "%.4g") for name in ("value", "low", "high")),
+    )
+    return Table("law_table", columns, rows, "The law of the loss", "Intervals over trainings drawn with replacement", command)

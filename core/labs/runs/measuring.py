@@ -13,6 +13,7 @@ from core.evaluation.judged import judge_rankings
 from core.evaluation.metric import metric_values
 from core.labs.runs.trec import Ranking, TrecRun, ordered
 from core.records import Candidates, Corpus, Document, Query
+from core.report.table import MEAN, P_VALUE, PERCENT, Column, Table, written
 from core.retrieval.fusion import BOTH, Fusion
 from core.retrieval.fusion import fused as fused_scores
 from core.retrieval.pool import make_pool
@@ -192,6 +193,38 @@ def report(
             for change in corrected(_tests(table, pairs, measures), by_measure).values()
         ],
     }
+
+
+def run_table(record: dict[str, Any], labels: Sequence[str], command: str) -> Table:
+    """Of a report: the runs, each metric in one cell with its interval."""
+    made = [row | {f"{label} in words": _cell(row, label) for label in labels} for row in record["runs"]]
+    columns = (
+        Column("run", width=200),
+        *(Column(f"{label} in words", label, width=158) for label in labels),
+        Column("questions ranked"),
+        Column("judged of the first 10", "Judged", PERCENT, "Of the first 10 documents; the others count as not relevant."),
+    )
+    return Table("runs", columns, made, "Runs", f"Means with 95% intervals; n {record['questions']:,}", command)
+
+
+def _cell(row: dict[str, Any], label: str) -> str:
+    value, low, high = (row[name] for name in (label, f"{label} low", f"{label} high"))
+    return (
+        "" if value is None else written(value, MEAN) + ("" if low is None else f" [{written(low, MEAN)}, {written(high, MEAN)}]")
+    )
+
+
+def compared_table(record: dict[str, Any], metric: str, command: str) -> Table:
+    columns = (
+        Column("run"),
+        Column("minus", width=160),
+        *(Column(name, name.split()[-1].capitalize(), "%+.4f") for name in ("difference", "difference low", "difference high")),
+        *(Column(name, name, P_VALUE) for name in ("p", "p (Holm)")),
+        *(Column(name) for name in ("won", "lost")),
+        Column("n", "n"),
+    )
+    rows = [row for row in record["compared"] if row["metric"] == metric]
+    return Table("runs-compared", columns, rows, f"Paired differences in {metric}", "Holm's correction over all rows", command)
 
 
 def _tests(table: Sequence[np.ndarray], pairs: Sequence[tuple[int, int]], measures: Sequence[Measure]) -> dict[Any, Paired]:

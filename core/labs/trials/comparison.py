@@ -23,6 +23,7 @@ from core.evaluation.stored import longest
 from core.labs.trials import looks
 from core.pipeline.recipe_words import doing, in_words, made_name, show_value, stages
 from core.pipeline.trials import shared
+from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table
 from core.statistics.corrections import holm
 from core.statistics.paired import Paired
 from core.statistics.t_test import t_p
@@ -365,6 +366,24 @@ def rows(result: TrialComparison, names: dict[str, str]) -> list[dict[str, Any]]
             }
         )
     return of_looks(table, result.tried)
+
+
+def table(result: TrialComparison, names: dict[str, str], title: str, command: str) -> Table:
+    about = "Two-sided sign-flip permutation test, paired by question."
+    columns = (
+        Column("Trial", width=200),
+        Column("Verdict"),
+        Column("Mean", label(result.metric, result.k), MEAN, direction=direction(result.metric)),
+        Column("Reference", "", MEAN),
+        *(Column(name, "", SIGNED) for name in ("Difference", "Low", "High")),
+        *(Column(name, name, P_VALUE, about) for name in ("p", "p (Holm)")),
+        Column(OF_LOOKS[0], OF_LOOKS[0], P_VALUE, "Holm's, corrected for every recipe compared on these questions."),
+        Column(OF_LOOKS[1], OF_LOOKS[1], P_VALUE, "Benjamini and Hochberg's, corrected for every recipe compared."),
+        Column("Effect", "", "%+.2f", "Mean difference over the standard deviation of the differences (dz)."),
+        *(Column(name, name, COUNT) for name in ("Won", "Lost", "Tied", "n")),
+    )
+    note = f"{result.confidence:.0%} intervals, paired by question; Holm's correction over all rows"
+    return Table("tests", columns, rows(result, names), title, note, command)
 
 
 def of_looks(rows: Sequence[dict[str, Any]], looked: int) -> list[dict[str, Any]]:

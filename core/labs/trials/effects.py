@@ -19,8 +19,9 @@ import numpy as np
 from core.comparison.comparison import gaps
 from core.config import fingerprint
 from core.errors import WorkbenchError
-from core.labs.trials.comparison import CODED, Trial, setting_name, show_value
+from core.labs.trials.comparison import CODED, Trial, direction, label, setting_name, show_value
 from core.labs.trials.values import RecipeScores, scores
+from core.report.table import MEAN, SIGNED, Column, Table, p_holm
 from core.statistics.bootstrap import mean_bounds
 from core.workbench import Workbench
 
@@ -131,6 +132,24 @@ def rows(result: Effects) -> list[dict[str, Any]]:
     ]
 
 
+def table(result: Effects, command: str) -> Table:
+    columns = (
+        Column("setting", width=220),
+        Column("level", width=120),
+        Column("recipes"),
+        Column(result.metric, label(result.metric, result.k), MEAN, direction=direction(result.metric)),
+        *(Column(name, "", MEAN) for name in ("low", "high")),
+        Column("to the first level", "To the first", SIGNED),
+        *(Column(f"difference {end}", title, SIGNED) for end, title in (("low", "From"), ("high", "To"))),
+        p_holm(),
+    )
+    return Table("main_effects", columns, rows(result), "What each setting does", method(result), command)
+
+
+def method(result: Effects) -> str:
+    return f"Least-squares means, paired by question; {result.confidence:.0%} percentile bootstrap over questions"
+
+
 def interaction_rows(result: Effects) -> list[dict[str, Any]]:
     """A row a difference of differences."""
     return [
@@ -145,6 +164,17 @@ def interaction_rows(result: Effects) -> list[dict[str, Any]]:
         }
         for row in result.interactions
     ]
+
+
+def interaction_table(result: Effects, command: str) -> Table:
+    columns = (
+        Column("settings", width=300),
+        *(Column(name, width=150) for name in ("first", "second")),
+        Column("difference of differences", "Interaction", SIGNED),
+        *(Column(name, "", SIGNED) for name in ("low", "high")),
+        p_holm(),
+    )
+    return Table("interactions", columns, interaction_rows(result), "Interactions of two settings", method(result), command)
 
 
 def cells(workbench: Workbench, members: Sequence[Trial], metric: str, first: str, second: str) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from core.comparison.comparison import gaps
 from core.config import fingerprint
 from core.labs.trials.comparison import ALPHA, Trial, differing, direction, label, labels
 from core.labs.trials.values import RecipeScores, scores
+from core.report.table import MEAN, P_VALUE, PERCENT, SIGNED, Column, Table, between
 from core.statistics.bootstrap import Interval, resampled_means
 from core.statistics.proportion import unit_intervals
 from core.statistics.selection import winner
@@ -95,6 +96,34 @@ def rows(board: Leaderboard, settings: bool = False) -> list[dict[str, Any]]:
         }
         for place, (row, name) in enumerate(zip(board.rows, names, strict=True), 1)
     ]
+
+
+def table(board: Leaderboard) -> Table:
+    """Intervals in one cell each; numbers of seeds where a recipe has several."""
+    made = [
+        row
+        | {
+            "interval": between(row["low"], row["high"], MEAN),
+            "interval of it": between(row["difference low"], row["difference high"]),
+            "standing": "best" if row["place"] == 1 else "equal" if ranked.equal else "",
+        }
+        for row, ranked in zip(rows(board), board.rows, strict=True)
+    ]
+    columns = [
+        Column("place"),
+        Column("name", "Trial", help="What differs between these recipes.", width=390),
+        Column(board.metric, label(board.metric, board.k), MEAN, direction=direction(board.metric)),
+        Column("interval", width=118),
+        Column("to the best", "", SIGNED),
+        Column("interval of it", width=150),
+        Column("p (Holm)", "p (Holm)", P_VALUE, "Paired t test against the best."),
+        Column("standing", "Group", help="The best, and what the test does not tell from it.", width=60),
+        Column("first in", "", PERCENT, "Share of resamples of the questions in which it has the highest mean."),
+    ]
+    if any(row.repeats > 1 for row in board.rows):
+        columns.append(Column("repeats", help="Seeds behind the mean."))
+        columns.append(Column("between seeds", "", "%.4f", "Standard deviation of the repeats' means."))
+    return Table("ranks", columns, made)
 
 
 def record(

@@ -14,6 +14,7 @@ from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.labs.trials.comparison import Trial, label
 from core.labs.trials.values import RecipeScores, recipe_key, scores
+from core.report.table import COUNT, Column, Table
 from core.statistics.bootstrap import mean_interval, numbered, summed
 from core.workbench import Workbench
 
@@ -57,6 +58,15 @@ def rows(result: Sensitivity) -> list[dict[str, Any]]:
         {"left out": row.article, "questions": row.questions, "difference without it": row.difference, "change": row.change}
         for row in result.articles
     ]
+
+
+def table(result: Sensitivity, title: str, command: str) -> Table:
+    columns = (
+        Column("left out", width=340),
+        Column("questions", "", COUNT),
+        *(Column(name, "", "%+.4f") for name in ("difference without it", "change")),
+    )
+    return Table("left_out", columns, rows(result), title, f"Largest change first; n {result.n:,}", command)
 
 
 def record(result: Sensitivity) -> dict[str, Any]:
