@@ -10,16 +10,17 @@ from core.pipeline.stages import asks_model, ranking_fields, unused
 from core.registry import knob_label, lower, word
 
 LONG_NAME = 4  # settings told in a name made from them
-UNNAMED = ("corpus", "context", "answering", "generation")  # stages that decide no ranking of given documents
+OF_ANSWERS = ("context", "answering", "generation")  # stages that decide no ranking, and are named where answers were judged
+UNNAMED = ("corpus", *OF_ANSWERS)
 KINDS = tuple(dict.fromkeys(PART_KINDS.values()))
 
 
-def recipe_words(config: dict[str, Any]) -> dict[str, str]:
-    """What the store keeps beside a trial, so that long lists are searched, told and joined without reading recipes."""
-    config = doing(config)
+def recipe_words(trial: dict[str, Any]) -> dict[str, str]:
+    """What the store keeps beside a trial, so that long lists are searched, told and joined without reading recipes. trial: its record."""
+    config = doing(trial.get("config") or {})
     told = stages(config)
     return {
-        "made_name": made_name(config),
+        "made_name": made_name(config, answers=bool(trial.get("answered"))),
         "recipe": " · ".join(words for stage, words in told.items() if stage != "corpus"),
         "corpus": told.get("corpus", ""),
         "work": work(config),
@@ -56,16 +57,18 @@ def work(config: dict[str, Any], corpus: str = "") -> str:
     return fingerprint(ran, corpus, (config.get("corpus") or {}).get("dataset"))
 
 
-def made_name(config: dict[str, Any], told: Collection[str] = ()) -> str:
+def made_name(config: dict[str, Any], told: Collection[str] = (), answers: bool = False) -> str:
     """The name of a recipe wherever nobody gave it one: its fusion, and what of its retrieval differs from the defaults. told: dotted
-    settings that are said also where they are at their default or decide no ranking, as those in which several recipes differ."""
+    settings that are said also where they are at their default or decide no ranking, as those in which several recipes differ.
+    answers: its answers were judged, and what makes them is named too."""
+    unnamed = {*UNNAMED} - ({*OF_ANSWERS} if answers else set())
     fusion, words = config.get("fusion", {}).get("part", ""), []
     idle = unused(TrialConfig(fusion=fusion)) if fusion in registry.parts("fusion") else set()
     for stage, value in config.items():
         if stage in idle or not isinstance(value, dict):
             continue
         names = {name for name in value if f"{stage}.{name}" in told}
-        part, silent = value.get("part", ""), stage in UNNAMED
+        part, silent = value.get("part", ""), stage in unnamed
         usual, head = _usual(stage, part), ""
         if "part" in names or not silent and part != _usual(stage).get("part", ""):
             head = in_words(part)

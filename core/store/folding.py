@@ -93,7 +93,7 @@ class Folding:
         """What the recipe of a trial is called; {} where it cannot be told."""
         if record.kind == "trial" and self._words:
             with suppress(Exception):  # a recipe of any shape
-                return self._words(record.payload.get("config") or {})
+                return self._words(record.payload)
         return {}
 
     def insert_all(self, connection, batch: FoldBatch) -> set[str]:

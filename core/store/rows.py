@@ -23,7 +23,7 @@ MOST_COST = 10**12  # tokens, chunks or milliseconds of one trial
 MOST_NAME, MOST_NOTE, MOST_TAG, MOST_TAGS = 120, 10_000, 40, 20  # characters of what people say of a trial; its tags
 
 Derive = Callable[[dict, dict], dict[str, list[float | None]]]  # (trial, questions) -> metric -> a value a question
-Words = Callable[[dict], dict[str, str]]  # a recipe -> its WORDS, columns of trials
+Words = Callable[[dict], dict[str, str]]  # the record of a trial -> its WORDS, columns of trials
 WORDS = ("made_name", "recipe", "corpus", "work", "recipe_fingerprint")
 Rows = dict[str, list[tuple]]
 Item = TypeVar("Item")

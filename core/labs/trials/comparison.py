@@ -18,7 +18,7 @@ import numpy as np
 from core.comparison.comparison import Difference, Rules, corrected
 from core.config import FIELDS, TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
-from core.evaluation.metric import metric_or_measure
+from core.evaluation.metric import measures_among, metric_or_measure
 from core.evaluation.stored import longest
 from core.labs.trials import looks
 from core.pipeline.recipe_words import doing, in_words, made_name, show_value, stages
@@ -86,7 +86,11 @@ class Trial:
 
     @cached_property
     def made_name(self) -> str:
-        return made_name(self.config)
+        return self.named_by()
+
+    def named_by(self, told: Collection[str] = ()) -> str:
+        """told: settings that the name says, however it is with the others."""
+        return made_name(self.config, told, answers=bool(measures_among(self.metrics)))
 
     @property
     def equal(self) -> tuple:
@@ -261,13 +265,10 @@ def differing(trials: Sequence[Trial]) -> dict[str, list[str]]:
 def labels(trials: Sequence[Trial], told: Collection[str] = ()) -> list[str]:
     """A name for each of these: its title; where two have the same, also the settings in which all differ; then the end of its id.
     Of several corpora each with its own. told: settings that each name says, as those that a study varies."""
-    titles = [trial.name or made_name(trial.config, told) for trial in trials]
+    titles = [trial.name or trial.named_by(told) for trial in trials]
     twice = {title for title, times in Counter(titles).items() if times > 1}
     differ = _told_apart([trial for trial, title in zip(trials, titles, strict=True) if title in twice])
-    names = [
-        made_name(trial.config, {*told, *differ}) if title in twice else title
-        for trial, title in zip(trials, titles, strict=True)
-    ]
+    names = [trial.named_by({*told, *differ}) if title in twice else title for trial, title in zip(trials, titles, strict=True)]
     names = with_corpus(trials, names)
     times = Counter(names)
     return [name if times[name] == 1 else f"{name} ({trial.short})" for name, trial in zip(names, trials, strict=True)]

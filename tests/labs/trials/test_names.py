@@ -52,3 +52,16 @@ def test_what_a_study_varies_is_said_also_at_its_default(tmp_path):
     assert comparison.labels([trial], ["fusion.weight"]) == ["Hybrid convex, chunk 508, weight 0.7"]
     many = {f"sparse.{name}" for name in ("k1", "b")} | {"retrieval.candidates", "retrieval.top_k", "fusion.weight"}
     assert made_name(trial.config, many).count(",") == 6, "those are said however many they are"
+
+
+def test_what_makes_the_answers_is_named_where_answers_were_judged(tmp_path):
+    bench = Workbench(tmp_path)
+    settings = {"context.passages": 5, "generation.temperature": 0.7}
+    first, second = (add_trial(bench.store, add_questions(bench.store), settings, seed=seed) for seed in (1, 2))
+    record = bench.show(second)
+    record.pop("id")
+    judged = bench.store.add("trial", record | {"answered": {"f1": {"q0": 0.5}}, "seed": 3})
+    names = {trial.id: trial.title for trial in comparison.some(bench, [first, judged])}
+    assert "temperature" not in names[first] and names[judged].endswith("passages 5, temperature 0.7")
+    listed = {row["id"]: row["made_name"] for row in bench.store.query("SELECT id, made_name FROM trials")}
+    assert listed[judged] == names[judged] and listed[first] == names[first]
