@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from html import escape
 from typing import Any
 from zlib import crc32
@@ -14,6 +15,7 @@ from app.ui.export import table_into_paper
 from core.report.table import Column, Table
 
 NEGATIVE = re.compile(r"(?<![\w.,\u2013-])-(?=\.?\d)")
+ROW_PX = 35
 TALL = 6  # rows from which a table scrolls in itself
 INTO_VIEW = """<script>/* {} */ document.querySelector(".st-key-opened")?.scrollIntoView({{block: "start", behavior:
 matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth"}})</script>"""
@@ -42,42 +44,18 @@ def choose(table: Table, ids: Sequence[str], key: str = "", *, param: str = "cho
     return row
 
 
-def choose_columns(
-    columns: Mapping[str, Sequence],
-    ids: Sequence[str],
-    key: str,
-    looks: Mapping[str, Any],
-    *,
-    param: str = "chosen",
-    height: int = 280,
-) -> int | None:
-    """A table with a row an id; returns the place of the chosen one, or None. The address holds its id under `param`, so
-    a link opens it, and it stays chosen while the table is filtered or its numbers change."""
-    place = {row_id: row for row, row_id in enumerate(ids)}
-    row = place.get(st.query_params.get(param, ""))
-    # another key where other rows are shown: what was clicked is a place, and another row stands there now
-    key = f"{key}/{crc32(' '.join(ids).encode()):x}"
-    default = None if row is None else {"selection": {"cells": [(row, next(iter(columns)))]}}
-    cells.show(
-        columns,
-        hide_index=True,
-        height=height if len(ids) > TALL else "content",
-        key=key,
-        placeholder="–",
-        column_config=looks,
-        selection_mode="single-cell",
-        selection_default=default,
-        on_select=lambda: _clicked(key, list(ids), param),
-    )
-    export([dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)], key)
-    return row
-
-
-def draw(table: Table, key: str = "") -> None:
-    """A table with its rows as CSV, and the way into a paper."""
-    key = key or table.name
-    cells.show(shown(table), looks(table), hide_index=True, height="content", key=key, placeholder="–")
-    export(table.rows, key, table)
+def draw(
+    table: Table, key: str = "", *, rows: int | None = None, pinned: bool = False, offered: bool = True, **options: Any
+) -> None:
+    """A table with its rows as CSV, and the way into a paper. rows: more of them scroll; pinned: the first column stays where the
+    others scroll; offered: with CSV and paper; options: of st.dataframe."""
+    key, own = key or table.name, looks(table)
+    if pinned:
+        own[table.columns[0].title]["pinned"] = True
+    height = ROW_PX * (rows + 1) if rows and len(table.rows) > rows else "content"
+    cells.show(shown(table), own, **{"hide_index": True, "height": height, "key": key, "placeholder": "–"} | options)
+    if offered:
+        export(table.rows, key.removeprefix("table/"), table)
 
 
 def shown(table: Table) -> dict[str, list[Any]]:
@@ -94,6 +72,9 @@ def _look(column: Column, values: Sequence[Any]) -> Any:
     filled, about = [value for value in values if value is not None and value == value], column.help or None
     if any(isinstance(value, bool) for value in filled):
         return st.column_config.CheckboxColumn(width=column.width or cells.room([column.title]), help=about)
+    if any(isinstance(value, datetime) for value in filled):
+        zone = st.context.timezone
+        return st.column_config.DatetimeColumn(format=column.format, width=column.width, timezone=zone, help=about)
     if not (column.format or any(isinstance(value, int | float) for value in filled)):
         return st.column_config.TextColumn(width=column.width, help=about)
     texts = [column.title, *(cells.number(value, column.format) for value in filled if not isinstance(value, str))]

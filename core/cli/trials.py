@@ -11,8 +11,15 @@ from core.cli.tables import rows_of, show_parts, show_table, show_value
 
 
 def show_trials(rows: list[dict[str, Any]]) -> None:
-    """A line a trial."""
-    named = any(row["name"] for row in rows)
+    """A line a trial; a measure of its answers is of no depth."""
+    from core.evaluation.metric import metric_names
+
+    named, of_rankings = any(row["name"] for row in rows), set(metric_names())
+    heads = {
+        metric: metric if (name := metric.partition("@")[0]) in of_rankings else name
+        for row in rows
+        for metric in row["metrics"] or {}
+    }
     show_table(
         [
             {
@@ -22,7 +29,7 @@ def show_trials(rows: list[dict[str, Any]]) -> None:
                 "dataset": row["dataset"],
                 "status": row["status"],
                 "n": row["measured"],
-                **(row["metrics"] or {}),
+                **{head: (row["metrics"] or {}).get(metric) for metric, head in heads.items()},
             }
             for row in rows
         ]

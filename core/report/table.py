@@ -12,6 +12,7 @@ from core.errors import WorkbenchError
 
 MEAN, SIGNED, WHOLE, ONE, TWO = "%.3f", "%+.3f", "%.0f", "%.1f", "%.2f"
 COUNT, PERCENT = "localized", "percent"
+DAY, DAY_TIME = "D MMM", "D MMM, HH:mm"
 P_VALUE = "p"  # the format of a p value: none is shown as 0
 FORMAT = re.compile(r"|p|localized|percent|%\+?(\.\d)?[dfg](%%)?[ \w]{0,9}")  # a wider one might write a terabyte of zeros
 MINUS = "\N{MINUS SIGN}"
@@ -22,7 +23,7 @@ class Column(NamedTuple):
 
     key: str  # in the rows
     label: str = ""  # as a person reads it; "": the key with a capital
-    format: str = ""  # of its numbers: as `MEAN` or P_VALUE; "": as they are
+    format: str = ""  # of its numbers: as `MEAN` or P_VALUE; of times: as DAY_TIME; "": as they are
     help: str = ""
     unit: str = ""
     direction: int = 0  # 1: more is better, -1: less is

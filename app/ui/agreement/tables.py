@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.ui import cells, charts, tables
+from app.ui import charts, tables
 from core.agreement.views import View
 from core.report.table import MEAN, SIGNED, Table
 from core.report.table import between as within
@@ -11,10 +11,7 @@ from core.statistics.bootstrap import Interval
 
 def table(made: Table) -> None:
     """A table whose first column stays where the others scroll; there may be a hundred annotators in it."""
-    looks, height = tables.looks(made), "content" if len(made.rows) <= 12 else 420
-    looks[made.columns[0].title]["pinned"] = True
-    cells.show(tables.shown(made), looks, hide_index=True, key=f"table/{made.name}", height=height, placeholder="")
-    tables.export(made.rows, made.name, made)
+    tables.draw(made, f"table/{made.name}", rows=12, pinned=True, placeholder="")
 
 
 def figure(view: View, shape: charts.Figure, name: str, *, command: str, **more: Any) -> None:

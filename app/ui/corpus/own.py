@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, jobs, tables
+from app.ui import cards, jobs, tables
 from core.corpus.cards import Status
 from core.corpus.own import FileStatus
 from core.labs import corpus as lab
@@ -119,4 +119,4 @@ def table(name: str, files: list[FileStatus]) -> None:
         Column("message", width=400),
     )
     made = Table("files", columns, [file._asdict() | {"pages": file.pages or None} for file in files])
-    cells.show(tables.shown(made), tables.looks(made), hide_index=True, key=f"files/{name}", placeholder="–")
+    tables.draw(made, f"files/{name}", offered=False)

@@ -10,9 +10,9 @@ from core.errors import WorkbenchError
 from core.labs.experiments import book
 from core.labs.experiments.book import Shelved
 from core.labs.experiments.experiment import read
+from core.report.table import COUNT, DAY_TIME, Column, Table
 from core.workbench import command_line
 
-TEXT = st.column_config.TextColumn
 WHAT = "A study: one question, asked of many recipes"
 WHY = (
     "Choose a recipe, and one or more of its settings to vary. Every combination is measured as a trial on the same "
@@ -94,31 +94,25 @@ def recorded(listed: list[Shelved]) -> None:
     st.caption(
         f"{cards.count(len(listed), 'study').replace('studys', 'studies')}, the one worked on last first. Click one to open it."
     )
-    columns = {
-        "Study": [row.experiment.title or row.experiment.id for row in listed],
-        "Measured": [row.trials.get("ok", 0) for row in listed],
-        "Failed": [row.trials.get("failed", 0) for row in listed],
-        "Last run": [row.last_run for row in listed],
-        "Varied": [
-            "; ".join(words.setting_title(f.setting, row.experiment.recipe) for f in row.experiment.factors) for row in listed
-        ],
-        "Question": [row.experiment.question for row in listed],
-        "Id": [row.experiment.id for row in listed],
-    }
-    number = st.column_config.NumberColumn(format="localized", width=76)
-    when = st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=st.context.timezone, width=104)
-    tables.choose_columns(
-        columns,
-        [row.experiment.id for row in listed],
-        "studies_table",
+    rows = [
         {
-            "Study": TEXT(width=380),
-            "Measured": number,
-            "Failed": number,
-            "Last run": when,
-            "Varied": TEXT(width=280),
-            "Question": TEXT(width=280),
-            "Id": TEXT(width=180),
-        },
-        param="study",
+            "study": row.experiment.title or row.experiment.id,
+            "measured": row.trials.get("ok", 0),
+            "failed": row.trials.get("failed", 0),
+            "last run": row.last_run,
+            "varied": "; ".join(words.setting_title(f.setting, row.experiment.recipe) for f in row.experiment.factors),
+            "question": row.experiment.question,
+            "id": row.experiment.id,
+        }
+        for row in listed
+    ]
+    columns = (
+        Column("study", width=380),
+        Column("measured", "", COUNT),
+        Column("failed", "", COUNT),
+        Column("last run", "", DAY_TIME, width=104),
+        Column("varied", width=280),
+        Column("question", width=280),
+        Column("id", width=180),
     )
+    tables.choose(Table("studies_table", columns, rows), [row.experiment.id for row in listed], param="study")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cells, charts, jobs, tables
+from app.ui import charts, jobs, tables
 from app.ui.held import result_of
 from app.ui.index import figures
 from core.labs.index import filtered
@@ -45,5 +45,4 @@ def filters(here: Glance, corpus: Corpus) -> None:
         command=made.command,
         caption=made.note,
     )
-    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=260)
-    tables.export(made.rows, made.name, made)
+    tables.draw(made, rows=7)

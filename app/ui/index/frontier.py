@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, forms, jobs, tables
+from app.ui import cards, charts, forms, jobs, tables
 from app.ui.index import figures
 from app.ui.index.words import named
 from core.errors import WorkbenchError
@@ -66,17 +66,7 @@ def point_table(good: Sequence[IndexPoint], command: str) -> None:
     ordered = sorted(good, key=lambda point: (point.built, point.recall or 0))
     st.session_state.listed_points = [point.id for point in ordered]
     made = points.table(ordered, [named(p.label, p.part) for p in ordered], command)
-    cells.show(
-        tables.shown(made),
-        tables.looks(made),
-        hide_index=True,
-        height=250 if len(ordered) > 6 else "content",
-        key=made.name,
-        on_select=load_row,
-        selection_mode="single-cell",
-        placeholder="–",
-    )
-    tables.export(made.rows, made.name, made)
+    tables.draw(made, rows=6, on_select=load_row, selection_mode="single-cell")
 
 
 def load_row() -> None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cells, tables
+from app.ui import tables
 from app.ui.cells import cut
 from core.corpus.cards import Status
 from core.report.table import COUNT, Column, Table
@@ -35,4 +35,4 @@ def origin(status: Status, current: str) -> str:
 
 def table(rows: list[dict], last: Column, key: str, height: int | str) -> None:
     made = Table(key, (Column("Corpus", width=170), Column("Documents", "", COUNT), Column("Questions", "", COUNT), last), rows)
-    cells.show(tables.shown(made), tables.looks(made), hide_index=True, key=key, placeholder="–", height=height)
+    tables.draw(made, height=height, offered=False)

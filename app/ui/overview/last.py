@@ -3,13 +3,14 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells
+from app.ui import cards, tables
 from app.ui.cells import cut
 from core.annotation import versions
 from core.annotation.versions import Frozen
 from core.labs.experiments import book
 from core.labs.papers import shelf
 from core.labs.trials import comparison
+from core.report.table import COUNT, DAY, DAY_TIME, MEAN, Column, Table
 
 MOST = 3  # studies of a kind
 
@@ -23,41 +24,33 @@ def trials() -> None:
     halves = [t.settings.get("corpus.questions", "all") for t in newest]
     parted = len(set(halves)) > 1  # the same recipe has another mean on each half
     head = comparison.label("ndcg_linear", depths.pop() if len(depths) == 1 else "k")
-    table = [
+    rows = [
         {
-            "Trial": cut(t.title, 40),
-            **({"Corpus": cut(t.dataset, 20)} if several else {}),
-            **({"Asked": half} if parted else {}),
-            head: t.metrics.get("ndcg_linear"),
+            "trial": cut(t.title, 40),
+            "corpus": cut(t.dataset, 20),
+            "asked": half,
+            "mean": t.metrics.get("ndcg_linear"),
             "n": t.n or None,
-            "When": t.created,
-            **({"Status": t.status} if any(trial.status != "ok" for trial in newest) else {}),
+            "when": t.created,
+            "status": t.status,
         }
         for t, half in zip(newest, halves, strict=True)
     ]
-    text, number = st.column_config.TextColumn, st.column_config.NumberColumn
-    cells.show(
-        table,
-        hide_index=True,
-        key="last_trials",
-        placeholder="–",
-        column_config={
-            "Trial": text(
-                width=272 - 58 * (several or parted) - 56 * (several and parted),
-                help="Its name, or what differs from the default recipe.",
-            ),
-            head: number(format="%.3f", width=82),
-            "n": number(format="localized", width=48, help="Questions measured."),
-            "When": st.column_config.DatetimeColumn(
-                format="D MMM" if several or parted else "D MMM, HH:mm",
-                width=62 if several or parted else 104,
-                timezone=st.context.timezone,
-            ),
-            "Corpus": text(width=112),
-            "Asked": text(width=56, help="All questions, or the dev or the test half."),
-            "Status": text(width=80),
-        },
+    narrow = several or parted
+    columns = (
+        Column(
+            "trial",
+            width=272 - 58 * narrow - 56 * (several and parted),
+            help="Its name, or what differs from the default recipe.",
+        ),
+        *[Column("corpus", width=112)] * several,
+        *[Column("asked", width=56, help="All questions, or the dev or the test half.")] * parted,
+        Column("mean", head, MEAN, width=82),
+        Column("n", "n", COUNT, "Questions measured.", width=48),
+        Column("when", "", DAY if narrow else DAY_TIME, width=62 if narrow else 104),
+        *[Column("status", width=80)] * any(trial.status != "ok" for trial in newest),
     )
+    tables.draw(Table("last_trials", columns, rows), offered=False)
     with st.container(horizontal=True):
         st.page_link("../pages/compare_trials.py", label="All trials, compared", icon=":material/compare_arrows:")
         st.page_link("../pages/run_study.py", label="Their studies", icon=":material/science:")

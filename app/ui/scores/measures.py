@@ -3,12 +3,13 @@
 import numpy as np
 import streamlit as st
 
-from app.ui import cards, cells, charts, tables
+from app.ui import cards, charts, tables
 from app.ui.cards import Card, Delta, delta_of
 from app.ui.scores.sources import Shown, first_words
 from core.judging.measure import TOPICS
 from core.labs.scores import behind, sets
 from core.labs.scores.judging import MeasureScores, note_of_groups
+from core.report.table import MEAN, TWO, Column, Table, between
 
 METHOD = "Wilson's intervals of shares, else by bootstrap over answers, or over groups of those that belong together"
 BETTER = {1: "higher", -1: "lower", 0: "neither"}
@@ -33,8 +34,8 @@ def card(each: MeasureScores, groups: list[str], shown: Shown) -> Card:
     bounds = None if mean.low is None else (mean.low, mean.high)
     alone = mean.n == 1 < mean.total
     note = each.failed or (f"measured on one answer only. {why_not(each)}" if alone else "" if mean.n else why_not(each))
-    if (between := behind.spread(each.scores)) and not note:
-        note = f"spread between runs {between[0]:.3f}"
+    if (runs := behind.spread(each.scores)) and not note:
+        note = f"spread between runs {runs[0]:.3f}"
     help_ = f"{first_words(measure)} Source: {measure.source}."
     more = {"n": mean.n, "of": mean.total, "unit": measure.unit, "direction": measure.direction, "note": note, "help": help_}
     return Card(measure.label, None if alone else mean.mean, bounds, _delta(each, shown), **more)
@@ -53,39 +54,40 @@ def why_not(each: MeasureScores) -> str:
 
 def table(shown: Shown, groups: list[str]) -> None:
     """Every measure in a row, with its coverage and cost."""
-    number = st.column_config.NumberColumn
     rows = []
     for each in shown.answers.measured:
         mean, measure = each.mean(groups), each.measure
         rows.append(
             {
-                "Measure": measure.label,
-                "Mean": mean.mean,
-                "95%": None if mean.low is None else tables.minus(f"{mean.low:.3f} to {mean.high:.3f}"),
-                "Measured": f"{mean.n:,} of {mean.total:,}",
-                "Unmeasured because": why_not(each),
-                "Spread of runs": (between := behind.spread(each.scores)) and between[0],
-                "Better": BETTER[measure.direction],
-                "What it is": first_words(measure),
-                "Source": measure.source,
-                "Seconds": each.seconds,
+                "measure": measure.label,
+                "mean": mean.mean,
+                "between": between(mean.low, mean.high, MEAN),
+                "measured": f"{mean.n:,} of {mean.total:,}",
+                "unmeasured because": why_not(each),
+                "spread": (own := behind.spread(each.scores)) and own[0],
+                "better": BETTER[measure.direction],
+                "what it is": first_words(measure),
+                "source": measure.source,
+                "seconds": each.seconds,
             }
         )
-    if all(row["Spread of runs"] is None for row in rows):
-        rows = [{name: value for name, value in row.items() if name != "Spread of runs"} for row in rows]
+    runs = any(row["spread"] is not None for row in rows)
+    columns = (
+        Column("measure", width=150),
+        Column("mean", "", MEAN),
+        Column("between", "95%", width=120),
+        Column("measured"),
+        Column("unmeasured because"),
+        *[Column("spread", "Spread of runs", MEAN, "Standard deviation between a judge's runs on one answer, mean over answers.")]
+        * runs,
+        Column("better"),
+        Column("what it is", width=400),
+        Column("source"),
+        Column("seconds", "", TWO, "For the scores that were not kept yet."),
+    )
     with st.expander(f"All {cards.count(len(rows), 'measure')}, with what each means"):
-        looks = {
-            "Measure": st.column_config.TextColumn(width=150, pinned=True),
-            "Mean": number(format="%.3f", width=64),
-            "95%": st.column_config.TextColumn(width=120),
-            "Spread of runs": number(
-                format="%.3f", width=110, help="Standard deviation between a judge's runs on one answer, mean over answers."
-            ),
-            "What it is": st.column_config.TextColumn(width=400),
-            "Seconds": number(format="%.2f", width=74, help="For the scores that were not kept yet."),
-        }
-        cells.show(rows, looks, hide_index=True, key="measures_table")
-        tables.export(rows, "measures")
+        made = Table("measures", columns, rows, "Measures of the answers", "", shown.command)
+        tables.draw(made, "measures_table", pinned=True)
         for name, why in shown.answers.left.items():
             st.caption(f"{cards.plain(name)}: {cards.plain(why)}.")
 

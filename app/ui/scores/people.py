@@ -3,12 +3,13 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, tables
+from app.ui import cards, charts, tables
 from app.ui.agreement import figures
 from app.ui.scores.sources import Shown
 from core.agreement.machines import calibration_rows, roc_rows
 from core.labs.scores import sets
 from core.labs.scores.people import AgainstPeople, AtThreshold
+from core.report.table import MEAN, Column, Table
 from core.statistics.agreement.coefficient import Agreement
 from core.statistics.bootstrap import Interval
 
@@ -48,40 +49,50 @@ def draw(shown: Shown) -> None:
         return st.caption("No measure at hand can be held against these labels.")
     extra = [*([] if means == AUTO else ["--label-means", means]), *([] if cut is None else ["--label-from", f"{cut:g}"])]
     command = " ".join([shown.command, *extra])
-    table({each.measure.label: against for each, against in told.values()})
+    table({each.measure.label: against for each, against in told.values()}, command)
     names = list(told)
     part = st.selectbox("Curves of", names, format_func=lambda name: told[name][0].measure.label, key="curves_of", width=300)
     curves(told[part][0].measure.label, told[part][1], command)
     return None
 
 
-def table(told: dict[str, AgainstPeople]) -> None:
+def table(told: dict[str, AgainstPeople], command: str) -> None:
     rows = []
     for label, against in told.items():
         fitted, shipped = _verdict(against.fitted), _verdict(against.shipped)
         rows.append(
             {
-                "Measure": label,
+                "measure": label,
                 "n": against.n,
-                "AUC": _span(against.roc.auc),
-                "Pearson": _span(against.pearson),
-                "Spearman": _span(against.spearman),
-                "Threshold": against.fitted.value,
-                "Balanced accuracy": fitted[0],
-                "F1 of wrong": fitted[1],
-                "Its own threshold": against.shipped and against.shipped.value,
-                "Balanced accuracy there": shipped[0],
-                "F1 there": shipped[1],
-                "Span F1": _span(against.spans.f1) if against.spans else None,
-                "Note": "; ".join(filter(None, (against.note or against.fitted.note, against.shipped and against.shipped.note))),
+                "auc": _span(against.roc.auc),
+                "pearson": _span(against.pearson),
+                "spearman": _span(against.spearman),
+                "threshold": against.fitted.value,
+                "accuracy": fitted[0],
+                "f1": fitted[1],
+                "shipped": against.shipped and against.shipped.value,
+                "accuracy shipped": shipped[0],
+                "f1 shipped": shipped[1],
+                "spans": _span(against.spans.f1) if against.spans else None,
+                "note": "; ".join(filter(None, (against.note or against.fitted.note, against.shipped and against.shipped.note))),
             }
         )
-    text = st.column_config.TextColumn
-    cut = st.column_config.NumberColumn(format="%.3f", width=80)
-    looks = {"Measure": text(width=150, pinned=True), "Threshold": cut, "Its own threshold": cut}
-    looks |= {name: text(width=165) for name in rows[0] if name not in (*looks, "n", "Note")}
-    cells.show(rows, looks, hide_index=True, key="against_table", placeholder="–")
-    tables.export(rows, "against_people")
+    columns = (
+        Column("measure", width=150),
+        Column("n", "n"),
+        Column("auc", "AUC", width=165),
+        Column("pearson", width=165),
+        Column("spearman", width=165),
+        Column("threshold", "", MEAN),
+        Column("accuracy", "Balanced accuracy", width=165),
+        Column("f1", "F1 of wrong", width=165),
+        Column("shipped", "Its own threshold", MEAN),
+        Column("accuracy shipped", "Balanced accuracy there", width=165),
+        Column("f1 shipped", "F1 there", width=165),
+        Column("spans", "Span F1", width=165),
+        Column("note"),
+    )
+    tables.draw(Table("against_people", columns, rows, "Measures held against labels of people", "", command), pinned=True)
     for label, against in told.items():
         if against.shipped and against.shipped.note:
             st.warning(f"{label}: {against.shipped.note}.", icon=":material/tune:")

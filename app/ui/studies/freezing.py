@@ -5,7 +5,7 @@ import re
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, tables
+from app.ui import cards, tables
 from app.ui.studies.desk import Desk
 from app.ui.studies.item_list import parts, table
 from app.ui.studies.next_box import confirm
@@ -49,7 +49,7 @@ def freeze(desk: Desk, round_name: str) -> None:
     items = len(plain(study.items, round_name))
     st.caption(f"{round_name.capitalize()} round: {parts(study, round_name)}")
     made = table(study, round_name, room=1.9)
-    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=240, key="freeze_list")
+    tables.draw(made, "freeze_list", height=240, offered=False)
     confirm(f"Freeze {cards.count(items, 'item')}", "lock", "freeze_now", _freeze_now, desk, round_name)
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, tables
+from app.ui import cards, charts, tables
 from app.ui.cells import cut
 from app.ui.trials.choice import look
 from app.ui.trials.scope import Scope
@@ -158,9 +158,7 @@ def _table(members: list[Member], measures: list[str]) -> None:
         | dict(zip(measures, _rounded(member, measures), strict=True))
         for member, name in zip(sure, names, strict=True)
     ]
-    made, height = Table("frontier", columns, rows), 280 if len(rows) > 7 else "content"
-    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=height, key=made.name, placeholder="")
-    tables.export(rows, made.name, made)
+    tables.draw(Table("frontier", columns, rows), rows=7, placeholder="")
     st.caption(
         "Share: how often no other trial is as good in all measures and better in one, over resamples of the questions; times "
         "and contexts are drawn by their spread."

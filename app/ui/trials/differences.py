@@ -122,7 +122,5 @@ def by_question(result: TrialComparison) -> None:
     )
     better = comparison.direction(result.metric)
     rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True) if OUTCOMES[wanted](row[-1] * better)]
-    made = Table("compared_questions", columns, rows)
-    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=300, key=made.name)
-    tables.export(rows, made.name)
+    tables.draw(Table("compared_questions", columns, rows), rows=8)
     st.caption(f"{comparison.label(result.metric, result.k)} of {len(rows):,} questions, largest change first.")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, dots, tables
+from app.ui import cards, charts, dots, tables
 from app.ui.trials.scope import Scope
 from core.errors import WorkbenchError
 from core.labs.trials import effects as lab
@@ -61,9 +61,7 @@ def main_effects(scope: Scope, result: Effects) -> None:
         caption=f"{scope.questions}; {result.recipes:,} recipes, n {result.n:,}; the widest apart first{more}",
         method=made.note,
     )
-    height = 260 if len(made.rows) > 7 else "content"
-    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=height, key=made.name, placeholder="–")
-    tables.export(made.rows, made.name, made)
+    tables.draw(made, rows=7)
     st.caption(
         "The mean of each level, averaged over the levels of the other settings, and its difference to the first level. Differences are "
         "paired by question, so one can be significant although the intervals of the means overlap. Holm's correction over all levels. "
@@ -137,9 +135,7 @@ def interactions(scope: Scope, result: Effects) -> None:
         method=f"{result.confidence:.0%} percentile bootstrap over questions",
     )
     made = lab.interaction_table(result, scope.command("effects"))
-    height = 220 if len(made.rows) > 5 else "content"
-    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=height, key=made.name)
-    tables.export(made.rows, made.name, made)
+    tables.draw(made, rows=5)
     sure = sum(row.p_holm < 0.05 for row in result.interactions)
     st.caption(
         f"{sure:,} of {len(made.rows):,} interactions (differences of differences) are significant at 5%, Holm's correction over all."

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, dots, export, tables
+from app.ui import cards, charts, dots, export, tables
 from app.ui.trials.scope import Scope
 from core.labs.experiments import results
 from core.labs.trials import choice as choices
@@ -74,8 +74,7 @@ def chart(scope: Scope, board: Leaderboard) -> None:
 
 def table(scope: Scope, board: Leaderboard) -> None:
     made = lab.table(board)
-    height = 300 if len(made.rows) > 8 else "content"
-    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=height, key=made.name, placeholder="")
+    tables.draw(made, rows=8, placeholder="", offered=False)
     tables.export(lab.rows(board), "leaderboard")
     export.leaderboard_into_paper(
         "leaderboard", scope.command("leaderboard"), len(board.rows), f"{scope.head} on {scope.questions}."

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, dots, tables
+from app.ui import cards, charts, dots, tables
 from app.ui.trials.choice import choice_of
 from app.ui.trials.scope import Scope
 from core.errors import WorkbenchError
@@ -54,9 +54,7 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         title=title,
         caption=f"{cards.count(len(result.articles), by)}{more}; n {result.n:,}",
     )
-    height = 260 if len(made.rows) > 7 else "content"
-    cells.show(tables.shown(made), tables.looks(made), hide_index=True, height=height, key="left_out_rows")
-    tables.export(made.rows, "left_out", made)
+    tables.draw(made, "left_out_rows", rows=7)
 
 
 def summary(result: Sensitivity, by: str) -> str:
