@@ -24,7 +24,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("config", "the recipe of a trial as one frozen config, and fingerprints"),
         Room("store", "journal, DuckDB, SQL, and the cache of stages"),
         Room("jobs", "long work in child processes"),
-        Room("report", "figures for papers"),
+        Room("report", "tables, and figures for papers"),
     ),
     (
         Room("models", "model files and their identity, hardware, headers, the process a model runs in"),
