@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from docs.rooms import FLOORS
-from tests.support.sources import CORE, ROOT, SCREENS, name_of, tree_of
+from tests.support.sources import CORE, ROOT, SCREENS, name_of, nodes_of, tree_of
 
 HEAVY = {
     "torch",
@@ -195,7 +195,7 @@ def test_importing_core_and_its_parts_loads_no_engine():
 
 def without_a_usual_choice(path: Path) -> list[int]:
     """Lines of the segmented controls bound to the address whose value is used as it is."""
-    nodes = list(ast.walk(tree_of(path)))
+    nodes = nodes_of(path)
     safe = {id(node.values[0]) for node in nodes if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)}
     safe |= {id(node.left) for node in nodes if isinstance(node, ast.Compare)}
     lines = []

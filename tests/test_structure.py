@@ -5,11 +5,12 @@ import io
 import re
 import tokenize
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from tests.support.sources import ALL, PAGES, ROOT, SCREENS, SOURCES, name_of, tree_of
+from tests.support.sources import ALL, PAGES, ROOT, SCREENS, SOURCES, name_of, nodes_of, tree_of
 
 
 def test_the_end_of_a_long_verb_is_told_by_progress_only():
@@ -21,7 +22,7 @@ def test_the_end_of_a_long_verb_is_told_by_progress_only():
 def moves(path: Path) -> list[str]:
     """Line and name of each call, or import of a name, that gives a file another place."""
     lines = []
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             # text is replaced by two arguments, a time's parts and a table's columns by name
@@ -72,7 +73,7 @@ PARSERS = re.compile(
 def parsed(path: Path) -> set[str]:
     """The parsers of JSON and YAML that it names, called or handed on."""
     names = set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Attribute):
             names.add(ast.unparse(node) if isinstance(node.value, ast.Name) else f"_.{node.attr}")
         elif isinstance(node, ast.ImportFrom):
@@ -118,12 +119,12 @@ SAVED_WITHIN = {
 def saved_untold(path: Path) -> list[str]:
     """Calls of savers that stand in no block, and in no call, that says what the disk refuses."""
     told = set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         opens = [ast.unparse(item.context_expr) for item in node.items] if isinstance(node, ast.With) else []
         told_by = opens or ([ast.unparse(node)] if isinstance(node, ast.Call) else [])
         if any(map(TOLD.match, told_by)):
             told |= {id(inner) for inner in ast.walk(node)}
-    calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call) and id(node) not in told]
+    calls = [node for node in nodes_of(path) if isinstance(node, ast.Call) and id(node) not in told]
     names = [ast.unparse(call.func) for call in calls]
     return [name for name in names if SAVERS.fullmatch(name) and not OURS.fullmatch(name)]
 
@@ -144,7 +145,7 @@ ANSWERING = {
 
 def said(path: Path) -> set[str]:
     """Where a file writes: to standard output, "out", by print alone, else to what it names."""
-    calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes_of(path) if isinstance(node, ast.Call)]
     prints = [call for call in calls if ast.unparse(call.func) == "print"]
     named = {ast.unparse(word.value) for call in prints for word in call.keywords if word.arg == "file"}
     written = {ast.unparse(call.func) for call in calls if re.match(r"sys\.std(out|err)\..*write", ast.unparse(call.func))}
@@ -187,7 +188,7 @@ def lines(path: Path) -> int:
 def reaches(path: Path) -> list[str]:
     """Where a screen goes behind the verbs: to the store, the pipeline or the library."""
     found = []
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Attribute) and node.attr in ("store", "pipeline", "library"):  # of whatever variable
             found.append(ast.unparse(node))
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -208,7 +209,7 @@ def test_who_leads_to_another_page_says_its_address():
         ast.unparse(node)
         for folder in ("app", "pages")
         for path in (ROOT / folder).rglob("*.py")
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("switch_page")
     ]
     assert len(calls) > 9 and [call for call in calls if "query_params=" not in call or "None" in call] == []
@@ -258,7 +259,7 @@ ASKED = {
 
 def asks(path: Path) -> bool:
     """Whether it asks an object whether it has an attribute."""
-    calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+    calls = [node for node in nodes_of(path) if isinstance(node, ast.Call)]
     names = [(ast.unparse(call.func), len(call.args)) for call in calls]
     return ("hasattr", 2) in names or ("getattr", 3) in names
 
@@ -282,7 +283,7 @@ def laid_by_hand(path: Path) -> list[tuple[int, str]]:
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     ends = {token.start[0] for token in tokens if token.type == tokenize.COMMENT and token.string.startswith("# fmt: skip")}
     kinds = []
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             values = [value for value in node.decorator_list if not ast.unparse(value).startswith("pytest.mark.parametrize(")]
         else:
@@ -308,12 +309,13 @@ def test_class_names_in_core_are_unique():
 GRAMMAR = {"found", "given", "kept", "known", "one"}  # words that tell no reader what a value is
 
 
-def bound(tree: ast.AST) -> list[tuple[int, str]]:
+def bound(path: Path) -> list[tuple[int, str]]:
     """Line and name of each variable, parameter, function and class. Fields are left out: records hold their names."""
-    bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    nodes = nodes_of(path)
+    bodies = [node.body for node in nodes if isinstance(node, ast.ClassDef)]
     fields = {id(field.target) for body in bodies for field in body if isinstance(field, ast.AnnAssign)}
     names = []
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Name(id=name, ctx=ast.Store()) if id(node) not in fields:
                 names.append((node.lineno, name))
@@ -323,7 +325,7 @@ def bound(tree: ast.AST) -> list[tuple[int, str]]:
 
 
 def test_names_are_nouns_and_verbs():
-    names = [(name_of(path), *name) for path in SOURCES for name in bound(tree_of(path))]
+    names = [(name_of(path), *name) for path in SOURCES for name in bound(path)]
     assert not [name for name in names if name[-1].strip("_") in GRAMMAR]
 
 
@@ -346,26 +348,28 @@ CALLED_BY_OTHERS = {
 ENTERED = re.compile(r"(part|verb)\(|(model|field)_(validator|serializer)")
 
 
-def called(tree: ast.AST) -> Counter:
+def called(nodes: Iterable[ast.AST]) -> Counter:
     """How often each name is read, by itself or as an attribute."""
-    names = (node for node in ast.walk(tree) if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load))
+    names = (node for node in nodes if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load))
     return Counter(node.id if isinstance(node, ast.Name) else node.attr for node in names)
 
 
 def test_what_core_offers_is_used_outside_the_tests():
     """Delete what only tests use. A name counts as used by code other than its own, or by an example in the documents."""
     folders = ("core", "app", "pages", "benchmarks", "docs")
-    trees = {path: tree_of(path) for path in ALL if path.relative_to(ROOT).parts[0] in folders}
+    trees = {path: nodes_of(path) for path in ALL if path.relative_to(ROOT).parts[0] in folders}
     examples = "".join(
         re.findall(r"```python\n.*?```", "".join(p.read_text("utf-8") for p in (ROOT / "docs").rglob("*.md")), re.S)
     )
-    uses = sum((called(tree) for tree in trees.values()), Counter(re.findall(r"\w+", examples)))
+    uses = Counter(re.findall(r"\w+", examples))
+    for nodes in trees.values():
+        uses.update(called(nodes))
     offered = {}
-    nodes = [node for path, tree in trees.items() if path.is_relative_to(ROOT / "core") for node in ast.walk(tree)]
+    nodes = [node for path, all_of in trees.items() if path.is_relative_to(ROOT / "core") for node in all_of]
     for node in (node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)):
         entered = any(ENTERED.match(ast.unparse(decorator)) for decorator in node.decorator_list)
         if not entered and not node.name.startswith("_"):
             offered.setdefault(node.name, []).append(node)
     rare = {name: nodes for name, nodes in offered.items() if uses[name] < 9}  # of more uses, not all are in the thing itself
-    unused = {name for name, nodes in rare.items() if uses[name] <= sum(called(node)[name] for node in nodes)}
+    unused = {name for name, nodes in rare.items() if uses[name] <= sum(called(ast.walk(node))[name] for node in nodes)}
     assert unused == set(CALLED_BY_OTHERS)

@@ -25,3 +25,9 @@ def name_of(path: Path) -> str:
 @cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
+
+
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """All of a file's tree, walked once for all who look for something in it."""
+    return list(ast.walk(tree_of(path)))
