@@ -1,4 +1,4 @@
-"""Tables whose rows open: one way of choosing on every page, a click anywhere on the row."""
+"""Tables: drawn as their columns say, with CSV and the way into a paper; one way of opening a row, a click anywhere on it."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ def choose(table: Table, ids: Sequence[str], key: str = "", *, param: str = "cho
 
 
 def draw(
-    table: Table, key: str = "", *, rows: int | None = None, pinned: bool = False, offered: bool = True, **options: Any
+    table: Table, key: str = "", *, rows: int | None = 10, pinned: bool = False, offered: bool = True, **options: Any
 ) -> None:
     """A table with its rows as CSV, and the way into a paper. rows: more of them scroll; pinned: the first column stays where the
     others scroll; offered: with CSV and paper; options: of st.dataframe."""
@@ -90,13 +90,13 @@ def export(rows: Sequence[Mapping[str, Any]] | Callable[[], Any], key: str, tabl
         st.download_button(
             "CSV",
             lambda: cells.to_csv(rows() if callable(rows) else rows),
-            f"{key.partition('/')[0]}.csv",
+            f"{table.name if table else key.partition('/')[0]}.csv",
             "text/csv",
             key=f"{key}/csv",
             icon=":material/download:",
             type="tertiary",
             on_click="ignore",
-            help="The rows as shown, as CSV",
+            help="All fields of these rows, as CSV",
             disabled=not rows,
         )
 

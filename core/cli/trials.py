@@ -29,7 +29,8 @@ def show_trials(rows: list[dict[str, Any]]) -> None:
                 "dataset": row["dataset"],
                 "status": row["status"],
                 "n": row["measured"],
-                **{head: (row["metrics"] or {}).get(metric) for metric, head in heads.items()},
+                **dict.fromkeys(heads.values()),
+                **{heads[metric]: mean for metric, mean in (row["metrics"] or {}).items()},
             }
             for row in rows
         ]

@@ -42,7 +42,6 @@ CONTEXTS = {
     "distractors": "Without evidence",
     "contradicting": "Contradicting evidence",
 }
-TESTED = "Bootstrap intervals; sign-flip test against no adapter, Holm's correction over all cells and measures"
 MEASURES = ("em", "f1", "contains", "containment", "abstained")
 MAIN = "f1"
 QUESTIONS = 40  # where nobody says how many
@@ -364,7 +363,11 @@ def rows_of(cells: GridCells) -> list[dict[str, Any]]:
     return rows
 
 
-def grid_table(cells: GridCells, measure: str, command: str = "") -> Table:
+def method(level: float) -> str:
+    return f"Bootstrap intervals ({level:.0%}); sign-flip test against no adapter, Holm's correction over all cells and measures"
+
+
+def grid_table(cells: GridCells, measure: str, note: str, command: str) -> Table:
     own, beyond = registry.find("measure", measure), f"{measure} interaction"
     rows = [
         row | {"interval": between(row[f"{beyond} low"], row[f"{beyond} high"]) or row[f"{beyond} note"]}
@@ -373,7 +376,7 @@ def grid_table(cells: GridCells, measure: str, command: str = "") -> Table:
     columns = (
         Column("adapter"),
         Column("context"),
-        Column("n"),
+        Column("n", "n"),
         Column(measure, own.label, MEAN, direction=own.direction),
         Column(f"{measure} gain", "Gain", SIGNED),
         p_holm(f"{measure} p (Holm)"),
@@ -381,7 +384,7 @@ def grid_table(cells: GridCells, measure: str, command: str = "") -> Table:
         Column(f"{beyond} n", "Pairs", "", "Questions answered in this context and closed book, with and without the adapter."),
         Column("interval"),
     )
-    return Table("adapters_by_context", columns, rows, "Adapters in every context", TESTED, command)
+    return Table("adapters_by_context", columns, rows, "Adapters in every context", note, command)
 
 
 def main_rows(cells: GridCells, measure: str = MAIN) -> list[dict[str, Any]]:
@@ -397,13 +400,21 @@ def main_rows(cells: GridCells, measure: str = MAIN) -> list[dict[str, Any]]:
     return rows
 
 
-def main_table(cells: GridCells, measure: str, command: str = "") -> Table:
+def main_table(cells: GridCells, measure: str, command: str) -> Table:
+    """command: prints this measure alone, over all questions."""
     own, ends = registry.find("measure", measure), (Column("low", "", MEAN), Column("high", "", MEAN))
-    columns = (Column("adapter"), Column("system"), Column(measure, own.label, MEAN, direction=own.direction), *ends, Column("n"))
-    return Table("fine_tuning_and_retrieval", columns, main_rows(cells, measure), "Fine-tuning and retrieval", TESTED, command)
+    columns = (
+        Column("adapter"),
+        Column("system"),
+        Column(measure, own.label, MEAN, direction=own.direction),
+        *ends,
+        Column("n", "n"),
+    )
+    rows = main_rows(cells, measure)
+    return Table("fine_tuning_and_retrieval", columns, rows, "Fine-tuning and retrieval", "Bootstrap intervals", command)
 
 
-def reliance_table(made: AdapterGrid, command: str = "") -> Table:
+def reliance_table(made: AdapterGrid, command: str) -> Table:
     columns = (
         Column("adapter"),
         *(Column(name, "", MEAN) for name in ("follows", "low", "high")),

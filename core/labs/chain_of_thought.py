@@ -333,7 +333,7 @@ def way_table(made: Reasoning, measure: str, command: str = "") -> Table:
     own = registry.find("measure", measure)
     columns = (
         Column("way"),
-        Column("n"),
+        Column("n", "n"),
         Column(measure, own.label, MEAN, direction=own.direction),
         Column(f"{measure} low", "Low", MEAN),
         Column(f"{measure} high", "High", MEAN),

@@ -358,7 +358,7 @@ def gap_table(made: Contamination, command: str = "") -> Table:
         Column("condition"),
         Column("questions"),
         Column("measured by", "Measure"),
-        Column("n"),
+        Column("n", "n"),
         Column("original", "", MEAN),
         Column("rephrased", "", MEAN),
         *(Column(name, "", SIGNED) for name in ("gap", "low", "high")),

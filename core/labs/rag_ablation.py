@@ -220,6 +220,10 @@ def rows(made: RagAblation) -> list[dict[str, Any]]:
     return made_rows
 
 
+def method(level: float) -> str:
+    return f"Bootstrap intervals ({level:.0%}); sign-flip test against naive, Holm's correction over all variants and measures"
+
+
 def table(made: RagAblation, measure: str, level: float, command: str = "") -> Table:
     """By one measure, with what each variant takes."""
     own = registry.find("measure", measure)
@@ -239,10 +243,7 @@ def table(made: RagAblation, measure: str, level: float, command: str = "") -> T
         Column("HyDE tokens", "HyDE", WHOLE, "Tokens that HyDE writes for a question, once."),
         Column("usd", "USD", "%.4f", "Of all questions; empty: nothing is paid, or the endpoint does not tell."),
     )
-    note = (
-        f"n {made.questions:,}. Bootstrap intervals ({level:.0%}); sign-flip test against naive, Holm's correction over all variants and "
-        "measures"
-    )
+    note = f"n {made.questions:,}. {method(level)}"
     return Table("rag_table", columns, rows(made), "What retrieval is worth to the answers", note, command)
 
 

@@ -10,6 +10,7 @@ from core.pipeline.stages import asks_model, ranking_fields, unused
 from core.registry import knob_label, lower, word
 
 LONG_NAME = 4  # settings told in a name made from them
+LONG_TEXT = 40  # characters of a value in such a name
 OF_ANSWERS = ("context", "answering", "generation")  # stages that decide no ranking, and are named where answers were judged
 UNNAMED = ("corpus", *OF_ANSWERS)
 KINDS = tuple(dict.fromkeys(PART_KINDS.values()))
@@ -79,11 +80,17 @@ def made_name(config: dict[str, Any], told: Collection[str] = (), answers: bool 
             head = " ".join(filter(None, [head, "chunk" if size else "", str(size)]))
             names |= {"part"} if "size_tokens" in names else set()
         words += [(head, "part" in names)] * bool(head and stage != "fusion")
-        words += [(f"{in_words(name.removesuffix('_tokens'))} {show_value(shown)}", name in names) for name, shown in own.items()]
+        words += [(_named(name, shown, name in names), name in names) for name, shown in own.items()]
     room = [place for place, (_, must) in enumerate(words) if not must][:LONG_NAME]
     said = [word for place, (word, must) in enumerate(words) if must or place in room]
     more = f"{len(words) - len(said)} more" if len(words) > len(said) else ""
     return ", ".join(filter(None, [fusion_title(fusion), *(said or ["defaults"]), more]))
+
+
+def _named(name: str, value: Any, whole: bool) -> str:
+    """A setting and its value; of a long text, as a prompt, that there is one, unless it is to be said whole."""
+    words = in_words(name.removesuffix("_tokens"))
+    return f"own {words}" if isinstance(value, str) and len(value) > LONG_TEXT and not whole else f"{words} {show_value(value)}"
 
 
 def fusion_title(name: str) -> str:

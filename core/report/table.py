@@ -14,7 +14,9 @@ MEAN, SIGNED, WHOLE, ONE, TWO = "%.3f", "%+.3f", "%.0f", "%.1f", "%.2f"
 COUNT, PERCENT = "localized", "percent"
 DAY, DAY_TIME = "D MMM", "D MMM, HH:mm"
 P_VALUE = "p"  # the format of a p value: none is shown as 0
-FORMAT = re.compile(r"|p|localized|percent|%\+?(\.\d)?[dfg](%%)?[ \w]{0,9}")  # a wider one might write a terabyte of zeros
+# a wider one might write a terabyte of zeros, and digits behind it another number
+FORMAT = re.compile(r"|p|localized|percent|%\+?(\.\d)?[dfg](%%)?( ?[^\W\d_]{1,8})?")
+MOST_COLUMNS, MOST_CELLS = 100, 200_000  # of a table in a paper
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -57,6 +59,27 @@ class Table(NamedTuple):
         return ". ".join(filter(None, (self.title.rstrip("."), self.note.rstrip(".")))) + "." * bool(self.title or self.note)
 
 
+def read(content: Mapping[str, Any]) -> tuple[list[Column], list[Mapping[str, Any]]]:
+    """The columns and the rows that are printed, of what a paper keeps; anybody may have written it."""
+    try:
+        columns = [Column(**{name: column[name] for name in Column._fields if name in column}) for column in content["columns"]]
+        rows, first = content["data"], content["first"]
+        texts = [text for column in columns for text in (column.key, column.label, column.format, column.unit)]
+        fits = all(isinstance(text, str) for text in texts) and len({column.key for column in columns}) == len(columns)
+        fits &= 0 < len(columns) <= MOST_COLUMNS and all(FORMAT.fullmatch(column.format) for column in columns)
+        fits &= isinstance(rows, list) and all(isinstance(row, Mapping) for row in rows)
+        shown = rows[: first if first is None else max(0, first)]
+    except (TypeError, KeyError, ValueError, AttributeError):
+        fits, columns, shown = False, [], []
+    if not fits or len(columns) * len(shown) > MOST_CELLS:
+        raise WorkbenchError(
+            "The table has columns or rows that cannot be printed.",
+            where=f"{len(columns):,} columns, {len(shown):,} rows",
+            todo=f"A table has up to {MOST_COLUMNS} columns, each of a name and format, and {MOST_CELLS:,} cells.",
+        )
+    return columns, shown
+
+
 def p_holm(key: str = "p (Holm)") -> Column:
     return Column(key, "p (Holm)", P_VALUE)
 
@@ -64,7 +87,7 @@ def p_holm(key: str = "p (Holm)") -> Column:
 def written(value: float, pattern: str) -> str:
     """A number in a column's format, with a real minus: as wide as the plus."""
     if pattern == P_VALUE:
-        return "< 0.001" if value < 0.001 else f"{value:.3f}"
+        return "< 0.001" if 0 <= value < 0.001 else f"{value:.3f}"
     if pattern == PERCENT:
         return written(100 * value, "%.1f%%")
     text = f"{value:,}" if pattern == COUNT else pattern % value if "%" in pattern else str(value)
@@ -84,8 +107,6 @@ def in_words(value: Any, pattern: str) -> str:
         return ", ".join(in_words(each, pattern) for each in value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return {None: "", True: "yes", False: "no"}[value] if isinstance(value, bool | None) else str(value)
-    if not FORMAT.fullmatch(pattern):
-        raise WorkbenchError("A column's format is none of numbers.", where=pattern[:40])
     return "" if value != value else written(value, pattern or (COUNT if isinstance(value, int) else MEAN))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from core.report.caption import escape
-from core.report.table import Column, in_words, no_formula, rows_csv
+from core.report.table import in_words, no_formula, read, rows_csv
 
 LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 UNMEASURED = "unmeasured"
@@ -39,7 +39,7 @@ def latex(table: Mapping[str, Any], name: str, caption: str, digits: int, width_
         r"  \setbox0\hbox{%",
         rf"  \begin{{tabular}}{{{aligned}}}",
         r"    \toprule",
-        "    " + " & ".join(heads) + r" \\",
+        "    " + " & ".join([f"{{{heads[0]}}}", *heads[1:]]) + r" \\",
         r"    \midrule",
         *("    " + " & ".join([f"{{{first}}}", *cells]) + r" \\" for first, *cells in rows),
         r"    \bottomrule",
@@ -85,9 +85,10 @@ def html_table(table: Mapping[str, Any], digits: int) -> str:
 
 
 def note(table: Mapping[str, Any]) -> str:
-    """What the marks mean, and by which tests they were set; "" of a table of a page, whose caption says it."""
+    """What the marks mean, and by which tests they were set; of a table of a page, whose caption says that, how much of it this is."""
     if of_page(table):
-        return ""
+        shown, whole = len(read(table)[1]), len(table["data"])
+        return f"The first {shown:,} of {whole:,} rows." if shown < whole else ""
     counts = [cell["n"] for row in table["rows"] for cell in row["cells"].values() if cell.get("n") is not None]
     fewest = min(counts, default=0)
     measured = "" if fewest == table["questions"] else f", at least {fewest:,} of them measured"
@@ -117,13 +118,12 @@ def of_page(table: Mapping[str, Any]) -> bool:
 
 def _drawn(table: Mapping[str, Any], digits: int, form: Form) -> tuple[str, list[str], list[list[str]]]:
     """(a letter a column as LaTeX aligns them, the heads, the rows)."""
-    columns = table["columns"]
     if not of_page(table):
-        rows = table["rows"]
+        columns, rows = table["columns"], table["rows"]
         cells = [[form.cell(row["cells"][column["name"]], column, digits) for column in columns] for row in rows]
         body = [[form.text(row["name"]), *own] for row, own in zip(rows, cells, strict=True)]
         return "l" + "r" * len(columns), ["Recipe", *(_head(column, form) for column in columns)], body
-    own, rows = [Column(**column) for column in columns], table["data"][: table["first"]]
+    own, rows = read(table)
     numbers = [any(isinstance(row.get(column.key), int | float) for row in rows) for column in own]
     heads = [_head({"label": column.title, "unit": column.unit, "direction": column.direction}, form) for column in own]
     body = [[form.text(in_words(row.get(column.key), column.format)) for column in own] for row in rows]

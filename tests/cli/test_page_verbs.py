@@ -413,3 +413,12 @@ def test_own_prices_are_saved_and_listed_as_the_page_does(bench, tmp_path):
     file.write_text("")
     parse(["prices", "save", str(file)]).work(None)
     assert not (files.home() / "prices.yaml").exists() and "dear" not in {row["model"] for row in told(bench, "prices", "list")}
+
+
+def test_trials_are_listed_with_what_each_measured_at_whatever_depth(capsys):
+    from core.cli.trials import show_trials
+
+    row = {"id": "a", "created": "now", "name": "", "dataset": "towns", "status": "ok", "measured": 4}
+    show_trials([row | {"metrics": {"f1@5": 0.5, "recall@5": 0.25}}, row | {"id": "b", "metrics": {"f1@10": 0.75}}])
+    head, first, second = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert head[-2:] == ["f1", "recall@5"] and first[-2:] == ["0.5", "0.25"] and second[-1] == "0.75"

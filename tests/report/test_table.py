@@ -43,13 +43,23 @@ def test_every_form_says_the_same_columns_and_numbers():
         lines[4] == rf"| A & \<b\> | 0.512 | {MINUS}0.030 | \< 0.001 | 1,200 | yes |"
         and lines[5] == "| B |  |  | 0.250 | 3 | no |"
     )
-    assert r"\begin{tabular}{lrrrrr}" in tex and r"{A \& " in tex and r"Token F1 $\uparrow$" in tex and r"\parbox" not in tex
+    assert (
+        r"\begin{tabular}{lrrrrr}" in tex
+        and r"{Arm} & " in tex
+        and r"{A \& " in tex
+        and r"Token F1 $\uparrow$" in tex
+        and r"\parbox" not in tex
+    )
     assert "<th>Token F1 ↑</th>" in page and "A &amp; &lt;b&gt;" in page and "<b>" not in page
 
 
 def test_a_paper_prints_the_first_rows_and_its_csv_has_all_with_what_no_column_shows():
     content = TABLE.content(first=1)
-    assert len(tables.markdown(content, "", 3).splitlines()) == 3
+    assert tables.markdown(content, "", 3).splitlines()[2:] == [
+        f"| A & \\<b\\> | 0.512 | {MINUS}0.030 | \\< 0.001 | 1,200 | yes |",
+        "",
+        "The first 1 of 2 rows.",
+    ]
     rows = list(csv.DictReader(io.StringIO(tables.to_csv(content))))
     assert len(rows) == 2 and rows[0]["f1"] == "0.51234" and rows[0]["beside"] == "'=1+1" and rows[1]["f1"] == ""
 
@@ -86,8 +96,31 @@ def test_a_cell_in_words(value, pattern, words):
     assert in_words(value, pattern) == words
 
 
-def test_a_strangers_format_is_no_way_to_fill_the_memory():
-    for pattern in ("%999999999d", "%s", "%(x)s", "%.99999f", "{0}"):
-        with pytest.raises(WorkbenchError, match="format"):
-            in_words(1, pattern)
+def test_an_interval_in_one_cell():
     assert between(-0.1, 0.2) == f"{MINUS}0.100 to +0.200" and between(None, 1) == "" and written(-2, "%d") == f"{MINUS}2"
+
+
+def test_what_a_stranger_calls_a_table_is_read_within_bounds():
+    content = TABLE.content()
+    column = content["columns"][0]
+    wide = [column | {"key": f"c{number}"} for number in range(101)]
+    for wrong in (
+        {"columns": []},
+        {"columns": [column, column]},  # a megabyte of text, as often as there are columns
+        {"columns": wide},
+        {"columns": [column | {"label": 3}]},
+        {"columns": [{"label": "no key"}]},
+        {"columns": [column | {"format": "%.1f99"}]},
+        {"data": [["a"]]},
+        {"data": [{}] * 200_001},
+        {"first": "2"},
+    ):
+        with pytest.raises(WorkbenchError, match="cannot be printed"):
+            tables.html_table(content | wrong, 3)
+    assert "<th>Arm</th>" in tables.html_table(content | {"columns": [column | {"of": "a later version"}]}, 3)
+    assert written(-0.5, P_VALUE) == "-0.500", "no p value is negative"
+
+
+def test_a_table_that_is_cut_says_so():
+    assert "The first 1 of 2 rows." in tables.html_table(TABLE.content(first=1), 3)
+    assert tables.note(TABLE.content(first=2)) == ""

@@ -9,7 +9,7 @@ from app.ui import cards, charts, dots, jobs, tables
 from core import registry
 from core.config import TrialConfig
 from core.labs import adapter_grid as lab
-from core.labs.adapter_grid import AdapterGrid, GridCells
+from core.labs.adapter_grid import AdapterGrid
 from core.models.adapters import adapter_names
 from core.report.table import Column, Table
 from core.workbench import Forecast, Resolved
@@ -72,21 +72,22 @@ def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:
         config=config,
         title="What the adapter did",
         caption=f"n {made.questions:,}; over contradicting evidence the passage's answer counts as right",
-        method=lab.TESTED,
+        method=lab.method(level),
         command=command,
     )
-    _tables(made, shown_cells, name, command)
+    _tables(made, fresh, name, level, command)
 
 
 def _color(title: str, titles: Sequence[str]) -> str:
     return charts.COLORS[titles.index(title) % len(charts.COLORS)]
 
 
-def _tables(made: AdapterGrid, some: GridCells, name: str, command: str) -> None:
+def _tables(made: AdapterGrid, fresh: bool, name: str, level: float, command: str) -> None:
+    some, without = (made.fresh, "; without the possibly memorised") if fresh else (made.cells, "")
     st.subheader("Fine-tuning and retrieval", anchor=False)
-    tables.draw(lab.main_table(some, name, command))
+    tables.draw(lab.main_table(some, name, "" if fresh or name != lab.MAIN else command))
     st.subheader("Every context", anchor=False)
-    tables.draw(lab.grid_table(some, name, command))
+    tables.draw(lab.grid_table(some, name, lab.method(level) + without, command), rows=None)
     st.subheader("Context or memory", anchor=False)
     st.caption(
         f"In {made.conflicts:,} questions the evidence was given another question's answer in the place of its own. Of the answers "

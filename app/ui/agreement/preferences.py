@@ -9,7 +9,7 @@ from app.ui.agreement.tables import bounds, figure, span, table
 from core.agreement import plan, preferences
 from core.agreement.consensus import AgreedLabels
 from core.agreement.views import View
-from core.report.table import COUNT, MEAN, SIGNED, Column, Table
+from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table
 
 
 def preference_cards(view: View, labels: AgreedLabels) -> None:
@@ -63,7 +63,7 @@ def preference_cards(view: View, labels: AgreedLabels) -> None:
         Column("B", width=266),
         *(Column(name, "", COUNT) for name in ("A better", "B better", "Tied")),
         *(Column(name, "", MEAN) for name in ("Share A", "Low", "High")),
-        Column("p", "p", MEAN),
+        Column("p", "p", P_VALUE),
         Column("Difference", "", SIGNED, "Mean of +1, 0, −1; bootstrap."),
         Column("Low ", "", SIGNED),
         Column("High ", "", SIGNED),

@@ -17,7 +17,7 @@ REMOVED = "paper_removed"  # (paper, item, what it showed, its place) of the one
 def draw(paper: papers.Paper) -> None:
     _offer_back(paper)
     if not paper.items:
-        st.caption("No items yet. Add tables, figures and numbers on the tab Add, or any chart from its export menu.")
+        st.caption("No items yet. Add tables, figures and numbers on the tab Add, or any chart or table on its own page.")
         return
     if st.button("Check every item", icon=":material/fact_check:", key="check_paper"):
         results(jobs.drain(checking.check(session.workbench(), paper.id), "Checking the paper"))

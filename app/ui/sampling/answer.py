@@ -99,7 +99,7 @@ def unsure_table(config: TrialConfig, traced: AnswerTrace, tokens: list[dict[str
         Column("instead", width=400),
     )
     note = f"The {len(rows)} least probable of {len(tokens):,} tokens"
-    tables.draw(Table("unsure_table", columns, rows, "Where the model was unsure", note, command))
+    tables.draw(Table("unsure_table", columns, rows, "Where the model was unsure", note))
 
 
 def carried(written: Written, hits: Sequence[Hit]) -> None:

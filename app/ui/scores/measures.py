@@ -86,7 +86,7 @@ def table(shown: Shown, groups: list[str]) -> None:
         Column("seconds", "", TWO, "For the scores that were not kept yet."),
     )
     with st.expander(f"All {cards.count(len(rows), 'measure')}, with what each means"):
-        made = Table("measures", columns, rows, "Measures of the answers", "", shown.command)
+        made = Table("measures", columns, rows, "Measures of the answers", "", "" if runs else shown.command)
         tables.draw(made, "measures_table", pinned=True)
         for name, why in shown.answers.left.items():
             st.caption(f"{cards.plain(name)}: {cards.plain(why)}.")

@@ -52,7 +52,7 @@ def shown(made: RagAblation, run: Resolved, count: int) -> None:
             config=config,
             title=made_table.title,
             caption=f"n {made.questions:,}; blue: significantly different from naive",
-            method=f"Bootstrap intervals ({level:.0%}); sign-flip test against naive, Holm's correction over all variants and measures",
+            method=lab.method(level),
             command=command,
         )
     for sentence in lab.sentences(made, level):

@@ -66,7 +66,7 @@ def _versions(desk: Desk) -> None:
         }
         for version in reversed(versions.history(session.workbench(), desk.study.id))
     ]
-    tables.draw(Table("versions", [*map(Column, ("No.", "Recorded", "Round", "Items", "Rubric", "Hash"))], rows))
+    tables.draw(Table("versions", [*map(Column, ("No.", "Recorded", "Round", "Items", "Rubric", "Hash"))], rows), rows=7)
     with st.popover("On the command line", icon=":material/terminal:"):
         study_id = desk.study.id
         st.code(

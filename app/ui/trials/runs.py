@@ -200,7 +200,8 @@ def _tables(record: dict[str, Any], labels: list[str], metric: str, command: str
     compared = measuring.compared_table(record, metric, command)
     if compared.rows:
         st.markdown(f"**{cards.plain(compared.title)}**")
-        tables.draw(compared)
+        tables.draw(compared, offered=False)
+        tables.export(record["compared"], compared.name, compared)
         st.caption(f"p by a paired test, corrected by Holm over the {cards.count(len(compared.rows), 'difference')} shown.")
 
 

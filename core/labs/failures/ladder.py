@@ -256,7 +256,7 @@ def question_table(
     ladder: Ladder, asked: bool, pairs: Mapping[int, tuple[str, str]], rows: Sequence[int], command: str = ""
 ) -> Table:
     """These questions of the corpus. pairs: as `compared` gives them."""
-    verdicts, told = {True: "right", False: "wrong"}, dict(zip(ladder.bands(asked), question_rows(ladder, asked), strict=True))
+    told = dict(zip(ladder.bands(asked), question_rows(ladder, asked), strict=True))
     for row, (before, _) in pairs.items():
         told[row]["was"] = BANDS[before].title
     shown = {RUNGS[name]: title for name, title in SHORT.items()} if asked else {}
@@ -267,7 +267,8 @@ def question_table(
         Column("rank", "", "%d", "Of the first chunk with evidence, in all candidates."),
         *(Column(name, title, width=74) for name, title in shown.items()),
     )
-    some = [told[row] | {name: verdicts.get(told[row][name]) for name in shown} for row in rows]
+    verdicts = {True: "right", False: "wrong", None: None}
+    some = [told[row] | {name: verdicts[told[row][name]] for name in RUNGS.values() if name in told[row]} for row in rows]
     return Table("failures_table", columns, some, "Questions by band", f"n {len(some):,} of {len(told):,}", command)
 
 

@@ -93,7 +93,7 @@ def current(workbench: Workbench, paper: papers.Paper) -> Generator[Progress, No
             + " ".join(f"{row.what}: {row.told}." for row in stale[:MOST_TOLD])
             + f" {len(stale) - MOST_TOLD} more." * (len(stale) > MOST_TOLD),
             where=paper.id,
-            todo=f"`python -m core paper refresh {paper.id}` takes tables, numbers and their figures anew; of a page, {checking.AGAIN}.",
+            todo=f"`python -m core paper refresh {paper.id}` takes anew what commands compute; what a page showed: {checking.AGAIN}.",
         )
     return papers.showed(workbench, paper)
 

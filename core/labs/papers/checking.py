@@ -114,7 +114,7 @@ def _compared(workbench: Workbench, item: Item, showed: Taken, trials: Sequence[
         rows, now = derived.rows_now(workbench, item.command, told, trials, showed.looked)
         changes = list(differences(rows, now))
         if item.kind == "table":
-            moved = _printed(item, told) != _printed(item, {**told, "data": now})
+            moved = _printed(item, {**told, "data": rows}) != _printed(item, {**told, "data": now})
             shown = changes if moved else []
         else:
             moved = len(rows) != len(now) or derived.of_places(item.command)

@@ -34,6 +34,7 @@ NEAR = 1e-9  # of what is drawn to what a row says: ends of whiskers are sums
 
 INSIDE = "it shows a model's inside, and no model is in a bundle"
 WHY_NOT = {  # beginning of a verb -> why its charts and tables are not computed from a bundle
+    "runs": "it rests on files of rankings, which are in no bundle",
     "sql": "its query may read all that is stored, and says not on which trials it rests",
     "index": "it rests on measurements of an index on one machine, which are no trials and in no bundle",
     "agreement": "of people's labels a bundle holds what tables and numbers of `annotate agreement` need, no groups, times or texts",
@@ -43,13 +44,13 @@ WHY_NOT = {  # beginning of a verb -> why its charts and tables are not computed
     **dict.fromkeys(("sample", "ask"), "it shows what a model wrote, and no model is in a bundle"),
 }
 LIVE = (
-    "it was computed on the page from the corpus' texts and models, which are in no bundle; a study's chart is of stored trials"
+    "it was computed on the page from the corpus' texts and models, which are in no bundle; what a study measured is recomputed"
 )
 
 
 class Derived(NamedTuple):
     trials: list[str]  # all that the rows rest on
-    tables: list[Rows]  # what charts of this command show
+    tables: list[Rows]  # what charts and tables of this command show
 
 
 def able(command: Sequence[str]) -> bool:
@@ -93,7 +94,7 @@ def table_of(tables: Iterable[Rows], told: Rows) -> Rows:
 
 
 def changes(workbench: Workbench, command: Sequence[str], content: Any, only: Sequence[str] = (), looks: Looks = ()) -> list[str]:
-    """Where a chart is not what its command gives: in its rows, and in what is drawn of them."""
+    """Where a chart or table is not what its command gives: in its rows, and in what is drawn of them."""
     told, now = rows_now(workbench, command, content, only, looks)
     drawn = () if of_places(command) or "figure" not in content else not_in_rows(content["figure"], content["data"])
     return [*differences(told, now), *drawn]
@@ -102,7 +103,7 @@ def changes(workbench: Workbench, command: Sequence[str], content: Any, only: Se
 def rows_now(
     workbench: Workbench, command: Sequence[str], content: Any, only: Sequence[str] = (), looks: Looks = ()
 ) -> tuple[Rows, Rows]:
-    """(the rows of a chart, the same as its command answers), without what the item does not allow to compute."""
+    """(the rows that the page showed, the same as its command answers), without what the item does not allow to compute."""
     unknown = unrecorded(content["data"], looks)
     told, tables = without(content["data"], unknown), derived(workbench, command, content["data"], only, looks).tables
     return told, table_of([without(table, unknown) for table in tables], told)

@@ -27,6 +27,7 @@ from core.records import plain
 from core.report.colours import with_new
 from core.report.print_style import WIDTHS_MM
 from core.report.table import Table
+from core.report.table import read as read_table
 from core.workbench import Workbench
 
 MOST_BYTES = 20_000_000  # of what an item shows
@@ -224,7 +225,11 @@ def add_chart(
 def add_page_table(workbench: Workbench, paper_id: str, table: Table, first: int | None = None) -> PaperTable:
     """Takes a page's table as `add_chart` takes a chart. first: how many of its rows are printed; None: all."""
     fields = {"kind": "table", "of_page": True, "name": table.name, "caption": table.caption, "width_mm": PAGE_MM}
-    return _from_page(workbench, paper_id, fields, table.content(first), table.command)
+    *before, command = table.command.split("\n")
+    fields["caption"] += f" After: {'; '.join(before)}." * bool(before)
+    content = table.content(first)
+    read_table(content)
+    return _from_page(workbench, paper_id, fields, content, command)
 
 
 def _from_page(workbench: Workbench, paper_id: str, fields: dict[str, Any], shown: dict[str, Any], command: str) -> Item:
@@ -402,7 +407,7 @@ def _seal(told: dict[str, Any]) -> str:
 def _keep(folder: Path, name: str, showed: Taken) -> None:
     text = packed(showed._replace(content=plain(showed.content)))
     if len(text) > MOST_BYTES:
-        raise WorkbenchError(f"'{name}' shows more than {MOST_BYTES >> 20} MiB.", todo="Choose fewer points.")
+        raise WorkbenchError(f"'{name}' shows more than {MOST_BYTES >> 20} MiB.", todo="Choose fewer points or rows.")
     place = _place(folder, name)
     place.parent.mkdir(parents=True, exist_ok=True)
     files.write_whole(place, text, "What the item shows")

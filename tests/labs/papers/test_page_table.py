@@ -38,7 +38,7 @@ def test_its_rows_are_recomputed_and_its_files_are_those_of_its_columns(bench):
     assert [row.holds for row in drain(checking.check(bench, "p"))] == [True]
     files = opening.read(Path(drain(bundle.export(bench, "p", bench.home / "p.zip")).file))
     table = files["tables/board.md"].decode()
-    assert "| Recipe | MRR ↑ |" in table and len(table.splitlines()) == 6
+    assert "| Recipe | MRR ↑ |" in table and len(table.splitlines()) == 8
     assert files["tables/board.csv"].decode().count("\n") == 4 and b"MRR $\\uparrow$" in files["tables/board.tex"]
     results = drain(verification.verified(files, pictures=False))
     assert {row.what: row.holds for row in results}["table board"] is True and all(row.holds is not False for row in results)
@@ -65,8 +65,14 @@ def test_what_no_record_gives_is_kept_and_told_as_not_recomputed(bench):
     assert papers.take_again(bench, "p").items == papers.load(bench, "p").items
 
 
-def test_a_format_that_is_none_fails_in_words(bench):
-    table = board(bench)._replace(columns=(Column("mrr", "MRR", "%999999999f"),), command="")
-    papers.add_page_table(bench, "p", table)
-    with pytest.raises(WorkbenchError, match="format"):
-        drain(bundle.export(bench, "p"))
+def test_a_table_that_cannot_be_printed_is_no_item(bench):
+    with pytest.raises(WorkbenchError, match="cannot be printed"):
+        papers.add_page_table(bench, "p", board(bench)._replace(columns=(Column("mrr", "MRR", "%999999999f"),)))
+
+
+def test_of_several_commands_the_last_prints_it_and_the_caption_names_the_others(bench):
+    table = board(bench)._replace(command="python -m core runs write x\npython -m core runs compare y")
+    item = papers.add_page_table(bench, "p", table)
+    assert item.command == ("runs", "compare", "y") and item.caption.endswith("After: python -m core runs write x.")
+    [told] = drain(checking.check(bench, "p"))
+    assert told.holds is None and "files of rankings" in told.told

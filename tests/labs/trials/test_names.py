@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.config import TrialConfig, with_settings
 from core.labs.experiments.search import find
 from core.labs.papers.results_table import table
 from core.labs.store import examples
@@ -65,3 +66,7 @@ def test_what_makes_the_answers_is_named_where_answers_were_judged(tmp_path):
     assert "temperature" not in names[first] and names[judged].endswith("passages 5, temperature 0.7")
     listed = {row["id"]: row["made_name"] for row in bench.store.query("SELECT id, made_name FROM trials")}
     assert listed[judged] == names[judged] and listed[first] == names[first]
+    own = {"context.template": "Use only these passages.\n\n$passages\n\nQuestion: $question"}
+    whole = with_settings(TrialConfig(), own).model_dump(mode="json")
+    assert made_name(whole, answers=True) == "Hybrid convex, own template"
+    assert "Use only these passages" in made_name(whole, ["context.template"]), "of several prompts each is said"
