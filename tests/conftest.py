@@ -26,11 +26,14 @@ def pytest_itemcollected(item):
         item.add_marker(kind)
 
 
+MAIN = sys.modules["__main__"]  # before any page ran: a module's fixture may run one before its first test
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path, monkeypatch):
     """No test touches the user's data folder, nor leaves a page as `__main__`: a process spawned later would run it."""
     monkeypatch.setenv("GROUNDWORK_HOME", str(tmp_path / "data"))
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.setitem(sys.modules, "__main__", MAIN)
 
 
 @pytest.fixture

@@ -54,9 +54,9 @@ def test_all_is_computed_once_and_goes_on_where_it_was_stopped(bench, reader, mo
     timed = []
     monkeypatch.setattr(Workbench, "latency", lambda *given: timed.append(given))
     again = drain(lab.ablate_rag(Workbench(bench.home), recipe(), COUNT))
-    assert len(reader.prompts) == asked and not timed and lab.table(again) == lab.table(made)
+    assert len(reader.prompts) == asked and not timed and lab.rows(again) == lab.rows(made)
     told, needs = lab.standing(bench, recipe(), COUNT)
-    assert lab.table(told) == lab.table(made) and not needs
+    assert lab.rows(told) == lab.rows(made) and not needs
 
 
 def test_differences_are_paired_with_naive_and_corrected_over_all(bench, reader):  # noqa: F811
