@@ -28,8 +28,8 @@ from benchmarks.promises import against, spread
 from core.config import TrialConfig
 from core.corpus.library import split
 from core.generation.torch_lm import Transformers
-from core.labs.adapter_merge import merge_adapter
-from core.labs.adapters import adapter_data
+from core.labs.adapters.merge import merge_adapter
+from core.labs.adapters.training import adapter_data
 from core.labs.sampling import prompts
 from core.labs.sampling.chains import PRESETS, read_chain
 from core.labs.sampling.traces import shown_tokens

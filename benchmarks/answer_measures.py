@@ -19,9 +19,9 @@ from benchmarks.promises import spread
 from core import registry
 from core.config import TrialConfig
 from core.embedding.minilm import MiniLM
+from core.embedding.vectors import embed
 from core.judging.claims import SENTENCE
 from core.judging.measure import AnswerCase, AnswerMeasure, JudgeTools, scores
-from core.pipeline.vectors import embed
 from core.progress import drain
 from core.records import Token
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmarks._options import options
 from core.config import TrialConfig, with_settings
-from core.labs import chain_of_thought, contamination
-from core.labs.chain_of_thought import ReasoningPlan
+from core.labs.answers import chain_of_thought, contamination
+from core.labs.answers.chain_of_thought import ReasoningPlan
 from core.progress import drain
 from core.records import plain
 from core.workbench import Workbench

@@ -26,12 +26,12 @@ from core import registry
 from core.answering.protocol import Material
 from core.config import TrialConfig, with_settings
 from core.embedding.minilm import MiniLM
+from core.embedding.vectors import embed, missing
+from core.generation.model_texts import BATCH, DEADLINE_S
 from core.judging.claims import SENTENCE
 from core.judging.measure import AnswerCase, JudgeTools, scores
-from core.labs import answering
-from core.pipeline.vectors import embed, missing
+from core.labs.answers import answering
 from core.progress import drain
-from core.queries.model_texts import BATCH, DEADLINE_S
 from core.workbench import Workbench
 
 WORDS = 10_000
@@ -78,7 +78,7 @@ def written(workbench: Workbench, config: TrialConfig, answers: int) -> dict[str
     def job(first: int) -> int:
         some = asked[first : first + BATCH]
         drain(answering.write(workbench, evaluation.run, some))
-        return sum(answering.answer_of(workbench, each.key).answer_tokens for each in some)
+        return sum(said.answer_tokens for said in answering.answers_to(workbench, some))
 
     def bare(first: int) -> int:
         made = drain(part.generate_many(prompts[first : first + BATCH], [config.seed] * BATCH, DEADLINE_S, BATCH))

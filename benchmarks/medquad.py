@@ -41,7 +41,7 @@ def command(home: str, *arguments: str) -> tuple[dict, float, float]:
 def edited_share(home: str, config: TrialConfig, share: float) -> dict:
     """Words added in the middle of a share of the documents: how many chunks then have to be embedded anew."""
     from core.chunking.chunk import chunk_documents, chunk_texts
-    from core.pipeline.vectors import missing
+    from core.embedding.vectors import missing
 
     workbench = Workbench(home)
     documents = list(workbench.corpus(config).documents)

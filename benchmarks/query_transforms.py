@@ -21,12 +21,11 @@ from benchmarks.promises import against, spread
 from core.config import TrialConfig, fingerprint, with_settings
 from core.evaluation.metric import headlines
 from core.generation.llama_engine import LlamaCpp
-from core.labs import queries
+from core.generation.model_texts import BATCH, DEADLINE_S, TextTools, at_hand
+from core.labs.queries import effect as queries
 from core.pipeline.stages import Resolved
 from core.progress import drain
 from core.queries.hyde import Hyde
-from core.queries.model_texts import BATCH, DEADLINE_S, at_hand
-from core.queries.protocol import QueryTools
 from core.workbench import Workbench
 
 DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS", "../shared/datasets"))
@@ -52,11 +51,11 @@ def speed(run: Resolved, part: LlamaCpp, folder: Path, turns: int) -> dict:
     shares, speeds = [], {"hyde": [], "bare": []}
     for turn in range(turns):
         tools, spent = (
-            QueryTools(part, 0, folder / ("written" if turn == 0 else f"turn {turn}"), None),
+            TextTools(part, 0, folder / ("written" if turn == 0 else f"turn {turn}"), None),
             {"hyde": [0, 0.0], "bare": [0, 0.0]},
         )
 
-        def by_hyde(some: range, tools: QueryTools = tools) -> int:
+        def by_hyde(some: range, tools: TextTools = tools) -> int:
             drain(hyde.texts([asked[i] for i in some], tools))
             return sum(text.tokens for text in at_hand(tools, [hyde.requests(asked[i])[0] for i in some]))
 

@@ -18,8 +18,8 @@ from typing import Any
 from benchmarks._options import options
 from benchmarks.answer_measures import DATASETS
 from core.config import TrialConfig, with_settings
-from core.labs import rag_ablation as lab
-from core.pipeline import vectors
+from core.embedding import vectors
+from core.labs.answers import rag_ablation as lab
 from core.progress import drain
 from core.workbench import Workbench
 

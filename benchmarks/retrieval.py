@@ -20,9 +20,9 @@ from benchmarks.promises import spread
 from core.corpus.medquad import Medquad
 from core.corpus.squad import Squad
 from core.embedding.minilm import MiniLM
+from core.embedding.vectors import embed
 from core.evaluation.judged import Relevance, judge, relevance
 from core.index.exact import Exact
-from core.pipeline.vectors import embed
 from core.progress import drain
 from core.records import Candidates, Chunks, Corpus
 from core.registry import parts

@@ -22,9 +22,10 @@ from benchmarks.promises import spread
 from core.config import TrialConfig, fingerprint, with_settings
 from core.evaluation.metric import MAIN as METRIC
 from core.evaluation.metric import headlines
+from core.files.ids import ALPHABET
 from core.labs.trials import leaderboard, listing, values
 from core.progress import drain
-from core.store.journal import ALPHABET, SUFFIX, encode
+from core.store.journal import SUFFIX, encode
 from core.workbench import Workbench
 
 PAGE = 1000  # rows that the page shows

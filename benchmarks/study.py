@@ -35,6 +35,7 @@ from benchmarks.retrieval import DATASETS, plain_point
 from core.chunking.chunk import chunk_documents, chunk_texts
 from core.config import TrialConfig, with_settings
 from core.corpus.squad import Squad
+from core.embedding.vectors import embed, encode_all
 from core.errors import WorkbenchError
 from core.evaluation.judged import Judged, judge, relevance
 from core.evaluation.metric import metric_values
@@ -45,7 +46,6 @@ from core.labs.experiments.experiment import Experiment, made
 from core.labs.experiments.measuring import seldom_collected
 from core.pipeline.pipeline import EncoderTools
 from core.pipeline.recipe_words import work
-from core.pipeline.vectors import embed, encode_all
 from core.progress import Running, drain
 from core.records import Candidates, Chunks, Corpus
 from core.retrieval.pool import make_pool, rankings

@@ -1,7 +1,7 @@
 """Long verbs are generators of steps that return their result: how one is run whole, watched, or run within another."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from typing import Any
@@ -127,3 +127,12 @@ def event_loop() -> Generator[tuple[asyncio.AbstractEventLoop, Callable[[Awaitab
             with suppress(TimeoutError):
                 step(asyncio.wait_for(loop.shutdown_asyncgens(), 0.5))
             loop.close()
+
+
+class Unready(Exception):
+    """What was asked for live takes more than a moment: a job makes it, and from then on it is kept."""
+
+    def __init__(self, what: str, seconds: Any = None, texts: Sequence[str] = ()) -> None:
+        """seconds: a range; None: unknown, or to be told by the texts that the encoder then reads."""
+        super().__init__(what)
+        self.what, self.seconds, self.texts = what, seconds, texts

@@ -35,7 +35,7 @@ def part(kind: str):
 
 
 class Kind(NamedTuple):
-    folder: str
+    folder: str  # as it is imported: core.judging.measures
     about: str  # what its parts are
 
 
@@ -47,8 +47,8 @@ def kinds() -> dict[str, Kind]:
 
 def told_by_folders(name: str) -> dict[str, dict[str, Any]]:
     """Folder of core -> what it says under this name; those that say nothing are left out."""
-    packages = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.ispkg]
-    return {folder: held for folder in packages if (held := getattr(importlib.import_module(f"core.{folder}"), name, None))}
+    packages = [module.name for module in pkgutil.walk_packages([str(CORE)], "core.") if module.ispkg]
+    return {folder: held for folder in packages if (held := getattr(importlib.import_module(folder), name, None))}
 
 
 def parts(kind: str) -> dict[str, type]:
@@ -58,8 +58,8 @@ def parts(kind: str) -> dict[str, type]:
         raise WorkbenchError(f"There is no kind '{kind}'.", todo=f"Kinds: {', '.join(kinds())}.")
     folder = kinds()[kind].folder
     if folder not in _searched:
-        for module in pkgutil.iter_modules([str(Path(__file__).parent / folder)]):
-            importlib.import_module(f"core.{folder}.{module.name}")
+        for module in pkgutil.iter_modules(importlib.import_module(folder).__path__):
+            importlib.import_module(f"{folder}.{module.name}")
         _searched.add(folder)
     return dict(sorted(_parts[kind].items(), key=lambda item: (item[1].order, item[0])))
 
@@ -84,7 +84,7 @@ CORE = Path(__file__).parent
 FRAME = {
     "config", "errors", "files", "jobs", "progress", "records", "registry", "store",
     # of models what finds, loads and measures them, but not what changes a text or a weight
-    "models.amx", "models.gguf_files", "models.hardware", "models.hub", "models.identity", "models.loading",
+    "generation.gguf_files", "models.amx", "models.hardware", "models.hub", "models.identity", "models.llama_packages", "models.loading",
     "models.own_process", "models.probes", "models.threads",
 }  # fmt: skip
 EVERYWHERE = {"numpy", "pydantic", "yaml"}  # packages that all of core stands on

@@ -13,7 +13,7 @@ import numpy as np
 
 from core import files, registry
 from core.comparison.comparison import rules_of
-from core.config import PART_KINDS, TrialConfig, code_version, difference, fingerprint, valid, with_settings
+from core.config import PART_KINDS, TrialConfig, code_version, difference, fingerprint, with_settings
 from core.corpus.cards import Status
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND
@@ -21,7 +21,6 @@ from core.evaluation.metric import metric_names
 from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.jobs.verbs import as_typed
-from core.models.hub import encoders_home
 from core.pipeline.forecast import Forecast, Phase
 from core.pipeline.forecast import one_phase as one_phase
 from core.pipeline.hits import hits_of, steps_of
@@ -46,8 +45,7 @@ from core.pipeline.stages import (
     unused,
 )
 from core.pipeline.trials import StoredTrials, identity, receipt, without_result
-from core.progress import drain, within
-from core.queries.protocol import Unready
+from core.progress import Unready, drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
 from core.registry import word
 from core.retrieval.pool import changed, ranking, rankings
@@ -364,7 +362,7 @@ class Workbench(StoredTrials):
 
         What fails once the passages are found is stored as a failed answer; a stopped answer is not stored.
         """
-        from core.generation.answer import answer
+        from core.answering.answer import answer
 
         started, way = time.perf_counter(), Way()
         run = self.resolve(config)
@@ -394,7 +392,7 @@ class Workbench(StoredTrials):
         return replace(result, id=self._save_answer(run.of(config), question, result))
 
     def _save_answer(self, run: Resolved, question: str, result: Answer) -> str:
-        from core.generation.answer import answer
+        from core.answering.answer import answer
 
         config = run.config
         fingerprints = {"corpus": run.corpus.fingerprint, "chunks": run.key("chunks"), "encoder": config.embedding.identity()}
@@ -413,14 +411,14 @@ class Workbench(StoredTrials):
 
     def ask_again(self, config: TrialConfig, question: str, first: Answer) -> Generator[str | Progress, None, tuple[str, Any]]:
         """The same passages once more by the first answer's receipt: (its text, receipt.Comparison). Not stored."""
-        from core.generation.answer import answer_again
+        from core.answering.answer import answer_again
 
         search = partial(self.search, config)
         return (yield from answer_again(question, first, config.generation, config.context, search))
 
     def convert_model(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
         """A faster copy of the recipe's model file, where one says nearly the same: from then on `auto` takes it."""
-        from core.generation.answer import loaded
+        from core.generation.loading import loaded
 
         if not config.generation.copies:
             raise WorkbenchError(
@@ -471,30 +469,6 @@ class Workbench(StoredTrials):
             )
         return ids
 
-    # Encoders ----------------------------------------------------------------------------------------------------
-
-    def train_encoder(self, config: TrialConfig, name: str, settings: dict[str, Any]) -> Generator[Progress, None, Any]:
-        """Trains an encoder on the questions of the recipe's corpus; from then on it is `trained` with that name."""
-        from core.training.encoders.settings import TrainConfig
-        from core.training.encoders.training import train
-
-        training = valid(TrainConfig, settings)
-        whole = with_settings(config, {"corpus.questions": "all"})
-        run = yield from self.pipeline.resolve(whole)
-        chunks = yield from self.pipeline.chunks(run)
-        texts = yield from self.pipeline.texts(run)
-        return (
-            yield from train(
-                training,
-                run.corpus,
-                chunks,
-                texts,
-                encoders_home() / name,
-                evaluation=config.evaluation,
-                vectors=self.pipeline.vectors_folder,
-            )
-        )
-
     # The store ---------------------------------------------------------------------------------------------------
 
     def sql(self, text: str) -> Any:
@@ -511,22 +485,6 @@ class Workbench(StoredTrials):
     def behind(self) -> str:
         """Why the latest records are not in what the store answers; "" where they are."""
         return self.store.stale
-
-    def doctor(self, reuse: bool = False) -> list[Any]:
-        from core.doctor import Finding, doctor
-
-        told, count = [], 0
-        try:
-            count = len(self.store.journal.listing())
-            if count or self.store.labels.paths():
-                self.store.query("SELECT 1")
-                self.store.labels.present(())  # reads what is new of them
-                told = self.store.told()
-        except WorkbenchError as error:
-            told = [str(error)]
-        words = " ".join(told[:3]) or f"{count:,} records, beside labels; none is left out"
-        stored = Finding("What is stored", not told, words, "Run python -m core store verify." if told else "")
-        return [*doctor(self.home, reuse), stored]
 
     def arguments(self, config: TrialConfig) -> list[str]:
         """The recipe as the command line takes it: what differs from the defaults."""

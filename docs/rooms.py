@@ -30,7 +30,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("models", "model files and their identity, hardware, headers, the process a model runs in"),
         Room("corpus", "a file a loader: documents and questions"),
         Room("chunking", "a file a chunker, and the tokens of each chunk"),
-        Room("embedding", "a file an encoder, and the transform of vectors"),
+        Room("embedding", "a file an encoder, the transform of vectors, and vectors by text"),
         Room("index", "a file an index"),
         Room("retrieval", "a file a retriever or fusion, and the pool they work on"),
         Room("queries", "a file a query transform: what is asked in a question's place"),
@@ -41,7 +41,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("evaluation", "a file a metric, and what makes a chunk relevant"),
     ),
     (
-        Room("pipeline", "the table of stages, their keys and what is kept of them, vectors by text among it"),
+        Room("pipeline", "the table of stages, their keys and what is kept of them"),
         Room("sampling", "steps from logits to a token, search, what they leave as a trace"),
         Room("scratch", "models and indexes written to be read; no recipe uses them"),
         Room("judging", "what scores an answer"),
@@ -51,11 +51,10 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
     ),
     (
         Room("workbench", "the verbs of a recipe: prepare, evaluate, run, sweep, search, ask"),
-        Room("doctor", "what this machine offers"),
         Room("comparison", "arms on the same questions: means, paired differences, corrections, verdicts, columns of tables"),
     ),
     (
-        Room("labs", "the verbs of single pages: trials, encoders, adapters, indexes, sampling, engines, inside a model"),
+        Room("labs", "the verbs of single pages, a folder a subject: trials, answers, encoders, adapters, indexes …; the doctor"),
         Room("annotation", "studies and labels, and the formats they come and go in"),
         Room("agreement", "what a study's labels say together: agreement, annotators, systems, power"),
     ),

@@ -1,6 +1,6 @@
 """What is in the corpus? Documents with the evidence of their questions marked, the questions, and where it all comes from."""
 
-import streamlit as st
+from functools import partial
 
 from app import session
 from app.ui import cards, jobs, recipe_strip
@@ -14,17 +14,14 @@ WITHOUT = {"Own documents": own.draw, "Get more": downloads.draw}
 
 def page() -> None:
     recipe_strip.page_title("Corpus", "What is in the corpus, what is asked of it, and where does the evidence stand?")
-    corpus, tabs = None, [*OF_CORPUS, *WITHOUT]
+    of_corpus = {}
     try:
         corpus = jobs.drain(session.workbench().read_corpus(session.config()), "Reading the corpus")
         status(corpus)
+        of_corpus = {title: partial(draw, corpus) for title, draw in OF_CORPUS.items()}
     except WorkbenchError as error:  # nothing to show, but documents can be added and other data sets fetched
         cards.problem(error)
-        tabs = [*WITHOUT]
-    for title, tab in zip(tabs, st.tabs(tabs, key="tab", on_change="rerun", bind="query-params"), strict=True):
-        if tab.open:
-            with tab:
-                OF_CORPUS[title](corpus) if title in OF_CORPUS else WITHOUT[title]()
+    cards.tabs(of_corpus | WITHOUT, "tab")
 
 
 def status(corpus: Corpus) -> None:

@@ -6,7 +6,7 @@ from app import session
 from app.ui import cards, recipe_strip
 from app.ui.adapters import forgetting, grid
 from app.ui.search import results
-from core.labs import adapter_grid as lab
+from core.labs.adapters import grid as lab
 from core.models.adapters import adapter_names
 
 

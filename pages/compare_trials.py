@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import recipe_strip
+from app.ui import cards, forms, recipe_strip
 from app.ui.trials import (
     cost_chart,
     details,
@@ -24,7 +24,6 @@ from core.labs.trials.comparison import Trial
 from core.labs.trials.listing import Listing
 
 WHOSE = ("Trials", "Runs in TREC's format")
-VIEWS = ("Tests", "Settings that differ", "By question")
 TOGETHER = {
     "Leaderboard": leaderboard.draw,
     "Frontier": cost_chart.draw,
@@ -37,8 +36,7 @@ TOGETHER = {
 
 def page() -> None:
     recipe_strip.page_title("Trials", "Which recipes were tried, and is one really better than another?", recipe=False)
-    views = {"default": WHOSE[0], "key": "whose", "bind": "query-params", "required": True, "label_visibility": "collapsed"}
-    if st.segmented_control("View", WHOSE, **views) == WHOSE[1]:
+    if forms.one_of("View", WHOSE, "whose", bind="query-params", label_visibility="collapsed") == WHOSE[1]:
         return runs.draw(table.chosen())
     everything = listing.everything(session.workbench())
     summary = everything.summary()
@@ -69,28 +67,18 @@ def together(shown: Listing, everything: Listing, chosen: list[Trial], names: di
             )
         return
     differences.view_remembered("together")
-    tabs = st.tabs(list(TOGETHER), key="together", on_change="rerun", bind="query-params")
-    st.session_state.together_remembered = st.session_state.together
-    for tab, draw in zip(tabs, TOGETHER.values(), strict=True):
-        if tab.open:
-            with tab:
-                draw(of, names)
+    cards.tabs(TOGETHER, "together", of, names)
 
 
 def compare(chosen: list[Trial], names: dict[str, str]) -> None:
     result = differences.compared(chosen, names)
     differences.view_remembered("compare_view")
-    tested, settings, questions = st.tabs(list(VIEWS), key="compare_view", on_change="rerun", bind="query-params")
-    st.session_state.compare_view_remembered = st.session_state.compare_view
-    if tested.open and result:
-        with tested:
-            differences.tests(result, names)
-    if settings.open:
-        with settings:
-            differences.settings(chosen, names)
-    if questions.open and result:
-        with questions:
-            differences.by_question(result)
+    views = {
+        "Tests": lambda: result and differences.tests(result, names),
+        "Settings that differ": lambda: differences.settings(chosen, names),
+        "By question": lambda: result and differences.by_question(result),
+    }
+    cards.tabs(views, "compare_view")
 
 
 page()

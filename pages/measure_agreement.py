@@ -2,19 +2,8 @@
 
 import streamlit as st
 
-from app.ui import recipe_strip
-from app.ui.agreement import (
-    annotators,
-    choice,
-    coefficients,
-    consensus,
-    growth,
-    headline_cards,
-    items,
-    machines,
-    planned,
-    reading,
-)
+from app.ui import cards, recipe_strip
+from app.ui.agreement import annotators, choice, coefficients, consensus, growth, items, machines, planned, reading
 
 TABS = {
     "Agreement": coefficients.draw,
@@ -41,13 +30,9 @@ def page() -> None:
     if (view := reading.read(source, round_name)) is None:
         return
     with numbers_first:
-        headline_cards.headline_cards(view)
+        coefficients.headline_cards(view)
     planned.careless(view)
-    drawn = st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params")
-    for tab, draw in zip(drawn, TABS.values(), strict=True):
-        if tab.open:
-            with tab:
-                draw(view)
+    cards.tabs(TABS, "view", view)
 
 
 page()

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.ui import cards, recipe_strip
 from app.ui.store import query, rows, tables
-from core.labs.store import Answered
+from core.labs.store.query import Answered
 
 
 def page() -> None:

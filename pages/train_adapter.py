@@ -13,7 +13,7 @@ from app import session
 from app.ui import cards, recipe_strip
 from app.ui.adapters import entries, heads, source, training
 from core.config import TrialConfig
-from core.labs import adapters
+from core.labs.adapters import training as adapters
 
 
 def page() -> None:

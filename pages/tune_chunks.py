@@ -7,8 +7,8 @@ from app.ui import jobs, recipe_strip
 from app.ui.chunks import counts, cuts, documents, sizes, study
 from app.ui.chunks.cuts import Shown
 from core.config import TrialConfig
-from core.labs import chunks as lab
-from core.labs.chunks import readable_tokens
+from core.labs.corpus import chunks as lab
+from core.labs.corpus.chunks import readable_tokens
 from core.records import Corpus
 
 

@@ -1,14 +1,16 @@
 """Write a paper: which numbers, tables and figures go into it, does each still hold, and the bundle that anyone can recompute."""
 
+from functools import partial
+
 import streamlit as st
 
 from app import session
 from app.ui import cards, recipe_strip
-from app.ui.papers import adding, bundle, desk, items, received
+from app.ui.papers import adding, bundle, desk, items
 from core.labs.papers import paper as papers
 from core.labs.papers import shelf
 
-VIEWS = ("Items", "Add", "Bundle", "Somebody else's")
+OF_PAPER = {"Items": items.draw, "Add": adding.draw, "Bundle": bundle.draw}
 
 
 def page() -> None:
@@ -23,7 +25,7 @@ def page() -> None:
         )
         desk.create()
         with st.expander("Verify somebody else's bundle"):
-            received.draw()
+            bundle.received()
         return
     paper = desk.choose(names)
     tabs(paper)
@@ -33,14 +35,8 @@ def tabs(paper: papers.Paper) -> None:
     """Only the open one computes. Who comes back finds the items, whatever was open when the page was left."""
     if session.entered() and "paper_view" not in st.query_params:
         st.session_state.pop("paper_view", None)
-    there, new, made, others = st.tabs(VIEWS, key="paper_view", on_change="rerun", bind="query-params")
-    for tab, draw in ((there, items.draw), (new, adding.draw), (made, bundle.draw)):
-        if tab.open:
-            with tab, cards.calm():
-                draw(paper)
-    if others.open:
-        with others, cards.calm():
-            received.draw()
+    of_paper = {title: partial(draw, paper) for title, draw in OF_PAPER.items()}
+    cards.tabs(of_paper | {"Somebody else's": bundle.received}, "paper_view")
 
 
 page()

@@ -11,10 +11,9 @@ import pytest
 
 from core import files
 from core.errors import WorkbenchError
-from core.generation import prices
+from core.generation import gguf_files, prices
 from core.jobs import child as children
 from core.labs.sampling import chains
-from core.models import gguf_files
 from core.models.hub import ENCODER_FILES, encoders_home, trained_encoders
 from core.training.experts import moe_home
 from core.training.tokenizers import tokenizers_home
@@ -51,7 +50,7 @@ from core.errors import WorkbenchError
 from core.generation import prices
 from core.jobs import child as children
 from core.labs.sampling import chains
-from core.models import gguf_files
+from core.generation import gguf_files
 from core.models.hub import ENCODER_FILES, encoders_home, trained_encoders
 from core.training.experts import moe_home
 from core.training.tokenizers import tokenizers_home

@@ -14,10 +14,10 @@ import pytest
 
 from core import files
 from core.config import TrialConfig, with_settings
+from core.embedding import vectors
 from core.errors import WorkbenchError
 from core.files import DiskError
 from core.models import identity, loading
-from core.pipeline import vectors
 from core.progress import drain
 from core.workbench import Workbench
 from tests.support.small_corpora import THINGS, WAYS, small_bert, with_towns

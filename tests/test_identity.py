@@ -35,7 +35,7 @@ def keys(tmp_path, monkeypatch):
     "module",
     [
         "core.retrieval.rrf", "core.retrieval.convex", "core.retrieval.rank_bm25", "core.labs.encoders.maps",
-        "core.labs.index.churn", "core.labs.chunks", "core.embedding.lsa", "core.index.chroma", "core.chunking.fixed",
+        "core.labs.index.churn", "core.labs.corpus.chunks", "core.embedding.lsa", "core.index.chroma", "core.chunking.fixed",
         "core.evaluation.judged", "core.errors", "core.config", "core.models.threads", "core.pipeline.speed",
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -141,6 +142,20 @@ def test_core_imports_downwards_only_and_keeps_to_its_engines():
 
 
 @pytest.mark.slow
+def test_no_rooms_import_each_other_in_a_circle():
+    """Neither within functions nor for types only: rooms of one floor stand in an order, too."""
+    arrows: dict[str, set[str]] = {}
+    for path in CORE:
+        if "." in (module := module_of(path)):
+            others = {room(name) for name in imports(path) if name.startswith("core.")} & FLOOR.keys()
+            arrows.setdefault(room(module), set()).update(others - {room(module)})
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+@pytest.mark.slow
 def test_no_modules_import_each_other_in_a_circle():
     graph = {module: needs(path) for module, path in MODULES.items()}
     while leaves := [module for module, others in graph.items() if not others & graph.keys()]:
@@ -197,7 +212,7 @@ def without_a_usual_choice(path: Path) -> list[int]:
     """Lines of the segmented controls bound to the address whose value is used as it is."""
     nodes = nodes_of(path)
     safe = {id(node.values[0]) for node in nodes if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)}
-    safe |= {id(node.left) for node in nodes if isinstance(node, ast.Compare)}
+    safe |= {id(getattr(node.left, "value", node.left)) for node in nodes if isinstance(node, ast.Compare)}
     lines = []
     for node in nodes:
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "segmented_control":

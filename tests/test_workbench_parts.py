@@ -10,8 +10,8 @@ from core import files
 from core.__main__ import parse
 from core.cli.options import RecipeOptions, read_grid
 from core.config import TrialConfig, difference, with_settings
-from core.doctor import _cache, doctor
 from core.errors import WorkbenchError
+from core.labs.doctor.machine import _cache, doctor
 from core.pipeline.pipeline import _bytes
 from core.pipeline.stages import Resolved
 from core.records import Corpus, Document, plain

@@ -1,7 +1,7 @@
 """Metric cards, the status strip, and the states a page can be in. All text is escaped."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from html import escape
@@ -151,6 +151,19 @@ def empty(what: str, why: str, button: str = "", *, key: str = "", icon: str | N
     said = re.sub("`([^`]+)`", r"<code>\1</code>", escape(why))
     st.html(f'<div class="gw gw-empty"><h4>{escape(what)}</h4><p>{said}</p></div>')
     return bool(button) and st.button(button, key=key or f"empty/{what}", icon=icon, type="primary", **event)
+
+
+def press(label: str, icon: str, key: str, act: Callable[..., Any], *arguments: Any, **look: Any) -> None:
+    """A button, and what it calls before the page runs again. icon: a name of Material's, "" for none; look: as st.button takes it."""
+    st.button(label, key=key, icon=f":material/{icon}:" if icon else None, on_click=act, args=arguments, **look)
+
+
+def tabs(views: Mapping[str, Callable[..., Any]], key: str, *arguments: Any) -> None:
+    """A tab a view, of which only the open one draws, with what goes wrong in it. The address says which that is."""
+    for tab, draw in zip(st.tabs(list(views), key=key, on_change="rerun", bind="query-params"), views.values(), strict=True):
+        if tab.open:
+            with tab, calm():
+                draw(*arguments)
 
 
 def problem(error: Exception) -> None:

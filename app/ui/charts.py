@@ -122,18 +122,16 @@ def line(
     alone = [i for run in _runs(y) if len(run) == 1 or not joined for i in run if low[i] is not None] if spread else []
     if alone:
         traces[-1]["meta"] = "whiskers" if interval == INTERVAL else f"whiskers: {interval}"
-        traces[-1]["error_y"] = {
-            "type": "data",
-            "symmetric": False,
-            "thickness": 1.2,
-            "width": 3,
-            "color": color,
-            "array": [high[i] - y[i] if i in alone else None for i in range(len(y))],
-            "arrayminus": [y[i] - low[i] if i in alone else None for i in range(len(y))],
-        }
+        traces[-1]["error_y"] = whiskers(y, [(low[i], high[i]) if i in alone else None for i in range(len(y))], color)
     if current is not None and current in x and y[x.index(current)] is not None:
         traces.append(_ring(current, y[x.index(current)], color, name) | {"meta": "ring", "name": CURRENT})
     return traces
+
+
+def guide(x: Sequence[float], y: Sequence[float], color: str = BASELINE, width: float = 1.2, **line: Any) -> dict:
+    """The trace of a line that measures nothing: without points, hover or a place in the legend."""
+    drawn = {"color": color, "width": width, **line}
+    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "hoverinfo": "skip", "showlegend": False, "line": drawn}
 
 
 def bars(
@@ -160,17 +158,7 @@ def bars(
             "hovertemplate": (hover or f"%{{{across}}}: %{{{along}:.3f}}") + f"<extra>{shown}</extra>",
         }
         if errors and name in errors:
-            pairs = list(zip(values, errors[name], strict=True))
-            trace["meta"] = "whiskers"
-            trace[f"error_{along}"] = {
-                "type": "data",
-                "symmetric": False,
-                "thickness": 1.2,
-                "width": 3,
-                "color": BASELINE,
-                "array": [None if v is None or e is None else e[1] - v for v, e in pairs],
-                "arrayminus": [None if v is None or e is None else v - e[0] for v, e in pairs],
-            }
+            trace |= {"meta": "whiskers", f"error_{along}": whiskers(values, errors[name])}
         traces.append(trace)
     return traces
 
@@ -247,6 +235,26 @@ def frontier(x: Sequence[float], y: Sequence[float], x_direction: int = -1, y_di
 def look(place: int) -> tuple[str, str]:
     """(colour, marker) of the system at this place; none is like another before the 24th."""
     return COLORS[place % len(COLORS)], SYMBOLS[place // len(COLORS) % len(SYMBOLS)]
+
+
+def whiskers(
+    values: Sequence[float | None],
+    ends: Sequence[tuple[float | None, float | None] | None],
+    color: str = BASELINE,
+    thickness: float = 1.2,
+    width: int = 3,
+) -> dict[str, Any]:
+    """The error bars of a trace with these values, from its (low, high) each; None: nothing on that side."""
+    bounds = [(None, None) if value is None or end is None else end for value, end in zip(values, ends, strict=True)]
+    return {
+        "type": "data",
+        "symmetric": False,
+        "thickness": thickness,
+        "width": width,
+        "color": color,
+        "array": [None if high is None else high - value for value, (_, high) in zip(values, bounds, strict=True)],
+        "arrayminus": [None if low is None else value - low for value, (low, _) in zip(values, bounds, strict=True)],
+    }
 
 
 def log_axis(values: Sequence[float | None]) -> dict[str, Any]:

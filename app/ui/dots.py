@@ -41,15 +41,7 @@ def marks(
         "y": [names[row.name] for row in measured],
         "marker": {"size": 9, "color": [row.color for row in measured], "symbol": [row.symbol for row in measured]},
         "customdata": [[between(row, digits)] for row in measured],
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "thickness": 1.4,
-            "width": 4,
-            "color": charts.BASELINE,
-            "array": [high - row.value for row, (_, high) in zip(measured, whisker, strict=True)],
-            "arrayminus": [row.value - low for row, (low, _) in zip(measured, whisker, strict=True)],
-        },
+        "error_x": charts.whiskers([row.value for row in measured], whisker, thickness=1.4, width=4),
         "hovertemplate": f"%{{y}}<br>%{{x:.{digits}f}} (%{{customdata[0]}})<extra></extra>",
     }
     if any(row.low is not None or row.high is not None for row in measured):

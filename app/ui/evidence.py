@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from core.labs.answers import stage_title
+from core.labs.answers.stored import stage_title
 
 CUT = 420  # characters of a passage shown before it is opened: about five lines
 # words too common to be worth marking in a passage

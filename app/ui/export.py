@@ -1,6 +1,7 @@
 """The export menu of a chart: figures for a paper with their caption, the data, the recipe and the command."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -13,6 +14,14 @@ from core.report import caption as captions
 from core.report import figures
 from core.report.print_style import FONT_POINTS, WIDTHS_MM
 from core.report.table import Table
+
+MIME = figures.MIME | {
+    "zip": "application/zip",
+    "gz": "application/gzip",
+    "csv": "text/csv",
+    "yaml": "text/yaml",
+    "run": "text/plain",
+}
 
 
 def menu(
@@ -44,32 +53,16 @@ def menu(
             )
         with st.container(horizontal=True, gap="xsmall"):
             for kind in ("pdf", "svg", "png") if able else ():
-                st.download_button(
-                    kind.upper(),
-                    lambda kind=kind: figures.export(chart, kind, WIDTHS_MM[wide], title, text),
-                    f"{name}.{kind}",
-                    figures.MIME[kind],
-                    key=f"{key}/{kind}",
-                    on_click="ignore",
-                )
+                made = partial(figures.export, chart, kind, WIDTHS_MM[wide], title, text)
+                download(kind.upper(), made, f"{name}.{kind}", f"{key}/{kind}", icon=None)
             if able:
-                st.download_button(
-                    "LaTeX",
-                    lambda: whole(chart, name, WIDTHS_MM[wide], title, text, data, config),
-                    f"{name}.zip",
-                    "application/zip",
-                    key=f"{key}/zip",
-                    on_click="ignore",
-                    help="The PDF, a figure environment with the caption, the data and the recipe.",
-                )
+                made = partial(whole, chart, name, WIDTHS_MM[wide], title, text, data, config)
+                about = "The PDF, a figure environment with the caption, the data and the recipe."
+                download("LaTeX", made, f"{name}.zip", f"{key}/zip", icon=None, help=about)
             if data is not None:
-                st.download_button(
-                    "CSV", lambda: cells.to_csv(data), f"{name}.csv", "text/csv", key=f"{key}/csv", on_click="ignore"
-                )
+                download("CSV", partial(cells.to_csv, data), f"{name}.csv", f"{key}/csv", icon=None)
             if config is not None:
-                st.download_button(
-                    "Config", lambda: recipe(config), f"{name}.yaml", "text/yaml", key=f"{key}/yaml", on_click="ignore"
-                )
+                download("Config", partial(recipe, config), f"{name}.yaml", f"{key}/yaml", icon=None)
         if not able:
             st.caption(figures.WITHOUT_BROWSER)
         _into_paper(chart, name, data, command, text, key)
@@ -139,6 +132,13 @@ def choose_paper(key: str, take: Callable[[str], Any]) -> None:
                 st.toast(f"Added to the paper as {item.name}: see *Write a paper*.", icon=":material/check:")
             except WorkbenchError as error:
                 cards.problem(error)
+
+
+def download(label: str, data: Any, file: str, key: str | None = None, **look: Any) -> None:
+    """A button that hands over a file, without another run of the page. data: what is in it, or a function that makes it at the press;
+    look: as st.download_button takes it."""
+    mime = MIME[file.rpartition(".")[2]]
+    st.download_button(label, data, file, mime, key=key, on_click="ignore", **{"icon": ":material/download:"} | look)
 
 
 def whole(chart: dict[str, Any], name: str, width_mm: float, title: str, text: str, data: Any, config: Any) -> bytes:

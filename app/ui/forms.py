@@ -6,6 +6,7 @@ follows a click already works with the new recipe.
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from types import UnionType
@@ -298,10 +299,28 @@ def _applied(stage: str, name: str, draft: Draft, waits: bool) -> None:
     )
 
 
+def one_of(title: str, options: Sequence | Mapping[Any, str], key: str, usual: Any = None, place: Any = st, **look: Any) -> Any:
+    """One of a few that are all in sight: the usual one, else the first, unless another was chosen. options: values, or value -> what it
+    is called."""
+    titles = options if isinstance(options, Mapping) else dict(zip(options, map(str, options), strict=True))
+    usual = next(iter(titles)) if usual is None else usual
+    look = {"default": usual, "required": True, "format_func": titles.get} | look
+    if (chosen := place.segmented_control(title, list(titles), key=key, **look)) is None:  # cleared by an address without a value
+        return usual
+    return chosen
+
+
 def show_value(key: str, value: Any, always: bool = True) -> None:
     """Lets the widget `key` show `value` in this run; equal values are not sent again (that would drop a draft)."""
     if key not in st.session_state or (always and st.session_state[key] != value):
         st.session_state[key] = value
+
+
+def field(make: Any, label: str, key: str, value: Any, act: Any, /, *arguments: Any, options: Sequence = (), **look: Any) -> None:
+    """A widget of a value that stands elsewhere: it shows that, and what a person chooses goes to act(*arguments, key). make: as
+    st.text_input; options: what it takes behind its label; look: what else."""
+    show_value(key, value)
+    make(label, *options, key=key, on_change=act, args=(*arguments, key), **look)
 
 
 def held(value: Any) -> Any:

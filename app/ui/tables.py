@@ -11,7 +11,7 @@ from zlib import crc32
 import streamlit as st
 
 from app.ui import cells
-from app.ui.export import table_into_paper
+from app.ui.export import download, table_into_paper
 from core.report.table import Column, Table
 
 NEGATIVE = re.compile(r"(?<![\w.,\u2013-])-(?=\.?\d)")
@@ -87,16 +87,14 @@ def export(rows: Sequence[Mapping[str, Any]] | Callable[[], Any], key: str, tabl
     with st.container(horizontal=True, horizontal_alignment="right"):
         if table is not None and table.rows and table.command:
             table_into_paper(table, key)
-        st.download_button(
+        file, about = f"{table.name if table else key.partition('/')[0]}.csv", "All fields of these rows, as CSV"
+        download(
             "CSV",
             lambda: cells.to_csv(rows() if callable(rows) else rows),
-            f"{table.name if table else key.partition('/')[0]}.csv",
-            "text/csv",
-            key=f"{key}/csv",
-            icon=":material/download:",
+            file,
+            f"{key}/csv",
             type="tertiary",
-            on_click="ignore",
-            help="All fields of these rows, as CSV",
+            help=about,
             disabled=not rows,
         )
 

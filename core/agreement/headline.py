@@ -7,9 +7,9 @@ import numpy as np
 
 from core.agreement.machines import SIZES, Facing, Machine, contained, measures_of, stratum
 from core.agreement.sources import LabelSource
-from core.annotation.answers import read_candidates
 from core.annotation.drawing import drawn_by
 from core.annotation.sentences import sentences
+from core.annotation.stored_answers import read_candidates
 from core.errors import WorkbenchError
 from core.records import Progress
 from core.statistics.bootstrap import numbered

@@ -9,13 +9,13 @@ from core import registry
 from core.agreement.headline import Unjudged
 from core.agreement.machines import Machine, places
 from core.agreement.sources import LabelSource
-from core.annotation.answers import read_candidates
 from core.annotation.label_table import LabelTable
 from core.annotation.sentences import sentences
+from core.annotation.stored_answers import read_candidates
 from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.judging.kept_scores import judge_tools, kept_scores
 from core.judging.measure import AnswerCase, AnswerMeasure
-from core.labs.scores.keeping import judge_tools, kept_scores
 from core.records import Progress
 from core.workbench import Workbench
 
@@ -53,10 +53,10 @@ def measured(
     others, bounds = _others(workbench, rest, part), [0]
     for each in others:
         bounds.append(bounds[-1] + len(each))
-    tools, machines = judge_tools(workbench, TrialConfig()), []
+    tools, machines = judge_tools(workbench.pipeline, TrialConfig()), []
     for name in names:
         measure = usable()[name]
-        scores = yield from kept_scores(workbench, measure, [*cases, *(case for each in others for case in each)], tools)
+        scores = yield from kept_scores(measure, [*cases, *(case for each in others for case in each)], tools)
         values = np.array([score.value for score in scores], np.float64)
         values = values if measure.direction > 0 else 1 - values
         more = values[len(cases) :]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from core.annotation.answers import candidates, read_candidates
 from core.annotation.drawing import Candidate, draw, draw_pairs, drawn_by, with_attention, with_duplicates
 from core.annotation.drawing import shared as answered_by_all
 from core.annotation.rubric import default_rubric
+from core.annotation.stored_answers import candidates, read_candidates
 from core.annotation.study import Item, Study, altered, plain, systems_of
 from core.annotation.system_names import systems
 from core.annotation.versions import studies

@@ -172,8 +172,7 @@ def own_attention(candidates: Sequence[Candidate], items: Sequence[Item], count:
         if said and not shown:
             shown = next((other.passages for other in others if _apart(answer, other, said)), ())
         if said and shown:
-            item = _item(answer.question, (Candidate(LATE, "attention", "", answer.question, said, shown),), "")
-            attention.append(item.model_copy(update={"expected": (expected,)}))
+            attention.append(_attention(LATE, answer.question, said, shown, (expected,)))
     return tuple(attention)
 
 
@@ -224,26 +223,19 @@ def drawn_by(study: Study) -> str:
 def attention_items() -> tuple[Item, ...]:
     """The items with known answers that come with the project, see annotations/attention.yaml."""
     entries = files.read_yaml(FOLDER / "attention.yaml")
-    return tuple(
-        _item(
-            entry["question"],
-            (
-                Candidate(
-                    "attention",
-                    "attention",
-                    "",
-                    entry["question"],
-                    entry["answer"],
-                    tuple(
-                        Passage(document_id=fingerprint(text)[:12], title=title, text=text, end=len(text))
-                        for title, text in (passage.values() for passage in entry["passages"])
-                    ),
-                ),
-            ),
-            "",
-        ).model_copy(update={"expected": tuple(entry["expected"])})
-        for entry in entries
-    )
+    items = []
+    for entry in entries:
+        passages = tuple(
+            Passage(document_id=fingerprint(text)[:12], title=title, text=text, end=len(text))
+            for title, text in (passage.values() for passage in entry["passages"])
+        )
+        items.append(_attention("attention", entry["question"], entry["answer"], passages, tuple(entry["expected"])))
+    return tuple(items)
+
+
+def _attention(source: str, question: str, answer: str, passages: tuple[Passage, ...], expected: tuple[str, ...]) -> Item:
+    item = _item(question, (Candidate(source, "attention", "", question, answer, passages),), "")
+    return item.model_copy(update={"expected": expected})
 
 
 def clean(text: str) -> str:

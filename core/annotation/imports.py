@@ -65,7 +65,9 @@ def import_qags(workbench: Workbench, path: Path | str, study_id: str = "qags") 
     """A file of QAGS as a study with its labels. A second time nothing is added."""
     study, labels, wrong = qags.read(Path(path), study_id)
     if wrong or not labels:
-        raise ImportProblems(wrong or [Problem(str(path), 1, "The file is empty.")], len(labels))
+        if not wrong:
+            wrong.add(1, "The file is empty.")
+        raise ImportProblems(wrong, len(labels))
     there = history(workbench, study_id)
     if there and there[-1].study != study:
         raise WorkbenchError(f"There is another study '{study_id}'.", todo="Give this one another name.")
@@ -86,51 +88,43 @@ def _take(
 ) -> Imported:
     round_name = frozen.round if frozen.round in ROUNDS else "main"
     parsed = parsed_labels(frozen.study, text, file, round_name)
-    good, wrong = _sound(workbench, frozen, parsed, file, names)
+    good, wrong = _sound(workbench, frozen, parsed, names)
     if not good and not wrong:
-        wrong = [exchange.empty(file)]
+        wrong.empty()
     intake = _fresh(workbench, frozen, good, file, replace)
     if not replace:
-        wrong += [
-            Problem(
-                file,
-                line,
-                f"'{label.annotator}' said otherwise of item {label.item} here: this would replace it.",
-                "Choose to replace labels (--replace), or leave it out.",
-            )
-            for line, label in intake.replacing
-        ]
+        for line, label in intake.replacing:
+            what = f"'{label.annotator}' said otherwise of item {label.item} here: this would replace it."
+            wrong.add(line, what, "Choose to replace labels (--replace), or leave it out.")
+    wrong.sort(key=lambda problem: problem.line)
     taken = [*intake.new, *intake.completing, *(intake.replacing if replace else ())]
     if wrong and not keep_good:
-        raise ImportProblems(sorted(wrong, key=lambda problem: problem.line), len(taken) + intake.old)
+        raise ImportProblems(wrong, len(taken) + intake.old)
     if taken:
         fresh = [_stamped(label) for _, label in taken]
         workbench.store.labels.add([to_record(frozen.study, label) for label in fresh], [label.id for label in fresh])
-    wrong = tuple(sorted(wrong, key=lambda problem: problem.line))
     return Imported(
-        len(taken), intake.old, wrong, len(intake.replacing) if replace else 0, len(intake.completing), intake.changed
+        len(taken), intake.old, tuple(wrong), len(intake.replacing) if replace else 0, len(intake.completing), intake.changed
     )
 
 
 def _sound(
-    workbench: Workbench, frozen: Frozen, parsed: exchange.Parsed, file: str, names: dict[str, str]
-) -> tuple[list[tuple[int, Label]], list[Problem]]:
+    workbench: Workbench, frozen: Frozen, parsed: exchange.Parsed, names: dict[str, str]
+) -> tuple[list[tuple[int, Label]], exchange.Problems]:
     """The labels that fit the study, each of one annotator and item once, with their lines."""
-    good, wrong, seen, ids = [], list(parsed.problems), {}, {}
+    good, wrong, seen, ids = [], parsed.problems, {}, {}
     for line, label in parsed.labels:
         label = _filled(frozen.study, label)
         label = label.model_copy(update={"annotator": names.get(label.annotator, label.annotator)})
         key, label_id = (label.round, label.item, label.annotator), label.id
         what, todo = _misfit(workbench, frozen, label)
         if not what and label_id and label_id in ids:
-            what, todo = (
-                f"The id '{label_id}' stands in line {ids[label_id]} already.",
-                "Give each label an id of its own, or none.",
-            )
-        elif not what and key in seen and not (label_id and seen[key][0]):
-            what, todo = exchange.twice(file, line, label.annotator, label.item, seen[key][1])[2:]
+            what = f"The id '{label_id}' stands in line {ids[label_id]} already."
+            todo = "Give each label an id of its own, or none."
         if what:
-            wrong.append(Problem(file, line, what, todo))
+            wrong.add(line, what, todo)
+        elif key in seen and not (label_id and seen[key][0]):
+            wrong.twice(line, label.annotator, label.item, seen[key][1])
         else:
             seen[key], ids[label_id] = (label_id, line), line
             good.append((line, label))
@@ -172,14 +166,10 @@ def _misfit(workbench: Workbench, frozen: Frozen, label: Label) -> tuple[str, st
         or any((gone.round, gone.annotator) == (label.round, label.annotator) for gone in study.left)
         or (label.hash and label.hash in [version.hash for version in history(workbench, study.id)])
     )
-    return (
-        ("", "")
-        if planned
-        else (
-            f"Item {label.item} is not assigned to '{label.annotator}' in the {label.round} round.",
-            "Remove it: labels from outside the design would count in the analysis.",
-        )
-    )
+    if planned:
+        return "", ""
+    what = f"Item {label.item} is not assigned to '{label.annotator}' in the {label.round} round."
+    return what, "Remove it: labels from outside the design would count in the analysis."
 
 
 class _Intake(NamedTuple):

@@ -63,7 +63,7 @@ def read_file(path: Path | str) -> tuple[Study, list[Label]] | LabelTable:
             raise ImportProblems(wrong)
         return study, labels
     if ours := alone.of_study(text, path.name):
-        return ours[0], _standing(ours[1], path.name)
+        return ours[0], _standing(ours[1])
     made, wrong = alone.plain_table(text, path.name)
     if wrong:
         raise ImportProblems(wrong)
@@ -100,18 +100,18 @@ def _exported(folder: Path, file: Path | None) -> tuple[Study, list[Label]]:
             where=str(file),
             todo="Export it again; or take manifest.json away to read it as it is.",
         )
-    return study, _standing(parsed_labels(study, text, file.name, round_name if round_name in ROUNDS else "main"), file.name)
+    return study, _standing(parsed_labels(study, text, file.name, round_name if round_name in ROUNDS else "main"))
 
 
-def _standing(parsed: exchange.Parsed, file: str) -> list[Label]:
+def _standing(parsed: exchange.Parsed) -> list[Label]:
     """The labels of a file as they stand; a second one of the same annotator and item has to have an id, as our own have."""
-    wrong, first = list(parsed.problems), {}
+    wrong, first = parsed.problems, {}
     for line, label in parsed.labels:
         before = first.setdefault((label.round, label.item, label.annotator), (line, label.id))
         if before[0] != line and not (label.id and before[1]):
-            wrong.append(exchange.twice(file, line, label.annotator, label.item, before[0]))
+            wrong.twice(line, label.annotator, label.item, before[0])
     if not parsed.labels and not wrong:
-        wrong.append(exchange.empty(file))
+        wrong.empty()
     if wrong:
         raise ImportProblems(sorted(wrong, key=lambda problem: problem.line))
     return standing(label for _, label in parsed.labels)

@@ -14,13 +14,13 @@ from core.annotation.worklist import items_of
 from core.errors import WorkbenchError
 from core.workbench import Workbench
 
+OTHER = "Give the changed study another name."
+
 
 def save(workbench: Workbench, study: Study) -> Frozen:
     """Records a draft. A study that was frozen stays as it is."""
     if (latest := latest_version(workbench, study.id)) and latest.round != "draft":
-        raise WorkbenchError(
-            f"The study '{study.id}' is frozen for its {latest.round} round.", todo="Give the changed study another name."
-        )
+        raise WorkbenchError(f"The study '{study.id}' is frozen for its {latest.round} round.", todo=OTHER)
     return latest if latest and latest.study == study else record_version(workbench, study, "draft", "", latest)
 
 
@@ -29,10 +29,7 @@ def freeze(workbench: Workbench, study: Study, round_name: str) -> Frozen:
     latest = latest_version(workbench, study.id)
     before = latest.round if latest else "draft"
     if round_name not in ("pilot", "main") or before in ("main", "adjudication") or (before, round_name) == ("pilot", "pilot"):
-        raise WorkbenchError(
-            f"The study '{study.id}' cannot be frozen for round '{round_name}' after '{before}'.",
-            todo="Give the changed study another name.",
-        )
+        raise WorkbenchError(f"The study '{study.id}' cannot be frozen for round '{round_name}' after '{before}'.", todo=OTHER)
     if not study.round_items(round_name):
         raise WorkbenchError(f"There are no items for the {round_name} round.", where=f"study '{study.id}'", todo="Draw items.")
     if study.ask == ("sentences",) and (
@@ -58,10 +55,7 @@ def revise(workbench: Workbench, study_id: str, rubric: Rubric) -> Frozen:
     """A new version of the rubric while the pilot runs; the earlier ones stay in the study."""
     latest = load(workbench, study_id)
     if latest.round not in ("draft", "pilot"):
-        raise WorkbenchError(
-            f"The rubric of '{study_id}' is frozen: the {latest.round} round has begun.",
-            todo="Give the changed study another name.",
-        )
+        raise WorkbenchError(f"The rubric of '{study_id}' is frozen: the {latest.round} round has begun.", todo=OTHER)
     if not rubric.changed.strip():
         raise WorkbenchError(
             "A new version of the rubric says what was changed.",
@@ -80,7 +74,7 @@ def plan(workbench: Workbench, study: Study) -> None:
         raise WorkbenchError(
             f"The study '{study.id}' is in round '{latest.round}': plans are made between pilot and main round.",
             where=f"study '{study.id}'",
-            todo="Change the draft itself." if latest.round == "draft" else "Give the changed study another name.",
+            todo="Change the draft itself." if latest.round == "draft" else OTHER,
         )
     _same_pilot(latest.study, study)
     if study != (planned(workbench, study.id) or latest.study):

@@ -50,14 +50,10 @@ def _put(row: tuple, place: int, value: Any) -> tuple:
 
 def next_open(asked: tuple[Step, ...], label: Label, after: int = -1) -> int | None:
     """The next step without an answer, going on from `after` and round to the start."""
-    return next(
-        (
-            at
-            for at in (*range(after + 1, len(asked)), *range(after + 1))
-            if at < len(asked) and answer_to(label, asked[at]) is None
-        ),
-        None,
-    )
+    for at in (*range(after + 1, len(asked)), *range(min(after + 1, len(asked)))):
+        if answer_to(label, asked[at]) is None:
+            return at
+    return None
 
 
 def equal_open(item: Item, asked: tuple[Step, ...], label: Label, at: int) -> list[Step]:

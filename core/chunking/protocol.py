@@ -3,6 +3,8 @@
 from abc import abstractmethod
 from typing import ClassVar
 
+from pydantic import model_validator
+
 from core.chunking.tools import Tools
 from core.config import PartConfig
 
@@ -24,3 +26,13 @@ class Chunker(PartConfig):
     def texts_to_embed(self, text: str, tools: Tools) -> list[str]:
         """What `split` will ask to embed, so that many documents can be embedded in one call."""
         return []
+
+
+class Overlapping(Chunker):
+    """Base of chunkers with the knobs `size_tokens` and `overlap_tokens`."""
+
+    @model_validator(mode="after")
+    def _moves_on(self):
+        if self.overlap_tokens >= self.size_tokens:
+            raise ValueError(f"the overlap ({self.overlap_tokens:,} tokens) has to be below the size")
+        return self

@@ -1,9 +1,7 @@
 from typing import Literal
 
-from pydantic import model_validator
-
 from core.chunking.packing import pack
-from core.chunking.protocol import Chunker
+from core.chunking.protocol import Overlapping
 from core.chunking.sentences import line_starts, paragraph_starts, sentence_starts
 from core.chunking.tools import Tools, token_starts
 from core.config import knob
@@ -15,7 +13,7 @@ def sentence_and_line_starts(text: str) -> list[int]:
 
 
 @part("chunker")
-class Recursive(Chunker):
+class Recursive(Overlapping):
     """Whole paragraphs while they fit, else whole sentences, else lines (code, tables), else words, else tokens.
 
     Choose it first: few cuts inside a thought and an even size, on any text. `structure` also knows headings and lists;
@@ -36,12 +34,6 @@ class Recursive(Chunker):
         ge=0,
         le=8191,
     )
-
-    @model_validator(mode="after")
-    def _moves_on(self):
-        if self.overlap_tokens >= self.size_tokens:
-            raise ValueError(f"the overlap ({self.overlap_tokens:,} tokens) has to be below the size")
-        return self
 
     def split(self, text: str, tools: Tools) -> list[tuple[int, int]]:
         levels = (paragraph_starts, sentence_starts, sentence_and_line_starts)

@@ -1,16 +1,14 @@
 from typing import Literal
 
-from pydantic import model_validator
-
 from core.chunking.packing import pack
-from core.chunking.protocol import Chunker
+from core.chunking.protocol import Overlapping
 from core.chunking.tools import Tools, token_starts
 from core.config import knob
 from core.registry import part
 
 
 @part("chunker")
-class SlidingWindow(Chunker):
+class SlidingWindow(Overlapping):
     """Windows of the same number of tokens, each repeating the last tokens of the one before.
 
     Choose it over `fixed` when evidence must not fall between two chunks: whatever is no longer than the overlap is
@@ -29,12 +27,6 @@ class SlidingWindow(Chunker):
         ge=0,
         le=8191,
     )
-
-    @model_validator(mode="after")
-    def _moves_on(self):
-        if self.overlap_tokens >= self.size_tokens:
-            raise ValueError(f"the overlap ({self.overlap_tokens:,} tokens) has to be below the size")
-        return self
 
     def split(self, text: str, tools: Tools) -> list[tuple[int, int]]:
         starts = token_starts(text, tools)

@@ -29,7 +29,7 @@ def train_adapter(
     workbench: Any, name: str, /, *, file: Examples = None, train: Training = (), recipe: RecipeOptions = USUAL
 ) -> Any:
     """An adapter (LoRA) of the generator, trained on questions with their passages, and measured on documents it never saw."""
-    from core.labs.adapters import train_adapter
+    from core.labs.adapters.training import train_adapter
 
     return train_adapter(workbench, recipe.read(), name, read_settings(train), file)
 
@@ -49,7 +49,7 @@ def adapter_study(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """How a setting of the training changes what an adapter is worth: each value with the same seeds, data and test questions."""
-    from core.labs import adapter_study as lab
+    from core.labs.adapters import experiment as lab
 
     [(field, values)] = read_grid([grid]).items()
     made = yield from lab.study(workbench, recipe.read(), name, field, values, range(seeds), read_settings(train), file)
@@ -71,7 +71,7 @@ def dpo_study(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Where preference optimisation (DPO) breaks: its settings crossed, each judged on pairs that it never saw and by its answers."""
-    from core.labs import preference_study as lab
+    from core.labs.adapters import preferences as lab
 
     crossed = read_grid(grid)
     made = yield from lab.study(workbench, recipe.read(), name, crossed, range(seeds), read_settings(train), file)
@@ -82,7 +82,7 @@ def dpo_study(
 @verb("train-dpo", job_keeps=lambda result: result.folder.name)
 def train_dpo(workbench: Any, name: str, /, *, file: PairFile = None, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
     """An adapter (LoRA) of the generator that prefers the answers people prefer (DPO), beside the model without it."""
-    from core.labs.adapters import train_dpo
+    from core.labs.adapters.training import train_dpo
 
     return train_dpo(workbench, recipe.read(), name, read_settings(train), file)
 
@@ -103,7 +103,7 @@ def adapter_data(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """What an adapter would learn from: the card of the data, and the data itself as files."""
-    from core.labs import adapters as lab
+    from core.labs.adapters import training as lab
 
     make = lab.preference_data if form in ("preference", "reward") else lab.adapter_data
     data = yield from make(workbench, recipe.read(), read_settings(train), file)
@@ -125,7 +125,7 @@ def compare_adapters(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Each adapter and the model without it: closed book, over retrieved, right, wrong and contradicting passages."""
-    from core.labs import adapter_grid as lab
+    from core.labs.adapters import grid as lab
 
     read = recipe.read()
     made = yield from lab.compare_adapters(workbench, read, names, scale, ask)
@@ -160,7 +160,7 @@ def forgetting(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """What adapters made the model forget: perplexity on other text with each and without any, paired by document."""
-    from core.labs import forgetting as lab
+    from core.labs.adapters import forgetting as lab
 
     read = recipe.read()
     made = yield from lab.forgetting(workbench, read, names, scale, text, documents, tokens)
@@ -180,7 +180,7 @@ def harness(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Tasks of lm-evaluation-harness whose data is at hand, with each adapter and without any, paired by item."""
-    from core.labs import harness as lab
+    from core.labs.adapters import harness as lab
 
     return lab.rows_of((yield from lab.harness(recipe.read(), names, task, tasks, limit, scale)))
 
@@ -197,7 +197,7 @@ def merge_adapter(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """The model with an adapter for good, for transformers and as a GGUF file for llama.cpp: same answers, how far apart, how fast."""
-    from core.labs.adapter_merge import merge_adapter
+    from core.labs.adapters.merge import merge_adapter
 
     return merge_adapter(workbench, recipe.read(), name, out, scale, ask)
 
@@ -205,7 +205,7 @@ def merge_adapter(
 @verb("adapters", show_table)
 def adapters() -> list[dict[str, Any]]:
     """The adapters trained here, newest first: base, rank, and token F1 on the test part before and after."""
-    from core.labs.adapters import trained_adapters
+    from core.labs.adapters.training import trained_adapters
 
     rows = []
     for name, record in trained_adapters():
@@ -224,7 +224,7 @@ def adapters() -> list[dict[str, Any]]:
 @verb("adapter-training", show_parts)
 def adapter_training(name: str, /) -> dict[str, Any]:
     """How an adapter was trained: loss and speed by step, validation, and answers written on the way."""
-    from core.labs.adapters import adapter_log
+    from core.labs.adapters.training import adapter_log
 
     log = adapter_log(name)
     if not log:

@@ -25,9 +25,9 @@ SIMULATED = 2000  # studies beside each formula
 @verb("answer-questions")
 def answer_questions(workbench: Any, *, ask: Asked = 30, recipe: RecipeOptions = USUAL) -> Any:
     """Have questions of the corpus answered, and the answers stored."""
-    from core.annotation import answers
+    from core.labs.answers import to_judge
 
-    return plain((yield from answers.answer_questions(workbench, recipe.read(), ask)))
+    return plain((yield from to_judge.answer_questions(workbench, recipe.read(), ask)))
 
 
 @verb("annotate list", job_keeps=plain)
@@ -78,7 +78,7 @@ def study_items(workbench: Any, study: str, /) -> list[dict[str, Any]]:
 @verb("annotate answers", show_table)
 def answers_stored(workbench: Any) -> list[dict[str, Any]]:
     """The systems whose stored answers can be judged, with how many there are of each."""
-    from core.annotation import answers
+    from core.annotation import stored_answers as answers
     from core.annotation.system_names import systems
 
     return [{"system": name, "answers": number} for name, number in systems(answers.candidates(workbench)).items()]

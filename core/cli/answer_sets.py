@@ -31,7 +31,8 @@ def answer_set(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """The recipe's answers to its questions, a JSON object a line: question, passages, answer, reference, as `scores file` reads them."""
-    from core.labs import answering, live_answers
+    from core.labs.answers import answering
+    from core.labs.answers import live as live_answers
 
     read = recipe.read()
     if stored:
@@ -45,7 +46,7 @@ def answer_set(
 @verb("rag-ablation", told_after("variants"), job_keeps=kept_of)
 def rag_ablation(workbench: Any, *, ask: Asked = 200, recipe: RecipeOptions = USUAL) -> Any:
     """None, naive, hybrid and reranked retrieval, each with and without HyDE: answers, cost, and paired tests against naive."""
-    from core.labs import rag_ablation as lab
+    from core.labs.answers import rag_ablation as lab
 
     read = recipe.read()
     made = yield from lab.ablate_rag(workbench, read, ask)
@@ -65,7 +66,7 @@ def contamination(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Whether the model knows the questions by heart: closed book, in other words, and how much of the documents it gives back."""
-    from core.labs import contamination as lab
+    from core.labs.answers import contamination as lab
 
     read = recipe.read()
     made = yield from lab.probe_contamination(workbench, read, ask, rephrasings)
@@ -103,7 +104,7 @@ def chain_of_thought(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Chain of thought against direct answering, each greedily and by the vote of samples: same questions, passages and seeds."""
-    from core.labs import chain_of_thought as lab
+    from core.labs.answers import chain_of_thought as lab
 
     read = recipe.read()
     plan = lab.ReasoningPlan(ask, samples, temperature, again, direct or lab.DIRECT, chain or lab.CHAIN)

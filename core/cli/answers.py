@@ -38,7 +38,7 @@ def prompt(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """What the model would read for a question, in tokens; nothing is answered."""
-    from core.labs import prompt as lab
+    from core.labs.answers import prompt as lab
     from core.records import plain
 
     read = recipe.read()
@@ -72,6 +72,6 @@ def show_stored(answer: dict[str, Any]) -> None:
 @verb("answer", show_stored)
 def answer(workbench: Any, answer_id: str, /) -> Any:
     """A stored answer: its chunks with rank and score in each stage, and where its time went."""
-    from core.labs import answers
+    from core.labs.answers import stored as answers
 
     return answers.stored(workbench, answer_id)

@@ -26,7 +26,7 @@ def download(workbench: Any, dataset: str, /) -> Any:
 @verb("about")
 def about(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
     """Where a corpus comes from, how much there is of it, and what was noted when it was read."""
-    from core.labs import corpus as lab
+    from core.labs.corpus import contents as lab
 
     return lab.about(workbench, (yield from workbench.read_corpus(recipe.read())))
 
@@ -40,7 +40,7 @@ def documents(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """The documents of a corpus, with how many questions have their evidence in each."""
-    from core.labs import corpus as lab
+    from core.labs.corpus import contents as lab
 
     corpus = yield from workbench.read_corpus(recipe.read())
     rows = lab.document_rows(corpus)
@@ -56,7 +56,7 @@ def document(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """A document with the evidence in it."""
-    from core.labs import corpus as lab
+    from core.labs.corpus import contents as lab
 
     corpus = yield from workbench.read_corpus(recipe.read())
     text = lab.document_of(corpus, name).text
@@ -73,7 +73,7 @@ def questions(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """The questions of a corpus, with their answers and how much evidence each has."""
-    from core.labs import corpus as lab
+    from core.labs.corpus import contents as lab
 
     rows = lab.question_rows((yield from workbench.read_corpus(recipe.read())))
     return [rows[place] for place in lab.questions_with(rows, find, group, None if kind is None else kind == "answerable")]
@@ -84,7 +84,7 @@ def question(
     workbench: Any, name: Annotated[Text, Parameter(help="Its id or its text.")], /, *, recipe: RecipeOptions = USUAL
 ) -> Any:
     """The evidence of a question."""
-    from core.labs import corpus as lab
+    from core.labs.corpus import contents as lab
 
     corpus = yield from workbench.read_corpus(recipe.read())
     return lab.evidence_rows(corpus, [lab.question_of(corpus, name)])
@@ -93,7 +93,7 @@ def question(
 @verb("files", show_table)
 def files_of(workbench: Any, name: str, /) -> Any:
     """What became of each file of an own corpus."""
-    from core.labs import corpus as lab
+    from core.labs.corpus import contents as lab
 
     return lab.files(workbench, name)
 
@@ -103,7 +103,7 @@ def remove(
     workbench: Any, name: str, /, *, file: Annotated[Text, Parameter(help="Only this file (default: the whole corpus).")] = ""
 ) -> Any:
     """Remove an own corpus, or a file of it."""
-    from core.labs import corpus as lab
+    from core.labs.corpus import contents as lab
 
     lab.remove(workbench, name, file)
     return f"Removed {file or name}."
@@ -134,7 +134,7 @@ def chunks(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """The corpus in the recipe's chunks: how many, how large, how much of the evidence they cut."""
-    from core.labs import chunks as lab
+    from core.labs.corpus import chunks as lab
 
     read = recipe.read()
     result = yield from lab.cut(workbench, read)
@@ -171,6 +171,6 @@ def _cut_told(summary: Any) -> dict[str, Any]:
 @verb("ingest-received", show_table, healthy=lambda files: all(file["status"] != "failed" for file in files), job_keeps=plain)
 def ingest_received(workbench: Any, name: str, sent: str, /) -> Any:
     """Read the files that a browser sent to the page Corpus; the page starts it."""
-    from core.labs.corpus import ingest_received
+    from core.labs.corpus.contents import ingest_received
 
     return ingest_received(workbench, name, sent)

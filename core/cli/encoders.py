@@ -25,7 +25,9 @@ Everything = Annotated[bool, Parameter(help="Ask all questions of a large corpus
 @verb("train-encoder")
 def train_encoder(workbench: Any, name: str, /, *, train: Training = (), recipe: RecipeOptions = USUAL) -> Any:
     """A dual encoder, trained on the questions of a corpus."""
-    return workbench.train_encoder(recipe.read(), name, read_settings(train))
+    from core.labs.encoders.training import train_encoder
+
+    return train_encoder(workbench, recipe.read(), name, read_settings(train))
 
 
 @verb("train-rag", job_keeps=lambda result: result.folder.name)

@@ -25,7 +25,7 @@ def measure_engine(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Speed of the recipe's engine here: batches, passages kept in memory, formats of the weights."""
-    from core.labs import engines
+    from core.labs.engines import speed as engines
 
     if stored:
         return engines.stored(workbench, recipe.read())

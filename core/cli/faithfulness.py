@@ -15,7 +15,7 @@ Data = Annotated[Path | None, Parameter(help="Folder with the data sets (default
 @verb("train-faithfulness")
 def train_faithfulness(workbench: Any, name: str, /, *, data: Data = None, train: Training = ()) -> Any:
     """A model of faithfulness: does a claim follow from its evidence, and which of its words are wrong."""
-    from core.labs.faithfulness import train_faithfulness
+    from core.labs.scores.faithfulness_models import train_faithfulness
 
     return train_faithfulness(workbench, name, data, read_settings(train))
 
@@ -31,6 +31,6 @@ def show_fit(record: dict[str, Any]) -> None:
 @verb("fit-faithfulness", show_fit)
 def fit_faithfulness(workbench: Any, *, data: Data = None) -> Any:
     """From which doubt an answer of so many claims counts as hallucinated: fitted anew on made answers, beside what is shipped."""
-    from core.labs.faithfulness import fit_answers
+    from core.labs.scores.faithfulness_models import fit_answers
 
     return fit_answers(data)

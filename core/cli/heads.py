@@ -40,7 +40,7 @@ def train_classifier(
     workbench: Any, name: str, /, *, files: HeadFiles = NONE, dataset: Dataset = None, train: Training = ()
 ) -> Any:
     """A classifier of texts on the bundled encoder: JSONL or CSV with text and label (or labels), CLINC150's JSON, or question types."""
-    from core.labs.heads import train_classifier
+    from core.labs.heads.training import train_classifier
 
     return train_classifier(workbench, name, dataset, files.parts(), read_settings(train))
 
@@ -48,7 +48,7 @@ def train_classifier(
 @verb("train-tagger")
 def train_tagger(workbench: Any, name: str, /, *, files: HeadFiles = NONE, train: Training = ()) -> Any:
     """A tagger of words (named entities) on the bundled encoder: CoNLL's lines, or JSONL with tokens and tags; span F1."""
-    from core.labs.heads import train_tagger
+    from core.labs.heads.training import train_tagger
 
     return train_tagger(workbench, name, files.parts(), read_settings(train))
 
@@ -56,7 +56,7 @@ def train_tagger(workbench: Any, name: str, /, *, files: HeadFiles = NONE, train
 @verb("train-reader")
 def train_reader(workbench: Any, name: str, /, *, files: HeadFiles = NONE, dataset: Dataset = None, train: Training = ()) -> Any:
     """A reader on the bundled encoder, which marks the answer in a passage: SQuAD's JSON, or a corpus with exact evidence."""
-    from core.labs.heads import train_reader
+    from core.labs.heads.training import train_reader
 
     return train_reader(workbench, name, dataset, files.parts(), read_settings(train))
 
@@ -64,7 +64,7 @@ def train_reader(workbench: Any, name: str, /, *, files: HeadFiles = NONE, datas
 @verb("train-reward")
 def train_reward(workbench: Any, name: str, /, *, files: HeadFiles = NONE, train: Training = ()) -> Any:
     """A reward model on the bundled encoder, of answers that people preferred: TRL's JSONL (prompt, chosen, rejected), or QA-Feedback's."""
-    from core.labs.heads import train_reward
+    from core.labs.heads.training import train_reward
 
     return train_reward(workbench, name, files.parts(), read_settings(train))
 
@@ -83,7 +83,7 @@ def best_of(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Best of n answers by a reward model, on prompts of its own test part: its reward against measures that did not choose."""
-    from core.labs.best_of import best_of
+    from core.labs.heads.best_of import best_of
 
     return plain((yield from best_of(workbench, recipe.read(), name, gold, samples, ask, temperature, characters)))
 
@@ -91,7 +91,7 @@ def best_of(
 @verb("heads", show_table)
 def heads() -> list[dict[str, Any]]:
     """The encoders with a head trained here, newest first, with the measure by which each was chosen, on its test part."""
-    from core.labs.trained_heads import trained_heads
+    from core.labs.heads.trained import trained_heads
     from core.training.heads.tasks import TASKS
 
     rows = []
@@ -105,7 +105,7 @@ def heads() -> list[dict[str, Any]]:
 @verb("head-training", show_parts)
 def head_training(name: str, /) -> dict[str, Any]:
     """How an encoder's head was trained: loss by step, and validation."""
-    from core.labs.trained_heads import head_log
+    from core.labs.heads.trained import head_log
 
     log = head_log(name)
     if not log:
@@ -119,6 +119,6 @@ def head_training(name: str, /) -> dict[str, Any]:
 @verb("export-onnx", job_keeps=plain)
 def export_onnx(name: str, /) -> Any:
     """A classifier, tagger or reader trained here, written for ONNX Runtime: how far its outputs are from torch's, and its speed."""
-    from core.labs.heads import export_onnx
+    from core.labs.heads.training import export_onnx
 
     return export_onnx(name)

@@ -42,7 +42,7 @@ def noise_budget(
 ) -> Any:
     """How much of a measure's variance comes from questions, seeds, judges, and whether a gain is above that noise."""
     from core.errors import WorkbenchError
-    from core.labs import noise as lab
+    from core.labs.trials import noise as lab
 
     if (file is not None) + trials + samples != 1:
         raise WorkbenchError("One table is read.", todo="Give a CSV file, --trials or --samples.")

@@ -15,7 +15,7 @@ from core.cli.tables import show_parts
 )
 def transform_queries(workbench: Any, *, recipe: RecipeOptions = USUAL) -> Any:
     """What is asked in place of each question, written by the model once and kept, with its cost and its gain."""
-    from core.labs import queries
+    from core.labs.queries import effect as queries
 
     return queries.transformed(workbench, recipe.read())
 
@@ -32,6 +32,6 @@ def rewrites(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Rewritings of follow-up questions beside people's, from a file of CANARD: token F1, and that of copying the question."""
-    from core.labs import queries
+    from core.labs.queries import effect as queries
 
     return queries.rewrites(workbench, recipe.read(), file, ask)

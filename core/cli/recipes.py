@@ -196,7 +196,7 @@ def show_likelihood(made: dict[str, Any]) -> None:
 @verb("likelihood", show_likelihood)
 def likelihood(workbench: Any, question: Text, answer: Text, /, *, recipe: RecipeOptions = USUAL) -> Any:
     """How likely a given answer is over the passages found: marginal log-likelihood by RAG-Sequence and RAG-Token."""
-    from core.labs.likelihood import answer_likelihood
+    from core.labs.answers.likelihood import answer_likelihood
 
     return answer_likelihood(workbench, recipe.read(), question, answer)
 

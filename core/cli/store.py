@@ -27,7 +27,7 @@ def sql(workbench: Any, statement: Text, /) -> list[dict[str, Any]]:
 @verb("tables", show_table)
 def tables() -> list[dict[str, str]]:
     """What `sql` can ask: each column of each table, in words."""
-    from core.labs import store
+    from core.labs.store import query as store
 
     return [
         {"table": table.name, "column": name, "type": kind, "meaning": meaning}
@@ -72,7 +72,9 @@ def doctor(
     ] = False,
 ) -> Any:
     """What this machine offers, and what to do about what is missing."""
-    return workbench.doctor(reuse)
+    from core.labs.doctor.machine import checked
+
+    return checked(workbench, reuse)
 
 
 @verb("jobs list", show_table)

@@ -110,15 +110,6 @@ def chosen(workbench: Any, sweep: str, dataset: str, only: tuple[str, ...], metr
     return results.select(workbench, sweep, dataset, {workbench.trial_id(words) for words in only}, metric, part)
 
 
-def picked(workbench: Any, words: tuple[str, ...]) -> Any:
-    """These trials, in this order."""
-    from core.labs.trials import comparison
-
-    ids = [workbench.trial_id(each) for each in words]
-    stored = {trial.id: trial for trial in comparison.some(workbench, ids)}
-    return [stored[trial_id] for trial_id in ids]
-
-
 @verb("leaderboard", show_parts)
 def leaderboard(
     workbench: Any,
@@ -220,9 +211,10 @@ def side_by_side(
     questions: Annotated[bool, Parameter(help="Also the metric of each question.")] = False,
 ) -> Any:
     """Two to five trials on shared questions: settings that differ, questions won and lost, and the trace of each."""
+    from core.labs.trials import comparison
     from core.labs.trials import side_by_side as lab
 
-    result = lab.side_by_side(workbench, picked(workbench, trials), metric)
+    result = lab.side_by_side(workbench, comparison.named(workbench, trials), metric)
     return lab.record(result) | ({"by question": lab.by_question(result)} if questions else {})
 
 
@@ -237,9 +229,10 @@ def left_out(
     by: Annotated[str, Parameter(help="article: the document of the evidence; group: the group of the question.")] = "article",
 ) -> Any:
     """A trial minus a reference with each article left out in turn, and the interval with the article as unit."""
+    from core.labs.trials import comparison
     from core.labs.trials import left_out as lab
 
-    return lab.record(lab.left_out(workbench, *picked(workbench, (reference, trial)), metric, by))
+    return lab.record(lab.left_out(workbench, *comparison.named(workbench, (reference, trial)), metric, by))
 
 
 @verb("show", show_record)
@@ -309,7 +302,7 @@ def trials_compare(
     """Several trials minus a reference, with p corrected over them all, and the settings in which they differ."""
     from core.labs.trials import comparison
 
-    chosen = picked(workbench, (reference, *others))
+    chosen = comparison.named(workbench, (reference, *others))
     names = dict(zip((trial.id for trial in chosen), comparison.labels(chosen), strict=True))
     result = comparison.compare(workbench, chosen[0], chosen[1:], metric)
     settings = comparison.differing(chosen).items()
@@ -336,9 +329,10 @@ def every_test(
     margin: Annotated[float, Parameter(help="Of the equivalence test.", validator=Number(gt=0))] = 0.01,
 ) -> Any:
     """One trial minus another by every interval, test and effect size: whether what is said of them hangs on the method."""
+    from core.labs.trials import comparison
     from core.labs.trials import every_test as lab
 
-    return lab.every_test(workbench, *picked(workbench, (reference, trial)), metric, margin)
+    return lab.every_test(workbench, *comparison.named(workbench, (reference, trial)), metric, margin)
 
 
 @verb("looks", show_table)

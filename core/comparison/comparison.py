@@ -163,6 +163,11 @@ def gaps(differences: np.ndarray, rules: Rules, tested: Sequence[int]) -> list[G
     ]
 
 
+def gap_columns(gap: Gap | None, name: str, ends: str = "difference ") -> dict[str, float | None]:
+    """As columns of a table; empty ones of what is compared with itself."""
+    return dict(zip((name, f"{ends}low", f"{ends}high", "p (Holm)"), gap or (None,) * 4, strict=True))
+
+
 def by_arm(differences: Mapping[tuple[Any, Any, str], Difference]) -> dict[Any, dict[str, Difference]]:
     """arm -> measure -> its difference, of arms that have one base."""
     made: dict[Any, dict[str, Difference]] = {}

@@ -11,6 +11,7 @@ from core.errors import WorkbenchError
 from core.records import Corpus, Document, Gold, Progress, Query
 from core.registry import part
 
+LAYOUT = "The folder needs corpus.jsonl, queries.jsonl and qrels/*.tsv."
 MOST_GRADE = 1_000  # the gain 2^grade is still a number
 
 
@@ -29,7 +30,7 @@ class Beir(Loader):
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
         source = Source(path, Notes())
         documents = []
-        for member in single_member(source, "corpus.jsonl"):
+        for member in source.needed("corpus.jsonl", "corpus.jsonl.gz", todo=LAYOUT)[:1]:
             for number, row in enumerate(source.json_lines(member)):
                 if number % 2000 == 0:
                     yield Progress(row.position, row.size, f"Reading {PurePosixPath(member).name}")
@@ -37,18 +38,6 @@ class Beir(Loader):
                 identity = text_of(row.fields, "_id", "id") or row.where
                 documents.append(Document(identity, f"{title}\n\n{text}" if title else text, title, member))
         return assemble(name, documents, queries(source, self.qrels), source.notes)
-
-
-def single_member(source: Source, pattern: str) -> list[str]:
-    """The single member of that name (also .gz)."""
-    members = source.find(pattern) or source.find(pattern + ".gz")
-    if not members:
-        raise WorkbenchError(
-            f"There is no {pattern}.",
-            where=str(source.path),
-            todo="The folder needs corpus.jsonl, queries.jsonl and qrels/*.tsv.",
-        )
-    return members[:1]
 
 
 def queries(source: Source, split: str, known_as: Callable[[str], str] = str) -> list[Query]:
@@ -63,7 +52,7 @@ def queries(source: Source, split: str, known_as: Callable[[str], str] = str) ->
         )
     judged = judgements(source, files[0], known_as)
     questions = []
-    for row in source.json_lines(single_member(source, "queries.jsonl")[0]):
+    for row in source.json_lines(source.needed("queries.jsonl", "queries.jsonl.gz", todo=LAYOUT)[0]):
         identity = text_of(row.fields, "_id", "id")
         if identity in judged:
             questions.append(Query(identity, text_of(row.fields, "text"), tuple(judged.pop(identity))))

@@ -6,7 +6,6 @@ from core.config import knob
 from core.corpus.assemble import WHOLE, assemble
 from core.corpus.protocol import Loader
 from core.corpus.reading import Notes, Source, SourceRow, clean, shape_reported, text_of
-from core.errors import WorkbenchError
 from core.records import Corpus, Document, Gold, Progress, Query
 from core.registry import part
 
@@ -77,12 +76,6 @@ def _abstract(row: SourceRow) -> tuple[Document, list[tuple[int, int]]]:
 
 
 def _member(source: Source, name: str) -> str:
-    files = source.find(f"{name}.jsonl") or source.find(f"{name}.jsonl.gz")
-    if not files:
-        have = ", ".join(PurePosixPath(file).name for file in source.find("claims_*")) or "none here"
-        raise WorkbenchError(
-            f"There is no {name}.jsonl.",
-            where=str(source.path),
-            todo=f"The folder needs corpus.jsonl and claims_SPLIT.jsonl; claims: {have}.",
-        )
-    return files[0]
+    have = ", ".join(PurePosixPath(file).name for file in source.find("claims_*")) or "none here"
+    todo = f"The folder needs corpus.jsonl and claims_SPLIT.jsonl; claims: {have}."
+    return source.needed(f"{name}.jsonl", f"{name}.jsonl.gz", todo=todo)[0]

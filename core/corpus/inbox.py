@@ -11,7 +11,7 @@ from pathlib import Path
 from core import files as disk
 from core.corpus.own import Received
 from core.errors import WorkbenchError
-from core.store.journal import is_id, new_id
+from core.files.ids import is_id, new_id
 
 KEPT_S = 7 * 24 * 3600  # of a job that was cancelled and not resumed
 LIST = "names.json"

@@ -37,6 +37,7 @@ VIEW_S = 10  # seconds of processor time for the picture of a page
 MEMORY_MB = 2048  # of address space for its parser; the largest test document needs 400
 ROOT = Path(__file__).resolve().parents[2]
 EMPTY = "is empty"
+COUNTS = ("documents", "pages", "characters")  # of a file
 WORKING = (".work", ".result", ".verdict", ".errors")  # a copy that is being read, and what its parser leaves
 OUTSIDE = "is a link that leads out of the folder, not read"
 # all that a parser of other people's files gets of our environment: no keys, no proxies
@@ -319,7 +320,7 @@ def _keep(place: Path, key: str, kind: str, name: str, work: Path, result: dict)
                 "name": name,
                 "status": result["status"],
                 "message": result["message"],
-                **{count: result.get(count, 0) for count in ("documents", "pages", "characters")},
+                **{count: result.get(count, 0) for count in COUNTS},
                 "content": result.get("content", ""),
                 "parsed_crc32": checksum,
             }
@@ -337,30 +338,34 @@ def _drop(place: Path, key: str) -> None:
 def _ingest_questions(place: Path, upload: Upload) -> Generator[Progress, None, FileStatus]:
     """Kept as they came, and matched with the documents at every opening: documents may join later."""
     name = display_name(_name_of(upload))
+
+    def failed(why: str) -> FileStatus:
+        return FileStatus(name, "failed", 0, 0, why)
+
     new, current = place / f"questions.{uuid.uuid4().hex}.new", place / "questions"
     new.mkdir()
     try:
         if isinstance(upload, Path) and upload.is_dir():
             wanted = [*upload.glob("queries.jsonl*"), *upload.glob("qrels/*.tsv")]
             if outside := [path.name for path in wanted if not _within(path, upload)]:
-                return FileStatus(name, "failed", 0, 0, f"{outside[0]} {OUTSIDE}")
+                return failed(f"{outside[0]} {OUTSIDE}")
             pairs = [(path, new / path.relative_to(upload)) for path in wanted]
         else:
             kind = PurePosixPath(name).suffix.lower()
             if kind not in FORMATS:
-                return FileStatus(name, "failed", 0, 0, f"questions come as {', '.join(FORMATS)} or a BEIR folder")
+                return failed(f"questions come as {', '.join(FORMATS)} or a BEIR folder")
             pairs = [(upload, new / f"questions{kind}")]
         for source, target in pairs:
             target.parent.mkdir(exist_ok=True)
             if problem := _copy(source, target):
-                return FileStatus(name, "failed", 0, 0, problem)
+                return failed(problem)
         try:
             with shape_reported(name, "questions"):
                 corpus = yield from Files(questions=new.name).load(place, place.name)
         except WorkbenchError as error:
-            return FileStatus(name, "failed", 0, 0, str(error))
+            return failed(str(error))
         if not corpus.queries:
-            return FileStatus(name, "failed", 0, 0, " ".join(corpus.notes) or "holds no question")
+            return failed(" ".join(corpus.notes) or "holds no question")
         disk.seal_folder(new)
         if current.exists():
             disk.remove_whole(current)
@@ -409,15 +414,7 @@ def _record(file: Path) -> dict | None:
     try:
         return read_status(file)
     except WorkbenchError as error:
-        return {
-            "name": file.name,
-            "status": "failed",
-            "message": str(error),
-            "documents": 0,
-            "pages": 0,
-            "characters": 0,
-            "content": "",
-        }
+        return {"name": file.name, "status": "failed", "message": str(error), "content": "", **dict.fromkeys(COUNTS, 0)}
 
 
 def _status(record: dict) -> FileStatus:

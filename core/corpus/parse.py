@@ -95,54 +95,11 @@ class TextOfHTML(HTMLParser):
     """
 
     SKIPPED = {"script", "style", "template", "noscript", "svg", "title"}
-    BLOCKS = {
-        "p",
-        "div",
-        "br",
-        "li",
-        "tr",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "pre",
-        "section",
-        "article",
-        "table",
-        "ul",
-        "ol",
-        "blockquote",
-        "dt",
-        "dd",
-    }
-    EMPTY = {
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "keygen",
-        "link",
-        "menuitem",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-        "basefont",
-        "bgsound",
-        "command",
-        "frame",
-        "image",
-        "isindex",
-        "nextid",
-        "spacer",
-    }
+    BLOCKS = frozenset("p div br li tr h1 h2 h3 h4 h5 h6 pre section article table ul ol blockquote dt dd".split())
+    EMPTY = frozenset(
+        """area base br col embed hr img input keygen link menuitem meta param source track wbr basefont bgsound command frame
+        image isindex nextid spacer""".split()
+    )
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

@@ -168,6 +168,12 @@ class Source:
         """Names that match a glob from the right ("qrels/*.tsv"), sorted; a wrapping folder does not matter."""
         return sorted(name for name in self.sizes if PurePosixPath(name).match(pattern))
 
+    def needed(self, *patterns: str, todo: str) -> list[str]:
+        """The names that match the first of these globs that any matches; WorkbenchError where none does."""
+        if members := next(filter(None, map(self.find, patterns)), None):
+            return members
+        raise WorkbenchError(f"There is no file {patterns[0]}.", where=str(self.path), todo=todo)
+
     def place(self, name: str) -> str:
         return str(self.path) if name == self.path.name else f"{self.path}/{name}"
 

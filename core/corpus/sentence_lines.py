@@ -60,10 +60,8 @@ class SentenceLines(Loader):
 
 
 def _lines(source: Source, kind: str) -> list[str]:
-    for name in (f"{kind}.txt", f"{kind}.txt.gz", PUBLISHED[kind]):
-        for member in source.find(name):
-            return [written(line) for line in source.text(member).rstrip("\n").split("\n")]
-    raise WorkbenchError(f"There is no file {kind}.txt.", where=str(source.path), todo="Give the folder of both files.")
+    [member, *_] = source.needed(f"{kind}.txt", f"{kind}.txt.gz", PUBLISHED[kind], todo="Give the folder of both files.")
+    return [written(line) for line in source.text(member).rstrip("\n").split("\n")]
 
 
 def written(tokens: str) -> str:

@@ -10,13 +10,13 @@ from core.corpus.beir import judgements
 from core.corpus.protocol import Loader
 from core.corpus.reading import Notes, Source, text_of
 from core.corpus.tables import rows
-from core.errors import WorkbenchError
 from core.records import Corpus, Document, Gold, Progress, Query
 from core.registry import part
 
 BLOCK = re.compile(r"<doc>(.*?)</doc>", re.I | re.S)
 TOPIC = re.compile(r"<(?:top|topic)\b([^>]*)>(.*?)</(?:top|topic)>", re.I | re.S)
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
+NAMES = "Set documents, topics and qrels to the names of your files."
 LEFT_OUT = ("docno", "docid", "title", "author", "bib")  # of a document's text; a title is put in front
 
 
@@ -40,7 +40,7 @@ class Trec(Loader):
 
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
         source = Source(path, Notes())
-        files = _members(source, self.documents)
+        files = source.needed(self.documents, todo=NAMES)
         documents = []
         for done, member in enumerate(files):
             yield Progress(done, len(files), f"Reading {PurePosixPath(member).name}")
@@ -50,12 +50,12 @@ class Trec(Loader):
             else:
                 documents += _documents(source, member)
         judged = {}
-        for member in _members(source, self.qrels):
+        for member in source.needed(self.qrels, todo=NAMES):
             for query, gold in judgements(source, member).items():
                 judged[_number(query)] = judged.get(_number(query), []) + gold
         _mend(judged, {document.id for document in documents}, source.notes)
         queries = []
-        for member in _members(source, self.topics):
+        for member in source.needed(self.topics, todo=NAMES):
             for position, (identity, text) in enumerate(_topics(source, member), 1):
                 gold = judged.pop(str(position) if self.topic_numbers == "counted" else _number(identity), None)
                 if gold is None:
@@ -66,17 +66,6 @@ class Trec(Loader):
         for identity in judged:
             source.notes.add("Judgements of an unknown topic left out", identity)
         return assemble(name, documents, queries, source.notes)
-
-
-def _members(source: Source, pattern: str) -> list[str]:
-    members = source.find(pattern)
-    if not members:
-        raise WorkbenchError(
-            f"There is no file '{pattern}'.",
-            where=str(source.path),
-            todo="Set documents, topics and qrels to the names of your files.",
-        )
-    return members
 
 
 def _mend(judged: dict[str, list[Gold]], documents: set[str], notes: Notes) -> None:

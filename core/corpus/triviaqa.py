@@ -7,7 +7,6 @@ from core.config import knob
 from core.corpus.assemble import assemble
 from core.corpus.protocol import Loader
 from core.corpus.reading import Notes, Source, decode, text_of
-from core.errors import WorkbenchError
 from core.records import Corpus, Document, Gold, Progress, Query
 from core.registry import part
 
@@ -29,13 +28,9 @@ class TriviaQA(Loader):
 
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
         source = Source(path, Notes())
-        files = source.find(f"qa/{self.questions}.json")
-        if not files:
-            have = ", ".join(PurePosixPath(file).stem for file in source.find("qa/*.json"))
-            raise WorkbenchError(
-                f"There is no qa/{self.questions}.json.", where=str(path), todo=f"Choose questions: {have or 'none here'}."
-            )
-        entries = source.json(files[0]).get("Data") or []
+        have = ", ".join(PurePosixPath(file).stem for file in source.find("qa/*.json")) or "none here"
+        [file, *_] = source.needed(f"qa/{self.questions}.json", todo=f"Choose questions: {have}.")
+        entries = source.json(file).get("Data") or []
         wanted = {place for entry in entries for place in _evidence(entry)}
         # in the archive's order: a compressed tar cannot be read backwards
         members = [member for member in source.sizes if _short(member) in wanted]

@@ -11,7 +11,7 @@ from core.config import code_version, fingerprint, knob
 from core.embedding.minilm import TokenEncoder
 from core.embedding.protocol import Encoder, Offer
 from core.errors import WorkbenchError
-from core.models import gguf_files, hardware, hub
+from core.models import hardware, hub, llama_packages
 from core.models.gguf_weights import converted, quiet
 from core.models.identity import files_identity
 from core.models.loading import WEIGHTS_HERE, check_weights, data_only, load_once, readable
@@ -103,7 +103,7 @@ class LLMHidden(Encoder):
     def _file(self) -> Path | None:
         """The GGUF file, where the model is one."""
         if self.model == "bundled":
-            return gguf_files.bundled()
+            return llama_packages.bundled()
         return files.path_of(self.model, "embedding.model") if self.model.endswith(".gguf") else None
 
     def _source(self) -> Path:

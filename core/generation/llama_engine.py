@@ -10,11 +10,11 @@ from typing import ClassVar, Literal
 from core import files
 from core.config import knob
 from core.errors import WorkbenchError
-from core.generation import structured
+from core.generation import gguf_files, structured
 from core.generation.llama_model import LlamaModel
 from core.generation.local import Local
 from core.generation.protocol import Stops, logprobs_knob, stop_knob
-from core.models import gguf_files
+from core.models import llama_packages
 from core.models.identity import file_hash
 from core.models.own_process import Own, at_model, own_process_knob
 from core.registry import part
@@ -92,7 +92,7 @@ class LlamaCpp(Local):
 
     def path(self) -> Path:
         """The model file, checked as far as that goes without loading it."""
-        path = gguf_files.bundled() if self.model == "bundled" else files.path_of(self.model, "generation.model")
+        path = llama_packages.bundled() if self.model == "bundled" else files.path_of(self.model, "generation.model")
         if not path.is_file():
             raise WorkbenchError(
                 "The model file is not there.", where=str(path), todo="Set generation.model to a GGUF file, or to 'bundled'."

@@ -168,11 +168,13 @@ def allowed(setting: str, value: object, values: Iterable[object] | str, why: st
 
 
 class SavedIndex:
-    """The one file of an index in a folder, whole or absent.
+    """The one file of an index in a folder, or a folder of them, whole or absent.
 
     A note beside it says its checksum and what it was built from; the note is renamed into place after the file is
     written, so a build that was killed, a damaged file and one of other vectors, settings or engine count as absent.
     """
+
+    kind = "file", ".index"  # what the note calls it, how its name ends
 
     def __init__(self, folder: Path, part: PartConfig, vectors: np.ndarray, engine: str) -> None:
         self._home = folder / f"{part.part}-{fingerprint(build_settings(part))}"
@@ -182,8 +184,8 @@ class SavedIndex:
     def file(self) -> Path | None:
         try:
             note = files.read_sealed(self._home / "ready.json")
-            path, digest = self._home / note.pop("file"), note.pop("digest")
-            if note == self._of and path.is_file() and _digest(path) == digest:
+            path, digest = self._home / note.pop(self.kind[0]), note.pop("digest")
+            if note == self._of and path.exists() and self.digest(path) == digest:
                 return path
             if note == self._of:
                 self._damaged()
@@ -196,25 +198,26 @@ class SavedIndex:
     def _damaged(self) -> None:
         files.tell(f"A saved index was damaged and is built anew: {self._home}.")
 
-    def write(self, write: Callable[[Path], None]) -> None:
-        path = self._home / f"{uuid4().hex}.index"
+    def write(self, write: Callable[[Path], None]) -> Path:
+        # a fresh name each time: Chroma keeps state about paths in the process, and a killed build stays unusable
+        path = self._home / f"{uuid4().hex}{self.kind[1]}"
         try:
             with files.disk_reported("The index", self._home, self._needed):
                 self._home.mkdir(parents=True, exist_ok=True)
                 write(path)
-                note = files.sealed({**self._of, "file": path.name, "digest": _digest(path)})
+                note = files.sealed({**self._of, self.kind[0]: path.name, "digest": self.digest(path)})
                 files.write_whole(self._home / "ready.json", note, sync=False)
         except BaseException:
             files.discard(path)
             raise
-        for other in self._home.glob("*.index"):
-            if other != path:
-                other.unlink(missing_ok=True)
+        for other in self._home.iterdir():
+            if other.suffix == self.kind[1] and other != path:
+                files.discard(other)
+        return path
+
+    def digest(self, path: Path) -> str:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "blake2b").hexdigest()
 
     def bytes(self) -> int:
         return sum(path.stat().st_size for path in self._home.glob("*") if path.is_file())
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()

@@ -13,7 +13,7 @@ from core.config import knob
 from core.errors import WorkbenchError
 from core.index.common import SavedIndex, asked, checked, confirmed, ordered, permitted, rounded, vectors_identity
 from core.index.faiss_tools import kind, lists, sampled
-from core.index.protocol import Index, Searcher, probed
+from core.index.protocol import Index, Searcher, lists_knob, probed
 from core.index.stores import temporary_folder
 from core.records import Candidates
 from core.registry import part
@@ -44,15 +44,7 @@ class FaissDisk(Index):
     engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe",)
     part: Literal["faiss_disk"] = "faiss_disk"
-    nlist: int = knob(
-        0,
-        "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-        "nprobe and train longer.",
-        unit="lists",
-        automatic=True,
-        ge=0,
-        le=262_144,
-    )
+    nlist: int = lists_knob()
     storage: Literal["float32", "float16", "int8"] = knob(
         "float32",
         "Number format in the file. float16 is half of float32 and ranks nearly as it does; int8 is a quarter, and loses some.",
@@ -77,10 +69,7 @@ class FaissDisk(Index):
         identity = "".join(vectors_identity(block) for _, block in _blocks(vectors)).encode()
         identity = np.frombuffer(identity, np.uint8)
         saved = SavedIndex(folder or temporary_folder(), self, identity, f"faiss {faiss.__version__}")
-        path = saved.file()
-        if path is None:
-            saved.write(lambda path: self._write(vectors, nlist, path))
-            path = saved.file()
+        path = saved.file() or saved.write(lambda path: self._write(vectors, nlist, path))
         return FaissDiskSearcher(self, path, vectors.shape)
 
     def _write(self, vectors: np.ndarray, nlist: int, path: Path) -> None:

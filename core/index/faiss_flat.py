@@ -1,17 +1,15 @@
 """Exact dense search by FAISS."""
 
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from core.index.faiss_tools import FaissSearcher, flat
-from core.index.protocol import Index
+from core.index.faiss_tools import FaissIndex, flat
 from core.registry import part
 
 
 @part("index")
-class FaissFlat(Index):
+class FaissFlat(FaissIndex):
     """Compares every question with every vector, as `exact` does, in FAISS.
 
     Choose it over `exact` as the yardstick of the other FAISS indexes: same library, same threads, nothing approximated,
@@ -21,18 +19,8 @@ class FaissFlat(Index):
 
     order: ClassVar[int] = 90
     title: ClassVar[str] = "FAISS Flat"
-    engine: ClassVar[str] = "faiss"
     quick: ClassVar[bool] = True
     part: Literal["faiss_flat"] = "faiss_flat"
 
-    def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
-        """Searcher of vectors [num_chunks, dim] float32."""
-        return FaissSearcher(self, vectors, folder)
-
     def index(self, vectors: np.ndarray):
         return flat(vectors, self.metric)
-
-    def search_parameters(self, selector):
-        import faiss
-
-        return faiss.SearchParameters(sel=selector)

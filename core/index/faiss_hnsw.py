@@ -1,18 +1,16 @@
 """Approximate dense search in a navigable graph, by FAISS."""
 
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from core.config import knob
-from core.index.faiss_tools import FaissSearcher, kind, threads
-from core.index.protocol import Index
+from core.index.faiss_tools import FaissIndex, kind, threads
 from core.registry import part
 
 
 @part("index")
-class FaissHNSW(Index):
+class FaissHNSW(FaissIndex):
     """A graph of near neighbours in layers; a question walks from the top layer down towards its neighbours.
 
     Choose it over `faiss_ivf` for the highest recall at a given speed, where the float vectors and some 8 m bytes of
@@ -26,7 +24,6 @@ class FaissHNSW(Index):
     title: ClassVar[str] = "FAISS HNSW"
     preset: ClassVar[str] = "HNSW"
     inside: ClassVar[bool] = True
-    engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("ef_search",)
     part: Literal["faiss_hnsw"] = "faiss_hnsw"
     m: int = knob(
@@ -57,10 +54,6 @@ class FaissHNSW(Index):
 
     def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
         return {"m": [8, 16, 32], "ef_search": [10, 16, 32, 64, 128, 256]}
-
-    def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
-        """Searcher of vectors [num_chunks, dim] float32."""
-        return FaissSearcher(self, vectors, folder)
 
     def index(self, vectors: np.ndarray):
         import faiss

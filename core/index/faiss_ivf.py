@@ -1,18 +1,16 @@
 """Approximate dense search in an inverted file, by FAISS."""
 
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from core.config import knob
-from core.index.faiss_tools import FaissSearcher, kind, lists, sampled
-from core.index.protocol import Index, probed
+from core.index.faiss_tools import FaissIndex, kind, lists, sampled
+from core.index.protocol import lists_knob, probed, probes_knob
 from core.registry import part
 
 
 @part("index")
-class FaissIVF(Index):
+class FaissIVF(FaissIndex):
     """K-means cuts the vectors into lists; a question is compared with the vectors of the lists nearest to it.
 
     Choose it over `faiss_hnsw` where building has to be fast, vectors come and go, or filters are narrow; over
@@ -26,28 +24,13 @@ class FaissIVF(Index):
     title: ClassVar[str] = "FAISS IVF"
     preset: ClassVar[str] = "IVF"
     inside: ClassVar[bool] = True
-    engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe",)
     part: Literal["faiss_ivf"] = "faiss_ivf"
-    nlist: int = knob(
-        0,
-        "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-        "nprobe and train longer.",
-        unit="lists",
-        automatic=True,
-        ge=0,
-        le=262_144,
-    )
-    nprobe: int = knob(
-        16, "Lists a question looks into. More finds more of the true neighbours, slower.", unit="lists", ge=1, le=4096
-    )
+    nlist: int = lists_knob()
+    nprobe: int = probes_knob()
 
     def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
         return {"nlist": [0], "nprobe": probed(num_vectors)}
-
-    def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
-        """Searcher of vectors [num_chunks, dim] float32."""
-        return FaissSearcher(self, vectors, folder)
 
     def index(self, vectors: np.ndarray):
         import faiss

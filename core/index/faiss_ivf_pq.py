@@ -1,14 +1,13 @@
 """Approximate dense search over product-quantised vectors in an inverted file, by FAISS."""
 
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from core.config import knob
 from core.index.common import allowed
-from core.index.faiss_tools import FaissSearcher, kind, lists, sampled, threads
-from core.index.protocol import Index, probed
+from core.index.faiss_tools import FaissIndex, kind, lists, rescore_knob, sampled, threads
+from core.index.protocol import lists_knob, probed, probes_knob
 from core.registry import part
 
 _BYTES = 32  # of an automatic code, where the dimension allows it
@@ -17,7 +16,7 @@ _OPQ_ROUNDS = 10  # of turning the vectors and learning their codewords (FAISS: 
 
 
 @part("index")
-class FaissIVFPQ(Index):
+class FaissIVFPQ(FaissIndex):
     """Lists as in `faiss_ivf`; within them each vector is a short code, one number for each of its m pieces.
 
     Choose it where the float vectors do not fit in memory: 32 bytes instead of 1,536 for 384 dimensions. Distances to
@@ -31,18 +30,9 @@ class FaissIVFPQ(Index):
     title: ClassVar[str] = "FAISS IVF-PQ"
     preset: ClassVar[str] = "IVF-PQ"
     inside: ClassVar[bool] = True
-    engine: ClassVar[str] = "faiss"
     query_settings: ClassVar[tuple[str, ...]] = ("nprobe", "rescore")
     part: Literal["faiss_ivf_pq"] = "faiss_ivf_pq"
-    nlist: int = knob(
-        0,
-        "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-        "nprobe and train longer.",
-        unit="lists",
-        automatic=True,
-        ge=0,
-        le=262_144,
-    )
+    nlist: int = lists_knob()
     m: int = knob(
         0,
         "Pieces of a vector, a byte each at 8 bits; has to divide the dimension, 0: the most up to 32. More keep "
@@ -62,26 +52,11 @@ class FaissIVFPQ(Index):
         le=12,
     )
     opq: bool = knob(False, "Rotates the vectors before they are cut into pieces. Estimates get better, training takes longer.")
-    nprobe: int = knob(
-        16, "Lists a question looks into. More finds more of the true neighbours, slower.", unit="lists", ge=1, le=4096
-    )
-    rescore: int = knob(
-        4,
-        "So many times the candidates are fetched and ranked again by the float vectors; 1: off. More finds "
-        "more of the true neighbours, slower.",
-        ge=1,
-        le=100,
-    )
-
-    def reads_vectors(self) -> bool:
-        return self.rescore > 1
+    nprobe: int = probes_knob()
+    rescore: int = rescore_knob(4)
 
     def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
         return {"m": [m for m in (16, 32, 64) if dim % m == 0], "nprobe": probed(num_vectors), "rescore": [1, 4]}
-
-    def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
-        """Searcher of vectors [num_chunks, dim] float32."""
-        return FaissSearcher(self, vectors, folder)
 
     def index(self, vectors: np.ndarray):
         import faiss

@@ -1,18 +1,16 @@
 """Dense search over vectors whose numbers are stored in fewer bits, by FAISS."""
 
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from core.config import knob
-from core.index.faiss_tools import FaissSearcher, kind
-from core.index.protocol import Index
+from core.index.faiss_tools import FaissIndex, kind, rescore_knob
 from core.registry import part
 
 
 @part("index")
-class FaissSQ(Index):
+class FaissSQ(FaissIndex):
     """Every vector is looked at, each of its numbers stored in 16, 8 or 4 bits.
 
     Choose it over `faiss_flat` where memory is short and almost nothing may be lost: a half, a quarter or an eighth of
@@ -23,7 +21,6 @@ class FaissSQ(Index):
 
     order: ClassVar[int] = 40
     title: ClassVar[str] = "FAISS SQ"
-    engine: ClassVar[str] = "faiss"
     quick: ClassVar[bool] = True
     query_settings: ClassVar[tuple[str, ...]] = ("rescore",)
     part: Literal["faiss_sq"] = "faiss_sq"
@@ -32,23 +29,10 @@ class FaissSQ(Index):
         "Storage of one number: 4 or 8 bits between its smallest and largest value, or a half float. Fewer take less "
         "memory and rank less exactly.",
     )
-    rescore: int = knob(
-        1,
-        "So many times the candidates are fetched and ranked again by the float vectors; 1: off. More finds "
-        "more of the true neighbours, slower.",
-        ge=1,
-        le=100,
-    )
-
-    def reads_vectors(self) -> bool:
-        return self.rescore > 1
+    rescore: int = rescore_knob(1)
 
     def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
         return {"bits": ["8bit", "4bit", "fp16"], "rescore": [1, 2, 4]}
-
-    def build(self, vectors: np.ndarray, folder: Path | None) -> FaissSearcher:
-        """Searcher of vectors [num_chunks, dim] float32."""
-        return FaissSearcher(self, vectors, folder)
 
     def index(self, vectors: np.ndarray):
         import faiss
@@ -58,8 +42,3 @@ class FaissSQ(Index):
         index.train(vectors)
         index.add(vectors)
         return index
-
-    def search_parameters(self, selector):
-        import faiss
-
-        return faiss.SearchParameters(sel=selector)

@@ -5,18 +5,20 @@ vector that was removed stays in its place and a bitmap hides it from the search
 and keeps its id. Memory therefore grows with the changes until the index is rebuilt. Changes are not written to disk.
 """
 
+from abc import abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from operator import sub
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
-from core.config import PartConfig
+from core.config import PartConfig, knob
 from core.errors import WorkbenchError
 from core.index.common import UNIT, SavedIndex, allowed, asked, checked, confirmed, ordered, permitted, rounded
-from core.index.protocol import Searcher
+from core.index.protocol import Index, Searcher
 from core.models.threads import Gate
 from core.records import Candidates
 
@@ -24,14 +26,47 @@ _CLEAR = 2**-19  # scores of one vector differ by less, whatever the order of su
 _PARAMETERS_KEPT = 64  # settings whose FAISS parameters are kept between calls
 
 
+class FaissIndex(Index):
+    """Base of the parts whose index FAISS holds in memory: `index` makes it."""
+
+    engine: ClassVar[str] = "faiss"
+
+    def build(self, vectors: np.ndarray, folder: Path | None) -> "FaissSearcher":
+        """Searcher of vectors [num_chunks, dim] float32."""
+        return FaissSearcher(self, vectors, folder)
+
+    @abstractmethod
+    def index(self, vectors: np.ndarray) -> Any:
+        """FAISS's index of checked vectors [num_chunks, dim], of which there are two or more."""
+
+    def search_parameters(self, selector: Any) -> Any:
+        """How it is searched; selector: of the places that may be found, None: all."""
+        import faiss
+
+        return faiss.SearchParameters(sel=selector)
+
+    def reads_vectors(self) -> bool:
+        return "rescore" in self.query_settings and self.rescore > 1
+
+
+def rescore_knob(default: int) -> Any:
+    return knob(
+        default,
+        "So many times the candidates are fetched and ranked again by the float vectors; 1: off. More finds "
+        "more of the true neighbours, slower.",
+        ge=1,
+        le=100,
+    )
+
+
 class FaissSearcher(Searcher):
-    """Searcher over the index that `part.index(vectors)` makes; `part.search_parameters(selector)` says how to search it.
+    """Searcher over the index that `part.index(vectors)` makes.
 
     Parts with a query setting `rescore` have their candidates ranked again by the vectors as they were given, which are
     not copied: hand over a memory-mapped array and they stay on disk.
     """
 
-    def __init__(self, part: PartConfig, vectors: np.ndarray, folder: Path | None) -> None:
+    def __init__(self, part: FaissIndex, vectors: np.ndarray, folder: Path | None) -> None:
         import faiss
 
         vectors = np.ascontiguousarray(vectors, np.float32)

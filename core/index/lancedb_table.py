@@ -11,7 +11,7 @@ import numpy as np
 from core.config import knob
 from core.index.common import asked, checked, confirmed, ordered, permitted, score_of
 from core.index.faiss_tools import lists
-from core.index.protocol import Index, Searcher, probed
+from core.index.protocol import Index, Searcher, lists_knob, probed, probes_knob
 from core.index.stores import bytes_below, private_copy, stored, temporary_folder
 from core.records import Candidates
 from core.registry import part
@@ -47,18 +47,8 @@ class LanceDB(Index):
         "ivf_flat",
         "What a list holds: vectors, product codes, codes of one bit a dimension, or a graph. Codes read less and lose some.",
     )
-    nlist: int = knob(
-        0,
-        "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
-        "nprobe and train longer.",
-        unit="lists",
-        automatic=True,
-        ge=0,
-        le=65_536,
-    )
-    nprobe: int = knob(
-        16, "Lists a question looks into. More finds more of the true neighbours, slower.", unit="lists", ge=1, le=4096
-    )
+    nlist: int = lists_knob(65_536)
+    nprobe: int = probes_knob()
     refine: int = knob(
         4,
         "So many times the results are fetched by their codes and ranked again by the vectors; no "

@@ -91,6 +91,22 @@ class Index(PartConfig):
         return False
 
 
+def lists_knob(most: int = 262_144) -> Any:
+    return knob(
+        0,
+        "Lists that k-means makes; 0: 4 times the root of the number of vectors. More are shorter, need more "
+        "nprobe and train longer.",
+        unit="lists",
+        automatic=True,
+        ge=0,
+        le=most,
+    )
+
+
+def probes_knob() -> Any:
+    return knob(16, "Lists a question looks into. More finds more of the true neighbours, slower.", unit="lists", ge=1, le=4096)
+
+
 def probed(num_vectors: int) -> list[int]:
     """Numbers of lists to look into, for a grid: no more than there are."""
     return [number for number in (1, 2, 4, 8, 16, 32) if number <= 4 * num_vectors**0.5]

@@ -9,14 +9,13 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 
-from core import files
-from core.config import PartConfig, fingerprint
-from core.errors import WorkbenchError
-from core.index.common import build_settings, vectors_identity
+from core.config import PartConfig
+from core.index.common import SavedIndex
 
 
 def temporary_folder() -> Path:
@@ -33,49 +32,31 @@ def bytes_below(store: Path, pattern: str = "*") -> int:
     return sum(path.stat().st_size for path in store.rglob(pattern) if path.is_file())
 
 
+class _SavedStore(SavedIndex):
+    kind = "store", ""
+
+    def __init__(self, *about: Any, steady: str) -> None:
+        super().__init__(*about)
+        self._steady = steady
+
+    def digest(self, path: Path) -> str:
+        whole = hashlib.blake2b(digest_size=20)
+        for part in sorted(path.rglob(self._steady)):
+            if part.is_file():
+                with part.open("rb") as file:
+                    whole.update(str(part.relative_to(path)).encode() + hashlib.file_digest(file, "blake2b").digest())
+        return whole.hexdigest()
+
+
 def stored(folder: Path, part: PartConfig, vectors: np.ndarray, engine: str, steady: str, fill: Callable[[Path], None]) -> Path:
     """The store's folder, filled when it is absent, damaged, or made of other vectors, settings or by another engine.
 
     steady: pattern of the files that searching never touches; their checksum is kept.
     """
-    home = folder / f"{part.part}-{fingerprint(build_settings(part))}"
-    of = {"vectors": vectors_identity(vectors), "engine": engine}
-    try:
-        note = files.read_sealed(home / "ready.json")
-        store, digest = home / note.pop("store"), note.pop("digest")
-        if note == of and _digest(store, steady) == digest:
-            return store
-        if note == of:
-            _damaged(home)
-    except FileNotFoundError:  # never built here
-        pass
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, WorkbenchError):
-        _damaged(home)
-    # a fresh name each time: Chroma keeps state about paths in the process, and a killed build stays unusable
-    store = home / uuid4().hex
-    try:
-        with files.disk_reported("The index", home, vectors.nbytes):
-            store.mkdir(parents=True)
-            fill(store)
-            note = files.sealed({**of, "store": store.name, "digest": _digest(store, steady)})
-            files.write_whole(home / "ready.json", note, sync=False)
-    except BaseException:
-        files.discard(store)
-        raise
-    for other in home.iterdir():
-        if other.is_dir() and other != store:
-            shutil.rmtree(other, ignore_errors=True)
-    return store
+    saved = _SavedStore(folder, part, vectors, engine, steady=steady)
 
+    def write(store: Path) -> None:
+        store.mkdir()
+        fill(store)
 
-def _damaged(home: Path) -> None:
-    files.tell(f"A saved index was damaged and is built anew: {home}.")
-
-
-def _digest(store: Path, pattern: str) -> str:
-    whole = hashlib.blake2b(digest_size=20)
-    for path in sorted(store.rglob(pattern)):
-        if path.is_file():
-            with path.open("rb") as file:
-                whole.update(str(path.relative_to(store)).encode() + hashlib.file_digest(file, "blake2b").digest())
-    return whole.hexdigest()
+    return saved.file() or saved.write(write)

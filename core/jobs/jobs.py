@@ -23,32 +23,18 @@ from typing import Any
 
 from core import files
 from core.errors import WorkbenchError, missing_package
-from core.jobs.child import ending
+from core.files.ids import new_id
+from core.jobs.child import ROOT, ending, environment
 from core.progress import PhaseClock, Running, pace
 from core.records import Progress
-from core.store.journal import new_id
 
-ROOT = Path(__file__).parents[2]
 KEPT = 50  # finished jobs
 BEAT_S, WRITE_S = 1.0, 0.25
 STALE_S = 30.0  # a heart that has not beaten for so long is dead; a loaded machine delays it by seconds
 NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_started", "phase_began", "phase_counted"}
 COUNTS = {"attempt", "done", "total", "pid", "phase_first", "units"}
 WORDS = {"label", "status", "message", "error"}
-TOLD = (
-    "status",
-    "done",
-    "total",
-    "message",
-    "phase_began",
-    "phase_first",
-    "phase_counted",
-    "started",
-    "heartbeat",
-    "finished",
-    "result",
-    "error",
-)
+TOLD = tuple("status done total message phase_began phase_first phase_counted started heartbeat finished result error".split())
 STATUSES = ("running", "done", "failed", "cancelled")
 _children: dict[str, subprocess.Popen] = {}  # polled, so that a child that ended is no zombie
 
@@ -209,13 +195,11 @@ class Jobs:
     def _spawn(self, job_id: str, about: dict) -> None:
         about |= {"spawned": time.time(), "pid": 0, "process_started": 0.0}
         _write(self.folder / job_id / "job.json", about)
-        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-        environment = {**os.environ, "GROUNDWORK_HOME": str(self.home), "PYTHONUNBUFFERED": "1", "PYTHONPATH": path}
         with open(self.folder / job_id / "log.txt", "ab") as log:
             child = subprocess.Popen(
                 [*self.prefix, *about["arguments"], "--job", job_id],
                 cwd=ROOT,
-                env=environment,
+                env={**environment(), "GROUNDWORK_HOME": str(self.home), "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,8 +1,4 @@
-"""What scores an answer: a file a measure, and what measures share."""
-
-KINDS = {  # of parts in this folder -> what they are
-    "measure": "Measures score an answer, question by question: against references, passages, citations, or by a judge."
-}
+"""What scores an answer: measures, and what they share."""
 
 RECORDS = {  # kinds of records that hold many values by key -> what a row of their table is, and its columns
     "answer_scores": (

@@ -7,18 +7,34 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, ClassVar
 
-from core.config import PartConfig
+from core.config import PartConfig, knob
 from core.errors import WorkbenchError
+from core.files import read_json
 from core.generation import structured
-from core.judging.measure import AnswerScore, JudgeTools
-from core.queries.model_texts import FINAL, ModelText, Request, at_hand, written
-from core.queries.protocol import QueryTools
+from core.generation.model_texts import FINAL, ModelText, Request, TextTools, at_hand, written
+from core.judging.measure import AnswerMeasure, AnswerScore, JudgeTools
 from core.records import Progress
 
 NOT_KEPT = "the judge was not asked this, or its answer is not kept"
 WINDOW = 8192  # tokens that a judge of this machine reads at least: its instructions are long
+
+
+class ByRuns(AnswerMeasure):
+    """Base of measures for which a judge is asked several times."""
+
+    asks_model: ClassVar[bool] = True
+    topic: ClassVar[str] = "judge"
+    runs: int = knob(
+        3, "Times that each answer is scored, by other draws of the judge. Fewer tell nothing of its noise.", ge=1, le=20
+    )
+    temperature: float = knob(
+        0.3,
+        "Of the judge, where its engine has one. At 0 a local judge repeats itself, and its noise is not seen.",
+        ge=0.0,
+        le=2.0,
+    )
 
 
 def replies(tools: JudgeTools, requests: Sequence[Request]) -> Generator[Progress, None, list[ModelText]]:
@@ -29,7 +45,7 @@ def replies(tools: JudgeTools, requests: Sequence[Request]) -> Generator[Progres
     """
     with ExitStack() as stack:
         home = tools.texts or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="groundwork-")))
-        writer, long = QueryTools(judge_of(tools.generator), tools.seed, home, None), [""] * len(requests)
+        writer, long = TextTools(judge_of(tools.generator), tools.seed, home, None), [""] * len(requests)
         if tools.log is not None:
             stored = [text or _none(NOT_KEPT) for text in at_hand(writer, requests)]
             tools.log.extend(zip(requests, stored, strict=True))
@@ -43,6 +59,13 @@ def replies(tools: JudgeTools, requests: Sequence[Request]) -> Generator[Progres
             texts = [text or _none(f"failed: {error.what}") for text in at_hand(writer, asked)]
         made = iter(texts)
         return [_none(why) if why else next(made) for why in long]
+
+
+def fields_of(tools: JudgeTools, requests: Sequence[Request]) -> Generator[Progress, None, list[tuple[dict[str, Any], str]]]:
+    """Of each request what its JSON schema names, as the judge wrote it, or {} with why there is nothing."""
+    texts = yield from replies(tools, requests)
+    whys = [why_none(text) or unfit(text.text, request.json_schema) for text, request in zip(texts, requests, strict=True)]
+    return [({}, why) if why else (read_json(text.text), "") for text, why in zip(texts, whys, strict=True)]
 
 
 def judge_of(generator: PartConfig) -> PartConfig:

@@ -4,19 +4,14 @@ Min et al. 2023, "FActScore: Fine-grained Atomic Evaluation of Factual Precision
 """
 
 import json
-import math
 from collections.abc import Generator, Sequence
-from typing import ClassVar, Literal
 
-from core.files import read_json
-from core.judging.asking import replies, unfit, why_none
+from core.generation.model_texts import Request
+from core.judging.asking import fields_of
 from core.judging.claims import NOTHING_CLAIMED, Statement, statements
-from core.judging.containment import Containment
-from core.judging.measure import AnswerCase, AnswerScore, JudgeTools
+from core.judging.measure import AnswerCase, JudgeTools
 from core.queries.by_model import plain
-from core.queries.model_texts import Request
 from core.records import Progress
-from core.registry import part
 
 TOKENS, MOST = 512, 8  # of a sentence's claims
 SCHEMA = json.dumps(
@@ -42,40 +37,16 @@ def atomic(cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress
         for some in sentences
         for each in some
     ]
-    texts = iter((yield from replies(tools, requests)))
+    told = iter((yield from fields_of(tools, requests)))
     results = []
     for some in sentences:
         claims, whys = [], [] if some else [NOTHING_CLAIMED]
         for each in some:
-            text = next(texts)
-            if why := why_none(text) or unfit(text.text, SCHEMA):
+            fields, why = next(told)
+            if why:
                 whys.append(why)
             else:
-                made = (Statement(each.start, each.end, claim) for claim in read_json(text.text)["claims"])
+                made = (Statement(each.start, each.end, claim) for claim in fields["claims"])
                 claims += [claim for claim in made if claim.words()] or [each]
         results.append(([], whys[0]) if whys else (claims, ""))
     return results
-
-
-@part("measure")
-class AtomicContainment(Containment):
-    """As `containment`, of atomic claims into which a model splits each sentence. Choose it over `containment` for long sentences
-    that are right in part; a weak model loses claims and invents others, which stand in the detail."""
-
-    part: Literal["atomic_containment"] = "atomic_containment"
-    label: ClassVar[str] = "Containment of atomic claims"
-    source: ClassVar[str] = "Min et al. 2023, section 3.1; Broder 1997, section 2"
-    asks_model: ClassVar[bool] = True
-    headline: ClassVar[bool] = False
-    order: ClassVar[int] = 35
-
-    def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
-        split = yield from atomic(cases, tools)
-        results = []
-        for case, (claims, why) in zip(cases, split, strict=True):
-            if why:
-                results.append(AnswerScore(math.nan, why))
-            else:
-                score = self.scored(case, claims)
-                results.append(score._replace(detail=score.detail | {"atomic": [claim.text for claim in claims]}))
-        return results

@@ -14,16 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
-from core.config import knob
 from core.context.citations import pattern
 from core.errors import missing_package
-from core.files import read_json
-from core.judging.asking import of_runs, replies, unfit, why_none
-from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools
+from core.generation.model_texts import Request
+from core.judging.asking import ByRuns, fields_of, of_runs
+from core.judging.measure import AnswerCase, AnswerScore, JudgeTools
 from core.progress import event_loop, told_within
-from core.queries.model_texts import Request
 from core.records import Progress
 
 TOKENS = 2048  # of an answer by a service; ragas gives its own 1024
@@ -45,20 +43,8 @@ class Awaited(NamedTuple):
     answer: asyncio.Future
 
 
-class RagasMeasure(AnswerMeasure):
+class RagasMeasure(ByRuns):
     """Base of the measures that ragas computes."""
-
-    asks_model: ClassVar[bool] = True
-    topic: ClassVar[str] = "judge"
-    runs: int = knob(
-        3, "Times that each answer is scored, by other draws of the judge. Fewer tell nothing of its noise.", ge=1, le=20
-    )
-    temperature: float = knob(
-        0.3,
-        "Of the judge, where its engine has one. At 0 a local judge repeats itself, and its noise is not seen.",
-        ge=0.0,
-        le=2.0,
-    )
 
     def identity(self) -> str:
         try:
@@ -97,17 +83,17 @@ class RagasMeasure(AnswerMeasure):
         served, waiting[:] = list(waiting), []
         prompts = [each for each in served if not each.texts]
         texts = list(dict.fromkeys(text for each in served for text in each.texts))
-        schemas = [_schema(each.model, tools.generator.local) for each in prompts]
+        local = tools.generator.local
         requests = [
-            Request([{"role": "user", "content": each.prompt}], TOKENS, (), self.temperature, each.draw, schema)
-            for each, schema in zip(prompts, schemas, strict=True)
+            Request([{"role": "user", "content": p.prompt}], TOKENS, (), self.temperature, p.draw, _schema(p.model, local))
+            for p in prompts
         ]
-        answers = yield from told_within(replies(tools, requests), step)
-        for each, schema, answer in zip(prompts, schemas, answers, strict=True):
-            if why := why_none(answer) or unfit(answer.text, schema):
+        answers = yield from told_within(fields_of(tools, requests), step)
+        for each, (fields, why) in zip(prompts, answers, strict=True):
+            if why:
                 each.answer.set_exception(NoAnswer(why))
             else:
-                each.answer.set_result(each.model.model_validate(read_json(answer.text)))
+                each.answer.set_result(each.model.model_validate(fields))
         if texts:
             vectors = yield from tools.embed(tools.encoder, texts)
             row = {text: vector.tolist() for text, vector in zip(texts, vectors, strict=True)}

@@ -1,25 +1,15 @@
+"""The claims of an answer as a model judges them: by all passages and the question."""
+
 from collections.abc import Generator, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from core.config import knob
-from core.judging import judgement_models
-from core.judging.claims import NOTHING_CLAIMED, statements
-from core.judging.evidence import best_sentence, claims, evidence, grounds
-from core.judging.judgement_models import EMBEDDED, ClaimJudgement, Judgements, pair_text, read_judgement
-from core.judging.measure import (
-    CONTRADICTED,
-    NOT_IN_CONTEXT,
-    SUPPORTED,
-    AnswerCase,
-    AnswerMeasure,
-    AnswerScore,
-    Claim,
-    JudgeTools,
-)
+from core.errors import WorkbenchError
+from core.judging.claims import statements
+from core.judging.evidence import claims, evidence, grounds
+from core.judging.judgement_models import EMBEDDED, ClaimJudgement, Judgements, judging_model, pair_text, read_judgement
+from core.judging.measure import CONTRADICTED, NOT_IN_CONTEXT, SUPPORTED, AnswerCase, JudgeTools, WrongWords
+from core.judging.passage_words import PassageWords, joined, word_doubts
 from core.records import Progress
-from core.registry import part
 
 VERDICTS = (SUPPORTED, CONTRADICTED, NOT_IN_CONTEXT)
 
@@ -31,41 +21,6 @@ class JudgedClaim(NamedTuple):
     end: int
     text: str
     judgement: ClaimJudgement
-
-
-@part("measure")
-class Entailment(AnswerMeasure):
-    """Mean probability that a sentence of the answer follows from the passages, by a model of entailment: each sentence beside the
-    sentences of all passages that hold most of its words. Choose it over containment where answers use words of their own."""
-
-    part: Literal["entailment"] = "entailment"
-    label: ClassVar[str] = "Entailment"
-    topic: ClassVar[str] = "faithfulness"
-    source: ClassVar[str] = "Honovich et al. 2022, section 4.1; the model is this project's"
-    needs: ClassVar[tuple[str, ...]] = ("passages",)
-    order: ClassVar[int] = 20
-    by_sentence: ClassVar[bool] = True
-    model: str = knob(
-        EMBEDDED,
-        f"{EMBEDDED} (embedded), the name of a model trained here, or an NLI model: a folder, or its name on the Hugging Face hub.",
-    )
-
-    def identity(self) -> str:
-        return judgement_models.identity(self.model)
-
-    def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
-        judged = yield from judged_claims(self.model, cases, tools)
-        return [self.of_claims(case, some) for case, some in zip(cases, judged, strict=True)]
-
-    def of_claims(self, case: AnswerCase, judged: Sequence[JudgedClaim]) -> AnswerScore:
-        rows = []
-        for start, end, text, each in judged:
-            place = best_sentence(case.passages, text)
-            verdict = VERDICTS[int(np.argmax(each.probabilities))]
-            rows.append(Claim(start, end, float(each.probabilities[0]), verdict, *(place or (0, None))))
-        if not rows:
-            return AnswerScore(float("nan"), NOTHING_CLAIMED)
-        return AnswerScore(float(np.mean([claim.score for claim in rows])), claims=tuple(rows))
 
 
 def claimed(case: AnswerCase) -> list[tuple[int, int, str]]:
@@ -90,3 +45,18 @@ def judged_claims(
         texts += (pair_text(evidence(told, text), text) for _, _, text in places[-1])
     vectors = iter((yield from tools.embed(Judgements(model), texts)) if texts else ())
     return [[JudgedClaim(*place, read_judgement(next(vectors))) for place in spans] for spans in places]
+
+
+def refuse_without_words(model: str) -> None:
+    if not judging_model(model).has_words:
+        raise WorkbenchError(
+            f"The model '{model}' judges whole claims, no words.",
+            where="model",
+            todo=f"Choose {EMBEDDED}, or a model trained here; `entailment` takes any NLI model.",
+        )
+
+
+def marked(claims: Sequence[JudgedClaim], there: PassageWords, least: float) -> tuple[WrongWords, ...]:
+    """The wrong places of an answer's claims."""
+    doubts = ((each.start, word_doubts(each.text, each.judgement.words, there)) for each in claims)
+    return tuple(WrongWords(*place) for start, words in doubts for place in joined(words, start, least))

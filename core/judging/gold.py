@@ -1,10 +1,8 @@
 """What of the passages is gold evidence: the base of the measures of the context by gold spans."""
 
-from collections.abc import Generator, Sequence
 from typing import ClassVar
 
-from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools
-from core.records import Progress
+from core.judging.measure import AnswerCase, AnswerMeasure
 
 
 class ByGold(AnswerMeasure):
@@ -16,13 +14,6 @@ class ByGold(AnswerMeasure):
 
     def unmeasurable(self, case: AnswerCase) -> str:
         return super().unmeasurable(case) or uncounted(case)
-
-    def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
-        yield from ()
-        return [self.scored(case) for case in cases]
-
-    def scored(self, case: AnswerCase) -> AnswerScore:
-        raise NotImplementedError
 
 
 def uncounted(case: AnswerCase) -> str:

@@ -21,16 +21,14 @@ from core.judging.evidence import claims, evidence
 from core.judging.faithful_bert import CLAIM_TOKENS, HEAD, ClaimReader, FaithfulPairs
 from core.judging.passage_words import joined, word_doubts, words_of
 from core.models import hardware, hub
-from core.models.all_cores import BATCH_TOKENS, FEWEST_TOKENS, on_all_cores, workers_alone
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.models.loading import HERE, WEIGHTS_HERE, check_sealed, check_weights, data_only, load_once, readable
 from core.models.text import encodable
-from core.reranking.bert_pairs import adapted
+from core.reranking.bert_pairs import ADAPTER, PAIRS_AT_ONCE, adapted_weights, long_first
 
 EMBEDDED = "minilm-faithful"
-ADAPTER, SETTINGS = "adapter.safetensors", "faithful.json"
-PAIRS_AT_ONCE = 2048  # tokenised and sorted together: bounds memory
+SETTINGS = "faithful.json"
 AT_ONCE = 32  # judgements handed on
 BETWEEN = "\x1f"  # claim and evidence, in one text
 WRONG = 0.5  # probability from which a word counts as wrong
@@ -142,20 +140,9 @@ class OwnModel(PairReader):
     has_words = True
 
     def __init__(self, folder: Path) -> None:
-        from safetensors.torch import load_file
-
         check_sealed(folder, f"The model '{folder.name}'")
         settings, base = read_json(folder / SETTINGS, "The model's settings", of=dict), bundled_folder()
-        if settings["base_files"] != files_identity(base):
-            raise WorkbenchError(
-                f"The model '{folder.name}' was trained on another version of {settings['base']} than the one installed.",
-                where=str(folder),
-                todo="Install the packages of requirements.txt, or train it again: python -m core train-faithfulness.",
-            )
-        adapter = load_file(folder / ADAPTER)
-        if absent := [name for name in HEAD if name not in adapter]:
-            raise WorkbenchError(f"The model's file has no {absent[0]}.", where=str(folder), todo="Copy it again.")
-        weights = adapted(load_file(base / "model.safetensors"), adapter, settings["scale"], HEAD)
+        weights = adapted_weights(base, folder, settings, "model", HEAD, "train-faithfulness")
         self.model = FaithfulPairs(base, hardware.fast_dtype(), hardware.device(), weights)
         self.model.word_shift = settings.get("word_shift", 0.0)
         self._tokens, self._tokenizing = ClaimReader(base, min(settings["max_tokens"], 512)), threading.Lock()
@@ -178,42 +165,18 @@ class OwnModel(PairReader):
             )
 
     def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[int, ClaimJudgement], None, None]:
-        by_characters = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1]))
-        for block in (by_characters[i : i + PAIRS_AT_ONCE] for i in range(0, len(pairs), PAIRS_AT_ONCE)):
+        for block in long_first(pairs, PAIRS_AT_ONCE):
             place: dict[str, int] = {}
             for text in (text for i in block for text in pairs[i]):
                 place.setdefault(text, len(place))
             with self._tokenizing:
                 read = self._tokens.of(list(place))
-            sequences = [(i, self._tokens.sequence(read[place[pairs[i][1]]].ids, read[place[pairs[i][0]]].ids)) for i in block]
-            sequences.sort(key=lambda pair: -len(pair[1][0]))
-            for owners, some in self._computed(sequences):
+            sequences = ((i, self._tokens.sequence(read[place[pairs[i][1]]].ids, read[place[pairs[i][0]]].ids)) for i in block)
+            for owners, some in self.model.computed(self.model.judge, sequences):
                 for i, (probabilities, words) in zip(owners, some, strict=True):
                     places = read[place[pairs[i][1]]].places[: len(words)]
                     rows = [(int(a), int(b), float(p)) for (a, b), p in zip(places, words, strict=True)]
                     yield i, ClaimJudgement(probabilities.astype(np.float32), rows)
-
-    def _computed(self, sequences: list) -> Generator[tuple[list[int], list], None, None]:
-        device = self.model.device
-        if device == "cpu":
-            pool, workers = workers_alone()
-            yield from on_all_cores(pool, workers, self.model.judge, _batches(sequences, BATCH_TOKENS["cpu"], 2 * workers))
-        else:
-            for owners, some in _batches(sequences, BATCH_TOKENS[device], 1):
-                yield owners, self.model.judge(some)
-
-
-def _batches(sequences: list, most: int, shares: int) -> Generator[tuple[list[int], list], None, None]:
-    """(pair, sequence) of one length side by side, up to `most` tokens in a batch; ever smaller towards the end, so that all cores
-    finish together."""
-    ends = np.cumsum([len(sequence[0]) for _, sequence in sequences])
-    start = done = 0
-    while start < len(sequences):
-        size = max(min(most, (ends[-1] - done) // shares), FEWEST_TOKENS)
-        stop = max(int(np.searchsorted(ends, done + size, side="right")), start + 1)
-        owners, some = zip(*sequences[start:stop], strict=True)
-        yield list(owners), list(some)
-        start, done = stop, ends[stop - 1]
 
 
 class NLIModel(PairReader):
@@ -237,8 +200,7 @@ class NLIModel(PairReader):
     def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[int, ClaimJudgement], None, None]:
         import torch
 
-        order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1]))
-        for block in (order[i : i + 16] for i in range(0, len(order), 16)):
+        for block in long_first(pairs, 16):
             with self._reading, torch.inference_mode():
                 texts = [[encodable(pairs[i][side]) for i in block] for side in (0, 1)]
                 read = self._tokenizer(

@@ -2,7 +2,6 @@
 
 import math
 import re
-from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -116,9 +115,14 @@ class AnswerMeasure(PartConfig):
         """The score from which an answer counts as faithful, as the measure is shipped; None: that is to be fitted."""
         return None
 
-    @abstractmethod
     def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
         """A score for each case, all of which hold what it `needs`; a case's score depends on that case alone."""
+        yield from ()
+        return [self.scored(case) for case in cases]
+
+    def scored(self, case: AnswerCase) -> AnswerScore:
+        """The score of a case, of a measure that asks none of the tools."""
+        raise NotImplementedError
 
     def unmeasurable(self, case: AnswerCase) -> str:
         """Why the case has no score by this measure; "": it can be scored."""

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from core.judging.diversity import words
-from core.judging.rouge_l import common
+from core.judging.diversity import common, words
 
 N = 5  # words of a run that chance seldom repeats
 

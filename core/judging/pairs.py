@@ -5,16 +5,16 @@ Zheng et al. 2023, "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena", sec
 """
 
 import json
+from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.files import read_json
-from core.judging.asking import replies, unfit, why_none
+from core.generation.model_texts import Request
+from core.judging.asking import fields_of
 from core.judging.measure import JudgeTools
 from core.queries.by_model import plain
-from core.queries.model_texts import Request
 from core.records import Progress
 from core.statistics.bootstrap import Interval, intervals
 
@@ -68,18 +68,10 @@ def verdicts(
         for draw in range(runs)
         for swapped in (False, True)
     ]
-    texts = yield from replies(tools, requests)
-    places, words, unmeasured = [], [], {}
-    for text in texts:
-        if why := why_none(text) or unfit(text.text, schema):
-            unmeasured[why] = unmeasured.get(why, 0) + 1
-            places.append(np.nan)
-            words.append("")
-        else:
-            said = read_json(text.text)
-            places.append(PLACE[said["better"]])
-            words.append(said["words"])
-    return PairVerdicts(np.array(places, np.float64).reshape(len(pairs), runs, 2), words, unmeasured)
+    said = yield from fields_of(tools, requests)
+    places = np.array([PLACE[fields["better"]] if fields else np.nan for fields, _ in said], np.float64)
+    unmeasured = dict(Counter(why for _, why in said if why))
+    return PairVerdicts(places.reshape(len(pairs), runs, 2), [fields.get("words", "") for fields, _ in said], unmeasured)
 
 
 def told(pair: AnswerPair, swapped: bool) -> str:

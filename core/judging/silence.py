@@ -1,13 +1,11 @@
 """Whether an answer answers: it states something, says that it does not know, or is empty."""
 
-from collections.abc import Generator, Sequence
 from typing import ClassVar
 
 from core.config import knob
 from core.judging.claims import bare
 from core.judging.diversity import normalise_answer
-from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools
-from core.records import Progress
+from core.judging.measure import AnswerCase, AnswerMeasure
 
 PHRASES = "I don't know; I do not know; cannot answer; can't answer; cannot be answered"
 
@@ -29,10 +27,3 @@ class Silence(AnswerMeasure):
 
     def answers(self, case: AnswerCase) -> bool:
         return bool(bare(case).strip()) and not self.abstains(case)
-
-    def score(self, cases: Sequence[AnswerCase], tools: JudgeTools) -> Generator[Progress, None, list[AnswerScore]]:
-        yield from ()
-        return [self.scored(case) for case in cases]
-
-    def scored(self, case: AnswerCase) -> AnswerScore:
-        raise NotImplementedError

@@ -67,7 +67,7 @@ def tried(name: str) -> Result:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         # not the app's own home: the trial must leave nothing there
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", "import sys; from core.models.probing import main; main(sys.argv[1])", name],
+            [sys.executable, "-P", "-c", "import sys; from core.labs.doctor.probing import main; main(sys.argv[1])", name],
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=out,

@@ -8,12 +8,12 @@ that come to the same prompt are answered once, so n changed contexts write n an
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from core.answering.answer import answer, best_similarity
 from core.answering.one_prompt import OnePrompt
 from core.config import code_version, fingerprint
-from core.generation.answer import answer, best_similarity
+from core.generation.model_texts import MUTE
 from core.pipeline.pipeline import Pipeline
 from core.pipeline.stages import Resolved
-from core.queries.model_texts import MUTE
 from core.records import Hit, Token, plain, read_token
 from core.store.batches import batches
 

@@ -22,15 +22,16 @@ from core.config import PartConfig, TrialConfig, fingerprint
 from core.corpus.library import Library, split
 from core.embedding.transform import Transform, identity_transform, principal
 from core.embedding.transform import fit as fit_transform
+from core.embedding.vectors import embed, encode_all, missing, weights
 from core.evaluation.judged import Relevance, relevance
+from core.generation.model_texts import TextTools
 from core.index.rescore import Rescored
 from core.pipeline import index_build, retrieving
 from core.pipeline.forecast import total
-from core.pipeline.speed import TIMED_TEXTS, Estimate, Run, Speeds, weights
+from core.pipeline.speed import TIMED_TEXTS, Estimate, Run, Speeds
 from core.pipeline.stages import STAGES, VECTOR_SEARCH, Resolved, Stage, found_by, pooled, rankers, storage
-from core.pipeline.vectors import embed, encode_all, missing
-from core.progress import drain
-from core.queries.protocol import QueryTools, Unready, Wording, as_it_stands
+from core.progress import Unready, drain
+from core.queries.protocol import Wording, as_it_stands
 from core.records import Candidates, Chunks, Corpus, Progress, Query
 from core.reranking.protocol import Pairs, RankTools
 from core.retrieval.metadata import Filter, permitted
@@ -198,9 +199,9 @@ class Pipeline:
         """What is asked in place of these questions."""
         return (yield from run.config.query.texts(queries, self.query_tools(run.config, most)))
 
-    def query_tools(self, config: TrialConfig, most: int | None = None) -> QueryTools:
+    def query_tools(self, config: TrialConfig, most: int | None = None) -> TextTools:
         """What a query transform may use."""
-        return QueryTools(config.generation, config.seed, self.home, most)
+        return TextTools(config.generation, config.seed, self.home, most)
 
     def rank_tools(self, run: Resolved, most: int | None = None, timed: bool = False) -> Generator[Progress, None, RankTools]:
         """What rerankers may use. most: texts or pairs that may be encoded at once for them; more raise `Unready`. timed: what

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.config import fingerprint
+from core.embedding.vectors import encode_all
 from core.pipeline.stages import VECTOR_SEARCH, WORD_SEARCH, Resolved, found_by, pooled
-from core.pipeline.vectors import encode_all
 from core.queries.joining import joined
 from core.queries.protocol import QueryTransform, Wording
 from core.records import Candidates, Progress, Query

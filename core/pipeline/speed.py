@@ -4,16 +4,11 @@ Texts that are encoded are weighed by their length, for a speed in texts a secon
 Loading the model is measured apart: on a small corpus it is most of the wait.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from core.progress import duration
 from core.store.cache import StageCache
 
-TOKEN_CHARACTERS = 5  # rough: what counts is that long texts weigh more than short ones
-FIXED_TOKENS = 10  # of a text, whatever its length: batching, pooling, storing
 TIMED_TEXTS = 100  # encoding fewer says nothing about the speed
 LOADED_S = 0.1  # a model that came sooner was loaded before
 KEPT = 5  # runs from which an estimate is made
@@ -51,12 +46,6 @@ def _rounded(seconds: float) -> float:
     """To what an estimate can say: whole seconds, from 20 s on fives, from three minutes on halves, from 100 on tens."""
     step = 1 if seconds < 20 else 5 if seconds < 180 else 30 if seconds < 6000 else 600
     return max(1, round(seconds / step) * step)
-
-
-def weights(texts: Sequence[str], max_tokens: int | None) -> np.ndarray:
-    """What encoding each text costs, in tokens about [num_texts] float64; beyond `max_tokens` nothing is read."""
-    lengths = np.fromiter((len(text) for text in texts), np.float64, len(texts)) / TOKEN_CHARACTERS
-    return FIXED_TOKENS + (lengths if max_tokens is None else np.minimum(lengths, max_tokens))
 
 
 def noted(record: dict | None, run: Run) -> dict:

@@ -17,10 +17,10 @@ from core.chunking.chunk import chunk_documents
 from core.config import LISTS, NOTHING, PART_KINDS, PLACES, PartConfig, TrialConfig, code_version, fingerprint
 from core.context.prompt import build
 from core.embedding.transform import fit
+from core.embedding.vectors import embed
 from core.evaluation.judged import relevance
 from core.index.common import build_settings
 from core.index.rescore import Rescored
-from core.pipeline.vectors import embed
 from core.queries.joining import joined
 from core.records import Corpus, Progress
 from core.reranking.protocol import Asked

@@ -7,8 +7,8 @@ from collections.abc import Generator, Sequence
 from typing import ClassVar
 
 from core.config import knob
-from core.queries.model_texts import ModelText, Request, written
-from core.queries.protocol import QueryTools, QueryTransform, Wording, as_it_stands
+from core.generation.model_texts import ModelText, Request, TextTools, written
+from core.queries.protocol import QueryTransform, Wording, as_it_stands
 from core.records import Progress, Query
 
 LONGEST = 1000  # characters of a question that is put to a model
@@ -53,7 +53,7 @@ class ByModel(QueryTransform):
             turns += [{"role": "user", "content": f"{self.task}\n{asked}"}, {"role": "assistant", "content": text}]
         return [*turns, {"role": "user", "content": f"{self.task}\n{told}"}]
 
-    def texts(self, queries: Sequence[Query], tools: QueryTools) -> Generator[Progress, None, list[Wording]]:
+    def texts(self, queries: Sequence[Query], tools: TextTools) -> Generator[Progress, None, list[Wording]]:
         wanted = [self.requests(query) for query in queries]
         made = iter((yield from written(tools, [request for some in wanted for request in some])))
         return [self.read(query, [next(made) for _ in some]) for query, some in zip(queries, wanted, strict=True)]

@@ -1,22 +1,13 @@
 """What every query transform is. `docs/adding_a_part.md` shows the smallest one, `tests/contract/test_queries.py` holds all."""
 
 from collections.abc import Generator, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from core.config import PartConfig
+from core.generation.model_texts import TextTools
 from core.records import Candidates, Progress, Query
-
-
-class Unready(Exception):
-    """What was asked for live takes more than a moment: a job makes it, and from then on it is kept."""
-
-    def __init__(self, what: str, seconds: Any = None, texts: Sequence[str] = ()) -> None:
-        """seconds: a range; None: unknown, or to be told by the texts that the encoder then reads."""
-        super().__init__(what)
-        self.what, self.seconds, self.texts = what, seconds, texts
 
 
 class Wording(NamedTuple):
@@ -26,15 +17,6 @@ class Wording(NamedTuple):
     dense: tuple[str, ...]  # read by the encoder as questions
     passages: tuple[str, ...] = ()  # searched with the dense ones, read by the encoder as passages
     note: str = ""  # why the question stands as it was; "": it does not
-
-
-class QueryTools(NamedTuple):
-    """What a transform may use."""
-
-    generator: PartConfig  # the recipe's
-    seed: int
-    home: Path  # data folder, where what is written is recorded
-    most: int | None  # texts that may be written now; None: as many as it takes. More raise `Unready`
 
 
 class QueryTransform(PartConfig):
@@ -47,7 +29,7 @@ class QueryTransform(PartConfig):
         """Whether the vectors of a question's dense texts and passages are averaged, and not searched one by one."""
         return False
 
-    def texts(self, queries: Sequence[Query], tools: QueryTools) -> Generator[Progress, None, list[Wording]]:
+    def texts(self, queries: Sequence[Query], tools: TextTools) -> Generator[Progress, None, list[Wording]]:
         """What is asked in place of each question; never without a text for each retriever."""
         yield from ()
         return [as_it_stands(query) for query in queries]

@@ -2,8 +2,8 @@
 
 from typing import ClassVar, Literal
 
+from core.generation.model_texts import ModelText
 from core.queries.by_model import ByModel, line_in
-from core.queries.model_texts import ModelText
 from core.queries.protocol import Wording, as_it_stands
 from core.records import Query
 from core.registry import part

@@ -80,7 +80,7 @@ def read(content: Mapping[str, Any]) -> tuple[list[Column], list[Mapping[str, An
     return columns, shown
 
 
-def p_holm(key: str = "p (Holm)") -> Column:
+def corrected_p(key: str = "p (Holm)") -> Column:
     return Column(key, "p (Holm)", P_VALUE)
 
 

@@ -7,20 +7,49 @@ the one sequence: ColBERT's MaxSim (Khattab and Zaharia 2020, section 3.3), word
 matrix of low rank to matrices of the encoder (LoRA: Hu et al. 2022, section 4.1): W + scale * B A.
 """
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from core.embedding.bert import Bert
+from core.errors import WorkbenchError
+from core.models.all_cores import BATCH_TOKENS, FEWEST_TOKENS, on_all_cores, workers_alone
+from core.models.identity import files_identity
 from core.models.text import encodable
 
+ADAPTER = "adapter.safetensors"
+PAIRS_AT_ONCE = 2048  # tokenised and sorted together: bounds memory
 QUESTION_SHARE = 0.5  # of the sequence; a longer question is cut there
 TOKEN_CHARACTERS = 40  # of a text that is cut, so many a token are looked at
 POOLED = ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias")
 HEAD = (*POOLED, "gate.weight")
 SHARPNESS, CENTRE = 20.0, 0.65  # of the words' mean cosine, so that scores differ as logits do
+
+
+def long_first(pairs: Sequence[tuple[str, str]], most: int) -> Iterator[list[int]]:
+    """Numbers of the pairs, those of many characters first, so many at once."""
+    order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1]))
+    return (order[i : i + most] for i in range(0, len(order), most))
+
+
+def adapted_weights(base: Path, folder: Path, settings: dict, name: str, head: tuple[str, ...], verb: str) -> dict:
+    """The weights of the encoder `base` with the adapter of the folder in them. name: of the model, for people; verb: that
+    trains it."""
+    from safetensors.torch import load_file
+
+    if settings["base_files"] != files_identity(base):
+        raise WorkbenchError(
+            f"The {name} '{folder.name}' was trained on another version of {settings['base']} than the one installed.",
+            where=str(folder),
+            todo=f"Install the packages of requirements.txt, or train it again: python -m core {verb}.",
+        )
+    adapter = load_file(folder / ADAPTER)
+    if absent := [each for each in head if each not in adapter]:
+        raise WorkbenchError(f"The {name}'s file has no {absent[0]}.", where=str(folder), todo="Copy it again.")
+    return adapted(load_file(base / "model.safetensors"), adapter, settings["scale"], head)
 
 
 def adapted(weights: dict, adapter: dict, scale: float, head: tuple[str, ...] = HEAD) -> dict:
@@ -88,6 +117,15 @@ class BertPairs(Bert):
         self.position = torch.cat([self.position, self.position - types[0] + types[1]])
         self._head = {name: weights[name].float().to(device) for name in self.head if name in weights}
 
+    def computed(self, compute: Callable[[list], Any], sequences: Iterable[tuple[int, tuple]]) -> Iterator[tuple[list[int], Any]]:
+        """(owners, what `compute` makes of their sequences) of every (owner, sequence), batch by batch."""
+        by_length = sorted(sequences, key=lambda pair: -len(pair[1][0]))
+        most = BATCH_TOKENS[self.device]
+        if self.device == "cpu":
+            pool, workers = workers_alone()
+            return on_all_cores(pool, workers, compute, in_batches(by_length, most, 2 * workers))
+        return ((owners, compute(some)) for owners, some in in_batches(by_length, most, 1))
+
     def scores(self, sequences: list[tuple[np.ndarray, int]]) -> np.ndarray:
         """Score [len(sequences)] float32 of each (token ids, where the passage begins), those of one length adjacent."""
         import torch
@@ -109,6 +147,19 @@ class BertPairs(Bert):
             (piece.view(n, length, -1), some, torch.full_like(some, length))
             for piece, (n, length), some in zip(pieces, groups, each, strict=True)
         ]
+
+
+def in_batches(sequences: list[tuple[int, tuple]], most: int, shares: int) -> Iterator[tuple[list[int], list[tuple]]]:
+    """(owners, sequences) of neighbours, up to `most` tokens in a batch; ever smaller towards the end, so that all cores
+    finish together."""
+    ends = np.cumsum([len(sequence[0]) for _, sequence in sequences])
+    start = done = 0
+    while start < len(sequences):
+        size = max(min(most, (ends[-1] - done) // shares), FEWEST_TOKENS)
+        stop = max(int(np.searchsorted(ends, done + size, side="right")), start + 1)
+        owners, some = zip(*sequences[start:stop], strict=True)
+        yield list(owners), list(some)
+        start, done = stop, ends[stop - 1]
 
 
 def judged(x, begins, ends, head: dict):

@@ -1,7 +1,7 @@
 """A cross-encoder: the one trained here, another trained on own questions, or any of sentence-transformers."""
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -12,18 +12,16 @@ from core.config import code_version, fingerprint, knob
 from core.errors import WorkbenchError
 from core.files import read_json
 from core.models import hardware, hub
-from core.models.all_cores import BATCH_TOKENS, FEWEST_TOKENS, on_all_cores, workers_alone
 from core.models.hub import bundled_folder
 from core.models.identity import files_identity
 from core.models.loading import HERE, check_modules, check_sealed, check_weights, data_only, load_once, readable
 from core.models.text import encodable
 from core.registry import part
-from core.reranking.bert_pairs import HEAD, POOLED, BertPairs, PairTokens, adapted
+from core.reranking.bert_pairs import ADAPTER, HEAD, PAIRS_AT_ONCE, POOLED, BertPairs, PairTokens, adapted_weights, long_first
 from core.reranking.protocol import Pairwise, share
 
 EMBEDDED = "minilm-squad"
-PAIRS_AT_ONCE = 2048  # tokenised and sorted together: bounds memory
-ADAPTER, SETTINGS = "adapter.safetensors", "reranker.json"
+SETTINGS = "reranker.json"
 
 
 @part("reranker")
@@ -103,7 +101,9 @@ class CrossEncoder(Pairwise):
         with readable("The reranker cannot be read", where=str(folder)):
             base, most = self._native()
             if (folder / ADAPTER).is_file():
-                return NativeReader(base, self._dtype(), adapted_weights(folder), most)
+                settings = read_json(folder / SETTINGS, "The reranker's settings", of=dict)
+                weights = adapted_weights(base, folder, settings, "reranker", HEAD, "train-reranker")
+                return NativeReader(base, self._dtype(), weights, most)
             return NativeReader(base, self._dtype(), None, most) if most else LibraryReader(self, folder)
 
     def _counter(self) -> Callable[[list[tuple[str, str]]], list[int]]:
@@ -126,24 +126,6 @@ class CrossEncoder(Pairwise):
 
 
 _counting = threading.Lock()  # a tokenizer is asked by one thread at a time
-
-
-def adapted_weights(folder: Path) -> dict:
-    """The weights of the bundled encoder with the adapter of the folder in them."""
-    from safetensors.torch import load_file
-
-    settings = read_json(folder / SETTINGS, "The reranker's settings", of=dict)
-    if settings["base_files"] != files_identity(bundled_folder()):
-        raise WorkbenchError(
-            f"The reranker '{folder.name}' was trained on another version of {settings['base']} than the one installed.",
-            where=str(folder),
-            todo="Install the packages of requirements.txt, or train it again: python -m core train-reranker.",
-        )
-    adapter = load_file(folder / ADAPTER)
-    if missing := [name for name in HEAD if name not in adapter]:
-        raise WorkbenchError(f"The reranker's file has no {missing[0]}.", where=str(folder), todo="Copy it again.")
-    base = load_file(bundled_folder() / "model.safetensors")
-    return adapted(base, adapter, settings["scale"])
 
 
 def _is_native(folder: Path, config: dict) -> bool:
@@ -171,11 +153,11 @@ class NativeReader:
 
     def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         """Yields (indices [b], scores [b] float32), long pairs first."""
-        by_characters = np.array(sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1])), np.int64)
-        for block in (by_characters[i : i + PAIRS_AT_ONCE] for i in range(0, len(pairs), PAIRS_AT_ONCE)):
+        for block in map(np.array, long_first(pairs, PAIRS_AT_ONCE)):
             windows = self._windows([pairs[i] for i in block])
             scores, left = np.full(len(block), -np.inf, np.float32), np.array(list(map(len, windows)))
-            for owners, some in self._scored(windows):
+            sequences = ((owner, window) for owner, some in enumerate(windows) for window in some)
+            for owners, some in self.model.computed(self.model.scores, sequences):
                 np.maximum.at(scores, owners, some)
                 np.subtract.at(left, owners, 1)
                 whole = np.unique(owners)
@@ -190,26 +172,6 @@ class NativeReader:
         with self._lock:
             ids = self._tokens.ids(list(place))
         return [self._tokens.windows(ids[place[question]], ids[place[passage]]) for question, passage in pairs]
-
-    def _scored(self, windows: list[list[tuple[np.ndarray, int]]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        device = self.model.device
-        if device == "cpu":
-            pool, workers = workers_alone()
-            return on_all_cores(pool, workers, self.model.scores, self._batches(windows, BATCH_TOKENS["cpu"], 2 * workers))
-        return ((owners, self.model.scores(some)) for owners, some in self._batches(windows, BATCH_TOKENS[device], 1))
-
-    def _batches(self, windows, most_tokens: int, shares: int) -> Iterator[tuple[np.ndarray, list[tuple[np.ndarray, int]]]]:
-        """(pair, sequence) of every window, those of one length side by side, up to `most_tokens` in a batch."""
-        sequences = [(owner, window) for owner, some in enumerate(windows) for window in some]
-        sequences.sort(key=lambda pair: -len(pair[1][0]))
-        ends = np.cumsum([len(window[0]) for _, window in sequences])
-        start = done = 0
-        while start < len(sequences):  # ever smaller towards the end, so that all cores finish together
-            size = max(min(most_tokens, (ends[-1] - done) // shares), FEWEST_TOKENS)
-            stop = max(np.searchsorted(ends, done + size, side="right"), start + 1)
-            owners, some = zip(*sequences[start:stop], strict=True)
-            yield np.array(owners), list(some)
-            start, done = stop, ends[stop - 1]
 
 
 class LibraryReader:
@@ -238,8 +200,7 @@ class LibraryReader:
     def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         from torch.nn import Identity
 
-        order = np.array(sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1])), np.int64)
-        for block in (order[i : i + 256] for i in range(0, len(order), 256)):
+        for block in map(np.array, long_first(pairs, 256)):
             with self._lock:
                 windows = [(owner, pair) for owner, i in enumerate(block) for pair in self._windows(*map(encodable, pairs[i]))]
                 some = self.model.predict(

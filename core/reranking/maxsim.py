@@ -13,8 +13,7 @@ from core import files
 from core.config import code_version, fingerprint, knob
 from core.models.all_cores import on_all_cores, workers_alone
 from core.models.loading import readable
-from core.progress import drain
-from core.queries.protocol import Unready
+from core.progress import Unready, drain
 from core.records import Progress
 from core.registry import part
 from core.reranking import token_codes

@@ -11,8 +11,7 @@ import numpy as np
 from core import files
 from core.config import knob
 from core.context.prompt import plain
-from core.queries.model_texts import Request, written
-from core.queries.protocol import QueryTools
+from core.generation.model_texts import Request, TextTools, written
 from core.records import Progress
 from core.registry import part
 from core.reranking.protocol import Asked, Reranker
@@ -62,7 +61,7 @@ class ModelListwise(Reranker):
     def scores(self, asked: Asked, rows: np.ndarray, columns: np.ndarray) -> Generator[Progress, None, np.ndarray]:
         chunks = asked.pool.chunk[rows, columns]
         tools = asked.tools
-        writer = QueryTools(tools.generator, tools.seed, tools.home, tools.most)
+        writer = TextTools(tools.generator, tools.seed, tools.home, tools.most)
         ranked = [np.flatnonzero(rows == row).tolist() for row in np.unique(rows).tolist()]  # cells, best so far first
         counted = dict.fromkeys(("ranking", "repaired", "none"), 0)
         steps = [windows(len(cells), self.window) for cells in ranked]

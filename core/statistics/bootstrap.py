@@ -21,6 +21,7 @@ _BLOCK = 4_000_000  # weights made at a time: 32 MB
 _WIDE = 20  # columns from which mostly empty rows, as counts of pairs of values, are worth a sparse product
 _CACHED = 20_000_000  # weights that are kept: 160 MB
 
+LEVEL = 0.95  # of intervals where nothing else is said
 FEW = 10  # rows; with fewer, bounds are those of subsets
 ONE_GROUP = "no interval: all of it belongs to one item"
 TOO_FEW = "no interval: too few values"
@@ -105,7 +106,7 @@ def mean_interval(
     return interval._replace(n=n, note=interval.note or few_groups(len(sums)))
 
 
-def over_groups(value: float, drawn: np.ndarray, many: int, confidence: float) -> np.ndarray:
+def over_groups(value: float, drawn: np.ndarray, many: int, confidence: float = LEVEL) -> np.ndarray:
     """Bounds [2] float64 of a value from what `drawn_means` gave [draws] of so many groups: those of `limits`; of FEW to FEW_GROUPS
     groups Student's t with groups - 1 degrees of freedom times the bootstrap's standard error, without its bias.
 
@@ -156,7 +157,7 @@ def subsets(n: int) -> np.ndarray:
     return ((np.arange(1, 2**n)[:, None] >> np.arange(n)) & 1).astype(np.float64)
 
 
-def limits(drawn: np.ndarray, n: int, confidence: float) -> np.ndarray:
+def limits(drawn: np.ndarray, n: int, confidence: float = LEVEL) -> np.ndarray:
     """Bounds [2, ...] float64 of a statistic [draws, ...] of what `drawn_means` drew from n rows, NaN where a draw has no value; NaN:
     n rows allow no interval.
 

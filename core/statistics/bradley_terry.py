@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, log_expit
 
-from core.statistics.bootstrap import FEW, TOO_FEW, Interval, resampled_means
+from core.statistics.bootstrap import FEW, LEVEL, TOO_FEW, Interval, resampled_means
 
 APART = "undefined: the systems fall into two groups without a defeat of one by the other, so that no strength is finite"
 
@@ -33,7 +33,6 @@ def bradley_terry(
     outcome: np.ndarray,
     systems: int,
     resamples: int = 1000,
-    confidence: float = 0.95,
     seed: int = 0,
 ) -> BradleyTerry:
     """One row a comparison: item, the two systems' numbers, 1 if the first won, 0 the second, 0.5 a tie: half a win to each.
@@ -59,7 +58,7 @@ def bradley_terry(
     drawn = flat.round(9).reshape(-1, systems, systems)
     above = reached(drawn)  # [resamples, i, j]: j is beaten by a chain of wins from i
     over, under = above.all(axis=2), above.all(axis=1)  # [resamples, systems]
-    whole, tail = over.all(axis=1), (1 - confidence) / 2
+    whole, tail = over.all(axis=1), (1 - LEVEL) / 2
     least, most = np.full(over.shape, -np.inf), np.full(over.shape, np.inf)
     least[over & ~under], most[under & ~over] = np.inf, -np.inf
     least[whole] = most[whole] = strengths(drawn[whole])

@@ -27,7 +27,6 @@ def calibration(
     positive: np.ndarray,
     bins: int = 10,
     resamples: int = 2000,
-    confidence: float = 0.95,
     seed: int = 0,
     groups: np.ndarray | None = None,
 ) -> Calibration:
@@ -51,18 +50,13 @@ def calibration(
     for b in range(bins):
         mine = place == b
         mean = float(scores[mine].mean()) if mine.any() else None
-        rows.append(Bin(b / bins, (b + 1) / bins, mean, wilson_grouped(positive[mine], groups[mine], confidence)))
-    brier = mean_interval((scores - positive) ** 2, groups, resamples, confidence, seed)._replace(total=total)
+        rows.append(Bin(b / bins, (b + 1) / bins, mean, wilson_grouped(positive[mine], groups[mine])))
+    brier = mean_interval((scores - positive) ** 2, groups, resamples, seed=seed)._replace(total=total)
     if len(scores) < 2:
         return Calibration(Interval(None, None, None, len(scores), total, "not measured"), brier, rows)
     parts = np.column_stack([np.ones(len(scores)), member * (positive - scores)[:, None]])
-    error = estimate(
-        Coefficient(
-            "error", parts, lambda s: np.abs(s[..., 1:]).sum(axis=-1) / s[..., 0], len(parts), len(parts), limits=(0.0, 1.0)
-        ),
-        resamples,
-        confidence,
-        seed,
-        groups,
+    whole = Coefficient(
+        "error", parts, lambda s: np.abs(s[..., 1:]).sum(axis=-1) / s[..., 0], len(parts), len(parts), limits=(0.0, 1.0)
     )
+    error = estimate(whole, resamples, seed, groups)
     return Calibration(Interval(*error[1:4], len(scores), total, error.note), brier, rows)

@@ -18,12 +18,7 @@ class Ceiling(NamedTuple):
 
 
 def ceiling(
-    values: np.ndarray,
-    categories: int,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
+    values: np.ndarray, categories: int, resamples: int = 2000, seed: int = 0, groups: np.ndarray | None = None
 ) -> Ceiling:
     """Categories. Labels on which the others are tied, or alone, are left out: there is no consensus to meet."""
     majority = others_majority(values, categories)
@@ -39,17 +34,15 @@ def ceiling(
         rows,
     )
     people = [person.agreed for person in dissent(values, categories, groups)]
-    return Ceiling(estimate(pooled, resamples, confidence, seed, groups), people)
+    return Ceiling(estimate(pooled, resamples, seed, groups), people)
 
 
-def ceiling_pearson(
-    values: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
-) -> Agreement:
+def ceiling_pearson(values: np.ndarray, resamples: int = 2000, seed: int = 0, groups: np.ndarray | None = None) -> Agreement:
     """Numbers: correlation of each label with the mean of the others' on its item, all annotators pooled."""
     groups = or_rows(groups, len(values))  # the labels of an item belong together at least
     items, columns, others = _others_mean(values)
     pooled = product_moment(values[items, columns], others, items)
-    agreement = estimate(pooled, resamples, confidence, seed, groups)
+    agreement = estimate(pooled, resamples, seed, groups)
     return agreement._replace(name="A person against the others' mean, Pearson's r")
 
 
@@ -66,7 +59,6 @@ def beside(
     machine: np.ndarray,
     categories: int,
     resamples: int = 2000,
-    confidence: float = 0.95,
     seed: int = 0,
     groups: np.ndarray | None = None,
 ) -> Beside:
@@ -84,7 +76,7 @@ def beside(
 
     def of(name: str, value: Callable[[np.ndarray], np.ndarray]) -> Agreement:
         whole = Coefficient(name, sums, lambda s: divided(value(s), s[..., 2]), len(rows), int(judged.sum()), rows)
-        return estimate(whole, resamples, confidence, seed, groups)
+        return estimate(whole, resamples, seed, groups)
 
     return Beside(
         of("machine", lambda s: s[..., 0]),
@@ -94,12 +86,7 @@ def beside(
 
 
 def beside_pearson(
-    values: np.ndarray,
-    machine: np.ndarray,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
+    values: np.ndarray, machine: np.ndarray, resamples: int = 2000, seed: int = 0, groups: np.ndarray | None = None
 ) -> Beside:
     """The same by correlation with the mean of the others: values [items, annotators], machine [items]; numbers."""
     groups = or_rows(groups, len(values))  # the labels of an item belong together at least
@@ -111,7 +98,7 @@ def beside_pearson(
 
     def of(name: str, value: Callable[[np.ndarray], np.ndarray]) -> Agreement:
         whole = first._replace(name=name, contributions=both, value=value)
-        return estimate(whole, resamples, confidence, seed, groups)
+        return estimate(whole, resamples, seed, groups)
 
     return Beside(
         of("machine", lambda s: first.value(s[..., :6])),
@@ -129,10 +116,10 @@ def _others_mean(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return *np.nonzero(usable), others[usable]
 
 
-def majority_baseline(labels: np.ndarray, confidence: float = 0.95, groups: np.ndarray | None = None) -> Interval:
+def majority_baseline(labels: np.ndarray, groups: np.ndarray | None = None) -> Interval:
     """Share right of always saying the most frequent label; labels [n], NaN = none. Wilson's of the effective number."""
     labels = np.asarray(labels, np.float64)
     labelled = ~np.isnan(labels)
     distinct, many = np.unique(labels[labelled], return_counts=True)
     right = labels[labelled] == distinct[many.argmax()] if len(many) else labels[labelled]
-    return wilson_grouped(right, None if groups is None else groups[labelled], confidence)
+    return wilson_grouped(right, None if groups is None else groups[labelled])

@@ -23,12 +23,10 @@ from core.statistics.roc import midranks
 _BLOCK = 1_000_000  # weights ranked at a time: 8 MB
 
 
-def pearson(
-    x: np.ndarray, y: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
-) -> Agreement:
+def pearson(x: np.ndarray, y: np.ndarray, resamples: int = 2000, seed: int = 0, groups: np.ndarray | None = None) -> Agreement:
     """Linear correlation of x [n] and y [n], rows with a NaN left out; interval by bootstrap over rows, or over groups [n]
     of them, as judgements are far from normal. Source: Pearson 1896; Efron and Tibshirani 1993."""
-    return estimate(product_moment(*_without_nan(x, y)), resamples, confidence, seed, groups)
+    return estimate(product_moment(*_without_nan(x, y)), resamples, seed, groups)
 
 
 def product_moment(x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> Coefficient:
@@ -46,9 +44,7 @@ def _correlation(sums: np.ndarray) -> np.ndarray:
     return np.clip(divided(n * xy - x * y, np.where(variation, np.sqrt(np.abs(vx * vy)), 0)), -1, 1)
 
 
-def spearman(
-    x: np.ndarray, y: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
-) -> Agreement:
+def spearman(x: np.ndarray, y: np.ndarray, resamples: int = 2000, seed: int = 0, groups: np.ndarray | None = None) -> Agreement:
     """Correlation of ranks, equal values sharing theirs: of any monotone relation, not only a straight one.
 
     Interval as Pearson's; every resample is ranked anew. Source: Spearman 1904; Efron and Tibshirani 1993.
@@ -73,7 +69,7 @@ def spearman(
     if 2 * len(defined) < len(values):
         return rho._replace(note=FEW_DEFINED)
     few = "" if groups is None else few_groups(many)
-    bounds = limits(values, many, confidence) if groups is None else over_groups(rho.value, values, many, confidence)
+    bounds = limits(values, many) if groups is None else over_groups(rho.value, values, many)
     low, high = np.clip(bounds, -1, 1).tolist()
     return rho._replace(note=TOO_FEW) if np.isnan(low) else rho._replace(low=low, high=high, note=few)
 
@@ -93,10 +89,10 @@ def _ranker(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def mean_absolute_error(
-    x: np.ndarray, y: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
+    x: np.ndarray, y: np.ndarray, resamples: int = 2000, seed: int = 0, groups: np.ndarray | None = None
 ) -> Interval:
     """Mean distance of two numbers, bootstrap over rows or groups of them."""
-    return mean_interval(np.abs(np.subtract(x, y)), groups, resamples, confidence, seed)
+    return mean_interval(np.abs(np.subtract(x, y)), groups, resamples, seed=seed)
 
 
 def _without_nan(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -106,9 +102,7 @@ def _without_nan(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     return x[rows], y[rows], rows
 
 
-def pearson_difference(
-    a: np.ndarray, b: np.ndarray, y: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
-) -> Agreement:
+def pearson_difference(a: np.ndarray, b: np.ndarray, y: np.ndarray, resamples: int = 2000, seed: int = 0) -> Agreement:
     """Pearson's r of a [n] with y, less that of b [n] with y, over the rows that all three have; each resample draws the same rows
     for both. Source: Efron and Tibshirani 1993, section 10.3 (paired bootstrap)."""
     a, b, y = (np.asarray(v, np.float64) for v in (a, b, y))
@@ -120,4 +114,4 @@ def pearson_difference(
         return first.value(sums[..., :width]) - second.value(sums[..., width:])
 
     n = int(usable.sum())
-    return estimate(Coefficient("difference of Pearson's r", each, value, n, n), resamples, confidence, seed)
+    return estimate(Coefficient("difference of Pearson's r", each, value, n, n), resamples, seed)

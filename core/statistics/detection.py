@@ -23,12 +23,7 @@ class Detection(NamedTuple):
 
 
 def detection(
-    said: np.ndarray,
-    positive: np.ndarray,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
+    said: np.ndarray, positive: np.ndarray, resamples: int = 2000, seed: int = 0, groups: np.ndarray | None = None
 ) -> Detection:
     """said, positive [n] 1 or 0, rows with a NaN are left out; intervals by bootstrap over rows, or over groups [n] of them.
 
@@ -49,7 +44,7 @@ def detection(
         "F1": lambda sums: divided(2 * sums[..., 0], 2 * sums[..., 0] + sums[..., 1] + sums[..., 2]),
         "F1 of the others": lambda sums: divided(2 * sums[..., 3], 2 * sums[..., 3] + sums[..., 1] + sums[..., 2]),
     }
-    return Detection(*_estimates(values, cells, resamples, confidence, seed, groups))
+    return Detection(*_estimates(values, cells, resamples, seed, groups))
 
 
 def balanced_gain(
@@ -57,7 +52,6 @@ def balanced_gain(
     other: np.ndarray,
     positive: np.ndarray,
     resamples: int = 2000,
-    confidence: float = 0.95,
     seed: int = 0,
     groups: np.ndarray | None = None,
 ) -> Agreement:
@@ -73,7 +67,7 @@ def balanced_gain(
 
     n = len(cells)
     coefficient = Coefficient("gain in balanced accuracy", cells, gain, n, n, None, NOTHING, NOTHING, (-1.0, 1.0))
-    return estimate(coefficient, resamples, confidence, seed, or_rows(groups, n))
+    return estimate(coefficient, resamples, seed, or_rows(groups, n))
 
 
 def overlap(
@@ -81,7 +75,6 @@ def overlap(
     chosen: np.ndarray,
     wanted: np.ndarray,
     resamples: int = 2000,
-    confidence: float = 0.95,
     seed: int = 0,
     groups: np.ndarray | None = None,
 ) -> Overlap:
@@ -95,10 +88,10 @@ def overlap(
         "recall": lambda sums: divided(sums[..., 0], sums[..., 2]),
         "F1": lambda sums: divided(2 * sums[..., 0], sums[..., 1] + sums[..., 2]),
     }
-    return Overlap(*_estimates(values, cells, resamples, confidence, seed, or_rows(groups, len(cells))))
+    return Overlap(*_estimates(values, cells, resamples, seed, or_rows(groups, len(cells))))
 
 
-def _estimates(values: dict, cells: np.ndarray, resamples: int, confidence: float, seed: int, groups) -> list[Agreement]:
+def _estimates(values: dict, cells: np.ndarray, resamples: int, seed: int, groups) -> list[Agreement]:
     n = len(cells)
     coefficients = (Coefficient(name, cells, value, n, n, None, NOTHING, NOTHING, (0.0, 1.0)) for name, value in values.items())
-    return [estimate(each, resamples, confidence, seed, groups) for each in coefficients]
+    return [estimate(each, resamples, seed, groups) for each in coefficients]

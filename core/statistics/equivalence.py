@@ -18,17 +18,17 @@ class Equivalence(NamedTuple):
     """
 
     difference: float | None
-    low: float | None
-    high: float | None
-    bootstrap_low: float | None  # the same interval from resampled questions: a check on the t distribution
-    bootstrap_high: float | None
-    p: float | None  # the larger of the two one-sided tests': H0 says that the difference is at least the margin
-    p_different: float | None  # two-sided t test: H0 says that the difference is 0
-    equivalent: bool | None  # p < alpha
     margin: float
     alpha: float
     n: int
     total: int
+    low: float | None = None
+    high: float | None = None
+    bootstrap_low: float | None = None  # the same interval from resampled questions: a check on the t distribution
+    bootstrap_high: float | None = None
+    p: float | None = None  # the larger of the two one-sided tests': H0 says that the difference is at least the margin
+    p_different: float | None = None  # two-sided t test: H0 says that the difference is 0
+    equivalent: bool | None = None  # p < alpha
     note: str = ""
 
     @property
@@ -57,53 +57,24 @@ def tost(differences: np.ndarray, margin: float, alpha: float = 0.05, resamples:
         raise ValueError(f"the margin has to be above 0, not {margin}")
     differences = np.asarray(differences, np.float64)
     measured = differences[~np.isnan(differences)]
-    n, total = len(measured), len(differences)
+    n, rules = len(measured), (margin, alpha, len(measured), len(differences))
     if n < 2:
         mean = float(measured[0]) if n else None
-        return Equivalence(
-            mean,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            margin,
-            alpha,
-            n,
-            total,
-            "only one question is measured" if n else "not measured",
-        )
+        return Equivalence(mean, *rules, note="only one question is measured" if n else "not measured")
     measured = np.where(np.abs(measured) < _TIE, 0.0, measured)
-    if np.ptp(measured) <= _TIE and n < FEWEST and abs(measured[0]) < margin:
-        return Equivalence(
-            float(measured[0]),
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            margin,
-            alpha,
-            n,
-            total,
-            f"all differences are equal, and {n} questions are too few to conclude from that",
-        )
     if np.ptp(measured) <= _TIE:
         mean = float(measured[0])
+        if n < FEWEST and abs(mean) < margin:
+            note = f"all differences are equal, and {n} questions are too few to conclude from that"
+            return Equivalence(mean, *rules, note=note)
         p = 0.0 if abs(mean) < margin else 1.0
-        return Equivalence(
-            mean, mean, mean, mean, mean, p, 0.0 if mean else 1.0, p < alpha, margin, alpha, n, total, "all differences are equal"
-        )
+        return Equivalence(mean, *rules, *[mean] * 4, p, 0.0 if mean else 1.0, p < alpha, "all differences are equal")
     mean, error = float(measured.mean()), float(measured.std(ddof=1) / np.sqrt(n))
     half = float(stdtrit(n - 1, 1 - alpha)) * error
     p = max(float(stdtr(n - 1, -(mean + margin) / error)), float(stdtr(n - 1, (mean - margin) / error)))
     p_different = float(2 * stdtr(n - 1, -abs(mean) / error))
     [drawn] = intervals(measured, resamples, 1 - 2 * alpha, seed)
-    return Equivalence(mean, mean - half, mean + half, drawn.low, drawn.high, p, p_different, p < alpha, margin, alpha, n, total)
+    return Equivalence(mean, *rules, mean - half, mean + half, drawn.low, drawn.high, p, p_different, p < alpha)
 
 
 def sentence(test: Equivalence, subject: str, reference: str, quantity: str, direction: int = 1, points: float = 100) -> str:

@@ -11,6 +11,7 @@ from scipy.special import gammaln, ndtri, xlogy
 from core.statistics.agreement.alpha import alpha
 from core.statistics.agreement.coefficient import Coefficient
 from core.statistics.agreement.ratings import counts
+from core.statistics.bootstrap import LEVEL
 from core.statistics.proportion import wilson
 
 RARE = 30  # items with other labels than the most frequent, from which the formula for alpha is within 1 point
@@ -25,25 +26,19 @@ class Profile(NamedTuple):
     shares: np.ndarray  # [patterns], sum 1
 
 
-def rate_half_width(rate: float, items: int, annotators: int = 1, agreement: float = 1.0, confidence: float = 0.95) -> float:
+def rate_half_width(rate: float, items: int, annotators: int = 1, agreement: float = 1.0) -> float:
     """Of Wilson's interval for a share of yes among the labels, `annotators` an item.
 
     agreement: alpha (the correlation of two labels of an item). At 1, more annotators add nothing; the effective number of
     labels is items k / (1 + (k - 1) agreement) (Kish 1965, "Survey sampling").
     """
     effective = items * annotators / (1 + (annotators - 1) * agreement)
-    interval = wilson(rate * effective, effective, confidence)
+    interval = wilson(rate * effective, effective)
     return (interval.high - interval.low) / 2
 
 
 def rate_simulated(
-    rate: float,
-    items: int,
-    annotators: int = 1,
-    agreement: float = 1.0,
-    confidence: float = 0.95,
-    studies: int = 4000,
-    seed: int = 0,
+    rate: float, items: int, annotators: int = 1, agreement: float = 1.0, studies: int = 4000, seed: int = 0
 ) -> tuple[float, float]:
     """(mean half-width, share of intervals that hold the rate) of simulated studies; items' own rates from a beta distribution."""
     rng, shape = np.random.default_rng(seed), (studies, items)
@@ -56,7 +51,7 @@ def rate_simulated(
         own = rng.beta(rate * scale, (1 - rate) * scale, shape)
     yes, times = np.unique(rng.binomial(annotators, own).sum(axis=1), return_counts=True)
     each = 1 / (1 + (annotators - 1) * agreement)  # effective labels a label
-    intervals = [wilson(count * each, items * annotators * each, confidence) for count in yes]
+    intervals = [wilson(count * each, items * annotators * each) for count in yes]
     width = times @ [interval.high - interval.low for interval in intervals] / studies
     return float(width / 2), float(times @ [interval.low <= rate <= interval.high for interval in intervals] / studies)
 
@@ -75,7 +70,7 @@ def assumed_profile(
     return Profile(make(patterns), each @ true)
 
 
-def alpha_half_width(profile: Profile, items: int, confidence: float = 0.95) -> float | None:
+def alpha_half_width(profile: Profile, items: int) -> float | None:
     """By the delta method: each item moves the coefficient by its influence, and their variances add up.
 
     None: undefined without variation. Too narrow for few items, or few with a rare label: see `alpha_planned`.
@@ -89,14 +84,14 @@ def alpha_half_width(profile: Profile, items: int, confidence: float = 0.95) -> 
     if np.isnan(whole) or np.isnan(influence).any():
         return None
     variance = shares @ influence**2 - (shares @ influence) ** 2
-    return float(ndtri((1 + confidence) / 2) * np.sqrt(items * variance))
+    return float(ndtri((1 + LEVEL) / 2) * np.sqrt(items * variance))
 
 
-def alpha_simulated(profile: Profile, items: int, confidence: float = 0.95, studies: int = 4000, seed: int = 0) -> float | None:
+def alpha_simulated(profile: Profile, items: int, studies: int = 4000, seed: int = 0) -> float | None:
     """The same from simulated studies: half of the range that holds the middle 95% of their coefficients. None where more
     studies than that range leaves out on one side have no coefficient, for want of variation."""
     values = profile.coefficient.value(_drawn(profile, items, studies, np.random.default_rng(seed)))
-    values, tail = values[~np.isnan(values)], (1 - confidence) / 2
+    values, tail = values[~np.isnan(values)], (1 - LEVEL) / 2
     if len(values) < studies * (1 - tail):
         return None
     low, high = np.quantile(values, [tail, 1 - tail])
@@ -113,9 +108,7 @@ def _drawn(profile: Profile, items: int, studies: int, rng: np.random.Generator)
     return np.concatenate([each[edges.searchsorted(rng.random((n, items)), "right")].sum(axis=1) for n in rows])
 
 
-def alpha_planned(
-    profile: Profile, rare: float, confidence: float = 0.95, studies: int = 2000, seed: int = 0
-) -> Callable[[int], float | None]:
+def alpha_planned(profile: Profile, rare: float) -> Callable[[int], float | None]:
     """Half-width for any number of items: by formula from on so many that 30 of them have other labels than the most
     frequent one, were people of one mind (rare: share of these labels), else by simulation, from which the formula is up to
     40 points away there."""
@@ -123,8 +116,8 @@ def alpha_planned(
     @cache
     def width(items: int) -> float | None:
         if items * rare >= RARE:
-            return alpha_half_width(profile, items, confidence)
-        return alpha_simulated(profile, items, confidence, studies, seed)
+            return alpha_half_width(profile, items)
+        return alpha_simulated(profile, items, studies=2000)
 
     return width
 

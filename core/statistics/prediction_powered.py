@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from core.statistics.agreement.coefficient import Agreement
-from core.statistics.bootstrap import Interval, or_rows, summed
+from core.statistics.bootstrap import LEVEL, Interval, or_rows, summed
 from core.statistics.corrected import Corrected
 from core.statistics.correlation import pearson
 from core.statistics.proportion import wilson_grouped
@@ -27,7 +27,6 @@ def prediction_powered(
     machine: np.ndarray,
     human: np.ndarray,
     resamples: int = 2000,
-    confidence: float = 0.95,
     seed: int = 0,
     groups: np.ndarray | None = None,
     other_groups: np.ndarray | None = None,
@@ -47,17 +46,17 @@ def prediction_powered(
     n, many = len(human), len(unlabelled)
     groups = or_rows(groups, n)
     other_groups = or_rows(other_groups, many)
-    rates = (_mean(human, confidence, groups), _mean(unlabelled, confidence, other_groups))
-    correlation = pearson(machine, human, resamples, confidence, seed, groups)
+    rates = (_mean(human, groups), _mean(unlabelled, other_groups))
+    correlation = pearson(machine, human, resamples, seed, groups)
     skill = Interval(correlation.value, correlation.low, correlation.high, n, n, correlation.note)
     drawn = len(np.unique(groups))
     note = _refusal(correlation, drawn, len(np.unique(other_groups)))
-    if not note and chance(machine, human, groups, max(resamples, 99), seed) > (1 - confidence) / 2:
+    if not note and chance(machine, human, groups, max(resamples, 99), seed) > (1 - LEVEL) / 2:
         note = NO_BETTER
     if note:
         return Corrected(METHOD, None, None, None, *rates, skill, n, many, note)
     value, error = tuned(unlabelled, machine, human, groups, other_groups)
-    half = float(stdtrit(drawn - 2, (1 + confidence) / 2)) * error
+    half = float(stdtrit(drawn - 2, (1 + LEVEL) / 2)) * error
     bounds = [value, value - half, value + half]
     if _yes_no(human):
         if bounds[1] > 1 or bounds[2] < 0:
@@ -118,12 +117,12 @@ def _yes_no(values: np.ndarray) -> bool:
     return bool(np.isin(values, (0, 1)).all())
 
 
-def _mean(values: np.ndarray, confidence: float, groups: np.ndarray) -> Interval:
+def _mean(values: np.ndarray, groups: np.ndarray) -> Interval:
     n, drawn = len(values), len(np.unique(groups))
     if drawn < 2:
         return Interval(None, None, None, n, n, "not measured")
     if _yes_no(values):
-        return wilson_grouped(values, groups, confidence)
-    mean, t = float(values.mean()), stdtrit(drawn - 1, (1 + confidence) / 2)
+        return wilson_grouped(values, groups)
+    mean, t = float(values.mean()), stdtrit(drawn - 1, (1 + LEVEL) / 2)
     half = float(t * np.sqrt(_variance(values, groups, 1)))
     return Interval(mean, mean - half, mean + half, n, n)

@@ -45,7 +45,7 @@ def unit_intervals(values: np.ndarray, resamples: int = 1000, confidence: float 
     return bounds
 
 
-def unit_interval_grouped(values: np.ndarray, groups: np.ndarray, confidence: float = 0.95, seed: int = 0) -> Interval:
+def unit_interval_grouped(values: np.ndarray, groups: np.ndarray, seed: int = 0) -> Interval:
     """Interval of the mean of a measure between 0 and 1, whose rows belong to groups [n]; NaN = unmeasured, left out.
 
     By bootstrap over groups; over fewer than FEW_GROUPS Wilson's of the effective number of rows, which allows for few groups and stays
@@ -54,8 +54,8 @@ def unit_interval_grouped(values: np.ndarray, groups: np.ndarray, confidence: fl
     measured = ~np.isnan(values)
     many = int(numbered(groups[measured]).max()) + 1 if measured.any() else 0
     if many < 2 or many >= FEW_GROUPS:
-        return mean_interval(values, groups, confidence=confidence, seed=seed)
-    interval = wilson_grouped(values[measured], groups[measured], confidence)
+        return mean_interval(values, groups, seed=seed)
+    interval = wilson_grouped(values[measured], groups[measured])
     return interval._replace(total=len(values), note=few_groups(many))
 
 

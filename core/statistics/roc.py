@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, logit, ndtri, stdtrit
 
-from core.statistics.bootstrap import FEW_GROUPS, Interval, few_groups, or_rows, summed
+from core.statistics.bootstrap import FEW_GROUPS, LEVEL, Interval, few_groups, or_rows, summed
 
 ONE_KIND = "undefined: people gave one label only"
 
@@ -19,7 +19,7 @@ class Roc(NamedTuple):
     true_positive: np.ndarray  # [t]
 
 
-def roc(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95, groups: np.ndarray | None = None) -> Roc:
+def roc(scores: np.ndarray, positive: np.ndarray, groups: np.ndarray | None = None) -> Roc:
     """scores [n], higher = more surely positive; positive [n] 1 or 0; rows with a NaN are left out.
 
     AUC: chance that a positive has the higher score than a negative, ties half (Hanley and McNeil 1982). Interval: by
@@ -39,10 +39,10 @@ def roc(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95, grou
     last = np.flatnonzero(np.r_[np.diff(scores[order]) != 0, True])  # of each run of equal scores
     hits, alarms = positive[order].cumsum()[last], (~positive[order]).cumsum()[last]
     curve = (np.r_[np.inf, scores[order][last]], np.r_[0, alarms] / (n - m), np.r_[0, hits] / m)
-    return Roc(_delong(scores, positive, confidence, groups)._replace(total=total), *curve)
+    return Roc(_delong(scores, positive, groups)._replace(total=total), *curve)
 
 
-def _delong(scores: np.ndarray, positive: np.ndarray, confidence: float, groups: np.ndarray) -> Interval:
+def _delong(scores: np.ndarray, positive: np.ndarray, groups: np.ndarray) -> Interval:
     all_ranks, n, m = midranks(scores), len(scores), int(positive.sum())
     above = (all_ranks[positive] - midranks(scores[positive])) / (n - m)  # of each positive: negatives below it
     below = 1 - (all_ranks[~positive] - midranks(scores[~positive])) / m
@@ -59,7 +59,7 @@ def _delong(scores: np.ndarray, positive: np.ndarray, confidence: float, groups:
     error = np.sqrt(max(yes / (yes - 1) * (a @ a) + no / (no - 1) * (b @ b) + 2 * many / (many - 1) * (a @ b), 0))
     if error < 1e-12:
         return Interval(auc, auc, auc, n, n, "all scores are separated: the interval says nothing of items not labelled")
-    tail = (1 + confidence) / 2
+    tail = (1 + LEVEL) / 2
     quantile = stdtrit(many - 1, tail) if many < FEW_GROUPS else ndtri(tail)
     half = quantile * error / (auc * (1 - auc))
     return Interval(auc, float(expit(logit(auc) - half)), float(expit(logit(auc) + half)), n, n, few_groups(many))

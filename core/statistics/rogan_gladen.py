@@ -8,7 +8,7 @@ where the labelled items are a random sample of all.
 import numpy as np
 from scipy.special import ndtri
 
-from core.statistics.bootstrap import Interval, or_rows
+from core.statistics.bootstrap import LEVEL, Interval, or_rows
 from core.statistics.corrected import Corrected
 from core.statistics.proportion import effective, wilson_grouped
 
@@ -20,7 +20,6 @@ def rogan_gladen(
     unlabelled: np.ndarray,
     machine: np.ndarray,
     human: np.ndarray,
-    confidence: float = 0.95,
     groups: np.ndarray | None = None,
     other_groups: np.ndarray | None = None,
 ) -> Corrected:
@@ -37,21 +36,21 @@ def rogan_gladen(
     """
     unlabelled, machine, human = (_verdicts(column) for column in (unlabelled, machine, human))
     groups, many = or_rows(groups, len(human)), len(unlabelled)
-    z = float(ndtri((1 + confidence) / 2))
-    rates = (wilson_grouped(human, groups, confidence), wilson_grouped(unlabelled, other_groups, confidence))
+    z = float(ndtri((1 + LEVEL) / 2))
+    rates = (wilson_grouped(human, groups), wilson_grouped(unlabelled, other_groups))
     if not (many and 0 < human.sum() < len(human)):
         why = "undefined: people have to have said both yes and no, and some items have to be unlabelled"
         skill = Interval(None, None, None, len(human), len(human), why)
         return Corrected(METHOD, None, None, None, *rates, skill, len(human), many, why)
-    sensitivity = wilson_grouped(machine[human], groups[human], confidence)
-    specificity = wilson_grouped(~machine[~human], groups[~human], confidence)
+    sensitivity = wilson_grouped(machine[human], groups[human])
+    specificity = wilson_grouped(~machine[~human], groups[~human])
     skill = youden(sensitivity, specificity)
     if skill.low <= 0:
         return Corrected(METHOD, None, None, None, *rates, skill, len(human), many, NO_BETTER)
     value = float(np.clip((unlabelled.mean() + specificity.mean - 1) / skill.mean, 0, 1))
-    rate, noise = _smoothed(unlabelled, other_groups, z**2 / 2, confidence)
-    sensitivity, noise_yes = _smoothed(machine[human], groups[human], 0.5, confidence)
-    specificity, noise_no = _smoothed(~machine[~human], groups[~human], 0.5, confidence)
+    rate, noise = _smoothed(unlabelled, other_groups, z**2 / 2)
+    sensitivity, noise_yes = _smoothed(machine[human], groups[human], 0.5)
+    specificity, noise_no = _smoothed(~machine[~human], groups[~human], 0.5)
     above, below = rate + specificity - 1, sensitivity + specificity - 1  # specificity is in both: their covariance
     bounded = below**2 - z**2 * (noise_yes + noise_no)
     if bounded <= 0:
@@ -62,9 +61,9 @@ def rogan_gladen(
     return Corrected(METHOD, value, min(low, value), max(high, value), *rates, skill, len(human), many)
 
 
-def _smoothed(right: np.ndarray, groups: np.ndarray | None, added: float, confidence: float) -> tuple[float, float]:
+def _smoothed(right: np.ndarray, groups: np.ndarray | None, added: float) -> tuple[float, float]:
     """A share and its variance, with `added` successes and failures."""
-    n = effective(right, groups, confidence)
+    n = effective(right, groups)
     share = (right.mean() * n + added) / (n + 2 * added)
     return share, share * (1 - share) / (n + 2 * added)
 

@@ -23,7 +23,7 @@ class PositionBias(NamedTuple):
     p: float
 
 
-def sign_test(preferences: np.ndarray, resamples: int = 2000, confidence: float = 0.95, seed: int = 0) -> Sign:
+def sign_test(preferences: np.ndarray) -> Sign:
     """preferences [items]: +1 a is better, -1 b, 0 a tie, NaN missing; one value an item, as labels of one item depend.
 
     H0: a decided item is as likely to go to either. Two-sided exact binomial test of the decided items; ties say nothing
@@ -32,15 +32,15 @@ def sign_test(preferences: np.ndarray, resamples: int = 2000, confidence: float 
     """
     preferences = np.asarray(preferences, np.float64)
     wins, losses, ties = (int((test).sum()) for test in (preferences > 0, preferences < 0, preferences == 0))
-    [difference] = intervals(np.sign(preferences), resamples, confidence, seed)
-    return Sign(wins, losses, ties, exact_p(wins, losses), wilson(wins, wins + losses, confidence), difference)
+    [difference] = intervals(np.sign(preferences), 2000)
+    return Sign(wins, losses, ties, exact_p(wins, losses), wilson(wins, wins + losses), difference)
 
 
-def position_bias(chose_first: np.ndarray, confidence: float = 0.95) -> PositionBias:
+def position_bias(chose_first: np.ndarray) -> PositionBias:
     """chose_first: 1 where the answer shown first (or left) was chosen, 0 the other, NaN a tie.
 
     H0: the place does not matter, so that with a random order either place is chosen in half of the cases.
     """
     chosen = np.asarray(chose_first, np.float64)
     first, second = int((chosen == 1).sum()), int((chosen == 0).sum())
-    return PositionBias(wilson(first, first + second, confidence), exact_p(first, second))
+    return PositionBias(wilson(first, first + second), exact_p(first, second))

@@ -25,9 +25,7 @@ class Threshold(NamedTuple):
     note: str = ""
 
 
-def fit_threshold(
-    scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95, seed: int = 0, groups: np.ndarray | None = None
-) -> Threshold:
+def fit_threshold(scores: np.ndarray, positive: np.ndarray, seed: int = 0, groups: np.ndarray | None = None) -> Threshold:
     """scores [n], positive [n] 1 or 0; rows with a NaN are left out. Halves are drawn within each label, seeded; rows of one
     group [n], as the sentences of one answer, go to the same half.
 
@@ -53,10 +51,10 @@ def fit_threshold(
         cut,
         int(first.sum()),
         len(said),
-        wilson_grouped(said == truth, of, confidence),
-        wilson_grouped(said[truth], of[truth], confidence),
-        wilson_grouped(~said[~truth], of[~truth], confidence),
-        estimate(both, confidence=confidence, seed=seed, groups=of),
+        wilson_grouped(said == truth, of),
+        wilson_grouped(said[truth], of[truth]),
+        wilson_grouped(~said[~truth], of[~truth]),
+        estimate(both, seed=seed, groups=of),
     )
 
 

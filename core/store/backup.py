@@ -2,35 +2,35 @@
 
 import shutil
 import zipfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from core.errors import WorkbenchError
 from core.files import FORBIDDEN, Busy, contents, synced, take_place
+from core.files.ids import new_id
 from core.records import Progress
-from core.store.database_file import READ_WAIT_S, InUse, Stuck
-from core.store.journal import SEGMENT_END, new_id
+from core.store.database_file import READ_WAIT_S, DatabaseFile, InUse, Stuck
+from core.store.folding import Folding
+from core.store.journal import SEGMENT_END
 from core.store.looks import ENDING, FOLDER
 
-if TYPE_CHECKING:
-    from core.store.database import Store
 
-
-def backup(store: "Store", path: Path | str) -> Generator[Progress, None, Path]:
-    """Journal and database in one zip, read back before it gets its name."""
-    path = Path(path)
+def backup(
+    folding: Folding, database: DatabaseFile, fold: Callable[[], int], path: Path | str
+) -> Generator[Progress, None, Path]:
+    """Journal and database in one zip, read back before it gets its name. fold: brings the journal's news into the database."""
+    path, home, journal, segments = Path(path), database.home, folding.journal, folding.labels
     if path.exists():
         raise WorkbenchError("There is already a file of this name.", where=str(path), todo="Choose another name.")
     with suppress(Busy, Stuck, InUse):  # a full disk is a reason to make one; the database is made again where it is read
-        store.fold()
+        fold()
     temporary = path.with_name(f".{path.name}.{new_id()}.tmp")
     needed = free = 0
     try:
-        parts = store.file.files()[:1]
-        entries = [entry.path for entry in store.journal.listing().values()]
-        labels = [*store.labels.paths(), *store.labels.folder.glob(f"*{SEGMENT_END}"), *(store.home / FOLDER).glob(f"*{ENDING}")]
+        parts = database.files()[:1]
+        entries = [entry.path for entry in journal.listing().values()]
+        labels = [*segments.paths(), *segments.folder.glob(f"*{SEGMENT_END}"), *(home / FOLDER).glob(f"*{ENDING}")]
         needed = sum(part.lstat().st_size for part in (*parts, *entries, *labels))
         free = shutil.disk_usage(path.parent).free
         if free < needed:
@@ -41,23 +41,22 @@ def backup(store: "Store", path: Path | str) -> Generator[Progress, None, Path]:
             )
         yield Progress(0, len(entries), f"Copying the database; {_size(needed)} in all, {_size(free)} free there")
         with zipfile.ZipFile(temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=1, strict_timestamps=False) as file:
-            with suppress(Busy), store.file.locked("copying the database", READ_WAIT_S, shared=True):
+            with suppress(Busy), database.locked("copying the database", READ_WAIT_S, shared=True):
                 for part in parts:
                     file.write(part, part.name)
-            listed = store.journal.listing().values()  # after the database, which then holds nothing more
-            entries = [entry.path for entry in listed]
+            entries = [entry.path for entry in journal.listing().values()]  # after the database, which then holds nothing more
             for done, entry in enumerate(entries):
                 if done % 100 == 0:
                     yield Progress(done, len(entries), "Copying records")
                 try:
                     data = contents(entry)
                 except (OSError, ValueError) as error:  # one record that cannot be read must not cost the others
-                    store.note(f"The backup is without {entry}: {getattr(error, 'strerror', None) or error}.")
+                    folding.note(f"The backup is without {entry}: {getattr(error, 'strerror', None) or error}.")
                     continue
-                about = zipfile.ZipInfo.from_file(entry, entry.relative_to(store.home), strict_timestamps=False)
+                about = zipfile.ZipInfo.from_file(entry, entry.relative_to(home), strict_timestamps=False)
                 file.writestr(about, data, zipfile.ZIP_STORED)
             for segment in labels:
-                file.write(segment, segment.relative_to(store.home))
+                file.write(segment, segment.relative_to(home))
         yield Progress(len(entries), len(entries), "Reading it back")
         with zipfile.ZipFile(temporary) as file:
             if damaged := file.testzip():

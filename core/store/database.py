@@ -20,12 +20,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from core.errors import WorkbenchError
 from core.files import Busy, take_place
+from core.files.ids import new_id
 from core.progress import drain
 from core.records import Progress
 from core.store import backup, rows, sql_process, tables, verification
 from core.store.database_file import FOLD_WAIT_S, READER, WRITE_WAIT_S, Damaged, DatabaseFile, InUse, Stuck, first_line
 from core.store.folding import Folding, seldom_collected
-from core.store.journal import Journal, Record, new_id
+from core.store.journal import Journal, Record
 from core.store.segments import Segments
 from core.store.sql_process import SqlResult
 from core.store.verification import StoreReport
@@ -239,11 +240,11 @@ class Store:
 
     def verify(self) -> Generator[Progress, None, StoreReport]:
         """Checks every record's checksum, that the database reads whole, and that both hold the same."""
-        return verification.verify(self)
+        return verification.verify(self.folding, self.file, self.fold)
 
     def backup(self, path: Path | str) -> Generator[Progress, None, Path]:
         """Journal and database in one zip, read back before it gets its name."""
-        return backup.backup(self, path)
+        return backup.backup(self.folding, self.file, self.fold, path)
 
     # the database file
 

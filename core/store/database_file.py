@@ -19,7 +19,7 @@ from typing import Any
 
 from core.errors import WorkbenchError
 from core.files import Busy, hold, take_place
-from core.store.journal import new_id
+from core.files.ids import new_id
 
 FOLD_WAIT_S = 3.0  # a reader waits this long to fold in what is new, then reads what is there
 READ_WAIT_S = 10.0
@@ -51,15 +51,8 @@ class Attached:
     most queries. Nothing but the file can be reached from it."""
 
     def __init__(self, path: Path) -> None:
-        import duckdb
-
-        self._path, self._quoted = path, str(path).replace("'", "''")
-        self._instance = duckdb.connect(
-            ":memory:", config=READER | {"enable_external_access": "true", "lock_configuration": "false"}
-        )
-        self._instance.execute(f"SET allowed_paths = ['{self._quoted}', '{self._quoted}.wal']")
-        for statement in ("SET enable_external_access = false", "SET lock_configuration = true"):
-            self._instance.execute(statement)
+        self._path, self._quoted = path, _quoted(path)
+        self._instance = _in_memory(f"SET allowed_paths = ['{self._quoted}', '{self._quoted}.wal']")
         self._lock, self._readers, self._inode = threading.Lock(), 0, 0
 
     def cursor(self) -> Any:
@@ -291,16 +284,7 @@ class DatabaseFile:
                     return cursor, partial(attached.release, cursor)
                 # attached, not opened: DuckDB gives all who open one path in one process the file that the first of them
                 # opened, also when another has taken its place
-                connection = duckdb.connect(
-                    ":memory:", config=READER | {"enable_external_access": "true", "lock_configuration": "false"}
-                )
-                try:
-                    connection.execute(f"ATTACH '{str(path).replace(chr(39), chr(39) * 2)}' AS groundwork (READ_ONLY)")
-                    for statement in ("USE groundwork", "SET enable_external_access = false", "SET lock_configuration = true"):
-                        connection.execute(statement)
-                except BaseException:
-                    connection.close()
-                    raise
+                connection = _in_memory(f"ATTACH '{_quoted(path)}' AS groundwork (READ_ONLY)", "USE groundwork")
                 return connection, connection.close
             except duckdb.Error as error:
                 message = first_line(error)
@@ -314,6 +298,24 @@ class DatabaseFile:
                 raise stuck(message, self.path)
             else:
                 raise Damaged(message)
+
+
+def _in_memory(*first: str) -> Any:
+    """A DuckDB in memory, from which nothing can be reached but what these statements open."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:", config=READER | {"enable_external_access": "true", "lock_configuration": "false"})
+    try:
+        for statement in (*first, "SET enable_external_access = false", "SET lock_configuration = true"):
+            connection.execute(statement)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def stuck(error: Exception | str, path: Path) -> Stuck:

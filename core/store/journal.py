@@ -10,14 +10,12 @@ import gzip
 import hashlib
 import json
 import os
-import secrets
 import threading
 import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +23,7 @@ import orjson
 
 from core.errors import WorkbenchError
 from core.files import FORBIDDEN, contents, read_json, synced, take_place
+from core.files.ids import id_time, new_id, well_formed
 from core.records import Progress
 from core.store.batch_tables import BATCH_TABLES
 
@@ -37,12 +36,6 @@ OPENING_BYTES = 4096
 LARGEST_BYTES = 1 << 30  # of a record, unpacked: a few KB of foreign zeros must not fill the memory
 # (kind, schema) -> payload of the next schema. Records are never rewritten: old ones are upgraded as they are read.
 UPGRADES: dict[tuple[str, int], Callable[[dict], dict]] = {}
-
-ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts like the number, no letters to confuse
-ID_LETTERS = 26
-DAY_S = 86_400
-_last = 0
-_last_lock = threading.Lock()
 
 
 class Record(NamedTuple):
@@ -68,40 +61,6 @@ class JournalReport(NamedTuple):
 class Entry(NamedTuple):
     kind: str
     path: Path
-
-
-def new_id(after: str = "") -> str:
-    """26 characters: 48 bits of milliseconds, 80 random bits. Unique between processes, rising within one.
-
-    after: an id that the new one has to follow, whatever the clock says: what replaces a record always sorts behind it.
-    """
-    global _last
-    with _last_lock:
-        value = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
-        if value <= _last:  # the same millisecond, or the clock was set back
-            value = _last + 1 + secrets.randbits(40)
-        _last = value
-    if _well_formed(after) and value <= _number(after):  # made where the clock was ahead
-        value = _number(after) + 1 + secrets.randbits(40)
-    return "".join(ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
-
-
-def id_time(record_id: str) -> datetime:
-    """When the id was made (UTC)."""
-    return datetime.fromtimestamp((_number(record_id) >> 80) / 1000, UTC)
-
-
-def is_id(text: str) -> bool:
-    """Whether this can be an id of ours: of its form, and not of a time to come (but for a clock a day ahead)."""
-    return _well_formed(text) and _number(text) >> 80 < (time.time() + DAY_S) * 1000
-
-
-def _well_formed(text: str) -> bool:
-    return len(text) == ID_LETTERS and set(text) <= set(ALPHABET)
-
-
-def _number(record_id: str) -> int:
-    return sum(ALPHABET.index(letter) << 5 * place for place, letter in enumerate(reversed(record_id)))
 
 
 def remedy(error: OSError) -> str:
@@ -168,7 +127,7 @@ def decode(data: bytes, name: str) -> Record:
         raise ValueError("its checksum does not match its contents")
     if name != f"{record_id}.{kind}{SUFFIX}":
         raise ValueError(f"it holds {kind} {record_id}")
-    if not _well_formed(record_id):
+    if not well_formed(record_id):
         raise ValueError("its name is no id")
     payload = upgraded(schema, kind, body)
     if kind not in KINDS:

@@ -11,9 +11,9 @@ import numpy as np
 
 from core.config import PART_KINDS
 from core.errors import WorkbenchError
-from core.store.batch_tables import BATCH_TABLES
+from core.files.ids import id_time
 from core.store.index_points import stored_measurement
-from core.store.journal import Record, id_time
+from core.store.journal import Record
 from core.store.label import from_record
 from core.store.tables import TABLES
 
@@ -97,29 +97,17 @@ def rows(
 ) -> Rows:
     """The rows of one record. words: what its recipe is called, see `Words`; rankings: what makes those of a trial's. Raises
     on a payload that does not hold together."""
-    record_id, payload = record.id, record.payload
-    if not isinstance(payload.get("config") or {}, dict):
+    config = record.payload.get("config") or {}
+    if not isinstance(config, dict):
         raise ValueError("its config is no recipe")
-    if not _shallow(payload.get("config") or {} if record.kind == "trial" else payload, DEEPEST):
+    if not _shallow(config if record.kind == "trial" else record.payload, DEEPEST):
         raise ValueError(f"it is nested deeper than {DEEPEST} levels")
     if record.kind == "trial":
         derived = scored(scores or [])
-        made = _trial(record_id, payload, scores is not None, measured(derived), words or {}, rankings or _rankings) | derived
-    elif record.kind in BATCH_TABLES:
-        made = _batch(record)
+        made = _trial(record, scores is not None, measured(derived), words or {}, rankings or _rankings) | derived
     else:
-        kinds = {
-            "trial_note": _trial_note,
-            "questions": _questions,
-            "answer": _answer,
-            "index": _index,
-            "samples": _samples,
-            "study": _study,
-            "experiment": _experiment,
-            "decision": _decision,
-        }
-        made = kinds[record.kind](record_id, payload)
-    return {"folded": [(record_id, record.kind)], **made}
+        made = _MAKERS.get(record.kind, _batch)(record)
+    return {"folded": [(record.id, record.kind)], **made}
 
 
 def arrow(table: str, rows: list[tuple]):
@@ -188,14 +176,13 @@ def measured(derived: Rows) -> int:
     return max((n for *_, n, _ in derived["trial_metrics"]), default=0)
 
 
-def _trial(trial_id: str, payload: dict, scored: bool, measured: int, words: dict[str, str], rankings: Callable) -> Rows:
+def _trial(record: Record, scored: bool, measured: int, words: dict[str, str], rankings: Callable) -> Rows:
+    trial_id, payload = record.id, record.payload
     config, timings, cached = payload.get("config") or {}, payload.get("timings_ms") or {}, payload.get("cached") or {}
     fields = {
-        **payload,
+        **_own(record),
         **dict.fromkeys(WORDS),
         **words,
-        "id": trial_id,
-        "created": _created(trial_id, payload),
         "dataset": _get(config, "corpus", "dataset"),
         "k": k if type(k := _get(config, "evaluation", "k")) is int and 0 <= k < 2**31 else None,
         "overlap": overlap if type(overlap := _get(config, "evaluation", "overlap")) in (int, float) else None,
@@ -254,11 +241,11 @@ def note_problem(name: Any, note: Any, tags: Any) -> str:
     return ""
 
 
-def _trial_note(note_id: str, payload: dict) -> Rows:
-    if problem := note_problem(payload["name"], payload["note"], payload["tags"]):
+def _trial_note(record: Record) -> Rows:
+    note = record.payload
+    if problem := note_problem(note["name"], note["note"], note["tags"]):
         raise ValueError(problem)
-    fields = {**payload, "id": note_id, "created": _created(note_id, payload), "trial_id": payload["trial"]}
-    return {"trial_notes": [_row("trial_notes", fields)]}
+    return {"trial_notes": [_row("trial_notes", {**_own(record), "trial_id": note["trial"]})]}
 
 
 def _rankings(trial_id: str, payload: dict):
@@ -287,10 +274,10 @@ def _together(trial_id: str, payload: dict):
     yield trial_id, "", list(names), [starts[i] for i in used], [ends[i] for i in used], scores
 
 
-def _questions(_: str, payload: dict) -> Rows:
-    fingerprint, queries = payload["fingerprint"], payload["queries"]
+def _questions(record: Record) -> Rows:
+    fingerprint, queries = record.payload["fingerprint"], record.payload["queries"]
     return {
-        "question_sets": [(fingerprint, payload.get("dataset"), payload.get("documents"), len(queries))],
+        "question_sets": [(fingerprint, record.payload.get("dataset"), record.payload.get("documents"), len(queries))],
         "questions": [
             (
                 fingerprint,
@@ -307,12 +294,11 @@ def _questions(_: str, payload: dict) -> Rows:
     }
 
 
-def _answer(answer_id: str, payload: dict) -> Rows:
+def _answer(record: Record) -> Rows:
+    payload = record.payload
     failed = str(payload.get("finish_reason")).startswith("failed")
     fields = {
-        **payload,
-        "id": answer_id,
-        "created": _created(answer_id, payload),
+        **_own(record),
         "engine": _get(payload, "receipt", "engine"),
         "answering": _get(payload, "way", "part"),
         "dataset": _get(payload.get("config") or {}, "corpus", "dataset"),
@@ -322,40 +308,32 @@ def _answer(answer_id: str, payload: dict) -> Rows:
     return {"answers": [_row("answers", {k: v for k, v in fields.items() if k not in ("tokens", "receipt", "detail") or v})]}
 
 
-def _index(index_id: str, payload: dict) -> Rows:
-    derived = stored_measurement(payload).numbers() if payload["status"] == "ok" else {}
-    return {
-        "index_points": [_row("index_points", {**payload, **derived, "id": index_id, "created": _created(index_id, payload)})]
-    }
+def _index(record: Record) -> Rows:
+    derived = stored_measurement(record.payload).numbers() if record.payload["status"] == "ok" else {}
+    return {"index_points": [_row("index_points", {**_own(record), **derived})]}
 
 
-def _samples(record_id: str, payload: dict) -> Rows:
-    shared = {**payload, "id": record_id, "created": _created(record_id, payload)}
+def _samples(record: Record) -> Rows:
+    shared = _own(record)
     return {
         "samples": [
             _row("samples", {**shared, **sample, "number": number, "answer_tokens": len(sample["tokens"])})
-            for number, sample in enumerate(payload["samples"])
+            for number, sample in enumerate(record.payload["samples"])
         ]
     }
 
 
-def _study(study_id: str, payload: dict) -> Rows:
-    design = payload["design"]
-    fields = {
-        **payload,
-        "id": study_id,
-        "created": _created(study_id, payload),
-        "kind": design["kind"],
-        "num_items": len(design["items"]),
-    }
+def _study(record: Record) -> Rows:
+    design = record.payload["design"]
+    fields = {**_own(record), "kind": design["kind"], "num_items": len(design["items"])}
     items = [
         _row(
             "study_items",
             {
                 **item,
                 **response,
-                "study_id": study_id,
-                "study": payload["study"],
+                "study_id": record.id,
+                "study": record.payload["study"],
                 "item": item["id"],
                 "response": number,
                 "answer": response["text"],
@@ -368,16 +346,16 @@ def _study(study_id: str, payload: dict) -> Rows:
     return {"studies": [_row("studies", fields)], "study_items": items}
 
 
-def _experiment(version_id: str, payload: dict) -> Rows:
-    document = payload["document"]
+def _experiment(record: Record) -> Rows:
+    payload, document = record.payload, record.payload["document"]
     if not isinstance(document, dict) or not isinstance(document.get("factors", []), list):
         raise ValueError("its document is no experiment")
     if document["id"] != payload["experiment"]:
         raise ValueError(f"it is of {payload['experiment']}, and holds {document['id']}"[:200])
     fields = {
         **document,
-        "id": version_id,
-        "created": _created(version_id, payload),
+        "id": record.id,
+        "created": _created(record.id, payload),
         "experiment": payload["experiment"],
         "num_factors": len(document.get("factors", [])),
         "document": document,
@@ -385,15 +363,25 @@ def _experiment(version_id: str, payload: dict) -> Rows:
     return {"experiment_versions": [_row("experiment_versions", fields)]}
 
 
-def _decision(decision_id: str, payload: dict) -> Rows:
-    fields = {**payload["means"], **payload, "id": decision_id, "created": _created(decision_id, payload)}
-    return {"decisions": [_row("decisions", fields)]}
+def _decision(record: Record) -> Rows:
+    return {"decisions": [_row("decisions", {**record.payload["means"], **_own(record)})]}
 
 
 def _batch(record: Record) -> Rows:
-    shared = {**record.payload, "id": record.id, "created": _created(record.id, record.payload)}
-    values = record.payload["values"].items()
+    shared, values = _own(record), record.payload["values"].items()
     return {record.kind: [_row(record.kind, {**shared, **value, "key": key}) for key, value in values]}
+
+
+# what makes the rows of a kind; batches are all made alike, and a trial with what is derived from it
+_MAKERS = {
+    "trial_note": _trial_note, "questions": _questions, "answer": _answer, "index": _index, "samples": _samples, "study": _study,
+    "experiment": _experiment, "decision": _decision,
+}  # fmt: skip
+
+
+def _own(record: Record) -> dict[str, Any]:
+    """The payload's fields with the record's id and time."""
+    return {**record.payload, "id": record.id, "created": _created(record.id, record.payload)}
 
 
 def label_row(label_id: str, payload: dict) -> tuple:

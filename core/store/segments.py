@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.files import read_json, synced
+from core.files.ids import new_id
 from core.store import rows
-from core.store.journal import SCHEMA, SEGMENT, SEGMENT_END, Damage, checksum, new_id, plain_json, remedy, upgraded
+from core.store.journal import SCHEMA, SEGMENT, SEGMENT_END, Damage, checksum, plain_json, remedy, upgraded
 
 KIND = "label"
 END_BYTES = 64
@@ -175,13 +176,11 @@ class Segments:
 
     def current(self, study: str) -> dict[tuple[str, str, str], dict[str, Any]]:
         """(round, item, annotator) -> the latest label there, with its id."""
-        with self.lock:
-            self._refresh()
+        with self.looking():
             return dict(self._current.get(study, {}))
 
     def own(self, study: str, round_name: str, annotator: str) -> OwnLabels:
-        with self.lock:
-            self._refresh()
+        with self.looking():
             place = study, round_name, annotator
             return OwnLabels(dict(self._own.get(place, {})), self._arrived[place])
 
@@ -197,14 +196,12 @@ class Segments:
                 self._looks -= 1
 
     def latest_label(self, study: str, round_name: str, item: str, annotator: str) -> dict[str, Any] | None:
-        with self.lock:
-            self._refresh()
+        with self.looking():
             return self._current.get(study, {}).get((round_name, item, annotator))
 
     def get(self, label_id: str) -> dict[str, Any]:
         """One label by its id, also one that was replaced."""
-        with self.lock:
-            self._refresh()
+        with self.looking():
             place = self._places.get(label_id)
         if place is None:
             raise WorkbenchError(f"There is no label '{label_id}'.", where=str(self.folder))
@@ -224,14 +221,12 @@ class Segments:
 
     def present(self, ids: Iterable[str]) -> set[str]:
         """Those of the ids that are here."""
-        with self.lock:
-            self._refresh()
+        with self.looking():
             return {label_id for label_id in ids if label_id in self._places}
 
     def all(self, study: str) -> list[dict[str, Any]]:
         """The whole history, oldest first."""
-        with self.lock:
-            self._refresh()
+        with self.looking():
             ids = sorted(self._ids.get(study, []))
         return [self.get(label_id) for label_id in ids]
 

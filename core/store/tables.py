@@ -9,7 +9,8 @@ from core.config import PART_KINDS
 from core.store.batch_tables import BATCH_TABLES
 
 SCHEMA = 11  # a database of another number is rebuilt
-
+RECORDED = {"id": ("VARCHAR", "Time-ordered id."), "created": ("TIMESTAMP", "When it was recorded (UTC).")}
+VERSION = RECORDED | {"id": ("VARCHAR", "Time-ordered id of the version.")}
 
 # In the order in which rows are inserted: a set of questions after its questions, see UNLESS.
 # table -> (what a row is, {column: (type, meaning)})
@@ -54,8 +55,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "trial_notes": (
         "One row a time that a trial was named, described or tagged; the last one of a trial stands in `trials`.",
         {
-            "id": ("VARCHAR", "Time-ordered id."),
-            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            **RECORDED,
             "trial_id": ("VARCHAR", "The trial."),
             "name": ("VARCHAR", "Its name."),
             "note": ("VARCHAR", "The note."),
@@ -158,8 +158,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "answers": (
         "One row a question put to a model: its answer, or why there is none.",
         {
-            "id": ("VARCHAR", "Time-ordered id."),
-            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            **RECORDED,
             "dataset": ("VARCHAR", "Corpus it was asked of."),
             "question": ("VARCHAR", "The question in words."),
             "text": ("VARCHAR", "The answer; NULL where it failed."),
@@ -191,8 +190,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "samples": (
         "One row an answer sampled for a study: n answers a question and sampling chain.",
         {
-            "id": ("VARCHAR", "Time-ordered id of the record, one a question and chain."),
-            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            **RECORDED | {"id": ("VARCHAR", "Time-ordered id of the record, one a question and chain.")},
             "ground": ("VARCHAR", "Identity of model, passages and questions: chains that share it can be compared."),
             "dataset": ("VARCHAR", "Corpus it was asked of."),
             "query_id": ("VARCHAR", "The question."),
@@ -213,8 +211,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "index_points": (
         "One row a query setting of an index, measured once on one machine. Derived from the raw latencies and results.",
         {
-            "id": ("VARCHAR", "Time-ordered id."),
-            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            **RECORDED,
             "dataset": ("VARCHAR", "Corpus that the vectors are of."),
             "vectors": ("VARCHAR", "Identity of the vectors: points that share it and queries can be compared."),
             "queries": ("VARCHAR", "Identity of the questions' vectors."),
@@ -246,8 +243,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "experiment_versions": (
         "One row a version of an experiment: a question, a recipe and what is varied. Its trials have its name as their sweep.",
         {
-            "id": ("VARCHAR", "Time-ordered id of the version."),
-            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            **VERSION,
             "experiment": ("VARCHAR", "Name of the experiment."),
             "title": ("VARCHAR", "What people call it."),
             "question": ("VARCHAR", "What it is to find out."),
@@ -283,8 +279,7 @@ TABLES: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
         "One row a version of a study in which people label answers. The latest of a study is the one in use; rows of round "
         "plan are changes not in use yet.",
         {
-            "id": ("VARCHAR", "Time-ordered id of the version."),
-            "created": ("TIMESTAMP", "When it was recorded (UTC)."),
+            **VERSION,
             "study": ("VARCHAR", "Name of the study."),
             "version": ("INTEGER", "From 1."),
             "round": ("VARCHAR", "draft, pilot, main, adjudication or plan."),
@@ -365,16 +360,13 @@ VIEWS: dict[str, tuple[str, dict[str, tuple[str, str]], str]] = {
     ),
     "experiments": (
         "The experiments as they stand: the latest version of each.",
-        {
-            **TABLES["experiment_versions"][1],
-            "version": ("BIGINT", "Which version it is, from 1: how many there are."),
-        },
+        {**TABLES["experiment_versions"][1], "version": ("BIGINT", "Which version it is, from 1: how many there are.")},
         "SELECT *, count(*) OVER (PARTITION BY experiment) AS version FROM experiment_versions QUALIFY row_number() OVER "
         "(PARTITION BY experiment ORDER BY id DESC) = 1",
     ),
     "current_labels": (
         "The labels as they stand: the latest of each study, round, item and annotator, unless withdrawn.",
-        {name: about for name, about in TABLES["labels"][1].items()},
+        TABLES["labels"][1],
         "SELECT * FROM (SELECT * FROM labels QUALIFY row_number() OVER "
         "(PARTITION BY study, round, item, annotator ORDER BY id DESC) = 1) WHERE NOT withdrawn",
     ),
@@ -382,10 +374,7 @@ VIEWS: dict[str, tuple[str, dict[str, tuple[str, str]], str]] = {
         "The current labels, one row a sentence.",
         {
             "label_id": ("VARCHAR", "The label."),
-            "study": ("VARCHAR", "Name of the study."),
-            "round": ("VARCHAR", "pilot, main or adjudication."),
-            "item": ("VARCHAR", "The item."),
-            "annotator": ("VARCHAR", "Who judged."),
+            **{name: TABLES["labels"][1][name] for name in ("study", "round", "item", "annotator")},
             "response": ("BIGINT", "Which answer of the item, from 0."),
             "sentence": ("BIGINT", "Which sentence of the answer, from 0."),
             "label": ("VARCHAR", "The label; NULL: not judged."),

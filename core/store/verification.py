@@ -1,20 +1,17 @@
 """Whether the store is whole: every record's checksum, and that the database says of each what the journal says."""
 
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from core.files import Busy
 from core.records import Progress
 from core.store import rows, tables
-from core.store.database_file import Damaged, InUse, Stuck
-from core.store.folding import BATCH_RECORDS, insert
+from core.store.database_file import Damaged, DatabaseFile, InUse, Stuck
+from core.store.folding import BATCH_RECORDS, Folding, insert
 from core.store.journal import Damage, Record
 from core.store.segments import verify_segments
-
-if TYPE_CHECKING:
-    from core.store.database import Store
 
 
 class StoreReport(NamedTuple):
@@ -30,21 +27,22 @@ class StoreReport(NamedTuple):
     unchecked: tuple[str, ...] = ()  # what could not be checked, in words: no problem that is known
 
 
-def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
+def verify(folding: Folding, file: DatabaseFile, fold: Callable[[], int]) -> Generator[Progress, None, StoreReport]:
     """Checks every record's checksum, that the database reads whole, and that both hold the same: not only the same
-    records, but of each the rows that the journal gives."""
+    records, but of each the rows that the journal gives. fold: brings the journal's news into the database."""
     import duckdb
 
-    here = set(store.journal.listing())  # what comes meanwhile is neither missing nor too much
-    labels, damaged = verify_segments(store.labels)
+    journal, segments, scored = folding.journal, folding.labels, bool(folding.derive)
+    here = set(journal.listing())  # what comes meanwhile is neither missing nor too much
+    labels, damaged = verify_segments(segments)
     problems, unchecked, inside, stored, strays, differing = [], [], {}, {}, [], []
     try:
-        store.fold()
-        with store.file.reader() as connection:
-            stored = digests(connection, bool(store.folding.derive))
+        fold()
+        with file.reader() as connection:
+            stored = digests(connection, scored)
             inside = dict(connection.execute("SELECT id, kind FROM folded").fetchall())
             [[unscored]] = connection.execute("SELECT count(*) FROM trials WHERE NOT scored AND num_queries > 0").fetchall()
-        if unscored and store.folding.derive:
+        if unscored and scored:
             unchecked.append(
                 f"The metrics of {unscored:,} trials were not derived: their questions are not here, or no metric reads them."
             )
@@ -61,11 +59,11 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
 
         def compare() -> None:
             """Folds the batch once more, beside, and looks for rows that the database has otherwise."""
-            made, bad = rows.gathered(batch, store.folding.rows)
-            damaged.extend(Damage(str(store.journal.listing()[record.id].path), f"left out: {reason}") for record, reason in bad)
+            made, bad = rows.gathered(batch, folding.rows)
+            damaged.extend(Damage(str(journal.listing()[record.id].path), f"left out: {reason}") for record, reason in bad)
             scratch.execute("BEGIN")
             insert(scratch, made)
-            for name, ours in digests(scratch, bool(store.folding.derive)).items():
+            for name, ours in digests(scratch, scored).items():
                 theirs = stored.get(name, {})
                 # what was folded since the database was looked into is in neither; sets of questions go by another key
                 there = stored.get("question_sets", {}) if name in tables.ONCE else inside
@@ -79,25 +77,25 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
             if len(batch) == BATCH_RECORDS:
                 compare()
 
-        report = yield from store.journal.verify(each)
+        report = yield from journal.verify(each)
         compare()
-        for files in store.folding.label_batches({}):
-            made, left = store.folding.label_rows(files)
+        for files in folding.label_batches({}):
+            made, left = folding.label_rows(files)
             labels -= left.keys()
             damaged.extend(left.values())
             scratch.execute("BEGIN")
             insert(scratch, made)
-            ours = digests(scratch, bool(store.folding.derive))["labels"]
+            ours = digests(scratch, scored)["labels"]
             differing += [key for key in ours if stored and stored["labels"].get(key, ours[key]) != ours[key]]
             scratch.execute("ROLLBACK")
     report = report._replace(
         damaged=(*report.damaged, *damaged),
-        leftovers=(*report.leftovers, *store.labels.torn()),
+        leftovers=(*report.leftovers, *segments.torn()),
         counts={**report.counts, **({"label": len(labels)} if labels else {})},
     )
     bad = {Path(damage.path).name.split(".")[0] for damage in report.damaged}
     problems = [f"{damage.path}: {damage.reason}" for damage in report.damaged] + problems
-    now = store.journal.listing().keys() | labels | store.labels.present(inside)
+    now = journal.listing().keys() | labels | segments.present(inside)
     missing = () if unchecked and not stored else tuple(sorted(((here | labels) & now) - bad - inside.keys()))
     extra = tuple(sorted(inside.keys() - now - bad))
     differing = sorted(set(differing))
@@ -112,11 +110,10 @@ def verify(store: "Store") -> Generator[Progress, None, StoreReport]:
         )
     if strays:
         problems.append(f"The database has rows of no record, in {' and '.join(strays)}. Run rebuild.")
-    counts = dict(Counter(inside.values()))
     return StoreReport(
         not problems,
         report.counts,
-        counts,
+        dict(Counter(inside.values())),
         missing,
         extra,
         report.damaged,

@@ -20,9 +20,9 @@ from core.__main__ import main
 from core.annotation import checking, exports, imports, label_files, latest, rounds, saving, worklist
 from core.annotation.labels import blank
 from core.errors import WorkbenchError
+from core.files.ids import new_id
 from core.progress import drain
 from core.store.database import Store
-from core.store.journal import new_id
 from core.store.segments import SEGMENT, Segments, encode_line
 from core.workbench import Workbench
 from tests.support.annotated import rating

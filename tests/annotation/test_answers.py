@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from core.annotation import answers, draft, system_names
+from core.annotation import draft, system_names
+from core.annotation import stored_answers as answers
 from core.annotation.rubric import default_rubric
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError

@@ -8,7 +8,7 @@ from core.annotation import checking, latest, saving, standing, versions, workli
 from core.annotation.labels import Span
 from core.annotation.screen import shown
 from core.errors import WorkbenchError
-from core.store import journal
+from core.files import ids
 from core.workbench import Workbench
 from tests.support.annotated import frozen_study, judge, judge_all
 
@@ -75,12 +75,12 @@ def test_resume_where_left_also_in_another_process(workbench):
 def test_the_label_given_last_stands_whatever_the_clock_says(workbench, monkeypatch):
     frozen = frozen_study(workbench)
     item = worklist.Worklist(workbench, frozen, "Ann").next_open()
-    now = journal.time.time_ns()
-    monkeypatch.setattr(journal, "_last", journal._last)
+    now = ids.time.time_ns()
+    monkeypatch.setattr(ids, "_last", ids._last)
     with monkeypatch.context() as ahead:
-        ahead.setattr(journal.time, "time_ns", lambda: now + 3600 * 10**9)
+        ahead.setattr(ids.time, "time_ns", lambda: now + 3600 * 10**9)
         judge(workbench, frozen, "Ann", item)
-    monkeypatch.setattr(journal, "_last", 0)  # another process, an hour behind
+    monkeypatch.setattr(ids, "_last", 0)  # another process, an hour behind
     again = Workbench(workbench.home)
     for name in ("partly", "contradicted"):
         label = judge(again, frozen, "Ann", item, name)

@@ -13,6 +13,7 @@ from core import config as recipes
 from core import registry
 from core.config import PART_KINDS, TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
+from core.labs.doctor.machine import checked
 from core.labs.trials import comparison
 from core.pipeline.speed import Estimate
 from core.workbench import Phase, Plan, Workbench
@@ -460,7 +461,7 @@ def test_what_the_store_left_out_is_told_on_every_page_until_it_was_seen(home, w
         assert len(told) == 1 and "was left out" in told[0], app.sidebar
         app.button(key="seen_notices").click().run()
         assert not app.exception and not [one for one in app.sidebar.markdown if "was left out" in one.value]
-        assert next(one for one in workbench.doctor(reuse=True) if one.name == "What is stored").ok is False
+        assert next(one for one in checked(workbench, reuse=True) if one.name == "What is stored").ok is False
     finally:
         path.unlink()
         path.parent.rmdir()

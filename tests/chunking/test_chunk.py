@@ -6,7 +6,7 @@ from core.chunking.semantic import Semantic
 from core.chunking.sliding_window import SlidingWindow
 from core.chunking.tools import Remembered
 from core.chunking.whole_document import WholeDocument
-from core.labs.chunks import (
+from core.labs.corpus.chunks import (
     compare_cuts,
     contained,
     cut_spans,

@@ -9,7 +9,7 @@ import pytest
 
 from core.chunking.chunk import chunk_documents, chunk_texts
 from core.chunking.tools import Remembered
-from core.labs.chunks import cut_spans, gold_spans
+from core.labs.corpus.chunks import cut_spans, gold_spans
 from core.progress import drain
 from core.records import Document, Gold, Query
 from core.registry import parts

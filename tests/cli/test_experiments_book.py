@@ -8,7 +8,7 @@ from core.__main__ import main
 from core.labs.experiments import book
 from core.labs.experiments.experiment import written
 from core.workbench import Workbench
-from tests.labs.test_experiments_book import sizes
+from tests.labs.experiments.test_book import sizes
 from tests.support.synthetic_trials import add_questions, add_trial
 
 

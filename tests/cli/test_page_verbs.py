@@ -12,7 +12,7 @@ from core.annotation import power
 from core.cli.frame import VERBS
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.labs import chunks as lab
+from core.labs.corpus import chunks as lab
 from core.labs.reranking import cascades
 from core.labs.trials import weights
 from core.progress import drain

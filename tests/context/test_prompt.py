@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import pytest
 
+from core.answering.answer import answer, answer_again
 from core.config import ContextConfig
 from core.context.citations import cited, plain
 from core.context.prompt import UNKNOWN, asks_to_cite, build
 from core.errors import WorkbenchError
-from core.generation.answer import answer, answer_again
 from core.generation.protocol import Generated, TextGenerator
 from core.judging.containment import THRESHOLD, source_sentence, support
 from core.progress import Running

@@ -42,7 +42,7 @@ def outcomes(tmp_path_factory) -> dict[str, list[tuple[str, str]]]:
 
 def test_the_page_has_an_example_of_every_kind():
     assert set(NAMES) == set(registry.kinds())
-    assert all(f"`core/{folder}/`" in PAGE for folder, _ in registry.kinds().values())
+    assert all(f"`{folder.replace('.', '/')}/`" in PAGE for folder, _ in registry.kinds().values())
 
 
 @pytest.mark.slow

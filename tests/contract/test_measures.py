@@ -9,8 +9,8 @@ import pytest
 from core import registry
 from core.config import fingerprint
 from core.embedding.minilm import MiniLM
+from core.embedding.vectors import embed
 from core.judging.measure import TOPICS, AnswerCase, AnswerMeasure, AnswerScore, JudgeTools, scores
-from core.pipeline.vectors import embed
 from core.progress import drain
 from core.records import Token
 from tests.support.parts import is_described

@@ -11,9 +11,10 @@ import pytest
 
 from core import registry
 from core.generation.llama_engine import LlamaCpp
-from core.progress import Running
+from core.generation.model_texts import TextTools
+from core.progress import Running, Unready
 from core.queries.by_model import LONGEST
-from core.queries.protocol import QueryTools, QueryTransform, Unready, Wording
+from core.queries.protocol import QueryTransform, Wording
 from core.records import Candidates, Progress, Query
 from tests.support.parts import is_described, others
 from tests.support.played_model import play
@@ -33,11 +34,11 @@ def part(name: str) -> QueryTransform:
     return registry.find("query", name)()
 
 
-def tools(folder: Path, most: int | None = None, seed: int = 0) -> QueryTools:
-    return QueryTools(LlamaCpp(), seed, folder, most)
+def tools(folder: Path, most: int | None = None, seed: int = 0) -> TextTools:
+    return TextTools(LlamaCpp(), seed, folder, most)
 
 
-def wordings(settings: QueryTransform, queries: tuple[Query, ...], using: QueryTools) -> list[Wording]:
+def wordings(settings: QueryTransform, queries: tuple[Query, ...], using: TextTools) -> list[Wording]:
     steps = Running(settings.texts(queries, using))
     assert all(isinstance(step, Progress) for step in steps), "texts yields Progress(done, total, message), nothing else"
     return steps.result

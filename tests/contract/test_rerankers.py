@@ -5,7 +5,7 @@ import pytest
 
 from core import registry
 from core.config import TrialConfig
-from core.pipeline.vectors import encode_all
+from core.embedding.vectors import encode_all
 from core.progress import drain
 from core.records import Candidates, Chunks, Corpus, Document, Query
 from core.reranking.protocol import Asked, Ranker, RankTools, Reranker

@@ -5,8 +5,8 @@ import pytest
 
 from core import registry
 from core.config import TrialConfig
+from core.embedding.vectors import encode_all
 from core.pipeline.stages import STAGES
-from core.pipeline.vectors import encode_all
 from core.progress import drain
 from core.retrieval.retriever import Finder, Retriever, RetrieverTools, search
 from tests.support.parts import is_described, others

@@ -108,7 +108,7 @@ def test_claims_find_abstracts_or_sentences(tmp_path):
     assert gold_texts(whole) == ["Tea\n\nIt is hot. It is green."] and "unknown document left out: 1" in whole.notes[0]
     assert gold_texts(part) == ["It is green."] and "does not have, left out: 1 (1 > 7)" in part.notes[0]
     assert whole.queries[0].group == "SUPPORT"
-    with pytest.raises(WorkbenchError, match="no claims_dev") as error:
+    with pytest.raises(WorkbenchError, match="no file claims_dev") as error:
         load("claims", folder, split="dev")
     assert "claims_train.jsonl" in error.value.todo
     bad = write(tmp_path / "bad", {"corpus.jsonl": lines({**ABSTRACTS, "abstract": 3}), "claims_train.jsonl": lines(CLAIM)})

@@ -15,11 +15,11 @@ from core.embedding.llm_hidden import LLMHidden
 from core.embedding.minilm import bundled_folder
 from core.embedding.sentence_transformers import SentenceTransformers
 from core.embedding.trained import Trained
+from core.embedding.vectors import embed, missing
 from core.errors import WorkbenchError
 from core.files import seal_folder
 from core.generation.llama_engine import LlamaCpp
 from core.models import loading
-from core.pipeline.vectors import embed, missing
 from core.progress import drain
 from core.training.encoders.start import start_encoder
 from tests.support.small_corpora import small_bert

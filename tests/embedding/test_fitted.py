@@ -10,9 +10,9 @@ import pytest
 from core.embedding import fitted
 from core.embedding.lsa import LSA
 from core.embedding.minilm import MiniLM
+from core.embedding.vectors import embed
 from core.embedding.word2vec import Word2Vec, _steps, words
 from core.errors import WorkbenchError
-from core.pipeline.vectors import embed
 from core.progress import Running
 from core.records import Progress
 from core.statistics.paired import paired_difference

@@ -8,11 +8,11 @@ import pytest
 
 from core.corpus.squad import Squad
 from core.embedding.minilm import MiniLM
+from core.embedding.vectors import embed
 from core.evaluation.hit import HitRate
 from core.evaluation.judged import judge, relevance
 from core.evaluation.ndcg_linear import NDCGLinear
 from core.index.exact import Exact
-from core.pipeline.vectors import embed
 from core.progress import drain
 from core.records import Chunks
 from core.retrieval.bm25_fast import BM25S

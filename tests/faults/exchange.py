@@ -31,8 +31,8 @@ def _export(place: Path) -> int:
     from core.labs.papers import paper as papers
     from core.progress import drain
     from core.workbench import Workbench
+    from tests.labs.experiments.test_book import sizes
     from tests.labs.papers.test_bundle import whole, zipped
-    from tests.labs.test_experiments_book import sizes
     from tests.support.small_paper import small_paper
     from tests.support.synthetic_trials import add_questions, add_trial
 

@@ -47,9 +47,10 @@ def as_json(payload: Any) -> bytes:
 
 def file_of(folder: Path, name: str, body: bytes, **header: Any) -> Path:
     """A record with a right checksum, whatever its body, put where the journal would have put it."""
+    from core.files.ids import new_id
     from core.store import journal
 
-    about = {"schema": journal.SCHEMA, "kind": name, "id": (record_id := journal.new_id()), **header}
+    about = {"schema": journal.SCHEMA, "kind": name, "id": (record_id := new_id()), **header}
     about = {"sha256": journal.checksum(about["schema"], about["kind"], about["id"], body), **about}
     day = next(iter(sorted((folder / "journal").glob("20*"))), folder / "journal" / "2026-01-01")
     day.mkdir(parents=True, exist_ok=True)
@@ -179,9 +180,10 @@ def given(lab: Lab) -> Iterator[Case]:
 @attack("records", "an odd value in a line of labels")
 def label_lines(lab: Lab) -> Iterator[Case]:
     def try_one(home: Path, kind: str, payload: dict, expected: Any) -> None:
+        from core.files.ids import new_id
         from core.store import journal, segments
 
-        label_id, body = journal.new_id(), as_json(payload)
+        label_id, body = new_id(), as_json(payload)
         header = {
             "schema": journal.SCHEMA,
             "kind": "label",
@@ -189,7 +191,7 @@ def label_lines(lab: Lab) -> Iterator[Case]:
             "sha256": journal.checksum(journal.SCHEMA, "label", label_id, body),
         }
         before = homes.labels(home)
-        path = home / "journal" / "labels" / f"{journal.new_id()}{segments.SEGMENT}"
+        path = home / "journal" / "labels" / f"{new_id()}{segments.SEGMENT}"
         path.write_bytes(json.dumps(header).encode() + b"\t" + body + b"\n")
         verb(home, "annotate", "check", "toy").calm()
         verb(home, "annotate", "progress", "toy").calm()
@@ -203,7 +205,7 @@ def label_lines(lab: Lab) -> Iterator[Case]:
 
 def strange_files(home: Path) -> dict[str, Callable[[], Path]]:
     """What may lie in a journal's folder instead of a record."""
-    from core.store.journal import new_id
+    from core.files.ids import new_id
 
     record_id, body = new_id(), as_json(payloads(home)["trial"])
     day = sorted((home / "journal").glob("20*"))[0]

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import pytest
 
+from core.answering import answer as module
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.generation import answer as module
 from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Generated, TextGenerator
 from core.progress import Running, drain

@@ -6,11 +6,10 @@ import threading
 import numpy as np
 import pytest
 
-from core.generation import local
+from core.generation import gguf_files, local
 from core.generation.copying import Copying
 from core.generation.llama_engine import LlamaCpp
 from core.generation.llama_model import PIECE
-from core.models import gguf_files
 from core.progress import Running
 
 pytestmark = pytest.mark.skipif(

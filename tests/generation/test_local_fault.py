@@ -98,7 +98,7 @@ def test_a_busy_model_keeps_the_deadline():
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr("core.models.gguf_files.find_spec", lambda name: None)
+    monkeypatch.setattr("core.models.llama_packages.find_spec", lambda name: None)
     with pytest.raises(WorkbenchError, match="not installed") as error:
         LlamaCpp().path()
     assert "pip install" in error.value.todo

@@ -55,7 +55,7 @@ def ask(api: str, monkeypatch, *replies, deadline_s: float = 20.0, **knobs):
 @both
 def test_it_answers_where_a_notebook_runs_a_loop_already(api, monkeypatch):
     async def cell():
-        return ask(api, monkeypatch, stream(events(api, "Hello")))
+        return ask(api, monkeypatch, stream(events(api, "Hello")), deadline_s=120.0)  # its library is imported there
 
     with ThreadPoolExecutor(1) as own:  # the thread of the tests may run a browser's loop
         assert own.submit(asyncio.run, cell()).result()[1].text == "Hello"

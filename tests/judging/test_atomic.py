@@ -1,10 +1,10 @@
 import json
 import math
 
-from core.judging.atomic import AtomicContainment
-from core.judging.atomic_entailment import AtomicEntailment
-from core.judging.containment import Containment
 from core.judging.measure import SUPPORTED, AnswerCase, JudgeTools, scores
+from core.judging.measures.atomic_containment import AtomicContainment
+from core.judging.measures.atomic_entailment import AtomicEntailment
+from core.judging.measures.containment import Containment
 from core.progress import drain
 from tests.support.judging import kept_nowhere
 from tests.support.recorded_judge import RecordedJudge

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from core.judging.citation_precision import CitationPrecision
-from core.judging.citation_recall import CitationRecall
+from core.judging.measures.citation_precision import CitationPrecision
+from core.judging.measures.citation_recall import CitationRecall
 from tests.support.judging import judged, said, values
 
 TOWER = "The tower was built in 1889 by the company of Gustave Eiffel."

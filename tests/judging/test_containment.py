@@ -4,10 +4,11 @@ import math
 
 import pytest
 
-from core.judging.containment import Containment, sentence_of
-from core.judging.generator_probability import GeneratorProbability
-from core.judging.lexical_floor import LexicalFloor
+from core.judging.containment import sentence_of
 from core.judging.measure import NOT_IN_CONTEXT, SUPPORTED
+from core.judging.measures.containment import Containment
+from core.judging.measures.generator_probability import GeneratorProbability
+from core.judging.measures.lexical_floor import LexicalFloor
 from core.records import Token
 from tests.support.judging import judged, said, values
 

@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from core.judging.blame import Blame
-from core.judging.context_precision import ContextPrecision
-from core.judging.context_recall import ContextRecall
-from core.judging.context_use import ContextUse
-from core.judging.noise import ContextNoise
+from core.judging.measures.blame import Blame
+from core.judging.measures.context_precision import ContextPrecision
+from core.judging.measures.context_recall import ContextRecall
+from core.judging.measures.context_use import ContextUse
+from core.judging.measures.noise import ContextNoise
 from tests.support.judging import judged, said, values
 
 TOWER, TALL, BREAD = "The tower was built in 1889.", "It is 330 metres tall.", "Bread is made of flour and water."

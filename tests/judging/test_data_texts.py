@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.embedding.vectors import embed
 from core.judging.copied import SourceWords
 from core.judging.data_texts import readable, said
 from core.judging.evidence import ROOM, best_sentence, evidence
-from core.judging.faithfulness import Faithfulness
 from core.judging.measure import AnswerCase, JudgeTools, scores
+from core.judging.measures.faithfulness import Faithfulness
 from core.judging.passage_words import new_numbers, new_share, words_of
-from core.pipeline.vectors import embed
 from core.progress import drain
 from core.statistics.roc import roc
 

@@ -12,7 +12,6 @@ from core.judging.combined import SIGNALS, from_record, read_combination, signal
 from core.judging.copied import SourceWords
 from core.judging.evidence import LONGEST, best_sentence, claims, evidence, grounds
 from core.judging.faithful_bert import CLAIM_TOKENS
-from core.judging.faithfulness import Faithfulness
 from core.judging.judgement_models import (
     EMBEDDED,
     ClaimJudgement,
@@ -24,8 +23,9 @@ from core.judging.judgement_models import (
     read_judgement,
 )
 from core.judging.measure import AnswerCase, JudgeTools, scores
+from core.judging.measures.faithfulness import Faithfulness
+from core.judging.measures.wrong_words import WordsBorneOut
 from core.judging.passage_words import joined, new_numbers, word_doubts, words_of
-from core.judging.wrong_words import WordsBorneOut
 from core.progress import drain
 from tests.support.judging import kept_nowhere
 from tests.training.test_encoders import base  # noqa: F401, a fixture

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from core.embedding.minilm import MiniLM
+from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.judging import pairs as pairwise
 from core.judging.gate import DIMENSIONS, gate
 from core.judging.measure import AnswerCase, JudgeTools, scores
+from core.judging.measures.rubric import JudgeRubric
 from core.judging.pairs import AnswerPair
-from core.judging.rubric import JudgeRubric
-from core.pipeline.vectors import embed
 from core.progress import drain
 from tests.support.recorded_judge import RecordedJudge
 

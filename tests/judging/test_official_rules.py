@@ -8,9 +8,9 @@ from collections import Counter
 
 import pytest
 
-from core.judging.contains import Contains
-from core.judging.em import ExactMatch
-from core.judging.f1 import TokenF1
+from core.judging.measures.contains import Contains
+from core.judging.measures.em import ExactMatch
+from core.judging.measures.f1 import TokenF1
 from tests.support.judging import judged, said, values
 
 

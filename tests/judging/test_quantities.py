@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from core.judging.numbers import Numbers
+from core.judging.measures.numbers import Numbers
 from core.judging.quantities import quantities
 from tests.support.judging import judged, said, values
 

@@ -11,14 +11,14 @@ pytest.importorskip("ragas")
 from functools import partial
 
 from core.embedding.minilm import MiniLM
+from core.embedding.vectors import embed
 from core.generation import remote
 from core.generation.openai_compatible import OpenAICompatible
 from core.judging.measure import AnswerCase, JudgeTools, scores
-from core.judging.ragas_answer_relevancy import RagasAnswerRelevancy
-from core.judging.ragas_context_precision import RagasContextPrecision
-from core.judging.ragas_context_recall import RagasContextRecall
-from core.judging.ragas_faithfulness import RagasFaithfulness
-from core.pipeline.vectors import embed
+from core.judging.measures.ragas_answer_relevancy import RagasAnswerRelevancy
+from core.judging.measures.ragas_context_precision import RagasContextPrecision
+from core.judging.measures.ragas_context_recall import RagasContextRecall
+from core.judging.measures.ragas_faithfulness import RagasFaithfulness
 from core.progress import drain
 from tests.support.fake_endpoint import serving, status
 from tests.support.recorded_judge import RecordedJudge, answer_of, endpoint, schema_in

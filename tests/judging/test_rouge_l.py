@@ -6,7 +6,8 @@ import random
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from core.judging.rouge_l import RougeL, common
+from core.judging.diversity import common
+from core.judging.measures.rouge_l import RougeL
 from tests.support.judging import judged, said, values
 
 TEXTS = (

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from core.judging.measure import AnswerCase, AnswerScore
-from core.judging.ragas_answer_relevancy import RagasAnswerRelevancy
-from core.judging.ragas_faithfulness import RagasFaithfulness
+from core.judging.measures.ragas_answer_relevancy import RagasAnswerRelevancy
+from core.judging.measures.ragas_faithfulness import RagasFaithfulness
 from core.judging.signatures import FAITHFULNESS, PRECISION, RECALL, RELEVANCY, SIGNATURES, signature
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
 from core.labs.scores.judging import JudgedAnswers, MeasureScores, record

@@ -2,10 +2,10 @@
 
 import math
 
-from core.judging.abstained import Abstained
-from core.judging.answered import AnswerStated
-from core.judging.wrongly_abstained import WronglyAbstained
-from core.judging.wrongly_answered import WronglyAnswered
+from core.judging.measures.abstained import Abstained
+from core.judging.measures.answered import AnswerStated
+from core.judging.measures.wrongly_abstained import WronglyAbstained
+from core.judging.measures.wrongly_answered import WronglyAnswered
 from tests.support.judging import judged, said, values
 
 ANSWERS = ("In 1889.", "I don't know.", "Sorry, I do not know [1].", "", "[1]")

@@ -9,10 +9,10 @@ import pytest
 from core.config import TrialConfig
 from core.embedding.lsa import LSA
 from core.embedding.minilm import MiniLM
-from core.judging.bertscore import BertScore, greedy_f1
+from core.embedding.vectors import embed, encode_all
 from core.judging.measure import JudgeTools, scores
-from core.judging.similarity import Similarity
-from core.pipeline.vectors import embed, encode_all
+from core.judging.measures.bertscore import BertScore, greedy_f1
+from core.judging.measures.similarity import Similarity
 from core.progress import drain
 from core.reranking.token_vectors import token_encoder
 from tests.support.judging import said, values

@@ -179,7 +179,7 @@ def test_a_library_with_these_kernels_is_known_and_they_are_not_used(monkeypatch
         with amx.left_out():
             assert not llama_cpp.llama_model_default_params().use_extra_bufts
         assert llama_cpp.llama_model_default_params().use_extra_bufts
-        from core.doctor import _llama
+        from core.labs.doctor.machine import _llama
 
         [finding] = _llama()
         assert finding.ok is False and "--no-cache-dir" in finding.todo
@@ -202,7 +202,7 @@ def test_nothing_known_of_the_torch_of_this_machine_stops_the_encoder(tried, mon
 
 
 def test_the_doctor_names_the_engine_that_failed_its_trial_and_what_to_do(monkeypatch, tmp_path):
-    from core import doctor
+    from core.labs.doctor import machine as doctor
 
     ended = probes.Result("its process was ended by SIGILL", 0.3, "SIGILL", True)
     went = probes.Result("4 tokens", 1.2)
@@ -224,6 +224,6 @@ def test_the_real_trials_generate_a_token_and_build_a_graph(tried):
 
 
 def test_every_probe_has_a_trial():
-    from core.models.probing import RUNS
+    from core.labs.doctor.probing import RUNS
 
     assert RUNS.keys() == probes.PROBES.keys()

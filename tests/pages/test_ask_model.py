@@ -14,9 +14,9 @@ from core.config import TEMPLATES, TrialConfig, with_settings
 from core.context.prompt import BEYOND
 from core.errors import WorkbenchError
 from core.generation import prices
+from core.generation.gguf_files import Measured, WeightsChoice
 from core.generation.receipt import Comparison
-from core.labs.engines import EngineSpeed
-from core.models.gguf_files import Measured, WeightsChoice
+from core.labs.engines.speed import EngineSpeed
 from core.records import Answer, ChunkOrigin, Progress, Provenance, Receipt, StageRank, TimedStep, Token
 from core.workbench import Workbench
 
@@ -394,7 +394,7 @@ def test_the_speed_of_the_engine_is_shown_where_it_was_measured(monkeypatch, ben
     assert "Measure" in [b.label for b in open_page().button]
     formats = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("q4_0", 900, 80, 1.0, 0.8, 0.29))
     found = EngineSpeed("machine", "2026-01-02T03:04:05", "tiny", 2, 630, {"1": 0.5, "4": 1.25}, 2000.0, 400.0, 3, 4, formats)
-    monkeypatch.setattr("core.labs.engines.stored", lambda workbench, config: found)
+    monkeypatch.setattr("core.labs.engines.speed.stored", lambda workbench, config: found)
     app = open_page()
     drawn = html(app)
     for words in ("1.25 answers/s", "2.5 times", "first token 400 ms", "5.0 times", "3 of 4", "2.0 times, 0.290 nats away"):
@@ -525,7 +525,7 @@ def test_the_answers_from_single_passages_are_shown(bench, monkeypatch):
 
 @pytest.mark.slow
 def test_the_likelihood_of_the_reference_or_any_answer_is_a_press_away(monkeypatch, bench):
-    from core.labs import likelihood as lab
+    from core.labs.answers import likelihood as lab
 
     asked = []
 

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.errors import WorkbenchError
-from core.labs.corpus import receive
+from core.labs.corpus.contents import receive
 from core.workbench import Workbench
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"

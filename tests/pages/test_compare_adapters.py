@@ -3,9 +3,9 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.labs import adapter_grid as lab
+from core.labs.adapters import grid as lab
 from core.progress import drain
-from tests.labs.test_adapter_grid import prompts, template  # noqa: F401, fixtures
+from tests.labs.adapters.test_grid import prompts, template  # noqa: F401, fixtures
 from tests.pages.test_score_answers import MAIN, by_key, html
 from tests.support.failing import RECIPE, recipe
 from tests.support.prices import prices

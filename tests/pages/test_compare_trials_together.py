@@ -200,7 +200,7 @@ def ids(bench) -> list[str]:
 def test_ticked_trials_stand_side_by_side(bench, ids, shown_commands):
     assert "Tick 2 to 5 trials" in texts(tab("Side by side", trials=ids[0]))
     app = tab("Side by side", trials=",".join(ids[:3]))
-    questions = shown(app, "question")
+    questions = shown(app, "Question")
     assert len(questions) == 39 and len(questions.columns) == 4
     won, trace = charts_of(app)[-2:]
     wanted = bench.compare(ids[1], ids[0], "ndcg_linear")

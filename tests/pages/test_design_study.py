@@ -7,7 +7,8 @@ import streamlit as st
 
 from app import session
 from app.ui.studies import export
-from core.annotation import answers, checking, draft, latest, power, rounds, saving, standing, versions
+from core.annotation import checking, draft, latest, power, rounds, saving, standing, versions
+from core.annotation import stored_answers as answers
 from core.annotation.assignment import assignment
 from core.annotation.draft import start
 from core.annotation.labels import blank
@@ -478,7 +479,7 @@ def test_labels_can_be_downloaded(bench):
 
     started(bench)
     judge(bench, rounds.freeze(bench, the_study(bench).study, "pilot"))
-    with zipfile.ZipFile(io.BytesIO(export._zipped("faithfulness", ["csv"], "")())) as file:
+    with zipfile.ZipFile(io.BytesIO(export._zipped(bench, "faithfulness", ["csv"], ""))) as file:
         assert sorted(file.namelist()) == [
             f"faithfulness/{name}" for name in ("judgements.csv", "labels.csv", "manifest.json", "study.json")
         ]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from app import session
-from core.annotation import answers, draft, rounds, system_names
+from core.annotation import draft, rounds, system_names
+from core.annotation import stored_answers as answers
 from core.annotation.study import altered, plain, systems_of
 from core.config import TrialConfig, with_settings
 from core.workbench import Workbench

@@ -3,7 +3,7 @@
 import pytest
 
 from core.labs.experiments import book
-from tests.labs.test_experiments_book import sizes
+from tests.labs.experiments.test_book import sizes
 from tests.pages.test_overview import bench, html, overview, ready  # noqa: F401
 from tests.support.synthetic_trials import add_questions, add_trial
 

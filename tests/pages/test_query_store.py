@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from core.labs import store as labs_store
+from core.labs.store import query as labs_store
 from core.store import tables
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_questions, add_trial

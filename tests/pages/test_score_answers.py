@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.ui import jobs
-from core.labs.answering import answer_questions, answer_set
+from core.labs.answers.answering import answer_questions, answer_set
 from core.labs.scores import judges, sets
 from core.progress import drain
 from tests.support.failing import RECIPE, failing, read, recipe

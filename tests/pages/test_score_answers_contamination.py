@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 import streamlit as st
 
-from core.labs import contamination as lab
+from core.labs.answers import contamination as lab
 from core.progress import drain
-from tests.labs.test_contamination import KNOWN, QUESTIONS, reader, template  # noqa: F401
+from tests.labs.answers.test_contamination import KNOWN, QUESTIONS, reader, template  # noqa: F401
 from tests.pages.test_score_answers import answers_table, by_key, html, open_page, start
 from tests.support.failing import recipe
 from tests.support.prices import prices

@@ -2,10 +2,10 @@
 
 import pytest
 
-from core.labs import chain_of_thought as lab
+from core.labs.answers import chain_of_thought as lab
 from core.progress import drain
-from tests.labs.test_chain_of_thought import PLAN, think  # noqa: F401
-from tests.labs.test_contamination import template  # noqa: F401
+from tests.labs.answers.test_chain_of_thought import PLAN, think  # noqa: F401
+from tests.labs.answers.test_contamination import template  # noqa: F401
 from tests.pages.test_score_answers import answers_table, by_key, html, start
 from tests.support.failing import recipe
 

@@ -7,11 +7,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.ui.search import answers as page_answers
-from core.labs import answering, live_answers
+from core.labs.answers import answering
+from core.labs.answers import live as live_answers
 from core.progress import drain
 from core.statistics.anytime import DRIFTS
 from core.statistics.bootstrap import Interval
-from tests.labs.test_answering import SETTINGS, many, reader, template  # noqa: F401
+from tests.labs.answers.test_answering import SETTINGS, many, reader, template  # noqa: F401
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 ADDRESS = {"chunking.part": "recursive", "chunking.size_tokens": 64, "evaluation.overlap": 1.0} | SETTINGS

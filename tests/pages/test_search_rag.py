@@ -2,10 +2,10 @@
 
 import pytest
 
-from core.labs import rag_ablation as lab
+from core.labs.answers import rag_ablation as lab
 from core.progress import drain
-from tests.labs.test_answering import SETTINGS, reader, template  # noqa: F401
-from tests.labs.test_rag_ablation import COUNT, FAST, recipe
+from tests.labs.answers.test_answering import SETTINGS, reader, template  # noqa: F401
+from tests.labs.answers.test_rag_ablation import COUNT, FAST, recipe
 from tests.pages.test_search_answers import start
 from tests.support.prices import prices
 

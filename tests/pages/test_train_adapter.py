@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from core.__main__ import parse
 from core.annotation.drawing import draw_pairs
 from core.annotation.rounds import freeze
-from core.labs.adapters import AdapterEntry, in_use
+from core.labs.adapters.training import AdapterEntry, in_use
 from core.models.adapters import RECORD, SETTINGS, WEIGHTS
 from core.progress import drain
 from core.workbench import Workbench

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from core.labs import trained_heads as lab
+from core.labs.heads import trained as lab
 from tests.pages.test_train_adapter import QUESTIONS, TEXTS, html, start
 from tests.support.small_corpora import with_towns
 

@@ -9,7 +9,7 @@ from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.generation import openai_compatible
 from core.generation.protocol import Generated
-from core.labs import answers
+from core.labs.answers import stored as answers
 from core.pipeline.stages import rankers
 from core.progress import Running, drain
 from core.records import plain

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
+from core.embedding.vectors import embed, weights
 from core.pipeline.forecast import Forecast, Phase, one_phase
-from core.pipeline.speed import KEPT, SPREAD, UNSURE, Estimate, Run, Speeds, estimate, noted, weights
-from core.pipeline.vectors import embed
+from core.pipeline.speed import KEPT, SPREAD, UNSURE, Estimate, Run, Speeds, estimate, noted
 from core.store.cache import StageCache
 
 

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
+from core.embedding import vectors
+from core.embedding.vectors import embed, missing
 from core.errors import WorkbenchError
-from core.pipeline import vectors
-from core.pipeline.vectors import embed, missing
 from core.progress import Running
 
 

@@ -3,14 +3,13 @@
 import pytest
 
 from core.generation.llama_engine import LlamaCpp
+from core.generation.model_texts import ModelText, TextTools
 from core.progress import drain
 from core.queries import by_model
 from core.queries.by_model import fell_back, line_in, questions_in
 from core.queries.follow_up import FIRST, LOST, FollowUp
 from core.queries.hyde import Hyde
-from core.queries.model_texts import ModelText
 from core.queries.multi_query import MultiQuery
-from core.queries.protocol import QueryTools
 from core.records import Query
 from tests.support.played_model import play
 
@@ -70,9 +69,9 @@ def test_hyde_draws_the_later_passages(tmp_path, monkeypatch):
     play(monkeypatch)
     part = Hyde(documents=4)
     assert [(r.temperature, r.draw) for r in part.requests(QUERY)] == [(0.0, 0), (0.7, 1), (0.7, 2), (0.7, 3)]
-    [made] = drain(part.texts([QUERY], QueryTools(LlamaCpp(), 0, tmp_path, None)))
+    [made] = drain(part.texts([QUERY], TextTools(LlamaCpp(), 0, tmp_path, None)))
     assert len(made.passages) > 1, "the drawn passages are no other ones"
-    [other] = drain(part.texts([QUERY], QueryTools(LlamaCpp(), 9, tmp_path, None)))
+    [other] = drain(part.texts([QUERY], TextTools(LlamaCpp(), 9, tmp_path, None)))
     assert other.passages[0] == made.passages[0] and other.passages[1:] != made.passages[1:]
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from core.errors import WorkbenchError
+from core.generation import model_texts
 from core.generation.llama_engine import LlamaCpp
+from core.generation.model_texts import Request, TextTools, at_hand, written
 from core.generation.openai_compatible import OpenAICompatible
 from core.generation.protocol import Generated
 from core.progress import Running, drain
-from core.queries import model_texts
-from core.queries.model_texts import Request, at_hand, written
-from core.queries.protocol import QueryTools
 from core.store import batches
 from core.store.database import Store
 from tests.support.played_model import play
@@ -25,8 +24,8 @@ def requests(number: int = NUMBER, **limits) -> list[Request]:
     return [Request([{"role": "user", "content": f"Tell of {n}."}], **{"max_tokens": 8, **limits}) for n in range(number)]
 
 
-def tools(folder: Path, part=None, seed: int = 0) -> QueryTools:
-    return QueryTools(part or LlamaCpp(), seed, folder, None)
+def tools(folder: Path, part=None, seed: int = 0) -> TextTools:
+    return TextTools(part or LlamaCpp(), seed, folder, None)
 
 
 def test_only_what_is_not_kept_is_written(tmp_path, monkeypatch):

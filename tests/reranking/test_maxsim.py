@@ -6,11 +6,10 @@ import pytest
 from core import registry
 from core.config import TrialConfig, doing, fingerprint
 from core.embedding.minilm import MiniLM
+from core.embedding.vectors import encode_all
 from core.errors import WorkbenchError
 from core.pipeline.recipe_words import recipe_fingerprint
-from core.pipeline.vectors import encode_all
-from core.progress import drain
-from core.queries.protocol import Unready
+from core.progress import Unready, drain
 from core.records import Query
 from core.reranking.maxsim import Matching, MaxSim, blocks, maxsim, words
 from core.reranking.protocol import Asked, RankTools

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from core import files
+from core.generation.model_texts import ModelText
 from core.progress import drain
-from core.queries.model_texts import ModelText
 from core.reranking import model_listwise
 from core.reranking.model_listwise import ModelListwise, Order, read_order, schema, windows
 from tests.contract.test_rerankers import TEXTS, asked_of

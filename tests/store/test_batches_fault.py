@@ -10,7 +10,7 @@ import pytest
 
 from core import files
 from core.errors import WorkbenchError
-from core.labs.results import result_of
+from core.labs.answers.results import result_of
 from core.progress import drain
 from core.store import old_cache
 from core.store.batches import BatchRecords

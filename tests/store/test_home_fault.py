@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from core import files
-from core.doctor import doctor
 from core.generation import prices
+from core.labs.doctor.machine import doctor
 from core.workbench import Workbench
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
+from core.files import ids
+from core.files.ids import id_time, is_id, new_id
 from core.progress import drain
 from core.store import journal as module
-from core.store.journal import Journal, id_time, is_id, new_id
+from core.store.journal import Journal
 
 SAMPLES = Path(__file__).parents[1] / "records"
 
@@ -27,16 +29,16 @@ def journal(tmp_path):
 
 
 def test_ids_rise_and_tell_their_time(monkeypatch):
-    ids = [new_id() for _ in range(2000)]
-    assert ids == sorted(ids) and len(set(ids)) == 2000
-    assert abs(id_time(ids[0]).timestamp() - time.time()) < 5
-    monkeypatch.setattr(module.time, "time_ns", lambda: 0)  # the clock is set back
-    assert new_id() > ids[-1]
+    made = [new_id() for _ in range(2000)]
+    assert made == sorted(made) and len(set(made)) == 2000
+    assert abs(id_time(made[0]).timestamp() - time.time()) < 5
+    monkeypatch.setattr(ids.time, "time_ns", lambda: 0)  # the clock is set back
+    assert new_id() > made[-1]
 
 
 def test_an_id_follows_the_one_it_is_to_follow_whatever_the_clock_says(monkeypatch):
-    monkeypatch.setattr(module.time, "time_ns", lambda: 10**18 * 3)  # where the clock is far ahead
-    monkeypatch.setattr(module, "_last", 0)
+    monkeypatch.setattr(ids.time, "time_ns", lambda: 10**18 * 3)  # where the clock is far ahead
+    monkeypatch.setattr(ids, "_last", 0)
     ahead = new_id()
     monkeypatch.undo()
     after = new_id(ahead)
@@ -57,7 +59,7 @@ def test_the_opening_of_a_record_is_read_alone(journal):
 
 
 def test_ids_of_processes_do_not_meet():
-    code = "from core.store.journal import new_id; print(*(new_id() for _ in range(500)))"
+    code = "from core.files.ids import new_id; print(*(new_id() for _ in range(500)))"
     children = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     ids = [record_id for child in children for record_id in child.communicate()[0].split()]
     assert len(ids) == len(set(ids)) == 1000
@@ -87,7 +89,7 @@ def test_a_folder_is_listed_again_whatever_its_times_say(journal, monkeypatch):
     journal.listing()
     assert journal._days[day][0] == 0  # just changed: within the clock's grain another record could hide
     before, now = day.stat(), time.time_ns()
-    monkeypatch.setattr(module.time, "time_ns", lambda: now + 2_000_000_000)
+    monkeypatch.setattr(ids.time, "time_ns", lambda: now + 2_000_000_000)
     journal.listing()
     assert journal._days[day][0] == before.st_ctime_ns
     time.sleep(0.02)

@@ -22,7 +22,6 @@ USE = """
 import json, shutil, sys, zipfile
 from pathlib import Path
 from core.progress import drain
-from core.store.backup import backup
 from core.store.batches import batches
 from core.store.database import Store
 
@@ -30,7 +29,7 @@ home, other = Path(sys.argv[1]), Path(sys.argv[2])
 batches(home).keep("walks", {"a": {"steps": 3}, "b": {"steps": 5}}, agent="first")
 store = Store(home)
 other.mkdir()
-with zipfile.ZipFile(drain(backup(store, other / "copy.zip"))) as archive:
+with zipfile.ZipFile(drain(store.backup(other / "copy.zip"))) as archive:
     held = [name for name in archive.namelist() if ".walks." in name]
 shutil.copytree(home / "journal", other / "journal")
 merged = Store(other)

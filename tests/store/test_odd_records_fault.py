@@ -10,10 +10,11 @@ import pytest
 
 from core.annotation import versions
 from core.errors import WorkbenchError
+from core.files.ids import new_id
 from core.labs.experiments import book
 from core.store import rows
 from core.store.database import Store
-from core.store.journal import Record, checksum, new_id
+from core.store.journal import Record, checksum
 from core.workbench import Workbench
 from tests.store.test_store_fault import drain
 

@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks.store import small
 from core.files import hold
+from core.files.ids import new_id
 from core.store.database import Store
-from core.store.journal import Journal, new_id
+from core.store.journal import Journal
 
 COUNT = "SELECT count(*) AS n FROM trials"
 

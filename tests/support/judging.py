@@ -2,8 +2,8 @@
 
 from core.config import TrialConfig
 from core.embedding.minilm import MiniLM
+from core.embedding.vectors import encode_all
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools, scores
-from core.pipeline.vectors import encode_all
 from core.progress import drain
 
 

@@ -8,10 +8,9 @@ from core.config import TrialConfig
 from core.corpus.assemble import assemble
 from core.corpus.reading import Notes
 from core.errors import WorkbenchError
-from core.labs.adapters import adapter_data
-from core.progress import drain
-from core.queries.model_texts import ModelText
-from core.queries.protocol import Unready
+from core.generation.model_texts import ModelText
+from core.labs.adapters.training import adapter_data
+from core.progress import Unready, drain
 from core.records import Document, Hit
 from core.training.adapters import questions
 from core.training.adapters.near_copies import repeated

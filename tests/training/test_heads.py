@@ -309,7 +309,7 @@ def test_a_reward_learns_what_is_preferred():
 
 @pytest.mark.slow
 def test_onnx_runtime_says_the_same(tmp_path):
-    from core.labs.heads import export_onnx
+    from core.labs.heads.training import export_onnx
 
     drain(start(OneLabel(sorted(COLOURS)), labels(), epochs=2))
     result = drain(export_onnx("m"))

@@ -9,10 +9,10 @@ import pytest
 from core.config import ContextConfig, EvaluationConfig
 from core.embedding.minilm import QUESTIONS
 from core.embedding.trained import Trained
+from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.generation.torch_lm import Transformers
-from core.pipeline.vectors import embed
 from core.progress import drain
 from core.records import Chunks, Corpus, Document, Gold, Query
 from core.training.encoders.rag_loop import AnswerReader, RagLoop, RagQuestions, log_marginal, marginal_loss

@@ -9,8 +9,8 @@ from app.ui import cards, jobs, tables
 from app.ui.adapters.source import draw_card
 from app.ui.adapters.training import VERBS, draw_curves
 from app.ui.encoders.cells import difference, html_table, number
-from core.labs import adapters
-from core.labs.adapter_forecast import test_forecast
+from core.labs.adapters import training as adapters
+from core.labs.adapters.forecast import test_forecast
 
 LABELS = {"em": "Exact match", "f1": "Token F1"}
 ANSWERS = 20  # of the test that are shown

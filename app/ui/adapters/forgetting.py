@@ -7,7 +7,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, jobs, tables
 from core.config import TrialConfig
-from core.labs import forgetting as lab
+from core.labs.adapters import forgetting as lab
 from core.workbench import command_line, one_phase
 
 

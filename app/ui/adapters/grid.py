@@ -8,8 +8,8 @@ from app import session
 from app.ui import cards, charts, dots, jobs, tables
 from core import registry
 from core.config import TrialConfig
-from core.labs import adapter_grid as lab
-from core.labs.adapter_grid import AdapterGrid
+from core.labs.adapters import grid as lab
+from core.labs.adapters.grid import AdapterGrid
 from core.models.adapters import adapter_names
 from core.report.table import Column, Table
 from core.workbench import Forecast, Resolved

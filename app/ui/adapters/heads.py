@@ -11,7 +11,7 @@ from app.ui import cards, charts, forms, jobs, tables
 from app.ui.encoders.cells import html_table, number
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs import trained_heads as lab
+from core.labs.heads import trained as lab
 from core.training.heads.settings import HeadTraining
 from core.workbench import command_line, one_phase
 

@@ -9,7 +9,7 @@ from app import session
 from app.ui import cards, jobs, tables
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs import adapters
+from core.labs.adapters import training as adapters
 from core.workbench import one_phase
 
 SHOWN = 3  # examples

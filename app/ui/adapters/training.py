@@ -11,8 +11,8 @@ from app.ui import cards, charts, forms, jobs, tables
 from app.ui.adapters.source import Lesson
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.labs import adapters
-from core.labs.adapter_forecast import training_forecast
+from core.labs.adapters import training as adapters
+from core.labs.adapters.forecast import training_forecast
 from core.training.adapters.settings import AdapterTraining, PreferenceTraining
 from core.workbench import command_line
 

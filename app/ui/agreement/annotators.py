@@ -10,7 +10,7 @@ from app.ui.agreement.results import compute_once
 from app.ui.agreement.tables import between, figure, inside, table
 from core.agreement import annotators, views
 from core.agreement.views import View
-from core.report.table import COUNT, MEAN, ONE, Column, Table
+from core.report.table import COUNT, MEAN, ONE, Column, Table, written
 
 OF_SEVERAL = ("Alpha without", "With majority", "95% interval")  # say nothing of two annotators
 CHANGE = (
@@ -133,4 +133,4 @@ def person_row(row: annotators.Person) -> dict[str, Any]:
 def change(drift: Any) -> str:
     if drift is None or drift.trend is None:
         return ""
-    return f"r {drift.trend:+.2f}".replace("-", "−") + ("" if drift.p_holm is None else f", p {drift.p_holm:.3f}")
+    return f"r {written(drift.trend, '%+.2f')}" + ("" if drift.p_holm is None else f", p {drift.p_holm:.3f}")

@@ -6,12 +6,11 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, ways
 from core.agreement import sources
 from core.annotation import latest, versions
 
 UPLOAD, QAGS = "Upload files", sources.QAGS.as_posix()
-DESIGN = "../pages/design_study.py"
 
 
 def choose(row: Any) -> sources.LabelSource | None:
@@ -98,7 +97,7 @@ def example(source: sources.LabelSource, alone: bool) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.caption(f"No study of yours has labels yet. Shown is {what}" if alone else f"This is {what}", width="stretch")
         if alone and st.button("Design a study", icon=":material/assignment:", key="to_design"):
-            st.switch_page(DESIGN, query_params={})
+            ways.go("design_study")
 
 
 def upload() -> sources.LabelSource | None:
@@ -114,14 +113,14 @@ def upload() -> sources.LabelSource | None:
         "Design a study",
         icon=":material/assignment:",
     ):
-        st.switch_page(DESIGN, query_params={})
+        ways.go("design_study")
     return None
 
 
 def link_to_study(row: Any) -> None:
     if name := st.session_state.agreement_stored:
         with row:
-            st.page_link(DESIGN, label="Study design", icon=":material/assignment:", query_params={"study": name})
+            ways.link("design_study", "Study design", "assignment", study=name)
 
 
 def nothing_labelled() -> None:
@@ -132,4 +131,4 @@ def nothing_labelled() -> None:
         "Open the study",
         icon=":material/assignment:",
     ):
-        st.switch_page(DESIGN, query_params={"study": name} if name else {})
+        ways.go("design_study", **({"study": name} if name else {}))

@@ -1,8 +1,10 @@
 """The tab Consensus: what the labels say together, of systems or of pairs."""
 
+from functools import partial
+
 import streamlit as st
 
-from app.ui import cards, cells
+from app.ui import cards, cells, export
 from app.ui.agreement.items import have_decided
 from app.ui.agreement.preferences import preference_cards
 from app.ui.agreement.results import agreed, cannot_of
@@ -41,15 +43,7 @@ def draw(view: View) -> None:
         }
         for i, name in enumerate(view.table.items)
     ]
-    st.download_button(
-        "Consensus labels",
-        lambda: cells.to_csv(rows),
-        "consensus.csv",
-        "text/csv",
-        icon=":material/download:",
-        key="consensus_csv",
-        on_click="ignore",
-    )
+    export.download("Consensus labels", partial(cells.to_csv, rows), "consensus.csv", "consensus_csv")
 
 
 def ties(view: View, labels: AgreedLabels) -> None:

@@ -8,14 +8,14 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from app.ui.agreement import figures
-from app.ui.agreement.headline_cards import STYLE
+from app.ui.agreement.coefficients import STYLE
 from app.ui.agreement.results import agreed, compute_once
 from app.ui.agreement.tables import bounds, figure, inside, table
 from core.agreement import headline
 from core.agreement.headline import FEWEST_HUMAN, Unjudged, judged_and_scored, usual_human
 from core.agreement.machines import Machine, facing
 from core.agreement.views import View
-from core.annotation import answers
+from core.annotation import stored_answers as answers
 from core.report.table import Column, Table
 
 

@@ -40,17 +40,7 @@ def growth(growing: Growing) -> charts.Figure:
         hover="%{x:,} labels<br>alpha %{y:.3f}",
     )
     for side in (-1, 1) if growing.rule == "half_width" else ():
-        traces += [
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": x,
-                "y": [value + side * growing.target for value in y],
-                "hoverinfo": "skip",
-                "showlegend": False,
-                "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dot"},
-            }
-        ]
+        traces.append(charts.guide(x, [value + side * growing.target for value in y], dash="dot"))
     shape = charts.figure(
         traces,
         "Labels so far",
@@ -123,18 +113,11 @@ def drifts(people: People) -> charts.Figure:
             [at + shift for at in range(3)],
             [part.mean for part in parts],
             name=cuts(people.names)[row.name],
-            color=charts.COLORS[place % len(charts.COLORS)],
+            color=charts.look(place)[0],
             dash=("solid", "dot")[place // len(charts.COLORS)],
             hover="%{y:.3f}",
         )
-        traces[-1]["error_y"] = {
-            "type": "data",
-            "symmetric": False,
-            "thickness": 1.2,
-            "width": 3,
-            "array": [high - part.mean for part, (_, high) in zip(parts, ends, strict=True)],
-            "arrayminus": [part.mean - low for part, (low, _) in zip(parts, ends, strict=True)],
-        }
+        traces[-1]["error_y"] = charts.whiskers([part.mean for part in parts], ends, charts.look(place)[0])
     thirds = {"tickvals": [0, 1, 2], "ticktext": ["first", "middle", "last"], "range": [-0.4, 2.4]}
     return charts.figure(traces, "Third of the own labels, in time", "Share agreed with the others", legend=True, xaxis=thirds)
 
@@ -191,15 +174,7 @@ def calibrated(machine: Against) -> charts.Figure:
         "text": [f"{bucket.share.n:,}" for bucket in bins],
         "textfont": {"size": 11},
         "textposition": ["middle left" if at > 0.9 else "middle right" for at in x],
-        "error_y": {
-            "type": "data",
-            "symmetric": False,
-            "thickness": 1.2,
-            "width": 3,
-            "color": charts.BASELINE,
-            "array": [bucket.share.high - bucket.share.mean for bucket in bins],
-            "arrayminus": [bucket.share.mean - bucket.share.low for bucket in bins],
-        },
+        "error_y": charts.whiskers(y, [(bucket.share.low, bucket.share.high) for bucket in bins]),
         "hovertemplate": "score %{x:.2f}: %{y:.1%} yes, n %{text}<extra></extra>",
     }
     return on_diagonal(trace, "Score", "People say yes: share", (0.14, 0.1, "calibrated"))
@@ -207,15 +182,7 @@ def calibrated(machine: Against) -> charts.Figure:
 
 def on_diagonal(trace: dict, x: str, y: str, note: tuple[float, float, str]) -> charts.Figure:
     """A curve on the unit square against the diagonal, which has its name beside it."""
-    diagonal = {
-        "type": "scatter",
-        "x": [0, 1],
-        "y": [0, 1],
-        "mode": "lines",
-        "hoverinfo": "skip",
-        "showlegend": False,
-        "line": {"color": charts.BASELINE, "width": 1.2, "dash": "dash"},
-    }
+    diagonal = charts.guide([0, 1], [0, 1], dash="dash")
     name = {
         "x": note[0],
         "y": note[1],

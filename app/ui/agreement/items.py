@@ -2,14 +2,12 @@
 
 import streamlit as st
 
-from app.ui import cards, cells, tables
+from app.ui import cards, cells, tables, ways
 from app.ui.agreement.results import cannot_of, compute_once, title
 from core.agreement import disputed_units, plan
 from core.agreement.views import View
 from core.annotation.study import CANNOT
 from core.report.table import TWO, Column, Table
-
-DESIGN = "../pages/design_study.py"
 
 
 def draw(view: View) -> None:
@@ -47,12 +45,7 @@ def draw(view: View) -> None:
     with tables.opened(), st.container(border=True):
         unit(view, disputes[chosen or 0])
     if (name := st.session_state.get("agreement_stored")) and view.round == "pilot":
-        st.page_link(
-            DESIGN,
-            label="Make the rubric clearer",
-            icon=":material/edit_note:",
-            query_params={"study": name, "section": "Rubric"},
-        )
+        ways.link("design_study", "Make the rubric clearer", "edit_note", study=name, section="Rubric")
     else:
         have_decided(view)
 
@@ -61,7 +54,7 @@ def have_decided(view: View) -> None:
     """The way to an adjudicator, while there is something that nobody has decided."""
     name = st.session_state.get("agreement_stored")
     if name and view.round == "main" and compute_once(view, "undecided", lambda: plan.undecided(view.source)):
-        st.page_link(DESIGN, label="Have them decided", icon=":material/gavel:", query_params={"study": name})
+        ways.link("design_study", "Have them decided", "gavel", study=name)
 
 
 def said(view: View, dispute: disputed_units.Unit) -> str:

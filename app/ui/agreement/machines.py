@@ -1,11 +1,12 @@
 """The tab People against machines."""
 
 import shlex
+from functools import partial
 
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells
+from app.ui import cards, cells, export, forms
 from app.ui.agreement.corrected import corrected_headline, unjudged
 from app.ui.agreement.measures import by_group, curves, measures
 from app.ui.agreement.results import agreed, compute_once
@@ -24,12 +25,7 @@ def draw(view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         if view.part == "sentences" and view.table.texts:
             tip = "A whole answer's score is the mean over its sentences; it counts as yes if all of them do."
-            whole = (
-                st.segmented_control(
-                    "Judged as", [SENTENCES, ANSWERS], default=SENTENCES, key="unit", bind="query-params", required=True, help=tip
-                )
-                == ANSWERS
-            )
+            whole = forms.one_of("Judged as", [SENTENCES, ANSWERS], "unit", bind="query-params", help=tip) == ANSWERS
         rest, newest = unjudged(view)
         mine = uploaded(view, rest)
         names = chosen_measures(view)
@@ -84,9 +80,7 @@ def uploaded(view: View, rest: Unjudged) -> list[Machine]:
             {"unit": name, "text": text, "score": ""}
             for name, text in (*zip(view.table.items, texts, strict=True), *zip(rest.names, rest.texts, strict=True))
         ]
-        st.download_button(
-            "Table of units", lambda: cells.to_csv(units), "units.csv", "text/csv", key="units_csv", on_click="ignore"
-        )
+        export.download("Table of units", partial(cells.to_csv, units), "units.csv", "units_csv", icon=None)
         for file in st.file_uploader("Scores", "csv", True, key="judge_scores", label_visibility="collapsed"):
             with cards.calm():
                 machines.append(read_scores(file.getvalue().decode("utf-8", "replace"), view.table, file.name, rest.names))

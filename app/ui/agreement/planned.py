@@ -13,6 +13,7 @@ from app.ui.agreement.results import compute_once_for
 from core.agreement import plan, sources, views
 from core.annotation import checking
 from core.annotation.formats.alone import WITHOUT
+from core.report.table import MEAN, between, written
 
 STATES = {"met": "Met", "not met": "Not met", "split": "Met in part", "open": "Not decidable yet", "own": "To be read by you"}
 STYLE = """<style>
@@ -69,11 +70,11 @@ def numbers(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> st
     if len(verdict.rows) == 1:
         [row] = verdict.rows
         planned = " by bootstrap, as planned" if plan.by_bootstrap(source.study) and verdict.part != "preference" else ""
-        interval = "no interval" if row.low is None else f"{level} interval {signed(row.low)} to {signed(row.high)}{planned}"
+        interval = "no interval" if row.low is None else f"{level} interval {between(row.low, row.high, MEAN)}{planned}"
         of = f"{row.units:,} {'decided pairs' if part == 'pairs' else part}" + (
             f" of {sources.drawn(source.study, row.items)}" if verdict.part == "sentences" else ""
         )
-        value = "–" if row.value is None else signed(row.value)
+        value = "–" if row.value is None else written(row.value, MEAN)
         whose = small(named([row])[row.name]) if row.of_two or verdict.part == "preference" else ""
         return (
             f'<div style="max-width: 22rem"><div class="gw-small">{what}</div>{whose}<div class="gw-value">{value}</div>'
@@ -87,9 +88,9 @@ def numbers(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> st
     lines = [
         [
             names[row.name],
-            "–" if row.value is None else signed(row.value),
-            between(row.low, row.high),
-            *([between(row.least, row.most)] if ties else []),
+            "–" if row.value is None else written(row.value, MEAN),
+            between(row.low, row.high, MEAN),
+            *([between(row.least, row.most, MEAN)] if ties else []),
             "" if row.met is None else "met" if row.met else "not met",
         ]
         for row in verdict.rows
@@ -98,19 +99,11 @@ def numbers(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> st
     return f"<div><table><tr>{''.join(f'<td>{head}</td>' for head in heads)}</tr>{cells}</table></div>"
 
 
-def between(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
-
-
 def named(rows: Sequence[Any]) -> dict[str, str]:
     """Systems, or pairs of them, by as much of their names as tells them apart."""
     word = next((word for word in (" − ", " over ") if any(word in row.name for row in rows)), " − ")
     short = figures.named(part for row in rows for part in row.name.split(word))
     return {row.name: word.join(short[part] for part in row.name.split(word)) for row in rows}
-
-
-def signed(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
 
 
 def carried(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> str:
@@ -140,7 +133,7 @@ def tied(verdict: plan.Verdict, part: str, source: sources.LabelSource) -> str:
     ties += f" {verb} tied and left out"
     if len(verdict.rows) == 1 and verdict.rows[0].least is not None:
         [row] = verdict.rows
-        return f"{ties}: as they are decided, the result lies between {signed(row.least)} and {signed(row.most)}."
+        return f"{ties}: as they are decided, the result lies between {written(row.least, MEAN)} and {written(row.most, MEAN)}."
     return f"{ties}."
 
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.ui import cards
+from app.ui import cards, forms
 from app.ui.agreement.choice import ROUNDS
 from app.ui.agreement.results import cannot_of, title
 from core.agreement import cannot_judge, plan, sources, views
@@ -13,20 +13,10 @@ from core.annotation.study import CANNOT
 def read(source: sources.LabelSource, round_name: str) -> views.View | None:
     """How the labels are read: part, level, consensus, and what counts as yes."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        part = source.parts[0]
-        if len(source.parts) > 1:
-            part = (
-                st.segmented_control(
-                    "What was judged",
-                    list(source.parts),
-                    default=part,
-                    key="part",
-                    required=True,
-                    bind="query-params",
-                    format_func=sources.PARTS.get,
-                )
-                or part
-            )
+        part, *others = source.parts
+        if others:
+            titles = {name: sources.PARTS[name] for name in source.parts}
+            part = forms.one_of("What was judged", titles, "part", bind="query-params")
         table = sources.table_of(source, part, round_name)
         levels = list(sources.levels(table))
         level = one_of(

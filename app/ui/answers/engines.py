@@ -13,7 +13,7 @@ from app.ui import cards, charts, forms
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.generation import prices
-from core.models import gguf_files
+from core.models import llama_packages
 
 OTHERS = ("engine_2", "engine_3", "engine_4")  # names of the recipes whose generation is set beside the current one's
 WARMER = (0.7, 1.0, 1.3)  # temperatures they start with
@@ -116,7 +116,7 @@ def heading(number: int, title: str = "") -> None:
 
 def without_gpu() -> bool:
     """Whether llama.cpp is here and was built for the processor alone."""
-    return bool(importlib.util.find_spec("llama_cpp")) and not gguf_files.offloads()
+    return bool(importlib.util.find_spec("llama_cpp")) and not llama_packages.offloads()
 
 
 def notes(recipes: list[TrialConfig]) -> None:

@@ -10,7 +10,7 @@ from app.ui import cards, cells, jobs, tables
 from core import registry
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.labs import likelihood as lab
+from core.labs.answers import likelihood as lab
 from core.records import Answer, Query
 
 HELD = "likelihood"  # in the session: the last answer that was measured, or why it was not

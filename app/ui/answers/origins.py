@@ -5,7 +5,7 @@ from html import escape
 import streamlit as st
 
 from app.ui import cards, evidence, tables
-from core.labs import answers
+from core.labs.answers import stored as answers
 from core.records import Answer, Provenance
 from core.report.table import Column, Table
 

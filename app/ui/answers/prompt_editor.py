@@ -9,7 +9,7 @@ from app.ui import cards, evidence, jobs
 from core.config import TEMPLATES, ContextConfig, TrialConfig, check_template, valid
 from core.context.template import BUILT_IN
 from core.errors import WorkbenchError
-from core.labs import prompt as lab
+from core.labs.answers import prompt as lab
 from core.records import Corpus
 
 KINDS = {"template": ("Prompt", 190), "passage": ("Each passage in it", 100)}

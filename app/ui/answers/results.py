@@ -6,9 +6,9 @@ import streamlit as st
 
 from app.ui import cards, evidence
 from app.ui.answers import asking, cost, engines, sources
+from core.answering.answer import best_similarity
 from core.config import TrialConfig
 from core.context.prompt import BEYOND
-from core.generation.answer import best_similarity
 from core.judging.containment import Support, support
 from core.records import Answer, Corpus
 

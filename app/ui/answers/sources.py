@@ -13,7 +13,7 @@ from core.context import citations
 from core.context.citations import BRACKETS
 from core.errors import WorkbenchError
 from core.judging.containment import THRESHOLD, Support, source_sentence
-from core.labs.corpus import has_pages, page_view
+from core.labs.corpus.contents import has_pages, page_view
 from core.records import Answer, Corpus, Hit, Query
 
 AROUND = 700  # characters of the document shown before and after an opened passage

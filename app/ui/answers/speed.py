@@ -15,7 +15,7 @@ def draw(config: TrialConfig) -> None:
     """What was measured of it, and the button that measures it."""
     if config.generation.part != "llama_cpp":
         return
-    from core.labs import engines  # it brings the engine
+    from core.labs.engines import speed as engines  # it brings the engine
 
     part = config.generation
     asked = TrialConfig(generation=type(part)(model=part.model, threads=part.threads, gpu_layers=part.gpu_layers))

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.ui import cards
 from app.ui.chunks.cuts import Shown
-from core.labs.chunks import GoldSpans, compare_cuts
+from core.labs.corpus.chunks import GoldSpans, compare_cuts
 
 
 def draw(shown: list[Shown], gold: GoldSpans, limit: int | None) -> None:

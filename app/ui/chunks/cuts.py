@@ -7,8 +7,8 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, forms, jobs
 from core.config import TrialConfig
-from core.labs import chunks as lab
-from core.labs.chunks import Summary
+from core.labs.corpus import chunks as lab
+from core.labs.corpus.chunks import Summary
 from core.records import Chunks, Corpus
 
 SECOND = "second"  # name of the recipe compared with the current one; only its chunking is used

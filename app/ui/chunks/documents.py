@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.ui import cards, evidence
 from app.ui.chunks.cuts import Shown
-from core.labs.chunks import GoldSpans, cut_spans, spans_of
+from core.labs.corpus.chunks import GoldSpans, cut_spans, spans_of
 from core.records import Corpus, Gold
 
 PART = 40_000  # characters of a long document shown at once

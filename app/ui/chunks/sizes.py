@@ -4,7 +4,7 @@ from app import session
 from app.ui import charts
 from app.ui.chunks.cuts import Shown
 from core.config import TrialConfig, difference
-from core.labs.chunks import readable_tokens, size_bins, size_rows
+from core.labs.corpus.chunks import readable_tokens, size_bins, size_rows
 from core.workbench import as_options
 
 

@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from core.corpus.cards import Card
-from core.labs import corpus as lab
+from core.labs.corpus import contents as lab
 from core.records import Corpus
 
 

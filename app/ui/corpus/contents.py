@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
-from core.labs import corpus as lab
+from core.labs.corpus import contents as lab
 from core.records import Corpus
 
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.ui import cards, cells, evidence
 from app.ui.corpus.contents import contents
-from core.labs.corpus import documents_with
+from core.labs.corpus.contents import documents_with
 from core.records import Corpus, Document, Gold
 
 PART = 40_000  # characters of a long document shown at once

@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, jobs
 from core.corpus.cards import Card, Status
-from core.labs import corpus as lab
+from core.labs.corpus import contents as lab
 from core.workbench import one_phase
 
 

@@ -6,7 +6,7 @@ from app import session
 from app.ui import cards, jobs, tables
 from core.corpus.cards import Status
 from core.corpus.own import FileStatus
-from core.labs import corpus as lab
+from core.labs.corpus import contents as lab
 from core.report.table import COUNT, Column, Table
 from core.workbench import one_phase
 
@@ -86,13 +86,8 @@ def collection(status: Status) -> None:
 
 
 def use(status: Status) -> None:
-    st.button(
-        "Use this corpus",
-        key=f"use/{status.name}",
-        on_click=session.change,
-        args=({"corpus.dataset": status.name},),
-        disabled=session.config().corpus.dataset == status.name or not status.documents,
-    )
+    idle = session.config().corpus.dataset == status.name or not status.documents
+    cards.press("Use this corpus", "", f"use/{status.name}", session.change, {"corpus.dataset": status.name}, disabled=idle)
 
 
 def removal(name: str, files: list[FileStatus]) -> None:
@@ -100,7 +95,7 @@ def removal(name: str, files: list[FileStatus]) -> None:
         file = st.selectbox(
             "What", [file.name for file in files], index=None, placeholder="The whole collection", key=f"which/{name}"
         )
-        st.button("Remove it", key=f"sure/{name}", type="primary", on_click=_remove, args=(name, file))
+        cards.press("Remove it", "", f"sure/{name}", _remove, name, file, type="primary")
 
 
 def _remove(name: str, file: str | None) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.ui import cards, cells, evidence
 from app.ui.corpus.contents import contents
-from core.labs.corpus import questions_with
+from core.labs.corpus.contents import questions_with
 from core.records import Corpus, Gold, Query
 
 AROUND = 300  # characters shown before and after the evidence
@@ -95,14 +95,7 @@ def piece(corpus: Corpus, query: Query, gold: Gold, number: int) -> None:
             cut=1000,
         )
     )
-    st.button(
-        "Open the document",
-        key=f"open/{number}",
-        type="tertiary",
-        icon=":material/open_in_full:",
-        on_click=open_document,
-        args=(document.id,),
-    )
+    cards.press("Open the document", "open_in_full", f"open/{number}", open_document, document.id, type="tertiary")
 
 
 def open_document(document_id: str) -> None:

@@ -42,14 +42,8 @@ def begin(primary: bool) -> None:
         varied = "; ".join(words.factor_words(factor, recipe) for factor in first.factors)
         told = f"Base: {words.base_words(first)}. Varied: {varied}. {words.halves_words(first)} All of it can be changed before the start."
         st.caption(cards.plain(told))
-        st.button(
-            "Begin a study",
-            key="begin_study",
-            icon=":material/add:",
-            type="primary" if primary else "secondary",
-            on_click=desk.add,
-            args=(first,),
-        )
+        look = "primary" if primary else "secondary"
+        cards.press("Begin a study", "add", "begin_study", desk.add, first, type=look)
     with right, st.container(border=True, height="stretch"):
         st.markdown("**From a file**")
         st.caption("A plan as YAML, or a whole study with its trials that another workbench handed on (.experiment.zip).")
@@ -66,9 +60,8 @@ def upload() -> None:
         return
     text = file.getvalue().decode("utf-8", "replace") if file else ""
     pasted = st.text_area("or its text", key="study_text", height=160, placeholder="title: Chunk sizes\nfactors: …")
-    st.button(
-        "Open", key="open_yaml", type="primary", disabled=not (text or pasted).strip(), on_click=opened, args=(text or pasted,)
-    )
+    written = text or pasted
+    cards.press("Open", "", "open_yaml", opened, written, type="primary", disabled=not written.strip())
     if problem := st.session_state.get("study_problem"):
         cards.problem(problem)
     st.caption("One to begin with is printed by")

@@ -3,14 +3,13 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, ways
 from app.ui.experiments import desk, engine, handing
 from app.ui.experiments.desk import StudyDesk
+from app.ui.export import download
 from core.labs.experiments import book, experiment
 from core.labs.trials import listing
 from core.workbench import command_line
-
-TRIALS = "../pages/compare_trials.py"
 
 
 def asked() -> str:
@@ -53,25 +52,12 @@ def head(here: StudyDesk) -> None:
 
 def doings(here: StudyDesk) -> None:
     study = here.recorded
-    st.button("All studies", key="all_studies", icon=":material/list:", type="tertiary", on_click=leave)
-    st.button(
-        "Clone",
-        key="clone_study",
-        icon=":material/content_copy:",
-        type="tertiary",
-        on_click=desk.clone,
-        args=(study,),
-        help="The same study under a new name, without its trials: to change it and compare.",
-    )
-    st.button(
-        "Restore" if study.archived else "Archive",
-        key="archive_study",
-        icon=":material/unarchive:" if study.archived else ":material/archive:",
-        type="tertiary",
-        on_click=(book.restore if study.archived else book.archive),
-        args=(session.workbench(), study.id),
-        help="Out of the lists, or back into them; its trials stay.",
-    )
+    cards.press("All studies", "list", "all_studies", leave, type="tertiary")
+    about = "The same study under a new name, without its trials: to change it and compare."
+    cards.press("Clone", "content_copy", "clone_study", desk.clone, study, type="tertiary", help=about)
+    way = ("Restore", "unarchive", book.restore) if study.archived else ("Archive", "archive", book.archive)
+    about = "Out of the lists, or back into them; its trials stay."
+    cards.press(*way[:2], "archive_study", way[2], session.workbench(), study.id, type="tertiary", help=about)
     if st.button(
         "Trials",
         key="study_trials",
@@ -81,7 +67,7 @@ def doings(here: StudyDesk) -> None:
         help="Its trials on the page Trials.",
     ):
         named = listing.everything(session.workbench()).summary().sweeps
-        st.switch_page(TRIALS, query_params={"sweep": named[study.id]})  # the filter's address holds its words
+        ways.go("compare_trials", sweep=named[study.id])  # the filter's address holds its words
     with st.popover("Hand on", icon=":material/ios_share:", type="tertiary", key="hand_on"):
         handing.pack(here)
     with st.popover("Reproduce", icon=":material/terminal:", type="tertiary"):
@@ -92,9 +78,7 @@ def reproduce(here: StudyDesk) -> None:
     text = experiment.written(here.draft.experiment or here.recorded)
     st.caption("The study as a file")
     st.code(text, language="yaml", wrap_lines=True)
-    st.download_button(
-        "Download YAML", text, f"{here.id}.yaml", "text/yaml", key="study_yaml", icon=":material/download:", on_click="ignore"
-    )
+    download("Download YAML", text, f"{here.id}.yaml", "study_yaml")
     st.caption("The commands that run it, here or from that file elsewhere")
     options = engine.of(here.id).options
     commands = [command_line("study", name, *options) for name in (here.id, f"{here.id}.yaml")]

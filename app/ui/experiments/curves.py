@@ -9,7 +9,7 @@ from app.ui import charts, dots, forms
 from app.ui.experiments import by_context, frontier, words
 from app.ui.experiments.desk import StudyDesk
 from app.ui.experiments.leaderboard import chosen_results
-from app.ui.experiments.shown import DIFFERENCE, VALUE, marked, read, show, y_title
+from app.ui.experiments.shown import DIFFERENCE, VALUE, Shown
 from app.ui.search.setting_chart import powers
 from app.ui.trials import effects
 from core.labs.experiments import results
@@ -41,30 +41,24 @@ def draw(here: StudyDesk) -> None:
         return st.caption("Every point so far has the same settings: there is nothing to draw yet.")
     if len(varied) > 2:
         return effects.draw(frontier.scope_of(here, shown, beside=False), {})
-    way = switch(place, "Shown", (DIFFERENCE, VALUE), "study_way") if shown.baseline else VALUE
+    drawn = Shown(experiment, shown, switch(place, "Shown", (DIFFERENCE, VALUE), "study_way") if shown.baseline else VALUE)
     along = next((setting for setting in varied if numeric(shown, setting)), "")
     other = next((setting for setting in varied if setting != along), "")
     several = len({words.as_token(row.settings.get(other)) for row in own}) if other else 1
     tokens = {row.trial.id: results.context(row.trial) for row in shown.rows}
     if context_differs(tokens.values()):
         told = "Context: how many tokens the first chunks of a question come to. Points above one another got the same text."
-        if switch(place, "Along", (SETTING, CONTEXT), "study_along", told) == CONTEXT:
-            return by_context.draw(experiment, shown, along if several <= LINES else "", other, way, tokens)
+        if switch(place, "Along", (SETTING, CONTEXT), "study_along", help=told) == CONTEXT:
+            return by_context.draw(drawn, along if several <= LINES else "", other, tokens)
     if along and several <= LINES:
-        lines(experiment, shown, along, other, way)
+        lines(drawn, along, other)
     else:
-        points(experiment, shown, way)
+        points(drawn)
 
 
-def switch(place: Any, title: str, options: tuple[str, str], key: str, told: str | None = None) -> str:
-    """Which of two the charts show, the first unless another was chosen; it stands in the address."""
-    first = options[0]
-    return (
-        place.segmented_control(
-            title, options, default=first, key=key, required=True, help=told, bind="query-params", width="content"
-        )
-        or first
-    )
+def switch(place: Any, title: str, options: tuple[str, str], key: str, **look: Any) -> str:
+    """Which of two the charts show; it stands in the address."""
+    return forms.one_of(title, options, key, place=place, bind="query-params", width="content", **look)
 
 
 def numeric(shown: StudyResults, setting: str) -> bool:
@@ -72,40 +66,28 @@ def numeric(shown: StudyResults, setting: str) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values) and len(set(values)) > 2
 
 
-def lines(experiment: Experiment, shown: StudyResults, along: str, other: str, way: str) -> None:
+def lines(shown: Shown, along: str, other: str) -> None:
     """A line a value of the other factor; what is planned and not measured is a gap."""
+    experiment, every = shown.experiment, shown.results.rows
     recipe, factor = experiment.recipe, next(f for f in experiment.factors if f.setting == along)
-    rows = [row for row in shown.rows if along in row.settings and not row.beside]
+    rows = [row for row in every if along in row.settings and not row.beside]
     values = sorted({row.settings[along] for row in rows} | {v for v in factor.values if isinstance(v, int | float)})
-    groups: dict[str, list[PointResult]] = {}
-    for row in rows:
-        groups.setdefault(words.value_words(other, row.settings.get(other), recipe) if other else "", []).append(row)
     traces = []
-    for members, color in zip(groups.values(), charts.COLORS, strict=False):
-        at = {row.settings[along]: read(row, shown, way) for row in members}
-        column = [at.get(value, (None, None, None)) for value in values]
-        title = words.with_name(other, members[0].settings.get(other), recipe) if other else ""
-        traces += charts.line(
-            values,
-            [mean for mean, *_ in column],
-            low=[mean if low is None else low for mean, low, _ in column],
-            high=[mean if high is None else high for mean, _, high in column],
-            name=title,
-            color=color,
-        )
-    traces += marked(rows, shown, way, lambda row: row.settings[along])
+    for (title, members), color in zip(shown.by(rows, other), charts.COLORS, strict=False):
+        at = {row.settings[along]: row for row in members}
+        traces += shown.line(values, [at.get(value) for value in values], name=title, color=color)
+    traces += shown.marked(rows, lambda row: row.settings[along])
     knob = words.knob_of(along, recipe)
     axis = words.setting_title(along, recipe).partition(": ")[2]
     layout: dict[str, Any] = {"xaxis": powers(values) if knob and knob.kind == "grid" else {}}
     if len(values) <= TICKS:
         layout["xaxis"] |= {"tickvals": values, "ticktext": [forms.number(value) for value in values]}
-    if way == DIFFERENCE:
-        layout |= charts.mark_line(0.0, f"the {shown.reference}")
-    elif beside := [row for row in shown.rows if row.beside]:
-        layout |= charts.mark_line(beside[0].interval.mean, f"the {shown.reference}")
-    left = [row for row in shown.rows if along not in row.settings and not row.beside]
-    show(experiment, shown, charts.figure(traces, titled(axis, knob), y_title(shown, way), height=380, **layout), way)
-    if left:
+    if shown.way == DIFFERENCE:
+        layout |= charts.mark_line(0.0, shown.base)
+    elif beside := [row for row in every if row.beside]:
+        layout |= charts.mark_line(beside[0].interval.mean, shown.base)
+    shown.show(charts.figure(traces, titled(axis, knob), shown.title, height=380, **layout))
+    if left := [row for row in every if along not in row.settings and not row.beside]:
         st.caption(f"Not on this axis, which their method does not have: {', '.join(names_of(experiment, left))}.")
 
 
@@ -117,22 +99,20 @@ def names_of(experiment: Experiment, rows: Sequence[PointResult]) -> list[str]:
     return list(words.coordinates(experiment, [row.trial for row in rows]).values())
 
 
-def points(experiment: Experiment, shown: StudyResults, way: str) -> None:
+def points(shown: Shown) -> None:
     """One below the other: names have no order along an axis."""
-    rows, best = shown.rows, shown.best.id
-    if len(rows) > DOTS:
-        order = {row.trial.id: place for place, row in enumerate(shown.board.rows)}
-        rows = sorted(rows, key=lambda row: order[row.trial.id])[:DOTS]
+    every, best = shown.results.rows, shown.results.best.id
+    order = {row.trial.id: place for place, row in enumerate(shown.results.board.rows)}
+    rows = every if len(every) <= DOTS else sorted(every, key=lambda row: order[row.trial.id])[:DOTS]
     drawn = [
         dots.Mark(
             name + (", best" if row.trial.id == best else ", equal" if row.equal else ""),
-            *read(row, shown, way),
+            *shown.read(row),
             color=charts.COLORS[0] if row.equal else charts.BASELINE,
             symbol="star" if row.trial.id == best else "circle",
         )
-        for name, row in zip(names_of(experiment, rows), rows, strict=True)
+        for name, row in zip(names_of(shown.experiment, rows), rows, strict=True)
     ]
-    shape = dots.marks(drawn, y_title(shown, way), lines=[(0.0, f"the {shown.reference}")] if way == DIFFERENCE else ())
-    show(experiment, shown, shape, way)
-    if len(rows) < len(shown.rows):
-        st.caption(f"The best {len(rows):,} of {len(shown.rows):,} points.")
+    shown.show(dots.marks(drawn, shown.title, lines=[(0.0, shown.base)] if shown.way == DIFFERENCE else ()))
+    if len(rows) < len(every):
+        st.caption(f"The best {len(rows):,} of {len(every):,} points.")

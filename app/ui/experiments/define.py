@@ -1,6 +1,7 @@
 """The tab Plan: the question, the base recipe, what is varied, how points are chosen, judged and paid for."""
 
-from functools import partial
+from functools import reduce
+from operator import getitem
 from typing import Any
 
 import streamlit as st
@@ -54,11 +55,9 @@ def problem(here: StudyDesk, *fields: str) -> None:
 
 
 def what(here: StudyDesk) -> None:
-    for name, lines in (("title", 0), ("question", 68)):
-        knob, key = knob_of(Experiment, name), shown(here, name)
-        options = {"key": key, "help": knob.help, "on_change": changed, "args": (here.id, (name,), key)}
-        value = st.session_state[key]
-        st.text_area(knob.label, value, height=lines, **options) if lines else st.text_input(knob.label, value, **options)
+    for name, make, look in (("title", st.text_input, {}), ("question", st.text_area, {"height": 68})):
+        knob = knob_of(Experiment, name)
+        field(here, make, knob.label, (name,), help=knob.help, **look)
         problem(here, name)
 
 
@@ -78,28 +77,12 @@ def base(here: StudyDesk) -> None:
     mapping = difference(without_questions(current))
     same = mapping == difference(without_questions(study.recipe))
     with st.container(horizontal=True):
-        st.button(
-            "Take the recipe in use",
-            key="take_recipe",
-            icon=":material/input:",
-            type="tertiary",
-            disabled=same,
-            on_click=set_value,
-            args=(here.id, ("base",), mapping),
-            help="It is the base already."
-            if same
-            else cards.plain(f"{current.corpus.dataset} · {forms.describe_recipe(current)}"),
-        )
-        st.button(
-            "Use the base",
-            key="use_base",
-            icon=":material/output:",
-            type="tertiary",
-            disabled=same,
-            on_click=session.set_config,
-            args=(study.recipe.model_copy(update={"corpus": study.recipe.corpus.model_copy(update={"questions": "all"})}),),
-            help="Makes the base the recipe in use on every page: change it there, then take it here.",
-        )
+        look = {"type": "tertiary", "disabled": same}
+        about = "It is the base already." if same else cards.plain(f"{current.corpus.dataset} · {forms.describe_recipe(current)}")
+        cards.press("Take the recipe in use", "input", "take_recipe", set_value, here.id, ("base",), mapping, help=about, **look)
+        about = "Makes the base the recipe in use on every page: change it there, then take it here."
+        own = without_questions(study.recipe)
+        cards.press("Use the base", "output", "use_base", session.set_config, own, help=about, **look)
         compare_button(here, study)
     problem(here, "base", "against")
 
@@ -113,15 +96,8 @@ def compare_button(here: StudyDesk, study: Experiment) -> None:
         label, value, what = "Compare with the base", None, "Every trial is compared with the base recipe again."
     else:
         return
-    st.button(
-        label,
-        key="compare_with",
-        icon=":material/push_pin:" if value is not None else ":material/undo:",
-        type="tertiary",
-        on_click=set_values,
-        args=(here.id, {"against": value, "baseline": ""}),
-        help=what,
-    )
+    icon, values = "push_pin" if value is not None else "undo", {"against": value, "baseline": ""}
+    cards.press(label, icon, "compare_with", set_values, here.id, values, type="tertiary", help=what)
 
 
 def pinned_baseline(recipe: TrialConfig) -> dict[str, Any] | None:
@@ -138,100 +114,76 @@ def set_values(study_id: str, values: dict[str, Any]) -> None:
     desk.change(study_id, next(iter(values)), lambda mapping: mapping.update(values))
 
 
-def without_questions(recipe: Any) -> Any:
+def without_questions(recipe: TrialConfig) -> TrialConfig:
+    """Asked all questions: a study says itself which half it uses."""
     return recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"questions": "all"})})
 
 
 def design(here: StudyDesk) -> None:
     head("How points are chosen")
-    key = shown(here, "design", "kind")
-    kind = st.session_state[key]
-    st.selectbox(
-        "Design",
-        list(words.DESIGNS),
-        list(words.DESIGNS).index(kind),
-        key=key,
-        format_func=lambda name: words.DESIGNS[name].title,
-        on_change=changed,
-        args=(here.id, ("design", "kind"), key),
-        help="  \n".join(f"{design.title}: {design.about}" for design in words.DESIGNS.values()),
-    )
+    kind, titles = here.draft.mapping["design"]["kind"], {name: each.title for name, each in words.DESIGNS.items()}
+    about = "  \n".join(f"{each.title}: {each.about}" for each in words.DESIGNS.values())
+    field(here, st.selectbox, "Design", ("design", "kind"), list(titles), format_func=titles.get, help=about)
     st.caption(words.DESIGNS[kind].about)
-    knobs(here, Design, "design", words.DESIGNS[kind].uses)
+    numbers(here, Design, "design", words.DESIGNS[kind].uses)
     problem(here, "design", *(f"design.{name}" for name in Design.model_fields))
 
 
-def knobs(here: StudyDesk, model: type, group: str, names: tuple[str, ...]) -> None:
+def numbers(here: StudyDesk, model: type, group: str, names: tuple[str, ...]) -> None:
     """Number fields side by side, two in a row."""
     for first in range(0, len(names), 2):
         for column, name in zip(st.columns(2), names[first : first + 2], strict=False):
-            key = shown(here, group, name)
             with column:
-                number_field(knob_of(model, name), key, partial(changed, here.id, (group, name), key))
+                number(here, model, group, name)
 
 
-def number_field(knob: forms.Knob, key: str, on_change: Any) -> None:
-    label = TITLES.get(knob.name, knob.label)
-    title = f"{label} ({knob.unit})" if knob.unit else label
-    step = STEPS.get(knob.name, knob.step)
-    look = {"help": knob.help, "format": None if knob.whole else "%g", "on_change": on_change}
-    st.number_input(title, knob.low, knob.high, st.session_state[key], step=step, key=key, **look)
+def number(here: StudyDesk, model: type, *path: str) -> None:
+    knob = knob_of(model, path[-1])
+    label, step = TITLES.get(knob.name, knob.label), STEPS.get(knob.name, knob.step)
+    look = {"step": step, "format": None if knob.whole else "%g", "help": knob.help}
+    field(here, st.number_input, f"{label} ({knob.unit})" if knob.unit else label, path, knob.low, knob.high, **look)
 
 
 def judged(here: StudyDesk) -> None:
     head("How they are judged")
-    key = shown(here, "metrics")
     costs = COSTS if here.draft.mapping["design"]["kind"] == "nsga2" else {}
-    chosen, every = st.session_state[key], metrics_and_measures()
-    st.multiselect(
-        "Metrics",
-        list(dict.fromkeys([*chosen, *every, *costs])),
-        chosen,
-        key=key,
-        format_func=lambda name: COSTS[name][0] if name in COSTS else label(name) if name in every else name,
-        on_change=changed,
-        args=(here.id, ("metrics",), key),
-        help="The first is optimised and chosen by; all are compared. Measures of answers have each point answer questions."
-        + " Costs are taken too." * bool(costs),
-    )
+    chosen, every = here.draft.mapping["metrics"], metrics_and_measures()
+
+    def called(name: str) -> str:
+        return COSTS[name][0] if name in COSTS else label(name) if name in every else name
+
+    about = "The first is optimised and chosen by; all are compared. Measures of answers have each point answer questions."
+    about += " Costs are taken too." * bool(costs)
+    offered = list(dict.fromkeys([*chosen, *every, *costs]))
+    field(here, st.multiselect, "Metrics", ("metrics",), offered, format_func=called, help=about)
     problem(here, "metrics")
     study = here.draft.experiment or here.recorded
     if study.measures:
-        knob, key = knob_of(Experiment, "answers"), shown(here, "answers")
-        number_field(knob, key, partial(changed, here.id, ("answers",), key))
+        number(here, Experiment, "answers")
         problem(here, "answers")
     try:
         check_seen(study)
     except WorkbenchError as error:
         st.warning(cards.plain(f"{error.what} {error.todo}"))
-    left, right = st.columns(2)
-    for column, name in ((left, "choose_on"), (right, "report_on")):
-        knob, key = knob_of(Experiment, name), shown(here, name)
-        column.selectbox(
-            {"choose_on": "Chosen on", "report_on": "Then reported on"}[name],
-            knob.options,
-            knob.options.index(st.session_state[key]),
-            key=key,
-            format_func=QUESTIONS.get,
-            on_change=questions_changed,
-            args=(here.id, name, key),
-            help=knob.help,
-        )
+    titles = {"choose_on": "Chosen on", "report_on": "Then reported on"}
+    for column, (name, title) in zip(st.columns(2), titles.items(), strict=True):
+        knob = knob_of(Experiment, name)
+        look = {"format_func": QUESTIONS.get, "help": knob.help}
+        with column:
+            field(here, st.selectbox, title, (name,), knob.options, act=questions_changed, **look)
     st.caption(words.halves_words(here.draft.experiment or here.recorded))
     problem(here, "choose_on", "report_on")
     left, right = st.columns(2, vertical_alignment="bottom")
-    knob, key = knob_of(Experiment, "repeats"), shown(here, "repeats")
     with left:
-        number_field(knob, key, partial(changed, here.id, ("repeats",), key))
-    knob, key = knob_of(Experiment, "settled"), shown(here, "settled")
-    right.toggle(
-        "Stop when settled", st.session_state[key], key=key, help=knob.help, on_change=changed, args=(here.id, ("settled",), key)
-    )
+        number(here, Experiment, "repeats")
+    with right:
+        field(here, st.toggle, "Stop when settled", ("settled",), help=knob_of(Experiment, "settled").help)
     problem(here, "repeats", "settled")
 
 
-def questions_changed(study_id: str, name: str, key: str) -> None:
+def questions_changed(study_id: str, path: tuple[str, ...], key: str) -> None:
     """Callback: a winner that is reported on test is chosen on dev."""
+    [name] = path
 
     def edit(mapping: dict[str, Any]) -> None:
         mapping[name] = st.session_state[key]
@@ -243,7 +195,7 @@ def questions_changed(study_id: str, name: str, key: str) -> None:
 
 def budget(here: StudyDesk) -> None:
     head("Budget")
-    knobs(here, Budget, "budget", tuple(Budget.model_fields))
+    numbers(here, Budget, "budget", tuple(Budget.model_fields))
     st.caption("0 means no limit. Trials measured before the limit is reached are kept.")
     problem(here, *(f"budget.{name}" for name in Budget.model_fields))
 
@@ -252,14 +204,12 @@ def knob_of(model: type, name: str) -> forms.Knob:
     return next(knob for knob in forms.knobs(model) if knob.name == name)
 
 
-def shown(here: StudyDesk, *path: str) -> str:
-    """The key of a widget, which shows what the draft says."""
-    value = here.draft.mapping
-    for name in path:
-        value = value[name]
-    key = f"study/{here.id}/{'.'.join(path)}"
-    forms.show_value(key, value)
-    return key
+def field(here: StudyDesk, make: Any, label: str, path: tuple[str, ...], *options: Any, act: Any = None, **look: Any) -> None:
+    """A widget that shows what the draft says at this path, and changes it there."""
+    value = reduce(getitem, path, here.draft.mapping)
+    default = options[0].index(value) if make is st.selectbox else value
+    key, act = f"study/{here.id}/{'.'.join(path)}", act or changed
+    forms.field(make, label, key, value, act, here.id, path, options=(*options, default), **look)
 
 
 def changed(study_id: str, path: tuple[str, ...], key: str) -> None:

@@ -40,45 +40,22 @@ def of(study_id: str) -> Engine:
 def draw(study_id: str) -> None:
     now = of(study_id)
     with st.popover(now.words, icon=":material/memory:", type="tertiary", help="Where the study is measured", key="study_engine"):
-        for field, value in now._asdict().items():
-            forms.show_value(f"engine/{field}", value)
-        st.segmented_control(
-            "Measured on",
-            list(TITLES),
-            default=now.name,
-            key="engine/name",
-            format_func=TITLES.get,
-            required=True,
-            on_change=changed,
-            args=(study_id,),
-        )
+        look = {"options": (list(TITLES),), "default": now.name, "format_func": TITLES.get, "required": True}
+        forms.field(st.segmented_control, "Measured on", "engine/name", now.name, changed, study_id, **look)
         if now.name == RAY:
-            st.text_input(
-                "Address of the cluster",
-                now.address,
-                key="engine/address",
-                placeholder="HOST:6379",
-                help="As `ray start --head` tells it. Empty: Ray is started on this machine alone.",
-                on_change=changed,
-                args=(study_id,),
-            )
+            about = "As `ray start --head` tells it. Empty: Ray is started on this machine alone."
+            look = {"value": now.address, "placeholder": "HOST:6379", "help": about}
+            forms.field(st.text_input, "Address of the cluster", "engine/address", now.address, changed, study_id, **look)
             if find_spec("ray") is None:
                 st.warning(
                     f"Ray is not installed here: `python -m pip install {PACKAGE}`, on every node.", icon=":material/error:"
                 )
-        st.number_input(
-            "Workers",
-            0,
-            MOST_WORKERS,
-            now.workers,
-            key="engine/workers",
-            help="Processes that measure beside each other. 0: as many as processors and memory allow.",
-            on_change=changed,
-            args=(study_id,),
-        )
+        about = "Processes that measure beside each other. 0: as many as processors and memory allow."
+        look = {"options": (0, MOST_WORKERS, now.workers), "help": about}
+        forms.field(st.number_input, "Workers", "engine/workers", now.workers, changed, study_id, **look)
 
 
-def changed(study_id: str) -> None:
+def changed(study_id: str, _: str) -> None:
     """Callback: what the three fields say; one that is not drawn keeps what it said."""
     now = of(study_id)._asdict()
     told = {field: st.session_state.get(f"engine/{field}", value) for field, value in now.items()}

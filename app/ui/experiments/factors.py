@@ -1,6 +1,7 @@
 """What is varied: a card a factor, with its values or range, and the condition under which it is varied."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -98,26 +99,11 @@ def factor(here: StudyDesk, number: int) -> None:
         st.markdown(cards.plain(words.setting_title(setting, recipe) + unit), help=about, width="stretch")
         ranged = own["low"] is not None or own["high"] is not None
         if knob and knob.kind in ("slider", "grid", "number") and (ranged or here.draft.mapping["design"]["kind"] in DRAWS):
-            forms.show_value(f"{place}/as", "Range" if ranged else "Values")
-            st.segmented_control(
-                "As",
-                ("Values", "Range"),
-                default=st.session_state[f"{place}/as"],
-                key=f"{place}/as",
-                required=True,
-                label_visibility="collapsed",
-                on_change=as_changed,
-                args=(here.id, number, knob, f"{place}/as"),
-            )
+            now = "Range" if ranged else "Values"
+            look = {"options": (("Values", "Range"),), "default": now, "required": True, "label_visibility": "collapsed"}
+            forms.field(st.segmented_control, "As", f"{place}/as", now, as_changed, here.id, number, knob, **look)
         condition(here, number, place)
-        st.button(
-            "Remove",
-            key=f"{place}/remove",
-            icon=":material/close:",
-            type="tertiary",
-            on_click=desk.change,
-            args=(here.id, "factors", lambda mapping: mapping["factors"].pop(number)),
-        )
+        cards.press("Remove", "close", f"{place}/remove", removed, here.id, number, type="tertiary")
     (span if ranged else values)(here, number, knob, place)
     if here.draft.field == f"factor/{setting}" and here.draft.problem:
         st.warning(cards.plain(here.draft.problem), icon=":material/error:")
@@ -125,24 +111,30 @@ def factor(here: StudyDesk, number: int) -> None:
         st.caption(f":material/error: {cards.plain(refused)}")
 
 
+def removed(study_id: str, number: int) -> None:
+    """Callback: a factor is varied no more."""
+    desk.change(study_id, "factors", lambda mapping: mapping["factors"].pop(number))
+
+
 def values(here: StudyDesk, number: int, knob: forms.Knob | None, place: str) -> None:
     own, recipe = here.draft.mapping["factors"][number], here.recipe
-    setting, key = own["setting"], f"{place}/values"
-    chosen = [words.as_token(value) for value in own["values"]]
-    forms.show_value(key, chosen)
+    setting, chosen = own["setting"], [words.as_token(value) for value in own["values"]]
     options = list(dict.fromkeys([*chosen, *map(words.as_token, choices(setting, knob))]))
-    st.multiselect(
+    forms.field(
+        st.multiselect,
         "Values",
-        options,
+        f"{place}/values",
         chosen,
-        key=key,
-        format_func=lambda token: words.value_words(setting, words.of_token(token, knob), recipe),
+        values_changed,
+        here.id,
+        number,
+        knob,
+        options=(options, chosen),
+        format_func=partial(words.token_words, setting, knob, recipe),
         accept_new_options=True,
         select_all=False,  # it would stand first, and Enter behind a typed value would take all that look like it
         placeholder="Choose, or type a value and press Enter",
         label_visibility="collapsed",
-        on_change=values_changed,
-        args=(here.id, number, knob, key),
     )
 
 
@@ -169,27 +161,15 @@ def of_tokens(tokens: Sequence[str], knob: forms.Knob | None) -> list[Any]:
 def span(here: StudyDesk, number: int, knob: forms.Knob, place: str) -> None:
     own = here.draft.mapping["factors"][number]
     left, right, scale = st.columns([2, 2, 1.4], vertical_alignment="bottom")
-    for column, end in ((left, "low"), (right, "high")):
-        key = f"{place}/{end}"
-        forms.show_value(key, own[end])
-        column.number_input(
-            {"low": "From", "high": "to"}[end],
-            None,
-            None,
-            st.session_state[key],
-            step=float(knob.step),
-            key=key,
-            on_change=lambda key=key, end=end: edit_factor(here.id, number, {end: st.session_state[key]}),
-        )
-    key = f"{place}/log"
-    forms.show_value(key, own["log"])
-    scale.toggle(
-        "Logarithmic",
-        st.session_state[key],
-        key=key,
-        help="Even in the logarithm: as many points from 1 to 10 as from 10 to 100.",
-        on_change=lambda: edit_factor(here.id, number, {"log": st.session_state[key]}),
-    )
+    for make, label, end in ((left.number_input, "From", "low"), (right.number_input, "to", "high")):
+        look = {"options": (None, None, own[end]), "step": float(knob.step)}
+        forms.field(make, label, f"{place}/{end}", own[end], span_changed, here.id, number, end, **look)
+    look = {"value": own["log"], "help": "Even in the logarithm: as many points from 1 to 10 as from 10 to 100."}
+    forms.field(scale.toggle, "Logarithmic", f"{place}/log", own["log"], span_changed, here.id, number, "log", **look)
+
+
+def span_changed(study_id: str, number: int, field: str, key: str) -> None:
+    edit_factor(study_id, number, {field: st.session_state[key]})
 
 
 def as_changed(study_id: str, number: int, knob: forms.Knob, key: str) -> None:
@@ -253,22 +233,15 @@ def values_of_condition(here: StudyDesk, number: int, name: str, offered: list[A
     held, recipe = here.draft.mapping["factors"][number]["when"], here.recipe
     key, knob = f"{place}/when/{name}", words.knob_of(name, recipe)
     chosen = [words.as_token(value) for value in held[name]]
-    forms.show_value(key, chosen)
 
-    def edit() -> None:
+    def edit(key: str) -> None:
         values = [words.of_token(token, knob) for token in st.session_state[key]]
         edit_factor(here.id, number, {"when": {n: values if n == name else v for n, v in held.items() if n != name or values}})
 
-    st.multiselect(
-        words.setting_title(name, recipe),
-        list(dict.fromkeys([*chosen, *map(words.as_token, offered)])),
-        chosen,
-        key=key,
-        format_func=lambda token: words.value_words(name, words.of_token(token, knob), recipe),
-        on_change=edit,
-        help="Without a value the condition is gone.",
-        wrap=True,
-    )
+    options = list(dict.fromkeys([*chosen, *map(words.as_token, offered)]))
+    called, about = partial(words.token_words, name, knob, recipe), "Without a value the condition is gone."
+    look = {"options": (options, chosen), "format_func": called, "help": about, "wrap": True}
+    forms.field(st.multiselect, words.setting_title(name, recipe), key, chosen, edit, **look)
 
 
 def condition_added(study_id: str, number: int, key: str, others: dict[str, list[Any]]) -> None:

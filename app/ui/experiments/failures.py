@@ -18,15 +18,8 @@ def draw(here: StudyDesk) -> None:
     names = words.coordinates(here.recorded, failed)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{cards.count(len(failed), 'point')} failed last; the others are not touched by it.", width="stretch")
-        st.button(
-            "Retry",
-            key="retry_failed",
-            icon=":material/refresh:",
-            disabled=works,
-            on_click=running.start,
-            args=(here.id, here.title),
-            help="Runs the study again: what is measured stays, what failed is tried once more.",
-        )
+        about = "Runs the study again: what is measured stays, what failed is tried once more."
+        cards.press("Retry", "refresh", "retry_failed", running.start, here.id, here.title, disabled=works, help=about)
     with st.container(key="failed_trials"):
         tables.wrapped_table(
             [{"Point": together(names[trial.id]), "Why": trial.reason, "Trial": trial.short} for trial in failed]

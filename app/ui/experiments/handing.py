@@ -8,6 +8,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, jobs
 from app.ui.experiments.desk import StudyDesk
+from app.ui.export import download
 from core.errors import WorkbenchError
 from core.labs.experiments import exchange
 from core.labs.experiments.exchange import Contents
@@ -35,16 +36,7 @@ def pack(here: StudyDesk) -> None:
         except WorkbenchError as error:
             return cards.problem(error)
     data = st.session_state[PACKED][1]
-    st.download_button(
-        f"Download ({cards.size(len(data))})",
-        data,
-        name,
-        "application/zip",
-        key="packed_study",
-        icon=":material/download:",
-        type="primary",
-        on_click="ignore",
-    )
+    download(f"Download ({cards.size(len(data))})", data, name, "packed_study", type="primary")
     st.caption("The same on the command line")
     st.code(command_line("experiment", "export", here.id, name), language="bash", wrap_lines=True)
 

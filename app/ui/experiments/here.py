@@ -5,14 +5,14 @@ slider of a varied setting moves, and after its values were changed, which adds 
 """
 
 from collections.abc import Mapping, Sequence
-from html import escape
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from app import session
-from app.ui import cards, forms
-from app.ui.experiments import choice, curves, define, desk, factors, failures, leaderboard, running, words
+from app.ui import cards, forms, ways
+from app.ui.experiments import curves, define, desk, factors, failures, leaderboard, running, words
 from core.config import PartConfig, TrialConfig, difference, fingerprint
 from core.errors import WorkbenchError
 from core.evaluation.metric import judges
@@ -24,7 +24,6 @@ from core.labs.experiments.experiment import Experiment, made, part_of, slug
 from core.labs.experiments.standing import StudyStanding
 from core.labs.trials import comparison
 
-STUDY = "../pages/run_study.py"
 LIVE_S = 2.0  # between two looks at what is measured so far
 MOST_ELSEWHERE = 3  # studies with another base, and settings named of each
 NOTHING_ELSE = "none"
@@ -43,23 +42,14 @@ def draw(config: TrialConfig, suggested: Suggested) -> None:
         experiment = planned(config, varied)
     except WorkbenchError as error:
         return st.warning(cards.plain(words.why(error, [factor["setting"] for factor in varied])), icon=":material/error:")
-    stands, _, works = state(experiment.id)
+    stands, _, works = running.state(experiment.id)
     with st.container(border=True, key="study_panel"):
-        others = [] if works or stored(stands) else book.from_other_bases(session.workbench(), experiment)
-        every = running.LOOK_S if works else running.AWAY_S
-        st.fragment(panel, run_every=every)(experiment, works, stored(stands), bool(others))
+        measured = running.stored(stands)
+        others = [] if works or measured else book.from_other_bases(session.workbench(), experiment)
+        running.watch(experiment.id, works, measured, partial(waiting, experiment, bool(others)))
         elsewhere(experiment, others)
     if stands:
         st.fragment(said, run_every=LIVE_S if works else None)(experiment)
-
-
-def state(name: str) -> tuple[StudyStanding | None, Any, bool]:
-    """As `running.state`; None of a study that is not recorded yet."""
-    return running.state(name) if name in book.latest(session.workbench()) else (None, None, False)
-
-
-def stored(stands: StudyStanding | None) -> int:
-    return sum(stands.trials.values()) if stands else 0
 
 
 # --- what is varied ---------------------------------------------------------------------------------------------------
@@ -111,7 +101,7 @@ def values_box(place: Any, config: TrialConfig, setting: str, suggested: Sequenc
         list(options),
         tokens,
         key=key,
-        format_func=lambda token: words.value_words(setting, words.of_token(token, knob), config),
+        format_func=partial(words.token_words, setting, knob, config),
         accept_new_options=True,
         placeholder="Choose, or type a value and press Enter",
         help=knob.help if knob else "Each method with its own settings at their defaults, unless they are told.",
@@ -153,7 +143,7 @@ def planned(config: TrialConfig, varied: Sequence[dict[str, Any]]) -> Experiment
     """The study of this choice; one that is recorded keeps what was written about it, and how it is judged."""
     settings = [factor["setting"] for factor in varied]
     name, half = study_id(config, settings), config.corpus.questions
-    base = config.model_copy(update={"corpus": config.corpus.model_copy(update={"questions": "all"})})
+    base = define.without_questions(config)
     there = book.latest(session.workbench()).get(name)
     written = {
         "title": title_of(config, settings),
@@ -170,22 +160,8 @@ def planned(config: TrialConfig, varied: Sequence[dict[str, Any]]) -> Experiment
 # --- what it takes, and the one button --------------------------------------------------------------------------------
 
 
-def panel(experiment: Experiment, worked: bool, measured: int, others: bool) -> None:
+def waiting(experiment: Experiment, others: bool, stands: StudyStanding | None, job: Any) -> None:
     """others: whether the same settings are measured with another base."""
-    with cards.calm():
-        stands, job, works = state(experiment.id)
-        if works != worked or not works and stored(stands) != measured:
-            st.rerun()  # the whole page: it began, ended, or was added to elsewhere
-        with st.container(horizontal=True, vertical_alignment="center"):
-            if works:
-                running.working(experiment.id, stands, job)
-            else:
-                waiting(experiment, stands, job, others)
-        if note := st.session_state.pop("study_note", ""):
-            st.caption(cards.plain(note))
-
-
-def waiting(experiment: Experiment, stands: StudyStanding | None, job: Any, others: bool) -> None:
     outlook = estimate(session.workbench(), experiment)
     left, failed = outlook.trials - outlook.stored, len(stands.failures) if stands else 0
     untouched = "Not measured with this base" if others else "Not started"
@@ -194,27 +170,14 @@ def waiting(experiment: Experiment, stands: StudyStanding | None, job: Any, othe
     if left > 0 and stands:
         head = running.HEADS.get(stands.status, head) if stands.status not in ("done", "new") else head
         failure = stands.message if stands.status == "failed" else job.error if job and job.status in ("failed", "died") else ""
-    lines = [escape(outlook.words), escape(context_words(experiment, outlook))]
-    lines += [f'<span class="gw-small">{escape(reason)}</span>' for reason in left_out(experiment)]
-    lines += [escape(f"{cards.count(failed, 'trial')} failed")] if failed else []
-    lines += [escape(failure)] if failure else []
-    st.html(
-        f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(head)}</span></div>'
-        + "".join(f"<div>{line}</div>" for line in lines if line)
-        + "</div>",
-        width="stretch",
-    )
+    reasons = [running.line(reason, "gw-small") for reason in left_out(experiment)]
+    few = f"{cards.count(failed, 'trial')} failed" if failed else ""
+    told = *map(running.line, (outlook.words, context_words(experiment, outlook))), *reasons, *map(running.line, (few, failure))
+    running.box(head, *told)
     if left > 0:
         label = "Start the study" if not outlook.stored else "Retry what failed" if left <= failed else f"Measure {left:,} more"
-        st.button(
-            label,
-            key="start_study_here",
-            icon=":material/play_arrow:",
-            type="primary",
-            on_click=start,
-            args=(experiment,),
-            help="Runs as a job: the page can be left. What is measured already is not measured again.",
-        )
+        about = "Runs as a job: the page can be left. What is measured already is not measured again."
+        cards.press(label, "play_arrow", "start_study_here", start, experiment, type="primary", help=about)
 
 
 def start(experiment: Experiment) -> None:
@@ -231,12 +194,8 @@ def elsewhere(experiment: Experiment, others: Sequence[Shelved]) -> None:
         paths = [path for path in difference(base, experiment.recipe) if path not in varied and path.split(".")[0] not in parts]
         settings = "; ".join(forms.setting_words(path, base) for path in paths[:MOST_ELSEWHERE])
         more = f" and {len(paths) - MOST_ELSEWHERE} more" if len(paths) > MOST_ELSEWHERE else ""
-        st.page_link(
-            STUDY,
-            label=f"Measured with another base{': ' * bool(settings)}{cards.plain(settings)}{more}. Open it",
-            icon=":material/science:",
-            query_params={"study": row.experiment.id},
-        )
+        label = f"Measured with another base{': ' * bool(settings)}{cards.plain(settings)}{more}. Open it"
+        ways.link("run_study", label, "science", study=row.experiment.id)
 
 
 def context_words(experiment: Experiment, outlook: Outlook) -> str:
@@ -281,8 +240,8 @@ def said(planned: Experiment) -> None:
             if measured and best != session.config() and st.button("Use the best", key="use_best", icon=":material/tune:"):
                 session.set_config(best)
                 st.rerun()  # the whole page, whose sliders show it
-            st.page_link(STUDY, label="Open in Run a study", icon=":material/science:", query_params={"study": name})
-            st.page_link(choice.TRIALS, label="Compare in Trials", icon=":material/compare_arrows:", query_params={"sweep": name})
+            ways.link("run_study", "Open in Run a study", "science", study=name)
+            ways.link("compare_trials", "Compare in Trials", "compare_arrows", sweep=name)
 
 
 def compared(here: desk.StudyDesk) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, export, tables
+from app.ui import cards, export, tables, ways
 from app.ui.experiments import words
 from app.ui.experiments.desk import StudyDesk
 from core.errors import WorkbenchError
@@ -19,7 +19,6 @@ from core.labs.trials.comparison import Trial, label
 from core.report.table import COUNT, MEAN, P_VALUE, SIGNED, Column, Table, between
 from core.workbench import command_line
 
-SEARCH, TRIALS = "../pages/search_live.py", "../pages/compare_trials.py"
 ROW_PX = 33
 
 
@@ -202,8 +201,8 @@ def opened(row: PointResult, shown: StudyResults, names: dict[str, str]) -> None
                 "Use this recipe", key="use_point", icon=":material/tune:", help="On every page, beginning with Search, live."
             ):
                 session.set_config(comparison.recipe(trial))
-                st.switch_page(SEARCH, query_params={})
+                ways.go("search_live")
             pair = [trial.id, *([shown.baseline.id] if shown.baseline and shown.baseline.id != trial.id else [])]
             to_it = f"Compare with the {shown.reference}"
             if st.button(to_it, key="compare_point", icon=":material/compare_arrows:", disabled=len(pair) < 2):
-                st.switch_page(TRIALS, query_params={"trials": ",".join(pair)})
+                ways.go("compare_trials", trials=",".join(pair))

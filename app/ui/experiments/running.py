@@ -1,5 +1,7 @@
 """Where the study stands, and the one button that goes on: start, pause, resume. Also of a study that runs elsewhere."""
 
+from collections.abc import Callable
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -8,9 +10,9 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from app.ui.experiments import desk, engine, outlook
-from app.ui.experiments.desk import StudyDesk
+from app.ui.experiments.desk import Draft, StudyDesk
 from core.errors import WorkbenchError
-from core.labs.experiments import standing
+from core.labs.experiments import book, standing
 from core.labs.experiments.estimate import Outlook
 from core.labs.experiments.standing import StudyStanding
 
@@ -50,31 +52,57 @@ def pause(study_id: str) -> None:
         st.session_state.study_note = error.what
 
 
-def state(study_id: str) -> tuple[StudyStanding, Any, bool]:
-    """How it stands, its newest job on this machine, and whether it works."""
-    stands = standing.standing(session.workbench(), study_id)
-    job = newest_job(study_id)
+def state(study_id: str) -> tuple[StudyStanding | None, Any, bool]:
+    """How it stands, its newest job on this machine, and whether it works. None: it is not recorded yet."""
+    if study_id not in book.latest(session.workbench()):
+        return None, None, False
+    stands, job = standing.standing(session.workbench(), study_id), newest_job(study_id)
     return stands, job, stands.status == "running" or bool(job and job.active)
+
+
+def stored(stands: StudyStanding | None) -> int:
+    return sum(stands.trials.values()) if stands else 0
 
 
 def panel(here: StudyDesk) -> bool:
     """Draws it; whether the study works now."""
     *_, works = state(here.id)
     with st.container(border=True, key="study_panel"):
-        st.fragment(_panel, run_every=LOOK_S if works else AWAY_S)(here, works, len(here.trials))
+        watch(here.id, works, len(here.trials), partial(_waiting, here), here.draft)
     return works
 
 
-def _panel(here: StudyDesk, worked: bool, measured: int) -> None:
+Waiting = Callable[[StudyStanding | None, Any], None]
+
+
+def watch(study_id: str, works: bool, measured: int, waiting: Waiting, draft: Draft | None = None) -> None:
+    """How it stands, looked at again and again. waiting: draws one that does not work, of its standing and its newest job; draft: the
+    form that the page shows."""
+    st.fragment(_watch, run_every=LOOK_S if works else AWAY_S)(study_id, works, measured, waiting, draft)
+
+
+def _watch(study_id: str, worked: bool, measured: int, waiting: Waiting, draft: Draft | None) -> None:
     with cards.calm():
-        stands, job, works = state(here.id)
-        added = not works and sum(stands.trials.values()) != measured
-        if works != worked or added or desk.draft_of(here.id) is not here.draft:
+        stands, job, works = state(study_id)
+        added = not works and stored(stands) != measured
+        if works != worked or added or draft and desk.draft_of(study_id) is not draft:
             st.rerun()  # the whole page: it began, ended, or was changed or added to elsewhere
         with st.container(horizontal=True, vertical_alignment="center"):
-            working(here.id, stands, job) if works else _waiting(here, stands, job)
+            working(study_id, stands, job) if works else waiting(stands, job)
         if note := st.session_state.pop("study_note", ""):
             st.caption(cards.plain(note))
+
+
+def box(head: str, *lines: str) -> None:
+    """lines: as `line` makes them."""
+    st.html(
+        f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(head)}</span></div>{"".join(lines)}</div>',
+        width="stretch",
+    )
+
+
+def line(text: str, style: str = "") -> str:
+    return f'<div class="{style}">{escape(text)}</div>' if text else ""
 
 
 def working(study_id: str, stands: StudyStanding, job: Any) -> None:
@@ -82,22 +110,10 @@ def working(study_id: str, stands: StudyStanding, job: Any) -> None:
     told = job if here else stands  # of the job what its link in the sidebar says
     share = told.done / told.total if told.total else 0.0
     failed = f"{len(stands.failures):,} failed" if stands.failures else ""
-    line = " · ".join(filter(None, (told.words or "starting", failed, "" if here else "started on the command line")))
-    st.html(
-        f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">Measuring</span></div>'
-        f'<div class="gw-bar"><i style="width:{min(share, 1):.1%}"></i></div>'
-        f'<div class="gw-small">{escape(line)}</div></div>',
-        width="stretch",
-    )
-    st.button(
-        "Pause",
-        key="pause_study",
-        icon=":material/pause:",
-        disabled=not running,
-        on_click=pause,
-        args=(study_id,),
-        help="Ends the run. What is measured is kept, and Resume goes on where it was.",
-    )
+    words = " · ".join(filter(None, (told.words or "starting", failed, "" if here else "started on the command line")))
+    box("Measuring", f'<div class="gw-bar"><i style="width:{min(share, 1):.1%}"></i></div>', line(words, "gw-small"))
+    about = "Ends the run. What is measured is kept, and Resume goes on where it was."
+    cards.press("Pause", "pause", "pause_study", pause, study_id, disabled=not running, help=about)
 
 
 def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
@@ -121,14 +137,8 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
     failure = job.error if job and job.status in ("failed", "died") else ""
     if stands.status == "failed" or stands.status == "stopped" and stands.message != "paused":
         failure = stands.message
-    st.html(
-        f'<div class="gw gw-job"><div class="gw-head"><span class="gw-strong">{escape(head)}</span></div>'
-        f"<div>{escape(told)}</div>"
-        + (f'<div class="gw-small">{escape(cards.count(failed, "point"))} failed</div>' if failed else "")
-        + (f'<div class="gw-small">{escape(failure)}</div>' if failure else "")
-        + "</div>",
-        width="stretch",
-    )
+    few = f"{cards.count(failed, 'point')} failed" if failed else ""
+    box(head, line(told), line(few, "gw-small"), line(failure, "gw-small"))
     with st.container(horizontal=True, vertical_alignment="center", width="content"):  # they wrap together
         _doings(here, plan, problem, left, ok, failed)
 
@@ -137,26 +147,16 @@ def _doings(here: StudyDesk, plan: Outlook | None, problem: str, left: int, ok: 
     """The buttons of a study that does not run. left: trials to measure; ok, failed: those that were tried."""
     experiment = here.draft.experiment
     if here.changed and here.trials:
-        st.button(
-            "Discard",
-            key="discard_change",
-            type="tertiary",
-            on_click=desk.discard,
-            args=(here.id,),
-            help="Back to what is recorded.",
-        )
+        about = "Back to what is recorded."
+        cards.press("Discard", "", "discard_change", desk.discard, here.id, type="tertiary", help=about)
     label = "Start" if not ok else "Retry what failed" if failed and left <= failed else "Resume"
     if left or failed or not plan:
         engine.draw(here.id)
-        st.button(
-            label if not (here.changed and ok) else "Save and measure",
-            key="start_study",
-            icon=":material/play_arrow:",
-            type="primary",
-            disabled=not experiment or bool(problem),
-            on_click=start,
-            args=(here.id, here.title),
-            help="What is measured already is not measured again." if ok else None,
-        )
+        label = "Save and measure" if here.changed and ok else label
+        look = {
+            "disabled": not experiment or bool(problem),
+            "help": "What is measured already is not measured again." if ok else None,
+        }
+        cards.press(label, "play_arrow", "start_study", start, here.id, here.title, type="primary", **look)
     elif here.changed and experiment:
-        st.button("Save", key="save_study", icon=":material/save:", type="primary", on_click=desk.save, args=(here.id,))
+        cards.press("Save", "save", "save_study", desk.save, here.id, type="primary")

@@ -173,6 +173,11 @@ def of_token(token: str, knob: forms.Knob | None) -> Any:
     return value
 
 
+def token_words(setting: str, knob: forms.Knob | None, recipe: TrialConfig, token: str) -> str:
+    """What a box of values says of one."""
+    return value_words(setting, of_token(token, knob), recipe)
+
+
 def why(error: WorkbenchError, settings: Iterable[str]) -> str:
     """What is wrong, without the words that every such message begins with. settings: those that are varied."""
     text = NUMBERED.sub("", error.what.removeprefix("The study is not valid: "))

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import streamlit as st
 
 from app import session
-from app.ui import cards, jobs
+from app.ui import cards, forms, jobs
 from app.ui.search import results
 from core.config import TrialConfig, difference
 from core.errors import WorkbenchError
-from core.labs.answering import can_be_judged
+from core.labs.answers.answering import can_be_judged
 from core.labs.failures import ladder as lab
 from core.labs.failures import rungs
 from core.labs.failures.ladder import Ladder
@@ -67,19 +67,8 @@ def ladders(recipe: TrialConfig | Resolved) -> Shown:
 
 def evidence() -> str:
     """How much of several pieces of evidence a question needs."""
-    return (
-        st.segmented_control(
-            "Several pieces of evidence",
-            list(lab.EVIDENCE),
-            default="any",
-            key="evidence",
-            bind="query-params",
-            format_func=lab.EVIDENCE.get,
-            required=True,
-            help="The corpus does not say whether its pieces are alternatives or needed together. Neither asks anything anew.",
-        )
-        or "any"
-    )
+    about = "The corpus does not say whether its pieces are alternatives or needed together. Neither asks anything anew."
+    return forms.one_of("Several pieces of evidence", lab.EVIDENCE, "evidence", "any", bind="query-params", help=about)
 
 
 def sample(bare: Ladder) -> int:
@@ -114,6 +103,4 @@ def ask(bare: Ladder, ladder: Ladder, count: int, action: str, whose: str) -> No
 
 def scope(asked: int) -> bool:
     titles = {wanted: title.format(cards.count(asked, "question")) for wanted, title in SCOPES.items()}
-    return st.segmented_control(
-        "Losses of", list(titles), default=True, key="scope", format_func=titles.get, required=True, width="content"
-    )
+    return forms.one_of("Losses of", titles, "scope", True, width="content")

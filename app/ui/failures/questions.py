@@ -3,9 +3,9 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence, tables
+from app.ui import cards, evidence, tables, ways
 from app.ui.failures.asking import Shown
-from core.labs.answering import KeptAnswer
+from core.labs.answers.answering import KeptAnswer
 from core.labs.failures import ladder as lab
 from core.labs.failures.ladder import BANDS, RUNGS
 
@@ -59,8 +59,8 @@ def opened(shown: Shown, row: int) -> None:
     place = f" Its first chunk is at rank {rank:,}; the context takes {depth:,}." if rank else ""
     st.text(f"{band.title}. {band.about}{place}\nGold answer: {' '.join(answers.split())}")
     with st.container(horizontal=True):
-        st.page_link(SEARCH, label="Change its search", icon=":material/tune:", query_params={"chosen": query.id})
-        st.page_link(ASK, label="Ask it", icon=":material/forum:", query_params={"question": query.text})
+        ways.link("search_live", "Change its search", "tune", chosen=query.id)
+        ways.link("ask_model", "Ask it", "forum", question=query.text)
     left, right = st.columns(2)
     with left:
         st.markdown("**Evidence**")
@@ -89,7 +89,6 @@ def opened(shown: Shown, row: int) -> None:
 
 
 EVIDENCE, LISTED = 6, 6
-SEARCH, ASK = "../pages/search_live.py", "../pages/ask_model.py"
 
 
 def said(title: str, right: bool | None, answer: KeptAnswer) -> None:

@@ -3,12 +3,11 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, ways
 from core.annotation import tokens, versions
 from core.annotation.versions import Frozen
 
 ROUNDS = {"pilot": "pilot round", "main": "main round", "adjudication": "adjudication"}
-DESIGN = "../pages/design_study.py"
 
 
 def chosen() -> tuple[Frozen | None, str]:
@@ -32,7 +31,7 @@ def draw(frozen: Frozen | None) -> None:
             "Design a study",
             icon=":material/design_services:",
         ):
-            st.switch_page(DESIGN, query_params={})
+            ways.go("design_study")
         return
     titles = {version.study.id: f"{version.study.title or version.study.id}, {ROUNDS[version.round]}" for version in studies}
     asked = st.query_params.get("annotator", "")

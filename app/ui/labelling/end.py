@@ -3,12 +3,10 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, ways
 from app.ui.labelling.desk import Desk, do, look
 from core.annotation import latest, standing
 from core.annotation.disputes import disputed
-
-DESIGN, AGREE = "../pages/design_study.py", "../pages/measure_agreement.py"
 
 
 def draw(desk: Desk) -> None:
@@ -25,15 +23,13 @@ def draw(desk: Desk) -> None:
         f"Thank you for your care. {_afterwards(desk, waits)}",
     )
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center", key="lab_next"):
-        st.button("Look through your labels", icon=":material/visibility:", key="label_look", on_click=do, args=(desk, look))
+        cards.press("Look through your labels", "visibility", "label_look", do, desk, look)
         if desk.study.tokens:  # sent to people who do not run the study: its pages say which system wrote what
             return
         study, round_name = desk.study.id, {"adjudication": "main"}.get(desk.frozen.round, desk.frozen.round)
-        st.page_link(DESIGN, label="Study design", icon=":material/design_services:", query_params={"study": study})
+        ways.link("design_study", "Study design", "design_services", study=study)
         if not waits:  # who can still change their labels does not look at the others'
-            st.page_link(
-                AGREE, label="Agreement", icon=":material/handshake:", query_params={"source": study, "of_round": round_name}
-            )
+            ways.link("measure_agreement", "Agreement", "handshake", source=study, of_round=round_name)
 
 
 def _afterwards(desk: Desk, waits: dict[str, int]) -> str:

@@ -73,15 +73,8 @@ def buttons(desk: Desk, label: Label | None, question: Question | None) -> None:
             for name, act in ways.items():
                 if desk.item or name in ("undo", "back"):
                     chosen = name == "cannot" and label.cannot_judge
-                    st.button(
-                        ACTIONS[name][1],
-                        key=f"way/{name}/{desk.name}",
-                        shortcut=keys[name],
-                        icon=f":material/{ICONS[name]}:",
-                        type="primary" if chosen else "tertiary",
-                        on_click=do,
-                        args=(desk, *act),
-                    )
+                    style = {"shortcut": keys[name], "type": "primary" if chosen else "tertiary"}
+                    cards.press(ACTIONS[name][1], ICONS[name], f"way/{name}/{desk.name}", do, desk, *act, **style)
 
 
 def _choices(desk: Desk, question: Question, keys: dict[str, str]) -> None:
@@ -93,13 +86,7 @@ def _choices(desk: Desk, question: Question, keys: dict[str, str]) -> None:
     )
     with st.container(key=f"lab_choices_{kind}"):
         for number, (name, title) in enumerate(question.choices, 1):
-            shortcut = keys[f"{'answer' if kind == 'sentence' else 'rank'}{number}"]
-            st.button(
-                cards.plain(title),
-                key=f"give/{desk.name}/{number}",
-                shortcut=shortcut or None,
-                width="stretch",
-                type="primary" if question.now == name else "secondary",
-                on_click=do,
-                args=(desk, give, desk.item, desk.at, name),
-            )
+            shortcut = keys[f"{'answer' if kind == 'sentence' else 'rank'}{number}"] or None
+            style = {"shortcut": shortcut, "width": "stretch", "type": "primary" if question.now == name else "secondary"}
+            act = do, desk, give, desk.item, desk.at, name
+            cards.press(cards.plain(title), "", f"give/{desk.name}/{number}", *act, **style)

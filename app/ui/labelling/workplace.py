@@ -1,12 +1,14 @@
-"""What stands around the desk: the line that says whose it is, and the guidelines."""
+"""What stands around the desk: the line that says whose it is, the guidelines, and the keys that an annotator may choose."""
+
+import re
 
 import streamlit as st
 
 from app.ui import cards
-from app.ui.labelling import guide
 from app.ui.labelling.desk import Desk
 from app.ui.labelling.door import ROUNDS
-from app.ui.labelling.keys import settings
+from app.ui.labelling.keys import default_keys, keep_settings, key_problem, key_title, settings
+from core.annotation.rubric import Rubric
 from core.annotation.versions import Frozen
 
 
@@ -27,10 +29,10 @@ def head(frozen: Frozen, annotator: str) -> None:
             f'<h1 class="gw gw-strong" style="margin:0;padding:0">{cards.escape(title)} '
             f'<span class="gw-small">{ROUNDS[frozen.round]} · {cards.escape(annotator)}</span></h1>'
         )
-        st.button("Guidelines", key="label_guidelines", icon=":material/menu_book:", on_click=_turn, args=("label_guide",))
+        cards.press("Guidelines", "menu_book", "label_guidelines", _turn, "label_guide")
         with st.container(key="label_keyboard", width="content"), st.popover("Keys", icon=":material/keyboard:"):
-            guide.keys(frozen.study.rubric, annotator)
-        st.button("Leave", key="label_leave", icon=":material/logout:", type="tertiary", on_click=_leave)
+            _choose_keys(frozen.study.rubric, annotator)
+        cards.press("Leave", "logout", "label_leave", _leave, type="tertiary")
 
 
 def guidelines(frozen: Frozen) -> None:
@@ -38,10 +40,8 @@ def guidelines(frozen: Frozen) -> None:
     if not st.session_state.get("label_guide"):
         return
     with st.container(key="lab_guide", gap="small"):
-        st.button(
-            "Close", key="label_guide_close", icon=":material/close:", type="tertiary", on_click=_turn, args=("label_guide",)
-        )
-        guide.guidelines(frozen.study.rubric)
+        cards.press("Close", "close", "label_guide_close", _turn, "label_guide", type="tertiary")
+        _rubric(frozen.study.rubric)
 
 
 def _turn(name: str) -> None:
@@ -53,3 +53,47 @@ def _leave() -> None:
         st.session_state.pop(name, None)
     for name in ("annotator", "token", "item"):
         st.query_params.pop(name, None)
+
+
+def _rubric(rubric: Rubric) -> None:
+    """The guidelines of the rubric in use, what the labels mean, and examples."""
+    text = re.sub(r"(?m)^#+ ", "#### ", rubric.guidelines)  # headings of a panel, not of a page
+    st.markdown(cards.without_pictures(text))
+    cards.facts((label.title, label.meaning) for label in rubric.labels)
+    titles = {label.name: label.title for label in rubric.labels}
+    for example in rubric.examples:
+        with st.expander(cards.plain(f"{titles[example.label]}: {example.sentence}")):
+            cards.facts(
+                [
+                    ("Question", example.question),
+                    ("Evidence", example.passage),
+                    ("Sentence", example.sentence),
+                    ("Why", example.why),
+                ]
+            )
+    changed = f": {rubric.changed}" if rubric.changed else ""
+    st.caption(cards.plain(f"Rubric, version {rubric.version}{changed}"))
+
+
+def _choose_keys(rubric: Rubric, annotator: str) -> None:
+    """The annotator's own keys; kept under their name."""
+    now = st.session_state["label_settings"]
+    with st.form("label_keys", border=False):
+        row = {f"answer{n}": label.title for n, label in enumerate(rubric.labels, 1)}
+        columns = st.columns(2)
+        half = (len(now["keys"]) + 1) // 2
+        fresh = {}
+        for place, (name, key) in enumerate(now["keys"].items()):
+            title = cards.plain(row.get(name) or key_title(name))
+            fresh[name] = columns[place >= half].text_input(title, key, max_chars=5).strip().lower()
+        go_on = st.toggle("Go to the next item by itself once all is answered", now["go_on"])
+        saved = st.form_submit_button("Keep", type="primary")
+    usual = st.button("The usual keys", type="tertiary", icon=":material/restart_alt:")
+    if usual:
+        fresh, go_on = default_keys(rubric), True
+    if saved or usual:
+        if problem := key_problem(fresh):
+            return st.error(cards.plain(problem), icon=":material/error:")
+        st.session_state["label_settings"] = {"keys": fresh, "go_on": go_on}
+        keep_settings(annotator, st.session_state["label_settings"])
+        st.rerun()

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from app import session
-from app.ui import jobs
+from app.ui import jobs, ways
 
 PAGES = Path(__file__).resolve().parents[3] / "pages"
 STARTS = (
@@ -45,5 +45,5 @@ def starts() -> None:
     with st.container(key="starts"):
         for column, (page, title, why, icon) in zip(st.columns(max(len(there), 1)), there, strict=False):
             with column.container(border=True, height="stretch"):
-                st.page_link(f"../pages/{page}.py", label=f"**{title}**", icon=f":material/{icon}:")
+                ways.link(page, f"**{title}**", icon)
                 st.html(f'<div class="gw gw-small">{why}</div>')

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import tables
+from app.ui import tables, ways
 from app.ui.cells import cut
 from core.corpus.cards import Status
 from core.report.table import COUNT, Column, Table
@@ -22,7 +22,7 @@ def draw() -> None:
         with st.expander(f"{len(absent)} public data sets to download", icon=":material/download:"):
             rows = [{**sizes(status), "Title": cut(status.title, 60)} for status in absent]
             table(rows, Column("Title", width=206), "absent_corpora", "content")
-            st.page_link("../pages/browse_corpus.py", label="Download on the page Corpus", icon=":material/menu_book:")
+            ways.link("browse_corpus", "Download on the page Corpus", "menu_book")
 
 
 def sizes(status: Status) -> dict:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, tables
+from app.ui import cards, tables, ways
 from app.ui.cells import cut
 from core.annotation import versions
 from core.annotation.versions import Frozen
@@ -52,8 +52,8 @@ def trials() -> None:
     )
     tables.draw(Table("last_trials", columns, rows), offered=False)
     with st.container(horizontal=True):
-        st.page_link("../pages/compare_trials.py", label="All trials, compared", icon=":material/compare_arrows:")
-        st.page_link("../pages/run_study.py", label="Their studies", icon=":material/science:")
+        ways.link("compare_trials", "All trials, compared", "compare_arrows")
+        ways.link("run_study", "Their studies", "science")
 
 
 def studies() -> None:
@@ -65,24 +65,19 @@ def studies() -> None:
     if people or recipes or papers:
         st.subheader("Last studies" + (" and paper" if papers else ""), anchor=False)
     for row in recipes:
-        title, done = row.experiment.title or row.experiment.id, row.trials.get("ok", 0)
-        way(
-            title,
-            "run_study",
-            "science",
-            {"study": row.experiment.id},
-            f"{cards.count(done, 'trial')} measured" if done else "not started",
-        )
+        study, done = row.experiment, row.trials.get("ok", 0)
+        far = f"{cards.count(done, 'trial')} measured" if done else "not started"
+        way(study.title or study.id, "run_study", "science", far, study=study.id)
     for version in people:
-        way(version.study.title or version.study.id, "design_study", "edit_note", {"study": version.study.id}, how_far(version))
+        study = version.study
+        way(study.title or study.id, "design_study", "edit_note", how_far(version), study=study.id)
     for name in papers:
-        way(name, "write_paper", "article", {"paper": name}, "paper")
+        way(name, "write_paper", "article", "paper", paper=name)
 
 
-def way(title: str, page: str, icon: str, address: dict[str, str], far: str) -> None:
+def way(title: str, page: str, icon: str, far: str, **address: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        label = cards.plain(cut(title, 60))
-        st.page_link(f"../pages/{page}.py", label=label, icon=f":material/{icon}:", query_params=address, width="content")
+        ways.link(page, cards.plain(cut(title, 60)), icon, **address)
         st.html(f'<div class="gw gw-small">{cards.escape(far)}</div>')
 
 

@@ -5,7 +5,7 @@ from itertools import groupby
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, ways
 from app.ui.cells import cut
 from core.labs.experiments import search
 from core.labs.experiments.search import Match
@@ -50,8 +50,7 @@ def draw() -> None:
 def line(match: Match) -> None:
     _, page, icon = PLACES[match.kind]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        title = cards.plain(cut(match.title, 80))
-        st.page_link(f"../pages/{page}.py", label=title, icon=f":material/{icon}:", query_params=address(match), width="content")
+        ways.link(page, cards.plain(cut(match.title, 80)), icon, **address(match))
         where = ", ".join(match.where[:3])
         words = f"{where}: {match.excerpt}" if match.excerpt and match.excerpt != match.title else where
         words = f"{match.corpus} · {words}" if match.kind == "trial" else words

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
+from app.ui.forms import one_of
 from core.errors import WorkbenchError
 from core.labs.experiments import book, results
 from core.labs.papers import paper as papers
@@ -23,7 +24,7 @@ EXAMPLES = {
 def draw(paper: papers.Paper) -> None:
     if name := st.session_state.pop("paper_added", ""):
         st.toast(f"{cards.plain(name)} is in the paper.", icon=":material/check:")
-    kind = st.segmented_control("Kind", list(EXAMPLES), default="table", key="item_kind", required=True) or "table"
+    kind = one_of("Kind", list(EXAMPLES), "item_kind")
     written, name_of = suggestion(kind, trials_at_hand())
     name_of = papers.free_name(paper, name_of) if name_of else ""
     forms = st.session_state.setdefault("paper_forms", 0)

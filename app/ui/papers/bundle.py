@@ -1,4 +1,4 @@
-"""The bundle of a paper, made by a job: it is verified there on its own records, as a reader will."""
+"""The bundle of a paper, verified on its own records as a reader will, and somebody else's; both by a job."""
 
 from datetime import datetime
 from pathlib import Path
@@ -7,8 +7,11 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs
+from app.ui.export import download
+from app.ui.papers import items
 from core.labs.papers import bundle
 from core.labs.papers import paper as papers
+from core.labs.papers.checking import Checked
 from core.workbench import one_phase
 
 
@@ -22,11 +25,21 @@ def draw(paper: papers.Paper) -> None:
     arguments = ["export", paper.id, "--out", str(place)]
     jobs.start_button("Make the bundle", arguments, f"Bundle of {paper.id}", takes, icon=":material/inventory_2:")
     if place.is_file():
-        st.download_button(
-            "Download the last one", place.read_bytes, place.name, "application/zip", key="download_bundle", on_click="ignore"
-        )
+        download("Download the last one", place.read_bytes, place.name, "download_bundle", icon=None)
         st.caption(
             f"{cards.size(place.stat().st_size)}, made {datetime.fromtimestamp(place.stat().st_mtime):%-d %b, %H:%M}. Unzip it and run "
             "`make` to typeset main.pdf with pdflatex. Its README.md explains how others can verify the numbers."
         )
     st.code(f"python -m core paper export {paper.id}\npython -m core paper verify {paper.id}.zip", language="bash")
+
+
+def received() -> None:
+    sent = st.file_uploader("A bundle", type="zip", key="received", help="Nothing in it is run.")
+    if sent is None:
+        return
+    arguments = ["verify-paper", bundle.receive(session.workbench(), sent.getvalue())]
+    takes = one_phase(f"a bundle of {cards.size(sent.size)}, computed anew from its records", units=1)
+    jobs.start_button("Verify", arguments, f"Verifying {sent.name}", takes, icon=":material/fact_check:")
+    job = jobs.latest(arguments)
+    if job and job.status == "done":
+        items.results([Checked(*row) for row in job.result])

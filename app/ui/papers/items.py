@@ -47,7 +47,7 @@ def _offer_back(paper: papers.Paper) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{removed[1].name} was removed.")
-        st.button("Undo", icon=":material/undo:", key="paper_undo", on_click=_put_back, args=removed)
+        cards.press("Undo", "undo", "paper_undo", _put_back, *removed)
 
 
 def _remove(paper: papers.Paper, item: papers.Item, place: int) -> None:
@@ -76,15 +76,8 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
             f'<div class="gw gw-title"><span>{item.name}</span><small>{item.kind}, {cards.count(len(item.trials), "trial")}</small></div>'
         )
         arguments = (workbench, paper.id, item.name)
-        st.button(
-            "Up",
-            key=f"up/{item.name}",
-            icon=":material/arrow_upward:",
-            disabled=place == 1,
-            on_click=papers.move,
-            args=(*arguments, place - 1),
-        )
-        st.button("Remove", key=f"remove/{item.name}", icon=":material/delete:", on_click=_remove, args=(paper, item, place))
+        cards.press("Up", "arrow_upward", f"up/{item.name}", papers.move, *arguments, place - 1, disabled=place == 1)
+        cards.press("Remove", "delete", f"remove/{item.name}", _remove, paper, item, place)
     try:
         content = papers.taken(*arguments).content
     except WorkbenchError as error:

@@ -11,7 +11,7 @@ from app.ui import cards, jobs, tables
 from app.ui.cells import cut
 from app.ui.scores.sources import ASK, Shown
 from core.judging.measure import AnswerScore
-from core.labs import prompt
+from core.labs.answers import prompt
 from core.labs.scores import behind
 from core.labs.scores.judging import MeasureScores, measure_all
 from core.labs.scores.sets import is_quick

@@ -11,9 +11,9 @@ from app.ui import cards, charts, dots, jobs, tables
 from app.ui.cards import Card
 from app.ui.search import results
 from core import registry
-from core.labs import contamination as lab
-from core.labs.contamination import Contamination, ContaminationItem
-from core.labs.rephrasing import FORM
+from core.labs.answers import contamination as lab
+from core.labs.answers.contamination import Contamination, ContaminationItem
+from core.labs.answers.rephrasing import FORM
 from core.labs.scores import answer_file
 from core.workbench import Evaluation, Forecast, command_line
 

@@ -9,9 +9,9 @@ from app import session
 from app.ui import cards, cells, charts, jobs, tables
 from app.ui.scores.sources import Shown
 from core.errors import WorkbenchError
-from core.labs import noise as lab
-from core.labs.noise import Repeated
 from core.labs.scores import answer_file, behind
+from core.labs.trials import noise as lab
+from core.labs.trials.noise import Repeated
 from core.workbench import command_line, one_phase
 
 JUDGE, TRIALS, SAMPLES, FILE = "A judge's runs on these answers", "A recipe under other seeds", "Samples of answers", "A CSV file"

@@ -6,8 +6,8 @@ from app import session
 from app.ui import cards, charts, dots, jobs, tables
 from app.ui.search import results
 from core import registry
-from core.labs import chain_of_thought as lab
-from core.labs.chain_of_thought import Reasoning, ReasoningPlan
+from core.labs.answers import chain_of_thought as lab
+from core.labs.answers.chain_of_thought import Reasoning, ReasoningPlan
 from core.workbench import Evaluation, command_line, one_phase
 
 METHOD = (

@@ -9,7 +9,7 @@ from app import session
 from app.ui import cards, jobs
 from app.ui.search import results
 from app.ui.search.answers import progress_words
-from core.labs import answering
+from core.labs.answers import answering
 from core.labs.scores import sets
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
 from core.labs.scores.sets import ScoredSet

@@ -10,8 +10,9 @@ from app import session
 from app.ui import cards, evidence, jobs, tables
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN
-from core.labs import answering, live_answers
-from core.labs.answering import AnswerSet
+from core.labs.answers import answering
+from core.labs.answers import live as live_answers
+from core.labs.answers.answering import AnswerSet
 from core.labs.trials.comparison import label
 from core.report.table import MEAN, SIGNED, Column, Table
 from core.workbench import Evaluation, Forecast, Phase

@@ -7,7 +7,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, evidence, jobs
 from app.ui.encoders.cells import signed
-from core.labs import queries
+from core.labs.queries import effect as queries
 from core.labs.trials.comparison import label
 from core.statistics.paired import Paired
 from core.workbench import Evaluation

@@ -4,10 +4,10 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, dots, jobs, tables
-from core.labs import answering
-from core.labs import rag_ablation as lab
-from core.labs.live_answers import shown_measures
-from core.labs.rag_ablation import RagAblation
+from core.labs.answers import answering
+from core.labs.answers import rag_ablation as lab
+from core.labs.answers.live import shown_measures
+from core.labs.answers.rag_ablation import RagAblation
 from core.workbench import Forecast, Phase, Resolved
 
 

@@ -19,7 +19,7 @@ from core.comparison.comparison import Difference
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, metric_names
-from core.labs.chunks import readable_tokens
+from core.labs.corpus.chunks import readable_tokens
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import equals_words, label, times_context
 from core.labs.trials.curve import CurvePoint, Values, metrics_at_budget

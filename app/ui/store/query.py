@@ -4,8 +4,8 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
-from core.labs import store
-from core.labs.store import LIMITS, Answered
+from core.labs.store import query as store
+from core.labs.store.query import LIMITS, Answered
 
 AT_ONCE_S = 2.0  # an answer that took longer is not asked for again by itself once more is stored
 HELD = "sql_answer"

@@ -1,11 +1,13 @@
 """The rows that a query gave, with a link where a cell is the id of a trial."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from app.ui import cards, cells
-from core.labs.store import LIMITS, Answered
+from app.ui import cards, cells, export
+from core.labs.store.query import LIMITS, Answered
 
 
 def draw(answered: Answered) -> None:
@@ -45,17 +47,12 @@ def facts(answered: Answered) -> None:
 
 
 def download(answered: Answered) -> None:
-    names, rows = columns(answered), answered.result.rows
-    st.download_button(
-        "CSV",
-        lambda: cells.to_csv([dict(zip(names, row, strict=True)) for row in rows]),
-        "query.csv",
-        "text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        disabled=not rows,
-        type="tertiary",
-    )
+    made = partial(_csv, columns(answered), answered.result.rows)
+    export.download("CSV", made, "query.csv", disabled=not answered.result.rows, type="tertiary")
+
+
+def _csv(names: list[str], rows: Sequence) -> str:
+    return cells.to_csv([dict(zip(names, row, strict=True)) for row in rows])
 
 
 def linked(answered: Answered) -> tuple[Any, dict[str, Any]]:

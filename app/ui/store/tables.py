@@ -4,7 +4,7 @@ from html import escape
 
 import streamlit as st
 
-from core.labs import store
+from core.labs.store import query as store
 
 
 def draw() -> None:

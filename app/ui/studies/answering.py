@@ -6,11 +6,11 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, forms, jobs
+from app.ui import cards, forms, jobs, ways
 from app.ui.studies.desk import Desk
 from core.annotation import system_names
 from core.errors import WorkbenchError
-from core.labs.answering import answer_time
+from core.labs.answers.answering import answer_time
 from core.workbench import one_phase
 
 
@@ -40,7 +40,7 @@ def answering(desk: Desk | None = None) -> None:
         "The questions are drawn at random once, the same on every page and for every recipe: another recipe's answers are another "
         "system to compare."
     )
-    st.page_link("../pages/ask_model.py", label="Change the recipe", icon=":material/tune:")
+    ways.link("ask_model", "Change the recipe", "tune")
 
 
 def _model(made: Any) -> str:

@@ -4,7 +4,8 @@ from app import session
 from app.ui import cards, jobs
 from app.ui.studies.answering import answering
 from app.ui.studies.choice import new_study
-from core.annotation import answers, draft, system_names
+from core.annotation import draft, system_names
+from core.annotation import stored_answers as answers
 
 WHY = {"abstained": "found no passage that is similar enough", "empty": "came back without a word", "failed": "failed"}
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app import session
+from app.ui import forms
 from core.annotation import draft, rounds, standing, versions
 from core.annotation.study import Study, altered
 from core.errors import WorkbenchError
@@ -113,3 +114,9 @@ def change(desk: Desk, **settings: Any) -> None:
 
 def take(desk: Desk, name: str, key: str) -> None:
     change(desk, **{name: st.session_state[key]})
+
+
+def field(desk: Desk, make: Any, name: str, label: str, *options: Any, **look: Any) -> None:
+    """A setting of the study, as it is being changed. make, options and look: as `forms.field` takes them."""
+    key, look = f"{desk.study.id}/{name}", {"disabled": desk.fixed} | look
+    forms.field(make, label, key, getattr(desk.study, name), take, desk, name, options=options, **look)

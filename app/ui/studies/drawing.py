@@ -9,7 +9,8 @@ from app import session
 from app.ui import cards, forms
 from app.ui.studies.answering import answering
 from app.ui.studies.desk import Desk, drawings, now, put
-from core.annotation import answers, draft, system_names
+from core.annotation import draft, system_names
+from core.annotation import stored_answers as answers
 from core.annotation.drawing import Candidate
 from core.annotation.study import Study, plain
 
@@ -63,9 +64,8 @@ class Knobs(NamedTuple):
     datasets: list[str]
 
     def show(self, make: Any, label: str, name: str, *options: Any, value: Any = None, **more: Any) -> None:
-        key = f"{self.desk.study.id}/draw.{name}"
-        forms.show_value(key, getattr(self.drawing, name) if value is None else value)
-        make(label, *options, key=key, on_change=_redraw, args=(self.desk, name, key), **more)
+        key, value = f"{self.desk.study.id}/draw.{name}", getattr(self.drawing, name) if value is None else value
+        forms.field(make, label, key, value, _redraw, self.desk, name, options=options, **more)
 
 
 def draw_form(desk: Desk) -> None:
@@ -138,18 +138,12 @@ def _sizes(knobs: Knobs, number: int) -> None:
 
 def _pilot(knobs: Knobs) -> None:
     """What the pilot is for, and the way without one."""
-    desk, drawing = knobs.desk, knobs.drawing
+    items = knobs.drawing.main or knobs.drawing.pilot
     st.caption(
         "The pilot tries the rubric, which can still be changed after it; the main round decides. Both are labelled in turn."
     )
-    st.button(
-        f"Skip the pilot: one round of {drawing.main or drawing.pilot:,}",
-        key="one_round",
-        type="tertiary",
-        icon=":material/skip_next:",
-        on_click=_one_round,
-        args=(desk, drawing.main or drawing.pilot),
-    )
+    label = f"Skip the pilot: one round of {items:,}"
+    cards.press(label, "skip_next", "one_round", _one_round, knobs.desk, items, type="tertiary")
 
 
 def _spread(knobs: Knobs, number: int) -> None:

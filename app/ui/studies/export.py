@@ -1,19 +1,23 @@
 """Labels of a study as files."""
 
+import io
 import tempfile
-from collections.abc import Callable
+import zipfile
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from app import session
 from app.ui import cards, tables
+from app.ui.export import download
 from app.ui.studies.desk import Desk
 from app.ui.studies.words import ROUNDS
 from core.annotation import exports
 from core.annotation.rubric import FOLDER
 from core.annotation.study import systems_of
 from core.report.table import Column, Table
+from core.workbench import Workbench
 
 FORMATS = {"jsonl": "JSONL", "csv": "CSV", "label_studio": "Label Studio", "dpo": "DPO pairs"}
 
@@ -35,17 +39,8 @@ def exporting(desk: Desk) -> None:
         selection_mode="multi",
         help="The DPO pairs of this study would rest on the stars alone: nobody chose between two answers." if stars else None,
     )
-    st.download_button(
-        "Download ZIP",
-        _zipped(study_id, formats, round_name),
-        f"{study_id}.zip",
-        "application/zip",
-        key="export_zip",
-        type="primary",
-        icon=":material/download:",
-        disabled=not formats,
-        on_click="ignore",
-    )
+    made = partial(_zipped, session.workbench(), study_id, formats, round_name)
+    download("Download ZIP", made, f"{study_id}.zip", "export_zip", type="primary", disabled=not formats)
     with st.expander("Or write the files into a folder", key=f"{study_id}/export_folder"):
         folder = st.text_input(
             "Folder on the machine that runs Groundwork",
@@ -68,19 +63,11 @@ def exporting(desk: Desk) -> None:
         tables.draw(Table("exported", [*map(Column, ("File", "Size"))], rows))
 
 
-def _zipped(study_id: str, formats: list[str], round_name: str) -> Callable[[], bytes]:
-    """The files of an export with their manifest, made at the click."""
-    workbench = session.workbench()
-
-    def made() -> bytes:
-        import io
-        import zipfile
-
-        with tempfile.TemporaryDirectory() as folder, io.BytesIO() as file:
-            exports.export(workbench, study_id, formats, Path(folder) / study_id, round_name)
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-                for path in sorted((Path(folder) / study_id).iterdir()):
-                    archive.write(path, f"{study_id}/{path.name}")
-            return file.getvalue()
-
-    return made
+def _zipped(workbench: Workbench, study_id: str, formats: list[str], round_name: str) -> bytes:
+    """The files of an export with their manifest."""
+    with tempfile.TemporaryDirectory() as folder, io.BytesIO() as file:
+        exports.export(workbench, study_id, formats, Path(folder) / study_id, round_name)
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted((Path(folder) / study_id).iterdir()):
+                archive.write(path, f"{study_id}/{path.name}")
+        return file.getvalue()

@@ -7,7 +7,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, tables
 from app.ui.studies.desk import Desk
-from app.ui.studies.item_list import parts, table
+from app.ui.studies.items import parts, table
 from app.ui.studies.next_box import confirm
 from app.ui.studies.repeating import repeating
 from app.ui.studies.rubric_text import outdated

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, ways
 from app.ui.studies.desk import Desk, drawings, now, put
 from core.annotation import rounds
 from core.annotation.study import plain
@@ -21,9 +21,6 @@ def confirm(label: str, icon: str, key: str, what: Any, *arguments: Any) -> None
         done = st.button(label, type="primary", icon=f":material/{icon}:", key=key, on_click=what, args=arguments)
         if st.button("Cancel", type="tertiary", key=f"{key}/cancel") or done:
             st.rerun()
-
-
-LABEL, AGREE = "../pages/label_answers.py", "../pages/measure_agreement.py"
 
 
 @contextmanager
@@ -58,19 +55,13 @@ def missing(desk: Desk, round_name: str) -> list[str]:
     ]
 
 
-def _parts(items: int, repeats: int, attention: int) -> str:
-    """ "30 items, 3 repeats, 5 attention items"."""
-    parts = [(items, "item"), (repeats, "repeat"), (attention, "attention item")]
-    return ", ".join(cards.count(number, what) for number, what in parts if number)
-
-
 def keep(desk: Desk) -> None:
     """A draft's changes are recorded when asked for."""
     if not desk.changed:
         return
     if desk.frozen.round == "draft":
-        st.button("Save draft", icon=":material/save:", key="save_draft", on_click=_save, args=(desk,))
-    st.button("Discard", type="tertiary", key="discard", on_click=_discard, args=(desk,), help="Back to what is recorded.")
+        cards.press("Save draft", "save", "save_draft", _save, desk)
+    cards.press("Discard", "", "discard", _discard, desk, type="tertiary", help="Back to what is recorded.")
 
 
 def _save(desk: Desk) -> None:
@@ -85,16 +76,12 @@ def _discard(desk: Desk) -> None:
     drawings().pop(desk.study.id, None)
 
 
-def go(page: str, **address: str) -> None:
-    st.switch_page(page, query_params=address)
-
-
 def see_agreement(desk: Desk, label: str = "Agreement so far", **more: Any) -> None:
     """A way to the agreement page, once there is something on it."""
     round_name = {"adjudication": "main"}.get(desk.frozen.round, desk.frozen.round)
     if desk.standing.agreement is not None and st.button(label, icon=":material/handshake:", key="agreement", **more):
         st.session_state.setdefault("analysed", set()).add((desk.study.id, round_name))
-        go(AGREE, source=desk.study.id, of_round=round_name)
+        ways.go("measure_agreement", source=desk.study.id, of_round=round_name)
 
 
 def open_tab(tab: str) -> None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.ui import cards, forms, tables
-from app.ui.studies.desk import Desk, now, put, take
+from app.ui.studies.desk import Desk, field, now, put
 from core.annotation.assignment import apart, loads, shared
 from core.annotation.study import Study, altered, looks, plain
 from core.errors import WorkbenchError
@@ -17,43 +17,18 @@ def draw(desk: Desk) -> None:
     with left:
         key = f"{study.id}/annotators"
         typed, wrong = ("", "") if desk.fixed else st.session_state.get(f"{key}?", ("", ""))
-        forms.show_value(key, typed or "\n".join(study.annotators))
-        st.text_area(
-            "Annotators, one a line",
-            key=key,
-            height=140,
-            disabled=desk.fixed,
-            on_change=_names,
-            args=(desk, key),
-            help="Names under which they label. Use initials or numbers if the export is to be published.",
-        )
+        about = "Names under which they label. Use initials or numbers if the export is to be published."
+        look = {"height": 140, "disabled": desk.fixed, "help": about}
+        forms.field(st.text_area, "Annotators, one a line", key, typed or "\n".join(study.annotators), _names, desk, **look)
         if wrong:
             st.warning(
                 f"{cards.plain(wrong)} Until then the study has {cards.count(len(study.annotators), 'annotator')} as before.",
                 icon=":material/error:",
             )
-        key = f"{study.id}/per_item"
-        forms.show_value(key, study.per_item)
-        st.number_input(
-            "Annotators of each item",
-            1,
-            50,
-            key=key,
-            disabled=desk.fixed,
-            on_change=take,
-            args=(desk, "per_item", key),
-            help="Agreement needs two or more. With more people than that, each labels a share of the items.",
-        )
-        key = f"{study.id}/tokens"
-        forms.show_value(key, study.tokens)
-        st.toggle(
-            "Tokens",
-            key=key,
-            disabled=desk.fixed,
-            on_change=take,
-            args=(desk, "tokens", key),
-            help="One for each person: nobody labels under another's name. Handed out once the round is frozen.",
-        )
+        about = "Agreement needs two or more. With more people than that, each labels a share of the items."
+        field(desk, st.number_input, "per_item", "Annotators of each item", 1, 50, help=about)
+        about = "One for each person: nobody labels under another's name. Handed out once the round is frozen."
+        field(desk, st.toggle, "tokens", "Tokens", help=about)
     with right:
         for name in ("pilot", "main"):
             if study.round_items(name) and plain(study.items, name):

@@ -1,14 +1,13 @@
 """The tab Plan: what the study is to find out; all of it is stamped when a round is frozen."""
 
-from typing import Any
-
 import streamlit as st
 
 from app import session
 from app.ui import cards, forms
-from app.ui.studies.desk import Desk, change, drawings, now, put, take
+from app.ui.studies.desk import Desk, change, drawings, field, now, put
 from app.ui.studies.drawing import AB, FIRST, drawing_of_desk
-from core.annotation import answers, draft, system_names
+from core.annotation import draft, system_names
+from core.annotation import stored_answers as answers
 from core.annotation.study import StopRule
 
 KINDS = {"rating": "One answer a screen", "pairs": "Two answers side by side (A/B)"}
@@ -39,42 +38,22 @@ def draw(desk: Desk) -> None:
         )
     left, right = st.columns([3, 2], gap="large")
     with left:
-        _field(desk, "question", "Question", height=80, help="What the study is to find out.")
-        _field(desk, "hypothesis", "Hypothesis", height=80, help="What you expect, written down before any label is seen.")
-        _field(desk, "measure", "Primary measure", height=None, help="The one number that decides. Others are exploration.")
-        _field(desk, "test", "Test and its level", height=80, help="How the number is judged once it is there.")
+        field(desk, st.text_area, "question", "Question", height=80, help="What the study is to find out.")
+        about = "What you expect, written down before any label is seen."
+        field(desk, st.text_area, "hypothesis", "Hypothesis", height=80, help=about)
+        field(desk, st.text_input, "measure", "Primary measure", help="The one number that decides. Others are exploration.")
+        field(desk, st.text_area, "test", "Test and its level", height=80, help="How the number is judged once it is there.")
     with right:
-        _field(desk, "title", "Title", height=None)
-        key = f"{study.id}/kind"
-        forms.show_value(key, study.kind)
+        field(desk, st.text_input, "title", "Title")
         alone = study.kind == "rating" and len(system_names.systems(answers.candidates(session.workbench(), study))) < 2
-        st.radio(
-            "On a screen",
-            list(KINDS),
-            key=key,
-            format_func=KINDS.get,
-            disabled=desk.piloted or alone,
-            on_change=_kind,
-            args=(desk, key),
-        )
+        look = {"options": (list(KINDS),), "format_func": KINDS.get, "disabled": desk.piloted or alone}
+        forms.field(st.radio, "On a screen", f"{study.id}/kind", study.kind, _kind, desk, **look)
         if alone and not desk.piloted:
             st.caption(f"{AB} For that {FIRST}.")
-        if study.kind == "rating":
-            for name, text in ASKS.items():
-                key = f"{study.id}/ask.{name}"
-                forms.show_value(key, name in study.ask)
-                shown_before = desk.piloted and name == "sentences" and any(item.attention for item in study.items)
-                st.checkbox(text, key=key, on_change=_ask, args=(desk,), disabled=desk.fixed or shown_before)
+        for name, text in ASKS.items() if study.kind == "rating" else ():
+            shown_before = desk.piloted and name == "sentences" and any(item.attention for item in study.items)
+            forms.field(st.checkbox, text, f"{study.id}/ask.{name}", name in study.ask, _ask, desk, disabled=shown_before)
         _stop_rule(desk)
-
-
-def _field(desk: Desk, name: str, label: str, *, height: int | None = 96, fixed: bool = False, **more: Any) -> None:
-    """A text of the study."""
-    key = f"{desk.study.id}/{name}"
-    forms.show_value(key, getattr(desk.study, name))
-    make = st.text_input if height is None else st.text_area
-    size = {} if height is None else {"height": height}
-    make(label, key=key, on_change=take, args=(desk, name, key), disabled=fixed or desk.fixed, **size, **more)
 
 
 def _kind(desk: Desk, key: str) -> None:
@@ -87,7 +66,7 @@ def _kind(desk: Desk, key: str) -> None:
     put(desk, drawn.study)
 
 
-def _ask(desk: Desk) -> None:
+def _ask(desk: Desk, _: str) -> None:
     desk = now(desk)
     asked = [name for name in ASKS if st.session_state[f"{desk.study.id}/ask.{name}"]]
     items = desk.study.items if "sentences" in asked else [item for item in desk.study.items if not item.attention]
@@ -96,33 +75,18 @@ def _ask(desk: Desk) -> None:
 
 def _stop_rule(desk: Desk) -> None:
     stop, key = desk.study.stop, f"{desk.study.id}/stop"
-    forms.show_value(key, stop.kind)
-    st.selectbox(
-        "Labelling ends when",
-        list(STOPS),
-        key=key,
-        format_func=STOPS.get,
-        disabled=desk.fixed,
-        on_change=_stop,
-        args=(desk, key, ""),
-        help="Chosen before the labels are seen: stopping when a result looks good flatters it.",
-    )
+    about = "Chosen before the labels are seen: stopping when a result looks good flatters it."
+    look = {"options": (list(STOPS),), "format_func": STOPS.get, "help": about}
+    forms.field(st.selectbox, "Labelling ends when", key, stop.kind, _stop, desk, **look)
     if stop.kind != "all_labelled":
-        number = f"{key}/value"
-        forms.show_value(number, stop.value)
-        st.number_input(
-            "Alpha to reach" if stop.kind == "alpha" else "Half-width to reach",
-            0.01,
-            1.0,
-            step=0.01,
-            key=number,
-            on_change=_stop,
-            args=(desk, key, number),
-            disabled=desk.fixed,
-        )
+        label = "Alpha to reach" if stop.kind == "alpha" else "Half-width to reach"
+        forms.field(st.number_input, label, f"{key}/value", stop.value, _stop_value, desk, options=(0.01, 1.0), step=0.01)
 
 
-def _stop(desk: Desk, key: str, number: str) -> None:
+def _stop(desk: Desk, key: str) -> None:
     kind = st.session_state[key]
-    value = st.session_state[number] if number else {"alpha": 0.8, "half_width": 0.1}.get(kind, 0.0)
-    change(desk, stop=StopRule(kind=kind, value=value))
+    change(desk, stop=StopRule(kind=kind, value={"alpha": 0.8, "half_width": 0.1}.get(kind, 0.0)))
+
+
+def _stop_value(desk: Desk, key: str) -> None:
+    change(desk, stop=StopRule(kind=st.session_state[f"{desk.study.id}/stop"], value=st.session_state[key]))

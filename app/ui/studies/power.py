@@ -35,14 +35,8 @@ def draw(desk: Desk) -> None:
             "Annotators an item", fewest, 15, max(desk.study.per_item, fewest), key=f"{desk.study.id}/power.{goal}.k"
         )
         if not desk.fixed:
-            st.button(
-                "Use for the main round",
-                icon=":material/check:",
-                key="use_design",
-                on_click=_use,
-                args=(desk, items * each, annotators),
-                help=f"Draws {items * each:,} main items, as far as there are answers.",
-            )
+            about = f"Draws {items * each:,} main items, as far as there are answers."
+            cards.press("Use for the main round", "check", "use_design", _use, desk, items * each, annotators, help=about)
     with right:
         check_values(goal, values)
         power_curves(goal, values, items, annotators, each)
@@ -74,13 +68,7 @@ def _values(goal: str, pilot: Pilot | None) -> dict[str, float]:
     if pilot and goal in pilot.values:
         if not any(f"power.{goal}.{name}?" in st.session_state for name in VALUES[goal]):
             _from_pilot(goal, pilot.values[goal])
-        st.button(
-            "Take from the pilot",
-            icon=":material/science:",
-            key="from_pilot",
-            on_click=_from_pilot,
-            args=(goal, pilot.values[goal]),
-        )
+        cards.press("Take from the pilot", "science", "from_pilot", _from_pilot, goal, pilot.values[goal])
         if st.session_state.get(f"power.{goal}.source"):
             st.caption(f"From {cards.plain(pilot.why[goal])}. A small pilot gives rough values: look at neighbouring ones too.")
     else:

@@ -1,4 +1,4 @@
-"""Who is how far in a round, and the hand-over of those who leave."""
+"""Who is how far in a round, the links that annotators are sent, and the hand-over of those who leave."""
 
 from html import escape
 from typing import Any
@@ -6,12 +6,11 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, tables
+from app.ui import cards, tables, ways
 from app.ui.studies.desk import Desk
-from app.ui.studies.links import links
-from app.ui.studies.next_box import LABEL, change_round, confirm
+from app.ui.studies.next_box import change_round, confirm
 from app.ui.studies.words import ROUNDS, whose_turn
-from core.annotation import rounds, standing
+from core.annotation import rounds, standing, tokens
 from core.annotation.assignment import HandOver
 from core.report.table import Column, Table
 
@@ -43,12 +42,8 @@ def _progress(desk: Desk) -> None:
             if gone:
                 continue
             if turn is None or person.annotator != turn.annotator:  # the blue button is for that one
-                link.page_link(
-                    LABEL,
-                    label="Label" if person.done < person.assigned else "Look",
-                    icon=":material/edit:",
-                    query_params={"study": frozen.study.id, "annotator": person.annotator},
-                )
+                label, who = "Label" if person.done < person.assigned else "Look", person.annotator
+                ways.link("label_answers", label, "edit", link, study=frozen.study.id, annotator=who)
             if person.done < person.assigned and more.button(
                 "Hand over",
                 key=f"{frozen.study.id}/leave.{person.annotator}",
@@ -110,3 +105,29 @@ def hand_over(desk: Desk, handover: HandOver) -> None:
         "before stay valid."
     )
     confirm("Hand over", "move_item", "hand_over_now", change_round, rounds.hand_over, desk, handover.annotator)
+
+
+def links(desk: Desk, names: list[str]) -> None:
+    from urllib.parse import quote, urlsplit
+
+    tokens = desk.frozen.study.tokens
+    label = "Links and tokens to send" if tokens else "Links to send"
+    issued = st.session_state.setdefault("issued", {})  # (study, name) -> token, until the list of links is closed
+    with st.popover(label, icon=":material/link:", key="links_to_send", on_change=issued.clear), st.container(key="links"):
+        place = urlsplit(st.context.url or "")
+        if place.hostname in ("127.0.0.1", "localhost", "::1"):
+            st.caption("These open on this machine only. For others start the app on an address that they can reach.")
+        root = f"{place.scheme}://{place.netloc}{place.path.rpartition('/')[0]}" if place.netloc else ""
+        for name in names:
+            st.caption(cards.plain(name))
+            st.code(f"{root}/label_answers?study={quote(desk.study.id)}&annotator={quote(name)}", language=None, wrap_lines=True)
+            if tokens:
+                key, about = f"{desk.study.id}/token.{name}", "An earlier token of this person no longer holds."
+                cards.press("New token", "key", key, _issue, desk, name, help=about)
+                if token := issued.get((desk.study.id, name)):
+                    st.code(token, language=None)
+                    st.caption("Shown until this list is closed: copy it now. Only its hash is kept.")
+
+
+def _issue(desk: Desk, name: str) -> None:
+    st.session_state.issued[desk.study.id, name] = tokens.issue_token(session.workbench(), desk.study.id, name)

@@ -6,8 +6,7 @@ from app import session
 from app.ui import cards, tables
 from app.ui.studies.desk import Desk
 from app.ui.studies.export import exporting
-from app.ui.studies.import_labels import importing
-from app.ui.studies.label_studio import label_studio_server
+from app.ui.studies.import_labels import importing, label_studio_server
 from app.ui.studies.words import ROUNDS
 from core.annotation import checking, versions
 from core.annotation.study import plain

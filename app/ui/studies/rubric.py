@@ -1,6 +1,7 @@
 """The tab Rubric: what the labels mean, with examples; every version stays."""
 
 import difflib
+from functools import partial
 from itertools import pairwise
 
 import streamlit as st
@@ -44,22 +45,10 @@ def _in_force(desk: Desk) -> None:
             height=None,
             hint="One sentence for the history, then put it in force",
         )
-        st.button(
-            f"Put version {number + 1} in force",
-            icon=":material/gavel:",
-            key="revise",
-            on_click=put_in_force,
-            args=(desk,),
-            disabled=not desk.study.rubric.changed,
-        )
-        st.button(
-            "Discard",
-            key="discard_revision",
-            type="tertiary",
-            on_click=change,
-            args=(desk,),
-            kwargs={"rubrics": desk.frozen.study.rubrics},
-        )
+        label, told = f"Put version {number + 1} in force", desk.study.rubric.changed
+        cards.press(label, "gavel", "revise", put_in_force, desk, disabled=not told)
+        discard = partial(change, desk, rubrics=desk.frozen.study.rubrics)
+        cards.press("Discard", "", "discard_revision", discard, type="tertiary")
 
 
 def _labels(desk: Desk) -> None:
@@ -75,45 +64,23 @@ def _labels(desk: Desk) -> None:
         write_rubric(desk, labels=tuple(some))
 
     for number, label in enumerate(labels):
-        for column, (name, title) in zip(
-            st.columns([4, 1.2, 9, 0.8]), [("title", "Label"), ("key", "Key"), ("meaning", "Meaning"), ("", "")], strict=True
+        title, letter, meaning, last = st.columns([4, 1.2, 9, 0.8])
+        place, look = f"{desk.study.id}/label.{label.name}", {"label_visibility": "collapsed" if number else "visible"}
+        for make, head, name, more in (
+            (title.text_input, "Label", "title", {}),
+            (letter.text_input, "Key", "key", {"max_chars": 1}),
+            (meaning.text_area, "Meaning", "meaning", {"height": "content"}),
         ):
-            key, look = f"{desk.study.id}/label.{label.name}.{name}", "visible" if not number else "collapsed"
-            if name:
-                forms.show_value(key, getattr(label, name))
-                make, size = (column.text_area, {"height": "content"}) if name == "meaning" else (column.text_input, {})
-                make(
-                    title,
-                    key=key,
-                    label_visibility=look,
-                    disabled=desk.fixed,
-                    on_change=write,
-                    args=(number, name, key),
-                    max_chars=1 if name == "key" else None,
-                    **size,
-                )
-            elif not desk.fixed:
-                column.button(
-                    "",
-                    icon=":material/close:",
-                    key=key,
-                    type="tertiary",
-                    help=cards.plain(f"Remove {label.title}"),
-                    on_click=write_rubric,
-                    args=(desk,),
-                    kwargs={"labels": (*labels[:number], *labels[number + 1 :])},
-                )
+            more |= look | {"disabled": desk.fixed}
+            forms.field(make, head, f"{place}.{name}", getattr(label, name), write, number, name, **more)
+        if not desk.fixed:
+            remove = partial(write_rubric, desk, labels=(*labels[:number], *labels[number + 1 :]))
+            with last:
+                cards.press("", "close", f"{place}.", remove, type="tertiary", help=cards.plain(f"Remove {label.title}"))
     if not desk.fixed:
         free = next(n for n in range(1, 99) if f"label_{n}" not in desk.study.names)
-        st.button(
-            "Add a label",
-            icon=":material/add:",
-            type="tertiary",
-            key="add_label",
-            on_click=write_rubric,
-            args=(desk,),
-            kwargs={"labels": (*labels, Category(name=f"label_{free}", title=f"Label {free}"))},
-        )
+        add = partial(write_rubric, desk, labels=(*labels, Category(name=f"label_{free}", title=f"Label {free}")))
+        cards.press("Add a label", "add", "add_label", add, type="tertiary")
 
 
 def _examples(desk: Desk) -> None:
@@ -128,47 +95,20 @@ def _examples(desk: Desk) -> None:
         write_rubric(desk, examples=tuple(new))
 
     for number, example in enumerate(some):
-        with st.expander(
-            f"{cards.plain(titles.get(example.label, ''))} · {cards.plain(example.sentence[:70])}",
-            key=f"{desk.study.id}/example.{number}",
-        ):
-            for name, title in (("question", "Question"), ("passage", "Passage"), ("sentence", "Sentence"), ("why", "Why")):
-                key = f"{desk.study.id}/example.{number}.{name}"
-                forms.show_value(key, getattr(example, name))
-                st.text_area(title, key=key, height="content", disabled=desk.fixed, on_change=write, args=(number, name, key))
+        place, look = f"{desk.study.id}/example.{number}", {"disabled": desk.fixed}
+        with st.expander(f"{cards.plain(titles.get(example.label, ''))} · {cards.plain(example.sentence[:70])}", key=place):
+            for name in ("question", "passage", "sentence", "why"):
+                title, value = name.capitalize(), getattr(example, name)
+                forms.field(st.text_area, title, f"{place}.{name}", value, write, number, name, height="content", **look)
             # a browser keeps a choice by its words: under one key, a renamed label would come back as its old title
-            key = f"{desk.study.id}/example.{number}.label.{'/'.join(titles.values())}"
-            forms.show_value(key, example.label)
-            st.selectbox(
-                "Label",
-                list(titles),
-                key=key,
-                format_func=titles.get,
-                disabled=desk.fixed,
-                on_change=write,
-                args=(number, "label", key),
-            )
-            st.button(
-                "Remove",
-                key=f"{desk.study.id}/example.{number}.remove",
-                type="tertiary",
-                icon=":material/close:",
-                disabled=desk.fixed,
-                on_click=write_rubric,
-                args=(desk,),
-                kwargs={"examples": (*some[:number], *some[number + 1 :])},
-            )
+            key, choice = f"{place}.label.{'/'.join(titles.values())}", {"options": (list(titles),), "format_func": titles.get}
+            forms.field(st.selectbox, "Label", key, example.label, write, number, "label", **look, **choice)
+            remove = partial(write_rubric, desk, examples=(*some[:number], *some[number + 1 :]))
+            cards.press("Remove", "close", f"{place}.remove", remove, type="tertiary", **look)
     if not desk.fixed:
         empty = Example(question="", passage="", sentence="New example", label=next(iter(titles)), why="")
-        st.button(
-            "Add an example",
-            icon=":material/add:",
-            type="tertiary",
-            key="add_example",
-            on_click=write_rubric,
-            args=(desk,),
-            kwargs={"examples": (*some, empty)},
-        )
+        add = partial(write_rubric, desk, examples=(*some, empty))
+        cards.press("Add an example", "add", "add_example", add, type="tertiary")
 
 
 def _history(desk: Desk) -> None:

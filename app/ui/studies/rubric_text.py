@@ -38,17 +38,13 @@ def write_rubric(desk: Desk, **settings: Any) -> None:
 
 
 def rubric_text(desk: Desk, name: str, label: str, value: str, *, height: int | None, hint: str = "") -> None:
-    key = f"{desk.study.id}/rubric.{name}"
-    forms.show_value(key, value)
     make, size = (st.text_input, {}) if height is None else (st.text_area, {"height": height})
-    make(
-        label,
-        key=key,
-        disabled=desk.fixed,
-        on_change=lambda: write_rubric(desk, **{name: st.session_state[key]}),
-        placeholder=hint,
-        **size,
-    )
+
+    def write(key: str) -> None:
+        write_rubric(desk, **{name: st.session_state[key]})
+
+    look = {"disabled": desk.fixed, "placeholder": hint} | size
+    forms.field(make, label, f"{desk.study.id}/rubric.{name}", value, write, **look)
 
 
 def formerly(desk: Desk) -> list[tuple[str, str]]:

@@ -5,10 +5,8 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from app.ui.studies.desk import Desk
-from app.ui.studies.drafting import drafting
-from app.ui.studies.labelling import labelling_step
+from app.ui.studies.each_step import adjudicate, analyse, drafting, labelling_step, revise
 from app.ui.studies.progress import hand_over, people
-from app.ui.studies.revising import adjudicate, analyse, revise
 from core.annotation import rounds, standing, versions
 from core.annotation.study import plain
 

@@ -128,17 +128,8 @@ def _frontier_line(front: list[Trial], metric: str, costs: dict[str, Spread]) ->
     if len(front) < 2:
         return []
     along = sorted(front, key=lambda trial: costs[trial.id].value)
-    return [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "x": [costs[trial.id].value for trial in along],
-            "y": [trial.metrics[metric] for trial in along],
-            "line": {"color": charts.faint(charts.COLORS[0], 0.6), "width": 1.4, "shape": "hv"},
-            "hoverinfo": "skip",
-            "showlegend": False,
-        }
-    ]
+    x, y = [costs[trial.id].value for trial in along], [trial.metrics[metric] for trial in along]
+    return [charts.guide(x, y, charts.faint(charts.COLORS[0], 0.6), 1.4, shape="hv")]
 
 
 def _table(members: list[Member], measures: list[str]) -> None:
@@ -202,15 +193,11 @@ def _points(
         traces[0]["marker"]["opacity"] = 0.55
     spreads = [costs[trial.id] for trial in trials]
     if any(spread.low is not None for spread in spreads):
-        traces[0]["error_x"] = {
-            "type": "data",
-            "symmetric": False,
-            "thickness": 1,
-            "width": 3,
-            "color": charts.faint(style["color"], 0.6 if faint else 0.85),
-            "array": [0 if spread.high is None else spread.high - spread.value for spread in spreads],
-            "arrayminus": [0 if spread.low is None else spread.value - spread.low for spread in spreads],
-        }
+        ends = [
+            (end if spread.low is None else spread.low, end if spread.high is None else spread.high)
+            for spread, end in zip(spreads, x, strict=True)
+        ]
+        traces[0]["error_x"] = charts.whiskers(x, ends, charts.faint(style["color"], 0.6 if faint else 0.85), thickness=1)
     return traces
 
 

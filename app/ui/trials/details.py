@@ -1,19 +1,21 @@
 """What can be done with one of the chosen trials, what it is called, and what it was."""
 
+from typing import Any
+
 import streamlit as st
 
 from app import session
-from app.ui import cards
-from app.ui.trials import description, runs, table
+from app.ui import cards, forms, ways
+from app.ui.trials import runs, table
 from app.ui.trials.choice import choice_of, reference_first
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.trials import comparison
-from core.labs.trials.comparison import COSTS, Spread, Trial
+from core.labs.trials.comparison import COSTS, MOST_CHARACTERS, Spread, Trial
 from core.labs.trials.costs import spreads
 from core.labs.trials.listing import Listing
 
-PAPER = "../pages/write_paper.py"
+PROBLEM = "trial_problem"
 
 
 def draw(chosen: list[Trial], everything: Listing, tags: list[str]) -> None:
@@ -37,12 +39,10 @@ def buttons(trial: Trial, config: TrialConfig | None, tags: list[str]) -> None:
     """config: its recipe, None where another version stored it."""
     if st.button("Open in Search, live", icon=":material/tune:", key="open_trial", disabled=config is None):
         session.set_config(config)
-        st.switch_page(table.SEARCH, query_params={})
-    st.button(
-        "Pin as baseline", icon=":material/keep:", key="pin_trial", disabled=config is None, on_click=session.pin, args=(config,)
-    )
+        ways.go("search_live")
+    cards.press("Pin as baseline", "keep", "pin_trial", session.pin, config, disabled=config is None)
     with st.popover("Name, tags, note", icon=":material/label:", key="described", width="content"):
-        description.draw(trial, tags)
+        describe(trial, tags)
     with st.popover("Reproduce", icon=":material/terminal:", disabled=config is None):
         st.code(session.workbench().command(config) if config else "", language="bash", wrap_lines=True)
         st.json(trial.config, expanded=1)
@@ -57,8 +57,8 @@ def taken(chosen: list[Trial]) -> None:
         "Table for a paper", icon=":material/table:", key="into_paper", help="What is ticked, taken to *Write a paper*."
     ):
         st.session_state.chosen = [trial.id for trial in reference_first(chosen)]
-        st.switch_page(PAPER, query_params={"paper_view": "Add"})
-    st.button("Untick all", key="untick", type="tertiary", on_click=table.untick)
+        ways.go("write_paper", paper_view="Add")
+    cards.press("Untick all", "", "untick", table.untick, type="tertiary")
 
 
 def facts(trial: Trial, everything: Listing) -> None:
@@ -89,3 +89,29 @@ def spread_words(cost: Spread | None, unit: str) -> str:
     digits = 1 if cost.value < 100 else 0
     spread = "" if cost.low is None else f" ({cost.low:,.{digits}f} to {cost.high:,.{digits}f} over {cost.n:,} questions)"
     return f"{cost.value:,.{digits}f} {unit}{spread}"
+
+
+def describe(trial: Trial, tags: list[str]) -> None:
+    """tags: of all trials, to choose from."""
+
+    # what is stored is the widgets' default too: what the session alone holds is lost where a run ends before it was sent,
+    # and the browser would then send the empty default as if a person had cleared the field
+    def field(make: Any, what: str, value: Any, /, **look: Any) -> None:
+        forms.field(make, what.capitalize(), f"{what}/{trial.id}", value, _describe, trial.id, what, **look)
+
+    left, right = st.columns([1, 1])
+    own, most, about = list(trial.tags), MOST_CHARACTERS, "Empty: it is called by what differs from the default recipe."
+    field(left.text_input, "name", trial.name, value=trial.name, placeholder=trial.made_name, max_chars=most["name"], help=about)
+    every = sorted({*tags, *own})
+    field(right.multiselect, "tags", own, options=(every, own), accept_new_options=True, placeholder="Choose or type")
+    hint = "Why it was run, what it showed"
+    field(st.text_area, "note", trial.note, value=trial.note, height=68, max_chars=most["note"], placeholder=hint)
+    if problem := st.session_state.pop(PROBLEM, ""):
+        st.warning(cards.plain(problem), icon=":material/error:")
+
+
+def _describe(trial: str, what: str, key: str) -> None:
+    try:
+        session.workbench().describe(trial, **{what: st.session_state[key]})
+    except WorkbenchError as error:
+        st.session_state[PROBLEM] = f"{error.what} {error.todo}"

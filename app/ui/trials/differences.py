@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, dots, tables
+from app.ui import cards, charts, dots, forms, tables
 from app.ui.cells import cut
 from app.ui.trials.choice import choice_of, is_baseline, look
 from core.evaluation.metric import MAIN, measures_among, metric_names
@@ -18,7 +18,6 @@ OUTCOMES = {
     "Lost": lambda change: change < 0,
     "Tied": lambda change: change == 0,
 }
-TEXT = st.column_config.TextColumn
 
 
 def compared(chosen: list[Trial], names: dict[str, str]) -> TrialComparison | None:
@@ -50,9 +49,11 @@ def compared(chosen: list[Trial], names: dict[str, str]) -> TrialComparison | No
 
 def view_remembered(key: str) -> None:
     """Before the tabs: the one that was open stays open where the page is left, which forgets its widgets."""
-    state = st.session_state
-    if key not in state and key not in st.query_params and f"{key}_remembered" in state:
-        state[key] = state[f"{key}_remembered"]
+    state, remembered = st.session_state, f"{key}_remembered"
+    if now := state.get(key) or st.query_params.get(key):
+        state[remembered] = now
+    elif remembered in state:
+        state[key] = state[remembered]
 
 
 def tests(result: TrialComparison, names: dict[str, str]) -> None:
@@ -99,7 +100,8 @@ def settings(chosen: list[Trial], names: dict[str, str]) -> None:
         for name, values in comparison.differing(chosen).items()
     ]
     if rows:
-        cells.show(rows, hide_index=True, key="settings", height="content", column_config={"Setting": TEXT(pinned=True)})
+        columns = [Column("Setting"), *(Column(name, name) for name in names.values())]
+        tables.draw(Table("settings", columns, rows), rows=None, pinned=True, offered=False, placeholder=None)
     st.caption("All other settings are the same. A dash: the method in use does not have the setting.")
 
 
@@ -114,12 +116,7 @@ def by_question(result: TrialComparison) -> None:
         *(Column(name, "", MEAN) for name in ("reference", "value")),
         Column("change", "", SIGNED),
     )
-    wanted = (
-        st.segmented_control(
-            "Show", list(OUTCOMES), default="All", key="outcome", bind="query-params", required=True, label_visibility="collapsed"
-        )
-        or "All"
-    )
+    wanted = forms.one_of("Show", list(OUTCOMES), "outcome", bind="query-params", label_visibility="collapsed")
     better = comparison.direction(result.metric)
     rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True) if OUTCOMES[wanted](row[-1] * better)]
     tables.draw(Table("compared_questions", columns, rows), rows=8)

@@ -40,9 +40,7 @@ def main_effects(scope: Scope, result: Effects) -> None:
     marks = [
         dots.Mark(
             charts.safe(f"{effect.title}: {level.name}"),
-            level.difference if place else 0.0,
-            level.difference_low,
-            level.difference_high,
+            *((level.change or (None,) * 3)[:3] if place else (0.0, None, None)),
             charts.look(places.index(effect.setting))[0],
             "circle" if place else "circle-open",
         )
@@ -136,7 +134,7 @@ def interactions(scope: Scope, result: Effects) -> None:
     )
     made = lab.interaction_table(result, scope.command("effects"))
     tables.draw(made, rows=5)
-    sure = sum(row.p_holm < 0.05 for row in result.interactions)
+    sure = sum(row.gap.p_holm < 0.05 for row in result.interactions)
     st.caption(
         f"{sure:,} of {len(made.rows):,} interactions (differences of differences) are significant at 5%, Holm's correction over all."
     )

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, dots, forms, tables
+from app.ui.export import download
 from core import registry
 from core.config import PartConfig
 from core.errors import WorkbenchError
@@ -56,8 +57,8 @@ def draw(ticked: list[Trial]) -> None:
         disabled=not measured,
         placeholder="Trials that are ticked in the table" if measured else "Tick trials in the table to set them beside runs",
     )
-    ties = st.segmented_control("Equal scores", list(TIES), default="id", format_func=TIES.get, key="run_ties", required=True)
-    runs = _read(files, [measured[trial] for trial in joined], ties or "id")
+    ties = forms.one_of("Equal scores", TIES, "run_ties")
+    runs = _read(files, [measured[trial] for trial in joined], ties)
     judged = _judged(qrels, runs, joined)
     if not runs or judged is None:
         return (
@@ -75,7 +76,7 @@ def draw(ticked: list[Trial]) -> None:
     )
     try:
         measures = [measuring.measure_of(word) for word in words or measuring.METRICS]
-        _report(runs, judged, measures, fusion, ties or "id")
+        _report(runs, judged, measures, fusion, ties)
     except WorkbenchError as error:
         cards.problem(error)
 
@@ -157,7 +158,7 @@ def _report(
     _tables(record, labels, shown, command)
     if fused:
         text = trec.run_text(fused, DEPTH)
-        st.download_button("The fused run", text, "fused.run", "text/plain", icon=":material/download:", on_click="ignore")
+        download("The fused run", text, "fused.run")
     st.code(command, language="bash", wrap_lines=True)
     st.caption("The command takes the files where you have them.")
 
@@ -209,23 +210,9 @@ def as_run(trial: Trial) -> None:
     """A trial's rankings, and its questions' evidence, as files in TREC's format."""
     st.caption("Its documents, each with the score of its best chunk.")
     workbench, name = session.workbench(), trial.short
-    st.download_button(
-        "Run",
-        lambda: _packed(trec.run_text(run_of(workbench, trial.id)[0], DEPTH)),
-        f"{name}.run.gz",
-        "application/gzip",
-        icon=":material/download:",
-        on_click="ignore",
-        key="trial_run",
-    )
-    st.download_button(
-        "Judgements",
-        lambda: _packed(trec.judgement_text(run_of(workbench, trial.id)[1])),
-        f"{name}.qrels.gz",
-        "application/gzip",
-        icon=":material/download:",
-        on_click="ignore",
-        key="trial_qrels",
+    download("Run", lambda: _packed(trec.run_text(run_of(workbench, trial.id)[0], DEPTH)), f"{name}.run.gz", "trial_run")
+    download(
+        "Judgements", lambda: _packed(trec.judgement_text(run_of(workbench, trial.id)[1])), f"{name}.qrels.gz", "trial_qrels"
     )
     st.code(command_line("run-file", trial.id, f"{name}.run.gz", "--qrels", f"{name}.qrels.gz"), language="bash", wrap_lines=True)
 

@@ -5,15 +5,16 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, charts, tables
+from app.ui import cards, charts, tables
+from app.ui.tables import TALL
 from app.ui.trials.choice import look
 from app.ui.trials.scope import Scope
 from core.labs.trials import side_by_side as lab
 from core.labs.trials.side_by_side import FEWEST, MOST, SideBySide
+from core.report.table import MEAN, Column, Table
 from core.workbench import command_line
 
 OUTCOMES = {"Won": charts.COLORS[0], "Tied": charts.faint(charts.BASELINE, 0.4), "Lost": charts.COLORS[1]}
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
 def draw(scope: Scope, names: dict[str, str]) -> None:
@@ -28,13 +29,13 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
     if result.settings:
         st.markdown("**Settings that differ**")
         settings = [{"Setting": name, **dict(zip(result.names, own, strict=True))} for name, own in result.settings.items()]
-        _show(settings, "sides_settings", {"Setting": TEXT(pinned=True)})
+        _show(settings, "sides_settings", [Column("Setting"), *(Column(name, name) for name in result.names)], pinned=True)
     won_and_lost(scope, result, command_line(*words))
     trace(result, names, command_line(*words))
     st.markdown("**By question**")
     rows = lab.by_question(result)
-    heads = {"question": TEXT("Question", width="large"), **dict.fromkeys(result.names, NUMBER(format="%.3f", width=150))}
-    _show(rows, "sides_questions", heads, 300)
+    columns = [Column("question", width=400), *(Column(name, name, MEAN, width=150) for name in result.names)]
+    _show(rows, "sides_questions", columns, height=300 if len(rows) > TALL else "content")
     st.caption(f"{scope.head} of {len(rows):,} questions that all measured, the widest apart first.")
 
 
@@ -85,6 +86,5 @@ def trace(result: SideBySide, names: dict[str, str], command: str) -> None:
         st.caption(cards.plain(f"From the cache: {said}."))
 
 
-def _show(rows: list[dict[str, Any]], key: str, looks: dict[str, Any], height: int | str = "content") -> None:
-    cells.show(rows, hide_index=True, height=height if len(rows) > 6 else "content", key=key, column_config=looks)
-    tables.export(rows, key)
+def _show(rows: list[dict[str, Any]], name: str, columns: list[Column], **options: Any) -> None:
+    tables.draw(Table(name, columns, rows), rows=None, placeholder=None, **options)

@@ -3,22 +3,21 @@
 chosen() first, then draw(shown, …): a trial stays chosen when a filter hides it.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import streamlit as st
 
 from app import session
-from app.ui import cards, cells, tables
+from app.ui import cards, cells, tables, ways
 from app.ui.cells import cut
 from core.evaluation.metric import headlines
 from core.labs.trials import comparison
 from core.labs.trials.comparison import MOST, Rated, Trial
 from core.labs.trials.listing import Listing, TrialsSummary
+from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table
 
 BOLD_UP_TO = PAGE = 1000  # rows: more take seconds to send, and nobody reads them
 TABLE = "trials_table"
-SEARCH = "../pages/search_live.py"  # switched to with query_params={}: without, a filter in the address makes it fail
-NUMBER, TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 
 
 def none() -> None:
@@ -28,7 +27,7 @@ def none() -> None:
         + session.workbench().command(session.config())
     )
     if cards.empty("Stored trials", why, "Open Search, live", key="first", icon=":material/tune:"):
-        st.switch_page(SEARCH, query_params={})
+        ways.go("search_live")
 
 
 def status(summary: TrialsSummary) -> None:
@@ -62,6 +61,8 @@ def untick() -> None:
 
 def draw(shown: Listing, summary: TrialsSummary) -> None:
     """Newest first, the best of comparable trials in bold with its equals."""
+    import pandas as pd
+
     count = len(shown)
     if not count:
         st.info("No trial matches. Clear the search, or choose All.", icon=":material/filter_alt_off:")
@@ -80,19 +81,19 @@ def draw(shown: Listing, summary: TrialsSummary) -> None:
     chosen = set(state.chosen)
     ticked = [place for place, trial in enumerate(state.shown_trials) if trial in chosen]
     state[TABLE] = {"selection": {"rows": ticked, "columns": [], "cells": []}}
-    zone = st.context.timezone
-    frame, columns = _frame(rows, summary.sweeps, marks, zone)
+    made = _table(rows, summary.sweeps)
+    frame = pd.DataFrame(tables.shown(made))
     cells.show(
-        frame,
+        _in_bold(rows, frame, marks) if marks else frame,
+        tables.looks(made),
         hide_index=True,
         height="content" if len(rows) < 10 else 360,
         key=TABLE,
         on_select=_ticked,
         selection_mode=["multi-row", "single-cell"],  # a click anywhere on a row ticks it
-        column_config=columns,
         placeholder="",
     )
-    tables.export(lambda: _frame(shown.table(headlines()), summary.sweeps, {}, zone)[0], TABLE)
+    tables.export(lambda: pd.DataFrame(tables.shown(_table(shown.table(headlines()), summary.sweeps))), TABLE)
 
 
 def _page(shown: Listing, count: int) -> int:
@@ -130,25 +131,59 @@ def _write(ids: list[str]) -> None:
         st.query_params.pop("trials", None)
 
 
-class Column(NamedTuple):
-    """A column of the table: its values, how they look, and whether they tell anything."""
+def _table(rows: list[dict[str, Any]], sweeps: dict[str, str]) -> Table:
+    """What of them tells anything. What tells a trial comes first, so that it stands in a narrow window too."""
+    measured = [row for row in rows if row["n"]]
+    told = {
+        "Corpus": len({row["corpus"] for row in rows}) > 1,
+        "of": any(row["n"] != row["total"] for row in measured),
+        "Status": any(row["status"] != "ok" for row in rows),
+        "Repeat": any(row["repeat"] for row in rows),
+        "Recipe": any(row["name"] for row in rows),
+        "Tags": any(row["tags"] for row in rows),
+        "k": len({row["k"] for row in measured}) > 1,
+        "Sweep": any(row["sweep"] for row in rows),
+    }
+    columns = (
+        Column("Trial", width=310, help="Its name, or what differs from the default recipe."),
+        Column("Corpus", width=150),
+        *(Column(metric, head, MEAN, width=86) for metric, head in _heads(rows).items()),
+        Column("n", "n", COUNT, "Questions measured.", width=52),
+        Column("of", "of", COUNT, "Questions asked. Those without gold evidence cannot be measured.", width=52),
+        Column("Status", width=160, help="Tick the row to read why there is no result."),
+        Column("Repeat", width=66, help="Trials of the same recipe on the same questions and documents."),
+        Column("Recipe", width=210, help="What differs from the default recipe."),
+        Column("Tags", width=130),
+        Column("Context", "", COUNT, "Tokens of the first k chunks, mean of a question.", width=70),
+        Column("Latency", "", "%.1f ms", "Median of a single question.", width=76),
+        Column("Chunks", "", COUNT, "Chunks in the index.", width=66),
+        Column("When", "", DAY_TIME, width=104),
+        Column("k", "k", help="Depth at which the rankings were judged.", width=38),
+        Column("Sweep", width=220),
+        Column("Id", help="The end of its id, as `trials show` takes it.", width=62),
+    )
+    return Table(TABLE, [each for each in columns if told.get(each.key, True)], [_row(row, sweeps) for row in rows])
 
-    values: list[Any]
-    look: Any
-    needed: bool = True
 
-
-def _frame(rows: list[dict[str, Any]], sweeps: dict[str, str], marks: dict[str, set[str]], zone: str | None) -> tuple[Any, dict]:
-    """(table, looks of its columns). What tells a trial comes first, so that it stands in a narrow window too."""
-    import pandas as pd
-
-    heads = _heads(rows)
-    columns = {**_results(rows, heads), **_words(rows), **_costs(rows), **_origins(rows, sweeps, zone)}
-    columns = {head: column for head, column in columns.items() if column.needed}
-    frame = pd.DataFrame({head: column.values for head, column in columns.items()})
-    if marks:
-        frame = _in_bold(frame, rows, heads, marks)
-    return frame, {head: column.look for head, column in columns.items()}
+def _row(row: dict[str, Any], sweeps: dict[str, str]) -> dict[str, Any]:
+    return {
+        "Trial": row["title"],
+        "Corpus": row["corpus"],
+        **{metric: row[metric] for metric in headlines()},
+        "n": row["n"] or None,
+        "of": row["total"] if row["n"] else None,
+        "Status": cut(row["status"] + (f": {row['reason']}" if row["reason"] else ""), 24),
+        "Repeat": f"{row['repeat']} of {row['of_repeats']}" if row["repeat"] else "",
+        "Recipe": row["made_name"],
+        "Tags": row["tags"],
+        "Context": None if row["context_at_k"] is None else round(row["context_at_k"]),
+        "Latency": row["latency_ms"],
+        "Chunks": row["chunks"],
+        "When": row["created"],
+        "k": row["k"],
+        "Sweep": sweeps.get(row["sweep"], ""),
+        "Id": row["id"][-6:],
+    }
 
 
 def _heads(rows: list[dict[str, Any]]) -> dict[str, str]:
@@ -160,76 +195,11 @@ def _heads(rows: list[dict[str, Any]]) -> dict[str, str]:
     return {metric: comparison.label(metric, depth) for metric in reversed(headlines()) if metric != "hit" or differ}
 
 
-def _results(rows: list[dict[str, Any]], heads: dict[str, str]) -> dict[str, Column]:
-    metrics = {head: Column([row[metric] for row in rows], NUMBER(format="%.3f", width=86)) for metric, head in heads.items()}
-    status = [cut(row["status"] + (f": {row['reason']}" if row["reason"] else ""), 24) for row in rows]
-    measured, corpora = [row["n"] or None for row in rows], [row["corpus"] for row in rows]
-    return {
-        "Trial": Column(
-            [row["title"] for row in rows], TEXT(width=310, help="Its name, or what differs from the default recipe.")
-        ),
-        "Corpus": Column(corpora, TEXT(width=150), len(set(corpora)) > 1),
-        **metrics,
-        "n": Column(measured, NUMBER(format="localized", width=52, help="Questions measured.")),
-        "of": Column(
-            [row["total"] if row["n"] else None for row in rows],
-            NUMBER(format="localized", width=52, help="Questions asked. Those without gold evidence cannot be measured."),
-            any(row["n"] != row["total"] for row in rows if row["n"]),
-        ),
-        "Status": Column(
-            status,
-            TEXT(width=160, help="Tick the row to read why there is no result."),
-            any(row["status"] != "ok" for row in rows),
-        ),
-    }
-
-
-def _words(rows: list[dict[str, Any]]) -> dict[str, Column]:
-    places = [f"{row['repeat']} of {row['of_repeats']}" if row["repeat"] else "" for row in rows]
-    return {
-        "Repeat": Column(
-            places, TEXT(width=66, help="Trials of the same recipe on the same questions and documents."), any(places)
-        ),
-        "Recipe": Column(
-            [row["made_name"] for row in rows],
-            TEXT(width=210, help="What differs from the default recipe."),
-            any(row["name"] for row in rows),
-        ),
-        "Tags": Column([row["tags"] for row in rows], TEXT(width=130), any(row["tags"] for row in rows)),
-    }
-
-
-def _costs(rows: list[dict[str, Any]]) -> dict[str, Column]:
-    context = [None if row["context_at_k"] is None else round(row["context_at_k"]) for row in rows]
-    return {
-        "Context": Column(
-            context, NUMBER(format="localized", width=70, help="Tokens of the first k chunks, mean of a question.")
-        ),
-        "Latency": Column(
-            [row["latency_ms"] for row in rows], NUMBER(format="%.1f ms", width=76, help="Median of a single question.")
-        ),
-        "Chunks": Column([row["chunks"] for row in rows], NUMBER(format="localized", width=66, help="Chunks in the index.")),
-    }
-
-
-def _origins(rows: list[dict[str, Any]], sweeps: dict[str, str], zone: str | None) -> dict[str, Column]:
-    when = st.column_config.DatetimeColumn(format="D MMM, HH:mm", timezone=zone, width=104)
-    return {
-        "When": Column([row["created"] for row in rows], when),
-        "k": Column(
-            [row["k"] for row in rows],
-            NUMBER(width=38, help="Depth at which the rankings were judged."),
-            len({row["k"] for row in rows if row["n"]}) > 1,
-        ),
-        "Sweep": Column([sweeps.get(row["sweep"], "") for row in rows], TEXT(width=220), any(row["sweep"] for row in rows)),
-        "Id": Column([row["id"][-6:] for row in rows], TEXT(width=62, help="The end of its id, as `trials show` takes it.")),
-    }
-
-
-def _in_bold(frame: Any, rows: list[dict[str, Any]], heads: dict[str, str], marks: dict[str, set[str]]) -> Any:
+def _in_bold(rows: list[dict[str, Any]], frame: Any, marks: dict[str, set[str]]) -> Any:
+    """marks: metric -> the trials whose mean stands out."""
     import pandas as pd
 
-    css = pd.DataFrame(
-        {head: ["font-weight: 700" if row["id"] in marks[metric] else "" for row in rows] for metric, head in heads.items()}
-    )
-    return frame.style.apply(lambda _: css, axis=None, subset=list(css))
+    css = {
+        head: ["font-weight: 700" if row["id"] in marks[metric] else "" for row in rows] for metric, head in _heads(rows).items()
+    }
+    return frame.style.apply(lambda _: pd.DataFrame(css), axis=None, subset=list(css))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from core.annotation.formats.exchange import Parsed, Problem, empty, from_csv, from_jsonl, rows, twice
+from core.annotation.formats.exchange import Parsed, Problems, from_csv, from_jsonl, rows
 from core.annotation.formats.label_studio import elements, from_tasks
 from core.annotation.label_table import LabelTable
 from core.annotation.rubric import Category, Rubric, default_rubric
@@ -29,14 +29,14 @@ def of_study(text: str, file: str) -> tuple[Study, Parsed] | None:
     """A study with the labels of a file of ours or of Label Studio; None: it is another file."""
     first = text.lstrip()[:1]
     if first == "[":
-        items, read = _items_of_tasks(text, file), from_tasks
+        items, read = _items_of_tasks(text, Problems(file)), from_tasks
     elif first == "{":
         records = [record for record in map(_loaded, text.split("\n")) if isinstance(record, dict)]
         if any("value" in record or "label" in record for record in records):
             return None
         items, read = _items([(record.get("item"), _counts(record)) for record in records]), from_jsonl
     elif "part" in text.split("\n", 1)[0]:
-        items, read = _items((row["item"], _counts_of_row(row)) for _, row in rows(text, file, [])), from_csv
+        items, read = _items((row["item"], _counts_of_row(row)) for _, row in rows(text, Problems(file))), from_csv
     else:
         return None
     return _read(items, read, text, file)
@@ -68,8 +68,8 @@ def _read(items: list[Item], read: Callable, text: str, file: str) -> tuple[Stud
         adjudicates: dict.fromkeys(label.annotator for label in labels if (label.round == "adjudication") == adjudicates)
         for adjudicates in (False, True)
     }
-    wrong = [*parsed.problems, *_two_spellings(((line, label.annotator) for line, label in parsed.labels), "annotator", file)]
-    if not wrong:
+    _add_spellings(parsed.problems, ((line, label.annotator) for line, label in parsed.labels), "annotator")
+    if not parsed.problems:
         study = valid(
             Study,
             {
@@ -80,7 +80,7 @@ def _read(items: list[Item], read: Callable, text: str, file: str) -> tuple[Stud
                 "adjudicators": tuple(people[True]),
             },
         )
-    return study, Parsed(parsed.labels, wrong)
+    return study, parsed
 
 
 def _loaded(line: str) -> Any:
@@ -130,9 +130,9 @@ def _unknown(count: int) -> Response:
     return Response(source="", system="", text=text, sentences=tuple(bounds))
 
 
-def _items_of_tasks(text: str, file: str) -> list[Item]:
+def _items_of_tasks(text: str, wrong: Problems) -> list[Item]:
     items = {}
-    for _, task in elements(text, file, []):
+    for _, task in elements(text, wrong):
         data = task.get("data") if isinstance(task, dict) else None
         if isinstance(data, dict) and isinstance(data.get("item"), str) and data["item"]:
             count = 2 if isinstance(data.get("answer_2"), str) else 1
@@ -155,42 +155,40 @@ def _answer(data: dict[str, Any], n: int) -> Response:
 # Tables of other programs --------------------------------------------------------------------------------------------
 
 
-def plain_table(text: str, file: str) -> tuple[LabelTable, list[Problem]]:
+def plain_table(text: str, file: str) -> tuple[LabelTable, Problems]:
     """A judgement a row: numbers are an interval scale (two different ones, such as 0 and 1, are categories), words are
     nominal, an empty value is missing. Empty where something is wrong."""
     import numpy as np
 
-    wrong: list[Problem] = []
+    wrong = Problems(file)
     votes: dict[tuple[str, str], tuple[int, str]] = {}
     item_of: dict[str, str] = {}  # unit -> its item: sentences of one answer belong together
-    source = rows(text, file, wrong) if text.lstrip()[:1] != "{" else _rows_of_jsonl(text, file, wrong)
+    source = (rows if text.lstrip()[:1] != "{" else _rows_of_jsonl)(text, wrong)
     for line, row in source:
         cells = {name: value.strip() for name, value in row.items()}
         item = "/".join(cells[name] for name in ("item", "response", "number", "sentence") if cells.get(name))
         value = next(cells[name] for name in ("value", "label", "rating") if name in cells)
         if not cells["item"] or not cells["annotator"]:
             name = "annotator" if cells["item"] else "item"
-            wrong.append(Problem(file, line, f"This row has no {name}.", "Give one, or remove the row."))
+            wrong.add(line, f"This row has no {name}.", "Give one, or remove the row.")
         elif value and (item, cells["annotator"]) in votes:
-            first = votes[item, cells["annotator"]][0]
-            wrong.append(twice(file, line, cells["annotator"], item, first))
+            wrong.twice(line, cells["annotator"], item, votes[item, cells["annotator"]][0])
         elif value:
             votes[item, cells["annotator"]] = line, value
             item_of[item] = cells["item"]
     numeric = bool(votes) and all(NUMBER.fullmatch(value) or NO_NUMBER.fullmatch(value) for _, value in votes.values())
     numeric = numeric and any(NUMBER.fullmatch(value) for _, value in votes.values())
-    wrong += [
-        Problem(file, line, f"'{value}' is no number to reckon with.", "Leave the value empty where it is missing.")
-        for line, value in votes.values()
-        if numeric and not np.isfinite(float(value))
-    ]
-    wrong += _two_spellings(((line, who) for (_, who), (line, _) in votes.items()), "annotator", file)
+    for line, value in votes.values() if numeric else ():
+        if not np.isfinite(float(value)):
+            wrong.add(line, f"'{value}' is no number to reckon with.", "Leave the value empty where it is missing.")
+    _add_spellings(wrong, ((line, who) for (_, who), (line, _) in votes.items()), "annotator")
     if not numeric:
-        wrong += _two_spellings(votes.values(), "label", file)
+        _add_spellings(wrong, votes.values(), "label")
     if not votes and not wrong:
-        wrong.append(empty(file))
+        wrong.empty()
     good = {} if wrong else {key: value for key, (_, value) in votes.items()}
-    return _tabled(good, numeric, item_of), sorted(wrong, key=lambda problem: problem.line)
+    wrong.sort(key=lambda problem: problem.line)
+    return _tabled(good, numeric, item_of), wrong
 
 
 def _tabled(votes: dict[tuple[str, str], str], numeric: bool, item_of: dict[str, str]) -> LabelTable:
@@ -210,21 +208,21 @@ def _tabled(votes: dict[tuple[str, str], str], numeric: bool, item_of: dict[str,
     )
 
 
-def _rows_of_jsonl(text: str, file: str, wrong: list[Problem]) -> Iterable[tuple[int, dict[str, str]]]:
+def _rows_of_jsonl(text: str, wrong: Problems) -> Iterable[tuple[int, dict[str, str]]]:
     for line, raw in enumerate(text.split("\n"), 1):
         record = _loaded(raw)
         if isinstance(record, dict) and {"item", "annotator"} <= record.keys() and record.keys() & {"value", "label", "rating"}:
             yield line, {name: "" if value is None else str(value) for name, value in record.items()}
         elif raw.strip():
-            wrong.append(Problem(file, line, "This line is no JSON object with item, annotator and value."))
+            wrong.add(line, "This line is no JSON object with item, annotator and value.")
 
 
-def _two_spellings(names: Iterable[tuple[int, str]], what: str, file: str) -> list[Problem]:
+def _add_spellings(wrong: Problems, names: Iterable[tuple[int, str]], what: str) -> None:
     """Names that differ only in capitals or blanks are one name, spelt twice."""
     first: dict[str, tuple[int, str]] = {}
-    wrong: dict[str, Problem] = {}
+    told = set()
     for line, name in names:
         before, spelt = first.setdefault(" ".join(name.split()).casefold(), (line, name))
-        if spelt != name and name not in wrong:
-            wrong[name] = Problem(file, line, f"The {what} '{name}' stands as '{spelt}' in line {before}.", "Spell it one way.")
-    return list(wrong.values())
+        if spelt != name and name not in told:
+            told.add(name)
+            wrong.add(line, f"The {what} '{name}' stands as '{spelt}' in line {before}.", "Spell it one way.")

@@ -19,28 +19,12 @@ from core.annotation.labels import Label, Span, blank, complete
 from core.annotation.study import Item, Response, Study
 from core.errors import WorkbenchError
 from core.files import read_json
-from core.store.journal import is_id
+from core.files.ids import is_id
 
 META = ("round", "seconds", "created", "rubric", "hash", "shown", "order", "replaces", "restores", "withdrawn", "origin")
 COLUMNS = ("id", "study", "item", "annotator", "part", "response", "number", "value", *META)
-TIDY = (
-    "round",
-    "no",
-    "kind",
-    "item",
-    "part",
-    "response",
-    "number",
-    "question",
-    "text",
-    "system",
-    "annotator",
-    "label",
-    "seconds",
-    "comment",
-)
+TIDY = tuple("round no kind item part response number question text system annotator label seconds comment".split())
 FORMULA = re.compile(r"'*[=+\-@\t\r]")  # how a cell starts that a spreadsheet would run, or one that was made safe
-Places = dict[tuple[str, str, str, str], int]  # (id, round, item, annotator) -> place in a list of labels
 
 
 class Problem(NamedTuple):
@@ -52,20 +36,28 @@ class Problem(NamedTuple):
     todo: str = ""
 
 
-def empty(file: str) -> Problem:
-    return Problem(file, 1, "The file holds no labels.")
+class Problems(list[Problem]):
+    """What is wrong with one file, as it is found."""
 
+    def __init__(self, file: str) -> None:
+        super().__init__()
+        self.file = file
 
-def twice(file: str, line: int, annotator: str, item: str, first: int) -> Problem:
-    what = f"'{annotator}' labels item {item} a second time, first in line {first}."
-    return Problem(file, line, what, "Keep one of the two.")
+    def add(self, line: int, what: str, todo: str = "") -> None:
+        self.append(Problem(self.file, line, what, todo))
+
+    def empty(self) -> None:
+        self.add(1, "The file holds no labels.")
+
+    def twice(self, line: int, annotator: str, item: str, first: int) -> None:
+        self.add(line, f"'{annotator}' labels item {item} a second time, first in line {first}.", "Keep one of the two.")
 
 
 class Parsed(NamedTuple):
     """What a file holds: labels with the line they start at, and what was wrong with the rest."""
 
     labels: list[tuple[int, Label]]
-    problems: list[Problem]
+    problems: Problems
 
 
 def to_jsonl(labels: Iterable[Label]) -> str:
@@ -74,36 +66,28 @@ def to_jsonl(labels: Iterable[Label]) -> str:
 
 def from_jsonl(text: str, file: str, study: Study, round_name: str) -> Parsed:
     """round_name: that of labels which do not say."""
-    labels: list[tuple[int, Label]] = []
-    wrong: list[Problem] = []
-    places: Places = {}
+    read = _Rows(file, study, round_name)
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             record = read_json(line, "This line")
         except WorkbenchError as error:
-            wrong.append(Problem(file, number, error.what, "Give one JSON object a line."))
+            read.wrong.add(number, error.what, "Give one JSON object a line.")
             continue
         if not isinstance(record, dict) or not {"item", "annotator"} <= record.keys():
-            wrong.append(
-                Problem(
-                    file,
-                    number,
-                    "This is no label: it has no item and annotator.",
-                    "Give files that `annotate export` wrote, or the columns item, annotator and value.",
-                )
-            )
+            todo = "Give files that `annotate export` wrote, or the columns item, annotator and value."
+            read.wrong.add(number, "This is no label: it has no item and annotator.", todo)
         elif "value" in record or "label" in record:
             short = {"part": "sentence", "value": record.get("label"), **record}
-            _add_row(labels, places, wrong, {k: _text(v) for k, v in short.items()}, number, file, study, round_name)
+            read.add({name: "" if value is None else str(value) for name, value in short.items()}, number)
         else:
             try:
                 label = Label.model_validate({"study": study.id, "round": round_name, **record})
-                labels.append((number, label if is_id(label.id) else label.model_copy(update={"id": ""})))
+                read.labels.append((number, label if is_id(label.id) else label.model_copy(update={"id": ""})))
             except ValidationError as error:
-                wrong.append(Problem(file, number, said(error), "See annotations/README.md for the fields."))
-    return Parsed(labels, wrong)
+                read.wrong.add(number, said(error), "See annotations/README.md for the fields.")
+    return Parsed(read.labels, read.wrong)
 
 
 def to_csv(labels: Iterable[Label]) -> str:
@@ -192,16 +176,13 @@ def _judgements(label: Label) -> Iterator[dict[str, Any]]:
 
 def from_csv(text: str, file: str, study: Study, round_name: str) -> Parsed:
     """Also the short form: item, annotator and value (or label), with the number of the sentence if there are several."""
-    labels: list[tuple[int, Label]] = []
-    wrong: list[Problem] = []
-    places: Places = {}
-    for line, row in rows(text, file, wrong):
-        cells = {"part": "sentence", "value": row.get("label") or row.get("rating", ""), **row}
-        _add_row(labels, places, wrong, cells, line, file, study, round_name)
-    return Parsed(labels, wrong)
+    read = _Rows(file, study, round_name)
+    for line, row in rows(text, read.wrong):
+        read.add({"part": "sentence", "value": row.get("label") or row.get("rating", ""), **row}, line)
+    return Parsed(read.labels, read.wrong)
 
 
-def rows(text: str, file: str, wrong: list[Problem]) -> Iterator[tuple[int, dict[str, str]]]:
+def rows(text: str, wrong: Problems) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows of a CSV of item, annotator and value (or label), each with its line; what is no such row goes to `wrong`."""
     csv.field_size_limit(sys.maxsize)  # a comment of any length comes back
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
@@ -209,66 +190,58 @@ def rows(text: str, file: str, wrong: list[Problem]) -> Iterator[tuple[int, dict
         names = Counter(reader.fieldnames or ())
         if not {"item", "annotator"} <= names.keys() or not names.keys() & {"value", "label", "rating"}:
             listed = ", ".join(sorted(map(str, names)))
-            wrong.append(
-                Problem(
-                    file,
-                    1,
-                    f"The columns are {listed[:300] or 'missing'}.",
-                    "It needs item, annotator and value, with commas between them.",
-                )
-            )
+            todo = "It needs item, annotator and value, with commas between them."
+            wrong.add(1, f"The columns are {listed[:300] or 'missing'}.", todo)
             return
         if twice := [name for name, number in names.items() if number > 1]:
-            wrong.append(Problem(file, 1, f"There are {names[twice[0]]} columns '{twice[0]}'.", "Give each a name of its own."))
+            wrong.add(1, f"There are {names[twice[0]]} columns '{twice[0]}'.", "Give each a name of its own.")
             return
         last = 1
         for row in reader:
             line, last = last + 1, reader.line_num
             if None in row or None in row.values():
-                wrong.append(Problem(file, line, "This row has another number of cells than the header.", "Mend the row."))
+                wrong.add(line, "This row has another number of cells than the header.", "Mend the row.")
             else:
                 yield line, {name: cell(value) for name, value in row.items()}
     except csv.Error as error:
         line = max(1, reader.reader.line_num)
-        wrong.append(Problem(file, line, f"This is no CSV: {error}.", "Save it as CSV with commas, in UTF-8."))
+        wrong.add(line, f"This is no CSV: {error}.", "Save it as CSV with commas, in UTF-8.")
 
 
-def _add_row(
-    labels: list[tuple[int, Label]],
-    places: Places,
-    wrong: list[Problem],
-    row: dict[str, str],
-    line: int,
-    file: str,
-    study: Study,
-    round_name: str,
-) -> None:
-    """Adds one row of judgements to the label it belongs to; the rows of a label may stand anywhere. An id that is not one
-    of ours counts rows, so it says nothing."""
-    label_id, round_name, item, who = row.get("id", ""), row.get("round") or round_name, row["item"], row["annotator"]
-    key = (label_id if is_id(label_id) else "", round_name, item, who)
-    if not study.has(item):
-        todo = "Import labels of this study, or import into the study they belong to."
-        wrong.append(Problem(file, line, f"There is no item '{item}' in the study '{study.id}'.", todo))
-        return
-    try:
-        label = (
-            labels[places[key]][1]
-            if key in places
-            else Label.model_validate(
-                {**blank(study, "main", study.item(item), "-").model_dump(), "id": key[0], "round": round_name, "annotator": who}
-            )
-        )
-        label = _judged(label, study.item(item), row)
-    except (ValueError, IndexError) as error:
-        what = said(error) if isinstance(error, ValidationError) else f"{error}."
-        wrong.append(Problem(file, line, what, "Mend the row; annotations/README.md lists the columns."))
-        return
-    if key in places:
-        labels[places[key]] = (labels[places[key]][0], label)
-    else:
-        places[key] = len(labels)
-        labels.append((line, label))
+class _Rows:
+    """Labels as rows of judgements make them. round_name: that of rows which do not say."""
+
+    def __init__(self, file: str, study: Study, round_name: str) -> None:
+        self.study, self.round_name, self.wrong = study, round_name, Problems(file)
+        self.labels: list[tuple[int, Label]] = []
+        self._places: dict[tuple[str, str, str, str], int] = {}  # (id, round, item, annotator) -> place in `labels`
+
+    def add(self, row: dict[str, str], line: int) -> None:
+        """Adds one row to the label it belongs to; the rows of a label may stand anywhere. An id that is not one of ours counts
+        rows, so it says nothing."""
+        label_id, round_name, item, who = row.get("id", ""), row.get("round") or self.round_name, row["item"], row["annotator"]
+        key = (label_id if is_id(label_id) else "", round_name, item, who)
+        if not self.study.has(item):
+            todo = "Import labels of this study, or import into the study they belong to."
+            self.wrong.add(line, f"There is no item '{item}' in the study '{self.study.id}'.", todo)
+            return
+        try:
+            place = self._places.get(key)
+            if place is None:
+                empty = blank(self.study, "main", self.study.item(item), "-").model_dump()
+                first, label = line, Label.model_validate({**empty, "id": key[0], "round": round_name, "annotator": who})
+            else:
+                first, label = self.labels[place]
+            label = _judged(label, self.study.item(item), row)
+        except (ValueError, IndexError) as error:
+            what = said(error) if isinstance(error, ValidationError) else f"{error}."
+            self.wrong.add(line, what, "Mend the row; annotations/README.md lists the columns.")
+            return
+        if place is None:
+            self._places[key] = len(self.labels)
+            self.labels.append((first, label))
+        else:
+            self.labels[place] = first, label
 
 
 def _judged(label: Label, item: Item, row: dict[str, str]) -> Label:
@@ -384,7 +357,3 @@ def _pair(question: str, better: Response, worse: Response) -> dict[str, str]:
 def said(error: ValidationError) -> str:
     """What pydantic says, in one sentence."""
     return "; ".join(f"{'.'.join(map(str, detail['loc'])) or 'label'}: {detail['msg']}" for detail in error.errors()[:3]) + "."
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)

@@ -15,34 +15,19 @@ from xml.sax.saxutils import quoteattr
 
 from pydantic import ValidationError
 
-from core.annotation.formats.exchange import Parsed, Problem, said
+from core.annotation.formats.exchange import Parsed, Problems, said
 from core.annotation.labels import Label, Span, blank, content
 from core.annotation.screen import shown
 from core.annotation.sentences import words
 from core.annotation.study import Item, Study
 from core.errors import WorkbenchError
 from core.files import read_json
-from core.store.journal import is_id
+from core.files.ids import is_id
 
 READER = "label studio"  # its annotators share one order of the answers
 CONTROL = re.compile(r"(sentence|error|helpful)_[12]|preference|whole|comment|record")
 CHOICES = ("first", "second", "tie")
-META = (
-    "id",
-    "study",
-    "hash",
-    "round",
-    "annotator",
-    "seconds",
-    "rubric",
-    "shown",
-    "order",
-    "replaces",
-    "restores",
-    "withdrawn",
-    "origin",
-    "created",
-)
+META = tuple("id study hash round annotator seconds rubric shown order replaces restores withdrawn origin created".split())
 
 
 def config_xml(study: Study) -> str:
@@ -149,28 +134,16 @@ def _region(name: str, to: str, kind: str, value: dict, label: Label, *place: in
 def from_tasks(text: str, file: str, study: Study, round_name: str) -> Parsed:
     """Labels of an export (JSON, or JSON-MIN's list of tasks with annotations)."""
     labels: list[tuple[int, Label]] = []
-    wrong: list[Problem] = []
-    for line, task in elements(text, file, wrong):
+    wrong = Problems(file)
+    for line, task in elements(text, wrong):
         data = task.get("data") if isinstance(task, dict) else None
         if not isinstance(data, dict) or "item" not in data:
-            wrong.append(
-                Problem(
-                    file,
-                    line,
-                    "This is no task of a study: it has no data.item.",
-                    "Export the project as JSON, from a project that `annotate push` or `annotate export` made.",
-                )
-            )
+            todo = "Export the project as JSON, from a project that `annotate push` or `annotate export` made."
+            wrong.add(line, "This is no task of a study: it has no data.item.", todo)
             continue
         if not isinstance(data["item"], str) or not study.has(data["item"]):
-            wrong.append(
-                Problem(
-                    file,
-                    line,
-                    f"There is no item '{data['item']}' in the study '{study.id}'.",
-                    "Import into the study that the project was made of.",
-                )
-            )
+            todo = "Import into the study that the project was made of."
+            wrong.add(line, f"There is no item '{data['item']}' in the study '{study.id}'.", todo)
             continue
         for number, annotation in enumerate(task.get("annotations") or [], 1):
             try:
@@ -182,21 +155,17 @@ def from_tasks(text: str, file: str, study: Study, round_name: str) -> Parsed:
                     what = error.what
                 elif isinstance(error, ValueError):
                     what = said(error) if isinstance(error, ValidationError) else f"{error}."
-                wrong.append(
-                    Problem(
-                        file, line, f"Item {data['item']}, annotation {number}: {what}", "Mend it in Label Studio, export again."
-                    )
-                )
+                wrong.add(line, f"Item {data['item']}, annotation {number}: {what}", "Mend it in Label Studio, export again.")
     return Parsed(labels, wrong)
 
 
-def elements(text: str, file: str, wrong: list[Problem]) -> list[tuple[int, Any]]:
+def elements(text: str, wrong: Problems) -> list[tuple[int, Any]]:
     """The elements of a JSON list, each with its line; what ends the reading goes to `wrong`."""
     try:
         read_json(text, "The list of tasks", of=list, most=len(text))
     except WorkbenchError as error:
         line = re.search(r"\(line (\d+)", error.what)
-        wrong.append(Problem(file, int(line[1]) if line else 1, error.what, "Export the project as JSON again."))
+        wrong.add(int(line[1]) if line else 1, error.what, "Export the project as JSON again.")
         return []
     decoder, listed = json.JSONDecoder(), []  # for the places of what has been read
     place = text.index("[") + 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core import files
 from core.annotation.drawing import clean
-from core.annotation.formats.exchange import Problem
+from core.annotation.formats.exchange import Problems
 from core.annotation.labels import Label
 from core.annotation.rubric import Category, Rubric
 from core.annotation.study import Item, Passage, Response, Study
@@ -29,9 +29,9 @@ RUBRIC = Rubric(
 FORM = "A line holds article and summary_sentences with their responses."
 
 
-def read(path: Path, study_id: str = "qags") -> tuple[Study, list[Label], list[Problem]]:
+def read(path: Path, study_id: str = "qags") -> tuple[Study, list[Label], Problems]:
     """The file as a finished study with its labels."""
-    items, labels, wrong, people = [], [], [], {}
+    items, labels, wrong, people = [], [], Problems(str(path)), {}
     with files.regular(path).open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -40,7 +40,7 @@ def read(path: Path, study_id: str = "qags") -> tuple[Study, list[Label], list[P
                 item, votes = _summary(read_json(line, "The line", of=dict), number, study_id)
             except (WorkbenchError, ValueError, KeyError, TypeError, AttributeError) as error:
                 why = error.what if isinstance(error, WorkbenchError) else f"{type(error).__name__} {error}."
-                wrong.append(Problem(str(path), number, f"This is no summary of QAGS: {why}", FORM))
+                wrong.add(number, f"This is no summary of QAGS: {why}", FORM)
                 continue
             items.append(item)
             labels += votes

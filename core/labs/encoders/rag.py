@@ -4,7 +4,7 @@ from collections.abc import Generator
 from typing import Any
 
 from core.config import TrialConfig, valid, with_settings
-from core.labs.adapters import base_of
+from core.labs.adapters.training import base_of
 from core.models.hub import encoders_home
 from core.records import Progress
 from core.workbench import Workbench

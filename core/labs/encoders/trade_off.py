@@ -7,6 +7,7 @@ import numpy as np
 
 from core.config import TransformConfig, TrialConfig, fingerprint
 from core.embedding.transform import Basis, fit, principal
+from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.evaluation.judged import Relevance
 from core.index.exact import Exact
@@ -14,7 +15,6 @@ from core.index.rescore import Rescored
 from core.labs.encoders.comparison import asked, prepared, remembered, variant
 from core.pipeline.results import evaluated
 from core.pipeline.stages import VECTOR_SEARCH, Resolved, rankers
-from core.pipeline.vectors import embed
 from core.progress import drain
 from core.records import Progress
 from core.retrieval.pool import make_pool

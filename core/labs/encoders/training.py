@@ -1,6 +1,6 @@
 """Encoders trained here: the training started as a job, its log, and what it was worth."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple
 
 from core.config import TrialConfig, valid, with_settings
@@ -8,6 +8,7 @@ from core.errors import WorkbenchError
 from core.files import read_json
 from core.labs.encoders.comparison import EncoderResult
 from core.models.hub import encoders_home, trained_encoders
+from core.records import Progress
 from core.statistics.paired import Paired
 from core.workbench import Workbench
 
@@ -89,3 +90,18 @@ def learnt_from(row: EncoderResult, encoders: Sequence[TrainedEncoder]) -> bool:
         corpora.add(record["corpus"]["name"])
         record = records.pop(record["config"]["base"], None)
     return row.config.corpus.dataset in corpora and row.config.corpus.questions != "test"
+
+
+def train_encoder(
+    workbench: Workbench, config: TrialConfig, name: str, settings: dict[str, Any]
+) -> Generator[Progress, None, Any]:
+    """Trains an encoder on the questions of the recipe's corpus; from then on it is `trained` with that name."""
+    from core.training.encoders.settings import TrainConfig
+    from core.training.encoders.training import train
+
+    training = valid(TrainConfig, settings)
+    run = yield from workbench.pipeline.resolve(with_settings(config, {"corpus.questions": "all"}))
+    chunks = yield from workbench.pipeline.chunks(run)
+    texts = yield from workbench.pipeline.texts(run)
+    folder, vectors = encoders_home() / name, workbench.pipeline.vectors_folder
+    return (yield from train(training, run.corpus, chunks, texts, folder, evaluation=config.evaluation, vectors=vectors))

@@ -7,7 +7,7 @@ documents. Closing the generator is pause and cancel alike.
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -156,19 +156,16 @@ def _adaptive(
 def _only_driver(workbench: Workbench, name: str) -> Iterator[None]:
     """One driver a study; other studies of the same home run beside it. The system lets go where the driver is killed."""
     lock = workbench.home / "locks" / f"study-{name}"
-    held = hold(lock, purpose=f"running the study {name}", seconds=0.5)
-    try:
-        held.__enter__()
-    except Busy as error:
-        raise WorkbenchError(
-            f"The study '{name}' runs already: {holder(lock)}.",
-            where=str(lock),
-            todo=f"`python -m core experiment status {name}` watches it, `python -m core experiment pause {name}` ends that run.",
-        ) from error
-    try:
+    with ExitStack() as held:
+        try:
+            held.enter_context(hold(lock, purpose=f"running the study {name}", seconds=0.5))
+        except Busy as error:
+            raise WorkbenchError(
+                f"The study '{name}' runs already: {holder(lock)}.",
+                where=str(lock),
+                todo=f"`python -m core experiment status {name}` watches it, `python -m core experiment pause {name}` ends that run.",
+            ) from error
         yield
-    finally:
-        held.__exit__(None, None, None)
 
 
 class _Study:
@@ -197,10 +194,6 @@ class _Study:
 
     # Stored ------------------------------------------------------------------------------------------------------
 
-    def _read_stored(self) -> None:
-        # what was not timed lacks a measure where that is a metric, and is measured again
-        self._stored = self.workbench.measured_of(self.experiment.id, timed=LATENCY in self.experiment.metrics)
-
     def run_of(self, point: StudyPoint) -> Generator[Progress, None, Resolved]:
         """The recipe with its corpus, which is looked up once for all recipes on it."""
         key = fingerprint(point.config.corpus, point.questions)
@@ -213,9 +206,8 @@ class _Study:
 
     def measure(self, points: Sequence[StudyPoint], total: int = 0) -> Generator[Progress, None, None]:
         """Each that is not stored yet. total: points of the whole study, where these are some of them."""
-        if self._stored is None:
-            self._read_stored()
-        before = len(self._ids)
+        if self._stored is None:  # what was not timed lacks a measure where that is a metric, and is measured again
+            self._stored = self.workbench.measured_of(self.experiment.id, timed=LATENCY in self.experiment.metrics)
         waiting, tasks = Waiting(), {}
         for point in {point.key: point for point in points}.values():
             run = yield from self.run_of(point)
@@ -229,7 +221,7 @@ class _Study:
                 self._tasks += 1
                 tasks[self._tasks] = point, run, work_key
                 waiting.add(self._tasks, shared_work(point.config))
-        total = total or before + len(tasks) + len(self._ids) - before
+        total = total or len(tasks) + len(self._ids)
         message = "Starting"
         yield Progress(len(self._ids), total, message)
         if tasks and self._crew is None:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core.config import PART_KINDS, PartConfig, TrialConfig, with_settings
-from core.labs.answering import answer_time
+from core.embedding.vectors import TOKEN_CHARACTERS
+from core.labs.answers.answering import answer_time
 from core.labs.experiments.adaptive import rungs
 from core.labs.experiments.designs import Space, drawn, points
 from core.labs.experiments.experiment import Experiment
@@ -20,7 +21,7 @@ from core.labs.experiments.measuring import AnswerTask, answer_task, measured_by
 from core.labs.experiments.reference import beside, beside_on_report
 from core.labs.experiments.waiting import shared_work
 from core.pipeline.recipe_words import work
-from core.pipeline.speed import TOKEN_CHARACTERS, Estimate
+from core.pipeline.speed import Estimate
 from core.pipeline.stages import STAGES, VECTOR_SEARCH, Resolved, Stage, idle, pooled
 from core.pipeline.trials import Identity, identity
 from core.progress import drain

@@ -23,10 +23,11 @@ from core.config import StageConfig, valid
 from core.errors import WorkbenchError
 from core.evaluation.stored import derive
 from core.files import contents, made_whole, read_json, regular, size, synced
+from core.files.ids import is_id
 from core.labs.experiments import book
 from core.progress import told_within
 from core.records import Progress
-from core.store.journal import KINDS, SCHEMA, SUFFIX, Record, decode, is_id
+from core.store.journal import KINDS, SCHEMA, SUFFIX, Record, decode
 from core.store.rows import check, cost_problem
 from core.workbench import Workbench
 

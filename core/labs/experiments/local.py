@@ -13,11 +13,9 @@ from itertools import count
 from multiprocessing.connection import wait
 from typing import Protocol
 
-from core.config import build
 from core.errors import WorkbenchError
 from core.jobs import child
 from core.labs.experiments.measuring import Hand, TrialTask, Tried, measured
-from core.pipeline.trials import without_result
 from core.progress import Running
 from core.records import Progress
 from core.workbench import Workbench
@@ -145,8 +143,7 @@ class _Member:
             self.start(task)
             return Progress(0, 0, f"Starting a worker anew. {problem}")
         self._tries = 0
-        failed = without_result(build(task.config), task.sweep, problem)
-        return Tried(task.number, failed | {"engine": task.where}, {})
+        return task.failed(problem)
 
     def _leave(self, *error) -> None:
         """Closes the call; how the process ended is kept in words."""

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import files, registry
+from core.answering.answer import answer
 from core.config import TrialConfig, build, code_version, fingerprint
 from core.errors import WorkbenchError
-from core.generation.answer import answer
-from core.labs.answering import answer_set, answers_to, askings, cases, drawn, write
+from core.judging.kept_scores import judge_tools, kept_scores
+from core.labs.answers.answering import answer_set, answers_to, askings, cases, drawn, write
 from core.labs.experiments.experiment import Experiment
-from core.labs.scores.keeping import judge_tools, kept_scores
 from core.pipeline.stages import Resolved, workers
 from core.pipeline.trials import receipt, without_result
 from core.records import Corpus, Progress, plain
@@ -47,6 +47,9 @@ class TrialTask(NamedTuple):
     anew: bool = False  # each step is timed for this trial alone, as where the time is what is optimised
     answers: AnswerTask | None = None  # None: questions are not answered
 
+    def failed(self, error: Exception) -> "Tried":
+        return Tried(self.number, without_result(build(self.config), self.sweep, error) | {"engine": self.where}, {})
+
 
 class Tried(NamedTuple):
     """What comes back."""
@@ -73,7 +76,7 @@ def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None,
             record |= {"answered": answered, "costs": record["costs"] | costs, **receipt(config, *_behind(config, task.answers))}
             record["code_version"] = measured_by(config, task.answers)
     except Exception as error:  # of whatever part: the other trials are still measured
-        return Tried(task.number, without_result(config, task.sweep, error) | {"engine": task.where}, {})
+        return task.failed(error)
     means = {name: interval.mean if interval.n else None for name, interval in evaluation.intervals.items()}
     values = dict(evaluation.values)
     if task.answers:
@@ -117,10 +120,10 @@ def _answered(
     before = answers_to(workbench, asked)
     yield from write(workbench, run, asked)
     answers = answer_set(workbench, evaluation, task.questions, rows)
-    told, tools = cases(answers, range(len(rows))), judge_tools(workbench, base)
+    told, tools = cases(answers, range(len(rows))), judge_tools(workbench.pipeline, base)
     scores = {}
     for name in task.measures:
-        made = yield from kept_scores(workbench, registry.find("measure", name)(), told, tools)
+        made = yield from kept_scores(registry.find("measure", name)(), told, tools)
         if failed := [score.reason for score in made if score.reason.startswith("failed")]:
             raise WorkbenchError(f"{len(failed):,} of {len(made):,} answers were not judged by {name}: {failed[0]}.")
         scores[name] = {query.id: plain(score.value) for query, score in zip(answers.queries, made, strict=True)}

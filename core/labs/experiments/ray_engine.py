@@ -15,10 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core.config import build
 from core.errors import WorkbenchError
 from core.labs.experiments.measuring import TrialTask, Tried
-from core.pipeline.trials import without_result
 from core.records import Progress
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -91,9 +89,7 @@ class RayCrew:
             self._lost[task.number] = why
             self._waiting.append(task)
             return Progress(0, 0, "A worker was lost; its trial is tried again")
-        problem = WorkbenchError(f"Its worker was lost twice: {why}", todo="Run the study again.")
-        failed = without_result(build(task.config), task.sweep, problem)
-        return Tried(task.number, failed | {"engine": task.where}, {})
+        return task.failed(WorkbenchError(f"Its worker was lost twice: {why}", todo="Run the study again."))
 
 
 def imported(own: bool) -> Any:

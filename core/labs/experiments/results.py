@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from core import registry
-from core.comparison.comparison import Gap, gaps
+from core.comparison.comparison import Gap, gap_columns, gaps
 from core.config import PART_KINDS, TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import judges
@@ -172,10 +172,7 @@ def rows(experiment: Experiment, result: StudyResults) -> list[dict[str, Any]]:
             result.metric: row.interval.mean,
             "low": row.interval.low,
             "high": row.interval.high,
-            f"to the {result.reference}": row.difference and row.difference.difference,
-            "difference low": row.difference and row.difference.low,
-            "difference high": row.difference and row.difference.high,
-            "p (Holm)": row.difference and row.difference.p_holm,
+            **gap_columns(row.difference, f"to the {result.reference}"),
             "context tokens": context(row.trial),
             "group": "best or equal" if row.equal else "worse",
             "repeats": row.repeats,

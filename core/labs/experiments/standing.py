@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -25,18 +25,18 @@ class StudyStanding(NamedTuple):
 
     id: str
     status: str
-    done: int
-    total: int  # 0: unknown
-    message: str
-    phase_began: float | None  # seconds since 1970, like all times here
-    phase_first: int  # what was done when the phase began
-    phase_counted: float | None  # when its count rose last
-    started: float | None
-    finished: float | None
-    engine: str
-    pid: int | None  # of the driver, while it runs
-    trials: dict[str, int]  # stored, by status
-    failures: list[dict[str, Any]]  # the latest of what was not measured since, with their reasons
+    done: int = 0
+    total: int = 0  # 0: unknown
+    message: str = ""
+    phase_began: float | None = None  # seconds since 1970, like all times here
+    phase_first: int = 0  # what was done when the phase began
+    phase_counted: float | None = None  # when its count rose last
+    started: float | None = None
+    finished: float | None = None
+    engine: str = ""
+    pid: int | None = None  # of the driver, while it runs
+    trials: dict[str, int] = {}  # stored, by status
+    failures: Sequence[dict[str, Any]] = ()  # the latest of what was not measured since, with their reasons
 
     @property
     def words(self) -> str:
@@ -61,24 +61,11 @@ def standing(workbench: Workbench, name: str) -> StudyStanding:
            (SELECT config_fingerprint FROM trials WHERE sweep = $1 AND status = 'ok') ORDER BY id DESC LIMIT 20""",
         [name],
     )
-    status = state.get("status", "new")
-    lives = status == "running" and _lives(state)
-    return StudyStanding(
-        name,
-        status if status != "running" or lives else "died",
-        state.get("done", 0),
-        state.get("total", 0),
-        state.get("message", ""),
-        state.get("phase_began"),
-        state.get("phase_first", 0),
-        state.get("phase_counted"),
-        state.get("started"),
-        state.get("finished"),
-        state.get("engine", ""),
-        state["pid"] if lives else None,
-        counts,
-        failures,
-    )
+    if (status := state.pop("status", "new")) == "running" and not _lives(state):
+        status = "died"
+    pid = state.pop("pid", None) if status == "running" else None
+    said = {field: state[field] for field in StudyStanding._fields if field in state}
+    return StudyStanding(name, status, **said | {"pid": pid, "trials": counts, "failures": failures})
 
 
 def pause(workbench: Workbench, name: str, seconds: float = 10.0) -> StudyStanding:

@@ -12,11 +12,11 @@ import numpy as np
 from core.errors import WorkbenchError
 from core.evaluation.judged import NOT_FOUND, Judged, judge
 from core.judging.reference import accepts, accepts_itself, declines
-from core.labs.answering import covers
+from core.labs.answers.answering import covers
 from core.pipeline.answers import KeptAnswer
 from core.pipeline.stages import Recipe
 from core.records import Corpus, Hit, Progress, Query
-from core.report.table import PERCENT, Column, Table, p_holm
+from core.report.table import PERCENT, Column, Table, corrected_p
 from core.retrieval.fusion import fused
 from core.statistics.bootstrap import Interval
 from core.statistics.corrections import correct_defined
@@ -325,7 +325,7 @@ def moved_table(pairs: Mapping[int, tuple[str, str]], moved: Sequence[Moved], co
         Column("this recipe"),
         Column("left", "Left it", help="Stand there under the baseline only."),
         Column("came", help="Stand there under this recipe only."),
-        p_holm()._replace(help="McNemar's exact test, Holm's correction."),
+        corrected_p()._replace(help="McNemar's exact test, Holm's correction."),
     )
     note = f"n {len(pairs):,}. McNemar's exact test, Holm's correction over the bands"
     return Table("moved", columns, moved_rows(pairs, moved), "Questions by band under two recipes", note, command)

@@ -1,4 +1,4 @@
-"""The rungs of the ladder that take a model: what each one asks, and the job that has it answered (`core.labs.answering`)."""
+"""The rungs of the ladder that take a model: what each one asks, and the job that has it answered (`core.labs.answers.answering`)."""
 
 from collections.abc import Generator, Iterable
 from dataclasses import replace
@@ -8,8 +8,8 @@ import numpy as np
 
 from core.config import fingerprint
 from core.errors import WorkbenchError
-from core.labs import answering
-from core.labs.answering import AnswerCost, can_be_judged
+from core.labs.answers import answering
+from core.labs.answers.answering import AnswerCost, can_be_judged
 from core.labs.failures.ladder import FINAL, RUNGS, Ladder, answered, covered, passages_of, standing
 from core.pipeline.answers import AskedContext, Asker, answers_of
 from core.pipeline.stages import Recipe

@@ -15,11 +15,11 @@ import numpy as np
 
 from core import registry
 from core.config import TrialConfig, code_version, fingerprint
+from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.labs.index.churn import LIFE_QUERIES
 from core.models import probes
-from core.pipeline.vectors import embed
 from core.progress import drain, told_within
 from core.records import Candidates, Progress
 from core.workbench import Workbench

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.errors import WorkbenchError
-from core.generation import answer
+from core.generation.loading import beside
 from core.labs.inside.model import LoadedTransformer, load
 from core.models.loading import WEIGHTS_HERE, data_only
 from core.progress import Running
@@ -161,7 +161,7 @@ def beside_library(ids: list[int], new_tokens: int) -> Generator[Progress, None,
     tools = yield from load()
     from core.scratch.models.transformer import bundled, generate
 
-    library = yield from answer.beside(lambda: _library(bundled()), "Loading the model in transformers")
+    library = yield from beside(lambda: _library(bundled()), "Loading the model in transformers")
     times: dict[str, list[float]] = {"here": [], "library": []}
     texts: Mapping[str, list[int]] = {}
     for turn in range(3):

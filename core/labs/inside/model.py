@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from core import files
-from core.generation import answer
+from core.generation.loading import beside
 from core.models.loading import load_once
 from core.records import Progress
 
@@ -19,7 +19,7 @@ class LoadedTransformer(NamedTuple):
 def load() -> Generator[Progress, None, LoadedTransformer]:
     """The bundled model in the transformer written here, once a process (540 MB)."""
     loading = partial(load_once, f"transformer written here {files.home()}", _load)
-    return (yield from answer.beside(loading, "Loading the bundled model; the first time it is converted"))
+    return (yield from beside(loading, "Loading the bundled model; the first time it is converted"))
 
 
 def _load() -> LoadedTransformer:

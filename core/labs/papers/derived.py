@@ -265,11 +265,10 @@ def _left_out(workbench: Workbench, words: list[str], options: dict, told: Rows,
 
 
 def _picked(workbench: Workbench, words: list[str]) -> list[Trial]:
-    ids = [workbench.trial_id(word) for word in words]
-    stored = {trial.id: trial for trial in comparison.some(workbench, ids)}
-    if len(stored) < 2:
+    picked = comparison.named(workbench, words)
+    if len({trial.id for trial in picked}) < 2:
         raise WorkbenchError("its command names fewer than two trials")
-    return [stored[trial_id] for trial_id in ids]
+    return picked
 
 
 VERBS: dict[str, Callable[..., Derived]] = {

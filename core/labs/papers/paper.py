@@ -176,7 +176,7 @@ def create(workbench: Workbench, title: str, paper_id: str = "") -> Paper:
 def change(workbench: Workbench, paper_id: str, **fields: Any) -> Paper:
     """Another title, authors, type, resolution or colours."""
     _only(fields, ("title", "authors", "serif", "dpi", "colours"))
-    return _changed(workbench, paper_id, lambda paper: {**paper.model_dump(), **fields})
+    return _changed(workbench, paper_id, lambda paper: fields)
 
 
 # Items ---------------------------------------------------------------------------------------------------------------
@@ -205,11 +205,7 @@ def add(
     def with_it(paper: Paper) -> dict[str, Any]:
         items = [item if old.name == item.name else old for old in paper.items]
         colours = with_new(paper.colours, content["figure"]) if item.kind == "figure" else paper.colours
-        return {
-            **paper.model_dump(),
-            "colours": colours,
-            "items": [each.model_dump() for each in (items if item in items else [*items, item])],
-        }
+        return {"colours": colours, "items": items if item in items else [*items, item]}
 
     return _changed(workbench, paper_id, with_it)
 
@@ -308,23 +304,15 @@ def change_item(workbench: Workbench, paper_id: str, name: str, **fields: Any) -
     _only(fields, ("caption", "width_mm", "panel", "form", "digits", "unit"))
 
     def with_it(paper: Paper) -> dict[str, Any]:
-        paper.item(name)
-        items = [{**item.model_dump(), **(fields if item.name == name else {})} for item in paper.items]
-        return {**paper.model_dump(), "items": items}
+        own = paper.item(name)
+        return {"items": [{**item.model_dump(), **fields} if item is own else item for item in paper.items]}
 
     return _changed(workbench, paper_id, with_it)
 
 
 def remove(workbench: Workbench, paper_id: str, name: str) -> Paper:
     """Takes an item out of the paper, with what it showed."""
-    paper = _changed(
-        workbench,
-        paper_id,
-        lambda paper: {
-            **paper.model_dump(),
-            "items": [item.model_dump() for item in paper.items if item.name != paper.item(name).name],
-        },
-    )
+    paper = _changed(workbench, paper_id, lambda paper: {"items": _but(paper, paper.item(name).name)})
     files.discard(_place(_folder(workbench, paper.id), name))
     return paper
 
@@ -332,24 +320,22 @@ def remove(workbench: Workbench, paper_id: str, name: str) -> Paper:
 def put_back(workbench: Workbench, paper_id: str, item: Item, showed: Taken, place: int) -> Paper:
     """Takes back what was removed: the item with what it showed, at its place, counted from 1."""
     _keep(_document(workbench, paper_id).parent, item.name, showed)
-
-    def with_it(paper: Paper) -> dict[str, Any]:
-        items = [each for each in paper.items if each.name != item.name]
-        items.insert(place - 1, item)
-        return {**paper.model_dump(), "items": [each.model_dump() for each in items]}
-
-    return _changed(workbench, paper_id, with_it)
+    return _changed(workbench, paper_id, lambda paper: {"items": _placed(paper, item, place)})
 
 
 def move(workbench: Workbench, paper_id: str, name: str, place: int) -> Paper:
     """Puts an item at that place, counted from 1."""
+    return _changed(workbench, paper_id, lambda paper: {"items": _placed(paper, paper.item(name), place)})
 
-    def moved(paper: Paper) -> dict[str, Any]:
-        items = [item for item in paper.items if item is not paper.item(name)]
-        items.insert(max(0, place - 1), paper.item(name))
-        return {**paper.model_dump(), "items": [item.model_dump() for item in items]}
 
-    return _changed(workbench, paper_id, moved)
+def _but(paper: Paper, name: str) -> list[Item]:
+    return [item for item in paper.items if item.name != name]
+
+
+def _placed(paper: Paper, item: Item, place: int) -> list[Item]:
+    """The items with this one at a place, counted from 1."""
+    others, before = _but(paper, item.name), max(0, place - 1)
+    return [*others[:before], item, *others[before:]]
 
 
 def taken(workbench: Workbench, paper_id: str, name: str) -> Taken:
@@ -424,9 +410,10 @@ def _only(fields: dict[str, Any], names: tuple[str, ...]) -> None:
 
 
 def _changed(workbench: Workbench, paper_id: str, fields: Callable[[Paper], dict[str, Any]]) -> Paper:
-    """The paper with what `fields` makes of it, as it stands at this moment."""
+    """The paper with the fields that are made of it, as it stands at this moment."""
     with files.changing(_document(workbench, paper_id)):
-        paper = valid(Paper, fields(load(workbench, paper_id)))
+        before = load(workbench, paper_id)
+        paper = valid(Paper, dict(before) | fields(before))
         _save(workbench, paper)
     return paper
 

@@ -108,8 +108,8 @@ def _chosen(workbench: Workbench, words: list[str], reference: str) -> tuple[lis
     reference_id = workbench.trial_id(reference) if reference else ids[0]
     if reference_id not in ids:
         raise WorkbenchError("The reference is none of the table's trials.", todo="Add it, or choose one of them.")
-    stored = {trial.id: trial for trial in comparison.some(workbench, ids)}
-    trials, base = [stored[trial_id] for trial_id in ids], stored[reference_id]
+    trials = comparison.some(workbench, ids)
+    base = trials[ids.index(reference_id)]
     for trial in trials:
         if not trial.metrics:
             raise WorkbenchError(f"Trial {trial.short} has no results: {trial.status}.", todo="Leave it out.")

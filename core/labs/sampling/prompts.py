@@ -12,7 +12,7 @@ import numpy as np
 from core.config import TrialConfig, fingerprint
 from core.context.prompt import build
 from core.errors import WorkbenchError
-from core.generation.answer import beside, loaded
+from core.generation.loading import beside, loaded
 from core.generation.protocol import Read
 from core.judging.containment import support
 from core.pipeline.provenance import source_of

@@ -8,7 +8,7 @@ import numpy as np
 
 from core import registry
 from core.config import PartConfig, TrialConfig
-from core.generation.answer import loaded
+from core.generation.loading import loaded
 from core.labs.sampling.prompts import Reading, token_texts
 from core.progress import Running
 from core.records import Progress

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from core import registry
 from core.config import PartConfig, TrialConfig
 from core.errors import WorkbenchError
-from core.generation.answer import loaded
+from core.generation.loading import loaded
 from core.generation.protocol import finished
 from core.labs.sampling.chains import describe_chain, write_chain
 from core.labs.sampling.prompts import Reading

@@ -10,8 +10,9 @@ from core.comparison.comparison import Difference, by_arm, by_measure, corrected
 from core.config import TrialConfig, code_version, fingerprint
 from core.context.citations import BRACKETS, pattern
 from core.context.prompt import build
+from core.embedding.vectors import embed
 from core.errors import WorkbenchError
-from core.generation.answer import loaded
+from core.generation.loading import loaded
 from core.generation.protocol import finished
 from core.judging import diversity
 from core.judging.judgement_models import EMBEDDED, Judgements, pair_text, read_judgement
@@ -19,7 +20,6 @@ from core.labs.sampling.chains import read_chain, write_chain
 from core.labs.sampling.prompts import reading
 from core.pipeline.stages import Resolved
 from core.pipeline.trials import receipt
-from core.pipeline.vectors import embed
 from core.progress import within
 from core.records import Corpus, Progress, Query
 from core.sampling.filters import chain

@@ -6,9 +6,9 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from core.config import TrialConfig
+from core.generation.model_texts import ModelText, Request
+from core.judging.kept_scores import judge_tools
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
-from core.labs.scores.keeping import judge_tools
-from core.queries.model_texts import ModelText, Request
 from core.records import Progress
 from core.workbench import Workbench
 
@@ -37,7 +37,7 @@ def judge_prompts(
 ) -> Generator[Progress, None, list[JudgePrompt]]:
     """All that the judge was asked for this score, each prompt once. What it said is kept, so that nothing is asked anew."""
     asked: list[tuple[Request, ModelText]] = []
-    yield from measure.score([case], judge_tools(workbench, config)._replace(log=asked))
+    yield from measure.score([case], judge_tools(workbench.pipeline, config)._replace(log=asked))
     by_prompt: dict[str, list[tuple[int, str]]] = {}
     for request, text in asked:
         prompt = "\n\n".join(message["content"] for message in request.messages)

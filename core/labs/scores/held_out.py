@@ -14,9 +14,9 @@ import numpy as np
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
-from core.labs.faithfulness import data_folder
 from core.labs.scores import people
 from core.labs.scores.answer_file import AnswerRow
+from core.labs.scores.faithfulness_models import data_folder
 from core.labs.scores.judging import measure_all, measures
 from core.records import Progress
 from core.statistics.detection import detection

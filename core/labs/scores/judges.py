@@ -16,11 +16,11 @@ from core.errors import WorkbenchError
 from core.files import read_json
 from core.judging import pairs as pairwise
 from core.judging.gate import DIMENSIONS, REVISE, gate
+from core.judging.kept_scores import judge_tools
 from core.judging.measure import AnswerCase
+from core.judging.measures.rubric import RubricRun, rated
 from core.judging.pairs import AnswerPair
-from core.judging.rubric import RubricRun, rated
 from core.labs.scores import answer_file
-from core.labs.scores.keeping import judge_tools
 from core.progress import counted_within
 from core.records import Progress
 from core.statistics.agreement.alpha import alpha
@@ -40,7 +40,7 @@ def review(
     asked = [case for case, why in zip(cases, refused, strict=True) if not why]
     by_judge = []
     for judge in judges:
-        work = rated(asked, judge_tools(workbench, config)._replace(generator=judge), runs, temperature)
+        work = rated(asked, judge_tools(workbench.pipeline, config)._replace(generator=judge), runs, temperature)
         made = iter((yield from counted_within(work, Progress(len(by_judge), len(judges), named(judge)))))
         by_judge.append([[RubricRun({}, why)] if why else next(made) for why in refused])
     decisions = []
@@ -122,7 +122,7 @@ def judge_bias(
     pairs, notes = yield from read_pairs(path)
     rows, places = [], []
     for judge in judges:
-        tools = judge_tools(workbench, config)._replace(generator=judge)
+        tools = judge_tools(workbench.pipeline, config)._replace(generator=judge)
         work = pairwise.verdicts(pairs, tools, runs, temperature)
         made = yield from counted_within(work, Progress(len(rows), len(judges), named(judge)))
         places.append(made.places)

@@ -11,11 +11,11 @@ from core import registry
 from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
 from core.judging.cited import cites
+from core.judging.kept_scores import judge_tools, kept_scores
 from core.judging.measure import TOPICS, AnswerCase, AnswerMeasure, AnswerScore
 from core.judging.signatures import Signature, signature
 from core.labs.scores import answer_file, people
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
-from core.labs.scores.keeping import judge_tools, kept_scores
 from core.labs.scores.people import AgainstPeople, Labels, Means
 from core.records import Progress
 from core.statistics.bootstrap import Interval, few_groups, mean_interval
@@ -116,14 +116,14 @@ def measure_all(
     workbench: Workbench, config: TrialConfig, chosen: Sequence[AnswerMeasure], cases: Sequence[AnswerCase]
 ) -> Generator[Progress, None, list[MeasureScores]]:
     """The scores by each measure, kept ones at once. A measure that fails leaves the others as they are."""
-    tools, results = judge_tools(workbench, config), []
+    tools, results = judge_tools(workbench.pipeline, config), []
     for measure in chosen:
         began = time.monotonic()
         try:
             if measure.absent():
                 yield Progress(0, 0, f"Fetching the model of {measure.label}")
                 measure.fetch()
-            scores = yield from kept_scores(workbench, measure, cases, tools)
+            scores = yield from kept_scores(measure, cases, tools)
             results.append(MeasureScores(measure, scores, time.monotonic() - began))
         except WorkbenchError as error:
             if len(chosen) == 1:

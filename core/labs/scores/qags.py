@@ -17,8 +17,9 @@ import numpy as np
 from core.annotation.formats import qags
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.judging.containment import Containment, containments
+from core.judging.containment import containments
 from core.judging.measure import AnswerCase, AnswerScore
+from core.judging.measures.containment import Containment
 from core.labs.scores import people
 from core.labs.scores.answer_file import AnswerRow
 from core.labs.scores.judging import measure_all, measures, usable

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.annotation.answers import candidates
+from core.annotation.stored_answers import candidates
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.judging.deciding import Decided
+from core.judging.kept_scores import at_hand, judge_tools
 from core.judging.measure import AnswerCase, AnswerMeasure
-from core.labs.answering import AnswerSet, answer_questions, cases
+from core.labs.answers.answering import AnswerSet, answer_questions, cases
 from core.labs.scores import answer_file
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
 from core.labs.scores.judging import (
@@ -28,7 +29,6 @@ from core.labs.scores.judging import (
     usable,
     without_labels,
 )
-from core.labs.scores.keeping import at_hand, judge_tools
 from core.labs.scores.people import Means
 from core.progress import drain
 from core.records import Progress, Query
@@ -129,9 +129,9 @@ def scored(
     """Scores that are kept, and those from words alone; what takes longer waits for a job."""
     every, answers = measures((), knobs), told_together([row.case for row in rows])
     fitting, left = usable(every, answers)
-    tools, waiting, ready = judge_tools(workbench, config), [], []
+    tools, waiting, ready = judge_tools(workbench.pipeline, config), [], []
     for measure in [*fitting, *(each for each in every if each.asks_model)]:
-        whole = is_quick(measure) or all(score is not None for score in at_hand(workbench, measure, answers, tools))
+        whole = is_quick(measure) or all(score is not None for score in at_hand(measure, answers, tools))
         (ready if whole else waiting).append(measure)
         left.pop(measure.part, None)
     measured = yield from measure_all(workbench, config, in_order(ready), answers)

@@ -17,10 +17,10 @@ from typing import NamedTuple
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.judging.cited import cites
+from core.judging.kept_scores import MOST, MOST_TEXT, characters, judge_tools
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools, WrongWords, forget, scores
 from core.labs.scores.answer_file import AnswerFile, AnswerLines, AnswerRow
 from core.labs.scores.judging import MeasureScores, told_to_cite
-from core.labs.scores.keeping import MOST, MOST_TEXT, characters, judge_tools
 from core.progress import told_within
 from core.records import Progress
 from core.workbench import Workbench
@@ -151,7 +151,7 @@ def measured(
 ) -> Generator[Progress, None, list[MeasureScores]]:
     """The scores by each measure; one that fails has none, and leaves the others as they are. cited: whether any answer
     cites a passage; told: is given each block whole."""
-    answers, tools, done = AnswerLines(path), judge_tools(workbench, config), 0
+    answers, tools, done = AnswerLines(path), judge_tools(workbench.pipeline, config), 0
     running = [UnderWay(measure) for measure in every]
     for measure in every:
         if measure.absent():

@@ -16,7 +16,7 @@ from core import registry
 from core.comparison.comparison import Difference, compared, rules_of
 from core.config import LISTS, NOTHING, PART_KINDS, TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
-from core.labs.answering import AnswerCost, together
+from core.labs.answers.answering import AnswerCost, together
 from core.labs.failures import rungs
 from core.labs.failures.ladder import FINAL, standing
 from core.pipeline.forecast import Phase, total
@@ -24,7 +24,7 @@ from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, by_field, found_by, ranking_fields, unused
 from core.progress import counted_within
 from core.records import Progress
-from core.report.table import MEAN, SIGNED, Column, Table, p_holm
+from core.report.table import MEAN, SIGNED, Column, Table, corrected_p
 from core.workbench import Workbench
 
 WHOLE = -1  # the recipe with all its parts, before the places of those switched off
@@ -190,7 +190,7 @@ def table(ablation: Ablation, title: str, words: Sequence[str], confidence: floa
         Column("verdict", "The part"),
         Column(ablation.metric, title, MEAN),
         *(Column(name, "", SIGNED) for name in ("difference", "low", "high")),
-        p_holm(),
+        corrected_p(),
         Column("won : lost", help="Questions on which the recipe without the part is better, and on which it is worse."),
     )
     return Table("ablation_table", columns, made, "Each part switched off", method(ablation, confidence), command)

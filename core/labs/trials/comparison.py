@@ -185,6 +185,11 @@ def some(workbench: Workbench, ids: Sequence[str]) -> list[Trial]:
     return [read[trial_id] for trial_id in ids if trial_id in read]
 
 
+def named(workbench: Workbench, words: Iterable[str]) -> list[Trial]:
+    """The stored trials of these ids or names, in this order."""
+    return some(workbench, [workbench.trial_id(each) for each in words])
+
+
 def _read_once(workbench: Workbench, rows: list[dict[str, Any]]) -> list[Trial]:
     """A trial never changes, so each is read from the store once a process. rows: ids with what people say of them."""
     memory = workbench.pipeline.remember("trials", "read", dict)
@@ -200,33 +205,6 @@ def _read_once(workbench: Workbench, rows: list[dict[str, Any]]) -> list[Trial]:
             memory.update({trial.id: trial} if trial.id in memory else {})
         told.append(trial)
     return told
-
-
-def matching(trials: Iterable[Trial], dataset="", status="", sweep="", text="", tag="") -> list[Trial]:
-    """Those of this corpus, status, sweep and tag that hold every word of the text in what is said of them."""
-    words = text.lower().split()
-
-    def said(t: Trial) -> str:
-        return f"{t.id} {t.dataset} {t.title} {t.recipe} {t.status} {t.reason} {t.note} {' '.join(t.tags)}".lower()
-
-    return [
-        t
-        for t in trials
-        if dataset in ("", t.dataset)
-        and status in ("", t.status)
-        and sweep in ("", t.sweep)
-        and (not tag or tag in t.tags)
-        and (not words or all(word in said(t) for word in words))
-    ]
-
-
-def repeats(trials: Iterable[Trial]) -> dict[str, tuple[int, int]]:
-    """trial -> (which repeat it is, of how many), the oldest first, for recipes that were measured more than once."""
-    members = defaultdict(list)
-    for trial in sorted(trials, key=lambda trial: trial.id):
-        if trial.metrics:
-            members[trial.equal].append(trial.id)
-    return {trial_id: (number, len(ids)) for ids in members.values() if len(ids) > 1 for number, trial_id in enumerate(ids, 1)}
 
 
 def groups(trials: Iterable[Trial]) -> dict[tuple, list[Trial]]:

@@ -12,6 +12,7 @@ import numpy as np
 from core.config import fingerprint
 from core.labs.trials.comparison import ALPHA, Spread, Trial, direction
 from core.labs.trials.listing import TIMED, WORK
+from core.labs.trials.values import matrix
 from core.statistics.corrections import holm
 from core.statistics.t_test import t_p
 from core.workbench import Workbench
@@ -68,7 +69,7 @@ def unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spr
 
 
 def _unbeaten(workbench: Workbench, points: Sequence[Trial], costs: dict[str, Spread], metric: str) -> set[str]:
-    values = _values(workbench, points, metric) * direction(metric)
+    values = matrix(workbench, points, metric)[0] * direction(metric)
     better, means = _better(values), values.mean(axis=1).round(12)
     low = np.array([costs[t.id].value if costs[t.id].low is None else costs[t.id].low for t in points])
     high = np.array([costs[t.id].value if costs[t.id].high is None else costs[t.id].high for t in points])
@@ -92,13 +93,3 @@ def _better(values: np.ndarray) -> np.ndarray:
     corrected = np.ones((n, n))
     corrected[above] = holm(t_p(gap, error, questions)[above])
     return (np.minimum(corrected, corrected.T) < ALPHA) & (gap > 0)
-
-
-def _values(workbench: Workbench, points: Sequence[Trial], metric: str) -> np.ndarray:
-    """[trials, questions] float64 on the questions that all measured."""
-    table = workbench.store.frame(
-        "SELECT trial_id, query_id, value FROM scores WHERE metric = ? AND trial_id IN (SELECT unnest(?::VARCHAR[]))",
-        [f"{metric}@{points[0].k}", [t.id for t in points]],
-    )
-    wide = table.pivot(index="trial_id", columns="query_id", values="value").reindex([t.id for t in points])
-    return wide.dropna(axis=1).to_numpy(np.float64)

@@ -24,8 +24,7 @@ from core.pipeline.recipe_words import setting_words
 from core.pipeline.results import Evaluation, final_scores
 from core.pipeline.speed import Estimate
 from core.pipeline.stages import Recipe, Resolved, asks_model, pooled, rankers
-from core.progress import counted_within, drain
-from core.queries.protocol import Unready
+from core.progress import Unready, counted_within, drain
 from core.records import Candidates, Chunks, Progress
 from core.retrieval.pool import make_pool, rankings
 from core.statistics.bootstrap import Interval

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.comparison.comparison import gaps
+from core.comparison.comparison import Gap, gap_columns, gaps
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.labs.trials.comparison import CODED, Trial, direction, label, setting_name, show_value
 from core.labs.trials.values import RecipeScores, scores
-from core.report.table import MEAN, SIGNED, Column, Table, p_holm
+from core.report.table import MEAN, SIGNED, Column, Table, corrected_p
 from core.statistics.bootstrap import mean_bounds
 from core.workbench import Workbench
 
@@ -46,10 +46,7 @@ class Level(NamedTuple):
     mean: float | None
     low: float | None
     high: float | None
-    difference: float | None
-    difference_low: float | None
-    difference_high: float | None
-    p_holm: float | None
+    change: Gap | None
 
 
 class MainEffect(NamedTuple):
@@ -69,10 +66,7 @@ class Interaction(NamedTuple):
     first: str  # titles of the settings
     second: str
     levels: tuple[str, str, str, str]  # first: level, reference; second: level, reference
-    difference: float
-    low: float | None  # None: too few questions
-    high: float | None
-    p_holm: float
+    gap: Gap
 
 
 class Effects(NamedTuple):
@@ -122,10 +116,7 @@ def rows(result: Effects) -> list[dict[str, Any]]:
             result.metric: level.mean,
             "low": level.low,
             "high": level.high,
-            "to the first level": level.difference,
-            "difference low": level.difference_low,
-            "difference high": level.difference_high,
-            "p (Holm)": level.p_holm,
+            **gap_columns(level.change, "to the first level"),
         }
         for effect in result.main
         for level in effect.levels
@@ -141,7 +132,7 @@ def table(result: Effects, command: str) -> Table:
         *(Column(name, "", MEAN) for name in ("low", "high")),
         Column("to the first level", "To the first", SIGNED),
         *(Column(f"difference {end}", title, SIGNED) for end, title in (("low", "From"), ("high", "To"))),
-        p_holm(),
+        corrected_p(),
     )
     return Table("main_effects", columns, rows(result), "What each setting does", method(result), command)
 
@@ -157,10 +148,7 @@ def interaction_rows(result: Effects) -> list[dict[str, Any]]:
             "settings": f"{row.first} × {row.second}",
             "first": f"{row.levels[0]} for {row.levels[1]}",
             "second": f"{row.levels[2]} for {row.levels[3]}",
-            "difference of differences": row.difference,
-            "low": row.low,
-            "high": row.high,
-            "p (Holm)": row.p_holm,
+            **gap_columns(row.gap, "difference of differences", ""),
         }
         for row in result.interactions
     ]
@@ -172,7 +160,7 @@ def interaction_table(result: Effects, command: str) -> Table:
         *(Column(name, width=150) for name in ("first", "second")),
         Column("difference of differences", "Interaction", SIGNED),
         *(Column(name, "", SIGNED) for name in ("low", "high")),
-        p_holm(),
+        corrected_p(),
     )
     return Table("interactions", columns, interaction_rows(result), "Interactions of two settings", method(result), command)
 
@@ -305,8 +293,8 @@ def _main(settings: Sequence[Varied], measured: RecipeScores) -> list[MainEffect
     table: dict[str, list[Level]] = {setting.name: [] for setting in settings}
     for place, (setting, level) in enumerate(places):
         spread = (float(means[place].mean()), low[place], high[place]) if told[place] else (None,) * 3
-        change = by_place[place] if level and by_place[place].p_holm is not None else (None,) * 4
-        table[setting.name].append(Level(setting.levels[level], int((setting.level == level).sum()), *spread, *change))
+        change = by_place[place] if level and by_place[place].p_holm is not None else None
+        table[setting.name].append(Level(setting.levels[level], int((setting.level == level).sum()), *spread, change))
     return [MainEffect(setting.name, setting.title, table[setting.name]) for setting in settings]
 
 
@@ -329,8 +317,8 @@ def _interactions(settings: Sequence[Varied], measured: RecipeScores) -> list[In
     if not told:
         return []
     made = gaps(np.concatenate(values), measured.rules, range(len(told)))
-    listed = [Interaction(a.title, b.title, levels, *gap) for (a, b, levels), gap in zip(told, made, strict=True)]
-    return sorted(listed, key=lambda row: (row.p_holm, -abs(row.difference)))
+    listed = [Interaction(a.title, b.title, levels, gap) for (a, b, levels), gap in zip(told, made, strict=True)]
+    return sorted(listed, key=lambda row: (row.gap.p_holm, -abs(row.gap.difference)))
 
 
 def _spread(values: np.ndarray, measured: RecipeScores) -> list[list[float | None]]:

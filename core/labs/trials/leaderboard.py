@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.comparison.comparison import gaps
+from core.comparison.comparison import Gap, gap_columns, gaps
 from core.config import fingerprint
 from core.labs.trials.comparison import ALPHA, Trial, differing, direction, label, labels
 from core.labs.trials.values import RecipeScores, scores
@@ -21,16 +21,13 @@ from core.workbench import Workbench
 
 
 class Ranked(NamedTuple):
-    """One recipe of a leaderboard. The difference is to the best; None of it for the best itself."""
+    """One recipe of a leaderboard."""
 
     trial: Trial
     repeats: int  # seeds behind the mean
     seed_spread: float | None  # standard deviation of the repeats' means
     interval: Interval  # of the mean over questions
-    difference: float | None
-    low: float | None
-    high: float | None
-    p_holm: float | None
+    gap: Gap | None  # to the best; None: it is the best
     equal: bool  # the best, or not distinguishable from it
     first: float  # share of the resamples in which it has the best mean
 
@@ -83,10 +80,7 @@ def rows(board: Leaderboard, settings: bool = False) -> list[dict[str, Any]]:
             board.metric: row.interval.mean,
             "low": row.interval.low,
             "high": row.interval.high,
-            "to the best": row.difference,
-            "difference low": row.low,
-            "difference high": row.high,
-            "p (Holm)": row.p_holm,
+            **gap_columns(row.gap, "to the best"),
             "group": "best or equal" if row.equal else "worse",
             "first in": row.first,
             "repeats": row.repeats,
@@ -168,7 +162,7 @@ def _ranked(measured: RecipeScores) -> Leaderboard:
                 len(measured.repeats[row]),
                 None if np.isnan(spread) else float(spread),
                 intervals[place]._replace(total=measured.total),
-                *(gap or (None,) * 4),
+                gap,
                 gap is None or gap.p_holm >= ALPHA,
                 float(shares[place]),
             )

@@ -47,13 +47,9 @@ class Agreement(NamedTuple):
 
 
 def estimate(
-    coefficient: Coefficient,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    groups: Sequence | np.ndarray | None = None,
+    coefficient: Coefficient, resamples: int = 2000, seed: int = 0, groups: Sequence | np.ndarray | None = None
 ) -> Agreement:
-    """Percentile interval (Efron and Tibshirani 1993, equation 13.5) over resampled items, of fewer than FEW over all subsets of
+    """Percentile interval of 95% (Efron and Tibshirani 1993, equation 13.5) over resampled items, of fewer than FEW over all subsets of
     them (`limits` in `bootstrap`). resamples = 0: none.
 
     groups [items]: which items belong together, as a study's item for each sentence; these are then drawn whole, and of few of them
@@ -77,7 +73,7 @@ def estimate(
     missing = len(drawn) - len(defined)
     if missing > len(drawn) / 2:
         return Agreement(name, point, None, None, items, labels, len(drawn), missing, FEW_DEFINED, many)
-    bounds = limits(drawn, many, confidence) if groups is None else over_groups(point, drawn, many, confidence)
+    bounds = limits(drawn, many) if groups is None else over_groups(point, drawn, many)
     ends = np.where(np.isfinite(ends), ends, (defined.min(), defined.max()))
     low, high = np.clip(bounds, *ends).tolist()
     if np.isnan(low):

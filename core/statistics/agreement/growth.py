@@ -16,7 +16,6 @@ def growth(
     coefficient: Callable[[np.ndarray], Coefficient],
     checkpoints: Sequence[int] | int = 20,
     resamples: int = RESAMPLES,
-    confidence: float = 0.95,
     seed: int = 0,
     groups: np.ndarray | None = None,
 ) -> Iterator[tuple[int, Agreement]]:
@@ -34,7 +33,7 @@ def growth(
         if labels:
             seen = np.full(values.shape, np.nan)
             seen[rows[:labels], columns[:labels]] = values[rows[:labels], columns[:labels]]
-            yield labels, estimate(coefficient(seen), resamples, confidence, seed, groups)
+            yield labels, estimate(coefficient(seen), resamples, seed, groups)
 
 
 def met(rule: str, target: float, agreement: Agreement) -> bool:

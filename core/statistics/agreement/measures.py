@@ -21,16 +21,10 @@ class Paradox(NamedTuple):
 
 
 def measures(
-    values: np.ndarray,
-    level: str,
-    categories: int | None,
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
+    values: np.ndarray, level: str, categories: int | None, resamples: int = 2000, seed: int = 0, groups: np.ndarray | None = None
 ) -> list[Agreement]:
     """Every suitable coefficient with its interval, alpha first. categories: how many the rubric offers; None: numbers."""
-    return [estimate(coefficient, resamples, confidence, seed, groups) for coefficient in _suitable(values, level, categories)]
+    return [estimate(coefficient, resamples, seed, groups) for coefficient in _suitable(values, level, categories)]
 
 
 def _suitable(values: np.ndarray, level: str, categories: int | None) -> list[Coefficient]:

@@ -14,12 +14,11 @@ from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 from core.chunking.sentences import sentence_starts
+from core.generation.model_texts import ModelText, Request, TextTools, written
 from core.judging.claims import WORD
 from core.judging.containment import share
 from core.judging.diversity import answer_f1
 from core.queries.by_model import plain, words
-from core.queries.model_texts import ModelText, Request, written
-from core.queries.protocol import QueryTools
 from core.records import Corpus, Document, Hit, Progress
 from core.training.adapters.examples import PARTS, Message, SplitPlace, TrainingExample, distractors, example, part_of, parts_of
 from core.training.adapters.near_copies import repeated
@@ -176,7 +175,7 @@ class Sieve:
 
 
 def ask(
-    corpus: Corpus, config: AdapterTraining, tools: QueryTools
+    corpus: Corpus, config: AdapterTraining, tools: TextTools
 ) -> Generator[Progress, None, tuple[list[WrittenQuestion], list[dict[str, Any]]]]:
     """Questions that passed all filters, and a row a filter. What the model wrote is kept: the same passages are asked about once."""
     drawn = passages(corpus, config)

@@ -18,14 +18,12 @@ import numpy as np
 from core.config import ContextConfig, EvaluationConfig, PartConfig, code_version, fingerprint
 from core.context.citations import pattern
 from core.context.prompt import build
+from core.embedding.vectors import embed, weights
 from core.errors import WorkbenchError
 from core.evaluation.judged import relevance
-from core.generation.answer import loaded
+from core.generation.loading import loaded
+from core.generation.model_texts import Request, TextTools, written
 from core.judging.diversity import answer_f1
-from core.pipeline.speed import weights
-from core.pipeline.vectors import embed
-from core.queries.model_texts import Request, written
-from core.queries.protocol import QueryTools
 from core.records import Chunks, Corpus, Hit, Progress
 from core.retrieval.top import tie_order
 from core.training.encoders.rag_loop import AnswerReader, RagLoop, RagQuestions
@@ -99,7 +97,7 @@ def train_rag(
         if loop.best_step:
             after = yield from embed(BertFolder(folder=made), [query.text for query in few.queries], work / "test", query=True)
         values = searched(few, chunks, held_out, evaluation, (before, chunk_vectors), (after, chunk_vectors))
-        tools = QueryTools(generation, config.seed, home, None)
+        tools = TextTools(generation, config.seed, home, None)
         sides, answers = [], []
         for questions, metrics in zip((before, after), values[0], strict=True):
             marginals = yield from asked.marginals(splits.test, questions)
@@ -157,7 +155,7 @@ def _hits(corpus: Corpus, chunks: Chunks, texts: list[str]) -> list[Hit]:
 
 
 def _answers(
-    corpus: Corpus, nearest: np.ndarray, hits: list[Hit], context: ContextConfig, tools: QueryTools
+    corpus: Corpus, nearest: np.ndarray, hits: list[Hit], context: ContextConfig, tools: TextTools
 ) -> Generator[Progress, None, list[str]]:
     """What the generator writes to each question over the chunks found [n, k], without citations."""
     part, requests = tools.generator, []

@@ -23,9 +23,8 @@ from typing import Any
 import numpy as np
 
 from core.config import EvaluationConfig, code_version, fingerprint
+from core.embedding.vectors import embed, weights
 from core.evaluation.judged import relevance
-from core.pipeline.speed import weights
-from core.pipeline.vectors import embed
 from core.records import Chunks, Corpus, Progress
 from core.retrieval.top import tie_order
 from core.training.encoders.batches import Batches

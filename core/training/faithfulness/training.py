@@ -19,9 +19,10 @@ import numpy as np
 from core.config import code_version, fingerprint
 from core.files import read_json
 from core.judging.combined import COMBINATION, from_record
-from core.judging.judgement_models import ADAPTER, SETTINGS, OwnModel
+from core.judging.judgement_models import SETTINGS, OwnModel
 from core.models.hub import bundled_folder
 from core.records import Corpus, Progress
+from core.reranking.bert_pairs import ADAPTER
 from core.training.faithfulness.answered import made_answers
 from core.training.faithfulness.combination import SETS, SeenAnswer, accuracy, best_shift, fitted, measured, seen
 from core.training.faithfulness.corrupted import Corruption, stories_of, stories_of_corpus

@@ -20,12 +20,12 @@ import numpy as np
 
 from core.config import EvaluationConfig, code_version, fingerprint
 from core.embedding.minilm import MiniLM
+from core.embedding.vectors import embed, weights
 from core.evaluation.judged import relevance
 from core.models.hub import bundled_folder
-from core.pipeline.speed import weights
-from core.pipeline.vectors import embed
 from core.records import Chunks, Corpus, Progress
-from core.reranking.cross_encoder import ADAPTER, SETTINGS
+from core.reranking.bert_pairs import ADAPTER
+from core.reranking.cross_encoder import SETTINGS
 from core.statistics.paired import paired_difference
 from core.training.encoders.splits import split_rows
 from core.training.log import at_work, finish, write_line

@@ -6,10 +6,10 @@ import pytest
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
+from core.generation.model_texts import BATCH
 from core.labs.failures import ladder as lab
 from core.labs.failures import rungs
 from core.progress import drain
-from core.queries.model_texts import BATCH
 from core.records import Gold, Query
 from core.workbench import Workbench
 from tests.support.failing import QUESTIONS, TEXTS, failing, read, recipe

@@ -94,10 +94,10 @@ def test_what_is_cited_is_in_the_bibliography_and_nothing_else(texts):
 
 def test_every_entry_is_whole_and_every_key_is_an_entry():
     used = {*bibliography.BY_PART.values(), *bibliography.BY_DATASET.values(), *bibliography.TESTS.values()}
-    assert {key for keys in used for key in keys} == set(bibliography.entries())
+    assert {key for keys in used for key in keys} <= set(bibliography.entries())
     for key, entry in bibliography.entries().items():
         assert entry.count("{") == entry.count("}"), key
-        for field in ("author = {", "title = {", f"year = {{{key[-4:]}}}"):
+        for field in ("author = {", "title = {", f"year = {{{re.search(r'[0-9]{4}', key)[0]}}}"):
             assert field in entry, (key, field)
 
 

@@ -4,9 +4,9 @@ import pytest
 
 from core import registry
 from core.config import TrialConfig
-from core.judging.atomic import AtomicContainment
 from core.judging.measure import AnswerCase
-from core.judging.rubric import JudgeRubric
+from core.judging.measures.atomic_containment import AtomicContainment
+from core.judging.measures.rubric import JudgeRubric
 from core.labs.scores import behind
 from core.labs.scores.judging import measure_all
 from core.progress import drain

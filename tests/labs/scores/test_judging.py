@@ -11,8 +11,9 @@ from core import registry
 from core.__main__ import main
 from core.config import TrialConfig
 from core.errors import WorkbenchError
+from core.judging import kept_scores as keeping
 from core.judging.measure import TOPICS, AnswerCase, AnswerMeasure, AnswerScore, Claim, WrongWords
-from core.labs.scores import judged_file, judging, keeping, people
+from core.labs.scores import judged_file, judging, people
 from core.labs.scores.answer_file import AnswerRow
 from core.progress import drain
 from core.store import batches
@@ -132,14 +133,14 @@ def test_a_new_answer_is_the_only_one_that_is_scored(file):
 def test_a_cancel_keeps_what_is_done(file):
     bench, case = Workbench(), AnswerCase("q", "a b", ("a b",))
     cases = [case._replace(answer=f"a {number}") for number in range(30)]
-    tools = keeping.judge_tools(bench, TrialConfig())
-    for step in (work := keeping.kept_scores(bench, SharedWords(), cases, tools)):
+    tools = keeping.judge_tools(bench.pipeline, TrialConfig())
+    for step in (work := keeping.kept_scores(SharedWords(), cases, tools)):
         if step.done:
             work.close()
     batches._of_home.clear()
-    there = [score is not None for score in keeping.at_hand(bench, SharedWords(), cases, tools)]
+    there = [score is not None for score in keeping.at_hand(SharedWords(), cases, tools)]
     assert sum(there) == keeping.FIRST == len(SEEN)
-    drain(keeping.kept_scores(bench, SharedWords(), cases, tools))
+    drain(keeping.kept_scores(SharedWords(), cases, tools))
     assert len(SEEN) == 30
 
 

@@ -189,10 +189,10 @@ def test_a_recipe_of_a_part_that_is_gone_can_be_listed_and_says_so_when_opened(b
         comparison.recipe(old)
 
 
-def test_filters_and_words_narrow_the_list(trials):
+def test_filters_and_words_narrow_the_list(bench, trials):
     def names(**given):
-        found = comparison.matching(trials.values(), **given)
-        return {name for name, trial in trials.items() if trial in found}
+        found = listing.everything(bench).matching(**given).ids
+        return {name for name, trial in trials.items() if trial.id in found}
 
     assert names(status="failed") == {"failed"}
     assert names(dataset="other") == {"other"}
@@ -248,12 +248,13 @@ def test_a_trial_is_called_by_what_differs_from_the_default_unless_people_named_
     everything = comparison.trials(bench)
     named = next(trial for trial in everything if trial.id == ids["base"])
     assert named.title == "Start" and named.tags == ("paper",)
-    assert [trial.id for trial in comparison.matching(everything, tag="paper")] == [ids["base"]]
-    assert [trial.id for trial in comparison.matching(everything, text="where began")] == [ids["base"]]
+    assert listing.everything(bench).matching(tag="paper").ids == [ids["base"]]
+    assert listing.everything(bench).matching(text="where began").ids == [ids["base"]]
 
 
 def test_equal_recipes_are_repeats(bench, ids):
-    assert comparison.repeats(comparison.trials(bench)) == {ids["base"]: (1, 2), ids["same"]: (2, 2)}
+    told = {name: listing.everything(bench).repeat(trial) for name, trial in ids.items()}
+    assert {name: repeat for name, repeat in told.items() if repeat} == {"base": (1, 2), "same": (2, 2)}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from scipy.stats import ttest_rel
 from core.labs.trials import comparison, membership
 from core.labs.trials import costs as trial_costs
 from core.labs.trials.comparison import Spread
+from core.labs.trials.values import matrix
 from core.statistics.corrections import holm
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_questions, add_trial
@@ -56,7 +57,7 @@ def test_a_difference_of_one_chunk_is_cheaper_where_quality_is_not_told_apart(be
 
 def test_the_highest_mean_is_not_beaten_by_what_is_cheaper_and_only_not_told_apart(bench, found):
     best, same = found[5], found[0]
-    table = trial_costs._values(bench, [best, same], "ndcg_linear")
+    table = matrix(bench, [best, same], "ndcg_linear")[0]
     assert table[0].mean() > table[1].mean()
     few = [best, same]
     costs = {best.id: Spread(200.0), same.id: Spread(100.0)}

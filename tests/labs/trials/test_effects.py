@@ -50,10 +50,8 @@ def test_in_a_whole_grid_a_level_has_the_mean_of_its_trials_and_intervals_are_th
     assert [level.mean for level in size.levels] == pytest.approx(own.mean(axis=(1, 2)).tolist())
     [paired] = paired_difference(own[:, 1].mean(axis=0), own[:, 0].mean(axis=0))
     high = weight.levels[1]
-    assert (high.difference, high.difference_low, high.difference_high) == pytest.approx(
-        (paired.difference, paired.low, paired.high)
-    )
-    assert [level.recipes for level in size.levels] == [2, 2, 2] and size.levels[0].difference is None
+    assert high.change[:3] == pytest.approx(paired[:3])
+    assert [level.recipes for level in size.levels] == [2, 2, 2] and size.levels[0].change is None
     assert [level.name for level in size.levels] == ["64", "128", "256"]
     assert size.title == "chunking size tokens"
 
@@ -65,8 +63,10 @@ def test_an_interaction_is_the_difference_of_differences():
         size: ((own[i, 1] - own[0, 1]) - (own[i, 0] - own[0, 0])).mean() for i, size in enumerate(("64", "128", "256")) if i
     }
     rows = effects._effects(scores).interactions
-    assert {row.levels[0]: row.difference for row in rows} == pytest.approx(by_hand)
-    assert rows[0].levels == ("256", "64", "0.7", "0.3") and rows[0].p_holm < 0.05 and rows[0].low < 0.2 < rows[0].high
+    assert {row.levels[0]: row.gap.difference for row in rows} == pytest.approx(by_hand)
+    assert (
+        rows[0].levels == ("256", "64", "0.7", "0.3") and rows[0].gap.p_holm < 0.05 and rows[0].gap.low < 0.2 < rows[0].gap.high
+    )
 
 
 def test_an_unbalanced_design_has_the_least_squares_of_statsmodels_with_questions_as_blocks():
@@ -87,8 +87,8 @@ def test_an_unbalanced_design_has_the_least_squares_of_statsmodels_with_question
     fit = formula.ols("y ~ C(size, Treatment('64')) + C(weight, Treatment('0.3')) + C(question)", long).fit()
     main = {e.setting: e.levels for e in effects._effects(scores).main}
     for level in main["chunking.size_tokens"][1:]:
-        assert level.difference == pytest.approx(fit.params[f"C(size, Treatment('64'))[T.{level.name}]"])
-    assert main["fusion.weight"][1].difference == pytest.approx(fit.params["C(weight, Treatment('0.3'))[T.0.7]"])
+        assert level.change.difference == pytest.approx(fit.params[f"C(size, Treatment('64'))[T.{level.name}]"])
+    assert main["fusion.weight"][1].change.difference == pytest.approx(fit.params["C(weight, Treatment('0.3'))[T.0.7]"])
 
 
 def test_a_setting_that_one_part_has_is_compared_within_it_and_the_parts_over_it():
@@ -97,9 +97,9 @@ def test_a_setting_that_one_part_has_is_compared_within_it_and_the_parts_over_it
     main = {e.setting: e.levels for e in effects._effects(measured(settings, table)).main}
     assert set(main) == {"fusion.part", "fusion.weight"}
     assert [level.name for level in main["fusion.part"]] == ["convex", "rrf"]  # by name, whatever was measured first
-    assert main["fusion.part"][1].difference == pytest.approx(table[0].mean() - table[1:].mean())
+    assert main["fusion.part"][1].change.difference == pytest.approx(table[0].mean() - table[1:].mean())
     low, high = main["fusion.weight"]
-    assert low.mean == pytest.approx(table[1].mean()) and high.difference == pytest.approx((table[2] - table[1]).mean())
+    assert low.mean == pytest.approx(table[1].mean()) and high.change.difference == pytest.approx((table[2] - table[1]).mean())
 
 
 def test_settings_that_always_change_together_are_one_and_what_is_confounded_is_not_told():
@@ -110,8 +110,8 @@ def test_settings_that_always_change_together_are_one_and_what_is_confounded_is_
     mixed = [{"chunking.size_tokens": s, "fusion.weight": w} for s, w in ((64, 0.1), (64, 0.2), (128, 0.3))]
     result = effects._effects(measured(mixed, np.array([[0.1, 0.2], [0.3, 0.5], [0.3, 0.5]])))
     main = {e.setting: e.levels for e in result.main}
-    assert main["fusion.weight"][1].difference == pytest.approx(0.25)  # 0.2 minus 0.1, at one size
-    assert main["fusion.weight"][2].difference is None and main["chunking.size_tokens"][1].difference is None
+    assert main["fusion.weight"][1].change.difference == pytest.approx(0.25)  # 0.2 minus 0.1, at one size
+    assert main["fusion.weight"][2].change is None and main["chunking.size_tokens"][1].change is None
     assert not result.interactions
 
 
@@ -126,9 +126,9 @@ def test_a_setting_varied_under_one_part_of_another_stage_is_compared_under_it()
     main = {e.setting: e.levels for e in effects._effects(measured(conditional(), table)).main}
     few, many = main["retrieval.candidates"]
     assert (few.name, many.name) == ("50", "200") and few.recipes == many.recipes == 2
-    assert many.difference == pytest.approx((table[[2, 5]] - table[[1, 4]]).mean())
+    assert many.change.difference == pytest.approx((table[[2, 5]] - table[[1, 4]]).mean())
     rrf = main["fusion.part"][1]
-    assert rrf.difference == pytest.approx(table[[1, 2, 4, 5]].mean() - table[[0, 3]].mean())
+    assert rrf.change.difference == pytest.approx(table[[1, 2, 4, 5]].mean() - table[[0, 3]].mean())
 
 
 def test_a_base_beside_the_grid_is_left_out_where_it_hides_the_effects():

@@ -67,9 +67,12 @@ def test_ranks_and_differences_are_those_of_the_paired_t_test(bench, members):
     best = own[board.rows[0].trial.id]
     others = board.rows[1:]
     p = holm(np.array([ttest_rel(own[row.trial.id], best).pvalue for row in others]))
-    assert [row.p_holm for row in others] == pytest.approx(p.tolist())
+    assert [row.gap.p_holm for row in others] == pytest.approx(p.tolist())
     for row in others:
-        assert row.difference == pytest.approx((own[row.trial.id] - best).mean()) and row.low <= row.difference <= row.high
+        assert (
+            row.gap.difference == pytest.approx((own[row.trial.id] - best).mean())
+            and row.gap.low <= row.gap.difference <= row.gap.high
+        )
     assert [row.equal for row in board.rows] == [True, True, False, False] and board.equals == 2
     assert sum(row.first for row in board.rows) == pytest.approx(1) and board.rows[0].first > 0.3
 
@@ -92,7 +95,7 @@ def test_equal_trials_share_the_first_place(tmp_path):
         add_trial(bench.store, questions, {"fusion.weight": weight}, seed=1)
     board = leaderboard.leaderboard(bench, comparison.trials(bench), "hit")
     assert [row.first for row in board.rows] == [0.5, 0.5] and board.equals == 2
-    assert board.rows[1].p_holm == 1 and board.rows[1].difference == 0
+    assert (board.rows[1].gap.p_holm, board.rows[1].gap.difference) == (1, 0)
 
 
 def test_what_cannot_be_ranked_together_is_told(bench, tmp_path):

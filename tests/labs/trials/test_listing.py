@@ -6,6 +6,7 @@ from core.evaluation.metric import headlines
 from core.labs.trials import comparison, listing
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
+from tests.support.whole_trials import matching, numbered_repeats
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ FILTERS = [
 
 @pytest.mark.parametrize("wanted", FILTERS, ids=str)
 def test_a_filter_leaves_the_same_trials_as_in_memory(bench, wanted):
-    expected = comparison.matching(comparison.trials(bench), **wanted)
+    expected = matching(comparison.trials(bench), **wanted)
     narrowed = listing.everything(bench).matching(**wanted)
     assert narrowed.ids == [trial.id for trial in expected] and len(narrowed) == len(expected)
     assert list(narrowed) == expected
@@ -50,7 +51,7 @@ def test_a_filter_leaves_the_same_trials_as_in_memory(bench, wanted):
 
 def test_a_row_says_what_the_trial_says(bench):
     everything, stored = listing.everything(bench), comparison.trials(bench)
-    repeats = comparison.repeats(stored)
+    repeats = numbered_repeats(stored)
     for row, trial in zip(everything.table(headlines()), stored, strict=True):
         told = ("id", "created", "title", "name", "made_name", "status", "reason", "sweep", "k", "n", "total")
         assert [row[name] for name in told] == [getattr(trial, name) for name in told]

@@ -5,7 +5,7 @@ import pytest
 from core.config import TrialConfig, with_settings
 from core.labs.experiments.search import find
 from core.labs.papers.results_table import table
-from core.labs.store import examples
+from core.labs.store.query import examples
 from core.labs.trials import comparison, listing
 from core.pipeline.recipe_words import made_name
 from core.workbench import Workbench

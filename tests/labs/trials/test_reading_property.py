@@ -9,6 +9,7 @@ from core.labs.trials import choice, comparison, listing, membership, values
 from core.labs.trials.comparison import Trial
 from core.workbench import Workbench
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
+from tests.support.whole_trials import matching
 
 SWEEPS, DATASETS = ("", "a", "b"), ("tiny", "other")
 
@@ -40,7 +41,7 @@ def bench(request, tmp_path_factory):
 
 def selected(stored: list[Trial], sweep: str, dataset: str, only: set[str], part: str) -> tuple[str, list[Trial]] | None:
     """As `values.select`, of whole trials."""
-    chosen = [t for t in comparison.matching(stored, dataset, sweep=sweep) if not only or t.id in only]
+    chosen = [t for t in matching(stored, dataset, sweep=sweep) if not only or t.id in only]
     named = comparison.named_groups(t for t in chosen if part in ("", t.settings.get("corpus.questions")))
     if not named:
         return None
@@ -67,7 +68,7 @@ def test_the_largest_group_is_that_of_memory(bench, part):
 def test_the_last_repeats_of_any_filter_are_those_of_memory_and_are_counted_alike(bench):
     everything = listing.everything(bench)
     for wanted in ({}, {"sweep": "a"}, {"dataset": "other"}, {"status": "failed"}, {"text": "k1 weight"}, {"text": "nothing"}):
-        stored = comparison.matching(comparison.trials(bench), **wanted)
+        stored = matching(comparison.trials(bench), **wanted)
         last = {trial.equal: trial.id for trial in reversed(stored) if trial.metrics}.values()
         expected = [trial.id for trial in stored if not trial.metrics or trial.id in last]
         narrowed = everything.matching(**wanted)

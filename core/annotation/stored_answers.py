@@ -1,0 +1,115 @@
+"""Stored answers that people can judge."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from core.annotation.drawing import Candidate, clean
+from core.annotation.study import Passage, Study, plain
+from core.annotation.system_names import names_for, recipe_of
+from core.workbench import Workbench
+
+LACKS = """CASE WHEN text IS NULL THEN 'failed' WHEN finish_reason = 'abstained' THEN 'abstained'
+                WHEN NOT regexp_matches(text, '\\w') THEN 'empty' ELSE '' END"""  # why an answer cannot be judged
+
+
+def read_candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
+    """Stored answers that have words, the latest of each system and question. A system is a model with its recipe, without
+    what decides no word of an answer: the seed, which questions are asked, how trials are evaluated, how fast it runs. Of
+    systems that would be called alike the later ones have longer names, so none changes its name as others come."""
+    rows = workbench.store.query(
+        f"""SELECT id, dataset, question, text, model, hits, config FROM answers
+            WHERE {LACKS} = '' ORDER BY id"""
+    )
+    gold = {
+        (row["dataset"], row["text"]): row["answers"]
+        for row in workbench.store.query(
+            """SELECT s.dataset, q.text, q.answers FROM questions q JOIN question_sets s USING (fingerprint)
+           WHERE len(q.answers) > 0"""
+        )
+    }
+    latest: dict[tuple, Candidate] = {}
+    names: dict[tuple[str, str], str] = {}  # file of the model and recipe -> system
+    for row in rows:
+        config, file = json.loads(row["config"] or "{}"), Path(row["model"] or "no model").name
+        recipe = recipe_of(config)
+        if (file, recipe) not in names:
+            ways = names_for(file, recipe, config)
+            names[file, recipe] = next(name for name in ways if name not in names.values())
+        if dataset not in ("", row["dataset"]):
+            continue
+        passages = tuple(
+            Passage(
+                document_id=hit["document_id"],
+                title=clean(hit.get("title") or ""),
+                start=hit["start"],
+                end=hit["end"],
+                text=clean(hit["text"]),
+            )
+            for hit in json.loads(row["hits"] or "[]")
+        )
+        candidate = Candidate(
+            row["id"],
+            names[file, recipe],
+            row["dataset"] or "",
+            clean(row["question"]),
+            clean(row["text"]),
+            passages,
+            tuple(clean(text) for text in gold.get((row["dataset"], row["question"]), ())),
+            recipe,
+        )
+        latest[candidate.system, candidate.dataset, candidate.question] = candidate
+    return list(latest.values())
+
+
+def candidates(workbench: Workbench, study: Study | None = None) -> list[Candidate]:
+    """Stored answers that can be judged; read again once there are more. Systems that the study has already are called
+    as it calls them: names that were made by an older version stay."""
+    answers = _candidates(workbench)
+    names = {answer.source: answer.system for item in plain(study.items) for answer in item.responses} if study else {}
+    named = {answer.system: names[answer.source] for answer in answers if answer.source in names}
+    if all(now == name for now, name in named.items()):
+        return answers
+    return [answer._replace(system=named.get(answer.system, answer.system)) for answer in answers]
+
+
+def _candidates(workbench: Workbench) -> list[Candidate]:
+    [row] = workbench.store.query(
+        "SELECT count(*) AS answers, max(id) AS last, (SELECT count(*) FROM questions) AS questions FROM answers"
+    )
+    key = "/".join(map(str, row.values()))
+    return workbench.pipeline.remember("candidates", key, lambda: read_candidates(workbench))
+
+
+def newest_answer(workbench: Workbench) -> str:
+    """The id of the answer that was stored last; of the same one no answer has come."""
+    [row] = workbench.store.query("SELECT max(id) AS id FROM answers")
+    return row["id"]
+
+
+class QuestionsAsked(NamedTuple):
+    """What came of questions that were asked. asked: of each recipe and question one."""
+
+    asked: int
+    judged: int  # gave an answer that can be judged
+    why: dict[str, int]  # failed, abstained (no passage was similar enough) or empty -> how many of the others
+
+
+def asked(workbench: Workbench, answers: Iterable[Candidate], recipe: str = "", questions: Iterable[str] = ()) -> QuestionsAsked:
+    """How many questions gave one of these answers, and why the others did not; of a recipe and questions, or all."""
+    wanted = {clean(text) for text in questions}
+    rows = workbench.store.query(f"""SELECT dataset, question, config, {LACKS} AS lack FROM answers
+                                     WHERE {LACKS} <> '' ORDER BY id""")
+    good = {(answer.recipe, answer.dataset, answer.question) for answer in answers}
+    bad = {
+        (recipe_of(json.loads(row["config"] or "{}")), row["dataset"] or "", clean(row["question"])): row["lack"] for row in rows
+    }
+
+    def counts(key: tuple[str, str, str]) -> bool:
+        return recipe in ("", key[0]) and (not wanted or key[2] in wanted)
+
+    judged = sum(map(counts, good))
+    why = Counter(lack for key, lack in bad.items() if key not in good and counts(key))
+    return QuestionsAsked(judged + sum(why.values()), judged, dict(why.most_common()))

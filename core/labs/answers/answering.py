@@ -1,0 +1,379 @@
+"""Answers of a recipe to its questions: which are known, what the others take, and the job that writes them, many at once.
+
+What an answer's identity is, and where it is recorded, is in `core.pipeline.answers`.
+"""
+
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
+from typing import NamedTuple
+
+import numpy as np
+
+from core.answering.answer import answer
+from core.answering.one_prompt import OnePrompt
+from core.answering.protocol import Material
+from core.config import PartConfig, fingerprint
+from core.context.citations import plain
+from core.context.passages import distinct
+from core.context.prompt import UNKNOWN, asks_to_cite
+from core.embedding.minilm import MiniLM
+from core.errors import WorkbenchError
+from core.generation.loading import loaded
+from core.generation.model_texts import BATCH, TRIES, Request, written
+from core.judging.measure import AnswerCase
+from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, answers_of, keep
+from core.pipeline.forecast import Phase, total
+from core.pipeline.provenance import source_of
+from core.pipeline.speed import UNSURE, Estimate, Run, noted
+from core.pipeline.stages import VECTOR_SEARCH, Recipe, Resolved
+from core.progress import counted, drain, told_within, within
+from core.records import Answer, Gold, Hit, Progress, Query
+from core.retrieval.top import best as best_columns
+from core.workbench import Evaluation, Workbench, fetched
+
+FIRST = 30  # questions that are asked where nobody says how many
+LIMITS = {"stop", "temperature", "json_schema", "logprobs"}  # of a generator that has such knobs
+TOO_LONG = "The prompt has"  # so begins what an engine says of a prompt beyond its window
+# 106 million parameters beside 10.6 million, without the tables of words; an answer takes a prompt's time, and as much to be written
+TIMES_ENCODER, ANSWER_TOKENS, ROUGH = 10, 600, 4.0
+
+
+class AnswerCost(NamedTuple):
+    """What answering takes. answers: those that the model still has to write; silent: questions without a similar passage, for
+    which it is not asked; seconds None: no answer of this model was timed here."""
+
+    questions: int
+    answers: int
+    seconds: Estimate | None
+    silent: int = 0
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """ "184 answers"; none where all are known."""
+        return (Phase(counted(self.answers, "answer"), self.seconds),) * bool(self.answers)
+
+
+def together(costs: Sequence[AnswerCost]) -> AnswerCost:
+    """Of several to the same questions."""
+    times = [cost.seconds for cost in costs if cost.answers]
+    seconds = None if None in times or not times else total(times)
+    return AnswerCost(costs[0].questions, sum(cost.answers for cost in costs), seconds)
+
+
+@dataclass(frozen=True)
+class AnswerSet:
+    """The answers of one recipe to the questions drawn, as far as they are known."""
+
+    evaluation: Evaluation
+    rows: tuple[int, ...]  # of the questions, in the order drawn
+    askings: tuple[AskedContext, ...]
+    answers: tuple[KeptAnswer | None, ...]
+
+    @property
+    def queries(self) -> list[Query]:
+        return [self.evaluation.corpus.queries[row] for row in self.rows]
+
+
+# What is asked -------------------------------------------------------------------------------------------------------
+
+
+def can_be_judged(query: Query) -> bool:
+    return bool(query.answers) or not query.answerable
+
+
+def drawn(queries: Sequence[Query], seed: int, count: int) -> list[int]:
+    """Rows of the questions that are asked, `count` at most, drawn once: a larger sample holds the smaller one. Where some can
+    be judged, only those."""
+    able = [can_be_judged(query) for query in queries]
+    able = able if any(able) else [True] * len(able)
+    order = np.random.default_rng(seed).permutation(len(queries)).tolist()
+    return [row for row in order if able[row]][:count]
+
+
+def askings(workbench: Workbench, evaluation: Evaluation, rows: Sequence[int]) -> tuple[AskedContext, ...]:
+    """What the recipe asks of these questions. Milliseconds for hundreds of them."""
+    config, corpus = evaluation.config, evaluation.corpus
+    asker, chunks, context = Asker(evaluation.run), drain(workbench.cut_chunks(evaluation.run)), config.context
+    depth = config.retrieval.top_k if context.duplicates < 1 else min(context.passages, config.retrieval.top_k)
+    chosen = np.array(rows, int)
+    pool, columns = evaluation.pool, best_columns(evaluation.scores[chosen], depth).chunk
+    there = columns >= 0
+    top = np.where(there, pool.chunk[chosen[:, None], columns], -1) if columns.size else columns
+    dense = pool.score[VECTOR_SEARCH][chosen[:, None], columns] if VECTOR_SEARCH in pool.score and columns.size else np.nan
+    similar = np.where(there & ~np.isnan(dense), dense, -np.inf)[:, : context.passages].max(1, initial=-np.inf)
+
+    def told(chunk: int) -> tuple[str, int, str]:
+        document, start = corpus.documents[chunks.document[chunk]], int(chunks.start[chunk])
+        return document.id, start, document.text[start : int(chunks.end[chunk])]
+
+    memory: dict[int, tuple[str, int, str]] = {}
+    made = []
+    for place, row in enumerate(rows):
+        own = [chunk for chunk in top[place].tolist() if chunk >= 0]
+        shown = [memory[chunk] if chunk in memory else memory.setdefault(chunk, told(chunk)) for chunk in own]
+        hits = partial(_first, workbench, evaluation, row, depth)
+        nearest = None if similar[place] == -np.inf else float(similar[place])
+        made.append(asker.asking(corpus.queries[row].text, nearest, shown, hits))
+    return tuple(made)
+
+
+def _first(workbench: Workbench, evaluation: Evaluation, row: int, depth: int) -> list[Hit]:
+    return workbench.hits(evaluation, row)[:depth]
+
+
+# What is recorded ----------------------------------------------------------------------------------------------------
+
+
+def cost(workbench: Workbench, part: PartConfig, asked: Sequence[AskedContext]) -> AnswerCost:
+    """What these take: each context that is not known once. Contexts that come to a known prompt cost nothing after all."""
+    recorded = answers_of(workbench.pipeline, {each.key for each in asked if each.asks})
+    unknown = {each.key for each in asked if each.asks} - recorded.keys()
+    silent = sum(not each.asks for each in asked)
+    return AnswerCost(len(asked), len(unknown), answer_time(workbench, part, len(unknown)), silent)
+
+
+def answer_time(workbench: Workbench, part: PartConfig, number: int) -> Estimate | None:
+    """What so many answers take: by those that this model wrote before, at best with the same settings; else by stored ones."""
+    if not number:
+        return None
+    seconds = workbench.pipeline.speeds.time(number, *_speed_names(part.usable()))
+    if seconds is None and (quarters := _stored_times(workbench, part)):  # asked one by one, not side by side
+        seconds = Estimate(number * quarters[0] / UNSURE**2, number * quarters[1] * UNSURE)
+    return seconds or bundled_time(workbench, part.model, number * ANSWER_TOKENS)
+
+
+def _stored_times(workbench: Workbench, part: PartConfig) -> tuple[float, float] | None:
+    """Seconds, first and third quartile, that stored answers of this model took; None where none is stored."""
+    [row] = workbench.store.query(
+        """SELECT quantile_cont(generation_ms, 0.25) / 1000 AS low, quantile_cont(generation_ms, 0.75) / 1000 AS high FROM answers
+           WHERE generation_ms > 0 AND (config ->> '$.generation.model') = ?""",
+        [str(part.model)],
+    )
+    return None if row["low"] is None else (row["low"], row["high"])
+
+
+def bundled_time(workbench: Workbench, model: str, tokens: float) -> Estimate | None:
+    """What reading so many tokens takes the bundled model, of which nothing was timed yet: by the bundled encoder, which reads every
+    corpus, and the multiplications that a token takes. Rough: formats of numbers and of weights differ. None of other models."""
+    seconds = workbench.pipeline.speeds.time(tokens * TIMES_ENCODER, MiniLM().identity()) if model == "bundled" else None
+    return seconds and Estimate(seconds.low, seconds.high * ROUGH)
+
+
+def _speed_names(part: PartConfig) -> list[str]:
+    """By which answers are timed: as it is set, then any settings of engine and model, then any engine of the model."""
+    about = (part.identity(), part.model_dump(mode="json")), (part.part, part.model), (part.model,)
+    return [fingerprint("answers", *each) for each in about]
+
+
+def answers_to(workbench: Workbench, asked: Sequence[AskedContext]) -> tuple[KeptAnswer | None, ...]:
+    """The answer to each, None where none is recorded."""
+    recorded = answers_of(workbench.pipeline, [each.key for each in asked])
+    return tuple(recorded.get(each.key) for each in asked)
+
+
+def answer_set(workbench: Workbench, evaluation: Evaluation, count: int, rows: Sequence[int] | None = None) -> AnswerSet:
+    """What is known of the recipe's answers to the first `count` questions drawn, or to these; asks nothing."""
+    rows = drawn(evaluation.corpus.queries, evaluation.config.seed, count) if rows is None else rows
+    asked = askings(workbench, evaluation, rows)
+    return AnswerSet(evaluation, tuple(rows), asked, answers_to(workbench, asked))
+
+
+def cases(answers: AnswerSet, places: Sequence[int]) -> list[AnswerCase]:
+    """The answers at these places of the draw, all known, with what each can be held against."""
+    corpus, config = answers.evaluation.corpus, answers.evaluation.config
+    texts = {document.id: document.text for document in corpus.documents}
+    how, asked = (texts, config.evaluation.overlap, config.context.citations), asks_to_cite(config.context)
+    return [case(corpus.queries[answers.rows[n]], answers.answers[n], *how)._replace(asked_to_cite=asked) for n in places]
+
+
+def case(query: Query, said: KeptAnswer, texts: dict[str, str], overlap: float, citations: str) -> AnswerCase:
+    golds = [gold for gold in query.gold if gold.grade > 0]
+    passages = tuple(" … ".join(texts[name][start:end] for name, start, end in spans) for spans in said.shown)
+    covered = tuple(frozenset(g.unit for g in golds if any(covers(span, g, overlap) for span in spans)) for spans in said.shown)
+    units = len({gold.unit for gold in golds}) if query.gold or not query.answerable else None
+    about = {"references": query.answers, "answerable": query.answerable, "units": units, "covered": covered}
+    how = {"citations": citations, "finish_reason": said.finish_reason, "tokens": said.tokens}
+    return AnswerCase(query.text, said.text, passages, **about, **how)
+
+
+def covers(span: Span, gold: Gold, overlap: float) -> bool:
+    """Whether a passage holds a piece of evidence, by the overlap rule of the evaluation."""
+    document, start, end = span
+    shared = min(gold.end, end) - max(gold.start, start)
+    return gold.document_id == document and shared > 0 and shared >= overlap * max(min(gold.end - gold.start, end - start), 1)
+
+
+# The job -------------------------------------------------------------------------------------------------------------
+
+
+def answer_questions(workbench: Workbench, recipe: Recipe, count: int) -> Generator[Progress, None, AnswerSet]:
+    """Writes what is not known of the recipe's answers to the first `count` questions drawn, and returns all of them."""
+    run = yield from workbench.pipeline.resolve(recipe)
+    yield from fetched(run.config, answering=True)
+    evaluation = yield from workbench.evaluating(run)
+    rows = drawn(evaluation.corpus.queries, run.config.seed, count)
+    yield from write(workbench, run, askings(workbench, evaluation, rows))
+    return answer_set(workbench, evaluation, count)
+
+
+def write(workbench: Workbench, run: Resolved, asked: Sequence[AskedContext]) -> Generator[Progress, None, None]:
+    """Writes those of these answers that are not known, in this order. Stopped, it has kept every batch that was whole."""
+    recorded = answers_of(workbench.pipeline, [each.key for each in asked])
+    unknown = {each.key: each for each in asked if each.key not in recorded}
+    wanted = [each for each in unknown.values() if each.asks]
+    if not wanted:
+        return _abstain(workbench, run, unknown)
+    part = run.config.generation.usable()
+    run.config.answering.check(part)
+    began = time.monotonic()
+    yield from loaded(part)
+    job = _Job(workbench, run, part, len(wanted), time.monotonic() - began)
+    one_prompt, size = isinstance(run.config.answering, OnePrompt), BATCH if part.local else 1
+    by_prompt = [each for each in wanted if one_prompt or each.hits is None]
+    for at in range(0, len(by_prompt), size):
+        batch = by_prompt[at : at + size]
+        yield from job.together(batch)
+        _abstain(workbench, run, unknown, batch[-1].key)
+    for each in wanted:
+        if each.hits is not None and not one_prompt:
+            yield from job.alone(each)
+            _abstain(workbench, run, unknown, each.key)
+    _abstain(workbench, run, unknown)
+    job.end()
+
+
+def _abstain(workbench: Workbench, run: Resolved, unknown: dict[str, AskedContext], until: str = "") -> None:
+    """Records the answers of those for which the model is not asked, up to this one: in the order drawn, so that what is answered at any
+    moment is a sample of all, not first of all what no passage is found for."""
+    before = list(takewhile(lambda each: each.key != until, unknown.values()))
+    recorded = answers_of(workbench.pipeline, [each.key for each in before])
+    silent = [each for each in before if not each.asks and each.key not in recorded]
+    keep(workbench.pipeline, run, dict.fromkeys(silent, KeptAnswer(UNKNOWN, "abstained")))
+
+
+def keep_alone(workbench: Workbench, run: Resolved, each: AskedContext, made: Answer, seconds: float) -> KeptAnswer:
+    """Records an answer that was written by itself."""
+    shown = () if made.finish_reason == "abstained" else _spans(made.hits)
+    said = KeptAnswer(
+        made.text, made.finish_reason, shown, made.prompt_tokens, made.answer_tokens, seconds, made.cost_usd, made.tokens
+    )
+    keep(workbench.pipeline, run, {each: said})
+    return said
+
+
+class _Job:
+    """What one run of `write` shares."""
+
+    def __init__(self, workbench: Workbench, run: Resolved, part: PartConfig, total: int, load_s: float) -> None:
+        self._bench, self._run, self._part, self._total = workbench, run, part, total
+        self._source = source_of(workbench.pipeline, run)
+        self._tools = workbench.pipeline.query_tools(run.config)._replace(generator=part)
+        self._took: list[float] = []
+        self._load_s = load_s
+        self._speeds = {name: workbench.pipeline.speeds.record(name) for name in _speed_names(part)}
+        self._done = 0
+        self._failed, self._in_a_row, self._why = 0, 0, ""
+
+    def together(self, group: Sequence[AskedContext]) -> Generator[Progress, None, None]:
+        """Answers by one prompt each, side by side."""
+        step, part, ready, made = self._step(group[0]), self._part, [], {}
+        for each in group:
+            yield step
+            prompt = self._prompt(each)
+            if isinstance(prompt, KeptAnswer):
+                made[each] = prompt
+            else:
+                ready.append((each, *prompt))
+        limits = {name: getattr(part, name) for name in LIMITS & set(type(part).model_fields)}
+        requests = [Request(messages, part.max_tokens, **limits) for _, messages, _ in ready]
+        try:
+            texts = yield from told_within(written(self._tools, requests), step)
+        except WorkbenchError as error:  # of a service a single one; those of a batch that came are kept by their prompts
+            self._record(made)
+            return self._fails(error, len(requests))
+        self._in_a_row = 0
+        for (each, _, shown), text in zip(ready, texts, strict=True):
+            told = (text.prompt_tokens, text.tokens, text.seconds, text.cost_usd, text.logprobs)
+            made[each] = KeptAnswer(text.text, text.finish_reason, shown, *told)
+        self._record(made)
+
+    def _prompt(self, each: AskedContext) -> tuple[list[dict[str, str]], Given] | KeptAnswer:
+        """(messages, passages that they hold); where they do not go into the model, that is the answer."""
+        part, config = self._part, self._run.config
+        hits, shown = list(each.hits()) if each.hits else [], ()
+        messages = [{"role": "user", "content": f"{CLOSED}\n\nQuestion: {plain(each.question)}"}]
+        try:
+            if each.hits:
+                chosen = distinct(hits, config.context)[0]
+                material = Material(each.question, chosen, part, config.context, 0.0, config.seed, None, self._source)
+                made = material.prompt(chosen)
+                messages, shown = made.messages, _spans(made.used)
+            if part.local and not part.holds(messages) and (size := len(part.read(messages).tokens)) >= part.context_tokens:
+                raise WorkbenchError(f"{TOO_LONG} {size:,} tokens, and the window {part.context_tokens:,}.")
+        except WorkbenchError as error:
+            return self._unfit(hits, error)
+        return messages, shown
+
+    def alone(self, each: AskedContext) -> Generator[Progress, None, None]:
+        """An answer that takes more than one prompt."""
+        hits, config, started = list(each.hits()), self._run.config, time.perf_counter()
+        more = {"search": partial(self._bench.search, self._run), "source": self._source, "answering": config.answering}
+        try:
+            work = answer(each.question, hits, self._part, config.context, config.seed, **more)
+            made = yield from within(work, self._step(each))
+        except WorkbenchError as error:
+            return self._record({each: self._unfit(hits, error)})
+        if not self._part.local and made.finish_reason.startswith("failed"):  # a service may answer the next time
+            return self._fails(WorkbenchError(made.finish_reason), 1)
+        self._in_a_row = 0
+        self._counted(keep_alone(self._bench, self._run, each, made, time.perf_counter() - started))
+
+    def _unfit(self, hits: Sequence[Hit], error: WorkbenchError) -> KeptAnswer:
+        """A passage that is too long for the prompt is a failure of its question, and no end of the job."""
+        if error.where not in {hit.document_id for hit in hits} and not error.what.startswith(TOO_LONG):
+            raise error
+        return KeptAnswer("", f"failed: {error.what}")
+
+    def _fails(self, error: WorkbenchError, number: int) -> None:
+        self._failed, self._in_a_row, self._why = self._failed + number, self._in_a_row + 1, error.what
+        if self._part.local or self._in_a_row == TRIES:
+            self.end()
+
+    def _record(self, made: dict[AskedContext, KeptAnswer]) -> None:
+        keep(self._bench.pipeline, self._run, made)
+        for said in made.values():
+            self._counted(said)
+
+    def _counted(self, said: KeptAnswer) -> None:
+        self._done += 1
+        if said.seconds:
+            self._took.append(said.seconds)
+            if len(self._took) % BATCH in (0, 1):  # also of a job that is stopped
+                self._note_speed()
+
+    def _note_speed(self) -> None:
+        number = len(self._took)
+        for name, before in self._speeds.items():
+            self._bench.pipeline.speeds.keep(name, noted(before, Run(number, number, sum(self._took), self._load_s)))
+
+    def end(self) -> None:
+        """WorkbenchError where answers are missing."""
+        if self._took:
+            self._note_speed()
+        if self._failed:
+            raise WorkbenchError(
+                f"The model failed, and {self._failed:,} of {self._total:,} answers or more are not written: {self._why}",
+                where=self._part.model,
+                todo="What was written is kept: start it again once the model answers, and only the rest is asked for.",
+            )
+
+    def _step(self, each: AskedContext) -> Progress:
+        return Progress(self._done, self._total, each.question)
+
+
+def _spans(hits: Sequence[Hit]) -> Given:
+    """What of the documents a model reads there."""
+    return tuple(tuple((hit.document_id, *span) for span in hit.excerpts or ((hit.start, hit.end),)) for hit in hits)

@@ -1,0 +1,212 @@
+"""Kept answers: a changed context is answered anew and no other, by one prompt once, and what is stopped goes on."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from core.config import with_settings
+from core.errors import WorkbenchError
+from core.generation.llama_engine import LlamaCpp
+from core.generation.model_texts import BATCH
+from core.labs.answers import answering as lab
+from core.labs.answers import to_judge
+from core.progress import drain
+from core.records import Gold, Query
+from core.store import batches
+from core.workbench import Workbench
+from tests.support.failing import QUESTIONS, failing, read, recipe
+
+MANY = [
+    f"{first}{second}" for first in ("Ber", "Lun", "Mar", "Nor", "Os", "Ta") for second in ("by", "dal", "holm", "nes", "vik")
+]
+TEXTS = {
+    f"{t}.txt": f"{t} has {n} mills and its market opens at {n % 9 + 1}." + " There is a mill." * (n % 5)
+    for n, t in enumerate(MANY)
+}
+ASKED = [
+    {
+        "id": t,
+        "question": f"When does the market of {t} open{f', {t} and not {MANY[n - 1]}' * (n % 2)}?",
+        "document": t,
+        "answer": f"at {n % 9 + 1}",
+    }
+    for n, t in enumerate(MANY)
+]
+SETTINGS = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "context.passages": 2}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    rows = "\n".join(
+        json.dumps({"id": name, "text": text}) for name, text in TEXTS.items()
+    )  # a file is read in a process of its own
+    bench, asked = Workbench(home), "\n".join(map(json.dumps, ASKED))
+    drain(bench.library.ingest("towns", [("towns.jsonl", rows.encode())], ("questions.jsonl", asked.encode())))
+    drain(bench.prepare(many()))
+    return home
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    return read(monkeypatch)
+
+
+def many(**settings: object):
+    return with_settings(recipe(), {"chunking.part": "recursive", "chunking.size_tokens": 64} | SETTINGS | settings)
+
+
+def at(bench: Workbench, config, count: int = 99) -> lab.AnswerSet:
+    return lab.answer_set(bench, bench.evaluate(config), count)
+
+
+def test_a_larger_draw_holds_the_smaller_and_only_who_can_be_judged():
+    queries = [Query(str(n), "?", answers=("a",) * (n % 2), answerable=n != 4) for n in range(9)]
+    assert lab.drawn(queries, 3, 2) == lab.drawn(queries, 3, 5)[:2] and sorted(lab.drawn(queries, 3, 9)) == [1, 3, 4, 5, 7]
+    bare = [Query(str(n), "?") for n in range(4)]
+    assert sorted(lab.drawn(bare, 0, 9)) == [0, 1, 2, 3], "without references all are asked"
+
+
+def test_n_changed_contexts_write_n_answers_and_no_more(bench, reader):
+    first = drain(lab.answer_questions(bench, many(), 20))
+    assert len(reader.prompts) == len(set(reader.prompts)) == 20 and all(first.answers)
+    changed = many(**{"sparse.b": 0.0})
+    before, after = at(bench, many(), 20), at(bench, changed, 20)
+    assert before.answers == first.answers
+    differ = [a.key != b.key for a, b in zip(before.askings, after.askings, strict=True)]
+    told = lab.cost(bench, changed.generation, after.askings)
+    assert 0 < told.answers == sum(differ) < 20 and told.seconds is not None
+    # a setting that changes no prompt is another context, and the same messages
+    for config, most in (
+        (changed, told.answers),
+        (many(**{"context.max_tokens": 1300}), 0),
+        (many(**{"context.threshold": 0.2}), 0),
+    ):
+        asked = len(reader.prompts)
+        made = drain(lab.answer_questions(bench, config, 20))
+        assert len(reader.prompts) - asked == most and all(made.answers)
+        assert lab.cost(bench, config.generation, made.askings).answers == 0
+    assert len(reader.prompts) == len(set(reader.prompts))
+    for settings in ({"generation.temperature": 0.5}, {"generation.model": "/another.gguf"}, {"generation.logprobs": 3}):
+        assert at(bench, many(**settings), 5).answers == (None,) * 5, settings
+    assert at(bench, many(**{"generation.threads": 1}), 20).answers == first.answers, "what changes no text asks nothing anew"
+
+
+def test_answers_outlive_the_cache(bench, reader):
+    bench.pipeline.cache.cap_bytes = 20_000
+    recipes = [many(), many(**{"context.passages": 1})]
+    first = [drain(lab.answer_questions(bench, recipe, 30)).answers for recipe in recipes]
+    asked = len(reader.prompts)
+    for delete in (False, True):
+        if delete:
+            shutil.rmtree(bench.home / "cache")
+        batches._of_home.clear()  # as another process
+        fresh = Workbench(bench.home)
+        assert [at(fresh, recipe, 30).answers for recipe in recipes] == first, f"the cache deleted: {delete}"
+        assert [drain(lab.answer_questions(fresh, recipe, 30)).answers for recipe in recipes] == first
+    assert len(reader.prompts) == asked, "nothing is asked twice"
+    [row] = fresh.store.query("SELECT count(DISTINCT key) AS answers, count(DISTINCT question) AS questions FROM set_answers")
+    assert row == {"answers": 60, "questions": 30}
+
+
+def test_the_contexts_are_told_without_a_model_as_the_whole_ranking_tells_them(bench, reader, monkeypatch):
+    def fails(*_):
+        raise AssertionError("a model was loaded")
+
+    for name in ("load", "generate", "generate_many", "count_tokens", "holds"):
+        monkeypatch.setattr(LlamaCpp, name, fails)
+    for settings in (
+        {},
+        {"context.duplicates": 0.9},
+        {"retrieval.top_k": 1},
+        {"fusion.part": "sparse_only", "context.passages": 5},
+    ):
+        evaluation = bench.evaluate(many(**settings))
+        rows, asker = lab.drawn(evaluation.corpus.queries, 0, 9), lab.Asker(evaluation.run)
+        slow = [asker.over(evaluation.corpus.queries[row].text, bench.hits(evaluation, row)) for row in rows]
+        quick = lab.askings(bench, evaluation, rows)
+        assert [(a.key, a.asks, list(a.hits())) for a in quick] == [(a.key, a.asks, list(a.hits())) for a in slow]
+
+
+def test_what_is_stopped_keeps_its_whole_batches_and_goes_on(bench, reader):
+    work = lab.answer_questions(bench, many(), 30)
+    while len(reader.prompts) < BATCH + 2:
+        next(work)
+    work.close()
+    assert sum(each is not None for each in at(bench, many(), 30).answers) == BATCH
+    fresh = Workbench(bench.home)
+    made = drain(lab.answer_questions(fresh, many(), 30))
+    assert all(made.answers) and len(reader.prompts) == 30 + 2, "only what was not whole is asked again"
+    assert made.answers == at(Workbench(bench.home), many(), 30).answers
+    # batches follow the draw, so that what is known at any moment is drawn at random, too
+    first = {query.text for query in made.queries[:BATCH]}
+    assert all(any(text in prompt for text in first) for prompt in reader.prompts[:BATCH])
+
+
+def test_what_a_study_of_people_has_answered_counts_on_the_other_pages(bench, reader):
+    drain(to_judge.answer_questions(bench, many(), 5))
+    known = at(bench, many(), 30)
+    assert [each is not None for each in known.answers] == [True] * 5 + [False] * 25, "the same draw"
+    stored = {row["question"] for row in bench.store.query("SELECT question FROM answers")}
+    assert stored == {query.text for query in known.queries[:5]}
+    asked = len(reader.prompts)
+    drain(lab.answer_questions(bench, many(), 5))
+    assert len(reader.prompts) == asked, "nothing is asked twice"
+
+
+def test_questions_without_a_similar_passage_are_answered_in_their_turn(bench, reader, monkeypatch):
+    """Else the first answers would all be those that know nothing, and the mean of what is answered so far lower than it is."""
+    real = lab.askings
+    monkeypatch.setattr(lab, "askings", lambda *a: tuple(each._replace(asks=n % 3 > 0) for n, each in enumerate(real(*a))))
+    work = lab.answer_questions(bench, many(), 30)
+    while len(reader.prompts) < BATCH + 1:
+        next(work)
+    work.close()
+    there = [each is not None for each in at(bench, many(), 30).answers]
+    assert there == sorted(there, reverse=True) and sum(there) >= BATCH, "no gap"
+
+
+def test_a_passage_that_does_not_fit_is_its_questions_failure(bench, reader, monkeypatch):
+    monkeypatch.setattr(LlamaCpp, "count_tokens", lambda self, text: 2000 if "Berby" in text else 1)
+    made = drain(lab.answer_questions(bench, many(), 99))
+    failed = [q.id for q, a in zip(made.queries, made.answers, strict=True) if a.finish_reason.startswith("failed: The best")]
+    assert failed == ["Berby"] and len([1 for each in made.answers if each.finish_reason == "stop"]) == 29
+
+
+@pytest.mark.slow
+def test_a_case_holds_what_its_answer_can_be_held_against(tmp_path, reader):
+    bench = failing(tmp_path)
+    made = drain(lab.answer_questions(bench, recipe(), len(QUESTIONS)))
+    table = dict(zip([query.id for query in made.queries], lab.cases(made, range(len(made.rows))), strict=True))
+    case = table["answered"]
+    assert case.answer == "The market of Lund opens at five." and case.references == ("opens at five",) and case.units == 1
+    place = case.passages.index("The market of Lund opens at five.")
+    assert case.covered[place] == {0} and sum(map(len, case.covered)) == 1 and case.answerable
+    assert not any(table["unretrieved"].covered) and table["unretrieved"].units == 1
+    assert table["declined"].answerable is False and table["declined"].units == 0
+
+
+def test_an_answer_of_several_prompts_is_kept_too(bench, reader, monkeypatch):
+    config = many(**{"answering.part": "per_passage"})
+    made = drain(lab.answer_questions(bench, config, 3))
+    asked = len(reader.prompts)
+    assert all(made.answers) and asked >= 3 and at(bench, config, 3).answers == made.answers
+    drain(lab.answer_questions(bench, config, 3))
+    assert len(reader.prompts) == asked
+
+
+def test_a_model_that_fails_is_told_and_the_rest_is_kept(bench, reader):
+    reader.fails = "deadline"
+    with pytest.raises(WorkbenchError, match="The model failed"):
+        drain(lab.answer_questions(bench, many(), 20))
+    assert at(bench, many(), 20).answers == (None,) * 20
+    reader.fails = ""
+    assert all(drain(lab.answer_questions(bench, many(), 20)).answers)
+
+
+def test_evidence_is_covered_by_the_rule_of_the_evaluation():
+    assert lab.covers(("a", 0, 10), Gold("a", 5, 15), 0.5) and not lab.covers(("a", 0, 10), Gold("a", 5, 15), 0.6)
+    assert not lab.covers(("a", 0, 5), Gold("a", 5, 9), 0.1) and not lab.covers(("b", 0, 10), Gold("a", 0, 10), 0.1)
+    assert np.all([lab.covers(("a", 3, 4), Gold("a", 0, 10), 1.0)])
