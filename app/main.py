@@ -91,8 +91,8 @@ def main() -> None:
     st.html(style() + f"<style>body {{ color-scheme: {st.context.theme.type or 'light'} }}</style>")
     st.html(script(), unsafe_allow_javascript=True)
     session.start(page.url_path)
-    for note in session.take_notes():
-        st.warning(f"A setting in the address was left out: {cards.plain(note)}", icon=":material/link_off:")
+    for note in session.told():
+        st.warning(cards.plain(note), icon=":material/link_off:")
     with st.sidebar, cards.calm():
         place = sidebar.draw()
     with cards.calm():

@@ -261,7 +261,7 @@ def _read_url() -> None:
         if path:
             values[path] = _value(text)
     st.session_state.recipes = st.session_state.get("recipes", {}) | {n: _valid(values, notes) for n, values in settings.items()}
-    st.session_state.notes = notes
+    tell([f"A setting in the address was left out: {note}" for note in notes])
 
 
 def _value(text: str) -> Any:
@@ -292,6 +292,15 @@ def _valid(settings: dict[str, Any], notes: list[str]) -> TrialConfig:
     return recipe
 
 
-def take_notes() -> list[str]:
-    """What the address asked for and could not get; told once."""
-    return st.session_state.pop("notes", [])
+def tell(notes: list[str]) -> None:
+    """What was asked for and could not be had, and why."""
+    st.session_state.notes, st.session_state.told_at = notes, None
+
+
+def told() -> list[str]:
+    """What `tell` was told, for as long as the page and the recipe stay: a run that follows at once must not take it away."""
+    state, here = st.session_state, (st.session_state.page, config())
+    if state.get("told_at") not in (None, here):
+        state.notes = []
+    state.told_at = here
+    return state.get("notes", [])

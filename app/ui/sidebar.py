@@ -85,7 +85,7 @@ def _change(knob: str, key: str) -> None:
     try:
         session.change({f"corpus.{knob}": st.session_state[key]})
     except WorkbenchError as error:
-        st.session_state["notes"] = [error.what]
+        session.tell([error.what])
 
 
 def _experiment() -> None:
@@ -120,7 +120,7 @@ def _set_experiment() -> None:
             wanted = book.create(workbench, wanted).id
         session.set_experiment(wanted)
     except WorkbenchError as error:
-        st.session_state["notes"] = [error.what]
+        session.tell([error.what])
 
 
 def _baseline() -> None:

@@ -92,7 +92,7 @@ def test_a_title_that_is_typed_begins_one(bench):
         for typed in ("How long?", "how LONG", "   ", "?", None):
             st.session_state["of_experiment"] = typed
             sidebar._set_experiment()
-            st.text(f"{session.experiment() or None} {session.take_notes()}")
+            st.text(f"{session.experiment() or None} {session.told()}")
 
     app = AppTest.from_function(script, default_timeout=30).run()
     assert not app.exception and book.load(bench, "how-long").title == "How long?"
@@ -114,13 +114,13 @@ def test_one_that_is_not_here_is_told_and_left(bench, name):
         from app import session
 
         session.start("here")
-        st.text(" ".join(session.take_notes()))
+        st.text(" ".join(session.told()))
 
     app = AppTest.from_function(script, default_timeout=30)
     app.query_params["experiment"] = name
     app.run()
     assert not app.exception and "experiment" not in app.query_params
-    assert app.text[0].value == f"experiment={name[:80]}: there is no such experiment."
+    assert app.text[0].value == f"A setting in the address was left out: experiment={name[:80]}: there is no such experiment."
     page = open_sidebar(experiment=name)
     assert not page.exception and box(page).value == ""
 

@@ -59,7 +59,7 @@ def load(point_id: str) -> None:
         try:
             session.change({"index": point.config["index"], "transform": point.config["transform"]})
         except WorkbenchError as error:  # of a part that has changed since
-            st.session_state["notes"] = [error.what]
+            session.tell([error.what])
 
 
 def point_table(good: Sequence[IndexPoint], command: str) -> None:
