@@ -70,7 +70,7 @@ def results(folder: Path = RESULTS) -> dict[str, dict]:
 def headlines() -> str:
     found = results()
     rows = [(what, written(found, name, place, how), f"`{name}.json`") for name, place, how, what in HEADLINES]
-    machines = sorted({machine(one) for one in found.values()})
+    machines = sorted({machine(found[name]) for name, *_ in HEADLINES})
     return "\n".join([*table(("What", "Measured", "In"), rows), "", *(f"Machine: {one}." for one in machines)])
 
 
@@ -221,16 +221,16 @@ def promises(folder: Path = RESULTS, benchmarks: Sequence[str] | None = None, ru
     stored, runs = results(folder), history(folder)
     some = [promise for promise in PROMISES if benchmarks is None or promise.benchmark in benchmarks]
     judged = [verdict(promise, stored.get(promise.benchmark, {}).get("result")) for promise in some]
-    about = [setting(result) for result in stored.values()]
+    about = [setting(result) for name, result in stored.items() if name in {promise.benchmark for promise in some}]
     settings = sorted(set(about), key=about.index)
     rows = [
         row(v, stored.get(v.promise.benchmark), [r for r in runs if r["benchmark"] == v.promise.benchmark], settings)
         for v in judged
     ]
     counts = [sum(v.holds is holds for v in judged) for holds in (True, False, None)]
-    columns = {"What": 0, "Issue": 1, "Promised": 2, "Measured": 3}
-    columns |= {"Median of its repeats, lowest to highest": 4, "Run before": 5} if runs_before else {}
-    columns |= {"Verdict": 6, "When, where": 7}
+    columns = {"What": 0, "Promised": 1, "Measured": 2}
+    columns |= {"Median of its repeats, lowest to highest": 3, "Run before": 4} if runs_before else {}
+    columns |= {"Verdict": 5, "When, where": 6}
     rows = [[cells[place] for place in columns.values()] for cells in rows]
     return "\n".join(
         [
@@ -254,11 +254,10 @@ def row(judged: Verdict, result: dict | None, runs: list[dict], settings: list[s
         else f"`python -m benchmarks {promise.benchmark.replace('_full', ' --full')}`"
     )
     if result and judged.value is not None:
-        measured_at = [result["measured"][:10], result.get("commit"), f"setting {settings.index(setting(result)) + 1}"]
+        measured_at = [result["measured"][:10], f"setting {settings.index(setting(result)) + 1}"]
         when = f"`{promise.benchmark}` " + ", ".join(filter(None, measured_at))
     return (
         promise.what,
-        f"{promise.issue}",
         f"{promise.direction} {figure(promise, promise.limit)}",
         "" if judged.value is None else figure(promise, judged.value),
         repeats(judged.spread),
