@@ -346,9 +346,9 @@ def scored_answer(page) -> None:
 
 def tab(name: str) -> Callable:
     def act(page) -> None:
-        page.get_by_role("tab", name=name).click()
+        page.get_by_role("tab", name=name, exact=True).click()
         settle(page)
-        page.get_by_role("tab", name=name).evaluate(
+        page.get_by_role("tab", name=name, exact=True).evaluate(
             "e => { e.style.scrollMarginTop = '90px'; e.scrollIntoView({block: 'start'}) }"
         )
         page.wait_for_timeout(400)

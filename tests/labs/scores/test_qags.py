@@ -64,5 +64,5 @@ def test_the_difference_of_correlations_is_theirs_and_0_for_the_same():
     told = pearson_difference(a, b, y, 300)
     assert told.value == pytest.approx(pearson(a, y, 0).value - pearson(b, y, 0).value) and told.low > 0
     same = pearson_difference(a, a, y, 300)
-    assert same.value == same.low == same.high == 0
+    assert (same.value, same.low, same.high) == pytest.approx((0, 0, 0), abs=1e-12)  # which sums are exact is the processor's
     assert pearson_difference(np.r_[a, np.nan], np.r_[b, 1], np.r_[y, 1], 300).value == pytest.approx(told.value)
