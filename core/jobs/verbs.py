@@ -4,7 +4,7 @@ A person types a subject and a verb of it, `index sweep`. Records were written w
 its key, in what is stored and in the code that reads it, and goes on as a way to type it. One that is not here has its name for a key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 _NAMES = {
     "corpus": {
@@ -106,3 +106,21 @@ def as_recorded(words: Sequence[str]) -> list[str]:
     """The same by its key."""
     verb = " ".join(words[:2])
     return [RECORDED[verb], *words[2:]] if verb in RECORDED else list(words)
+
+
+def words_and_options(
+    said: Sequence[str], flags: Collection[str] = (), several: Collection[str] = ()
+) -> tuple[list[str], dict[str, list[str]]]:
+    """(words that stand alone, option -> its values) of what stands behind a verb. flags: take no value; several: all that follow."""
+    words, options, name = [], {}, ""
+    for word in said:
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            options.setdefault(name, []).extend([value] if equals else [])
+            name = "" if equals or name in flags else name
+        elif name:
+            options[name].append(word)
+            name = name if name in several else ""
+        else:
+            words.append(word)
+    return words, options

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN
-from core.jobs.verbs import as_recorded
+from core.jobs.verbs import as_recorded, words_and_options
 from core.labs.experiments import book, results
 from core.labs.papers import drawings, looked, results_table
 from core.labs.papers.differing import differences
@@ -73,7 +73,7 @@ def derived(workbench: Workbench, command: Sequence[str], told: Rows, only: Sequ
     if not able(command):
         raise WorkbenchError(why_not(command))
     verb, *said = as_recorded(command)
-    words, options = _parsed(said)
+    words, options = words_and_options(said, FLAGS, SEVERAL)
     named = {workbench.trial_id(word) for word in options.get("only", ())}
     trials, tables = VERBS[verb](workbench, words, options, told, set(only) or named, looks)
     return Derived(sorted(set(trials)), [json.loads(json.dumps(plain(table), default=str)) for table in tables])
@@ -157,22 +157,6 @@ def _texts(row: dict[str, Any]) -> set[str]:
     """The names that a row says, alone and as "setting: level"."""
     words = [value for value in row.values() if isinstance(value, str)]
     return {*words, *(f"{first}: {second}" for first, second in permutations(words, 2))}
-
-
-def _parsed(said: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """(words that stand alone, option -> its values) of what stands behind a verb, as pages write it."""
-    words, options, name = [], {}, ""
-    for word in said:
-        if word.startswith("--"):
-            name, equals, value = word[2:].partition("=")
-            options.setdefault(name, []).extend([value] if equals else [])
-            name = "" if equals or name in FLAGS else name
-        elif name:
-            options[name].append(word)
-            name = name if name in SEVERAL else ""
-        else:
-            words.append(word)
-    return words, options
 
 
 def _metric(options: dict[str, list[str]], name: str = "metric", usual: str = MAIN) -> str:

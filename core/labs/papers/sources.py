@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, judges, metrics_and_measures
-from core.jobs.verbs import as_recorded, as_typed
+from core.jobs.verbs import as_recorded, as_typed, words_and_options
 from core.labs.experiments import results
 from core.labs.papers import agreed, derived, drawings, results_table
 from core.labs.trials import leaderboard
@@ -52,25 +52,19 @@ def parsed(command: Sequence[str]) -> PaperCommand:
         able = ", ".join(" ".join(as_typed([name])) for name in SOURCES)
         raise WorkbenchError(f"A paper cannot be computed by '{' '.join(command[:1])}'.", todo=f"What can: {able}.")
     name, *rest = as_recorded(command)
-    source, words, options = SOURCES[name], [], {}
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("--"):
-            words.append(word)
-            continue
-        option, equals, value = word[2:].partition("=")
+    source, options = SOURCES[name], {}
+    words, given = words_and_options(rest, several=("only",))
+    for option, values in given.items():
         kind = source.options.get(option)
-        if kind is None or not (equals or rest):
+        if kind is None or not values:
             raise WorkbenchError(
-                f"'{name}' takes no {word} here, or it has no value.",
+                f"'{name}' takes no --{option} here, or it has no value.",
                 todo=f"Its options: {', '.join(f'--{option}' for option in source.options) or 'none'}.",
             )
-        value = value if equals else rest.pop(0)
-        while option == "only" and rest and not rest[0].startswith("--"):
-            options[option] = (*options.get(option, ()), rest.pop(0))
+        value = values[-1]
         if kind is int and not (value.isdigit() and 1 <= int(value) <= MOST_DEPTH):
             raise WorkbenchError(f"--{option} takes a whole number from 1 to {MOST_DEPTH:,}.", where=value[:100])
-        options[option] = (*options.get(option, ()), value) if kind is tuple else kind(value)
+        options[option] = tuple(values) if kind is tuple else kind(value)
     least, most = source.words
     if not least <= len(words) <= most:
         raise WorkbenchError(f"'{name}' takes {least} to {most} words, and here are {len(words)}.")

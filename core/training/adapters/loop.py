@@ -28,6 +28,8 @@ from core.training.steps import TrainingSteps, learning_rate
 MODULES = {"attention": r".*(attn|attention)\..*", "mlp": r".*(mlp|feed_forward|ffn)\..*"}
 SAMPLE_S = 120.0  # that the answers of an evaluation may take
 SHOWN = 600  # characters of a sample's question
+# tokens: rows and answers are padded to whole multiples, for oneDNN keeps what it made ready for each new shape, some 10 MB a matrix
+WIDTH, ANSWER = 64, 16
 
 
 class TokenSequence(NamedTuple):
@@ -124,7 +126,8 @@ class AdapterLoop(TrainingSteps):
         """([rows, longest answer, vocabulary] float32 before each of the answers' tokens, those tokens; -100: none)."""
         import torch
 
-        width, keep = max(len(each.ids) for each in sequences), max(each.answer for each in sequences)
+        keep = whole(max(each.answer for each in sequences), ANSWER)
+        width = whole(max(keep + 1, *(len(each.ids) for each in sequences)), WIDTH)
         ids = torch.tensor([(0,) * (width - len(each.ids)) + each.ids for each in sequences])  # [rows, width]: answers end as one
         mask = torch.tensor([(0,) * (width - len(each.ids)) + (1,) * len(each.ids) for each in sequences])
         places = (mask.cumsum(1) - 1).clamp(min=0)
@@ -150,7 +153,7 @@ class AdapterLoop(TrainingSteps):
         """Of like length, each of so many tokens as are computed at once."""
         parts: list[list[TokenSequence]] = []
         for each in sorted(sequences, key=lambda each: (-len(each.ids), each.ids)):
-            if not parts or len(parts[-1][0].ids) * (len(parts[-1]) + 1) > self.config.at_once:
+            if not parts or whole(len(parts[-1][0].ids), WIDTH) * (len(parts[-1]) + 1) > self.config.at_once:
                 parts.append([])
             parts[-1].append(each)
         return parts
@@ -229,6 +232,11 @@ def adapted(model: Any, config: AdapterTraining) -> Any:
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, settings)
+
+
+def whole(number: int, of: int) -> int:
+    """The next multiple."""
+    return -(-number // of) * of
 
 
 def memory_mb(device: str) -> float:
