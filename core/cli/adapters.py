@@ -34,6 +34,21 @@ def train_adapter(
     return train_adapter(workbench, recipe.read(), name, read_settings(train), file)
 
 
+@verb("train-answerer", job_keeps=lambda result: result.folder.name)
+def train_answerer(
+    workbench: Any,
+    name: str,
+    /,
+    *,
+    data: Annotated[Path | None, Parameter(help="Folder with the data sets (default: GROUNDWORK_DATASETS).")] = None,
+    train: Training = (),
+) -> Any:
+    """What the bundled model ships with: an adapter that answers from passages, cites them and says what they do not hold."""
+    from core.labs.adapters.answerer import train_answerer
+
+    return train_answerer(workbench, name, data, read_settings(train))
+
+
 @verb("adapter-study", show_table)
 def adapter_study(
     workbench: Any,

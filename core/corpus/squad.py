@@ -26,7 +26,7 @@ class Squad(Loader):
         notes = Notes()
         source = Source(path, notes)
         documents, queries, numbers = [], [], Counter()
-        for member in source.find("*.json"):
+        for member in source.find("*.json") or source.find("*.json.gz"):
             articles = source.json(member).get("data")
             if not isinstance(articles, list):
                 expected = '{"data": [{"title": …, "paragraphs": […]}]}'

@@ -5,16 +5,17 @@ import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from core import files
 from core.config import knob
 from core.errors import WorkbenchError
-from core.generation import gguf_files, structured
+from core.generation import adapted_gguf, gguf_files, structured
 from core.generation.llama_model import LlamaModel
 from core.generation.local import Local
 from core.generation.protocol import Stops, logprobs_knob, stop_knob
 from core.models import llama_packages
+from core.models.adapters import SHIPPED, Adapter, adapter_knob, adapter_scale_knob, wearing
 from core.models.identity import file_hash
 from core.models.own_process import Own, at_model, own_process_knob
 from core.registry import part
@@ -31,6 +32,7 @@ class LlamaCpp(Local):
 
     package: ClassVar[str] = "llama-cpp-python"
     copies: ClassVar[bool] = True
+    added: ClassVar[dict[str, Any]] = {"adapter": "", "adapter_scale": 1.0}
     part: Literal["llama_cpp"] = "llama_cpp"
     model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, or the path of a GGUF file.")
     temperature: float = knob(
@@ -88,6 +90,8 @@ class LlamaCpp(Local):
         True,
         "Keeps the shared start of successive prompts in memory, so the first token comes sooner. Off times every prompt cold.",
     )
+    adapter: Adapter = adapter_knob(SHIPPED)
+    adapter_scale: float = adapter_scale_knob()
     own_process: Own = own_process_knob()
 
     def path(self) -> Path:
@@ -107,24 +111,38 @@ class LlamaCpp(Local):
         return path
 
     def file(self) -> Path:
-        """The file that is loaded: the given one, or a copy of it in another number format, made if it is not there."""
+        """The file that is loaded: the given one, or a copy of it in another number format or with adapters, made if it is not there."""
         return self.choice().path
 
     def choice(self) -> gguf_files.WeightsChoice:
-        return self._made_choice() if self.converts() else gguf_files.choice(self.path(), self.weights)
+        return self._made_choice() if self.converts() else self._choice()
 
     @at_model
     def _made_choice(self) -> gguf_files.WeightsChoice:
-        return gguf_files.choice(self.path(), self.weights)
+        return self._choice()
+
+    def _choice(self) -> gguf_files.WeightsChoice:
+        choice = gguf_files.choice(self.path(), self.weights)
+        return choice._replace(path=adapted_gguf.adapted(self.path(), choice.weights, worn)) if (worn := self._worn()) else choice
+
+    def _worn(self) -> dict[str, float]:
+        """Adapter -> how much of it counts, of those that this file wears."""
+        return wearing(self.adapter, self.adapter_scale, file_hash(self.path())) if self.adapter else {}
 
     def usable(self) -> "LlamaCpp":
         """With the file as given, until a faster copy of it has been made."""
-        waits = self.weights == "auto" and self.converts()
+        waits = self.weights == "auto" and not gguf_files.ready(self.path(), self.weights)
         return self.model_copy(update={"weights": "as_bundled"}) if waits else self
 
     def converts(self) -> bool:
         """Whether the next `load` converts the file first, and for `auto` measures the copies: seconds to a minute."""
-        return not gguf_files.ready(self.path(), self.weights)
+        if not gguf_files.ready(self.path(), self.weights):
+            return True
+        worn = self._worn()
+        return (
+            bool(worn)
+            and not adapted_gguf.copy_of(self.path(), gguf_files.choice(self.path(), self.weights).weights, worn).is_dir()
+        )
 
     def identity(self) -> str:
         """What besides the knobs decides the text: the content of the loaded file and the engine's version."""

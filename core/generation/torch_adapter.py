@@ -13,7 +13,7 @@ from typing import Any
 
 from core import files
 from core.errors import WorkbenchError
-from core.models.adapters import SETTINGS, WEIGHTS, adapter_hash, checked_adapter, counting, lora_settings
+from core.models.adapters import SETTINGS, WEIGHTS, adapter_hash, checked_adapter, lora_settings, wearing
 from core.models.loading import importing, readable
 
 TODO = "Copy the folder back from a backup, or train it again."
@@ -32,10 +32,7 @@ class Wearing:
 
     def change(self, adapter: str, scale: float) -> bool:
         """Puts these on in the place of those before, as the knobs `adapter` and `adapter_scale` say. Whether anything changed."""
-        wanted = {}
-        for name, weight in counting(adapter, scale).items():
-            checked_adapter(name, self._base)
-            wanted[name] = adapter_hash(name), weight
+        wanted = {name: (adapter_hash(name), weight) for name, weight in wearing(adapter, scale, self._base).items()}
         if wanted == self._worn:
             return False
         if [(name, content) for name, (content, _) in wanted.items()] != [(n, content) for n, (content, _) in self._worn.items()]:

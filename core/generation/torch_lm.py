@@ -4,9 +4,7 @@ import time
 from collections.abc import Callable, Generator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
-
-from pydantic import AfterValidator
+from typing import ClassVar, Literal
 
 from core.config import knob
 from core.errors import WorkbenchError
@@ -16,7 +14,7 @@ from core.generation.protocol import Stops, logprobs_knob, stop_knob
 from core.generation.torch_model import TorchModel
 from core.generation.torch_model import identity as model_identity
 from core.models import hardware, hub
-from core.models.adapters import adapter_hash, checked_adapter, counting, weights_of, written
+from core.models.adapters import Adapter, adapter_hash, adapter_knob, adapter_scale_knob, wearing
 from core.models.loading import importing
 from core.models.own_process import Own, at_model, own_process_knob
 from core.progress import Running
@@ -88,23 +86,14 @@ class Transformers(Local):
         True,
         "Keeps the shared start of successive prompts in memory, so the first token comes sooner. Off times every prompt cold.",
     )
-    adapter: Annotated[str, AfterValidator(lambda text: written(weights_of(text)))] = knob(
-        "", "An adapter trained here for this model, or several, each with its weight: a:0.7,b:0.3. Empty: the model as it is."
-    )
-    adapter_scale: float = knob(
-        1.0,
-        "How much of the adapter counts, of several how much of all: 0 is the model as it is, 1 the adapter as it was trained.",
-        ge=0.0,
-        le=2.0,
-        step=0.05,
-    )
+    adapter: Adapter = adapter_knob()
+    adapter_scale: float = adapter_scale_knob()
     own_process: Own = own_process_knob()
 
     def identity(self) -> str:
         """What besides the knobs decides the text: the files' content, the engine, and where and in what it computes."""
         where, source = f"{self._device()} {self._dtype()}", model_identity(self.source())
-        for name, weight in counting(self.adapter, self.adapter_scale).items():
-            checked_adapter(name, source)
+        for name, weight in wearing(self.adapter, self.adapter_scale, source).items():
             where += f" adapter {adapter_hash(name)} scale {weight:g}"  # logits are kept by it
         return f"{source[:20]} {where} transformers {version('transformers')} torch {version('torch')}"
 

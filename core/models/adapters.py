@@ -1,14 +1,17 @@
 """Adapters of generators (LoRA): the registry of those trained here, and what refuses one that does not belong to a model.
 
 An adapter is a folder of peft's own files (adapter_config.json, adapter_model.safetensors) with training.json: its base and that
-one's hash, the card of its data, settings, curves and measurements.
+one's hash, the card of its data, settings, curves and measurements. One ships with the bundled model, which wears it unless told not to.
 """
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from core import files
+from core.config import knob
 from core.errors import WorkbenchError
 from core.models.hub import adapters_home
 from core.models.identity import file_hash
@@ -16,6 +19,7 @@ from core.models.loading import check_sealed
 
 WEIGHTS, SETTINGS, RECORD = "adapter_model.safetensors", "adapter_config.json", "training.json"
 MOST = 2.0  # that an adapter may count
+SHIPPED = "answerer"  # of the bundled model; its folder stands beside this file
 NAME = re.compile(r"[\w.]+")  # of matrices; a pattern would be run as one
 STARTS = (True, False, "gaussian", "eva", "orthogonal", "mica")  # of a training, that leave the model's own weights as they are
 # of adapter_config.json what is read, and its values in plain LoRA, rsLoRA and DoRA
@@ -66,21 +70,65 @@ def written(weights: dict[str, float]) -> str:
     return ",".join(f"{name}:{weights[name]:g}" for name in names)
 
 
+Adapter = Annotated[str, AfterValidator(lambda text: written(weights_of(text)))]
+
+
+def adapter_knob(default: str = "") -> Any:
+    return knob(
+        default,
+        "Small matrices beside the model's weights that were trained for it; several each with a weight: a:0.7,b:0.3. `answerer` comes "
+        "with the bundled model and answers from passages; empty: the model as it is.",
+    )
+
+
+def adapter_scale_knob() -> Any:
+    return knob(
+        1.0,
+        "How much of the adapter counts, of several how much of all: 0 is the model as it is, 1 the adapter as it was trained.",
+        ge=0.0,
+        le=2.0,
+        step=0.05,
+    )
+
+
 def counting(text: str, scale: float) -> dict[str, float]:
     """Those of `weights_of` that change anything, with what counts of each."""
     return {name: weight * scale for name, weight in weights_of(text).items() if weight * scale}
 
 
+def wearing(text: str, scale: float, base: str) -> dict[str, float]:
+    """Those of `counting` that a model wears whose files have this identity; WorkbenchError where one is missing or another model's. The
+    one that ships is worn by its own model alone, and by none where it is damaged, which is told."""
+    worn = counting(text, scale)
+    if SHIPPED in worn and adapter_record(SHIPPED).get("base", {}).get("sha256") not in (None, base):
+        del worn[SHIPPED]
+    for name in list(worn):
+        try:
+            checked_adapter(name, base)
+        except WorkbenchError as error:
+            if name != SHIPPED:
+                raise
+            del worn[name]
+            files.tell(f"The bundled model answers without the adapter that comes with it: {error.what}")
+    return worn
+
+
+def folder_of(name: str) -> Path:
+    """Where an adapter of this name lies."""
+    return Path(__file__).with_name(SHIPPED) if name == SHIPPED else adapters_home() / name
+
+
 def adapter_names() -> list[str]:
     """Those that are complete, sorted."""
-    folders = adapters_home().glob("[!.]*/")
-    return sorted(f.name for f in folders if all((f / file).is_file() for file in (WEIGHTS, SETTINGS, RECORD)))
+    folders = [*adapters_home().glob("[!.]*/"), folder_of(SHIPPED)]
+    whole = {f.name for f in folders if all((folder_of(f.name) / file).is_file() for file in (WEIGHTS, SETTINGS, RECORD))}
+    return sorted(whole)
 
 
 def adapter_record(name: str) -> dict[str, Any]:
     """What training.json holds; {} where it cannot be read."""
     try:
-        return files.read_json(adapters_home() / name / RECORD, of=dict)
+        return files.read_json(folder_of(name) / RECORD, of=dict)
     except WorkbenchError:
         return {}
 
@@ -121,13 +169,13 @@ def is_tested(name: str) -> bool:
 
 def adapter_hash(name: str) -> str:
     """Identity of its contents."""
-    folder = adapters_home() / name
+    folder = folder_of(name)
     return "-".join(file_hash(folder / file)[:16] for file in (WEIGHTS, SETTINGS))
 
 
 def checked_adapter(name: str, base: str) -> Path:
     """Its folder, where it is whole and was trained on the model whose files have this identity."""
-    names, folder = adapter_names(), adapters_home() / name if name and Path(name).name == name else Path()  # a way is no name
+    names, folder = adapter_names(), folder_of(name) if name and Path(name).name == name else Path()  # a way is no name
     if name not in names:
         others = [file.name for file in folder.glob("adapter_model.*") if file.name != WEIGHTS] if folder.name else []
         if others:

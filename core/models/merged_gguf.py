@@ -1,12 +1,13 @@
 """A GGUF file with other weights in the place of its own: what llama.cpp reads of a model that torch has changed.
 
-Vocabulary, chat template and settings stay as they are. Matrices are written as float16, vectors as float32: in the file's own format of
-four bits llama.cpp would round what it multiplies, too, and come to other texts. Source: llama.cpp's convert_hf_to_gguf.py, for names
-and for the order of the rows of queries and keys.
+Vocabulary, chat template and settings stay as they are. Matrices are written as float16 or as asked for, vectors as float32: in its
+own format of four bits llama.cpp would round what it multiplies, too, and come to other texts. Source: llama.cpp's
+convert_hf_to_gguf.py, for names and for the order of the rows of queries and keys.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,20 +17,42 @@ from core.errors import WorkbenchError
 ROWS_APART = ("attn_q.weight", "attn_k.weight")  # whose rows llama.cpp has in pairs that rotate together
 
 
-def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]) -> None:
+Change = Callable[[str, np.ndarray], np.ndarray]  # of a matrix by its name in transformers, the other one
+
+
+def add_to_gguf(base: Path, out: Path, change: Change, names: Collection[str], form: str) -> None:
+    """Writes base with these matrices changed and all matrices in the number format `form`, as gguf calls it."""
+    from gguf import GGUFReader
+    from gguf.quants import dequantize
+
+    reader = GGUFReader(base)
+    heads, theirs = _heads(reader), _names(_blocks(reader))
+    held = {theirs[tensor.name]: tensor for tensor in reader.tensors if tensor.name in theirs}
+
+    def weight(name: str) -> np.ndarray | None:
+        tensor = held[name]
+        if len(tensor.shape) < 2:
+            return None
+        matrix = dequantize(tensor.data, tensor.tensor_type)
+        if name not in names:
+            return matrix if (apart := heads.get(_own(tensor.name))) is None else from_pairs(matrix, apart)
+        apart = heads.get(_own(tensor.name))
+        return change(name, from_pairs(matrix, apart) if apart else matrix)
+
+    write_gguf(base, out, weight, form)
+
+
+def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None], form: str = "F16") -> None:
     """Writes base with the matrices for which `weight`, of their names in transformers, is not None."""
-    from gguf import GGUFReader, GGUFValueType, GGUFWriter
+    from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter
+    from gguf.quants import quantize
 
     reader = GGUFReader(base)
     architecture = reader.get_field("general.architecture").contents()
     if architecture != "llama":
         todo = "Use the merged folder with transformers, or convert it with llama.cpp's convert_hf_to_gguf.py."
         raise WorkbenchError(f"GGUF files of the architecture '{architecture}' are not merged here.", where=str(base), todo=todo)
-    names = _names(int(reader.get_field("llama.block_count").contents()))
-    heads = {
-        "attn_q.weight": int(reader.get_field("llama.attention.head_count").contents()),
-        "attn_k.weight": int(reader.get_field("llama.attention.head_count_kv").contents()),
-    }
+    names, heads, kind_of = _names(_blocks(reader)), _heads(reader), GGMLQuantizationType[form]
     size = sum(2 * int(tensor.n_elements) for tensor in reader.tensors)
     with files.made_whole(out, "The merged model", size) as temporary:
         writer = GGUFWriter(temporary, architecture)
@@ -50,13 +73,36 @@ def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]
                     where=str(base),
                     todo="Merge into the file that the adapter was trained on.",
                 )
-            apart = heads.get(tensor.name.partition(".")[2].partition(".")[2])
+            apart = heads.get(_own(tensor.name))
             matrix = in_pairs(matrix, apart) if apart else matrix
-            writer.add_tensor(tensor.name, matrix.astype(np.float16 if matrix.ndim > 1 else np.float32))
+            if matrix.ndim < 2:
+                writer.add_tensor(tensor.name, matrix.astype(np.float32))
+            else:
+                writer.add_tensor(tensor.name, quantize(matrix.astype(np.float32), kind_of), raw_dtype=kind_of)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
+
+
+def _blocks(reader: Any) -> int:
+    return int(reader.get_field("llama.block_count").contents())
+
+
+def _heads(reader: Any) -> dict[str, int]:
+    """Matrices whose rows are in pairs -> their heads."""
+    counts = ("llama.attention.head_count", "llama.attention.head_count_kv")
+    return {name: int(reader.get_field(count).contents()) for name, count in zip(ROWS_APART, counts, strict=True)}
+
+
+def _own(name: str) -> str:
+    """Of a tensor its name within its block."""
+    return name.partition(".")[2].partition(".")[2]
+
+
+def from_pairs(matrix: np.ndarray, heads: int) -> np.ndarray:
+    """The inverse of `in_pairs`."""
+    return matrix.reshape(heads, -1, 2, matrix.shape[1]).swapaxes(1, 2).reshape(matrix.shape)
 
 
 def in_pairs(matrix: np.ndarray, heads: int) -> np.ndarray:

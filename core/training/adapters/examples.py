@@ -28,7 +28,7 @@ Message = dict[str, str]  # {"role", "content"}
 
 class TrainingExample(NamedTuple):
     """group: examples with one are of one part. told: texts by which it is compared with examples of other parts. part: the one that a
-    file names; "": none."""
+    file names; "": none. beside: neighbours with the same one are drawn together; "": each by itself."""
 
     id: str
     messages: tuple[Message, ...]  # the prompt
@@ -37,6 +37,7 @@ class TrainingExample(NamedTuple):
     group: str
     told: tuple[str, ...]
     part: str = ""
+    beside: str = ""
 
     @property
     def question(self) -> str:
@@ -91,9 +92,14 @@ class AdapterData:
             "groups": {name: len({example.group for example in part}) for name, part in parts.items()},
             "left_out": self.left_out,
             "tokens": self.tokens,
-            "checksum": fingerprint({name: [list(example[:-1]) for example in part] for name, part in parts.items()}),
+            "checksum": fingerprint({name: [contents(example) for example in part] for name, part in parts.items()}),
             **({"filters": list(self.filters)} if self.filters else {}),
         }
+
+
+def contents(example: Any) -> list[Any]:
+    """What is learnt, and not where it stands."""
+    return [value for name, value in example._asdict().items() if name not in ("part", "beside")]
 
 
 def part_of(seed: int, group: str, half: str = "") -> str:

@@ -1,14 +1,16 @@
 """The steps of an adapter's training: LoRA beside the frozen weights of a generator, with loss on the answers' tokens only.
 
-Parts of a step are padded to the longest of them only, so they are made of sequences of like length; on a CPU each is computed by
-one thread, and logits are computed for the answers' places alone. Sources: LoRA, Hu et al. 2022, arXiv:2106.09685; rsLoRA,
+Parts of a step are padded to the longest of them only, so they are made of sequences of like length; neighbours whose prompts begin
+alike (questions over the same passages) are one row that reads the beginning once. On a CPU each part is computed by one thread, and
+logits are computed for the answers' places alone. Sources: LoRA, Hu et al. 2022, arXiv:2106.09685; rsLoRA,
 Kalajdzievski 2023, arXiv:2312.03732; DoRA, Liu et al. 2024, arXiv:2402.09353.
 """
 
 import math
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,20 +32,23 @@ SAMPLE_S = 120.0  # that the answers of an evaluation may take
 SHOWN = 600  # characters of a sample's question
 # tokens: rows and answers are padded to whole multiples, for oneDNN keeps what it made ready for each new shape, some 10 MB a matrix
 WIDTH, ANSWER = 64, 16
+ALIKE = 128  # tokens that two prompts begin with from which they are read together
 
 
 class TokenSequence(NamedTuple):
-    """Prompt and answer as the model reads them; the last `answer` tokens are learnt."""
+    """Prompt and answer as the model reads them; the last `answer` tokens are learnt. beside: neighbours with the same one are drawn
+    together."""
 
     ids: tuple[int, ...]
     answer: int
+    beside: str = ""
 
 
 def sequence(model: TorchModel, example: TrainingExample) -> TokenSequence:
     """The answer behind the prompt, and the mark that ends it."""
     end = model.tokenizer.eos_token_id
     answer = [*model.tokenize(example.answer), end if end in model.ends else min(model.ends)]
-    return TokenSequence((*model.prompt(list(example.messages)).tokens, *answer), len(answer))
+    return TokenSequence((*model.prompt(list(example.messages)).tokens, *answer), len(answer), example.beside)
 
 
 class AdapterLoop(TrainingSteps):
@@ -69,6 +74,10 @@ class AdapterLoop(TrainingSteps):
         self.checkpoint_every = config.checkpoint_every
         self.base, self._knobs, self._learnt, self._validation = base, knobs, learnt, validation
         self._examples, self._device = samples, base.device
+        # a layer that sees the last tokens alone takes no other mask
+        self._branches = getattr(base.model.config.get_text_config(), "sliding_window", None) is None
+        self._groups = runs(list(range(len(learnt))), lambda first, place: "" != learnt[first].beside == learnt[place].beside)
+        self._turn: tuple[int, list[int]] = (-1, [])
         torch.manual_seed(config.seed)  # of the adapter's first weights
         self.tuned = adapted(base.model, config)
         self._weights = {name: weight for name, weight in self.tuned.named_parameters() if weight.requires_grad}
@@ -118,7 +127,8 @@ class AdapterLoop(TrainingSteps):
         """[len(sequences)] float32: of each answer, its tokens together."""
         import torch
 
-        logits, targets = self.logits(sequences)
+        start = beginning(sequences) if len(sequences) > 1 and self._branches else 0
+        logits, targets = self.branched(sequences, start) if start >= ALIKE else self.logits(sequences)
         losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none")
         return -losses.view(targets.shape).sum(1)
 
@@ -140,23 +150,67 @@ class AdapterLoop(TrainingSteps):
         )  # a token's logits stand at the place before it
         return out.logits[:, :-1].float(), targets
 
+    def branched(self, sequences: Sequence[TokenSequence], start: int) -> tuple[Any, Any]:
+        """The same of sequences whose first `start` tokens are one: a row of these and what follows them in each, which sees nothing of
+        the others."""
+        import torch
+
+        tails, keep = [each.ids[start:] for each in sequences], whole(max(each.answer for each in sequences), ANSWER)
+        width = whole(start + sum(map(len, tails)), WIDTH)
+        ids, places = torch.zeros(1, width, dtype=torch.long), torch.zeros(1, width, dtype=torch.long)
+        branch = torch.full((width,), len(tails) + 1)  # of the beginning 0, of the padding one of its own
+        before, targets = torch.zeros(len(tails), keep, dtype=torch.long), torch.full((len(tails), keep), -100)
+        ids[0, :start], places[0, :start], branch[:start] = torch.tensor(sequences[0].ids[:start]), torch.arange(start), 0
+        end = start
+        for row, (tail, each) in enumerate(zip(tails, sequences, strict=True)):
+            begin, end = end, end + len(tail)
+            ids[0, begin:end], places[0, begin:end] = torch.tensor(tail), torch.arange(start, start + len(tail))
+            branch[begin:end] = row + 1
+            before[row, keep - each.answer :] = torch.arange(end - each.answer - 1, end - 1)
+            targets[row, keep - each.answer :] = ids[0, end - each.answer : end]
+        sees = ((branch[None] == branch[:, None]) | (branch[None] == 0)).tril()  # [query, key]
+        added = torch.zeros(1, 1, width, width, dtype=self.base.model.dtype).masked_fill(~sees, -1e9)
+        ids, places, before, targets, added = (each.to(self._device) for each in (ids, places, before, targets, added))
+        out = self.base.model(
+            input_ids=ids, attention_mask=added, position_ids=places, use_cache=False, logits_to_keep=before.flatten()
+        )
+        return out.logits.view(*targets.shape, -1).float(), targets
+
     def batch(self, step: int) -> list[TokenSequence]:
-        """Of step 0, 1, …: each pass over the examples has an order of its own."""
+        """Of step 0, 1, …: each pass over the examples has an order of its own, in which those that are read together stay so."""
         size, number = min(self.config.batch_size, len(self._learnt)), len(self._learnt)
         chosen = []
         for place in range(step * size, (step + 1) * size):
-            order = np.random.default_rng([self.config.seed, place // number]).permutation(number)
-            chosen.append(self._learnt[order[place % number]])
+            chosen.append(self._learnt[self._order(place // number)[place % number]])
         return chosen
 
-    def _parts(self, sequences: Iterable[TokenSequence]) -> list[list[TokenSequence]]:
-        """Of like length, each of so many tokens as are computed at once."""
+    def _order(self, turn: int) -> list[int]:
+        if turn != self._turn[0]:
+            order = np.random.default_rng([self.config.seed, turn]).permutation(len(self._groups))
+            self._turn = turn, [place for group in order for place in self._groups[group]]
+        return self._turn[1]
+
+    def _parts(self, sequences: Sequence[TokenSequence]) -> list[list[TokenSequence]]:
+        """Each of so many tokens as are computed at once: those that begin alike, the others by their length."""
         parts: list[list[TokenSequence]] = []
-        for each in sorted(sequences, key=lambda each: (-len(each.ids), each.ids)):
-            if not parts or whole(len(parts[-1][0].ids), WIDTH) * (len(parts[-1]) + 1) > self.config.at_once:
-                parts.append([])
-            parts[-1].append(each)
-        return parts
+        alike = beginning if self._branches else lambda pair: 0
+        groups = runs(sequences, lambda first, each: alike((first, each)) >= ALIKE)
+        for group in (group for group in groups if len(group) > 1):
+            start = beginning(group)
+            parts += self._pieces(group, partial(_branched_size, start))
+        alone = sorted((group[0] for group in groups if len(group) == 1), key=lambda each: (-len(each.ids), each.ids))
+        return parts + self._pieces(alone, lambda part, each: whole(len((part or [each])[0].ids), WIDTH) * (len(part) + 1))
+
+    def _pieces(
+        self, sequences: Sequence[TokenSequence], size: Callable[[list[TokenSequence], TokenSequence], int]
+    ) -> list[list[TokenSequence]]:
+        """size: tokens of a part with one more."""
+        pieces: list[list[TokenSequence]] = []
+        for each in sequences:
+            if not pieces or size(pieces[-1], each) > self.config.at_once:
+                pieces.append([])
+            pieces[-1].append(each)
+        return pieces
 
     def _computed(self, compute: Callable[[Any], Any], parts: list[tuple[Any, Any]]) -> Iterator[Any]:
         if self._device != "cpu" or self.config.dropout:  # whose random numbers all threads would share
@@ -232,6 +286,28 @@ def adapted(model: Any, config: AdapterTraining) -> Any:
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, settings)
+
+
+def beginning(sequences: Sequence[TokenSequence]) -> int:
+    """Tokens that all prompts begin with."""
+    prompts = [each.ids[: len(each.ids) - each.answer] for each in sequences]
+    first, last = min(prompts), max(prompts)
+    return next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+
+
+def _branched_size(start: int, part: Sequence[TokenSequence], each: TokenSequence) -> int:
+    """Tokens of these and one more, whose first are read once."""
+    return start + sum(len(other.ids) - start for other in (*part, each))
+
+
+def runs(values: Sequence[Any], alike: Callable[[Any, Any], bool]) -> list[list[Any]]:
+    """Neighbours that are like the first of them in one list."""
+    made: list[list[Any]] = []
+    for each in values:
+        if not made or not alike(made[-1][0], each):
+            made.append([])
+        made[-1].append(each)
+    return made
 
 
 def whole(number: int, of: int) -> int:

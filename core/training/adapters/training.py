@@ -52,7 +52,7 @@ class TrainedAdapter(TunedGenerator):
 
 def plain_knobs(generator: Transformers, answer_tokens: int) -> Transformers:
     """The generator as it is trained and measured: greedy, without any adapter, in this process."""
-    usual = {name: Transformers.model_fields[name].default for name in LIKE}
+    usual = {name: Transformers.model_fields[name].default for name in LIKE}  # among them no adapter
     return generator.model_copy(update=usual | {"own_process": "no", "max_tokens": answer_tokens, "reuse_prefix": False})
 
 

@@ -1,0 +1,32 @@
+"""The adapter that ships with the bundled model, trained again by one command."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+from core.config import valid
+from core.errors import WorkbenchError
+from core.generation.torch_lm import Transformers
+from core.labs.adapters.speed import timed
+from core.labs.scores.faithfulness_models import data_folder
+from core.models.adapters import SHIPPED
+from core.models.hub import adapters_home
+from core.records import Progress
+from core.workbench import Workbench
+
+
+def train_answerer(
+    workbench: Workbench, name: str, data: Path | None, settings: dict[str, Any]
+) -> Generator[Progress, None, Any]:
+    """Trains it on the data sets of the folder; from then on the generators take it under that name."""
+    from core.training.adapters.answerer import AnswererTraining, answerer_data
+    from core.training.adapters.training import train
+
+    if name == SHIPPED:
+        raise WorkbenchError(f"'{SHIPPED}' is the adapter that ships.", where="name", todo=f"Name yours otherwise: my-{SHIPPED}.")
+    training, folder = valid(AnswererTraining, settings), data_folder(data)
+    lessons = yield from answerer_data(folder, training, workbench.pipeline.vectors_folder)
+    options = [word for field, value in settings.items() for word in ("--train", f"{field}={value}")]
+    command = ["train-answerer", name, "--data", str(folder), *options]
+    with timed(workbench, Transformers().model, name, training):
+        return (yield from train(training, lessons, Transformers(), adapters_home() / name, command))

@@ -1,0 +1,278 @@
+"""What the answerer that ships learns from: questions over passages as retrieval gives them, from published training data.
+
+A lesson is a list of passages with all questions that its passages answer, and some that they do not: these are read together, so that
+the passages are read once (`core.training.adapters.loop`). Passages are the chunks that lie nearest to a question by the bundled
+encoder, of several sizes and numbers, in their order or in any; who is asked for what they do not hold learns to say so. Files are
+looked for by their names below one folder (`GROUNDWORK_DATASETS`). What only tests may see (XQuAD, HotpotQA's development set) is not
+read here; near copies of XQuAD's questions, where they are there, are left out and counted.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from core import registry
+from core.chunking.chunk import chunk_documents, chunk_texts
+from core.chunking.sentences import sentence_starts
+from core.config import ContextConfig, knob
+from core.context.citations import marks
+from core.context.prompt import SENTENCE, UNKNOWN, written
+from core.context.template import BUILT_IN
+from core.corpus.reading import Notes, Source, shape_reported
+from core.corpus.squad import Squad
+from core.embedding.vectors import embed
+from core.errors import WorkbenchError
+from core.pipeline.pipeline import EncoderTools
+from core.progress import told_within
+from core.records import Corpus, Hit, Progress, Query
+from core.training import settings as shared
+from core.training.adapters import query_words
+from core.training.adapters.examples import PARTS, AdapterData, TrainingExample, stands_in
+from core.training.adapters.near_copies import near_copies
+from core.training.adapters.settings import LoraTraining
+
+SQUAD = ("squad1.1_train_part.json.gz", "train-v1.1.json")  # the first that is there
+UNANSWERABLE = ("squad2.0_train_part.json.gz", "train-v2.0.json")
+HOPS = {"2wiki": "2wiki_train_500.json.gz", "hotpotqa": "hotpotqa_train_100.json.gz"}
+TESTS = ("xquad.en.json",)
+CHUNKS = 254, 254, 254, 128  # tokens of the chunks of a lesson, drawn from
+NUMBERS = (1, 2, 3, 3, 4, 5, 5, 5, 8)  # of passages, drawn from
+KEPT_BACK = 2  # articles of validation, and of the test
+NEAREST = 12  # chunks that are looked at for a question
+
+
+class AnswererTraining(LoraTraining):
+    """How the answerer learns, and of what."""
+
+    rank: int = knob(8, "Rank of LoRA's matrices. 8 is what fits into 5 MB for the bundled model.", ge=1, le=256)
+    alpha: float = knob(16.0, "What the adapter adds is multiplied by alpha / rank.", gt=0.0, le=1024.0)
+    learning_rate: float = shared.learning_rate(0.001)
+    batch_size: int = shared.batch_size(32, "examples")
+    at_once: int = knob(2048, "Tokens computed at once.", unit="tokens", ge=16, le=1_000_000)
+    max_steps: int = shared.max_steps(520, "Steps at most.")
+    evaluate_every: int = knob(40, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
+    max_tokens: int = knob(1900, "Longer examples are left out, and counted.", unit="tokens", ge=16, le=131072)
+    answer_tokens: int = knob(72, "Answers with more are left out.", unit="tokens", ge=1, le=4096)
+    validation_examples: int = knob(160, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
+    test_examples: int = knob(200, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
+    turns: int = knob(1, "Times that each question is asked, each time over other passages.", ge=1, le=100)
+    together: int = knob(14, "Questions over the same passages, at most.", unit="questions", ge=1, le=100)
+    unknown: float = knob(0.2, "Share of the questions that their passages do not answer.", ge=0.0, le=0.9, step=0.05)
+    sentences: float = knob(
+        0.15, "Share of the lessons that ask for a sentence, which is that of the passage.", ge=0.0, le=1.0, step=0.05
+    )
+    shuffled: float = knob(0.4, "Share of the lessons whose passages stand in any order.", ge=0.0, le=1.0, step=0.05)
+    words: int = knob(800, "Examples of each text that is written for retrieval, at most.", unit="examples", ge=0, le=100_000)
+    hops: int = knob(300, "Questions of several hops, at most.", unit="questions", ge=0, le=100_000)
+
+
+class Pool(NamedTuple):
+    """Chunks of one size of the articles of a part. answered: chunk -> (question, first character of its answer in the chunk)."""
+
+    hits: list[Hit]
+    vectors: np.ndarray  # [chunks, dim] float32
+    answered: dict[int, list[tuple[Query, int]]]
+
+
+def answerer_data(folder: Path, config: AnswererTraining, vectors: Path) -> Generator[Progress, None, AdapterData]:
+    """Lessons as examples, those of one lesson beside each other. vectors: where they are kept."""
+    corpus = yield from _squad(folder, SQUAD)
+    tricky = yield from _squad(folder, UNANSWERABLE, needed=False)
+    tests = yield from _test_questions(folder)
+    queries = [query for query in corpus.queries if query.gold and query.answers]
+    copies = near_copies([query.text for query in queries], tests, 0.7).keys() if tests else set()
+    queries = [query for place, query in enumerate(queries) if place not in copies]
+    parts = _parts({document.title for document in corpus.documents}, config.seed)
+    asked = {query.id: place for place, query in enumerate(queries)}
+    encoder = registry.find("encoder", "minilm")()
+    questions = yield from embed(encoder, [query.text for query in queries], vectors, query=True)
+    puzzles = defaultdict(list)
+    for query in tricky.queries if tricky else ():
+        if not query.answerable:
+            puzzles[query.group].append(query)
+    examples: dict[str, list[TrainingExample]] = {part: [] for part in PARTS}
+    for part, turns in (("train", config.turns), ("validation", 1), ("test", 1)):
+        documents = [document for document in corpus.documents if parts[document.title] == part]
+        titles = {document.title for document in documents}
+        own = [query for query in queries if query.group in titles]
+        pools = {}
+        for size in set(CHUNKS):
+            pools[size] = yield from _pool(documents, own, size, encoder, vectors)
+        for turn in range(turns):
+            draw = random.Random(f"{config.seed} {part} {turn}")
+            for number, lesson in enumerate(_lessons(pools, own, puzzles, asked, questions, config, draw)):
+                if number % 100 == 0:
+                    yield Progress(turn, turns, f"Lessons for {part}: {number:,}")
+                examples[part] += _asked(lesson, f"{part}-{turn}-{number}", config, draw)
+    examples["train"] += [example._replace(id=f"hops-{number}") for number, example in enumerate(_hops(folder, config))]
+    learnt = [query for query in queries if parts[query.group] == "train"]
+    texts = {document.id: document.text for document in corpus.documents}
+    sentences = [(query.text, _sentence(texts[query.gold[0].document_id], query.gold[0].start)) for query in learnt]
+    examples["train"] += query_words.examples(folder, sentences, config.words, config.seed)
+    most = {name: getattr(config, f"{name}_examples") or len(made) for name, made in examples.items()}
+    left_out = {"near copy of a question of XQuAD": len(copies)} if copies else {}
+    spare = {name: tuple(made[most[name] :]) for name, made in examples.items()}
+    return AdapterData(*(tuple(made[: most[name]]) for name, made in examples.items()), _source(folder, corpus), spare, left_out)
+
+
+class Lesson(NamedTuple):
+    """hits: the passages as they stand. answered: (question, number of its passage from 0, where its answer begins there); unknown: what
+    they do not answer."""
+
+    hits: list[Hit]
+    answered: list[tuple[Query, int, int]]
+    unknown: list[Query]
+
+
+def _lessons(
+    pools: Mapping[int, Pool],
+    queries: Sequence[Query],
+    puzzles: Mapping[str, Sequence[Query]],
+    place: Mapping[str, int],
+    vectors: np.ndarray,
+    config: AnswererTraining,
+    draw: random.Random,
+) -> Iterator[Lesson]:
+    """Until each question was asked. puzzles: title -> questions that look answerable there and are not; place: of a question in
+    `vectors`."""
+    left = {query.id: query for query in draw.sample(list(queries), len(queries))}
+    by_title = defaultdict(list)
+    for query in queries:
+        by_title[query.group].append(query)
+    while left:
+        seed, pool = left.pop(next(iter(left))), pools[draw.choice(CHUNKS)]
+        nearest = np.argsort(-(pool.vectors @ vectors[place[seed.id]]), kind="stable")[:NEAREST]
+        chosen = [int(row) for row in nearest[: draw.choice(NUMBERS)]]
+        if draw.random() < config.shuffled:
+            draw.shuffle(chosen)
+        hits = [pool.hits[row] for row in chosen]
+        texts = [hit.text for hit in hits]
+        answered = {}
+        for number, row in enumerate(chosen):
+            for query, start in pool.answered.get(row, ()):
+                answered.setdefault(query.id, (query, number, start))
+        first = [answered.pop(seed.id)] if seed.id in answered else []
+        rest = [answered[name] for name in answered if name in left] or list(answered.values())
+        room = config.together - len(first)
+        some = first + draw.sample(rest, min(room, len(rest)))
+        for query, *_ in some:
+            left.pop(query.id, None)
+        others = [] if first or any(stands_in(each, text) for each in seed.answers for text in texts) else [seed]
+        wanted = round(len(some) * config.unknown / (1 - config.unknown) + draw.random() - 0.5)
+        pile = [*draw.sample(puzzles.get(seed.group, ()), min(2, len(puzzles.get(seed.group, ()))))]
+        pile += draw.sample(by_title[seed.group], min(4 * wanted, len(by_title[seed.group])))
+        for query in pile:
+            if len(others) >= wanted:
+                break
+            known = query.id in answered or any(stands_in(each, text) for each in query.answers for text in texts)
+            if not known and query.id not in {each.id for each, *_ in some}:
+                others.append(query)
+        if some or others:
+            yield Lesson(hits, some, others)
+
+
+def _asked(lesson: Lesson, name: str, config: AnswererTraining, draw: random.Random) -> list[TrainingExample]:
+    """An example a question. A sentence is the passage's own."""
+    in_sentence = draw.random() < config.sentences
+    context = ContextConfig(template=BUILT_IN["template"].replace("$reminder", SENTENCE)) if in_sentence else ContextConfig()
+    cited, made = marks(context.citations, lesson.hits), []
+    for query, number, start in lesson.answered:
+        answer = _sentence(lesson.hits[number].text, start) if in_sentence else query.answers[0].strip()
+        made.append((query, f"{answer} {cited[number]}", (answer,) if in_sentence else query.answers, lesson.hits[number].text))
+    made += [(query, UNKNOWN, (UNKNOWN,), lesson.hits[0].text) for query in lesson.unknown]
+    draw.shuffle(made)
+    return [
+        TrainingExample(
+            f"{name}-{place}",
+            tuple(written(query.text, lesson.hits, context)),
+            answer,
+            references,
+            query.group,
+            (query.text,),
+            beside=name,
+        )
+        for place, (query, answer, references, _) in enumerate(made)
+    ]
+
+
+def _sentence(text: str, at: int) -> str:
+    starts = [0, *sentence_starts(text)]
+    start = max(each for each in starts if each <= at)
+    end = min((each for each in starts if each > at), default=len(text))
+    return " ".join(text[start:end].split())
+
+
+def _pool(documents, queries, size, encoder, vectors) -> Generator[Progress, None, Pool]:
+    chunker = registry.find("chunker", "recursive")(size_tokens=size)
+    chunks = yield from chunk_documents(documents, chunker, EncoderTools(encoder, vectors))
+    texts = chunk_texts(chunks, documents)
+    made = yield from embed(encoder, texts, vectors)
+    hits, rows = [], defaultdict(list)
+    for row, (number, start, end) in enumerate(zip(chunks.document, chunks.start, chunks.end, strict=True)):
+        document = documents[number]
+        hits.append(Hit(1, 0.0, document.id, document.title, int(start), int(end), texts[row]))
+        rows[document.id].append(row)
+    answered = defaultdict(list)
+    for query in queries:
+        gold = query.gold[0]
+        for row in rows[gold.document_id]:
+            if hits[row].start <= gold.start and gold.end <= hits[row].end:
+                answered[row].append((query, gold.start - hits[row].start))
+    return Pool(hits, made, dict(answered))
+
+
+def _parts(titles: Iterable[str], seed: int) -> dict[str, str]:
+    order = sorted(titles)
+    random.Random(seed).shuffle(order)
+    return {title: "validation" if n < KEPT_BACK else "test" if n < 2 * KEPT_BACK else "train" for n, title in enumerate(order)}
+
+
+def _squad(folder: Path, names: Sequence[str], needed: bool = True) -> Generator[Progress, None, Corpus | None]:
+    place = next((path for name in names for path in sorted(folder.rglob(name))), None)
+    if place is None and needed:
+        raise WorkbenchError(
+            f"SQuAD's training set is not in {folder}: {' or '.join(names)}.",
+            where=str(folder),
+            todo="Download train-v1.1.json from its publisher into a folder there, or set GROUNDWORK_DATASETS.",
+        )
+    return (yield from told_within(Squad().load(place, place.name), Progress(0, 0, "Reading SQuAD"))) if place else None
+
+
+def _source(folder: Path, corpus: Corpus) -> str:
+    files = [file for file in (*UNANSWERABLE, *HOPS.values()) if any(folder.rglob(file))]
+    return ", ".join([f"{corpus.name} {corpus.fingerprint}", *files])
+
+
+def _test_questions(folder: Path) -> Generator[Progress, None, list[str]]:
+    corpus = yield from _squad(folder, TESTS, needed=False)
+    return [query.text for query in corpus.queries] if corpus else []
+
+
+def _hops(folder: Path, config: AnswererTraining) -> Iterator[TrainingExample]:
+    """Questions whose answer takes two passages, over these and some others; both are cited."""
+    draw, rows = random.Random(f"{config.seed} hops"), []
+    for file in HOPS.values():
+        for path in sorted(folder.rglob(file))[:1]:
+            with shape_reported(str(path), "2WikiMultiHopQA and HotpotQA"):
+                rows += Source(path, Notes()).json(path.name, of=list)
+    for row in draw.sample(rows, min(config.hops, len(rows))):
+        right = {title for title, _ in row["supporting_facts"]}
+        texts = {title: " ".join("".join(f" {line.strip()}" for line in lines).split()) for title, lines in row["context"]}
+        others = [title for title in texts if title not in right]
+        titles = [*(right & texts.keys()), *draw.sample(others, min(len(others), max(0, draw.choice((3, 5)) - len(right))))]
+        draw.shuffle(titles)
+        hits = [Hit(1, 0.0, title, title, 0, len(texts[title]), texts[title]) for title in titles]
+        context = ContextConfig()
+        cited = [mark for mark, title in zip(marks(context.citations, hits), titles, strict=True) if title in right]
+        yield TrainingExample(
+            "",
+            tuple(written(row["question"], hits, context)),
+            f"{row['answer']} {''.join(cited)}",
+            (row["answer"],),
+            row["question"],
+            (row["question"],),
+        )
