@@ -57,7 +57,8 @@ _NAMES = {
         "export-onnx": "export-onnx",
     },
     "adapters": {
-        "train-adapter": "train", "train-answerer": "train-answerer", "adapter-study": "experiment", "dpo-study": "dpo-experiment", "train-dpo": "train-dpo",
+        "train-adapter": "train", "train-answerer": "train-answerer",
+        "adapter-study": "experiment", "dpo-study": "dpo-experiment", "train-dpo": "train-dpo",
         "adapter-data": "data", "compare-adapters": "compare", "forgetting": "forgetting", "harness": "harness",
         "merge-adapter": "merge", "adapters": "list", "adapter-training": "training",
     },
