@@ -7,7 +7,7 @@ from app.ui import cards, recipe_strip
 from app.ui.adapters import forgetting, grid
 from app.ui.search import results
 from core.labs.adapters import grid as lab
-from core.models.adapters import adapter_names
+from core.models.adapters import at_hand
 
 
 def page() -> None:
@@ -15,7 +15,7 @@ def page() -> None:
         "Compare adapters", "What did an adapter do to the answers, and does it follow the context or its memory?"
     )
     workbench, config = session.workbench(), session.config()
-    if not adapter_names():
+    if not at_hand():
         cards.empty("What an adapter did", "No adapter was trained here yet.")
         return st.page_link("../pages/train_adapter.py", label="Train an adapter", icon=":material/model_training:")
     run = workbench.resolve(config)

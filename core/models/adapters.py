@@ -119,10 +119,17 @@ def folder_of(name: str) -> Path:
 
 
 def adapter_names() -> list[str]:
-    """Those that are complete, sorted."""
-    folders = [*adapters_home().glob("[!.]*/"), folder_of(SHIPPED)]
-    whole = {f.name for f in folders if all((folder_of(f.name) / file).is_file() for file in (WEIGHTS, SETTINGS, RECORD))}
-    return sorted(whole)
+    """Those trained here that are complete, sorted."""
+    return sorted(f.name for f in adapters_home().glob("[!.]*/") if is_complete(f))
+
+
+def at_hand() -> list[str]:
+    """The same behind the one that ships."""
+    return [*([SHIPPED] if is_complete(folder_of(SHIPPED)) else []), *adapter_names()]
+
+
+def is_complete(folder: Path) -> bool:
+    return all((folder / file).is_file() for file in (WEIGHTS, SETTINGS, RECORD))
 
 
 def adapter_record(name: str) -> dict[str, Any]:
@@ -175,7 +182,7 @@ def adapter_hash(name: str) -> str:
 
 def checked_adapter(name: str, base: str) -> Path:
     """Its folder, where it is whole and was trained on the model whose files have this identity."""
-    names, folder = adapter_names(), folder_of(name) if name and Path(name).name == name else Path()  # a way is no name
+    names, folder = at_hand(), folder_of(name) if name and Path(name).name == name else Path()  # a way is no name
     if name not in names:
         others = [file.name for file in folder.glob("adapter_model.*") if file.name != WEIGHTS] if folder.name else []
         if others:

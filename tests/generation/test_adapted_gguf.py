@@ -12,7 +12,7 @@ from core.errors import WorkbenchError
 from core.generation import adapted_gguf
 from core.generation.llama_engine import LlamaCpp
 from core.generation.torch_lm import Transformers
-from core.models.adapters import RECORD, SHIPPED, WEIGHTS, adapter_names, adapter_record, folder_of, wearing
+from core.models.adapters import RECORD, SHIPPED, WEIGHTS, adapter_record, at_hand, folder_of, wearing
 from core.models.identity import file_hash
 from core.models.merged_gguf import from_pairs, in_pairs
 from core.sampling.filters import log_softmax
@@ -44,7 +44,7 @@ def test_weights_of_any_number_format_are_read_as_float32(tmp_path):
 
 def test_the_bundled_model_wears_the_adapter_that_comes_with_it_and_no_other_model_does():
     part = LlamaCpp()
-    assert part.adapter == SHIPPED and SHIPPED in adapter_names()
+    assert part.adapter == SHIPPED and SHIPPED in at_hand()
     base = file_hash(part.path())
     assert adapter_record(SHIPPED)["base"]["sha256"] == base
     assert wearing(SHIPPED, 1.0, base) == {SHIPPED: 1.0} and wearing(SHIPPED, 1.0, "another") == {}

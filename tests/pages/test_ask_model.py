@@ -571,7 +571,7 @@ def test_an_answer_names_the_adapter_that_its_model_wore():
 
 @pytest.mark.slow
 def test_adapters_are_chosen_and_weighed(monkeypatch):
-    monkeypatch.setattr("app.ui.adapters.worn.adapter_names", lambda: ["a", "b"])
+    monkeypatch.setattr("app.ui.adapters.worn.at_hand", lambda: ["a", "b"])
     app = open_page(**{"generation.part": "transformers"})
 
     def chosen():

@@ -16,8 +16,8 @@ def named(monkeypatch):
     """An adapter called a."""
     import app.ui.adapters.grid as grid
 
-    monkeypatch.setattr("core.models.adapters.adapter_names", lambda: ["a"])
-    monkeypatch.setattr(grid, "adapter_names", lambda: ["a"])
+    monkeypatch.setattr("core.models.adapters.at_hand", lambda: ["a"])
+    monkeypatch.setattr(grid, "at_hand", lambda: ["a"])
 
 
 def open_page(**address) -> AppTest:

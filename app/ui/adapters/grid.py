@@ -10,7 +10,7 @@ from core import registry
 from core.config import TrialConfig
 from core.labs.adapters import grid as lab
 from core.labs.adapters.grid import AdapterGrid
-from core.models.adapters import adapter_names
+from core.models.adapters import at_hand
 from core.report.table import Column, Table
 from core.workbench import Forecast, Resolved
 
@@ -19,7 +19,7 @@ SCALES = (0.25, 0.5, 1.0, 1.5)
 
 def chosen(run: Resolved) -> tuple[list[str], list[float], int]:
     """Adapters, scales, and how many questions."""
-    every = adapter_names()
+    every = at_hand()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = st.multiselect("Adapters", every, every[-1:], key="adapters", bind="query-params", width=320)
         scales = st.multiselect("Scales", SCALES, [1.0], key="scales", width=200, help="How much of each adapter counts.")

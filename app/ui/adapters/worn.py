@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.models.adapters import MOST, adapter_names, weights_of, written
+from core.models.adapters import MOST, at_hand, weights_of, written
 
 SHARE = 0.5  # of each, where one becomes several
 
@@ -16,7 +16,7 @@ def worn(label: str, key: str, on_change: Callable[..., None] | None = None, arg
     names = _names(key)
     if state.get(names) != list(weights):
         state[names] = list(weights)
-    offered = list(dict.fromkeys([*adapter_names(), *weights]))
+    offered = list(dict.fromkeys([*at_hand(), *weights]))
     events = {"on_change": _changed, "args": (key, on_change, args)}
     st.multiselect(label, offered, list(weights), key=names, placeholder="none", **events, **looks)
     if written(weights) not in ("", *weights):
