@@ -1,4 +1,4 @@
-"""What the answerer learns from: lessons over passages as retrieval gives them, words for retrieval, and questions that are read together."""
+"""What the answerer learns from: lessons over passages as retrieval gives them, words for retrieval, questions read together."""
 
 import gzip
 import json
@@ -130,8 +130,7 @@ def test_questions_over_the_same_passages_are_read_together_and_come_to_the_same
     lesson = [some[place] for place in max(steps._groups, key=len)]
     start = loop.beginning(lesson)
     assert start >= loop.ALIKE and len({each.ids[:start] for each in lesson}) == 1
-    branched, _ = steps.branched(lesson, start)
-    assert branched.shape[0] == len(lesson)
+    assert loop.beginning(lesson[:1]) == 0 and start < min(len(each.ids) - each.answer for each in lesson)
     together = steps.log_likelihoods(lesson).detach().numpy()
     alone = np.array([float(steps.log_likelihoods([each]).detach()[0]) for each in lesson])
     assert together == pytest.approx(alone, rel=1e-4)
@@ -142,13 +141,3 @@ def test_questions_over_the_same_passages_are_read_together_and_come_to_the_same
     order = steps._order(0)
     places = [order.index(place) for place in max(steps._groups, key=len)]
     assert places == list(range(places[0], places[0] + len(places)))  # side by side
-
-
-def test_a_model_with_a_sliding_window_reads_each_question_by_itself(data, model, monkeypatch):  # noqa: F811
-    base = training.plain_knobs(model, 40).opens()[1]()
-    some = [training.sequence(base, example) for example in data.train[:8]]
-    base.model.config.sliding_window = 64
-    steps = loop.AdapterLoop(AnswererTraining(rank=2), base, model, some, some, [], adapters_home(), "")
-    monkeypatch.setattr(steps, "branched", None)  # not called
-    lengths = [len(part[0].ids) for part in steps._parts(some)]
-    assert lengths == sorted(lengths, reverse=True) and steps.log_likelihoods(some[:2]).shape == (2,)

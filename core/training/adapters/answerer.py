@@ -32,6 +32,7 @@ from core.records import Corpus, Hit, Progress, Query
 from core.training import settings as shared
 from core.training.adapters import query_words
 from core.training.adapters.examples import PARTS, AdapterData, TrainingExample, stands_in
+from core.training.adapters.loop import runs
 from core.training.adapters.near_copies import near_copies
 from core.training.adapters.settings import LoraTraining
 
@@ -40,7 +41,7 @@ UNANSWERABLE = ("squad2.0_train_part.json.gz", "train-v2.0.json")
 HOPS = {"2wiki": "2wiki_train_500.json.gz", "hotpotqa": "hotpotqa_train_100.json.gz"}
 TESTS = ("xquad.en.json",)
 CHUNKS = 254, 254, 254, 128  # tokens of the chunks of a lesson, drawn from
-NUMBERS = (1, 2, 3, 3, 4, 5, 5, 5, 8)  # of passages, drawn from
+NUMBERS = (1, 3, 3, 3, 5, 5)  # of passages, drawn from
 KEPT_BACK = 2  # articles of validation, and of the test
 NEAREST = 12  # chunks that are looked at for a question
 
@@ -113,10 +114,18 @@ def answerer_data(folder: Path, config: AnswererTraining, vectors: Path) -> Gene
     texts = {document.id: document.text for document in corpus.documents}
     sentences = [(query.text, _sentence(texts[query.gold[0].document_id], query.gold[0].start)) for query in learnt]
     examples["train"] += query_words.examples(folder, sentences, config.words, config.seed)
+    examples["train"] = _mixed(examples["train"], config.seed)
     most = {name: getattr(config, f"{name}_examples") or len(made) for name, made in examples.items()}
     left_out = {"near copy of a question of XQuAD": len(copies)} if copies else {}
     spare = {name: tuple(made[most[name] :]) for name, made in examples.items()}
     return AdapterData(*(tuple(made[: most[name]]) for name, made in examples.items()), _source(folder, corpus), spare, left_out)
+
+
+def _mixed(examples: Sequence[TrainingExample], seed: int) -> list[TrainingExample]:
+    """In any order, those of a lesson side by side."""
+    groups = runs(examples, lambda first, each: "" != first.beside == each.beside)
+    random.Random(f"{seed} order").shuffle(groups)
+    return [example for group in groups for example in group]
 
 
 class Lesson(NamedTuple):
