@@ -71,7 +71,7 @@ class AnswererTraining(LoraTraining):
     hops: int = knob(300, "Questions of several hops, at most.", unit="questions", ge=0, le=100_000)
 
 
-class Pool(NamedTuple):
+class LessonChunks(NamedTuple):
     """Chunks of one size of the articles of a part. answered: chunk -> (question, first character of its answer in the chunk)."""
 
     hits: list[Hit]
@@ -138,7 +138,7 @@ class Lesson(NamedTuple):
 
 
 def _lessons(
-    pools: Mapping[int, Pool],
+    pools: Mapping[int, LessonChunks],
     queries: Sequence[Query],
     puzzles: Mapping[str, Sequence[Query]],
     place: Mapping[str, int],
@@ -177,8 +177,8 @@ def _lessons(
         for query in pile:
             if len(others) >= wanted:
                 break
-            known = query.id in answered or any(stands_in(each, text) for each in query.answers for text in texts)
-            if not known and query.id not in {each.id for each, *_ in some}:
+            answerable = query.id in answered or any(stands_in(each, text) for each in query.answers for text in texts)
+            if not answerable and query.id not in {each.id for each, *_ in some}:
                 others.append(query)
         if some or others:
             yield Lesson(hits, some, others)
@@ -215,7 +215,7 @@ def _sentence(text: str, at: int) -> str:
     return " ".join(text[start:end].split())
 
 
-def _pool(documents, queries, size, encoder, vectors) -> Generator[Progress, None, Pool]:
+def _pool(documents, queries, size, encoder, vectors) -> Generator[Progress, None, LessonChunks]:
     chunker = registry.find("chunker", "recursive")(size_tokens=size)
     chunks = yield from chunk_documents(documents, chunker, EncoderTools(encoder, vectors))
     texts = chunk_texts(chunks, documents)
@@ -231,7 +231,7 @@ def _pool(documents, queries, size, encoder, vectors) -> Generator[Progress, Non
         for row in rows[gold.document_id]:
             if hits[row].start <= gold.start and gold.end <= hits[row].end:
                 answered[row].append((query, gold.start - hits[row].start))
-    return Pool(hits, made, dict(answered))
+    return LessonChunks(hits, made, dict(answered))
 
 
 def _parts(titles: Iterable[str], seed: int) -> dict[str, str]:
