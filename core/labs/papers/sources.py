@@ -53,8 +53,8 @@ def parsed(command: Sequence[str]) -> PaperCommand:
         raise WorkbenchError(f"A paper cannot be computed by '{' '.join(command[:1])}'.", todo=f"What can: {able}.")
     name, *rest = as_recorded(command)
     source, options = SOURCES[name], {}
-    words, given = words_and_options(rest, several=("only",))
-    for option, values in given.items():
+    words, values_of = words_and_options(rest, several=("only",))
+    for option, values in values_of.items():
         kind = source.options.get(option)
         if kind is None or not values:
             raise WorkbenchError(
