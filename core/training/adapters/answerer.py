@@ -53,7 +53,7 @@ class AnswererTraining(LoraTraining):
     alpha: float = knob(16.0, "What the adapter adds is multiplied by alpha / rank.", gt=0.0, le=1024.0)
     learning_rate: float = shared.learning_rate(0.001)
     batch_size: int = shared.batch_size(32, "examples")
-    at_once: int = knob(2048, "Tokens computed at once.", unit="tokens", ge=16, le=1_000_000)
+    at_once: int = knob(1536, "Tokens computed at once.", unit="tokens", ge=16, le=1_000_000)
     max_steps: int = shared.max_steps(520, "Steps at most.")
     evaluate_every: int = knob(40, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
     max_tokens: int = knob(1900, "Longer examples are left out, and counted.", unit="tokens", ge=16, le=131072)
@@ -61,7 +61,7 @@ class AnswererTraining(LoraTraining):
     validation_examples: int = knob(160, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
     test_examples: int = knob(200, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
     turns: int = knob(1, "Times that each question is asked, each time over other passages.", ge=1, le=100)
-    together: int = knob(14, "Questions over the same passages, at most.", unit="questions", ge=1, le=100)
+    together: int = knob(12, "Questions over the same passages, at most.", unit="questions", ge=1, le=100)
     unknown: float = knob(0.2, "Share of the questions that their passages do not answer.", ge=0.0, le=0.9, step=0.05)
     sentences: float = knob(
         0.15, "Share of the lessons that ask for a sentence, which is that of the passage.", ge=0.0, le=1.0, step=0.05

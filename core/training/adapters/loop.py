@@ -1,9 +1,9 @@
 """The steps of an adapter's training: LoRA beside the frozen weights of a generator, with loss on the answers' tokens only.
 
 Parts of a step are padded to the longest of them only, so they are made of sequences of like length; neighbours whose prompts begin
-alike (questions over the same passages) are rows behind one beginning, which is read once. On a CPU each part is computed by one
-thread, and logits are computed for the answers' places alone. Sources: LoRA, Hu et al. 2022, arXiv:2106.09685; rsLoRA,
-Kalajdzievski 2023, arXiv:2312.03732; DoRA, Liu et al. 2024, arXiv:2402.09353.
+alike (questions over the same passages) are one row that reads the beginning once. On a CPU each part is computed by one thread, and
+logits are computed for the answers' places alone. Sources: LoRA, Hu et al. 2022, arXiv:2106.09685; rsLoRA, Kalajdzievski 2023,
+arXiv:2312.03732; DoRA, Liu et al. 2024, arXiv:2402.09353.
 """
 
 import math
@@ -32,7 +32,7 @@ SAMPLE_S = 120.0  # that the answers of an evaluation may take
 SHOWN = 600  # characters of a sample's question
 # tokens: rows and answers are padded to whole multiples, for oneDNN keeps what it made ready for each new shape, some 10 MB a matrix
 WIDTH, ANSWER = 64, 16
-ALIKE = 64  # tokens that prompts begin with are read once, in whole multiples
+ALIKE = 128  # tokens that two prompts begin with from which they are read together
 
 
 class TokenSequence(NamedTuple):
@@ -74,6 +74,8 @@ class AdapterLoop(TrainingSteps):
         self.checkpoint_every = config.checkpoint_every
         self.base, self._knobs, self._learnt, self._validation = base, knobs, learnt, validation
         self._examples, self._device = samples, base.device
+        # a layer that sees the last tokens alone takes no other mask
+        self._branches = getattr(base.model.config.get_text_config(), "sliding_window", None) is None
         self._groups = runs(list(range(len(learnt))), lambda first, place: "" != learnt[first].beside == learnt[place].beside)
         self._turn: tuple[int, list[int]] = (-1, [])
         torch.manual_seed(config.seed)  # of the adapter's first weights
@@ -125,7 +127,8 @@ class AdapterLoop(TrainingSteps):
         """[len(sequences)] float32: of each answer, its tokens together."""
         import torch
 
-        logits, targets = self.logits(sequences)
+        start = beginning(sequences) if len(sequences) > 1 and self._branches else 0
+        logits, targets = self.branched(sequences, start) if start >= ALIKE else self.logits(sequences)
         losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none")
         return -losses.view(targets.shape).sum(1)
 
@@ -133,36 +136,45 @@ class AdapterLoop(TrainingSteps):
         """([rows, longest answer, vocabulary] float32 before each of the answers' tokens, those tokens; -100: none)."""
         import torch
 
-        start = beginning(sequences)
         keep = whole(max(each.answer for each in sequences), ANSWER)
-        tails = [each.ids[start:] for each in sequences]
-        width = whole(max(keep + 1, *map(len, tails)), WIDTH if not start else ANSWER)
-        ids = torch.tensor([(0,) * (width - len(tail)) + tail for tail in tails])  # [rows, width]: answers end as one
-        mask = torch.tensor([(0,) * (width - len(tail)) + (1,) * len(tail) for tail in tails])
-        places = start + (mask.cumsum(1) - 1).clamp(min=0)
+        width = whole(max(keep + 1, *(len(each.ids) for each in sequences)), WIDTH)
+        ids = torch.tensor([(0,) * (width - len(each.ids)) + each.ids for each in sequences])  # [rows, width]: answers end as one
+        mask = torch.tensor([(0,) * (width - len(each.ids)) + (1,) * len(each.ids) for each in sequences])
+        places = (mask.cumsum(1) - 1).clamp(min=0)
         targets = torch.full((len(sequences), keep), -100)
         for row, each in enumerate(sequences):
             targets[row, keep - each.answer :] = ids[row, width - each.answer :]
-        mask = torch.cat([torch.ones(len(tails), start, dtype=mask.dtype), mask], 1)
         ids, mask, places, targets = (each.to(self._device) for each in (ids, mask, places, targets))
         out = self.base.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=places,
-            logits_to_keep=keep + 1,
-            **self._read_once(sequences[0].ids[:start], len(sequences)),
+            input_ids=ids, attention_mask=mask, position_ids=places, use_cache=False, logits_to_keep=keep + 1
         )  # a token's logits stand at the place before it
         return out.logits[:, :-1].float(), targets
 
-    def _read_once(self, ids: Sequence[int], rows: int) -> dict[str, Any]:
-        """What all rows begin with, read and handed to each; gradients go through it."""
+    def branched(self, sequences: Sequence[TokenSequence], start: int) -> tuple[Any, Any]:
+        """The same of sequences whose first `start` tokens are one: a row of these and what follows them in each, which sees nothing of
+        the others."""
         import torch
 
-        if not ids:
-            return {"use_cache": False}
-        held = self.base.model(input_ids=torch.tensor([ids]).to(self._device), use_cache=True, logits_to_keep=1).past_key_values
-        held.batch_repeat_interleave(rows)
-        return {"use_cache": True, "past_key_values": held}
+        tails, keep = [each.ids[start:] for each in sequences], whole(max(each.answer for each in sequences), ANSWER)
+        width = whole(start + sum(map(len, tails)), WIDTH)
+        ids, places = torch.zeros(1, width, dtype=torch.long), torch.zeros(1, width, dtype=torch.long)
+        branch = torch.full((width,), len(tails) + 1)  # of the beginning 0, of the padding one of its own
+        before, targets = torch.zeros(len(tails), keep, dtype=torch.long), torch.full((len(tails), keep), -100)
+        ids[0, :start], places[0, :start], branch[:start] = torch.tensor(sequences[0].ids[:start]), torch.arange(start), 0
+        end = start
+        for row, (tail, each) in enumerate(zip(tails, sequences, strict=True)):
+            begin, end = end, end + len(tail)
+            ids[0, begin:end], places[0, begin:end] = torch.tensor(tail), torch.arange(start, start + len(tail))
+            branch[begin:end] = row + 1
+            before[row, keep - each.answer :] = torch.arange(end - each.answer - 1, end - 1)
+            targets[row, keep - each.answer :] = ids[0, end - each.answer : end]
+        sees = ((branch[None] == branch[:, None]) | (branch[None] == 0)).tril()  # [query, key]
+        added = torch.zeros(1, 1, width, width, dtype=self.base.model.dtype).masked_fill(~sees, -1e9)
+        ids, places, before, targets, added = (each.to(self._device) for each in (ids, places, before, targets, added))
+        out = self.base.model(
+            input_ids=ids, attention_mask=added, position_ids=places, use_cache=False, logits_to_keep=before.flatten()
+        )
+        return out.logits.view(*targets.shape, -1).float(), targets
 
     def batch(self, step: int) -> list[TokenSequence]:
         """Of step 0, 1, …: each pass over the examples has an order of its own, in which those that are read together stay so."""
@@ -181,7 +193,8 @@ class AdapterLoop(TrainingSteps):
     def _parts(self, sequences: Sequence[TokenSequence]) -> list[list[TokenSequence]]:
         """Each of so many tokens as are computed at once: those that begin alike, the others by their length."""
         parts: list[list[TokenSequence]] = []
-        groups = runs(sequences, lambda first, each: beginning((first, each)) > 0)
+        alike = beginning if self._branches else lambda pair: 0
+        groups = runs(sequences, lambda first, each: alike((first, each)) >= ALIKE)
         for group in (group for group in groups if len(group) > 1):
             start = beginning(group)
             parts += self._pieces(group, partial(_branched_size, start))
@@ -276,13 +289,10 @@ def adapted(model: Any, config: AdapterTraining) -> Any:
 
 
 def beginning(sequences: Sequence[TokenSequence]) -> int:
-    """Tokens that all prompts begin with, without the last of any; 0 where they are too few to be worth it."""
-    if len(sequences) < 2:
-        return 0
-    prompts = [each.ids[: len(each.ids) - each.answer - 1] for each in sequences]
+    """Tokens that all prompts begin with."""
+    prompts = [each.ids[: len(each.ids) - each.answer] for each in sequences]
     first, last = min(prompts), max(prompts)
-    alike = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return alike // ALIKE * ALIKE
+    return next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
 
 def _branched_size(start: int, part: Sequence[TokenSequence], each: TokenSequence) -> int:
