@@ -11,7 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -60,6 +60,7 @@ class AnswererTraining(LoraTraining):
     answer_tokens: int = knob(72, "Answers with more are left out.", unit="tokens", ge=1, le=4096)
     validation_examples: int = knob(160, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
     test_examples: int = knob(200, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
+    stored_as: Literal["float32", "bfloat16"] = knob("bfloat16", "Number format in which the adapter is written.")
     turns: int = knob(1, "Times that each question is asked, each time over other passages.", ge=1, le=100)
     together: int = knob(12, "Questions over the same passages, at most.", unit="questions", ge=1, le=100)
     unknown: float = knob(0.2, "Share of the questions that their passages do not answer.", ge=0.0, le=0.9, step=0.05)

@@ -49,6 +49,9 @@ class LoraTraining(shared.TrainingSettings):
     train_examples: int = knob(0, "Examples learnt from, at most. 0: all.", unit="examples", ge=0, le=10_000_000)
     validation_examples: int = knob(40, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
     test_examples: int = knob(100, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
+    stored_as: Literal["float32", "bfloat16"] = knob(
+        "float32", "Number format in which the adapter is written. bfloat16 takes half the room, and rounds."
+    )
     seed: int = shared.seed("the split, the order, distractors and weights")
 
 

@@ -19,7 +19,7 @@ from core import files
 from core.config import code_version, fingerprint
 from core.generation.torch_lm import Transformers
 from core.generation.torch_model import TorchModel
-from core.models.adapters import adapter_record
+from core.models.adapters import WEIGHTS, adapter_record
 from core.records import Progress
 from core.training.adapters.examples import PARTS, AdapterData, check
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
@@ -133,6 +133,8 @@ def write_adapter(
     base, made = loop.base, work / "adapter"
     shutil.rmtree(made, ignore_errors=True)
     loop.tuned.save_pretrained(made)
+    if loop.config.stored_as != "float32":
+        round_weights(made / WEIGHTS, loop.config.stored_as)
     (made / "README.md").unlink(missing_ok=True)  # an empty form
     about = {
         "base": {"name": base.name, "model": generator.model, "sha256": base.sha256},
@@ -141,6 +143,14 @@ def write_adapter(
     }
     record = {"comparison": {}} | result.record(loop.config, **about, tested=answers or [])
     (place if answers is None else finish)(work, made, result.folder, record)
+
+
+def round_weights(file: Path, number_format: str) -> None:
+    """Writes the tensors of a safetensors file anew, in that number format."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    save_file({name: tensor.to(getattr(torch, number_format)) for name, tensor in load_file(file).items()}, file)
 
 
 def write_card(work: Path, card: dict[str, Any]) -> None:
