@@ -211,6 +211,8 @@ class RetrievalConfig(StageConfig):
 
 
 class ContextConfig(StageConfig):
+    # settings that came later, with the value that does nothing: so they stand in no record and in no key, as before them
+    added: ClassVar[dict[str, Any]] = {"confidence": 0.0}
     passages: int = knob(
         3, "Chunks given to the generator. More may hold the answer, or distract a small model.", unit="chunks", ge=1, le=20
     )
@@ -219,6 +221,9 @@ class ContextConfig(StageConfig):
     )
     threshold: float = knob(
         0.3, "Dense similarity that the best chunk must reach. Below it the answer is: I don't know.", ge=-1.0, le=1.0, step=0.01
+    )
+    confidence: float = knob(
+        0.0, "Answers of which the model is less sure than this become: I don't know. 0: off.", ge=0.0, le=1.0, step=0.01
     )
     hand_on: Literal["chunk", "merged", "neighbours", "section", "document"] = knob(
         "chunk",
@@ -274,6 +279,10 @@ class ContextConfig(StageConfig):
         if text:
             check_template(text, *TEMPLATES[info.field_name])
         return text
+
+    @model_serializer(mode="wrap")
+    def _without_added(self, dump: Any) -> dict[str, Any]:
+        return {name: value for name, value in dump(self).items() if name not in self.added or value != self.added[name]}
 
 
 # setting -> (the variables of such a template, those of them that it must have)

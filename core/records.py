@@ -221,6 +221,7 @@ class Answer:
     context_ms: float = 0.0  # what making the prompt took
     provenance: Provenance | None = None  # None: answers stored before it was noted
     id: str = ""  # of its record; "": it is not stored
+    withheld: str = ""  # what the model wrote, of which it was less sure than the recipe asks for; "": nothing is withheld
 
 
 def plain(value: Any) -> Any:

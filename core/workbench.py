@@ -21,6 +21,7 @@ from core.evaluation.metric import metric_names
 from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.jobs.verbs import as_typed
+from core.pipeline.confidence import as_written, check, confident, writer
 from core.pipeline.forecast import Forecast, Phase
 from core.pipeline.forecast import one_phase as one_phase
 from core.pipeline.hits import hits_of, steps_of
@@ -369,8 +370,9 @@ class Workbench(StoredTrials):
         hits = drain(self._search(run, question, way))
         retrieval_ms = (time.perf_counter() - started) * 1000
         try:
-            config = config.model_copy(update={"generation": config.generation.usable()})
-            result = yield from answer(
+            check(config)
+            config = config.model_copy(update={"generation": writer(config)})
+            work = answer(
                 question,
                 hits,
                 config.generation,
@@ -381,6 +383,7 @@ class Workbench(StoredTrials):
                 search=partial(self.search, run),
                 source=source_of(self.pipeline, run),
             )
+            result = yield from confident(work, config.context.confidence)
         except Exception as error:
             why = error.what.rstrip(".") if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
             failed = Answer("", tuple(hits[: config.context.passages]), (), f"failed: {why}", retrieval_ms=retrieval_ms)
@@ -414,7 +417,7 @@ class Workbench(StoredTrials):
         from core.answering.answer import answer_again
 
         search = partial(self.search, config)
-        return (yield from answer_again(question, first, config.generation, config.context, search))
+        return (yield from answer_again(question, as_written(first), config.generation, config.context, search))
 
     def convert_model(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
         """A faster copy of the recipe's model file, where one says nearly the same: from then on `auto` takes it."""

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.ui import cards, recipe_strip, tables
-from app.ui.scores import contamination, gate, measures, noise, pairs, people, questions, reasoning, sources
+from app.ui.scores import confidence, contamination, gate, measures, noise, pairs, people, questions, reasoning, sources
 from app.ui.scores.sources import Shown
 
 
@@ -47,7 +47,11 @@ def scores(shown: Shown) -> None:
     return None
 
 
-OF_THE_RECIPE = {"Contamination": contamination.draw, "Chain of thought": reasoning.draw}  # not of the answers that are shown
+OF_THE_RECIPE = {  # not of the answers that are shown
+    "Confidence": confidence.draw,
+    "Contamination": contamination.draw,
+    "Chain of thought": reasoning.draw,
+}
 VIEWS = {
     "Scores": scores,
     "Against people's labels": people.draw,

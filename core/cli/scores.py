@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from core.cli.frame import verb
-from core.cli.options import ASK, USUAL, Positive, RecipeOptions, read_settings
-from core.cli.tables import between, cell, show_table
+from core.cli.options import ASK, USUAL, Asked, Positive, RecipeOptions, read_settings
+from core.cli.tables import between, cell, show_table, told_after
 
 Measures = Annotated[
     tuple[str, ...], Parameter(help="As `list measure` names them; repeatable (default: all that ask no model).")
@@ -115,6 +116,25 @@ def judge(
     labels = label_means, label_from
     judged, left = yield from judged_file.judge(workbench, recipe.read(), file, measure, read_settings(knob), *labels, answers)
     return judging.record(judged, left)
+
+
+@verb("risk-coverage", told_after("curve"))
+def risk_coverage(
+    workbench: Any,
+    *,
+    ask: Asked = 100,
+    measure: Annotated[
+        Literal["f1", "em"], Parameter(help="What says whether an answer is right: token F1 from 0.5 on, or em.")
+    ] = "f1",
+    wished: Annotated[
+        float, Parameter(help="Share right of those answered that a threshold is chosen for.", validator=Number(gt=0, lte=1))
+    ] = 0.8,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """The share answered against the share right, as the model has to be surer; a threshold chosen on dev, told on test."""
+    from core.labs.scores import confidence
+
+    return confidence.record((yield from confidence.measure_confidence(workbench, recipe.read(), ask, measure, wished)))
 
 
 def show_qags(record: dict[str, Any]) -> None:

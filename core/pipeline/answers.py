@@ -1,5 +1,8 @@
 """The answer as a stage: what its key is made of, and the records that it is kept in. Nowhere else is either said.
 
+An answer is recorded as it was written, and held to the recipe's confidence when it is read (`confidence.py`): the key that a
+recipe asks by is that of the record with the confidence behind it.
+
 An answer is recorded twice. By its context: question and passages, the settings that make a prompt of them, model, sampling, seed
 and code; that is told for hundreds of questions without a model. And by the messages themselves (`queries.model_texts`): contexts
 that come to the same prompt are answered once, so n changed contexts write n answers at most.
@@ -11,7 +14,9 @@ from typing import Any, NamedTuple
 from core.answering.answer import answer, best_similarity
 from core.answering.one_prompt import OnePrompt
 from core.config import code_version, fingerprint
+from core.context.prompt import UNKNOWN
 from core.generation.model_texts import MUTE
+from core.pipeline.confidence import doubt, writer
 from core.pipeline.pipeline import Pipeline
 from core.pipeline.stages import Resolved
 from core.records import Hit, Token, plain, read_token
@@ -19,6 +24,7 @@ from core.store.batches import batches
 
 KIND = "set_answers"  # of the records
 CLOSED = "Answer the question in one sentence."
+LEAST = "@"  # in a key, before the confidence that the answer is held to
 SILENT = MUTE - {"context_tokens", "logprobs"}  # knobs of a generator that change neither text nor prompt
 
 Span = tuple[str, int, int]  # document id, start, end
@@ -46,6 +52,7 @@ class KeptAnswer(NamedTuple):
     seconds: float = 0.0  # its share of those that were written with it
     cost_usd: float | None = None
     tokens: tuple[Token, ...] = ()  # where the recipe asks for log-probabilities
+    withheld: str = ""  # what the model wrote, of which it was less sure than the recipe asks for; not recorded
 
     @property
     def passages(self) -> tuple[Span, ...]:
@@ -57,11 +64,11 @@ class Asker:
 
     def __init__(self, run: Resolved) -> None:
         config = run.config
-        part, context = config.generation.usable(), config.context
+        part, context = writer(config), config.context
         same = [part.identity(), part.model_dump(mode="json", exclude=SILENT), config.seed]
         one_prompt = isinstance(config.answering, OnePrompt)
         # who writes otherwise may search again and take so many passages
-        left_out = {"threshold", *(["passages"] if one_prompt and context.duplicates == 1 else [])}
+        left_out = {"threshold", "confidence", *(["passages"] if one_prompt and context.duplicates == 1 else [])}
         made_by: list[Any] = [context.model_dump(mode="json", exclude=left_out), config.answering.model_dump(mode="json")]
         made_by += [code_version(answer, type(part), type(config.answering))]
         if context.hand_on != "chunk" or context.compress < 1:  # the documents and the encoder take part
@@ -86,24 +93,36 @@ class Asker:
     ) -> AskedContext:
         """best: dense similarity of the best passage, None where none has one; shown: document, start and text of each."""
         low = not shown or (best is not None and best < self._context.threshold)
-        return AskedContext(question, fingerprint(self._open, question, low, shown), hits, not low)
+        key, least = fingerprint(self._open, question, low, shown), self._context.confidence
+        return AskedContext(question, f"{key}{LEAST}{least!r}" if least and not low else key, hits, not low)
 
 
 def answers_of(pipeline: Pipeline, keys: Iterable[str]) -> dict[str, KeptAnswer]:
-    """Of the keys those whose answers are recorded."""
-    keys, memory = list(keys), pipeline.remember("answers", "", dict)
-    if absent := [key for key in keys if key not in memory]:
+    """Of the keys those whose answers are recorded, each held to the confidence that its key asks for."""
+    asked, memory = {key: key.partition(LEAST) for key in keys}, pipeline.remember("answers", "", dict)
+    if absent := [key for key, _, _ in asked.values() if key not in memory]:
         memory |= {key: _answer(value) for key, value in batches(pipeline.home).read(KIND, absent).items()}
-    return {key: memory[key] for key in keys if key in memory}
+    return {key: held(memory[own], float(least or 0)) for key, (own, _, least) in asked.items() if own in memory}
+
+
+def held(said: KeptAnswer, least: float) -> KeptAnswer:
+    """The answer, or "I don't know." where the model is less sure of it."""
+    if doubt(said.tokens, said.finish_reason, least) is None:
+        return said
+    return said._replace(text=UNKNOWN, finish_reason="abstained", withheld=said.text)
 
 
 def keep(pipeline: Pipeline, run: Resolved, made: Mapping[AskedContext, KeptAnswer]) -> None:
-    """Records these answers of the recipe, all at once."""
+    """Records these answers of the recipe, as they were written, all at once."""
     part, config = run.config.generation.usable(), run.config
-    values = {asked.key: {**plain(said), "question": asked.question} for asked, said in made.items()}
+    values = {asked.key.partition(LEAST)[0]: {**_recorded(said), "question": asked.question} for asked, said in made.items()}
     about = {"dataset": config.corpus.dataset, "config": config.model_dump(mode="json"), "seed": config.seed}
     about |= {"engine": part.part, "model": str(part.model), "identity": part.identity()}
     batches(pipeline.home).keep(KIND, values, **about)
+
+
+def _recorded(said: KeptAnswer) -> dict[str, Any]:
+    return {name: value for name, value in plain(said).items() if name != "withheld"}
 
 
 def _answer(value: dict[str, Any]) -> KeptAnswer:

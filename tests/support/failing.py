@@ -1,11 +1,13 @@
 """A corpus on which every loss has its question, and a model that reads one sentence and answers at once."""
 
+import math
 import re
 from pathlib import Path
 
 from core.config import TrialConfig, with_settings
 from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Generated
+from core.records import Token
 from core.workbench import Workbench
 from tests.support.small_corpora import with_towns
 
@@ -63,11 +65,13 @@ def recipe(**settings: object) -> TrialConfig:
 
 
 class Reader:
-    """What was asked of the model, so that a test can see that it was not asked again."""
+    """What was asked of the model, so that a test can see that it was not asked again. odds: words of an answer -> the probability of
+    each of its tokens, 0.9 of any other."""
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
         self.fails = ""
+        self.odds: dict[str, float] = {}
 
     def answer(self, prompt: str) -> str:
         """The sentence on the town that the question names, but never one on Pisa."""
@@ -76,6 +80,10 @@ class Reader:
         towns = [town for town in re.findall(r"[A-Z][a-z]{3}\b", question) if town not in ("When", "Pisa")]
         lines = [line for line in passages.splitlines() if any(town in line for town in towns)]
         return re.sub(r"^\[\d+\] ", "", lines[0]) if lines else "I don't know."
+
+    def tokens(self, text: str) -> tuple[Token, ...]:
+        sure = next((odds for words, odds in self.odds.items() if words in text), 0.9)
+        return tuple(Token(piece, math.log(sure), ()) for piece in re.findall(r"\s*\S+", text))
 
 
 def read(monkeypatch) -> Reader:
@@ -86,7 +94,8 @@ def read(monkeypatch) -> Reader:
         yield ""
         prompt = "\n".join(message["content"] for message in messages)
         text = "" if reader.fails else reader.answer(prompt)
-        return Generated(text, reader.fails or "stop", prompt, len(prompt.split()), 0, len(text.split()), 1.0, 2.0, "reader", "0")
+        told = (text, reader.fails or "stop", prompt, len(prompt.split()), 0, len(text.split()), 1.0, 2.0, "reader", "0")
+        return Generated(*told, tokens=reader.tokens(text) if self.logprobs else ())
 
     def generate_many(self, prompts, seeds=None, deadline_s=120.0, batch=8):
         made = []

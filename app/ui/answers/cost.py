@@ -16,6 +16,8 @@ REASONS = {"stop": "ended by itself", "abstained": "the model was not asked", "d
 def ending(answer: Answer) -> str:
     if answer.finish_reason == "length":
         return "cut" if answer.answer_tokens is None else f"cut at {answer.answer_tokens:,} tokens"
+    if answer.withheld:
+        return "withheld: not sure enough"
     return "failed" if failure(answer) else REASONS.get(answer.finish_reason, answer.finish_reason)
 
 

@@ -11,6 +11,7 @@ from app.ui import cards, cells, evidence
 from app.ui.answers import likelihood, origins, sources, written
 from core.config import TrialConfig
 from core.judging.containment import THRESHOLD, Support
+from core.pipeline.confidence import UNTOLD, WITHHELD
 from core.records import Answer, Corpus, Query
 
 
@@ -65,9 +66,10 @@ def tabs(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | No
 
 
 def passages(corpus: Corpus, answer: Answer, query: Query | None, question: str, recipe: TrialConfig) -> None:
-    for note in answer.notes:
+    notes = [note for note in answer.notes if not note.startswith(WITHHELD) and note != UNTOLD]  # they stand under the answer
+    for note in notes:
         st.caption(f":material/content_cut: {cards.plain(note)}")
-    whole = recipe.context.hand_on == "chunk" and not answer.notes  # else passages are joined, or it is told
+    whole = recipe.context.hand_on == "chunk" and not notes  # else passages are joined, or it is told
     if answer.prompt and whole and (missing := recipe.context.passages - len(answer.hits)) > 0:
         st.caption(f"{missing} more were not found, or did not fit into {recipe.context.max_tokens:,} tokens.")
     for number, hit in enumerate(answer.hits, 1):

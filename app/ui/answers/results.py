@@ -4,12 +4,16 @@ from typing import Any
 
 import streamlit as st
 
+from app import session
 from app.ui import cards, evidence
 from app.ui.answers import asking, cost, engines, sources
 from core.answering.answer import best_similarity
 from core.config import TrialConfig
 from core.context.prompt import BEYOND
 from core.judging.containment import Support, support
+from core.judging.reference import ACCEPTED
+from core.labs.scores.confidence import as_sure
+from core.pipeline.confidence import UNTOLD, WITHHELD
 from core.records import Answer, Corpus
 
 
@@ -66,7 +70,7 @@ def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, s
     else:
         query = next((q for q in corpus.queries if q.text == question), None)
         sources.draw(answer, rests_of(answer), corpus, query, key=f"cited/{place}")
-    if answer.finish_reason == "abstained":
+    if answer.finish_reason == "abstained" and not answer.withheld:
         best = best_similarity(list(answer.hits))
         st.caption(
             "No passage was found."
@@ -76,9 +80,24 @@ def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, s
     for note in answer.notes:  # what else was left out stands by the passages
         if BEYOND in note:
             st.warning(cards.plain(note), icon=":material/content_cut:")
+        elif note.startswith(WITHHELD) or note == UNTOLD:
+            st.caption(cards.plain(note))
+    confidence(answer, run["recipe"])
     facts = cost.costs(answer)
     cards.status_strip(
         [cost.ending(answer), *(facts[3:] if several else [*facts, engines.model_of(run["recipe"], answer.model)])]
+    )
+
+
+def confidence(answer: Answer, recipe: TrialConfig) -> None:
+    """How sure the model was, and what answers as sure as this were worth, where the recipe's answers tell."""
+    if not answer.tokens or (told := as_sure(session.workbench(), recipe, answer)) is None:
+        return
+    sure, right = told
+    bounds = "" if right.low is None else f" ({100 * right.low:.0f} to {100 * right.high:.0f}%)"
+    st.caption(
+        f"The answer's tokens have a mean probability of {sure:.3f}. Of {cards.count(right.n, 'recorded answer')} at least that sure, "
+        f"{right.mean:.0%}{bounds} were right (token F1 of at least {ACCEPTED:g}); Confidence on the page Score answers has the curve."
     )
 
 

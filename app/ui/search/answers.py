@@ -225,5 +225,7 @@ def beside(evaluation: Evaluation, row: int) -> None:
     made = {m.label: float(live_answers.judged(session.workbench(), answers, m).values[0]) for m in live_answers.shown_measures()}
     told = ", ".join(f"{name} {value:.2f}" for name, value in made.items() if not math.isnan(value))
     st.caption(cards.plain(f"Answer ({said.finish_reason}){f': {told}' if told else ''}"))
+    if said.withheld:
+        st.caption(cards.plain(f"Withheld, for the model was not sure enough: {said.withheld}"))
     if said.text:
         evidence.show(evidence.answer_html(said.text, len(said.shown)))

@@ -2,6 +2,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+from core.generation.odds import mean_probability
 from core.judging.claims import statements
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, Claim
 from core.records import Token
@@ -32,14 +33,6 @@ class GeneratorProbability(AnswerMeasure):
             Claim(each.start, each.end, within(case.tokens, begin + each.start, begin + each.end)) for each in statements(case)
         )
         return AnswerScore(value, claims=claims)
-
-
-def mean_probability(tokens: Sequence[Token]) -> float:
-    """exp of the mean log-probability; NaN where one is none, as NaN or above 0."""
-    logs = [token.logprob for token in tokens]
-    if not logs or any(math.isnan(log) or log > 1e-6 for log in logs):
-        return math.nan
-    return min(1.0, math.exp(sum(logs) / len(logs)))
 
 
 def within(tokens: Sequence[Token], start: int, end: int) -> float:

@@ -25,6 +25,7 @@ from core.generation.loading import loaded
 from core.generation.model_texts import BATCH, TRIES, Request, written
 from core.judging.measure import AnswerCase
 from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, answers_of, keep
+from core.pipeline.confidence import as_written, check, writer
 from core.pipeline.forecast import Phase, total
 from core.pipeline.provenance import source_of
 from core.pipeline.speed import UNSURE, Estimate, Run, noted
@@ -226,7 +227,8 @@ def write(workbench: Workbench, run: Resolved, asked: Sequence[AskedContext]) ->
     wanted = [each for each in unknown.values() if each.asks]
     if not wanted:
         return _abstain(workbench, run, unknown)
-    part = run.config.generation.usable()
+    part = writer(run.config)
+    check(run.config)
     run.config.answering.check(part)
     began = time.monotonic()
     yield from loaded(part)
@@ -256,6 +258,7 @@ def _abstain(workbench: Workbench, run: Resolved, unknown: dict[str, AskedContex
 
 def keep_alone(workbench: Workbench, run: Resolved, each: AskedContext, made: Answer, seconds: float) -> KeptAnswer:
     """Records an answer that was written by itself."""
+    made = as_written(made)
     shown = () if made.finish_reason == "abstained" else _spans(made.hits)
     said = KeptAnswer(
         made.text, made.finish_reason, shown, made.prompt_tokens, made.answer_tokens, seconds, made.cost_usd, made.tokens

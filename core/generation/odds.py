@@ -1,0 +1,14 @@
+"""How probable a text is to the model that wrote it."""
+
+import math
+from collections.abc import Sequence
+
+from core.records import Token
+
+
+def mean_probability(tokens: Sequence[Token]) -> float:
+    """Geometric mean of the tokens' probabilities, exp of the mean log-probability; NaN where one is none, as NaN or above 0."""
+    logs = [token.logprob for token in tokens]
+    if not logs or any(math.isnan(log) or log > 1e-6 for log in logs):
+        return math.nan
+    return min(1.0, math.exp(sum(logs) / len(logs)))
