@@ -28,11 +28,12 @@ from core.training.adapters.examples import stands_in
 HOPS, ATTACKS = "multihop/hotpotqa_dev_500.jsonl.gz", "injection/bipia_text_attack_train.json"
 POSITIONS = ("start", "middle", "end")
 # the first that an answer matches is its kind: rough, so that what stands in its place reads as well
+NUMBERS = "one two three four five six seven eight nine ten dozen hundred thousand million billion".split()
 KINDS = {
+    "year": re.compile(r"^(?:1\d{3}|20\d\d)$"),
     "date": re.compile(rf"\b(?:{'|'.join(calendar.month_name[1:])}|1\d{{3}}|20\d\d)\b"),
-    "number": re.compile(
-        r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|hundred|thousand|million|billion)\b", re.I
-    ),
+    "figure": re.compile(r"^[\d.,]+$"),
+    "number": re.compile(rf"\d|\b(?:{'|'.join(NUMBERS)})\b", re.IGNORECASE),
     "name": re.compile(r"^(?:(?:the|a|an) )?[A-Z]"),
     "other": re.compile(""),
 }
