@@ -186,6 +186,17 @@ ROWS = {
         ("required.scale_to_bars_s", "Adapter's scale changed to the next-token bars of *Sampling*, p95", MOST, 1, "s"),
         ("required.switch_to_first_word_s", "Adapter switched to the first word of an answer on *Ask*, p95", MOST, 2, "s"),
     ),
+    ("answerer", 27): (
+        ("xquad.answerer.em", "XQuAD, the bundled model with its adapter over five passages: exact match", LEAST, 0.5, ""),
+        ("xquad.answerer.f1", "The same, token F1", LEAST, 0.65, ""),
+        ("xquad.answerer.citation_precision", "The same, citations that are right", LEAST, 0.8, ""),
+        ("xquad.answerer.citation_recall", "The same, evidence that is cited", LEAST, 0.8, ""),
+        ("xquad.answerer.wrongly_abstains", "The same, abstains with the right passage there", MOST, 0.08, ""),
+        ("gold.answerer.f1", "XQuAD, the right passage alone: token F1", LEAST, 0.78, ""),
+        ("removed.answerer.abstains", "XQuAD, the right passage taken away: abstains", LEAST, 0.7, ""),
+        ("conflict.answerer.follows", "XQuAD, another answer in the right passage: follows the passage", LEAST, 0.9, ""),
+        ("speed.tokens_per_s_ratio", "Tokens a second with the adapter, to the plain model's in one number format", LEAST, 0.97, "times"),
+    ),
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
     ),
