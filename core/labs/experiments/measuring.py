@@ -17,7 +17,7 @@ from core.errors import WorkbenchError
 from core.judging.kept_scores import at_hand, judge_tools, kept_scores
 from core.labs.answers.answering import answer_set, answers_to, askings, cases, drawn, write
 from core.labs.experiments.experiment import Experiment
-from core.pipeline.pipeline import noted
+from core.pipeline.memory import noted
 from core.pipeline.stages import Resolved, workers, writers
 from core.pipeline.trials import receipt, without_result
 from core.records import Corpus, Progress, plain
