@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks._options import options
 from core.config import TrialConfig, with_settings
-from core.pipeline.pipeline import EncoderTools
+from core.pipeline.preparing import EncoderTools
 from core.progress import drain
 from core.records import Document
 from core.workbench import Workbench

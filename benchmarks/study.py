@@ -44,7 +44,7 @@ from core.labs.experiments.designs import points
 from core.labs.experiments.driver import run
 from core.labs.experiments.experiment import Experiment, made
 from core.labs.experiments.measuring import seldom_collected
-from core.pipeline.pipeline import EncoderTools
+from core.pipeline.preparing import EncoderTools
 from core.pipeline.recipe_words import work
 from core.progress import Running, drain
 from core.records import Candidates, Chunks, Corpus

@@ -26,7 +26,8 @@ from core.pipeline.forecast import Forecast, Phase
 from core.pipeline.forecast import one_phase as one_phase
 from core.pipeline.hits import hits_of, steps_of
 from core.pipeline.index_build import speed_name
-from core.pipeline.pipeline import Pipeline, Shared, Trace
+from core.pipeline.memory import Trace
+from core.pipeline.pipeline import Pipeline, Shared
 from core.pipeline.provenance import Way, provenance, source_of
 from core.pipeline.recipe_words import ranked_by, recipe_fingerprint, recipe_words, setting_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores

@@ -11,7 +11,7 @@ from docs.tables import code, filled, table
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, PICTURE = ROOT / "docs/architecture.md", ROOT / "docs/images/rooms.svg"
 WIDTH, FLOOR_HEIGHT, GAP = 960, 64, 8
-KEPT = {"disk": "memory and disk", "memory": "memory", "": "computed anew each time"}
+KEPT = {"disk": "memory and disk", "memory": "memory", "journal": "the journal, as", "": "computed anew each time"}
 
 
 def pages() -> dict[Path, str]:
@@ -44,7 +44,14 @@ def stages() -> list[tuple[str, str, str, str]]:
     for stage in (stage for stage in STAGES if stage.name not in further):
         above = dict.fromkeys(f"{first[places[name][0]]} …" if name in places else name for name in stage.above)
         mark = " …" if stage.name in places else ""
-        rows.append((stage.name + mark, code(stage.field) + mark, ", ".join(above), KEPT[stage.storage]))
+        rows.append(
+            (
+                stage.name + mark,
+                code(stage.field) + mark,
+                ", ".join(above),
+                f"{KEPT[stage.storage]} {code(stage.records)}".strip(),
+            )
+        )
     return rows
 
 

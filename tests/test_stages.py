@@ -15,9 +15,11 @@ from core.labs.encoders import comparison, trade_off
 from core.labs.index import cost
 from core.labs.sampling import study
 from core.pipeline import stages
+from core.pipeline.answers import Asker
 from core.pipeline.stages import STAGES, Resolved, Stage, by_field, idle, pooled, rankers, ranking_fields, unused, workers
 from core.progress import drain
-from core.records import Corpus, Document, Query
+from core.records import Corpus, Document, Hit, Query
+from core.store.batch_tables import BATCH_TABLES
 from core.workbench import Workbench
 from tests.support.small_corpora import THINGS, WAYS, with_towns
 
@@ -104,7 +106,29 @@ def test_the_results_stand_where_the_table_says(tmp_path):
     places = {name: "disk" if key in disk else "memory" if key in memory else "" for name, key in keys.items()}
     silent = {stage.name for stage in STAGES if stage.ranks and idle(stage, run.config)}
     silent |= {stage.name for stage in STAGES if stage.retriever not in ("", *pooled(run.config))}
+    silent |= {stage.name for stage in STAGES if not stage.cached}
     assert places == {stage.name: "" if stage.name in silent else stage.storage for stage in STAGES}
+
+
+def test_what_is_kept_in_the_journal_has_a_table_of_records():
+    kept = {stage.name: stage.records for stage in STAGES if stage.storage == "journal"}
+    assert kept == {stage.name: stage.records for stage in STAGES if stage.records}
+    assert {"answer", "scores"} <= kept.keys() and set(kept.values()) <= BATCH_TABLES.keys()
+
+
+def test_the_key_of_a_recorded_answer_follows_from_the_rows_that_write_it(monkeypatch):
+    def keys(config):
+        asker = Asker(Resolved(config, CORPUS, "stamp", "questions"))
+        return asker.alone("Why?").key, asker.over("Why?", [Hit(1, 1.0, "d", "D", 0, 4, "Some")]).key
+
+    usual, changed = keys(TrialConfig()), {"generation.max_tokens": 9, "context.order": "best_last", "answering": "quotes"}
+    others = {setting: keys(with_settings(TrialConfig(), {setting: value})) for setting, value in changed.items()}
+    assert {setting: [key != same for key, same in zip(made, usual, strict=True)] for setting, made in others.items()} == {
+        "generation.max_tokens": [True, True],
+        "context.order": [False, True],
+        "answering": [False, True],
+    }
+    assert keys(with_settings(TrialConfig(), {"fusion.weight": 0.1, "context.threshold": 0.5})) == usual, "the passages say it"
 
 
 def test_what_ranks_follows_the_pool():

@@ -246,7 +246,7 @@ ASKED = {
     "core/labs/index/inside.py": "FAISS",
     "core/models/hardware.py": "the C library",
     "core/models/loading.py": "torch",
-    "core/pipeline/pipeline.py": "any result, to weigh it",
+    "core/pipeline/memory.py": "any result, to weigh it",
     "core/records.py": "any record, to write it",
     "core/registry.py": "packages of stages, Python's own trees",
     "core/report/caption.py": "a recipe or a mapping",

@@ -12,7 +12,7 @@ from core.cli.options import RecipeOptions, read_grid
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.labs.doctor.machine import _cache, doctor
-from core.pipeline.pipeline import _bytes
+from core.pipeline.memory import _bytes
 from core.pipeline.stages import Resolved
 from core.records import Corpus, Document, plain
 from core.retrieval.bm25_fast import BM25S

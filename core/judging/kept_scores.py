@@ -1,5 +1,5 @@
-"""Every score is recorded by the content of all that decides it, so that a second run computes nothing, nor does a cancelled one
-what it had done.
+"""The records of the stage `scores`: each by the content of all that decides it, so that a second run computes nothing, nor does a
+cancelled one what it had done.
 
 That is the measure with its knobs, its identity and its code, the tools that it asks, and the case. What failed (a judge that
 did not answer) is not kept. What a measure's model says of a (claim, passage) is kept besides, with the vectors.
@@ -19,11 +19,12 @@ from core.embedding.vectors import embed
 from core.errors import broken_part
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, Claim, JudgeTools, WrongWords, forget
 from core.pipeline.pipeline import Pipeline
+from core.pipeline.stages import records
 from core.progress import counted_within
 from core.records import Progress, plain
 from core.store.batches import batches
 
-KIND = "answer_scores"  # of the records
+KIND = records("scores")
 KEEP_SECONDS = 5.0  # a killed process loses no more work than this, and a batch
 FIRST, MOST = 8, 512  # answers of a batch; the later ones take about KEEP_SECONDS
 MOST_TEXT = 4 << 20  # characters of a batch, or one answer

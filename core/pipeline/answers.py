@@ -1,31 +1,30 @@
-"""The answer as a stage: what its key is made of, and the records that it is kept in. Nowhere else is either said.
+"""The records of the stage `answer`: what the key of one is made of, beside what the rows up to it say.
 
 An answer is recorded as it was written, and held to the recipe's confidence when it is read (`confidence.py`): the key that a
 recipe asks by is that of the record with the confidence behind it.
 
-An answer is recorded twice. By its context: question and passages, the settings that make a prompt of them, model, sampling, seed
-and code; that is told for hundreds of questions without a model. And by the messages themselves (`queries.model_texts`): contexts
-that come to the same prompt are answered once, so n changed contexts write n answers at most.
+An answer is recorded twice. By its context: question and passages, and what the rows of `WRITTEN` say makes an answer of them (the
+settings of prompt and writing, model, sampling, seed and code); that is told for hundreds of questions without a model. And by the
+messages themselves (`generation.model_texts`): contexts that come to the same prompt are answered once, so n changed contexts write
+n answers at most.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from core.answering.answer import answer, best_similarity
+from core.answering.answer import best_similarity
 from core.answering.one_prompt import OnePrompt
 from core.config import code_version, fingerprint
 from core.context.prompt import UNKNOWN
-from core.generation.model_texts import MUTE
-from core.pipeline.confidence import doubt, writer
+from core.pipeline.confidence import doubt
 from core.pipeline.pipeline import Pipeline
-from core.pipeline.stages import Resolved
+from core.pipeline.stages import WRITTEN, Resolved, records, writers
 from core.records import Hit, Token, plain, read_token
 from core.store.batches import batches
 
-KIND = "set_answers"  # of the records
+KIND = records("answer")
 CLOSED = "Answer the question in one sentence."
 LEAST = "@"  # in a key, before the confidence that the answer is held to
-SILENT = MUTE - {"context_tokens", "logprobs"}  # knobs of a generator that change neither text nor prompt
 
 Span = tuple[str, int, int]  # document id, start, end
 Given = tuple[tuple[Span, ...], ...]  # of each passage of a prompt, the spans that are read
@@ -63,20 +62,18 @@ class Asker:
     """Makes the keys of a recipe's contexts; loads no model."""
 
     def __init__(self, run: Resolved) -> None:
-        config = run.config
-        part, context = writer(config), config.context
-        same = [part.identity(), part.model_dump(mode="json", exclude=SILENT), config.seed]
-        one_prompt = isinstance(config.answering, OnePrompt)
-        # who writes otherwise may search again and take so many passages
+        context, writing, model = (run.settings(row) for row in WRITTEN)
+        one_prompt = isinstance(writing, OnePrompt)
+        # the passages say these; who writes otherwise may search again and take so many passages
         left_out = {"threshold", "confidence", *(["passages"] if one_prompt and context.duplicates == 1 else [])}
-        made_by: list[Any] = [context.model_dump(mode="json", exclude=left_out), config.answering.model_dump(mode="json")]
-        made_by += [code_version(answer, type(part), type(config.answering))]
+        made_by: list[Any] = [context.model_dump(mode="json", exclude=left_out), writing.model_dump(mode="json")]
+        made_by += [code_version(*writers(run.config))]
         if context.hand_on != "chunk" or context.compress < 1:  # the documents and the encoder take part
             made_by += [run.corpus.fingerprint, run.key("chunks"), run.encoder]
         if not one_prompt:
             made_by += [run.ranking_key()]
-        self._closed = fingerprint(same, code_version(type(part)), CLOSED)
-        self._open, self._context = fingerprint(same, made_by), context
+        self._closed = fingerprint(model, code_version(run.config.generation), CLOSED)
+        self._open, self._context = fingerprint(model, made_by), context
 
     def alone(self, question: str) -> AskedContext:
         """The question without passages."""

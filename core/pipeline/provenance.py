@@ -8,7 +8,8 @@ import numpy as np
 from core.config import ContextConfig
 from core.context.surroundings import Surroundings
 from core.embedding.vectors import encode_all
-from core.pipeline.pipeline import Pipeline, Trace
+from core.pipeline.memory import Trace
+from core.pipeline.pipeline import Pipeline
 from core.pipeline.stages import Resolved
 from core.progress import drain
 from core.records import Answer, ChunkOrigin, Hit, Provenance, StageRank, TimedStep

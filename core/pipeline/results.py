@@ -10,7 +10,8 @@ import numpy as np
 from core.config import TrialConfig
 from core.evaluation.judged import Judged, Relevance, judge
 from core.evaluation.metric import metric_values
-from core.pipeline.pipeline import Pipeline, Trace, noted
+from core.pipeline.memory import Trace, noted
+from core.pipeline.pipeline import Pipeline
 from core.pipeline.stages import Resolved, Stage, rankers
 from core.records import Corpus, Progress, Query
 from core.reranking.protocol import Asked

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from core.config import fingerprint
 from core.embedding.vectors import encode_all
+from core.pipeline.memory import Trace
+from core.pipeline.preparing import Preparation, passages, stacked
 from core.pipeline.stages import VECTOR_SEARCH, WORD_SEARCH, Resolved, found_by, pooled
 from core.queries.joining import joined
 from core.queries.protocol import QueryTransform, Wording
@@ -15,9 +17,6 @@ from core.records import Candidates, Progress, Query
 from core.retrieval.metadata import Filter, Within, searched
 from core.retrieval.pool import checked
 from core.retrieval.retriever import RetrieverTools, search
-
-if TYPE_CHECKING:
-    from core.pipeline.pipeline import Pipeline, Trace
 
 Found = Generator[Progress, None, Candidates]
 Encoding = tuple[Any, Callable[[], np.ndarray]]  # its key, and what makes it
@@ -28,10 +27,10 @@ class Route:
 
     doing = "Searching the chunks"
 
-    def __init__(self, pipeline: "Pipeline", run: Resolved, row: str) -> None:
+    def __init__(self, pipeline: Preparation, run: Resolved, row: str) -> None:
         self.pipeline, self.run, self.row, self.depth = pipeline, run, row, run.config.retrieval.candidates
 
-    def load(self, trace: "Trace | None") -> Generator[Progress, None, None]:
+    def load(self, trace: Trace | None) -> Generator[Progress, None, None]:
         """What every search needs, made or opened."""
         raise NotImplementedError
 
@@ -59,7 +58,7 @@ class WordSearch(Route):
 
     doing = "Ranking with BM25"
 
-    def load(self, trace: "Trace | None") -> Generator[Progress, None, None]:
+    def load(self, trace: Trace | None) -> Generator[Progress, None, None]:
         part, texts = self.run.config.sparse, (yield from self.pipeline.texts(self.run))
         key = fingerprint(self.run.key("chunks"), part.part, part.text_key())
         self.chunks = self.pipeline.remember("tokens", key, lambda: part.tokenize(texts))
@@ -91,7 +90,7 @@ class VectorSearch(Route):
 
     doing = "Searching the vectors"
 
-    def load(self, trace: "Trace | None") -> Generator[Progress, None, None]:
+    def load(self, trace: Trace | None) -> Generator[Progress, None, None]:
         yield from self.pipeline.vectors(self.run, trace)
         self.searcher = yield from self.pipeline.index(self.run)
         self.stored = yield from self.pipeline.transformed(self.run)
@@ -122,7 +121,7 @@ class VectorSearch(Route):
 class MemberSearch(Route):
     """By a part that stands in the recipe's list of retrievers, from texts alone."""
 
-    def load(self, trace: "Trace | None") -> Generator[Progress, None, None]:
+    def load(self, trace: Trace | None) -> Generator[Progress, None, None]:
         self.part = getattr(self.run.config, found_by(self.run.config)[self.row])
         self.tools = RetrieverTools(*(yield from self.pipeline.rank_tools(self.run))[:3])
         key = fingerprint(self.run.key("chunks"), self.part, self.part.identity(), self.run.encoder)
@@ -145,13 +144,13 @@ class MemberSearch(Route):
 ROUTES: dict[str, type[Route]] = {WORD_SEARCH: WordSearch, VECTOR_SEARCH: VectorSearch}  # by row; others have what a part says
 
 
-def route(pipeline: "Pipeline", run: Resolved, row: str) -> Route:
+def route(pipeline: Preparation, run: Resolved, row: str) -> Route:
     """The way to the candidates of that row's retriever."""
     return ROUTES.get(row, MemberSearch)(pipeline, run, row)
 
 
 def words_asked(
-    pipeline: "Pipeline", run: Resolved, queries: Sequence[Query]
+    pipeline: Preparation, run: Resolved, queries: Sequence[Query]
 ) -> Generator[Progress, None, list[tuple[set[str], dict[str, float]]]]:
     """Of each question its own words, and the words with weights that the sparse retriever is asked in their place; []
     where it is asked the question's own."""
@@ -171,18 +170,6 @@ def words_asked(
         for row, some in zip(mine.tolist(), expanded, strict=True):
             made[row] = some
     return [(set(questions.words(row)), some) for row, some in enumerate(made)]
-
-
-def passages(wordings: Sequence[Wording]) -> list[str]:
-    return [text for each in wordings for text in each.passages]
-
-
-def stacked(run: Resolved, wordings: Sequence[Wording], vectors: dict[tuple[bool, str], np.ndarray]) -> np.ndarray:
-    """[n, d] float32, question after question: a row a text, or one a question where the transform averages them."""
-    rows = [[vectors[True, text] for text in each.dense] + [vectors[False, text] for text in each.passages] for each in wordings]
-    if run.config.query.averages():
-        rows = [[np.mean(some, axis=0)] for some in rows]
-    return np.stack([row for some in rows for row in some]).astype(np.float32)
 
 
 def _encoded(run: Resolved, encoder: Any, wordings: Sequence[Wording]) -> np.ndarray:

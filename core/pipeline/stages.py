@@ -1,8 +1,9 @@
 """The stages of a recipe as data: STAGES is the one list from which keys, traces, plans, forms and docs follow.
 
-corpus > chunks > vectors > index > candidates of each retriever > pool > final ranking > metrics, and > prompt > answer. To
-add a stage is: a field of `TrialConfig`, a row here, a folder of parts, its room in `docs/rooms.py`, its docs. What ranks is
-kept where its row says; where it also costs and is kept on disk, a job computes it before a page shows it.
+corpus > chunks > vectors > index > candidates of each retriever > pool > final ranking > metrics, and > prompt > answer >
+scores. To add a stage is: a field of `TrialConfig`, a row here, a folder of parts, its room in `docs/rooms.py`, its docs. What
+ranks is kept where its row says; where it also costs and is kept on disk, a job computes it before a page shows it. What a
+model wrote or judged is a record, and its row names the kind: the cache never drops it, and it is in SQL and backups.
 """
 
 from collections.abc import Callable, Generator
@@ -13,14 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
+from core.answering.answer import answer
 from core.chunking.chunk import chunk_documents
 from core.config import LISTS, NOTHING, PART_KINDS, PLACES, PartConfig, TrialConfig, code_version, fingerprint
 from core.context.prompt import build
 from core.embedding.transform import fit
 from core.embedding.vectors import embed
 from core.evaluation.judged import relevance
+from core.generation.model_texts import MUTE
 from core.index.common import build_settings
 from core.index.rescore import Rescored
+from core.pipeline.confidence import writer
 from core.queries.joining import joined
 from core.records import Corpus, Progress
 from core.reranking.protocol import Asked
@@ -36,6 +40,7 @@ NUMBERS = ("first", "second", "third", "fourth", "fifth")
 VECTOR_SEARCH = DenseSearch.row  # the row whose candidates the index finds
 WORD_SEARCH = SparseSearch.row
 RETRIEVED = "retrieved"  # row of the first place for a retriever
+SILENT = MUTE - {"context_tokens", "logprobs"}  # knobs of a generator that change neither text nor prompt
 
 
 class Stage(NamedTuple):
@@ -50,9 +55,15 @@ class Stage(NamedTuple):
     retriever: str = ""  # that it serves: a fusion that does not ask for it does without the stage
     costs: bool = False  # a change means work that one waits for: it is applied on a button
     ranks: Ranks | None = None  # makes the scores of the final ranking, from those of the stage above
-    storage: str = ""  # of its result: "disk", "memory", "" for what is computed anew each time
+    storage: str = ""  # of its result: "disk", "memory", "journal" for records, "" for what is computed anew each time
+    records: str = ""  # kind of those in the journal
     after: str = ""  # the field that must do something before the form of this one is shown
     passes: bool = False  # doing nothing it hands on the key of the stage above, as if it were not there
+
+    @property
+    def cached(self) -> bool:
+        """Whether its result is remembered, and may be dropped and computed again."""
+        return self.storage in ("disk", "memory")
 
 
 def first_ranking(part: PartConfig, asked: Asked) -> Generator[Progress, None, np.ndarray]:
@@ -95,8 +106,22 @@ def asks_model(config: TrialConfig) -> bool:
 
 def _writer(run: "Resolved", part: Any) -> Any:
     """Of a part that asks the recipe's generator what decides its words."""
-    generator = run.config.generation
-    return (generator, generator.identity(), run.config.seed) if part.asks_model else ()
+    return _generator(run) if part.asks_model else ()
+
+
+def _generator(run: "Resolved") -> Any:
+    return run.config.generation, run.config.generation.identity(), run.config.seed
+
+
+def _answer(run: "Resolved") -> Any:
+    """What decides the words of an answer to a given prompt."""
+    part = writer(run.config)
+    return [part.identity(), part.model_dump(mode="json", exclude=SILENT), run.config.seed]
+
+
+def _scores(run: "Resolved") -> Any:
+    """What measures may ask of the recipe."""
+    return run.encoder, _generator(run)
 
 
 def _index_built(run: "Resolved") -> Any:
@@ -155,6 +180,7 @@ def _rerankers() -> tuple[Stage, ...]:
 
 POOLED = "pooled"  # above a row: what each retriever found
 RANKING = "ranking"  # above a row: the last of the stages that rank
+WRITTEN = ("prompt", "writing", "answer")  # the rows from a ranking to an answer
 # in the order in which forms show them
 _ROWS = (
     Stage("corpus", "corpus", "Corpus", settings=lambda run: run.corpus.fingerprint, storage="disk"),
@@ -177,8 +203,10 @@ _ROWS = (
     Stage("relevance", "evaluation", "Evaluation", ("chunks",), lambda run: (run.questions, run.config.evaluation.overlap),
           (relevance,), storage="memory"),
     Stage("prompt", "context", "Context", (RANKING,), workers=(build,)),
-    Stage("writing", "answering", "Answering", ("prompt",)),
-    Stage("answer", "generation", "Generation", ("writing",)),
+    Stage("writing", "answering", "Answering", ("prompt",), workers=(answer,)),
+    Stage("answer", "generation", "Generation", ("writing",), _answer, storage="journal", records="set_answers"),
+    Stage("scores", "evaluation", "Scores of answers", ("answer", "relevance"), _scores, storage="journal",
+          records="answer_scores"),
 )  # fmt: skip
 _ABOVE = {
     POOLED: tuple(row.name for row in _ROWS if row.retriever == row.name),
@@ -191,6 +219,11 @@ _BY_NAME = {stage.name: stage for stage in STAGES}
 def storage(name: str) -> str:
     """Where a stage's result is kept."""
     return _BY_NAME[name].storage
+
+
+def records(name: str) -> str:
+    """Kind of the records of a stage that the journal keeps."""
+    return _BY_NAME[name].records
 
 
 def by_field() -> dict[str, Stage]:
@@ -257,6 +290,11 @@ def workers(config: TrialConfig) -> list[Any]:
     return [worker for stage in STAGES if stage.field in fields for worker in _workers(stage, config)]
 
 
+def writers(config: TrialConfig) -> list[Any]:
+    """Whose code decides the answer to a question over given passages."""
+    return [worker for name in WRITTEN for worker in _workers(_BY_NAME[name], config)]
+
+
 def parts(config: TrialConfig, answering: bool = False) -> list[PartConfig]:
     """The parts that a recipe's ranking needs, for answers too if `answering`."""
     fields = _used(config) | (by_field().keys() - ranking_fields() if answering else set())
@@ -300,10 +338,14 @@ class Resolved:
             if not stage.retriever and any(_BY_NAME[name].retriever for name in above):
                 reads = ("", *pooled(self.config))
                 above = tuple(name for name in above if _BY_NAME[name].retriever in reads)
-            settings = stage.settings(self) if stage.settings else getattr(self.config, stage.field)
             keys = [self.key(name) for name in above]
-            self._keys[name] = fingerprint(keys, settings, code_version(*_workers(stage, self.config)))
+            self._keys[name] = fingerprint(keys, self.settings(name), code_version(*_workers(stage, self.config)))
         return self._keys[name]
+
+    def settings(self, name: str) -> Any:
+        """What of the recipe decides a stage's result, beside what it is made from."""
+        stage = _BY_NAME[name]
+        return stage.settings(self) if stage.settings else getattr(self.config, stage.field)
 
     def ranking_key(self) -> str:
         """Key of the final ranking, whichever stage makes it."""

@@ -10,7 +10,7 @@ from core.chunking.packing import trim
 from core.chunking.tools import Tools
 from core.config import PartConfig
 from core.errors import WorkbenchError
-from core.pipeline.pipeline import Trace
+from core.pipeline.memory import Trace
 from core.pipeline.stages import Recipe
 from core.records import Chunks, Corpus, Document, Progress, Query
 from core.statistics.bootstrap import Interval

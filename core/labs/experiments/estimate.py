@@ -93,6 +93,7 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     costs = _Costs(workbench, {run.config.corpus.dataset for run in runs})
     stages = _stages(workbench, costs, runs, needed + [report] * bool(again and stored < trials))
     left = max(trials - stored, 0)
+    stages += _answering(workbench, costs, answers, runs, needed if left else [], left) if answers else []
     each = costs.each()
     unmeasured = [stage.title.lower() for stage in stages if stage.seconds is None and stage.stage not in WITHIN]
     unmeasured += ["ranking and judging"] * bool(left and each is None)
@@ -105,8 +106,6 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     unmeasured += ["single questions"] * (timed is None)
     parts = [stage.seconds for stage in stages if stage.seconds]
     parts += [Estimate((each or 0.0) * left, (each or 0.0) * left), Estimate(least, timed or 0.0)]
-    if answers and left:
-        unmeasured, parts = _answering(workbench, answers, needed, left, unmeasured, parts)
     seconds = Estimate(sum(part.low for part in parts), sum(part.high for part in parts))
     outlook = Outlook(
         trials, stored, len(made.left_out), about, tuple(stages), seconds, tuple(unmeasured), _context(workbench, runs), 0.0, ""
@@ -196,7 +195,7 @@ def _stages(workbench: Workbench, costs: _Costs, runs: Sequence[Resolved], neede
     pipeline = workbench.pipeline
     dense = [run for run in needed if not pipeline.dense_at_hand(run)]  # of others neither vectors nor index are asked for
     for stage in STAGES:
-        if not stage.storage or stage.name == "corpus":
+        if not stage.cached or stage.name == "corpus":
             continue
         asking = _asking(runs, stage)
         wanted = _asking(dense if stage.retriever == VECTOR_SEARCH else needed, stage)
@@ -204,11 +203,14 @@ def _stages(workbench: Workbench, costs: _Costs, runs: Sequence[Resolved], neede
         missing = {run.key(stage.name): run for run in wanted if not _at_hand(workbench, stage.name, run)}
         if not distinct:
             continue
-        times = [] if stage.name in WITHIN else _seconds(workbench, costs, stage, list(missing.values()))
-        unknown = stage.name in WITHIN or any(time is None for time in times)
-        seconds = None if unknown else Estimate(sum(time.low for time in times), sum(time.high for time in times))
+        seconds = None if stage.name in WITHIN else _sum(_seconds(workbench, costs, stage, list(missing.values())))
         table.append(StageWork(stage.name, stage.title, len(distinct), len(missing), seconds))
     return table
+
+
+def _sum(times: Sequence[Estimate | None]) -> Estimate | None:
+    """None where one of them is not known."""
+    return None if None in times else Estimate(sum(time.low for time in times), sum(time.high for time in times))
 
 
 def _asking(runs: Iterable[Resolved], stage: Stage) -> list[Resolved]:
@@ -256,16 +258,25 @@ def _texts(workbench: Workbench, runs: Sequence[Resolved]) -> list[str]:
 
 
 def _answering(
-    workbench: Workbench, task: AnswerTask, needed: Sequence[Resolved], left: int, unmeasured: list[str], parts: list[Estimate]
-) -> tuple[list[str], list[Estimate]]:
-    """With what answering takes beside: each question at each trial. Trials that come to the same prompts are answered once, so none
-    of it may be left."""
-    engines = {run.config.generation: run for run in needed}
-    count = min(task.questions, *(len(run.corpus.queries) for run in needed)) * left / max(1, len(engines)) if engines else 0
-    times = [answer_time(workbench, engine, max(1, round(count))) for engine in engines]
-    if None in times:
-        return [*unmeasured, "answers"], parts
-    return unmeasured, [*parts, *(Estimate(0.0, time.high) for time in times)]
+    workbench: Workbench, costs: _Costs, task: AnswerTask, runs: Sequence[Resolved], needed: Sequence[Resolved], left: int
+) -> list[StageWork]:
+    """The stages that the journal keeps: each question at each trial. Trials that come to the same prompts are answered once, so
+    none of it may be left."""
+    table = []
+    for stage in (stage for stage in STAGES if stage.records):
+        distinct, missing = {run.key(stage.name) for run in runs}, {run.key(stage.name) for run in needed}
+        answers = stage.field == "generation"
+        times = _answer_times(workbench, task, needed, left) if answers else _seconds(workbench, costs, stage, needed)
+        most = _sum(times)
+        table.append(StageWork(stage.name, stage.title, len(distinct), len(missing), most and most._replace(low=0.0)))
+    return table
+
+
+def _answer_times(workbench: Workbench, task: AnswerTask, needed: Sequence[Resolved], left: int) -> list[Estimate | None]:
+    """At most, of each engine; left: trials."""
+    engines = {run.config.generation for run in needed}
+    count = min([task.questions, *(len(run.corpus.queries) for run in needed)]) * left / max(1, len(engines))
+    return [answer_time(workbench, engine, max(1, round(count))) for engine in engines]
 
 
 def _context(workbench: Workbench, runs: Sequence[Resolved]) -> tuple[float, float] | None:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -11,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import files, registry
-from core.answering.answer import answer
 from core.config import TrialConfig, build, code_version, fingerprint
 from core.errors import WorkbenchError
-from core.judging.kept_scores import judge_tools, kept_scores
+from core.judging.kept_scores import at_hand, judge_tools, kept_scores
 from core.labs.answers.answering import answer_set, answers_to, askings, cases, drawn, write
 from core.labs.experiments.experiment import Experiment
-from core.pipeline.stages import Resolved, workers
+from core.pipeline.memory import noted
+from core.pipeline.stages import Resolved, workers, writers
 from core.pipeline.trials import receipt, without_result
 from core.records import Corpus, Progress, plain
 from core.store import folding
@@ -70,9 +71,10 @@ def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None,
         workbench.count_looks(evaluation)
         shared = None if task.anew else workbench.pipeline.remember("steps", task.sweep, dict)
         latency = (yield from workbench.latency(run, shared=shared)) if task.timed else {}
-        record = workbench.trial_record(evaluation, latency, task.sweep)
         if task.answers:
             answered, costs = yield from _answered(workbench, evaluation, task.answers)
+        record = workbench.trial_record(evaluation, latency, task.sweep)
+        if task.answers:
             record |= {"answered": answered, "costs": record["costs"] | costs, **receipt(config, *_behind(config, task.answers))}
             record["code_version"] = measured_by(config, task.answers)
     except Exception as error:  # of whatever part: the other trials are still measured
@@ -106,7 +108,7 @@ def measured_by(config: TrialConfig, answers: AnswerTask | None) -> str:
 
 def _behind(config: TrialConfig, answers: AnswerTask) -> list[Any]:
     """Whose code writes and judges the answers."""
-    return [answer, config.generation, config.answering, *(registry.find("measure", name)() for name in answers.measures)]
+    return [*writers(config), *(registry.find("measure", name)() for name in answers.measures)]
 
 
 def _answered(
@@ -117,16 +119,19 @@ def _answered(
     yield from fetched(run.config, answering=True)
     rows = drawn(run.corpus.queries, base.seed, task.questions)
     asked = askings(workbench, evaluation, rows)
-    before = answers_to(workbench, asked)
+    before, began = answers_to(workbench, asked), time.perf_counter()
     yield from write(workbench, run, asked)
+    noted(evaluation.trace, "answer", began, None not in before)
     answers = answer_set(workbench, evaluation, task.questions, rows)
     told, tools = cases(answers, range(len(rows))), judge_tools(workbench.pipeline, base)
-    scores = {}
-    for name in task.measures:
-        made = yield from kept_scores(registry.find("measure", name)(), told, tools)
+    scores, measures, began = {}, {name: registry.find("measure", name)() for name in task.measures}, time.perf_counter()
+    judged = all(None not in at_hand(measure, told, tools) for measure in measures.values())
+    for name, measure in measures.items():
+        made = yield from kept_scores(measure, told, tools)
         if failed := [score.reason for score in made if score.reason.startswith("failed")]:
             raise WorkbenchError(f"{len(failed):,} of {len(made):,} answers were not judged by {name}: {failed[0]}.")
         scores[name] = {query.id: plain(score.value) for query, score in zip(answers.queries, made, strict=True)}
+    noted(evaluation.trace, "scores", began, judged)
     paid = [after.cost_usd for after, earlier in zip(answers.answers, before, strict=True) if earlier is None and after.cost_usd]
     return scores, {"answers": len(rows)} | ({"usd": sum(paid)} if paid else {})
 

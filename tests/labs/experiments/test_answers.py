@@ -33,7 +33,7 @@ PASSAGES = [{"setting": "context.passages", "values": [1, 3]}]
 
 
 def prompts(metrics=METRICS, **changes):
-    return toy_study("prompts", factors=PASSAGES, metrics=metrics, **{"answers": 6, **changes})
+    return toy_study("prompts", metrics=metrics, **{"factors": PASSAGES, "answers": 6, **changes})
 
 
 @pytest.fixture
@@ -75,7 +75,15 @@ def test_a_study_run_again_asks_nothing_and_one_of_more_questions_asks_the_other
     asked = len(played.runs)
     again = drain(run(bench, prompts(), workers=1))
     assert again.measured == 0 and again.reused == 2 and len(played.runs) == asked > 0
-    assert estimate(bench, prompts()).stored == 2
+    after = estimate(bench, prompts())
+    told = {row.stage: row for row in after.stages}
+    assert after.stored == 2 and not after.unmeasured
+    assert [told[stage][2:4] for stage in ("answer", "scores")] == [(2, 0), (2, 0)]
+    wider = {row.stage: row for row in estimate(bench, prompts(factors=[{**PASSAGES[0], "values": [1, 2, 3]}])).stages}
+    assert all(wider[stage].missing == 1 and wider[stage].seconds.high > 0 for stage in ("answer", "scores"))
+    rows = bench.store.query("SELECT stage, bool_or(cached) AS cached, min(ms) AS ms FROM stages GROUP BY stage")
+    timed = {row["stage"]: row for row in rows}
+    assert all(timed[stage]["ms"] > 0 and not timed[stage]["cached"] for stage in ("answer", "scores"))
     more = drain(run(bench, prompts(answers=9), workers=1))
     assert more.measured == 2 and asked < len(played.runs) < 2 * asked
     fresh = Workbench(bench.home)
