@@ -15,7 +15,7 @@ from core.answering.answer import answer
 from core.config import TrialConfig, build, code_version, fingerprint
 from core.errors import WorkbenchError
 from core.judging.kept_scores import judge_tools, kept_scores
-from core.labs.answers.answering import answer_set, answers_to, askings, cases, drawn, write
+from core.labs.answers.answering import cases, drawn, recorded_set, write
 from core.labs.experiments.experiment import Experiment
 from core.pipeline.stages import Resolved, workers
 from core.pipeline.trials import receipt, without_result
@@ -116,10 +116,9 @@ def _answered(
     run, base = evaluation.run, build(task.base)
     yield from fetched(run.config, answering=True)
     rows = drawn(run.corpus.queries, base.seed, task.questions)
-    asked = askings(workbench, evaluation, rows)
-    before = answers_to(workbench, asked)
-    yield from write(workbench, run, asked)
-    answers = answer_set(workbench, evaluation, task.questions, rows)
+    before = recorded_set(workbench, evaluation, rows)
+    yield from write(workbench, run, before.askings)
+    answers = recorded_set(workbench, evaluation, rows, before.askings)
     told, tools = cases(answers, range(len(rows))), judge_tools(workbench.pipeline, base)
     scores = {}
     for name in task.measures:
@@ -127,7 +126,11 @@ def _answered(
         if failed := [score.reason for score in made if score.reason.startswith("failed")]:
             raise WorkbenchError(f"{len(failed):,} of {len(made):,} answers were not judged by {name}: {failed[0]}.")
         scores[name] = {query.id: plain(score.value) for query, score in zip(answers.queries, made, strict=True)}
-    paid = [after.cost_usd for after, earlier in zip(answers.answers, before, strict=True) if earlier is None and after.cost_usd]
+    paid = [
+        after.cost_usd
+        for after, earlier in zip(answers.answers, before.answers, strict=True)
+        if earlier is None and after.cost_usd
+    ]
     return scores, {"answers": len(rows)} | ({"usd": sum(paid)} if paid else {})
 
 
