@@ -57,6 +57,11 @@ class Difference(NamedTuple):
     def significant(self, level: float) -> bool:
         return self.p_holm is not None and self.p_holm < 1 - level
 
+    @property
+    def figures(self) -> str:
+        """ "+0.120 (+0.050 to +0.200), p 0.012", corrected; of a difference that was tested."""
+        return f"{self.paired.difference:+.3f} ({self.paired.between}), p {self.p_holm:.3f}"
+
     def columns(self, name: str = "difference") -> dict[str, float | None]:
         """As columns of a table of which each row is a difference."""
         difference, low, high, p = self.paired[:4] if self.paired else (None,) * 4
@@ -95,6 +100,10 @@ class ArmComparison(NamedTuple):
 
     def significant(self, level: float) -> list[Difference]:
         return [each for each in self.differences.values() if each.significant(level)]
+
+    def findings(self, level: float, words: Callable[[Difference], str], nothing: str) -> list[str]:
+        """What is told apart, in a lab's words."""
+        return list(map(words, self.significant(level))) or [nothing]
 
     def row(self, arm: Arm, minus: str = "difference") -> dict[str, float | None]:
         """All that was measured of an arm, as columns of a table."""

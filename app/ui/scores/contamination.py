@@ -11,6 +11,7 @@ from app.ui import cards, charts, dots, jobs, tables
 from app.ui.cards import Card
 from app.ui.search import results
 from core import registry
+from core.labs.answers import arms
 from core.labs.answers import contamination as lab
 from core.labs.answers.contamination import Contamination, ContaminationItem
 from core.labs.answers.rephrasing import FORM
@@ -29,7 +30,7 @@ def draw() -> None:
     if not plan.live:
         return results.waiting(config, plan, "Contamination")
     evaluation = jobs.drain(workbench.evaluating(plan.run or config))
-    rows = lab.drawn(evaluation, len(evaluation.corpus.queries))
+    rows = arms.drawn(evaluation, len(evaluation.corpus.queries), evidence=True)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = st.number_input(
             "Questions",

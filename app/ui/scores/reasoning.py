@@ -6,6 +6,7 @@ from app import session
 from app.ui import cards, charts, dots, jobs, tables
 from app.ui.search import results
 from core import registry
+from core.labs.answers import arms
 from core.labs.answers import chain_of_thought as lab
 from core.labs.answers.chain_of_thought import Reasoning, ReasoningPlan
 from core.workbench import Evaluation, command_line, one_phase
@@ -23,7 +24,7 @@ def draw() -> None:
     if not plan.live:
         return results.waiting(config, plan, "Chain of thought")
     evaluation = jobs.drain(workbench.evaluating(plan.run or config))
-    asked = settings(len(lab.drawn(evaluation, len(evaluation.corpus.queries))))
+    asked = settings(len(arms.drawn(evaluation, len(evaluation.corpus.queries))))
     words = arguments(asked, workbench.arguments(config))
     made = lab.standing(workbench, config, asked)
     if made is None:

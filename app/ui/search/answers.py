@@ -126,7 +126,7 @@ def shown(answers: AnswerSet, baseline: Evaluation | None) -> None:
     workbench = session.workbench()
     if not any(answers.answers):
         return st.caption("No answers yet. The metrics of retrieval do not need them.")
-    other = answering.answer_set(workbench, baseline, 0, answers.rows) if baseline else None
+    other = answering.recorded_set(workbench, baseline, answers.rows) if baseline else None
     made = live_answers.live(workbench, answers)
     cards.row(_card(each, len(answers.rows)) for each in made)
     if other is None:
@@ -188,7 +188,7 @@ def _parted(current: Evaluation, baseline: Evaluation, count: int) -> None:
         return
     try:
         answers = answering.answer_set(workbench, current, count)
-        other = answering.answer_set(workbench, baseline, 0, answers.rows)
+        other = answering.recorded_set(workbench, baseline, answers.rows)
     except WorkbenchError:  # told in the panel
         return
     measure = next((each for each in measures if each.part == "f1"), measures[0])
@@ -216,7 +216,7 @@ def _parted(current: Evaluation, baseline: Evaluation, count: int) -> None:
 def beside(evaluation: Evaluation, row: int) -> None:
     """The answer to an opened question, where it is known, with its scores."""
     try:
-        answers = answering.answer_set(session.workbench(), evaluation, 0, [row])
+        answers = answering.recorded_set(session.workbench(), evaluation, [row])
     except WorkbenchError:  # the model is not there
         return
     [said] = answers.answers

@@ -23,7 +23,7 @@ from core.judging.reference import accepts
 from core.labs.adapters.training import base_of, has_learnt_from
 from core.labs.answers import answering
 from core.labs.answers.answering import AnswerCost
-from core.labs.answers.contamination import drawn
+from core.labs.answers.arms import drawn
 from core.labs.failures.rungs import gold_hits
 from core.models.adapters import checked_adapter, weights_of, written
 from core.pipeline.answers import AskedContext, Asker, KeptAnswer, answers_of
@@ -163,7 +163,7 @@ def _askings(
             checked_adapter(name, config.generation.opens()[0][0])
         evaluation = yield from workbench.evaluating(run.of(config))
         if not asked:
-            rows = drawn(evaluation, count)
+            rows = drawn(evaluation, count, evidence=True)
             evidence = [gold_hits(workbench, evaluation, row) for row in rows]
             conflicts = contradicted([evaluation.corpus.queries[row] for row in rows], evidence)
             for row, hits, conflict in zip(rows, evidence, conflicts, strict=True):

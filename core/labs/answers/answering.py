@@ -70,7 +70,7 @@ class AnswerSet:
 
     evaluation: Evaluation
     rows: tuple[int, ...]  # of the questions, in the order drawn
-    askings: tuple[AskedContext, ...]
+    askings: tuple[AskedContext | None, ...]  # None: this question is not asked
     answers: tuple[KeptAnswer | None, ...]
 
     @property
@@ -169,16 +169,22 @@ def _speed_names(part: PartConfig) -> list[str]:
     return [fingerprint("answers", *each) for each in about]
 
 
-def answers_to(workbench: Workbench, asked: Sequence[AskedContext]) -> tuple[KeptAnswer | None, ...]:
+def answers_to(workbench: Workbench, asked: Sequence[AskedContext | None]) -> tuple[KeptAnswer | None, ...]:
     """The answer to each, None where none is recorded."""
-    recorded = answers_of(workbench.pipeline, [each.key for each in asked])
-    return tuple(recorded.get(each.key) for each in asked)
+    recorded = answers_of(workbench.pipeline, [each.key for each in asked if each])
+    return tuple(each and recorded.get(each.key) for each in asked)
 
 
-def answer_set(workbench: Workbench, evaluation: Evaluation, count: int, rows: Sequence[int] | None = None) -> AnswerSet:
-    """What is known of the recipe's answers to the first `count` questions drawn, or to these; asks nothing."""
-    rows = drawn(evaluation.corpus.queries, evaluation.config.seed, count) if rows is None else rows
-    asked = askings(workbench, evaluation, rows)
+def answer_set(workbench: Workbench, evaluation: Evaluation, count: int) -> AnswerSet:
+    """What is known of the recipe's answers to the first `count` questions drawn; asks nothing."""
+    return recorded_set(workbench, evaluation, drawn(evaluation.corpus.queries, evaluation.config.seed, count))
+
+
+def recorded_set(
+    workbench: Workbench, evaluation: Evaluation, rows: Sequence[int], asked: Sequence[AskedContext | None] | None = None
+) -> AnswerSet:
+    """What is known of the answers to these questions. asked: what is asked of each; None: what the recipe asks."""
+    asked = askings(workbench, evaluation, rows) if asked is None else tuple(asked)
     return AnswerSet(evaluation, tuple(rows), asked, answers_to(workbench, asked))
 
 

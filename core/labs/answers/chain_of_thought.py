@@ -9,26 +9,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core import registry
 from core.answering.protocol import Material
-from core.comparison.comparison import ArmComparison, compared, rules_of, spread
+from core.comparison.comparison import ArmComparison, compared, spread
 from core.config import ContextConfig, code_version, fingerprint, with_settings
 from core.context.passages import distinct
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
 from core.generation.model_texts import ModelText, Request, written
-from core.judging.kept_scores import judge_tools
-from core.judging.measure import AnswerCase, scores
+from core.judging.measure import AnswerCase
 from core.judging.self_consistency import MARKER, final_answer, is_marked, majority, windows
-from core.labs.answers import answering
+from core.labs.answers import arms
+from core.labs.answers.arms import Draw
 from core.labs.answers.results import keep_result, result_of
 from core.pipeline.provenance import source_of
 from core.pipeline.stages import Recipe, Resolved
-from core.progress import counted_within, drain
+from core.progress import counted_within
 from core.records import Progress, Query
 from core.report.table import MEAN, ONE, TWO, WHOLE, Column, Table
 from core.statistics.bootstrap import Interval
-from core.workbench import Evaluation, Workbench, fetched
+from core.workbench import Workbench
 
 DIRECT = f'$passages\n\nQuestion: $question\nWrite only the answer, in a few words, behind "{MARKER}".'
 CHAIN = (
@@ -66,6 +65,10 @@ class ReasoningPlan(NamedTuple):
     again: bool = True
     direct: str = DIRECT
     chain: str = CHAIN
+
+    def size(self, way: str) -> int:
+        """Texts of a question."""
+        return self.samples if way.endswith("votes") else 1
 
 
 class ReasonedText(NamedTuple):
@@ -106,60 +109,37 @@ class Reasoning(NamedTuple):
         return sum(len(item.texts[way]) for item in self.asked)
 
 
-def drawn(evaluation: Evaluation, count: int) -> list[int]:
-    """Rows of the questions that are asked, drawn once, of those with a reference answer."""
-    queries = evaluation.corpus.queries
-    rows = [row for row in answering.drawn(queries, evaluation.config.seed, len(queries)) if queries[row].answers][:count]
-    if not rows:
-        raise WorkbenchError(
-            f"'{evaluation.corpus.name}' has no question with a reference answer.",
-            todo="Choose a corpus whose questions have answers.",
-        )
-    return rows
-
-
 def compare_reasoning(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan) -> Generator[Progress, None, Reasoning]:
     """Writes what is not written yet, and compares."""
     run = yield from workbench.pipeline.resolve(recipe)
     contexts = _contexts(run, plan)  # a broken template is told first
-    yield from fetched(run.config, answering=True)
-    evaluation = yield from workbench.evaluating(run)
-    rows = drawn(evaluation, plan.questions)
+    draw = yield from arms.fetched_draw(workbench, run, plan.questions)
     yield from loaded(run.config.generation)
-    prompts, unfit = _prompts(workbench, run, evaluation, rows, contexts)
-    texts = {}
+    prompts, texts = _prompts(draw, contexts), {}
+    asked = [prompt for prompt in prompts if isinstance(prompt, dict)]
     for done, way in enumerate(WAYS):
-        wanted = _requests(plan, way, [each[way.partition("_")[0]] for each in prompts if each])
-        texts[way] = yield from counted_within(_chains(workbench, run, plan, way, wanted), Progress(done, len(WAYS), WAYS[way]))
-    size = {way: plan.samples if way.endswith("votes") else 1 for way in WAYS}
-    place, items = 0, []
-    for row, prompt, why in zip(rows, prompts, unfit, strict=True):
-        some = {way: texts[way][place * size[way] : (place + 1) * size[way]] for way in WAYS} if prompt else {}
-        place += bool(prompt)
-        items.append(ReasonedItem(evaluation.corpus.queries[row], some, why))
-    meta = [
-        [item.query.id, item.unfit, {way: [list(chain) for chain in some] for way, some in item.texts.items()}] for item in items
-    ]
-    keep_result(workbench, MADE, _key(workbench, run, evaluation, rows, plan), meta)
-    return _compared(workbench, run, plan, items)
+        wanted = _requests(draw, plan, way, [prompt[way.partition("_")[0]] for prompt in asked])
+        texts[way] = iter((yield from counted_within(_chains(draw, plan, way, wanted), Progress(done, len(WAYS), WAYS[way]))))
+    record = []
+    for query, prompt in zip(draw.queries, prompts, strict=True):
+        unfit = prompt if isinstance(prompt, str) else ""
+        own = {} if unfit else {way: [list(next(texts[way])) for _ in range(plan.size(way))] for way in WAYS}
+        record.append([query.id, unfit, own])
+    keep_result(workbench, MADE, _key(draw, plan), record)
+    return standing(workbench, run, plan)
 
 
 def standing(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan) -> Reasoning | None:
     """What a job made of this plan; None before. Asks no model."""
     run = workbench.resolve(recipe)
     _contexts(run, plan)
-    evaluation = drain(workbench.evaluating(run))
-    rows = drawn(evaluation, plan.questions)
-    recorded = result_of(workbench, _key(workbench, run, evaluation, rows, plan))
-    if recorded is None:
+    draw = arms.standing_draw(workbench, run, plan.questions)
+    if (record := result_of(workbench, _key(draw, plan))) is None:
         return None
-    items = [
-        ReasonedItem(
-            evaluation.corpus.queries[row], {way: [ReasonedText(*each) for each in some] for way, some in texts.items()}, why
-        )
-        for row, (_, why, texts) in zip(rows, recorded, strict=True)
-    ]
-    return _compared(workbench, run, plan, items)
+    items = []
+    for query, (_, unfit, texts) in zip(draw.queries, record, strict=True):
+        items.append(ReasonedItem(query, {way: [ReasonedText(*each) for each in some] for way, some in texts.items()}, unfit))
+    return _compared(draw, plan, items)
 
 
 def _contexts(run: Resolved, plan: ReasoningPlan) -> dict[str, ContextConfig]:
@@ -167,131 +147,102 @@ def _contexts(run: Resolved, plan: ReasoningPlan) -> dict[str, ContextConfig]:
     return {name: with_settings(run.config, {"context.template": getattr(plan, name)}).context for name in ("direct", "chain")}
 
 
-def _key(workbench: Workbench, run: Resolved, evaluation: Evaluation, rows: Sequence[int], plan: ReasoningPlan) -> str:
-    asked = [asking.key for asking in answering.askings(workbench, evaluation, rows)]
-    return fingerprint(asked, list(plan), code_version(compare_reasoning))
+def _key(draw: Draw, plan: ReasoningPlan) -> str:
+    return fingerprint([asking.key for asking in draw.over_retrieved()], list(plan), code_version(compare_reasoning))
 
 
-def _prompts(
-    workbench: Workbench, run: Resolved, evaluation: Evaluation, rows: Sequence[int], contexts: dict[str, ContextConfig]
-) -> tuple[list[dict[str, list[dict[str, str]]]], list[str]]:
-    """(template -> messages of each question, {} where they do not go into the model; why not)."""
-    part, source, prompts, unfit = run.config.generation.usable(), source_of(workbench.pipeline, run), [], []
-    for asking in answering.askings(workbench, evaluation, rows):
-        chosen, until = distinct(list(asking.hits()), run.config.context)[0], perf_counter() + DEADLINE_S
+def _prompts(draw: Draw, contexts: dict[str, ContextConfig]) -> list[dict[str, list[dict[str, str]]] | str]:
+    """Of each question template -> messages, or why they do not go into the model."""
+    config, source, prompts = draw.config, source_of(draw.workbench.pipeline, draw.run), []
+    for asking in draw.over_retrieved():
+        chosen, until = distinct(list(asking.hits()), config.context)[0], perf_counter() + DEADLINE_S
+        about = (asking.question, chosen, config.generation.usable())
+        how = {name: Material(*about, context, until, config.seed, source=source) for name, context in contexts.items()}
         try:
-            prompts.append(
-                {
-                    name: Material(asking.question, chosen, part, context, until, run.config.seed, source=source)
-                    .prompt(chosen)
-                    .messages
-                    for name, context in contexts.items()
-                }
-            )
-            unfit.append("")
+            prompts.append({name: material.prompt(chosen).messages for name, material in how.items()})
         except WorkbenchError as error:
             if error.where not in {hit.document_id for hit in chosen}:
                 raise
-            prompts.append({})
-            unfit.append(error.what)
-    return prompts, unfit
+            prompts.append(error.what)
+    return prompts
 
 
-def _requests(plan: ReasoningPlan, way: str, prompts: Sequence[list[dict[str, str]]]) -> list[Request]:
+def _requests(draw: Draw, plan: ReasoningPlan, way: str, prompts: Sequence[list[dict[str, str]]]) -> list[Request]:
     """The samples of both ways are drawn by the same seeds. The length of a text is the recipe's."""
-    if not way.endswith("votes"):
-        return [Request(messages, 0) for messages in prompts]
-    return [Request(messages, 0, temperature=plan.temperature, draw=draw) for messages in prompts for draw in range(plan.samples)]
+    warm = plan.temperature if way.endswith("votes") else 0.0
+    most = draw.config.generation.usable().max_tokens
+    return [Request(each, most, temperature=warm, draw=number) for each in prompts for number in range(plan.size(way))]
 
 
 def _chains(
-    workbench: Workbench, run: Resolved, plan: ReasoningPlan, way: str, requests: Sequence[Request]
+    draw: Draw, plan: ReasoningPlan, way: str, requests: Sequence[Request]
 ) -> Generator[Progress, None, list[ReasonedText]]:
-    tools = workbench.pipeline.query_tools(run.config)
-    tools = tools._replace(generator=run.config.generation.usable())
-    wanted = [request._replace(max_tokens=tools.generator.max_tokens) for request in requests]
-    texts = yield from written(tools, wanted)
-    reasons = way.startswith("chain")
-    read = [_read(text, reasons) for text in texts]
-    silent = [place for place, text in enumerate(texts) if plan.again and reasons and read[place] is None and text.text.strip()]
-    second = yield from written(tools, [_again(wanted[place], texts[place]) for place in silent])
-    chains = [_chain(text, answer) for text, answer in zip(texts, read, strict=True)]
+    tools, reasons = draw.writing._replace(generator=draw.config.generation.usable()), way.startswith("chain")
+    chains = [_read(text, reasons) for text in (yield from written(tools, requests))]
+    silent = [n for n, chain in enumerate(chains) if plan.again and reasons and chain.answer is None and chain.text.strip()]
+    second = yield from written(tools, [_again(requests[place], chains[place]) for place in silent])
     for place, text in zip(silent, second, strict=True):
-        more, first = _chain(text, _read(text, False)), chains[place]
-        chains[place] = ReasonedText(
-            first.text,
-            more.answer,
-            more.text,
-            _sum(first.prompt_tokens, more.prompt_tokens),
-            _sum(first.tokens, more.tokens),
-            first.seconds + more.seconds,
-        )
+        more, chain = _read(text, False), chains[place]
+        spent = {name: _sum(getattr(chain, name), getattr(more, name)) for name in ("prompt_tokens", "tokens", "seconds")}
+        chains[place] = chain._replace(answer=more.answer, again=more.text, **spent)
     return chains
 
 
-def _read(text: ModelText, reasons: bool) -> str | None:
-    """The answer of a text. One that was not to reason is its own answer where it has no marker."""
-    if reasons or is_marked(text.text):
-        return final_answer(text.text)
-    return " ".join(text.text.split()) or None
-
-
-def _again(request: Request, text: ModelText) -> Request:
-    turns = [{"role": "assistant", "content": text.text}, {"role": "user", "content": AGAIN}]
-    return Request([*request.messages, *turns], AGAIN_TOKENS)
-
-
-def _chain(text: ModelText, answer: str | None) -> ReasonedText:
+def _read(text: ModelText, reasons: bool) -> ReasonedText:
+    """With the answer of the text. One that was not to reason is its own answer where it has no marker."""
+    bare = " ".join(text.text.split()) or None
+    answer = final_answer(text.text) if reasons or is_marked(text.text) else bare
     return ReasonedText(text.text, answer, None, text.prompt_tokens, text.tokens, text.seconds)
 
 
-def _sum(*numbers: int | None) -> int | None:
+def _again(request: Request, chain: ReasonedText) -> Request:
+    turns = [{"role": "assistant", "content": chain.text}, {"role": "user", "content": AGAIN}]
+    return Request([*request.messages, *turns], AGAIN_TOKENS)
+
+
+def _sum(*numbers: float | None) -> float | None:
     return None if None in numbers else sum(numbers)
 
 
 # The comparison ------------------------------------------------------------------------------------------------------
 
 
-def _compared(workbench: Workbench, run: Resolved, plan: ReasoningPlan, items: list[ReasonedItem]) -> Reasoning:
-    asked, style = [item for item in items if not item.unfit], run.config.context.citations
-    own = "temperature" not in type(run.config.generation).model_fields
+def _compared(draw: Draw, plan: ReasoningPlan, items: list[ReasonedItem]) -> Reasoning:
+    asked, style = [item for item in items if not item.unfit], draw.config.context.citations
+    own = "temperature" not in type(draw.config.generation).model_fields
     values: dict[str, dict[str, np.ndarray]] = {}
     answers: list[dict[str, str | None]] = [{} for _ in asked]
-    rules, curves, spent = rules_of(run.config), {}, {}
+    curves, spent = {}, {}
     for way in WAYS:
         chains = [item.texts[way] for item in asked]
         winners = [majority([chain.answer for chain in some], style) for some in chains]
         for told, some, (place, _) in zip(answers, chains, winners, strict=True):
             told[way] = None if place is None else some[place].answer
-        worth = {name: _scored(workbench, run, asked, chains, name) for name in MEASURES}
+        worth = _scored(draw, plan, way, asked)
         values[way] = {
             name: np.array([0.0 if place is None else each[place] for each, (place, _) in zip(table, winners, strict=True)])
             for name, table in worth.items()
         }
         for name, table in worth.items() if way.endswith("votes") else ():
-            curves[way, name] = [
-                rules.mean(np.array([_by_vote(*each, width, style) for each in zip(chains, table, strict=True)]))
+            by_width = [
+                [_by_vote(*each, width, style) for each in zip(chains, table, strict=True)]
                 for width in range(1, plan.samples + 1)
             ]
-        shares = [
-            votes / len(some) for some, (_, votes) in zip(chains, winners, strict=True)
-        ]  # of the samples that the winner has
+            curves[way, name] = [draw.rules.mean(np.array(column)) for column in by_width]
+        shares = [votes / plan.size(way) for _, votes in winners]  # of the samples that the winner has
         spent[way] = _spent(chains) | {"agreement": float(np.mean(shares)) if way.endswith("votes") and shares else None}
-    return Reasoning(plan, items, spent, compared(values, rules, pairs=PAIRS), curves, answers, values, own)
+    return Reasoning(plan, items, spent, compared(values, draw.rules, pairs=PAIRS), curves, answers, values, own)
 
 
-def _scored(
-    workbench: Workbench, run: Resolved, asked: Sequence[ReasonedItem], chains: Sequence[list[ReasonedText]], measure: str
-) -> list[list[float]]:
-    """The score of every text's answer; 0 where it has none."""
-    style = run.config.context.citations
+def _scored(draw: Draw, plan: ReasoningPlan, way: str, asked: Sequence[ReasonedItem]) -> dict[str, np.ndarray]:
+    """measure -> the score of every text's answer [asked, texts]; 0 where it has none."""
     cases = [
-        AnswerCase(item.query.text, chain.answer or "", references=item.query.answers, citations=style)
-        for item, some in zip(asked, chains, strict=True)
-        for chain in some
+        AnswerCase(item.query.text, chain.answer or "", (), item.query.answers, citations=draw.config.context.citations)
+        for item in asked
+        for chain in item.texts[way]
     ]
-    made = iter(drain(scores(registry.find("measure", measure)(), cases, judge_tools(workbench.pipeline, run.config))))
-    return [[0.0 if np.isnan(score := next(made).value) else score for _ in some] for some in chains]
+    made = arms.scored(draw.workbench, draw.config, cases, MEASURES)
+    return {name: np.nan_to_num(column).reshape(len(asked), plan.size(way)) for name, column in made.items()}
 
 
 def _by_vote(chains: Sequence[ReasonedText], worth: Sequence[float], width: int, style: str) -> float:
@@ -330,13 +281,11 @@ def way_rows(made: Reasoning) -> list[dict[str, Any]]:
 
 def way_table(made: Reasoning, measure: str, command: str = "") -> Table:
     """The ways by one measure, with what their texts take."""
-    own = registry.find("measure", measure)
     columns = (
         Column("way"),
         Column("n", "n"),
-        Column(measure, own.label, MEAN, direction=own.direction),
-        Column(f"{measure} low", "Low", MEAN),
-        Column(f"{measure} high", "High", MEAN),
+        arms.measure_column(measure),
+        *(Column(f"{measure} {end}", end.capitalize(), MEAN) for end in ("low", "high")),
         Column("texts"),
         Column("unextractable", "No answer"),
         Column("asked again"),
@@ -376,25 +325,25 @@ def item_rows(made: Reasoning) -> list[dict[str, Any]]:
 
 def item_table(made: Reasoning, measure: str, order: Sequence[int], command: str = "") -> Table:
     """The questions at these places, with the answer and its score by each way."""
-    own, every = registry.find("measure", measure), item_rows(made)
-    rows = [every[place] | {"reference": every[place]["references"][0]} for place in order]
+    rows = [row | {"reference": row["references"][0]} for row in map(item_rows(made).__getitem__, order)]
     for row in rows:
         del row["texts"]
     columns = [Column("question", width=260), Column("reference", width=120)]
     for way, title in SHORT.items():
-        columns.append(Column(way, title, width=130))
-        columns.append(Column(f"{way} {measure}", f"{title} {measure.upper()}", MEAN, direction=own.direction))
+        by_measure = arms.measure_column(measure, f"{way} {measure}", f"{title} {measure.upper()}")
+        columns += [Column(way, title, width=130), by_measure]
     return Table("reasoned_table", columns, rows, "Answers at once and after chains of thought", f"n {len(rows):,}", command)
 
 
 def sentences(made: Reasoning, level: float) -> list[str]:
     """What is told apart, what could not be read, and what this does not tell."""
-    told = [
-        f"{WAYS[pair.arm]} is {pair.verdict(level)} than {WAYS[pair.base].lower()} by {pair.measure}: {pair.paired.difference:+.3f} "
-        f"({pair.paired.between}), p {pair.p_holm:.3f}."
-        for pair in made.comparison.significant(level)
-    ]
-    told = told or [f"No two ways differ significantly on these {len(made.asked):,} questions."]
+    told = made.comparison.findings(
+        level,
+        lambda pair: (
+            f"{WAYS[pair.arm]} is {pair.verdict(level)} than {WAYS[pair.base].lower()} by {pair.measure}: {pair.figures}."
+        ),
+        f"No two ways differ significantly on these {len(made.asked):,} questions.",
+    )
     for way, spent in made.spent.items():
         if again := spent["asked again"]:
             told.append(f'{WAYS[way]}: {again:,} of {made.texts(way):,} texts without "{MARKER}" were asked for it again.')

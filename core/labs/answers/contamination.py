@@ -4,7 +4,9 @@ gold evidence, and how much of the documents it gives back unasked.
 One job that goes on where it was stopped: rephrasings, answers and continuations are kept by content. Verbs of the page Score answers.
 """
 
+from collections import Counter
 from collections.abc import Generator, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,31 +14,31 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
-from core.comparison.comparison import ArmComparison, compared, rules_of
+from core.comparison.comparison import ArmComparison, Difference, Rules, compared
 from core.config import fingerprint
-from core.errors import WorkbenchError
 from core.generation.loading import loaded
 from core.generation.model_texts import Request, at_hand, written
-from core.judging.kept_scores import judge_tools
-from core.judging.measure import scores
 from core.judging.overlap import continued, copied_share
 from core.judging.reference import accepts
-from core.labs.answers import answering, rephrasing
+from core.labs.answers import answering, arms, rephrasing
+from core.labs.answers.answering import AnswerSet
+from core.labs.answers.arms import Draw
 from core.labs.answers.rephrasing import Rephrasing
 from core.labs.answers.results import keep_result, result_of
 from core.labs.failures.rungs import gold_hits
-from core.pipeline.answers import AskedContext, Asker, KeptAnswer, answers_of
+from core.pipeline.answers import Asker, KeptAnswer
 from core.pipeline.forecast import Phase
-from core.pipeline.stages import Recipe, Resolved
+from core.pipeline.stages import Recipe
 from core.progress import counted, counted_within, drain
 from core.queries.by_model import plain as one_line
 from core.records import Progress, Query
 from core.report.table import MEAN, P_VALUE, SIGNED, TWO, Column, Table, corrected_p
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired
-from core.workbench import Evaluation, Workbench, fetched
+from core.workbench import Workbench
 
 CONDITIONS = {"closed_book": "Closed book", "gold": "Over the gold evidence"}
+SHORT = {"closed_book": "closed", "gold": "gold"}
 WORDINGS = ("original", "rephrased")
 MEASURES = ("em", "f1", "contains")
 SUBSETS = {"all": "All that were rephrased", "near": "Near in meaning", "unmemorised": "Without the possibly memorised"}
@@ -99,8 +101,7 @@ class Contamination(NamedTuple):
 
     @property
     def fallbacks(self) -> dict[str, int]:
-        notes = [item.rephrasing.note for item in self.items if item.rephrasing.note]
-        return {note: notes.count(note) for note in dict.fromkeys(notes)}
+        return dict(Counter(item.rephrasing.note for item in self.items if item.rephrasing.note))
 
 
 class ContaminationCost(NamedTuple):
@@ -111,159 +112,117 @@ class ContaminationCost(NamedTuple):
     phases: tuple[Phase, ...]
 
 
-def drawn(evaluation: Evaluation, count: int) -> list[int]:
-    """Rows of the questions that are asked, drawn once: of those with a reference answer and evidence."""
-    queries = evaluation.corpus.queries
-    rows = [row for row in answering.drawn(queries, evaluation.config.seed, len(queries)) if queries[row].answers]
-    rows = [row for row in rows if any(gold.grade > 0 for gold in queries[row].gold)][:count]
-    if not rows:
-        raise WorkbenchError(
-            f"'{evaluation.corpus.name}' has no question with a reference answer and evidence.",
-            todo="Choose a corpus whose questions have answers: nothing else can be told apart here.",
-        )
-    return rows
+def _arms(draw: Draw, others: Sequence[Rephrasing]) -> dict[tuple[str, str], AnswerSet]:
+    """(condition, wording) -> what is asked; nothing where a question has no rephrasing."""
+    asker, asked = Asker(draw.run), {}
+    evidence = [gold_hits(draw.workbench, draw.evaluation, row) for row in draw.rows]
+    for wording, phrased in zip(WORDINGS, (draw.queries, others), strict=True):
+        asked["closed_book", wording] = [asker.alone(each.text) if each.text else None for each in phrased]
+        asked["gold", wording] = [
+            asker.over(each.text, hits) if each.text else None for each, hits in zip(phrased, evidence, strict=True)
+        ]
+    return draw.arms(asked)
 
 
-def askings(
-    workbench: Workbench, evaluation: Evaluation, rows: Sequence[int], others: Sequence[Rephrasing]
-) -> list[dict[tuple[str, str], AskedContext]]:
-    """(condition, wording) -> what is asked, of each question."""
-    asker, table = Asker(evaluation.run), []
-    for row, other in zip(rows, others, strict=True):
-        query, hits, asked = evaluation.corpus.queries[row], gold_hits(workbench, evaluation, row), {}
-        for wording, text in zip(WORDINGS, (query.text, other.text), strict=True):
-            if text:
-                asked |= {("closed_book", wording): asker.alone(text), ("gold", wording): asker.over(text, hits)}
-        table.append(asked)
-    return table
+def _rephrased(draw: Draw, file: Path | None, known_only: bool = False) -> Generator[Progress, None, list[Rephrasing | None]]:
+    if file is not None:
+        return (yield from rephrasing.of_file(draw.workbench, draw.config, draw.queries, file))
+    return (yield from rephrasing.by_model(draw.workbench, draw.config, draw.queries, known_only))
 
 
 def probe_contamination(
     workbench: Workbench, recipe: Recipe, count: int, file: Path | None = None
 ) -> Generator[Progress, None, Contamination]:
     """Writes what is not known yet, and compares. file: of rephrasings, in place of the model's."""
-    run = yield from workbench.pipeline.resolve(recipe)
-    yield from fetched(run.config, answering=True)
-    evaluation = yield from workbench.evaluating(run)
-    rows = drawn(evaluation, count)
-    queries = [evaluation.corpus.queries[row] for row in rows]
+    draw = yield from arms.fetched_draw(workbench, recipe, count, evidence=True)
     if file is not None:  # a broken file is told before a model is loaded
-        others = yield from rephrasing.of_file(workbench, run.config, queries, file)
-    yield from loaded(run.config.generation)
-    if file is None:
-        step = Progress(0, 3, "Rephrasings")
-        others = yield from counted_within(rephrasing.by_model(workbench, run.config, queries), step)
-    table = askings(workbench, evaluation, rows, others)
-    every = [asked for some in table for asked in some.values()]
-    yield from counted_within(answering.write(workbench, run, every), Progress(1, 3, "Answers"))
+        yield from _rephrased(draw, file)
+    yield from loaded(draw.config.generation)
+    others = yield from counted_within(_rephrased(draw, file), Progress(0, 3, "Rephrasings"))
+    yield from counted_within(arms.write(workbench, [*_arms(draw, others).values()]), Progress(1, 3, "Answers"))
     step = Progress(2, 3, "Continuations")
-    yield from counted_within(written(workbench.pipeline.query_tools(run.config), _requests(evaluation, rows)), step)
-    if _tells_likelihood(run):
-        yield from counted_within(_likelihoods(workbench, run, _texts(queries, others)), step)
-    return _compared(workbench, run, evaluation, rows, others, file is not None)
+    yield from counted_within(written(draw.writing, _requests(draw)), step)
+    yield from counted_within(_likelihoods(draw, _pairs(draw, others)), step)
+    return _compared(draw, others, _arms(draw, others), file is not None)
 
 
 def standing(
     workbench: Workbench, recipe: Recipe, count: int, file: Path | None = None
 ) -> tuple[Contamination | None, ContaminationCost]:
     """(what is known, once every answer is; what is left to do). Asks no model."""
-    run = workbench.resolve(recipe)
-    evaluation = drain(workbench.evaluating(run))
-    rows = drawn(evaluation, count)
-    queries = [evaluation.corpus.queries[row] for row in rows]
-    if file is not None:
-        others = drain(rephrasing.of_file(workbench, run.config, queries, file))
-    else:
-        others = drain(rephrasing.by_model(workbench, run.config, queries, known_only=True))
-    part = run.config.generation
-    if None in others:
-        number = others.count(None)
-        rephrasings = Phase(counted(number, "rephrasing"), answering.answer_time(workbench, part, number))
-        answers = Phase(f"{4 * len(rows):,} answers at most", answering.answer_time(workbench, part, 4 * len(rows)))
-        return None, ContaminationCost(number, None, (rephrasings, answers))
-    every = [asked for some in askings(workbench, evaluation, rows, others) for asked in some.values()]
-    takes = answering.cost(workbench, part, every)
-    if takes.answers or None in at_hand(workbench.pipeline.query_tools(run.config), _requests(evaluation, rows)):
-        number = len(_heads(evaluation, rows))
-        beginnings = Phase(f"continuations of {number:,} documents", answering.answer_time(workbench, part, number))
-        return None, ContaminationCost(0, takes.answers, (*takes.phases, beginnings))
-    return _compared(workbench, run, evaluation, rows, others, file is not None), ContaminationCost(0, 0, ())
+    draw = arms.standing_draw(workbench, recipe, count, evidence=True)
+    others, takes = (
+        drain(_rephrased(draw, file, known_only=True)),
+        partial(answering.answer_time, workbench, draw.config.generation),
+    )
+    if number := others.count(None):
+        most = 4 * len(draw.rows)
+        phases = Phase(counted(number, "rephrasing"), takes(number)), Phase(f"{most:,} answers at most", takes(most))
+        return None, ContaminationCost(number, None, phases)
+    asked = _arms(draw, others)
+    left = arms.missing(workbench, asked.values())
+    if left.answers or None in at_hand(draw.writing, _requests(draw)):
+        number = len(_heads(draw))
+        beginnings = Phase(f"continuations of {number:,} documents", takes(number))
+        return None, ContaminationCost(0, left.answers, (*left.phases, beginnings))
+    return _compared(draw, others, asked, file is not None), ContaminationCost(0, 0, ())
 
 
-def _compared(
-    workbench: Workbench, run: Resolved, evaluation: Evaluation, rows: Sequence[int], others: Sequence[Rephrasing], by_hand: bool
-) -> Contamination:
-    items = _items(workbench, evaluation, rows, others)
+def _compared(draw: Draw, others: Sequence[Rephrasing], asked: dict[tuple[str, str], AnswerSet], by_hand: bool) -> Contamination:
+    values = {arm: arms.values(draw.workbench, answers, MEASURES) for arm, answers in asked.items()}
+    items = _items(draw, others, asked, values)
+    rephrased, memorised = (np.array(some) for some in zip(*((bool(i.rephrasing.text), i.memorised) for i in items), strict=True))
     subsets = {
-        "all": np.array([bool(item.rephrasing.text) for item in items]),
+        "all": rephrased,
         "near": np.array([(item.rephrasing.similarity or 0.0) >= NEAR for item in items]),
         # who leaves out what was right closed book has set that score himself: only what the evidence gives is told there
-        "unmemorised": np.array([bool(item.rephrasing.text) and not item.memorised for item in items]),
+        "unmemorised": rephrased & ~memorised,
     }
-    texts = _texts([item.query for item in items], others)
-    values = result_of(workbench, _likelihood_key(run, texts)) if _tells_likelihood(run) else None
-    return Contamination(
-        items,
-        _gaps(run, items, subsets),
-        rules_of(run.config).mean(np.array([float(item.memorised) for item in items])),
-        _continuations(workbench, run, evaluation, rows),
-        None if values is None else _likelihood(run, values),
-        by_hand,
-    )
+    known_by_heart, pairs = draw.rules.mean(memorised.astype(float)), _pairs(draw, others)
+    recorded = result_of(draw.workbench, _likelihood_key(draw, pairs)) if draw.config.generation.mixes else None
+    likelihood = None if recorded is None else _likelihood(draw.rules, recorded)
+    return Contamination(items, _gaps(draw.rules, values, subsets), known_by_heart, _continuations(draw), likelihood, by_hand)
 
 
 def _items(
-    workbench: Workbench, evaluation: Evaluation, rows: Sequence[int], others: Sequence[Rephrasing]
+    draw: Draw,
+    others: Sequence[Rephrasing],
+    asked: dict[tuple[str, str], AnswerSet],
+    values: dict[tuple[str, str], dict[str, np.ndarray]],
 ) -> list[ContaminationItem]:
-    config, corpus = evaluation.config, evaluation.corpus
-    texts, style = {document.id: document.text for document in corpus.documents}, config.context.citations
-    table, tools = askings(workbench, evaluation, rows, others), judge_tools(workbench.pipeline, config)
-    recorded = answers_of(workbench.pipeline, [asked.key for some in table for asked in some.values()])
-    answers = [{place: recorded.get(asked.key) for place, asked in some.items()} for some in table]
-    flat, cases = [], []
-    for number, (row, some) in enumerate(zip(rows, answers, strict=True)):
-        for place, said in some.items():
-            flat.append((number, place))
-            cases.append(answering.case(corpus.queries[row], said, texts, config.evaluation.overlap, style))
-    by_place: list[dict[tuple[str, str, str], float]] = [{} for _ in rows]
-    for name in MEASURES:
-        made = drain(scores(registry.find("measure", name)(), cases, tools))
-        for (number, (condition, wording)), score in zip(flat, made, strict=True):
-            by_place[number][condition, wording, name] = score.value
-    items = []
-    for row, other, some, values in zip(rows, others, answers, by_place, strict=True):
-        query, said = corpus.queries[row], some["closed_book", "original"].text
+    texts = {document.id: document.text for document in draw.evaluation.corpus.documents}
+    style, items = draw.config.context.citations, []
+    for place, (query, other) in enumerate(zip(draw.queries, others, strict=True)):
+        answers = {arm: own.answers[place] for arm, own in asked.items() if own.askings[place]}
+        worth = {(*arm, name): float(values[arm][name][place]) for arm in answers for name in MEASURES}
+        said = answers["closed_book", "original"].text
         right = accepts(said, query.answers, style) and not accepts(query.text, query.answers)
         source = " ".join(texts[name] for name in dict.fromkeys(gold.document_id for gold in query.gold if gold.grade > 0))
-        items.append(ContaminationItem(query, other, some, values, right, copied_share(said, source, query.text)))
+        items.append(ContaminationItem(query, other, answers, worth, right, copied_share(said, source, query.text)))
     return items
 
 
-def _gaps(run: Resolved, items: Sequence[ContaminationItem], subsets: dict[str, np.ndarray]) -> ArmComparison:
-    values: dict[ContaminationArm, dict[str, np.ndarray]] = {}
+def _gaps(rules: Rules, values: dict[tuple[str, str], dict[str, np.ndarray]], subsets: dict[str, np.ndarray]) -> ArmComparison:
+    chosen: dict[ContaminationArm, dict[str, np.ndarray]] = {}
     pairs = []
     for subset, condition in product(subsets, CONDITIONS):
         if subset == "unmemorised" and condition != "gold":
             continue
-        arms = [ContaminationArm(subset, condition, wording) for wording in WORDINGS]
-        tables = [
-            {name: np.array([item.scores.get((condition, arm.wording, name), np.nan) for item in items]) for name in MEASURES}
-            for arm in arms
-        ]
-        for arm, mine, other in zip(arms, tables, reversed(tables), strict=True):
-            values[arm] = {name: np.where(np.isnan(other[name]), np.nan, mine[name])[subsets[subset]] for name in MEASURES}
-        pairs.append(tuple(arms))
-    family = lambda gap: gap.arm.subset if gap.arm.subset == "all" else None  # noqa: E731
-    return compared(values, rules_of(run.config), pairs=pairs, family=family)
+        pairs.append(pair := tuple(ContaminationArm(subset, condition, wording) for wording in WORDINGS))
+        for arm, other in zip(pair, reversed(pair), strict=True):
+            mine, theirs = (values[condition, each.wording] for each in (arm, other))
+            both = {name: np.where(np.isnan(theirs[name]), np.nan, mine[name]) for name in MEASURES}
+            chosen[arm] = {name: column[subsets[subset]] for name, column in both.items()}
+    return compared(chosen, rules, pairs=pairs, family=lambda gap: gap.arm.subset if gap.arm.subset == "all" else None)
 
 
 # What the model gives back unasked -----------------------------------------------------------------------------------
 
 
-def _heads(evaluation: Evaluation, rows: Sequence[int]) -> dict[str, tuple[str, str]]:
+def _heads(draw: Draw) -> dict[str, tuple[str, str]]:
     """Document -> (its beginning, what follows), of the questions' gold documents that are long enough."""
-    documents = {document.id: document.text for document in evaluation.corpus.documents}
-    golds = [gold.document_id for row in rows for gold in evaluation.corpus.queries[row].gold if gold.grade > 0]
+    documents = {document.id: document.text for document in draw.evaluation.corpus.documents}
+    golds = [gold.document_id for query in draw.queries for gold in query.gold if gold.grade > 0]
     split = {name: documents[name].split(maxsplit=HEAD + TAIL) for name in dict.fromkeys(golds)}
     return {
         name: (one_line(" ".join(tokens[:HEAD])), " ".join(tokens[HEAD : HEAD + TAIL]))
@@ -272,14 +231,13 @@ def _heads(evaluation: Evaluation, rows: Sequence[int]) -> dict[str, tuple[str, 
     }
 
 
-def _requests(evaluation: Evaluation, rows: Sequence[int]) -> list[Request]:
-    heads = _heads(evaluation, rows).values()
+def _requests(draw: Draw) -> list[Request]:
+    heads = _heads(draw).values()
     return [Request([{"role": "user", "content": f"{CONTINUE}\n\n{head}"}], 2 * TAIL) for head, _ in heads]
 
 
-def _continuations(workbench: Workbench, run: Resolved, evaluation: Evaluation, rows: Sequence[int]) -> Continuations | None:
-    heads = _heads(evaluation, rows)
-    said = at_hand(workbench.pipeline.query_tools(run.config), _requests(evaluation, rows))
+def _continuations(draw: Draw) -> Continuations | None:
+    heads, said = _heads(draw), at_hand(draw.writing, _requests(draw))
     if len(heads) < 2 or None in said:
         return None
     following = [text for _, text in heads.values()]
@@ -287,38 +245,30 @@ def _continuations(workbench: Workbench, run: Resolved, evaluation: Evaluation, 
     for place, ((name, (head, text)), made) in enumerate(zip(heads.items(), said, strict=True)):
         other = following[(place + 1) % len(following)]  # so much any two texts of this kind share
         mine = " ".join(made.text.split()[:TAIL])
-        passages.append(
-            {"document": name, "head": head, "said": mine, "following": text}
-            | {"own": continued(mine, text), "other": continued(mine, other)}
-        )
+        shares = {"own": continued(mine, text), "other": continued(mine, other)}
+        passages.append({"document": name, "head": head, "said": mine, "following": text} | shares)
     own, other = (np.array([passage[side] for passage in passages]) for side in ("own", "other"))
-    rules = rules_of(run.config)
-    return Continuations(passages, rules.mean(own), rules.mean(other), rules.difference(own, other))
+    return Continuations(passages, draw.rules.mean(own), draw.rules.mean(other), draw.rules.difference(own, other))
 
 
-def _tells_likelihood(run: Resolved) -> bool:
-    return run.config.generation.mixes  # hands out what it says of given tokens
+def _pairs(draw: Draw, others: Sequence[Rephrasing]) -> list[tuple[str, str]]:
+    return [(query.text, other.text) for query, other in zip(draw.queries, others, strict=True) if other.text]
 
 
-def _texts(queries: Sequence[Query], others: Sequence[Rephrasing]) -> list[tuple[str, str]]:
-    return [(query.text, other.text) for query, other in zip(queries, others, strict=True) if other.text]
-
-
-def _likelihood_key(run: Resolved, pairs: Sequence[tuple[str, str]]) -> str:
-    part = run.config.generation
+def _likelihood_key(draw: Draw, pairs: Sequence[tuple[str, str]]) -> str:
+    part = draw.config.generation
     return fingerprint(part.identity(), part.model_dump(mode="json"), SAID, LOWEST, list(pairs))
 
 
-def _likelihoods(workbench: Workbench, run: Resolved, pairs: Sequence[tuple[str, str]]) -> Generator[Progress, None, None]:
-    """Keeps [mean, least likely] of every question and its rephrasing."""
-    key = _likelihood_key(run, pairs)
-    if not pairs or result_of(workbench, key) is not None:
+def _likelihoods(draw: Draw, pairs: Sequence[tuple[str, str]]) -> Generator[Progress, None, None]:
+    """Keeps [mean, least likely] of every question and its rephrasing, where the model hands out what it says of texts."""
+    part, key = draw.config.generation, _likelihood_key(draw, pairs)
+    if not part.mixes or not pairs or result_of(draw.workbench, key) is not None:
         return
     texts = [one_line(text) for pair in pairs for text in pair]
-    prompt = [{"role": "user", "content": SAID}]
-    tables = yield from run.config.generation.answer_logprobs([prompt], texts, 60.0 + 5.0 * len(texts))
+    tables = yield from part.answer_logprobs([[{"role": "user", "content": SAID}]], texts, 60.0 + 5.0 * len(texts))
     values = [least_likely(rows[0][:-1]) for rows in tables]  # without the end of the turn
-    keep_result(workbench, LIKELIHOODS, key, values)
+    keep_result(draw.workbench, LIKELIHOODS, key, values)
 
 
 def least_likely(logprobs: Sequence[float]) -> tuple[float, float]:
@@ -328,9 +278,9 @@ def least_likely(logprobs: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(logprobs)), float(np.mean(low))
 
 
-def _likelihood(run: Resolved, recorded: list[list[float]]) -> QuestionLikelihood:
+def _likelihood(rules: Rules, recorded: list[list[float]]) -> QuestionLikelihood:
     values = np.array(recorded, np.float64).reshape(-1, 2, 2)  # question, wording, [mean, least likely]
-    mean, lowest = (rules_of(run.config).difference(values[:, 0, kind], values[:, 1, kind]) for kind in (0, 1))
+    mean, lowest = (rules.difference(values[:, 0, kind], values[:, 1, kind]) for kind in (0, 1))
     return QuestionLikelihood(mean, lowest, float(values[:, 0, 0].mean()), float(values[:, 1, 0].mean()))
 
 
@@ -338,29 +288,21 @@ def _likelihood(run: Resolved, recorded: list[list[float]]) -> QuestionLikelihoo
 
 
 def gap_rows(made: Contamination) -> list[dict[str, Any]]:
-    return [
-        {
-            "condition": CONDITIONS[gap.arm.condition],
-            "measure": gap.measure,
-            "questions": SUBSETS[gap.arm.subset],
-            "n": gap.paired.n,
-            "original": made.gaps.means[gap.arm, gap.measure].mean,
-            "rephrased": made.gaps.means[gap.base, gap.measure].mean,
-            **gap.columns("gap"),
-        }
-        for gap in made.gaps.differences.values()
-    ]
+    rows = []
+    for gap in made.gaps.differences.values():
+        row = {"condition": CONDITIONS[gap.arm.condition], "measure": gap.measure, "questions": SUBSETS[gap.arm.subset]}
+        row |= {wording: made.gaps.means[arm, gap.measure].mean for wording, arm in zip(WORDINGS, gap[:2], strict=True)}
+        rows.append({**row, "n": gap.paired.n, **gap.columns("gap")})
+    return rows
 
 
 def gap_table(made: Contamination, command: str = "") -> Table:
     rows = [{**row, "measured by": registry.find("measure", row["measure"]).label} for row in gap_rows(made)]
     columns = (
-        Column("condition"),
-        Column("questions"),
+        *map(Column, ("condition", "questions")),
         Column("measured by", "Measure"),
         Column("n", "n"),
-        Column("original", "", MEAN),
-        Column("rephrased", "", MEAN),
+        *(Column(wording, "", MEAN) for wording in WORDINGS),
         *(Column(name, "", SIGNED) for name in ("gap", "low", "high")),
         Column("p", "p", P_VALUE),
         corrected_p(),
@@ -375,15 +317,10 @@ def item_rows(made: Contamination) -> list[dict[str, Any]]:
     for item in made.items:
         row: dict[str, Any] = {"id": item.query.id, "question": item.query.text, "rephrased": item.rephrasing.text}
         row |= {"note": item.rephrasing.note, "similarity": item.rephrasing.similarity}
-        row |= {
-            "references": list(dict.fromkeys(item.query.answers)),
-            "possibly memorised": item.memorised,
-            "copied": item.copied,
-        }
-        for (condition, wording), said in item.answers.items():
-            row[f"{condition} {wording}"] = said and said.text
-        row |= {f"{condition} {wording} {name}": value for (condition, wording, name), value in item.scores.items()}
-        rows.append(row)
+        row |= {"references": list(dict.fromkeys(item.query.answers))}
+        row |= {"possibly memorised": item.memorised, "copied": item.copied}
+        row |= {" ".join(arm): said and said.text for arm, said in item.answers.items()}
+        rows.append(row | {" ".join(place): value for place, value in item.scores.items()})
     return rows
 
 
@@ -392,14 +329,12 @@ def item_table(made: Contamination, order: Sequence[int], command: str = "") -> 
     every = item_rows(made)
     rows = [{**row, "in other words": row["rephrased"] or f"({row['note']})"} for row in map(every.__getitem__, order)]
     columns = [
-        Column("question", width=225),
-        Column("in other words", width=225),
+        *(Column(name, width=225) for name in ("question", "in other words")),
         Column("similarity", "Cosine", TWO, "Of question and rephrasing, by the encoder."),
         Column("possibly memorised", "Memorised?", help="Answered right without a passage."),
     ]
-    for condition, title in (("closed_book", "F1 closed"), ("gold", "F1 gold")):
-        for wording in WORDINGS:
-            columns.append(Column(f"{condition} {wording} f1", title + ", other" * (wording != "original"), MEAN, direction=1))
+    for (condition, title), (wording, end) in product(SHORT.items(), zip(WORDINGS, ("", ", other"), strict=True)):
+        columns.append(arms.measure_column("f1", f"{condition} {wording} f1", f"F1 {title}{end}"))
     return Table("rephrased_table", columns, rows, "Questions in their own and in other words", f"n {len(rows):,}", command)
 
 
@@ -410,36 +345,30 @@ def edit_lines(made: Contamination) -> list[dict[str, str]]:
 
 def sentences(made: Contamination, level: float) -> list[str]:
     """What is told, and what it cannot tell."""
-    told = []
-    for gap in made.gaps.significant(level):
-        way = gap.verdict(level, ("answers its own wording better than another one", "answers the rephrasing better"))
-        told.append(
-            f"{CONDITIONS[gap.arm.condition]}, {gap.measure}: the model {way}, by {gap.paired.difference:+.3f} "
-            f"({gap.paired.between}), p {gap.p_holm:.3f}."
-        )
-    if not told:
-        told.append(f"No gap between questions and rephrasings is significant on {made.rephrased:,} questions.")
-    right = sum(item.memorised for item in made.items)
+
+    def words(gap: Difference) -> str:
+        how = gap.verdict(level, ("answers its own wording better than another one", "answers the rephrasing better"))
+        return f"{CONDITIONS[gap.arm.condition]}, {gap.measure}: the model {how}, by {gap.figures}."
+
+    nothing = f"No gap between questions and rephrasings is significant on {made.rephrased:,} questions."
+    told, right = made.gaps.findings(level, words, nothing), sum(item.memorised for item in made.items)
     told.append(
         f"{right:,} of {len(made.items):,} questions are answered right without any passage: possibly memorised, or known, or guessed."
     )
-    if made.continuations and made.continuations.paired.p is not None:
-        texts = made.continuations
+    texts, likely = made.continuations, made.likelihood
+    if texts and texts.paired.p is not None:
         more = texts.paired.p < 1 - level and texts.paired.difference > 0
         told.append(
             f"Behind the beginning of a document the model's words share {texts.own.mean:.3f} (ROUGE-L) with what follows there and "
             f"{texts.other.mean:.3f} with what follows in another document: "
-            + (
-                "more than chance, as one who has read it or keeps to its subject."
-                if more
-                else "not significantly more than chance."
-            )
+            f"{'more than chance, as one who has read it or keeps to its subject' if more else 'not significantly more than chance'}."
         )
-    if made.likelihood and made.likelihood.mean.p is not None:
+    if likely and likely.mean.p is not None:
         told.append(
-            f"Log-probability a token: questions {made.likelihood.original:.3f}, rephrasings {made.likelihood.rephrased:.3f} "
-            f"(difference {made.likelihood.mean.difference:+.3f}, p {made.likelihood.mean.p:.3f})."
-            + ("" if made.by_hand else " The model's own rephrasings are likely to it whatever it was trained on.")
+            f"Log-probability a token: questions {likely.original:.3f}, rephrasings {likely.rephrased:.3f} "
+            f"(difference {likely.mean.difference:+.3f}, p {likely.mean.p:.3f})."
+            + " The model's own rephrasings are likely to it whatever it was trained on."
+            * (not made.by_hand)
         )
     return [*told, limits(made)]
 

@@ -16,7 +16,8 @@ from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN
 from core.generation.loading import loaded
 from core.judging.measure import AnswerMeasure
-from core.labs.answers.answering import AnswerCost, AnswerSet, answer_set, answers_to, cost, drawn, write
+from core.labs.answers import arms
+from core.labs.answers.answering import AnswerCost, AnswerSet, drawn, recorded_set
 from core.labs.answers.live import judge_answers, judged, shown_measures
 from core.labs.answers.results import keep_result, result_of
 from core.labs.queries import effect as queries
@@ -36,12 +37,13 @@ FAITHFUL = "faithfulness"  # topic of measures
 
 
 class RagVariant(NamedTuple):
-    """recipe: None where the question is asked without passages."""
+    """passages: whether the question is asked over what its recipe retrieves, or alone."""
 
     name: str
     title: str
     hyde: bool
-    recipe: TrialConfig | None
+    recipe: TrialConfig
+    passages: bool = True
 
 
 class RagAblation(NamedTuple):
@@ -54,12 +56,7 @@ class RagAblation(NamedTuple):
     left: AnswerCost  # the answers that are not known yet, of the variants shown
 
 
-class _Variant(NamedTuple):
-    """What is known of one."""
-
-    variant: RagVariant
-    answers: AnswerSet
-    evaluation: Evaluation | None
+Ready = list[tuple[RagVariant, AnswerSet]]
 
 
 def variants(config: TrialConfig) -> list[RagVariant]:
@@ -76,13 +73,12 @@ def variants(config: TrialConfig) -> list[RagVariant]:
         "hybrid": ("Hybrid", {"fusion": both.model_dump(mode="json"), **plain}),
         "reranked": ("Reranked", {"fusion": both.model_dump(mode="json"), **steps}),
     }
-    made = [RagVariant("none", "None: closed book", False, None)]
-    for with_hyde in (False, True):
+    made = []
+    for query, name_end, title_end in ((as_asked, "", ""), (hyde, "+hyde", ", HyDE")):
         for name, (title, change) in settings.items():
-            recipe = with_settings(config, change | {"query": hyde if with_hyde else as_asked})
-            title, name = (f"{title}, HyDE", f"{name}+hyde") if with_hyde else (title, name)
-            made.append(RagVariant(name, title, with_hyde, recipe))
-    return made
+            recipe = with_settings(config, change | {"query": query})
+            made.append(RagVariant(name + name_end, title + title_end, query is hyde, recipe))
+    return [RagVariant("none", "None: closed book", False, made[0].recipe, passages=False), *made]
 
 
 def _asked(workbench: Workbench, run: Resolved, count: int) -> Resolved:
@@ -101,90 +97,70 @@ def ablate_rag(workbench: Workbench, recipe: Recipe, count: int = QUESTIONS) -> 
         raise WorkbenchError(f"'{run.corpus.name}' has no questions.", todo="Add a questions file on the page Corpus.")
     every = variants(run.config)
     for each in every:
-        if each.recipe:
-            yield from fetched(each.recipe, answering=True)
+        yield from fetched(each.recipe, answering=True)
     if run.config.generation.local and run.config.generation.converts():  # now: a copy made half-way would be another model
         yield from loaded(run.config.generation)
-    run = _asked(workbench, run, count)
-    ready = []
+    run, ready = _asked(workbench, run, count), []
     for done, each in enumerate(every):
-        step = Progress(done, len(every), each.title)
-        yield step
-        ready.append((yield from counted_within(_complete(workbench, run, each), step)))
+        yield (step := Progress(done, len(every), each.title))
+        ready.append((each, (yield from counted_within(_complete(workbench, run, each), step))))
     return _compared(workbench, run, ready)
 
 
-def _complete(workbench: Workbench, run: Resolved, variant: RagVariant) -> Generator[Progress, None, _Variant]:
-    asked = run.of(variant.recipe or naive(run.config))
-    evaluation = yield from workbench.evaluating(asked)
-    made = _variant(workbench, variant, evaluation)
-    yield from write(workbench, asked, made.answers.askings)
-    made = _variant(workbench, variant, evaluation)
-    yield from judge_answers(workbench, made.answers)
-    if variant.recipe and _times(workbench, evaluation) is None:
-        table = yield from workbench.latency(asked, min(TIMED, len(run.corpus.queries)))
+def _complete(workbench: Workbench, run: Resolved, variant: RagVariant) -> Generator[Progress, None, AnswerSet]:
+    evaluation = yield from workbench.evaluating(run.of(variant.recipe))
+    yield from arms.write(workbench, [_answers(workbench, variant, evaluation)])
+    answers = _answers(workbench, variant, evaluation)
+    yield from judge_answers(workbench, answers)
+    if variant.passages and _times(workbench, evaluation) is None:
+        table = yield from workbench.latency(evaluation.run, min(TIMED, len(run.corpus.queries)))
         keep_result(workbench, TIMES, _times_key(evaluation), table["total"])
-    return made
+    return answers
 
 
-def naive(config: TrialConfig) -> TrialConfig:
-    return next(each.recipe for each in variants(config) if each.name == "naive")
-
-
-def _variant(workbench: Workbench, variant: RagVariant, evaluation: Evaluation) -> _Variant:
-    rows = tuple(range(len(evaluation.corpus.queries)))
-    if variant.recipe is not None:
-        return _Variant(variant, answer_set(workbench, evaluation, 0, rows), evaluation)
-    asker = Asker(evaluation.run)
-    asked = tuple(asker.alone(query.text) for query in evaluation.corpus.queries)
-    answers = AnswerSet(evaluation, rows, asked, answers_to(workbench, asked))
-    return _Variant(variant, answers, None)
+def _answers(workbench: Workbench, variant: RagVariant, evaluation: Evaluation) -> AnswerSet:
+    queries, alone = evaluation.corpus.queries, Asker(evaluation.run).alone
+    asked = None if variant.passages else [alone(query.text) for query in queries]
+    return recorded_set(workbench, evaluation, range(len(queries)), asked)
 
 
 def standing(workbench: Workbench, recipe: Recipe, count: int) -> tuple[RagAblation | None, tuple[Phase, ...]]:
     """(what is known without computing anything that takes its time, what the variants still need)."""
-    whole = workbench.resolve(recipe)
-    run, ready, needs = _asked(workbench, whole, count), [], []
-    for each in variants(run.config):
-        asked = run.of(each.recipe or naive(run.config))
-        plan = workbench.plan(asked)
-        if plan.live:
-            ready.append(_variant(workbench, each, drain(workbench.evaluating(asked))))
-        else:
-            needs += plan.phases
-    if not any(any(each.answers.answers) for each in ready):
-        ready = []
-    return (_compared(workbench, run, ready) if ready else None), tuple(dict.fromkeys(needs))
+    run = _asked(workbench, workbench.resolve(recipe), count)
+    plans = {each: workbench.plan(run.of(each.recipe)) for each in variants(run.config)}
+    live = [(each, drain(workbench.evaluating(run.of(each.recipe)))) for each, plan in plans.items() if plan.live]
+    ready = [(each, _answers(workbench, each, evaluation)) for each, evaluation in live]
+    needs = tuple(dict.fromkeys(phase for plan in plans.values() if not plan.live for phase in plan.phases))
+    return (_compared(workbench, run, ready) if any(any(answers.answers) for _, answers in ready) else None), needs
 
 
-def _compared(workbench: Workbench, run: Resolved, ready: list[_Variant]) -> RagAblation:
+def _compared(workbench: Workbench, run: Resolved, ready: Ready) -> RagAblation:
     measures = shown_measures()
-    values = {each.variant.name: {m.part: judged(workbench, each.answers, m).values for m in measures} for each in ready}
+    values = {each.name: {m.part: judged(workbench, answers, m).values for m in measures} for each, answers in ready}
     unbounded = [measure.part for measure in measures if measure.range != (0.0, 1.0)]
     made = compared(values, rules_of(run.config), "naive", unbounded=unbounded)
-    spent = {each.variant.name: _spent(workbench, run, each, values[each.variant.name], measures) for each in ready}
-    takes = cost(workbench, run.config.generation, [asked for each in ready for asked in each.answers.askings])
-    return RagAblation(len(run.corpus.queries), [each.variant for each in ready], spent, made, takes)
+    spent = {each.name: _spent(workbench, each, answers, values[each.name], measures) for each, answers in ready}
+    left = arms.missing(workbench, [answers for _, answers in ready])
+    return RagAblation(len(run.corpus.queries), [each for each, _ in ready], spent, made, left)
 
 
 def _spent(
-    workbench: Workbench, run: Resolved, each: _Variant, values: dict[str, np.ndarray], measures: list[AnswerMeasure]
+    workbench: Workbench, variant: RagVariant, answers: AnswerSet, values: dict[str, np.ndarray], measures: list[AnswerMeasure]
 ) -> dict[str, Any]:
-    said = [answer for answer in each.answers.answers if answer is not None]
+    evaluation, said = answers.evaluation, [answer for answer in answers.answers if answer is not None]
     written = [answer for answer in said if answer.prompt_tokens or answer.answer_tokens]
-    hallucinated = None  # share of answers below the threshold of a measure of faithfulness
+    hallucinated = hyde = None  # share of answers below the threshold of a measure of faithfulness
     if judge := next((m for m in measures if m.topic == FAITHFUL and m.fixed_threshold() is not None), None):
         faithful = judge.direction * values[judge.part][~np.isnan(values[judge.part])]
         hallucinated = float((faithful < judge.direction * judge.fixed_threshold()).mean()) if len(faithful) else None
-    hyde = None
-    if each.variant.hyde:
-        hyde = queries.cost(each.evaluation.config, run.corpus.queries, queries.tools(workbench, each.evaluation.run))
+    if variant.hyde:
+        hyde = queries.cost(variant.recipe, evaluation.corpus.queries, queries.tools(workbench, evaluation.run))
     usd = [answer.cost_usd for answer in said if answer.cost_usd is not None]
     return {
         "answers": len(said),
-        MAIN: each.evaluation.intervals[MAIN].mean if each.evaluation else None,
+        MAIN: evaluation.intervals[MAIN].mean if variant.passages else None,
         "hallucinated": hallucinated,
-        **_percentiles("search ms", _times(workbench, each.evaluation) if each.evaluation else None),
+        **_percentiles("search ms", _times(workbench, evaluation) if variant.passages else None),
         **_percentiles("answer s", [answer.seconds for answer in written if answer.seconds]),
         "prompt tokens": _mean([answer.prompt_tokens for answer in written]),  # of a question, as the next two
         "answer tokens": _mean([answer.answer_tokens for answer in written]),
@@ -214,9 +190,8 @@ def rows(made: RagAblation) -> list[dict[str, Any]]:
     """A row a variant."""
     made_rows = []
     for variant in made.variants:
-        spent = made.spent[variant.name]
-        first = {"variant": variant.title, "answers": spent["answers"], MAIN: spent[MAIN]}
-        made_rows.append(first | made.comparison.row(variant.name, "minus naive") | spent)
+        spent, worth = made.spent[variant.name], made.comparison.row(variant.name, "minus naive")
+        made_rows.append({"variant": variant.title, "answers": spent["answers"], MAIN: spent[MAIN]} | worth | spent)
     return made_rows
 
 
@@ -226,11 +201,10 @@ def method(level: float) -> str:
 
 def table(made: RagAblation, measure: str, level: float, command: str = "") -> Table:
     """By one measure, with what each variant takes."""
-    own = registry.find("measure", measure)
     columns = (
         Column("variant"),
         Column("answers", "n"),
-        Column(measure, own.label, MEAN, direction=own.direction),
+        arms.measure_column(measure),
         Column(f"{measure} minus naive", "\N{MINUS SIGN} naive", SIGNED),
         corrected_p(f"{measure} p (Holm)"),
         Column("hallucinated", "", MEAN, "Share of answers below the threshold of the measure of faithfulness."),

@@ -15,7 +15,7 @@ from core import files, registry
 from core.config import TrialConfig, build, code_version, fingerprint
 from core.errors import WorkbenchError
 from core.judging.kept_scores import at_hand, judge_tools, kept_scores
-from core.labs.answers.answering import answer_set, answers_to, askings, cases, drawn, write
+from core.labs.answers.answering import cases, drawn, recorded_set, write
 from core.labs.experiments.experiment import Experiment
 from core.pipeline.memory import noted
 from core.pipeline.stages import Resolved, workers, writers
@@ -118,11 +118,10 @@ def _answered(
     run, base = evaluation.run, build(task.base)
     yield from fetched(run.config, answering=True)
     rows = drawn(run.corpus.queries, base.seed, task.questions)
-    asked = askings(workbench, evaluation, rows)
-    before, began = answers_to(workbench, asked), time.perf_counter()
-    yield from write(workbench, run, asked)
-    noted(evaluation.trace, "answer", began, None not in before)
-    answers = answer_set(workbench, evaluation, task.questions, rows)
+    before, began = recorded_set(workbench, evaluation, rows), time.perf_counter()
+    yield from write(workbench, run, before.askings)
+    noted(evaluation.trace, "answer", began, None not in before.answers)
+    answers = recorded_set(workbench, evaluation, rows, before.askings)
     told, tools = cases(answers, range(len(rows))), judge_tools(workbench.pipeline, base)
     scores, measures, began = {}, {name: registry.find("measure", name)() for name in task.measures}, time.perf_counter()
     judged = all(None not in at_hand(measure, told, tools) for measure in measures.values())
@@ -132,7 +131,11 @@ def _answered(
             raise WorkbenchError(f"{len(failed):,} of {len(made):,} answers were not judged by {name}: {failed[0]}.")
         scores[name] = {query.id: plain(score.value) for query, score in zip(answers.queries, made, strict=True)}
     noted(evaluation.trace, "scores", began, judged)
-    paid = [after.cost_usd for after, earlier in zip(answers.answers, before, strict=True) if earlier is None and after.cost_usd]
+    paid = [
+        after.cost_usd
+        for after, earlier in zip(answers.answers, before.answers, strict=True)
+        if earlier is None and after.cost_usd
+    ]
     return scores, {"answers": len(rows)} | ({"usd": sum(paid)} if paid else {})
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from core.__main__ import parse
+from core.comparison.comparison import rules_of
 from core.errors import WorkbenchError
 from core.judging.overlap import continued, copied_share
+from core.labs.answers import arms, rephrasing
 from core.labs.answers import contamination as lab
-from core.labs.answers import rephrasing
 from core.labs.answers.answering import CLOSED
 from core.labs.answers.contamination import ContaminationArm
 from core.labs.answers.rephrasing import Rephrasing
@@ -191,13 +192,13 @@ def test_questions_without_references_or_evidence_are_not_drawn(bench, reader):
     corpus = bench.evaluate(recipe()).corpus
     queries = [corpus.queries[0], corpus.queries[1]._replace(answers=()), corpus.queries[2]._replace(gold=())]
     few = SimpleNamespace(corpus=SimpleNamespace(name="towns", queries=queries), config=recipe())
-    assert lab.drawn(few, 9) == [0]
+    assert arms.drawn(few, 9, evidence=True) == [0]
     few.corpus.queries = queries[1:]
     with pytest.raises(WorkbenchError, match="no question with a reference answer"):
-        lab.drawn(few, 9)
+        arms.drawn(few, 9, evidence=True)
 
 
 def test_the_likelihoods_of_question_and_rephrasing_are_paired():
-    made = lab._likelihood(SimpleNamespace(config=recipe()), [[-1.0, -2.0], [-2.0, -5.0], [-3.0, -4.0], [-3.0, -4.0]])
+    made = lab._likelihood(rules_of(recipe()), [[-1.0, -2.0], [-2.0, -5.0], [-3.0, -4.0], [-3.0, -4.0]])
     assert made.mean.difference == 0.5 and made.lowest.difference == 1.5 and made.mean.n == 2
     assert (made.original, made.rephrased) == (-2.0, -2.5)
