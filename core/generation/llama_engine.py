@@ -131,7 +131,7 @@ class LlamaCpp(Local):
 
     def usable(self) -> "LlamaCpp":
         """With the file as given, until a faster copy of it has been made."""
-        waits = self.weights == "auto" and not gguf_files.ready(self.path(), self.weights)
+        waits = self.weights == "auto" and self.converts()
         return self.model_copy(update={"weights": "as_bundled"}) if waits else self
 
     def converts(self) -> bool:

@@ -131,9 +131,9 @@ def test_a_model_loads_beside_its_caller_who_may_leave():
 
 
 def test_the_first_answer_waits_for_no_copy_of_the_model(monkeypatch):
-    monkeypatch.setattr("core.generation.gguf_files.ready", lambda path, weights: False)
+    monkeypatch.setattr(LlamaCpp, "converts", lambda part: True)
     assert LlamaCpp().usable().weights == "as_bundled" and LlamaCpp(weights="bf16").usable().weights == "bf16"
-    monkeypatch.setattr("core.generation.gguf_files.ready", lambda path, weights: True)
+    monkeypatch.setattr(LlamaCpp, "converts", lambda part: False)
     assert LlamaCpp().usable() == LlamaCpp()
 
 

@@ -11,7 +11,7 @@ from app.ui import cards, cells, evidence
 from app.ui.answers import likelihood, origins, sources, written
 from core.config import TrialConfig
 from core.judging.containment import THRESHOLD, Support
-from core.pipeline.confidence import UNTOLD, WITHHELD
+from core.labs.scores.confidence import UNTOLD, WITHHELD
 from core.records import Answer, Corpus, Query
 
 

@@ -12,8 +12,7 @@ from core.config import TrialConfig
 from core.context.prompt import BEYOND
 from core.judging.containment import Support, support
 from core.judging.reference import ACCEPTED
-from core.labs.scores.confidence import as_sure
-from core.pipeline.confidence import UNTOLD, WITHHELD
+from core.labs.scores.confidence import UNTOLD, WITHHELD, as_sure
 from core.records import Answer, Corpus
 
 

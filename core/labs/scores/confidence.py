@@ -22,6 +22,8 @@ from core.judging.reference import ACCEPTED
 from core.labs.answers import answering
 from core.labs.answers.answering import AnswerSet
 from core.labs.scores import sets
+from core.pipeline.confidence import UNTOLD as UNTOLD
+from core.pipeline.confidence import WITHHELD as WITHHELD
 from core.pipeline.confidence import check
 from core.progress import drain
 from core.records import Answer, Progress, plain

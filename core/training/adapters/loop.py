@@ -75,7 +75,7 @@ class AdapterLoop(TrainingSteps):
         self.base, self._knobs, self._learnt, self._validation = base, knobs, learnt, validation
         self._examples, self._device = samples, base.device
         # a layer that sees the last tokens alone takes no other mask
-        self._branches = getattr(base.model.config.get_text_config(), "sliding_window", None) is None
+        self._branches = base.model.config.get_text_config().to_dict().get("sliding_window") is None
         self._groups = runs(list(range(len(learnt))), lambda first, place: "" != learnt[first].beside == learnt[place].beside)
         self._turn: tuple[int, list[int]] = (-1, [])
         torch.manual_seed(config.seed)  # of the adapter's first weights
