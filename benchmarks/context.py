@@ -97,7 +97,7 @@ def answers(name: str, most: int) -> dict[str, dict]:
     """What each form of the prompt does to the answers on that corpus."""
     with tempfile.TemporaryDirectory() as home:
         bench, base = Workbench(home), with_settings(TrialConfig(), {"corpus.dataset": name, **SMALL})
-        evaluation, part = drain(bench.evaluating(base)), LlamaCpp(max_tokens=ANSWER_TOKENS)
+        evaluation, part = drain(bench.evaluating(base)), LlamaCpp(adapter="", max_tokens=ANSWER_TOKENS)
         source, asked = source_of(bench.pipeline, evaluation.run), []
         queries = evaluation.corpus.queries
         for row in np.random.default_rng(0).permutation(len(queries)):

@@ -262,7 +262,7 @@ def main(quick: bool = False) -> dict:
 
         for step in Workbench(Path(home)).prepare(TrialConfig()):
             assert isinstance(step, Progress)
-        part = LlamaCpp(max_tokens=ANSWER_TOKENS)
+        part = LlamaCpp(adapter="", max_tokens=ANSWER_TOKENS)
         part.choice()  # converted once; not part of any time below
         hits = passages(part)
         steps: dict[str, Callable[[], dict]] = {

@@ -102,7 +102,7 @@ def gains(workbench: Workbench, run: Resolved) -> dict:
 def main(quick: bool = False) -> dict:
     os.environ.setdefault("GROUNDWORK_DATASETS", str(DATASETS.resolve()))
     with tempfile.TemporaryDirectory() as home:
-        workbench, part = Workbench(Path(home)), LlamaCpp()
+        workbench, part = Workbench(Path(home)), LlamaCpp(adapter="")
         part.choice()  # converted once; not part of any time below
         run = drawn(workbench, 32 if quick else 200)
         print("  speed", file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ def _token() -> str:
     from core.generation.llama_engine import LlamaCpp
     from core.progress import drain
 
-    part = LlamaCpp(own_process="no", weights="as_bundled", max_tokens=4, context_tokens=256, gpu_layers=999)
+    part = LlamaCpp(own_process="no", adapter="", weights="as_bundled", max_tokens=4, context_tokens=256, gpu_layers=999)
     made = drain(part.generate([{"role": "user", "content": "Name a colour."}], deadline_s=60))
     return f"{made.answer_tokens} tokens, the first after {made.first_token_ms:.0f} ms"
 

@@ -28,6 +28,7 @@ ROUNDS = 3
 BATCHES = (1, 4, 8, 16)
 FORMATS = ("as_bundled", "bf16", "q4_0")
 FIXED = {
+    "adapter": "",
     "max_tokens": 32,
     "temperature": 0.0,
     "stop": (),
