@@ -208,3 +208,22 @@ def test_a_section_joins_those_that_were_measured_before(tmp_path, monkeypatch):
         {"gold.answerer.f1": {"value": 0.2}},
         {"xquad.answerer.f1": {"value": 0.7}},
     ]
+
+
+def test_the_ablation_asks_the_same_questions_at_each_stage():
+    rankings, passages = [], []
+
+    def ranking(config):
+        rankings.append((config.fusion.part, config.rerank.part))
+        return ranked([query("1908"), query("Rain")])
+
+    def values(run, asked, names):
+        passages.append({each.hits is None for each in asked})
+        return {"plain": np.full((len(asked), 1), 0.1 * len(passages))}
+
+    made = answerer.ablation(SimpleNamespace(adapters={"plain": ""}, ranked=ranking, judged=values), "python-reference")
+    dense, both = ("dense_only", "none"), TrialConfig().fusion.part
+    assert rankings == [dense, dense, (both, "none"), (both, "cross_encoder"), ("sparse_only", "none")]
+    assert passages == [{True}, *[{False}] * 4] and made["questions"] == 2
+    assert made["plain"]["reranked"]["value"] == pytest.approx(0.4) and made["plain"]["bm25"]["n"] == 2
+    assert made["plain"]["steps"]["reranked minus hybrid"]["value"] == pytest.approx(0.1)
