@@ -59,9 +59,8 @@ def test_what_is_planted_is_no_other_word_for_the_answer_and_new_to_the_passage(
 def test_a_conflict_takes_an_answer_of_the_same_article_and_kind():
     elsewhere = Query("far", "?", (Gold("other", 0, 4),), ("1777",), True, "Bridge")
     near = Query("near", "?", (), ("1950",), True, "Wall")
-    [asked] = questions.conflicting(ranked([query("1908")])._replace(run=SimpleNamespace(
-        config=TrialConfig(), corpus=SimpleNamespace(queries=[query("1908"), elsewhere, near])
-    )))  # fmt: skip
+    every = ranked([query("1908"), elsewhere, near])
+    [asked] = questions.conflicting(every._replace(rankings=every.rankings[:1]))
     [shown] = asked.hits
     assert asked.planted == ("1950",) and shown.text == TEXT[:60].replace("1908", "1950")
     assert asked.query.gold[0].document_id == shown.document_id != "wall" and asked.query.answers == ("1908",)
