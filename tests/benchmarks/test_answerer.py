@@ -38,17 +38,9 @@ def ranked(queries, rankings=None):
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
-    [
-        ("1908", "year"),
-        ("7 May 1908", "date"),
-        ("1,400", "figure"),
-        ("fourteen and two more", "number"),
-        ("40 percent", "number"),
-        ("the Thames", "name"),
-        ("Ada Lovelace", "name"),
-        ("rain", "other"),
-    ],
-)
+    [("1908", "year"), ("7 May 1908", "date"), ("1,400", "figure"), ("fourteen and two more", "number"), ("40 percent", "number"),
+     ("the Thames", "name"), ("Ada Lovelace", "name"), ("rain", "other")],
+)  # fmt: skip
 def test_an_answer_is_of_one_kind(answer, kind):
     assert questions.kind(answer) == kind
 
@@ -67,11 +59,8 @@ def test_what_is_planted_is_no_other_word_for_the_answer_and_new_to_the_passage(
 def test_a_conflict_takes_an_answer_of_the_same_article_and_kind():
     elsewhere = Query("far", "?", (Gold("other", 0, 4),), ("1777",), True, "Bridge")
     near = Query("near", "?", (), ("1950",), True, "Wall")
-    [asked] = questions.conflicting(
-        ranked([query("1908")])._replace(
-            run=SimpleNamespace(config=TrialConfig(), corpus=SimpleNamespace(queries=[query("1908"), elsewhere, near]))
-        )
-    )
+    every = ranked([query("1908"), elsewhere, near])
+    [asked] = questions.conflicting(every._replace(rankings=every.rankings[:1]))
     [shown] = asked.hits
     assert asked.planted == ("1950",) and shown.text == TEXT[:60].replace("1908", "1950")
     assert asked.query.gold[0].document_id == shown.document_id != "wall" and asked.query.answers == ("1908",)
@@ -218,3 +207,22 @@ def test_a_section_joins_those_that_were_measured_before(tmp_path, monkeypatch):
         {"gold.answerer.f1": {"value": 0.2}},
         {"xquad.answerer.f1": {"value": 0.7}},
     ]
+
+
+def test_the_ablation_asks_the_same_questions_at_each_stage():
+    rankings, passages = [], []
+
+    def ranking(config):
+        rankings.append((config.fusion.part, config.rerank.part))
+        return ranked([query("1908"), query("Rain")])
+
+    def values(run, asked, names):
+        passages.append({each.hits is None for each in asked})
+        return {"plain": np.full((len(asked), 1), 0.1 * len(passages))}
+
+    made = answerer.ablation(SimpleNamespace(adapters={"plain": ""}, ranked=ranking, judged=values), "python-reference")
+    dense, both = ("dense_only", "none"), TrialConfig().fusion.part
+    assert rankings == [dense, dense, (both, "none"), (both, "cross_encoder"), ("sparse_only", "none")]
+    assert passages == [{True}, *[{False}] * 4] and made["questions"] == 2
+    assert made["plain"]["reranked"]["value"] == pytest.approx(0.4) and made["plain"]["bm25"]["n"] == 2
+    assert made["plain"]["steps"]["reranked minus hybrid"]["value"] == pytest.approx(0.1)
