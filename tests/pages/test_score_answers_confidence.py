@@ -27,7 +27,7 @@ def test_answers_are_offered_then_the_curve_and_a_press_that_sets_the_threshold(
     [press] = [button for button in app.button if button.key == "use_confidence"]
     assert press.label == f"Use {made.chosen.threshold:.3f} in the recipe"
     press.click().run()
-    assert not app.exception and app.query_params["context.confidence"] == [f"{made.chosen.threshold:g}"]
+    assert not app.exception and app.query_params["context.confidence"] == f"{made.chosen.threshold:g}"
     assert f"threshold {made.chosen.threshold:g}" in html(app) and len(reader.prompts) == asked
     assert not [button for button in app.button if button.key == "use_confidence"]
 

@@ -11,7 +11,7 @@ from app.ui import cards, cells, evidence
 from app.ui.answers import likelihood, origins, sources, written
 from core.config import TrialConfig
 from core.judging.containment import THRESHOLD, Support
-from core.labs.scores.confidence import UNTOLD, WITHHELD
+from core.labs.scores.confidence import notes_of
 from core.records import Answer, Corpus, Query
 
 
@@ -66,7 +66,7 @@ def tabs(corpus: Corpus, answer: Answer, rests: list[Support], query: Query | No
 
 
 def passages(corpus: Corpus, answer: Answer, query: Query | None, question: str, recipe: TrialConfig) -> None:
-    notes = [note for note in answer.notes if not note.startswith(WITHHELD) and note != UNTOLD]  # they stand under the answer
+    notes = [note for note in answer.notes if note not in notes_of(answer)]  # those stand under the answer
     for note in notes:
         st.caption(f":material/content_cut: {cards.plain(note)}")
     whole = recipe.context.hand_on == "chunk" and not notes  # else passages are joined, or it is told

@@ -22,9 +22,7 @@ from core.judging.reference import ACCEPTED
 from core.labs.answers import answering
 from core.labs.answers.answering import AnswerSet
 from core.labs.scores import sets
-from core.pipeline.confidence import UNTOLD as UNTOLD
-from core.pipeline.confidence import WITHHELD as WITHHELD
-from core.pipeline.confidence import check
+from core.pipeline.confidence import UNTOLD, WITHHELD, check
 from core.progress import drain
 from core.records import Answer, Progress, plain
 from core.report.table import MEAN, Column, Table, between
@@ -135,6 +133,11 @@ def as_sure(workbench: Workbench, config: TrialConfig, answer: Answer) -> tuple[
     told = sure_answers(workbench, answering.answer_set(workbench, evaluation, ON_ASK), RIGHT_BY[0])
     right = selected(told, sure, config.evaluation.confidence).right
     return (sure, right) if right.n else None
+
+
+def notes_of(answer: Answer) -> list[str]:
+    """What of an answer's notes is about how sure the model was."""
+    return [note for note in answer.notes if note.startswith(WITHHELD) or note == UNTOLD]
 
 
 # What is told of it --------------------------------------------------------------------------------------------------
