@@ -13,8 +13,6 @@ import numpy as np
 from core import files
 from core.errors import WorkbenchError
 
-ROWS_APART = ("attn_q.weight", "attn_k.weight")  # whose rows llama.cpp has in pairs that rotate together
-
 
 def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]) -> None:
     """Writes base with the matrices for which `weight`, of their names in transformers, is not None."""

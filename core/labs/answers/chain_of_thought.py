@@ -17,12 +17,12 @@ from core.context.passages import distinct
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
 from core.generation.model_texts import ModelText, Request, written
-from core.judging.kept_scores import judge_tools
 from core.judging.measure import AnswerCase, scores
 from core.judging.self_consistency import MARKER, final_answer, is_marked, majority, windows
 from core.labs.answers import answering
 from core.labs.answers.results import keep_result, result_of
 from core.pipeline.provenance import source_of
+from core.pipeline.scores import judge_tools
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Progress, Query

@@ -17,7 +17,6 @@ from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
 from core.generation.model_texts import Request, at_hand, written
-from core.judging.kept_scores import judge_tools
 from core.judging.measure import scores
 from core.judging.overlap import continued, copied_share
 from core.judging.reference import accepts
@@ -27,6 +26,7 @@ from core.labs.answers.results import keep_result, result_of
 from core.labs.failures.rungs import gold_hits
 from core.pipeline.answers import AskedContext, Asker, KeptAnswer, answers_of
 from core.pipeline.forecast import Phase
+from core.pipeline.scores import judge_tools
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted, counted_within, drain
 from core.queries.by_model import plain as one_line
