@@ -7,7 +7,6 @@ from app.ui import cards, recipe_strip
 from app.ui.adapters import forgetting, grid
 from app.ui.search import results
 from core.labs.adapters import grid as lab
-from core.models.adapters import at_hand
 
 
 def page() -> None:
@@ -15,9 +14,8 @@ def page() -> None:
         "Compare adapters", "What did an adapter do to the answers, and does it follow the context or its memory?"
     )
     workbench, config = session.workbench(), session.config()
-    if not at_hand():
-        cards.empty("What an adapter did", "No adapter was trained here yet.")
-        return st.page_link("../pages/train_adapter.py", label="Train an adapter", icon=":material/model_training:")
+    if grid.none_trained():
+        return None
     run = workbench.resolve(config)
     if not any(query.answers for query in run.corpus.queries):
         return st.info("No question of this corpus has a reference answer, so no answer can be judged.", icon=":material/info:")

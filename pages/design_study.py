@@ -2,10 +2,8 @@
 
 import streamlit as st
 
-from app import session
 from app.ui import cards, recipe_strip
 from app.ui.studies import beginning, choice, items, people, plan, power, record, rubric, steps
-from core.annotation import versions
 
 TABS = {
     "Plan": plan.draw,
@@ -18,7 +16,7 @@ TABS = {
 
 
 def page() -> None:
-    studies = {version.study.id: version for version in versions.studies(session.workbench())}
+    studies = choice.studies()
     recipe_strip.page_title(
         "Study design",
         "What should people judge, how many of them, and how is that fixed before the first label is seen?",

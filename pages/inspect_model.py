@@ -4,14 +4,12 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, recipe_strip
-from app.ui.inside.architecture import model_architecture
+from app.ui.inside.architecture import model_architecture, strip
 from app.ui.inside.attention import attention
 from app.ui.inside.cache import cache
 from app.ui.inside.experts import mixture
 from app.ui.inside.scaling import scaling
 from app.ui.inside.tokenizers import tokenizers
-from core.config import TrialConfig
-from core.models import architecture
 
 TABS = {
     "Architecture": model_architecture,
@@ -33,19 +31,6 @@ def page() -> None:
         if tab.open:
             with tab, cards.calm():
                 draw(config)
-
-
-def strip(config: TrialConfig) -> None:
-    place = architecture.machine()[-1]
-    cards.status_strip(
-        [
-            config.corpus.dataset,
-            f"questions: {config.corpus.questions}",
-            "SmolLM2-135M-Instruct, read by the transformer written here",
-            f"{place.name}: {cards.size(place.free)} free of {cards.size(place.total)}",
-            "nothing leaves this machine",
-        ]
-    )
 
 
 page()

@@ -4,7 +4,6 @@ import streamlit as st
 
 from app.ui import cards, recipe_strip
 from app.ui.labelling import door, screen, workplace
-from core.annotation.versions import Frozen
 
 QUESTION = "Which sentences of an answer are supported by their evidence, as a person judges?"
 
@@ -13,19 +12,15 @@ def page() -> None:
     """The desk of whoever came with a link; else the door, and thanks to those who have done their part."""
     frozen, annotator = door.chosen()
     if frozen and annotator:
-        desk(frozen, annotator)
+        at_work = workplace.desk_of(frozen, annotator)
+        workplace.head(frozen, annotator)
+        screen.draw(at_work)
+        workplace.guidelines(frozen)
     elif frozen and door.finished(frozen, st.query_params.get("annotator", "")):
         finished()
     else:
         recipe_strip.page_title("Label answers", QUESTION, recipe=False)
         door.draw(frozen)
-
-
-def desk(frozen: Frozen, annotator: str) -> None:
-    at_work = workplace.desk_of(frozen, annotator)
-    workplace.head(frozen, annotator)
-    screen.draw(at_work)
-    workplace.guidelines(frozen)
 
 
 def finished() -> None:

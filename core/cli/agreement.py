@@ -286,9 +286,9 @@ def agreement(
 ) -> Any:
     """How far annotators agree, from a file of labels."""
     from core.agreement import headline as headlines
-    from core.agreement import measured as measures
     from core.agreement import report, views
     from core.annotation import checking
+    from core.labs.scores import against_people as measures
 
     source, stored = report.open_labels(workbench, file)
     view = views.read(source, part, of_round, level, consensus, list(yes))

@@ -15,8 +15,6 @@ from core import files
 from core.errors import WorkbenchError
 
 ROWS_APART = ("attn_q.weight", "attn_k.weight")  # whose rows llama.cpp has in pairs that rotate together
-
-
 Change = Callable[[str, np.ndarray], np.ndarray]  # of a matrix by its name in transformers, the other one
 
 

@@ -136,11 +136,12 @@ def bundled(tmp_path_factory):
     from tokenizers import Tokenizer
     from transformers import AutoModelForCausalLM
 
+    from core.labs.inside import model
     from core.scratch.models import transformer
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GROUNDWORK_HOME", str(tmp_path_factory.mktemp("home")))
-        folder = transformer.bundled()
+        folder = model.bundled()
     library = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True).eval()
     return library, transformer.load(folder), Tokenizer.from_file(str(folder / "tokenizer.json"))
 

@@ -17,6 +17,15 @@ from core.workbench import Forecast, Resolved
 SCALES = (0.25, 0.5, 1.0, 1.5)
 
 
+def none_trained() -> bool:
+    """Whether there is nothing to compare, which is said."""
+    if at_hand():
+        return False
+    cards.empty("What an adapter did", "No adapter was trained here yet.")
+    st.page_link("../pages/train_adapter.py", label="Train an adapter", icon=":material/model_training:")
+    return True
+
+
 def chosen(run: Resolved) -> tuple[list[str], list[float], int]:
     """Adapters, scales, and how many questions."""
     every = at_hand()

@@ -10,10 +10,10 @@ from app.ui import cards, cells, export, forms
 from app.ui.agreement.corrected import corrected_headline, unjudged
 from app.ui.agreement.measures import by_group, curves, measures
 from app.ui.agreement.results import agreed, compute_once
-from core.agreement import measured
 from core.agreement.headline import Unjudged, with_scores
 from core.agreement.machines import Machine, containment, facing, judge, read_scores
 from core.agreement.views import View
+from core.labs.scores import against_people
 
 SENTENCES, ANSWERS = "Sentences", "Whole answers"
 
@@ -31,7 +31,7 @@ def draw(view: View) -> None:
         names = chosen_measures(view)
     bench, source = session.workbench(), view.source
     mine += compute_once(
-        view, "measured", lambda: measured.measured(bench, source, view.part, view.table, names, rest), newest, *names
+        view, "measured", lambda: against_people.measured(bench, source, view.part, view.table, names, rest), newest, *names
     )
     scores = [*compute_once(view, "machines", lambda: containment(view.source, view.part, view.table)), *mine]
     if not scores:
@@ -59,7 +59,7 @@ def chosen_measures(view: View) -> list[str]:
     """Measures of answers that are held against people too; what they computed is kept."""
     if view.source.study is None:
         return []
-    offered = {name: each for name, each in measured.usable().items() if not each.asks_model and not each.absent()}
+    offered = {name: each for name, each in against_people.usable().items() if not each.asks_model and not each.absent()}
     with st.popover("Measures of answers", icon=":material/fact_check:"):
         return st.multiselect(
             "Also held against people", list(offered), format_func=lambda name: offered[name].label, key="measures_against"

@@ -241,3 +241,16 @@ def load_answer(name: str) -> None:
     st.session_state.model = "Llama 3.1 8B"
     st.session_state.context, st.session_state.batch = answer.context_tokens, answer.batch
     st.session_state.attention, st.session_state.cache_precision = answer.attention, answer.cache
+
+
+def strip(config: TrialConfig) -> None:
+    place = architecture.machine()[-1]
+    cards.status_strip(
+        [
+            config.corpus.dataset,
+            f"questions: {config.corpus.questions}",
+            "SmolLM2-135M-Instruct, read by the transformer written here",
+            f"{place.name}: {cards.size(place.free)} free of {cards.size(place.total)}",
+            "nothing leaves this machine",
+        ]
+    )

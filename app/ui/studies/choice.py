@@ -25,6 +25,10 @@ def new_study(primary: bool = False) -> None:
         st.button("Start a study", key="start_study", icon=":material/add:", type=look, on_click=begin)
 
 
+def studies() -> dict[str, versions.Frozen]:
+    return {version.study.id: version for version in versions.studies(session.workbench())}
+
+
 def choice(studies: dict[str, versions.Frozen]) -> Desk:
     """The study on the desk. It stands in the address, yet not bound to it: a link to another page could not name a study then."""
     state, asked = st.session_state, st.query_params.get("study")

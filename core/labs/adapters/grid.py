@@ -17,7 +17,6 @@ from core.comparison.comparison import ArmComparison, compared, rules_of, spread
 from core.config import TrialConfig
 from core.generation.torch_lm import Transformers
 from core.judging.diversity import normalise_answer
-from core.judging.kept_scores import judge_tools
 from core.judging.measure import AnswerCase, scores
 from core.judging.reference import accepts
 from core.labs.adapters.training import base_of, has_learnt_from
@@ -27,6 +26,7 @@ from core.labs.answers.arms import drawn
 from core.labs.failures.rungs import gold_hits
 from core.models.adapters import checked_adapter, weights_of, written
 from core.pipeline.answers import AskedContext, Asker, KeptAnswer, answers_of
+from core.pipeline.scores import judge_tools
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query

@@ -14,11 +14,11 @@ from core.comparison.comparison import Rules, rules_of
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.generation.model_texts import TextTools
-from core.judging.kept_scores import judge_tools
 from core.judging.measure import AnswerCase, scores
 from core.labs.answers import answering
 from core.labs.answers.answering import AnswerCost, AnswerSet
 from core.pipeline.answers import AskedContext
+from core.pipeline.scores import judge_tools
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import drain
 from core.records import Progress, Query

@@ -8,9 +8,9 @@ import numpy as np
 
 from core import registry
 from core.config import code_version, fingerprint
-from core.judging.kept_scores import at_hand, judge_tools, kept_scores
 from core.judging.measure import TOPICS, AnswerMeasure, scores
 from core.labs.answers.answering import AnswerSet, can_be_judged, cases
+from core.pipeline.scores import at_hand, judge_tools, kept_scores
 from core.progress import drain
 from core.records import Progress
 from core.statistics.anytime import anytime_interval

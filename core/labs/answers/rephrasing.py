@@ -12,7 +12,7 @@ from core.errors import WorkbenchError
 from core.files import read_json
 from core.generation.model_texts import ModelText, Request, TextTools, at_hand, written
 from core.judging.diversity import answer_f1
-from core.judging.kept_scores import judge_tools
+from core.pipeline.scores import judge_tools
 from core.queries.by_model import NOTHING, ByModel, questions_in, same
 from core.queries.protocol import Wording, as_it_stands
 from core.records import Progress, Query

@@ -14,10 +14,10 @@ import numpy as np
 from core import files, registry
 from core.config import TrialConfig, build, code_version, fingerprint
 from core.errors import WorkbenchError
-from core.judging.kept_scores import at_hand, judge_tools, kept_scores
 from core.labs.answers.answering import cases, drawn, recorded_set, write
 from core.labs.experiments.experiment import Experiment
 from core.pipeline.memory import noted
+from core.pipeline.scores import at_hand, judge_tools, kept_scores
 from core.pipeline.stages import Resolved, workers, writers
 from core.pipeline.trials import receipt, without_result
 from core.records import Corpus, Progress, plain

@@ -17,7 +17,7 @@ import numpy as np
 
 from core.errors import WorkbenchError
 from core.generation.loading import beside
-from core.labs.inside.model import LoadedTransformer, load
+from core.labs.inside.model import LoadedTransformer, bundled, load
 from core.models.loading import WEIGHTS_HERE, data_only
 from core.progress import Running
 from core.records import Progress
@@ -159,7 +159,7 @@ def measure_bundled(
 def beside_library(ids: list[int], new_tokens: int) -> Generator[Progress, None, LibrarySpeed]:
     """Our cached generation and transformers', three times each in turns; the faster run of each counts."""
     tools = yield from load()
-    from core.scratch.models.transformer import bundled, generate
+    from core.scratch.models.transformer import generate
 
     library = yield from beside(lambda: _library(bundled()), "Loading the model in transformers")
     times: dict[str, list[float]] = {"here": [], "library": []}

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from core.config import TrialConfig
 from core.generation.model_texts import ModelText, Request
-from core.judging.kept_scores import judge_tools
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore
+from core.pipeline.scores import judge_tools
 from core.records import Progress
 from core.workbench import Workbench
 

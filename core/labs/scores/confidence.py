@@ -16,13 +16,13 @@ from core.config import TrialConfig, with_settings
 from core.corpus.library import split
 from core.errors import WorkbenchError
 from core.generation.odds import mean_probability
-from core.judging.kept_scores import judge_tools
 from core.judging.measure import scores
 from core.judging.reference import ACCEPTED
 from core.labs.answers import answering
 from core.labs.answers.answering import AnswerSet
 from core.labs.scores import sets
 from core.pipeline.confidence import UNTOLD, WITHHELD, check
+from core.pipeline.scores import judge_tools
 from core.progress import drain
 from core.records import Answer, Progress, plain
 from core.report.table import MEAN, Column, Table, between

@@ -16,11 +16,11 @@ from core.errors import WorkbenchError
 from core.files import read_json
 from core.judging import pairs as pairwise
 from core.judging.gate import DIMENSIONS, REVISE, gate
-from core.judging.kept_scores import judge_tools
 from core.judging.measure import AnswerCase
 from core.judging.measures.rubric import RubricRun, rated
 from core.judging.pairs import AnswerPair
 from core.labs.scores import answer_file
+from core.pipeline.scores import judge_tools
 from core.progress import counted_within
 from core.records import Progress
 from core.statistics.agreement.alpha import alpha

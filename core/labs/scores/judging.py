@@ -11,12 +11,12 @@ from core import registry
 from core.config import TrialConfig, valid
 from core.errors import WorkbenchError
 from core.judging.cited import cites
-from core.judging.kept_scores import judge_tools, kept_scores
 from core.judging.measure import TOPICS, AnswerCase, AnswerMeasure, AnswerScore
 from core.judging.signatures import Signature, signature
 from core.labs.scores import answer_file, people
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
 from core.labs.scores.people import AgainstPeople, Labels, Means
+from core.pipeline.scores import judge_tools, kept_scores
 from core.records import Progress
 from core.statistics.bootstrap import Interval, few_groups, mean_interval
 from core.statistics.proportion import unit_interval_grouped, unit_intervals

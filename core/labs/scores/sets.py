@@ -12,7 +12,6 @@ from core.annotation.stored_answers import candidates
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.judging.deciding import Decided
-from core.judging.kept_scores import at_hand, judge_tools
 from core.judging.measure import AnswerCase, AnswerMeasure
 from core.labs.answers.answering import AnswerSet, answer_questions, cases
 from core.labs.scores import answer_file
@@ -30,6 +29,7 @@ from core.labs.scores.judging import (
     without_labels,
 )
 from core.labs.scores.people import Means
+from core.pipeline.scores import at_hand, judge_tools
 from core.progress import drain
 from core.records import Progress, Query
 from core.statistics.paired import Paired, paired_difference

@@ -17,10 +17,10 @@ from typing import NamedTuple
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.judging.cited import cites
-from core.judging.kept_scores import MOST, MOST_TEXT, characters, judge_tools
 from core.judging.measure import AnswerCase, AnswerMeasure, AnswerScore, JudgeTools, WrongWords, forget, scores
 from core.labs.scores.answer_file import AnswerFile, AnswerLines, AnswerRow
 from core.labs.scores.judging import MeasureScores, told_to_cite
+from core.pipeline.scores import MOST, MOST_TEXT, characters, judge_tools
 from core.progress import told_within
 from core.records import Progress
 from core.workbench import Workbench

@@ -259,11 +259,3 @@ def load(folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") 
             todo="The folder may be incomplete: fetch it again.",
         ) from None
     return model.requires_grad_(False).eval().to(device)
-
-
-def bundled() -> Path:
-    """Folder of the bundled SmolLM2-135M-Instruct, converted from its GGUF file when first asked for (some 15 s)."""
-    from core.generation.llama_engine import LlamaCpp
-    from core.models.gguf_weights import converted
-
-    return converted(LlamaCpp().path())

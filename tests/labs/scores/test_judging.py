@@ -11,10 +11,10 @@ from core import registry
 from core.__main__ import main
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.judging import kept_scores as keeping
 from core.judging.measure import TOPICS, AnswerCase, AnswerMeasure, AnswerScore, Claim, WrongWords
 from core.labs.scores import judged_file, judging, people
 from core.labs.scores.answer_file import AnswerRow
+from core.pipeline import scores as keeping
 from core.progress import drain
 from core.store import batches
 from core.workbench import Workbench

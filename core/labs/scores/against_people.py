@@ -14,8 +14,8 @@ from core.annotation.sentences import sentences
 from core.annotation.stored_answers import read_candidates
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.judging.kept_scores import judge_tools, kept_scores
 from core.judging.measure import AnswerCase, AnswerMeasure
+from core.pipeline.scores import judge_tools, kept_scores
 from core.records import Progress
 from core.workbench import Workbench
 
