@@ -6,27 +6,26 @@ One job that goes on where it was stopped: answers are kept by content. Verbs of
 """
 
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from core import registry
-from core.comparison.comparison import ArmComparison, compared, rules_of, spread
+from core.comparison.comparison import ArmComparison, Rules, compared, spread
 from core.config import TrialConfig
 from core.generation.torch_lm import Transformers
 from core.judging.diversity import normalise_answer
-from core.judging.measure import AnswerCase, scores
+from core.judging.measure import AnswerCase
 from core.judging.reference import accepts
 from core.labs.adapters.training import base_of, has_learnt_from
-from core.labs.answers import answering
-from core.labs.answers.answering import AnswerCost
-from core.labs.answers.arms import drawn
+from core.labs.answers import answering, arms
+from core.labs.answers.answering import AnswerCost, AnswerSet
+from core.labs.answers.arms import Draw, drawn
 from core.labs.failures.rungs import gold_hits
 from core.models.adapters import checked_adapter, weights_of, written
-from core.pipeline.answers import AskedContext, Asker, KeptAnswer, answers_of
-from core.pipeline.scores import judge_tools
+from core.pipeline.answers import Asker, KeptAnswer
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within, drain
 from core.records import Hit, Progress, Query
@@ -53,6 +52,9 @@ class AdapterSide(NamedTuple):
     adapter: str
     scale: float
     title: str
+
+
+BASE = AdapterSide("", 1.0, "No adapter")
 
 
 class Conflict(NamedTuple):
@@ -97,17 +99,17 @@ class AdapterGrid(NamedTuple):
     notes: list[str]
 
 
-class _Asked(NamedTuple):
-    """What a side is asked, by question and context."""
+class _Grid(NamedTuple):
+    """What is asked. draw: by the model without adapter; arms: (side, context) -> its answers."""
 
-    side: AdapterSide
-    evaluation: Evaluation
-    table: list[dict[str, AskedContext]]
+    draw: Draw
+    conflicts: list[Conflict | None]
+    arms: dict[tuple[AdapterSide, str], AnswerSet]
 
 
 def sides(names: Sequence[str], scales: Sequence[float]) -> list[AdapterSide]:
     """Without any adapter, then each at each scale."""
-    made = [AdapterSide("", 1.0, "No adapter")]
+    made = [BASE]
     for name in dict.fromkeys(written(weights_of(name)) for name in names):
         for scale in dict.fromkeys(scales or (1.0,)):
             made.append(AdapterSide(name, float(scale), name if scale == 1 else f"{name} × {scale:g}"))
@@ -117,9 +119,8 @@ def sides(names: Sequence[str], scales: Sequence[float]) -> list[AdapterSide]:
 def side_config(config: TrialConfig, side: AdapterSide) -> TrialConfig:
     """The recipe by that model."""
     part: Transformers = base_of(config)
-    return config.model_copy(
-        update={"generation": part.model_copy(update={"adapter": side.adapter, "adapter_scale": side.scale})}
-    )
+    changed = part.model_copy(update={"adapter": side.adapter, "adapter_scale": side.scale})
+    return config.model_copy(update={"generation": changed})
 
 
 def compare_adapters(
@@ -127,57 +128,44 @@ def compare_adapters(
 ) -> Generator[Progress, None, AdapterGrid]:
     """Writes the answers that are not known, and compares."""
     run = yield from workbench.pipeline.resolve(recipe)
-    yield from fetched(side_config(run.config, sides((), ())[0]), answering=True)
-    asked, conflicts, rows = yield from _askings(workbench, run, names, scales, count)
-    for number, each in enumerate(asked):
-        wanted = [context for some in each.table for context in some.values()]
-        work = answering.write(workbench, each.evaluation.run, wanted)
-        yield from counted_within(work, Progress(number, len(asked), each.side.title))
-    return _compared(workbench, run, asked, conflicts, rows)
+    yield from fetched(side_config(run.config, BASE), answering=True)
+    grid, every = (yield from _asked(workbench, run, names, scales, count)), sides(names, scales)
+    for number, side in enumerate(every):
+        wanted = [grid.arms[side, context] for context in CONTEXTS]
+        yield from counted_within(arms.write(workbench, wanted), Progress(number, len(every), side.title))
+    return standing(workbench, run, names, scales, count)[0]
 
 
 def standing(
     workbench: Workbench, recipe: Recipe, names: Sequence[str], scales: Sequence[float], count: int
 ) -> tuple[AdapterGrid | None, AnswerCost]:
     """(what is known, once every answer is; what is left to write). Asks no model."""
-    run = workbench.resolve(recipe)
-    asked, conflicts, rows = drain(_askings(workbench, run, names, scales, count))
-    costs = [
-        answering.cost(workbench, each.evaluation.config.generation, [c for some in each.table for c in some.values()])
-        for each in asked
-    ]
-    left = answering.together(costs)._replace(questions=len(rows))
-    return (None if left.answers else _compared(workbench, run, asked, conflicts, rows)), left
+    grid = drain(_asked(workbench, workbench.resolve(recipe), names, scales, count))
+    left = arms.missing(workbench, grid.arms.values())._replace(questions=len(grid.draw.rows))
+    return (None if left.answers else _compared(grid)), left
 
 
-def _askings(
+def _asked(
     workbench: Workbench, run: Resolved, names: Sequence[str], scales: Sequence[float], count: int
-) -> Generator[Progress, None, tuple[list[_Asked], list[Conflict | None], list[int]]]:
-    asked: list[_Asked] = []
-    conflicts: list[Conflict | None] = []
-    rows: list[int] = []
-    contexts: list[dict[str, list[Hit]]] = []  # of each question, those that are the same for every side
+) -> Generator[Progress, None, _Grid]:
+    draw, table = None, {}
     for side in sides(names, scales):
         config = side_config(run.config, side)
         for name in weights_of(side.adapter):
             checked_adapter(name, config.generation.opens()[0][0])
         evaluation = yield from workbench.evaluating(run.of(config))
-        if not asked:
-            rows = drawn(evaluation, count, evidence=True)
-            evidence = [gold_hits(workbench, evaluation, row) for row in rows]
-            conflicts = contradicted([evaluation.corpus.queries[row] for row in rows], evidence)
-            for row, hits, conflict in zip(rows, evidence, conflicts, strict=True):
-                some = {"gold": hits, "distractors": without_evidence(workbench, evaluation, row)}
-                contexts.append(some | {"contradicting": conflict.hits if conflict else []})
-        asker = Asker(evaluation.run)
-        made = answering.askings(workbench, evaluation, rows)
-        table = []
-        for row, retrieved, some in zip(rows, made, contexts, strict=True):
-            text = evaluation.corpus.queries[row].text
-            own = {"none": asker.alone(text), "retrieved": retrieved}
-            table.append(own | {context: asker.over(text, hits) for context, hits in some.items() if hits})
-        asked.append(_Asked(side, evaluation, table))
-    return asked, conflicts, rows
+        if draw is None:  # passages are the same for every side
+            draw = Draw(workbench, evaluation, drawn(evaluation, count, evidence=True))
+            passages = {"gold": [gold_hits(workbench, evaluation, row) for row in draw.rows]}
+            passages["distractors"] = [without_evidence(workbench, evaluation, row) for row in draw.rows]
+            conflicts = contradicted(draw.queries, passages["gold"])
+            passages["contradicting"] = [conflict.hits if conflict else [] for conflict in conflicts]
+        own, asker, texts = draw._replace(evaluation=evaluation), Asker(evaluation.run), [query.text for query in draw.queries]
+        asked = {"none": [asker.alone(text) for text in texts], "retrieved": own.over_retrieved()}
+        for context, hits in passages.items():
+            asked[context] = [asker.over(text, some) if some else None for text, some in zip(texts, hits, strict=True)]
+        table |= {(side, context): answers for context, answers in own.arms(asked).items()}
+    return _Grid(draw, conflicts, table)
 
 
 def without_evidence(workbench: Workbench, evaluation: Evaluation, row: int) -> list[Hit]:
@@ -233,77 +221,40 @@ def _meets(other: str, answers: Sequence[str], text: str) -> bool:
 # What is compared ----------------------------------------------------------------------------------------------------
 
 
-def _compared(
-    workbench: Workbench, run: Resolved, asked: Sequence[_Asked], conflicts: Sequence[Conflict | None], rows: Sequence[int]
-) -> AdapterGrid:
-    values, answers = {}, {}
-    texts = {document.id: document.text for document in asked[0].evaluation.corpus.documents}
-    for each in asked:
-        recorded = answers_of(workbench.pipeline, [asking.key for some in each.table for asking in some.values()])
-        for context in CONTEXTS:
-            said = [recorded.get(some[context].key) if context in some else None for some in each.table]
-            answers[each.side, context] = said
-            values[each.side, context] = _values(workbench, each.evaluation, texts, context, rows, said, conflicts)
-    base = asked[0].side
-    queries, style = [asked[0].evaluation.corpus.queries[row] for row in rows], run.config.context.citations
-    closed = answers[base, "none"]
-    memorised = np.array([accepts(said.text, query.answers, style) for query, said in zip(queries, closed, strict=True)])
-    hidden = {place: {name: np.where(memorised, np.nan, v) for name, v in some.items()} for place, some in values.items()}
-    cells, fresh = _cells(run, values, base), _cells(run, hidden, base)
-    follows = {each.side: _follows(answers[each.side, "contradicting"], conflicts) for each in asked}
-    reliance = [_reliance(run, each.side, follows[each.side], follows[base], base) for each in asked]
-    items = []
-    for place, query in enumerate(queries):
-        item: dict[str, Any] = {
-            "question": query.text,
-            "references": list(query.answers),
-            "possibly memorised": bool(memorised[place]),
-        }
+def _compared(grid: _Grid) -> AdapterGrid:
+    draw, conflicts, values = grid.draw, grid.conflicts, {}
+
+    def against(place: int, case: AnswerCase) -> AnswerCase:
+        """Over contradicting evidence the right answer is the passage's."""
         conflict = conflicts[place]
-        item["contradicted by"] = conflict and conflict.other
-        for (side, context), said in answers.items():
-            item[f"{side.title}, {CONTEXTS[context]}"] = said[place] and said[place].text
-            item[f"{side.title}, {CONTEXTS[context]}, {MAIN}"] = float(values[side, context][MAIN][place])
+        return case._replace(references=(conflict.other,), passages=tuple(hit.text for hit in conflict.hits))
+
+    for (side, context), answers in grid.arms.items():
+        judged_by = {"judged_by": against} if context == "contradicting" else {}
+        values[side, context] = arms.values(draw.workbench, answers, MEASURES, **judged_by)
+    closed, style = grid.arms[BASE, "none"].answers, draw.config.context.citations
+    memorised = np.array([accepts(said.text, query.answers, style) for query, said in zip(draw.queries, closed, strict=True)])
+    hidden = {place: {name: np.where(memorised, np.nan, v) for name, v in some.items()} for place, some in values.items()}
+    follows = {side: _follows(own.answers, conflicts) for (side, context), own in grid.arms.items() if context == "contradicting"}
+    reliance = [_reliance(draw.rules, side, mine, follows[BASE]) for side, mine in follows.items()]
+    items = []
+    for place, query in enumerate(draw.queries):
+        item: dict[str, Any] = {"question": query.text, "references": list(query.answers)}
+        item["possibly memorised"] = bool(memorised[place])
+        item["contradicted by"] = conflicts[place] and conflicts[place].other
+        for (side, context), answers in grid.arms.items():
+            said, title = answers.answers[place], f"{side.title}, {CONTEXTS[context]}"
+            item |= {title: said and said.text, f"{title}, {MAIN}": float(values[side, context][MAIN][place])}
         items.append(item)
-    return AdapterGrid(
-        len(rows), int(memorised.sum()), sum(map(bool, conflicts)), cells, fresh, reliance, items, _notes(run, asked)
-    )
+    cells, fresh = (_cells(draw.rules, some) for some in (values, hidden))
+    numbers = len(draw.rows), int(memorised.sum()), sum(map(bool, conflicts))
+    return AdapterGrid(*numbers, cells, fresh, reliance, items, _notes(draw.config, follows))
 
 
-def _values(
-    workbench: Workbench,
-    evaluation: Evaluation,
-    texts: dict[str, str],
-    context: str,
-    rows: Sequence[int],
-    said: Sequence[KeptAnswer | None],
-    conflicts: Sequence[Conflict | None],
-) -> dict[str, np.ndarray]:
-    """Measure -> of each question, NaN where there is no such answer. Over contradicting evidence the right answer is the passage's."""
-    config, corpus = evaluation.config, evaluation.corpus
-    tools = judge_tools(workbench.pipeline, config)
-    there = [place for place, answer in enumerate(said) if answer is not None]
-    cases: list[AnswerCase] = []
-    for place in there:
-        case = answering.case(
-            corpus.queries[rows[place]], said[place], texts, config.evaluation.overlap, config.context.citations
-        )
-        if context == "contradicting":
-            conflict = conflicts[place]
-            case = case._replace(references=(conflict.other,), passages=tuple(hit.text for hit in conflict.hits))
-        cases.append(case)
-    table = {}
-    for name in MEASURES:
-        table[name] = np.full(len(rows), np.nan)
-        made = drain(scores(registry.find("measure", name)(), cases, tools))
-        table[name][there] = [score.value for score in made]
-    return table
-
-
-def _cells(run: Resolved, values: dict[tuple[AdapterSide, str], dict[str, np.ndarray]], base: AdapterSide) -> GridCells:
-    rules, others = rules_of(run.config), [(side, context) for side, context in values if side != base]
+def _cells(rules: Rules, values: dict[tuple[AdapterSide, str], dict[str, np.ndarray]]) -> GridCells:
+    others = [(side, context) for side, context in values if side != BASE]
     gains = {
-        (side, context, name): value - values[base, context][name]
+        (side, context, name): value - values[BASE, context][name]
         for side, context in others
         for name, value in values[side, context].items()
     }
@@ -312,7 +263,7 @@ def _cells(run: Resolved, values: dict[tuple[AdapterSide, str], dict[str, np.nda
         for (side, context, name), gain in gains.items()
         if context != "none"
     }
-    pairs = [((side, context), (base, context)) for side, context in others]
+    pairs = [((side, context), (BASE, context)) for side, context in others]
     return GridCells(compared(values, rules, pairs=pairs), beyond)
 
 
@@ -328,21 +279,19 @@ def _follows(said: Sequence[KeptAnswer | None], conflicts: Sequence[Conflict | N
     return result
 
 
-def _reliance(run: Resolved, side: AdapterSide, follows: np.ndarray, plain: np.ndarray, base: AdapterSide) -> Reliance:
-    rules = rules_of(run.config)
-    paired = None if side == base else rules.difference(follows, plain)
+def _reliance(rules: Rules, side: AdapterSide, follows: np.ndarray, plain: np.ndarray) -> Reliance:
+    paired = None if side == BASE else rules.difference(follows, plain)
     context, memory = int(np.nansum(follows == 1)), int(np.nansum(follows == 0))
     return Reliance(side, rules.mean(follows), context, memory, len(follows) - context - memory, paired)
 
 
-def _notes(run: Resolved, asked: Sequence[_Asked]) -> list[str]:
-    notes = []
-    for name in dict.fromkeys(name for each in asked for name in weights_of(each.side.adapter)):
-        if has_learnt_from(name, run.config.corpus.dataset) and run.config.corpus.questions != "test":
-            notes.append(
-                f"{name} has learnt from the dev half of these questions: compare it on the test half (Questions: test, in the sidebar)."
-            )
-    return notes
+def _notes(config: TrialConfig, every: Iterable[AdapterSide]) -> list[str]:
+    names = dict.fromkeys(name for side in every for name in weights_of(side.adapter))
+    return [
+        f"{name} has learnt from the dev half of these questions: compare it on the test half (Questions: test, in the sidebar)."
+        for name in names
+        if has_learnt_from(name, config.corpus.dataset) and config.corpus.questions != "test"
+    ]
 
 
 # As the page and the command show it ---------------------------------------------------------------------------------
@@ -355,10 +304,9 @@ def rows_of(cells: GridCells) -> list[dict[str, Any]]:
         place, told = (side, context), cells.comparison
         row: dict[str, Any] = {"adapter": side.title, "context": CONTEXTS[context], "n": told.means[place, "em"].n}
         for name in MEASURES:
-            beyond = cells.beyond.get((side, context, name))
-            row |= told.cells(place, name, "gain") | {f"{name} interaction": beyond and beyond.difference}
-            row |= {f"{name} interaction n": beyond and beyond.n} | spread(f"{name} interaction", beyond)
-            row |= {f"{name} interaction note": beyond and beyond.note}
+            beyond, title = cells.beyond.get((side, context, name)), f"{name} interaction"
+            row |= told.cells(place, name, "gain") | spread(title, beyond)
+            row |= {f"{title} n": beyond and beyond.n, f"{title} note": beyond and beyond.note}
         rows.append(row)
     return rows
 
@@ -368,16 +316,14 @@ def method(level: float) -> str:
 
 
 def grid_table(cells: GridCells, measure: str, note: str, command: str) -> Table:
-    own, beyond = registry.find("measure", measure), f"{measure} interaction"
-    rows = [
-        row | {"interval": between(row[f"{beyond} low"], row[f"{beyond} high"]) or row[f"{beyond} note"]}
-        for row in rows_of(cells)
-    ]
+    beyond, rows = f"{measure} interaction", []
+    for row in rows_of(cells):
+        interval = between(row[f"{beyond} low"], row[f"{beyond} high"]) or row[f"{beyond} note"]
+        rows.append(row | {"interval": interval})
     columns = (
-        Column("adapter"),
-        Column("context"),
+        *map(Column, ("adapter", "context")),
         Column("n", "n"),
-        Column(measure, own.label, MEAN, direction=own.direction),
+        arms.measure_column(measure),
         Column(f"{measure} gain", "Gain", SIGNED),
         corrected_p(f"{measure} p (Holm)"),
         Column(beyond, "Interaction", SIGNED, "The gain in this context, less the gain closed book."),
@@ -389,12 +335,11 @@ def grid_table(cells: GridCells, measure: str, note: str, command: str) -> Table
 
 def main_rows(cells: GridCells, measure: str = MAIN) -> list[dict[str, Any]]:
     """Neither, retrieval alone, fine-tuning alone, both: of each adapter."""
-    base, *others = dict.fromkeys(side for side, _ in cells.places)
     rows = []
-    for side in others:
-        neither, alone = ("Neither", base, "none"), ("Retrieval alone", base, "retrieved")
-        for title, who, context in (neither, alone, ("Fine-tuning alone", side, "none"), ("Both", side, "retrieved")):
-            interval = cells.comparison.means[(who, context), measure]
+    for side in dict.fromkeys(side for side, _ in cells.places if side != BASE):
+        titles = ("Neither", "Retrieval alone", "Fine-tuning alone", "Both")
+        for title, place in zip(titles, product((BASE, side), ("none", "retrieved")), strict=True):
+            interval = cells.comparison.means[place, measure]
             row = {"adapter": side.title, "system": title, measure: interval.mean}
             rows.append(row | {"low": interval.low, "high": interval.high, "n": interval.n})
     return rows
@@ -402,61 +347,46 @@ def main_rows(cells: GridCells, measure: str = MAIN) -> list[dict[str, Any]]:
 
 def main_table(cells: GridCells, measure: str, command: str) -> Table:
     """command: prints this measure alone, over all questions."""
-    own, ends = registry.find("measure", measure), (Column("low", "", MEAN), Column("high", "", MEAN))
-    columns = (
-        Column("adapter"),
-        Column("system"),
-        Column(measure, own.label, MEAN, direction=own.direction),
-        *ends,
-        Column("n", "n"),
-    )
+    ends = (Column(name, "", MEAN) for name in ("low", "high"))
+    columns = (Column("adapter"), Column("system"), arms.measure_column(measure), *ends, Column("n", "n"))
     rows = main_rows(cells, measure)
     return Table("fine_tuning_and_retrieval", columns, rows, "Fine-tuning and retrieval", "Bootstrap intervals", command)
 
 
 def reliance_table(made: AdapterGrid, command: str) -> Table:
-    columns = (
-        Column("adapter"),
-        *(Column(name, "", MEAN) for name in ("follows", "low", "high")),
-        Column("context", "Passage's"),
-        Column("memory", "Its own"),
-        Column("difference", "", SIGNED),
-        Column("p", "p", P_VALUE),
-    )
-    note = (
-        f"Of {made.conflicts:,} questions whose evidence was given another question's answer, the share that follows the passage"
-    )
+    means = (Column(name, "", MEAN) for name in ("follows", "low", "high"))
+    counts = Column("context", "Passage's"), Column("memory", "Its own")
+    columns = (Column("adapter"), *means, *counts, Column("difference", "", SIGNED), Column("p", "p", P_VALUE))
+    whose = f"Of {made.conflicts:,} questions whose evidence was given another question's answer"
+    note = f"{whose}, the share that follows the passage"
     return Table("context_or_memory", columns, reliance_rows(made), "Context or memory", note, command)
 
 
 def reliance_rows(made: AdapterGrid) -> list[dict[str, Any]]:
-    return [
-        {"adapter": each.side.title, "follows": each.follows.mean, "low": each.follows.low, "high": each.follows.high}
-        | {"context": each.context, "memory": each.memory, "neither": each.neither}
-        | {"difference": each.against and each.against.difference, "p": each.against and each.against.p}
-        for each in made.reliance
-    ]
+    rows = []
+    for each in made.reliance:
+        row = {"adapter": each.side.title} | dict(zip(("follows", "low", "high"), each.follows[:3], strict=True))
+        row |= {"context": each.context, "memory": each.memory, "neither": each.neither}
+        rows.append(row | {"difference": each.against and each.against.difference, "p": each.against and each.against.p})
+    return rows
 
 
 def sentences(made: AdapterGrid, level: float) -> list[str]:
     """What is told apart from the model without adapter, and whom it follows."""
-    told = []
-    for change in made.cells.comparison.significant(level):
-        if change.measure == MAIN:
-            (side, context), by = change.arm, f"{change.paired.difference:+.3f}, {change.verdict(level)}"
-            told.append(f"{side.title}, {CONTEXTS[context].lower()}: token F1 {by} than without it (p {change.p_holm:.3f}).")
-    if not told:
-        told.append("In no context is the adapter's token F1 told apart from the model's without it.")
+    told = [
+        f"{change.arm[0].title}, {CONTEXTS[change.arm[1]].lower()}: token F1 {change.paired.difference:+.3f}, "
+        f"{change.verdict(level)} than without it (p {change.p_holm:.3f})."
+        for change in made.cells.comparison.significant(level)
+        if change.measure == MAIN
+    ]
+    told = told or ["In no context is the adapter's token F1 told apart from the model's without it."]
     base = made.reliance[0].follows
-    for each in made.reliance[1:]:
-        if each.follows.mean is not None and base.mean is not None:
+    for side, follows, *_ in made.reliance[1:]:
+        if follows.mean is not None and base.mean is not None:
             told.append(
-                f"{each.side.title} follows the context over its memory in {each.follows.mean:.0%} of {each.follows.n:,} conflicts, "
-                f"without it in {base.mean:.0%} of {base.n:,}. To the rest of {made.conflicts:,} contradicted questions the answers name "
-                "neither, or both."
+                f"{side.title} follows the context over its memory in {follows.mean:.0%} of {follows.n:,} conflicts, without it in "
+                f"{base.mean:.0%} of {base.n:,}. To the rest of {made.conflicts:,} contradicted questions the answers name neither, "
+                "or both."
             )
-    told.append(
-        f"{made.memorised:,} of {made.questions:,} questions are answered right without any passage by the model without adapter: "
-        "possibly memorised."
-    )
-    return [*made.notes, *told]
+    by_heart = "are answered right without any passage by the model without adapter: possibly memorised."
+    return [*made.notes, *told, f"{made.memorised:,} of {made.questions:,} questions {by_heart}"]

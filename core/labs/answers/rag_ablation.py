@@ -126,12 +126,16 @@ def _answers(workbench: Workbench, variant: RagVariant, evaluation: Evaluation) 
 
 def standing(workbench: Workbench, recipe: Recipe, count: int) -> tuple[RagAblation | None, tuple[Phase, ...]]:
     """(what is known without computing anything that takes its time, what the variants still need)."""
-    run = _asked(workbench, workbench.resolve(recipe), count)
-    plans = {each: workbench.plan(run.of(each.recipe)) for each in variants(run.config)}
-    live = [(each, drain(workbench.evaluating(run.of(each.recipe)))) for each, plan in plans.items() if plan.live]
-    ready = [(each, _answers(workbench, each, evaluation)) for each, evaluation in live]
-    needs = tuple(dict.fromkeys(phase for plan in plans.values() if not plan.live for phase in plan.phases))
-    return (_compared(workbench, run, ready) if any(any(answers.answers) for _, answers in ready) else None), needs
+    run, ready, needs = _asked(workbench, workbench.resolve(recipe), count), [], []
+    for each in variants(run.config):
+        asked = run.of(each.recipe)
+        plan = workbench.plan(asked)
+        if plan.live:
+            ready.append((each, _answers(workbench, each, drain(workbench.evaluating(asked)))))
+        else:
+            needs += plan.phases
+    made = _compared(workbench, run, ready) if any(any(answers.answers) for _, answers in ready) else None
+    return made, tuple(dict.fromkeys(needs))
 
 
 def _compared(workbench: Workbench, run: Resolved, ready: Ready) -> RagAblation:

@@ -41,6 +41,7 @@ MEASURES = {  # -> (in words, unit, +1: more is better or more diverse, what it 
     "em": ("Exact match", "", +1, "Share of samples equal to a gold answer, as SQuAD normalises them."),
     "tokens": ("Length", "tokens", 0, "Tokens of an answer, mean over the samples."),
 }  # fmt: skip
+OF_WORDS = [name for name in MEASURES if name not in ("semantic_entropy", "tokens")]
 DIVERSITY, QUALITY = ("distinct_2", "distinct_1", "self_bleu", "semantic_entropy", "cluster_entropy"), ("f1", "em")
 
 
@@ -69,30 +70,15 @@ def asked(corpus: Corpus, questions: int) -> list[Query]:
 
 def study_key(run: Resolved, samples: int, questions: int) -> str:
     """Settings that share it answered the same questions over the same passages with the same model and code."""
-    config, corpus = run.config, run.corpus
-    recipe = config.model_dump(mode="json", exclude={"evaluation": True, "answering": True, "generation": True})
-    settings = config.generation.model_dump()
+    part, settings = run.config.generation, run.config.generation.model_dump()
+    recipe = run.config.model_dump(mode="json", exclude={"evaluation": True, "answering": True, "generation": True})
     limits = [settings.get(name) for name in ("max_tokens", "context_tokens")]
-    ids = [query.id for query in asked(corpus, questions)]
-    return fingerprint(
-        recipe,
-        limits,
-        config.generation.identity(),
-        corpus.fingerprint,
-        run.ranking_key(),
-        samples,
-        ids,
-        code_version(config.generation, build, chain, write, beam_search),
-    )
+    ids, code = [query.id for query in asked(run.corpus, questions)], code_version(part, build, chain, write, beam_search)
+    return fingerprint(recipe, limits, part.identity(), run.corpus.fingerprint, run.ranking_key(), samples, ids, code)
 
 
 def sample_study(
-    workbench: Workbench,
-    config: TrialConfig,
-    chains: Sequence[str],
-    samples: int = 5,
-    questions: int = 20,
-    threshold: float = THRESHOLD,
+    workbench: Workbench, config: TrialConfig, chains: Sequence[str], samples: int = 5, questions: int = 20
 ) -> Generator[Progress, None, list[ChainResult]]:
     """Draws and stores `samples` answers a question and chain, then measures them, each chain against the first. What is
     stored already is not drawn again.
@@ -103,70 +89,54 @@ def sample_study(
     if not chains or samples < 1 or questions < 1:
         raise WorkbenchError("A study needs a chain, a sample and a question at least.")
     run = yield from workbench.pipeline.resolve(config)
-    corpus = run.corpus
-    queries = asked(corpus, questions)
+    queries = asked(run.corpus, questions)
     if not queries:
         raise WorkbenchError(
-            f"'{corpus.name}' has no questions with gold answers, so quality cannot be measured.",
+            f"'{run.corpus.name}' has no questions with gold answers, so quality cannot be measured.",
             todo="Add a questions file with answers, or compare chains side by side.",
         )
     yield from loaded(config.generation)
-    here = study_key(run, samples, questions)
-    answered = {
-        (row["chain"], row["query_id"])
-        for row in workbench.store.stored(
-            "samples",
-            "SELECT DISTINCT chain, query_id FROM samples WHERE ground = ?",
-            [here],
-            lambda record: record.payload if record.payload.get("ground") == here else None,
-        )
-    }
-    total, done = len(queries) * len(chains), 0
-    for query in queries:  # all chains on one question: its prompt is read once, and they share the logits of common starts
-        memory: Memory = {}
-        for text in chains:
-            if (text, query.id) not in answered:
-                step = Progress(done, total, query.text)
-                yield from _draw(workbench, config, corpus, query, text, samples, here, memory, step)
-            done += 1
-    return (yield from results(workbench, config, samples, questions, threshold, chains[0]))
-
-
-def _draw(
-    workbench: Workbench,
-    config: TrialConfig,
-    corpus: Corpus,
-    query: Query,
-    text: str,
-    samples: int,
-    here: str,
-    memory: Memory,
-    step: Progress,
-) -> Generator[Progress, None, None]:
-    yield step
-    prompt, steps, drawn = reading(workbench, config, query.text), read_chain(text), []
-    for number in range(samples):
-        working = write(
-            config.generation, prompt.prompt, memory, steps, seed=config.seed + number, max_tokens=config.generation.max_tokens
-        )
-        drawn.append(_sample((yield from within(working, step))))
-    workbench.store.add(
+    ground = study_key(run, samples, questions)
+    there = workbench.store.stored(
         "samples",
-        {
-            "ground": here,
-            "dataset": corpus.name,
-            "query_id": query.id,
-            "question": query.text,
-            "answers": list(query.answers),
-            "chain": text,
-            "steps": [part.model_dump(mode="json") for part in steps],
-            "samples": drawn,
-            "prompt": prompt.prompt.text,
-            "config": config.model_dump(mode="json"),
-            **receipt(config, config.generation, write),
-            "fingerprints": {"corpus": corpus.fingerprint, "generator": config.generation.identity()},
-        },
+        "SELECT DISTINCT chain, query_id FROM samples WHERE ground = ?",
+        [ground],
+        lambda record: record.payload if record.payload.get("ground") == ground else None,
     )
+    answered, total = {(row["chain"], row["query_id"]) for row in there}, len(queries) * len(chains)
+    for number, query in enumerate(queries):
+        memory: Memory = {}  # all chains on one question: its prompt is read once, and they share the logits of common starts
+        for place, text in enumerate(chains):
+            if (text, query.id) not in answered:
+                step = Progress(number * len(chains) + place, total, query.text)
+                yield step
+                work = _drawn(workbench, run, query, text, samples, memory)
+                workbench.store.add("samples", {"ground": ground, **(yield from within(work, step))})
+    return (yield from results(workbench, config, samples, questions, chains[0]))
+
+
+def _drawn(
+    workbench: Workbench, run: Resolved, query: Query, text: str, samples: int, memory: Memory
+) -> Generator[Progress, None, dict[str, Any]]:
+    """The record of a question under a chain."""
+    config, part = run.config, run.config.generation
+    prompt, steps, made = reading(workbench, config, query.text).prompt, read_chain(text), []
+    for number in range(samples):
+        working = write(part, prompt, memory, steps, seed=config.seed + number, max_tokens=part.max_tokens)
+        made.append(_sample((yield from working)))
+    return {
+        "dataset": run.corpus.name,
+        "query_id": query.id,
+        "question": query.text,
+        "answers": list(query.answers),
+        "chain": text,
+        "steps": [each.model_dump(mode="json") for each in steps],
+        "samples": made,
+        "prompt": prompt.text,
+        "config": config.model_dump(mode="json"),
+        **receipt(config, part, write),
+        "fingerprints": {"corpus": run.corpus.fingerprint, "generator": part.identity()},
+    }
 
 
 def _sample(written: Written) -> dict[str, Any]:
@@ -183,12 +153,7 @@ def _sample(written: Written) -> dict[str, Any]:
 
 
 def results(
-    workbench: Workbench,
-    config: TrialConfig,
-    samples: int = 5,
-    questions: int = 20,
-    threshold: float = THRESHOLD,
-    reference: str = "",
+    workbench: Workbench, config: TrialConfig, samples: int = 5, questions: int = 20, reference: str = ""
 ) -> Generator[Progress, None, list[ChainResult]]:
     """What is stored of such a study, chain by chain, each against the reference (first; by default the first by name)."""
     run = yield from workbench.pipeline.resolve(config)
@@ -200,39 +165,25 @@ def results(
         [study_key(run, samples, questions)],
     )
     chains = sorted({row["chain"] for row in rows}, key=lambda text: (text != reference, text))
-    key = fingerprint([(row["chain"], row["query_id"], row["texts"]) for row in rows], chains, threshold, config)
+    key = fingerprint([(row["chain"], row["query_id"], row["texts"]) for row in rows], chains, config)
     if (memory := workbench.pipeline.remember("study", key, list)) or not rows:
         return list(memory)
-    texts = sorted({text for row in rows for text in row["texts"] if text})
+    texts, style = sorted({text for row in rows for text in row["texts"] if text}), config.context.citations
     vectors = dict(zip(texts, (yield from _embedded(workbench, run, texts)), strict=True))
-    style = config.context.citations
     alike = yield from _entailed(workbench, rows, style)
-    tables = {
-        text: {
-            row["query_id"]: measures(row["texts"], row["answers"], row["tokens"], vectors, threshold, style)
-            | {"semantic_entropy": semantic_entropy(row["question"], row["texts"], alike, style)}
-            for row in rows
-            if row["chain"] == text
-        }
-        for text in chains
-    }
+    tables: dict[str, dict[str, dict[str, float]]] = {text: {} for text in chains}
+    for row in rows:
+        worth = measures(row["texts"], row["answers"], row["tokens"], vectors, style)
+        worth["semantic_entropy"] = semantic_entropy(row["question"], row["texts"], alike, style)
+        tables[row["chain"]][row["query_id"]] = worth
     changes, outcomes = _changes(tables, chains, config), []
     for text in chains:
         mine = [row for row in rows if row["chain"] == text]
         drawn = [answer for row in mine for answer in row["texts"]]
         whole = diversity.summary(list(tables[text].values()), *rules_of(config))
         runs, ms = sum(row["runs"] for row in mine), sum(row["ms"] for row in mine)
-        outcomes.append(
-            ChainResult(
-                text,
-                whole,
-                len(mine),
-                len(drawn),
-                drawn.count(""),
-                1000 * runs / ms if runs and ms else None,
-                changes.get(text, {}),
-            )
-        )
+        speed = 1000 * runs / ms if runs and ms else None
+        outcomes.append(ChainResult(text, whole, len(mine), len(drawn), drawn.count(""), speed, changes.get(text, {})))
     memory[:] = outcomes
     return outcomes
 
@@ -282,43 +233,28 @@ def _said(texts: Sequence[str], style: str) -> list[str]:
 
 
 def measures(
-    texts: Sequence[str],
-    answers: Sequence[str],
-    tokens: float,
-    vectors: dict[str, np.ndarray],
-    threshold: float,
-    style: str = BRACKETS,
+    texts: Sequence[str], answers: Sequence[str], tokens: float, vectors: dict[str, np.ndarray], style: str = BRACKETS
 ) -> dict[str, float]:
     """Of the samples of one question. "" is a sample without an answer, which is left out: NaN where too few are left.
 
     Citations are no part of an answer's words.
     """
-    there = [text for text in texts if text]
-    said = [pattern(style).sub(" ", text) for text in there]
-    several = len(there) > 1
-    return {
-        "distinct_1": diversity.distinct_n(said, 1) if several else math.nan,
-        "distinct_2": diversity.distinct_n(said, 2) if several else math.nan,
-        "self_bleu": diversity.self_bleu(said) if several else math.nan,
-        "cluster_entropy": diversity.embedding_entropy_nats(np.array([vectors[text] for text in there]), threshold)
-        if several
-        else math.nan,
-        "f1": float(np.mean([diversity.answer_f1(text, answers) for text in said])) if said else math.nan,
-        "em": float(np.mean([diversity.answer_em(text, answers) for text in said])) if said else math.nan,
-        "tokens": float(tokens),
-    }
+    said, made = _said(texts, style), dict.fromkeys(OF_WORDS, math.nan)
+    if len(said) > 1:
+        made |= {"distinct_1": diversity.distinct_n(said, 1), "distinct_2": diversity.distinct_n(said, 2)}
+        made["self_bleu"] = diversity.self_bleu(said)
+        made["cluster_entropy"] = diversity.embedding_entropy_nats(np.array([vectors[text] for text in texts if text]), THRESHOLD)
+    if said:
+        made["f1"] = float(np.mean([diversity.answer_f1(text, answers) for text in said]))
+        made["em"] = float(np.mean([diversity.answer_em(text, answers) for text in said]))
+    return made | {"tokens": float(tokens)}
 
 
 def rows(settings: Iterable[ChainResult]) -> list[dict[str, Any]]:
     """Settings as plain rows, for tables and files."""
     table = []
     for result in settings:
-        line: dict[str, Any] = {
-            "chain": result.chain,
-            "questions": result.questions,
-            "samples": result.samples,
-            "failed": result.failed,
-        }
+        line: dict[str, Any] = {name: getattr(result, name) for name in ("chain", "questions", "samples", "failed")}
         for name, i in result.measures.items():
             line |= spread(name, i, "_") | {f"{name}_n": i.n}
             if change := result.changes.get(name):

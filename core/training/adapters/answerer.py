@@ -273,7 +273,7 @@ def _hops(folder: Path, config: AnswererTraining) -> Iterator[TrainingExample]:
         right = {title for title, _ in row["supporting_facts"]}
         texts = {title: " ".join("".join(f" {line.strip()}" for line in lines).split()) for title, lines in row["context"]}
         others = [title for title in texts if title not in right]
-        titles = [*(right & texts.keys()), *draw.sample(others, min(len(others), max(0, draw.choice((3, 5)) - len(right))))]
+        titles = [*sorted(right & texts.keys()), *draw.sample(others, min(len(others), max(0, draw.choice((3, 5)) - len(right))))]
         draw.shuffle(titles)
         hits = [Hit(1, 0.0, title, title, 0, len(texts[title]), texts[title]) for title in titles]
         context = ContextConfig()

@@ -1,17 +1,15 @@
 """Contamination: what was known by heart is found, what was not is not, and nothing is asked twice."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from core.__main__ import parse
 from core.comparison.comparison import rules_of
-from core.errors import WorkbenchError
 from core.judging.overlap import continued, copied_share
-from core.labs.answers import arms, rephrasing
 from core.labs.answers import contamination as lab
+from core.labs.answers import rephrasing
 from core.labs.answers.answering import CLOSED
 from core.labs.answers.contamination import ContaminationArm
 from core.labs.answers.rephrasing import Rephrasing
@@ -186,16 +184,6 @@ def test_overlap_by_hand():
 
 def test_the_least_likely_fifth():
     assert lab.least_likely([-1.0, -2.0, -3.0, -4.0, -10.0]) == (-4.0, -10.0)
-
-
-def test_questions_without_references_or_evidence_are_not_drawn(bench, reader):
-    corpus = bench.evaluate(recipe()).corpus
-    queries = [corpus.queries[0], corpus.queries[1]._replace(answers=()), corpus.queries[2]._replace(gold=())]
-    few = SimpleNamespace(corpus=SimpleNamespace(name="towns", queries=queries), config=recipe())
-    assert arms.drawn(few, 9, evidence=True) == [0]
-    few.corpus.queries = queries[1:]
-    with pytest.raises(WorkbenchError, match="no question with a reference answer"):
-        arms.drawn(few, 9, evidence=True)
 
 
 def test_the_likelihoods_of_question_and_rephrasing_are_paired():

@@ -193,11 +193,11 @@ def test_a_study_is_stored_resumed_and_measured_from_what_is_stored(bench, model
 
 def test_a_sample_without_an_answer_is_unmeasured_not_zero():
     vectors = {"opens at five": np.array([1.0, 0.0]), "": np.zeros(2)}
-    found = study.measures(["opens at five", ""], ["opens at five"], 2.0, vectors, 0.9)
+    found = study.measures(["opens at five", ""], ["opens at five"], 2.0, vectors)
     assert (found["f1"], found["em"], found["tokens"]) == (1.0, 1.0, 2.0) and math.isnan(found["self_bleu"])
-    nothing = study.measures(["", ""], ["opens at five"], 2.0, vectors, 0.9)
+    nothing = study.measures(["", ""], ["opens at five"], 2.0, vectors)
     assert all(math.isnan(nothing[name]) for name in {*study.DIVERSITY, *study.QUALITY} - {"semantic_entropy"})
-    one = study.measures(["opens at five [1]"], ["opens at five"], 3.0, {"opens at five [1]": np.ones(2)}, 0.9)
+    one = study.measures(["opens at five [1]"], ["opens at five"], 3.0, {"opens at five [1]": np.ones(2)})
     assert one["em"] == 1 and math.isnan(one["self_bleu"]) and math.isnan(one["distinct_2"])
 
 
