@@ -26,7 +26,7 @@ from core.corpus.reading import Notes, Source, shape_reported
 from core.corpus.squad import Squad
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
-from core.pipeline.pipeline import EncoderTools
+from core.pipeline.preparing import EncoderTools
 from core.progress import told_within
 from core.records import Corpus, Hit, Progress, Query
 from core.training import settings as shared
