@@ -130,7 +130,8 @@ def test_questions_over_the_same_passages_are_read_together_and_come_to_the_same
     lesson = [some[place] for place in max(steps._groups, key=len)]
     start = loop.beginning(lesson)
     assert start >= loop.ALIKE and len({each.ids[:start] for each in lesson}) == 1
-    assert loop.beginning(lesson[:1]) == 0 and start < min(len(each.ids) - each.answer for each in lesson)
+    lesson.append(lesson[0]._replace(ids=lesson[0].ids[:-2] + lesson[1].ids[-2:]))  # another answer to the very same prompt
+    assert loop.beginning(lesson[:1] + lesson[-1:]) == len(lesson[0].ids) - lesson[0].answer - 1
     together = steps.log_likelihoods(lesson).detach().numpy()
     alone = np.array([float(steps.log_likelihoods([each]).detach()[0]) for each in lesson])
     assert together == pytest.approx(alone, rel=1e-4)

@@ -9,7 +9,7 @@ read here; near copies of XQuAD's questions, where they are there, are left out 
 
 import random
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -43,7 +43,7 @@ TESTS = ("xquad.en.json",)
 CHUNKS = 254, 254, 254, 128  # tokens of the chunks of a lesson, drawn from
 NUMBERS = (1, 3, 3, 3, 5, 5)  # of passages, drawn from
 KEPT_BACK = 2  # articles of validation, and of the test
-NEAREST = 12  # chunks that are looked at for a question
+ALIKE = 0.7  # of a question and one of the benchmark, from which it is left out
 
 
 class AnswererTraining(LoraTraining):
@@ -52,14 +52,14 @@ class AnswererTraining(LoraTraining):
     rank: int = knob(8, "Rank of LoRA's matrices. 8 is what fits into 5 MB for the bundled model.", ge=1, le=256)
     alpha: float = knob(16.0, "What the adapter adds is multiplied by alpha / rank.", gt=0.0, le=1024.0)
     learning_rate: float = shared.learning_rate(0.001)
-    batch_size: int = shared.batch_size(32, "examples")
+    batch_size: int = shared.batch_size(40, "examples")
     at_once: int = knob(1536, "Tokens computed at once.", unit="tokens", ge=16, le=1_000_000)
-    max_steps: int = shared.max_steps(520, "Steps at most.")
-    evaluate_every: int = knob(40, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
+    max_steps: int = shared.max_steps(112, "Steps at most.")
+    evaluate_every: int = knob(28, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
     max_tokens: int = knob(1900, "Longer examples are left out, and counted.", unit="tokens", ge=16, le=131072)
     answer_tokens: int = knob(72, "Answers with more are left out.", unit="tokens", ge=1, le=4096)
-    validation_examples: int = knob(160, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
-    test_examples: int = knob(200, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
+    validation_examples: int = knob(60, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
+    test_examples: int = knob(60, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
     stored_as: Literal["float32", "bfloat16"] = knob("bfloat16", "Number format in which the adapter is written.")
     turns: int = knob(1, "Times that each question is asked, each time over other passages.", ge=1, le=100)
     together: int = knob(12, "Questions over the same passages, at most.", unit="questions", ge=1, le=100)
@@ -80,46 +80,61 @@ class LessonChunks(NamedTuple):
     answered: dict[int, list[tuple[Query, int]]]
 
 
+class Asked(NamedTuple):
+    """Questions with what they need. puzzles: title -> questions that look answerable there and are not; place: of a question in
+    `vectors` [questions, dim] float32."""
+
+    queries: list[Query]
+    puzzles: dict[str, list[Query]]
+    place: dict[str, int]
+    vectors: np.ndarray
+
+    def of(self, titles: Container[str]) -> list[Query]:
+        return [query for query in self.queries if query.group in titles]
+
+
 def answerer_data(folder: Path, config: AnswererTraining, vectors: Path) -> Generator[Progress, None, AdapterData]:
     """Lessons as examples, those of one lesson beside each other. vectors: where they are kept."""
     corpus = yield from _squad(folder, SQUAD)
-    tricky = yield from _squad(folder, UNANSWERABLE, needed=False)
-    tests = yield from _test_questions(folder)
-    queries = [query for query in corpus.queries if query.gold and query.answers]
-    copies = near_copies([query.text for query in queries], tests, 0.7).keys() if tests else set()
-    queries = [query for place, query in enumerate(queries) if place not in copies]
-    parts = _parts({document.title for document in corpus.documents}, config.seed)
-    asked = {query.id: place for place, query in enumerate(queries)}
     encoder = registry.find("encoder", "minilm")()
-    questions = yield from embed(encoder, [query.text for query in queries], vectors, query=True)
-    puzzles = defaultdict(list)
-    for query in tricky.queries if tricky else ():
-        if not query.answerable:
-            puzzles[query.group].append(query)
+    asked, copies = yield from _questions(folder, corpus, encoder, vectors)
+    parts = _parts({document.title for document in corpus.documents}, config.seed)
     examples: dict[str, list[TrainingExample]] = {part: [] for part in PARTS}
-    for part, turns in (("train", config.turns), ("validation", 1), ("test", 1)):
+    for part in PARTS:
         documents = [document for document in corpus.documents if parts[document.title] == part]
-        titles = {document.title for document in documents}
-        own = [query for query in queries if query.group in titles]
-        pools = {}
+        own, pools = asked.of({document.title for document in documents}), {}
         for size in set(CHUNKS):
             pools[size] = yield from _pool(documents, own, size, encoder, vectors)
-        for turn in range(turns):
+        for turn in range(config.turns if part == "train" else 1):
             draw = random.Random(f"{config.seed} {part} {turn}")
-            for number, lesson in enumerate(_lessons(pools, own, puzzles, asked, questions, config, draw)):
+            for number, lesson in enumerate(_lessons(pools, own, asked, config, draw)):
                 if number % 100 == 0:
-                    yield Progress(turn, turns, f"Lessons for {part}: {number:,}")
-                examples[part] += _asked(lesson, f"{part}-{turn}-{number}", config, draw)
-    examples["train"] += [example._replace(id=f"hops-{number}") for number, example in enumerate(_hops(folder, config))]
-    learnt = [query for query in queries if parts[query.group] == "train"]
+                    yield Progress(number, 0, f"Lessons for {part}")
+                examples[part] += _examples(lesson, f"{part}-{turn}-{number}", config, draw)
     texts = {document.id: document.text for document in corpus.documents}
+    learnt = [query for query in asked.queries if parts[query.group] == "train"]
     sentences = [(query.text, _sentence(texts[query.gold[0].document_id], query.gold[0].start)) for query in learnt]
-    examples["train"] += query_words.examples(folder, sentences, config.words, config.seed)
-    examples["train"] = _mixed(examples["train"], config.seed)
+    words = query_words.examples(folder, sentences, config.words, config.seed)
+    examples["train"] = _mixed([*examples["train"], *_hops(folder, config), *words], config.seed)
     most = {name: getattr(config, f"{name}_examples") or len(made) for name, made in examples.items()}
-    left_out = {"near copy of a question of XQuAD": len(copies)} if copies else {}
+    left_out = {"near copy of a question of XQuAD": copies} if copies else {}
     spare = {name: tuple(made[most[name] :]) for name, made in examples.items()}
     return AdapterData(*(tuple(made[: most[name]]) for name, made in examples.items()), _source(folder, corpus), spare, left_out)
+
+
+def _questions(folder, corpus, encoder, vectors) -> Generator[Progress, None, tuple[Asked, int]]:
+    """Of the corpus, and how many are left out as near copies of the benchmark's."""
+    tests = yield from _squad(folder, TESTS, needed=False)
+    tricky = yield from _squad(folder, UNANSWERABLE, needed=False)
+    queries = [query for query in corpus.queries if query.gold and query.answers]
+    texts = [query.text for query in tests.queries] if tests else []
+    copies = near_copies([query.text for query in queries], texts, ALIKE) if texts else {}
+    queries = [query for place, query in enumerate(queries) if place not in copies]
+    puzzles = defaultdict(list)
+    for query in (query for query in (tricky.queries if tricky else ()) if not query.answerable):
+        puzzles[query.group].append(query)
+    made = yield from embed(encoder, [query.text for query in queries], vectors, query=True)
+    return Asked(queries, dict(puzzles), {query.id: place for place, query in enumerate(queries)}, made), len(copies)
 
 
 def _mixed(examples: Sequence[TrainingExample], seed: int) -> list[TrainingExample]:
@@ -139,61 +154,54 @@ class Lesson(NamedTuple):
 
 
 def _lessons(
-    pools: Mapping[int, LessonChunks],
-    queries: Sequence[Query],
-    puzzles: Mapping[str, Sequence[Query]],
-    place: Mapping[str, int],
-    vectors: np.ndarray,
-    config: AnswererTraining,
-    draw: random.Random,
+    pools: Mapping[int, LessonChunks], queries: Sequence[Query], asked: Asked, config: AnswererTraining, draw: random.Random
 ) -> Iterator[Lesson]:
-    """Until each question was asked. puzzles: title -> questions that look answerable there and are not; place: of a question in
-    `vectors`."""
+    """Until each question was asked."""
     left = {query.id: query for query in draw.sample(list(queries), len(queries))}
     by_title = defaultdict(list)
     for query in queries:
         by_title[query.group].append(query)
     while left:
         seed, pool = left.pop(next(iter(left))), pools[draw.choice(CHUNKS)]
-        nearest = np.argsort(-(pool.vectors @ vectors[place[seed.id]]), kind="stable")[:NEAREST]
+        nearest = np.argsort(-(pool.vectors @ asked.vectors[asked.place[seed.id]]), kind="stable")
         chosen = [int(row) for row in nearest[: draw.choice(NUMBERS)]]
         if draw.random() < config.shuffled:
             draw.shuffle(chosen)
-        hits = [pool.hits[row] for row in chosen]
-        texts = [hit.text for hit in hits]
-        answered = {}
+        answered: dict[str, tuple[Query, int, int]] = {}
         for number, row in enumerate(chosen):
             for query, start in pool.answered.get(row, ()):
                 answered.setdefault(query.id, (query, number, start))
         first = [answered.pop(seed.id)] if seed.id in answered else []
         rest = [answered[name] for name in answered if name in left] or list(answered.values())
-        room = config.together - len(first)
-        some = first + draw.sample(rest, min(room, len(rest)))
+        some = first + draw.sample(rest, min(config.together - len(first), len(rest)))
         for query, *_ in some:
             left.pop(query.id, None)
-        others = [] if first or any(stands_in(each, text) for each in seed.answers for text in texts) else [seed]
+        texts = [pool.hits[row].text for row in chosen]
         wanted = round(len(some) * config.unknown / (1 - config.unknown) + draw.random() - 0.5)
-        pile = [*draw.sample(puzzles.get(seed.group, ()), min(2, len(puzzles.get(seed.group, ()))))]
-        pile += draw.sample(by_title[seed.group], min(4 * wanted, len(by_title[seed.group])))
-        for query in pile:
-            if len(others) >= wanted:
-                break
-            answerable = query.id in answered or any(stands_in(each, text) for each in query.answers for text in texts)
-            if not answerable and query.id not in {each.id for each, *_ in some}:
-                others.append(query)
+        near, puzzles = by_title[seed.group], asked.puzzles.get(seed.group, ())
+        pile = [*draw.sample(puzzles, min(2, len(puzzles))), *draw.sample(near, min(4 * wanted, len(near)))]
+        held = answered.keys() | {query.id for query, *_ in some}
+        others = [query for query in pile if query.id not in held and not _holds(texts, query)][:wanted]
+        if not first and not _holds(texts, seed):
+            others.append(seed)
         if some or others:
-            yield Lesson(hits, some, others)
+            yield Lesson([pool.hits[row] for row in chosen], some, others)
 
 
-def _asked(lesson: Lesson, name: str, config: AnswererTraining, draw: random.Random) -> list[TrainingExample]:
-    """An example a question. A sentence is the passage's own."""
+def _holds(texts: Sequence[str], query: Query) -> bool:
+    """Whether a reference answer stands in one of the texts."""
+    return any(stands_in(each, text) for each in query.answers for text in texts)
+
+
+def _examples(lesson: Lesson, name: str, config: AnswererTraining, draw: random.Random) -> list[TrainingExample]:
+    """One a question. A sentence is the passage's own."""
     in_sentence = draw.random() < config.sentences
     context = ContextConfig(template=BUILT_IN["template"].replace("$reminder", SENTENCE)) if in_sentence else ContextConfig()
     cited, made = marks(context.citations, lesson.hits), []
     for query, number, start in lesson.answered:
         answer = _sentence(lesson.hits[number].text, start) if in_sentence else query.answers[0].strip()
-        made.append((query, f"{answer} {cited[number]}", (answer,) if in_sentence else query.answers, lesson.hits[number].text))
-    made += [(query, UNKNOWN, (UNKNOWN,), lesson.hits[0].text) for query in lesson.unknown]
+        made.append((query, f"{answer} {cited[number]}", (answer,) if in_sentence else query.answers))
+    made += [(query, UNKNOWN, (UNKNOWN,)) for query in lesson.unknown]
     draw.shuffle(made)
     return [
         TrainingExample(
@@ -205,7 +213,7 @@ def _asked(lesson: Lesson, name: str, config: AnswererTraining, draw: random.Ran
             (query.text,),
             beside=name,
         )
-        for place, (query, answer, references, _) in enumerate(made)
+        for place, (query, answer, references) in enumerate(made)
     ]
 
 
@@ -257,11 +265,6 @@ def _source(folder: Path, corpus: Corpus) -> str:
     return ", ".join([f"{corpus.name} {corpus.fingerprint}", *files])
 
 
-def _test_questions(folder: Path) -> Generator[Progress, None, list[str]]:
-    corpus = yield from _squad(folder, TESTS, needed=False)
-    return [query.text for query in corpus.queries] if corpus else []
-
-
 def _hops(folder: Path, config: AnswererTraining) -> Iterator[TrainingExample]:
     """Questions whose answer takes two passages, over these and some others; both are cited."""
     draw, rows = random.Random(f"{config.seed} hops"), []
@@ -269,7 +272,7 @@ def _hops(folder: Path, config: AnswererTraining) -> Iterator[TrainingExample]:
         for path in sorted(folder.rglob(file))[:1]:
             with shape_reported(str(path), "2WikiMultiHopQA and HotpotQA"):
                 rows += Source(path, Notes()).json(path.name, of=list)
-    for row in draw.sample(rows, min(config.hops, len(rows))):
+    for place, row in enumerate(draw.sample(rows, min(config.hops, len(rows)))):
         right = {title for title, _ in row["supporting_facts"]}
         texts = {title: " ".join("".join(f" {line.strip()}" for line in lines).split()) for title, lines in row["context"]}
         others = [title for title in texts if title not in right]
@@ -279,7 +282,7 @@ def _hops(folder: Path, config: AnswererTraining) -> Iterator[TrainingExample]:
         context = ContextConfig()
         cited = [mark for mark, title in zip(marks(context.citations, hits), titles, strict=True) if title in right]
         yield TrainingExample(
-            "",
+            f"hops-{place}",
             tuple(written(row["question"], hits, context)),
             f"{row['answer']} {''.join(cited)}",
             (row["answer"],),

@@ -289,8 +289,8 @@ def adapted(model: Any, config: AdapterTraining) -> Any:
 
 
 def beginning(sequences: Sequence[TokenSequence]) -> int:
-    """Tokens that all prompts begin with."""
-    prompts = [each.ids[: len(each.ids) - each.answer] for each in sequences]
+    """Tokens that all prompts begin with, without the last of any: it tells the first of its answer."""
+    prompts = [each.ids[: len(each.ids) - each.answer - 1] for each in sequences]
     first, last = min(prompts), max(prompts)
     return next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
 
