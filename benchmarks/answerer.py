@@ -65,7 +65,7 @@ from core.judging.measure import AnswerCase
 from core.judging.reference import accepts
 from core.labs.answers import answering
 from core.labs.answers.rag_ablation import variants
-from core.models.adapters import SHIPPED, adapter_hash, adapter_names
+from core.models.adapters import SHIPPED, adapter_hash, at_hand
 from core.pipeline.answers import Asker, KeptAnswer
 from core.pipeline.stages import Resolved
 from core.progress import drain
@@ -340,7 +340,7 @@ def measured(name: str, bench: Bench) -> dict[str, Any]:
     except FileNotFoundError as error:
         made = {"unmeasured": f"not there: {error.filename or error}"}
     worn = bench.adapters.get("answerer", "")
-    about = f"{worn} {adapter_hash(worn)}" if worn in adapter_names() else "none"
+    about = f"{worn} {adapter_hash(worn)}" if worn in at_hand() else "none"
     return {**made, "adapter": about, "seconds": round(time.perf_counter() - began)}
 
 
@@ -370,7 +370,7 @@ def main(only: str, questions: int, home: str, adapter: str, quick: bool) -> dic
     with tempfile.TemporaryDirectory() as fresh:
         workbench = Workbench(Path(home or fresh))
         adapters = {"answerer": adapter, "plain": ""}
-        if adapter not in adapter_names():
+        if adapter not in at_hand():
             print(f"There is no adapter {adapter}: the plain model alone is measured.", file=sys.stderr)
             adapters = adapters if quick else {"plain": ""}
         bench = Bench(workbench, adapters, questions or 4 * quick)

@@ -187,7 +187,7 @@ def test_steps_of_the_ablation_are_corrected_together():
 def test_sections_measure_what_is_there_and_one_whose_data_are_absent_says_so(monkeypatch):
     for section in answerer.SECTIONS.values():
         assert set(section.keywords.get("names", ())) <= set(answerer.MEASURES)
-    monkeypatch.setattr(answerer, "adapter_names", list)
+    monkeypatch.setattr(answerer, "at_hand", list)
     bench = SimpleNamespace(adapters={"plain": ""}, ranked=lambda config, most: Path("/no/such/file").read_text("utf-8"))
     made = answerer.measured("xquad", bench)
     assert made["unmeasured"] == "not there: /no/such/file" and made["adapter"] == "none"
