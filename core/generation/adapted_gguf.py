@@ -1,6 +1,6 @@
 """A GGUF file that wears adapters, made once and kept in the cache: llama.cpp reads the sum as fast as the model alone.
 
-A LoRA file beside the model would be computed anew for each token. Each matrix is the base's, in float32, and what the adapters add,
+A LoRA file beside the model would be computed anew for each token. Each matrix is the base's and what the adapters add, in float64,
 then rounded to the number format in which the model itself is read here; a folder with its checksum.
 """
 
@@ -70,7 +70,8 @@ def _write(base: Path, out: Path, form: str, worn: dict[str, float]) -> None:
             added.setdefault(f"{matrix.removeprefix(PREFIX)}.weight", []).append((factor * b, a))
 
     def change(name: str, matrix: np.ndarray) -> np.ndarray:
-        return matrix + sum(b @ a for b, a in added[name])
+        # in float64: by how many threads a product is summed would else show in a last digit, and the copy be another one
+        return (matrix + sum(b.astype(np.float64) @ a for b, a in added[name])).astype(np.float32)
 
     add_to_gguf(base, out, change, added.keys(), form)
 

@@ -15,7 +15,7 @@ from core.generation.llama_model import LlamaModel
 from core.generation.local import Local
 from core.generation.protocol import Stops, logprobs_knob, stop_knob
 from core.models import llama_packages
-from core.models.adapters import SHIPPED, Adapter, adapter_knob, adapter_scale_knob, wearing
+from core.models.adapters import SHIPPED, Adapter, adapter_hash, adapter_knob, adapter_scale_knob, wearing
 from core.models.identity import file_hash
 from core.models.own_process import Own, at_model, own_process_knob
 from core.registry import part
@@ -122,8 +122,8 @@ class LlamaCpp(Local):
         return self._choice()
 
     def _choice(self) -> gguf_files.WeightsChoice:
-        choice = gguf_files.choice(self.path(), self.weights)
-        return choice._replace(path=adapted_gguf.adapted(self.path(), choice.weights, worn)) if (worn := self._worn()) else choice
+        choice, worn = gguf_files.choice(self.path(), self.weights), self._worn()
+        return choice._replace(path=adapted_gguf.adapted(self.path(), choice.weights, worn)) if worn else choice
 
     def _worn(self) -> dict[str, float]:
         """Adapter -> how much of it counts, of those that this file wears."""
@@ -145,8 +145,10 @@ class LlamaCpp(Local):
         )
 
     def identity(self) -> str:
-        """What besides the knobs decides the text: the content of the loaded file and the engine's version."""
-        return f"{file_hash(self.file())[:20]} llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
+        """What besides the knobs decides the text: the content of the loaded file, of what it wears, and the engine's version."""
+        alone, worn = self.model_copy(update={"adapter": ""}), self._worn()  # a copy that wears them follows from both
+        told = "".join(f" adapter {adapter_hash(name)} scale {weight:g}" for name, weight in worn.items())
+        return f"{file_hash(alone.file())[:20]}{told} llama-cpp-python {importlib.metadata.version('llama-cpp-python')}"
 
     def opens(self) -> tuple[tuple, Callable[[], LlamaModel]]:
         path, threads = self.file(), self.threads or _cores()

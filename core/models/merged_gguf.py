@@ -37,15 +37,20 @@ def add_to_gguf(base: Path, out: Path, change: Change, names: Collection[str], f
         apart = heads.get(_own(tensor.name))
         return change(name, from_pairs(matrix, apart) if apart else matrix)
 
-    write_gguf(base, out, weight, form)
+    _write(reader, base, out, weight, form)
 
 
-def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None], form: str = "F16") -> None:
+def write_gguf(base: Path, out: Path, weight: Callable[[str], np.ndarray | None]) -> None:
     """Writes base with the matrices for which `weight`, of their names in transformers, is not None."""
-    from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter
+    from gguf import GGUFReader
+
+    _write(GGUFReader(base), base, out, weight, "F16")
+
+
+def _write(reader: Any, base: Path, out: Path, weight: Callable[[str], np.ndarray | None], form: str) -> None:
+    from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
     from gguf.quants import quantize
 
-    reader = GGUFReader(base)
     architecture = reader.get_field("general.architecture").contents()
     if architecture != "llama":
         todo = "Use the merged folder with transformers, or convert it with llama.cpp's convert_hf_to_gguf.py."

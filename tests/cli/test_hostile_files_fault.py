@@ -54,7 +54,7 @@ FILE_VERBS = {
     "train-tagger": "train-tagger a --file %",
     "verify-paper": "verify-paper %",
 }
-FOLDERS = {"fit-faithfulness", "harness", "judge-held-out", "train-faithfulness"}  # are given a folder
+FOLDERS = {"fit-faithfulness", "harness", "judge-held-out", "train-answerer", "train-faithfulness"}  # are given a folder
 WRITERS = {"annotate export", "backup", "experiment export", "export", "merge-adapter", "run-file"}  # name what is to be written
 # ingest tells in a table what became of each file: tests/corpus/test_own.py
 TAKEN = (

@@ -93,7 +93,8 @@ def test_the_config_survives_json_and_the_passages_stay_as_they_are(name, engine
 
 
 def test_a_single_passage_is_enough(name, engine):
-    _, answer = finish(part(name).write(material(engine, hits=HITS[:1], search=lambda text: [])))
+    alone = material(engine, hits=HITS[:1], search=lambda text: [], question="What is green tea?")
+    _, answer = finish(part(name).write(alone))
     assert answer.text and HITS[0] in answer.hits
 
 

@@ -43,13 +43,13 @@ def test_a_quoting_answer_holds_the_words_of_its_texts_alone():
 
 
 def test_pieces_add_up_and_everything_is_counted():
-    pieces, result = finish(LlamaCpp(**FEW).generate(ask("What is the capital of France?")))
+    pieces, result = finish(LlamaCpp(**FEW, adapter="").generate(ask("What is the capital of France?")))
     assert len(result.text) > 10 and "".join(pieces).strip() == result.text
     assert result.prompt.startswith("<|im_start|>system\nAnswer briefly.<|im_end|>\n<|im_start|>user\n")
     assert result.prompt.endswith("<|im_start|>assistant\n") and result.prompt_tokens > 15
     assert result.finish_reason in ("stop", "length") and 0 < result.answer_tokens <= 12
     assert 0 < result.first_token_ms <= result.generation_ms
-    assert len(result.model_sha256) == 64 and result.model_sha256.startswith(LlamaCpp(**FEW).identity().split()[0])
+    assert len(result.model_sha256) == 64 and result.model_sha256.startswith(LlamaCpp(**FEW, adapter="").identity().split()[0])
 
 
 def test_length_and_stop_are_told_apart():

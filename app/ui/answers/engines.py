@@ -95,6 +95,8 @@ def titles(recipes: list[TrialConfig]) -> list[str]:
 
 def model_of(recipe: TrialConfig, name: str) -> str:
     """The model that answers, with the adapters that it wears."""
+    if recipe.generation.copies:  # the copy's own name says what it wears
+        return name
     settings = recipe.generation.model_dump()
     worn, scale = settings.get("adapter", ""), settings.get("adapter_scale", 1.0)
     return f"{name} with {worn}{f', scale {scale:g}' * (scale != 1)}" if worn else name

@@ -80,7 +80,7 @@ class LessonChunks(NamedTuple):
     answered: dict[int, list[tuple[Query, int]]]
 
 
-class Asked(NamedTuple):
+class LessonQuestions(NamedTuple):
     """Questions with what they need. puzzles: title -> questions that look answerable there and are not; place: of a question in
     `vectors` [questions, dim] float32."""
 
@@ -122,7 +122,7 @@ def answerer_data(folder: Path, config: AnswererTraining, vectors: Path) -> Gene
     return AdapterData(*(tuple(made[: most[name]]) for name, made in examples.items()), _source(folder, corpus), spare, left_out)
 
 
-def _questions(folder, corpus, encoder, vectors) -> Generator[Progress, None, tuple[Asked, int]]:
+def _questions(folder, corpus, encoder, vectors) -> Generator[Progress, None, tuple[LessonQuestions, int]]:
     """Of the corpus, and how many are left out as near copies of the benchmark's."""
     tests = yield from _squad(folder, TESTS, needed=False)
     tricky = yield from _squad(folder, UNANSWERABLE, needed=False)
@@ -134,7 +134,7 @@ def _questions(folder, corpus, encoder, vectors) -> Generator[Progress, None, tu
     for query in (query for query in (tricky.queries if tricky else ()) if not query.answerable):
         puzzles[query.group].append(query)
     made = yield from embed(encoder, [query.text for query in queries], vectors, query=True)
-    return Asked(queries, dict(puzzles), {query.id: place for place, query in enumerate(queries)}, made), len(copies)
+    return LessonQuestions(queries, dict(puzzles), {query.id: place for place, query in enumerate(queries)}, made), len(copies)
 
 
 def _mixed(examples: Sequence[TrainingExample], seed: int) -> list[TrainingExample]:
@@ -154,7 +154,11 @@ class Lesson(NamedTuple):
 
 
 def _lessons(
-    pools: Mapping[int, LessonChunks], queries: Sequence[Query], asked: Asked, config: AnswererTraining, draw: random.Random
+    pools: Mapping[int, LessonChunks],
+    queries: Sequence[Query],
+    asked: LessonQuestions,
+    config: AnswererTraining,
+    draw: random.Random,
 ) -> Iterator[Lesson]:
     """Until each question was asked."""
     left = {query.id: query for query in draw.sample(list(queries), len(queries))}
