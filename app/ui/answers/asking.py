@@ -34,7 +34,7 @@ def examples(corpus: Corpus) -> None:
     cards.empty(
         "The answer, with its sources",
         "The model reads the passages that the recipe finds and answers from "
-        "them. The bundled one is very small: it shows how the parts work together, and is often wrong.",
+        "them. The bundled one is very small: it answers short questions in a few words, and a larger one answers better.",
     )
     questions = [query for query in corpus.queries if query.answerable]
     with st.container(gap="xsmall"):
