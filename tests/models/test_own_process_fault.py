@@ -186,7 +186,7 @@ def pair(tmp_path):
     """The same model within the app and in a process of its own."""
     file = tmp_path / "own.gguf"
     file.symlink_to(LlamaCpp().path())
-    few = {"max_tokens": 10, "context_tokens": 256, "threads": 1, "weights": "as_bundled", "logprobs": 1}
+    few = {"max_tokens": 10, "context_tokens": 256, "threads": 1, "weights": "as_bundled", "logprobs": 1, "adapter": ""}
     return LlamaCpp(own_process="no", **few), LlamaCpp(model=str(file), **few)
 
 
