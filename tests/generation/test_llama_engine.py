@@ -193,13 +193,13 @@ def test_a_stop_text_ends_the_answer_and_is_no_part_of_it():
 
 @pytest.mark.slow
 def test_a_converted_copy_is_made_once_and_named_in_the_answer():
-    knobs = LlamaCpp(**{**FEW, "weights": "q8_0", "max_tokens": 4})
+    knobs = LlamaCpp(**{**FEW, "weights": "q8_0", "max_tokens": 4, "adapter": ""})
     result = finish(knobs.generate(ask("Say: yes")))[1]
     made = knobs.file()
     assert made != knobs.path() and made.stat().st_size > knobs.path().stat().st_size and "q8_0" in result.model
-    assert knobs.identity().split()[0] == result.model_sha256[:20] != LlamaCpp(**FEW).identity().split()[0]
+    assert knobs.identity().split()[0] == result.model_sha256[:20] != LlamaCpp(**FEW, adapter="").identity().split()[0]
     before = made.stat().st_mtime_ns
-    assert LlamaCpp(weights="q8_0").file().stat().st_mtime_ns == before and list(made.parent.iterdir()) == [made]
+    assert LlamaCpp(weights="q8_0", adapter="").file().stat().st_mtime_ns == before and list(made.parent.iterdir()) == [made]
 
 
 def test_auto_takes_the_fastest_that_says_the_same(monkeypatch, tmp_path):
