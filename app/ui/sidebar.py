@@ -119,6 +119,7 @@ def _set_experiment() -> None:
         if wanted and wanted not in book.latest(workbench):
             wanted = book.create(workbench, wanted).id
         session.set_experiment(wanted)
+        session.tell([])  # what was said of the choice before
     except WorkbenchError as error:
         session.tell([error.what])
 
