@@ -61,7 +61,7 @@ def test_a_context_beyond_the_training_length_is_refused():
 
 @pytest.mark.slow
 def test_the_answer_ends_where_the_context_is_full():
-    knobs = LlamaCpp(**{**FEW, "max_tokens": 4096, "context_tokens": 128})
+    knobs = LlamaCpp(**{**FEW, "max_tokens": 4096, "context_tokens": 128, "adapter": ""})
     result = drain(knobs.generate([{"role": "user", "content": "Tell a long story. " * 15}]))
     assert result.finish_reason == "length" and result.prompt_tokens + result.answer_tokens <= 128
 

@@ -44,6 +44,11 @@ class TokenPair(NamedTuple):
     group: str
 
     @property
+    def beside(self) -> str:
+        """Each is drawn by itself."""
+        return ""
+
+    @property
     def ids(self) -> tuple[int, ...]:
         return self.chosen.ids + self.rejected.ids
 
