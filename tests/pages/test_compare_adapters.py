@@ -31,7 +31,7 @@ def open_page(**address) -> AppTest:
 
 @pytest.mark.slow
 def test_without_adapters_the_page_leads_to_where_one_is_trained(bench, monkeypatch):
-    monkeypatch.setattr(grid, "at_hand", list)
+    monkeypatch.setattr("app.ui.adapters.grid.at_hand", list)
     app = open_page()
     assert "No adapter was trained here yet" in html(app)
     assert [link.proto.label for link in app.get("page_link")] == ["Train an adapter"]
