@@ -31,11 +31,9 @@ def add_to_gguf(base: Path, out: Path, change: Change, names: Collection[str], f
         tensor = held[name]
         if len(tensor.shape) < 2:
             return None
-        matrix = dequantize(tensor.data, tensor.tensor_type)
-        if name not in names:
-            return matrix if (apart := heads.get(_own(tensor.name))) is None else from_pairs(matrix, apart)
-        apart = heads.get(_own(tensor.name))
-        return change(name, from_pairs(matrix, apart) if apart else matrix)
+        matrix, apart = dequantize(tensor.data, tensor.tensor_type), heads.get(_own(tensor.name))
+        matrix = from_pairs(matrix, apart) if apart else matrix
+        return change(name, matrix) if name in names else matrix
 
     _write(reader, base, out, weight, form)
 
