@@ -165,7 +165,7 @@ def test_the_bundled_generator_is_read_from_its_gguf_once():
     hidden = Hidden(folder, "float32", "cpu", -1)
     text = "The capital of France is the city of"
     ids = part.load()._tokenizer.encode(text).ids
-    engine = LlamaCpp(own_process="no").load()
+    engine = LlamaCpp(own_process="no", adapter="").load()
     for words in (
         text,
         "In 1973 and 2021 there were 3.14 of 1,000 in area 51",

@@ -22,7 +22,7 @@ def test_texts_are_written_and_shown(app, home, tab, monkeypatch):
     files = [(name, text.encode()) for name, text in MARKETS.items()]
     drain(Workbench(home).library.ingest("asked", files, ("questions.jsonl", asked)))
     open_page(tab, f"{app}/search_live?{RECIPE}")
-    tab.get_by_text("2 texts by the model").wait_for()
+    tab.get_by_text("asking the model about the questions").wait_for()
     tab.get_by_role("button", name="Prepare").click()
     panel = tab.locator(".st-key-asked")
     panel.wait_for(timeout=180_000)
