@@ -10,6 +10,7 @@ read here; near copies of XQuAD's questions, where they are there, are left out 
 import random
 from collections import defaultdict
 from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -52,18 +53,21 @@ class AnswererTraining(LoraTraining):
     rank: int = knob(8, "Rank of LoRA's matrices. 8 is what fits into 5 MB for the bundled model.", ge=1, le=256)
     alpha: float = knob(16.0, "What the adapter adds is multiplied by alpha / rank.", gt=0.0, le=1024.0)
     learning_rate: float = shared.learning_rate(0.001)
-    batch_size: int = shared.batch_size(40, "examples")
-    at_once: int = knob(1536, "Tokens computed at once.", unit="tokens", ge=16, le=1_000_000)
-    max_steps: int = shared.max_steps(112, "Steps at most.")
-    evaluate_every: int = knob(28, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
+    batch_size: int = shared.batch_size(64, "examples")
+    at_once: int = knob(2048, "Tokens computed at once.", unit="tokens", ge=16, le=1_000_000)
+    max_steps: int = shared.max_steps(210, "Steps at most.")
+    evaluate_every: int = knob(42, "Steps between evaluations on the validation part.", unit="steps", ge=1, le=100_000)
     max_tokens: int = knob(1900, "Longer examples are left out, and counted.", unit="tokens", ge=16, le=131072)
     answer_tokens: int = knob(72, "Answers with more are left out.", unit="tokens", ge=1, le=4096)
     validation_examples: int = knob(60, "Examples of an evaluation, at most.", unit="examples", ge=2, le=10_000)
     test_examples: int = knob(60, "Examples asked before and after, at most.", unit="examples", ge=2, le=100_000)
     stored_as: Literal["float32", "bfloat16"] = knob("bfloat16", "Number format in which the adapter is written.")
     turns: int = knob(1, "Times that each question is asked, each time over other passages.", ge=1, le=100)
-    together: int = knob(12, "Questions over the same passages, at most.", unit="questions", ge=1, le=100)
-    unknown: float = knob(0.2, "Share of the questions that their passages do not answer.", ge=0.0, le=0.9, step=0.05)
+    together: int = knob(16, "Questions over the same passages, at most.", unit="questions", ge=1, le=100)
+    unknown: float = knob(0.12, "Share of the questions that their passages do not answer.", ge=0.0, le=0.9, step=0.05)
+    absent: float = knob(
+        0.15, "Share of the lessons without what answers the question by which they are drawn.", ge=0.0, le=0.9, step=0.05
+    )
     sentences: float = knob(
         0.15, "Share of the lessons that ask for a sentence, which is that of the passage.", ge=0.0, le=1.0, step=0.05
     )
@@ -167,8 +171,10 @@ def _lessons(
         by_title[query.group].append(query)
     while left:
         seed, pool = left.pop(next(iter(left))), pools[draw.choice(CHUNKS)]
-        nearest = np.argsort(-(pool.vectors @ asked.vectors[asked.place[seed.id]]), kind="stable")
-        chosen = [int(row) for row in nearest[: draw.choice(NUMBERS)]]
+        nearest = map(int, np.argsort(-(pool.vectors @ asked.vectors[asked.place[seed.id]]), kind="stable"))
+        if draw.random() < config.absent:
+            nearest = (row for row in nearest if seed.id not in {query.id for query, _ in pool.answered.get(row, ())})
+        chosen = list(islice(nearest, draw.choice(NUMBERS)))
         if draw.random() < config.shuffled:
             draw.shuffle(chosen)
         answered: dict[str, tuple[Query, int, int]] = {}
@@ -176,14 +182,15 @@ def _lessons(
             for query, start in pool.answered.get(row, ()):
                 answered.setdefault(query.id, (query, number, start))
         first = [answered.pop(seed.id)] if seed.id in answered else []
-        rest = [answered[name] for name in answered if name in left] or list(answered.values())
-        some = first + draw.sample(rest, min(config.together - len(first), len(rest)))
+        rest = draw.sample(list(answered.values()), len(answered))
+        some = first + sorted(rest, key=lambda each: each[0].id not in left)[: config.together - len(first)]
         for query, *_ in some:
             left.pop(query.id, None)
         texts = [pool.hits[row].text for row in chosen]
         wanted = round(len(some) * config.unknown / (1 - config.unknown) + draw.random() - 0.5)
         near, puzzles = by_title[seed.group], asked.puzzles.get(seed.group, ())
-        pile = [*draw.sample(puzzles, min(2, len(puzzles))), *draw.sample(near, min(4 * wanted, len(near)))]
+        pile = [*draw.sample(puzzles, min(1, len(puzzles))), *draw.sample(near, min(4 * wanted, len(near)))]
+        draw.shuffle(pile)
         held = answered.keys() | {query.id for query, *_ in some}
         others = [query for query in pile if query.id not in held and not _holds(texts, query)][:wanted]
         if not first and not _holds(texts, seed):

@@ -22,6 +22,7 @@ from core.generation.torch_model import TorchModel
 from core.models.all_cores import on_all_cores, workers_alone
 from core.models.loading import importing
 from core.progress import drain
+from core.training.adapters.branches import blocks, takes_branches
 from core.training.adapters.examples import TrainingExample
 from core.training.adapters.settings import AdapterTraining
 from core.training.log import write_line
@@ -74,8 +75,7 @@ class AdapterLoop(TrainingSteps):
         self.checkpoint_every = config.checkpoint_every
         self.base, self._knobs, self._learnt, self._validation = base, knobs, learnt, validation
         self._examples, self._device = samples, base.device
-        # a layer that sees the last tokens alone takes no other mask
-        self._branches = base.model.config.get_text_config().to_dict().get("sliding_window") is None
+        self._branches = takes_branches(base.model)
         self._groups = runs(list(range(len(learnt))), lambda first, place: "" != learnt[first].beside == learnt[place].beside)
         self._turn: tuple[int, list[int]] = (-1, [])
         torch.manual_seed(config.seed)  # of the adapter's first weights
@@ -128,7 +128,9 @@ class AdapterLoop(TrainingSteps):
         import torch
 
         start = beginning(sequences) if len(sequences) > 1 and self._branches else 0
-        logits, targets = self.branched(sequences, start) if start >= ALIKE else self.logits(sequences)
+        if start >= ALIKE:
+            return self._branched(sequences, start)
+        logits, targets = self.logits(sequences)
         losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none")
         return -losses.view(targets.shape).sum(1)
 
@@ -150,31 +152,40 @@ class AdapterLoop(TrainingSteps):
         )  # a token's logits stand at the place before it
         return out.logits[:, :-1].float(), targets
 
-    def branched(self, sequences: Sequence[TokenSequence], start: int) -> tuple[Any, Any]:
+    def _branched(self, sequences: Sequence[TokenSequence], start: int) -> Any:
         """The same of sequences whose first `start` tokens are one: a row of these and what follows them in each, which sees nothing of
         the others."""
         import torch
 
-        tails, keep = [each.ids[start:] for each in sequences], whole(max(each.answer for each in sequences), ANSWER)
-        width = whole(start + sum(map(len, tails)), WIDTH)
+        tails = [each.ids[start:] for each in sequences]
+        width, learnt = (whole(number, WIDTH) for number in (start + sum(map(len, tails)), sum(each.answer for each in sequences)))
         ids, places = torch.zeros(1, width, dtype=torch.long), torch.zeros(1, width, dtype=torch.long)
-        branch = torch.full((width,), len(tails) + 1)  # of the beginning 0, of the padding one of its own
-        before, targets = torch.zeros(len(tails), keep, dtype=torch.long), torch.full((len(tails), keep), -100)
-        ids[0, :start], places[0, :start], branch[:start] = torch.tensor(sequences[0].ids[:start]), torch.arange(start), 0
-        end = start
+        branch = torch.full((width - start,), len(tails))  # the padding is one of its own
+        before, rows = torch.zeros(learnt, dtype=torch.long), torch.zeros(learnt, dtype=torch.long)
+        targets = torch.full((learnt,), -100)
+        ids[0, :start], places[0, :start] = torch.tensor(sequences[0].ids[:start]), torch.arange(start)
+        end = told = 0
         for row, (tail, each) in enumerate(zip(tails, sequences, strict=True)):
             begin, end = end, end + len(tail)
-            ids[0, begin:end], places[0, begin:end] = torch.tensor(tail), torch.arange(start, start + len(tail))
-            branch[begin:end] = row + 1
-            before[row, keep - each.answer :] = torch.arange(end - each.answer - 1, end - 1)
-            targets[row, keep - each.answer :] = ids[0, end - each.answer : end]
-        sees = ((branch[None] == branch[:, None]) | (branch[None] == 0)).tril()  # [query, key]
-        added = torch.zeros(1, 1, width, width, dtype=self.base.model.dtype).masked_fill(~sees, -1e9)
-        ids, places, before, targets, added = (each.to(self._device) for each in (ids, places, before, targets, added))
-        out = self.base.model(
-            input_ids=ids, attention_mask=added, position_ids=places, use_cache=False, logits_to_keep=before.flatten()
+            ids[0, start + begin : start + end] = torch.tensor(tail)
+            places[0, start + begin : start + end] = torch.arange(start, start + len(tail))
+            branch[begin:end] = row
+            some, told = slice(told, told + each.answer), told + each.answer
+            before[some] = torch.arange(start + end - each.answer - 1, start + end - 1)
+            targets[some], rows[some] = torch.tensor(each.ids[-each.answer :]), row
+        ids, places, before, targets, rows, branch = (
+            each.to(self._device) for each in (ids, places, before, targets, rows, branch)
         )
-        return out.logits.view(*targets.shape, -1).float(), targets
+        out = self.base.model(
+            input_ids=ids,
+            attention_mask=ids.new_zeros(1, 1, 1, 1),  # no mask is made of the places
+            position_ids=places,
+            use_cache=False,
+            logits_to_keep=before,
+            branches=blocks(branch, start, self.base.model.dtype),
+        )
+        losses = torch.nn.functional.cross_entropy(out.logits[0].float(), targets, ignore_index=-100, reduction="none")
+        return -losses.new_zeros(len(tails)).index_add(0, rows, losses)
 
     def batch(self, step: int) -> list[TokenSequence]:
         """Of step 0, 1, …: each pass over the examples has an order of its own, in which those that are read together stay so."""
@@ -191,7 +202,7 @@ class AdapterLoop(TrainingSteps):
         return self._turn[1]
 
     def _parts(self, sequences: Sequence[TokenSequence]) -> list[list[TokenSequence]]:
-        """Each of so many tokens as are computed at once: those that begin alike, the others by their length."""
+        """Each of so many tokens as are computed at once: those that begin alike, the others by their length. The largest are first."""
         parts: list[list[TokenSequence]] = []
         alike = beginning if self._branches else lambda pair: 0
         groups = runs(sequences, lambda first, each: alike((first, each)) >= ALIKE)
@@ -199,7 +210,8 @@ class AdapterLoop(TrainingSteps):
             start = beginning(group)
             parts += self._pieces(group, partial(_branched_size, start))
         alone = sorted((group[0] for group in groups if len(group) == 1), key=lambda each: (-len(each.ids), each.ids))
-        return parts + self._pieces(alone, lambda part, each: whole(len((part or [each])[0].ids), WIDTH) * (len(part) + 1))
+        parts += self._pieces(alone, lambda part, each: whole(len((part or [each])[0].ids), WIDTH) * (len(part) + 1))
+        return sorted(parts, key=lambda part: -_branched_size(beginning(part), part[:-1], part[-1]))
 
     def _pieces(
         self, sequences: Sequence[TokenSequence], size: Callable[[list[TokenSequence], TokenSequence], int]
