@@ -10,8 +10,9 @@ from pydantic import ConfigDict, field_validator
 
 from core.config import knob
 from core.errors import WorkbenchError
+from core.generation import knobs as shared
 from core.generation import remote, structured
-from core.generation.protocol import Generated, Stops, TextGenerator, stop_knob
+from core.generation.protocol import Generated, Stops, TextGenerator
 from core.models.text import valid
 from core.registry import part
 
@@ -53,7 +54,7 @@ class Anthropic(TextGenerator):
         le=32768,
         label="Answer at most",
     )
-    stop: Stops = stop_knob()
+    stop: Stops = shared.stop()
     json_schema: str = structured.remote_schema_knob()
     retries: int = knob(3, "Further tries after too many requests, errors of the service, or a broken connection.", ge=0, le=10)
     base_url: str = knob("https://api.anthropic.com", "Address of the service, or of a gateway to it.", label="Address")

@@ -11,9 +11,10 @@ from core import files
 from core.config import knob
 from core.errors import WorkbenchError
 from core.generation import adapted_gguf, gguf_files, structured
+from core.generation import knobs as shared
 from core.generation.llama_model import LlamaModel
 from core.generation.local import Local
-from core.generation.protocol import Stops, logprobs_knob, stop_knob
+from core.generation.protocol import Stops
 from core.models import llama_packages
 from core.models.adapters import SHIPPED, Adapter, adapter_hash, adapter_knob, adapter_scale_knob, wearing
 from core.models.identity import file_hash
@@ -35,44 +36,15 @@ class LlamaCpp(Local):
     added: ClassVar[dict[str, Any]] = {"adapter": "", "adapter_scale": 1.0}
     part: Literal["llama_cpp"] = "llama_cpp"
     model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, or the path of a GGUF file.")
-    temperature: float = knob(
-        0.0, "0 always takes the likeliest token and repeats exactly. Higher is more varied.", ge=0.0, le=2.0, step=0.05
+    temperature: float = shared.temperature()
+    top_p: float = shared.top_p()
+    top_k: int = shared.top_k()
+    min_p: float = shared.min_p()
+    repeat_penalty: float = shared.repeat_penalty(
+        "Above 1 makes a token of the last 64 less likely to come again. Small models loop less, and quote less."
     )
-    top_p: float = knob(
-        1.0,
-        "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
-        gt=0.0,
-        le=1.0,
-        step=0.01,
-        label="Top-p",
-    )
-    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000, label="Top-k")
-    min_p: float = knob(
-        0.0,
-        "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
-        ge=0.0,
-        le=1.0,
-        step=0.01,
-        label="Min-p",
-    )
-    repeat_penalty: float = knob(
-        1.0,
-        "Above 1 makes a token of the last 64 less likely to come again. Small models loop less, and quote less.",
-        ge=1.0,
-        le=2.0,
-        step=0.05,
-    )
-    max_tokens: int = knob(
-        200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=4096, label="Answer at most"
-    )
-    context_tokens: int = knob(
-        2048,
-        "Room for prompt and answer together. More room takes more memory.",
-        unit="tokens",
-        ge=128,
-        le=131072,
-        label="Context window",
-    )
+    max_tokens: int = shared.max_tokens()
+    context_tokens: int = shared.context_tokens()
     threads: int = knob(0, "Processor threads; 0 takes one for each physical core.", ge=0, le=256)
     gpu_layers: int = knob(
         999,
@@ -83,13 +55,10 @@ class LlamaCpp(Local):
         label="GPU",
     )
     weights: gguf_files.Weights = gguf_files.weights_knob()
-    stop: Stops = stop_knob()
+    stop: Stops = shared.stop()
     json_schema: str = structured.schema_knob()
-    logprobs: int = logprobs_knob()
-    reuse_prefix: bool = knob(
-        True,
-        "Keeps the shared start of successive prompts in memory, so the first token comes sooner. Off times every prompt cold.",
-    )
+    logprobs: int = shared.logprobs()
+    reuse_prefix: bool = shared.reuse_prefix()
     adapter: Adapter = adapter_knob(SHIPPED)
     adapter_scale: float = adapter_scale_knob()
     own_process: Own = own_process_knob()

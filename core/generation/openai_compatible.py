@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict, field_validator, model_validator
 
 from core.config import knob
+from core.generation import knobs as shared
 from core.generation import remote, structured
 from core.generation.prices import Usage
-from core.generation.protocol import Generated, Stops, TextGenerator, logprobs_knob, stop_knob
+from core.generation.protocol import Generated, Stops, TextGenerator
 from core.models.text import valid
 from core.records import Token
 from core.registry import part
@@ -41,37 +42,19 @@ class OpenAICompatible(TextGenerator):
     base_url: str = knob("http://127.0.0.1:8000/v1", "Address of the endpoint, up to and with its version.", label="Address")
     model: str = knob("default", "The model's name, as the endpoint lists it.")
     temperature: float = knob(0.0, "0 takes the likeliest token. Higher is more varied.", ge=0.0, le=2.0, step=0.05)
-    top_p: float = knob(
-        1.0,
-        "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
-        gt=0.0,
-        le=1.0,
-        step=0.01,
-        label="Top-p",
-    )
-    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000, label="Top-k")
-    min_p: float = knob(
-        0.0,
-        "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
-        ge=0.0,
-        le=1.0,
-        step=0.01,
-        label="Min-p",
-    )
-    repeat_penalty: float = knob(
-        1.0, "Above 1 makes a token that was there less likely to come again.", ge=1.0, le=2.0, step=0.05
-    )
+    top_p: float = shared.top_p()
+    top_k: int = shared.top_k()
+    min_p: float = shared.min_p()
+    repeat_penalty: float = shared.repeat_penalty("Above 1 makes a token that was there less likely to come again.")
     extended: bool = knob(
         True,
         "Sends top-k, min-p and repeat penalty as vLLM and llama.cpp know them. Off for services that "
         "refuse unknown settings, such as OpenAI's own.",
     )
-    max_tokens: int = knob(
-        200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=32768, label="Answer at most"
-    )
-    stop: Stops = stop_knob()
+    max_tokens: int = shared.max_tokens(32768)
+    stop: Stops = shared.stop()
     json_schema: str = structured.remote_schema_knob()
-    logprobs: int = logprobs_knob()
+    logprobs: int = shared.logprobs()
     retries: int = knob(3, "Further tries after too many requests, errors of the server, or a broken connection.", ge=0, le=10)
 
     @field_validator("base_url")

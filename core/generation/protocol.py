@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import Field
 
-from core.config import PartConfig, knob
+from core.config import PartConfig
 from core.records import Token
 
 Stops = tuple[Annotated[str, Field(min_length=1)], ...]
@@ -142,20 +142,6 @@ def _whole(engine: Any, tokens: list[int], size_bytes: int) -> int:
         if size_bytes < 0:
             return count
     return len(tokens)
-
-
-def stop_knob():
-    return knob((), "Texts that end the answer, four at most; they are not part of it.", label="Stop texts", max_length=4)
-
-
-def logprobs_knob():
-    return knob(
-        0,
-        "So many of the likeliest tokens are kept at each place, with log-probabilities. 0 keeps none.",
-        unit="tokens",
-        ge=0,
-        le=20,
-    )
 
 
 def finished(text: str, reason: str) -> tuple[str, str]:

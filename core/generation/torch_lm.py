@@ -8,9 +8,10 @@ from typing import ClassVar, Literal
 
 from core.config import knob
 from core.errors import WorkbenchError
+from core.generation import knobs as shared
 from core.generation import structured, torch_mixture, torch_texts
 from core.generation.local import Local
-from core.generation.protocol import Stops, logprobs_knob, stop_knob
+from core.generation.protocol import Stops
 from core.generation.torch_model import TorchModel
 from core.generation.torch_model import identity as model_identity
 from core.models import hardware, hub
@@ -39,53 +40,23 @@ class Transformers(Local):
     part: Literal["transformers"] = "transformers"
     model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, a GGUF file, or a causal model's folder or hub name.")
     download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")
-    temperature: float = knob(
-        0.0, "0 always takes the likeliest token and repeats exactly. Higher is more varied.", ge=0.0, le=2.0, step=0.05
-    )
-    top_p: float = knob(
-        1.0,
-        "Samples from the likeliest tokens that together reach this probability. 1 turns it off.",
-        gt=0.0,
-        le=1.0,
-        step=0.01,
-        label="Top-p",
-    )
-    top_k: int = knob(0, "Samples from this many likeliest tokens. 0 turns it off.", unit="tokens", ge=0, le=1000, label="Top-k")
-    min_p: float = knob(
-        0.0,
-        "Drops tokens below this share of the likeliest token's probability. 0 turns it off.",
-        ge=0.0,
-        le=1.0,
-        step=0.01,
-        label="Min-p",
-    )
-    repeat_penalty: float = knob(
-        1.0, "Above 1 makes a token of the answer's last 64 less likely to come again.", ge=1.0, le=2.0, step=0.05
-    )
-    max_tokens: int = knob(
-        200, "The answer is cut here, and marked as cut.", unit="tokens", ge=1, le=4096, label="Answer at most"
-    )
-    context_tokens: int = knob(
-        2048,
-        "Room for prompt and answer together. More room takes more memory.",
-        unit="tokens",
-        ge=128,
-        le=131072,
-        label="Context window",
-    )
-    stop: Stops = stop_knob()
+    temperature: float = shared.temperature()
+    top_p: float = shared.top_p()
+    top_k: int = shared.top_k()
+    min_p: float = shared.min_p()
+    repeat_penalty: float = shared.repeat_penalty("Above 1 makes a token of the answer's last 64 less likely to come again.")
+    max_tokens: int = shared.max_tokens()
+    context_tokens: int = shared.context_tokens()
+    stop: Stops = shared.stop()
     json_schema: str = structured.schema_knob()
-    logprobs: int = logprobs_knob()
+    logprobs: int = shared.logprobs()
     device: Literal["auto", "cuda", "mps", "cpu"] = knob("auto", "Where it computes. Auto takes the GPU where there is one.")
     dtype: Literal["auto", "float32", "bfloat16", "float16", "nf4"] = knob(
         "auto",
         "Number format; auto takes bfloat16 where the hardware is faster with it, and answers may differ by a word. nf4 holds the "
         "matrices in four bits (package bitsandbytes): less memory, for adapters of larger models on a GPU.",
     )
-    reuse_prefix: bool = knob(
-        True,
-        "Keeps the shared start of successive prompts in memory, so the first token comes sooner. Off times every prompt cold.",
-    )
+    reuse_prefix: bool = shared.reuse_prefix()
     adapter: Adapter = adapter_knob()
     adapter_scale: float = adapter_scale_knob()
     own_process: Own = own_process_knob()

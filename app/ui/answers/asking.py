@@ -1,5 +1,7 @@
 """The question: the box it is typed in, the corpus' own ones, and asking once more."""
 
+import math
+
 import streamlit as st
 
 from app import session
@@ -37,8 +39,9 @@ def examples(corpus: Corpus) -> None:
         "them. The bundled one is very small: it answers short questions in a few words, and a larger one answers better.",
     )
     questions = [query for query in corpus.queries if query.answerable]
+    questions.sort(key=lambda query: min(map(len, query.answers), default=math.inf))  # a small model answers in a few words
     with st.container(gap="xsmall"):
-        for query in questions[:: max(1, len(questions) // 3)][:3]:
+        for query in questions[:3]:
             st.button(
                 cards.plain(query.text),
                 key=f"example/{query.id}",

@@ -32,7 +32,9 @@ def blocks(branch: Any, start: int, dtype: Any) -> list[Block]:
     for begin, end in pairwise(places):
         own = branch[begin - start : end - start] if begin >= start else branch.new_zeros(end - begin)
         before = min(begin, start)
-        sees = torch.cat((own.new_ones(len(own), before, dtype=torch.bool), (own[:, None] == own[None]).tril()), 1)  # [query, key]
+        sees = torch.cat(
+            (own.new_ones(len(own), before, dtype=torch.bool), (own[:, None] == own[None]).tril()), 1
+        )  # [query, key]
         made.append(Block(begin, end, before, torch.zeros(sees.shape, dtype=dtype, device=own.device).masked_fill(~sees, -1e9)))
     return made
 

@@ -158,7 +158,9 @@ class AdapterLoop(TrainingSteps):
         import torch
 
         tails = [each.ids[start:] for each in sequences]
-        width, learnt = (whole(number, WIDTH) for number in (start + sum(map(len, tails)), sum(each.answer for each in sequences)))
+        width, learnt = (
+            whole(number, WIDTH) for number in (start + sum(map(len, tails)), sum(each.answer for each in sequences))
+        )
         ids, places = torch.zeros(1, width, dtype=torch.long), torch.zeros(1, width, dtype=torch.long)
         branch = torch.full((width - start,), len(tails))  # the padding is one of its own
         before, rows = torch.zeros(learnt, dtype=torch.long), torch.zeros(learnt, dtype=torch.long)
