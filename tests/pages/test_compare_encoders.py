@@ -14,23 +14,11 @@ from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Phase, Plan
 from tests.support.prices import prices
-from tests.support.small_corpora import with_towns
+from tests.support.small_corpora import markets, with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")
-TEXTS = {
-    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
-    for hour, town in enumerate(TOWNS, 5)
-}
-QUESTIONS = [
-    {
-        "id": f"q{hour}",
-        "question": f"When does the market of {town} open?",
-        "document": f"{town}.txt",
-        "answer": f"opens at {hour}",
-    }
-    for hour, town in enumerate(TOWNS, 5)
-]
+TEXTS, QUESTIONS = markets(TOWNS)
 QUESTIONS += [{"id": "vague", "question": "Which mill is old?", "document": "Pisa.txt", "answer": "old mill of Pisa"}]
 ADDRESS = {"corpus.dataset": "towns", "retrieval.top_k": "5", "evaluation.k": "3", "embedding.part": "lsa"}
 SETTINGS = {"corpus.dataset": "towns", "retrieval.top_k": 5, "evaluation.k": 3, "embedding.part": "lsa"}

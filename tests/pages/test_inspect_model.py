@@ -19,22 +19,11 @@ from core.progress import drain
 from core.records import Progress
 from core.training.tokenizers import tokenizer_files
 from core.workbench import Workbench
+from tests.support.small_corpora import MARKET, markets
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
-TEXTS = {
-    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}. " * 12
-    for hour, town in enumerate(TOWNS, 5)
-}
-QUESTIONS = [
-    {
-        "id": f"q{hour}",
-        "question": f"When does the market of {town} open?",
-        "document": f"{town}.txt",
-        "answer": f"opens at {hour}",
-    }
-    for hour, town in enumerate(TOWNS, 5)
-]
+TEXTS, QUESTIONS = markets(TOWNS, f"{MARKET} " * 12)
 TEMPLATE = "{% for m in messages %}<{{ m['role'] }}>\n{{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}<answer>\n{% endif %}"
 ADDRESS = {"corpus.dataset": "towns", "fusion.part": "sparse_only"}
 

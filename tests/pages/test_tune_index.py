@@ -13,23 +13,11 @@ from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Phase, Plan
 from tests.support.prices import prices
-from tests.support.small_corpora import with_towns
+from tests.support.small_corpora import markets, with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
-TEXTS = {
-    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
-    for hour, town in enumerate(TOWNS, 5)
-}
-QUESTIONS = [
-    {
-        "id": f"q{hour}",
-        "question": f"When does the market of {town} open?",
-        "document": f"{town}.txt",
-        "answer": f"opens at {hour}",
-    }
-    for hour, town in enumerate(TOWNS, 5)
-]
+TEXTS, QUESTIONS = markets(TOWNS)
 # each of these is answered by one of twelve like texts, of which exact search finds three
 QUESTIONS += [
     {"id": f"m{town}", "question": "Where does the old mill stand?", "document": f"{town}.txt", "answer": f"mill of {town}"}

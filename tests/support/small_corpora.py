@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.embedding import minilm
@@ -10,6 +11,8 @@ from core.workbench import Workbench
 
 THINGS = ("tea", "bread", "cheese", "violins", "glaciers", "bridges", "beetles", "clocks", "harbours", "kites", "maps", "salt")
 WAYS = ("is made from old recipes", "was first seen in the north", "breaks when it gets too warm", "costs more every year")
+
+MARKET = "The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
 
 # a question in other words than its evidence, and one that shares some: what query transforms are tried on
 MARKETS = {
@@ -21,6 +24,22 @@ MARKET_QUESTIONS = [
     {"id": "a", "question": "When does it open in Lund?", "document": "lund.txt", "answer": "at five"},
     {"id": "b", "question": "Who grinds the flour there?", "document": "pisa.txt", "answer": "an old mill"},
 ]
+
+
+def markets(towns: Sequence[str], text: str = MARKET) -> tuple[dict[str, str], list[dict[str, str]]]:
+    """A document of each town, and the question that it answers."""
+    names = {town: f"{town}.txt" for town in towns}
+    texts = {names[town]: text.format(town=town, hour=hour) for hour, town in enumerate(towns, 5)}
+    asked = [
+        {
+            "id": f"q{hour}",
+            "question": f"When does the market of {town} open?",
+            "document": names[town],
+            "answer": f"opens at {hour}",
+        }
+        for hour, town in enumerate(towns, 5)
+    ]
+    return texts, asked
 
 
 def with_towns(home: Path, texts: dict[str, str], questions: list[dict[str, str]]) -> Workbench:

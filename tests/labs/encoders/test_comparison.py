@@ -13,22 +13,10 @@ from core.progress import drain
 from core.statistics.corrections import holm
 from core.training.encoders.settings import TrainConfig
 from core.workbench import Phase, Plan, command_line
-from tests.support.small_corpora import with_towns
+from tests.support.small_corpora import markets, with_towns
 
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent", "Bern", "Turin")
-TEXTS = {
-    f"{town}.txt": f"The market of {town} opens at {hour} and closes late. Nearby stands the old mill of {town}."
-    for hour, town in enumerate(TOWNS, 5)
-}
-QUESTIONS = [
-    {
-        "id": f"q{hour}",
-        "question": f"When does the market of {town} open?",
-        "document": f"{town}.txt",
-        "answer": f"opens at {hour}",
-    }
-    for hour, town in enumerate(TOWNS, 5)
-]
+TEXTS, QUESTIONS = markets(TOWNS)
 QUESTIONS += [{"id": "hard", "question": "Which mill is old?", "document": "Pisa.txt", "answer": "old mill of Pisa"}]
 CHOSEN = ("minilm-mean", "minilm-cls", "lsa")
 
