@@ -7,6 +7,7 @@ arXiv:2312.03732; DoRA, Liu et al. 2024, arXiv:2402.09353.
 """
 
 import math
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +34,8 @@ SAMPLE_S = 120.0  # that the answers of an evaluation may take
 SHOWN = 600  # characters of a sample's question
 # tokens: rows and answers are padded to whole multiples, for oneDNN keeps what it made ready for each new shape, some 10 MB a matrix
 WIDTH, ANSWER = 64, 16
+# of so many shapes: of all that it is asked for, a training of 200 steps held 20 GB. It reads this once, before its first matrix
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "256")
 ALIKE = 128  # tokens that two prompts begin with from which they are read together
 
 
