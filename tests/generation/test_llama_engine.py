@@ -184,9 +184,9 @@ def test_a_closed_batch_and_a_late_one_leave_the_model_whole():
 
 
 def test_a_stop_text_ends_the_answer_and_is_no_part_of_it():
-    whole = text(LlamaCpp(**FEW), "Name a colour.")
+    whole = text(LlamaCpp(**FEW, adapter=""), "Name a colour.")
     stop = whole.split()[2]
-    pieces, result = finish(LlamaCpp(**FEW, stop=(stop,)).generate(ask("Name a colour.")))
+    pieces, result = finish(LlamaCpp(**FEW, stop=(stop,), adapter="").generate(ask("Name a colour.")))
     assert result.text == whole[: whole.index(stop)].strip() and result.finish_reason == "stop"
     assert "".join(pieces).strip() == result.text
 

@@ -11,7 +11,7 @@ NAME = "branches"  # under which transformers knows this attention
 BLOCK = 256  # tokens from which attention is computed
 
 
-class Block(NamedTuple):
+class BranchBlock(NamedTuple):
     """Tokens `begin` to `end`, which see the first `before` tokens of the row and each other. added: to their scores,
     [tokens, before + tokens]."""
 
@@ -21,7 +21,7 @@ class Block(NamedTuple):
     added: Any
 
 
-def blocks(branch: Any, start: int, dtype: Any) -> list[Block]:
+def blocks(branch: Any, start: int, dtype: Any) -> list[BranchBlock]:
     """branch: [tokens] int64, the number of its branch for each token behind the beginning of `start` tokens, rising."""
     import torch
 
@@ -35,7 +35,9 @@ def blocks(branch: Any, start: int, dtype: Any) -> list[Block]:
         sees = torch.cat(
             (own.new_ones(len(own), before, dtype=torch.bool), (own[:, None] == own[None]).tril()), 1
         )  # [query, key]
-        made.append(Block(begin, end, before, torch.zeros(sees.shape, dtype=dtype, device=own.device).masked_fill(~sees, -1e9)))
+        made.append(
+            BranchBlock(begin, end, before, torch.zeros(sees.shape, dtype=dtype, device=own.device).masked_fill(~sees, -1e9))
+        )
     return made
 
 
