@@ -8,6 +8,8 @@ from app import session
 from app.ui import cards
 from core.records import Corpus
 
+NAMES = ("what", "which", "who", "when", "how many")  # with which such a question begins
+
 
 def ask(question: str | None = None) -> None:
     """Callback: the run that follows streams the answer to this question, or to the one in the box."""
@@ -39,7 +41,8 @@ def examples(corpus: Corpus) -> None:
         "them. The bundled one is very small: it answers short questions in a few words, and a larger one answers better.",
     )
     questions = [query for query in corpus.queries if query.answerable]
-    questions.sort(key=lambda query: min(map(len, query.answers), default=math.inf))  # a small model answers in a few words
+    # a small model answers what asks for a name or a number, in a few words
+    questions.sort(key=lambda query: (not query.text.lower().startswith(NAMES), min(map(len, query.answers), default=math.inf)))
     with st.container(gap="xsmall"):
         for query in questions[:3]:
             st.button(
