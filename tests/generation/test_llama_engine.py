@@ -143,7 +143,7 @@ def test_what_follows_other_passages_is_not_reused():
 
 @pytest.mark.slow
 def test_logits_are_those_that_the_answer_was_written_from():
-    knobs = LlamaCpp(**FEW, logprobs=3)
+    knobs = LlamaCpp(**FEW, logprobs=3, adapter="")
     result = finish(knobs.generate(ask("Name a colour.")))[1]
     prompt, written = knobs.read(ask("Name a colour.")), knobs.load().tokenize(result.text)
     assert len(result.tokens) == result.answer_tokens and "".join(t.text for t in result.tokens).strip() == result.text
