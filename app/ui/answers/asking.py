@@ -1,14 +1,15 @@
 """The question: the box it is typed in, the corpus' own ones, and asking once more."""
 
+import heapq
 import math
 
 import streamlit as st
 
 from app import session
 from app.ui import cards
-from core.records import Corpus
+from core.records import Corpus, Query
 
-NAMES = ("what", "which", "who", "when", "how many")  # with which such a question begins
+SHORT = ("what", "which", "who", "when", "how many")  # beginnings of questions that ask for a name or a number
 
 
 def ask(question: str | None = None) -> None:
@@ -40,11 +41,9 @@ def examples(corpus: Corpus) -> None:
         "The model reads the passages that the recipe finds and answers from "
         "them. The bundled one is very small: it answers short questions in a few words, and a larger one answers better.",
     )
-    questions = [query for query in corpus.queries if query.answerable]
-    # a small model answers what asks for a name or a number, in a few words
-    questions.sort(key=lambda query: (not query.text.lower().startswith(NAMES), min(map(len, query.answers), default=math.inf)))
+    questions = (query for query in corpus.queries if query.answerable)
     with st.container(gap="xsmall"):
-        for query in questions[:3]:
+        for query in heapq.nsmallest(3, questions, key=_length):
             st.button(
                 cards.plain(query.text),
                 key=f"example/{query.id}",
@@ -53,6 +52,11 @@ def examples(corpus: Corpus) -> None:
                 args=(query.text,),
                 icon=":material/arrow_forward:",
             )
+
+
+def _length(query: Query) -> tuple[bool, float]:
+    """Of its answer: a small model answers in a few words."""
+    return not query.text.lower().startswith(SHORT), min(map(len, query.answers), default=math.inf)
 
 
 def retry(why: str, question: str) -> None:

@@ -22,22 +22,18 @@ class BranchBlock(NamedTuple):
 
 
 def blocks(branch: Any, start: int, dtype: Any) -> list[BranchBlock]:
-    """branch: [tokens] int64, the number of its branch for each token behind the beginning of `start` tokens, rising."""
+    """branch: [tokens] int64, of each token of the row the number of its branch, rising; the first `start` tokens are the beginning."""
     import torch
 
     places, made = [*range(0, start, BLOCK), start], []
-    for end in (start + place for place in (*(branch.diff().nonzero().flatten() + 1).tolist(), len(branch))):
-        if end - places[-1] >= BLOCK or end == start + len(branch):
+    for end in (*(branch.diff().nonzero().flatten() + 1).tolist(), len(branch)):
+        if end - places[-1] >= BLOCK or end == len(branch):
             places.append(end)
     for begin, end in pairwise(places):
-        own = branch[begin - start : end - start] if begin >= start else branch.new_zeros(end - begin)
-        before = min(begin, start)
-        sees = torch.cat(
-            (own.new_ones(len(own), before, dtype=torch.bool), (own[:, None] == own[None]).tril()), 1
-        )  # [query, key]
-        made.append(
-            BranchBlock(begin, end, before, torch.zeros(sees.shape, dtype=dtype, device=own.device).masked_fill(~sees, -1e9))
-        )
+        own, before = branch[begin:end], min(begin, start)
+        sees = torch.cat((own.new_ones(len(own), before, dtype=torch.bool), (own[:, None] == own).tril()), 1)  # [query, key]
+        added = torch.zeros(sees.shape, dtype=dtype, device=own.device).masked_fill(~sees, -1e9)
+        made.append(BranchBlock(begin, end, before, added))
     return made
 
 
