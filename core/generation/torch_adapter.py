@@ -8,12 +8,11 @@ Hu et al. 2022, "LoRA: Low-Rank Adaptation of Large Language Models", arXiv:2106
 
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from core import files
 from core.errors import WorkbenchError
-from core.models.adapters import SETTINGS, WEIGHTS, adapter_hash, checked_adapter, lora_settings, wearing
+from core.models.adapters import SETTINGS, WEIGHTS, adapter_hash, checked_adapter, folder_of, lora_settings, wearing
 from core.models.loading import importing, readable
 
 TODO = "Copy the folder back from a backup, or train it again."
@@ -55,50 +54,25 @@ class Wearing:
             self._tuner = None
 
     def _put_on(self, name: str, several: bool) -> None:
-        import torch
-
         with importing:
-            from peft import LoraConfig, get_peft_model
-            from peft.utils import get_peft_model_state_dict
-        from safetensors.torch import load_file
+            from peft import get_peft_model
 
-        folder = checked_adapter(name, self._base)
-        with readable(f"The adapter '{name}' cannot be read", str(folder), TODO):
-            weights = load_file(folder / WEIGHTS)
-            settings = lora_settings(folder)
-            config = LoraConfig(**settings, init_lora_weights=False, inference_mode=True, task_type="CAUSAL_LM")
-        ranks = (config.r, *config.rank_pattern.values())
-        if max(ranks) > max((weight.shape[0] for key, weight in weights.items() if "lora_A" in key), default=0):
-            what = f"The adapter '{name}' says that it has rank {max(ranks):,}, and its weights have less."
-            raise WorkbenchError(what, where=str(folder / SETTINGS), todo=TODO)
+        config, weights = read(name, self._base)
         if several and config.use_dora:
             todo = "Take it alone, or merge it and train the others on that model."
-            raise WorkbenchError(f"The adapter '{name}' is DoRA's, which has no sum with others.", where=str(folder), todo=todo)
+            raise WorkbenchError(
+                f"The adapter '{name}' is DoRA's, which has no sum with others.", where=str(folder_of(name)), todo=todo
+            )
         place = _place(0 if self._tuner is None else len(self._tuner.peft_config))
-        with readable(f"The adapter '{name}' does not fit the model", str(folder / SETTINGS), TODO):
+        with readable(f"The adapter '{name}' does not fit the model", str(folder_of(name) / SETTINGS), TODO):
             if self._tuner is None:
                 self._bare, self._touched = self._bare or sums(self._model), True
                 self._tuner = get_peft_model(self._model, config, place)
             else:
                 self._tuner.add_adapter(place, config)
-        # copied by hand: where the model is asked for its state or given one, bitsandbytes packs weights of four bits in another way
-        held = get_peft_model_state_dict(self._tuner, dict(self._tuner.named_parameters()), place)
-        self._compare(name, folder, {key: value.shape for key, value in held.items()}, weights)
-        with torch.no_grad():
-            for key, weight in weights.items():
-                held[key].copy_(weight)
+        fill(self._tuner, place, name, weights)
         self._tuner.base_model.set_adapter([*self._tuner.peft_config], inference_mode=True)
         self._model.eval()
-        if any(not weight.isfinite().all() for weight in weights.values()):
-            raise WorkbenchError(f"The adapter '{name}' holds what is no number.", where=str(folder / WEIGHTS), todo=TODO)
-
-    def _compare(self, name: str, folder: Path, expected: dict[str, Any], weights: dict[str, Any]) -> None:
-        missing, unknown = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
-        wrong = sorted(key for key in expected.keys() & weights.keys() if weights[key].shape != expected[key])
-        for what, keys in (("lacks", missing), ("has beside what its settings say", unknown), ("has of another shape", wrong)):
-            if keys:
-                words = f"The adapter '{name}' {what} {len(keys)} tensors, the first is {keys[0]}."
-                raise WorkbenchError(words, where=str(folder / WEIGHTS), todo=TODO)
 
     def _scale(self, weights: list[float]) -> None:
         from peft.tuners.lora import LoraLayer
@@ -119,6 +93,45 @@ class Wearing:
             self._model = None  # its memory is free before the new one takes its own
             self._model = self._load_again()
         self._touched = False
+
+
+def read(name: str, base: str) -> tuple[Any, dict[str, Any]]:
+    """peft's settings of an adapter of the model with this identity, and its weights by name."""
+    with importing:
+        from peft import LoraConfig
+    from safetensors.torch import load_file
+
+    folder = checked_adapter(name, base)
+    with readable(f"The adapter '{name}' cannot be read", str(folder), TODO):
+        weights = load_file(folder / WEIGHTS)
+        settings = lora_settings(folder)
+        config = LoraConfig(**settings, init_lora_weights=False, inference_mode=True, task_type="CAUSAL_LM")
+    ranks = (config.r, *config.rank_pattern.values())
+    if max(ranks) > max((weight.shape[0] for key, weight in weights.items() if "lora_A" in key), default=0):
+        what = f"The adapter '{name}' says that it has rank {max(ranks):,}, and its weights have less."
+        raise WorkbenchError(what, where=str(folder / SETTINGS), todo=TODO)
+    if any(not weight.isfinite().all() for weight in weights.values()):
+        raise WorkbenchError(f"The adapter '{name}' holds what is no number.", where=str(folder / WEIGHTS), todo=TODO)
+    return config, weights
+
+
+def fill(tuner: Any, place: str, name: str, weights: dict[str, Any]) -> None:
+    """Copies the weights of the adapter `name` into those that peft calls `place`."""
+    import torch
+
+    with importing:
+        from peft.utils import get_peft_model_state_dict
+    # copied by hand: where the model is asked for its state or given one, bitsandbytes packs weights of four bits in another way
+    held = get_peft_model_state_dict(tuner, dict(tuner.named_parameters()), place)
+    missing, unknown = sorted(held.keys() - weights.keys()), sorted(weights.keys() - held.keys())
+    wrong = sorted(key for key in held.keys() & weights.keys() if weights[key].shape != held[key].shape)
+    for what, keys in (("lacks", missing), ("has beside what its settings say", unknown), ("has of another shape", wrong)):
+        if keys:
+            words = f"The adapter '{name}' {what} {len(keys)} tensors, the first is {keys[0]}."
+            raise WorkbenchError(words, where=str(folder_of(name) / WEIGHTS), todo=TODO)
+    with torch.no_grad():
+        for key, weight in weights.items():
+            held[key].copy_(weight)
 
 
 def sums(model: Any) -> dict[str, int]:

@@ -18,6 +18,7 @@ from core.progress import drain
 from core.records import Document, Gold, Hit, Query
 from core.training.adapters import training
 from core.training.adapters.examples import TrainingExample, distractors, from_corpus, from_examples
+from core.training.adapters.loop import TokenSequence
 from core.training.adapters.near_copies import near_copies
 from core.training.adapters.settings import AdapterTraining
 from core.training.adapters.trl_files import read_examples, write_examples
@@ -319,6 +320,30 @@ def test_loss_counts_the_answer_alone_however_a_step_is_cut(corpus, model):
         by_hand -= sum(float(logits[place - 1, each.ids[place]]) for place in places)
     assert together == pytest.approx(by_hand, rel=1e-5)
     assert together == pytest.approx(sum(float(loop.loss([each]).detach()) for each in some), rel=1e-5)
+    loop.config = config.model_copy(update={"mean_over": "answers"})
+    means = sum(-float(loop.log_likelihoods([each]).detach()) / each.answer for each in some) / 3
+    assert float(loop.loss(some).detach()) / loop.counted(some) == pytest.approx(means, rel=1e-5)
+
+
+def test_a_training_goes_on_from_an_adapter_where_its_order_ended(corpus, model):
+    first = drain(trained(corpus, model))
+    further = drain(trained(corpus, model, "further", begin_with="towns", max_steps=1, mean_over="answers"))
+    ended, began = ([line for line in read_log(each.folder) if line["kind"] == "evaluation"] for each in (first, further))
+    assert began[0]["loss"] == pytest.approx(min(line["loss"] for line in ended), rel=1e-4)
+    assert further.data["learnt_before"] == 4 * 3 and "learnt_before" not in first.data
+    third = drain(trained(corpus, model, "third", begin_with="further", max_steps=1))
+    assert third.data["learnt_before"] == 4 * 3 + 3
+    others = drain(trained(corpus, model, "others", begin_with="towns", max_steps=1, seed=1))
+    assert "learnt_before" not in others.data  # another split, so another order
+    config = AdapterTraining(**SMALL)
+    some, base = [TokenSequence((place,), 1) for place in range(8)], training.plain_knobs(model, 30).opens()[1]()
+    steps = training.AdapterLoop(config, base, model, some, [], [], adapters_home(), "")
+    usual = [steps.batch(step) for step in range(6)]
+    steps.begin_with("towns", 4 * 3)
+    assert [steps.batch(step) for step in range(2)] == usual[4:]
+    for settings, told in ({"rank": 4}, "has r 2, this training 4"), ({"begin_with": "nobody"}, "There is no adapter 'nobody'"):
+        with pytest.raises(WorkbenchError, match=told):
+            drain(trained(corpus, model, "refused", **{"begin_with": "towns"} | settings))
 
 
 # Parts

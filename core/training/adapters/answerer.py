@@ -35,7 +35,7 @@ from core.training.adapters import query_words
 from core.training.adapters.examples import PARTS, AdapterData, TrainingExample, stands_in
 from core.training.adapters.loop import runs
 from core.training.adapters.near_copies import near_copies
-from core.training.adapters.settings import LoraTraining
+from core.training.adapters.settings import AnswerTraining
 
 SQUAD = ("squad1.1_train_part.json.gz", "train-v1.1.json")  # the first that is there
 UNANSWERABLE = ("squad2.0_train_part.json.gz", "train-v2.0.json")
@@ -47,7 +47,7 @@ KEPT_BACK = 2  # articles of validation, and of the test
 ALIKE = 0.7  # of a question and one of the benchmark, from which it is left out
 
 
-class AnswererTraining(LoraTraining):
+class AnswererTraining(AnswerTraining):
     """How the answerer learns, and of what."""
 
     rank: int = knob(8, "Rank of LoRA's matrices. 8 is what fits into 5 MB for the bundled model.", ge=1, le=256)

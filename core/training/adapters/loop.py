@@ -19,13 +19,14 @@ import numpy as np
 
 from core.config import fingerprint
 from core.errors import WorkbenchError
+from core.generation.torch_adapter import fill, read
 from core.generation.torch_model import TorchModel
 from core.models.all_cores import on_all_cores, workers_alone
 from core.models.loading import importing
 from core.progress import drain
 from core.training.adapters.branches import blocks, takes_branches
 from core.training.adapters.examples import TrainingExample
-from core.training.adapters.settings import AdapterTraining
+from core.training.adapters.settings import LoraTraining
 from core.training.log import write_line
 from core.training.steps import TrainingSteps, learning_rate
 
@@ -62,7 +63,7 @@ class AdapterLoop(TrainingSteps):
 
     def __init__(
         self,
-        config: AdapterTraining,
+        config: LoraTraining,
         base: TorchModel,
         knobs: Any,
         learnt: Sequence[TokenSequence],
@@ -81,6 +82,7 @@ class AdapterLoop(TrainingSteps):
         self._branches = takes_branches(base.model)
         self._groups = runs(list(range(len(learnt))), lambda first, place: "" != learnt[first].beside == learnt[place].beside)
         self._turn: tuple[int, list[int]] = (-1, [])
+        self._before = 0  # examples that the adapter had learnt at the start
         torch.manual_seed(config.seed)  # of the adapter's first weights
         self.tuned = adapted(base.model, config)
         self._weights = {name: weight for name, weight in self.tuned.named_parameters() if weight.requires_grad}
@@ -90,6 +92,20 @@ class AdapterLoop(TrainingSteps):
     def trainable(self) -> int:
         """Parameters that learn."""
         return sum(weight.numel() for weight in self._weights.values())
+
+    def begin_with(self, name: str, learnt: int) -> None:
+        """The weights of that adapter instead of those that change nothing. learnt: examples of the order that made it."""
+        config, weights = read(name, self.base.sha256)
+        own = self.tuned.peft_config["default"]
+        for field in ("r", "lora_alpha", "use_rslora", "use_dora"):
+            if getattr(config, field) != getattr(own, field):
+                raise WorkbenchError(
+                    f"The adapter '{name}' has {field} {getattr(config, field)}, this training {getattr(own, field)}.",
+                    where="begin_with",
+                    todo="Give this training the rank, alpha and kind of the adapter that it goes on from.",
+                )
+        fill(self.tuned, "default", name, weights)
+        self._before = learnt
 
     def _learn(self) -> tuple[float, Callable[[], None]]:
         import torch
@@ -120,11 +136,14 @@ class AdapterLoop(TrainingSteps):
 
     def counted(self, some: Sequence[TokenSequence]) -> int:
         """What the loss of a step is a mean of."""
-        return sum(each.answer for each in some)
+        return len(some) if self.config.mean_over == "answers" else sum(each.answer for each in some)
 
     def loss(self, sequences: Sequence[TokenSequence]) -> Any:
-        """Sum of the negative log-likelihoods of the answers' tokens."""
-        return -self.log_likelihoods(sequences).sum()
+        """Sum of the negative log-likelihoods of the answers' tokens, or of their means by answer."""
+        losses = -self.log_likelihoods(sequences)
+        if self.config.mean_over == "answers":
+            losses = losses / losses.new_tensor([each.answer for each in sequences])
+        return losses.sum()
 
     def log_likelihoods(self, sequences: Sequence[TokenSequence]) -> Any:
         """[len(sequences)] float32: of each answer, its tokens together."""
@@ -190,7 +209,8 @@ class AdapterLoop(TrainingSteps):
         """Of step 0, 1, …: each pass over the examples has an order of its own, in which those that are read together stay so."""
         size, number = min(self.config.batch_size, len(self._learnt)), len(self._learnt)
         chosen = []
-        for place in range(step * size, (step + 1) * size):
+        start = self._before + step * size
+        for place in range(start, start + size):
             chosen.append(self._learnt[self._order(place // number)[place % number]])
         return chosen
 
@@ -251,7 +271,7 @@ class AdapterLoop(TrainingSteps):
 
         def judge(part: list[TokenSequence]) -> float:
             with torch.no_grad():
-                return float(self.loss(part))
+                return -float(self.log_likelihoods(part).sum())
 
         sums = self._computed(judge, list(enumerate(self._parts(sequences))))
         return math.fsum(sums) / sum(each.answer for each in sequences)
@@ -270,7 +290,7 @@ class AdapterLoop(TrainingSteps):
         write_line(self._work, "samples", step=self.step, samples=told)
 
 
-def adapted(model: Any, config: AdapterTraining) -> Any:
+def adapted(model: Any, config: LoraTraining) -> Any:
     """The model with an adapter that changes nothing yet, its weights in float32; only those are learnt."""
     import torch
 

@@ -55,7 +55,16 @@ class LoraTraining(shared.TrainingSettings):
     seed: int = shared.seed("the split, the order, distractors and weights")
 
 
-class AdapterTraining(LoraTraining):
+class AnswerTraining(LoraTraining):
+    """How an adapter learns to write answers."""
+
+    begin_with: str = knob("", "Adapter of the same model, rank and matrices to go on from; empty: one that changes nothing yet.")
+    mean_over: Literal["tokens", "answers"] = knob(
+        "tokens", "What the loss is a mean over. Tokens: a long answer counts more than a short one; answers: each counts alike."
+    )
+
+
+class AdapterTraining(AnswerTraining):
     """How an adapter learns answers, and of what."""
 
     passage_characters: int = knob(

@@ -19,12 +19,12 @@ from core import files
 from core.config import code_version, fingerprint
 from core.generation.torch_lm import Transformers
 from core.generation.torch_model import TorchModel
-from core.models.adapters import WEIGHTS, adapter_record
+from core.models.adapters import WEIGHTS, adapter_hash, adapter_record, at_hand
 from core.records import Progress
 from core.training.adapters.examples import PARTS, AdapterData, check
 from core.training.adapters.loop import AdapterLoop, TokenSequence, sequence
 from core.training.adapters.measuring import asked, compared, tested
-from core.training.adapters.settings import AdapterTraining, LoraTraining
+from core.training.adapters.settings import AnswerTraining, LoraTraining
 from core.training.log import at_work, finish, place, read_log, write_line
 from core.training.record import PhaseSeconds, TrainingResult
 
@@ -57,7 +57,7 @@ def plain_knobs(generator: Transformers, answer_tokens: int) -> Transformers:
 
 
 def train(
-    config: AdapterTraining, data: AdapterData, generator: Transformers, folder: Path, command: Sequence[str] = ()
+    config: AnswerTraining, data: AdapterData, generator: Transformers, folder: Path, command: Sequence[str] = ()
 ) -> Generator[Progress, None, TrainedAdapter]:
     """Trains an adapter of this generator's model and writes it to `folder`, whose name is its own; of one that is trained and not
     tested the test goes on. command: by which that is asked for."""
@@ -85,9 +85,14 @@ def _train(config, data, generator, folder, work):
     base: TorchModel = opened()  # one of its own: what else asks the engine here is not trained with
     data, sequences = yield from tokenized(config, data, base, knobs)
     card = data.card()
-    mark = fingerprint(config, card, source, code_version(AdapterLoop))
+    start, learnt = begun(config, card)
+    if learnt:
+        card["learnt_before"] = learnt
+    mark = fingerprint(config, card, source, start, code_version(AdapterLoop))
     samples = data.validation[: config.samples]
     loop = AdapterLoop(config, base, knobs, sequences["train"], sequences["validation"], samples, work, mark)
+    if config.begin_with:
+        loop.begin_with(config.begin_with, learnt)
     write_card(work, card)
     seconds.end("preparing")
     yield from loop.run()
@@ -108,6 +113,16 @@ def _train(config, data, generator, folder, work):
     write_line(work, "end", best_step=loop.best_step, stopped=loop.stopped, comparison=comparison)
     write_adapter(loop, generator, work, result, tested(data.test, before, after))
     return result
+
+
+def begun(config: AnswerTraining, card: dict[str, Any]) -> tuple[str, int]:
+    """Identity of the adapter that the training goes on from, and how many examples of the same order had made it; ("", 0) without."""
+    if not config.begin_with or config.begin_with not in at_hand():
+        return "", 0  # what is no adapter is told where it is read
+    record = adapter_record(config.begin_with)
+    same = record.get("data", {}).get("checksum") == card["checksum"]
+    before = record["data"].get("learnt_before", 0) + record["steps"] * record["config"]["batch_size"] if same else 0
+    return adapter_hash(config.begin_with), before
 
 
 def of_adapter(loop: AdapterLoop, folder: Path, card: dict[str, Any]) -> dict[str, Any]:
@@ -159,7 +174,7 @@ def write_card(work: Path, card: dict[str, Any]) -> None:
 
 
 def tokenized(
-    config: AdapterTraining, data: AdapterData, base: TorchModel, knobs: Any
+    config: AnswerTraining, data: AdapterData, base: TorchModel, knobs: Any
 ) -> Generator[Progress, None, tuple[AdapterData, dict[str, list[TokenSequence]]]]:
     """The data without examples that are too long, which its card counts and spare ones stand for, and its parts as the model reads
     them."""
