@@ -61,6 +61,7 @@ from core.context.prompt import SENTENCE, build
 from core.context.template import BUILT_IN
 from core.embedding.vectors import embed
 from core.generation.loading import loaded
+from core.generation.torch_lm import Transformers
 from core.judging.measure import AnswerCase
 from core.judging.reference import accepts
 from core.labs.answers import answering
@@ -304,6 +305,20 @@ def speed(bench: Bench, dataset: str, most: int) -> dict[str, Any]:
     return paced(rows)
 
 
+def engines(bench: Bench, dataset: str, most: int) -> dict[str, Any]:
+    """Share of greedy answers that llama.cpp (a merged copy in bfloat16) and torch (the adapter beside float32) write alike."""
+    ranked = bench.ranked(recipe(dataset), most)
+    native = ranked.config.generation.model_copy(update={"weights": "bf16"} | {"adapter": next(iter(bench.adapters.values()))})
+    shared = {name: getattr(native, name) for name in ("adapter", "refusal", "context_tokens", "max_tokens")}
+    texts = []
+    for part in (native, Transformers(dtype="float32", **shared)):
+        drain(loaded(part))
+        prompts = (build(each.query.text, each.hits, ranked.config.context, part.count_tokens) for each in as_ranked(ranked))
+        texts.append([drain(part.generate(prompt.messages)).text for prompt in prompts])
+    alike = [[float(first == second)] for first, second in zip(*texts, strict=True)]
+    return {"questions": len(alike), "answerer": means(np.array(alike), ("alike",))}
+
+
 def paced(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
     """Medians over the prompts to which all wrote more than two tokens; of two the ratio, the first to the second."""
     rows = [row for row in rows if not any(math.isnan(times["tokens_per_s"]) for times in row.values())]
@@ -329,6 +344,7 @@ SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "hotpot": partial(answered, dataset="hotpotqa", asks=as_ranked, names=SEARCHING, most=500),
     "ablation": partial(ablation, dataset="python-reference"),
     "speed": partial(speed, **XQUAD, most=20),
+    "engines": partial(engines, **XQUAD, most=20),
 }
 
 

@@ -195,6 +195,7 @@ ROWS = {
         ("gold.answerer.f1", "XQuAD, the right passage alone: token F1", LEAST, 0.78, ""),
         ("removed.answerer.abstains", "XQuAD, the right passage taken away: abstains", LEAST, 0.7, ""),
         ("conflict.answerer.follows", "XQuAD, another answer in the right passage: follows the passage", LEAST, 0.9, ""),
+        ("engines.answerer.alike", "XQuAD, greedy answers that llama.cpp and torch write alike", LEAST, 1.0, ""),
         ("speed.tokens_per_s_ratio", "Tokens a second with the adapter, to the plain model's in one number format", LEAST, 0.97, "times"),
     ),
     ("", 12): (

@@ -49,7 +49,7 @@ class PartConfig(StageConfig):
     def _of_older_records(cls, recipe: Any) -> Any:
         """A record holds all settings that there were; what people write names some, and has today's defaults for the others."""
         lacking = cls.model_fields.keys() - recipe.keys() if isinstance(recipe, dict) else set()
-        return {**recipe, **cls.added} if lacking and lacking == cls.added.keys() else recipe
+        return {**recipe, **{name: cls.added[name] for name in lacking}} if lacking <= cls.added.keys() else recipe
 
     def absent(self) -> bool:
         """Whether its model, the setting `model`, is still to be fetched, and may be."""

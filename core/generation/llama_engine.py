@@ -15,6 +15,7 @@ from core.generation import knobs as shared
 from core.generation.llama_model import LlamaModel
 from core.generation.local import Local
 from core.generation.protocol import Stops
+from core.generation.refusing import refusal_knob
 from core.models import llama_packages
 from core.models.adapters import SHIPPED, Adapter, adapter_hash, adapter_knob, adapter_scale_knob, wearing
 from core.models.identity import file_hash
@@ -33,7 +34,7 @@ class LlamaCpp(Local):
 
     package: ClassVar[str] = "llama-cpp-python"
     copies: ClassVar[bool] = True
-    added: ClassVar[dict[str, Any]] = {"adapter": "", "adapter_scale": 1.0}
+    added: ClassVar[dict[str, Any]] = {"adapter": "", "adapter_scale": 1.0, "refusal": 0.0}
     part: Literal["llama_cpp"] = "llama_cpp"
     model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, or the path of a GGUF file.")
     temperature: float = shared.temperature()
@@ -61,6 +62,7 @@ class LlamaCpp(Local):
     reuse_prefix: bool = shared.reuse_prefix()
     adapter: Adapter = adapter_knob(SHIPPED)
     adapter_scale: float = adapter_scale_knob()
+    refusal: float = refusal_knob(0.25)  # chosen on articles of SQuAD's training set that the answerer did not learn
     own_process: Own = own_process_knob()
 
     def path(self) -> Path:

@@ -2,6 +2,7 @@
 
 import codecs
 import ctypes
+import math
 import os
 import threading
 import time
@@ -15,8 +16,9 @@ from core.context.prompt import reading_order
 from core.errors import WorkbenchError
 from core.generation import llama_batch, structured
 from core.generation.copying import CopyFollower, Copying
-from core.generation.local_model import LocalModel
+from core.generation.local_model import LocalModel, Rules
 from core.generation.protocol import Generated, Read, filled, marked
+from core.generation.refusing import Refusing, doubted
 from core.models import amx
 from core.models.identity import file_hash
 
@@ -140,7 +142,7 @@ class LlamaModel(LocalModel):
     def order(self, prompts: list[list[dict[str, str]]]) -> list[int]:
         return reading_order(prompts)
 
-    def _sampling(self, knobs: Any, rules: structured.Grammar | Copying | None) -> dict[str, Any]:
+    def _sampling(self, knobs: Any, rules: Rules | None) -> dict[str, Any]:
         """The knobs by the names that llama.cpp's binding has for them."""
         import llama_cpp
 
@@ -148,7 +150,8 @@ class LlamaModel(LocalModel):
         if isinstance(rules, structured.Grammar):
             bound["grammar"] = llama_cpp.LlamaGrammar.from_string(rules.gbnf, verbose=False)
         elif rules:
-            bound["logits_processor"] = llama_cpp.LogitsProcessorList([_masked(CopyFollower(rules, self))])
+            bent = _hesitant(rules) if isinstance(rules, Refusing) else _masked(CopyFollower(rules, self))
+            bound["logits_processor"] = llama_cpp.LogitsProcessorList([bent])
         return {
             "temp": knobs.temperature,
             "top_k": knobs.top_k,
@@ -184,6 +187,19 @@ def _masked(follow: CopyFollower) -> Callable[[Any, Any], Any]:
         tokens, masked = follow(ids), np.full_like(logits, -np.inf)
         masked[tokens] = logits[tokens]
         return masked
+
+    return processed
+
+
+def _hesitant(rule: Refusing) -> Callable[[Any, Any], Any]:
+    """The same, which acts on an answer's first token alone."""
+    first = iter([True])
+
+    def processed(ids: Any, logits: Any) -> Any:
+        if next(first, False) and doubted(logits, rule):
+            logits = logits.copy()
+            logits[rule.token] = -math.inf
+        return logits
 
     return processed
 

@@ -14,7 +14,10 @@ from core.errors import WorkbenchError
 from core.generation import structured
 from core.generation.copying import Copying
 from core.generation.protocol import Generated, Read, ShownText
+from core.generation.refusing import Refusing, refusing
 from core.records import Token
+
+Rules = structured.Grammar | Copying | Refusing
 
 
 @dataclass
@@ -23,7 +26,7 @@ class Draft:
 
     prompt: Read
     room: int  # tokens it may have
-    rules: structured.Grammar | Copying | None  # that bind it
+    rules: Rules | None  # that bind it
     logprobs: int  # so many are kept at each place
     shown: ShownText
     decode: Callable[[int | None], str]  # what a token adds to the text; None: what is left at the end
@@ -206,6 +209,8 @@ class LocalModel(ABC):
         if knobs.json_schema and rules is None:
             rules = structured.fitting(knobs.json_schema, room)
             most = min(room, rules.longest + 1)  # a token holds a character or more, and one ends the answer
+        elif rules is None:
+            rules = refusing(self, knobs.refusal, messages)
         return Draft(prompt, most, rules, knobs.logprobs, ShownText(knobs.stop), self.decoder())
 
     def token(self, token: int, logits: Any, most: int) -> Token:

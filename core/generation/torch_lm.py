@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from core.config import knob
 from core.errors import WorkbenchError
@@ -12,6 +12,7 @@ from core.generation import knobs as shared
 from core.generation import structured, torch_mixture, torch_texts
 from core.generation.local import Local
 from core.generation.protocol import Stops
+from core.generation.refusing import refusal_knob
 from core.generation.torch_model import TorchModel
 from core.generation.torch_model import identity as model_identity
 from core.models import hardware, hub
@@ -37,6 +38,7 @@ class Transformers(Local):
 
     package: ClassVar[str] = "transformers"
     mixes: ClassVar[bool] = True
+    added: ClassVar[dict[str, Any]] = {"refusal": 0.0}
     part: Literal["transformers"] = "transformers"
     model: str = knob("bundled", "The bundled SmolLM2-135M-Instruct, a GGUF file, or a causal model's folder or hub name.")
     download: bool = knob(False, "Fetch the model from the Hugging Face hub when it is not on this machine.")
@@ -59,6 +61,7 @@ class Transformers(Local):
     reuse_prefix: bool = shared.reuse_prefix()
     adapter: Adapter = adapter_knob()
     adapter_scale: float = adapter_scale_knob()
+    refusal: float = refusal_knob(0.0)
     own_process: Own = own_process_knob()
 
     def identity(self) -> str:

@@ -9,8 +9,9 @@ from core.errors import WorkbenchError
 from core.files import read_json
 from core.generation import structured
 from core.generation.copying import CopyFollower, Copying
-from core.generation.local_model import Draft, LocalModel
+from core.generation.local_model import Draft, LocalModel, Rules
 from core.generation.protocol import Generated, Read, filled, marked
+from core.generation.refusing import Refusing, doubted
 from core.generation.torch_adapter import Wearing
 from core.models.four_bits import NF4, four_bits
 from core.models.gguf_weights import converted, quiet
@@ -236,7 +237,7 @@ class TorchModel(LocalModel):
                 logits = self._forward(torch.tensor([draft.ids[-1:] for draft in live]), mask, cache)
         return drafts, reused
 
-    def sampler(self, knobs: Any, rules: structured.Grammar | Copying | None, seed: int) -> Callable[[list[int], Any], int]:
+    def sampler(self, knobs: Any, rules: Rules | None, seed: int) -> Callable[[list[int], Any], int]:
         """Takes an answer's next token from (its ids so far, logits [vocabulary])."""
         import torch
 
@@ -244,6 +245,8 @@ class TorchModel(LocalModel):
         follow = None
         if isinstance(rules, structured.Grammar):
             follow = structured.Follower(self.tokenizer, knobs.json_schema, self.vocabulary)
+        elif isinstance(rules, Refusing):
+            follow = _hesitant(rules)
         elif rules:
             follow = _masked(CopyFollower(rules, self))
 
@@ -320,6 +323,19 @@ def _masked(follow: CopyFollower) -> Callable[[Any, Any], Any]:
     def processed(ids: Any, logits: Any) -> Any:
         tokens, masked = follow(ids[0].tolist()), torch.full_like(logits, float("-inf"))
         masked[0, tokens] = logits[0, tokens]
+        return masked
+
+    return processed
+
+
+def _hesitant(rule: Refusing) -> Callable[[Any, Any], Any]:
+    """The same, which acts on an answer's first token alone."""
+
+    def processed(ids: Any, logits: Any) -> Any:
+        if ids.shape[1] or not doubted(logits[0].numpy(), rule):
+            return logits
+        masked = logits.clone()
+        masked[0, rule.token] = float("-inf")
         return masked
 
     return processed

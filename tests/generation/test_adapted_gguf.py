@@ -56,8 +56,10 @@ def test_the_bundled_model_wears_the_adapter_that_comes_with_it_and_no_other_mod
 def test_recipes_from_before_it_came_are_those_of_the_model_alone():
     told = {name: value for name, value in LlamaCpp().model_dump(mode="json").items() if name not in LlamaCpp.added}
     old = TrialConfig.model_validate({"generation": told})
+    younger = TrialConfig.model_validate({"generation": told | {"adapter": SHIPPED, "adapter_scale": 1.0}})
+    assert (younger.generation.adapter, younger.generation.refusal) == (SHIPPED, 0.0)
     assert (old.generation.adapter, old.generation.adapter_scale) == ("", 1.0)
-    plain = TrialConfig(generation=LlamaCpp(adapter=""))
+    plain = TrialConfig(generation=LlamaCpp(adapter="", refusal=0.0))
     assert fingerprint(old) == fingerprint(plain) != fingerprint(TrialConfig())
     assert TrialConfig.model_validate({"generation": {"part": "llama_cpp"}}).generation.adapter == SHIPPED
 

@@ -29,7 +29,8 @@ from core.training.log import at_work, finish, place, read_log, write_line
 from core.training.record import PhaseSeconds, TrainingResult
 
 COMMAND = "command.json"  # by which a training is asked for again
-LIKE = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "stop", "json_schema", "logprobs", "adapter", "adapter_scale")
+# settings of a generator that say which model it is, and how much it reads; the others are the usual ones of a training
+MODEL = ("model", "download", "device", "dtype", "context_tokens")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ class TrainedAdapter(TunedGenerator):
 
 def plain_knobs(generator: Transformers, answer_tokens: int) -> Transformers:
     """The generator as it is trained and measured: greedy, without any adapter, in this process."""
-    usual = {name: Transformers.model_fields[name].default for name in LIKE}  # among them no adapter
+    usual = {
+        name: field.default for name, field in Transformers.model_fields.items() if name not in MODEL
+    }  # no adapter among them
     return generator.model_copy(update=usual | {"own_process": "no", "max_tokens": answer_tokens, "reuse_prefix": False})
 
 

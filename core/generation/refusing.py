@@ -1,0 +1,43 @@
+"""An "I don't know." that is written only where the model is sure enough of it.
+
+A model that has several answers to choose from spreads its probability over them, so that "I don't know." is the likeliest beginning
+though any answer together is likelier. By how much the refusal has to lead is the threshold on the null answer of Devlin et al. 2019,
+arXiv:1810.04805, section 4.3, here on its own probability.
+"""
+
+from typing import Any, NamedTuple
+
+from core.config import knob
+from core.context.prompt import UNKNOWN
+
+
+class Refusing(NamedTuple):
+    """token: with which the refusal begins; least: its probability from which it is taken."""
+
+    token: int
+    least: float
+
+
+def refusal_knob(default: float) -> Any:
+    return knob(
+        default,
+        'The model says "I don\'t know." only where it gives its first word this probability; below, the next likeliest word is taken. '
+        "0: wherever it is the likeliest.",
+        ge=0.0,
+        le=1.0,
+        step=0.05,
+        label="Abstain from",
+    )
+
+
+def refusing(model: Any, least: float, messages: list[dict[str, str]]) -> Refusing | None:
+    """The rule of an answer whose prompt offers the refusal; None: there is none."""
+    offered = messages[-1]["role"] != "assistant" and any(UNKNOWN in message["content"] for message in messages)
+    return Refusing(model.tokenize(UNKNOWN)[0], least) if least and offered else None
+
+
+def doubted(logits: Any, rule: Refusing) -> bool:
+    """Whether the refusal is less likely than that. logits: [vocabulary], of an answer's first token."""
+    import numpy as np
+
+    return float(np.exp(logits - logits.max()).sum()) * rule.least > float(np.exp(logits[rule.token] - logits.max()))

@@ -1,0 +1,49 @@
+""" "I don't know." where the model is sure enough of it, by both engines, alone and several at once."""
+
+import numpy as np
+import pytest
+
+from core.config import ContextConfig
+from core.context.prompt import UNKNOWN, build
+from core.generation.llama_engine import LlamaCpp
+from core.generation.torch_lm import Transformers
+from core.models.adapters import SHIPPED
+from core.progress import drain
+from core.records import Hit
+
+TEXT = "The Amazon is a river of South America. It carries more water than any other."
+
+
+@pytest.fixture(scope="module")
+def messages():
+    hit = Hit(1, 0.0, "a", "Amazon", 0, len(TEXT), TEXT)
+    return build("Who wrote the Divine Comedy?", [hit], ContextConfig(), len).messages
+
+
+ENGINES = {
+    "llama_cpp": lambda **knobs: LlamaCpp(weights="bf16", **knobs),
+    "transformers": lambda **knobs: Transformers(adapter=SHIPPED, dtype="float32", **knobs),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_refusal_is_written_from_its_probability_on(engine, messages):
+    def made(refusal):
+        return ENGINES[engine](own_process="no", context_tokens=512, max_tokens=12, refusal=refusal)
+
+    part = made(0.0)
+    logits = np.array(part.next_logits(part.read(messages)), np.float64)
+    odds = np.exp(logits - logits.max())
+    first = part.load().tokenize(UNKNOWN)[0]
+    sure = odds[first] / odds.sum()
+    assert logits.argmax() == first and 0.05 < sure < 0.99
+    assert drain(part.generate(messages)).text == UNKNOWN == drain(made(sure - 0.02).generate(messages)).text
+    logits[first] = -np.inf
+    likeliest = part.text_of(int(logits.argmax())).strip()
+    alone = drain(made(sure + 0.02).generate(messages))
+    assert alone.text.startswith(likeliest) and not alone.text.startswith("I don't")
+    plain = [*messages[:-1], {"role": "user", "content": messages[-1]["content"].replace(UNKNOWN, "nothing.")}]
+    many = drain(made(sure + 0.02).generate_many([messages, plain]))
+    assert many[0].text == alone.text
+    for other in (plain, [*messages, {"role": "assistant", "content": "I"}]):  # not offered, and already begun
+        assert drain(made(1.0).generate(other)).text == drain(part.generate(other)).text
