@@ -308,7 +308,7 @@ def speed(bench: Bench, dataset: str, most: int) -> dict[str, Any]:
 def engines(bench: Bench, dataset: str, most: int) -> dict[str, Any]:
     """Share of greedy answers that llama.cpp (a merged copy in bfloat16) and torch (the adapter beside float32) write alike."""
     ranked = bench.ranked(recipe(dataset), most)
-    native = ranked.config.generation.model_copy(update={"weights": "bf16"} | {"adapter": next(iter(bench.adapters.values()))})
+    native = ranked.config.generation.model_copy(update={"weights": "bf16", "adapter": next(iter(bench.adapters.values()))})
     shared = {name: getattr(native, name) for name in ("adapter", "refusal", "context_tokens", "max_tokens")}
     texts = []
     for part in (native, Transformers(dtype="float32", **shared)):

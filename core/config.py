@@ -48,7 +48,9 @@ class PartConfig(StageConfig):
     @classmethod
     def _of_older_records(cls, recipe: Any) -> Any:
         """A record holds all settings that there were; what people write names some, and has today's defaults for the others."""
-        lacking = cls.model_fields.keys() - recipe.keys() if isinstance(recipe, dict) else set()
+        if not isinstance(recipe, dict):
+            return recipe
+        lacking = cls.model_fields.keys() - recipe.keys()
         return {**recipe, **{name: cls.added[name] for name in lacking}} if lacking <= cls.added.keys() else recipe
 
     def absent(self) -> bool:

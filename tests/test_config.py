@@ -85,6 +85,12 @@ def test_an_unknown_part_names_the_known_ones():
         with_settings(TrialConfig(), {"chunking.part": "no-such"})
 
 
+@pytest.mark.parametrize("value", [5, ["llama_cpp"], None])
+def test_what_is_no_part_is_told(value):
+    with pytest.raises(WorkbenchError, match="Generation must be"):
+        build({"generation": value})
+
+
 def test_a_new_part_starts_from_its_defaults_and_takes_the_knobs_given_beside_it():
     config = with_settings(TrialConfig(), {"chunking.size_tokens": 64})
     other = with_settings(config, {"chunking.size_tokens": 100, "chunking.part": "fixed"})

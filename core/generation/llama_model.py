@@ -2,7 +2,6 @@
 
 import codecs
 import ctypes
-import math
 import os
 import threading
 import time
@@ -18,7 +17,7 @@ from core.generation import llama_batch, structured
 from core.generation.copying import CopyFollower, Copying
 from core.generation.local_model import LocalModel, Rules
 from core.generation.protocol import Generated, Read, filled, marked
-from core.generation.refusing import Refusing, doubted
+from core.generation.refusing import Refusing, bent
 from core.models import amx
 from core.models.identity import file_hash
 
@@ -150,8 +149,8 @@ class LlamaModel(LocalModel):
         if isinstance(rules, structured.Grammar):
             bound["grammar"] = llama_cpp.LlamaGrammar.from_string(rules.gbnf, verbose=False)
         elif rules:
-            bent = _hesitant(rules) if isinstance(rules, Refusing) else _masked(CopyFollower(rules, self))
-            bound["logits_processor"] = llama_cpp.LogitsProcessorList([bent])
+            follow = _hesitant(rules) if isinstance(rules, Refusing) else _masked(CopyFollower(rules, self))
+            bound["logits_processor"] = llama_cpp.LogitsProcessorList([follow])
         return {
             "temp": knobs.temperature,
             "top_k": knobs.top_k,
@@ -194,14 +193,7 @@ def _masked(follow: CopyFollower) -> Callable[[Any, Any], Any]:
 def _hesitant(rule: Refusing) -> Callable[[Any, Any], Any]:
     """The same, which acts on an answer's first token alone."""
     first = iter([True])
-
-    def processed(ids: Any, logits: Any) -> Any:
-        if next(first, False) and doubted(logits, rule):
-            logits = logits.copy()
-            logits[rule.token] = -math.inf
-        return logits
-
-    return processed
+    return lambda ids, logits: bent(logits, rule) if next(first, False) else logits
 
 
 def _close(llama, lock: threading.Lock) -> None:

@@ -36,8 +36,13 @@ def refusing(model: Any, least: float, messages: list[dict[str, str]]) -> Refusi
     return Refusing(model.tokenize(UNKNOWN)[0], least) if least and offered else None
 
 
-def doubted(logits: Any, rule: Refusing) -> bool:
-    """Whether the refusal is less likely than that. logits: [vocabulary], of an answer's first token."""
+def bent(logits: Any, rule: Refusing) -> Any:
+    """Of an answer's first token, [vocabulary] float32: without the refusal where it is less likely than that, else the same."""
     import numpy as np
 
-    return float(np.exp(logits - logits.max()).sum()) * rule.least > float(np.exp(logits[rule.token] - logits.max()))
+    odds = np.exp(logits - logits.max())
+    if odds[rule.token] >= rule.least * odds.sum():
+        return logits
+    logits = logits.copy()
+    logits[rule.token] = -np.inf
+    return logits

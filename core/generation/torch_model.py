@@ -11,7 +11,7 @@ from core.generation import structured
 from core.generation.copying import CopyFollower, Copying
 from core.generation.local_model import Draft, LocalModel, Rules
 from core.generation.protocol import Generated, Read, filled, marked
-from core.generation.refusing import Refusing, doubted
+from core.generation.refusing import Refusing, bent
 from core.generation.torch_adapter import Wearing
 from core.models.four_bits import NF4, four_bits
 from core.models.gguf_weights import converted, quiet
@@ -330,15 +330,9 @@ def _masked(follow: CopyFollower) -> Callable[[Any, Any], Any]:
 
 def _hesitant(rule: Refusing) -> Callable[[Any, Any], Any]:
     """The same, which acts on an answer's first token alone."""
+    import torch
 
-    def processed(ids: Any, logits: Any) -> Any:
-        if ids.shape[1] or not doubted(logits[0].numpy(), rule):
-            return logits
-        masked = logits.clone()
-        masked[0, rule.token] = float("-inf")
-        return masked
-
-    return processed
+    return lambda ids, logits: logits if ids.shape[1] else torch.from_numpy(bent(logits[0].numpy(), rule))[None]
 
 
 def _letters() -> dict[str, bytes]:

@@ -52,10 +52,8 @@ class TrainedAdapter(TunedGenerator):
 
 
 def plain_knobs(generator: Transformers, answer_tokens: int) -> Transformers:
-    """The generator as it is trained and measured: greedy, without any adapter, in this process."""
-    usual = {
-        name: field.default for name, field in Transformers.model_fields.items() if name not in MODEL
-    }  # no adapter among them
+    """The generator as it is trained and measured: greedy, without an adapter, in this process."""
+    usual = {name: field.default for name, field in Transformers.model_fields.items() if name not in MODEL}
     return generator.model_copy(update=usual | {"own_process": "no", "max_tokens": answer_tokens, "reuse_prefix": False})
 
 
@@ -124,7 +122,7 @@ def begun(config: AnswerTraining, card: dict[str, Any]) -> tuple[str, int]:
         return "", 0  # what is no adapter is told where it is read
     record = adapter_record(config.begin_with)
     same = record.get("data", {}).get("checksum") == card["checksum"]
-    before = record["data"].get("learnt_before", 0) + record["steps"] * record["config"]["batch_size"] if same else 0
+    before = record["data"].get("learnt_before", 0) + record["best_step"] * record["config"]["batch_size"] if same else 0
     return adapter_hash(config.begin_with), before
 
 
