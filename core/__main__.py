@@ -28,6 +28,7 @@ from core.cli import (
     runs,
     sampling,
     scores,
+    serving,
     store,
     tokenizers,
     trials,
@@ -39,7 +40,7 @@ __all__ = ("SUBJECTS", "main", "parse")
 SUBJECTS = (
     corpus, parts, recipes, queries, reranking, answers, answer_sets, scores, judges, faithfulness, failures, trials, noise, runs,
     experiment_book, experiments, papers, encoders, heads, adapters, tokenizers, index, sampling, engines, inside, annotation,
-    agreement, store,
+    agreement, serving, store,
 )  # fmt: skip
 
 if __name__ == "__main__":

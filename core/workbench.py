@@ -359,8 +359,8 @@ class Workbench(StoredTrials):
         steps, queries = steps_of(self.pipeline, evaluation), evaluation.corpus.queries
         return hits_of(self.pipeline, evaluation.run, evaluation.pool, evaluation.scores, row, queries, steps)
 
-    def ask(self, config: TrialConfig, question: str) -> Generator[str | Progress, None, Answer]:
-        """Streams the answer's text, with Progress while a model loads; returns the Answer, already stored.
+    def ask(self, config: TrialConfig, question: str, deadline_s: float = 120.0) -> Generator[str | Progress, None, Answer]:
+        """Streams the answer's text, with Progress while a model loads; returns the Answer, already stored. deadline_s: of the writing.
 
         What fails once the passages are found is stored as a failed answer; a stopped answer is not stored.
         """
@@ -380,6 +380,7 @@ class Workbench(StoredTrials):
                 config.context,
                 config.seed,
                 retrieval_ms,
+                deadline_s,
                 answering=config.answering,
                 search=partial(self.search, run),
                 source=source_of(self.pipeline, run),

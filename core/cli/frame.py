@@ -73,6 +73,7 @@ GROUPS = {
     "engines": "Engines: speed, conversion, and what remote answers cost.",
     "inside": "Inside a model.",
     "annotate": "Studies in which people judge answers, and how far they agree.",
+    "serving": "A recipe served over HTTP, its keys, load and traces.",
     "store": "What is stored.",
     "jobs": "Long work that pages have started.",
 }  # subject -> what its verbs are about

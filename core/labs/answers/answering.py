@@ -265,7 +265,7 @@ def _abstain(workbench: Workbench, run: Resolved, unknown: dict[str, AskedContex
 def keep_alone(workbench: Workbench, run: Resolved, each: AskedContext, made: Answer, seconds: float) -> KeptAnswer:
     """Records an answer that was written by itself."""
     made = as_written(made)
-    shown = () if made.finish_reason == "abstained" else _spans(made.hits)
+    shown = () if made.finish_reason == "abstained" else spans_read(made.hits)
     said = KeptAnswer(
         made.text, made.finish_reason, shown, made.prompt_tokens, made.answer_tokens, seconds, made.cost_usd, made.tokens
     )
@@ -319,7 +319,7 @@ class _Job:
                 chosen = distinct(hits, config.context)[0]
                 material = Material(each.question, chosen, part, config.context, 0.0, config.seed, None, self._source)
                 made = material.prompt(chosen)
-                messages, shown = made.messages, _spans(made.used)
+                messages, shown = made.messages, spans_read(made.used)
             if part.local and not part.holds(messages) and (size := len(part.read(messages).tokens)) >= part.context_tokens:
                 raise WorkbenchError(f"{TOO_LONG} {size:,} tokens, and the window {part.context_tokens:,}.")
         except WorkbenchError as error:
@@ -383,6 +383,6 @@ class _Job:
         return Progress(self._done, self._total, each.question)
 
 
-def _spans(hits: Sequence[Hit]) -> Given:
+def spans_read(hits: Sequence[Hit]) -> Given:
     """What of the documents a model reads there."""
     return tuple(tuple((hit.document_id, *span) for span in hit.excerpts or ((hit.start, hit.end),)) for hit in hits)

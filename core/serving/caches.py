@@ -1,0 +1,125 @@
+"""Answers that were given before: to the same question, or to one that asks the same in other words.
+
+Similarity alone mistakes one question for another: "before" for "after", 2019 for 2020, a for b. So two questions are the same only where a
+gate of words agrees too: what denies, asks or relates, numbers, names, and the other words by their stems. Where a word relates two things
+("than", "from") their order has to be the same as well.
+"""
+
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+MOST = 10_000  # answers
+AGE_S = 86_400.0
+WORD = re.compile(r"\d[\d,.:/-]*\d|\d|[^\W\d_]+(?:['’][^\W\d_]+)?")
+EMPTY = frozenset(
+    "a an the please is are was were be been do does did have has had will would can could shall should may might "
+    "you me tell say explain describe know i we it that this there s and of in on at".split()
+)
+DENYING = frozenset("not no never none nor neither without except excluding cannot un non but unless".split())
+RELATING = frozenset(
+    "than from to into onto before after by between over under above below against for with via versus vs until till since "
+    "through beyond within if then".split()
+)
+
+
+class Held(NamedTuple):
+    """An answer of the cache. similarity: 1.0 for the very question."""
+
+    reply: dict[str, Any]
+    question: str
+    similarity: float
+    age_s: float
+
+
+def same_asked(first: str, second: str) -> bool:
+    """Whether the words allow that both ask the same."""
+    a, b = _words(first), _words(second)
+    marked = DENYING | RELATING
+    if [word for word in a if word in marked or word[0] == "#"] != [word for word in b if word in marked or word[0] == "#"]:
+        return False
+    return a == b if any(word in RELATING for word in a) else sorted(a) == sorted(b)
+
+
+def _words(text: str) -> list[str]:
+    """Stems in their order, without those that say nothing; # before a number or a name."""
+    import Stemmer
+
+    stem, words = Stemmer.Stemmer("english").stemWord, []
+    for place, match in enumerate(WORD.finditer(text)):
+        word, lower = match[0], match[0].lower().replace("’", "'")
+        if lower.endswith("n't"):
+            words.append("not")
+        elif word[0].isdigit() or (place and word[0].isupper()):
+            words.append(f"#{lower}")
+        elif lower not in EMPTY:
+            words.append(lower if lower in DENYING | RELATING else stem(lower))
+    return words
+
+
+class AnswerCache:
+    """The latest `most` answers, none older than `age_s`. similarity: from which cosine of the questions another question's answer is
+    taken, where the words allow it; 0: only for the same question. encode: question -> its unit vector. For several threads."""
+
+    def __init__(
+        self,
+        most: int = MOST,
+        age_s: float = AGE_S,
+        similarity: float = 0.0,
+        encode: Callable[[str], np.ndarray] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most, self._age_s, self._least, self._encode, self._clock = most, age_s, similarity, encode, clock
+        self._stamp, self._lock = "", threading.Lock()
+        self._entries: OrderedDict[str, tuple[str, dict[str, Any], float, np.ndarray | None]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, question: str, stamp: str) -> Held | None:
+        """stamp: of the corpus as it is now; what was said over another one is forgotten."""
+        own = " ".join(question.split())
+        with self._lock:
+            self._follow(stamp)
+            if own in self._entries:
+                self._entries.move_to_end(own)
+                return self._held(own, 1.0)
+            others = [(name, entry[3]) for name, entry in self._entries.items() if entry[3] is not None] if self._least else []
+        if not others:
+            return None
+        similar = np.stack([vector for _, vector in others]) @ self._encode(own)
+        for place in np.argsort(-similar).tolist():
+            if similar[place] < self._least:
+                return None
+            if same_asked(own, others[place][0]):
+                with self._lock:
+                    return self._held(others[place][0], float(similar[place])) if others[place][0] in self._entries else None
+        return None
+
+    def put(self, question: str, stamp: str, reply: dict[str, Any]) -> None:
+        own = " ".join(question.split())
+        vector = self._encode(own) if self._least else None
+        with self._lock:
+            self._follow(stamp)
+            self._entries[own] = own, reply, self._clock(), vector
+            self._entries.move_to_end(own)
+            if len(self._entries) > self._most:
+                self._entries.popitem(last=False)
+
+    def _follow(self, stamp: str) -> None:
+        if stamp != self._stamp:
+            self._entries.clear()
+            self._stamp = stamp
+
+    def _held(self, name: str, similarity: float) -> Held | None:
+        question, reply, since, _ = self._entries[name]
+        age = self._clock() - since
+        if age > self._age_s:
+            del self._entries[name]
+            return None
+        return Held(reply, question, similarity, age)

@@ -1,0 +1,302 @@
+"""A recipe that answers others: each question by the best of the ways that work just now, and what is told with the answer.
+
+The ways, best first: the recipe's own engine; where that is a remote one, the bundled model of this machine; the passages alone; an answer
+that was given before over the same corpus; else none. Which one it was, and what was tried before it, stands in the reply.
+"""
+
+import threading
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core import registry
+from core.config import TrialConfig, fingerprint
+from core.context.citations import cited
+from core.errors import WorkbenchError
+from core.generation.loading import loaded
+from core.labs.answers.answering import TOO_LONG, answers_to, spans_read, write
+from core.pipeline.answers import Asker, Given
+from core.pipeline.stages import Resolved
+from core.progress import Running, drain
+from core.records import Answer, Document, Hit
+from core.serving.admission import Breaker, Refusal
+from core.serving.caches import AnswerCache
+from core.workbench import Workbench
+
+REMOTE, LOCAL, PASSAGES, CACHED = "remote", "local", "passages", "cached"
+DEADLINE_S = 60.0
+WHOLE = ("stop", "abstained")  # finish reasons of answers that may be given again
+
+
+@dataclass(eq=False)
+class Question:
+    """One that is asked. until: by `time.perf_counter`. gone: set where nobody waits for the answer any more. fresh: an answer that was
+    given before is the last way, not the first."""
+
+    text: str
+    until: float
+    fresh: bool = False
+    gone: threading.Event = field(default_factory=threading.Event)
+    tried: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def left_s(self) -> float:
+        return 0.0 if self.gone.is_set() else max(0.0, self.until - time.perf_counter())
+
+
+class Rung(NamedTuple):
+    """A way of answering with a model, and the breaker before it."""
+
+    name: str
+    config: TrialConfig
+    breaker: Breaker
+
+
+class Again(NamedTuple):
+    """The text so far does not count: the next way begins anew."""
+
+    why: str
+
+
+Reply = dict[str, Any]
+
+
+class Service:
+    """One recipe. Its methods may be called from several threads."""
+
+    def __init__(self, workbench: Workbench, config: TrialConfig, name: str = "", similarity: float = 0.0) -> None:
+        """similarity: of `AnswerCache`."""
+        self.workbench, self.config = workbench, config
+        self.recipe = fingerprint(config)
+        self.name = name or self.recipe
+        local = config.generation.local
+        self.rungs = [Rung(LOCAL if local else REMOTE, config, Breaker())]
+        if not local:
+            own = registry.find("generator", "llama_cpp")()
+            self.rungs.append(Rung(LOCAL, config.model_copy(update={"generation": own}), Breaker()))
+        self.missing = "It is starting."  # what it is not ready for; "": it is
+        self.cache = AnswerCache(similarity=similarity, encode=self._vector)
+
+    def open(self) -> None:
+        """Prepares the corpus and loads the models; what fails stands in `missing`."""
+        try:
+            run = self.workbench.resolve(self.config)
+            words = [query.text for query in run.corpus.queries[:1]] or [
+                document.text[:100] for document in run.corpus.documents[:1]
+            ]
+            self.workbench.search(run, *words)
+            for rung in self.rungs:
+                if rung.name == LOCAL:
+                    drain(loaded(rung.config.generation))
+            self.missing = ""
+        except (WorkbenchError, OSError) as error:
+            self.missing = str(error)
+
+    def search(self, text: str, most: int) -> Reply:
+        began = time.perf_counter()
+        run = self.workbench.resolve(self.config)
+        hits = self.workbench.search(run, text)[:most]
+        return self._about(text) | {"passages": self.passages(run, hits, spans_read(hits)), "ms": {"retrieval": _ms(began)}}
+
+    def replies(self, asked: Sequence[Question]) -> Generator[None, None, list[Reply | Refusal]]:
+        """To each question its reply, those that a model writes side by side. Yields where questions whose client left are dropped: with
+        the last of them the work ends."""
+        made: dict[Question, Reply | Refusal] = {question: held for question in asked if (held := self._first(question))}
+        for rung in self.rungs:
+            if not (wanted := [question for question in asked if question not in made and question.left_s]):
+                break
+            if not self._lets_in(rung, wanted):
+                continue
+            try:
+                replies = yield from self._written(rung, wanted)
+            except (WorkbenchError, OSError) as error:
+                rung.breaker.failed()
+                _note(wanted, rung.name, str(error))
+                continue
+            rung.breaker.succeeded()
+            for question, reply in replies.items():
+                if reply["finish_reason"].startswith("failed"):
+                    _note([question], rung.name, reply["finish_reason"])
+                else:
+                    made[question] = self._kept(question, reply)
+        return [made.get(question) or self._last(question) for question in asked]
+
+    def _written(self, rung: Rung, asked: Sequence[Question]) -> Generator[None, None, dict[Question, Reply]]:
+        run = self.workbench.resolve(rung.config)
+        asker, hits, took, contexts = Asker(run), {}, {}, {}
+        for question in asked:
+            began = time.perf_counter()
+            hits[question] = self.workbench.search(run, question.text)
+            contexts[question] = asker.over(question.text, hits[question])
+            took[question] = _ms(began)
+            yield
+        for _ in write(self.workbench, run, list(contexts.values())):
+            yield
+            if not any(question.left_s for question in asked):
+                break
+        replies = {}
+        for question, said in zip(asked, answers_to(self.workbench, list(contexts.values())), strict=True):
+            if said is None:
+                question.tried.append({"way": rung.name, "why": "The deadline passed before it was written."})
+                continue
+            about = {
+                "model": run.config.generation.model,
+                "prompt": said.prompt_tokens,
+                "answer": said.answer_tokens,
+                "cost_usd": said.cost_usd,
+            }
+            times = {"retrieval": took[question], "generation": 1000 * said.seconds}
+            shown = said.shown or spans_read(hits[question][: run.config.context.passages])
+            replies[question] = self._told(
+                run, rung, question, said.text, said.finish_reason, hits[question], shown, times, about
+            )
+        return replies
+
+    def streamed(self, question: Question) -> Generator[str | Again, None, Reply]:
+        """Yields the text as it comes, and returns the reply. Raises a Refusal where no way works."""
+        if held := self._first(question):
+            yield held["answer"]
+            return held
+        for rung in self.rungs:
+            if not (question.left_s and self._lets_in(rung, [question])):
+                continue
+            began = False
+            try:
+                for piece in (running := Running(self.workbench.ask(rung.config, question.text, question.left_s))):
+                    began |= isinstance(piece, str) and bool(piece)
+                    yield piece if isinstance(piece, str) else ""
+                made = running.result
+                if made.finish_reason.startswith("failed"):
+                    raise WorkbenchError(made.finish_reason)
+            except (WorkbenchError, OSError) as error:
+                if not str(error).startswith(TOO_LONG):  # the question's fault, not the engine's
+                    rung.breaker.failed()
+                _note([question], rung.name, str(error))
+                if began:
+                    yield Again(str(error))
+                continue
+            rung.breaker.succeeded()
+            return self._kept(question, self._of_answer(rung, question, made))
+        reply = self._last(question)
+        if isinstance(reply, Refusal):
+            raise reply
+        yield reply["answer"]
+        return reply
+
+    def _of_answer(self, rung: Rung, question: Question, made: Answer) -> Reply:
+        run = self.workbench.resolve(rung.config)
+        about = {"model": made.model, "prompt": made.prompt_tokens, "answer": made.answer_tokens, "cost_usd": made.cost_usd}
+        times = {"retrieval": made.retrieval_ms, "first_token": made.first_token_ms, "generation": made.generation_ms}
+        hits = list(made.hits)
+        return self._told(run, rung, question, made.text, made.finish_reason, hits, spans_read(hits), times, about) | {
+            "id": made.id
+        }
+
+    def _told(
+        self,
+        run: Resolved,
+        rung: Rung,
+        question: Question,
+        text: str,
+        reason: str,
+        hits: Sequence[Hit],
+        shown: Given,
+        times: Reply,
+        about: Reply,
+    ) -> Reply:
+        """An answer as a reply tells it."""
+        read = self.passages(run, hits, shown)
+        numbers = cited(text, hits if run.config.context.citations == "titles" else len(read), run.config.context.citations)
+        return self._about(question.text) | {
+            "answer": text,
+            "finish_reason": reason,
+            "citations": [read[number - 1] for number in numbers],
+            "passages": read,
+            "model": about["model"],
+            "tokens": {"prompt": about["prompt"], "answer": about["answer"]},
+            "cost_usd": about["cost_usd"],
+            "ms": times,
+            "way": rung.name,
+            "tried": question.tried,
+        }
+
+    def passages(self, run: Resolved, hits: Sequence[Hit], shown: Given) -> list[Reply]:
+        """What a model reads of them, in its order. number: as an answer cites it; page: of a document that has pages."""
+        documents, read = self._documents(run), []
+        for number, excerpts in enumerate(shown, 1):
+            name, start, end = excerpts[0][0], excerpts[0][1], excerpts[-1][2]
+            page = next((hit.page for hit in hits if hit.document_id == name and hit.start < end and start < hit.end), None)
+            about = {"number": number, "document": name, "title": documents[name].title, "page": page, "start": start, "end": end}
+            read.append(about | {"text": " … ".join(documents[name].text[a:b] for _, a, b in excerpts)})
+        return read
+
+    def _documents(self, run: Resolved) -> dict[str, Document]:
+        return self.workbench.pipeline.remember(
+            "documents", run.corpus.fingerprint, lambda: {document.id: document for document in run.corpus.documents}
+        )
+
+    # What comes before and after the models --------------------------------------------------------------------------
+
+    def _first(self, question: Question) -> Reply | None:
+        return None if question.fresh else self._held(question)
+
+    def _last(self, question: Question) -> Reply | Refusal:
+        """Without a model: the passages, or an answer that was given before."""
+        try:
+            reply = self.search(question.text, self.config.context.passages)
+            if reply["passages"] and not question.gone.is_set():
+                return reply | {
+                    "answer": "",
+                    "finish_reason": "passages",
+                    "citations": [],
+                    "way": PASSAGES,
+                    "tried": question.tried,
+                }
+        except (WorkbenchError, OSError) as error:
+            _note([question], PASSAGES, str(error))
+        if held := self._held(question):
+            return held | {"tried": question.tried}
+        return Refusal(503, "No way of answering works. " + " ".join(f"{each['way']}: {each['why']}" for each in question.tried))
+
+    def _held(self, question: Question) -> Reply | None:
+        held = self.cache.get(question.text, self._stamp())
+        if held is None:
+            return None
+        return held.reply | {
+            "way": CACHED,
+            "cache": {"question": held.question, "similarity": held.similarity, "age_s": held.age_s},
+        }
+
+    def _kept(self, question: Question, reply: Reply) -> Reply:
+        if reply["finish_reason"] in WHOLE:
+            self.cache.put(question.text, self._stamp(), reply)
+        return reply
+
+    def _stamp(self) -> str:
+        """Of the corpus as it is now."""
+        return self.workbench.pipeline.library.stamp(self.config.corpus.dataset)
+
+    def _lets_in(self, rung: Rung, asked: Sequence[Question]) -> bool:
+        if rung.breaker.lets_in():
+            return True
+        _note(asked, rung.name, "It failed several times, and rests.")
+        return False
+
+    def _vector(self, text: str) -> np.ndarray:
+        [(_, vectors)] = self.config.embedding.encode([text], query=True)
+        return vectors[0] / np.linalg.norm(vectors[0])
+
+    def _about(self, text: str) -> Reply:
+        return {"question": text, "recipe": self.recipe, "name": self.name, "corpus": self.config.corpus.dataset}
+
+
+def _note(asked: Sequence[Question], way: str, why: str) -> None:
+    for question in asked:
+        question.tried.append({"way": way, "why": why})
+
+
+def _ms(began: float) -> float:
+    return 1000 * (time.perf_counter() - began)

@@ -1,0 +1,319 @@
+"""The service over HTTP: FastAPI's application. Every request has its turn and its deadline, and ends when its client leaves."""
+
+import asyncio
+import hashlib
+import json
+import socket
+import time
+from collections.abc import AsyncGenerator, Awaitable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from core.errors import WorkbenchError
+from core.serving.admission import Admission, Rates, Refusal
+from core.serving.batching import Batches, stepped
+from core.serving.guard import Guard
+from core.serving.keys import Keys
+from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Question, Reply, Service
+
+WAY = "x-groundwork-way"
+HOST, STOPPING_S = "127.0.0.1", 60
+BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds
+EVENTS = {"media_type": "text/event-stream", "headers": {"cache-control": "no-store"}}
+
+Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S", examples=["What does the with statement do?"])]
+Deadline = Annotated[float, Field(gt=0, le=600, description="Seconds after which nobody waits for the answer.")]
+
+
+class AnswerBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    question: Text
+    deadline_s: Deadline = DEADLINE_S
+    stream: bool = False
+    fresh: bool = Field(False, description="Do not take an answer that was given before.")
+
+
+class SearchBody(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    question: Text
+    deadline_s: Deadline = DEADLINE_S
+    k: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+class ChatMessage(BaseModel):
+    role: str
+    content: str
+
+
+class ChatBody(BaseModel):
+    """OpenAI's form; its fields about sampling are the recipe's to decide, and passed over."""
+
+    model_config = ConfigDict(extra="ignore")
+    model: str = ""
+    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    stream: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """batch: answers side by side; at_once: requests at work; waiting: in line; rate, burst: requests a second of a client."""
+
+    batch: int = 8
+    at_once: int = 16
+    waiting: int = 64
+    rate: float = 20.0
+    burst: int = 40
+
+
+class Figures:
+    """What `/metrics` tells."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter("groundwork_requests", "Requests.", ("path", "status", "way"), registry=self.registry)
+        about = "From the request to its whole reply."
+        self.seconds = Histogram("groundwork_seconds", about, ("path",), buckets=BUCKETS, registry=self.registry)
+        Gauge("groundwork_waiting", "Requests in line.", registry=self.registry).set_function(lambda: admission.waiting)
+        Gauge("groundwork_running", "Requests at work.", registry=self.registry).set_function(lambda: admission.running)
+
+    def count(self, path: str, status: int, way: str, began: float) -> None:
+        self.requests.labels(path, status, way).inc()
+        self.seconds.labels(path).observe(time.perf_counter() - began)
+
+
+def make_app(service: Service, limits: Limits = Limits(), keys: Keys | None = None) -> Any:
+    """An ASGI application. keys: without them anyone on this machine may ask."""
+    admission, rates = Admission(limits.at_once, limits.waiting), Rates(limits.rate, limits.burst)
+    pool, figures = ThreadPoolExecutor(limits.at_once + 4, "serve"), Figures(admission)
+    batches = Batches(service.replies, limits.batch, pool)
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncGenerator[None, None]:
+        opening = asyncio.get_running_loop().run_in_executor(pool, service.open)
+        yield
+        service.missing = "It is stopping."
+        await asyncio.wait({opening})
+        pool.shutdown(wait=False, cancel_futures=True)
+
+    app = FastAPI(title="Groundwork", description=f"The recipe {service.name}.", lifespan=life)
+
+    def client(request: Request) -> str:
+        """Who asks, let in by key and rate."""
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if keys:
+            name = keys.client(key.strip() if scheme.lower() == "bearer" else "")
+        else:
+            name = request.client.host if request.client else ""
+        rates.take(name)
+        ready()
+        return name
+
+    Client = Annotated[str, Depends(client)]
+
+    def ready() -> None:
+        if service.missing:
+            raise Refusal(503, f"Not ready: {service.missing}", 1.0)
+
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, error: Refusal) -> JSONResponse:
+        return failed(request, error.status, error.why, error.wait_s)
+
+    @app.exception_handler(WorkbenchError)
+    async def wrong(request: Request, error: WorkbenchError) -> JSONResponse:
+        return failed(request, 422, str(error))
+
+    @app.exception_handler(HTTPException)
+    async def unread(request: Request, error: HTTPException) -> JSONResponse:
+        return failed(request, error.status_code, str(error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        places = ("/".join(map(str, each["loc"][1:])) or "body" for each in error.errors())
+        return failed(
+            request, 422, "; ".join(f"{place}: {each['msg']}" for place, each in zip(places, error.errors(), strict=True))
+        )
+
+    def failed(request: Request, status: int, why: str, wait_s: float = 0.0) -> JSONResponse:
+        figures.requests.labels(request.url.path, status, "").inc()
+        headers = {"retry-after": str(max(1, round(wait_s)))} if status in (429, 503) and wait_s < 1e6 else {}
+        return JSONResponse({"error": why}, status, headers)
+
+    async def in_turn(name: str, deadline_s: float, work: Any) -> Reply:
+        """The reply of `work(until)` once it has its turn."""
+        until = time.perf_counter() + deadline_s
+        async with admission.turn(name, deadline_s):
+            return await work(until)
+
+    async def answered(body: AnswerBody, name: str) -> Reply:
+        return await in_turn(name, body.deadline_s, lambda until: batches.ask(Question(body.question, until, body.fresh)))
+
+    async def streamed(body: AnswerBody, name: str) -> AsyncGenerator[Any, None]:
+        """Pieces of the text, at last the reply."""
+        until = time.perf_counter() + body.deadline_s
+        async with admission.turn(name, body.deadline_s):
+            question = Question(body.question, until, body.fresh)
+            try:
+                async for step in stepped(service.streamed(question), pool):
+                    yield step
+            finally:
+                question.gone.set()
+
+    @app.post("/answer")
+    async def answer(body: AnswerBody, name: Client):
+        """The answer with its citations. With `stream`, as server-sent events: `text`, `again` (what came before does not count), then
+        `answer` or `error`."""
+        began = time.perf_counter()
+        if body.stream:
+            steps = streamed(body, name)
+            return StreamingResponse(told(await anext(steps), steps, began), **EVENTS)  # what is refused has its status
+        return reply(await answered(body, name), "/answer", began)
+
+    async def told(first: Any, steps: AsyncGenerator[Any, None], began: float) -> AsyncGenerator[str, None]:
+        status = 200
+        try:
+            yield event(first)
+            async for step in steps:
+                yield event(step)
+        except (Refusal, WorkbenchError) as error:  # its status is sent already
+            status = 500
+            yield f"event: error\ndata: {json.dumps({'error': str(error)})}\n\n"
+        finally:
+            figures.count("/answer", status, "stream", began)
+            await steps.aclose()
+
+    def reply(made: Reply, path: str, began: float) -> JSONResponse:
+        way = made.get("way", "")
+        figures.count(path, status(made), way, began)
+        return JSONResponse(made, status(made), {WAY: way} if way else {})
+
+    @app.post("/search")
+    async def search(body: SearchBody, name: Client):
+        """The best passages."""
+        began, loop = time.perf_counter(), asyncio.get_running_loop()
+
+        def work(_: float) -> Awaitable[Reply]:
+            return loop.run_in_executor(pool, service.search, body.question, body.k)
+
+        return reply(await in_turn(name, body.deadline_s, work), "/search", began)
+
+    @app.post("/v1/chat/completions")
+    async def chat(body: ChatBody, name: Client):
+        """OpenAI's form: the user's last message is the question."""
+        asked = [message.content for message in body.messages if message.role == "user" and message.content.strip()]
+        if not asked:
+            raise Refusal(422, "messages: none of the user's holds a question.")
+        began, path, own = time.perf_counter(), "/v1/chat/completions", AnswerBody(question=asked[-1][:10_000])
+        number = hashlib.sha256(repr((began, own.question)).encode()).hexdigest()[:24]
+        about = {"id": f"chatcmpl-{number}", "created": int(time.time()), "model": service.name}
+        if body.stream:
+            steps = streamed(own, name)
+            return StreamingResponse(chunks(about, await anext(steps), steps), **EVENTS)
+        made = await answered(own, name)
+        figures.count(path, 200, made["way"], began)
+        choice = {"index": 0, "message": {"role": "assistant", "content": said(made)}, "finish_reason": "stop"}
+        completion = {**about, "object": "chat.completion", "choices": [choice], "usage": usage(made), "groundwork": made}
+        return JSONResponse(completion, 200, {WAY: made["way"]})
+
+    @app.get("/v1/models")
+    async def models():
+        return {"object": "list", "data": [{"id": service.name, "object": "model", "owned_by": "groundwork"}]}
+
+    @app.get("/health")
+    async def health():
+        """Whether the process is up."""
+        return {"status": "up"}
+
+    @app.get("/ready")
+    async def readiness():
+        """Whether it can answer: corpus and models are at hand."""
+        ready()
+        ways = {rung.name: rung.breaker.state for rung in service.rungs}
+        about = {"recipe": service.recipe, "name": service.name, "corpus": service.config.corpus.dataset}
+        return {"status": "ready", **about, "breakers": ways, "batches": batches.sizes, "cached": len(service.cache)}
+
+    @app.get("/metrics")
+    async def metrics():
+        """Prometheus' text format."""
+        return PlainTextResponse(generate_latest(figures.registry))
+
+    return Guard(app)
+
+
+def run(app: Any, port: int) -> str:
+    """Serves it on this machine until the process is told to stop; what was let in is finished."""
+    import uvicorn
+
+    with socket.socket() as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((HOST, port))
+        except OSError as error:
+            todo = "Choose another, or stop what has it."
+            raise WorkbenchError(f"Port {port} cannot be listened on ({error.strerror}).", where="--port", todo=todo) from None
+        settings = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=STOPPING_S, server_header=False)
+        uvicorn.Server(settings).run([listening])
+    return "Stopped."
+
+
+def status(made: Reply) -> int:
+    """200 of the recipe's own answer, also one that was asked for before; 203 of an old one because nothing else works; 206 of passages
+    without an answer."""
+    return {PASSAGES: 206, CACHED: 203 if made.get("tried") else 200}.get(made.get("way", ""), 200)
+
+
+def event(step: Any) -> str:
+    """A server-sent event."""
+    if isinstance(step, str):
+        return f"event: text\ndata: {json.dumps({'text': step})}\n\n"
+    if isinstance(step, Again):
+        return f"event: again\ndata: {json.dumps({'why': step.why})}\n\n"
+    return f"event: answer\ndata: {json.dumps(step)}\n\n"
+
+
+def said(made: Reply) -> str:
+    """A reply as the text of a chat: without an answer the passages are it."""
+    return made["answer"] or "\n\n".join(f"[{each['number']}] {each['text']}" for each in made["passages"])
+
+
+def usage(made: Reply) -> dict[str, int]:
+    tokens = made.get("tokens") or {}
+    prompt, answer = tokens.get("prompt") or 0, tokens.get("answer") or 0
+    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+
+
+async def chunks(about: dict[str, Any], first: Any, steps: AsyncGenerator[Any, None]) -> AsyncGenerator[str, None]:
+    """OpenAI's events of a chat that is streamed. Text that no longer counts stands before that of the next way."""
+
+    def chunk(delta: dict[str, Any], reason: str | None = None, **others: Any) -> str:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        return f"data: {json.dumps({**about, 'object': 'chat.completion.chunk', 'choices': [choice], **others})}\n\n"
+
+    def told(step: Any) -> str:
+        nonlocal written
+        if isinstance(step, str):
+            written += step
+            return chunk({"content": step})
+        if isinstance(step, Again):
+            return chunk({"content": "\n\n"})
+        rest = "" if written.strip() else said(step)
+        return chunk({"content": rest} if rest else {}, "stop", groundwork=step)
+
+    written = ""
+    try:
+        yield told(first)
+        async for step in steps:
+            yield told(step)
+        yield "data: [DONE]\n\n"
+    except (Refusal, WorkbenchError) as error:
+        yield f"data: {json.dumps({'error': {'message': str(error)}})}\n\n"
+    finally:
+        await steps.aclose()

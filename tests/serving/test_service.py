@@ -1,0 +1,260 @@
+"""A recipe over HTTP: its ways of answering, what a client is told, who is let in, and what ends when it leaves."""
+
+import json
+import threading
+import time
+
+import pytest
+
+from core.config import with_settings
+from core.errors import WorkbenchError
+from core.generation.llama_engine import LlamaCpp
+from core.serving.admission import Breaker
+from core.serving.keys import Keys
+from core.serving.service import Service
+from core.serving.web import Limits
+from tests.support.failing import TEXTS, recipe
+from tests.support.fake_endpoint import events, serving, status, stream
+
+LUND = "When does the market of Lund open?"
+FREE = Limits(rate=1e6, burst=1_000_000)
+
+
+@pytest.fixture
+def service(bench, reader):
+    return Service(bench, recipe(), "towns")
+
+
+def remote(url, **settings):
+    return with_settings(recipe(), {"generation": {"part": "openai_compatible", "base_url": url, "model": "m-1"}, **settings})
+
+
+def sent_events(response) -> list[tuple[str, dict]]:
+    blocks = [block.split("\n") for block in response.text.strip().split("\n\n")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+
+
+def test_an_answer_comes_with_recipe_passages_citations_and_the_way_it_took(service, serve):
+    client = serve(service, FREE)
+    response = client.post("/answer", json={"question": LUND})
+    made = response.json()
+    assert response.status_code == 200 and response.headers["x-groundwork-way"] == made["way"] == "local"
+    assert made["answer"] == TEXTS["Lund.txt"] and made["recipe"] == service.recipe and made["tried"] == []
+    assert made["passages"][0]["document"] == "Lund.txt" and made["passages"][0]["text"] == TEXTS["Lund.txt"]
+    assert [passage["number"] for passage in made["passages"]] == [1, 2]
+
+
+def test_the_same_question_is_answered_from_the_cache_and_anew_where_that_is_asked(service, serve, reader):
+    client = serve(service, FREE)
+    first, second = (client.post("/answer", json={"question": text}).json() for text in (LUND, f" {LUND}  "))
+    assert (first["way"], second["way"]) == ("local", "cached") and second["answer"] == first["answer"]
+    assert second["cache"]["similarity"] == 1.0 and len(reader.prompts) == 1
+    assert client.post("/answer", json={"question": LUND, "fresh": True}).json()["way"] == "local"
+
+
+def test_events_tell_the_text_then_the_whole_reply(service, serve):
+    told = sent_events(serve(service, FREE).post("/answer", json={"question": LUND, "stream": True}))
+    assert told[-1][0] == "answer" and told[-1][1]["answer"] == TEXTS["Lund.txt"]
+
+
+def test_what_is_asked_together_is_answered_side_by_side(service, serve, reader):
+    client, replies = serve(service, FREE), []
+    entered, go = threading.Event(), threading.Event()
+    search = service.workbench.search
+
+    def slow(*args):
+        entered.set()
+        go.wait(10)
+        return search(*args)
+
+    service.workbench.search = slow
+    asked = [f"When does the market of {town} open?" for town in ("Lund", "Gent", "Lund or Gent", "Gent or Lund")]
+    threads = [
+        threading.Thread(target=lambda q=q: replies.append(client.post("/answer", json={"question": q}).json())) for q in asked
+    ]
+    threads[0].start()
+    entered.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    while client.get("/metrics").text.find("groundwork_running 4.0") < 0:
+        time.sleep(0.01)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert {reply["question"] for reply in replies} == set(asked) and all(reply["way"] == "local" for reply in replies)
+    assert client.get("/ready").json()["batches"] == {"1": 1, "3": 1}
+
+
+def test_search_gives_the_passages_alone(service, serve, reader):
+    made = serve(service, FREE).post("/search", json={"question": LUND, "k": 1}).json()
+    assert [passage["document"] for passage in made["passages"]] == ["Lund.txt"] and not reader.prompts
+
+
+def test_a_failing_engine_leaves_the_passages_and_its_breaker_opens(service, serve, reader):
+    reader.fails = "failed: no memory"
+    client = serve(service, FREE)
+    response = client.post("/answer", json={"question": LUND})
+    made = response.json()
+    assert response.status_code == 206 and made["way"] == "passages" and made["answer"] == ""
+    assert made["passages"][0]["document"] == "Lund.txt" and "no memory" in made["tried"][0]["why"]
+
+
+def test_a_remote_engine_that_fails_is_replaced_by_the_model_of_this_machine(bench, reader, serve, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    with serving(status(400, "overloaded")) as endpoint:
+        service = Service(bench, remote(endpoint.url))
+        client = serve(service, FREE)
+        made = [client.post("/answer", json={"question": LUND, "fresh": True}).json() for _ in range(5)]
+        assert [each["way"] for each in made] == ["local"] * 5
+        assert "overloaded" in made[0]["tried"][0]["why"] and "rests" in made[4]["tried"][0]["why"]
+        assert client.get("/ready").json()["breakers"] == {"remote": "open", "local": "closed"}
+        tried = len(endpoint.requests)
+        client.post("/answer", json={"question": LUND, "fresh": True})
+        assert len(endpoint.requests) == tried  # it rests
+
+
+def test_a_remote_engine_answers_and_streams(bench, reader, serve, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    with serving(stream(events("openai", "At ", "five [1]."))) as endpoint:
+        client = serve(Service(bench, remote(endpoint.url)), FREE)
+        made = client.post("/answer", json={"question": LUND}).json()
+        assert made["way"] == "remote" and made["answer"] == "At five [1]."
+        assert [passage["document"] for passage in made["citations"]] == ["Lund.txt"]
+        told = sent_events(client.post("/answer", json={"question": LUND, "stream": True, "fresh": True}))
+        assert "".join(said["text"] for name, said in told if name == "text") == "At five [1]."
+
+
+def test_without_engine_and_passages_an_old_answer_then_an_honest_refusal(service, serve, monkeypatch):
+    client = serve(service, FREE)
+    before = client.post("/answer", json={"question": LUND}).json()
+
+    def broken(*_):
+        raise WorkbenchError("The index cannot be read.")
+
+    monkeypatch.setattr(service.workbench, "search", broken)
+    held = client.post("/answer", json={"question": LUND, "fresh": True})
+    assert held.status_code == 203 and held.json()["way"] == "cached" and held.json()["answer"] == before["answer"]
+    none = client.post("/answer", json={"question": "When does the market of Gent open?"})
+    assert none.status_code == 503 and "index cannot be read" in none.json()["error"]
+    told = sent_events(client.post("/answer", json={"question": LUND, "fresh": True, "stream": True}))
+    assert told[-1][1]["way"] == "cached"
+
+
+def test_what_was_said_over_another_corpus_is_never_said_again(service, serve, bench):
+    client = serve(service, FREE)
+    old = client.post("/answer", json={"question": LUND}).json()
+    from core.progress import drain
+
+    files = [(name, text.replace("five", "noon").encode()) for name, text in TEXTS.items()]
+    drain(bench.library.ingest("towns", files, None))
+    new = [client.post("/answer", json={"question": LUND}).json()["answer"] for _ in range(20)]
+    assert "five" in old["answer"] and all("noon" in answer for answer in new)
+
+
+def test_an_openai_client_uses_the_recipe_as_a_model(service, serve):
+    from openai import OpenAI
+
+    client = OpenAI(base_url=f"{serve(service, FREE).base_url}/v1", api_key="none")
+    assert [model.id for model in client.models.list()] == ["towns"]
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": LUND}]
+    made = client.chat.completions.create(model="towns", messages=messages)
+    assert made.choices[0].message.content == TEXTS["Lund.txt"] and made.usage.completion_tokens > 0
+    pieces = client.chat.completions.create(model="towns", messages=messages, stream=True)
+    assert "".join(piece.choices[0].delta.content or "" for piece in pieces) == TEXTS["Lund.txt"]
+
+
+def test_the_description_for_programs_has_examples(service, serve):
+    told = serve(service, FREE).get("/openapi.json").json()
+    assert {"/answer", "/search", "/v1/chat/completions", "/ready", "/metrics"} <= told["paths"].keys()
+    assert told["components"]["schemas"]["AnswerBody"]["properties"]["question"]["examples"]
+
+
+@pytest.mark.parametrize(
+    "body, why",
+    [
+        (b"{", "JSON"),
+        (b'{"question": ""}', "question"),
+        (b'{"question": "  "}', "question"),
+        (b'{"question": "a", "typo": 1}', "typo"),
+        (b'{"question": "\xff"}', "parsing"),
+        (b'{"question": "a", "deadline_s": NaN}', "deadline_s"),
+        (b'{"question": 5}', "question"),
+    ],
+)
+def test_a_bad_body_is_refused_with_its_place(service, serve, body, why):
+    response = serve(service, FREE).post("/answer", content=body, headers={"content-type": "application/json"})
+    assert response.status_code in (400, 422) and why in response.json()["error"]
+
+
+def test_too_large_a_body_and_too_fast_a_client_are_refused(service, serve):
+    client = serve(service, Limits(rate=0.001, burst=2))
+    large = client.post("/answer", content=b" " * 200_000, headers={"content-type": "application/json"})
+    assert large.status_code == 413
+    answers = [client.post("/search", json={"question": LUND}) for _ in range(3)]
+    assert [each.status_code for each in answers] == [200, 200, 429] and int(answers[-1].headers["retry-after"]) > 1
+
+
+def test_only_a_valid_key_opens_and_none_is_stored_or_shown(service, serve, bench):
+    keys = Keys(bench.home)
+    valid, late, gone = keys.make("ada"), keys.make("bob", days=1e-9), keys.make("eve")
+    keys.revoke("eve")
+    client = serve(service, FREE, keys)
+    asked = {
+        key: client.post("/search", json={"question": LUND}, headers={"authorization": f"Bearer {key}"} if key else {})
+        for key in (valid, late, gone, "gw-other", "")
+    }
+    assert [each.status_code for each in asked.values()] == [200, 401, 401, 401, 401]
+    assert "expired" in asked[late].json()["error"] and "revoked" in asked[gone].json()["error"]
+    assert not any(key in keys.path.read_text() for key in (valid, late, gone))
+    keys.revoke("ada")  # heard of at once
+    assert client.post("/search", json={"question": LUND}, headers={"authorization": f"Bearer {valid}"}).status_code == 401
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams):
+    steps, ended = [], threading.Event()
+
+    def generate(self, messages, seed=0, deadline_s=120.0):
+        try:
+            while True:
+                steps.append(time.perf_counter())
+                time.sleep(0.01)
+                yield "word "
+        finally:
+            ended.set()
+
+    def generate_many(self, prompts, seeds=None, deadline_s=120.0, batch=8):
+        for _ in generate(self, prompts[0]):
+            from core.records import Progress
+
+            yield Progress(0, 1, "writing")
+
+    monkeypatch.setattr(LlamaCpp, "generate", generate)
+    monkeypatch.setattr(LlamaCpp, "generate_many", generate_many)
+    client = serve(service, FREE)
+    if streams:
+        with client.stream("POST", "/answer", json={"question": LUND, "stream": True}) as response:
+            next(response.iter_text())
+    else:
+        import httpx
+
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/answer", json={"question": LUND}, timeout=0.5)
+    left = time.perf_counter()
+    assert ended.wait(5)
+    assert sum(step > left + 0.25 for step in steps) == 0  # no word is written a quarter of a second later
+    while "groundwork_running 0.0" not in client.get("/metrics").text:
+        time.sleep(0.01)
+
+
+def test_a_breaker_lets_one_try_after_its_rest(monkeypatch):
+    now = [0.0]
+    breaker = Breaker(2, 10.0, lambda: now[0])
+    breaker.failed()
+    assert breaker.lets_in()
+    breaker.failed()
+    assert not breaker.lets_in() and breaker.state == "open"
+    now[0] = 10.0
+    assert breaker.lets_in() and not breaker.lets_in()
+    breaker.succeeded()
+    assert breaker.state == "closed"
