@@ -1,12 +1,13 @@
-"""A recipe served over HTTP, and the keys of those who may ask."""
+"""A recipe served over HTTP: published, watched, and the keys of those who may ask."""
 
+import os
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from core.cli.frame import verb
-from core.cli.options import USUAL, Positive, RecipeOptions
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions
 from core.cli.tables import show_table
 from core.config import build
 from core.records import Progress
@@ -14,6 +15,7 @@ from core.records import Progress
 Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65535))]
 Rate = Annotated[float, Parameter(validator=Number(gt=0), help="Requests a second of one client, in the long run.")]
 Share = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
+KEY = "GROUNDWORK_SERVICE_KEY"  # of a service that wants one
 Days = Annotated[float, Parameter(validator=Number(gte=0), help="Until it expires; 0: never.")]
 
 
@@ -21,7 +23,8 @@ Days = Annotated[float, Parameter(validator=Number(gte=0), help="Until it expire
 def serve(
     workbench: Any,
     *,
-    trial: Annotated[str, Parameter(help="A stored trial, whose recipe is served; else the recipe of the options.")] = "",
+    published: Annotated[str, Parameter(help="The recipe that is published under this name.")] = "",
+    trial: Annotated[str, Parameter(help="The recipe of a stored trial; without either that of the options.")] = "",
     port: Port = 8600,
     batch: Annotated[Positive, Parameter(help="Answers written side by side.")] = 8,
     at_once: Annotated[Positive, Parameter(help="Requests at work; more wait in line.")] = 16,
@@ -38,13 +41,78 @@ def serve(
     from core.serving.service import Service
     from core.serving.web import Limits, make_app, run
 
-    config = build(workbench.show(workbench.trial_id(trial))["config"]) if trial else recipe.read()
-    service = Service(workbench, config, trial, similarity)
+    config = _published(workbench, published) if published else _of_trial(workbench, trial) if trial else recipe.read()
+    service = Service(workbench, config, published or trial, similarity)
     app = make_app(
         service, Limits(batch, at_once, waiting, rate, max(1, round(2 * rate))), Keys(workbench.home) if with_keys else None
     )
     yield Progress(0, 0, f"Serving on http://127.0.0.1:{port}; ctrl-c stops it")
     return run(app, port)
+
+
+def _of_trial(workbench: Any, trial: str) -> Any:
+    return build(workbench.show(workbench.trial_id(trial))["config"])
+
+
+def _published(workbench: Any, name: str) -> Any:
+    from core.serving.publishing import published, recipe_of
+
+    return recipe_of(published(workbench, name))
+
+
+@verb("serving publish", job_keeps=str)
+def publish(
+    workbench: Any,
+    name: str,
+    /,
+    *,
+    trial: Annotated[str, Parameter(help="A stored trial, whose recipe is published; else the recipe of the options.")] = "",
+    measure: Annotated[str, Parameter(help="Of the answers, as `list measure` names it: the gate.")] = "faithfulness",
+    least: Annotated[float, Parameter(help="What the lower end of its interval has to reach.")] = 0.85,
+    ask: Asked = 30,
+    canaries: Annotated[Positive, Parameter(help="Questions with evidence by which the service is watched, at most.")] = 200,
+    why: Annotated[str, Parameter(help="Why it may go out all the same; stands in the record.")] = "",
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Let a recipe through its gate under a name: by a measure of its answers; and note what its canaries find."""
+    from core.serving.publishing import publish
+
+    config = _of_trial(workbench, trial) if trial else recipe.read()
+    made = yield from publish(workbench, config, name, trial, measure, least, ask, canaries, why)
+    return {
+        "name": made.name, "recipe": made.recipe, **made.gate, "canaries": len(made.canaries),
+        "found": sum(each["found"] for each in made.canaries), "created": made.created,
+    }  # fmt: skip
+
+
+@verb("serving published", show_table)
+def published(workbench: Any) -> list[dict[str, Any]]:
+    """What was published, the newest first."""
+    from core.serving.publishing import publications
+
+    columns = ("name", "trial", "recipe", "created")
+    return [{column: getattr(each, column) for column in columns} | each.gate for each in publications(workbench)]
+
+
+@verb("serving canaries", healthy=lambda told: told["alarm"] is None)
+def canaries(
+    workbench: Any,
+    name: str,
+    /,
+    *,
+    url: Annotated[str, Parameter(help="Of the service; empty: only what is recorded.")] = "http://127.0.0.1:8600",
+    most: Annotated[Positive, Parameter(help="Questions that are asked.")] = 200,
+) -> Any:
+    """Ask a service the questions again that its publication found: a loss is told with its deployment and stage (exit code 1)."""
+    from core.serving.publishing import published
+    from core.serving.watching import ask_canaries, watched
+
+    own = published(workbench, name)
+    told = (yield from ask_canaries(workbench, own, url, most, os.environ.get(KEY, ""))) if url else watched(workbench, own)
+    return {
+        "publication": own.key, "canaries": told.asked, "lost": told.lost.mean, "low": told.lost.low, "high": told.lost.high,
+        "alarm": told.alarm, "since": told.since, "stage": told.stage, "sentence": told.sentence,
+    }  # fmt: skip
 
 
 @verb("serving make-key")

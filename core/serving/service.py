@@ -24,6 +24,7 @@ from core.progress import Running, drain
 from core.records import Answer, Document, Hit
 from core.serving.admission import Breaker, Refusal
 from core.serving.caches import AnswerCache
+from core.serving.publishing import stages_of
 from core.workbench import Workbench
 
 REMOTE, LOCAL, PASSAGES, CACHED = "remote", "local", "passages", "cached"
@@ -237,6 +238,10 @@ class Service:
         return self.workbench.pipeline.remember(
             "documents", run.corpus.fingerprint, lambda: {document.id: document for document in run.corpus.documents}
         )
+
+    def stages(self) -> dict[str, str]:
+        """Key of each stage as it is now, by which a change is traced to its stage."""
+        return stages_of(self.workbench.resolve(self.config))
 
     # What comes before and after the models --------------------------------------------------------------------------
 

@@ -238,7 +238,8 @@ def make_app(service: Service, limits: Limits = Limits(), keys: Keys | None = No
         ready()
         ways = {rung.name: rung.breaker.state for rung in service.rungs}
         about = {"recipe": service.recipe, "name": service.name, "corpus": service.config.corpus.dataset}
-        return {"status": "ready", **about, "breakers": ways, "batches": batches.sizes, "cached": len(service.cache)}
+        more = {"breakers": ways, "batches": batches.sizes, "cached": len(service.cache), "stages": service.stages()}
+        return {"status": "ready", **about, **more}
 
     @app.get("/metrics")
     async def metrics():

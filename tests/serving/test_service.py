@@ -129,9 +129,10 @@ def test_without_engine_and_passages_an_old_answer_then_an_honest_refusal(servic
     before = client.post("/answer", json={"question": LUND}).json()
 
     def broken(*_):
+        yield from ()
         raise WorkbenchError("The index cannot be read.")
 
-    monkeypatch.setattr(service.workbench, "search", broken)
+    monkeypatch.setattr(service.workbench, "_search", broken)
     held = client.post("/answer", json={"question": LUND, "fresh": True})
     assert held.status_code == 203 and held.json()["way"] == "cached" and held.json()["answer"] == before["answer"]
     none = client.post("/answer", json={"question": "When does the market of Gent open?"})

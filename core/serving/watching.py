@@ -1,0 +1,142 @@
+"""A service that silently got worse: canaries are asked of it again, each is held against what it found when it was published, and the
+deployment that a loss began with is told, with the stage that changed in it."""
+
+import json
+import time
+from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import httpx
+import numpy as np
+
+from core.config import fingerprint
+from core.errors import WorkbenchError
+from core.records import Gold, Progress
+from core.serving.publishing import Publication, is_found, recipe_of
+from core.statistics.bootstrap import Interval
+from core.statistics.canary import first_bad_deployment
+from core.store.batches import batches
+from core.workbench import Workbench
+
+KIND = "canary_answers"
+FLOOR = 0.005  # share of hits that are lost without any change, at most; retrieval over an exact index loses none
+RECORDED = 50  # canaries a batch
+NONE = Interval(None, None, None, 0, 0)
+
+
+class Watched(NamedTuple):
+    """What canaries say since a publication. alarm: canaries until it; None: none. stage: the first that changed in the deployment that it
+    began with, "" where no key of a stage did."""
+
+    asked: int
+    lost: Interval
+    log_e: tuple[float, ...]
+    alarm: int | None
+    since: str
+    stage: str
+    questions: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        if not self.asked:
+            return "No canary was asked yet."
+        share = f"{self.lost.mean:.1%} of {self.asked:,} canaries are lost ({self.lost.low:.1%} to {self.lost.high:.1%})"
+        if self.alarm is None:
+            return f"{share}: no more than the noise explains, at any look so far."
+        where = (
+            f"the stage {self.stage} changed in it" if self.stage else "no stage of its recipe changed: look at files and engine"
+        )
+        return f"{share}. Regression found at canary {self.alarm + 1:,}; it began with the deployment {self.since}, and {where}."
+
+
+def ask_canaries(
+    workbench: Workbench, publication: Publication, url: str, most: int = 200, key: str = "", seed: int | None = None
+) -> Generator[Progress, None, Watched]:
+    """Asks the service at `url` so many canaries that were found at publication, in an order drawn anew, and records what it finds."""
+    able = [each for each in publication.canaries if each["found"]]
+    if not able:
+        raise WorkbenchError(
+            "No canary was found at publication, so none can be lost.",
+            where=publication.name,
+            todo="Publish a recipe that finds some.",
+        )
+    order = np.random.default_rng(seed).permutation(len(able))[:most].tolist()
+    overlap = recipe_of(publication).evaluation.overlap
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    began, rows = datetime.now(UTC).isoformat(timespec="milliseconds"), {}
+    with httpx.Client(base_url=url, timeout=60.0, headers=headers) as client:
+        stages = _said(client.get, "/ready")["stages"]
+        about = {"publication": publication.key, "deployment": fingerprint(stages)[:12], "stages": stages}
+        for number, place in enumerate(order):
+            yield Progress(number, len(order), "Asking canaries")
+            canary, start = able[place], time.perf_counter()
+            reply = _said(client.post, "/search", json={"question": canary["question"], "k": publication.k})
+            ms = 1000 * (time.perf_counter() - start)
+            spans = [(each["document"], each["start"], each["end"]) for each in reply["passages"]]
+            gold = [Gold(*each) for each in canary["gold"]]
+            said = {
+                "question": canary["question"],
+                "before": True,
+                "now": is_found(spans, gold, overlap),
+                "ms": ms,
+                "asked": began,
+            }
+            rows[f"{began} {number:06}"] = said
+            if len(rows) == RECORDED:
+                batches(workbench.home).keep(KIND, rows, **about)
+                rows = {}
+        if rows:
+            batches(workbench.home).keep(KIND, rows, **about)
+    return watched(workbench, publication)
+
+
+def watched(workbench: Workbench, publication: Publication, floor: float = FLOOR) -> Watched:
+    """By all canaries recorded since the publication, in the order asked."""
+    rows = workbench.store.query(
+        f"SELECT deployment, stages, question, before, now FROM {KIND} WHERE publication = ? ORDER BY key", [publication.key]
+    )
+    if not rows:
+        return Watched(0, NONE, (), None, "", "", ())
+    names = list(_told_apart([row["deployment"] for row in rows]))
+    before, now = (np.array([row[side] for row in rows], float) for side in ("before", "now"))
+    bad = first_bad_deployment(names, [row["question"] for row in rows], before, now, floor)
+    stage = ""
+    if bad.deployment is not None:
+        first = names.index(bad.deployment)
+        stage = changed(_read(rows[first - 1]["stages"]) if first else publication.stages, _read(rows[first]["stages"]))
+    test = bad.test
+    return Watched(len(rows), test.rate, tuple(test.log_e.tolist()), test.alarm, bad.deployment or "", stage, bad.questions)
+
+
+def changed(before: dict[str, str], now: dict[str, str]) -> str:
+    """The first stage with another key; those after it are made from it."""
+    return next((name for name, key in now.items() if before.get(name) != key), "")
+
+
+def _told_apart(names: list[str]) -> Iterator[str]:
+    """A deployment that is rolled back to is another one: its number stands behind it."""
+    runs: dict[str, int] = {}
+    for name, group in groupby(names):
+        runs[name] = runs.get(name, 0) + 1
+        told = f"{name} ({runs[name]})" if runs[name] > 1 else name
+        yield from (told for _ in group)
+
+
+def _read(value: Any) -> dict[str, str]:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _said(ask: Any, path: str, **how: Any) -> dict[str, Any]:
+    """The reply of the service; what is wrong with it as an error for people."""
+    try:
+        response = ask(path, **how)
+        body = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise WorkbenchError(f"The service did not answer {path}: {error}.", todo="Is it up? `python -m core serve`.") from None
+    if response.status_code != 200:
+        raise WorkbenchError(
+            f"The service answered {path} with {response.status_code}: {body.get('error', '')}", todo="Look at its log."
+        )
+    return body
