@@ -44,6 +44,7 @@ PAGES = {
     "Publish": [
         ("run_study", "Run a study", "science"),
         ("compare_trials", "Trials", "compare_arrows"),
+        ("serve_recipe", "Serve", "dns"),
         ("write_paper", "Write a paper", "article"),
         ("query_store", "Query the store", "database"),
     ],

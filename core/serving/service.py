@@ -78,6 +78,7 @@ class Service:
         if not local:
             own = registry.find("generator", "llama_cpp")()
             self.rungs.append(Rung(LOCAL, config.model_copy(update={"generation": own}), Breaker()))
+        self.question = ""  # one that the corpus answers
         self.missing = "It is starting."  # what it is not ready for; "": it is
         self.cache = AnswerCache(similarity=similarity, encode=self._vector)
 
@@ -85,10 +86,8 @@ class Service:
         """Prepares the corpus and loads the models; what fails stands in `missing`."""
         try:
             run = self.workbench.resolve(self.config)
-            words = [query.text for query in run.corpus.queries[:1]] or [
-                document.text[:100] for document in run.corpus.documents[:1]
-            ]
-            self.workbench.search(run, *words)
+            self.question = run.corpus.queries[0].text if run.corpus.queries else ""
+            self.workbench.search(run, self.question or "first")
             for rung in self.rungs:
                 if rung.name == LOCAL:
                     drain(loaded(rung.config.generation))

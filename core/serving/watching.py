@@ -14,6 +14,7 @@ import numpy as np
 from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.records import Gold, Progress
+from core.serving.asking import replied
 from core.serving.publishing import Publication, is_found, recipe_of
 from core.statistics.bootstrap import Interval
 from core.statistics.canary import first_bad_deployment
@@ -67,12 +68,12 @@ def ask_canaries(
     headers = {"authorization": f"Bearer {key}"} if key else {}
     began, rows = datetime.now(UTC).isoformat(timespec="milliseconds"), {}
     with httpx.Client(base_url=url, timeout=60.0, headers=headers) as client:
-        stages = _said(client.get, "/ready")["stages"]
+        stages = replied(client, "GET", "/ready")["stages"]
         about = {"publication": publication.key, "deployment": fingerprint(stages)[:12], "stages": stages}
         for number, place in enumerate(order):
             yield Progress(number, len(order), "Asking canaries")
             canary, start = able[place], time.perf_counter()
-            reply = _said(client.post, "/search", json={"question": canary["question"], "k": publication.k})
+            reply = replied(client, "POST", "/search", json={"question": canary["question"], "k": publication.k})
             ms = 1000 * (time.perf_counter() - start)
             spans = [(each["document"], each["start"], each["end"]) for each in reply["passages"]]
             gold = [Gold(*each) for each in canary["gold"]]
@@ -126,17 +127,3 @@ def _told_apart(names: list[str]) -> Iterator[str]:
 
 def _read(value: Any) -> dict[str, str]:
     return json.loads(value) if isinstance(value, str) else value
-
-
-def _said(ask: Any, path: str, **how: Any) -> dict[str, Any]:
-    """The reply of the service; what is wrong with it as an error for people."""
-    try:
-        response = ask(path, **how)
-        body = response.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise WorkbenchError(f"The service did not answer {path}: {error}.", todo="Is it up? `python -m core serve`.") from None
-    if response.status_code != 200:
-        raise WorkbenchError(
-            f"The service answered {path} with {response.status_code}: {body.get('error', '')}", todo="Look at its log."
-        )
-    return body

@@ -238,7 +238,13 @@ def make_app(service: Service, limits: Limits = Limits(), keys: Keys | None = No
         ready()
         ways = {rung.name: rung.breaker.state for rung in service.rungs}
         about = {"recipe": service.recipe, "name": service.name, "corpus": service.config.corpus.dataset}
-        more = {"breakers": ways, "batches": batches.sizes, "cached": len(service.cache), "stages": service.stages()}
+        more = {
+            "breakers": ways,
+            "batches": batches.sizes,
+            "cached": len(service.cache),
+            "stages": service.stages(),
+            "question": service.question,
+        }
         return {"status": "ready", **about, **more}
 
     @app.get("/metrics")

@@ -1,0 +1,126 @@
+"""What is up, how it is asked, and the presses that publish a recipe and put it up."""
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, jobs, tables
+from core.pipeline.forecast import Forecast
+from core.report.table import DAY_TIME, MEAN, Column, Table
+from core.serving.asking import Standing, standing
+from core.serving.publishing import LEAST, MEASURE, Publication, publications
+
+PORT = 8600
+IN_USE = "The recipe in use"
+CURL = """curl -s http://127.0.0.1:{port}/answer \\
+  -H 'content-type: application/json' \\
+  -d '{body}'"""
+OPENAI = """from openai import OpenAI
+
+client = OpenAI(base_url="http://127.0.0.1:{port}/v1", api_key="none")
+reply = client.chat.completions.create(
+    model="{name}", messages=[{{"role": "user", "content": {question!r}}}])
+print(reply.choices[0].message.content)"""
+
+
+def draw() -> None:
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        put_up()
+    with right:
+        publish()
+    if listed := publications(session.workbench()):
+        published(listed)
+
+
+def put_up() -> None:
+    st.subheader("Service", anchor=False)
+    names = list(dict.fromkeys(each.name for each in publications(session.workbench())))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox("What is served", [*names, IN_USE], key="serve_what")
+        port = st.number_input("Port", 1024, 65535, PORT, key="serve_port", help="On this machine only: 127.0.0.1.", width=140)
+    what = session.workbench().arguments(session.config()) if chosen == IN_USE else ["--published", chosen]
+    arguments = ["serve", *what, "--port", str(port)]
+    jobs.start_button(
+        "Put it up", arguments, f"Serving {chosen if chosen != IN_USE else 'the recipe in use'}", Forecast(()), place="serve"
+    )
+    job = jobs.latest(arguments)
+    if job and job.active:
+        st.fragment(up, run_every=2.0)(int(port))
+
+
+def up(port: int) -> None:
+    """What the service says of itself, and how programs ask it."""
+    with cards.calm():
+        said = standing(f"http://127.0.0.1:{port}")
+        if not said.ready:
+            return st.caption(f":material/hourglass_top: {cards.plain(said.why)}")
+        cards.facts(facts(said))
+        question = said.question or "What does the with statement do?"
+        shell, python = st.tabs(["Shell", "OpenAI client"])
+        shell.code(
+            CURL.format(port=port, body=json.dumps({"question": question}).replace("'", "'\\''")),
+            language="bash",
+            wrap_lines=True,
+        )
+        python.code(OPENAI.format(port=port, name=said.name, question=question), language="python")
+        st.caption(
+            f"All requests with their fields: http://127.0.0.1:{port}/docs · for Prometheus: http://127.0.0.1:{port}/metrics"
+        )
+
+
+def facts(said: Standing) -> list[tuple[str, str]]:
+    ways = ", ".join(f"{way} {'works' if state == 'closed' else 'rests: it failed'}" for way, state in said.breakers.items())
+    batches = sum(said.batches.values())
+    size = sum(int(size) * number for size, number in said.batches.items()) / batches if batches else 0.0
+    return [
+        ("Corpus", said.corpus),
+        ("Model", ways),
+        ("Answers held", f"{said.cached:,}"),
+        ("Batches", f"{batches:,}, of {size:.1f} answers in the mean" if batches else "none yet"),
+    ]
+
+
+def publish() -> None:
+    st.subheader("Publish the recipe in use", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Name", key="publish_name", placeholder="handbook", max_chars=60)
+        least = st.number_input(
+            "Faithfulness, at least", 0.0, 1.0, LEAST, 0.05, key="publish_least", width=180,
+            help="The lower end of its 95% interval over 30 answers has to reach this.",
+        )  # fmt: skip
+    why = st.text_input(
+        "Why it may go out all the same",
+        key="publish_why",
+        placeholder="empty: only if it reaches that",
+        help="Stands in the record.",
+    )
+    if not name.strip():
+        return st.caption("A published recipe has a name, what it was worth, and questions by which a later loss is noticed.")
+    arguments = ["serving publish", name, "--measure", MEASURE, "--least", f"{least:g}", *(["--why", why] if why.strip() else [])]
+    arguments = [*arguments[0].split(), *arguments[1:], *session.workbench().arguments(session.config())]
+    jobs.start_button("Publish", arguments, f"Publishing {name}", Forecast(()), icon=":material/publish:", place="publish")
+
+
+def published(listed: list[Publication]) -> None:
+    st.subheader("Published", anchor=False)
+    columns = (
+        Column("name", width=160),
+        Column("corpus", width=160),
+        Column("measure", width=130),
+        Column("mean", "", MEAN),
+        Column("low", "From", MEAN, "The lower end of its 95% interval."),
+        Column("least", "Asked for", MEAN),
+        Column("why", "Let out because", width=220),
+        Column("canaries", "Canaries found", help="Questions whose evidence was among the first k, of all that have evidence."),
+        Column("created", "Published", DAY_TIME, width=110),
+    )
+    tables.draw(Table("published_recipes", columns, [row(each) for each in listed]))
+
+
+def row(each: Publication) -> dict[str, Any]:
+    found = sum(canary["found"] for canary in each.canaries)
+    told = {"name": each.name, "corpus": each.config["corpus"]["dataset"], **each.gate, "created": each.created}
+    return told | {"canaries": f"{found} of {len(each.canaries)}"}

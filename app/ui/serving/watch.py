@@ -1,0 +1,64 @@
+"""Canaries: what was found at publication is asked again, and a loss is told with its deployment and stage."""
+
+import math
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, jobs
+from core.pipeline.forecast import Forecast
+from core.serving.publishing import publications
+from core.serving.watching import FLOOR, Watched, watched
+from core.statistics.canary import ALPHA
+from core.workbench import command_line
+
+WHAT = "Nothing is published yet"
+WHY = "Publish a recipe on *Service*: its questions are the canaries by which a loss is noticed."
+
+
+def draw() -> None:
+    listed = publications(session.workbench())
+    if not listed:
+        cards.empty(WHAT, WHY)
+        return
+    by_name = {each.name: each for each in reversed(listed)}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("Publication", list(reversed(by_name)), key="watch_name")
+        url = st.text_input("Address of the service", "http://127.0.0.1:8600", key="watch_url")
+    told = watched(session.workbench(), by_name[name])
+    look = st.error if told.alarm is not None else st.info if told.asked else st.caption
+    look(cards.plain(told.sentence))
+    arguments = ["serving", "canaries", name, "--url", url]
+    jobs.start_button(
+        "Ask the canaries",
+        arguments,
+        f"Canaries of {name}",
+        Forecast(()),
+        icon=":material/notifications_active:",
+        place="canaries",
+    )
+    if told.asked:
+        evidence(name, told)
+
+
+def evidence(name: str, told: Watched) -> None:
+    """The e-value after each canary, as its logarithm, against the threshold."""
+    asked, values = list(range(1, told.asked + 1)), [value / math.log(10) for value in told.log_e]
+    layout = charts.mark_line(-math.log10(ALPHA), "alarm")
+    title = "Evidence that hits are lost (log10 of the e-value)"
+    charts.show(
+        charts.figure(charts.line(asked, values), "Canaries asked", title, height=320, **layout),
+        "canaries",
+        command=command_line("serving", "canaries", name, "--url", ""),
+        data=[{"canary": number, "log10_e": value} for number, value in zip(asked, values, strict=True)],
+        title=f"Canaries of {name}",
+        caption=f"{told.asked:,} asked",
+    )
+    st.caption(
+        f"Each canary is a question whose evidence was found at publication. The e-value grows where more than {FLOOR:.1%} are lost; that "
+        f"it ever reaches {1 / ALPHA:g} (log10: {-math.log10(ALPHA):g}) with none lost has a chance of {ALPHA:.0%}, however often one looks."
+    )
+    if told.questions:
+        with st.expander(f"Lost since {told.since}: {cards.count(len(told.questions), 'question')}"):
+            for question in told.questions:
+                st.text(question)

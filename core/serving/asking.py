@@ -1,0 +1,46 @@
+"""A service as it is seen from outside: what it says of itself, and what it answers."""
+
+from typing import Any, NamedTuple
+
+import httpx
+
+from core.errors import WorkbenchError
+
+LOOK_S = 1.0
+
+
+class Standing(NamedTuple):
+    """What `/ready` says. why: what it is not ready for, or that nothing answers."""
+
+    ready: bool
+    why: str = ""
+    name: str = ""
+    corpus: str = ""
+    question: str = ""  # one that its corpus answers
+    breakers: dict[str, str] = {}
+    batches: dict[str, int] = {}
+    cached: int = 0
+
+
+def standing(url: str) -> Standing:
+    try:
+        body = httpx.get(f"{url}/ready", timeout=LOOK_S).json()
+    except (httpx.HTTPError, ValueError):
+        return Standing(False, "Nothing answers there yet.")
+    if "error" in body:
+        return Standing(False, str(body["error"]))
+    return Standing(True, **{name: body[name] for name in Standing._fields[2:] if name in body})
+
+
+def replied(client: httpx.Client, method: str, path: str, **how: Any) -> dict[str, Any]:
+    """The body of a reply with status 200; what is wrong with another as an error for people."""
+    try:
+        response = client.request(method, path, **how)
+        body = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise WorkbenchError(f"The service did not answer {path}: {error}.", todo="Is it up? `python -m core serve`.") from None
+    if response.status_code != 200:
+        raise WorkbenchError(
+            f"The service answered {path} with {response.status_code}: {body.get('error', '')}", todo="Look at its log."
+        )
+    return body
