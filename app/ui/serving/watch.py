@@ -56,7 +56,7 @@ def evidence(name: str, told: Watched) -> None:
     )
     st.caption(
         f"Each canary is a question whose evidence was found at publication. The e-value grows where more than {FLOOR:.1%} are lost; that "
-        f"it ever reaches {1 / ALPHA:g} (log10: {-math.log10(ALPHA):g}) with none lost has a chance of {ALPHA:.0%}, however often one looks."
+        f"it ever reaches {1 / ALPHA:g} (log10: {-math.log10(ALPHA):g}) with none lost has a chance of {ALPHA:.0%}, whenever one looks."
     )
     if told.questions:
         with st.expander(f"Lost since {told.since}: {cards.count(len(told.questions), 'question')}"):
