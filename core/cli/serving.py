@@ -16,6 +16,8 @@ Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65535))]
 Rate = Annotated[float, Parameter(validator=Number(gt=0), help="Requests a second of one client, in the long run.")]
 Share = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
 KEY = "GROUNDWORK_SERVICE_KEY"  # of a service that wants one
+Published = Annotated[str, Parameter(help="The recipe that is published under this name.")]
+Trial = Annotated[str, Parameter(help="The recipe of a stored trial; else that of the options.")]
 Days = Annotated[float, Parameter(validator=Number(gte=0), help="Until it expires; 0: never.")]
 
 
@@ -23,8 +25,8 @@ Days = Annotated[float, Parameter(validator=Number(gte=0), help="Until it expire
 def serve(
     workbench: Any,
     *,
-    published: Annotated[str, Parameter(help="The recipe that is published under this name.")] = "",
-    trial: Annotated[str, Parameter(help="The recipe of a stored trial; without either that of the options.")] = "",
+    published: Published = "",
+    trial: Trial = "",
     port: Port = 8600,
     batch: Annotated[Positive, Parameter(help="Answers written side by side.")] = 8,
     at_once: Annotated[Positive, Parameter(help="Requests at work; more wait in line.")] = 16,
@@ -41,13 +43,28 @@ def serve(
     from core.serving.service import Service
     from core.serving.web import Limits, make_app, run
 
-    config = _published(workbench, published) if published else _of_trial(workbench, trial) if trial else recipe.read()
+    config = _served(workbench, published, trial, recipe)
     service = Service(workbench, config, published or trial, similarity)
     app = make_app(
         service, Limits(batch, at_once, waiting, rate, max(1, round(2 * rate))), Keys(workbench.home) if with_keys else None
     )
     yield Progress(0, 0, f"Serving on http://127.0.0.1:{port}; ctrl-c stops it")
     return run(app, port)
+
+
+@verb("serving mcp")
+def mcp(workbench: Any, *, published: Published = "", trial: Trial = "", recipe: RecipeOptions = USUAL) -> Any:
+    """The recipe as a server of the Model Context Protocol over standard input and output, with the tools search and answer."""
+    from core.serving.mcp import run
+    from core.serving.service import Service
+
+    return run(Service(workbench, _served(workbench, published, trial, recipe), published or trial))
+
+
+def _served(workbench: Any, published: str, trial: str, recipe: RecipeOptions) -> Any:
+    if published:
+        return _published(workbench, published)
+    return _of_trial(workbench, trial) if trial else recipe.read()
 
 
 def _of_trial(workbench: Any, trial: str) -> Any:
@@ -66,7 +83,7 @@ def publish(
     name: str,
     /,
     *,
-    trial: Annotated[str, Parameter(help="A stored trial, whose recipe is published; else the recipe of the options.")] = "",
+    trial: Trial = "",
     measure: Annotated[str, Parameter(help="Of the answers, as `list measure` names it: the gate.")] = "faithfulness",
     least: Annotated[float, Parameter(help="What the lower end of its interval has to reach.")] = 0.85,
     ask: Asked = 30,

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 
 from core.errors import WorkbenchError
 
@@ -24,20 +24,20 @@ class Standing(NamedTuple):
 
 def standing(url: str) -> Standing:
     try:
-        body = httpx.get(f"{url}/ready", timeout=LOOK_S).json()
-    except (httpx.HTTPError, ValueError):
+        body = httpx2.get(f"{url}/ready", timeout=LOOK_S).json()
+    except (httpx2.HTTPError, ValueError):
         return Standing(False, "Nothing answers there yet.")
     if "error" in body:
         return Standing(False, str(body["error"]))
     return Standing(True, **{name: body[name] for name in Standing._fields[2:] if name in body})
 
 
-def replied(client: httpx.Client, method: str, path: str, **how: Any) -> dict[str, Any]:
+def replied(client: httpx2.Client, method: str, path: str, **how: Any) -> dict[str, Any]:
     """The body of a reply with status 200; what is wrong with another as an error for people."""
     try:
         response = client.request(method, path, **how)
         body = response.json()
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx2.HTTPError, ValueError) as error:
         raise WorkbenchError(f"The service did not answer {path}: {error}.", todo="Is it up? `python -m core serve`.") from None
     if response.status_code != 200:
         raise WorkbenchError(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, NamedTuple
 
-import httpx
+import httpx2
 import numpy as np
 
 from core.config import fingerprint
@@ -67,7 +67,7 @@ def ask_canaries(
     overlap = recipe_of(publication).evaluation.overlap
     headers = {"authorization": f"Bearer {key}"} if key else {}
     began, rows = datetime.now(UTC).isoformat(timespec="milliseconds"), {}
-    with httpx.Client(base_url=url, timeout=60.0, headers=headers) as client:
+    with httpx2.Client(base_url=url, timeout=60.0, headers=headers) as client:
         stages = replied(client, "GET", "/ready")["stages"]
         about = {"publication": publication.key, "deployment": fingerprint(stages)[:12], "stages": stages}
         for number, place in enumerate(order):

@@ -2,7 +2,7 @@ import socket
 import threading
 import time
 
-import httpx
+import httpx2
 import pytest
 
 from core.progress import drain
@@ -35,7 +35,7 @@ def serve():
         server = uvicorn.Server(uvicorn.Config(make_app(service, limits, keys), log_level="error", timeout_graceful_shutdown=5))
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
-        client = httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30, headers=headers)
+        client = httpx2.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30, headers=headers)
         servers.append((server, thread, client))
         while client.get("/ready").status_code == 503 and service.missing == "It is starting.":
             time.sleep(0.01)

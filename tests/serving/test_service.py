@@ -237,9 +237,9 @@ def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams
         with client.stream("POST", "/answer", json={"question": LUND, "stream": True}) as response:
             next(response.iter_text())
     else:
-        import httpx
+        import httpx2
 
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(httpx2.ReadTimeout):
             client.post("/answer", json={"question": LUND}, timeout=0.5)
     left = time.perf_counter()
     assert ended.wait(5)

@@ -42,11 +42,7 @@ def test_a_service_as_published_raises_no_alarm(bench, reader, serve):
 
 @pytest.mark.parametrize(
     "stage, settings",
-    [
-        ("pool", {"fusion.part": "dense_only"}),
-        ("chunks", {"chunking.size_tokens": 16}),
-        ("sparse", {"sparse.b": 0.0}),
-    ],
+    [("pool", {"fusion.part": "dense_only"}), ("chunks", {"chunking.size_tokens": 16}), ("sparse", {"sparse.b": 0.0})],
 )
 def test_a_regression_is_told_with_its_deployment_and_stage(bench, reader, serve, stage, settings):
     made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment"))

@@ -7,12 +7,14 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs, tables
-from core.pipeline.forecast import Forecast
+from core.labs.answers import answering
+from core.pipeline.forecast import one_phase
+from core.progress import counted
 from core.report.table import DAY_TIME, MEAN, Column, Table
 from core.serving.asking import Standing, standing
 from core.serving.publishing import LEAST, MEASURE, Publication, publications
 
-PORT = 8600
+PORT, ANSWERS = 8600, 30
 IN_USE = "The recipe in use"
 CURL = """curl -s http://127.0.0.1:{port}/answer \\
   -H 'content-type: application/json' \\
@@ -43,12 +45,14 @@ def put_up() -> None:
         port = st.number_input("Port", 1024, 65535, PORT, key="serve_port", help="On this machine only: 127.0.0.1.", width=140)
     what = session.workbench().arguments(session.config()) if chosen == IN_USE else ["--published", chosen]
     arguments = ["serve", *what, "--port", str(port)]
-    jobs.start_button(
-        "Put it up", arguments, f"Serving {chosen if chosen != IN_USE else 'the recipe in use'}", Forecast(()), place="serve"
-    )
     job = jobs.latest(arguments)
     if job and job.active:
+        jobs.watch(job.id)
         st.fragment(up, run_every=2.0)(int(port))
+    else:
+        label = f"Serving {'the recipe in use' if chosen == IN_USE else chosen}"
+        cards.press("Put it up", "dns", "put_up", session.workbench().jobs.start, arguments, label, type="primary")
+        st.caption("It runs until it is stopped, also when this page is closed. Only programs on this machine reach it.")
 
 
 def up(port: int) -> None:
@@ -101,7 +105,9 @@ def publish() -> None:
         return st.caption("A published recipe has a name, what it was worth, and questions by which a later loss is noticed.")
     arguments = ["serving publish", name, "--measure", MEASURE, "--least", f"{least:g}", *(["--why", why] if why.strip() else [])]
     arguments = [*arguments[0].split(), *arguments[1:], *session.workbench().arguments(session.config())]
-    jobs.start_button("Publish", arguments, f"Publishing {name}", Forecast(()), icon=":material/publish:", place="publish")
+    part = session.config().generation
+    takes = one_phase(counted(ANSWERS, "answer"), answering.answer_time(session.workbench(), part, ANSWERS), 1)
+    jobs.start_button("Publish", arguments, f"Publishing {name}", takes, icon=":material/publish:", place="publish")
 
 
 def published(listed: list[Publication]) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, jobs
-from core.pipeline.forecast import Forecast
+from core.pipeline.forecast import one_phase
 from core.serving.publishing import publications
 from core.serving.watching import FLOOR, Watched, watched
 from core.statistics.canary import ALPHA
@@ -28,12 +28,13 @@ def draw() -> None:
     told = watched(session.workbench(), by_name[name])
     look = st.error if told.alarm is not None else st.info if told.asked else st.caption
     look(cards.plain(told.sentence))
+    number = sum(each["found"] for each in by_name[name].canaries)
     arguments = ["serving", "canaries", name, "--url", url]
     jobs.start_button(
         "Ask the canaries",
         arguments,
         f"Canaries of {name}",
-        Forecast(()),
+        one_phase(cards.count(number, "question"), units=1),
         icon=":material/notifications_active:",
         place="canaries",
     )

@@ -1,0 +1,73 @@
+"""Serve: what is published, what is up, and what canaries say of it."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.progress import drain
+from core.serving.publishing import publish
+from core.serving.service import Service
+from core.serving.watching import ask_canaries
+from tests.serving.test_watching import FREE
+from tests.support.failing import recipe
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+pytest_plugins = ["tests.serving.conftest"]
+
+
+def opened(view: str = "Service") -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=120)
+    app.switch_page("../pages/serve_recipe.py")
+    app.query_params["serve_view"] = view
+    app = app.run()
+    assert not app.exception and not any("unexpected" in each.value for each in app.error), [
+        each.value for each in app.get("code")
+    ]
+    return app
+
+
+def words(app: AppTest) -> str:
+    return " ".join(
+        str(each.value) for kind in (app.markdown, app.caption, app.error, app.info, app.get("html")) for each in kind
+    )
+
+
+@pytest.fixture
+def towns(bench, reader):
+    return drain(publish(bench, recipe(), "towns", why="a test", measure="containment"))
+
+
+def test_before_anything_is_published_the_page_says_what_a_publication_is_for(bench):
+    assert "a later loss is noticed" in words(opened())
+    assert "Nothing is published yet" in words(opened("Watch"))
+
+
+def test_a_press_publishes_the_recipe_in_use_and_another_puts_it_up(bench, monkeypatch):
+    started = []
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, units=1: started.append(arguments) or "job")
+    app = opened()
+    app.text_input(key="publish_name").set_value("handbook").run()
+    next(button for button in app.button if button.label == "Publish").click().run()
+    next(button for button in app.button if button.label == "Put it up").click().run()
+    assert started[0][:3] == ["serving", "publish", "handbook"] and started[1][0] == "serve"
+    assert started[1][-2:] == ["--port", "8600"]
+
+
+def test_what_is_published_is_listed_with_its_gate(towns):
+    table = opened().dataframe[0].value
+    assert list(table["Name"]) == ["towns"] and list(table["Let out because"]) == ["a test"]
+    found = sum(each["found"] for each in towns.canaries)
+    assert list(table["Canaries found"]) == [f"{found} of {len(towns.canaries)}"]
+
+
+def test_a_loss_is_told_with_its_evidence(bench, towns, serve):
+    service = Service(bench, recipe(), "towns")
+    address, search = str(serve(service, FREE).base_url), service.search
+    drain(ask_canaries(bench, towns, address))
+    assert "no more than the noise" in words(opened("Watch"))
+    service.search = lambda text, most: {**search(text, most), "passages": []}
+    for _ in range(3):
+        told = drain(ask_canaries(bench, towns, address))
+    app = opened("Watch")
+    assert app.error[0].value.startswith(f"{told.lost.mean:.1%}") and "Regression found" in app.error[0].value
