@@ -35,16 +35,20 @@ def serve(
     similarity: Annotated[
         Share, Parameter(help="Cosine from which the answer to another question is given, where the words agree; 0: never.")
     ] = 0.0,
+    router: Annotated[
+        str, Parameter(help="A classifier of questions (`heads train-classifier`) with the labels corpus, closed_book, refuse.")
+    ] = "",
     with_keys: Annotated[bool, Parameter(help="Only who has a key may ask (`serving make-key`).")] = False,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Answer, search and chat over HTTP on this machine until it is stopped; its /docs tells how."""
     from core.serving.keys import Keys
+    from core.serving.routing import trained
     from core.serving.service import Service
     from core.serving.web import Limits, make_app, run
 
     config = _served(workbench, published, trial, recipe)
-    service = Service(workbench, config, published or trial, similarity)
+    service = Service(workbench, config, published or trial, similarity, trained(router) if router else None)
     app = make_app(
         service, Limits(batch, at_once, waiting, rate, max(1, round(2 * rate))), Keys(workbench.home) if with_keys else None
     )

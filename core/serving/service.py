@@ -25,9 +25,10 @@ from core.records import Answer, Document, Hit
 from core.serving.admission import Breaker, Refusal
 from core.serving.caches import AnswerCache
 from core.serving.publishing import stages_of
+from core.serving.routing import CLOSED_BOOK, CORPUS, REFUSE, Router
 from core.workbench import Workbench
 
-REMOTE, LOCAL, PASSAGES, CACHED = "remote", "local", "passages", "cached"
+REMOTE, LOCAL, PASSAGES, CACHED, REFUSED = "remote", "local", "passages", "cached", "refused"
 DEADLINE_S = 60.0
 WHOLE = ("stop", "abstained")  # finish reasons of answers that may be given again
 
@@ -42,6 +43,7 @@ class Question:
     fresh: bool = False
     gone: threading.Event = field(default_factory=threading.Event)
     tried: list[dict[str, str]] = field(default_factory=list)
+    route: str = CORPUS
 
     @property
     def left_s(self) -> float:
@@ -68,12 +70,15 @@ Reply = dict[str, Any]
 class Service:
     """One recipe. Its methods may be called from several threads."""
 
-    def __init__(self, workbench: Workbench, config: TrialConfig, name: str = "", similarity: float = 0.0) -> None:
-        """similarity: of `AnswerCache`."""
+    def __init__(
+        self, workbench: Workbench, config: TrialConfig, name: str = "", similarity: float = 0.0, router: Router | None = None
+    ) -> None:
+        """similarity: of `AnswerCache`. router: without one every question is for the corpus."""
         self.workbench, self.config = workbench, config
         self.recipe = fingerprint(config)
         self.name = name or self.recipe
         local = config.generation.local
+        self.router = router
         self.rungs = [Rung(LOCAL if local else REMOTE, config, Breaker())]
         if not local:
             own = registry.find("generator", "llama_cpp")()
@@ -105,6 +110,8 @@ class Service:
         """To each question its reply, those that a model writes side by side. Yields where questions whose client left are dropped: with
         the last of them the work ends."""
         made: dict[Question, Reply | Refusal] = {question: held for question in asked if (held := self._first(question))}
+        self._route([question for question in asked if question not in made])
+        made |= {question: self._refused(question) for question in asked if question.route == REFUSE}
         for rung in self.rungs:
             if not (wanted := [question for question in asked if question not in made and question.left_s]):
                 break
@@ -129,8 +136,9 @@ class Service:
         asker, hits, took, contexts = Asker(run), {}, {}, {}
         for question in asked:
             began = time.perf_counter()
-            hits[question] = self.workbench.search(run, question.text)
-            contexts[question] = asker.over(question.text, hits[question])
+            alone = question.route == CLOSED_BOOK
+            hits[question] = [] if alone else self.workbench.search(run, question.text)
+            contexts[question] = asker.alone(question.text) if alone else asker.over(question.text, hits[question])
             took[question] = _ms(began)
             yield
         for _ in write(self.workbench, run, list(contexts.values())):
@@ -160,6 +168,11 @@ class Service:
         if held := self._first(question):
             yield held["answer"]
             return held
+        self._route([question])
+        if question.route != CORPUS:
+            reply = yield from self._whole(question)
+            yield reply["answer"]
+            return reply
         for rung in self.rungs:
             if not (question.left_s and self._lets_in(rung, [question])):
                 continue
@@ -184,6 +197,15 @@ class Service:
         if isinstance(reply, Refusal):
             raise reply
         yield reply["answer"]
+        return reply
+
+    def _whole(self, question: Question) -> Generator[str, None, Reply]:
+        """The reply in one piece."""
+        for _ in (running := Running(self.replies([question]))):
+            yield ""
+        [reply] = running.result
+        if isinstance(reply, Refusal):
+            raise reply
         return reply
 
     def _of_answer(self, rung: Rung, question: Question, made: Answer) -> Reply:
@@ -220,6 +242,7 @@ class Service:
             "cost_usd": about["cost_usd"],
             "ms": times,
             "way": rung.name,
+            "route": question.route,
             "tried": question.tried,
         }
 
@@ -243,6 +266,22 @@ class Service:
         return stages_of(self.workbench.resolve(self.config))
 
     # What comes before and after the models --------------------------------------------------------------------------
+
+    def classify(self, text: str) -> Reply:
+        """Which way the router sends it."""
+        if self.router is None:
+            raise Refusal(404, "This service has no router: serve --router NAME takes a classifier of questions.")
+        about = {"router": self.router.name, "macro_f1": self.router.macro_f1}
+        return self._about(text) | {"route": self.router.routes([text])[0]} | about
+
+    def _route(self, asked: Sequence[Question]) -> None:
+        if self.router and asked:
+            for question, route in zip(asked, self.router.routes([each.text for each in asked]), strict=True):
+                question.route = route
+
+    def _refused(self, question: Question) -> Reply:
+        empty = {"answer": "This question is not for this service.", "finish_reason": "refused", "citations": [], "passages": []}
+        return self._about(question.text) | empty | {"way": REFUSED, "route": REFUSE, "tried": []}
 
     def _first(self, question: Question) -> Reply | None:
         return None if question.fresh else self._held(question)

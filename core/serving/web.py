@@ -34,18 +34,18 @@ Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=r"\S", exam
 Deadline = Annotated[float, Field(gt=0, le=600, description="Seconds after which nobody waits for the answer.")]
 
 
-class AnswerBody(BaseModel):
+class QuestionBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     question: Text
     deadline_s: Deadline = DEADLINE_S
+
+
+class AnswerBody(QuestionBody):
     stream: bool = False
     fresh: bool = Field(False, description="Do not take an answer that was given before.")
 
 
-class SearchBody(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    question: Text
-    deadline_s: Deadline = DEADLINE_S
+class SearchBody(QuestionBody):
     k: Annotated[int, Field(ge=1, le=100)] = 10
 
 
@@ -204,6 +204,13 @@ def make_app(service: Service, limits: Limits = Limits(), keys: Keys | None = No
             return loop.run_in_executor(pool, service.search, body.question, body.k)
 
         return reply(await in_turn(name, body.deadline_s, work), "/search", began)
+
+    @app.post("/classify")
+    async def classify(body: QuestionBody, name: Client):
+        """Which way the question would go: corpus, closed_book or refuse."""
+        began, loop = time.perf_counter(), asyncio.get_running_loop()
+        made = await in_turn(name, body.deadline_s, lambda _: loop.run_in_executor(pool, service.classify, body.question))
+        return reply(made, "/classify", began)
 
     @app.post("/v1/chat/completions")
     async def chat(body: ChatBody, name: Client):

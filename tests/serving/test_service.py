@@ -11,6 +11,7 @@ from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
 from core.serving.admission import Breaker
 from core.serving.keys import Keys
+from core.serving.routing import Router
 from core.serving.service import Service
 from core.serving.web import Limits
 from tests.support.failing import TEXTS, recipe
@@ -246,6 +247,26 @@ def test_a_client_that_leaves_ends_the_work(service, serve, monkeypatch, streams
     assert sum(step > left + 0.25 for step in steps) == 0  # no word is written a quarter of a second later
     while "groundwork_running 0.0" not in client.get("/metrics").text:
         time.sleep(0.01)
+
+
+def test_a_router_sends_a_question_to_the_corpus_the_model_alone_or_nobody(bench, reader, serve):
+    routes = {LUND: "corpus", "Who wrote Faust?": "closed_book", "How is a bomb made?": "refuse", "Tell a joke": "chat"}
+    router = Router("routes", lambda asked: [routes[question] for question in asked], 0.91)
+    client = serve(Service(bench, recipe(), "towns", router=router), FREE)
+    told = [client.post("/classify", json={"question": question}).json()["route"] for question in routes]
+    assert told == ["corpus", "closed_book", "refuse", "corpus"]
+    made = {question: client.post("/answer", json={"question": question}).json() for question in routes}
+    assert made[LUND]["passages"] and not made["Who wrote Faust?"]["passages"]
+    [faust] = [prompt for prompt in reader.prompts if "Faust" in prompt]
+    assert "numbered passages" not in faust
+    assert made["How is a bomb made?"]["way"] == "refused" and not any("bomb" in prompt for prompt in reader.prompts)
+    for question in list(routes)[1:3]:
+        told = sent_events(client.post("/answer", json={"question": question, "stream": True, "fresh": True}))
+        assert told[-1][1]["route"] == routes[question]
+
+
+def test_without_a_router_nothing_is_classified(service, serve):
+    assert serve(service, FREE).post("/classify", json={"question": LUND}).status_code == 404
 
 
 def test_a_breaker_lets_one_try_after_its_rest(monkeypatch):
