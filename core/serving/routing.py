@@ -34,7 +34,8 @@ def trained(name: str) -> Router:
             where=name,
             todo=f"Train a classifier with the labels {', '.join(ROUTES)} (heads train-classifier).",
         )
-    value = (model.record["test"].get(MEASURE) or {}).get("mean")
+    row = model.record["test"].get(MEASURE) or {}
+    value = row.get("value", row.get("mean"))
     if value is None or value <= ENOUGH:
         told = "unmeasured" if value is None else f"{value:.3f}"
         raise WorkbenchError(
