@@ -13,42 +13,10 @@ if str(ROOT) not in sys.path:  # `streamlit run` puts app/ there, not the root; 
 
 import streamlit as st  # noqa: E402
 
-from app import session  # noqa: E402
+from app import navigation, session  # noqa: E402
 from app.ui import cards, sidebar  # noqa: E402
 
 FIRST = "overview"  # served at the root; its own name leads there
-# section -> (file, title, icon); a page whose file is not there yet is not shown
-PAGES = {
-    "Start": [("overview", "Overview", "home")],
-    "Explore": [
-        ("browse_corpus", "Corpus", "menu_book"),
-        ("tune_chunks", "Chunks", "content_cut"),
-        ("compare_encoders", "Encoders", "scatter_plot"),
-        ("tune_index", "Index", "account_tree"),
-        ("search_live", "Search, live", "tune"),
-        ("explain_failures", "Explain failures", "stairs"),
-    ],
-    "Generate": [
-        ("ask_model", "Ask", "forum"),
-        ("tune_sampling", "Sampling", "casino"),
-        ("inspect_model", "Inside the model", "memory"),
-        ("train_adapter", "Train an adapter", "model_training"),
-        ("compare_adapters", "Compare adapters", "difference"),
-    ],
-    "Judge": [
-        ("score_answers", "Score answers", "fact_check"),
-        ("design_study", "Study design", "design_services"),
-        ("label_answers", "Label answers", "edit_note"),
-        ("measure_agreement", "Agreement", "handshake"),
-    ],
-    "Publish": [
-        ("run_study", "Run a study", "science"),
-        ("compare_trials", "Trials", "compare_arrows"),
-        ("serve_recipe", "Serve", "dns"),
-        ("write_paper", "Write a paper", "article"),
-        ("query_store", "Query the store", "database"),
-    ],
-}
 
 
 @st.cache_resource(show_spinner=False)
@@ -62,29 +30,24 @@ def script() -> str:
 
 
 def table() -> dict[str, list]:
-    """The pages that exist, by section."""
-    sections = {}
-    for section, pages in PAGES.items():
-        there = [
-            st.Page(
-                ROOT / "pages" / f"{name}.py",
-                title=title,
-                icon=f":material/{icon}:",
-                url_path="start" if name == FIRST else name,  # it is served at the root, and reserves a name all the same
-                default=name == FIRST,
-            )
-            for name, title, icon in pages
-            if (ROOT / "pages" / f"{name}.py").exists()
-        ]
-        if there:
-            sections[section] = there
+    """The pages by section."""
+    sections: dict[str, list] = {}
+    for name, entry in navigation.entries().items():
+        page = st.Page(
+            navigation.PAGES / f"{name}.py",
+            title=entry.title,
+            icon=f":material/{entry.icon}:",
+            url_path="start" if name == FIRST else name,  # it is served at the root, and reserves a name all the same
+            default=name == FIRST,
+        )
+        sections.setdefault(entry.section, []).append(page)
     return sections
 
 
 def main() -> None:
     st.set_page_config(page_title="Groundwork", page_icon=str(ROOT / "app" / "ui" / "icon.svg"), layout="wide")
     sections = table()
-    [first] = sections["Start"]
+    first, *_ = sections["Start"]
     there = partial(st.switch_page, first, query_params=st.query_params.to_dict())
     named = st.Page(there, title=first.title, url_path=FIRST, visibility="hidden")
     page = st.navigation({**sections, "": [named]}, expanded=True)

@@ -7,8 +7,10 @@ cards, so a new part, column or data set is documented by running this. Print-ou
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 
+from app import navigation
 from core import registry
 from core.cli.parts import summary
 from core.corpus.cards import cards
@@ -33,8 +35,10 @@ DEFINED = {
 def pages() -> dict[Path, str]:
     """Every file with generated content, as it should be."""
     store, corpus, methods = (ROOT / f"docs/{name}.md" for name in ("guide/query_store", "guide/browse_corpus", "methods"))
+    readme = ROOT / "README.md"
     filling = filled(filled(methods.read_text("utf-8"), "pages", contents()), "parts", parts())
     return {
+        readme: filled(readme.read_text("utf-8"), "guides", guides()),
         store: filled(store.read_text("utf-8"), "tables", database()),
         methods: filling,
         corpus: filled(corpus.read_text("utf-8"), "datasets", datasets()),
@@ -48,6 +52,13 @@ def filled(page: str, name: str, text: str) -> str:
     if end not in rest:
         raise ValueError(f"There are no markers {start} and {end}")
     return f"{before}{start}\n{text.strip()}\n{end}{rest.partition(end)[2]}"
+
+
+def guides() -> str:
+    """The guide of each page, a line a section of the navigation."""
+    sections = groupby(navigation.entries().items(), key=lambda page: page[1].section)
+    lines = [(name, [f"[{entry.title}](docs/guide/{page}.md)" for page, entry in pages]) for name, pages in sections]
+    return "\n".join(f"- {name}: {', '.join(links)}" for name, links in lines)
 
 
 def contents() -> str:

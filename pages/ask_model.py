@@ -24,9 +24,13 @@ from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.records import Corpus
 
+NAVIGATION = {"section": "Generate", "order": 10, "title": "Ask", "icon": "forum"}
+
 
 def page() -> None:
-    recipe_strip.page_title("Ask", "What does the model make of the retrieved passages, and which of them carry its answer?")
+    recipe_strip.page_title(
+        NAVIGATION["title"], "What does the model make of the retrieved passages, and which of them carry its answer?"
+    )
     left, right = st.columns([1, 2], gap="medium")
     with left:
         recipes = engines.chosen(session.config())

@@ -8,12 +8,13 @@ from app.ui.corpus import about, documents, downloads, own, questions
 from core.errors import WorkbenchError
 from core.records import Corpus
 
+NAVIGATION = {"section": "Explore", "order": 10, "title": "Corpus", "icon": "menu_book"}
 OF_CORPUS = {"Documents": documents.draw, "Questions": questions.draw, "About": about.draw}
 WITHOUT = {"Own documents": own.draw, "Get more": downloads.draw}
 
 
 def page() -> None:
-    recipe_strip.page_title("Corpus", "What is in the corpus, what is asked of it, and where does the evidence stand?")
+    recipe_strip.page_title(NAVIGATION["title"], "What is in the corpus, what is asked of it, and where does the evidence stand?")
     of_corpus = {}
     try:
         corpus = jobs.drain(session.workbench().read_corpus(session.config()), "Reading the corpus")

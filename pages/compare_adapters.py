@@ -8,10 +8,12 @@ from app.ui.adapters import forgetting, grid
 from app.ui.search import results
 from core.labs.adapters import grid as lab
 
+NAVIGATION = {"section": "Generate", "order": 50, "title": "Compare adapters", "icon": "difference"}
+
 
 def page() -> None:
     recipe_strip.page_title(
-        "Compare adapters", "What did an adapter do to the answers, and does it follow the context or its memory?"
+        NAVIGATION["title"], "What did an adapter do to the answers, and does it follow the context or its memory?"
     )
     workbench, config = session.workbench(), session.config()
     if grid.none_trained():

@@ -19,12 +19,14 @@ from core.config import TrialConfig
 from core.labs.encoders import comparison
 from core.labs.encoders.comparison import EncoderResult, Offer
 
+NAVIGATION = {"section": "Explore", "order": 30, "title": "Encoders", "icon": "scatter_plot"}
 TABS = {"Dimension and bytes": curve, "Geometry": geometry, "Gold against random": separation, "Map": corpus_map}
 
 
 def page() -> None:
     recipe_strip.page_title(
-        "Encoders", "Which encoder, and which treatment of its vectors, finds the evidence, and what do its vectors look like?"
+        NAVIGATION["title"],
+        "Which encoder, and which treatment of its vectors, finds the evidence, and what do its vectors look like?",
     )
     config, picked = session.config(), None
     offers = comparison.offers(config)

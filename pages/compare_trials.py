@@ -23,6 +23,7 @@ from core.labs.trials import comparison, listing
 from core.labs.trials.comparison import Trial
 from core.labs.trials.listing import Listing
 
+NAVIGATION = {"section": "Publish", "order": 20, "title": "Trials", "icon": "compare_arrows"}
 WHOSE = ("Trials", "Runs in TREC's format")
 TOGETHER = {
     "Leaderboard": leaderboard.draw,
@@ -35,7 +36,7 @@ TOGETHER = {
 
 
 def page() -> None:
-    recipe_strip.page_title("Trials", "Which recipes were tried, and is one really better than another?", recipe=False)
+    recipe_strip.page_title(NAVIGATION["title"], "Which recipes were tried, and is one really better than another?", recipe=False)
     if forms.one_of("View", WHOSE, "whose", bind="query-params", label_visibility="collapsed") == WHOSE[1]:
         return runs.draw(table.chosen())
     everything = listing.everything(session.workbench())

@@ -5,6 +5,7 @@ import streamlit as st
 from app.ui import cards, recipe_strip
 from app.ui.studies import beginning, choice, items, people, plan, power, record, rubric, steps
 
+NAVIGATION = {"section": "Judge", "order": 20, "title": "Study design", "icon": "design_services"}
 TABS = {
     "Plan": plan.draw,
     "Items": items.draw,
@@ -18,7 +19,7 @@ TABS = {
 def page() -> None:
     studies = choice.studies()
     recipe_strip.page_title(
-        "Study design",
+        NAVIGATION["title"],
         "What should people judge, how many of them, and how is that fixed before the first label is seen?",
         recipe=not studies,  # a study holds answers, whichever recipe is in use
     )

@@ -9,9 +9,11 @@ from app.ui.failures.asking import Shown
 from app.ui.search import results
 from core.config import TrialConfig
 
+NAVIGATION = {"section": "Explore", "order": 60, "title": "Explain failures", "icon": "stairs"}
+
 
 def page() -> None:
-    recipe_strip.page_title("Explain failures", "Of every question that goes wrong: where on its way was it lost?")
+    recipe_strip.page_title(NAVIGATION["title"], "Of every question that goes wrong: where on its way was it lost?")
     workbench, config = session.workbench(), session.config()
     left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(config)

@@ -11,6 +11,7 @@ from app.ui.inside.experts import mixture
 from app.ui.inside.scaling import scaling
 from app.ui.inside.tokenizers import tokenizers
 
+NAVIGATION = {"section": "Generate", "order": 30, "title": "Inside the model", "icon": "memory"}
 TABS = {
     "Architecture": model_architecture,
     "KV cache": cache,
@@ -23,7 +24,7 @@ TABS = {
 
 def page() -> None:
     recipe_strip.page_title(
-        "Inside the model", "What is inside a language model, what does each part cost, and where does it look?"
+        NAVIGATION["title"], "What is inside a language model, what does each part cost, and where does it look?"
     )
     config = session.config()
     strip(config)

@@ -5,6 +5,7 @@ import streamlit as st
 from app.ui import cards, recipe_strip
 from app.ui.labelling import door, screen, workplace
 
+NAVIGATION = {"section": "Judge", "order": 30, "title": "Label answers", "icon": "edit_note"}
 QUESTION = "Which sentences of an answer are supported by their evidence, as a person judges?"
 
 
@@ -19,7 +20,7 @@ def page() -> None:
     elif frozen and door.finished(frozen, st.query_params.get("annotator", "")):
         finished()
     else:
-        recipe_strip.page_title("Label answers", QUESTION, recipe=False)
+        recipe_strip.page_title(NAVIGATION["title"], QUESTION, recipe=False)
         door.draw(frozen)
 
 

@@ -5,6 +5,7 @@ import streamlit as st
 from app.ui import cards, recipe_strip
 from app.ui.agreement import annotators, choice, coefficients, consensus, growth, items, machines, planned, reading
 
+NAVIGATION = {"section": "Judge", "order": 40, "title": "Agreement", "icon": "handshake"}
 TABS = {
     "Agreement": coefficients.draw,
     "By annotator": annotators.draw,
@@ -17,7 +18,7 @@ TABS = {
 
 def page() -> None:
     question = "How far do annotators agree, what do they say together, and can a machine stand in for them?"
-    recipe_strip.page_title("Agreement", question, recipe=False)
+    recipe_strip.page_title(NAVIGATION["title"], question, recipe=False)
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     if (source := choice.choose(row)) is None:
         return

@@ -6,10 +6,12 @@ from app.ui import cards, recipe_strip
 from app.ui.store import query, rows, tables
 from core.labs.store.query import Answered
 
+NAVIGATION = {"section": "Publish", "order": 40, "title": "Query the store", "icon": "database"}
+
 
 def page() -> None:
     recipe_strip.page_title(
-        "Query the store",
+        NAVIGATION["title"],
         "What do all trials, rankings and answers stored so far say? Ask in SQL; nothing can be changed here.",
         recipe=False,
     )

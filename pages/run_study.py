@@ -5,6 +5,7 @@ import streamlit as st
 from app.ui import cards, recipe_strip
 from app.ui.experiments import beginning, choice, curves, define, desk, failures, frontier, leaderboard, running
 
+NAVIGATION = {"section": "Publish", "order": 10, "title": "Run a study", "icon": "science"}
 RESULTS = {"Leaderboard": leaderboard.draw, "Factors": curves.draw, "Frontier": frontier.draw, "Failures": failures.draw}
 LIVE_S = 2.0  # between two looks at the trials of a study that runs
 
@@ -12,7 +13,7 @@ LIVE_S = 2.0  # between two looks at the trials of a study that runs
 def page() -> None:
     name = choice.asked()
     question = "Which of many recipes is best, which are equal to it, and what does each setting do?"
-    recipe_strip.page_title("Run a study", question, recipe=not name)
+    recipe_strip.page_title(NAVIGATION["title"], question, recipe=not name)
     choice.missing()
     if not name:
         return beginning.draw()

@@ -6,11 +6,13 @@ from app.ui import cards, recipe_strip, tables
 from app.ui.scores import confidence, contamination, gate, measures, noise, pairs, people, questions, reasoning, sources
 from app.ui.scores.sources import Shown
 
+NAVIGATION = {"section": "Judge", "order": 10, "title": "Score answers", "icon": "fact_check"}
+
 
 def page() -> None:
     first = next(iter(VIEWS))
     recipe_strip.page_title(
-        "Score answers",
+        NAVIGATION["title"],
         "How good are the answers, how sure is that, and on what does each score rest?",
         recipe=sources.of_the_recipe() or sources.wanted("view", first) in OF_THE_RECIPE,
     )

@@ -6,9 +6,13 @@ from app import session
 from app.ui import forms, jobs, recipe_strip, tables
 from app.ui.search import answers, asked, charts, looks, questions, reranking, results
 
+NAVIGATION = {"section": "Explore", "order": 50, "title": "Search, live", "icon": "tune"}
+
 
 def page() -> None:
-    recipe_strip.page_title("Search, live", "What does each retrieval setting do to ranking quality, and is the difference real?")
+    recipe_strip.page_title(
+        NAVIGATION["title"], "What does each retrieval setting do to ranking quality, and is the difference real?"
+    )
     workbench, config = session.workbench(), session.config()
     left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(config)

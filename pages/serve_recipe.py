@@ -4,11 +4,15 @@ from app.ui import cards, recipe_strip
 from app.ui.serving import service, watch
 
 
+NAVIGATION = {"section": "Publish", "order": 25, "title": "Serve", "icon": "dns"}
+VIEWS = {"Service": service.draw, "Watch": watch.draw}
+
+
 def page() -> None:
     recipe_strip.page_title(
         "Serve", "How do other programs ask this recipe, and does it still find what it found when it was published?"
     )
-    cards.tabs({"Service": service.draw, "Watch": watch.draw}, "serve_view")
+    cards.tabs(VIEWS, "serve_view")
 
 
 page()

@@ -15,10 +15,12 @@ from app.ui.adapters import entries, heads, source, training
 from core.config import TrialConfig
 from core.labs.adapters import training as adapters
 
+NAVIGATION = {"section": "Generate", "order": 40, "title": "Train an adapter", "icon": "model_training"}
+
 
 def page() -> None:
     recipe_strip.page_title(
-        "Train an adapter",
+        NAVIGATION["title"],
         "What does the generator learn from questions with their passages, and does it answer new ones better?",
     )
     config = session.config()

@@ -11,9 +11,11 @@ from core.labs.corpus import chunks as lab
 from core.labs.corpus.chunks import readable_tokens
 from core.records import Corpus
 
+NAVIGATION = {"section": "Explore", "order": 20, "title": "Chunks", "icon": "content_cut"}
+
 
 def page() -> None:
-    recipe_strip.page_title("Chunks", "Where does a chunker cut the documents, and does it cut through the evidence?")
+    recipe_strip.page_title(NAVIGATION["title"], "Where does a chunker cut the documents, and does it cut through the evidence?")
     strip, config = st.empty(), session.config()
     left, right = st.columns([1, 2], gap="medium")
     with left:

@@ -21,6 +21,7 @@ from core.errors import WorkbenchError
 from core.labs.index import glance
 from core.records import Corpus
 
+NAVIGATION = {"section": "Explore", "order": 40, "title": "Index", "icon": "account_tree"}
 TABS = {
     "Frontier": frontier,
     "Cost to the ranking": ranking_cost,
@@ -33,7 +34,7 @@ TABS = {
 
 def page() -> None:
     recipe_strip.page_title(
-        "Index", "How much recall, speed and memory does each index setting trade, and does the ranking notice?"
+        NAVIGATION["title"], "How much recall, speed and memory does each index setting trade, and does the ranking notice?"
     )
     workbench, config = session.workbench(), session.config()
     left, right = st.columns([1, 2], gap="medium")

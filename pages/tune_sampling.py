@@ -8,6 +8,7 @@ from app.ui.sampling.chain import current_chain, recipe
 from app.ui.sampling.prompt import waiting
 from app.ui.sampling.tabs import answer_tab, next_token_tab, results, searches_tab, sides_tab, study_tab
 
+NAVIGATION = {"section": "Generate", "order": 20, "title": "Sampling", "icon": "casino"}
 TABS = {
     "Next token": next_token_tab,
     "The answer": answer_tab,
@@ -18,7 +19,9 @@ TABS = {
 
 
 def page() -> None:
-    recipe_strip.page_title("Sampling", "What does each sampling step do to the next token, to the answer, and to its quality?")
+    recipe_strip.page_title(
+        NAVIGATION["title"], "What does each sampling step do to the next token, to the answer, and to its quality?"
+    )
     workbench, config = session.workbench(), session.config()
     steps = current_chain()
     left, right = st.columns([1, 2], gap="medium")

@@ -10,12 +10,13 @@ from app.ui.papers import adding, bundle, desk, items
 from core.labs.papers import paper as papers
 from core.labs.papers import shelf
 
+NAVIGATION = {"section": "Publish", "order": 30, "title": "Write a paper", "icon": "article"}
 OF_PAPER = {"Items": items.draw, "Add": adding.draw, "Bundle": bundle.draw}
 
 
 def page() -> None:
     recipe_strip.page_title(
-        "Write a paper", "Which numbers, tables and figures go into the paper, and does each still hold?", recipe=False
+        NAVIGATION["title"], "Which numbers, tables and figures go into the paper, and does each still hold?", recipe=False
     )
     names = shelf.names(session.workbench())
     if not names:

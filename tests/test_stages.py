@@ -337,6 +337,7 @@ def test_adding_a_stage_is_a_field_a_row_a_folder_and_its_docs(tmp_path):
     copy = tmp_path / "copy"
     for folder in ("core", "app", "pages", "docs", "datasets", "annotations", "tests", ".streamlit"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "README.md", copy)
     put(copy / "core/config.py", "    context: ContextConfig = Field(", FIELD)
     put(copy / "core/pipeline/stages.py", '    Stage("relevance", "evaluation"', ROW)
     (copy / "core/turning").mkdir()

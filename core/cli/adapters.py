@@ -5,11 +5,13 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, read_grid, read_settings
 from core.cli.tables import kept_of, show_parts, show_table, told_after
 from core.errors import WorkbenchError
 from core.records import plain
+
+subject("adapters", "Adapters of generators: data, trainings, comparisons.")
 
 Examples = Annotated[
     Path | None, Parameter(name="--file", help="JSON lines as TRL's SFTTrainer takes them (default: the recipe's corpus).")

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions, placed, read_filled, read_settings
 from core.cli.tables import show_table
 from core.errors import WorkbenchError
 from core.records import Progress, plain
+
+subject("annotate", "Studies in which people judge answers, and how far they agree.")
 
 Goal = Literal["difference", "means", "rate", "alpha"]
 Stage = Literal["pilot", "main"]

@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, RecipeOptions, Text, reference
+
+subject("answers", "Answers of a model: prompts, answers to question sets, and studies of them.")
 
 
 def show_prompt(prompt: dict[str, Any]) -> None:

@@ -5,10 +5,12 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, RecipeOptions, Text, reference
 from core.cli.tables import show_parts, show_table
 from core.records import plain
+
+subject("corpus", "Corpora: documents, questions, chunks; own files and downloads.")
 
 
 @verb("datasets", show_table)

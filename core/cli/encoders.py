@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core import registry
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Metric, RecipeOptions, Training, read_settings
 from core.cli.tables import rows_of, show_parts, show_table
 from core.errors import WorkbenchError
+
+subject("encoders", "Encoders: compared, looked into, trained.")
 
 Encoders = Annotated[
     tuple[str, ...],

@@ -6,9 +6,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from core import files
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, RecipeOptions
 from core.cli.tables import show_table
+
+subject("engines", "Engines: speed, conversion, and what remote answers cost.")
 
 
 @verb("convert-model")

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.tables import show_parts, show_table
+
+subject("experiment", "Experiments: a question and what is varied to answer it.")
 
 NUMBERS = ("measured", "reused", "missing", "workers", "seconds", "stopped", "settled")
 

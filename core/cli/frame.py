@@ -53,30 +53,6 @@ app = App(name="python -m core", help="Groundwork on the command line.", version
 
 
 MOST_USED, SUBJECTS = Group("Most used", sort_key=0), Group("Subjects, each with its verbs", sort_key=1)
-GROUPS = {
-    "corpus": "Corpora: documents, questions, chunks; own files and downloads.",
-    "recipe": "A recipe: prepared, varied, chosen on dev questions.",
-    "queries": "Query transforms.",
-    "rerankers": "Reranking: what it is worth, and its training.",
-    "answers": "Answers of a model: prompts, answers to question sets, and studies of them.",
-    "scores": "Scores of answers: by measures, by judges, held against people.",
-    "trials": "Stored trials: listed, compared, told apart.",
-    "runs": "Runs in TREC's format.",
-    "experiment": "Experiments: a question and what is varied to answer it.",
-    "paper": "Papers and their items.",
-    "encoders": "Encoders: compared, looked into, trained.",
-    "heads": "Encoders with a head: labels, tags, answers, preferences.",
-    "adapters": "Adapters of generators: data, trainings, comparisons.",
-    "tokenizers": "Tokenizers: trained and compared.",
-    "index": "Indexes: measured, looked into, changed.",
-    "sampling": "Sampling, step by step.",
-    "engines": "Engines: speed, conversion, and what remote answers cost.",
-    "inside": "Inside a model.",
-    "annotate": "Studies in which people judge answers, and how far they agree.",
-    "serving": "A recipe served over HTTP, its keys, load and traces.",
-    "store": "What is stored.",
-    "jobs": "Long work that pages have started.",
-}  # subject -> what its verbs are about
 
 
 class Verb(NamedTuple):
@@ -110,6 +86,18 @@ HELP = {"-h", "--help"}
 ALONE: dict[str, str] = {}  # options that may stand without their value, and the value then
 
 
+def subject(name: str, about: str) -> None:
+    """Says what the verbs of a subject are about; the file that names them does."""
+    _verbs(name).help = about
+
+
+def _verbs(name: str) -> App:
+    """Those of a subject, to which several files may add."""
+    if name not in app:
+        app.command(App(name=name, group=SUBJECTS))
+    return app[name]
+
+
 def verb(
     key: str,
     show: Callable[[Any], None] = show_value,
@@ -125,10 +113,8 @@ def verb(
         takes_workbench = bool(parameters) and parameters[0].name == "workbench"
         function.__signature__ = inspect.Signature([*parameters[takes_workbench:], *([STRICT] if unchecked else []), *OUTPUT])
         name = " ".join(as_typed(key.split()))
-        subject, _, action = name.rpartition(" ")
-        if subject and subject not in app:
-            app.command(App(name=subject, help=GROUPS[subject], group=SUBJECTS))
-        (app[subject] if subject else app).command(function, name=action, **({} if subject else {"group": MOST_USED}))
+        of, _, action = name.rpartition(" ")
+        (_verbs(of) if of else app).command(function, name=action, **({} if of else {"group": MOST_USED}))
         ALONE.update(alone or {})
         VERBS[function] = Verb(name, key, function, show, healthy, unchecked, takes_workbench, job_keeps)
         return function
@@ -155,7 +141,7 @@ def parse(arguments: Sequence[str]) -> Call | int:
 
 def _typed(arguments: Sequence[str]) -> Sequence[str]:
     """By the names of today; a subject that asks for help is no verb of that name."""
-    return arguments if arguments[:1] and arguments[0] in GROUPS and HELP & {*arguments[1:2]} else as_typed(arguments)
+    return arguments if arguments[:1] and arguments[0] in app and HELP & {*arguments[1:2]} else as_typed(arguments)
 
 
 def _with_values(arguments: Sequence[str]) -> list[str]:

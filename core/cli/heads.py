@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Training, read_settings
 from core.cli.tables import kept_of, show_parts, show_table, span, told_after
 from core.errors import WorkbenchError
 from core.records import plain
+
+subject("heads", "Encoders with a head: labels, tags, answers, preferences.")
 
 Dataset = Annotated[str | None, Parameter(help="Name of the corpus, as `corpus list` lists it: its dev half is learnt from.")]
 

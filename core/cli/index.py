@@ -4,11 +4,13 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, read_grid
 from core.cli.tables import cell, rows_of, show_parts, show_table, show_value
 from core.errors import WorkbenchError
 from core.records import plain
+
+subject("index", "Indexes: measured, looked into, changed.")
 
 
 @verb("index-sweep", show_table)

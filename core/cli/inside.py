@@ -5,11 +5,13 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core import config
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Positive, RecipeOptions, Text, Training, read_settings
 from core.cli.tables import show_parts, show_table
 from core.errors import WorkbenchError
 from core.records import Query
+
+subject("inside", "Inside a model.")
 
 ATTENTIONS = ("", "MHA", "GQA", "MQA")
 Attention = Literal["", "MHA", "GQA", "MQA"]

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import Positive, Text, read_settings
 from core.cli.tables import show_table, show_value
+
+subject("paper", "Papers and their items.")
 
 Digits = Annotated[int, Parameter(help="Digits behind the point.")]
 Trials = Annotated[

@@ -5,9 +5,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import ASK, USUAL, Positive, RecipeOptions
 from core.cli.tables import show_parts
+
+subject("queries", "Query transforms.")
 
 
 @verb(

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from core.cli.encoders import Training
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Metric, Positive, RecipeOptions, Text, read_grid, read_settings
 from core.cli.recipes import By, Folds
 from core.cli.tables import show_parts
 from core.evaluation.metric import MAIN
 from core.records import plain
+
+subject("rerankers", "Reranking: what it is worth, and its training.")
 
 
 @verb("rerank-effect", show_parts)

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core import registry
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import Positive, read_settings
 from core.cli.tables import between, show_parts
 from core.config import valid
 from core.errors import WorkbenchError
 from core.records import Progress
+
+subject("runs", "Runs in TREC's format.")
 
 USUAL_DEPTH = 1000
 

@@ -4,10 +4,12 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import ASK, USUAL, Positive, RecipeOptions, Text
 from core.cli.tables import show_parts, show_table
 from core.errors import WorkbenchError
+
+subject("sampling", "Sampling, step by step.")
 
 Manner = Annotated[
     Literal["question", "message", "text"],

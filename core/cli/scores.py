@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import ASK, USUAL, Asked, Positive, RecipeOptions, read_settings
 from core.cli.tables import between, cell, show_table, told_after
+
+subject("scores", "Scores of answers: by measures, by judges, held against people.")
 
 Measures = Annotated[
     tuple[str, ...], Parameter(help="As `list measure` names them; repeatable (default: all that ask no model).")

@@ -6,12 +6,13 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions
 from core.cli.tables import show_table
 from core.config import build
 from core.records import Progress
 
+subject("serving", "A recipe served over HTTP: published, watched, its keys, load and traces.")
 Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65535))]
 Rate = Annotated[float, Parameter(validator=Number(gt=0), help="Requests a second of one client, in the long run.")]
 Share = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]

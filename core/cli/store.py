@@ -5,10 +5,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import Text
 from core.cli.tables import show_table, show_value
 from core.cli.terminal import tell
+
+subject("store", "What is stored.")
+subject("jobs", "Long work that pages have started.")
 
 
 @verb("sql", show_table)

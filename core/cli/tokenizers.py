@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from core import config
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Positive, RecipeOptions, Text, Training, read_settings
 from core.cli.tables import show_table
 from core.errors import WorkbenchError
+
+subject("tokenizers", "Tokenizers: trained and compared.")
 
 Names = Annotated[tuple[str, ...], Parameter(name="--tokenizer", help="Of those at hand; repeatable (default: all).")]
 Files = Annotated[

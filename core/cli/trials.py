@@ -5,9 +5,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from core.cli.frame import verb
+from core.cli.frame import subject, verb
 from core.cli.options import Metric, Positive, Text
 from core.cli.tables import rows_of, show_parts, show_table, show_value
+
+subject("trials", "Stored trials: listed, compared, told apart.")
 
 
 def show_trials(rows: list[dict[str, Any]]) -> None:

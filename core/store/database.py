@@ -337,7 +337,7 @@ class Store:
                 where=str(self.file.path),
                 todo="Update; or delete the file, it is made again from the journal.",
             )
-        if schema < tables.SCHEMA:
+        if schema < tables.SCHEMA or self._seen.meta.get("shape") != tables.SHAPE:
             return "it was made by an older version"
         return "its scores were derived by other code" if self.folding.derive and derived != self._derive_version else ""
 
@@ -364,7 +364,7 @@ class Store:
         for stale in [*self.home.glob(f"{self.file.path.name}.*.rebuild*"), *self.journal.leftovers()]:
             stale.unlink(missing_ok=True)
         temporary = self.home / f"{self.file.path.name}.{new_id()}.rebuild"
-        meta = {"schema": str(tables.SCHEMA), "derive_version": self._derive_version}
+        meta = {"schema": str(tables.SCHEMA), "shape": tables.SHAPE, "derive_version": self._derive_version}
         self.folding.unfoldable.clear()
         ids, folded, segments, labels = list(self.journal.listing()), set(), {}, 0
         try:

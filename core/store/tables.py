@@ -1,14 +1,15 @@
 """The tables of the database: their columns in words, the views over them, and questions to start from.
 
-All of it can be thrown away and made again from the journal, so a new column is a new `SCHEMA` number, no migration.
+All of it can be thrown away and made again from the journal, so a new table or column changes `SHAPE`, and there is no migration.
 """
 
 from typing import NamedTuple
 
 from core.config import PART_KINDS
+from core.registry import digest
 from core.store.batch_tables import BATCH_TABLES
 
-SCHEMA = 11  # a database of another number is rebuilt
+SCHEMA = 11  # one of a smaller number is rebuilt, one of a larger is of a newer version
 RECORDED = {"id": ("VARCHAR", "Time-ordered id."), "created": ("TIMESTAMP", "When it was recorded (UTC).")}
 VERSION = RECORDED | {"id": ("VARCHAR", "Time-ordered id of the version.")}
 
@@ -385,6 +386,14 @@ VIEWS: dict[str, tuple[str, dict[str, tuple[str, str]], str]] = {
         "(SELECT *, from_json(sentences, '[[\"VARCHAR\"]]') AS lists FROM current_labels))",
     ),
 }  # fmt: skip
+
+# identity of tables, columns and views: a database of another one was made before a kind of record, or a stage, was there
+SHAPE = digest(
+    [
+        [(name, [(key, about[0]) for key, about in columns.items()]) for name, (_, columns) in TABLES.items()],
+        [(name, select) for name, (_, _, select) in VIEWS.items()],
+    ]
+)
 
 EXAMPLES: tuple[tuple[str, str], ...] = (
     ("The best trial on each corpus",

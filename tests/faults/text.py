@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from app import navigation
 from tests.faults import homes
 from tests.faults.__main__ import ROOT
 from tests.faults.harness import Case, Lab, attack, forked, verb
@@ -91,12 +92,10 @@ def _study(place: Path) -> int:
     return 0
 
 
-VIEWS = {
+ADDRESSED = {
     "corpus": ("browse_corpus", {"document": "text 1.txt"}),
     "questions": ("browse_corpus", {"tab": "Questions"}),
     "search": ("search_live", {"typed": "tea number 2"}),
-    "chunks": ("tune_chunks", {}),
-    "ask": ("ask_model", {}),
     "label": ("label_answers", {"study": "hostile", "annotator": "Ann"}),
     "study": ("design_study", {"study": "hostile"}),
     "rubric": ("design_study", {"study": "hostile", "section": "Rubric"}),
@@ -104,19 +103,11 @@ VIEWS = {
     "disputed": ("measure_agreement", {"source": "hostile", "view": "Disputed"}),
     "trials": ("compare_trials", {"experiment": "hostile"}),
     "run": ("run_study", {"study": "hostile"}),
-    "overview": ("overview", {}),
     "sql": ("query_store", {"sql": "SELECT text, answers FROM questions"}),
     "paper": ("write_paper", {"paper": "hostile"}),
-    "scores": ("score_answers", {}),
-    "adapter": ("train_adapter", {}),
-    "adapters": ("compare_adapters", {}),
-    "encoders": ("compare_encoders", {}),
-    "failures": ("explain_failures", {}),
-    "model": ("inspect_model", {}),
-    "index": ("tune_index", {}),
-    "sampling": ("tune_sampling", {}),
     "bad-address": ("search_live", {"fusion.weight": MARKUP, "typed": MARKUP}),
 }
+VIEWS = ADDRESSED | {page: (page, {}) for page in navigation.entries() if page not in dict(ADDRESSED.values())}
 # where the text itself, character for character, is the point of the page
 SHOWN = {
     "corpus": "def f(x) -> int: x >= 1 and x <= 2 -- :material/home:",

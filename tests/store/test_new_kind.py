@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from core.store.database import Store
+
 ROOT = Path(__file__).parents[2]
 FOLDER = '''"""Walks that an agent took."""
 
@@ -48,11 +50,12 @@ print(json.dumps({
 
 @pytest.mark.slow
 def test_a_kind_of_record_is_one_file(tmp_path):
-    copy = tmp_path / "copy"
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    Store(home).query("SELECT count(*) FROM trials")  # a database from before it
     shutil.copytree(ROOT / "core", copy / "core", ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "core" / "walking").mkdir()
     (copy / "core" / "walking" / "__init__.py").write_text(FOLDER)
-    words = [sys.executable, "-c", USE, str(tmp_path / "home"), str(tmp_path / "other")]
+    words = [sys.executable, "-c", USE, str(home), str(tmp_path / "other")]
     done = subprocess.run(words, cwd=copy, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])

@@ -8,6 +8,8 @@ their colours are those of the theme, which tests/app/test_theme.py computes.
 import json
 import sys
 
+from app import navigation
+
 MEASURE = r"""
 () => {
   const canvas = document.createElement('canvas'); canvas.width = canvas.height = 1;
@@ -100,10 +102,8 @@ MEASURE = r"""
 }
 """
 VIEWS = (("light", 1440), ("dark", 1440), ("light", 900))
-PAGES = (
-    "", "browse_corpus", "tune_chunks", "compare_encoders", "tune_index", "search_live?fusion.weight=0.5&baseline.fusion.part=sparse_only",
-    "ask_model", "tune_sampling", "inspect_model", "design_study", "label_answers", "measure_agreement", "compare_trials", "query_store",
-)  # fmt: skip
+ADDRESSES = {"overview": "", "search_live": "search_live?fusion.weight=0.5&baseline.fusion.part=sparse_only"}
+PAGES = [ADDRESSES.get(name, name) for name in navigation.entries()]
 
 
 def settle(page) -> None:

@@ -1,13 +1,10 @@
 """What to do first: prepare the corpus, and pages to begin with."""
 
-from pathlib import Path
-
 import streamlit as st
 
 from app import session
 from app.ui import jobs, ways
 
-PAGES = Path(__file__).resolve().parents[3] / "pages"
 STARTS = (
     (
         "search_live",
@@ -41,9 +38,8 @@ def prepare() -> None:
 
 
 def starts() -> None:
-    there = [start for start in STARTS if (PAGES / f"{start[0]}.py").exists()]
     with st.container(key="starts"):
-        for column, (page, title, why, icon) in zip(st.columns(max(len(there), 1)), there, strict=False):
+        for column, (page, title, why, icon) in zip(st.columns(len(STARTS)), STARTS, strict=True):
             with column.container(border=True, height="stretch"):
                 ways.link(page, f"**{title}**", icon)
                 st.html(f'<div class="gw gw-small">{why}</div>')
