@@ -19,6 +19,7 @@ from core.cli import (
     index,
     inside,
     judges,
+    load,
     noise,
     papers,
     parts,
@@ -38,7 +39,7 @@ __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
     corpus, parts, recipes, queries, reranking, answers, answer_sets, scores, judges, faithfulness, failures, trials, noise, runs,
-    experiment_book, experiments, papers, encoders, heads, adapters, tokenizers, index, sampling, engines, inside, annotation,
+    experiment_book, experiments, papers, encoders, heads, adapters, tokenizers, index, sampling, engines, load, inside, annotation,
     agreement, store,
 )  # fmt: skip
 

@@ -55,6 +55,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
     ),
     (
         Room("labs", "the verbs of single pages, a folder a subject: trials, answers, encoders, adapters, indexes …; the doctor"),
+        Room("serving", "answering over HTTP, and the load that drives it"),
         Room("annotation", "studies and labels, and the formats they come and go in"),
         Room("agreement", "what a study's labels say together: agreement, annotators, systems, power"),
     ),

@@ -107,7 +107,10 @@ def test_the_commands_of_every_page_are_told_and_exist():
     verbs = {verb.name for verb in VERBS.values()}
     told = {name for row in rows for name in re.findall(r"`([^`]+)`", row[2])} - {"annotate …", "experiment …", "paper …"}
     assert {row[1] for row in rows} == {page.stem for page in (ROOT / "pages").glob("*.py")} and told <= verbs
-    assert {name for name in verbs - told if not name.startswith(("annotate ", "experiment ", "paper "))} == {"list"}
+    assert {name for name in verbs - told if not name.startswith(("annotate ", "experiment ", "paper "))} == {
+        "list",
+        "serving load",
+    }
 
 
 def test_every_page_has_its_guide_and_every_guide_its_page():

@@ -71,6 +71,7 @@ GROUPS = {
     "index": "Indexes: measured, looked into, changed.",
     "sampling": "Sampling, step by step.",
     "engines": "Engines: speed, conversion, and what remote answers cost.",
+    "serving": "Answering over HTTP, and what that bears.",
     "inside": "Inside a model.",
     "annotate": "Studies in which people judge answers, and how far they agree.",
     "store": "What is stored.",
