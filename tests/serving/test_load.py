@@ -9,6 +9,7 @@ import pytest
 from core.__main__ import main
 from core.errors import WorkbenchError
 from core.progress import Running, drain
+from core.serving import driver
 from core.serving import load as lab
 from core.serving.arrivals import moments
 from core.serving.driver import Noted
@@ -251,3 +252,23 @@ def test_a_replay_is_sent_at_its_moments(asked, tmp_path):
     with server() as (url, queue):
         [row] = loaded(asked, url, arrivals="replay", rates=(0.0,), recorded=tuple(at.tolist()))["points"]
     assert row["requests"] == len(at) and len(queue.arrived) == len(at) + 1 and row["rate"] == pytest.approx(2 * len(at))
+
+
+def test_more_open_requests_than_there_is_room_for_are_unsent(monkeypatch):
+    monkeypatch.setattr(driver, "MOST_OPEN", 3)
+    with server(answer=lambda number: b"") as (url, queue):
+        sender = driver.Sender(
+            ("127.0.0.1", int(url.rpartition(":")[2])), [lab._request(lab._target(url, False), {})], np.zeros(8), 1.0
+        )
+        made = drain(sender.run())
+    assert made.outcome == ["time-out"] * 3 + ["unsent"] * 5 and len(queue.arrived) == 3 and np.isnan(made.done).all()
+
+
+@pytest.mark.parametrize(("header", "low", "high"), [
+    (b"Retry-After: 7\r\n", 7, 7), (b"Retry-After: Wed, 21 Oct 2099 07:28:00 GMT\r\n", 1e9, 1e10), (b"", 0.4, 0.4),
+    (b"Retry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\n", 0, 0), (b"Retry-After: soon\r\n", 0.4, 0.4),
+])  # fmt: skip
+def test_how_long_a_reply_asks_to_wait(header, low, high):
+    reply = driver.HttpReply()
+    assert reply.take(b"HTTP/1.1 429 Busy\r\n" + header + b"Content-Length: 0\r\n\r\n")
+    assert low <= driver._pause(reply, attempt=2) <= high
