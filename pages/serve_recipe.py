@@ -3,7 +3,6 @@
 from app.ui import cards, recipe_strip
 from app.ui.serving import service, watch
 
-
 NAVIGATION = {"section": "Publish", "order": 25, "title": "Serve", "icon": "dns"}
 VIEWS = {"Service": service.draw, "Watch": watch.draw}
 

@@ -60,6 +60,7 @@ PARSES = {
     "core/labs/scores/judges.py": "a column of our tables",
     "core/labs/trials/comparison.py": "a column of our tables",
     "core/report/figures.py": "what the process that started this one asks",
+    "core/serving/driver.py": "whether a service's reply is JSON at all; its value is dropped",
     "core/store/journal.py": "what was written on the line before",
     "core/store/sql_child.py": "what the process that started this one asks",
     "core/store/sql_process.py": "what our own process says",
@@ -332,6 +333,9 @@ def test_names_are_nouns_and_verbs():
 
 # What nobody calls by its name, and why it is there
 CALLED_BY_OTHERS = {
+    "connection_lost": "asyncio's protocol",
+    "connection_made": "asyncio's protocol",
+    "data_received": "asyncio's protocol",
     "embed_text": "ragas' embeddings",
     "emit": "logging's handler",
     "forward": "torch's module",

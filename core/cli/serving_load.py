@@ -1,0 +1,69 @@
+"""What a service bears."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from core.cli.frame import verb
+from core.cli.options import read_numbers, read_settings
+from core.cli.tables import show_table
+from core.report.table import in_words
+from core.serving.arrivals import Arrivals
+
+
+def _show(record: Mapping[str, Any]) -> None:
+    from core.serving import load as lab
+
+    drawn = lab.table(record["points"])
+    titles = {column: f"{column.title} {column.unit}".strip() for column in drawn.columns}
+    show_table([{title: in_words(row[column.key], column.format) for column, title in titles.items()} for row in drawn.rows])
+    print("\n".join(record["told"]))
+
+
+@verb("serving load", _show, healthy=lambda record: not any(row["limit"] for row in record["points"]), job_keeps=dict)
+def load(
+    workbench: Any,
+    *,
+    questions: Annotated[str, Parameter(help="A corpus, a CSV or JSONL file with a column question, or a file with one a line.")],
+    url: str = "http://127.0.0.1:8600",
+    path: str = "/search",
+    field: Annotated[tuple[str, ...], Parameter(help="NAME=VALUE: sent beside each question; repeatable.")] = (),
+    rate: Annotated[
+        str, Parameter(help="Requests a second, A,B,C or START:STOP:STEP in turn (default: 10; of a replay as recorded).")
+    ] = "",
+    seconds: float = 30.0,
+    arrivals: Arrivals = "poisson",
+    burstiness: Annotated[float, Parameter(help="Of bursts: below 1 the gaps vary more than Poisson's.")] = 0.25,
+    times: Annotated[Path | None, Parameter(help="Of a replay: a file with a number of seconds a line.")] = None,
+    seed: int = 0,
+    timeout: Annotated[float, Parameter(help="Seconds after which a client goes away.")] = 30.0,
+    retries: Annotated[int, Parameter(help="How often a client tries again after 429, 503 or no answer.")] = 0,
+    ignore_retry_after: Annotated[bool, Parameter(help="It tries again at once, whatever the reply asks for.")] = False,
+    slo_ms: Annotated[float, Parameter(help="Latency that the service is held to.")] = 500.0,
+    slo_share: Annotated[float, Parameter(help="Share of all requests that are to be answered in it.")] = 0.99,
+    anywhere: Annotated[bool, Parameter(help="Also another machine, whose owner agrees.")] = False,
+) -> Any:
+    """Load a service with questions that do not wait for its answers, rate by rate: latencies, errors, capacity."""
+    from core.serving import load as lab
+
+    replays = arrivals == "replay"
+    plan = lab.LoadPlan(
+        url=url.rstrip("/") + path,
+        questions=questions,
+        rates=tuple(sorted(set(read_numbers(rate, "--rate")))) if rate else (0.0 if replays else 10.0,),
+        seconds=seconds,
+        arrivals=arrivals,
+        burstiness=burstiness,
+        recorded=lab.read_moments(times) if times else (),
+        seed=seed,
+        timeout_s=timeout,
+        retries=retries,
+        honours=not ignore_retry_after,
+        slo_ms=slo_ms,
+        slo_share=slo_share,
+        fields=read_settings(field),
+        anywhere=anywhere,
+    )
+    return lab.load(workbench, plan)
