@@ -30,6 +30,7 @@ from core.cli import (
     scores,
     store,
     tokenizers,
+    traces,
     trials,
 )
 from core.cli.frame import main, parse
@@ -38,8 +39,8 @@ __all__ = ("SUBJECTS", "main", "parse")
 # in the order in which the documentation names them
 SUBJECTS = (
     corpus, parts, recipes, queries, reranking, answers, answer_sets, scores, judges, faithfulness, failures, trials, noise, runs,
-    experiment_book, experiments, papers, encoders, heads, adapters, tokenizers, index, sampling, engines, inside, annotation,
-    agreement, store,
+    experiment_book, experiments, papers, encoders, heads, adapters, tokenizers, index, sampling, engines, inside, traces,
+    annotation, agreement, store,
 )  # fmt: skip
 
 if __name__ == "__main__":

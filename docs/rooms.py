@@ -56,6 +56,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
     (
         Room("labs", "the verbs of single pages, a folder a subject: trials, answers, encoders, adapters, indexes …; the doctor"),
         Room("annotation", "studies and labels, and the formats they come and go in"),
+        Room("serving", "spans of requests and what is asked of their traces"),
         Room("agreement", "what a study's labels say together: agreement, annotators, systems, power"),
     ),
     (

@@ -72,6 +72,7 @@ GROUPS = {
     "sampling": "Sampling, step by step.",
     "engines": "Engines: speed, conversion, and what remote answers cost.",
     "inside": "Inside a model.",
+    "serving": "Requests served: their traces.",
     "annotate": "Studies in which people judge answers, and how far they agree.",
     "store": "What is stored.",
     "jobs": "Long work that pages have started.",
