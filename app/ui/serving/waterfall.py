@@ -4,12 +4,13 @@ All bars are one trace of plotly, built from arrays: ten thousand spans cost the
 """
 
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 
 from app.ui import charts
 from core.serving.conventions import KINDS
-from core.serving.traces import StageBar, Waterfalls, critical_path, tree
+from core.serving.traces import StageBar, TreeRow, Waterfalls, critical_path, tree
 
 # from dark to light in steps of ten of CIELAB's lightness: they tell apart in grey, too
 SHADES = {
@@ -21,12 +22,12 @@ SHADES = {
     "embedding": "#86CDF2",
     "queue": "#F8E8B8",
 }
-CRITICAL = charts.COLORS[5]
+CRITICAL, BELOW = charts.COLORS[5], 0.46  # below a bar, in rows from its middle
 NAMED = 60  # rows, up to which each has its name beside it
 ROW, LEAST, MOST = 24, 200, 760  # px: a row, and the least and most of all
-LEAST_MS = 0.001  # where a logarithmic axis of time begins: a start at 0 has no logarithm
-LONGEST = 40  # characters of a name beside its row
-INDENT, DEEPEST = "\N{EM SPACE}", 8  # before the name of a part, and how often at most
+LEAST_MS = 0.001  # where a logarithmic axis of time begins at most: a start at 0 has no logarithm
+NAMED_ROOM = 0.12  # of the axis, for what is written behind the bars
+LONGEST, LONGEST_TOLD = 40, 200  # characters of a name beside its row, and of what the mouse shows
 
 
 def figure(falls: Waterfalls, trace: int = 0, *, logarithmic: bool = False) -> charts.Figure:
@@ -37,35 +38,31 @@ def figure(falls: Waterfalls, trace: int = 0, *, logarithmic: bool = False) -> c
     rows, total_ms = tree(falls, trace), float(falls.total[trace]) / 1e6
     row_of = np.full(len(falls.end), -1)
     row_of[[row.row for row in rows]] = np.arange(len(rows))
-    start, ms, own, critical = np.array([row[3:] for row in rows], np.float64).reshape(-1, 4).T
+    start, ms = np.array([(row.start_ms, row.ms) for row in rows], np.float64).reshape(-1, 2).T
     names = [row.span.name for row in rows]
-    labels = [INDENT * min(row.depth, DEEPEST) + name for row, name in zip(rows, names, strict=True)]
-    hover = [
-        charts.safe(f"{name}: {row.span.message}" if row.span.message else name) for row, name in zip(rows, names, strict=True)
-    ]
-    template = (
-        "%{hovertext}<br>%{customdata[0]:,.3f} ms from %{customdata[1]:,.3f} ms<br>own %{customdata[2]:,.3f} ms, "
-        "waited for %{customdata[3]:,.3f} ms<extra></extra>"
-    )
-    bars = _bars(start, ms, [row.span.kind for row in rows], logarithmic)
-    bars |= {"customdata": np.column_stack([ms, start, own, critical]), "hovertext": hover, "hovertemplate": template}
+    least = _least(start) if logarithmic else 0.0
+    bars = _bars(start, ms, [row.span.kind for row in rows], least)
+    # a text each: of numbers beside the bars plotly copies every one by itself
+    bars |= {"hovertext": [_hover(row) for row in rows], "hovertemplate": "%{hovertext}<extra></extra>"}
     if len(rows) <= NAMED:
         bars |= {"text": [_share(length, total_ms) for length in ms], "textposition": "outside", "cliponaxis": False}
     path = critical_path(falls, trace)
     there = row_of[path.row] >= 0
     line = {"color": CRITICAL, "width": 3}
-    x = _gapped(_placed(path.start[there] / 1e6, logarithmic), _placed(path.end[there] / 1e6, logarithmic))
-    y = np.repeat(row_of[path.row[there]] + 0.46, 3)
+    begin, end = (np.maximum(column[there] / 1e6, least).tolist() for column in (path.start, path.end))
+    x = [place for piece in zip(begin, end, repeat(None)) for place in piece]  # a gap behind each
+    y = np.repeat(row_of[path.row[there]] + BELOW, 3).tolist()
     waited = {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": line, "name": "critical path", "hoverinfo": "skip"}
-    return _figure([bars, waited], [row.span.kind for row in rows], labels, total_ms, logarithmic)
+    return _figure([bars, waited], [row.span.kind for row in rows], names, total_ms, least)
 
 
 def percentile_figure(stages: Sequence[StageBar], *, logarithmic: bool = False) -> charts.Figure:
     """The usual waterfall of many requests: a bar from the median start of a stage as long as its median, a whisker to the 95th
     percentile of its length."""
     start, median, p95 = np.array([(bar.start_ms, bar.median_ms, bar.p95_ms) for bar in stages], np.float64).reshape(-1, 3).T
-    bars = _bars(start, median, [bar.kind for bar in stages], logarithmic)
-    whiskers = {"type": "data", "symmetric": False, "array": p95 - median, "arrayminus": np.zeros(len(stages)), "width": 3}
+    least = _least(start) if logarithmic else 0.0
+    bars = _bars(start, median, [bar.kind for bar in stages], least)
+    whiskers = {"type": "data", "symmetric": False, "array": (p95 - median).tolist(), "arrayminus": [0] * len(stages), "width": 3}
     template = "%{hovertext}<br>median %{customdata[0]:,.2f} ms, p95 %{customdata[1]:,.2f} ms, of %{customdata[2]:,} requests"
     bars |= {
         "error_x": {**whiskers, "color": charts.BASELINE, "thickness": 1.2},
@@ -75,23 +72,23 @@ def percentile_figure(stages: Sequence[StageBar], *, logarithmic: bool = False) 
         "hovertemplate": f"{template}<extra></extra>",
     }
     labels = [bar.stage.rpartition(" > ")[2] for bar in stages]
-    return _figure([bars], [bar.kind for bar in stages], labels, float(np.max(start + p95, initial=0.0)), logarithmic)
+    return _figure([bars], [bar.kind for bar in stages], labels, float(np.max(start + p95, initial=0.0)), least)
 
 
-def _bars(start: np.ndarray, ms: np.ndarray, kinds: Sequence[str], logarithmic: bool) -> dict:
+def _bars(start: np.ndarray, ms: np.ndarray, kinds: Sequence[str], least: float) -> dict:
     """The trace of bars, a row each; their colours are numbers on a scale of steps, which ten thousand texts would not be."""
     numbers = {kind: number for number, kind in enumerate(SHADES)}
-    base = _placed(start, logarithmic)
+    base = np.maximum(start, least)
     return {
         "type": "bar",
         "orientation": "h",
-        "base": base,
-        "x": _placed(start + ms, logarithmic) - base,
-        "y": np.arange(len(base)),
+        "base": base.tolist(),
+        "x": (np.maximum(start + ms, least) - base).tolist(),
+        "y": list(range(len(base))),
         "width": 0.8,
         "showlegend": False,
         "marker": {
-            "color": np.array([numbers[kind] for kind in kinds], np.int64),
+            "color": [numbers[kind] for kind in kinds],
             "colorscale": [[number / (len(SHADES) - 1), color] for number, color in enumerate(SHADES.values())],
             "cmin": 0,
             "cmax": len(SHADES) - 1,
@@ -100,27 +97,32 @@ def _bars(start: np.ndarray, ms: np.ndarray, kinds: Sequence[str], logarithmic: 
     }
 
 
-def _figure(traces: list[dict], kinds: Sequence[str], labels: Sequence[str], total_ms: float, logarithmic: bool) -> charts.Figure:
+def _figure(traces: list[dict], kinds: Sequence[str], labels: Sequence[str], total_ms: float, least: float) -> charts.Figure:
     there = [kind for kind in KINDS if kind in set(kinds)]
     shown = {"type": "scatter", "mode": "markers", "x": [None], "y": [None], "hoverinfo": "skip", "meta": "sample"}
     samples = [{**shown, "name": kind, "marker": {"symbol": "square", "size": 12, "color": SHADES[kind]}} for kind in there]
     height = min(MOST, max(LEAST, 90 + ROW * len(labels)))
-    names = {"tickvals": np.arange(len(labels)), "ticktext": [charts.safe(label[:LONGEST]) for label in labels]}
+    names = {"tickvals": list(range(len(labels))), "ticktext": [charts.safe(label[:LONGEST]) for label in labels]}
     rows = {"range": [len(labels) - 0.4, -0.6], "showgrid": False}
     rows |= names if len(labels) <= NAMED else {"showticklabels": False}
-    room = 1.12 if len(labels) <= NAMED else 1.02  # the longest bar has its length written behind it
-    time = charts.log_axis([LEAST_MS, total_ms * room]) if logarithmic else {"range": [0, total_ms * room or 1]}
-    title = "ms since the request began" + ", logarithmic" * logarithmic
+    room = 1 + NAMED_ROOM * (len(labels) <= NAMED)  # the longest bar has its length written behind it
+    time = charts.log_axis([least, total_ms]) if least else {"range": [0, total_ms * room or 1]}
+    if least:
+        low, high = time["range"]
+        time["range"] = [low, low + (high - low) * room]
+    title = "ms since the request began" + ", logarithmic" * bool(least)
     return charts.figure([*samples, *traces], title, height=height, legend=True, xaxis={**time, "showgrid": True}, yaxis=rows)
 
 
-def _placed(ms: np.ndarray, logarithmic: bool) -> np.ndarray:
-    return np.maximum(ms, LEAST_MS) if logarithmic else ms
+def _least(start: np.ndarray) -> float:
+    """Where a logarithmic axis of time begins, in ms: before the first start that is later than the request's."""
+    return max(LEAST_MS, float(np.min(start[start > 0], initial=1.0)) / 2)
 
 
-def _gapped(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Start, end and a gap for each: one line of many pieces."""
-    return np.column_stack([start, end, np.full(len(start), np.nan)]).ravel()
+def _hover(row: TreeRow) -> str:
+    told = f"{row.span.name}: {row.span.message}" if row.span.message else row.span.name
+    times = f"{row.ms:,.3f} ms from {row.start_ms:,.3f} ms<br>own {row.own_ms:,.3f} ms, waited for {row.critical_ms:,.3f} ms"
+    return f"{charts.safe(told[:LONGEST_TOLD])}<br>{times}"
 
 
 def _share(ms: float, total_ms: float) -> str:
