@@ -101,13 +101,18 @@ def tail(
     return {**record, "owners": [share._asdict() for share in asked.tail_owners(falls, percentile)]}
 
 
-@verb("serving import-traces", show_parts)
+def show_imported(record: dict[str, Any]) -> None:
+    """How much came in, and what was mended."""
+    print(f"Recorded {record['recorded']:,} spans of {record['traces']:,} traces; {record['there']:,} were recorded already.")
+    print("\n".join(record["notes"]))
+
+
+@verb("serving import-traces", show_imported)
 def import_traces(workbench: Any, file: Path, /) -> Any:
     """Record the spans of a file of OTLP JSON: one object with resourceSpans, or one a line."""
     from core.serving import stored_spans
 
-    imported = stored_spans.import_file(workbench, file)
-    return {**imported._asdict(), "notes": [{"note": note} for note in imported.notes]}
+    return stored_spans.import_file(workbench, file)
 
 
 @verb("serving export-traces")

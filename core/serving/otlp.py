@@ -85,7 +85,7 @@ def read(path: Path) -> ReadSpans:
             services.append(service)
             if len(spans) > MOST_SPANS:
                 raise WorkbenchError(f"It holds more than {MOST_SPANS:,} spans.", where=str(path), todo="Split the file.")
-    notes = [f"{count:,} {'spans' if count > 1 else 'span'} {what}." for what, count in told.items()]
+    notes = [f"Spans that {what}: {count:,}." for what, count in told.items()]
     return ReadSpans(tuple(spans), tuple(services), (*notes, *parents_of(spans).notes))
 
 

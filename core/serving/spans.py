@@ -265,8 +265,9 @@ def parents_of(spans: Sequence[TraceSpan]) -> Parents:
             rows[min(circle, key=lambda each: spans[each].start_ns)] = -1
             circles += 1
         free[list(walked)] = True
-    told = (missing, "name a parent that is not there, and stand first in their trace"), (circles, "closed a circle of parents")
-    return Parents(rows, tuple(f"{count:,} {'spans' if count > 1 else 'span'} {what}." for count, what in told if count))
+    told = {"Spans that named a parent that is not there, and stand first in their trace now": missing}
+    told["Circles of parents, each cut at its earliest span"] = circles
+    return Parents(rows, tuple(f"{what}: {count:,}." for what, count in told.items() if count))
 
 
 def spans_of(answer: Answer) -> tuple[TraceSpan, ...]:

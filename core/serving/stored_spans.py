@@ -195,5 +195,5 @@ def import_file(workbench: Workbench, path: Path) -> ImportedSpans:
 def export_file(workbench: Workbench, path: Path, ids: Sequence[str]) -> int:
     """Writes the spans of these traces as a file of OTLP JSON lines; returns how many."""
     read = spans(workbench, ids)
-    files.write_whole(path, "".join(otlp.lines(read, SERVICE)))
+    files.write_whole(path, "".join(otlp.lines(read, SERVICE)).encode("utf-8", "replace"))
     return len(read)

@@ -62,7 +62,8 @@ def test_the_usual_waterfall_has_medians_and_the_95th_percentile():
     model = bars["request > model"]
     assert (model.median_ms, model.traces, model.start_ms, model.kind) == (50.5, 100, 17, "model")
     assert model.p95_ms == pytest.approx(np.quantile(np.arange(1, 101), 0.95))
-    assert list(bars)[0] == "request" and list(bars)[-1] == "request > model"
+    first, *_, last = bars
+    assert (first, last) == ("request", "request > model")
 
 
 def test_a_slow_trace_is_held_against_its_peers():

@@ -25,9 +25,7 @@ def test_own_time_is_as_counted_millisecond_by_millisecond(spans):
     falls = asked.waterfalls(spans)
     for row, each in enumerate(spans):
         parts = [other for other in spans if other.parent == each.span]
-        alone = [
-            ns for ns in range(each.start_ns, each.end_ns, 10**6) if not any(p.start_ns <= ns < p.end_ns for p in parts)
-        ]
+        alone = [ns for ns in range(each.start_ns, each.end_ns, 10**6) if not any(p.start_ns <= ns < p.end_ns for p in parts)]
         assert falls.own[row] == len(alone) * 10**6
 
 

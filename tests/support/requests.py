@@ -7,8 +7,8 @@ START = 1_700_000_000 * 10**9
 
 
 def span(trace: int, number: int, parent: int, name: str, start_ms: float, end_ms: float, kind: str = "other", **attributes):
-    """A span by small numbers: trace and span from 1, parent 0 for none, times since START."""
-    times = (START + round(ms * MS) for ms in (start_ms, end_ms))
+    """A span by small numbers: trace and span from 1, parent 0 for none; trace n begins n seconds after START."""
+    times = (START + trace * 10**9 + round(ms * MS) for ms in (start_ms, end_ms))
     above = f"{parent:016x}" if parent else ""
     return TraceSpan(f"{trace:032x}", f"{number:016x}", above, name, kind, *times, "ok", "", attributes)
 
