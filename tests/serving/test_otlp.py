@@ -75,18 +75,28 @@ def test_what_others_write_is_read(tmp_path, indent):
         "cancelled",
     )
     assert each.attributes == {
-        "model": "gpt-4", "input_tokens": 12, "output_tokens": 8, "score": None, "nested": [True, None], "map": {"a": 1.0},
-    }  # fmt: skip
+        "model": "gpt-4",
+        "input_tokens": 12,
+        "output_tokens": 8,
+        "score": None,
+        "nested": [True, None],
+        "map": {"a": 1.0},
+    }
     assert (each.end_ns - each.start_ns, each.events[0].name, read.services) == (1_000_000_468, "retry", ("shop",))
 
 
 def test_attributes_leave_by_both_conventions():
     told = outward("model", {"model": "smol", "input_tokens": 3, "own": 1})
     assert told == {
-        "groundwork.kind": "model", "gen_ai.operation.name": "chat", "openinference.span.kind": "LLM",
-        "gen_ai.request.model": "smol", "llm.model_name": "smol",
-        "gen_ai.usage.input_tokens": 3, "llm.token_count.prompt": 3, "own": 1,
-    }  # fmt: skip
+        "groundwork.kind": "model",
+        "gen_ai.operation.name": "chat",
+        "openinference.span.kind": "LLM",
+        "gen_ai.request.model": "smol",
+        "llm.model_name": "smol",
+        "gen_ai.usage.input_tokens": 3,
+        "llm.token_count.prompt": 3,
+        "own": 1,
+    }
     assert outward("reranking", {"model": "cross"})["reranker.model_name"] == "cross"
     assert inward({"openinference.span.kind": "RERANKER", "reranker.top_k": 5}) == ("reranking", {"depth": 5})
     assert inward({"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "x"}) == ("tool", {"tool": "x"})

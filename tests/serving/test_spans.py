@@ -178,8 +178,11 @@ def test_an_answer_is_a_trace_of_its_steps():
     answer = Answer("It rises.", (), (), "stop", model="smol", prompt_tokens=100, answer_tokens=20, provenance=origin, id=made)
     whole, *parts = spans_of(answer)
     assert [(each.name, each.kind) for each in parts] == [
-        ("encode", "embedding"), ("sparse", "retrieval"), ("reranked", "reranking"), ("writing", "model"),
-    ]  # fmt: skip
+        ("encode", "embedding"),
+        ("sparse", "retrieval"),
+        ("reranked", "reranking"),
+        ("writing", "model"),
+    ]
     assert [each.start_ns for each in parts[1:]] == [each.end_ns for each in parts[:-1]]
     assert (whole.start_ns, whole.end_ns) == (parts[0].start_ns, parts[-1].end_ns) and whole.end_ns - whole.start_ns == 10**9
     assert abs(whole.end_ns / 1e9 - id_time(made).timestamp()) < 0.002
@@ -191,8 +194,10 @@ def test_an_answer_from_before_steps_were_noted_is_a_coarser_one_and_one_without
     old = Answer("It rises.", (), (), "failed: HTTP 500", retrieval_ms=12.0, first_token_ms=400.0, generation_ms=900.0)
     whole, *parts = spans_of(old)
     assert [(each.name, (each.end_ns - each.start_ns) / 1e6) for each in parts] == [
-        ("retrieval", 12), ("first_token", 400), ("writing", 500),
-    ]  # fmt: skip
+        ("retrieval", 12),
+        ("first_token", 400),
+        ("writing", 500),
+    ]
     assert (whole.status, whole.message) == ("error", "failed: HTTP 500")
     remote = Answer("It rises.", (), (), "stop", generation_ms=900.0)
     assert [each.name for each in spans_of(remote)] == ["answer", "generation"]

@@ -132,8 +132,10 @@ def test_a_stored_answer_is_a_trace_too(tmp_path):
     made = bench.store.add("answer", {**plain(answer), "question": "Why?", "provenance": plain(origin)})
     record = told(bench, "serving", "trace", made)
     assert [(row["span"], row["ms"], row["kind"]) for row in record["spans"]] == [
-        ("answer", 100, "other"), ("sparse", 20, "retrieval"), ("writing", 80, "model"),
-    ]  # fmt: skip
+        ("answer", 100, "other"),
+        ("sparse", 20, "retrieval"),
+        ("writing", 80, "model"),
+    ]
     assert record["spans"][0]["tokens"] == 120
     untimed = bench.store.add("answer", {**plain(Answer("", (), (), "abstained")), "question": "Why?"})
     with pytest.raises(WorkbenchError, match="No time of this answer"):

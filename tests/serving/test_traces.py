@@ -14,8 +14,14 @@ def own_ms(falls):
 
 def test_own_time_is_that_in_which_no_part_runs():
     assert own_ms(asked.waterfalls(request())) == {
-        "request": 1, "queue": 1, "retrieval": 0, "dense": 6, "sparse": 4, "rerank": 10, "model": 50,
-    }  # fmt: skip
+        "request": 1,
+        "queue": 1,
+        "retrieval": 0,
+        "dense": 6,
+        "sparse": 4,
+        "rerank": 10,
+        "model": 50,
+    }
     parts = [span(1, 1, 0, "whole", 0, 100), span(1, 2, 1, "a", 10, 40), span(1, 3, 1, "b", 30, 50), span(1, 4, 1, "c", 35, 38)]
     assert own_ms(asked.waterfalls(parts)) == {"whole": 60, "a": 30, "b": 20, "c": 3}
 

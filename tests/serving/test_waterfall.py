@@ -65,5 +65,8 @@ def test_a_trace_without_length_is_drawn():
 @pytest.mark.parametrize("seen", [*MACHADO, "grey"])
 def test_kinds_tell_apart_in_grey_and_for_the_colour_blind(seen):
     assert waterfall.SHADES.keys() == KINDS.keys()
-    assert {pair: distance(*map(waterfall.SHADES.get, pair), seen) for pair in combinations(KINDS, 2)
-            if distance(*map(waterfall.SHADES.get, pair), seen) < APART} == {}  # fmt: skip
+    assert {
+        pair: distance(*map(waterfall.SHADES.get, pair), seen)
+        for pair in combinations(KINDS, 2)
+        if distance(*map(waterfall.SHADES.get, pair), seen) < APART
+    } == {}
