@@ -30,7 +30,7 @@ def traces(
     from core.serving import stored_spans
 
     if lost := stored_spans.dropped(workbench):
-        tell(f"Spans lost for want of room, so far: {lost:,}.")
+        tell(f"Spans lost so far, for want of room or not written: {lost:,}.")
     search = stored_spans.TraceSearch(text, kind, slower_ms, failed, service)
     return stored_spans.traces(workbench, search, most)
 

@@ -17,7 +17,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
             "attributes": ("JSON", "What was noted of it, by name: model, input_tokens, output_tokens …"),
             "events": ("JSON", "What happened within it: name, time_ns, attributes."),
             "service": ("VARCHAR", "The program that recorded it."),
-            "dropped": ("INTEGER", "Spans lost for want of room before this batch, since the one before it."),
+            "dropped": ("INTEGER", "Spans lost before this batch, since the one before it: no room, or not written."),
         },
     ),
 }  # fmt: skip

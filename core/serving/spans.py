@@ -68,7 +68,7 @@ class SpanCounts(NamedTuple):
     error: str = ""  # the last reason
 
 
-Deliver = Callable[[Sequence[TraceSpan], int], int]  # (batch, spans dropped since the last) -> how many of it were refused
+Deliver = Callable[[Sequence[TraceSpan], int], int]  # (batch, spans lost since the last) -> how many of it were refused
 
 
 class SpanBuffer:
@@ -77,7 +77,7 @@ class SpanBuffer:
     def __init__(self, deliver: Deliver, most: int = MOST_WAITING, every_s: float = EVERY_S) -> None:
         self._deliver, self._most, self._every_s = deliver, most, every_s
         self._waiting: list[TraceSpan] = []
-        self._taken = self._delivered = self._dropped = self._failed = self._told = 0  # told: dropped, and handed on as such
+        self._taken = self._delivered = self._dropped = self._failed = self._told = 0  # told: lost, and handed on as such
         self._error = ""
         self._lock, self._wake, self._closed = threading.Lock(), threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
@@ -123,7 +123,7 @@ class SpanBuffer:
         """Delivers a batch; whether there was one."""
         with self._lock:
             batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
-            lost = self._dropped - self._told
+            lost = self._dropped + self._failed - self._told
         if not batch:
             return False
         try:

@@ -104,7 +104,7 @@ def traces(workbench: Workbench, search: TraceSearch = ALL, most: int = 50) -> l
 
 
 def dropped(workbench: Workbench) -> int:
-    """Spans that were lost for want of room, as the batches tell."""
+    """Spans that were lost, as the batches tell: what was lost after the last one is not known here."""
     told = "SELECT coalesce(sum(dropped), 0)::BIGINT AS dropped FROM (SELECT DISTINCT id, dropped FROM spans)"
     return workbench.store.query(told)[0]["dropped"]
 

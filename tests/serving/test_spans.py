@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
@@ -128,12 +129,37 @@ def test_a_destination_that_fails_holds_up_no_other_and_is_counted():
     assert counts["failing"] == (7, 0, 0, 7, "the disk is full") and kept.spans == request()
 
 
+def test_what_could_not_be_delivered_is_told_with_the_next_batch():
+    refused, told = [], []
+
+    def deliver(batch, lost):
+        if not refused:
+            refused.append(len(batch))
+            raise OSError("the disk is full")
+        told.append((len(batch), lost))
+        return 0
+
+    buffer = SpanBuffer(deliver, every_s=0.01)
+    for each in request():
+        buffer.put(each)
+    while not refused:
+        time.sleep(0.01)
+    buffer.put(span(1, 99, 0, "next", 0, 1))
+    counts = buffer.close()
+    assert (counts.delivered, counts.failed) == (8 - refused[0], refused[0]) and sum(lost for _, lost in told) == refused[0]
+
+
 def test_a_destination_that_hangs_ends_in_time_and_what_it_did_not_take_has_failed():
-    go = threading.Event()
-    buffer = SpanBuffer(lambda batch, dropped: int(not go.wait(30)), every_s=0.01)
+    started, go = threading.Event(), threading.Event()
+
+    def hangs(batch, lost):
+        started.set()
+        go.wait(30)
+        return 0
+
+    buffer = SpanBuffer(hangs, every_s=0.01)
     buffer.put(span(1, 1, 0, "first", 0, 1))
-    while buffer._waiting:
-        pass
+    assert started.wait(10)
     buffer.put(span(1, 2, 0, "second", 0, 1))
     assert buffer.close(seconds=0.05)[3:] == (1, "it took too long")
     go.set()

@@ -81,7 +81,7 @@ def test_drops_stand_in_the_record_and_are_told(tmp_path, capsys):
     bench = Workbench(tmp_path)
     assert stored_spans.dropped(bench) == 12
     told(bench, "serving", "traces")
-    assert "Spans lost for want of room, so far: 12." in capsys.readouterr().err
+    assert "Spans lost so far, for want of room or not written: 12." in capsys.readouterr().err
 
 
 def test_a_recorder_writes_to_the_journal_of_its_folder(tmp_path, monkeypatch):
