@@ -28,11 +28,12 @@ from core.serving.conventions import KINDS
 
 MOST_WAITING = 20_000  # spans in a buffer: some 15 s at 200 requests of 6 spans a second
 MOST_AT_ONCE = 5_000  # spans in a batch
-EVERY_S = 1.0  # between batches
+READY, EVERY_S = 1_000, 5.0  # a batch is delivered when so many wait, and so often at least
 MOST_TEXT = 16_384  # characters of a value; what is longer ends with an ellipsis
 MOST_NAME = 256  # characters of a name
 MOST_ATTRIBUTES = 128  # of a span or event, as OpenTelemetry's SDKs have it
 MOST_EVENTS = 128  # of a span, likewise
+MOST_LISTED, DEEPEST = 1024, 6  # values of a list or mapping in an attribute, and how deep these lie in one another
 STATUSES = ("unset", "ok", "error")
 
 
@@ -72,7 +73,8 @@ Deliver = Callable[[Sequence[TraceSpan], int], int]  # (batch, spans lost since 
 
 
 class SpanBuffer:
-    """Spans on their way to a destination. `put` takes a microsecond; a thread delivers them once a second, or sooner."""
+    """Spans on their way to a destination. `put` takes a microsecond; a thread delivers them. A process that is killed loses
+    those of the last EVERY_S seconds."""
 
     def __init__(self, deliver: Deliver, most: int = MOST_WAITING, every_s: float = EVERY_S) -> None:
         self._deliver, self._most, self._every_s = deliver, most, every_s
@@ -91,7 +93,7 @@ class SpanBuffer:
                 self._dropped += 1
                 return
             self._waiting.append(span)
-            ready = len(self._waiting) >= MOST_AT_ONCE
+            ready = len(self._waiting) >= READY
         if ready:
             self._wake.set()
 
@@ -214,12 +216,12 @@ class Recorder:
 
 
 def bounded(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The first MOST_ATTRIBUTES of them as plain JSON, with texts cut to MOST_TEXT characters: no request can fill a buffer, and
-    no value can keep a batch from being recorded."""
+    """The first MOST_ATTRIBUTES of them as plain JSON, with texts cut to MOST_TEXT characters, lists to MOST_LISTED values and what
+    lies DEEPEST in one another to a text: no request can fill a buffer, and no value can keep a batch from being recorded."""
     return {str(name)[:MOST_NAME]: _plain(value) for name, value in islice(attributes.items(), MOST_ATTRIBUTES)}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int = 0) -> Any:
     match value:
         case str():
             return value if len(value) <= MOST_TEXT else f"{value[: MOST_TEXT - 1]}…"
@@ -229,10 +231,10 @@ def _plain(value: Any) -> Any:
             return value if -(2**63) <= value < 2**63 else str(value)
         case float():
             return value if math.isfinite(value) else None
-        case dict():
-            return {str(name): _plain(inner) for name, inner in value.items()}
-        case list() | tuple():
-            return [_plain(inner) for inner in value]
+        case dict() if depth < DEEPEST:
+            return {str(name)[:MOST_NAME]: _plain(inner, depth + 1) for name, inner in islice(value.items(), MOST_LISTED)}
+        case list() | tuple() if depth < DEEPEST:
+            return [_plain(inner, depth + 1) for inner in value[:MOST_LISTED]]
     return _plain(value.item()) if isinstance(value, np.generic) else _plain(str(value))
 
 
@@ -250,9 +252,7 @@ def parents_of(spans: Sequence[TraceSpan]) -> Parents:
     rows = np.array([row_of.get((span.trace, span.parent), -1) if span.parent else -1 for span in spans], np.int64)
     missing = sum(1 for span, row in zip(spans, rows, strict=True) if span.parent and row < 0)
     up = rows.copy()
-    for _ in range(
-        len(spans).bit_length()
-    ):  # each step looks twice as far; what still has somebody above it is in a circle, or below
+    for _ in range(len(spans).bit_length()):  # each step looks twice as far: what is left has a circle above it
         up = np.where(up >= 0, up[up], -1)
     circles, free = 0, np.zeros(len(spans), bool)
     for row in np.flatnonzero(up >= 0).tolist():
@@ -286,20 +286,9 @@ def spans_of(answer: Answer) -> tuple[TraceSpan, ...]:
     failed = answer.finish_reason.startswith("failed")
     told = {"model": answer.model, "finish_reason": answer.finish_reason, "cost_usd": answer.cost_usd}
     told |= {"input_tokens": answer.prompt_tokens, "output_tokens": answer.answer_tokens, "cached_tokens": answer.reused_tokens}
-    spans = [
-        TraceSpan(
-            digest[:32],
-            digest[32:48],
-            "",
-            "answer",
-            "other",
-            start,
-            start + sum(lengths),
-            "error" if failed else "ok",
-            answer.finish_reason if failed else "",
-            {key: value for key, value in told.items() if value not in (None, "")},
-        )
-    ]
+    told = {key: value for key, value in told.items() if value not in (None, "")}
+    ended = ("error", answer.finish_reason) if failed else ("ok", "")
+    spans = [TraceSpan(digest[:32], digest[32:48], "", "answer", "other", start, start + sum(lengths), *ended, told)]
     for number, (step, length) in enumerate(zip(steps, lengths, strict=True), 1):
         own = f"{int(digest[32:48], 16) ^ number:016x}"
         spans.append(TraceSpan(digest[:32], own, digest[32:48], step.name, _kind_of(step.name), start, start + length, "ok"))

@@ -1,6 +1,7 @@
 """Recording spans: nothing waits, nothing is lost unsaid, and a span knows what it is a part of wherever it runs."""
 
 import asyncio
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.files.ids import id_time, new_id
 from core.records import Answer, Provenance, TimedStep
-from core.serving.spans import MOST_ATTRIBUTES, MOST_TEXT, Recorder, SpanBuffer, bounded, parents_of, spans_of
+from core.serving.spans import MOST_ATTRIBUTES, MOST_LISTED, MOST_TEXT, Recorder, SpanBuffer, bounded, parents_of, spans_of
 from tests.support.requests import request, span
 
 
@@ -177,6 +178,10 @@ def test_no_attribute_is_endless_or_no_json():
     cut = bounded(odd)
     assert len(cut["text"]) == MOST_TEXT and cut["text"].endswith("…")
     assert {**cut, "text": ""} == {"text": "", "nan": None, "many": str(2**70), "array": 1.5, "set": "{1}", "in": [{"2": [None]}]}
+    ring = {"long": list(range(5000))}
+    ring["again"] = ring
+    cut = bounded({"ring": ring})
+    assert len(cut["ring"]["again"]["long"]) == MOST_LISTED and len(json.dumps(cut)) < 100_000
     assert len(bounded({str(n): n for n in range(MOST_ATTRIBUTES + 9)})) == MOST_ATTRIBUTES
 
 
