@@ -85,8 +85,12 @@ def read(path: Path) -> ReadSpans:
             services.append(service)
             if len(spans) > MOST_SPANS:
                 raise WorkbenchError(f"It holds more than {MOST_SPANS:,} spans.", where=str(path), todo="Split the file.")
+    parents = parents_of(spans)
+    inside = [(span, spans[row]) for span, row in zip(spans, parents.rows.tolist(), strict=True) if row >= 0]
+    if beyond := sum(span.start_ns < whole.start_ns or span.end_ns > whole.end_ns for span, whole in inside):
+        told["reach beyond the one that they are a part of, and count as far as that goes"] = beyond
     notes = [f"Spans that {what}: {count:,}." for what, count in told.items()]
-    return ReadSpans(tuple(spans), tuple(services), (*notes, *parents_of(spans).notes))
+    return ReadSpans(tuple(spans), tuple(services), (*notes, *parents.notes))
 
 
 def _texts(path: Path) -> Iterator[tuple[str, bytes]]:

@@ -18,6 +18,7 @@ from core.statistics.bootstrap import FEW, limits
 
 MOST_STAGES = 30  # whose removal is looked at: those that take most
 THIN_TAIL = 10  # traces beyond a percentile, fewer of which are told
+LONGEST_NS = 2.0**63 * 0.9  # of all spans together, which are laid end to end
 SHOWN_NAMES = 6  # of a stage, from the last; a chain of calls may be thousands deep
 
 
@@ -114,6 +115,9 @@ def waterfalls(spans: Sequence[TraceSpan]) -> Waterfalls:
                 numbers[key] = len(stages)
                 stages.append(TraceStage(over, spans[row].name, spans[row].kind))
             stage[row] = numbers[key]
+    if (end - start).astype(np.float64).sum() > LONGEST_NS:
+        todo = "Ask for other traces: a clock was wrong in some of these."
+        raise WorkbenchError("The spans of these traces are together longer than 260 years.", todo=todo)
     tokens = np.array([tokens_of(span) for span in spans] + [None] * len(traces), np.float64)  # None is NaN
     return Waterfalls(tuple(spans), traces, tuple(stages), parent, trace, stage, start, end, tokens)
 

@@ -108,12 +108,19 @@ def test_attributes_leave_by_both_conventions():
 
 def test_times_that_run_backwards_and_spans_told_twice_are_mended_and_told(tmp_path):
     first, second = request()[:2]
-    spans = [first, second._replace(end_ns=second.start_ns - 5), first, span(1, 9, 77, "lost", 0, 1)]
+    spans = [
+        first,
+        second._replace(end_ns=second.start_ns - 5),
+        first,
+        span(1, 9, 77, "lost", 0, 1),
+        span(1, 8, 1, "late", 60, 90),
+    ]
     read = otlp.read(written(tmp_path / "spans.jsonl", *otlp.lines(spans, "x")))
-    assert [each.end_ns - each.start_ns for each in read.spans] == [first.end_ns - first.start_ns, 0, 1_000_000]
+    assert [each.end_ns - each.start_ns for each in read.spans] == [first.end_ns - first.start_ns, 0, 1_000_000, 30_000_000]
     assert read.notes == (
         "Spans that ended before they began, and have no length now: 1.",
         "Spans that were there already, and were left out: 1.",
+        "Spans that reach beyond the one that they are a part of, and count as far as that goes: 1.",
         "Spans that named a parent that is not there, and stand first in their trace now: 1.",
     )
 

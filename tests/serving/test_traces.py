@@ -114,6 +114,14 @@ def test_too_few_traces_have_no_percentile_and_a_thin_tail_is_told():
     assert asked.tail_owners(slow_tail("model"), percentile=90, resamples=50)[0].note == ""
 
 
+def test_times_beyond_counting_are_refused():
+    ages = [span(1, n, 0, "x", 0, 1)._replace(start_ns=0, end_ns=9 * 10**18) for n in (1, 2)]
+    with pytest.raises(WorkbenchError, match="longer than 260 years"):
+        asked.waterfalls(ages)
+    century = span(1, 1, 0, "x", 0, 1)._replace(start_ns=0, end_ns=3 * 10**18)
+    assert asked.waterfalls([century]).total.tolist() == [3 * 10**18]
+
+
 def test_a_chain_of_thousands_is_no_deeper_than_a_stack():
     chain = [span(1, n, n - 1, f"step {n}", 0, 10_000 - n) for n in range(1, 5001)]
     falls = asked.waterfalls(chain)
