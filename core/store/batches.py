@@ -49,15 +49,20 @@ class BatchRecords:
         fresh = {key: dict(value) for key, value in values.items() if key not in before}
         if not fresh:
             return before
-        created = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            self.journal.add(kind, {"created": created, **about, "values": fresh}, check=rows.check)
+            self.add(kind, fresh, about)
         except WorkbenchError as error:
             if not error.__cause__ or files.errno_of(error.__cause__) not in files.FORBIDDEN:
                 raise
             files.tell(f"Nothing may be recorded, so what models write is not kept: {self.journal.folder}.")
             self._own.setdefault(kind, {}).update(fresh)
         return self.read(kind, values)
+
+    def add(self, kind: str, values: Mapping[str, Any], about: Mapping[str, Any], checked: bool = True) -> None:
+        """Records these in any case, all at once: for keys that are new each time, so that none is looked for among those recorded.
+        checked: whether the tables can hold them is asked first; what is made many times a second, and made so, need not pay for it."""
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        self.journal.add(kind, {"created": created, **about, "values": dict(values)}, check=rows.check if checked else None)
 
     def _followed(self, kind: str) -> dict[str, str]:
         """The index, with all that is recorded at this moment."""

@@ -432,9 +432,11 @@ def test_an_answer_tells_where_it_comes_from_and_where_its_time_went(monkeypatch
     [table] = [frame.value for frame in app.dataframe if "Passage" in frame.value and "Characters" in frame.value]
     assert table["Passage"].tolist() == ["1", "not given"] and table["Fusion"].tolist() == ["2 (0.25)", "1 (0.5)"]
     assert table.iloc[1]["Sparse"] == "not met"
-    drawn = html(app)
-    assert "Where 1.0 s went" in drawn and "Sparse search" in drawn and "Reranking" in drawn
-    assert "margin-left:7.50%;width:max(2px, 92.50%)" in drawn, "writing begins where reranking ends"
+    assert "Where 1.0 s went" in html(app)
+    [chart] = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    [bars] = [trace for trace in chart["data"] if trace["type"] == "bar"]
+    assert chart["layout"]["yaxis"]["ticktext"] == ["Answer", "Sparse search", "Reranking", "Writing the answer"]
+    assert bars["base"] == [0, 0, 25, 75] and bars["x"] == [1000, 25, 50, 925], "writing begins where reranking ends"
     assert "1 chunk was left out." in seen(app) and "python -m core answers show a1 --json" in seen(app)
     play(monkeypatch, bench)
     assert "It was not noted where this answer comes from." in seen(ask(open_page(), QUESTION))

@@ -1,13 +1,14 @@
 """Where an answer comes from: its chunks with their places in each stage, and where its time went."""
 
-from html import escape
-
 import streamlit as st
 
-from app.ui import cards, evidence, tables
+from app.ui import cards, charts, tables
+from app.ui.serving import waterfall
 from core.labs.answers import stored as answers
 from core.records import Answer, Provenance
 from core.report.table import Column, Table
+from core.serving.spans import spans_of
+from core.serving.traces import tree, waterfalls
 
 ORIGINS = "Each chunk down to the last that was given: its rank in every stage, with the score in brackets"
 
@@ -19,7 +20,7 @@ def draw(answer: Answer) -> None:
     cards.status_strip([origin.corpus, f"checksum {origin.corpus_checksum[:20]}…", f"answer {answer.id}" if answer.id else ""])
     command = f"python -m core answers show {answer.id} --json" if answer.id else ""
     _chunks(origin, command)
-    evidence.show(waterfall_html(origin))
+    _time(answer)
     if command:
         st.code(command, language="bash")
 
@@ -57,22 +58,13 @@ def _column(stage: str) -> str:
     return f"Step {stage.rpartition('_')[2]}" if title.startswith("Reranking, ") else title
 
 
-def waterfall_html(origin: Provenance) -> str:
+def _time(answer: Answer) -> None:
     """A bar a step, each beginning where the one before ends."""
-    total, begin, rows = sum(step.ms for step in origin.steps) or 1.0, 0.0, []
-    for step in origin.steps:
-        place = f"margin-left:{100 * begin / total:.2f}%;width:max(2px, {100 * step.ms / total:.2f}%)"
-        title = escape(answers.step_title(step.name))
-        bar = f'<div class="gw-span"><i style="{place}"></i></div>'
-        rows.append(
-            f'<tr><td>{title}</td><td class="num">{_ms(step.ms)}</td><td class="num">{step.ms / total:.0%}</td><td>{bar}</td></tr>'
-        )
-        begin += step.ms
-    head = (
-        f'<tr><th>Where {cards.duration(total / 1000)} went</th><th class="num">ms</th><th class="num">Share</th><th></th></tr>'
-    )
-    return f'<div class="gw"><table class="gw-table gw-waterfall">{head}{"".join(rows)}</table></div>'
-
-
-def _ms(value: float) -> str:
-    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+    spans = [span._replace(name=answers.step_title(span.name)) for span in spans_of(answer)]
+    if not spans:
+        return
+    falls = waterfalls(spans)
+    rows = [{"step": row.span.name, "kind": row.span.kind, "start_ms": row.start_ms, "ms": row.ms} for row in tree(falls)]
+    command = f"python -m core serving trace {answer.id}" if answer.id else ""
+    title = f"Where {cards.duration(rows[0]['ms'] / 1000)} went"
+    charts.show(waterfall.figure(falls), "answer_time", command=command, data=rows, title=title)

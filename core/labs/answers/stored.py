@@ -34,7 +34,7 @@ def stored(workbench: Workbench, answer_id: str) -> dict[str, Any]:
 def step_title(name: str) -> str:
     """A step of an answer's time in words."""
     searches = any(stage.name == name == stage.retriever for stage in STAGES)
-    return STEPS.get(name) or f"{stage_title(name)} search" if searches else stage_title(name)
+    return STEPS.get(name) or (f"{stage_title(name)} search" if searches else stage_title(name))
 
 
 def stage_title(name: str) -> str:
