@@ -33,7 +33,7 @@ class BurnAlert(NamedTuple):
     end_s: float  # infinite: it burns to the end of what is looked at
 
 
-class Detection(NamedTuple):
+class AlertTimes(NamedTuple):
     """Seconds; None: no alert, or none that ended."""
 
     detection_s: float | None  # from the incident's start to its first alert
@@ -89,14 +89,14 @@ def burn_alerts(
     return sorted(alerts, key=lambda alert: alert.start_s)
 
 
-def detection(alerts: Sequence[BurnAlert], start_s: float, end_s: float) -> Detection:
+def alert_times(alerts: Sequence[BurnAlert], start_s: float, end_s: float) -> AlertTimes:
     """How soon an incident from start_s to end_s was told by an alert that burnt at some time of it, and how soon the last of those
     ended after it; 0 where one burnt already, or ended before."""
     own = [alert for alert in alerts if alert.start_s <= end_s and alert.end_s > start_s]
     if not own:
-        return Detection(None, None)
+        return AlertTimes(None, None)
     reset = max(0.0, max(alert.end_s for alert in own) - end_s)
-    return Detection(max(0.0, own[0].start_s - start_s), reset if np.isfinite(reset) else None)
+    return AlertTimes(max(0.0, own[0].start_s - start_s), reset if np.isfinite(reset) else None)
 
 
 def quality_budget(
