@@ -46,12 +46,14 @@ def serve(
     from core.serving.keys import Keys
     from core.serving.routing import trained
     from core.serving.service import Service
-    from core.serving.web import Limits, make_app, run
+    from core.serving.web import ServiceLimits, make_app, run
 
     config = _served(workbench, published, trial, recipe)
     service = Service(workbench, config, published or trial, similarity, trained(router) if router else None)
     app = make_app(
-        service, Limits(batch, at_once, waiting, rate, max(1, round(2 * rate))), Keys(workbench.home) if with_keys else None
+        service,
+        ServiceLimits(batch, at_once, waiting, rate, max(1, round(2 * rate))),
+        Keys(workbench.home) if with_keys else None,
     )
     yield Progress(0, 0, f"Serving on http://127.0.0.1:{port}; ctrl-c stops it")
     return run(app, port)
@@ -100,11 +102,15 @@ def publish(
     from core.serving.publishing import publish
 
     config = _of_trial(workbench, trial) if trial else recipe.read()
-    made = yield from publish(workbench, config, name, trial, measure, least, ask, canaries, why)
+    made = yield from publish(workbench, config, name, trial, measure, least, ask, canaries, why=why)
     return {
-        "name": made.name, "recipe": made.recipe, **made.gate, "canaries": len(made.canaries),
-        "found": sum(each["found"] for each in made.canaries), "created": made.created,
-    }  # fmt: skip
+        "name": made.name,
+        "recipe": made.recipe,
+        **made.gate,
+        "canaries": len(made.canaries),
+        "found": sum(each["found"] for each in made.canaries),
+        "created": made.created,
+    }
 
 
 @verb("serving published", show_table)
@@ -132,9 +138,16 @@ def canaries(
     own = published(workbench, name)
     told = (yield from ask_canaries(workbench, own, url, most, os.environ.get(KEY, ""))) if url else watched(workbench, own)
     return {
-        "publication": own.key, "canaries": told.asked, "lost": told.lost.mean, "low": told.lost.low, "high": told.lost.high,
-        "alarm": told.alarm, "since": told.since, "stage": told.stage, "sentence": told.sentence,
-    }  # fmt: skip
+        "publication": own.key,
+        "canaries": told.asked,
+        "lost": told.lost.mean,
+        "low": told.lost.low,
+        "high": told.lost.high,
+        "alarm": told.alarm,
+        "since": told.since,
+        "stage": told.stage,
+        "sentence": told.sentence,
+    }
 
 
 @verb("serving make-key")

@@ -12,6 +12,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
             "gate": ("JSON", "Measure, least value, mean with its interval, and why it passed all the same."),
             "stages": ("JSON", "Key of each stage, by which a change is traced to it."),
             "canaries": ("JSON", "Questions with their gold evidence, and whether it was among the first k."),
+            "floor": ("DOUBLE", "Share of hits that are lost without any change, at most."),
             "k": ("BIGINT", "How many passages count."),
             "created": ("VARCHAR", "When, in UTC."),
         },

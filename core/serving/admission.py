@@ -91,7 +91,7 @@ class Admission:
                 del self._lines[client]
 
 
-class Rates:
+class RateLimit:
     """A token bucket for each client: `burst` requests at once, `rate` a second in the long run."""
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:

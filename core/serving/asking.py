@@ -2,14 +2,12 @@
 
 from typing import Any, NamedTuple
 
-import httpx2
-
 from core.errors import WorkbenchError
 
 LOOK_S = 1.0
 
 
-class Standing(NamedTuple):
+class ServiceState(NamedTuple):
     """What `/ready` says. why: what it is not ready for, or that nothing answers."""
 
     ready: bool
@@ -22,18 +20,22 @@ class Standing(NamedTuple):
     cached: int = 0
 
 
-def standing(url: str) -> Standing:
+def service_state(url: str) -> ServiceState:
+    import httpx2  # 0.1 s, which a start need not wait for
+
     try:
         body = httpx2.get(f"{url}/ready", timeout=LOOK_S).json()
     except (httpx2.HTTPError, ValueError):
-        return Standing(False, "Nothing answers there yet.")
+        return ServiceState(False, "Nothing answers there yet.")
     if "error" in body:
-        return Standing(False, str(body["error"]))
-    return Standing(True, **{name: body[name] for name in Standing._fields[2:] if name in body})
+        return ServiceState(False, str(body["error"]))
+    return ServiceState(True, **{name: body[name] for name in ServiceState._fields[2:] if name in body})
 
 
-def replied(client: httpx2.Client, method: str, path: str, **how: Any) -> dict[str, Any]:
-    """The body of a reply with status 200; what is wrong with another as an error for people."""
+def replied(client: Any, method: str, path: str, **how: Any) -> dict[str, Any]:
+    """client: of httpx2. The body of a reply with status 200; what is wrong with another as an error for people."""
+    import httpx2
+
     try:
         response = client.request(method, path, **how)
         body = response.json()

@@ -9,23 +9,26 @@ from typing import Any
 
 from core.progress import Running
 from core.serving.admission import Refusal
-from core.serving.service import Question, Reply
+from core.serving.service import Reply, ServedQuestion
 
 AHEAD = 64  # pieces of text that wait for a slow reader; then the model waits
 
 
-class Batches:
+class AnswerBatches:
     """answer: several questions -> their replies, as a generator that may be left at each step. Of one event loop."""
 
     def __init__(
-        self, answer: Callable[[Sequence[Question]], Generator[None, None, list[Reply | Refusal]]], most: int, pool: Executor
+        self,
+        answer: Callable[[Sequence[ServedQuestion]], Generator[None, None, list[Reply | Refusal]]],
+        most: int,
+        pool: Executor,
     ) -> None:
         self._answer, self._pool, self.most = answer, pool, most
-        self._waiting: list[tuple[Question, asyncio.Future[Reply | Refusal]]] = []
+        self._waiting: list[tuple[ServedQuestion, asyncio.Future[Reply | Refusal]]] = []
         self._busy = False
         self.sizes: dict[int, int] = {}  # of the batches so far -> how many
 
-    async def ask(self, question: Question) -> Reply:
+    async def ask(self, question: ServedQuestion) -> Reply:
         """Its reply; raises its Refusal. Cancelled, it is dropped from the batch."""
         reply = asyncio.get_running_loop().create_future()
         self._waiting.append((question, reply))
@@ -49,13 +52,13 @@ class Batches:
             lambda done: self._end(batch, done)
         )
 
-    def _work(self, asked: list[Question]) -> list[Reply | Refusal]:
+    def _work(self, asked: list[ServedQuestion]) -> list[Reply | Refusal]:
         for _ in (running := Running(self._answer(asked))):
             if all(question.gone.is_set() for question in asked):
                 return [Refusal(499, "The client left.")] * len(asked)
         return running.result
 
-    def _end(self, batch: list[tuple[Question, asyncio.Future]], done: asyncio.Future) -> None:
+    def _end(self, batch: list[tuple[ServedQuestion, asyncio.Future]], done: asyncio.Future) -> None:
         self._busy = False
         for place, (_, reply) in enumerate(batch):
             if reply.done():

@@ -28,7 +28,7 @@ RELATING = frozenset(
 )
 
 
-class Held(NamedTuple):
+class CachedAnswer(NamedTuple):
     """An answer of the cache. similarity: 1.0 for the very question."""
 
     reply: dict[str, Any]
@@ -81,7 +81,7 @@ class AnswerCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, question: str, stamp: str) -> Held | None:
+    def get(self, question: str, stamp: str) -> CachedAnswer | None:
         """stamp: of the corpus as it is now; what was said over another one is forgotten."""
         own = " ".join(question.split())
         with self._lock:
@@ -116,10 +116,10 @@ class AnswerCache:
             self._entries.clear()
             self._stamp = stamp
 
-    def _held(self, name: str, similarity: float) -> Held | None:
+    def _held(self, name: str, similarity: float) -> CachedAnswer | None:
         question, reply, since, _ = self._entries[name]
         age = self._clock() - since
         if age > self._age_s:
             del self._entries[name]
             return None
-        return Held(reply, question, similarity, age)
+        return CachedAnswer(reply, question, similarity, age)

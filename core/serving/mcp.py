@@ -7,7 +7,7 @@ from typing import Any
 from core.errors import WorkbenchError
 from core.progress import drain
 from core.serving.admission import Refusal
-from core.serving.service import DEADLINE_S, Question, Service
+from core.serving.service import DEADLINE_S, ServedQuestion, Service
 
 
 def run(service: Service) -> str:
@@ -33,7 +33,7 @@ def tools(service: Service) -> Any:
 
     @server.tool(description=f"An answer to a question from the corpus {corpus}, with the passages that it cites.")
     def answer(question: str) -> dict[str, Any]:
-        return told(lambda: drain(service.streamed(Question(question, time.perf_counter() + DEADLINE_S))))
+        return told(lambda: drain(service.streamed(ServedQuestion(question, time.perf_counter() + DEADLINE_S))))
 
     def told(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:

@@ -4,17 +4,23 @@ from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from core.config import TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
-from core.labs.answers.answering import covers, drawn, spans_read
+from core.labs.answers.answering import answer_time, covers, drawn, spans_read
 from core.labs.scores.sets import score_answers
+from core.pipeline.forecast import Forecast, one_phase
 from core.pipeline.stages import STAGES, Resolved
+from core.progress import counted
 from core.records import Gold, Hit, Progress, Query
+from core.statistics.canary import noise_floor
 from core.store.batches import batches
 from core.workbench import Workbench
 
 KIND = "published_recipes"
 MEASURE, LEAST = "faithfulness", 0.85
+REPLAYS = 1000  # without a loss they bound the noise floor by 0.0046
 
 
 class Publication(NamedTuple):
@@ -27,6 +33,7 @@ class Publication(NamedTuple):
     gate: dict[str, Any]
     stages: dict[str, str]
     canaries: list[dict[str, Any]]
+    floor: float  # share of hits that are lost without any change, at most
     k: int
     created: str
 
@@ -44,10 +51,14 @@ def publish(
     least: float = LEAST,
     ask: int = 30,
     canaries: int = 200,
+    replays: int = REPLAYS,
     why: str = "",
 ) -> Generator[Progress, None, Publication]:
-    """Raises where the lower end of the measure's interval over `ask` answers is below `least`, unless `why` says a reason. canaries: so
-    many of the corpus' questions with evidence, at most, and whether the recipe finds it now."""
+    """Raises where the lower end of the measure's interval over `ask` answers is below `least`, unless `why` says a reason.
+
+    canaries: so many of the corpus' questions with evidence, at most, and whether the recipe finds it now. replays: how often in all one
+    that is found is asked again, which tells how many hits are lost without any change.
+    """
     if not name.strip():
         raise WorkbenchError("A publication needs a name.", todo="Say under which name it is served.")
     scores = yield from score_answers(workbench, config, ask, names=(measure,))
@@ -61,10 +72,10 @@ def publish(
             todo="Choose another recipe, more questions (--ask), another gate (--measure, --least), or say why it may go out (--why).",
         )
     run = yield from workbench.pipeline.resolve(config)
-    told = Publication(
-        name, trial, fingerprint(config), config.model_dump(mode="json"), gate, stages_of(run),
-        (yield from _canaries(workbench, run, canaries)), config.evaluation.k, datetime.now(UTC).isoformat(timespec="seconds"),
-    )  # fmt: skip
+    asked, floor = yield from _canaries(workbench, run, canaries, replays)
+    about = {"recipe": fingerprint(config), "config": config.model_dump(mode="json"), "stages": stages_of(run)}
+    about |= {"k": config.evaluation.k, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+    told = Publication(name=name, trial=trial, gate=gate, canaries=asked, floor=floor, **about)
     batches(workbench.home).keep(KIND, {told.key: told._asdict()})
     return told
 
@@ -104,22 +115,34 @@ def is_found(spans: Sequence[tuple[str, int, int]], gold: Sequence[Gold], overla
     return any(covers(span, each, overlap) for span in spans for each in gold)
 
 
-def _canaries(workbench: Workbench, run: Resolved, most: int) -> Generator[Progress, None, list[dict[str, Any]]]:
-    rows = [
-        row for row in drawn(run.corpus.queries, run.config.seed, len(run.corpus.queries)) if evidence(run.corpus.queries[row])
-    ]
-    evaluation, made = (yield from workbench.evaluating(run)), []
-    for number, row in enumerate(rows[:most]):
-        yield Progress(number, len(rows[:most]), "Asking the canaries")
-        query = run.corpus.queries[row]
-        hits = workbench.hits(evaluation, row)[: run.config.evaluation.k]
-        gold = [[each.document_id, each.start, each.end] for each in evidence(query)]
-        made.append({"question": query.text, "gold": gold, "found": _holds(run, hits, evidence(query))})
-    return made
+def _canaries(
+    workbench: Workbench, run: Resolved, most: int, replays: int
+) -> Generator[Progress, None, tuple[list[dict[str, Any]], float]]:
+    """The canaries, and the noise floor."""
+    queries = run.corpus.queries
+    rows = [row for row in drawn(queries, run.config.seed, len(queries)) if evidence(queries[row])][:most]
+    evaluation, made, k = (yield from workbench.evaluating(run)), [], run.config.evaluation.k
+    for row in rows:
+        gold = evidence(queries[row])
+        there = _holds(run, workbench.hits(evaluation, row)[:k], gold)
+        made.append(
+            {"question": queries[row].text, "gold": [[each.document_id, each.start, each.end] for each in gold], "found": there}
+        )
+    able, lost = [row for row, canary in zip(rows, made, strict=True) if canary["found"]], []
+    for number in range(replays if able else 0):
+        yield Progress(number, replays, "Asking the canaries again, for the noise")
+        query = queries[able[number % len(able)]]
+        lost.append(not _holds(run, workbench.search(run, query.text)[:k], evidence(query)))
+    return made, noise_floor(np.array(lost, float)) if lost else 1.0
 
 
 def _holds(run: Resolved, hits: Sequence[Hit], gold: Sequence[Gold]) -> bool:
     return is_found([span for spans in spans_read(hits) for span in spans], gold, run.config.evaluation.overlap)
+
+
+def answer_cost(workbench: Workbench, config: TrialConfig, ask: int = 30) -> Forecast:
+    """What publishing takes."""
+    return one_phase(counted(ask, "answer"), answer_time(workbench, config.generation, ask), 1)
 
 
 def evidence(query: Query) -> list[Gold]:

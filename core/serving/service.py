@@ -34,7 +34,7 @@ WHOLE = ("stop", "abstained")  # finish reasons of answers that may be given aga
 
 
 @dataclass(eq=False)
-class Question:
+class ServedQuestion:
     """One that is asked. until: by `time.perf_counter`. gone: set where nobody waits for the answer any more. fresh: an answer that was
     given before is the last way, not the first."""
 
@@ -50,7 +50,7 @@ class Question:
         return 0.0 if self.gone.is_set() else max(0.0, self.until - time.perf_counter())
 
 
-class Rung(NamedTuple):
+class LadderRung(NamedTuple):
     """A way of answering with a model, and the breaker before it."""
 
     name: str
@@ -79,10 +79,10 @@ class Service:
         self.name = name or self.recipe
         local = config.generation.local
         self.router = router
-        self.rungs = [Rung(LOCAL if local else REMOTE, config, Breaker())]
+        self.rungs = [LadderRung(LOCAL if local else REMOTE, config, Breaker())]
         if not local:
             own = registry.find("generator", "llama_cpp")()
-            self.rungs.append(Rung(LOCAL, config.model_copy(update={"generation": own}), Breaker()))
+            self.rungs.append(LadderRung(LOCAL, config.model_copy(update={"generation": own}), Breaker()))
         self.question = ""  # one that the corpus answers
         self.missing = "It is starting."  # what it is not ready for; "": it is
         self.cache = AnswerCache(similarity=similarity, encode=self._vector)
@@ -106,10 +106,10 @@ class Service:
         hits = self.workbench.search(run, text)[:most]
         return self._about(text) | {"passages": self.passages(run, hits, spans_read(hits)), "ms": {"retrieval": _ms(began)}}
 
-    def replies(self, asked: Sequence[Question]) -> Generator[None, None, list[Reply | Refusal]]:
+    def replies(self, asked: Sequence[ServedQuestion]) -> Generator[None, None, list[Reply | Refusal]]:
         """To each question its reply, those that a model writes side by side. Yields where questions whose client left are dropped: with
         the last of them the work ends."""
-        made: dict[Question, Reply | Refusal] = {question: held for question in asked if (held := self._first(question))}
+        made: dict[ServedQuestion, Reply | Refusal] = {question: held for question in asked if (held := self._first(question))}
         self._route([question for question in asked if question not in made])
         made |= {question: self._refused(question) for question in asked if question.route == REFUSE}
         for rung in self.rungs:
@@ -128,10 +128,10 @@ class Service:
                 if reply["finish_reason"].startswith("failed"):
                     _note([question], rung.name, reply["finish_reason"])
                 else:
-                    made[question] = self._kept(question, reply)
+                    made[question] = self._remembered(question, reply)
         return [made.get(question) or self._last(question) for question in asked]
 
-    def _written(self, rung: Rung, asked: Sequence[Question]) -> Generator[None, None, dict[Question, Reply]]:
+    def _written(self, rung: LadderRung, asked: Sequence[ServedQuestion]) -> Generator[None, None, dict[ServedQuestion, Reply]]:
         run = self.workbench.resolve(rung.config)
         asker, hits, took, contexts = Asker(run), {}, {}, {}
         for question in asked:
@@ -163,7 +163,7 @@ class Service:
             )
         return replies
 
-    def streamed(self, question: Question) -> Generator[str | Again, None, Reply]:
+    def streamed(self, question: ServedQuestion) -> Generator[str | Again, None, Reply]:
         """Yields the text as it comes, and returns the reply. Raises a Refusal where no way works."""
         if held := self._first(question):
             yield held["answer"]
@@ -192,14 +192,14 @@ class Service:
                     yield Again(str(error))
                 continue
             rung.breaker.succeeded()
-            return self._kept(question, self._of_answer(rung, question, made))
+            return self._remembered(question, self._of_answer(rung, question, made))
         reply = self._last(question)
         if isinstance(reply, Refusal):
             raise reply
         yield reply["answer"]
         return reply
 
-    def _whole(self, question: Question) -> Generator[str, None, Reply]:
+    def _whole(self, question: ServedQuestion) -> Generator[str, None, Reply]:
         """The reply in one piece."""
         for _ in (running := Running(self.replies([question]))):
             yield ""
@@ -208,7 +208,7 @@ class Service:
             raise reply
         return reply
 
-    def _of_answer(self, rung: Rung, question: Question, made: Answer) -> Reply:
+    def _of_answer(self, rung: LadderRung, question: ServedQuestion, made: Answer) -> Reply:
         run = self.workbench.resolve(rung.config)
         about = {"model": made.model, "prompt": made.prompt_tokens, "answer": made.answer_tokens, "cost_usd": made.cost_usd}
         times = {"retrieval": made.retrieval_ms, "first_token": made.first_token_ms, "generation": made.generation_ms}
@@ -220,8 +220,8 @@ class Service:
     def _told(
         self,
         run: Resolved,
-        rung: Rung,
-        question: Question,
+        rung: LadderRung,
+        question: ServedQuestion,
         text: str,
         reason: str,
         hits: Sequence[Hit],
@@ -274,19 +274,19 @@ class Service:
         about = {"router": self.router.name, "macro_f1": self.router.macro_f1}
         return self._about(text) | {"route": self.router.routes([text])[0]} | about
 
-    def _route(self, asked: Sequence[Question]) -> None:
+    def _route(self, asked: Sequence[ServedQuestion]) -> None:
         if self.router and asked:
             for question, route in zip(asked, self.router.routes([each.text for each in asked]), strict=True):
                 question.route = route
 
-    def _refused(self, question: Question) -> Reply:
+    def _refused(self, question: ServedQuestion) -> Reply:
         empty = {"answer": "This question is not for this service.", "finish_reason": "refused", "citations": [], "passages": []}
         return self._about(question.text) | empty | {"way": REFUSED, "route": REFUSE, "tried": []}
 
-    def _first(self, question: Question) -> Reply | None:
+    def _first(self, question: ServedQuestion) -> Reply | None:
         return None if question.fresh else self._held(question)
 
-    def _last(self, question: Question) -> Reply | Refusal:
+    def _last(self, question: ServedQuestion) -> Reply | Refusal:
         """Without a model: the passages, or an answer that was given before."""
         try:
             reply = self.search(question.text, self.config.context.passages)
@@ -304,7 +304,7 @@ class Service:
             return held | {"tried": question.tried}
         return Refusal(503, "No way of answering works. " + " ".join(f"{each['way']}: {each['why']}" for each in question.tried))
 
-    def _held(self, question: Question) -> Reply | None:
+    def _held(self, question: ServedQuestion) -> Reply | None:
         held = self.cache.get(question.text, self._stamp())
         if held is None:
             return None
@@ -313,7 +313,7 @@ class Service:
             "cache": {"question": held.question, "similarity": held.similarity, "age_s": held.age_s},
         }
 
-    def _kept(self, question: Question, reply: Reply) -> Reply:
+    def _remembered(self, question: ServedQuestion, reply: Reply) -> Reply:
         if reply["finish_reason"] in WHOLE:
             self.cache.put(question.text, self._stamp(), reply)
         return reply
@@ -322,7 +322,7 @@ class Service:
         """Of the corpus as it is now."""
         return self.workbench.pipeline.library.stamp(self.config.corpus.dataset)
 
-    def _lets_in(self, rung: Rung, asked: Sequence[Question]) -> bool:
+    def _lets_in(self, rung: LadderRung, asked: Sequence[ServedQuestion]) -> bool:
         if rung.breaker.lets_in():
             return True
         _note(asked, rung.name, "It failed several times, and rests.")
@@ -336,7 +336,7 @@ class Service:
         return {"question": text, "recipe": self.recipe, "name": self.name, "corpus": self.config.corpus.dataset}
 
 
-def _note(asked: Sequence[Question], way: str, why: str) -> None:
+def _note(asked: Sequence[ServedQuestion], way: str, why: str) -> None:
     for question in asked:
         question.tried.append({"way": way, "why": why})
 

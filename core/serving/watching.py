@@ -1,18 +1,18 @@
 """A service that silently got worse: canaries are asked of it again, each is held against what it found when it was published, and the
 deployment that a loss began with is told, with the stage that changed in it."""
 
-import json
 import time
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import httpx2
 import numpy as np
 
 from core.config import fingerprint
 from core.errors import WorkbenchError
+from core.pipeline.forecast import Forecast, one_phase
+from core.progress import counted
 from core.records import Gold, Progress
 from core.serving.asking import replied
 from core.serving.publishing import Publication, is_found, recipe_of
@@ -22,7 +22,6 @@ from core.store.batches import batches
 from core.workbench import Workbench
 
 KIND = "canary_answers"
-FLOOR = 0.005  # share of hits that are lost without any change, at most; retrieval over an exact index loses none
 RECORDED = 50  # canaries a batch
 NONE = Interval(None, None, None, 0, 0)
 
@@ -67,6 +66,8 @@ def ask_canaries(
     overlap = recipe_of(publication).evaluation.overlap
     headers = {"authorization": f"Bearer {key}"} if key else {}
     began, rows = datetime.now(UTC).isoformat(timespec="milliseconds"), {}
+    import httpx2  # 0.1 s, which a start need not wait for
+
     with httpx2.Client(base_url=url, timeout=60.0, headers=headers) as client:
         stages = replied(client, "GET", "/ready")["stages"]
         about = {"publication": publication.key, "deployment": fingerprint(stages)[:12], "stages": stages}
@@ -84,31 +85,39 @@ def ask_canaries(
                 "ms": ms,
                 "asked": began,
             }
-            rows[f"{began} {number:06}"] = said
+            rows[f"{began} {number:06}"] = said | about
             if len(rows) == RECORDED:
-                batches(workbench.home).keep(KIND, rows, **about)
+                batches(workbench.home).keep(KIND, rows)
                 rows = {}
         if rows:
-            batches(workbench.home).keep(KIND, rows, **about)
+            batches(workbench.home).keep(KIND, rows)
     return watched(workbench, publication)
 
 
-def watched(workbench: Workbench, publication: Publication, floor: float = FLOOR) -> Watched:
+def watched(workbench: Workbench, publication: Publication) -> Watched:
     """By all canaries recorded since the publication, in the order asked."""
-    rows = workbench.store.query(
-        f"SELECT deployment, stages, question, before, now FROM {KIND} WHERE publication = ? ORDER BY key", [publication.key]
-    )
+    keys = [
+        row["key"]
+        for row in workbench.store.query(f"SELECT key FROM {KIND} WHERE publication = ? ORDER BY key", [publication.key])
+    ]
+    values = batches(workbench.home).read(KIND, keys)
+    rows = [values[key] for key in keys if key in values]
     if not rows:
         return Watched(0, NONE, (), None, "", "", ())
     names = list(_told_apart([row["deployment"] for row in rows]))
     before, now = (np.array([row[side] for row in rows], float) for side in ("before", "now"))
-    bad = first_bad_deployment(names, [row["question"] for row in rows], before, now, floor)
+    bad = first_bad_deployment(names, [row["question"] for row in rows], before, now, publication.floor)
     stage = ""
     if bad.deployment is not None:
         first = names.index(bad.deployment)
-        stage = changed(_read(rows[first - 1]["stages"]) if first else publication.stages, _read(rows[first]["stages"]))
+        stage = changed(rows[first - 1]["stages"] if first else publication.stages, rows[first]["stages"])
     test = bad.test
     return Watched(len(rows), test.rate, tuple(test.log_e.tolist()), test.alarm, bad.deployment or "", stage, bad.questions)
+
+
+def canary_cost(publication: Publication) -> Forecast:
+    """What asking them takes."""
+    return one_phase(counted(sum(each["found"] for each in publication.canaries), "question"), units=1)
 
 
 def changed(before: dict[str, str], now: dict[str, str]) -> str:
@@ -123,7 +132,3 @@ def _told_apart(names: list[str]) -> Iterator[str]:
         runs[name] = runs.get(name, 0) + 1
         told = f"{name} ({runs[name]})" if runs[name] > 1 else name
         yield from (told for _ in group)
-
-
-def _read(value: Any) -> dict[str, str]:
-    return json.loads(value) if isinstance(value, str) else value

@@ -19,11 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from core.errors import WorkbenchError
-from core.serving.admission import Admission, Rates, Refusal
-from core.serving.batching import Batches, stepped
+from core.serving.admission import Admission, RateLimit, Refusal
+from core.serving.batching import AnswerBatches, stepped
 from core.serving.guard import Guard
 from core.serving.keys import Keys
-from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Question, Reply, Service
+from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
 
 WAY = "x-groundwork-way"
 HOST, STOPPING_S = "127.0.0.1", 60
@@ -64,7 +64,7 @@ class ChatBody(BaseModel):
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServiceLimits:
     """batch: answers side by side; at_once: requests at work; waiting: in line; rate, burst: requests a second of a client."""
 
     batch: int = 8
@@ -90,11 +90,11 @@ class Figures:
         self.seconds.labels(path).observe(time.perf_counter() - began)
 
 
-def make_app(service: Service, limits: Limits = Limits(), keys: Keys | None = None) -> Any:
+def make_app(service: Service, limits: ServiceLimits = ServiceLimits(), keys: Keys | None = None) -> Any:
     """An ASGI application. keys: without them anyone on this machine may ask."""
-    admission, rates = Admission(limits.at_once, limits.waiting), Rates(limits.rate, limits.burst)
+    admission, rates = Admission(limits.at_once, limits.waiting), RateLimit(limits.rate, limits.burst)
     pool, figures = ThreadPoolExecutor(limits.at_once + 4, "serve"), Figures(admission)
-    batches = Batches(service.replies, limits.batch, pool)
+    batches = AnswerBatches(service.replies, limits.batch, pool)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncGenerator[None, None]:
@@ -154,13 +154,13 @@ def make_app(service: Service, limits: Limits = Limits(), keys: Keys | None = No
             return await work(until)
 
     async def answered(body: AnswerBody, name: str) -> Reply:
-        return await in_turn(name, body.deadline_s, lambda until: batches.ask(Question(body.question, until, body.fresh)))
+        return await in_turn(name, body.deadline_s, lambda until: batches.ask(ServedQuestion(body.question, until, body.fresh)))
 
     async def streamed(body: AnswerBody, name: str) -> AsyncGenerator[Any, None]:
         """Pieces of the text, at last the reply."""
         until = time.perf_counter() + body.deadline_s
         async with admission.turn(name, body.deadline_s):
-            question = Question(body.question, until, body.fresh)
+            question = ServedQuestion(body.question, until, body.fresh)
             try:
                 async for step in stepped(service.streamed(question), pool):
                     yield step

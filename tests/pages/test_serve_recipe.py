@@ -10,10 +10,11 @@ from core.serving.publishing import publish
 from core.serving.service import Service
 from core.serving.watching import ask_canaries
 from tests.serving.test_watching import FREE
+from tests.support import served
 from tests.support.failing import recipe
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
-pytest_plugins = ["tests.serving.conftest"]
+template, reader, serve = served.template, served.reader, served.serve
 
 
 def opened(view: str = "Service") -> AppTest:
@@ -35,7 +36,7 @@ def words(app: AppTest) -> str:
 
 @pytest.fixture
 def towns(bench, reader):
-    return drain(publish(bench, recipe(), "towns", why="a test", measure="containment"))
+    return drain(publish(bench, recipe(), "towns", why="a test", measure="containment", replays=100))
 
 
 def test_before_anything_is_published_the_page_says_what_a_publication_is_for(bench):

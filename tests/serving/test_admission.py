@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.serving.admission import Admission, Breaker, Rates, Refusal
+from core.serving.admission import Admission, Breaker, RateLimit, Refusal
 
 
 class Clock:
@@ -75,7 +75,7 @@ async def _enter(admission, client, left_s):
 
 def test_a_bucket_lets_a_burst_in_and_then_its_rate():
     clock = Clock()
-    rates = Rates(2, 3, clock)
+    rates = RateLimit(2, 3, clock)
     for _ in range(3):
         rates.take("a")
     with pytest.raises(Refusal) as refused:
@@ -95,7 +95,7 @@ def test_a_bucket_lets_a_burst_in_and_then_its_rate():
 
 def test_rates_of_many_clients_take_bounded_room(monkeypatch):
     monkeypatch.setattr("core.serving.admission.MOST_CLIENTS", 100)
-    rates = Rates(1, 1)
+    rates = RateLimit(1, 1)
     for number in range(1000):
         rates.take(str(number))
     assert len(rates._buckets) == 100

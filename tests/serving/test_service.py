@@ -13,12 +13,12 @@ from core.serving.admission import Breaker
 from core.serving.keys import Keys
 from core.serving.routing import Router
 from core.serving.service import Service
-from core.serving.web import Limits
+from core.serving.web import ServiceLimits
 from tests.support.failing import TEXTS, recipe
 from tests.support.fake_endpoint import events, serving, status, stream
 
 LUND = "When does the market of Lund open?"
-FREE = Limits(rate=1e6, burst=1_000_000)
+FREE = ServiceLimits(rate=1e6, burst=1_000_000)
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_a_bad_body_is_refused_with_its_place(service, serve, body, why):
 
 
 def test_too_large_a_body_and_too_fast_a_client_are_refused(service, serve):
-    client = serve(service, Limits(rate=0.001, burst=2))
+    client = serve(service, ServiceLimits(rate=0.001, burst=2))
     large = client.post("/answer", content=b" " * 200_000, headers={"content-type": "application/json"})
     assert large.status_code == 413
     answers = [client.post("/search", json={"question": LUND}) for _ in range(3)]

@@ -8,18 +8,18 @@ from core.progress import drain
 from core.serving.publishing import publications, publish, published, recipe_of
 from core.serving.service import Service
 from core.serving.watching import ask_canaries, watched
-from core.serving.web import Limits
+from core.serving.web import ServiceLimits
 from tests.support.failing import recipe
 
-FREE = Limits(rate=1e6, burst=1_000_000)
+FREE = ServiceLimits(rate=1e6, burst=1_000_000)
 WHY = "a test"
 
 
 def test_a_recipe_goes_out_only_through_its_gate_or_with_the_reason_why_not(bench, reader):
     with pytest.raises(WorkbenchError, match="its lower end is not at least"):
-        drain(publish(bench, recipe(), "towns", measure="containment", least=1.01))
+        drain(publish(bench, recipe(), "towns", measure="containment", replays=100, least=1.01))
     assert publications(bench) == []
-    made = drain(publish(bench, recipe(), "towns", measure="containment", least=1.01, why=WHY))
+    made = drain(publish(bench, recipe(), "towns", measure="containment", replays=100, least=1.01, why=WHY))
     assert made.gate["why"] == WHY and made.gate["low"] < 1.01 and made.gate["measured"] > 0
     assert [published(bench, "towns")] == publications(bench) and recipe_of(made) == recipe()
     with pytest.raises(WorkbenchError, match="Published: towns"):
@@ -27,12 +27,12 @@ def test_a_recipe_goes_out_only_through_its_gate_or_with_the_reason_why_not(benc
 
 
 def test_what_is_published_passes_where_its_interval_does(bench, reader):
-    made = drain(publish(bench, recipe(), "towns", measure="containment", least=0.0))
+    made = drain(publish(bench, recipe(), "towns", measure="containment", replays=100, least=0.0))
     assert made.gate["why"] == "" and {each["found"] for each in made.canaries} == {True, False}
 
 
 def test_a_service_as_published_raises_no_alarm(bench, reader, serve):
-    made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment"))
+    made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment", replays=100))
     client = serve(Service(bench, recipe(), "towns"), FREE)
     for _ in range(3):
         told = drain(ask_canaries(bench, made, str(client.base_url)))
@@ -45,7 +45,7 @@ def test_a_service_as_published_raises_no_alarm(bench, reader, serve):
     [("pool", {"fusion.part": "dense_only"}), ("chunks", {"chunking.size_tokens": 16}), ("sparse", {"sparse.b": 0.0})],
 )
 def test_a_regression_is_told_with_its_deployment_and_stage(bench, reader, serve, stage, settings):
-    made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment"))
+    made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment", replays=100))
     good = serve(Service(bench, recipe(), "towns"), FREE)
     drain(ask_canaries(bench, made, str(good.base_url)))
     worse = Service(bench, with_settings(recipe(), settings), "towns")
@@ -61,6 +61,6 @@ def test_a_regression_is_told_with_its_deployment_and_stage(bench, reader, serve
 
 
 def test_a_service_that_is_not_there_is_told(bench, reader):
-    made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment"))
+    made = drain(publish(bench, recipe(), "towns", why=WHY, measure="containment", replays=100))
     with pytest.raises(WorkbenchError, match="did not answer /ready"):
         drain(ask_canaries(bench, made, "http://127.0.0.1:9"))

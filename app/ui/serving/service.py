@@ -7,14 +7,11 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs, tables
-from core.labs.answers import answering
-from core.pipeline.forecast import one_phase
-from core.progress import counted
 from core.report.table import DAY_TIME, MEAN, Column, Table
-from core.serving.asking import Standing, standing
-from core.serving.publishing import LEAST, MEASURE, Publication, publications
+from core.serving.asking import ServiceState, service_state
+from core.serving.publishing import LEAST, MEASURE, Publication, answer_cost, publications
 
-PORT, ANSWERS = 8600, 30
+PORT = 8600
 IN_USE = "The recipe in use"
 CURL = """curl -s http://127.0.0.1:{port}/answer \\
   -H 'content-type: application/json' \\
@@ -58,7 +55,7 @@ def put_up() -> None:
 def up(port: int) -> None:
     """What the service says of itself, and how programs ask it."""
     with cards.calm():
-        said = standing(f"http://127.0.0.1:{port}")
+        said = service_state(f"http://127.0.0.1:{port}")
         if not said.ready:
             return st.caption(f":material/hourglass_top: {cards.plain(said.why)}")
         cards.facts(facts(said))
@@ -75,7 +72,7 @@ def up(port: int) -> None:
         )
 
 
-def facts(said: Standing) -> list[tuple[str, str]]:
+def facts(said: ServiceState) -> list[tuple[str, str]]:
     ways = ", ".join(f"{way} {'works' if state == 'closed' else 'rests: it failed'}" for way, state in said.breakers.items())
     batches = sum(said.batches.values())
     size = sum(int(size) * number for size, number in said.batches.items()) / batches if batches else 0.0
@@ -83,7 +80,7 @@ def facts(said: Standing) -> list[tuple[str, str]]:
         ("Corpus", said.corpus),
         ("Model", ways),
         ("Answers held", f"{said.cached:,}"),
-        ("Batches", f"{batches:,}, of {size:.1f} answers in the mean" if batches else "none yet"),
+        ("AnswerBatches", f"{batches:,}, of {size:.1f} answers in the mean" if batches else "none yet"),
     ]
 
 
@@ -92,9 +89,15 @@ def publish() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", key="publish_name", placeholder="handbook", max_chars=60)
         least = st.number_input(
-            "Faithfulness, at least", 0.0, 1.0, LEAST, 0.05, key="publish_least", width=180,
+            "Faithfulness, at least",
+            0.0,
+            1.0,
+            LEAST,
+            0.05,
+            key="publish_least",
+            width=180,
             help="The lower end of its 95% interval over 30 answers has to reach this.",
-        )  # fmt: skip
+        )
     why = st.text_input(
         "Why it may go out all the same",
         key="publish_why",
@@ -105,8 +108,7 @@ def publish() -> None:
         return st.caption("A published recipe has a name, what it was worth, and questions by which a later loss is noticed.")
     arguments = ["serving publish", name, "--measure", MEASURE, "--least", f"{least:g}", *(["--why", why] if why.strip() else [])]
     arguments = [*arguments[0].split(), *arguments[1:], *session.workbench().arguments(session.config())]
-    part = session.config().generation
-    takes = one_phase(counted(ANSWERS, "answer"), answering.answer_time(session.workbench(), part, ANSWERS), 1)
+    takes = answer_cost(session.workbench(), session.config())
     jobs.start_button("Publish", arguments, f"Publishing {name}", takes, icon=":material/publish:", place="publish")
 
 
@@ -127,6 +129,6 @@ def published(listed: list[Publication]) -> None:
 
 
 def row(each: Publication) -> dict[str, Any]:
-    found = sum(canary["found"] for canary in each.canaries)
+    number = sum(canary["found"] for canary in each.canaries)
     told = {"name": each.name, "corpus": each.config["corpus"]["dataset"], **each.gate, "created": each.created}
-    return told | {"canaries": f"{found} of {len(each.canaries)}"}
+    return told | {"canaries": f"{number} of {len(each.canaries)}"}

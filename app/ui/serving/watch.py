@@ -6,9 +6,8 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, jobs
-from core.pipeline.forecast import one_phase
-from core.serving.publishing import publications
-from core.serving.watching import FLOOR, Watched, watched
+from core.serving.publishing import Publication, publications
+from core.serving.watching import Watched, canary_cost, watched
 from core.statistics.canary import ALPHA
 from core.workbench import command_line
 
@@ -28,21 +27,20 @@ def draw() -> None:
     told = watched(session.workbench(), by_name[name])
     look = st.error if told.alarm is not None else st.info if told.asked else st.caption
     look(cards.plain(told.sentence))
-    number = sum(each["found"] for each in by_name[name].canaries)
     arguments = ["serving", "canaries", name, "--url", url]
     jobs.start_button(
         "Ask the canaries",
         arguments,
         f"Canaries of {name}",
-        one_phase(cards.count(number, "question"), units=1),
+        canary_cost(by_name[name]),
         icon=":material/notifications_active:",
         place="canaries",
     )
     if told.asked:
-        evidence(name, told)
+        evidence(by_name[name], told)
 
 
-def evidence(name: str, told: Watched) -> None:
+def evidence(publication: Publication, told: Watched) -> None:
     """The e-value after each canary, as its logarithm, against the threshold."""
     asked, values = list(range(1, told.asked + 1)), [value / math.log(10) for value in told.log_e]
     layout = charts.mark_line(-math.log10(ALPHA), "alarm")
@@ -50,14 +48,14 @@ def evidence(name: str, told: Watched) -> None:
     charts.show(
         charts.figure(charts.line(asked, values), "Canaries asked", title, height=320, **layout),
         "canaries",
-        command=command_line("serving", "canaries", name, "--url", ""),
+        command=command_line("serving", "canaries", publication.name, "--url", ""),
         data=[{"canary": number, "log10_e": value} for number, value in zip(asked, values, strict=True)],
-        title=f"Canaries of {name}",
+        title=f"Canaries of {publication.name}",
         caption=f"{told.asked:,} asked",
     )
     st.caption(
-        f"Each canary is a question whose evidence was found at publication. The e-value grows where more than {FLOOR:.1%} are lost; that "
-        f"it ever reaches {1 / ALPHA:g} (log10: {-math.log10(ALPHA):g}) with none lost has a chance of {ALPHA:.0%}, whenever one looks."
+        f"Each canary is a question whose evidence was found at publication. The e-value grows where more than {publication.floor:.2%} are "
+        f"lost; that it ever reaches {1 / ALPHA:g} (log10: {-math.log10(ALPHA):g}) without a change has a chance of {ALPHA:.0%} at most."
     )
     if told.questions:
         with st.expander(f"Lost since {told.since}: {cards.count(len(told.questions), 'question')}"):

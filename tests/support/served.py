@@ -1,0 +1,50 @@
+"""A small served corpus: a played model, and an application over a real socket."""
+
+import socket
+import threading
+import time
+
+import httpx2
+import pytest
+
+from core.progress import drain
+from core.serving.web import ServiceLimits, make_app
+from tests.support.failing import failing, read, recipe
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    drain(failing(home).prepare(recipe()))
+    return home
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """The model, played: it answers at once."""
+    return read(monkeypatch)
+
+
+@pytest.fixture
+def serve():
+    """Serves an application over a real socket on this machine; gives a client of it. Stopped at the test's end."""
+    import uvicorn
+
+    servers = []
+
+    def start(service, limits=ServiceLimits(), keys=None, **headers):  # noqa: B008
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(make_app(service, limits, keys), log_level="error", timeout_graceful_shutdown=5))
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        client = httpx2.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30, headers=headers)
+        servers.append((server, thread, client))
+        while client.get("/ready").status_code == 503 and service.missing == "It is starting.":
+            time.sleep(0.01)
+        return client
+
+    yield start
+    for server, thread, client in servers:
+        client.close()
+        server.should_exit = True
+        thread.join(10)
