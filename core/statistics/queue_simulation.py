@@ -66,7 +66,8 @@ def simulate_queue(arrivals_s: np.ndarray, service_s: Mapping[int, np.ndarray], 
         raise ValueError("the arrivals have to be there, and to ascend")
     if not (service_s and max(service_s) >= station.batch >= 1 and station.servers >= 1):
         raise ValueError(f"batches of up to {station.batch} need servers, and service times measured of a batch as large")
-    run = _Run(arrivals.tolist(), _draws(service_s, station.batch, np.random.default_rng([seed, 0])), station, seed)
+    rng = np.random.default_rng([seed, 1])  # [seed, 0] is the stream of seed, from which the arrivals may come
+    run = _Run(arrivals.tolist(), _draws(service_s, station.batch, rng), station, seed)
     run.to_the_end()
     return run.result(arrivals)
 
@@ -77,7 +78,7 @@ class _Run:
     def __init__(self, arrivals: list[float], draws: Mapping[int, "_Draws"], station: Station, seed: int) -> None:
         n = len(arrivals)
         self.arrivals, self.draws, self.station = arrivals, draws, station
-        self.jitter = np.random.default_rng([seed, 1])
+        self.jitter = np.random.default_rng([seed, 2])
         self.events: list[tuple] = [(arrivals[0], _SEND, 0, 0)]  # a heap of (time, kind, two numbers or what is served)
         self.queue: deque[tuple[int, int, float]] = deque()  # request, attempt, sent at
         self.waiting, self.free, self.gathering = 0, station.servers, -np.inf
