@@ -1,0 +1,143 @@
+"""What was measured, drawn on: hit rates of a cache by its size, latency and machines by the rate, and how fast a budget burns."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from core.errors import WorkbenchError
+from core.statistics.burn_rate import alert_times, burn_alerts, burn_rate
+from core.statistics.cache_model import che, lru_hits, stack_distances, zipf
+from core.statistics.queue_simulation import Station, arrival_times, simulate_queue
+from core.statistics.queueing import MarkovQueue
+from core.store.batches import batches
+from core.workbench import Workbench
+
+DAY_S, QUANTILE = 86_400.0, 0.95
+SIMULATED = 20_000  # requests of a rate
+
+
+def cache_curve(workbench: Workbench, dataset: str, sizes: Sequence[int], ages_s: Sequence[float]) -> list[dict[str, Any]]:
+    """A row a size and age of the answer cache: the hit rate of the stored questions in the order they were asked, replayed, and as Zipf's
+    law fitted to their counts and Che's approximation tell it; no model is run. ages_s: inf is for ever."""
+    asked = workbench.store.query(
+        "SELECT question, epoch(created) AS at FROM answers WHERE question IS NOT NULL AND (? = '' OR dataset = ?) ORDER BY created, id",
+        [dataset, dataset],
+    )
+    if len(asked) < 2:
+        raise WorkbenchError(
+            "Fewer than two questions are stored.", where=dataset, todo="Ask some, or name another corpus (--dataset)."
+        )
+    keys, times = [" ".join(row["question"].split()) for row in asked], [row["at"] for row in asked]
+    distances, law = stack_distances(keys), zipf(list(Counter(keys).values()))
+    rate = len(keys) / max(times[-1] - times[0], 1e-9)
+    rows = []
+    for age in ages_s:
+        for size in sizes:
+            hits = distances <= size if math.isinf(age) else lru_hits(keys, size, times, age)
+            told = che(rate * law.popularity(), min(size, law.items), age).hit_rate
+            about = {"size": size, "age_s": None if math.isinf(age) else age, "questions": len(keys), "exponent": law.exponent}
+            rows.append(about | {"replayed": float(np.mean(hits)), "predicted": told})
+    return rows
+
+
+def capacity(
+    workbench: Workbench, run: str, rates: Sequence[float], servers: int, slo_ms: float, hour_usd: float = 0.0
+) -> list[dict[str, Any]]:
+    """A row a rate: latency of a queue whose service times are those of the load test's slowest rate, where requests hardly wait, simulated
+    with so many servers, with Erlang's formula beside it and what was measured at that rate; the fewest machines that hold the p95 below
+    slo_ms, and what they cost a day. One request is served at a time."""
+    points = _points(workbench, run)
+    lightest = min(points, key=lambda point: point["rate"])
+    service = np.array(
+        [
+            done - sent
+            for sent, done, outcome in zip(lightest["sent_s"], lightest["done_s"], lightest["outcome"], strict=True)
+            if outcome == "200"
+        ]
+    )
+    if len(service) < 2:
+        raise WorkbenchError(
+            "Fewer than two requests of the slowest rate were answered.", where=run, todo="Load it at a rate that it bears."
+        )
+    measured = {point["rate"]: point["p95_ms"] for point in points}
+    rows = []
+    for rate in rates:
+        fewest = _machines(service, rate, slo_ms)
+        rows.append(
+            {
+                "rate": rate,
+                "a_day": rate * DAY_S,
+                "p95_ms": _p95_ms(service, rate, servers),
+                "erlang_p95_ms": _erlang_ms(service, rate, servers),
+                "measured_p95_ms": measured.get(rate),
+                "machines": fewest,
+                "usd_a_day": fewest and 24 * hour_usd * fewest,
+            }
+        )
+    return rows
+
+
+def budget(workbench: Workbench, run: str, target: float, scale: float) -> list[dict[str, Any]]:
+    """A row a rate of the load test: share of requests within its SLO against the target, how fast that burns the error budget, and the
+    alerts of the SRE workbook's windows, times `scale`, with the seconds until the first."""
+    rows = []
+    for point in _points(workbench, run):
+        times = np.asarray(point["intended_s"], float)
+        limit = point["slo_ms"] / 1000
+        good = [
+            outcome == "200" and done is not None and done - start <= limit
+            for start, done, outcome in zip(point["intended_s"], point["done_s"], point["outcome"], strict=True)
+        ]
+        bad = 1.0 - np.array(good, float)
+        alerts = burn_alerts(times, bad, target, scale)
+        whole = burn_rate(times, bad, target, float(times[-1] - times[0]) + 1e-9, times[-1:])[0]
+        rows.append(
+            {
+                "rate": point["rate"],
+                "good": float(1 - bad.mean()),
+                "target": target,
+                "burn": float(whole),
+                "alerts": len(alerts),
+                "severity": alerts[0].rule.severity if alerts else "",
+                "first_alert_s": alert_times(alerts, 0.0, float(times[-1])).detection_s,
+            }
+        )
+    return rows
+
+
+def _machines(service: np.ndarray, rate: float, slo_ms: float) -> int | None:
+    """The fewest servers whose p95 is below slo_ms; None: a single request is slower."""
+    if np.quantile(service, QUANTILE) * 1000 > slo_ms:
+        return None
+    servers = max(1, math.ceil(rate * service.mean()))
+    while (told := _p95_ms(service, rate, servers)) is None or told > slo_ms:
+        servers += 1
+    return servers
+
+
+def _p95_ms(service: np.ndarray, rate: float, servers: int) -> float | None:
+    """None: more comes than is served."""
+    if rate * service.mean() >= servers:
+        return None
+    run = simulate_queue(arrival_times([(SIMULATED / rate, rate)]), {1: service}, Station(servers))
+    return 1000 * float(np.quantile(run.latency_s, QUANTILE))
+
+
+def _erlang_ms(service: np.ndarray, rate: float, servers: int) -> float | None:
+    mean = float(service.mean())
+    return 1000 * MarkovQueue(rate, mean, servers).latency_quantile_s(QUANTILE) if rate * mean < servers else None
+
+
+def _points(workbench: Workbench, run: str) -> list[dict[str, Any]]:
+    """Of a load test, the slowest rate first; "": of the newest."""
+    keys = workbench.store.query(
+        "SELECT key FROM load_tests WHERE run = CASE WHEN ? = '' THEN (SELECT max_by(run, id) FROM load_tests) ELSE ? END",
+        [run, run],
+    )
+    values = batches(workbench.home).read("load_tests", [row["key"] for row in keys])
+    if not values:
+        raise WorkbenchError("There is no such load test.", where=run, todo="`python -m core serving load` makes one.")
+    return sorted(values.values(), key=lambda point: point["rate"])

@@ -1,0 +1,81 @@
+"""What a service would need, drawn from what was measured: against closed forms and a replay by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from core.errors import WorkbenchError
+from core.serving.planning import budget, cache_curve, capacity
+from core.statistics.queueing import MarkovQueue
+from core.store.batches import batches
+from core.workbench import Workbench
+from tests.support.failing import recipe
+
+SERVICE_S = 0.1
+
+
+@pytest.fixture
+def workbench(tmp_path):
+    return Workbench(tmp_path / "home")
+
+
+def loaded(workbench, rate, seconds, ms=100.0, run="run"):
+    """A load test as it is recorded: service times are exponential, and nobody waits."""
+    times = np.arange(0.0, seconds, 1 / rate)
+    took = np.random.default_rng(0).exponential(ms / 1000, len(times))
+    row = {"rate": rate, "run": run, "slo_ms": 500.0, "p95_ms": 1000 * float(np.quantile(took, 0.95))}
+    lists = {
+        "intended_s": times.tolist(),
+        "sent_s": times.tolist(),
+        "done_s": (times + took).tolist(),
+        "outcome": ["200"] * len(times),
+    }
+    batches(workbench.home).keep("load_tests", {f"{run} {rate}": row | lists})
+
+
+def test_the_simulated_queue_agrees_with_erlangs_where_service_is_exponential(workbench):
+    loaded(workbench, 1.0, 5000)
+    slow, fast, over = capacity(workbench, "", [1.0, 5.0, 20.0], servers=1, slo_ms=1000.0, hour_usd=0.5)
+    assert slow["p95_ms"] == pytest.approx(1000 * MarkovQueue(1.0, SERVICE_S).latency_quantile_s(0.95), rel=0.1)
+    assert fast["p95_ms"] == pytest.approx(fast["erlang_p95_ms"], rel=0.15) and fast["p95_ms"] > slow["p95_ms"]
+    assert over["p95_ms"] is None and over["machines"] > 2 and over["usd_a_day"] == 12 * over["machines"]
+    assert slow["measured_p95_ms"] is not None and fast["measured_p95_ms"] is None and slow["a_day"] == 86_400
+
+
+def test_a_single_request_slower_than_its_limit_needs_no_number_of_machines(workbench):
+    loaded(workbench, 1.0, 100)
+    assert capacity(workbench, "run", [1.0], 1, slo_ms=1.0)[0]["machines"] is None
+
+
+def test_a_budget_burns_by_what_is_beyond_the_limit(workbench):
+    loaded(workbench, 10.0, 100, ms=1.0)
+    loaded(workbench, 20.0, 100, ms=5000.0)
+    calm, late = budget(workbench, "run", target=0.99, scale=0.001)
+    assert (calm["good"], calm["burn"], calm["alerts"]) == (1.0, 0.0, 0)
+    assert late["burn"] == pytest.approx((1 - late["good"]) / 0.01, rel=0.02) and late["alerts"] > 0
+    assert late["first_alert_s"] < 10
+
+
+def test_the_cache_is_replayed_over_the_stored_questions(workbench):
+    asked = ["a", "b", "a", "c", "b", "a"]
+    for question in asked:
+        payload = {
+            "question": question,
+            "text": "x",
+            "config": recipe().model_dump(mode="json"),
+            "finish_reason": "stop",
+            "hits": [],
+            "cited": [],
+        }
+        workbench.store.add("answer", payload)
+    small, large = cache_curve(workbench, "", [1, 3], [math.inf])
+    assert (small["replayed"], large["replayed"]) == (0.0, 0.5) and small["questions"] == 6
+    assert 0 <= small["predicted"] <= large["predicted"] <= 1
+
+
+def test_without_measurements_it_says_which(workbench):
+    with pytest.raises(WorkbenchError, match="no such load test"):
+        capacity(workbench, "", [1.0], 1, 500.0)
+    with pytest.raises(WorkbenchError, match="Fewer than two questions"):
+        cache_curve(workbench, "", [1], [math.inf])
