@@ -6,10 +6,11 @@ import pytest
 from core.config import ContextConfig
 from core.context.prompt import UNKNOWN, build
 from core.generation.llama_engine import LlamaCpp
+from core.generation.refusing import first_odds
 from core.generation.torch_lm import Transformers
 from core.models.adapters import SHIPPED
 from core.progress import drain
-from core.records import Hit
+from core.records import Hit, Token
 
 TEXT = "The Amazon is a river of South America. It carries more water than any other."
 
@@ -28,8 +29,8 @@ ENGINES = {
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_refusal_is_written_from_its_probability_on(engine, messages):
-    def made(refusal):
-        return ENGINES[engine](own_process="no", context_tokens=512, max_tokens=12, refusal=refusal)
+    def made(refusal, logprobs=0):
+        return ENGINES[engine](own_process="no", context_tokens=512, max_tokens=12, refusal=refusal, logprobs=logprobs)
 
     part = made(0.0)
     logits = np.array(part.next_logits(part.read(messages)), np.float64)
@@ -47,3 +48,24 @@ def test_a_refusal_is_written_from_its_probability_on(engine, messages):
     assert many[0].text == alone.text
     for other in (plain, [*messages, {"role": "assistant", "content": "I"}]):  # not offered, and already begun
         assert drain(made(1.0).generate(other)).text == drain(part.generate(other)).text
+    never = made(1.0, logprobs=1)
+    told = drain(never.generate(messages))
+    assert told.text == alone.text and first_odds(told.tokens) == pytest.approx(sure, abs=0.01), "its own odds, not the bent ones"
+    logits = np.array(part.next_logits(part.read(plain)), np.float64)
+    odds = np.exp(logits - logits.max())
+    beside = odds[first] / odds.sum() if logits.argmax() == first else 0.0
+    many = drain(never.generate_many([messages, plain]))
+    assert many[0].text == alone.text and [first_odds(each.tokens) for each in many] == pytest.approx([sure, beside], abs=0.02)
+    assert first_odds(drain(made(0.0, logprobs=1).generate(messages)).tokens) == pytest.approx(sure, abs=0.01)
+
+
+def test_odds_of_declining_are_those_of_the_likeliest_beginning():
+    def odds(*top):
+        return first_odds(
+            [Token("The", -1.0, tuple((text, np.log(share)) for text, share in top)), Token("I", 0.0, (("I", 0.0),))]
+        )
+
+    assert odds(("I", 0.4), ("The", 0.3)) == pytest.approx(0.4)
+    assert odds(("I don", 0.4)) == pytest.approx(0.4)
+    assert odds(("The", 0.4), ("I", 0.3)) == 0.0 == odds(("", 0.9)) == odds((" I", 0.9))
+    assert np.isnan(first_odds([])) and np.isnan(odds())
