@@ -106,7 +106,7 @@ def declining(answer: Answer, recipe: TrialConfig) -> None:
     """What the threshold to abstain from is worth, and the way to its curve."""
     if told := refusal.about(session.workbench(), recipe, answer):
         st.caption(cards.plain(told))
-        ways.link("score_answers", "Curve of Abstain from", "show_chart", view="Confidence", threshold_of="refusal")
+        ways.link("score_answers", "Curve of Abstain from", "show_chart", view="Confidence", threshold="Abstain from")
 
 
 def rests_of(answer: Answer) -> list[Support]:

@@ -16,9 +16,13 @@ METHOD = "Shares by Wilson's interval, questions with evidence in one document t
 
 def shown(made: RefusalCurve, config: TrialConfig, command: str) -> None:
     cards.row(headline(made))
-    coverage(made, config, command)
-    declined(made, config, command)
-    for sentence in lab.sentences(made):
+    with st.container(key="two_charts"):
+        left, right = st.columns(2, gap="medium")
+        with left:
+            coverage(made, config, command)
+        with right:
+            declined(made, config, command)
+    for sentence in lab.sentences(made)[1:]:  # the first says what the cards do
         st.caption(cards.plain(sentence))
     if made.chosen is not None and made.chosen.threshold != made.present.threshold:
         words = f"Use {made.chosen.threshold:g} in the recipe"
@@ -30,7 +34,7 @@ def shown(made: RefusalCurve, config: TrialConfig, command: str) -> None:
 def headline(made: RefusalCurve) -> list[Card]:
     here = made.present
     return [
-        share_card(f"Answered from {here.threshold:g}", here.answered, "Share of the questions that get an answer.", 0),
+        share_card(f"Answered at {here.threshold:g}", here.answered, "Share of the questions that get an answer.", 0),
         share_card("Right of those", here.right, f"Right: {judged_rule(made.measure)}."),
         share_card("Wrongly declined", here.wrongly, "Of the questions whose answer the passages hold.", -1),
         share_card("Rightly declined", here.rightly, "Of the questions whose answer the passages do not hold."),
@@ -71,18 +75,14 @@ def coverage(made: RefusalCurve, config: TrialConfig, command: str) -> None:
 
 def declined(made: RefusalCurve, config: TrialConfig, command: str) -> None:
     """What is declined by the threshold: of the questions whose answer the passages hold, and of the others."""
-    sides = {
-        "rightly": ("rightly: the passages do not hold it", charts.COLORS[2]),
-        "wrongly": ("wrongly: they do", charts.COLORS[5]),
-    }
     traces = []
-    for side, (name, color) in sides.items():
+    for side, color in (("rightly", charts.COLORS[2]), ("wrongly", charts.COLORS[5])):
         shares = [getattr(each, side) for each in made.curve]
         if shares[0].n:
             traces += charts.line(
                 [each.threshold for each in made.curve],
                 [share.mean for share in shares],
-                name=name,
+                name=side,
                 low=[share.low for share in shares],
                 high=[share.high for share in shares],
                 current=made.present.threshold,
@@ -92,12 +92,12 @@ def declined(made: RefusalCurve, config: TrialConfig, command: str) -> None:
     mark = charts.mark_line(made.chosen.threshold, "chosen on dev", vertical=True) if made.chosen else {}
     layout = {"yaxis": {"range": [0, 1.03]}, "xaxis": {"range": [-0.02, 1.02]}, **mark}
     charts.show(
-        charts.figure(traces, "Abstain from (probability of the refusal's first word)", "Share declined", **layout),
+        charts.figure(traces, "Abstain from (probability)", "Share declined", **layout),
         "refusal_declined",
         data=lab.rows(made.curve),
         config=config,
         title="Declined by threshold",
-        caption=f"n {made.present.wrongly.n:,} questions whose answer the passages hold, {made.present.rightly.n:,} others",
+        caption=f"rightly: n {made.present.rightly.n:,} whose answer no passage holds; wrongly: n {made.present.wrongly.n:,} others",
         method=METHOD,
         command=command,
     )

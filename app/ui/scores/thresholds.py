@@ -17,11 +17,13 @@ from core.labs.scores import confidence as confidence_lab
 from core.labs.scores import refusal as refusal_lab
 from core.workbench import Forecast, Phase, command_line
 
+ABOUT = "Confidence: how sure the model has to be of its answer. Abstain from: how likely it has to find declining."
+
 
 class Side(NamedTuple):
     """A threshold of the recipe with its curve. lab: its module, with SETTING and `writing`."""
 
-    title: str
+    by: str  # as the command line calls it
     lab: ModuleType
     curve: Callable[..., Any]
     shown: Callable[..., None]
@@ -30,16 +32,16 @@ class Side(NamedTuple):
 
 
 SIDES = {
-    "confidence": Side(
-        "How sure it is of the answer",
+    "Confidence": Side(
+        "confidence",
         confidence_lab,
         confidence_lab.confidence_of,
         confidence.shown,
         "They are written with log-probabilities, and kept.",
         "Each answer is held against its reference, and the share right told of those of which the model was surest.",
     ),
-    "refusal": Side(
-        "How likely it is to decline",
+    "Abstain from": Side(
+        "refusal",
         refusal_lab,
         refusal_lab.refusal_of,
         refusal.shown,
@@ -51,16 +53,10 @@ SIDES = {
 
 def draw() -> None:
     workbench, config = session.workbench(), session.config()
-    by = st.segmented_control(
-        "The threshold is on",
-        list(SIDES),
-        format_func=lambda name: SIDES[name].title,
-        default="confidence",
-        key="threshold_of",
-        bind="query-params",
-        required=True,
+    chosen = st.segmented_control(
+        "Threshold", list(SIDES), default="Confidence", key="threshold", bind="query-params", required=True, help=ABOUT
     )
-    side = SIDES[by]
+    side = SIDES[chosen or "Confidence"]
     writing = side.lab.writing(config)
     plan = workbench.plan(writing)
     if not plan.live:
@@ -69,10 +65,11 @@ def draw() -> None:
     if not evaluation.corpus.queries:
         return cards.empty("The risk-coverage curve", "This corpus has no questions. Add a questions file on the page Corpus.")
     count, measure, wished = settings(len(evaluation.corpus.queries), side.lab.SETTING)
-    config = session.config()
     words = ["risk-coverage", "--ask", str(count), "--measure", measure, "--wished", f"{wished:g}"]
-    words += [*(["--by", by] if by != "confidence" else []), *workbench.arguments(config)]
+    words += [*(["--by", side.by] if side.by != "confidence" else []), *workbench.arguments(config)]
     answers = answering.answer_set(workbench, evaluation, count)
+    if not any(answers.answers):
+        st.caption(side.empty)
     if not all(answers.answers):
         cost = answering.cost(workbench, writing.generation, answers.askings)
         st.caption(f"{progress_words(answers, cost)}. {side.written}")
@@ -80,7 +77,7 @@ def draw() -> None:
         label = f"Write {cards.count(cost.answers, 'answer')}" if cost.answers else "Answer without the model"
         jobs.start_button(label, words, f"Confidence, {count:,} questions", takes)
     if not any(answers.answers):
-        return st.caption(side.empty)
+        return None
     try:
         made = side.curve(workbench, config, answers, measure, wished)
     except WorkbenchError as error:

@@ -101,7 +101,8 @@ def refusal_of(workbench: Workbench, config: TrialConfig, answers: AnswerSet, me
     present = next(each for each in curve if each.threshold == own)
     dev, test = (made.among({query.id for query in split(corpus, half).queries}) for half in ("dev", "test"))
     enough = [each for each in (at(dev, threshold, level) for threshold in THRESHOLDS) if (each.right.mean or 0) >= wished]
-    chosen = max(enough, key=lambda each: each.answered.mean, default=None)
+    most = [each for each in enough if each.answered.mean == enough[-1].answered.mean]  # a higher one answers as many or more
+    chosen = most[len(most) // 2] if most else None  # half-way between what changes an answer
     return RefusalCurve(len(answers.rows), measure, wished, curve, present, chosen, chosen and at(test, chosen.threshold, level))
 
 
@@ -182,14 +183,12 @@ def threshold_table(made: RefusalCurve, command: str = "") -> Table:
 def words(made: AtThreshold) -> str:
     """What a threshold comes to, in a sentence."""
     declined = [
-        f"{share_words(share)} of the {share.n:,} whose answer the passages {hold}"
-        for share, hold in ((made.wrongly, "hold"), (made.rightly, "do not hold"))
+        f"{share_words(share)} of the {share.n:,} {which}"
+        for share, which in ((made.wrongly, "whose answer the passages hold"), (made.rightly, "whose answer they do not hold"))
         if share.n
     ]
-    answered = (
-        f"{share_words(made.answered)} of {made.answered.n:,} questions are answered, {share_words(made.right)} of those right"
-    )
-    return f"{answered}; declined are {' and '.join(declined)}." if declined else f"{answered}."
+    answered = f"{share_words(made.answered)} of {made.answered.n:,} questions answered, {share_words(made.right)} of those right"
+    return f"{answered}; declined {' and '.join(declined)}." if declined else f"{answered}."
 
 
 def about(workbench: Workbench, config: TrialConfig, answer: Answer) -> str:
@@ -198,21 +197,21 @@ def about(workbench: Workbench, config: TrialConfig, answer: Answer) -> str:
         check(config)
     except WorkbenchError:
         return ""
+    if not answer.prompt:  # the model was not asked
+        return ""
     told, own = [], config.generation.refusal
     if (odds := first_odds(answer.tokens)) > 0:
-        told.append(
-            f'"{UNKNOWN}" was the likeliest beginning, with a probability of {odds:.2f}; the recipe abstains from {own:g}.'
-        )
+        told.append(f'"{UNKNOWN}" was the likeliest beginning, with a probability of {odds:.2f}.')
     if made := at_present(workbench, config):
-        told.append(f"With {own:g}, {words(made)}")
-    elif answer.text == UNKNOWN and answer.prompt:
+        told.append(f"Abstaining from {own:g}, by recorded answers: {words(made)}")
+    elif answer.text == UNKNOWN:
         told.append(f"The recipe abstains from {own:g}. What comes of another threshold is not recorded yet.")
     return " ".join(told)
 
 
 def sentences(made: RefusalCurve) -> list[str]:
     """What the curve comes to, in words."""
-    told = [f"At the recipe's threshold of {made.present.threshold:g}: {words(made.present)}"]
+    told = [f"The recipe's threshold, {made.present.threshold:g}: {words(made.present)}"]
     if made.chosen is None:
         return [*told, f"At no threshold are {made.wished:.0%} of the answers to the dev questions right."]
     return [

@@ -101,7 +101,7 @@ def test_the_command_line_tells_the_curve(bench, hesitant, capsys):
     assert len(record["curve"]) == len(lab.THRESHOLDS) and record["present"]["threshold"] == 0.25
     assert record["curve"][-1]["answered"] == len(TOWNS) / len(ASKED) and record["curve"][-1]["answered_low"] < 0.96
     assert main(words) == 0
-    assert "At the recipe's threshold of 0.25" in capsys.readouterr().out
+    assert "The recipe's threshold, 0.25: " in capsys.readouterr().out
 
 
 @pytest.mark.slow
@@ -113,9 +113,9 @@ def test_what_ask_tells_of_it(bench, hesitant):
     drain(lab.measure_refusal(bench, of_towns(), 100))
     with_odds = of_towns(**{"generation.logprobs": 1})
     told = lab.about(bench, with_odds, drain(bench.ask(with_odds, f"When does {town} open?")))
-    assert f"with a probability of {DECLINES[town]:.2f}; the recipe abstains from 0.25" in told
+    assert f"with a probability of {DECLINES[town]:.2f}." in told
     told = lab.about(bench, of_towns(), declined)
-    assert told.startswith("With 0.25, ") and f"of {len(ASKED)} questions are answered" in told
+    assert told.startswith("Abstaining from 0.25, ") and f"of {len(ASKED)} questions answered" in told
     assert lab.about(bench, of_towns(**{"generation.temperature": 0.5}), declined) == ""
 
 
