@@ -25,7 +25,7 @@ def refusal_knob(default: float) -> Any:
     return knob(
         default,
         'The model says "I don\'t know." only where it gives its first word at least this probability; below, the next likeliest word '
-        "is taken. 0: wherever it is the likeliest. 1: never. *Confidence* on the page *Score answers* has the curve.",
+        "is taken. 0: wherever it is the likeliest. 1: never. The view Confidence of the page Score answers has the curve.",
         ge=0.0,
         le=1.0,
         step=0.05,

@@ -74,7 +74,7 @@ def coverage(made: RefusalCurve, config: TrialConfig, command: str) -> None:
 
 
 def declined(made: RefusalCurve, config: TrialConfig, command: str) -> None:
-    """What is declined by the threshold: of the questions whose answer the passages hold, and of the others."""
+    """What is declined by the threshold: of the questions whose answer the passages hold, and of the others; the recipe's as a line."""
     traces = []
     for side, color in (("rightly", charts.COLORS[2]), ("wrongly", charts.COLORS[5])):
         shares = [getattr(each, side) for each in made.curve]
@@ -85,11 +85,10 @@ def declined(made: RefusalCurve, config: TrialConfig, command: str) -> None:
                 name=side,
                 low=[share.low for share in shares],
                 high=[share.high for share in shares],
-                current=made.present.threshold,
                 color=color,
                 hover="from %{x:.2f}: %{y:.3f} declined",
             )
-    mark = charts.mark_line(made.chosen.threshold, "chosen on dev", vertical=True) if made.chosen else {}
+    mark = charts.mark_line(made.present.threshold, " recipe", vertical=True)
     layout = {"yaxis": {"range": [0, 1.03]}, "xaxis": {"range": [-0.02, 1.02]}, **mark}
     charts.show(
         charts.figure(traces, "Abstain from (probability)", "Share declined", **layout),
@@ -97,7 +96,7 @@ def declined(made: RefusalCurve, config: TrialConfig, command: str) -> None:
         data=lab.rows(made.curve),
         config=config,
         title="Declined by threshold",
-        caption=f"rightly: n {made.present.rightly.n:,} whose answer no passage holds; wrongly: n {made.present.wrongly.n:,} others",
+        caption=f"rightly: the passages lack the answer, n {made.present.rightly.n:,}; wrongly: they hold it, n {made.present.wrongly.n:,}",
         method=METHOD,
         command=command,
     )
