@@ -24,8 +24,8 @@ class Refusing(NamedTuple):
 def refusal_knob(default: float) -> Any:
     return knob(
         default,
-        'The model says "I don\'t know." only where it gives its first word at least this probability; below, the next likeliest word '
-        "is taken. 0: wherever it is the likeliest. 1: never. The view Confidence of the page Score answers has the curve.",
+        'The model says "I don\'t know." only where it gives its first word at least this probability, else the next likeliest word is '
+        "taken: at 0 wherever it is the likeliest, at 1 never. The view Confidence of the page Score answers has the curve.",
         ge=0.0,
         le=1.0,
         step=0.05,

@@ -53,10 +53,7 @@ SIDES = {
 
 def draw() -> None:
     workbench, config = session.workbench(), session.config()
-    chosen = st.segmented_control(
-        "Threshold", list(SIDES), default="Confidence", key="threshold", bind="query-params", required=True, help=ABOUT
-    )
-    side = SIDES[chosen or "Confidence"]
+    side = SIDES[forms.one_of("Threshold", list(SIDES), "threshold", bind="query-params", help=ABOUT)]
     writing = side.lab.writing(config)
     plan = workbench.plan(writing)
     if not plan.live:

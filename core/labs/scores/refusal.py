@@ -33,7 +33,7 @@ SETTING = "generation.refusal"
 THRESHOLDS = tuple(step / 20 for step in range(21))  # those that the setting's slider has
 
 
-class AtThreshold(NamedTuple):
+class RefusalShares(NamedTuple):
     """What a threshold comes to. right: of those answered."""
 
     threshold: float
@@ -47,10 +47,10 @@ class RefusalCurve(NamedTuple):
     questions: int  # drawn
     measure: str
     wished: float
-    curve: tuple[AtThreshold, ...]  # ascending
-    present: AtThreshold  # the recipe's own threshold, on all
-    chosen: AtThreshold | None  # that answers most and reaches the wish, on dev questions; None: none does
-    on_test: AtThreshold | None  # the same, on the test questions
+    curve: tuple[RefusalShares, ...]  # ascending
+    present: RefusalShares  # the recipe's own threshold, on all
+    chosen: RefusalShares | None  # that answers most and reaches the wish, on dev questions; None: none does
+    on_test: RefusalShares | None  # the same, on the test questions
 
 
 def writing(config: TrialConfig) -> TrialConfig:
@@ -106,7 +106,7 @@ def refusal_of(workbench: Workbench, config: TrialConfig, answers: AnswerSet, me
     return RefusalCurve(len(answers.rows), measure, wished, curve, present, chosen, chosen and at(test, chosen.threshold, level))
 
 
-def at(answers: SureAnswers, threshold: float, confidence: float) -> AtThreshold:
+def at(answers: SureAnswers, threshold: float, confidence: float) -> RefusalShares:
     """What these answers come to at this threshold, with Wilson's intervals over their groups."""
     odds = np.array([first_odds(case.tokens) for case in answers.cases], np.float64)
     holds = np.array([_holds(case) for case in answers.cases], np.float64)
@@ -116,7 +116,7 @@ def at(answers: SureAnswers, threshold: float, confidence: float) -> AtThreshold
     def share(yes: np.ndarray, of: np.ndarray) -> Interval:
         return wilson_grouped(yes[of], answers.groups[of], confidence)
 
-    return AtThreshold(
+    return RefusalShares(
         threshold,
         share(~declines, judged),
         share(answers.right == 1, judged & ~declines),
@@ -132,7 +132,7 @@ def _holds(case: AnswerCase) -> float:
     return np.nan if case.units is None else float(0 < case.units == len(frozenset().union(*case.covered)))
 
 
-def at_present(workbench: Workbench, config: TrialConfig) -> AtThreshold | None:
+def at_present(workbench: Workbench, config: TrialConfig) -> RefusalShares | None:
     """What the recipe's own threshold comes to by the recorded answers, by token F1; None where none tells. Asks no model."""
     asked = writing(config)
     if not workbench.plan(asked).live:
@@ -148,13 +148,13 @@ def at_present(workbench: Workbench, config: TrialConfig) -> AtThreshold | None:
 # What is told of it --------------------------------------------------------------------------------------------------
 
 
-def rows(curve: tuple[AtThreshold, ...]) -> list[dict[str, Any]]:
+def rows(curve: tuple[RefusalShares, ...]) -> list[dict[str, Any]]:
     """A row a threshold: each share with its bounds."""
     return [
         {"threshold": each.threshold}
         | {
             f"{name}{end}": value
-            for name in AtThreshold._fields[1:]
+            for name in RefusalShares._fields[1:]
             for end, value in zip(("", "_low", "_high"), getattr(each, name)[:3], strict=True)
         }
         for each in curve
@@ -180,7 +180,7 @@ def threshold_table(made: RefusalCurve, command: str = "") -> Table:
     )
 
 
-def words(made: AtThreshold) -> str:
+def words(made: RefusalShares) -> str:
     """What a threshold comes to, in a sentence."""
     declined = [
         f"{share_words(share)} of the {share.n:,} {which}"

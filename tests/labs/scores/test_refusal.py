@@ -41,9 +41,15 @@ def cases(*rows: tuple[float | None, bool, int | None, int]) -> tuple[AnswerCase
 
 def test_shares_at_a_threshold():
     made = cases(
-        (0.6, True, 2, 2), (0.2, True, 1, 1), (0.0, True, 1, 1), (0.6, True, 2, 1), (0.2, False, 0, 0), (0.9, True, None, 0),
-        (None, True, 1, 1), (0.1, True, 1, 0),
-    )  # fmt: skip
+        (0.6, True, 2, 2),
+        (0.2, True, 1, 1),
+        (0.0, True, 1, 1),
+        (0.6, True, 2, 1),
+        (0.2, False, 0, 0),
+        (0.9, True, None, 0),
+        (None, True, 1, 1),
+        (0.1, True, 1, 0),
+    )
     sure = np.array([0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, np.nan])  # the last declines in other words
     right = np.array([1, 0, 1, 0, 0, 1, 1, 0], float)
     answers = SureAnswers(tuple("abcdefgh"), sure, right, np.arange(8), made)
