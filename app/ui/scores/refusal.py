@@ -57,7 +57,7 @@ def coverage(made: RefusalCurve, config: TrialConfig, command: str) -> None:
         if "hovertemplate" in trace:
             trace["customdata"] = [each.threshold for each in points]
     layout = {
-        "yaxis": {"range": [0, 1.03]},
+        "yaxis": {"range": [-0.04, 1.03]},
         "xaxis": {"range": [0, 1.03]},
         **charts.mark_line(made.wished, f"wished {made.wished:g}"),
     }
@@ -89,7 +89,7 @@ def declined(made: RefusalCurve, config: TrialConfig, command: str) -> None:
                 hover="from %{x:.2f}: %{y:.3f} declined",
             )
     mark = charts.mark_line(made.present.threshold, " recipe", vertical=True)
-    layout = {"yaxis": {"range": [0, 1.03]}, "xaxis": {"range": [-0.02, 1.02]}, **mark}
+    layout = {"yaxis": {"range": [-0.04, 1.03]}, "xaxis": {"range": [-0.02, 1.02]}, **mark}
     charts.show(
         charts.figure(traces, "Abstain from (probability)", "Share declined", **layout),
         "refusal_declined",
