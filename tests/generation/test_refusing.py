@@ -29,14 +29,17 @@ ENGINES = {
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_refusal_is_written_from_its_probability_on(engine, messages):
-    def made(refusal, logprobs=0):
-        return ENGINES[engine](own_process="no", context_tokens=512, max_tokens=12, refusal=refusal, logprobs=logprobs)
+    def made(refusal):
+        return ENGINES[engine](own_process="no", context_tokens=512, max_tokens=12, refusal=refusal, logprobs=1)
+
+    def odds_of(prompt):
+        logits = np.array(part.next_logits(part.read(prompt)), np.float64)
+        odds = np.exp(logits - logits.max())
+        return logits, float(odds[first] / odds.sum())
 
     part = made(0.0)
-    logits = np.array(part.next_logits(part.read(messages)), np.float64)
-    odds = np.exp(logits - logits.max())
     first = part.load().tokenize(UNKNOWN)[0]
-    sure = odds[first] / odds.sum()
+    logits, sure = odds_of(messages)
     assert logits.argmax() == first and 0.05 < sure < 0.99
     assert drain(part.generate(messages)).text == UNKNOWN == drain(made(sure - 0.02).generate(messages)).text
     logits[first] = -np.inf
@@ -46,17 +49,12 @@ def test_a_refusal_is_written_from_its_probability_on(engine, messages):
     plain = [*messages[:-1], {"role": "user", "content": messages[-1]["content"].replace(UNKNOWN, "nothing.")}]
     many = drain(made(sure + 0.02).generate_many([messages, plain]))
     assert many[0].text == alone.text
+    assert first_odds(alone.tokens) == pytest.approx(sure, abs=0.01), "the model's own odds, not the bent ones"
+    logits, beside = odds_of(plain)
+    beside = beside if logits.argmax() == first else 0.0
+    assert [first_odds(each.tokens) for each in many] == pytest.approx([sure, beside], abs=0.02)
     for other in (plain, [*messages, {"role": "assistant", "content": "I"}]):  # not offered, and already begun
         assert drain(made(1.0).generate(other)).text == drain(part.generate(other)).text
-    never = made(1.0, logprobs=1)
-    told = drain(never.generate(messages))
-    assert told.text == alone.text and first_odds(told.tokens) == pytest.approx(sure, abs=0.01), "its own odds, not the bent ones"
-    logits = np.array(part.next_logits(part.read(plain)), np.float64)
-    odds = np.exp(logits - logits.max())
-    beside = odds[first] / odds.sum() if logits.argmax() == first else 0.0
-    many = drain(never.generate_many([messages, plain]))
-    assert many[0].text == alone.text and [first_odds(each.tokens) for each in many] == pytest.approx([sure, beside], abs=0.02)
-    assert first_odds(drain(made(0.0, logprobs=1).generate(messages)).tokens) == pytest.approx(sure, abs=0.01)
 
 
 def test_odds_of_declining_are_those_of_the_likeliest_beginning():
