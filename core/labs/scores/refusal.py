@@ -193,16 +193,16 @@ def words(made: RefusalShares) -> str:
 
 def about(workbench: Workbench, config: TrialConfig, answer: Answer) -> str:
     """How likely this answer was to decline, and what the recipe's threshold comes to; "" where nothing of it is known."""
-    try:
-        check(config)
-    except WorkbenchError:
-        return ""
     if not answer.prompt:  # the model was not asked
+        return ""
+    try:
+        made = at_present(workbench, config)
+    except WorkbenchError:  # it declines in another way, or its model is gone
         return ""
     told, own = [], config.generation.refusal
     if (odds := first_odds(answer.tokens)) > 0:
         told.append(f'"{UNKNOWN}" was the likeliest beginning, with a probability of {odds:.2f}.')
-    if made := at_present(workbench, config):
+    if made:
         told.append(f"Abstaining from {own:g}, by recorded answers: {words(made)}")
     elif answer.text == UNKNOWN:
         told.append(f"The recipe abstains from {own:g}. What comes of another threshold is not recorded yet.")
