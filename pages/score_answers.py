@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.ui import cards, recipe_strip, tables
-from app.ui.scores import confidence, contamination, gate, measures, noise, pairs, people, questions, reasoning, sources
+from app.ui.scores import contamination, gate, measures, noise, pairs, people, questions, reasoning, sources, thresholds
 from app.ui.scores.sources import Shown
 
 NAVIGATION = {"section": "Judge", "order": 10, "title": "Score answers", "icon": "fact_check"}
@@ -50,7 +50,7 @@ def scores(shown: Shown) -> None:
 
 
 OF_THE_RECIPE = {  # not of the answers that are shown
-    "Confidence": confidence.draw,
+    "Confidence": thresholds.draw,
     "Contamination": contamination.draw,
     "Chain of thought": reasoning.draw,
 }

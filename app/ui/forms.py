@@ -225,6 +225,18 @@ def _live(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
             widget(knob, key, on_change=_changed, args=(name, stage, knob.name, key))
 
 
+def knob_of(setting: str, **look: Any) -> None:
+    """The widget of one setting of the recipe, "context.threshold", where a page shows what it does."""
+    stage, _, name = setting.partition(".")
+    value, key = getattr(session.config(), stage), f"alone/{setting}"
+    show_value(key, held(getattr(value, name)))
+    widget(next(knob for knob in knobs(type(value)) if knob.name == name), key, on_change=_moved, args=(setting, key), **look)
+
+
+def _moved(setting: str, key: str) -> None:
+    session.change({setting: _taken(st.session_state[key])})
+
+
 class Draft(NamedTuple):
     """What the widgets of a stage say and the recipe does not yet. value None: they do not go together, `problem` says why."""
 

@@ -131,11 +131,16 @@ def risk_coverage(
     wished: Annotated[
         float, Parameter(help="Share right of those answered that a threshold is chosen for.", validator=Number(gt=0, lte=1))
     ] = 0.8,
+    by: Annotated[
+        Literal["confidence", "refusal"], Parameter(help="The threshold that moves: context.confidence, or generation.refusal.")
+    ] = "confidence",
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """The share answered against the share right, as the model has to be surer; a threshold chosen on dev, told on test."""
-    from core.labs.scores import confidence
+    from core.labs.scores import confidence, refusal
 
+    if by == "refusal":
+        return refusal.record((yield from refusal.measure_refusal(workbench, recipe.read(), ask, measure, wished)))
     return confidence.record((yield from confidence.measure_confidence(workbench, recipe.read(), ask, measure, wished)))
 
 

@@ -5,10 +5,13 @@ though any answer together is likelier. By how much the refusal has to lead is t
 arXiv:1810.04805, section 4.3, here on its own probability.
 """
 
+import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from core.config import knob
 from core.context.prompt import UNKNOWN
+from core.records import Token
 
 
 class Refusing(NamedTuple):
@@ -21,8 +24,8 @@ class Refusing(NamedTuple):
 def refusal_knob(default: float) -> Any:
     return knob(
         default,
-        'The model says "I don\'t know." only where it gives its first word this probability; below, the next likeliest word is taken. '
-        "0: wherever it is the likeliest.",
+        'The model says "I don\'t know." only where it gives its first word at least this probability, else the next likeliest word is '
+        "taken: at 0 wherever it is the likeliest, at 1 never. The view Confidence of the page Score answers has the curve.",
         ge=0.0,
         le=1.0,
         step=0.05,
@@ -46,3 +49,12 @@ def bent(logits: Any, rule: Refusing) -> Any:
     logits = logits.copy()
     logits[rule.token] = -np.inf
     return logits
+
+
+def first_odds(tokens: Sequence[Token]) -> float:
+    """Probability with which the refusal began an answer where no other beginning was likelier; 0: another was; NaN: not told. It is
+    the model's own, whatever `bent` made of it: so it tells up to which threshold the likeliest answer is the refusal."""
+    if not tokens or not tokens[0].top:
+        return math.nan
+    text, logprob = tokens[0].top[0]
+    return math.exp(logprob) if text and UNKNOWN.startswith(text) else 0.0

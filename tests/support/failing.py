@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from core.config import TrialConfig, with_settings
+from core.context.prompt import UNKNOWN
 from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Generated
 from core.records import Token
@@ -66,12 +67,13 @@ def recipe(**settings: object) -> TrialConfig:
 
 class Reader:
     """What was asked of the model, so that a test can see that it was not asked again. odds: words of an answer -> the probability of
-    each of its tokens, 0.9 of any other."""
+    each of its tokens, 0.9 of any other; declines: words of an answer -> that of its declining instead, which is then the likeliest."""
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
         self.fails = ""
         self.odds: dict[str, float] = {}
+        self.declines: dict[str, float] = {}
 
     def answer(self, prompt: str) -> str:
         """The sentence on the town that the question names, but never one on Pisa."""
@@ -79,11 +81,16 @@ class Reader:
         passages, _, question = prompt.rpartition("Question: ")
         towns = [town for town in re.findall(r"[A-Z][a-z]{3}\b", question) if town not in ("When", "Pisa")]
         lines = [line for line in passages.splitlines() if any(town in line for town in towns)]
-        return re.sub(r"^\[\d+\] ", "", lines[0]) if lines else "I don't know."
+        return re.sub(r"^\[\d+\] ", "", lines[0]) if lines else UNKNOWN
+
+    def declining(self, text: str) -> float:
+        return next((odds for words, odds in self.declines.items() if words in text), 0.0)
 
     def tokens(self, text: str) -> tuple[Token, ...]:
         sure = next((odds for words, odds in self.odds.items() if words in text), 0.9)
-        return tuple(Token(piece, math.log(sure), ()) for piece in re.findall(r"\s*\S+", text))
+        pieces, declining = re.findall(r"\s*\S+", text), self.declining(text)
+        top = ("I", math.log(declining)) if declining else (pieces[0], math.log(sure)) if pieces else ()
+        return tuple(Token(piece, math.log(sure), () if place else (top,)) for place, piece in enumerate(pieces))
 
 
 def read(monkeypatch) -> Reader:
@@ -94,8 +101,11 @@ def read(monkeypatch) -> Reader:
         yield ""
         prompt = "\n".join(message["content"] for message in messages)
         text = "" if reader.fails else reader.answer(prompt)
+        tokens = reader.tokens(text) if self.logprobs else ()
+        if reader.declining(text) > 0 and reader.declining(text) >= self.refusal:
+            text = UNKNOWN
         told = (text, reader.fails or "stop", prompt, len(prompt.split()), 0, len(text.split()), 1.0, 2.0, "reader", "0")
-        return Generated(*told, tokens=reader.tokens(text) if self.logprobs else ())
+        return Generated(*told, tokens=tokens)
 
     def generate_many(self, prompts, seeds=None, deadline_s=120.0, batch=8):
         made = []

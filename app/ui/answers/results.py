@@ -5,13 +5,14 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import cards, evidence
+from app.ui import cards, evidence, ways
 from app.ui.answers import asking, cost, engines, sources
 from core.answering.answer import best_similarity
 from core.config import TrialConfig
 from core.context.prompt import BEYOND
 from core.judging.containment import Support, support
 from core.judging.reference import ACCEPTED
+from core.labs.scores import refusal
 from core.labs.scores.confidence import as_sure, notes_of
 from core.records import Answer, Corpus
 
@@ -82,6 +83,7 @@ def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, s
     for note in notes_of(answer):
         st.caption(cards.plain(note))
     confidence(answer, run["recipe"])
+    declining(answer, run["recipe"])
     facts = cost.costs(answer)
     cards.status_strip(
         [cost.ending(answer), *(facts[3:] if several else [*facts, engines.model_of(run["recipe"], answer.model)])]
@@ -98,6 +100,13 @@ def confidence(answer: Answer, recipe: TrialConfig) -> None:
         f"The answer's tokens have a mean probability of {sure:.3f}. Of {cards.count(right.n, 'recorded answer')} at least that sure, "
         f"{right.mean:.0%}{bounds} were right (token F1 of at least {ACCEPTED:g}); Confidence on the page Score answers has the curve."
     )
+
+
+def declining(answer: Answer, recipe: TrialConfig) -> None:
+    """What the threshold to abstain from is worth, and the way to its curve."""
+    if told := refusal.about(session.workbench(), recipe, answer):
+        st.caption(cards.plain(told))
+        ways.link("score_answers", "Curve of Abstain from", "show_chart", view="Confidence", threshold="Abstain from")
 
 
 def rests_of(answer: Answer) -> list[Support]:

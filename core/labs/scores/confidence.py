@@ -16,7 +16,7 @@ from core.config import TrialConfig, with_settings
 from core.corpus.library import split
 from core.errors import WorkbenchError
 from core.generation.odds import mean_probability
-from core.judging.measure import scores
+from core.judging.measure import AnswerCase, scores
 from core.judging.reference import ACCEPTED
 from core.labs.answers import answering
 from core.labs.answers.answering import AnswerSet
@@ -30,6 +30,7 @@ from core.statistics.bootstrap import Interval
 from core.statistics.risk_coverage import RiskCoverage, answered_at, lowest_threshold, risk_coverage
 from core.workbench import Workbench
 
+SETTING = "context.confidence"
 RIGHT_BY = ("f1", "em")  # measures that say whether an answer is right: from ACCEPTED on
 WISHED = 0.8  # share right of those answered
 LEAST = 1e-300  # a confidence that every answer reaches: it asks for log-probabilities, and withholds nothing
@@ -44,11 +45,12 @@ class SureAnswers(NamedTuple):
     sure: np.ndarray  # [n] mean probability of its tokens; NaN: it declines
     right: np.ndarray  # [n] 1 or 0; NaN: not to be judged, or its engine told no log-probabilities
     groups: np.ndarray  # [n] questions with evidence in one document belong together
+    cases: tuple[AnswerCase, ...]
 
     def among(self, ids: set[str]) -> "SureAnswers":
         rows = np.array([each in ids for each in self.ids], bool)
-        ids = tuple(each for each in self.ids if each in ids)
-        return SureAnswers(ids, self.sure[rows], self.right[rows], self.groups[rows])
+        texts, cases = (tuple(each for each, row in zip(column, rows, strict=True) if row) for column in (self.ids, self.cases))
+        return SureAnswers(texts, self.sure[rows], self.right[rows], self.groups[rows], cases)
 
 
 class Selected(NamedTuple):
@@ -71,8 +73,8 @@ class Confidence(NamedTuple):
 
 def writing(config: TrialConfig) -> TrialConfig:
     """The recipe that writes the same answers, keeps how sure the model was, and withholds none."""
-    check(with_settings(config, {"context.confidence": LEAST}))
-    return with_settings(config, {"context.confidence": LEAST, "corpus.questions": "all"})
+    check(with_settings(config, {SETTING: LEAST}))
+    return with_settings(config, {SETTING: LEAST, "corpus.questions": "all"})
 
 
 def sure_answers(workbench: Workbench, answers: AnswerSet, measure: str) -> SureAnswers:
@@ -89,7 +91,7 @@ def sure_answers(workbench: Workbench, answers: AnswerSet, measure: str) -> Sure
     right[np.isnan(sure) | np.isnan(stated)] = np.nan
     right[stated == 0] = 0.0
     groups = np.array([row.group for row in rows], dtype=object)
-    return SureAnswers(tuple(row.id for row in rows), np.where(stated == 1, sure, np.nan), right, groups)
+    return SureAnswers(tuple(row.id for row in rows), np.where(stated == 1, sure, np.nan), right, groups, tuple(cases))
 
 
 def measure_confidence(
@@ -127,7 +129,7 @@ def as_sure(workbench: Workbench, config: TrialConfig, answer: Answer) -> tuple[
     sure = mean_probability(answer.tokens)
     if np.isnan(sure):
         return None
-    evaluation = drain(workbench.evaluating(with_settings(config, {"context.confidence": LEAST})))
+    evaluation = drain(workbench.evaluating(with_settings(config, {SETTING: LEAST})))
     if not evaluation.corpus.queries:
         return None
     told = sure_answers(workbench, answering.answer_set(workbench, evaluation, ON_ASK), RIGHT_BY[0])
@@ -165,11 +167,12 @@ def point_table(made: Confidence, command: str = "") -> Table:
         Column("between", "95%", help="By bootstrap over questions; of fewer than 10 answers none.", width=120),
     )
     rows = [row | {"between": between(row["low"], row["high"], MEAN)} for row in points(made)]
-    return Table("risk_coverage", columns, rows, "Share answered and share right", f"Right: {rule(made)}", command)
+    return Table("risk_coverage", columns, rows, "Share answered and share right", f"Right: {judged_rule(made.measure)}", command)
 
 
-def rule(made: Confidence) -> str:
-    return label(made.measure) if made.measure == "em" else f"{label(made.measure)} of at least {ACCEPTED:g}"
+def judged_rule(measure: str) -> str:
+    """What counts as right by it."""
+    return label(measure) if measure == "em" else f"{label(measure)} of at least {ACCEPTED:g}"
 
 
 def sentences(made: Confidence) -> list[str]:
@@ -177,7 +180,8 @@ def sentences(made: Confidence) -> list[str]:
     area, loosest = made.curve.area, made.curve.right[-1]
     bounds = "" if area.low is None else f" ({between(area.low, area.high, MEAN)})"
     told = [
-        f"Of {made.questions:,} questions the model answers {area.n:,} by itself, {loosest:.1%} of them right ({rule(made)}).",
+        f"Of {made.questions:,} questions the model answers {area.n:,} by itself, {loosest:.1%} of them right "
+        f"({judged_rule(made.measure)}).",
         f"Area under the risk-coverage curve {area.mean:.3f}{bounds}; it would be about {1 - loosest:.3f} if the model's confidence "
         "told nothing.",
     ]
@@ -185,16 +189,16 @@ def sentences(made: Confidence) -> list[str]:
         return [*told, f"At no threshold are {made.wished:.0%} of the answers to the dev questions right."]
     chosen, test = made.chosen, made.on_test
     told.append(
-        f"On the dev questions a threshold of {chosen.threshold:.3f} answers {_share(chosen.coverage)} of {chosen.coverage.n:,}, "
-        f"{_share(chosen.right)} of them right."
+        f"On the dev questions a threshold of {chosen.threshold:.3f} answers {share_words(chosen.coverage)} of {chosen.coverage.n:,}, "
+        f"{share_words(chosen.right)} of them right."
     )
     return [
         *told,
-        f"On the test questions it answers {_share(test.coverage)} of {test.coverage.n:,}, {_share(test.right)} of them right.",
+        f"On the test questions it answers {share_words(test.coverage)} of {test.coverage.n:,}, {share_words(test.right)} of them right.",
     ]
 
 
-def _share(share: Interval) -> str:
+def share_words(share: Interval) -> str:
     if share.mean is None:
         return "none"
     return f"{share.mean:.1%}" + ("" if share.low is None else f" ({100 * share.low:.1f} to {100 * share.high:.1f})")

@@ -1,0 +1,105 @@
+"""The view Confidence: what is answered, and how much of that is right, as a threshold of the recipe moves, with its knob."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, forms, jobs
+from app.ui.scores import confidence, refusal
+from app.ui.search import results
+from app.ui.search.answers import progress_words
+from core.errors import WorkbenchError
+from core.labs.answers import answering
+from core.labs.scores import confidence as confidence_lab
+from core.labs.scores import refusal as refusal_lab
+from core.workbench import Forecast, Phase, command_line
+
+ABOUT = "Confidence: how sure the model has to be of its answer. Abstain from: how likely it has to find declining."
+
+
+class Side(NamedTuple):
+    """A threshold of the recipe with its curve. lab: its module, with SETTING and `writing`."""
+
+    by: str  # as the command line calls it
+    lab: ModuleType
+    curve: Callable[..., Any]
+    shown: Callable[..., None]
+    written: str  # how the answers are
+    empty: str
+
+
+SIDES = {
+    "Confidence": Side(
+        "confidence",
+        confidence_lab,
+        confidence_lab.confidence_of,
+        confidence.shown,
+        "They are written with log-probabilities, and kept.",
+        "Each answer is held against its reference, and the share right told of those of which the model was surest.",
+    ),
+    "Abstain from": Side(
+        "refusal",
+        refusal_lab,
+        refusal_lab.refusal_of,
+        refusal.shown,
+        "They are written with threshold 1, at which the model never declines, so that what it would have said is known at any other.",
+        "For each threshold the share answered and the share right of those, and what is declined rightly and wrongly.",
+    ),
+}
+
+
+def draw() -> None:
+    workbench, config = session.workbench(), session.config()
+    side = SIDES[forms.one_of("Threshold", list(SIDES), "threshold", bind="query-params", help=ABOUT)]
+    writing = side.lab.writing(config)
+    plan = workbench.plan(writing)
+    if not plan.live:
+        return results.waiting(writing, plan, "The risk-coverage curve")
+    evaluation = jobs.drain(workbench.evaluating(plan.run or writing))
+    if not evaluation.corpus.queries:
+        return cards.empty("The risk-coverage curve", "This corpus has no questions. Add a questions file on the page Corpus.")
+    count, measure, wished = settings(len(evaluation.corpus.queries), side.lab.SETTING)
+    words = ["risk-coverage", "--ask", str(count), "--measure", measure, "--wished", f"{wished:g}"]
+    words += [*(["--by", side.by] if side.by != "confidence" else []), *workbench.arguments(config)]
+    answers = answering.answer_set(workbench, evaluation, count)
+    if not any(answers.answers):
+        st.caption(side.empty)
+    if not all(answers.answers):
+        cost = answering.cost(workbench, writing.generation, answers.askings)
+        st.caption(f"{progress_words(answers, cost)}. {side.written}")
+        takes = Forecast(cost.phases or (Phase("no answer: the model is not asked"),), units=max(1, cost.answers))
+        label = f"Write {cards.count(cost.answers, 'answer')}" if cost.answers else "Answer without the model"
+        jobs.start_button(label, words, f"Confidence, {count:,} questions", takes)
+    if not any(answers.answers):
+        return None
+    try:
+        made = side.curve(workbench, config, answers, measure, wished)
+    except WorkbenchError as error:
+        return cards.empty("The risk-coverage curve", f"{error.what} {error.todo}")
+    return side.shown(made, config, command_line(*words))
+
+
+def settings(most: int, setting: str) -> tuple[int, str, float]:
+    """What is asked and wished, beside the knob itself."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        about = "Drawn at random once; a larger number holds the smaller. Half of them choose the threshold, the others test it."
+        count = st.number_input("Questions", 1, most, min(100, most), key="sure_of", bind="query-params", width=140, help=about)
+        about = "What says whether an answer is right: token F1 of at least 0.5, or exact match."
+        measure = st.selectbox(
+            "Right by",
+            confidence_lab.RIGHT_BY,
+            format_func=confidence_lab.label,
+            key="right_by",
+            bind="query-params",
+            width=150,
+            help=about,
+        )
+        about = "Share right of what is answered. The threshold that answers most and reaches it on the dev questions is told."
+        wished = st.number_input(
+            "Wished share right", 0.05, 1.0, confidence_lab.WISHED, 0.05, key="wished", bind="query-params", width=170, help=about
+        )
+        forms.knob_of(setting, width=260)
+    return count, measure, wished
