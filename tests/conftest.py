@@ -6,6 +6,7 @@ Tests mirror core, app and pages; what a file is beside a unit test, its name's 
 import os
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,15 @@ def pytest_itemcollected(item):
     kind = item.path.stem.rpartition("_")[2]
     if kind in KINDS:
         item.add_marker(kind)
+
+
+def pytest_collection_finish():
+    """What pages may be tested with looks through the metadata of all installed packages at each new page, half a second each:
+    once a process is enough."""
+    if "streamlit.testing.v1" in sys.modules:
+        from streamlit.components.v2 import manifest_scanner
+
+        manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 
 MAIN = sys.modules["__main__"]  # before any page ran: a module's fixture may run one before its first test
