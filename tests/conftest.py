@@ -39,6 +39,20 @@ def pytest_collection_finish():
 MAIN = sys.modules["__main__"]  # before any page ran: a module's fixture may run one before its first test
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _models_of_this_run(tmp_path_factory):
+    """A model is converted once a run, not once a data folder, of which each test has its own. `own_models` is for the others."""
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    os.environ["GROUNDWORK_MODELS"] = str(place / "models")
+
+
+@pytest.fixture
+def own_models(monkeypatch):
+    """Models that this test converts itself."""
+    monkeypatch.delenv("GROUNDWORK_MODELS")
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path, monkeypatch):
     """No test touches the user's data folder, nor leaves a page as `__main__`: a process spawned later would run it."""
