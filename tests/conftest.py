@@ -6,6 +6,7 @@ Tests mirror core, app and pages; what a file is beside a unit test, its name's 
 import os
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,30 @@ def pytest_itemcollected(item):
         item.add_marker(kind)
 
 
+def pytest_collection_finish():
+    """What pages may be tested with looks through the metadata of all installed packages at each new page, half a second each:
+    once a process is enough."""
+    if "streamlit.testing.v1" in sys.modules:
+        from streamlit.components.v2 import manifest_scanner
+
+        manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
+
+
 MAIN = sys.modules["__main__"]  # before any page ran: a module's fixture may run one before its first test
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_of_this_run(tmp_path_factory):
+    """A model is converted once a run, not once a data folder, of which each test has its own. `own_models` is for the others."""
+    place = tmp_path_factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    os.environ["GROUNDWORK_MODELS"] = str(place / "models")
+
+
+@pytest.fixture
+def own_models(monkeypatch):
+    """Models that this test converts itself."""
+    monkeypatch.delenv("GROUNDWORK_MODELS")
 
 
 @pytest.fixture(autouse=True)

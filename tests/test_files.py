@@ -148,7 +148,7 @@ def looked_for() -> dict[str, Path]:
     }
 
 
-def test_all_that_a_workbench_keeps_is_looked_for_in_its_home(tmp_path):
+def test_all_that_a_workbench_keeps_is_looked_for_in_its_home(tmp_path, own_models):
     home = tmp_path / "mine"
     bench = Workbench(home)
     assert bench.home == files.home() == home
@@ -169,7 +169,7 @@ def test_all_that_a_workbench_keeps_is_looked_for_in_its_home(tmp_path):
     assert said.stdout.strip() == str(home), "a child process looks there too"
 
 
-def test_of_two_workbenches_the_one_opened_last_says_where_shared_things_are(tmp_path):
+def test_of_two_workbenches_the_one_opened_last_says_where_shared_things_are(tmp_path, own_models):
     first, second = Workbench(tmp_path / "first"), Workbench(tmp_path / "second")
     assert (first.home, second.home) == (tmp_path / "first", tmp_path / "second")
     assert first.store.home == first.home and first.jobs.home == first.home, "its own trials and jobs stay its own"

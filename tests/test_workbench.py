@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.__main__ import main
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.evaluation.metric import metric_names
@@ -273,10 +274,11 @@ def cli(home, *arguments):
     ["run", "--dataset", "kitchen", "--set", "fusion.part=sparse_only"],
     ["search", "sourdough", "--dataset", "kitchen", "--set", "fusion.part=sparse_only"], ["sql", "SELECT count(*) AS n FROM trials"],
 ])  # fmt: skip
-def test_json_is_one_document_and_nothing_else(bench, arguments):
-    done = cli(bench.home, *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    json.loads(done.stdout)
+def test_json_is_one_document_and_nothing_else(bench, arguments, monkeypatch, capfd):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
+    code, said = main([*arguments, "--json"]), capfd.readouterr()
+    assert code == 0, said.err
+    json.loads(said.out)
 
 
 @pytest.mark.slow
@@ -286,12 +288,20 @@ def test_json_is_one_document_and_nothing_else(bench, arguments):
     (["trials", "--limit", "-1"], 2), (["ingest", "absent", "/no/such/file.txt"], 1), (["run", "--set", "fusion.weight=["], 1),
     (["run", "--dataset", "unasked", "--set", "fusion.part=sparse_only"], 1),
 ])  # fmt: skip
-def test_exit_codes(bench, arguments, code):
+def test_exit_codes(bench, arguments, code, monkeypatch, capfd):
+    monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
     if "unasked" in arguments:
         drain(bench.library.ingest("unasked", [("a.txt", b"Nobody asks about this.")]))
+    assert main(arguments) == code
+    said = capfd.readouterr()
+    assert "Traceback" not in said.err and (said.err + said.out).strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments, code", [(["trials", "--json"], 0), (["show", "nothing"], 1), (["nonsense"], 2)])
+def test_a_process_ends_with_the_exit_code(bench, arguments, code):
     done = cli(bench.home, *arguments)
-    assert done.returncode == code
-    assert "Traceback" not in done.stderr and (done.stderr + done.stdout).strip()
+    assert done.returncode == code and "Traceback" not in done.stderr and (done.stderr + done.stdout).strip()
 
 
 @pytest.mark.slow

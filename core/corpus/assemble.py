@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from core.config import fingerprint
 from core.corpus.reading import Notes
@@ -13,10 +14,15 @@ WHOLE = -1  # as the end of a gold span: the whole document, whatever its length
 
 def spans(text: str, answer: str) -> Iterator[tuple[int, int]]:
     """Every exact occurrence of an answer; any run of whitespace equals any other (line breaks move)."""
-    words = answer.split()
-    if words:
-        for match in re.finditer(r"\s+".join(map(re.escape, words)), text):
+    if words := _in_any_lines(answer):
+        for match in words.finditer(text):
             yield match.span()
+
+
+@lru_cache(maxsize=1)  # an answer is looked for in every document, one answer after the other
+def _in_any_lines(answer: str) -> re.Pattern[str] | None:
+    words = answer.split()
+    return re.compile(r"\s+".join(map(re.escape, words))) if words else None
 
 
 def printed_spans(text: str, answer: str) -> Iterator[tuple[int, int]]:

@@ -70,6 +70,12 @@ def make_home() -> Path:
     return place
 
 
+def models() -> Path:
+    """The folder of the copies of models that engines read: of the data folder, or one that several data folders share."""
+    named = os.environ.get("GROUNDWORK_MODELS")
+    return path_of(named, "GROUNDWORK_MODELS").resolve() if named else home() / "cache" / "models"
+
+
 def use_home(folder: Path | str) -> Path:
     """Makes it the data folder of this process and of those that it starts; of several, the one made so last."""
     os.environ["GROUNDWORK_HOME"] = str(folder)

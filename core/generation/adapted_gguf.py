@@ -28,7 +28,7 @@ PREFIX = "base_model.model."
 def copy_of(base: Path, weights: str, worn: dict[str, float]) -> Path:
     """Folder of the copy, there or not."""
     key = fingerprint(FORM[weights], [[adapter_hash(name), scale] for name, scale in worn.items()])[:20]
-    return files.home() / "cache" / "models" / f"{file_hash(base)[:20]}-adapted-{key}"
+    return files.models() / f"{file_hash(base)[:20]}-adapted-{key}"
 
 
 def adapted(base: Path, weights: str, worn: dict[str, float]) -> Path:

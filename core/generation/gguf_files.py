@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 from core.config import fingerprint, knob
 from core.errors import WorkbenchError
-from core.files import home, made_whole, read_json, write_whole
+from core.files import made_whole, models, read_json, write_whole
 from core.models import llama_packages
 from core.models.identity import file_hash
 
@@ -101,7 +101,7 @@ def _record(path: Path, key: str) -> Path:
 
 
 def _folder(path: Path) -> Path:
-    return home() / "cache" / "models" / f"{file_hash(path)[:20]}-gguf"
+    return models() / f"{file_hash(path)[:20]}-gguf"
 
 
 def _copy(path: Path, weights: str) -> Path:

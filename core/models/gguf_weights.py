@@ -12,6 +12,7 @@ from core import files
 from core.errors import WorkbenchError
 from core.models.identity import file_hash
 from core.models.loading import HERE, load_once
+from core.models.merged_gguf import reader_of
 
 
 def quiet() -> None:
@@ -26,15 +27,13 @@ def quiet() -> None:
 
 def converted(file: Path) -> Path:
     """Folder of the GGUF file's weights as bfloat16 safetensors with its tokenizer, converted once by its content."""
-    folder = files.home() / "cache" / "models" / f"{file_hash(file)[:20]}-digits"
+    folder = files.models() / f"{file_hash(file)[:20]}-digits"
     return load_once(f"converted {folder}", partial(_convert, file, folder))
 
 
 def _split_digits(file: Path, tokenizer: Path) -> None:
     """SmolLM's tokenizer reads each digit by itself; transformers loses that when it reads a GGUF file."""
-    from gguf import GGUFReader
-
-    kind = GGUFReader(file).fields.get("tokenizer.ggml.pre")
+    kind = reader_of(file).fields.get("tokenizer.ggml.pre")
     if kind is None or kind.contents() != "smollm":
         return
     settings = files.read_json(tokenizer, of=dict, most=1 << 30)

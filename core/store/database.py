@@ -369,8 +369,7 @@ class Store:
         ids, folded, segments, labels = list(self.journal.listing()), set(), {}, 0
         try:
             with seldom_collected(), duckdb.connect(str(temporary)) as connection:
-                for statement in tables.creation(meta):
-                    connection.execute(statement)
+                connection.execute(tables.creation(meta))
                 for batch, done in self.folding.batches(ids):
                     folded |= self.folding.insert_all(connection, batch)
                     yield Progress(done, len(ids), "Rebuilding the database")

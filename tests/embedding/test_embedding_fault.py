@@ -66,7 +66,7 @@ def test_processes_share_a_store_and_a_killed_one_leaves_it_whole(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_language_model_that_cannot_be_read_says_what_to_do(tmp_path):
+def test_a_language_model_that_cannot_be_read_says_what_to_do(tmp_path, own_models):
     cut = tmp_path / "cut.gguf"
     with LlamaCpp().path().open("rb") as file:
         cut.write_bytes(file.read(3_000_000))

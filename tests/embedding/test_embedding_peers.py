@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from core import files
 from core.embedding.llm_hidden import Hidden, LLMHidden
 from core.embedding.minilm import MiniLM, bundled_folder
 from core.embedding.sentence_transformers import SentenceTransformers
 from core.generation.llama_engine import LlamaCpp
+from core.models import gguf_weights
 
 TEXTS = ["", "What is recall?", "naïve café 東京 😀", "long " * 700, *("A sentence of a few words, " * n for n in range(1, 30))]
 
@@ -161,7 +161,7 @@ def test_the_bundled_generator_is_read_from_its_gguf_once():
     part = LLMHidden()
     vectors = vectors_of(part, FEW)
     assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-5 and vectors.shape[1] == 576
-    (folder,) = (files.home() / "cache" / "models").iterdir()
+    folder = gguf_weights.converted(LlamaCpp().path())
     hidden = Hidden(folder, "float32", "cpu", -1)
     text = "The capital of France is the city of"
     ids = part.load()._tokenizer.encode(text).ids

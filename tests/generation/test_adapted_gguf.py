@@ -95,7 +95,7 @@ def test_llama_cpp_says_what_torch_says_with_the_adapter(weights):
 
 
 @pytest.mark.slow
-def test_a_damaged_copy_is_made_again_and_a_whole_one_is_not():
+def test_a_damaged_copy_is_made_again_and_a_whole_one_is_not(own_models):
     part = LlamaCpp(**NATIVE)
     file = part.file()
     made = file.stat().st_mtime_ns

@@ -192,7 +192,7 @@ def test_a_stop_text_ends_the_answer_and_is_no_part_of_it():
 
 
 @pytest.mark.slow
-def test_a_converted_copy_is_made_once_and_named_in_the_answer():
+def test_a_converted_copy_is_made_once_and_named_in_the_answer(own_models):
     knobs = LlamaCpp(**{**FEW, "weights": "q8_0", "max_tokens": 4, "adapter": ""})
     result = finish(knobs.generate(ask("Say: yes")))[1]
     made = knobs.file()
@@ -202,7 +202,7 @@ def test_a_converted_copy_is_made_once_and_named_in_the_answer():
     assert LlamaCpp(weights="q8_0", adapter="").file().stat().st_mtime_ns == before and list(made.parent.iterdir()) == [made]
 
 
-def test_auto_takes_the_fastest_that_says_the_same(monkeypatch, tmp_path):
+def test_auto_takes_the_fastest_that_says_the_same(monkeypatch, tmp_path, own_models):
     def measured(weights, seconds, divergence):
         return gguf_files.Measured(weights, 1.0, 1.0, seconds, 1.0, divergence)
 

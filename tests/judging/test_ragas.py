@@ -3,12 +3,9 @@
 import asyncio
 import json
 import math
+from functools import partial
 
 import pytest
-
-pytest.importorskip("ragas")
-
-from functools import partial
 
 from core.embedding.minilm import MiniLM
 from core.embedding.vectors import embed
@@ -38,6 +35,7 @@ CASES = [
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
+    pytest.importorskip("ragas")  # ten seconds, which no other worker need spend
     monkeypatch.setattr(remote, "FIRST_WAIT_S", 0.01)
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)

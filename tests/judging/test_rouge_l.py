@@ -4,7 +4,6 @@ import math
 import random
 
 import pytest
-from rouge_score.rouge_scorer import RougeScorer
 
 from core.judging.diversity import common
 from core.judging.measures.rouge_l import RougeL
@@ -21,6 +20,8 @@ TEXTS = (
 
 @pytest.mark.parametrize("stemming", [False, True])
 def test_it_is_that_of_rouge_score(stemming):
+    from rouge_score.rouge_scorer import RougeScorer
+
     scorer, draw = RougeScorer(["rougeL"], use_stemmer=stemming), random.Random(0)
     words = " ".join(TEXTS).split()
     texts = [*TEXTS, *(" ".join(draw.choices(words, k=draw.randrange(1, 30))) for _ in range(200))]

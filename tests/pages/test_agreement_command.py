@@ -14,6 +14,7 @@ from core.annotation import rounds, saving
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import rating
+from tests.support.screen import html
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 FOLDER = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets"))
@@ -41,10 +42,6 @@ def opened(view: str, **address: str) -> AppTest:
 
 def frame(app: AppTest, column: str):
     return next(one.value for one in app.dataframe if column in one.value)
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def told(capsys, *words: object) -> dict:

@@ -11,6 +11,7 @@ from app import session
 from core.errors import WorkbenchError
 from core.labs.corpus.contents import receive
 from core.workbench import Workbench
+from tests.support.screen import html
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TEXTS = {
@@ -50,10 +51,6 @@ def browse(**address: str) -> AppTest:
     app.run()
     assert not app.exception
     return app
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def document(bench, name: str) -> str:

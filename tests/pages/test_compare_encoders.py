@@ -14,6 +14,7 @@ from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Phase, Plan
 from tests.support.prices import prices
+from tests.support.screen import html
 from tests.support.small_corpora import markets, with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -62,10 +63,6 @@ def page(bench, home, monkeypatch):
         return app
 
     return start
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def tab(app: AppTest, name: str) -> AppTest:

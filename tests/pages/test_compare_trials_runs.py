@@ -14,6 +14,7 @@ from core.labs.runs import trec
 from core.labs.runs.sent import SentFile
 from core.labs.runs.trials import run_of
 from core.workbench import Workbench
+from tests.support.screen import html
 from tests.support.synthetic_trials import add_questions, add_trial
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -52,10 +53,6 @@ def send(app: AppTest, *runs: tuple[str, bytes], qrels: bytes | None = QRELS) ->
 
 def frame(app: AppTest, column: str):
     return next(each.value for each in app.dataframe if column in each.value.columns)
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def command(app: AppTest) -> list[str]:

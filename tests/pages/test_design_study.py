@@ -20,7 +20,8 @@ from core.config import TrialConfig, with_settings
 from core.jobs.jobs import Job
 from core.workbench import Workbench
 from tests.support.annotated import rating
-from tests.support.design_page import add_answers, html, judge, keys, open_page, press, sound, started, the_study, words
+from tests.support.design_page import add_answers, judge, keys, open_page, press, sound, started, the_study, words
+from tests.support.screen import html
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
 
 from core.annotation import rounds
 from core.annotation.draft import start
 from core.config import TrialConfig, with_settings
 from core.workbench import Workbench
 from tests.support.annotated import judge, judge_all
-from tests.support.steps import no_error, open_page, settled
+from tests.support.steps import expect, no_error, open_page, settled
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from core.annotation import stored_answers as answers
 from core.annotation.study import altered, plain, systems_of
 from core.config import TrialConfig, with_settings
 from core.workbench import Workbench
-from tests.support.design_page import add_answers, facts, html, keys, open_page, press, sound, started, the_study, words
+from tests.support.design_page import add_answers, facts, keys, open_page, press, sound, started, the_study, words
+from tests.support.screen import html
 
 
 @pytest.fixture

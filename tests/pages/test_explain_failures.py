@@ -11,6 +11,7 @@ from core.labs.failures import rungs
 from core.progress import drain
 from tests.support.failing import QUESTIONS, RECIPE, TEXTS, failing, read, recipe
 from tests.support.prices import prices
+from tests.support.screen import html
 from tests.support.small_corpora import with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -36,10 +37,6 @@ def start(**address: str) -> AppTest:
     app = app.run().switch_page("../pages/explain_failures.py").run()
     assert not app.exception and not app.error
     return app
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def table(app: AppTest) -> dict[str, list]:

@@ -19,6 +19,7 @@ from core.progress import drain
 from core.records import Progress
 from core.training.tokenizers import tokenizer_files
 from core.workbench import Workbench
+from tests.support.screen import html
 from tests.support.small_corpora import MARKET, markets
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -81,10 +82,6 @@ def page(bench, tools, monkeypatch):
         return app
 
     return start
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def words(app: AppTest) -> str:

@@ -12,6 +12,7 @@ from core.annotation.assignment import assignment
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
+from tests.support.screen import html
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 FOLDER = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets"))
@@ -57,10 +58,6 @@ def open_page(view: str = "Agreement", **address: str) -> AppTest:
 def checked(app: AppTest) -> AppTest:
     assert not app.exception and not app.error, [*(e.value for e in app.error), *(c.value for c in app.code)]
     return app
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def planned(app: AppTest) -> str:

@@ -3,14 +3,13 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
 
 from core.annotation import rounds, saving
 from core.annotation.assignment import assignment
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import rating
-from tests.support.steps import no_error, open_page, settled
+from tests.support.steps import expect, no_error, open_page, settled
 
 CSV = "item,annotator,value\n" + "".join(
     f"{n},{who},{'yes' if n % 3 or (who == 'Ben' and n % 2) else 'no'}\n" for n in range(40) for who in ("Ann", "Ben")

@@ -18,6 +18,7 @@ from core.pipeline.speed import Estimate
 from core.workbench import Phase, Plan, Workbench
 from tests.support.annotated import frozen_study, judge_all
 from tests.support.prices import prices
+from tests.support.screen import html
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -56,10 +57,6 @@ def overview(**address: str) -> AppTest:
     for key, value in address.items():
         app.query_params[key] = value
     return app
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def ready(bench, monkeypatch, live: bool = True) -> None:

@@ -14,6 +14,7 @@ from core.labs.answers.answering import answer_questions, answer_set
 from core.labs.scores import judges, sets
 from core.progress import drain
 from tests.support.failing import RECIPE, failing, read, recipe
+from tests.support.screen import html
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 LONG = "An answer that does not end. " * 400
@@ -43,10 +44,6 @@ def start(**address: str) -> AppTest:
     app = open_page(**address)
     assert not app.exception and not app.error, [each.value for each in (*app.exception, *app.error, *app.code)]
     return app
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def by_key(elements, key: str):

@@ -16,6 +16,7 @@ from core.statistics.bootstrap import TOO_FEW
 from core.statistics.paired import Paired, paired_difference
 from tests.support.played_model import play
 from tests.support.prices import prices
+from tests.support.screen import html
 from tests.support.small_corpora import MARKET_QUESTIONS, MARKETS, with_towns
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -39,10 +40,6 @@ def page(**address: str) -> AppTest:
     app = app.run().switch_page("../pages/search_live.py").run()
     assert not app.exception
     return app
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 @pytest.mark.slow

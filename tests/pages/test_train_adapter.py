@@ -16,6 +16,7 @@ from core.workbench import Workbench
 from tests.support.annotated import candidates, judge
 from tests.support.annotated import pairs as pair_study
 from tests.support.played_model import play
+from tests.support.screen import html
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 WORDS = "amber birch cedar dune elm fjord grove heath inlet jetty knoll ledge marsh notch".split()
@@ -43,10 +44,6 @@ def start(**address: str) -> AppTest:
     app = app.run().switch_page("../pages/train_adapter.py").run()
     assert not app.exception and not app.error
     return app
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def record(base: str = "bundled") -> dict:

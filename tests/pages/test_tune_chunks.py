@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.workbench import Workbench
+from tests.support.screen import html
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 RIVERS = " ".join(f"The river number {i} rises in the hills of county {i} and ends in the sea." for i in range(40))
@@ -47,10 +48,6 @@ def page(home, monkeypatch):
         return app
 
     return start
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def card(app: AppTest, label: str, which: int = 0) -> str:

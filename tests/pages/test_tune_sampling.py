@@ -18,6 +18,7 @@ from core.statistics.bootstrap import Interval
 from core.workbench import Phase, Plan, Workbench
 from tests.support.played_model import WORDS, play
 from tests.support.prices import prices
+from tests.support.screen import html
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = {"Lund": "five", "Gent": "six", "Pisa": "seven"}
@@ -64,10 +65,6 @@ def open_page(question: str = QUESTION, view: str = "", continued: str = "", **a
     app = app.run()
     assert not app.exception and "unexpected" not in " ".join(e.value for e in app.error), [c.value for c in app.code][-1]
     return app
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def press(app: AppTest, key: str) -> AppTest:

@@ -6,12 +6,11 @@ import subprocess
 import zipfile
 
 import pytest
-from playwright.sync_api import expect
 
 from core.labs.papers import paper as papers
 from core.workbench import Workbench
 from tests.support.small_paper import small_paper
-from tests.support.steps import no_error, open_page, settled
+from tests.support.steps import expect, no_error, open_page, settled
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from core.annotation import draft, rounds, saving, versions, worklist
 from core.annotation.labels import blank
 from core.config import TrialConfig, with_settings
+from tests.support.screen import html
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
@@ -71,10 +72,6 @@ def press(app: AppTest, key: str) -> AppTest:
 
 def keys(app: AppTest) -> set[str]:
     return {button.key for button in app.button}
-
-
-def html(app: AppTest) -> str:
-    return "".join(element.proto.body for element in app.get("html"))
 
 
 def words(app: AppTest) -> str:

@@ -3,8 +3,11 @@
 import json
 import shutil
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from core.corpus.library import Library
 from core.embedding import minilm
 from core.progress import drain
 from core.workbench import Workbench
@@ -43,13 +46,21 @@ def markets(towns: Sequence[str], text: str = MARKET) -> tuple[dict[str, str], l
 
 
 def with_towns(home: Path, texts: dict[str, str], questions: list[dict[str, str]]) -> Workbench:
-    """A workbench with these documents twice: `towns` with the questions, `silent` without."""
-    workbench = Workbench(home)
-    asked = "\n".join(map(json.dumps, questions)).encode()
-    files = [(name, text.encode()) for name, text in texts.items()]
-    drain(workbench.library.ingest("towns", files, ("questions.jsonl", asked)))
-    drain(workbench.library.ingest("silent", files, None))
-    return workbench
+    """A workbench with these documents twice: `towns` with the questions, `silent` without. Each file takes a process to read, so
+    that a process of tests reads the same ones once."""
+    ingested = _ingested(tuple(texts.items()), "\n".join(map(json.dumps, questions)).encode())
+    shutil.copytree(ingested.name, home, dirs_exist_ok=True)
+    return Workbench(home)
+
+
+@cache
+def _ingested(texts: tuple[tuple[str, str], ...], asked: bytes) -> TemporaryDirectory:
+    """The home of these two, there until the process ends."""
+    folder, files = TemporaryDirectory(prefix="towns-"), [(name, text.encode()) for name, text in texts]
+    library = Library(Path(folder.name), 0)
+    drain(library.ingest("towns", files, ("questions.jsonl", asked)))
+    drain(library.ingest("silent", files, None))
+    return folder
 
 
 def small_bert(folder: Path) -> None:

@@ -23,3 +23,10 @@ def settled(tab) -> None:
 def no_error(tab) -> None:
     assert not tab.get_by_text("This page met an unexpected error").count()
     assert not tab.get_by_test_id("stException").count()
+
+
+def expect(locator):
+    """Playwright's own, which is imported in the worker that has a browser to drive."""
+    from playwright import sync_api
+
+    return sync_api.expect(locator)

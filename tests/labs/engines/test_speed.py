@@ -62,7 +62,7 @@ class Played(Local):
 
 
 @pytest.fixture
-def config(tmp_path, monkeypatch):
+def config(tmp_path, monkeypatch, own_models):
     (tmp_path / "m.gguf").write_bytes(b"GGUF" + bytes(8))
     kept = tmp_path / "as-bf16.gguf"
     kept.write_bytes(b"GGUF")
