@@ -1,15 +1,15 @@
 """Serve a recipe: put it up for other programs, and see whether it still finds what it found."""
 
 from app.ui import cards, recipe_strip
-from app.ui.serving import service, watch
+from app.ui.serving import load, service, traces, watch
 
 NAVIGATION = {"section": "Publish", "order": 25, "title": "Serve", "icon": "dns"}
-VIEWS = {"Service": service.draw, "Watch": watch.draw}
+VIEWS = {"Service": service.draw, "Load": load.draw, "Watch": watch.draw, "Traces": traces.draw}
 
 
 def page() -> None:
     recipe_strip.page_title(
-        "Serve", "How do other programs ask this recipe, and does it still find what it found when it was published?"
+        NAVIGATION["title"], "How do other programs ask this recipe, and does it still find what it found when it was published?"
     )
     cards.tabs(VIEWS, "serve_view")
 

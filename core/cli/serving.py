@@ -46,15 +46,13 @@ def serve(
     from core.serving.keys import Keys
     from core.serving.routing import trained
     from core.serving.service import Service
+    from core.serving.stored_spans import recorder
     from core.serving.web import ServiceLimits, make_app, run
 
     config = _served(workbench, published, trial, recipe)
     service = Service(workbench, config, published or trial, similarity, trained(router) if router else None)
-    app = make_app(
-        service,
-        ServiceLimits(batch, at_once, waiting, rate, max(1, round(2 * rate))),
-        Keys(workbench.home) if with_keys else None,
-    )
+    limits = ServiceLimits(batch, at_once, waiting, rate, max(1, round(2 * rate)))
+    app = make_app(service, limits, Keys(workbench.home) if with_keys else None, recorder(workbench.home))
     yield Progress(0, 0, f"Serving on http://127.0.0.1:{port}; ctrl-c stops it")
     return run(app, port)
 

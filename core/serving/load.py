@@ -23,6 +23,9 @@ from core.errors import WorkbenchError
 from core.files.ids import new_id
 from core.jobs import child
 from core.models.hardware import machine
+from core.pipeline.forecast import Forecast, one_phase
+from core.pipeline.speed import Estimate
+from core.progress import counted
 from core.records import Progress, plain
 from core.report.table import COUNT, ONE, PERCENT, Column, Table, between, written
 from core.serving.arrivals import Arrivals, moments
@@ -101,10 +104,24 @@ def load(workbench: Workbench, plan: LoadPlan) -> Generator[Progress, None, dict
             sender = Sender(target.address, requests, schedule, plan.timeout_s, plan.retries, plan.honours)
             noted = yield from _driven(run, sender, f"{rate:g}/s" if rate else "Replay")
             points.append(point(plan, rate or len(schedule) / plan.seconds, schedule, noted))
-            _keep(workbench, run, plan, points[-1], schedule, noted)
+            keep(workbench, run, plan, points[-1], schedule, noted)
     finally:
         child.end_others("load")
     return {"run": run, "points": points, "told": sentences(plan, points)}
+
+
+def runs(workbench: Workbench) -> dict[str, str]:
+    """Load test -> in words, the newest first."""
+    rows = workbench.store.query(
+        "SELECT run, any_value(url) AS url, list_sort(list(rate)) AS rates FROM load_tests GROUP BY run ORDER BY max(id) DESC"
+    )
+    return {row["run"]: f"{row['url']} at {', '.join(f'{rate:g}' for rate in row['rates'])}/s" for row in rows}
+
+
+def cost(rates: str, seconds: float) -> Forecast:
+    """What loading at these rates, "1, 2, 5", takes."""
+    number = max(1, rates.count(",") + 1)
+    return one_phase(counted(number, "rate"), Estimate(number * seconds, number * seconds * 1.2))
 
 
 def _check(plan: LoadPlan) -> None:
@@ -300,7 +317,7 @@ def _by_second(schedule: np.ndarray, latency: np.ndarray, right: np.ndarray, goo
     return rows
 
 
-def _keep(workbench: Workbench, run: str, plan: LoadPlan, row: dict[str, Any], schedule: np.ndarray, noted: Noted) -> None:
+def keep(workbench: Workbench, run: str, plan: LoadPlan, row: dict[str, Any], schedule: np.ndarray, noted: Noted) -> None:
     about = {name: value for name, value in plan._asdict().items() if name not in ("rates", "recorded", "anywhere")}
     lists = {
         "intended_s": _rounded(schedule),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import WorkbenchError
+from core.report.table import COUNT, Column, Table
 from core.statistics.burn_rate import alert_times, burn_alerts, burn_rate
 from core.statistics.cache_model import che, lru_hits, stack_distances, zipf
 from core.statistics.queue_simulation import Station, arrival_times, simulate_queue
@@ -49,7 +50,7 @@ def capacity(
     """A row a rate: latency of a queue whose service times are those of the load test's slowest rate, where requests hardly wait, simulated
     with so many servers, with Erlang's formula beside it and what was measured at that rate; the fewest machines that hold the p95 below
     slo_ms, and what they cost a day. One request is served at a time."""
-    points = _points(workbench, run)
+    points = points_of(workbench, run)
     lightest = min(points, key=lambda point: point["rate"])
     service = np.array(
         [
@@ -80,11 +81,28 @@ def capacity(
     return rows
 
 
+def capacity_table(rows: Sequence[dict[str, Any]], slo_ms: float) -> Table:
+    columns = (
+        Column("rate", "Requests a second", "%.1f"),
+        Column("a_day", "A day", COUNT),
+        Column("p95_ms", "p95", "%.0f", "Simulated with one machine; empty: more comes than it serves.", "ms", -1),
+        Column("erlang_p95_ms", "By Erlang's formula", "%.0f", "With exponential service times of the same mean.", "ms", -1),
+        Column("measured_p95_ms", "Measured", "%.0f", "In this load test, where it had that rate.", "ms", -1),
+        Column(
+            "machines",
+            "Machines",
+            COUNT,
+            f"The fewest that hold the p95 below {slo_ms:g} ms; empty: a single request takes longer.",
+        ),
+    )
+    return Table("capacity", columns, rows, "Capacity")
+
+
 def budget(workbench: Workbench, run: str, target: float, scale: float) -> list[dict[str, Any]]:
     """A row a rate of the load test: share of requests within its SLO against the target, how fast that burns the error budget, and the
     alerts of the SRE workbook's windows, times `scale`, with the seconds until the first."""
     rows = []
-    for point in _points(workbench, run):
+    for point in points_of(workbench, run):
         times = np.asarray(point["intended_s"], float)
         limit = point["slo_ms"] / 1000
         good = [
@@ -131,13 +149,14 @@ def _erlang_ms(service: np.ndarray, rate: float, servers: int) -> float | None:
     return 1000 * MarkovQueue(rate, mean, servers).latency_quantile_s(QUANTILE) if rate * mean < servers else None
 
 
-def _points(workbench: Workbench, run: str) -> list[dict[str, Any]]:
+def points_of(workbench: Workbench, run: str) -> list[dict[str, Any]]:
     """Of a load test, the slowest rate first; "": of the newest."""
-    keys = workbench.store.query(
-        "SELECT key FROM load_tests WHERE run = CASE WHEN ? = '' THEN (SELECT max_by(run, id) FROM load_tests) ELSE ? END",
+    rows = workbench.store.query(
+        "SELECT key, url, seconds, slo_ms FROM load_tests "
+        "WHERE run = CASE WHEN ? = '' THEN (SELECT max_by(run, id) FROM load_tests) ELSE ? END",
         [run, run],
     )
-    values = batches(workbench.home).read("load_tests", [row["key"] for row in keys])
+    values = batches(workbench.home).read("load_tests", [row["key"] for row in rows])
     if not values:
         raise WorkbenchError("There is no such load test.", where=run, todo="`python -m core serving load` makes one.")
-    return sorted(values.values(), key=lambda point: point["rate"])
+    return sorted((row | values[row["key"]] for row in rows if row["key"] in values), key=lambda point: point["rate"])

@@ -33,6 +33,16 @@ DEADLINE_S = 60.0
 WHOLE = ("stop", "abstained")  # finish reasons of answers that may be given again
 
 
+class Mark(NamedTuple):
+    """A piece of the work on a question. kind: of `conventions.KINDS`."""
+
+    name: str
+    kind: str
+    start_ns: int
+    end_ns: int
+    attributes: dict[str, Any]
+
+
 @dataclass(eq=False)
 class ServedQuestion:
     """One that is asked. until: by `time.perf_counter`. gone: set where nobody waits for the answer any more. fresh: an answer that was
@@ -44,6 +54,11 @@ class ServedQuestion:
     gone: threading.Event = field(default_factory=threading.Event)
     tried: list[dict[str, str]] = field(default_factory=list)
     route: str = CORPUS
+    marks: list[Mark] = field(default_factory=list)
+
+    def mark(self, name: str, kind: str, start_ns: int, **attributes: Any) -> None:
+        """Notes what was done for it until now, for its trace."""
+        self.marks.append(Mark(name, kind, start_ns, time.time_ns(), attributes))
 
     @property
     def left_s(self) -> float:
@@ -135,12 +150,14 @@ class Service:
         run = self.workbench.resolve(rung.config)
         asker, hits, took, contexts = Asker(run), {}, {}, {}
         for question in asked:
-            began = time.perf_counter()
+            began, start_ns = time.perf_counter(), time.time_ns()
             alone = question.route == CLOSED_BOOK
             hits[question] = [] if alone else self.workbench.search(run, question.text)
             contexts[question] = asker.alone(question.text) if alone else asker.over(question.text, hits[question])
             took[question] = _ms(began)
+            question.mark("search", "retrieval", start_ns, query=question.text, depth=len(hits[question]))
             yield
+        start_ns = time.time_ns()
         for _ in write(self.workbench, run, list(contexts.values())):
             yield
             if not any(question.left_s for question in asked):
@@ -156,6 +173,8 @@ class Service:
                 "answer": said.answer_tokens,
                 "cost_usd": said.cost_usd,
             }
+            used = {"input_tokens": said.prompt_tokens, "output_tokens": said.answer_tokens, "cost_usd": said.cost_usd}
+            question.mark("write", "model", start_ns, model=run.config.generation.model, batch=len(asked), **_there(used))
             times = {"retrieval": took[question], "generation": 1000 * said.seconds}
             shown = said.shown or spans_read(hits[question][: run.config.context.passages])
             replies[question] = self._told(
@@ -176,7 +195,7 @@ class Service:
         for rung in self.rungs:
             if not (question.left_s and self._lets_in(rung, [question])):
                 continue
-            began = False
+            began, start_ns = False, time.time_ns()
             try:
                 for piece in (running := Running(self.workbench.ask(rung.config, question.text, question.left_s))):
                     began |= isinstance(piece, str) and bool(piece)
@@ -192,6 +211,12 @@ class Service:
                     yield Again(str(error))
                 continue
             rung.breaker.succeeded()
+            found_ns = start_ns + round(1e6 * made.retrieval_ms)
+            question.marks.append(
+                Mark("search", "retrieval", start_ns, found_ns, {"query": question.text, "depth": len(made.hits)})
+            )
+            used = {"input_tokens": made.prompt_tokens, "output_tokens": made.answer_tokens, "cost_usd": made.cost_usd}
+            question.mark("write", "model", found_ns, model=made.model, first_token_s=made.first_token_ms / 1000, **_there(used))
             return self._remembered(question, self._of_answer(rung, question, made))
         reply = self._last(question)
         if isinstance(reply, Refusal):
@@ -339,6 +364,10 @@ class Service:
 def _note(asked: Sequence[ServedQuestion], way: str, why: str) -> None:
     for question in asked:
         question.tried.append({"way": way, "why": why})
+
+
+def _there(attributes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _ms(began: float) -> float:

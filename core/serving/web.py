@@ -5,7 +5,7 @@ import hashlib
 import json
 import socket
 import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,7 +23,9 @@ from core.serving.admission import Admission, RateLimit, Refusal
 from core.serving.batching import AnswerBatches, stepped
 from core.serving.guard import Guard
 from core.serving.keys import Keys
+from core.serving.request_trace import traced
 from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
+from core.serving.spans import Recorder
 
 WAY = "x-groundwork-way"
 HOST, STOPPING_S = "127.0.0.1", 60
@@ -90,8 +92,10 @@ class Figures:
         self.seconds.labels(path).observe(time.perf_counter() - began)
 
 
-def make_app(service: Service, limits: ServiceLimits = ServiceLimits(), keys: Keys | None = None) -> Any:
-    """An ASGI application. keys: without them anyone on this machine may ask."""
+def make_app(
+    service: Service, limits: ServiceLimits = ServiceLimits(), keys: Keys | None = None, recorder: Recorder | None = None
+) -> Any:
+    """An ASGI application. keys: without them anyone on this machine may ask. recorder: of each request's spans."""
     admission, rates = Admission(limits.at_once, limits.waiting), RateLimit(limits.rate, limits.burst)
     pool, figures = ThreadPoolExecutor(limits.at_once + 4, "serve"), Figures(admission)
     batches = AnswerBatches(service.replies, limits.batch, pool)
@@ -103,6 +107,8 @@ def make_app(service: Service, limits: ServiceLimits = ServiceLimits(), keys: Ke
         service.missing = "It is stopping."
         await asyncio.wait({opening})
         pool.shutdown(wait=False, cancel_futures=True)
+        if recorder:
+            recorder.close()
 
     app = FastAPI(title="Groundwork", description=f"The recipe {service.name}.", lifespan=life)
 
@@ -147,25 +153,33 @@ def make_app(service: Service, limits: ServiceLimits = ServiceLimits(), keys: Ke
         headers = {"retry-after": str(max(1, round(wait_s)))} if status in (429, 503) and wait_s < 1e6 else {}
         return JSONResponse({"error": why}, status, headers)
 
-    async def in_turn(name: str, deadline_s: float, work: Any) -> Reply:
-        """The reply of `work(until)` once it has its turn."""
-        until = time.perf_counter() + deadline_s
-        async with admission.turn(name, deadline_s):
-            return await work(until)
+    async def in_turn(question: ServedQuestion, name: str, work: Callable[[], Awaitable[Reply]], path: str) -> Reply:
+        """The reply of `work` once the question has its turn."""
+        with traced(recorder, path, question) as trace:
+            async with admission.turn(name, question.left_s):
+                question.mark("wait", "queue", trace.start_ns)
+                made = await work()
+            trace.attributes |= {"way": made.get("way", ""), "recipe": service.recipe}
+        return made | {"trace": trace.id}
 
-    async def answered(body: AnswerBody, name: str) -> Reply:
-        return await in_turn(name, body.deadline_s, lambda until: batches.ask(ServedQuestion(body.question, until, body.fresh)))
+    async def answered(body: AnswerBody, name: str, path: str) -> Reply:
+        question = asked(body, body.fresh)
+        return await in_turn(question, name, lambda: batches.ask(question), path)
 
-    async def streamed(body: AnswerBody, name: str) -> AsyncGenerator[Any, None]:
+    async def streamed(body: AnswerBody, name: str, path: str) -> AsyncGenerator[Any, None]:
         """Pieces of the text, at last the reply."""
-        until = time.perf_counter() + body.deadline_s
-        async with admission.turn(name, body.deadline_s):
-            question = ServedQuestion(body.question, until, body.fresh)
-            try:
-                async for step in stepped(service.streamed(question), pool):
-                    yield step
-            finally:
-                question.gone.set()
+        question = asked(body, body.fresh)
+        with traced(recorder, path, question) as trace:
+            async with admission.turn(name, question.left_s):
+                question.mark("wait", "queue", trace.start_ns)
+                try:
+                    async for step in stepped(service.streamed(question), pool):
+                        if isinstance(step, dict):
+                            trace.attributes |= {"way": step["way"], "recipe": service.recipe}
+                            step = step | {"trace": trace.id}
+                        yield step
+                finally:
+                    question.gone.set()
 
     @app.post("/answer")
     async def answer(body: AnswerBody, name: Client):
@@ -173,9 +187,9 @@ def make_app(service: Service, limits: ServiceLimits = ServiceLimits(), keys: Ke
         `answer` or `error`."""
         began = time.perf_counter()
         if body.stream:
-            steps = streamed(body, name)
+            steps = streamed(body, name, "/answer")
             return StreamingResponse(told(await anext(steps), steps, began), **EVENTS)  # what is refused has its status
-        return reply(await answered(body, name), "/answer", began)
+        return reply(await answered(body, name, "/answer"), "/answer", began)
 
     async def told(first: Any, steps: AsyncGenerator[Any, None], began: float) -> AsyncGenerator[str, None]:
         status = 200
@@ -198,18 +212,21 @@ def make_app(service: Service, limits: ServiceLimits = ServiceLimits(), keys: Ke
     @app.post("/search")
     async def search(body: SearchBody, name: Client):
         """The best passages."""
-        began, loop = time.perf_counter(), asyncio.get_running_loop()
+        began, question, loop = time.perf_counter(), asked(body), asyncio.get_running_loop()
 
-        def work(_: float) -> Awaitable[Reply]:
-            return loop.run_in_executor(pool, service.search, body.question, body.k)
+        async def work() -> Reply:
+            start_ns = time.time_ns()
+            made = await loop.run_in_executor(pool, service.search, body.question, body.k)
+            question.mark("search", "retrieval", start_ns, query=body.question, depth=body.k)
+            return made
 
-        return reply(await in_turn(name, body.deadline_s, work), "/search", began)
+        return reply(await in_turn(question, name, work, "/search"), "/search", began)
 
     @app.post("/classify")
     async def classify(body: QuestionBody, name: Client):
         """Which way the question would go: corpus, closed_book or refuse."""
         began, loop = time.perf_counter(), asyncio.get_running_loop()
-        made = await in_turn(name, body.deadline_s, lambda _: loop.run_in_executor(pool, service.classify, body.question))
+        made = await in_turn(asked(body), name, lambda: loop.run_in_executor(pool, service.classify, body.question), "/classify")
         return reply(made, "/classify", began)
 
     @app.post("/v1/chat/completions")
@@ -222,9 +239,9 @@ def make_app(service: Service, limits: ServiceLimits = ServiceLimits(), keys: Ke
         number = hashlib.sha256(repr((began, own.question)).encode()).hexdigest()[:24]
         about = {"id": f"chatcmpl-{number}", "created": int(time.time()), "model": service.name}
         if body.stream:
-            steps = streamed(own, name)
+            steps = streamed(own, name, path)
             return StreamingResponse(chunks(about, await anext(steps), steps), **EVENTS)
-        made = await answered(own, name)
+        made = await answered(own, name, path)
         figures.count(path, 200, made["way"], began)
         choice = {"index": 0, "message": {"role": "assistant", "content": said(made)}, "finish_reason": "stop"}
         completion = {**about, "object": "chat.completion", "choices": [choice], "usage": usage(made), "groundwork": made}
@@ -276,6 +293,10 @@ def run(app: Any, port: int) -> str:
         settings = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=STOPPING_S, server_header=False)
         uvicorn.Server(settings).run([listening])
     return "Stopped."
+
+
+def asked(body: QuestionBody, fresh: bool = False) -> ServedQuestion:
+    return ServedQuestion(body.question, time.perf_counter() + body.deadline_s, fresh)
 
 
 def status(made: Reply) -> int:

@@ -6,9 +6,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.progress import drain
+from core.serving import stored_spans
 from core.serving.publishing import publish
 from core.serving.service import Service
 from core.serving.watching import ask_canaries
+from tests.serving.test_planning import loaded
 from tests.serving.test_watching import FREE
 from tests.support import served
 from tests.support.failing import recipe
@@ -42,6 +44,8 @@ def towns(bench, reader):
 def test_before_anything_is_published_the_page_says_what_a_publication_is_for(bench):
     assert "a later loss is noticed" in words(opened())
     assert "Nothing is published yet" in words(opened("Watch"))
+    assert "Nothing was loaded yet" in words(opened("Load"))
+    assert "No traces" in words(opened("Traces"))
 
 
 def test_a_press_publishes_the_recipe_in_use_and_another_puts_it_up(bench, monkeypatch):
@@ -72,3 +76,27 @@ def test_a_loss_is_told_with_its_evidence(bench, towns, serve):
         told = drain(ask_canaries(bench, towns, address))
     app = opened("Watch")
     assert app.error[0].value.startswith(f"{told.lost.mean:.1%}") and "Regression found" in app.error[0].value
+
+
+def test_a_load_test_is_drawn_with_the_machines_that_more_would_take(bench):
+    for rate in (1.0, 2.0):
+        loaded(bench, rate, 200, ms=20.0)
+    app = opened("Load")
+    load, machines = (table.value for table in app.dataframe)
+    assert list(load.iloc[:, 0]) == [1.0, 2.0] and list(machines["Machines"]) == [1, 1, 1, 1]
+
+
+def test_a_request_is_looked_into_and_held_against_its_peers(bench, towns, serve):
+    recorder = stored_spans.recorder(bench.home)
+    client = serve(Service(bench, recipe(), "towns"), FREE, recorder=recorder)
+    traces = [
+        client.post("/search", json={"question": f"When does the market of {town} open?"}).json()["trace"]
+        for town in ("Lund", "Gent", "Pisa")
+    ]
+    recorder.close()
+    app = AppTest.from_file(MAIN, default_timeout=120)
+    app.switch_page("../pages/serve_recipe.py")
+    app.query_params["serve_view"], app.query_params["trace"] = "Traces", traces[1]
+    app.run()
+    assert not app.exception and not app.error, [each.value for each in app.get("code")]
+    assert set(app.dataframe[0].value["Trace"]) == set(traces) and "/search > search" in list(app.dataframe[1].value["Stage"])

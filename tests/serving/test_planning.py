@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
+from core.serving import load
+from core.serving.driver import Noted
 from core.serving.planning import budget, cache_curve, capacity
 from core.statistics.queueing import MarkovQueue
-from core.store.batches import batches
 from core.workbench import Workbench
 from tests.support.failing import recipe
 
@@ -22,16 +23,11 @@ def workbench(tmp_path):
 
 def loaded(workbench, rate, seconds, ms=100.0, run="run"):
     """A load test as it is recorded: service times are exponential, and nobody waits."""
-    times = np.arange(0.0, seconds, 1 / rate)
-    took = np.random.default_rng(0).exponential(ms / 1000, len(times))
-    row = {"rate": rate, "run": run, "slo_ms": 500.0, "p95_ms": 1000 * float(np.quantile(took, 0.95))}
-    lists = {
-        "intended_s": times.tolist(),
-        "sent_s": times.tolist(),
-        "done_s": (times + took).tolist(),
-        "outcome": ["200"] * len(times),
-    }
-    batches(workbench.home).keep("load_tests", {f"{run} {rate}": row | lists})
+    schedule = np.arange(0.0, seconds, 1 / rate)
+    done, n = schedule + np.random.default_rng(0).exponential(ms / 1000, len(schedule)), len(schedule)
+    noted = Noted(schedule, done, done, ["200"] * n, [""] * n, np.ones(n, int), np.ones(n, int), 0.1)
+    plan = load.LoadPlan(url="http://127.0.0.1:8600/search", questions="towns", rates=(rate,), seconds=seconds)
+    load.keep(workbench, run, plan, load.point(plan, rate, schedule, noted), schedule, noted)
 
 
 def test_the_simulated_queue_agrees_with_erlangs_where_service_is_exponential(workbench):

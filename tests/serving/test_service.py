@@ -13,6 +13,7 @@ from core.serving.admission import Breaker
 from core.serving.keys import Keys
 from core.serving.routing import Router
 from core.serving.service import Service
+from core.serving.spans import Recorder, SpanBuffer
 from core.serving.web import ServiceLimits
 from tests.support.failing import TEXTS, recipe
 from tests.support.fake_endpoint import events, serving, status, stream
@@ -263,6 +264,27 @@ def test_a_router_sends_a_question_to_the_corpus_the_model_alone_or_nobody(bench
     for question in list(routes)[1:3]:
         told = sent_events(client.post("/answer", json={"question": question, "stream": True, "fresh": True}))
         assert told[-1][1]["route"] == routes[question]
+
+
+def test_each_request_leaves_a_trace_of_what_was_done_for_it(bench, service, serve):
+    delivered = []
+    recorder = Recorder({"test": SpanBuffer(lambda batch, dropped: delivered.extend(batch) or 0)})
+    client = serve(service, FREE, recorder=recorder)
+    told = [client.post("/answer", json={"question": LUND}).json(), client.post("/search", json={"question": LUND}).json()]
+    told.append(sent_events(client.post("/answer", json={"question": LUND, "stream": True, "fresh": True}))[-1][1])
+    assert client.post("/classify", json={"question": LUND}).status_code == 404
+    assert recorder.close()["test"].delivered == len(delivered)
+    names = {made["trace"]: [span.name for span in delivered if span.trace == made["trace"]] for made in told}
+    assert list(names.values()) == [
+        ["/answer", "wait", "search", "write"],
+        ["/search", "wait", "search"],
+        ["/answer", "wait", "search", "write"],
+    ]
+    for span in delivered:
+        whole = next(each for each in delivered if each.trace == span.trace and not each.parent)
+        assert whole.start_ns <= span.start_ns <= span.end_ns <= whole.end_ns
+    failed = [span for span in delivered if span.status == "error"]
+    assert [(span.name, span.message[:3]) for span in failed] == [("/classify", "404")]
 
 
 def test_without_a_router_nothing_is_classified(service, serve):

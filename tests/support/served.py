@@ -32,12 +32,14 @@ def serve():
 
     servers = []
 
-    def start(service, limits=ServiceLimits(), keys=None, **headers):  # noqa: B008
+    def start(service, limits=ServiceLimits(), keys=None, recorder=None):  # noqa: B008
         listening = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(make_app(service, limits, keys), log_level="error", timeout_graceful_shutdown=5))
+        server = uvicorn.Server(
+            uvicorn.Config(make_app(service, limits, keys, recorder), log_level="error", timeout_graceful_shutdown=5)
+        )
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
-        client = httpx2.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30, headers=headers)
+        client = httpx2.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=30)
         servers.append((server, thread, client))
         while client.get("/ready").status_code == 503 and service.missing == "It is starting.":
             time.sleep(0.01)

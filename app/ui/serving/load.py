@@ -1,0 +1,81 @@
+"""Load: what the service bears, from requests that do not wait for its answers."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, jobs, tables
+from core.errors import WorkbenchError
+from core.serving import load, planning
+
+RATES = "1, 2, 5, 10"
+
+
+def draw() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        url = st.text_input("Address of the service", "http://127.0.0.1:8600", key="load_url")
+        path = st.selectbox("What is asked", ["/search", "/answer"], key="load_path", width=130)
+        rates = st.text_input("Requests a second, one after the other", RATES, key="load_rates")
+        seconds = st.number_input("Seconds each", 5, 600, 30, key="load_seconds", width=130)
+        slo = st.number_input(
+            "Within (ms)", 1, 60_000, 500, key="load_slo", width=130, help="Latency that the service is held to."
+        )
+    dataset = session.config().corpus.dataset
+    arguments = ["serving", "load", "--questions", dataset, "--url", url, "--path", path, "--rate", rates.replace(" ", "")]
+    arguments += ["--seconds", str(seconds), "--slo-ms", str(slo)]
+    takes = load.cost(rates, float(seconds))
+    jobs.start_button("Load it", arguments, f"Load on {url}", takes, icon=":material/speed:", place="load")
+    st.caption(
+        f"The questions of {dataset} come at random moments (Poisson), whether answers came or not; latency counts from those moments."
+    )
+    runs = load.runs(session.workbench())
+    if not runs:
+        return (
+            cards.empty(
+                "Nothing was loaded yet", "Put a service up, and press Load it: latencies and capacity by rate stand here."
+            )
+            and None
+        )
+    run = st.selectbox("Load test", list(runs), format_func=runs.get, key="load_run")
+    shown(run)
+
+
+def shown(run: str) -> None:
+    points = planning.points_of(session.workbench(), run)
+    measured = [point for point in points if not point["limit"]]
+    if measured:
+        curve(run, measured)
+    else:
+        st.warning(f"The driver was the limit, so nothing is told: {cards.plain(points[0]['limit'])}", icon=":material/warning:")
+    tables.draw(load.table(points))
+    if measured:
+        needed(run)
+
+
+def curve(run: str, points: list[dict]) -> None:
+    rates, traces = [point["rate"] for point in points], []
+    for place, name in enumerate(("p50", "p95", "p99")):
+        low, high = ([point[f"{name}_{end}"] for point in points] for end in ("low", "high"))
+        values = [point[f"{name}_ms"] for point in points]
+        traces += charts.line(
+            rates, values, name=name, low=low, high=high, color=charts.look(place)[0], hover="%{x}: %{y:.0f} ms"
+        )
+    limit = charts.mark_line(points[0]["slo_ms"], f"{points[0]['slo_ms']:g} ms")
+    figure = charts.figure(traces, "Requests a second", "Latency from the intended moment (ms)", height=340, **limit)
+    command = 'python -m core sql "SELECT rate, p50_ms, p95_ms, p99_ms, good FROM load_tests ORDER BY id, rate"'
+    charts.show(
+        figure, "load", command=command, title="Latency by rate", caption=f"{points[0]['seconds']:g} s each", key=f"load/{run}"
+    )
+
+
+def needed(run: str) -> None:
+    """What the same service times come to at other rates."""
+    with st.expander("Machines for more: simulated from these service times"):
+        try:
+            limit = planning.points_of(session.workbench(), run)[0]["slo_ms"]
+            rows = planning.capacity(session.workbench(), run, [1.0, 2.0, 5.0, 11.6], 1, limit)
+        except WorkbenchError as error:
+            return st.caption(cards.plain(str(error)))
+        tables.draw(planning.capacity_table(rows, limit), f"capacity/{run}")
+        st.caption(
+            "11.6 a second are a million a day. One request is served at a time by each machine; Erlang's formula takes exponential times."
+        )

@@ -1,0 +1,84 @@
+"""Traces: where the time of a request went, against its peers, and which stage owns the slowest."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, tables
+from app.ui.serving import waterfall
+from core.errors import WorkbenchError
+from core.report.table import Column, Table
+from core.serving import stored_spans
+from core.serving import traces as asked
+from core.workbench import command_line
+
+PEERS = 200
+WHY = "Each request to a service leaves one. Put a service up and ask it, or read a file with `python -m core serving import-traces`."
+
+
+def draw() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input("With the words", key="trace_text", placeholder="in a name, a message or an attribute")
+        slower = st.number_input("Slower than (ms)", 0, 600_000, 0, key="trace_slower", width=150)
+        failed = st.toggle("Failed", key="trace_failed")
+    workbench = session.workbench()
+    rows = stored_spans.traces(workbench, stored_spans.TraceSearch(text, "", float(slower), failed, ""), 100)
+    if lost := stored_spans.dropped(workbench):
+        st.caption(f"{lost:,} spans were lost for want of room, or could not be written.")
+    if not rows:
+        cards.empty("No traces" if not text else "No trace holds these words", WHY)
+        return
+    chosen = tables.choose(
+        Table("traces", tuple(Column(name) for name in rows[0]), rows), [row["trace"] for row in rows], param="trace"
+    )
+    if chosen is not None:
+        one(rows[chosen]["trace"], rows[chosen]["name"])
+    tail()
+
+
+def one(trace: str, name: str) -> None:
+    workbench = session.workbench()
+    spans = stored_spans.spans(workbench, [trace])
+    falls = asked.waterfalls(spans)
+    command = command_line("serving", "trace", trace, "--peers", str(PEERS))
+    charts.show(
+        waterfall.figure(falls),
+        "waterfall",
+        command=command,
+        title=f"Trace {trace[:8]}",
+        caption=f"{falls.total[0] / 1e6:.0f} ms",
+    )
+    others = [span for span in stored_spans.latest(workbench, name, PEERS) if span.trace != trace]
+    if others:
+        excess = asked.slow_against(asked.waterfalls((*spans, *others)), 0)
+        tables.draw(
+            Table(
+                "slow_against",
+                tuple(Column(field) for field in excess[0]._fields),
+                [row._asdict() for row in excess],
+                "Against its peers",
+            )
+        )
+
+
+def tail() -> None:
+    with st.expander("Which stage owns the slowest"):
+        falls = asked.waterfalls(stored_spans.latest(session.workbench(), "", 1000))
+        charts.show(
+            waterfall.percentile_figure(asked.percentile_waterfall(falls)),
+            "percentile_waterfall",
+            command=command_line("serving", "tail"),
+            title=f"The usual waterfall of {cards.count(len(falls.traces), 'trace')}",
+            caption="bar: median, whisker: p95",
+        )
+        try:
+            owners = asked.tail_owners(falls)
+        except WorkbenchError as error:
+            return st.caption(cards.plain(error.what))
+        tables.draw(
+            Table(
+                "tail_owners",
+                tuple(Column(field) for field in owners[0]._fields),
+                [row._asdict() for row in owners],
+                "Owners of the p99",
+            )
+        )
