@@ -205,8 +205,9 @@ def tree(falls: Waterfalls, trace: int = 0) -> list[TreeRow]:
     while waiting:
         order.append(row := waiting.pop())
         waiting += inside.get(row, [])
-    ms = [column / 1e6 for column in (falls.start, falls.end - falls.start, falls.own, critical)]
-    return [TreeRow(falls.spans[row], row, int(falls.depth[row]) - 1, *(float(column[row]) for column in ms)) for row in order]
+    ms = [(column[order] / 1e6).tolist() for column in (falls.start, falls.end - falls.start, falls.own, critical)]
+    depth = (falls.depth[order] - 1).tolist()
+    return [TreeRow(falls.spans[row], row, *told) for row, *told in zip(order, depth, *ms, strict=True)]
 
 
 # Stages -------------------------------------------------------------------------------------------------------------------
