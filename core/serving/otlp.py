@@ -85,6 +85,8 @@ def read(path: Path) -> ReadSpans:
             services.append(service)
             if len(spans) > MOST_SPANS:
                 raise WorkbenchError(f"It holds more than {MOST_SPANS:,} spans.", where=str(path), todo="Split the file.")
+    if not spans:
+        raise WorkbenchError("It holds no spans.", where=str(path), todo=TODO)
     parents = parents_of(spans)
     inside = [(span, spans[row]) for span, row in zip(spans, parents.rows.tolist(), strict=True) if row >= 0]
     if beyond := sum(span.start_ns < whole.start_ns or span.end_ns > whole.end_ns for span, whole in inside):

@@ -163,21 +163,22 @@ def critical_path(falls: Waterfalls, trace: int = 0) -> CriticalPath:
     """
     inside: dict[int, list[int]] = {}
     rows = np.flatnonzero(falls.trace[: len(falls.spans)] == trace)
-    for row in rows[np.lexsort((falls.start[rows], falls.end[rows]))].tolist():
-        inside.setdefault(int(falls.parent[row]), []).append(row)  # the last to end is the last of the list
-    top = len(falls.spans) + trace
-    pieces, open_ = [], [(top, int(falls.end[top]))]
+    ordered = rows[np.lexsort((falls.start[rows], falls.end[rows]))]  # the last to end is the last of the list
+    for row, above in zip(ordered.tolist(), falls.parent[ordered].tolist(), strict=True):
+        inside.setdefault(above, []).append(row)
+    start, end, top = falls.start.tolist(), falls.end.tolist(), len(falls.spans) + trace
+    pieces, open_ = [], [(top, end[top])]
     while open_:
         row, until = open_.pop()
         parts = inside.get(row, [])
-        while parts and falls.end[parts[-1]] > until:
+        while parts and end[parts[-1]] > until:
             parts.pop()
-        begin = int(falls.end[parts[-1]]) if parts else int(falls.start[row])
+        begin = end[parts[-1]] if parts else start[row]
         if until > begin:
             pieces.append((row, begin, until))
         if parts:
             last = parts.pop()
-            open_ += [(row, int(falls.start[last])), (last, begin)]
+            open_ += [(row, start[last]), (last, begin)]
     return CriticalPath(*np.array(pieces[::-1], np.int64).reshape(-1, 3).T)
 
 
@@ -205,8 +206,9 @@ def tree(falls: Waterfalls, trace: int = 0) -> list[TreeRow]:
     while waiting:
         order.append(row := waiting.pop())
         waiting += inside.get(row, [])
-    ms = [column / 1e6 for column in (falls.start, falls.end - falls.start, falls.own, critical)]
-    return [TreeRow(falls.spans[row], row, int(falls.depth[row]) - 1, *(float(column[row]) for column in ms)) for row in order]
+    ms = [(column[order] / 1e6).tolist() for column in (falls.start, falls.end - falls.start, falls.own, critical)]
+    depth = (falls.depth[order] - 1).tolist()
+    return [TreeRow(falls.spans[row], row, *told) for row, *told in zip(order, depth, *ms, strict=True)]
 
 
 # Stages -------------------------------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ FILE_VERBS = {
     "rewrites": "rewrites % @",
     "run": "run --config %",
     "runs": "runs % --qrels %",
+    "serving import-traces": "serving import-traces %",
     "study": "study %",
     "study-estimate": "study-estimate %",
     "study-points": "study-points %",
@@ -55,7 +56,15 @@ FILE_VERBS = {
     "verify-paper": "verify-paper %",
 }
 FOLDERS = {"fit-faithfulness", "harness", "judge-held-out", "train-answerer", "train-faithfulness"}  # are given a folder
-WRITERS = {"annotate export", "backup", "experiment export", "export", "merge-adapter", "run-file"}  # name what is to be written
+WRITERS = {
+    "annotate export",
+    "backup",
+    "experiment export",
+    "export",
+    "merge-adapter",
+    "run-file",
+    "serving export-traces",
+}  # name what is to be written
 # ingest tells in a table what became of each file: tests/corpus/test_own.py
 TAKEN = (
     {

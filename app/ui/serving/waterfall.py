@@ -26,7 +26,7 @@ CRITICAL, BELOW = charts.COLORS[5], 0.46  # below a bar, in rows from its middle
 NAMED = 60  # rows, up to which each has its name beside it
 ROW, LEAST, MOST = 24, 200, 760  # px: a row, and the least and most of all
 LEAST_MS = 0.001  # where a logarithmic axis of time begins at most: a start at 0 has no logarithm
-NAMED_ROOM = 0.12  # of the axis, for what is written behind the bars
+NAMED_ROOM = 0.3  # of the axis, for what is written behind the bars
 LONGEST, LONGEST_TOLD = 40, 200  # characters of a name beside its row, and of what the mouse shows
 
 
