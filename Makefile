@@ -34,7 +34,7 @@ test: $(VENV)/.dev  ## what decides quickly, in parallel (browser tests wait mor
 	$(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow"
 
 # what fails beside another walk of a browser is tried once more, alone: see docs/decisions/second_try.md
-SLOW := -o addopts="--import-mode=importlib -p no:langsmith_plugin -p no:faker" -q -m slow
+SLOW = -o addopts="--import-mode=importlib -p no:langsmith_plugin -p no:faker" -q -m slow $(shell grep -rl --include='test_*.py' 'mark\.slow' tests)
 test-all: test  ## the same, then what takes minutes or is one more look at a page
 	@$(BIN)/python -m pytest $(SLOW) -n 2 --dist loadfile || { [ $$? -eq 1 ] && \
 	echo "== Once more, alone: what failed ==" && $(BIN)/python -m pytest $(SLOW) -n 0 --last-failed --last-failed-no-failures none; }

@@ -46,10 +46,10 @@ HEAVY = {
 
 def imports(path: Path, *, top_level: bool = False) -> set[str]:
     """Modules imported anywhere in a file, or only those outside functions."""
-    tree, found = tree_of(path), set()
-    inside = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)}
-    for node in ast.walk(tree):
-        if top_level and id(node) in inside:
+    found, functions = set(), [n for n in nodes_of(path) if top_level and isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    inside = {id(n) for function in functions for n in ast.walk(function)}
+    for node in nodes_of(path):
+        if id(node) in inside:
             continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
@@ -67,8 +67,9 @@ def origin(node: ast.ImportFrom, path: Path) -> str:
 
 def by_name(node: ast.AST) -> set[str]:
     """What `import_module("…")` and `__import__("…")` import, where the name stands there."""
-    called = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
-    names = node.args[:1] if called in ("import_module", "__import__") else []
+    called = node.func if isinstance(node, ast.Call) else None
+    name = getattr(called, "attr", getattr(called, "id", ""))  # of a dotted name its last part
+    names = node.args[:1] if name in ("import_module", "__import__") else []
     return {name.value for name in names if isinstance(name, ast.Constant) and isinstance(name.value, str)}
 
 
@@ -88,10 +89,9 @@ MODULES = {module_of(path): path for path in CORE + SCREENS}
 
 def needs(path: Path) -> set[str]:
     """Modules of ours that a file imports anywhere, but not those it only names in types."""
-    tree, found = tree_of(path), set()
-    guards = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
+    found, guards = set(), [n for n in nodes_of(path) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
     typed = {id(inner) for guard in guards for node in guard.body for inner in ast.walk(node)}
-    for node in ast.walk(tree):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and id(node) not in typed:
             whole = (f"{origin(node, path)}.{alias.name}" for alias in node.names)
             found |= {name if name in MODULES else origin(node, path) for name in whole}
@@ -121,6 +121,7 @@ def room(module: str) -> str:
 def test_every_way_to_import_is_seen(monkeypatch, line, module):
     monkeypatch.setattr(Path, "read_text", lambda *_: line)
     tree_of.cache_clear()
+    nodes_of.cache_clear()
     path = ROOT / "core" / "store" / "made_up.py"
     assert module in needs(path) and module in imports(path)
 

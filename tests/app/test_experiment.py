@@ -26,8 +26,7 @@ def open_page(name="overview", **address) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=30)
     for key, value in {"corpus.dataset": "towns", "fusion.part": "sparse_only", **address}.items():
         app.query_params[key] = value
-    app.run()
-    return app.switch_page(f"../pages/{name}.py").run() if name != "overview" else app
+    return (app.switch_page(f"../pages/{name}.py") if name != "overview" else app).run()
 
 
 def open_sidebar(**address) -> AppTest:

@@ -55,8 +55,7 @@ def open_page(name: str = "overview", **address: str) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=30)
     for key, value in {"corpus.dataset": "tiny", **address}.items():
         app.query_params[key] = value
-    app.run()
-    return app.switch_page(f"../pages/{name}.py").run() if name != "overview" else app
+    return (app.switch_page(f"../pages/{name}.py") if name != "overview" else app).run()
 
 
 def recipe_page(**address: str) -> AppTest:

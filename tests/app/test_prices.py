@@ -74,8 +74,7 @@ def test_each_button_that_starts_a_job_has_its_price_beside_it(bench, monkeypatc
     app = AppTest.from_file(MAIN, default_timeout=120)
     app.query_params["corpus.dataset"] = corpus
     app.query_params["evaluation.k"] = "9"  # of the default recipe the first page starts the job by itself
-    app = app.run()
-    app = app if page == "overview" else app.switch_page(f"../pages/{page}.py").run()
+    app = (app if page == "overview" else app.switch_page(f"../pages/{page}.py")).run()
     assert not app.exception
     buttons = list(pressed(app.main))
     assert buttons or corpus == "tiny" or page not in READY_LATER.split()

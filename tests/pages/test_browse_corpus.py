@@ -44,7 +44,6 @@ def workbench(bench, monkeypatch):
 def browse(**address: str) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=30)
     app.query_params["corpus.dataset"] = "tiny"
-    app.run()
     app.switch_page("../pages/browse_corpus.py")
     for key, value in address.items():
         app.query_params[key] = value

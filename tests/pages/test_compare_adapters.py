@@ -24,7 +24,7 @@ def open_page(**address) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=60)
     for key, value in {**RECIPE, **address}.items():
         app.query_params[key] = str(value)
-    app = app.run().switch_page("../pages/compare_adapters.py").run()
+    app = app.switch_page("../pages/compare_adapters.py").run()
     assert not app.exception and not app.error, [each.value for each in (*app.exception, *app.error)]
     return app
 

@@ -58,7 +58,7 @@ def page(bench, home, monkeypatch):
         for key, value in {**ADDRESS, **address}.items():
             app.query_params[key] = value
         app.session_state["encoders"] = encoders
-        app = app.run().switch_page("../pages/compare_encoders.py").run()
+        app = app.switch_page("../pages/compare_encoders.py").run()
         assert not app.exception
         return app
 

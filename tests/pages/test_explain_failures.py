@@ -34,7 +34,7 @@ def start(**address: str) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=60)
     for key, value in {**RECIPE, **address}.items():
         app.query_params[key] = str(value)
-    app = app.run().switch_page("../pages/explain_failures.py").run()
+    app = app.switch_page("../pages/explain_failures.py").run()
     assert not app.exception and not app.error
     return app
 
@@ -104,7 +104,7 @@ def test_a_model_that_is_not_there_leaves_retrieval_standing(bench, monkeypatch)
     app = AppTest.from_file(MAIN, default_timeout=60)
     for key, value in {**RECIPE, "generation.model": "/nowhere.gguf"}.items():
         app.query_params[key] = str(value)
-    app = app.run().switch_page("../pages/explain_failures.py").run()
+    app = app.switch_page("../pages/explain_failures.py").run()
     assert not app.exception and any("The model file is not there" in error.value for error in app.error)
     assert len(table(app)["Question"]) == len(QUESTIONS)
 

@@ -39,7 +39,7 @@ def commands(page: str, **state: str) -> dict[str, list[str]]:
     app = AppTest.from_file(MAIN, default_timeout=120)
     for key, value in RECIPE.items():
         app.query_params[key] = value
-    app = app.run().switch_page(f"../pages/{page}.py").run()
+    app = app.switch_page(f"../pages/{page}.py").run()
     if state:
         for key, value in state.items():
             app.session_state[key] = value

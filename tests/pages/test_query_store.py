@@ -28,8 +28,7 @@ def workbench(bench, monkeypatch):
 
 
 def opened(sql: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=30).run()
-    app = app.switch_page("../pages/query_store.py")
+    app = AppTest.from_file(MAIN, default_timeout=30).switch_page("../pages/query_store.py")
     app.query_params["sql"] = sql
     return app.run()
 
@@ -111,7 +110,7 @@ def test_of_each_corpus_one_best_trial_is_told_by_name_and_an_answer_follows_the
     store, whole, half = stored
     add_trial(store, half, quality=1.0)
     add_trial(store, whole, {"fusion.part": "rrf"}, quality=0.1)
-    app = AppTest.from_file(MAIN, default_timeout=30).run().switch_page("../pages/query_store.py").run()
+    app = AppTest.from_file(MAIN, default_timeout=30).switch_page("../pages/query_store.py").run()
 
     def rows():
         return table(app).to_dict("records")

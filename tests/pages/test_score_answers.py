@@ -37,7 +37,7 @@ def open_page(**address: str) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=60)
     for key, value in {**RECIPE, **address}.items():
         app.query_params[key] = str(value)
-    return app.run().switch_page("../pages/score_answers.py").run()
+    return app.switch_page("../pages/score_answers.py").run()
 
 
 def start(**address: str) -> AppTest:

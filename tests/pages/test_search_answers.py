@@ -22,7 +22,7 @@ def start(**address: object) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=60)
     for key, value in {**ADDRESS, **address}.items():
         app.query_params[key] = str(value)
-    app = app.run().switch_page("../pages/search_live.py").run()
+    app = app.switch_page("../pages/search_live.py").run()
     assert not app.exception
     return app
 

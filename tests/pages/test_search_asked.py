@@ -37,7 +37,7 @@ def page(**address: str) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=60)
     for key, value in {**RECIPE, **address}.items():
         app.query_params[key] = value
-    app = app.run().switch_page("../pages/search_live.py").run()
+    app = app.switch_page("../pages/search_live.py").run()
     assert not app.exception
     return app
 

@@ -34,7 +34,7 @@ def start(bench, monkeypatch):
         app = AppTest.from_file(MAIN, default_timeout=60)
         for key, value in {"corpus.dataset": "towns", "embedding.part": "lsa", **address}.items():
             app.query_params[key] = value
-        app = app.run().switch_page("../pages/search_live.py").run()
+        app = app.switch_page("../pages/search_live.py").run()
         app.session_state["chart"] = "Ablation"
         app.run()
         assert not app.exception and not app.error

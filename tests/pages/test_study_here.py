@@ -36,7 +36,7 @@ def open_page(page: str, **address: str) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=60)
     for key, value in {**SPARSE, **address}.items():
         app.query_params[key] = value
-    app = app.run().switch_page(f"../pages/{page}.py")
+    app = app.switch_page(f"../pages/{page}.py")
     for key, value in address.items():
         app.query_params[key] = value
     app.run()
@@ -257,7 +257,7 @@ def encoders(chosen: list[str]) -> AppTest:
     for key, value in {**SPARSE, "chunking.size_tokens": "32"}.items():
         app.query_params[key] = value
     app.session_state.encoders, app.session_state.view = chosen, "Study"
-    app = app.run().switch_page("../pages/compare_encoders.py").run()
+    app = app.switch_page("../pages/compare_encoders.py").run()
     assert not app.exception
     return app
 

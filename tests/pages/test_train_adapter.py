@@ -41,7 +41,7 @@ def start(**address: str) -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=60)
     for key, value in {"corpus.dataset": "towns", **address}.items():
         app.query_params[key] = value
-    app = app.run().switch_page("../pages/train_adapter.py").run()
+    app = app.switch_page("../pages/train_adapter.py").run()
     assert not app.exception and not app.error
     return app
 

@@ -43,7 +43,7 @@ def page(home, monkeypatch):
         app = AppTest.from_file(MAIN, default_timeout=60)
         for key, value in {"corpus.dataset": "tiny", "chunking.part": "fixed", "chunking.size_tokens": "16", **address}.items():
             app.query_params[key] = value
-        app = app.run().switch_page("../pages/tune_chunks.py").run()
+        app = app.switch_page("../pages/tune_chunks.py").run()
         assert not app.exception and not app.error
         return app
 

@@ -48,7 +48,7 @@ def page(bench, monkeypatch):
         app = AppTest.from_file(MAIN, default_timeout=60)
         for key, value in {**IVF, **address}.items():
             app.query_params[key] = value
-        app = app.run().switch_page("../pages/tune_index.py")
+        app = app.switch_page("../pages/tune_index.py")
         if view:
             app.session_state["view"] = view
         app = app.run()

@@ -55,7 +55,7 @@ def open_page(question: str = QUESTION, view: str = "", continued: str = "", **a
     app = AppTest.from_file(MAIN, default_timeout=120)
     for key, value in {**ADDRESS, **address}.items():
         app.query_params[key] = value
-    app = app.run().switch_page("../pages/tune_sampling.py")
+    app = app.switch_page("../pages/tune_sampling.py")
     if view:
         app.session_state["view"] = view
     if question:

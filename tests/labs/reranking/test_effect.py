@@ -138,7 +138,7 @@ def test_the_page_says_that_it_hurts_and_switches_it_off(towns, monkeypatch):
     app = AppTest.from_file(Path(__file__).parents[3] / "app" / "main.py", default_timeout=120)
     for key, value in difference(recipe(rerank__upside_down=True)).items():
         app.query_params[key] = str(value).lower() if isinstance(value, bool) else str(value)
-    app.run().switch_page("../pages/search_live.py").run()
+    app.switch_page("../pages/search_live.py").run()
     assert not app.exception and not app.error
     [told] = [warning.value for warning in app.main.warning if "Reranking" in warning.value]
     assert "It hurts" in told and "12 lost" in told

@@ -117,7 +117,7 @@ def test_the_page_tells_it_for_the_recipe_and_beside_the_passage(towns, monkeypa
     app = AppTest.from_file(MAIN, default_timeout=60)
     for key, value in RECIPE.items():
         app.query_params[key] = str(value)
-    app = app.run().switch_page("../pages/search_live.py").run()
+    app = app.switch_page("../pages/search_live.py").run()
     assert not app.exception
     assert any("passages are longer than the cross encoder reads" in caption.value for caption in app.caption)
     shown = AppTest.from_function(_opened, args=(towns.evaluate(recipe()),)).run()
