@@ -53,7 +53,7 @@ def serve(
     service = Service(workbench, config, published or trial, similarity, trained(router) if router else None)
     limits = ServiceLimits(batch, at_once, waiting, rate, max(1, round(2 * rate)))
     app = make_app(service, limits, Keys(workbench.home) if with_keys else None, recorder(workbench.home))
-    yield Progress(0, 0, f"Serving on http://127.0.0.1:{port}; ctrl-c stops it")
+    yield Progress(0, 0, f"Up on http://127.0.0.1:{port} until it is stopped")
     return run(app, port)
 
 

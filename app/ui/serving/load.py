@@ -45,7 +45,10 @@ def shown(run: str) -> None:
     if measured:
         curve(run, measured)
     else:
-        st.warning(f"The driver was the limit, so nothing is told: {cards.plain(points[0]['limit'])}", icon=":material/warning:")
+        st.warning(
+            f"The driver was the limit, so nothing is told: {cards.plain(points[0]['limit'])}. Lower the rate, or end other work.",
+            icon=":material/warning:",
+        )
     tables.draw(load.table(points))
     if measured:
         needed(run)

@@ -1,6 +1,7 @@
 """What is up, how it is asked, and the presses that publish a recipe and put it up."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 import streamlit as st
@@ -80,7 +81,7 @@ def facts(said: ServiceState) -> list[tuple[str, str]]:
         ("Corpus", said.corpus),
         ("Model", ways),
         ("Answers held", f"{said.cached:,}"),
-        ("AnswerBatches", f"{batches:,}, of {size:.1f} answers in the mean" if batches else "none yet"),
+        ("Batches", f"{batches:,}, of {size:.1f} answers in the mean" if batches else "none yet"),
     ]
 
 
@@ -130,5 +131,6 @@ def published(listed: list[Publication]) -> None:
 
 def row(each: Publication) -> dict[str, Any]:
     number = sum(canary["found"] for canary in each.canaries)
-    told = {"name": each.name, "corpus": each.config["corpus"]["dataset"], **each.gate, "created": each.created}
+    told = {"name": each.name, "corpus": each.config["corpus"]["dataset"], **each.gate}
+    told["created"] = datetime.fromisoformat(each.created)
     return told | {"canaries": f"{number} of {len(each.canaries)}"}

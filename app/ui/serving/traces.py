@@ -6,12 +6,37 @@ from app import session
 from app.ui import cards, charts, tables
 from app.ui.serving import waterfall
 from core.errors import WorkbenchError
-from core.report.table import Column, Table
+from core.report.table import COUNT, DAY_TIME, ONE, PERCENT, Column, Table
 from core.serving import stored_spans
 from core.serving import traces as asked
 from core.workbench import command_line
 
 PEERS = 200
+COLUMNS = (
+    Column("began", format=DAY_TIME, width=130),
+    Column("name", width=220),
+    Column("ms", "Length", ONE, unit="ms", direction=-1),
+    Column("spans", format=COUNT),
+    Column("errors", format=COUNT),
+    Column("service", width=140),
+    Column("trace", width=280),
+)
+OWN = (
+    Column("stage", width=280),
+    Column("own_ms", "Own time", ONE, unit="ms"),
+    Column("median_ms", "Usual", ONE, "Median of its peers.", "ms"),
+    Column("excess_ms", "More by", ONE, unit="ms"),
+    Column("slower_than", "Slower than", PERCENT, "Of its peers."),
+)
+OWNERS = (
+    Column("stage", width=280),
+    Column("median_ms", "Median", ONE, unit="ms"),
+    Column("drop_ms", "p99 drops by", ONE, "Were it as usual in every trace.", "ms"),
+    Column("low", "From", ONE),
+    Column("high", "To", ONE),
+    Column("share", format=PERCENT),
+    Column("note", width=200),
+)
 WHY = "Each request to a service leaves one. Put a service up and ask it, or read a file with `python -m core serving import-traces`."
 
 
@@ -27,9 +52,7 @@ def draw() -> None:
     if not rows:
         cards.empty("No traces" if not text else "No trace holds these words", WHY)
         return
-    chosen = tables.choose(
-        Table("traces", tuple(Column(name) for name in rows[0]), rows), [row["trace"] for row in rows], param="trace"
-    )
+    chosen = tables.choose(Table("traces", COLUMNS, rows), [row["trace"] for row in rows], param="trace")
     if chosen is not None:
         one(rows[chosen]["trace"], rows[chosen]["name"])
     tail()
@@ -50,14 +73,7 @@ def one(trace: str, name: str) -> None:
     others = [span for span in stored_spans.latest(workbench, name, PEERS) if span.trace != trace]
     if others:
         excess = asked.slow_against(asked.waterfalls((*spans, *others)), 0)
-        tables.draw(
-            Table(
-                "slow_against",
-                tuple(Column(field) for field in excess[0]._fields),
-                [row._asdict() for row in excess],
-                "Against its peers",
-            )
-        )
+        tables.draw(Table("slow_against", OWN, [row._asdict() for row in excess], "Against its peers"))
 
 
 def tail() -> None:
@@ -74,11 +90,4 @@ def tail() -> None:
             owners = asked.tail_owners(falls)
         except WorkbenchError as error:
             return st.caption(cards.plain(error.what))
-        tables.draw(
-            Table(
-                "tail_owners",
-                tuple(Column(field) for field in owners[0]._fields),
-                [row._asdict() for row in owners],
-                "Owners of the p99",
-            )
-        )
+        tables.draw(Table("tail_owners", OWNERS, [row._asdict() for row in owners], "Owners of the p99"))

@@ -44,7 +44,7 @@ def evidence(publication: Publication, told: Watched) -> None:
     """The e-value after each canary, as its logarithm, against the threshold."""
     asked, values = list(range(1, told.asked + 1)), [value / math.log(10) for value in told.log_e]
     layout = charts.mark_line(-math.log10(ALPHA), "alarm")
-    title = "Evidence that hits are lost (log10 of the e-value)"
+    title = "Log10 of the e-value"
     charts.show(
         charts.figure(charts.line(asked, values), "Canaries asked", title, height=320, **layout),
         "canaries",
@@ -54,8 +54,9 @@ def evidence(publication: Publication, told: Watched) -> None:
         caption=f"{told.asked:,} asked",
     )
     st.caption(
-        f"Each canary is a question whose evidence was found at publication. The e-value grows where more than {publication.floor:.2%} are "
-        f"lost; that it ever reaches {1 / ALPHA:g} (log10: {-math.log10(ALPHA):g}) without a change has a chance of {ALPHA:.0%} at most."
+        "Each canary is a question whose evidence was found at publication. The e-value, the evidence of a loss, grows where more than "
+        f"{publication.floor:.2%} are lost; that it ever reaches {1 / ALPHA:g} (log10: {-math.log10(ALPHA):g}) without a change has a "
+        f"chance of {ALPHA:.0%} at most."
     )
     if told.questions:
         with st.expander(f"Lost since {told.since}: {cards.count(len(told.questions), 'question')}"):
