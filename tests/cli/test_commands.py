@@ -54,7 +54,7 @@ def test_the_help_has_the_subjects_and_each_subject_its_verbs(capsys):
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
     tops = {verb.name for verb in VERBS.values() if " " not in verb.name}
-    assert tops == {"ask", "doctor", "evaluate", "list", "run", "search", "sql"}
+    assert tops == {"ask", "doctor", "evaluate", "list", "run", "search", "serve", "sql"}
     subjects = {verb.name.partition(" ")[0] for verb in VERBS.values()} - tops
     assert all(f" {name} " in told for name in tops | subjects)
     assert all(frame.app[name].help for name in subjects), 'a file of core/cli says `subject("its word", "What it is about.")`'

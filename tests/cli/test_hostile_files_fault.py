@@ -42,6 +42,7 @@ FILE_VERBS = {
     "run": "run --config %",
     "runs": "runs % --qrels %",
     "serving import-traces": "serving import-traces %",
+    "serving load": "serving load --arrivals replay --times % --questions python-reference",
     "study": "study %",
     "study-estimate": "study-estimate %",
     "study-points": "study-points %",

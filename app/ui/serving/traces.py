@@ -54,11 +54,11 @@ def draw() -> None:
         return
     chosen = tables.choose(Table("traces", COLUMNS, rows), [row["trace"] for row in rows], param="trace")
     if chosen is not None:
-        one(rows[chosen]["trace"], rows[chosen]["name"])
+        opened(rows[chosen]["trace"], rows[chosen]["name"])
     tail()
 
 
-def one(trace: str, name: str) -> None:
+def opened(trace: str, name: str) -> None:
     workbench = session.workbench()
     spans = stored_spans.spans(workbench, [trace])
     falls = asked.waterfalls(spans)
