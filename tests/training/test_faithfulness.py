@@ -73,6 +73,14 @@ def data(tmp_path_factory):
         "expertqa/expertqa_dev.jsonl.gz",
         [{"question": f"Which {i}?", "answers": {"one": {"claims": [supports[i % 2]]}}} for i in range(20)],
     )
+    checked = [("SUPPORTS", "The bridge is old."), ("REFUTES", "The bridge is new.")] * 10
+    said = "The bridge -LRB- built in 1932 -RRB- is `` old '' , and the town 's ."
+    lines("fever_evidence/fever_dev_half.jsonl.gz", [{"claim": c, "label": label, "evidence": [said]} for label, c in checked])
+    pages = [
+        {"text": c, "label": label, "gold_evidence": [{"text": TEXT}], "wikipedia_page": str(i)}
+        for i, (label, c) in enumerate(checked)
+    ]
+    lines("fool_me_twice/dev.jsonl.gz", pages)
     mark = {"start": 4, "end": 10, "text": "", "type": "extrinsic"}
     lines(
         "xsumfaith/xsumfaith_1240.jsonl.gz",
@@ -134,7 +142,7 @@ def test_each_data_set_is_read_with_what_people_marked(data):
     answers, missing = sources.read(data)
     assert not missing and {answer.source for answer in answers} == {
         *("snli", "cad_nli", "xsumfaith", "qa_feedback", "qa_feedback corrected"),
-        *("citation_integrity", "citation_integrity test", "expertqa"),
+        *("citation_integrity", "citation_integrity test", "expertqa", "expertqa_claims", "fever", "fool_me_twice"),
     }
     by = {answer.source: [each for each in answers if each.source == answer.source] for answer in answers}
     wrong = next(answer for answer in by["qa_feedback"] if answer.spans)
@@ -144,6 +152,9 @@ def test_each_data_set_is_read_with_what_people_marked(data):
     assert by["citation_integrity"][0].answer == "Drug 0 helps." and by["citation_integrity"][0].verdict == NEITHER
     marked = by["xsumfaith"][0]
     assert marked.verdict == NEITHER and marked.spans == (MarkedSpan(4, 10, NEITHER, 2 / 3),)
+    told = 'The bridge (built in 1932) is "old", and the town\'s.'
+    assert by["fever"][1].passages == (told,) and by["fever"][1].verdict == CONTRADICTED
+    assert (by["fever"][0].spans, by["fool_me_twice"][1].spans) == ((), None)
     revised = next(answer for answer in by["cad_nli"] if answer.verdict == CONTRADICTED)
     assert [revised.answer[s.start : s.end] for s in revised.spans or ()] in ([], ["stands up"])
 
@@ -319,13 +330,17 @@ def test_of_an_experts_answer_the_claims_with_evidence_are_judged(tmp_path):
     ]
     (tmp_path / "expertqa").mkdir()
     (tmp_path / "expertqa" / "expertqa_dev.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
-    (wrong, right), _ = read(tmp_path)
+    answers, _ = read(tmp_path)
+    wrong, right = (answer for answer in answers if answer.source == "expertqa")
     assert (wrong.answer, wrong.passages, wrong.verdict) == (
         "It is red [1]. It is big [2].",
         ("A red house.", "A house."),
         NEITHER,
     )
     assert (right.answer, right.question, right.verdict) == ("It is red [1].", "What colour?", SUPPORTED)
+    alone = [(each.answer, each.passages, each.verdict) for each in answers if each.source == "expertqa_claims"]
+    assert alone[:2] == [("It is red.", ("A red house.",), SUPPORTED), ("It is big.", ("A house.",), NEITHER)]
+    assert {each.group for each in answers} == {wrong.group, right.group}
 
 
 # Answers made by rule
