@@ -30,7 +30,7 @@ def train_faithfulness(
         if corpus in present and training.texts and training.made:
             corpora.append((yield from library.open(corpus)))
     own = NONE
-    if training.questions and training.own:
+    if training.own:
         tools = TextTools(TrialConfig().generation, training.seed, workbench.home, None)
         own = yield from own_answers(folder, training.questions, tools)
     return (yield from train(training, folder, corpora, faithfulness_home() / name, own))

@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import WorkbenchError
 from core.judging.evidence import evidence
 from core.judging.faithful_bert import CLAIM_TOKENS, ClaimReader, FaithfulPairs
+from core.judging.judgement_models import model_folder
 from core.models import hardware
+from core.reranking.bert_pairs import ADAPTER
 from core.statistics.roc import roc
 from core.training.faithfulness.corrupted import Corruption
 from core.training.faithfulness.model import FaithfulLowRank, Judgement
@@ -61,6 +64,22 @@ class FaithfulLoop(LowRankLoop):
         self._read = [self.judgement(each) for each in validation]
         model = FaithfulLowRank(base, config.lora_rank, config.layers, config.seed)
         self._take(model, lambda name, _: ".lora_" in name or name == "pooler.dense.weight")
+
+    def begin_with(self, name: str) -> None:
+        """The weights of that model instead of those that have learnt nothing."""
+        import torch
+        from safetensors.torch import load_file
+
+        begun = load_file(model_folder(name) / ADAPTER)
+        if {place: w.shape for place, w in begun.items()} != {place: w.shape for place, w in self._weights.items()}:
+            raise WorkbenchError(
+                f"The model '{name}' has other matrices than this training.",
+                where="begin_with",
+                todo="Give this training the lora_rank and layers of the model that it goes on from.",
+            )
+        with torch.no_grad():
+            for place, weight in self._weights.items():
+                weight.copy_(begun[place])
 
     def judgement(self, claim: Marked) -> Judgement:
         """The claim as the model reads it."""

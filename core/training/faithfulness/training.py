@@ -19,7 +19,7 @@ import numpy as np
 from core.config import code_version, fingerprint
 from core.files import read_json
 from core.judging.combined import COMBINATION, from_record
-from core.judging.judgement_models import SETTINGS, OwnModel
+from core.judging.judgement_models import SETTINGS, OwnModel, identity
 from core.models.hub import bundled_folder
 from core.records import Corpus, Progress
 from core.reranking.bert_pairs import ADAPTER
@@ -110,10 +110,11 @@ def _train(config, data, corpora, folder, own, work):
         stories += stories_of_corpus(corpus, config.texts, config.seed, corpus.name == ASKED)
     made = Corruption(stories, base)
     validation = _validation(config, parts["fitted"], made, len(stories))
-    mark = fingerprint(
-        config, [c.fingerprint for c in corpora], [str(a) for a in [*answers, *own.claims]], code_version(FaithfulLoop)
-    )
+    told, begun = [str(each) for each in [*answers, *own.claims]], identity(config.begin_with) if config.begin_with else ""
+    mark = fingerprint(config, begun, [c.fingerprint for c in corpora], told, code_version(FaithfulLoop))
     loop = FaithfulLoop(config, base, learnt, validation, made, len(stories), work, mark)
+    if config.begin_with:
+        loop.begin_with(config.begin_with)
     seconds.end("preparing")
     yield from loop.run()
     seconds.end("training")
