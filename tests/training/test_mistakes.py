@@ -60,7 +60,8 @@ def test_right_is_what_its_passages_say_and_wrong_what_shares_no_word_with_it(
 
 @pytest.mark.parametrize(
     ("answer", "situation", "why"),
-    [("a year and no more of it", "held", "between right and wrong"), ("the year 1908", "absent", "right without its passage"),
+    [("a year and no more of it", "held", "between right and wrong"), ("a year and no more", "planted", "between right and wrong"),
+     ("the year 1908", "absent", "right without its passage"),
      ("I don't know.", "held", "declines"), ("...", "held", "empty")],
 )  # fmt: skip
 def test_what_the_known_answer_does_not_tell_is_left_out_and_counted(answer, situation, why, monkeypatch, tmp_path, folder):  # noqa: F811

@@ -1,10 +1,10 @@
 """The mistakes of the answerer that ships, as it makes them: it is asked questions whose answer is known, over passages that hold it,
 over others of its article, and over one with another answer in its place.
 
-Right is what `core.judging.reference` accepts of what the passages say; wrong is what shares no word with that (token F1 of 0). What
-lies between, what declines, and what is right though its passages do not say it, is left out and counted. An answer of a few words
-claims nothing alone: with its question it makes a statement, in which the answer's words are what is wrong. Articles are split as
-the answerer's training split them; questions that are near copies of XQuAD's are left out.
+Right is what `core.judging.reference` accepts of what the passages say; wrong is what shares no word with that and with the known
+answer (token F1 of 0). What lies between, what declines, and what is right though its passages do not say it, is left out and counted.
+An answer of a few words claims nothing alone: with its question it makes a statement, in which the answer's words are what is wrong.
+Articles are split as the answerer's training split them; questions that are near copies of XQuAD's are left out.
 """
 
 import random
@@ -33,7 +33,7 @@ PARTS = {
     "validation": (f"{OWN} fitted", 0.1),
     "test": (f"{OWN} test", 0.1),
 }  # source, share of the questions
-SITUATIONS = {"held": 0.5, "absent": 0.3, "planted": 0.2}  # what the passages say of the answer, and how often
+SITUATIONS = {"held": 0.6, "absent": 0.15, "planted": 0.25}  # what the passages say of the answer, and how often
 PASSAGES = 3
 ANSWER_TOKENS = 48  # a longer answer is cut, and left out
 BE = "is are was were has have had can could will would should may might must".split()
@@ -142,9 +142,9 @@ def _unclear(posed: Posed, text: ModelText) -> str:
         return "declines"
     if accepts(answer, posed.answers):
         return ""
-    if not posed.answers and accepts(answer, posed.query.answers):
-        return "right without its passage"
-    return "between right and wrong" if answer_f1(answer, posed.answers or posed.query.answers) else ""
+    if accepts(answer, posed.query.answers):
+        return "" if posed.answers else "right without its passage"
+    return "between right and wrong" if answer_f1(answer, (*posed.answers, *posed.query.answers)) else ""
 
 
 def _claim(posed: Posed, answer: str) -> Marked:
