@@ -29,9 +29,9 @@ from core.training.faithfulness.spliced import raised
 
 ANSWERER_SEED = 0  # of the training of the answerer that ships, which split its articles
 PARTS = {
-    "train": (OWN, 0.8),
-    "validation": (f"{OWN} fitted", 0.1),
-    "test": (f"{OWN} test", 0.1),
+    "train": (OWN, 0.7),
+    "validation": (f"{OWN} fitted", 0.15),
+    "test": (f"{OWN} test", 0.15),
 }  # source, share of the questions
 SITUATIONS = {"held": 0.6, "absent": 0.15, "planted": 0.25}  # what the passages say of the answer, and how often
 PASSAGES = 3
