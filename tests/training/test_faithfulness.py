@@ -276,6 +276,7 @@ def test_a_training_goes_on_from_a_model_of_the_same_form_and_learns_of_every_ki
     best = next(line for line in evaluations[0] if line["step"] == first.best_step)
     assert evaluations[1][0]["auc"] == pytest.approx(best["auc"], abs=0.02)
     assert second.left_out["declines"] == 3
+    assert all(len(json.dumps(line)) < 5000 for line in read_log(first.folder)), "the log tells settings, not the claims"
     with pytest.raises(WorkbenchError, match="'first' has other matrices"):
         drain(start(data, faithfulness_home() / "third", begin_with="first", lora_rank=3))
 

@@ -51,7 +51,8 @@ class SeenAnswer:
         source = SourceWords(told)
         self.signals = np.array([signals(each.text, each.judgement, there, source) for each in judged])
         self.new_words = new_share(answer.answer, self.said)
-        self.copied = Containment().scored(AnswerCase(answer.question, answer.answer, answer.passages)).value
+        case = AnswerCase(answer.question, answer.answer, answer.passages)
+        self.copied = Containment().scored(case).value if answer.passages else 0.0
         self.source = answer.source.split()[0]
         self.wrong = answer.verdict != SUPPORTED
 

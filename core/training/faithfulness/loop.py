@@ -52,13 +52,13 @@ class FaithfulLoop(LowRankLoop):
         super().__init__(config, config.max_steps, "auc", work, mark)
         self._base, self._made, self._stories = base, made, size
         self._tokens, self._room = ClaimReader(base, config.max_tokens), CHARACTERS * (config.max_tokens - CLAIM_TOKENS)
-        self._told = {
+        self._by_kind = {
             kind: [each for each in told if KINDS.get(each.source, ANSWERS) == kind] for kind in (*KINDS.values(), ANSWERS)
         }
-        self._drawn = {kind: _shares_of([WEIGHTS.get(each.source, 1.0) for each in some]) for kind, some in self._told.items()}
-        shares = {kind: getattr(config, kind) if some else 0.0 for kind, some in self._told.items() if kind != ANSWERS}
+        self._drawn = {kind: _shares_of([WEIGHTS.get(each.source, 1.0) for each in some]) for kind, some in self._by_kind.items()}
+        shares = {kind: getattr(config, kind) if some else 0.0 for kind, some in self._by_kind.items() if kind != ANSWERS}
         shares["made"] = config.made if size else 0.0
-        shares[ANSWERS] = max(0.0, 1 - sum(shares.values())) if self._told[ANSWERS] else 0.0
+        shares[ANSWERS] = max(0.0, 1 - sum(shares.values())) if self._by_kind[ANSWERS] else 0.0
         self._kinds, self._often = list(shares), _shares_of(shares.values())
         self._validation = validation
         self._read = [self.judgement(each) for each in validation]
@@ -101,7 +101,7 @@ class FaithfulLoop(LowRankLoop):
             if kind == "made":
                 claim = self._made.any(draw)
             else:
-                claim = self._told[kind][int(draw.choice(len(self._told[kind]), p=self._drawn[kind]))]
+                claim = self._by_kind[kind][int(draw.choice(len(self._by_kind[kind]), p=self._drawn[kind]))]
             if claim is not None:
                 some.append(self.judgement(claim))
         return some
