@@ -4,7 +4,6 @@ Each function takes questions with their rankings and gives what is asked, in th
 whole gold span; it has no scores, so that the model is asked in any case.
 """
 
-import calendar
 import gzip
 import json
 import random
@@ -18,25 +17,15 @@ from typing import Any, NamedTuple
 from benchmarks.answer_measures import DATASETS
 from core.chunking.sentences import sentence_starts
 from core.config import TrialConfig
-from core.judging.reference import accepts
 from core.labs.answers.answering import covers
 from core.pipeline.answers import Span
 from core.pipeline.stages import Resolved
 from core.records import Gold, Hit, Query
 from core.training.adapters.examples import stands_in
+from core.training.faithfulness.planted import fitting, kind, with_answer
 
 HOPS, ATTACKS = "multihop/hotpotqa_dev_500.jsonl.gz", "injection/bipia_text_attack_train.json"
 POSITIONS = ("start", "middle", "end")
-# the first that an answer matches is its kind: rough, so that what stands in its place reads as well
-NUMBERS = "one two three four five six seven eight nine ten dozen hundred thousand million billion".split()
-KINDS = {
-    "year": re.compile(r"^(?:1\d{3}|20\d\d)$"),
-    "date": re.compile(rf"\b(?:{'|'.join(calendar.month_name[1:])}|1\d{{3}}|20\d\d)\b"),
-    "figure": re.compile(r"^[\d.,]+$"),
-    "number": re.compile(rf"\d|\b(?:{'|'.join(NUMBERS)})\b", re.IGNORECASE),
-    "name": re.compile(r"^(?:(?:the|a|an) )?[A-Z]"),
-    "other": re.compile(""),
-}
 WORD = re.compile(r"\w{4,}")
 
 
@@ -109,22 +98,6 @@ def conflicting(ranked: Ranked) -> Iterator[Asked]:
         )
         if text:
             yield rewritten(query, hit, *text)
-
-
-def kind(answer: str) -> str:
-    return next(name for name, pattern in KINDS.items() if pattern.search(answer))
-
-
-def fitting(query: Query, hit: Hit, answers: Iterable[str]) -> list[str]:
-    """Answers that are no other words for the right one, and that neither question nor passage holds."""
-    others = [new for new in sorted(answers) if not any(accepts(new, [old]) or accepts(old, [new]) for old in query.answers)]
-    return [new for new in others if not stands_in(new, f"{query.text} {hit.text}")]
-
-
-def with_answer(text: str, old: str, new: str) -> tuple[str, str] | None:
-    """(text with the new answer wherever the old one stands, the new one); None where that is no whole words, or is still there."""
-    changed, times = re.subn(rf"(?<!\w){re.escape(old)}(?!\w)", lambda _: new, text)
-    return (changed, new) if times and not stands_in(old, changed) else None
 
 
 def rewritten(query: Query, hit: Hit, text: str, *planted: str) -> Asked:

@@ -21,16 +21,19 @@ def train_faithfulness(workbench: Any, name: str, /, *, data: Data = None, train
 
 
 def show_fit(record: dict[str, Any]) -> None:
-    """The numbers of both, then a line for each kind and number of claims."""
+    """The numbers of both, then a line for each kind and number of claims, and for each kind of text."""
     for name in ("shipped", "fitted"):
         print(f"{name}: threshold of doubt {record[name]['threshold']:.3f}, by claims {record[name]['by_claims']:.2f}")
     print("\nMade answers of the third part: share called hallucinated")
     show_table(record["rows"])
+    print("\nSecond parts: AUC of each measure by kind of text, and the best")
+    show_table([{"kind": kind} | row for kind, row in record["trusted"].items()])
 
 
 @verb("fit-faithfulness", show_fit)
 def fit_faithfulness(workbench: Any, *, data: Data = None) -> Any:
-    """From which doubt an answer of so many claims counts as hallucinated: fitted anew on made answers, beside what is shipped."""
+    """From which doubt an answer of so many claims counts as hallucinated: fitted anew on made answers, beside what is shipped.
+    And which measure to trust for each kind of text."""
     from core.labs.scores.faithfulness_models import fit_answers
 
     return fit_answers(data)

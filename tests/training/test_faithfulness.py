@@ -15,12 +15,23 @@ from core.judging.combined import SIGNALS, Combination
 from core.judging.entailment import JudgedClaim, claimed
 from core.judging.judgement_models import ClaimJudgement
 from core.judging.measure import AnswerCase
+from core.models.hub import faithfulness_home
 from core.progress import drain
 from core.records import Document, Query
 from core.training.faithfulness import sources, training
 from core.training.faithfulness.answered import COUNTS, made_answers
-from core.training.faithfulness.combination import SeenAnswer, best_of_kinds, best_threshold, logistic, of_answers, told_by_claims
+from core.training.faithfulness.combination import (
+    SeenAnswer,
+    best_of_kinds,
+    best_threshold,
+    logistic,
+    of_answers,
+    told_by_claims,
+    trusted,
+)
 from core.training.faithfulness.corrupted import Corruption, Story, neighbours, stories_of_corpus
+from core.training.faithfulness.loop import FaithfulLoop
+from core.training.faithfulness.mistakes import OwnAnswers
 from core.training.faithfulness.model import FaithfulLowRank, Judgement
 from core.training.faithfulness.reworded import LEADS, PHRASES, SYNONYMS
 from core.training.faithfulness.settings import FaithfulnessTraining
@@ -73,6 +84,14 @@ def data(tmp_path_factory):
         "expertqa/expertqa_dev.jsonl.gz",
         [{"question": f"Which {i}?", "answers": {"one": {"claims": [supports[i % 2]]}}} for i in range(20)],
     )
+    checked = [("SUPPORTS", "The bridge is old."), ("REFUTES", "The bridge is new.")] * 10
+    said = "The bridge -LRB- built in 1932 -RRB- is `` old '' , and the town 's ."
+    lines("fever_evidence/fever_dev_half.jsonl.gz", [{"claim": c, "label": label, "evidence": [said]} for label, c in checked])
+    pages = [
+        {"text": c, "label": label, "gold_evidence": [{"text": TEXT}], "wikipedia_page": str(i)}
+        for i, (label, c) in enumerate(checked)
+    ]
+    lines("fool_me_twice/dev.jsonl.gz", pages)
     mark = {"start": 4, "end": 10, "text": "", "type": "extrinsic"}
     lines(
         "xsumfaith/xsumfaith_1240.jsonl.gz",
@@ -115,9 +134,9 @@ def small(base, monkeypatch):  # noqa: F811
     monkeypatch.setattr(judgement_models, "bundled_folder", lambda: base)
 
 
-def start(data, folder, **settings):
+def start(data, folder, own_answers=training.NONE, **settings):
     corpus = drain(_corpus())
-    return training.train(FaithfulnessTraining(**SMALL | settings), data, [corpus], folder)
+    return training.train(FaithfulnessTraining(**SMALL | settings), data, [corpus], folder, own_answers)
 
 
 def _corpus():
@@ -134,7 +153,7 @@ def test_each_data_set_is_read_with_what_people_marked(data):
     answers, missing = sources.read(data)
     assert not missing and {answer.source for answer in answers} == {
         *("snli", "cad_nli", "xsumfaith", "qa_feedback", "qa_feedback corrected"),
-        *("citation_integrity", "citation_integrity test", "expertqa"),
+        *("citation_integrity", "citation_integrity test", "expertqa", "expertqa_claims", "fever", "fool_me_twice"),
     }
     by = {answer.source: [each for each in answers if each.source == answer.source] for answer in answers}
     wrong = next(answer for answer in by["qa_feedback"] if answer.spans)
@@ -144,6 +163,9 @@ def test_each_data_set_is_read_with_what_people_marked(data):
     assert by["citation_integrity"][0].answer == "Drug 0 helps." and by["citation_integrity"][0].verdict == NEITHER
     marked = by["xsumfaith"][0]
     assert marked.verdict == NEITHER and marked.spans == (MarkedSpan(4, 10, NEITHER, 2 / 3),)
+    told = 'The bridge (built in 1932) is "old", and the town\'s.'
+    assert by["fever"][1].passages == (told,) and by["fever"][1].verdict == CONTRADICTED
+    assert (by["fever"][0].spans, by["fool_me_twice"][1].spans) == ((), None)
     revised = next(answer for answer in by["cad_nli"] if answer.verdict == CONTRADICTED)
     assert [revised.answer[s.start : s.end] for s in revised.spans or ()] in ([], ["stands up"])
 
@@ -245,6 +267,32 @@ def test_stopped_it_goes_on_where_it_was_and_ends_the_same(data, tmp_path, small
     assert judgement_models.OwnModel(again.folder).has_words
 
 
+@pytest.mark.slow
+def test_a_training_goes_on_from_a_model_of_the_same_form_and_learns_of_every_kind(data, small):
+    own = OwnAnswers([Marked("mistakes", "mistakes a", "", (TEXT,), "The bridge is old.", SUPPORTED, ())] * 9, {"declines": 3})
+    first = drain(start(data, faithfulness_home() / "first", own=0.2, checked=0.2))
+    second = drain(start(data, faithfulness_home() / "second", own_answers=own, own=0.5, begin_with="first", learning_rate=1e-9))
+    evaluations = [[line for line in read_log(each.folder) if line["kind"] == "evaluation"] for each in (first, second)]
+    best = next(line for line in evaluations[0] if line["step"] == first.best_step)
+    assert evaluations[1][0]["auc"] == pytest.approx(best["auc"], abs=0.02)
+    assert second.left_out["declines"] == 3
+    assert all(len(json.dumps(line)) < 5000 for line in read_log(first.folder)), "the log tells settings, not the claims"
+    with pytest.raises(WorkbenchError, match="'first' has other matrices"):
+        drain(start(data, faithfulness_home() / "third", begin_with="first", lora_rank=3))
+
+
+def test_a_step_is_drawn_of_the_kinds_by_their_shares(data, base, tmp_path):  # noqa: F811
+    told = [claim for each in read(data)[0] for claim in each.claims()]
+    claim = Marked("mistakes", "g", "", (TEXT,), "The bridge is the only one of its own.", SUPPORTED, ())
+    config = FaithfulnessTraining(**SMALL | {"made": 0.0, "pairs": 0.0, "own": 0.5, "batch_size": 40})
+    steps = FaithfulLoop(config, base, [*told, claim], [], Corruption([], base), 0, tmp_path, "")
+    drawn = [len(each.sequence[0]) for step in range(5) for each in steps.batch(step)]
+    own = len(steps.judgement(claim).sequence[0])
+    assert drawn.count(own) == pytest.approx(100, abs=30)
+    alone = FaithfulLoop(config, base, [claim], [], Corruption([], base), 0, tmp_path, "")
+    assert {len(each.sequence[0]) for each in alone.batch(0)} == {own}
+
+
 def test_a_full_disk_is_told_with_what_to_do(data, tmp_path, small):
     full = files_of_at_most(20_000)
     with pytest.raises(WorkbenchError, match=r"could not be written.*Free some space.*goes on from its last checkpoint"), full:
@@ -272,6 +320,28 @@ def test_the_combination_has_no_weight_that_speaks_for_an_answer():
     x = np.stack([wanted + draw.normal(0, 0.7, 400), -wanted + draw.normal(0, 0.7, 400), draw.normal(0, 1, 400)], 1)
     [bias], weights = logistic([x], [wanted])
     assert weights[0] > 0.5 and weights[1] == 0 and np.isfinite(bias)
+
+
+def test_of_each_kind_of_text_the_best_measure_is_told_where_there_are_enough_answers():
+    draw = np.random.default_rng(0)
+
+    def answers(source, count, signal):
+        """Their words are the passage's in the right ones where the signal is 0."""
+        made = []
+        for number in range(count):
+            wrong = number % 2 == 1
+            text = "It is new and odd." if wrong and not signal else TEXT[:60]
+            judged = [JudgedClaim(0, len(text), text, ClaimJudgement(np.array([1.0, 0, 0]), []))]
+            each = SeenAnswer(Marked(source, "g", "", (TEXT,), text, NEITHER if wrong else SUPPORTED, ()), judged)
+            each.signals = np.array([[signal * wrong + draw.normal(), *[0.0] * (len(SIGNALS) - 1)]])
+            made.append(each)
+        return made
+
+    some = [*answers("qa_feedback", 80, 3.0), *answers("xsumfaith", 80, 0.0), *answers("expertqa", 20, 3.0)]
+    told = trusted(some, Combination(np.zeros(1), np.eye(len(SIGNALS))[0], 0.5, 0.5))
+    assert {kind: row["measure"] for kind, row in told.items()} == {"qa_feedback": "faithfulness", "xsumfaith": "containment"}
+    assert (told["xsumfaith"]["containment"], told["qa_feedback"]["containment"]) == (1.0, 0.5)
+    assert (told["xsumfaith"]["answers"], told["xsumfaith"]["wrong"]) == (80, 40)
 
 
 def test_sets_have_a_bias_each_and_common_weights():
@@ -319,13 +389,17 @@ def test_of_an_experts_answer_the_claims_with_evidence_are_judged(tmp_path):
     ]
     (tmp_path / "expertqa").mkdir()
     (tmp_path / "expertqa" / "expertqa_dev.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
-    (wrong, right), _ = read(tmp_path)
+    answers, _ = read(tmp_path)
+    wrong, right = (answer for answer in answers if answer.source == "expertqa")
     assert (wrong.answer, wrong.passages, wrong.verdict) == (
         "It is red [1]. It is big [2].",
         ("A red house.", "A house."),
         NEITHER,
     )
     assert (right.answer, right.question, right.verdict) == ("It is red [1].", "What colour?", SUPPORTED)
+    alone = [(each.answer, each.passages, each.verdict) for each in answers if each.source == "expertqa_claims"]
+    assert alone[:2] == [("It is red.", ("A red house.",), SUPPORTED), ("It is big.", ("A house.",), NEITHER)]
+    assert {each.group for each in answers} == {wrong.group, right.group}
 
 
 # Answers made by rule

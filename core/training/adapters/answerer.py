@@ -99,10 +99,10 @@ class LessonQuestions(NamedTuple):
 
 def answerer_data(folder: Path, config: AnswererTraining, vectors: Path) -> Generator[Progress, None, AdapterData]:
     """Lessons as examples, those of one lesson beside each other. vectors: where they are kept."""
-    corpus = yield from _squad(folder, SQUAD)
+    corpus = yield from squad(folder)
     encoder = registry.find("encoder", "minilm")()
     asked, copies = yield from _questions(folder, corpus, encoder, vectors)
-    parts = _parts({document.title for document in corpus.documents}, config.seed)
+    parts = article_parts({document.title for document in corpus.documents}, config.seed)
     examples: dict[str, list[TrainingExample]] = {part: [] for part in PARTS}
     for part in PARTS:
         documents = [document for document in corpus.documents if parts[document.title] == part]
@@ -128,17 +128,22 @@ def answerer_data(folder: Path, config: AnswererTraining, vectors: Path) -> Gene
 
 def _questions(folder, corpus, encoder, vectors) -> Generator[Progress, None, tuple[LessonQuestions, int]]:
     """Of the corpus, and how many are left out as near copies of the benchmark's."""
-    tests = yield from _squad(folder, TESTS, needed=False)
-    tricky = yield from _squad(folder, UNANSWERABLE, needed=False)
-    queries = [query for query in corpus.queries if query.gold and query.answers]
-    texts = [query.text for query in tests.queries] if tests else []
-    copies = near_copies([query.text for query in queries], texts, ALIKE) if texts else {}
-    queries = [query for place, query in enumerate(queries) if place not in copies]
+    queries, copies = yield from apart(folder, corpus)
+    tricky = yield from squad(folder, UNANSWERABLE, needed=False)
     puzzles = defaultdict(list)
     for query in (query for query in (tricky.queries if tricky else ()) if not query.answerable):
         puzzles[query.group].append(query)
     made = yield from embed(encoder, [query.text for query in queries], vectors, query=True)
-    return LessonQuestions(queries, dict(puzzles), {query.id: place for place, query in enumerate(queries)}, made), len(copies)
+    return LessonQuestions(queries, dict(puzzles), {query.id: place for place, query in enumerate(queries)}, made), copies
+
+
+def apart(folder: Path, corpus: Corpus) -> Generator[Progress, None, tuple[list[Query], int]]:
+    """The corpus's questions that have an answer, without near copies of the benchmark's, and how many those are."""
+    tests = yield from squad(folder, TESTS, needed=False)
+    queries = [query for query in corpus.queries if query.gold and query.answers]
+    texts = [query.text for query in tests.queries] if tests else []
+    copies = near_copies([query.text for query in queries], texts, ALIKE) if texts else {}
+    return [query for place, query in enumerate(queries) if place not in copies], len(copies)
 
 
 def _mixed(examples: Sequence[TrainingExample], seed: int) -> list[TrainingExample]:
@@ -192,14 +197,14 @@ def _lessons(
         pile = [*draw.sample(puzzles, min(1, len(puzzles))), *draw.sample(near, min(4 * wanted, len(near)))]
         draw.shuffle(pile)
         held = answered.keys() | {query.id for query, *_ in some}
-        others = [query for query in pile if query.id not in held and not _holds(texts, query)][:wanted]
-        if not first and not _holds(texts, seed):
+        others = [query for query in pile if query.id not in held and not holds(texts, query)][:wanted]
+        if not first and not holds(texts, seed):
             others.append(seed)
         if some or others:
             yield Lesson([pool.hits[row] for row in chosen], some, others)
 
 
-def _holds(texts: Sequence[str], query: Query) -> bool:
+def holds(texts: Sequence[str], query: Query) -> bool:
     """Whether a reference answer stands in one of the texts."""
     return any(stands_in(each, text) for each in query.answers for text in texts)
 
@@ -254,13 +259,15 @@ def _pool(documents, queries, size, encoder, vectors) -> Generator[Progress, Non
     return LessonChunks(hits, made, dict(answered))
 
 
-def _parts(titles: Iterable[str], seed: int) -> dict[str, str]:
+def article_parts(titles: Iterable[str], seed: int) -> dict[str, str]:
+    """Title -> "train", "validation" or "test"."""
     order = sorted(titles)
     random.Random(seed).shuffle(order)
     return {title: "validation" if n < KEPT_BACK else "test" if n < 2 * KEPT_BACK else "train" for n, title in enumerate(order)}
 
 
-def _squad(folder: Path, names: Sequence[str], needed: bool = True) -> Generator[Progress, None, Corpus | None]:
+def squad(folder: Path, names: Sequence[str] = SQUAD, needed: bool = True) -> Generator[Progress, None, Corpus | None]:
+    """The first of these files that is below the folder."""
     place = next((path for name in names for path in sorted(folder.rglob(name))), None)
     if place is None and needed:
         raise WorkbenchError(

@@ -20,15 +20,17 @@ from core.judging.entailment import JudgedClaim, claimed
 from core.judging.evidence import evidence, grounds
 from core.judging.judgement_models import WRONG, OwnModel
 from core.judging.measure import AnswerCase
+from core.judging.measures.containment import Containment
 from core.judging.passage_words import joined, new_share, word_doubts, words_of
 from core.records import Progress
 from core.statistics.roc import roc
-from core.training.faithfulness.sources import EXPERTS, SUPPORTED, UNKNOWN, Marked
+from core.training.faithfulness.sources import EXPERTS, OWN, SUPPORTED, UNKNOWN, Marked
 
 PENALTY = 0.02  # of the squares of the weights, beside a mean loss
 ANSWERS = ("qa_feedback", "xsumfaith", EXPERTS)  # kinds of whole answers on which the threshold is chosen
 SHIFTS = [step / 20 for step in range(41)]  # of log-odds by ln(claims)
 FITTED_ON = ("qa_feedback", "xsumfaith", "made")
+FEWEST = 20  # right answers, and wrong ones, by which measures are compared
 SETS = ("qa_feedback", "xsumfaith", "citation_integrity", EXPERTS)
 
 
@@ -49,6 +51,8 @@ class SeenAnswer:
         source = SourceWords(told)
         self.signals = np.array([signals(each.text, each.judgement, there, source) for each in judged])
         self.new_words = new_share(answer.answer, self.said)
+        case = AnswerCase(answer.question, answer.answer, answer.passages)
+        self.copied = Containment().scored(case).value if answer.passages else 0.0
         self.source = answer.source.split()[0]
         self.wrong = answer.verdict != SUPPORTED
 
@@ -136,6 +140,25 @@ def told_by_claims(made: Sequence[SeenAnswer], combinations: dict[str, Combinati
     return rows
 
 
+def trusted(answers: Sequence[SeenAnswer], combination: Combination) -> dict[str, dict[str, Any]]:
+    """By kind of text: AUC of the combination, and of what asks no model, over answers from which no head has learnt; measure: the
+    best of them. Only of kinds with 20 right and 20 wrong answers."""
+    rows = {}
+    for source in dict.fromkeys(each.source for each in answers):
+        some = [each for each in answers if each.source == source and len(each.judged) and each.answer.verdict != UNKNOWN]
+        wrong = np.array([each.wrong for each in some])
+        if min(wrong.sum(), len(wrong) - wrong.sum()) < FEWEST:
+            continue
+        doubts = {
+            "faithfulness": [combination.doubt(each.signals) for each in some],
+            "containment": [-each.copied for each in some],
+            "lexical_floor": [each.new_words for each in some],
+        }
+        aucs = {name: round(float(roc(np.array(each), wrong).auc.mean), 4) for name, each in doubts.items()}
+        rows[source] = {"answers": len(some), "wrong": int(wrong.sum())} | aucs | {"measure": max(aucs, key=aucs.__getitem__)}
+    return rows
+
+
 def _by_claim(answers: Sequence[SeenAnswer]) -> tuple[np.ndarray, np.ndarray] | None:
     """Signals and share of people who call it wrong, of each claim of which that is known; None: of none."""
     rows, wanted = [], []
@@ -200,7 +223,7 @@ def measured(answers: Sequence[SeenAnswer], floors: Sequence[SeenAnswer], combin
     """By data set: how well the combination, and the lexical floor, tell hallucinated answers. floors: answers on which the
     floor's threshold is chosen."""
     result = {}
-    for source in (*SETS, "made"):
+    for source in (*SETS, "made", OWN):
         some = [each for each in answers if each.source == source and len(each.judged)]
         if not some:
             continue

@@ -1,24 +1,36 @@
 """The steps of the faithfulness model's training: what is drawn, the shares of both cores, and its validation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core.errors import WorkbenchError
 from core.judging.evidence import evidence
 from core.judging.faithful_bert import CLAIM_TOKENS, ClaimReader, FaithfulPairs
+from core.judging.judgement_models import model_folder
 from core.models import hardware
+from core.reranking.bert_pairs import ADAPTER
 from core.statistics.roc import roc
 from core.training.faithfulness.corrupted import Corruption
 from core.training.faithfulness.model import FaithfulLowRank, Judgement
-from core.training.faithfulness.sources import SUPPORTED, Marked
+from core.training.faithfulness.sources import EXPERT_CLAIMS, OWN, SUPPORTED, Marked
 from core.training.low_rank import LowRankLoop, read_all
 
 SHARE_TOKENS = 1536  # of a share of a step
 CHARACTERS = 5  # of evidence a token that is free for it: so that little is cut
-UNWATCHED = "citation_integrity"  # people agree so little on it that its AUC goes up and down by itself
-WEIGHTS = {"qa_feedback": 3.0, "qa_feedback corrected": 1.0, "xsumfaith": 2.0, "citation_integrity": 1.0}
+UNWATCHED = ("citation_integrity", EXPERT_CLAIMS)  # people agree so little on them that their AUC goes up and down by itself
+KINDS = {
+    "snli": "pairs",
+    "cad_nli": "pairs",
+    "fever": "checked",
+    "fool_me_twice": "checked",
+    EXPERT_CLAIMS: "checked",
+    OWN: "own",
+}
+ANSWERS = "answers"  # the kind of all other sources
+WEIGHTS = {"qa_feedback": 3.0, "xsumfaith": 2.0, "fever": 0.5}  # of a claim beside others of its kind
 
 
 class FaithfulLoop(LowRankLoop):
@@ -40,14 +52,34 @@ class FaithfulLoop(LowRankLoop):
         super().__init__(config, config.max_steps, "auc", work, mark)
         self._base, self._made, self._stories = base, made, size
         self._tokens, self._room = ClaimReader(base, config.max_tokens), CHARACTERS * (config.max_tokens - CLAIM_TOKENS)
-        self._pairs = [each for each in told if each.source in ("snli", "cad_nli")]
-        self._answers = [each for each in told if each.source not in ("snli", "cad_nli")]
-        weights = np.array([WEIGHTS.get(each.source, 1.0) for each in self._answers])
-        self._drawn = weights / weights.sum() if len(weights) else weights
+        self._by_kind = {
+            kind: [each for each in told if KINDS.get(each.source, ANSWERS) == kind] for kind in (*KINDS.values(), ANSWERS)
+        }
+        self._drawn = {kind: _shares_of([WEIGHTS.get(each.source, 1.0) for each in some]) for kind, some in self._by_kind.items()}
+        shares = {kind: getattr(config, kind) if some else 0.0 for kind, some in self._by_kind.items() if kind != ANSWERS}
+        shares["made"] = config.made if size else 0.0
+        shares[ANSWERS] = max(0.0, 1 - sum(shares.values())) if self._by_kind[ANSWERS] else 0.0
+        self._kinds, self._often = list(shares), _shares_of(shares.values())
         self._validation = validation
         self._read = [self.judgement(each) for each in validation]
         model = FaithfulLowRank(base, config.lora_rank, config.layers, config.seed)
         self._take(model, lambda name, _: ".lora_" in name or name == "pooler.dense.weight")
+
+    def begin_with(self, name: str) -> None:
+        """The weights of that model instead of those that have learnt nothing."""
+        import torch
+        from safetensors.torch import load_file
+
+        begun = load_file(model_folder(name) / ADAPTER)
+        if {place: w.shape for place, w in begun.items()} != {place: w.shape for place, w in self._weights.items()}:
+            raise WorkbenchError(
+                f"The model '{name}' has other matrices than this training.",
+                where="begin_with",
+                todo="Give this training the lora_rank and layers of the model that it goes on from.",
+            )
+        with torch.no_grad():
+            for place, weight in self._weights.items():
+                weight.copy_(begun[place])
 
     def judgement(self, claim: Marked) -> Judgement:
         """The claim as the model reads it."""
@@ -63,15 +95,13 @@ class FaithfulLoop(LowRankLoop):
     def batch(self, step: int) -> list[Judgement]:
         """Of step 0, 1, …"""
         draw = np.random.default_rng([self.config.seed, 1 << 20, step])
-        kinds = draw.random(self.config.batch_size)
         some = []
-        for kind in kinds:
-            if kind < self.config.made and self._stories:
+        for place in draw.choice(len(self._kinds), self.config.batch_size, p=self._often):
+            kind = self._kinds[place]
+            if kind == "made":
                 claim = self._made.any(draw)
-            elif kind < self.config.made + self.config.pairs and self._pairs or not self._answers:
-                claim = self._pairs[int(draw.integers(len(self._pairs)))] if self._pairs else None
             else:
-                claim = self._answers[int(draw.choice(len(self._answers), p=self._drawn))]
+                claim = self._by_kind[kind][int(draw.choice(len(self._by_kind[kind]), p=self._drawn[kind]))]
             if claim is not None:
                 some.append(self.judgement(claim))
         return some
@@ -115,6 +145,12 @@ class FaithfulLoop(LowRankLoop):
         """What the model says of each sequence as it is now."""
         model = FaithfulPairs(self._base, hardware.fast_dtype(), "cpu", self.model.merged())
         return read_all(model.judge, sequences)
+
+
+def _shares_of(weights: Iterable[float]) -> np.ndarray:
+    """They sum to 1; where all are 0, each is."""
+    values = np.array(list(weights), np.float64)
+    return values / (values.sum() or 1.0)
 
 
 def _auc(scores: np.ndarray, positive: np.ndarray) -> float:

@@ -17,11 +17,14 @@ class FaithfulnessTraining(shared.TrainingSettings):
     made: float = knob(
         0.5, "Share of a step's claims that are made from texts by rule, right ones and wrong ones.", ge=0.0, le=0.9, step=0.05
     )
-    pairs: float = knob(
-        0.15,
-        "Share that is sentence pairs of SNLI and its revised form; the rest is what people said of answers.",
-        ge=0.0,
-        le=0.9,
+    pairs: float = knob(0.15, "Share that is sentence pairs of SNLI and its revised form.", ge=0.0, le=0.9)
+    checked: float = knob(0.0, "Share that is claims of FEVER, Fool Me Twice and ExpertQA.", ge=0.0, le=0.9)
+    own: float = knob(
+        0.0, "Share that is what the answerer that ships answers itself; the rest is what people said of answers.", ge=0.0, le=0.9
+    )
+    questions: int = knob(1200, "Questions of SQuAD's training set that it is asked.", ge=1, le=100_000)
+    begin_with: str = knob(
+        "", "Model of faithfulness of the same rank and layers to go on from; empty: one that has learnt nothing."
     )
     word_weight: float = knob(1.0, "What the loss of wrong words counts beside that of verdicts.", ge=0.0, le=100.0, step=0.1)
     texts: int = knob(1500, "Documents each of squad-sentences and MedQuAD that claims are made from.", ge=0, le=100_000)

@@ -21,7 +21,20 @@ VERDICTS = {"entailment": SUPPORTED, "contradiction": CONTRADICTED, "neutral": N
 CITED = {"SUPPORT": SUPPORTED, "REFUTE": CONTRADICTED, "NEI": NEITHER}
 FAULTS = {"Wrong-Grounding": CONTRADICTED, "Unverifiable": NEITHER}  # the others are true: beside the point, or said twice
 EXPERTS = "expertqa"  # answers of systems with GPT-4 to experts' questions
+EXPERT_CLAIMS = "expertqa_claims"  # each of their claims beside its own evidence
+OWN = "mistakes"  # answers of the answerer that ships (core.training.faithfulness.mistakes)
+CHECKED = {"SUPPORTS": SUPPORTED, "REFUTES": CONTRADICTED}
+TOKENS = {
+    "-LRB-": "(",
+    "-RRB-": ")",
+    "-LSB-": "[",
+    "-RSB-": "]",
+    "``": '"',
+    "''": '"',
+    "--": "-",
+}  # as the Penn Treebank writes them
 BORNE_OUT = {"Complete": SUPPORTED, "Partial": NEITHER, "Incomplete": NEITHER}  # else there was no evidence to judge by
+CITATION = re.compile(r"\s*\[\d+\]")
 CITATIONS = re.compile(r"\s*[\[(]?(?:<\|\w+\|>[,\s\d–-]*)+[\])]?")
 
 
@@ -187,8 +200,34 @@ def _qa_feedback(source: Source, file: str) -> Iterator[Marked]:
             yield Marked("qa_feedback corrected", group, question, passages, corrected, SUPPORTED, ())
 
 
+def _fever(source: Source, file: str) -> Iterator[Marked]:
+    for row in source.json_lines(file):
+        passages = tuple(_written_out(clean(text)) for text in row.fields["evidence"])
+        if passages:
+            yield _checked("fever", passages[0], passages, clean(row.fields["claim"]), CHECKED[row.fields["label"]])
+
+
+def _fool_me_twice(source: Source, file: str) -> Iterator[Marked]:
+    for row in source.json_lines(file):
+        passages, page = tuple(clean(each["text"]) for each in row.fields["gold_evidence"]), row.fields["wikipedia_page"]
+        if passages:
+            yield _checked("fool_me_twice", page, passages, clean(row.fields["text"]), CHECKED[row.fields["label"]])
+
+
+def _checked(name: str, group: str, passages: tuple[str, ...], claim: str, verdict: int) -> Marked:
+    return Marked(name, f"{name} {group}", "", passages, claim, verdict, () if verdict == SUPPORTED else None)
+
+
+def _written_out(tokens: str) -> str:
+    """The text that was cut into tokens."""
+    text = " ".join(TOKENS.get(token, token) for token in tokens.split())
+    text = re.sub(r" (?=[.,;:!?)\]%]|'s\b|n't\b)", "", re.sub(r"(?<=[(\[$]) ", "", text))
+    return re.sub(r'" ([^"]*) "', r'"\1"', text)
+
+
 def _experts(source: Source, file: str) -> Iterator[Marked]:
-    """Of each answer the claims that the expert judged by the text of their evidence; wrong where one is not wholly borne out by it."""
+    """Of each answer the claims that the expert judged by the text of their evidence; wrong where one is not wholly borne out by it.
+    Behind it these claims, each by itself."""
     for row in source.json_lines(file):
         for said in row.fields["answers"].values():
             texts = [
@@ -199,9 +238,14 @@ def _experts(source: Source, file: str) -> Iterator[Marked]:
             verdict = max((BORNE_OUT[each["support"]] for each, _ in judged), default=SUPPORTED)
             passages = tuple(dict.fromkeys(clean(text) for _, some in judged for text in some))
             answer = " ".join(clean(each["claim_string"]) for each, _ in judged)
-            if passages:
-                question = clean(row.fields["question"])
-                yield Marked(EXPERTS, f"{EXPERTS} {question}", question, passages, answer, verdict, None)
+            if not passages:
+                continue
+            question = clean(row.fields["question"])
+            yield Marked(EXPERTS, f"{EXPERTS} {question}", question, passages, answer, verdict, None)
+            for each, some in judged:
+                own, claim = BORNE_OUT[each["support"]], CITATION.sub("", clean(each["claim_string"])).strip()
+                texts = tuple(map(clean, some))
+                yield Marked(EXPERT_CLAIMS, f"{EXPERTS} {question}", "", texts, claim, own, () if own == SUPPORTED else None)
 
 
 READERS: dict[str, tuple[tuple[str, ...], Callable[..., Iterator[Marked]]]] = {
@@ -211,4 +255,6 @@ READERS: dict[str, tuple[tuple[str, ...], Callable[..., Iterator[Marked]]]] = {
     "xsumfaith": (("xsumfaith_1240.jsonl.gz",), _xsum),
     "qa_feedback": (("dev_feedback.json.gz",), _qa_feedback),
     EXPERTS: (("expertqa_dev.jsonl.gz",), _experts),
+    "fever_evidence": (("fever_dev_half.jsonl.gz",), _fever),
+    "fool_me_twice": (("dev.jsonl.gz",), _fool_me_twice),
 }
