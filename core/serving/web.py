@@ -149,7 +149,8 @@ def make_app(
         )
 
     def failed(request: Request, status: int, why: str, wait_s: float = 0.0) -> JSONResponse:
-        figures.requests.labels(request.url.path, status, "").inc()
+        path = request.url.path if any(request.url.path == route.path for route in app.routes) else "other"  # no series a guess
+        figures.requests.labels(path, status, "").inc()
         headers = {"retry-after": str(max(1, round(wait_s)))} if status in (429, 503) and wait_s < 1e6 else {}
         return JSONResponse({"error": why}, status, headers)
 

@@ -189,6 +189,13 @@ def test_a_bad_body_is_refused_with_its_place(service, serve, body, why):
     assert response.status_code in (400, 422) and why in response.json()["error"]
 
 
+def test_addresses_that_are_guessed_make_no_series_of_their_own(service, serve):
+    client = serve(service, FREE)
+    assert [client.get(f"/guess{number}").status_code for number in range(5)] == [404] * 5
+    told = client.get("/metrics").text
+    assert 'groundwork_requests_total{path="other",status="404",way=""} 5.0' in told and "guess" not in told
+
+
 def test_too_large_a_body_and_too_fast_a_client_are_refused(service, serve):
     client = serve(service, ServiceLimits(rate=0.001, burst=2))
     large = client.post("/answer", content=b" " * 200_000, headers={"content-type": "application/json"})
