@@ -4,6 +4,7 @@ rows that answer to a click, and nothing that moves under the pointer."""
 import pytest
 
 from core.workbench import Workbench
+from tests.conftest import ROOT
 from tests.support.small_corpora import THINGS, with_towns
 from tests.support.steps import no_error, open_page, settled
 from tests.support.synthetic_trials import add_questions, add_trial
@@ -35,7 +36,10 @@ def test_global_choices_stand_above_the_fold(towns, tab, width):
     for key in ("corpus", "questions", "of_experiment", "pin"):
         assert bottom(tab, f".st-key-{key}") < 330, key
     links = tab.get_by_test_id("stSidebarNavLink")
-    assert links.count() == 20 and bottom(tab, '[data-testid="stSidebarNavLink"] >> nth=-1') <= 900
+    assert (
+        links.count() == len(list((ROOT / "pages").glob("*.py")))
+        and bottom(tab, '[data-testid="stSidebarNavLink"] >> nth=-1') <= 900
+    )
     assert tab.locator(".st-key-corpus input").input_value() == "towns"
 
 
