@@ -11,6 +11,7 @@ from core.cli.options import USUAL, Asked, Positive, RecipeOptions
 from core.cli.tables import show_table
 from core.config import build
 from core.records import Progress
+from core.serving.asking import ADDRESS, PORT
 
 subject("serving", "A recipe served over HTTP: published, watched, its keys, load and traces.")
 Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65535))]
@@ -28,7 +29,7 @@ def serve(
     *,
     published: Published = "",
     trial: Trial = "",
-    port: Port = 8600,
+    port: Port = PORT,
     batch: Annotated[Positive, Parameter(help="Answers written side by side.")] = 8,
     at_once: Annotated[Positive, Parameter(help="Requests at work; more wait in line.")] = 16,
     waiting: Annotated[Positive, Parameter(help="Requests in line; more are refused with status 429.")] = 64,
@@ -126,7 +127,7 @@ def canaries(
     name: str,
     /,
     *,
-    url: Annotated[str, Parameter(help="Of the service; empty: only what is recorded.")] = "http://127.0.0.1:8600",
+    url: Annotated[str, Parameter(help="Of the service; empty: only what is recorded.")] = ADDRESS,
     most: Annotated[Positive, Parameter(help="Questions that are asked.")] = 200,
 ) -> Any:
     """Ask a service the questions again that its publication found: a loss is told with its deployment and stage (exit code 1)."""

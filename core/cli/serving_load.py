@@ -11,6 +11,7 @@ from core.cli.options import read_numbers, read_settings
 from core.cli.tables import show_table
 from core.report.table import in_words
 from core.serving.arrivals import Arrivals
+from core.serving.asking import ADDRESS
 
 
 def _show(record: Mapping[str, Any]) -> None:
@@ -27,7 +28,7 @@ def load(
     workbench: Any,
     *,
     questions: Annotated[str, Parameter(help="A corpus, a CSV or JSONL file with a column question, or a file with one a line.")],
-    url: str = "http://127.0.0.1:8600",
+    url: str = ADDRESS,
     path: str = "/search",
     field: Annotated[tuple[str, ...], Parameter(help="NAME=VALUE: sent beside each question; repeatable.")] = (),
     rate: Annotated[

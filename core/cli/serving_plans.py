@@ -42,9 +42,9 @@ def capacity(
     hour_usd: Annotated[float, Parameter(validator=Number(gte=0), help="What a machine costs an hour.")] = 0.0,
 ) -> Any:
     """Latency by rate and the machines that hold it, simulated from a load test's service times, Erlang's formula beside it."""
-    from core.serving.planning import capacity
+    from core.serving.planning import capacity, points_of
 
-    return capacity(workbench, run, read_numbers(rates, "--rates"), servers, slo_ms, hour_usd)
+    return capacity(points_of(workbench, run), read_numbers(rates, "--rates"), servers, slo_ms, hour_usd)
 
 
 @verb("serving budget", show_table)
@@ -59,6 +59,6 @@ def budget(
     ] = 0.001,
 ) -> Any:
     """How fast a load test's requests burn the error budget, and which of the SRE workbook's alerts they raise when."""
-    from core.serving.planning import budget
+    from core.serving.planning import budget, points_of
 
-    return budget(workbench, run, target, scale)
+    return budget(points_of(workbench, run), target, scale)

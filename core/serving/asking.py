@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 
+PORT = 8600
+ADDRESS = f"http://127.0.0.1:{PORT}"  # of a service, where nothing else is said
 LOOK_S = 1.0
 
 

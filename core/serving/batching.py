@@ -9,7 +9,7 @@ from typing import Any
 
 from core.progress import Running
 from core.serving.admission import Refusal
-from core.serving.service import Reply, ServedQuestion
+from core.serving.service import Reply, ServedQuestion, reply_or_raise
 
 AHEAD = 64  # pieces of text that wait for a slow reader; then the model waits
 
@@ -34,12 +34,9 @@ class AnswerBatches:
         self._waiting.append((question, reply))
         self._next()
         try:
-            made = await reply
+            return reply_or_raise(await reply)
         finally:
             question.gone.set()
-        if isinstance(made, Refusal):
-            raise made
-        return made
 
     def _next(self) -> None:
         self._waiting = [each for each in self._waiting if not each[0].gone.is_set()]

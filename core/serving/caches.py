@@ -76,7 +76,7 @@ class AnswerCache:
     ) -> None:
         self._most, self._age_s, self._least, self._encode, self._clock = most, age_s, similarity, encode, clock
         self._stamp, self._lock = "", threading.Lock()
-        self._entries: OrderedDict[str, tuple[str, dict[str, Any], float, np.ndarray | None]] = OrderedDict()
+        self._entries: OrderedDict[str, tuple[dict[str, Any], float, np.ndarray | None]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -89,7 +89,7 @@ class AnswerCache:
             if own in self._entries:
                 self._entries.move_to_end(own)
                 return self._held(own, 1.0)
-            others = [(name, entry[3]) for name, entry in self._entries.items() if entry[3] is not None] if self._least else []
+            others = [(name, vector) for name, (_, _, vector) in self._entries.items()] if self._least else []
         if not others:
             return None
         similar = np.stack([vector for _, vector in others]) @ self._encode(own)
@@ -106,7 +106,7 @@ class AnswerCache:
         vector = self._encode(own) if self._least else None
         with self._lock:
             self._follow(stamp)
-            self._entries[own] = own, reply, self._clock(), vector
+            self._entries[own] = reply, self._clock(), vector
             self._entries.move_to_end(own)
             if len(self._entries) > self._most:
                 self._entries.popitem(last=False)
@@ -116,10 +116,10 @@ class AnswerCache:
             self._entries.clear()
             self._stamp = stamp
 
-    def _held(self, name: str, similarity: float) -> CachedAnswer | None:
-        question, reply, since, _ = self._entries[name]
+    def _held(self, question: str, similarity: float) -> CachedAnswer | None:
+        reply, since, _ = self._entries[question]
         age = self._clock() - since
         if age > self._age_s:
-            del self._entries[name]
+            del self._entries[question]
             return None
         return CachedAnswer(reply, question, similarity, age)

@@ -29,6 +29,7 @@ from core.progress import counted
 from core.records import Progress, plain
 from core.report.table import COUNT, ONE, PERCENT, Column, Table, between, written
 from core.serving.arrivals import Arrivals, moments
+from core.serving.asking import ADDRESS
 from core.serving.driver import Noted, Sender
 from core.statistics.bootstrap import Interval
 from core.statistics.proportion import wilson, wilson_grouped
@@ -141,9 +142,7 @@ def _target(url: str, anywhere: bool) -> Target:
         host, port = parts.hostname, parts.port or 80
         path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
     except ValueError as error:
-        raise WorkbenchError(
-            f"'{url:.80}' is no address: {error}.", where="--url", todo="For example http://127.0.0.1:8600"
-        ) from None
+        raise WorkbenchError(f"'{url:.80}' is no address: {error}.", where="--url", todo=f"For example {ADDRESS}") from None
     if parts.scheme != "http" or not host or parts.username or not re.fullmatch(r"(/[!-~]*)?", path):
         raise WorkbenchError(
             f"'{url:.80}' cannot be loaded.", where="--url, --path", todo="Give http://HOST:PORT and a path that begins with /."

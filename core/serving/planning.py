@@ -2,18 +2,18 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from core.errors import WorkbenchError
 from core.report.table import COUNT, Column, Table
+from core.serving.recorded import recorded
 from core.statistics.burn_rate import alert_times, burn_alerts, burn_rate
 from core.statistics.cache_model import che, lru_hits, stack_distances, zipf
 from core.statistics.queue_simulation import Station, arrival_times, simulate_queue
 from core.statistics.queueing import MarkovQueue
-from core.store.batches import batches
 from core.workbench import Workbench
 
 DAY_S, QUANTILE = 86_400.0, 0.95
@@ -45,12 +45,11 @@ def cache_curve(workbench: Workbench, dataset: str, sizes: Sequence[int], ages_s
 
 
 def capacity(
-    workbench: Workbench, run: str, rates: Sequence[float], servers: int, slo_ms: float, hour_usd: float = 0.0
+    points: Sequence[Mapping[str, Any]], rates: Sequence[float], servers: int, slo_ms: float, hour_usd: float = 0.0
 ) -> list[dict[str, Any]]:
-    """A row a rate: latency of a queue whose service times are those of the load test's slowest rate, where requests hardly wait, simulated
+    """A row a rate: latency of a queue whose service times are those of a load test's slowest rate, where requests hardly wait, simulated
     with so many servers, with Erlang's formula beside it and what was measured at that rate; the fewest machines that hold the p95 below
     slo_ms, and what they cost a day. One request is served at a time."""
-    points = points_of(workbench, run)
     lightest = min(points, key=lambda point: point["rate"])
     service = np.array(
         [
@@ -61,7 +60,9 @@ def capacity(
     )
     if len(service) < 2:
         raise WorkbenchError(
-            "Fewer than two requests of the slowest rate were answered.", where=run, todo="Load it at a rate that it bears."
+            "Fewer than two requests of the slowest rate were answered.",
+            where=lightest["url"],
+            todo="Load it at a rate that it bears.",
         )
     measured = {point["rate"]: point["p95_ms"] for point in points}
     rows = []
@@ -98,11 +99,11 @@ def capacity_table(rows: Sequence[dict[str, Any]], slo_ms: float) -> Table:
     return Table("capacity", columns, rows, "Capacity")
 
 
-def budget(workbench: Workbench, run: str, target: float, scale: float) -> list[dict[str, Any]]:
+def budget(points: Sequence[Mapping[str, Any]], target: float, scale: float) -> list[dict[str, Any]]:
     """A row a rate of the load test: share of requests within its SLO against the target, how fast that burns the error budget, and the
     alerts of the SRE workbook's windows, times `scale`, with the seconds until the first."""
     rows = []
-    for point in points_of(workbench, run):
+    for point in points:
         times = np.asarray(point["intended_s"], float)
         limit = point["slo_ms"] / 1000
         good = [
@@ -149,14 +150,11 @@ def _erlang_ms(service: np.ndarray, rate: float, servers: int) -> float | None:
     return 1000 * MarkovQueue(rate, mean, servers).latency_quantile_s(QUANTILE) if rate * mean < servers else None
 
 
-def points_of(workbench: Workbench, run: str) -> list[dict[str, Any]]:
+def points_of(workbench: Workbench, run: str = "") -> list[dict[str, Any]]:
     """Of a load test, the slowest rate first; "": of the newest."""
-    rows = workbench.store.query(
-        "SELECT key, url, seconds, slo_ms FROM load_tests "
-        "WHERE run = CASE WHEN ? = '' THEN (SELECT max_by(run, id) FROM load_tests) ELSE ? END",
-        [run, run],
-    )
-    values = batches(workbench.home).read("load_tests", [row["key"] for row in rows])
-    if not values:
+    sql = """SELECT key, url, seconds, slo_ms FROM load_tests
+             WHERE run = CASE WHEN ? = '' THEN (SELECT max_by(run, id) FROM load_tests) ELSE ? END ORDER BY rate"""
+    points = recorded(workbench, "load_tests", sql, [run, run])
+    if not points:
         raise WorkbenchError("There is no such load test.", where=run, todo="`python -m core serving load` makes one.")
-    return sorted((row | values[row["key"]] for row in rows if row["key"] in values), key=lambda point: point["rate"])
+    return points

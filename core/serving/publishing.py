@@ -14,6 +14,8 @@ from core.pipeline.forecast import Forecast, one_phase
 from core.pipeline.stages import STAGES, Resolved
 from core.progress import counted
 from core.records import Gold, Hit, Progress, Query
+from core.report.table import MEAN, between
+from core.serving.recorded import recorded
 from core.statistics.canary import noise_floor
 from core.store.batches import batches
 from core.workbench import Workbench
@@ -65,9 +67,13 @@ def publish(
     row = scores["measures"][0]
     gate = {"measure": measure, "least": least, "why": why} | {part: row[part] for part in ("mean", "low", "high", "measured")}
     if not (row["low"] is not None and row["low"] >= least) and not why:  # NaN does not pass either
+        worth = (
+            "not measured"
+            if row["mean"] is None
+            else f"{row['mean']:.3f} ({between(row['low'], row['high'], MEAN) or 'no interval'})"
+        )
         raise WorkbenchError(
-            f"{row['label']} of {row['measured']} answers is {row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f}): its lower end "
-            f"is not at least {least:g}.",
+            f"{row['label']} of {row['measured']} answers is {worth}: its lower end is not at least {least:g}.",
             where=name,
             todo="Choose another recipe, more questions (--ask), another gate (--measure, --least), or say why it may go out (--why).",
         )
@@ -94,11 +100,8 @@ def published(workbench: Workbench, name: str) -> Publication:
 
 def publications(workbench: Workbench) -> list[Publication]:
     """The newest first."""
-    rows = workbench.store.query(f"SELECT key FROM {KIND} ORDER BY created DESC, key DESC")
-    values = batches(workbench.home).read(KIND, [row["key"] for row in rows])
-    return [
-        Publication(**{name: values[row["key"]][name] for name in Publication._fields}) for row in rows if row["key"] in values
-    ]
+    rows = recorded(workbench, KIND, f"SELECT key FROM {KIND} ORDER BY created DESC, key DESC")
+    return [Publication(**{name: row[name] for name in Publication._fields}) for row in rows]
 
 
 def recipe_of(publication: Publication) -> TrialConfig:

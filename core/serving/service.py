@@ -15,10 +15,11 @@ import numpy as np
 from core import registry
 from core.config import TrialConfig, fingerprint
 from core.context.citations import cited
+from core.embedding.vectors import encode_all
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
 from core.labs.answers.answering import TOO_LONG, answers_to, spans_read, write
-from core.pipeline.answers import Asker, Given
+from core.pipeline.answers import Asker, Given, KeptAnswer
 from core.pipeline.stages import Resolved
 from core.progress import Running, drain
 from core.records import Answer, Document, Hit
@@ -167,19 +168,11 @@ class Service:
             if said is None:
                 question.tried.append({"way": rung.name, "why": "The deadline passed before it was written."})
                 continue
-            about = {
-                "model": run.config.generation.model,
-                "prompt": said.prompt_tokens,
-                "answer": said.answer_tokens,
-                "cost_usd": said.cost_usd,
-            }
-            used = {"input_tokens": said.prompt_tokens, "output_tokens": said.answer_tokens, "cost_usd": said.cost_usd}
-            question.mark("write", "model", start_ns, model=run.config.generation.model, batch=len(asked), **_there(used))
+            used = _used(run.config.generation.model, said)
+            question.mark("write", "model", start_ns, batch=len(asked), **used)
             times = {"retrieval": took[question], "generation": 1000 * said.seconds}
             shown = said.shown or spans_read(hits[question][: run.config.context.passages])
-            replies[question] = self._told(
-                run, rung, question, said.text, said.finish_reason, hits[question], shown, times, about
-            )
+            replies[question] = self._told(run, rung, question, said, hits[question], shown, times, used)
         return replies
 
     def streamed(self, question: ServedQuestion) -> Generator[str | Again, None, Reply]:
@@ -215,12 +208,9 @@ class Service:
             question.marks.append(
                 Mark("search", "retrieval", start_ns, found_ns, {"query": question.text, "depth": len(made.hits)})
             )
-            used = {"input_tokens": made.prompt_tokens, "output_tokens": made.answer_tokens, "cost_usd": made.cost_usd}
-            question.mark("write", "model", found_ns, model=made.model, first_token_s=made.first_token_ms / 1000, **_there(used))
+            question.mark("write", "model", found_ns, first_token_s=made.first_token_ms / 1000, **_used(made.model, made))
             return self._remembered(question, self._of_answer(rung, question, made))
-        reply = self._last(question)
-        if isinstance(reply, Refusal):
-            raise reply
+        reply = reply_or_raise(self._last(question))
         yield reply["answer"]
         return reply
 
@@ -228,43 +218,35 @@ class Service:
         """The reply in one piece."""
         for _ in (running := Running(self.replies([question]))):
             yield ""
-        [reply] = running.result
-        if isinstance(reply, Refusal):
-            raise reply
-        return reply
+        return reply_or_raise(running.result[0])
 
     def _of_answer(self, rung: LadderRung, question: ServedQuestion, made: Answer) -> Reply:
-        run = self.workbench.resolve(rung.config)
-        about = {"model": made.model, "prompt": made.prompt_tokens, "answer": made.answer_tokens, "cost_usd": made.cost_usd}
+        run, hits = self.workbench.resolve(rung.config), list(made.hits)
         times = {"retrieval": made.retrieval_ms, "first_token": made.first_token_ms, "generation": made.generation_ms}
-        hits = list(made.hits)
-        return self._told(run, rung, question, made.text, made.finish_reason, hits, spans_read(hits), times, about) | {
-            "id": made.id
-        }
+        reply = self._told(run, rung, question, made, hits, spans_read(hits), times, _used(made.model, made))
+        return reply | {"id": made.id}
 
     def _told(
         self,
         run: Resolved,
         rung: LadderRung,
         question: ServedQuestion,
-        text: str,
-        reason: str,
+        said: KeptAnswer | Answer,
         hits: Sequence[Hit],
         shown: Given,
-        times: Reply,
-        about: Reply,
+        times: dict[str, float],
+        used: dict[str, Any],
     ) -> Reply:
-        """An answer as a reply tells it."""
-        read = self.passages(run, hits, shown)
-        numbers = cited(text, hits if run.config.context.citations == "titles" else len(read), run.config.context.citations)
+        """An answer as a reply tells it. times: in ms."""
+        read, style = self.passages(run, hits, shown), run.config.context.citations
         return self._about(question.text) | {
-            "answer": text,
-            "finish_reason": reason,
-            "citations": [read[number - 1] for number in numbers],
+            "answer": said.text,
+            "finish_reason": said.finish_reason,
+            "citations": [read[number - 1] for number in cited(said.text, hits if style == "titles" else len(read), style)],
             "passages": read,
-            "model": about["model"],
-            "tokens": {"prompt": about["prompt"], "answer": about["answer"]},
-            "cost_usd": about["cost_usd"],
+            "model": used["model"],
+            "tokens": {"prompt": said.prompt_tokens, "answer": said.answer_tokens},
+            "cost_usd": said.cost_usd,
             "ms": times,
             "way": rung.name,
             "route": question.route,
@@ -354,11 +336,17 @@ class Service:
         return False
 
     def _vector(self, text: str) -> np.ndarray:
-        [(_, vectors)] = self.config.embedding.encode([text], query=True)
-        return vectors[0] / np.linalg.norm(vectors[0])
+        [vector] = encode_all(self.config.embedding, [text], query=True)
+        return vector / np.linalg.norm(vector)
 
     def _about(self, text: str) -> Reply:
         return {"question": text, "recipe": self.recipe, "name": self.name, "corpus": self.config.corpus.dataset}
+
+
+def reply_or_raise(made: Reply | Refusal) -> Reply:
+    if isinstance(made, Refusal):
+        raise made
+    return made
 
 
 def _note(asked: Sequence[ServedQuestion], way: str, why: str) -> None:
@@ -366,8 +354,10 @@ def _note(asked: Sequence[ServedQuestion], way: str, why: str) -> None:
         question.tried.append({"way": way, "why": why})
 
 
-def _there(attributes: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in attributes.items() if value is not None}
+def _used(model: str, said: KeptAnswer | Answer) -> dict[str, Any]:
+    """What an answer took, by the names that spans have for it; what is not known is left out."""
+    used = {"input_tokens": said.prompt_tokens, "output_tokens": said.answer_tokens, "cost_usd": said.cost_usd}
+    return {"model": model} | {name: value for name, value in used.items() if value is not None}
 
 
 def _ms(began: float) -> float:

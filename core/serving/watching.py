@@ -16,6 +16,7 @@ from core.progress import counted
 from core.records import Gold, Progress
 from core.serving.asking import replied
 from core.serving.publishing import Publication, is_found, recipe_of
+from core.serving.recorded import recorded
 from core.statistics.bootstrap import Interval
 from core.statistics.canary import first_bad_deployment
 from core.store.batches import batches
@@ -86,22 +87,15 @@ def ask_canaries(
                 "asked": began,
             }
             rows[f"{began} {number:06}"] = said | about
-            if len(rows) == RECORDED:
+            if len(rows) == RECORDED or number + 1 == len(order):
                 batches(workbench.home).keep(KIND, rows)
                 rows = {}
-        if rows:
-            batches(workbench.home).keep(KIND, rows)
     return watched(workbench, publication)
 
 
 def watched(workbench: Workbench, publication: Publication) -> Watched:
     """By all canaries recorded since the publication, in the order asked."""
-    keys = [
-        row["key"]
-        for row in workbench.store.query(f"SELECT key FROM {KIND} WHERE publication = ? ORDER BY key", [publication.key])
-    ]
-    values = batches(workbench.home).read(KIND, keys)
-    rows = [values[key] for key in keys if key in values]
+    rows = recorded(workbench, KIND, f"SELECT key FROM {KIND} WHERE publication = ? ORDER BY key", [publication.key])
     if not rows:
         return Watched(0, NONE, (), None, "", "", ())
     names = list(_told_apart([row["deployment"] for row in rows]))

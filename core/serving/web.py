@@ -263,11 +263,12 @@ def make_app(
         ready()
         ways = {rung.name: rung.breaker.state for rung in service.rungs}
         about = {"recipe": service.recipe, "name": service.name, "corpus": service.config.corpus.dataset}
+        stages = await asyncio.get_running_loop().run_in_executor(pool, service.stages)  # 35 ms, in which others go on
         more = {
             "breakers": ways,
             "batches": batches.sizes,
             "cached": len(service.cache),
-            "stages": service.stages(),
+            "stages": stages,
             "question": service.question,
         }
         return {"status": "ready", **about, **more}

@@ -9,7 +9,7 @@ from app import session
 from app.ui.failures import questions
 from core.labs.failures import rungs
 from core.progress import drain
-from tests.support.failing import QUESTIONS, RECIPE, TEXTS, failing, read, recipe
+from tests.support.failing import QUESTIONS, RECIPE, TEXTS, prepared, read, recipe
 from tests.support.prices import prices
 from tests.support.screen import html
 from tests.support.small_corpora import with_towns
@@ -17,12 +17,7 @@ from tests.support.small_corpora import with_towns
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    workbench = failing(home)
-    drain(workbench.prepare(recipe()))
-    return home
+template = prepared
 
 
 @pytest.fixture

@@ -13,19 +13,14 @@ from app.ui import jobs
 from core.labs.answers.answering import answer_questions, answer_set
 from core.labs.scores import judges, sets
 from core.progress import drain
-from tests.support.failing import RECIPE, failing, read, recipe
+from tests.support.failing import RECIPE, prepared, read, recipe
 from tests.support.screen import html
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
 LONG = "An answer that does not end. " * 400
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    workbench = failing(home)
-    drain(workbench.prepare(recipe()))
-    return home
+template = prepared
 
 
 @pytest.fixture

@@ -19,10 +19,12 @@ MAIN = Path(__file__).parents[2] / "app" / "main.py"
 template, reader, serve = served.template, served.reader, served.serve
 
 
-def opened(view: str = "Service") -> AppTest:
+def opened(view: str = "Service", box: str = "") -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=120)
     app.switch_page("../pages/serve_recipe.py")
     app.query_params["serve_view"] = view
+    if box:
+        app.session_state[box] = True
     app = app.run()
     assert not app.exception and not any("unexpected" in each.value for each in app.error), [
         each.value for each in app.get("code")
@@ -81,7 +83,7 @@ def test_a_loss_is_told_with_its_evidence(bench, towns, serve):
 def test_a_load_test_is_drawn_with_the_machines_that_more_would_take(bench):
     for rate in (1.0, 2.0):
         loaded(bench, rate, 200, ms=20.0)
-    app = opened("Load")
+    app = opened("Load", "needed")
     load, machines = (table.value for table in app.dataframe)
     assert list(load.iloc[:, 0]) == [1.0, 2.0] and list(machines["Machines"]) == [1, 1, 1, 1]
 
@@ -97,6 +99,7 @@ def test_a_request_is_looked_into_and_held_against_its_peers(bench, towns, serve
     app = AppTest.from_file(MAIN, default_timeout=120)
     app.switch_page("../pages/serve_recipe.py")
     app.query_params["serve_view"], app.query_params["trace"] = "Traces", traces[1]
+    app.session_state["tail"] = True
     app.run()
     assert not app.exception and not app.error, [each.value for each in app.get("code")]
     assert set(app.dataframe[0].value["Trace"]) == set(traces) and "/search > search" in list(app.dataframe[1].value["Stage"])

@@ -14,17 +14,13 @@ from core.pipeline.answers import LEAST, Asker, KeptAnswer, answers_of, held
 from core.pipeline.confidence import UNTOLD, WITHHELD, as_written, doubt, writer
 from core.progress import Running, drain
 from core.records import Token
-from tests.support.failing import QUESTIONS, failing, read, recipe
+from tests.support.failing import QUESTIONS, prepared, read, recipe
 
 LUND = QUESTIONS[0]["question"]
 UNSURE = {"Lund": 0.4, "Kiel": 0.6}
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    drain(failing(home).prepare(recipe()))
-    return home
+template = prepared
 
 
 @pytest.fixture

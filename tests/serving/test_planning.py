@@ -8,7 +8,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.serving import load
 from core.serving.driver import Noted
-from core.serving.planning import budget, cache_curve, capacity
+from core.serving.planning import budget, cache_curve, capacity, points_of
 from core.statistics.queueing import MarkovQueue
 from core.workbench import Workbench
 from tests.support.failing import recipe
@@ -32,7 +32,7 @@ def loaded(workbench, rate, seconds, ms=100.0, run="run"):
 
 def test_the_simulated_queue_agrees_with_erlangs_where_service_is_exponential(workbench):
     loaded(workbench, 1.0, 5000)
-    slow, fast, over = capacity(workbench, "", [1.0, 5.0, 20.0], servers=1, slo_ms=1000.0, hour_usd=0.5)
+    slow, fast, over = capacity(points_of(workbench), [1.0, 5.0, 20.0], servers=1, slo_ms=1000.0, hour_usd=0.5)
     assert slow["p95_ms"] == pytest.approx(1000 * MarkovQueue(1.0, SERVICE_S).latency_quantile_s(0.95), rel=0.1)
     assert fast["p95_ms"] == pytest.approx(fast["erlang_p95_ms"], rel=0.15) and fast["p95_ms"] > slow["p95_ms"]
     assert over["p95_ms"] is None and over["machines"] > 2 and over["usd_a_day"] == 12 * over["machines"]
@@ -41,13 +41,13 @@ def test_the_simulated_queue_agrees_with_erlangs_where_service_is_exponential(wo
 
 def test_a_single_request_slower_than_its_limit_needs_no_number_of_machines(workbench):
     loaded(workbench, 1.0, 100)
-    assert capacity(workbench, "run", [1.0], 1, slo_ms=1.0)[0]["machines"] is None
+    assert capacity(points_of(workbench, "run"), [1.0], 1, slo_ms=1.0)[0]["machines"] is None
 
 
 def test_a_budget_burns_by_what_is_beyond_the_limit(workbench):
     loaded(workbench, 10.0, 100, ms=1.0)
     loaded(workbench, 20.0, 100, ms=5000.0)
-    calm, late = budget(workbench, "run", target=0.99, scale=0.001)
+    calm, late = budget(points_of(workbench, "run"), target=0.99, scale=0.001)
     assert (calm["good"], calm["burn"], calm["alerts"]) == (1.0, 0.0, 0)
     assert late["burn"] == pytest.approx((1 - late["good"]) / 0.01, rel=0.02) and late["alerts"] > 0
     assert late["first_alert_s"] < 10
@@ -72,6 +72,6 @@ def test_the_cache_is_replayed_over_the_stored_questions(workbench):
 
 def test_without_measurements_it_says_which(workbench):
     with pytest.raises(WorkbenchError, match="no such load test"):
-        capacity(workbench, "", [1.0], 1, 500.0)
+        points_of(workbench)
     with pytest.raises(WorkbenchError, match="Fewer than two questions"):
         cache_curve(workbench, "", [1], [math.inf])

@@ -54,6 +54,14 @@ def test_the_same_question_is_answered_from_the_cache_and_anew_where_that_is_ask
     assert client.post("/answer", json={"question": LUND, "fresh": True}).json()["way"] == "local"
 
 
+def test_a_question_in_other_words_takes_the_answer_where_that_is_asked_for(bench, reader, serve):
+    client = serve(Service(bench, recipe(), "towns", similarity=0.9), FREE)
+    asked = [LUND, "When does the Lund market open", "when does the market of Lund open"]
+    first, _, again = (client.post("/answer", json={"question": question}).json() for question in asked)
+    assert (first["way"], again["way"]) == ("local", "cached") and again["cache"]["question"] == LUND
+    assert 0.9 <= again["cache"]["similarity"] < 1.000001 and again["answer"] == first["answer"]
+
+
 def test_events_tell_the_text_then_the_whole_reply(service, serve):
     told = sent_events(serve(service, FREE).post("/answer", json={"question": LUND, "stream": True}))
     assert told[-1][0] == "answer" and told[-1][1]["answer"] == TEXTS["Lund.txt"]

@@ -26,6 +26,11 @@ def test_a_recipe_goes_out_only_through_its_gate_or_with_the_reason_why_not(benc
         published(bench, "other")
 
 
+def test_a_measure_of_nothing_lets_nothing_out(bench, reader):
+    with pytest.raises(WorkbenchError, match="0 answers is not measured"):
+        drain(publish(bench, recipe(), "towns", measure="generator_probability", least=0.1))
+
+
 def test_what_is_published_passes_where_its_interval_does(bench, reader):
     made = drain(publish(bench, recipe(), "towns", measure="containment", replays=100, least=0.0))
     assert made.gate["why"] == "" and {each["found"] for each in made.canaries} == {True, False}

@@ -4,10 +4,13 @@ import math
 import re
 from pathlib import Path
 
+import pytest
+
 from core.config import TrialConfig, with_settings
 from core.context.prompt import UNKNOWN
 from core.generation.llama_engine import LlamaCpp
 from core.generation.protocol import Generated
+from core.progress import drain
 from core.records import Token
 from core.workbench import Workbench
 from tests.support.small_corpora import with_towns
@@ -63,6 +66,14 @@ def failing(home: Path) -> Workbench:
 
 def recipe(**settings: object) -> TrialConfig:
     return with_settings(TrialConfig(), RECIPE | settings)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    """A data folder with this corpus, in which the recipe's stages are computed: a file's own `template`."""
+    home = tmp_path_factory.mktemp("home")
+    drain(failing(home).prepare(recipe()))
+    return home
 
 
 class Reader:

@@ -7,16 +7,10 @@ import time
 import httpx2
 import pytest
 
-from core.progress import drain
 from core.serving.web import ServiceLimits, make_app
-from tests.support.failing import failing, read, recipe
+from tests.support.failing import prepared, read
 
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    drain(failing(home).prepare(recipe()))
-    return home
+template = prepared
 
 
 @pytest.fixture

@@ -6,13 +6,15 @@ from app import session
 from app.ui import cards, charts, jobs, tables
 from core.errors import WorkbenchError
 from core.serving import load, planning
+from core.serving.asking import ADDRESS
+from core.workbench import command_line
 
 RATES = "1, 2, 5, 10"
 
 
 def draw() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        url = st.text_input("Address of the service", "http://127.0.0.1:8600", key="load_url")
+        url = st.text_input("Address of the service", ADDRESS, key="load_url")
         path = st.selectbox("What is asked", ["/search", "/answer"], key="load_path", width=130)
         rates = st.text_input("Requests a second, one after the other", RATES, key="load_rates")
         seconds = st.number_input("Seconds each", 5, 600, 30, key="load_seconds", width=130)
@@ -29,12 +31,8 @@ def draw() -> None:
     )
     runs = load.runs(session.workbench())
     if not runs:
-        return (
-            cards.empty(
-                "Nothing was loaded yet", "Put a service up, and press Load it: latencies and capacity by rate stand here."
-            )
-            and None
-        )
+        cards.empty("Nothing was loaded yet", "Put a service up, and press Load it: latencies and capacity by rate stand here.")
+        return
     run = st.selectbox("Load test", list(runs), format_func=runs.get, key="load_run")
     shown(run)
 
@@ -51,7 +49,7 @@ def shown(run: str) -> None:
         )
     tables.draw(load.table(points))
     if measured:
-        needed(run)
+        needed(run, points)
 
 
 def curve(run: str, points: list[dict]) -> None:
@@ -64,18 +62,23 @@ def curve(run: str, points: list[dict]) -> None:
         )
     limit = charts.mark_line(points[0]["slo_ms"], f"{points[0]['slo_ms']:g} ms")
     figure = charts.figure(traces, "Requests a second", "Latency from the intended moment (ms)", height=340, **limit)
-    command = 'python -m core sql "SELECT rate, p50_ms, p95_ms, p99_ms, good FROM load_tests ORDER BY id, rate"'
+    command = command_line("sql", f"SELECT rate, p50_ms, p95_ms, p99_ms, good FROM load_tests WHERE run = '{run}' ORDER BY rate")
     charts.show(
         figure, "load", command=command, title="Latency by rate", caption=f"{points[0]['seconds']:g} s each", key=f"load/{run}"
     )
 
 
-def needed(run: str) -> None:
-    """What the same service times come to at other rates."""
-    with st.expander("Machines for more: simulated from these service times"):
+def needed(run: str, points: list[dict]) -> None:
+    """What the same service times come to at other rates; simulated where one looks, for it takes half a second."""
+    box, limit = (
+        st.expander("Machines for more: simulated from these service times", key="needed", on_change="rerun"),
+        points[0]["slo_ms"],
+    )
+    if not box.open:
+        return
+    with box:
         try:
-            limit = planning.points_of(session.workbench(), run)[0]["slo_ms"]
-            rows = planning.capacity(session.workbench(), run, [1.0, 2.0, 5.0, 11.6], 1, limit)
+            rows = planning.capacity(points, [1.0, 2.0, 5.0, 11.6], 1, limit)
         except WorkbenchError as error:
             return st.caption(cards.plain(str(error)))
         tables.draw(planning.capacity_table(rows, limit), f"capacity/{run}")

@@ -9,10 +9,9 @@ import streamlit as st
 from app import session
 from app.ui import cards, jobs, tables
 from core.report.table import DAY_TIME, MEAN, Column, Table
-from core.serving.asking import ServiceState, service_state
+from core.serving.asking import PORT, ServiceState, service_state
 from core.serving.publishing import LEAST, MEASURE, Publication, answer_cost, publications
 
-PORT = 8600
 IN_USE = "The recipe in use"
 CURL = """curl -s http://127.0.0.1:{port}/answer \\
   -H 'content-type: application/json' \\
@@ -107,8 +106,8 @@ def publish() -> None:
     )
     if not name.strip():
         return st.caption("A published recipe has a name, what it was worth, and questions by which a later loss is noticed.")
-    arguments = ["serving publish", name, "--measure", MEASURE, "--least", f"{least:g}", *(["--why", why] if why.strip() else [])]
-    arguments = [*arguments[0].split(), *arguments[1:], *session.workbench().arguments(session.config())]
+    arguments = ["serving", "publish", name, "--measure", MEASURE, "--least", f"{least:g}"]
+    arguments += [*(["--why", why] if why.strip() else []), *session.workbench().arguments(session.config())]
     takes = answer_cost(session.workbench(), session.config())
     jobs.start_button("Publish", arguments, f"Publishing {name}", takes, icon=":material/publish:", place="publish")
 

@@ -77,7 +77,12 @@ def opened(trace: str, name: str) -> None:
 
 
 def tail() -> None:
-    with st.expander("Which stage owns the slowest"):
+    box = st.expander(
+        "Which stage owns the slowest", key="tail", on_change="rerun"
+    )  # a thousand traces, resampled a thousand times
+    if not box.open:
+        return
+    with box:
         falls = asked.waterfalls(stored_spans.latest(session.workbench(), "", 1000))
         charts.show(
             waterfall.percentile_figure(asked.percentile_waterfall(falls)),

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, jobs
+from core.serving.asking import ADDRESS
 from core.serving.publishing import Publication, publications
 from core.serving.watching import Watched, canary_cost, watched
 from core.statistics.canary import ALPHA
@@ -23,7 +24,7 @@ def draw() -> None:
     by_name = {each.name: each for each in reversed(listed)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.selectbox("Publication", list(reversed(by_name)), key="watch_name")
-        url = st.text_input("Address of the service", "http://127.0.0.1:8600", key="watch_url")
+        url = st.text_input("Address of the service", ADDRESS, key="watch_url")
     told = watched(session.workbench(), by_name[name])
     look = st.error if told.alarm is not None else st.info if told.asked else st.caption
     look(cards.plain(told.sentence))

@@ -24,7 +24,7 @@ from core.labs.scores import sets
 from core.pipeline.confidence import UNTOLD, WITHHELD, check
 from core.pipeline.scores import judge_tools
 from core.progress import drain
-from core.records import Answer, Progress, plain
+from core.records import Answer, Corpus, Progress, plain
 from core.report.table import MEAN, Column, Table, between
 from core.statistics.bootstrap import Interval
 from core.statistics.risk_coverage import RiskCoverage, answered_at, lowest_threshold, risk_coverage
@@ -51,6 +51,10 @@ class SureAnswers(NamedTuple):
         rows = np.array([each in ids for each in self.ids], bool)
         texts, cases = (tuple(each for each, row in zip(column, rows, strict=True) if row) for column in (self.ids, self.cases))
         return SureAnswers(texts, self.sure[rows], self.right[rows], self.groups[rows], cases)
+
+    def halves(self, corpus: Corpus) -> list["SureAnswers"]:
+        """Those to the dev questions, and to the test questions."""
+        return [self.among({query.id for query in split(corpus, half).queries}) for half in ("dev", "test")]
 
 
 class Selected(NamedTuple):
@@ -112,7 +116,7 @@ def confidence_of(workbench: Workbench, config: TrialConfig, answers: AnswerSet,
         )
     rules = config.evaluation
     curve = risk_coverage(told.sure, told.right, told.groups, rules.resamples, rules.confidence, config.seed)
-    dev, test = (told.among({query.id for query in split(corpus, half).queries}) for half in ("dev", "test"))
+    dev, test = told.halves(corpus)
     threshold = lowest_threshold(dev.sure, dev.right, wished)
     present = selected(told, config.context.confidence, rules.confidence)
     halves = [None if threshold is None else selected(half, threshold, rules.confidence) for half in (dev, test)]

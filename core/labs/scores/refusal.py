@@ -15,7 +15,6 @@ import numpy as np
 from core.answering.one_prompt import OnePrompt
 from core.config import TrialConfig, with_settings
 from core.context.prompt import UNKNOWN, written
-from core.corpus.library import split
 from core.errors import WorkbenchError
 from core.generation.refusing import first_odds
 from core.judging.measure import AnswerCase
@@ -99,7 +98,7 @@ def refusal_of(workbench: Workbench, config: TrialConfig, answers: AnswerSet, me
             todo="Ask more questions.",
         )
     present = next(each for each in curve if each.threshold == own)
-    dev, test = (made.among({query.id for query in split(corpus, half).queries}) for half in ("dev", "test"))
+    dev, test = made.halves(corpus)
     enough = [each for each in (at(dev, threshold, level) for threshold in THRESHOLDS) if (each.right.mean or 0) >= wished]
     most = [each for each in enough if each.answered.mean == enough[-1].answered.mean]  # a higher one answers as many or more
     chosen = most[len(most) // 2] if most else None  # half-way between what changes an answer

@@ -12,15 +12,10 @@ from core.labs.failures import rungs
 from core.progress import drain
 from core.records import Gold, Query
 from core.workbench import Workbench
-from tests.support.failing import QUESTIONS, TEXTS, failing, read, recipe
+from tests.support.failing import QUESTIONS, TEXTS, prepared, read, recipe
 from tests.support.small_corpora import with_towns
 
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    drain(failing(home).prepare(recipe()))
-    return home
+template = prepared
 
 
 @pytest.fixture
