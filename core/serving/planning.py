@@ -86,9 +86,11 @@ def capacity_table(rows: Sequence[dict[str, Any]], slo_ms: float) -> Table:
     columns = (
         Column("rate", "Requests a second", "%.1f"),
         Column("a_day", "A day", COUNT),
-        Column("p95_ms", "p95", "%.0f", "Simulated with one machine; empty: more comes than it serves.", "ms", -1),
-        Column("erlang_p95_ms", "By Erlang's formula", "%.0f", "With exponential service times of the same mean.", "ms", -1),
-        Column("measured_p95_ms", "Measured", "%.0f", "In this load test, where it had that rate.", "ms", -1),
+        Column("p95_ms", "p95 (ms)", "%.0f", "Simulated with one machine; empty: more comes than it serves.", direction=-1),
+        Column(
+            "erlang_p95_ms", "By Erlang's formula (ms)", "%.0f", "With exponential service times of the same mean.", direction=-1
+        ),
+        Column("measured_p95_ms", "Measured (ms)", "%.0f", "In this load test, where it had that rate.", direction=-1),
         Column(
             "machines",
             "Machines",

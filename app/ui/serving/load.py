@@ -48,6 +48,7 @@ def shown(run: str) -> None:
             icon=":material/warning:",
         )
     tables.draw(load.table(points))
+    st.caption("Latencies in ms, with 95% intervals; in time: within the limit, of all requests. Empty: not measured.")
     if measured:
         needed(run, points)
 

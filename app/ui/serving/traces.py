@@ -15,7 +15,7 @@ PEERS = 200
 COLUMNS = (
     Column("began", format=DAY_TIME, width=130),
     Column("name", width=220),
-    Column("ms", "Length", ONE, unit="ms", direction=-1),
+    Column("ms", "Length (ms)", ONE, direction=-1),
     Column("spans", format=COUNT),
     Column("errors", format=COUNT),
     Column("service", width=140),
@@ -23,15 +23,15 @@ COLUMNS = (
 )
 OWN = (
     Column("stage", width=280),
-    Column("own_ms", "Own time", ONE, unit="ms"),
-    Column("median_ms", "Usual", ONE, "Median of its peers.", "ms"),
-    Column("excess_ms", "More by", ONE, unit="ms"),
+    Column("own_ms", "Own time (ms)", ONE),
+    Column("median_ms", "Usual (ms)", ONE, "Median of its peers."),
+    Column("excess_ms", "More by (ms)", ONE),
     Column("slower_than", "Slower than", PERCENT, "Of its peers."),
 )
 OWNERS = (
     Column("stage", width=280),
-    Column("median_ms", "Median", ONE, unit="ms"),
-    Column("drop_ms", "p99 drops by", ONE, "Were it as usual in every trace.", "ms"),
+    Column("median_ms", "Median (ms)", ONE),
+    Column("drop_ms", "p99 drops by (ms)", ONE, "Were it as usual in every trace."),
     Column("low", "From", ONE),
     Column("high", "To", ONE),
     Column("share", format=PERCENT),
