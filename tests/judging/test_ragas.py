@@ -1,6 +1,5 @@
 """Ragas through our generators and encoder gives what ragas itself gives, and a bad judge is told, not averaged."""
 
-import asyncio
 import json
 import math
 from functools import partial
@@ -17,6 +16,7 @@ from core.judging.measures.ragas_context_precision import RagasContextPrecision
 from core.judging.measures.ragas_context_recall import RagasContextRecall
 from core.judging.measures.ragas_faithfulness import RagasFaithfulness
 from core.progress import drain
+from tests.support.awaited import awaited
 from tests.support.fake_endpoint import serving, status
 from tests.support.recorded_judge import RecordedJudge, answer_of, endpoint, schema_in
 
@@ -81,7 +81,7 @@ def directly(name: str, url: str, encode) -> list[float]:
         await client.close()
         return values
 
-    return asyncio.run(run())
+    return awaited(run())
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -114,7 +114,7 @@ def test_it_scores_where_a_notebook_runs_a_loop_already(tmp_path):
     async def cell():
         return drain(scores(RagasFaithfulness(runs=1), CASES, tools(RecordedJudge(), tmp_path)))
 
-    assert not any(score.reason for score in asyncio.run(cell()))
+    assert not any(score.reason for score in awaited(cell()))
 
 
 BAD = {"prose": "The answer looks good to me!", "seven": 7, "nan": math.nan}

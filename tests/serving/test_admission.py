@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from core.serving.admission import Admission, Breaker, RateLimit, Refusal
+from tests.support.awaited import awaited
 
 
 class Clock:
@@ -31,7 +32,7 @@ def test_turns_go_round_over_clients_and_not_over_requests():
         assert (admission.waiting, admission.running) == (0, 0)
         return order
 
-    assert asyncio.run(asked()) == [("many", 0), ("once", 0), ("many", 1), ("many", 2), ("many", 3)]
+    assert awaited(asked()) == [("many", 0), ("once", 0), ("many", 1), ("many", 2), ("many", 3)]
 
 
 def test_a_full_line_refuses_and_a_passed_deadline_leaves_it():
@@ -49,7 +50,7 @@ def test_a_full_line_refuses_and_a_passed_deadline_leaves_it():
         assert admission.running == 0
         return full.value.status, late.value.status
 
-    assert asyncio.run(asked()) == (429, 503)
+    assert awaited(asked()) == (429, 503)
 
 
 def test_who_is_cancelled_while_waiting_takes_no_place_with_it():
@@ -65,7 +66,7 @@ def test_who_is_cancelled_while_waiting_takes_no_place_with_it():
         await asyncio.gather(*waits, return_exceptions=True)
         assert (admission.waiting, admission.running) == (0, 0)
 
-    asyncio.run(asked())
+    awaited(asked())
 
 
 async def _enter(admission, client, left_s):

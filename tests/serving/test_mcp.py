@@ -1,6 +1,5 @@
 """A client of the Model Context Protocol finds the two tools, and what they give."""
 
-import asyncio
 import os
 import sys
 
@@ -9,6 +8,7 @@ import pytest
 from core.serving.mcp import tools
 from core.serving.service import Service
 from tests.conftest import ROOT
+from tests.support.awaited import awaited
 from tests.support.failing import RECIPE, TEXTS, recipe
 
 LUND = {"question": "When does the market of Lund open?"}
@@ -23,7 +23,7 @@ def asked(server, *calls):
             names = [tool.name for tool in (await client.list_tools()).tools]
             return names, [await client.call_tool(name, arguments) for name, arguments in calls]
 
-    return asyncio.run(talk())
+    return awaited(talk())
 
 
 def test_both_tools_answer_and_a_wrong_call_is_told(bench, reader):

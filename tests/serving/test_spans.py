@@ -14,6 +14,7 @@ from core.errors import WorkbenchError
 from core.files.ids import id_time, new_id
 from core.records import Answer, Provenance, TimedStep
 from core.serving.spans import MOST_ATTRIBUTES, MOST_LISTED, MOST_TEXT, Recorder, SpanBuffer, bounded, parents_of, spans_of
+from tests.support.awaited import awaited
 from tests.support.requests import request, span
 
 
@@ -81,7 +82,7 @@ def test_tasks_and_threads_know_the_span_that_started_them():
 
         await asyncio.gather(*map(whole, range(3)))
 
-    spans, _ = recorded(lambda recorder: asyncio.run(serve(recorder)))
+    spans, _ = recorded(lambda recorder: awaited(serve(recorder)))
     wholes = {each.span: each for each in spans if not each.parent}
     assert len(wholes) == 3 and len(spans) == 12
     parts = [(each, wholes[each.parent]) for each in spans if each.parent]

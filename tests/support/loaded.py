@@ -67,9 +67,10 @@ def server(
 ) -> Iterator[tuple[str, Queue]]:
     """(address, queue). service: seconds of the request of that number, from 0; stall: (seconds after the first request, length)."""
     loop, queue = asyncio.SelectorEventLoop(PreciseSelector()), Queue(service, answer, stall)
-    listening = loop.run_until_complete(loop.create_server(lambda: Asked(queue), "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
+    thread.start()  # in this one a browser's loop may be running
+    opening = asyncio.run_coroutine_threadsafe(loop.create_server(lambda: Asked(queue), "127.0.0.1", 0), loop)
+    listening = opening.result()
     try:
         yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", queue
     finally:
