@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.comparison.comparison import ArmComparison, corrected, rules_of, spread
+from core.comparison.comparison import ArmComparison, corrected, rules_of
 from core.config import TrialConfig, fingerprint, valid
 from core.errors import WorkbenchError
 from core.labs.adapters.training import adapter_log, base_of, train_adapter
@@ -118,7 +118,6 @@ def table(made: AdapterStudy, field: str) -> list[dict[str, Any]]:
     for place, row in enumerate(made.rows):
         line: dict[str, Any] = {field: row.value, "seeds": len(row.adapters), "parameters": row.trainable, "loss": row.loss}
         for name in MEASURES:
-            line |= spread(name, made.comparison.means[place, name]) | {f"{name} sd": row.sd[name]}
-            line |= made.comparison.cells(place, name)
+            line |= made.comparison.cells(place, name) | {f"{name} sd": row.sd[name]}
         lines.append(line | {"minutes": row.minutes, "memory_mb": row.memory_mb})
     return lines
