@@ -29,7 +29,9 @@ def bench(app, home):
     bench = Workbench(home)
     ingest(bench, TEXTS)
     drain(bench.prepare(many(**SETTINGS)))
-    return bench
+    yield bench
+    for job in bench.jobs.list():
+        bench.jobs.cancel(job.id)
 
 
 def view(tab, name: str) -> None:
