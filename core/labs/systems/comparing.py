@@ -21,7 +21,7 @@ from core.labs.systems.replies import SystemReply
 from core.pipeline.answers import Span
 from core.pipeline.scores import at_hand, judge_tools
 from core.pipeline.stages import Recipe
-from core.progress import drain
+from core.progress import counted, drain
 from core.records import Progress
 from core.report.table import MEAN, SIGNED, Column, Table, corrected_p
 from core.workbench import Evaluation, Workbench, fetched
@@ -256,7 +256,7 @@ def sentences(made: SystemComparison) -> list[str]:
 def _coverage(made: SystemComparison, arm: SystemArm) -> list[str]:
     replies = [reply for reply in arm.replies if reply is not None]
     seconds = float(np.median([reply.seconds for reply in replies]))
-    told = [f"{arm.name} answered {len(replies):,} of {made.questions:,} questions, in {seconds:.2f} s each (median)."]
+    told = [f"{arm.name} answered {len(replies):,} of {counted(made.questions, 'question')}, in {seconds:.2f} s each (median)."]
     spans = [span for own in arm.places for span in own]
     if not spans:
         return [*told, "It tells no passages, so no ranking is judged."]
