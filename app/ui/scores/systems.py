@@ -137,7 +137,7 @@ def shown(made: SystemComparison, name: str, command: str) -> None:
             charts.COLORS[0] if each.significant(level) else charts.BASELINE,
         )
         for each in made.comparison.differences.values()
-        if each.paired and (each.arm, each.measure) in made.comparison.means
+        if each.paired and each.paired.n and (each.arm, each.measure) in made.comparison.means
     ]
     charts.show(
         dots.marks(marks, f"{name} − recipe", lines=[(0.0, "")]),
@@ -150,4 +150,4 @@ def shown(made: SystemComparison, name: str, command: str) -> None:
         command=command,
     )
     tables.draw(comparing.table(made, command), "systems_table")
-    st.caption("Its answers, one by one: *Stored answers* of the view Scores; people judge them on the page Design a study.")
+    st.caption("Its answers, one by one: *Stored answers* of the view Scores; people judge them on the page Study design.")

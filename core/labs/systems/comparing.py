@@ -223,7 +223,7 @@ def table(made: SystemComparison, command: str = "") -> Table:
     columns = (
         *[Column("system")] * (len(made.arms) > 1),
         Column("label", "Measure", width=150),
-        Column("of"),
+        Column("of", width=90),
         Column("recipe", "Recipe", MEAN, "Mean over the questions that both measured."),
         Column("its own", "System", MEAN, "The same of the system."),
         Column("difference", "System \N{MINUS SIGN} recipe", SIGNED),
