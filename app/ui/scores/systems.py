@@ -74,6 +74,7 @@ def form(evaluation: Evaluation, count: int) -> None:
     if not name.strip() or not url.strip():
         return st.caption("The questions of this corpus are sent to that address, one after the other, and nothing else is.")
     try:
+        asking.check_name(name)
         over_http.http_system(url, speaks, model, body, places, variable)
     except WorkbenchError as error:
         return st.warning(cards.plain(" ".join(filter(None, (error.what, error.todo)))), icon=":material/error:")

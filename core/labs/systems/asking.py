@@ -53,6 +53,15 @@ class SystemAsked(NamedTuple):
     seconds: float | None
 
 
+def check_name(system: str) -> None:
+    """WorkbenchError: a system cannot be called so, or not on the command line."""
+    if not system.strip() or len(system) > LONGEST or not system.isprintable() or system.startswith("-"):
+        todo = "Take another one, which does not begin with -."
+        raise WorkbenchError(
+            f"A system has a name of one line, of up to {LONGEST} characters.", where=system[:LONGEST], todo=todo
+        )
+
+
 def draw(corpus: Corpus, seed: int, count: int) -> list[Query]:
     """The questions that a system is asked: those that recipes are."""
     if not (rows := drawn(corpus.queries, seed, count)):
@@ -98,8 +107,7 @@ def ask_system(
     system: what people call it. asks: a callable `(question) -> answer, passages`, a retriever, or an `HttpSystem`. A question that
     fails is left for the next time; after three in a row no more is asked. WorkbenchError where any is left.
     """
-    if not system.strip() or len(system) > LONGEST or not system.isprintable():
-        raise WorkbenchError(f"A system has a name of one line, of up to {LONGEST} characters.", where=system[:LONGEST])
+    check_name(system)
     run = yield from workbench.pipeline.resolve(recipe)
     queries, dataset = draw(run.corpus, run.config.seed, count), run.corpus.name
     how = plain(asks.how) if isinstance(asks, HttpSystem) else PYTHON

@@ -11,7 +11,7 @@ from core.errors import WorkbenchError
 
 RETRIEVES = ("retrieve", "invoke", "get_relevant_documents")  # of LlamaIndex, LangChain, and LangChain before 0.2
 TEXT = ("text", "page_content", "content")
-DOCUMENT = ("document", "document_id", "doc_id", "ref_doc_id", "source", "file_name")  # the first that is told
+DOCUMENT = ("document", "document_id", "doc_id", "source", "file_name", "ref_doc_id")  # the first that is told
 START, END = ("start", "start_index", "start_char_idx"), ("end", "end_index", "end_char_idx")
 FORM = (
     "Return the answer as text, or (answer, passages), or a list of passages. A passage is a text, a mapping with text, document, "

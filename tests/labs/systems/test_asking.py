@@ -2,6 +2,7 @@
 
 import pytest
 
+from core.annotation.drawing import draw
 from core.annotation.stored_answers import read_candidates
 from core.errors import WorkbenchError
 from core.labs.scores import sets
@@ -76,7 +77,7 @@ def test_a_stopped_run_has_recorded_what_came_in(bench):
     assert len(of(bench, "mine")) == 3
 
 
-@pytest.mark.parametrize("name", ["", "  ", "two\nlines", "x" * 81])
+@pytest.mark.parametrize("name", ["", "  ", "two\nlines", "x" * 81, "--again"])
 def test_a_name_is_a_line(bench, name):
     with pytest.raises(WorkbenchError, match="a name of one line"):
         drain(asking.ask_system(bench, recipe(), name, Counting(), 1))
@@ -127,6 +128,8 @@ def test_its_answers_can_be_drawn_for_people_and_scored_as_stored_ones(bench):
     assert [each.system for each in every] == ["mine"] * 4, "a retriever has nothing to judge"
     [anew] = [each for each in every if each.text == "Anew."]
     assert [each.text for each in anew.passages] == ["A passage"]
+    items = draw(every, 3)
+    assert {item.responses[0].system for item in items} == {"mine"} and len({item.question for item in items}) == 3
     assert len(sets.stored(bench, "towns")["mine"]) == 4 and read_candidates(bench, "silent") == []
 
 
