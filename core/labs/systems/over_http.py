@@ -57,13 +57,13 @@ class HttpSystem(NamedTuple):
         return self.read(body)._replace(seconds=seconds)
 
     def key(self) -> str:
-        """WorkbenchError where the environment has none."""
+        """WorkbenchError where the environment has none; it says no name, for that may be a key that was typed in its place."""
         if not self.key_variable:
             return ""
         secret = os.environ.get(self.key_variable, "").strip()
         if not secret or not (secret.isascii() and secret.isprintable()):
             raise WorkbenchError(
-                f"The environment variable {self.key_variable} holds no key.",
+                "No environment variable of this name holds a key.",
                 where="--key-variable",
                 todo="Set it before the command is started, or the app; name the variable, not the key.",
             )

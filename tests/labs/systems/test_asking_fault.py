@@ -115,9 +115,9 @@ def test_a_key_that_is_not_there_is_told_before_anything_is_asked(monkeypatch, v
     monkeypatch.delenv("THEIR_KEY", raising=False)
     if value is not None:
         monkeypatch.setenv("THEIR_KEY", value)
-    with pytest.raises(WorkbenchError, match="THEIR_KEY holds no key") as told:
+    with pytest.raises(WorkbenchError, match="No environment variable of this name holds a key") as told:
         http_system("http://127.0.0.1:9", key_variable="THEIR_KEY")
-    assert not value or not value.strip() or value not in str(told.value)
+    assert "THEIR_KEY" not in str(told.value), "it may be the key itself, typed in the wrong place"
 
 
 @pytest.mark.parametrize(("how", "why"), [
