@@ -104,4 +104,23 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
             "dropped": ("INTEGER", "Spans lost before this batch, since the one before it: no room, or not written."),
         },
     ),
+    "reruns": (
+        "One row a stored request that was answered again on its own inputs, as it was and with something changed.",
+        {
+            "key": ("VARCHAR", "Rerun and trace, with a slash between them."),
+            "rerun": ("VARCHAR", "The run that it belongs to."),
+            "started": ("VARCHAR", "When, in UTC."),
+            "trace": ("VARCHAR", "Id of the trace, as in spans."),
+            "question": ("VARCHAR", "Its question; of a prompt the user's last message."),
+            "recipe": ("VARCHAR", "Fingerprint of the recipe as it was; NULL: the prompt of another program."),
+            "settings": ("JSON", "What was changed of it."),
+            "system": ("VARCHAR", "The system message in the place of the prompt's own; NULL: it stayed."),
+            "seeds": ("INTEGER", "Under how many seeds each was answered."),
+            "left_out": ("JSON", "Why a trace was left out of this run -> how many."),
+            "before": ("JSON", "Measure -> its value under each seed; null: not measured."),
+            "after": ("JSON", "The same with the change."),
+            "before_answers": ("VARCHAR[]", "The answer under each seed."),
+            "after_answers": ("VARCHAR[]", "The same with the change."),
+        },
+    ),
 }  # fmt: skip
