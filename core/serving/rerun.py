@@ -6,7 +6,7 @@ comes of it is recorded by trace; `rerun_verdict` says what it shows.
 """
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 

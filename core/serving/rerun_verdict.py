@@ -6,6 +6,7 @@ parts, between traces and between the seeds of a trace (`means_from_pilot`); fro
 the level that Holm asks of the first of its family. "Better" is said of what is significant, and of nothing else.
 """
 
+from collections import Counter
 from math import floor, log2
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ SCORES, LENGTHS = "scores", "counts"  # families
 
 class MeasureVerdict(NamedTuple):
     """A measure before and after. size: the difference that is to be told, in the unit of the measure. needed: traces for that under
-    so many seeds as here, and under MANY_SEEDS; None: they did not differ, or more than items_needed looks at."""
+    so many seeds as here, and under MANY_SEEDS; None: see `traces_needed`."""
 
     label: str
     before: float | None
@@ -56,16 +57,17 @@ class RerunVerdict(NamedTuple):
 
 
 def verdict(made: Rerun, others: int = 0, size: float = SIZE) -> RerunVerdict:
-    """size: the difference that is to be told; of a count so large a share of its mean before. others: changes that were run on some of its traces."""
+    """size: the difference that is to be told; of a count so large a share of its mean before. others: changes run on these traces."""
     names = list(dict.fromkeys(name for row in made.rows for name in row["before"]))
     values = {name: _values(made, name) for name in names}  # [sides, traces, seeds]
     averaged = {side: {name: _mean(values[name])[at] for name in names} for at, side in enumerate(SIDES)}
     before, after = SIDES
     tests = compared(averaged, RULES, before, family=lambda each: _family(each.measure), unbounded=names)
-    sizes = [sum(_family(other) == _family(name) for other in names) for name in names]
+    differences = {name: tests.differences[after, before, name] for name in names}
+    families = Counter(_family(name) for name, each in differences.items() if each.p_holm is not None)
     told = [
-        _measure(name, values[name], averaged, tests.differences[after, before, name], size, made.seeds, family)
-        for name, family in zip(names, sizes, strict=True)
+        _measure(name, values[name], averaged, differences[name], size, made.seeds, max(1, families[_family(name)]))
+        for name in names
     ]
     texts = [pair for row in made.rows for pair in zip(row["before_answers"], row["after_answers"], strict=True)]
     return RerunVerdict(len(made.rows), made.seeds, sum(a != b for a, b in texts), len(texts), others, told)
@@ -126,10 +128,10 @@ def traces_needed(pilot: Means, size: float, level: float, power: float = POWER)
     (annotators).
 
     The t test's power stands for that of the sign flips, which cannot reach the level on fewer than 1 + log2(1 / level) traces. None:
-    without spread or size, or where 100,000 traces do not do.
+    nothing differed in the pilot, or 100,000 traces do not do.
     """
     design = pilot._replace(difference=size)
-    if size <= 0 or not (design.sd_items or design.sd_label):
+    if size <= 0 or not any(pilot[:3]):
         return None
     needed = items_needed(lambda traces: means_power(design, traces, level), power)
     return needed and max(needed, floor(1 + log2(1 / level)) + 1)
@@ -139,35 +141,38 @@ def sentences(told: RerunVerdict) -> list[str]:
     """What is significant, then what is not and what it would take."""
     if not told.differing:
         return [f"The change leaves all {told.answers:,} answers as they were."]
-    of = f"{counted(told.traces, 'trace')} with {counted(told.seeds, 'seed')} each"
     made = [f"{told.differing:,} of {told.answers:,} answers read otherwise after the change."]
-    made += [_significant(each, of) for each in told.measures if each.difference.significant(LEVEL)]
-    made += [_open(each, of, told) for each in told.measures if not each.difference.significant(LEVEL)]
+    made += [_significant(each, told.seeds) for each in told.measures if each.difference.significant(LEVEL)]
+    made += [_open(each, told.seeds) for each in told.measures if not each.difference.significant(LEVEL)]
     if told.others:
-        made.append(
-            f"{counted(told.others, 'other change')} tried on these traces: the best of several looks better than it is, so confirm it "
-            "on other ones."
-        )
+        many = counted(told.others, "other change")
+        made.append(f"{many} tried on these traces: the best of several looks better than it is, so confirm it on other ones.")
     return made
 
 
-def _significant(each: MeasureVerdict, of: str) -> str:
-    return f"{each.label}: {each.word} than before on {of}, {each.difference.figures}."
+def _significant(each: MeasureVerdict, seeds: int) -> str:
+    return f"{each.label}: {each.word} than before on {_of(each.difference, seeds)}, {each.difference.figures}."
 
 
-def _open(each: MeasureVerdict, of: str, told: RerunVerdict) -> str:
-    n = each.difference.paired.n if each.difference.paired else 0
-    if n == 0:
-        return f"{each.label}: not measured on any trace."
-    size = f"a difference of {each.size:.3g}"
+def _open(each: MeasureVerdict, seeds: int) -> str:
+    paired = each.difference.paired
+    if not paired or not paired.n:
+        return f"{each.label}: on no trace measured both before and after."
+    of, size = _of(each.difference, seeds), f"a difference of {each.size:.3g}"
+    if not paired.wins + paired.losses:
+        return f"{each.label}: the same before and after on {of}."
     if each.needed is None:
-        return f"{each.label}: no difference on {of}, and no spread from which {size} could be planned."
-    if n >= each.needed:
-        return f"{each.label}: no difference on {of}, which are enough to find {size} with {POWER:.0%} power ({each.needed:,})."
+        return f"{each.label}: {of} cannot tell, nor could 100,000 traces tell {size}."
+    if paired.n >= each.needed:
+        return f"{each.label}: not significant on {of}, though {each.needed:,} are enough for {size} at {POWER:.0%} power."
     more = ""
-    if each.needed_many and each.needed_many < each.needed and told.seeds < MANY_SEEDS:
+    if each.needed_many and each.needed_many < each.needed and seeds < MANY_SEEDS:
         more = f", or {each.needed_many:,} with {MANY_SEEDS} seeds each"
     return f"{each.label}: {of} cannot tell; {size} needs {each.needed:,} traces{more} at {POWER:.0%} power."
+
+
+def _of(difference: Difference, seeds: int) -> str:
+    return counted(difference.paired.n, "trace") + (f" with {seeds} seeds each" if seeds > 1 else "")
 
 
 def columns() -> tuple[Column, ...]:
