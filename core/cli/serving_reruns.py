@@ -1,17 +1,16 @@
 """Stored requests answered again with something changed, and what came of it."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from core.cli.frame import verb
-from core.cli.options import Positive, placed, read_settings, read_yaml
+from core.cli.options import Positive, read_settings
 from core.cli.serving_traces import Trace
 from core.cli.tables import show_table
-from core.config import build
+from core.config import TrialConfig, with_settings
 from core.report.table import in_words
 
 Size = Annotated[
@@ -41,18 +40,18 @@ def rerun(
     seeds: Positive = 3,
     measure: Annotated[tuple[str, ...], Parameter(help="As `list measure` names it; repeatable.")] = (),
     difference: Size = 0.05,
-    author: Annotated[Path | None, Parameter(help="A recipe as YAML, whose model writes prompts of other programs.")] = None,
+    by: Annotated[
+        tuple[str, ...], Parameter(help="STAGE.FIELD=VALUE: of the model that writes the prompts of other programs; repeatable.")
+    ] = (),
 ) -> Any:
     """Answer stored requests again on their own passages, as they were and with a changed prompt or setting, and compare."""
     from core.serving import rerun as lab
     from core.serving import rerun_verdict
+    from core.serving.rerun_plan import RerunChange, planned
     from core.serving.stored_spans import TraceSearch
 
-    change, recipe = lab.RerunChange(read_settings(settings), system), None
-    if author:
-        with placed(author):
-            recipe = build(read_yaml(author))
-    plan = lab.planned(workbench, traces, change, seeds, latest, TraceSearch(text, service=service), recipe)
+    change, author = RerunChange(read_settings(settings), system), with_settings(TrialConfig(), read_settings(by))
+    plan = planned(workbench, traces, change, seeds, latest, TraceSearch(text, service=service), author)
     made = yield from lab.rerun(workbench, plan, measure)
     return rerun_verdict.told(workbench, made, difference)
 

@@ -5,7 +5,6 @@ Nothing is searched: the passages are those that a request read. Answers are rec
 comes of it is recorded by trace; `rerun_verdict` says what it shows.
 """
 
-from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -13,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core import registry
-from core.config import TrialConfig, fingerprint, with_settings
-from core.context.prompt import asks_to_cite
+from core.config import TrialConfig, fingerprint
+from core.context import prompt
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
 from core.generation.model_texts import Request, TextTools, at_hand, written
@@ -28,55 +27,16 @@ from core.pipeline.confidence import writer
 from core.pipeline.forecast import Forecast, Phase
 from core.pipeline.stages import Resolved
 from core.progress import counted, counted_within
-from core.records import Hit, Progress, Query, plain
-from core.serving import stored_spans
-from core.serving.inputs import DENSE, RequestInput, documents_of, input_of
+from core.records import Progress, Query, plain
+from core.serving.inputs import RequestInput, documents_of
 from core.serving.recorded import recorded
-from core.serving.spans import TraceSpan
-from core.serving.stored_spans import TraceSearch
+from core.serving.rerun_plan import SIDES, RerunChange, RerunPlan, hits_of, is_fixed
 from core.store.batches import batches
 from core.workbench import Workbench, fetched
 
 KIND = "reruns"
-SIDES = ("before", "after")
-MOST_TRACES, MOST_SEEDS, MOST_ANSWERS = 1_000, 20, 10_000
-LOOKED = 4  # times as many traces are looked at as are wanted: some asked the same, of some no answer was written
 ANSWERED = "answered"  # the measure
 COUNTS = {"words": "Words", "answer_tokens": "Answer tokens", "prompt_tokens": "Prompt tokens"}  # that need no measure
-# of a recipe the settings that decide the answer over given passages
-CHANGEABLE = ("context", "answering", "generation", "seed")
-ANOTHER_CORPUS = "its corpus is another one now"
-NO_RECIPE = "a setting of the prompt was changed, and it has no recipe"
-NO_SYSTEM = "the system message was changed, and its prompt has none of its own"
-SAME = "it asked the same of the same passages as another"
-STRANGE = "its recipe asks a service that nothing here was asked of"
-
-
-class RerunChange(NamedTuple):
-    """What is changed. settings: dotted, of CHANGEABLE; system: of prompts of other programs the system message, None: as it is."""
-
-    settings: Mapping[str, Any] = {}
-    system: str | None = None
-
-    @property
-    def words(self) -> str:
-        told = [f"{name}={value!r:.60}" for name, value in self.settings.items()]
-        return ", ".join(told + ([] if self.system is None else [f"system message {self.system!r:.60}"]))
-
-
-class RerunPlan(NamedTuple):
-    """left_out: why a trace is none of them -> how many."""
-
-    inputs: tuple[RequestInput, ...]
-    left_out: dict[str, int]
-    change: RerunChange
-    seeds: int
-    author: TrialConfig  # whose model writes the prompts of other programs
-
-    def recipes(self, each: RequestInput) -> tuple[TrialConfig, TrialConfig]:
-        """Before the change and after it."""
-        before = each.recipe or self.author
-        return before, with_settings(before, dict(self.change.settings))
 
 
 class AnswerAgain(NamedTuple):
@@ -104,111 +64,7 @@ class Rerun(NamedTuple):
         return f"{self.change.words} · {counted(len(self.rows), 'trace')}"
 
 
-# What is run again -----------------------------------------------------------------------------------------------------------------------
-
-
-def planned(
-    workbench: Workbench,
-    ids: Sequence[str],
-    change: RerunChange,
-    seeds: int = 3,
-    latest: int = 0,
-    search: TraceSearch = stored_spans.ALL,
-    author: TrialConfig | None = None,
-) -> RerunPlan:
-    """Of these traces, and of the newest that `search` finds until there are `latest`. WorkbenchError where no trace can be run again,
-    with the reasons, and where a setting is none that the answer depends on."""
-    author = author or TrialConfig()
-    _check(change, seeds, latest)
-    if len(ids) > MOST_TRACES:
-        raise WorkbenchError(f"{len(ids):,} traces are too many.", todo=f"Run {MOST_TRACES:,} again at most.")
-    with_settings(author, dict(change.settings))  # says what is wrong with one before anything is read
-    more = stored_spans.traces(workbench, search._replace(kind="model"), LOOKED * latest) if latest > len(ids) else []
-    named = [*ids, *(row["trace"] for row in more)]
-    by_trace: dict[str, list[TraceSpan]] = {}
-    for span in stored_spans.spans(workbench, named):
-        by_trace.setdefault(span.trace, []).append(span)
-    inputs, left_out, seen = [], Counter(), set()
-    for spans in by_trace.values():
-        each = input_of(sorted(spans, key=lambda span: span.start_ns))
-        why = each if isinstance(each, str) else _unfit(workbench, each, change, seen)
-        if why:
-            left_out[why] += 1
-        elif len(inputs) < max(latest, len(ids)):
-            inputs.append(each)
-            seen.add(each.same)
-    if not inputs:
-        told = "; ".join(f"{why}: {count:,}" for why, count in left_out.items()) or "no trace is stored in which a model wrote"
-        todo = "Ask a service, or import traces with prompts: `python -m core serving import-traces FILE`."
-        raise WorkbenchError(f"No trace can be run again: {told}.", where=", ".join(ids)[:120], todo=todo)
-    made = RerunPlan(tuple(inputs), dict(left_out), change, seeds, author)
-    fixed = all(_fixed(recipe) for each in inputs for recipe in made.recipes(each))
-    made = made._replace(seeds=1 if fixed else seeds)
-    if (answers := len(inputs) * made.seeds * len(SIDES)) > MOST_ANSWERS:
-        todo = f"Take fewer traces or seeds: {MOST_ANSWERS:,} answers at most."
-        raise WorkbenchError(f"{answers:,} answers are too many for one run.", where="--seeds", todo=todo)
-    return made
-
-
-def _check(change: RerunChange, seeds: int, latest: int) -> None:
-    for path in change.settings:
-        if path.partition(".")[0] not in CHANGEABLE:
-            raise WorkbenchError(
-                "What a request was answered from is not searched for again, so only what comes after the passages can be changed.",
-                where=path,
-                todo=f"Change one of {', '.join(CHANGEABLE)}; `compare` holds whole recipes against each other.",
-            )
-    if not change.words:
-        raise WorkbenchError("Nothing is changed.", where="--set", todo="For example --set generation.temperature=0.7")
-    if not 1 <= seeds <= MOST_SEEDS:
-        raise WorkbenchError(f"{seeds} seeds cannot be taken.", where="--seeds", todo=f"Take 1 to {MOST_SEEDS}.")
-    if latest > MOST_TRACES:
-        raise WorkbenchError(f"{latest:,} traces are too many.", where="--latest", todo=f"Take {MOST_TRACES:,} at most.")
-
-
-def _unfit(workbench: Workbench, each: RequestInput, change: RerunChange, seen: set[Any]) -> str:
-    """Why it is not run again; "": it is."""
-    if each.same in seen:
-        return SAME
-    if each.recipe is None:
-        return NO_RECIPE if any(not path.startswith(("generation", "seed")) for path in change.settings) else ""
-    if change.system is not None and not change.settings:
-        return NO_SYSTEM
-    if not _asked_before(workbench, each.recipe):
-        return STRANGE
-    run = workbench.resolve(each.recipe)
-    documents = documents_of(workbench.pipeline, run)
-    there = all(name in documents and end <= len(documents[name].text) for name, _, end, _ in each.passages or ())
-    return "" if there and run.corpus.fingerprint == each.corpus else ANOTHER_CORPUS
-
-
-def _asked_before(workbench: Workbench, recipe: TrialConfig) -> bool:
-    """Whether answers of a remote model at this address are recorded: a file of traces that came from elsewhere sends no prompt, and no
-    key, to an address that nobody here has chosen."""
-    if recipe.generation.local:
-        return True
-    asked = "SELECT count(*) AS n FROM (SELECT config FROM set_answers UNION ALL SELECT config FROM answers) WHERE"
-    [row] = workbench.store.query(f"{asked} config ->> '$.generation.base_url' = ?", [recipe.generation.base_url])
-    return row["n"] > 0
-
-
-def _fixed(recipe: TrialConfig) -> bool:
-    """Whether its model takes the likeliest token, and writes the same under any seed."""
-    part = recipe.generation
-    return part.local and "temperature" in type(part).model_fields and part.temperature == 0
-
-
-# What is asked ---------------------------------------------------------------------------------------------------------------------------
-
-
-def hits_of(workbench: Workbench, run: Resolved, each: RequestInput) -> list[Hit]:
-    """The ranking that a request was answered from, as the search gave it."""
-    documents, hits = documents_of(workbench.pipeline, run), []
-    for rank, (name, start, end, score) in enumerate(each.passages or (), 1):
-        document, scores = documents[name], {} if score is None else {DENSE: score}
-        page = int(np.searchsorted(document.pages, start, side="right")) if document.pages else None
-        hits.append(Hit(rank, 0.0, name, document.title, start, end, document.text[start:end], page, scores))
-    return hits
+# What is asked ------------------------------------------------------------------------------------------------------------------------
 
 
 def _all_asked(workbench: Workbench, plan: RerunPlan) -> list[AnswerAgain]:
@@ -218,7 +74,7 @@ def _all_asked(workbench: Workbench, plan: RerunPlan) -> list[AnswerAgain]:
     for number in range(plan.seeds):
         for place, each in enumerate(plan.inputs):
             for side, recipe in enumerate(plan.recipes(each)):
-                config = recipe if _fixed(recipe) else recipe.model_copy(update={"seed": recipe.seed + number})
+                config = recipe if is_fixed(recipe) else recipe.model_copy(update={"seed": recipe.seed + number})
                 again = AnswerAgain(config, place, side)
                 if each.recipe is None:
                     made.append(again._replace(request=_request(each, config, plan.change.system if side else None)))
@@ -321,7 +177,7 @@ def _case(workbench: Workbench, each: RequestInput, config: TrialConfig, said: K
     texts = {name: document.text for name, document in documents_of(workbench.pipeline, run).items()}
     query = next((query for query in run.corpus.queries if query.text.strip() == each.question.strip()), None)
     made = case(query or Query("", each.question), said, texts, config.evaluation.overlap, config.context.citations)
-    made = made._replace(asked_to_cite=asks_to_cite(config.context) and each.passages is not None)
+    made = made._replace(asked_to_cite=prompt.asks_to_cite(config.context) and each.passages is not None)
     return made if query else made._replace(answerable=None)
 
 

@@ -16,7 +16,8 @@ from core import registry
 from core.comparison.comparison import Difference, Rules, compared
 from core.progress import counted
 from core.report.table import MEAN, SIGNED, WHOLE, Column, Table, corrected_p
-from core.serving.rerun import COUNTS, SIDES, Rerun, tried
+from core.serving.rerun import COUNTS, Rerun, tried
+from core.serving.rerun_plan import SIDES
 from core.statistics.power_difference import Means, items_needed, means_from_pilot, means_power
 from core.workbench import Workbench
 

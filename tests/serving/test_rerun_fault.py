@@ -7,7 +7,8 @@ from core.errors import WorkbenchError
 from core.progress import Running, drain
 from core.serving import stored_spans
 from core.serving.inputs import input_of, ranking_noted, recipe_noted
-from core.serving.rerun import RerunChange, planned, rerun, rerun_of, reruns
+from core.serving.rerun import rerun, rerun_of, reruns
+from core.serving.rerun_plan import RerunChange, planned
 from core.serving.spans import MOST_TEXT
 from tests.serving.test_rerun import BRIEF, TOWNS, asked, traces  # noqa: F401, a fixture
 from tests.support.failing import TEXTS, recipe
@@ -54,7 +55,7 @@ def test_too_many_are_refused(bench, how, why):
 
 
 def test_too_many_answers_are_refused(bench, reader, traces, monkeypatch):  # noqa: F811
-    monkeypatch.setattr("core.serving.rerun.MOST_ANSWERS", 39)
+    monkeypatch.setattr("core.serving.rerun_plan.MOST_ANSWERS", 39)
     hot = RerunChange({"generation.temperature": 0.5})
     with pytest.raises(WorkbenchError, match="40 answers are too many"):
         planned(bench, traces, hot, seeds=5)

@@ -8,7 +8,8 @@ from core.progress import drain
 from core.serving import otlp, stored_spans
 from core.serving.conventions import inward, outward
 from core.serving.inputs import input_of
-from core.serving.rerun import RerunChange, planned, rerun
+from core.serving.rerun import rerun
+from core.serving.rerun_plan import RerunChange, planned
 from tests.support.failing import recipe
 from tests.support.requests import span
 
