@@ -18,7 +18,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "canary_answers": (
-        "One row a question that was asked of a service again, to see whether it still finds what it found.",
+        "One row a question asked of a service again, to see whether it still finds what it found.",
         {
             "key": ("VARCHAR", "Time and place in that order."),
             "publication": ("VARCHAR", "Key of the publication."),
@@ -32,7 +32,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "load_tests": (
-        "One row a rate at which a service was loaded. Numbers are NULL where the driver was the limit; lists hold a value a request.",
+        "One row a rate at which a service was loaded. Numbers are NULL where the driver was the limit.",
         {
             "key": ("VARCHAR", "The run and the rate."),
             "run": ("VARCHAR", "The run that it belongs to: the rates of one command."),
@@ -86,7 +86,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "spans": (
-        "One row a span: a piece of the work on one request, with its start and end. Spans of a trace belong to one request.",
+        "One row a span: a piece of the work on one request, with its start and end.",
         {
             "key": ("VARCHAR", "Trace and span, with a slash between them."),
             "trace": ("VARCHAR", "Id of the trace, 32 hexadecimal digits."),
@@ -105,7 +105,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "reruns": (
-        "One row a stored request that was answered again on its own inputs, as it was and with something changed.",
+        "One row a request answered again, as it was and changed.",
         {
             "key": ("VARCHAR", "Rerun and trace, with a slash between them."),
             "rerun": ("VARCHAR", "The run that it belongs to."),
