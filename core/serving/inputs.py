@@ -4,7 +4,7 @@ Of a request to a service that is its question, the passages of its ranking by t
 recipe differs from the defaults: some 2 kB. Of other programs it is the prompt's messages, where their spans hold them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -49,22 +49,25 @@ class RequestInput(NamedTuple):
         return self.question, self.recipe, self.corpus, self.passages, repr(self.messages)
 
 
-def ranking_noted(corpus: str, hits: Iterable[Hit]) -> dict[str, Any]:
+def ranking_noted(corpus: str, hits: Sequence[Hit]) -> dict[str, Any]:
     """Attributes of the span of a search."""
-    return _noted(corpus, ((hit.document_id, hit.start, hit.end, hit.scores.get(DENSE)) for hit in hits))
+    return _noted(corpus, [(hit.document_id, hit.start, hit.end, hit.scores.get(DENSE)) for hit in hits[:NOTED]])
 
 
 def answer_noted(made: Answer) -> dict[str, Any]:
     """The same of an answer that tells where its passages come from."""
-    origins = made.provenance.origins if made.provenance else ()
-    scores = [each.stages[DENSE].score if DENSE in each.stages else None for each in origins]
-    places = ((each.document_id, each.start, each.end, score) for each, score in zip(origins, scores, strict=True))
-    return _noted(made.provenance.corpus_checksum if made.provenance else "", places)
+    origins = made.provenance.origins[:NOTED] if made.provenance else ()
+    places = [(each.document_id, each.start, each.end, each.stages.get(DENSE)) for each in origins]
+    corpus = made.provenance.corpus_checksum if made.provenance else ""
+    return _noted(corpus, [(*place, rank and rank.score) for *place, rank in places])
 
 
-def _noted(corpus: str, places: Iterable[Place]) -> dict[str, Any]:
-    named = (dict(zip(("id", "start", "end", "score"), place, strict=True)) for place in list(places)[:NOTED])
-    return {CORPUS: corpus, DOCUMENTS: [{key: value for key, value in each.items() if value is not None} for each in named]}
+def _noted(corpus: str, places: Sequence[Place]) -> dict[str, Any]:
+    documents = [
+        {"id": name, "start": start, "end": end} | ({} if score is None else {"score": score})
+        for name, start, end, score in places
+    ]
+    return {CORPUS: corpus, DOCUMENTS: documents}
 
 
 @lru_cache(16)

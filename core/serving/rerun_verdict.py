@@ -11,6 +11,7 @@ from math import floor, log2
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import chdtri
 
 from core import registry
 from core.comparison.comparison import Difference, Rules, compared
@@ -29,7 +30,7 @@ SCORES, LENGTHS = "scores", "counts"  # families
 
 class MeasureVerdict(NamedTuple):
     """A measure before and after. size: the difference that is to be told, in the unit of the measure. needed: traces for that under
-    so many seeds as here, and under MANY_SEEDS; None: see `traces_needed`."""
+    so many seeds as here, by both ends of the interval of the spread, and under MANY_SEEDS; None: see `traces_needed`."""
 
     label: str
     before: float | None
@@ -40,6 +41,8 @@ class MeasureVerdict(NamedTuple):
     sd_traces: float | None
     sd_seeds: float | None
     needed: int | None
+    needed_low: int | None
+    needed_high: int | None
     needed_many: int | None
 
     @property
@@ -105,7 +108,7 @@ def _measure(
     gaps = values[1] - values[0]
     measured = int((~np.isnan(gaps)).any(axis=1).sum())
     pilot = means_from_pilot(gaps, seeds) if measured > 1 else None
-    level = (1 - LEVEL) / family
+    level, ends = (1 - LEVEL) / family, spread_ends(measured) if pilot else ()
     return MeasureVerdict(
         COUNTS.get(name) or registry.find("measure", name).label,
         *means,
@@ -115,6 +118,7 @@ def _measure(
         pilot and pilot.sd_items,
         pilot.sd_label if pilot and seeds > 1 else None,
         pilot and traces_needed(pilot, wanted, level),
+        *([traces_needed(_wider(pilot, end), wanted, level) for end in ends] or (None, None)),
         traces_needed(pilot._replace(annotators=MANY_SEEDS), wanted, level) if pilot and seeds > 1 else None,
     )
 
@@ -136,6 +140,16 @@ def traces_needed(pilot: Means, size: float, level: float, power: float = POWER)
         return None
     needed = items_needed(lambda traces: means_power(design, traces, level), power)
     return needed and max(needed, floor(1 + log2(1 / level)) + 1)
+
+
+def spread_ends(n: int) -> tuple[float, float]:
+    """By how much a standard deviation of n values is multiplied at the ends of its LEVEL interval, of normal values (chi-square)."""
+    tail = (1 - LEVEL) / 2
+    return tuple(float(np.sqrt((n - 1) / chdtri(n - 1, share))) for share in (tail, 1 - tail))
+
+
+def _wider(pilot: Means, times: float) -> Means:
+    return pilot._replace(sd_items=pilot.sd_items * times, sd_label=pilot.sd_label * times)
 
 
 def sentences(told: RerunVerdict) -> list[str]:
@@ -166,9 +180,10 @@ def _open(each: MeasureVerdict, seeds: int) -> str:
         return f"{each.label}: {of} cannot tell, nor could 100,000 traces tell {size}."
     if paired.n >= each.needed:
         return f"{each.label}: not significant on {of}, though {each.needed:,} are enough for {size} at {POWER:.0%} power."
-    more = ""
+    high = f"{each.needed_high:,}" if each.needed_high else "over 100,000"
+    more = f" ({each.needed_low:,} to {high} by the spread's interval)"
     if each.needed_many and each.needed_many < each.needed and seeds < MANY_SEEDS:
-        more = f", or {each.needed_many:,} with {MANY_SEEDS} seeds each"
+        more += f", or {each.needed_many:,} with {MANY_SEEDS} seeds each,"
     return f"{each.label}: {of} cannot tell; {size} needs {each.needed:,} traces{more} at {POWER:.0%} power."
 
 
@@ -190,6 +205,8 @@ def columns() -> tuple[Column, ...]:
         Column("n", "Traces", WHOLE, "On which it was measured on both sides."),
         Column("size", "To be told", "%.3g", "The difference that is to be told."),
         Column("needed", "Needs traces", WHOLE, f"To tell it with {POWER:.0%} power, with as many seeds as here."),
+        Column("needed_low", "at least", WHOLE, f"By the {LEVEL:.0%} interval of the spread."),
+        Column("needed_high", "at most", WHOLE, "The same; empty: over 100,000."),
         Column("needed_many", f"With {MANY_SEEDS} seeds", WHOLE, "The same, were each answered under so many seeds."),
         Column("sd_traces", "SD traces", MEAN, "Standard deviation of the true difference between traces."),
         Column("sd_seeds", "SD seeds", MEAN, "Of a difference under one seed around its trace's."),
@@ -198,15 +215,17 @@ def columns() -> tuple[Column, ...]:
 
 def table(told: RerunVerdict, name: str = "rerun", command: str = "") -> Table:
     """A row a measure."""
-    rows = []
-    for each in told.measures:
-        test = each.difference.columns()
-        row = {"measure": each.label, "before": each.before, "after": each.after, **test, "verdict": each.word}
-        rows.append(
-            row
-            | {"n": each.difference.paired.n if each.difference.paired else 0, "size": each.size}
-            | {"needed": each.needed, "needed_many": each.needed_many, "sd_traces": each.sd_traces, "sd_seeds": each.sd_seeds}
-        )
+    own = ("before", "after", "size", "needed", "needed_low", "needed_high", "needed_many", "sd_traces", "sd_seeds")
+    rows = [
+        {
+            "measure": each.label,
+            **{name: getattr(each, name) for name in own},
+            **each.difference.columns(),
+            "verdict": each.word,
+            "n": each.difference.paired.n if each.difference.paired else 0,
+        }
+        for each in told.measures
+    ]
     note = f"Seeds averaged, paired by trace; bootstrap interval, sign-flip test, Holm's correction; n {told.traces:,}"
     return Table(name, columns(), rows, "Before and after the change", note, command)
 

@@ -164,6 +164,10 @@ def test_better_is_said_of_what_is_significant_only():
     assert told.measures[0].word == "not significant"
     assert "12 traces with 3 seeds each cannot tell; a difference of 0.05 needs" in sentences(told)[1]
     assert "better" not in " ".join(sentences(told))
+    [few] = told.measures
+    assert few.needed_low < few.needed < few.needed_high and few.needed_many < few.needed
+    [many] = verdict(made_up(np.zeros((400, 1)), rng.normal(0.0, 0.3, (400, 1)))).measures
+    assert many.needed_high / many.needed_low < 1.5 < few.needed_high / few.needed_low
 
 
 def test_seeds_of_a_trace_are_no_traces():

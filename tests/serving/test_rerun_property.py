@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.serving.rerun_verdict import traces_needed
+from core.serving.rerun_verdict import spread_ends, traces_needed
 from core.statistics.paired import paired_difference
 from core.statistics.power_difference import Means, means_from_pilot
 
@@ -45,3 +45,10 @@ def test_the_spread_of_a_pilot_is_told_apart():
 def test_nothing_is_planned_from_what_did_not_differ():
     assert traces_needed(Means(0.0, 0.0, 0.0, 1), 0.05, 0.05) is None
     assert traces_needed(Means(-31.0, 0.0, 0.0, 1), 2.0, 0.05) == 6  # sign flips of five give 0.0625
+
+
+def test_the_interval_of_a_spread_holds_it_in_19_of_20_pilots():
+    rng = np.random.default_rng(0)
+    low, high = spread_ends(12)
+    sds = rng.normal(0, 0.2, (4000, 12)).std(axis=1, ddof=1)
+    assert np.mean((sds * low <= 0.2) & (sds * high >= 0.2)) == pytest.approx(0.95, abs=0.01)
