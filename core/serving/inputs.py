@@ -4,10 +4,12 @@ Of a request to a service that is its question, the passages of its ranking by t
 recipe differs from the defaults: some 2 kB. Of other programs it is the prompt's messages, where their spans hold them.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from core import files
 from core.config import TrialConfig, difference, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.pipeline.pipeline import Pipeline
@@ -100,16 +102,23 @@ def input_of(spans: Sequence[TraceSpan]) -> RequestInput | str:
 def _of_service(spans: Sequence[TraceSpan], wrote: Mapping[str, Any]) -> RequestInput | str:
     searched = [span.attributes for span in spans if span.kind == "retrieval" and CORPUS in span.attributes]
     try:
-        recipe = with_settings(TrialConfig(), wrote[SETTINGS])
+        recipe, name = _recipe(json.dumps(wrote[SETTINGS]))
         places = tuple(_place(each) for each in searched[-1][DOCUMENTS])
         question, corpus = str(searched[-1]["query"]), str(searched[-1][CORPUS])
     except (WorkbenchError, IndexError, KeyError, TypeError, AttributeError):
         return UNREADABLE
     if _is_cut(question):
         return CUT
-    if fingerprint(recipe) != wrote.get(RECIPE):
+    if name != wrote.get(RECIPE):
         return OTHERWISE
     return RequestInput(spans[0].trace, question, recipe, corpus, None if wrote.get(ALONE) else places)
+
+
+@lru_cache(64)
+def _recipe(settings: str) -> tuple[TrialConfig, str]:
+    """(recipe, fingerprint) of settings as JSON, which many traces share."""
+    recipe = with_settings(TrialConfig(), files.read_json(settings, of=dict))
+    return recipe, fingerprint(recipe)
 
 
 def _place(told: Any) -> Place:

@@ -70,10 +70,10 @@ class Rerun(NamedTuple):
 def _all_asked(workbench: Workbench, plan: RerunPlan) -> list[AnswerAgain]:
     """Seed by seed, before any of the next: what a stopped job has written serves a smaller run."""
     askers: dict[TrialConfig, tuple[Resolved, Asker]] = {}
-    made = []
+    made, recipes = [], plan.recipes
     for number in range(plan.seeds):
         for place, each in enumerate(plan.inputs):
-            for side, recipe in enumerate(plan.recipes(each)):
+            for side, recipe in enumerate(recipes[place]):
                 config = recipe if is_fixed(recipe) else recipe.model_copy(update={"seed": recipe.seed + number})
                 again = AnswerAgain(config, place, side)
                 if each.recipe is None:

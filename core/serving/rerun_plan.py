@@ -52,13 +52,15 @@ class RerunPlan(NamedTuple):
     seeds: int
     author: TrialConfig  # whose model writes the prompts of other programs
 
-    def recipes(self, each: RequestInput) -> tuple[TrialConfig, TrialConfig]:
-        """Before the change and after it."""
-        before = each.recipe or self.author
-        return before, with_settings(before, dict(self.change.settings))
+    @property
+    def recipes(self) -> list[tuple[TrialConfig, TrialConfig]]:
+        """Of each trace before the change and after it."""
+        before = [each.recipe or self.author for each in self.inputs]
+        after = {recipe: with_settings(recipe, dict(self.change.settings)) for recipe in dict.fromkeys(before)}
+        return [(recipe, after[recipe]) for recipe in before]
 
 
-# What is run again -----------------------------------------------------------------------------------------------------------------------
+# What is run again ----------------------------------------------------------------------------------------------------------------------
 
 
 def planned(
@@ -96,8 +98,8 @@ def planned(
         todo = "Ask a service, or import traces with prompts: `python -m core serving import-traces FILE`."
         raise WorkbenchError(f"No trace can be run again: {told}.", where=", ".join(ids)[:120], todo=todo)
     made = RerunPlan(tuple(inputs), dict(left_out), change, seeds, author)
-    fixed = all(is_fixed(recipe) for each in inputs for recipe in made.recipes(each))
-    made = made._replace(seeds=1 if fixed else seeds)
+    if all(is_fixed(recipe) for both in set(made.recipes) for recipe in both):
+        made = made._replace(seeds=1)
     if (answers := len(inputs) * made.seeds * len(SIDES)) > MOST_ANSWERS:
         todo = f"Take fewer traces or seeds: {MOST_ANSWERS:,} answers at most."
         raise WorkbenchError(f"{answers:,} answers are too many for one run.", where="--seeds", todo=todo)
