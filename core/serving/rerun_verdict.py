@@ -201,7 +201,7 @@ def columns() -> tuple[Column, ...]:
         Column("low", "From", SIGNED, f"{LEVEL:.0%} interval, over traces."),
         Column("high", "To", SIGNED),
         corrected_p(),
-        Column("verdict", width=110),
+        Column("verdict", width=130),
         Column("n", "Traces", WHOLE, "On which it was measured on both sides."),
         Column("size", "To be told", "%.3g", "The difference that is to be told."),
         Column("needed", "Needs traces", WHOLE, f"To tell it with {POWER:.0%} power, with as many seeds as here."),

@@ -6,7 +6,8 @@ from streamlit.testing.v1 import AppTest
 from core.__main__ import parse
 from core.progress import drain
 from core.serving import stored_spans
-from core.serving.rerun import reruns
+from core.serving.rerun import rerun, reruns
+from core.serving.rerun_plan import RerunChange, planned
 from tests.pages.test_serve_recipe import MAIN, words
 from tests.serving.test_rerun import TEMPLATE, asked, traces  # noqa: F401, a fixture
 from tests.support import served
@@ -68,6 +69,15 @@ def test_a_changed_prompt_has_its_price_its_differences_and_its_verdict(bench, r
     assert {"Token F1", "Faithfulness", "Words"} <= set(table["Measure"])
 
 
+def test_answers_that_changed_stand_side_by_side(bench, reader, traces):  # noqa: F811
+    drain(rerun(bench, planned(bench, traces, RerunChange({"context.passage": "Told: $text"}))))
+    app = opened(traces[0])
+    table = next(each.value for each in app.dataframe if list(each.value.columns) == ["Question", "Before", "After"])
+    assert set(table["Question"]) == {asked(town) for town in ("Lund", "Gent", "Kiel")}  # the model never answers of Pisa
+    assert all(after == f"Told: {before}" for before, after in zip(table["Before"], table["After"], strict=True))
+    assert "<ins" in words(app)
+
+
 def test_a_setting_is_changed_by_its_own_widget(bench, reader, traces, started):  # noqa: F811
     app = opened(traces[0])
     app.multiselect(key=f"rerun_settings/{traces[0]}").set_value(["generation.temperature"]).run()
@@ -78,7 +88,8 @@ def test_a_setting_is_changed_by_its_own_widget(bench, reader, traces, started):
     next(button for button in app.button if button.label == "Answer again").click().run()
     checked(app)
     assert started[0][-2:] == ["--set", "generation.temperature=0.5"] and reruns(bench)[0].seeds == 3
-    assert "under the first seed" in words(app)
+    app.segmented_control(key=f"rerun_seed/{reruns(bench)[0].id}").set_value("3").run()
+    checked(app)
 
 
 def test_a_prompt_of_another_program_takes_another_system_message(bench, reader, started):

@@ -11,6 +11,7 @@ from core.config import difference
 from core.context.template import BUILT_IN
 from core.errors import WorkbenchError
 from core.labs.answers.prompt import template_difference, template_texts
+from core.report.table import Column, Table
 from core.serving import rerun as lab
 from core.serving import rerun_plan, rerun_verdict
 from core.serving.inputs import RequestInput
@@ -19,6 +20,7 @@ from core.workbench import as_options, command_line
 
 TITLE = "Playground: answer it again with something changed"
 TRACES, SEEDS = 20, 3
+ANSWERS = (Column("question", width=260), Column("before", width=400), Column("after", width=400))
 WHY = (
     "Answers that a service writes from now on note what they were written from; so do traces of other programs that hold their "
     "prompt's messages."
@@ -118,19 +120,30 @@ def _results(workbench: Any, each: RequestInput, size: float) -> None:
     every = {made.id: made for made in lab.reruns(workbench, each.trace)}
     if not every:
         return
-    chosen = st.selectbox(
-        "Shown", list(every), format_func=lambda name: cards.plain(every[name].name), key=f"rerun_shown/{each.trace}"
-    )
-    made = every[chosen]
+    look = {"format_func": lambda name: cards.plain(every[name].name), "key": f"rerun_shown/{each.trace}"}
+    made = every[st.selectbox("What was tried", list(every), **look)]
+    told = rerun_verdict.verdict(made, lab.tried(workbench, made), size)
+    _answers(each, made)
+    first, *others = rerun_verdict.sentences(told)
+    st.markdown(cards.plain(first))
+    for sentence in others:
+        st.caption(cards.plain(tables.minus(sentence)))
+    tables.draw(rerun_verdict.table(told, command=command_line("serving", "show-rerun", made.id, "--difference", f"{size:g}")))
+    st.caption("How many traces it takes is planned from the spread on these: from few traces it is rough.")
+
+
+def _answers(each: RequestInput, made: lab.Rerun) -> None:
+    """This trace's answers by their words, and those of the others that changed."""
+    seeds = [str(number) for number in range(1, made.seeds + 1)]
+    at = 0 if made.seeds == 1 else seeds.index(forms.one_of("Seed", seeds, f"rerun_seed/{made.id}"))
     row = next(row for row in made.rows if row["trace"] == each.trace)
-    seed = "" if made.seeds == 1 else ", under the first seed"
-    st.caption(f"This answer before and after{seed}. Struck out: only before. Underlined: only after.")
-    evidence.show(evidence.difference_html(template_difference(row["before_answers"][0], row["after_answers"][0])))
+    st.caption("This answer before and after. Struck out: only before. Underlined: only after.")
+    evidence.show(evidence.difference_html(template_difference(row["before_answers"][at], row["after_answers"][at])))
     if each.said:
         st.caption("As it was recorded")
         st.text(each.said)
-    told = rerun_verdict.verdict(made, lab.tried(workbench, made), size)
-    for sentence in rerun_verdict.sentences(told):
-        st.markdown(cards.plain(tables.minus(sentence)))
-    tables.draw(rerun_verdict.table(told, command=command_line("serving", "show-rerun", made.id, "--difference", f"{size:g}")))
-    st.caption("How many traces it takes is planned from the spread on these: from few traces it is rough.")
+    answers = [
+        {"question": row["question"], "before": row["before_answers"][at], "after": row["after_answers"][at]} for row in made.rows
+    ]
+    if changed := [row for row in answers if row["before"] != row["after"]]:
+        tables.draw(Table("rerun_answers", ANSWERS, changed, "Answers that changed"), f"rerun_answers/{made.id}/{at}", rows=4)
