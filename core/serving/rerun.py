@@ -61,7 +61,7 @@ class Rerun(NamedTuple):
 
     @property
     def name(self) -> str:
-        return f"{self.change.words} · {counted(len(self.rows), 'trace')}"
+        return f"{self.change.words} · {counted(len(self.rows), 'trace')} · {self.started[:16].replace('T', ' ')}"
 
 
 # What is asked ------------------------------------------------------------------------------------------------------------------------

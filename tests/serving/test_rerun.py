@@ -8,10 +8,10 @@ import pytest
 from core.__main__ import parse
 from core.progress import drain
 from core.records import plain
-from core.serving import stored_spans
+from core.serving import otlp, stored_spans
 from core.serving.inputs import input_of
 from core.serving.rerun import Rerun, rerun, rerun_cost, reruns
-from core.serving.rerun_plan import RerunChange, planned
+from core.serving.rerun_plan import RerunChange, planned, prompt_of
 from core.serving.rerun_verdict import sentences, verdict
 from core.serving.service import Service
 from core.serving.web import ServiceLimits
@@ -43,6 +43,19 @@ def test_a_trace_holds_what_its_answer_was_written_from(bench, traces):
         each.question == asked("Lund") and each.recipe == recipe() and each.corpus == bench.resolve(recipe()).corpus.fingerprint
     )
     assert each.passages[0][:3] == ("Lund.txt", 0, len(TEXTS["Lund.txt"])) and len(each.passages) > 2
+
+
+def test_the_prompt_is_told_as_it_was_sent(bench, traces, reader):
+    told = [prompt_of(bench, input_of(stored_spans.spans(bench, [trace]))) for trace in traces]
+    assert [each[0]["content"] for each in told] == reader.prompts
+
+
+def test_traces_that_went_out_and_came_in_are_run_again(bench, traces, tmp_path):
+    path = tmp_path / "spans.jsonl"
+    stored_spans.export_file(bench, path, traces)
+    told = [input_of(stored_spans.spans(bench, [trace])) for trace in traces]
+    by_trace = {trace: [span for span in otlp.read(path).spans if span.trace == trace] for trace in traces}
+    assert [input_of(spans) for spans in by_trace.values()] == told
 
 
 def test_what_the_service_wrote_is_not_asked_again(bench, traces, reader):

@@ -1,13 +1,19 @@
 """The traces that a rerun says it needs find a planted difference as often as it says."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.serving.conventions import inward, outward
+from core.serving.inputs import RequestInput, input_of
 from core.serving.rerun_verdict import spread_ends, traces_needed
+from core.serving.spans import bounded
 from core.statistics.paired import paired_difference
 from core.statistics.power_difference import Means, means_from_pilot
+from tests.support.requests import span
 
 
 @pytest.mark.parametrize(("traces", "seeds", "rest"), [(0.2, 0.3, 3), (0.1, 0.0, 1), (0.0, 0.4, 5)])
@@ -52,3 +58,28 @@ def test_the_interval_of_a_spread_holds_it_in_19_of_20_pilots():
     low, high = spread_ends(12)
     sds = rng.normal(0, 0.2, (4000, 12)).std(axis=1, ddof=1)
     assert np.mean((sds * low <= 0.2) & (sds * high >= 0.2)) == pytest.approx(0.95, abs=0.01)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content", "parts", "type", "id"]), inner)
+    ),
+    max_leaves=8,
+)
+NAMES = (
+    "gen_ai.input.messages gen_ai.output.messages gen_ai.retrieval.documents llm.input_messages.0.message.role input.value "
+    "llm.input_messages.0.message.content llm.input_messages.x llm.output_messages.1.message.content gen_ai.prompt.0.content "
+    "retrieval.documents.0.document.id retrieval.documents.0.document.metadata settings documents messages output query "
+    "corpus_fingerprint recipe closed_book"
+).split()
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), JSON | JSON.map(json.dumps)), st.sampled_from(["model", "retrieval"]))
+@settings(max_examples=200, deadline=None)
+def test_whatever_a_program_recorded_is_an_input_or_says_why_it_is_none(attributes, kind):
+    marked = {"groundwork.kind": kind, **attributes}
+    kind, read = inward(marked)
+    assert inward(outward(kind, read))[0] == kind
+    spans = [span(1, 1, 0, "search", 0, 1, "retrieval", **bounded(read)), span(1, 2, 0, "write", 1, 2, "model", **bounded(read))]
+    assert isinstance(input_of(spans), RequestInput | str)
