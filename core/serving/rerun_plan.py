@@ -28,7 +28,7 @@ ANOTHER_CORPUS = "its corpus is another one now"
 NO_RECIPE = "a setting of the prompt was changed, and it has no recipe"
 NO_SYSTEM = "the system message was changed, and its recipe sends none"
 SAME = "it asked the same of the same passages as another"
-STRANGE = "its recipe asks a service that nothing here was asked of"
+STRANGE = "its recipe asks a model or a service that nothing here was asked of"
 
 
 class RerunChange(NamedTuple):
@@ -173,12 +173,14 @@ class _Fitness:
 
 
 def _asked_before(workbench: Workbench, recipe: TrialConfig) -> bool:
-    """Whether answers of a remote model at this address are recorded: a file of traces that came from elsewhere sends no prompt, and no
-    key, to an address that nobody here has chosen."""
-    if recipe.generation.local:
+    """Whether answers of its model, of a remote one at its address, are recorded: a file of traces that came from elsewhere opens no
+    model file, and sends no prompt and no key to an address, that nobody here has chosen."""
+    part = recipe.generation
+    name, value = ("model", part.model) if part.local else ("base_url", part.base_url)
+    if part.local and value == TrialConfig().generation.model:
         return True
     asked = "SELECT count(*) AS n FROM (SELECT config FROM set_answers UNION ALL SELECT config FROM answers) WHERE"
-    [row] = workbench.store.query(f"{asked} config ->> '$.generation.base_url' = ?", [recipe.generation.base_url])
+    [row] = workbench.store.query(f"{asked} config ->> '$.generation.{name}' = ?", [str(value)])
     return row["n"] > 0
 
 

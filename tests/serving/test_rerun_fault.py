@@ -9,9 +9,11 @@ from core.serving import stored_spans
 from core.serving.inputs import input_of, ranking_noted, recipe_noted
 from core.serving.rerun import rerun, rerun_of, reruns
 from core.serving.rerun_plan import RerunChange, planned
+from core.serving.service import Service
 from core.serving.spans import MOST_TEXT
-from tests.serving.test_rerun import BRIEF, TOWNS, asked, traces  # noqa: F401, a fixture
+from tests.serving.test_rerun import BRIEF, FREE, TOWNS, asked, traces  # noqa: F401, a fixture
 from tests.support.failing import TEXTS, recipe
+from tests.support.fake_endpoint import events, serving, stream
 from tests.support.requests import request, span
 
 
@@ -109,12 +111,32 @@ def test_a_cut_prompt_or_a_tools_message_is_refused():
     assert ["was cut" in told[0], "a tool's" in told[1], "is no text" in told[2]] == [True] * 3
 
 
-def test_a_file_of_traces_sends_no_prompt_to_an_address_that_nobody_chose(bench, reader, monkeypatch):
+@pytest.mark.parametrize(
+    "there",
+    [
+        {"part": "openai_compatible", "base_url": "http://127.0.0.1:9/v1", "model": "m"},
+        {"part": "llama_cpp", "model": "/tmp/somebody.gguf"},
+    ],
+)
+def test_a_file_of_traces_opens_and_asks_no_model_that_nobody_chose(bench, reader, monkeypatch, there):
     monkeypatch.setenv("OPENAI_API_KEY", "key")
-    there = {"part": "openai_compatible", "base_url": "http://127.0.0.1:9/v1", "model": "m"}
     written(bench, *served(bench, with_settings(recipe(), {"generation": there})))
-    with pytest.raises(WorkbenchError, match="a service that nothing here was asked of"):
+    with pytest.raises(WorkbenchError, match="a model or a service that nothing here was asked of"):
         planned(bench, [f"{7:032x}"], BRIEF)
+
+
+def test_a_service_that_was_asked_before_is_asked_again(bench, serve, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    with serving(stream(events("openai", "At five [1]."))) as endpoint:
+        there = {"part": "openai_compatible", "base_url": endpoint.url, "model": "m-1"}
+        config, recorder = with_settings(recipe(), {"generation": there}), stored_spans.recorder(bench.home)
+        client = serve(Service(bench, config, "towns"), FREE, recorder=recorder)
+        trace = client.post("/answer", json={"question": asked("Lund")}).json()["trace"]
+        recorder.close()
+        made = drain(rerun(bench, planned(bench, [trace], BRIEF, seeds=2)))
+        assert (
+            len(endpoint.requests) == 4 and made.rows[0]["after_answers"] == ["At five [1]."] * 2
+        )  # a service is not sure to repeat
 
 
 def test_a_stopped_rerun_goes_on_where_it_was(bench, reader, traces):  # noqa: F811
