@@ -376,7 +376,8 @@ def run(app: Any, port: int) -> str:
         except OSError as error:
             todo = "Choose another, or stop what has it."
             raise WorkbenchError(f"Port {port} cannot be listened on ({error.strerror}).", where="--port", todo=todo) from None
-        settings = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=STOPPING_S, server_header=False)
+        about = {"log_level": "warning", "access_log": False, "server_header": False}
+        settings = uvicorn.Config(app, timeout_graceful_shutdown=STOPPING_S, **about)
         uvicorn.Server(settings).run([listening])
     return "Stopped."
 
