@@ -267,7 +267,7 @@ def semantic(how: Measuring, home: Path) -> dict[str, Any]:
     texts = [query.text for corpus in corpora for query in corpus.queries][:: max(1, round(1 / how.size / 2))]
     names = sorted({name for text in texts for name in NAME.findall(text)})
     others = [(text, what, other) for text in texts for what, other in planted(text, names, draw).items() if other not in texts]
-    same = [f"Can you tell me: {text}" for text in texts]
+    same = [f"Can you tell me {text[0].lower()}{text[1:]}" for text in texts]
     every = [*texts, *(other for *_, other in others), *same]
     matrix = encode_all(config.embedding, every, query=True)
     vectors = dict(

@@ -29,7 +29,8 @@ class Guard:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         try:
-            body = await asyncio.wait_for(self._read(receive), self._body_s)
+            async with asyncio.timeout(self._body_s):
+                body = await self._read(receive)
         except TimeoutError:
             return await _refuse(send, 408, f"The body did not come within {self._body_s:g} seconds.")
         except _TooLarge:
