@@ -164,9 +164,10 @@ def overload(how: Measuring, home: Path) -> dict[str, Any]:
             goodput = row["throughput"] and row["throughput"] / best
             back = returned(home, url, times, seconds)
             made[f"times_{times}"] = {"goodput_share": goodput, "unanswered": lost, "outcomes": row["outcomes"], **back}
-    worst = {name: max(made[each][name] for each in made) for name in ("unanswered", "back_s")}
-    shares = [made[each]["goodput_share"] for each in made]
-    return {"best_a_second": best, "goodput_share": None if None in shares else min(shares), **worst, **made}
+    shares, backs = ([each[name] for each in made.values()] for name in ("goodput_share", "back_s"))
+    unanswered = sum(each["unanswered"] for each in made.values())
+    worst = {"goodput_share": None if None in shares else min(shares), "back_s": None if None in backs else max(backs)}
+    return {"best_a_second": best, "unanswered": unanswered, **worst, **made}
 
 
 def returned(home: Path, url: str, times: float, seconds: float) -> dict[str, Any]:
