@@ -24,6 +24,7 @@ from core import registry
 from core.comparison.comparison import compared, rules_of, spread
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
+from core.jobs.child import environment
 from core.labs.answers.answering import cases, drawn, recorded_set
 from core.labs.scores.judging import measure_all, measures
 from core.pipeline.recipe_words import setting_words
@@ -126,7 +127,8 @@ def started(home: Path, arm: ServedArm) -> Iterator[str]:
         (recipe := Path(folder) / "recipe.yaml").write_text(json.dumps(arm.config.model_dump(mode="json")), "utf-8")
         words = ["--config", str(recipe), "--port", str(port), "--batch", str(arm.batch), "--rate", "1000000"]
         command = [sys.executable, "-m", "core", "serve", *words, "--at-once", str(max(16, arm.batch))]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        process = subprocess.Popen(command, env={**environment(), "GROUNDWORK_HOME": str(home)}, **silent)
         try:
             url, until = f"http://127.0.0.1:{port}", time.monotonic() + START_S
             while not (state := service_state(url)).ready:

@@ -125,6 +125,7 @@ def make_app(
     admission, rates = Admission(limits.at_once, limits.waiting), RateLimit(limits.rate, limits.burst)
     pool, figures = ThreadPoolExecutor(limits.at_once + 4, "serve"), Figures(admission)
     batches = AnswerBatches(service.replies, limits.batch, pool)
+    origin = {"recipe": service.recipe, "corpus": service.config.corpus.dataset}  # of every trace
     figures.registry.register(UseFigures(service, recorder))
 
     @asynccontextmanager
@@ -195,7 +196,7 @@ def make_app(
             async with admission.turn(name, question.left_s):
                 question.mark("wait", "queue", trace.start_ns)
                 made = await work()
-            trace.attributes |= {"way": made.get("way", ""), "recipe": service.recipe}
+            trace.attributes |= {"way": made.get("way", ""), **origin}
         return made | {"trace": trace.id}
 
     async def answered(request: Request, body: AnswerBody, name: str, path: str) -> Reply:
@@ -211,7 +212,7 @@ def make_app(
                 try:
                     async for step in stepped(service.streamed(question), pool):
                         if isinstance(step, dict):
-                            trace.attributes |= {"way": step["way"], "recipe": service.recipe}
+                            trace.attributes |= {"way": step["way"], "streamed": True, **origin}
                             step = step | {"trace": trace.id}
                         yield step
                 finally:
@@ -289,7 +290,7 @@ def make_app(
         except Refusal as error:
             return failed(request, error.status, error.why, error.wait_s)
         with traced(recorder, scope["path"], asked(request, wanted)) as trace:
-            trace.attributes |= {"way": held.get("way", ""), "recipe": service.recipe, "cached": True}
+            trace.attributes |= {"way": held.get("way", ""), "cached": True, **origin}
         return reply(held | {"trace": trace.id}, scope["path"], began)
 
     @app.post("/search")
@@ -345,7 +346,7 @@ def make_app(
         """Whether it can answer: corpus and models are at hand."""
         ready()
         ways = {rung.name: rung.breaker.state for rung in service.rungs}
-        about = {"recipe": service.recipe, "name": service.name, "corpus": service.config.corpus.dataset}
+        about = origin | {"name": service.name}
         stages = await asyncio.get_running_loop().run_in_executor(pool, service.stages)  # 35 ms, in which others go on
         more = {
             "breakers": ways,
