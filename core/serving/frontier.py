@@ -58,7 +58,7 @@ class ServedArm(NamedTuple):
     batch: int
 
 
-class Judged(NamedTuple):
+class LoadedArm(NamedTuple):
     """What became of an arm at a rate. By question: worth, in time or 0; NaN where it was not asked, or cannot be measured."""
 
     point: dict[str, Any]
@@ -107,7 +107,7 @@ def frontier(
         raise WorkbenchError(f"{what}.", where="--ask, --seconds", todo="Give a lower rate or fewer seconds, or another corpus.")
     made, told, place = [], [], 0
     for rate in rates:
-        judged: dict[str, Judged] = {}
+        judged: dict[str, LoadedArm] = {}
         for arm in served:
             step = Progress(place, len(rates) * len(served), f"{arm.label} at {rate:g}/s")
             work = _judged(workbench, arm, rows, measure, LoadPlan("", "", (rate,), seconds, seed=seed, slo_ms=slo_ms))
@@ -147,7 +147,7 @@ def started(home: Path, arm: ServedArm) -> Iterator[str]:
 
 def _judged(
     workbench: Workbench, arm: ServedArm, rows: Sequence[int], measure: str, plan: LoadPlan
-) -> Generator[Progress, None, Judged]:
+) -> Generator[Progress, None, LoadedArm]:
     anew = arm._replace(config=arm.config.model_copy(update={"seed": random.randrange(MOST_SEED)}))
     run = yield from workbench.pipeline.resolve(anew.config)
     texts = [run.corpus.queries[row].text for row in rows]
@@ -170,11 +170,11 @@ def _judged(
         worth[number] = value[number] if timely else 0.0
         in_time[number] = value[number] if timely else np.nan
     costs = [answers.answers[number].cost_usd or 0.0 for number in there]
-    return Judged(point, worth, in_time, float(np.mean(costs)) if costs else 0.0)
+    return LoadedArm(point, worth, in_time, float(np.mean(costs)) if costs else 0.0)
 
 
 def _at_rate(
-    judged: Mapping[str, Judged], config: TrialConfig, rate: float, slo_ms: float, hour_usd: float
+    judged: Mapping[str, LoadedArm], config: TrialConfig, rate: float, slo_ms: float, hour_usd: float
 ) -> tuple[list[dict[str, Any]], str]:
     able = {label: each for label, each in judged.items() if not each.point["limit"]}
     values = {label: {"quality": each.worth} for label, each in able.items()}

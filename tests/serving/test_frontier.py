@@ -34,7 +34,7 @@ def judged(worth, p95_ms=100.0, throughput=2.0, limit="", late=()):
     worth = np.array(worth, float)
     in_time = np.where(np.isin(np.arange(len(worth)), late), np.nan, worth)
     point = {"limit": limit, "p95_ms": p95_ms, "throughput": throughput, "good": 1 - len(late) / len(worth)}
-    return lab.Judged(point, np.where(np.isnan(in_time), 0.0, worth), in_time, 0.0)
+    return lab.LoadedArm(point, np.where(np.isnan(in_time), 0.0, worth), in_time, 0.0)
 
 
 def at_rate(**arms):
