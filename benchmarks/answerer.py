@@ -27,7 +27,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -35,7 +34,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.__main__ import commit, figures, machine
 from benchmarks._answerer_questions import (
     Asked,
     Ranked,
@@ -51,8 +49,9 @@ from benchmarks._answerer_questions import (
     without_answer,
 )
 from benchmarks._options import options
+from benchmarks._sections import record, stored
 from benchmarks.answer_measures import DATASETS
-from benchmarks.promises import HISTORY, RESULTS, spread
+from benchmarks.promises import spread
 from core import registry
 from core.chunking.chunk import chunk_texts
 from core.config import CorpusConfig, TrialConfig, fingerprint, with_settings
@@ -77,7 +76,6 @@ from core.statistics.proportion import unit_intervals
 from core.workbench import Workbench
 
 SETTINGS = {"context.passages": 5, "retrieval.top_k": 20}  # a ranking long enough for passages to be taken out of it
-PATH = RESULTS / "answerer.json"
 
 # What an answer is worth ---------------------------------------------------------------------------------------------
 
@@ -360,29 +358,12 @@ def measured(name: str, bench: Bench) -> dict[str, Any]:
     return {**made, "adapter": about, "seconds": round(time.perf_counter() - began)}
 
 
-def stored() -> dict[str, Any]:
-    return json.loads(PATH.read_text("utf-8")) if PATH.exists() else {"result": {}}
-
-
-def record(name: str, made: Mapping[str, Any]) -> None:
-    """A section beside those that stand there; a line of the history."""
-    at = {"measured": datetime.now(UTC).isoformat(timespec="seconds"), "load": os.getloadavg(), "commit": commit()}
-    result = stored()["result"] | {name: made}
-    took = {"seconds": sum(each["seconds"] for each in result.values())}
-    PATH.write_text(
-        json.dumps({**at, "machine": machine(), **took, "result": result}, indent=1, ensure_ascii=False) + "\n", "utf-8"
-    )
-    line = {"benchmark": "answerer", **at, "machine": machine(), "figures": figures({name: made}, "answerer")}
-    with (RESULTS / HISTORY).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
 def main(only: str, questions: int, home: str, adapter: str, quick: bool) -> dict[str, Any]:
     os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
     wanted = only.split(",") if only else list(SECTIONS)
     if unknown := set(wanted) - set(SECTIONS):
         raise SystemExit(f"There is no section {', '.join(sorted(unknown))}. There are: {', '.join(SECTIONS)}.")
-    result = {} if quick else stored()["result"]
+    result = {} if quick else stored("answerer")["result"]
     with tempfile.TemporaryDirectory() as fresh:
         workbench = Workbench(Path(home or fresh))
         adapters = {"answerer": adapter, "plain": ""}
@@ -395,7 +376,7 @@ def main(only: str, questions: int, home: str, adapter: str, quick: bool) -> dic
             result[name] = measured(name, bench)
             print(json.dumps(result[name]), file=sys.stderr, flush=True)
             if not quick:
-                record(name, result[name])
+                record("answerer", name, result[name])
     return result
 
 

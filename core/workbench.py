@@ -341,17 +341,19 @@ class Workbench(StoredTrials):
 
     # One question ------------------------------------------------------------------------------------------------
 
-    def search(self, recipe: Recipe, question: str) -> list[Hit]:
-        """The final ranking for a question typed in by hand."""
-        return drain(self._search(recipe, question, Way()))
+    def search(self, recipe: Recipe, question: str, shared: Shared | None = None) -> list[Hit]:
+        """The final ranking for a question typed in by hand. shared: see `Pipeline.pool_of`."""
+        return drain(self._search(recipe, question, Way(), shared))
 
-    def _search(self, recipe: Recipe, question: str, way: Way) -> Generator[Progress, None, list[Hit]]:
+    def _search(
+        self, recipe: Recipe, question: str, way: Way, shared: Shared | None = None
+    ) -> Generator[Progress, None, list[Hit]]:
         if not question.strip():
             raise WorkbenchError("The question is empty.", todo="Type a question.")
         run = yield from self.pipeline.resolve(recipe)
-        pool = way.pool = yield from self.pipeline.pool_of(run, question, way.steps)
+        pool = way.pool = yield from self.pipeline.pool_of(run, question, way.steps, shared)
         typed = [Query("", question)]
-        scores = yield from final_scores(self.pipeline, run, pool, typed, way.trace, steps=way.scores)
+        scores = yield from final_scores(self.pipeline, run, pool, typed, way.trace, steps=way.scores, shared=shared)
         return hits_of(self.pipeline, run, pool, scores, 0, typed, way.scores)
 
     def hits(self, evaluation: Evaluation, row: int) -> list[Hit]:
@@ -359,8 +361,11 @@ class Workbench(StoredTrials):
         steps, queries = steps_of(self.pipeline, evaluation), evaluation.corpus.queries
         return hits_of(self.pipeline, evaluation.run, evaluation.pool, evaluation.scores, row, queries, steps)
 
-    def ask(self, config: TrialConfig, question: str, deadline_s: float = 120.0) -> Generator[str | Progress, None, Answer]:
+    def ask(
+        self, config: TrialConfig, question: str, deadline_s: float = 120.0, shared: Shared | None = None
+    ) -> Generator[str | Progress, None, Answer]:
         """Streams the answer's text, with Progress while a model loads; returns the Answer, already stored. deadline_s: of the writing.
+        shared: see `Pipeline.pool_of`.
 
         What fails once the passages are found is stored as a failed answer; a stopped answer is not stored.
         """
@@ -368,7 +373,7 @@ class Workbench(StoredTrials):
 
         started, way = time.perf_counter(), Way()
         run = self.resolve(config)
-        hits = drain(self._search(run, question, way))
+        hits = drain(self._search(run, question, way, shared))
         retrieval_ms = (time.perf_counter() - started) * 1000
         try:
             check(config)

@@ -230,8 +230,10 @@ def promises(folder: Path = RESULTS, benchmarks: Sequence[str] | None = None, ru
     counts = [sum(v.holds is holds for v in judged) for holds in (True, False, None)]
     columns = {"What": 0, "Promised": 1, "Measured": 2}
     columns |= {"Median of its repeats, lowest to highest": 3, "Run before": 4} if runs_before else {}
-    columns |= {"Verdict": 5, "When, where": 6}
+    columns |= {"Verdict": 5, "When, where; empty: as above": 6}
     rows = [[cells[place] for place in columns.values()] for cells in rows]
+    above = ["", *(cells[-1] for cells in rows)]
+    rows = [[*cells[:-1], "" if cells[-1] == before else cells[-1]] for cells, before in zip(rows, above, strict=False)]
     return "\n".join(
         [
             f"Of {len(judged)} promises {counts[0]} hold, {counts[1]} fall below, {counts[2]} are not measured.",

@@ -61,6 +61,7 @@ PARSES = {
     "core/labs/trials/comparison.py": "a column of our tables",
     "core/report/figures.py": "what the process that started this one asks",
     "core/serving/driver.py": "whether a service's reply is JSON at all; its value is dropped",
+    "core/serving/web.py": "a body that the guard has bounded, as FastAPI reads it",
     "core/store/journal.py": "what was written on the line before",
     "core/store/sql_child.py": "what the process that started this one asks",
     "core/store/sql_process.py": "what our own process says",
@@ -334,6 +335,7 @@ def test_names_are_nouns_and_verbs():
 
 # What nobody calls by its name, and why it is there
 CALLED_BY_OTHERS = {
+    "collect": "prometheus' collector",
     "connection_lost": "asyncio's protocol",
     "connection_made": "asyncio's protocol",
     "data_received": "asyncio's protocol",

@@ -12,7 +12,7 @@ from core.cli.options import RecipeOptions, read_grid
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.labs.doctor.machine import _cache, doctor
-from core.pipeline.memory import _bytes
+from core.pipeline.memory import bytes_of
 from core.pipeline.stages import Resolved
 from core.records import Corpus, Document, plain
 from core.retrieval.bm25_fast import BM25S
@@ -106,16 +106,16 @@ def test_a_prefix_is_part_of_the_key_of_what_it_changes(tmp_path):
 
 def test_texts_and_tokens_count_as_memory_too():
     texts = [f"{i:04} " * 20 for i in range(1000)]
-    assert _bytes(texts) == pytest.approx(150_000, rel=0.1)
+    assert bytes_of(texts) == pytest.approx(150_000, rel=0.1)
     tokens = BM25S().tokenize(texts)
-    before = _bytes(tokens)
-    assert before >= tokens.term.nbytes and len(tokens.postings.text) and _bytes(tokens) > before
+    before = bytes_of(tokens)
+    assert before >= tokens.term.nbytes and len(tokens.postings.text) and bytes_of(tokens) > before
 
     class Endless:
         def __init__(self):
             self.own = self
 
-    assert _bytes(Endless()) < 1000
+    assert bytes_of(Endless()) < 1000
 
 
 def test_doctor_reports_a_missing_package_rather_than_failing(tmp_path, monkeypatch):

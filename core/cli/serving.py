@@ -41,6 +41,7 @@ def serve(
         str, Parameter(help="A classifier of questions (`heads train-classifier`) with the labels corpus, closed_book, refuse.")
     ] = "",
     with_keys: Annotated[bool, Parameter(help="Only who has a key may ask (`serving make-key`).")] = False,
+    otlp: Annotated[str, Parameter(help="Address of a collector, as http://localhost:4318, that spans are sent to, too.")] = "",
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Answer, search and chat over HTTP on this machine until it is stopped; its /docs tells how."""
@@ -53,7 +54,7 @@ def serve(
     config = _served(workbench, published, trial, recipe)
     service = Service(workbench, config, published or trial, similarity, trained(router) if router else None)
     limits = ServiceLimits(batch, at_once, waiting, rate, max(1, round(2 * rate)))
-    app = make_app(service, limits, Keys(workbench.home) if with_keys else None, recorder(workbench.home))
+    app = make_app(service, limits, Keys(workbench.home) if with_keys else None, recorder(workbench.home, address=otlp))
     yield Up(0, 0, f"Up on http://127.0.0.1:{port} until it is stopped")
     return run(app, port)
 
@@ -91,7 +92,9 @@ def publish(
     *,
     trial: Trial = "",
     measure: Annotated[str, Parameter(help="Of the answers, as `list measure` names it: the gate.")] = "faithfulness",
-    least: Annotated[float, Parameter(help="What the lower end of its interval has to reach.")] = 0.85,
+    least: Annotated[
+        float, Parameter(help="What its interval's lower end has to reach, or the upper not to exceed where less is better.")
+    ] = 0.85,
     ask: Asked = 30,
     canaries: Annotated[Positive, Parameter(help="Questions with evidence by which the service is watched, at most.")] = 200,
     why: Annotated[str, Parameter(help="Why it may go out all the same; stands in the record.")] = "",

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from core.cli.frame import verb
-from core.cli.options import read_numbers, read_settings
+from core.cli.options import USUAL, Grids, Positive, RecipeOptions, read_grid, read_numbers, read_settings
 from core.cli.tables import show_table
-from core.report.table import in_words
+from core.report.table import Table, in_words
 from core.serving.arrivals import Arrivals
 from core.serving.asking import ADDRESS
 
@@ -17,7 +17,16 @@ from core.serving.asking import ADDRESS
 def _show(record: Mapping[str, Any]) -> None:
     from core.serving import load as lab
 
-    drawn = lab.table(record["points"])
+    _draw(lab.table(record["points"]), record)
+
+
+def _show_frontier(record: Mapping[str, Any]) -> None:
+    from core.serving.frontier import table
+
+    _draw(table(record["rows"]), record)
+
+
+def _draw(drawn: Table, record: Mapping[str, Any]) -> None:
     titles = {column: f"{column.title} {column.unit}".strip() for column in drawn.columns}
     show_table([{title: in_words(row[column.key], column.format) for column, title in titles.items()} for row in drawn.rows])
     print("\n".join(record["told"]))
@@ -68,3 +77,26 @@ def load(
         anywhere=anywhere,
     )
     return lab.load(workbench, plan)
+
+
+@verb("serving compare", _show_frontier, job_keeps=dict)
+def compare(
+    workbench: Any,
+    *,
+    grid: Grids = (),
+    batch: Annotated[str, Parameter(help="Answers written side by side, A,B,C.")] = "8",
+    rate: Annotated[str, Parameter(help="Requests a second, A,B,C or START:STOP:STEP.")] = "1",
+    seconds: float = 30.0,
+    ask: Annotated[Positive, Parameter(help="Questions, at least as many as requests of a rate.")] = 200,
+    measure: Annotated[str, Parameter(help="Of answers, from 0 to 1, as `list measure` names it.")] = "f1",
+    slo_ms: Annotated[float, Parameter(help="An answer that comes later counts 0.")] = 5000.0,
+    hour_usd: Annotated[float, Parameter(help="What the machine costs an hour.")] = 0.0,
+    seed: int = 0,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Serve recipes of a grid, or batch sizes, one after the other under the same load: quality in time, p95, cost, and which to take."""
+    from core.serving.frontier import arms, frontier
+
+    sizes = [int(size) for size in read_numbers(batch, "--batch")]
+    served = arms(recipe.read(), read_grid(grid), sizes)
+    return frontier(workbench, served, read_numbers(rate, "--rate"), seconds, ask, measure, slo_ms, hour_usd, seed)

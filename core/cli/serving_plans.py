@@ -22,12 +22,15 @@ def cache_plan(
     dataset: Annotated[str, Parameter(help="Questions of this corpus alone.")] = "",
     sizes: Annotated[str, Parameter(help="Answers that the cache holds: A,B,C or START:STOP:STEP.")] = "10,100,1000,10000",
     ages: Annotated[str, Parameter(help="Seconds after which an answer is too old, beside for ever.")] = "3600,86400",
+    url: Annotated[str, Parameter(help="Of a service that is up, whose measured rate stands beside; empty: none.")] = "",
 ) -> Any:
     """Hit rate of an answer cache by size and age: the stored questions replayed, and by Zipf's law and Che's approximation."""
+    from core.serving.asking import service_state
     from core.serving.planning import cache_curve
 
     numbers = [int(size) for size in read_numbers(sizes, "--sizes")]
-    return cache_curve(workbench, dataset, numbers, [math.inf, *read_numbers(ages, "--ages")])
+    answers = service_state(url).caches.get("answer") if url else None
+    return cache_curve(workbench, dataset, numbers, [math.inf, *read_numbers(ages, "--ages")], answers)
 
 
 @verb("serving capacity", show_table)

@@ -8,8 +8,11 @@ names for them, and never into an error, a record or a config. Waits between tri
 
 import asyncio
 import random
+import threading
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -74,6 +77,44 @@ class Reply:
             self.model = valid(model[:NAME])
 
 
+class RetryBudget:
+    """Further tries as a share of all requests, however many fail together: each request earns a share of one, and `most` are saved at
+    most. So what is sent is (1 + share) times what was asked for, and one more. For several threads.
+
+    Source: Beyer and others 2016, "Site reliability engineering", chapter 21, "Deciding to retry".
+    """
+
+    def __init__(self, share: float = 0.1, most: float = 10.0) -> None:
+        self._share, self._most, self._saved, self._lock = share, most, 1.0, threading.Lock()
+        self.retries = 0
+
+    def earn(self) -> None:
+        with self._lock:
+            self._saved = min(self._most, self._saved + self._share)
+
+    def take(self) -> bool:
+        """Whether another try is allowed; it counts from now on."""
+        with self._lock:
+            if allowed := self._saved >= 1 - 1e-9:
+                self._saved -= 1
+                self.retries += 1
+            return allowed
+
+
+_budget: ContextVar[RetryBudget | None] = ContextVar("retry budget", default=None)
+
+
+@contextmanager
+def within_budget(budget: RetryBudget) -> Iterator[None]:
+    """What is asked within it, in this thread, is asked again only as far as the budget goes."""
+    before = _budget.get()
+    _budget.set(budget)
+    try:
+        yield
+    finally:
+        _budget.set(before)  # not by a token: a generator may be closed by another thread than the one that began it
+
+
 def converse(
     talk: Callable[[Reply], Awaitable[None]],
     messages: list[dict[str, str]],
@@ -84,7 +125,9 @@ def converse(
     deadline_s: float,
 ) -> Generator[str, None, Generated]:
     """Yields the text of what `talk` adds to its Reply and returns the whole, trying again where that may help."""
-    table, deadline, tried = prices.table(), started + deadline_s, 0
+    table, deadline, tried, budget = prices.table(), started + deadline_s, 0, _budget.get()
+    if budget:
+        budget.earn()
     with event_loop() as (loop, step):
         while True:
             reply = Reply(max_tokens)
@@ -95,6 +138,9 @@ def converse(
             resume = time.perf_counter() + wait_s
             if resume >= deadline:
                 fault.why += f"; the next try, {wait_s:.0f} s later, would be past the deadline"
+                break
+            if budget and not budget.take():
+                fault.why += "; the budget of further tries is used up"
                 break
             while time.perf_counter() < resume:
                 time.sleep(min(TICK_S, wait_s))

@@ -56,15 +56,15 @@ class StageMemory:
         with self._lock:
             self._memory[stage, key] = value
             self._memory.move_to_end((stage, key))
-            if (size := _bytes(value)) < LITTLE:
+            if (size := bytes_of(value)) < LITTLE:
                 return value
             self._since += size
             if 2 * self._since < REMEMBERED_BYTES - self._total:
                 return value
             # all anew: what was kept may have grown since, by what it remembers itself; the other half of the room is for that
-            total = sum(map(_bytes, self._memory.values()))
+            total = sum(map(bytes_of, self._memory.values()))
             while total > REMEMBERED_BYTES and len(self._memory) > 1:
-                total -= _bytes(self._memory.popitem(last=False)[1])
+                total -= bytes_of(self._memory.popitem(last=False)[1])
             self._total, self._since = total, 0
         return value
 
@@ -84,7 +84,7 @@ class StageMemory:
         return value
 
 
-def _bytes(value: Any, depth: int = 4) -> int:
+def bytes_of(value: Any, depth: int = 4) -> int:
     """Memory of a stage result, about: of many texts or arrays the first few stand for all."""
     if hasattr(value, "nbytes"):
         return value.nbytes
@@ -98,7 +98,7 @@ def _bytes(value: Any, depth: int = 4) -> int:
         fields = vars(value).values() if depth and hasattr(value, "__dict__") else []
         some = list({id(part): part for part in fields}.values())  # two names of one array are one array
         items = len(some)
-    return 8 + sum(_bytes(part, depth - 1) for part in some if depth) * items // max(1, len(some))
+    return 8 + sum(bytes_of(part, depth - 1) for part in some if depth) * items // max(1, len(some))
 
 
 def noted(trace: Trace | None, stage: str, started: float, cached: bool) -> None:

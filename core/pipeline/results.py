@@ -11,7 +11,7 @@ from core.config import TrialConfig
 from core.evaluation.judged import Judged, Relevance, judge
 from core.evaluation.metric import metric_values
 from core.pipeline.memory import Trace, noted
-from core.pipeline.pipeline import Pipeline
+from core.pipeline.pipeline import Pipeline, Shared
 from core.pipeline.stages import Resolved, Stage, rankers
 from core.records import Corpus, Progress, Query
 from core.reranking.protocol import Asked
@@ -61,12 +61,13 @@ def final_scores(
     most: int | None = None,
     steps: dict[str, np.ndarray] | None = None,
     timed: bool = False,
+    shared: Shared | None = None,
 ) -> Generator[Progress, None, np.ndarray]:
     """The final scores [Q, P] float32 of a pool: the fusion's, then what each later stage makes of them.
 
     queries: of the pool's rows; None: the corpus' own. Of the recipe's own pool the scores are kept where a stage's row says.
     most: texts or pairs that a reranker may read for it now; more raise `Unready`. steps: takes each stage's scores.
-    timed: as of questions that nobody asked before.
+    timed: as of questions that nobody asked before. shared: see `Pipeline.pool_of`; of a single question.
     """
     chunks = yield from pipeline.chunks(run)
     stages = rankers(run.config)
@@ -77,6 +78,12 @@ def final_scores(
         started, make = time.perf_counter(), partial(_ranked, run, stage, asked)
         if own and stage.storage:
             made = yield from pipeline.stage(stage.name, run.key(stage.name), Scores, make, trace)
+        elif shared is not None and stage.storage:
+            entry = stage.name, run.key(stage.name), asked.queries[0].text
+            if not (cached := entry in shared):
+                shared[entry] = (yield from make()), (time.perf_counter() - started) * 1000
+            made = shared[entry][0]
+            noted(trace, stage.name, started, cached)
         else:
             made = yield from make()
             noted(trace, stage.name, started, False)

@@ -20,6 +20,7 @@ class ServiceState(NamedTuple):
     breakers: dict[str, str] = {}
     batches: dict[str, int] = {}
     cached: int = 0
+    caches: dict[str, dict[str, int]] = {}  # hits, misses and entries by cache
 
 
 def service_state(url: str) -> ServiceState:

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core.serving.search_caches import CacheUse
+
 MOST = 10_000  # answers
 AGE_S = 86_400.0
 WORD = re.compile(r"\d[\d,.:/-]*\d|\d|[^\W\d_]+(?:['’][^\W\d_]+)?")
@@ -76,20 +78,30 @@ class AnswerCache:
     ) -> None:
         self._most, self._age_s, self._least, self._encode, self._clock = most, age_s, similarity, encode, clock
         self._stamp, self._lock = "", threading.Lock()
+        self._hits = self._misses = 0
         self._entries: OrderedDict[str, tuple[dict[str, Any], float, np.ndarray | None]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, question: str, stamp: str) -> CachedAnswer | None:
-        """stamp: of the corpus as it is now; what was said over another one is forgotten."""
+    @property
+    def use(self) -> CacheUse:
+        return CacheUse(self._hits, self._misses, len(self))
+
+    def count(self, hit: bool) -> None:
+        """Notes that a question was answered from here, or was not."""
+        with self._lock:
+            self._hits, self._misses = self._hits + hit, self._misses + (not hit)
+
+    def get(self, question: str, stamp: str, alike: bool = True) -> CachedAnswer | None:
+        """stamp: of the corpus as it is now; what was said over another one is forgotten. alike: also the answer to another question."""
         own = " ".join(question.split())
         with self._lock:
             self._follow(stamp)
             if own in self._entries:
                 self._entries.move_to_end(own)
                 return self._held(own, 1.0)
-            others = [(name, vector) for name, (_, _, vector) in self._entries.items()] if self._least else []
+            others = [(name, vector) for name, (_, _, vector) in self._entries.items()] if self._least and alike else []
         if not others:
             return None
         similar = np.stack([vector for _, vector in others]) @ self._encode(own)

@@ -5,6 +5,7 @@ A pure ASGI middleware: Starlette's own `is_disconnected` tells nothing to a JSO
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 MOST_BYTES = 100_000  # of a body
@@ -12,22 +13,32 @@ BODY_S = 10.0  # in which it has to have come
 
 
 class Guard:
-    """app: any ASGI application."""
+    """app: any ASGI application. at_hand: the request's scope and body -> a whole response (any ASGI application) where it needs no
+    work, so that nothing has to be watched; None: the application answers."""
 
-    def __init__(self, app: Any, most_bytes: int = MOST_BYTES, body_s: float = BODY_S) -> None:
-        self._app, self._most, self._body_s = app, most_bytes, body_s
+    def __init__(
+        self,
+        app: Any,
+        most_bytes: int = MOST_BYTES,
+        body_s: float = BODY_S,
+        at_hand: Callable[[dict[str, Any], bytes], Any] = lambda scope, body: None,
+    ) -> None:
+        self._app, self._most, self._body_s, self._at_hand = app, most_bytes, body_s, at_hand
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         try:
-            body = await asyncio.wait_for(self._read(receive), self._body_s)
+            async with asyncio.timeout(self._body_s):
+                body = await self._read(receive)
         except TimeoutError:
             return await _refuse(send, 408, f"The body did not come within {self._body_s:g} seconds.")
         except _TooLarge:
             return await _refuse(send, 413, f"The body has more than {self._most:,} bytes.")
         if body is None:  # the client left before it had said what it wants
             return None
+        if response := self._at_hand(scope, body):
+            return await response(scope, receive, send)
         return await _until_gone(self._app, scope, body, receive, send)
 
     async def _read(self, receive: Any) -> bytes | None:

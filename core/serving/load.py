@@ -94,8 +94,7 @@ def load(workbench: Workbench, plan: LoadPlan) -> Generator[Progress, None, dict
     target = _target(plan.url, plan.anywhere)
     schedules = [moments(plan.arrivals, rate, plan.seconds, plan.seed, plan.burstiness, plan.recorded) for rate in plan.rates]
     texts = yield from _questions(workbench, plan.questions)
-    most = max(map(len, schedules))
-    order = np.random.default_rng([plan.seed, 1]).permutation(len(texts))[:most]
+    order = asking_order(plan.seed, len(texts), max(map(len, schedules)))
     requests = [_request(target, {"question": texts[place], **plan.fields}) for place in order]
     run, points = new_id(), []
     try:
@@ -109,6 +108,11 @@ def load(workbench: Workbench, plan: LoadPlan) -> Generator[Progress, None, dict
     finally:
         child.end_others("load")
     return {"run": run, "points": points, "told": sentences(plan, points)}
+
+
+def asking_order(seed: int, texts: int, most: int) -> np.ndarray:
+    """Places of the questions in the order in which requests ask them, over and over."""
+    return np.random.default_rng([seed, 1]).permutation(texts)[:most]
 
 
 def runs(workbench: Workbench) -> dict[str, str]:

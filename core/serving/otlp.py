@@ -267,11 +267,12 @@ def to_file(path: Path, service: str) -> Deliver:
     return deliver
 
 
-def endpoint() -> str:
-    """Where spans are sent to, by the environment; "": nowhere."""
-    address = os.environ.get(ENDPOINT, "").rstrip("/")
+def endpoint(address: str = "") -> str:
+    """Where spans are sent to: to the collector at this address, else to the environment's; "": nowhere."""
+    where = "--otlp" if address else ENDPOINT
+    address = (address or os.environ.get(ENDPOINT, "")).rstrip("/")
     if address and not re.match("https?://[^/]", address):
-        raise WorkbenchError(f"'{address:.80}' is no address.", where=ENDPOINT, todo="Give one as http://localhost:4318.")
+        raise WorkbenchError(f"'{address:.80}' is no address.", where=where, todo="Give one as http://localhost:4318.")
     return address and f"{address}/v1/traces"
 
 

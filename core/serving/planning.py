@@ -9,6 +9,7 @@ import numpy as np
 
 from core.errors import WorkbenchError
 from core.report.table import COUNT, Column, Table
+from core.serving.caches import AGE_S, MOST
 from core.serving.recorded import recorded
 from core.statistics.burn_rate import alert_times, burn_alerts, burn_rate
 from core.statistics.cache_model import che, lru_hits, stack_distances, zipf
@@ -17,30 +18,43 @@ from core.statistics.queueing import MarkovQueue
 from core.workbench import Workbench
 
 DAY_S, QUANTILE = 86_400.0, 0.95
+# what was asked by hand, and of a service; an answer that a service streamed is stored as well, unless it was given before
+_ASKED = """
+SELECT question, asked_s FROM (
+    SELECT question, epoch(created) AS asked_s, dataset FROM answers
+    UNION ALL SELECT attributes ->> 'question', start_ns / 1e9, attributes ->> 'corpus' FROM spans
+    WHERE name = '/answer' AND NOT (attributes ->> 'streamed' IS NOT NULL AND attributes ->> 'way' IN ('remote', 'local'))
+) WHERE question IS NOT NULL AND (? = '' OR dataset = ?) ORDER BY asked_s, question
+"""
 SIMULATED = 20_000  # requests of a rate
 
 
-def cache_curve(workbench: Workbench, dataset: str, sizes: Sequence[int], ages_s: Sequence[float]) -> list[dict[str, Any]]:
+def cache_curve(
+    workbench: Workbench, dataset: str, sizes: Sequence[int], ages_s: Sequence[float], answers: Mapping[str, int] | None = None
+) -> list[dict[str, Any]]:
     """A row a size and age of the answer cache: the hit rate of the stored questions in the order they were asked, replayed, and as Zipf's
-    law fitted to their counts and Che's approximation tell it; no model is run. ages_s: inf is for ever."""
-    asked = workbench.store.query(
-        "SELECT question, epoch(created) AS at FROM answers WHERE question IS NOT NULL AND (? = '' OR dataset = ?) ORDER BY created, id",
-        [dataset, dataset],
-    )
+    law fitted to their counts and Che's approximation tell it; no model is run. ages_s: inf is for ever. answers: hits and misses of a
+    service's answer cache, whose rate stands beside what is told of its size and age."""
+    asked = workbench.store.query(_ASKED, [dataset, dataset])
+    sizes, ages_s = (list(dict.fromkeys([*own, *[of] * bool(answers)])) for own, of in ((sizes, MOST), (ages_s, AGE_S)))
     if len(asked) < 2:
         raise WorkbenchError(
             "Fewer than two questions are stored.", where=dataset, todo="Ask some, or name another corpus (--dataset)."
         )
-    keys, times = [" ".join(row["question"].split()) for row in asked], [row["at"] for row in asked]
-    distances, law = stack_distances(keys), zipf(list(Counter(keys).values()))
+    keys, times = [" ".join(row["question"].split()) for row in asked], [row["asked_s"] for row in asked]
+    distances, counts = stack_distances(keys), list(Counter(keys).values())
+    law = zipf(counts) if len(set(counts)) > 1 else None  # all asked equally often, nothing tells how often others would be
     rate = len(keys) / max(times[-1] - times[0], 1e-9)
     rows = []
     for age in ages_s:
         for size in sizes:
             hits = distances <= size if math.isinf(age) else lru_hits(keys, size, times, age)
-            told = che(rate * law.popularity(), min(size, law.items), age).hit_rate
-            about = {"size": size, "age_s": None if math.isinf(age) else age, "questions": len(keys), "exponent": law.exponent}
-            rows.append(about | {"replayed": float(np.mean(hits)), "predicted": told})
+            told = law and che(rate * law.popularity(), min(size, law.items), age).hit_rate
+            about = {"size": size, "age_s": None if math.isinf(age) else age, "questions": len(keys)}
+            about["exponent"] = law and law.exponent
+            there = answers and (size, age) == (MOST, AGE_S) and sum(answers[name] for name in ("hits", "misses"))
+            measured = {"measured": answers["hits"] / there if there else None} if answers else {}
+            rows.append(about | {"replayed": float(np.mean(hits)), "predicted": told} | measured)
     return rows
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from core import registry
 from core.config import TrialConfig, build, fingerprint
 from core.errors import WorkbenchError
 from core.labs.answers.answering import answer_time, covers, drawn, spans_read
@@ -56,24 +57,32 @@ def publish(
     replays: int = REPLAYS,
     why: str = "",
 ) -> Generator[Progress, None, Publication]:
-    """Raises where the lower end of the measure's interval over `ask` answers is below `least`, unless `why` says a reason.
+    """Raises where the lower end of the measure's interval over `ask` answers is below `least`, or, of a measure of which less is
+    better, the upper end above it, unless `why` says a reason.
 
     canaries: so many of the corpus' questions with evidence, at most, and whether the recipe finds it now. replays: how often in all one
     that is found is asked again, which tells how many hits are lost without any change.
     """
     if not name.strip():
         raise WorkbenchError("A publication needs a name.", todo="Say under which name it is served.")
+    direction = registry.find("measure", measure).direction
+    if not direction:
+        raise WorkbenchError(
+            f"Of {measure} neither more nor less is better, so it is no gate.", where="--measure", todo="Choose another measure."
+        )
     scores = yield from score_answers(workbench, config, ask, names=(measure,))
     row = scores["measures"][0]
     gate = {"measure": measure, "least": least, "why": why} | {part: row[part] for part in ("mean", "low", "high", "measured")}
-    if not (row["low"] is not None and row["low"] >= least) and not why:  # NaN does not pass either
+    end, bound = ("lower", "at least") if direction > 0 else ("upper", "at most")
+    worst = row["low" if direction > 0 else "high"]
+    if not (worst is not None and direction * worst >= direction * least) and not why:  # NaN does not pass either
         worth = (
             "not measured"
             if row["mean"] is None
             else f"{row['mean']:.3f} ({between(row['low'], row['high'], MEAN) or 'no interval'})"
         )
         raise WorkbenchError(
-            f"{row['label']} of {row['measured']} answers is {worth}: its lower end is not at least {least:g}.",
+            f"{row['label']} of {row['measured']} answers is {worth}: its {end} end is not {bound} {least:g}.",
             where=name,
             todo="Choose another recipe, more questions (--ask), another gate (--measure, --least), or say why it may go out (--why).",
         )

@@ -6,6 +6,7 @@ that was given before over the same corpus; else none. Which one it was, and wha
 
 import threading
 import time
+import timeit
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from core.context.citations import cited
 from core.embedding.vectors import encode_all
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
+from core.generation.remote import RetryBudget, within_budget
 from core.labs.answers.answering import TOO_LONG, answers_to, spans_read, write
 from core.pipeline.answers import Asker, Given, KeptAnswer
 from core.pipeline.stages import Resolved
@@ -28,11 +30,14 @@ from core.serving.caches import AnswerCache
 from core.serving.inputs import ALONE, answer_noted, documents_of, ranking_noted, recipe_noted
 from core.serving.publishing import stages_of
 from core.serving.routing import CLOSED_BOOK, CORPUS, REFUSE, Router
+from core.serving.search_caches import SEARCH, CacheUse, QuestionSteps, search_caches
 from core.workbench import Workbench
 
 REMOTE, LOCAL, PASSAGES, CACHED, REFUSED = "remote", "local", "passages", "cached", "refused"
 DEADLINE_S = 60.0
+FAILED = "failed: "  # so begins the finish reason of an answer without text
 WHOLE = ("stop", "abstained")  # finish reasons of answers that may be given again
+QUICK_S = 0.001  # so soon told, the corpus' stamp is asked for where others wait meanwhile
 
 
 class Mark(NamedTuple):
@@ -48,11 +53,12 @@ class Mark(NamedTuple):
 @dataclass(eq=False)
 class ServedQuestion:
     """One that is asked. until: by `time.perf_counter`. gone: set where nobody waits for the answer any more. fresh: an answer that was
-    given before is the last way, not the first."""
+    given before is the last way, not the first. traceparent: of the request, as W3C's Trace Context has it."""
 
     text: str
     until: float
     fresh: bool = False
+    traceparent: str = ""
     gone: threading.Event = field(default_factory=threading.Event)
     tried: list[dict[str, str]] = field(default_factory=list)
     route: str = CORPUS
@@ -103,6 +109,10 @@ class Service:
         self.question = ""  # one that the corpus answers
         self.missing = "It is starting."  # what it is not ready for; "": it is
         self.cache = AnswerCache(similarity=similarity, encode=self._vector)
+        self.searches = search_caches()
+        self.prefix = {"hits": 0, "misses": 0}  # tokens of prompts that were still in the model's cache, or were read
+        self.retries = RetryBudget()
+        self.quick = False  # whether the corpus' stamp is told within QUICK_S
 
     def open(self) -> None:
         """Prepares the corpus and loads the models; what fails stands in `missing`."""
@@ -110,6 +120,7 @@ class Service:
             run = self.workbench.resolve(self.config)
             self.question = run.corpus.queries[0].text if run.corpus.queries else ""
             self.workbench.search(run, self.question or "first")
+            self.quick = min(timeit.repeat(self.stamp, number=1, repeat=3)) < QUICK_S
             for rung in self.rungs:
                 if rung.name == LOCAL:
                     drain(loaded(rung.config.generation))
@@ -120,8 +131,24 @@ class Service:
     def search(self, text: str, most: int) -> Reply:
         began = time.perf_counter()
         run = self.workbench.resolve(self.config)
-        hits = self.workbench.search(run, text)[:most]
-        return self._about(text) | {"passages": self.passages(run, hits, spans_read(hits)), "ms": {"retrieval": _ms(began)}}
+        if held := self.searched(text, most, run.stamp):
+            return held
+        hits = self.workbench.search(run, text, QuestionSteps(self.searches))[:most]
+        reply = self._about(text) | {"passages": self.passages(run, hits, spans_read(hits)), "cached": False}
+        self.searches[SEARCH].put((text, most), reply, run.stamp)
+        return reply | {"ms": {"retrieval": _ms(began)}}
+
+    def searched(self, text: str, most: int, stamp: str) -> Reply | None:
+        """What this search gave before over the same corpus. stamp: of the corpus as it is now."""
+        began = time.perf_counter()
+        held = self.searches[SEARCH].get((text, most), stamp)
+        return held and held | {"cached": True, "ms": {"retrieval": _ms(began)}}
+
+    def answered(self, text: str, stamp: str) -> Reply | None:
+        """The answer to this very question that was given before over the same corpus."""
+        if held := self._held(text, stamp, alike=False):
+            self.cache.count(True)
+        return held
 
     def replies(self, asked: Sequence[ServedQuestion]) -> Generator[None, None, list[Reply | Refusal]]:
         """To each question its reply, those that a model writes side by side. Yields where questions whose client left are dropped: with
@@ -135,30 +162,35 @@ class Service:
             if not self._lets_in(rung, wanted):
                 continue
             try:
-                replies = yield from self._written(rung, wanted)
+                run = self.workbench.resolve(rung.config)
+                with within_budget(self.retries):
+                    replies = yield from self._written(rung, run, wanted)
             except (WorkbenchError, OSError) as error:
                 rung.breaker.failed()
                 _note(wanted, rung.name, str(error))
                 continue
-            rung.breaker.succeeded()
             for question, reply in replies.items():
-                if reply["finish_reason"].startswith("failed"):
+                if reply["finish_reason"].startswith(FAILED):
+                    _blame(rung, reply["finish_reason"])
                     _note([question], rung.name, reply["finish_reason"])
                 else:
-                    made[question] = self._remembered(question, reply)
+                    rung.breaker.succeeded()
+                    made[question] = self._remembered(question, reply, run.stamp)
         return [made.get(question) or self._last(question) for question in asked]
 
-    def _written(self, rung: LadderRung, asked: Sequence[ServedQuestion]) -> Generator[None, None, dict[ServedQuestion, Reply]]:
-        run = self.workbench.resolve(rung.config)
+    def _written(
+        self, rung: LadderRung, run: Resolved, asked: Sequence[ServedQuestion]
+    ) -> Generator[None, None, dict[ServedQuestion, Reply]]:
         asker, hits, took, contexts = Asker(run), {}, {}, {}
         for question in asked:
             began, start_ns = time.perf_counter(), time.time_ns()
-            alone = question.route == CLOSED_BOOK
-            hits[question] = [] if alone else self.workbench.search(run, question.text)
+            alone, steps = question.route == CLOSED_BOOK, QuestionSteps(self.searches)
+            hits[question] = [] if alone else self.workbench.search(run, question.text, steps)
             contexts[question] = asker.alone(question.text) if alone else asker.over(question.text, hits[question])
             took[question] = _ms(began)
-            noted = ranking_noted(run.corpus.fingerprint, hits[question])
-            question.mark("search", "retrieval", start_ns, query=question.text, depth=len(hits[question]), **noted)
+            about = {"query": question.text, "depth": len(hits[question]), "cached": list(steps.hits)}
+            about |= ranking_noted(run.corpus.fingerprint, hits[question])
+            question.mark("search", "retrieval", start_ns, **about)
             yield
         start_ns = time.time_ns()
         for _ in write(self.workbench, run, list(contexts.values())):
@@ -191,28 +223,29 @@ class Service:
         for rung in self.rungs:
             if not (question.left_s and self._lets_in(rung, [question])):
                 continue
-            began, start_ns = False, time.time_ns()
+            began, start_ns, steps = False, time.time_ns(), QuestionSteps(self.searches)
             try:
-                for piece in (running := Running(self.workbench.ask(rung.config, question.text, question.left_s))):
-                    began |= isinstance(piece, str) and bool(piece)
-                    yield piece if isinstance(piece, str) else ""
+                stamp, asking = self.stamp(), (rung.config, question.text, question.left_s, steps)
+                with within_budget(self.retries):
+                    for piece in (running := Running(self.workbench.ask(*asking))):
+                        began |= isinstance(piece, str) and bool(piece)
+                        yield piece if isinstance(piece, str) else ""
                 made = running.result
-                if made.finish_reason.startswith("failed"):
+                if made.finish_reason.startswith(FAILED):
                     raise WorkbenchError(made.finish_reason)
             except (WorkbenchError, OSError) as error:
-                if not str(error).startswith(TOO_LONG):  # the question's fault, not the engine's
-                    rung.breaker.failed()
+                _blame(rung, str(error))
                 _note([question], rung.name, str(error))
                 if began:
                     yield Again(str(error))
                 continue
             rung.breaker.succeeded()
             found_ns = start_ns + round(1e6 * made.retrieval_ms)
-            told = {"query": question.text, "depth": len(made.hits), **answer_noted(made)}
-            question.marks.append(Mark("search", "retrieval", start_ns, found_ns, told))
-            used = _used(made.model, made) | recipe_noted(rung.config)
+            about = {"query": question.text, "depth": len(made.hits), "cached": list(steps.hits), **answer_noted(made)}
+            question.marks.append(Mark("search", "retrieval", start_ns, found_ns, about))
+            used = _used(made.model, made) | self._reused(made) | recipe_noted(rung.config)
             question.mark("write", "model", found_ns, first_token_s=made.first_token_ms / 1000, **used)
-            return self._remembered(question, self._of_answer(rung, question, made))
+            return self._remembered(question, self._of_answer(rung, question, made), stamp)
         reply = reply_or_raise(self._last(question))
         yield reply["answer"]
         return reply
@@ -289,7 +322,11 @@ class Service:
         return self._about(question.text) | empty | {"way": REFUSED, "route": REFUSE, "tried": []}
 
     def _first(self, question: ServedQuestion) -> Reply | None:
-        return None if question.fresh else self._held(question)
+        if question.fresh:
+            return None
+        held = self._held(question.text, self.stamp())
+        self.cache.count(held is not None)
+        return held
 
     def _last(self, question: ServedQuestion) -> Reply | Refusal:
         """Without a model: the passages, or an answer that was given before."""
@@ -305,12 +342,12 @@ class Service:
                 }
         except (WorkbenchError, OSError) as error:
             _note([question], PASSAGES, str(error))
-        if held := self._held(question):
+        if held := self._held(question.text, self.stamp()):
             return held | {"tried": question.tried}
         return Refusal(503, "No way of answering works. " + " ".join(f"{each['way']}: {each['why']}" for each in question.tried))
 
-    def _held(self, question: ServedQuestion) -> Reply | None:
-        held = self.cache.get(question.text, self._stamp())
+    def _held(self, text: str, stamp: str, alike: bool = True) -> Reply | None:
+        held = self.cache.get(text, stamp, alike)
         if held is None:
             return None
         return held.reply | {
@@ -318,12 +355,26 @@ class Service:
             "cache": {"question": held.question, "similarity": held.similarity, "age_s": held.age_s},
         }
 
-    def _remembered(self, question: ServedQuestion, reply: Reply) -> Reply:
+    def _remembered(self, question: ServedQuestion, reply: Reply, stamp: str) -> Reply:
+        """stamp: of the corpus when the question was asked."""
         if reply["finish_reason"] in WHOLE:
-            self.cache.put(question.text, self._stamp(), reply)
+            self.cache.put(question.text, stamp, reply)
         return reply
 
-    def _stamp(self) -> str:
+    def _reused(self, made: Answer) -> dict[str, int]:
+        """Tokens of the prompt that were still in the model's cache; nothing where that is not told."""
+        if made.reused_tokens is None or made.prompt_tokens is None:
+            return {}
+        self.prefix["hits"] += made.reused_tokens
+        self.prefix["misses"] += made.prompt_tokens - made.reused_tokens
+        return {"cached_tokens": made.reused_tokens}
+
+    def cache_uses(self) -> dict[str, CacheUse]:
+        """By cache; of `prefix` in tokens of prompts that were streamed."""
+        uses = {name: cache.use for name, cache in self.searches.items()}
+        return {"answer": self.cache.use, **uses, "prefix": CacheUse(**self.prefix, entries=0)}
+
+    def stamp(self) -> str:
         """Of the corpus as it is now."""
         return self.workbench.pipeline.library.stamp(self.config.corpus.dataset)
 
@@ -345,6 +396,12 @@ def reply_or_raise(made: Reply | Refusal) -> Reply:
     if isinstance(made, Refusal):
         raise made
     return made
+
+
+def _blame(rung: LadderRung, why: str) -> None:
+    """Counts a failure of the engine's; what does not fit into it is the question's fault."""
+    if not why.removeprefix(FAILED).startswith(TOO_LONG):
+        rung.breaker.failed()
 
 
 def _note(asked: Sequence[ServedQuestion], way: str, why: str) -> None:

@@ -80,7 +80,7 @@ class SpanBuffer:
         self._deliver, self._most, self._every_s = deliver, most, every_s
         self._waiting: list[TraceSpan] = []
         self._taken = self._delivered = self._dropped = self._failed = self._told = 0  # told: lost, and handed on as such
-        self._error = ""
+        self._error, self._sending = "", 0  # spans that the destination is being given
         self._lock, self._wake, self._closed = threading.Lock(), threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
         self._thread.start()
@@ -109,9 +109,9 @@ class SpanBuffer:
         self._wake.set()
         self._thread.join(seconds)
         with self._lock:
-            if self._waiting:
-                self._failed, self._error = self._failed + len(self._waiting), "it took too long"
-                self._waiting = []
+            if left := len(self._waiting) + self._sending:
+                self._failed, self._error = self._failed + left, "it took too long"
+                self._waiting, self._sending = [], 0
         return self.counts()
 
     def _run(self) -> None:
@@ -125,7 +125,7 @@ class SpanBuffer:
         """Delivers a batch; whether there was one."""
         with self._lock:
             batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
-            lost = self._dropped + self._failed - self._told
+            lost, self._sending = self._dropped + self._failed - self._told, len(batch)
         if not batch:
             return False
         try:
@@ -133,6 +133,9 @@ class SpanBuffer:
         except Exception as problem:  # whatever a destination raises: the requests go on, and the loss is counted
             failed, error = len(batch), str(problem)
         with self._lock:
+            if not self._sending:  # it took too long, and is counted
+                return False
+            self._sending = 0
             self._failed, self._delivered = self._failed + failed, self._delivered + len(batch) - failed
             self._told += lost if failed < len(batch) else 0
             self._error = error or self._error

@@ -30,13 +30,13 @@ TIMED = (
 )
 
 
-def recorder(home: Path, service: str = SERVICE, file: Path | None = None) -> Recorder:
+def recorder(home: Path, service: str = SERVICE, file: Path | None = None, address: str = "") -> Recorder:
     """Records spans in the journal of a data folder, and in a file of OTLP lines where one is named; they are also sent to
-    the collector that OTEL_EXPORTER_OTLP_ENDPOINT names."""
+    the collector at `address`, or that OTEL_EXPORTER_OTLP_ENDPOINT names."""
     destinations = {"journal": to_journal(home, service)}
     if file:
         destinations["file"] = otlp.to_file(file, service)
-    if address := otlp.endpoint():
+    if address := otlp.endpoint(address):
         destinations["endpoint"] = otlp.to_endpoint(address, service)
     return Recorder({name: SpanBuffer(deliver) for name, deliver in destinations.items()})
 

@@ -5,17 +5,20 @@ import hashlib
 import json
 import socket
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import orjson
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from core.errors import WorkbenchError
@@ -49,6 +52,9 @@ class AnswerBody(QuestionBody):
 
 class SearchBody(QuestionBody):
     k: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+BODIES = {"/search": SearchBody, "/answer": AnswerBody}
 
 
 class ChatMessage(BaseModel):
@@ -92,6 +98,26 @@ class Figures:
         self.seconds.labels(path).observe(time.perf_counter() - began)
 
 
+class UseFigures(Collector):
+    """What is counted elsewhere: caches, further tries, spans."""
+
+    def __init__(self, service: Service, recorder: Recorder | None) -> None:
+        self._service, self._recorder = service, recorder
+
+    def collect(self) -> Iterator[Metric]:
+        caches = CounterMetricFamily("groundwork_cache", "What was looked up, tokens of `prefix`.", labels=("cache", "outcome"))
+        for name, use in self._service.cache_uses().items():
+            caches.add_metric((name, "hit"), use.hits)
+            caches.add_metric((name, "miss"), use.misses)
+        yield caches
+        yield CounterMetricFamily("groundwork_retries", "Further tries of remote engines.", self._service.retries.retries)
+        spans = CounterMetricFamily("groundwork_spans", "Spans by destination.", labels=("destination", "outcome"))
+        for name, counts in (self._recorder.counts() if self._recorder else {}).items():
+            for outcome in ("delivered", "dropped", "failed"):
+                spans.add_metric((name, outcome), getattr(counts, outcome))
+        yield spans
+
+
 def make_app(
     service: Service, limits: ServiceLimits = ServiceLimits(), keys: Keys | None = None, recorder: Recorder | None = None
 ) -> Any:
@@ -99,6 +125,8 @@ def make_app(
     admission, rates = Admission(limits.at_once, limits.waiting), RateLimit(limits.rate, limits.burst)
     pool, figures = ThreadPoolExecutor(limits.at_once + 4, "serve"), Figures(admission)
     batches = AnswerBatches(service.replies, limits.batch, pool)
+    origin = {"recipe": service.recipe, "corpus": service.config.corpus.dataset}  # of every trace
+    figures.registry.register(UseFigures(service, recorder))
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncGenerator[None, None]:
@@ -112,8 +140,12 @@ def make_app(
 
     app = FastAPI(title="Groundwork", description=f"The recipe {service.name}.", lifespan=life)
 
-    def client(request: Request) -> str:
-        """Who asks, let in by key and rate."""
+    async def client(request: Request) -> str:
+        """Who asks, let in."""
+        return let_in(request)
+
+    def let_in(request: Request) -> str:
+        """By key and rate."""
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if keys:
             name = keys.client(key.strip() if scheme.lower() == "bearer" else "")
@@ -136,6 +168,10 @@ def make_app(
     @app.exception_handler(WorkbenchError)
     async def wrong(request: Request, error: WorkbenchError) -> JSONResponse:
         return failed(request, 422, str(error))
+
+    @app.exception_handler(OSError)
+    async def unreadable(request: Request, error: OSError) -> JSONResponse:
+        return failed(request, 503, f"A file cannot be read or written: {error.strerror or error}.", 1.0)
 
     @app.exception_handler(HTTPException)
     async def unread(request: Request, error: HTTPException) -> JSONResponse:
@@ -160,60 +196,107 @@ def make_app(
             async with admission.turn(name, question.left_s):
                 question.mark("wait", "queue", trace.start_ns)
                 made = await work()
-            trace.attributes |= {"way": made.get("way", ""), "recipe": service.recipe}
+            trace.attributes |= {"way": made.get("way", ""), **origin}
         return made | {"trace": trace.id}
 
-    async def answered(body: AnswerBody, name: str, path: str) -> Reply:
-        question = asked(body, body.fresh)
+    async def answered(request: Request, body: AnswerBody, name: str, path: str) -> Reply:
+        question = asked(request, body, body.fresh)
         return await in_turn(question, name, lambda: batches.ask(question), path)
 
-    async def streamed(body: AnswerBody, name: str, path: str) -> AsyncGenerator[Any, None]:
+    async def streamed(request: Request, body: AnswerBody, name: str, path: str) -> AsyncGenerator[Any, None]:
         """Pieces of the text, at last the reply."""
-        question = asked(body, body.fresh)
+        question = asked(request, body, body.fresh)
         with traced(recorder, path, question) as trace:
             async with admission.turn(name, question.left_s):
                 question.mark("wait", "queue", trace.start_ns)
                 try:
                     async for step in stepped(service.streamed(question), pool):
                         if isinstance(step, dict):
-                            trace.attributes |= {"way": step["way"], "recipe": service.recipe}
+                            trace.attributes |= {"way": step["way"], "streamed": True, **origin}
                             step = step | {"trace": trace.id}
                         yield step
                 finally:
                     question.gone.set()
 
     @app.post("/answer")
-    async def answer(body: AnswerBody, name: Client):
+    async def answer(request: Request, body: AnswerBody, name: Client):
         """The answer with its citations. With `stream`, as server-sent events: `text`, `again` (what came before does not count), then
         `answer` or `error`."""
         began = time.perf_counter()
         if body.stream:
-            steps = streamed(body, name, "/answer")
+            steps = streamed(request, body, name, "/answer")
             return StreamingResponse(told(await anext(steps), steps, began), **EVENTS)  # what is refused has its status
-        return reply(await answered(body, name, "/answer"), "/answer", began)
+        return reply(await answered(request, body, name, "/answer"), "/answer", began)
 
     async def told(first: Any, steps: AsyncGenerator[Any, None], began: float) -> AsyncGenerator[str, None]:
-        status = 200
         try:
             yield event(first)
-            async for step in steps:
+            async for step in counted(steps, "/answer", began):
                 yield event(step)
-        except (Refusal, WorkbenchError) as error:  # its status is sent already
-            status = 500
+        except (Refusal, WorkbenchError) as error:
             yield f"event: error\ndata: {json.dumps({'error': str(error)})}\n\n"
+
+    async def counted(steps: AsyncGenerator[Any, None], path: str, began: float) -> AsyncGenerator[Any, None]:
+        """What is streamed, for the metrics; where it fails, status 200 is sent already."""
+        status = 200
+        try:
+            async for step in steps:
+                yield step
+        except (Refusal, WorkbenchError):
+            status = 500
+            raise
         finally:
-            figures.count("/answer", status, "stream", began)
+            figures.count(path, status, "stream", began)
             await steps.aclose()
 
-    def reply(made: Reply, path: str, began: float) -> JSONResponse:
+    def reply(made: Reply, path: str, began: float) -> Response:
         way = made.get("way", "")
         figures.count(path, status(made), way, began)
-        return JSONResponse(made, status(made), {WAY: way} if way else {})
+        return Response(orjson.dumps(made), status(made), {WAY: way} if way else {}, "application/json")
+
+    stamp = ""
+
+    def stamp_now() -> str:
+        """Of the corpus, asked for once a turn of the loop: whoever is answered in it had asked before it began."""
+        nonlocal stamp
+        if not stamp:
+            stamp = service.stamp()
+            asyncio.get_running_loop().call_soon(forget)
+        return stamp
+
+    def forget() -> None:
+        nonlocal stamp
+        stamp = ""
+
+    def at_hand(scope: dict[str, Any], body: bytes) -> Response | None:
+        """What was searched or answered before, without a thread and a turn; whatever else is the routes'."""
+        form, began = BODIES.get(scope["path"]), time.perf_counter()
+        if form is None or scope["method"] != "POST" or not service.quick or service.missing:
+            return None
+        try:
+            wanted, request = form.model_validate_json(body), Request(scope)
+            if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+                return None
+            if isinstance(wanted, SearchBody):
+                held = service.searched(wanted.question, wanted.k, stamp_now())
+            else:
+                held = None if wanted.stream or wanted.fresh else service.answered(wanted.question, stamp_now())
+        except (ValidationError, WorkbenchError, OSError):
+            return None
+        if held is None:
+            return None
+        try:
+            let_in(request)
+        except Refusal as error:
+            return failed(request, error.status, error.why, error.wait_s)
+        with traced(recorder, scope["path"], asked(request, wanted)) as trace:
+            trace.attributes |= {"way": held.get("way", ""), "cached": True, **origin}
+        return reply(held | {"trace": trace.id}, scope["path"], began)
 
     @app.post("/search")
-    async def search(body: SearchBody, name: Client):
+    async def search(request: Request, body: SearchBody, name: Client):
         """The best passages."""
-        began, question, loop = time.perf_counter(), asked(body), asyncio.get_running_loop()
+        began, question, loop = time.perf_counter(), asked(request, body), asyncio.get_running_loop()
 
         async def work() -> Reply:
             start_ns = time.time_ns()
@@ -224,25 +307,26 @@ def make_app(
         return reply(await in_turn(question, name, work, "/search"), "/search", began)
 
     @app.post("/classify")
-    async def classify(body: QuestionBody, name: Client):
+    async def classify(request: Request, body: QuestionBody, name: Client):
         """Which way the question would go: corpus, closed_book or refuse."""
         began, loop = time.perf_counter(), asyncio.get_running_loop()
-        made = await in_turn(asked(body), name, lambda: loop.run_in_executor(pool, service.classify, body.question), "/classify")
+        question = asked(request, body)
+        made = await in_turn(question, name, lambda: loop.run_in_executor(pool, service.classify, body.question), "/classify")
         return reply(made, "/classify", began)
 
     @app.post("/v1/chat/completions")
-    async def chat(body: ChatBody, name: Client):
+    async def chat(request: Request, body: ChatBody, name: Client):
         """OpenAI's form: the user's last message is the question."""
-        asked = [message.content for message in body.messages if message.role == "user" and message.content.strip()]
-        if not asked:
+        questions = [message.content for message in body.messages if message.role == "user" and message.content.strip()]
+        if not questions:
             raise Refusal(422, "messages: none of the user's holds a question.")
-        began, path, own = time.perf_counter(), "/v1/chat/completions", AnswerBody(question=asked[-1][:10_000])
+        began, path, own = time.perf_counter(), "/v1/chat/completions", AnswerBody(question=questions[-1][:10_000])
         number = hashlib.sha256(repr((began, own.question)).encode()).hexdigest()[:24]
         about = {"id": f"chatcmpl-{number}", "created": int(time.time()), "model": service.name}
         if body.stream:
-            steps = streamed(own, name, path)
-            return StreamingResponse(chunks(about, await anext(steps), steps), **EVENTS)
-        made = await answered(own, name, path)
+            steps = streamed(request, own, name, path)
+            return StreamingResponse(chunks(about, await anext(steps), counted(steps, path, began)), **EVENTS)
+        made = await answered(request, own, name, path)
         figures.count(path, 200, made["way"], began)
         choice = {"index": 0, "message": {"role": "assistant", "content": said(made)}, "finish_reason": "stop"}
         completion = {**about, "object": "chat.completion", "choices": [choice], "usage": usage(made), "groundwork": made}
@@ -262,12 +346,13 @@ def make_app(
         """Whether it can answer: corpus and models are at hand."""
         ready()
         ways = {rung.name: rung.breaker.state for rung in service.rungs}
-        about = {"recipe": service.recipe, "name": service.name, "corpus": service.config.corpus.dataset}
+        about = origin | {"name": service.name}
         stages = await asyncio.get_running_loop().run_in_executor(pool, service.stages)  # 35 ms, in which others go on
         more = {
             "breakers": ways,
             "batches": batches.sizes,
             "cached": len(service.cache),
+            "caches": {name: use._asdict() for name, use in service.cache_uses().items()},
             "stages": stages,
             "question": service.question,
         }
@@ -278,7 +363,7 @@ def make_app(
         """Prometheus' text format."""
         return PlainTextResponse(generate_latest(figures.registry))
 
-    return Guard(app)
+    return Guard(app, at_hand=at_hand)
 
 
 def run(app: Any, port: int) -> str:
@@ -292,13 +377,14 @@ def run(app: Any, port: int) -> str:
         except OSError as error:
             todo = "Choose another, or stop what has it."
             raise WorkbenchError(f"Port {port} cannot be listened on ({error.strerror}).", where="--port", todo=todo) from None
-        settings = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=STOPPING_S, server_header=False)
+        about = {"log_level": "warning", "access_log": False, "server_header": False}
+        settings = uvicorn.Config(app, timeout_graceful_shutdown=STOPPING_S, **about)
         uvicorn.Server(settings).run([listening])
     return "Stopped."
 
 
-def asked(body: QuestionBody, fresh: bool = False) -> ServedQuestion:
-    return ServedQuestion(body.question, time.perf_counter() + body.deadline_s, fresh)
+def asked(request: Request, body: QuestionBody, fresh: bool = False) -> ServedQuestion:
+    return ServedQuestion(body.question, time.perf_counter() + body.deadline_s, fresh, request.headers.get("traceparent", ""))
 
 
 def status(made: Reply) -> int:

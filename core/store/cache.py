@@ -100,11 +100,11 @@ class StageCache:
                 entry.parent.mkdir(parents=True, exist_ok=True)
                 self._drop(entry)
                 files.take_place(work, entry, sync=False)
-        except DiskError as error:
+        except (DiskError, OSError) as error:
             shutil.rmtree(work, ignore_errors=True)
             if self.has(stage, key):
-                return  # another process wrote the same content first
-            if not error.forbidden:
+                return  # another process, or thread, wrote the same content first
+            if not (isinstance(error, DiskError) and error.forbidden):
                 raise
             files.tell(f"The cache may not be written, so what is computed is not kept: {self.folder}.")
         self._since, self._saves = self._since + sum(array.nbytes for array in arrays.values()), self._saves + 1

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import _answerer_questions as questions
-from benchmarks import answerer
+from benchmarks import _sections, answerer, promises
 from benchmarks._answerer_questions import Asked, Ranked
 from core.config import TrialConfig
 from core.context.prompt import UNKNOWN
@@ -194,11 +194,10 @@ def test_sections_measure_what_is_there_and_one_whose_data_are_absent_says_so(mo
 
 
 def test_a_section_joins_those_that_were_measured_before(tmp_path, monkeypatch):
-    monkeypatch.setattr(answerer, "RESULTS", tmp_path)
-    monkeypatch.setattr(answerer, "PATH", tmp_path / "answerer.json")
+    monkeypatch.setattr(promises, "RESULTS", tmp_path)
     for name, value in (("xquad", 0.1), ("gold", 0.2), ("xquad", 0.7)):
-        answerer.record(name, {"answerer": {"f1": {"value": value}}, "seconds": 2})
-    written = answerer.stored()
+        _sections.record("answerer", name, {"answerer": {"f1": {"value": value}}, "seconds": 2})
+    written = _sections.stored("answerer")
     assert {name: each["answerer"]["f1"]["value"] for name, each in written["result"].items()} == {"xquad": 0.7, "gold": 0.2}
     assert written["seconds"] == 4 and {"machine", "measured", "commit"} <= set(written)
     lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text("utf-8").splitlines()]

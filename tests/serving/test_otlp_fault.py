@@ -3,14 +3,19 @@
 import copy
 import json
 import os
+import socket
 
 import pytest
 
 from core.errors import WorkbenchError
 from core.serving import otlp
+from core.serving.service import Service
 from core.serving.spans import MOST_ATTRIBUTES, MOST_EVENTS, MOST_TEXT
+from core.serving.stored_spans import recorder
 from core.serving.traces import tree, waterfalls
+from core.serving.web import ServiceLimits
 from tests.serving.test_otlp import OTHER, written
+from tests.support.failing import recipe
 from tests.support.requests import span
 
 WHOLE = json.dumps(OTHER)
@@ -91,3 +96,21 @@ def test_half_a_surrogate_pair_is_written_and_read(tmp_path):
     deliver = otlp.to_file(tmp_path / "spans.jsonl", "x")
     deliver([span(1, 1, 0, "half \ud800", 0, 1)], 0)
     assert otlp.read(tmp_path / "spans.jsonl").spans[0].name == "half ?"
+
+
+def test_a_collector_that_hangs_holds_up_no_reply_and_what_it_lost_is_counted(bench, reader, serve):
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # it accepts, and says nothing
+        spans = recorder(bench.home, address=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        client = serve(Service(bench, recipe(), "towns"), ServiceLimits(rate=1e6, burst=1_000_000), recorder=spans)
+        asked = [client.post("/search", json={"question": "When does the market of Lund open?"}) for _ in range(20)]
+        counts = spans.close(0.5)
+        assert {each.status_code for each in asked} == {200}
+        assert counts["journal"].delivered == counts["journal"].taken >= 20
+        assert counts["endpoint"].failed == counts["endpoint"].taken and counts["endpoint"].error == "it took too long"
+        assert 'groundwork_spans_total{destination="endpoint",outcome="failed"} 0.0' not in client.get("/metrics").text
+
+
+def test_the_command_refuses_what_is_no_address(bench):
+    with pytest.raises(WorkbenchError, match="is no address") as refused:
+        recorder(bench.home, address="collector:4318")
+    assert refused.value.where == "--otlp"

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from core.errors import WorkbenchError
-from core.serving import load
+from core.serving import load, stored_spans
 from core.serving.driver import Noted
 from core.serving.planning import budget, cache_curve, capacity, points_of
+from core.serving.spans import TraceSpan
 from core.statistics.queueing import MarkovQueue
 from core.workbench import Workbench
 from tests.support.failing import recipe
@@ -68,6 +69,24 @@ def test_the_cache_is_replayed_over_the_stored_questions(workbench):
     small, large = cache_curve(workbench, "", [1, 3], [math.inf])
     assert (small["replayed"], large["replayed"]) == (0.0, 0.5) and small["questions"] == 6
     assert 0 <= small["predicted"] <= large["predicted"] <= 1
+
+
+def test_questions_asked_of_a_service_count_once_and_its_measured_rate_stands_beside(workbench):
+    recorder = stored_spans.recorder(workbench.home)
+    written, before, streams = {"way": "local"}, {"way": "cached"}, {"streamed": True}
+    ways = [("a", written), ("a", before), ("b", written | streams), ("a", before | streams)]
+    for number, (question, about) in enumerate(ways):
+        told = {"question": question, "corpus": "towns", **about}
+        trace, whole, at = f"{number + 1:032x}", f"{1:016x}", number * 10**9
+        recorder.record(TraceSpan(trace, whole, "", "/answer", "other", at, at + 1, "ok", "", told))
+        recorder.record(TraceSpan(trace, f"{2:016x}", whole, "write", "model", at, at + 1, "ok", "", told))
+    recorder.close()
+    rows = cache_curve(workbench, "towns", [1], [math.inf], {"hits": 3, "misses": 1, "entries": 1})
+    assert {row["questions"] for row in rows} == {3} and rows[0]["replayed"] == pytest.approx(2 / 3)
+    assert [(row["size"], row["measured"]) for row in rows if row["measured"] is not None] == [(10_000, 0.75)]
+    assert cache_curve(workbench, "", [1], [math.inf])[0].keys() == rows[0].keys() - {"measured"}
+    with pytest.raises(WorkbenchError, match="Fewer than two questions"):
+        cache_curve(workbench, "other", [1], [math.inf])
 
 
 def test_without_measurements_it_says_which(workbench):

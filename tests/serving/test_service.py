@@ -3,16 +3,18 @@
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.generation.llama_engine import LlamaCpp
+from core.progress import drain
 from core.serving.admission import Breaker
 from core.serving.keys import Keys
 from core.serving.routing import Router
-from core.serving.service import Service
+from core.serving.service import ServedQuestion, Service
 from core.serving.spans import Recorder, SpanBuffer
 from core.serving.web import ServiceLimits
 from tests.support.failing import TEXTS, recipe
@@ -154,12 +156,70 @@ def test_without_engine_and_passages_an_old_answer_then_an_honest_refusal(servic
 def test_what_was_said_over_another_corpus_is_never_said_again(service, serve, bench):
     client = serve(service, FREE)
     old = client.post("/answer", json={"question": LUND}).json()
-    from core.progress import drain
-
     files = [(name, text.replace("five", "noon").encode()) for name, text in TEXTS.items()]
     drain(bench.library.ingest("towns", files, None))
     new = [client.post("/answer", json={"question": LUND}).json()["answer"] for _ in range(20)]
     assert "five" in old["answer"] and all("noon" in answer for answer in new)
+
+
+def test_a_failed_answer_within_a_batch_counts_for_the_breaker(service, serve, reader, monkeypatch):
+    monkeypatch.setattr(service, "_written", lambda rung, run, asked: played(asked))
+    states = []
+
+    def played(asked):
+        yield
+        reasons = ["failed: no memory" if "Gent" in each.text else "stop" for each in asked]
+        return {each: {"answer": "", "finish_reason": why, "way": "local"} for each, why in zip(asked, reasons, strict=True)}
+
+    def ask(*texts):
+        drain(service.replies([ServedQuestion(text, time.perf_counter() + 9, True) for text in texts]))
+        states.append(service.rungs[0].breaker.state)
+
+    serve(service, FREE)
+    ask("Gent 1", "Gent 2")
+    ask("Lund")  # in a row no more
+    ask("Gent 1", "Gent 2", "Lund", "Gent 3")
+    ask("Gent 1", "Gent 2")
+    assert states == ["closed", "closed", "closed", "open"]
+
+
+def test_a_question_that_does_not_fit_is_no_failure_of_the_engine(service, serve, reader, monkeypatch):
+    reader.fails = "failed: The prompt has 9,000 tokens, and the window 512."
+    monkeypatch.setattr(LlamaCpp, "holds", lambda self, messages: False)
+    monkeypatch.setattr(LlamaCpp, "read", lambda self, messages: SimpleNamespace(tokens=[0] * 9000))
+    client = serve(service, FREE)
+    for streams in (False, True) * 3:
+        made = client.post("/answer", json={"question": LUND, "fresh": True, "stream": streams})
+        assert "The prompt has 9,000 tokens" in made.text
+    assert client.get("/ready").json()["breakers"] == {"local": "closed"}
+
+
+def test_chats_that_are_streamed_are_counted(service, serve):
+    client = serve(service, FREE)
+    body = {"messages": [{"role": "user", "content": LUND}], "stream": True}
+    assert "[DONE]" in client.post("/v1/chat/completions", json=body).text
+    told = client.get("/metrics").text
+    assert 'groundwork_requests_total{path="/v1/chat/completions",status="200",way="stream"} 1.0' in told
+    assert 'groundwork_seconds_count{path="/v1/chat/completions"} 1.0' in told
+
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize("header, continued", [
+    (f"00-{TRACE}-{SPAN}-01", True), (f"01-{TRACE}-{SPAN}-01-more", True), (f"ff-{TRACE}-{SPAN}-01", False),
+    (f"00-{'0' * 32}-{SPAN}-01", False), (f"00-{TRACE}-{'0' * 16}-01", False), (f"00-{TRACE.upper()}-{SPAN}-01", False), ("x", False),
+])  # fmt: skip
+def test_a_caller_s_trace_is_continued(service, serve, header, continued):
+    delivered = []
+    recorder = Recorder({"test": SpanBuffer(lambda batch, dropped: delivered.extend(batch) or 0)})
+    client = serve(service, FREE, recorder=recorder)
+    told = [client.post("/search", json={"question": LUND}, headers={"traceparent": header}).json()["trace"] for _ in range(2)]
+    assert 'groundwork_spans_total{destination="test",outcome="dropped"} 0.0' in client.get("/metrics").text
+    recorder.close()
+    wholes = [span for span in delivered if span.name == "/search"]
+    assert [span.trace for span in wholes] == told and (told == [TRACE] * 2) == continued
+    assert {span.parent for span in wholes} == {SPAN if continued else ""}
 
 
 def test_an_openai_client_uses_the_recipe_as_a_model(service, serve):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from core import registry
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.progress import drain
@@ -31,6 +32,23 @@ def test_a_measure_of_nothing_lets_nothing_out(bench, reader):
         drain(publish(bench, recipe(), "towns", measure="generator_probability", least=0.1))
 
 
+@pytest.mark.parametrize("least, passes", [(1.0, True), (-0.1, False)])
+def test_of_a_measure_of_which_less_is_better_the_upper_end_counts(bench, reader, least, passes):
+    work = publish(bench, recipe(), "towns", measure="wrongly_abstained", replays=100, least=least)
+    if passes:
+        made = drain(work)
+        assert made.gate["high"] <= least and made.gate["why"] == ""
+    else:
+        with pytest.raises(WorkbenchError, match=r"its upper end is not at most -0\.1"):
+            drain(work)
+
+
+def test_a_measure_of_which_neither_is_better_is_no_gate(bench, reader):
+    [name, *_] = [name for name, part in registry.parts("measure").items() if not part.direction]
+    with pytest.raises(WorkbenchError, match="it is no gate"):
+        drain(publish(bench, recipe(), "towns", measure=name, replays=100))
+
+
 def test_what_is_published_passes_where_its_interval_does(bench, reader):
     made = drain(publish(bench, recipe(), "towns", measure="containment", replays=100, least=0.0))
     assert made.gate["why"] == "" and {each["found"] for each in made.canaries} == {True, False}
@@ -55,6 +73,7 @@ def test_a_regression_is_told_with_its_deployment_and_stage(bench, reader, serve
     drain(ask_canaries(bench, made, str(good.base_url)))
     worse = Service(bench, with_settings(recipe(), settings), "towns")
     bad, nothing = serve(worse, FREE), worse.search
+    worse.searched = lambda *_: None  # what is played was never searched
     worse.search = lambda text, most: {**nothing(text, most), "passages": []}  # however good the other recipe is
     for _ in range(20):
         told = drain(ask_canaries(bench, made, str(bad.base_url)))

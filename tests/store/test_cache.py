@@ -79,6 +79,14 @@ def test_a_killed_writer_leaves_no_entry_and_its_rest_is_swept(tmp_path):
     assert not stray.exists()
 
 
+def test_who_saves_the_same_entry_at_the_same_moment_finds_it_there(tmp_path, monkeypatch):
+    StageCache(tmp_path, 10**9).save("chunks", "key", {"a": np.arange(3)})
+    late = StageCache(tmp_path, 10**9)
+    monkeypatch.setattr(late, "_drop", lambda entry: None)  # it came between
+    late.save("chunks", "key", {"a": np.arange(3)})
+    assert late.load("chunks", "key")[0]["a"].tolist() == [0, 1, 2] and list((tmp_path / "tmp").iterdir()) == []
+
+
 def test_a_full_disk_says_what_to_do(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
