@@ -20,7 +20,7 @@ from core.labs.systems.places import DocumentPlaces
 from core.labs.systems.replies import SystemReply
 from core.pipeline.answers import Span
 from core.pipeline.scores import at_hand, judge_tools
-from core.pipeline.stages import Recipe
+from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted, drain
 from core.records import Progress, Query
 from core.report.table import MEAN, SIGNED, Column, Table, corrected_p
@@ -103,7 +103,7 @@ def _judges(names: Sequence[str]) -> _Judges:
     return _Judges(ranked, measures(others) if (others := [name for name in names if name not in ranked]) else [], True)
 
 
-def _arms(workbench: Workbench, run: Any, systems: Sequence[str], count: int) -> Generator[Progress, None, list[SystemArm]]:
+def _arms(workbench: Workbench, run: Resolved, systems: Sequence[str], count: int) -> Generator[Progress, None, list[SystemArm]]:
     queries, dataset = asking.draw(run.corpus, run.config.seed, count), run.corpus.name
     looked_up = workbench.pipeline.remember("places", run.corpus.fingerprint, lambda: DocumentPlaces(run.corpus.documents))
     arms = []
