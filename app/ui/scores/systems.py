@@ -143,7 +143,7 @@ def shown(made: SystemComparison, name: str, command: str) -> None:
         if each.paired and each.paired.n and (each.arm, each.measure) in made.comparison.means
     ]
     charts.show(
-        dots.marks(marks, f"{name} − recipe", lines=[(0.0, "")]),
+        dots.marks(marks, "System − recipe", lines=[(0.0, "")]),
         "systems",
         data=comparing.rows(made),
         config=made.evaluation.config,
