@@ -59,6 +59,8 @@ def test_what_it_speaks_says_what_else_is_asked(bench, reader, started):  # noqa
 def test_it_is_held_against_the_recipe(bench, reader, started, shown_commands):  # noqa: F811
     drain(asking.ask_system(bench, recipe(), "mine", answered, 6))
     app = start(**VIEW)
+    app = filled(app, name="mine", url="http://127.0.0.1:9")
+    assert "was asked all of these" in words(app)
     rankings = next(each.value for each in app.dataframe)
     assert set(rankings["Of"]) == {"rankings"} and "6 of 6 questions" in words(app)
     by_key(app.button, "start/systems/compare").click().run()

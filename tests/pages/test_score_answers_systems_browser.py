@@ -44,7 +44,7 @@ def test_a_foreign_rag_is_asked_and_compared_with_a_recipe(app, home, tab, monke
         settled(tab)
         assert {body["question"] for _, _, body in server.requests} == {each["question"] for each in MARKET_QUESTIONS}
         words = tab.get_by_test_id("stMain").inner_text()
-        assert "Of its 4 passages 2 stand in the corpus" in words
+        assert "Of its 4 passages 2 stand in the corpus; 2 stand nowhere" in words
         no_error(tab)
         tab.get_by_role("button", name="Write and score").click()
         tab.get_by_text("Token F1", exact=True).first.wait_for(timeout=300_000)

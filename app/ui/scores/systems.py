@@ -85,6 +85,8 @@ def form(evaluation: Evaluation, count: int) -> None:
     arguments += [word for field, place in places.items() for word in ("--map", f"{field}={place}")]
     arguments += ["--ask", str(count), *(["--again"] if again else []), *session.workbench().arguments(evaluation.config)]
     takes = asking.cost(session.workbench(), name, evaluation.corpus, evaluation.config.seed, count, again)
+    if takes is None:
+        return st.caption(f"{cards.plain(name)} was asked all of these: what it said is recorded, and compared below.")
     jobs.start_button("Ask it", arguments, f"Asking {name}", takes, icon=":material/question_answer:", place="ask")
     return None
 
@@ -112,7 +114,7 @@ def compared(evaluation: Evaluation, name: str, count: int) -> None:
     except WorkbenchError as error:
         return cards.empty(f"{name} against the recipe", str(error))
     if missing := phases(made):
-        jobs.start_button("Write and score", words, f"{name} against the recipe", Forecast(missing, units=count), place="compare")
+        jobs.start_button("Write and score", words, f"{name} against the recipe", Forecast(missing), place="compare")
     for sentence in comparing.sentences(made):
         st.caption(cards.plain(tables.minus(sentence)))
     if made.comparison.differences:
@@ -141,7 +143,7 @@ def shown(made: SystemComparison, name: str, command: str) -> None:
         if each.paired and each.paired.n and (each.arm, each.measure) in made.comparison.means
     ]
     charts.show(
-        dots.marks(marks, f"{name} − recipe", lines=[(0.0, "")]),
+        dots.marks(marks, "System − recipe", lines=[(0.0, "")]),
         "systems",
         data=comparing.rows(made),
         config=made.evaluation.config,

@@ -89,14 +89,15 @@ def systems(workbench: Workbench, dataset: str) -> dict[str, int]:
     return {row["system"]: row["asked"] for row in rows}
 
 
-def cost(workbench: Workbench, system: str, corpus: Corpus, seed: int, count: int, again: bool = False) -> Forecast:
-    """What asking takes: by how long it took before."""
-    texts = [query.text for query in draw(corpus, seed, count)]
+def cost(workbench: Workbench, system: str, corpus: Corpus, seed: int, count: int, again: bool = False) -> Forecast | None:
+    """What asking takes, by how long it took before; None: it was asked all of them."""
+    texts = {query.text for query in draw(corpus, seed, count)}
     last = takes(workbench, system, corpus.name, texts)
-    left = len(texts) if again else len(set(texts) - last.keys())
+    if not (left := len(texts) if again else len(texts - last.keys())):
+        return None
     seconds = [each.reply.seconds for each in last.values()]
     quarters = np.quantile(seconds, (0.25, 0.75)) if seconds else None
-    return one_phase(counted(left, "question"), quarters is not None and Estimate(*(left * quarters).tolist()) or None)
+    return one_phase(counted(left, "question"), None if quarters is None else Estimate(*(left * quarters).tolist()))
 
 
 def ask_system(

@@ -20,9 +20,9 @@ from core.labs.systems.places import DocumentPlaces
 from core.labs.systems.replies import SystemReply
 from core.pipeline.answers import Span
 from core.pipeline.scores import at_hand, judge_tools
-from core.pipeline.stages import Recipe
+from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted, drain
-from core.records import Progress
+from core.records import Progress, Query
 from core.report.table import MEAN, SIGNED, Column, Table, corrected_p
 from core.workbench import Evaluation, Workbench, fetched
 
@@ -31,13 +31,12 @@ ANSWERS, RANKINGS = "answers", "rankings"
 
 
 class SystemArm(NamedTuple):
-    """What a system said to the questions drawn. replies: None: it was not asked, or failed; places: of each passage, None: it stands
-    nowhere, or in several places."""
+    """What a system said to the questions drawn. replies: None: it was not asked, or failed; places: of each passage, none where it
+    stands nowhere in the corpus."""
 
     name: str
     replies: tuple[SystemReply | None, ...]
-    places: tuple[tuple[Span | None, ...], ...]
-    ambiguous: int  # passages that stand in several places
+    places: tuple[tuple[tuple[Span, ...], ...], ...]
 
     @property
     def answers(self) -> list[int]:
@@ -47,7 +46,7 @@ class SystemArm(NamedTuple):
     @property
     def ranks(self) -> bool:
         """Whether rankings can be judged: it tells passages, and one at least stands in the corpus."""
-        return any(span for spans in self.places for span in spans)
+        return any(places for own in self.places for places in own)
 
     @property
     def deepest(self) -> int:
@@ -104,7 +103,7 @@ def _judges(names: Sequence[str]) -> _Judges:
     return _Judges(ranked, measures(others) if (others := [name for name in names if name not in ranked]) else [], True)
 
 
-def _arms(workbench: Workbench, run: Any, systems: Sequence[str], count: int) -> Generator[Progress, None, list[SystemArm]]:
+def _arms(workbench: Workbench, run: Resolved, systems: Sequence[str], count: int) -> Generator[Progress, None, list[SystemArm]]:
     queries, dataset = asking.draw(run.corpus, run.config.seed, count), run.corpus.name
     looked_up = workbench.pipeline.remember("places", run.corpus.fingerprint, lambda: DocumentPlaces(run.corpus.documents))
     arms = []
@@ -116,14 +115,12 @@ def _arms(workbench: Workbench, run: Any, systems: Sequence[str], count: int) ->
                 f"'{name}' was asked none of these questions of {dataset}.",
                 todo=f"`python -m core systems ask` asks one; asked were: {there}.",
             )
-        replies, places, ambiguous = [], [], 0
+        replies, places = [], []
         for done, query in enumerate(queries):
             yield Progress(done, len(queries), f"Looking up the passages of {name}")
             replies.append(last[query.text].reply if query.text in last else None)
-            stands = [looked_up.of(each) for each in (replies[-1] and replies[-1].passages) or ()]
-            ambiguous += sum(len(some) > 1 for some in stands)
-            places.append(tuple(some[0] if len(some) == 1 else None for some in stands))
-        arms.append(SystemArm(name, tuple(replies), tuple(places), ambiguous))
+            places.append(tuple(looked_up.of(each) for each in (replies[-1] and replies[-1].passages) or ()))
+        arms.append(SystemArm(name, tuple(replies), tuple(places)))
     return arms
 
 
@@ -164,23 +161,33 @@ def _cases(mine: AnswerSet, arm: SystemArm) -> dict[int, AnswerCase]:
     queries, overlap, cases = mine.queries, mine.evaluation.config.evaluation.overlap, []
     for n in arm.answers:
         told = tuple(each.text for each in arm.replies[n].passages or ())
-        evidence = answering.evidence_of(queries[n], [(span,) if span else () for span in arm.places[n]], overlap)
+        evidence = answering.evidence_of(queries[n], arm.places[n], overlap)
         cases.append(AnswerCase(queries[n].text, arm.replies[n].answer, told, **evidence))
     return dict(zip(arm.answers, told_together(cases), strict=True))
 
 
 def _ranked(mine: AnswerSet, arm: SystemArm, metrics: Sequence[str]) -> dict[str, np.ndarray]:
-    """metric -> [questions]. A passage without a place, or with that of one before it, keeps its rank, and nothing is found there."""
+    """metric -> [questions]."""
     if not metrics:
         return {}
-    evaluation, listed = mine.evaluation, []
-    for spans in arm.places:
-        first = [span if span and span not in spans[:rank] else ("", rank, rank + 1) for rank, span in enumerate(spans)]
-        listed.append(first)
+    evaluation = mine.evaluation
+    overlap = evaluation.config.evaluation.overlap
+    listed = [_ranking(query, places, overlap) for query, places in zip(mine.queries, arm.places, strict=True)]
     corpus, config = replace(evaluation.corpus, queries=tuple(mine.queries)), evaluation.config
-    judged = judge_rankings(corpus, listed, config.evaluation.overlap, config.depth)
+    judged = judge_rankings(corpus, listed, overlap, config.depth)
     asked = np.array([reply is not None and reply.passages is not None for reply in arm.replies])
     return {name: np.where(asked, own, np.nan) for name, own in metric_values(judged, config.evaluation.k, metrics).items()}
+
+
+def _ranking(query: Query, places: Sequence[Sequence[Span]], overlap: float) -> list[Span]:
+    """A place for each passage: of those that say the same one with evidence of the question, and none twice. A passage without a
+    place of its own keeps its rank, and finds nothing."""
+    golds, spans = [gold for gold in query.gold if gold.grade > 0], []
+    for rank, own in enumerate(places):
+        free = [place for place in own if place not in spans]
+        covering = (place for place in free if any(answering.covers(place, gold, overlap) for gold in golds))
+        spans.append(next(covering, free[0] if free else ("", rank, rank + 1)))
+    return spans
 
 
 # As the page and the command show it ---------------------------------------------------------------------------------
@@ -257,15 +264,16 @@ def _coverage(made: SystemComparison, arm: SystemArm) -> list[str]:
     replies = [reply for reply in arm.replies if reply is not None]
     seconds = float(np.median([reply.seconds for reply in replies]))
     told = [f"{arm.name} answered {len(replies):,} of {counted(made.questions, 'question')}, in {seconds:.2f} s each (median)."]
-    spans = [span for own in arm.places for span in own]
-    if not spans:
+    every = [places for own in arm.places for places in own]
+    if not every:
         return [*told, "It tells no passages, so no ranking is judged."]
-    placed = sum(span is not None for span in spans)
-    nowhere = len(spans) - placed - arm.ambiguous
-    words = f"Of its {len(spans):,} passages {placed:,} stand in the corpus"
-    if placed < len(spans):
-        words += f", {arm.ambiguous:,} in several places and {nowhere:,} nowhere word for word"
-        words += ": these count as not relevant" if placed else ": no ranking is judged"
+    placed, several = sum(map(bool, every)), sum(len(places) > 1 for places in every)
+    words = f"Of its {counted(len(every), 'passage')} {placed:,} stand in the corpus"
+    if several:
+        words += f", {several:,} of them in several places, of which each counts: let it tell its documents"
+    if placed < len(every):
+        words += f"; {len(every) - placed:,} stand nowhere word for word"
+        words += " and count as not relevant" if placed else ", so no ranking is judged"
     told.append(f"{words}.")
     k = made.evaluation.config.evaluation.k
     if arm.ranks and arm.deepest < k:

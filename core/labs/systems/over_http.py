@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from core.corpus.reading import clean
 from core.errors import WorkbenchError
 from core.files import read_json
-from core.generation.remote import TICK_S, Fault, address, bounded, error_message
+from core.generation.remote import TICK_S, Fault, address, bounded
 from core.labs.systems.replies import SystemReply, passage
 from core.progress import event_loop
 
@@ -19,6 +19,7 @@ ASKED = "{question}"  # in a body: the question stands there
 DEADLINE_S, MOST_DEADLINE_S = 60.0, 600.0
 TOKENS = 4_000  # a reply may be as large as an answer of so many: some 9 MB
 AGAIN, TRIES, WAIT_S = (429, 503), 3, 1.0  # statuses that ask to come again, how often that is done, after so long
+SAID = 200  # characters of an error's body that are told
 SHORTEST_KEY = 8  # characters from which a key is looked for in what comes back: a word such as "none" is no secret
 
 
@@ -96,7 +97,7 @@ class HttpSystem(NamedTuple):
             raise Fault("the connection broke off", todo="Look at the system's log.") from None
         data = data.replace(secret.encode(), b"[key]") if len(secret) >= SHORTEST_KEY else data
         if not 200 <= response.status_code < 300:
-            raise _refusal(response.status_code, error_message(data))
+            raise _refusal(response.status_code, data)
         return data, seconds
 
     def read(self, data: bytes) -> SystemReply:
@@ -157,7 +158,8 @@ def _filled(tree: Any, question: str) -> Any:
     return tree.replace(ASKED, question) if isinstance(tree, str) else tree
 
 
-def _refusal(status: int, said: str) -> Fault:
+def _refusal(status: int, data: bytes) -> Fault:
+    said = " ".join(clean(data.decode("utf-8", "replace")).split())[:SAID]
     todo = {
         401: "It wants a key: name the environment variable that holds it (--key-variable).",
         403: "It does not accept the key: look at what the environment variable holds.",

@@ -1,5 +1,5 @@
 """Where in a corpus the passages of another system stand: by document and characters where it tells them, else by text, exact but
-for white space. What stands nowhere, or in several places, has no place; none is guessed."""
+for white space. A text that the corpus has in several places stands in each of them; one that it does not have stands nowhere."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -10,6 +10,8 @@ from core.labs.systems.replies import SystemPassage
 from core.pipeline.answers import Span
 from core.records import Document
 
+MOST_PLACES = 100  # of a text that stands everywhere
+
 
 class DocumentPlaces:
     """Looks passages up in these documents, each once."""
@@ -19,16 +21,16 @@ class DocumentPlaces:
         self._memory: dict[SystemPassage, tuple[Span, ...]] = {}
 
     def of(self, passage: SystemPassage) -> tuple[Span, ...]:
-        """Its places: one, none, or the first two of several."""
+        """Its places, MOST_PLACES at most."""
         if passage not in self._memory:
-            self._memory[passage] = tuple(islice(self._looked_up(passage), 2))
+            self._memory[passage] = tuple(islice(self._looked_up(passage), MOST_PLACES))
         return self._memory[passage]
 
     def _looked_up(self, passage: SystemPassage) -> Iterable[Span]:
         named = self._named.get(passage.document.lower(), []) if passage.document else []
         if told := [span for document in named if (span := _told(document, passage))]:
             return told
-        return list(islice(_with(passage.text, named), 2)) or _with(passage.text, self._documents)
+        return list(islice(_with(passage.text, named), MOST_PLACES)) or _with(passage.text, self._documents)
 
 
 def _told(document: Document, passage: SystemPassage) -> Span | None:

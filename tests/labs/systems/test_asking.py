@@ -137,5 +137,6 @@ def test_what_asking_takes_is_told_by_what_it_took(bench):
     corpus = bench.corpus(recipe())
     assert asking.cost(bench, "mine", corpus, 0, 4).words == "4 questions, never timed on this machine"
     drain(asking.ask_system(bench, recipe(), "mine", Counting(), 3))
+    assert asking.cost(bench, "mine", corpus, 0, 3) is None, "nothing is left"
     left, again = (asking.cost(bench, "mine", corpus, 0, 4, again=every).phases[0] for every in (False, True))
     assert left.what == "1 question" and again.what == "4 questions" and again.seconds.high >= left.seconds.high > 0

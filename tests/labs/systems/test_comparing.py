@@ -16,6 +16,7 @@ from tests.support import served
 from tests.support.failing import QUESTIONS, recipe
 from tests.support.fake_endpoint import serving
 from tests.support.foreign_rag import BODY, PLACES, answered, foreign, said
+from tests.support.small_corpora import with_towns
 
 template, reader = served.template, served.reader
 NAMES = ("f1", "em", "recall", "mrr")
@@ -68,10 +69,7 @@ def test_differences_are_those_of_the_values_corrected_over_all(bench, reader):
     for row in comparing.rows(made):
         assert row["difference"] == pytest.approx(row["its own"] - row["recipe"]), row["measure"]
     [said] = [line for line in comparing.sentences(made) if line.startswith("Of its")]
-    assert (
-        said
-        == "Of its 16 passages 8 stand in the corpus, 0 in several places and 8 nowhere word for word: these count as not relevant."
-    )
+    assert said == "Of its 16 passages 8 stand in the corpus; 8 stand nowhere word for word and count as not relevant."
     assert any("2 passages at most, and rankings are judged at 10" in line for line in comparing.sentences(made))
     table = comparing.table(made, "command")
     assert {column.key for column in table.columns} <= set(table.rows[0]) and table.command == "command"
@@ -83,6 +81,27 @@ def test_a_repeated_passage_is_found_once_and_one_without_place_keeps_its_rank(b
     [place] = [n for n, query in enumerate(asking.draw(bench.corpus(recipe()), 0, 8)) if "Lund" in query.text]
     own = made.values["mine"]
     assert own["mrr"][place] == 0.5 and own["recall"][place] == 1.0 and own["precision"][place] == pytest.approx(0.1)
+
+
+def test_by_its_texts_alone_a_ranking_is_judged_as_the_recipes_is_also_where_documents_repeat_each_other(tmp_path):
+    text = "The market of {town} opens at {hour}. It rains there."
+    texts = {f"{town}.txt": text.format(town=town, hour=hour) for hour, town in enumerate(("Lund", "Gent", "Pisa", "Kiel"), 5)}
+    copies = {f"copy of {name}": text for name, text in texts.items() if name != "Kiel.txt"}
+    asked = [
+        {"id": town, "question": f"When does the market of {town} open?", "answer": f"opens at {hour}"}
+        for hour, town in enumerate(("Lund", "Gent", "Pisa", "Kiel"), 5)
+    ]
+    bench = with_towns(tmp_path / "data", texts | copies, asked)
+    words = recipe(**{"chunking.size_tokens": 16, "evaluation.overlap": 0.5})
+    evaluation = bench.evaluate(words)
+    row = {query.text: number for number, query in enumerate(evaluation.corpus.queries)}
+    own = {text: [hit.text for hit in bench.hits(evaluation, number)] for text, number in row.items()}
+    drain(asking.ask_system(bench, words, "texts", lambda question: own[question], 4))
+    made = comparing.standing(bench, evaluation, ["texts"], 4)
+    assert max(len(places) for places in made.arms[0].places[0]) == 2, "a document and its copy"
+    assert any("of them in several places" in line for line in comparing.sentences(made))
+    for name, values in made.values[RECIPE].items():
+        assert np.array_equal(values, made.values["texts"][name], equal_nan=True) and not np.isnan(values).all(), name
 
 
 def test_what_was_not_answered_is_left_out_and_told(bench, reader):

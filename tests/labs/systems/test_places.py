@@ -1,8 +1,8 @@
-"""Where a system's passages stand in the corpus: by what it tells, else by text; nothing is guessed."""
+"""Where a system's passages stand in the corpus: by what it tells, else by text; what the corpus has in several places stands in each."""
 
 import pytest
 
-from core.labs.systems.places import DocumentPlaces
+from core.labs.systems.places import MOST_PLACES, DocumentPlaces
 from core.labs.systems.replies import SystemPassage
 from core.records import Document
 
@@ -32,5 +32,10 @@ DOCUMENTS = (
     (SystemPassage("", "b.txt", 9, 4), []),
     (SystemPassage("  "), []),
 ])  # fmt: skip
-def test_places(passage, places):
+def test_where_a_passage_stands(passage, places):
     assert list(DocumentPlaces(DOCUMENTS).of(passage)) == places
+
+
+def test_of_a_text_that_stands_everywhere_some_places_are_enough():
+    documents = [Document("many.txt", "so " * 500)]
+    assert len(DocumentPlaces(documents).of(SystemPassage("so"))) == MOST_PLACES
