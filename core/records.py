@@ -20,6 +20,10 @@ class Progress(NamedTuple):
     message: str
 
 
+class Up(Progress):
+    """What a verb yields that has no end of its own: from now on it is up until somebody stops it."""
+
+
 class Document(NamedTuple):
     """One source text. `pages` holds the character offset at which each page starts (empty: not paged)."""
 

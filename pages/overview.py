@@ -20,8 +20,10 @@ def page() -> None:
     cards.status_strip([f"corpus {recipe.corpus.dataset}", forms.describe_recipe(recipe)])
     with cards.calm():  # a corpus without documents leaves the rest of the page
         beginning.prepare()
-    if (asked := st.query_params.get("job")) in {job.id for job in session.workbench().jobs.list()}:
-        jobs.watch(asked)  # its link in the sidebar was followed
+    every, asked = session.workbench().jobs.list(), st.query_params.get("job")
+    for job in every:
+        if job.id == asked or job.status == "up":  # its link in the sidebar was followed
+            jobs.watch(job.id)
     with cards.calm():
         searching.draw()
     st.subheader("What to try first", anchor=False)

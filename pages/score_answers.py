@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.ui import cards, recipe_strip, tables
-from app.ui.scores import contamination, gate, measures, noise, pairs, people, questions, reasoning, sources, thresholds
+from app.ui.scores import contamination, gate, measures, noise, pairs, people, questions, reasoning, sources, systems, thresholds
 from app.ui.scores.sources import Shown
 
 NAVIGATION = {"section": "Judge", "order": 10, "title": "Score answers", "icon": "fact_check"}
@@ -53,6 +53,7 @@ OF_THE_RECIPE = {  # not of the answers that are shown
     "Confidence": thresholds.draw,
     "Contamination": contamination.draw,
     "Chain of thought": reasoning.draw,
+    "Another system": systems.draw,
 }
 VIEWS = {
     "Scores": scores,

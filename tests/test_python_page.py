@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from core.labs.systems import asking
 from core.report.differences import differences_figure
 from core.report.figures import find_browser
 from core.statistics.paired import paired_difference
 from tests.support.small_corpora import THINGS, WAYS, with_towns
 
 ROOT = Path(__file__).resolve().parents[1]
-TEN, LONG = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text("utf-8"), re.DOTALL)
+TEN, LONG, OWN = re.findall(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text("utf-8"), re.DOTALL)
 
 
 def run(code: str, folder: Path) -> str:
@@ -39,11 +40,16 @@ def test_ten_lines_lead_from_a_corpus_to_a_comparison_and_a_figure(tmp_path):
     ]
     texts = {f"{thing}.txt": f"In this town {thing} {WAYS[place % 4]}. It rains." for place, thing in enumerate(THINGS)}
     bench = with_towns(tmp_path / "data", texts, asked)
-    told = ast.literal_eval(run(without_browser(TEN.replace("python-reference", "towns")) + LONG, tmp_path))
+    first, *lines = run(without_browser(TEN.replace("python-reference", "towns")) + LONG + OWN, tmp_path).splitlines()
+    told = ast.literal_eval(first)
     assert list(told) == ["recall", "mrr", "ndcg_linear"]
     difference, low, high, p = told["mrr"]
     assert low <= difference <= high and 0 < p <= 1
     assert [trial["dataset"] for trial in bench.trials()] == ["towns"], "what a notebook stores, the pages show"
+    assert "my RAG answered 10 of 10 questions" in lines[0] and "30 stand in the corpus" in lines[1]
+    rows = [ast.literal_eval(line) for line in lines if line.startswith("{")]
+    assert [(row["measure"], row["n"]) for row in rows] == [("recall", 10), ("f1", 10)]
+    assert asking.systems(bench, "towns") == {"my RAG": 10}
     if find_browser():
         assert (tmp_path / "differences.pdf").read_bytes().startswith(b"%PDF-")
 

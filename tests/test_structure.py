@@ -246,6 +246,7 @@ ASKED = {
     "core/index/faiss_disk.py": "the system, numpy's maps",
     "core/jobs/jobs.py": "any verb's result",
     "core/labs/index/inside.py": "FAISS",
+    "core/labs/systems/replies.py": "a system of any library",
     "core/models/hardware.py": "the C library",
     "core/models/loading.py": "torch",
     "core/pipeline/memory.py": "any result, to weigh it",

@@ -44,7 +44,8 @@ def active() -> list[Any]:
 
 
 def _bar(job: Any) -> str:
-    return f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div><div class="gw-small">{escape(job.words)}</div>'
+    bar = "" if job.status == "up" else f'<div class="gw-bar"><i style="width:{job.share or 0:.1%}"></i></div>'
+    return f'{bar}<div class="gw-small">{escape(job.words)}</div>'
 
 
 # --- jobs ------------------------------------------------------------------------------------------------------------
@@ -68,7 +69,8 @@ def _running() -> None:
         st.rerun()  # the whole page: what a job made is there now
     st.html('<div class="gw gw-small">Running</div>')
     for job in some:
-        st.page_link(OVERVIEW, label=cards.plain(job.label), icon="spinner", query_params={"job": job.id})
+        icon = ":material/dns:" if job.status == "up" else "spinner"
+        st.page_link(OVERVIEW, label=cards.plain(job.label), icon=icon, query_params={"job": job.id})
         st.html(f'<div class="gw gw-job">{_bar(job)}</div>')
 
 
@@ -91,7 +93,11 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
                 )
                 if job.active:
                     st.button(
-                        "Cancel", key=f"cancel/{job_id}", icon=":material/close:", on_click=workbench.jobs.cancel, args=(job_id,)
+                        "Stop" if job.status == "up" else "Cancel",
+                        key=f"cancel/{job_id}",
+                        icon=":material/close:",
+                        on_click=workbench.jobs.cancel,
+                        args=(job_id,),
                     )
                 elif job.status != "done":
                     st.button(
@@ -109,7 +115,7 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
     states = st.session_state.setdefault("job_states", {})
     before = states.get(job_id)
     states[job_id] = job.status
-    if before not in (None, job.status) and (not job.active or before not in ("queued", "running")):
+    if before not in (None, job.status) and (not job.active or before not in ("queued", "running", "up")):
         if job.status == "done" and on_done:
             on_done()
         st.rerun()  # the whole page: what the job made is there now, or it was resumed and has to be asked after again

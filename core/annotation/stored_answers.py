@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ from core.annotation.study import Passage, Study, plain
 from core.annotation.system_names import names_for, recipe_of
 from core.workbench import Workbench
 
+TOLD = """SELECT key, system, dataset, question, answer, passages FROM system_answers WHERE regexp_matches(answer, '\\w')
+          ORDER BY take, id"""  # of other systems, the last take of a question last
 LACKS = """CASE WHEN text IS NULL THEN 'failed' WHEN finish_reason = 'abstained' THEN 'abstained'
                 WHEN NOT regexp_matches(text, '\\w') THEN 'empty' ELSE '' END"""  # why an answer cannot be judged
 
@@ -61,7 +63,23 @@ def read_candidates(workbench: Workbench, dataset: str = "") -> list[Candidate]:
             recipe,
         )
         latest[candidate.system, candidate.dataset, candidate.question] = candidate
+    for candidate in _of_other_systems(workbench, gold, set(names.values())):
+        if dataset in ("", candidate.dataset):
+            latest[candidate.system, candidate.dataset, candidate.question] = candidate
     return list(latest.values())
+
+
+def _of_other_systems(workbench: Workbench, gold: dict[tuple[str, str], list[str]], taken: set[str]) -> Iterator[Candidate]:
+    """taken: what recipes are called; a system of such a name is told apart."""
+    for row in workbench.store.query(TOLD):
+        system, dataset, question = (row[name] for name in ("system", "dataset", "question"))
+        passages = tuple(
+            Passage(document_id=clean(each["document"]), start=each["start"] or 0, end=each["end"] or 0, text=clean(each["text"]))
+            for each in json.loads(row["passages"] or "null") or ()
+        )
+        name = f"{system}, another system" if system in taken else system
+        references = tuple(clean(text) for text in gold.get((dataset, question), ()))
+        yield Candidate(row["key"], clean(name), dataset, clean(question), clean(row["answer"]), passages, references)
 
 
 def candidates(workbench: Workbench, study: Study | None = None) -> list[Candidate]:
@@ -77,7 +95,8 @@ def candidates(workbench: Workbench, study: Study | None = None) -> list[Candida
 
 def _candidates(workbench: Workbench) -> list[Candidate]:
     [row] = workbench.store.query(
-        "SELECT count(*) AS answers, max(id) AS last, (SELECT count(*) FROM questions) AS questions FROM answers"
+        """SELECT count(*) AS answers, max(id) AS last, (SELECT count(*) FROM questions) AS questions,
+                  (SELECT count(*) FROM system_answers) AS told FROM answers"""
     )
     key = "/".join(map(str, row.values()))
     return workbench.pipeline.remember("candidates", key, lambda: read_candidates(workbench))

@@ -10,7 +10,7 @@ from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions
 from core.cli.tables import show_table
 from core.config import build
-from core.records import Progress
+from core.records import Up
 from core.serving.asking import ADDRESS, PORT
 
 subject("serving", "A recipe served over HTTP: published, watched, its keys, load and traces.")
@@ -55,7 +55,7 @@ def serve(
     service = Service(workbench, config, published or trial, similarity, trained(router) if router else None)
     limits = ServiceLimits(batch, at_once, waiting, rate, max(1, round(2 * rate)))
     app = make_app(service, limits, Keys(workbench.home) if with_keys else None, recorder(workbench.home, address=otlp))
-    yield Progress(0, 0, f"Up on http://127.0.0.1:{port} until it is stopped")
+    yield Up(0, 0, f"Up on http://127.0.0.1:{port} until it is stopped")
     return run(app, port)
 
 

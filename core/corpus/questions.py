@@ -30,7 +30,7 @@ class Ask(NamedTuple):
 
 def read_questions(source: Source, documents: Sequence[Document]) -> list[Query]:
     """What cannot be found is noted: it is never guessed."""
-    named = _names(documents)
+    named = names_of(documents)
     if source.find("queries.jsonl"):
         ids = {alias: matches[0].id for alias, matches in named.items() if len(matches) == 1}
         return beir.queries(source, "", lambda identity: ids.get(identity.lower(), identity))
@@ -88,7 +88,7 @@ def _ask(row: SourceRow, number: int, source: Source) -> Ask:
     )
 
 
-def _names(documents: Sequence[Document]) -> dict[str, list[Document]]:
+def names_of(documents: Sequence[Document]) -> dict[str, list[Document]]:
     """What people write for a document: its id, its file name, that without the ending, its title; in lower case."""
     by_alias: dict[str, list[Document]] = defaultdict(list)
     for document in documents:

@@ -223,7 +223,7 @@ def _fault(error: BaseException) -> Fault:
 
 def refused(status: int, body: bytes | str, retry_after: str | None, variable: str, secret: str) -> Exception:
     """What an answer with this HTTP status means. `variable` names where the key, `secret`, comes from."""
-    said = _said(body)
+    said = error_message(body)
     if secret:
         said = said.replace(secret, "[key]")
     if status in (401, 403):  # whose messages like to quote the key
@@ -349,7 +349,7 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
 
 
-def _said(body: bytes | str, most: int = 200) -> str:
+def error_message(body: bytes | str, most: int = 200) -> str:
     """The message in an error's body, in one line."""
     text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     try:

@@ -25,8 +25,8 @@ from core import files
 from core.errors import WorkbenchError, missing_package
 from core.files.ids import new_id
 from core.jobs.child import ROOT, ending, environment
-from core.progress import PhaseClock, Running, pace
-from core.records import Progress
+from core.progress import PhaseClock, Running, duration, pace
+from core.records import Progress, Up
 
 KEPT = 50  # finished jobs
 BEAT_S, WRITE_S = 1.0, 0.25
@@ -35,13 +35,14 @@ NUMBERS = {"created", "spawned", "started", "heartbeat", "finished", "process_st
 COUNTS = {"attempt", "done", "total", "pid", "phase_first", "units"}
 WORDS = {"label", "status", "message", "error"}
 TOLD = tuple("status done total message phase_began phase_first phase_counted started heartbeat finished result error".split())
-STATUSES = ("running", "done", "failed", "cancelled")
+STOPPING_S = 65.0  # what is up finishes the requests that it let in
+STATUSES = ("running", "up", "done", "failed", "cancelled")
 _children: dict[str, subprocess.Popen] = {}  # polled, so that a child that ended is no zombie
 
 
 @dataclass(frozen=True)
 class Job:
-    """status: queued (not heard of yet), running, done, failed, cancelled, or died (gone without a word)."""
+    """status: queued (not heard of yet), running, up (until it is stopped), done, failed, cancelled, or died (gone without a word)."""
 
     id: str
     label: str
@@ -64,7 +65,7 @@ class Job:
 
     @property
     def active(self) -> bool:
-        return self.status in ("queued", "running")
+        return self.status in ("queued", "running", "up")
 
     @property
     def share(self) -> float | None:
@@ -75,7 +76,9 @@ class Job:
     def words(self) -> str:
         """What it does, how far that is, how fast and how much longer it takes. As of its last heartbeat, so that whoever looks reads
         the same."""
-        if not self.active:
+        if self.status == "up":
+            count = f"for {duration((self.heartbeat or self.created) - (self.started or self.created))}"
+        elif not self.active:
             count = f"{self.done:,} of {self.total:,}" if self.total else ""
         elif self.phase_began is None:
             count = "starting"
@@ -137,13 +140,13 @@ class Jobs:
     def get(self, job_id: str) -> Job:
         about = self._about(job_id)
         state = _read(self.folder / job_id / "state.json")
-        if state.get("status", "running") == "running":
+        if state.get("status", "running") in ("running", "up"):
             spawning = not about["pid"] and time.time() - about["spawned"] < STALE_S
             alive = spawning or self._process(job_id) is not None
             # read after looking at the process: a child writes its last word, then goes
             state = {"status": "queued", **_read(self.folder / job_id / "state.json")}
             beat = state.get("heartbeat") or time.time()  # none yet: it is still importing
-            if state["status"] in ("queued", "running") and (not alive or time.time() - beat > STALE_S):
+            if state["status"] in ("queued", "running", "up") and (not alive or time.time() - beat > STALE_S):
                 state |= {"status": "died", "finished": beat, "error": self._last_words(job_id, alive)}
         return Job(
             job_id,
@@ -166,10 +169,11 @@ class Jobs:
         raise WorkbenchError(f"There is no job '{job_id}', or its file is damaged.", where=str(self.folder))
 
     def cancel(self, job_id: str, grace_s: float = 5.0) -> Job:
-        """Asks a job to stop and waits; after the grace it is killed. Its stages keep what they had cached."""
+        """Asks a job to stop and waits; after the grace it is killed, what is up after STOPPING_S. Its stages keep what they had cached."""
         job = self.get(job_id)
         if not job.active:
             return job
+        grace_s = STOPPING_S if job.status == "up" else grace_s
         if process := self._process(job_id):
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGTERM)
@@ -325,7 +329,7 @@ class _Reporter:
         clock = self._clock
         clock.hear(progress, time.time())
         phase = {"phase_began": clock.began, "phase_first": clock.first, "phase_counted": clock.counted}
-        self._state |= {**progress._asdict(), **phase}
+        self._state |= {**progress._asdict(), **phase, "status": "up" if isinstance(progress, Up) else "running"}
         if time.monotonic() - self._written > WRITE_S:
             self._save()
 

@@ -17,6 +17,7 @@ from core.judging.measure import JudgeTools
 from core.queries.by_model import plain
 from core.records import Progress
 from core.statistics.bootstrap import Interval, intervals
+from core.statistics.proportion import unit_intervals
 
 TOKENS = 1024
 FIRST, SECOND, TIE = "first", "second", "tie"
@@ -46,7 +47,8 @@ class PairVerdicts(NamedTuple):
 
 
 class JudgeBias(NamedTuple):
-    """Means over pairs, with intervals by bootstrap over pairs. Bias is 0 where there is none, 1 or -1 at the most."""
+    """Means over pairs, with intervals over pairs: of the two biases (0 where there is none, 1 or -1 at the most) by bootstrap, of the
+    shares as in `unit_intervals`."""
 
     position: Interval  # above 0: the answer that stands first wins; of pairs judged in both orders alone
     length: Interval  # above 0: the longer answer wins, both orders taken together; longer ones may well be better
@@ -107,8 +109,9 @@ def bias(places: np.ndarray, pairs: Sequence[AnswerPair], seed: int = 0) -> Judg
     right = np.where(np.isnan(people) | np.isnan(won), np.nan, won == people)
     many = measured.sum(axis=1) > 1
     spread = float(np.mean([np.nanstd(row, ddof=1) for row in both[many]])) if many.any() else None
-    columns = np.column_stack([first, longer * _mean(both), _mean(same), right])
-    return JudgeBias(*intervals(columns, seed=seed)[:3], spread, intervals(right, seed=seed)[0], int(measured.sum()), both.size)
+    sides = intervals(np.column_stack([first, longer * _mean(both)]), seed=seed)
+    shares = unit_intervals(np.column_stack([_mean(same), right]), seed=seed)
+    return JudgeBias(*sides, shares[0], spread, shares[1], int(measured.sum()), both.size)
 
 
 def panel(places: Sequence[np.ndarray]) -> np.ndarray:

@@ -18,7 +18,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "canary_answers": (
-        "One row a question that was asked of a service again, to see whether it still finds what it found.",
+        "One row a question asked of a service again, to see whether it still finds what it found.",
         {
             "key": ("VARCHAR", "Time and place in that order."),
             "publication": ("VARCHAR", "Key of the publication."),
@@ -32,7 +32,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "load_tests": (
-        "One row a rate at which a service was loaded. Numbers are NULL where the driver was the limit; lists hold a value a request.",
+        "One row a rate at which a service was loaded. Numbers are NULL where the driver was the limit.",
         {
             "key": ("VARCHAR", "The run and the rate."),
             "run": ("VARCHAR", "The run that it belongs to: the rates of one command."),
@@ -86,7 +86,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "spans": (
-        "One row a span: a piece of the work on one request, with its start and end. Spans of a trace belong to one request.",
+        "One row a span: a piece of the work on one request, with its start and end.",
         {
             "key": ("VARCHAR", "Trace and span, with a slash between them."),
             "trace": ("VARCHAR", "Id of the trace, 32 hexadecimal digits."),
@@ -102,6 +102,25 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
             "events": ("JSON", "What happened within it: name, time_ns, attributes."),
             "service": ("VARCHAR", "The program that recorded it."),
             "dropped": ("INTEGER", "Spans lost before this batch, since the one before it: no room, or not written."),
+        },
+    ),
+    "reruns": (
+        "One row a request answered again, as it was and changed.",
+        {
+            "key": ("VARCHAR", "Rerun and trace, with a slash between them."),
+            "rerun": ("VARCHAR", "The run that it belongs to."),
+            "started": ("VARCHAR", "When, in UTC."),
+            "trace": ("VARCHAR", "Id of the trace, as in spans."),
+            "question": ("VARCHAR", "Its question; of a prompt the user's last message."),
+            "recipe": ("VARCHAR", "Fingerprint of the recipe as it was; NULL: the prompt of another program."),
+            "settings": ("JSON", "What was changed of it."),
+            "system": ("VARCHAR", "The system message in the place of the prompt's own; NULL: it stayed."),
+            "seeds": ("INTEGER", "Under how many seeds each was answered."),
+            "left_out": ("JSON", "Why a trace was left out of this run -> how many."),
+            "before": ("JSON", "Measure -> its value under each seed; null: not measured."),
+            "after": ("JSON", "The same with the change."),
+            "before_answers": ("VARCHAR[]", "The answer under each seed."),
+            "after_answers": ("VARCHAR[]", "The same with the change."),
         },
     ),
 }  # fmt: skip

@@ -8,6 +8,8 @@ by either. Sources: docs/gen-ai/gen-ai-spans.md and the registry of github.com/o
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from core.serving.attribute_lists import gathered, spread
+
 KIND = "groundwork.kind"  # our own kinds are more than either convention tells apart
 OPERATION, SPAN_KIND = "gen_ai.operation.name", "openinference.span.kind"
 
@@ -62,7 +64,7 @@ NAMES = (
     AttributeName("query", "", "reranker.query", "reranking"),
     AttributeName("depth", "gen_ai.retrieval.top_k", "", "retrieval"),
     AttributeName("depth", "", "reranker.top_k", "reranking"),
-    AttributeName("input", "", "input.value", "model"),  # OpenTelemetry's is a list of messages, not a text
+    AttributeName("input", "", "input.value", "model"),  # OpenTelemetry's is a list of messages: `attribute_lists`
     AttributeName("output", "", "output.value", "model"),
     AttributeName("finish_reason", "", "llm.finish_reason", "model"),  # OpenTelemetry's is a list
     AttributeName("tool", "gen_ai.tool.name", "tool.name", "tool"),
@@ -74,7 +76,8 @@ NAMES = (
 def outward(kind: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes of a span as they leave: by both conventions, and its kind. What neither has a name for keeps its own."""
     told = {KIND: kind, OPERATION: KINDS[kind].operation, SPAN_KIND: KINDS[kind].openinference}
-    left = dict(attributes)
+    lists, left = spread(attributes)
+    told |= lists
     for name in NAMES:
         if name.short in attributes and name.kind in ("", kind):
             told |= {name.genai: attributes[name.short], name.openinference: attributes[name.short]}
@@ -85,7 +88,8 @@ def outward(kind: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
 def inward(attributes: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """(kind, attributes by their short names) of a span that came in; what has no short name keeps its own. Of a value told by
     both conventions OpenTelemetry's holds."""
-    kind, left, short = _kind(attributes), dict(attributes), {}
+    kind, short = _kind(attributes), {}
+    lists, left = gathered(attributes)
     for name in NAMES:
         for other in (name.openinference, name.genai):
             if other and other in attributes and name.kind in ("", kind):
@@ -93,7 +97,7 @@ def inward(attributes: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
                 left.pop(other, None)
     for marked in (KIND, OPERATION, SPAN_KIND):
         left.pop(marked, None)
-    return kind, {**left, **short}
+    return kind, {**left, **short, **lists}
 
 
 def _kind(attributes: Mapping[str, Any]) -> str:

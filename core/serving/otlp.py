@@ -145,7 +145,7 @@ def _read_span(span: dict[str, Any], where: str, told: Counter) -> TraceSpan:
     code = status.get("code", 0) if isinstance(status, dict) else None
     if type(code) is not int or not 0 <= code < len(STATUSES):
         raise WorkbenchError("A span's status has no code of 0, 1 or 2.", where=where, todo=TODO)
-    kind, attributes = inward(_attributes(span, where, told))
+    kind, attributes = inward(_values(span, where))  # before they are cut: a prompt may be an attribute a message
     events = tuple(
         SpanEvent(str(event.get("name") or "")[:MOST_NAME], _time(event, "timeUnixNano", where), _attributes(event, where, told))
         for event in _objects(span, "events", where)[:MOST_EVENTS]
@@ -153,7 +153,9 @@ def _read_span(span: dict[str, Any], where: str, told: Counter) -> TraceSpan:
     message = str(status.get("message") or "")[:MOST_TEXT]
     if len(name) > MOST_NAME or len(span.get("events") or ()) > MOST_EVENTS:
         told["had a longer name or more events than are kept"] += 1
-    return TraceSpan(trace, own, parent, name[:MOST_NAME], kind, start, end, STATUSES[code], message, attributes, events)
+    return TraceSpan(
+        trace, own, parent, name[:MOST_NAME], kind, start, end, STATUSES[code], message, _cut(attributes, told), events
+    )
 
 
 def _time(of: Mapping[str, Any], name: str, where: str) -> int:
@@ -167,6 +169,10 @@ def _time(of: Mapping[str, Any], name: str, where: str) -> int:
 
 
 def _attributes(of: Any, where: str, told: Counter) -> dict[str, Any]:
+    return _cut(_values(of, where), told)
+
+
+def _values(of: Any, where: str) -> dict[str, Any]:
     if not isinstance(of, dict):
         raise WorkbenchError("A resource is no object.", where=where, todo=TODO)
     values = {}
@@ -174,6 +180,10 @@ def _attributes(of: Any, where: str, told: Counter) -> dict[str, Any]:
         if not isinstance(key := pair.get("key"), str):
             raise WorkbenchError("An attribute has no key.", where=where, todo=TODO)
         values[key] = _value(pair.get("value"), where)
+    return values
+
+
+def _cut(values: Mapping[str, Any], told: Counter) -> dict[str, Any]:
     cut = bounded(values)
     if len(values) > MOST_ATTRIBUTES or cut != values:
         told["had more, or longer, attributes than are kept"] += 1

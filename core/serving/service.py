@@ -24,9 +24,10 @@ from core.labs.answers.answering import TOO_LONG, answers_to, spans_read, write
 from core.pipeline.answers import Asker, Given, KeptAnswer
 from core.pipeline.stages import Resolved
 from core.progress import Running, drain
-from core.records import Answer, Document, Hit
+from core.records import Answer, Hit
 from core.serving.admission import Breaker, Refusal
 from core.serving.caches import AnswerCache
+from core.serving.inputs import ALONE, answer_noted, documents_of, ranking_noted, recipe_noted
 from core.serving.publishing import stages_of
 from core.serving.routing import CLOSED_BOOK, CORPUS, REFUSE, Router
 from core.serving.search_caches import SEARCH, CacheUse, QuestionSteps, search_caches
@@ -191,6 +192,7 @@ class Service:
             took[question] = _ms(began)
             cached = [] if alone else list(steps[question].hits)
             about = {"query": question.text, "depth": len(hits[question]), "cached": cached}
+            about |= ranking_noted(run.corpus.fingerprint, hits[question])
             question.mark("search", "retrieval", start_ns, **about)
             yield
         start_ns = time.time_ns()
@@ -204,7 +206,8 @@ class Service:
                 question.tried.append({"way": rung.name, "why": "The deadline passed before it was written."})
                 continue
             used = _used(run.config.generation.model, said)
-            question.mark("write", "model", start_ns, batch=len(asked), **used)
+            noted = recipe_noted(rung.config) | ({ALONE: True} if question.route == CLOSED_BOOK else {})
+            question.mark("write", "model", start_ns, batch=len(asked), **used, **noted)
             times = {"retrieval": took[question], "generation": 1000 * said.seconds}
             shown = said.shown or spans_read(hits[question][: run.config.context.passages])
             replies[question] = self._told(run, rung, question, said, hits[question], shown, times, used)
@@ -241,9 +244,9 @@ class Service:
                 continue
             rung.breaker.succeeded()
             found_ns = start_ns + round(1e6 * made.retrieval_ms)
-            about = {"query": question.text, "depth": len(made.hits), "cached": list(steps.hits)}
+            about = {"query": question.text, "depth": len(made.hits), "cached": list(steps.hits), **answer_noted(made)}
             question.marks.append(Mark("search", "retrieval", start_ns, found_ns, about))
-            used = _used(made.model, made) | self._reused(made)
+            used = _used(made.model, made) | self._reused(made) | recipe_noted(rung.config)
             question.mark("write", "model", found_ns, first_token_s=made.first_token_ms / 1000, **used)
             return self._remembered(question, self._of_answer(rung, question, made), stamp)
         reply = reply_or_raise(self._last(question))
@@ -291,18 +294,13 @@ class Service:
 
     def passages(self, run: Resolved, hits: Sequence[Hit], shown: Given) -> list[Reply]:
         """What a model reads of them, in its order. number: as an answer cites it; page: of a document that has pages."""
-        documents, read = self._documents(run), []
+        documents, read = documents_of(self.workbench.pipeline, run), []
         for number, excerpts in enumerate(shown, 1):
             name, start, end = excerpts[0][0], excerpts[0][1], excerpts[-1][2]
             page = next((hit.page for hit in hits if hit.document_id == name and hit.start < end and start < hit.end), None)
             about = {"number": number, "document": name, "title": documents[name].title, "page": page, "start": start, "end": end}
             read.append(about | {"text": " … ".join(documents[name].text[a:b] for _, a, b in excerpts)})
         return read
-
-    def _documents(self, run: Resolved) -> dict[str, Document]:
-        return self.workbench.pipeline.remember(
-            "documents", run.corpus.fingerprint, lambda: {document.id: document for document in run.corpus.documents}
-        )
 
     def stages(self) -> dict[str, str]:
         """Key of each stage as it is now, by which a change is traced to its stage."""

@@ -116,7 +116,7 @@ def spans(workbench: Workbench, ids: Sequence[str]) -> tuple[TraceSpan, ...]:
         matches = workbench.store.query("SELECT DISTINCT trace FROM spans WHERE starts_with(trace, ?) LIMIT 2", [asked.lower()])
         if len(matches) > 1:
             raise WorkbenchError(f"Several traces begin with '{asked}'.", todo="Give more of the id.")
-        read += _of_traces(workbench, [matches[0]["trace"]]) if matches else _of_answer(workbench, asked)
+        read += of_traces(workbench, [matches[0]["trace"]]) if matches else _of_answer(workbench, asked)
     return tuple(read)
 
 
@@ -134,10 +134,11 @@ def latest(workbench: Workbench, name: str, most: int) -> tuple[TraceSpan, ...]:
     if not chosen:
         todo = "Record some, or import a file: `python -m core serving import-traces FILE`."
         raise WorkbenchError(f"No trace {f'of {name!r} ' if name else ''}is stored.", todo=todo)
-    return _of_traces(workbench, chosen)
+    return of_traces(workbench, chosen)
 
 
-def _of_traces(workbench: Workbench, ids: Sequence[str]) -> tuple[TraceSpan, ...]:
+def of_traces(workbench: Workbench, ids: Sequence[str]) -> tuple[TraceSpan, ...]:
+    """The spans of the traces with just these ids, by their starts."""
     columns = ", ".join(TraceSpan._fields)
     asked = f"SELECT DISTINCT ON (trace, span) {columns} FROM spans WHERE trace IN (SELECT unnest(?)) ORDER BY start_ns, id"
     return tuple(_span(row) for row in workbench.store.query(asked, [list(ids)]))

@@ -1,4 +1,4 @@
-"""Every example of docs/adding_a_part.md, written into a copy of the package, passes the contract suite of its kind."""
+"""Every example that docs/adding_a_part.md leads to, written into a copy of the package, passes the contract suite of its kind."""
 
 import re
 import shutil
@@ -13,8 +13,10 @@ from core import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "adding_a_part.md").read_text("utf-8")
-FILES = dict(re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))  # path -> text
-NAMES = dict(re.findall(r'@part\("(\w+)"\).*?Literal\["(\w+)"\]', PAGE, re.DOTALL))  # kind -> the example's name
+EXAMPLES = ROOT / "docs" / "examples"
+FILES = {path: (EXAMPLES / path).read_text("utf-8") for path in re.findall(r"\(examples/(\S+)\)", PAGE)}
+NAME = re.compile(r'@part\("(\w+)"\).*?Literal\["(\w+)"\]', re.DOTALL)
+NAMES = dict(match.groups() for text in FILES.values() if (match := NAME.search(text)))  # kind -> the example's name
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,7 @@ def outcomes(tmp_path_factory) -> dict[str, list[tuple[str, str]]]:
 
 def test_the_page_has_an_example_of_every_kind():
     assert set(NAMES) == set(registry.kinds())
+    assert set(FILES) == {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.*")}
     assert all(f"`{folder.replace('.', '/')}/`" in PAGE for folder, _ in registry.kinds().values())
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,11 +19,11 @@ from core.jobs.jobs import Jobs
 ROOT = Path(__file__).parents[2]
 # "count N": N steps, each noted in done.txt, so that a resumed count goes on where it was
 VERB = """
-import os, sys, time
+import os, signal, sys, threading, time
 from pathlib import Path
 from core.errors import WorkbenchError
 from core.jobs.jobs import drive
-from core.records import Progress
+from core.records import Progress, Up
 
 def verb(kind, total):
     folder = Path(os.environ["GROUNDWORK_HOME"])
@@ -37,6 +38,13 @@ def verb(kind, total):
         if kind == "slow-to-load":
             yield Progress(0, 0, "Loading")
             seen("loading")
+        if kind == "up":
+            stopped = threading.Event()
+            signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+            yield Up(0, 0, "Up on 127.0.0.1")
+            stopped.wait()
+            time.sleep(0.3)  # what was let in is finished
+            return "Stopped."
         for step in range(done, total):
             yield Progress(step, total, f"step {step}")
             if kind == "deaf":
@@ -147,6 +155,16 @@ def test_cancelling_closes_the_verb(jobs):
     job = jobs.cancel(job_id)
     assert job.status == "cancelled" and (jobs.home / "cleaned.txt").exists() and jobs._process(job_id) is None
     assert jobs.cancel(job_id) == job
+
+
+@pytest.mark.slow
+def test_what_is_up_is_told_so_and_finishes_its_work_when_it_is_stopped(jobs):
+    job_id = jobs.start(["up", "0"], "Serving")
+    up = wait(jobs, job_id, lambda job: job.status == "up")
+    assert up.active and up.share is None and re.fullmatch(r"Up on 127.0.0.1 · for \d.*", up.words)
+    assert jobs.start(["up", "0"], "Serving") == job_id
+    stopped = jobs.cancel(job_id, grace_s=0)  # it has longer
+    assert (stopped.status, stopped.result) == ("done", "Stopped.") and (jobs.home / "cleaned.txt").exists()
 
 
 @pytest.mark.slow

@@ -88,6 +88,19 @@ def test_a_job_that_died_is_told_and_can_be_resumed(bench, monkeypatch):
 
 
 @pytest.mark.slow
+def test_what_is_up_is_told_and_can_be_stopped(bench, monkeypatch):
+    ready(bench, monkeypatch)
+    up = Job("a", "Serving towns", ("serve", "--published", "towns"), "up", 0.0, message="Up here", started=1.0, heartbeat=126.0)
+    bench.started.append(up)
+    stopped = []
+    monkeypatch.setattr(bench.jobs, "cancel", stopped.append)
+    app = overview().run()
+    assert not app.exception and "Up here · for 2:05 min" in html(app)
+    next(b for b in app.button if b.label == "Stop").click().run()
+    assert stopped == ["a"]
+
+
+@pytest.mark.slow
 def test_another_corpus_is_prepared_only_when_asked_for(bench, monkeypatch):
     ready(bench, monkeypatch, False)
     app = overview(**{"corpus.dataset": "python-api"}).run()

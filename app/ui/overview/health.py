@@ -14,7 +14,9 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def draw() -> None:
     """The findings once they are there; asks again every second until then."""
-    if jobs.active():  # the doctor loads engines: it would take the processor from what people wait for
+    if any(
+        job.status != "up" for job in jobs.active()
+    ):  # the doctor loads engines: it would take the processor from what people wait for
         st.html('<div class="gw gw-small">Checked when no job is running.</div>')
     else:
         st.fragment(_show, run_every=1.0 if doctor().poll() is None else None)()

@@ -12,9 +12,9 @@ from app.ui.cells import cut
 from app.ui.scores.sources import ASK, Shown
 from core.judging.measure import AnswerScore
 from core.labs.answers import prompt
+from core.labs.answers.live import is_quick
 from core.labs.scores import behind
 from core.labs.scores.judging import MeasureScores, measure_all
-from core.labs.scores.sets import is_quick
 from core.workbench import command_line
 
 LONGEST = 700  # characters of what a judge said in a run

@@ -37,6 +37,8 @@ def draw() -> None:
 def put_up() -> None:
     st.subheader("Service", anchor=False)
     names = list(dict.fromkeys(each.name for each in publications(session.workbench())))
+    if st.session_state.get("serve_names") != names:  # what was just published is what is served next
+        st.session_state["serve_names"], st.session_state["serve_what"] = names, [*names, IN_USE][0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = st.selectbox("What is served", [*names, IN_USE], key="serve_what")
         port = st.number_input("Port", 1024, 65535, PORT, key="serve_port", help="On this machine only: 127.0.0.1.", width=140)

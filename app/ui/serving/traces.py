@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, tables
-from app.ui.serving import waterfall
+from app.ui.serving import playground, waterfall
 from core.errors import WorkbenchError
 from core.report.table import COUNT, DAY_TIME, ONE, PERCENT, Column, Table
 from core.serving import stored_spans
@@ -27,6 +27,15 @@ OWN = (
     Column("median_ms", "Usual (ms)", ONE, "Median of its peers."),
     Column("excess_ms", "More by (ms)", ONE),
     Column("slower_than", "Slower than", PERCENT, "Of its peers."),
+)
+ALIGNED = (
+    Column("stage", width=280),
+    Column("first_ms", "This (ms)", ONE),
+    Column("second_ms", "Other (ms)", ONE),
+    Column("difference_ms", "Other minus this (ms)", ONE),
+    Column("own_difference_ms", "Of its own time (ms)", ONE),
+    Column("first_tokens", "Tokens", COUNT),
+    Column("second_tokens", "Other's tokens", COUNT),
 )
 OWNERS = (
     Column("stage", width=280),
@@ -55,6 +64,8 @@ def draw() -> None:
     chosen = tables.choose(Table("traces", COLUMNS, rows), [row["trace"] for row in rows], param="trace")
     if chosen is not None:
         opened(rows[chosen]["trace"], rows[chosen]["name"])
+        beside(rows[chosen]["trace"], {row["trace"]: f"{row['name']}, {row['ms']:.0f} ms, {row['trace'][:8]}" for row in rows})
+        playground.draw(rows[chosen]["trace"], rows[chosen]["service"])
     tail()
 
 
@@ -74,6 +85,19 @@ def opened(trace: str, name: str) -> None:
     if others:
         excess = asked.slow_against(asked.waterfalls((*spans, *others)), 0)
         tables.draw(Table("slow_against", OWN, [row._asdict() for row in excess], "Against its peers"))
+
+
+def beside(trace: str, listed: dict[str, str]) -> None:
+    """Another trace, stage by stage. listed: id -> what it is called."""
+    others = [other for other in listed if other != trace]
+    look = {"format_func": lambda other: cards.plain(listed[other]), "placeholder": "another of these traces"}
+    other = st.selectbox("Stage by stage beside", others, index=None, key=f"beside/{trace}", **look)
+    if other is None:
+        return
+    falls = asked.waterfalls(stored_spans.spans(session.workbench(), [trace, other]))
+    rows = [row._asdict() for row in asked.aligned(falls, falls.number(trace), falls.number(other))]
+    command = command_line("serving", "trace", trace, "--beside", other)
+    tables.draw(Table("trace_beside", ALIGNED, rows, f"Trace {trace[:8]} beside {other[:8]}", command=command))
 
 
 def tail() -> None:

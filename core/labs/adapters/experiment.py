@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.comparison.comparison import ArmComparison, corrected, rules_of, spread
+from core.comparison.comparison import ArmComparison, compared, rules_of
 from core.config import TrialConfig, fingerprint, valid
 from core.errors import WorkbenchError
 from core.labs.adapters.training import adapter_log, base_of, train_adapter
@@ -18,7 +18,6 @@ from core.models.adapters import adapter_record, is_tested
 from core.models.hub import adapters_home
 from core.progress import counted_within
 from core.records import Progress
-from core.statistics.bootstrap import intervals
 from core.training.adapters.settings import AdapterTraining, LoraTraining
 from core.workbench import Workbench
 
@@ -93,23 +92,20 @@ def compared_values(groups: Sequence[tuple[Any, list[str]]], config: TrialConfig
     if len(asked) > 1:
         todo = "Set test_examples and alike to values with which all keep the same test questions."
         raise WorkbenchError("The adapters were not tested on the same questions.", where="test", todo=todo)
-    rules, rows, means, tests = rules_of(config), [], {}, {}
     tables = [
         np.array([[[row["after"][m] for m in MEASURES] for row in record["tested"]] for record in some], float)
         for some in records
     ]
-    for place, ((value, names), some, table) in enumerate(zip(groups, records, tables, strict=True)):
-        own, first = table.mean(axis=0), tables[0].mean(axis=0)
-        means |= zip([(place, name) for name in MEASURES], intervals(own, *rules), strict=True)
-        if place:
-            tests |= zip([(place, 0, name) for name in MEASURES], rules.differences(own, first), strict=True)
+    values = {place: dict(zip(MEASURES, table.mean(axis=0).T, strict=True)) for place, table in enumerate(tables)}
+    rows = []
+    for (value, names), some, table in zip(groups, records, tables, strict=True):
         sd = [float(each) for each in table.mean(axis=1).std(axis=0, ddof=1)] if len(some) > 1 else [None] * len(MEASURES)
         loss = float(np.mean([record["loss"]["after"] for record in some]))
         minutes = float(np.mean([record["seconds"]["training"] for record in some])) / 60
         memory = [line.get("memory_mb", 0) for name in names for line in adapter_log(name) if line["kind"] == "step"]
         by_name = dict(zip(MEASURES, sd, strict=True))
         rows.append(StudyRow(value, list(names), some[0]["trainable"], loss, by_name, minutes, float(max(memory, default=0))))
-    return AdapterStudy(rows, ArmComparison(means, corrected(tests)))
+    return AdapterStudy(rows, compared(values, rules_of(config), 0))
 
 
 def table(made: AdapterStudy, field: str) -> list[dict[str, Any]]:
@@ -118,7 +114,6 @@ def table(made: AdapterStudy, field: str) -> list[dict[str, Any]]:
     for place, row in enumerate(made.rows):
         line: dict[str, Any] = {field: row.value, "seeds": len(row.adapters), "parameters": row.trainable, "loss": row.loss}
         for name in MEASURES:
-            line |= spread(name, made.comparison.means[place, name]) | {f"{name} sd": row.sd[name]}
-            line |= made.comparison.cells(place, name)
+            line |= made.comparison.cells(place, name) | {f"{name} sd": row.sd[name]}
         lines.append(line | {"minutes": row.minutes, "memory_mb": row.memory_mb})
     return lines

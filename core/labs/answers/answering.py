@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -197,13 +197,17 @@ def cases(answers: AnswerSet, places: Sequence[int]) -> list[AnswerCase]:
 
 
 def case(query: Query, said: KeptAnswer, texts: dict[str, str], overlap: float, citations: str) -> AnswerCase:
-    golds = [gold for gold in query.gold if gold.grade > 0]
     passages = tuple(" … ".join(texts[name][start:end] for name, start, end in spans) for spans in said.shown)
-    covered = tuple(frozenset(g.unit for g in golds if any(covers(span, g, overlap) for span in spans)) for spans in said.shown)
-    units = len({gold.unit for gold in golds}) if query.gold or not query.answerable else None
-    about = {"references": query.answers, "answerable": query.answerable, "units": units, "covered": covered}
     how = {"citations": citations, "finish_reason": said.finish_reason, "tokens": said.tokens}
-    return AnswerCase(query.text, said.text, passages, **about, **how)
+    return AnswerCase(query.text, said.text, passages, **evidence_of(query, said.shown, overlap), **how)
+
+
+def evidence_of(query: Query, shown: Given, overlap: float) -> dict[str, Any]:
+    """What an answer over these passages is held against, as fields of a case."""
+    golds = [gold for gold in query.gold if gold.grade > 0]
+    covered = tuple(frozenset(g.unit for g in golds if any(covers(span, g, overlap) for span in spans)) for spans in shown)
+    units = len({gold.unit for gold in golds}) if query.gold or not query.answerable else None
+    return {"references": query.answers, "answerable": query.answerable, "units": units, "covered": covered}
 
 
 def covers(span: Span, gold: Gold, overlap: float) -> bool:

@@ -8,8 +8,9 @@ import numpy as np
 
 from core import registry
 from core.config import code_version, fingerprint
-from core.judging.measure import TOPICS, AnswerMeasure, scores
+from core.judging.measure import AnswerMeasure, scores
 from core.labs.answers.answering import AnswerSet, can_be_judged, cases
+from core.labs.scores.judging import in_order
 from core.pipeline.scores import at_hand, judge_tools, kept_scores
 from core.progress import drain
 from core.records import Progress
@@ -47,13 +48,11 @@ class Parted(NamedTuple):
 def shown_measures() -> list[AnswerMeasure]:
     """The headline measures that ask no generator, in the order of display."""
     every = [part() for part in registry.parts("measure").values()]
-    topics = list(TOPICS)
-    chosen = (m for m in every if m.headline and not m.asks_model and not m.absent())
-    return sorted(chosen, key=lambda measure: (topics.index(measure.topic), measure.order))
+    return in_order([each for each in every if each.headline and not each.asks_model and not each.absent()])
 
 
 def is_quick(measure: AnswerMeasure) -> bool:
-    """Whether it needs no model: it is scored while one looks, the others by the job."""
+    """Whether it reads words alone, so that a page need not wait for it."""
     return not (measure.asks_model or measure.encodes or measure.identity())
 
 

@@ -193,7 +193,7 @@ def people_rows(every: Sequence[ComparedAnswers], config: TrialConfig) -> list[d
         row: dict[str, Any] = {"n": n, "kl": kl(n), "prompts": len(some)}
         for way, score in ways.items():
             values = np.array([of_the_best(np.array(score(each), float), each.shares, n) for each in some])
-            row |= spread(way, intervals(values, *rules)[0])
+            row |= spread(way, rules.mean(values))
         rows.append(row)
     return rows
 

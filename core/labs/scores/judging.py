@@ -1,4 +1,5 @@
-"""A file of answers scored by every measure that it allows, told by answer, claim and word, and against its labels."""
+"""Answers scored by every measure that they allow: means with intervals, as cards show them, told by answer, claim and word, and against
+labels."""
 
 import time
 from collections import Counter

@@ -14,6 +14,7 @@ from core.errors import WorkbenchError
 from core.judging.deciding import Decided
 from core.judging.measure import AnswerCase, AnswerMeasure
 from core.labs.answers.answering import AnswerSet, answer_questions, cases
+from core.labs.answers.live import is_quick
 from core.labs.scores import answer_file
 from core.labs.scores.answer_file import AnswerFile, AnswerRow
 from core.labs.scores.judging import (
@@ -47,11 +48,6 @@ class ScoredSet(NamedTuple):
 
     def of(self, name: str) -> MeasureScores | None:
         return next((each for each in self.measured if each.measure.part == name), None)
-
-
-def is_quick(measure: AnswerMeasure) -> bool:
-    """Whether it reads words alone, so that a page need not wait for it."""
-    return not (measure.asks_model or measure.encodes or measure.identity())
 
 
 def deciding(by: str) -> dict[str, Any]:
