@@ -375,7 +375,7 @@ def soak(how: Measuring, home: Path) -> dict[str, Any]:
     warm, late = slice(2 * tenth, 3 * tenth), slice(-tenth, None)
     first, last = float(np.median(memory[warm])), float(np.median(memory[late]))
     more_files = int(np.median(files[late]) - np.median(files[warm]))
-    about = {"seconds": seconds, "requests": number, "mb": {"warm": first, "end": last}, "caches": counts}
+    about = {"asked_for_s": seconds, "requests": number, "mb": {"warm": first, "end": last}, "caches": counts}
     return {"growth": last / first - 1, "more_files": more_files, **about}
 
 

@@ -3,7 +3,7 @@
 import json
 import shlex
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -355,6 +355,10 @@ class Workbench(StoredTrials):
         typed = [Query("", question)]
         scores = yield from final_scores(self.pipeline, run, pool, typed, way.trace, steps=way.scores, shared=shared)
         return hits_of(self.pipeline, run, pool, scores, 0, typed, way.scores)
+
+    def read_together(self, run: Resolved, questions: Sequence[str], shared: Sequence[Shared]) -> None:
+        """Encodes questions side by side before each is searched with what it shares."""
+        drain(self.pipeline.encode_together(run, questions, shared))
 
     def hits(self, evaluation: Evaluation, row: int) -> list[Hit]:
         """The final ranking of one of the corpus's own questions."""

@@ -5,7 +5,7 @@ What searches need is made in `preparing.py`, what is remembered of it stands in
 """
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,29 @@ class Pipeline(Preparation):
                 find = partial(drain, route.typed(vectors, wordings, ties, allowed))
             candidates[name] = timed(name, run.key(name), find)
         return make_pool(candidates, ties)
+
+    def encode_together(
+        self, run: Resolved, questions: Sequence[str], shared: Sequence[Shared]
+    ) -> Generator[Progress, None, None]:
+        """Reads questions typed in by hand side by side, for what the search of each shares (see `pool_of`). Where other texts are asked
+        in their place each search reads its own."""
+        if not run.config.query.idle:
+            return
+        for name in pooled(run.config):
+            route, wordings = (
+                retrieving.route(self, run, name),
+                (yield from self.wordings(run, [Query("", q) for q in questions], None)),
+            )
+            if (encoding := (yield from route.encoding(wordings))) is None:
+                continue
+            entries = [("encode", encoding[0], question) for question in questions]
+            absent = [number for number, entry in enumerate(entries) if entry not in shared[number]]
+            if len(absent) > 1:
+                started, (_, encode) = time.perf_counter(), (yield from route.encoding([wordings[number] for number in absent]))
+                vectors = encode()
+                ms = (time.perf_counter() - started) * 1000 / len(absent)
+                for number, vector in zip(absent, vectors, strict=True):
+                    shared[number][entries[number]] = vector[None], ms
 
     def relevance(self, run: Resolved) -> Generator[Progress, None, Relevance]:
         chunks = yield from self.chunks(run)

@@ -182,13 +182,16 @@ class Service:
         self, rung: LadderRung, run: Resolved, asked: Sequence[ServedQuestion]
     ) -> Generator[None, None, dict[ServedQuestion, Reply]]:
         asker, hits, took, contexts = Asker(run), {}, {}, {}
+        steps = {question: QuestionSteps(self.searches) for question in asked if question.route != CLOSED_BOOK}
+        self.workbench.read_together(run, [question.text for question in steps], list(steps.values()))
         for question in asked:
             began, start_ns = time.perf_counter(), time.time_ns()
-            alone, steps = question.route == CLOSED_BOOK, QuestionSteps(self.searches)
-            hits[question] = [] if alone else self.workbench.search(run, question.text, steps)
+            alone = question not in steps
+            hits[question] = [] if alone else self.workbench.search(run, question.text, steps[question])
             contexts[question] = asker.alone(question.text) if alone else asker.over(question.text, hits[question])
             took[question] = _ms(began)
-            about = {"query": question.text, "depth": len(hits[question]), "cached": list(steps.hits)}
+            cached = [] if alone else list(steps[question].hits)
+            about = {"query": question.text, "depth": len(hits[question]), "cached": cached}
             about |= ranking_noted(run.corpus.fingerprint, hits[question])
             question.mark("search", "retrieval", start_ns, **about)
             yield

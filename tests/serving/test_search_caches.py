@@ -1,13 +1,16 @@
 """What searches gave before is given again, within its room, and says so."""
 
+import math
 import threading
 
 import numpy as np
 import pytest
 
 from core.config import with_settings
+from core.pipeline import retrieving
+from core.progress import drain
 from core.serving.search_caches import RERANKING, SEARCH, BoundedCache, CacheUse, QuestionSteps, search_caches
-from core.serving.service import Service
+from core.serving.service import ServedQuestion, Service
 from core.serving.spans import Recorder, SpanBuffer
 from core.serving.web import ServiceLimits
 from tests.support.failing import recipe
@@ -83,6 +86,29 @@ def test_the_ranking_is_the_same_with_and_without_what_was_remembered(bench, rea
     caches = search_caches()
     rankings = [bench.search(config, LUND), *(bench.search(config, LUND, QuestionSteps(caches)) for _ in range(2))]
     assert rankings[0] == rankings[1] == rankings[2] and rankings[0]
+
+
+@pytest.mark.parametrize("fusion, read", [("rrf", [4]), ("sparse_only", [])])
+def test_questions_answered_side_by_side_are_read_so_and_rank_as_alone(bench, reader, monkeypatch, fusion, read):
+    config, texts = with_settings(recipe(), {"fusion.part": fusion}), [f"{LUND} {number}" for number in range(4)]
+    alone, together, encode = [bench.search(config, text) for text in texts], [], retrieving.encode_all
+
+    def counted(part, wanted, query=False):
+        together.append(len(wanted))
+        return encode(part, wanted, query)
+
+    monkeypatch.setattr(retrieving, "encode_all", counted)
+    service = Service(bench, config)
+    asked = [ServedQuestion(text, math.inf, True) for text in texts]
+    replies = drain(service.replies(asked))
+    assert together == read and [reply["way"] for reply in replies] == ["local"] * 4
+    expected = [
+        [(hit.document_id, hit.start) for hit in hits[: len(reply["passages"])]]
+        for hits, reply in zip(alone, replies, strict=True)
+    ]
+    assert [[(each["document"], each["start"]) for each in reply["passages"]] for reply in replies] == expected
+    drain(service.replies(asked))
+    assert together == read
 
 
 def test_a_search_made_before_is_answered_again_without_a_turn_and_told(bench, reader, serve):
