@@ -198,7 +198,7 @@ ROWS = {
         ("engines.answerer.alike", "XQuAD, greedy answers that llama.cpp and torch write alike", LEAST, 1.0, ""),
         ("speed.tokens_per_s_ratio", "Tokens a second with the adapter, to the plain model's in one number format", LEAST, 0.97, "times"),
     ),
-    ("serving", 17): (
+    ("serving", 28): (
         ("layer.p50_ms", "The service without model and index, 50 requests a second, p50", MOST, 2, "ms"),
         ("layer.p99_ms", "The same, p99", MOST, 8, "ms"),
         ("cached.a_second", "Searches made before, 32 clients: answers a second", LEAST, 3000, ""),

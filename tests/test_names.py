@@ -86,7 +86,7 @@ def test_what_is_asked_of_a_module_is_there():
 
 
 def test_what_an_example_of_the_docs_imports_is_there():
-    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", *(ROOT / "docs" / "examples").rglob("*.py")]
     lines = [
         line
         for page in pages
