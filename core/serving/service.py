@@ -156,7 +156,7 @@ class Service:
             hits[question] = [] if alone else self.workbench.search(run, question.text)
             contexts[question] = asker.alone(question.text) if alone else asker.over(question.text, hits[question])
             took[question] = _ms(began)
-            question.mark("search", "retrieval", start_ns, query=question.text, depth=len(hits[question]))
+            question.mark("search", "retrieval", start_ns, **_searched(question.text, hits[question]))
             yield
         start_ns = time.time_ns()
         for _ in write(self.workbench, run, list(contexts.values())):
@@ -205,9 +205,7 @@ class Service:
                 continue
             rung.breaker.succeeded()
             found_ns = start_ns + round(1e6 * made.retrieval_ms)
-            question.marks.append(
-                Mark("search", "retrieval", start_ns, found_ns, {"query": question.text, "depth": len(made.hits)})
-            )
+            question.marks.append(Mark("search", "retrieval", start_ns, found_ns, _searched(question.text, made.hits)))
             question.mark("write", "model", found_ns, first_token_s=made.first_token_ms / 1000, **_used(made.model, made))
             return self._remembered(question, self._of_answer(rung, question, made))
         reply = reply_or_raise(self._last(question))
@@ -352,6 +350,11 @@ def reply_or_raise(made: Reply | Refusal) -> Reply:
 def _note(asked: Sequence[ServedQuestion], way: str, why: str) -> None:
     for question in asked:
         question.tried.append({"way": way, "why": why})
+
+
+def _searched(text: str, hits: Sequence[Hit]) -> dict[str, Any]:
+    """What a search was for and gave; score: of the best passage."""
+    return {"query": text, "depth": len(hits)} | ({"score": hits[0].score} if hits else {})
 
 
 def _used(model: str, said: KeptAnswer | Answer) -> dict[str, Any]:

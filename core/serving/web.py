@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,9 +21,10 @@ from starlette.exceptions import HTTPException
 from core.errors import WorkbenchError
 from core.serving.admission import Admission, RateLimit, Refusal
 from core.serving.batching import AnswerBatches, stepped
+from core.serving.feedback import MOST_SAID, FeedbackBook
 from core.serving.guard import Guard
 from core.serving.keys import Keys
-from core.serving.request_trace import traced
+from core.serving.request_trace import RefusedRequests, RequestTrace, traced
 from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
 from core.serving.spans import Recorder
 
@@ -49,6 +50,16 @@ class AnswerBody(QuestionBody):
 
 class SearchBody(QuestionBody):
     k: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+class FeedbackBody(BaseModel):
+    """What a person says of an answer. trace: as its reply tells it."""
+
+    model_config = ConfigDict(extra="forbid")
+    trace: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    thumb: Literal["up", "down"]
+    correction: Annotated[str, Field(max_length=MOST_SAID, description="What the answer should have been.")] = ""
+    comment: Annotated[str, Field(max_length=MOST_SAID)] = ""
 
 
 class ChatMessage(BaseModel):
@@ -99,6 +110,8 @@ def make_app(
     admission, rates = Admission(limits.at_once, limits.waiting), RateLimit(limits.rate, limits.burst)
     pool, figures = ThreadPoolExecutor(limits.at_once + 4, "serve"), Figures(admission)
     batches = AnswerBatches(service.replies, limits.batch, pool)
+    about, began_ns = {"served_as": service.name, "recipe": service.recipe}, time.time_ns()
+    refusals, book = RefusedRequests(recorder, about), FeedbackBook(service.workbench)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncGenerator[None, None]:
@@ -107,6 +120,7 @@ def make_app(
         service.missing = "It is stopping."
         await asyncio.wait({opening})
         pool.shutdown(wait=False, cancel_futures=True)
+        refusals.close()
         if recorder:
             recorder.close()
 
@@ -114,6 +128,13 @@ def make_app(
 
     def client(request: Request) -> str:
         """Who asks, let in by key and rate."""
+        try:
+            return let_in(request)
+        except Refusal as error:
+            refusals.count(error.status)
+            raise
+
+    def let_in(request: Request) -> str:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if keys:
             name = keys.client(key.strip() if scheme.lower() == "bearer" else "")
@@ -156,12 +177,17 @@ def make_app(
 
     async def in_turn(question: ServedQuestion, name: str, work: Callable[[], Awaitable[Reply]], path: str) -> Reply:
         """The reply of `work` once the question has its turn."""
-        with traced(recorder, path, question) as trace:
+        with traced(recorder, path, question, about) as trace:
             async with admission.turn(name, question.left_s):
                 question.mark("wait", "queue", trace.start_ns)
                 made = await work()
-            trace.attributes |= {"way": made.get("way", ""), "recipe": service.recipe}
+            ended(trace, made)
         return made | {"trace": trace.id}
+
+    def ended(trace: RequestTrace, made: Reply) -> None:
+        trace.replied(made, status(made))
+        trace.attributes["queue"] = {"since": began_ns, "request_s": admission.request_s()}
+        book.served(trace.id)
 
     async def answered(body: AnswerBody, name: str, path: str) -> Reply:
         question = asked(body, body.fresh)
@@ -170,13 +196,13 @@ def make_app(
     async def streamed(body: AnswerBody, name: str, path: str) -> AsyncGenerator[Any, None]:
         """Pieces of the text, at last the reply."""
         question = asked(body, body.fresh)
-        with traced(recorder, path, question) as trace:
+        with traced(recorder, path, question, about) as trace:
             async with admission.turn(name, question.left_s):
                 question.mark("wait", "queue", trace.start_ns)
                 try:
                     async for step in stepped(service.streamed(question), pool):
                         if isinstance(step, dict):
-                            trace.attributes |= {"way": step["way"], "recipe": service.recipe}
+                            ended(trace, step)
                             step = step | {"trace": trace.id}
                         yield step
                 finally:
@@ -229,6 +255,15 @@ def make_app(
         began, loop = time.perf_counter(), asyncio.get_running_loop()
         made = await in_turn(asked(body), name, lambda: loop.run_in_executor(pool, service.classify, body.question), "/classify")
         return reply(made, "/classify", began)
+
+    @app.post("/feedback")
+    async def feedback(body: FeedbackBody, name: Client):
+        """A thumb for an answer, and what it should have been."""
+        began, loop = time.perf_counter(), asyncio.get_running_loop()
+        said = body.model_dump() | {"client": name if keys else ""}  # without keys a name is an address
+        await loop.run_in_executor(pool, book.add, said)
+        figures.count("/feedback", 200, body.thumb, began)
+        return {"trace": body.trace, "thumb": body.thumb}
 
     @app.post("/v1/chat/completions")
     async def chat(body: ChatBody, name: Client):
