@@ -32,7 +32,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "feedback": (
-        "One row a word that somebody said of an answer; of one answer the last holds.",
+        "One row a word of a person on a served answer; the last holds.",
         {
             "key": ("VARCHAR", "Trace of the answer, and the time."),
             "trace": ("VARCHAR", "Of the answer, as its spans have it."),
@@ -44,7 +44,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "served_samples": (
-        "One row a study of people whose items were drawn at random from what a service answered.",
+        "One row a study of a random sample of served answers.",
         {
             "key": ("VARCHAR", "Name of the study."),
             "served_as": ("VARCHAR", "Under which the answers were served."),

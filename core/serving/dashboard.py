@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.report.table import COUNT, ONE, PERCENT, TWO, Column, Table
+from core.report.table import COUNT, ONE, PERCENT, TWO, Column, Table, between, written
 from core.serving.request_trace import REFUSED
 from core.serving.served import HOURS, PATHS, ServedRequest, served_requests, since_ns
 from core.serving.service import CACHED
@@ -57,7 +57,7 @@ class Dashboard(NamedTuple):
         said = f"{self.law.in_flight:.3g} requests were in the queue's count; their rate times their latency is {through:.3g}"
         if difference.low is None:
             return f"{said}; the difference has no interval ({difference.note})."
-        bounds = f"{difference.mean:+.2g} ({difference.low:+.2g} to {difference.high:+.2g})"
+        bounds = f"{written(difference.mean, '%+.2g')} ({between(difference.low, difference.high, '%+.2g')})"
         if self.law.holds:
             return f"{said}. Little's law holds: the difference is {bounds}."
         return f"{said}. Little's law does not hold, the difference is {bounds}: spans were lost, or they time something else."

@@ -21,7 +21,7 @@ FARTHEST = 10  # questions that are listed
 PUBLISHED, EARLIER = "at publication", "the earlier half of them"
 
 
-class Drift(NamedTuple):
+class ServiceDrift(NamedTuple):
     """tests, farthest: rows as their tables name them. questions: different ones that were answered."""
 
     questions: int
@@ -38,7 +38,7 @@ class Drift(NamedTuple):
         return f"No drift is told by {self.questions:,} questions: each test may be chance."
 
 
-def drift(workbench: Workbench, publication: Publication, hours: float = HOURS) -> Generator[Progress, None, Drift]:
+def drift(workbench: Workbench, publication: Publication, hours: float = HOURS) -> Generator[Progress, None, ServiceDrift]:
     """Of the different questions that the published recipe answered in the last hours, the newest: their vectors by its encoder, and the
     score of the best passage, against those at publication, and the later half against the earlier one. For one look; p is corrected for
     the tests that are told together."""
@@ -61,10 +61,10 @@ def drift(workbench: Workbench, publication: Publication, hours: float = HOURS) 
     ]
     corrected = correct_defined([test["p"] for test in tests])
     rows = [{**test, "p (Holm)": p, "differ": p is not None and p < LEVEL} for test, p in zip(tests, corrected, strict=True)]
-    return Drift(len(asked), rows, _farthest(asked, new, before, own))
+    return ServiceDrift(len(asked), rows, _farthest(asked, new, before, own))
 
 
-def tests_table(told: Drift) -> Table:
+def drift_table(told: ServiceDrift) -> Table:
     columns = (
         Column("what", "Compared", width=110),
         Column("against", width=200),
@@ -81,7 +81,7 @@ def tests_table(told: Drift) -> Table:
     return Table("drift", columns, told.tests, "Drift")
 
 
-def farthest_table(told: Drift) -> Table:
+def farthest_table(told: ServiceDrift) -> Table:
     columns = (
         Column("question", width=340),
         Column("nearest", "Nearest question at publication", width=340),

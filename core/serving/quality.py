@@ -10,7 +10,9 @@ from core import registry
 from core.config import TrialConfig, fingerprint
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerMeasure
+from core.pipeline.forecast import Forecast, one_phase
 from core.pipeline.scores import at_hand, judge_tools, kept_scores
+from core.progress import counted
 from core.records import Progress
 from core.report.table import COUNT, PERCENT, Column, Table
 from core.serving.judged_by_people import ServedSample, newest_sample, unfaithful, wording
@@ -18,8 +20,8 @@ from core.serving.served import ServedAnswer, served_answers
 from core.statistics.bootstrap import Interval, numbered
 from core.statistics.burn_rate import QualityBudget, quality_budget, running_quality_budget
 from core.statistics.corrected import Corrected
+from core.statistics.prediction_powered import prediction_powered
 from core.statistics.proportion import wilson_grouped
-from core.statistics.rogan_gladen import rogan_gladen
 from core.workbench import Workbench
 
 MEASURE, TARGET = "faithfulness", 0.95
@@ -73,6 +75,11 @@ def judge_served(
     return len(waiting)
 
 
+def judge_cost(waiting: int) -> Forecast:
+    """What judging so many answers takes, of which a call judges `MOST`."""
+    return one_phase(counted(min(MOST, waiting), "answer"), units=1)
+
+
 def quality(
     workbench: Workbench,
     name: str,
@@ -82,8 +89,8 @@ def quality(
     least: float | None = None,
 ) -> Quality:
     """How much of the budget 1 - target of unfaithful answers those of the last hours used: by the measure alone, by people alone, and by
-    the measure corrected with the labels of the newest sample, for one look and for all looks. Judges nothing. least: the score from which
-    an answer counts as faithful; None: the measure's own."""
+    the measure corrected with the labels of the newest sample, over the answers of its time, for one look and for all. Judges nothing.
+    least: the score from which an answer counts as faithful; None: the measure's own."""
     part = _measure(measure)
     least = part.fixed_threshold() if least is None else least
     if least is None:
@@ -98,10 +105,11 @@ def quality(
         (answer, score.value) for answer, score in zip(answers, scores, strict=True) if score and score.value == score.value
     ]
     bad = np.array([value * part.direction < least * part.direction for _, value in measured], np.float64)
-    judged = sum(score is not None for score in scores)
-    rows, note = _rows([answer for answer, _ in measured], bad, len(answers) - judged, sample, said, target)
+    waiting = [answer for answer, score in zip(answers, scores, strict=True) if score is None]
+    judged = len(answers) - len(waiting)
+    rows, note = _rows([answer for answer, _ in measured], bad, waiting, sample, said, target)
     about = {"name": name, "measure": part.label, "least": least, "target": target, "answers": len(answers)}
-    about |= {"judged": len(measured), "unmeasured": judged - len(measured), "waiting": len(answers) - judged}
+    about |= {"judged": len(measured), "unmeasured": judged - len(measured), "waiting": len(waiting)}
     of_people = {"study": sample.study, "drawn": sample.drawn} if sample else {"study": "", "drawn": 0}
     return Quality(**about, **of_people, labelled=len(said), rows=rows, note=note)
 
@@ -127,34 +135,32 @@ def quality_table(told: Quality) -> Table:
 def _rows(
     answers: Sequence[ServedAnswer],
     bad: np.ndarray,
-    waiting: int,
+    waiting: Sequence[ServedAnswer],
     sample: ServedSample | None,
     said: dict[tuple[str, str], bool],
     target: float,
 ) -> tuple[list[dict[str, Any]], str]:
     """bad [n]: 1 where the measure calls an answer unfaithful. waiting: answers that it has not judged."""
     wordings = [wording(answer.question, answer.text) for answer in answers]
-    drawn = np.array([bool(sample and sample.holds(answer)) for answer in answers], bool)
-    human = np.array([said.get(each, np.nan) if own else np.nan for each, own in zip(wordings, drawn, strict=True)], np.float64)
-    groups, labelled = numbered(np.array([fingerprint(each) for each in wordings])), ~np.isnan(human)
-    alone = wilson_grouped(bad, groups)
-    rows = [_row(ALONE, _over(alone, target), len(bad), 0)]
+    groups = numbered(np.array([fingerprint(each) for each in wordings]))
+    rows = [_row(ALONE, _over(wilson_grouped(bad, groups), target), len(bad), 0)]
     if sample is None:
         return rows, "No sample of its answers was given to people, so it is not corrected for what the measure gets wrong."
+    covered = np.flatnonzero([sample.covers(answer) for answer in answers])
+    drawn, bad, groups = np.array([sample.holds(answers[row]) for row in covered], bool), bad[covered], groups[covered]
+    human = np.where(drawn, [float(said.get(wordings[row], np.nan)) for row in covered], np.nan)
+    labelled = ~np.isnan(human)
     if not labelled.any():
         return rows, f"Nobody has judged answers of the study {sample.study} yet, so it is not corrected."
     rows.append(_row(PEOPLE, _over(wilson_grouped(human[labelled], groups[labelled]), target), 0, labelled.sum()))
-    correct = partial(rogan_gladen, groups=groups[labelled], other_groups=groups[~labelled])
+    correct = partial(prediction_powered, groups=groups[labelled], other_groups=groups[~labelled])
     rows.append(_row(CORRECTED, quality_budget(bad, human, target, correct), len(bad), labelled.sum()))
-    covered = np.array([sample.covers(answer) for answer in answers])
-    missing = np.flatnonzero((drawn & ~labelled)[covered])
-    until = missing[0] if len(missing) else covered.sum()
-    if waiting or not until:
-        why = f"{waiting:,} answers are not judged yet" if waiting else "the first answer that was drawn has no label yet"
-        return rows, f"For all looks together nothing is told: {why}."
-    running = running_quality_budget(bad[covered][:until], human[covered][:until], target, sample.share)
-    rows.append(_row(ALWAYS, running, int(until), int(labelled[covered][:until].sum())))
-    return rows, ""
+    missing = np.flatnonzero(drawn & ~labelled)
+    until = int(missing[0]) if len(missing) else len(bad)
+    if any(map(sample.covers, waiting)):
+        return rows, "For all looks together nothing is told before all answers of the sample's time are judged."
+    running = running_quality_budget(bad[:until], human[:until], target, sample.share)
+    return [*rows, _row(ALWAYS, running, until, labelled[:until].sum())], ""
 
 
 def _over(share: Interval, target: float) -> QualityBudget:

@@ -44,7 +44,11 @@ def test_requests_are_told_with_their_ways_stages_and_answers(bench, reader, ser
     assert (answers["path"], answers["requests"], answers["answered"], answers["cached"]) == ("/answer", 5, 0.8, 0.4)
     assert answers["usd"] is None and search["path"] == "/search"  # the model of this machine has no price
     stages = {row["stage"]: row for row in told.stages}
-    assert {name: row["requests"] for name, row in stages.items()} == {"wait": 6, "search": 4, "write": 2}  # what failed was not written
+    assert {name: row["requests"] for name, row in stages.items()} == {
+        "wait": 6,
+        "search": 4,
+        "write": 2,
+    }  # what failed was not written
     assert 0 < stages["search"]["p50_ms"] < answers["p95_ms"]
     assert "Too few requests" in told.law_sentence and names_served(bench) == ["towns"]
     lund, gent, *_, again = served_answers(bench)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs, tables
-from core.serving.drift import drift, farthest_table, tests_table
+from core.serving.drift import drift, drift_table, farthest_table
 from core.serving.publishing import Publication
 
 
@@ -14,7 +14,7 @@ def draw(publication: Publication) -> None:
     look(cards.plain(told.sentence))
     if not told.questions:
         return
-    tables.draw(tests_table(told))
+    tables.draw(drift_table(told))
     st.caption(
         "Kernel two-sample tests by permutation, of one look: who looks each day sees a p below 0.05 now and then without any drift."
     )

@@ -4,10 +4,8 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs, tables, ways
-from core.pipeline.forecast import one_phase
-from core.progress import counted
 from core.serving.judged_by_people import sample_for_people
-from core.serving.quality import HOURS, MOST, TARGET, quality, quality_table
+from core.serving.quality import HOURS, MOST, TARGET, judge_cost, quality, quality_table
 
 
 def draw(name: str) -> None:
@@ -33,8 +31,7 @@ def draw(name: str) -> None:
         (st.warning if used_up else st.info)(cards.plain(told.sentence))
         tables.draw(quality_table(told))
     if told.waiting:
-        number = min(MOST, told.waiting)
-        arguments, takes = ["serving", "quality", name, "--judge", str(MOST)], one_phase(counted(number, "answer"), units=1)
+        arguments, takes = ["serving", "quality", name, "--judge", str(MOST)], judge_cost(told.waiting)
         jobs.start_button(
             "Judge answers", arguments, f"Judging answers of {name}", takes, icon=":material/gavel:", place="quality"
         )
