@@ -22,8 +22,8 @@ PERIODS, SAMPLES = 20, 10  # of Little's law: periods, and counts in each
 LONG = 20  # mean latencies that a period has to have at least, so that few requests reach beyond it
 _STAGES = """
 SELECT parts.name AS stage, parts.kind, (parts.end_ns - parts.start_ns) / 1e6 AS ms
-FROM spans AS parts JOIN spans AS whole ON whole.trace = parts.trace AND whole.parent IS NULL
-WHERE parts.parent IS NOT NULL AND parts.start_ns >= $since AND whole.start_ns >= $since AND whole.name IN (SELECT unnest($paths))
+FROM spans AS parts JOIN spans AS whole ON whole.trace = parts.trace AND whole.span = parts.parent
+WHERE parts.start_ns >= $since AND whole.start_ns >= $since AND whole.name IN (SELECT unnest($paths))
     AND $name IN ('', whole.attributes ->> '$.served_as')
 ORDER BY parts.start_ns"""
 LATENCY = tuple(
@@ -163,7 +163,8 @@ def _stages(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _law(timed: Sequence[ServedRequest]) -> tuple[LittlesLaw | None, str]:
-    """The queue's own count, which it tells with each reply, against rate and latency of the spans."""
+    """The queue's own count, which it tells with each reply, against rate and latency of the spans that stood in it."""
+    timed = [each for each in timed if each.queue is not None or each.status >= 400]
     marks: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for each in timed:
         if each.queue is not None:

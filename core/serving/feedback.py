@@ -36,9 +36,7 @@ class FeedbackBook:
     def add(self, said: Mapping[str, Any]) -> None:
         """said: trace, thumb, correction, comment, client. Raises a Refusal where no answer has this trace."""
         trace = said["trace"]
-        if trace not in self._recent and not self._workbench.store.query(
-            "SELECT trace FROM spans WHERE trace = ? AND parent IS NULL LIMIT 1", [trace]
-        ):
+        if trace not in self._recent and trace not in answers_of_traces(self._workbench, [trace]):
             raise Refusal(404, f"No answer of this service has the trace {trace}.")
         row = {**said, "said": datetime.now(UTC).isoformat(timespec="milliseconds")}
         batches(self._workbench.home).add(KIND, {f"{trace} {time.time_ns()}": row}, {})

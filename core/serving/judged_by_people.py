@@ -24,7 +24,7 @@ from core.workbench import Workbench
 
 KIND = "served_samples"
 PEOPLE = ("Annotator 1", "Annotator 2")
-HEX = 16**8  # of the eight digits of a trace that decide whether people judge its answer
+HEX = 16**8  # of the eight digits of a span that decide whether people judge its answer
 
 
 class ServedSample(NamedTuple):
@@ -38,8 +38,8 @@ class ServedSample(NamedTuple):
     drawn: int
 
     def holds(self, answer: ServedAnswer) -> bool:
-        """Whether it is of the sample's time and drawn: a trace is random, so its first digits are a draw of its own."""
-        return self.covers(answer) and int(answer.trace[:8], 16) < self.share * HEX
+        """Whether it is of the sample's time and drawn: a span's id is random, so its first digits are a draw of its own."""
+        return self.covers(answer) and int(answer.span[:8], 16) < self.share * HEX
 
     def covers(self, answer: ServedAnswer) -> bool:
         return self.since_s <= answer.start_s <= self.until_s

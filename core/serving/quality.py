@@ -69,7 +69,7 @@ def judge_served(
         yield Progress(0, 0, f"Fetching the model of {part.label}")
         part.fetch()
     tools = judge_tools(workbench.pipeline, TrialConfig())
-    cases = list({answer.case: None for answer in sorted(answers, key=lambda answer: answer.trace[8:])})
+    cases = list({answer.case: None for answer in sorted(answers, key=lambda answer: answer.span[8:])})
     waiting = [case for case, score in zip(cases, at_hand(part, cases, tools), strict=True) if score is None][:most]
     yield from kept_scores(part, waiting, tools)
     return len(waiting)

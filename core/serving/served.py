@@ -14,25 +14,26 @@ HOURS = 24.0
 ANSWERING = ("/answer", "/v1/chat/completions")
 PATHS = (*ANSWERING, "/search", "/classify")
 _REQUESTS = """
-SELECT trace, name AS path, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms, (attributes ->> '$.status')::INTEGER AS status,
-    coalesce(attributes ->> '$.way', '') AS way, coalesce(attributes ->> '$.served_as', '') AS served_as,
+SELECT trace, span, name AS path, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms,
+    (attributes ->> '$.status')::INTEGER AS status, coalesce(attributes ->> '$.way', '') AS way,
+    coalesce(attributes ->> '$.served_as', '') AS served_as,
     coalesce(attributes ->> '$.recipe', '') AS recipe, coalesce(attributes ->> '$.question', '') AS question,
     coalesce((attributes ->> '$.requests')::INTEGER, 1) AS requests, (attributes ->> '$.cost_usd')::DOUBLE AS cost_usd,
     (attributes ->> '$.queue.since')::BIGINT AS queue, (attributes ->> '$.queue.request_s')::DOUBLE AS request_s
 FROM spans
-WHERE parent IS NULL AND start_ns >= $since AND name IN (SELECT unnest($paths)) AND attributes ->> '$.status' IS NOT NULL
+WHERE start_ns >= $since AND name IN (SELECT unnest($paths)) AND attributes ->> '$.status' IS NOT NULL
     AND $name IN ('', attributes ->> '$.served_as')
 ORDER BY start_ns, trace"""
 _ANSWERS = """
-SELECT spans.trace, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms, attributes ->> '$.question' AS question,
+SELECT spans.trace, span, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms, attributes ->> '$.question' AS question,
     attributes ->> '$.answer' AS text, attributes -> '$.passages' AS passages, attributes ->> '$.finish_reason' AS finish_reason,
     attributes ->> '$.way' AS way, attributes ->> '$.served_as' AS served_as, attributes ->> '$.recipe' AS recipe,
-    coalesce(attributes ->> '$.arm', '') AS arm, coalesce(attributes ->> '$.shadow_of', '') AS shadow_of, found.score
+    coalesce(attributes ->> '$.arm', '') AS arm, coalesce(attributes ->> '$.shadow_of', '') AS shadow_of, searched.score
 FROM spans LEFT JOIN (
-    SELECT trace, any_value((attributes ->> '$.score')::DOUBLE) AS score FROM spans
-    WHERE name = 'search' AND start_ns >= $since GROUP BY trace
-) AS found ON found.trace = spans.trace
-WHERE parent IS NULL AND attributes ->> '$.answer' IS NOT NULL AND name IN (SELECT unnest($paths))
+    SELECT trace, parent, any_value((attributes ->> '$.score')::DOUBLE) AS score FROM spans
+    WHERE name = 'search' AND start_ns >= $since GROUP BY ALL
+) AS searched ON searched.trace = spans.trace AND searched.parent = spans.span
+WHERE attributes ->> '$.answer' IS NOT NULL AND name IN (SELECT unnest($paths))
     AND $name IN ('', attributes ->> '$.served_as') AND {which}
 ORDER BY start_ns, spans.trace"""
 
@@ -41,6 +42,7 @@ class ServedRequest(NamedTuple):
     """A request as a whole. path: `REFUSED` of requests that were turned away at the door, of which one row tells how many."""
 
     trace: str
+    span: str
     path: str
     start_s: float  # since 1970
     ms: float
@@ -56,7 +58,8 @@ class ServedRequest(NamedTuple):
 
 
 class ServedAnswer(NamedTuple):
-    trace: str
+    trace: str  # may be the client's own, of whose work the request is a part
+    span: str  # 16 random hexadecimal digits: what is drawn is drawn by them
     start_s: float  # since 1970
     ms: float
     question: str
@@ -86,8 +89,7 @@ def served_requests(workbench: Workbench, hours: float = HOURS, name: str = "") 
 def served_answers(workbench: Workbench, hours: float = HOURS, name: str = "") -> list[ServedAnswer]:
     """The same of answers that went out."""
     asked = {"since": since_ns(hours), "name": name, "paths": list(ANSWERING)}
-    which = "start_ns >= $since AND attributes ->> '$.shadow_of' IS NULL"
-    return _answers(workbench.store.query(_ANSWERS.format(which=which), asked))
+    return _answers(workbench.store.query(_ANSWERS.format(which="start_ns >= $since"), asked))
 
 
 def answers_of_traces(workbench: Workbench, traces: Iterable[str]) -> dict[str, ServedAnswer]:
@@ -104,7 +106,7 @@ def _answers(rows: Sequence[dict[str, Any]]) -> list[ServedAnswer]:
 def names_served(workbench: Workbench, hours: float = HOURS) -> list[str]:
     """Under which services answered in the last hours, the latest first."""
     sql = """SELECT attributes ->> '$.served_as' AS name FROM spans
-        WHERE parent IS NULL AND start_ns >= ? AND attributes ->> '$.served_as' IS NOT NULL GROUP BY ALL ORDER BY max(start_ns) DESC"""
+        WHERE start_ns >= ? AND attributes ->> '$.served_as' IS NOT NULL GROUP BY ALL ORDER BY max(start_ns) DESC"""
     return [row["name"] for row in workbench.store.query(sql, [since_ns(hours)])]
 
 

@@ -187,7 +187,8 @@ def make_app(
     def ended(trace: RequestTrace, made: Reply) -> None:
         trace.replied(made, status(made))
         trace.attributes["queue"] = {"since": began_ns, "request_s": admission.request_s()}
-        book.served(trace.id)
+        if made.get("answer"):
+            book.served(trace.id)
 
     async def answered(body: AnswerBody, name: str, path: str) -> Reply:
         question = asked(body, body.fresh)

@@ -9,6 +9,7 @@ from core.errors import WorkbenchError
 from core.progress import drain
 from core.serving.judged_by_people import ServedSample, newest_sample, sample_for_people
 from core.serving.quality import ALONE, ALWAYS, CORRECTED, PEOPLE, judge_served, quality, quality_table
+from core.serving.served import served_answers
 from core.workbench import Workbench
 from tests.support.annotated import judge
 from tests.support.served_spans import PASSAGE, answer, record
@@ -23,8 +24,8 @@ def workbench(tmp_path):
     return Workbench(tmp_path / "home")
 
 
-def traces(number, seed=0):
-    return [bytes(row).hex() for row in np.random.default_rng(seed).integers(0, 256, (number, 16), np.uint8)]
+def ids(number, seed=0):
+    return [bytes(row).hex() for row in np.random.default_rng(seed).integers(0, 256, (number, 8), np.uint8)]
 
 
 @pytest.fixture
@@ -33,8 +34,8 @@ def served(workbench):
     kinds = np.random.default_rng(1).random(ANSWERS)
     texts = [WRONG if kind < BAD else OTHER_WORDS if kind < BAD + MISJUDGED else PASSAGE for kind in kinds]
     times = np.linspace(9000, 10, ANSWERS)
-    made = zip(traces(ANSWERS), times, texts, strict=True)
-    record(workbench, *(answer(ago, f"Question {n}?", text, trace=trace) for n, (trace, ago, text) in enumerate(made)))
+    made = zip(ids(ANSWERS), times, texts, strict=True)
+    record(workbench, *(answer(ago, f"Question {n}?", text, span=span) for n, (span, ago, text) in enumerate(made)))
     return {f"Question {n}?": text == WRONG for n, text in enumerate(texts)}
 
 
@@ -87,7 +88,7 @@ def test_for_all_looks_only_answers_up_to_the_first_open_label_count(workbench, 
 
 
 def test_answers_of_the_same_words_are_one_item_whose_label_counts_for_each(workbench):
-    record(workbench, *(answer(100 + n, "When?", PASSAGE, trace=trace) for n, trace in enumerate(traces(40))))
+    record(workbench, *(answer(100 + n, "When?", PASSAGE, span=span) for n, span in enumerate(ids(40))))
     study = sample_for_people(workbench, "towns", 0.5, 1.0)
     assert len(study.study.items) == 1 and newest_sample(workbench, "towns").drawn > 5
     labelled(workbench, study.study.id, {"When?": False})
@@ -97,10 +98,8 @@ def test_answers_of_the_same_words_are_one_item_whose_label_counts_for_each(work
 
 
 def test_the_draw_is_one_for_each_answer_with_its_chance(workbench):
-    record(workbench, *(answer(10, "When?", PASSAGE, trace=trace) for trace in traces(2000, 5)))
+    record(workbench, *(answer(10, "When?", PASSAGE, span=span) for span in ids(2000, 5)))
     sample = ServedSample("s", "towns", 0.2, 0.0, 2e9, 0)
-    from core.serving.served import served_answers
-
     drawn = [sample.holds(each) for each in served_answers(workbench)]
     assert np.mean(drawn) == pytest.approx(0.2, abs=0.03)
     assert not any(sample._replace(until_s=1.0).holds(each) for each in served_answers(workbench))

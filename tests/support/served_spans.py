@@ -19,11 +19,12 @@ def request(
     status: int = 200,
     path: str = "/answer",
     trace: str = "",
+    span: str = "",
     score: float | None = None,
     **about: Any,
 ) -> list[TraceSpan]:
     """A request that began so long ago, with the search within it where there is a score."""
-    trace, own = trace or os.urandom(16).hex(), os.urandom(8).hex()
+    trace, own = trace or os.urandom(16).hex(), span or os.urandom(8).hex()
     start = time.time_ns() - round(1e9 * ago_s)
     told = {"question": "When?", "served_as": "towns", "recipe": "r", "status": status, "way": "local", **about}
     whole = TraceSpan(trace, own, "", path, "other", start, start + round(1e6 * ms), "ok" if status < 400 else "error", "", told)
