@@ -116,3 +116,24 @@ def drift(workbench: Any, name: Served, /, *, hours: Hours = 720.0) -> Any:
 
     told = yield from drift(workbench, published(workbench, name), hours)
     return {**told._asdict(), "sentence": told.sentence}
+
+
+@verb("serving compare", show_parts)
+def compare(
+    workbench: Any,
+    name: Served,
+    /,
+    *,
+    by: Annotated[str, Parameter(help="thumbs, or a measure as `list measure` names it.")] = "thumbs",
+    judge: Annotated[int, Parameter(validator=Number(gte=0), help="By a measure: so many more answers are judged first.")] = 0,
+    margin: Annotated[float, Parameter(validator=Number(gte=0, lt=1), help="A smaller difference is none.")] = 0.05,
+    hours: Hours = 720.0,
+) -> Any:
+    """Whether the second recipe of `serve --against` is better, worse or alike, by a rule that may be looked at at any time."""
+    from core.serving.arm_comparison import THUMBS, compare_arms, judge_arms
+
+    if judge and by != THUMBS:
+        yield from judge_arms(workbench, name, by, hours, judge)
+    told = compare_arms(workbench, name, by, hours, margin)
+    rest = {"verdict": told.stopping.verdict, "pairs": told.stopping.pairs, "paired": told.paired, "more": told.more}
+    return {"sentence": told.sentence, **rest, "waiting": told.waiting, "arms": told.rows}

@@ -64,12 +64,19 @@ def judge_served(
 ) -> Generator[Progress, None, int]:
     """Judges answers of the last hours that are not judged yet, in a random order; returns how many. What is judged is recorded as any
     other score, by its content."""
-    part, answers = _measure(measure), served_answers(workbench, hours, name)
+    answers = sorted(served_answers(workbench, hours, name), key=lambda answer: answer.span[8:])
+    return (yield from judge_in_order(workbench, answers, most, measure))
+
+
+def judge_in_order(
+    workbench: Workbench, answers: Sequence[ServedAnswer], most: int, measure: str
+) -> Generator[Progress, None, int]:
+    """The first of these that are not judged yet."""
+    part, tools = measure_of_served(measure), judge_tools(workbench.pipeline, TrialConfig())
     if part.absent():
         yield Progress(0, 0, f"Fetching the model of {part.label}")
         part.fetch()
-    tools = judge_tools(workbench.pipeline, TrialConfig())
-    cases = list({answer.case: None for answer in sorted(answers, key=lambda answer: answer.span[8:])})
+    cases = list({answer.case: None for answer in answers})
     waiting = [case for case, score in zip(cases, at_hand(part, cases, tools), strict=True) if score is None][:most]
     yield from kept_scores(part, waiting, tools)
     return len(waiting)
@@ -91,7 +98,7 @@ def quality(
     """How much of the budget 1 - target of unfaithful answers those of the last hours used: by the measure alone, by people alone, and by
     the measure corrected with the labels of the newest sample, over the answers of its time, for one look and for all. Judges nothing.
     least: the score from which an answer counts as faithful; None: the measure's own."""
-    part = _measure(measure)
+    part = measure_of_served(measure)
     least = part.fixed_threshold() if least is None else least
     if least is None:
         raise WorkbenchError(
@@ -174,7 +181,8 @@ def _row(how: str, told: QualityBudget, answers: int, labels: int) -> dict[str, 
     return row | {"used_high": told.high, "answers": answers, "labels": int(labels), "note": share.note}
 
 
-def _measure(name: str) -> AnswerMeasure:
+def measure_of_served(name: str) -> AnswerMeasure:
+    """One that needs no more than a served answer has."""
     part = registry.find("measure", name)()
     if not part.direction or set(part.needs) - {"passages"}:
         what = f"{part.label} cannot judge a served answer, which has its passages alone."

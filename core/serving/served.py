@@ -15,14 +15,15 @@ ANSWERING = ("/answer", "/v1/chat/completions")
 PATHS = (*ANSWERING, "/search", "/classify")
 _REQUESTS = """
 SELECT trace, span, name AS path, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms,
-    (attributes ->> '$.status')::INTEGER AS status, coalesce(attributes ->> '$.way', '') AS way,
-    coalesce(attributes ->> '$.served_as', '') AS served_as,
-    coalesce(attributes ->> '$.recipe', '') AS recipe, coalesce(attributes ->> '$.question', '') AS question,
-    coalesce((attributes ->> '$.requests')::INTEGER, 1) AS requests, (attributes ->> '$.cost_usd')::DOUBLE AS cost_usd,
-    (attributes ->> '$.queue.since')::BIGINT AS queue, (attributes ->> '$.queue.request_s')::DOUBLE AS request_s
+    try_cast(attributes ->> '$.status' AS INTEGER) AS status, coalesce(attributes ->> '$.way', '') AS way,
+    attributes ->> '$.served_as' AS served_as, coalesce(attributes ->> '$.recipe', '') AS recipe,
+    coalesce(attributes ->> '$.question', '') AS question,
+    coalesce(try_cast(attributes ->> '$.requests' AS INTEGER), 1) AS requests,
+    try_cast(attributes ->> '$.cost_usd' AS DOUBLE) AS cost_usd,
+    try_cast(attributes ->> '$.queue.since' AS BIGINT) AS queue, try_cast(attributes ->> '$.queue.request_s' AS DOUBLE) AS request_s
 FROM spans
-WHERE start_ns >= $since AND name IN (SELECT unnest($paths)) AND attributes ->> '$.status' IS NOT NULL
-    AND $name IN ('', attributes ->> '$.served_as')
+WHERE start_ns >= $since AND name IN (SELECT unnest($paths)) AND try_cast(attributes ->> '$.status' AS INTEGER) IS NOT NULL
+    AND attributes ->> '$.served_as' IS NOT NULL AND $name IN ('', attributes ->> '$.served_as')
 ORDER BY start_ns, trace"""
 _ANSWERS = """
 SELECT spans.trace, span, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms, attributes ->> '$.question' AS question,
@@ -30,10 +31,10 @@ SELECT spans.trace, span, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 A
     attributes ->> '$.way' AS way, attributes ->> '$.served_as' AS served_as, attributes ->> '$.recipe' AS recipe,
     coalesce(attributes ->> '$.arm', '') AS arm, coalesce(attributes ->> '$.shadow_of', '') AS shadow_of, searched.score
 FROM spans LEFT JOIN (
-    SELECT trace, parent, any_value((attributes ->> '$.score')::DOUBLE) AS score FROM spans
+    SELECT trace, parent, any_value(try_cast(attributes ->> '$.score' AS DOUBLE)) AS score FROM spans
     WHERE name = 'search' AND start_ns >= $since GROUP BY ALL
 ) AS searched ON searched.trace = spans.trace AND searched.parent = spans.span
-WHERE attributes ->> '$.answer' IS NOT NULL AND name IN (SELECT unnest($paths))
+WHERE attributes ->> '$.answer' IS NOT NULL AND name IN (SELECT unnest($paths)) AND attributes ->> '$.served_as' IS NOT NULL
     AND $name IN ('', attributes ->> '$.served_as') AND {which}
 ORDER BY start_ns, spans.trace"""
 
@@ -86,9 +87,11 @@ def served_requests(workbench: Workbench, hours: float = HOURS, name: str = "") 
     return [ServedRequest(**row) for row in workbench.store.query(_REQUESTS, asked)]
 
 
-def served_answers(workbench: Workbench, hours: float = HOURS, name: str = "") -> list[ServedAnswer]:
-    """The same of answers that went out."""
-    asked = {"since": since_ns(hours), "name": name, "paths": list(ANSWERING)}
+def served_answers(
+    workbench: Workbench, hours: float = HOURS, name: str = "", paths: Sequence[str] = ANSWERING
+) -> list[ServedAnswer]:
+    """The same of answers that went out, or of those of other paths."""
+    asked = {"since": since_ns(hours), "name": name, "paths": list(paths)}
     return _answers(workbench.store.query(_ANSWERS.format(which="start_ns >= $since"), asked))
 
 

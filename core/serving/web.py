@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from core.errors import WorkbenchError
 from core.serving.admission import Admission, RateLimit, Refusal
+from core.serving.arms import FIRST, SECOND, Against, ServedArm, Shadow, arm_of
 from core.serving.batching import AnswerBatches, stepped
 from core.serving.feedback import MOST_SAID, FeedbackBook
 from core.serving.guard import Guard
@@ -28,7 +29,7 @@ from core.serving.request_trace import RefusedRequests, RequestTrace, traced
 from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
 from core.serving.spans import Recorder
 
-WAY = "x-groundwork-way"
+WAY, ARM = "x-groundwork-way", "x-groundwork-arm"
 HOST, STOPPING_S = "127.0.0.1", 60
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds
 EVENTS = {"media_type": "text/event-stream", "headers": {"cache-control": "no-store"}}
@@ -104,27 +105,50 @@ class Figures:
 
 
 def make_app(
-    service: Service, limits: ServiceLimits = ServiceLimits(), keys: Keys | None = None, recorder: Recorder | None = None
+    service: Service,
+    limits: ServiceLimits = ServiceLimits(),
+    keys: Keys | None = None,
+    recorder: Recorder | None = None,
+    against: Against | None = None,
 ) -> Any:
-    """An ASGI application. keys: without them anyone on this machine may ask. recorder: of each request's spans."""
+    """An ASGI application. keys: without them anyone on this machine may ask. recorder: of each request's spans. against: a second recipe
+    beside this one."""
     admission, rates = Admission(limits.at_once, limits.waiting), RateLimit(limits.rate, limits.burst)
     pool, figures = ThreadPoolExecutor(limits.at_once + 4, "serve"), Figures(admission)
     batches = AnswerBatches(service.replies, limits.batch, pool)
     about, began_ns = {"served_as": service.name, "recipe": service.recipe}, time.time_ns()
     refusals, book = RefusedRequests(recorder, about), FeedbackBook(service.workbench)
+    alone, arms, shadow = ServedArm(service, batches, about), {}, None
+    if against and against.shadow:
+        shadow = Shadow(against, service.name, admission, limits.batch, recorder)
+    elif against:
+        other = AnswerBatches(against.service.replies, limits.batch, pool)
+        arms[FIRST] = alone._replace(about=about | {"arm": FIRST})
+        arms[SECOND] = ServedArm(against.service, other, about | {"recipe": against.service.recipe, "arm": SECOND})
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncGenerator[None, None]:
-        opening = asyncio.get_running_loop().run_in_executor(pool, service.open)
+        opening = asyncio.get_running_loop().run_in_executor(pool, open_all)
         yield
         service.missing = "It is stopping."
         await asyncio.wait({opening})
         pool.shutdown(wait=False, cancel_futures=True)
+        if shadow:
+            shadow.close()
         refusals.close()
         if recorder:
             recorder.close()
 
     app = FastAPI(title="Groundwork", description=f"The recipe {service.name}.", lifespan=life)
+
+    def open_all() -> None:
+        if against:
+            against.service.open()
+        service.open()
+
+    def arm(name: str, question: str) -> ServedArm:
+        """The recipe that answers this client's question."""
+        return arms[arm_of(name, question, against.share)] if arms else alone
 
     def client(request: Request) -> str:
         """Who asks, let in by key and rate."""
@@ -147,8 +171,8 @@ def make_app(
     Client = Annotated[str, Depends(client)]
 
     def ready() -> None:
-        if service.missing:
-            raise Refusal(503, f"Not ready: {service.missing}", 1.0)
+        if missing := service.missing or (against.service.missing if against else ""):
+            raise Refusal(503, f"Not ready: {missing}", 1.0)
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> JSONResponse:
@@ -175,36 +199,43 @@ def make_app(
         headers = {"retry-after": str(max(1, round(wait_s)))} if status in (429, 503) and wait_s < 1e6 else {}
         return JSONResponse({"error": why}, status, headers)
 
-    async def in_turn(question: ServedQuestion, name: str, work: Callable[[], Awaitable[Reply]], path: str) -> Reply:
+    async def in_turn(
+        question: ServedQuestion, name: str, work: Callable[[], Awaitable[Reply]], path: str, own: ServedArm = alone
+    ) -> Reply:
         """The reply of `work` once the question has its turn."""
-        with traced(recorder, path, question, about) as trace:
+        with traced(recorder, path, question, own.about) as trace:
             async with admission.turn(name, question.left_s):
                 question.mark("wait", "queue", trace.start_ns)
                 made = await work()
             ended(trace, made)
-        return made | {"trace": trace.id}
+        return made | said_with(trace)
+
+    def said_with(trace: RequestTrace) -> dict[str, str]:
+        return {"trace": trace.id} | ({"arm": trace.attributes["arm"]} if arms and "arm" in trace.attributes else {})
 
     def ended(trace: RequestTrace, made: Reply) -> None:
         trace.replied(made, status(made))
         trace.attributes["queue"] = {"since": began_ns, "request_s": admission.request_s()}
         if made.get("answer"):
             book.served(trace.id)
+            if shadow:
+                shadow.ask(trace.question.text, trace.id)
 
     async def answered(body: AnswerBody, name: str, path: str) -> Reply:
-        question = asked(body, body.fresh)
-        return await in_turn(question, name, lambda: batches.ask(question), path)
+        question, own = asked(body, body.fresh), arm(name, body.question)
+        return await in_turn(question, name, lambda: own.batches.ask(question), path, own)
 
     async def streamed(body: AnswerBody, name: str, path: str) -> AsyncGenerator[Any, None]:
         """Pieces of the text, at last the reply."""
-        question = asked(body, body.fresh)
-        with traced(recorder, path, question, about) as trace:
+        question, own = asked(body, body.fresh), arm(name, body.question)
+        with traced(recorder, path, question, own.about) as trace:
             async with admission.turn(name, question.left_s):
                 question.mark("wait", "queue", trace.start_ns)
                 try:
-                    async for step in stepped(service.streamed(question), pool):
+                    async for step in stepped(own.service.streamed(question), pool):
                         if isinstance(step, dict):
                             ended(trace, step)
-                            step = step | {"trace": trace.id}
+                            step = step | said_with(trace)
                         yield step
                 finally:
                     question.gone.set()
@@ -235,7 +266,7 @@ def make_app(
     def reply(made: Reply, path: str, began: float) -> JSONResponse:
         way = made.get("way", "")
         figures.count(path, status(made), way, began)
-        return JSONResponse(made, status(made), {WAY: way} if way else {})
+        return JSONResponse(made, status(made), headers(made))
 
     @app.post("/search")
     async def search(body: SearchBody, name: Client):
@@ -282,7 +313,7 @@ def make_app(
         figures.count(path, 200, made["way"], began)
         choice = {"index": 0, "message": {"role": "assistant", "content": said(made)}, "finish_reason": "stop"}
         completion = {**about, "object": "chat.completion", "choices": [choice], "usage": usage(made), "groundwork": made}
-        return JSONResponse(completion, 200, {WAY: made["way"]})
+        return JSONResponse(completion, 200, headers(made))
 
     @app.get("/v1/models")
     async def models():
@@ -307,6 +338,8 @@ def make_app(
             "stages": stages,
             "question": service.question,
         }
+        if shadow:
+            more["shadow"] = {"asked": shadow.asked, "left_out": shadow.left_out}
         return {"status": "ready", **about, **more}
 
     @app.get("/metrics")
@@ -341,6 +374,10 @@ def status(made: Reply) -> int:
     """200 of the recipe's own answer, also one that was asked for before; 203 of an old one because nothing else works; 206 of passages
     without an answer."""
     return {PASSAGES: 206, CACHED: 203 if made.get("tried") else 200}.get(made.get("way", ""), 200)
+
+
+def headers(made: Reply) -> dict[str, str]:
+    return {name: made[key] for name, key in ((WAY, "way"), (ARM, "arm")) if made.get(key)}
 
 
 def event(step: Any) -> str:

@@ -111,6 +111,11 @@ def test_costs_and_ends_are_those_recorded(workbench):
     assert dashboard(workbench, 48.0).requests == 8
 
 
+def test_spans_of_other_programs_with_the_same_names_are_not_taken_for_requests(workbench):
+    record(workbench, request(5, status="ok", served_as=None), request(5, served_as=None), request(5, status="ok"), request(5))
+    assert dashboard(workbench).requests == 1
+
+
 def test_an_empty_window_is_told_as_such(workbench):
     told = dashboard(workbench)
     assert (told.requests, told.paths, told.stages, names_served(workbench)) == (0, [], [], [])

@@ -27,7 +27,7 @@ def request(
     trace, own = trace or os.urandom(16).hex(), span or os.urandom(8).hex()
     start = time.time_ns() - round(1e9 * ago_s)
     told = {"question": "When?", "served_as": "towns", "recipe": "r", "status": status, "way": "local", **about}
-    whole = TraceSpan(trace, own, "", path, "other", start, start + round(1e6 * ms), "ok" if status < 400 else "error", "", told)
+    whole = TraceSpan(trace, own, "", path, "other", start, start + round(1e6 * ms), "ok" if status == 200 else "error", "", told)
     if score is None:
         return [whole]
     found = {"query": told["question"], "depth": 2, "score": score}
