@@ -47,7 +47,7 @@ def serve(
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Answer, search and chat over HTTP on this machine until it is stopped; its /docs tells how."""
-    from core.serving.arms import Against
+    from core.serving.arms import SecondRecipe
     from core.serving.keys import Keys
     from core.serving.routing import trained
     from core.serving.service import Service
@@ -57,7 +57,7 @@ def serve(
     config = _served(workbench, published, trial, recipe)
     service = Service(workbench, config, published or trial, similarity, trained(router) if router else None)
     limits = ServiceLimits(batch, at_once, waiting, rate, max(1, round(2 * rate)))
-    second = Against(Service(workbench, _second(workbench, against), against), share, shadow) if against else None
+    second = SecondRecipe(Service(workbench, _second(workbench, against), against), share, shadow) if against else None
     app = make_app(service, limits, Keys(workbench.home) if with_keys else None, recorder(workbench.home), second)
     yield Progress(0, 0, f"Up on http://127.0.0.1:{port} until it is stopped")
     return run(app, port)

@@ -23,7 +23,7 @@ THUMBS, HOURS, MARGIN = "thumbs", 30 * 24.0, 0.05
 MOST = 100  # answers that are judged at a time
 
 
-class ArmComparison(NamedTuple):
+class ServedComparison(NamedTuple):
     """by: thumbs, or the measure. paired: the same questions, in the shadow; else two samples of questions. rows: an arm each, as the table
     names them. waiting: answers whose scores are not there yet."""
 
@@ -51,7 +51,7 @@ class ArmComparison(NamedTuple):
 
 def compare_arms(
     workbench: Workbench, name: str, by: str = THUMBS, hours: float = HOURS, margin: float = MARGIN
-) -> ArmComparison:
+) -> ServedComparison:
     """Of what was answered as `name` in the last hours while it had a second recipe. margin: a smaller difference is none. Judges nothing:
     by a measure those answers count that came before the first without a score, so that their order is the same at every look."""
     if by == THUMBS:
@@ -79,7 +79,7 @@ def judge_arms(
     return (yield from judge_in_order(workbench, _of_arms(workbench, name, hours), most, by))
 
 
-def arms_table(told: ArmComparison) -> Table:
+def arms_table(told: ServedComparison) -> Table:
     columns = (
         Column("arm", "Recipe", width=110),
         Column("answers", format=COUNT, help="That count so far."),
@@ -116,10 +116,10 @@ def _before_open(units: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
     return units[: next((place for place, unit in enumerate(units) if None in unit), len(units))]
 
 
-def _compared(by: str, paired: bool, first: np.ndarray, second: np.ndarray, margin: float, waiting: int) -> ArmComparison:
+def _compared(by: str, paired: bool, first: np.ndarray, second: np.ndarray, margin: float, waiting: int) -> ServedComparison:
     stopping, rows = sequential_difference(first, second, margin), []
     for arm, values in ((f"{FIRST}, the first", first), (f"{SECOND}, the second", second)):
         [mean] = unit_intervals(values)
         rows.append({"arm": arm, "answers": len(values), "mean": mean.mean, "low": mean.low, "high": mean.high})
     more = pairs_to_go(first, second, margin) if stopping.verdict == ON else None
-    return ArmComparison(by, paired, rows, stopping, more, margin, waiting)
+    return ServedComparison(by, paired, rows, stopping, more, margin, waiting)

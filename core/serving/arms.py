@@ -20,7 +20,7 @@ MOST_BEHIND = 32  # questions that wait for the shadow; of more none is taken
 LOOK_S = 0.05
 
 
-class Against(NamedTuple):
+class SecondRecipe(NamedTuple):
     """service: of the second recipe. share: of the questions that it answers in the first one's place. shadow: it answers none of them, but
     is asked each again, unheard."""
 
@@ -47,7 +47,7 @@ class Shadow:
     """Asks an arm what was asked of the other, when no request is at work or in line. Questions beyond MOST_BEHIND, and those for which no
     such moment came before their deadline, are left out and counted. Of one event loop."""
 
-    def __init__(self, against: Against, name: str, admission: Admission, batch: int, recorder: Recorder | None) -> None:
+    def __init__(self, against: SecondRecipe, name: str, admission: Admission, batch: int, recorder: Recorder | None) -> None:
         self.pool = ThreadPoolExecutor(1, "shadow")
         service, about = against.service, {"served_as": name, "recipe": against.service.recipe, "arm": SECOND}
         self._arm = ServedArm(service, AnswerBatches(service.replies, batch, self.pool), about)

@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from core.errors import WorkbenchError
 from core.serving.admission import Admission, RateLimit, Refusal
-from core.serving.arms import FIRST, SECOND, Against, ServedArm, Shadow, arm_of
+from core.serving.arms import FIRST, SECOND, SecondRecipe, ServedArm, Shadow, arm_of
 from core.serving.batching import AnswerBatches, stepped
 from core.serving.feedback import MOST_SAID, FeedbackBook
 from core.serving.guard import Guard
@@ -109,7 +109,7 @@ def make_app(
     limits: ServiceLimits = ServiceLimits(),
     keys: Keys | None = None,
     recorder: Recorder | None = None,
-    against: Against | None = None,
+    against: SecondRecipe | None = None,
 ) -> Any:
     """An ASGI application. keys: without them anyone on this machine may ask. recorder: of each request's spans. against: a second recipe
     beside this one."""

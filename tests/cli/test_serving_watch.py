@@ -5,6 +5,7 @@ import json
 import pytest
 
 from core.__main__ import parse
+from core.errors import WorkbenchError
 from core.progress import drain
 from core.records import plain
 from core.serving.feedback import FeedbackBook
@@ -55,3 +56,21 @@ def test_answers_are_judged_sampled_and_their_feedback_listed_and_made_a_study(w
     assert (row["question"], row["thumb"], row["comment"]) == ("Question 3?", "up", "Good.")
     made = told(workbench, "serving", "feedback-study", "towns", "--title", "Thumbs", "--annotator", "Ann")
     assert made == {"study": "thumbs", "round": "draft", "items": 1}
+
+
+def test_two_recipes_are_compared(workbench):
+    for n in range(20):
+        trace = f"{n + 1:032x}"
+        record(
+            workbench,
+            answer(900 - n, f"{n}?", PASSAGE, trace=trace),
+            answer(9, f"{n}?", PASSAGE, path="/shadow", shadow_of=trace),
+        )
+    compared = told(workbench, "serving", "compare", "towns", "--by", "containment", "--judge", "100", "--margin", "0.9")
+    assert (compared["verdict"], compared["pairs"], compared["waiting"]) == ("alike", 20, 0)
+    assert told(workbench, "serving", "compare", "towns")["verdict"] == "go on"
+
+
+def test_a_drift_is_asked_of_what_is_published(workbench):
+    with pytest.raises(WorkbenchError, match="Nothing is published as 'towns'"):
+        told(workbench, "serving", "drift", "towns")

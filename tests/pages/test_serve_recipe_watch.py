@@ -4,6 +4,7 @@ import pytest
 
 from core.annotation.versions import load, studies
 from core.progress import drain
+from core.serving.arm_comparison import judge_arms
 from core.serving.feedback import FeedbackBook
 from core.serving.publishing import publish
 from core.serving.quality import judge_served
@@ -20,6 +21,7 @@ EMPTY = {
     "Quality": "No answers",
     "Feedback": "No feedback",
     "Drift": "20 on either side are needed",
+    "Two recipes": "No second recipe",
     "Canaries": "No canary was asked yet",
 }
 
@@ -86,3 +88,22 @@ def test_drift_is_told_with_the_questions_farthest_from_those_at_publication(ben
     app = opened("Watch", inner="Drift")
     tests, farthest = (table.value for table in app.dataframe)
     assert len(tests) == 4 and len(farthest) == 5 and "20 on either side are needed" in words(app)
+
+
+def test_two_recipes_are_compared_and_a_press_judges_their_answers(bench, monkeypatch):
+    for n in range(30):
+        trace = f"{n + 1:032x}"
+        record(
+            bench,
+            answer(900 - n, f"{n}?", PASSAGE, trace=trace),
+            answer(899 - n, f"{n}?", "Penguins juggle ripe lemons on Tuesdays.", path="/shadow", shadow_of=trace),
+        )
+    started = []
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, units=1: started.append(arguments) or "job")
+    app = opened("Watch", inner="Two recipes")
+    assert "after 0 pairs nothing is decided" in words(app)
+    next(button for button in app.button if button.label == "Judge answers").click().run()
+    assert started == [["serving", "compare", "towns", "--by", "faithfulness", "--judge", "100"]]
+    drain(judge_arms(bench, "towns", "faithfulness"))
+    app = opened("Watch", inner="Two recipes")
+    assert "the second is worse" in app.info[0].value and list(app.dataframe[0].value["Answers"]) == [30, 30]

@@ -10,7 +10,7 @@ from core.config import with_settings
 from core.errors import WorkbenchError
 from core.progress import drain
 from core.serving.arm_comparison import arms_table, compare_arms, judge_arms
-from core.serving.arms import FIRST, SECOND, Against, arm_of
+from core.serving.arms import FIRST, SECOND, SecondRecipe, arm_of
 from core.serving.dashboard import dashboard
 from core.serving.feedback import FeedbackBook
 from core.serving.served import served_answers
@@ -51,7 +51,7 @@ def test_a_question_of_a_client_always_goes_the_same_way_and_a_share_of_all_to_t
 
 def test_each_question_is_answered_by_its_arm_which_reply_header_and_trace_tell(bench, reader, serve):
     own, other = recorder(bench.home), second(bench)
-    client = serve(Service(bench, recipe(), "towns"), FREE, recorder=own, against=Against(other, 0.5))
+    client = serve(Service(bench, recipe(), "towns"), FREE, recorder=own, against=SecondRecipe(other, 0.5))
     replies = [client.post("/answer", json={"question": text}) for text in TOWNS]
     for reply, text in zip(replies, TOWNS, strict=True):
         made = reply.json()
@@ -78,7 +78,7 @@ def test_the_shadow_is_asked_behind_the_reply_and_only_its_trace_tells(bench, re
         return (yield from replies(asked))
 
     other.replies = slow
-    client = serve(Service(bench, recipe(), "towns"), FREE, recorder=own, against=Against(other, shadow=True))
+    client = serve(Service(bench, recipe(), "towns"), FREE, recorder=own, against=SecondRecipe(other, shadow=True))
     made = client.post("/answer", json={"question": LUND})
     assert made.json()["answer"] == TEXTS["Lund.txt"] and "arm" not in made.json() and "x-groundwork-arm" not in made.headers
     assert began.wait(10) and client.post("/search", json={"question": LUND}).status_code == 200  # others go on
@@ -100,7 +100,7 @@ def test_a_shadow_that_fails_harms_nobody(bench, reader, serve):
         raise WorkbenchError("It broke.")
 
     other.replies = broken
-    client = serve(Service(bench, recipe(), "towns"), FREE, recorder=own, against=Against(other, shadow=True))
+    client = serve(Service(bench, recipe(), "towns"), FREE, recorder=own, against=SecondRecipe(other, shadow=True))
     assert all(client.post("/answer", json={"question": text}).status_code == 200 for text in TOWNS[:3])
     while client.get("/ready").json()["shadow"]["asked"] < 3:
         time.sleep(0.02)
@@ -110,7 +110,7 @@ def test_a_shadow_that_fails_harms_nobody(bench, reader, serve):
 
 def test_a_service_is_ready_when_both_recipes_are(bench, reader, serve):
     other = second(bench)
-    client = serve(Service(bench, recipe(), "towns"), FREE, against=Against(other))
+    client = serve(Service(bench, recipe(), "towns"), FREE, against=SecondRecipe(other))
     other.missing = "Its model is gone."
     assert client.post("/answer", json={"question": LUND}).json()["error"] == "Not ready: Its model is gone."
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards
-from app.ui.serving import canaries, drift, feedback, objectives, quality, requests
+from app.ui.serving import arms, canaries, drift, feedback, objectives, quality, requests
 from core.serving.publishing import Publication, publications
 from core.serving.served import names_served
 
@@ -32,6 +32,7 @@ def draw() -> None:
         "Quality": partial(quality.draw, name),
         "Drift": partial(of_published, drift.draw, published.get(name)),
         "Feedback": partial(feedback.draw, name),
+        "Two recipes": partial(arms.draw, name),
         "Canaries": partial(of_published, canaries.draw, published.get(name)),
     }
     cards.tabs(views, "watch_view")
