@@ -14,17 +14,17 @@ HOURS = 24.0
 ANSWERING = ("/answer", "/v1/chat/completions")
 PATHS = (*ANSWERING, "/search", "/classify")
 _REQUESTS = """
-SELECT trace, span, name AS path, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms,
-    try_cast(attributes ->> '$.status' AS INTEGER) AS status, coalesce(attributes ->> '$.way', '') AS way,
-    attributes ->> '$.served_as' AS served_as, coalesce(attributes ->> '$.recipe', '') AS recipe,
-    coalesce(attributes ->> '$.question', '') AS question,
-    coalesce(try_cast(attributes ->> '$.requests' AS INTEGER), 1) AS requests,
-    try_cast(attributes ->> '$.cost_usd' AS DOUBLE) AS cost_usd,
-    try_cast(attributes ->> '$.queue.since' AS BIGINT) AS queue, try_cast(attributes ->> '$.queue.request_s' AS DOUBLE) AS request_s
-FROM spans
-WHERE start_ns >= $since AND name IN (SELECT unnest($paths)) AND try_cast(attributes ->> '$.status' AS INTEGER) IS NOT NULL
-    AND attributes ->> '$.served_as' IS NOT NULL AND $name IN ('', attributes ->> '$.served_as')
-ORDER BY start_ns, trace"""
+WITH wholes AS (
+    SELECT trace, span, name AS path, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms, json_extract_string(attributes, [
+        '$.status', '$.way', '$.served_as', '$.recipe', '$.question', '$.requests', '$.cost_usd', '$.queue.since', '$.queue.request_s'
+    ]) AS told
+    FROM spans WHERE start_ns >= $since AND name IN (SELECT unnest($paths))
+)
+SELECT trace, span, path, start_s, ms, try_cast(told[1] AS INTEGER) AS status, coalesce(told[2], '') AS way, told[3] AS served_as,
+    coalesce(told[4], '') AS recipe, coalesce(told[5], '') AS question, coalesce(try_cast(told[6] AS INTEGER), 1) AS requests,
+    try_cast(told[7] AS DOUBLE) AS cost_usd, try_cast(told[8] AS BIGINT) AS queue, try_cast(told[9] AS DOUBLE) AS request_s
+FROM wholes WHERE try_cast(told[1] AS INTEGER) IS NOT NULL AND told[3] IS NOT NULL AND $name IN ('', told[3])
+ORDER BY start_s, trace"""
 _ANSWERS = """
 SELECT spans.trace, span, start_ns / 1e9 AS start_s, (end_ns - start_ns) / 1e6 AS ms, attributes ->> '$.question' AS question,
     attributes ->> '$.answer' AS text, attributes -> '$.passages' AS passages, attributes ->> '$.finish_reason' AS finish_reason,
@@ -108,9 +108,10 @@ def _answers(rows: Sequence[dict[str, Any]]) -> list[ServedAnswer]:
 
 def names_served(workbench: Workbench, hours: float = HOURS) -> list[str]:
     """Under which services answered in the last hours, the latest first."""
-    sql = """SELECT attributes ->> '$.served_as' AS name FROM spans
-        WHERE start_ns >= ? AND attributes ->> '$.served_as' IS NOT NULL GROUP BY ALL ORDER BY max(start_ns) DESC"""
-    return [row["name"] for row in workbench.store.query(sql, [since_ns(hours)])]
+    sql = """
+        SELECT attributes ->> '$.served_as' AS served_as FROM spans WHERE start_ns >= ? AND name IN (SELECT unnest(?))
+        GROUP BY ALL HAVING served_as IS NOT NULL ORDER BY max(start_ns) DESC"""
+    return [row["served_as"] for row in workbench.store.query(sql, [since_ns(hours), list(PATHS)])]
 
 
 def since_ns(hours: float) -> int:

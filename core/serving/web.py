@@ -150,6 +150,10 @@ def make_app(
         """The recipe that answers this client's question."""
         return arms[arm_of(name, question, against.share)] if arms else alone
 
+    def heard(name: str, question: str) -> dict[str, Any]:
+        """How a stream of events is sent."""
+        return {**EVENTS, "headers": EVENTS["headers"] | headers(arm(name, question).about)}
+
     def client(request: Request) -> str:
         """Who asks, let in by key and rate."""
         try:
@@ -247,7 +251,9 @@ def make_app(
         began = time.perf_counter()
         if body.stream:
             steps = streamed(body, name, "/answer")
-            return StreamingResponse(told(await anext(steps), steps, began), **EVENTS)  # what is refused has its status
+            return StreamingResponse(
+                told(await anext(steps), steps, began), **heard(name, body.question)
+            )  # what is refused has its status
         return reply(await answered(body, name, "/answer"), "/answer", began)
 
     async def told(first: Any, steps: AsyncGenerator[Any, None], began: float) -> AsyncGenerator[str, None]:
@@ -308,7 +314,7 @@ def make_app(
         about = {"id": f"chatcmpl-{number}", "created": int(time.time()), "model": service.name}
         if body.stream:
             steps = streamed(own, name, path)
-            return StreamingResponse(chunks(about, await anext(steps), steps), **EVENTS)
+            return StreamingResponse(chunks(about, await anext(steps), steps), **heard(name, own.question))
         made = await answered(own, name, path)
         figures.count(path, 200, made["way"], began)
         choice = {"index": 0, "message": {"role": "assistant", "content": said(made)}, "finish_reason": "stop"}

@@ -58,7 +58,9 @@ def test_each_question_is_answered_by_its_arm_which_reply_header_and_trace_tell(
         assert made["arm"] == reply.headers["x-groundwork-arm"] == arm_of("127.0.0.1", text, 0.5)
         assert made["recipe"] == (other.recipe if made["arm"] == SECOND else client.get("/ready").json()["recipe"])
         assert len(made["passages"]) == (1 if made["arm"] == SECOND else 2)
-    streamed = sent_events(client.post("/answer", json={"question": TOWNS[0], "stream": True, "fresh": True}))[-1][1]
+    stream = client.post("/answer", json={"question": TOWNS[0], "stream": True, "fresh": True})
+    streamed = sent_events(stream)[-1][1]
+    assert stream.headers["x-groundwork-arm"] == streamed["arm"]
     assert streamed["arm"] == replies[0].json()["arm"]
     chat = client.post("/v1/chat/completions", json={"messages": [{"role": "user", "content": TOWNS[0]}]})
     assert chat.headers["x-groundwork-arm"] == streamed["arm"]

@@ -9,7 +9,7 @@ from core.serving.request_trace import RefusedRequests
 from core.serving.served import names_served, served_answers
 from core.serving.service import Service
 from core.serving.spans import Recorder, SpanBuffer
-from core.serving.stored_spans import recorder
+from core.serving.stored_spans import export_file, import_file, recorder
 from core.serving.web import ServiceLimits
 from core.workbench import Workbench
 from tests.serving.test_watching import FREE
@@ -98,6 +98,17 @@ def test_littles_law_holds_for_a_queue_and_fails_where_spans_are_lost(workbench,
     less = dashboard(other)
     assert less.law.holds is False and less.law.difference.mean == pytest.approx(0.3 * told.law.in_flight, rel=0.3)
     assert "spans were lost" in less.law_sentence
+
+
+def test_spans_that_went_out_and_came_in_again_tell_the_same(bench, reader, serve, tmp_path):
+    own = recorder(bench.home)
+    client = serve(Service(bench, recipe(), "towns"), FREE, recorder=own)
+    trace = client.post("/answer", json={"question": LUND}).json()["trace"]
+    own.close()
+    other, file = Workbench(tmp_path / "other"), tmp_path / "spans.jsonl"
+    export_file(bench, file, [trace])
+    import_file(other, file)
+    assert served_answers(other) == served_answers(bench) and dashboard(other).paths == dashboard(bench).paths
 
 
 def test_costs_and_ends_are_those_recorded(workbench):
