@@ -110,7 +110,7 @@ def names_served(workbench: Workbench, hours: float = HOURS) -> list[str]:
     """Under which services answered in the last hours, the latest first."""
     sql = """
         SELECT attributes ->> '$.served_as' AS served_as FROM spans WHERE start_ns >= ? AND name IN (SELECT unnest(?))
-        GROUP BY ALL HAVING served_as IS NOT NULL ORDER BY max(start_ns) DESC"""
+        GROUP BY served_as HAVING served_as IS NOT NULL ORDER BY max(start_ns) DESC"""
     return [row["served_as"] for row in workbench.store.query(sql, [since_ns(hours), list(PATHS)])]
 
 
