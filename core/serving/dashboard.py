@@ -31,8 +31,7 @@ LATENCY = tuple(
     for name in SHARES
     for column in (
         Column(f"{name}_ms", f"{name} (ms)", ONE, direction=-1),
-        Column(f"{name}_low", "From", ONE, "Of its 95% interval; empty: too few requests for it."),
-        Column(f"{name}_high", f"{name} to", ONE),
+        Column(f"{name}_bounds", f"{name}, 95%", help="Its interval; empty: too few requests for it."),
     )
 )
 
@@ -83,7 +82,7 @@ def paths_table(told: Dashboard) -> Table:
         Column("usd", "Cost a question (USD)", "%.5f", "Of those whose cost is known; from the cache nothing.", direction=-1),
         *LATENCY,
     )
-    return Table("requests_served", columns, told.paths, "Requests", f"last {told.hours:g} hours")
+    return Table("requests_served", columns, _bounded(told.paths), "Requests", f"last {told.hours:g} hours")
 
 
 def ends_table(told: Dashboard) -> Table:
@@ -100,7 +99,7 @@ def ends_table(told: Dashboard) -> Table:
 
 def stages_table(told: Dashboard) -> Table:
     columns = (Column("stage", width=160), Column("kind", width=110), Column("requests", format=COUNT), *LATENCY)
-    return Table("stage_latency", columns, told.stages, "Latency by stage", f"last {told.hours:g} hours")
+    return Table("stage_latency", columns, _bounded(told.stages), "Latency by stage", f"last {told.hours:g} hours")
 
 
 def latency(ms: Sequence[float]) -> dict[str, float | None]:
@@ -111,6 +110,17 @@ def latency(ms: Sequence[float]) -> dict[str, float | None]:
         interval = quantile_interval(values, share, blocks)
         row |= {f"{name}_ms": interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return row
+
+
+def _bounded(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With the interval of each percentile in one cell."""
+    return [row | {f"{name}_bounds": _bounds(row[f"{name}_low"], row[f"{name}_high"]) for name in SHARES} for row in rows]
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if low is None or high is not None:
+        return between(low, high, ONE)
+    return f"above {written(low, ONE)}"
 
 
 def _paths(timed: Sequence[ServedRequest]) -> list[dict[str, Any]]:

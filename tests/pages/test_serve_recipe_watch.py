@@ -44,9 +44,11 @@ def test_what_is_served_without_being_published_has_no_canaries(bench):
 def test_requests_are_told_with_their_latency_and_littles_law(bench):
     record(bench, *queue(2000, rate=4.0), request(3, status=503, way=""))
     app = opened("Watch", inner="Requests")
-    paths, ends, _ = (table.value for table in app.dataframe)
+    paths, stages, ends = (table.value for table in app.dataframe)
     assert list(paths["Requests"]) == [2001] and list(ends["How they ended"]) == ["local", "no way, or too late"]
-    assert "holds" in words(app)
+    assert "holds" in words(app) and not len(stages)
+    low, high = map(float, paths["p50, 95%"][0].split(" to "))
+    assert low < paths["p50 (ms)"][0] < high
 
 
 def test_a_budget_that_burns_is_told(bench):

@@ -54,6 +54,8 @@ def test_requests_are_told_with_their_ways_stages_and_answers(bench, reader, ser
     lund, gent, *_, again = served_answers(bench)
     assert lund.text == TEXTS["Lund.txt"] == lund.passages[0]["text"] == lund.case.passages[0] and lund.score > 0
     assert (gent.text, again.way, again.score) == (TEXTS["Gent.txt"], "cached", None)
+    for table in (paths_table(told), ends_table(told), stages_table(told)):
+        assert len({column.title for column in table.columns}) == len(table.columns)  # on a screen a title is a column
     assert [len(table(told).rows) for table in (paths_table, ends_table, stages_table)] == [2, 4, 3]
 
 

@@ -17,7 +17,7 @@ def draw(name: str) -> None:
     if not rows[0]["requests"]:
         cards.empty("No requests", "Nothing was asked of it in 30 days: put it up on *Service*, and ask it.")
         return
-    burning = [f"{row['objective']} ({row['severity']})" for row in rows if row["burning"]]
+    burning = dict.fromkeys(f"{row['objective']} ({row['severity']})" for row in rows if row["burning"])
     if burning:
         st.error(f"The budget burns: {', '.join(burning)}.", icon=":material/local_fire_department:")
     tables.draw(objectives_table(rows, target / 100, float(slo_ms)))

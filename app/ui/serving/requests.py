@@ -17,10 +17,7 @@ def draw(name: str) -> None:
         return
     tables.draw(paths_table(told))
     st.caption("Percentiles of answers with status 200, with 95% intervals; empty where there are too few requests for one.")
-    left, right = st.columns([1, 1], gap="large")
-    with left:
-        tables.draw(ends_table(told))
-    with right:
-        tables.draw(stages_table(told))
+    tables.draw(stages_table(told))
+    tables.draw(ends_table(told))
     look = st.warning if told.law is not None and told.law.holds is False else st.caption
     look(cards.plain(told.law_sentence))
