@@ -10,6 +10,7 @@ from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions
 from core.cli.tables import show_table
 from core.config import build
+from core.errors import WorkbenchError
 from core.records import Progress
 from core.serving.asking import ADDRESS, PORT
 
@@ -55,9 +56,12 @@ def serve(
     from core.serving.web import ServiceLimits, make_app, run
 
     config = _served(workbench, published, trial, recipe)
-    service = Service(workbench, config, published or trial, similarity, trained(router) if router else None)
+    more = similarity, trained(router) if router else None
+    service = Service(workbench, config, published or trial, *more)
     limits = ServiceLimits(batch, at_once, waiting, rate, max(1, round(2 * rate)))
-    second = SecondRecipe(Service(workbench, _second(workbench, against), against), share, shadow) if against else None
+    if shadow and not against:
+        raise WorkbenchError("A shadow needs a second recipe.", where="--shadow", todo="Name one with --against.")
+    second = SecondRecipe(Service(workbench, _second(workbench, against), against, *more), share, shadow) if against else None
     app = make_app(service, limits, Keys(workbench.home) if with_keys else None, recorder(workbench.home), second)
     yield Progress(0, 0, f"Up on http://127.0.0.1:{port} until it is stopped")
     return run(app, port)

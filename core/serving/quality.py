@@ -167,7 +167,8 @@ def _rows(
     if any(map(sample.covers, waiting)):
         return rows, "For all looks together nothing is told before all answers of the sample's time are judged."
     running = running_quality_budget(bad[:until], human[:until], target, sample.share)
-    return [*rows, _row(ALWAYS, running, until, labelled[:until].sum())], ""
+    note = "up to the first answer that was drawn and has no verdict of people" if len(missing) else ""
+    return [*rows, _row(ALWAYS, running, until, labelled[:until].sum()) | ({"note": note} if note else {})], ""
 
 
 def _over(share: Interval, target: float) -> QualityBudget:

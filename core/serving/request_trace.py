@@ -15,6 +15,7 @@ from core.serving.spans import Recorder, TraceSpan
 
 REFUSED = "refused"  # name of the spans of requests that were turned away before they had a question
 REFUSED_EVERY_S = 1.0
+PASSAGE_FIELDS = ("document", "title", "start", "end", "text")  # of a reply's passages, that are noted with the answer
 LEFT = 499  # status of a request whose client left, as nginx has it
 
 
@@ -32,7 +33,7 @@ class RequestTrace:
         if "cost_usd" in made:
             told["cost_usd"] = made["cost_usd"] and 0.0 if told["way"] == CACHED else made["cost_usd"]
         if made.get("answer"):
-            passages = [{name: each[name] for name in ("document", "title", "start", "end", "text")} for each in made["passages"]]
+            passages = [{name: each[name] for name in PASSAGE_FIELDS} for each in made["passages"]]
             told |= {"answer": made["answer"], "finish_reason": made["finish_reason"], "passages": passages}
         self.attributes |= told
 

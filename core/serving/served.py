@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from core import files
 from core.errors import WorkbenchError
 from core.judging.measure import AnswerCase
-from core.serving.request_trace import REFUSED
+from core.serving.request_trace import PASSAGE_FIELDS, REFUSED
 from core.workbench import Workbench
 
 HOURS = 24.0
@@ -103,7 +103,13 @@ def answers_of_traces(workbench: Workbench, traces: Iterable[str]) -> dict[str, 
 
 
 def _answers(rows: Sequence[dict[str, Any]]) -> list[ServedAnswer]:
-    return [ServedAnswer(**{**row, "passages": tuple(files.read_json(row["passages"] or "[]"))}) for row in rows]
+    return [ServedAnswer(**{**row, "passages": _passages(files.read_json(row["passages"] or "[]"))}) for row in rows]
+
+
+def _passages(read: Any) -> tuple[dict[str, Any], ...]:
+    """Those that are whole: spans may come from anybody's file."""
+    whole = read if isinstance(read, list) else []
+    return tuple(each for each in whole if isinstance(each, dict) and set(PASSAGE_FIELDS) <= each.keys())
 
 
 def names_served(workbench: Workbench, hours: float = HOURS) -> list[str]:

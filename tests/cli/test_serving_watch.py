@@ -74,3 +74,10 @@ def test_two_recipes_are_compared(workbench):
 def test_a_drift_is_asked_of_what_is_published(workbench):
     with pytest.raises(WorkbenchError, match="Nothing is published as 'towns'"):
         told(workbench, "serving", "drift", "towns")
+
+
+def test_a_second_recipe_is_of_a_publication_or_a_trial_and_a_shadow_needs_one(workbench):
+    with pytest.raises(WorkbenchError, match="A shadow needs a second recipe"):
+        told(workbench, "serve", "--dataset", "python-reference", "--shadow")
+    with pytest.raises(WorkbenchError, match="nothing"):
+        told(workbench, "serve", "--dataset", "python-reference", "--against", "nothing")

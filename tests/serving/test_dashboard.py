@@ -127,6 +127,9 @@ def test_costs_and_ends_are_those_recorded(workbench):
 def test_spans_of_other_programs_with_the_same_names_are_not_taken_for_requests(workbench):
     record(workbench, request(5, status="ok", served_as=None), request(5, served_as=None), request(5, status="ok"), request(5))
     assert dashboard(workbench).requests == 1
+    for passages in ("none", ["none"], [{"text": "x"}]):
+        record(workbench, request(5, answer="At five.", passages=passages))
+    assert [(each.text, each.passages) for each in served_answers(workbench)] == [("At five.", ())] * 3
 
 
 def test_an_empty_window_is_told_as_such(workbench):

@@ -85,6 +85,7 @@ def test_for_all_looks_only_answers_up_to_the_first_open_label_count(workbench, 
     labelled(workbench, study, served, most=100)
     rows = {row["how"]: row for row in quality(workbench, "towns", **HOW).rows}
     assert rows[PEOPLE]["labels"] == 100 and rows[ALWAYS]["labels"] < 100 and rows[ALWAYS]["answers"] < ANSWERS
+    assert "no verdict of people" in rows[ALWAYS]["note"]
 
 
 def test_answers_of_the_same_words_are_one_item_whose_label_counts_for_each(workbench):
