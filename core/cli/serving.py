@@ -10,6 +10,7 @@ from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Asked, Positive, RecipeOptions
 from core.cli.tables import show_table
 from core.config import build
+from core.errors import WorkbenchError
 from core.records import Up
 from core.serving.asking import ADDRESS, PORT
 
@@ -42,9 +43,13 @@ def serve(
     ] = "",
     with_keys: Annotated[bool, Parameter(help="Only who has a key may ask (`serving make-key`).")] = False,
     otlp: Annotated[str, Parameter(help="Address of a collector, as http://localhost:4318, that spans are sent to, too.")] = "",
+    against: Annotated[str, Parameter(help="A second recipe, published under this name or of this trial: A/B.")] = "",
+    share: Annotated[Share, Parameter(help="Of the questions that the second recipe answers.")] = 0.5,
+    shadow: Annotated[bool, Parameter(help="The second recipe answers none, but is asked each again behind the reply.")] = False,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Answer, search and chat over HTTP on this machine until it is stopped; its /docs tells how."""
+    from core.serving.arms import SecondRecipe
     from core.serving.keys import Keys
     from core.serving.routing import trained
     from core.serving.service import Service
@@ -52,9 +57,13 @@ def serve(
     from core.serving.web import ServiceLimits, make_app, run
 
     config = _served(workbench, published, trial, recipe)
-    service = Service(workbench, config, published or trial, similarity, trained(router) if router else None)
+    more = similarity, trained(router) if router else None
+    service = Service(workbench, config, published or trial, *more)
     limits = ServiceLimits(batch, at_once, waiting, rate, max(1, round(2 * rate)))
-    app = make_app(service, limits, Keys(workbench.home) if with_keys else None, recorder(workbench.home, address=otlp))
+    if shadow and not against:
+        raise WorkbenchError("A shadow needs a second recipe.", where="--shadow", todo="Name one with --against.")
+    second = SecondRecipe(Service(workbench, _second(workbench, against), against, *more), share, shadow) if against else None
+    app = make_app(service, limits, Keys(workbench.home) if with_keys else None, recorder(workbench.home, address=otlp), second)
     yield Up(0, 0, f"Up on http://127.0.0.1:{port} until it is stopped")
     return run(app, port)
 
@@ -72,6 +81,13 @@ def _served(workbench: Any, published: str, trial: str, recipe: RecipeOptions) -
     if published:
         return _published(workbench, published)
     return _of_trial(workbench, trial) if trial else recipe.read()
+
+
+def _second(workbench: Any, name: str) -> Any:
+    """What is published under the name, else the trial."""
+    from core.serving.publishing import publications
+
+    return _published(workbench, name) if name in {each.name for each in publications(workbench)} else _of_trial(workbench, name)
 
 
 def _of_trial(workbench: Any, trial: str) -> Any:

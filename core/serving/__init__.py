@@ -11,7 +11,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
             "config": ("JSON", "The recipe."),
             "gate": ("JSON", "Measure, least value, mean with its interval, and why it passed all the same."),
             "stages": ("JSON", "Key of each stage, by which a change is traced to it."),
-            "canaries": ("JSON", "Questions with their gold evidence, and whether it was among the first k."),
+            "canaries": ("JSON", "Questions with their gold evidence, whether it was among the first k, and the best passage's score."),
             "floor": ("DOUBLE", "Share of hits that are lost without any change, at most."),
             "k": ("BIGINT", "How many passages count."),
             "created": ("VARCHAR", "When, in UTC."),
@@ -29,6 +29,29 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
             "now": ("BOOLEAN", "Found now."),
             "ms": ("DOUBLE", "From the request to the reply."),
             "asked": ("VARCHAR", "When, in UTC."),
+        },
+    ),
+    "feedback": (
+        "One row a word of a person on a served answer; the last holds.",
+        {
+            "key": ("VARCHAR", "Trace of the answer, and the time."),
+            "trace": ("VARCHAR", "Of the answer, as its spans have it."),
+            "thumb": ("VARCHAR", "up or down."),
+            "correction": ("VARCHAR", "What the answer should have been; empty: not said."),
+            "comment": ("VARCHAR", "What was said besides."),
+            "client": ("VARCHAR", "Whose key it was; empty: a service without keys."),
+            "said": ("VARCHAR", "When, in UTC."),
+        },
+    ),
+    "served_samples": (
+        "One row a study of a random sample of served answers.",
+        {
+            "key": ("VARCHAR", "Name of the study."),
+            "served_as": ("VARCHAR", "Under which the answers were served."),
+            "share": ("DOUBLE", "Chance with which each answer was drawn, by itself."),
+            "since_s": ("DOUBLE", "Answers from this moment on, in seconds since 1970."),
+            "until_s": ("DOUBLE", "And up to this one."),
+            "drawn": ("BIGINT", "Answers that were drawn; those of one wording are one item."),
         },
     ),
     "load_tests": (

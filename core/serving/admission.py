@@ -26,11 +26,23 @@ class Admission:
     def __init__(self, at_once: int, waiting: int) -> None:
         self._free, self._room, self._mean_s = at_once, waiting, 0.0
         self.at_once, self.waiting = at_once, 0
+        self._there, self._request_s, self._counted = 0, 0.0, time.perf_counter()
         self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @property
     def running(self) -> int:
         return self.at_once - self._free
+
+    def request_s(self) -> float:
+        """Seconds that requests were here since the start, in line or at work, summed over them: what Little's law holds the spans'
+        rate and latency against."""
+        return self._change(0)
+
+    def _change(self, came: int) -> float:
+        now = time.perf_counter()
+        self._request_s += self._there * (now - self._counted)
+        self._there, self._counted = self._there + came, now
+        return self._request_s
 
     def wait_s(self) -> float:
         """How long who comes now would wait, by the seconds that requests took lately."""
@@ -39,14 +51,18 @@ class Admission:
     @asynccontextmanager
     async def turn(self, client: str, left_s: float) -> AsyncGenerator[None, None]:
         """Waits for a turn, `left_s` at most, and holds it."""
-        await self._enter(client, left_s)
-        began = time.perf_counter()
+        self._change(1)
         try:
-            yield
+            await self._enter(client, left_s)
+            began = time.perf_counter()
+            try:
+                yield
+            finally:
+                took = time.perf_counter() - began
+                self._mean_s = took if not self._mean_s else (1 - SMOOTHING) * self._mean_s + SMOOTHING * took
+                self._leave()
         finally:
-            took = time.perf_counter() - began
-            self._mean_s = took if not self._mean_s else (1 - SMOOTHING) * self._mean_s + SMOOTHING * took
-            self._leave()
+            self._change(-1)
 
     async def _enter(self, client: str, left_s: float) -> None:
         if self._free and not self._lines:

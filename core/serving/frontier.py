@@ -52,7 +52,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class ServedArm(NamedTuple):
+class FrontierArm(NamedTuple):
     label: str
     config: TrialConfig
     batch: int
@@ -67,7 +67,7 @@ class LoadedArm(NamedTuple):
     cost_usd: float  # an answer, what its engine costs
 
 
-def arms(base: TrialConfig, grid: Mapping[str, Sequence[Any]], sizes: Sequence[int]) -> list[ServedArm]:
+def arms(base: TrialConfig, grid: Mapping[str, Sequence[Any]], sizes: Sequence[int]) -> list[FrontierArm]:
     """Each point of the grid with each batch size."""
     points: list[dict[str, Any]] = [{}]
     for setting, values in grid.items():
@@ -76,7 +76,7 @@ def arms(base: TrialConfig, grid: Mapping[str, Sequence[Any]], sizes: Sequence[i
     for point in points:
         for size in sizes:
             words = [setting_words(point)] * bool(point) + [f"batch {size}"] * (len(sizes) > 1 or not point)
-            made.append(ServedArm(", ".join(words), with_settings(base, point), size))
+            made.append(FrontierArm(", ".join(words), with_settings(base, point), size))
     if len(made) < 2:
         raise WorkbenchError(
             "A single service has nothing to be compared with.", todo="Give --grid, or several sizes of --batch."
@@ -86,7 +86,7 @@ def arms(base: TrialConfig, grid: Mapping[str, Sequence[Any]], sizes: Sequence[i
 
 def frontier(
     workbench: Workbench,
-    served: Sequence[ServedArm],
+    served: Sequence[FrontierArm],
     rates: Sequence[float],
     seconds: float,
     ask: int,
@@ -119,7 +119,7 @@ def frontier(
 
 
 @contextmanager
-def started(home: Path, arm: ServedArm) -> Iterator[str]:
+def started(home: Path, arm: FrontierArm) -> Iterator[str]:
     """The address of a service of this arm, in a process of its own."""
     with socket.create_server(("127.0.0.1", 0)) as free, TemporaryDirectory() as folder:
         port = free.getsockname()[1]
@@ -146,7 +146,7 @@ def started(home: Path, arm: ServedArm) -> Iterator[str]:
 
 
 def _judged(
-    workbench: Workbench, arm: ServedArm, rows: Sequence[int], measure: str, plan: LoadPlan
+    workbench: Workbench, arm: FrontierArm, rows: Sequence[int], measure: str, plan: LoadPlan
 ) -> Generator[Progress, None, LoadedArm]:
     anew = arm._replace(config=arm.config.model_copy(update={"seed": random.randrange(MOST_SEED)}))
     run = yield from workbench.pipeline.resolve(anew.config)

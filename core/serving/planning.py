@@ -14,7 +14,7 @@ from core.serving.recorded import recorded
 from core.statistics.burn_rate import alert_times, burn_alerts, burn_rate
 from core.statistics.cache_model import che, lru_hits, stack_distances, zipf
 from core.statistics.queue_simulation import Station, arrival_times, simulate_queue
-from core.statistics.queueing import MarkovQueue
+from core.statistics.queueing import DeterministicQueue, MarkovQueue
 from core.workbench import Workbench
 
 DAY_S, QUANTILE = 86_400.0, 0.95
@@ -62,8 +62,8 @@ def capacity(
     points: Sequence[Mapping[str, Any]], rates: Sequence[float], servers: int, slo_ms: float, hour_usd: float = 0.0
 ) -> list[dict[str, Any]]:
     """A row a rate: latency of a queue whose service times are those of a load test's slowest rate, where requests hardly wait, simulated
-    with so many servers, with Erlang's formula beside it and what was measured at that rate; the fewest machines that hold the p95 below
-    slo_ms, and what they cost a day. One request is served at a time."""
+    with so many servers; beside it Erlang's formula, that of constant times, and what was measured at that rate; the fewest machines that
+    hold the p95 below slo_ms, and what they cost a day. One request is served at a time."""
     lightest = min(points, key=lambda point: point["rate"])
     service = np.array(
         [
@@ -88,6 +88,7 @@ def capacity(
                 "a_day": rate * DAY_S,
                 "p95_ms": _p95_ms(service, rate, servers),
                 "erlang_p95_ms": _erlang_ms(service, rate, servers),
+                "constant_p95_ms": _constant_ms(service, rate) if servers == 1 else None,
                 "measured_p95_ms": measured.get(rate),
                 "machines": fewest,
                 "usd_a_day": fewest and 24 * hour_usd * fewest,
@@ -103,6 +104,13 @@ def capacity_table(rows: Sequence[dict[str, Any]], slo_ms: float) -> Table:
         Column("p95_ms", "p95 (ms)", "%.0f", "Simulated with one machine; empty: more comes than it serves.", direction=-1),
         Column(
             "erlang_p95_ms", "By Erlang's formula (ms)", "%.0f", "With exponential service times of the same mean.", direction=-1
+        ),
+        Column(
+            "constant_p95_ms",
+            "Were they all alike (ms)",
+            "%.0f",
+            "M/D/1: every request takes the mean service time.",
+            direction=-1,
         ),
         Column("measured_p95_ms", "Measured (ms)", "%.0f", "In this load test, where it had that rate.", direction=-1),
         Column(
@@ -164,6 +172,11 @@ def _p95_ms(service: np.ndarray, rate: float, servers: int) -> float | None:
 def _erlang_ms(service: np.ndarray, rate: float, servers: int) -> float | None:
     mean = float(service.mean())
     return 1000 * MarkovQueue(rate, mean, servers).latency_quantile_s(QUANTILE) if rate * mean < servers else None
+
+
+def _constant_ms(service: np.ndarray, rate: float) -> float | None:
+    mean = float(service.mean())
+    return 1000 * DeterministicQueue(rate, mean).latency_quantile_s(QUANTILE) if rate * mean < 1 else None
 
 
 def points_of(workbench: Workbench, run: str = "") -> list[dict[str, Any]]:

@@ -136,10 +136,10 @@ def _canaries(
     evaluation, made, k = (yield from workbench.evaluating(run)), [], run.config.evaluation.k
     for row in rows:
         gold = evidence(queries[row])
-        there = _holds(run, workbench.hits(evaluation, row)[:k], gold)
-        made.append(
-            {"question": queries[row].text, "gold": [[each.document_id, each.start, each.end] for each in gold], "found": there}
-        )
+        hits = workbench.hits(evaluation, row)[:k]
+        spans = [[each.document_id, each.start, each.end] for each in gold]
+        told = {"question": queries[row].text, "gold": spans, "found": _holds(run, hits, gold)}
+        made.append(told | {"score": hits[0].score if hits else None})
     able, lost = [row for row, canary in zip(rows, made, strict=True) if canary["found"]], []
     for number in range(replays if able else 0):
         yield Progress(number, replays, "Asking the canaries again, for the noise")

@@ -190,10 +190,8 @@ class Service:
             hits[question] = [] if alone else self.workbench.search(run, question.text, steps[question])
             contexts[question] = asker.alone(question.text) if alone else asker.over(question.text, hits[question])
             took[question] = _ms(began)
-            cached = [] if alone else list(steps[question].hits)
-            about = {"query": question.text, "depth": len(hits[question]), "cached": cached}
-            about |= ranking_noted(run.corpus.fingerprint, hits[question])
-            question.mark("search", "retrieval", start_ns, **about)
+            about = _searched(question.text, hits[question]) | {"cached": [] if alone else list(steps[question].hits)}
+            question.mark("search", "retrieval", start_ns, **about, **ranking_noted(run.corpus.fingerprint, hits[question]))
             yield
         start_ns = time.time_ns()
         for _ in write(self.workbench, run, list(contexts.values())):
@@ -244,7 +242,7 @@ class Service:
                 continue
             rung.breaker.succeeded()
             found_ns = start_ns + round(1e6 * made.retrieval_ms)
-            about = {"query": question.text, "depth": len(made.hits), "cached": list(steps.hits), **answer_noted(made)}
+            about = _searched(question.text, made.hits) | {"cached": list(steps.hits), **answer_noted(made)}
             question.marks.append(Mark("search", "retrieval", start_ns, found_ns, about))
             used = _used(made.model, made) | self._reused(made) | recipe_noted(rung.config)
             question.mark("write", "model", found_ns, first_token_s=made.first_token_ms / 1000, **used)
@@ -410,6 +408,11 @@ def _blame(rung: LadderRung, why: str) -> None:
 def _note(asked: Sequence[ServedQuestion], way: str, why: str) -> None:
     for question in asked:
         question.tried.append({"way": way, "why": why})
+
+
+def _searched(text: str, hits: Sequence[Hit]) -> dict[str, Any]:
+    """What a search was for and gave; score: of the best passage."""
+    return {"query": text, "depth": len(hits)} | ({"score": hits[0].score} if hits else {})
 
 
 def _used(model: str, said: KeptAnswer | Answer) -> dict[str, Any]:

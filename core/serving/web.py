@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import Depends, FastAPI, Request
@@ -23,14 +23,16 @@ from starlette.exceptions import HTTPException
 
 from core.errors import WorkbenchError
 from core.serving.admission import Admission, RateLimit, Refusal
+from core.serving.arms import FIRST, SECOND, SecondRecipe, ServedArm, Shadow, arm_of
 from core.serving.batching import AnswerBatches, stepped
+from core.serving.feedback import MOST_SAID, FeedbackBook
 from core.serving.guard import Guard
 from core.serving.keys import Keys
-from core.serving.request_trace import traced
+from core.serving.request_trace import RefusedRequests, RequestTrace, traced
 from core.serving.service import CACHED, DEADLINE_S, PASSAGES, Again, Reply, ServedQuestion, Service
 from core.serving.spans import Recorder
 
-WAY = "x-groundwork-way"
+WAY, ARM = "x-groundwork-way", "x-groundwork-arm"
 HOST, STOPPING_S = "127.0.0.1", 60
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)  # seconds
 EVENTS = {"media_type": "text/event-stream", "headers": {"cache-control": "no-store"}}
@@ -55,6 +57,16 @@ class SearchBody(QuestionBody):
 
 
 BODIES = {"/search": SearchBody, "/answer": AnswerBody}
+
+
+class FeedbackBody(BaseModel):
+    """What a person says of an answer. trace: as its reply tells it."""
+
+    model_config = ConfigDict(extra="forbid")
+    trace: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    thumb: Literal["up", "down"]
+    correction: Annotated[str, Field(max_length=MOST_SAID, description="What the answer should have been.")] = ""
+    comment: Annotated[str, Field(max_length=MOST_SAID)] = ""
 
 
 class ChatMessage(BaseModel):
@@ -119,33 +131,70 @@ class UseFigures(Collector):
 
 
 def make_app(
-    service: Service, limits: ServiceLimits = ServiceLimits(), keys: Keys | None = None, recorder: Recorder | None = None
+    service: Service,
+    limits: ServiceLimits = ServiceLimits(),
+    keys: Keys | None = None,
+    recorder: Recorder | None = None,
+    against: SecondRecipe | None = None,
 ) -> Any:
-    """An ASGI application. keys: without them anyone on this machine may ask. recorder: of each request's spans."""
+    """An ASGI application. keys: without them anyone on this machine may ask. recorder: of each request's spans. against: a second recipe
+    beside this one."""
     admission, rates = Admission(limits.at_once, limits.waiting), RateLimit(limits.rate, limits.burst)
     pool, figures = ThreadPoolExecutor(limits.at_once + 4, "serve"), Figures(admission)
     batches = AnswerBatches(service.replies, limits.batch, pool)
     origin = {"recipe": service.recipe, "corpus": service.config.corpus.dataset}  # of every trace
+    about, began_ns = origin | {"served_as": service.name}, time.time_ns()
     figures.registry.register(UseFigures(service, recorder))
+    refusals, book = RefusedRequests(recorder, about), FeedbackBook(service.workbench)
+    alone, arms, shadow = ServedArm(service, batches, about), {}, None
+    if against and against.shadow:
+        shadow = Shadow(against, service.name, admission, limits.batch, recorder)
+    elif against:
+        other = AnswerBatches(against.service.replies, limits.batch, pool)
+        arms[FIRST] = alone._replace(about=about | {"arm": FIRST})
+        arms[SECOND] = ServedArm(against.service, other, about | {"recipe": against.service.recipe, "arm": SECOND})
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncGenerator[None, None]:
-        opening = asyncio.get_running_loop().run_in_executor(pool, service.open)
+        opening = asyncio.get_running_loop().run_in_executor(pool, open_all)
         yield
         service.missing = "It is stopping."
         await asyncio.wait({opening})
         pool.shutdown(wait=False, cancel_futures=True)
+        if shadow:
+            shadow.close()
+        refusals.close()
         if recorder:
             recorder.close()
 
     app = FastAPI(title="Groundwork", description=f"The recipe {service.name}.", lifespan=life)
+
+    def open_all() -> None:
+        if against:
+            against.service.open()
+        service.open()
+
+    def arm(name: str, question: str) -> ServedArm:
+        """The recipe that answers this client's question."""
+        return arms[arm_of(name, question, against.share)] if arms else alone
+
+    def heard(name: str, question: str) -> dict[str, Any]:
+        """How a stream of events is sent."""
+        return {**EVENTS, "headers": EVENTS["headers"] | headers(arm(name, question).about)}
 
     async def client(request: Request) -> str:
         """Who asks, let in."""
         return let_in(request)
 
     def let_in(request: Request) -> str:
-        """By key and rate."""
+        """By key and rate; who is turned away is counted."""
+        try:
+            return client_of(request)
+        except Refusal as error:
+            refusals.count(error.status)
+            raise
+
+    def client_of(request: Request) -> str:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         if keys:
             name = keys.client(key.strip() if scheme.lower() == "bearer" else "")
@@ -158,8 +207,8 @@ def make_app(
     Client = Annotated[str, Depends(client)]
 
     def ready() -> None:
-        if service.missing:
-            raise Refusal(503, f"Not ready: {service.missing}", 1.0)
+        if missing := service.missing or (against.service.missing if against else ""):
+            raise Refusal(503, f"Not ready: {missing}", 1.0)
 
     @app.exception_handler(Refusal)
     async def refused(request: Request, error: Refusal) -> JSONResponse:
@@ -190,30 +239,43 @@ def make_app(
         headers = {"retry-after": str(max(1, round(wait_s)))} if status in (429, 503) and wait_s < 1e6 else {}
         return JSONResponse({"error": why}, status, headers)
 
-    async def in_turn(question: ServedQuestion, name: str, work: Callable[[], Awaitable[Reply]], path: str) -> Reply:
+    async def in_turn(
+        question: ServedQuestion, name: str, work: Callable[[], Awaitable[Reply]], path: str, own: ServedArm = alone
+    ) -> Reply:
         """The reply of `work` once the question has its turn."""
-        with traced(recorder, path, question) as trace:
+        with traced(recorder, path, question, own.about) as trace:
             async with admission.turn(name, question.left_s):
                 question.mark("wait", "queue", trace.start_ns)
                 made = await work()
-            trace.attributes |= {"way": made.get("way", ""), **origin}
-        return made | {"trace": trace.id}
+            ended(trace, made)
+        return made | said_with(trace)
+
+    def said_with(trace: RequestTrace) -> dict[str, str]:
+        return {"trace": trace.id} | ({"arm": trace.attributes["arm"]} if arms and "arm" in trace.attributes else {})
+
+    def ended(trace: RequestTrace, made: Reply) -> None:
+        trace.replied(made, status(made))
+        trace.attributes["queue"] = {"since": began_ns, "request_s": admission.request_s()}
+        if made.get("answer"):
+            book.served(trace.id)
+            if shadow:
+                shadow.ask(trace.question.text, trace.id)
 
     async def answered(request: Request, body: AnswerBody, name: str, path: str) -> Reply:
-        question = asked(request, body, body.fresh)
-        return await in_turn(question, name, lambda: batches.ask(question), path)
+        question, own = asked(request, body, body.fresh), arm(name, body.question)
+        return await in_turn(question, name, lambda: own.batches.ask(question), path, own)
 
     async def streamed(request: Request, body: AnswerBody, name: str, path: str) -> AsyncGenerator[Any, None]:
         """Pieces of the text, at last the reply."""
-        question = asked(request, body, body.fresh)
-        with traced(recorder, path, question) as trace:
+        question, own = asked(request, body, body.fresh), arm(name, body.question)
+        with traced(recorder, path, question, own.about | {"streamed": True}) as trace:
             async with admission.turn(name, question.left_s):
                 question.mark("wait", "queue", trace.start_ns)
                 try:
-                    async for step in stepped(service.streamed(question), pool):
+                    async for step in stepped(own.service.streamed(question), pool):
                         if isinstance(step, dict):
-                            trace.attributes |= {"way": step["way"], "streamed": True, **origin}
-                            step = step | {"trace": trace.id}
+                            ended(trace, step)
+                            step = step | said_with(trace)
                         yield step
                 finally:
                     question.gone.set()
@@ -225,7 +287,8 @@ def make_app(
         began = time.perf_counter()
         if body.stream:
             steps = streamed(request, body, name, "/answer")
-            return StreamingResponse(told(await anext(steps), steps, began), **EVENTS)  # what is refused has its status
+            first = await anext(steps)  # what is refused has its status
+            return StreamingResponse(told(first, steps, began), **heard(name, body.question))
         return reply(await answered(request, body, name, "/answer"), "/answer", began)
 
     async def told(first: Any, steps: AsyncGenerator[Any, None], began: float) -> AsyncGenerator[str, None]:
@@ -252,7 +315,7 @@ def make_app(
     def reply(made: Reply, path: str, began: float) -> Response:
         way = made.get("way", "")
         figures.count(path, status(made), way, began)
-        return Response(orjson.dumps(made), status(made), {WAY: way} if way else {}, "application/json")
+        return Response(orjson.dumps(made), status(made), headers(made), "application/json")
 
     stamp = ""
 
@@ -271,7 +334,7 @@ def make_app(
     def at_hand(scope: dict[str, Any], body: bytes) -> Response | None:
         """What was searched or answered before, without a thread and a turn; whatever else is the routes'."""
         form, began = BODIES.get(scope["path"]), time.perf_counter()
-        if form is None or scope["method"] != "POST" or not service.quick or service.missing:
+        if form is None or scope["method"] != "POST" or not service.quick or service.missing or arms:
             return None
         try:
             wanted, request = form.model_validate_json(body), Request(scope)
@@ -289,9 +352,9 @@ def make_app(
             let_in(request)
         except Refusal as error:
             return failed(request, error.status, error.why, error.wait_s)
-        with traced(recorder, scope["path"], asked(request, wanted)) as trace:
-            trace.attributes |= {"way": held.get("way", ""), "cached": True, **origin}
-        return reply(held | {"trace": trace.id}, scope["path"], began)
+        with traced(recorder, scope["path"], asked(request, wanted), about | {"cached": True}) as trace:
+            ended(trace, held)
+        return reply(held | said_with(trace), scope["path"], began)
 
     @app.post("/search")
     async def search(request: Request, body: SearchBody, name: Client):
@@ -314,6 +377,15 @@ def make_app(
         made = await in_turn(question, name, lambda: loop.run_in_executor(pool, service.classify, body.question), "/classify")
         return reply(made, "/classify", began)
 
+    @app.post("/feedback")
+    async def feedback(body: FeedbackBody, name: Client):
+        """A thumb for an answer, and what it should have been."""
+        began, loop = time.perf_counter(), asyncio.get_running_loop()
+        said = body.model_dump() | {"client": name if keys else ""}  # without keys a name is an address
+        await loop.run_in_executor(pool, book.add, said)
+        figures.count("/feedback", 200, body.thumb, began)
+        return {"trace": body.trace, "thumb": body.thumb}
+
     @app.post("/v1/chat/completions")
     async def chat(request: Request, body: ChatBody, name: Client):
         """OpenAI's form: the user's last message is the question."""
@@ -325,12 +397,13 @@ def make_app(
         about = {"id": f"chatcmpl-{number}", "created": int(time.time()), "model": service.name}
         if body.stream:
             steps = streamed(request, own, name, path)
-            return StreamingResponse(chunks(about, await anext(steps), counted(steps, path, began)), **EVENTS)
+            events = chunks(about, await anext(steps), counted(steps, path, began))
+            return StreamingResponse(events, **heard(name, own.question))
         made = await answered(request, own, name, path)
         figures.count(path, 200, made["way"], began)
         choice = {"index": 0, "message": {"role": "assistant", "content": said(made)}, "finish_reason": "stop"}
         completion = {**about, "object": "chat.completion", "choices": [choice], "usage": usage(made), "groundwork": made}
-        return JSONResponse(completion, 200, {WAY: made["way"]})
+        return JSONResponse(completion, 200, headers(made))
 
     @app.get("/v1/models")
     async def models():
@@ -356,6 +429,8 @@ def make_app(
             "stages": stages,
             "question": service.question,
         }
+        if shadow:
+            more["shadow"] = {"asked": shadow.asked, "left_out": shadow.left_out}
         return {"status": "ready", **about, **more}
 
     @app.get("/metrics")
@@ -391,6 +466,10 @@ def status(made: Reply) -> int:
     """200 of the recipe's own answer, also one that was asked for before; 203 of an old one because nothing else works; 206 of passages
     without an answer."""
     return {PASSAGES: 206, CACHED: 203 if made.get("tried") else 200}.get(made.get("way", ""), 200)
+
+
+def headers(made: Reply) -> dict[str, str]:
+    return {name: made[key] for name, key in ((WAY, "way"), (ARM, "arm")) if made.get(key)}
 
 
 def event(step: Any) -> str:

@@ -19,10 +19,12 @@ MAIN = Path(__file__).parents[2] / "app" / "main.py"
 template, reader, serve = served.template, served.reader, served.serve
 
 
-def opened(view: str = "Service", box: str = "") -> AppTest:
+def opened(view: str = "Service", box: str = "", inner: str = "") -> AppTest:
     app = AppTest.from_file(MAIN, default_timeout=120)
     app.switch_page("../pages/serve_recipe.py")
     app.query_params["serve_view"] = view
+    if inner:
+        app.query_params["watch_view"] = inner
     if box:
         app.session_state[box] = True
     app = app.run()
@@ -45,7 +47,7 @@ def towns(bench, reader):
 
 def test_before_anything_is_published_the_page_says_what_a_publication_is_for(bench):
     assert "a later loss is noticed" in words(opened())
-    assert "Nothing is published yet" in words(opened("Watch"))
+    assert "Nothing is published or served yet" in words(opened("Watch"))
     assert "Nothing was loaded yet" in words(opened("Load"))
     assert "No traces" in words(opened("Traces"))
 
@@ -72,12 +74,12 @@ def test_a_loss_is_told_with_its_evidence(bench, towns, serve):
     service = Service(bench, recipe(), "towns")
     address, search = str(serve(service, FREE).base_url), service.search
     drain(ask_canaries(bench, towns, address))
-    assert "no more than the noise" in words(opened("Watch"))
+    assert "no more than the noise" in words(opened("Watch", inner="Canaries"))
     service.searched = lambda *_: None  # what is played was never searched
     service.search = lambda text, most: {**search(text, most), "passages": []}
     for _ in range(3):
         told = drain(ask_canaries(bench, towns, address))
-    app = opened("Watch")
+    app = opened("Watch", inner="Canaries")
     assert app.error[0].value.startswith(f"{told.lost.mean:.1%}") and "Regression found" in app.error[0].value
 
 

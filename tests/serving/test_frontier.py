@@ -95,7 +95,7 @@ def test_a_service_that_does_not_start_is_told(bench, monkeypatch):
     monkeypatch.setattr(lab, "START_S", 0.1)
     with (
         pytest.raises(WorkbenchError, match="batch 2 did not start"),
-        lab.started(bench.home, lab.ServedArm("batch 2", recipe(), 2)),
+        lab.started(bench.home, lab.FrontierArm("batch 2", recipe(), 2)),
     ):
         pass
 

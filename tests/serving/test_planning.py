@@ -36,6 +36,7 @@ def test_the_simulated_queue_agrees_with_erlangs_where_service_is_exponential(wo
     slow, fast, over = capacity(points_of(workbench), [1.0, 5.0, 20.0], servers=1, slo_ms=1000.0, hour_usd=0.5)
     assert slow["p95_ms"] == pytest.approx(1000 * MarkovQueue(1.0, SERVICE_S).latency_quantile_s(0.95), rel=0.1)
     assert fast["p95_ms"] == pytest.approx(fast["erlang_p95_ms"], rel=0.15) and fast["p95_ms"] > slow["p95_ms"]
+    assert SERVICE_S * 1000 < fast["constant_p95_ms"] < fast["erlang_p95_ms"] and over["constant_p95_ms"] is None
     assert over["p95_ms"] is None and over["machines"] > 2 and over["usd_a_day"] == 12 * over["machines"]
     assert slow["measured_p95_ms"] is not None and fast["measured_p95_ms"] is None and slow["a_day"] == 86_400
 

@@ -26,10 +26,10 @@ def serve():
 
     servers = []
 
-    def start(service, limits=ServiceLimits(), keys=None, recorder=None):  # noqa: B008
+    def start(service, limits=ServiceLimits(), keys=None, recorder=None, against=None):  # noqa: B008
         listening = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(
-            uvicorn.Config(make_app(service, limits, keys, recorder), log_level="error", timeout_graceful_shutdown=5)
+            uvicorn.Config(make_app(service, limits, keys, recorder, against), log_level="error", timeout_graceful_shutdown=5)
         )
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()

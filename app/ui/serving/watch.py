@@ -1,65 +1,45 @@
-"""Canaries: what was found at publication is asked again, and a loss is told with its deployment and stage."""
+"""Watch: what a service did, whether it keeps its objectives, what its answers are worth, and whether questions and passages changed."""
 
-import math
+from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
 from app import session
-from app.ui import cards, charts, jobs
-from core.serving.asking import ADDRESS
+from app.ui import cards
+from app.ui.serving import arms, canaries, drift, feedback, objectives, quality, requests
 from core.serving.publishing import Publication, publications
-from core.serving.watching import Watched, canary_cost, watched
-from core.statistics.canary import ALPHA
-from core.workbench import command_line
+from core.serving.served import names_served
 
-WHAT = "Nothing is published yet"
-WHY = "Publish a recipe on *Service*: its questions are the canaries by which a loss is noticed."
+DAYS_30 = 30 * 24.0
+WHAT = "Nothing is published or served yet"
+WHY = (
+    "Publish a recipe on *Service* and put it up: what it is asked is told here, and its questions are the canaries by which a loss "
+    "is noticed."
+)
 
 
 def draw() -> None:
-    listed = publications(session.workbench())
-    if not listed:
+    published = {each.name: each for each in reversed(publications(session.workbench()))}
+    names = list(dict.fromkeys([*names_served(session.workbench(), DAYS_30), *reversed(published)]))
+    if not names:
         cards.empty(WHAT, WHY)
         return
-    by_name = {each.name: each for each in reversed(listed)}
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Publication", list(reversed(by_name)), key="watch_name")
-        url = st.text_input("Address of the service", ADDRESS, key="watch_url")
-    told = watched(session.workbench(), by_name[name])
-    look = st.error if told.alarm is not None else st.info if told.asked else st.caption
-    look(cards.plain(told.sentence))
-    arguments = ["serving", "canaries", name, "--url", url]
-    jobs.start_button(
-        "Ask the canaries",
-        arguments,
-        f"Canaries of {name}",
-        canary_cost(by_name[name]),
-        icon=":material/notifications_active:",
-        place="canaries",
-    )
-    if told.asked:
-        evidence(by_name[name], told)
+    name = st.selectbox("Service", names, key="watch_name", width=320)
+    views = {
+        "Requests": partial(requests.draw, name),
+        "Objectives": partial(objectives.draw, name),
+        "Quality": partial(quality.draw, name),
+        "Drift": partial(of_published, drift.draw, published.get(name)),
+        "Feedback": partial(feedback.draw, name),
+        "Two recipes": partial(arms.draw, name),
+        "Canaries": partial(of_published, canaries.draw, published.get(name)),
+    }
+    cards.tabs(views, "watch_view")
 
 
-def evidence(publication: Publication, told: Watched) -> None:
-    """The e-value after each canary, as its logarithm, against the threshold."""
-    asked, values = list(range(1, told.asked + 1)), [value / math.log(10) for value in told.log_e]
-    layout = charts.mark_line(-math.log10(ALPHA), "alarm")
-    title = "Log10 of the e-value"
-    charts.show(
-        charts.figure(charts.line(asked, values), "Canaries asked", title, height=320, **layout),
-        "canaries",
-        command=command_line("serving", "canaries", publication.name, "--url", ""),
-        data=[{"canary": number, "log10_e": value} for number, value in zip(asked, values, strict=True)],
-        title=f"Canaries of {publication.name}",
-        caption=f"{told.asked:,} asked",
-    )
-    st.caption(
-        "Each canary is a question whose evidence was found at publication. The e-value, the evidence of a loss, grows where more than "
-        f"{publication.floor:.2%} are lost; that it ever reaches {1 / ALPHA:g} (log10: {-math.log10(ALPHA):g}) without a change has a "
-        f"chance of {ALPHA:.0%} at most."
-    )
-    if told.questions:
-        with st.expander(f"Lost since {told.since}: {cards.count(len(told.questions), 'question')}"):
-            for question in told.questions:
-                st.text(question)
+def of_published(view: Callable[[Publication], None], publication: Publication | None) -> None:
+    if publication is None:
+        cards.empty("It is not published", "Publish its recipe on *Service*: what it found then is what it is held against.")
+    else:
+        view(publication)
