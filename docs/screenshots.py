@@ -39,7 +39,7 @@ QUESTION = "What does the with statement do?"
 SAMPLING = f"tune_sampling?{RECIPE}&question={QUESTION.replace(' ', '+')}&chain=top_k%3D40+top_p%3D0.95+temperature%3D0.8"
 SCORED = "score_answers?fusion.part=sparse_only&generation.repeat_penalty=1.3&scored=12&answer=pr-006"
 COLOURS = {"score_answers": (24, "MEDIANCUT")}  # its marks would tint the greys
-STUDY, PAPER = "sizes-and-k1", "chunk-sizes"
+STUDY, PAPER, PUBLISHED = "sizes-and-k1", "chunk-sizes", "python-handbook"
 IN_PLACE = "tune_chunks?fusion.part=sparse_only&study_here=true"
 READY = """() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'
   && !document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner]')"""
@@ -100,6 +100,7 @@ def fill(home: Path, folder: Path, browser) -> str:
     study(home, folder)
     sizes(home, folder)
     paper(home, folder)
+    service(home)
     documents = folder / "documents"
     documents.mkdir()
     page = browser.new_page()
@@ -183,6 +184,30 @@ def paper(home: Path, folder: Path) -> None:
         main = next((folder / "paper").rglob("main.tex"))
         subprocess.run(["make", "-C", str(main.parent)], check=True, stdout=subprocess.DEVNULL)
         shutil.copy(main.with_suffix(".pdf"), folder / "paper.pdf")
+
+
+def service(home: Path) -> None:
+    """A recipe is published and served, asked for answers, loaded with searches, and its canaries are asked."""
+    core(home, "serving", "publish", PUBLISHED, "--ask", "8", "--replays", "100", "--why", "a first look")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    command, url = [sys.executable, "-m", "core", "serve", "--published", PUBLISHED, "--port", port], f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(480):
+            try:
+                urllib.request.urlopen(f"{url}/ready", timeout=5)
+                break
+            except OSError:
+                time.sleep(0.25)
+        load = ("serving", "load", "--questions", "python-reference", "--url", url)
+        core(home, *load, "--path", "/answer", "--rate", "0.25", "--seconds", "60", "--slo-ms", "10000")
+        core(home, *load, "--path", "/search", "--rate", "1,2,5,10", "--seconds", "20", "--slo-ms", "100")
+        core(home, "serving", "canaries", PUBLISHED, "--url", url)
+    finally:
+        process.terminate()
+        process.wait(timeout=90)
 
 
 def settle(page) -> None:
@@ -356,6 +381,14 @@ def tab(name: str) -> Callable:
     return act
 
 
+def opened_trace(page) -> None:
+    pick_row(page)
+    page.locator("[class*=st-key-chart-waterfall]").first.evaluate(
+        "e => { e.style.scrollMarginTop = '90px'; e.scrollIntoView({block: 'start'}) }"
+    )
+    page.wait_for_timeout(400)
+
+
 def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
     """name -> (address, what is done there)"""
     return {
@@ -399,6 +432,9 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "add_to_paper": (f"compare_trials?sweep={STUDY}", export_menu),
         "study_in_place": (IN_PLACE, study_in_place),
         "write_paper": (f"write_paper?paper={PAPER}", None),
+        "serve_load": ("serve_recipe?serve_view=Load", None),
+        "serve_watch": ("serve_recipe?serve_view=Watch", None),
+        "serve_trace": ("serve_recipe?serve_view=Traces&trace_text=answer", opened_trace),
         "query_store": ("query_store", None),
     }
 

@@ -79,6 +79,7 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
 
     ingest(bench, {name: text if n % 2 else "This page was moved." for n, (name, text) in enumerate(TEXTS.items())})
     view(tab, "Watch")
+    view(tab, "Canaries")
     typed(tab, "Address of the service", address)
     tab.get_by_role("button", name="Ask the canaries").click()
     told = tab.get_by_text(re.compile("Regression found at canary"))
