@@ -248,6 +248,7 @@ def make_app(
                 question.mark("wait", "queue", trace.start_ns)
                 made = await work()
             ended(trace, made)
+            queued(trace)
         return made | said_with(trace)
 
     def said_with(trace: RequestTrace) -> dict[str, str]:
@@ -255,11 +256,14 @@ def make_app(
 
     def ended(trace: RequestTrace, made: Reply) -> None:
         trace.replied(made, status(made))
-        trace.attributes["queue"] = {"since": began_ns, "request_s": admission.request_s()}
         if made.get("answer"):
             book.served(trace.id)
             if shadow:
                 shadow.ask(trace.question.text, trace.id)
+
+    def queued(trace: RequestTrace) -> None:
+        """Notes the queue's count at the end of what stood in it."""
+        trace.attributes["queue"] = {"since": began_ns, "request_s": admission.request_s()}
 
     async def answered(request: Request, body: AnswerBody, name: str, path: str) -> Reply:
         question, own = asked(request, body, body.fresh), arm(name, body.question)
@@ -275,6 +279,7 @@ def make_app(
                     async for step in stepped(own.service.streamed(question), pool):
                         if isinstance(step, dict):
                             ended(trace, step)
+                            queued(trace)
                             step = step | said_with(trace)
                         yield step
                 finally:
