@@ -152,7 +152,8 @@ def make_app(
     elif against:
         other = AnswerBatches(against.service.replies, limits.batch, pool)
         arms[FIRST] = alone._replace(about=about | {"arm": FIRST})
-        arms[SECOND] = ServedArm(against.service, other, about | {"recipe": against.service.recipe, "arm": SECOND})
+        mine = {"recipe": against.service.recipe, "corpus": against.service.config.corpus.dataset, "arm": SECOND}
+        arms[SECOND] = ServedArm(against.service, other, about | mine)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncGenerator[None, None]:
