@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from core import files
 from core.config import fingerprint, knob
 from core.errors import WorkbenchError
 from core.index.common import allowed, asked, build_settings, checked, confirmed, ordered, permitted, rounded, vectors_identity
@@ -73,7 +74,7 @@ class PostgresPgvector(Index):
     )
 
     def import_engine(self) -> None:
-        _vectors()
+        vectors_taught()
 
     def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
         return {"ef_search": [10, 20, 40, 100, 200, 400]} if self.kind == "hnsw" else {"nprobe": probed(num_vectors)}
@@ -95,6 +96,9 @@ class PostgresPgvector(Index):
         name = PREFIX + fingerprint(of)
         if not server.holds(name, of, len(vectors)):
             server.fill(name, self, vectors, of)
+        with files.disk_reported("The index", folder, 0):
+            folder.mkdir(parents=True, exist_ok=True)
+            files.write_whole(folder / "table.json", files.sealed({"table": name}), sync=False)  # by which it counts as built
         return PostgresSearcher(self, server, name, *vectors.shape, private=False)
 
 
@@ -129,7 +133,7 @@ class VectorServer:
             connection, hold = self._idle.get_nowait()
         except Empty:
             connection, hold = connected(self._variable), {}
-            _vectors()(connection)
+            vectors_taught()(connection)
         try:
             with self._told():
                 for name, value in settings.items():
@@ -308,7 +312,7 @@ def _dropped(server: VectorServer, name: str) -> None:
         server.drop(name)
 
 
-def _vectors() -> Any:
+def vectors_taught() -> Any:
     """pgvector's function that teaches a connection what vectors are."""
     try:
         import psycopg  # noqa: F401

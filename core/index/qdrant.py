@@ -25,7 +25,7 @@ class Qdrant(Index):
     may be found, and compares all where they are few. The engine is that of PyPI's qdrant-edge-py, beta, which one process opens at
     a time for writing. A graph built by several threads is not quite alike each time; here one thread builds it.
     Source: Malkov and Yashunin 2018, "Efficient and robust approximate nearest neighbor search using HNSW graphs"; for filters
-    Qdrant's documentation, "Filtrable HNSW".
+    Patel et al. 2024, "ACORN".
     """
 
     order: ClassVar[int] = 120
@@ -46,7 +46,7 @@ class Qdrant(Index):
     )
 
     def import_engine(self) -> None:
-        _edge()
+        opened_edge()
 
     def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
         return {"ef_search": [8, 16, 32, 64, 128, 256]}
@@ -55,14 +55,14 @@ class Qdrant(Index):
         """Searcher of vectors [num_chunks, dim] float32; without a folder the shard is a temporary one, removed at exit."""
         from core.registry import installed
 
-        _edge()
+        opened_edge()
         vectors = checked(vectors, self.metric)
         engine = f"qdrant {installed('qdrant-edge-py')}"
         path = stored(folder or temporary_folder(), self, vectors, engine, "*.bin", lambda store: self._fill(vectors, store))
         return QdrantSearcher(self, path, *vectors.shape, private=folder is None)
 
     def _fill(self, vectors: np.ndarray, path: Path) -> None:
-        edge = _edge()
+        edge = opened_edge()
         distance = edge.Distance.Euclid if self.metric == "l2" else edge.Distance.Dot  # of normalised vectors it is the cosine
         shard = edge.EdgeShard.create(
             str(path),
@@ -89,7 +89,7 @@ class QdrantSearcher(Searcher):
         self._settings, self._private, self.dim = settings, private, dim
         self._live = np.ones(num_chunks, bool)  # [ids given out]
         self._one_change = Lock()
-        self._path, self._shard = path, _edge().EdgeShard.load(str(path))
+        self._path, self._shard = path, opened_edge().EdgeShard.load(str(path))
 
     @property
     def size(self) -> int:
@@ -114,7 +114,7 @@ class QdrantSearcher(Searcher):
         among: np.ndarray | None = None,
     ) -> Candidates:
         """The `depth` nearest chunks that the walk finds; equal scores are put in order among those found."""
-        edge, chosen, live, shard = _edge(), settings or self._settings, self._live, self._shard
+        edge, chosen, live, shard = opened_edge(), settings or self._settings, self._live, self._shard
         queries = asked(queries, chosen.metric, self.dim)
         may = live if among is None else live & permitted(among, len(live))
         depth = min(depth, int(live.sum()))
@@ -150,7 +150,7 @@ class QdrantSearcher(Searcher):
             self._own()
             live[ids] = False
             if len(ids):
-                self._shard.update(_edge().UpdateOperation.delete_points(ids.tolist()))
+                self._shard.update(opened_edge().UpdateOperation.delete_points(ids.tolist()))
             self._live = live
 
     def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
@@ -163,10 +163,10 @@ class QdrantSearcher(Searcher):
     def _own(self) -> None:
         if not self._private:
             path = private_copy(self._path)
-            self._path, self._shard, self._private = path, _edge().EdgeShard.load(str(path)), True
+            self._path, self._shard, self._private = path, opened_edge().EdgeShard.load(str(path)), True
 
 
-def _edge() -> Any:
+def opened_edge() -> Any:
     try:
         import qdrant_edge
     except ImportError as error:
@@ -175,7 +175,7 @@ def _edge() -> Any:
 
 
 def _upsert(shard: Any, ids: np.ndarray, vectors: np.ndarray) -> None:
-    edge = _edge()
+    edge = opened_edge()
     for first in range(0, len(ids), _BATCH):
         rows = zip(ids[first : first + _BATCH].tolist(), vectors[first : first + _BATCH].tolist(), strict=True)
         shard.update(edge.UpdateOperation.upsert_points([edge.Point(row, vector, {}) for row, vector in rows]))
