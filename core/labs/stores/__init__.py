@@ -21,7 +21,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
             "below": ("INTEGER", "Of a filter: thousandths of the rows that it leaves; NULL: none."),
             "writers": ("INTEGER", "Of writing: processes at once."),
             "value": ("DOUBLE", "Median over the repeats."),
-            "low": ("DOUBLE", "Smallest of the repeats: with five an interval of 94% for the median."),
+            "low": ("DOUBLE", "Smallest of the repeats: with five an interval of 94% for the median, with three of 75%."),
             "high": ("DOUBLE", "Largest of them."),
             "unit": ("VARCHAR", "Of the value."),
             "repeats": ("DOUBLE[]", "The value of each."),

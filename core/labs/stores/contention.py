@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,12 +36,10 @@ class Agent(NamedTuple):
     number: int
     operations: int
 
-    def ready(self) -> None:
-        """Connects, so that no agent is late by that."""
-        self.store.read("counter")
-
-    def act(self, moment: float) -> list[Operation]:
-        processes.wait_until(moment)
+    def act(self, gate: Path) -> Generator[None, None, list[Operation]]:
+        self.store.read("counter")  # connects, so that no agent is late by that
+        yield
+        processes.wait_at(gate)
         return [self._operation(number) for number in range(self.operations)]
 
     def _operation(self, number: int) -> Operation:
