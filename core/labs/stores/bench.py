@@ -16,6 +16,8 @@ from core.labs.stores.embedded import FaissStore, LanceStore, QdrantStore
 from core.labs.stores.servers import ChromaStore, CockroachStore, PostgresDefault, PostgresHnsw, PostgresIvfflat
 from core.labs.stores.store import Absent, BenchStore, Running
 from core.models.hardware import machine
+from core.pipeline.forecast import Forecast, one_phase
+from core.pipeline.speed import Estimate
 from core.store.batches import batches
 from core.workbench import Workbench
 
@@ -25,6 +27,17 @@ STORES: dict[str, type[BenchStore]] = {
         FaissStore, ChromaStore, LanceStore, PostgresHnsw, PostgresDefault, PostgresIvfflat, QdrantStore, CockroachStore,
     )
 }  # fmt: skip
+
+PRICES = {  # benchmark -> its words and the seconds that it took on two cores, idle and busy
+    "measure": ("all stores at 106 rows", Estimate(90, 240)),
+    "contention": ("four agents on each store", Estimate(60, 240)),
+    "kill": ("five kills of each store", Estimate(60, 240)),
+}
+
+
+def price(benchmark: str) -> Forecast:
+    """What the short one takes, as a page starts it."""
+    return one_phase(*PRICES[benchmark])
 
 
 class Chosen(NamedTuple):
