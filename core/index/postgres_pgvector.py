@@ -18,7 +18,7 @@ from core.errors import WorkbenchError
 from core.index.common import allowed, asked, build_settings, checked, confirmed, ordered, permitted, rounded, vectors_identity
 from core.index.faiss_tools import lists
 from core.index.postgres_dialects import dialect_of, search_of, table_of
-from core.index.postgres_server import NAME, VARIABLE, absent, connected
+from core.index.postgres_server import NAME, VARIABLE, absent, address, connected_to
 from core.index.protocol import Index, Searcher, lists_knob, probed, probes_knob
 from core.records import Candidates
 from core.registry import part
@@ -89,7 +89,7 @@ class PostgresPgvector(Index):
         if self.kind == "hnsw" and self.ef_construction < 2 * self.m:
             raise allowed("index.ef_construction", self.ef_construction, f"{2 * self.m} or more", f"m is {self.m}")
         if folder is None:
-            name = _temporary(server)
+            name = server.temporary()
             server.fill(name, self, vectors, "of its own")
             return PostgresSearcher(self, server, name, *vectors.shape, private=True)
         of = f"{vectors_identity(vectors)} {fingerprint(build_settings(self))}"
@@ -107,7 +107,10 @@ class VectorServer:
 
     def __init__(self, variable: str) -> None:
         self._variable, self._idle = variable, SimpleQueue()
-        with connected(variable) as connection:
+        self._address = address(variable)  # the same for all connections, whatever the variable holds later
+        self._own: set[str] = set()  # tables that are gone at the end of this process at the latest
+        atexit.register(self._drop_own)  # before a bundled server stops: what is registered later is called earlier
+        with connected_to(self._address, variable) as connection:
             self.dialect = dialect_of(connection.execute("SELECT version()").fetchone()[0])
             with self._told():
                 for statement in self.dialect.setup:
@@ -132,8 +135,9 @@ class VectorServer:
         try:
             connection, hold = self._idle.get_nowait()
         except Empty:
-            connection, hold = connected(self._variable), {}
-            vectors_taught()(connection)
+            connection, hold = connected_to(self._address, self._variable), {}
+            with self._told():
+                vectors_taught()(connection)
         try:
             with self._told():
                 for name, value in settings.items():
@@ -204,9 +208,20 @@ class VectorServer:
             for row_id, vector in zip(ids.tolist(), vectors, strict=True):
                 copy.write_row((row_id, vector))
 
+    def temporary(self) -> str:
+        """The name of a table of one's own."""
+        self._own.add(name := f"{PREFIX}own_{uuid4().hex}")
+        return name
+
     def drop(self, name: str) -> None:
-        with self.lent() as connection:
-            connection.execute(f"DROP TABLE IF EXISTS {name}")
+        if name in self._own:
+            self._own.discard(name)
+            with suppress(WorkbenchError), self.lent() as connection:  # nobody is left to be told
+                connection.execute(f"DROP TABLE IF EXISTS {name}")
+
+    def _drop_own(self) -> None:
+        for name in tuple(self._own):
+            self.drop(name)
 
 
 class PostgresSearcher(Searcher):
@@ -219,7 +234,7 @@ class PostgresSearcher(Searcher):
         self._live = np.ones(num_chunks, bool)  # [ids given out]
         self._one_change = Lock()
         if private:
-            weakref.finalize(self, _dropped, server, name).atexit = False
+            weakref.finalize(self, server.drop, name).atexit = False
 
     @property
     def size(self) -> int:
@@ -294,22 +309,10 @@ class PostgresSearcher(Searcher):
 
     def _own(self) -> None:
         if not self._private:
-            name = _temporary(self._server)
+            name = self._server.temporary()
             self._server.copy(self._name, name, self._settings, len(self._live), self.dim)
             self._name, self._private = name, True
-            weakref.finalize(self, _dropped, self._server, name).atexit = False
-
-
-def _temporary(server: VectorServer) -> str:
-    """The name of a table that is gone at the end of this process at the latest."""
-    name = f"{PREFIX}own_{uuid4().hex}"
-    atexit.register(_dropped, server, name)  # before the server stops: what is registered later is called earlier
-    return name
-
-
-def _dropped(server: VectorServer, name: str) -> None:
-    with suppress(WorkbenchError):  # nobody is left to be told
-        server.drop(name)
+            weakref.finalize(self, self._server.drop, name).atexit = False
 
 
 def vectors_taught() -> Any:

@@ -31,11 +31,6 @@ def address(variable: str) -> str:
     return os.environ.get(variable) or bundled(files.make_home())
 
 
-def connected(variable: str) -> Any:
-    """A connection to the server of `address`; see `connected_to`."""
-    return connected_to(address(variable), variable)
-
-
 def connected_to(dsn: str, variable: str = VARIABLE) -> Any:
     """A connection of psycopg, each statement a transaction of its own. WorkbenchError where no server answers.
 

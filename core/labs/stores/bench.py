@@ -123,4 +123,14 @@ def running(stores: Iterable[type[BenchStore]], folder: Path, servers: dict[str,
             family = store.family or store.name
             if family not in by_family:
                 by_family[family] = stack.enter_context(store.running(folder / family, servers))
-        yield {store.name: by_family[store.family or store.name] for store in stores}
+        try:
+            yield {store.name: by_family[store.family or store.name] for store in stores}
+        except WorkbenchError:
+            raise
+        except Exception as error:  # whatever a store's library raises
+            said = (str(error).splitlines() or ["no reason given"])[0]
+            raise WorkbenchError(
+                f"A store failed in the middle of the benchmark: {type(error).__name__}: {said:.300}",
+                where=type(error).__module__,
+                todo="What was measured before is recorded. Try again; --only names the stores to try.",
+            ) from error

@@ -109,7 +109,8 @@ class LanceStore(BenchStore):
     def index(self) -> None:
         from lancedb.index import BTree, IvfFlat
 
-        rows = self._table.count_rows()
+        if not (rows := self._table.count_rows()):
+            return
         if rows >= 256:  # fewer it searches one by one
             self._table.create_index("vector", config=IvfFlat(distance_type="dot", num_partitions=round(4 * rows**0.5)))
         self._table.create_index("bucket", config=BTree())

@@ -75,9 +75,7 @@ def _killed(
     run: str, kind: type[BenchStore], where: Running, durable: bool, moments: int, rng: np.random.Generator
 ) -> Generator[Progress, None, list[Killed]]:
     place, every = where.place, []
-    store = kind(place, durable)
-    store.create(DIM)
-    store.close()
+    _empty(kind(place, durable))
     confirmed: set[int] = set()
     lost: set[int] = set()
     for moment in range(moments):
@@ -94,9 +92,7 @@ def _killed(
             store.close()
         except Exception:  # whatever an engine raises: it cannot be opened again, which is the result
             there, took = set(confirmed) - rows, None
-            store = kind(place, durable)
-            store.create(DIM)
-            store.close()
+            _empty(kind(place, durable))
         missing = confirmed - there - lost
         beyond = {row for row in there if row >= first} - rows
         every.append(Killed(len(rows), len(missing), len(beyond), took))
@@ -105,6 +101,12 @@ def _killed(
             confirmed, lost = set(), set()
     yield Progress(moments, moments, f"{kind.title}: killed {moments} times")
     return every
+
+
+def _empty(store: BenchStore) -> None:
+    store.create(DIM)
+    store.index()
+    store.close()
 
 
 def _written(run: str, store: BenchStore, first: int, server: Running | None, rng: np.random.Generator) -> set[int]:

@@ -223,6 +223,7 @@ class _Bench:
                 store = kind(places[kind.name].place, durable)
                 if kind.several:
                     store.create(vectors.shape[1])
+                    store.index()
                     store.close()
                 shares = np.array_split(vectors[: number * plan.rows], number)
                 writers = [Writer(store, NEW * (place + 1) // 16, rows) for place, rows in enumerate(shares)]

@@ -232,17 +232,17 @@ class PostgresHnsw(BenchStore):
         self._connection.execute(f"COMMENT ON TABLE {table} IS '{OURS}of a benchmark'")
 
     def create(self, dim: int, effort: int = 0) -> None:
+        """The vectors' index comes by `index`, before rows or after them."""
         self._new(self._table, f"id int4 PRIMARY KEY, bucket int4 NOT NULL, embedding vector({dim}) NOT NULL")
         self._connection.execute(f"CREATE INDEX ON {self._table} (bucket)")
-        if self.part.kind == "hnsw":
-            self._connection.execute(self._dialect.index(self._table, self.part, 0))
 
     def index(self) -> None:
-        rows = self._connection.execute(f"SELECT count(*) FROM {self._table}").fetchone()[0]
-        if self.part.kind == "ivfflat":
-            self._connection.execute(
-                self._dialect.index(self._table, self.part, max(1, round(rows / 1000) if rows > 20_000 else 10))
-            )
+        numbers = f"SELECT count(*), 4 * coalesce(max(vector_dims(embedding)), 0) * count(*) FROM {self._table}"
+        rows, num_bytes = self._connection.execute(numbers).fetchone()
+        for name, value in self._dialect.building(num_bytes).items():
+            self._connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+        # so many lists pgvector's README names
+        self._connection.execute(self._dialect.index(self._table, self.part, max(10, rows // 1000)))
         if self._dialect.whole:
             self._connection.execute(f"ANALYZE {self._table}")
 
