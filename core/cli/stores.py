@@ -41,11 +41,11 @@ def _print(table: Any) -> None:
     show_table([{title: in_words(row.get(column.key), column.format) for column, title in titles.items()} for row in table.rows])
 
 
-def _kept(record: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"run": record["run"], "rows": len(record["rows"])}
 
 
-@verb("stores measure", _show, job_keeps=_kept)
+@verb("stores measure", _show, job_keeps=_summary)
 def measure_stores(
     workbench: Any,
     *,
@@ -61,7 +61,7 @@ def measure_stores(
     """All stores at the same recall: search, filters, writers, searches meanwhile, size, reopening."""
     from core.labs.stores import measure as lab
 
-    plan = lab.QUICK if quick else lab.Plan()
+    plan = lab.QUICK if quick else lab.MeasurePlan()
     options = {"sizes": sizes, "writers": writers}
     chosen = {
         name: tuple(sorted({int(each) for each in read_numbers(text, f"--{name}")})) for name, text in options.items() if text
@@ -71,7 +71,7 @@ def measure_stores(
     return record | {"tables": ["recall", "filters", "writers", "mixed"]}
 
 
-@verb("stores contention", _show, job_keeps=_kept)
+@verb("stores contention", _show, job_keeps=_summary)
 def contention(
     workbench: Any,
     *,
@@ -87,7 +87,7 @@ def contention(
     return record | {"tables": ["contention"]}
 
 
-@verb("stores kill", _show, job_keeps=_kept)
+@verb("stores kill", _show, job_keeps=_summary)
 def kill_stores(
     workbench: Any, *, moments: Annotated[Positive, Parameter(help="Times that each is ended.")] = 50, only: Only = ()
 ) -> Any:

@@ -31,12 +31,6 @@ NARROW = {
 pytestmark = pytest.mark.parametrize("name", list(registry.parts("index")))
 
 
-@pytest.fixture(autouse=True)
-def _server(name, request):
-    if name == "postgres_pgvector":
-        request.getfixturevalue("postgres")
-
-
 def part(name, values=WIDE, **more):
     """The part with every knob of `values` that it has."""
     cls = registry.find("index", name)

@@ -47,8 +47,11 @@ def test_the_sql_of_pgvector():
     )
     assert dialect.index("t", lists, 12) == "CREATE INDEX ON t USING ivfflat (embedding vector_ip_ops) WITH (lists = 12)"
     assert dialect.searching(lists) == {
-        "ivfflat.probes": "9", "ivfflat.iterative_scan": "relaxed_order", "enable_seqscan": "on", "plan_cache_mode": "force_custom_plan",
-    }  # fmt: skip
+        "ivfflat.probes": "9",
+        "ivfflat.iterative_scan": "relaxed_order",
+        "enable_seqscan": "on",
+        "plan_cache_mode": "force_custom_plan",
+    }
     assert dialect.searching(PostgresPgvector())["enable_seqscan"] == "off"
 
 

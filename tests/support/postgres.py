@@ -27,3 +27,11 @@ def postgres(postgres_dsn, monkeypatch):
     """The same as the server that is used where nobody names another."""
     monkeypatch.setenv("GROUNDWORK_POSTGRES", postgres_dsn)
     return postgres_dsn
+
+
+@pytest.fixture(autouse=True)
+def _same_for_every_index(request):
+    """A suite over all indexes need not know which of them has a server."""
+    case = getattr(request.node, "callspec", None)
+    if case and any(isinstance(value, str) and value == "postgres_pgvector" for value in case.params.values()):
+        request.getfixturevalue("postgres")

@@ -44,7 +44,7 @@ def stores(here: Glance, corpus: Corpus) -> None:
     if seen.measured:
         measured(seen.measured)
     if seen.kills:
-        st.markdown("**Ended by kill -9 while they write**")
+        st.markdown("**Killed while they write**")
         tables.draw(lab.kill_table(seen.kills), "stores/kill")
     if seen.measured:
         st.markdown("**What a well-known note says of stores**")

@@ -21,13 +21,13 @@ NOTE_ROWS = 106
 HOLDS, FAILS, UNTRIED, OPEN = "holds", "fails", "could not be tried", "not decided"
 
 
-class Claim(NamedTuple):
+class NoteClaim(NamedTuple):
     claim: str
     verdict: str
     why: str
 
 
-class Evidence(NamedTuple):
+class StoreEvidence(NamedTuple):
     """The newest runs."""
 
     measured: Rows
@@ -35,13 +35,13 @@ class Evidence(NamedTuple):
     kills: Rows
 
 
-def evidence(workbench: Workbench) -> Evidence:
-    return Evidence(*(newest(workbench, kind) for kind in KINDS))
+def evidence(workbench: Workbench) -> StoreEvidence:
+    return StoreEvidence(*(newest(workbench, kind) for kind in KINDS))
 
 
-def claims(measured: Rows) -> list[Claim]:
+def claims(measured: Rows) -> list[NoteClaim]:
     """Each claim of the note with its verdict."""
-    return [Claim(words, *judge(measured)) for words, judge in CLAIMS.items()]
+    return [NoteClaim(words, *judge(measured)) for words, judge in CLAIMS.items()]
 
 
 def _faster_with_four(store: str, more: bool) -> Callable[[Rows], tuple[str, str]]:
@@ -147,7 +147,7 @@ def _first(measured: Rows, store: str, quantity: str, **where: Any) -> Mapping[s
     return next((row for row in rows if all(row.get(name) == value for name, value in where.items())), None)
 
 
-def advice(seen: Evidence) -> list[str]:
+def advice(seen: StoreEvidence) -> list[str]:
     """A sentence a need, each with the numbers that decide it; a need without measurements says what would decide it."""
     return [_search(seen.measured), _filter(seen.measured), _write(seen), _share(seen.histories)]
 
@@ -166,9 +166,8 @@ def _search(measured: Rows) -> str:
         return f"Searching alone: at {size:,} rows no store reached recall {RECALL}."
     best = min(p50, key=lambda row: row["value"])
     level = [row["title"] for row in p50 if row is not best and row["low"] <= best["high"]]
-    beside = (
-        f"; {', '.join(level)} cannot be told from it" if level else "; every other is slower by more than the repeats differ"
-    )
+    others = "; every other is slower by more than the repeats differ" if len(p50) > 1 else ", the only one"
+    beside = f"; {', '.join(level)} cannot be told from it" if level else others
     return f"Searching alone, {size:,} rows: {best['title']}, {written(best['value'], TWO)} ms at recall {RECALL}{beside}."
 
 
@@ -198,7 +197,7 @@ def _filter(measured: Rows) -> str:
     )
 
 
-def _write(seen: Evidence) -> str:
+def _write(seen: StoreEvidence) -> str:
     durable = {row["store"]: row["setting"] for row in reversed(seen.kills) if not row["missing"] and not row["unreadable"]}
     rows = [row for row in seen.measured if row["quantity"] == "writes" and row.get("writers") == 4]
     rows = [row for row in rows if durable.get(row["store"]) == row["setting"]]
@@ -230,7 +229,7 @@ def _share(histories: Rows) -> str:
         if not bad
         else f"kept apart, {', '.join(bad)} still err"
     )
-    lock = f"; {', '.join(ours)} need a lock of one's own for it" if ours else ""
+    lock = f"; that takes a lock of one's own around {', '.join(ours)}" if ours else ""
     return f"Agents that share a memory: {words}; {right}{lock}."
 
 

@@ -14,7 +14,7 @@ from core.files.ids import new_id
 from core.index.postgres_server import NAME
 from core.labs.stores.embedded import FaissStore, LanceStore, QdrantStore
 from core.labs.stores.servers import ChromaStore, CockroachStore, PostgresDefault, PostgresHnsw, PostgresIvfflat
-from core.labs.stores.store import Absent, BenchStore, Running
+from core.labs.stores.store import Absent, BenchStore, RunningStore
 from core.models.hardware import machine
 from core.pipeline.forecast import Forecast, one_phase
 from core.pipeline.speed import Estimate
@@ -24,9 +24,16 @@ from core.workbench import Workbench
 STORES: dict[str, type[BenchStore]] = {
     store.name: store
     for store in (
-        FaissStore, ChromaStore, LanceStore, PostgresHnsw, PostgresDefault, PostgresIvfflat, QdrantStore, CockroachStore,
+        FaissStore,
+        ChromaStore,
+        LanceStore,
+        PostgresHnsw,
+        PostgresDefault,
+        PostgresIvfflat,
+        QdrantStore,
+        CockroachStore,
     )
-}  # fmt: skip
+}
 
 PRICES = {  # benchmark -> its words and the seconds that it took on two cores, idle and busy
     "measure": ("all stores at 106 rows", Estimate(90, 240)),
@@ -40,7 +47,7 @@ def price(benchmark: str) -> Forecast:
     return one_phase(*PRICES[benchmark])
 
 
-class Chosen(NamedTuple):
+class ChosenStores(NamedTuple):
     """The stores of a benchmark, and those that are left out."""
 
     stores: list[type[BenchStore]]
@@ -48,8 +55,8 @@ class Chosen(NamedTuple):
     servers: dict[str, str]  # family -> environment variable
 
 
-def choose(only: Sequence[str], servers: Mapping[str, str], writing: bool = False) -> Chosen:
-    """only: names of stores; (): all. servers: as `Chosen` has them. writing: those that write alike are tried once."""
+def choose(only: Sequence[str], servers: Mapping[str, str], writing: bool = False) -> ChosenStores:
+    """only: names of stores; (): all. servers: as `ChosenStores` has them. writing: those that write alike are tried once."""
     for family, variable in servers.items():
         if not re.fullmatch(NAME, variable):
             raise WorkbenchError(
@@ -68,10 +75,10 @@ def choose(only: Sequence[str], servers: Mapping[str, str], writing: bool = Fals
             left_out[name] = absent
         else:
             stores.append(store)
-    return Chosen(stores, left_out, dict(servers))
+    return ChosenStores(stores, left_out, dict(servers))
 
 
-class Recorder:
+class StoreRecorder:
     """Records the rows of a run, each as soon as it is there."""
 
     def __init__(self, workbench: Workbench) -> None:
@@ -115,10 +122,10 @@ def alone(home: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def running(stores: Iterable[type[BenchStore]], folder: Path, servers: dict[str, str]) -> Iterator[dict[str, Running]]:
+def running(stores: Iterable[type[BenchStore]], folder: Path, servers: dict[str, str]) -> Iterator[dict[str, RunningStore]]:
     """Store -> where it runs; those of a family share a server."""
     with ExitStack() as stack:
-        by_family: dict[str, Running] = {}
+        by_family: dict[str, RunningStore] = {}
         for store in stores:
             family = store.family or store.name
             if family not in by_family:

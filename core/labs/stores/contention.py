@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core.labs.stores import processes
-from core.labs.stores.bench import Recorder, alone, choose, running
-from core.labs.stores.histories import Operation, Verdict, appended, counted, replaced, skewed
+from core.labs.stores.bench import StoreRecorder, alone, choose, running
+from core.labs.stores.histories import Anomalies, Operation, appended, counted, replaced, skewed
 from core.labs.stores.store import Absent, BenchStore
 from core.records import Progress
 from core.workbench import Workbench
@@ -95,13 +95,13 @@ def elements(text: str) -> tuple[str, ...]:
     return tuple(text.split()[1:])
 
 
-class History(NamedTuple):
+class AgentHistory(NamedTuple):
     """What agents did, and what is wrong with it."""
 
     workload: str
     arm: str
     operations: list[Operation]
-    verdict: Verdict
+    verdict: Anomalies
 
     @property
     def acknowledged(self) -> int:
@@ -140,7 +140,7 @@ class History(NamedTuple):
 MOST_DRAWN = 200  # operations of a history that are kept for a drawing
 
 
-def _drawn(each: Operation, first: float, verdict: Verdict) -> dict[str, Any]:
+def _drawn(each: Operation, first: float, verdict: Anomalies) -> dict[str, Any]:
     ms = {name: round(1000 * (getattr(each, name) - first), 3) for name in ("began", "read_at", "ended")}
     lost = (each.agent, each.number) in verdict.lost_operations
     return {"agent": each.agent, "number": each.number, **ms, "acknowledged": each.acknowledged, "lost": lost}
@@ -148,7 +148,7 @@ def _drawn(each: Operation, first: float, verdict: Verdict) -> dict[str, Any]:
 
 def history(
     make: Callable[[], BenchStore], run: str, workload: str, arm: str, operations: int
-) -> Generator[Progress, None, History]:
+) -> Generator[Progress, None, AgentHistory]:
     """Four agents at once, each with so many operations. make: the store by a connection of its own."""
     store, operations = make(), min(operations, MOST.get(workload, operations))
     pairs = [f"{side}{number}" for number in range(operations) for side in ("left", "right")] if workload == "write_skew" else []
@@ -164,14 +164,14 @@ def history(
         "write_skew": lambda: skewed(every),
     }[workload]()
     store.close()
-    return History(workload, arm, every, verdict)
+    return AgentHistory(workload, arm, every, verdict)
 
 
 def contend(
     workbench: Workbench, operations: int = 25, only: Sequence[str] = (), servers: Mapping[str, str] = {}
 ) -> Generator[Progress, None, dict[str, Any]]:
     """{"run", "rows": a row a store, workload and arm, "left_out"}. Each history is recorded as soon as it is checked."""
-    chosen, recorder = choose(only, servers, writing=True), Recorder(workbench)
+    chosen, recorder = choose(only, servers, writing=True), StoreRecorder(workbench)
     stores = [store for store in chosen.stores if store.several]
     alone_in_it = Absent("One process at a time may have it open, so no two agents share it.", "")
     left_out = chosen.left_out | {store.name: alone_in_it for store in chosen.stores if not store.several}

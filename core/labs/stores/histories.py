@@ -27,7 +27,7 @@ class Operation(NamedTuple):
     error: str = ""
 
 
-class Verdict(NamedTuple):
+class Anomalies(NamedTuple):
     """What is wrong with a history; 0 of each in one that could have happened one after the other."""
 
     lost: int  # acknowledged, and no trace of it is left
@@ -37,13 +37,13 @@ class Verdict(NamedTuple):
     lost_operations: tuple[tuple[int, int], ...] = ()  # agent and number of each, where it can be told
 
 
-def counted(operations: Sequence[Operation], first: int, last: int) -> Verdict:
+def counted(operations: Sequence[Operation], first: int, last: int) -> Anomalies:
     """Of a counter that each acknowledged operation raised by 1."""
     missing = first + sum(each.acknowledged for each in operations) - last
-    return Verdict(max(0, missing), max(0, -missing), 0, 0)
+    return Anomalies(max(0, missing), max(0, -missing), 0, 0)
 
 
-def appended(operations: Sequence[Operation], last: Sequence[str]) -> Verdict:
+def appended(operations: Sequence[Operation], last: Sequence[str]) -> Anomalies:
     """Of a list to which each operation appended an element of its own."""
     times, done = Counter(last), [each for each in operations if each.acknowledged]
     lost = [each for each in done if each.wrote not in times]
@@ -54,21 +54,21 @@ def appended(operations: Sequence[Operation], last: Sequence[str]) -> Verdict:
         before = {other.wrote for other in there[: bisect_left(ends, each.began)]}
         stale += not before <= set(each.read)
     twice = sum(number - 1 for number in times.values())
-    return Verdict(len(lost), twice, stale, 0, tuple((each.agent, each.number) for each in lost))
+    return Anomalies(len(lost), twice, stale, 0, tuple((each.agent, each.number) for each in lost))
 
 
-def replaced(operations: Sequence[Operation], last: str) -> Verdict:
+def replaced(operations: Sequence[Operation], last: str) -> Anomalies:
     """Of a value that each acknowledged operation replaced by one of its own, if it was still what it had read."""
     done = [each for each in operations if each.acknowledged and each.wrote]
     seen = {value for each in done for value in each.read} | {last}
     lost = [each for each in done if each.wrote not in seen]
-    return Verdict(len(lost), 0, 0, 0, tuple((each.agent, each.number) for each in lost))
+    return Anomalies(len(lost), 0, 0, 0, tuple((each.agent, each.number) for each in lost))
 
 
-def skewed(operations: Sequence[Operation]) -> Verdict:
+def skewed(operations: Sequence[Operation]) -> Anomalies:
     """Of pairs of which one has to stay on: agents of even number turn the left off, the others the right, if both are on."""
     sides: dict[str, set[int]] = {}
     for each in operations:
         if each.acknowledged and each.wrote == "off":
             sides.setdefault(each.key, set()).add(each.agent % 2)
-    return Verdict(0, 0, 0, sum(len(turned) == 2 for turned in sides.values()))
+    return Anomalies(0, 0, 0, sum(len(turned) == 2 for turned in sides.values()))

@@ -12,8 +12,8 @@ import numpy as np
 
 from core.jobs import child
 from core.labs.stores import processes
-from core.labs.stores.bench import Recorder, alone, choose, running
-from core.labs.stores.store import Absent, BenchStore, Running
+from core.labs.stores.bench import StoreRecorder, alone, choose, running
+from core.labs.stores.store import Absent, BenchStore, RunningStore
 from core.records import Progress
 from core.workbench import Workbench
 
@@ -51,7 +51,7 @@ def kill(
     workbench: Workbench, moments: int = 50, only: Sequence[str] = (), servers: Mapping[str, str] = {}, seed: int = 0
 ) -> Generator[Progress, None, dict[str, Any]]:
     """{"run", "rows": a row a store and setting, "left_out"}. Recorded as soon as a store is through."""
-    chosen, recorder, rows = choose(only, servers, writing=True), Recorder(workbench), []
+    chosen, recorder, rows = choose(only, servers, writing=True), StoreRecorder(workbench), []
     left_out = dict(chosen.left_out)
     for store in chosen.stores:
         if not store.lasts:
@@ -72,7 +72,7 @@ def kill(
 
 
 def _killed(
-    run: str, kind: type[BenchStore], where: Running, durable: bool, moments: int, rng: np.random.Generator
+    run: str, kind: type[BenchStore], where: RunningStore, durable: bool, moments: int, rng: np.random.Generator
 ) -> Generator[Progress, None, list[Killed]]:
     place, every = where.place, []
     _empty(kind(place, durable))
@@ -109,7 +109,7 @@ def _empty(store: BenchStore) -> None:
     store.close()
 
 
-def _written(run: str, store: BenchStore, first: int, server: Running | None, rng: np.random.Generator) -> set[int]:
+def _written(run: str, store: BenchStore, first: int, server: RunningStore | None, rng: np.random.Generator) -> set[int]:
     """The rows that were confirmed until it was killed. server: whose processes are ended; None: that of the writer."""
     number, words = int(rng.integers(FEWEST, MOST)), child.Words("The process that writes", store.title, processes.TODO)
     rows: set[int] = set()

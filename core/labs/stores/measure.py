@@ -19,9 +19,9 @@ from core.index.exact import Exact, normalised
 from core.index.stores import bytes_below
 from core.labs.index.measure import TIES, recall
 from core.labs.stores import processes
-from core.labs.stores.bench import Chosen, Recorder, alone, choose, running
-from core.labs.stores.store import BUCKETS, BenchStore, Running
-from core.progress import Running as Steps
+from core.labs.stores.bench import ChosenStores, StoreRecorder, alone, choose, running
+from core.labs.stores.store import BUCKETS, BenchStore, RunningStore
+from core.progress import Running
 from core.records import Candidates, Progress
 from core.workbench import Workbench
 
@@ -31,7 +31,7 @@ NEW = 1_000_000_000  # rows that are written while others are searched count fro
 KIND = "store_measurements"
 
 
-class Plan(NamedTuple):
+class MeasurePlan(NamedTuple):
     """How much is measured."""
 
     sizes: tuple[int, ...] = (106, 16_407)
@@ -42,7 +42,7 @@ class Plan(NamedTuple):
     fresh: int = 50  # rows of which the time until they are found is taken
 
 
-QUICK = Plan(sizes=(106,), repeats=3, questions=20, writers=(1, 4), rows=10, fresh=5)
+QUICK = MeasurePlan(sizes=(106,), repeats=3, questions=20, writers=(1, 4), rows=10, fresh=5)
 
 
 class Ground(NamedTuple):
@@ -76,7 +76,7 @@ def ground(vectors: np.ndarray, queries: np.ndarray, size: int, questions: int, 
 
 
 def measure(
-    workbench: Workbench, config: TrialConfig, plan: Plan, only: Sequence[str] = (), servers: Mapping[str, str] = {}
+    workbench: Workbench, config: TrialConfig, plan: MeasurePlan, only: Sequence[str] = (), servers: Mapping[str, str] = {}
 ) -> Generator[Progress, None, dict[str, Any]]:
     """{"run", "rows": a row a store, size and quantity, "left_out", "told"}. Each row is recorded as soon as it is measured.
 
@@ -93,7 +93,7 @@ def measure(
             where="--sizes",
             todo="Give a size up to that, or choose a larger corpus with questions.",
         )
-    chosen, recorder = choose(only, servers), Recorder(workbench)
+    chosen, recorder = choose(only, servers), StoreRecorder(workbench)
     bench = _Bench(recorder, plan, chosen, run.corpus.name)
     try:
         with alone(workbench.home) as folder, running(chosen.stores, folder, chosen.servers) as places:
@@ -109,7 +109,7 @@ def measure(
 class _Bench:
     """A run: what it measures goes through `note`."""
 
-    def __init__(self, recorder: Recorder, plan: Plan, chosen: Chosen, dataset: str) -> None:
+    def __init__(self, recorder: StoreRecorder, plan: MeasurePlan, chosen: ChosenStores, dataset: str) -> None:
         self._recorder, self._plan, self._chosen, self._dataset = recorder, plan, chosen, dataset
         self.rows: list[dict[str, Any]] = []
 
@@ -132,7 +132,7 @@ class _Bench:
         about = {"repeats": [float(value) for value in values], "detail": dict(detail)}
         self.rows.append(self._recorder.keep(KIND, store, key, row | about, durable))
 
-    def searches(self, base: Ground, places: Mapping[str, Running], folder: Path) -> Generator[Progress, None, None]:
+    def searches(self, base: Ground, places: Mapping[str, RunningStore], folder: Path) -> Generator[Progress, None, None]:
         n, open_stores, efforts = len(base.vectors), {}, {}
         for number, kind in enumerate(self._chosen.stores):
             yield Progress(number, len(self._chosen.stores), f"{n:,} rows: loading {kind.title}")
@@ -158,7 +158,7 @@ class _Bench:
             self.note(kind, "client_share", np.minimum(shares, 1.0), size=n)
             open_stores[kind].close()
 
-    def _loaded(self, kind: type[BenchStore], where: Running, base: Ground, folder: Path) -> tuple[BenchStore, int]:
+    def _loaded(self, kind: type[BenchStore], where: RunningStore, base: Ground, folder: Path) -> tuple[BenchStore, int]:
         """The store with its rows, and its tuned setting."""
         n, dim = base.vectors.shape
         for effort in kind.efforts if kind.effort_is_built else (0,):
@@ -206,7 +206,7 @@ class _Bench:
             self.note(kind, "rows_returned", [rows], "rows", detail=probe, **where)
             self.note(kind, "filtered_recall", [shares], **where)
 
-    def writes(self, vectors: np.ndarray, places: Mapping[str, Running]) -> Generator[Progress, None, None]:
+    def writes(self, vectors: np.ndarray, places: Mapping[str, RunningStore]) -> Generator[Progress, None, None]:
         plan = self._plan
         kinds = [kind for kind in self._chosen.stores if not kind.writes_alike]
         cases = [
@@ -243,7 +243,7 @@ class _Bench:
             if kind.several:
                 yield from self._mixed(kind, places[kind.name], vectors)
 
-    def _mixed(self, kind: type[BenchStore], where: Running, vectors: np.ndarray) -> Generator[Progress, None, None]:
+    def _mixed(self, kind: type[BenchStore], where: RunningStore, vectors: np.ndarray) -> Generator[Progress, None, None]:
         """Searches while four write, and how soon a row is found that was confirmed to another connection."""
         store, size = kind(where.place), len(vectors)
         store.create(vectors.shape[1])
@@ -256,7 +256,7 @@ class _Bench:
             writers = [Writer(kind(where.place), first + place * 1_000_000, rows) for place, rows in enumerate(shares)]
             work = processes.together(self._recorder.run, writers, "churn", f"{kind.title}: searching while four write")
             times: list[tuple[float, float]] = []
-            for step in (steps := Steps(work)):
+            for step in (steps := Running(work)):
                 yield step
                 began = time.monotonic()
                 store.search(vectors[len(times) % size], K, kind.usual_effort)

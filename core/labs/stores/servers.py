@@ -20,7 +20,7 @@ from core.errors import WorkbenchError
 from core.index.postgres_dialects import dialect_of
 from core.index.postgres_pgvector import OURS, PREFIX, PostgresPgvector, vectors_taught
 from core.index.postgres_server import NAME, VARIABLE, address, connected_to, own_server
-from core.labs.stores.store import Absent, BenchStore, Running, missing_module
+from core.labs.stores.store import Absent, BenchStore, RunningStore, missing_module
 from core.registry import installed
 
 START_S = 60.0
@@ -45,7 +45,7 @@ class ChromaStore(BenchStore):
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path, servers: dict[str, str]) -> Iterator[Running]:
+    def running(cls, folder: Path, servers: dict[str, str]) -> Iterator[RunningStore]:
         folder.mkdir(parents=True, exist_ok=True)
         processes: list[subprocess.Popen] = []
 
@@ -67,7 +67,7 @@ class ChromaStore(BenchStore):
                 process.wait()
 
         try:
-            yield Running(start(), kill, start)
+            yield RunningStore(start(), kill, start)
         finally:
             kill()
 
@@ -171,11 +171,11 @@ class PostgresHnsw(BenchStore):
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path, servers: dict[str, str]) -> Iterator[Running]:
+    def running(cls, folder: Path, servers: dict[str, str]) -> Iterator[RunningStore]:
         if cls.family in servers:  # a server that is not ours is never killed
             run = f"{servers[cls.family]} {uuid4().hex[:12]}"
             try:
-                yield Running(run)
+                yield RunningStore(run)
             finally:
                 cls(run).drop()
             return
@@ -193,7 +193,7 @@ class PostgresHnsw(BenchStore):
                 server.ensure_postgres_running()
                 return dsn
 
-            yield Running(dsn, kill, again)
+            yield RunningStore(dsn, kill, again)
 
     @property
     def _address(self) -> str:

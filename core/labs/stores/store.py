@@ -25,7 +25,7 @@ class Absent(NamedTuple):
     command: str
 
 
-class Running(NamedTuple):
+class RunningStore(NamedTuple):
     """A store that runs: where, and the process that holds its data, where killing it is ours to do."""
 
     place: str
@@ -67,10 +67,10 @@ class BenchStore(ABC):
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path, servers: dict[str, str]) -> Iterator[Running]:
+    def running(cls, folder: Path, servers: dict[str, str]) -> Iterator[RunningStore]:
         """The store, empty, until the end of the block."""
         folder.mkdir(parents=True, exist_ok=True)
-        yield Running(str(folder))
+        yield RunningStore(str(folder))
 
     @classmethod
     @abstractmethod

@@ -15,7 +15,7 @@ KINDS = ("store_measurements", "store_histories", "store_kills")
 def newest(workbench: Workbench, kind: str) -> list[dict[str, Any]]:
     """Of the newest run that measured anything, in the order in which it was measured."""
     measured = "quantity <> 'left_out'" if kind == KINDS[0] else "true"
-    sql = f"SELECT key FROM {kind} WHERE run = (SELECT max_by(run, id) FROM {kind} WHERE {measured}) ORDER BY id"
+    sql = f"SELECT key FROM {kind} WHERE {measured} AND run = (SELECT max_by(run, id) FROM {kind} WHERE {measured}) ORDER BY id"
     keys = [row["key"] for row in workbench.store.query(sql)]
     return list(batches(workbench.home).read(kind, keys).values())
 

@@ -3,15 +3,14 @@
 import numpy as np
 import pytest
 
-from core.cli.stores import measure_stores
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.index.exact import normalised
 from core.labs.stores import advice, measure, tables
 from core.labs.stores.advice import FAILS, HOLDS, OPEN, UNTRIED
-from core.labs.stores.bench import STORES, Recorder, choose
-from core.labs.stores.contention import contend
-from core.labs.stores.histories import Operation
+from core.labs.stores.bench import STORES, StoreRecorder, choose
+from core.labs.stores.contention import Agent, AgentHistory, contend
+from core.labs.stores.histories import Anomalies, Operation
 from core.progress import drain
 from tests.support.small_corpora import markets, with_towns
 
@@ -48,7 +47,7 @@ def test_what_is_not_there_is_left_out_with_reason_and_command(monkeypatch, home
     chosen = choose((), {})
     assert [store.name for store in chosen.stores] == ["faiss", "chroma", "lancedb"]
     assert chosen.left_out["qdrant"].command == "python -m pip install -r requirements-stores.txt"
-    Recorder(home).left_out("measure", chosen.left_out)
+    StoreRecorder(home).left_out("measure", chosen.left_out)
     assert {row["store"] for row in tables.left_out(home)} == {STORES[name].title for name in chosen.left_out}
 
 
@@ -93,7 +92,7 @@ def test_a_claim_of_the_note_is_decided_by_what_was_measured(rows, claim, verdic
 
 
 def test_advice_follows_the_numbers_and_says_what_it_lacks():
-    lacks = advice.advice(advice.Evidence((), (), ()))
+    lacks = advice.advice(advice.StoreEvidence((), (), ()))
     assert len(lacks) == 4 and all("not measured" in sentence for sentence in lacks)
     rows = [found("faiss", 1.0), found("lancedb", 1.0)]
     rows += [measured("faiss", "search_p50", 0.1, 0.09, 0.2), measured("lancedb", "search_p50", 4.0, 3.0, 5.0)]
@@ -103,15 +102,13 @@ def test_advice_follows_the_numbers_and_says_what_it_lacks():
     kill = {"missing": 0, "unreadable": 0, "acknowledged": 100}
     kills = [{"store": name, "title": name, "setting": STORES[name].durable_setting} | kill for name in ("lancedb", "chroma")]
     kills[1]["missing"] = 7
-    search, filtered, writers, _ = advice.advice(advice.Evidence(rows, (), kills))
+    search, filtered, writers, _ = advice.advice(advice.StoreEvidence(rows, (), kills))
     assert "FAISS HNSW, 0.10 ms" in search and "every other is slower" in search
     assert "LanceDB, p99 9.00 ms" in filtered and "FAISS HNSW (6.0 of 10 at 1%)" in filtered
     assert "LanceDB with" in writers and "chroma with" in writers and "(7 of 100)" in writers  # the faster one lost rows
 
 
 def test_an_operation_of_an_agent_that_a_store_refuses_is_not_confirmed():
-    from core.labs.stores.contention import Agent, History
-
     class Refusing(STORES["lancedb"]):
         def read(self, key):
             return "0"
@@ -121,14 +118,8 @@ def test_an_operation_of_an_agent_that_a_store_refuses_is_not_confirmed():
 
     every = [Agent(Refusing("nowhere"), "counter", "naive", 0, 1)._operation(number) for number in range(3)]
     assert all(isinstance(each, Operation) and not each.acknowledged and each.error == "OSError" for each in every)
-    row = History("counter", "naive", every, measure_nothing()).row()
+    row = AgentHistory("counter", "naive", every, Anomalies(0, 0, 0, 0)).row()
     assert row["failed"] == 3 and row["acknowledged"] == 0 and row["p99_ms"] is None
-
-
-def measure_nothing():
-    from core.labs.stores.histories import Verdict
-
-    return Verdict(0, 0, 0, 0)
 
 
 @pytest.mark.slow
@@ -155,7 +146,7 @@ def test_measured_stores_are_recorded_and_come_back_as_tables(tmp_path, postgres
     texts, questions = markets([f"Town{letter}" for letter in "abcdefghijklmnopqrst"])
     bench = with_towns(tmp_path / "towns", texts, questions)
     recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns"})
-    plan = measure.Plan(sizes=(20, 10**9), repeats=2, questions=5, writers=(1, 2), rows=4, fresh=2)
+    plan = measure.MeasurePlan(sizes=(20, 10**9), repeats=2, questions=5, writers=(1, 2), rows=4, fresh=2)
     only, servers = ("faiss", "lancedb", "postgres_ivfflat", "postgres_hnsw"), {"postgres": "GROUNDWORK_POSTGRES"}
     record = drain(measure.measure(bench, recipe, plan, only, servers))
     assert record["told"] == ["1,000,000,000 rows: the recipe has 20 chunks."]
@@ -167,9 +158,9 @@ def test_measured_stores_are_recorded_and_come_back_as_tables(tmp_path, postgres
     writers = tables.table(bench, "writers").rows
     assert {row["writers"] for row in writers if row["title"] == "LanceDB"} == {1, 2}
     assert {row["setting"] for row in writers if row["title"].startswith("PostgreSQL")} == {
-        "fsync and synchronous_commit on", "synchronous_commit off",
-    }  # fmt: skip
+        "fsync and synchronous_commit on",
+        "synchronous_commit off",
+    }
     assert all(row["freshness_p99"] > 0 for row in tables.table(bench, "mixed").rows)
     with pytest.raises(WorkbenchError, match="20 chunks and 20 questions"):
         drain(measure.measure(bench, recipe, plan._replace(sizes=(21,)), only, servers))
-    assert measure_stores  # the verb that a job starts
