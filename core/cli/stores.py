@@ -101,6 +101,20 @@ def _show_table(record: Mapping[str, Any]) -> None:
     _print(Table(**{**record, "columns": [Column(**column) for column in record["columns"]]}))
 
 
+@verb("stores answers", _show_table)
+def answers_of_stores(
+    workbench: Any,
+    *,
+    recipe: RecipeOptions = USUAL,
+    margin: Annotated[float, Parameter(help="Points (hundredths) within which two means are equal.")] = 1.0,
+    only: Only = (),
+) -> Any:
+    """What a store costs the ranking of the recipe, paired by question with exact search."""
+    from core.labs.stores.answers import answers
+
+    return (yield from answers(workbench, recipe.read(), margin, only))
+
+
 @verb("stores show", _show_table)
 def show_stores(
     workbench: Any, table: Literal["recall", "filters", "writers", "mixed", "contention", "kill", "claims", "note"], /

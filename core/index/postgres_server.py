@@ -118,13 +118,19 @@ def started(place: Path) -> Any:
 def own_server(folder: Path) -> Iterator[tuple[Any, str]]:
     """A bundled server of one's own and its DSN; at the end it is stopped and its data is gone."""
     place = _place(folder / "postgres")
+    if place.exists():  # one that was killed with its benchmark left it, and perhaps its server
+        _remove(started(place), place)
     server = started(place)
     try:
         yield server, server.get_uri()
     finally:
-        server.stop()
-        server._instances.pop(server.pgdata, None)  # else the package takes it for running, when the folder is used again
-        files.discard(place)
+        _remove(server, place)
+
+
+def _remove(server: Any, place: Path) -> None:
+    server.stop()
+    server._instances.pop(server.pgdata, None)  # else the package takes it for running, when the folder is used again
+    files.discard(place)
 
 
 def _stop(server: Any, users: Any) -> None:

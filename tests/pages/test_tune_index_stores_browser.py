@@ -18,7 +18,8 @@ def towns(app, home):
 @pytest.mark.slow
 def test_stores_are_measured_by_a_job_and_stand_there(towns, tab):
     open_page(tab, f"{towns}/{ADDRESS}")
-    tab.get_by_role("tab", name="Stores").click()
+    tab.get_by_role("button", name="Prepare").click()
+    tab.get_by_role("tab", name="Stores").click(timeout=JOB_MS)
     tab.get_by_text("No store was tried yet").wait_for()
     tab.get_by_role("button", name="Measure all stores").click()
     tab.get_by_text("At the same recall").wait_for(timeout=JOB_MS)

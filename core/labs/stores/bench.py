@@ -2,7 +2,6 @@
 
 import fcntl
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -117,8 +116,12 @@ def alone(home: Path) -> Iterator[Path]:
                 where=str(home),
                 todo="Wait for it, or cancel it on the page Overview.",
             ) from None
-        with tempfile.TemporaryDirectory(prefix="groundwork-stores-") as folder:
-            yield Path(folder)
+        folder = home / "stores"  # always the same, so that what a killed benchmark left is found, and removed
+        try:
+            files.discard(folder)
+            yield folder
+        finally:
+            files.discard(folder)
 
 
 @contextmanager
