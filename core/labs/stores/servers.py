@@ -219,10 +219,15 @@ class PostgresHnsw(BenchStore):
         for statement in self._dialect.setup:
             connection.execute(statement)
         vectors_taught()(connection)
-        if not self.durable:
-            connection.execute("SET synchronous_commit = off")
         self._effort = 0
         return connection
+
+    @cached_property
+    def _writing(self) -> Any:
+        """The connection as rows are written by it; tables are made durably in any case."""
+        if not self.durable:
+            self._connection.execute("SET synchronous_commit = off")
+        return self._connection
 
     def _new(self, table: str, columns: str) -> None:
         comment = self._connection.execute("SELECT obj_description(to_regclass(%s))", (table,)).fetchone()[0]
@@ -255,13 +260,13 @@ class PostgresHnsw(BenchStore):
                 copy.write_row(row)
 
     def insert(self, row: int, vector: np.ndarray, bucket: int) -> None:
-        self._connection.execute(f"INSERT INTO {self._table} (id, bucket, embedding) VALUES (%b, %b, %b)", (row, bucket, vector))
+        self._writing.execute(f"INSERT INTO {self._table} (id, bucket, embedding) VALUES (%b, %b, %b)", (row, bucket, vector))
 
     def update(self, row: int, vector: np.ndarray, bucket: int) -> None:
-        self._connection.execute(f"UPDATE {self._table} SET embedding = %b, bucket = %b WHERE id = %b", (vector, bucket, row))
+        self._writing.execute(f"UPDATE {self._table} SET embedding = %b, bucket = %b WHERE id = %b", (vector, bucket, row))
 
     def delete(self, row: int) -> None:
-        self._connection.execute(f"DELETE FROM {self._table} WHERE id = %b", (row,))
+        self._writing.execute(f"DELETE FROM {self._table} WHERE id = %b", (row,))
 
     def search(self, query: np.ndarray, k: int, effort: int, below: int | None = None) -> list[int]:
         return [row for (row,) in self._asked("", query, k, effort, below)]
@@ -269,7 +274,8 @@ class PostgresHnsw(BenchStore):
     def plan(self, query: np.ndarray, k: int, effort: int, below: int | None = None) -> str:
         lines = [row[0] for row in self._asked("EXPLAIN ", query, k, effort, below)]
         scans = [re.sub(r"\s*\(cost.*|^[\s>-]*", "", line) for line in lines if "can" in line]
-        return re.sub(rf"{self._prefix}\w*", "table", "; ".join(scans))
+        named = re.sub(rf"{self._prefix}\w*?_(embedding|bucket)_idx\w*", r"\1 index", "; ".join(scans))
+        return re.sub(rf"{self._prefix}\w*", "table", named)
 
     def _asked(self, before: str, query: np.ndarray, k: int, effort: int, below: int | None) -> list[tuple]:
         if self._connection and effort != self._effort:
@@ -296,6 +302,7 @@ class PostgresHnsw(BenchStore):
         self.close()
 
     def close(self) -> None:
+        self.__dict__.pop("_writing", None)
         if connection := self.__dict__.pop("_connection", None):
             connection.close()
 
