@@ -101,7 +101,7 @@ def test_it_draws_what_the_records_say(bench):
     said = words(app)
     assert "loses 3 of 4 in LanceDB, without an error" in said and "a lock of one's own around LanceDB" in said
     assert "Too few rows: LanceDB (3.6 of 10 at 1%)" in said and "(2 of 90)" in said
-    assert "CockroachDB (measure): No server was named. --cockroach NAME" in said
+    assert "CockroachDB: No server was named. --cockroach NAME (measure)" in said
     assert app.selectbox(key="store_history").options == [
         "LanceDB: reads a list, appends, writes it, naive",
         "LanceDB: reads a list, appends, writes it, right",

@@ -25,16 +25,15 @@ LOOKS = {"lost": ("Confirmed, then lost", charts.COLORS[5], 9), "there": ("Confi
 
 
 def stores(here: Glance, corpus: Corpus) -> None:
-    with st.container(horizontal=True):
-        for name, (label, options) in BENCHMARKS.items():
-            arguments = ["stores", name, *options, *(["--dataset", corpus.name] if name == "measure" else [])]
-            with st.container(width=330):
-                jobs.start_button(label, arguments, label, price(name), place=f"stores/{name}", kind="secondary")
+    for place, (name, (label, options)) in zip(st.columns(3), BENCHMARKS.items(), strict=True):
+        arguments = ["stores", name, *options, *(["--dataset", corpus.name] if name == "measure" else [])]
+        with place:
+            jobs.start_button(label, arguments, label, price(name), place=f"stores/{name}", kind="secondary")
     seen = advice.evidence(session.workbench())
     if not any(seen):
         cards.empty(
             "No store was tried yet",
-            "The three buttons start what takes minutes; the whole measurement is `python -m core stores measure`, on an idle machine.",
+            "The three buttons start what takes minutes; the whole measurement is python -m core stores measure, on an idle machine.",
         )
         return left_out()
     for sentence in advice.advice(seen):
@@ -54,9 +53,11 @@ def stores(here: Glance, corpus: Corpus) -> None:
 
 
 def left_out() -> None:
-    rows = lab.left_out(session.workbench())
-    if rows:
-        words = [" ".join(filter(None, (f"{row['store']} ({row['of']}): {row['reason']}", row["command"]))) for row in rows]
+    of: dict[str, list[str]] = {}
+    for row in lab.left_out(session.workbench()):
+        of.setdefault(" ".join(filter(None, (f"{row['store']}: {row['reason']}", row["command"]))), []).append(row["of"])
+    if of:
+        words = [f"{reason} ({', '.join(benchmarks)})" for reason, benchmarks in of.items()]
         st.caption("Left out. " + " ".join(map(cards.plain, words)))
 
 
@@ -124,6 +125,17 @@ def writers(rows: Sequence[Mapping[str, Any]]) -> charts.Figure:
         points = sorted(points, key=lambda row: row["writers"])
         ends = {end: [row[end] for row in points] for end in ("low", "high")}
         numbers, values = [row["writers"] for row in points], [row["value"] for row in points]
-        traces += charts.line(numbers, values, name=name, color=charts.look(place)[0], hover="%{x}: %{y:.0f} rows/s", **ends)
-    axis = charts.log_axis([row["value"] for row in rows])
-    return charts.figure(traces, "Writers at once", "Rows a second", legend=True, height=320, yaxis=axis)
+        traces += charts.line(
+            numbers,
+            values,
+            name=name,
+            color=charts.look(place)[0],
+            hover="%{x}: %{y:.0f} rows/s",
+            interval="range of the repeats",
+            **ends,
+        )
+    axes = {
+        "xaxis": {"tickvals": sorted({row["writers"] for row in rows})},
+        "yaxis": charts.log_axis([row["value"] for row in rows]),
+    }
+    return charts.figure(traces, "Writers at once", "Rows a second", legend=True, height=340, **axes)

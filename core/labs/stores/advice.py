@@ -65,7 +65,7 @@ def _filters_afterwards(measured: Rows) -> tuple[str, str]:
     if not rows:
         return UNTRIED, "Chroma was not searched under a filter"
     short = [row for row in rows if row["value"] < row["detail"]["wanted"]]
-    worst = min(short or rows, key=lambda row: row["below"])
+    worst = max(short or rows, key=lambda row: (row["detail"]["wanted"], -row["below"]))
     words = f"at {worst['below'] / 10:g}% it returns {worst['value']:.1f} of {worst['detail']['wanted']}"
     return (HOLDS if short else FAILS), words + ("" if short else ", so it filters before it ranks")
 
@@ -115,7 +115,7 @@ def note_table(measured: Rows) -> Table:
     names = ("1 writer, rows/s", "4 writers, rows/s", "p50, ms", "p99, ms", "filtered p50, ms", "filtered p99, ms")
     columns = [
         Column("title", "Store"),
-        *(column for name in names for column in (Column(name, name, "%g"), Column(f"{name} here", "here"))),
+        *(column for name in names for column in (Column(name, name, "%g"), Column(f"{name} here", f"{name} here"))),
     ]
     rows = []
     for store, numbers in NOTE.items():
@@ -128,7 +128,7 @@ def note_table(measured: Rows) -> Table:
         for name, number, row in zip(names, numbers, values, strict=True):
             cells |= {name: number, f"{name} here": f"{row['value']:.4g} ({row['low']:.4g} to {row['high']:.4g})" if row else ""}
         rows.append(
-            {"title": {"chroma": "Chroma", "postgres_ivfflat": "PostgreSQL, IVFFlat", "cockroach": "CockroachDB"}[store], **cells}
+            {"title": {"chroma": "Chroma", "postgres_ivfflat": "PostgreSQL IVFFlat", "cockroach": "CockroachDB"}[store], **cells}
         )
     note = (
         "The note: one run on another machine, without recall. Here: a filter of 50%, durable writes, the index for writing HNSW"
@@ -154,7 +154,7 @@ def advice(seen: StoreEvidence) -> list[str]:
 
 def _search(measured: Rows) -> str:
     if not sizes(measured):
-        return "Searching alone: not measured; `stores measure` decides it."
+        return "Searching alone: not measured; stores measure decides it."
     size = sizes(measured)[-1]
     enough = {name for name, row in of_quantity(measured, "recall", size=size).items() if row["value"] >= RECALL}
     p50 = [
@@ -174,7 +174,7 @@ def _search(measured: Rows) -> str:
 def _filter(measured: Rows) -> str:
     rows = [row for row in measured if row["quantity"] == "rows_returned" and row["size"] == max(sizes(measured), default=0)]
     if not rows:
-        return "With a narrow filter: not measured; `stores measure` decides it."
+        return "With a narrow filter: not measured; stores measure decides it."
     below = min(row["below"] for row in rows if row["detail"]["wanted"])
     short = [row for row in rows if row["value"] < 0.999 * row["detail"]["wanted"]]
     bad = {row["store"] for row in short}
@@ -183,10 +183,9 @@ def _filter(measured: Rows) -> str:
         for row in measured
         if (row["quantity"], row.get("below"), row["size"]) == ("search_p99", below, rows[0]["size"]) and row["store"] not in bad
     ]
+    fewest = {row["store"]: row for row in sorted(short, key=lambda row: -row["value"] / row["detail"]["wanted"])}
     told = ", ".join(
-        dict.fromkeys(
-            f"{row['title']} ({row['value']:.1f} of {row['detail']['wanted']} at {row['below'] / 10:g}%)" for row in short
-        )
+        f"{row['title']} ({row['value']:.1f} of {row['detail']['wanted']} at {row['below'] / 10:g}%)" for row in fewest.values()
     )
     words = f" Too few rows: {told}." if told else " None returned too few rows."
     if not p99:
@@ -208,7 +207,7 @@ def _write(seen: StoreEvidence) -> str:
     ]
     words = f" A kill loses confirmed rows of {', '.join(lossy)}." if lossy else ""
     if not rows:
-        return f"Several writers: not measured; `stores measure` and `stores kill` decide it.{words}"
+        return f"Several writers: not measured; stores measure and stores kill decide it.{words}"
     best = max(rows, key=lambda row: row["value"])
     speed = f"{best['value']:.0f} rows/s by four ({between(best['low'], best['high'], '%.0f')})"
     return f"Several writers whose confirmed rows outlive a kill: {best['title']} with {best['setting']}, {speed}.{words}"
@@ -216,7 +215,7 @@ def _write(seen: StoreEvidence) -> str:
 
 def _share(histories: Rows) -> str:
     if not histories:
-        return "Agents that share a memory: not measured; `stores contention` decides it."
+        return "Agents that share a memory: not measured; stores contention decides it."
     wrong = ("lost", "duplicated", "stale", "skewed")
     naive = {row["title"]: row for row in histories if row["arm"] == "naive" and row["workload"] == "counter"}
     lost = ", ".join(f"{row['lost']} of {row['acknowledged']} in {title}" for title, row in naive.items())

@@ -153,7 +153,7 @@ class QdrantStore(BenchStore):
     """Qdrant's engine without its server: a shard that one process has open."""
 
     name: ClassVar[str] = "qdrant"
-    title: ClassVar[str] = "Qdrant, in process"
+    title: ClassVar[str] = "Qdrant (in process)"
     several: ClassVar[bool] = False
     durable_setting: ClassVar[str] = "write-ahead log"
     relaxed_setting: ClassVar[str] = "no write-ahead log"

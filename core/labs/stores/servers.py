@@ -32,7 +32,7 @@ class ChromaStore(BenchStore):
     """Chroma's own server, started for the benchmark."""
 
     name: ClassVar[str] = "chroma"
-    title: ClassVar[str] = "Chroma, server"
+    title: ClassVar[str] = "Chroma"
     serves: ClassVar[bool] = True
     durable_setting: ClassVar[str] = "SQLite's write-ahead log"
     efforts: ClassVar[tuple[int, ...]] = (100, 400)
@@ -148,7 +148,7 @@ class PostgresHnsw(BenchStore):
     """PostgreSQL with pgvector's graph, and searches that go on until they have enough."""
 
     name: ClassVar[str] = "postgres_hnsw"
-    title: ClassVar[str] = "PostgreSQL, HNSW"
+    title: ClassVar[str] = "PostgreSQL HNSW"
     serves: ClassVar[bool] = True
     durable_setting: ClassVar[str] = "fsync and synchronous_commit on"
     relaxed_setting: ClassVar[str] = "synchronous_commit off"
@@ -337,7 +337,7 @@ class PostgresDefault(PostgresHnsw):
 
     name: ClassVar[str] = "postgres_default"
     writes_alike: ClassVar[str] = "postgres_hnsw"
-    title: ClassVar[str] = "PostgreSQL, HNSW, defaults"
+    title: ClassVar[str] = "PostgreSQL HNSW (defaults)"
     part: ClassVar[PostgresPgvector] = PostgresPgvector(metric="dot", plan="planner", iterative_scan="off")
 
 
@@ -346,7 +346,7 @@ class PostgresIvfflat(PostgresHnsw):
 
     name: ClassVar[str] = "postgres_ivfflat"
     writes_alike: ClassVar[str] = "postgres_hnsw"
-    title: ClassVar[str] = "PostgreSQL, IVFFlat"
+    title: ClassVar[str] = "PostgreSQL IVFFlat"
     effort: ClassVar[str] = "probes"
     efforts: ClassVar[tuple[int, ...]] = (1, 2, 4, 8, 16, 32, 64, 128)
     usual_effort: ClassVar[int] = 1
@@ -368,6 +368,6 @@ class CockroachStore(PostgresHnsw):
     @classmethod
     def absent(cls, servers: dict[str, str]) -> Absent | None:
         if cls.family not in servers:
-            command = "put its address into an environment variable, say COCKROACH, and add --cockroach COCKROACH"
+            command = "Put its address into an environment variable, say COCKROACH, and add --cockroach COCKROACH."
             return Absent("It is not installed by pip, and no server was named.", command)
         return super().absent(servers)
