@@ -1,11 +1,13 @@
 """PostgreSQL's index beside its contract: lists, pgvector's defaults, CockroachDB's SQL, what is said without the packages."""
 
 import builtins
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from core import files
 from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.index.postgres_dialects import CockroachDialect, PgvectorDialect, dialect_of, search_of, table_of
@@ -126,3 +128,5 @@ def test_the_bundled_server_runs_for_the_data_folder_and_ends_with_the_process(t
     assert out[0] == "0"
     left = [p for p in psutil.process_iter(["cmdline"]) if out[1] in " ".join(p.info["cmdline"] or ())]
     assert not left, "the server outlives the process that started it"
+    for path in (Path(out[1]), Path(out[1]).with_suffix(".users")):  # as root it is not in the data folder
+        files.discard(path)

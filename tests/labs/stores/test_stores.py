@@ -8,6 +8,7 @@ from core.errors import WorkbenchError
 from core.index.exact import normalised
 from core.labs.stores import advice, measure, tables
 from core.labs.stores.advice import FAILS, HOLDS, OPEN, UNTRIED
+from core.labs.stores.answers import answers
 from core.labs.stores.bench import STORES, StoreRecorder, choose
 from core.labs.stores.contention import Agent, AgentHistory, contend
 from core.labs.stores.histories import Anomalies, Operation
@@ -164,3 +165,13 @@ def test_measured_stores_are_recorded_and_come_back_as_tables(tmp_path, postgres
     assert all(row["freshness_p99"] > 0 for row in tables.table(bench, "mixed").rows)
     with pytest.raises(WorkbenchError, match="20 chunks and 20 questions"):
         drain(measure.measure(bench, recipe, plan._replace(sizes=(21,)), only, servers))
+
+
+@pytest.mark.slow
+def test_what_a_store_costs_the_ranking_is_paired_with_exact_search(tmp_path):
+    bench = with_towns(tmp_path / "towns", *markets([f"Town{letter}" for letter in "abcdefghij"]))
+    recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "dense_only"})
+    table = drain(answers(bench, recipe, only=("faiss", "lancedb")))
+    assert [row["title"] for row in table.rows] == ["FAISS HNSW", "LanceDB"] and "n 10" in table.note
+    for row in table.rows:  # ten texts: both look at every one, and differences without variation cannot be tested
+        assert row["recall"] == 1 and row["difference"] == 0 and row["exact"] == row["here"] > 0 and row["verdict"] == "undefined"
