@@ -91,7 +91,7 @@ def contention(
 def kill_stores(
     workbench: Any, *, moments: Annotated[Positive, Parameter(help="Times that each is ended.")] = 50, only: Only = ()
 ) -> Any:
-    """kill -9 while a store writes: which confirmed rows are missing afterwards."""
+    """Kill each store (kill -9) while it writes: which confirmed rows are missing afterwards."""
     from core.labs.stores.kill import kill
 
     return (yield from kill(workbench, moments, only)) | {"tables": ["kill"]}
