@@ -296,7 +296,8 @@ class PostgresHnsw(BenchStore):
     def drop(self) -> None:
         """Removes all tables of this run."""
         pattern = self._prefix.replace("_", r"\_") + "%"
-        rows = self._connection.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE %s", (pattern,)).fetchall()
+        ours = "SELECT tablename FROM pg_tables WHERE tablename LIKE %s AND obj_description(to_regclass(tablename)) LIKE %s"
+        rows = self._connection.execute(ours, (pattern, f"{OURS}%")).fetchall()
         for (table,) in rows:
             self._connection.execute(f"DROP TABLE {table}")
         self.close()

@@ -56,6 +56,8 @@ def test_a_table_of_others_is_never_touched(postgres, tmp_path):
         connection.execute(f"CREATE TABLE {theirs} (salary int)")
         with pytest.raises(Exception, match="already exists"):
             store.remember(["counter"], "0")
+        store.create(8)
+        store.drop()  # those of its own run alone
         assert connection.execute(f"SELECT count(*) FROM {theirs}").fetchone() == (0,)
         connection.execute(f"DROP TABLE {theirs}")
 
