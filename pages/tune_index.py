@@ -16,6 +16,7 @@ from app.ui.index.life import life
 from app.ui.index.questions import question_table, side_by_side
 from app.ui.index.ranking_cost import ranking_cost
 from app.ui.index.recipe import recipe, waiting
+from app.ui.index.stores import stores
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.index import glance
@@ -29,6 +30,7 @@ TABS = {
     "Filters": filters,
     "Exact fallback": fallback,
     "Life": life,
+    "Stores": stores,
 }
 
 

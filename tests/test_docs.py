@@ -107,7 +107,7 @@ def test_every_verb_and_option_says_what_it_is():
 def test_the_commands_of_every_page_are_told_and_exist():
     lines = [re.findall(r"^Commands: (.+)$", text, re.MULTILINE) for path, text in TEXT.items() if path.parent.name == "guide"]
     verbs = {verb.name for verb in VERBS.values()}
-    named = ("annotate ", "experiment ", "paper ", "serving ")
+    named = ("annotate ", "experiment ", "paper ", "serving ", "stores ")
     told = {name for [line] in lines for name in re.findall(r"`([^`]+)`", line)} - {f"{name}…" for name in named}
     assert told <= verbs
     assert {name for name in verbs - told if not name.startswith(named)} == {"list"}

@@ -123,6 +123,7 @@ def environment() -> dict[str, str]:
 
 
 _starting = threading.RLock()
+_is_child = threading.Event()
 _children: dict[Key, _Child] = {}
 
 
@@ -152,8 +153,14 @@ def alone(child: _Child) -> bool:
         return child.calls == 1
 
 
+def serving() -> bool:
+    """Whether this process is such a child, which ends with its parent and without a word."""
+    return _is_child.is_set()
+
+
 def serve() -> None:
     """The child: serves calls until its standard input ends."""
+    _is_child.set()
     key = sys.stdin.buffer.read(32)
     with Listener(sys.argv[1], authkey=key) as door:
         os.write(1, b"+")

@@ -17,8 +17,17 @@ CENTRES = rng.normal(size=(12, DIM))
 VECTORS = (CENTRES[rng.integers(12, size=400)] + 0.6 * rng.normal(size=(400, DIM))).astype(np.float32)
 QUERIES = (CENTRES[rng.integers(12, size=30)] + 0.6 * rng.normal(size=(30, DIM))).astype(np.float32)
 TIGHT = dict(atol=3e-6, rtol=1e-5)  # the scores are the same numbers
-WIDE = {"nprobe": 400, "ef_search": 400, "rescore": 20, "refine": 20, "ef_construction": 200}
-NARROW = {"nprobe": 1, "ef_search": 1, "rescore": 1, "refine": 1}
+WIDE = {"nprobe": 400, "ef_search": 400, "rescore": 20, "refine": 20, "ef_construction": 200, "beam_size": 400}
+NARROW = {
+    "nprobe": 1,
+    "ef_search": 1,
+    "rescore": 1,
+    "refine": 1,
+    "iterative_scan": "off",
+    "plan": "index",
+    "beam_size": 1,
+    "acorn": True,
+}
 pytestmark = pytest.mark.parametrize("name", list(registry.parts("index")))
 
 

@@ -1,0 +1,325 @@
+"""Approximate dense search in PostgreSQL, by pgvector, and in databases that speak its protocol."""
+
+import atexit
+import weakref
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import Any, ClassVar, Literal
+from uuid import uuid4
+
+import numpy as np
+
+from core import files
+from core.config import fingerprint, knob
+from core.errors import WorkbenchError
+from core.index.common import allowed, asked, build_settings, checked, confirmed, ordered, permitted, rounded, vectors_identity
+from core.index.faiss_tools import lists
+from core.index.postgres_dialects import dialect_of, search_of, table_of
+from core.index.postgres_server import NAME, VARIABLE, absent, address, connected_to
+from core.index.protocol import Index, Searcher, lists_knob, probed, probes_knob
+from core.records import Candidates
+from core.registry import part
+
+PREFIX = "groundwork_"  # of our tables
+OURS = "Groundwork index "  # how their comments begin
+
+
+@part("index")
+class PostgresPgvector(Index):
+    """A table of PostgreSQL with pgvector's graph or lists: vectors beside rows, in transactions.
+
+    Choose it to match an application that runs on PostgreSQL, or where several write at once; `exact` and `faiss_hnsw` are faster.
+    Its server is the one that the environment variable in `server` names, CockroachDB too, else a bundled one, started for the data
+    folder over a socket. pgvector's own default for `iterative_scan` is off: then a search under a filter, or one deeper than
+    ef_search, ends with too few results. A graph or lists are built by one process, and no two are alike. Tables stay in the server
+    until someone drops them; each is named with our prefix and says in its comment what it is of.
+    Source: Malkov and Yashunin 2018, "Efficient and robust approximate nearest neighbor search using HNSW graphs"; pgvector's README.
+    """
+
+    order: ClassVar[int] = 110
+    title: ClassVar[str] = "PostgreSQL"
+    on_disk: ClassVar[bool] = True
+    engine: ClassVar[str] = "psycopg"
+    query_settings: ClassVar[tuple[str, ...]] = ("ef_search", "nprobe", "iterative_scan", "plan", "beam_size")
+    part: Literal["postgres_pgvector"] = "postgres_pgvector"
+    kind: Literal["hnsw", "ivfflat"] = knob(
+        "hnsw", "A graph, or lists around the centres of k-means. Lists build faster and find less at the same speed."
+    )
+    m: int = knob(16, "Neighbours of a vector in the graph. More finds more, in more memory.", ge=2, le=100)
+    ef_construction: int = knob(
+        64,
+        "Neighbours considered when a vector is added to the graph, at least twice m. More builds a better one, slower.",
+        ge=4,
+        le=1000,
+    )
+    nlist: int = lists_knob(32_768)
+    ef_search: int = knob(40, "Neighbours considered in the graph. More finds more of the true ones, slower.", ge=1, le=1000)
+    nprobe: int = probes_knob()
+    iterative_scan: Literal["off", "relaxed_order", "strict_order"] = knob(
+        "relaxed_order", "Whether a search goes on until it has enough results that pass the filter. Off is pgvector's default."
+    )
+    plan: Literal["index", "planner"] = knob(
+        "index", "Whether the index has to be used, or PostgreSQL may read all rows where it expects that to be faster."
+    )
+    beam_size: int = knob(
+        32, "Partitions that CockroachDB looks into; no use to PostgreSQL. More finds more, slower.", ge=1, le=2048
+    )
+    server: str = knob(
+        VARIABLE,
+        "Environment variable that holds the server's address (DSN); not set: the bundled server is started. The address is never stored.",
+        pattern=f"^{NAME}$",
+    )
+
+    def import_engine(self) -> None:
+        vectors_taught()
+
+    def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
+        return {"ef_search": [10, 20, 40, 100, 200, 400]} if self.kind == "hnsw" else {"nprobe": probed(num_vectors)}
+
+    def build(self, vectors: np.ndarray, folder: Path | None) -> "PostgresSearcher":
+        """Searcher of vectors [num_chunks, dim] float32. What is saved is a table of the server, not in the folder; without a folder it
+        is a table of this searcher's own, dropped with it."""
+        vectors, server = checked(vectors, self.metric), VectorServer(self.server)
+        if vectors.shape[1] > server.dialect.most_dimensions:
+            why = f"an index of {server.dialect.name} takes up to {server.dialect.most_dimensions:,} dimensions"
+            raise allowed("index.part", self.part, "other indexes, or fewer dimensions by transform.pca", why)
+        if self.kind == "hnsw" and self.ef_construction < 2 * self.m:
+            raise allowed("index.ef_construction", self.ef_construction, f"{2 * self.m} or more", f"m is {self.m}")
+        if folder is None:
+            name = server.temporary()
+            server.fill(name, self, vectors, "of its own")
+            return PostgresSearcher(self, server, name, *vectors.shape, private=True)
+        of = f"{vectors_identity(vectors)} {fingerprint(build_settings(self))}"
+        name = PREFIX + fingerprint(of)
+        if not server.holds(name, of, len(vectors)):
+            server.fill(name, self, vectors, of)
+        with files.disk_reported("The index", folder, 0):
+            folder.mkdir(parents=True, exist_ok=True)
+            files.write_whole(folder / "table.json", files.sealed({"table": name}), sync=False)  # by which it counts as built
+        return PostgresSearcher(self, server, name, *vectors.shape, private=False)
+
+
+class VectorServer:
+    """A server that holds tables of vectors: its dialect, and its connections, handed out one a call."""
+
+    def __init__(self, variable: str) -> None:
+        self._variable, self._idle = variable, SimpleQueue()
+        self._address = address(variable)  # the same for all connections, whatever the variable holds later
+        self._own: set[str] = set()  # tables that are gone at the end of this process at the latest
+        atexit.register(self._drop_own)  # before a bundled server stops: what is registered later is called earlier
+        with connected_to(self._address, variable) as connection:
+            self.dialect = dialect_of(connection.execute("SELECT version()").fetchone()[0])
+            with self._told():
+                for statement in self.dialect.setup:
+                    connection.execute(statement)
+
+    @contextmanager
+    def _told(self) -> Generator[None, None, None]:
+        """What the server refuses, or its end, in words."""
+        import psycopg
+
+        try:
+            yield
+        except psycopg.Error as error:
+            said = (str(error).splitlines() or ["no reason given"])[0]
+            raise WorkbenchError(
+                f"{self.dialect.name} failed: {said}.", where=self._variable, todo="Look at the server, and try again."
+            ) from error
+
+    @contextmanager
+    def lent(self, settings: Mapping[str, str] = {}) -> Generator[Any, None, None]:
+        """A connection in which these settings hold; each statement is a transaction of its own."""
+        try:
+            connection, hold = self._idle.get_nowait()
+        except Empty:
+            connection, hold = connected_to(self._address, self._variable), {}
+            with self._told():
+                vectors_taught()(connection)
+        try:
+            with self._told():
+                for name, value in settings.items():
+                    if hold.get(name) != value:
+                        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+                        hold[name] = value
+                yield connection
+        except BaseException:
+            connection.close()  # whatever state it is in
+            raise
+        self._idle.put((connection, hold))
+
+    def holds(self, name: str, of: str, rows: int) -> bool:
+        """Whether the table is there, whole. WorkbenchError where one of this name is not ours."""
+        with self.lent() as connection:
+            comment = self._comment(connection, name)
+            if comment is None:
+                return False
+            if comment == OURS + of and connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] == rows:
+                return True
+            connection.execute(f"DROP TABLE {name}")  # ours, of a build that was killed
+            return False
+
+    def _comment(self, connection: Any, name: str) -> str | None:
+        """That of our table; None: there is no table of this name."""
+        row = connection.execute("SELECT obj_description(to_regclass(%s)), to_regclass(%s) IS NOT NULL", (name, name)).fetchone()
+        if row[1] and not (row[0] or "").startswith(OURS):
+            raise WorkbenchError(
+                f"The server has a table {name} that is not Groundwork's, and it is left alone.",
+                where=name,
+                todo="Rename that table, or name a server or database of your own.",
+            )
+        return row[0] if row[1] else None
+
+    def fill(self, name: str, part: PostgresPgvector, vectors: np.ndarray, of: str) -> None:
+        """Makes the table with its index, whole or not at all; another who makes the same at once is waited for."""
+        with self.lent() as connection, connection.transaction() if self.dialect.whole else nullcontext():
+            if self.dialect.whole:
+                connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (name,))
+            if self._comment(connection, name) == OURS + of:
+                return
+            self._made(connection, name, vectors.shape[1])
+            self.insert(connection, name, np.arange(len(vectors)), vectors)
+            self._indexed(connection, name, part, vectors.shape[0], vectors.nbytes)
+            connection.execute(f"COMMENT ON TABLE {name} IS '{OURS}{of}'")
+
+    def copy(self, name: str, new: str, part: PostgresPgvector, rows: int, dim: int) -> None:
+        with self.lent() as connection, connection.transaction() if self.dialect.whole else nullcontext():
+            self._made(connection, new, dim)
+            connection.execute(f"INSERT INTO {new} SELECT id, embedding FROM {name}")
+            self._indexed(connection, new, part, rows, 4 * rows * dim)
+            connection.execute(f"COMMENT ON TABLE {new} IS '{OURS}of its own'")
+
+    def _made(self, connection: Any, name: str, dim: int) -> None:
+        connection.execute(table_of(name, dim))
+        connection.execute(f"COMMENT ON TABLE {name} IS '{OURS}being built'")
+
+    def _indexed(self, connection: Any, name: str, part: PostgresPgvector, rows: int, num_bytes: int) -> None:
+        for setting, value in self.dialect.building(num_bytes).items():
+            connection.execute("SELECT set_config(%s, %s, true)", (setting, value))
+        connection.execute(self.dialect.index(name, part, lists(part.nlist, max(rows, 1))))
+        if self.dialect.whole:
+            connection.execute(f"ANALYZE {name}")
+
+    def insert(self, connection: Any, name: str, ids: np.ndarray, vectors: np.ndarray) -> None:
+        with connection.cursor().copy(f"COPY {name} (id, embedding) FROM STDIN WITH (FORMAT BINARY)") as copy:
+            copy.set_types(["int4", "vector"])
+            for row_id, vector in zip(ids.tolist(), vectors, strict=True):
+                copy.write_row((row_id, vector))
+
+    def temporary(self) -> str:
+        """The name of a table of one's own."""
+        self._own.add(name := f"{PREFIX}own_{uuid4().hex}")
+        return name
+
+    def drop(self, name: str) -> None:
+        if name in self._own:
+            self._own.discard(name)
+            with suppress(WorkbenchError), self.lent() as connection:  # nobody is left to be told
+                connection.execute(f"DROP TABLE IF EXISTS {name}")
+
+    def _drop_own(self) -> None:
+        for name in tuple(self._own):
+            self.drop(name)
+
+
+class PostgresSearcher(Searcher):
+    """A changed table is a private copy: the saved one stays that of its vectors."""
+
+    def __init__(
+        self, settings: PostgresPgvector, server: VectorServer, name: str, num_chunks: int, dim: int, private: bool
+    ) -> None:
+        self._settings, self._server, self._name, self._private, self.dim = settings, server, name, private, dim
+        self._live = np.ones(num_chunks, bool)  # [ids given out]
+        self._one_change = Lock()
+        if private:
+            weakref.finalize(self, server.drop, name).atexit = False
+
+    @property
+    def size(self) -> int:
+        return int(self._live.sum())
+
+    @property
+    def memory_bytes(self) -> int:
+        """An estimate: what the server reads again and again, table and index."""
+        return max(self.disk_bytes, 4 * self.size * self.dim)
+
+    @property
+    def disk_bytes(self) -> int:
+        with self._server.lent() as connection:
+            return int(connection.execute(self._server.dialect.size, (self._name,)).fetchone()[0])
+
+    def search(
+        self,
+        queries: np.ndarray,
+        depth: int,
+        tie_order: np.ndarray | None = None,
+        *,
+        settings: PostgresPgvector | None = None,
+        among: np.ndarray | None = None,
+    ) -> Candidates:
+        """The `depth` nearest chunks that the index finds; equal scores are put in order among those found."""
+        chosen, live, name = settings or self._settings, self._live, self._name
+        queries = asked(queries, chosen.metric, self.dim)
+        may = live if among is None else live & permitted(among, len(live))
+        depth = min(depth, int(live.sum()))
+        chunk = np.full((len(queries), depth), -1, np.int32)
+        score = np.full((len(queries), depth), np.nan, np.float32)
+        if not chunk.size or not may.any():
+            return Candidates(chunk, score)
+        statement = search_of(name, chosen.metric, depth, among is not None)
+        ids = [] if among is None else [np.flatnonzero(may).tolist()]
+        with self._server.lent(self._server.dialect.searching(chosen)) as connection, connection.pipeline():
+            answers = [connection.execute(statement, (query, *ids, query), binary=True) for query in queries]
+            for row, answer in enumerate(answers):
+                if rows := answer.fetchall():
+                    chunk[row, : len(rows)], distance = zip(*rows, strict=True)
+                    score[row, : len(rows)] = -np.array(distance)
+        return ordered(chunk, rounded(score) if chosen.metric == "cosine" else score, tie_order)
+
+    def add(self, vectors: np.ndarray) -> np.ndarray:
+        """Ids [n] int32 of the new vectors [n, dim]."""
+        vectors = checked(vectors, self._settings.metric, self.dim)
+        with self._one_change:
+            self._own()
+            ids = np.arange(len(self._live), len(self._live) + len(vectors), dtype=np.int32)
+            with self._server.lent() as connection:
+                self._server.insert(connection, self._name, ids, vectors)
+            self._live = np.append(self._live, np.ones(len(vectors), bool))
+        return ids
+
+    def remove(self, ids: np.ndarray) -> None:
+        with self._one_change:
+            ids, live = confirmed(ids, self._live), self._live.copy()
+            self._own()
+            live[ids] = False
+            with self._server.lent() as connection:
+                connection.execute(f"DELETE FROM {self._name} WHERE id = ANY(%s)", (ids.tolist(),))
+            self._live = live
+
+    def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        """Puts vectors [n, dim] in the place of those with these ids [n]."""
+        vectors, ids = checked(vectors, self._settings.metric, self.dim, len(ids)), confirmed(ids, self._live)
+        with self._one_change:
+            self._own()
+            with self._server.lent() as connection, connection.transaction():
+                changes = zip(vectors, ids.tolist(), strict=True)
+                connection.cursor().executemany(f"UPDATE {self._name} SET embedding = %b WHERE id = %s", changes)
+
+    def _own(self) -> None:
+        if not self._private:
+            name = self._server.temporary()
+            self._server.copy(self._name, name, self._settings, len(self._live), self.dim)
+            self._name, self._private = name, True
+            weakref.finalize(self, self._server.drop, name).atexit = False
+
+
+def vectors_taught() -> Any:
+    """pgvector's function that teaches a connection what vectors are."""
+    try:
+        import psycopg  # noqa: F401
+        from pgvector.psycopg import register_vector
+    except ImportError as error:
+        raise absent("PostgreSQL", error) from error
+    return register_vector

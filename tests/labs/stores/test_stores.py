@@ -1,0 +1,177 @@
+"""Which stores are tried, what their records say as tables, which claims they decide, and the sentences made of them."""
+
+import numpy as np
+import pytest
+
+from core.config import TrialConfig, with_settings
+from core.errors import WorkbenchError
+from core.index.exact import normalised
+from core.labs.stores import advice, measure, tables
+from core.labs.stores.advice import FAILS, HOLDS, OPEN, UNTRIED
+from core.labs.stores.answers import answers
+from core.labs.stores.bench import STORES, StoreRecorder, choose
+from core.labs.stores.contention import Agent, AgentHistory, contend
+from core.labs.stores.histories import Anomalies, Operation
+from core.progress import drain
+from tests.support.small_corpora import markets, with_towns
+
+
+def measured(store, quantity, value, low=None, high=None, **more):
+    numbers = {"value": value, "low": value if low is None else low, "high": value if high is None else high}
+    kind = STORES[store]
+    about = {"store": store, "title": kind.title, "setting": kind.durable_setting, "repeats": [value] * 5, "detail": {}}
+    return about | {"quantity": quantity, "size": 106} | numbers | more
+
+
+def found(store, default, effort=10):
+    return measured(store, "recall", 1.0, detail={"setting": "ef", "effort": effort, "by_default": default})
+
+
+def returned(store, rows, wanted=10, below=10):
+    return measured(store, "rows_returned", rows, below=below, detail={"wanted": wanted, "way": "?", "plan": ""})
+
+
+def test_the_address_of_a_server_is_named_and_never_taken():
+    for address in ("postgresql://me:secret@host/db", "host=here password=secret"):
+        with pytest.raises(WorkbenchError) as raised:
+            choose((), {"cockroach": address})
+        assert "secret" not in str(raised.value) and "--cockroach COCKROACH" in raised.value.todo
+    assert "cockroach" not in choose((), {"cockroach": "COCKROACH"}).left_out
+    with pytest.raises(WorkbenchError, match="There is no store 'oracle'"):
+        choose(("oracle",), {})
+
+
+def test_what_is_not_there_is_left_out_with_reason_and_command(monkeypatch, home):
+    left = choose((), {}).left_out["cockroach"]
+    assert left.reason and "--cockroach COCKROACH" in left.command
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    chosen = choose((), {})
+    assert [store.name for store in chosen.stores] == ["faiss", "chroma", "lancedb"]
+    assert chosen.left_out["qdrant"].command == "python -m pip install -r requirements-stores.txt"
+    StoreRecorder(home).left_out("measure", chosen.left_out)
+    assert {row["store"] for row in tables.left_out(home)} == {STORES[name].title for name in chosen.left_out}
+
+
+def test_those_that_write_alike_are_written_to_once():
+    names = {store.name for store in choose((), {"postgres": "POSTGRES"}, writing=True).stores}
+    assert "postgres_default" not in names and "postgres_ivfflat" not in names
+
+
+def test_the_ground_holds_as_many_rows_under_a_filter_as_it_says():
+    rng = np.random.default_rng(0)
+    base = measure.ground(rng.normal(size=(500, 8)).astype(np.float32), rng.normal(size=(9, 8)).astype(np.float32), 400, 5, 0)
+    assert base.vectors.shape == (400, 8) and len(base.queries) == 5
+    for below in measure.BELOW:
+        assert abs((base.buckets < below).mean() - below / 1000) < 1 / 400
+    right = [[int(row) for row in chunk[:10] if row >= 0] for chunk in base.truth[100].chunk]
+    assert base.recall(right, 100) == 1 and base.wanted(100) == 10
+    assert base.recall([row[:5] for row in right], 100) == 0.5 and base.recall([[]] * 5, None) == 0
+    scores = normalised(base.vectors) @ base.queries[0]
+    scores[base.buckets >= 100] = -9
+    assert right[0] == np.argsort(-scores)[:10].tolist()
+
+
+@pytest.mark.parametrize(
+    "rows, claim, verdict",
+    [
+        ([], "CockroachDB is faster with four writers", UNTRIED),
+        ([measured("cockroach", "speed_up", 1.7, 1.5, 1.9, writers=4)], "CockroachDB is faster with four writers", HOLDS),
+        ([measured("cockroach", "speed_up", 0.7, 0.5, 0.9, writers=4)], "CockroachDB is faster with four writers", FAILS),
+        ([measured("chroma", "speed_up", 0.7, 0.5, 0.9, writers=4)], "Chroma is not faster with four writers", HOLDS),
+        ([measured("postgres_hnsw", "speed_up", 2.0, 1.4, 2.3, writers=4)], "PostgreSQL is not faster with four writers", FAILS),
+        ([measured("postgres_hnsw", "speed_up", 1.1, 0.9, 1.3, writers=4)], "PostgreSQL is not faster with four writers", OPEN),
+        ([returned("chroma", 10.0)], "Chroma filters afterwards, in Python", FAILS),
+        ([returned("chroma", 0.7)], "Chroma filters afterwards, in Python", HOLDS),
+        ([found("postgres_ivfflat", 0.6), found("postgres_hnsw", 1.0)], "IVFFlat hurts at 106 rows", HOLDS),
+        ([found("postgres_ivfflat", 1.0), found("postgres_hnsw", 1.0)], "IVFFlat hurts at 106 rows", FAILS),
+    ],
+)
+def test_a_claim_of_the_note_is_decided_by_what_was_measured(rows, claim, verdict):
+    by_claim = {each.claim: each for each in advice.claims(rows)}
+    assert by_claim[claim].verdict == verdict
+    assert all(each.verdict == UNTRIED for name, each in by_claim.items() if name != claim)
+
+
+def test_advice_follows_the_numbers_and_says_what_it_lacks():
+    lacks = advice.advice(advice.StoreEvidence((), (), ()))
+    assert len(lacks) == 4 and all("not measured" in sentence for sentence in lacks)
+    rows = [found("faiss", 1.0), found("lancedb", 1.0)]
+    rows += [measured("faiss", "search_p50", 0.1, 0.09, 0.2), measured("lancedb", "search_p50", 4.0, 3.0, 5.0)]
+    rows += [returned("faiss", 6.0), returned("lancedb", 10.0)]
+    rows += [measured(store, "search_p99", 9.0, below=10) for store in ("faiss", "lancedb")]
+    rows += [measured("lancedb", "writes", 80.0, writers=4), measured("chroma", "writes", 90.0, writers=4)]
+    kill = {"missing": 0, "unreadable": 0, "acknowledged": 100}
+    kills = [{"store": name, "title": name, "setting": STORES[name].durable_setting} | kill for name in ("lancedb", "chroma")]
+    kills[1]["missing"] = 7
+    search, filtered, writers, _ = advice.advice(advice.StoreEvidence(rows, (), kills))
+    assert "FAISS HNSW, 0.10 ms" in search and "every other is slower" in search
+    assert "LanceDB, p99 9.00 ms" in filtered and "FAISS HNSW (6.0 of 10 at 1%)" in filtered
+    assert "LanceDB with" in writers and "chroma with" in writers and "(7 of 100)" in writers  # the faster one lost rows
+
+
+def test_an_operation_of_an_agent_that_a_store_refuses_is_not_confirmed():
+    class Refusing(STORES["lancedb"]):
+        def read(self, key):
+            return "0"
+
+        def write(self, key, value):
+            raise OSError("commit conflict")
+
+    every = [Agent(Refusing("nowhere"), "counter", "naive", 0, 1)._operation(number) for number in range(3)]
+    assert all(isinstance(each, Operation) and not each.acknowledged and each.error == "OSError" for each in every)
+    row = AgentHistory("counter", "naive", every, Anomalies(0, 0, 0, 0)).row()
+    assert row["failed"] == 3 and row["acknowledged"] == 0 and row["p99_ms"] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["postgres_hnsw", "lancedb"])
+def test_four_agents_lose_writes_unless_the_store_keeps_them_apart(name, home, request):
+    servers = {}
+    if name == "postgres_hnsw":
+        request.getfixturevalue("postgres")
+        servers = {"postgres": "GROUNDWORK_POSTGRES"}
+    record = drain(contend(home, 15, (name,), servers))
+    by_case = {(row["workload"], row["arm"]): row for row in record["rows"]}
+    assert len(by_case) == 8 and sum(row["lost"] for row in record["rows"] if row["arm"] == "naive") > 0
+    for (workload, arm), row in by_case.items():
+        if arm == "right":
+            assert row["lost"] == row["duplicated"] == row["stale"] == row["skewed"] == row["failed"] == 0, workload
+        assert row["acknowledged"] == 60 or workload in ("write_skew", "compare_and_set") or row["failed"]
+    drawn = tables.table(home, "contention")
+    assert [row["lost"] for row in drawn.rows] == [row["lost"] for row in record["rows"]]
+    assert drawn.command == "python -m core stores show contention"
+
+
+@pytest.mark.slow
+def test_measured_stores_are_recorded_and_come_back_as_tables(tmp_path, postgres):
+    texts, questions = markets([f"Town{letter}" for letter in "abcdefghijklmnopqrst"])
+    bench = with_towns(tmp_path / "towns", texts, questions)
+    recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns"})
+    plan = measure.MeasurePlan(sizes=(20, 10**9), repeats=2, questions=5, writers=(1, 2), rows=4, fresh=2)
+    only, servers = ("faiss", "lancedb", "postgres_ivfflat", "postgres_hnsw"), {"postgres": "GROUNDWORK_POSTGRES"}
+    record = drain(measure.measure(bench, recipe, plan, only, servers))
+    assert record["told"] == ["1,000,000,000 rows: the recipe has 20 chunks."]
+    recall = tables.table(bench, "recall").rows
+    assert {row["title"] for row in recall} == {STORES[name].title for name in only}
+    assert all(row["recall"] >= 0.95 and row["p50"] > 0 and row["bytes"] > 0 for row in recall)
+    filters = tables.table(bench, "filters").rows
+    assert {(row["returned"], row["wanted"]) for row in filters if row["title"] == "LanceDB"} == {(10, 10), (2, 2), (1, 1)}
+    writers = tables.table(bench, "writers").rows
+    assert {row["writers"] for row in writers if row["title"] == "LanceDB"} == {1, 2}
+    assert {row["setting"] for row in writers if row["title"].startswith("PostgreSQL")} == {
+        "fsync and synchronous_commit on",
+        "synchronous_commit off",
+    }
+    assert all(row["freshness_p99"] > 0 for row in tables.table(bench, "mixed").rows)
+    with pytest.raises(WorkbenchError, match="20 chunks and 20 questions"):
+        drain(measure.measure(bench, recipe, plan._replace(sizes=(21,)), only, servers))
+
+
+@pytest.mark.slow
+def test_what_a_store_costs_the_ranking_is_paired_with_exact_search(tmp_path):
+    bench = with_towns(tmp_path / "towns", *markets([f"Town{letter}" for letter in "abcdefghij"]))
+    recipe = with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "dense_only"})
+    table = drain(answers(bench, recipe, only=("faiss", "lancedb")))
+    assert [row["title"] for row in table.rows] == ["FAISS HNSW", "LanceDB"] and "n 10" in table.note
+    for row in table.rows:  # ten texts: both look at every one, and differences without variation cannot be tested
+        assert row["recall"] == 1 and row["difference"] == 0 and row["exact"] == row["here"] > 0 and row["verdict"] == "undefined"

@@ -1,0 +1,115 @@
+"""The tab Stores: before anything was tried its buttons and prices, afterwards what the records say."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from core.labs.stores import tables
+from core.labs.stores.bench import STORES, StoreRecorder
+from core.labs.stores.store import Absent
+from core.workbench import Workbench
+from tests.support.screen import html
+from tests.support.small_corpora import markets, with_towns
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork")
+pytestmark = pytest.mark.slow  # each embeds a corpus and draws a whole page
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    bench = with_towns(tmp_path / "towns", *markets(TOWNS))
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    return bench
+
+
+def page() -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    for key, value in {
+        "corpus.dataset": "towns",
+        "index.part": "exact",
+        "evaluation.k": "3",
+        "fusion.part": "dense_only",
+    }.items():
+        app.query_params[key] = value
+    app = app.switch_page("../pages/tune_index.py")
+    app.session_state["view"] = "Stores"
+    app = app.run()
+    assert not app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    return " ".join(each.value for each in [*app.markdown, *app.caption]).replace("\\", "").replace(":small[]", "")
+
+
+def record(bench: Workbench) -> None:
+    recorder, lance = StoreRecorder(bench), STORES["lancedb"]
+    number = {"value": 1.0, "low": 0.9, "high": 1.1, "repeats": [0.9, 1.0, 1.1], "size": 106, "dataset": "towns", "unit": "ms"}
+    detail = {"setting": "nprobes", "effort": 4, "by_default": 0.8, "wanted": 10, "way": "before the search", "plan": ""}
+    quantities = ("recall", "load", "bytes", "search_p50", "search_p99", "writes", "mixed_p50", "mixed_p99")
+    for quantity in quantities:
+        more = {"writers": 1} if quantity == "writes" else {}
+        recorder.keep("store_measurements", lance, quantity, number | more | {"quantity": quantity, "detail": detail})
+    for writers in (2, 4):
+        recorder.keep(
+            "store_measurements", lance, f"writes/{writers}", number | {"quantity": "writes", "writers": writers, "detail": {}}
+        )
+    for quantity in ("rows_returned", "search_p99", "search_p50"):
+        recorder.keep(
+            "store_measurements",
+            lance,
+            f"{quantity}/10",
+            number | {"quantity": quantity, "below": 10, "value": 3.6, "detail": detail},
+        )
+    drawn = [
+        {"agent": a, "number": 0, "began": a, "read_at": a + 1, "ended": a + 5, "acknowledged": True, "lost": a < 3}
+        for a in range(4)
+    ]
+    counts = {
+        "operations": 4,
+        "acknowledged": 4,
+        "failed": 0,
+        "retries": 0,
+        "duplicated": 0,
+        "stale": 0,
+        "skewed": 0,
+        "seconds": 1.0,
+    }
+    for arm, lost in (("naive", 3), ("right", 0)):
+        row = counts | {"workload": "list", "arm": arm, "lost": lost, "p50_ms": 1.0, "p99_ms": 2.0, "history": drawn}
+        recorder.keep("store_histories", lance, f"list/{arm}", row)
+        recorder.keep("store_histories", lance, f"counter/{arm}", row | {"workload": "counter", "history": []})
+    row = {"moments": 5, "killed": "the process that writes", "acknowledged": 90, "missing": 2, "beyond": 0, "unreadable": 0}
+    recorder.keep("store_kills", lance, "durable=True", row | {"reopen_s": [0.1, 0.2], "by_moment": []})
+    recorder.left_out("measure", {"cockroach": Absent("No server was named.", "--cockroach NAME")})
+
+
+def test_before_anything_was_tried_it_offers_three_buttons_with_what_each_takes(bench):
+    app = page()
+    assert "No store was tried yet" in html(app)
+    labels = {button.label for button in app.button}
+    assert {"Let four agents write", "Measure all stores", "Kill while they write"} <= labels
+    assert "Four agents on each store" in words(app) and "All stores at 106 rows" in words(app)
+
+
+def test_it_draws_what_the_records_say(bench):
+    record(bench)
+    app = page()
+    said = words(app)
+    assert "loses 3 of 4 in LanceDB, without an error" in said and "a lock of one's own around LanceDB" in said
+    assert "Too few rows: LanceDB (3.6 of 10 at 1%)" in said and "(2 of 90)" in said
+    assert "CockroachDB: No server was named. --cockroach NAME (measure)" in said
+    assert app.selectbox(key="store_history").options == [
+        "LanceDB: reads a list, appends, writes it, naive",
+        "LanceDB: reads a list, appends, writes it, right",
+    ]
+    frames = {tuple(frame.value.columns): frame.value for frame in app.dataframe}
+    drawn = [tables.table(bench, name) for name in tables.TABLES]
+    for table in drawn:
+        frame = frames[tuple(column.title for column in table.columns)]
+        assert len(frame) == len(table.rows)
+    kill = next(frame for frame in frames.values() if "Missing" in frame.columns)
+    assert kill["Missing"].tolist() == [2]
