@@ -203,7 +203,9 @@ def service(home: Path) -> None:
                 time.sleep(0.25)
         load = ("serving", "load", "--questions", "python-reference", "--url", url)
         core(home, *load, "--path", "/answer", "--rate", "0.25", "--seconds", "60", "--slo-ms", "10000", good=(0, 1))
-        core(home, *load, "--path", "/search", "--rate", "1,2,5,10", "--seconds", "20", "--slo-ms", "100", good=(0, 1))  # 1: a driver that was late tells no number
+        core(
+            home, *load, "--path", "/search", "--rate", "1,2,5,10", "--seconds", "20", "--slo-ms", "100", good=(0, 1)
+        )  # 1: a driver that was late tells no number
         core(home, "serving", "canaries", PUBLISHED, "--url", url)
     finally:
         process.terminate()
