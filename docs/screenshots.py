@@ -384,6 +384,10 @@ def tab(name: str) -> Callable:
 
 
 def opened_trace(page) -> None:
+    words = page.get_by_label("With the words")
+    words.fill("/answer")
+    words.press("Enter")
+    settle(page)
     pick_row(page)
     page.locator("[class*=st-key-chart-waterfall]").first.evaluate(
         "e => { e.style.scrollMarginTop = '90px'; e.scrollIntoView({block: 'start'}) }"
@@ -436,7 +440,7 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "write_paper": (f"write_paper?paper={PAPER}", None),
         "serve_load": ("serve_recipe?serve_view=Load", None),
         "serve_watch": ("serve_recipe?serve_view=Watch", None),
-        "serve_trace": ("serve_recipe?serve_view=Traces&trace_text=answer", opened_trace),
+        "serve_trace": ("serve_recipe?serve_view=Traces", opened_trace),
         "query_store": ("query_store", None),
     }
 
