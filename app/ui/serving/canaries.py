@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, jobs
-from core.serving.asking import ADDRESS
+from app.ui.serving import service
 from core.serving.publishing import Publication
 from core.serving.watching import Watched, canary_cost, watched
 from core.statistics.canary import ALPHA
@@ -14,7 +14,7 @@ from core.workbench import command_line
 
 
 def draw(publication: Publication) -> None:
-    url = st.text_input("Address of the service", ADDRESS, key="watch_url")
+    url = st.text_input("Address of the service", service.address(), key="watch_url")
     told = watched(session.workbench(), publication)
     look = st.error if told.alarm is not None else st.info if told.asked else st.caption
     look(cards.plain(told.sentence))

@@ -4,9 +4,9 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, charts, jobs, tables
+from app.ui.serving import service
 from core.errors import WorkbenchError
 from core.serving import load, planning
-from core.serving.asking import ADDRESS
 from core.workbench import command_line
 
 RATES = "1, 2, 5, 10"
@@ -14,7 +14,7 @@ RATES = "1, 2, 5, 10"
 
 def draw() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        url = st.text_input("Address of the service", ADDRESS, key="load_url")
+        url = st.text_input("Address of the service", service.address(), key="load_url")
         path = st.selectbox("What is asked", ["/search", "/answer"], key="load_path", width=130)
         rates = st.text_input("Requests a second, one after the other", RATES, key="load_rates")
         seconds = st.number_input("Seconds each", 5, 600, 30, key="load_seconds", width=130)

@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, jobs, tables
 from core.report.table import DAY_TIME, MEAN, Column, Table
-from core.serving.asking import PORT, ServiceState, service_state
+from core.serving.asking import ADDRESS, PORT, ServiceState, service_state
 from core.serving.publishing import LEAST, MEASURE, Publication, answer_cost, publications
 
 IN_USE = "The recipe in use"
@@ -52,6 +52,12 @@ def put_up() -> None:
         label = f"Serving {'the recipe in use' if chosen == IN_USE else chosen}"
         cards.press("Put it up", "dns", "put_up", session.workbench().jobs.start, arguments, label, type="primary")
         st.caption("It runs until it is stopped, also when this page is closed. Only programs on this machine reach it.")
+
+
+def address() -> str:
+    """Of the service that is up by the page, else the usual one."""
+    served = [job.arguments for job in jobs.active() if job.arguments[0] == "serve" and "--port" in job.arguments]
+    return f"http://127.0.0.1:{served[0][served[0].index('--port') + 1]}" if served else ADDRESS
 
 
 def up(port: int) -> None:
