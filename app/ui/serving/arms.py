@@ -9,8 +9,8 @@ from core.serving.quality import MEASURE, MOST, judge_cost
 from core.statistics.stopping import ON
 
 WHY = (
-    "`python -m core serve --published NAME --against OTHER` has a second recipe answer half of the questions. With `--shadow` it is asked each "
-    "question again behind the reply. By thumbs they are compared once clients send them."
+    "`python -m core serve --published NAME --against OTHER` has a second recipe answer half of the questions. With `--shadow` it "
+    "is asked each question again behind the reply. By thumbs they are compared once clients send them."
 )
 
 
