@@ -49,7 +49,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "store_kills": (
-        "One row a store that was ended by kill -9 again and again while it wrote.",
+        "One row a store that was killed again and again while it wrote.",
         _OF
         | {
             "moments": ("INTEGER", "How often."),

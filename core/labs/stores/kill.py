@@ -79,7 +79,7 @@ def _killed(
     confirmed: set[int] = set()
     lost: set[int] = set()
     for moment in range(moments):
-        yield Progress(moment, moments, f"{kind.title}: kill -9")
+        yield Progress(moment, moments, f"{kind.title}: killed while it writes")
         first = 1_000_000 * (moment + 1)
         rows = _written(run, kind(place, durable), first, where if kind.serves else None, rng)
         confirmed |= rows

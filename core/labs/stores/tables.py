@@ -218,7 +218,7 @@ def kill_table(rows: Rows) -> Table:
         Column("title", "Store"),
         Column("setting", "Writes"),
         Column("killed", "Ended"),
-        Column("moments", "kill -9", COUNT),
+        Column("moments", "Kills", COUNT),
         Column("acknowledged", "Confirmed", COUNT),
         Column("missing", "Missing", COUNT, "Confirmed and not there afterwards", direction=-1),
         Column("beyond", "Beyond", COUNT, "There, and not confirmed"),
