@@ -36,7 +36,7 @@ test: $(VENV)/.dev  ## what decides quickly, in parallel (browser tests wait mor
 # what fails beside another walk of a browser is tried once more, alone: see docs/decisions/second_try.md
 SLOW = -o addopts="--import-mode=importlib -p no:langsmith_plugin -p no:faker" -q -m slow $(shell grep -rl --include='test_*.py' 'mark\.slow' tests)
 test-all: test  ## the same, then what takes minutes or is one more look at a page
-	@$(BIN)/python -m pytest $(SLOW) -n 2 --dist loadfile || { [ $$? -eq 1 ] && \
+	@$(BIN)/python -m pytest $(SLOW) -n 3 --dist loadfile || { [ $$? -eq 1 ] && \
 	echo "== Once more, alone: what failed ==" && $(BIN)/python -m pytest $(SLOW) -n 0 --last-failed --last-failed-no-failures none; }
 
 faults: $(VENV)/.dev  ## kills, full disks, damaged files, hostile input, drawn by the day (or SEED=20260131): what was tried, held, failed (ten minutes; see docs/faults.md)

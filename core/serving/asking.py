@@ -1,5 +1,6 @@
 """A service as it is seen from outside: what it says of itself, and what it answers."""
 
+import time
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
@@ -7,6 +8,7 @@ from core.errors import WorkbenchError
 PORT = 8600
 ADDRESS = f"http://127.0.0.1:{PORT}"  # of a service, where nothing else is said
 LOOK_S = 1.0
+TRIES, MOST_WAIT_S = 5, 10.0
 
 
 class ServiceState(NamedTuple):
@@ -36,11 +38,16 @@ def service_state(url: str) -> ServiceState:
 
 
 def replied(client: Any, method: str, path: str, **how: Any) -> dict[str, Any]:
-    """client: of httpx2. The body of a reply with status 200; what is wrong with another as an error for people."""
+    """client: of httpx2. The body of a reply with status 200; what is wrong with another as an error for people. A service that lets in no
+    more just now is asked again when it says."""
     import httpx2
 
     try:
-        response = client.request(method, path, **how)
+        for _ in range(TRIES):
+            response = client.request(method, path, **how)
+            if response.status_code != 429:
+                break
+            time.sleep(min(float(response.headers.get("retry-after", 1)), MOST_WAIT_S))
         body = response.json()
     except (httpx2.HTTPError, ValueError) as error:
         raise WorkbenchError(f"The service did not answer {path}: {error}.", todo="Is it up? `python -m core serve`.") from None

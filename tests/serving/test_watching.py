@@ -6,6 +6,7 @@ from core import registry
 from core.config import with_settings
 from core.errors import WorkbenchError
 from core.progress import drain
+from core.serving import asking
 from core.serving.publishing import publications, publish, published, recipe_of
 from core.serving.service import Service
 from core.serving.watching import ask_canaries, watched
@@ -82,6 +83,16 @@ def test_a_regression_is_told_with_its_deployment_and_stage(bench, reader, serve
     assert told.alarm is not None and told.stage == stage
     assert told.since != "" and stage in told.sentence
     assert watched(bench, made) == told  # the next day
+
+
+def test_canaries_wait_where_a_service_lets_in_no_more(bench, reader, serve, monkeypatch):
+    made = drain(publish(bench, recipe(), "towns", measure="containment", replays=100, why=WHY))
+    waited, sleep = [], asking.time.sleep
+    monkeypatch.setattr(asking.time, "sleep", lambda seconds: waited.append(seconds) or sleep(0.1))
+    client = serve(Service(bench, recipe(), "towns"), ServiceLimits(rate=20, burst=1))
+    told = drain(ask_canaries(bench, made, str(client.base_url)))
+    assert told.asked == sum(each["found"] for each in made.canaries) > 1 and told.alarm is None
+    assert waited and set(waited) == {1.0}
 
 
 def test_a_service_that_is_not_there_is_told(bench, reader):
