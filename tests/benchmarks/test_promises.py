@@ -1,6 +1,7 @@
 """What was promised beside what was measured: nothing unmeasured passes, and a benchmark that fails or is cancelled stops no other."""
 
 import json
+from importlib import import_module
 import os
 import signal
 import subprocess
@@ -28,6 +29,9 @@ def test_a_promise_points_to_a_value_that_its_benchmark_gives(promise):
     if not file.exists():
         pytest.skip(f"{promise.benchmark} was not measured yet, and the table says so")
     result = json.loads(file.read_text("utf-8"))["result"]
+    section = promise.place.split(".")[0]
+    if section not in result and section in getattr(import_module(f"benchmarks.{promise.benchmark}"), "SECTIONS", ()):
+        pytest.skip(f"{promise.benchmark} --only={section} was not measured yet, and the table says so")
     judged = verdict(promise, result)
     assert judged.holds is not None and judged.value == at(promise.place, result)
     assert ("required" not in promise.place) or judged.holds == result["required"][promise.place.split(".")[1]]["met"]
