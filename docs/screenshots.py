@@ -38,7 +38,8 @@ SWEEPS = {
 QUESTION = "What does the with statement do?"
 SAMPLING = f"tune_sampling?{RECIPE}&question={QUESTION.replace(' ', '+')}&chain=top_k%3D40+top_p%3D0.95+temperature%3D0.8"
 SCORED = "score_answers?fusion.part=sparse_only&generation.repeat_penalty=1.3&scored=12&answer=pr-006"
-COLOURS = {"score_answers": (24, "MEDIANCUT")}  # its marks would tint the greys
+PLAIN = ("add_to_paper", "prompt_editor", "write_paper", "study_plan", "query_store")  # words rather than charts
+COLOURS = {"score_answers": (24, "MEDIANCUT"), **dict.fromkeys(PLAIN, (16,))}  # its marks would tint the greys
 STUDY, PAPER, PUBLISHED = "sizes-and-k1", "chunk-sizes", "python-handbook"
 IN_PLACE = "tune_chunks?fusion.part=sparse_only&study_here=true"
 READY = """() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'
@@ -439,7 +440,6 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "study_in_place": (IN_PLACE, study_in_place),
         "write_paper": (f"write_paper?paper={PAPER}", None),
         "serve_load": ("serve_recipe?serve_view=Load", None),
-        "serve_watch": ("serve_recipe?serve_view=Watch", None),
         "serve_trace": ("serve_recipe?serve_view=Traces", opened_trace),
         "query_store": ("query_store", None),
     }
@@ -489,7 +489,7 @@ def main(names: list[str]) -> None:
                 context.close()
         browser.close()
         if (pdf := Path(folder) / "paper.pdf").is_file() and (not names or "paper_pdf" in names):
-            save(printed(pdf), IMAGES / "paper_pdf.png", 64)
+            save(printed(pdf), IMAGES / "paper_pdf.png", 16)
 
 
 if __name__ == "__main__":

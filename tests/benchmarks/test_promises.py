@@ -1,12 +1,12 @@
 """What was promised beside what was measured: nothing unmeasured passes, and a benchmark that fails or is cancelled stops no other."""
 
 import json
-from importlib import import_module
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+from importlib import import_module
 from math import inf, nan
 
 import pytest
