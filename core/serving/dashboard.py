@@ -184,7 +184,7 @@ def _law(timed: Sequence[ServedRequest]) -> tuple[LittlesLaw | None, str]:
     least = PERIODS * LONG * latencies.mean() if len(timed) else 0.0
     if len(timed) < 5 * PERIODS or max(ends, default=0.0) - min(ends, default=0.0) < least:
         needs = f"{5 * PERIODS} requests in line over {least:.0f} s or more"
-        return None, f"Little's law is not checked: that takes {needs}, and there are {len(timed):,}."
+        return None, f"Too few requests to check Little's law: that takes {needs}, and there are {len(timed):,}."
     edges = np.linspace(min(ends), max(ends), PERIODS * SAMPLES + 1)
     spent = sum(np.interp(edges, *np.array(sorted(own)).T) for own in marks.values())
     in_flight = np.diff(spent) / np.diff(edges)
