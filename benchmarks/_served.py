@@ -4,19 +4,16 @@ stub: no model and no index, a search costs nothing and is never at hand. corpus
 may change, and a model that is played. queue: two searches at once, each of which takes a time drawn with the mean SECONDS.
 """
 
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[1]
-START_S, STOP_S = 120.0, 30.0
+from core.serving.starting import running_service
+
 AT_ONCE, SPREAD = 2, 0.5  # of the queue: servers, and sigma of its lognormal times
 CORPUS = "python-reference"
 
@@ -24,27 +21,9 @@ CORPUS = "python-reference"
 @contextmanager
 def served(kind: str, home: Path, seconds: float = 0.0) -> Iterator[tuple[str, int]]:
     """(address, process id) of a service that is ready."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "benchmarks._served", kind, str(home), str(port), str(seconds)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
-        url, until = f"http://127.0.0.1:{port}", time.monotonic() + START_S
-        while not _ready(url):
-            if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"The service {kind} did not start.")
-            time.sleep(0.1)
-        yield url, process.pid
-    finally:
-        process.terminate()
-        process.wait(STOP_S)
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/ready", timeout=2.0).status_code == 200
-    except httpx2.HTTPError:
-        return False
+    words = ["-m", "benchmarks._served", kind, str(home)]
+    with running_service(home, lambda port: [*words, str(port), str(seconds)], kind) as there:
+        yield there
 
 
 def serve(kind: str, home: Path, port: int, seconds: float) -> None:

@@ -190,27 +190,16 @@ def paper(home: Path, folder: Path) -> None:
 def service(home: Path) -> None:
     """A recipe is published and served, asked for answers, loaded with searches, and its canaries are asked."""
     core(home, "serving", "publish", PUBLISHED, "--ask", "8", "--why", "a first look")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    command, url = [sys.executable, "-m", "core", "serve", "--published", PUBLISHED, "--port", port], f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(480):
-            try:
-                urllib.request.urlopen(f"{url}/ready", timeout=5)
-                break
-            except OSError:
-                time.sleep(0.25)
+    from core.serving.starting import running_service
+
+    with running_service(
+        home, lambda port: ["-m", "core", "serve", "--published", PUBLISHED, "--port", str(port)], PUBLISHED
+    ) as (url, _):
         load = ("serving", "load", "--questions", "python-reference", "--url", url)
+        # 1: a driver that was late tells no number
         core(home, *load, "--path", "/answer", "--rate", "0.25", "--seconds", "60", "--slo-ms", "10000", good=(0, 1))
-        core(
-            home, *load, "--path", "/search", "--rate", "1,2,5,10", "--seconds", "20", "--slo-ms", "100", good=(0, 1)
-        )  # 1: a driver that was late tells no number
+        core(home, *load, "--path", "/search", "--rate", "1,2,5,10", "--seconds", "20", "--slo-ms", "100", good=(0, 1))
         core(home, "serving", "canaries", PUBLISHED, "--url", url)
-    finally:
-        process.terminate()
-        process.wait(timeout=90)
 
 
 def settle(page) -> None:

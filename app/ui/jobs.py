@@ -10,6 +10,7 @@ import streamlit as st
 from app import session
 from app.ui import cards
 from core.config import TrialConfig
+from core.jobs.jobs import LIVE
 from core.progress import PhaseClock, Running, pace
 from core.records import Progress
 from core.workbench import Forecast, Plan, command_line
@@ -115,7 +116,7 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
     states = st.session_state.setdefault("job_states", {})
     before = states.get(job_id)
     states[job_id] = job.status
-    if before not in (None, job.status) and (not job.active or before not in ("queued", "running", "up")):
+    if before not in (None, job.status) and (not job.active or before not in LIVE):
         if job.status == "done" and on_done:
             on_done()
         st.rerun()  # the whole page: what the job made is there now, or it was resumed and has to be asked after again

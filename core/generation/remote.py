@@ -235,7 +235,7 @@ def refused(status: int, body: bytes | str, retry_after: str | None, variable: s
             todo=f"{todo}." if secret else f"{todo}, and the endpoint's address into {trusted}.",
         )
     if status in (408, 409, 429) or status >= 500:
-        return Fault(f"HTTP {status}: {said}", True, _seconds(retry_after))
+        return Fault(f"HTTP {status}: {said}", True, retry_after_s(retry_after))
     if status in (400, 413, 422) and any(word in said.lower() for word in CONTEXT_WORDS):
         return WorkbenchError(
             f"The prompt does not fit into the model's context: {said}",
@@ -342,9 +342,10 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
-def _seconds(retry_after: str | None) -> float | None:
+def retry_after_s(told: str | None) -> float | None:
+    """Seconds that the header Retry-After asks for."""
     try:
-        return min(max(0.0, float(retry_after)), 1e6)
+        return min(max(0.0, float(told)), 1e6)
     except (TypeError, ValueError):  # none, or a date
         return None
 

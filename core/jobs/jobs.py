@@ -36,6 +36,7 @@ COUNTS = {"attempt", "done", "total", "pid", "phase_first", "units"}
 WORDS = {"label", "status", "message", "error"}
 TOLD = tuple("status done total message phase_began phase_first phase_counted started heartbeat finished result error".split())
 STOPPING_S = 65.0  # what is up finishes the requests that it let in
+LIVE = ("queued", "running", "up")
 STATUSES = ("running", "up", "done", "failed", "cancelled")
 _children: dict[str, subprocess.Popen] = {}  # polled, so that a child that ended is no zombie
 
@@ -65,7 +66,7 @@ class Job:
 
     @property
     def active(self) -> bool:
-        return self.status in ("queued", "running", "up")
+        return self.status in LIVE
 
     @property
     def share(self) -> float | None:
@@ -140,13 +141,13 @@ class Jobs:
     def get(self, job_id: str) -> Job:
         about = self._about(job_id)
         state = _read(self.folder / job_id / "state.json")
-        if state.get("status", "running") in ("running", "up"):
+        if state.get("status", "running") in LIVE:
             spawning = not about["pid"] and time.time() - about["spawned"] < STALE_S
             alive = spawning or self._process(job_id) is not None
             # read after looking at the process: a child writes its last word, then goes
             state = {"status": "queued", **_read(self.folder / job_id / "state.json")}
             beat = state.get("heartbeat") or time.time()  # none yet: it is still importing
-            if state["status"] in ("queued", "running", "up") and (not alive or time.time() - beat > STALE_S):
+            if state["status"] in LIVE and (not alive or time.time() - beat > STALE_S):
                 state |= {"status": "died", "finished": beat, "error": self._last_words(job_id, alive)}
         return Job(
             job_id,

@@ -4,11 +4,12 @@ import time
 from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
+from core.generation.remote import retry_after_s
 
 PORT = 8600
 ADDRESS = f"http://127.0.0.1:{PORT}"  # of a service, where nothing else is said
 LOOK_S = 1.0
-TRIES, MOST_WAIT_S = 5, 10.0
+TRIES, WAIT_S, MOST_WAIT_S = 5, 1.0, 10.0
 
 
 class ServiceState(NamedTuple):
@@ -47,7 +48,7 @@ def replied(client: Any, method: str, path: str, **how: Any) -> dict[str, Any]:
             response = client.request(method, path, **how)
             if response.status_code != 429:
                 break
-            time.sleep(min(float(response.headers.get("retry-after", 1)), MOST_WAIT_S))
+            time.sleep(min(retry_after_s(response.headers.get("retry-after")) or WAIT_S, MOST_WAIT_S))
         body = response.json()
     except (httpx2.HTTPError, ValueError) as error:
         raise WorkbenchError(f"The service did not answer {path}: {error}.", todo="Is it up? `python -m core serve`.") from None

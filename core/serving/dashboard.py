@@ -8,16 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core.report.table import COUNT, ONE, PERCENT, TWO, Column, Table, between, written
+from core.serving.load import SHARES, percentiles
 from core.serving.request_trace import REFUSED
 from core.serving.served import HOURS, PATHS, ServedRequest, served_requests, since_ns
 from core.serving.service import CACHED
 from core.statistics.proportion import wilson
-from core.statistics.quantiles import quantile_interval
 from core.statistics.queueing import LittlesLaw, littles_law
 from core.workbench import Workbench
 
-SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-BLOCKS = 20  # of requests one after the other: those of a block hang together
 PERIODS, SAMPLES = 20, 10  # of Little's law: periods, and counts in each
 LONG = 20  # mean latencies that a period has to have at least, so that few requests reach beyond it
 _STAGES = """
@@ -102,16 +100,6 @@ def stages_table(told: Dashboard) -> Table:
     return Table("stage_latency", columns, _bounded(told.stages), "Latency by stage", f"last {told.hours:g} hours")
 
 
-def latency(ms: Sequence[float]) -> dict[str, float | None]:
-    """Percentiles in the order of time, with blocks of requests as units of their intervals."""
-    values, row = np.asarray(ms, np.float64), {}
-    blocks = np.arange(len(values)) * BLOCKS // max(1, len(values))
-    for name, share in SHARES.items():
-        interval = quantile_interval(values, share, blocks)
-        row |= {f"{name}_ms": interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
-    return row
-
-
 def _bounded(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """With the interval of each percentile in one cell."""
     return [row | {f"{name}_bounds": _bounds(row[f"{name}_low"], row[f"{name}_high"]) for name in SHARES} for row in rows]
@@ -136,7 +124,7 @@ def _paths(timed: Sequence[ServedRequest]) -> list[dict[str, Any]]:
             "answered": np.mean([each.status == 200 for each in own]),
             "cached": np.mean([each.way == CACHED for each in own]),
         }
-        row |= {"usd": np.mean(costs) if costs else None} | latency([each.ms for each in own if each.status == 200])
+        row |= {"usd": np.mean(costs) if costs else None} | percentiles([each.ms for each in own if each.status == 200])
         rows.append({key: float(value) if isinstance(value, np.floating) else value for key, value in row.items()})
     return rows
 
@@ -169,7 +157,7 @@ def _stages(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     by_stage: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows:
         by_stage[row["stage"], row["kind"]].append(row["ms"])
-    return [{"stage": stage, "kind": kind, "requests": len(ms)} | latency(ms) for (stage, kind), ms in by_stage.items()]
+    return [{"stage": stage, "kind": kind, "requests": len(ms)} | percentiles(ms) for (stage, kind), ms in by_stage.items()]
 
 
 def _law(timed: Sequence[ServedRequest]) -> tuple[LittlesLaw | None, str]:

@@ -7,10 +7,6 @@ recorded with.
 
 import json
 import random
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import combinations
@@ -24,19 +20,17 @@ from core import registry
 from core.comparison.comparison import compared, rules_of, spread
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
-from core.jobs.child import environment
 from core.labs.answers.answering import cases, drawn, recorded_set
 from core.labs.scores.judging import measure_all, measures
 from core.pipeline.recipe_words import setting_words
 from core.progress import counted_within
 from core.records import Progress
 from core.report.table import MEAN, ONE, PERCENT, TWO, Column, Table, between, written
-from core.serving.asking import service_state
 from core.serving.load import LoadPlan, asking_order, load
 from core.serving.planning import points_of
+from core.serving.starting import running_service
 from core.workbench import Workbench
 
-START_S, STOP_S, LOOK_S = 300.0, 70.0, 0.2
 MOST_SEED = 2**31 - 1
 COLUMNS = (
     Column("rate", "Requests/s", "%g"),
@@ -120,29 +114,13 @@ def frontier(
 
 @contextmanager
 def started(home: Path, arm: FrontierArm) -> Iterator[str]:
-    """The address of a service of this arm, in a process of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as free, TemporaryDirectory() as folder:
-        port = free.getsockname()[1]
-        free.close()
+    """The address of a service of this arm."""
+    with TemporaryDirectory() as folder:
         (recipe := Path(folder) / "recipe.yaml").write_text(json.dumps(arm.config.model_dump(mode="json")), "utf-8")
-        words = ["--config", str(recipe), "--port", str(port), "--batch", str(arm.batch), "--rate", "1000000"]
-        command = [sys.executable, "-m", "core", "serve", *words, "--at-once", str(max(16, arm.batch))]
-        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        process = subprocess.Popen(command, env={**environment(), "GROUNDWORK_HOME": str(home)}, **silent)
-        try:
-            url, until = f"http://127.0.0.1:{port}", time.monotonic() + START_S
-            while not (state := service_state(url)).ready:
-                if process.poll() is not None or time.monotonic() > until:
-                    raise WorkbenchError(f"The service {arm.label} did not start: {state.why}", todo="Try it with `serve`.")
-                time.sleep(LOOK_S)
+        limits = ["--batch", str(arm.batch), "--rate", "1000000", "--at-once", str(max(16, arm.batch))]
+        words = ["-m", "core", "serve", "--config", str(recipe), *limits]
+        with running_service(home, lambda port: [*words, "--port", str(port)], arm.label) as (url, _):
             yield url
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def _judged(

@@ -268,11 +268,8 @@ def point(plan: LoadPlan, rate: float, schedule: np.ndarray, noted: Noted) -> di
     counted = right | ~np.char.isdigit(outcome)
     for prefix, values in (("", latency), ("sent_", from_sending)):
         values = np.where(right, values, np.inf)[counted]
-        for name, of in SHARES.items():
-            interval = quantile_interval(values, of, _blocks(len(values)))
-            numbers[f"{prefix}{name}_ms"] = interval.mean
-            if not prefix:
-                numbers |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+        told = percentiles(values)
+        numbers |= told if not prefix else {f"{prefix}{name}_ms": told[f"{name}_ms"] for name in SHARES}
     numbers["by_second"] = _by_second(schedule, latency, right, good)
     if limit := driver_limit(counts, numbers["sent_p50_ms"]):
         numbers = dict.fromkeys(numbers)
@@ -291,6 +288,15 @@ def driver_limit(counts: Mapping[str, Any], median_ms: float | None) -> str:
     if counts["late_p99_ms"] > max(LATE_MS, LATE_SHARE * (median_ms or 0.0)):
         return f"it sent 1% of requests more than {counts['late_p99_ms']:.1f} ms late"
     return ""
+
+
+def percentiles(ms: Sequence[float] | np.ndarray) -> dict[str, float | None]:
+    """p50_ms, p50_low, p50_high and so on of latencies in the order of time, with blocks of requests as units of the intervals."""
+    values, row = np.asarray(ms, np.float64), dict[str, float | None]()
+    for name, share in SHARES.items():
+        interval = quantile_interval(values, share, _blocks(len(values)))
+        row |= {f"{name}_ms": interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return row
 
 
 def _blocks(n: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from core.__main__ import main
 from core.errors import WorkbenchError
 from core.progress import drain
 from core.serving import frontier as lab
-from core.serving import load
+from core.serving import load, starting
 from core.serving.service import Service
 from core.serving.web import ServiceLimits
 from tests.support.failing import RECIPE, recipe
@@ -92,7 +92,7 @@ def test_what_cannot_be_compared_is_refused(bench, changes, why):
 
 
 def test_a_service_that_does_not_start_is_told(bench, monkeypatch):
-    monkeypatch.setattr(lab, "START_S", 0.1)
+    monkeypatch.setattr(starting, "START_S", 0.1)
     with (
         pytest.raises(WorkbenchError, match="batch 2 did not start"),
         lab.started(bench.home, lab.FrontierArm("batch 2", recipe(), 2)),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from core.corpus.reading import clean
 from core.errors import WorkbenchError
 from core.files import read_json
-from core.generation.remote import TICK_S, Fault, address, bounded
+from core.generation.remote import TICK_S, Fault, address, bounded, retry_after_s
 from core.labs.systems.replies import SystemReply, passage
 from core.progress import event_loop
 
@@ -85,8 +85,8 @@ class HttpSystem(NamedTuple):
                         data, seconds = await response.aread(), time.perf_counter() - began
                     if response.status_code not in AGAIN or number + 1 == TRIES:
                         break
-                    wait = response.headers.get("retry-after", "")
-                    await asyncio.sleep(float(wait) if wait.isdigit() else WAIT_S)
+                    wait = retry_after_s(response.headers.get("retry-after"))
+                    await asyncio.sleep(WAIT_S if wait is None else wait)
         except TimeoutError:
             raise Fault(
                 f"it did not answer within {self.deadline_s:g} s", todo="Look at the system, or give it longer."
