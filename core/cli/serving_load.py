@@ -8,8 +8,8 @@ from cyclopts import Parameter
 
 from core.cli.frame import verb
 from core.cli.options import USUAL, Grids, Positive, RecipeOptions, read_grid, read_numbers, read_settings
-from core.cli.tables import show_table
-from core.report.table import Table, in_words
+from core.cli.tables import show_columns
+from core.report.table import Table
 from core.serving.arrivals import Arrivals
 from core.serving.asking import ADDRESS
 
@@ -27,8 +27,7 @@ def _show_frontier(record: Mapping[str, Any]) -> None:
 
 
 def _draw(drawn: Table, record: Mapping[str, Any]) -> None:
-    titles = {column: f"{column.title} {column.unit}".strip() for column in drawn.columns}
-    show_table([{title: in_words(row[column.key], column.format) for column, title in titles.items()} for row in drawn.rows])
+    show_columns(drawn)
     print("\n".join(record["told"]))
 
 

@@ -9,9 +9,9 @@ from cyclopts.validators import Number
 from core.cli.frame import verb
 from core.cli.options import Positive, read_settings
 from core.cli.serving_traces import Trace
-from core.cli.tables import show_table
+from core.cli.tables import show_columns, show_table
 from core.config import TrialConfig, with_settings
-from core.report.table import in_words
+from core.report.table import Table
 
 Size = Annotated[
     float, Parameter(help="The difference that is to be told; of a count this share of its mean.", validator=Number(gt=0))
@@ -21,8 +21,7 @@ Size = Annotated[
 def _show(record: Mapping[str, Any]) -> None:
     from core.serving import rerun_verdict as lab
 
-    columns = lab.columns()
-    show_table([{column.title: in_words(row[column.key], column.format) for column in columns} for row in record["measures"]])
+    show_columns(Table("rerun", lab.columns(), record["measures"]))
     print("\n".join(record["told"]))
     print("".join(f"Left out, for {why}: {count:,}.\n" for why, count in record["left_out"].items()), end="")
     print(f"Recorded: {record['rerun']}")

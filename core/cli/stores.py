@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Positive, RecipeOptions, read_numbers
-from core.cli.tables import show_table, show_value
-from core.report.table import Column, Table, in_words
+from core.cli.tables import show_columns, show_value
+from core.report.table import Column, Table
 
 subject("stores", "Stores of vectors: searched, written, shared by agents and killed, under the same conditions.")
 
@@ -36,9 +36,8 @@ def _show(record: Mapping[str, Any]) -> None:
 
 
 def _print(table: Any) -> None:
-    titles = {column: f"{column.title} {column.unit}".strip() for column in table.columns}
     print(f"\n{table.caption}")
-    show_table([{title: in_words(row.get(column.key), column.format) for column, title in titles.items()} for row in table.rows])
+    show_columns(table)
 
 
 def _summary(record: Mapping[str, Any]) -> dict[str, Any]:

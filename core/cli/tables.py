@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.cli.terminal import inert
+from core.report.table import Table, in_words
 
 IN_A_PIPE = 1_000_000  # columns: nothing is cut or wrapped
 
@@ -37,6 +38,12 @@ def show_table(rows: Sequence[Mapping[str, Any]]) -> None:
     )
     drawn.print(table)
     print("\n".join(line.rstrip() for line in drawn.file.getvalue().rstrip().split("\n")))
+
+
+def show_columns(drawn: Table) -> None:
+    """Its rows under the titles of its columns, with their units and in their words."""
+    titles = {column: f"{column.title} {column.unit}".strip() for column in drawn.columns}
+    show_table([{title: in_words(row.get(column.key), column.format) for column, title in titles.items()} for row in drawn.rows])
 
 
 def told_after(*names: str) -> Callable[[dict[str, Any]], None]:
