@@ -39,6 +39,7 @@ from core.progress import drain
 from core.serving import load as lab
 from core.serving.arrivals import moments
 from core.serving.caches import AnswerCache
+from core.serving.planning import service_times
 from core.statistics.cache_model import che, zipf
 from core.statistics.canary import ALPHA, e_process
 from core.statistics.proportion import wilson
@@ -225,21 +226,27 @@ def off(value: float | None, right: float) -> float | None:
 
 
 def capacity(how: Measuring, home: Path) -> dict[str, Any]:
-    """The simulator gets the moments at which the measured requests came, so that what differs is no luck of arrivals."""
-    shares, seconds, rows = (0.1, 0.5, 0.7, 0.9), how.times(180, 8), []
+    """The simulator gets the moments at which the measured requests came and the times for which they held their places, so that what
+    differs is no luck of arrivals and of services; what it foretells from the slowest rate's times alone stands beside it, with the
+    middle 95% of its runs."""
+    shares, seconds, rows = (0.1, 0.5, 0.7, 0.9), how.times(90, 8), []
     with served("queue", home, SERVICE_S) as (url, _):
         points = loaded(home, url, tuple(BEARS * share for share in shares), seconds)
-    slow = points[0]
-    alone = [
-        end - sent for sent, end, outcome in zip(slow["sent_s"], slow["done_s"], slow["outcome"], strict=True) if outcome == "200"
-    ]
+    alone, beside_ms = service_times(points[0])
+
+    def p95_ms(arrivals: list[float], services: np.ndarray, in_order: bool, seed: int = 0) -> float:
+        run = simulate_queue(np.array(arrivals), {1: services}, Station(AT_ONCE, in_order=in_order), seed)
+        return 1000 * float(np.quantile(run.latency_s, 0.95)) + beside_ms
+
     for point, share in zip(points[1:], shares[1:], strict=True):
-        runs = [simulate_queue(np.array(point["intended_s"]), {1: np.array(alone)}, Station(AT_ONCE), seed) for seed in range(20)]
-        simulated = 1000 * float(np.mean([np.quantile(run.latency_s, 0.95) for run in runs]))
-        about = {"p95_ms": point["p95_ms"], "simulated_ms": simulated, "limit": point["limit"]}
-        rows.append({"load": share, **about, "off": off(point["p95_ms"], simulated)})
+        services, came = service_times(point)[0], point["intended_s"]
+        simulated = p95_ms(came, services, True) if len(services) == len(came) else None
+        foretold = np.quantile([p95_ms(came, alone, False, seed) for seed in range(200)], [0.5, 0.025, 0.975]).tolist()
+        about = {"p95_ms": point["p95_ms"], "simulated_ms": simulated, "foretold_ms": foretold, "limit": point["limit"]}
+        rows.append({"load": share, **about, "off": off(point["p95_ms"], simulated) if simulated else None})
     every = [row["off"] for row in rows]
-    return {"off": None if None in every else max(every), "services": len(alone), "spread": SPREAD, "loads": rows}
+    about = {"services": len(alone), "beside_ms": beside_ms, "spread": SPREAD, "loads": rows}
+    return {"off": None if None in every else max(every), **about}
 
 
 # Caches --------------------------------------------------------------------------------------------------------------

@@ -103,6 +103,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
             "sent_s": ("DOUBLE[]", "When it was sent first."),
             "first_byte_s": ("DOUBLE[]", "When the first byte of its last answer came; NULL: none."),
             "done_s": ("DOUBLE[]", "When the last answer was whole; NULL: never."),
+            "work_s": ("DOUBLE[]", "For how long each held its place, by Server-Timing; NULL: not said."),
             "outcome": ("VARCHAR[]", "Its status, or what it ended with."),
             "bytes": ("INTEGER[]", "Bytes of the last answer."),
             "attempts": ("INTEGER[]", "How often it was sent."),

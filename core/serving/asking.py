@@ -5,11 +5,21 @@ from typing import Any, NamedTuple
 
 from core.errors import WorkbenchError
 from core.generation.remote import retry_after_s
+from core.report.table import COUNT, PERCENT, Column, Table, between
+from core.statistics.proportion import wilson
 
 PORT = 8600
 ADDRESS = f"http://127.0.0.1:{PORT}"  # of a service, where nothing else is said
 LOOK_S = 1.0
 TRIES, WAIT_S, MOST_WAIT_S = 5, 1.0, 10.0
+CACHES = {
+    "answer": "Answers",
+    "search": "Whole searches",
+    "embedding": "Vectors of questions",
+    "retrieval": "Candidates",
+    "reranking": "Reranked scores",
+    "prefix": "Prompts (tokens)",
+}
 
 
 class ServiceState(NamedTuple):
@@ -36,6 +46,25 @@ def service_state(url: str) -> ServiceState:
     if "error" in body:
         return ServiceState(False, str(body["error"]))
     return ServiceState(True, **{name: body[name] for name in ServiceState._fields[2:] if name in body})
+
+
+def caches_table(said: ServiceState) -> Table:
+    """What each cache of the service was asked for since it is up, and what share was there."""
+    columns = (
+        Column("cache", width=170),
+        Column("asked", "Looked up", COUNT),
+        Column("share", "Hit rate", PERCENT, direction=1),
+        Column("bounds", "95%", help="Wilson's interval of the hit rate; of tokens, which come together, there is none."),
+        Column("entries", "Held", COUNT),
+    )
+    rows = []
+    for name, use in said.caches.items():
+        if asked := use["hits"] + use["misses"]:
+            rate, tokens = wilson(use["hits"], asked), name == "prefix"
+            bounds = "" if tokens else between(rate.low, rate.high, PERCENT)
+            held = None if tokens else use["entries"]
+            rows.append({"cache": CACHES.get(name, name), "asked": asked, "share": rate.mean, "bounds": bounds, "entries": held})
+    return Table("service_caches", columns, rows, "Caches")
 
 
 def replied(client: Any, method: str, path: str, **how: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ AGAIN = {"429", "503", "refused", "reset", "time-out"}  # what a client tries ag
 NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}  # on the driver's side
 BACKOFF_S = 0.1  # doubled with each attempt, where a reply has no Retry-After
 STATUS = re.compile(rb"HTTP/1\.([01]) (\d{3})(?: [^\r\n]*)?")
+WORK = re.compile(rb"(?:^|,)\s*work\s*;\s*dur=(\d{1,9}(?:\.\d{1,9})?)")  # of Server-Timing, in ms
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\r\n]*)?")
 
 
@@ -38,6 +39,7 @@ class Noted(NamedTuple):
     sent: np.ndarray  # [n] float64
     first_byte: np.ndarray
     done: np.ndarray
+    work: np.ndarray  # seconds for which the request held its place, as the service says; NaN: it says nothing
     outcome: list[str]  # the status, or "time-out", "refused", "reset", "garbage", "unsent"
     way: list[str]  # the header x-groundwork-way; "" without
     size: np.ndarray  # [n] int64, bytes of the last reply
@@ -92,7 +94,7 @@ class Clients:
         self._idle: list[HttpLine] = []
         self._began = 0.0
         self._noted = Noted(
-            *(np.full(n, np.nan) for _ in range(3)), ["unsent"] * n, [""] * n, np.zeros(n, int), np.zeros(n, int), 0.0
+            *(np.full(n, np.nan) for _ in range(4)), ["unsent"] * n, [""] * n, np.zeros(n, int), np.zeros(n, int), 0.0
         )
 
     async def all(self) -> Noted:
@@ -131,6 +133,8 @@ class Clients:
         if line.reply and line.first:
             noted.first_byte[number] = line.first - self._began
             noted.size[number] = line.size
+            if work := WORK.search(line.reply.headers.get(b"server-timing", b"")):
+                noted.work[number] = float(work[1]) / 1000
             noted.way[number] = line.reply.headers.get(b"x-groundwork-way", b"").decode("latin-1")[:100]
         if line.done:
             noted.done[number] = line.done - self._began

@@ -333,6 +333,7 @@ def keep(workbench: Workbench, run: str, plan: LoadPlan, row: dict[str, Any], sc
         "sent_s": _rounded(noted.sent),
         "first_byte_s": _rounded(noted.first_byte),
         "done_s": _rounded(noted.done),
+        "work_s": _rounded(noted.work),
         "outcome": noted.outcome,
         "bytes": noted.size.tolist(),
         "attempts": noted.attempts.tolist(),

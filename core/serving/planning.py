@@ -61,17 +61,11 @@ def cache_curve(
 def capacity(
     points: Sequence[Mapping[str, Any]], rates: Sequence[float], servers: int, slo_ms: float, hour_usd: float = 0.0
 ) -> list[dict[str, Any]]:
-    """A row a rate: latency of a queue whose service times are those of a load test's slowest rate, where requests hardly wait, simulated
-    with so many servers; beside it Erlang's formula, that of constant times, and what was measured at that rate; the fewest machines that
-    hold the p95 below slo_ms, and what they cost a day. One request is served at a time."""
+    """A row a rate: latency of a queue whose service times are those of a load test's slowest rate (`service_times`), simulated with so
+    many servers; beside it Erlang's formula, that of constant times, and what was measured at that rate; the fewest machines that hold
+    the p95 below slo_ms, and what they cost a day. One request is served at a time."""
     lightest = min(points, key=lambda point: point["rate"])
-    service = np.array(
-        [
-            done - sent
-            for sent, done, outcome in zip(lightest["sent_s"], lightest["done_s"], lightest["outcome"], strict=True)
-            if outcome == "200"
-        ]
-    )
+    service, beside_ms = service_times(lightest)
     if len(service) < 2:
         raise WorkbenchError(
             "Fewer than two requests of the slowest rate were answered.",
@@ -81,20 +75,34 @@ def capacity(
     measured = {point["rate"]: point["p95_ms"] for point in points}
     rows = []
     for rate in rates:
-        fewest = _machines(service, rate, slo_ms)
+        fewest = _machines(service, rate, slo_ms - beside_ms)
+        queues = [_p95_ms(service, rate, servers), _erlang_ms(service, rate, servers)]
+        queues.append(_constant_ms(service, rate) if servers == 1 else None)
+        simulated, erlang, constant = (ms and ms + beside_ms for ms in queues)
         rows.append(
             {
                 "rate": rate,
                 "a_day": rate * DAY_S,
-                "p95_ms": _p95_ms(service, rate, servers),
-                "erlang_p95_ms": _erlang_ms(service, rate, servers),
-                "constant_p95_ms": _constant_ms(service, rate) if servers == 1 else None,
+                "p95_ms": simulated,
+                "erlang_p95_ms": erlang,
+                "constant_p95_ms": constant,
                 "measured_p95_ms": measured.get(rate),
                 "machines": fewest,
                 "usd_a_day": fewest and 24 * hour_usd * fewest,
             }
         )
     return rows
+
+
+def service_times(point: Mapping[str, Any]) -> tuple[np.ndarray, float]:
+    """(seconds [n] float64 for which each answered request held its place; ms in the middle that it took beside that and its wait). Where
+    the service does not say it, the whole time from sending to the answer, and 0."""
+    right = np.array(point["outcome"]) == "200"
+    took = (np.array(point["done_s"], float) - np.array(point["sent_s"], float))[right]
+    work = np.array(point.get("work_s") or [None] * len(right), float)[right]
+    if not len(work) or np.isnan(work).any():
+        return took, 0.0
+    return work, 1000 * float(np.median(took - work))
 
 
 def capacity_table(rows: Sequence[dict[str, Any]], slo_ms: float) -> Table:

@@ -24,6 +24,7 @@ class Station(NamedTuple):
     room: float = np.inf  # requests that may wait; what comes beyond is refused at once
     deadline_s: float = np.inf  # from its sending, after which a client gives an attempt up
     reneging: bool = True  # who has given up leaves the queue; else they are served in vain
+    in_order: bool = False  # the k-th batch takes the k-th service time, instead of one that is drawn
     retries: int = 0  # after a refusal or a deadline
     backoff_s: float = 1.0  # before retry k = 0, 1, ..., uniform from 0 to backoff_s 2^k ("full jitter")
 
@@ -60,14 +61,15 @@ def arrival_times(phases: Sequence[tuple[float, float]], burstiness: float = 1.0
 
 def simulate_queue(arrivals_s: np.ndarray, service_s: Mapping[int, np.ndarray], station: Station, seed: int = 0) -> QueueRun:
     """arrivals_s [n] ascending: intended, drawn by `arrival_times` or recorded. service_s: batch size -> measured service times, from
-    which one is drawn with replacement; a size that was not measured takes the next larger one's."""
+    which one is drawn with replacement, or which are taken in their order, over and over; a size that was not measured takes the next
+    larger one's."""
     arrivals = np.asarray(arrivals_s, np.float64)
     if not (len(arrivals) and np.isfinite(arrivals).all() and (np.diff(arrivals) >= 0).all()):
         raise ValueError("the arrivals have to be there, and to ascend")
     if not (service_s and max(service_s) >= station.batch >= 1 and station.servers >= 1):
         raise ValueError(f"batches of up to {station.batch} need servers, and service times measured of a batch as large")
     rng = np.random.default_rng([seed, 1])  # [seed, 0] is the stream of seed, from which the arrivals may come
-    run = _Run(arrivals.tolist(), _draws(service_s, station.batch, rng), station, seed)
+    run = _Run(arrivals.tolist(), _draws(service_s, station, rng), station, seed)
     run.to_the_end()
     return run.result(arrivals)
 
@@ -169,9 +171,9 @@ class _Run:
 
 
 class _Draws:
-    """Measured times, drawn at random."""
+    """Measured times, drawn at random, or in their order."""
 
-    def __init__(self, samples: np.ndarray, rng: np.random.Generator) -> None:
+    def __init__(self, samples: np.ndarray, rng: np.random.Generator | None) -> None:
         self.samples, self.rng = np.asarray(samples, np.float64), rng
         if not (len(self.samples) and self.samples.min() > 0):  # NaN included
             raise ValueError("service times have to be there, and above 0")
@@ -179,10 +181,11 @@ class _Draws:
 
     def next(self) -> float:
         if not self.block:
-            self.block = self.rng.choice(self.samples, _BLOCK).tolist()
+            drawn = self.samples[::-1] if self.rng is None else self.rng.choice(self.samples, _BLOCK)
+            self.block = drawn.tolist()
         return self.block.pop()
 
 
-def _draws(service_s: Mapping[int, np.ndarray], batch: int, rng: np.random.Generator) -> dict[int, _Draws]:
-    measured = {size: _Draws(samples, rng) for size, samples in sorted(service_s.items())}
-    return {size: next(draws for most, draws in measured.items() if most >= size) for size in range(1, batch + 1)}
+def _draws(service_s: Mapping[int, np.ndarray], station: Station, rng: np.random.Generator) -> dict[int, _Draws]:
+    measured = {size: _Draws(samples, None if station.in_order else rng) for size, samples in sorted(service_s.items())}
+    return {size: next(draws for most, draws in measured.items() if most >= size) for size in range(1, station.batch + 1)}

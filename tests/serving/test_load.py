@@ -42,7 +42,7 @@ def noted(latency_ms, outcome="200", late_ms=0.0, cpu=0.1, schedule=None):
     sent = schedule + np.broadcast_to(late_ms, len(latency_ms)) / 1000
     done = np.where([each.isdigit() for each in outcomes], sent + np.asarray(latency_ms) / 1000, np.nan)
     ones = np.ones(len(latency_ms), int)
-    return schedule, Noted(sent, done, done, outcomes, [""] * len(ones), ones, ones, cpu)
+    return schedule, Noted(sent, done, done, np.full(len(ones), np.nan), outcomes, [""] * len(ones), ones, ones, cpu)
 
 
 def told(latency_ms, *more, **kinds):
@@ -50,9 +50,12 @@ def told(latency_ms, *more, **kinds):
     return lab.point(PLAN._replace(seconds=float(schedule[-1]) + 0.02), 50.0, schedule, made)
 
 
+HEADERS = "X-Groundwork-Way: local", "Server-Timing: db;dur=1.5, work;dur=2.5"
+
+
 def test_every_request_is_told_recorded_and_compared_in_sql(asked):
     fail = {3: reply(503), 5: None, 7: b"HELLO", 9: reply(200, b"<p>sorry</p>")}  # the first is the one before all others
-    with server(answer=lambda n: fail.get(n, reply(200, b"{}", "X-Groundwork-Way: local"))) as (url, queue):
+    with server(answer=lambda n: fail.get(n, reply(200, b"{}", *HEADERS))) as (url, queue):
         record = loaded(asked, url, rates=(40.0, 60.0))
     first, second = record["points"]
     assert first["outcomes"] == {"200": 16, "503": 1, "reset": 1, "garbage": 2} and second["outcomes"] == {"200": 30}
@@ -60,12 +63,14 @@ def test_every_request_is_told_recorded_and_compared_in_sql(asked):
     assert first["throughput"] <= 32 and sum(row["requests"] for row in first["by_second"]) == 20
     assert "At 40/s 3 requests had no answer" in record["told"][0] and "at 40/s" in record["told"][-1]
     rows = asked[0].store.query(
-        "SELECT rate, outcomes, p50_ms, machine, unnest(outcome) AS outcome, unnest(bytes) AS bytes, unnest(attempts) AS attempts, "
-        "unnest(sent_s) - unnest(intended_s) AS late, unnest(done_s) - unnest(sent_s) AS took FROM load_tests ORDER BY rate"
+        "SELECT rate, outcomes, p50_ms, machine, unnest(work_s) AS work_s, unnest(outcome) AS outcome, unnest(bytes) AS bytes, "
+        "unnest(attempts) AS attempts, unnest(sent_s) - unnest(intended_s) AS late, unnest(done_s) - unnest(sent_s) AS took "
+        "FROM load_tests ORDER BY rate"
     )
     assert [row["outcome"] for row in rows[:9]] == ["200", "200", "503", "200", "reset", "200", "garbage", "200", "garbage"]
     assert {row["took"] is None for row in rows if row["outcome"] == "reset"} == {True} and rows[0]["bytes"] > 60
     assert all(0 <= row["late"] < 1 and row["attempts"] == 1 for row in rows) and rows[-1]["p50_ms"] == second["p50_ms"]
+    assert {row["work_s"] for row in rows if row["outcome"] == "200"} == {0.0025} and rows[4]["work_s"] is None
     assert json.loads(rows[0]["outcomes"]) == first["outcomes"] and rows[0]["machine"]
 
 

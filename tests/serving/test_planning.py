@@ -22,11 +22,13 @@ def workbench(tmp_path):
     return Workbench(tmp_path / "home")
 
 
-def loaded(workbench, rate, seconds, ms=100.0, run="run"):
-    """A load test as it is recorded: service times are exponential, and nobody waits."""
+def loaded(workbench, rate, seconds, ms=100.0, run="run", beside_ms=None):
+    """A load test as it is recorded: service times are exponential, and nobody waits. beside_ms: what a service that says them takes
+    beside them."""
     schedule = np.arange(0.0, seconds, 1 / rate)
-    done, n = schedule + np.random.default_rng(0).exponential(ms / 1000, len(schedule)), len(schedule)
-    noted = Noted(schedule, done, done, ["200"] * n, [""] * n, np.ones(n, int), np.ones(n, int), 0.1)
+    service, n = np.random.default_rng(0).exponential(ms / 1000, len(schedule)), len(schedule)
+    done, work = schedule + service + (beside_ms or 0.0) / 1000, np.full(n, np.nan) if beside_ms is None else service
+    noted = Noted(schedule, done, done, work, ["200"] * n, [""] * n, np.ones(n, int), np.ones(n, int), 0.1)
     plan = load.LoadPlan(url="http://127.0.0.1:8600/search", questions="towns", rates=(rate,), seconds=seconds)
     load.keep(workbench, run, plan, load.point(plan, rate, schedule, noted), schedule, noted)
 
@@ -39,6 +41,14 @@ def test_the_simulated_queue_agrees_with_erlangs_where_service_is_exponential(wo
     assert SERVICE_S * 1000 < fast["constant_p95_ms"] < fast["erlang_p95_ms"] and over["constant_p95_ms"] is None
     assert over["p95_ms"] is None and over["machines"] > 2 and over["usd_a_day"] == 12 * over["machines"]
     assert slow["measured_p95_ms"] is not None and fast["measured_p95_ms"] is None and slow["a_day"] == 86_400
+
+
+def test_what_a_service_takes_beside_a_place_is_not_multiplied_by_the_queue(workbench):
+    loaded(workbench, 1.0, 5000, ms=50.0, beside_ms=10.0)
+    [point] = points_of(workbench)
+    (said,), (unsaid,) = (capacity([each], [16.0], 1, slo_ms=1000.0) for each in (point, point | {"work_s": None}))
+    assert said["p95_ms"] == pytest.approx(10 + 1000 * MarkovQueue(16.0, 0.05).latency_quantile_s(0.95), rel=0.15)
+    assert unsaid["p95_ms"] > 2 * said["p95_ms"]
 
 
 def test_a_single_request_slower_than_its_limit_needs_no_number_of_machines(workbench):

@@ -9,6 +9,7 @@ import pytest
 from core.config import with_settings
 from core.pipeline import retrieving
 from core.progress import drain
+from core.serving.asking import ServiceState, caches_table
 from core.serving.search_caches import RERANKING, SEARCH, BoundedCache, CacheUse, QuestionSteps, search_caches
 from core.serving.service import ServedQuestion, Service
 from core.serving.spans import Recorder, SpanBuffer
@@ -160,3 +161,14 @@ def test_an_answer_given_before_does_not_wait_for_those_at_work(bench, reader, s
     go.set()
     working.join()
     assert client.get("/ready").json()["caches"]["answer"] == {"hits": 1, "misses": 2, "entries": 2}
+
+
+def test_the_table_of_caches_leaves_out_what_was_never_looked_up_and_gives_tokens_no_interval():
+    caches = {
+        "answer": {"hits": 3, "misses": 1, "entries": 1},
+        "search": {"hits": 0, "misses": 0, "entries": 0},
+        "prefix": {"hits": 80, "misses": 20, "entries": 0},
+    }
+    answers, prompts = caches_table(ServiceState(True, caches=caches)).rows
+    assert answers == {"cache": "Answers", "asked": 4, "share": 0.75, "bounds": "30.1% to 95.4%", "entries": 1}
+    assert prompts["cache"] == "Prompts (tokens)" and prompts["share"] == 0.8 and not prompts["bounds"]

@@ -46,6 +46,11 @@ def test_an_answer_comes_with_recipe_passages_citations_and_the_way_it_took(serv
     assert made["answer"] == TEXTS["Lund.txt"] and made["recipe"] == service.recipe and made["tried"] == []
     assert made["passages"][0]["document"] == "Lund.txt" and made["passages"][0]["text"] == TEXTS["Lund.txt"]
     assert [passage["number"] for passage in made["passages"]] == [1, 2]
+    assert (
+        made["ms"]["retrieval"]
+        <= made["ms"]["work"]
+        == pytest.approx(float(response.headers["server-timing"][len("work;dur=") :]), abs=0.001)
+    )
 
 
 def test_the_same_question_is_answered_from_the_cache_and_anew_where_that_is_asked(service, serve, reader):

@@ -66,6 +66,11 @@ def test_with_little_room_it_loses_what_the_bounded_queue_says():
     assert run.length[:, 1].max() == most - 1
 
 
+def test_services_are_taken_in_their_order_where_that_is_asked_for():
+    run = simulate_queue(np.array([0.0, 1, 2, 9]), {1: np.array([4.0, 1, 2])}, Station(in_order=True))
+    assert run.latency_s.tolist() == [4, 4, 5, 4]
+
+
 def test_batches_take_what_waits():
     """One server, a batch of up to 3 in 10 + size seconds: alone at 0, then three of those who came meanwhile, then one."""
     service = {1: np.array([11.0]), 2: np.array([12.0]), 3: np.array([13.0])}

@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, jobs, tables
 from core.report.table import DAY_TIME, MEAN, Column, Table
-from core.serving.asking import ADDRESS, PORT, ServiceState, service_state
+from core.serving.asking import ADDRESS, PORT, ServiceState, caches_table, service_state
 from core.serving.publishing import LEAST, MEASURE, Publication, answer_cost, publications
 
 IN_USE = "The recipe in use"
@@ -67,6 +67,8 @@ def up(port: int) -> None:
         if not said.ready:
             return st.caption(f":material/hourglass_top: {cards.plain(said.why)}")
         cards.facts(facts(said))
+        if (used := caches_table(said)).rows:
+            tables.draw(used)
         question = said.question or "What does the with statement do?"
         shell, python = st.tabs(["Shell", "OpenAI client"])
         shell.code(
