@@ -101,12 +101,14 @@ def drawing(home: Path) -> dict:
     import plotly.io
     import plotly.tools
 
+    from app.ui import charts
     from app.ui.serving import waterfall
 
     spans = made(1, DRAWN - 1)
 
     def draw() -> None:
-        drawn = plotly.tools.return_figure_from_figure_or_data(waterfall.figure(waterfalls(spans)), True)
+        chart = charts.in_arrays(waterfall.figure(waterfalls(spans)))
+        drawn = plotly.tools.return_figure_from_figure_or_data(chart, True)
         plotly.io.to_json(drawn, validate=False)
 
     draw()

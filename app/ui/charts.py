@@ -26,6 +26,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 HEIGHT = 300
 TENS = tuple(10**e for e in range(7))  # ticks of a logarithmic axis, written out
 SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+LONG = 1_000  # numbers, from which a list is handed to plotly as an array
 Figure = dict[str, Any]
 
 
@@ -332,7 +333,7 @@ def show(
             judged=judged,
         )
     return st.plotly_chart(
-        shaded(chart) if st.context.theme.type == "dark" else chart,
+        in_arrays(shaded(chart) if st.context.theme.type == "dark" else chart),
         key=f"chart/{key}",
         on_select=on_select,
         theme="streamlit",
@@ -344,6 +345,21 @@ def show(
             "modeBarButtonsToRemove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
         },
     )
+
+
+def in_arrays(chart: Figure) -> Figure:
+    """With its long lists of numbers as arrays, which plotly takes whole; of a list it checks and copies each number."""
+    return chart | {"data": [_in_arrays(trace) for trace in chart["data"]]}
+
+
+def _in_arrays(value: Any) -> Any:
+    import numpy as np
+
+    if isinstance(value, dict):
+        return {name: _in_arrays(inner) for name, inner in value.items()}
+    if isinstance(value, list) and len(value) > LONG and {type(each) for each in value} <= {int, float, type(None)}:
+        return np.array(value, np.float64)  # of None NaN: a gap
+    return value
 
 
 def shade(color: str) -> str:

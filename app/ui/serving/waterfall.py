@@ -4,6 +4,7 @@ All bars are one trace of plotly, built from arrays: ten thousand spans cost the
 """
 
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 
@@ -48,9 +49,9 @@ def figure(falls: Waterfalls, trace: int = 0, *, logarithmic: bool = False) -> c
     path = critical_path(falls, trace)
     there = row_of[path.row] >= 0
     line = {"color": CRITICAL, "width": 3}
-    begin, end = (np.maximum(column[there] / 1e6, least) for column in (path.start, path.end))
-    x = np.column_stack([begin, end, np.full(len(begin), np.nan)]).ravel()  # a gap behind each
-    y = np.repeat(row_of[path.row[there]] + BELOW, 3)
+    begin, end = (np.maximum(column[there] / 1e6, least).tolist() for column in (path.start, path.end))
+    x = [place for piece in zip(begin, end, repeat(None)) for place in piece]  # a gap behind each
+    y = np.repeat(row_of[path.row[there]] + BELOW, 3).tolist()
     waited = {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": line, "name": "critical path", "hoverinfo": "skip"}
     return _figure([bars, waited], [row.span.kind for row in rows], names, total_ms, least)
 
@@ -81,13 +82,13 @@ def _bars(start: np.ndarray, ms: np.ndarray, kinds: Sequence[str], least: float)
     return {
         "type": "bar",
         "orientation": "h",
-        "base": base,
-        "x": np.maximum(start + ms, least) - base,
-        "y": np.arange(len(base)),
+        "base": base.tolist(),
+        "x": (np.maximum(start + ms, least) - base).tolist(),
+        "y": list(range(len(base))),
         "width": 0.8,
         "showlegend": False,
         "marker": {
-            "color": np.array([numbers[kind] for kind in kinds]),
+            "color": [numbers[kind] for kind in kinds],
             "colorscale": [[number / (len(SHADES) - 1), color] for number, color in enumerate(SHADES.values())],
             "cmin": 0,
             "cmax": len(SHADES) - 1,
