@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs, recipe_strip
-from app.ui.overview import beginning, corpora, health, last, searching
+from app.ui.overview import beginning, corpora, estimates, health, last, searching
 
 NAVIGATION = {"section": "Start", "order": 10, "title": "Overview", "icon": "home"}
 WHAT = (
@@ -37,6 +37,8 @@ def page() -> None:
         last.trials()
         st.subheader("Health", anchor=False)
         health.draw()
+        with cards.calm():
+            estimates.draw()
     with right:
         st.subheader("Corpora", anchor=False)
         corpora.draw()

@@ -174,15 +174,17 @@ def start_button(
 def _button(label: str, arguments: list[str], title: str, takes: Forecast, icon: str, key: str, kind: str = "primary") -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"press/{key}"):
         pressed = st.button(label, key=key, icon=icon, type=kind)
-        price(arguments[0], takes)
+        told = price(arguments[0], takes)
     if pressed:
-        session.workbench().jobs.start(arguments, title, takes.units)
+        session.workbench().jobs.start(arguments, title, takes.units, told.seconds)
         st.rerun()
 
 
-def price(verb: str, takes: Forecast) -> None:
+def price(verb: str, takes: Forecast) -> Forecast:
     """What a press takes: what is done, how many, how long by what ran on this machine, and memory where that is worth a word."""
-    st.caption(f":material/timer: {cards.plain(session.workbench().expected(verb, takes).words)}", width="stretch")
+    told = session.workbench().expected(verb, takes)
+    st.caption(f":material/timer: {cards.plain(told.words)}", width="stretch")
+    return told
 
 
 def prepare_button(config: TrialConfig, plan: Plan, *, label: str = "Prepare", of: str = "", place: str = "") -> None:

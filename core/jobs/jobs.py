@@ -52,6 +52,7 @@ class Job:
     created: float  # seconds since 1970, like all times here
     attempt: int = 1
     units: int = 0  # how much of its verb's work it is; 0: nobody said
+    expected: tuple[float, float] | None = None  # seconds that it was told to take before it was started; None: nothing was told
     done: int = 0
     total: int = 0
     message: str = ""
@@ -98,9 +99,9 @@ class Jobs:
         self.folder = self.home / "jobs"
         self.prefix = tuple(prefix)
 
-    def start(self, arguments: Sequence[str], label: str, units: int = 1) -> str:
+    def start(self, arguments: Sequence[str], label: str, units: int = 1, expected: tuple[float, float] | None = None) -> str:
         """Starts a job and returns its id; the id of the running one if the very same is under way. units: how much of its verb's
-        work it is, for what the next one is expected to take."""
+        work it is, for what the next one is expected to take. expected: seconds, fewest and most, as they were told."""
         with self._starting():
             for job in self.list():
                 if job.active and job.arguments == tuple(arguments):
@@ -108,9 +109,8 @@ class Jobs:
             self._prune()
             job_id = new_id()
             (self.folder / job_id).mkdir()
-            self._spawn(
-                job_id, {"label": label, "arguments": list(arguments), "created": time.time(), "attempt": 1, "units": units}
-            )
+            about = {"label": label, "arguments": list(arguments), "created": time.time(), "attempt": 1, "units": units}
+            self._spawn(job_id, about | ({"expected": list(expected)} if expected else {}))
             return job_id
 
     def resume(self, job_id: str) -> str:
@@ -156,6 +156,7 @@ class Jobs:
             created=about["created"],
             attempt=about["attempt"],
             units=about.get("units", 0),
+            expected=tuple(about["expected"]) if "expected" in about else None,
             **{name: state[name] for name in TOLD if name in state},
         )
 
@@ -391,4 +392,6 @@ def _fits(name: str, value: Any) -> bool:
         return value in STATUSES
     if name == "arguments":
         return isinstance(value, list) and all(isinstance(word, str) for word in value)
+    if name == "expected":
+        return isinstance(value, list) and len(value) == 2 and all(_fits("finished", end) for end in value)
     return name == "result" or name in WORDS and isinstance(value, str)

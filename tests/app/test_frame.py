@@ -47,7 +47,7 @@ def workbench(home, monkeypatch):
     bench = Workbench(home)
     monkeypatch.setattr(session, "workbench", lambda: bench)
     bench.started = []  # no job runs here
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: bench.started.append((arguments, label)) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: bench.started.append((arguments, label)) or "job")
     return bench
 
 

@@ -70,7 +70,7 @@ READY_LATER = (
 @pytest.mark.parametrize("corpus", [pytest.param("tiny", marks=pytest.mark.slow), "python-reference"])
 def test_each_button_that_starts_a_job_has_its_price_beside_it(bench, monkeypatch, page, corpus):
     """On a corpus that is ready at once, and on one that is not."""
-    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, units=0: "")
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, *_: "")
     app = AppTest.from_file(MAIN, default_timeout=120)
     app.query_params["corpus.dataset"] = corpus
     app.query_params["evaluation.k"] = "9"  # of the default recipe the first page starts the job by itself

@@ -59,5 +59,5 @@ def shown_numbers(monkeypatch):
 def started(bench, monkeypatch):
     """The jobs that the pages start, which are not run."""
     jobs = []
-    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, units=0: jobs.append(list(arguments)))
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, *_: jobs.append(list(arguments)))
     return jobs

@@ -123,7 +123,7 @@ def test_what_is_not_embedded_is_listed_with_what_it_needs(page, bench, monkeypa
     monkeypatch.setattr(
         type(bench), "plan", lambda self, config: Plan(False, (Phase("embedding 9,000 texts", Estimate(61.0, 83.0)),))
     )
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append((arguments, label)) or "job")
     app = page()
     assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app)
     next(b for b in app.button if b.label == "Prepare Word2Vec mean").click().run()
@@ -159,7 +159,7 @@ def test_a_point_of_the_map_is_found_by_its_words(page):
 @pytest.mark.slow
 def test_the_training_command_follows_the_form(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append(arguments) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append(arguments) or "job")
     app = tab(page(), "Train")
     app = app.number_input(key="train/max_steps").set_value(7).run()
     assert any("encoders train towns-1 --train max_steps=7 --dataset towns" in code.value for code in app.code)

@@ -34,7 +34,7 @@ def bench(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_without_answers_a_job_asks_questions(bench, monkeypatch):
     begun = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: begun.append((arguments, label)) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: begun.append((arguments, label)) or "job")
     app = open_page()
     assert "no stored answers" in html(app) and "start_study" not in keys(app)
     sound(next(b for b in app.button if b.label == "Have them answered").click().run())
@@ -44,7 +44,7 @@ def test_without_answers_a_job_asks_questions(bench, monkeypatch):
 @pytest.mark.slow
 def test_a_run_of_answers_names_its_recipe_and_start_stays_while_a_second_goes_on(bench, monkeypatch):
     begun = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: begun.append(label) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: begun.append(label) or "job")
     app = open_page()
     app.session_state["recipes"] = {"current": with_settings(TrialConfig(), {"fusion": "sparse_only"})}
     app = sound(app.number_input(key="answer_count").set_value(12).run())
@@ -368,7 +368,7 @@ def test_label_studio_is_a_job(bench, monkeypatch):
     started(bench)
     rounds.freeze(bench, the_study(bench).study, "pilot")
     begun = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: begun.append(arguments) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: begun.append(arguments) or "job")
     app = open_page("Record", study="faithfulness")
     app = sound(app.text_input(key="label_studio_url").set_value("http://127.0.0.1:1").run())
     sound(next(b for b in app.button if b.label == "Push as a new project").click().run())

@@ -260,7 +260,7 @@ def test_tokenizers_are_trained_compared_and_reported(page, tmp_path, tools, mon
 @pytest.mark.slow
 def test_experts_are_trained_in_a_job_with_and_without_the_balancing_loss_and_found_again(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)))
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append((arguments, label)))
     app = page("Mixture of experts", moe_steps="20", moe_layers="1")
     assert "trained here" in html(app)
     app = press(app, next(button.key for button in app.button if button.label == "Train both"))
@@ -288,7 +288,7 @@ def test_the_law_of_scaling_is_drawn_once_all_are_trained(page, bench, monkeypat
     from core.statistics.scaling import ScalingLaw, scaling_law
 
     law, started = ScalingLaw(1.0, 60.0, 0.4, 200.0, 0.4), []
-    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, units=0: started.append(list(arguments)))
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, *_: started.append(list(arguments)))
     app = page("Scaling")
     assert "9 small transformers of 9 still to train" in html(app)
     next(button for button in app.button if button.label == "Train 9").click().run()

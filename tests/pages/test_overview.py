@@ -38,7 +38,7 @@ def bench(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
     bench.started = []
 
-    def start(arguments, label, units=0):
+    def start(arguments, label, *_):
         now = time.time()
         bench.started.append(
             Job(f"job{len(bench.started)}", label, tuple(arguments), "running", now, done=3, total=9, phase_began=now)

@@ -238,7 +238,7 @@ def test_a_recipe_that_must_be_embedded_first_offers_a_job(page, bench, monkeypa
     monkeypatch.setattr(
         type(bench), "plan", lambda self, config: Plan(False, (Phase("embedding 9,000 texts", Estimate(61.0, 83.0)),))
     )
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append((arguments, label)) or "job")
     app = page()
     assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app)
     next(b for b in app.button if b.label == "Prepare").click().run()
@@ -274,7 +274,7 @@ def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, 
             else Plan(False, (Phase("embedding 900 texts"),))
         ),
     )
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append(arguments) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append(arguments) or "job")
     app = page(**SIZES)
     app = app.selectbox(key="knob").set_value("Chunking: Size").run()
     assert "Not measured yet, and a gap in the curve: 16, 32, 48, …, 8,192 tokens (18 values)." in words(app)

@@ -36,7 +36,7 @@ def started(bench, monkeypatch):
     """The commands of the jobs that the page starts; each is carried out at once."""
     commands = []
 
-    def start(self, arguments, label, units=1):
+    def start(self, arguments, label, *_):
         commands.append(arguments)
         drain(parse(arguments).work(bench))
         return "job"

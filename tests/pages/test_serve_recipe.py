@@ -54,7 +54,7 @@ def test_before_anything_is_published_the_page_says_what_a_publication_is_for(be
 
 def test_a_press_publishes_the_recipe_in_use_and_another_puts_it_up(bench, monkeypatch):
     started = []
-    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, units=1: started.append(arguments) or "job")
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, *_: started.append(arguments) or "job")
     app = opened()
     app.text_input(key="publish_name").set_value("handbook").run()
     next(button for button in app.button if button.label == "Publish").click().run()

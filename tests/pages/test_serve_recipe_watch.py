@@ -60,7 +60,7 @@ def test_a_budget_that_burns_is_told(bench):
 def test_quality_is_told_as_uncorrected_and_a_press_gives_a_sample_to_people(bench, monkeypatch):
     record(bench, *(answer(9 + n, f"Question {n}?", PASSAGE) for n in range(30)))
     started = []
-    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, units=1: started.append(arguments) or "job")
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, *_: started.append(arguments) or "job")
     app = opened("Watch", inner="Quality")
     assert "30 wait" in words(app)
     next(button for button in app.button if button.label == "Judge answers").click().run()
@@ -101,7 +101,7 @@ def test_two_recipes_are_compared_and_a_press_judges_their_answers(bench, monkey
             answer(899 - n, f"{n}?", "Penguins juggle ripe lemons on Tuesdays.", path="/shadow", shadow_of=trace),
         )
     started = []
-    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, units=1: started.append(arguments) or "job")
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, *_: started.append(arguments) or "job")
     app = opened("Watch", inner="Two recipes")
     assert "after 0 pairs nothing is decided" in words(app)
     next(button for button in app.button if button.label == "Judge answers").click().run()

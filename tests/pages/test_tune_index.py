@@ -118,7 +118,7 @@ def test_what_cannot_be_built_is_told_at_the_form(page, settings, message):
 @pytest.mark.slow
 def test_a_sweep_shows_its_command_before_it_starts(page, bench, monkeypatch):
     started = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append((arguments, label)) or "job")
     app = page()
     app = app.text_input(key="grid/faiss_ivf.nprobe").set_value("1, 2,4").run()
     command = next(code.value for code in app.code if "index sweep" in code.value)
@@ -171,7 +171,7 @@ def test_what_has_to_be_embedded_first_offers_a_job(page, bench, monkeypatch):
     monkeypatch.setattr(
         type(bench), "plan", lambda self, config: Plan(False, (Phase("embedding 9,000 texts", Estimate(61.0, 83.0)),))
     )
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append((arguments, label)) or "job")
     app = page()
     assert "Embedding 9,000 texts, 1:00 to 1:25 min" in prices(app)
     next(b for b in app.button if b.label == "Prepare").click().run()

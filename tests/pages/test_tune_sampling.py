@@ -149,7 +149,7 @@ def test_sides_are_written_on_a_button(bench, model):
 @pytest.mark.slow
 def test_the_study_shows_its_command_its_results_and_the_paired_test(bench, model, monkeypatch):
     started = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, units=0: started.append((arguments, label)) or "job")
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append((arguments, label)) or "job")
     app = open_page(view="Study", chain="temperature=2")
     assert "Nothing is stored" in html(app)
     assert any("sampling experiment" in code.value and "--samples 5" in code.value for code in app.code)

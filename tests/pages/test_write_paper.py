@@ -131,7 +131,7 @@ def test_the_paper_that_was_changed_last_is_chosen(bench):
 def test_the_bundle_is_made_by_a_job(bench, monkeypatch):
     small_paper(bench)
     jobs = []
-    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, units=0: jobs.append(list(arguments)))
+    monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, *_: jobs.append(list(arguments)))
     press(open_page(paper="small", paper_view="Bundle"), "Make the bundle")
     assert jobs == [["export", "small", "--out", str(bench.home / "bundles/small.zip")]]
 
