@@ -56,6 +56,8 @@ def show_stored(answer: dict[str, Any]) -> None:
     print(f"{answer['question']}\n\n{answer['text']}\n\n{answer['finish_reason']}")
     for note in answer["notes"]:
         print(note)
+    for document, words in answer["stale"].items():
+        print(f"{document}: {words}")
     if not (origin := answer["provenance"]):
         return print("Its provenance was not noted when it was made.")
     print(f"\n{origin['corpus']}, checksum {origin['corpus_checksum']}")
@@ -73,7 +75,9 @@ def show_stored(answer: dict[str, Any]) -> None:
 
 @verb("answer", show_stored)
 def answer(workbench: Any, answer_id: str, /) -> Any:
-    """A stored answer: its chunks with rank and score in each stage, and where its time went."""
+    """A stored answer: its chunks with rank and score in each stage, where its time went, and documents that changed since."""
     from core.labs.answers import stored as answers
+    from core.labs.answers.freshness import stale_since
 
-    return answers.stored(workbench, answer_id)
+    record = answers.stored(workbench, answer_id)
+    return record | {"stale": stale_since(workbench, record)}

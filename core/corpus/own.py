@@ -38,6 +38,7 @@ MEMORY_MB = 2048  # of address space for its parser; the largest test document n
 ROOT = Path(__file__).resolve().parents[2]
 EMPTY = "is empty"
 COUNTS = ("documents", "pages", "characters")  # of a file
+SHA256 = 64  # digits with which a record's `content` begins
 WORKING = (".work", ".result", ".verdict", ".errors")  # a copy that is being read, and what its parser leaves
 OUTSIDE = "is a link that leads out of the folder, not read"
 # all that a parser of other people's files gets of our environment: no keys, no proxies
@@ -74,6 +75,15 @@ class PageView(NamedTuple):
     pages: int
     top: float
     marked: dict[str, float]
+
+
+class Origin(NamedTuple):
+    """A file on this machine as it was when it was read."""
+
+    path: str
+    mtime_ns: int
+    bytes: int
+    sha256: str
 
 
 class Collection(NamedTuple):
@@ -178,6 +188,16 @@ def _source(home: Path, name: str, document_id: str) -> Path:
     return folder(home, name) / "files" / f"{_key(document_id)}.source.pdf"
 
 
+def read_from(home: Path, name: str, source: str) -> Origin | None:
+    """The file that a document of this source was read from; None where that was not noted: a browser sent it, or it is no own one."""
+    try:
+        record = read_status(folder(home, name) / "files" / f"{_key(source)}.status.json")
+        about = record["origin"]
+        return Origin(str(about["path"]), int(about["mtime_ns"]), int(about["bytes"]), record["content"][:SHA256])
+    except (WorkbenchError, KeyError, TypeError, ValueError):
+        return None
+
+
 def remove(home: Path, name: str, file: str = "") -> None:
     place = folder(home, name)
     if not place.is_dir():
@@ -230,7 +250,10 @@ def _within(path: Path, folder: Path) -> bool:
 def _ingest_one(place: Path, name: str, upload: Upload | None, done: int, total: int) -> Generator[Progress, None, FileStatus]:
     key, kind = _key(name), PurePosixPath(name).suffix.lower()
     files = place / "files"
-    work = files / f"{uuid.uuid4().hex}.work"
+    work, origin = (
+        files / f"{uuid.uuid4().hex}.work",
+        _origin(upload),
+    )  # before it is copied: what is written meanwhile came later
     try:
         if upload is None:
             result = {"status": "skipped", "message": OUTSIDE}
@@ -245,9 +268,11 @@ def _ingest_one(place: Path, name: str, upload: Upload | None, done: int, total:
             if old and old["status"] == "ok" and old["content"] == digest + code_version(parse):
                 with suppress(WorkbenchError):  # damaged: read anew
                     read_parsed(files / f"{key}.parsed.json", old)
+                    if origin and old.get("origin", {}).get("path") != origin["path"]:
+                        _write_status(files / f"{key}.status.json", old | {"origin": origin})
                     return _status(old)
             result = yield from _parse(work, kind, name, Progress(done, total, f"Reading {name}"))
-            result["content"] = digest + code_version(parse)
+            result |= {"content": digest + code_version(parse), "origin": origin}
         _keep(place, key, kind, name, work, result)
     finally:
         for suffix in WORKING:
@@ -304,6 +329,21 @@ def _documents(work: Path) -> Path:
     return work.with_suffix(".result")
 
 
+def _origin(upload: Upload | None) -> dict | None:
+    """The file on this machine that is read, as it is now; None of what a browser sent, or where it cannot be looked at."""
+    if not isinstance(upload, Path):
+        return None
+    try:
+        state = upload.stat()
+    except OSError:  # the copy says why
+        return None
+    return {"path": str(upload.absolute()), "mtime_ns": state.st_mtime_ns, "bytes": state.st_size}
+
+
+def _write_status(file: Path, status: dict) -> None:
+    disk.write_whole(file, disk.sealed(status))
+
+
 def _keep(place: Path, key: str, kind: str, name: str, work: Path, result: dict) -> None:
     """The parsed text first, the status last: a status is there only when all else is."""
     _drop(place, key)
@@ -313,18 +353,17 @@ def _keep(place: Path, key: str, kind: str, name: str, work: Path, result: dict)
         disk.synced(_documents(work))
         disk.take_place(_documents(work), files / f"{key}.parsed.json")
         disk.take_place(work, files / f"{key}.source{kind}")
-    disk.write_whole(
+    _write_status(
         files / f"{key}.status.json",
-        disk.sealed(
-            {
-                "name": name,
-                "status": result["status"],
-                "message": result["message"],
-                **{count: result.get(count, 0) for count in COUNTS},
-                "content": result.get("content", ""),
-                "parsed_crc32": checksum,
-            }
-        ),
+        {
+            "name": name,
+            "status": result["status"],
+            "message": result["message"],
+            **{count: result.get(count, 0) for count in COUNTS},
+            "content": result.get("content", ""),
+            "parsed_crc32": checksum,
+            **({"origin": result["origin"]} if result.get("origin") else {}),
+        },
     )
 
 

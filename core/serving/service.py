@@ -16,6 +16,8 @@ import numpy as np
 from core import registry
 from core.config import TrialConfig, fingerprint
 from core.context.citations import cited
+from core.corpus.freshness import notice, origins
+from core.corpus.own import Origin
 from core.embedding.vectors import encode_all
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
@@ -113,6 +115,7 @@ class Service:
         self.prefix = {"hits": 0, "misses": 0}  # tokens of prompts that were still in the model's cache, or were read
         self.retries = RetryBudget()
         self.quick = False  # whether the corpus' stamp is told within QUICK_S
+        self._origins: dict[str, Origin | None] = {}  # of documents that were passages, over the corpus of the last one
 
     def open(self) -> None:
         """Prepares the corpus and loads the models; what fails stands in `missing`."""
@@ -142,7 +145,7 @@ class Service:
         """What this search gave before over the same corpus. stamp: of the corpus as it is now."""
         began = time.perf_counter()
         held = self.searches[SEARCH].get((text, most), stamp)
-        return held and held | {"cached": True, "ms": {"retrieval": _ms(began)}}
+        return held and self._as_of_now(held) | {"cached": True, "ms": {"retrieval": _ms(began)}}
 
     def answered(self, text: str, stamp: str) -> Reply | None:
         """The answer to this very question that was given before over the same corpus."""
@@ -291,14 +294,25 @@ class Service:
         }
 
     def passages(self, run: Resolved, hits: Sequence[Hit], shown: Given) -> list[Reply]:
-        """What a model reads of them, in its order. number: as an answer cites it; page: of a document that has pages."""
+        """What a model reads of them, in its order. number: as an answer cites it; page: of a document that has pages; stale: that its
+        file is not any more as it was indexed."""
         documents, read = documents_of(self.workbench.pipeline, run), []
+        self._origins |= origins(self.workbench.home, run.corpus.name, [documents[excerpts[0][0]] for excerpts in shown])
         for number, excerpts in enumerate(shown, 1):
             name, start, end = excerpts[0][0], excerpts[0][1], excerpts[-1][2]
             page = next((hit.page for hit in hits if hit.document_id == name and hit.start < end and start < hit.end), None)
             about = {"number": number, "document": name, "title": documents[name].title, "page": page, "start": start, "end": end}
-            read.append(about | {"text": " … ".join(documents[name].text[a:b] for _, a, b in excerpts)})
+            text = " … ".join(documents[name].text[a:b] for _, a, b in excerpts)
+            read.append(about | {"text": text, "stale": notice(self._origins[name])})
         return read
+
+    def _as_of_now(self, reply: Reply) -> Reply:
+        """One that was made before, with what is stale by now."""
+        now = {each["document"]: notice(self._origins.get(each["document"])) for each in reply["passages"]}
+        if all(each["stale"] == now[each["document"]] for each in reply["passages"]):
+            return reply
+        places = {"passages", "citations"} & reply.keys()
+        return reply | {place: [each | {"stale": now[each["document"]]} for each in reply[place]] for place in places}
 
     def stages(self) -> dict[str, str]:
         """Key of each stage as it is now, by which a change is traced to its stage."""
@@ -351,7 +365,7 @@ class Service:
         held = self.cache.get(text, stamp, alike)
         if held is None:
             return None
-        return held.reply | {
+        return self._as_of_now(held.reply) | {
             "way": CACHED,
             "cache": {"question": held.question, "similarity": held.similarity, "age_s": held.age_s},
         }

@@ -87,3 +87,23 @@ def test_clients_side_by_side_are_told_nothing_old_after_the_change(bench, reade
     for thread in threads:
         thread.join()
     assert len(asked) >= 60 and stale == []
+
+
+def test_a_passage_says_that_its_file_changed_after_it_was_indexed(bench, reader, serve, tmp_path):
+    file = tmp_path / "Lund.txt"
+    file.write_text(TEXTS["Lund.txt"] + " Always.")
+    drain(bench.library.ingest("towns", [file], None))
+    client = serve(Service(bench, recipe(), "towns"), FREE)
+
+    def told() -> set[str]:
+        found, said = (client.post(path, json={"question": LUND}).json() for path in ("/search", "/answer"))
+        return {
+            each["stale"] for each in found["passages"] + said["passages"] + said["citations"] if each["document"] == "Lund.txt"
+        }
+
+    assert told() == {""}
+    file.write_text("The market of Lund is closed for good.")
+    [words] = told()  # also of replies that were given before
+    assert words.startswith("the document changed after this was indexed (file of ")
+    drain(bench.library.ingest("towns", [file], None))
+    assert told() == {""}, "it is read anew"

@@ -12,6 +12,7 @@ from core.config import TrialConfig
 from core.context.prompt import BEYOND
 from core.judging.containment import Support, support
 from core.judging.reference import ACCEPTED
+from core.labs.answers.freshness import stale
 from core.labs.scores import refusal
 from core.labs.scores.confidence import as_sure, notes_of
 from core.records import Answer, Corpus
@@ -80,6 +81,8 @@ def one_answer(corpus: Corpus, question: str, run: dict[str, Any], place: int, s
     for note in answer.notes:  # what else was left out stands by the passages
         if BEYOND in note:
             st.warning(cards.plain(note), icon=":material/content_cut:")
+    for document, words in stale(session.workbench(), corpus, answer.hits).items():
+        st.warning(cards.plain(f"{document}: {words}."), icon=":material/history:")
     for note in notes_of(answer):
         st.caption(cards.plain(note))
     confidence(answer, run["recipe"])
