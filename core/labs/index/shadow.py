@@ -3,12 +3,14 @@
 `Serving` holds what answers now: an encoder and the index of its vectors, always the two together. `switch` embeds all
 texts with a new encoder and builds its index (the shadow) while the old one serves, catches up with what was inserted
 and deleted meanwhile, and replaces the pair by one assignment. Closing the generator leaves the old one serving.
+Vectors go with the name of the encoder that made them, their generation: a row of another one is never an answer, however
+near its numbers are to the question's. A switch may plant such rows, and tells how often searches met them.
 Source: the blue-green deployment of Humble and Farley 2010, "Continuous Delivery", chapter 10.
 """
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,10 +27,19 @@ from core.records import Candidates, Progress
 from core.workbench import Workbench
 
 SWITCH_TEXTS = 300  # documents of the encoder switch
+PLANTED = 20  # questions whose numbers are planted: searches look so much deeper
+FOREIGN = -2  # in the place of a document: a row of another generation
 
 # embed(encoder part, texts, query) -> generator of Progress returning vectors [n, dim] float32
 Embed = Callable[[Any, list[str], bool], Generator[Progress, None, np.ndarray]]
 _CATCH_UP = 3  # rounds of catching up beside the old index before writers wait for the last one
+
+
+class Embedded(NamedTuple):
+    """Vectors [n, dim] float32 and their generation: the encoder that made them."""
+
+    vectors: np.ndarray
+    by: str
 
 
 class Pair:
@@ -37,26 +48,37 @@ class Pair:
     def __init__(self, encoder: Any, searcher: Any, documents: np.ndarray) -> None:
         self.encoder, self.searcher = encoder, searcher
         self.name = encoder.identity()
-        self.documents = documents  # [rows] int64; replaced, never changed in place
+        self.documents = documents  # [rows] int64, FOREIGN for those of another generation; replaced, never changed in place
+        self.foreign = 0  # rows of another generation in the index
         self.row = dict(zip(documents.tolist(), range(len(documents)), strict=True))
 
-    def add(self, documents: list[int], vectors: np.ndarray) -> None:
-        rows = np.asarray(self.searcher.add(vectors), np.int64)
+    def add(self, documents: list[int], embedded: Embedded) -> None:
+        own = embedded.by == self.name
+        self.foreign += 0 if own else len(embedded.vectors)  # before a search can meet them
+        rows = np.asarray(self.searcher.add(embedded.vectors), np.int64)
         grown = np.full(max(len(self.documents), int(rows.max()) + 1), -1, np.int64)
         grown[: len(self.documents)] = self.documents
-        grown[rows] = documents
+        grown[rows] = documents if own else FOREIGN
         self.documents = grown
-        self.row.update(zip(documents, rows.tolist(), strict=True))
+        self.row.update(zip(documents, rows.tolist(), strict=True) if own else ())
 
     def remove(self, documents: list[int]) -> None:
         self.searcher.remove(np.array([self.row.pop(d) for d in documents], np.int64))
 
+    def uproot(self) -> None:
+        """Removes the rows of another generation."""
+        if self.foreign:
+            self.searcher.remove(np.flatnonzero(self.documents == FOREIGN))
+            self.documents, self.foreign = np.where(self.documents == FOREIGN, -1, self.documents), 0
+
 
 class ServedCandidates(NamedTuple):
-    """candidates.chunk are document ids; `encoder` embedded the question and belongs to the index that was searched."""
+    """candidates.chunk are document ids; `encoder` embedded the question and belongs to the index that was searched. met: rows of
+    another generation that were as near, and are no answer."""
 
     candidates: Candidates
     encoder: str
+    met: int = 0
 
 
 class SwitchReport(NamedTuple):
@@ -75,6 +97,9 @@ class SwitchReport(NamedTuple):
     by_new: int
     without_results: int
     failed: int
+    planted: int  # rows of the other generation in the two indexes, with the numbers of questions
+    met: int  # how often searches met one among the nearest
+    wrong: int  # searches that answered with one
     p50_ms: float | None
     longest_ms: float | None
     embed_s: float
@@ -86,6 +111,8 @@ class _Search(NamedTuple):
     by: Pair
     empty: bool
     failed: bool
+    met: int
+    wrong: bool
     ms: float
 
 
@@ -125,7 +152,8 @@ class Serving:
             log = self._log
             if log is not None:
                 empty = answer is not None and bool((answer.candidates.chunk < 0).all(axis=1).any()) and bool(self._texts)
-                log.append(_Search(pair, empty, answer is None, (time.perf_counter() - began) * 1000))
+                met, wrong = (answer.met, bool((answer.candidates.chunk == FOREIGN).any())) if answer else (0, False)
+                log.append(_Search(pair, empty, answer is None, met, wrong, (time.perf_counter() - began) * 1000))
 
     def insert(self, texts: list[str]) -> list[int]:
         """Numbers of the new documents, which searches find from now on."""
@@ -151,16 +179,38 @@ class Serving:
                 self._journal.update(documents)
 
     def _ask(self, pair: Pair, questions: list[str], depth: int) -> ServedCandidates:
-        candidates = pair.searcher.search(self._vectors(pair, questions, query=True), depth)
+        asked = self._vectors(pair, questions, query=True)
+        candidates = pair.searcher.search(asked.vectors, depth + pair.foreign)
         documents = pair.documents
         if candidates.chunk.size and candidates.chunk.max() >= len(documents):
             with self._changing:
                 documents = pair.documents
         chunk = np.where(candidates.chunk >= 0, documents[candidates.chunk], -1) if len(documents) else candidates.chunk
-        return ServedCandidates(Candidates(chunk.astype(np.int32), candidates.score), pair.name)
+        own, met = _own_generation(Candidates(chunk.astype(np.int32), candidates.score), depth)
+        return ServedCandidates(own, asked.by, met)
 
-    def _vectors(self, pair: Pair, texts: list[str], query: bool = False) -> np.ndarray:
-        return drain(self._embed(pair.encoder, texts, query))
+    def _vectors(self, pair: Pair, texts: list[str], query: bool = False) -> Embedded:
+        return Embedded(drain(self._embed(pair.encoder, texts, query)), pair.name)
+
+    def _plant(self, pair: Pair, questions: list[str], by: str) -> int:
+        """Puts rows of another generation into the index, with the very numbers that these questions have there. Returns how many."""
+        numbers = self._vectors(pair, questions, query=True).vectors
+        numbers = numbers[numbers.any(axis=1)]  # cosine has no angle to a question without a known word
+        with self._changing:
+            if len(numbers):
+                pair.add([], Embedded(numbers, by))
+        return len(numbers)
+
+
+def _own_generation(candidates: Candidates, depth: int) -> tuple[Candidates, int]:
+    """The first `depth` that stand for documents, and how many others stood among them."""
+    foreign = candidates.chunk == FOREIGN
+    met = int(foreign[:, :depth].sum())
+    if foreign.any():
+        order = np.argsort(foreign, axis=1, kind="stable")
+        chunk, score, late = (np.take_along_axis(each, order, axis=1) for each in (candidates.chunk, candidates.score, foreign))
+        candidates = Candidates(np.where(late, -1, chunk).astype(np.int32), np.where(late, np.float32(np.nan), score))
+    return Candidates(candidates.chunk[:, :depth], candidates.score[:, :depth]), met
 
 
 def switch(
@@ -171,10 +221,12 @@ def switch(
     questions: list[str] | None = None,
     k: int = 10,
     least_overlap: float = 0.0,
+    plants: Sequence[str] = (),
 ) -> Generator[Progress, None, SwitchReport]:
     """Replaces what `serving` answers with by `encoder` and the index that build(vectors [n, dim]) makes of its vectors.
 
-    questions: asked of old and new before the switch; below a mean overlap@k of `least_overlap` the old one stays.
+    questions: asked of old and new before the switch; below a mean overlap@k of `least_overlap` the old one stays. plants: questions
+    whose numbers stand in each index as rows of the other generation, until the switch is over.
     """
     with serving._changing:
         if serving._journal is not None:
@@ -183,6 +235,7 @@ def switch(
         texts = dict(serving._texts)
     old, log = serving._pair, serving._log
     try:
+        planted = serving._plant(old, list(plants), encoder.identity()) if plants else 0
         began = time.perf_counter()
         yield Progress(0, 4, f"embedding {len(texts):,} documents with {encoder.identity()}")
         vectors = yield from told_within(serving._embed(encoder, list(texts.values()), False), Progress(0, 4, "embedding"))
@@ -190,6 +243,7 @@ def switch(
         yield Progress(1, 4, f"building the index of {len(vectors):,} new vectors, the old one serves")
         shadow = Pair(encoder, build(vectors), np.fromiter(texts, np.int64, len(texts)))
         build_s = time.perf_counter() - began
+        planted += serving._plant(shadow, list(plants), old.name) if plants else 0
         counts = np.zeros(2, int)
         for _ in range(_CATCH_UP):
             with serving._changing:
@@ -211,6 +265,8 @@ def switch(
                 counts += _catch_up(serving, shadow, serving._journal, serving._texts)
                 serving._pair = shadow
         waited_ms = (time.perf_counter() - began) * 1000
+        for question in plants if switched else ():  # of the new pair, as those before were of the old one
+            serving.search([question], k)
         reason = "" if switched else f"overlap@{k} {overlap.mean():.2f} is below {least_overlap:g}"
         # one that began before the switch before may be answered by neither
         answered = [search for search in list(log) if search.by in (old, shadow)]
@@ -228,6 +284,9 @@ def switch(
             sum(search.by is shadow for search in answered),
             sum(search.empty for search in answered),
             sum(search.failed for search in answered),
+            planted,
+            sum(search.met for search in answered),
+            sum(search.wrong for search in answered),
             float(np.median(ms)) if ms else None,
             max(ms, default=None),
             embed_s,
@@ -237,6 +296,7 @@ def switch(
     finally:
         with serving._changing:
             serving._journal, serving._log = None, None
+            serving._pair.uproot()
 
 
 def _catch_up(serving: Serving, shadow: Pair, changed: set[int], now: dict[int, str]) -> tuple[int, int]:
@@ -284,7 +344,8 @@ def switch_encoder(workbench: Workbench, config: TrialConfig, to: str) -> Genera
     yield from vectors(old, questions, True)  # so that the questions meanwhile cost no encoding
     yield from vectors(new, questions, True)
     with Asking(lambda i: serving.search([questions[i % len(questions)]], k).candidates, pause_s=0.002):
-        return (yield from switch(serving, new, lambda rows: part.build(rows, None), questions=questions, k=k))
+        work = switch(serving, new, lambda rows: part.build(rows, None), questions=questions, k=k, plants=questions[:PLANTED])
+        return (yield from work)
 
 
 def switch_words(report: SwitchReport) -> list[str]:
@@ -300,6 +361,11 @@ def switch_words(report: SwitchReport) -> list[str]:
     ]
     if report.p50_ms is not None:
         words.append(f"Half of them took less than {report.p50_ms:.1f} ms, the longest {report.longest_ms:.0f} ms.")
+    if report.planted:
+        words.append(
+            f"{report.planted:,} rows of the other encoder stood in the two indexes, with the very numbers of questions: searches met "
+            f"them {report.met:,} times among the nearest, and {report.wrong or 'none'} answered with one."
+        )
     words.append(
         f"Embedding took {report.embed_s:.1f} s and building {report.build_s:.1f} s beside the old index; "
         f"inserts and deletes waited {report.writers_waited_ms:.1f} ms."

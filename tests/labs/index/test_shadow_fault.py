@@ -13,7 +13,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.labs.index.measure import Asking
-from core.labs.index.shadow import Pair, Serving, switch
+from core.labs.index.shadow import Pair, Serving, switch, switch_words
 from core.progress import Running, drain
 from core.records import Candidates, Progress
 
@@ -161,6 +161,30 @@ def test_every_search_is_whole_while_threads_search_insert_and_delete():
 def work_steps(work, reports):
     yield from (running := Running(work))
     reports.append(running.result)
+
+
+def test_rows_of_the_other_generation_are_met_and_never_an_answer_during_and_after_a_switch():
+    place, reports, plants = serving(), [], TEXTS[60:80]
+    control = serving()
+    assert control._plant(control._pair, plants, "new") == 20
+    nearest = control._pair.searcher.search(np.array([OLD.vector(t) for t in plants]), 1).chunk
+    assert (nearest >= len(TEXTS)).all(), "by their numbers alone they would be first"
+    for _ in work_steps(switch(place, NEW, Table, questions=TEXTS[80:90], k=5, plants=plants), reports):
+        for number in range(60, 80):
+            answer = place.search([TEXTS[number]], 5)
+            assert whole(answer, number) and (answer.candidates.chunk >= 0).all() and answer.met
+    [report] = reports
+    assert report.switched and report.planted == 40 and report.by_new >= 20
+    assert report.met >= report.by_old + report.by_new and report.wrong == 0 == report.without_results
+    assert place._pair.foreign == 0 and whole(place.search([TEXTS[60]], 5), 60, "new")
+    assert any("among the nearest, and none answered with one" in words for words in switch_words(report))
+
+
+def test_where_too_few_documents_are_there_no_other_row_takes_their_place():
+    place = serving(TEXTS[:3])
+    place._plant(place._pair, TEXTS[:2], "new")
+    chunk, score = vars(place.search([TEXTS[0]], 5).candidates).values()
+    assert sorted(chunk[0].tolist()) == [-1, -1, 0, 1, 2] and np.isnan(score[0][chunk[0] < 0]).all()
 
 
 @pytest.mark.parametrize("steps", range(1, 18))
