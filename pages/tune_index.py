@@ -7,12 +7,12 @@ import streamlit as st
 
 from app import session
 from app.ui import jobs, recipe_strip, tables
+from app.ui.index import life
 from app.ui.index.fallback import fallback
 from app.ui.index.filters import filters
 from app.ui.index.frontier import frontier
 from app.ui.index.glance import exact_note, impossible, metric_cards, strip, verdict
 from app.ui.index.inside import inside
-from app.ui.index.life import life
 from app.ui.index.questions import question_table, side_by_side
 from app.ui.index.ranking_cost import ranking_cost
 from app.ui.index.recipe import recipe, waiting
@@ -29,7 +29,7 @@ TABS = {
     "Inside": inside,
     "Filters": filters,
     "Exact fallback": fallback,
-    "Life": life,
+    "Life": life.draw,
     "Stores": stores,
 }
 

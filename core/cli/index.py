@@ -12,6 +12,10 @@ from core.records import plain
 
 subject("index", "Indexes: measured, looked into, changed.")
 
+ChangeUnit = Annotated[
+    Literal["vectors", "documents"], Parameter(help="What changes: single vectors, or documents with their chunks.")
+]
+
 
 @verb("index-sweep", show_table)
 def index_sweep(
@@ -144,19 +148,38 @@ def index_life(
     workbench: Any,
     *,
     changes: Annotated[
-        Literal["replace", "update", "mixed", "grow", "shrink"], Parameter(help="What a round does to the vectors.")
+        Literal["replace", "update", "mixed", "grow", "shrink", "each"],
+        Parameter(help="What a round does; each: it adds, changes and removes the share."),
     ] = "mixed",
-    share: Annotated[float, Parameter(help="Percent of the vectors that a round changes.")] = 20,
+    share: Annotated[float, Parameter(help="Percent of the unit that a round changes.")] = 20,
+    unit: ChangeUnit = "vectors",
     rounds: Positive = 5,
     lost: Annotated[float, Parameter(help="Points of recall that may be lost before a rebuild.")] = 1.0,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """An index through rounds of changes: recall and latency beside a fresh build, and when to rebuild."""
     from core.labs.index import churn
+    from core.labs.index.life import life
 
-    life = yield from churn.life(workbench, recipe.read(), changes, share / 100, rounds)
-    rebuild = churn.when_to_rebuild(life, lost / 100)
-    return {**{f"rebuild: {name}": value for name, value in rebuild._asdict().items()}, "rounds": churn.rows(life)}
+    lived = yield from life(workbench, recipe.read(), changes, share / 100, rounds, unit)
+    rebuild = churn.when_to_rebuild(lived, lost / 100)
+    return {**{f"rebuild: {name}": value for name, value in rebuild._asdict().items()}, "rounds": churn.rows(lived)}
+
+
+@verb("index schedule", lambda record: show_value("\n".join(record["told"])))
+def index_schedule(
+    workbench: Any,
+    *,
+    unit: ChangeUnit = "documents",
+    lost: Annotated[float, Parameter(help="Points of recall that may be lost.")] = 1.0,
+    daily: Annotated[float, Parameter(help="Percent of the unit that is removed or changed in a day; 0: nobody knows.")] = 0.0,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """When to rebuild an index, by the decay in its newest recorded life (`index life`)."""
+    from core.labs.index import life
+
+    made = life.schedule((yield from life.recorded(workbench, recipe.read(), unit)), lost / 100)
+    return plain(made) | {"told": life.schedule_words(made, daily)}
 
 
 @verb("index-switch", show_value)

@@ -69,7 +69,7 @@ _NAMES = {
     "index": {
         "index-sweep": "sweep", "index-points": "points", "index-cost": "cost", "index-questions": "questions",
         "index-inside": "inside", "index-filters": "filters", "index-fallback": "fallback", "index-life": "life",
-        "index-switch": "switch",
+        "index-schedule": "schedule", "index-switch": "switch", "index-forecast": "forecast",
     },
     "sampling": {
         "sample-study": "experiment", "sample-trace": "trace", "sample-compare": "compare", "sample-search": "search",

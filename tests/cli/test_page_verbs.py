@@ -277,6 +277,13 @@ def test_an_index_under_filters_with_fallback_and_over_a_life(bench):
     assert rows[-1]["sent"] == 1 and rows[-1]["recall_after"] == pytest.approx(1)
     record = told(bench, "index-life", *HNSW, "--rounds", "2", "--changes", "update")
     assert [row["round"] for row in record["rounds"]] == [0, 1, 2] and "rebuild: lost_recall" in record
+    with pytest.raises(WorkbenchError, match="No life of this index by documents"):
+        told(bench, "index-schedule", *HNSW)
+    record = told(bench, "index-life", *HNSW, "--rounds", "2", "--changes", "each", "--unit", "documents")
+    record = told(bench, "index-schedule", *HNSW, "--lost", "2", "--daily", "1") | {"churned": record["rounds"][-1]["churned"]}
+    assert (
+        record["tried"] == record["churned"] > 0 and record["unit"] == "documents" and "removed or changed" in record["told"][0]
+    )
     words = told(bench, "index-switch", "word2vec", *HNSW)
     assert any("moved from one encoder to the other" in line for line in words)
 

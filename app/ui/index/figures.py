@@ -342,7 +342,7 @@ def churned(life: Churn, rebuild_at: float | None) -> charts.Figure:
         hover="%{x:.0f}%: recall %{y:.4f}",
     )
     mark = charts.mark_line(rebuild_at * 100, "rebuild", vertical=True) if rebuild_at is not None else {}
-    return charts.figure(traces, "churn, % of the vectors", f"Recall@{life.k}", legend=True, height=260, **mark)
+    return charts.figure(traces, f"churn, % of the {life.unit}", f"Recall@{life.k}", legend=True, height=260, **mark)
 
 
 def churn_latency(life: Churn) -> charts.Figure:
@@ -358,4 +358,4 @@ def churn_latency(life: Churn) -> charts.Figure:
         dash="dash",
         hover="%{x:.0f}%: %{y:.3f} ms",
     )
-    return charts.figure(traces, "churn, % of the vectors", "milliseconds", legend=True, height=260)
+    return charts.figure(traces, f"churn, % of the {life.unit}", "milliseconds", legend=True, height=260)

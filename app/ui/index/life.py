@@ -7,7 +7,7 @@ from app.ui import cards, charts
 from app.ui.held import result_of
 from app.ui.index import figures
 from core import registry
-from core.labs.index import churn, shadow
+from core.labs.index import churn, life, shadow
 from core.labs.index.churn import MODES, Churn, when_to_rebuild
 from core.labs.index.glance import Glance
 from core.records import Corpus
@@ -18,23 +18,25 @@ CHANGES = {
     "mixed": "Half of each",
     "grow": "Insert only",
     "shrink": "Remove only",
+    "each": "Add, change and remove",
 }
 
 
-def life(here: Glance, corpus: Corpus) -> None:
+def draw(here: Glance, corpus: Corpus) -> None:
     workbench, config = session.workbench(), here.cost.config
     st.markdown("**Churn**")
-    left, middle, right = st.columns(3)
-    mode = left.selectbox("Changes", list(MODES), 2, key="churn_mode", format_func=CHANGES.get)
-    share = middle.slider("A round changes (%)", 5, 50, 20, 5, key="churn_share")
-    rounds = right.slider("Rounds", 2, 12, 5, key="churn_rounds")
+    first, second, third, fourth = st.columns(4)
+    unit = first.selectbox("Of", ["documents", "vectors"], key="churn_unit", format_func=str.capitalize)
+    mode = second.selectbox("Changes", list(MODES), 2, key="churn_mode", format_func=CHANGES.get)
+    share = third.slider("A round changes (%)", 1, 50, 20, key="churn_share")
+    rounds = fourth.slider("Rounds", 2, 12, 5, key="churn_rounds")
     run = result_of(
         "churn",
-        (config, mode, share, rounds),
+        (config, unit, mode, share, rounds),
         "Follow the index",
         True,
-        lambda: churn.life(workbench, config, mode, share / 100, rounds),
-        why=f"Up to {churn.LIFE_VECTORS:,} vectors are changed in rounds while questions keep coming; beside it an index is "
+        lambda: life.life(workbench, config, mode, share / 100, rounds, unit),
+        why=f"Some {life.LIFE_VECTORS:,} vectors are changed in rounds while questions keep coming; beside it an index is "
         "built anew.",
         show_old=True,
     )
@@ -73,6 +75,8 @@ def churn_result(here: Glance, run: Churn) -> None:
     words = (
         "--changes",
         run.mode,
+        "--unit",
+        run.unit,
         "--share",
         f"{run.share * 100:g}",
         "--rounds",
@@ -88,6 +92,7 @@ def churn_result(here: Glance, run: Churn) -> None:
         if rebuild.churned is not None
         else f"**No rebuild needed up to {rebuild.tried:.0%} churn:** at most {lost} are lost."
     )
+    scheduled(run, tolerance)
     rows = churn.rows(run)
     left, right = st.columns(2)
     with left:
@@ -109,3 +114,10 @@ def churn_result(here: Glance, run: Churn) -> None:
         f"themselves misses {last.lost:.1%}. Memory {cards.size(last.memory_bytes)}"
         + (f", {cards.size(last.fresh_memory_bytes)} built anew." if last.fresh_memory_bytes else ".")
     )
+
+
+def scheduled(run: Churn, tolerance: float) -> None:
+    """When to rebuild by the slope of the loss, with its interval."""
+    daily = st.number_input(f"{run.unit.capitalize()} changed a day (%)", 0.0, 100.0, 0.5, 0.1, key="churn_daily", width=240)
+    for words in life.schedule_words(life.schedule(run, tolerance / 100), daily):
+        st.markdown(f"- {cards.plain(words)}")

@@ -2,7 +2,7 @@
 
 A graph keeps paths through what was deleted, inverted lists keep the centres of vectors that are gone: an index that
 changed is not the index that would be built today. `churn` measures both side by side, `when_to_rebuild` reads off when
-the difference is more than one accepts.
+the difference is more than one accepts. What changes is single vectors, or whole documents with all their chunks.
 Source: the set-up of Singh et al. 2021, "FreshDiskANN", section 3 (rounds of random deletes and reinserts of a share of
 the points, recall against the same index built statically).
 """
@@ -17,17 +17,16 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from core.config import PartConfig, TrialConfig
+from core.config import PartConfig
 from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.labs.index.measure import TIES, Asking, latencies_ms, recall
-from core.models import probes
 from core.records import Candidates, Progress
-from core.workbench import Workbench
 
-LIFE_VECTORS, LIFE_QUERIES = 4_000, 200  # an index is followed through its life on so many, drawn at random
+Embed = Callable[[np.ndarray], np.ndarray]  # rows [n] -> their vectors after re-embedding [n, dim] float32
 
-Mode = Literal["replace", "update", "mixed", "grow", "shrink"]
+Mode = Literal["replace", "update", "mixed", "grow", "shrink", "each"]
+Unit = Literal["vectors", "documents"]
 # what a round does with its share: removed, inserted, embedded again
 MODES: dict[str, tuple[float, float, float]] = {
     "replace": (1, 1, 0),
@@ -35,6 +34,7 @@ MODES: dict[str, tuple[float, float, float]] = {
     "mixed": (0.5, 0.5, 0.5),
     "grow": (0, 1, 0),
     "shrink": (1, 0, 0),
+    "each": (1, 1, 1),
 }
 HELD_BACK = 0.2  # share of the vectors that waits to be inserted, when the caller does not say which do
 PERTURBED = 0.1  # length of the random change of a re-embedded vector, as a share of its own
@@ -47,7 +47,7 @@ class Round(NamedTuple):
     """The index after a round of changes; round 0 is as built. Seconds are per 1,000 changes, None where there were none."""
 
     round: int
-    churned: float  # vectors removed or re-embedded so far (inserted, where only that happens), as a share of those at the start
+    churned: float  # units removed or re-embedded so far (inserted, where only that happens), as a share of those at the start
     live: int
     recall: np.ndarray  # [num_queries] float64, recall@k against exact search over what is live
     fresh_recall: np.ndarray | None  # the same of an index built anew; None where it was not built
@@ -76,6 +76,7 @@ class Churn(NamedTuple):
     share: float
     seed: int
     rounds: tuple[Round, ...]
+    unit: str = "vectors"
 
 
 class Rebuild(NamedTuple):
@@ -99,24 +100,29 @@ def churn(
     seed: int = 0,
     *,
     first: int | None = None,
-    updated: np.ndarray | None = None,
+    updated: np.ndarray | Embed | None = None,
     fresh_every: int = 1,
     asking: bool = False,
     folder: Path | None = None,
+    documents: np.ndarray | None = None,
 ) -> Generator[Progress, None, Churn]:
     """Builds `part`, then changes `share` of what is live in each round, and measures.
 
-    vectors [num_vectors, dim]: those the index begins with and those inserted later. `first`: the first so many begin
+    vectors [num_vectors, dim]: those the index begins with and those inserted later. `first`: the first so many units begin
     and the rest come in their order (a corpus that grows into new subjects); None: a random fifth is held back. When
     none is left, removed ones come back.
-    updated [num_vectors, dim]: each vector as it is after re-embedding; None: changed at random by a tenth of its length.
+    updated [num_vectors, dim]: each vector as it is after re-embedding, or a function that embeds these rows anew; None: changed at
+    random by a tenth of its length.
     fresh_every: an index is built anew for comparison every so many rounds and in the last one.
     asking: another thread asks all the while changes are made. folder: for engines on disk; emptied at the end.
+    documents [num_vectors] int: of each vector its document, which is then the unit: its vectors come, change and go together.
     """
-    _check(vectors, queries, k, share, mode, first, updated)
+    unit = "vectors" if documents is None else "documents"
+    documents = np.arange(len(vectors)) if documents is None else np.asarray(documents)
+    _check(vectors, queries, k, share, mode, first, updated, documents)
     scratch = Path(tempfile.mkdtemp(dir=_made(folder))) if folder else None
     try:
-        state = _State(part, vectors, first, updated, np.random.default_rng(seed), scratch)
+        state = _State(part, vectors, first, updated, np.random.default_rng(seed), scratch, documents)
         total = rounds + 1
         yield Progress(0, total, f"building {part.part} of {len(state.live()):,} vectors")
         state.build()
@@ -125,12 +131,14 @@ def churn(
             fresh = number % fresh_every == 0 or number == rounds
             changes = _Changes()
             if number:
-                yield Progress(number, total, f"round {number} of {rounds}: changing {share:.0%} of {state.size:,} vectors")
+                yield Progress(
+                    number, total, f"round {number} of {rounds}: changing {share:.0%} of {len(state.units()):,} {unit}"
+                )
                 changes = state.change(share, mode, queries if asking else None, k)
             yield Progress(number, total, f"round {number} of {rounds}: searching{', building anew' if fresh else ''}")
             measured.append(_measure(number, state, changes, queries, k, fresh))
         yield Progress(total, total, f"{rounds} rounds, recall@{k} {np.nanmean(measured[-1].recall):.3f}")
-        return Churn(part, k, mode, share, seed, tuple(measured))
+        return Churn(part, k, mode, share, seed, tuple(measured), unit)
     finally:
         if scratch:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -181,19 +189,24 @@ class _State:
         part: PartConfig,
         vectors: np.ndarray,
         first: int | None,
-        updated: np.ndarray | None,
+        updated: np.ndarray | Embed | None,
         rng: np.random.Generator,
         scratch: Path | None,
+        documents: np.ndarray,
     ) -> None:
-        order = np.arange(len(vectors)) if first else rng.permutation(len(vectors))
-        first = first or len(vectors) - int(HELD_BACK * len(vectors))
+        every, begins = np.unique(documents, return_index=True)
+        order = every[np.argsort(begins)] if first else rng.permutation(every)
+        first = first or len(every) - int(HELD_BACK * len(every))
         self.part, self.rng, self.scratch = part, rng, scratch
-        self._vectors, self._updated = vectors, updated
-        self.source = order[:first]  # by id: the row of `vectors` it came from
+        self._vectors, self._updated, self._documents = vectors, updated, documents
+        by_document = np.argsort(documents, kind="stable")
+        ends = np.cumsum(np.unique(documents, return_counts=True)[1])
+        self._rows = dict(zip(every.tolist(), np.split(by_document, ends[:-1]), strict=True))
+        self.source = self._rows_of(order[:first])  # by id: the row of `vectors` it came from
         self.table = np.asarray(vectors, np.float32)[self.source]  # by id: the vector it has now
-        self.alive = np.ones(first, bool)
-        self.began, self.touched = first, 0
-        self._waiting = list(order[first:][::-1])  # rows to insert, the next one last
+        self.alive = np.ones(len(self.source), bool)
+        self.began, self.touched, self.inserted = first, 0, 0  # in units, as what a round changes
+        self._waiting = order[first:][::-1].tolist()  # units to insert, the next one last
 
     def build(self) -> None:
         began = time.perf_counter()
@@ -207,9 +220,19 @@ class _State:
     def live(self) -> np.ndarray:
         return np.flatnonzero(self.alive)
 
+    def units(self) -> np.ndarray:
+        """Those that are live."""
+        return np.unique(self._documents[self.source[self.alive]])
+
+    def _rows_of(self, units: np.ndarray) -> np.ndarray:
+        return np.concatenate([self._rows[unit] for unit in np.asarray(units).tolist()] or [np.empty(0, np.int64)])
+
+    def _ids_of(self, units: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(self.alive & np.isin(self._documents[self.source], units))
+
     def change(self, share: float, mode: str, asked: np.ndarray | None, k: int) -> _Changes:
         """One round: removes, inserts, re-embeds, in batches."""
-        removed, inserted, updated = (round(part * share * self.size) for part in MODES[mode])
+        removed, inserted, updated = (round(part * share * len(self.units())) for part in MODES[mode])
         rows = [] if asked is None else [asked[i : i + 1] for i in range(len(asked))]
         other = Asking(lambda i: self.searcher.search(rows[i % len(rows)], k))
         with other if rows else nullcontext():
@@ -218,15 +241,19 @@ class _State:
         return _Changes(*took, len(other.ms), slow, other.empty, tuple(dict.fromkeys(other.errors)))
 
     def _remove(self, count: int) -> float | None:
-        ids = self.rng.choice(self.live(), min(count, self.size - 1), replace=False)
+        live = self.units()
+        units = self.rng.choice(live, min(count, len(live) - 1), replace=False)
+        ids = self.rng.permutation(self._ids_of(units))
         seconds = _timed(self.searcher.remove, ids)
         self.alive[ids] = False
-        self._waiting[:0] = self.rng.permutation(self.source[ids])  # they come back last
-        self.touched += len(ids)
+        self._waiting[:0] = units.tolist()  # they come back last
+        self.touched += len(units)
         return seconds
 
     def _insert(self, count: int) -> float | None:
-        rows = np.array([self._waiting.pop() for _ in range(min(count, len(self._waiting)))], np.int64)
+        units = [self._waiting.pop() for _ in range(min(count, len(self._waiting)))]
+        rows = self._rows_of(np.array(units, np.int64))
+        self.inserted += len(units)
         new, added = np.asarray(self._vectors[rows], np.float32), []
         seconds = _timed(lambda vectors: added.append(self.searcher.add(vectors)), new)
         if not added:
@@ -240,16 +267,19 @@ class _State:
         return seconds
 
     def _update(self, count: int) -> float | None:
-        ids = self.rng.choice(self.live(), min(count, self.size), replace=False)
+        live = self.units()
+        units = self.rng.choice(live, min(count, len(live)), replace=False)
+        ids = self._ids_of(units)
         if self._updated is not None:
-            new = np.asarray(self._updated[self.source[ids]], np.float32)
+            rows = self.source[ids]
+            new = np.asarray(self._updated(rows) if callable(self._updated) else self._updated[rows], np.float32)
         else:
             noise = self.rng.normal(size=(len(ids), self.table.shape[1])).astype(np.float32)
             lengths = np.linalg.norm(self.table[ids], axis=1, keepdims=True)
             new = self.table[ids] + noise / np.linalg.norm(noise, axis=1, keepdims=True) * lengths * PERTURBED
         seconds = _timed(self.searcher.update, ids, new)
         self.table[ids] = new
-        self.touched += len(ids)
+        self.touched += len(units)
         return seconds
 
 
@@ -271,10 +301,9 @@ def _measure(number: int, state: _State, changes: _Changes, queries: np.ndarray,
         anew = _judged(searcher, np.arange(len(live)), now, queries, k, truth, probes, metric)
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
-    inserted = len(state.alive) - state.began
     return Round(
         number,
-        (state.touched or inserted) / state.began,
+        (state.touched or state.inserted) / state.began,
         len(live),
         changed[0],
         anew[0],
@@ -322,7 +351,14 @@ def _made(folder: Path) -> Path:
 
 
 def _check(
-    vectors: np.ndarray, queries: np.ndarray, k: int, share: float, mode: str, first: int | None, updated: np.ndarray | None
+    vectors: np.ndarray,
+    queries: np.ndarray,
+    k: int,
+    share: float,
+    mode: str,
+    first: int | None,
+    updated: np.ndarray | Embed | None,
+    documents: np.ndarray,
 ) -> None:
     def wrong(what: str, where: str, todo: str) -> WorkbenchError:
         return WorkbenchError(what, where=where, todo=todo)
@@ -330,7 +366,7 @@ def _check(
     if mode not in MODES:
         raise wrong(f"There is no way of change '{mode}'.", "mode", f"Allowed: {', '.join(MODES)}.")
     if not 0 < share <= 1:
-        raise wrong(f"A round cannot change {share:g} of the vectors.", "share", "Allowed: above 0, up to 1.")
+        raise wrong(f"A round cannot change {share:g} of what is live.", "share", "Allowed: above 0, up to 1.")
     if len(vectors) < 10 or not len(queries):
         raise wrong(
             f"{len(vectors)} vectors and {len(queries)} questions are too few to follow an index.",
@@ -339,30 +375,14 @@ def _check(
         )
     if not 1 <= k <= len(vectors) // 2:
         raise wrong(f"k = {k} is not possible with {len(vectors)} vectors.", "k", f"Allowed: 1 to {len(vectors) // 2}.")
-    if first is not None and not 1 < first <= len(vectors):
-        raise wrong(f"The index cannot begin with {first} of {len(vectors)} vectors.", "first", f"Allowed: 2 to {len(vectors)}.")
-    if updated is not None and updated.shape != vectors.shape:
+    units = len(np.unique(documents))
+    if first is not None and not 1 < first <= units or units < 2:
+        raise wrong(f"The index cannot begin with {first or 'most'} of {units}.", "first", f"Allowed: 2 to {units}.")
+    if round(share * units) < 1:
+        raise wrong(f"{share:.2%} of {units:,} is less than one.", "share", f"Give {1 / units:.1%} or more.")
+    if isinstance(updated, np.ndarray) and updated.shape != vectors.shape:
         raise wrong(
             f"The re-embedded vectors have shape {updated.shape}, the vectors {vectors.shape}.",
             "updated",
             "Embed the same texts, to the same number of dimensions.",
         )
-
-
-def life(workbench: Workbench, config: TrialConfig, mode: str, share: float, rounds: int) -> Generator[Progress, None, Churn]:
-    """An index of the recipe's part through rounds of changes, on a sample of large corpora."""
-    pipeline = workbench.pipeline
-    run = yield from pipeline.resolve(config)
-    stored = yield from pipeline.transformed(run)
-    asked = yield from pipeline.query_vectors(run)
-    rng = np.random.default_rng(config.seed)
-    vectors, queries = (
-        rows[np.sort(rng.permutation(len(rows))[:most])] for rows, most in ((stored.chunks, LIFE_VECTORS), (asked, LIFE_QUERIES))
-    )
-    folder = pipeline.cache.folder / "life" if config.index.on_disk else None
-    probes.refuse(config.index.engine)  # it is built within the app, again and again
-    return (
-        yield from churn(
-            config.index, vectors, queries, config.evaluation.k, rounds, share, mode, config.seed, asking=True, folder=folder
-        )
-    )

@@ -15,7 +15,7 @@ from core.comparison.comparison import rules_of
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.labs.index import reference
-from core.labs.index.churn import LIFE_QUERIES
+from core.labs.index.life import LIFE_QUERIES
 from core.labs.index.measure import TIES, latencies_ms, recall
 from core.labs.index.reference import exact_searcher
 from core.records import Candidates, Chunks, Corpus, Progress

@@ -20,7 +20,7 @@ from core.config import TrialConfig, code_version, fingerprint
 from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.index.exact import Exact
-from core.labs.index.churn import LIFE_QUERIES
+from core.labs.index.life import LIFE_QUERIES
 from core.models import probes
 from core.progress import drain, told_within
 from core.records import Candidates, Progress

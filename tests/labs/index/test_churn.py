@@ -108,6 +108,42 @@ def test_vectors_that_cannot_be_reached_show_as_lost_and_as_recall():
     assert never.churned is None and never.lost_recall == pytest.approx(1 - life.rounds[-1].recall.mean())
 
 
+def test_the_chunks_of_a_document_come_change_and_go_together():
+    documents, embedded = np.repeat(np.arange(100), 4), []
+
+    def embed(rows):
+        embedded.append(rows)
+        return -VECTORS[rows]
+
+
+    class Watching(Plain):
+        def build(self, vectors, folder):
+            searcher = super().build(vectors, folder)
+            for name in ("add", "remove", "update"):
+                setattr(searcher, name, watched(name, getattr(searcher, name)))
+            return searcher
+
+    changed = {"add": 0, "remove": 0, "update": 0}
+
+    def watched(name, call):
+        def counted(*columns):
+            changed[name] += len(columns[0])
+            return call(*columns)
+
+        return counted
+
+    life = drained(
+        churn(Watching(), VECTORS, QUERIES, rounds=3, share=0.05, mode="each", documents=documents, updated=embed, fresh_every=9)
+    )
+    assert life.unit == "documents" and [r.live for r in life.rounds] == [320] * 4, "80 of 100 begin, 4 each go and come"
+    assert changed == {"add": 48, "remove": 48, "update": 48} and life.rounds[-1].churned == pytest.approx(24 / 80)
+    for rows in embedded:
+        assert (np.bincount(documents[rows], minlength=100) % 4 == 0).all()
+    with pytest.raises(WorkbenchError, match="is less than one") as error:
+        drained(churn(Plain(), VECTORS, QUERIES, share=0.001, documents=documents))
+    assert error.value.where == "share" and "1.0%" in error.value.todo
+
+
 def test_between_fresh_builds_the_last_one_is_compared_with():
     life = drained(churn(Plain(forgets=0.5), VECTORS, QUERIES, rounds=5, share=0.2, mode="replace", fresh_every=3))
     assert [r.fresh_recall is None for r in life.rounds] == [False, True, True, False, True, False]

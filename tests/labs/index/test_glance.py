@@ -15,7 +15,7 @@ from core import registry
 from core.cli.index import show_cost
 from core.config import TrialConfig, with_settings
 from core.evaluation.metric import headlines
-from core.labs.index import churn, fallback, glance, grids, inside, measuring, points, questions, shadow
+from core.labs.index import fallback, glance, grids, inside, life, measuring, points, questions, shadow
 from core.labs.index.cost import answer_cost, cost_rows, costs_along
 from core.labs.index.filtered import filters, groupings
 from core.labs.index.points import logit
@@ -173,9 +173,11 @@ def test_the_charts_of_the_page_are_valid_plotly(bench):
     assert sum(row["leave"] for row in inside.link_rows(read.structure)) == 48
     curve = drain(fallback.exact_fallback(bench, config, "margin", 100.0))
     go.Figure(figures.fell_back(curve, curve[1], 4))
-    life = drain(churn.life(bench, config, "mixed", 0.2, 2))
-    go.Figure(figures.churned(life, 0.2))
-    go.Figure(figures.churn_latency(life))
+    lived = drain(life.life(bench, config, "mixed", 0.2, 2))
+    again = drain(life.recorded(bench, config, "vectors"))
+    assert again._replace(rounds=()) == lived._replace(rounds=()) and life.schedule(again, 0.01) == life.schedule(lived, 0.01)
+    go.Figure(figures.churned(lived, 0.2))
+    go.Figure(figures.churn_latency(lived))
     filtered = drain(filters(bench, config, None))
     assert charts.safe("<b>") == "&lt;b&gt;"
     go.Figure(figures.filtered(filtered, unit_intervals(np.column_stack([f.recall for f in filtered])), 4))
