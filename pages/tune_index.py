@@ -10,6 +10,7 @@ from app.ui import jobs, recipe_strip, tables
 from app.ui.index import life
 from app.ui.index.fallback import fallback
 from app.ui.index.filters import filters
+from app.ui.index.forecast import forecast
 from app.ui.index.frontier import frontier
 from app.ui.index.glance import exact_note, impossible, metric_cards, strip, verdict
 from app.ui.index.inside import inside
@@ -30,6 +31,7 @@ TABS = {
     "Filters": filters,
     "Exact fallback": fallback,
     "Life": life.draw,
+    "Forecast": forecast,
     "Stores": stores,
 }
 

@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from core.cli.frame import subject, verb
-from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, read_grid
-from core.cli.tables import cell, rows_of, show_parts, show_table, show_value
+from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, read_grid, read_numbers
+from core.cli.tables import cell, rows_of, show_columns, show_parts, show_table, show_value
 from core.errors import WorkbenchError
 from core.records import plain
+from core.report.table import Table
 
 subject("index", "Indexes: measured, looked into, changed.")
 
@@ -180,6 +181,29 @@ def index_schedule(
 
     made = life.schedule((yield from life.recorded(workbench, recipe.read(), unit)), lost / 100)
     return plain(made) | {"told": life.schedule_words(made, daily)}
+
+
+def show_forecast(table: Table) -> None:
+    show_columns(table)
+    print(f"{table.note}.")
+
+
+@verb("index-forecast", show_forecast)
+def index_forecast(
+    workbench: Any,
+    *,
+    shares: Annotated[
+        str, Parameter(help="Percent of the documents, A,B,C (default: 1,5,20, or what a small corpus allows).")
+    ] = "",
+    whole: Annotated[bool, Parameter(help="Also build and measure the whole, and hold the forecast against it.")] = False,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Recall, ranking, latency, memory and build time of the whole corpus, from samples of its documents."""
+    from core.labs.index import scale_forecast as lab
+
+    config = recipe.read()
+    rows = yield from lab.measure(workbench, config, tuple(read_numbers(shares, "--shares")) if shares else (), whole)
+    return lab.table(lab.forecast(rows), config.evaluation.k, workbench.command(config, "index-forecast"))
 
 
 @verb("index-switch", show_value)

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.config import TrialConfig, with_settings
-from core.labs.index import measuring
+from core.labs.index import measuring, scale_forecast
 from core.labs.index.cost import answer_cost
 from core.pipeline.speed import Estimate
 from core.progress import drain
@@ -157,6 +157,16 @@ def test_the_life_of_an_index_and_a_switch_of_encoder_are_told(page):
     assert not app.error and "questions were asked during the changes" in words(app) and "ebuild" in words(app)
     app = next(b for b in app.button if b.key == "do/switch").click().run()
     assert not app.error and "12 chunks moved from one encoder to the other" in words(app)
+
+
+@pytest.mark.slow
+def test_the_forecast_has_its_price_and_says_what_a_small_corpus_lacks(page, monkeypatch):
+    app = page("Forecast")
+    assert any("make no forecast" in error.value for error in app.error)
+    monkeypatch.setattr(scale_forecast, "LEAST_DOCUMENTS", 2)
+    app = page("Forecast")
+    assert not app.error and {"Forecast", "Hold against the whole"} <= {button.label for button in app.button}
+    assert sum("indexes built and measured" in price for price in prices(app)) == 2
 
 
 @pytest.mark.slow

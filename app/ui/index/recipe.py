@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms, jobs
+from app.ui.index import forecast
 from core import registry
 from core.config import TrialConfig
 from core.labs.index import glance
@@ -16,6 +17,7 @@ def waiting(config: TrialConfig, plan: Plan) -> None:
     """More than a moment: a job does it, which outlives this page."""
     cards.empty("Recall, speed and memory of this index", "It is to be prepared once. Everything after that answers at once.")
     jobs.prepare_button(glance.to_prepare(config), plan)
+    forecast.before(plan)
 
 
 def recipe(config: TrialConfig, live: bool) -> Any:

@@ -31,5 +31,27 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
             "rebuild_s": ("DOUBLE", "What building anew took."),
             "result": ("JSON", "All of the round, with recall by question."),
         },
-    )
+    ),
+    "index_scales": (
+        "One row a sample of a corpus' documents, or all of them, whose index and ranking were measured for a forecast.",
+        _OF
+        | {
+            "share": ("DOUBLE", "Percent of the documents; 100: all."),
+            "draw": ("INTEGER", "Number of the sample among those of its share."),
+            "documents": ("INTEGER", "In it."),
+            "of_documents": ("INTEGER", "In the corpus."),
+            "chunks": ("INTEGER", "Vectors in the index."),
+            "of_chunks": ("INTEGER", "Those of the corpus."),
+            "questions": ("INTEGER", "Whose evidence lies in one document that is in it: of these are ndcg and evidence."),
+            "of_questions": ("INTEGER", "The same of the corpus."),
+            "recall": ("DOUBLE", "Of the index against exact search, at k."),
+            "p50_us": ("DOUBLE", "Median latency of a search, one question a time, microseconds."),
+            "p95_us": ("DOUBLE", "95th percentile of it."),
+            "ndcg": ("DOUBLE", "nDCG@k of the recipe's ranking."),
+            "evidence": ("DOUBLE", "Recall@k of the evidence in it."),
+            "memory_mb": ("DOUBLE", "What a search holds, in millions of bytes."),
+            "build_s": ("DOUBLE", "What building took."),
+            "result": ("JSON", "By question: recall, latency, nDCG and recall of the evidence."),
+        },
+    ),
 }

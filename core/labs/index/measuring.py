@@ -76,7 +76,7 @@ def _measured(
         ground = yield from exact_reference(workbench, config)
         run = yield from pipeline.resolve(config)
         searcher = yield from pipeline.index(run)
-        facts = yield from _facts(pipeline, run, searcher)
+        facts = yield from facts_of(pipeline, run, searcher)
         measurements = yield from timing.measure(
             searcher,
             [setting.index for setting in configs],
@@ -93,8 +93,8 @@ def _measured(
     made, now = [], datetime.now(UTC)
     for setting, of in zip(configs, measurements, strict=True):
         about, numbers, raw = {**about_setting(setting, ground), **facts}, {}, None
-        if facts.get("memory_bytes") is not None and setting.index.reads_vectors():
-            about["memory_bytes"] += ground.n * ground.dim * 4  # the float vectors have to be at hand
+        if facts.get("memory_bytes") is not None:
+            about["memory_bytes"] += at_hand_bytes(setting, ground.n, ground.dim)
         if not isinstance(of, Exception):
             numbers, raw = of.numbers(), of
         elif quick:
@@ -122,7 +122,12 @@ def _measured(
     return made
 
 
-def _facts(pipeline: Any, run: Resolved, searcher: Any) -> Generator[Progress, None, dict]:
+def at_hand_bytes(setting: TrialConfig, vectors: int, dim: int) -> int:
+    """Of the float vectors, where a search reads them beside the index."""
+    return vectors * dim * 4 if setting.index.reads_vectors() else 0
+
+
+def facts_of(pipeline: Any, run: Resolved, searcher: Any) -> Generator[Progress, None, dict]:
     """What building took and the index takes."""
     transform, part = run.config.transform, run.config.index.part
     memory, disk = searcher.memory_bytes, searcher.disk_bytes

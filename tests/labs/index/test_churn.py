@@ -115,7 +115,6 @@ def test_the_chunks_of_a_document_come_change_and_go_together():
         embedded.append(rows)
         return -VECTORS[rows]
 
-
     class Watching(Plain):
         def build(self, vectors, folder):
             searcher = super().build(vectors, folder)

@@ -1,0 +1,308 @@
+"""What a recipe's index will be on the whole corpus, told from samples of its documents, and held against the whole once that is measured.
+
+A sample of a corpus is a corpus: it goes the recipe's own way through chunks, vectors, index and ranking. The samples of smaller shares
+lie within the largest, so that only its texts are embedded. Each measures, by the same questions everywhere, the recall of the index and
+its latency; by the questions whose evidence lies in one document that is in the sample, the ranking (in a smaller corpus evidence is
+easier to find: that is the curve); and what building takes and the index holds. Curves and intervals: `core/statistics/growth.py`.
+"""
+
+from collections.abc import Generator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from core.config import TrialConfig, code_version, fingerprint
+from core.corpus.assemble import fingerprint_of
+from core.embedding.vectors import missing
+from core.errors import WorkbenchError
+from core.evaluation.metric import MAIN
+from core.index.exact import Exact
+from core.labs.index import timing
+from core.labs.index.measure import TIES
+from core.labs.index.measuring import at_hand_bytes, facts_of
+from core.labs.index.points import about_setting, point_of
+from core.labs.trials.comparison import label
+from core.models.hardware import machine
+from core.pipeline.forecast import Forecast, Phase, one_phase
+from core.pipeline.stages import Resolved
+from core.progress import drain, told_within
+from core.records import Corpus, Progress, Query, plain
+from core.report.table import Column, Table, between, written
+from core.statistics.growth import FAMILY, FEWEST, Growth, grown
+from core.store.batches import batches
+from core.workbench import Workbench
+
+SHARES = (1.0, 5.0, 20.0)  # percent of the documents
+LEAST_DOCUMENTS = 10  # of a sample
+LEAST_SAMPLED = 5 * LEAST_DOCUMENTS  # documents of a corpus of which there may be samples
+MOST_DRAWS = 10  # samples of a share, which have no document in common
+ASKED = 500  # questions by which recall of the index and latency are measured, drawn once
+WHOLE = 100.0
+
+
+class Quantity(NamedTuple):
+    """What is forecast. powers: of the curve; counts: the column that says how many questions its mean is of; most: it cannot be more."""
+
+    label: str
+    pattern: str
+    powers: Sequence[float]
+    relative: bool = False
+    counts: str = ""
+    most: float = np.inf
+
+
+QUANTITIES = {
+    "recall": Quantity("Recall of the index@{k}", "%.4f", FAMILY, most=1.0),
+    "ndcg": Quantity("{metric}", "%.3f", (0.0,), counts="questions", most=1.0),
+    "evidence": Quantity("{evidence}", "%.3f", (0.0,), counts="questions", most=1.0),
+    "p50_us": Quantity("Latency p50", "%.0f µs", FAMILY, relative=True),
+    "p95_us": Quantity("Latency p95", "%.0f µs", FAMILY, relative=True),
+    "memory_mb": Quantity("Memory", "%.1f MB", FAMILY, relative=True),
+    "build_s": Quantity("Build", "%.2f s", FAMILY, relative=True),
+}
+
+
+class Sample(NamedTuple):
+    """share: percent of the documents; places: theirs in the corpus."""
+
+    share: float
+    draw: int
+    places: np.ndarray
+
+
+def usual_shares(documents: int) -> tuple[float, ...]:
+    """1, 5 and 20%, or larger ones where 1% would be fewer documents than a sample needs."""
+    least = -(-100 * LEAST_DOCUMENTS // max(documents, 1))
+    return SHARES if least <= SHARES[0] else (float(least), 2.0 * least, 4.0 * least)
+
+
+def samples(documents: int, shares: Sequence[float], seed: int) -> list[Sample]:
+    """The smallest first. Those of a share have no document in common, and all lie within that of the largest share."""
+    shares = sorted(set(shares or usual_shares(documents)))
+    sizes = [round(share / 100 * documents) for share in shares]
+    if not all(0 < share < WHOLE for share in shares) or len(shares) < 3 or len(set(sizes)) < 3 or sizes[0] < LEAST_DOCUMENTS:
+        raise WorkbenchError(
+            f"{', '.join(f'{share:g}' for share in shares)}% of {documents:,} documents make no forecast.",
+            where="--shares",
+            todo=f"Give three shares below 100% or more, the least of {LEAST_DOCUMENTS} documents: "
+            f"{100 * LEAST_DOCUMENTS / max(documents, 1):.3g}% here.",
+        )
+    order = np.random.default_rng(seed).permutation(documents)
+    made = []
+    for share, size in zip(shares, sizes, strict=True):
+        draws = min(MOST_DRAWS, sizes[-1] // size)
+        made += [Sample(share, draw, np.sort(order[draw * size : (draw + 1) * size])) for draw in range(draws)]
+    return made
+
+
+def sampled(workbench: Workbench, run: Resolved, places: np.ndarray) -> tuple[Resolved, np.ndarray]:
+    """The recipe over these documents alone, and the rows of the questions that are asked at each size. Gold is kept of those whose
+    evidence lies in one document that is among them."""
+    corpus, rows = run.corpus, set(_asked(len(run.corpus.queries)).tolist())
+    documents = tuple(corpus.documents[place] for place in places)
+    inside, queries, asked = {document.id for document in documents}, [], []
+    for row, query in enumerate(corpus.queries):
+        evident = _evidence(query) in inside
+        if row in rows:
+            asked.append(len(queries))
+        if evident or row in rows:
+            queries.append(query if evident else query._replace(gold=()))
+    made = Corpus(corpus.name, documents, tuple(queries), (), fingerprint_of(documents))
+    return run.asking(made, workbench.pipeline.questions_key(made)), np.array(asked, np.int64)
+
+
+def _asked(questions: int) -> np.ndarray:
+    return np.sort(np.random.default_rng(0).permutation(questions)[:ASKED])
+
+
+def _evidence(query: Query) -> str | None:
+    """The one document that holds all its evidence: it is in a sample as often as any other, whatever else is asked."""
+    documents = {gold.document_id for gold in query.gold if gold.grade > 0}
+    return next(iter(documents)) if len(documents) == 1 else None
+
+
+# Measuring -----------------------------------------------------------------------------------------------------------
+
+
+def measure(
+    workbench: Workbench, config: TrialConfig, shares: Sequence[float] = (), whole: bool = False
+) -> Generator[Progress, None, list[dict[str, Any]]]:
+    """Rows of all samples, and of the whole where it is asked for. What is recorded is not measured again, so that what was cancelled or
+    killed goes on where it was."""
+    run = yield from workbench.pipeline.resolve(config)
+    documents = len(run.corpus.documents)
+    if not run.corpus.queries:
+        raise WorkbenchError(f"'{run.corpus.name}' has no questions to measure with.", todo="Choose a corpus with questions.")
+    wanted = samples(documents, shares, config.seed)
+    wanted += [Sample(WHOLE, 0, np.arange(documents))] if whole else []
+    kept, key = batches(workbench.home), _subject(run)
+    for done, sample in enumerate(wanted):
+        name = fingerprint(key, sample.share, sample.draw, documents)
+        if kept.read("index_scales", [name]):
+            continue
+        step = Progress(done, len(wanted), f"{sample.share:g}% of the documents, sample {sample.draw + 1}")
+        yield step
+        row = yield from told_within(_measured(workbench, run, sample), step)
+        about = {"subject": key, "dataset": run.corpus.name, "machine": machine(), "k": config.evaluation.k}
+        kept.keep("index_scales", {name: row}, setting=point_of(about_setting(config, None)).label, **about)
+    return recorded(workbench, run)
+
+
+def _measured(workbench: Workbench, run: Resolved, sample: Sample) -> Generator[Progress, None, dict[str, Any]]:
+    pipeline, config = workbench.pipeline, run.config
+    part, rows = sampled(workbench, run, sample.places)
+    searcher = yield from pipeline.index(part)
+    stored = yield from pipeline.transformed(part)
+    asked = (yield from pipeline.query_vectors(part))[rows]
+    truth = Exact(metric=config.index.metric).build(stored.full, None).search(asked, config.evaluation.k + TIES)
+    [found] = yield from timing.measure(searcher, [config.index], asked, config.evaluation.k, truth, seed=config.seed)
+    if isinstance(found, Exception):
+        raise found
+    facts = yield from facts_of(pipeline, part, searcher)
+    made = yield from workbench.evaluating(part)
+    values, evidence = made.values[MAIN], made.values["recall"]
+    evident = ~np.isnan(values)
+    memory = facts["memory_bytes"] + at_hand_bytes(config, *stored.full.shape)
+    means = {"ndcg": values, "evidence": evidence} if evident.any() else {}
+    return plain(
+        {
+            "share": sample.share,
+            "draw": sample.draw,
+            "documents": len(sample.places),
+            "of_documents": len(run.corpus.documents),
+            "chunks": len(stored.full),
+            "of_chunks": len((yield from pipeline.chunks(run))),
+            "questions": int(evident.sum()),
+            "of_questions": sum(_evidence(query) is not None for query in run.corpus.queries),
+            **{name: found.numbers()[name] for name in ("recall", "p50_us", "p95_us")},
+            **{name: float(np.nanmean(each)) for name, each in means.items()},
+            "memory_mb": memory / 1e6,
+            "build_s": facts["build_s"],
+            "result": {
+                "recalls": found.recall.tolist(),
+                "single_us": found.single_us.tolist(),
+                "ndcg": values[evident].tolist(),
+                "evidence": evidence[evident].tolist(),
+            },
+        }
+    )
+
+
+def _subject(run: Resolved) -> str:
+    """Identity of what is forecast: the index and the ranking of this recipe on this machine, by this code."""
+    config = run.config
+    keys = run.key("index"), run.ranking_key(), run.questions
+    return fingerprint(keys, config.index, config.evaluation, config.seed, machine(), code_version(config.index))
+
+
+def recorded(workbench: Workbench, run: Resolved) -> list[dict[str, Any]]:
+    """What was measured of the recipe's samples and of its whole, the smallest first."""
+    sql = "SELECT key FROM index_scales WHERE subject = ? ORDER BY share, draw"
+    keys = [row["key"] for row in workbench.store.query(sql, [_subject(run)])]
+    return list(batches(workbench.home).read("index_scales", keys).values())
+
+
+def rough_price(documents: int) -> Forecast:
+    """What measuring takes where the corpus is not cut into chunks yet."""
+    wanted = samples(documents, (), 0)
+    return one_phase(f"{len(wanted)} samples of up to {wanted[-1].share:g}% of {documents:,} documents embedded and measured")
+
+
+def price(workbench: Workbench, run: Resolved, shares: Sequence[float], whole: bool) -> Forecast:
+    """What measuring takes: texts of the largest sample, or of the whole, that were never embedded, and the samples."""
+    texts, chunks = drain(workbench.pipeline.texts(run)), drain(workbench.pipeline.chunks(run))
+    wanted = samples(len(run.corpus.documents), shares, run.config.seed)
+    some = texts
+    if not whole:
+        inside = np.concatenate([sample.places for sample in wanted if sample.share == wanted[-1].share])
+        some = [texts[row] for row in np.flatnonzero(np.isin(chunks.document, inside))]
+    encoder = run.config.embedding
+    new = list(dict.fromkeys(some)) if encoder.learns else missing(encoder, some, workbench.pipeline.vectors_folder)
+    count = len(wanted) + whole
+    phases = [Phase(f"embedding {len(new):,} texts", workbench.pipeline.encoding_time(run.config, new))] if new else []
+    return Forecast((*phases, Phase(f"{count} indexes built and measured")), units=len(some))
+
+
+# Telling -------------------------------------------------------------------------------------------------------------
+
+
+class Told(NamedTuple):
+    """A quantity: its mean by share, what is expected of the whole, and what the whole measured (None: not yet)."""
+
+    key: str
+    by_share: dict[float, float]
+    whole: Growth
+    measured: float | None
+
+    @property
+    def inside(self) -> bool | None:
+        return None if self.measured is None else bool(self.whole.low <= self.measured <= self.whole.high)
+
+
+def forecast(rows: Sequence[dict[str, Any]]) -> list[Told]:
+    """Of each quantity that was measured at three sizes, by the samples alone; whatever else is recorded decides nothing."""
+    told, small, large = [], [row for row in rows if row["share"] < WHOLE], [row for row in rows if row["share"] == WHOLE]
+    for key, about in QUANTITIES.items():
+        some = [row for row in small if row.get(key) is not None]
+        if len(some) < FEWEST or len({row["share"] for row in some}) < 3:
+            continue
+        n, y = [row["chunks"] for row in some], [row[key] for row in some]
+        counts = (
+            {"weights": [row[about.counts] for row in some], "weight_at": some[0][f"of_{about.counts}"]} if about.counts else {}
+        )
+        made = grown(n, y, some[0]["of_chunks"], about.powers, relative=about.relative, **counts)
+        bounds = {name: float(np.clip(getattr(made, name), 0.0, about.most)) for name in ("value", "low", "high")}
+        shares = sorted({row["share"] for row in some})
+        means = {share: float(np.mean([row[key] for row in some if row["share"] == share])) for share in shares}
+        told.append(Told(key, means, made._replace(**bounds), large[-1].get(key) if large else None))
+    return told
+
+
+def table(told: Sequence[Told], k: int, command: str) -> Table:
+    """A row a quantity; numbers are in their own units."""
+    names = {"k": k, "metric": label(MAIN, k), "evidence": label("recall", k)}
+    rows = []
+    for each in told:
+        about = QUANTITIES[each.key]
+        shown = {f"{share:g}%": written(mean, about.pattern) for share, mean in each.by_share.items()}
+        rows.append(
+            {
+                "quantity": about.label.format(**names),
+                **shown,
+                "forecast": written(each.whole.value, about.pattern),
+                "interval": between(each.whole.low, each.whole.high, about.pattern),
+                "measured": "" if each.measured is None else written(each.measured, about.pattern),
+                "held": {None: "", True: "inside", False: "outside"}[each.inside],
+                "curve": _curve(about, each.whole),
+                "value": each.whole.value,
+                "low": each.whole.low,
+                "high": each.whole.high,
+                "whole": each.measured,
+            }
+        )
+    shares = dict.fromkeys(f"{share:g}%" for each in told for share in each.by_share)
+    columns = (
+        Column("quantity"),
+        *(Column(share, share, help="Mean of the samples of this share of the documents") for share in shares),
+        Column("forecast", "Whole, forecast"),
+        Column("interval", "95% interval", help="Of one measurement of the whole"),
+        Column("measured", "Whole, measured"),
+        Column("held", "It lies"),
+        Column("curve", help="With the number of chunks n; what the samples allow"),
+    )
+    return Table("scale_forecast", columns, rows, "The whole corpus, forecast from samples", words(told), command)
+
+
+def _curve(about: Quantity, made: Growth) -> str:
+    if len(about.powers) == 1:
+        return "log n"
+    low, high = made.powers
+    return f"n^{low:.2g} to n^{high:.2g}" if low < high else f"n^{low:.2g}"
+
+
+def words(told: Sequence[Told]) -> str:
+    if not told:
+        return "Nothing was forecast yet."
+    held = [each.inside for each in told if each.inside is not None]
+    checked = f"{sum(held)} of {len(held)} quantities of the whole lie inside" if held else "The whole is not measured yet"
+    return f"Prediction intervals of a regression over samples; n^0 is the logarithm, n^1 the line. {checked}"

@@ -1,0 +1,96 @@
+"""The whole told from samples: which documents and questions these hold, what is told of known curves, and a small corpus."""
+
+import json
+
+import numpy as np
+import pytest
+
+from core.config import TrialConfig, with_settings
+from core.errors import WorkbenchError
+from core.labs.index import scale_forecast as lab
+from core.progress import drain
+from core.workbench import Workbench
+
+NUMBER, SHARES = 60, (20, 40, 80)
+SAMPLES = 4 + 2 + 1
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    bench = Workbench(tmp_path_factory.mktemp("home"))
+    texts = [f"Town {number} has a market that opens at {number % 24} and {number * 7 % 60}." for number in range(NUMBER)]
+    files = [("towns.jsonl", "\n".join(json.dumps({"id": f"t{n}", "text": text}) for n, text in enumerate(texts)).encode())]
+    asked = [
+        {"id": f"q{n}", "question": f"When does the market of town {n} open?", "document": f"t{n}", "answer": text[-12:-1]}
+        for n, text in enumerate(texts)
+    ]
+    drain(bench.library.ingest("towns", files, ("questions.jsonl", "\n".join(map(json.dumps, asked)).encode())))
+    return bench
+
+
+def recipe() -> TrialConfig:
+    return with_settings(TrialConfig(), {"corpus.dataset": "towns", "index.part": "exact", "evaluation.k": 3})
+
+
+def test_samples_of_a_share_have_no_document_in_common_and_lie_within_the_largest():
+    made = lab.samples(1000, (), 0)
+    assert [sample.share for sample in made] == [1] * 10 + [5] * 4 + [20]
+    assert [len(sample.places) for sample in made] == [10] * 10 + [50] * 4 + [200]
+    for share in (1, 5):
+        places = np.concatenate([sample.places for sample in made if sample.share == share])
+        assert len(np.unique(places)) == len(places) and np.isin(places, made[-1].places).all()
+    assert lab.usual_shares(1000) == (1, 5, 20) and lab.usual_shares(106) == (10, 20, 40)
+    for shares in ((1, 5), (1, 5, 100), (0.5, 5, 20)):
+        with pytest.raises(WorkbenchError, match="make no forecast") as error:
+            lab.samples(1000, shares, 0)
+        assert error.value.where == "--shares" and "1% here" in error.value.todo
+
+
+def rows(whole: dict[str, float] | None = None) -> list[dict]:
+    """Samples of 1,000 documents of a chunk: memory a line, recall and nDCG fall with the logarithm."""
+    rng, made = np.random.default_rng(0), []
+    for sample in lab.samples(1000, (), 0):
+        n = len(sample.places)
+        ndcg = 1 - 0.05 * np.log(n) + 0.01 * rng.normal()
+        row = {"share": sample.share, "draw": sample.draw, "chunks": n, "of_chunks": 1000, "questions": n, "of_questions": 1000}
+        made.append(row | {"recall": 1.0, "ndcg": ndcg, "memory_mb": 0.001 * n + 2, "p50_us": None})
+    return made + ([made[-1] | {"share": 100.0, "chunks": 1000} | whole] if whole else [])
+
+
+def test_known_curves_are_told_and_the_whole_decides_nothing_of_them():
+    told = {each.key: each for each in lab.forecast(rows())}
+    assert list(told) == ["recall", "ndcg", "memory_mb"] and all(each.inside is None for each in told.values())
+    assert told["memory_mb"].whole[:3] == pytest.approx((3,) * 3) and told["recall"].whole[:3] == pytest.approx((1,) * 3)
+    assert told["ndcg"].whole.low < 1 - 0.05 * np.log(1000) < told["ndcg"].whole.high
+    held = {each.key: each for each in lab.forecast(rows({"ndcg": 0.65, "memory_mb": 9.0}))}
+    assert {key: each.whole for key, each in held.items()} == {key: each.whole for key, each in told.items()}
+    assert held["ndcg"].inside and held["memory_mb"].inside is False
+    drawn = lab.table(list(held.values()), 3, "command")
+    assert [row["held"] for row in drawn.rows] == ["inside", "inside", "outside"] and "2 of 3 quantities" in drawn.note
+    assert drawn.rows[1]["quantity"] == "nDCG@3" and drawn.rows[2]["curve"] == "n^1"
+
+
+def test_a_sample_keeps_the_gold_of_questions_whose_evidence_is_in_it(bench):
+    run = bench.resolve(recipe())
+    part, asked = lab.sampled(bench, run, np.arange(12))
+    assert [document.id for document in part.corpus.documents] == [f"t{n}" for n in range(12)]
+    assert {query.id for query in part.corpus.queries if query.gold} == {f"q{n}" for n in range(12)}
+    assert len(asked) == NUMBER, "so few are asked everywhere, whatever is in the sample"
+    whole, _ = lab.sampled(bench, run, np.arange(NUMBER))
+    assert whole.key("index") == run.key("index"), "the whole is the recipe's own index"
+
+
+@pytest.mark.slow
+def test_a_corpus_is_forecast_held_against_its_whole_and_nothing_is_measured_twice(bench, monkeypatch):
+    made = drain(lab.measure(bench, recipe(), SHARES))
+    assert len(made) == SAMPLES and {row["chunks"] for row in made} == {12, 24, 48}
+    assert all(row["questions"] == row["documents"] and row["recall"] == 1 for row in made)
+    measured = lab._measured
+    monkeypatch.setattr(
+        lab, "_measured", lambda bench, run, sample: measured(bench, run, sample) if sample.share == 100 else 1 / 0
+    )
+    made = drain(lab.measure(bench, recipe(), SHARES, whole=True))
+    told = {each.key: each for each in lab.forecast(made)}
+    assert len(made) == SAMPLES + 1 and told["recall"].inside and told["memory_mb"].inside
+    assert told["ndcg"].measured == pytest.approx(bench.evaluate(recipe()).intervals["ndcg_linear"].mean)
+    assert len(made[-1]["result"]["ndcg"]) == NUMBER
