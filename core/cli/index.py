@@ -6,10 +6,9 @@ from cyclopts import Parameter
 
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, read_grid, read_numbers
-from core.cli.tables import cell, rows_of, show_columns, show_parts, show_table, show_value
+from core.cli.tables import cell, rows_of, show_parts, show_table, show_value, show_whole
 from core.errors import WorkbenchError
 from core.records import plain
-from core.report.table import Table
 
 subject("index", "Indexes: measured, looked into, changed.")
 
@@ -183,12 +182,7 @@ def index_schedule(
     return plain(made) | {"told": life.schedule_words(made, daily)}
 
 
-def show_forecast(table: Table) -> None:
-    show_columns(table)
-    print(f"{table.note}.")
-
-
-@verb("index-forecast", show_forecast)
+@verb("index-forecast", show_whole)
 def index_forecast(
     workbench: Any,
     *,

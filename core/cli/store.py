@@ -7,9 +7,8 @@ from cyclopts import Parameter
 
 from core.cli.frame import subject, verb
 from core.cli.options import Text
-from core.cli.tables import show_columns, show_table, show_value
+from core.cli.tables import show_table, show_value, show_whole
 from core.cli.terminal import tell
-from core.report.table import Table
 
 subject("store", "What is stored.")
 subject("jobs", "Long work that pages have started.")
@@ -88,12 +87,7 @@ def jobs_stored(workbench: Any) -> list[dict[str, Any]]:
     return [{name: getattr(job, name) for name in told} for job in workbench.jobs.list()]
 
 
-def show_estimates(table: Table) -> None:
-    show_columns(table)
-    print(f"{table.note}.")
-
-
-@verb("jobs estimates", show_estimates)
+@verb("jobs estimates", show_whole)
 def job_estimates(workbench: Any) -> Any:
     """What finished jobs were told to take, held against what they took."""
     from core.labs.store.estimates import estimates

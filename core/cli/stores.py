@@ -7,8 +7,7 @@ from cyclopts import Parameter
 
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Positive, RecipeOptions, read_numbers
-from core.cli.tables import show_columns, show_value
-from core.report.table import Column, Table
+from core.cli.tables import show_columns, show_value, table_of
 
 subject("stores", "Stores of vectors: searched, written, shared by agents and killed, under the same conditions.")
 
@@ -97,7 +96,7 @@ def kill_stores(
 
 
 def _show_table(record: Mapping[str, Any]) -> None:
-    _print(Table(**{**record, "columns": [Column(**column) for column in record["columns"]]}))
+    _print(table_of(record))
 
 
 @verb("stores answers", _show_table)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core.cli.terminal import inert
-from core.report.table import Table, in_words
+from core.report.table import Column, Table, in_words
 
 IN_A_PIPE = 1_000_000  # columns: nothing is cut or wrapped
 
@@ -44,6 +44,18 @@ def show_columns(drawn: Table) -> None:
     """Its rows under the titles of its columns, with their units and in their words."""
     titles = {column: f"{column.title} {column.unit}".strip() for column in drawn.columns}
     show_table([{title: in_words(row.get(column.key), column.format) for column, title in titles.items()} for row in drawn.rows])
+
+
+def table_of(record: Mapping[str, Any]) -> Table:
+    """A table from the plain values that a verb's result is made of."""
+    return Table(**{**record, "columns": [Column(**column) for column in record["columns"]]})
+
+
+def show_whole(record: Mapping[str, Any]) -> None:
+    """A table, and how it was computed."""
+    made = table_of(record)
+    show_columns(made)
+    print(f"{made.note}.")
 
 
 def told_after(*names: str) -> Callable[[dict[str, Any]], None]:
