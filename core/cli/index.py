@@ -166,7 +166,7 @@ def index_life(
     return {**{f"rebuild: {name}": value for name, value in rebuild._asdict().items()}, "rounds": churn.rows(lived)}
 
 
-@verb("index schedule", lambda record: show_value("\n".join(record["told"])))
+@verb("index-schedule", lambda record: show_value("\n".join(record["told"])))
 def index_schedule(
     workbench: Any,
     *,

@@ -40,7 +40,7 @@ ASKED = 500  # questions by which recall of the index and latency are measured, 
 WHOLE = 100.0
 
 
-class Quantity(NamedTuple):
+class ForecastQuantity(NamedTuple):
     """What is forecast. powers: of the curve; counts: the column that says how many questions its mean is of; most: it cannot be more."""
 
     label: str
@@ -52,13 +52,13 @@ class Quantity(NamedTuple):
 
 
 QUANTITIES = {
-    "recall": Quantity("Recall of the index@{k}", "%.4f", FAMILY, most=1.0),
-    "ndcg": Quantity("{metric}", "%.3f", (0.0,), counts="questions", most=1.0),
-    "evidence": Quantity("{evidence}", "%.3f", (0.0,), counts="questions", most=1.0),
-    "p50_us": Quantity("Latency p50", "%.0f µs", FAMILY, relative=True),
-    "p95_us": Quantity("Latency p95", "%.0f µs", FAMILY, relative=True),
-    "memory_mb": Quantity("Memory", "%.1f MB", FAMILY, relative=True),
-    "build_s": Quantity("Build", "%.2f s", FAMILY, relative=True),
+    "recall": ForecastQuantity("Recall of the index@{k}", "%.4f", FAMILY, most=1.0),
+    "ndcg": ForecastQuantity("{metric}", "%.3f", (0.0,), counts="questions", most=1.0),
+    "evidence": ForecastQuantity("{evidence}", "%.3f", (0.0,), counts="questions", most=1.0),
+    "p50_us": ForecastQuantity("Latency p50", "%.0f µs", FAMILY, relative=True),
+    "p95_us": ForecastQuantity("Latency p95", "%.0f µs", FAMILY, relative=True),
+    "memory_mb": ForecastQuantity("Memory", "%.1f MB", FAMILY, relative=True),
+    "build_s": ForecastQuantity("Build", "%.2f s", FAMILY, relative=True),
 }
 
 
@@ -135,16 +135,16 @@ def measure(
         raise WorkbenchError(f"'{run.corpus.name}' has no questions to measure with.", todo="Choose a corpus with questions.")
     wanted = samples(documents, shares, config.seed)
     wanted += [Sample(WHOLE, 0, np.arange(documents))] if whole else []
-    kept, key = batches(workbench.home), _subject(run)
+    records, key = batches(workbench.home), _subject(run)
     for done, sample in enumerate(wanted):
         name = fingerprint(key, sample.share, sample.draw, documents)
-        if kept.read("index_scales", [name]):
+        if records.read("index_scales", [name]):
             continue
         step = Progress(done, len(wanted), f"{sample.share:g}% of the documents, sample {sample.draw + 1}")
         yield step
         row = yield from told_within(_measured(workbench, run, sample), step)
         about = {"subject": key, "dataset": run.corpus.name, "machine": machine(), "k": config.evaluation.k}
-        kept.keep("index_scales", {name: row}, setting=point_of(about_setting(config, None)).label, **about)
+        records.keep("index_scales", {name: row}, setting=point_of(about_setting(config, None)).label, **about)
     return recorded(workbench, run)
 
 
@@ -155,9 +155,9 @@ def _measured(workbench: Workbench, run: Resolved, sample: Sample) -> Generator[
     stored = yield from pipeline.transformed(part)
     asked = (yield from pipeline.query_vectors(part))[rows]
     truth = Exact(metric=config.index.metric).build(stored.full, None).search(asked, config.evaluation.k + TIES)
-    [found] = yield from timing.measure(searcher, [config.index], asked, config.evaluation.k, truth, seed=config.seed)
-    if isinstance(found, Exception):
-        raise found
+    [timed] = yield from timing.measure(searcher, [config.index], asked, config.evaluation.k, truth, seed=config.seed)
+    if isinstance(timed, Exception):
+        raise timed
     facts = yield from facts_of(pipeline, part, searcher)
     made = yield from workbench.evaluating(part)
     values, evidence = made.values[MAIN], made.values["recall"]
@@ -174,13 +174,13 @@ def _measured(workbench: Workbench, run: Resolved, sample: Sample) -> Generator[
             "of_chunks": len((yield from pipeline.chunks(run))),
             "questions": int(evident.sum()),
             "of_questions": sum(_evidence(query) is not None for query in run.corpus.queries),
-            **{name: found.numbers()[name] for name in ("recall", "p50_us", "p95_us")},
+            **{name: timed.numbers()[name] for name in ("recall", "p50_us", "p95_us")},
             **{name: float(np.nanmean(each)) for name, each in means.items()},
             "memory_mb": memory / 1e6,
             "build_s": facts["build_s"],
             "result": {
-                "recalls": found.recall.tolist(),
-                "single_us": found.single_us.tolist(),
+                "recalls": timed.recall.tolist(),
+                "single_us": timed.single_us.tolist(),
                 "ndcg": values[evident].tolist(),
                 "evidence": evidence[evident].tolist(),
             },
@@ -226,7 +226,7 @@ def price(workbench: Workbench, run: Resolved, shares: Sequence[float], whole: b
 # Telling -------------------------------------------------------------------------------------------------------------
 
 
-class Told(NamedTuple):
+class WholeForecast(NamedTuple):
     """A quantity: its mean by share, what is expected of the whole, and what the whole measured (None: not yet)."""
 
     key: str
@@ -239,7 +239,7 @@ class Told(NamedTuple):
         return None if self.measured is None else bool(self.whole.low <= self.measured <= self.whole.high)
 
 
-def forecast(rows: Sequence[dict[str, Any]]) -> list[Told]:
+def forecast(rows: Sequence[dict[str, Any]]) -> list[WholeForecast]:
     """Of each quantity that was measured at three sizes, by the samples alone; whatever else is recorded decides nothing."""
     told, small, large = [], [row for row in rows if row["share"] < WHOLE], [row for row in rows if row["share"] == WHOLE]
     for key, about in QUANTITIES.items():
@@ -254,11 +254,11 @@ def forecast(rows: Sequence[dict[str, Any]]) -> list[Told]:
         bounds = {name: float(np.clip(getattr(made, name), 0.0, about.most)) for name in ("value", "low", "high")}
         shares = sorted({row["share"] for row in some})
         means = {share: float(np.mean([row[key] for row in some if row["share"] == share])) for share in shares}
-        told.append(Told(key, means, made._replace(**bounds), large[-1].get(key) if large else None))
+        told.append(WholeForecast(key, means, made._replace(**bounds), large[-1].get(key) if large else None))
     return told
 
 
-def table(told: Sequence[Told], k: int, command: str) -> Table:
+def table(told: Sequence[WholeForecast], k: int, command: str) -> Table:
     """A row a quantity; numbers are in their own units."""
     names = {"k": k, "metric": label(MAIN, k), "evidence": label("recall", k)}
     rows = []
@@ -293,14 +293,14 @@ def table(told: Sequence[Told], k: int, command: str) -> Table:
     return Table("scale_forecast", columns, rows, "The whole corpus, forecast from samples", words(told), command)
 
 
-def _curve(about: Quantity, made: Growth) -> str:
+def _curve(about: ForecastQuantity, made: Growth) -> str:
     if len(about.powers) == 1:
         return "log n"
     low, high = made.powers
     return f"n^{low:.2g} to n^{high:.2g}" if low < high else f"n^{low:.2g}"
 
 
-def words(told: Sequence[Told]) -> str:
+def words(told: Sequence[WholeForecast]) -> str:
     if not told:
         return "Nothing was forecast yet."
     held = [each.inside for each in told if each.inside is not None]

@@ -145,9 +145,12 @@ def test_chunks_are_grouped_by_what_tells_documents_apart():
 
 
 def test_a_switch_is_told_in_sentences():
-    report = SwitchReport(True, "", "old", "new", 300, 0, 0, np.array([0.5, 0.7]), 90, 60, 30, 2, 0, 1.2, 9.0, 0.5, 0.1, 0.0)
+    report = SwitchReport(
+        True, "", "old", "new", 300, 0, 0, np.array([0.5, 0.7]), 90, 60, 30, 2, 0, 40, 12, 0, 1.2, 9.0, 0.5, 0.1, 0.0
+    )
     text = " ".join(shadow.switch_words(report))
     assert "60 by the old encoder and 30 by the new one: 2 without results, none failed" in text and "finds 60% too" in text
+    assert "40 rows of the other encoder" in text and "met them 12 times among the nearest, and none answered with one" in text
     stayed = shadow.switch_words(report._replace(switched=False, reason="overlap@10 0.10 is below 0.5"))
     assert stayed[0] == "The old encoder stayed: overlap@10 0.10 is below 0.5."
 
