@@ -33,7 +33,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
         },
     ),
     "index_scales": (
-        "One row a sample of a corpus' documents, or all of them, whose index and ranking were measured for a forecast.",
+        "One row a sample of a corpus, or all of it, measured for a forecast.",
         _OF
         | {
             "share": ("DOUBLE", "Percent of the documents; 100: all."),
