@@ -16,6 +16,7 @@ from core.models import probes
 from core.models.hardware import machine
 from core.pipeline.stages import Resolved
 from core.records import Progress, plain
+from core.report.table import MEAN, between, written
 from core.statistics.bootstrap import Interval, intervals
 from core.store.batches import batches
 from core.workbench import Workbench
@@ -175,7 +176,8 @@ def schedule_words(made: Schedule, daily: float = 0.0) -> list[str]:
     decay, what = made.decay, f"of the {made.unit} that is {CHURNED.get(made.mode, 'removed or changed')}"
     if decay.low is None:
         return [f"The decay has no interval ({decay.note}): more questions tell when to rebuild."]
-    points = f"{100 * decay.mean:.3f} points of recall@{made.k} (95% interval {100 * decay.low:.3f} to {100 * decay.high:.3f})"
+    mean, *bounds = (100 * each for each in (decay.mean, decay.low, decay.high))
+    points = f"{written(mean, MEAN)} points of recall@{made.k} (95% interval {between(*bounds, MEAN)})"
     words = [f"Each 1% {what} costs {points}, measured up to {made.tried:.0%}; over {decay.n:,} questions, of one life."]
     allowed = f"{100 * made.tolerated:g} points"
     if made.soonest is None:
