@@ -187,7 +187,7 @@ def index_forecast(
     workbench: Any,
     *,
     shares: Annotated[
-        str, Parameter(help="Percent of the documents, A,B,C (default: 1,5,20, or what a small corpus allows).")
+        str, Parameter(help="Percent of the documents, A,B,C (default: 1,2,5,10,20, or what a small corpus allows).")
     ] = "",
     whole: Annotated[bool, Parameter(help="Also build and measure the whole, and hold the forecast against it.")] = False,
     recipe: RecipeOptions = USUAL,
@@ -197,7 +197,7 @@ def index_forecast(
 
     config = recipe.read()
     rows = yield from lab.measure(workbench, config, tuple(read_numbers(shares, "--shares")) if shares else (), whole)
-    return lab.table(lab.forecast(rows), config.evaluation.k, workbench.command(config, "index-forecast"))
+    return lab.table(lab.forecast(rows, config.evaluation.k), config.evaluation.k, workbench.command(config, "index-forecast"))
 
 
 @verb("index-switch", show_value)

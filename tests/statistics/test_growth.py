@@ -5,7 +5,7 @@ import pytest
 
 from core.statistics.growth import FAMILY, grown
 
-SIZES = np.repeat([100.0, 500.0, 2000.0], [10, 4, 1]) * np.random.default_rng(0).uniform(0.9, 1.1, 15)
+SIZES = np.array([100.0, 200.0, 500.0, 1000.0, 2000.0])
 WHOLE = 10_000.0
 CURVES = {"logarithm": lambda n: 20 + 3 * np.log(n), "root": lambda n: 20 + 0.5 * np.sqrt(n), "line": lambda n: 20 + 0.01 * n}
 
@@ -18,34 +18,23 @@ def test_without_noise_the_curve_is_found_and_the_whole_is_told_exactly(name, po
 
 
 def test_what_does_not_vary_is_told_without_width():
-    made = grown(SIZES, np.ones(15), WHOLE, FAMILY)
+    made = grown(SIZES, np.ones(5), WHOLE, FAMILY)
     assert (made.value, made.low, made.high) == pytest.approx((1, 1, 1)) and made.powers == (0, 1.25)
 
 
 @pytest.mark.parametrize("name", list(CURVES))
 def test_the_interval_holds_the_whole_about_as_often_as_it_says(name):
-    rng, inside, widths, rounds = np.random.default_rng(1), 0, [], 400
+    rng, inside, widths, rounds = np.random.default_rng(1), 0, [], 200
     for _ in range(rounds):
-        y, whole = (CURVES[name](n) * (1 + 0.03 * rng.normal(size=np.shape(n))) for n in (SIZES, WHOLE))
+        y, whole = (CURVES[name](n) * (1 + 0.01 * rng.normal(size=np.shape(n))) for n in (SIZES, WHOLE))
         made = grown(SIZES, y, WHOLE, FAMILY, relative=True)
         inside += made.low <= whole <= made.high
         widths.append((made.high - made.low) / CURVES[name](WHOLE))
-    assert 0.92 <= inside / rounds <= 0.995 and np.median(widths) < 1.5
-
-
-def test_means_of_few_questions_weigh_less_and_the_interval_of_a_known_curve_holds():
-    rng, inside, rounds = np.random.default_rng(2), 0, 400
-    counts, all_of_them = np.repeat([10, 50, 200], [10, 4, 1]), 1000
-    for _ in range(rounds):
-        noise = 0.3 / np.sqrt(np.append(counts, all_of_them)) * rng.normal(size=16)
-        y = 1.2 - 0.08 * np.log(np.append(SIZES, WHOLE)) + noise
-        made = grown(SIZES, y[:-1], WHOLE, weights=counts, weight_at=all_of_them)
-        inside += made.low <= y[-1] <= made.high
-    assert 0.92 <= inside / rounds <= 0.98
+    assert 0.93 <= inside / rounds <= 0.995 and np.median(widths) < 1
 
 
 def test_too_few_samples_or_sizes_are_refused():
-    with pytest.raises(ValueError, match="5 samples of 2 sizes"):
-        grown([1, 2, 3, 4], [1, 2, 3, 4], 9)
+    with pytest.raises(ValueError, match="5 samples of 3 sizes"):
+        grown([1, 2, 3, 4], [1, 2, 3, 4], 9, FAMILY)
     with pytest.raises(ValueError, match="of 3 sizes"):
         grown([1, 1, 1, 2, 2], [1, 2, 3, 4, 5], 9, FAMILY)

@@ -3,10 +3,12 @@
 A sample of a corpus is a corpus: it goes the recipe's own way through chunks, vectors, index and ranking. The samples of smaller shares
 lie within the largest, so that only its texts are embedded. Each measures, by the same questions everywhere, the recall of the index and
 its latency; by the questions whose evidence lies in one document that is in the sample, the ranking (in a smaller corpus evidence is
-easier to find: that is the curve); and what building takes and the index holds. Curves and intervals: `core/statistics/growth.py`.
+easier to find: that is the curve); and what building takes and the index holds. The ranking is carried to the whole by
+`core/statistics/thinning.py`; what the machine does by `core/statistics/growth.py`, each share's mean one observation: samples measured
+one after the other are no independent witnesses of how it goes on.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,36 +31,40 @@ from core.progress import drain, told_within
 from core.records import Corpus, Progress, Query, plain
 from core.report.table import Column, Table, between, written
 from core.statistics.growth import FAMILY, FEWEST, Growth, grown
+from core.statistics.thinning import PARAMETERS, thinned
 from core.store.batches import batches
 from core.workbench import Workbench
 
-SHARES = (1.0, 5.0, 20.0)  # percent of the documents
+SHARES = (1.0, 2.0, 5.0, 10.0, 20.0)  # percent of the documents
 LEAST_DOCUMENTS = 10  # of a sample
 LEAST_SAMPLED = 5 * LEAST_DOCUMENTS  # documents of a corpus of which there may be samples
-MOST_DRAWS = 10  # samples of a share, which have no document in common
+MOST_DRAWS = 6  # samples of a share, which have no document in common
 ASKED = 500  # questions by which recall of the index and latency are measured, drawn once
 WHOLE = 100.0
 
 
 class ForecastQuantity(NamedTuple):
-    """What is forecast. powers: of the curve; counts: the column that says how many questions its mean is of; most: it cannot be more."""
+    """What is forecast. relative: it scatters in proportion to itself; most: it cannot be more. gain: of rank r, of a metric of the
+    ranking."""
 
     label: str
     pattern: str
-    powers: Sequence[float]
     relative: bool = False
-    counts: str = ""
     most: float = np.inf
+    gain: Callable[[np.ndarray], np.ndarray] | None = None
 
 
+RANKING = {
+    "ndcg": ForecastQuantity("{metric}", "%.3f", most=1.0, gain=lambda rank: 1 / np.log2(1 + rank)),
+    "evidence": ForecastQuantity("{evidence}", "%.3f", most=1.0, gain=np.ones_like),
+}
 QUANTITIES = {
-    "recall": ForecastQuantity("Recall of the index@{k}", "%.4f", FAMILY, most=1.0),
-    "ndcg": ForecastQuantity("{metric}", "%.3f", (0.0,), counts="questions", most=1.0),
-    "evidence": ForecastQuantity("{evidence}", "%.3f", (0.0,), counts="questions", most=1.0),
-    "p50_us": ForecastQuantity("Latency p50", "%.0f µs", FAMILY, relative=True),
-    "p95_us": ForecastQuantity("Latency p95", "%.0f µs", FAMILY, relative=True),
-    "memory_mb": ForecastQuantity("Memory", "%.1f MB", FAMILY, relative=True),
-    "build_s": ForecastQuantity("Build", "%.2f s", FAMILY, relative=True),
+    "recall": ForecastQuantity("Recall of the index@{k}", "%.4f", most=1.0),
+    **RANKING,
+    "p50_us": ForecastQuantity("Latency p50", "%.0f µs", relative=True),
+    "p95_us": ForecastQuantity("Latency p95", "%.0f µs", relative=True),
+    "memory_mb": ForecastQuantity("Memory", "%.1f MB", relative=True),
+    "build_s": ForecastQuantity("Build", "%.2f s", relative=True),
 }
 
 
@@ -73,18 +79,18 @@ class Sample(NamedTuple):
 def usual_shares(documents: int) -> tuple[float, ...]:
     """1, 5 and 20%, or larger ones where 1% would be fewer documents than a sample needs."""
     least = -(-100 * LEAST_DOCUMENTS // max(documents, 1))
-    return SHARES if least <= SHARES[0] else (float(least), 2.0 * least, 4.0 * least)
+    return SHARES if least <= SHARES[0] else tuple(least * factor for factor in (1.0, 1.5, 2.0, 3.0, 4.0))
 
 
 def samples(documents: int, shares: Sequence[float], seed: int) -> list[Sample]:
     """The smallest first. Those of a share have no document in common, and all lie within that of the largest share."""
     shares = sorted(set(shares or usual_shares(documents)))
     sizes = [round(share / 100 * documents) for share in shares]
-    if not all(0 < share < WHOLE for share in shares) or len(shares) < 3 or len(set(sizes)) < 3 or sizes[0] < LEAST_DOCUMENTS:
+    if not all(0 < share < WHOLE for share in shares) or len(set(sizes)) < FEWEST or sizes[0] < LEAST_DOCUMENTS:
         raise WorkbenchError(
             f"{', '.join(f'{share:g}' for share in shares)}% of {documents:,} documents make no forecast.",
             where="--shares",
-            todo=f"Give three shares below 100% or more, the least of {LEAST_DOCUMENTS} documents: "
+            todo=f"Give {FEWEST} shares below 100% or more, the least of {LEAST_DOCUMENTS} documents: "
             f"{100 * LEAST_DOCUMENTS / max(documents, 1):.3g}% here.",
         )
     order = np.random.default_rng(seed).permutation(documents)
@@ -239,23 +245,34 @@ class WholeForecast(NamedTuple):
         return None if self.measured is None else bool(self.whole.low <= self.measured <= self.whole.high)
 
 
-def forecast(rows: Sequence[dict[str, Any]]) -> list[WholeForecast]:
-    """Of each quantity that was measured at three sizes, by the samples alone; whatever else is recorded decides nothing."""
+def forecast(rows: Sequence[dict[str, Any]], k: int) -> list[WholeForecast]:
+    """Of each quantity that was measured at FEWEST sizes, by the samples alone; whatever else is recorded decides nothing. k: depth
+    of the ranking."""
     told, small, large = [], [row for row in rows if row["share"] < WHOLE], [row for row in rows if row["share"] == WHOLE]
+    ranking = _ranking([row for row in small if row.get("ndcg") is not None], k)
     for key, about in QUANTITIES.items():
         some = [row for row in small if row.get(key) is not None]
-        if len(some) < FEWEST or len({row["share"] for row in some}) < 3:
+        by_share = {share: [row for row in some if row["share"] == share] for share in sorted({row["share"] for row in some})}
+        if len(by_share) < FEWEST or (about.gain and key not in ranking):
             continue
-        n, y = [row["chunks"] for row in some], [row[key] for row in some]
-        counts = (
-            {"weights": [row[about.counts] for row in some], "weight_at": some[0][f"of_{about.counts}"]} if about.counts else {}
-        )
-        made = grown(n, y, some[0]["of_chunks"], about.powers, relative=about.relative, **counts)
+        n, means = ([float(np.mean([row[name] for row in each])) for each in by_share.values()] for name in ("chunks", key))
+        made = ranking.get(key) or grown(n, means, some[0]["of_chunks"], FAMILY, relative=about.relative)
         bounds = {name: float(np.clip(getattr(made, name), 0.0, about.most)) for name in ("value", "low", "high")}
-        shares = sorted({row["share"] for row in some})
-        means = {share: float(np.mean([row[key] for row in some if row["share"] == share])) for share in shares}
-        told.append(WholeForecast(key, means, made._replace(**bounds), large[-1].get(key) if large else None))
+        measured = large[-1].get(key) if large else None
+        told.append(WholeForecast(key, dict(zip(by_share, means, strict=True)), made._replace(**bounds), measured))
     return told
+
+
+def _ranking(rows: Sequence[dict[str, Any]], k: int) -> dict[str, Growth]:
+    """Metrics of the whole's ranking, fitted together; none where too few samples hold questions."""
+    if len(rows) < FEWEST or len({row["share"] for row in rows}) < PARAMETERS:
+        return {}
+    ranks = np.arange(1, k + 1, dtype=np.float64)
+    gains = np.stack([about.gain(ranks) for about in RANKING.values()])
+    y = np.array([[row[key] for key in RANKING] for row in rows])
+    shares = [row["chunks"] / row["of_chunks"] for row in rows]
+    made = thinned(shares, y, [row["questions"] for row in rows], gains, rows[0]["of_questions"])
+    return dict(zip(RANKING, made, strict=True))
 
 
 def table(told: Sequence[WholeForecast], k: int, command: str) -> Table:
@@ -288,14 +305,14 @@ def table(told: Sequence[WholeForecast], k: int, command: str) -> Table:
         Column("interval", "95% interval", help="Of one measurement of the whole"),
         Column("measured", "Whole, measured"),
         Column("held", "It lies"),
-        Column("curve", help="With the number of chunks n; what the samples allow"),
+        Column("curve", help="With the number of chunks n, as the samples allow: n^0 is the logarithm, n^1 the line"),
     )
     return Table("scale_forecast", columns, rows, "The whole corpus, forecast from samples", words(told), command)
 
 
 def _curve(about: ForecastQuantity, made: Growth) -> str:
-    if len(about.powers) == 1:
-        return "log n"
+    if about.gain:
+        return "thinned ranks"
     low, high = made.powers
     return f"n^{low:.2g} to n^{high:.2g}" if low < high else f"n^{low:.2g}"
 
@@ -305,4 +322,4 @@ def words(told: Sequence[WholeForecast]) -> str:
         return "Nothing was forecast yet."
     held = [each.inside for each in told if each.inside is not None]
     checked = f"{sum(held)} of {len(held)} quantities of the whole lie inside" if held else "The whole is not measured yet"
-    return f"Prediction intervals of a regression over samples; n^0 is the logarithm, n^1 the line. {checked}"
+    return f"95% intervals of one measurement of the whole, by regression over samples. {checked}"

@@ -11,8 +11,8 @@ from core.labs.index import scale_forecast as lab
 from core.progress import drain
 from core.workbench import Workbench
 
-NUMBER, SHARES = 60, (20, 40, 80)
-SAMPLES = 4 + 2 + 1
+NUMBER, SHARES = 60, (20, 30, 40, 60, 80)
+SAMPLES = 4 + 2 + 2 + 1 + 1
 
 
 @pytest.fixture(scope="module")
@@ -34,40 +34,43 @@ def recipe() -> TrialConfig:
 
 def test_samples_of_a_share_have_no_document_in_common_and_lie_within_the_largest():
     made = lab.samples(1000, (), 0)
-    assert [sample.share for sample in made] == [1] * 10 + [5] * 4 + [20]
-    assert [len(sample.places) for sample in made] == [10] * 10 + [50] * 4 + [200]
-    for share in (1, 5):
+    assert [sample.share for sample in made] == [1] * 6 + [2] * 6 + [5] * 4 + [10] * 2 + [20]
+    assert [len(sample.places) for sample in made] == [10] * 6 + [20] * 6 + [50] * 4 + [100] * 2 + [200]
+    for share in (1, 2, 5, 10):
         places = np.concatenate([sample.places for sample in made if sample.share == share])
         assert len(np.unique(places)) == len(places) and np.isin(places, made[-1].places).all()
-    assert lab.usual_shares(1000) == (1, 5, 20) and lab.usual_shares(106) == (10, 20, 40)
-    for shares in ((1, 5), (1, 5, 100), (0.5, 5, 20)):
+    assert lab.usual_shares(1000) == (1, 2, 5, 10, 20) and lab.usual_shares(106) == (10, 15, 20, 30, 40)
+    for shares in ((1, 5, 20), (1, 2, 5, 20, 100), (0.5, 2, 5, 10, 20)):
         with pytest.raises(WorkbenchError, match="make no forecast") as error:
             lab.samples(1000, shares, 0)
         assert error.value.where == "--shares" and "1% here" in error.value.todo
 
 
 def rows(whole: dict[str, float] | None = None) -> list[dict]:
-    """Samples of 1,000 documents of a chunk: memory a line, recall and nDCG fall with the logarithm."""
+    """Samples of 1,000 documents of a chunk: memory a line; above each question's evidence stand some of its 20 rivals, thinned out."""
     rng, made = np.random.default_rng(1), []
     for sample in lab.samples(1000, (), 0):
         n = len(sample.places)
-        ndcg = 1 - 0.05 * np.log(n) + 0.1 * rng.normal() / np.sqrt(n)
+        above = rng.poisson(n / 1000 * rng.gamma(0.5, 40.0, n))
         row = {"share": sample.share, "draw": sample.draw, "chunks": n, "of_chunks": 1000, "questions": n, "of_questions": 1000}
-        made.append(row | {"recall": 1.0, "ndcg": ndcg, "memory_mb": 0.001 * n + 2, "p50_us": None})
+        metrics = {"ndcg": np.where(above < 3, 1 / np.log2(2 + above), 0).mean(), "evidence": (above < 3).mean()}
+        made.append(row | {"recall": 1.0, "memory_mb": 0.001 * n + 2, "p50_us": None} | metrics)
     return made + ([made[-1] | {"share": 100.0, "chunks": 1000} | whole] if whole else [])
 
 
 def test_known_curves_are_told_and_the_whole_decides_nothing_of_them():
-    told = {each.key: each for each in lab.forecast(rows())}
-    assert list(told) == ["recall", "ndcg", "memory_mb"] and all(each.inside is None for each in told.values())
+    told = {each.key: each for each in lab.forecast(rows(), 3)}
+    assert list(told) == ["recall", "ndcg", "evidence", "memory_mb"] and all(each.inside is None for each in told.values())
     assert told["memory_mb"].whole[:3] == pytest.approx((3,) * 3) and told["recall"].whole[:3] == pytest.approx((1,) * 3)
-    assert told["ndcg"].whole.low < 1 - 0.05 * np.log(1000) < told["ndcg"].whole.high
-    held = {each.key: each for each in lab.forecast(rows({"ndcg": 0.65, "memory_mb": 9.0}))}
+    above = np.random.default_rng(2).poisson(np.random.default_rng(3).gamma(0.5, 40.0, 100_000))
+    true = {"ndcg": np.where(above < 3, 1 / np.log2(2 + above), 0).mean(), "evidence": (above < 3).mean()}
+    assert all(told[key].whole.low < value < told[key].whole.high for key, value in true.items())
+    held = {each.key: each for each in lab.forecast(rows({**true, "memory_mb": 9.0}), 3)}
     assert {key: each.whole for key, each in held.items()} == {key: each.whole for key, each in told.items()}
     assert held["ndcg"].inside and held["memory_mb"].inside is False
     drawn = lab.table(list(held.values()), 3, "command")
-    assert [row["held"] for row in drawn.rows] == ["inside", "inside", "outside"] and "2 of 3 quantities" in drawn.note
-    assert drawn.rows[1]["quantity"] == "nDCG@3" and drawn.rows[2]["curve"] == "n^1"
+    assert [row["held"] for row in drawn.rows] == ["inside", "inside", "inside", "outside"] and "3 of 4 quantities" in drawn.note
+    assert drawn.rows[1]["quantity"] == "nDCG@3" and drawn.rows[3]["curve"] == "n^1"
 
 
 def test_a_sample_keeps_the_gold_of_questions_whose_evidence_is_in_it(bench):
@@ -86,14 +89,14 @@ def test_a_sample_keeps_the_gold_of_questions_whose_evidence_is_in_it(bench):
 @pytest.mark.slow
 def test_a_corpus_is_forecast_held_against_its_whole_and_nothing_is_measured_twice(bench, monkeypatch):
     made = drain(lab.measure(bench, recipe(), SHARES))
-    assert len(made) == SAMPLES and {row["chunks"] for row in made} == {12, 24, 48}
+    assert len(made) == SAMPLES and {row["chunks"] for row in made} == {12, 18, 24, 36, 48}
     assert all(row["questions"] == row["documents"] and row["recall"] == 1 for row in made)
     measured = lab._measured
     monkeypatch.setattr(
         lab, "_measured", lambda bench, run, sample: measured(bench, run, sample) if sample.share == 100 else 1 / 0
     )
     made = drain(lab.measure(bench, recipe(), SHARES, whole=True))
-    told = {each.key: each for each in lab.forecast(made)}
+    told = {each.key: each for each in lab.forecast(made, 3)}
     assert len(made) == SAMPLES + 1 and told["recall"].inside and told["memory_mb"].inside
     assert told["ndcg"].measured == pytest.approx(bench.evaluate(recipe()).intervals["ndcg_linear"].mean)
     assert len(made[-1]["result"]["ndcg"]) == NUMBER
