@@ -31,6 +31,7 @@ from core.progress import drain, told_within
 from core.records import Corpus, Progress, Query, plain
 from core.report.table import Column, Table, between, written
 from core.statistics.growth import FAMILY, FEWEST, Growth, grown
+from core.statistics.proportion import wilson
 from core.statistics.thinning import PARAMETERS, thinned
 from core.store.batches import batches
 from core.workbench import Workbench
@@ -257,10 +258,19 @@ def forecast(rows: Sequence[dict[str, Any]], k: int) -> list[WholeForecast]:
             continue
         n, means = ([float(np.mean([row[name] for row in each])) for each in by_share.values()] for name in ("chunks", key))
         made = ranking.get(key) or grown(n, means, some[0]["of_chunks"], FAMILY, relative=about.relative)
+        made = _of_questions(made, len(some[-1]["result"]["recalls"])) if key == "recall" else made
         bounds = {name: float(np.clip(getattr(made, name), 0.0, about.most)) for name in ("value", "low", "high")}
         measured = large[-1].get(key) if large else None
         told.append(WholeForecast(key, dict(zip(by_share, means, strict=True)), made._replace(**bounds), measured))
     return told
+
+
+def _of_questions(made: Growth, asked: int) -> Growth:
+    """A recall with the scatter of the questions it is measured by: samples in which nothing is missed show none."""
+    value = min(max(made.value, 0.0), 1.0)
+    share = wilson(value * asked, asked)
+    low, high = value - np.hypot(value - made.low, value - share.low), value + np.hypot(made.high - value, share.high - value)
+    return made._replace(value=value, low=float(low), high=float(high))
 
 
 def _ranking(rows: Sequence[dict[str, Any]], k: int) -> dict[str, Growth]:

@@ -54,14 +54,20 @@ def rows(whole: dict[str, float] | None = None) -> list[dict]:
         above = rng.poisson(n / 1000 * rng.gamma(0.5, 40.0, n))
         row = {"share": sample.share, "draw": sample.draw, "chunks": n, "of_chunks": 1000, "questions": n, "of_questions": 1000}
         metrics = {"ndcg": np.where(above < 3, 1 / np.log2(2 + above), 0).mean(), "evidence": (above < 3).mean()}
-        made.append(row | {"recall": 1.0, "memory_mb": 0.001 * n + 2, "p50_us": None} | metrics)
+        made.append(
+            row | {"recall": 1.0, "memory_mb": 0.001 * n + 2, "p50_us": None, "result": {"recalls": [1.0] * 500}} | metrics
+        )
     return made + ([made[-1] | {"share": 100.0, "chunks": 1000} | whole] if whole else [])
 
 
 def test_known_curves_are_told_and_the_whole_decides_nothing_of_them():
     told = {each.key: each for each in lab.forecast(rows(), 3)}
     assert list(told) == ["recall", "ndcg", "evidence", "memory_mb"] and all(each.inside is None for each in told.values())
-    assert told["memory_mb"].whole[:3] == pytest.approx((3,) * 3) and told["recall"].whole[:3] == pytest.approx((1,) * 3)
+    assert told["memory_mb"].whole[:3] == pytest.approx((3,) * 3)
+    recall = told["recall"].whole
+    assert (recall.value, recall.high) == pytest.approx((1, 1)) and 0.98 < recall.low < 0.995, (
+        "500 questions, none of which missed any"
+    )
     above = np.random.default_rng(2).poisson(np.random.default_rng(3).gamma(0.5, 40.0, 100_000))
     true = {"ndcg": np.where(above < 3, 1 / np.log2(2 + above), 0).mean(), "evidence": (above < 3).mean()}
     assert all(told[key].whole.low < value < told[key].whole.high for key, value in true.items())
