@@ -24,7 +24,7 @@ from core.jobs.ray_crew import imported
 from core.labs.experiments.driver import run
 from core.labs.experiments.experiment import made
 from core.pipeline import cluster
-from core.progress import Running, drain
+from core.progress import drain
 from core.workbench import Workbench
 
 ROUNDS = 5
@@ -57,11 +57,9 @@ def trials(quick: bool) -> Callable[[int, str, Path], int]:
     study = made({"id": "nodes", "base": {"corpus": {"dataset": "python-reference"}}, "factors": factors})
 
     def once(workers: int, address: str, home: Path) -> int:
-        steps = Running(run(Workbench(home), study, "ray", workers, address))
-        for _ in steps:
-            pass
-        assert not steps.result.failed and not steps.result.missing, steps.result
-        return steps.result.measured
+        outcome = drain(run(Workbench(home), study, "ray", workers, address))
+        assert not outcome.failed and not outcome.missing, outcome
+        return outcome.measured
 
     return once
 
