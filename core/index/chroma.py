@@ -9,7 +9,7 @@ import numpy as np
 from core.config import knob
 from core.index.common import checked, score_of
 from core.index.protocol import Index
-from core.index.stores import Found, StoreSearcher, bytes_below, private_copy, stored, temporary_folder
+from core.index.stores import Nearest, StoreSearcher, bytes_below, private_copy, stored, temporary_folder
 from core.models.threads import Gate
 from core.records import Candidates
 from core.registry import part
@@ -99,13 +99,13 @@ class ChromaSearcher(StoreSearcher):
     def _changing(self) -> AbstractContextManager[Any]:
         return self._gate.closed()
 
-    def _nearest(self, queries: np.ndarray, depth: int, part: Chroma, may: np.ndarray | None) -> Found:
+    def _nearest(self, queries: np.ndarray, depth: int, part: Chroma, may: np.ndarray | None) -> Nearest:
         ids, count = None, self.size
         if may is not None:
             ids, count = list(map(str, np.flatnonzero(may))), int(may.sum())
         answer = self._collection.query(query_embeddings=queries, n_results=min(depth, count), ids=ids, include=["distances"])
-        for found, distances in zip(answer["ids"], answer["distances"], strict=True):
-            yield list(map(int, found)), score_of(np.array(distances, np.float32), part.metric)
+        for nearest, distances in zip(answer["ids"], answer["distances"], strict=True):
+            yield list(map(int, nearest)), score_of(np.array(distances, np.float32), part.metric)
 
     def _put(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         _add(self._collection, ids, vectors)

@@ -119,9 +119,9 @@ class ShardedSearcher(Searcher):
                 among = permitted(among, len(self._live))
             chunks, scores = [], []
             for shard, ids in zip(self._shards, self._ids, strict=True):
-                found = shard.search(queries, depth, settings=_inside(part), among=None if among is None else among[ids])
-                chunks.append(np.where(found.chunk >= 0, ids[found.chunk], -1) if len(ids) else found.chunk)
-                scores.append(found.score)
+                own = shard.search(queries, depth, settings=_inside(part), among=None if among is None else among[ids])
+                chunks.append(np.where(own.chunk >= 0, ids[own.chunk], -1) if len(ids) else own.chunk)
+                scores.append(own.score)
             depth = min(depth, self.size)
         finally:
             self._gate.leave()

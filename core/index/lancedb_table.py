@@ -12,7 +12,7 @@ from core.config import knob
 from core.index.common import checked, score_of
 from core.index.faiss_tools import lists
 from core.index.protocol import Index, lists_knob, probed, probes_knob
-from core.index.stores import Found, StoreSearcher, bytes_below, private_copy, stored, temporary_folder
+from core.index.stores import Nearest, StoreSearcher, bytes_below, private_copy, stored, temporary_folder
 from core.registry import part
 
 _BLOCK = 20_000  # vectors handed over at a time
@@ -99,7 +99,7 @@ class LanceDBSearcher(StoreSearcher):
     def disk_bytes(self) -> int:
         return bytes_below(self._path)
 
-    def _nearest(self, queries: np.ndarray, depth: int, part: LanceDB, may: np.ndarray | None) -> Found:
+    def _nearest(self, queries: np.ndarray, depth: int, part: LanceDB, may: np.ndarray | None) -> Nearest:
         search = self._table.search(queries if len(queries) > 1 else queries[0]).select(["id", "_distance"])
         search = search.distance_type(_distance(part)).limit(depth).nprobes(part.nprobe)
         if self._settings.kind != "ivf_flat":

@@ -18,7 +18,7 @@ from core.index.faiss_tools import lists
 from core.index.postgres_dialects import dialect_of, search_of, table_of
 from core.index.postgres_server import NAME, VARIABLE, absent, address, connected_to
 from core.index.protocol import Index, lists_knob, probed, probes_knob
-from core.index.stores import PREFIX, Found, StoreSearcher, write_note
+from core.index.stores import PREFIX, Nearest, StoreSearcher, write_note
 from core.registry import part
 
 OURS = "Groundwork index "  # how their comments begin
@@ -240,15 +240,15 @@ class PostgresSearcher(StoreSearcher):
         with self._server.lent() as connection:
             return int(connection.execute(self._server.dialect.size, (self._name,)).fetchone()[0])
 
-    def _nearest(self, queries: np.ndarray, depth: int, part: PostgresPgvector, may: np.ndarray | None) -> Found:
+    def _nearest(self, queries: np.ndarray, depth: int, part: PostgresPgvector, may: np.ndarray | None) -> Nearest:
         statement = search_of(self._name, part.metric, depth, may is not None)
         ids = [] if may is None else [np.flatnonzero(may).tolist()]
         with self._server.lent(self._server.dialect.searching(part)) as connection, connection.pipeline():
             answers = [connection.execute(statement, (query, *ids, query), binary=True) for query in queries]
             for rows in (answer.fetchall() for answer in answers):
-                found, distance = zip(*rows, strict=True) if rows else ((), ())
+                nearest, distance = zip(*rows, strict=True) if rows else ((), ())
                 scores = -np.array(distance, np.float32)
-                yield found, rounded(scores) if part.metric == "cosine" else scores
+                yield nearest, rounded(scores) if part.metric == "cosine" else scores
 
     def _put(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         with self._server.lent() as connection:

@@ -10,7 +10,7 @@ from core.index.common import checked
 from core.index.postgres_server import NAME, absent
 from core.index.protocol import Index, Searcher
 from core.index.qdrant_server import scores_of, served
-from core.index.stores import Found, StoreSearcher, bytes_below, private_copy, stored, temporary_folder
+from core.index.stores import Nearest, StoreSearcher, bytes_below, private_copy, stored, temporary_folder
 from core.registry import installed, part
 
 _BATCH = 2000  # points handed over at a time
@@ -106,7 +106,7 @@ class QdrantSearcher(StoreSearcher):
     def disk_bytes(self) -> int:
         return bytes_below(self._path)
 
-    def _nearest(self, queries: np.ndarray, depth: int, part: Qdrant, may: np.ndarray | None) -> Found:
+    def _nearest(self, queries: np.ndarray, depth: int, part: Qdrant, may: np.ndarray | None) -> Nearest:
         edge = opened_edge()
         walk = edge.AcornSearchParams(enable=part.acorn)
         options = {"limit": depth, "params": edge.SearchParams(hnsw_ef=part.ef_search, acorn=walk)}

@@ -4,7 +4,6 @@ A key for it is in the variable of the same name with _API_KEY. Neither is store
 """
 
 import atexit
-import json
 import os
 import time
 import weakref
@@ -21,8 +20,7 @@ from core.config import fingerprint
 from core.errors import WorkbenchError
 from core.index.common import build_settings, rounded, vectors_identity
 from core.index.postgres_server import absent
-from core.index.stores import PREFIX, Found, StoreSearcher, write_note
-from core.registry import installed
+from core.index.stores import PREFIX, Nearest, StoreSearcher, write_note
 
 OURS = "groundwork"  # entry of a collection's metadata
 WAIT_S = 60  # for an answer
@@ -80,18 +78,19 @@ class QdrantServer:
     @contextmanager
     def told(self) -> Generator[None, None, None]:
         """What the server refuses, or its silence, in words; the client's own error may hold the address."""
-        from qdrant_client.http.exceptions import ApiException
+        from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
         try:
             yield
+        except ResponseHandlingException as error:
+            said = f"no answer ({type(error.source).__name__})"
+        except UnexpectedResponse as error:
+            said = f"{error.status_code} {_said(error.content)}"
         except ApiException as error:
-            raise WorkbenchError(
-                f"Qdrant failed: {_said(error)}.", where=self._variable, todo="Look at the server, and try again."
-            ) from None
-
-    def version(self) -> str:
-        with self.told():
-            return f"Qdrant {self.client.info().version} by qdrant-client {installed('qdrant-client')}"
+            said = type(error).__name__
+        else:
+            return
+        raise WorkbenchError(f"Qdrant failed: {said}.", where=self._variable, todo="Look at the server, and try again.")
 
     def holds(self, name: str, of: str, rows: int) -> bool:
         """Whether the collection is there, whole; what is left of a build that was killed is removed."""
@@ -182,13 +181,11 @@ class QdrantServer:
             self.drop(name)
 
 
-def _said(error: Exception) -> str:
-    """The server's own words, or what became of the connection."""
-    if source := getattr(error, "source", None):
-        return f"no answer ({type(source).__name__})"
-    with suppress(ValueError, KeyError, TypeError, AttributeError):
-        return f"{error.status_code} {json.loads(error.content)['status']['error']:.200}".rstrip(".")
-    return str(getattr(error, "status_code", "") or type(error).__name__)
+def _said(content: bytes) -> str:
+    """The server's own words."""
+    with suppress(WorkbenchError, KeyError, TypeError):
+        return str(files.read_json(content, of=dict)["status"]["error"])[:200].rstrip(".")
+    return "no reason given"
 
 
 class QdrantServerSearcher(StoreSearcher):
@@ -205,7 +202,7 @@ class QdrantServerSearcher(StoreSearcher):
         """An estimate, as the server does not tell that of a collection: the vectors, and two links of four bytes for each of m."""
         return max(self.size, 1) * (4 * self.dim + 8 * self._settings.m)
 
-    def _nearest(self, queries: np.ndarray, depth: int, part: Any, may: np.ndarray | None) -> Found:
+    def _nearest(self, queries: np.ndarray, depth: int, part: Any, may: np.ndarray | None) -> Nearest:
         models = self._server.models
         only = may if may is None else models.Filter(must=[models.HasIdCondition(has_id=np.flatnonzero(may).tolist())])
         params = models.SearchParams(hnsw_ef=part.ef_search, acorn=models.AcornSearchParams(enable=part.acorn))

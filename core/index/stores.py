@@ -24,7 +24,7 @@ from core.index.protocol import Index, Searcher
 from core.records import Candidates
 
 PREFIX = "groundwork_"  # of our tables and collections in a server
-Found = Iterable[tuple[Sequence[int], Any]]  # of each question: ids, and their scores
+Nearest = Iterable[tuple[Sequence[int], Any]]  # of each question: ids, and their scores
 
 
 class StoreSearcher(Searcher):
@@ -39,7 +39,7 @@ class StoreSearcher(Searcher):
         self._one_change = Lock()
 
     @abstractmethod
-    def _nearest(self, queries: np.ndarray, depth: int, part: Any, may: np.ndarray | None) -> Found:
+    def _nearest(self, queries: np.ndarray, depth: int, part: Any, may: np.ndarray | None) -> Nearest:
         """Of each query [num_queries, dim] its nearest, as many as `depth` or fewer, with the scores of `exact`.
 
         may [ids given out] bool: which alone may be found, one at least; None: all that are there.
@@ -79,8 +79,8 @@ class StoreSearcher(Searcher):
         chunk = np.full((len(queries), depth), -1, np.int32)
         score = np.full((len(queries), depth), np.nan, np.float32)
         if chunk.size and may.any():
-            found = self._nearest(queries, depth, part, None if among is None else may)
-            for row, (ids, scores) in enumerate(found):
+            nearest = self._nearest(queries, depth, part, None if among is None else may)
+            for row, (ids, scores) in enumerate(nearest):
                 chunk[row, : len(ids)], score[row, : len(ids)] = ids, scores
         return ordered(chunk, score, tie_order)
 

@@ -24,7 +24,7 @@ SENT = ("GROUNDWORK_DATASETS", "GROUNDWORK_MODELS", "GROUNDWORK_CACHE_GB", "HF_H
 NODE = "GROUNDWORK_NODE"  # set where other machines may use the same data folder
 
 
-class Task(Protocol):
+class ClusterTask(Protocol):
     """A piece of work, in values that can be sent anywhere."""
 
     number: int  # among those of a crew
@@ -54,15 +54,15 @@ class RayCrew:
         self.size = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         self._make = _actor(ray, str(home), {NODE: "1"} if address else {})
         self._actors: dict[int, Any] = {number: self._make() for number in range(self.size)}
-        self._tasks: dict[int, Task] = {}  # worker -> what it does
+        self._tasks: dict[int, ClusterTask] = {}  # worker -> what it does
         self._under_way: dict[Any, int] = {}  # what is to come -> worker
-        self._waiting: list[Task] = []  # of workers that were lost
+        self._waiting: list[ClusterTask] = []  # of workers that were lost
         self._lost: set[int] = set()  # tasks whose worker was lost
 
     def free(self) -> list[int]:
         return [] if self._waiting else [number for number in self._actors if number not in self._tasks]
 
-    def give(self, worker: int, task: Task) -> None:
+    def give(self, worker: int, task: ClusterTask) -> None:
         self._tasks[worker] = task
         self._under_way[self._actors[worker].do.remote(self._hand, self._method, task)] = worker
 
@@ -97,7 +97,7 @@ class RayCrew:
         for number in [number for number in range(self.size) if number not in self._actors][:free]:
             self._actors[number] = self._make()
 
-    def _again(self, task: Task, error: Exception) -> Any:
+    def _again(self, task: ClusterTask, error: Exception) -> Any:
         if task.number in self._lost:
             return task.failed(_told("Its worker was lost twice", error))
         self._lost.add(task.number)

@@ -36,7 +36,7 @@ class EmbeddedShare(NamedTuple):
     encoder: str  # identity of what read them
 
 
-class Reader(NamedTuple):
+class ShareReader(NamedTuple):
     """What a worker does."""
 
     def read(self, share: TextShare) -> Generator[Progress, None, EmbeddedShare]:
@@ -69,7 +69,7 @@ def spread(
     if not shares:
         return
     yield Progress(0, len(texts), "Starting")
-    crew = RayCrew(home, workers, address, Reader(), "read")
+    crew = RayCrew(home, workers, address, ShareReader(), "read")
     message, done, left = f"Reading texts by {crew.size} workers", 0, len(shares)
     waiting = iter(shares)
     try:

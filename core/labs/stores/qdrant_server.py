@@ -95,10 +95,10 @@ class QdrantServerStore(BenchStore):
             only = models.Filter(must=[models.FieldCondition(key="bucket", range=models.Range(lt=below))])
         how = models.SearchParams(hnsw_ef=effort)
         with self._server.told():
-            found = self._server.client.query_points(
+            answer = self._server.client.query_points(
                 self._rows, query.tolist(), limit=k, search_params=how, query_filter=only, with_payload=False
             )
-        return [point.id for point in found.points]
+        return [point.id for point in answer.points]
 
     def ids(self) -> set[int]:
         ids, offset = set(), None
