@@ -1,12 +1,11 @@
 """Stores of vectors under the same conditions, as `python -m core stores` measures them: searches, filters, writers, agents, kills.
 
 All that can be started here takes part: FAISS, Chroma's server, LanceDB, PostgreSQL with pgvector, Qdrant's engine; what is left out
-stands there with the reason. MedQuAD's vectors where GROUNDWORK_DATASETS names a folder that has it, else those of `python-reference`.
-`quick` is what the page's button starts. `--quick` takes that alone, with some agents and kills.
+stands there with the reason. The vectors are those of `python-reference`: 106 of them, and all. `quick_s` is of what the page's button
+starts; `--quick` takes that alone, with some agents and kills. Times are of seven stores in turns; what else ran is in `load`.
 """
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -38,6 +37,7 @@ AGENTS = (
     "p99_ms",
 )
 KILLS = ("title", "setting", "moments", "killed", "acknowledged", "missing", "beyond", "unreadable")
+PLAN = MeasurePlan(questions=100, writers=(1, 4), rows=50, fresh=20)
 WRONG = ("lost", "duplicated", "stale", "skewed")
 
 
@@ -48,17 +48,15 @@ def slim(rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> list[dict
 def main(quick: bool) -> dict:
     with tempfile.TemporaryDirectory() as home:
         bench = Workbench(Path(home))
-        small = with_settings(TrialConfig(), {"corpus.dataset": "python-reference"})
-        drain(bench.prepare(small))
+        recipe = with_settings(TrialConfig(), {"corpus.dataset": "python-reference"})
+        chunks = drain(bench.prepare(recipe))["chunks"]
         began = time.perf_counter()
-        record = drain(measure(bench, small, QUICK))
+        record = drain(measure(bench, recipe, QUICK))
         quick_s = time.perf_counter() - began
         if not quick:
-            has_medquad = os.environ.get("GROUNDWORK_DATASETS")
-            config = with_settings(small, {"corpus.dataset": "medquad"}) if has_medquad else small
-            record = drain(measure(bench, config, MeasurePlan()))
-        agents = drain(contend(bench, 10 if quick else 250))["rows"]
-        kills = drain(kill(bench, 3 if quick else 50))["rows"]
+            record = drain(measure(bench, recipe, PLAN._replace(sizes=(106, chunks))))
+        agents = drain(contend(bench, 10 if quick else 50))["rows"]
+        kills = drain(kill(bench, 3 if quick else 20))["rows"]
         right, durable = (
             [row for row in agents if row["arm"] == "right"],
             [row for row in kills if row["setting"] in settings(record)],
