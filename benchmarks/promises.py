@@ -219,6 +219,15 @@ ROWS = {
         ("soak.growth", "Memory that a service grows by in a soak", MOST, 0.02, ""),
         ("soak.more_files", "Files that it holds more then", MOST, 0, ""),
     ),
+    ("stores", 29): (
+        ("quick_s", "`stores measure --quick`: all stores that are here, 106 rows", MOST, 180, "s"),
+        ("right.wrong", "Writes of four agents lost, doubled, stale or skewed where the store keeps them apart", MOST, 0, ""),
+        ("durable.missing", "Confirmed rows missing after kill -9, each store's durable setting", MOST, 0, ""),
+    ),
+    ("nodes", 29): (
+        ("embedding.times", "Texts embedded by two Ray nodes of a processor each, to one", LEAST, 1.8, "times"),
+        ("study.times", "Trials of a study, the same", LEAST, 1.8, "times"),
+    ),
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
     ),

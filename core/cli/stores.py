@@ -17,10 +17,13 @@ Postgres = Annotated[
     Parameter(help="NAME of the environment variable with the address of a PostgreSQL (default: the bundled one is started)."),
 ]
 Cockroach = Annotated[str, Parameter(help="NAME of the environment variable with the address of a CockroachDB.")]
+QdrantUrl = Annotated[
+    str, Parameter(help="NAME of the environment variable with the URL of a Qdrant server; NAME_API_KEY holds its key.")
+]
 
 
-def _servers(postgres: str, cockroach: str) -> dict[str, str]:
-    return {family: name for family, name in (("postgres", postgres), ("cockroach", cockroach)) if name}
+def _servers(**servers: str) -> dict[str, str]:
+    return {family: name for family, name in servers.items() if name}
 
 
 def _show(record: Mapping[str, Any]) -> None:
@@ -55,6 +58,7 @@ def measure_stores(
     only: Only = (),
     postgres: Postgres = "",
     cockroach: Cockroach = "",
+    qdrant: QdrantUrl = "",
 ) -> Any:
     """All stores at the same recall: search, filters, writers, searches meanwhile, size, reopening."""
     from core.labs.stores import measure as lab
@@ -65,7 +69,9 @@ def measure_stores(
         name: tuple(sorted({int(each) for each in read_numbers(text, f"--{name}")})) for name, text in options.items() if text
     }
     plan = plan._replace(**chosen, **({"repeats": repeats} if repeats > 0 else {}))
-    record = yield from lab.measure(workbench, recipe.read(), plan, only, _servers(postgres, cockroach))
+    record = yield from lab.measure(
+        workbench, recipe.read(), plan, only, _servers(postgres=postgres, cockroach=cockroach, qdrant=qdrant)
+    )
     return record | {"tables": ["recall", "filters", "writers", "mixed"]}
 
 
@@ -77,11 +83,12 @@ def contention(
     only: Only = (),
     postgres: Postgres = "",
     cockroach: Cockroach = "",
+    qdrant: QdrantUrl = "",
 ) -> Any:
     """Four agents on one memory: what is lost when each reads and then writes, and when the store keeps them apart."""
     from core.labs.stores.contention import contend
 
-    record = yield from contend(workbench, operations, only, _servers(postgres, cockroach))
+    record = yield from contend(workbench, operations, only, _servers(postgres=postgres, cockroach=cockroach, qdrant=qdrant))
     return record | {"tables": ["contention"]}
 
 

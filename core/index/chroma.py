@@ -1,16 +1,16 @@
 """Approximate dense search with Chroma."""
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Lock
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from core.config import PartConfig, knob
-from core.index.common import asked, checked, confirmed, ordered, permitted, score_of
-from core.index.protocol import Index, Searcher
-from core.index.stores import bytes_below, private_copy, stored, temporary_folder
+from core.config import knob
+from core.index.common import checked, score_of
+from core.index.protocol import Index
+from core.index.stores import Nearest, StoreSearcher, bytes_below, private_copy, stored, temporary_folder
+from core.models.threads import Gate
 from core.records import Candidates
 from core.registry import part
 
@@ -67,26 +67,18 @@ class Chroma(Index):
         _add(collection, np.arange(len(vectors)), vectors)
 
 
-class ChromaSearcher(Searcher):
-    """A changed collection is a private copy: the saved one stays that of its vectors.
-
-    Chroma's search ends in "Error finding id" where a deletion comes between its two steps, so that searches and changes
-    of a private copy wait for each other; nothing changes a saved collection, which is searched by many at once.
-    """
+class ChromaSearcher(StoreSearcher):
+    """Chroma's search ends in "Error finding id" where a deletion comes between its two steps, so that searches and changes
+    wait for each other."""
 
     def __init__(self, settings: Chroma, path: Path, num_chunks: int, dim: int, private: bool) -> None:
-        self._metric, self._private, self.dim = settings.metric, private, dim
-        self._live = np.ones(num_chunks, bool)  # [ids given out]
-        self._one_at_a_time = Lock()
+        super().__init__(settings, num_chunks, dim, private)
+        self._gate = Gate()
         self._path, self._collection = path, _collection(path)
         if num_chunks:
             if self._collection.count() != num_chunks:
                 raise ValueError(f"{path} holds {self._collection.count()} vectors, not {num_chunks}")
             self._collection.query(query_embeddings=np.ones((1, dim), np.float32), n_results=1)  # reads the graph
-
-    @property
-    def size(self) -> int:
-        return int(self._live.sum())
 
     @property
     def memory_bytes(self) -> int:
@@ -97,69 +89,39 @@ class ChromaSearcher(Searcher):
     def disk_bytes(self) -> int:
         return bytes_below(self._path)
 
-    def search(
-        self,
-        queries: np.ndarray,
-        depth: int,
-        tie_order: np.ndarray | None = None,
-        *,
-        settings: PartConfig | None = None,
-        among: np.ndarray | None = None,
-    ) -> Candidates:
-        """The `depth` nearest chunks that the graph search finds; equal scores are put in order among those found."""
-        queries = asked(queries, self._metric, self.dim)
-        collection = self._collection  # before the question whether it is private: it becomes so first
-        with self._one_at_a_time if self._private else nullcontext():
-            return self._search(collection, queries, depth, tie_order, among)
+    def search(self, queries: np.ndarray, *rest: Any, **more: Any) -> Candidates:
+        self._gate.enter()
+        try:
+            return super().search(queries, *rest, **more)
+        finally:
+            self._gate.leave()
 
-    def _search(self, collection, queries, depth, tie_order, among) -> Candidates:
-        live = self._live
-        may = live if among is None else live & permitted(among, len(live))
-        depth, count = min(depth, int(live.sum())), int(may.sum())
-        chunk = np.full((len(queries), depth), -1, np.int32)
-        score = np.full((len(queries), depth), np.nan, np.float32)
-        if not chunk.size or not count:
-            return Candidates(chunk, score)
-        ids = None if among is None else list(map(str, np.flatnonzero(may)))
-        answer = collection.query(query_embeddings=queries, n_results=min(depth, count), ids=ids, include=["distances"])
-        for row, (ids, distances) in enumerate(zip(answer["ids"], answer["distances"], strict=True)):
-            chunk[row, : len(ids)], score[row, : len(ids)] = (ids, score_of(np.array(distances, np.float32), self._metric))
-        return ordered(chunk, score, tie_order)
+    def _changing(self) -> AbstractContextManager[Any]:
+        return self._gate.closed()
 
-    def add(self, vectors: np.ndarray) -> np.ndarray:
-        """Ids [n] int32 of the new vectors [n, dim]."""
-        vectors = checked(vectors, self._metric, self.dim)
-        with self._one_at_a_time:
-            self._own()
-            ids = np.arange(len(self._live), len(self._live) + len(vectors), dtype=np.int32)
-            _add(self._collection, ids, vectors)
-            self._live = np.append(self._live, np.ones(len(vectors), bool))
-        return ids
+    def _nearest(self, queries: np.ndarray, depth: int, part: Chroma, may: np.ndarray | None) -> Nearest:
+        ids, count = None, self.size
+        if may is not None:
+            ids, count = list(map(str, np.flatnonzero(may))), int(may.sum())
+        answer = self._collection.query(query_embeddings=queries, n_results=min(depth, count), ids=ids, include=["distances"])
+        for nearest, distances in zip(answer["ids"], answer["distances"], strict=True):
+            yield list(map(int, nearest)), score_of(np.array(distances, np.float32), part.metric)
 
-    def remove(self, ids: np.ndarray) -> None:
-        with self._one_at_a_time:
-            ids, live = confirmed(ids, self._live), self._live.copy()
-            self._own()
-            live[ids] = False
-            for first in range(0, len(ids), _BATCH):
-                self._collection.delete(ids=list(map(str, ids[first : first + _BATCH])))
-            self._live = live
+    def _put(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        _add(self._collection, ids, vectors)
 
-    def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
-        """Puts vectors [n, dim] in the place of those with these ids [n]."""
-        vectors, ids = checked(vectors, self._metric, self.dim, len(ids)), confirmed(ids, self._live)
-        with self._one_at_a_time:
-            self._own()
-            for first in range(0, len(ids), _BATCH):
-                last = first + _BATCH
-                self._collection.update(ids=list(map(str, ids[first:last])), embeddings=vectors[first:last])
+    def _replace(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        for first in range(0, len(ids), _BATCH):
+            last = first + _BATCH
+            self._collection.update(ids=list(map(str, ids[first:last])), embeddings=vectors[first:last])
 
-    def _own(self) -> None:
-        if not self._private:
-            path = private_copy(self._path)
-            collection = _collection(path)
-            self._private = True
-            self._path, self._collection = path, collection
+    def _delete(self, ids: np.ndarray) -> None:
+        for first in range(0, len(ids), _BATCH):
+            self._collection.delete(ids=list(map(str, ids[first : first + _BATCH])))
+
+    def _copy(self) -> None:
+        path = private_copy(self._path)
+        self._path, self._collection = path, _collection(path)
 
 
 def _add(collection, ids: np.ndarray, vectors: np.ndarray) -> None:

@@ -9,11 +9,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from core.config import knob
-from core.index.common import asked, checked, confirmed, ordered, permitted, score_of
+from core.index.common import checked, score_of
 from core.index.faiss_tools import lists
-from core.index.protocol import Index, Searcher, lists_knob, probed, probes_knob
-from core.index.stores import bytes_below, private_copy, stored, temporary_folder
-from core.records import Candidates
+from core.index.protocol import Index, lists_knob, probed, probes_knob
+from core.index.stores import Nearest, StoreSearcher, bytes_below, private_copy, stored, temporary_folder
 from core.registry import part
 
 _BLOCK = 20_000  # vectors handed over at a time
@@ -79,22 +78,17 @@ class LanceDB(Index):
         return LanceDBSearcher(self, path, *vectors.shape, private=folder is None)
 
 
-class LanceDBSearcher(Searcher):
-    """A changed table is a private copy: the saved one stays that of its vectors."""
+class LanceDBSearcher(StoreSearcher):
+    """Over a table."""
 
     def __init__(self, settings: LanceDB, path: Path, num_chunks: int, dim: int, private: bool) -> None:
-        self._settings, self._private, self.dim = settings, private, dim
-        self._live = np.ones(num_chunks, bool)  # [ids given out]
+        super().__init__(settings, num_chunks, dim, private)
         self._open(path)
 
     def _open(self, path: Path) -> None:
         lancedb = _lancedb()
         self._session = lancedb.Session(index_cache_size_bytes=_CACHE_BYTES, metadata_cache_size_bytes=_CACHE_BYTES)
         self._path, self._table = path, lancedb.connect(str(path), session=self._session).open_table("chunks")
-
-    @property
-    def size(self) -> int:
-        return int(self._live.sum())
 
     @property
     def memory_bytes(self) -> int:
@@ -105,69 +99,34 @@ class LanceDBSearcher(Searcher):
     def disk_bytes(self) -> int:
         return bytes_below(self._path)
 
-    def search(
-        self,
-        queries: np.ndarray,
-        depth: int,
-        tie_order: np.ndarray | None = None,
-        *,
-        settings: LanceDB | None = None,
-        among: np.ndarray | None = None,
-    ) -> Candidates:
-        """The `depth` nearest chunks of the lists looked into; equal scores are put in order among those found."""
-        chosen, live = settings or self._settings, self._live
-        queries = asked(queries, chosen.metric, self.dim)
-        may = live if among is None else live & permitted(among, len(live))
-        depth = min(depth, int(live.sum()))
-        chunk = np.full((len(queries), depth), -1, np.int32)
-        score = np.full((len(queries), depth), np.nan, np.float32)
-        if not chunk.size or not may.any():
-            return Candidates(chunk, score)
+    def _nearest(self, queries: np.ndarray, depth: int, part: LanceDB, may: np.ndarray | None) -> Nearest:
         search = self._table.search(queries if len(queries) > 1 else queries[0]).select(["id", "_distance"])
-        search = search.distance_type(_distance(self._settings)).limit(depth).nprobes(chosen.nprobe)
+        search = search.distance_type(_distance(part)).limit(depth).nprobes(part.nprobe)
         if self._settings.kind != "ivf_flat":
-            search = search.refine_factor(chosen.refine)
-        if among is not None:
+            search = search.refine_factor(part.refine)
+        if may is not None:
             # as many lists more as it takes to find enough that are allowed
-            search = search.where(_named(may, live), prefilter=True).maximum_nprobes(0)
+            search = search.where(_named(may), prefilter=True).maximum_nprobes(0)
         table = search.to_arrow()
-        row = table["query_index"].to_numpy() if len(queries) > 1 else np.zeros(len(table), np.int64)
+        ids, score = table["id"].to_numpy(), score_of(table["_distance"].to_numpy(), part.metric)
+        row = table["query_index"].to_numpy() if len(queries) > 1 else np.zeros(len(ids), np.int64)
         order = np.argsort(row, kind="stable")
-        row = row[order]
-        place = np.arange(len(row)) - np.searchsorted(row, row)
-        chunk[row, place] = table["id"].to_numpy()[order]
-        score[row, place] = score_of(table["_distance"].to_numpy()[order], self._settings.metric)
-        return ordered(chunk, score, tie_order)
+        ends = np.searchsorted(row[order], np.arange(1, len(queries)))
+        return zip(np.split(ids[order], ends), np.split(score[order], ends), strict=True)
 
-    def add(self, vectors: np.ndarray) -> np.ndarray:
-        """Ids [n] int32 of the new vectors [n, dim]."""
-        vectors = checked(vectors, self._settings.metric, self.dim)
-        self._own()
-        ids = np.arange(len(self._live), len(self._live) + len(vectors), dtype=np.int32)
+    def _put(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         self._table.add(_batches(ids, vectors))
-        self._live = np.append(self._live, np.ones(len(vectors), bool))
         self._sort_in()
-        return ids
 
-    def remove(self, ids: np.ndarray) -> None:
-        ids, live = confirmed(ids, self._live), self._live.copy()
-        self._own()
-        live[ids] = False
-        self._live = live
-        if len(ids):
-            self._table.delete(f"id IN ({', '.join(map(str, ids))})")
-
-    def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
-        """Puts vectors [n, dim] in the place of those with these ids [n]."""
-        vectors, ids = checked(vectors, self._settings.metric, self.dim, len(ids)), confirmed(ids, self._live)
-        self._own()
+    def _replace(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         self._table.merge_insert("id").when_matched_update_all().execute(_batches(ids, vectors))
         self._sort_in()
 
-    def _own(self) -> None:
-        if not self._private:
-            self._open(private_copy(self._path))
-            self._private = True
+    def _delete(self, ids: np.ndarray) -> None:
+        self._table.delete(f"id IN ({', '.join(map(str, ids))})")
+
+    def _copy(self) -> None:
+        self._open(private_copy(self._path))
 
     def _sort_in(self) -> None:
         """Sorts new rows into the lists when they are a tenth, and drops versions that no search reads any more."""
@@ -226,8 +185,7 @@ def _distance(settings: LanceDB) -> str:
     return "l2" if settings.metric == "l2" else "dot"
 
 
-def _named(may: np.ndarray, live: np.ndarray) -> str:
+def _named(may: np.ndarray) -> str:
     """SQL that names the rows that may be found, or the others where they are fewer."""
-    others = live & ~may
-    word, rows = ("IN", may) if may.sum() <= others.sum() else ("NOT IN", others)
+    word, rows = ("IN", may) if 2 * may.sum() <= len(may) else ("NOT IN", ~may)
     return f"id {word} ({', '.join(map(str, np.flatnonzero(rows)))})" if rows.any() else "true"

@@ -6,24 +6,21 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Lock
 from typing import Any, ClassVar, Literal
 from uuid import uuid4
 
 import numpy as np
 
-from core import files
 from core.config import fingerprint, knob
 from core.errors import WorkbenchError
-from core.index.common import allowed, asked, build_settings, checked, confirmed, ordered, permitted, rounded, vectors_identity
+from core.index.common import allowed, build_settings, checked, rounded, vectors_identity
 from core.index.faiss_tools import lists
 from core.index.postgres_dialects import dialect_of, search_of, table_of
 from core.index.postgres_server import NAME, VARIABLE, absent, address, connected_to
-from core.index.protocol import Index, Searcher, lists_knob, probed, probes_knob
-from core.records import Candidates
+from core.index.protocol import Index, lists_knob, probed, probes_knob
+from core.index.stores import PREFIX, Nearest, StoreSearcher, write_note
 from core.registry import part
 
-PREFIX = "groundwork_"  # of our tables
 OURS = "Groundwork index "  # how their comments begin
 
 
@@ -96,9 +93,7 @@ class PostgresPgvector(Index):
         name = PREFIX + fingerprint(of)
         if not server.holds(name, of, len(vectors)):
             server.fill(name, self, vectors, of)
-        with files.disk_reported("The index", folder, 0):
-            folder.mkdir(parents=True, exist_ok=True)
-            files.write_whole(folder / "table.json", files.sealed({"table": name}), sync=False)  # by which it counts as built
+        write_note(folder / name, {"table": name})
         return PostgresSearcher(self, server, name, *vectors.shape, private=False)
 
 
@@ -224,21 +219,16 @@ class VectorServer:
             self.drop(name)
 
 
-class PostgresSearcher(Searcher):
-    """A changed table is a private copy: the saved one stays that of its vectors."""
+class PostgresSearcher(StoreSearcher):
+    """Over a table of a server."""
 
     def __init__(
         self, settings: PostgresPgvector, server: VectorServer, name: str, num_chunks: int, dim: int, private: bool
     ) -> None:
-        self._settings, self._server, self._name, self._private, self.dim = settings, server, name, private, dim
-        self._live = np.ones(num_chunks, bool)  # [ids given out]
-        self._one_change = Lock()
+        super().__init__(settings, num_chunks, dim, private)
+        self._server, self._name = server, name
         if private:
             weakref.finalize(self, server.drop, name).atexit = False
-
-    @property
-    def size(self) -> int:
-        return int(self._live.sum())
 
     @property
     def memory_bytes(self) -> int:
@@ -250,69 +240,34 @@ class PostgresSearcher(Searcher):
         with self._server.lent() as connection:
             return int(connection.execute(self._server.dialect.size, (self._name,)).fetchone()[0])
 
-    def search(
-        self,
-        queries: np.ndarray,
-        depth: int,
-        tie_order: np.ndarray | None = None,
-        *,
-        settings: PostgresPgvector | None = None,
-        among: np.ndarray | None = None,
-    ) -> Candidates:
-        """The `depth` nearest chunks that the index finds; equal scores are put in order among those found."""
-        chosen, live, name = settings or self._settings, self._live, self._name
-        queries = asked(queries, chosen.metric, self.dim)
-        may = live if among is None else live & permitted(among, len(live))
-        depth = min(depth, int(live.sum()))
-        chunk = np.full((len(queries), depth), -1, np.int32)
-        score = np.full((len(queries), depth), np.nan, np.float32)
-        if not chunk.size or not may.any():
-            return Candidates(chunk, score)
-        statement = search_of(name, chosen.metric, depth, among is not None)
-        ids = [] if among is None else [np.flatnonzero(may).tolist()]
-        with self._server.lent(self._server.dialect.searching(chosen)) as connection, connection.pipeline():
+    def _nearest(self, queries: np.ndarray, depth: int, part: PostgresPgvector, may: np.ndarray | None) -> Nearest:
+        statement = search_of(self._name, part.metric, depth, may is not None)
+        ids = [] if may is None else [np.flatnonzero(may).tolist()]
+        with self._server.lent(self._server.dialect.searching(part)) as connection, connection.pipeline():
             answers = [connection.execute(statement, (query, *ids, query), binary=True) for query in queries]
-            for row, answer in enumerate(answers):
-                if rows := answer.fetchall():
-                    chunk[row, : len(rows)], distance = zip(*rows, strict=True)
-                    score[row, : len(rows)] = -np.array(distance)
-        return ordered(chunk, rounded(score) if chosen.metric == "cosine" else score, tie_order)
+            for rows in (answer.fetchall() for answer in answers):
+                nearest, distance = zip(*rows, strict=True) if rows else ((), ())
+                scores = -np.array(distance, np.float32)
+                yield nearest, rounded(scores) if part.metric == "cosine" else scores
 
-    def add(self, vectors: np.ndarray) -> np.ndarray:
-        """Ids [n] int32 of the new vectors [n, dim]."""
-        vectors = checked(vectors, self._settings.metric, self.dim)
-        with self._one_change:
-            self._own()
-            ids = np.arange(len(self._live), len(self._live) + len(vectors), dtype=np.int32)
-            with self._server.lent() as connection:
-                self._server.insert(connection, self._name, ids, vectors)
-            self._live = np.append(self._live, np.ones(len(vectors), bool))
-        return ids
+    def _put(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        with self._server.lent() as connection:
+            self._server.insert(connection, self._name, ids, vectors)
 
-    def remove(self, ids: np.ndarray) -> None:
-        with self._one_change:
-            ids, live = confirmed(ids, self._live), self._live.copy()
-            self._own()
-            live[ids] = False
-            with self._server.lent() as connection:
-                connection.execute(f"DELETE FROM {self._name} WHERE id = ANY(%s)", (ids.tolist(),))
-            self._live = live
+    def _replace(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        with self._server.lent() as connection, connection.transaction():
+            changes = zip(vectors, ids.tolist(), strict=True)
+            connection.cursor().executemany(f"UPDATE {self._name} SET embedding = %b WHERE id = %s", changes)
 
-    def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
-        """Puts vectors [n, dim] in the place of those with these ids [n]."""
-        vectors, ids = checked(vectors, self._settings.metric, self.dim, len(ids)), confirmed(ids, self._live)
-        with self._one_change:
-            self._own()
-            with self._server.lent() as connection, connection.transaction():
-                changes = zip(vectors, ids.tolist(), strict=True)
-                connection.cursor().executemany(f"UPDATE {self._name} SET embedding = %b WHERE id = %s", changes)
+    def _delete(self, ids: np.ndarray) -> None:
+        with self._server.lent() as connection:
+            connection.execute(f"DELETE FROM {self._name} WHERE id = ANY(%s)", (ids.tolist(),))
 
-    def _own(self) -> None:
-        if not self._private:
-            name = self._server.temporary()
-            self._server.copy(self._name, name, self._settings, len(self._live), self.dim)
-            self._name, self._private = name, True
-            weakref.finalize(self, self._server.drop, name).atexit = False
+    def _copy(self) -> None:
+        name = self._server.temporary()
+        self._server.copy(self._name, name, self._settings, len(self._live), self.dim)
+        self._name = name
+        weakref.finalize(self, self._server.drop, name).atexit = False
 
 
 def vectors_taught() -> Any:

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from core import files
 from core.errors import WorkbenchError
 from core.jobs import child
+from core.jobs.ray_crew import NODE
 
 VARIABLE = "GROUNDWORK_POSTGRES"
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"  # of an environment variable
@@ -76,6 +77,12 @@ def without_secrets(text: str, dsn: str) -> str:
 @cache
 def bundled(home: Path) -> str:
     """The DSN of the bundled server of a data folder, which is started unless it runs. The last process that uses it stops it."""
+    if NODE in os.environ:
+        raise WorkbenchError(
+            "The bundled PostgreSQL serves one machine: two would write into one folder.",
+            where=VARIABLE,
+            todo=f"Put the address of a server that all machines reach into {VARIABLE} on each, before `ray start`.",
+        )
     place = _place(home / "postgres")
     users = open(place.with_suffix(".users"), "a")  # noqa: SIM115, as long as the process lives
     fcntl.flock(users, fcntl.LOCK_SH)

@@ -1,29 +1,30 @@
-"""Approximate dense search by Qdrant's engine, in this process."""
+"""Approximate dense search by Qdrant: its engine in this process, or a server."""
 
 from pathlib import Path
-from threading import Lock
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from core.config import knob
-from core.index.common import asked, checked, confirmed, ordered, permitted, rounded
-from core.index.postgres_server import absent
+from core.index.common import checked
+from core.index.postgres_server import NAME, absent
 from core.index.protocol import Index, Searcher
-from core.index.stores import bytes_below, private_copy, stored, temporary_folder
-from core.records import Candidates
-from core.registry import part
+from core.index.qdrant_server import scores_of, served
+from core.index.stores import Nearest, StoreSearcher, bytes_below, private_copy, stored, temporary_folder
+from core.registry import installed, part
 
 _BATCH = 2000  # points handed over at a time
 
 
 @part("index")
 class Qdrant(Index):
-    """A shard of Qdrant on disk, an HNSW graph that also looks at filters while it walks; without a server.
+    """A shard of Qdrant on disk, an HNSW graph that also looks at filters while it walks; with a server or without.
 
     Choose it to match an application that runs on Qdrant, or where filters leave few chunks: it walks its graph among those that
     may be found, and compares all where they are few. The engine is that of PyPI's qdrant-edge-py, beta, which one process opens at
-    a time for writing. A graph built by several threads is not quite alike each time; here one thread builds it.
+    a time for writing; here one thread builds its graph, as several build one that is not quite alike each time. A server is named by
+    the environment variable in `server`, its key by the same name with _API_KEY; collections stay there until someone drops them, each
+    with our prefix and a word of it in its metadata.
     Source: Malkov and Yashunin 2018, "Efficient and robust approximate nearest neighbor search using HNSW graphs"; for filters
     Patel et al. 2024, "ACORN".
     """
@@ -45,16 +46,23 @@ class Qdrant(Index):
         "Under a filter the walk also goes over neighbours' neighbours. Without it, it ends early where a filter leaves little.",
     )
 
+    server: str = knob(
+        "",
+        "Environment variable that holds the URL of a Qdrant server; empty: the engine in this process. The URL is never stored.",
+        pattern=f"^({NAME})?$",
+    )
+
     def import_engine(self) -> None:
-        opened_edge()
+        if not self.server:
+            opened_edge()
 
     def grid(self, num_vectors: int, dim: int) -> dict[str, list[Any]]:
         return {"ef_search": [8, 16, 32, 64, 128, 256]}
 
-    def build(self, vectors: np.ndarray, folder: Path | None) -> "QdrantSearcher":
+    def build(self, vectors: np.ndarray, folder: Path | None) -> Searcher:
         """Searcher of vectors [num_chunks, dim] float32; without a folder the shard is a temporary one, removed at exit."""
-        from core.registry import installed
-
+        if self.server:
+            return served(self, checked(vectors, self.metric), folder)
         opened_edge()
         vectors = checked(vectors, self.metric)
         engine = f"qdrant {installed('qdrant-edge-py')}"
@@ -82,18 +90,12 @@ class Qdrant(Index):
         shard.close()
 
 
-class QdrantSearcher(Searcher):
-    """A changed shard is a private copy: the saved one stays that of its vectors."""
+class QdrantSearcher(StoreSearcher):
+    """Over a shard of the engine."""
 
     def __init__(self, settings: Qdrant, path: Path, num_chunks: int, dim: int, private: bool) -> None:
-        self._settings, self._private, self.dim = settings, private, dim
-        self._live = np.ones(num_chunks, bool)  # [ids given out]
-        self._one_change = Lock()
+        super().__init__(settings, num_chunks, dim, private)
         self._path, self._shard = path, opened_edge().EdgeShard.load(str(path))
-
-    @property
-    def size(self) -> int:
-        return int(self._live.sum())
 
     @property
     def memory_bytes(self) -> int:
@@ -104,66 +106,27 @@ class QdrantSearcher(Searcher):
     def disk_bytes(self) -> int:
         return bytes_below(self._path)
 
-    def search(
-        self,
-        queries: np.ndarray,
-        depth: int,
-        tie_order: np.ndarray | None = None,
-        *,
-        settings: Qdrant | None = None,
-        among: np.ndarray | None = None,
-    ) -> Candidates:
-        """The `depth` nearest chunks that the walk finds; equal scores are put in order among those found."""
-        edge, chosen, live, shard = opened_edge(), settings or self._settings, self._live, self._shard
-        queries = asked(queries, chosen.metric, self.dim)
-        may = live if among is None else live & permitted(among, len(live))
-        depth = min(depth, int(live.sum()))
-        chunk = np.full((len(queries), depth), -1, np.int32)
-        score = np.full((len(queries), depth), np.nan, np.float32)
-        if not chunk.size or not may.any():
-            return Candidates(chunk, score)
-        walk = edge.AcornSearchParams(enable=chosen.acorn)
-        options = {"limit": depth, "params": edge.SearchParams(hnsw_ef=chosen.ef_search, acorn=walk)}
-        if among is not None:
+    def _nearest(self, queries: np.ndarray, depth: int, part: Qdrant, may: np.ndarray | None) -> Nearest:
+        edge = opened_edge()
+        walk = edge.AcornSearchParams(enable=part.acorn)
+        options = {"limit": depth, "params": edge.SearchParams(hnsw_ef=part.ef_search, acorn=walk)}
+        if may is not None:
             options["filter"] = edge.Filter(must=[edge.HasIdCondition(set(np.flatnonzero(may).tolist()))])
         requests = [edge.QueryRequest(query=edge.Query.Nearest(query.tolist()), **options) for query in queries]
-        for row, points in enumerate(shard.query_batch(edge.QueryBatchRequest(requests))):
-            chunk[row, : len(points)] = [point.id for point in points]
-            score[row, : len(points)] = [point.score for point in points]
-        if chosen.metric == "l2":
-            score = -score
-        return ordered(chunk, rounded(score) if chosen.metric == "cosine" else score, tie_order)
+        for points in self._shard.query_batch(edge.QueryBatchRequest(requests)):
+            yield [point.id for point in points], scores_of([point.score for point in points], part.metric)
 
-    def add(self, vectors: np.ndarray) -> np.ndarray:
-        """Ids [n] int32 of the new vectors [n, dim]."""
-        vectors = checked(vectors, self._settings.metric, self.dim)
-        with self._one_change:
-            self._own()
-            ids = np.arange(len(self._live), len(self._live) + len(vectors), dtype=np.int32)
-            _upsert(self._shard, ids, vectors)
-            self._live = np.append(self._live, np.ones(len(vectors), bool))
-        return ids
+    def _put(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        _upsert(self._shard, ids, vectors)
 
-    def remove(self, ids: np.ndarray) -> None:
-        with self._one_change:
-            ids, live = confirmed(ids, self._live), self._live.copy()
-            self._own()
-            live[ids] = False
-            if len(ids):
-                self._shard.update(opened_edge().UpdateOperation.delete_points(ids.tolist()))
-            self._live = live
+    _replace = _put
 
-    def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
-        """Puts vectors [n, dim] in the place of those with these ids [n]."""
-        vectors, ids = checked(vectors, self._settings.metric, self.dim, len(ids)), confirmed(ids, self._live)
-        with self._one_change:
-            self._own()
-            _upsert(self._shard, ids, vectors)
+    def _delete(self, ids: np.ndarray) -> None:
+        self._shard.update(opened_edge().UpdateOperation.delete_points(ids.tolist()))
 
-    def _own(self) -> None:
-        if not self._private:
-            path = private_copy(self._path)
-            self._path, self._shard, self._private = path, opened_edge().EdgeShard.load(str(path)), True
+    def _copy(self) -> None:
+        path = private_copy(self._path)
+        self._path, self._shard = path, opened_edge().EdgeShard.load(str(path))
 
 
 def opened_edge() -> Any:

@@ -274,6 +274,11 @@ def test_saved_and_opened_is_the_same_and_changes_are_not_taken_for_it(name, tmp
     assert first.memory_bytes > 0 and first.disk_bytes >= 0, (
         "`memory_bytes` is not positive, or `disk_bytes` negative: count them"
     )
+    part_of = registry.find("index", name)
+    assert not part_of.engine or part_of.quick or list(tmp_path.glob("*/ready.json")), (
+        "what it saves does not count as built, so that each process builds it again: `SavedIndex`, `stored` and `write_note` (stores.py) "
+        "leave the note by which it does"
+    )
     again = built(name, tmp_path)
     after = again.search(QUERIES, 10)
     assert (before.chunk == after.chunk).all() and (before.score == after.score).all(), (

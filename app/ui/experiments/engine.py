@@ -6,7 +6,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from app.ui import cards, forms
-from core.labs.experiments.ray_engine import PACKAGE
+from core.jobs.ray_crew import INSTALL
 
 LOCAL, RAY = "local", "ray"
 TITLES = {LOCAL: "This machine", RAY: "Ray cluster"}
@@ -47,9 +47,7 @@ def draw(study_id: str) -> None:
             look = {"value": now.address, "placeholder": "HOST:6379", "help": about}
             forms.field(st.text_input, "Address of the cluster", "engine/address", now.address, changed, study_id, **look)
             if find_spec("ray") is None:
-                st.warning(
-                    f"Ray is not installed here: `python -m pip install {PACKAGE}`, on every node.", icon=":material/error:"
-                )
+                st.warning(f"Ray is not installed here: `{INSTALL}`, on every node.", icon=":material/error:")
         about = "Processes that measure beside each other. 0: as many as processors and memory allow."
         look = {"options": (0, MOST_WORKERS, now.workers), "help": about}
         forms.field(st.number_input, "Workers", "engine/workers", now.workers, changed, study_id, **look)

@@ -15,13 +15,13 @@ import numpy as np
 from core.config import TrialConfig, fingerprint, with_settings
 from core.errors import WorkbenchError
 from core.files import Busy, hold, holder
+from core.jobs.ray_crew import RayCrew
 from core.labs.experiments import book
 from core.labs.experiments.adaptive import DIGITS, adaptive
 from core.labs.experiments.designs import Settings, points, repeated
 from core.labs.experiments.experiment import Experiment, check_seen
 from core.labs.experiments.local import Crew, crew_of, workers_for
-from core.labs.experiments.measuring import TrialTask, Tried, answer_task, measured_by, seldom_collected, some_questions
-from core.labs.experiments.ray_engine import RayCrew
+from core.labs.experiments.measuring import Hand, TrialTask, Tried, answer_task, measured_by, seldom_collected, some_questions
 from core.labs.experiments.reference import beside, beside_on_report
 from core.labs.experiments.standing import Announced
 from core.labs.experiments.waiting import Waiting, shared_work
@@ -253,7 +253,7 @@ class _Study:
 
     def _made_crew(self, groups: int) -> Crew:
         if self._engine == "ray":
-            return RayCrew(self.workbench.home, self._workers, self._address)
+            return RayCrew(self.workbench.home, self._workers, self._address, Hand(1), "measure")
         return crew_of(self.workbench, self._workers or workers_for(groups))
 
     def _task(self, number: int, point: StudyPoint, timed: bool) -> TrialTask:

@@ -15,7 +15,7 @@ BY_PART = {
     "trained": ("karpukhin2020",),
     **dict.fromkeys(("faiss_flat", "faiss_sq"), ("douze2024",)),
     **dict.fromkeys(("faiss_ivf", "faiss_disk", "faiss_ivf_pq"), ("jegou2011", "douze2024")),
-    "faiss_hnsw": ("malkov2020", "douze2024"),
+    **dict.fromkeys(("faiss_hnsw", "faiss_sharded"), ("malkov2020", "douze2024")),
     **dict.fromkeys(("hnswlib", "chroma"), ("malkov2020",)),
     "bm25s": ("lu2024", "kamphuis2020"),
     "rrf": ("cormack2009",),

@@ -12,6 +12,7 @@ from core.errors import WorkbenchError
 from core.files.ids import new_id
 from core.index.postgres_server import NAME
 from core.labs.stores.embedded import FaissStore, LanceStore, QdrantStore
+from core.labs.stores.qdrant_server import QdrantServerStore
 from core.labs.stores.servers import ChromaStore, CockroachStore, PostgresDefault, PostgresHnsw, PostgresIvfflat
 from core.labs.stores.store import Absent, BenchStore, RunningStore
 from core.models.hardware import machine
@@ -30,6 +31,7 @@ STORES: dict[str, type[BenchStore]] = {
         PostgresDefault,
         PostgresIvfflat,
         QdrantStore,
+        QdrantServerStore,
         CockroachStore,
     )
 }
@@ -138,6 +140,8 @@ def running(stores: Iterable[type[BenchStore]], folder: Path, servers: dict[str,
         except WorkbenchError:
             raise
         except Exception as error:  # whatever a store's library raises
+            if files.errno_of(error) in files.REFUSALS:
+                raise files.disk_error(error, "What the store writes", folder) from error
             said = (str(error).splitlines() or ["no reason given"])[0]
             raise WorkbenchError(
                 f"A store failed in the middle of the benchmark: {type(error).__name__}: {said:.300}",

@@ -154,6 +154,7 @@ class QdrantStore(BenchStore):
 
     name: ClassVar[str] = "qdrant"
     title: ClassVar[str] = "Qdrant (in process)"
+    family: ClassVar[str] = "qdrant_edge"
     several: ClassVar[bool] = False
     durable_setting: ClassVar[str] = "write-ahead log"
     relaxed_setting: ClassVar[str] = "no write-ahead log"

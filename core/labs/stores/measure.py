@@ -173,7 +173,8 @@ class _Bench:
         self.note(kind, "load", [took], "s", size=n, dim=dim)
         usual = base.recall(_asked(store, base.queries, kind.usual_effort, None)[0], None)
         self.note(kind, "recall", [share], size=n, detail={"setting": kind.effort, "effort": tuned, "by_default": usual})
-        self.note(kind, "bytes", [(store.size() or bytes_below(folder / (kind.family or kind.name))) / n], "bytes a row", size=n)
+        num_bytes = store.size() or bytes_below(folder / (kind.family or kind.name))
+        self.note(kind, "bytes", [num_bytes / n] if num_bytes else [], "bytes a row", size=n)
         if kind.lasts:
             took_s = []
             for _ in range(self._plan.repeats):

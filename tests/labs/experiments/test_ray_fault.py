@@ -53,8 +53,8 @@ def test_a_node_that_is_killed_in_the_middle_costs_no_trial(bench, tmp_path, mon
 
 LISTENING = """
 import json, sys, psutil
-from core.labs.experiments.ray_engine import RayCrew
-crew = RayCrew(sys.argv[1], 1, "")
+from core.jobs.ray_crew import RayCrew
+crew = RayCrew(sys.argv[1], 1, "", None, "")
 own = [psutil.Process(), *psutil.Process().children(recursive=True)]
 heard = [c.laddr.ip for p in own for c in p.net_connections("inet") if c.status == "LISTEN"]
 mode = crew._ray.get(crew._ray.remote(lambda: __import__("os").environ["RAY_AUTH_MODE"]).remote())
@@ -86,4 +86,4 @@ def test_without_ray_it_says_what_to_install(bench, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(WorkbenchError, match="Ray is not installed") as error:
         drain(run(bench, STUDY, engine="ray"))
-    assert "pip install ray==" in error.value.todo and not table(bench)
+    assert "requirements-ray.txt" in error.value.todo and not table(bench)

@@ -1,13 +1,16 @@
-"""What goes wrong around stores: servers that die, two benchmarks at once, tables of others, passwords, vectors of another size."""
+"""What goes wrong around stores: servers that die, full disks, two benchmarks, tables of others, passwords, other sizes."""
+
+import errno
 
 import numpy as np
 import pytest
 
+from core import files
 from core.errors import WorkbenchError
 from core.index.postgres_pgvector import PREFIX, PostgresPgvector
 from core.index.postgres_server import connected_to, without_secrets
-from core.labs.stores import kill
-from core.labs.stores.bench import STORES, alone, running
+from core.labs.stores import kill, tables
+from core.labs.stores.bench import STORES, StoreRecorder, alone, running
 from core.labs.stores.contention import contend
 from core.labs.stores.servers import PostgresHnsw
 from core.progress import drain
@@ -39,6 +42,25 @@ def test_a_password_is_never_told(monkeypatch, tmp_path):
         assert raised.value.where == "GROUNDWORK_POSTGRES" and not raised.value.__cause__
         assert secret not in said and "pa%20ss" not in said and "wörd" not in said
     assert without_secrets("no pa%20ss%2Fw%C3%B6rd here", "postgresql://me:pa%20ss%2Fw%C3%B6rd@h/d") == "no … here"
+
+
+def test_a_password_is_in_no_record_and_no_file(home, monkeypatch):
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv("THEIRS", "postgresql://me:hidden-word@127.0.0.1:1/db")
+    with pytest.raises(WorkbenchError, match="PostgreSQL does not answer") as raised:
+        drain(contend(home, 1, ("postgres_hnsw",), {"postgres": "THEIRS"}))
+    assert raised.value.where == "THEIRS"
+    written = [path.read_bytes() for path in home.home.rglob("*") if path.is_file()]
+    assert b"hidden-word" not in b"".join(written) and "hidden-word" not in str(raised.value)
+
+
+def test_a_disk_that_fills_in_the_middle_is_told_and_what_was_measured_stays(home, tmp_path):
+    recorder = StoreRecorder(home)
+    with pytest.raises(files.DiskError, match="What the store writes") as raised, running([STORES["faiss"]], tmp_path, {}):
+        recorder.keep("store_measurements", STORES["faiss"], "load", {"quantity": "load", "value": 1.0, "size": 106})
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert raised.value.todo and str(tmp_path) in str(raised.value)
+    assert [row["quantity"] for row in tables.newest(home, "store_measurements")] == ["load"]
 
 
 def test_a_table_of_others_is_never_touched(postgres, tmp_path):
