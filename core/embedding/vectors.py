@@ -219,5 +219,15 @@ def _store(folder: Path) -> _Store:
 
 def weights(texts: Sequence[str], max_tokens: int | None) -> np.ndarray:
     """What encoding each text costs, in tokens about [num_texts] float64; beyond `max_tokens` nothing is read."""
-    lengths = np.fromiter((len(text) for text in texts), np.float64, len(texts)) / TOKEN_CHARACTERS
-    return FIXED_TOKENS + (lengths if max_tokens is None else np.minimum(lengths, max_tokens))
+    return weights_of(characters(texts), max_tokens)
+
+
+def weights_of(lengths: np.ndarray, max_tokens: int | None) -> np.ndarray:
+    """The same by their characters."""
+    tokens = lengths / TOKEN_CHARACTERS
+    return FIXED_TOKENS + (tokens if max_tokens is None else np.minimum(tokens, max_tokens))
+
+
+def characters(texts: Sequence[str]) -> np.ndarray:
+    """Of each text [num_texts] float64."""
+    return np.fromiter(map(len, texts), np.float64, len(texts))
