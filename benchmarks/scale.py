@@ -4,11 +4,12 @@
 
 The documents are those of `joined-150k` (WordNet, ACL abstracts, MedQuAD, docstrings), from the folder that GROUNDWORK_DATASETS names.
 Each section is recorded as soon as it is measured; --only measures these anew, --home keeps what was prepared for the next time.
-first_curve: `prepare` with the default recipe, killed on the way and begun again, then `curve` over the fusion weight, and the memory
-of all its processes. bm25: single questions on MedQuAD beside the package bm25s, and on a million chunks (windows of the joined documents), opened
-from the disk by a process of its own. sliders: what *Search, live* asks of the verbs when a slider moves, at the documents of
-first_curve and, embedded by LSA, at a million chunks. hnsw: a million synthetic vectors (`benchmarks.index`), as floats and in 8 bits.
---quick: the built-in corpus and some hundred vectors.
+
+first_curve: `prepare` with the default recipe, killed on the way and begun again, then `curve` over the fusion weight; with the memory
+of all its processes. bm25: single questions on MedQuAD beside the package bm25s, and on a million chunks (windows of the joined
+documents) that a process of its own opens from the disk. sliders: what *Search, live* asks of the verbs when a slider moves, over the
+documents of first_curve and, embedded by LSA, over a million chunks. hnsw: a million synthetic vectors (`benchmarks.index`), as floats
+and in 8 bits. --quick: the built-in corpus and some hundred vectors.
 """
 
 import json
@@ -282,7 +283,8 @@ def graph(how: Measuring, place: str) -> Rows:
     from core.models.threads import one_thread
 
     folder, _, numbers = place.rpartition(":")
-    vectors, questions, exact = Folder(Path(folder), how.sizes).set("clusters")
+    given = Folder(Path(folder), how.sizes)
+    vectors, questions, exact = given.vectors("clusters", mapped=True), given.questions("clusters"), given.truth("clusters")
     part, began = FaissHNSW(m=16, build_threads=0, numbers=numbers), time.perf_counter()
     searcher = part.build(vectors, None)
     build_s, by_ef = time.perf_counter() - began, []

@@ -13,8 +13,9 @@ from core.registry import part
 class FaissHNSW(FaissIndex):
     """A graph of near neighbours in layers; a question walks from the top layer down towards its neighbours.
 
-    Choose it over `faiss_ivf` for the highest recall at a given speed, where the float vectors and some 8 m bytes of
-    links each fit in memory (in 8 bits a quarter of the vectors); over `hnswlib`, the same graph, where filters or rebuilding the very same graph matter.
+    Choose it over `faiss_ivf` for the highest recall at a given speed, where the vectors (as floats, or a quarter of that in 8
+    bits) and some 8 m bytes of links each fit in memory; over `hnswlib`, the same graph, where filters or rebuilding the very
+    same graph matter.
     Inner products of vectors of unequal length are no distance: the graph of metric dot can miss many then.
     Source: Malkov and Yashunin 2018, "Efficient and robust approximate nearest neighbor search using HNSW graphs",
     algorithms 1 to 5.
