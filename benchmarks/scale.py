@@ -8,7 +8,7 @@ Each section is recorded as soon as it is measured; --only measures these anew, 
 first_curve: `prepare` with the default recipe, killed on the way and begun again, then `curve` over the fusion weight; with the memory
 of all its processes. bm25: single questions on MedQuAD beside the package bm25s, and on a million chunks (windows of the joined
 documents) that a process of its own opens from the disk. sliders: what *Search, live* asks of the verbs when a slider moves, over the
-documents of first_curve and, embedded by LSA, over a million chunks. hnsw: a million synthetic vectors (`benchmarks.index`), as floats
+documents in the chunks of first_curve and over a million chunks, both embedded by LSA in minutes. hnsw: a million synthetic vectors (`benchmarks.index`), as floats
 and in 8 bits. --quick: the built-in corpus and some hundred vectors.
 """
 
@@ -201,7 +201,7 @@ def at_size(bench: Workbench, config: TrialConfig, how: Measuring) -> Rows:
 
 def sliders(how: Measuring) -> Rows:
     bench = Workbench(how.home())
-    documents = at_size(bench, how.config(), how)
+    documents = at_size(bench, how.config(**LSA), how)
     bench = Workbench(how.home())  # nothing of the other size in memory
     return {"documents": documents, "million": at_size(bench, how.config(**WINDOWS, **LSA), how)}
 

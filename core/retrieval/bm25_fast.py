@@ -13,7 +13,7 @@ from core.retrieval.top import best, best_of_one, ranked, reach
 
 Variant = Literal["lucene", "robertson", "atire", "bm25l", "bm25+"]
 _BLOCK = 2_000_000  # scores ranked at a time: 8 MB, and some more for sorting
-_SIDE_BY_SIDE = 4_000  # chunks up to which many questions are ranked together; of more each is ranked alone
+_SIDE_BY_SIDE = 40_000  # chunks up to which several questions are ranked together; of more each is ranked alone
 _FEW = 4  # where fewer than one in so many chunks hold a word of the question, only those are looked at
 _LEAST = np.nextafter(np.float32(0), np.float32(1))  # a chunk with less has no scoring word
 _SCORED = 1 << 20  # occurrences scored at a time
@@ -101,7 +101,7 @@ class BM25Searcher:
     def search(self, queries: Tokens, depth: int, tie_order: np.ndarray | None = None) -> Candidates:
         """The best `depth` chunks of each query; chunks that share no scoring term with it are left out."""
         asked, depth = self._terms(queries), min(depth, self._num_chunks)
-        side_by_side = self._num_chunks <= _SIDE_BY_SIDE
+        side_by_side = len(asked) != 1 and self._num_chunks <= _SIDE_BY_SIDE
         found = (self._together if side_by_side else self._one_by_one)(asked, depth, tie_order)
         if not self._offsets:
             return found

@@ -42,7 +42,8 @@ def sample(name: str, folder: Path) -> Path:
     if name == "python_reference":
         return DATASETS / "python-reference"
     if name in ("python_api", "joined"):
-        return folder
+        (folder / "sample").mkdir(exist_ok=True)
+        return folder / "sample"
     if name == "files":
         drain(Library(folder, 10**7).ingest("own", [("a.txt", b"Tea is hot."), ("b.md", b"# Bread\n\nIt is fresh.")]))
         return next(path for path in folder.rglob("own") if path.is_dir())
