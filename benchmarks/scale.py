@@ -7,9 +7,9 @@ Each section is recorded as soon as it is measured; --only measures these anew, 
 
 first_curve: `prepare` with the default recipe, killed on the way and begun again, then `curve` over the fusion weight; with the memory
 of all its processes. bm25: single questions on MedQuAD beside the package bm25s, and on a million chunks (windows of the joined
-documents) that a process of its own opens from the disk. sliders: what *Search, live* asks of the verbs when a slider moves, over the
-documents in the chunks of first_curve and over a million chunks, both embedded by LSA in minutes. hnsw: a million synthetic vectors (`benchmarks.index`), as floats
-and in 8 bits. --quick: the built-in corpus and some hundred vectors.
+documents) that a process of its own opens from the disk. sliders: what *Search, live* asks of the verbs when a slider moves, over
+the chunks of first_curve and over a million, embedded by LSA, which takes minutes. hnsw: a million synthetic vectors
+(`benchmarks.index`), as floats and in 8 bits. --quick: the built-in corpus and some hundred vectors.
 """
 
 import json
@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -69,11 +70,11 @@ def quantiles(ms: list[float]) -> Rows:
     return {"n": len(ms), "p50_ms": median(ms), "p95_ms": float(np.quantile(ms, 0.95)), "max_ms": max(ms)}
 
 
-def timed(work: Callable[..., Any], *inputs: Any) -> float:
+def timed(work: Callable[..., Any], *inputs: Any, clock: Callable[[], float] = time.perf_counter) -> float:
     """Milliseconds."""
-    began = time.perf_counter()
+    began = clock()
     work(*inputs)
-    return 1000 * (time.perf_counter() - began)
+    return 1000 * (clock() - began)
 
 
 # From files to a curve -----------------------------------------------------------------------------------------------
@@ -112,7 +113,7 @@ class Watched:
     def killed(self, when: Callable[[], bool]) -> float:
         """Killed with all it started as soon as `when` says so; the seconds until then."""
         while self.process.poll() is None and not when():
-            time.sleep(0.2)
+            time.sleep(1.0)
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
         return time.perf_counter() - self.began
@@ -151,7 +152,7 @@ def first_curve(how: Measuring) -> Rows:
         "prepare_s": preparing_s,
         "stages_s": {stage: ms / 1000 for stage, ms in prepared["timings_ms"].items()},
         "curve_s": curve_s,
-        "curve": [{name: point[name] for name in ("value", "ndcg_linear") if name in point} for point in points],
+        "curve": [{name: point[name] for name in ("fusion.weight", "ndcg_linear")} for point in points],
     }
 
 
@@ -225,7 +226,7 @@ def bm25(how: Measuring) -> Rows:
 
 
 def beside_bm25s(dataset: str, bench: Workbench, questions: int = 200) -> Rows:
-    """Single questions over whole documents, in turn; tokenising is not counted."""
+    """Single questions over whole documents, in turn, in processor time of the one thread; tokenising is not counted."""
     import bm25s
 
     corpus, part = bench.corpus(with_settings(TrialConfig(), {"corpus.dataset": dataset})), TrialConfig().sparse
@@ -237,16 +238,15 @@ def beside_bm25s(dataset: str, bench: Workbench, questions: int = 200) -> Rows:
     for place in np.random.default_rng(2).choice(len(asked), min(questions, len(asked)), replace=False):
         words = part.tokenize([asked[place]])
         tokens = [[word for word in words.vocabulary if word in peer.vocab_dict]]
-        ours.append(timed(searcher.search, words, DEPTH))
+        ours.append(timed(searcher.search, words, DEPTH, clock=time.thread_time))
         if tokens[0]:
-            theirs.append(
-                timed(lambda some=tokens: peer.retrieve(some, k=min(DEPTH, len(texts)), show_progress=False, n_threads=0))
-            )
+            ask = partial(peer.retrieve, tokens, k=min(DEPTH, len(texts)), show_progress=False, n_threads=0)
+            theirs.append(timed(ask, clock=time.thread_time))
     return {"documents": len(texts), "single_ms": median(ours), "bm25s_ms": median(theirs), "spread": spread(ours)}
 
 
 def opened(how: Measuring) -> Rows:
-    """A process that finds all counted already."""
+    """A process that finds all counted already; questions in processor time of the one thread."""
     began = time.perf_counter()
     bench, config = Workbench(how.home()), how.config(**WINDOWS)
     run = bench.resolve(config)
@@ -258,7 +258,7 @@ def opened(how: Measuring) -> Rows:
     scored_s = time.perf_counter() - began
     texts = [query.text for query in run.corpus.queries][:400]
     asked = [config.sparse.tokenize([text]) for text in texts]
-    took = [timed(searcher.search, words, DEPTH, ties) for words in asked]
+    took = [timed(searcher.search, words, DEPTH, ties, clock=time.thread_time) for words in asked]
     seconds = {"corpus_s": corpus_s, "open_s": tokens_s, "score_s": scored_s}
     return {**quantiles(took), "occurrences": len(tokens.term), **seconds, **resident()}
 
@@ -283,8 +283,12 @@ def graph(how: Measuring, place: str) -> Rows:
     from core.models.threads import one_thread
 
     folder, _, numbers = place.rpartition(":")
-    given = Folder(Path(folder), how.sizes)
-    vectors, questions, exact = given.vectors("clusters", mapped=True), given.questions("clusters"), given.truth("clusters")
+    clusters = Folder(Path(folder), how.sizes)
+    vectors, questions, exact = (
+        clusters.vectors("clusters", mapped=True),
+        clusters.questions("clusters"),
+        clusters.truth("clusters"),
+    )
     part, began = FaissHNSW(m=16, build_threads=0, numbers=numbers), time.perf_counter()
     searcher = part.build(vectors, None)
     build_s, by_ef = time.perf_counter() - began, []

@@ -45,8 +45,8 @@ def embed(
     store = _store(folder / encoder_part.identity())
     keys = _keys(encoder_part.prefix(query), texts)
     matrix = _Matrix(keys)
-    found = store.read(matrix.first, matrix.put)
-    absent = {key: texts[row] for key, row in matrix.first.items() if key not in found}
+    stored = store.read(matrix.first, matrix.put)
+    absent = {key: texts[row] for key, row in matrix.first.items() if key not in stored}
     if absent or not texts:
         yield Progress(0, 0, "Loading the model")
         asked = time.monotonic()
@@ -184,13 +184,13 @@ class _Store:
 
     def read(self, keys: Iterable[bytes], put: Callable[[Sequence[bytes], np.ndarray], None]) -> set[bytes]:
         """Hands on the stored vectors of these keys, shard by shard; returns which there were."""
-        found: set[bytes] = set()
+        stored: set[bytes] = set()
         while True:
             rows: dict[str, list[tuple[bytes, int]]] = {}
-            for key, (name, row) in self.locate([key for key in keys if key not in found]).items():
+            for key, (name, row) in self.locate([key for key in keys if key not in stored]).items():
                 rows.setdefault(name, []).append((key, row))
             if not rows:
-                return found
+                return stored
             for name, some in rows.items():
                 vectors = self._array(name, "vectors")
                 if vectors is None:
@@ -198,7 +198,7 @@ class _Store:
                 with suppress(OSError):  # a store that may only be read is read
                     os.utime(self.folder / name)  # used: what was used longest ago is evicted first
                 put([key for key, _ in some], vectors[[row for _, row in some]])
-                found.update(key for key, _ in some)
+                stored.update(key for key, _ in some)
 
     def _array(self, name: str, of: str) -> np.ndarray | None:
         """An array of a shard; None where the shard went meanwhile, or is damaged: then it is thrown away."""

@@ -104,8 +104,8 @@ class Preparation(StageMemory):
                 timed = partial(self._note_speed, run.config.embedding)
                 vectors = yield from embed(encoder, texts, self.vectors_folder, weigh=weights, timed=timed)
                 if len(vectors) >= MAPPED_ROWS:
-                    kept = self.mapped(MATRIX, key, _rows, {"vectors": vectors})
-                    vectors = vectors if kept is None else kept
+                    in_files = self.mapped(MATRIX, key, _rows, {"vectors": vectors})
+                    vectors = vectors if in_files is None else in_files
             self.keep("vectors", key, vectors)
             noted(trace, "vectors", started, not unseen)
         return vectors

@@ -102,11 +102,11 @@ class BM25Searcher:
         """The best `depth` chunks of each query; chunks that share no scoring term with it are left out."""
         asked, depth = self._terms(queries), min(depth, self._num_chunks)
         side_by_side = len(asked) != 1 and self._num_chunks <= _SIDE_BY_SIDE
-        found = (self._together if side_by_side else self._one_by_one)(asked, depth, tie_order)
+        candidates = (self._together if side_by_side else self._one_by_one)(asked, depth, tie_order)
         if not self._offsets:
-            return found
+            return candidates
         offsets = np.array([self._offset(terms) for terms in asked], np.float32)[:, None]
-        return Candidates(found.chunk, found.score + offsets)
+        return Candidates(candidates.chunk, candidates.score + offsets)
 
     def _together(self, asked: list[list[tuple[int, int]]], depth: int, tie_order: np.ndarray | None) -> Candidates:
         step = max(1, _BLOCK // max(self._num_chunks, 1))
@@ -128,8 +128,8 @@ class BM25Searcher:
 
     def _best(self, terms: list[tuple[int, int]], depth: int, tie_order: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """The best chunks of one question and their scores float32, as `best` ranks them, without looking at all chunks again and again."""
-        holding, given = self._occurrences(terms)
-        sums = np.bincount(holding, given, minlength=self._num_chunks)
+        holding, gains = self._occurrences(terms)
+        sums = np.bincount(holding, gains, minlength=self._num_chunks)
         if _FEW * len(holding) >= self._num_chunks:
             return best_of_one(sums.astype(np.float32), depth, tie_order, above=0)
         scores = sums[holding].astype(np.float32)  # a chunk with several of the words stands here as often

@@ -63,7 +63,7 @@ def permitted(text: str, documents: Sequence[Document], queries: Sequence[Query]
     """Which documents each question may find."""
     asked = conditions(text)
     read = FIELDS if any(not condition.field for condition in asked) else {condition.field for condition in asked}
-    fields = {name: _Values([getattr(each, name) for each in documents]) for name in read}
+    fields = {name: _FieldValues([getattr(each, name) for each in documents]) for name in read}
     own = sorted({name for condition in asked for name in OF_QUESTION.findall(condition.pattern)})
     values = [tuple(getattr(query, name) for name in own) for query in queries]
     distinct = list(dict.fromkeys(values))
@@ -77,7 +77,7 @@ def permitted(text: str, documents: Sequence[Document], queries: Sequence[Query]
     return Filter(masks, np.array([place[value] for value in values], np.int64))
 
 
-class _Values:
+class _FieldValues:
     """A field of all documents. Each value is matched once, however many documents have it."""
 
     def __init__(self, values: list[str]) -> None:
@@ -89,7 +89,7 @@ class _Values:
         return np.fromiter((fits(value) is not None for value in self._number), bool, len(self._number))[self._of]
 
 
-def _holds(condition: Condition, fields: dict[str, _Values], said: dict[str, str]) -> np.ndarray:
+def _holds(condition: Condition, fields: dict[str, _FieldValues], said: dict[str, str]) -> np.ndarray:
     alternatives = "|".join(_expression(pattern.strip(), said) for pattern in condition.pattern.split("|") if pattern.strip())
     if not condition.field:
         inside = re.compile(alternatives, re.IGNORECASE | re.DOTALL).search

@@ -55,8 +55,8 @@ def best(scores: np.ndarray, depth: int, tie_order: np.ndarray | None = None, ab
         return Candidates(np.empty((len(scores), 0), np.int32), np.empty((len(scores), 0), np.float32))
     if len(scores) == 1:
         chunk, score = np.full((1, depth), -1, np.int32), np.full((1, depth), np.nan, np.float32)
-        found, values = best_of_one(scores[0], depth, tie_order, above)
-        chunk[0, : len(found)], score[0, : len(found)] = found, values
+        best_columns, values = best_of_one(scores[0], depth, tie_order, above)
+        chunk[0, : len(best_columns)], score[0, : len(best_columns)] = best_columns, values
         return Candidates(chunk, score)
     position = np.arange(columns, dtype=np.int32) if tie_order is None else tie_order
     if columns // _SPLIT > depth:
