@@ -50,6 +50,7 @@ from core.pipeline.trials import StoredTrials, identity, receipt, without_result
 from core.progress import Unready, drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
 from core.registry import word
+from core.retrieval.metadata import hidden_gold
 from core.retrieval.pool import changed, ranking, rankings
 from core.statistics.bootstrap import Interval
 from core.statistics.paired import Paired
@@ -157,8 +158,8 @@ class Workbench(StoredTrials):
             return Plan(False, (Phase(f"reading{', chunking and embedding' if dense else ' and chunking'} the corpus"),))
         run = run or self.resolve(config)
         documents = run.corpus.documents
-        characters = sum(len(document.text) for document in documents)
-        if characters > LIVE_CHARACTERS and not self.pipeline.cache.has("chunks", run.key("chunks")):
+        cut = self.pipeline.cache.has("chunks", run.key("chunks"))
+        if not cut and sum(len(document.text) for document in documents) > LIVE_CHARACTERS:
             work = "chunking and embedding" if dense else "chunking"
             return Plan(False, (Phase(f"{work} {len(documents):,} documents"),), run)
         try:
@@ -204,8 +205,11 @@ class Workbench(StoredTrials):
 
     def embedding_time(self, recipe: Recipe) -> Estimate | None:
         """What embedding the whole corpus anew would take; None before this encoder's first run on this machine."""
-        run = self.resolve(recipe)
-        return self.pipeline.encoding_time(run.config, drain(self.pipeline.texts(run)))
+        return drain(self.pipeline.embedding_time(self.resolve(recipe)))
+
+    def hidden_gold(self, run: Resolved) -> int:
+        """Questions all of whose evidence lies in documents that the recipe's filter hides."""
+        return hidden_gold(self.pipeline.permitted(run, run.corpus.queries), run.corpus)
 
     def large(self, dataset: str) -> bool:
         """Whether only reading the corpus may take seconds."""

@@ -99,9 +99,9 @@ def database() -> str:
 
 def datasets() -> str:
     rows = []
-    for name, card in sorted(cards().items(), key=lambda pair: (bool(pair[1].files), pair[0])):
+    for name, card in sorted(cards().items(), key=lambda pair: (bool(pair[1].files or pair[1].loader.made_of()), pair[0])):
         sizes = [f"{n:,}" if n is not None else "" for n in (card.documents, card.questions)]
-        files = ", ".join(f"`{file.name}`" for file in card.files) or "built in"
+        files = ", ".join(f"`{name}`" for name in [*(file.name for file in card.files), *card.loader.made_of()]) or "built in"
         rows.append((f"`{name}`", card.title, *sizes, " ".join(card.licence.split()), files))
     return "\n".join(table(("Name", "Data set", "Documents", "Questions", "Licence", "Files"), rows))
 

@@ -5,7 +5,7 @@ sorts; CSV has both as they are.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,12 +19,21 @@ CHAR = 0.6  # widths of letters in parts of the type's size, those of a wide fon
 NARROW, WIDE = dict.fromkeys(" .,:;'|!iljtfrI()[]·-", 0.36), dict.fromkeys("mwMW@%…—", 0.95)
 WIDTHS = {"small": 75, "medium": 200, "large": 400}
 WIDEST_PX = 400  # of a column that names no width
+MOST_ROWS = 5_000  # of a table of thousands shown at once: what a browser is sent for each click
+MOST_CELLS = 250_000  # with texts to display; pandas refuses them above 262,144
 
 
 def show(data: Any, column_config: dict[str, Any] | None = None, **options: Any) -> Any:
     """As st.dataframe, with the same arguments; returns what it returns."""
     frame, looks = _fitted(data, dict(column_config or {}))
     return st.dataframe(frame, column_config=looks, **options)
+
+
+def page_of(rows: Sequence[Any], key: str) -> Sequence[Any]:
+    """Of very many rows those of the page that is chosen; all where they are no more than MOST_ROWS."""
+    pages = -(-len(rows) // MOST_ROWS)
+    page = st.pagination(pages, key=f"{key}/page") if pages > 1 else 1
+    return rows[(page - 1) * MOST_ROWS : page * MOST_ROWS]
 
 
 def cut(text: str, length: int = 52) -> str:
@@ -77,6 +86,8 @@ def _fitted(data: Any, looks: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 
     styled = hasattr(data, "data")
     frame = data.data if styled else data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+    if frame.size > MOST_CELLS:
+        return frame, looks
     displayed: dict[int, list[str]] = {}
     for place, name in enumerate(frame.columns):
         values, look = frame[name].tolist(), dict(looks.get(name) or {})

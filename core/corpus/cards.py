@@ -28,14 +28,14 @@ Below = Annotated[str, AfterValidator(_inside)]
 
 
 class DataFile(BaseModel):
-    """One file as its publisher names it. `name` is its path below GROUNDWORK_DATASETS.
+    """One file as its publisher names it. `name` is its path below GROUNDWORK_DATASETS. url "": nobody publishes it in this form.
 
     sha256: None where the publisher states none; then the first download's is remembered and compared later.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     name: Below
-    url: str
+    url: str = ""
     sha256: str | None = None
     md5: str | None = None
 
@@ -61,6 +61,11 @@ class Card(BaseModel):
     unpacked: Below = ""  # a member by which an unpacked copy of the single archive is recognised
     documents: Count | None = None
     questions: Count | None = None
+
+    @property
+    def fetched(self) -> bool:
+        """Whether its files can be downloaded."""
+        return bool(self.files) and all(file.url for file in self.files)
 
 
 class Status(NamedTuple):

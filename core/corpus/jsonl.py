@@ -1,21 +1,22 @@
-from collections.abc import Generator
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from core.config import PartConfig, knob
-from core.corpus.assemble import assemble
+from core.corpus.assemble import WHOLE, assemble
 from core.corpus.protocol import Loader
 from core.corpus.questions import read_questions
 from core.corpus.reading import Notes, Source, text_of
 from core.corpus.tables import rows
 from core.errors import WorkbenchError
-from core.records import Corpus, Document, Progress
+from core.records import Corpus, Document, Gold, Progress, Query
 from core.registry import part
 
 
 @part("loader")
 class Jsonl(Loader):
-    """Documents as JSON lines with a text, an id and a title; questions in a file questions.* beside them.
+    """Documents as JSON lines with a text, an id and a title; questions in a file questions.* beside them, or the titles.
 
     Choose it for exports of your own; for judged collections BEIR's layout says more.
     """
@@ -24,13 +25,16 @@ class Jsonl(Loader):
     text: str = knob("text", "Field that holds the text.")
     id: str = knob("id", "Field that holds the id; the line number where it is missing.")
     title: str = knob("title", "Field that holds the title.")
+    titles: bool = knob(False, "Each title is a question too, whose evidence is its document: search for a known item.")
 
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
-        return (yield from load_table(self, path, name, ("*.jsonl", "*.jsonl.gz")))
+        return (yield from load_table(self, path, name, ("*.jsonl", "*.jsonl.gz"), self.titles))
 
 
-def load_table(part: PartConfig, path: Path, name: str, patterns: tuple[str, ...]) -> Generator[Progress, None, Corpus]:
-    """Documents from every matching table, then the questions in questions.* beside them."""
+def load_table(
+    part: PartConfig, path: Path, name: str, patterns: tuple[str, ...], titles: bool = False
+) -> Generator[Progress, None, Corpus]:
+    """Documents from every matching table, then the questions in questions.* beside them, and the titles where they ask."""
     source = Source(path, Notes())
     asked = source.find("questions.*")
     files = [file for pattern in patterns for file in source.find(pattern) if file not in asked]
@@ -51,4 +55,14 @@ def load_table(part: PartConfig, path: Path, name: str, patterns: tuple[str, ...
             )
     source.sizes = {file: source.sizes[file] for file in asked}
     queries = read_questions(source, documents) if asked else []
-    return assemble(name, documents, queries, source.notes)
+    return assemble(name, documents, [*queries, *(_asked(documents) if titles else ())], source.notes)
+
+
+def _asked(documents: Iterable[Document]) -> Iterator[Query]:
+    """The titles as questions; documents of one title are alternatives of one another."""
+    of_title: dict[str, list[str]] = defaultdict(list)
+    for document in documents:
+        if document.title.strip():
+            of_title[document.title.strip()].append(document.id)
+    for title, ids in of_title.items():
+        yield Query(f"title of {ids[0]}", title, tuple(Gold(identity, 0, WHOLE) for identity in ids))

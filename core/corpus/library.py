@@ -64,9 +64,9 @@ class Library:
     def _status(self, card: Card) -> Status:
         place = self._place(card)
         kind = "built-in" if card.name in cards() else "local"
-        if card.files and (kind == "built-in" or not place):
+        if (card.files or card.loader.made_of()) and (kind == "built-in" or not place):
             kind = "downloadable"
-        note = "" if place else "Not here yet: download it, or put it into the folder that " + LOCAL + " names."
+        note = "" if place else f"Not here yet. {self._todo(card)}"
         return Status(card.name, card.title, kind, place is not None, str(place or ""), card.documents, card.questions, note)
 
     def _roots(self) -> list[Path]:
@@ -76,7 +76,7 @@ class Library:
     def _place(self, card: Card) -> Path | None:
         """The file or folder that the card's loader reads, if it is here."""
         if not card.files:
-            return card.folder
+            return None if self._lacks(card) else card.folder
         for root in self._roots():
             for folder in dict.fromkeys((root / Path(card.files[0].name).parent, root / card.name)):
                 if all((folder / file.basename).is_file() for file in card.files):
@@ -85,15 +85,25 @@ class Library:
                     return folder
         return None
 
+    def _lacks(self, card: Card) -> list[str]:
+        """The data sets of which it is made that are not here, or are joined themselves."""
+        members, by_name = card.loader.made_of(), self.cards()[0] if card.loader.made_of() else {}
+        return [m for m in members if m not in by_name or by_name[m].loader.made_of() or not self._place(by_name[m])]
+
+    def _todo(self, card: Card) -> str:
+        """What brings a data set here."""
+        if lacking := self._lacks(card):
+            return f"It is made of other data sets, and of these {' and '.join(lacking)} must be here first."
+        put = "Download it, or put" if card.fetched else "Put"
+        return f"{put} {' and '.join(file.name for file in card.files)} into the folder that {LOCAL} names."
+
     def _find(self, name: str) -> tuple[Loader, Path]:
         by_name, problems = self.cards()
         if name in by_name:
             if place := self._place(by_name[name]):
                 return by_name[name].loader, place
             raise WorkbenchError(
-                f"The data set '{name}' is not on this machine.",
-                where=by_name[name].homepage,
-                todo=f"Download it, or put {' and '.join(f.name for f in by_name[name].files)} into the folder that {LOCAL} names.",
+                f"The data set '{name}' is not on this machine.", where=by_name[name].homepage, todo=self._todo(by_name[name])
             )
         if name in problems:
             raise problems[name]
@@ -131,6 +141,8 @@ class Library:
         if name not in by_name:
             raise WorkbenchError(f"There is no data set '{name}'.", todo=f"Data sets: {', '.join(by_name)}.")
         if self._place(by_name[name]) is None:
+            if not by_name[name].fetched:
+                raise WorkbenchError(f"'{name}' cannot be downloaded.", todo=self._todo(by_name[name]))
             yield from fetch_card(by_name[name], self.home / "datasets" / name)
         return self._place(by_name[name])
 

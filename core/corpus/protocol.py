@@ -19,6 +19,10 @@ class Loader(PartConfig):
         """What the corpus depends on beside its files and the loader's knobs, as a value of JSON."""
         return ()
 
+    def made_of(self) -> tuple[str, ...]:
+        """Data sets without which there is nothing to load."""
+        return ()
+
     @abstractmethod
     def load(self, path: Path, name: str) -> Generator[Progress, None, Corpus]:
         """The corpus of that name at the path, a folder or one file, by way of `assemble`, which checks and counts.

@@ -44,16 +44,37 @@ def embed(
     """
     store = _store(folder / encoder_part.identity())
     keys = _keys(encoder_part.prefix(query), texts)
-    by_key = store.read(keys)
-    absent = {key: text for key, text in zip(keys, texts, strict=True) if key not in by_key}
+    matrix = _Matrix(keys)
+    stored = store.read(matrix.first, matrix.put)
+    absent = {key: texts[row] for key, row in matrix.first.items() if key not in stored}
     if absent or not texts:
         yield Progress(0, 0, "Loading the model")
         asked = time.monotonic()
         encoder = encoder_part.load()
     if absent:
         with readable("The encoder failed", todo=FAILED_TODO):
-            yield from _encode(encoder, absent, query, store, by_key, weigh, timed, asked)
-    return np.stack([by_key[key] for key in keys]) if texts else np.zeros((0, encoder.dim), np.float32)
+            yield from _encode(encoder, absent, query, store, matrix, weigh, timed, asked)
+    return matrix.whole() if texts else np.zeros((0, encoder.dim), np.float32)
+
+
+class _Matrix:
+    """The vectors of texts, each put where its text stands first: a million of them are in memory once."""
+
+    def __init__(self, keys: list[bytes]) -> None:
+        self.first: dict[bytes, int] = {}  # key -> row
+        self._first_of = np.fromiter((self.first.setdefault(key, row) for row, key in enumerate(keys)), np.int64, len(keys))
+        self._vectors: np.ndarray | None = None
+
+    def put(self, keys: Sequence[bytes], vectors: np.ndarray) -> None:
+        if self._vectors is None:
+            self._vectors = np.zeros((len(self._first_of), vectors.shape[1]), np.float32)
+        self._vectors[[self.first[key] for key in keys]] = vectors
+
+    def whole(self) -> np.ndarray:
+        """[num_texts, dim] float32, once all different texts have theirs."""
+        again = np.flatnonzero(self._first_of != np.arange(len(self._first_of)))
+        self._vectors[again] = self._vectors[self._first_of[again]]
+        return self._vectors
 
 
 def missing(encoder_part, texts: list[str], folder: Path, query: bool = False) -> list[str]:
@@ -95,7 +116,7 @@ def _encode(
     absent: dict[bytes, str],
     query: bool,
     store: "_Store",
-    by_key: dict,
+    matrix: _Matrix,
     weigh: Weigh | None,
     timed: Timed | None,
     asked: float,
@@ -109,13 +130,14 @@ def _encode(
     batches = _batches(encoder, texts, query)
     try:
         for indices, vectors in batches:
-            fresh.update((keys[i], vector) for i, vector in zip(indices, vectors, strict=True))
+            some = [keys[i] for i in indices]
+            matrix.put(some, vectors)
+            fresh.update(zip(some, vectors, strict=True))
             done, done_weight = done + len(indices), done_weight + costs[indices].sum()
             now = time.monotonic()
             first = first or (now, done_weight)
             if len(fresh) >= SHARD_VECTORS or fresh and now - saved > SHARD_SECONDS:  # slow models yield without a vector
                 store.write(fresh)
-                by_key.update(fresh)
                 fresh, saved = {}, now
             yield Progress(done, len(keys), "Reading texts")
         if timed and done_weight > first[1]:
@@ -127,7 +149,6 @@ def _encode(
         batches.close()
         if fresh:
             store.write(fresh)
-            by_key.update(fresh)
 
 
 class _Store:
@@ -161,22 +182,23 @@ class _Store:
             self._where.update((rows[i : i + 16], (name, i // 16)) for i in range(0, len(rows), 16))
             self._seen.add(name)
 
-    def read(self, keys: list[bytes]) -> dict[bytes, np.ndarray]:
-        """key -> vector of those that are stored."""
-        by_key: dict[bytes, np.ndarray] = {}
+    def read(self, keys: Iterable[bytes], put: Callable[[Sequence[bytes], np.ndarray], None]) -> set[bytes]:
+        """Hands on the stored vectors of these keys, shard by shard; returns which there were."""
+        stored: set[bytes] = set()
         while True:
             rows: dict[str, list[tuple[bytes, int]]] = {}
-            for key, (name, row) in self.locate([key for key in keys if key not in by_key]).items():
+            for key, (name, row) in self.locate([key for key in keys if key not in stored]).items():
                 rows.setdefault(name, []).append((key, row))
             if not rows:
-                return by_key
+                return stored
             for name, some in rows.items():
                 vectors = self._array(name, "vectors")
                 if vectors is None:
                     continue  # and look again: another shard may hold the same texts
                 with suppress(OSError):  # a store that may only be read is read
                     os.utime(self.folder / name)  # used: what was used longest ago is evicted first
-                by_key.update([(key, vectors[row]) for key, row in some])
+                put([key for key, _ in some], vectors[[row for _, row in some]])
+                stored.update(key for key, _ in some)
 
     def _array(self, name: str, of: str) -> np.ndarray | None:
         """An array of a shard; None where the shard went meanwhile, or is damaged: then it is thrown away."""
@@ -219,5 +241,15 @@ def _store(folder: Path) -> _Store:
 
 def weights(texts: Sequence[str], max_tokens: int | None) -> np.ndarray:
     """What encoding each text costs, in tokens about [num_texts] float64; beyond `max_tokens` nothing is read."""
-    lengths = np.fromiter((len(text) for text in texts), np.float64, len(texts)) / TOKEN_CHARACTERS
-    return FIXED_TOKENS + (lengths if max_tokens is None else np.minimum(lengths, max_tokens))
+    return weights_of(characters(texts), max_tokens)
+
+
+def weights_of(lengths: np.ndarray, max_tokens: int | None) -> np.ndarray:
+    """The same by their characters."""
+    tokens = lengths / TOKEN_CHARACTERS
+    return FIXED_TOKENS + (tokens if max_tokens is None else np.minimum(tokens, max_tokens))
+
+
+def characters(texts: Sequence[str]) -> np.ndarray:
+    """Of each text [num_texts] float64."""
+    return np.fromiter(map(len, texts), np.float64, len(texts))

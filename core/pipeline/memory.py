@@ -9,11 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.pipeline.stages import storage
 from core.records import Progress
 from core.store.cache import StageCache
 
 LITTLE = 1 << 16  # a result so small is no reason to look for room
+MAPPED_ROWS = 20_000  # arrays of so many texts are mapped from the disk rather than held: some 30 MB of vectors
 SAMPLED = 20  # items of a collection whose size is looked at
 REMEMBERED_BYTES = 1 << 30  # stage results kept in the process; MedQuAD with 16,407 questions is to fit in 4 GB in all
 
@@ -68,6 +71,13 @@ class StageMemory:
             self._total, self._since = total, 0
         return value
 
+    def mapped(self, stage: str, key: str, of: Callable[..., Any], arrays: dict[str, np.ndarray] | None = None) -> Any:
+        """of(**arrays), the arrays as files of the cache; saved there first where they are given. None where they are not there."""
+        if arrays is not None:
+            self.cache.save(stage, key, arrays)
+        entry = self.cache.load(stage, key, mapped=True)
+        return None if entry is None else of(**entry[0])
+
     def stage(self, stage: str, key: str, record: type, make: Callable, trace: Trace | None) -> Generator[Progress, None, Any]:
         """From memory, else from disk, else made and kept where the stage's row says. `record` is a dataclass of arrays."""
         started, disk = time.perf_counter(), storage(stage) == "disk"
@@ -85,9 +95,9 @@ class StageMemory:
 
 
 def bytes_of(value: Any, depth: int = 4) -> int:
-    """Memory of a stage result, about: of many texts or arrays the first few stand for all."""
+    """Memory of a stage result, about: of many texts or arrays the first few stand for all. What is mapped from a file is none."""
     if hasattr(value, "nbytes"):
-        return value.nbytes
+        return 0 if in_file(value) else value.nbytes
     if isinstance(value, str):
         return 50 + len(value)
     if isinstance(value, dict):
@@ -99,6 +109,15 @@ def bytes_of(value: Any, depth: int = 4) -> int:
         some = list({id(part): part for part in fields}.values())  # two names of one array are one array
         items = len(some)
     return 8 + sum(bytes_of(part, depth - 1) for part in some if depth) * items // max(1, len(some))
+
+
+def in_file(array: Any) -> bool:
+    """Whether an array is mapped from a file, or a view of one that is."""
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap) and array._mmap is not None:
+            return True
+        array = array.base
+    return False
 
 
 def noted(trace: Trace | None, stage: str, started: float, cached: bool) -> None:

@@ -167,7 +167,7 @@ class Pipeline(Preparation):
         """The texts (of chunks and questions) that the encoder has not seen yet. Loads no model."""
         if self.dense_at_hand(run):
             return []
-        texts, encoder = drain(self.texts(run)), run.config.embedding
+        texts, encoder = [] if self.matrix_saved(run) else drain(self.texts(run)), run.config.embedding
         try:
             queries = drain(self.queries(run, 0))
         except Unready:  # nobody knows yet what will be asked

@@ -12,15 +12,15 @@ import numpy as np
 from core import registry
 from core.chunking.chunk import chunk_documents, chunk_texts
 from core.chunking.tools import Remembered
-from core.config import PartConfig, TrialConfig, fingerprint
+from core.config import PartConfig, TrialConfig, code_version, fingerprint
 from core.embedding.transform import Transform, identity_transform, principal
 from core.embedding.transform import fit as fit_transform
-from core.embedding.vectors import embed, encode_all, missing, weights
+from core.embedding.vectors import characters, embed, encode_all, missing, weights, weights_of
 from core.generation.model_texts import TextTools
 from core.index.rescore import Rescored
 from core.pipeline import index_build
 from core.pipeline.forecast import total
-from core.pipeline.memory import StageMemory, Trace, noted
+from core.pipeline.memory import MAPPED_ROWS, StageMemory, Trace, noted
 from core.pipeline.speed import TIMED_TEXTS, Estimate, Run, Speeds
 from core.pipeline.stages import Resolved
 from core.progress import Unready, drain
@@ -28,7 +28,10 @@ from core.queries.protocol import Wording
 from core.records import Chunks, Progress, Query
 from core.reranking.protocol import Pairs, RankTools
 from core.retrieval.metadata import Filter, permitted
+from core.retrieval.tokens import Tokens
 from core.retrieval.top import tie_order
+
+MATRIX = "matrix"  # entry of the cache: all vectors of many chunks, besides the shards that keep each by its text
 
 
 @dataclass(frozen=True)
@@ -71,20 +74,45 @@ class Preparation(StageMemory):
         chunks = yield from self.chunks(run)
         return self.remember("texts", run.key("chunks"), lambda: chunk_texts(chunks, run.corpus.documents))
 
+    def tokens(self, run: Resolved) -> Generator[Progress, None, Any]:
+        """The chunks as the sparse retriever reads them; of many they are counted once and mapped from the disk."""
+        part = run.config.sparse
+        key = fingerprint(run.key("chunks"), part.part, part.text_key(), code_version(part.tokenize))
+        tokens = self.recall("tokens", key)
+        if tokens is None:
+            tokens = self.mapped("tokens", key, Tokens.mapped)
+            if tokens is None:
+                texts = yield from self.texts(run)
+                yield Progress(0, 0, "Counting words")
+                tokens = part.tokenize(texts)
+                if isinstance(tokens, Tokens) and len(tokens) >= MAPPED_ROWS:
+                    tokens = self.mapped("tokens", key, Tokens.mapped, tokens.arrays()) or tokens
+            self.keep("tokens", key, tokens)
+        return tokens
+
     def vectors(self, run: Resolved, trace: Trace | None = None) -> Generator[Progress, None, np.ndarray]:
         """[num_chunks, dim] float32. Kept by text in the vector store, so only texts never seen are encoded."""
         key = run.key("vectors")
         started = time.perf_counter()
         vectors = self.recall("vectors", key)
         if vectors is None:
-            texts = yield from self.texts(run)
-            encoder = yield from self.encoder(run)
-            unseen = missing(encoder, texts, self.vectors_folder)
-            timed = partial(self._note_speed, run.config.embedding)
-            made = yield from embed(encoder, texts, self.vectors_folder, weigh=weights, timed=timed)
-            vectors = self.keep("vectors", key, made)
+            vectors, unseen = self.mapped(MATRIX, key, _rows), []
+            if vectors is None:
+                texts = yield from self.texts(run)
+                encoder = yield from self.encoder(run)
+                unseen = missing(encoder, texts, self.vectors_folder)
+                timed = partial(self._note_speed, run.config.embedding)
+                vectors = yield from embed(encoder, texts, self.vectors_folder, weigh=weights, timed=timed)
+                if len(vectors) >= MAPPED_ROWS:
+                    in_files = self.mapped(MATRIX, key, _rows, {"vectors": vectors})
+                    vectors = vectors if in_files is None else in_files
+            self.keep("vectors", key, vectors)
             noted(trace, "vectors", started, not unseen)
         return vectors
+
+    def matrix_saved(self, run: Resolved) -> bool:
+        """Whether the vectors of all chunks are on disk, so that no text has to be looked up."""
+        return self.cache.has(MATRIX, run.key("vectors"))
 
     def encoder(self, run: Resolved) -> Generator[Progress, None, Any]:
         """The encoder of the recipe; one that learns from the corpus, fitted to its chunks."""
@@ -206,13 +234,20 @@ class Preparation(StageMemory):
 
     def allowed(self, run: Resolved, queries: Sequence[Query]) -> Generator[Progress, None, Filter | None]:
         """The chunks that each question may find; None: all."""
-        if not run.config.retrieval.documents.strip():
+        documents = self.permitted(run, queries)
+        if documents is None:
             return None
-        documents, chunks = (
-            permitted(run.config.retrieval.documents, run.corpus.documents, queries),
-            (yield from self.chunks(run)),
-        )
+        chunks = yield from self.chunks(run)
         return documents._replace(masks=documents.masks[:, chunks.document])
+
+    def permitted(self, run: Resolved, queries: Sequence[Query]) -> Filter | None:
+        """The documents that each question may find; None: all."""
+        text = run.config.retrieval.documents
+        if not text.strip():
+            return None
+        asked = run.questions if queries is run.corpus.queries else [(query.id, query.group) for query in queries]
+        key = fingerprint(text, run.stamp, asked)
+        return self.remember("permitted", key, lambda: permitted(text, run.corpus.documents, queries))
 
     # What encoding takes ------------------------------------------------------------------------------------------
 
@@ -227,20 +262,35 @@ class Preparation(StageMemory):
 
     def encoding_time(self, config: TrialConfig, texts: list[str]) -> Estimate | None:
         """What encoding these texts takes in a job, from this encoder's last runs on this machine; None before the first."""
-        part, seconds = config.embedding, self.reading_time(config.embedding, texts)
+        return self._time_to_encode(config.embedding, characters(texts))
+
+    def embedding_time(self, run: Resolved) -> Generator[Progress, None, Estimate | None]:
+        """The same of all chunks."""
+        chunks = yield from self.chunks(run)
+        return self._time_to_encode(run.config.embedding, chunks.end - chunks.start)
+
+    def _time_to_encode(self, part: PartConfig, lengths: np.ndarray) -> Estimate | None:
+        seconds = self._time_to_read(part, lengths)
         if not (part.learns and seconds):
             return seconds
-        fit = self.speeds.time(float(weights(texts, None).sum()), f"{part.identity()}-fit")
+        fit = self.speeds.time(float(weights_of(lengths, None).sum()), f"{part.identity()}-fit")
         return fit and total((fit, seconds))
 
     def reading_time(self, part: Any, texts: Sequence[str]) -> Estimate | None:
         """The same of anything that reads texts, or pairs of them; before its first run by an encoder that is as fast."""
+        return self._time_to_read(part, characters(texts))
+
+    def _time_to_read(self, part: Any, lengths: np.ndarray) -> Estimate | None:
         alike = [registry.find("encoder", part.alike)().identity()] if isinstance(part, Pairs) and part.alike else []
-        return self.speeds.time(float(weights(texts, part.reads()).sum()), part.identity(), *alike)
+        return self.speeds.time(float(weights_of(lengths, part.reads()).sum()), part.identity(), *alike)
 
     def _note_speed(self, part: PartConfig, *run: float) -> None:
         if (last := Run(*run)).texts >= TIMED_TEXTS:
             self.speeds.note(part.identity(), last)
+
+
+def _rows(vectors: np.ndarray) -> np.ndarray:
+    return vectors
 
 
 def passages(wordings: Sequence[Wording]) -> list[str]:

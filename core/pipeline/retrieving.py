@@ -59,9 +59,7 @@ class WordSearch(Route):
     doing = "Ranking with BM25"
 
     def load(self, trace: Trace | None) -> Generator[Progress, None, None]:
-        part, texts = self.run.config.sparse, (yield from self.pipeline.texts(self.run))
-        key = fingerprint(self.run.key("chunks"), part.part, part.text_key())
-        self.chunks = self.pipeline.remember("tokens", key, lambda: part.tokenize(texts))
+        part, self.chunks = self.run.config.sparse, (yield from self.pipeline.tokens(self.run))
         key = fingerprint(self.run.key("chunks"), part)
         self.searcher = self.pipeline.remember("searcher", key, lambda: part.build(self.chunks))
 

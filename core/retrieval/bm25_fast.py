@@ -9,10 +9,14 @@ from core.config import knob
 from core.records import Candidates
 from core.registry import part
 from core.retrieval.tokens import Lexical, Tokens
-from core.retrieval.top import best
+from core.retrieval.top import best, best_of_one, ranked, reach
 
 Variant = Literal["lucene", "robertson", "atire", "bm25l", "bm25+"]
 _BLOCK = 2_000_000  # scores ranked at a time: 8 MB, and some more for sorting
+_SIDE_BY_SIDE = 40_000  # chunks up to which several questions are ranked together; of more each is ranked alone
+_FEW = 4  # where fewer than one in so many chunks hold a word of the question, only those are looked at
+_LEAST = np.nextafter(np.float32(0), np.float32(1))  # a chunk with less has no scoring word
+_SCORED = 1 << 20  # occurrences scored at a time
 
 
 @part("sparse")
@@ -54,11 +58,14 @@ class BM25S(Lexical):
         frequency_part = scoring._select_tfc_scorer(self.variant)
         mean = tokens.lengths.mean() if len(text) else 1.0
         knobs = {"l_avg": mean, "k1": self.k1, "b": self.b, "delta": self.delta}
-        scores = np.repeat(idf, document_frequency) * frequency_part(count, tokens.lengths[text], **knobs)
-        absent = np.zeros(len(idf))
-        if self.variant in ("bm25l", "bm25+"):  # these score a chunk without the term, too
-            absent = idf * frequency_part(0, mean, **knobs)
-            scores -= np.repeat(absent, document_frequency)
+        # bm25l and bm25+ score a chunk without the term, too
+        absent = idf * frequency_part(0, mean, **knobs) if self.variant in ("bm25l", "bm25+") else np.zeros(len(idf))
+        scores, lengths = np.empty(len(text)), tokens.lengths
+        borders = np.unique(np.searchsorted(start, [*range(0, len(text), _SCORED), len(text)]))
+        for terms in (slice(a, b) for a, b in pairwise(borders)):  # whole terms
+            part_, times = slice(start[terms.start], start[terms.stop]), document_frequency[terms]
+            of_count = frequency_part(count[part_].astype(np.float64), lengths[text[part_]], **knobs)
+            scores[part_] = np.repeat(idf[terms], times) * of_count - np.repeat(absent[terms], times)
         return BM25Searcher(tokens, scores, absent)
 
     def _idf(self, document_frequency: np.ndarray, num_texts: int) -> np.ndarray:
@@ -82,8 +89,9 @@ class BM25Searcher:
 
     def __init__(self, tokens: Tokens, scores: np.ndarray, absent: np.ndarray) -> None:
         self._number, self._num_chunks = tokens.term_number, len(tokens)
-        self._start, self._chunk, _ = tokens.postings
-        self._score, self._absent = scores, absent
+        start, self._chunk, _ = tokens.postings
+        self._start = start.tolist()  # plain numbers are read several times as fast
+        self._score, self._absent, self._offsets = scores, absent, bool(absent.any())
 
     def scores(self, queries: Tokens) -> np.ndarray:
         """Every chunk's score for every query [num_queries, num_chunks] float64."""
@@ -92,7 +100,15 @@ class BM25Searcher:
 
     def search(self, queries: Tokens, depth: int, tie_order: np.ndarray | None = None) -> Candidates:
         """The best `depth` chunks of each query; chunks that share no scoring term with it are left out."""
-        asked = self._terms(queries)
+        asked, depth = self._terms(queries), min(depth, self._num_chunks)
+        side_by_side = len(asked) != 1 and self._num_chunks <= _SIDE_BY_SIDE
+        candidates = (self._together if side_by_side else self._one_by_one)(asked, depth, tie_order)
+        if not self._offsets:
+            return candidates
+        offsets = np.array([self._offset(terms) for terms in asked], np.float32)[:, None]
+        return Candidates(candidates.chunk, candidates.score + offsets)
+
+    def _together(self, asked: list[list[tuple[int, int]]], depth: int, tie_order: np.ndarray | None) -> Candidates:
         step = max(1, _BLOCK // max(self._num_chunks, 1))
         blocks = []
         for first in range(0, max(len(asked), 1), step):
@@ -100,8 +116,26 @@ class BM25Searcher:
             for row, terms in zip(block, asked[first : first + step], strict=True):
                 row[:] = self._row(terms)
             blocks.append(best(block, depth, tie_order, above=0))
-        offsets = np.array([self._offset(terms) for terms in asked], np.float32)[:, None]
-        return Candidates(np.concatenate([f.chunk for f in blocks]), np.concatenate([f.score for f in blocks]) + offsets)
+        return Candidates(np.concatenate([f.chunk for f in blocks]), np.concatenate([f.score for f in blocks]))
+
+    def _one_by_one(self, asked: list[list[tuple[int, int]]], depth: int, tie_order: np.ndarray | None) -> Candidates:
+        chunk, score = np.full((len(asked), depth), -1, np.int32), np.full((len(asked), depth), np.nan, np.float32)
+        for row, terms in enumerate(asked):
+            if terms:
+                some, scores = self._best(terms, depth, tie_order)
+                chunk[row, : len(some)], score[row, : len(some)] = some, scores
+        return Candidates(chunk, score)
+
+    def _best(self, terms: list[tuple[int, int]], depth: int, tie_order: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """The best chunks of one question and their scores float32, as `best` ranks them, without looking at all chunks again and again."""
+        holding, gains = self._occurrences(terms)
+        sums = np.bincount(holding, gains, minlength=self._num_chunks)
+        if _FEW * len(holding) >= self._num_chunks:
+            return best_of_one(sums.astype(np.float32), depth, tie_order, above=0)
+        scores = sums[holding].astype(np.float32)  # a chunk with several of the words stands here as often
+        place = np.flatnonzero(scores >= max(reach(scores, depth * len(terms)), _LEAST))
+        columns, first = np.unique(holding[place], return_index=True)
+        return ranked(scores[place[first]], columns, depth, tie_order)
 
     def _terms(self, queries: Tokens) -> list[list[tuple[int, int]]]:
         """The (term, count) of each query that stand in some chunk."""
@@ -113,12 +147,14 @@ class BM25Searcher:
 
     def _row(self, terms: list[tuple[int, int]]) -> np.ndarray:
         """Scores of all chunks [num_chunks] float64, without what absent terms give."""
-        if not terms:
-            return np.zeros(self._num_chunks)
-        parts = [slice(self._start[term], self._start[term + 1]) for term, _ in terms]
-        chunk = np.concatenate([self._chunk[part_] for part_ in parts])
-        score = np.concatenate([self._score[part_] * count for part_, (_, count) in zip(parts, terms, strict=True)])
-        return np.bincount(chunk, score, minlength=self._num_chunks)
+        return np.bincount(*self._occurrences(terms), minlength=self._num_chunks) if terms else np.zeros(self._num_chunks)
+
+    def _occurrences(self, terms: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+        """Chunks that hold the terms, one after the other, int64, and what each gives float64."""
+        parts = [(slice(self._start[term], self._start[term + 1]), count) for term, count in terms]
+        # np.bincount takes int64 without a copy
+        chunk = np.concatenate([self._chunk[part_] for part_, _ in parts], dtype=np.int64)
+        return chunk, np.concatenate([self._score[part_] if count == 1 else self._score[part_] * count for part_, count in parts])
 
     def _offset(self, terms: list[tuple[int, int]]) -> float:
         return sum(self._absent[term] * count for term, count in terms)

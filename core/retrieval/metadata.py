@@ -20,6 +20,7 @@ import numpy as np
 from core.errors import WorkbenchError
 from core.records import Candidates, Corpus, Document, Query
 
+_AT_FIRST = 2  # times as many found as the share of what is permitted asks for: mostly enough
 _BLOCK = 2_000_000  # candidates of a sparse search before the filter, held at a time
 FIELDS = ("title", "source", "id")
 OF_QUESTION = re.compile(r"\{(\w+)\}")
@@ -60,7 +61,9 @@ def conditions(text: str) -> list[Condition]:
 
 def permitted(text: str, documents: Sequence[Document], queries: Sequence[Query]) -> Filter:
     """Which documents each question may find."""
-    asked, fields = conditions(text), {name: [getattr(each, name) for each in documents] for name in FIELDS}
+    asked = conditions(text)
+    read = FIELDS if any(not condition.field for condition in asked) else {condition.field for condition in asked}
+    fields = {name: _FieldValues([getattr(each, name) for each in documents]) for name in read}
     own = sorted({name for condition in asked for name in OF_QUESTION.findall(condition.pattern)})
     values = [tuple(getattr(query, name) for name in own) for query in queries]
     distinct = list(dict.fromkeys(values))
@@ -74,13 +77,25 @@ def permitted(text: str, documents: Sequence[Document], queries: Sequence[Query]
     return Filter(masks, np.array([place[value] for value in values], np.int64))
 
 
-def _holds(condition: Condition, fields: dict[str, list[str]], said: dict[str, str]) -> np.ndarray:
+class _FieldValues:
+    """A field of all documents. Each value is matched once, however many documents have it."""
+
+    def __init__(self, values: list[str]) -> None:
+        self._number = {value: number for number, value in enumerate(dict.fromkeys(values))}
+        self._of = np.fromiter(map(self._number.__getitem__, values), np.int64, len(values))
+
+    def match(self, fits: Callable[[str], Any]) -> np.ndarray:
+        """[num_documents] bool"""
+        return np.fromiter((fits(value) is not None for value in self._number), bool, len(self._number))[self._of]
+
+
+def _holds(condition: Condition, fields: dict[str, _FieldValues], said: dict[str, str]) -> np.ndarray:
     alternatives = "|".join(_expression(pattern.strip(), said) for pattern in condition.pattern.split("|") if pattern.strip())
     if not condition.field:
         inside = re.compile(alternatives, re.IGNORECASE | re.DOTALL).search
-        return np.logical_or.reduce([[bool(inside(value)) for value in values] for values in fields.values()])
+        return np.logical_or.reduce([fields[name].match(inside) for name in FIELDS])
     whole = re.compile(alternatives, re.IGNORECASE | re.DOTALL).fullmatch
-    return np.array([bool(whole(value)) for value in fields[condition.field]], bool) ^ condition.negated
+    return fields[condition.field].match(whole) ^ condition.negated
 
 
 def _expression(pattern: str, said: dict[str, str]) -> str:
@@ -88,11 +103,11 @@ def _expression(pattern: str, said: dict[str, str]) -> str:
     return "".join(signs.get(piece) or re.escape(piece) for piece in re.split(r"(\*|\?|\{\w+\})", pattern))
 
 
-def hidden_gold(text: str, corpus: Corpus) -> int:
+def hidden_gold(allowed: Filter | None, corpus: Corpus) -> int:
     """Questions all of whose evidence lies in documents that they may not find: no retriever can answer them."""
-    if not text.strip():
+    if allowed is None:
         return 0
-    allowed, number = permitted(text, corpus.documents, corpus.queries), {each.id: i for i, each in enumerate(corpus.documents)}
+    number = {each.id: i for i, each in enumerate(corpus.documents)}
     gold = [[number[g.document_id] for g in query.gold if g.grade > 0] for query in corpus.queries]
     return sum(
         bool(some) and not allowed.masks[mask][some].any() for some, mask in zip(gold, allowed.which.tolist(), strict=True)
@@ -108,9 +123,16 @@ class Within:
     def search(self, queries, depth: int, tie_order: np.ndarray | None = None, **settings) -> Candidates:
         if self._dense:
             return self._searcher.search(queries, depth, tie_order, among=self._mask, **settings)
-        # all that it finds, and of it what is permitted: the weights of words stay those of the whole corpus
-        whole = self._searcher.search(queries, len(self._mask), tie_order)
-        stays = (whole.chunk >= 0) & self._mask[np.maximum(whole.chunk, 0)]
+        # of what it finds that which is permitted: the weights of words stay those of the whole corpus
+        every, permitted = len(self._mask), np.count_nonzero(self._mask)
+        wanted = min(every, _AT_FIRST * max(depth, 1) * every // max(permitted, 1))
+        while True:
+            whole = self._searcher.search(queries, wanted, tie_order)
+            stays = (whole.chunk >= 0) & self._mask[np.maximum(whole.chunk, 0)]
+            ended = whole.chunk[:, -1:] < 0
+            if wanted >= every or ((stays.sum(axis=1) >= depth) | ended.any(axis=1)).all():
+                break
+            wanted = min(every, 4 * wanted)
         first = np.argsort(~stays, axis=1, kind="stable")[:, :depth]
         stays, chunk, score = (np.take_along_axis(each, first, axis=1) for each in (stays, whole.chunk, whole.score))
         return Candidates(np.where(stays, chunk, np.int32(-1)), np.where(stays, score, np.float32(np.nan)))

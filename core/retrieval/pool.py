@@ -9,7 +9,7 @@ import numpy as np
 from core.config import PartConfig
 from core.errors import broken_part
 from core.records import Candidates, Chunks
-from core.retrieval.top import best, inverse
+from core.retrieval.top import best
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +72,7 @@ def make_pool(candidates: dict[str, Candidates], tie_order: np.ndarray) -> Pool:
     num_chunks = len(tie_order)
     # position in the tie order and slot in one integer: sorting numbers is several times as fast as np.unique
     bits = slots.bit_length()
-    position = np.append(tie_order, num_chunks).astype(np.int64)[retrieved]  # pads, -1, come last
+    position = np.append(tie_order, np.int32(num_chunks))[retrieved].astype(np.int64)  # pads, -1, come last
     ordered = np.sort((position << bits) | np.arange(slots), axis=1)
     position, slot = ordered >> bits, ordered & ((1 << bits) - 1)
     is_new = np.ones(retrieved.shape, bool)
@@ -82,7 +82,7 @@ def make_pool(candidates: dict[str, Candidates], tie_order: np.ndarray) -> Pool:
     shape = num_queries, int(column[real].max(initial=-1)) + 1
     cell = column + np.arange(num_queries)[:, None] * shape[1]
     chunk = np.full(shape, -1, np.int32)
-    chunk.ravel()[cell[real]] = inverse(tie_order)[position[real]]
+    chunk.ravel()[cell[real]] = np.take_along_axis(retrieved, slot, axis=1)[real]
     score, rank, first = {}, {}, 0
     for name, each in candidates.items():
         depth = each.chunk.shape[1]

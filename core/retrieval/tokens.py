@@ -17,8 +17,8 @@ class Postings(NamedTuple):
     """The same counts by term: term t occurs count[i] times in text[i], for start[t] <= i < start[t + 1]."""
 
     start: np.ndarray  # [num_terms + 1] int64
-    text: np.ndarray  # [num_counts] int64, which np.bincount takes without a copy
-    count: np.ndarray  # [num_counts] float64
+    text: np.ndarray  # [num_counts] int32
+    count: np.ndarray  # [num_counts] int32
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +46,22 @@ class Tokens:
     def postings(self) -> Postings:
         by_term = np.argsort(self.term, kind="stable")
         start = np.concatenate([[0], np.cumsum(np.bincount(self.term, minlength=len(self.vocabulary)))])
-        text = np.repeat(np.arange(len(self)), np.diff(self.start))
-        return Postings(start.astype(np.int64), text[by_term], self.count[by_term].astype(np.float64))
+        text = np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.start))
+        return Postings(start.astype(np.int64), text[by_term], self.count[by_term])
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it as arrays, the counts by term too: what `mapped` takes."""
+        terms = np.frombuffer("\n".join(self.vocabulary).encode("utf-8", "surrogatepass"), np.uint8)
+        by_term = {f"by_term_{name}": array for name, array in self.postings._asdict().items()}
+        return {"start": self.start, "term": self.term, "count": self.count, "terms": terms, **by_term}
+
+    @classmethod
+    def mapped(cls, start: np.ndarray, term: np.ndarray, count: np.ndarray, terms: np.ndarray, **by_term: np.ndarray) -> "Tokens":
+        """Of these arrays, which may lie in files."""
+        vocabulary = terms.tobytes().decode("utf-8", "surrogatepass")
+        tokens = cls(start, term, count, vocabulary.split("\n") if vocabulary else [])
+        tokens.__dict__["postings"] = Postings(**{name.removeprefix("by_term_"): array for name, array in by_term.items()})
+        return tokens
 
     @cached_property
     def term_number(self) -> dict[str, int]:

@@ -53,6 +53,11 @@ def best(scores: np.ndarray, depth: int, tie_order: np.ndarray | None = None, ab
     depth = min(depth, columns)
     if not depth:
         return Candidates(np.empty((len(scores), 0), np.int32), np.empty((len(scores), 0), np.float32))
+    if len(scores) == 1:
+        chunk, score = np.full((1, depth), -1, np.int32), np.full((1, depth), np.nan, np.float32)
+        best_columns, values = best_of_one(scores[0], depth, tie_order, above)
+        chunk[0, : len(best_columns)], score[0, : len(best_columns)] = best_columns, values
+        return Candidates(chunk, score)
     position = np.arange(columns, dtype=np.int32) if tie_order is None else tie_order
     if columns // _SPLIT > depth:
         keys = _packed_survivors(scores, depth, position, np.nextafter(np.float32(above), np.float32(np.inf)))
@@ -66,6 +71,30 @@ def best(scores: np.ndarray, depth: int, tie_order: np.ndarray | None = None, ab
     if tie_order is not None:
         position = inverse(tie_order)[np.where(ranked, position, 0)]
     return Candidates(np.where(ranked, position, -1).astype(np.int32), np.where(ranked, values, np.float32(np.nan)))
+
+
+def best_of_one(
+    scores: np.ndarray, depth: int, tie_order: np.ndarray | None = None, above: float = -np.inf
+) -> tuple[np.ndarray, np.ndarray]:
+    """(columns int64, scores float32) of the best of one row [columns] float32, by the rule of `best`; none is padded."""
+    columns = np.flatnonzero(scores >= max(reach(scores, depth), np.nextafter(np.float32(above), np.float32(np.inf))))
+    return ranked(scores[columns], columns, depth, tie_order)
+
+
+def reach(scores: np.ndarray, depth: int) -> np.float32:
+    """A score that at least `depth` of the scores [n] float32 reach, and little else; -inf where that would take a sort."""
+    groups = len(scores) // _SPLIT
+    if groups <= depth:
+        return np.float32(-np.inf)
+    largest = scores[: groups * _SPLIT].reshape(_SPLIT, groups).max(axis=0)
+    largest.partition(groups - depth)
+    return largest[groups - depth]
+
+
+def ranked(scores: np.ndarray, columns: np.ndarray, depth: int, tie_order: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The `depth` best of these columns [n] and their scores [n] float32, best first, by the rule of `best`."""
+    order = np.argsort(pack(scores, columns if tie_order is None else tie_order[columns]))[::-1][:depth]
+    return columns[order], scores[order]
 
 
 def _packed_survivors(scores: np.ndarray, depth: int, position: np.ndarray, least: np.float32) -> np.ndarray:

@@ -53,8 +53,9 @@ class StageCache:
         self._total = self._since = 0  # bytes of all entries when they were looked at last, and saved here since
         self._saves = 0
 
-    def load(self, stage: str, key: str) -> tuple[dict[str, np.ndarray], dict] | None:
-        """(arrays, meta) of an entry, or None where it is absent or damaged (then it is dropped and computed again)."""
+    def load(self, stage: str, key: str, mapped: bool = False) -> tuple[dict[str, np.ndarray], dict] | None:
+        """(arrays, meta) of an entry, or None where it is absent or damaged (then it is dropped and computed again). mapped: the
+        arrays stay in their files, read once for their checksums, and hold no memory that others could not have."""
         entry = self.folder / stage / key
         try:
             about = files.read_sealed(entry / "meta.json")
@@ -62,7 +63,7 @@ class StageCache:
                 raise ValueError("it is another entry's")
             arrays = {}
             for name, written in about["arrays"].items():
-                arrays[name] = np.load(entry / f"{name}.npy", allow_pickle=False)
+                arrays[name] = np.load(entry / f"{name}.npy", "r" if mapped else None, allow_pickle=False)
                 if _seal(arrays[name]) != written:
                     raise ValueError(f"{name} is not as it was written")
         except (FileNotFoundError, NotADirectoryError):

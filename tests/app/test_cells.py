@@ -25,6 +25,12 @@ def test_long_text_ends_in_an_ellipsis_and_stays_whole_behind_it():
     assert cells.shortened(LONG, 1000) == LONG and cells.shortened("a\nb", 100) == "a b"
 
 
+def test_what_pandas_would_refuse_to_display_is_shown_as_it_is(monkeypatch):
+    monkeypatch.setattr(cells, "MOST_CELLS", 1)
+    frame, looks = cells._fitted({"Question": [LONG, "Short"]}, {"Question": st.column_config.TextColumn(width=200)})
+    assert isinstance(frame, pd.DataFrame) and list(frame["Question"]) == [LONG, "Short"] and looks["Question"]["width"] == 200
+
+
 def test_settings_that_differ_at_their_end_are_cut_before_it():
     names = [f"FAISS HNSW, m 16, ef construction 40, ef search {n}" for n in (8, 16, 96)]
     shown, *_ = displayed({"Setting": names}, {"Setting": st.column_config.TextColumn(width=200)})

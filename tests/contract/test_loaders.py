@@ -22,7 +22,7 @@ from tests.support.parts import is_described
 pytestmark = pytest.mark.parametrize("name", list(registry.parts("loader")))
 SAMPLES = Path(__file__).parent / "samples"
 PACKAGE = '"""A module.\n\n{0}"""\n\n\ndef one():\n    """Do the first useful thing.\n\n    {0}"""\n'
-READS_PYTHON = ("python_reference", "python_api")  # not the folder
+READS_NOTHING = ("python_reference", "python_api", "joined")  # of the folder
 
 
 @pytest.fixture(autouse=True)
@@ -41,8 +41,9 @@ def sample(name: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if name == "python_reference":
         return DATASETS / "python-reference"
-    if name == "python_api":
-        return folder
+    if name in ("python_api", "joined"):
+        (folder / "sample").mkdir(exist_ok=True)
+        return folder / "sample"
     if name == "files":
         drain(Library(folder, 10**7).ingest("own", [("a.txt", b"Tea is hot."), ("b.md", b"# Bread\n\nIt is fresh.")]))
         return next(path for path in folder.rglob("own") if path.is_dir())
@@ -117,7 +118,7 @@ def test_nothing_is_written(name, tmp_path):
 
 
 def test_a_folder_without_its_form_is_said_in_words(name, tmp_path):
-    if name in READS_PYTHON:
+    if name in READS_NOTHING:
         pytest.skip("it reads no folder")
     (tmp_path / "empty").mkdir()
     try:

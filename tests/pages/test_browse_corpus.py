@@ -63,6 +63,12 @@ def test_the_document_in_the_address_is_open_with_its_evidence_marked(bench):
     assert 'class="gw-gold">in the Black Forest<' in html(app)
 
 
+def test_long_lists_come_in_pages(monkeypatch):
+    monkeypatch.setattr("app.ui.cells.MOST_ROWS", 1)
+    shown = [frame.value for frame in browse().dataframe if "Document" in frame.value]
+    assert [len(frame) for frame in shown] == [1]
+
+
 @pytest.mark.slow
 def test_text_of_a_document_is_never_markup(bench):
     shown = html(browse(document=document(bench, "rivers")))

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 
+from core.pipeline.memory import bytes_of
 from core.retrieval.bm25_fast import BM25S
 from core.retrieval.rank_bm25 import RankBM25
+from core.retrieval.tokens import Tokens
+from core.store.cache import StageCache
 
 TEXTS = ["The cat sat on the mat", "A dog chased the cat, the cat ran", "Birds fly", "", "Running dogs run; a dog runs"]
 
@@ -69,6 +72,42 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     monkeypatch.setattr("core.retrieval.bm25_fast._BLOCK", 60)
     pieces = search(BM25S(), texts, 7, texts=texts)
     assert (whole.chunk == pieces.chunk).all() and (whole.score == pieces.score).all()
+
+
+def drawn_texts(number: int) -> list[str]:
+    rng, words = np.random.default_rng(4), [f"w{i}" for i in range(400)]
+    return [" ".join(words[i] for i in rng.zipf(1.3, rng.integers(1, 12)) % 400) for _ in range(number)]
+
+
+@pytest.mark.parametrize("few", [0, 10**9])  # only the chunks with a word are looked at; all are
+@pytest.mark.parametrize("part", [BM25S(), BM25S(variant="bm25+"), BM25S(idf="robertson", b=0.0)])
+def test_a_question_alone_is_ranked_as_among_others(monkeypatch, part, few):
+    """b=0 makes many scores equal, Robertson's idf some negative."""
+    texts = drawn_texts(900)
+    tokens, asked = part.tokenize(texts), part.tokenize([*texts[:60], "w1 w1 w2", "nothing", ""])
+    ties = np.random.default_rng(5).permutation(len(texts)).astype(np.int32)
+    for tie_order in (None, ties):
+        for depth in (1, 20, 2000):
+            together = part.build(tokens).search(asked, depth, tie_order)
+            with monkeypatch.context() as patched:
+                patched.setattr("core.retrieval.bm25_fast._SIDE_BY_SIDE", 0)
+                patched.setattr("core.retrieval.bm25_fast._FEW", few)
+                alone = part.build(tokens).search(asked, depth, tie_order)
+            assert (alone.chunk == together.chunk).all() and np.array_equal(alone.score, together.score, equal_nan=True)
+
+
+def test_scores_are_made_in_pieces_and_tokens_come_back_from_files(monkeypatch, tmp_path):
+    texts, part = drawn_texts(300), BM25S(variant="bm25l")
+    tokens, asked = part.tokenize([*texts, "\ud800 Stra\u00dfe"]), part.tokenize(texts[:9])
+    whole = part.build(tokens).scores(asked)
+    cache = StageCache(tmp_path, 10**9)
+    cache.save("tokens", "k", tokens.arrays())
+    mapped = Tokens.mapped(**cache.load("tokens", "k", mapped=True)[0])
+    assert mapped.vocabulary == tokens.vocabulary and mapped.words(300) == tokens.words(300) and bytes_of(mapped.term) == 0
+    monkeypatch.setattr("core.retrieval.bm25_fast._SCORED", 7)
+    assert (part.build(mapped).scores(asked) == whole).all()
+    empty = part.tokenize([])
+    assert Tokens.mapped(**empty.arrays()).vocabulary == []
 
 
 def test_some_rows_of_tokens_are_the_tokens_of_those_texts():

@@ -37,13 +37,15 @@ def matching_documents(corpus: Corpus) -> list[int]:
         source = st.selectbox("Source", sources, index=None, key="source", placeholder="All sources")
     shown = documents_with(corpus, words, source)
     cards.status_strip([f"{len(shown):,} of {len(corpus.documents):,} documents"])
+    key = f"documents/{corpus.name}/{words}/{source}"
+    some = cells.page_of(shown, key)
     picked = cells.show(
-        contents(corpus).documents.iloc[shown],
+        contents(corpus).documents.iloc[some],
         hide_index=True,
-        height=560 if len(shown) > 14 else "content",
+        height=560 if len(some) > 14 else "content",
         on_select="rerun",
         selection_mode="single-cell",
-        key=f"documents/{corpus.name}/{words}/{source}",
+        key=f"{key}/{some[0] if some else 0}",
         column_order=["Document", "Characters", "Questions"] + ["Source"] * (len(sources) > 1),
         column_config={
             "Document": st.column_config.TextColumn(width=205),
@@ -51,8 +53,8 @@ def matching_documents(corpus: Corpus) -> list[int]:
             "Questions": st.column_config.NumberColumn(help="Questions whose evidence is in this document.", width=82),
         },
     ).selection.cells
-    if picked and picked[0][0] < len(shown):
-        st.query_params["document"] = corpus.documents[shown[picked[0][0]]].id
+    if picked and picked[0][0] < len(some):
+        st.query_params["document"] = corpus.documents[some[picked[0][0]]].id
     return shown
 
 

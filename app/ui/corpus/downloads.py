@@ -26,6 +26,9 @@ def draw() -> None:
         ):
             with st.container(width="stretch"):
                 about(status, card_of[status.name])
+            if not card_of[status.name].fetched:
+                st.text(status.note)
+                continue
             takes = one_phase(cards.count(len(card_of[status.name].files), "file"))
             arguments, title = ["download", status.name], f"Download {status.name}"
             jobs.start_button("Download", arguments, title, takes, icon=":material/download:", place=status.name)

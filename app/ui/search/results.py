@@ -10,7 +10,6 @@ from core.evaluation.metric import MAIN, headlines
 from core.labs.trials import comparison
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label
-from core.retrieval.metadata import hidden_gold
 from core.statistics.paired import Paired
 from core.workbench import Evaluation, Plan, Resolved
 
@@ -128,7 +127,7 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> Paired | N
         row.append(context_card(k, tokens, before))
     cards.row(row)
     cards.in_sight(row)
-    if hidden := hidden_gold(current.config.retrieval.documents, current.corpus):
+    if hidden := session.workbench().hidden_gold(current.run):
         st.caption(
             f"The filter on documents hides all evidence of {hidden:,} questions: no retriever can find it, and they count as missed."
         )
