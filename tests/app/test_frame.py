@@ -86,14 +86,6 @@ def parameter(app: AppTest, key: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_address_restores_the_recipe():
-    app = recipe_page(**{"chunking.size_tokens": "128", "fusion.part": "rrf", "fusion.constant": "10", "seed": "7"})
-    assert recipe(app).chunking.size_tokens == 128
-    assert recipe(app).fusion.part == "rrf"
-    assert recipe(app).seed == 7
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", PART_KINDS)
 def test_every_part_survives_the_way_through_the_address_and_its_form(stage):
     def script():
@@ -116,7 +108,9 @@ def test_every_part_survives_the_way_through_the_address_and_its_form(stage):
 
 
 @pytest.mark.slow
-def test_a_setting_that_is_not_valid_is_left_out_and_the_rest_is_kept():
+def test_the_address_restores_the_recipe_but_what_is_not_valid():
+    app = recipe_page(**{"chunking.size_tokens": "128", "fusion.part": "rrf", "fusion.constant": "10", "seed": "7"})
+    assert (recipe(app).chunking.size_tokens, recipe(app).fusion.part, recipe(app).seed) == (128, "rrf", 7)
     app = recipe_page(**{"chunking.size_tokens": "-3", "fusion.weight": "0.25", "nonsense.x": "1"})
     assert recipe(app).fusion.weight == 0.25
     assert recipe(app).chunking == TrialConfig().chunking
@@ -191,28 +185,18 @@ def test_a_cheap_knob_acts_at_once_and_an_expensive_one_on_its_button():
 
 
 @pytest.mark.slow
-def test_a_draft_of_another_part_brings_its_own_knobs():
-    app = recipe_page()
-    next(s for s in app.selectbox if s.key == "current/chunking.part?").set_value("sentence").run()
-    assert recipe(app).chunking.part == "recursive"
-    next(b for b in app.button if b.key == "current/chunking/apply").click().run()
-    usual = registry.find("chunker", "sentence")()
-    assert recipe(app).chunking == usual.model_copy(update={"size_tokens": TrialConfig().chunking.size_tokens})
-
-
-@pytest.mark.slow
 def test_another_chunker_keeps_its_sizes_and_the_head_says_what_waits():
     app = recipe_page(**{"chunking.size_tokens": "512", "chunking.overlap_tokens": "64"})
+    size = next(s for s in app.select_slider if s.key.endswith("size_tokens?"))
+    assert "254" in size.options, "the way back to the default"
     app = next(s for s in app.selectbox if s.key == "current/chunking.part?").set_value("sliding_window").run()
     head = next(e.label for e in app.expander if "Chunking" in e.label).replace("\\", "")
     assert "sliding window, 512 tokens, overlap 64" in head and "not applied yet" in head
     assert recipe(app).chunking.part == "recursive"
-
-
-def test_the_way_back_to_the_default_size_is_on_the_slider():
-    app = recipe_page(**{"chunking.size_tokens": "512"})
-    size = next(s for s in app.select_slider if s.key.endswith("size_tokens?"))
-    assert "254" in size.options
+    next(s for s in app.selectbox if s.key == "current/chunking.part?").set_value("sentence").run()
+    assert recipe(app).chunking.part == "recursive"
+    next(b for b in app.button if b.key == "current/chunking/apply").click().run()
+    assert recipe(app).chunking == registry.find("chunker", "sentence")(size_tokens=512), "it brings knobs of its own"
 
 
 def test_one_press_applies_a_chunking_and_starts_what_it_takes(workbench, monkeypatch):
@@ -353,7 +337,7 @@ def test_pages_of_the_recipe_say_what_is_not_default_and_reset_it():
     assert "index.ef_search" not in app.query_params
     app = press(app, "recipe_strip/all")
     assert not session_changed(app) and recipe(app).corpus.dataset == "tiny"
-    assert strip(app) == ["Undo", "Redo"]
+    assert strip(app) == ["Undo", "Redo"] and not strip(open_page("run_study")), "a default recipe is quiet"
 
 
 def session_changed(app: AppTest) -> dict:
@@ -432,12 +416,6 @@ def test_a_setting_that_cannot_be_reset_alone_says_so():
     app = press(app, "recipe_strip/chunking.size_tokens")
     assert recipe(app).chunking.size_tokens == 2048
     assert any("cannot be reset while the others stand" in warning.value for warning in app.warning)
-
-
-@pytest.mark.slow
-def test_a_default_recipe_is_quiet():
-    app = open_page("run_study")
-    assert not strip(app)
 
 
 def test_no_word_of_the_code_stands_in_a_form():
