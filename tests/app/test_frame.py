@@ -2,7 +2,6 @@
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -18,8 +17,8 @@ from core.labs.trials import comparison
 from core.pipeline.speed import Estimate
 from core.workbench import Phase, Plan, Workbench
 from tests.support.prices import prices
+from tests.support.screen import visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TEXTS = {
     "rivers.txt": "The Danube rises in the Black Forest. It flows through ten countries. <script>alert(1)</script>",
     "mountains.txt": "Mont Blanc is the highest mountain of the Alps. Its summit is covered by ice.",
@@ -52,10 +51,7 @@ def workbench(home, monkeypatch):
 
 
 def open_page(name: str = "overview", **address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=30)
-    for key, value in {"corpus.dataset": "tiny", **address}.items():
-        app.query_params[key] = value
-    return (app.switch_page(f"../pages/{name}.py") if name != "overview" else app).run()
+    return visit(name, {"corpus.dataset": "tiny", **address})
 
 
 def recipe_page(**address: str) -> AppTest:

@@ -13,9 +13,8 @@ from core.__main__ import main
 from core.workbench import Workbench
 from tests.support.annotated import rating
 from tests.support.labelled import by_place, labelled
-from tests.support.screen import html
+from tests.support.screen import html, visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 FOLDER = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets"))
 QAGS = FOLDER / "qags" / "mturk_cnndm.jsonl"
 
@@ -31,10 +30,7 @@ def bench(tmp_path, monkeypatch):
 
 
 def opened(view: str, **address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")
-    for key, value in {"view": view, **address}.items():
-        app.query_params[key] = value
-    app.run()
+    app = visit("measure_agreement", {"view": view, **address})
     assert not app.exception and not app.error, [*(e.value for e in app.error), *(c.value for c in app.code)]
     return app
 
@@ -162,8 +158,6 @@ def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
 def test_a_plan_that_was_changed_is_told(bench, capsys):
     frozen = labelled(bench, rating(8, pilot=0, per_item=3), lambda who, number: "supported")
     bench.store.add("study", {**bench.store.journal.read(frozen.id).payload, "hash": "0" * 64, "version": 2})
-    app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")
-    app.query_params["source"] = "toy"
-    app.run()
+    app = visit("measure_agreement", {"source": "toy"})
     assert any("not what was frozen" in one.value and "hash" in one.value for one in app.error)
     assert not told(capsys, "toy")["plan"]["ok"]

@@ -19,8 +19,8 @@ from core.generation.receipt import Comparison
 from core.labs.engines.speed import EngineSpeed
 from core.records import Answer, ChunkOrigin, Progress, Provenance, Receipt, StageRank, TimedStep, Token
 from core.workbench import Workbench
+from tests.support.screen import visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TEXTS = {
     "rivers.txt": "The Danube rises in the Black Forest. It flows through ten countries. <script>alert(1)</script>",
     "mountains.txt": "Mont Blanc is the highest mountain of the Alps. ![x](http://example.invalid/x.png)",
@@ -88,10 +88,7 @@ def play(monkeypatch, bench, text="It rises in the Black Forest [1].", **fields)
 
 
 def open_page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=120)
-    for key, value in {"corpus.dataset": "tiny", "fusion.part": "sparse_only", **address}.items():
-        app.query_params[key] = value
-    return app.switch_page("../pages/ask_model.py").run()
+    return visit("ask_model", {"corpus.dataset": "tiny", "fusion.part": "sparse_only", **address})
 
 
 def ask(app: AppTest, question: str) -> AppTest:

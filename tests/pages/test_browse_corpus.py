@@ -2,7 +2,6 @@
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -11,9 +10,8 @@ from app import session
 from core.errors import WorkbenchError
 from core.labs.corpus.contents import receive
 from core.workbench import Workbench
-from tests.support.screen import html
+from tests.support.screen import html, visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TEXTS = {
     "rivers.txt": "The Danube rises in the Black Forest. <script>alert(1)</script> <img src=x onerror=alert(1)>",
     "mountains.txt": "Mont Blanc is the highest mountain of the Alps. " + "Filling words. " * 4000,
@@ -42,12 +40,7 @@ def workbench(bench, monkeypatch):
 
 
 def browse(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=30)
-    app.query_params["corpus.dataset"] = "tiny"
-    app.switch_page("../pages/browse_corpus.py")
-    for key, value in address.items():
-        app.query_params[key] = value
-    app.run()
+    app = visit("browse_corpus", {"corpus.dataset": "tiny", **address})
     assert not app.exception
     return app
 
@@ -110,11 +103,7 @@ def test_own_collection_lists_a_status_for_each_file_and_can_be_removed(bench):
 def test_uploaded_files_are_read_by_a_job_while_the_page_answers(tmp_path, monkeypatch):
     bench = Workbench(tmp_path / "data")
     monkeypatch.setattr(session, "workbench", lambda: bench)
-    app = AppTest.from_file(MAIN, default_timeout=30)
-    app.query_params["fusion.weight"] = "0.3"  # the very first start would prepare the default recipe beside it
-    app = app.run().switch_page("../pages/browse_corpus.py")
-    app.query_params["tab"] = "Own documents"
-    app.run()
+    app = visit("browse_corpus", {"tab": "Own documents"})
     next(box for box in app.text_input if box.label == "Name of the corpus").set_value("papers")
     documents, questions = app.file_uploader
     documents.set_value([("long.txt", ("A line of text. " * 2_000_000).encode(), "text/plain"), ("bad.pdf", b"%PDF-1.4 no", "")])

@@ -1,7 +1,6 @@
 """The page Encoders: its table is the library's, what is not embedded is offered, a bad setting is told, training is previewed."""
 
 import json
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,10 +13,9 @@ from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Phase, Plan
 from tests.support.prices import prices
-from tests.support.screen import html
+from tests.support.screen import html, visit
 from tests.support.small_corpora import markets, with_towns
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")
 TEXTS, QUESTIONS = markets(TOWNS)
 QUESTIONS += [{"id": "vague", "question": "Which mill is old?", "document": "Pisa.txt", "answer": "old mill of Pisa"}]
@@ -54,11 +52,7 @@ def page(bench, home, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: bench)
 
     def start(encoders=CHOSEN, **address: str) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=60)
-        for key, value in {**ADDRESS, **address}.items():
-            app.query_params[key] = value
-        app.session_state["encoders"] = encoders
-        app = app.switch_page("../pages/compare_encoders.py").run()
+        app = visit("compare_encoders", {**ADDRESS, **address}, encoders=encoders)
         assert not app.exception
         return app
 

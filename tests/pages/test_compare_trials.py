@@ -1,7 +1,6 @@
 """The page Trials: table, selection in the address, comparison, what is done with a trial."""
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,9 +10,8 @@ from app import session
 from app.ui.trials import table
 from core.labs.trials import comparison
 from core.workbench import Workbench
+from tests.support.screen import visit
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
-
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +39,7 @@ def bench(home, monkeypatch):
 
 
 def open_page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    app.switch_page("../pages/compare_trials.py")
-    for key, value in address.items():
-        app.query_params[key] = value
-    app.run()
+    app = visit("compare_trials", address)
     assert not app.exception
     return app
 

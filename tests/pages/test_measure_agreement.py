@@ -1,7 +1,5 @@
 """The page Agreement: its numbers are the lab's, undefined is said in words, and every source and state is told."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -11,9 +9,8 @@ from core.annotation.assignment import assignment
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
-from tests.support.screen import html
+from tests.support.screen import html, visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 PLAN = {**draft.DEFAULTS["rating"], **draft.ONE_SYSTEM}
 TABS = ("Agreement", "By annotator", "By item", "As labels come in", "Consensus", "People against machines")
 
@@ -47,10 +44,7 @@ def mixed(who: str, number: int) -> str:
 
 
 def open_page(view: str = "Agreement", **address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")
-    for key, value in {"view": view, **address}.items():
-        app.query_params[key] = value
-    return checked(app.run())
+    return checked(visit("measure_agreement", {"view": view, **address}))
 
 
 def checked(app: AppTest) -> AppTest:
@@ -231,8 +225,5 @@ def test_few_verdicts_are_told_with_the_number_that_is_needed(bench):
 @pytest.mark.slow
 def test_an_address_of_labels_that_are_not_here_says_so(bench):
     for asked in ({"source": "zzz"}, {"study": "zzz"}):
-        app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")
-        for key, value in asked.items():
-            app.query_params[key] = value
-        checked(app.run())
+        app = checked(visit("measure_agreement", asked))
         assert "“zzz”, which are not here" in app.warning[0].value, asked

@@ -1,7 +1,5 @@
 """The SQL page reads what is stored, says its limits, and cannot do anything else."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -9,9 +7,8 @@ from app import session
 from core.labs.store import query as labs_store
 from core.store import tables
 from core.workbench import Workbench
+from tests.support.screen import visit
 from tests.support.synthetic_trials import add_questions, add_trial
-
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +25,7 @@ def workbench(bench, monkeypatch):
 
 
 def opened(sql: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=30).switch_page("../pages/query_store.py")
-    app.query_params["sql"] = sql
-    return app.run()
+    return visit("query_store", {"sql": sql})
 
 
 def ask(sql: str) -> AppTest:
@@ -110,7 +105,7 @@ def test_of_each_corpus_one_best_trial_is_told_by_name_and_an_answer_follows_the
     store, whole, half = stored
     add_trial(store, half, quality=1.0)
     add_trial(store, whole, {"fusion.part": "rrf"}, quality=0.1)
-    app = AppTest.from_file(MAIN, default_timeout=30).switch_page("../pages/query_store.py").run()
+    app = visit("query_store")
 
     def rows():
         return table(app).to_dict("records")

@@ -1,7 +1,6 @@
 """The page Run a study: beginning, the plan and what is wrong with it, how it stands, and what it says."""
 
 import json
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -17,9 +16,9 @@ from core.progress import drain
 from core.retrieval.bm25_fast import BM25S
 from core.workbench import Workbench
 from tests.support.played_model import play
+from tests.support.screen import visit
 from tests.support.toy_study import BASE, toy_home, toy_study
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 SPARSE = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "chunking.part": "fixed", "chunking.size_tokens": "32"}
 
 
@@ -33,11 +32,7 @@ def template(tmp_path_factory):
 
 
 def open_page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    app.switch_page("../pages/run_study.py")
-    for key, value in address.items():
-        app.query_params[key] = value
-    app.run()
+    app = visit("run_study", address)
     assert not app.exception and "unexpected error" not in "".join(e.value for e in app.error)
     return app
 

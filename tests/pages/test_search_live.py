@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,10 +15,9 @@ from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Phase, Plan
 from tests.support.prices import prices
-from tests.support.screen import html
+from tests.support.screen import html, visit
 from tests.support.small_corpora import markets, with_towns
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")
 TEXTS, QUESTIONS = markets(TOWNS)
 QUESTIONS += [{"id": "vague", "question": "Which town never sleeps?", "document": "Pisa.txt", "answer": "old mill of Pisa"}]
@@ -38,10 +36,7 @@ def page(bench, monkeypatch):
     monkeypatch.setattr("core.labs.trials.curve.AT_ONCE_MS", float("inf"))
 
     def start(**address: str) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=60)
-        for key, value in {**BM25, **address}.items():
-            app.query_params[key] = value
-        app = app.switch_page("../pages/search_live.py").run()
+        app = visit("search_live", {**BM25, **address})
         assert not app.exception
         return app
 

@@ -1,7 +1,6 @@
 """A study on the page where its question comes up: chosen, its cost told, started by one press, and read in place."""
 
 import json
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,9 +13,9 @@ from core.labs.experiments.driver import run
 from core.labs.trials import comparison
 from core.progress import drain
 from core.retrieval.bm25_fast import BM25S
+from tests.support.screen import visit
 from tests.support.toy_study import toy_home
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 SPARSE = {
     "corpus.dataset": "towns",
     "fusion.part": "sparse_only",
@@ -33,13 +32,7 @@ def template(tmp_path_factory):
 
 
 def open_page(page: str, **address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**SPARSE, **address}.items():
-        app.query_params[key] = value
-    app = app.switch_page(f"../pages/{page}.py")
-    for key, value in address.items():
-        app.query_params[key] = value
-    app.run()
+    app = visit(page, {**SPARSE, **address})
     assert not app.exception and not app.error
     return app
 
@@ -238,11 +231,7 @@ def test_search_live_begins_with_the_setting_that_was_moved_last(bench, started)
 
 
 def encoders(chosen: list[str]) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**SPARSE, "chunking.size_tokens": "32"}.items():
-        app.query_params[key] = value
-    app.session_state.encoders, app.session_state.view = chosen, "Study"
-    app = app.switch_page("../pages/compare_encoders.py").run()
+    app = visit("compare_encoders", {**SPARSE, "chunking.size_tokens": "32"}, encoders=chosen, view="Study")
     assert not app.exception
     return app
 
