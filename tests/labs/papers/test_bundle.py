@@ -214,15 +214,13 @@ def test_the_latex_compiles_hostile_names_and_all(made, tmp_path):
 
 @pytest.mark.skipif(not bundles.figures.find_browser(), reason="no Chrome or Chromium on this machine")
 @pytest.mark.slow
-def test_a_bundle_with_figures_is_the_same_zip_and_each_is_drawn_again_by_its_command(tmp_path):
+def test_each_figure_of_a_bundle_is_drawn_again_by_its_command_as_the_same_picture(tmp_path):
     bench = Workbench(tmp_path / "home")
     trials = three_trials(bench)
     papers.create(bench, "Drawn")
     gains = {"kind": "figure", "name": "gains", "command": ["trials-table", *trials], "drawing": "differences", "panel": "a"}
     papers.add(bench, "drawn", gains)
-    for name in ("a.zip", "b.zip"):
-        drain(bundles.export(bench, "drawn", tmp_path / name))
-    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    drain(bundles.export(bench, "drawn", tmp_path / "a.zip"))
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         archive.extractall(tmp_path)
     [words] = [line.split() for line in (tmp_path / "README.md").read_text().splitlines() if " -m core draw " in line]
