@@ -10,7 +10,9 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # several at once: the threads of each library would wait for each other's, and those of others
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # several at once: the threads of each library would wait for each other's, and those of others
     libraries = ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
     os.environ.update(dict.fromkeys(libraries, "1"))
 
