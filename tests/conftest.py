@@ -6,8 +6,14 @@ Tests mirror core, app and pages; what a file is beside a unit test, its name's 
 import os
 import shutil
 import sys
+from collections import Counter
 from functools import cache
 from pathlib import Path
+
+# several at once: the threads of each library would wait for each other's, and those of others
+if "PYTEST_XDIST_WORKER" in os.environ:
+    libraries = ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+    os.environ.update(dict.fromkeys(libraries, "1"))
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +24,19 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("property", "peers", "fault", "browser")
 DATASETS = Path(os.environ.get("GROUNDWORK_DATASETS") or ROOT.parent / "shared" / "datasets")
+LONGEST = (
+    "labs/papers/test_bundle.py",
+    "app/test_appearance_browser.py",
+    "store/test_store_fault.py",
+    "pages/test_run_study.py",
+    "scratch/test_indexes_peers.py",
+    "labs/papers/test_every_source.py",
+    "pages/test_design_study.py",
+    "statistics/test_coverage_property.py",
+    "test_workbench.py",
+    "cli/test_hostile_files_fault.py",
+    "pages/test_search_live.py",
+)
 pytest_plugins = ["tests.support.browser", "tests.support.postgres", "tests.support.qdrant"]
 
 
@@ -25,6 +44,14 @@ def pytest_itemcollected(item):
     kind = item.path.stem.rpartition("_")[2]
     if kind in KINDS:
         item.add_marker(kind)
+
+
+def pytest_collection_modifyitems(items):
+    """Workers take a file each in this order (with --no-loadscope-reorder): the longest first, so that none is left alone at the end."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        longest = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+        sizes = Counter(item.path for item in items)
+        items.sort(key=lambda item: (longest.get(item.path, len(longest)), -sizes[item.path]))
 
 
 def pytest_collection_finish():

@@ -11,6 +11,7 @@ from core.retrieval.fusion import fused
 from core.workbench import Workbench
 from tests.contract.test_fusions import part, pool_of
 from tests.contract.test_indexes import Exact
+from tests.support.broken.breach import broken
 from tests.support.broken.ranking import ChangedBM25, PadsAreRanked, Share, built, summed
 from tests.support.broken.texts import Bag, Lines
 from tests.support.small_corpora import with_towns
@@ -26,12 +27,6 @@ QUESTIONS = [
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory) -> Workbench:
     return with_towns(tmp_path_factory.mktemp("home"), TEXTS, QUESTIONS)
-
-
-def broken(base: type, name: str, **methods) -> type:
-    """The part with other methods, under this name."""
-    fields = {"part": name, "__annotations__": {"part": str}, "__module__": __name__, "__doc__": "Choose it nowhere."}
-    return type(name.title().replace("_", ""), (base,), {**fields, **methods})
 
 
 def wide(found: Candidates) -> Candidates:

@@ -56,6 +56,17 @@ def recipe():
     )
 
 
+@pytest.fixture
+def say(bench, monkeypatch, capfd):
+    """A command said here: its exit code, and what it wrote on both streams."""
+    monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
+
+    def said(*arguments: str) -> tuple[int, str, str]:
+        return main([*arguments]), *capfd.readouterr()
+
+    return said
+
+
 def test_evaluation_measures_every_question_with_an_interval(bench, recipe):
     result = bench.evaluate(recipe)
     assert set(result.values) == set(metric_names())
@@ -142,20 +153,20 @@ def test_a_trial_without_its_questions_is_still_shown(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_prints_its_metrics_with_intervals_and_json_holds_them(bench, recipe):
+def test_a_run_prints_its_metrics_with_intervals_and_json_holds_them(bench, recipe, say):
     given = ("--dataset", "kitchen", "--set", "fusion.part=sparse_only", "--set", "evaluation.k=3")
-    done = cli(bench.home, "run", *given)
-    assert done.returncode == 0, done.stderr
+    code, out, error = say("run", *given)
+    assert code == 0, error
     live = bench.evaluate(
         with_settings(TrialConfig(), {"corpus.dataset": "kitchen", "fusion.part": "sparse_only", "evaluation.k": 3})
     )
     one = live.intervals["mrr"]
-    line = next(line for line in done.stdout.splitlines() if line.startswith("MRR@3"))
+    line = next(line for line in out.splitlines() if line.startswith("MRR@3"))
     assert line.split()[:7] == ["MRR@3", f"{one.mean:.3f}", f"{one.low:.3f}", "to", f"{one.high:.3f}", "4", "4"]
     assert one.note and line.endswith(one.note)
     trial = bench.store.query("SELECT max(id) AS id FROM trials")[0]["id"]
-    assert f"Trial {trial}" in done.stdout and "Again: python -m core run --dataset kitchen" in done.stdout
-    again = json.loads(cli(bench.home, "run", *given, "--json").stdout)
+    assert f"Trial {trial}" in out and "Again: python -m core run --dataset kitchen" in out
+    again = json.loads(say("run", *given, "--json")[1])
     found = next(metric for metric in again["metrics"] if metric["metric"] == "mrr")
     assert (found["mean"], found["low"], found["high"], found["n"]) == (one.mean, one.low, one.high, 4)
     assert again["repeat_of"] == [trial] and again["rankings"]
@@ -274,11 +285,10 @@ def cli(home, *arguments):
     ["run", "--dataset", "kitchen", "--set", "fusion.part=sparse_only"],
     ["search", "sourdough", "--dataset", "kitchen", "--set", "fusion.part=sparse_only"], ["sql", "SELECT count(*) AS n FROM trials"],
 ])  # fmt: skip
-def test_json_is_one_document_and_nothing_else(bench, arguments, monkeypatch, capfd):
-    monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
-    code, said = main([*arguments, "--json"]), capfd.readouterr()
-    assert code == 0, said.err
-    json.loads(said.out)
+def test_json_is_one_document_and_nothing_else(say, arguments):
+    code, out, error = say(*arguments, "--json")
+    assert code == 0, error
+    json.loads(out)
 
 
 @pytest.mark.slow
@@ -288,13 +298,11 @@ def test_json_is_one_document_and_nothing_else(bench, arguments, monkeypatch, ca
     (["trials", "--limit", "-1"], 2), (["ingest", "absent", "/no/such/file.txt"], 1), (["run", "--set", "fusion.weight=["], 1),
     (["run", "--dataset", "unasked", "--set", "fusion.part=sparse_only"], 1),
 ])  # fmt: skip
-def test_exit_codes(bench, arguments, code, monkeypatch, capfd):
-    monkeypatch.setenv("GROUNDWORK_HOME", str(bench.home))
+def test_exit_codes(bench, arguments, code, say):
     if "unasked" in arguments:
         drain(bench.library.ingest("unasked", [("a.txt", b"Nobody asks about this.")]))
-    assert main(arguments) == code
-    said = capfd.readouterr()
-    assert "Traceback" not in said.err and (said.err + said.out).strip()
+    given, out, error = say(*arguments)
+    assert given == code and "Traceback" not in error and (error + out).strip()
 
 
 @pytest.mark.slow
@@ -305,12 +313,11 @@ def test_a_process_ends_with_the_exit_code(bench, arguments, code):
 
 
 @pytest.mark.slow
-def test_paths_are_shown_and_no_column_or_row_is_lost_in_silence(bench, tmp_path):
-    done = cli(bench.home, "backup", str(tmp_path / "all.zip"))
-    assert (done.returncode, done.stdout.strip()) == (0, str(tmp_path / "all.zip"))
-    done = cli(bench.home, "sql", "SELECT 1 AS a, 2 AS a, 'inf'::DOUBLE AS b FROM range(10001)", "--json")
-    rows = json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-    assert rows[0] == {"a": 1, "a (2)": 2, "b": None} and "first 10,000 rows" in done.stderr
+def test_paths_are_shown_and_no_column_or_row_is_lost_in_silence(say, tmp_path):
+    assert say("backup", str(tmp_path / "all.zip"))[:2] == (0, f"{tmp_path / 'all.zip'}\n")
+    _, out, error = say("sql", "SELECT 1 AS a, 2 AS a, 'inf'::DOUBLE AS b FROM range(10001)", "--json")
+    rows = json.loads(out, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert rows[0] == {"a": 1, "a (2)": 2, "b": None} and "first 10,000 rows" in error
 
 
 @pytest.mark.slow

@@ -49,31 +49,23 @@ def annotate(home: str, who: str, count: int, told) -> None:
     told.put([store.add_label({**PAYLOAD, "annotator": who, "item": f"i{n}"}) for n in range(count)])
 
 
-def crowd(home, people, each):
+@pytest.mark.slow
+def test_six_annotators_label_six_hundred_items_at_once(tmp_path):
+    people, each = 6, 100
     spawn = multiprocessing.get_context("spawn")
     told = spawn.Queue()
-    crowd = [spawn.Process(target=annotate, args=(str(home), f"p{n}", each, told)) for n in range(people)]
+    crowd = [spawn.Process(target=annotate, args=(str(tmp_path), f"p{n}", each, told)) for n in range(people)]
     for one in crowd:
         one.start()
     ids = [label_id for _ in crowd for label_id in told.get(timeout=120)]
     for one in crowd:
         one.join()
-    store = Store(home)
+    store = Store(tmp_path)
     assert len(set(ids)) == len(ids) == people * each
     assert sorted(row["id"] for row in store.query("SELECT id FROM labels")) == sorted(ids)
     assert len(store.labels.current("toy")) == people * each
     report = drain(store.verify())
     assert report.ok and report.journal["label"] == report.database["label"] == people * each
-
-
-@pytest.mark.slow
-def test_four_annotators_at_once(tmp_path):
-    crowd(tmp_path, 4, 25)
-
-
-@pytest.mark.slow
-def test_ten_annotators_label_two_thousand_items(tmp_path):
-    crowd(tmp_path, 10, 200)
 
 
 @pytest.mark.slow

@@ -3,14 +3,13 @@
 import shlex
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.__main__ import parse
 from core.config import settings
 from core.workbench import Workbench, as_options
-from tests.app.test_frame import MAIN
 from tests.support.hostile_texts import TEXTS
+from tests.support.screen import visit
 from tests.support.small_corpora import with_towns
 
 GIVEN = [TEXTS[name] for name in ("1,200 brackets", "90 brackets, closed", "400 digits", "a day that is none", "infinity")] + [
@@ -53,9 +52,6 @@ def home(tmp_path_factory):
 def test_a_page_says_calmly_what_is_wrong_with_its_address(page, address, home, monkeypatch):
     bench = Workbench(home)
     monkeypatch.setattr(session, "workbench", lambda: bench)
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {"corpus.dataset": "towns", **address}.items():
-        app.query_params[key] = value
-    app.switch_page(f"../pages/{page}.py").run()
+    app = visit(page, {"corpus.dataset": "towns", **address})
     assert not app.exception and not [code.value for code in app.code if "Traceback" in code.value]
     assert app.sidebar.selectbox and (app.title or app.header or app.subheader or app.error)

@@ -1,8 +1,16 @@
 """All text of all pages can be read, and has the room that it needs: in light and dark, at 1440 and at 900 pixels."""
 
+import shutil
+
 import pytest
 
 from tests.support.appearance import PAGES, measured
+
+
+@pytest.fixture(scope="module")
+def home(embedded, tmp_path_factory):
+    """The built-in corpus is ready, so that pages show what they have to show."""
+    return shutil.copytree(embedded, tmp_path_factory.mktemp("browser") / "data")
 
 
 @pytest.fixture(scope="module")

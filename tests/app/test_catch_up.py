@@ -1,11 +1,10 @@
 """A page drawn by an answer of the store that was not of the latest is drawn again."""
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import sidebar
-from tests.app.test_frame import MAIN
+from tests.support.screen import visit
 from tests.support.small_corpora import with_towns
 
 QUESTIONS = [{"id": "q1", "question": "Where does the Danube rise?", "document": "danube.txt", "answer": "in the Black Forest"}]
@@ -28,9 +27,7 @@ def drawn(tmp_path, monkeypatch) -> list[int]:
 
 
 def open_page() -> None:
-    app = AppTest.from_file(MAIN, default_timeout=30)
-    app.query_params["corpus.dataset"], app.query_params["fusion.part"] = "towns", "sparse_only"
-    app.run()
+    visit("overview", {"corpus.dataset": "towns", "fusion.part": "sparse_only"})
 
 
 @pytest.mark.slow

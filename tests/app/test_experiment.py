@@ -7,7 +7,8 @@ from core.labs.experiments import book
 from core.labs.experiments.experiment import made
 from core.progress import drain
 from core.workbench import Workbench
-from tests.app.test_frame import MAIN, parameter
+from tests.app.test_frame import parameter
+from tests.support.screen import visit
 from tests.support.small_corpora import with_towns
 
 HOSTILE = "<img src=x onerror=alert(1)> **bold** [a](javascript:x) $x$ :material/home:"
@@ -23,10 +24,7 @@ def template(tmp_path_factory):
 
 
 def open_page(name="overview", **address) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=30)
-    for key, value in {"corpus.dataset": "towns", "fusion.part": "sparse_only", **address}.items():
-        app.query_params[key] = value
-    return (app.switch_page(f"../pages/{name}.py") if name != "overview" else app).run()
+    return visit(name, {"corpus.dataset": "towns", "fusion.part": "sparse_only", **address})
 
 
 def open_sidebar(**address) -> AppTest:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -18,8 +17,8 @@ from core.labs.trials import comparison
 from core.pipeline.speed import Estimate
 from core.workbench import Phase, Plan, Workbench
 from tests.support.prices import prices
+from tests.support.screen import visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TEXTS = {
     "rivers.txt": "The Danube rises in the Black Forest. It flows through ten countries. <script>alert(1)</script>",
     "mountains.txt": "Mont Blanc is the highest mountain of the Alps. Its summit is covered by ice.",
@@ -52,10 +51,7 @@ def workbench(home, monkeypatch):
 
 
 def open_page(name: str = "overview", **address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=30)
-    for key, value in {"corpus.dataset": "tiny", **address}.items():
-        app.query_params[key] = value
-    return (app.switch_page(f"../pages/{name}.py") if name != "overview" else app).run()
+    return visit(name, {"corpus.dataset": "tiny", **address})
 
 
 def recipe_page(**address: str) -> AppTest:
@@ -86,14 +82,6 @@ def parameter(app: AppTest, key: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_address_restores_the_recipe():
-    app = recipe_page(**{"chunking.size_tokens": "128", "fusion.part": "rrf", "fusion.constant": "10", "seed": "7"})
-    assert recipe(app).chunking.size_tokens == 128
-    assert recipe(app).fusion.part == "rrf"
-    assert recipe(app).seed == 7
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", PART_KINDS)
 def test_every_part_survives_the_way_through_the_address_and_its_form(stage):
     def script():
@@ -116,7 +104,9 @@ def test_every_part_survives_the_way_through_the_address_and_its_form(stage):
 
 
 @pytest.mark.slow
-def test_a_setting_that_is_not_valid_is_left_out_and_the_rest_is_kept():
+def test_the_address_restores_the_recipe_but_what_is_not_valid():
+    app = recipe_page(**{"chunking.size_tokens": "128", "fusion.part": "rrf", "fusion.constant": "10", "seed": "7"})
+    assert (recipe(app).chunking.size_tokens, recipe(app).fusion.part, recipe(app).seed) == (128, "rrf", 7)
     app = recipe_page(**{"chunking.size_tokens": "-3", "fusion.weight": "0.25", "nonsense.x": "1"})
     assert recipe(app).fusion.weight == 0.25
     assert recipe(app).chunking == TrialConfig().chunking
@@ -191,28 +181,18 @@ def test_a_cheap_knob_acts_at_once_and_an_expensive_one_on_its_button():
 
 
 @pytest.mark.slow
-def test_a_draft_of_another_part_brings_its_own_knobs():
-    app = recipe_page()
-    next(s for s in app.selectbox if s.key == "current/chunking.part?").set_value("sentence").run()
-    assert recipe(app).chunking.part == "recursive"
-    next(b for b in app.button if b.key == "current/chunking/apply").click().run()
-    usual = registry.find("chunker", "sentence")()
-    assert recipe(app).chunking == usual.model_copy(update={"size_tokens": TrialConfig().chunking.size_tokens})
-
-
-@pytest.mark.slow
 def test_another_chunker_keeps_its_sizes_and_the_head_says_what_waits():
     app = recipe_page(**{"chunking.size_tokens": "512", "chunking.overlap_tokens": "64"})
+    size = next(s for s in app.select_slider if s.key.endswith("size_tokens?"))
+    assert "254" in size.options, "the way back to the default"
     app = next(s for s in app.selectbox if s.key == "current/chunking.part?").set_value("sliding_window").run()
     head = next(e.label for e in app.expander if "Chunking" in e.label).replace("\\", "")
     assert "sliding window, 512 tokens, overlap 64" in head and "not applied yet" in head
     assert recipe(app).chunking.part == "recursive"
-
-
-def test_the_way_back_to_the_default_size_is_on_the_slider():
-    app = recipe_page(**{"chunking.size_tokens": "512"})
-    size = next(s for s in app.select_slider if s.key.endswith("size_tokens?"))
-    assert "254" in size.options
+    next(s for s in app.selectbox if s.key == "current/chunking.part?").set_value("sentence").run()
+    assert recipe(app).chunking.part == "recursive"
+    next(b for b in app.button if b.key == "current/chunking/apply").click().run()
+    assert recipe(app).chunking == registry.find("chunker", "sentence")(size_tokens=512), "it brings knobs of its own"
 
 
 def test_one_press_applies_a_chunking_and_starts_what_it_takes(workbench, monkeypatch):
@@ -353,7 +333,7 @@ def test_pages_of_the_recipe_say_what_is_not_default_and_reset_it():
     assert "index.ef_search" not in app.query_params
     app = press(app, "recipe_strip/all")
     assert not session_changed(app) and recipe(app).corpus.dataset == "tiny"
-    assert strip(app) == ["Undo", "Redo"]
+    assert strip(app) == ["Undo", "Redo"] and not strip(open_page("run_study")), "a default recipe is quiet"
 
 
 def session_changed(app: AppTest) -> dict:
@@ -432,12 +412,6 @@ def test_a_setting_that_cannot_be_reset_alone_says_so():
     app = press(app, "recipe_strip/chunking.size_tokens")
     assert recipe(app).chunking.size_tokens == 2048
     assert any("cannot be reset while the others stand" in warning.value for warning in app.warning)
-
-
-@pytest.mark.slow
-def test_a_default_recipe_is_quiet():
-    app = open_page("run_study")
-    assert not strip(app)
 
 
 def test_no_word_of_the_code_stands_in_a_form():

@@ -4,14 +4,14 @@ import ast
 import json
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from core.models.adapters import RECORD, SETTINGS, WEIGHTS
 from core.progress import drain
 from core.workbench import Workbench
-from tests.app.test_frame import MAIN, QUESTIONS, TEXTS
+from tests.app.test_frame import QUESTIONS, TEXTS
 from tests.pages.test_train_adapter import record
 from tests.support.prices import TAG
+from tests.support.screen import visit
 from tests.support.sources import PAGES, SCREENS, name_of, tree_of
 
 # who starts a job other than by a button of `jobs`, and where its price is told
@@ -71,10 +71,8 @@ READY_LATER = (
 def test_each_button_that_starts_a_job_has_its_price_beside_it(bench, monkeypatch, page, corpus):
     """On a corpus that is ready at once, and on one that is not."""
     monkeypatch.setattr(type(bench.jobs), "start", lambda self, arguments, label, *_: "")
-    app = AppTest.from_file(MAIN, default_timeout=120)
-    app.query_params["corpus.dataset"] = corpus
-    app.query_params["evaluation.k"] = "9"  # of the default recipe the first page starts the job by itself
-    app = (app if page == "overview" else app.switch_page(f"../pages/{page}.py")).run()
+    # of the default recipe the first page starts the job by itself
+    app = visit(page, {"corpus.dataset": corpus, "evaluation.k": 9})
     assert not app.exception
     buttons = list(pressed(app.main))
     assert buttons or corpus == "tiny" or page not in READY_LATER.split()

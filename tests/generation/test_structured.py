@@ -115,25 +115,15 @@ def test_a_schema_without_room_is_refused_before_the_model_writes():
         drain(LlamaCpp(context_tokens=256, weights="as_bundled", json_schema=long).generate([{"role": "user", "content": "?"}]))
 
 
-def answers(count: int):
+@pytest.mark.slow
+@needs_model
+def test_every_one_of_many_answers_is_valid():
     knobs = LlamaCpp(context_tokens=256, weights="as_bundled", json_schema=SMALL, temperature=1.0, max_tokens=1)
     words = ["with", "try", "lambda", "yield", "import", "global", "raise", "while", "for", "class"]
-    prompts = [[{"role": "user", "content": f"{i}. What is {words[i % 10]} in Python? JSON."}] for i in range(count)]
-    return drain(knobs.generate_many(prompts, batch=10, deadline_s=3000.0))
-
-
-@pytest.mark.slow
-@needs_model
-def test_ten_of_ten_answers_are_valid():
-    found = answers(10)
-    assert [problem(result.text, SMALL) for result in found] == [""] * 10
-    assert {result.finish_reason for result in found} == {"stop"} and len({result.text for result in found}) > 3
-
-
-@pytest.mark.slow
-@needs_model
-def test_two_hundred_of_two_hundred_answers_are_valid():
-    assert [problem(result.text, SMALL) for result in answers(200)] == [""] * 200
+    prompts = [[{"role": "user", "content": f"{i}. What is {words[i % 10]} in Python? JSON."}] for i in range(60)]
+    found = drain(knobs.generate_many(prompts, batch=10, deadline_s=3000.0))
+    assert [problem(result.text, SMALL) for result in found] == [""] * 60
+    assert {result.finish_reason for result in found} == {"stop"} and len({result.text for result in found}) > 18
 
 
 def test_torch_follows_the_same_grammar():
@@ -179,14 +169,14 @@ def test_torch_follows_the_grammar_with_the_bundled_models_own_tokens():
 
 @pytest.mark.slow
 @needs_model
-def test_forty_of_forty_answers_of_torch_are_valid():
+def test_every_answer_of_torch_is_valid():
     from core.generation.torch_lm import Transformers
 
     knobs = Transformers(context_tokens=256, json_schema=SMALL, temperature=1.0, max_tokens=1)
-    prompts = [[{"role": "user", "content": f"What is {i} in Python? JSON."}] for i in range(40)]
+    prompts = [[{"role": "user", "content": f"What is {i} in Python? JSON."}] for i in range(20)]
     found = drain(knobs.generate_many(prompts, batch=10, deadline_s=3000.0))
-    assert [problem(result.text, SMALL) for result in found] == [""] * 40
-    assert {result.finish_reason for result in found} == {"stop"} and len({result.text for result in found}) > 10
+    assert [problem(result.text, SMALL) for result in found] == [""] * 20
+    assert {result.finish_reason for result in found} == {"stop"} and len({result.text for result in found}) > 5
 
 
 def test_what_the_deadline_cut_may_be_whole_another_time():

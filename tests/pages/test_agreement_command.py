@@ -10,13 +10,11 @@ from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.__main__ import main
-from core.annotation import rounds, saving
-from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import rating
-from tests.support.screen import html
+from tests.support.labelled import by_place, labelled
+from tests.support.screen import html, visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 FOLDER = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets"))
 QAGS = FOLDER / "qags" / "mturk_cnndm.jsonl"
 
@@ -32,10 +30,7 @@ def bench(tmp_path, monkeypatch):
 
 
 def opened(view: str, **address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")
-    for key, value in {"view": view, **address}.items():
-        app.query_params[key] = value
-    app.run()
+    app = visit("measure_agreement", {"view": view, **address})
     assert not app.exception and not app.error, [*(e.value for e in app.error), *(c.value for c in app.code)]
     return app
 
@@ -91,6 +86,11 @@ def test_machines_and_headline_on_qags(bench, capsys, whole):
     assert first["machine"] == app.selectbox(key="headline_measure").value and first["n_human"] == 100
     for one in (*first["methods"], {"value": first["truth"]}, {"value": first["methods"][0]["human_only"]["mean"]}):
         assert f"{one['value']:.3f}" in html(app)
+    if whole:
+        assert scores.loc["3-gram containment", "Pearson"] == pytest.approx(0.706, abs=5e-4), "as published"
+        assert scores.loc["3-gram containment", "n"] == 235
+        next(box for box in app.multiselect if box.key == "measures_against").select("New words").run()
+        assert not app.exception and "New words" in list(frame(app, "Measure")["Measure"])
 
 
 @pytest.mark.slow
@@ -105,7 +105,11 @@ def test_coefficients_and_everything_else_on_qags(bench, capsys):
         assert one["drawn"] == 235 and one["low"] < one["value"] < one["high"]
     assert found["measures"][0]["value"] == pytest.approx(0.5135, abs=5e-5)
     assert (found["measures"][0]["low"], found["measures"][0]["high"]) == pytest.approx((0.454, 0.572), abs=2e-3)
-    assert "2,000 resamples of 235 answers" in html(app)
+    for words in ("2,000 resamples of 235 answers", "0.514", "714 sentences", "162 annotators"):
+        assert words in html(app), words
+    said = html(app) + " ".join(element.value for element in [*app.caption, *app.info, *app.warning])
+    assert "Krippendorff 2004" in said and "Landis and Koch 1977" in said and "No study of yours has labels yet" in said
+    assert "Example: QAGS" in app.selectbox[0].options[0]
     assert len(found["people"]["annotators"]) == 162 and (found["disputed"]["disputed"], found["disputed"]["units"]) == (210, 714)
     assert found["growth"]["points"][-1]["alpha"] == pytest.approx(0.5135, abs=5e-5) and found["growth"]["stop_at"] > 500
     assert found["systems"]["systems"][0]["whole"]["mean"] == pytest.approx(113 / 235)
@@ -115,13 +119,10 @@ def test_coefficients_and_everything_else_on_qags(bench, capsys):
 
 @pytest.mark.slow
 def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
-    study = rating(20, pilot=0, per_item=3)
-    frozen = rounds.freeze(bench, study, "main")
-    for number, item in enumerate(study.items):
-        for who in study.annotators:
-            name = "partly" if number % 3 == 0 or (who == "Cy" and number % 2) else "supported"
-            given = {"sentences": (tuple((name,) * 2)), "helpful": (3 + (number + len(who)) % 3,)}
-            saving.label(bench, frozen, blank(study, "main", item, who).model_copy(update=given | {"sentences": ((name, name),)}))
+    def said_of(who, number):
+        return {"sentences": ((by_place(who, number),) * 2,), "helpful": (3 + (number + len(who)) % 3,)}
+
+    frozen = labelled(bench, rating(20, pilot=0, per_item=3), said_of)
     app = opened("Agreement", source="toy", part="Helpful", level="Ordinal")
     assert f"as frozen, hash {frozen.hash[:12]}" in html(app)
     words = said(app)
@@ -155,18 +156,8 @@ def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
 
 @pytest.mark.slow
 def test_a_plan_that_was_changed_is_told(bench, capsys):
-    study = rating(8, pilot=0, per_item=3)
-    frozen = rounds.freeze(bench, study, "main")
-    for item in study.items:
-        for who in study.annotators:
-            saving.label(
-                bench,
-                frozen,
-                blank(study, "main", item, who).model_copy(update={"sentences": (("supported",) * 2,), "helpful": (3,)}),
-            )
+    frozen = labelled(bench, rating(8, pilot=0, per_item=3), lambda who, number: "supported")
     bench.store.add("study", {**bench.store.journal.read(frozen.id).payload, "hash": "0" * 64, "version": 2})
-    app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")
-    app.query_params["source"] = "toy"
-    app.run()
+    app = visit("measure_agreement", {"source": "toy"})
     assert any("not what was frozen" in one.value and "hash" in one.value for one in app.error)
     assert not told(capsys, "toy")["plan"]["ok"]

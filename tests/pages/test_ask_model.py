@@ -19,8 +19,8 @@ from core.generation.receipt import Comparison
 from core.labs.engines.speed import EngineSpeed
 from core.records import Answer, ChunkOrigin, Progress, Provenance, Receipt, StageRank, TimedStep, Token
 from core.workbench import Workbench
+from tests.support.screen import visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TEXTS = {
     "rivers.txt": "The Danube rises in the Black Forest. It flows through ten countries. <script>alert(1)</script>",
     "mountains.txt": "Mont Blanc is the highest mountain of the Alps. ![x](http://example.invalid/x.png)",
@@ -88,10 +88,7 @@ def play(monkeypatch, bench, text="It rises in the Black Forest [1].", **fields)
 
 
 def open_page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=120)
-    for key, value in {"corpus.dataset": "tiny", "fusion.part": "sparse_only", **address}.items():
-        app.query_params[key] = value
-    return app.switch_page("../pages/ask_model.py").run()
+    return visit("ask_model", {"corpus.dataset": "tiny", "fusion.part": "sparse_only", **address})
 
 
 def ask(app: AppTest, question: str) -> AppTest:
@@ -123,11 +120,33 @@ def html(app: AppTest) -> str:
     return "\n".join(element.body for element in drawn if not element.unsafe_allow_javascript)
 
 
+REMOTE = {"generation.part": "openai_compatible", "generation.base_url": "http://127.0.0.1:9/v1"}
+
+
 @pytest.mark.slow
-def test_it_starts_with_what_will_be_here_and_questions_to_try():
+def test_it_starts_with_questions_to_try_the_engines_place_and_speed(monkeypatch, bench):
+    monkeypatch.setattr(engines, "without_gpu", lambda: True)
     app = open_page()
-    assert "The answer, with its sources" in html(app)
+    assert "The answer, with its sources" in html(app) and "nothing leaves it" in html(app) and "no GPU" in seen(app)
     assert [b.label for b in app.button if b.key and b.key.startswith("example/")] == ["Where does the Danube rise?"]
+    assert "Measure" in [b.label for b in app.button]
+    monkeypatch.setattr(engines, "without_gpu", lambda: False)
+    formats = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("q4_0", 900, 80, 1.0, 0.8, 0.29))
+    found = EngineSpeed("machine", "2026-01-02T03:04:05", "tiny", 2, 630, {"1": 0.5, "4": 1.25}, 2000.0, 400.0, 3, 4, formats)
+    monkeypatch.setattr("core.labs.engines.speed.stored", lambda workbench, config: found)
+    drawn = html(app.run())
+    for words in ("1.25 answers/s", "2.5 times", "first token 400 ms", "5.0 times", "3 of 4", "2.0 times, 0.290 nats away"):
+        assert words in drawn, words
+    assert "Measure again" in [b.label for b in app.button] and "2026" in seen(app) and "no GPU" not in seen(app)
+
+
+@pytest.mark.slow
+def test_a_place_that_the_passages_are_sent_to_is_named_before_they_are(monkeypatch):
+    monkeypatch.setattr(engines, "without_gpu", lambda: True)
+    app = open_page(**REMOTE)
+    assert "sent to 127" in seen(app) and "a server on this machine" in seen(app) and "nothing leaves it" not in html(app)
+    assert "no GPU" not in seen(app) and not {"Measure", "Measure again"} & {b.label for b in app.button}
+    assert "api.anthropic.com" in seen(open_page(**{"generation.part": "anthropic"})).replace("\\", "")
 
 
 @pytest.mark.slow
@@ -149,6 +168,15 @@ def test_an_answer_shows_its_citation_costs_and_known_answer(monkeypatch, bench)
     assert "PROMPT <b>" in [code.value for code in app.code]
     assert any("core ask" in code.value and "tiny" in code.value and QUESTION in code.value for code in app.code)
     assert any(b.label.startswith("1 · ") and "cited" in b.label and "repeated" in b.label for b in app.button)
+    next(b for b in app.button if b.key == "open/1").click().run()
+    assert "It flows through ten countries" in html(app) and "gw-a" in html(app) and "characters 0 to" in html(app)
+    assert "have changed since" not in seen(app)
+    app.number_input(key="seed").set_value(5).run()
+    assert "have changed since" in seen(app) and app.session_state["recipes"]["current"].seed == 5
+    play(monkeypatch, bench, text="The Danube rises in the Black Forest. It is long.", cited=())
+    app = ask(app, QUESTION)
+    assert [piece["number"] for piece in answered(app) if piece.get("kind") == "repeated"] == [1]
+    assert "outlined number" in seen(app)
 
 
 @pytest.mark.slow
@@ -173,39 +201,28 @@ def test_words_of_model_and_corpus_are_never_markup(monkeypatch, bench):
     assert not any("![x](" in element.value for kind in ("markdown", "subheader", "caption") for element in app.get(kind))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "fields, words",
-    [
-        ({"finish_reason": "length"}, "cut at 11 tokens"),
-        ({"finish_reason": "deadline"}, "cut at the time limit"),
-        ({"finish_reason": "failed: the model wrote nothing", "text": "", "cited": ()}, "the model wrote nothing"),
-        ({"finish_reason": "stop", "text": "Bananas are yellow.", "cited": ()}, "cites no passage itself"),
-        ({"finish_reason": "failed: refusal", "text": "", "cited": ()}, "the model refused"),
-        ({"finish_reason": "failed: HTTP 429: slow down (4 tries)", "text": "", "cited": ()}, "had too many requests"),
-        ({"prompt_tokens": None, "answer_tokens": None, "reused_tokens": None}, "answer tokens not counted"),
-        ({"finish_reason": "length", "answer_tokens": None}, "cut"),
-        ({"cost_usd": 0.00042, "retries": 2}, "cost $0.00042"),
-    ],
-)
-def test_every_ending_is_said_in_plain_words(monkeypatch, bench, fields, words):
-    play(monkeypatch, bench, **fields)
-    app = ask(open_page(), QUESTION)
-    assert words in html(app) + seen(app)
+ENDINGS = [
+    ({"finish_reason": "length", "answer_tokens": None}, "cut"),
+    ({"finish_reason": "length"}, "cut at 11 tokens"),
+    ({"finish_reason": "deadline"}, "cut at the time limit"),
+    ({"finish_reason": "failed: the model wrote nothing", "text": "", "cited": ()}, "the model wrote nothing"),
+    ({"finish_reason": "stop", "text": "Bananas are yellow.", "cited": ()}, "cites no passage itself"),
+    ({"finish_reason": "failed: refusal", "text": "", "cited": ()}, "the model refused"),
+    ({"finish_reason": "failed: HTTP 429: slow down (4 tries)", "text": "", "cited": ()}, "had too many requests"),
+    ({"prompt_tokens": None, "answer_tokens": None, "reused_tokens": None}, "answer tokens not counted"),
+    ({"cost_usd": 0.00042, "retries": 2}, "cost $0.00042"),
+]
 
 
 @pytest.mark.slow
-def test_a_repeated_sentence_gets_an_outlined_number_beside_the_model_s_own(monkeypatch, bench):
-    play(monkeypatch, bench, text="The Danube rises in the Black Forest. It is long.", cited=())
-    app = ask(open_page(), QUESTION)
-    assert [piece["number"] for piece in answered(app) if piece.get("kind") == "repeated"] == [1]
-    assert "outlined number" in seen(app)
-
-
-@pytest.mark.slow
-def test_nothing_found_is_an_i_dont_know_without_the_model():
-    app = ask(open_page(), "zebra quantum")
-    assert answered(app) == [{"text": "I don't know."}] and "No passage was found" in seen(app)
+def test_every_ending_is_said_in_plain_words(monkeypatch, bench):
+    app, before = open_page(), ""
+    for fields, words in ENDINGS:
+        play(monkeypatch, bench, **fields)
+        ask(app, QUESTION)
+        said = html(app) + seen(app)
+        assert words in said and (before in ("", "cut") or before not in said), words
+        before = words
 
 
 @pytest.mark.slow
@@ -226,24 +243,6 @@ def test_what_was_stopped_is_kept_and_said_to_be_partial(monkeypatch, bench):
     assert "It rises" in html(app) and "not stored" in seen(app)
 
 
-@pytest.mark.slow
-def test_a_changed_recipe_is_pointed_out(monkeypatch, bench):
-    play(monkeypatch, bench)
-    app = ask(open_page(), QUESTION)
-    assert "have changed since" not in seen(app)
-    app.number_input(key="seed").set_value(5).run()
-    assert "have changed since" in seen(app) and app.session_state["recipes"]["current"].seed == 5
-
-
-@pytest.mark.slow
-def test_a_passage_opens_in_its_document(monkeypatch, bench):
-    play(monkeypatch, bench)
-    app = ask(open_page(), QUESTION)
-    next(b for b in app.button if b.key == "open/1").click().run()
-    assert "It flows through ten countries" in html(app) and "gw-a" in html(app)
-    assert "characters 0 to" in html(app)
-
-
 def test_the_question_of_a_shared_address_stands_in_the_box():
     app = open_page(question=QUESTION)
     assert app.text_input(key="question").value == QUESTION and "ended by itself" not in html(app)
@@ -254,7 +253,11 @@ def test_the_bundled_model_answers_and_the_answer_is_stored(bench):
     address = {"generation.max_tokens": "6", "generation.context_tokens": "512", "generation.threads": "1"}
     app = ask(open_page(**address), QUESTION)
     assert "SmolLM2" in html(app)
-    stored = bench.store.query("SELECT question, text, finish_reason FROM answers ORDER BY created DESC LIMIT 1")[0]
+    app = ask(app, "zebra quantum")
+    assert answered(app) == [{"text": "I don't know."}] and "No passage was found" in seen(app), "the model is not asked"
+    stored = bench.store.query(
+        "SELECT question, text, finish_reason FROM answers WHERE text <> ? ORDER BY id DESC", ["I don't know."]
+    )[0]
     assert stored["question"] == QUESTION and stored["text"] and stored["finish_reason"] in ("length", "stop")
 
 
@@ -276,17 +279,6 @@ def test_an_engine_that_cannot_answer_in_that_way_has_a_way_on(monkeypatch, benc
     next(button for button in app.button if button.label == "Ask in one prompt").click().run()
     assert not app.error and not app.exception and app.session_state["recipes"]["current"].answering.part == "one_prompt"
     assert "in the Black Forest" in html(app)
-
-
-REMOTE = {"generation.part": "openai_compatible", "generation.base_url": "http://127.0.0.1:9/v1"}
-
-
-@pytest.mark.slow
-def test_a_place_that_the_passages_are_sent_to_is_named_before_they_are():
-    assert "nothing leaves it" in html(open_page())
-    app = open_page(**REMOTE)
-    assert "sent to 127" in seen(app) and "a server on this machine" in seen(app) and "nothing leaves it" not in html(app)
-    assert "api.anthropic.com" in seen(open_page(**{"generation.part": "anthropic"})).replace("\\", "")
 
 
 @pytest.mark.slow
@@ -358,20 +350,15 @@ def test_tokens_are_coloured_by_how_unsure_the_model_was(monkeypatch, bench):
     assert "rgba(230,159,0,0.60)" in drawn and "&lt;b&gt;</span>" in drawn and "<b></span>" not in drawn
 
 
-def test_stop_texts_have_signs_for_what_cannot_be_seen():
-    box = open_page(**{"generation.stop": '["\\n"]'}).multiselect(key="current/generation.llama_cpp.stop")
+def test_stop_texts_have_signs_for_what_cannot_be_seen_and_a_schema_is_a_text():
+    schema = '{"type": "object"}'
+    app = open_page(**{"generation.stop": '["\\n"]', "generation.json_schema": json.dumps(schema)})
+    assert app.text_area(key="current/generation.llama_cpp.json_schema").value == schema and not app.warning
+    assert app.query_params["generation.json_schema"] in (json.dumps(schema), [json.dumps(schema)])
+    box = app.multiselect(key="current/generation.llama_cpp.stop")
     assert box.label == "Stop texts" and box.value == [r"\n"]
     typed = [r"\n", r"Q:\t", r"\\n"]
     assert forms._taken(typed) == ["\n", "Q:\t", r"\n"] and forms.held(tuple(forms._taken(typed))) == typed
-
-
-@pytest.mark.slow
-def test_a_build_without_a_gpu_is_said_to_have_none(monkeypatch):
-    monkeypatch.setattr(engines, "without_gpu", lambda: True)
-    assert "no GPU" in seen(open_page())
-    assert "no GPU" not in seen(open_page(**REMOTE))
-    monkeypatch.setattr(engines, "without_gpu", lambda: False)
-    assert "no GPU" not in seen(open_page())
 
 
 def test_prices_are_edited_and_a_wrong_table_is_not_taken(bench, monkeypatch):
@@ -389,34 +376,12 @@ def test_prices_are_edited_and_a_wrong_table_is_not_taken(bench, monkeypatch):
     assert "default" not in prices.table() and not (bench.home / "prices.yaml").exists()
 
 
-@pytest.mark.slow
-def test_the_speed_of_the_engine_is_shown_where_it_was_measured(monkeypatch, bench):
-    assert "Measure" in [b.label for b in open_page().button]
-    formats = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("q4_0", 900, 80, 1.0, 0.8, 0.29))
-    found = EngineSpeed("machine", "2026-01-02T03:04:05", "tiny", 2, 630, {"1": 0.5, "4": 1.25}, 2000.0, 400.0, 3, 4, formats)
-    monkeypatch.setattr("core.labs.engines.speed.stored", lambda workbench, config: found)
-    app = open_page()
-    drawn = html(app)
-    for words in ("1.25 answers/s", "2.5 times", "first token 400 ms", "5.0 times", "3 of 4", "2.0 times, 0.290 nats away"):
-        assert words in drawn, words
-    assert "Measure again" in [b.label for b in app.button] and "2026" in seen(app)
-    assert "Measure again" not in [b.label for b in open_page(**REMOTE).button]
-
-
 def test_what_a_copy_of_the_weights_gains_is_said(monkeypatch, bench):
     rows = (Measured("as_bundled", 400, 60, 2.0, 1.0, 0.0), Measured("bf16", 1000, 66, 1.0, 0.96, 0.003))
     said = faster_copy.copy_gains(WeightsChoice("bf16", Path("x"), rows))
     assert "BF16: prompts 2.5 and answers 1.1 times" in said and "96%" in said and "0.003 nats" in said
     assert "used as it is" in faster_copy.copy_gains(WeightsChoice("as_bundled", Path("x"), rows))
     assert faster_copy.copy_gains(WeightsChoice("as_bundled", Path("x"))) == ""
-
-
-@pytest.mark.slow
-def test_a_schema_in_the_address_is_a_text_and_comes_back():
-    schema = '{"type": "object"}'
-    app = open_page(**{"generation.json_schema": json.dumps(schema)})
-    assert app.text_area(key="current/generation.llama_cpp.json_schema").value == schema and not app.warning
-    assert app.query_params["generation.json_schema"] in (json.dumps(schema), [json.dumps(schema)])
 
 
 @pytest.mark.slow
@@ -437,16 +402,11 @@ def test_an_answer_tells_where_it_comes_from_and_where_its_time_went(monkeypatch
     [bars] = [trace for trace in chart["data"] if trace["type"] == "bar"]
     assert chart["layout"]["yaxis"]["ticktext"] == ["Answer", "Sparse search", "Reranking", "Writing the answer"]
     assert bars["base"] == [0, 0, 25, 75] and bars["x"] == [1000, 25, 50, 925], "writing begins where reranking ends"
-    assert "1 chunk was left out." in seen(app) and "python -m core answers show a1 --json" in seen(app)
-    play(monkeypatch, bench)
-    assert "It was not noted where this answer comes from." in seen(ask(open_page(), QUESTION))
-
-
-@pytest.mark.slow
-def test_a_context_that_the_window_does_not_hold_is_flagged_under_the_answer(monkeypatch, bench):
+    assert "1 chunk was left out." in seen(app) and "python -m core answers show a1 --json" in seen(app) and not app.warning
     note = f"2 passages were cut, the last first: {BEYOND} them and the answer."
     play(monkeypatch, bench, notes=("1 chunk was left out.", note))
-    assert [warning.value.replace("\\", "") for warning in ask(open_page(), QUESTION).warning] == [note]
+    assert [warning.value.replace("\\", "") for warning in ask(app, QUESTION).warning] == [note]
+    assert "It was not noted where this answer comes from." in seen(app)
 
 
 @pytest.mark.slow
@@ -489,19 +449,19 @@ def test_a_quoting_answer_opens_the_place_of_each_quote(bench, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["rag_token", "rag_sequence"])
-def test_each_token_has_the_colour_of_its_passage(bench, monkeypatch, part):
+def test_each_token_has_the_colour_of_its_passage(bench, monkeypatch):
     tokens = [{"text": "<b>Black", "shares": [0.9, 0.1]}, {"text": " Forest", "shares": [0.2, 0.8]}]
     answers = [{"passage": 1, "text": "Black", "logprob": -9.0}, {"passage": 2, "text": "", "logprob": None}]
     detail = {"prior": [0.7, 0.3], "tokens": tokens, "logprob": -3.25, "answers": answers}
-    play(monkeypatch, bench, "<b>Black Forest", way={"part": part}, detail=detail)
-    app = ask(open_page(**{"fusion.part": "convex", "answering.part": part}), QUESTION)
-    page = seen(app)
-    assert "&lt;b&gt;Black" in page and "<b>Black" not in page and 'title="1: 90%, 2: 10%"' in page
-    assert "rgba(0,114,178,0.52)" in page and "rgba(230,159,0,0.42)" in page and "\N{MINUS SIGN}3.25 nats" in page
-    table = app.dataframe[0].value
-    assert table["p(passage | question)"].round(6).tolist() == [70, 30]
-    assert table["Mean share of a token"].round(6).tolist() == [55, 45]
+    app = open_page(**{"fusion.part": "convex", "answering.part": "rag_token"})
+    for part in ("rag_token", "rag_sequence"):
+        play(monkeypatch, bench, "<b>Black Forest", way={"part": part}, detail=detail)
+        page = seen(ask(app, QUESTION))
+        assert "&lt;b&gt;Black" in page and "<b>Black" not in page and 'title="1: 90%, 2: 10%"' in page
+        assert "rgba(0,114,178,0.52)" in page and "rgba(230,159,0,0.42)" in page and "\N{MINUS SIGN}3.25 nats" in page
+        table = app.dataframe[0].value
+        assert table["p(passage | question)"].round(6).tolist() == [70, 30]
+        assert table["Mean share of a token"].round(6).tolist() == [55, 45]
 
 
 def test_each_retrieval_in_mid_answer_is_shown(bench, monkeypatch):

@@ -3,10 +3,8 @@
 import copy
 import itertools
 import json
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import export
@@ -17,11 +15,11 @@ from core.labs.papers import checking, derived, verification
 from core.labs.papers import paper as papers
 from core.progress import drain
 from core.workbench import Workbench
+from tests.support.screen import visit
 from tests.support.synthetic_trials import add_questions, add_trial
 
 pytestmark = pytest.mark.slow
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 POINTS = list(itertools.product((64, 128, 256), (0.3, 0.5, 0.7)))
 PLACES = {  # tab and what of it -> whether all that is drawn stands in its rows
     "leaderboard": ("Leaderboard", {}, True),
@@ -74,16 +72,12 @@ def charts(bench):
         patch.setattr(export, "menu", kept)
         looks = dict.fromkeys(json.dumps([tab, address]) for tab, address, _ in PLACES.values())
         for tab, address in map(json.loads, looks):
-            app = AppTest.from_file(MAIN, default_timeout=60)
-            app.switch_page(f"../pages/{'compare_trials' if tab else 'run_study'}.py")
-            many = tab in ("Side by side", "Leave one article out")
-            for key, value in {
-                **({"together": tab} if tab else {"study": "s"}),
-                **({"trials": ids} if many else {}),
-                **address,
-            }.items():
-                app.query_params[key] = value
-            app.run()
+            many = {"trials": ids} if tab in ("Side by side", "Leave one article out") else {}
+            app = (
+                visit("compare_trials", {"together": tab, **many, **address})
+                if tab
+                else visit("run_study", {"study": "s", **address})
+            )
             assert not app.exception and not app.error
     return taken
 

@@ -6,9 +6,10 @@ from streamlit.testing.v1 import AppTest
 from core.labs.adapters import grid as lab
 from core.progress import drain
 from tests.labs.adapters.test_grid import prompts, template  # noqa: F401, fixtures
-from tests.pages.test_score_answers import MAIN, by_key, html
+from tests.pages.test_score_answers import by_key, html
 from tests.support.failing import RECIPE, recipe
 from tests.support.prices import prices
+from tests.support.screen import visit
 
 
 @pytest.fixture
@@ -21,10 +22,7 @@ def named(monkeypatch):
 
 
 def open_page(**address) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**RECIPE, **address}.items():
-        app.query_params[key] = str(value)
-    app = app.switch_page("../pages/compare_adapters.py").run()
+    app = visit("compare_adapters", {**RECIPE, **address})
     assert not app.exception and not app.error, [each.value for each in (*app.exception, *app.error)]
     return app
 

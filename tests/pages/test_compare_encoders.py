@@ -1,7 +1,6 @@
 """The page Encoders: its table is the library's, what is not embedded is offered, a bad setting is told, training is previewed."""
 
 import json
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,10 +13,9 @@ from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Phase, Plan
 from tests.support.prices import prices
-from tests.support.screen import html
+from tests.support.screen import html, visit
 from tests.support.small_corpora import markets, with_towns
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")
 TEXTS, QUESTIONS = markets(TOWNS)
 QUESTIONS += [{"id": "vague", "question": "Which mill is old?", "document": "Pisa.txt", "answer": "old mill of Pisa"}]
@@ -54,11 +52,7 @@ def page(bench, home, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: bench)
 
     def start(encoders=CHOSEN, **address: str) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=60)
-        for key, value in {**ADDRESS, **address}.items():
-            app.query_params[key] = value
-        app.session_state["encoders"] = encoders
-        app = app.switch_page("../pages/compare_encoders.py").run()
+        app = visit("compare_encoders", {**ADDRESS, **address}, encoders=encoders)
         assert not app.exception
         return app
 
@@ -79,9 +73,9 @@ def rows(bench, **settings) -> list[comparison.EncoderResult]:
 
 
 @pytest.mark.slow
-def test_the_table_shows_what_the_library_measures(page, bench):
-    shown = html(page())
-    found = rows(bench)
+def test_the_table_shows_what_the_library_measures_and_a_question_opens_both_rankings(page, bench):
+    app, found = page(), rows(bench)
+    shown = html(app)
     assert [row.offer.id for row in found] == CHOSEN
     for row in found:
         one = row.intervals["ndcg_linear"]
@@ -90,30 +84,29 @@ def test_the_table_shows_what_the_library_measures(page, bench):
     for row in found[1:]:
         change = f"{row.changes['ndcg_linear'].paired.difference:+.3f}".replace("-", "−")
         assert change in shown or change.strip("+−") == "0.000"
+    assert any("against LSA: 13 of 13 questions" in caption.value for caption in app.caption)
+    lost = sum(o == "lost" for o in bench.by_question(found[1].evaluation, found[0].evaluation, "ndcg_linear")["outcome"])
+    app = app.segmented_control(key="show").set_value("lost").run()
+    assert any(f"against LSA: {lost} of 13 questions" in caption.value for caption in app.caption)
+    app = tab(app, "Gold against random")
+    assert all(f"{drain(geometry.separation_of(bench, row)).auc:.3f}" in html(app) for row in found)
 
 
 @pytest.mark.slow
-def test_the_dimension_slider_takes_bytes_off_every_encoder(page, bench):
-    app = page(**{"transform.projection": "pca"})
+def test_the_dimension_slider_takes_bytes_off_every_encoder_where_there_is_a_projection(page):
+    app = page()
+    assert app.select_slider(key="lab/transform.dimensions").disabled
+    app = app.segmented_control(key="lab/transform.projection").set_value("whitening").run()
+    assert app.query_params["transform.projection"] == "whitening"
+    assert not app.select_slider(key="lab/transform.dimensions").disabled
+    app = app.segmented_control(key="lab/transform.projection").set_value("pca").run()
     before = html(app)
     app = app.select_slider(key="lab/transform.dimensions").set_value(8).run()
     assert not app.exception and app.query_params["transform.dimensions"] == "8"
     assert html(app).count(">32 bytes<") == len(CHOSEN) and ">32 bytes<" not in before
-
-
-@pytest.mark.slow
-def test_without_a_projection_there_is_no_dimension_to_choose(page):
-    assert page().select_slider(key="lab/transform.dimensions").disabled
-    app = page().segmented_control(key="lab/transform.projection").set_value("whitening").run()
-    assert app.query_params["transform.projection"] == "whitening"
-    assert not app.select_slider(key="lab/transform.dimensions").disabled
-
-
-@pytest.mark.slow
-def test_a_setting_that_the_vectors_rule_out_is_told_and_the_page_lives(page):
     app = page(**{"transform.projection": "pca", "transform.dimensions": "300"})
     told = " ".join(warning.value for warning in app.warning)
-    assert "dimensions" in told and "300" in told and not app.error
+    assert "dimensions" in told and "300" in told and not app.error, "the vectors rule it out"
     assert app.segmented_control(key="lab/transform.projection").value == "pca"
 
 
@@ -139,13 +132,6 @@ def test_the_geometry_is_explained_and_shown_before_and_after(page, bench):
     shown = html(app)
     assert f"was {shape.before.average_cosine:.3f}" in shown and "0: no common direction" in shown
     assert shape.after.average_cosine != pytest.approx(shape.before.average_cosine)
-
-
-@pytest.mark.slow
-def test_gold_and_random_pairs_are_compared_for_every_encoder(page, bench):
-    app = tab(page(), "Gold against random")
-    for row in rows(bench):
-        assert f"{drain(geometry.separation_of(bench, row)).auc:.3f}" in html(app)
 
 
 @pytest.mark.slow
@@ -213,17 +199,6 @@ def test_a_trained_encoder_that_is_not_better_says_so_and_can_be_used(page, benc
         for file in folder.iterdir():
             file.unlink()
         folder.rmdir()
-
-
-@pytest.mark.slow
-def test_a_question_opens_both_rankings_side_by_side(page, bench):
-    app = page()
-    assert any("against LSA: 13 of 13 questions" in caption.value for caption in app.caption)
-    lost = sum(
-        o == "lost" for o in bench.by_question(rows(bench)[1].evaluation, rows(bench)[0].evaluation, "ndcg_linear")["outcome"]
-    )
-    app = app.segmented_control(key="show").set_value("lost").run()
-    assert any(f"against LSA: {lost} of 13 questions" in caption.value for caption in app.caption)
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """The page Trials: table, selection in the address, comparison, what is done with a trial."""
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,9 +10,8 @@ from app import session
 from app.ui.trials import table
 from core.labs.trials import comparison
 from core.workbench import Workbench
+from tests.support.screen import visit
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
-
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +39,7 @@ def bench(home, monkeypatch):
 
 
 def open_page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    app.switch_page("../pages/compare_trials.py")
-    for key, value in address.items():
-        app.query_params[key] = value
-    app.run()
+    app = visit("compare_trials", address)
     assert not app.exception
     return app
 
@@ -84,16 +78,6 @@ def test_the_table_lists_all_newest_first_with_failures_and_their_reason(bench, 
 
 
 @pytest.mark.slow
-def test_filters_narrow_the_table_and_the_chosen_stay_chosen(bench, ids):
-    app = open_page(trials=f"{ids['base']},{ids['worse']}")
-    next(t for t in app.text_input if t.key == "words").set_value("weight").run()
-    assert len(shown(app)) == 1
-    assert app.session_state["chosen"] == [ids["base"], ids["worse"]]
-    next(t for t in app.text_input if t.key == "words").set_value("nothing has this").run()
-    assert "No trial matches" in texts(app) and not app.error
-
-
-@pytest.mark.slow
 def test_the_address_restores_the_comparison_with_the_numbers_of_the_command_line(bench, ids):
     app = open_page(trials=f"{ids['base']},{ids['worse']}")
     [row] = shown(app, "Verdict").to_dict("records")
@@ -113,38 +97,34 @@ def test_the_address_restores_the_comparison_with_the_numbers_of_the_command_lin
         assert row[name] == pytest.approx(wanted[key]), name
     assert row["Verdict"] == "worse"
     assert "2 recipes were compared on these questions so far, 2 of them stored as trials" in texts(app)
-
-
-@pytest.mark.slow
-def test_trials_on_other_questions_and_without_results_are_told_and_not_compared(bench, ids):
-    app = open_page(trials=",".join(ids[name] for name in ("base", "other", "failed")))
-    assert "shares no measured question" in texts(app) and "Not compared" in texts(app)
-    assert shown(app, "Verdict")["Verdict"].tolist() == ["not compared"]
-
-
-@pytest.mark.slow
-def test_settings_and_questions_have_their_tabs(bench, ids):
-    app = open_page(trials=f"{ids['base']},{ids['worse']}")
     app.session_state["compare_view"] = "Settings that differ"
-    app.run()
-    settings = shown(app, "Setting")
+    settings = shown(app.run(), "Setting")
     assert settings["Setting"].tolist() == ["fusion weight"] and settings.iloc[0, 1:].tolist() == ["0.7", "0.5"]
     app.session_state["compare_view"] = "By question"
-    app.run()
-    assert len(shown(app, "Question")) == 39
+    assert len(shown(app.run(), "Question")) == 39
     found = {}
     for outcome in ("Won", "Lost", "Tied"):
         app = app.segmented_control(key="outcome").set_value(outcome).run()
         found[outcome] = shown(app, "Question")["Change"].tolist()
     assert min(found["Won"]) > 0 > max(found["Lost"]) and not any(found["Tied"])
     assert sum(map(len, found.values())) == 39
+    next(t for t in app.text_input if t.key == "words").set_value("weight").run()
+    assert len(shown(app)) == 1 and app.session_state["chosen"] == [ids["base"], ids["worse"]], "what a filter hides stays chosen"
+    next(t for t in app.text_input if t.key == "words").set_value("nothing has this").run()
+    assert "No trial matches" in texts(app) and not app.error
+    next(t for t in app.text_input if t.key == "words").set_value("").run()
+    app = press(app, "untick")
+    assert app.session_state["chosen"] == [] and "trials" not in app.query_params
+    assert table.TABLE in [d.key for d in app.dataframe] and not any("Verdict" in d.value.columns for d in app.dataframe)
 
 
 @pytest.mark.slow
-def test_ids_of_another_store_are_left_out_and_told(bench, ids):
-    app = open_page(trials=f"{ids['base']},0123456789")
-    assert app.session_state["chosen"] == [ids["base"]]
-    assert "not in this store" in texts(app)
+def test_trials_on_other_questions_without_results_and_of_another_store_are_told_and_not_compared(bench, ids):
+    there = [ids[name] for name in ("base", "other", "failed")]
+    app = open_page(trials=",".join([*there, "0123456789"]))
+    assert "shares no measured question" in texts(app) and "Not compared" in texts(app)
+    assert shown(app, "Verdict")["Verdict"].tolist() == ["not compared"]
+    assert app.session_state["chosen"] == there and "not in this store" in texts(app)
 
 
 @pytest.mark.slow
@@ -163,13 +143,6 @@ def test_a_trial_is_pinned_and_opened(bench, ids):
     app = press(app, "open_trial")
     assert app.session_state["recipes"]["current"].fusion.weight == 0.5
     assert app.session_state["page"] == "search_live"
-
-
-@pytest.mark.slow
-def test_untick_empties_the_choice_and_the_address(bench, ids):
-    app = press(open_page(trials=f"{ids['base']},{ids['worse']}"), "untick")
-    assert app.session_state["chosen"] == [] and "trials" not in app.query_params
-    assert table.TABLE in [d.key for d in app.dataframe] and not any("Verdict" in d.value.columns for d in app.dataframe)
 
 
 def test_a_tick_is_added_in_order_and_what_a_filter_hides_stays(monkeypatch):
@@ -256,15 +229,6 @@ def test_equal_recipes_stand_in_one_row_until_each_is_asked_for(tmp_path, monkey
 
 
 @pytest.mark.slow
-def test_the_pinned_baseline_is_the_reference_wherever_it_was_ticked(bench, ids):
-    app = open_page(trials=f"{ids['base']},{ids['worse']}", **{"baseline.fusion.weight": "0.5"})
-    assert shown(app, "Verdict")["Verdict"].tolist() == ["better"]
-    assert not any(box.label == "Reference" for box in app.selectbox)
-    [box] = [box for box in app.selectbox if box.label == "Reference, the pinned baseline"]
-    assert box.value == ids["worse"] and len(box.options) == 1
-
-
-@pytest.mark.slow
 def test_the_address_holds_reference_tab_metric_and_cost(bench, ids):
     app = open_page(
         trials=f"{ids['base']},{ids['worse']}",
@@ -337,17 +301,19 @@ def test_what_is_typed_of_trials_outlives_the_page(three):
 @pytest.mark.slow
 def test_a_trial_stays_chosen_when_it_is_renamed_and_when_the_page_is_left(three):
     _, ids = three
+    settings = shown(open_page(trials=",".join(ids), compare_view="Settings that differ"), "Setting").set_index("Setting")
+    assert settings.loc["fusion"].tolist() == ["convex", "rrf", "sparse only"] and "min max" in settings.to_string()
     app = choose(open_page(trials=",".join(ids), compare_view="By question"), "one_trial", ids[1])
     app = choose(choose(app, "reference", ids[2]), "against", ids[1])
     for _ in range(2):
         app.text_input(key=f"name/{ids[1]}").set_value("renamed").run()
         app = app.run()
         for key, trial_id in {"one_trial": ids[1], "reference": ids[2], "against": ids[1]}.items():
-            shown = box(app, key)
-            assert shown.value == trial_id and app.query_params[key] in (trial_id, [trial_id])
+            drawn = box(app, key)
+            assert drawn.value == trial_id and app.query_params[key] in (trial_id, [trial_id])
             # the browser tells its choice by these words
-            assert shown.options[shown.proto.default] == shown.proto.options[shown.index]
-            assert any(option.startswith("renamed") for option in shown.options), key
+            assert drawn.options[drawn.proto.default] == drawn.proto.options[drawn.index]
+            assert any(option.startswith("renamed") for option in drawn.options), key
         app = app.switch_page("../pages/search_live.py").run().switch_page("../pages/compare_trials.py").run()
         assert app.session_state["compare_view"] == "By question"
     app = press(app, "open_trial")
@@ -355,16 +321,13 @@ def test_a_trial_stays_chosen_when_it_is_renamed_and_when_the_page_is_left(three
 
 
 @pytest.mark.slow
-def test_settings_that_differ_are_told_in_words(three):
-    app = open_page(trials=",".join(three[1]), compare_view="Settings that differ")
-    settings = shown(app, "Setting").set_index("Setting")
-    assert settings.loc["fusion"].tolist() == ["convex", "rrf", "sparse only"] and "min max" in settings.to_string()
-
-
-@pytest.mark.slow
-def test_a_table_for_a_paper_names_the_reference_first(bench, ids):
+def test_a_pinned_baseline_is_the_reference_and_a_table_for_a_paper_names_it_first(bench, ids):
     both = {"trials": f"{ids['base']},{ids['worse']}"}
     ordered = lambda app: list(app.session_state["chosen"])  # noqa: E731
     assert ordered(press(open_page(**both, reference=ids["worse"]), "into_paper")) == [ids["worse"], ids["base"]]
     pinned = open_page(**both, **{"baseline.fusion.weight": "0.5"})
+    assert shown(pinned, "Verdict")["Verdict"].tolist() == ["better"]
+    assert not any(box.label == "Reference" for box in pinned.selectbox)
+    [box] = [box for box in pinned.selectbox if box.label == "Reference, the pinned baseline"]
+    assert box.value == ids["worse"] and len(box.options) == 1, "wherever it was ticked"
     assert ordered(press(pinned, "into_paper")) == [ids["worse"], ids["base"]]

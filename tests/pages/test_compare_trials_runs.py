@@ -14,10 +14,9 @@ from core.labs.runs import trec
 from core.labs.runs.sent import SentFile
 from core.labs.runs.trials import run_of
 from core.workbench import Workbench
-from tests.support.screen import html
+from tests.support.screen import html, visit
 from tests.support.synthetic_trials import add_questions, add_trial
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 QRELS = b"q1 0 x 2\nq1 0 y 1\nq2 0 x 1\nq3 0 z 1\n"
 GOOD = b"q1 Q0 x 1 9 t\nq1 Q0 y 2 8 t\nq2 Q0 x 1 5 t\nq3 Q0 z 1 4 t\n"
 POOR = b"q1 Q0 a 1 9 t\nq1 Q0 x 2 8 t\nq2 Q0 b 1 5 t\nq2 Q0 x 2 4 t\nq3 Q0 z 1 4 t\n"
@@ -32,11 +31,7 @@ def bench(tmp_path, monkeypatch):
 
 
 def open_page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    app.switch_page("../pages/compare_trials.py")
-    for key, value in {"whose": "Runs in TREC's format", **address}.items():
-        app.query_params[key] = value
-    return sound(app.run())
+    return sound(visit("compare_trials", {"whose": "Runs in TREC's format", **address}))
 
 
 def sound(app: AppTest) -> AppTest:

@@ -61,17 +61,27 @@ def test_the_leaderboard_has_the_numbers_of_the_command_and_says_who_is_equal(be
     assert "Not distinguishable from the best" in texts(app) or "stands alone" in texts(app)
     assert "python -m core trials leaderboard s --metric ndcg_linear" in shown_commands
     assert len(app.get("plotly_chart")) == 1  # no other tab computes
+    before = len(shown_commands)
+    tab("Leaderboard", words="weight 0.3")
+    [command] = {command for command in shown_commands[before:] if "leaderboard" in command}
+    assert "--only" in command and len(command.split("--only")[1].split()) > 2, "filtered trials are named"
+    app = tab("Effects", words="weight 0.3")
+    assert "Importance needs 8 recipes" in texts(app) and len(shown(app, "Level")) == 3
 
 
 @pytest.mark.slow
-def test_the_leaderboard_goes_into_a_paper_as_a_table(tmp_path, monkeypatch):
+def test_the_leaderboard_goes_into_a_paper_as_a_table_and_names_are_no_markup_in_its_chart(tmp_path, monkeypatch):
     bench = Workbench(tmp_path)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
     questions = add_questions(bench.store)
     for seed in range(3):
-        add_trial(bench.store, questions, {"fusion.weight": 0.1 * seed}, 0.3 * seed, seed, "s")
+        bench.describe(
+            add_trial(bench.store, questions, {"fusion.weight": 0.1 * seed}, 0.3 * seed, seed, "s"), name=f"<b>{seed}</b>"
+        )
     papers.create(bench, "Ours")
-    monkeypatch.setattr(session, "workbench", lambda: bench)
     app = tab("Leaderboard")
+    [chart] = charts_of(app)
+    assert sorted(chart["layout"]["yaxis"]["categoryarray"]) == [f"&lt;b&gt;{seed}&lt;/b&gt;" for seed in range(3)]
     app.number_input(key="export/leaderboard/table/rows").set_value(2).run()
     app.selectbox(key="export/leaderboard/table/paper").set_value("ours").run()
     app.button(key="export/leaderboard/table/add").click().run()
@@ -79,32 +89,6 @@ def test_the_leaderboard_goes_into_a_paper_as_a_table(tmp_path, monkeypatch):
     [item] = papers.load(bench, "ours").items
     assert item.command == ("trials", "leaderboard", "s", "--metric", "ndcg_linear", "--first", "2") and len(item.trials) == 3
     assert len(papers.taken(bench, "ours", "leaderboard").content["rows"]) == 2
-
-
-@pytest.mark.slow
-def test_what_people_called_a_trial_is_no_markup_in_a_chart(tmp_path, monkeypatch):
-    bench = Workbench(tmp_path)
-    questions = add_questions(bench.store)
-    for seed in (0, 1):
-        bench.describe(add_trial(bench.store, questions, {"fusion.weight": 0.1 * seed}, seed=seed), name=f"<b>{seed}</b>")
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    [chart] = charts_of(tab("Leaderboard"))
-    assert sorted(chart["layout"]["yaxis"]["categoryarray"]) == ["&lt;b&gt;0&lt;/b&gt;", "&lt;b&gt;1&lt;/b&gt;"]
-
-
-@pytest.mark.slow
-def test_filtered_trials_are_named_in_the_command(bench, shown_commands):
-    tab("Leaderboard", words="weight 0.3")
-    [command] = {command for command in shown_commands if "leaderboard" in command}
-    assert "--only" in command and len(command.split("--only")[1].split()) > 2
-
-
-@pytest.mark.slow
-def test_a_trial_alone_says_what_is_missing(tmp_path, monkeypatch):
-    bench = Workbench(tmp_path)
-    add_trial(bench.store, add_questions(bench.store))
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    assert "needs two trials" in texts(tab("Leaderboard"))
 
 
 @pytest.mark.slow
@@ -156,23 +140,6 @@ def test_effects_show_levels_importance_and_the_chosen_pair(bench, shown_command
     assert {"trials effects s --metric ndcg_linear", "trials importance s --metric ndcg_linear"} <= {
         c[len("python -m core ") :] for c in shown_commands
     }
-
-
-@pytest.mark.slow
-def test_trials_without_a_difference_say_so_in_each_tab(tmp_path, monkeypatch):
-    bench = Workbench(tmp_path)
-    questions = add_questions(bench.store)
-    for seed in (0, 1):
-        add_trial(bench.store, questions, {"seed": seed}, seed=seed)
-    monkeypatch.setattr(session, "workbench", lambda: bench)
-    assert "do not differ in any setting" in texts(tab("Effects"))
-    assert "do not differ in any setting" in texts(tab("Parallel coordinates"))
-
-
-@pytest.mark.slow
-def test_too_few_trials_for_importance_are_told_and_the_effects_shown(bench):
-    app = tab("Effects", words="weight 0.3")
-    assert "Importance needs 8 recipes" in texts(app) and len(shown(app, "Level")) == 3
 
 
 @pytest.mark.slow
@@ -275,6 +242,8 @@ def test_a_study_of_one_trial_says_what_is_missing_in_each_tab(tmp_path, monkeyp
     said = edge(tmp_path, monkeypatch, GRID[:1], "Leaderboard", "Frontier", "Effects", failed=2)
     for words in ("needs two trials", "it takes two trials", "do not differ in any setting"):
         assert words in said, words
+    said = edge(tmp_path / "two", monkeypatch, [GRID[0], GRID[0]], "Effects", "Parallel coordinates")
+    assert said.count("do not differ in any setting") == 2
 
 
 @pytest.mark.slow

@@ -1,17 +1,18 @@
 """The page Study design: a whole draft to start from, lists drawn anew, rounds frozen in order, and every state in words."""
 
+import io
 import re
+import zipfile
 
 import pytest
 import streamlit as st
 
 from app import session
 from app.ui.studies import export
-from core.annotation import checking, draft, latest, power, rounds, saving, standing, versions
+from core.annotation import checking, draft, latest, power, rounds, standing, versions
 from core.annotation import stored_answers as answers
 from core.annotation.assignment import assignment
 from core.annotation.draft import start
-from core.annotation.labels import blank
 from core.annotation.pilot import from_pilot
 from core.annotation.rubric import default_rubric, old_titles, with_titles
 from core.annotation.study import altered, plain
@@ -19,6 +20,7 @@ from core.annotation.tokens import may_label
 from core.config import TrialConfig, with_settings
 from core.jobs.jobs import Job
 from core.workbench import Workbench
+from tests.support.annotated import judge as judged
 from tests.support.annotated import rating
 from tests.support.design_page import add_answers, judge, keys, open_page, press, sound, started, the_study, words
 from tests.support.screen import html
@@ -32,20 +34,15 @@ def bench(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_without_answers_a_job_asks_questions(bench, monkeypatch):
-    begun = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: begun.append((arguments, label)) or "job")
+def test_without_answers_a_job_asks_questions_names_its_recipe_and_start_stays_while_a_second_goes_on(bench, monkeypatch):
+    begun, asked = [], []
+    monkeypatch.setattr(
+        bench.jobs, "start", lambda arguments, label, *_: asked.append(arguments) or begun.append(label) or "job"
+    )
     app = open_page()
     assert "no stored answers" in html(app) and "start_study" not in keys(app)
     sound(next(b for b in app.button if b.label == "Have them answered").click().run())
-    assert begun[0][0][:3] == ["answer-questions", "--ask", "40"] and "python-reference" in begun[0][1]
-
-
-@pytest.mark.slow
-def test_a_run_of_answers_names_its_recipe_and_start_stays_while_a_second_goes_on(bench, monkeypatch):
-    begun = []
-    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: begun.append(label) or "job")
-    app = open_page()
+    assert asked[0][:3] == ["answer-questions", "--ask", "40"] and "python-reference" in begun.pop()
     app.session_state["recipes"] = {"current": with_settings(TrialConfig(), {"fusion": "sparse_only"})}
     app = sound(app.number_input(key="answer_count").set_value(12).run())
     assert "BM25" in html(app) and "the same on every page and for every recipe" in words(app)
@@ -157,6 +154,10 @@ def test_a_renamed_label_stays_renamed_and_the_guidelines_follow_by_one_press(be
     assert "contradicted before not in passages, before" in guidelines and "still say" not in words(app)
     app = sound(app.text_input(key=title).set_value("Nowhere there").run())
     assert "still say “Not in passages”" in words(app)
+    app = press(app, "faithfulness/label.supported.")
+    assert "Not changed" in words(app) and "supported" in words(app), "an example uses it"
+    app = press(app, "add_label")
+    assert app.text_input(key="faithfulness/label.label_1.title").value == "Label 1"
 
 
 def test_the_title_of_one_label_inside_anothers_is_not_an_old_one():
@@ -167,14 +168,6 @@ def test_the_title_of_one_label_inside_anothers_is_not_an_old_one():
     old = old_titles(new, [rubric])
     assert old == {"Supported": "Backed"}
     assert with_titles(new, old) == "**Backed** and **Partly supported**, if supported by it."
-
-
-@pytest.mark.slow
-def test_a_label_used_by_an_example_cannot_be_removed(bench):
-    app = press(started(bench, "Rubric"), "faithfulness/label.supported.")
-    assert "Not changed" in words(app) and "supported" in words(app)
-    app = press(app, "add_label")
-    assert app.text_input(key="faithfulness/label.label_1.title").value == "Label 1"
 
 
 @pytest.mark.slow
@@ -215,14 +208,7 @@ def test_the_stop_rule_ends_the_main_round(bench):
     frozen = rounds.freeze(bench, altered(draft, rule), "main")
     for who in frozen.study.annotators:
         for item in plain(frozen.study.items)[:34]:
-            label = "supported" if item.id < "8" else "partly"
-            saving.label(
-                bench,
-                frozen,
-                blank(frozen.study, "main", item, who).model_copy(
-                    update={"sentences": tuple((label,) * len(one.sentences) for one in item.responses), "helpful": (3,)}
-                ),
-            )
+            judged(bench, frozen, who, item.id, "supported" if item.id < "8" else "partly")
     here = standing.standing(bench, frozen)
     assert here.short == {0: 26} and here.open and here.agreement.value == 1 and here.step == "Analyse" and "0.5" in here.stopped
     app = open_page(study="faithfulness")
@@ -235,6 +221,8 @@ def test_a_plan_for_the_main_round_is_there_again_in_another_browser(bench):
     pilot = rounds.freeze(bench, the_study(bench).study, "pilot")
     app = sound(app.run())
     assert "saved at once" in words(app)
+    app = press(sound(app.text_area(key="faithfulness/hypothesis").set_value("Later.").run()), "discard")
+    assert versions.planned(bench, "faithfulness") is None and app.text_area(key="faithfulness/hypothesis").value != "Later."
     app = sound(app.text_area(key="faithfulness/hypothesis").set_value("The second is better.").run())
     app = sound(app.selectbox(key="faithfulness/stop").set_value("alpha").run())
     app.session_state["section"] = "People"
@@ -256,29 +244,12 @@ def test_a_plan_for_the_main_round_is_there_again_in_another_browser(bench):
 
 
 @pytest.mark.slow
-def test_a_plan_can_be_taken_back(bench):
-    app = started(bench)
-    rounds.freeze(bench, the_study(bench).study, "pilot")
-    app = sound(app.run())
-    app = sound(app.text_area(key="faithfulness/hypothesis").set_value("Later.").run())
-    app = press(app, "discard")
-    assert versions.planned(bench, "faithfulness") is None and app.text_area(key="faithfulness/hypothesis").value != "Later."
-
-
-@pytest.mark.slow
 def test_one_who_left_hands_over_and_it_says_first_what_goes_to_whom(bench):
     started(bench)
     draft = the_study(bench).study
     frozen = rounds.freeze(bench, altered(draft, {"annotators": ("Ann", "Ben", "Cy")}), "pilot")
     for item_id in assignment(frozen.study, "pilot")["Ben"][:6]:
-        item = frozen.study.item(item_id)
-        saving.label(
-            bench,
-            frozen,
-            blank(frozen.study, "pilot", item, "Ben").model_copy(
-                update={"sentences": tuple(("supported",) * len(one.sentences) for one in item.responses), "helpful": (3,)}
-            ),
-        )
+        judged(bench, frozen, "Ben", item_id)
     app = press(open_page(study="faithfulness"), "faithfulness/leave.Ben")
     told = rounds.handing_over(bench, "faithfulness", "Ben")
     table = next(d.value for d in app.dataframe if "Goes to" in d.value.columns)
@@ -300,13 +271,7 @@ def test_a_round_that_will_not_be_finished_is_ended_and_what_is_missing_said(ben
     for who, some in (("Annotator 1", items), ("Annotator 2", items[:3])):
         for item in some:
             name = "supported" if who.endswith("1") or item.id != items[0].id else "contradicted"
-            saving.label(
-                bench,
-                frozen,
-                blank(frozen.study, "main", item, who).model_copy(
-                    update={"sentences": tuple((name,) * len(one.sentences) for one in item.responses), "helpful": (3,)}
-                ),
-            )
+            judged(bench, frozen, who, item.id, name)
     app = open_page(study="faithfulness")
     assert "Next: label the main round" in html(app)
     app = press(press(app, "faithfulness/leave.Annotator 2"), "close")
@@ -333,22 +298,21 @@ def test_carelessness_is_pointed_out(bench):
 
 
 @pytest.mark.slow
-def test_a_changed_record_is_found(bench, monkeypatch):
-    started(bench)
-    rounds.freeze(bench, the_study(bench).study, "pilot")
-    app = press(open_page("Record", study="faithfulness"), "check")
-    assert "are what their hashes say" in words(app)
-    broken = checking.Check(False, "x", 3, ("Version 2 is not what its hash says.",))
-    monkeypatch.setattr("core.annotation.checking.check", lambda workbench, study: broken)
-    assert "Version 2 is not what its hash says" in words(press(app, "check"))
-
-
-@pytest.mark.slow
-def test_labels_leave_and_return_and_bad_rows_are_told_by_line(bench, tmp_path):
+def test_a_record_is_checked_and_labels_leave_and_return_by_files_and_label_studio(bench, tmp_path, monkeypatch):
     started(bench)
     frozen = rounds.freeze(bench, the_study(bench).study, "pilot")
     judge(bench, frozen)
-    app = open_page("Record", study="faithfulness")
+    app = press(open_page("Record", study="faithfulness"), "check")
+    assert "are what their hashes say" in words(app)
+    broken = checking.Check(False, "x", 3, ("Version 2 is not what its hash says.",))
+    with monkeypatch.context() as patch:
+        patch.setattr("core.annotation.checking.check", lambda workbench, study: broken)
+        assert "Version 2 is not what its hash says" in words(press(app, "check"))
+
+    with zipfile.ZipFile(io.BytesIO(export._zipped(bench, "faithfulness", ["csv"], ""))) as file:
+        assert sorted(file.namelist()) == [
+            f"faithfulness/{name}" for name in ("judgements.csv", "labels.csv", "manifest.json", "study.json")
+        ]
     app = sound(app.text_input(key="faithfulness/folder").set_value(str(tmp_path / "out")).run())
     app = press(app, "export_labels")
     files = next(d.value for d in app.dataframe if "File" in d.value.columns)
@@ -362,11 +326,6 @@ def test_labels_leave_and_return_and_bad_rows_are_told_by_line(bench, tmp_path):
     app = press(app, "import_good")
     assert re.search("0 labels added, 1 were here already, 2 rows left out", words(app))
 
-
-@pytest.mark.slow
-def test_label_studio_is_a_job(bench, monkeypatch):
-    started(bench)
-    rounds.freeze(bench, the_study(bench).study, "pilot")
     begun = []
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: begun.append(arguments) or "job")
     app = open_page("Record", study="faithfulness")
@@ -409,11 +368,7 @@ def test_power_is_drawn_for_each_goal_and_used_for_the_main_round(bench):
         app = sound(app.number_input(key=f"faithfulness/power.{goal}.items").set_value(20).run())
     app = press(app, "use_design")
     assert "The main round has 10 items" in words(app) and "20 are wanted" in words(app), "40 answers, 30 in the pilot"
-
-
-@pytest.mark.slow
-def test_power_values_that_contradict_each_other_are_told(bench):
-    app = started(bench, "Power")
+    app = sound(app.selectbox(key="goal").set_value("difference").run())
     app = sound(app.number_input(key="power.difference.discordant").set_value(0.05).run())
     assert "of the questions can have one right answer" in words(app)
 
@@ -466,42 +421,14 @@ def test_a_window_left_open_changes_nothing_once_the_main_round_is_frozen(bench)
 
 
 @pytest.mark.slow
-def test_power_opens_on_what_the_study_can_ask(bench):
-    add_answers(bench, 20, (0.0,))
-    rounds.save(bench, draft.start(bench).study)
-    app = open_page("Power")
-    assert app.selectbox(key="goal").value == "rate" and app.number_input(key="faithfulness/power.rate.items").value == 20
-
-
-@pytest.mark.slow
-def test_labels_can_be_downloaded(bench):
-    import io
-    import zipfile
-
-    started(bench)
-    judge(bench, rounds.freeze(bench, the_study(bench).study, "pilot"))
-    with zipfile.ZipFile(io.BytesIO(export._zipped(bench, "faithfulness", ["csv"], ""))) as file:
-        assert sorted(file.namelist()) == [
-            f"faithfulness/{name}" for name in ("judgements.csv", "labels.csv", "manifest.json", "study.json")
-        ]
-
-
-@pytest.mark.slow
-def test_an_unknown_study_in_the_address_opens_the_newest(bench):
-    app = started(bench)
-    assert open_page(study="nonsense").selectbox(key="study").value == "faithfulness"
-    assert app.selectbox(key="study").value == "faithfulness"
-
-
-@pytest.mark.slow
 def test_an_address_of_a_study_that_is_not_here_says_so_until_one_is_chosen(bench):
-    studies = [rounds.save(bench, rating(2, 0, id=study_id, title=study_id)).study.id for study_id in ("first", "second")]
+    for study_id in ("first", "second"):
+        rounds.save(bench, rating(2, 0, id=study_id, title=study_id))
     app = open_page(study="nothere")
-    assert "“nothere”, which is not here" in app.warning[0].value
+    assert "“nothere”, which is not here" in app.warning[0].value and app.selectbox(key="study").value == "second"
     app = sound(app.run())
     assert len(app.warning) == 1, "a rerun does not take it away"
-    other = next(study_id for study_id in studies if study_id != app.selectbox(key="study").value)
-    app = sound(app.selectbox(key="study").select(other).run())
+    app = sound(app.selectbox(key="study").select("first").run())
     assert not app.warning
 
 

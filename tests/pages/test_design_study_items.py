@@ -24,6 +24,9 @@ def bench(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_every_click_on_the_items_draws_the_exact_list_anew(bench):
     app = started(bench, "Items")
+    assert "&lt;b&gt;" in html(app) and "<b>0</b>" not in html(app)
+    seen = next(e.proto.body for e in app.get("html") if "gw-passage" in e.proto.body)
+    assert "small" not in seen, "annotators see no system"
     before = the_study(bench).study
     table = lambda app: next(d.value for d in app.dataframe if "No." in d.value.columns)  # noqa: E731
     assert len(table(app)) == len(before.round_items("pilot")) == 36
@@ -51,18 +54,8 @@ def test_every_click_on_the_items_draws_the_exact_list_anew(bench):
 @pytest.mark.slow
 def test_an_answer_that_repeats_itself_is_left_out_by_one_press_and_one_round_is_enough(bench):
     add_answers(bench, 12, (0.0,))
-    config = TrialConfig().model_dump(mode="json")
-    bench.store.add(
-        "answer",
-        {
-            "question": "Why?",
-            "text": "The answer is: this. " * 5,
-            "finish_reason": "stop",
-            "model": "small.gguf",
-            "config": config,
-            "hits": [],
-        },
-    )
+    given = {"question": "Why?", "text": "The answer is: this. " * 5, "finish_reason": "stop", "model": "small.gguf", "hits": []}
+    bench.store.add("answer", given | {"config": TrialConfig().model_dump(mode="json")})
     rounds.save(bench, draft.start(bench).study)
     app = open_page("Items")
     assert "5 times" in words(app) and len(plain(the_study(bench).study.items)) == 13
@@ -86,31 +79,16 @@ def test_a_paired_draft_loses_the_whole_question(bench):
 
 
 @pytest.mark.slow
-def test_annotators_see_no_system_and_no_markup(bench):
-    app = started(bench, "Items")
-    inside = html(app)
-    assert "&lt;b&gt;" in inside and "<b>0</b>" not in inside
-    seen = next(e.proto.body for e in app.get("html") if "gw-passage" in e.proto.body)
-    assert "small" not in seen
-
-
-@pytest.mark.slow
 def test_pairs_draw_questions_that_two_systems_answered(bench):
     app = started(bench)
+    app = sound(app.text_area(key="faithfulness/question").set_value("My own?").run())
     app = sound(app.radio(key="faithfulness/kind").set_value("pairs").run())
     assert "sign test" in app.text_area(key="faithfulness/test").value
+    assert app.text_area(key="faithfulness/question").value == "My own?", "what was written stays"
     app = press(app, "save_draft")
     study = the_study(bench).study
     assert study.ask == ("preference",) and {len(item.responses) for item in study.items} == {2}
     assert len(plain(study.items)) == 20
-
-
-@pytest.mark.slow
-def test_texts_that_were_written_stay_when_the_kind_changes(bench):
-    app = started(bench)
-    app = sound(app.text_area(key="faithfulness/question").set_value("My own?").run())
-    app = sound(app.radio(key="faithfulness/kind").set_value("pairs").run())
-    assert app.text_area(key="faithfulness/question").value == "My own?"
 
 
 @pytest.mark.slow
@@ -199,17 +177,8 @@ def test_two_systems_without_common_questions_are_drawn_apart(bench):
     add_answers(bench, 20, (0.0,))
     for n in range(100, 120):
         config = with_settings(TrialConfig(), {"generation.temperature": 0.9}).model_dump(mode="json")
-        bench.store.add(
-            "answer",
-            {
-                "question": f"What is {n}?",
-                "text": f"It is {n}.",
-                "finish_reason": "stop",
-                "model": "small.gguf",
-                "config": config,
-                "hits": [],
-            },
-        )
+        given = {"question": f"What is {n}?", "text": f"It is {n}.", "finish_reason": "stop", "model": "small.gguf", "hits": []}
+        bench.store.add("answer", given | {"config": config})
     drawn = draft.start(bench)
     assert drawn.drawing.by == "system" and not draft.paired(drawn.study) and len(plain(drawn.study.items)) == 40
     none = draft.redraw(answers.candidates(bench), drawn.study, replace(drawn.drawing, by="question"))
@@ -253,28 +222,11 @@ def test_it_says_how_many_questions_gave_an_answer_and_why_not_the_rest(bench):
 
 
 @pytest.mark.slow
-def test_answers_that_go_round_in_circles_are_pointed_out(bench):
-    for n in range(10):
-        text = "So it is. " * 4 if n < 3 else f"It is {n}. It was."
-        bench.store.add(
-            "answer",
-            {
-                "question": f"What is {n}?",
-                "text": text,
-                "finish_reason": "stop",
-                "model": "small.gguf",
-                "hits": [],
-                "config": TrialConfig().model_dump(mode="json"),
-            },
-        )
-    rounds.save(bench, draft.start(bench).study)
-    assert "3 of 10 answers say one sentence three times" in words(open_page("Items"))
-
-
-@pytest.mark.slow
 def test_side_by_side_waits_for_a_second_system_and_the_way_back_restores_the_items(bench):
     add_answers(bench, 20, (0.0,))
     rounds.save(bench, draft.start(bench).study)
+    power = open_page("Power")
+    assert power.selectbox(key="goal").value == "rate" and power.number_input(key="faithfulness/power.rate.items").value == 20
     app = open_page()
     assert app.radio(key="faithfulness/kind").disabled and "needs answers of two systems" in words(app)
     add_answers(bench, 12, (0.7,))
@@ -283,3 +235,14 @@ def test_side_by_side_waits_for_a_second_system_and_the_way_back_restores_the_it
     assert "12 items" in html(app)
     app = sound(app.radio(key="faithfulness/kind").set_value("rating").run())
     assert "20 items" in html(app), "as many as before, not what was left of them"
+
+
+@pytest.mark.slow
+def test_answers_that_go_round_in_circles_are_pointed_out(bench):
+    config = TrialConfig().model_dump(mode="json")
+    for n in range(10):
+        text = "So it is. " * 4 if n < 3 else f"It is {n}. It was."
+        given = {"question": f"What is {n}?", "text": text, "finish_reason": "stop", "model": "small.gguf", "hits": []}
+        bench.store.add("answer", given | {"config": config})
+    rounds.save(bench, draft.start(bench).study)
+    assert "3 of 10 answers say one sentence three times" in words(open_page("Items"))

@@ -1,7 +1,5 @@
 """The page Explain failures: retrieval's losses at once, answers once they are asked, and what opens from a band."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -11,11 +9,8 @@ from core.labs.failures import rungs
 from core.progress import drain
 from tests.support.failing import QUESTIONS, RECIPE, TEXTS, prepared, read, recipe
 from tests.support.prices import prices
-from tests.support.screen import html
+from tests.support.screen import html, visit
 from tests.support.small_corpora import with_towns
-
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
-
 
 template = prepared
 
@@ -26,10 +21,7 @@ def reader(monkeypatch):
 
 
 def start(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**RECIPE, **address}.items():
-        app.query_params[key] = str(value)
-    app = app.switch_page("../pages/explain_failures.py").run()
+    app = visit("explain_failures", {**RECIPE, **address})
     assert not app.exception and not app.error
     return app
 
@@ -96,10 +88,7 @@ def test_beside_the_baseline_it_says_which_questions_moved(bench, reader, shown_
 
 @pytest.mark.slow
 def test_a_model_that_is_not_there_leaves_retrieval_standing(bench, monkeypatch):
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**RECIPE, "generation.model": "/nowhere.gguf"}.items():
-        app.query_params[key] = str(value)
-    app = app.switch_page("../pages/explain_failures.py").run()
+    app = visit("explain_failures", {**RECIPE, "generation.model": "/nowhere.gguf"})
     assert not app.exception and any("The model file is not there" in error.value for error in app.error)
     assert len(table(app)["Question"]) == len(QUESTIONS)
 

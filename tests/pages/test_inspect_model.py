@@ -3,7 +3,6 @@
 import json
 import struct
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,10 +19,9 @@ from core.progress import drain
 from core.records import Progress
 from core.training.tokenizers import tokenizer_files
 from core.workbench import Workbench
-from tests.support.screen import html
+from tests.support.screen import html, visit
 from tests.support.small_corpora import MARKET, markets
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
 TEXTS, QUESTIONS = markets(TOWNS, f"{MARKET} " * 12)
 TEMPLATE = "{% for m in messages %}<{{ m['role'] }}>\n{{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}<answer>\n{% endif %}"
@@ -73,12 +71,7 @@ def page(bench, tools, monkeypatch):
         monkeypatch.setattr(module, "load", load)
 
     def start(view: str = "Architecture", **address: str) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=120)
-        for key, value in {**ADDRESS, **address}.items():
-            app.query_params[key] = value
-        app = app.switch_page("../pages/inspect_model.py")
-        app.session_state["view"] = view
-        app = app.run()
+        app = visit("inspect_model", {**ADDRESS, **address}, view=view)
         assert not app.exception
         return app
 
@@ -113,39 +106,36 @@ def test_the_bundled_model_is_read_and_the_known_answers_are_reached(page):
     assert ">687.2<" in html(app) and "8,030,261,248" in html(app)
     app = app.selectbox(key="attention").set_value("").run()
     assert ">171.8<" in html(app)
-
-
-@pytest.mark.slow
-def test_experts_and_active_parameters_of_a_mixture_are_shown(page):
-    app = page().selectbox(key="model").set_value("Mixtral 8x7B").run()
+    app = app.selectbox(key="model").set_value("Mixtral 8x7B").run()
     assert "46,702,792,704" in html(app) and "2 of 8 experts" in html(app)
     found = architecture.read("Mixtral 8x7B")
     assert f">{found.active_parameters / 1e9:,.2f}<" in html(app) and found.active_parameters < 13e9
 
 
+UNREADABLE = {
+    "it is not UTF-8": b"no model at all \xff\xfe",
+    "GGUF": b"GGUF" + struct.pack("<IQQ", 3, 5, 5),
+    "invented": b'{"model_type": "invented"}',
+    "leaves out": b'{"model_type": "llama"}',
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"no model at all \xff\xfe", "it is not UTF-8"),
-        (b"GGUF" + struct.pack("<IQQ", 3, 5, 5), "GGUF"),
-        (b'{"model_type": "invented"}', "invented"),
-        (b'{"model_type": "llama"}', "leaves out"),
-    ],
-)
-def test_what_cannot_be_read_is_told_and_the_page_lives(page, tmp_path, content, message):
-    file = tmp_path / "model.bin"
-    file.write_bytes(content)
+def test_what_cannot_be_read_is_told_and_the_page_lives(page, tmp_path):
     app = page().selectbox(key="model").set_value("A file of this machine").run()
-    app = app.text_input(key="model_path").set_value(str(file)).run()
-    assert not app.exception and message in app.error[0].value.replace("\\", "") and "unexpected" not in app.error[0].value
+    for number, (message, content) in enumerate(UNREADABLE.items()):
+        file = tmp_path / f"model-{number}.bin"
+        file.write_bytes(content)
+        app = app.text_input(key="model_path").set_value(str(file)).run()
+        assert not app.exception and message in app.error[0].value.replace("\\", ""), message
+        assert "unexpected" not in app.error[0].value
+        with pytest.raises(WorkbenchError) as error:
+            architecture.read_upload("../given.gguf" if content[:4] == b"GGUF" else "given.json", content)
+        assert "/tmp" not in error.value.where
     app = app.text_input(key="model_path").set_value(str(tmp_path / "none.gguf")).run()
     assert "cannot be read\\: No such file" in app.error[0].value
     app = app.selectbox(key="model").set_value("Qwen3 30B-A3B").run()
     assert not app.error and "30,532,122,624" in html(app)
-    with pytest.raises(WorkbenchError) as error:
-        architecture.read_upload("../given.gguf" if content[:4] == b"GGUF" else "given.json", content)
-    assert "/tmp" not in error.value.where
 
 
 def test_an_uploaded_config_is_read_under_its_own_name():

@@ -25,13 +25,8 @@ def bench(tmp_path, monkeypatch):
     return bench
 
 
-@pytest.mark.slow
-def test_without_a_study_the_page_says_what_is_missing(bench):
-    app = open_page()
-    assert "No study is open" in html(app)
-
-
-def test_a_draft_is_not_offered(bench):
+def test_without_a_study_the_page_says_so_and_a_draft_is_not_offered(bench):
+    assert "No study is open" in html(open_page())
     rounds.save(bench, rating())
     assert "No study is open" in html(open_page(study="toy", annotator="Ann"))
 
@@ -101,7 +96,7 @@ def test_a_comment_is_taken_back_as_a_whole_and_its_box_follows(bench):
 
 
 @pytest.mark.slow
-def test_a_comment_of_another_window_is_shown_and_kept(bench):
+def test_what_another_window_did_is_told_and_nothing_is_lost(bench):
     frozen = rounds.freeze(bench, rating(), "main")
     one, other = open_page(study="toy", annotator="Ann"), open_page(study="toy", annotator="Ann")
     item = desk_of(one).item
@@ -112,28 +107,15 @@ def test_a_comment_of_another_window_is_shown_and_kept(bench):
     give(one, 1)
     assert "another window" in said(one) and box(one).value == "from the first / from the second"
     assert latest.current(bench, frozen, "Ann", item).comment == "from the first / from the second"
-
-
-@pytest.mark.slow
-def test_a_new_window_goes_on_where_the_old_one_was(bench):
-    frozen = rounds.freeze(bench, rating(), "main")
-    app = open_page(study="toy", annotator="Ann")
-    give(press(app, "way/skip"), 2)
-    here = desk_of(app).item
-    again = open_page(study="toy", annotator="Ann")
-    assert desk_of(again).item == here and desk_of(again).at == 1
-    assert latest.current(bench, frozen, "Ann", here).sentences == (("partly", None),)
-
-
-@pytest.mark.slow
-def test_a_second_window_is_told_and_nothing_is_lost(bench):
-    frozen = rounds.freeze(bench, rating(), "main")
-    one, other = open_page(study="toy", annotator="Ann"), open_page(study="toy", annotator="Ann")
+    give(press(one, "way/skip"), 4)
     item = desk_of(one).item
+    one, other = open_page(study="toy", annotator="Ann"), open_page(study="toy", annotator="Ann")
+    assert desk_of(other).item == desk_of(one).item == item and desk_of(one).at == 1, "a new window goes on where the old one was"
+    assert latest.current(bench, frozen, "Ann", item).sentences == (("not_in_context", None),)
     give(other, 1)
     give(press(one, "way/skip"), 4)
     assert "another window" in said(one)
-    assert latest.current(bench, frozen, "Ann", item).sentences == (("supported", None),)
+    assert latest.current(bench, frozen, "Ann", item).sentences == (("not_in_context", "supported"),)
     give(one, 4)
     assert "another window" not in said(one)
 

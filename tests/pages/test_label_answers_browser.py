@@ -89,14 +89,14 @@ def press(tab, key: str, place: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_first_button_can_be_read_before_a_name_is_chosen(app, frozen, tab, theme):
-    tab.emulate_media(color_scheme=theme)
+def test_the_first_button_can_be_read_before_a_name_is_chosen(app, frozen, tab):
     tab.goto(f"{app}/label_answers")
     button = tab.get_by_role("button", name="Start labelling")
     button.wait_for()
-    settle(tab)
-    assert button.is_disabled() and not [row for row in tab.evaluate(MEASURE)["contrast"] if "Start" in row["text"]]
+    for theme in ("light", "dark"):
+        tab.emulate_media(color_scheme=theme)
+        settle(tab)
+        assert button.is_disabled() and not [row for row in tab.evaluate(MEASURE)["contrast"] if "Start" in row["text"]], theme
 
 
 @pytest.mark.slow
@@ -114,6 +114,9 @@ def test_two_annotators_label_by_keyboard_alone(app, home, frozen, tab):
     assert label(home, frozen, "Ann", ann[0]).helpful == (None,)
     press(tab, "5", f"{ann[1]}/0")
     press(tab, "s", f"{ann[2]}/0")
+    tab.reload()
+    tab.locator(".lab-row.now").wait_for()
+    at(tab, f"{ann[2]}/0")  # a reload comes back to what was looked at, and to what was begun
     press(tab, "2", f"{ann[2]}/1")
     tab.reload()
     tab.locator(".lab-row.now").wait_for()
@@ -178,7 +181,7 @@ def test_a_key_held_down_or_struck_twice_answers_one_screen(app, home, frozen, t
 
 
 @pytest.mark.slow
-def test_a_key_meant_for_the_last_sentence_gives_no_star(app, home, tab):
+def test_a_key_meant_for_the_last_sentence_or_for_no_button_gives_nothing(app, home, tab):
     frozen = rounds.freeze(Workbench(home), rating(3, 0, id="stars", annotators=("Ann",), per_item=1), "main")
     mine = assignment(frozen.study, "main")["Ann"]
     item = enter(app, tab, "Ann", "stars")
@@ -191,17 +194,12 @@ def test_a_key_meant_for_the_last_sentence_gives_no_star(app, home, tab):
     assert label(home, frozen, "Ann", item).helpful == (None,)
     press(tab, "5", f"{mine[1]}/0")
     assert label(home, frozen, "Ann", item).helpful == (5,)
-    no_error(tab)
-
-
-@pytest.mark.slow
-def test_a_key_that_stands_on_no_button_keeps_none_from_answering(app, home, tab):
     frozen = rounds.freeze(Workbench(home), pairs(4, id="keys", annotators=("Ann",), per_item=1), "main")
     mine = assignment(frozen.study, "main")["Ann"]
     tab.goto(f"{app}/label_answers?study=keys&annotator=Ann")
     at(tab, f"{mine[0]}/0")
     assert not tab.locator(".lab [data-response]").count(), "nothing says which answer is whose"
-    tab.keyboard.press("5")
+    tab.keyboard.press("5")  # stands on no button
     press(tab, "2", f"{mine[1]}/0")
     assert label(home, frozen, "Ann", mine[0]).preference == "tie"
     no_error(tab)
@@ -221,17 +219,6 @@ def test_a_second_window_says_so(app, home, frozen, tab, browser):
         assert label(home, frozen, "Ann", item).sentences[0][1] == "not_in_context"
     finally:
         other.close()
-
-
-@pytest.mark.slow
-def test_a_phone_shows_answer_and_keys_without_sideways_scrolling(app, frozen, tab):
-    tab.set_viewport_size({"width": 390, "height": 844})
-    enter(app, tab, "Ann")
-    assert tab.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
-    bar = tab.locator(".st-key-lab_bar").bounding_box()
-    assert bar["y"] + bar["height"] <= 845 and bar["height"] < 330
-    buttons = tab.locator(".st-key-lab_choices_sentence button, .st-key-lab_choices_helpful button")
-    assert all(buttons.nth(n).bounding_box()["height"] >= 42 for n in range(buttons.count()))
 
 
 # Without a connection ------------------------------------------------------------------------------------------------
@@ -390,9 +377,13 @@ def test_on_a_phone_the_sentence_stays_in_sight_while_its_evidence_scrolls(app, 
     frozen = rounds.freeze(Workbench(home), long("phone", 2), "main")
     tab.set_viewport_size({"width": 390, "height": 844})
     item = enter(app, tab, "Ann", "phone")
+    assert tab.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= 390
+    buttons = tab.locator(".st-key-lab_choices_sentence button, .st-key-lab_choices_helpful button")
+    assert buttons.count() and all(buttons.nth(n).bounding_box()["height"] >= 42 for n in range(buttons.count()))
     rows = tab.locator(".lab-row:visible")
     assert rows.count() == 1
     main, bar = tab.get_by_test_id("stMain"), tab.locator(".st-key-lab_bar").bounding_box()
+    assert bar["y"] + bar["height"] <= 845 and bar["height"] < 330
     for scroll in (400, 900):
         main.evaluate("(box, top) => box.scrollTo(0, top)", scroll)
         tab.wait_for_timeout(200)
@@ -440,17 +431,6 @@ def test_the_bar_is_at_the_foot_whatever_is_on_the_screen_and_a_panel_takes_no_k
     press(tab, "1", f"{item}/1")
     assert guide.is_visible(), "beside the item it stays"
     no_error(tab)
-
-
-@pytest.mark.slow
-def test_a_reload_comes_back_to_the_item_that_was_looked_at(app, frozen, tab):
-    item = enter(app, tab, "Ann")
-    mine = assignment(frozen.study, "main")["Ann"]
-    there = mine[(mine.index(item) + 1) % len(mine)]
-    press(tab, "s", f"{there}/")
-    tab.reload()
-    tab.locator(".lab-row.now").wait_for()
-    at(tab, f"{there}/")
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,9 +15,9 @@ from core.annotation import latest, rounds, saving
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import rating
+from tests.support.screen import visit
 
 pytestmark = pytest.mark.slow  # each job is a process of its own, and starts the SDK in another
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 KEY = "0123456789abcdef-secret"
 
 
@@ -97,10 +96,7 @@ def bench(tmp_path, monkeypatch):
 
 
 def open_page(url: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    app.switch_page("../pages/design_study.py")
-    app.query_params["study"], app.query_params["section"] = "toy", "Record"
-    app.run()
+    app = visit("design_study", {"study": "toy", "section": "Record"})
     return sound(app.text_input(key="label_studio_url").set_value(url).run())
 
 

@@ -1,8 +1,5 @@
 """The page Agreement: its numbers are the lab's, undefined is said in words, and every source and state is told."""
 
-import os
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -12,10 +9,8 @@ from core.annotation.assignment import assignment
 from core.annotation.labels import blank
 from core.workbench import Workbench
 from tests.support.annotated import pairs, rating
-from tests.support.screen import html
+from tests.support.screen import html, visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
-FOLDER = Path(os.environ.get("GROUNDWORK_DATASETS", Path(__file__).parents[2] / "../shared/datasets"))
 PLAN = {**draft.DEFAULTS["rating"], **draft.ONE_SYSTEM}
 TABS = ("Agreement", "By annotator", "By item", "As labels come in", "Consensus", "People against machines")
 
@@ -49,10 +44,7 @@ def mixed(who: str, number: int) -> str:
 
 
 def open_page(view: str = "Agreement", **address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")
-    for key, value in {"view": view, **address}.items():
-        app.query_params[key] = value
-    return checked(app.run())
+    return checked(visit("measure_agreement", {"view": view, **address}))
 
 
 def checked(app: AppTest) -> AppTest:
@@ -74,26 +66,6 @@ def frame(app: AppTest, column: str):
     return next(one.value for one in app.dataframe if column in one.value)
 
 
-@pytest.mark.slow
-def test_qags_has_its_known_alpha_on_the_page(bench, monkeypatch):
-    if not (FOLDER / "qags" / "mturk_cnndm.jsonl").is_file():
-        pytest.skip(f"QAGS is not in {FOLDER}; set GROUNDWORK_DATASETS.")
-    monkeypatch.setenv("GROUNDWORK_DATASETS", str(FOLDER))
-    app = open_page(source="qags/mturk_cnndm.jsonl")
-    first = frame(app, "Coefficient").iloc[0]
-    assert first["Value"] == pytest.approx(0.5135, abs=5e-5)
-    assert (first["Low"], first["High"]) == pytest.approx((0.459, 0.566), abs=0.01)
-    assert "0.514" in html(app) and "714 sentences" in html(app) and "162 annotators" in html(app)
-    assert "Krippendorff 2004" in words(app) and "Landis and Koch 1977" in words(app)
-    assert "No study of yours has labels yet" in words(app) and "Example: QAGS" in app.selectbox[0].options[0]
-    app = open_page("People against machines", source="qags/mturk_cnndm.jsonl", unit="Whole answers")
-    measures = frame(app, "Measure").set_index("Measure")
-    assert measures.loc["3-gram containment", "Pearson"] == pytest.approx(0.706, abs=5e-4)
-    assert measures.loc["3-gram containment", "n"] == 235
-    next(box for box in app.multiselect if box.key == "measures_against").select("New words").run()
-    assert not app.exception and "New words" in list(frame(app, "Measure")["Measure"])
-
-
 def test_an_empty_store_says_what_to_give(bench):
     app = open_page()
     assert "item, annotator and value" in html(app)
@@ -101,28 +73,25 @@ def test_an_empty_store_says_what_to_give(bench):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("view", TABS)
-def test_each_tab_of_a_stored_study_shows_its_tables(bench, view):
-    labelled(bench, rating(12, pilot=0, duplicates=3, attention=True), mixed)
-    app = open_page(view, source="toy")
-    column = {
-        "Agreement": "Coefficient",
-        "By annotator": "Alpha without",
-        "By item": "Labels",
-        "Consensus": "System",
-        "People against machines": "Measure",
-    }.get(view)
-    assert column is None or len(frame(app, column))
-    if view == "By annotator":
-        shown = frame(app, "Alpha without").set_index("Annotator")
-        assert set(shown.index) == {"Ann", "Ben", "Cy"} and {"Self-agreement", "Attention", "Seconds an item"} <= set(
-            shown.columns
-        )
-    if view == "As labels come in":
-        assert any("stop rule:** all items are labelled, met" in one.value for one in app.markdown)
-    if view == "By item":
-        assert frame(app, "Labels")["Item"].str.fullmatch(r"Item \d+, sentence [12]").all()
-        assert any("two sentences" in one.value for one in app.text)
+def test_each_tab_of_a_stored_study_shows_its_tables(bench, tmp_path):
+    labelled(bench, rating(12, pilot=0, duplicates=3, attention=True, **PLAN), mixed)
+    tabs = {view: open_page(view, source="toy") for view in TABS}
+    verdict = planned(tabs["Agreement"])
+    assert "More than half of the sentences are supported." in verdict and "lies above 0.5" in verdict
+    assert planned(open_page(yes="partly")) == verdict == planned(open_page(part="Helpful")), "no setting moves it"
+    shown = frame(tabs["By annotator"], "Alpha without").set_index("Annotator")
+    assert set(shown.index) == {"Ann", "Ben", "Cy"} and {"Self-agreement", "Attention", "Seconds an item"} <= set(shown.columns)
+    assert any("stop rule:** all items are labelled, met" in one.value for one in tabs["As labels come in"].markdown)
+    assert frame(tabs["By item"], "Labels")["Item"].str.fullmatch(r"Item \d+, sentence [12]").all()
+    assert any("two sentences" in one.value for one in tabs["By item"].text)
+    assert len(frame(tabs["Consensus"], "System")) and len(frame(tabs["People against machines"], "Measure"))
+    assert frame(open_page("Consensus", part="Helpful"), "System")["Mean"].between(3, 4).all()
+    assert "ordinal" in frame(open_page(part="Helpful", level="Ordinal"), "Coefficient")["Coefficient"].iloc[0]
+    assert any("gone" in one.value for one in open_page(source="gone").warning)
+    exports.export(bench, "toy", folder=tmp_path / "annotations" / "toy")
+    file = open_page(source="annotations/toy")
+    assert frame(tabs["Agreement"], "Coefficient").equals(frame(file, "Coefficient"))
+    assert "core annotate agreement" in " ".join(one.value for one in file.code)
 
 
 @pytest.mark.slow
@@ -144,13 +113,15 @@ def test_the_numbers_of_a_page_follow_from_one_another(bench):
 
 
 @pytest.mark.slow
-def test_without_variation_nothing_is_a_number(bench):
-    labelled(bench, rating(8, pilot=0))
+def test_without_variation_nothing_is_a_number_and_careless_answers_to_known_sentences_are_pointed_out(bench):
+    labelled(bench, rating(8, pilot=0, attention=True))
     app = open_page()
     assert "undefined: no variation" in html(app) and "undefined" in words(app)
     table = frame(app, "Coefficient").set_index("Coefficient")
     assert table.loc["Percent agreement", "Value"] == 1.0 and table["Value"].isna().any()
     assert "nan" not in html(app).lower()
+    [warned] = app.warning  # one bar for all
+    assert "Known sentences" in warned.value and "Ann" in warned.value and "Ben" in warned.value
     for view in TABS[1:]:
         open_page(view)
 
@@ -174,27 +145,10 @@ def test_ab_studies_have_preferences_and_position(bench):
 
 
 @pytest.mark.slow
-def test_helpfulness_is_numbers_that_can_be_read_as_ranks(bench):
-    labelled(bench, rating(8, pilot=0), mixed)
-    app = open_page("Consensus", part="Helpful")
-    assert frame(app, "System")["Mean"].between(3, 4).all()
-    app = open_page(part="Helpful", level="Ordinal")
-    assert "ordinal" in frame(app, "Coefficient")["Coefficient"].iloc[0]
-
-
-@pytest.mark.slow
 def test_the_headline_is_refused_for_a_machine_no_better_than_chance(bench):
     labelled(bench, rating(20, pilot=0, per_item=2), mixed)  # the passages share no words with the answers
     app = open_page("People against machines")
     assert "refused" in html(app) or "undefined" in html(app)
-
-
-@pytest.mark.slow
-def test_the_frozen_question_is_answered_first_and_no_setting_moves_it(bench):
-    labelled(bench, rating(12, pilot=0, **PLAN), mixed)
-    verdict = planned(open_page())
-    assert "More than half of the sentences are supported." in verdict and "lies above 0.5" in verdict
-    assert planned(open_page(yes="partly")) == verdict == planned(open_page(part="Helpful"))
 
 
 @pytest.mark.slow
@@ -238,33 +192,9 @@ def test_the_round_is_told_and_chosen_by_the_address(bench):
 
 
 @pytest.mark.slow
-def test_careless_answers_to_known_sentences_are_pointed_out(bench):
-    study = rating(8, pilot=0, attention=True)
-    labelled(bench, study, lambda who, number: "supported")  # to the attention items too
-    [warned] = open_page().warning  # one bar for all
-    assert "Known sentences" in warned.value and "Ann" in warned.value and "Ben" in warned.value
-
-
-@pytest.mark.slow
-def test_an_address_of_a_study_that_is_gone_is_told(bench):
-    labelled(bench, rating(8, pilot=0))
-    app = open_page(source="gone")
-    assert any("gone" in one.value for one in app.warning)
-
-
-@pytest.mark.slow
 def test_a_study_without_labels_says_so(bench):
     rounds.freeze(bench, rating(8, pilot=0), "main")
     assert "Nobody has labelled anything" in html(open_page())
-
-
-@pytest.mark.slow
-def test_an_export_is_read_from_its_folder(bench, tmp_path):
-    labelled(bench, rating(8, pilot=0), mixed)
-    exports.export(bench, "toy", folder=tmp_path / "annotations" / "toy")
-    stored, file = open_page(source="toy"), open_page(source="annotations/toy")
-    assert frame(stored, "Coefficient").equals(frame(file, "Coefficient"))
-    assert "core annotate agreement" in " ".join(one.value for one in file.code)
 
 
 @pytest.mark.slow
@@ -295,8 +225,5 @@ def test_few_verdicts_are_told_with_the_number_that_is_needed(bench):
 @pytest.mark.slow
 def test_an_address_of_labels_that_are_not_here_says_so(bench):
     for asked in ({"source": "zzz"}, {"study": "zzz"}):
-        app = AppTest.from_file(MAIN, default_timeout=120).switch_page("../pages/measure_agreement.py")
-        for key, value in asked.items():
-            app.query_params[key] = value
-        checked(app.run())
+        app = checked(visit("measure_agreement", asked))
         assert "“zzz”, which are not here" in app.warning[0].value, asked

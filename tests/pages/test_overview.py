@@ -4,10 +4,8 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import cells
@@ -18,10 +16,9 @@ from core.pipeline.speed import Estimate
 from core.workbench import Phase, Plan, Workbench
 from tests.support.annotated import frozen_study, judge_all
 from tests.support.prices import prices
-from tests.support.screen import html
+from tests.support.screen import MAIN, html, visit
 from tests.support.synthetic_trials import add_failed, add_questions, add_trial
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 MINE = """title: My own set
 description: Documents of a folder.
 loader: {part: beir}
@@ -52,13 +49,6 @@ def bench(tmp_path, monkeypatch):
     return bench
 
 
-def overview(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=30)
-    for key, value in address.items():
-        app.query_params[key] = value
-    return app
-
-
 def ready(bench, monkeypatch, live: bool = True) -> None:
     monkeypatch.setattr(bench, "plan", lambda config: Plan(live, (Phase("embedding 909 texts", Estimate(20.0, 30.0)),)))
 
@@ -66,7 +56,7 @@ def ready(bench, monkeypatch, live: bool = True) -> None:
 @pytest.mark.slow
 def test_the_very_first_start_prepares_the_built_in_corpus_with_progress_and_cancel(bench, monkeypatch):
     ready(bench, monkeypatch, False)
-    app = overview().run()
+    app = visit("overview")
     assert not app.exception and not app.error
     assert [job.arguments for job in bench.started] == [("prepare", "--dataset", "python-reference")]
     assert "3 of 9" in html(app) and any(b.label == "Cancel" for b in app.button)
@@ -81,7 +71,7 @@ def test_a_job_that_died_is_told_and_can_be_resumed(bench, monkeypatch):
     bench.started.append(job)
     resumed = []
     monkeypatch.setattr(bench.jobs, "resume", resumed.append)
-    app = overview().run()
+    app = visit("overview")
     assert "Killed: 9" in [t.value for t in app.text]
     next(b for b in app.button if b.label == "Resume").click().run()
     assert resumed == ["a"]
@@ -94,7 +84,7 @@ def test_what_is_up_is_told_and_can_be_stopped(bench, monkeypatch):
     bench.started.append(up)
     stopped = []
     monkeypatch.setattr(bench.jobs, "cancel", stopped.append)
-    app = overview().run()
+    app = visit("overview")
     assert not app.exception and "Up here · for 2:05 min" in html(app)
     next(b for b in app.button if b.label == "Stop").click().run()
     assert stopped == ["a"]
@@ -103,7 +93,7 @@ def test_what_is_up_is_told_and_can_be_stopped(bench, monkeypatch):
 @pytest.mark.slow
 def test_another_corpus_is_prepared_only_when_asked_for(bench, monkeypatch):
     ready(bench, monkeypatch, False)
-    app = overview(**{"corpus.dataset": "python-api"}).run()
+    app = visit("overview", {"corpus.dataset": "python-api"})
     assert not app.exception and not app.error and not bench.started
     button = next(b for b in app.button if b.label == "Prepare")
     assert prices(app) == ["Embedding 909 texts, 20 to 30 s"]
@@ -114,7 +104,7 @@ def test_another_corpus_is_prepared_only_when_asked_for(bench, monkeypatch):
 @pytest.mark.slow
 def test_a_ready_corpus_starts_nothing_and_the_page_says_what_is_here(bench, monkeypatch):
     ready(bench, monkeypatch)
-    app = overview().run()
+    app = visit("overview")
     assert not app.exception and not app.error and not bench.started
     names = [row for frame in app.dataframe for row in frame.value.get("Corpus", [])]
     assert "python-reference" in names, "as in the sidebar, in trials and in commands"
@@ -128,7 +118,7 @@ def test_last_trials_are_called_by_what_differs(bench, monkeypatch):
     add_trial(bench.store, questions, seed=1)
     add_trial(bench.store, questions, {"chunking.size_tokens": 512}, seed=2)
     add_failed(bench.store)
-    app = overview().run()
+    app = visit("overview")
     assert not app.exception and not app.error
     table = next(frame.value for frame in app.dataframe if "Trial" in frame.value)
     assert table["Trial"].tolist() == ["Hybrid convex, defaults", "Hybrid convex, chunk 512", "Hybrid convex, defaults"]
@@ -145,7 +135,7 @@ def test_last_trials_of_several_corpora_stand_beside_their_corpus(bench, monkeyp
     monkeypatch.setattr(
         cells, "show", lambda data, own, key="", **more: looks.update({key: own}) or show(data, own, key=key, **more)
     )
-    table = next(frame.value for frame in overview().run().dataframe if "Trial" in frame.value)
+    table = next(frame.value for frame in visit("overview").dataframe if "Trial" in frame.value)
     assert list(table)[:2] == ["Trial", "Corpus"] and table["Corpus"].tolist() == ["plains", "hills"]
     assert sum(looks["last_trials"][name]["width"] for name in list(table)[:3]) < 430, (
         "name, corpus and metric are in sight in any window"
@@ -158,7 +148,7 @@ def test_the_same_recipe_on_both_halves_is_told_apart(bench, monkeypatch):
     questions = add_questions(bench.store)
     for seed, half in enumerate(("dev", "test")):
         add_trial(bench.store, questions, {"corpus.questions": half}, seed=seed)
-    table = next(frame.value for frame in overview().run().dataframe if "Trial" in frame.value)
+    table = next(frame.value for frame in visit("overview").dataframe if "Trial" in frame.value)
     assert len(set(table["Trial"])) == 1 and table["Asked"].tolist() == ["test", "dev"]
 
 
@@ -169,7 +159,7 @@ def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_download
     folder.mkdir(parents=True)
     (folder / "card.yaml").write_text(MINE)
     (folder / "corpus.jsonl").write_text('{"_id": "d1", "text": "The Danube rises in the Black Forest."}\n')
-    app = overview().run()
+    app = visit("overview")
     assert not app.exception and not app.error
     assert any("research workbench for retrieval-augmented generation" in caption.value for caption in app.caption)
     here, absent = [frame.value for frame in app.dataframe if "Corpus" in frame.value]
@@ -181,10 +171,10 @@ def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_download
 @pytest.mark.slow
 def test_last_studies_lead_to_where_they_stand(bench, monkeypatch):
     ready(bench, monkeypatch)
-    assert "Last studies" not in [head.value for head in overview().run().subheader]
+    assert "Last studies" not in [head.value for head in visit("overview").subheader]
     frozen = frozen_study(bench)
     judge_all(bench, frozen)
-    app = overview().run()
+    app = visit("overview")
     assert "Last studies" in [head.value for head in app.subheader]
     here = sum(one["complete"] for one in bench.store.labels.current(frozen.study.id).values())
     assert f"{frozen.round} round, {here} labelled screens" in html(app)
@@ -194,7 +184,7 @@ def test_last_studies_lead_to_where_they_stand(bench, monkeypatch):
 def test_studies_over_recipes_and_the_last_paper_are_found_again(bench, monkeypatch):
     ready(bench, monkeypatch)
     study, paper = book.create(bench, "Sizes of chunks"), papers.create(bench, "On fusion")
-    app = overview().run()
+    app = visit("overview")
     assert "Last studies and paper" in [head.value for head in app.subheader] and "not started" in html(app)
     links = {link.proto.label: link.proto.page + "?" + link.proto.query_string for link in app.get("page_link")}
     assert links["Sizes of chunks"].endswith(f"run_study?study={study.id}")

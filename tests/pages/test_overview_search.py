@@ -4,7 +4,8 @@ import pytest
 
 from core.labs.experiments import book
 from tests.labs.experiments.test_book import sizes
-from tests.pages.test_overview import bench, html, overview, ready  # noqa: F401
+from tests.pages.test_overview import bench, ready  # noqa: F401
+from tests.support.screen import html, visit
 from tests.support.synthetic_trials import add_questions, add_trial
 
 HOSTILE = "<img src=x onerror=alert(1)> **paper** [a](javascript:x)"
@@ -21,7 +22,7 @@ def test_all_that_holds_the_words_is_shown_with_a_link(bench, monkeypatch):  # n
     trial = add_trial(bench.store, questions)
     bench.describe(trial, "Tiny best", HOSTILE, ["paper"])
     book.save(bench, sizes(note=HOSTILE))
-    app = overview(find_all="paper").run()
+    app = visit("overview", {"find_all": "paper"})
     assert not app.exception and not app.error
     assert links(app)["Chunk sizes"][1] == "study=chunk-sizes" and links(app)["Tiny best"][1] == f"trials={trial}"
     assert "&lt;img src=x" in html(app) and "<img src=x" not in html(app)
@@ -41,7 +42,7 @@ def test_what_stands_below_is_found_by_its_name_its_corpus_and_what_it_varies(be
     ready(bench, monkeypatch)
     trial = add_trial(bench.store, add_questions(bench.store), {"chunking.size_tokens": 508})
     book.save(bench, sizes())
-    app = overview(find_all="hybrid 508").run()
+    app = visit("overview", {"find_all": "hybrid 508"})
     for asked in ("hybrid 508", "convex", "CONVEX chunk", "tiny 508"):
         app.text_input(key="find_all").set_value(asked).run()
         assert links(app)["Hybrid convex, chunk 508"][1] == f"trials={trial}", asked

@@ -1,19 +1,17 @@
 """The commands that pages show can be given as they stand."""
 
 import shlex
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.__main__ import parse
 from core.cli.frame import Call
 from core.config import TrialConfig, with_settings
 from core.progress import drain
+from tests.support.screen import visit
 from tests.support.small_corpora import with_towns
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
 TEXTS = {
     f"{town}.txt": f"The market of {town} opens at {hour}. " + f"There is a mill. {town}. " * 20
@@ -36,10 +34,7 @@ def bench(tmp_path_factory):
 
 def commands(page: str, **state: str) -> dict[str, list[str]]:
     """Name of a verb -> its words, of all commands that stand on a page."""
-    app = AppTest.from_file(MAIN, default_timeout=120)
-    for key, value in RECIPE.items():
-        app.query_params[key] = value
-    app = app.switch_page(f"../pages/{page}.py").run()
+    app = visit(page, RECIPE)
     if state:
         for key, value in state.items():
             app.session_state[key] = value

@@ -1,7 +1,5 @@
 """The SQL page reads what is stored, says its limits, and cannot do anything else."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -9,9 +7,8 @@ from app import session
 from core.labs.store import query as labs_store
 from core.store import tables
 from core.workbench import Workbench
+from tests.support.screen import visit
 from tests.support.synthetic_trials import add_questions, add_trial
-
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +25,7 @@ def workbench(bench, monkeypatch):
 
 
 def opened(sql: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=30).switch_page("../pages/query_store.py")
-    app.query_params["sql"] = sql
-    return app.run()
+    return visit("query_store", {"sql": sql})
 
 
 def ask(sql: str) -> AppTest:
@@ -59,21 +54,20 @@ def test_a_query_in_the_address_waits_to_be_read_and_runs_when_asked_to(bench, m
 
 
 @pytest.mark.slow
-def test_an_error_keeps_its_lines_so_that_the_caret_stands_below_the_word():
-    [error] = ask("SELECT 1 AS a, SELEC FROM").error
+def test_an_error_keeps_its_lines_long_cells_and_columns_of_one_name_are_told_and_an_example_fills_the_query():
+    app = ask("SELECT 1 AS a, SELEC FROM")
+    [error] = app.error
     head, code = error.value.split("\n\n", 1)
     assert head.startswith("**") and head.endswith("**") and "**" not in code
     fence, line, caret, end = code.splitlines()[:4]
     assert fence == "```text" and end == "```"
     assert line.startswith("LINE 1: SELECT 1 AS a") and "\\" not in line
     assert caret.strip("^ ") == "" and line[caret.index("^") :].startswith("FROM")
-
-
-@pytest.mark.slow
-def test_long_cells_are_told():
-    app = ask("SELECT repeat('x', 20000) AS a")
+    app.text_area(key="sql").set_value("SELECT repeat('x', 20000) AS a, 2 AS a").run()
     assert "1 cell cut at 10,000 characters" in "".join(html.value for html in app.html)
-    assert len(table(app)["a"][0]) == 10_001
+    assert list(table(app).columns) == ["a", "a (2)"] and len(table(app)["a"][0]) == 10_001
+    app.selectbox(key="example").set_value(tables.EXAMPLES[1][0]).run()
+    assert app.text_area(key="sql").value == tables.EXAMPLES[1][1]
 
 
 @pytest.mark.slow
@@ -110,7 +104,7 @@ def test_of_each_corpus_one_best_trial_is_told_by_name_and_an_answer_follows_the
     store, whole, half = stored
     add_trial(store, half, quality=1.0)
     add_trial(store, whole, {"fusion.part": "rrf"}, quality=0.1)
-    app = AppTest.from_file(MAIN, default_timeout=30).switch_page("../pages/query_store.py").run()
+    app = visit("query_store")
 
     def rows():
         return table(app).to_dict("records")
@@ -140,34 +134,20 @@ def test_a_slow_answer_is_not_asked_for_again_but_told_to_be_old(stored):
 
 
 @pytest.mark.slow
-def test_columns_of_one_name_are_told_apart():
-    assert list(table(ask("SELECT 1 AS a, 2 AS a")).columns) == ["a", "a (2)"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "sql",
-    [
+def test_what_is_not_one_select_is_refused_in_words():
+    app = opened("")
+    for sql in (
         "DROP TABLE trials",
         "SELECT 1; SELECT 2",
         "SELEC 1",
         "COPY (SELECT 1) TO '/tmp/out.csv'",
         "SELECT * FROM read_text('/etc/passwd')",
-    ],
-)
-def test_what_is_not_one_select_is_refused_in_words(sql):
-    app = ask(sql)
-    assert len(app.error) == 1 and not app.exception and not app.dataframe
-    assert "Traceback" not in app.error[0].value
+    ):
+        app.text_area(key="sql").set_value(sql).run()
+        assert len(app.error) == 1 and not app.exception and not app.dataframe, sql
+        assert "Traceback" not in app.error[0].value
 
 
 def test_every_example_runs_on_an_empty_store(bench):
     for title, sql in tables.EXAMPLES:
         assert bench.store.sql(sql).columns, title
-
-
-@pytest.mark.slow
-def test_an_example_fills_the_query():
-    app = ask("SELECT 1")
-    app.selectbox(key="example").set_value(tables.EXAMPLES[1][0]).run()
-    assert app.text_area(key="sql").value == tables.EXAMPLES[1][1]

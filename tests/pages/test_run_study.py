@@ -1,7 +1,6 @@
 """The page Run a study: beginning, the plan and what is wrong with it, how it stands, and what it says."""
 
 import json
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -17,9 +16,9 @@ from core.progress import drain
 from core.retrieval.bm25_fast import BM25S
 from core.workbench import Workbench
 from tests.support.played_model import play
+from tests.support.screen import visit
 from tests.support.toy_study import BASE, toy_home, toy_study
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 SPARSE = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "chunking.part": "fixed", "chunking.size_tokens": "32"}
 
 
@@ -33,11 +32,7 @@ def template(tmp_path_factory):
 
 
 def open_page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    app.switch_page("../pages/run_study.py")
-    for key, value in address.items():
-        app.query_params[key] = value
-    app.run()
+    app = visit("run_study", address)
     assert not app.exception and "unexpected error" not in "".join(e.value for e in app.error)
     return app
 
@@ -88,18 +83,13 @@ def test_without_a_study_the_page_says_what_one_is_and_begins_one_of_the_recipe_
 
 @pytest.mark.slow
 def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench):
-    app = open_page()
+    app = open_page(study="nowhere")
+    assert "“nowhere”, which is not here" in texts(app), "and the list stands there"
     table = shown(app, "Study")
     assert dict(zip(table["Study"], table["Measured"], strict=True)) == {"Sizes and k1": 9, "Not started": 0}
     app = press(open_page(study="fresh"), "archive_study")
     assert "This study is archived" in texts(app)
     assert shown(open_page(), "Study")["Study"].tolist() == ["Sizes and k1"]
-
-
-@pytest.mark.slow
-def test_a_study_that_is_not_here_is_told_and_the_list_stands_there(bench):
-    app = open_page(study="nowhere")
-    assert "“nowhere”, which is not here" in texts(app) and len(shown(app, "Study")) == 2
 
 
 @pytest.mark.slow
@@ -147,8 +137,13 @@ def test_factors_come_go_and_are_ranges_where_points_are_drawn(bench):
 
 
 @pytest.mark.slow
-def test_each_design_has_only_its_own_knobs(bench):
+def test_each_design_has_only_its_own_knobs_and_reporting_on_test_chooses_on_dev(bench):
     app = open_page(study="fresh")
+    app.selectbox(key="study/fresh/report_on").set_value("test").run()
+    study = book.load(bench, "fresh")
+    assert (study.choose_on, study.report_on) == ("dev", "test")
+    app.selectbox(key="study/fresh/choose_on").set_value("all").run()
+    assert book.load(bench, "fresh").report_on == ""
     for kind, names in (
         ("grid", set()),
         ("latin", {"trials", "seed"}),
@@ -156,22 +151,6 @@ def test_each_design_has_only_its_own_knobs(bench):
     ):
         app.selectbox(key="study/fresh/design.kind").set_value(kind).run()
         assert {w.key.rpartition(".")[2] for w in app.number_input if "/design." in w.key} == names
-
-
-@pytest.mark.slow
-def test_reporting_on_test_chooses_on_dev(bench):
-    app = open_page(study="fresh")
-    app.selectbox(key="study/fresh/report_on").set_value("test").run()
-    study = book.load(bench, "fresh")
-    assert (study.choose_on, study.report_on) == ("dev", "test")
-    app.selectbox(key="study/fresh/choose_on").set_value("all").run()
-    assert book.load(bench, "fresh").report_on == ""
-
-
-@pytest.mark.slow
-def test_start_runs_it_as_a_job_of_the_command_line(bench, started):
-    press(open_page(study="fresh"), "start_study")
-    assert started == [["study", "fresh"]]
 
 
 @pytest.mark.slow
@@ -186,6 +165,18 @@ def test_what_is_measured_is_ranked_with_the_best_and_its_equals(bench):
     assert "All trials are measured" in texts(app) and not [b for b in app.button if b.key == "start_study"]
     board = [row["name"] for row in bench.store.query("SELECT id AS name FROM trials WHERE sweep = 'measured'")]
     assert len(board) == 9
+    app = open_page(study="measured", study_view="Frontier")
+    assert "Cost" in {box.label for box in app.selectbox} and "on the frontier" in texts(app) and not app.error
+    assert "every point that was tried is measured" in texts(open_page(study="measured", study_view="Failures"))
+    app = open_page(study="measured", study_view="Factors", study_along="Context")
+    chart = figure(app)
+    lines = [trace for trace in chart["data"] if "lines" in trace.get("mode", "") and "text" in trace]
+    assert [trace["name"] for trace in lines] == ["k1 0.5", "k1 1", "k1 1.5"]
+    given = {t.settings["chunking.size_tokens"]: t.costs["context_at_k"].value for t in trials(bench) if t.sweep == "measured"}
+    for trace in lines:
+        drawn = dict(zip(map(float, trace["text"]), trace["x"], strict=True))
+        assert drawn == pytest.approx(given, abs=3) and trace["x"] == sorted(trace["x"])  # rankings differ a little by k1
+    assert "(tokens)" in chart["layout"]["xaxis"]["title"]["text"] and "in the same text" in texts(app)
 
 
 @pytest.mark.slow
@@ -199,26 +190,6 @@ def test_factors_are_lines_of_the_difference_to_the_base_and_what_is_not_measure
     base = lines[2]["y"][3]
     assert base == 0  # size 32 with k1 1.5 is the base
     assert {trace["name"] for trace in chart["data"]} >= {"Best", "Not distinguishable from it"}
-
-
-@pytest.mark.slow
-def test_points_are_drawn_over_the_context_that_they_give(bench):
-    app = open_page(study="measured", study_view="Factors", study_along="Context")
-    chart = figure(app)
-    lines = [trace for trace in chart["data"] if "lines" in trace.get("mode", "") and "text" in trace]
-    assert [trace["name"] for trace in lines] == ["k1 0.5", "k1 1", "k1 1.5"]
-    given = {t.settings["chunking.size_tokens"]: t.costs["context_at_k"].value for t in trials(bench) if t.sweep == "measured"}
-    for trace in lines:
-        drawn = dict(zip(map(float, trace["text"]), trace["x"], strict=True))
-        assert drawn == pytest.approx(given, abs=3) and trace["x"] == sorted(trace["x"])  # rankings differ a little by k1
-    assert "(tokens)" in chart["layout"]["xaxis"]["title"]["text"] and "in the same text" in texts(app)
-
-
-@pytest.mark.slow
-def test_frontier_and_failures_have_their_tabs(bench):
-    app = open_page(study="measured", study_view="Frontier")
-    assert "Cost" in {box.label for box in app.selectbox} and "on the frontier" in texts(app) and not app.error
-    assert "every point that was tried is measured" in texts(open_page(study="measured", study_view="Failures"))
 
 
 @pytest.mark.slow
@@ -289,7 +260,8 @@ def test_the_pinned_baseline_is_taken_as_what_trials_are_compared_with_and_left_
 
 @pytest.mark.slow
 def test_it_is_chosen_where_a_study_is_measured(bench, started):
-    app = open_page(study="fresh", study_view="Plan")
+    app = press(open_page(study="fresh", study_view="Plan"), "start_study")
+    assert started.pop() == ["study", "fresh"], "as a job of the command line"
     app.number_input(key="engine/workers").set_value(3).run()
     press(app, "start_study")
     assert started == [["study", "fresh", "--workers", "3"]]
@@ -341,17 +313,13 @@ def test_failures_are_told_with_their_reason_and_retried(bench, started, monkeyp
 
 
 @pytest.mark.slow
-def test_its_trials_are_a_press_away_and_the_open_study_is_there_again(bench):
+def test_its_trials_are_a_press_away_the_open_study_is_there_again_and_a_clone_has_the_plan_alone(bench):
     drain(bench.run(with_settings(TrialConfig(), {"corpus.dataset": "towns", "fusion.part": "sparse_only"})))
     app = press(open_page(study="measured"), "study_trials")
     assert app.session_state["page"] == "compare_trials" and len(shown(app, "Trial")) == 9
     app = app.switch_page("../pages/run_study.py").run()
     assert opened(app) == "measured" and len(shown(app, "Point")) == 9
     assert len(shown(press(app, "all_studies"), "Study")) == 2
-
-
-@pytest.mark.slow
-def test_a_clone_has_the_plan_and_no_trials(bench):
     app = press(open_page(study="measured"), "clone_study")
     clone = book.load(bench, opened(app))
     assert app.session_state["study_view"] == "Plan"  # there is nothing else of it yet

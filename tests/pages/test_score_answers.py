@@ -1,7 +1,6 @@
 """The page Score answers: the recipe's answers by a job, own files with their labels, what opens from a score."""
 
 import json
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,9 +13,8 @@ from core.labs.answers.answering import answer_questions, answer_set
 from core.labs.scores import judges, sets
 from core.progress import drain
 from tests.support.failing import RECIPE, prepared, read, recipe
-from tests.support.screen import html
+from tests.support.screen import html, visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 LONG = "An answer that does not end. " * 400
 
 
@@ -29,10 +27,7 @@ def reader(monkeypatch):
 
 
 def open_page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**RECIPE, **address}.items():
-        app.query_params[key] = str(value)
-    return app.switch_page("../pages/score_answers.py").run()
+    return visit("score_answers", {**RECIPE, **address})
 
 
 def start(**address: str) -> AppTest:

@@ -5,8 +5,9 @@ import pytest
 from core.labs.scores import confidence as lab
 from core.progress import drain
 from tests.labs.scores.test_confidence import RECIPE, TOWNS, of_towns, reader, template  # noqa: F401
-from tests.pages.test_score_answers import MAIN, html, open_page, start
+from tests.pages.test_score_answers import html, open_page, start
 from tests.support.failing import RECIPE as TOWN_RECIPE
+from tests.support.screen import visit
 
 VIEW = {"view": "Confidence", "wished": "0.9", **RECIPE}
 
@@ -40,13 +41,8 @@ def test_an_engine_without_odds_is_told_with_its_setting(bench, reader, started)
 
 @pytest.mark.slow
 def test_ask_tells_how_sure_the_model_was_and_what_it_withheld(bench, reader, started):  # noqa: F811
-    from streamlit.testing.v1 import AppTest
-
     drain(lab.measure_confidence(bench, of_towns(), 25))
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**TOWN_RECIPE, **RECIPE, "context.confidence": "0.6"}.items():
-        app.query_params[key] = str(value)
-    app.switch_page("../pages/ask_model.py").run()
+    app = visit("ask_model", {**TOWN_RECIPE, **RECIPE, "context.confidence": "0.6"})
     for town, said in ((TOWNS[2], "Of 3 recorded answers at least that sure, 100%"), (TOWNS[20], "own answer is withheld")):
         app.text_input(key="question").set_value(f"When does {town} open?")
         next(button for button in app.button if button.label == "Ask").click().run()

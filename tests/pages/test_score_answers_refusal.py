@@ -5,8 +5,9 @@ import pytest
 from core.labs.scores import refusal as lab
 from core.progress import drain
 from tests.labs.scores.test_confidence import ASKED, RECIPE, RIGHT, TOWNS, of_towns, reader, template  # noqa: F401
-from tests.pages.test_score_answers import MAIN, by_key, html, open_page, start
+from tests.pages.test_score_answers import by_key, html, open_page, start
 from tests.support.failing import RECIPE as TOWN_RECIPE
+from tests.support.screen import visit
 
 VIEW = {"view": "Confidence", "threshold": "Abstain from", "wished": "0.9", **RECIPE}
 
@@ -61,13 +62,8 @@ def test_where_no_curve_can_be_told_the_setting_to_change_is(bench, hesitant, st
 
 @pytest.mark.slow
 def test_ask_tells_what_the_threshold_is_worth(bench, hesitant, started):
-    from streamlit.testing.v1 import AppTest
-
     town = TOWNS[RIGHT.index(False)]
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**TOWN_RECIPE, **RECIPE}.items():
-        app.query_params[key] = str(value)
-    app.switch_page("../pages/ask_model.py").run()
+    app = visit("ask_model", {**TOWN_RECIPE, **RECIPE})
     for said in ("not recorded yet", f"{sum(RIGHT) / len(ASKED):.1%}"):
         app.text_input(key="question").set_value(f"When does {town} open?")
         next(button for button in app.button if button.label == "Ask").click().run()

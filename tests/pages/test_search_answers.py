@@ -1,8 +1,6 @@
 """The panel of answers on Search, live: how many contexts a moved slider changes, the job that answers them, intervals that narrow,
 both gains beside the baseline, and the questions where the one did not become the other."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -13,16 +11,13 @@ from core.progress import drain
 from core.statistics.anytime import DRIFTS
 from core.statistics.bootstrap import Interval
 from tests.labs.answers.test_answering import SETTINGS, many, reader, template  # noqa: F401
+from tests.support.screen import visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 ADDRESS = {"chunking.part": "recursive", "chunking.size_tokens": 64, "evaluation.overlap": 1.0} | SETTINGS
 
 
 def start(**address: object) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**ADDRESS, **address}.items():
-        app.query_params[key] = str(value)
-    app = app.switch_page("../pages/search_live.py").run()
+    app = visit("search_live", {**ADDRESS, **address})
     assert not app.exception
     return app
 

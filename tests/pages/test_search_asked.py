@@ -1,7 +1,6 @@
 """Search, live, with a query transform: what is asked instead, what it costs and gains, and the job that writes it."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +15,9 @@ from core.statistics.bootstrap import TOO_FEW
 from core.statistics.paired import Paired, paired_difference
 from tests.support.played_model import play
 from tests.support.prices import prices
-from tests.support.screen import html
+from tests.support.screen import html, visit
 from tests.support.small_corpora import MARKET_QUESTIONS, MARKETS, with_towns
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 RECIPE = {"corpus.dataset": "towns", "fusion.part": "sparse_only", "query.part": "rewrite"}
 MILL = "the <b>old</b> mill ![](http://x)"
 
@@ -34,10 +32,7 @@ def bench(tmp_path, monkeypatch):
 
 
 def page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**RECIPE, **address}.items():
-        app.query_params[key] = value
-    app = app.switch_page("../pages/search_live.py").run()
+    app = visit("search_live", {**RECIPE, **address})
     assert not app.exception
     return app
 

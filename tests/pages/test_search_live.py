@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,10 +15,9 @@ from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Phase, Plan
 from tests.support.prices import prices
-from tests.support.screen import html
+from tests.support.screen import html, visit
 from tests.support.small_corpora import markets, with_towns
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Ghent")
 TEXTS, QUESTIONS = markets(TOWNS)
 QUESTIONS += [{"id": "vague", "question": "Which town never sleeps?", "document": "Pisa.txt", "answer": "old mill of Pisa"}]
@@ -38,10 +36,7 @@ def page(bench, monkeypatch):
     monkeypatch.setattr("core.labs.trials.curve.AT_ONCE_MS", float("inf"))
 
     def start(**address: str) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=60)
-        for key, value in {**BM25, **address}.items():
-            app.query_params[key] = value
-        app = app.switch_page("../pages/search_live.py").run()
+        app = visit("search_live", {**BM25, **address})
         assert not app.exception
         return app
 
@@ -53,12 +48,16 @@ def recipe() -> TrialConfig:
 
 
 @pytest.mark.slow
-def test_the_cards_show_what_the_library_measures(page, bench):
-    shown = html(page())
+def test_the_cards_show_what_the_library_measures_in_a_line_too_and_hit_is_left_out_where_it_is_the_recall(page, bench):
+    app = page(show="")  # what the address leaves empty is as usual
+    assert not app.error and f"{len(QUESTIONS)} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
+    shown = html(app)
     for name in ("hit", "recall", "mrr", "ndcg_linear"):
         one = bench.evaluate(recipe()).intervals[name]
         assert f">{one.mean:.3f}<" in shown and f"{one.low:.3f} to {one.high:.3f}" in shown, name
     assert f"n {len(QUESTIONS)}" in shown and "vs baseline" not in shown
+    assert "Recall@3" in shown and "Hit@3 ↑" not in shown and "Hit@3 is the same" in shown
+    assert all(name in shown.split('class="gw gw-sight"')[-1] for name in ("Recall@3", "MRR@3", "nDCG@3"))
 
 
 @pytest.mark.slow
@@ -85,6 +84,8 @@ def test_a_pinned_baseline_brings_paired_differences(page, bench):
     found = bench.differences(bench.evaluate(current), bench.evaluate(pinned), ["recall"])["recall"]
     assert found.wins + found.losses == 0 and f"the same on every question, n {found.n}" in html(app), "k ranks are judged"
     some = "id=Pisa*|Oslo*|Lund*|Gent*|Bari*|Metz*"
+    hidden = page(**{"retrieval.documents": "id=Pisa*|Oslo*"})
+    assert f"hides all evidence of {len(TOWNS) - 2} questions" in " ".join(caption.value for caption in hidden.caption)
     pinned = with_settings(recipe(), {"retrieval.documents": some})
     app = page(**{"baseline.fusion.part": "sparse_only", "baseline.retrieval.documents": some})
     found = bench.differences(bench.evaluate(current), bench.evaluate(pinned), ["recall"])["recall"]
@@ -113,25 +114,11 @@ def test_a_difference_at_more_context_is_grey_and_says_so(page):
 
 
 @pytest.mark.slow
-def test_a_choice_that_the_address_leaves_empty_is_the_usual_one(page):
-    app = page(show="")
-    assert not app.error and f"{len(QUESTIONS)} of {len(QUESTIONS)} questions" in " ".join(c.value for c in app.caption)
-
-
-@pytest.mark.slow
-def test_a_slider_changes_the_recipe_and_the_curve_follows_it(page):
-    app = page()
-    slider = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b"))
-    app = slider.set_value(0.3).run()
-    assert not app.exception
-    assert app.selectbox(key="knob").value == "Sparse retrieval: b" and "0.3" in app.query_params["sparse.b"]
-
-
-@pytest.mark.slow
 def test_the_setting_follows_what_was_moved_and_nothing_else(page):
     app = page(**{"chunking.size_tokens": "24", "chunking.overlap_tokens": "2"})
     slider = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b"))
     app = slider.set_value(0.3).run()
+    assert app.selectbox(key="knob").value == "Sparse retrieval: b" and "0.3" in app.query_params["sparse.b"]
     size = next(s for s in app.select_slider if s.key == "current/chunking.recursive.size_tokens?")
     app = size.set_value(32).run()
     assert app.selectbox(key="knob").value == "Sparse retrieval: b"  # a draft is no move
@@ -194,36 +181,21 @@ def test_the_table_filters_to_what_was_missed(page, bench):
 
 
 @pytest.mark.slow
-def test_a_filter_on_documents_says_how_much_evidence_it_hides(page):
-    app = page(**{"retrieval.documents": "id=Pisa*|Oslo*"})
-    assert f"hides all evidence of {len(TOWNS) - 2} questions" in " ".join(caption.value for caption in app.caption)
-
-
-@pytest.mark.slow
-def test_saving_keeps_a_trial(page, bench):
+def test_saving_keeps_a_trial_and_the_latencies_and_the_same_recipe_saved_again_is_told(page, bench):
     before = len(bench.trials())
-    app = page()
-    next(b for b in app.button if b.key == "save").click().run()
+    app = page(**{"sparse.k1": "1.25"})
+    app.session_state["chart"] = "Latency"
+    app = next(b for b in app.run().button if b.key == "do/latency").click().run()
+    assert "Latency of a question" in html(app)
+    app = next(b for b in app.button if b.key == "save").click().run()
     assert len(bench.trials()) == before + 1 and bench.trials()[0]["status"] == "ok"
     saved = bench.trials()[0]["id"]
     [link] = [one.proto for one in app.get("page_link") if one.proto.label.startswith("Saved as")]
     assert saved[-6:] in link.label and link.query_string == f"trials={saved}"
-
-
-@pytest.mark.slow
-def test_the_same_recipe_saved_again_is_told(page, bench):
-    app = page(**{"sparse.k1": "1.25"})
-    app = next(b for b in app.button if b.key == "save").click().run()
+    assert "Latency of a question" in html(app) and "recipe before" not in words(app)
     assert not any("same recipe" in toast.value for toast in app.toast)
-    first = bench.trials(1)[0]["id"]
     app = next(b for b in app.button if b.key == "save").click().run()
-    assert any(f"The same recipe as trial {first[-6:]}: kept as repeat 2." in toast.value for toast in app.toast)
-
-
-@pytest.mark.slow
-def test_hit_is_left_out_where_it_is_the_recall(page):
-    shown = html(page())
-    assert "Recall@3" in shown and "Hit@3 ↑" not in shown and "Hit@3 is the same" in shown
+    assert any(f"The same recipe as trial {saved[-6:]}: kept as repeat 2." in toast.value for toast in app.toast)
 
 
 def test_documents_without_questions_can_still_be_searched(page):
@@ -251,15 +223,6 @@ SIZES = {"chunking.size_tokens": "24", "chunking.overlap_tokens": "12"}
 
 def words(app: AppTest) -> str:
     return " ".join(one.value for one in [*app.caption, *app.markdown]).replace("\\", "")
-
-
-@pytest.mark.slow
-def test_values_that_are_not_valid_are_left_out_and_the_page_goes_on(page):
-    app = page(**SIZES)
-    app = app.selectbox(key="knob").set_value("Chunking: Size").run()
-    assert not app.error and not app.exception
-    assert "Left out: 8, 12 tokens. The overlap (12 tokens) has to be below the size." in words(app)
-    assert f"{len(QUESTIONS)} of {len(QUESTIONS)} questions" in words(app)  # the rest of the page is there
 
 
 @pytest.mark.slow
@@ -303,9 +266,12 @@ def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, 
 
 
 @pytest.mark.slow
-def test_at_equal_context_every_size_has_the_same_tokens(page):
+def test_values_that_are_not_valid_are_left_out_and_at_equal_context_every_size_has_the_same_tokens(page):
     app = page(**SIZES)
     app = app.selectbox(key="knob").set_value("Chunking: Size").run()
+    assert not app.error and not app.exception
+    assert "Left out: 8, 12 tokens. The overlap (12 tokens) has to be below the size." in words(app)
+    assert f"{len(QUESTIONS)} of {len(QUESTIONS)} questions" in words(app)  # the rest of the page is there
     assert "large chunks win here: compare at equal context" in words(app)
     app = app.segmented_control(key="knob_judged").set_value("Equal context").run()
     app = app.number_input(key="knob_budget").set_value(64).run()
@@ -366,17 +332,6 @@ def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):
 
 
 @pytest.mark.slow
-def test_latencies_stay_after_a_trial_is_saved(page):
-    app = page()
-    app.session_state["chart"] = "Latency"
-    app = app.run()
-    app = next(b for b in app.button if b.key == "do/latency").click().run()
-    assert "Latency of a question" in html(app)
-    app = next(b for b in app.button if b.key == "save").click().run()
-    assert "Latency of a question" in html(app) and "recipe before" not in words(app)
-
-
-@pytest.mark.slow
 def test_the_chosen_setting_survives_a_recipe_that_waits(page, bench, monkeypatch):
     app = page()
     app = app.selectbox(key="knob").set_value("Sparse retrieval: b").run()
@@ -413,12 +368,6 @@ def test_a_question_in_the_address_is_opened_and_stays_while_the_table_is_filter
     assert "When does the market of Pisa open?" in [one.value.replace("\\", "") for one in app.subheader]
     app = app.text_input(key="find").set_value("Lund").run()
     assert "When does the market of Pisa open?" not in [one.value.replace("\\", "") for one in app.subheader]
-
-
-@pytest.mark.slow
-def test_the_cards_stand_in_a_line_too(page):
-    shown = html(page()).split('class="gw gw-sight"')[-1]
-    assert all(name in shown for name in ("Recall@3", "MRR@3", "nDCG@3"))
 
 
 @pytest.mark.slow

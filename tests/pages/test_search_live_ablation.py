@@ -1,16 +1,14 @@
 """The tab Ablation of Search, live: a forest of differences, and a part that is switched off by one press."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.config import TrialConfig, with_settings
 from core.labs.trials import ablation
+from tests.support.screen import visit
 from tests.support.small_corpora import with_towns
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz")
 TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour}." for hour, town in enumerate(TOWNS)}
 QUESTIONS = [
@@ -31,10 +29,7 @@ def start(bench, monkeypatch):
     monkeypatch.setattr(ablation, "TrialConfig", lambda: with_settings(TrialConfig(), {"embedding.part": "lsa"}))
 
     def opened(**address: str) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=60)
-        for key, value in {"corpus.dataset": "towns", "embedding.part": "lsa", **address}.items():
-            app.query_params[key] = value
-        app = app.switch_page("../pages/search_live.py").run()
+        app = visit("search_live", {"corpus.dataset": "towns", "embedding.part": "lsa", **address})
         app.session_state["chart"] = "Ablation"
         app.run()
         assert not app.exception and not app.error

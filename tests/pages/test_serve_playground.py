@@ -8,27 +8,17 @@ from core.progress import drain
 from core.serving import stored_spans
 from core.serving.rerun import rerun, reruns
 from core.serving.rerun_plan import RerunChange, planned
-from tests.pages.test_serve_recipe import MAIN, words
+from tests.pages.test_serve_recipe import checked, words
 from tests.serving.test_rerun import TEMPLATE, asked, traces  # noqa: F401, a fixture
 from tests.support import served
 from tests.support.requests import request, span
+from tests.support.screen import visit
 
 template, reader, serve = served.template, served.reader, served.serve
 
 
 def opened(trace: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=120)
-    app.switch_page("../pages/serve_recipe.py")
-    app.query_params["serve_view"], app.query_params["trace"] = "Traces", trace
-    app.session_state["playground"] = True
-    return checked(app.run())
-
-
-def checked(app: AppTest) -> AppTest:
-    assert not app.exception and not any("unexpected" in each.value for each in app.error), [
-        each.value for each in app.get("code")
-    ]
-    return app
+    return checked(visit("serve_recipe", {"serve_view": "Traces", "trace": trace}, playground=True))
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Serve: what is published, what is up, and what canaries say of it."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -14,23 +12,18 @@ from tests.serving.test_planning import loaded
 from tests.serving.test_watching import FREE
 from tests.support import served
 from tests.support.failing import recipe
+from tests.support.screen import visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 template, reader, serve = served.template, served.reader, served.serve
 
 
 def opened(view: str = "Service", box: str = "", inner: str = "") -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=120)
-    app.switch_page("../pages/serve_recipe.py")
-    app.query_params["serve_view"] = view
-    if inner:
-        app.query_params["watch_view"] = inner
-    if box:
-        app.session_state[box] = True
-    app = app.run()
-    assert not app.exception and not any("unexpected" in each.value for each in app.error), [
-        each.value for each in app.get("code")
-    ]
+    address = {"serve_view": view} | ({"watch_view": inner} if inner else {})
+    return checked(visit("serve_recipe", address, **({box: True} if box else {})))
+
+
+def checked(app: AppTest) -> AppTest:
+    assert not app.exception and not any("unexpected" in each.value for each in app.error), [c.value for c in app.get("code")]
     return app
 
 
@@ -99,10 +92,6 @@ def test_a_request_is_looked_into_and_held_against_its_peers(bench, towns, serve
         for town in ("Lund", "Gent", "Pisa")
     ]
     recorder.close()
-    app = AppTest.from_file(MAIN, default_timeout=120)
-    app.switch_page("../pages/serve_recipe.py")
-    app.query_params["serve_view"], app.query_params["trace"] = "Traces", traces[1]
-    app.session_state["tail"] = True
-    app.run()
+    app = visit("serve_recipe", {"serve_view": "Traces", "trace": traces[1]}, tail=True)
     assert not app.exception and not app.error, [each.value for each in app.get("code")]
     assert set(app.dataframe[0].value["Trace"]) == set(traces) and "/search > search" in list(app.dataframe[1].value["Stage"])

@@ -87,7 +87,7 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
     assert "the stage corpus changed in it" in told.inner_text()
     no_error(tab)
 
-    open_page(tab, app)
+    open_page(tab, f"{app}/?evaluation.k=9")  # of the default recipe it would prepare the built-in corpus
     tab.get_by_text(re.compile("until it is stopped · for")).first.wait_for()
     settled(tab)
     tab.get_by_role("button", name="Stop", exact=True).click()

@@ -1,7 +1,6 @@
 """A study on the page where its question comes up: chosen, its cost told, started by one press, and read in place."""
 
 import json
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,9 +13,9 @@ from core.labs.experiments.driver import run
 from core.labs.trials import comparison
 from core.progress import drain
 from core.retrieval.bm25_fast import BM25S
+from tests.support.screen import visit
 from tests.support.toy_study import toy_home
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 SPARSE = {
     "corpus.dataset": "towns",
     "fusion.part": "sparse_only",
@@ -33,13 +32,7 @@ def template(tmp_path_factory):
 
 
 def open_page(page: str, **address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**SPARSE, **address}.items():
-        app.query_params[key] = value
-    app = app.switch_page(f"../pages/{page}.py")
-    for key, value in address.items():
-        app.query_params[key] = value
-    app.run()
+    app = visit(page, {**SPARSE, **address})
     assert not app.exception and not app.error
     return app
 
@@ -66,16 +59,18 @@ def study_chart(app: AppTest) -> dict:
 
 
 @pytest.mark.slow
-def test_nothing_is_computed_while_it_is_closed(bench, monkeypatch):
-    monkeypatch.setattr(here, "draw", lambda *_: pytest.fail("drawn"))
-    open_page("tune_chunks")
-
-
-@pytest.mark.slow
-def test_chunkers_by_sizes_are_planned_told_started_and_drawn_in_place(bench, started):
+def test_chunkers_by_sizes_are_planned_told_started_and_drawn_in_place(bench, started, monkeypatch):
+    with monkeypatch.context() as closed:
+        closed.setattr(here, "draw", lambda *_: pytest.fail("drawn"))
+        open_page("tune_chunks")
     app = chunks()
     assert app.multiselect(key="study_values/chunking").value == ['"fixed"', '"recursive"']
     assert app.multiselect(key="study_values/chunking.size_tokens").value == ["8", "16", "32"]
+    app.multiselect(key="study_values/chunking.size_tokens").set_value([]).run()
+    assert "needs either values or a range" in app.warning[0].value.replace("\\", "")
+    assert not [b for b in app.button if b.key == "start_study_here"]
+    app.multiselect(key="study_values/chunking.size_tokens").set_value(["many", "16"]).run()
+    assert "Left out: fixed · size many" in texts(app)
     app.multiselect(key="study_values/chunking.size_tokens").set_value(["64", "16", "24"]).run()
     # recursive chunks overlap by 32 tokens, which leaves room for sizes above it alone
     assert "Not started" in texts(app) and "4 trials" in texts(app) and "never timed on this machine" in texts(app)
@@ -179,16 +174,6 @@ def test_what_another_recipe_said_is_another_study(bench, started):
 
 
 @pytest.mark.slow
-def test_no_values_and_a_wrong_value_are_told(bench, started):
-    app = chunks()
-    app.multiselect(key="study_values/chunking.size_tokens").set_value([]).run()
-    assert "needs either values or a range" in app.warning[0].value.replace("\\", "")
-    assert not [b for b in app.button if b.key == "start_study_here"]
-    app.multiselect(key="study_values/chunking.size_tokens").set_value(["many", "16"]).run()
-    assert "Left out: fixed · size many" in texts(app)
-
-
-@pytest.mark.slow
 def test_failures_are_told_and_retried(bench, started, monkeypatch):
     build = BM25S.build
 
@@ -238,26 +223,15 @@ def test_search_live_begins_with_the_setting_that_was_moved_last(bench, started)
     drain(run(bench, study, workers=1))
     lines = [trace for trace in study_chart(app.run())["data"] if trace.get("mode") == "lines+markers"]
     assert [trace["x"] for trace in lines] == [[0.3, 0.5, 0.7]] and lines[0]["y"][1] == 0
-
-
-@pytest.mark.slow
-def test_search_live_without_a_move_suggests_a_setting_in_use(bench):
-    assert search().selectbox(key="study_vary").value == "sparse.k1"
-
-
-@pytest.mark.slow
-def test_the_dev_half_is_what_the_study_chooses_on(bench, started):
-    press(search(**{"corpus.questions": "dev"}))
-    [study] = [version.experiment for version in book.latest(bench).values()]
+    app = search(**{"corpus.questions": "dev"})
+    assert app.selectbox(key="study_vary").value == "sparse.k1", "without a move a setting in use"
+    press(app)
+    [study] = [version.experiment for version in book.latest(bench).values() if version.experiment.id != study.id]
     assert study.choose_on == "dev" and study.recipe.corpus.questions == "dev"
 
 
 def encoders(chosen: list[str]) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {**SPARSE, "chunking.size_tokens": "32"}.items():
-        app.query_params[key] = value
-    app.session_state.encoders, app.session_state.view = chosen, "Study"
-    app = app.switch_page("../pages/compare_encoders.py").run()
+    app = visit("compare_encoders", {**SPARSE, "chunking.size_tokens": "32"}, encoders=chosen, view="Study")
     assert not app.exception
     return app
 

@@ -1,7 +1,6 @@
 """The page Train an adapter: the data and its card, the command that follows the form, and adapters that are put to use."""
 
 import json
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,9 +15,8 @@ from core.workbench import Workbench
 from tests.support.annotated import candidates, judge
 from tests.support.annotated import pairs as pair_study
 from tests.support.played_model import play
-from tests.support.screen import html
+from tests.support.screen import html, visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 WORDS = "amber birch cedar dune elm fjord grove heath inlet jetty knoll ledge marsh notch".split()
 TEXTS = {f"{name}{n}.txt": f"The {name}{n} by {name}{n}a and {name}{n}b opens at {n * 3}." for n in range(8) for name in WORDS}
 FEW = 84  # texts of this page's tests
@@ -38,10 +36,7 @@ def template(tmp_path_factory):
 
 
 def start(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {"corpus.dataset": "towns", **address}.items():
-        app.query_params[key] = value
-    app = app.switch_page("../pages/train_adapter.py").run()
+    app = visit("train_adapter", {"corpus.dataset": "towns", **address})
     assert not app.exception and not app.error
     return app
 

@@ -1,16 +1,14 @@
 """The page Chunks: numbers that follow the sliders, a second chunker, and corpus text that stays text."""
 
 import json
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
 from core.workbench import Workbench
-from tests.support.screen import html
+from tests.support.screen import html, visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 RIVERS = " ".join(f"The river number {i} rises in the hills of county {i} and ends in the sea." for i in range(40))
 TEXTS = {"rivers.txt": RIVERS + " <script>alert('x')</script> <b>bold</b>", "short.txt": "Mont Blanc is high."}
 QUESTIONS = [
@@ -40,10 +38,7 @@ def page(home, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: bench)
 
     def start(**address: str) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=60)
-        for key, value in {"corpus.dataset": "tiny", "chunking.part": "fixed", "chunking.size_tokens": "16", **address}.items():
-            app.query_params[key] = value
-        app = app.switch_page("../pages/tune_chunks.py").run()
+        app = visit("tune_chunks", {"corpus.dataset": "tiny", "chunking.part": "fixed", "chunking.size_tokens": "16", **address})
         assert not app.exception and not app.error
         return app
 

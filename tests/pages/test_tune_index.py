@@ -1,7 +1,5 @@
 """The page Index: its numbers are the lab's, query settings act at once, and what cannot be built is told at the form."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -13,10 +11,9 @@ from core.pipeline.speed import Estimate
 from core.progress import drain
 from core.workbench import Phase, Plan
 from tests.support.prices import prices
-from tests.support.screen import html
+from tests.support.screen import html, visit
 from tests.support.small_corpora import markets, with_towns
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork", "Brno", "Linz", "Nice", "Graz", "Oslo", "Riga")
 TEXTS, QUESTIONS = markets(TOWNS)
 # each of these is answered by one of twelve like texts, of which exact search finds three
@@ -45,13 +42,7 @@ def page(bench, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: bench)
 
     def start(view: str = "", **address: str) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=60)
-        for key, value in {**IVF, **address}.items():
-            app.query_params[key] = value
-        app = app.switch_page("../pages/tune_index.py")
-        if view:
-            app.session_state["view"] = view
-        app = app.run()
+        app = visit("tune_index", {**IVF, **address}, **({"view": view} if view else {}))
         assert not app.exception
         return app
 

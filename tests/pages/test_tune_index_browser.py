@@ -1,37 +1,25 @@
 """The page Index in a real browser: a graph is chosen, its query setting moved, a sweep run, its inside and a question opened."""
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
+import shutil
 
 import pytest
 
 from tests.support.steps import no_error, open_page, settled
 
-ROOT = Path(__file__).resolve().parents[2]
 CARDS = ".gw-cards"
 # a graph so thin that neighbours are lost on a few hundred chunks
 THIN = "index.m=4&index.ef_construction=10&index.ef_search=4&index.part=faiss_hnsw&retrieval.candidates=10"
 
 
 @pytest.fixture(scope="module")
-def prepared(app, home):
-    """The built-in corpus, embedded; at once where another test did it."""
-    subprocess.run(
-        [sys.executable, "-m", "core", "prepare", "--json"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        check=True,
-        env={**os.environ, "GROUNDWORK_HOME": str(home)},
-    )
-    return app
+def home(embedded, tmp_path_factory):
+    return shutil.copytree(embedded, tmp_path_factory.mktemp("browser") / "data")
 
 
 @pytest.mark.slow
-def test_an_index_is_tuned(prepared, tab):
-    open_page(tab, f"{prepared}/tune_index")
+def test_an_index_is_tuned(app, tab):
+    open_page(tab, f"{app}/tune_index")
     tab.get_by_text("nothing is lost").wait_for()
     tab.get_by_role("button", name="Try HNSW").click()
     tab.get_by_text("Ef search", exact=True).first.wait_for()
@@ -39,7 +27,7 @@ def test_an_index_is_tuned(prepared, tab):
     assert "index.part=faiss_hnsw" in tab.url
     no_error(tab)
 
-    open_page(tab, f"{prepared}/tune_index?{THIN}")
+    open_page(tab, f"{app}/tune_index?{THIN}")
     tab.get_by_text("got another ranking").first.wait_for()
     settled(tab)
     before = tab.locator(CARDS).first.inner_text()
@@ -81,8 +69,8 @@ def test_an_index_is_tuned(prepared, tab):
 
 
 @pytest.mark.slow
-def test_a_setting_that_cannot_be_built_leaves_the_page_alive(prepared, tab):
-    open_page(tab, f"{prepared}/tune_index?index.part=faiss_ivf_pq&index.m=7")
+def test_a_setting_that_cannot_be_built_leaves_the_page_alive(app, tab):
+    open_page(tab, f"{app}/tune_index?index.part=faiss_ivf_pq&index.m=7")
     tab.get_by_text("index.m = 7 is not possible here").wait_for()
     settled(tab)
     no_error(tab)

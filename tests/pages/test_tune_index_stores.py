@@ -1,7 +1,5 @@
 """The tab Stores: before anything was tried its buttons and prices, afterwards what the records say."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,10 +8,9 @@ from core.labs.stores import tables
 from core.labs.stores.bench import STORES, StoreRecorder
 from core.labs.stores.store import Absent
 from core.workbench import Workbench
-from tests.support.screen import html
+from tests.support.screen import html, visit
 from tests.support.small_corpora import markets, with_towns
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = ("Lund", "Gent", "Pisa", "Bari", "Metz", "Cork")
 pytestmark = pytest.mark.slow  # each embeds a corpus and draws a whole page
 
@@ -26,17 +23,8 @@ def bench(tmp_path, monkeypatch):
 
 
 def page() -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in {
-        "corpus.dataset": "towns",
-        "index.part": "exact",
-        "evaluation.k": "3",
-        "fusion.part": "dense_only",
-    }.items():
-        app.query_params[key] = value
-    app = app.switch_page("../pages/tune_index.py")
-    app.session_state["view"] = "Stores"
-    app = app.run()
+    address = {"corpus.dataset": "towns", "index.part": "exact", "evaluation.k": 3, "fusion.part": "dense_only"}
+    app = visit("tune_index", address, view="Stores")
     assert not app.exception
     return app
 

@@ -1,7 +1,6 @@
 """The page Sampling: its numbers are the lab's, sliders run no model, tokens can be forced, and every state has words."""
 
 import json
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -18,9 +17,8 @@ from core.statistics.bootstrap import Interval
 from core.workbench import Phase, Plan, Workbench
 from tests.support.played_model import WORDS, play
 from tests.support.prices import prices
-from tests.support.screen import html
+from tests.support.screen import html, visit
 
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 TOWNS = {"Lund": "five", "Gent": "six", "Pisa": "seven"}
 TEXTS = {f"{town}.txt": f"The market of {town} opens at {hour} and closes late." for town, hour in TOWNS.items()}
 QUESTIONS = [
@@ -52,17 +50,8 @@ def model(monkeypatch):
 
 
 def open_page(question: str = QUESTION, view: str = "", continued: str = "", **address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=120)
-    for key, value in {**ADDRESS, **address}.items():
-        app.query_params[key] = value
-    app = app.switch_page("../pages/tune_sampling.py")
-    if view:
-        app.session_state["view"] = view
-    if question:
-        app.session_state["question"] = question
-    if continued:
-        app.session_state["manner"], app.session_state["prompt"] = "text", continued
-    app = app.run()
+    said = {"view": view, "question": question, "manner": continued and "text", "prompt": continued}
+    app = visit("tune_sampling", {**ADDRESS, **address}, **{key: value for key, value in said.items() if value})
     assert not app.exception and "unexpected" not in " ".join(e.value for e in app.error), [c.value for c in app.code][-1]
     return app
 

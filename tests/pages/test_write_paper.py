@@ -12,9 +12,8 @@ from core.labs.papers import verification
 from core.progress import drain
 from core.workbench import Workbench
 from tests.labs.papers.test_hostile import TEXTS
+from tests.support.screen import visit
 from tests.support.small_paper import CHART, small_paper, three_trials
-
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
 
 
 @pytest.fixture
@@ -25,11 +24,7 @@ def bench(tmp_path, monkeypatch):
 
 
 def open_page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    app.switch_page("../pages/write_paper.py")
-    for key, value in address.items():
-        app.query_params[key] = value
-    app.run()
+    app = visit("write_paper", address)
     assert not app.exception
     return app
 

@@ -70,13 +70,13 @@ def recalls(pair, queries, ef):
 
 
 @pytest.fixture(scope="module")
-def ten_thousand():
-    return built("cosine", 10_000, m=8, ef_construction=64)
+def four_thousand():
+    return built("cosine", 4_000, m=8, ef_construction=64)
 
 
 @pytest.mark.parametrize("ef", [10, 20, 40, 80])
-def test_hnsw_finds_what_hnswlib_finds_on_10_000_vectors(ten_thousand, ef):
-    ours, theirs = recalls(ten_thousand, unit(clustered(500, seed=2)), ef)
+def test_hnsw_finds_what_hnswlib_finds_on_4_000_vectors(four_thousand, ef):
+    ours, theirs = recalls(four_thousand, unit(clustered(500, seed=2)), ef)
     assert abs(ours - theirs) <= 0.01
     assert ours > {10: 0.7, 20: 0.85, 40: 0.95, 80: 0.98}[ef]
 
@@ -89,30 +89,30 @@ def test_hnsw_finds_what_hnswlib_finds_by_other_metrics(metric):
         assert abs(ours - theirs) <= 0.02 and ours > 0.8
 
 
-def test_walk_over_our_graph_is_the_search(ten_thousand):
-    graph = inside.from_hnsw(ten_thousand.ours)
+def test_walk_over_our_graph_is_the_search(four_thousand):
+    graph = inside.from_hnsw(four_thousand.ours)
     queries = unit(clustered(50, seed=3))
-    found = ten_thousand.ours.search(queries, 10, 20)
+    found = four_thousand.ours.search(queries, 10, 20)
     for query, ids, scores in zip(queries, found.chunk, found.score, strict=True):
-        walk = inside.walk(graph, ten_thousand.ours.vectors, query, 20, 10)
+        walk = inside.walk(graph, four_thousand.ours.vectors, query, 20, 10)
         assert walk.ranking.tolist() == ids.tolist()
         assert np.allclose(walk.scores, scores, atol=1e-5)
 
 
-def test_one_node_in_m_goes_up(ten_thousand):
-    sizes = inside.layers(inside.from_hnsw(ten_thousand.ours))
-    assert sizes[0].nodes == 10_000 and 0.8 < sizes[1].nodes / (10_000 / 8) < 1.2
+def test_one_node_in_m_goes_up(four_thousand):
+    sizes = inside.layers(inside.from_hnsw(four_thousand.ours))
+    assert sizes[0].nodes == 4_000 and 0.8 < sizes[1].nodes / (4_000 / 8) < 1.2
     assert sizes[0].most_links == 16 and sizes[1].most_links == 8
 
 
 @pytest.mark.parametrize("metric", ["dot", "l2"])
 def test_walk_over_a_faiss_graph_finds_what_faiss_finds(faiss, metric):
-    vectors, queries = unit(clustered(5000, seed=1)), unit(clustered(100, seed=2))
+    vectors, queries = unit(clustered(2500, seed=1)), unit(clustered(50, seed=2))
     index = faiss.IndexHNSWFlat(DIM, 16, faiss.METRIC_INNER_PRODUCT if metric == "dot" else faiss.METRIC_L2)
     index.hnsw.efConstruction = 40
     index.add(vectors)
     graph = inside.from_faiss(index)
-    assert len(graph.layers) == index.hnsw.max_level + 1 and len(graph.layers[0].nodes) == 5000
+    assert len(graph.layers) == index.hnsw.max_level + 1 and len(graph.layers[0].nodes) == 2500
     for ef in (1, 4, 10, 16, 64):  # also a queue shorter than the results asked for
         index.hnsw.efSearch = ef
         faiss.cvar.hnsw_stats.reset()

@@ -106,9 +106,9 @@ ADDRESSES = {"overview": "", "search_live": "search_live?fusion.weight=0.5&basel
 PAGES = [ADDRESSES.get(name, name) for name in navigation.entries()]
 
 
-def settle(page) -> None:
-    """Until the script of the page has ended and stays so."""
-    for _ in range(2):
+def settle(page, looks: int = 2) -> None:
+    """Until the script of the page has ended and, looked at twice, stays so."""
+    for _ in range(looks):
         page.wait_for_timeout(500)
         page.wait_for_function(
             "() => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning'"
@@ -127,7 +127,7 @@ def measured(page, address: str, place: str, views=VIEWS):
     for theme, width in views:
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": 900})
-        settle(page)
+        settle(page, 1)
         found[theme, width] = page.evaluate(MEASURE)
     return found
 

@@ -57,6 +57,24 @@ def app(home):
 
 
 @pytest.fixture(scope="session")
+def embedded(tmp_path_factory) -> Path:
+    """A data folder in which the built-in corpus is prepared, once for all workers of a run: to be copied."""
+    from core.config import TrialConfig
+    from core.files import hold
+    from core.progress import drain
+    from core.workbench import Workbench
+
+    place = tmp_path_factory.getbasetemp()
+    place = (place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "embedded"
+    with hold(place.with_suffix(".lock"), purpose="preparing the built-in corpus", seconds=600):
+        if not place.is_dir():
+            begun = place.with_suffix(".begun")
+            drain(Workbench(begun).prepare(TrialConfig()))
+            begun.rename(place)
+    return place
+
+
+@pytest.fixture(scope="session")
 def browser(tmp_path_factory):
     binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if binary is None:

@@ -1,16 +1,13 @@
 """The page Study design, driven by its buttons."""
 
 import re
-from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
 from core.annotation import draft, rounds, saving, versions, worklist
 from core.annotation.labels import blank
 from core.config import TrialConfig, with_settings
-from tests.support.screen import html
-
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
+from tests.support.screen import html, visit
 
 
 def add_answers(bench, questions=20, temperatures=(0.0, 0.7)):
@@ -50,13 +47,7 @@ def judge(bench, frozen, name=lambda who, item: "supported"):
 
 
 def open_page(view: str = "", **address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=120)
-    app.switch_page("../pages/design_study.py")
-    for key, value in address.items():
-        app.query_params[key] = value
-    if view:
-        app.session_state["section"] = view
-    return sound(app.run())
+    return sound(visit("design_study", address, **({"section": view} if view else {})))
 
 
 def sound(app: AppTest) -> AppTest:

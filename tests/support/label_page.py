@@ -1,22 +1,15 @@
 """The page Label answers, driven by its buttons."""
 
-from pathlib import Path
-
 from streamlit.testing.v1 import AppTest
 
 from app.ui.labelling import desk, questions, votes
 from core.annotation import rounds, saving, versions
 from core.annotation.labels import Span, blank
-
-MAIN = Path(__file__).parents[2] / "app" / "main.py"
+from tests.support.screen import visit
 
 
 def open_page(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    app.switch_page("../pages/label_answers.py")
-    for key, value in address.items():
-        app.query_params[key] = value
-    app.run()
+    app = visit("label_answers", address)
     assert not app.exception
     return app
 

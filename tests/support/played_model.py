@@ -89,6 +89,11 @@ def play(monkeypatch) -> Played:
         "text_of": lambda self, token: WORDS[token],
         "bytes_of": lambda self, token: WORDS[token].encode(),
         "ends": lambda self: frozenset([END]),
+        "count_tokens": lambda self, text: len(text.split()),
+        "holds": lambda self, messages: True,
+        "threads_in_use": lambda self: 1,
+        "batch_tokens": lambda self: 1,
+        "processor": lambda self: "",
     }.items():
         monkeypatch.setattr(LlamaCpp, name, instead, raising=False)
     return played

@@ -33,24 +33,20 @@ def alone(bench, study):
 
 
 @pytest.mark.slow
-def test_each_point_is_measured_once_and_not_again(bench):
+def test_each_point_is_measured_once_and_not_again_but_for_other_documents(bench):
     first = alone(bench, toy_study())
     assert len(set(first.trials)) == first.measured == 6 and not (first.reused or first.missing or first.stopped or first.failed)
-    again = alone(Workbench(bench.home), toy_study())
-    assert again.trials == first.trials and (again.measured, again.reused) == (0, 6)
-    wider = alone(bench, toy_study(k1=(0.5, 1.0, 1.5, 2.0)))
-    assert (wider.measured, wider.reused) == (2, 6) and set(first.trials) < set(wider.trials)
-    assert {trial.sweep for trial in trials(bench)} == {"toy"} and len(table(bench)) == 8
-    assert book.load(bench, "toy") == toy_study(k1=(0.5, 1.0, 1.5, 2.0)) and book.load(bench, "toy", 1) == toy_study()
-
-
-@pytest.mark.slow
-def test_single_questions_are_timed_once_for_the_same_work(bench):
-    alone(bench, toy_study())
     timed = [trial for trial in trials(bench) if "latency_ms" in trial.costs]
     assert sorted(trial.settings["chunking.size_tokens"] for trial in timed) == [16, 32]  # k1 is no other work
-    alone(Workbench(bench.home), toy_study(k1=(0.5, 1.0, 1.5, 2.0)))
-    assert sum("latency_ms" in trial.costs for trial in trials(bench)) == 2
+    again = alone(Workbench(bench.home), toy_study())
+    assert again.trials == first.trials and (again.measured, again.reused) == (0, 6)
+    wider = alone(Workbench(bench.home), toy_study(k1=(0.5, 1.0, 1.5, 2.0)))
+    assert (wider.measured, wider.reused) == (2, 6) and set(first.trials) < set(wider.trials)
+    assert {trial.sweep for trial in trials(bench)} == {"toy"} and len(table(bench)) == 8
+    assert sum("latency_ms" in trial.costs for trial in trials(bench)) == 2, "single questions are timed once for the same work"
+    assert book.load(bench, "toy") == toy_study(k1=(0.5, 1.0, 1.5, 2.0)) and book.load(bench, "toy", 1) == toy_study()
+    drain(bench.library.ingest("towns", [("coffee.txt", b"Coffee is brewed at ninety degrees.")]))
+    assert not set(wider.trials) & set(alone(Workbench(bench.home), toy_study()).trials)
 
 
 @pytest.mark.slow
@@ -103,6 +99,8 @@ def test_one_driver_a_study_and_another_study_beside_it(bench):
         pause(bench, "toy")
     with pytest.raises(WorkbenchError, match="no experiment 'nothing'"):
         standing(bench, "nothing")
+    with pytest.raises(WorkbenchError, match="no engine 'slurm'"):
+        drain(run(bench, toy_study(), engine="slurm"))
 
 
 @pytest.mark.slow
@@ -138,13 +136,6 @@ def test_the_winner_of_the_dev_questions_and_the_base_are_measured_on_the_test_q
 
 
 @pytest.mark.slow
-def test_other_documents_are_measured_anew(bench):
-    first = alone(bench, toy_study())
-    drain(bench.library.ingest("towns", [("coffee.txt", b"Coffee is brewed at ninety degrees.")]))
-    assert not set(first.trials) & set(alone(Workbench(bench.home), toy_study()).trials)
-
-
-@pytest.mark.slow
 def test_a_corpus_that_changes_under_a_study_ends_it(bench, monkeypatch):
     resolve, count = Pipeline.resolve, iter(range(10))
 
@@ -156,12 +147,6 @@ def test_a_corpus_that_changes_under_a_study_ends_it(bench, monkeypatch):
     with pytest.raises(WorkbenchError, match="changed while the study ran"):
         alone(bench, toy_study())
     assert not table(bench) and standing(bench, "toy").status == "failed"
-
-
-@pytest.mark.slow
-def test_an_engine_that_there_is_not(bench):
-    with pytest.raises(WorkbenchError, match="no engine 'slurm'"):
-        drain(run(bench, toy_study(), engine="slurm"))
 
 
 def test_a_study_without_factors_measures_its_base(bench):

@@ -93,29 +93,22 @@ def test_the_same_paper_is_the_same_zip(bench, made):
     assert zipped(whole(bench)) == zipped(made)
 
 
-CHANGES = {
-    "a printed number": ("numbers.tex", b"97.436", b"97.536", "numbers.tex"),
-    "a number's record": ("numbers.json", b"97.436%", b"98.436%", "numbers.json"),
-    "a cell of a table": ("tables/main.tex", rb"\textbf{1.000}", rb"\textbf{1.001}", "tables/main.tex"),
-    "a figure's data": ("figures/curve.csv", b"0.75", b"0.85", "figures/curve.csv"),
-    "a figure's drawing": ("figures/curve.json", b"0.75", b"0.85", "figures/curve.json"),
-    "the methods": ("text/methods.tex", b"1000 resamples", b"9000 resamples", "text/methods.tex"),
-    "the report": ("report.html", b"97.436%", b"98.436%", "report.html"),
-}  # fmt: skip
+CHANGES = (  # of a number, its record, a cell, a figure's data and drawing, the methods, the report
+    ("numbers.tex", b"97.436", b"97.536"),
+    ("numbers.json", b"97.436%", b"98.436%"),
+    ("tables/main.tex", rb"\textbf{1.000}", rb"\textbf{1.001}"),
+    ("figures/curve.csv", b"0.75", b"0.85"),
+    ("figures/curve.json", b"0.75", b"0.85"),
+    ("text/methods.tex", b"1000 resamples", b"9000 resamples"),
+    ("report.html", b"97.436%", b"98.436%"),
+)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_changed_file_is_named_though_the_manifest_was_made_to_fit(made, change):
-    file, before, after, named = change
-    assert before in made[file]
-    assert set(wrong(sealed({**made, file: made[file].replace(before, after, 1)}))) == {named}
-
-
-@pytest.mark.slow
-def test_every_changed_file_is_named_by_the_manifest(made):
-    changed = {**made, **{file: made[file].replace(before, after, 1) for file, before, after, _ in CHANGES.values()}}
-    assert set(wrong(changed)) == {named for *_, named in CHANGES.values()}
+def test_each_changed_file_is_named_by_the_manifest_and_though_it_was_made_to_fit(made):
+    assert all(before in made[file] for file, before, _ in CHANGES)
+    changed = {**made, **{file: made[file].replace(before, after, 1) for file, before, after in CHANGES}}
+    assert set(wrong(changed)) == set(wrong(sealed(changed))) == {file for file, *_ in CHANGES}
 
 
 @pytest.mark.slow
@@ -221,15 +214,13 @@ def test_the_latex_compiles_hostile_names_and_all(made, tmp_path):
 
 @pytest.mark.skipif(not bundles.figures.find_browser(), reason="no Chrome or Chromium on this machine")
 @pytest.mark.slow
-def test_a_bundle_with_figures_is_the_same_zip_and_each_is_drawn_again_by_its_command(tmp_path):
+def test_each_figure_of_a_bundle_is_drawn_again_by_its_command_as_the_same_picture(tmp_path):
     bench = Workbench(tmp_path / "home")
     trials = three_trials(bench)
     papers.create(bench, "Drawn")
     gains = {"kind": "figure", "name": "gains", "command": ["trials-table", *trials], "drawing": "differences", "panel": "a"}
     papers.add(bench, "drawn", gains)
-    for name in ("a.zip", "b.zip"):
-        drain(bundles.export(bench, "drawn", tmp_path / name))
-    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    drain(bundles.export(bench, "drawn", tmp_path / "a.zip"))
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         archive.extractall(tmp_path)
     [words] = [line.split() for line in (tmp_path / "README.md").read_text().splitlines() if " -m core draw " in line]

@@ -122,7 +122,7 @@ def test_every_command_of_an_item_is_tried(paper):
 
 
 def test_a_bundle_of_all_is_made_and_verifies_whatever_is_looked_at_since(bench, paper, tmp_path):
-    for more in (0, 7, 40):
+    for more in (0, 40):
         look(bench, more)
         results = drain(checking.check(bench, "all"))
         assert not [row for row in results if row.holds is False], results
@@ -219,17 +219,20 @@ CLAIMS = {
 
 
 @pytest.mark.parametrize("claim", CLAIMS.values(), ids=CLAIMS)
-@pytest.mark.parametrize("name", ["means", "leaderboard-a", "compared-a"])
-def test_a_forged_figure_fails_whatever_it_says_of_itself(bench, paper, name, claim):
-    fields = paper.item(name).model_dump(mode="json")
-    claim(fields)
-    figure = papers.PaperFigure(**fields)
-    other = paper.model_copy(update={"items": tuple(figure if item.name == name else item for item in paper.items)})
-    showed = papers.showed(bench, paper)
-    content = forged(forged(showed[name].content, PLACES["a row"]), PLACES["the drawing"])
-    changed = {**showed, name: showed[name]._replace(content=content)}
+def test_a_forged_figure_fails_whatever_it_says_of_itself(bench, paper, claim):
+    names, showed, items = ("means", "leaderboard-a", "compared-a"), papers.showed(bench, paper), {}
+    for name in names:
+        fields = paper.item(name).model_dump(mode="json")
+        claim(fields)
+        items[name] = papers.PaperFigure(**fields)
+    other = paper.model_copy(update={"items": tuple(items.get(item.name, item) for item in paper.items)})
+    changed = dict(showed)
+    for name in names:
+        content = forged(forged(showed[name].content, PLACES["a row"]), PLACES["the drawing"])
+        changed[name] = showed[name]._replace(content=content)
     raw = bundles.records(bench, paper) | bundles.labels(bench, paper)
-    assert f"figure {name}" in wrong(sealed(dict(bundles.whole(bench, other, changed, {}, raw))))
+    told = wrong(sealed(dict(bundles.whole(bench, other, changed, {}, raw))))
+    assert {f"figure {name}" for name in names} <= told.keys()
 
 
 def test_a_figure_without_its_command_is_told_as_not_checked(bench, paper):

@@ -1,11 +1,10 @@
 """What reranking is worth, told with its test; and what a depth below what is kept computes: nothing."""
 
-from pathlib import Path
+import json
 from typing import Literal
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app import session
 from core import registry
@@ -14,6 +13,7 @@ from core.labs.reranking import effect as lab
 from core.progress import drain
 from core.reranking.protocol import Pairwise, above_the_rest
 from core.statistics.paired import paired_difference
+from tests.support.screen import visit
 from tests.support.small_corpora import THINGS, with_towns
 
 READ = []
@@ -135,10 +135,8 @@ def test_what_is_ranked_again_stands_above_the_rest_which_keeps_its_order():
 @pytest.mark.slow
 def test_the_page_says_that_it_hurts_and_switches_it_off(towns, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: towns)
-    app = AppTest.from_file(Path(__file__).parents[3] / "app" / "main.py", default_timeout=120)
-    for key, value in difference(recipe(rerank__upside_down=True)).items():
-        app.query_params[key] = str(value).lower() if isinstance(value, bool) else str(value)
-    app.switch_page("../pages/search_live.py").run()
+    changed = difference(recipe(rerank__upside_down=True))
+    app = visit("search_live", {key: json.dumps(value) if isinstance(value, bool) else value for key, value in changed.items()})
     assert not app.exception and not app.error
     [told] = [warning.value for warning in app.main.warning if "Reranking" in warning.value]
     assert "It hurts" in told and "12 lost" in told

@@ -1,7 +1,5 @@
 """A passage longer than a reranker reads at once: how it is read is told beside it, and counted for the recipe."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,9 +14,9 @@ from core.pipeline.provenance import Way, provenance
 from core.progress import drain
 from core.records import Answer, Query, plain
 from core.reranking.bert_pairs import PairTokens
+from tests.support.screen import visit
 from tests.support.small_corpora import with_towns
 
-MAIN = Path(__file__).parents[3] / "app" / "main.py"
 SHORT = "The mill of Gent grinds at dawn."
 LONG = " ".join(f"Stall number {number} of the market sells a thing of its own." for number in range(8))
 TEXTS = {"gent.txt": SHORT, "lund.txt": LONG, "pisa.txt": "A mill stands in Pisa."}
@@ -114,10 +112,7 @@ def test_the_page_tells_it_for_the_recipe_and_beside_the_passage(towns, monkeypa
     monkeypatch.setattr(session, "workbench", lambda: towns)
     monkeypatch.setattr("core.labs.trials.curve.AT_ONCE_MS", float("inf"))
     towns.evaluate(recipe())
-    app = AppTest.from_file(MAIN, default_timeout=60)
-    for key, value in RECIPE.items():
-        app.query_params[key] = str(value)
-    app = app.switch_page("../pages/search_live.py").run()
+    app = visit("search_live", RECIPE)
     assert not app.exception
     assert any("passages are longer than the cross encoder reads" in caption.value for caption in app.caption)
     shown = AppTest.from_function(_opened, args=(towns.evaluate(recipe()),)).run()

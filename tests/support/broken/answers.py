@@ -46,54 +46,36 @@ class Echo(TextGenerator):
         return Generated(text, reason, prompt, count, None, len(said), total, total, self.model, "")
 
 
-@breach("generator", "end it by `return Generated(")
-class ReturnsNothing(Echo):
-    part: Literal["returns_nothing"] = "returns_nothing"
-
-    def generate(self, messages, seed=0, deadline_s=120.0):
-        yield from super().generate(messages, seed, deadline_s)
+def generator(words: str, name: str, **members) -> None:
+    breach("generator", words, Echo, name, **members)
 
 
-@breach("generator", "yield all of the text and nothing else")
-class OtherText(Echo):
-    part: Literal["other_text"] = "other_text"
-
-    def generate(self, messages, seed=0, deadline_s=120.0):
-        result = yield from super().generate(messages, seed, deadline_s)
-        return result._replace(text=result.text.upper())
+def nothing(self, messages, seed=0, deadline_s=120.0):
+    yield from Echo.generate(self, messages, seed, deadline_s)
 
 
-@breach("generator", "stop at `max_tokens`")
-class IgnoresMaxTokens(Echo):
-    part: Literal["ignores_max_tokens"] = "ignores_max_tokens"
-
-    def ends(self, said, late):
-        return "deadline" if late else ""
+def other_text(self, messages, seed=0, deadline_s=120.0):
+    result = yield from Echo.generate(self, messages, seed, deadline_s)
+    return result._replace(text=result.text.upper())
 
 
-@breach("generator", "let GeneratorExit pass")
-class IgnoresClosing(Echo):
-    part: Literal["ignores_closing"] = "ignores_closing"
-
-    def generate(self, messages, seed=0, deadline_s=120.0):
-        try:
-            return (yield from super().generate(messages, seed, deadline_s))
-        except GeneratorExit:
-            yield "more"
+def goes_on(self, messages, seed=0, deadline_s=120.0):
+    try:
+        return (yield from Echo.generate(self, messages, seed, deadline_s))
+    except GeneratorExit:
+        yield "more"
 
 
-@breach("generator", "what the user can mend is a `WorkbenchError`")
-class BareException(Echo):
-    part: Literal["bare_exception"] = "bare_exception"
-
-    def checked(self, count):
-        if count > 512:
-            raise ValueError("context overflow")
+def overflow(self, count):
+    if count > 512:
+        raise ValueError("context overflow")
 
 
-@breach("generator", "look at the clock before each piece")
-class IgnoresTheDeadline(Echo):
-    part: Literal["ignores_the_deadline"] = "ignores_the_deadline"
-
-    def ends(self, said, late):
-        return super().ends(said, False)
+generator("end it by `return Generated(", "returns_nothing", generate=nothing)
+generator("yield all of the text and nothing else", "other_text", generate=other_text)
+generator("stop at `max_tokens`", "ignores_max_tokens", ends=lambda self, said, late: "deadline" if late else "")
+generator("let GeneratorExit pass", "ignores_closing", generate=goes_on)
+generator("what the user can mend is a `WorkbenchError`", "bare_exception", checked=overflow)
+generator(
+    "look at the clock before each piece", "ignores_the_deadline", ends=lambda self, said, late: Echo.ends(self, said, False)
+)

@@ -1,11 +1,11 @@
 """Loaders, chunkers and encoders that break their contracts."""
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 from zlib import crc32
 
 import numpy as np
@@ -57,107 +57,62 @@ class Bag(Encoder):
         return found
 
 
-@breach("encoder", "make them float32")
-class WideVectors(Bag):
-    part: Literal["wide_vectors"] = "wide_vectors"
-
-    def vectors(self, texts, query):
-        return super().vectors(texts, query).astype(np.float64)
+def encoder(words: str, name: str, **members: Any) -> None:
+    breach("encoder", words, Bag, name, **members)
 
 
-@breach("encoder", "give [16, dim = 64]")
-class OtherDimension(Bag):
-    part: Literal["other_dimension"] = "other_dimension"
-
-    def vectors(self, texts, query):
-        return super().vectors(texts, query)[:, :-1]
+def numbered_in_the_batch(self, texts, query=False):
+    for indices, vectors in Bag.encode(self, texts, query):
+        yield indices - indices[0], vectors
 
 
-@breach("encoder", "yield the place of each text beside its vector")
-class LosesTexts(Bag):
-    part: Literal["loses_texts"] = "loses_texts"
-
-    def encode(self, texts, query=False):
-        return super().encode(texts[:-1], query)
+def centred(self, texts, query):
+    found = Bag.vectors(self, texts, query)
+    return found - found.mean(axis=0)
 
 
-@breach("encoder", "is yielded twice")
-class PlacesInTheBatch(Bag):
-    part: Literal["places_in_the_batch"] = "places_in_the_batch"
-
-    def encode(self, texts, query=False):
-        for indices, vectors in super().encode(texts, query):
-            yield indices - indices[0], vectors
+def divided(self, texts, query):
+    found = Bag.vectors(self, texts, query) - np.float32(1e-3)
+    with np.errstate(invalid="ignore"):
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
-@breach("encoder", "let no mean or padding reach across")
-class CentredInTheBatch(Bag):
-    part: Literal["centred_in_the_batch"] = "centred_in_the_batch"
-
-    def vectors(self, texts, query):
-        found = super().vectors(texts, query)
-        return found - found.mean(axis=0)
+def drawn(self, texts, query):
+    return Bag.vectors(self, texts, query) + np.random.default_rng().random(self.dimensions).astype(np.float32)
 
 
-@breach("encoder", "draw nothing at random, or from a seed")
-class DrawnVectors(Bag):
-    part: Literal["drawn_vectors"] = "drawn_vectors"
-
-    def vectors(self, texts, query):
-        return super().vectors(texts, query) + np.random.default_rng().random(self.dimensions).astype(np.float32)
+def sorting(self, texts, query=False):
+    texts.sort(key=len)
+    return Bag.encode(self, texts, query)
 
 
-@breach("encoder", "into identity()")
-class OneIdentity(Bag):
-    part: Literal["one_identity"] = "one_identity"
-
-    def identity(self):
-        return self.part
+def learnt(self, texts, folder):
+    return self
+    yield
 
 
-@breach("encoder", "it names a folder")
-class SlashInIdentity(Bag):
-    part: Literal["slash_in_identity"] = "slash_in_identity"
-
-    def identity(self):
-        return f"models/{self.dimensions}"
-
-
-@breach("encoder", "tell them apart by `prefix`")
-class QuestionsByThemselves(Bag):
-    part: Literal["questions_by_themselves"] = "questions_by_themselves"
-
-    def vectors(self, texts, query):
-        return np.roll(super().vectors(texts, query), 7 if query else 0, axis=1)
-
-
-@breach("encoder", "what is divided by 0?")
-class EmptyTextIsNaN(Bag):
-    part: Literal["empty_text_is_nan"] = "empty_text_is_nan"
-
-    def vectors(self, texts, query):
-        found = super().vectors(texts, query) - np.float32(1e-3)
-        with np.errstate(invalid="ignore"):
-            return found / np.linalg.norm(found, axis=1, keepdims=True)
-
-
-@breach("encoder", "sort a copy")
-class SortsTheTexts(Bag):
-    part: Literal["sorts_the_texts"] = "sorts_the_texts"
-
-    def encode(self, texts, query=False):
-        texts.sort(key=len)
-        return super().encode(texts, query)
-
-
-@breach("encoder", "`fit` and `learns` do not agree")
-class LearnsInSecret(Bag):
-    part: Literal["learns_in_secret"] = "learns_in_secret"
-
-    def fit(self, texts, folder):
-        return self
-        yield
-
+encoder(
+    "make them float32", "wide_vectors", vectors=lambda self, texts, query: Bag.vectors(self, texts, query).astype(np.float64)
+)
+encoder("give [16, dim = 64]", "other_dimension", vectors=lambda self, texts, query: Bag.vectors(self, texts, query)[:, :-1])
+encoder(
+    "yield the place of each text beside its vector",
+    "loses_texts",
+    encode=lambda self, texts, query=False: Bag.encode(self, texts[:-1], query),
+)
+encoder("is yielded twice", "places_in_the_batch", encode=numbered_in_the_batch)
+encoder("let no mean or padding reach across", "centred_in_the_batch", vectors=centred)
+encoder("draw nothing at random, or from a seed", "drawn_vectors", vectors=drawn)
+encoder("into identity()", "one_identity", identity=lambda self: self.part)
+encoder("it names a folder", "slash_in_identity", identity=lambda self: f"models/{self.dimensions}")
+encoder(
+    "tell them apart by `prefix`",
+    "questions_by_themselves",
+    vectors=lambda self, texts, query: np.roll(Bag.vectors(self, texts, query), 7 if query else 0, axis=1),
+)
+encoder("what is divided by 0?", "empty_text_is_nan", vectors=divided)
+encoder("sort a copy", "sorts_the_texts", encode=sorting)
+encoder("`fit` and `learns` do not agree", "learns_in_secret", fit=learnt)
 
 # Chunkers -------------------------------------------------------------------------------------------------------------
 
@@ -169,61 +124,31 @@ class Lines(Chunker):
         return [match.span() for match in re.finditer(r"\S(?:[^\n]*\S)?", text)]
 
 
-@breach("chunker", "stay within the text")
-class BeyondTheText(Lines):
-    part: Literal["beyond_the_text"] = "beyond_the_text"
-
-    def split(self, text, tools):
-        return [(a, b + 1) for a, b in super().split(text, tools)]
-
-
-@breach("chunker", "a position is no plain int")
-class NumpyPositions(Lines):
-    part: Literal["numpy_positions"] = "numpy_positions"
-
-    def split(self, text, tools):
-        return [(np.int64(a), np.int64(b)) for a, b in super().split(text, tools)]
+def chunker(words: str, name: str, change: Any = None, **members: Any) -> None:
+    """change: of the spans of the lines, and of the text."""
+    if change:
+        members["split"] = lambda self, text, tools: change(Lines.split(self, text, tools), text)
+    breach("chunker", words, Lines, name, **members)
 
 
-@breach("chunker", "leave out white space only")
-class LeavesOut(Lines):
-    part: Literal["leaves_out"] = "leaves_out"
-
-    def split(self, text, tools):
-        return super().split(text, tools)[1:]
-
-
-@breach("chunker", "pass it through `trim`")
-class KeepsWhiteSpace(Lines):
-    part: Literal["keeps_white_space"] = "keeps_white_space"
-
-    def split(self, text, tools):
-        return [(0, len(text))] if text else []
-
-
-@breach("chunker", "none inside another")
-class WithinEachOther(Lines):
-    part: Literal["within_each_other"] = "within_each_other"
-
-    def split(self, text, tools):
-        spans = super().split(text, tools)
-        return [*spans, *spans[:1]]
-
-
-@breach("chunker", "`size_tokens` is")
-class TooLarge(Lines):
-    part: Literal["too_large"] = "too_large"
-    size_tokens: int = knob(8, "Most tokens in a chunk.", ge=8, le=64)
-
-
-@breach("chunker", "keep nothing between calls")
-class OtherEachTime(Lines):
-    part: Literal["other_each_time"] = "other_each_time"
-    calls: ClassVar[Iterator[int]] = count()
-
-    def split(self, text, tools):
-        spans = super().split(text, tools)
-        return [(spans[0][0], spans[-1][1])] if spans and next(self.calls) % 2 else spans
+CALLS = count()
+chunker("stay within the text", "beyond_the_text", lambda spans, text: [(a, b + 1) for a, b in spans])
+chunker("a position is no plain int", "numpy_positions", lambda spans, text: [(np.int64(a), np.int64(b)) for a, b in spans])
+chunker("leave out white space only", "leaves_out", lambda spans, text: spans[1:])
+chunker("pass it through `trim`", "keeps_white_space", lambda spans, text: [(0, len(text))] if text else [])
+chunker("none inside another", "within_each_other", lambda spans, text: [*spans, *spans[:1]])
+chunker(
+    "`size_tokens` is",
+    "too_large",
+    size_tokens=knob(8, "Most tokens in a chunk.", ge=8, le=64),
+    __annotations__={"size_tokens": int},
+)
+chunker(
+    "keep nothing between calls",
+    "other_each_time",
+    lambda spans, text: [(spans[0][0], spans[-1][1])] if spans and next(CALLS) % 2 else spans,
+)
+breach("chunker", "lacks split: write them as core.chunking.protocol.Chunker says", Chunker, "splits_nothing")
 
 
 class KnobsOfManyTypes(Lines):
@@ -234,11 +159,6 @@ class KnobsOfManyTypes(Lines):
     above: int = knob(5, "A whole number.", gt=0, lt=9)
     open_end: float = knob(0.5, "A number.", gt=0.0)
     most: int = knob(5, "A whole number without a least.", le=9)
-
-
-@breach("chunker", "lacks split: write them as core.chunking.protocol.Chunker says")
-class SplitsNothing(Chunker):
-    part: Literal["splits_nothing"] = "splits_nothing"
 
 
 # Loaders --------------------------------------------------------------------------------------------------------------
@@ -256,48 +176,31 @@ class OneDocument(Loader):
         return assemble(name, documents, (), Notes())
 
 
-@breach("loader", "let `assemble` make the corpus")
-class NoFingerprint(OneDocument):
-    part: Literal["no_fingerprint"] = "no_fingerprint"
-
-    def corpus(self, name, documents):
-        return Corpus(name, tuple(documents))
+def loader(words: str, name: str, **members: Any) -> type:
+    return breach("loader", words, OneDocument, name, **members)
 
 
-@breach("loader", "count them in the text of the `Document`")
-class GoldBeyond(OneDocument):
-    part: Literal["gold_beyond"] = "gold_beyond"
-
-    def corpus(self, name, documents):
-        asked = Query("q", "?", tuple(Gold(document.id, 0, len(document.text) + 1) for document in documents))
-        return Corpus(name, tuple(documents), (asked,), (), "x")
+def beyond(self, name, documents):
+    asked = Query("q", "?", tuple(Gold(document.id, 0, len(document.text) + 1) for document in documents))
+    return Corpus(name, tuple(documents), (asked,), (), "x")
 
 
-@breach("loader", "pass all through `assemble`")
-class OneIdForAll(OneDocument):
-    part: Literal["one_id_for_all"] = "one_id_for_all"
-
-    def corpus(self, name, documents):
-        return Corpus(name, tuple(2 * documents), (), (), "x")
+def writes_beside(self, path, name):
+    (path if path.is_dir() else path.parent).joinpath("index.tmp").write_text("x")
+    return (yield from OneDocument.load(self, path, name))
 
 
-@breach("loader", "read without unpacking")
-class WritesBeside(OneDocument):
-    part: Literal["writes_beside"] = "writes_beside"
-
-    def load(self, path, name):
-        (path if path.is_dir() else path.parent).joinpath("index.tmp").write_text("x")
-        return (yield from super().load(path, name))
-
-
-@breach("loader", "an empty folder ends in IndexError")
-class FirstOfNothing(OneDocument):
-    part: Literal["first_of_nothing"] = "first_of_nothing"
-
-    def corpus(self, name, documents):
-        return assemble(name, [documents[0]], (), Notes())
-
-
-@breach("loader", "put a small one into tests/contract/samples/without_a_sample/")
-class WithoutASample(OneDocument):
-    part: Literal["without_a_sample"] = "without_a_sample"
+loader("let `assemble` make the corpus", "no_fingerprint", corpus=lambda self, name, documents: Corpus(name, tuple(documents)))
+loader("count them in the text of the `Document`", "gold_beyond", corpus=beyond)
+loader(
+    "pass all through `assemble`",
+    "one_id_for_all",
+    corpus=lambda self, name, documents: Corpus(name, tuple(2 * documents), (), (), "x"),
+)
+loader("read without unpacking", "writes_beside", load=writes_beside)
+loader(
+    "an empty folder ends in IndexError",
+    "first_of_nothing",
+    corpus=lambda self, name, documents: assemble(name, [documents[0]], (), Notes()),
+)
+WithoutASample = loader("put a small one into tests/contract/samples/without_a_sample/", "without_a_sample")
