@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app.ui import cards, charts, evidence, tables
+from app.ui.agents import steps
 from app.ui.answers import sources
 from core.records import Answer, Corpus, Query
 from core.report.table import Column, Table
@@ -83,6 +84,19 @@ def sentences(answer: Answer, corpus: Corpus, query: Query | None) -> None:
                 st.caption(f":material/search: {cards.plain(row['query'])}")
 
 
+def thoughts(answer: Answer, corpus: Corpus, query: Query | None) -> None:
+    """Each sentence of the chain, and the passages that it found."""
+    rows = answer.detail["thoughts"]
+    searched = sum(bool(row["query"]) for row in rows)
+    st.caption(
+        f"{cards.count(searched, 'sentence')} of the chain of thought searched for more passages; the answer was then written over those "
+        "that fit into its prompt. A thought need not be true, and is searched for as it stands."
+    )
+    for number, row in enumerate(rows, 1):
+        facts = [f"passages {', '.join(map(str, row['passages']))}"] if row["query"] else ["concludes, or nothing to search"]
+        evidence.show(evidence.passage_html(row["text"], title=f"Thought {number}", facts=facts, relevant=False))
+
+
 def answers(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     """The answer from each passage alone."""
     st.caption(
@@ -121,6 +135,8 @@ class Tab(NamedTuple):
 TABS = {  # part of the kind answering -> what it tells
     "quotes": Tab("Quotes", quotes),
     "flare": Tab("Retrievals", sentences),
+    "ircot": Tab("Thoughts", thoughts),
+    "react": Tab("Steps", steps.tab),
     "per_passage": Tab("Answers by passage", answers),
     "rag_token": Tab("Passage by token", responsible),
     "rag_sequence": Tab("Passage by token", responsible),
