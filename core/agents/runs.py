@@ -15,7 +15,7 @@ from core.generation.protocol import Generated
 
 FINISH = "finish"
 THOUGHT = 160  # characters
-ANSWER = 200
+ANSWER = 120
 LEFT_OUT = "(left out: the window is full)"
 ENDS = {  # of a run -> in words
     "answered": "answered",

@@ -169,7 +169,9 @@ def confined(code: bytes, seconds: int) -> None:
     except SystemExit as end:
         exit_code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException as error:
-        traceback.print_exception(error.with_traceback(error.__traceback__.tb_next), limit=-2, file=sys.stdout)  # the program's frames
+        traceback.print_exception(
+            error.with_traceback(error.__traceback__.tb_next), limit=-2, file=sys.stdout
+        )  # the program's frames
         exit_code = 1
     with contextlib.suppress(Exception):
         sys.stdout.flush()
