@@ -96,7 +96,9 @@ def mount(source: str | None, target: str, kind: str | None, flags: int, data: s
 
 def own_root() -> None:
     wanted = folders()
-    root = next(path for path in ROOTS if os.path.isdir(path) and not any(f"{one}/".startswith(f"{path}/") for one in wanted))
+    root = next(
+        path for path in ROOTS if os.path.isdir(path) and not any(f"{needed}/".startswith(f"{path}/") for needed in wanted)
+    )
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     mount("none", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,nr_inodes=64,mode=755")
     for path in wanted:

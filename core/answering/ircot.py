@@ -68,7 +68,8 @@ class Ircot(Answering):
         text = renumbered(running.result.text, numbers, material.context.citations)
         yield text
         last = running.result._replace(text=text)
-        detail = {"thoughts": chain, "first": first, "calls": len(texts)}
+        searches = sum(bool(row["query"]) for row in chain)
+        detail = {"thoughts": chain, "first": first, "calls": len(texts), "searches": searches}
         return whole(material, together(last, texts, started), tuple(seen), detail, notes=prompt.notes)
 
     def _thought(

@@ -64,6 +64,14 @@ class Answering(PartConfig):
                 todo="Choose llama_cpp or transformers as generation.part, or one_prompt as answering.part.",
             )
 
+    def needs_schema(self, generator: PartConfig) -> None:
+        if "json_schema" not in type(generator).model_fields:
+            raise WorkbenchError(
+                f"The engine {generator.part} cannot answer by {self.part}: it takes no JSON schema, so its decisions cannot be read.",
+                where="answering.part",
+                todo="Choose llama_cpp, transformers or a service as generation.part, or one_prompt as answering.part.",
+            )
+
 
 def together(chosen: Generated, texts: Sequence[Generated], started: float, first_s: float | None = None) -> Generated:
     """A text with what all the texts took that were written on the way to it. first_s: until something of it could be shown;

@@ -55,12 +55,7 @@ class React(Answering):
             raise ValueError(f"{error.what} {error.todo}") from None
 
     def check(self, generator: PartConfig) -> None:
-        if "json_schema" not in type(generator).model_fields:
-            raise WorkbenchError(
-                f"The engine {generator.part} cannot answer by {self.part}: it takes no JSON schema, so its calls cannot be read.",
-                where="answering.part",
-                todo="Choose llama_cpp, transformers or a service as generation.part, or one_prompt as answering.part.",
-            )
+        self.needs_schema(generator)
 
     def write(self, material: Material) -> Writing:
         first = material.hits[: material.context.passages] if self.passages_first else []

@@ -107,7 +107,7 @@ def standing(workbench: Workbench, recipe: Recipe, plan: AgentPlan) -> AgentComp
     draw = arms.standing_draw(workbench, recipe, plan.questions)
     sets = drain(_sets(draw, plan))
     samples = _samples(sets, plan)
-    texts = {name: _known(draw, plan, name, samples) for name in TEXTS}
+    texts = {name: _at_hand(draw, plan, name, samples) for name in TEXTS}
     ways = {name: [said and _of_way(said) for said in some.answers] for name, some in sets.items()}
     answers = {name: (texts | ways)[name] for name in (CLOSED, THINKS, *ways, EQUAL)}
     values = {name: _values(draw, some) for name, some in answers.items() if None not in some}
@@ -150,8 +150,7 @@ def _answer_set(draw: Draw, name: str) -> Generator[Progress, None, AnswerSet]:
 def _of_way(said: Any) -> AgentAnswer:
     detail = said.detail or {}
     steps = detail.get("steps", [])
-    searches = len([each for each in detail.get("thoughts", []) if each["query"]])
-    used = len([step for step in steps if step["tool"] != runs.FINISH]) + searches
+    used = len([step for step in steps if step["tool"] != runs.FINISH]) + detail.get("searches", 0)
     end = runs.ENDS.get(detail.get("end", ""), said.finish_reason)
     spent = said.prompt_tokens, said.answer_tokens, said.seconds
     return AgentAnswer(said.text, detail.get("calls", 1), used, *spent, end, said.detail)
@@ -194,7 +193,7 @@ def _voted(some: Sequence[ReasonedText], style: str) -> AgentAnswer:
     return AgentAnswer(text, calls, 0, *spent, sum(each.seconds for each in some), "stop" if text else "no answer")
 
 
-def _known(draw: Draw, plan: AgentPlan, name: str, samples: int) -> list[AgentAnswer | None]:
+def _at_hand(draw: Draw, plan: AgentPlan, name: str, samples: int) -> list[AgentAnswer | None]:
     try:
         made = drain(_texts(draw, plan, name, samples, draw.writing._replace(most=0)))
     except Unready:
