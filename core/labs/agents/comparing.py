@@ -14,18 +14,19 @@ import numpy as np
 from core import registry
 from core.agents import runs
 from core.comparison.comparison import ArmComparison, compared
-from core.config import with_settings
+from core.config import code_version, fingerprint, with_settings
 from core.context.citations import plain
 from core.errors import WorkbenchError
-from core.generation.model_texts import Request, TextTools
+from core.generation.model_texts import Request
 from core.judging.measure import AnswerCase
 from core.judging.self_consistency import majority
 from core.labs.answers import answering, arms
 from core.labs.answers.answering import AnswerCost, AnswerSet
 from core.labs.answers.arms import Draw
 from core.labs.answers.chain_of_thought import CHAIN, DIRECT, ReasonedText, chains, prompts
+from core.labs.answers.results import keep_result, result_of
 from core.pipeline.stages import Recipe
-from core.progress import Unready, counted_within, drain
+from core.progress import counted_within, drain
 from core.records import Progress
 from core.report.table import MEAN, ONE, SIGNED, WHOLE, Column, Table, corrected_p
 from core.workbench import Workbench
@@ -40,6 +41,7 @@ TITLES = {
     EQUAL: "RAG by vote, at the budget of the costliest",
 }
 TEXTS = (CLOSED, THINKS, EQUAL)  # arms of single texts
+MADE = "agent_arms"  # of the records
 WAYS = ("ircot", "react")  # where nobody says which
 MOST_SAMPLES = 40
 
@@ -65,8 +67,8 @@ class AgentAnswer(NamedTuple):
     detail: dict[str, Any] | None = None
 
     @property
-    def tokens(self) -> int:
-        return (self.prompt_tokens or 0) + (self.answer_tokens or 0)
+    def tokens(self) -> int | None:
+        return None if None in (self.prompt_tokens, self.answer_tokens) else self.prompt_tokens + self.answer_tokens
 
 
 class AgentComparison(NamedTuple):
@@ -94,10 +96,13 @@ def compare_agents(workbench: Workbench, recipe: Recipe, plan: AgentPlan) -> Gen
     for done, name in enumerate(names):
         step = Progress(done, len(names) + len(TEXTS), title(name))
         yield from counted_within(arms.write(workbench, [(yield from _answer_set(draw, name))]), step)
-    samples = _samples(drain(_sets(draw, plan)), plan)
+    sets = yield from _sets(draw, plan)
+    samples = _samples(sets, plan)
     for done, name in enumerate(TEXTS, len(names)):
-        step = Progress(done, len(names) + len(TEXTS), title(name))
-        yield from counted_within(_texts(draw, plan, name, samples, draw.writing), step)
+        step, key = Progress(done, len(names) + len(TEXTS), title(name)), _key(sets, plan, name, samples)
+        if result_of(workbench, key) is None:
+            made = yield from counted_within(_texts(draw, plan, name, samples), step)
+            keep_result(workbench, MADE, key, [list(each) for each in made])
     return standing(workbench, draw.run, plan)
 
 
@@ -107,7 +112,10 @@ def standing(workbench: Workbench, recipe: Recipe, plan: AgentPlan) -> AgentComp
     draw = arms.standing_draw(workbench, recipe, plan.questions)
     sets = drain(_sets(draw, plan))
     samples = _samples(sets, plan)
-    texts = {name: _at_hand(draw, plan, name, samples) for name in TEXTS}
+    results = {name: result_of(workbench, _key(sets, plan, name, samples)) for name in TEXTS}
+    texts = {
+        name: [AgentAnswer(*each) for each in result] if result else [None] * len(draw.rows) for name, result in results.items()
+    }
     ways = {name: [said and _of_way(said) for said in some.answers] for name, some in sets.items()}
     answers = {name: (texts | ways)[name] for name in (CLOSED, THINKS, *ways, EQUAL)}
     values = {name: _values(draw, some) for name, some in answers.items() if None not in some}
@@ -159,15 +167,20 @@ def _of_way(said: Any) -> AgentAnswer:
 # Arms of single texts ------------------------------------------------------------------------------------------------
 
 
-def _texts(
-    draw: Draw, plan: AgentPlan, name: str, samples: int, tools: TextTools
-) -> Generator[Progress, None, list[AgentAnswer]]:
+def _key(sets: dict[str, AnswerSet], plan: AgentPlan, name: str, samples: int) -> str:
+    """Of the record of an arm of single texts."""
+    asked = [asking and asking.key for asking in sets[RAG].askings]
+    drawn = (samples, plan.temperature) if name == EQUAL else ()
+    return fingerprint(asked, name, drawn, code_version(compare_agents))
+
+
+def _texts(draw: Draw, plan: AgentPlan, name: str, samples: int) -> Generator[Progress, None, list[AgentAnswer]]:
     """The answers of an arm whose texts are no answers of the recipe. samples: those of equal budget."""
     samples = samples if name == EQUAL else 1
-    asked = _messages(draw, name) if samples else []
+    asked = _messages(draw, name)
     most, warm = draw.config.generation.usable().max_tokens, plan.temperature if samples > 1 else 0.0
     requests = [Request(each, most, temperature=warm, draw=number) for each in asked if each for number in range(samples)]
-    made = iter((yield from chains(tools, requests, name == THINKS)))
+    made = iter((yield from chains(draw.writing, requests, name == THINKS)))
     style = draw.config.context.citations
     return [_voted([next(made) for _ in range(samples)], style) if each else FAILED for each in asked]
 
@@ -193,19 +206,13 @@ def _voted(some: Sequence[ReasonedText], style: str) -> AgentAnswer:
     return AgentAnswer(text, calls, 0, *spent, sum(each.seconds for each in some), "stop" if text else "no answer")
 
 
-def _at_hand(draw: Draw, plan: AgentPlan, name: str, samples: int) -> list[AgentAnswer | None]:
-    try:
-        made = drain(_texts(draw, plan, name, samples, draw.writing._replace(most=0)))
-    except Unready:
-        made = []
-    return made or [None] * len(draw.rows)
-
-
 def _samples(sets: dict[str, AnswerSet], plan: AgentPlan) -> int:
-    """So many texts of RAG have the tokens of the costliest way; 0: these are not known yet."""
+    """So many texts of RAG have the tokens of the costliest way, or its calls where the engine counts none; 0: not known yet."""
     if any(None in some.answers for some in sets.values()):
         return 0
-    means = {name: float(np.mean([_of_way(said).tokens for said in some.answers])) for name, some in sets.items()}
+    answers = {name: [_of_way(said) for said in some.answers] for name, some in sets.items()}
+    counted = all(each.tokens is not None for some in answers.values() for each in some)
+    means = {name: float(np.mean([each.tokens if counted else each.calls for each in some])) for name, some in answers.items()}
     return min(MOST_SAMPLES, max(1, round(max(means[name] for name in plan.ways) / max(1.0, means[RAG]))))
 
 
