@@ -201,7 +201,7 @@ def outside(folder: Path) -> Iterator[Outside]:
     handle = os.open(secret, os.O_RDONLY)
     os.set_inheritable(handle, True)
     os.environ["GROUNDWORK_CANARY"] = SECRET
-    abstract = f"groundwork-{os.getpid()}"
+    abstract = f"groundwork-{os.urandom(6).hex()}"
     listeners = [socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)]
     listeners[1].bind(f"\0{abstract}")
     listeners[1].listen()

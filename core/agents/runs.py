@@ -59,7 +59,7 @@ def read_steps(values: Sequence[Mapping[str, Any]]) -> list[AgentStep]:
     return [step._replace(passages=tuple(step.passages)) for step in steps]
 
 
-class Limits(NamedTuple):
+class AgentLimits(NamedTuple):
     """0: none."""
 
     steps: int

@@ -17,7 +17,7 @@ KINDS_OF_QUESTION = ("general knowledge", "one fact", "several facts")
 
 
 @part("answering")
-class Adaptive(Answering):
+class AdaptiveRetrieval(Answering):
     """The model says what kind of question it is, and it is answered without passages, in one prompt over them, or by `ircot`. Choose it
     over these where questions differ much and tokens count; it is as good as the model's judgement of the question.
 

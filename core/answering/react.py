@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from core.agents import runs, tools
-from core.agents.runs import AgentStep, Limits
+from core.agents.runs import AgentStep, AgentLimits
 from core.agents.tools import ToolDesk
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
@@ -76,7 +76,7 @@ class _AgentRun:
     def __init__(self, way: React, material: Material, steps: Sequence[AgentStep], first: int) -> None:
         self.way, self.material, self.steps = way, material, list(steps)
         self.started = time.perf_counter()
-        self.limits = Limits(way.steps, way.tokens, way.seconds, way.usd)
+        self.limits = AgentLimits(way.steps, way.tokens, way.seconds, way.usd)
         self.texts: list[Generated] = []
         self.answer, self.end, self.reason = "", "", ""
         chosen = tools.chosen(way.tools)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from core.answering.adaptive import KINDS_OF_QUESTION, Adaptive
+from core.answering.adaptive import KINDS_OF_QUESTION, AdaptiveRetrieval
 from core.answering.corrective import Corrective
 from core.answering.plan_and_solve import PlanAndSolve
 from core.answering.self_rag import SelfRag
@@ -53,7 +53,7 @@ def test_adaptive_takes_the_way_that_the_question_asks_for(kind, way, calls):
     def script(chat, schema):
         return json.dumps({"needs": KINDS_OF_QUESTION[kind]}) if schema else "So the answer is Romania."
 
-    made, scripted = run(script, Adaptive(**way))
+    made, scripted = run(script, AdaptiveRetrieval(**way))
     assert made.text == "So the answer is Romania." and len(scripted.asked) == calls == made.detail["calls"]
     assert made.detail["decisions"][0]["decision"] == KINDS_OF_QUESTION[kind] and bool(made.hits) == (kind > 0)
     assert made.prompt_tokens == 100 * calls
@@ -75,7 +75,7 @@ def test_plan_and_solve_answers_each_part_and_then_the_whole():
     assert alone.text == "Romania" and alone.detail["decisions"] == []
 
 
-@pytest.mark.parametrize("way", [SelfRag, Corrective, Adaptive, PlanAndSolve])
+@pytest.mark.parametrize("way", [SelfRag, Corrective, AdaptiveRetrieval, PlanAndSolve])
 def test_an_engine_without_a_schema_is_refused(way):
     with pytest.raises(WorkbenchError, match="no JSON schema"):
         way().check(Echo())

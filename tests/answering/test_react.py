@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.agents import runs
-from core.agents.runs import ENDS, AgentStep, Limits
+from core.agents.runs import ENDS, AgentStep, AgentLimits
 from core.answering.ircot import Ircot
 from core.answering.protocol import Material
 from core.answering.react import React
@@ -92,9 +92,9 @@ def test_a_model_that_writes_garbage_for_ever_and_no_time_at_all_are_failures_in
 
 def test_limits_of_money_leave_room_for_the_last_text():
     steps = [AgentStep("", "search_corpus", {}, cost_usd=0.1, prompt_tokens=50, answer_tokens=50)]
-    assert Limits(10, 0, 0, 0.25).reached(steps, 1.0) == "money" and Limits(10, 0, 0, 0.5).reached(steps, 1.0) == ""
-    assert Limits(10, 0, 5, 0).reached(steps, 6.0) == "seconds" and Limits(1, 0, 0, 0).reached(steps, 0.0) == "steps"
-    assert Limits(10, 299, 0, 0).reached(steps, 0.0) == "tokens" and Limits(10, 0, 0, 0).reached(steps, 1e9) == ""
+    assert AgentLimits(10, 0, 0, 0.25).reached(steps, 1.0) == "money" and AgentLimits(10, 0, 0, 0.5).reached(steps, 1.0) == ""
+    assert AgentLimits(10, 0, 5, 0).reached(steps, 6.0) == "seconds" and AgentLimits(1, 0, 0, 0).reached(steps, 0.0) == "steps"
+    assert AgentLimits(10, 299, 0, 0).reached(steps, 0.0) == "tokens" and AgentLimits(10, 0, 0, 0).reached(steps, 1e9) == ""
 
 
 def test_a_window_that_does_not_hold_the_chat_leaves_out_the_oldest_results():
