@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from core.agents import runs, tools
-from core.agents.runs import AgentStep, AgentLimits
+from core.agents.runs import AgentLimits, AgentStep
 from core.agents.tools import ToolDesk
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.agents import runs
-from core.agents.runs import ENDS, AgentStep, AgentLimits
+from core.agents.runs import ENDS, AgentLimits, AgentStep
 from core.answering.ircot import Ircot
 from core.answering.protocol import Material
 from core.answering.react import React
