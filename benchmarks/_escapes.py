@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 from core.agents import sandbox
 
@@ -200,7 +201,6 @@ def outside(folder: Path) -> Iterator[Outside]:
     victim = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env={"SECRET": SECRET})
     handle = os.open(secret, os.O_RDONLY)
     os.set_inheritable(handle, True)
-    os.environ["GROUNDWORK_CANARY"] = SECRET
     abstract = f"groundwork-{os.urandom(6).hex()}"
     listeners = [socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)]
     listeners[1].bind(f"\0{abstract}")
@@ -208,9 +208,9 @@ def outside(folder: Path) -> Iterator[Outside]:
     for listener in listeners:
         threading.Thread(target=_hear, args=(listener, heard), daemon=True).start()
     try:
-        yield Outside(secret, inner, victim, listeners[0].getsockname()[1], abstract, heard)
+        with patch.dict(os.environ, CANARY=SECRET):
+            yield Outside(secret, inner, victim, listeners[0].getsockname()[1], abstract, heard)
     finally:
-        os.environ.pop("GROUNDWORK_CANARY")
         os.close(handle)
         for listener in listeners:
             listener.close()
