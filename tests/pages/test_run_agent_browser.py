@@ -21,11 +21,12 @@ TEXTS = {"ulm.txt": "Ulm is a city that stands on the Danube.", "danube.txt": "T
 @pytest.fixture(scope="module")
 def hops(home, tmp_path_factory):
     folder = tmp_path_factory.mktemp("hops")
+    (folder / "texts").mkdir()
     for name, text in TEXTS.items():
-        (folder / name).write_text(text)
-    asked = {"id": "q1", "question": QUESTION, "document": "danube.txt", "answer": "in Romania"}
+        (folder / "texts" / name).write_text(text)
+    asked = {"id": "q1", "question": QUESTION, "document": "danube.txt", "answer": "Romania"}
     (folder / "q.jsonl").write_text(json.dumps(asked))
-    command = [sys.executable, "-m", "core", "ingest", "hops", folder, "--questions", folder / "q.jsonl", "--json"]
+    command = [sys.executable, "-m", "core", "ingest", "hops", folder / "texts", "--questions", folder / "q.jsonl", "--json"]
     env = {**os.environ, "GROUNDWORK_HOME": str(home)}
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=env)
     return "hops"
@@ -38,7 +39,7 @@ def said(text: str):
 @pytest.mark.slow
 def test_a_question_of_two_hops_is_answered_and_replayed_from_an_edited_step(app, hops, tab):
     search = call("search_corpus", "I need the river's end.", query="end of the Danube", k=2)
-    done = call("finish", "Found.", answer="Romania [1]")
+    done = call("finish", "Found.", answer="Romania [2]")
     with serving(said(search), said(done), said(call("finish", "So.", answer="Ukraine"))) as server:
         given = {
             "corpus.dataset": hops, "fusion.part": "sparse_only", "generation.part": "openai_compatible", "generation.base_url": server.url,
@@ -50,7 +51,7 @@ def test_a_question_of_two_hops_is_answered_and_replayed_from_an_edited_step(app
         tab.get_by_role("button", name="Ask", exact=True).click()
         tab.get_by_text("the run ended: answered").wait_for()
         assert tab.get_by_text("The Danube ends in Romania").count() and tab.get_by_text("1. search_corpus").count()
-        sent = json.loads(server.requests[0][2])["response_format"]["json_schema"]
+        sent = server.requests[0][2]["response_format"]["json_schema"]
         assert sent["strict"] and "search_corpus" in json.dumps(sent["schema"])
         tab.get_by_role("tab", name="Replay").click()
         settled(tab)
@@ -58,5 +59,5 @@ def test_a_question_of_two_hops_is_answered_and_replayed_from_an_edited_step(app
         tab.get_by_role("button", name="Run again from here").click()
         tab.get_by_text("another answer").wait_for()
         assert tab.get_by_text("Ukraine", exact=True).count() and len(server.requests) == 3
-        chat = json.loads(server.requests[2][2])["messages"]
+        chat = server.requests[2][2]["messages"]
         assert "Ukraine" in chat[-1]["content"]
