@@ -244,6 +244,11 @@ ROWS = {
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
     ),
+    ("agents", 30): (
+        ("calls.well_formed.value", "Calls of the bundled model that are well formed, of 1,000", LEAST, 1.0, ""),
+        ("sandbox.escaped", "Attempts that left the sandbox", MOST, 0, ""),
+        ("sandbox.start_ms.median", "An empty program in the sandbox, median", MOST, 30, "ms"),
+    ),
 }  # fmt: skip
 PROMISES = [Promise(benchmark, issue, *row) for (benchmark, issue), rows in ROWS.items() for row in rows]
 

@@ -397,6 +397,7 @@ class Workbench(StoredTrials):
                 answering=config.answering,
                 search=partial(self.search, run),
                 source=source_of(self.pipeline, run),
+                sql=self.sql,
             )
             result = yield from confident(work, config.context.confidence)
         except Exception as error:
@@ -431,8 +432,9 @@ class Workbench(StoredTrials):
         """The same passages once more by the first answer's receipt: (its text, receipt.Comparison). Not stored."""
         from core.answering.answer import answer_again
 
-        search = partial(self.search, config)
-        return (yield from answer_again(question, as_written(first), config.generation, config.context, search))
+        run = self.resolve(config)
+        search, source = partial(self.search, run), source_of(self.pipeline, run)
+        return (yield from answer_again(question, as_written(first), config.generation, config.context, search, source))
 
     def convert_model(self, config: TrialConfig) -> Generator[Progress, None, dict[str, Any]]:
         """A faster copy of the recipe's model file, where one says nearly the same: from then on `auto` takes it."""

@@ -37,6 +37,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("reranking", "a file a reranker: what looks closer at the best candidates"),
         Room("context", "the prompt that passages are put into"),
         Room("generation", "a file an engine that answers"),
+        Room("agents", "the tools that a model may call, the sandbox of one, and how a run is bounded"),
         Room("answering", "a file a way of writing an answer from passages"),
         Room("evaluation", "a file a metric, and what makes a chunk relevant"),
     ),

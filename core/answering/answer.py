@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from typing import Any
 
 from core import registry
 from core.answering.one_prompt import OnePrompt
@@ -27,10 +28,13 @@ def answer(
     answering: PartConfig | None = None,
     search: Callable[[str], list[Hit]] | None = None,
     source: Surroundings | None = None,
+    sql: Callable[[str], Any] | None = None,
 ) -> Generator[str | Progress, None, Answer]:
     """Yields the answer's text as it comes (pieces may be "", and Progress while the model loads) and returns the whole.
 
     answering: how it is written (default: by one prompt). search: other passages for another text, where that asks for them.
+    sql: rows of what is recorded, likewise.
+
     Nothing is generated, and the finish reason is "abstained", where there are no hits or none of them reaches the
     threshold of dense similarity. Hits without a dense score (sparse retrieval alone) cannot be judged by it and pass.
     """
@@ -43,7 +47,8 @@ def answer(
     started, spent = time.perf_counter(), []
     yield from loaded(generator)
     opened = time.perf_counter()
-    made = yield from way.write(Material(question, chosen, generator, context, opened + deadline_s, seed, search, source, spent))
+    until = opened + deadline_s
+    made = yield from way.write(Material(question, chosen, generator, context, until, seed, search, source, spent, sql))
     return replace(
         made,
         retrieval_ms=retrieval_ms,
@@ -60,6 +65,7 @@ def answer_again(
     generator: PartConfig,
     context: ContextConfig,
     search: Callable[[str], list[Hit]] | None = None,
+    source: Surroundings | None = None,
     deadline_s: float = 120.0,
 ) -> Generator[str | Progress, None, tuple[str, Comparison]]:
     """The same question and passages once more, written in the first answer's way with the settings and the seed of its
@@ -71,7 +77,7 @@ def answer_again(
     hits = list(first.hits)[: first.detail.get("first")]  # those that it began with
     settings = {"order": "best_first", "duplicates": 1.0, "hand_on": "chunk", "compress": 1.0, "passages": max(1, len(hits))}
     context = context.model_copy(update=settings)  # of these passages all that is done already
-    second = yield from way.write(Material(question, hits, generator, context, until, made.seed, search))
+    second = yield from way.write(Material(question, hits, generator, context, until, made.seed, search, source))
     comparison = compare(generator, first, second, first.hits, made, second.receipt, style=first.citations)
     return second.text or second.finish_reason, comparison
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Any, Literal, NamedTuple
 
+from core.answering.numbering import numbered, renumbered
 from core.answering.protocol import Answering, Material, Writing, together, whole
 from core.config import PartConfig, knob
 from core.context.citations import pattern
@@ -13,7 +14,7 @@ from core.context.passages import sentences
 from core.context.prompt import Prompt
 from core.generation.protocol import Generated
 from core.progress import Running
-from core.records import Hit, Progress, Token
+from core.records import Progress, Token
 from core.registry import part
 
 
@@ -65,7 +66,7 @@ class Flare(Answering):
             "length",
             material.generator.max_tokens,
         )
-        numbers, rounds = _numbered(prompt, seen), 0
+        numbers, rounds = numbered(prompt.used, seen), 0
         first = len(seen)
         while len(written) < self.sentences and left > 0 and material.left_s > 0:
             yield Progress(len(written), self.sentences, f"Writing sentence {len(written) + 1}")
@@ -79,11 +80,11 @@ class Flare(Answering):
                 hits, rounds = material.search(query)[: material.context.passages], rounds + 1
                 if hits:
                     prompt = material.prompt(hits)
-                    numbers = _numbered(prompt, seen)
+                    numbers = numbered(prompt.used, seen)
                     sentence = yield from self._next(material, prompt, numbers, written, left)
                     texts.append(sentence.generated)
                 row["passages"] = list(numbers.values())
-            text = _renumbered(sentence.text, numbers, material.context.citations)
+            text = renumbered(sentence.text, numbers, material.context.citations)
             told.append({**row, "text": text})
             if text in [each for each, _ in written]:
                 reason = "stop"
@@ -113,7 +114,7 @@ class Flare(Answering):
     ) -> Generator[str, None, NextSentence]:
         """The next sentence, behind those that are written."""
         style, own = material.context.citations, {answer: number for number, answer in numbers.items()}
-        before = " ".join(_renumbered(text, own, style, "") for text, _ in written)
+        before = " ".join(renumbered(text, own, style, "") for text, _ in written)
         begun = [{"role": "assistant", "content": before}] if before else []
         knobs = {
             "logprobs": max(1, material.generator.logprobs),
@@ -149,28 +150,3 @@ def masked(tokens: Sequence[Token], mask: float, style: str) -> str:
     text = "".join(token.text if math.exp(token.logprob) >= mask else " " for token in tokens)
     words = " ".join(pattern(style).sub(" ", text).split())
     return words if re.search(r"\w", words) else ""
-
-
-def _numbered(prompt: Prompt, seen: list[Hit]) -> dict[int, int]:
-    """Number in the prompt -> number in the answer, whose passages are all that were read, in the order in which they came."""
-    numbers = {}
-    for number, hit in enumerate(prompt.used, 1):
-        places = [(other.document_id, other.start, other.end) for other in seen]
-        if (hit.document_id, hit.start, hit.end) not in places:
-            seen.append(hit)
-            places.append((hit.document_id, hit.start, hit.end))
-        numbers[number] = places.index((hit.document_id, hit.start, hit.end)) + 1
-    return numbers
-
-
-def _renumbered(text: str, numbers: dict[int, int], style: str, missing: str = "0") -> str:
-    """The text with its citations by other numbers. missing: the number of a passage that has none; "" leaves it out. Titles
-    stay."""
-    if style == "titles":
-        return text
-
-    def cites(match: re.Match[str]) -> str:
-        others = [str(numbers.get(int(number), missing)) for number in match[1].split(",")]
-        return match[0].replace(match[1], ", ".join(filter(None, others))) if any(others) else ""
-
-    return re.sub(r" +(?=[.,;!?]|$)", "", pattern(style).sub(cites, text)) if not missing else pattern(style).sub(cites, text)

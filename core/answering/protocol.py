@@ -30,6 +30,7 @@ class Material(NamedTuple):
     search: Callable[[str], list[Hit]] | None = None  # other passages for another text, by the same recipe
     source: Surroundings | None = None  # the documents, for passages that grow
     spent: list[float] | None = None  # takes the seconds that each prompt took to make
+    sql: Callable[[str], Any] | None = None  # the rows of one SELECT over what is recorded
 
     def prompt(self, hits: Sequence[Hit], first: int = 1) -> Prompt:
         """The prompt over these hits by the recipe's context. first: number of the first passage."""
@@ -61,6 +62,14 @@ class Answering(PartConfig):
                 f"The engine {generator.part} cannot answer by {self.part}: {why}",
                 where="answering.part",
                 todo="Choose llama_cpp or transformers as generation.part, or one_prompt as answering.part.",
+            )
+
+    def needs_schema(self, generator: PartConfig) -> None:
+        if "json_schema" not in type(generator).model_fields:
+            raise WorkbenchError(
+                f"The engine {generator.part} cannot answer by {self.part}: it takes no JSON schema, so its decisions cannot be read.",
+                where="answering.part",
+                todo="Choose llama_cpp, transformers or a service as generation.part, or one_prompt as answering.part.",
             )
 
 

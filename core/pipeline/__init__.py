@@ -16,6 +16,7 @@ RECORDS = {  # kinds of records that hold many values by key -> what a row of th
             "seconds": ("DOUBLE", "Its share of the time of those that were written with it."),
             "cost_usd": ("DOUBLE", "Cost by the price table, in USD; NULL where there is no price."),
             "tokens": ("JSON", "Its tokens with log-probabilities, where they were asked for."),
+            "detail": ("JSON", "What its way of answering tells besides: an agent's steps; NULL where that is nothing."),
             "engine": ("VARCHAR", "The engine, as generation.part names it."),
             "model": ("VARCHAR", "The model that wrote it."),
             "identity": ("VARCHAR", "Identity of the model's files and of the engine."),

@@ -52,6 +52,7 @@ class KeptAnswer(NamedTuple):
     cost_usd: float | None = None
     tokens: tuple[Token, ...] = ()  # where the recipe asks for log-probabilities
     withheld: str = ""  # what the model wrote, of which it was less sure than the recipe asks for; not recorded
+    detail: dict[str, Any] | None = None  # what its way of answering tells besides: an agent's steps
 
     @property
     def passages(self) -> tuple[Span, ...]:
@@ -119,7 +120,7 @@ def keep(pipeline: Pipeline, run: Resolved, made: Mapping[AskedContext, KeptAnsw
 
 
 def _recorded(said: KeptAnswer) -> dict[str, Any]:
-    return {name: value for name, value in plain(said).items() if name != "withheld"}
+    return {name: value for name, value in plain(said).items() if name != "withheld" and (name != "detail" or value)}
 
 
 def _answer(value: dict[str, Any]) -> KeptAnswer:

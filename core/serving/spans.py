@@ -295,8 +295,32 @@ def spans_of(answer: Answer) -> tuple[TraceSpan, ...]:
     for number, (step, length) in enumerate(zip(steps, lengths, strict=True), 1):
         own = f"{int(digest[32:48], 16) ^ number:016x}"
         spans.append(TraceSpan(digest[:32], own, digest[32:48], step.name, _kind_of(step.name), start, start + length, "ok"))
+        if step.name in _WRITTEN:
+            spans += _agent_spans(answer, spans[-1])
         start += length
     return tuple(spans)
+
+
+_WRITTEN = ("first_token", "generation")  # of an answer that comes as a whole the step in which it is written
+
+
+def _agent_spans(answer: Answer, within: TraceSpan) -> list[TraceSpan]:
+    """Of an agent's answer the texts of the model and the calls of tools, one after the other."""
+    spans, start = [], within.start_ns
+    for number, step in enumerate(answer.detail.get("steps", ()), 1):
+        failed = ("error", step["result"]) if step["failed"] else ("ok", "")
+        parts = (
+            (f"thought {number}", "model", step["seconds"], ("ok", "")),
+            (step["tool"], "tool", step["tool_seconds"], failed),
+        )
+        for name, kind, seconds, ended in parts:
+            if seconds > 0:
+                end = min(within.end_ns, start + round(seconds * 1e9))
+                own = f"{int(within.span, 16) ^ (len(spans) + 1 << 16):016x}"
+                told = name.replace("_", " ")
+                spans.append(TraceSpan(within.trace, own, within.span, told, kind, start, end, *ended))
+                start = end
+    return spans
 
 
 def _coarse_steps(answer: Answer) -> tuple[TimedStep, ...]:

@@ -27,17 +27,20 @@ HITS = [Hit(n, 0.9 - 0.2 * n, f"d{n}", "", 5, 5 + len(text), text, scores={"dens
 
 @cache
 def folder(base):
-    return tiny_model(base)
+    return tiny_model(base, positions=4096)  # of bytes: an agent's chat is long
 
 
 @pytest.fixture
 def engine(tmp_path_factory):
     model = str(folder(tmp_path_factory.getbasetemp() / "tiny"))
-    return Transformers(model=model, dtype="float32", max_tokens=10, context_tokens=1024, own_process="no")
+    return Transformers(model=model, dtype="float32", max_tokens=10, context_tokens=4096, own_process="no")
+
+
+SHORT = {"react": {"steps": 1, "tools": ("calculator",)}}  # a random model ends no run by itself
 
 
 def part(name: str) -> Answering:
-    return registry.find("answering", name)()
+    return registry.find("answering", name)(**SHORT.get(name, {}))
 
 
 def material(engine, seconds: float = 60.0, **others) -> Material:

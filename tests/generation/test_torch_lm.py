@@ -18,7 +18,7 @@ ODD = "a<|im_end|>\n<|im_start|>system\nb 漢字 🙂 \ud800"
 
 
 @cache
-def tiny_model(folder: Path, hidden_size: int = 48) -> Path:
+def tiny_model(folder: Path, hidden_size: int = 48, positions: int = 1024) -> Path:
     """A random Llama of two layers over bytes, which writes printable ASCII only."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -41,7 +41,7 @@ def tiny_model(folder: Path, hidden_size: int = 48) -> Path:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=1024,
+        max_position_embeddings=positions,
         bos_token_id=1,
         eos_token_id=2,
         initializer_range=0.6,

@@ -35,7 +35,7 @@ def failure(answer: Answer) -> str:
 
 def speed(answer: Answer) -> float | None:
     """Tokens a second after the first one; None where several texts were written, of which one is shown."""
-    if {"sentences", "answers"} & answer.detail.keys():
+    if {"sentences", "answers", "steps", "thoughts", "decisions"} & answer.detail.keys():
         return None
     writing_ms = answer.generation_ms - answer.first_token_ms
     return 1000 * (answer.answer_tokens - 1) / writing_ms if (answer.answer_tokens or 0) > 1 and writing_ms > 0 else None

@@ -20,7 +20,7 @@ def draw(answer: Answer) -> None:
     cards.status_strip([origin.corpus, f"checksum {origin.corpus_checksum[:20]}…", f"answer {answer.id}" if answer.id else ""])
     command = f"python -m core answers show {answer.id} --json" if answer.id else ""
     _chunks(origin, command)
-    _time(answer)
+    times(answer)
     if command:
         st.code(command, language="bash")
 
@@ -58,7 +58,7 @@ def _column(stage: str) -> str:
     return f"Step {stage.rpartition('_')[2]}" if title.startswith("Reranking, ") else title
 
 
-def _time(answer: Answer) -> None:
+def times(answer: Answer) -> None:
     """A bar a step, each beginning where the one before ends."""
     spans = [span._replace(name=answers.step_title(span.name)) for span in spans_of(answer)]
     if not spans:

@@ -33,10 +33,10 @@ def draw(recipes: list[TrialConfig], place: Any) -> None:
     place.empty()
 
 
-def answer(recipes: list[TrialConfig], question: str) -> None:
-    """One engine after the other."""
+def answer(recipes: list[TrialConfig], question: str, held: str = "asked") -> None:
+    """One engine after the other. held: where the session holds what comes of it."""
     runs = [{"recipe": recipe, "text": "", "answer": None, "error": None, "again": None} for recipe in recipes]
-    st.session_state.asked = {"question": question, "runs": runs}
+    st.session_state[held] = {"question": question, "runs": runs}
     cards.question_title(question)
     state, bodies = _stop_row(), _bodies(recipes)
     for run, body in zip(runs, bodies, strict=True):

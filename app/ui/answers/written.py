@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app.ui import cards, charts, evidence, tables
+from app.ui.agents import steps
 from app.ui.answers import sources
 from core.records import Answer, Corpus, Query
-from core.report.table import Column, Table
+from core.report.table import TWO, Column, Table
 
 
 def quotes(answer: Answer, corpus: Corpus, query: Query | None) -> None:
@@ -83,6 +84,30 @@ def sentences(answer: Answer, corpus: Corpus, query: Query | None) -> None:
                 st.caption(f":material/search: {cards.plain(row['query'])}")
 
 
+def thoughts(answer: Answer, corpus: Corpus, query: Query | None) -> None:
+    """Each sentence of the chain, and the passages that it found."""
+    rows = answer.detail["thoughts"]
+    searched = sum(bool(row["query"]) for row in rows)
+    st.caption(
+        f"{cards.count(searched, 'sentence')} of the chain of thought searched for more passages; the answer was then written over those "
+        "that fit into its prompt. A thought need not be true, and is searched for as it stands."
+    )
+    for number, row in enumerate(rows, 1):
+        facts = [f"passages {', '.join(map(str, row['passages']))}"] if row["query"] else ["concludes, or nothing to search"]
+        evidence.show(evidence.passage_html(row["text"], title=f"Thought {number}", facts=facts, relevant=False))
+
+
+def decisions(answer: Answer, corpus: Corpus, query: Query | None) -> None:
+    """What the model decided on its way, a row a decision."""
+    st.caption(
+        "What the model decided on the way to its answer, each held to a closed set. A small model's decisions are often wrong."
+    )
+    rows = [{**row, "passage": row["passage"] or None} for row in answer.detail["decisions"]]
+    scored = any(row["score"] is not None for row in rows)
+    columns = [Column("passage"), Column("text", "Of", width=260), Column("decision", width=180)]
+    tables.draw(Table("decisions", (*columns, *[Column("score", "", TWO)] * scored), rows))
+
+
 def answers(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     """The answer from each passage alone."""
     st.caption(
@@ -121,6 +146,9 @@ class Tab(NamedTuple):
 TABS = {  # part of the kind answering -> what it tells
     "quotes": Tab("Quotes", quotes),
     "flare": Tab("Retrievals", sentences),
+    "ircot": Tab("Thoughts", thoughts),
+    "react": Tab("Steps", steps.tab),
+    **dict.fromkeys(("adaptive", "corrective", "plan_and_solve", "self_rag"), Tab("Decisions", decisions)),
     "per_passage": Tab("Answers by passage", answers),
     "rag_token": Tab("Passage by token", responsible),
     "rag_sequence": Tab("Passage by token", responsible),

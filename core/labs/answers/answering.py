@@ -270,9 +270,8 @@ def keep_alone(workbench: Workbench, run: Resolved, each: AskedContext, made: An
     """Records an answer that was written by itself."""
     made = as_written(made)
     shown = () if made.finish_reason == "abstained" else spans_read(made.hits)
-    said = KeptAnswer(
-        made.text, made.finish_reason, shown, made.prompt_tokens, made.answer_tokens, seconds, made.cost_usd, made.tokens
-    )
+    spent = made.prompt_tokens, made.answer_tokens, seconds, made.cost_usd, made.tokens
+    said = KeptAnswer(made.text, made.finish_reason, shown, *spent, detail=made.detail)
     keep(workbench.pipeline, run, {each: said})
     return said
 
@@ -334,6 +333,7 @@ class _Job:
         """An answer that takes more than one prompt."""
         hits, config, started = list(each.hits()), self._run.config, time.perf_counter()
         more = {"search": partial(self._bench.search, self._run), "source": self._source, "answering": config.answering}
+        more["sql"] = self._bench.sql
         try:
             work = answer(each.question, hits, self._part, config.context, config.seed, **more)
             made = yield from within(work, self._step(each))

@@ -15,7 +15,7 @@ from core.config import ContextConfig, code_version, fingerprint, with_settings
 from core.context.passages import distinct
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
-from core.generation.model_texts import ModelText, Request, written
+from core.generation.model_texts import ModelText, Request, TextTools, written
 from core.judging.measure import AnswerCase
 from core.judging.self_consistency import MARKER, final_answer, is_marked, majority, windows
 from core.labs.answers import arms
@@ -115,13 +115,14 @@ def compare_reasoning(workbench: Workbench, recipe: Recipe, plan: ReasoningPlan)
     contexts = _contexts(run, plan)  # a broken template is told first
     draw = yield from arms.fetched_draw(workbench, run, plan.questions)
     yield from loaded(run.config.generation)
-    prompts, texts = _prompts(draw, contexts), {}
-    asked = [prompt for prompt in prompts if isinstance(prompt, dict)]
+    asking, texts = prompts(draw, contexts), {}
+    asked = [prompt for prompt in asking if isinstance(prompt, dict)]
     for done, way in enumerate(WAYS):
         wanted = _requests(draw, plan, way, [prompt[way.partition("_")[0]] for prompt in asked])
-        texts[way] = iter((yield from counted_within(_chains(draw, plan, way, wanted), Progress(done, len(WAYS), WAYS[way]))))
+        work = chains(draw.writing, wanted, way.startswith("chain"), plan.again)
+        texts[way] = iter((yield from counted_within(work, Progress(done, len(WAYS), WAYS[way]))))
     record = []
-    for query, prompt in zip(draw.queries, prompts, strict=True):
+    for query, prompt in zip(draw.queries, asking, strict=True):
         unfit = prompt if isinstance(prompt, str) else ""
         own = {} if unfit else {way: [list(next(texts[way])) for _ in range(plan.size(way))] for way in WAYS}
         record.append([query.id, unfit, own])
@@ -151,20 +152,20 @@ def _key(draw: Draw, plan: ReasoningPlan) -> str:
     return fingerprint([asking.key for asking in draw.over_retrieved()], list(plan), code_version(compare_reasoning))
 
 
-def _prompts(draw: Draw, contexts: dict[str, ContextConfig]) -> list[dict[str, list[dict[str, str]]] | str]:
-    """Of each question template -> messages, or why they do not go into the model."""
-    config, source, prompts = draw.config, source_of(draw.workbench.pipeline, draw.run), []
+def prompts(draw: Draw, contexts: dict[str, ContextConfig]) -> list[dict[str, list[dict[str, str]]] | str]:
+    """Of each question template -> messages over the passages retrieved, or why they do not go into the model."""
+    config, source, made = draw.config, source_of(draw.workbench.pipeline, draw.run), []
     for asking in draw.over_retrieved():
         chosen, until = distinct(list(asking.hits()), config.context)[0], perf_counter() + DEADLINE_S
         about = (asking.question, chosen, config.generation.usable())
         how = {name: Material(*about, context, until, config.seed, source=source) for name, context in contexts.items()}
         try:
-            prompts.append({name: material.prompt(chosen).messages for name, material in how.items()})
+            made.append({name: material.prompt(chosen).messages for name, material in how.items()})
         except WorkbenchError as error:
             if error.where not in {hit.document_id for hit in chosen}:
                 raise
-            prompts.append(error.what)
-    return prompts
+            made.append(error.what)
+    return made
 
 
 def _requests(draw: Draw, plan: ReasoningPlan, way: str, prompts: Sequence[list[dict[str, str]]]) -> list[Request]:
@@ -174,18 +175,20 @@ def _requests(draw: Draw, plan: ReasoningPlan, way: str, prompts: Sequence[list[
     return [Request(each, most, temperature=warm, draw=number) for each in prompts for number in range(plan.size(way))]
 
 
-def _chains(
-    draw: Draw, plan: ReasoningPlan, way: str, requests: Sequence[Request]
+def chains(
+    tools: TextTools, requests: Sequence[Request], reasons: bool, again: bool = True
 ) -> Generator[Progress, None, list[ReasonedText]]:
-    tools, reasons = draw.writing._replace(generator=draw.config.generation.usable()), way.startswith("chain")
-    chains = [_read(text, reasons) for text in (yield from written(tools, requests))]
-    silent = [n for n, chain in enumerate(chains) if plan.again and reasons and chain.answer is None and chain.text.strip()]
-    second = yield from written(tools, [_again(requests[place], chains[place]) for place in silent])
+    """The text to each request with the answer that is read out of it. reasons: whether it was to reason first; then, where it gives
+    no answer, it is asked for it `again`."""
+    tools = tools._replace(generator=tools.generator.usable())
+    made = [_read(text, reasons) for text in (yield from written(tools, requests))]
+    silent = [n for n, chain in enumerate(made) if again and reasons and chain.answer is None and chain.text.strip()]
+    second = yield from written(tools, [_again(requests[place], made[place]) for place in silent])
     for place, text in zip(silent, second, strict=True):
-        more, chain = _read(text, False), chains[place]
+        more, chain = _read(text, False), made[place]
         spent = {name: _sum(getattr(chain, name), getattr(more, name)) for name in ("prompt_tokens", "tokens", "seconds")}
-        chains[place] = chain._replace(answer=more.answer, again=more.text, **spent)
-    return chains
+        made[place] = chain._replace(answer=more.answer, again=more.text, **spent)
+    return made
 
 
 def _read(text: ModelText, reasons: bool) -> ReasonedText:

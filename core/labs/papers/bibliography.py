@@ -20,12 +20,19 @@ BY_PART = {
     "bm25s": ("lu2024", "kamphuis2020"),
     "rrf": ("cormack2009",),
     "convex": ("bruch2023",),
+    "ircot": ("trivedi2023",),
+    "react": ("yao2023",),
     "ndcg_linear": ("jarvelin2002",),
     "ndcg_exponential": ("burges2005",),
 }
 # nothing to cite: simple arithmetic, or the text before another part works on it
 OF_NOBODY = ("dense_only", "sparse_only", "whole_document", "exact", "hit", "recall", "precision", "mrr", "map")
-BY_DATASET = {"xquad": ("artetxe2020", "rajpurkar2016"), "squad": ("rajpurkar2016",), "beir": ("thakur2021",)}
+BY_DATASET = {
+    "xquad": ("artetxe2020", "rajpurkar2016"),
+    "squad": ("rajpurkar2016",),
+    "beir": ("thakur2021",),
+    "hotpotqa": ("yang2018",),
+}
 TESTS = {"permutation": ("smucker2007",), "holm": ("holm1979",), "bootstrap": ("efron1993",), "wilson": ("wilson1927",)}
 
 

@@ -1,0 +1,66 @@
+"""The view Run: a question, the agent's answer, and every step on the way to it."""
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, jobs
+from app.ui.agents import replays, settings, steps
+from app.ui.answers import asking, engines, origins, preparing, results, streaming
+from core.config import TrialConfig
+from core.labs.agents.replaying import steps_of
+from core.records import Corpus
+
+RUN = "agent_run"  # in the session: the question, and what came of it
+
+
+def draw() -> None:
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        recipe = settings.agent()
+    with right:
+        plan = session.workbench().plan(recipe, answering=True)
+        if not plan.live:
+            return preparing.draw(recipe, plan)
+        corpus = jobs.drain(session.workbench().read_corpus(recipe), "Reading the corpus")
+        asking.box(corpus)
+        engines.sent_to([recipe])
+        place = st.empty()
+        if question := st.session_state.pop("ask_now", "").strip():
+            with place.container():
+                streaming.answer([recipe], question, RUN)
+            place.empty()
+        if asked := st.session_state.get(RUN):
+            shown(corpus, recipe, **asked)
+        else:
+            asking.examples(corpus)
+    return None
+
+
+def shown(corpus: Corpus, recipe: TrialConfig, question: str, runs: list[dict[str, Any]]) -> None:
+    [run] = runs
+    cards.question_title(question)
+    with st.container(border=True):
+        results.one_answer(corpus, question, run, 0, False)
+    results.ask_again(question, runs, [recipe])
+    answer = run["answer"]
+    if answer is None or not steps_of(answer):
+        return
+    query = next((query for query in corpus.queries if query.text == question), None)
+    views = {"Steps": steps.tab, "Time": _time, "Replay": _replay, "Reproduce": _reproduce}
+    cards.tabs(views, "agent_tab", answer, corpus, query)
+
+
+def _time(answer: Any, *_: Any) -> None:
+    origins.times(answer)
+
+
+def _replay(answer: Any, *_: Any) -> None:
+    replays.draw(answer)
+
+
+def _reproduce(*_: Any) -> None:
+    asked = st.session_state[RUN]
+    recipe = asked["runs"][0]["recipe"]
+    st.code(session.workbench().command(recipe, "agents", "run", asked["question"]), language="bash", wrap_lines=True)

@@ -1,0 +1,52 @@
+"""What an agent may do: its tools and limits, held in the page's address; all else is the recipe's."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, forms
+from core.agents.tools import TOOLS
+from core.config import TrialConfig, with_settings
+from core.labs.agents.replaying import AGENT
+from core.registry import find
+
+USUAL = find("answering", AGENT)()
+
+
+def agent() -> TrialConfig:
+    """The recipe with an agent as its way of answering."""
+    recipe = session.config()
+    own = recipe.answering if recipe.answering.part == AGENT else USUAL
+    names = st.multiselect(
+        "Tools",
+        list(TOOLS),
+        list(own.tools),
+        key="agent_tools",
+        bind="query-params",
+        help="A call is held to these and to the schema of its arguments. What executes or reaches the network is off unless chosen.",
+    )
+    for name in names:
+        tool = TOOLS[name]
+        about = f"**{name}** {cards.plain(tool.about)} :gray-badge[{tool.permission}]"
+        off = tool.lacking()
+        st.caption(about + (f" :orange-badge[off] {cards.plain(off)}" if off else ""))
+    settings = {"answering.part": AGENT, "answering.tools": names}
+    steps = st.slider(
+        "Steps", 1, 20, min(own.steps, 20), key="agent_steps", bind="query-params", help="Then the answer is asked for."
+    )
+    first = st.toggle(
+        "Begin with the passages found",
+        own.passages_first,
+        key="agent_first",
+        bind="query-params",
+        help="Off, the model has to search for them.",
+    )
+    with st.expander("Limits", icon=":material/speed:"):
+        tokens = st.number_input(
+            "Tokens", 0, 1_000_000, own.tokens, 1000, key="agent_tokens", help="Read and written; 0: no limit."
+        )
+        seconds = st.number_input("Seconds", 0, 3600, own.seconds, 10, key="agent_seconds", help="0: the deadline of an answer.")
+        usd = st.number_input("USD", 0.0, 100.0, own.usd, 0.01, key="agent_usd", help="By the price table; 0: no limit.")
+    settings |= {"answering.steps": steps, "answering.passages_first": first, "answering.tokens": tokens}
+    settings |= {"answering.seconds": seconds, "answering.usd": usd}
+    forms.recipe_form(("context", "generation"), show_presets=False)
+    return with_settings(session.config(), settings)

@@ -1,0 +1,227 @@
+"""Agents: whether calls are well formed and right, what arms are worth on questions of several hops, and what leaves the sandbox.
+
+    python -m benchmarks.agents [--quick] [--only=sandbox,calls] [--questions=200] [--calls=1000]
+
+Each section is recorded as soon as it is measured; --only measures these anew. calls: so many first calls of the bundled model to
+questions of XQuAD, half of them greedy and half sampled at temperature 1, each checked against its schema apart from the engine. bfcl: the
+authors' parts simple and multiple of the Berkeley Function-Calling Leaderboard, 600 calls: right function, and right arguments as their
+checker has them, of required arguments. multi_hop: closed book, chain of thought, RAG, IRCoT, ReAct and RAG at the costliest budget on
+so many questions of HotpotQA's development set (500 of them, in IRCoT's form), paragraphs of all as one corpus. sandbox: the attempts of
+`benchmarks/_escapes.py`, and how long an empty program takes. Sets come from the folder that GROUNDWORK_DATASETS names. --quick: a
+twentieth of that.
+"""
+
+import gzip
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import _escapes
+from benchmarks._options import options
+from benchmarks._public_sets import DATASETS
+from benchmarks._sections import record, stored
+from core.agents import runs, sandbox, tools
+from core.agents.tools import Tool, ToolResult
+from core.config import TrialConfig, with_settings
+from core.generation.model_texts import Request, TextTools, written
+from core.generation.structured import problem
+from core.labs.agents import comparing as lab
+from core.progress import drain
+from core.statistics.proportion import wilson
+from core.workbench import Workbench
+
+STRING, ITEMS = 60, 4  # of arguments of BFCL: the bundled model's window holds the longest call beside its prompt
+JSON_TYPES = {"dict": "object", "float": "number", "tuple": "array", "any": "string"}  # of BFCL
+HOPS = "hotpotqa-dev-500"
+STARTS = 30
+
+
+class Sizes:
+    """How much of each section is measured."""
+
+    def __init__(self, share: float, questions: int, calls: int) -> None:
+        self.share, self.questions, self.calls = share, max(2, int(questions * share)), max(8, int(calls * share))
+
+    def some(self, rows: Sequence[Any]) -> Sequence[Any]:
+        return rows[: max(4, int(len(rows) * self.share))]
+
+
+def _bench(home: Path) -> Workbench:
+    """With a card for HotpotQA's 500."""
+    card = home / "datasets" / HOPS / "card.yaml"
+    card.parent.mkdir(parents=True, exist_ok=True)
+    about = "title: x\ndescription: x\nlicence: x\ncitation: x\nhomepage: https://example.org\n"
+    file = "multihop/hotpotqa_dev_500.jsonl.gz"
+    card.write_text(f"{about}loader: {{part: multi_hop}}\nfiles:\n  - {{name: {file}, url: 'https://example.org/{file}'}}\n")
+    return Workbench(home)
+
+
+def _share(right: Sequence[bool]) -> dict[str, Any]:
+    interval = wilson(sum(right), len(right))
+    return {"value": float(np.mean(right)), "of": len(right), "low": interval.low, "high": interval.high}
+
+
+# Calls ---------------------------------------------------------------------------------------------------------------
+
+
+def calls(sizes: Sizes, home: Path) -> dict[str, Any]:
+    bench = _bench(home)
+    config = with_settings(TrialConfig(), {"corpus.dataset": "xquad-en"})
+    queries = bench.resolve(config).corpus.queries
+    schema = runs.call_schema(tools.chosen(tools.USUAL))
+    prompts = [runs.task(query.text, tools.chosen(tools.USUAL), "") for query in queries[: sizes.calls]]
+    half = len(prompts) // 2
+    requests = [
+        Request([{"role": "user", "content": prompt}], 700, temperature=1.0 * (number >= half), json_schema=schema)
+        for number, prompt in enumerate(prompts)
+    ]
+    texts = drain(written(TextTools(config.generation, 0, home, None), requests))
+    formed = [bool(text.text) and not problem(text.text, schema) for text in texts]
+    used = [json.loads(text.text)["call"]["tool"] for text, good in zip(texts, formed, strict=True) if good]
+    names = {name: used.count(name) for name in dict.fromkeys(used)}
+    return {"well_formed": _share(formed), "sampled_at_1": len(prompts) - half, "tools": names}
+
+
+def _schema(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter of BFCL as JSON schema, bounded; of an object its required keys alone, as a grammar leaves none out."""
+    kind = JSON_TYPES.get(tree["type"], tree["type"])
+    if "enum" in tree:
+        return {"enum": tree["enum"]}
+    if kind == "object":
+        needed = tree.get("required", list(tree.get("properties", {})))
+        return {
+            "type": "object",
+            "properties": {name: _schema(tree["properties"][name]) for name in needed if "properties" in tree},
+        }
+    if kind == "array":
+        return {"type": "array", "items": _schema(tree.get("items", {"type": "string"})), "maxItems": ITEMS}
+    return {"type": kind, **({"maxLength": STRING} if kind == "string" else {})}
+
+
+def _tool(function: Mapping[str, Any]) -> Tool:
+    asked = function["parameters"]
+    needed = {name: asked["properties"][name] for name in asked.get("required", [])}
+    about = "; ".join(f"{name}: {each.get('description', '')}" for name, each in needed.items())
+    arguments = {name: _schema(each) for name, each in needed.items()}
+    return Tool(
+        function["name"], f"{function['description']} {about}"[:400], arguments, 0, "read", lambda desk, given: ToolResult("")
+    )
+
+
+def _allowed(value: Any, those: Sequence[Any]) -> bool:
+    """Whether BFCL's checker takes the value for one of those."""
+    for other in those:
+        if isinstance(other, str) and isinstance(value, str):
+            if _plain(other) == _plain(value):
+                return True
+        elif isinstance(other, dict) and isinstance(value, dict):
+            if all(_allowed(value.get(name, ""), each) for name, each in other.items()):
+                return True
+        elif isinstance(other, list) and isinstance(value, list):
+            if len(other) == len(value) and all(_allowed(mine, [each]) for mine, each in zip(value, other, strict=True)):
+                return True
+        elif (type(other) is type(value) or {type(other), type(value)} == {int, float}) and other == value:
+            return True
+    return False
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[ \,\.\/\-\_\*\^]", "", text).lower().replace("'", '"')
+
+
+def bfcl(sizes: Sizes, home: Path) -> dict[str, Any]:
+    part, result = TrialConfig().generation, {}
+    for name in ("simple_python", "multiple"):
+        rows = sizes.some(_lines(f"BFCL_v4_{name}"))
+        truth = {row["id"]: row["ground_truth"][0] for row in _lines(f"possible_answer_{name}")}
+        requests, wanted = [], []
+        for row in rows:
+            offered = [_tool(function) for function in row["function"]]
+            prompt = runs.task(row["question"][0][-1]["content"], offered, "")
+            requests.append(Request([{"role": "user", "content": prompt}], 700, json_schema=runs.call_schema(offered)))
+            wanted.append(truth[row["id"]])
+        texts = drain(written(TextTools(part, 0, home, None), requests))
+        told = [json.loads(text.text)["call"] if text.text else {} for text in texts]
+        right_tool = [call.get("tool") in answer for call, answer in zip(told, wanted, strict=True)]
+        right_call = []
+        for call, answer in zip(told, wanted, strict=True):
+            asked = answer.get(call.get("tool", ""), None)
+            right_call.append(
+                asked is not None and all(_allowed(call[key], each) if key in call else "" in each for key, each in asked.items())
+            )
+        result[name] = {"right_tool": _share(right_tool), "right_call": _share(right_call)}
+    return result
+
+
+def _lines(name: str) -> list[dict[str, Any]]:
+    """BFCL's files are lines of JSON, whatever their ending says."""
+    with gzip.open(DATASETS / f"bfcl/{name}.json.gz", "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+# Questions of several hops -------------------------------------------------------------------------------------------
+
+
+def multi_hop(sizes: Sizes, home: Path) -> dict[str, Any]:
+    config = with_settings(TrialConfig(), {"corpus.dataset": HOPS, "chunking.part": "whole_document"})
+    bench = _bench(home)
+    drain(bench.prepare(config))
+    made = drain(lab.compare_agents(bench, config, lab.AgentPlan(sizes.questions)))
+    table = {row.pop("arm"): row for row in lab.rows(made)}
+    return {"questions": len(made.draw.rows), "samples": made.samples, "arms": table, "told": lab.sentences(made, 0.95)}
+
+
+# The sandbox ---------------------------------------------------------------------------------------------------------
+
+
+def escapes(sizes: Sizes, home: Path) -> dict[str, Any]:
+    if why := sandbox.lacking():
+        return {"lacking": why}
+    with _escapes.outside(home) as there:
+        every = _escapes.attempts(there)
+        out = {each.name: why for each in every if (why := _escapes.escaped(each, there))}
+    took = []
+    for _ in range(STARTS):
+        began = time.perf_counter()
+        sandbox.run("", 5.0)
+        took.append(1000 * (time.perf_counter() - began))
+    start = {"median": float(np.median(took)), "p95": float(np.quantile(took, 0.95))}
+    return {"escaped": len(out), "of": len(every), "which": out, "start_ms": start}
+
+
+SECTIONS: dict[str, Callable[[Sizes, Path], dict[str, Any]]] = {
+    "calls": calls,
+    "bfcl": bfcl,
+    "multi_hop": multi_hop,
+    "sandbox": escapes,
+}
+
+
+def main(only: str, questions: int, calls: int, home: str, quick: bool) -> dict[str, Any]:
+    os.environ["GROUNDWORK_DATASETS"] = str(DATASETS)
+    wanted = only.split(",") if only else list(SECTIONS)
+    if unknown := set(wanted) - set(SECTIONS):
+        raise SystemExit(f"There is no section {', '.join(sorted(unknown))}. There are: {', '.join(SECTIONS)}.")
+    sizes, result = Sizes(0.05 if quick else 1.0, int(questions), int(calls)), {} if quick else stored("agents")["result"]
+    for name in wanted:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        began = time.perf_counter()
+        with tempfile.TemporaryDirectory() as fresh:
+            made = SECTIONS[name](sizes, Path(home or fresh))
+        result[name] = {**made, "seconds": round(time.perf_counter() - began)}
+        print(json.dumps(result[name]), file=sys.stderr, flush=True)
+        if not quick:
+            record("agents", name, result[name])
+    return result
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(**vars(options(__doc__, "--quick", only="", questions=200, calls=1000, home="")))))

@@ -1,0 +1,41 @@
+"""Small decisions that a model takes on its way to an answer, each of a closed set: a schema holds it to the choices."""
+
+import json
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any
+
+from core.answering.protocol import Material
+from core.files import read_json
+from core.generation import structured
+from core.generation.protocol import Generated
+from core.progress import Running
+
+YES_NO = ("yes", "no")
+
+
+def schema_of(properties: Mapping[str, Any]) -> str:
+    """Of an object with these keys; a sequence stands for its values as choices."""
+    told = {name: {"enum": list(each)} if isinstance(each, Sequence) else each for name, each in properties.items()}
+    return json.dumps({"type": "object", "properties": told, "required": [*told], "additionalProperties": False})
+
+
+def decided(
+    material: Material, prompt: str, properties: Mapping[str, Any], texts: list[Generated]
+) -> Generator[str, None, dict[str, Any]]:
+    """What the model decides, by key; {} where it wrote nothing valid. texts: takes what it wrote."""
+    own, schema = material.generator, schema_of(properties)
+    settings = {"json_schema": schema, "max_tokens": max(own.max_tokens, structured.grammar(schema).longest), "logprobs": 0}
+    engine = own.model_copy(update=settings | {"stop": ()} if "stop" in type(own).model_fields else settings)
+    chat = [{"role": "user", "content": prompt}]
+    for _ in (running := Running(engine.generate(chat, material.seed, material.left_s))):
+        yield ""
+    texts.append(running.result)
+    return read_json(running.result.text, "The decision", of=dict) if running.result.text else {}
+
+
+def written(material: Material, messages: list[dict[str, str]], texts: list[Generated]) -> Generator[str, None, Generated]:
+    """A text that is not shown as it comes."""
+    for _ in (running := Running(material.generator.generate(messages, material.seed, material.left_s))):
+        yield ""
+    texts.append(running.result)
+    return running.result

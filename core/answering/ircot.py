@@ -1,0 +1,95 @@
+"""Retrieval between the sentences of a chain of thought."""
+
+import time
+from collections.abc import Generator, Sequence
+from typing import Any, Literal
+
+from core.answering.numbering import numbered, renumbered
+from core.answering.protocol import Answering, Material, Writing, together, whole
+from core.config import knob
+from core.context.citations import pattern
+from core.context.passages import sentences
+from core.context.prompt import Prompt
+from core.generation.protocol import Generated
+from core.progress import Running
+from core.records import Hit, Progress
+from core.registry import part
+
+CONCLUDES = "answer is"  # in a sentence that ends the chain
+NEXT = (
+    "$passages\n\nQuestion: $question\nThink step by step, one sentence a time, from the passages. Once you know it, write: So the answer "
+    "is …\n"
+)
+
+
+@part("answering")
+class Ircot(Answering):
+    """Each sentence of a chain of thought is the query of the next retrieval, until it concludes; then the answer is written over all
+    passages found. Choose it over `one_prompt` for questions whose second passage can be searched for only once the first is read, and
+    over `react` for models too small to choose among tools.
+
+    IRCoT, Trivedi et al. 2023, "Interleaving Retrieval with Chain-of-Thought Reasoning for Knowledge-Intensive Multi-Step Questions",
+    arXiv:2212.10509, section 3. There with examples of chains in the prompt; here without any.
+    """
+
+    part: Literal["ircot"] = "ircot"
+    rounds: int = knob(3, "Sentences at most, with a retrieval each.", ge=1, le=10)
+    most: int = knob(
+        9, "Passages of the last prompt at most: the first of the question, then the latest found.", unit="passages", ge=2, le=20
+    )
+    sentence_tokens: int = knob(48, "A sentence is cut here.", unit="tokens", ge=8, le=256)
+
+    def write(self, material: Material) -> Writing:
+        started, texts, chain = time.perf_counter(), [], []
+        passages = list(material.hits[: material.context.passages])
+        seen, first = list(passages), len(passages)
+        while len(chain) < self.rounds and material.left_s > 0:
+            yield Progress(len(chain), self.rounds + 1, f"Thought {len(chain) + 1}")
+            thought = yield from self._thought(material, passages, [row["text"] for row in chain], texts)
+            if not thought or thought in [row["text"] for row in chain]:
+                break
+            row = {"text": thought, "query": "", "passages": []}
+            chain.append(row)
+            if CONCLUDES in thought.casefold() or material.search is None:
+                break
+            row["query"] = " ".join(pattern(material.context.citations).sub(" ", thought).split())
+            hits = material.search(row["query"])[: material.context.passages]
+            row["passages"] = list(numbered(hits, seen).values())
+            places = [(hit.document_id, hit.start) for hit in passages]
+            fresh = [hit for hit in hits if (hit.document_id, hit.start) not in places]
+            passages[1:1] = fresh  # a short prompt leaves out the last
+            del passages[self.most :]
+        yield Progress(self.rounds, self.rounds + 1, "Answering from all passages")
+        prompt = _over(material, passages)
+        numbers = numbered(prompt.used, seen)
+        for _ in (running := Running(material.generator.generate(prompt.messages, material.seed, material.left_s))):
+            yield ""
+        texts.append(running.result)
+        text = renumbered(running.result.text, numbers, material.context.citations)
+        yield text
+        last = running.result._replace(text=text)
+        searches = sum(bool(row["query"]) for row in chain)
+        detail = {"thoughts": chain, "first": first, "calls": len(texts), "searches": searches}
+        return whole(material, together(last, texts, started), tuple(seen), detail, notes=prompt.notes)
+
+    def _thought(
+        self, material: Material, passages: Sequence[Hit], chain: Sequence[str], texts: list[Generated]
+    ) -> Generator[str, None, str]:
+        """The next sentence of the chain; "" where the model writes none."""
+        own, so_far = material.generator, "".join(f"{sentence}\n" for sentence in chain).replace("$", "$$")
+        settings = {"max_tokens": self.sentence_tokens, "json_schema": "", "logprobs": 0}
+        engine = own.model_copy(update={name: value for name, value in settings.items() if name in type(own).model_fields})
+        prompt = _over(material._replace(generator=engine), passages, NEXT + so_far)
+        for _ in (running := Running(engine.generate(prompt.messages, material.seed, material.left_s))):
+            yield ""
+        texts.append(running.result)
+        written = running.result.text
+        spans = sentences(written)
+        return " ".join(written[slice(*spans[0])].split()) if spans else ""
+
+
+def _over(material: Material, passages: Sequence[Hit], template: str = "") -> Prompt:
+    """The prompt over all these passages. template: in the place of the recipe's."""
+    changes: dict[str, Any] = {"passages": len(passages)}
+    changes |= {"template": template} if template else {}
+    return material._replace(context=material.context.model_copy(update=changes)).prompt(passages)

@@ -1,0 +1,78 @@
+"""A plan of simpler questions, each searched for and answered, then the answer."""
+
+import time
+from typing import Literal
+
+from core.answering.deciding import decided, written
+from core.answering.numbering import numbered, renumbered
+from core.answering.protocol import Answering, Material, Writing, together, whole
+from core.config import PartConfig, knob
+from core.context.citations import pattern, plain
+from core.progress import Running
+from core.records import Progress
+from core.registry import part
+
+KNOWN = "$passages\n\nKnown so far:\n{so_far}\n\nQuestion: $question\n$reminder"
+
+
+@part("answering")
+class PlanAndSolve(Answering):
+    """The model splits the question into simpler ones; each is searched for and answered, and the last prompt holds these answers with
+    the passages. Choose it over `ircot` where a question's parts can be named before anything is read.
+
+    Plan-and-solve, Wang et al. 2023, "Plan-and-Solve Prompting: Improving Zero-Shot Chain-of-Thought Reasoning by Large Language Models",
+    arXiv:2305.04091, section 2, with a search a step.
+    """
+
+    part: Literal["plan_and_solve"] = "plan_and_solve"
+    questions: int = knob(3, "Simpler questions at most.", unit="questions", ge=1, le=8)
+
+    def check(self, generator: PartConfig) -> None:
+        self.needs_schema(generator)
+
+    def write(self, material: Material) -> Writing:
+        started, texts, rows, seen, searches = time.perf_counter(), [], [], [], 0
+        style, began = material.context.citations, material.hits[: material.context.passages]
+        numbered(began, seen)
+        yield Progress(0, self.questions + 1, "Making a plan")
+        plan = {
+            "questions": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 100},
+                "minItems": 1,
+                "maxItems": self.questions,
+            }
+        }
+        prompt = (
+            f"Question: {plain(material.question, style)}\n\nSplit it into simpler questions, to be answered one after the other."
+        )
+        asked = (yield from decided(material, prompt, plan, texts)).get("questions", [])
+        best = began[:1]
+        for number, simpler in enumerate(dict.fromkeys(each.strip() for each in asked if each.strip()), 1):
+            if material.left_s <= 0:
+                break
+            yield Progress(number, self.questions + 1, simpler)
+            hits = material.search(simpler)[: material.context.passages] if material.search else began
+            searches += material.search is not None
+            hits = hits or began
+            part_of = material._replace(question=simpler).prompt(hits)
+            said = yield from written(material, part_of.messages, texts)
+            numbers = list(numbered(part_of.used, seen).values())
+            best += [hit for hit in hits[:1] if hit not in best]
+            text = " ".join(pattern(style).sub(" ", said.text).split())
+            rows.append({"passage": numbers[0], "text": simpler, "decision": text or said.finish_reason, "score": None})
+        so_far = "\n".join(f"{row['text']} {row['decision']}" for row in rows).replace("$", "$$")
+        template = {"template": KNOWN.format(so_far=so_far)} if rows and not material.context.template else {}
+        passages = best + [hit for hit in began if hit not in best]
+        context = material.context.model_copy(update={"passages": len(passages), **template})
+        last = material._replace(context=context).prompt(passages)
+        numbers = numbered(last.used, seen)
+        for _ in (running := Running(material.generator.generate(last.messages, material.seed, material.left_s))):
+            yield ""
+        texts.append(running.result)
+        text = renumbered(running.result.text, numbers, style)
+        yield text
+        detail = {"decisions": rows, "calls": len(texts), "searches": searches, "first": len(began)}
+        return whole(
+            material, together(running.result._replace(text=text), texts, started), tuple(seen), detail, notes=last.notes
+        )

@@ -1,0 +1,174 @@
+"""An agent: the model thinks, calls a tool, reads what it returns, and goes on until it answers."""
+
+import time
+from collections.abc import Generator, Sequence
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from core.agents import runs, tools
+from core.agents.runs import AgentLimits, AgentStep
+from core.agents.tools import ToolDesk
+from core.answering.protocol import Answering, Material, Writing, together, whole
+from core.config import PartConfig, knob
+from core.context.citations import plain
+from core.context.prompt import UNKNOWN
+from core.errors import WorkbenchError
+from core.generation import structured
+from core.generation.protocol import Generated
+from core.progress import Running
+from core.records import Progress
+from core.registry import part
+
+FAILURES = 3  # failing results in a row, or texts without a valid call, that end a run
+
+
+@part("answering")
+class React(Answering):
+    """The model calls tools, a thought before each call, and reads their results until it finishes. Choose it over `ircot` where
+    questions need more than searching, and over `one_prompt` where one search does not find all; it takes several times the tokens.
+
+    ReAct, Yao et al. 2023, "ReAct: Synergizing Reasoning and Acting in Language Models", arXiv:2210.03629, section 2. Here a step is
+    JSON of a schema, to which a grammar, or a service's JSON mode, holds every engine: a call is well formed, not therefore right.
+    At a limit one last text is asked for, the answer. Engines that take a JSON schema.
+    """
+
+    part: Literal["react"] = "react"
+    tools: tuple[str, ...] = knob(
+        tools.USUAL,
+        "Tools that may be called, by the names that `agents tools` lists. What fetches or executes is off unless named.",
+    )
+    passages_first: bool = knob(
+        True, "It begins with the passages found for the question; off, it has to search for them.", label="Passages first"
+    )
+    steps: int = knob(10, "Calls at most, then the answer is asked for.", unit="steps", ge=1, le=50)
+    tokens: int = knob(20000, "Tokens read and written at most; 0 sets no limit.", unit="tokens", ge=0, le=1000000)
+    seconds: int = knob(90, "So long at most; 0 leaves it to the answer's own deadline.", unit="s", ge=0, le=3600)
+    usd: float = knob(0.0, "Cost at most, by the price table; 0 sets no limit.", unit="USD", ge=0.0, le=100.0, step=0.01)
+
+    @field_validator("tools")
+    @classmethod
+    def _are_there(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(tool.name for tool in tools.chosen(names))
+        except WorkbenchError as error:
+            raise ValueError(f"{error.what} {error.todo}") from None
+
+    def check(self, generator: PartConfig) -> None:
+        self.needs_schema(generator)
+
+    def write(self, material: Material) -> Writing:
+        first = material.hits[: material.context.passages] if self.passages_first else []
+        return (yield from self.resumed(material._replace(hits=first), (), len(first)))
+
+    def resumed(self, material: Material, steps: Sequence[AgentStep], first: int) -> Writing:
+        """From behind these steps, which are taken as they are. The material's hits are the passages that the model had read by
+        then, the first so many with the question."""
+        run = _AgentRun(self, material, steps, first)
+        yield from run.work()
+        yield run.answer
+        return run.told()
+
+
+class _AgentRun:
+    """One run: its steps so far, and the texts that the model wrote."""
+
+    def __init__(self, way: React, material: Material, steps: Sequence[AgentStep], first: int) -> None:
+        self.way, self.material, self.steps = way, material, list(steps)
+        self.started = time.perf_counter()
+        self.limits = AgentLimits(way.steps, way.tokens, way.seconds, way.usd)
+        self.texts: list[Generated] = []
+        self.answer, self.end, self.reason = "", "", ""
+        chosen = tools.chosen(way.tools)
+        self.tools = [tool for tool in chosen if not tool.lacking()]
+        self.notes = [f"{tool.name} is off. {why}" for tool in chosen if (why := tool.lacking())]
+        style = material.context.citations
+        self.desk = ToolDesk(material.search, material.source, material.sql, style)
+        self.first, began = first, material.hits[:first]
+        passages = self.desk.shown(began, tools.SEARCH.most).text if began else ""
+        self.desk.numbered(material.hits)
+        self.opening = runs.task(plain(material.question, style), self.tools, passages)
+
+    def work(self) -> Generator[str | Progress, None, None]:
+        """Steps until the run ends, then, where a limit ended it, the last text."""
+        while not self.end:
+            yield Progress(len(self.steps), self.way.steps, f"Step {len(self.steps) + 1}")
+            step = yield from self._next(self.tools)
+            if not step:
+                continue
+            if step.tool == runs.FINISH:
+                return self._finish(step)
+            self._call(step)
+            self.end = self.end or self.limits.reached(self.steps, time.perf_counter() - self.started)
+        if self.end == "model_failure" or self.material.left_s <= 0:
+            return None
+        yield Progress(len(self.steps), self.way.steps, "Asking for the answer")
+        if step := (yield from self._next([])):
+            self._finish(step, self.end)
+        return None
+
+    def _next(self, offered: Sequence[tools.Tool]) -> Generator[str, None, AgentStep | None]:
+        """What the model writes next; None where that is no valid call, which the second time in a row ends the run."""
+        schema, own = runs.call_schema(offered), self.material.generator
+        room = max(own.max_tokens, structured.grammar(schema).longest)
+        settings = {"json_schema": schema, "max_tokens": room, "stop": (), "logprobs": 0}
+        engine = own.model_copy(update={name: value for name, value in settings.items() if name in type(own).model_fields})
+        chat = runs.messages(self.opening, self.steps, engine.holds)
+        chat = chat if offered else runs.last_words(chat)
+        spent = time.perf_counter() - self.started
+        left = self.material.left_s
+        if offered and self.way.seconds:
+            left = min(left, max(0.0, self.way.seconds - spent))
+        for _ in (running := Running(engine.generate(chat, self.material.seed, left))):
+            yield ""
+        self.texts.append(running.result)
+        step = runs.read_call(running.result)
+        if step is None:
+            self.reason = running.result.finish_reason
+            if offered:  # else a limit has ended it already
+                self.end = "seconds" if "deadline" in self.reason else "model_failure" if self._twice_invalid() else ""
+        return step
+
+    def _twice_invalid(self) -> bool:
+        """Whether the last two texts held no call."""
+        return len(self.texts) > 1 and not self.texts[-2].text
+
+    def _call(self, step: AgentStep) -> None:
+        if any((step.tool, step.arguments) == (other.tool, other.arguments) for other in self.steps):
+            self.steps.append(step._replace(result="The same call was made before.", failed=True))
+            self.end = "same_call"
+            return
+        began = time.perf_counter()
+        made = tools.use(tools.TOOLS[step.tool], self.desk, step.arguments)
+        took = time.perf_counter() - began
+        self.steps.append(step._replace(result=made.text, passages=made.passages, failed=made.failed, tool_seconds=took))
+        if len(self.steps) >= FAILURES and all(each.failed for each in self.steps[-FAILURES:]):
+            self.end = "tool_failure"
+
+    def _finish(self, step: AgentStep, end: str = "") -> None:
+        self.steps.append(step)
+        self.answer = " ".join(step.arguments["answer"].split())
+        unknown = self.answer.casefold().startswith(UNKNOWN.rstrip(".").casefold())
+        self.answer = UNKNOWN if unknown or not self.answer else self.answer
+        self.end = end or ("gave_up" if self.answer == UNKNOWN else "answered")
+        self.reason = "length" if end else "stop"
+
+    def told(self) -> Any:
+        """The answer, with the steps as its detail."""
+        if not self.answer:
+            why = "no answer before the deadline" if self.end == "seconds" else self.reason.removeprefix("failed: ")
+            self.reason = f"failed: {why or runs.ENDS[self.end]}"
+        empty = Generated("", "", "", 0, 0, 0, 0.0, 0.0, str(self.material.generator.model), "")
+        texts = self.texts or [empty]
+        last = texts[-1]._replace(text=self.answer, finish_reason=self.reason, tokens=())
+        taken = together(last, texts, self.started)._replace(prompt=last.prompt)
+        detail = {"steps": [_told(step) for step in self.steps], "end": self.end, "first": self.first, "calls": len(self.texts)}
+        notes = (
+            *self.notes,
+            *((f"The run ended at: {runs.ENDS[self.end]}.",) if self.end not in ("answered", "gave_up") else ()),
+        )
+        return whole(self.material, taken, tuple(self.desk.passages), detail, notes=notes)
+
+
+def _told(step: AgentStep) -> dict[str, Any]:
+    return {**step._asdict(), "passages": list(step.passages)}

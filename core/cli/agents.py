@@ -1,0 +1,101 @@
+"""Agents: a model that calls tools until it answers, its steps, and what it is worth beside plain answers."""
+
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from core.cli.frame import subject, verb
+from core.cli.options import USUAL, Asked, Positive, RecipeOptions, Text
+from core.cli.tables import kept_of, show_table, told_after
+
+subject("agents", "Agents: a model that calls tools until it answers, compared with plain answers.")
+
+
+def show_run(made: dict[str, Any]) -> None:
+    """A line a step, then how the run ended; the answer itself was streamed."""
+    for number, step in enumerate(made["steps"], 1):
+        edited = " (edited)" if step["edited"] else ""
+        print(f"\n{number}. {step['thought']}\n   {step['tool']} {step['arguments']}{edited}\n   {step['result']}")
+    print(f"\nended: {made['ended']}; {made['id']}")
+
+
+@verb("agents run", show_run)
+def run_agent(
+    workbench: Any,
+    question: Text,
+    /,
+    *,
+    tools: Annotated[
+        str, Parameter(help="Names of tools, by commas, as `agents tools` lists them (default: the recipe's).")
+    ] = "",
+    steps: Annotated[Positive | None, Parameter(help="Calls at most (default: the recipe's).")] = None,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """An agent's answer to a question, with its steps; stored as any answer."""
+    from core.agents.runs import ENDS
+    from core.config import with_settings
+    from core.labs.agents.replaying import AGENT, steps_of
+    from core.records import plain
+
+    settings = {"answering.part": AGENT}
+    settings |= {"answering.tools": [name.strip() for name in tools.split(",")]} if tools else {}
+    settings |= {"answering.steps": steps} if steps else {}
+    made = yield from workbench.ask(with_settings(recipe.read(), settings), question)
+    ended = ENDS.get(made.detail.get("end", ""), made.finish_reason)
+    spent = {"prompt_tokens": made.prompt_tokens, "answer_tokens": made.answer_tokens, "seconds": made.generation_ms / 1000}
+    return plain({"id": made.id, "question": question, "text": made.text, "ended": ended, **spent, "steps": steps_of(made)})
+
+
+@verb("agents replay", show_run)
+def replay_run(
+    workbench: Any,
+    answer_id: str,
+    /,
+    *,
+    step: Annotated[Positive, Parameter(help="Number of the step whose result is edited.")],
+    result: Annotated[str, Parameter(help="What stands in its result's place.", allow_leading_hyphen=True)],
+) -> Any:
+    """An agent's run again from a step with an edited result: those before from the record, the rest by the model."""
+    from core.labs.agents import replaying
+    from core.records import plain
+
+    made = yield from replaying.replay(workbench, answer_id, step, result)
+    return plain({"id": answer_id, "text": made.text, "ended": made.ended, "steps": made.steps})
+
+
+@verb("agents compare", told_after("arms"), job_keeps=kept_of)
+def compare_agents(
+    workbench: Any,
+    *,
+    ask: Asked = 30,
+    ways: Annotated[str, Parameter(help="Ways of answering, by commas, as `list answering` names them.")] = "ircot,react",
+    temperature: Annotated[float, Parameter(help="Of the samples of the arm with equal budget.")] = 0.7,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Agents against closed book, chain of thought and RAG on the same questions, one arm at the agents' budget: scores, cost, tests."""
+    from core.labs.agents import comparing as lab
+    from core.records import plain
+
+    read = recipe.read()
+    plan = lab.AgentPlan(ask, tuple(name.strip() for name in ways.split(",")), temperature)
+    made = yield from lab.compare_agents(workbench, read, plan)
+    told = {"arms": lab.rows(made), "told": lab.sentences(made, read.evaluation.confidence), "items": lab.item_rows(made)}
+    return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
+
+
+@verb("agents tools", show_table)
+def list_tools() -> list[dict[str, Any]]:
+    """The tools that an agent may call: arguments, what they touch, and whether they can be used on this machine."""
+    from core.agents.tools import TOOLS, USUAL
+
+    return [
+        {
+            "tool": tool.signature,
+            "what": tool.about,
+            "permission": tool.permission,
+            "characters": tool.most,
+            "usual": tool.name in USUAL,
+            "off": tool.lacking(),
+        }
+        for tool in TOOLS.values()
+    ]

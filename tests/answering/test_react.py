@@ -1,0 +1,146 @@
+"""The agent: calls, results, ends, and a run resumed from an edited step; on an engine that says what a script tells it."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from core.agents import runs
+from core.agents.runs import ENDS, AgentLimits, AgentStep
+from core.answering.ircot import Ircot
+from core.answering.protocol import Material
+from core.answering.react import React
+from core.config import ContextConfig
+from core.errors import WorkbenchError
+from core.generation.structured import grammar, problem
+from core.progress import Running
+from core.records import Answer, Hit, Progress, plain
+from tests.support.broken.answers import Echo
+from tests.support.scripted_agent import ScriptedAgent, call
+from tests.support.scripted_engine import ScriptedEngine
+
+
+def hit(name: str, text: str) -> Hit:
+    return Hit(1, 1.0, name, name, 0, len(text), text)
+
+
+FIRST, SECOND = hit("Ulm", "Ulm stands on the Danube."), hit("Danube", "The Danube ends in Romania.")
+SEARCH = call("search_corpus", query="Where does the Danube end?", k=1)
+DONE = call("finish", answer="Romania [2]")
+
+
+def run(script: Any, way: React | Ircot | None = None, **others: Any) -> tuple[Answer, ScriptedAgent]:
+    scripted = ScriptedAgent(script)
+    fields = {
+        "question": "Where does the river of Ulm end?", "hits": [FIRST], "generator": ScriptedEngine.playing(scripted),
+        "context": ContextConfig(), "until": time.perf_counter() + 60, "search": lambda text: [SECOND], **others,
+    }  # fmt: skip
+    steps = list(running := Running((way or React()).write(Material(**fields))))
+    assert "".join(step for step in steps if not isinstance(step, Progress)) == running.result.text
+    return running.result, scripted
+
+
+def test_it_calls_reads_and_answers_and_each_step_is_recorded():
+    made, scripted = run([SEARCH, call("calculator", expression="6 * 7"), DONE])
+    assert made.text == "Romania [2]" and made.cited == (2,) and made.finish_reason == "stop" and made.detail["end"] == "answered"
+    assert [each.document_id for each in made.hits] == ["Ulm", "Danube"] and made.detail["first"] == 1
+    steps = runs.read_steps(json.loads(json.dumps(plain(made.detail)))["steps"])
+    assert [step.tool for step in steps] == ["search_corpus", "calculator", "finish"] and steps[1].result == "42"
+    assert steps[0].result == "[2] Danube: The Danube ends in Romania." and steps[0].passages == (2,)
+    assert (
+        (steps[0].prompt_tokens, steps[0].answer_tokens) == (100, 10) and made.prompt_tokens == 300 and made.detail["calls"] == 3
+    )
+    (opening, *_), schema = scripted.asked[0]
+    assert "[1] Ulm: Ulm stands on the Danube." in opening["content"] and "run_python" not in opening["content"]
+    last = scripted.asked[2][0]
+    assert [message["role"] for message in last] == ["user", "assistant", "user", "assistant", "user"]
+    assert last[-1]["content"] == "Result: 42" and json.loads(last[1]["content"])["call"]["tool"] == "search_corpus"
+    assert not problem(SEARCH, schema) and problem(call("rm", query="x", k=1), schema) and problem(call("finish"), schema)
+    assert grammar(schema).longest < 900
+
+
+def test_it_may_have_to_search_first():
+    made, scripted = run([SEARCH, DONE], React(passages_first=False))
+    assert "Passages" not in scripted.asked[0][0][0]["content"] and made.hits == (SECOND,) and made.detail["first"] == 0
+
+
+@pytest.mark.parametrize(("script", "way", "end", "texts"), [
+    ([call("finish", answer="I don't know, sorry.")], {}, "gave_up", 1),
+    (lambda chat, schema: call("search_corpus", query=f"q{len(chat)}", k=1) if "search" in schema else DONE, {"steps": 3}, "steps", 4),
+    (lambda chat, schema: call("search_corpus", query=f"q{len(chat)}", k=1) if "search" in schema else DONE, {"tokens": 500}, "tokens", 4),
+    (lambda chat, schema: SEARCH if "search" in schema else DONE, {}, "same_call", 3),
+    (lambda chat, schema: call("calculator", expression=f"x{len(chat)}") if "calc" in schema else DONE, {}, "tool_failure", 4),
+])  # fmt: skip
+def test_every_run_ends_in_one_of_a_closed_list_with_an_answer(script, way, end, texts):
+    made, scripted = run(script, React(**way))
+    assert made.detail["end"] == end and end in ENDS and len(scripted.asked) == texts and made.text
+    if end == "gave_up":
+        assert made.text == "I don't know." and made.finish_reason == "stop"
+    else:
+        assert made.finish_reason == "length" and ENDS[end] in made.notes[-1]
+        assert '"search_corpus"' not in scripted.asked[-1][1] and "No more calls" in scripted.asked[-1][0][-1]["content"]
+
+
+def test_a_model_that_writes_garbage_for_ever_and_no_time_at_all_are_failures_in_words():
+    made, scripted = run([""])
+    assert made.text == "" and made.finish_reason.startswith("failed: ") and made.detail["end"] == "model_failure"
+    assert len(scripted.asked) == 2
+    made, _ = run([SEARCH], until=time.perf_counter() - 1)
+    assert made.finish_reason == "failed: no answer before the deadline" and made.detail["end"] == "seconds"
+
+
+def test_limits_of_money_leave_room_for_the_last_text():
+    steps = [AgentStep("", "search_corpus", {}, cost_usd=0.1, prompt_tokens=50, answer_tokens=50)]
+    assert AgentLimits(10, 0, 0, 0.25).reached(steps, 1.0) == "money" and AgentLimits(10, 0, 0, 0.5).reached(steps, 1.0) == ""
+    assert AgentLimits(10, 0, 5, 0).reached(steps, 6.0) == "seconds" and AgentLimits(1, 0, 0, 0).reached(steps, 0.0) == "steps"
+    assert AgentLimits(10, 299, 0, 0).reached(steps, 0.0) == "tokens" and AgentLimits(10, 0, 0, 0).reached(steps, 1e9) == ""
+
+
+def test_a_window_that_does_not_hold_the_chat_leaves_out_the_oldest_results():
+    steps = [AgentStep("", "calculator", {"expression": f"{n}"}, f"{n}" * 50) for n in range(3)]
+    chat = runs.messages("task", steps, lambda messages: sum(len(each["content"]) for each in messages) < 375)
+    results = [message["content"] for message in chat[2::2]]
+    assert results == [f"Result: {runs.LEFT_OUT}", f"Result: {'1' * 50}", f"Result: {'2' * 50}"]
+    never = runs.messages("task", steps, lambda messages: False)
+    assert never[-1]["content"] == f"Result: {'2' * 50}", "the last result stays, and the engine says what does not fit"
+
+
+def test_a_run_goes_on_from_an_edited_step():
+    made, _ = run([SEARCH, DONE])
+    steps = runs.read_steps(made.detail["steps"])[:1]
+    edited = [steps[0]._replace(result="[2] Danube: It ends in Ukraine.", edited=True)]
+    scripted = ScriptedAgent([call("finish", answer="Ukraine")])
+    fields = {
+        "question": "Where?",
+        "hits": list(made.hits),
+        "generator": ScriptedEngine.playing(scripted),
+        "context": ContextConfig(),
+    }
+    running = Running(React().resumed(Material(**fields, until=time.perf_counter() + 60), edited, 1))
+    list(running)
+    again = running.result
+    assert again.text == "Ukraine" and [step["edited"] for step in again.detail["steps"]] == [True, False]
+    chat = scripted.asked[0][0]
+    assert len(scripted.asked) == 1 and "Ukraine" in chat[2]["content"] and "[2]" not in chat[0]["content"]
+
+
+def test_tools_that_are_not_there_and_engines_without_a_schema_are_refused():
+    with pytest.raises(ValueError, match="no tool 'rm'"):
+        React(tools=("rm",))
+    with pytest.raises(WorkbenchError, match="echo_of_tests cannot answer by react"):
+        React().check(Echo())
+
+
+def test_ircot_searches_for_each_thought_and_answers_over_all():
+    thoughts = ["Ulm stands on the Danube [1]. Next.", "So the answer is Romania. More.", "Romania [2]"]
+    made, scripted = run(thoughts, Ircot())
+    assert [row["query"] for row in made.detail["thoughts"]] == ["Ulm stands on the Danube .", ""]
+    assert made.detail["thoughts"][0]["passages"] == [2] and made.detail["first"] == 1 and made.detail["calls"] == 3
+    assert [each.document_id for each in made.hits] == ["Ulm", "Danube"] and made.text == "Romania [2]" and made.cited == (2,)
+    second = scripted.asked[1][0][0]["content"]
+    assert "The Danube ends" in second and second.rstrip().endswith("Ulm stands on the Danube [1].")
+    silent, scripted = run(["", "Romania"], Ircot())
+    assert silent.detail["thoughts"] == [] and silent.text == "Romania" and len(scripted.asked) == 2
+    bounded, scripted = run(lambda chat, schema: f"Thought {len(chat[0]['content'])}.", Ircot(rounds=2))
+    assert len(bounded.detail["thoughts"]) == 2 and len(scripted.asked) == 3

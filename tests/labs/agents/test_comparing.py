@@ -1,0 +1,98 @@
+"""Agents beside plain answers: the same questions, what each takes, an arm at their budget, nothing written twice; and replays."""
+
+import pytest
+
+from core.__main__ import parse
+from core.errors import WorkbenchError
+from core.labs.agents import comparing as lab
+from core.labs.agents import replaying
+from core.labs.agents.comparing import AgentPlan
+from core.progress import drain
+from core.records import plain
+from core.workbench import Workbench
+from tests.labs.answers.test_contamination import HOURS, TOWNS, template  # noqa: F401
+from tests.support.failing import RECIPE, recipe
+from tests.support.scripted_agent import ScriptedAgent, call, play
+
+PLAN = AgentPlan(6)
+
+
+def answer(messages: list[dict[str, str]], schema: str) -> str:
+    """The agent is right once it has searched, RAG is always right, and without passages nothing is known."""
+    told, last = messages[0]["content"], messages[-1]["content"]
+    town = next(each for each in TOWNS if each in told.rpartition("Question: ")[2])
+    right = f"opens at {HOURS[town]}"
+    if schema:
+        searched = last.startswith("Result: ") or "search_corpus" not in schema
+        return call("finish", answer=right) if searched else call("search_corpus", query=f"market of {town}", k=2)
+    if "one sentence a time" in told:
+        return f"The market of {town} is a market."
+    return f"Answer: {right if 'The market of' in told else 'never'}"
+
+
+@pytest.fixture
+def scripted(monkeypatch) -> ScriptedAgent:
+    return play(monkeypatch, answer)
+
+
+@pytest.mark.slow
+def test_arms_answer_the_same_questions_with_what_each_takes(bench, scripted):
+    before = lab.standing(bench, recipe(), PLAN)
+    assert not before.whole and before.values == {} and before.left.answers == 18 and before.samples == 0 and not scripted.asked
+    made = drain(lab.compare_agents(bench, recipe(), PLAN))
+    assert made.whole and list(made.values) == [lab.CLOSED, lab.THINKS, lab.RAG, "ircot", "react", lab.EQUAL]
+    means = {arm: made.comparison.means[arm, "em"].mean for arm in made.values}
+    assert means[lab.CLOSED] == means[lab.THINKS] == 0.0 and means["react"] == means[lab.EQUAL] == 1.0
+    rows = {row["arm"]: row for row in lab.rows(made)}
+    assert rows["ReAct"]["calls"] == 2 and rows["ReAct"]["tools"] == 1 and rows["ReAct"]["ends"] == "answered 6"
+    assert rows["ReAct"]["prompt tokens"] == 200 and rows["RAG, one prompt"]["calls"] == 1
+    thoughts = made.answers["ircot"][0]
+    assert thoughts.tools == 1 and thoughts.calls == 3, "the second thought is the first once more, and ends the chain"
+    assert made.samples == 3 and rows[lab.TITLES[lab.EQUAL]]["prompt tokens"] == 300, "as many tokens as IRCoT, the costliest"
+    assert made.answers["react"][0].detail["steps"][0]["tool"] == "search_corpus", "recorded with the answer"
+    [row] = bench.store.query("SELECT count(*) AS n FROM set_answers WHERE detail ->> '$.end' = 'answered'")
+    assert row["n"] == 6
+    asked = len(scripted.asked)
+    again = drain(lab.compare_agents(Workbench(bench.home), recipe(), PLAN))
+    assert len(scripted.asked) == asked and lab.rows(again) == lab.rows(made)
+    assert any("significantly" in told or "better" in told for told in lab.sentences(made, 0.95))
+    assert len(lab.item_rows(made)) == 6 and lab.table(made, "f1").rows and lab.item_table(made, "f1").rows
+
+
+@pytest.mark.slow
+def test_the_command_compares_and_refuses_rag_with_itself(bench, scripted):
+    words = [word for name, value in RECIPE.items() for word in ("--set", f"{name}={value}")]
+    made = drain(parse(["agents", "compare", "--ask", "3", "--ways", "react", *words]).work(bench))
+    assert made["questions"] == 3 and [row["arm"] for row in made["arms"]][-2] == "ReAct"
+    with pytest.raises(WorkbenchError, match="compared with"):
+        lab.standing(bench, recipe(), AgentPlan(3, ("one_prompt",)))
+    with pytest.raises(WorkbenchError, match="no answering 'nothing'"):
+        lab.standing(bench, recipe(), AgentPlan(3, ("nothing",)))
+
+
+@pytest.mark.slow
+def test_a_stored_run_is_replayed_from_an_edited_step_once(bench, monkeypatch):
+    play(monkeypatch, answer)
+    made = drain(parse(["agents", "run", "When does the market of Lund open?", *_options()]).work(bench))
+    assert made["text"] == f"opens at {HOURS['Lund']}" and [step["tool"] for step in made["steps"]] == ["search_corpus", "finish"]
+
+    def told(messages: list[dict[str, str]], schema: str) -> str:
+        return call("finish", answer="at ten" if "ten" in messages[-1]["content"] else "never")
+
+    later = play(monkeypatch, told)
+    again = drain(replaying.replay(bench, made["id"], 1, "[1] The market opens at ten."))
+    assert again.text == "at ten" and again.steps[0].edited and again.ended == "answered" and len(later.asked) == 1
+    assert drain(replaying.replay(bench, made["id"], 1, "[1] The market opens at ten.")) == again and len(later.asked) == 1
+    assert replaying.replays(Workbench(bench.home), made["id"]) == [again]
+    [row] = bench.store.query("SELECT answer, step, text FROM agent_replays")
+    assert row == {"answer": made["id"], "step": 1, "text": "at ten"}
+    with pytest.raises(WorkbenchError, match="no step 2"):
+        drain(replaying.replay(bench, made["id"], 2, "x"))
+    plain_answer = drain(bench.ask(recipe(), "When does the market of Gent open?"))
+    with pytest.raises(WorkbenchError, match="not written by an agent"):
+        drain(replaying.replay(bench, plain_answer.id, 1, "x"))
+    assert plain(again)["steps"][0]["result"].startswith("[1]")
+
+
+def _options() -> list[str]:
+    return [word for name, value in RECIPE.items() for word in ("--set", f"{name}={value}")]

@@ -1,0 +1,80 @@
+"""The page Agents: a run with its steps and a replay, then the comparison; the model is played by a script."""
+
+import pytest
+
+from core.labs.agents import comparing as lab
+from core.progress import drain
+from tests.labs.agents.test_comparing import answer, template  # noqa: F401
+from tests.pages.test_score_answers import by_key
+from tests.support.failing import RECIPE, recipe
+from tests.support.screen import html
+from tests.support.scripted_agent import call, play
+
+AGENT = {"answering.part": "react"}
+LUND = "When does the market of Lund open?"
+
+
+def open_page(**address: object):
+    from pathlib import Path
+
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_file(Path(__file__).parents[2] / "app" / "main.py", default_timeout=60)
+    for key, value in {**RECIPE, **address}.items():
+        app.query_params[key] = str(value)
+    app.switch_page("../pages/run_agent.py").run()
+    assert not app.exception and not app.error, [each.value for each in (*app.exception, *app.error)]
+    return app
+
+
+def ask(app, question: str):
+    app.text_input(key="question").set_value(question)
+    next(button for button in app.button if button.label == "Ask").click().run()
+    assert not app.exception and not app.error, [each.value for each in (*app.exception, *app.error)]
+    return app
+
+
+@pytest.mark.slow
+def test_a_run_shows_its_steps_and_is_replayed_from_an_edited_one(bench, monkeypatch, shown_commands):
+    play(monkeypatch, answer)
+    app = ask(open_page(), LUND)
+    shown = html(app)
+    assert "1. search_corpus" in shown and "(see above)" in shown and "2. finish" in shown
+    assert any("the run ended: answered" in each.value for each in app.caption)
+    play(monkeypatch, lambda messages, schema: call("finish", answer="at ten"))
+    app.session_state["agent_tab"] = "Replay"
+    app.run()
+    by_key(app.selectbox, "replayed_step")
+    next(area for area in app.text_area if area.key.startswith("replayed/")).set_value("[1] It opens at ten.").run()
+    by_key(app.button, "replay_now").click().run()
+    assert not app.exception and any(each.value == "at ten" for each in app.text)
+    assert "another answer" in html(app) and any("agents replay" in command for command in shown_commands)
+
+
+@pytest.mark.slow
+def test_tools_and_limits_are_the_agents_own(bench, monkeypatch):
+    scripted = play(monkeypatch, answer)
+    app = open_page(agent_steps=1)
+    by_key(app.multiselect, "agent_tools").set_value(["calculator"]).run()
+    ask(app, LUND)
+    assert "calculator(expression)" in scripted.asked[0][0][0]["content"] and "search_corpus" not in scripted.asked[0][1]
+    off = open_page()
+    by_key(off.multiselect, "agent_tools").set_value([]).run()
+    assert not off.exception
+
+
+@pytest.mark.slow
+def test_the_comparison_is_a_job_and_its_table_stands_beside_what_it_takes(bench, monkeypatch, started, shown_commands):
+    play(monkeypatch, answer)
+    app = open_page(view="Compare", agent_count=4)
+    next(button for button in app.button if button.label == "Compare").click().run()
+    [words] = started
+    assert words[:6] == ["agents", "compare", "--ask", "4", "--ways", "ircot,react"]
+    made = drain(lab.compare_agents(bench, recipe(**AGENT), lab.AgentPlan(4)))
+    app = open_page(view="Compare", agent_count=4)
+    assert not [button for button in app.button if button.label == "Compare"]
+    table = next(frame.value for frame in app.dataframe if "Arm" in frame.value.columns)
+    assert table["Arm"].tolist() == [row["arm"] for row in lab.rows(made)] and set(table["n"]) == {4}
+    assert any("agents compare --ask 4" in command for command in shown_commands)
+    by_key(app.selectbox, "agents_by").set_value("em").run()
+    assert not app.exception
