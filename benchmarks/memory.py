@@ -25,7 +25,7 @@ import psutil
 from benchmarks._options import options
 from benchmarks._sections import record, stored
 from core.memory import store as stores
-from core.memory.facts import Draft
+from core.memory.facts import FactDraft
 from core.memory.forgetting import forget
 from core.memory.life import LifeRules, lived
 from core.memory.policy import ADD_ALL, Policy, half_lives, tried
@@ -41,11 +41,11 @@ WRITERS, EACH = 4, 250
 WRITER = """
 import sys
 from pathlib import Path
-from core.memory.facts import Draft
+from core.memory.facts import FactDraft
 from core.memory.store import FactStore
 store, name = FactStore(Path(sys.argv[1]), encode=None), sys.argv[2]
 for number in range(int(sys.argv[3])):
-    store.write(Draft("", f"machine {name}-{number}", "firmware", f"v{number}"))
+    store.write(FactDraft("", f"machine {name}-{number}", "firmware", f"v{number}"))
 """
 
 
@@ -59,7 +59,7 @@ class Measuring:
         return max(20, int(number * self.size))
 
 
-def drafts(number: int, seed: int = 0) -> Iterator[Draft]:
+def drafts(number: int, seed: int = 0) -> Iterator[FactDraft]:
     """Facts in the words of the simulated lives, of distinct subjects."""
     made = 0
     while made < number:
@@ -67,7 +67,7 @@ def drafts(number: int, seed: int = 0) -> Iterator[Draft]:
         for event in life.events:
             if made < number and event.kind in ("new", "change"):
                 text = event.text.replace(event.subject, f"{event.subject}-{seed}")
-                yield Draft(text, f"{event.subject}-{seed}", event.attribute, event.value, importance=event.importance)
+                yield FactDraft(text, f"{event.subject}-{seed}", event.attribute, event.value, importance=event.importance)
                 made += 1
         seed += 1
 
@@ -134,7 +134,7 @@ def forgotten(how: Measuring, home: Path) -> dict[str, Any]:
     stores._of_home[bench.home.absolute()] = store
     draw, number = np.random.default_rng(0), how.of(SENTINELS)
     texts = [f"The sentinel {place} has the number {draw.integers(10**12):012}." for place in range(number)]
-    written = store.write_all([Draft(text, f"sentinel {place}") for place, text in enumerate(texts)])
+    written = store.write_all([FactDraft(text, f"sentinel {place}") for place, text in enumerate(texts)])
     about = {"trace": "t", "parent": None, "name": "x", "kind": "tool", "start_ns": 1, "end_ns": 2, "status": "ok", "message": ""}
     about |= {"events": [], "service": "x", "dropped": 0}
     spans = {f"t/{place}": {"span": str(place), "attributes": {"said": text}, **about} for place, text in enumerate(texts[::2])}
@@ -200,8 +200,8 @@ def million(how: Measuring, home: Path) -> dict[str, Any]:
         some = draw.normal(size=(len(texts), 384)).astype(np.float32)
         return some / np.linalg.norm(some, axis=1, keepdims=True)
 
-    def said() -> Iterator[Draft]:
-        yield from (Draft("", f"machine {place}", "firmware", f"v{place % 977}.{place}") for place in range(number))
+    def said() -> Iterator[FactDraft]:
+        yield from (FactDraft("", f"machine {place}", "firmware", f"v{place % 977}.{place}") for place in range(number))
 
     store = FactStore(home, encode)
     began = time.perf_counter()

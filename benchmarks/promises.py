@@ -227,10 +227,8 @@ ROWS = {
         ("lives.selective.current", "26 simulated weeks, five best facts of the store alone: current value", LEAST, 0.95, ""),
         ("lives.selective.stale", "The same, the first fact on the matter is an earlier value", MOST, 0.02, ""),
         ("lives.selective.cascade", "Derived facts answered anew after a change", LEAST, 0.6, ""),
-        ("lives.selective.absence", "Derived facts said to be unknown after an end", LEAST, 0.6, ""),
         ("lives.share", "Facts that a selective memory holds, to one that adds all", MOST, 0.25, ""),
         ("lives.no_loss", "Its recall equals that within 2 points, or is higher", LEAST, 1, ""),
-        ("lab.policy_and_add_all.p99_ms", "Policy lab, a slider moved: both curves, p99", MOST, 1000, "ms"),
     ),
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),

@@ -10,7 +10,7 @@ from core.cli.frame import subject, verb
 from core.cli.options import USUAL, Positive, RecipeOptions
 from core.cli.tables import show_columns
 from core.errors import WorkbenchError
-from core.memory.ranking import HALF_LIFE_DAYS
+from core.memory.ranking import HALF_LIFE_DAYS, STRENGTH_DAYS
 from core.records import Progress
 
 subject("memory", "Memory of facts: written, read, superseded, forgotten with proof; policies over simulated lives.")
@@ -73,11 +73,11 @@ def write(
     recipe: RecipeOptions = USUAL,
 ) -> dict[str, Any]:
     """Remember a fact, and tell what became of it: new, told before, or in the place of an older one, with what is stale by it."""
-    from core.memory.facts import Draft
+    from core.memory.facts import FactDraft
     from core.memory.sources import read_in
     from core.memory.store import memory_of
 
-    draft = Draft(text, about, attribute, value, None, source, confidence, importance, derived_from, document, start, end)
+    draft = FactDraft(text, about, attribute, value, None, source, confidence, importance, derived_from, document, start, end)
     return memory_of(workbench).write(read_in(workbench, recipe.read(), draft))._asdict()
 
 
@@ -184,7 +184,7 @@ def forgettings(workbench: Any) -> list[dict[str, Any]]:
 
 
 @verb("memory trim")
-def trim(workbench: Any, budget: Positive, /, *, half_life: Days = HALF_LIFE_DAYS) -> dict[str, int]:
+def trim(workbench: Any, budget: Positive, /, *, half_life: Days = STRENGTH_DAYS) -> dict[str, int]:
     """Delete the weakest facts beyond a number: those that ended, then by importance, halved with each half-life since they were used."""
     from core.memory.store import memory_of
 
@@ -242,7 +242,7 @@ def policy(
     workbench: Any,
     *,
     seed: Seed = 0,
-    half_life: Days = HALF_LIFE_DAYS,
+    half_life: Days = STRENGTH_DAYS,
     novelty: Annotated[
         Share, Parameter(help="Cosine with what was said before from which a sentence is not taken up; 1: all are.")
     ] = 0.95,

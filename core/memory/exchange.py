@@ -6,7 +6,7 @@ from typing import Any
 
 from core.errors import WorkbenchError
 from core.files import read_json, regular
-from core.memory.facts import Draft, read_draft
+from core.memory.facts import FactDraft, read_draft
 from core.memory.store import FactStore
 from core.records import Progress
 
@@ -20,7 +20,7 @@ def import_lines(store: FactStore, path: Path) -> Generator[Progress, None, dict
     broken: list[str] = []
     count = [0]
 
-    def drafts() -> Iterator[Draft]:
+    def drafts() -> Iterator[FactDraft]:
         with path.open("rb") as file:
             number = 0
             while line := file.readline(LONGEST_LINE + 1):

@@ -19,7 +19,7 @@ _own = threading.local()  # a stemmer serves one thread
 _UNSEEN = ("Cc", "Cs", "Cf")  # categories of characters that no sentence needs
 
 
-class Draft(NamedTuple):
+class FactDraft(NamedTuple):
     """A fact as somebody tells it. A fact with an attribute says what it is for a subject, and a new value takes the place of the
     old one; one without is a note."""
 
@@ -66,7 +66,7 @@ class Fact(NamedTuple):
         return self.ended is None
 
 
-class Written(NamedTuple):
+class WrittenFact(NamedTuple):
     """What became of a draft. outcome: new, duplicate (told before), update (another value, the older is superseded), or history
     (older than what is known)."""
 
@@ -76,7 +76,7 @@ class Written(NamedTuple):
     stale: tuple[str, ...] = ()  # ids of facts that are stale by it, since they were derived from what it superseded
 
 
-class Hit(NamedTuple):
+class FactHit(NamedTuple):
     """A fact that was looked for. Parts of the score lie between 0 and 1 over all that were considered."""
 
     fact: Fact
@@ -87,20 +87,20 @@ class Hit(NamedTuple):
     now: str = ""  # of a stale fact: its value by what is behind it today; "": that tells nothing
 
 
-def read_draft(row: Mapping[str, Any], where: str = "") -> Draft:
+def read_draft(row: Mapping[str, Any], where: str = "") -> FactDraft:
     """A draft of fields that a person or a model wrote. Raises a WorkbenchError that names what is wrong."""
-    if unknown := set(row) - {*Draft._fields} | ({"span"} & set(row)):
-        todo = f"Fields: {', '.join(name for name in Draft._fields if name != 'span')}."
+    if unknown := set(row) - {*FactDraft._fields} | ({"span"} & set(row)):
+        todo = f"Fields: {', '.join(name for name in FactDraft._fields if name != 'span')}."
         raise WorkbenchError(f"A fact has no field {', '.join(sorted(map(str, unknown)))[:80]}.", where=where, todo=todo)
     try:
-        made = Draft(**{"text": "", **row})
+        made = FactDraft(**{"text": "", **row})
         made = made._replace(derived_from=tuple(made.derived_from))
     except TypeError as error:
         raise WorkbenchError(f"This is no fact: {error}.", where=where) from None
     return checked(made, where)
 
 
-def checked(draft: Draft, where: str = "") -> Draft:
+def checked(draft: FactDraft, where: str = "") -> FactDraft:
     """The draft with its text, where it has only subject, attribute and value."""
 
     def wrong(what: str, todo: str = "") -> WorkbenchError:
@@ -142,6 +142,11 @@ def checked(draft: Draft, where: str = "") -> Draft:
 def folded(text: str) -> str:
     """What texts that a person takes for the same share: letters, without case and extra space."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def sought_words(text: str, subject: str, attribute: str) -> list[str]:
+    """By which a fact is found: those of its text, and of what it says of what."""
+    return words(f"{text} {subject} {attribute}")
 
 
 def words(text: str) -> list[str]:

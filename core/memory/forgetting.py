@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from core import files
 from core.errors import WorkbenchError
 from core.files.ids import new_id
-from core.memory.facts import CONTROL, Draft, Fact, folded
+from core.memory.facts import CONTROL, Fact, FactDraft, folded
 from core.memory.scanning import Needles, Scan, scan
 from core.memory.store import FactStore, memory_of
 from core.pipeline.forecast import Forecast, one_phase
@@ -35,7 +35,7 @@ FORGOTTEN, STAYING = "control that is forgotten", "control that stays"
 JOBS = "jobs"
 
 
-class Choice(NamedTuple):
+class ForgettingChoice(NamedTuple):
     """What a forgetting would take."""
 
     facts: tuple[Fact, ...]
@@ -62,12 +62,12 @@ class Forgotten(NamedTuple):
     remaining: list[str]
 
 
-def choice(store: FactStore, ids: Sequence[str] = (), subject: str = "", derived: bool = False) -> Choice:
+def choice(store: FactStore, ids: Sequence[str] = (), subject: str = "", derived: bool = False) -> ForgettingChoice:
     """ids: facts, each with all its versions. subject: all about it. derived: what follows from them, too."""
     facts, below = _chosen(store, ids, subject, derived)
     values = list({fact.value or fact.text: None for fact in facts.values() if len(fact.value or fact.text) >= TOLD})
     said = store.mentioning(values[:MOST_MENTIONED], [*facts, *below])
-    return Choice(tuple(facts.values()), tuple(below.values()), tuple(said))
+    return ForgettingChoice(tuple(facts.values()), tuple(below.values()), tuple(said))
 
 
 def _chosen(store: FactStore, ids: Sequence[str], subject: str, derived: bool) -> tuple[dict[str, Fact], dict[str, Fact]]:
@@ -181,7 +181,7 @@ def _check_reason(who: str, why: str, facts: Iterable[Fact]) -> None:
 
 def _planted(store: FactStore) -> Fact:
     text = f"Control {secrets.token_hex(16)}"
-    return store.fact(store.write(Draft(text, CONTROL, "control", text)).id)
+    return store.fact(store.write(FactDraft(text, CONTROL, "control", text)).id)
 
 
 def _sought(store: FactStore, targets: Sequence[str], controls: dict[str, Fact]) -> tuple[Needles, dict[str, str]]:

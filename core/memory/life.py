@@ -67,7 +67,7 @@ class Event(NamedTuple):
     parents: tuple[int, ...] = ()  # keys that it is derived from
 
 
-class Question(NamedTuple):
+class LifeQuestion(NamedTuple):
     key: int
     subject: str
     text: str
@@ -78,7 +78,7 @@ class Question(NamedTuple):
 
 class Life(NamedTuple):
     events: tuple[Event, ...]
-    questions: tuple[Question, ...]  # on what holds at the end
+    questions: tuple[LifeQuestion, ...]  # on what holds at the end
     asked: tuple[tuple[float, int, str, str], ...]  # week by week: (week, key, question, value then)
 
 
@@ -106,12 +106,13 @@ class _World:
     def value(self, attribute: str) -> str:
         number = int(self.draw.integers(100, 1000))
         more = int(self.draw.integers(100, 1000))
-        return {
+        values = {
             "hall": f"hall {HALLS[number % len(HALLS)]}", "firmware": f"v{number % 9}.{number}.{more}",
             "supplier": f"{MAKERS[number % len(MAKERS)]} {more}", "pressure": f"{number}.{more % 10} kPa", "part": f"SP-{number}{more}",
             "contract": f"C{number}/{more}", "radio channel": f"channel {number}{more % 10}", "gate": f"gate {number}",
             "alarm": f"{number}-{more}",
-        }[attribute]  # fmt: skip
+        }  # fmt: skip
+        return values[attribute]
 
     def say(self, week: float, place: tuple[str, str], since: float, kind: str, attribute: str = "") -> None:
         name, own = place
@@ -196,7 +197,7 @@ def _question(world: _World, place: tuple[str, str]) -> str:
     return world.subjects[place[0]][place[1]][2].format(s=place[0])
 
 
-def _questions(world: _World, untold: set[int]) -> list[Question]:
+def _questions(world: _World, untold: set[int]) -> list[LifeQuestion]:
     made = []
     for place, key in world.keys.items():
         name, attribute = place
@@ -208,8 +209,8 @@ def _questions(world: _World, untold: set[int]) -> list[Question]:
                 continue
             kind = "unchanged" if now == then else "absence" if now == UNKNOWN else "cascade"
             before = () if kind == "unchanged" else (then,)
-            made.append(Question(key, name, f"On which channel does one call for help at {name}?", now, before, kind))
+            made.append(LifeQuestion(key, name, f"On which channel does one call for help at {name}?", now, before, kind))
         elif place in world.now and key not in untold:
             before = tuple(value for value in world.before.get(place, ()) if value != world.now[place])
-            made.append(Question(key, name, _question(world, place), world.now[place], before))
+            made.append(LifeQuestion(key, name, _question(world, place), world.now[place], before))
     return made

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.memory.ranking import USUAL, Weights, parts_of_score
+from core.memory.ranking import STRENGTH_DAYS, USUAL, Weights, parts_of_score
 from core.memory.recorded import RecordedLife
 from core.statistics.bootstrap import Interval
 from core.statistics.proportion import wilson
@@ -24,7 +24,7 @@ class Policy(NamedTuple):
     number. supersedes: a new value of a subject's attribute is taken up whatever it resembles, and takes the place of the old one.
     half_life_days: of the strength by which the budget decides, and of recency."""
 
-    half_life_days: float = USUAL.half_life_days
+    half_life_days: float = STRENGTH_DAYS
     novelty: float = 0.95
     budget: int = 1200
     supersedes: bool = True

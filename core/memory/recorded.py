@@ -14,7 +14,7 @@ from core.records import Progress
 from core.store.cache import StageCache, cap_of_environment
 from core.workbench import Workbench
 
-STAGE, VERSION = "memory_life", 1
+STAGE, VERSION = "memory_life", 2
 AT_ONCE = 512  # texts that are encoded, or held against all others, together
 
 
@@ -44,14 +44,15 @@ def recorded_life(workbench: Workbench, seed: int) -> RecordedLife:
 
 def record_life(workbench: Workbench, seed: int) -> Generator[Progress, None, RecordedLife]:
     """Records it where it is not yet: every sentence and question is encoded once."""
-    entry = _cache(workbench).load(STAGE, _key(seed))
+    cache = _cache(workbench)
+    entry = cache.load(STAGE, _key(seed))
     if entry is not None:
         return RecordedLife(**entry[0])
     life = lived(LifeRules(), seed)
     vectors = yield from encoded([event.text for event in life.events], False)
     asked = yield from encoded([text for _, _, text, _ in life.asked], True)
     made = arrays(life, vectors, asked)
-    _cache(workbench).save(STAGE, _key(seed), made._asdict())
+    cache.save(STAGE, _key(seed), made._asdict())
     return made
 
 
@@ -116,7 +117,7 @@ def _overlap(questions: list[str], events: tuple[Event, ...]) -> np.ndarray:
     """[Q, E] float64 share of a question's words that a sentence has, rare ones counting more."""
     from scipy.sparse import csr_array
 
-    said = [words(event.text) for event in events]
+    said = [words(f"{event.text} {event.subject} {event.attribute}") for event in events]
     column = {word: number for number, word in enumerate(dict.fromkeys(word for text in said for word in text))}
     asked = [words(text) for text in questions]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from core.memory.facts import Fact, Hit
+from core.memory.facts import Fact, FactHit
 from core.memory.policy import ADD_ALL, Policy, PolicyOutcome
 from core.memory.store import FactStore
 from core.report.table import COUNT, DAY_TIME, MEAN, ONE, TWO, Column, Table, between
@@ -35,7 +35,7 @@ def facts_table(rows: Iterable[Mapping[str, Any]], title: str = "Facts") -> Tabl
     return Table("memory_facts", COLUMNS, list(rows), title)
 
 
-def hit_rows(store: FactStore, hits: Iterable[Hit]) -> list[dict[str, Any]]:
+def hit_rows(store: FactStore, hits: Iterable[FactHit]) -> list[dict[str, Any]]:
     return [
         fact_row(hit.fact)
         | {"score": hit.score, "relevance": hit.relevance, "recency": hit.recency, "importance_part": hit.importance}

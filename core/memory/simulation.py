@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core.comparison.comparison import Rules, compared
-from core.memory.facts import Draft, Hit
-from core.memory.life import BEGIN, UNKNOWN, WEEK_S, Event, Life, LifeRules, Question, lived
+from core.files import read_json
+from core.memory.facts import FactDraft, FactHit
+from core.memory.life import BEGIN, UNKNOWN, WEEK_S, Event, Life, LifeQuestion, LifeRules, lived
 from core.memory.policy import K
-from core.memory.ranking import USUAL
+from core.memory.ranking import STRENGTH_DAYS
 from core.memory.recorded import encoded
 from core.memory.store import FactStore
 from core.pipeline.forecast import Forecast, one_phase
@@ -75,7 +76,8 @@ def simulation_cost(lives: int) -> Forecast:
 
 def simulated(workbench: Workbench) -> list[dict[str, Any]]:
     """The lives that were simulated, the newest first."""
-    return workbench.store.query(f"SELECT * EXCLUDE (id, created, key) FROM {KIND} ORDER BY life DESC, arm")
+    rows = workbench.store.query(f"SELECT * EXCLUDE (id, created, key) FROM {KIND} ORDER BY life DESC, arm")
+    return [row | {"equivalence": read_json(row["equivalence"] or "null")} for row in rows]
 
 
 def _lived_by_both(life: Life) -> Generator[Progress, None, Simulated]:
@@ -105,12 +107,12 @@ def _arm(life: Life, arm: str, home: Path, vectors: dict, asked: dict) -> Genera
         some = [event for event in life.events if int(event.week) == week]
         if arm == ADD_ALL:
             clock[0] = BEGIN + (week + 1) * WEEK_S
-            store.write_all([Draft(event.text, event.subject, importance=event.importance) for event in some])
+            store.write_all([FactDraft(event.text, event.subject, importance=event.importance) for event in some])
             continue
         for event in some:
             clock[0] = BEGIN + event.week * WEEK_S
             _select(store, event, ids)
-        store.trim(BUDGET, USUAL.half_life_days)
+        store.trim(BUDGET, STRENGTH_DAYS)
     values: dict[str, list[float]] = {measure: [] for measure in MEASURES}
     for done, question in enumerate(life.questions):
         if done % 20 == 0:
@@ -127,7 +129,7 @@ def _select(store: FactStore, event: Event, ids: dict[int, str]) -> None:
     """What the selective memory makes of a sentence: an agent that writes it says subject, attribute and value."""
     if event.kind == "chatter":
         if event.importance >= LEAST:
-            store.write(Draft(event.text, event.subject, importance=event.importance))
+            store.write(FactDraft(event.text, event.subject, importance=event.importance))
     elif event.kind == "end":
         if event.key in ids and store.there(ids[event.key]):
             store.end(ids.pop(event.key))
@@ -135,11 +137,11 @@ def _select(store: FactStore, event: Event, ids: dict[int, str]) -> None:
         behind = tuple(ids[parent] for parent in event.parents if parent in ids and store.there(ids[parent]))
         about = (event.subject, event.attribute, event.value, BEGIN + event.since * WEEK_S)
         whole = behind if len(behind) == len(event.parents) else ()
-        written = store.write(Draft(event.text, *about, importance=event.importance, derived_from=whole))
+        written = store.write(FactDraft(event.text, *about, importance=event.importance, derived_from=whole))
         ids[event.key] = written.id
 
 
-def _measured(question: Question, hits: list[Hit]) -> dict[str, float]:
+def _measured(question: LifeQuestion, hits: list[FactHit]) -> dict[str, float]:
     """Measure -> 1 or 0, NaN for those that it is no question of."""
     matter = [(hit, said) for hit in hits if (said := _said(question, hit)) is not None]
     if question.kind == "current":
@@ -154,7 +156,7 @@ def _measured(question: Question, hits: list[Hit]) -> dict[str, float]:
     return {measure: float(own[measure]) if measure in own else np.nan for measure in MEASURES}
 
 
-def _said(question: Question, hit: Hit) -> str | None:
+def _said(question: LifeQuestion, hit: FactHit) -> str | None:
     """Which of the values that ever held the fact states of the subject; None: none."""
     text = hit.fact.text.lower()
     if question.subject.lower() not in text or (question.kind != "current" and "help" not in text):

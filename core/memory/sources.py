@@ -6,14 +6,14 @@ from typing import Any
 
 from core.config import TrialConfig
 from core.errors import WorkbenchError
-from core.memory.facts import Draft
+from core.memory.facts import FactDraft
 from core.memory.store import memory_of
 from core.progress import told_within
 from core.records import Progress
 from core.workbench import Workbench
 
 
-def read_in(workbench: Workbench, config: TrialConfig, draft: Draft) -> Draft:
+def read_in(workbench: Workbench, config: TrialConfig, draft: FactDraft) -> FactDraft:
     """The draft with the checksum of the characters that say it. Raises a WorkbenchError where the corpus has no such characters."""
     if not draft.document:
         return draft

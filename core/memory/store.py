@@ -18,7 +18,7 @@ from core.files import hold
 from core.files.ids import new_id
 from core.memory import tables
 from core.memory.columns import SignCodes
-from core.memory.facts import Draft, Fact, Hit, Written, checked, folded, words
+from core.memory.facts import Fact, FactDraft, FactHit, WrittenFact, checked, folded, sought_words, words
 from core.memory.ranking import USUAL, Weights, parts_of_score
 from core.records import Progress
 from core.serving.caches import same_asked
@@ -90,11 +90,11 @@ class FactStore:
 
     # Writing ---------------------------------------------------------------------------------------------------------
 
-    def write(self, draft: Draft) -> Written:
+    def write(self, draft: FactDraft) -> WrittenFact:
         """Remembers a fact; once this returns, it is on the disk."""
         return self.write_all([draft])[0]
 
-    def write_all(self, drafts: Sequence[Draft]) -> list[Written]:
+    def write_all(self, drafts: Sequence[FactDraft]) -> list[WrittenFact]:
         """Several, all or none."""
         drafts = [checked(draft) for draft in drafts]
         vectors = self._vectors([draft.text for draft in drafts], False)
@@ -103,10 +103,10 @@ class FactStore:
         with self._lock, self._changing("writing facts") as change:
             return [self._write(draft, vector, change) for draft, vector in zip(drafts, vectors, strict=True)]
 
-    def write_many(self, drafts: Iterable[Draft], total: int = 0) -> Generator[Progress, None, dict[str, int]]:
+    def write_many(self, drafts: Iterable[FactDraft], total: int = 0) -> Generator[Progress, None, dict[str, int]]:
         """Any number, batch by batch; how many had each outcome. What was written when it is stopped stays."""
         outcomes: dict[str, int] = {}
-        some: list[Draft] = []
+        some: list[FactDraft] = []
         done = 0
 
         def write() -> None:
@@ -124,7 +124,7 @@ class FactStore:
             write()
         return outcomes
 
-    def end(self, fact_id: str, at: float | None = None) -> Written:
+    def end(self, fact_id: str, at: float | None = None) -> WrittenFact:
         """A fact holds no more, and nothing takes its place. What was derived from it is stale."""
         with self._lock, self._changing("ending a fact") as change:
             fact = self.fact(fact_id)
@@ -132,7 +132,7 @@ class FactStore:
                 raise WorkbenchError("This fact has ended already.", where=fact_id)
             ended = self._clock() if at is None else at
             self._connection.execute("UPDATE facts SET ended = ?, change = ? WHERE id = ?", (ended, change, fact_id))
-            return Written(fact_id, "ended", stale=self.mark_below([fact_id], f"ended {fact_id}", change))
+            return WrittenFact(fact_id, "ended", stale=self.mark_below([fact_id], f"ended {fact_id}", change))
 
     def mark_stale(self, reasons: dict[str, str]) -> list[str]:
         """Facts that may hold no more (id -> why), and what was derived from them; the ids of all that are stale by it."""
@@ -153,7 +153,7 @@ class FactStore:
         self._connection.executemany(_MARKS, [(why, change, number) for number, _ in rows])
         return tuple(row[1] for row in rows)
 
-    def _write(self, draft: Draft, vector: np.ndarray | None, change: int) -> Written:
+    def _write(self, draft: FactDraft, vector: np.ndarray | None, change: int) -> WrittenFact:
         now = self._clock()
         at = now if draft.time is None else float(draft.time)
         subject, attribute = folded(draft.subject), folded(draft.attribute)
@@ -164,27 +164,27 @@ class FactStore:
         latest = rows[-1] if rows else None
         parents_stale = self._stale_parent(draft.derived_from)
         if self._adds_all:
-            return Written(self._insert(draft, vector, key, subject, at, now, change, parents_stale), "new")
+            return WrittenFact(self._insert(draft, vector, key, subject, at, now, change, parents_stale), "new")
         if not attribute and not rows and (same := self._note_like(draft, vector)):
             latest = (same, draft.value, at, None, "")
         if latest and at < latest[2]:  # it was true before what is known
             after = next(row for row in rows if row[2] > at)
             made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=after[2], by=after[0])
-            return Written(made, "history")
+            return WrittenFact(made, "history")
         same = latest and latest[3] is None and folded(latest[1]) == folded(draft.value)
         if same and not latest[4]:
             self._tell_again(latest[0], draft, now, change)
-            return Written(latest[0], "duplicate")
+            return WrittenFact(latest[0], "duplicate")
         made = self._insert(draft, vector, key, subject, at, now, change, parents_stale)
         if not latest or latest[3] is not None:
-            return Written(made, "new")
+            return WrittenFact(made, "new")
         self._connection.execute(
             "UPDATE facts SET ended = ?, superseded_by = ?, change = ? WHERE id = ?", (at, made, change, latest[0])
         )
         stale = () if same else self.mark_below([latest[0]], f"changed {latest[0]}", change)
-        return Written(made, "update", latest[0], tuple(each for each in stale if each != made))
+        return WrittenFact(made, "update", latest[0], tuple(each for each in stale if each != made))
 
-    def _note_like(self, draft: Draft, vector: np.ndarray | None) -> str | None:
+    def _note_like(self, draft: FactDraft, vector: np.ndarray | None) -> str | None:
         """The id of a note that says the same in other words."""
         if vector is None:
             return None
@@ -210,7 +210,7 @@ class FactStore:
                 return f"changed {parent}"
         return ""
 
-    def _tell_again(self, fact_id: str, draft: Draft, now: float, change: int) -> None:
+    def _tell_again(self, fact_id: str, draft: FactDraft, now: float, change: int) -> None:
         """Another source makes it surer: 1 - (1 - a)(1 - b), as of two that err independently."""
         source, before = self._connection.execute("SELECT source, confidence FROM facts WHERE id = ?", (fact_id,)).fetchone()
         sure = max(before, draft.confidence)
@@ -223,7 +223,7 @@ class FactStore:
 
     def _insert(
         self,
-        draft: Draft,
+        draft: FactDraft,
         vector: np.ndarray | None,
         key: str,
         about: str,
@@ -243,7 +243,10 @@ class FactStore:
         }
         names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
         number = self._connection.execute(f"INSERT INTO facts ({names}) VALUES ({marks})", list(row.values())).lastrowid
-        self._connection.executemany("INSERT INTO words VALUES (?, ?)", [(word, number) for word in words(draft.text)])
+        self._connection.executemany(
+            "INSERT INTO words VALUES (?, ?)",
+            [(word, number) for word in sought_words(draft.text, draft.subject, draft.attribute)],
+        )
         edges = [(made, parent, place) for place, parent in enumerate(dict.fromkeys(draft.derived_from))]
         self._connection.executemany("INSERT INTO edges VALUES (?, ?, ?)", edges)
         if vector is not None:
@@ -254,7 +257,7 @@ class FactStore:
 
     def read(
         self, question: str, k: int = 5, at: float | None = None, weights: Weights = USUAL, counted: bool = True
-    ) -> list[Hit]:
+    ) -> list[FactHit]:
         """The k best current facts, best first; of stale ones with the value that what is behind them gives today.
 
         at: the time from which ages are counted. counted: that they were used is noted, by which the half-life is fitted.
@@ -274,7 +277,7 @@ class FactStore:
             for place in best.tolist():
                 if fact := facts.get(rows[place][0]):
                     now = (self.followed(fact) or "") if fact.stale else ""
-                    hits.append(Hit(fact, float(parts[:, place].sum()), *map(float, parts[:, place]), now))
+                    hits.append(FactHit(fact, float(parts[:, place].sum()), *map(float, parts[:, place]), now))
             if counted:
                 self._uses += [(hit.fact.id, at) for hit in hits]
                 if len(self._uses) >= USES_AT_ONCE:
@@ -302,12 +305,14 @@ class FactStore:
             numbers += distinct[best[score[best] > 0]].tolist()
         numbers = list(dict.fromkeys(numbers))
         rows = self._connection.execute(
-            "SELECT number, text, max(told, coalesce(last_use, 0)), importance * confidence, vector FROM facts "
+            "SELECT number, text, max(told, coalesce(last_use, 0)), importance * confidence, vector, subject, attribute FROM facts "
             f"LEFT JOIN vectors ON fact = number WHERE ended IS NULL AND number IN ({', '.join('?' * len(numbers))})",
             numbers,
         ).fetchall()
         whole = sum(idf.values()) or 1.0
-        overlap = np.array([sum(idf[word] for word in set(words(row[1])) & idf.keys()) / whole for row in rows])
+        overlap = np.array(
+            [sum(idf[word] for word in set(sought_words(row[1], row[5], row[6])) & idf.keys()) / whole for row in rows]
+        )
         if vector is None or not rows or any(row[4] is None for row in rows):
             return rows, overlap
         return rows, (_unpacked([row[4] for row in rows]) @ vector + overlap) / 2
@@ -458,7 +463,11 @@ class FactStore:
     def remove(self, ids: Sequence[str]) -> tuple[str, ...]:
         """Deletes facts; what was derived from them is stale, and its ids are returned. `forgetting.py` proves that they are gone."""
         with self._lock, self._changing("forgetting facts") as change:
-            own = [(word, number) for number, text, _ in self.rows_of(ids) for word in words(text)]
+            self._pick(ids)
+            rows = self._connection.execute(
+                "SELECT number, text, subject, attribute FROM facts JOIN picked USING (id)"
+            ).fetchall()
+            own = [(word, number) for number, *said in rows for word in sought_words(*said)]
             gone = set(ids)
             self._uses = [(fact, at) for fact, at in self._uses if fact not in gone]
             stale = [fact for fact in self.mark_below(ids, "forgotten", change) if fact not in gone]
@@ -475,10 +484,12 @@ class FactStore:
             return tuple(stale)
 
     def trim(self, budget: int, half_life_days: float, at: float | None = None) -> int:
-        """Deletes the weakest facts beyond the budget: those that ended first, then by importance, halved with each half-life since they
-        were told or used. How many went."""
+        """Deletes the weakest facts beyond the budget: first those that ended and that nothing current was derived from, then by
+        importance, halved with each half-life since they were told or used. How many went."""
         at = self._clock() if at is None else at
-        sql = "SELECT id, ended IS NULL, importance * confidence, max(told, coalesce(last_use, 0)) FROM facts"
+        sql = """
+            SELECT id, ended IS NULL OR id IN (SELECT parent FROM edges JOIN facts below ON below.id = child WHERE below.ended IS NULL),
+                importance * confidence, max(told, coalesce(last_use, 0)) FROM facts"""
         with self._lock, tables.told(self.path):
             self.count_uses()
             rows = self._connection.execute(sql).fetchall()

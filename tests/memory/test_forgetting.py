@@ -11,7 +11,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.memory import forgetting
 from core.memory import store as stores
-from core.memory.facts import Draft
+from core.memory.facts import FactDraft
 from core.memory.forgetting import choice, exported, forget, forgettings
 from core.memory.scanning import Needles, scan
 from core.progress import drain
@@ -42,10 +42,10 @@ def store(bench):
 
 
 def test_a_fact_is_gone_from_every_file_and_the_record_holds_none_of_it(bench, store):
-    store.write(Draft("Hall Elm has a blue door."))
-    secret = store.write(Draft(SECRET, "hall Fir", "alarm", "417-882"))
-    update = store.write(Draft("The alarm code of hall Fir is “551-203”.", "hall Fir", "alarm", "551-203"))
-    below = store.write(Draft("The code of the side door is the same.", derived_from=(update.id,)))
+    store.write(FactDraft("Hall Elm has a blue door."))
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
+    update = store.write(FactDraft("The alarm code of hall Fir is “551-203”.", "hall Fir", "alarm", "551-203"))
+    below = store.write(FactDraft("The code of the side door is the same.", derived_from=(update.id,)))
     observed = json.dumps({"observation": json.dumps({"text": SECRET})})
     batches(bench.home).keep(
         "spans", {"t/s": {"trace": "t", "span": "s", "attributes": {"tool": observed, "plain": SECRET}, **SPAN}}
@@ -67,7 +67,7 @@ def test_a_fact_is_gone_from_every_file_and_the_record_holds_none_of_it(bench, s
 
 
 def test_a_file_of_another_kind_is_named_and_the_proof_fails(bench, store):
-    secret = store.write(Draft(SECRET, "hall Fir", "alarm", "417-882"))
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("inner.gz", gzip.compress(SECRET.encode()))
@@ -77,7 +77,7 @@ def test_a_file_of_another_kind_is_named_and_the_proof_fails(bench, store):
 
 
 def test_what_the_search_cannot_see_is_not_deleted(bench, store, monkeypatch):
-    secret = store.write(Draft(SECRET, "hall Fir", "alarm", "417-882"))
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
     monkeypatch.setattr(forgetting, "written_forms", lambda text: [text.upper()])
     with pytest.raises(WorkbenchError, match="Nothing was deleted"):
         drain(forget(bench, "the owner", "asked to", [secret.id]))
@@ -85,7 +85,7 @@ def test_what_the_search_cannot_see_is_not_deleted(bench, store, monkeypatch):
 
 
 def test_a_reason_is_asked_for_and_must_not_tell(bench, store):
-    secret = store.write(Draft(SECRET, "hall Fir", "alarm", "417-882"))
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
     for who, why in (("", "asked to"), ("the owner", " "), ("the owner", "The code 417-882 leaked")):
         with pytest.raises(WorkbenchError):
             drain(forget(bench, who, why, [secret.id]))
@@ -93,9 +93,9 @@ def test_a_reason_is_asked_for_and_must_not_tell(bench, store):
 
 
 def test_all_about_a_subject_is_told_and_what_would_go_with_it(bench, store):
-    first = store.write(Draft("", "pump K417", "firmware", "v1.418"))
-    store.write(Draft("", "pump K417", "firmware", "v2.519"))
-    other = store.write(Draft("The manual of v1.418 names pump K417.", derived_from=(first.id,)))
+    first = store.write(FactDraft("", "pump K417", "firmware", "v1.418"))
+    store.write(FactDraft("", "pump K417", "firmware", "v2.519"))
+    other = store.write(FactDraft("The manual of v1.418 names pump K417.", derived_from=(first.id,)))
     told = exported(bench, "Pump K417")
     assert [row["value"] for row in told["facts"]] == ["v1.418", "v2.519"] and [row["id"] for row in told["mentioned_in"]] == [
         other.id

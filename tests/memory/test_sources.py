@@ -5,7 +5,7 @@ import pytest
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.memory import store as stores
-from core.memory.facts import Draft
+from core.memory.facts import FactDraft
 from core.memory.sources import check_sources, read_in
 from core.progress import drain
 from core.workbench import Workbench
@@ -20,11 +20,11 @@ def test_drift_is_met_by_the_characters_and_goes_on_to_what_was_derived(tmp_path
     monkeypatch.setitem(stores._of_home, bench.home.absolute(), store)
     config = with_settings(TrialConfig(), RECIPE)
     about = dict(document="Lund.txt", start=0, end=33)
-    read = store.write(read_in(bench, config, Draft("Lund's market opens at five.", **about)))
-    below = store.write(Draft("Be in Lund before five o'clock.", derived_from=(read.id,)))
+    read = store.write(read_in(bench, config, FactDraft("Lund's market opens at five.", **about)))
+    below = store.write(FactDraft("Be in Lund before five o'clock.", derived_from=(read.id,)))
     assert drain(check_sources(bench, config)) == {"facts": 1, "drifted": 0, "stale": 0, "ids": []}
     with pytest.raises(WorkbenchError, match="no such characters"):
-        read_in(bench, config, Draft("It says more than it has.", document="Lund.txt", start=0, end=10_000))
+        read_in(bench, config, FactDraft("It says more than it has.", document="Lund.txt", start=0, end=10_000))
     [path] = [path for path in (tmp_path / "home").rglob("Lund.txt")] or [None]
     if path is None:
         monkeypatch.setattr("core.memory.sources._checksum", lambda text: "another")

@@ -7,7 +7,7 @@ import pytest
 from core.errors import WorkbenchError
 from core.memory import tools
 from core.memory.exchange import import_lines
-from core.memory.facts import Draft, read_draft
+from core.memory.facts import FactDraft, read_draft
 from core.progress import drain
 from tests.support.remembered import memory
 
@@ -18,7 +18,7 @@ def store(tmp_path):
 
 
 def told(store, subject, attribute, value, **more):
-    return store.write(Draft("", subject, attribute, value, **more))
+    return store.write(FactDraft("", subject, attribute, value, **more))
 
 
 def test_a_new_value_takes_the_place_of_the_old_one_which_stays_as_history(store):
@@ -36,8 +36,10 @@ def test_a_new_value_takes_the_place_of_the_old_one_which_stays_as_history(store
 def test_what_was_derived_is_stale_by_however_many_steps_and_says_what_it_would_be(store):
     hall, channel = told(store, "pump K4", "hall", "hall Fir"), told(store, "hall Fir", "radio", "channel 1")
     other = told(store, "hall Elm", "radio", "channel 2")
-    call = store.write(Draft("At pump K4 call on channel 1.", "pump K4", "call", "channel 1", derived_from=(hall.id, channel.id)))
-    sign = store.write(Draft("The sign at pump K4 says one.", derived_from=(call.id,)))
+    call = store.write(
+        FactDraft("At pump K4 call on channel 1.", "pump K4", "call", "channel 1", derived_from=(hall.id, channel.id))
+    )
+    sign = store.write(FactDraft("The sign at pump K4 says one.", derived_from=(call.id,)))
     moved = told(store, "pump K4", "hall", "hall Elm")
     assert set(moved.stale) == {call.id, sign.id}
     [hit] = [hit for hit in store.read("call at pump K4") if hit.fact.id == call.id]
@@ -45,14 +47,14 @@ def test_what_was_derived_is_stale_by_however_many_steps_and_says_what_it_would_
     store.end(other.id)
     [hit] = [hit for hit in store.read("call at pump K4") if hit.fact.id == call.id]
     assert hit.now == "", "nothing is behind it any more"
-    assert store.write(Draft("A sign beside it says one.", derived_from=(sign.id,))).outcome == "new"
+    assert store.write(FactDraft("A sign beside it says one.", derived_from=(sign.id,))).outcome == "new"
     assert store.facts(1)[0].stale, "derived from what is stale"
 
 
 def test_a_note_in_other_words_is_the_same_and_its_opposite_is_not(store):
-    store.write(Draft("The gate of the yard is open."))
-    assert store.write(Draft("The gate of the yard is open")).outcome == "duplicate"
-    assert store.write(Draft("The gate of the yard is not open.")).outcome == "new"
+    store.write(FactDraft("The gate of the yard is open."))
+    assert store.write(FactDraft("The gate of the yard is open")).outcome == "duplicate"
+    assert store.write(FactDraft("The gate of the yard is not open.")).outcome == "new"
 
 
 def test_another_process_sees_what_was_written_ended_and_removed(tmp_path):

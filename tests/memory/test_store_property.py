@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from core.memory.facts import Draft
+from core.memory.facts import FactDraft
 from tests.support.remembered import memory
 
 PLACES = some.tuples(some.sampled_from("ab"), some.sampled_from("xy"))
@@ -23,7 +23,7 @@ def test_the_current_value_is_that_which_holds_since_last(said):
         store = memory(Path(home), encode=None)
         latest: dict = {}
         for place, value, since in said:
-            store.write(Draft("", f"subject {place[0]}", f"attribute {place[1]}", f"value {value}", time=float(since)))
+            store.write(FactDraft("", f"subject {place[0]}", f"attribute {place[1]}", f"value {value}", time=float(since)))
             if since >= latest.get(place, (0, 0))[0]:
                 latest[place] = since, f"value {value}"
         current = {(fact.subject[-1], fact.attribute[-1]): fact.value for fact in store.facts()}
@@ -40,11 +40,11 @@ def test_what_is_below_a_change_is_stale_and_nothing_else(parents, changed):
         ids: list[str] = []
         for number, behind in enumerate(parents):
             derived = tuple(ids[parent] for parent in sorted(behind) if parent < number)
-            ids.append(store.write(Draft("", f"subject {number}", "is", f"value {number}", derived_from=derived)).id)
+            ids.append(store.write(FactDraft("", f"subject {number}", "is", f"value {number}", derived_from=derived)).id)
         below: set[int] = set()
         for number, behind in enumerate(parents):
             if number > changed and (behind & (below | {changed})):
                 below.add(number)
-        written = store.write(Draft("", f"subject {changed}", "is", "another value"))
+        written = store.write(FactDraft("", f"subject {changed}", "is", "another value"))
         assert set(written.stale) == {ids[number] for number in below}
         store.close()

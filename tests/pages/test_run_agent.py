@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.memory import recorded
 from core.memory import store as stores
-from core.memory.facts import Draft
+from core.memory.facts import FactDraft
 from core.memory.forgetting import forget
 from core.memory.life import LifeRules, lived
 from core.memory.recorded import record_life
@@ -53,8 +53,8 @@ def words(app: AppTest) -> str:
 
 def test_a_fact_is_written_superseded_and_asked_for(store):
     assert "Nothing is remembered" in words(opened("Facts"))
-    store.write(Draft("", "pump K4", "firmware", "v1.0"))
-    update = store.write(Draft("", "pump K4", "firmware", "v2.0"))
+    store.write(FactDraft("", "pump K4", "firmware", "v1.0"))
+    update = store.write(FactDraft("", "pump K4", "firmware", "v2.0"))
     app = opened("Facts", fact=update.id)
     assert [list(table.value.iloc[:, 0]) for table in app.dataframe] == [
         ["The firmware of pump K4 is v2.0."],
@@ -65,8 +65,8 @@ def test_a_fact_is_written_superseded_and_asked_for(store):
 
 
 def test_the_press_forgets_by_a_job_and_the_proof_is_told(bench, store, started):
-    hall = store.write(Draft("", "pump K4", "hall", "hall Fir"))
-    call = store.write(Draft("At pump K4 call hall Fir.", derived_from=(hall.id,)))
+    hall = store.write(FactDraft("", "pump K4", "hall", "hall Fir"))
+    call = store.write(FactDraft("At pump K4 call hall Fir.", derived_from=(hall.id,)))
     app = opened("Facts", fact=hall.id)
     app.session_state[f"forget/{hall.id}"] = True
     app.run()

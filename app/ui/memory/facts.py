@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.ui import cards, jobs, tables
-from core.memory.facts import Draft, Fact
+from core.memory.facts import Fact, FactDraft
 from core.memory.forgetting import choice, exported, forget_cost
 from core.memory.shown import fact_row, facts_table, hit_rows, hits_table
 from core.memory.store import FactStore, memory_of
@@ -51,7 +51,7 @@ def write(store: FactStore) -> None:
         text = st.text_input("Sentence", placeholder="empty: made of these three", max_chars=500)
         importance = st.slider("Importance", 0.0, 1.0, 0.5, 0.05)
         if st.form_submit_button("Write", icon=":material/edit_note:"):
-            written = store.write(Draft(text, about, attribute, value, source="a person", importance=importance))
+            written = store.write(FactDraft(text, about, attribute, value, source="a person", importance=importance))
             also = f", {cards.count(len(written.stale), 'fact')} stale by it" if written.stale else ""
             st.success(f"{written.outcome.capitalize()}{also}.")
 

@@ -5,7 +5,6 @@ from typing import Any
 import streamlit as st
 
 from app.ui import cards, charts, jobs, tables
-from core.files import read_json
 from core.memory.policy import ADD_ALL, Policy, PolicyOutcome, half_lives, tried
 from core.memory.recorded import RecordedLife, recorded_life
 from core.memory.shown import policy_rows, policy_table, policy_words
@@ -14,7 +13,7 @@ from core.progress import Unready
 from core.workbench import command_line
 
 SEED = 0
-HALF_LIVES = (1.0, 3.0, 7.0, 14.0, 30.0, 90.0, 365.0)
+HALF_LIVES = (3.0, 7.0, 14.0, 30.0, 90.0, 365.0, 3650.0)
 BUDGETS = (100, 200, 400, 600, 800, 1200, 2000, 4000, 0)
 CHOSEN, ALL = "This policy", "Add all"
 
@@ -55,7 +54,7 @@ def over_policies(life: RecordedLife) -> None:
 
 def chosen() -> Policy:
     half_life = st.select_slider(
-        "Half-life (days)", HALF_LIVES, 30.0, key="memory_half_life", help="After it a fact counts half."
+        "Half-life (days)", HALF_LIVES, 365.0, key="memory_half_life", help="After it a fact counts half."
     )
     novelty = st.slider(
         "Novelty threshold",
@@ -121,7 +120,6 @@ def whole_lives(workbench: Any) -> None:
     st.subheader("The memory itself at the end of a life", anchor=False)
     if rows := simulated(workbench):
         tables.draw(lives_table(rows))
-        words = next((row["equivalence"] for row in rows if row["equivalence"]), "")
-        if words:
-            st.caption(cards.plain(f"{read_json(words)['words']}."))
+        latest = next(row["equivalence"] for row in rows if row["equivalence"])
+        st.caption(cards.plain(tables.minus(f"{latest['words']}.")))
     start(1)
