@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -25,8 +26,8 @@ from core.serving.caches import same_asked
 from core.statistics.half_life import HalfLife, fitted_half_life
 from core.workbench import Workbench
 
-CANDIDATES = 192  # that are looked at more closely: so many nearest by the code, and so many that share rare words
-COMMON = 500  # facts; a word of more finds no candidates
+CANDIDATES = 96  # that are looked at more closely: so many nearest by the code, and so many that share rare words
+COMMON = 200  # facts; a word of more finds no candidates
 ALIKE = 0.9  # cosine from which a note may be one that was told before; then the words decide
 USES_AT_ONCE = 64  # uses that are counted together; a kill loses no more
 BATCH = 256  # drafts of a transaction
@@ -35,7 +36,7 @@ _BELOW = """
     WITH RECURSIVE below (id) AS (SELECT child FROM edges JOIN picked ON parent = picked.id
         UNION SELECT child FROM edges JOIN below ON parent = below.id)
     SELECT number, facts.id FROM facts JOIN below USING (id) WHERE ended IS NULL"""
-_MARKS = "UPDATE facts SET stale = ?, change = ? WHERE number = ?"
+_SET_STALE = "UPDATE facts SET stale = ?, change = ? WHERE number = ?"
 Encode = Callable[[list[str], bool], np.ndarray]  # texts, whether they are questions -> unit vectors [n, dim] float32
 
 
@@ -150,7 +151,7 @@ class FactStore:
         """Marks all that is derived from these, by however many steps; within a change. The ids that were not stale before."""
         self._pick(ids)
         rows = self._connection.execute(f"{_BELOW} AND stale = ''").fetchall()
-        self._connection.executemany(_MARKS, [(why, change, number) for number, _ in rows])
+        self._connection.executemany(_SET_STALE, [(why, change, number) for number, _ in rows])
         return tuple(row[1] for row in rows)
 
     def _write(self, draft: FactDraft, vector: np.ndarray | None, change: int) -> WrittenFact:
@@ -234,19 +235,16 @@ class FactStore:
         ended: float | None = None,
         by: str = "",
     ) -> str:
-        made = new_id()
+        made, own = new_id(), sought_words(draft.text, draft.subject, draft.attribute)
         row = {
             **{name: getattr(draft, name) for name in ("text", "subject", "attribute", "value", "source", "confidence")},
             **{name: getattr(draft, name) for name in ("importance", "document", "start", "end", "span")},
             **{"id": made, "time": at, "first": now, "told": now, "stale": stale, "ended": ended},
-            **{"superseded_by": by, "about": about, "key": key, "change": change},
+            **{"superseded_by": by, "about": about, "key": key, "marks": _marks(own).tobytes(), "change": change},
         }
         names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
         number = self._connection.execute(f"INSERT INTO facts ({names}) VALUES ({marks})", list(row.values())).lastrowid
-        self._connection.executemany(
-            "INSERT INTO words VALUES (?, ?)",
-            [(word, number) for word in sought_words(draft.text, draft.subject, draft.attribute)],
-        )
+        self._connection.executemany("INSERT INTO words VALUES (?, ?)", [(word, number) for word in own])
         edges = [(made, parent, place) for place, parent in enumerate(dict.fromkeys(draft.derived_from))]
         self._connection.executemany("INSERT INTO edges VALUES (?, ?, ?)", edges)
         if vector is not None:
@@ -285,8 +283,8 @@ class FactStore:
             return hits
 
     def _candidates(self, question: str, vector: np.ndarray | None) -> tuple[list[tuple], np.ndarray]:
-        """Rows (number, text, last told or used, importance, vector), and the relevance of each: the mean of the cosine and of the
-        share of the question's words that it has, rare ones counting more (inverse document frequency)."""
+        """Rows (number, marks of words, last told or used, importance, vector), and the relevance of each: the mean of the cosine
+        and of the share of the question's words that it has, rare ones counting more (inverse document frequency)."""
         size = max(self._codes.size, 1)
         asked, idf, votes = words(question), {}, []
         for word in asked:
@@ -305,15 +303,14 @@ class FactStore:
             numbers += distinct[best[score[best] > 0]].tolist()
         numbers = list(dict.fromkeys(numbers))
         rows = self._connection.execute(
-            "SELECT number, text, max(told, coalesce(last_use, 0)), importance * confidence, vector, subject, attribute FROM facts "
+            "SELECT number, marks, max(told, coalesce(last_use, 0)), importance * confidence, vector FROM facts "
             f"LEFT JOIN vectors ON fact = number WHERE ended IS NULL AND number IN ({', '.join('?' * len(numbers))})",
             numbers,
         ).fetchall()
-        whole = sum(idf.values()) or 1.0
-        overlap = np.array(
-            [sum(idf[word] for word in set(sought_words(row[1], row[5], row[6])) & idf.keys()) / whole for row in rows]
-        )
-        if vector is None or not rows or any(row[4] is None for row in rows):
+        if not rows:
+            return [], np.zeros(0)
+        overlap = _overlap([row[1] for row in rows], idf)
+        if vector is None or any(row[4] is None for row in rows):
             return rows, overlap
         return rows, (_unpacked([row[4] for row in rows]) @ vector + overlap) / 2
 
@@ -542,6 +539,23 @@ class FactStore:
         self._connection.executemany(
             "UPDATE facts SET uses = uses + 1, last_use = max(coalesce(last_use, 0), ?) WHERE id = ?", rows
         )
+
+
+def _marks(said: Iterable[str]) -> np.ndarray:
+    """A number a word, [words] uint32: of 4 billion, so that hardly two words of a fact share one."""
+    return np.fromiter((crc32(word.encode()) for word in said), np.uint32)
+
+
+def _overlap(marks: Sequence[bytes], idf: dict[str, float]) -> np.ndarray:
+    """[facts] float64 share of what a question's words count that a fact has, by the marks of its words."""
+    asked = _marks(idf)
+    order = np.argsort(asked)
+    every = np.frombuffer(b"".join(marks), np.uint32)
+    place = np.minimum(np.searchsorted(asked[order], every), len(asked) - 1)
+    met = asked[order][place] == every
+    fact = np.repeat(np.arange(len(marks)), [len(some) // 4 for some in marks])
+    counts = np.array(list(idf.values()))[order]
+    return np.bincount(fact[met], counts[place[met]], len(marks)) / (counts.sum() or 1.0)
 
 
 def packed(vector: np.ndarray) -> bytes:
