@@ -4,7 +4,7 @@
 
 Each section is recorded as soon as it is measured; --only measures these anew. speed: 100,000 facts, then 2,000 single writes, each on the
 disk, and 2,000 reads of five facts, with the bundled encoder's time and without. writers: four processes write at once. forget: 1,000
-sentinels among the 100,000 facts are forgotten, with their proof; half of them stand in a trace and in a cached entry, too. lives: five
+sentinels among the 100,000 facts are forgotten, with their proof; half of them stand in a trace and in a cached entry, too. lives: three
 lives of 26 weeks, by strings. lab: a policy over a recorded life. million: a million facts, with random vectors, memory and speed.
 --quick: a tenth or less of all that.
 """
@@ -36,7 +36,7 @@ from core.progress import drain
 from core.store.batches import batches
 from core.workbench import Workbench
 
-FACTS, SINGLE, SENTINELS, MILLION, LIVES = 100_000, 2_000, 1_000, 1_000_000, 5
+FACTS, SINGLE, SENTINELS, MILLION, LIVES = 100_000, 2_000, 1_000, 1_000_000, 3
 WRITERS, EACH = 4, 250
 WRITER = """
 import sys
