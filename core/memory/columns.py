@@ -31,7 +31,7 @@ class SignCodes:
             self.deletions = seen["deletions"]
         if seen["changes"] != self.changes:
             rows = connection.execute(
-                "SELECT number, ended IS NULL, vector FROM facts LEFT JOIN vectors ON fact = number WHERE change > ? ORDER BY number",
+                "SELECT number, ended IS NULL, vector FROM facts LEFT JOIN vectors ON fact = number WHERE change > ? ORDER BY +number",
                 (self.changes,),
             )
             while some := rows.fetchmany(AT_ONCE):
