@@ -159,7 +159,7 @@ def export(workbench: Any, about: str, /) -> dict[str, Any]:
     return exported(workbench, about)
 
 
-@verb("memory forget", healthy=lambda told: told["proven"])
+@verb("memory forget", healthy=lambda told: told["proven"], job_keeps=lambda told: told["key"])
 def forget(
     workbench: Any,
     *facts: Annotated[str, Parameter(help="Their ids.")],

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -190,11 +191,16 @@ def _sought(store: FactStore, targets: Sequence[str], controls: dict[str, Fact])
     forms: dict[str, list[bytes]] = {}
     for number, text, vector in store.rows_of(targets):
         texts[str(number)] = text
-        forms[str(number)] = [form.encode() for form in written_forms(text)] + [text.encode("utf-16-le")]
+        forms[str(number)] = [form.encode() for form in written_forms(text)] + [text.encode("utf-16-le"), _text_key(text)]
         if vector:
             forms[f"vector {number}"] = [vector[:VECTOR_BYTES]]
     forms |= {name: [control.text.encode()] for name, control in controls.items()}
     return Needles(forms), texts
+
+
+def _text_key(text: str) -> bytes:
+    """Under which the vectors kept by text have it, where it was encoded elsewhere, say as a question."""
+    return blake2b(text.encode(), digest_size=16).digest()
 
 
 def _vector_names(texts: Iterable[str]) -> list[str]:

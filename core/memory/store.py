@@ -1,5 +1,6 @@
 """Facts are written, met again, superseded and looked up."""
 
+import atexit
 import sqlite3
 import threading
 import time
@@ -575,4 +576,5 @@ def memory_of(workbench: Workbench) -> FactStore:
     home = workbench.home.absolute()
     if home not in _of_home:
         _of_home[home] = FactStore(home)
+        atexit.register(_of_home[home].close)  # uses that wait are counted
     return _of_home[home]

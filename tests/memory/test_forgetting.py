@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from core.embedding.vectors import embed
 from core.errors import WorkbenchError
 from core.memory import forgetting
 from core.memory import store as stores
@@ -26,6 +27,24 @@ SPAN = dict.fromkeys(("parent", "name", "kind", "status", "message", "service"),
     "events": [],
     "dropped": 0,
 }
+
+
+class Words:
+    """An encoder part, as far as vectors by text ask for one."""
+
+    name, dim, max_tokens = "words", 64, 256
+
+    def identity(self):
+        return "words"
+
+    def prefix(self, query):
+        return ""
+
+    def load(self):
+        return self
+
+    def encode(self, texts, query=False):
+        yield np.arange(len(texts)), by_words(texts)
 
 
 @pytest.fixture
@@ -55,11 +74,16 @@ def test_a_fact_is_gone_from_every_file_and_the_record_holds_none_of_it(bench, s
     cached.mkdir(parents=True)
     np.savez_compressed(cached / "texts.npz", texts=np.frombuffer((SECRET * 50).encode(), np.uint8))
     (cached / "meta.json").write_text("{}")
+    drain(embed(Words(), [SECRET, "another question"], bench.home / "cache" / "vectors", query=True))
     done = drain(forget(bench, "the owner", "asked to", [secret.id]))
     assert done.proven and (done.facts, done.before, done.after, done.stale) == (2, 2, 0, 1)
     assert done.checks == {"files": 0, "search": 0, "neighbours": 0, "sql": 0, "control": 1}
-    assert done.cleaned == {"cache": 1, "journal": 1, "database": 1} and done.remaining == []
-    assert not cached.exists() and "417-882" not in json.dumps(bench.store.query("SELECT * FROM spans"), default=str)
+    assert done.cleaned == {"cache": 2, "journal": 1, "database": 1} and done.remaining == []
+    assert (
+        not cached.exists()
+        and not list((bench.home / "cache" / "vectors").rglob("*.npz"))
+        and "417-882" not in json.dumps(bench.store.query("SELECT * FROM spans"), default=str)
+    )
     assert drain(bench.store.verify()).ok
     assert store.fact(below.id).stale == "forgotten" and store.read("blue door of hall Elm")[0].fact.text.startswith("Hall Elm")
     [row] = forgettings(bench)
