@@ -241,6 +241,17 @@ ROWS = {
         ("hnsw.float32.gb", "The same, memory", MOST, 2.5, "GB"),
         ("hnsw.8bit.gb", "The same with numbers of 8 bits: memory", MOST, 0.6, "GB"),
     ),
+    ("memory", 30): (
+        ("speed.write.p99_ms", "A fact written at 100,000, encoded and on the disk, p99", MOST, 20, "ms"),
+        ("speed.read.p99_ms", "Five facts read at 100,000, the question encoded, p99", MOST, 10, "ms"),
+        ("writers.lost", "Facts lost of four processes that write at once", MOST, 0, ""),
+        ("forget.met_after", "Forgotten sentinels of 1,000 met by search, SQL, neighbours or bytes", MOST, 0, ""),
+        ("lives.selective.current", "26 simulated weeks, five best facts of the store alone: current value", LEAST, 0.95, ""),
+        ("lives.selective.stale", "The same, the first fact on the matter is an earlier value", MOST, 0.02, ""),
+        ("lives.selective.cascade", "Derived facts answered anew after a change", LEAST, 0.6, ""),
+        ("lives.share", "Facts that a selective memory holds, to one that adds all", MOST, 0.25, ""),
+        ("lives.no_loss", "Its recall equals that within 2 points, or is higher", LEAST, 1, ""),
+    ),
     ("", 12): (
         ("label_key_share", "Processor time of a label key, to what it was before", MOST, 0.5, ""),
     ),

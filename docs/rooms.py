@@ -58,6 +58,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("labs", "the verbs of single pages, a folder a subject: trials, answers, encoders, adapters, indexes …; the doctor"),
         Room("annotation", "studies and labels, and the formats they come and go in"),
         Room("serving", "a recipe over HTTP: queue, batches, caches, keys; publication, canaries, load, traces"),
+        Room("memory", "facts: written, read, superseded, forgotten with proof; policies over simulated lives"),
         Room("agreement", "what a study's labels say together: agreement, annotators, systems, power"),
     ),
     (

@@ -1,12 +1,11 @@
-"""Agents: what does a model find that may search again, compute and look things up, and is that worth what it takes?"""
+"""Agents: what does a model find that may search again, compute and remember, is that worth what it takes, and is what it forgets gone?"""
 
-import streamlit as st
-
-from app.ui import recipe_strip
+from app.ui import cards, recipe_strip
 from app.ui.agents import comparing, running
+from app.ui.memory import view as memory
 
 NAVIGATION = {"section": "Generate", "order": 15, "title": "Agents", "icon": "smart_toy"}
-VIEWS = {"Run": running.draw, "Compare": comparing.draw}
+VIEWS = {"Run": running.draw, "Compare": comparing.draw, "Memory": memory.draw}
 
 
 def page() -> None:
@@ -14,9 +13,7 @@ def page() -> None:
         NAVIGATION["title"],
         "What does a model answer that calls tools until it knows, which step mattered, and is it worth what it takes?",
     )
-    first = next(iter(VIEWS))
-    view = st.segmented_control("View", list(VIEWS), default=first, key="view", bind="query-params", required=True) or first
-    VIEWS[view]()
+    cards.tabs(VIEWS, "agents_view")
 
 
 page()

@@ -247,6 +247,7 @@ ASKED = {
     "core/jobs/jobs.py": "any verb's result",
     "core/labs/index/inside.py": "FAISS",
     "core/labs/systems/replies.py": "a system of any library",
+    "core/memory/facts.py": "a thread's own state",
     "core/models/hardware.py": "the C library",
     "core/models/loading.py": "torch",
     "core/pipeline/memory.py": "any result, to weigh it",

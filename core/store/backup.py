@@ -1,9 +1,9 @@
-"""A backup: journal, looks and database in one zip. To restore it, unzip it into an empty data folder."""
+"""A backup: journal, looks, database and facts in one zip. To restore it, unzip it into an empty data folder."""
 
 import shutil
 import zipfile
 from collections.abc import Callable, Generator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from core.errors import WorkbenchError
@@ -14,6 +14,8 @@ from core.store.database_file import READ_WAIT_S, DatabaseFile, InUse, Stuck
 from core.store.folding import Folding
 from core.store.journal import SEGMENT_END
 from core.store.looks import ENDING, FOLDER
+
+MEMORY = Path("memory", "facts.sqlite")  # of the data folder; see core/memory/tables.py
 
 
 def backup(
@@ -57,6 +59,8 @@ def backup(
                 file.writestr(about, data, zipfile.ZIP_STORED)
             for segment in labels:
                 file.write(segment, segment.relative_to(home))
+            if (home / MEMORY).exists():
+                file.writestr(str(MEMORY), _facts(home / MEMORY))
         yield Progress(len(entries), len(entries), "Reading it back")
         with zipfile.ZipFile(temporary) as file:
             if damaged := file.testzip():
@@ -77,6 +81,19 @@ def backup(
         with suppress(OSError):
             temporary.unlink()
     return path
+
+
+def _facts(path: Path) -> bytes:
+    """The file of facts as of one moment, while others write."""
+    import sqlite3
+
+    try:
+        with closing(sqlite3.connect(path.as_uri() + "?mode=ro", uri=True)) as facts:
+            return facts.serialize()
+    except sqlite3.Error as error:
+        raise WorkbenchError(
+            f"The facts of memory cannot be read: {error}.", where=str(path), todo="Move the file away."
+        ) from None
 
 
 def _size(count: float) -> str:

@@ -66,12 +66,12 @@ def test_tools_and_limits_are_the_agents_own(bench, monkeypatch):
 @pytest.mark.slow
 def test_the_comparison_is_a_job_and_its_table_stands_beside_what_it_takes(bench, monkeypatch, started, shown_commands):
     play(monkeypatch, answer)
-    app = open_page(view="Compare", agent_count=4)
+    app = open_page(agents_view="Compare", agent_count=4)
     next(button for button in app.button if button.label == "Compare").click().run()
     [words] = started
     assert words[:6] == ["agents", "compare", "--ask", "4", "--ways", "ircot,react"]
     made = drain(lab.compare_agents(bench, recipe(**AGENT), lab.AgentPlan(4)))
-    app = open_page(view="Compare", agent_count=4)
+    app = open_page(agents_view="Compare", agent_count=4)
     assert not [button for button in app.button if button.label == "Compare"]
     table = next(frame.value for frame in app.dataframe if "Arm" in frame.value.columns)
     assert table["Arm"].tolist() == [row["arm"] for row in lab.rows(made)] and set(table["n"]) == {4}

@@ -40,6 +40,7 @@ WHY_NOT = {  # beginning of a verb -> why its charts and tables are not computed
     "agreement": "of people's labels a bundle holds what tables and numbers of `annotate agreement` need, no groups, times or texts",
     "power": "it is a calculation from the words of its command, and rests on no result",
     "annotate": "it is a plan of a study of labels, and rests on no result",
+    "memory": "it rests on a simulated life, or on facts that may be forgotten, and on no trial",
     **dict.fromkeys(("inside", "tokenizers", "train"), INSIDE),
     **dict.fromkeys(("sample", "ask"), "it shows what a model wrote, and no model is in a bundle"),
 }

@@ -1,0 +1,115 @@
+"""Facts: listed or looked for by a question; one with its versions and derivations, and the press that forgets it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+
+from app.ui import cards, jobs, tables
+from core.memory.facts import Fact, FactDraft
+from core.memory.forgetting import choice, exported, forget_cost
+from core.memory.shown import fact_row, facts_table, hit_rows, hits_table
+from core.memory.store import FactStore, memory_of
+from core.report.table import Column, Table
+
+MOST = 500
+WHY = (
+    "Agents write facts with `write_memory`, and people with `python -m core memory write` or the form above: a subject, an attribute of "
+    "it and its value. A new value takes the place of the old one, and what was derived from that is marked."
+)
+VERSIONS = (Column("text", "Version", width=420), Column("since", "Holds since", width=170), Column("ended", width=170))
+
+
+def draw(workbench: Any) -> None:
+    store = memory_of(workbench)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        question = st.text_input("Question", key="memory_question", placeholder="empty: the latest facts", max_chars=500)
+        stale = st.toggle("Stale", key="memory_stale", help="Only facts that may hold no more.", disabled=bool(question.strip()))
+    with st.expander("Write a fact"):
+        write(store)
+    if question.strip():
+        hits = store.read(question, 10, counted=False)
+        facts, drawn = [hit.fact for hit in hits], hits_table(hit_rows(store, hits))
+    else:
+        facts = store.facts(MOST, stale=stale)
+        drawn = facts_table(map(fact_row, facts))
+    if not facts:
+        cards.empty("Nothing is remembered" if not stale else "No fact is stale", WHY)
+        return
+    chosen = tables.choose(drawn, [fact.id for fact in facts], param="fact")
+    if chosen is not None:
+        with tables.opened():
+            opened(workbench, store, facts[chosen])
+
+
+def write(store: FactStore) -> None:
+    with st.form("memory_write", border=False, clear_on_submit=True):
+        with st.container(horizontal=True):
+            about = st.text_input("Subject", max_chars=100)
+            attribute = st.text_input("Attribute", max_chars=100)
+            value = st.text_input("Value", max_chars=300)
+        text = st.text_input("Sentence", placeholder="empty: made of these three", max_chars=500)
+        importance = st.slider("Importance", 0.0, 1.0, 0.5, 0.05)
+        if st.form_submit_button("Write", icon=":material/edit_note:"):
+            written = store.write(FactDraft(text, about, attribute, value, source="a person", importance=importance))
+            also = f", {cards.count(len(written.stale), 'fact')} stale by it" if written.stale else ""
+            st.success(f"{written.outcome.capitalize()}{also}.")
+
+
+def opened(workbench: Any, store: FactStore, fact: Fact) -> None:
+    cards.question_title(fact.text)
+    if because := store.because(fact):
+        now = store.followed(fact)
+        st.warning(cards.plain(because + (f" By what is behind it today: {now}." if now else "")), icon=":material/history:")
+    derivation = store.derivation(fact.id)
+    cards.facts(
+        [
+            ("Id", fact.id),
+            ("Source", " ".join(filter(None, (fact.source, fact.document and f"{fact.document} [{fact.start}, {fact.end})")))),
+            ("Used", f"{cards.count(fact.uses, 'time')}{f', last {said_at(fact.last_use)}' if fact.last_use else ''}"),
+            ("Derived from", " · ".join(each.text for each in derivation.parents)),
+            ("Led to", " · ".join(each.text for each in derivation.children)),
+        ]
+    )
+    versions = [{"text": each.text, "since": said_at(each.time), "ended": said_at(each.ended)} for each in store.history(fact.id)]
+    tables.draw(Table("memory_versions", VERSIONS, versions, "Versions"), offered=False)
+    with st.expander("Forget it", key=f"forget/{fact.id}", on_change="rerun") as box:
+        if box.open:
+            forget(workbench, store, fact)
+
+
+def forget(workbench: Any, store: FactStore, fact: Fact) -> None:
+    """What would go, and the press; a job reads every file of the data folder before and after."""
+    derived = st.toggle("What was derived from it, too", key="forget_derived")
+    told = choice(store, [fact.id], derived=derived)
+    st.caption(f"{cards.count(len(told.facts), 'fact')} would be gone from every file, with all versions. That cannot be undone.")
+    for facts, words in ((told.derived, "Derived from it, and stale then"), (told.mentioning, "Says the same, and would stay")):
+        for each in facts[:10]:
+            st.caption(cards.plain(f"{words}: {each.text}"))
+    with st.container(horizontal=True):
+        who = st.text_input("Who asks for it", key="forget_who", max_chars=100)
+        why = st.text_input("Why", key="forget_why", max_chars=200, help="Stays in the record: say it without what is forgotten.")
+    if not (who.strip() and why.strip()):
+        return st.caption("The record of it says who, when and why, and nothing of what it was.")
+    arguments = ["memory", "forget", fact.id, "--who", who, "--why", why, *(["--derived"] if derived else [])]
+    jobs.start_button(
+        "Forget, and prove it", arguments, "Forgetting", forget_cost(workbench), icon=":material/delete_forever:", place="forget"
+    )
+    if fact.subject:
+        about = exported(workbench, fact.subject)
+        st.download_button(
+            f"All about {cards.plain(fact.subject)}", as_json(about), "about.json", "application/json", icon=":material/download:"
+        )
+
+
+def as_json(value: Any) -> str:
+    import json
+
+    return json.dumps(value, indent=1, ensure_ascii=False)
+
+
+def said_at(seconds: float | None) -> str:
+    """A moment in words, in UTC; "" for none, and for what no calendar has."""
+    if seconds is None or abs(seconds) > 2e11:
+        return ""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

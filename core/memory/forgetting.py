@@ -1,0 +1,296 @@
+"""Facts are forgotten, and it is proven: what was there is in no search, table, neighbour or byte of the data folder any more.
+
+Two controls say that the proof can fail: a planted fact that has to be met before and not after, since it is forgotten with the others, and
+one that stays and has to be met before and after. Where the search does not see what is to be forgotten, nothing is deleted.
+"""
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from core import files
+from core.errors import WorkbenchError
+from core.files.ids import new_id
+from core.memory.facts import CONTROL, Fact, FactDraft, folded
+from core.memory.scanning import Needles, Scan, scan
+from core.memory.store import FactStore, memory_of
+from core.pipeline.forecast import Forecast, one_phase
+from core.records import Progress
+from core.store import tables as columns_of
+from core.store.batches import batches
+from core.store.journal import SUFFIX, Journal, encode
+from core.workbench import Workbench
+
+KIND = "forgotten_facts"
+GONE = "[forgotten]"
+VECTOR_BYTES = 64  # of a vector, by which it is sought: 32 numbers
+MOST_MENTIONED = 50  # values that are looked for in other facts
+TOLD = 4  # characters from which a value in a reason tells what was forgotten
+FORGOTTEN, STAYING = "control that is forgotten", "control that stays"
+JOBS = "jobs"
+
+
+class ForgettingChoice(NamedTuple):
+    """What a forgetting would take."""
+
+    facts: tuple[Fact, ...]
+    derived: tuple[Fact, ...]  # facts derived from them, which would be stale
+    mentioning: tuple[Fact, ...]  # other facts in whose text one of their values stands
+
+
+class Forgotten(NamedTuple):
+    """The certificate of a forgetting, as it is recorded: who, when and why, and nothing of what it was."""
+
+    key: str
+    who: str
+    why: str
+    forgotten: str
+    facts: int
+    stale: int
+    files: int
+    bytes: int
+    before: int
+    after: int
+    proven: bool
+    checks: dict[str, int]
+    cleaned: dict[str, int]
+    remaining: list[str]
+
+
+def choice(store: FactStore, ids: Sequence[str] = (), subject: str = "", derived: bool = False) -> ForgettingChoice:
+    """ids: facts, each with all its versions. subject: all about it. derived: what follows from them, too."""
+    facts, below = _chosen(store, ids, subject, derived)
+    values = list({fact.value or fact.text: None for fact in facts.values() if len(fact.value or fact.text) >= TOLD})
+    said = store.mentioning(values[:MOST_MENTIONED], [*facts, *below])
+    return ForgettingChoice(tuple(facts.values()), tuple(below.values()), tuple(said))
+
+
+def _chosen(store: FactStore, ids: Sequence[str], subject: str, derived: bool) -> tuple[dict[str, Fact], dict[str, Fact]]:
+    """(facts to forget, what else was derived from them), by id."""
+    facts = {fact.id: fact for fact_id in ids for fact in store.history(store.fact(fact_id).id)}
+    facts |= {fact.id: fact for fact in store.about(subject)} if subject.strip() else {}
+    if not facts:
+        raise WorkbenchError("There is nothing of that to forget.", todo="Name facts by their ids, or a subject: `memory facts`.")
+    below = {fact.id: fact for fact in store.below(list(facts)) if fact.id not in facts}
+    return (facts | below, {}) if derived else (facts, below)
+
+
+def forget(
+    workbench: Workbench, who: str, why: str, ids: Sequence[str] = (), subject: str = "", derived: bool = False
+) -> Generator[Progress, None, Forgotten]:
+    """Deletes facts, empties every file of them, and proves it. The record of it holds no content. Raises a WorkbenchError before
+    anything is deleted where a reason is missing or tells the content, or where the search does not see what is there."""
+    store = memory_of(workbench)
+    chosen = list(_chosen(store, ids, subject, derived)[0].values())
+    _check_reason(who, why, chosen)
+    controls = {name: _planted(store) for name in (FORGOTTEN, STAYING)}
+    try:
+        targets = [fact.id for fact in chosen]
+        needles, texts = _sought(store, targets, controls)
+        first = yield from scan(workbench.home, needles, "Searching every file for what is to go")
+        unseen = [name for name in (*texts, *controls) if name not in first.where]
+        if unseen:
+            raise WorkbenchError(
+                f"The search of the files does not see {len(unseen):,} of the facts, so nothing could be proven. Nothing was deleted.",
+                where=str(store.path),
+                todo="Run `memory check`; a damaged file is copied back from a backup.",
+            )
+        yield Progress(0, 0, "Forgetting")
+        vectors = [row[2] for row in store.rows_of(targets) if row[2]]
+        numbers = {row[0] for row in store.rows_of(targets)}
+        stale = store.remove([*targets, controls[FORGOTTEN].id])
+        store.compact()
+        cleaned = yield from _clean(workbench, _elsewhere(first, store, {*texts, *_vector_names(texts)}), texts.values())
+        second = yield from scan(workbench.home, needles, "Searching every file again")
+    finally:
+        with suppress(WorkbenchError):
+            store.remove([control.id for control in controls.values()])
+    yield Progress(0, 0, "Searching memory and tables")
+    checks = {
+        "files": len([name for name in second.where if name != STAYING]),
+        "search": sum(hit.fact.id in set(targets) for text in texts.values() for hit in store.read(text, 10, counted=False)),
+        "neighbours": sum(len(numbers & set(store.neighbours(vector, 10))) for vector in vectors),
+        "sql": _in_tables(workbench, list(texts.values())),
+        "control": int(STAYING in second.where),
+    }
+    remaining = {path for name, paths in second.where.items() if name != STAYING for path in paths} | second.unread.keys()
+    proven = (
+        not any(number for place, number in checks.items() if place != "control")
+        and bool(checks["control"])
+        and not second.unread
+    )
+    made = Forgotten(
+        key=new_id(),
+        who=who.strip(),
+        why=why.strip(),
+        forgotten=datetime.now(UTC).isoformat(timespec="seconds"),
+        facts=len(targets),
+        stale=len(stale),
+        files=second.files,
+        bytes=second.bytes,
+        before=sum(name in first.where for name in texts),
+        after=sum(name != STAYING and name != FORGOTTEN for name in second.where),
+        proven=proven,
+        checks=checks,
+        cleaned=dict(cleaned),
+        remaining=sorted(path.relative_to(workbench.home).as_posix() for path in remaining),
+    )
+    batches(workbench.home).add(KIND, {made.key: {name: value for name, value in made._asdict().items() if name != "key"}}, {})
+    return made
+
+
+def forget_cost(workbench: Workbench) -> Forecast:
+    """What a forgetting takes: every file is read twice."""
+    sizes = [path.stat().st_size for path in workbench.home.rglob("*") if path.is_file()]
+    return one_phase(f"{len(sizes):,} files read twice ({files.size(sum(sizes))})")
+
+
+def forgettings(workbench: Workbench) -> list[dict[str, Any]]:
+    """The audit: every forgetting, the newest first."""
+    names = ", ".join(Forgotten._fields)
+    return workbench.store.query(f"SELECT {names} FROM {KIND} ORDER BY key DESC")
+
+
+def exported(workbench: Workbench, subject: str) -> dict[str, Any]:
+    """All that is remembered about a subject: its facts with their earlier versions, from what each was derived and what follows, and the
+    facts of others that mention it."""
+    store = memory_of(workbench)
+    facts = store.about(subject)
+    rows = []
+    for fact in facts:
+        derivation = store.derivation(fact.id)
+        behind = {"derived_from": [each.id for each in derivation.parents], "led_to": [each.id for each in derivation.children]}
+        rows.append({**fact._asdict(), **behind, "used_at": store.used_at(fact.id)})
+    mentioned = store.mentioning([subject], [fact.id for fact in facts]) if len(subject.strip()) >= TOLD else []
+    return {"subject": subject, "facts": rows, "mentioned_in": [fact._asdict() for fact in mentioned]}
+
+
+def _check_reason(who: str, why: str, facts: Iterable[Fact]) -> None:
+    if not who.strip() or not why.strip():
+        raise WorkbenchError("A forgetting says who asks for it, and why.", todo="Give both; they are all that stays.")
+    said = folded(f"{who} {why}")
+    for fact in facts:
+        if any(len(text) >= TOLD and folded(text) in said for text in (fact.value, fact.text)):
+            raise WorkbenchError("The reason tells what is to be forgotten.", todo="It stays in the record: say it without.")
+
+
+def _planted(store: FactStore) -> Fact:
+    text = f"Control {secrets.token_hex(16)}"
+    return store.fact(store.write(FactDraft(text, CONTROL, "control", text)).id)
+
+
+def _sought(store: FactStore, targets: Sequence[str], controls: dict[str, Fact]) -> tuple[Needles, dict[str, str]]:
+    """Texts in every form that our files give them, and vectors; and the texts by their names."""
+    texts: dict[str, str] = {}
+    forms: dict[str, list[bytes]] = {}
+    for number, text, vector in store.rows_of(targets):
+        texts[str(number)] = text
+        forms[str(number)] = [form.encode() for form in written_forms(text)] + [text.encode("utf-16-le"), _text_key(text)]
+        if vector:
+            forms[f"vector {number}"] = [vector[:VECTOR_BYTES]]
+    forms |= {name: [control.text.encode()] for name, control in controls.items()}
+    return Needles(forms), texts
+
+
+def _text_key(text: str) -> bytes:
+    """Under which the vectors kept by text have it, where it was encoded elsewhere, say as a question."""
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+def _vector_names(texts: Iterable[str]) -> list[str]:
+    return [f"vector {name}" for name in texts]
+
+
+def written_forms(text: str) -> list[str]:
+    """A text as it stands in a file: as it is, in JSON, and in JSON within JSON."""
+    forms = [text]
+    for ascii_only in (True, False):
+        once = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        forms += [once, json.dumps(once, ensure_ascii=ascii_only)[1:-1]]
+    return list(dict.fromkeys(forms))
+
+
+def _elsewhere(first: Scan, store: FactStore, names: Iterable[str]) -> set[Path]:
+    """Files beside the memory's own that hold one of these."""
+    paths = {path for name in names for path in first.where.get(name, ())}
+    return {path for path in paths if path.parent != store.path.parent}
+
+
+def _clean(workbench: Workbench, paths: Iterable[Path], texts: Iterable[str]) -> Generator[Progress, None, Counter[str]]:
+    """Empties these files of the texts, each in the way of its kind; what kind is unknown stays, and is met by the second search."""
+    cleaned: Counter[str] = Counter()
+    forms = sorted({form for text in texts for form in written_forms(text)}, key=len, reverse=True)
+    home, database = workbench.home, False
+    for path in sorted(paths):
+        yield Progress(0, 0, "Emptying files that hold it")
+        kind = path.relative_to(home).parts[0]
+        if kind == "cache":
+            _drop_cached(path, home / "cache")
+            cleaned["cache"] += 1
+        elif kind == "journal" and path.name.endswith(SUFFIX):
+            cleaned["journal"] += _redact(path, forms)
+        elif kind == JOBS and len(path.relative_to(home).parts) > 2:
+            cleaned["jobs"] += _drop_job(workbench, path.relative_to(home).parts[1])
+        database |= path.name.startswith("groundwork.duckdb")
+    if cleaned["journal"] or database:
+        yield from workbench.store.rebuild()
+        cleaned["database"] += 1
+    return +cleaned
+
+
+def _drop_cached(path: Path, cache: Path) -> None:
+    """The whole entry: a folder that says what it holds, else the file."""
+    entry = path.parent if (path.parent / "meta.json").exists() and path.parent != cache else path
+    with suppress(FileNotFoundError):  # several of its files held it
+        files.remove_whole(entry)
+
+
+def _redact(path: Path, forms: Sequence[str]) -> int:
+    """The record written again under its id, without the words. A damaged record stays as it is, and is told."""
+    record = Journal(path.parent).load(path)
+    if record is None:
+        return 0
+    mode = path.stat().st_mode
+    files.write_whole(path, encode(record.id, record.kind, _without(record.payload, forms)), "The record")
+    path.chmod(mode & 0o777)
+    return 1
+
+
+def _without(value: Any, forms: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        for form in forms:
+            value = value.replace(form, GONE)
+        return value
+    if isinstance(value, dict):
+        return {_without(name, forms): _without(inner, forms) for name, inner in value.items()}
+    return [_without(inner, forms) for inner in value] if isinstance(value, list) else value
+
+
+def _drop_job(workbench: Workbench, job_id: str) -> int:
+    """What a finished job printed and was asked; one that runs is left alone."""
+    with suppress(WorkbenchError):
+        if workbench.jobs.get(job_id).active:
+            return 0
+    with suppress(FileNotFoundError):
+        files.remove_whole(workbench.home / JOBS / job_id)
+        return 1
+    return 0
+
+
+def _in_tables(workbench: Workbench, texts: list[str]) -> int:
+    """Rows of the tables of SQL in which one of the texts stands."""
+    forms = [form for text in texts for form in written_forms(text)]
+    rows = 0
+    for table, (_, columns) in columns_of.TABLES.items():
+        named = [f'CAST("{name}" AS VARCHAR)' for name, about in columns.items() if "VARCHAR" in about[0] or "JSON" in about[0]]
+        if named:
+            said = f"(SELECT DISTINCT concat_ws(' ', {', '.join(named)}) AS said FROM {table})"
+            sql = f"SELECT count(*) AS number FROM {said} WHERE len(list_filter(?::VARCHAR[], lambda form: contains(said, form))) > 0"
+            rows += workbench.store.query(sql, [forms])[0]["number"]
+    return rows

@@ -1,0 +1,152 @@
+"""What is forgotten is in no search, table or byte; a proof that cannot see is none."""
+
+import gzip
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from core.embedding.vectors import embed
+from core.errors import WorkbenchError
+from core.memory import forgetting
+from core.memory import store as stores
+from core.memory.facts import FactDraft
+from core.memory.forgetting import choice, exported, forget, forgettings
+from core.memory.scanning import Needles, scan
+from core.progress import drain
+from core.store.batches import batches
+from core.workbench import Workbench
+from tests.support.remembered import by_words
+
+SECRET = "The alarm code of hall Fir is “417-882”."
+SPAN = dict.fromkeys(("parent", "name", "kind", "status", "message", "service"), "x") | {
+    "start_ns": 1,
+    "end_ns": 2,
+    "events": [],
+    "dropped": 0,
+}
+
+
+class Words:
+    """An encoder part, as far as vectors by text ask for one."""
+
+    name, dim, max_tokens = "words", 64, 256
+
+    def identity(self):
+        return "words"
+
+    def prefix(self, query):
+        return ""
+
+    def load(self):
+        return self
+
+    def encode(self, texts, query=False):
+        yield np.arange(len(texts)), by_words(texts)
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    monkeypatch.setattr(stores, "bundled", by_words)
+    bench = Workbench(tmp_path / "home")
+    monkeypatch.setitem(stores._of_home, bench.home.absolute(), stores.FactStore(bench.home, by_words))
+    return bench
+
+
+@pytest.fixture
+def store(bench):
+    return stores.memory_of(bench)
+
+
+def test_a_fact_is_gone_from_every_file_and_the_record_holds_none_of_it(bench, store):
+    store.write(FactDraft("Hall Elm has a blue door."))
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
+    update = store.write(FactDraft("The alarm code of hall Fir is “551-203”.", "hall Fir", "alarm", "551-203"))
+    below = store.write(FactDraft("The code of the side door is the same.", derived_from=(update.id,)))
+    observed = json.dumps({"observation": json.dumps({"text": SECRET})})
+    batches(bench.home).keep(
+        "spans", {"t/s": {"trace": "t", "span": "s", "attributes": {"tool": observed, "plain": SECRET}, **SPAN}}
+    )
+    assert bench.store.query("SELECT attributes FROM spans")
+    cached = bench.home / "cache" / "answers" / "one"
+    cached.mkdir(parents=True)
+    np.savez_compressed(cached / "texts.npz", texts=np.frombuffer((SECRET * 50).encode(), np.uint8))
+    (cached / "meta.json").write_text("{}")
+    drain(embed(Words(), [SECRET, "another question"], bench.home / "cache" / "vectors", query=True))
+    done = drain(forget(bench, "the owner", "asked to", [secret.id]))
+    assert done.proven and (done.facts, done.before, done.after, done.stale) == (2, 2, 0, 1)
+    assert done.checks == {"files": 0, "search": 0, "neighbours": 0, "sql": 0, "control": 1}
+    assert done.cleaned == {"cache": 2, "journal": 1, "database": 1} and done.remaining == []
+    assert (
+        not cached.exists()
+        and not list((bench.home / "cache" / "vectors").rglob("*.npz"))
+        and "417-882" not in json.dumps(bench.store.query("SELECT * FROM spans"), default=str)
+    )
+    assert drain(bench.store.verify()).ok
+    assert store.fact(below.id).stale == "forgotten" and store.read("blue door of hall Elm")[0].fact.text.startswith("Hall Elm")
+    [row] = forgettings(bench)
+    assert row["who"] == "the owner" and row["proven"] and secret.id not in json.dumps(row, default=str)
+
+
+def test_a_file_of_another_kind_is_named_and_the_proof_fails(bench, store):
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("inner.gz", gzip.compress(SECRET.encode()))
+    (bench.home / "backup.zip").write_bytes(packed.getvalue())
+    done = drain(forget(bench, "the owner", "asked to", [secret.id]))
+    assert not done.proven and done.remaining == ["backup.zip"] and done.after == 1
+
+
+def test_what_the_search_cannot_see_is_not_deleted(bench, store, monkeypatch):
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
+    monkeypatch.setattr(forgetting, "written_forms", lambda text: [text.upper()])
+    with pytest.raises(WorkbenchError, match="Nothing was deleted"):
+        drain(forget(bench, "the owner", "asked to", [secret.id]))
+    assert store.fact(secret.id).text == SECRET and store.counts().facts == 1, "the controls are gone"
+
+
+def test_a_reason_is_asked_for_and_must_not_tell(bench, store):
+    secret = store.write(FactDraft(SECRET, "hall Fir", "alarm", "417-882"))
+    for who, why in (("", "asked to"), ("the owner", " "), ("the owner", "The code 417-882 leaked")):
+        with pytest.raises(WorkbenchError):
+            drain(forget(bench, who, why, [secret.id]))
+    assert store.fact(secret.id)
+
+
+def test_all_about_a_subject_is_told_and_what_would_go_with_it(bench, store):
+    first = store.write(FactDraft("", "pump K417", "firmware", "v1.418"))
+    store.write(FactDraft("", "pump K417", "firmware", "v2.519"))
+    other = store.write(FactDraft("The manual of v1.418 names pump K417.", derived_from=(first.id,)))
+    told = exported(bench, "Pump K417")
+    assert [row["value"] for row in told["facts"]] == ["v1.418", "v2.519"] and [row["id"] for row in told["mentioned_in"]] == [
+        other.id
+    ]
+    would = choice(store, subject="pump K417")
+    assert len(would.facts) == 2 and [fact.id for fact in would.derived] == [other.id]
+    assert [fact.id for fact in choice(store, [first.id], derived=True).facts][-1] == other.id
+
+
+@pytest.mark.parametrize("many", [3, 300])
+def test_needles_are_met_at_every_place_and_across_blocks(tmp_path, monkeypatch, many):
+    monkeypatch.setattr("core.memory.scanning.BLOCK", 64)
+    texts = [f"needle number {number:04}" for number in range(many)]
+    needles = Needles({text: [text.encode()] for text in texts})
+    rng = np.random.default_rng(0)
+    for number, text in enumerate(texts[:3]):
+        noise = rng.integers(0, 256, 50 + 37 * number, np.uint8).tobytes()
+        (tmp_path / f"{number}").write_bytes(noise + text.encode() + noise)
+    (tmp_path / "not").write_bytes(b"needle number 99".join([b"needle number "] * 9))
+    made = drain(scan(tmp_path, needles))
+    assert {name: [path.name for path in paths] for name, paths in made.where.items()} == {
+        text: [str(n)] for n, text in enumerate(texts[:3])
+    }
+    assert made.files == 4 and not made.unread
+
+
+def test_what_cannot_be_unpacked_is_told(tmp_path):
+    (tmp_path / "torn.gz").write_bytes(gzip.compress(b"x" * 1000)[:-20])
+    made = drain(scan(tmp_path, Needles({"a": [b"a text that is sought"]})))
+    assert list(made.unread) == [tmp_path / "torn.gz"]

@@ -1,0 +1,134 @@
+"""Facts are written, superseded, derived from one another, met again."""
+
+import threading
+
+import pytest
+
+from core.errors import WorkbenchError
+from core.memory import tools
+from core.memory.exchange import import_lines
+from core.memory.facts import FactDraft, read_draft
+from core.progress import drain
+from tests.support.remembered import memory
+
+
+@pytest.fixture
+def store(tmp_path):
+    return memory(tmp_path)
+
+
+def told(store, subject, attribute, value, **more):
+    return store.write(FactDraft("", subject, attribute, value, **more))
+
+
+def test_a_new_value_takes_the_place_of_the_old_one_which_stays_as_history(store):
+    first = told(store, "pump K4", "firmware", "v1.0")
+    assert told(store, "Pump  k4", "Firmware", "V1.0").outcome == "duplicate"
+    second = told(store, "pump K4", "firmware", "v2.0")
+    assert (second.outcome, second.superseded) == ("update", first.id)
+    late = told(store, "pump K4", "firmware", "v0.9", time=1.0)
+    assert late.outcome == "history"
+    assert [fact.value for fact in store.history(second.id)] == ["v0.9", "v1.0", "v2.0"]
+    assert [hit.fact.value for hit in store.read("Which firmware runs on pump K4?")] == ["v2.0"]
+    assert store.fact(first.id).said == 2
+
+
+def test_what_was_derived_is_stale_by_however_many_steps_and_says_what_it_would_be(store):
+    hall, channel = told(store, "pump K4", "hall", "hall Fir"), told(store, "hall Fir", "radio", "channel 1")
+    other = told(store, "hall Elm", "radio", "channel 2")
+    call = store.write(
+        FactDraft("At pump K4 call on channel 1.", "pump K4", "call", "channel 1", derived_from=(hall.id, channel.id))
+    )
+    sign = store.write(FactDraft("The sign at pump K4 says one.", derived_from=(call.id,)))
+    moved = told(store, "pump K4", "hall", "hall Elm")
+    assert set(moved.stale) == {call.id, sign.id}
+    [hit] = [hit for hit in store.read("call at pump K4") if hit.fact.id == call.id]
+    assert hit.now == "channel 2" and "hall Elm" in store.because(hit.fact)
+    store.end(other.id)
+    [hit] = [hit for hit in store.read("call at pump K4") if hit.fact.id == call.id]
+    assert hit.now == "", "nothing is behind it any more"
+    assert store.write(FactDraft("A sign beside it says one.", derived_from=(sign.id,))).outcome == "new"
+    assert store.facts(1)[0].stale, "derived from what is stale"
+
+
+def test_a_note_in_other_words_is_the_same_and_its_opposite_is_not(store):
+    store.write(FactDraft("The gate of the yard is open."))
+    assert store.write(FactDraft("The gate of the yard is open")).outcome == "duplicate"
+    assert store.write(FactDraft("The gate of the yard is not open.")).outcome == "new"
+
+
+def test_another_process_sees_what_was_written_ended_and_removed(tmp_path):
+    here, there = memory(tmp_path), memory(tmp_path)
+    fact = told(here, "pump K4", "firmware", "v1.0")
+    assert [hit.fact.id for hit in there.read("firmware of pump K4")] == [fact.id]
+    update = told(there, "pump K4", "firmware", "v2.0")
+    assert [hit.fact.id for hit in here.read("firmware of pump K4")] == [update.id]
+    here.remove([update.id])
+    assert there.read("firmware of pump K4") == []
+
+
+def test_uses_are_counted_and_trimming_takes_the_weakest(store):
+    for number in range(20):
+        told(store, f"pump {number}", "firmware", f"v{number}", importance=number / 20)
+    for _ in range(3):
+        store.read("firmware of pump 7", 1)
+    store.count_uses()
+    assert store.about("pump 7")[0].uses == 3 and len(store.used_at(store.about("pump 7")[0].id)) == 3
+    assert store.trim(10, 30.0) == 10
+    assert {fact.subject for fact in store.facts()} == {f"pump {number}" for number in range(10, 20)}
+
+
+def test_threads_write_at_once_and_nothing_is_lost(store):
+    def some(name):
+        for number in range(20):
+            told(store, f"{name}{number}", "firmware", f"v{number}")
+
+    threads = [threading.Thread(target=some, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.counts().current == 80
+
+
+@pytest.mark.parametrize(("row", "said"), [
+    ({"text": "x" * 501}, "501 characters"), ({"text": "a\nline of two"}, "not seen"),
+    ({"attribute": "firmware"}, "a subject"),
+    ({"text": "It is so.", "confidence": 1.5}, "between 0 and 1"), ({"colour": "red"}, "no field colour"),
+    ({"text": "It is so.", "span": "abc"}, "no field span"), ({"text": "short"}, "8 bytes"), ({}, "has a text"),
+    ({"text": "It is so.", "time": float("nan")}, "seconds since 1970"), ({"text": "It is so.", "derived_from": 3}, "no fact"),
+])  # fmt: skip
+def test_what_is_no_fact_is_refused_in_words(row, said):
+    with pytest.raises(WorkbenchError, match=said):
+        read_draft(row)
+
+
+def test_broken_lines_are_told_and_the_others_written(store, tmp_path):
+    file = tmp_path / "facts.jsonl"
+    lines = [
+        '{"text": "The first one is whole."}',
+        "{",
+        "[1]",
+        "",
+        '{"text": "' + "x" * 70_000 + '"}',
+        '{"text": "The last one is whole."}',
+    ]
+    file.write_text("\n".join(lines), "utf-8")
+    made = drain(import_lines(store, file))
+    assert made["written"] == 2 and made["broken"] == 3
+    assert [line.partition(":")[0] for line in made["broken lines"]] == ["line 2", "line 3", "line 5"]
+
+
+def test_tools_of_agents_read_and_write(store):
+    made = tools.write_memory(store, subject="pump K4", attribute="firmware", value="v1.0")
+    assert (
+        tools.write_memory(store, subject="pump K4", attribute="firmware", value="v2.0", derived_from=[])["superseded"]
+        == made["id"]
+    )
+    [row] = tools.read_memory(store, "firmware of pump K4")
+    assert row["text"] == "The firmware of pump K4 is v2.0." and store.fact(row["id"]).source == "agent"
+    for wrong in ({"k": 0}, {"k": True}, {"query": ""}):
+        with pytest.raises(WorkbenchError):
+            tools.read_memory(store, **{"query": "pump", **wrong})
+    with pytest.raises(WorkbenchError, match="no field time"):
+        tools.write_memory(store, text="It is so and so.", time=1.0)

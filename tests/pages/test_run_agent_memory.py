@@ -1,0 +1,95 @@
+"""Agents, view Memory: a fact is written, opened, forgotten; policies are drawn over a life."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.memory import recorded
+from core.memory import store as stores
+from core.memory.facts import FactDraft
+from core.memory.forgetting import forget
+from core.memory.life import LifeRules, lived
+from core.memory.recorded import record_life
+from core.memory.simulation import simulate
+from core.progress import drain
+from core.workbench import Workbench
+from tests.support.remembered import by_words
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    Workbench(home)
+    return home
+
+
+@pytest.fixture
+def store(bench, monkeypatch):
+    store = stores.FactStore(bench.home, by_words)
+    monkeypatch.setitem(stores._of_home, bench.home.absolute(), store)
+    monkeypatch.setattr(recorded, "bundled", by_words)
+    return store
+
+
+def opened(view: str, **address: str) -> AppTest:
+    app = AppTest.from_file(MAIN, default_timeout=120)
+    app.switch_page("../pages/run_agent.py")
+    for name, value in {"agents_view": "Memory", "memory_view": view, **address}.items():
+        app.query_params[name] = value
+    app = app.run()
+    assert not app.exception and not any("unexpected" in each.value for each in app.error), [
+        each.value for each in app.get("code")
+    ]
+    return app
+
+
+def words(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.error, app.warning, app.success, app.text, app.get("html"))
+    return " ".join(str(each.value) for kind in kinds for each in kind)
+
+
+def test_a_fact_is_written_superseded_and_asked_for(store):
+    assert "Nothing is remembered" in words(opened("Facts"))
+    store.write(FactDraft("", "pump K4", "firmware", "v1.0"))
+    update = store.write(FactDraft("", "pump K4", "firmware", "v2.0"))
+    app = opened("Facts", fact=update.id)
+    assert [list(table.value.iloc[:, 0]) for table in app.dataframe] == [
+        ["The firmware of pump K4 is v2.0."],
+        ["The firmware of pump K4 is v1.0.", "The firmware of pump K4 is v2.0."],
+    ]
+    app.text_input(key="memory_question").set_value("pump firmware").run()
+    assert list(app.dataframe[0].value["Fact"]) == ["The firmware of pump K4 is v2.0."]
+
+
+def test_the_press_forgets_by_a_job_and_the_proof_is_told(bench, store, started):
+    hall = store.write(FactDraft("", "pump K4", "hall", "hall Fir"))
+    call = store.write(FactDraft("At pump K4 call hall Fir.", derived_from=(hall.id,)))
+    app = opened("Facts", fact=hall.id)
+    app.session_state[f"forget/{hall.id}"] = True
+    app.run()
+    assert "stale then" in words(app) and call.id
+    app.text_input(key="forget_who").set_value("the owner")
+    app.text_input(key="forget_why").set_value("asked to").run()
+    next(button for button in app.button if button.label == "Forget, and prove it").click().run()
+    assert started == [["memory", "forget", hall.id, "--who", "the owner", "--why", "asked to"]]
+    made = drain(forget(bench, "the owner", "asked to", [hall.id]))
+    app = opened("Forgotten", forgetting=made.key)
+    assert made.proven and "Nothing of 1 fact is left" in words(app)
+    assert list(app.dataframe[0].value["Why"]) == ["asked to"]
+
+
+def test_the_lab_draws_a_policy_beside_adding_all(bench, store, monkeypatch):
+    assert "No life is recorded" in words(opened("Policy lab"))
+    rules = LifeRules(weeks=9, machines=10, chatter=15, changed=0.1)
+    monkeypatch.setattr(recorded, "lived", lambda _, seed: lived(rules, seed))
+    drain(record_life(bench, 0))
+    drain(simulate(bench, 0, 1, rules))
+    app = opened("Policy lab")
+    assert list(app.dataframe[0].value["Policy"]) == ["This policy", "Add all"]
+    before = app.dataframe[0].value["Facts at the end"].tolist()
+    app.select_slider(key="memory_budget").set_value(100).run()
+    assert app.dataframe[0].value["Facts at the end"].tolist()[0] == 100 < before[0]
+    assert set(app.dataframe[1].value["Arm"]) == {"add-all", "selective"}
