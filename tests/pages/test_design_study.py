@@ -36,9 +36,7 @@ def bench(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_without_answers_a_job_asks_questions_names_its_recipe_and_start_stays_while_a_second_goes_on(bench, monkeypatch):
     begun, asked = [], []
-    monkeypatch.setattr(
-        bench.jobs, "start", lambda arguments, label, *_: asked.append(arguments) or begun.append(label) or "job"
-    )
+    monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: asked.append(arguments) or begun.append(label) or "job")
     app = open_page()
     assert "no stored answers" in html(app) and "start_study" not in keys(app)
     sound(next(b for b in app.button if b.label == "Have them answered").click().run())
