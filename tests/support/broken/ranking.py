@@ -35,13 +35,19 @@ class Finds(Retriever):
 
 
 breach(
-    "retriever", "give float32, a row a question and a column a chunk", Finds, "wide_retriever",
+    "retriever",
+    "give float32, a row a question and a column a chunk",
+    Finds,
+    "wide_retriever",
     changed=lambda self, scores: scores.astype(np.float64),
-)  # fmt: skip
+)
 breach(
-    "retriever", "change with the questions beside it", Finds, "looks_aside",
+    "retriever",
+    "change with the questions beside it",
+    Finds,
+    "looks_aside",
     changed=lambda self, scores: scores + np.float32(len(scores)),
-)  # fmt: skip
+)
 breach("retriever", "derive NamesNoRow from Retriever, or name a row of STAGES", Finder, "names_no_row")
 
 # Fusions --------------------------------------------------------------------------------------------------------------
@@ -87,9 +93,10 @@ fusion("into the key of `pool.once`", "forgets_the_key", as_one_knob, **WEIGHT)
 fusion("the knob `weight` has no description", "silent_knob", Sums.fuse, weight=0.5, __annotations__={"weight": float})
 fusion("add it to needs()", "reads_more_than_it_needs", Sums.fuse, needs=lambda self, there=(): ("sparse",))
 fusion(
-    "Give `initial` to `min` and `max`", "maximum_of_nothing",
+    "Give `initial` to `min` and `max`",
+    "maximum_of_nothing",
     lambda self, pool: pool.ranked(summed(pool) - summed(pool).max(axis=1, keepdims=True)),
-)  # fmt: skip
+)
 breach("fusion", "derive it from core.retrieval.fusion.Fusion", Exact, "no_fusion")
 
 
@@ -220,23 +227,36 @@ index(
 )
 index("by `score_of`", "distances_for_scores", lambda found: Candidates(found.chunk, found.score - 1))
 breach(
-    "index", "leave them out before ranking", Exact, "ignores_the_filter",
+    "index",
+    "leave them out before ranking",
+    Exact,
+    "ignores_the_filter",
     build=searched(lambda exact, queries, depth, ties, settings: exact.search(queries, depth, ties)),
-)  # fmt: skip
+)
 breach("index", "copy before writing", Exact, "writes_into_the_vectors", build=enlarged)
 breach("index", "derive what it gives from core.index.protocol.Searcher", Exact, "no_searcher", build=no_searcher)
 breach(
-    "index", "which are no knobs", Exact, "unknown_query_setting",
-    query_settings=("nprobe",), __annotations__={"query_settings": ClassVar[tuple[str, ...]]},
-)  # fmt: skip
+    "index",
+    "which are no knobs",
+    Exact,
+    "unknown_query_setting",
+    query_settings=("nprobe",),
+    __annotations__={"query_settings": ClassVar[tuple[str, ...]]},
+)
 breach(
-    "index", "use the part's own settings where `settings` is None", Exact, "needs_settings",
+    "index",
+    "use the part's own settings where `settings` is None",
+    Exact,
+    "needs_settings",
     build=searched(lambda exact, queries, depth, ties, settings: exact.search(queries, depth * len(settings.metric), ties)),
-)  # fmt: skip
+)
 breach(
-    "index", "as core/index/protocol.py says: Can't instantiate abstract class Searching", Exact, "half_a_searcher",
+    "index",
+    "as core/index/protocol.py says: Can't instantiate abstract class Searching",
+    Exact,
+    "half_a_searcher",
     build=lambda self, vectors, folder: type("Searching", (Searcher,), {"search": ExactSearcher.search})(),
-)  # fmt: skip
+)
 
 # Metrics --------------------------------------------------------------------------------------------------------------
 
