@@ -38,4 +38,10 @@ def import_lines(store: FactStore, path: Path) -> Generator[Progress, None, dict
                         broken.append(f"line {number}: {error.what}")
 
     outcomes = yield from store.write_many(drafts())
+    if not outcomes:
+        raise WorkbenchError(
+            f"No line of it is a fact; {broken[0]}" if broken else "There is no fact in it.",
+            where=str(path),
+            todo="Give a JSON object a line with the fields of `memory write`.",
+        )
     return {"written": sum(outcomes.values()), "outcomes": outcomes, "broken": count[0], "broken lines": broken}

@@ -161,22 +161,25 @@ class FactStore:
         subject, attribute = folded(draft.subject), folded(draft.attribute)
         key = f"{subject}\x1f{attribute}" if attribute else f"\x1e{folded(draft.text)}"
         rows = self._connection.execute(
-            "SELECT id, value, time, ended, stale FROM facts WHERE key = ? ORDER BY time, number", (key,)
+            "SELECT id, value, time, ended, stale, held FROM facts WHERE key = ? ORDER BY time, number", (key,)
         ).fetchall()
         latest = rows[-1] if rows else None
         parents_stale = self._stale_parent(draft.derived_from)
         if self._adds_all:
             return WrittenFact(self._insert(draft, vector, key, subject, at, now, change, parents_stale), "new")
         if not attribute and not rows and (same := self._note_like(draft, vector)):
-            latest = (same, draft.value, at, None, "")
+            latest = (same, draft.value, at, None, "", at)
         if latest and at < latest[2]:  # it was true before what is known
             after = next(row for row in rows if row[2] > at)
             made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=after[2], by=after[0])
             return WrittenFact(made, "history")
         same = latest and latest[3] is None and folded(latest[1]) == folded(draft.value)
         if same and not latest[4]:
-            self._tell_again(latest[0], draft, now, change)
+            self._tell_again(latest[0], draft, at, now, change)
             return WrittenFact(latest[0], "duplicate")
+        if latest and latest[3] is None and at < latest[5]:  # what is known was told of a later time too
+            made = self._insert(draft, vector, key, subject, at, now, change, parents_stale, ended=latest[5], by=latest[0])
+            return WrittenFact(made, "history")
         made = self._insert(draft, vector, key, subject, at, now, change, parents_stale)
         if not latest or latest[3] is not None:
             return WrittenFact(made, "new")
@@ -212,15 +215,16 @@ class FactStore:
                 return f"changed {parent}"
         return ""
 
-    def _tell_again(self, fact_id: str, draft: FactDraft, now: float, change: int) -> None:
+    def _tell_again(self, fact_id: str, draft: FactDraft, at: float, now: float, change: int) -> None:
         """Another source makes it surer: 1 - (1 - a)(1 - b), as of two that err independently."""
         source, before = self._connection.execute("SELECT source, confidence FROM facts WHERE id = ?", (fact_id,)).fetchone()
         sure = max(before, draft.confidence)
         if draft.source and draft.source != source:
             sure = 1 - (1 - before) * (1 - draft.confidence)
         self._connection.execute(
-            "UPDATE facts SET said = said + 1, told = ?, confidence = ?, importance = max(importance, ?), change = ? WHERE id = ?",
-            (now, sure, draft.importance, change, fact_id),
+            "UPDATE facts SET said = said + 1, told = ?, held = max(held, ?), confidence = ?, importance = max(importance, ?), "
+            "change = ? WHERE id = ?",
+            (now, at, sure, draft.importance, change, fact_id),
         )
 
     def _insert(
@@ -240,7 +244,7 @@ class FactStore:
         row = {
             **{name: getattr(draft, name) for name in ("text", "subject", "attribute", "value", "source", "confidence")},
             **{name: getattr(draft, name) for name in ("importance", "document", "start", "end", "span")},
-            **{"id": made, "time": at, "first": now, "told": now, "stale": stale, "ended": ended},
+            **{"id": made, "time": at, "first": now, "told": now, "held": at, "stale": stale, "ended": ended},
             **{"superseded_by": by, "about": about, "key": key, "marks": _marks(own).tobytes(), "change": change},
         }
         names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))

@@ -19,7 +19,7 @@ CREATE TABLE facts (
     attribute TEXT NOT NULL, value TEXT NOT NULL, time REAL NOT NULL, source TEXT NOT NULL, confidence REAL NOT NULL,
     importance REAL NOT NULL, uses INTEGER NOT NULL DEFAULT 0, last_use REAL, said INTEGER NOT NULL DEFAULT 1, ended REAL,
     superseded_by TEXT NOT NULL DEFAULT '', stale TEXT NOT NULL DEFAULT '', document TEXT NOT NULL, start INTEGER NOT NULL,
-    "end" INTEGER NOT NULL, span TEXT NOT NULL, first REAL NOT NULL, told REAL NOT NULL, about TEXT NOT NULL,
+    "end" INTEGER NOT NULL, span TEXT NOT NULL, first REAL NOT NULL, told REAL NOT NULL, held REAL NOT NULL, about TEXT NOT NULL,
     key TEXT NOT NULL, marks BLOB NOT NULL, change INTEGER NOT NULL);
 CREATE INDEX facts_key ON facts (key);
 CREATE INDEX facts_about ON facts (about);

@@ -27,7 +27,7 @@ class Admission:
         self._free, self._room, self._mean_s = at_once, waiting, 0.0
         self.at_once, self.waiting = at_once, 0
         self._there, self._request_s, self._counted = 0, 0.0, time.perf_counter()
-        self._lines: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._lines: OrderedDict[str, deque[asyncio.Future[float]]] = OrderedDict()
 
     @property
     def running(self) -> int:
@@ -49,14 +49,14 @@ class Admission:
         return self._mean_s * (self.waiting + 1) / self.at_once
 
     @asynccontextmanager
-    async def turn(self, client: str, left_s: float) -> AsyncGenerator[None, None]:
-        """Waits for a turn, `left_s` at most, and holds it."""
+    async def turn(self, client: str, left_s: float) -> AsyncGenerator[float, None]:
+        """Waits for a turn, `left_s` at most, and holds it; since when, by `time.perf_counter()`: a place that was left for somebody is
+        theirs, though the reply before is sent first."""
         self._change(1)
         try:
-            await self._enter(client, left_s)
-            began = time.perf_counter()
+            began = await self._enter(client, left_s)
             try:
-                yield
+                yield began
             finally:
                 took = time.perf_counter() - began
                 self._mean_s = took if not self._mean_s else (1 - SMOOTHING) * self._mean_s + SMOOTHING * took
@@ -64,17 +64,17 @@ class Admission:
         finally:
             self._change(-1)
 
-    async def _enter(self, client: str, left_s: float) -> None:
+    async def _enter(self, client: str, left_s: float) -> float:
         if self._free and not self._lines:
             self._free -= 1
-            return
+            return time.perf_counter()
         if self.waiting >= self._room:
             raise Refusal(429, f"{self.waiting:,} requests are waiting already.", self.wait_s())
         place = asyncio.get_running_loop().create_future()
         self._lines.setdefault(client, deque()).append(place)
         self.waiting += 1
         try:
-            await asyncio.wait_for(place, left_s)
+            return await asyncio.wait_for(place, left_s)
         except BaseException as error:
             if place.done() and not place.cancelled():  # its turn came in the same moment
                 self._leave()
@@ -96,9 +96,9 @@ class Admission:
         if place.done():  # it gave up, and will not come to forget itself
             self._leave()
         else:
-            place.set_result(None)
+            place.set_result(time.perf_counter())
 
-    def _forget(self, client: str, place: asyncio.Future[None]) -> None:
+    def _forget(self, client: str, place: asyncio.Future[float]) -> None:
         line = self._lines.get(client)
         if line and place in line:
             line.remove(place)

@@ -245,9 +245,8 @@ def make_app(
     ) -> Reply:
         """The reply of `work` once the question has its turn."""
         with traced(recorder, path, question, own.about) as trace:
-            async with admission.turn(name, question.left_s):
+            async with admission.turn(name, question.left_s) as began:
                 question.mark("wait", "queue", trace.start_ns)
-                began = time.perf_counter()
                 made = await work()
                 work_ms = 1000 * (time.perf_counter() - began)
             ended(trace, made)

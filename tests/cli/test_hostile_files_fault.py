@@ -34,6 +34,7 @@ FILE_VERBS = {
     "judge": "judge % @",
     "judge-bias": "judge-bias % @",
     "judge-qags": "judge-qags % @",
+    "memory import": "memory import %",
     "noise-budget": "noise-budget %",
     "prices save": "prices save %",
     "prompt": "prompt x --config %",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from core.memory.facts import FactDraft
@@ -13,6 +13,7 @@ PLACES = some.tuples(some.sampled_from("ab"), some.sampled_from("xy"))
 
 
 @settings(max_examples=25)
+@example([(("a", "x"), 0, 1), (("a", "x"), 0, 3), (("a", "x"), 1, 2)])  # told again of a later time
 @given(
     some.lists(
         some.tuples(PLACES, some.integers(0, 3), some.integers(1, 50)), max_size=15, unique_by=lambda told: (told[0], told[2])
