@@ -28,7 +28,8 @@ Below = Annotated[str, AfterValidator(_inside)]
 
 
 class DataFile(BaseModel):
-    """One file as its publisher names it. `name` is its path below GROUNDWORK_DATASETS. url "": nobody publishes it in this form.
+    """One file as its publisher names it. `name` is its path below GROUNDWORK_DATASETS. url "": nobody publishes it in this form, or
+    not safely.
 
     sha256: None where the publisher states none; then the first download's is remembered and compared later.
     """

@@ -289,6 +289,6 @@ def test_cards_are_complete():
     } <= set(known)
     for card in known.values():
         assert card.title and card.licence and card.citation and card.homepage.startswith("http")
-        assert {file.url[:8] for file in card.files} in (set(), {"https://"}, {""})  # the last: nobody publishes it in this form
+        assert {file.url[:8] for file in card.files} in (set(), {"https://"}, {""})  # the last: not published so
     allowed = {"card.yaml", "questions.jsonl", "README.md"}
     assert {path.name for path in DATASETS.rglob("*") if path.is_file()} <= allowed, "data stay out of the project"
