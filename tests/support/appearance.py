@@ -128,7 +128,11 @@ def measured(page, address: str, place: str, views=VIEWS):
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": 900})
         settle(page, 1)
-        found[theme, width] = page.evaluate(MEASURE)
+        seen = page.evaluate(MEASURE)
+        if any(seen.values()):  # colours may be on their way yet
+            settle(page)
+            seen = page.evaluate(MEASURE)
+        found[theme, width] = seen
     return found
 
 
