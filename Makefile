@@ -35,12 +35,11 @@ WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.dev  ## what decides quickly, in parallel
 	$(BIN)/python -m pytest -q $(WORKERS) -m "not slow"
 
-# a slow test that fails beside another walk of a browser is tried once more, alone: see docs/decisions/second_try.md
-ALL = -q -o addopts="--import-mode=importlib -p no:langsmith_plugin -p no:faker -p no:typeguard -p no:requests_mock"
-FAILED = -n 0 --last-failed --last-failed-no-failures none
-test-all: $(VENV)/.dev  ## the same, and what takes minutes or is one more look at a page
-	@$(BIN)/python -m pytest $(ALL) $(WORKERS) || { [ $$? -eq 1 ] && { $(BIN)/python -m pytest $(ALL) $(FAILED) -m "not slow" --collect-only; [ $$? -eq 5 ]; } && \
-	echo "== Once more, alone: what failed ==" && $(BIN)/python -m pytest $(ALL) $(FAILED) -m slow; }
+# what fails beside another walk of a browser is tried once more, alone: see docs/decisions/second_try.md
+SLOW = -q -o addopts="--import-mode=importlib -p no:langsmith_plugin -p no:faker" -m slow $(shell grep -rl --include='test_*.py' 'mark\.slow' tests)
+test-all: test  ## the same, then what takes minutes or is one more look at a page
+	@$(BIN)/python -m pytest $(SLOW) $(WORKERS) || { [ $$? -eq 1 ] && \
+	echo "== Once more, alone: what failed ==" && $(BIN)/python -m pytest $(SLOW) -n 0 --last-failed --last-failed-no-failures none; }
 
 faults: $(VENV)/.dev  ## kills, full disks, damaged files, hostile input, drawn by the day (or SEED=20260131): what was tried, held, failed (ten minutes; see docs/faults.md)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(FAULTS)
