@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 import core.__main__  # noqa: F401  # which knows all verbs
 from app import navigation
@@ -21,7 +22,7 @@ from docs import numbers
 from docs import tables as generated
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 METHODS = [path for path in PAGES if path.parent.name == "methods"]
 TEXT = {path: path.read_text("utf-8") for path in PAGES}
 ALL = "\n".join(TEXT.values())
@@ -193,3 +194,23 @@ def test_pictures_are_used_and_small():
     assert [picture.name for picture in pictures if f"images/{picture.name}" not in ALL] == []
     assert [picture.name for picture in pictures if picture.stat().st_size >= 300_000] == []
     assert sum(picture.stat().st_size for picture in pictures) < 2_000_000
+
+
+def test_notices_name_what_is_shipped_with_its_licences():
+    notice = (ROOT / "NOTICE").read_text("utf-8")
+    cards = [path.parent / "README.md" for path in (ROOT / "core").rglob("*.safetensors")]
+    assert len(cards) >= 3
+    for card in cards:
+        told = notice.partition(str(card.parent.relative_to(ROOT)))[2].partition("\n  core/")[0].partition("\n  None")[0]
+        named = set(
+            re.findall(
+                r"CC BY(?:-SA)? 4\.0|\bMIT\b|Apache-2\.0", card.read_text("utf-8").partition("Trained on")[2].partition(" |\n")[0]
+            )
+        )
+        assert told and {licence for licence in named if licence not in told} == set(), card
+    assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")
+
+
+def test_the_citation_is_of_the_newest_release():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert f"## {cited['version']}," in TEXT[ROOT / "CHANGELOG.md"] and cited["license"] == "Apache-2.0"
