@@ -120,7 +120,7 @@ def test_coefficients_and_everything_else_on_qags(bench, capsys):
 @pytest.mark.slow
 def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
     def said_of(who, number):
-        return {"sentences": ((by_place(who, number),) * 2,), "helpful": (3 + (number + len(who)) % 3,)}
+        return {"sentences": ((by_place(who, number),) * 2,), "helpful": (3 + (number + len(who)) % 3,), "seconds": None}
 
     frozen = labelled(bench, rating(20, pilot=0, per_item=3), said_of)
     app = opened("Agreement", source="toy", part="Helpful", level="Ordinal")
@@ -136,7 +136,7 @@ def test_a_stored_study_by_its_name_and_as_it_is_read(bench, capsys, tmp_path):
     assert found["machines"]["machines"][-1]["name"] == "judge" and found["machines"]["machines"][-1]["n"] == 1
     assert (found["machines"]["yes"], found["machines"]["consensus"]) == (["supported", "partly"], "dawid_skene")
     people = told(capsys, "toy", "--annotators")["people"]
-    assert people["thirds"] == [] and len(people["pairs"]["of"]) == 3  # too few for a trend
+    assert people["thirds"] == [] and len(people["pairs"]["of"]) == 3  # without times no trend
     judged = told(capsys, "toy", "--machines", "--curves")["machines"]
     assert judged["roc"][-1]["true positive"] == 1 and {row["measure"] for row in judged["calibration"]}
     assert main(["agreement", "toy", "--annotators", "--disputed", "--growth", "0.2", "--systems", "--machines", "--curves"]) == 0
