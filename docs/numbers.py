@@ -41,7 +41,7 @@ HEADLINES = (
     ("index_full", "required.ivf_pq_recall.value", "{:.3f}", "Recall@10 of IVF-PQ at 32 bytes a vector, rescored, 1,000,000 vectors"),
     ("index_full", "required.build_sweep_search_peak_mb.value", "{:,.0f} MB", "Peak memory of building, sweeping and searching those"),
     ("training", "dual_encoder.all_documents.ndcg.difference", "{:+.3f}", "nDCG@10 gained by training an encoder, `python-api`"),
-    ("training", "dual_encoder.documents_never_seen.ndcg.difference", "{:+.3f}", "The same, among documents that training never saw"),
+    ("training", "dual_encoder.documents_never_seen.ndcg.difference", "{:+.3f}", "The same, among held-out documents alone"),
     ("generation", "required.layer_share_of_bare.value", "{:.1%}", "Tokens a second through our layer, of bare llama-cpp-python's"),
     ("generation", "required.prefix_times.value", TIMES, "First token of questions over one passage, shared start kept, against read anew"),
     ("generation", "batch.times_one.8", TIMES, "Answers 8 at once, against one by one"),
