@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs/adding_a_subject.md").read_text("utf-8")
 FILES = dict(re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))  # path -> text
 ROOMS = "docs/rooms.py"
 TREE = ("core", "app", "pages", "docs", "datasets", "annotations", "tests", "benchmarks", ".streamlit")
-BESIDE = ("README.md", "CHANGELOG.md", "Makefile")
+BESIDE = (*(path.name for path in ROOT.glob("*.md")), "Makefile", "LICENSE", "NOTICE", "CITATION.cff")
 GENERATED = {"README.md", "docs/guide/query_store.md", "docs/architecture.md", "docs/images/rooms.svg"}
 USE = """
 import json, sys, zipfile
