@@ -59,6 +59,7 @@ FLOORS: tuple[tuple[Room, ...], ...] = (
         Room("annotation", "studies and labels, and the formats they come and go in"),
         Room("serving", "a recipe over HTTP: queue, batches, caches, keys; publication, canaries, load, traces"),
         Room("memory", "facts: written, read, superseded, forgotten with proof; policies over simulated lives"),
+        Room("articles", "articles on evidence: researched, drafted, edited by a gate, decided, published"),
         Room("agreement", "what a study's labels say together: agreement, annotators, systems, power"),
     ),
     (

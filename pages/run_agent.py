@@ -2,10 +2,11 @@
 
 from app.ui import cards, recipe_strip
 from app.ui.agents import comparing, running
+from app.ui.articles import view as article
 from app.ui.memory import view as memory
 
 NAVIGATION = {"section": "Generate", "order": 15, "title": "Agents", "icon": "smart_toy"}
-VIEWS = {"Run": running.draw, "Compare": comparing.draw, "Memory": memory.draw}
+VIEWS = {"Run": running.draw, "Compare": comparing.draw, "Memory": memory.draw, "Article": article.draw}
 
 
 def page() -> None:

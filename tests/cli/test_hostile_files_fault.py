@@ -25,6 +25,7 @@ FILE_VERBS = {
     "annotate plan": "annotate plan hours %",
     "annotate qags": "annotate qags %",
     "annotate revise": "annotate revise hours %",
+    "articles gate": "articles gate %",
     "contamination": "contamination --rephrasings % @",
     "dpo-study": "dpo-study a --file % --grid beta=1,2 @",
     "draw": "draw % out.svg",
@@ -59,6 +60,7 @@ FILE_VERBS = {
 }
 FOLDERS = {"fit-faithfulness", "harness", "judge-held-out", "train-answerer", "train-faithfulness"}  # are given a folder
 WRITERS = {
+    "articles publish",
     "annotate export",
     "backup",
     "experiment export",

@@ -1,4 +1,5 @@
-"""The page Agents in a real browser, with a server of this test as the engine: a question of two hops, and its run from an edited step."""
+"""The page Agents in a real browser, with a server of this test as the engine: a question of two hops, and its run from an edited step;
+an article whose inventions are sent back, and that is published."""
 
 import json
 import os
@@ -61,3 +62,33 @@ def test_a_question_of_two_hops_is_answered_and_replayed_from_an_edited_step(app
         assert tab.get_by_text("Ukraine", exact=True).count() and len(server.requests) == 3
         chat = server.requests[2][2]["messages"]
         assert "Ukraine" in chat[-1]["content"]
+
+
+@pytest.mark.slow
+def test_an_article_is_sent_back_revised_and_published(app, hops, tab, tmp_path):
+    with serving(said("The Danube was dug by three kings of the moon.")) as server:
+        given = {
+            "corpus.dataset": hops, "fusion.part": "sparse_only", "generation.part": "openai_compatible", "generation.base_url": server.url,
+            "generation.retries": "0", "agents_view": "Article",
+        }  # fmt: skip
+        tab.goto(f"{app}/run_agent?{urlencode(given)}")
+        topic = tab.get_by_label("Topic")
+        topic.wait_for(timeout=180_000)
+        settled(tab)
+        topic.fill("Where does the Danube end, and what stands on it?")
+        topic.press("Enter")
+        write = tab.get_by_role("button", name="Write", exact=True)
+        write.click()
+        write.wait_for(state="hidden")
+        write.wait_for(timeout=120_000)  # the job is done
+        settled(tab)
+        assert len(server.requests) == 4, "two sentences, each tried twice"
+    tab.get_by_test_id("stDataFrame").first.click(position={"x": 60, "y": 52})
+    tab.get_by_text("Draft 3: accepted").wait_for()
+    folder = tab.get_by_label("New folder")
+    folder.fill(str(tmp_path / "out"))
+    folder.press("Enter")
+    tab.get_by_role("button", name="Publish").click()
+    tab.get_by_text("Published in").wait_for(timeout=120_000)
+    text = (tmp_path / "out" / "article.md").read_text("utf-8")
+    assert "The Danube ends in Romania, at the Black Sea" in text and "kings" not in text

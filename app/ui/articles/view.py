@@ -1,0 +1,153 @@
+"""Article: written on evidence, sent back or let out by the gate, decided by a person, published; and the gate against people."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, charts, jobs, tables
+from app.ui.cards import Card
+from core.articles import against_people
+from core.articles.publishing import HTML, MARKDOWN
+from core.articles.shown import article_row, articles_table, gate_table, sentences_table
+from core.articles.steps import Article, articles
+from core.articles.writing import LONGEST_TOPIC
+from core.judging.gate import DIMENSIONS, LEAST, LEAST_MEAN, MOST_REVISIONS
+from core.workbench import command_line, one_phase
+
+WHY = (
+    "Sentences of the corpus are gathered for a topic; the model rewrites each; a gate of measures sends back what they do not bear "
+    f"out, and after {MOST_REVISIONS} revisions a person decides."
+)
+QAGS = "qags/mturk_cnndm.jsonl"
+
+
+def draw() -> None:
+    workbench = session.workbench()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        topic = st.text_input("Topic", key="article_topic", max_chars=LONGEST_TOPIC, placeholder="of this corpus")
+    if topic.strip():
+        arguments = ["articles", "write", topic.strip(), *workbench.arguments(session.config())]
+        jobs.start_button(
+            "Write", arguments, f"Article: {topic.strip():.40}", one_phase("some 8 sentences, four drafts at most"), place="write"
+        )
+    made = articles(workbench)
+    if made:
+        chosen = tables.choose(articles_table([article_row(each) for each in made]), [each.id for each in made], param="article")
+        if chosen is not None:
+            with tables.opened():
+                opened(workbench, made[chosen])
+    else:
+        cards.empty("No article yet", WHY)
+    with st.expander("The gate against people", key="article_gate", on_change="rerun") as box:
+        if box.open:
+            gate(workbench)
+
+
+def opened(workbench: Any, made: Article) -> None:
+    cards.question_title(made.topic)
+    if not made.draft:
+        return st.info(f"{made.state.capitalize()}." + " No sentence of the corpus comes near the topic." * (not made.notes))
+    if made.gate:
+        cards.row(
+            Card(name.replace("_", " ").capitalize(), made.gate["means"][name], digits=2, help=f"Least: {LEAST.get(name, 1):g}")
+            for name in DIMENSIONS
+        )
+        st.caption(
+            cards.plain(
+                f"Draft {made.revisions + 1}: {made.state}. "
+                + ("; ".join(made.gate["reasons"]).capitalize() + ". " if made.gate["reasons"] else "")
+                + f"Let out: accuracy and calibration of at least 3, a mean of {LEAST_MEAN:g}, and no confident hallucination."
+            )
+        )
+    tables.draw(sentences_table(made, command_line("articles", "show", made.id)))
+    if made.publication:
+        return published(made)
+    if made.may_be_published:
+        return publish(workbench, made)
+    if made.gate and not made.decision:
+        return decide(made)
+    return None
+
+
+def decide(made: Article) -> None:
+    """What a person says where the gate does not let it out."""
+    with st.container(horizontal=True):
+        who = st.text_input("Who decides", key="article_who", max_chars=100)
+        why = st.text_input("Why", key="article_why", max_chars=300, help="Stands below the article.")
+    if not (who.strip() and why.strip()):
+        return st.caption("A decision says who takes it, and why.")
+    arguments = ["articles", "decide", made.id, "--who", who.strip(), "--why", why.strip()]
+    with st.container(horizontal=True):
+        if made.gate["wrong"]:
+            again = one_phase(cards.count(len(made.gate["wrong"]), "sentence"))
+            jobs.start_button(
+                "Send back", [*arguments, "--back"], "Article sent back", again, icon=":material/undo:", place="back"
+            )
+        takes = one_phase("a record")
+        jobs.start_button(
+            "Let it out", arguments, "Article let out", takes, icon=":material/gavel:", place="out", kind="secondary"
+        )
+    return None
+
+
+def publish(workbench: Any, made: Article) -> None:
+    folder = st.text_input("New folder", str(workbench.home / "articles" / made.id), key=f"article_folder/{made.id}")
+    arguments = ["articles", "publish", made.id, folder]
+    takes = one_phase(f"{cards.count(len(made.draft), 'claim')} checked once more")
+    jobs.start_button("Publish", arguments, "Publishing an article", takes, icon=":material/publish:", place="publish")
+
+
+def published(made: Article) -> None:
+    folder = Path(made.publication["folder"])
+    st.success(cards.plain(f"Published in {folder}."), icon=":material/verified:")
+    with st.container(horizontal=True):
+        for name, kind in ((MARKDOWN, "text/markdown"), (HTML, "text/html")):
+            if (folder / name).is_file():
+                st.download_button(name, (folder / name).read_bytes(), name, kind, icon=":material/download:")
+
+
+def gate(workbench: Any) -> None:
+    """The last measurement, and the press that makes one."""
+    value = against_people.newest(workbench)
+    file = Path(os.environ.get("GROUNDWORK_DATASETS", "")) / QAGS
+    if value:
+        auc = value["auc"]
+        told = f"AUC {auc['mean']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
+        if not value["tells"]:
+            st.warning(
+                f"{told}: this gate does not tell faithful drafts from others. Do not rely on it.", icon=":material/warning:"
+            )
+        command = command_line("articles", "gate", value["file"])
+        charts.show(
+            gate_chart(value),
+            "article_gate",
+            command=command,
+            title="The gate's wrong decisions",
+            caption="Over the technical accuracy from which a draft is let out, without confident hallucination; Wilson intervals.",
+        )
+        st.caption(
+            cards.plain(
+                f"{value['file']}: {value['drafts']:,} summaries as drafts, {value['faithful']:,} faithful by people. {told}; "
+                f"r {value['r']['value']:.2f}, bias {value['bias']['mean']:+.2f} of five points."
+            )
+        )
+        tables.draw(gate_table(value, command))
+    elif file.is_file():
+        arguments = ["articles", "gate", str(file), *workbench.arguments(session.config())]
+        jobs.start_button("Measure", arguments, "The gate against people", one_phase("235 summaries"), place="gate")
+    else:
+        st.caption(
+            f"Put {QAGS} into the folder that GROUNDWORK_DATASETS names, or give the file to `python -m core articles gate`."
+        )
+
+
+def gate_chart(value: dict[str, Any]) -> charts.Figure:
+    least, traces = [row["least"] for row in value["curve"]], []
+    for place, (key, name) in enumerate({"false_pass": "False pass", "false_reject": "False reject"}.items()):
+        some = [row[key] for row in value["curve"]]
+        low, high = ([each[end] for each in some] for end in ("low", "high"))
+        traces += charts.line(least, [each["mean"] for each in some], name=name, low=low, high=high, color=charts.COLORS[place])
+    return charts.figure(traces, "Least technical accuracy", "Share of drafts")

@@ -1,0 +1,151 @@
+"""A person decides where the gate does not, and what is let out is published: each claim looked at once more, with its sources."""
+
+import hashlib
+from collections.abc import Generator
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+
+from core import files
+from core.articles.rating import least_support, support
+from core.articles.steps import DECISION, PUBLICATION, Article, kept, the_article
+from core.config import build
+from core.errors import WorkbenchError
+from core.records import Progress
+from core.workbench import Workbench
+
+MARKDOWN, HTML = "article.md", "article.html"
+SAID = 500  # characters of a reason
+MARKS = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]<>#|!"})  # that Markdown would read
+
+
+def decide(workbench: Workbench, name: str, out: bool, who: str, why: str) -> Article:
+    """A person lets the draft out, whatever the gate said, or sends it back; recorded with who and why."""
+    made = the_article(workbench, name)
+    if not who.strip() or not why.strip() or len(who) + len(why) > SAID:
+        raise WorkbenchError("A decision says who takes it, and why.", where="decide", todo=f"Give both, in {SAID} characters.")
+    if not made.gate or made.decision or made.publication:
+        raise WorkbenchError(f"There is nothing to decide: the article is {made.state}.", where=name)
+    if not out and not made.gate["wrong"]:
+        raise WorkbenchError(
+            "The gate names no sentence that could be written again.", where=name, todo="Let it out, or leave it."
+        )
+    value = {"out": out, "who": who.strip(), "why": why.strip(), "when": datetime.now(UTC).isoformat(timespec="seconds")}
+    kept(workbench, name, len(made.steps), DECISION, value)
+    return the_article(workbench, name)
+
+
+def publish(workbench: Workbench, name: str, folder: Path) -> Generator[Progress, None, Article]:
+    """Markdown and HTML with numbered sources, in a new folder. Each sentence has its place in the corpus still, and is borne out by it;
+    one that a person let out without that is marked."""
+    made = the_article(workbench, name)
+    if made.publication:
+        raise WorkbenchError(f"It was published in {made.publication['folder']}.", where=name)
+    if not made.may_be_published:
+        raise WorkbenchError(
+            f"The article is {made.state}.", where=name, todo="`articles write` goes on with it; `articles decide` lets it out."
+        )
+    config = build(made.config)
+    unsure = yield from _checked(workbench, made)
+    corpus = yield from workbench.read_corpus(config)
+    pages = {MARKDOWN: markdown(made, unsure, corpus.name), HTML: html(made, unsure, corpus.name)}
+    if folder.exists():
+        raise WorkbenchError("There is something of this name.", where=str(folder), todo="Name a folder that is not there yet.")
+    with files.disk_reported("The article", folder):
+        folder.mkdir(parents=True)
+        for file, text in pages.items():
+            files.write_whole(folder / file, text, "The article")
+    value = {
+        "folder": str(folder),
+        "unsure": sorted(unsure),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "sha256": {file: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for file, text in pages.items()},
+    }
+    kept(workbench, name, len(made.steps), PUBLICATION, value)
+    return the_article(workbench, name)
+
+
+def _checked(workbench: Workbench, made: Article) -> Generator[Progress, None, set[int]]:
+    """Sentences, from 0, that their passages do not bear out, which only a person may have let out."""
+    config = build(made.config)
+    corpus = yield from workbench.read_corpus(config)
+    text_of = {document.id: document.text for document in corpus.documents}
+    notes = [made.notes[sentence.note - 1] for sentence in made.draft]
+    for note in notes:
+        if text_of.get(note.document_id, "")[note.start : note.end] != note.text:
+            raise WorkbenchError(
+                "The corpus changed: evidence of the article is no longer there.",
+                where=note.document_id,
+                todo="Write the article anew, with another seed.",
+            )
+    texts = [sentence.text for sentence in made.draft]
+    values = yield from support(workbench, config, made.topic, texts, [(note.passage,) for note in notes])
+    unsure = {place for place, value in enumerate(values.tolist()) if not value >= least_support()}
+    if unsure and not made.decision:
+        raise WorkbenchError(f"{len(unsure):,} sentences are not borne out by their evidence.", where=made.id)
+    return unsure
+
+
+def sources(made: Article) -> list[int]:
+    """Numbers of the notes that the article cites, in the order in which it does."""
+    return list(dict.fromkeys(sentence.note for sentence in made.draft))
+
+
+def paragraphs(made: Article) -> list[list[tuple[int, str, int]]]:
+    """(place, text, number of its source) of each sentence; a paragraph a document."""
+    numbers, told = {note: number for number, note in enumerate(sources(made), 1)}, list[list[tuple[int, str, int]]]()
+    document = None
+    for place, sentence in enumerate(made.draft):
+        if made.notes[sentence.note - 1].document_id != document:
+            document = made.notes[sentence.note - 1].document_id
+            told.append([])
+        told[-1].append((place, sentence.text, numbers[sentence.note]))
+    return told
+
+
+def _source(made: Article, note: int) -> tuple[str, str]:
+    """(where it stands, what is said there)."""
+    it = made.notes[note - 1]
+    page = "" if it.page is None else f", page {it.page}"
+    title = f"{it.title} " if it.title and it.title != it.document_id else ""
+    return f"{title}({it.document_id}{page}, characters {it.start} to {it.end})", " ".join(it.text.split())
+
+
+def _ending(made: Article, corpus: str) -> str:
+    by = f" Let out by {made.decision['who']}: {made.decision['why']}" if made.decision else ""
+    return f"Article {made.id}, from the corpus {corpus}.{by}"
+
+
+UNSURE = "not borne out by its source"
+
+
+def markdown(made: Article, unsure: set[int], corpus: str) -> str:
+    lines = [f"# {made.topic.translate(MARKS)}", ""]
+    for some in paragraphs(made):
+        said = (f"{text.translate(MARKS)} [{number}]{f' ({UNSURE})' * (place in unsure)}" for place, text, number in some)
+        lines += [" ".join(said), ""]
+    lines += ["## Sources", ""]
+    for number, note in enumerate(sources(made), 1):
+        place, words = _source(made, note)
+        lines.append(f"{number}. {place.translate(MARKS)}: “{words.translate(MARKS)}”")
+    return "\n".join([*lines, "", _ending(made, corpus).translate(MARKS), ""])
+
+
+def html(made: Article, unsure: set[int], corpus: str) -> str:
+    body = [f"<h1>{escape(made.topic)}</h1>"]
+    for some in paragraphs(made):
+        said = (
+            f'{escape(text)} <a href="#source-{number}">[{number}]</a>{f" <em>({UNSURE})</em>" * (place in unsure)}'
+            for place, text, number in some
+        )
+        body.append(f"<p>{' '.join(said)}</p>")
+    body.append("<h2>Sources</h2><ol>")
+    for number, note in enumerate(sources(made), 1):
+        place, words = _source(made, note)
+        body.append(f'<li id="source-{number}">{escape(place)}: “{escape(words)}”</li>')
+    body.append(f"</ol><p>{escape(_ending(made, corpus))}</p>")
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(made.topic)}</title></head><body>\n'
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
