@@ -260,6 +260,12 @@ ROWS = {
         ("sandbox.escaped", "Attempts that left the sandbox", MOST, 0, ""),
         ("sandbox.start_ms.median", "An empty program in the sandbox, median", MOST, 30, "ms"),
     ),
+    ("articles", 30): (
+        ("citations.citation_precision", "Articles: citation precision by entailment, mean", LEAST, 0.9, ""),
+        ("citations.citation_recall", "Articles: citation recall by entailment, mean", LEAST, 0.9, ""),
+        ("kills.twice", "Steps or texts done twice in 50 kills", MOST, 0, ""),
+        ("at_once.lost", "Articles lost or unfinished of four writers at once", MOST, 0, ""),
+    ),
 }  # fmt: skip
 PROMISES = [Promise(benchmark, issue, *row) for (benchmark, issue), rows in ROWS.items() for row in rows]
 
