@@ -33,8 +33,8 @@ def gate_against_people(workbench: Workbench, config: TrialConfig, path: Path) -
     """Measured once for a file, and recorded."""
     rows, sentences = qags.summaries(path)
     key = fingerprint(path.name, file_checksum(path), config, code_version(gate_against_people))
-    if found := batches(workbench.home).read(KIND, [key]).get(key):
-        return found["value"]
+    if record := batches(workbench.home).read(KIND, [key]).get(key):
+        return record["value"]
     flat = [case for each in sentences for case in each]
     values = yield from support(workbench, config, "", [case.answer for case in flat], [case.passages for case in flat])
     told = people.labels(rows, "faithful", 1.0)

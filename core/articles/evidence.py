@@ -36,20 +36,20 @@ class EvidenceNote(NamedTuple):
 def gathered(workbench: Workbench, config: TrialConfig, topic: str) -> Generator[Progress, None, list[EvidenceNote]]:
     """Notes in the order of their worth for the topic, none said twice; [] where no sentence comes near it."""
     yield from workbench.prepare(config)
-    found: dict[tuple[str, int, int], tuple[Hit, str]] = {}
+    hits: dict[tuple[str, int, int], tuple[Hit, str]] = {}
     searches = [topic]
     for number in range(SEARCHES):
         if number == len(searches):
             break
         yield Progress(number, SEARCHES, f"Searching: {searches[number]:.60}")
         for hit in workbench.search(config, searches[number])[:PASSAGES]:
-            found.setdefault((hit.document_id, hit.start, hit.end), (hit, searches[number]))
+            hits.setdefault((hit.document_id, hit.start, hit.end), (hit, searches[number]))
             other = f"{topic}: {hit.title}"
             if hit.title and other not in searches:
                 searches.append(other)
     spots = [
         (hit, search, *span)
-        for hit, search in found.values()
+        for hit, search in hits.values()
         for span in claims(hit.text)
         if _stands_alone(hit.text[slice(*span)])
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core import files
 from core.articles.rating import least_support, support
-from core.articles.steps import DECISION, PUBLICATION, Article, kept, the_article
+from core.articles.steps import DECISION, PUBLICATION, Article, keep_step, the_article
 from core.config import build
 from core.errors import WorkbenchError
 from core.records import Progress
@@ -31,7 +31,7 @@ def decide(workbench: Workbench, name: str, out: bool, who: str, why: str) -> Ar
             "The gate names no sentence that could be written again.", where=name, todo="Let it out, or leave it."
         )
     value = {"out": out, "who": who.strip(), "why": why.strip(), "when": datetime.now(UTC).isoformat(timespec="seconds")}
-    kept(workbench, name, len(made.steps), DECISION, value)
+    keep_step(workbench, name, len(made.steps), DECISION, value)
     return the_article(workbench, name)
 
 
@@ -61,7 +61,7 @@ def publish(workbench: Workbench, name: str, folder: Path) -> Generator[Progress
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "sha256": {file: hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for file, text in pages.items()},
     }
-    kept(workbench, name, len(made.steps), PUBLICATION, value)
+    keep_step(workbench, name, len(made.steps), PUBLICATION, value)
     return the_article(workbench, name)
 
 

@@ -1,8 +1,9 @@
 """The editor: what a draft is worth in the gate's four dimensions, by measures, and which sentences are the reason.
 
 Technical accuracy is the mean support of the sentences by the passages they rest on. Calibration is 1 less the mean distance of a
-sentence's sureness (1, or HEDGED with a word such as "may") from its evidence's times its support. Completeness is the share of the searches of which something is told; clarity the share of sentences
-that are neither long nor said twice. A dimension's rating is 1 + 4 times its share.
+sentence's sureness (1, or HEDGED with a word such as "may") from its evidence's times its support. Completeness is the share of the
+searches of which something is told; clarity the share of sentences that are neither long nor said twice. A dimension's rating is 1 + 4
+times its share.
 """
 
 import re
@@ -64,19 +65,19 @@ def rated(texts: Sequence[str], values: np.ndarray, evidence: Sequence[str], com
         for place, value in enumerate(values.tolist())
         if not value >= least
     }
-    known = sureness(evidence)
+    grounds = sureness(evidence)
     same = [text.casefold().strip() in {other.casefold().strip() for other in texts[:place]} for place, text in enumerate(texts)]
     long = [len(text.split()) > LONG for text in texts]
     for place, text in enumerate(texts):
         if same[place]:
             wrong.setdefault(place, "it was said before")
-        elif sure[place] > known[place]:
+        elif sure[place] > grounds[place]:
             wrong.setdefault(place, "it is surer than its evidence")
         elif long[place]:
             wrong.setdefault(place, f"{len(text.split())} words, above {LONG}")
     shares = {
         "technical_accuracy": float(own.mean()),
-        "calibration": float(1 - np.abs(sure - known * own).mean()),
+        "calibration": float(1 - np.abs(sure - grounds * own).mean()),
         "completeness": complete,
         "clarity": float(1 - np.mean(np.array(same) | np.array(long))),
     }

@@ -1,6 +1,5 @@
 """The state of an article: its recorded steps, each kept once, so that what was stopped goes on where it was and nothing is done twice."""
 
-import json
 from typing import Any, NamedTuple
 
 from core.articles.evidence import EvidenceNote
@@ -54,7 +53,7 @@ class Article(NamedTuple):
         return self.decision["out"] if self.decision else self.gate.get("verdict") == ACCEPT
 
 
-def kept(workbench: Workbench, article: str, number: int, step: str, value: dict[str, Any]) -> None:
+def keep_step(workbench: Workbench, article: str, number: int, step: str, value: dict[str, Any]) -> None:
     """Records the step, unless another process was first: then both go on with that one's."""
     row = {"article": article, "number": number, "step": step, "value": value}
     batches(workbench.home).keep(KIND, {f"{article}/{number}": row})
@@ -64,8 +63,8 @@ def article_of(workbench: Workbench, article: str) -> Article | None:
     """None where nothing of it is recorded."""
     steps: list[tuple[str, dict[str, Any]]] = []
     records = batches(workbench.home)
-    while found := records.read(KIND, [key := f"{article}/{len(steps)}"]):
-        steps.append((found[key]["step"], found[key]["value"]))
+    while row := records.read(KIND, [key := f"{article}/{len(steps)}"]):
+        steps.append((row[key]["step"], row[key]["value"]))
     if not steps:
         return None
     made = Article(article, steps[0][1]["topic"], steps[0][1]["config"], steps, [], [], {}, {}, {}, -1)
@@ -98,4 +97,4 @@ def articles(workbench: Workbench) -> list[Article]:
 
 
 def plain_steps(made: Article) -> list[dict[str, Any]]:
-    return [{"number": number, "step": step, **json.loads(json.dumps(value))} for number, (step, value) in enumerate(made.steps)]
+    return [{"number": number, "step": step, **value} for number, (step, value) in enumerate(made.steps)]

@@ -19,7 +19,7 @@ from core.articles.steps import (
     Article,
     DraftSentence,
     article_of,
-    kept,
+    keep_step,
     the_article,
 )
 from core.config import TrialConfig, build, code_version, fingerprint
@@ -47,7 +47,7 @@ def write_article(workbench: Workbench, config: TrialConfig, topic: str) -> Gene
         )
     name = fingerprint(topic, config, code_version(write_article))[:12]
     if article_of(workbench, name) is None:
-        kept(workbench, name, 0, BEGUN, {"topic": topic, "config": config.model_dump(mode="json")})
+        keep_step(workbench, name, 0, BEGUN, {"topic": topic, "config": config.model_dump(mode="json")})
     return (yield from go_on(workbench, name))
 
 
@@ -62,7 +62,7 @@ def go_on(workbench: Workbench, name: str) -> Generator[Progress, None, Article]
             value = {"sentences": [each._asdict() for each in (yield from drafted(workbench, config, made))]}
         else:
             value = yield from edited(workbench, config, made)
-        kept(workbench, name, len(made.steps), step, value)
+        keep_step(workbench, name, len(made.steps), step, value)
     return made
 
 

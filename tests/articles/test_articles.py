@@ -58,14 +58,14 @@ def test_what_is_not_borne_out_is_written_again_and_then_quoted(bench, monkeypat
 
 
 def test_killed_behind_any_step_it_goes_on_and_does_nothing_twice(bench, monkeypatch):
-    scripted, kept, done = play(monkeypatch, lie), writing.kept, []
+    scripted, keep, done = play(monkeypatch, lie), writing.keep_step, []
 
     def killed(*step):
-        kept(*step)
+        keep(*step)
         done.append(step[2:4])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(writing, "kept", killed)
+    monkeypatch.setattr(writing, "keep_step", killed)
     for _ in range(20):
         try:
             made = drain(write_article(bench, recipe(), TOPIC))
