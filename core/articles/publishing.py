@@ -32,7 +32,10 @@ def decide(workbench: Workbench, name: str, out: bool, who: str, why: str) -> Ar
         )
     value = {"out": out, "who": who.strip(), "why": why.strip(), "when": datetime.now(UTC).isoformat(timespec="seconds")}
     keep_step(workbench, name, len(made.steps), DECISION, value)
-    return the_article(workbench, name)
+    decided = the_article(workbench, name)
+    if decided.steps[len(made.steps)] != (DECISION, value):
+        raise WorkbenchError("Somebody else was first, and this decision does not count.", where=name)
+    return decided
 
 
 def publish(workbench: Workbench, name: str, folder: Path) -> Generator[Progress, None, Article]:
