@@ -44,6 +44,12 @@ class React(Answering):
     steps: int = knob(10, "Calls at most, then the answer is asked for.", unit="steps", ge=1, le=50)
     tokens: int = knob(20000, "Tokens read and written at most; 0 sets no limit.", unit="tokens", ge=0, le=1000000)
     seconds: int = knob(90, "So long at most; 0 leaves it to the answer's own deadline.", unit="s", ge=0, le=3600)
+    write_after_reading: bool = knob(
+        False,
+        "Tools that write are called even after the run has read text of others (passages, documents, the web). On, a document can make "
+        "the agent write; off, it cannot, whatever it says, and a run that is to write has to do so before it reads.",
+        label="Write after reading",
+    )
     usd: float = knob(0.0, "Cost at most, by the price table; 0 sets no limit.", unit="USD", ge=0.0, le=100.0, step=0.01)
 
     @field_validator("tools")
@@ -83,10 +89,12 @@ class _AgentRun:
         self.tools = [tool for tool in chosen if not tool.lacking()]
         self.notes = [f"{tool.name} is off. {why}" for tool in chosen if (why := tool.lacking())]
         style = material.context.citations
-        self.desk = ToolDesk(material.search, material.source, material.sql, style)
+        how = {**material.desk, "write_after_reading": way.write_after_reading}
+        self.desk = ToolDesk(material.search, material.source, style, **how)
         self.first, began = first, material.hits[:first]
         passages = self.desk.shown(began, tools.SEARCH.most).text if began else ""
         self.desk.numbered(material.hits)
+        self.desk.read_others |= any(not step.trusted for step in self.steps)
         self.opening = runs.task(plain(material.question, style), self.tools, passages)
 
     def work(self) -> Generator[str | Progress, None, None]:
@@ -139,9 +147,10 @@ class _AgentRun:
             self.end = "same_call"
             return
         began = time.perf_counter()
-        made = tools.use(tools.TOOLS[step.tool], self.desk, step.arguments)
+        made = tools.use(tools.TOOLS[step.tool], self.desk, step.arguments, len(self.steps) + 1)
         took = time.perf_counter() - began
-        self.steps.append(step._replace(result=made.text, passages=made.passages, failed=made.failed, tool_seconds=took))
+        told = {"result": made.text, "passages": made.passages, "failed": made.failed, "trusted": made.trusted}
+        self.steps.append(step._replace(**told, tool_seconds=took))
         if len(self.steps) >= FAILURES and all(each.failed for each in self.steps[-FAILURES:]):
             self.end = "tool_failure"
 
@@ -163,8 +172,10 @@ class _AgentRun:
         last = texts[-1]._replace(text=self.answer, finish_reason=self.reason, tokens=())
         taken = together(last, texts, self.started)._replace(prompt=last.prompt)
         detail = {"steps": [_told(step) for step in self.steps], "end": self.end, "first": self.first, "calls": len(self.texts)}
+        unknown = self.desk.effects.unknown if self.desk.effects else []
         notes = (
             *self.notes,
+            *(f"Nobody knows whether the call {key} was made: say it by `agents settle {key}`." for key in unknown),
             *((f"The run ended at: {runs.ENDS[self.end]}.",) if self.end not in ("answered", "gave_up") else ()),
         )
         return whole(self.material, taken, tuple(self.desk.passages), detail, notes=notes)

@@ -83,6 +83,28 @@ def compare_agents(
     return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
 
 
+@verb("agents effects", show_table)
+def list_effects(workbench: Any) -> list[dict[str, Any]]:
+    """Calls of agents that write, those first of which it is not known whether they were made."""
+    from core.labs.agents import settling
+
+    return settling.effects(workbench)
+
+
+@verb("agents settle")
+def settle_effect(
+    workbench: Any,
+    key: Annotated[str, Parameter(help="Of the call, as `agents effects` tells it.")],
+    /,
+    *,
+    done: Annotated[bool, Parameter(negative="--not-done", help="It was made; --not-done: it was not.")],
+) -> dict[str, Any]:
+    """Say whether a call was made whose end was not noted; one that was not is made when its run is asked for again."""
+    from core.labs.agents import settling
+
+    return settling.settle(workbench, key, done)
+
+
 @verb("agents tools", show_table)
 def list_tools() -> list[dict[str, Any]]:
     """The tools that an agent may call: arguments, what they touch, and whether they can be used on this machine."""

@@ -2,7 +2,11 @@
 
 import pytest
 
+from core.errors import WorkbenchError
 from core.labs.agents import comparing as lab
+from core.labs.agents import settling
+from core.memory.store import memory_of
+from core.memory.tools import AgentMemory
 from core.progress import drain
 from tests.labs.agents.test_comparing import answer, template  # noqa: F401
 from tests.pages.test_score_answers import by_key
@@ -11,6 +15,7 @@ from tests.support.screen import html
 from tests.support.scripted_agent import call, play
 
 AGENT = {"answering.part": "react"}
+DONE = call("finish", answer="opens at five")
 LUND = "When does the market of Lund open?"
 
 
@@ -49,6 +54,37 @@ def test_a_run_shows_its_steps_and_is_replayed_from_an_edited_one(bench, monkeyp
     by_key(app.button, "replay_now").click().run()
     assert not app.exception and any(each.value == "at ten" for each in app.text)
     assert "another answer" in html(app) and any("agents replay" in command for command in shown_commands)
+
+
+@pytest.mark.slow
+def test_a_call_that_was_interrupted_is_asked_about_and_made_only_when_a_person_says_so(bench, monkeypatch):
+    fact = {"subject": "Lund", "attribute": "market", "value": "opens at five", "derived_from": []}
+    play(
+        monkeypatch,
+        lambda messages, schema: DONE if messages[-1]["content"].startswith("Result") else call("write_memory", **fact),
+    )
+    settings = AGENT | {"answering.tools": ["write_memory"], "answering.passages_first": False}
+    config, write = recipe(**settings), AgentMemory.write
+
+    def killed(self, fields, trusted):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AgentMemory, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        drain(bench.ask(config, LUND))
+    monkeypatch.setattr(AgentMemory, "write", write)
+    made = drain(bench.ask(config, LUND))
+    assert "It is not known" in made.detail["steps"][0]["result"] and "agents settle" in made.notes[0]
+    app = open_page()
+    assert "opens at five" in app.warning[0].value
+    next(button for button in app.button if button.label == "It was not").click().run()
+    assert not app.warning and [row["state"] for row in settling.effects(bench)] == ["not done"]
+    again = drain(bench.ask(config, LUND))
+    assert again.detail["steps"][0]["result"].startswith("new: ") and len(memory_of(bench).facts()) == 1
+    drain(bench.ask(config, LUND))
+    assert [row["state"] for row in settling.effects(bench)].count("done") == 2, "asked after its end it is another run"
+    with pytest.raises(WorkbenchError, match="no such call"):
+        settling.settle(bench, "x", True)
 
 
 @pytest.mark.slow

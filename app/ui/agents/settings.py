@@ -10,6 +10,7 @@ from core.labs.agents.replaying import AGENT
 from core.registry import find
 
 USUAL = find("answering", AGENT)()
+AFTER = type(USUAL).model_fields["write_after_reading"].description
 
 
 def agent() -> TrialConfig:
@@ -46,6 +47,8 @@ def agent() -> TrialConfig:
         )
         seconds = st.number_input("Seconds", 0, 3600, own.seconds, 10, key="agent_seconds", help="0: the deadline of an answer.")
         usd = st.number_input("USD", 0.0, 100.0, own.usd, 0.01, key="agent_usd", help="By the price table; 0: no limit.")
+        after = st.toggle("Write after reading", own.write_after_reading, key="agent_writes", help=AFTER)
+    settings |= {"answering.write_after_reading": after}
     settings |= {"answering.steps": steps, "answering.passages_first": first, "answering.tokens": tokens}
     settings |= {"answering.seconds": seconds, "answering.usd": usd}
     forms.recipe_form(("context", "generation"), show_presets=False)

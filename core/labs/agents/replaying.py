@@ -75,7 +75,7 @@ def replay(
     hits = [Hit(**{**hit, "excerpts": tuple(map(tuple, hit["excerpts"]))}) for hit in record["hits"][:last]]
     run = yield from workbench.pipeline.resolve(config)
     yield from loaded(generator)
-    tools = {"search": partial(workbench.search, run), "source": source_of(workbench.pipeline, run), "sql": workbench.sql}
+    tools = {"search": partial(workbench.search, run), "source": source_of(workbench.pipeline, run), "desk": workbench.desk()}
     until = time.perf_counter() + deadline_s
     material = Material(record["question"], hits, generator, config.context, until, config.seed, **tools)
     made = yield from part.resumed(material, before, first)
