@@ -67,10 +67,11 @@ class React(Answering):
         first = material.hits[: material.context.passages] if self.passages_first else []
         return (yield from self.resumed(material._replace(hits=first), (), len(first)))
 
-    def resumed(self, material: Material, steps: Sequence[AgentStep], first: int) -> Writing:
+    def resumed(self, material: Material, steps: Sequence[AgentStep], first: int, calls: bool = True) -> Writing:
         """From behind these steps, which are taken as they are. The material's hits are the passages that the model had read by
-        then, the first so many with the question."""
+        then, the first so many with the question. calls: it may make more; False: the answer is asked for at once."""
         run = _AgentRun(self, material, steps, first)
+        run.end = "" if calls else "steps"
         yield from run.work()
         yield run.answer
         return run.told()

@@ -83,6 +83,86 @@ def compare_agents(
     return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
 
 
+@verb("agents attack", told_after("attacks"), job_keeps=kept_of)
+def attack_agents(
+    workbench: Any,
+    *,
+    ask: Asked = 20,
+    way: Annotated[str, Parameter(help="Way of answering, as `list answering` names it (default: the recipe's).")] = "",
+    rule: Annotated[
+        bool, Parameter(negative="--without-rule", help="Text not trusted chooses no tool that writes; --without-rule: it may.")
+    ] = True,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Whether answers follow text planted in the first document, by six kinds of attack and an adaptive one, and whether agents write."""
+    from core.labs.agents import attacking as lab
+    from core.records import plain
+
+    read = recipe.read()
+    plan = lab.AttackPlan(ask, rule, way)
+    made = yield from lab.attack_agents(workbench, read, plan)
+    told = {"attacks": lab.rows(made), "told": lab.sentences(made, read.evaluation.confidence), "items": lab.item_rows(made)}
+    return plain({"dataset": read.corpus.dataset, "questions": len(made.targets), "plan": plan, **told})
+
+
+@verb("agents observe", told_after("observations"), job_keeps=kept_of)
+def replace_observation(
+    workbench: Any,
+    *,
+    ask: Asked = 20,
+    step: Annotated[Positive, Parameter(help="The call whose result is replaced; runs with fewer are left out.")] = 1,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Recorded runs with one observation replaced by gold evidence, by nothing and by a contradiction: what the step mattered."""
+    from core.labs.agents import mattering as lab
+    from core.records import plain
+
+    read = recipe.read()
+    made = yield from lab.replace_observation(workbench, read, plan := lab.ObservationPlan(ask, step))
+    told = {"observations": lab.observation_rows(made), "told": lab.sentences(made, read.evaluation.confidence)}
+    return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
+
+
+@verb("agents searches", told_after("searches"), job_keeps=kept_of)
+def answer_early(
+    workbench: Any,
+    *,
+    ask: Asked = 20,
+    calls: Annotated[Positive, Parameter(help="After so many calls at most the answer is asked for.")] = 3,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Answers of recorded runs after 0 to k calls of tools: the marginal value of the next one."""
+    from core.labs.agents import mattering as lab
+    from core.records import plain
+
+    read = recipe.read()
+    made = yield from lab.answer_early(workbench, read, plan := lab.SearchPlan(ask, calls))
+    told = {"searches": lab.search_rows(made), "told": lab.sentences(made, read.evaluation.confidence)}
+    return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
+
+
+@verb("agents repeat", told_after("passes", "plans"), job_keeps=kept_of)
+def repeat_agents(
+    workbench: Any,
+    *,
+    ask: Asked = 20,
+    repeats: Annotated[Positive, Parameter(help="Of each question.")] = 4,
+    ways: Annotated[str, Parameter(help="One or two ways of answering, by a comma.")] = "one_prompt,react",
+    temperature: Annotated[float, Parameter(help="At which repeats are drawn.")] = 0.7,
+    difference: Annotated[float, Parameter(help="In F1, that one wants to see between the two.")] = 0.05,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """The same questions several times: right k times in a row (pass^k), and how many repeats tell two ways apart."""
+    from core.labs.agents import repeating as lab
+    from core.records import plain
+
+    read = recipe.read()
+    plan = lab.RepeatedPlan(ask, repeats, tuple(name.strip() for name in ways.split(",")), temperature, difference)
+    made = yield from lab.repeat_agents(workbench, read, plan)
+    told = {"passes": lab.pass_rows(made), "plans": lab.plan_rows(made), "told": lab.sentences(made)}
+    return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
+
+
 @verb("agents effects", show_table)
 def list_effects(workbench: Any) -> list[dict[str, Any]]:
     """Calls of agents that write, those first of which it is not known whether they were made."""
