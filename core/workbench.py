@@ -411,7 +411,8 @@ class Workbench(StoredTrials):
         origin = provenance(run, way, hits, result, total_ms)
         result = replace(result, provenance=origin)
         made = replace(result, id=self._save_answer(run.of(config), question, result))
-        effects.end()
+        if result.detail:  # an agent's steps, or another way's: who calls nothing leaves no notes
+            effects.end()
         return made
 
     def _save_answer(self, run: Resolved, question: str, result: Answer) -> str:

@@ -12,7 +12,7 @@ for that input to trigger consequential actions). Results are not trusted unless
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
-from core.agents import calculator, sandbox, wikipedia
+from core.agents import calculator, mcp_servers, sandbox, wikipedia
 from core.agents.effects import Effects
 from core.context.citations import marks, plain
 from core.context.surroundings import Surroundings
@@ -104,7 +104,7 @@ class ToolDesk:
 
 class Tool(NamedTuple):
     """arguments: name -> JSON schema, all of them required. most: characters of a result. lacking: why it cannot be used on this
-    machine; "": it can. trusted: its results hold nothing that others wrote."""
+    machine; "": it can. trusted: its results hold nothing that others wrote. told_by_others: what it is about is their text too."""
 
     name: str
     about: str
@@ -114,6 +114,7 @@ class Tool(NamedTuple):
     use: Callable[[ToolDesk, dict[str, Any]], ToolResult]
     lacking: Callable[[], str] = lambda: ""
     trusted: bool = False
+    told_by_others: bool = False
 
     @property
     def signature(self) -> str:
@@ -290,10 +291,35 @@ TOOLS = {tool.name: tool for tool in (SEARCH, OPEN, CALCULATOR, SQL, PYTHON, WIK
 USUAL = (SEARCH.name, OPEN.name, CALCULATOR.name)
 
 
+def checked(names: Sequence[str]) -> tuple[str, ...]:
+    """These names, each once. WorkbenchError of one that there is not; no server is asked."""
+    if unknown := [name for name in names if name not in TOOLS and not mcp_servers.NAME.fullmatch(name)]:
+        todo = f"Choose of {', '.join(TOOLS)}, or mcp:NAME for a server whose address stands in {mcp_servers.VARIABLE}NAME."
+        raise WorkbenchError(f"There is no tool '{unknown[0]:.40}'.", where="answering.tools", todo=todo)
+    return tuple(dict.fromkeys(names))
+
+
 def chosen(names: Sequence[str]) -> list[Tool]:
-    """The tools of these names that can be used on this machine. WorkbenchError of one that there is not."""
-    if unknown := [name for name in names if name not in TOOLS]:
-        raise WorkbenchError(
-            f"There is no tool '{unknown[0]:.40}'.", where="answering.tools", todo=f"Choose of {', '.join(TOOLS)}."
-        )
-    return [TOOLS[name] for name in dict.fromkeys(names)]
+    """The tools of these names, a server's in its place; WorkbenchError as `checked`."""
+    return [tool for name in checked(names) for tool in ([TOOLS[name]] if name in TOOLS else _of_server(name))]
+
+
+def _of_server(server: str) -> list[Tool]:
+    """Those that an MCP server offers; where it cannot be asked, one that says why it is off."""
+    try:
+        offered, notes = mcp_servers.offered(server)
+    except WorkbenchError as error:
+        why = " ".join(filter(None, (error.what, error.todo)))
+        return [Tool(server, "", {}, 1, "network", lambda desk, arguments: ToolResult(""), lambda: why)]
+    made = [_server_tool(server, each) for each in offered]
+    off = Tool(server, "", {}, 1, "network", lambda desk, arguments: ToolResult(""), lambda: " ".join(notes))
+    return [*made, *([off] if notes else [])]
+
+
+def _server_tool(server: str, told: mcp_servers.ServerTool) -> Tool:
+    def use(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:
+        text, failed = mcp_servers.call(server, told.own, arguments)
+        return ToolResult(text, failed=failed)
+
+    permission: Permission = "network" if told.reads else "write"
+    return Tool(told.name, told.about, told.arguments, mcp_servers.RESULT, permission, use, told_by_others=True)

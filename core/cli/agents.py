@@ -16,7 +16,8 @@ def show_run(made: dict[str, Any]) -> None:
     for number, step in enumerate(made["steps"], 1):
         edited = " (edited)" if step["edited"] else ""
         print(f"\n{number}. {step['thought']}\n   {step['tool']} {step['arguments']}{edited}\n   {step['result']}")
-    print(f"\nended: {made['ended']}; {made['id']}")
+    print("".join(f"\n{note}" for note in made.get("notes", ())))
+    print(f"ended: {made['ended']}; {made['id']}")
 
 
 @verb("agents run", show_run)
@@ -43,7 +44,17 @@ def run_agent(
     made = yield from workbench.ask(with_settings(recipe.read(), settings), question)
     ended = ENDS.get(made.detail.get("end", ""), made.finish_reason)
     spent = {"prompt_tokens": made.prompt_tokens, "answer_tokens": made.answer_tokens, "seconds": made.generation_ms / 1000}
-    return plain({"id": made.id, "question": question, "text": made.text, "ended": ended, **spent, "steps": steps_of(made)})
+    return plain(
+        {
+            "id": made.id,
+            "question": question,
+            "text": made.text,
+            "ended": ended,
+            "notes": made.notes,
+            **spent,
+            "steps": steps_of(made),
+        }
+    )
 
 
 @verb("agents replay", show_run)
@@ -188,7 +199,8 @@ def settle_effect(
 @verb("agents tools", show_table)
 def list_tools() -> list[dict[str, Any]]:
     """The tools that an agent may call: arguments, what they touch, and whether they can be used on this machine."""
-    from core.agents.tools import TOOLS, USUAL
+    from core.agents.mcp_servers import names
+    from core.agents.tools import TOOLS, USUAL, chosen
 
     return [
         {
@@ -199,5 +211,5 @@ def list_tools() -> list[dict[str, Any]]:
             "usual": tool.name in USUAL,
             "off": tool.lacking(),
         }
-        for tool in TOOLS.values()
+        for tool in chosen([*TOOLS, *names()])
     ]

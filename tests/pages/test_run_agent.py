@@ -3,12 +3,13 @@
 import pytest
 
 from core.errors import WorkbenchError
+from core.labs.agents import attacking, mattering, repeating, settling
 from core.labs.agents import comparing as lab
-from core.labs.agents import settling
 from core.memory.store import memory_of
 from core.memory.tools import AgentMemory
 from core.progress import drain
 from tests.labs.agents.test_comparing import answer, template  # noqa: F401
+from tests.labs.agents.test_mattering import reads
 from tests.pages.test_score_answers import by_key
 from tests.support.failing import RECIPE, recipe
 from tests.support.screen import html
@@ -114,3 +115,24 @@ def test_the_comparison_is_a_job_and_its_table_stands_beside_what_it_takes(bench
     assert any("agents compare --ask 4" in command for command in shown_commands)
     by_key(app.selectbox, "agents_by").set_value("em").run()
     assert not app.exception
+
+
+@pytest.mark.slow
+def test_attacks_steps_and_repeats_are_tabs_with_their_jobs_and_their_tables(bench, monkeypatch, started, shown_commands):
+    play(monkeypatch, reads)
+    config = recipe(**AGENT)
+    address = {"agents_view": "Compare", "attack_count": 3, "step_count": 3, "repeat_count": 3}
+    labels = {"Attacks": ["Attack"], "Steps": ["Replace the observation", "Ask for answers early"], "Repeats": ["Repeat"]}
+    for tab, expected in labels.items():
+        app = open_page(**address, agents_compare=tab)
+        for button in [button for button in app.button if button.label in expected]:
+            button.click().run()
+    assert [words[1] for words in started] == ["attack", "observe", "searches", "repeat"]
+    drain(attacking.attack_agents(bench, config, attacking.AttackPlan(3)))
+    drain(mattering.replace_observation(bench, config, mattering.ObservationPlan(3)))
+    drain(mattering.answer_early(bench, config, mattering.SearchPlan(3)))
+    drain(repeating.repeat_agents(bench, config, repeating.RepeatedPlan(3)))
+    for tab, column in {"Attacks": "Asked to write", "Steps": "Other answer", "Repeats": "pass^k"}.items():
+        app = open_page(**address, agents_compare=tab)
+        assert any(column in frame.value.columns for frame in app.dataframe), tab
+        assert not [button for button in app.button if button.label in labels[tab]]
