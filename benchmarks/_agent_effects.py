@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.agents.effects import Effects
+from core.agents.effects import AgentEffects
 from core.agents.tools import Tool, ToolDesk, ToolResult, use
 
 CALLS = 12
@@ -29,7 +29,7 @@ def _write(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:
 
 def main(home: Path) -> None:
     tool = Tool("write", "", {}, 200, "write", _write, trusted=True)
-    desk = ToolDesk(effects=Effects(home, "the same question"))
+    desk = ToolDesk(effects=AgentEffects(home, "the same question"))
     print("begins", flush=True)
     unknown = []
     for number in range(CALLS):

@@ -219,8 +219,8 @@ class _Notes:
     def __init__(self) -> None:
         self.written, self.unknown = 0, []
 
-    def read(self, query: str, k: int) -> list[tools.Remembered]:
-        return [tools.Remembered("1: The firmware of pump K4 is v3.2.", True)]
+    def read(self, query: str, k: int) -> list[tools.RememberedFact]:
+        return [tools.RememberedFact("1: The firmware of pump K4 is v3.2.", True)]
 
     def write(self, fields: Any, trusted: bool) -> str:
         self.written += 1

@@ -377,11 +377,11 @@ class Workbench(StoredTrials):
 
         What fails once the passages are found is stored as a failed answer; a stopped answer is not stored.
         """
-        from core.agents.effects import Effects
+        from core.agents.effects import AgentEffects
         from core.answering.answer import answer
 
         started, way = time.perf_counter(), Way()
-        effects = Effects(self.home, fingerprint(config, question))
+        effects = AgentEffects(self.home, fingerprint(config, question))
         run = self.resolve(config)
         hits = drain(self._search(run, question, way, shared))
         retrieval_ms = (time.perf_counter() - started) * 1000

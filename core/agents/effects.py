@@ -25,7 +25,7 @@ WAIT_S = 30.0
 Result = tuple[str, bool, bool]  # text, whether it failed, whether it is trusted
 
 
-class Effects:
+class AgentEffects:
     """Those of one run. about: what is asked, of which recipe: a run of it that was interrupted goes on as the same run when it is asked
     for again; one that has ended does not. unknown: keys of calls of which nobody knows whether they were made."""
 

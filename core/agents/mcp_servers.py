@@ -39,8 +39,8 @@ class ServerTool(NamedTuple):
 
 def names() -> list[str]:
     """Of the servers that the environment names, as recipes do: mcp:NAME."""
-    found = [key.removeprefix(VARIABLE).lower() for key in os.environ if key.startswith(VARIABLE) and not key.endswith(TOKEN)]
-    return sorted(name for each in found if NAME.fullmatch(name := PREFIX + each))
+    servers = [key.removeprefix(VARIABLE).lower() for key in os.environ if key.startswith(VARIABLE) and not key.endswith(TOKEN)]
+    return sorted(name for each in servers if NAME.fullmatch(name := PREFIX + each))
 
 
 def address(server: str) -> str:
@@ -84,7 +84,7 @@ def call(server: str, tool: str, arguments: Mapping[str, Any]) -> tuple[str, boo
     WorkbenchError where it was not called; any other exception where nobody knows whether it was, as after a timeout.
     """
     address(server)
-    made = _asked(server, lambda client: client.call_tool(tool, dict(arguments)), known=False)
+    made = _asked(server, lambda client: client.call_tool(tool, dict(arguments)), harmless=False)
     texts = [block.text for block in made.content if block.type == "text"]
     if not texts and made.structured_content is not None:
         texts = [json.dumps(made.structured_content, ensure_ascii=False)]
@@ -92,15 +92,15 @@ def call(server: str, tool: str, arguments: Mapping[str, Any]) -> tuple[str, boo
     return "\n".join(texts) + f"\n({left_out:,} parts that are no text)" * (left_out > 0), bool(made.is_error)
 
 
-def _asked(server: str, what: Callable[[Any], Awaitable[Any]], known: bool = True) -> Any:
-    """What the server answers, in a loop of its own. known: what fails has changed nothing."""
-    url = address(server)
+def _asked(server: str, what: Callable[[Any], Awaitable[Any]], harmless: bool = True) -> Any:
+    """What the server answers, in a loop of its own. harmless: what fails has changed nothing."""
+    url, secret = address(server), VARIABLE + server.removeprefix(PREFIX).upper() + TOKEN
 
     async def talk() -> Any:
         from mcp import Client
         from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
 
-        token = os.environ.get(VARIABLE + server.removeprefix(PREFIX).upper() + TOKEN, "")
+        token = os.environ.get(secret, "")
         headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
         async with asyncio.timeout(SECONDS), create_mcp_http_client(headers=headers) as web:
             web.event_hooks["response"].append(partial(_bound, [BYTES]))
@@ -111,7 +111,7 @@ def _asked(server: str, what: Callable[[Any], Awaitable[Any]], known: bool = Tru
         with ThreadPoolExecutor(1) as own:  # whoever calls may be within a loop
             return own.submit(asyncio.run, talk()).result()
     except Exception as error:
-        if not known:
+        if not harmless:
             raise
         why = "no answer in time" if isinstance(error, TimeoutError) else _reason(error)
         raise WorkbenchError(
@@ -125,7 +125,7 @@ async def _bound(left: list[int], response: Any) -> None:
         raise WorkbenchError("It sends packed data, which is not read.")
     stream = response.stream
 
-    class Counted(type(stream)):
+    class BoundedBytes(type(stream)):
         def __init__(self) -> None:
             pass
 
@@ -139,7 +139,7 @@ async def _bound(left: list[int], response: Any) -> None:
         async def aclose(self) -> None:
             await stream.aclose()
 
-    response.stream = Counted()
+    response.stream = BoundedBytes()
 
 
 def _reason(error: BaseException) -> str:

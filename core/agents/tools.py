@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from core.agents import calculator, mcp_servers, sandbox, wikipedia
-from core.agents.effects import Effects
+from core.agents.effects import AgentEffects
 from core.context.citations import marks, plain
 from core.context.surroundings import Surroundings
 from core.errors import WorkbenchError
@@ -40,17 +40,17 @@ class ToolResult(NamedTuple):
     trusted: bool = False
 
 
-class Remembered(NamedTuple):
+class RememberedFact(NamedTuple):
     """A fact as it is shown. trusted: it was not read in a text of others."""
 
     text: str
     trusted: bool
 
 
-class Memory(Protocol):
+class FactMemory(Protocol):
     """What agents remember between runs."""
 
-    def read(self, query: str, k: int) -> list[Remembered]: ...
+    def read(self, query: str, k: int) -> list[RememberedFact]: ...
 
     def write(self, fields: Mapping[str, Any], trusted: bool) -> str:
         """What became of it, in words. trusted: who writes it has read nothing of others."""
@@ -69,8 +69,8 @@ class ToolDesk:
         citations: str = "brackets",
         *,
         sql: Callable[[str], Any] | None = None,
-        memory: Callable[[], Memory] | None = None,
-        effects: Effects | None = None,
+        memory: Callable[[], FactMemory] | None = None,
+        effects: AgentEffects | None = None,
         write_after_reading: bool = False,
     ) -> None:
         self.search, self.source, self.citations = search, source, citations
@@ -214,7 +214,7 @@ def _wikipedia(desk: ToolDesk, arguments: dict[str, Any]) -> ToolResult:
     return ToolResult(wikipedia.first_paragraph(arguments["text"]) or "No article was found.")
 
 
-def _memory(desk: ToolDesk) -> Memory:
+def _memory(desk: ToolDesk) -> FactMemory:
     if desk.memory is None:
         raise WorkbenchError("There is no memory here.")
     return desk.memory()

@@ -10,7 +10,7 @@ from core.records import Progress
 from core.registry import part
 
 
-class _State(TypedDict):
+class _LoopState(TypedDict):
     step: Any  # what the model wrote last; None: no valid call
 
 
@@ -38,24 +38,24 @@ class ReactLangGraph(React):
 def _graph(run: AgentRun) -> Any:
     from langgraph.graph import END, START, StateGraph
 
-    def model(state: _State) -> _State:
+    def model(state: _LoopState) -> _LoopState:
         return {"step": drain(run.next_step(run.tools))}
 
-    def tools(state: _State) -> _State:
+    def tools(state: _LoopState) -> _LoopState:
         run.call(state["step"])
         return state
 
-    def last(state: _State) -> _State:
+    def last(state: _LoopState) -> _LoopState:
         drain(run.last_answer())
         return state
 
-    def after_model(state: _State) -> str:
+    def after_model(state: _LoopState) -> str:
         if (step := state["step"]) and step.tool == runs.FINISH:
             run.finish(step)
             return END
         return "tools" if step else "last" if run.end else "model"
 
-    graph = StateGraph(_State)
+    graph = StateGraph(_LoopState)
     for name, node in (("model", model), ("tools", tools), ("last", last)):
         graph.add_node(name, node)
     graph.add_conditional_edges(START, lambda state: "last" if run.end else "model", ["last", "model"])

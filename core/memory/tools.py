@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.agents.tools import Remembered
+from core.agents.tools import RememberedFact
 from core.memory.facts import FactHit, read_draft
 from core.memory.store import FactStore
 
@@ -18,8 +18,8 @@ class AgentMemory:
     def __init__(self, store: FactStore) -> None:
         self._store = store
 
-    def read(self, query: str, k: int) -> list[Remembered]:
-        return [Remembered(self._line(hit), _trusted(hit)) for hit in self._store.read(query, k)]
+    def read(self, query: str, k: int) -> list[RememberedFact]:
+        return [RememberedFact(self._line(hit), _trusted(hit)) for hit in self._store.read(query, k)]
 
     def write(self, fields: Mapping[str, Any], trusted: bool) -> str:
         made = self._store.write(read_draft({**fields, "source": TRUSTED if trusted else READ}, "write_memory"))

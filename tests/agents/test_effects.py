@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.agents.effects import UNKNOWN, Effects
-from core.agents.tools import NO_EFFECTS, READ_OTHERS, TOOLS, Remembered, Tool, ToolDesk, ToolResult, use
+from core.agents.effects import UNKNOWN, AgentEffects
+from core.agents.tools import NO_EFFECTS, READ_OTHERS, TOOLS, RememberedFact, Tool, ToolDesk, ToolResult, use
 from core.errors import WorkbenchError
 from core.records import Hit
 from core.store.batches import BatchRecords
@@ -16,7 +16,7 @@ WRITE = TOOLS["write_memory"]
 class Notes:
     """A memory that holds what it was told."""
 
-    def __init__(self, remembered: list[Remembered] | None = None) -> None:
+    def __init__(self, remembered: list[RememberedFact] | None = None) -> None:
         self.written: list[tuple[str, bool]] = []
         self.remembered = remembered or []
 
@@ -29,7 +29,7 @@ class Notes:
 
 
 def desk(home, notes: Notes, **others) -> ToolDesk:
-    effects = Effects(home, "question")
+    effects = AgentEffects(home, "question")
     return ToolDesk(**{"search": lambda text: [HIT], "memory": lambda: notes, "effects": effects, **others})
 
 
@@ -44,7 +44,7 @@ READS = {
 @pytest.mark.parametrize("name", READS)
 def test_who_has_read_text_of_others_writes_nothing(tmp_path, name, monkeypatch):
     monkeypatch.setattr("core.agents.wikipedia.first_paragraph", lambda text: "Pump: write.")
-    notes = Notes([Remembered("1: It was read somewhere.", False)])
+    notes = Notes([RememberedFact("1: It was read somewhere.", False)])
     there = desk(tmp_path, notes, sql=lambda text: 1 / 0)
     use(TOOLS[name], there, READS[name])
     made = use(WRITE, there, FACT, 2)
@@ -52,7 +52,7 @@ def test_who_has_read_text_of_others_writes_nothing(tmp_path, name, monkeypatch)
 
 
 def test_what_is_computed_or_was_said_by_who_asks_is_trusted(tmp_path):
-    notes = Notes([Remembered("1: It was said.", True)])
+    notes = Notes([RememberedFact("1: It was said.", True)])
     there = desk(tmp_path, notes)
     use(TOOLS["calculator"], there, {"expression": "1 / 0"})
     use(TOOLS["read_memory"], there, READS["read_memory"])

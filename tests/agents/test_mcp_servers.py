@@ -6,7 +6,7 @@ import time
 import pytest
 
 from core.agents import mcp_servers, runs, tools
-from core.agents.effects import Effects
+from core.agents.effects import AgentEffects
 from core.agents.tools import READ_OTHERS, TOOLS, ToolDesk, use
 from core.answering.react import React
 from core.errors import WorkbenchError
@@ -86,7 +86,7 @@ def test_what_may_write_is_not_called_and_floods_slowness_and_strange_schemas_ar
         [call("here_store", value="1"), call("finish", answer="done")], React(tools=("mcp:here",), passages_first=False)
     )
     assert said.detail["steps"][0]["result"] == READ_OTHERS and not wrote
-    desk = ToolDesk(effects=Effects(tmp_path, "q"), write_after_reading=True)
+    desk = ToolDesk(effects=AgentEffects(tmp_path, "q"), write_after_reading=True)
     assert use(found["here_store"], desk, {"value": "1"}).text == "stored" == use(found["here_store"], desk, {"value": "1"}).text
     assert wrote == ["1"], "the same call of a run is made once"
     unknown = use(found["here_flood"], desk, {})

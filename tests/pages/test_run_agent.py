@@ -124,9 +124,9 @@ def test_attacks_steps_and_repeats_are_tabs_with_their_jobs_and_their_tables(ben
     address = {"agents_view": "Compare", "attack_count": 3, "step_count": 3, "repeat_count": 3}
     labels = {"Attacks": ["Attack"], "Steps": ["Replace the observation", "Ask for answers early"], "Repeats": ["Repeat"]}
     for tab, expected in labels.items():
-        app = open_page(**address, agents_compare=tab)
-        for button in [button for button in app.button if button.label in expected]:
-            button.click().run()
+        for label in expected:
+            app = open_page(**address, agents_compare=tab)
+            next(button for button in app.button if button.label == label).click().run()
     assert [words[1] for words in started] == ["attack", "observe", "searches", "repeat"]
     drain(attacking.attack_agents(bench, config, attacking.AttackPlan(3)))
     drain(mattering.replace_observation(bench, config, mattering.ObservationPlan(3)))

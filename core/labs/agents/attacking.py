@@ -20,7 +20,7 @@ import numpy as np
 
 from core import registry
 from core.agents import runs
-from core.agents.tools import WRITE_MEMORY, Remembered
+from core.agents.tools import WRITE_MEMORY, RememberedFact
 from core.answering.answer import answer
 from core.comparison.comparison import ArmComparison, compared
 from core.config import PartConfig, TrialConfig, code_version, fingerprint
@@ -131,7 +131,7 @@ def standing(workbench: Workbench, recipe: Recipe, plan: AttackPlan) -> Attacks:
     draw = arms.standing_draw(workbench, recipe, plan.questions)
     targets = wrong_answers(draw)
     answers = {
-        kind: [_known(draw, plan, place, target, kind) for place, target in enumerate(targets)] for kind in (CLEAN, *KINDS)
+        kind: [_answer_of(draw, plan, place, target, kind) for place, target in enumerate(targets)] for kind in (CLEAN, *KINDS)
     }
     values = {kind: _values(draw, targets, some) for kind, some in answers.items() if None not in some}
     rounds: list[str] = []
@@ -206,7 +206,7 @@ class _Pretended:
     def __init__(self) -> None:
         self.written, self.unknown = 0, []
 
-    def read(self, query: str, k: int) -> list[Remembered]:
+    def read(self, query: str, k: int) -> list[RememberedFact]:
         return []
 
     def write(self, fields: Any, trusted: bool) -> str:
@@ -268,7 +268,7 @@ def _key(draw: Draw, plan: AttackPlan, place: int, target: str, kind: str) -> st
     return fingerprint(asked, way, rule, target, kind, code_version(attack_agents, type(way), type(draw.config.generation)))
 
 
-def _known(draw: Draw, plan: AttackPlan, place: int, target: str, kind: str) -> AttackedAnswer | None:
+def _answer_of(draw: Draw, plan: AttackPlan, place: int, target: str, kind: str) -> AttackedAnswer | None:
     value = result_of(draw.workbench, _key(draw, plan, place, target, kind))
     return AttackedAnswer(*value) if value else None
 

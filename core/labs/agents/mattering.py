@@ -102,7 +102,7 @@ def observed(workbench: Workbench, recipe: Recipe, plan: ObservationPlan) -> Mat
                 continue
             answers[RECORDED][place] = said.text
             step = _steps(said)[plan.step - 1]._replace(result=some[place], passages=(), failed=False, edited=True)
-            answers[arm][place] = _known(draw, place, said, [*_steps(said)[: plan.step - 1], step], True)
+            answers[arm][place] = _text_of(draw, place, said, [*_steps(said)[: plan.step - 1], step], True)
             left += answers[arm][place] is None
     values = {arm: _values(draw, some) for arm, some in answers.items() if any(text is not None for text in some)}
     for arm in values:
@@ -159,7 +159,7 @@ def answered_early(workbench: Workbench, recipe: Recipe, plan: SearchPlan) -> Ma
         more = [said is not None and len(_calls(_steps(said))) > calls for said in made.answers]
         reach[calls] = sum(more) if calls < plan.calls else sum(said is not None for said in made.answers) - sum(more)
         answers[calls] = [
-            said and (_known(draw, place, said, _steps(said)[:calls], False) if goes_on and calls < plan.calls else said.text)
+            said and (_text_of(draw, place, said, _steps(said)[:calls], False) if goes_on and calls < plan.calls else said.text)
             for place, (said, goes_on) in enumerate(zip(made.answers, more, strict=True))
         ]
     values = {calls: _values(draw, some) for calls, some in answers.items()}
@@ -206,7 +206,7 @@ def _key(draw: Draw, place: int, said: KeptAnswer, before: Sequence[AgentStep], 
     return fingerprint(draw.queries[place].text, own, draw.run.ranking_key(), said.shown, told, calls)
 
 
-def _known(draw: Draw, place: int, said: KeptAnswer, before: Sequence[AgentStep], calls: bool) -> str | None:
+def _text_of(draw: Draw, place: int, said: KeptAnswer, before: Sequence[AgentStep], calls: bool) -> str | None:
     return result_of(draw.workbench, _key(draw, place, said, before, calls))
 
 

@@ -42,7 +42,7 @@ class RepeatedPlan(NamedTuple):
     difference: float = 0.05
 
 
-class Repeated(NamedTuple):
+class RepeatedRuns(NamedTuple):
     """right, f1: way -> [questions, repeats], of ways that are whole. spread: of the differences between the first way and the second;
     None: not both are whole."""
 
@@ -60,7 +60,7 @@ class Repeated(NamedTuple):
         return next((plan.repeats for plan in self.plans if plan.power >= POWER), None)
 
 
-def repeat_agents(workbench: Workbench, recipe: Recipe, plan: RepeatedPlan) -> Generator[Progress, None, Repeated]:
+def repeat_agents(workbench: Workbench, recipe: Recipe, plan: RepeatedPlan) -> Generator[Progress, None, RepeatedRuns]:
     """Writes the repeats that are not recorded."""
     _check(plan)
     draw = yield from arms.fetched_draw(workbench, recipe, plan.questions)
@@ -71,7 +71,7 @@ def repeat_agents(workbench: Workbench, recipe: Recipe, plan: RepeatedPlan) -> G
     return standing(workbench, draw.run, plan)
 
 
-def standing(workbench: Workbench, recipe: Recipe, plan: RepeatedPlan) -> Repeated:
+def standing(workbench: Workbench, recipe: Recipe, plan: RepeatedPlan) -> RepeatedRuns:
     """What is known of it; asks no model."""
     _check(plan)
     draw = arms.standing_draw(workbench, recipe, plan.questions)
@@ -83,7 +83,7 @@ def standing(workbench: Workbench, recipe: Recipe, plan: RepeatedPlan) -> Repeat
     spread_, plans = None, []
     if len(whole) == 2 and plan.repeats > 1 and len(draw.rows) > 1:
         spread_, plans = repeat_plans(f1[plan.ways[0]], f1[plan.ways[1]], plan.difference, PLANNED)
-    return Repeated(draw, plan, right, f1, spread_, plans, arms.missing(workbench, sets.values()))
+    return RepeatedRuns(draw, plan, right, f1, spread_, plans, arms.missing(workbench, sets.values()))
 
 
 def _check(plan: RepeatedPlan) -> None:
@@ -132,7 +132,7 @@ def _f1(draw: Draw, made: AnswerSet) -> np.ndarray:
 # As the page and the command show it ---------------------------------------------------------------------------------
 
 
-def pass_rows(made: Repeated) -> list[dict[str, Any]]:
+def pass_rows(made: RepeatedRuns) -> list[dict[str, Any]]:
     """A row a way and k."""
     return [
         {"way": title(way), "k": k, "n": len(right), **spread("passes", made.draw.rules.mean(pass_all(right, k)))}
@@ -141,7 +141,7 @@ def pass_rows(made: Repeated) -> list[dict[str, Any]]:
     ]
 
 
-def pass_table(made: Repeated, command: str = "") -> Table:
+def pass_table(made: RepeatedRuns, command: str = "") -> Table:
     columns = (
         Column("way", "Way"),
         Column("k", "k", WHOLE),
@@ -155,11 +155,11 @@ def pass_table(made: Repeated, command: str = "") -> Table:
     return Table("agents_repeats", columns, pass_rows(made), "Right every time", note, command)
 
 
-def plan_rows(made: Repeated) -> list[dict[str, Any]]:
+def plan_rows(made: RepeatedRuns) -> list[dict[str, Any]]:
     return [plan._asdict() for plan in made.plans]
 
 
-def plan_table(made: Repeated, command: str = "") -> Table:
+def plan_table(made: RepeatedRuns, command: str = "") -> Table:
     columns = (
         Column("repeats", "Repeats", WHOLE),
         Column("power", f"Power at {made.plan.difference:g}", MEAN, "Of the paired t test over these questions."),
@@ -169,7 +169,7 @@ def plan_table(made: Repeated, command: str = "") -> Table:
     return Table("agents_repeat_plan", columns, plan_rows(made), "What more repeats would show", note, command)
 
 
-def sentences(made: Repeated) -> list[str]:
+def sentences(made: RepeatedRuns) -> list[str]:
     told = []
     for way, right in made.right.items():
         first, last = (float(pass_all(right, k).mean()) for k in (1, right.shape[1]))
