@@ -24,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -32,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import _agent_effects, _escapes
+from benchmarks import _escapes
 from benchmarks._options import options
 from benchmarks._public_sets import DATASETS
 from benchmarks._sections import record, stored
@@ -274,32 +273,9 @@ def rule(sizes: Sizes, home: Path) -> dict[str, Any]:
 
 
 def kills(sizes: Sizes, home: Path) -> dict[str, Any]:
-    draw, counted, took = np.random.default_rng(0), Counter(), []
-    for number in range(sizes.kills):
-        folder = home / f"kill-{number}"
-        folder.mkdir(parents=True)
-        began = _effects_process(folder)
-        began.stdout.readline()
-        time.sleep(float(draw.uniform(0, took[0] if took else 0.5)))
-        counted["killed before its end"] += began.poll() is None
-        began.kill()
-        began.communicate()
-        again = _effects_process(folder)
-        again.stdout.readline()
-        start = time.perf_counter()
-        unknown = json.loads(again.communicate()[0])
-        took.append(time.perf_counter() - start)
-        lines = Counter((folder / _agent_effects.FILE).read_text("utf-8").split())
-        for call in range(_agent_effects.CALLS):
-            times = lines[str(call)]
-            state = "asked about" if call in unknown else "once" if times == 1 else "wrong"
-            counted[state if times < 2 else "twice"] += 1
-    return {"kills": sizes.kills, "calls": sizes.kills * _agent_effects.CALLS, "wrong": 0, "twice": 0, **counted}
-
-
-def _effects_process(folder: Path) -> subprocess.Popen:
-    words = [sys.executable, "-m", "benchmarks._agent_effects", str(folder)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": "."})
+    words = [sys.executable, "-m", "benchmarks._agent_effects", str(home), str(sizes.kills)]
+    made = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, env=os.environ | {"PYTHONPATH": "."})
+    return json.loads(made.stdout)
 
 
 # Under attack, step by step, again and again ---------------------------------------------------------------------------
