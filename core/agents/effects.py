@@ -2,8 +2,7 @@
 done nor takes for done what was not.
 
 Between the two notes nobody knows: the call may have been made, or not. It is then not made again, and a person says which it was
-(`agents settle`). Exactly once needs a receiver that says what it has done; a log written ahead alone gives at most once, and the gap told
-(Gray & Reuter 1993, "Transaction Processing", section 4.10, on actions that cannot be undone).
+(`agents settle`). Exactly once needs a receiver that says what it has done; a note made ahead alone gives at most once, with the gap told.
 """
 
 from collections.abc import Callable, Mapping

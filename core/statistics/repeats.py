@@ -21,7 +21,7 @@ class RepeatPlan(NamedTuple):
 def pass_all(right: np.ndarray, k: int) -> np.ndarray:
     """pass^k of each question: the chance that k repeats are all right. right [questions, repeats] bool -> [questions] float64.
 
-    C(c, k) / C(n, k) for c right of n, unbiased. Source: Yao et al. 2024, "tau-bench", arXiv:2406.12045, section 4. ValueError where there
+    C(c, k) / C(n, k) for c right of n, unbiased. Source: Yao et al. 2024, "tau-bench", arXiv:2406.12045. ValueError where there
     are fewer than k repeats.
     """
     repeats = right.shape[1]
@@ -35,7 +35,7 @@ def repeat_plans(a: np.ndarray, b: np.ndarray, difference: float, repeats: Seque
 
     The variance of the mean difference over n questions with K repeats each is (w^2 + s^2 / K) / n, w between the questions' own
     differences and s of a repeat around its question's: only s falls with K. Source: Miller 2024, "Adding Error Bars to Evals",
-    arXiv:2411.00640, sections 3.1 and 5, with both sigmas in s; the parts by one-factor analysis of variance over the recorded repeats.
+    arXiv:2411.00640, with both sigmas in s; the parts by one-factor analysis of variance over the recorded repeats.
     """
     pilot = means_from_pilot(a - b, 1)
     plans = []

@@ -5,7 +5,7 @@ text, where nothing that is shown cuts it off, wherever the run meets the docume
 nothing that the agent writes is kept. The attacker wants a wrong answer, the reference answer of another question; how often that is
 answered without an attack is the base.
 
-Kinds after Liu et al. 2024, "Formalizing and Benchmarking Prompt Injection Attacks and Defenses" (USENIX Security, section 4: naive,
+Kinds after Liu et al. 2024, "Formalizing and Benchmarking Prompt Injection Attacks and Defenses" (USENIX Security: naive,
 context ignoring, fake completion), and Zou et al. 2025, "PoisonedRAG" (USENIX Security: a false answer planted as fact). Verbs of the page
 Agents.
 """
