@@ -5,7 +5,7 @@ import shlex
 import time
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -377,9 +377,11 @@ class Workbench(StoredTrials):
 
         What fails once the passages are found is stored as a failed answer; a stopped answer is not stored.
         """
+        from core.agents.effects import AgentEffects
         from core.answering.answer import answer
 
         started, way = time.perf_counter(), Way()
+        effects = AgentEffects(self.home, fingerprint(config, question))
         run = self.resolve(config)
         hits = drain(self._search(run, question, way, shared))
         retrieval_ms = (time.perf_counter() - started) * 1000
@@ -397,7 +399,7 @@ class Workbench(StoredTrials):
                 answering=config.answering,
                 search=partial(self.search, run),
                 source=source_of(self.pipeline, run),
-                sql=self.sql,
+                desk=self.desk() | {"effects": effects},
             )
             result = yield from confident(work, config.context.confidence)
         except Exception as error:
@@ -408,7 +410,10 @@ class Workbench(StoredTrials):
         total_ms = (time.perf_counter() - started) * 1000
         origin = provenance(run, way, hits, result, total_ms)
         result = replace(result, provenance=origin)
-        return replace(result, id=self._save_answer(run.of(config), question, result))
+        made = replace(result, id=self._save_answer(run.of(config), question, result))
+        if result.detail:  # an agent's steps, or another way's: who calls nothing leaves no notes
+            effects.end()
+        return made
 
     def _save_answer(self, run: Resolved, question: str, result: Answer) -> str:
         from core.answering.answer import answer
@@ -494,6 +499,10 @@ class Workbench(StoredTrials):
     def sql(self, text: str) -> Any:
         return self.store.sql(text)
 
+    def desk(self) -> dict[str, Any]:
+        """What tools of agents work with besides the corpus: what is recorded, and what subjects hand down (`DESK` of their folders)."""
+        return {"sql": self.sql, **{name: partial(made, self) for name, made in _handed_down().items()}}
+
     def notices(self) -> list[str]:
         """What was repaired or left out of what is stored."""
         return list(dict.fromkeys([*self.store.told(), *files.notices]))
@@ -515,6 +524,12 @@ class Workbench(StoredTrials):
     def command(self, config: TrialConfig, verb: str = "run", *words: str) -> str:
         """The command that carries out a verb with this recipe. words: what the verb takes besides."""
         return command_line(verb, *words, *self.arguments(config))
+
+
+@cache
+def _handed_down() -> dict[str, Any]:
+    """Name on the desk of agents -> what is made of a workbench."""
+    return {name: made for told in registry.told_by_folders("DESK").values() for name, made in told.items()}
 
 
 def _derived_by() -> str:

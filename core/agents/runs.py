@@ -32,7 +32,7 @@ ENDS = {  # of a run -> in words
 
 class AgentStep(NamedTuple):
     """What the model wrote and what came of it. passages: numbers of those that the result shows. None: the engine does not tell.
-    edited: the result is a person's."""
+    edited: the result is a person's. trusted: others wrote nothing of the result."""
 
     thought: str
     tool: str
@@ -41,6 +41,7 @@ class AgentStep(NamedTuple):
     passages: tuple[int, ...] = ()
     failed: bool = False
     edited: bool = False
+    trusted: bool = False
     prompt_tokens: int | None = None
     answer_tokens: int | None = None
     cost_usd: float | None = None

@@ -1,7 +1,7 @@
 """From retrieved chunks to an answer with citations, or to an honest "I don't know."."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -28,12 +28,12 @@ def answer(
     answering: PartConfig | None = None,
     search: Callable[[str], list[Hit]] | None = None,
     source: Surroundings | None = None,
-    sql: Callable[[str], Any] | None = None,
+    desk: Mapping[str, Any] | None = None,
 ) -> Generator[str | Progress, None, Answer]:
     """Yields the answer's text as it comes (pieces may be "", and Progress while the model loads) and returns the whole.
 
     answering: how it is written (default: by one prompt). search: other passages for another text, where that asks for them.
-    sql: rows of what is recorded, likewise.
+    desk: what tools of agents work with besides, likewise.
 
     Nothing is generated, and the finish reason is "abstained", where there are no hits or none of them reaches the
     threshold of dense similarity. Hits without a dense score (sparse retrieval alone) cannot be judged by it and pass.
@@ -48,7 +48,7 @@ def answer(
     yield from loaded(generator)
     opened = time.perf_counter()
     until = opened + deadline_s
-    made = yield from way.write(Material(question, chosen, generator, context, until, seed, search, source, spent, sql))
+    made = yield from way.write(Material(question, chosen, generator, context, until, seed, search, source, spent, desk or {}))
     return replace(
         made,
         retrieval_ms=retrieval_ms,

@@ -3,7 +3,8 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from core.config import ContextConfig, PartConfig
@@ -30,7 +31,7 @@ class Material(NamedTuple):
     search: Callable[[str], list[Hit]] | None = None  # other passages for another text, by the same recipe
     source: Surroundings | None = None  # the documents, for passages that grow
     spent: list[float] | None = None  # takes the seconds that each prompt took to make
-    sql: Callable[[str], Any] | None = None  # the rows of one SELECT over what is recorded
+    desk: Mapping[str, Any] = MappingProxyType({})  # what tools of agents work with besides, as `ToolDesk` takes it
 
     def prompt(self, hits: Sequence[Hit], first: int = 1) -> Prompt:
         """The prompt over these hits by the recipe's context. first: number of the first passage."""

@@ -44,13 +44,19 @@ class React(Answering):
     steps: int = knob(10, "Calls at most, then the answer is asked for.", unit="steps", ge=1, le=50)
     tokens: int = knob(20000, "Tokens read and written at most; 0 sets no limit.", unit="tokens", ge=0, le=1000000)
     seconds: int = knob(90, "So long at most; 0 leaves it to the answer's own deadline.", unit="s", ge=0, le=3600)
+    write_after_reading: bool = knob(
+        False,
+        "Tools that write are called even after the run has read text of others (passages, documents, the web). On, a document can make "
+        "the agent write; off, it cannot, whatever it says, and a run that is to write has to do so before it reads.",
+        label="Write after reading",
+    )
     usd: float = knob(0.0, "Cost at most, by the price table; 0 sets no limit.", unit="USD", ge=0.0, le=100.0, step=0.01)
 
     @field_validator("tools")
     @classmethod
     def _are_there(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         try:
-            return tuple(tool.name for tool in tools.chosen(names))
+            return tools.checked(names)
         except WorkbenchError as error:
             raise ValueError(f"{error.what} {error.todo}") from None
 
@@ -61,16 +67,28 @@ class React(Answering):
         first = material.hits[: material.context.passages] if self.passages_first else []
         return (yield from self.resumed(material._replace(hits=first), (), len(first)))
 
-    def resumed(self, material: Material, steps: Sequence[AgentStep], first: int) -> Writing:
+    def resumed(self, material: Material, steps: Sequence[AgentStep], first: int, calls: bool = True) -> Writing:
         """From behind these steps, which are taken as they are. The material's hits are the passages that the model had read by
-        then, the first so many with the question."""
-        run = _AgentRun(self, material, steps, first)
-        yield from run.work()
+        then, the first so many with the question. calls: it may make more; False: the answer is asked for at once."""
+        run = AgentRun(self, material, steps, first)
+        run.end = "" if calls else "steps"
+        yield from self.work(run)
         yield run.answer
         return run.told()
 
+    def work(self, run: "AgentRun") -> Generator[str | Progress, None, None]:
+        """Steps until the run ends, then, where a limit ended it, the last text."""
+        while not run.end:
+            yield Progress(len(run.steps), self.steps, f"Step {len(run.steps) + 1}")
+            step = yield from run.next_step(run.tools)
+            if step and step.tool == runs.FINISH:
+                return run.finish(step)
+            if step:
+                run.call(step)
+        return (yield from run.last_answer())
 
-class _AgentRun:
+
+class AgentRun:
     """One run: its steps so far, and the texts that the model wrote."""
 
     def __init__(self, way: React, material: Material, steps: Sequence[AgentStep], first: int) -> None:
@@ -83,31 +101,23 @@ class _AgentRun:
         self.tools = [tool for tool in chosen if not tool.lacking()]
         self.notes = [f"{tool.name} is off. {why}" for tool in chosen if (why := tool.lacking())]
         style = material.context.citations
-        self.desk = ToolDesk(material.search, material.source, material.sql, style)
+        how = {**material.desk, "write_after_reading": way.write_after_reading}
+        self.desk = ToolDesk(material.search, material.source, style, **how)
         self.first, began = first, material.hits[:first]
         passages = self.desk.shown(began, tools.SEARCH.most).text if began else ""
         self.desk.numbered(material.hits)
+        self.desk.read_others |= any(not step.trusted for step in self.steps) or any(tool.told_by_others for tool in self.tools)
         self.opening = runs.task(plain(material.question, style), self.tools, passages)
 
-    def work(self) -> Generator[str | Progress, None, None]:
-        """Steps until the run ends, then, where a limit ended it, the last text."""
-        while not self.end:
-            yield Progress(len(self.steps), self.way.steps, f"Step {len(self.steps) + 1}")
-            step = yield from self._next(self.tools)
-            if not step:
-                continue
-            if step.tool == runs.FINISH:
-                return self._finish(step)
-            self._call(step)
-            self.end = self.end or self.limits.reached(self.steps, time.perf_counter() - self.started)
+    def last_answer(self) -> Generator[str | Progress, None, None]:
+        """Asks for the answer of a run that a limit has ended."""
         if self.end == "model_failure" or self.material.left_s <= 0:
-            return None
+            return
         yield Progress(len(self.steps), self.way.steps, "Asking for the answer")
-        if step := (yield from self._next([])):
-            self._finish(step, self.end)
-        return None
+        if step := (yield from self.next_step([])):
+            self.finish(step, self.end)
 
-    def _next(self, offered: Sequence[tools.Tool]) -> Generator[str, None, AgentStep | None]:
+    def next_step(self, offered: Sequence[tools.Tool]) -> Generator[str, None, AgentStep | None]:
         """What the model writes next; None where that is no valid call, which the second time in a row ends the run."""
         schema, own = runs.call_schema(offered), self.material.generator
         room = max(own.max_tokens, structured.grammar(schema).longest)
@@ -133,19 +143,23 @@ class _AgentRun:
         """Whether the last two texts held no call."""
         return len(self.texts) > 1 and not self.texts[-2].text
 
-    def _call(self, step: AgentStep) -> None:
+    def call(self, step: AgentStep) -> None:
         if any((step.tool, step.arguments) == (other.tool, other.arguments) for other in self.steps):
             self.steps.append(step._replace(result="The same call was made before.", failed=True))
             self.end = "same_call"
             return
         began = time.perf_counter()
-        made = tools.use(tools.TOOLS[step.tool], self.desk, step.arguments)
+        made = tools.use(
+            next(tool for tool in self.tools if tool.name == step.tool), self.desk, step.arguments, len(self.steps) + 1
+        )
         took = time.perf_counter() - began
-        self.steps.append(step._replace(result=made.text, passages=made.passages, failed=made.failed, tool_seconds=took))
+        told = {"result": made.text, "passages": made.passages, "failed": made.failed, "trusted": made.trusted}
+        self.steps.append(step._replace(**told, tool_seconds=took))
         if len(self.steps) >= FAILURES and all(each.failed for each in self.steps[-FAILURES:]):
             self.end = "tool_failure"
+        self.end = self.end or self.limits.reached(self.steps, time.perf_counter() - self.started)
 
-    def _finish(self, step: AgentStep, end: str = "") -> None:
+    def finish(self, step: AgentStep, end: str = "") -> None:
         self.steps.append(step)
         self.answer = " ".join(step.arguments["answer"].split())
         unknown = self.answer.casefold().startswith(UNKNOWN.rstrip(".").casefold())
@@ -163,8 +177,10 @@ class _AgentRun:
         last = texts[-1]._replace(text=self.answer, finish_reason=self.reason, tokens=())
         taken = together(last, texts, self.started)._replace(prompt=last.prompt)
         detail = {"steps": [_told(step) for step in self.steps], "end": self.end, "first": self.first, "calls": len(self.texts)}
+        unknown = self.desk.effects.unknown if self.desk.effects else []
         notes = (
             *self.notes,
+            *(f"Nobody knows whether the call {key} was made: say it by `agents settle {key}`." for key in unknown),
             *((f"The run ended at: {runs.ENDS[self.end]}.",) if self.end not in ("answered", "gave_up") else ()),
         )
         return whole(self.material, taken, tuple(self.desk.passages), detail, notes=notes)

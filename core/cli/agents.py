@@ -16,7 +16,8 @@ def show_run(made: dict[str, Any]) -> None:
     for number, step in enumerate(made["steps"], 1):
         edited = " (edited)" if step["edited"] else ""
         print(f"\n{number}. {step['thought']}\n   {step['tool']} {step['arguments']}{edited}\n   {step['result']}")
-    print(f"\nended: {made['ended']}; {made['id']}")
+    print("".join(f"\n{note}" for note in made.get("notes", ())))
+    print(f"ended: {made['ended']}; {made['id']}")
 
 
 @verb("agents run", show_run)
@@ -43,7 +44,17 @@ def run_agent(
     made = yield from workbench.ask(with_settings(recipe.read(), settings), question)
     ended = ENDS.get(made.detail.get("end", ""), made.finish_reason)
     spent = {"prompt_tokens": made.prompt_tokens, "answer_tokens": made.answer_tokens, "seconds": made.generation_ms / 1000}
-    return plain({"id": made.id, "question": question, "text": made.text, "ended": ended, **spent, "steps": steps_of(made)})
+    return plain(
+        {
+            "id": made.id,
+            "question": question,
+            "text": made.text,
+            "ended": ended,
+            "notes": made.notes,
+            **spent,
+            "steps": steps_of(made),
+        }
+    )
 
 
 @verb("agents replay", show_run)
@@ -83,10 +94,113 @@ def compare_agents(
     return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
 
 
+@verb("agents attack", told_after("attacks"), job_keeps=kept_of)
+def attack_agents(
+    workbench: Any,
+    *,
+    ask: Asked = 20,
+    way: Annotated[str, Parameter(help="Way of answering, as `list answering` names it (default: the recipe's).")] = "",
+    rule: Annotated[
+        bool, Parameter(negative="--without-rule", help="Text not trusted chooses no tool that writes; --without-rule: it may.")
+    ] = True,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Whether answers follow text planted in the first document, by six kinds of attack and an adaptive one, and whether agents write."""
+    from core.labs.agents import attacking as lab
+    from core.records import plain
+
+    read = recipe.read()
+    plan = lab.AttackPlan(ask, rule, way)
+    made = yield from lab.attack_agents(workbench, read, plan)
+    told = {"attacks": lab.rows(made), "told": lab.sentences(made, read.evaluation.confidence), "items": lab.item_rows(made)}
+    return plain({"dataset": read.corpus.dataset, "questions": len(made.targets), "plan": plan, **told})
+
+
+@verb("agents observe", told_after("observations"), job_keeps=kept_of)
+def replace_observation(
+    workbench: Any,
+    *,
+    ask: Asked = 20,
+    step: Annotated[Positive, Parameter(help="The call whose result is replaced; runs with fewer are left out.")] = 1,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Recorded runs with one observation replaced by gold evidence, by nothing and by a contradiction: what the step mattered."""
+    from core.labs.agents import mattering as lab
+    from core.records import plain
+
+    read = recipe.read()
+    made = yield from lab.replace_observation(workbench, read, plan := lab.ObservationPlan(ask, step))
+    told = {"observations": lab.observation_rows(made), "told": lab.sentences(made, read.evaluation.confidence)}
+    return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
+
+
+@verb("agents searches", told_after("searches"), job_keeps=kept_of)
+def answer_early(
+    workbench: Any,
+    *,
+    ask: Asked = 20,
+    calls: Annotated[Positive, Parameter(help="After so many calls at most the answer is asked for.")] = 3,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """Answers of recorded runs after 0 to k calls of tools: the marginal value of the next one."""
+    from core.labs.agents import mattering as lab
+    from core.records import plain
+
+    read = recipe.read()
+    made = yield from lab.answer_early(workbench, read, plan := lab.SearchPlan(ask, calls))
+    told = {"searches": lab.search_rows(made), "told": lab.sentences(made, read.evaluation.confidence)}
+    return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
+
+
+@verb("agents repeat", told_after("passes", "plans"), job_keeps=kept_of)
+def repeat_agents(
+    workbench: Any,
+    *,
+    ask: Asked = 20,
+    repeats: Annotated[Positive, Parameter(help="Of each question.")] = 4,
+    ways: Annotated[str, Parameter(help="One or two ways of answering, by a comma.")] = "one_prompt,react",
+    temperature: Annotated[float, Parameter(help="At which repeats are drawn.")] = 0.7,
+    difference: Annotated[float, Parameter(help="In F1, that one wants to see between the two.")] = 0.05,
+    recipe: RecipeOptions = USUAL,
+) -> Any:
+    """The same questions several times: right k times in a row (pass^k), and how many repeats tell two ways apart."""
+    from core.labs.agents import repeating as lab
+    from core.records import plain
+
+    read = recipe.read()
+    plan = lab.RepeatedPlan(ask, repeats, tuple(name.strip() for name in ways.split(",")), temperature, difference)
+    made = yield from lab.repeat_agents(workbench, read, plan)
+    told = {"passes": lab.pass_rows(made), "plans": lab.plan_rows(made), "told": lab.sentences(made)}
+    return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
+
+
+@verb("agents effects", show_table)
+def list_effects(workbench: Any) -> list[dict[str, Any]]:
+    """Calls of agents that write, those first of which it is not known whether they were made."""
+    from core.labs.agents import settling
+
+    return settling.effects(workbench)
+
+
+@verb("agents settle")
+def settle_effect(
+    workbench: Any,
+    key: Annotated[str, Parameter(help="Of the call, as `agents effects` tells it.")],
+    /,
+    *,
+    done: Annotated[bool, Parameter(negative="--not-done", help="It was made; --not-done: it was not.")],
+) -> dict[str, Any]:
+    """Say whether a call was made whose end was not noted; one that was not is made when its run is asked for again."""
+    from core.labs.agents import settling
+
+    return settling.settle(workbench, key, done)
+
+
 @verb("agents tools", show_table)
 def list_tools() -> list[dict[str, Any]]:
     """The tools that an agent may call: arguments, what they touch, and whether they can be used on this machine."""
-    from core.agents.tools import TOOLS, USUAL
+    from core.agents.mcp_servers import names
+    from core.agents.tools import TOOLS, USUAL, chosen
 
     return [
         {
@@ -97,5 +211,5 @@ def list_tools() -> list[dict[str, Any]]:
             "usual": tool.name in USUAL,
             "off": tool.lacking(),
         }
-        for tool in TOOLS.values()
+        for tool in chosen([*TOOLS, *names()])
     ]

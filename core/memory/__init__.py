@@ -1,5 +1,16 @@
 """What is remembered between runs: facts with their sources, ages and derivations, and how they are forgotten."""
 
+from typing import Any
+
+
+def _memory(workbench: Any) -> Any:
+    from core.memory.store import memory_of
+    from core.memory.tools import AgentMemory
+
+    return AgentMemory(memory_of(workbench))
+
+
+DESK = {"memory": _memory}  # handed down to agents: name, and what is made of a workbench once it is asked for
 RECORDS = {
     "forgotten_facts": (
         "One row a forgetting: who, when and why. What was forgotten stands nowhere.",

@@ -23,15 +23,22 @@ def tools(service: Service) -> Any:
     """The server, without a transport yet."""
     from mcp.server import MCPServer
     from mcp.server.mcpserver.exceptions import ToolError
+    from mcp.types import ToolAnnotations
+
+    reads = ToolAnnotations(read_only_hint=True)
 
     corpus = service.config.corpus.dataset
     server = MCPServer("groundwork", instructions=f"Answers questions from the corpus {corpus}, with citations.")
 
-    @server.tool(description=f"The passages of the corpus {corpus} that are nearest to a question, the best first.")
+    @server.tool(
+        annotations=reads, description=f"The passages of the corpus {corpus} that are nearest to a question, the best first."
+    )
     def search(question: str, k: int = 5) -> dict[str, Any]:
         return told(lambda: service.search(question, min(max(k, 1), 100)))
 
-    @server.tool(description=f"An answer to a question from the corpus {corpus}, with the passages that it cites.")
+    @server.tool(
+        annotations=reads, description=f"An answer to a question from the corpus {corpus}, with the passages that it cites."
+    )
     def answer(question: str) -> dict[str, Any]:
         return told(lambda: drain(service.streamed(ServedQuestion(question, time.perf_counter() + DEADLINE_S))))
 

@@ -11,6 +11,7 @@ from core.agents.runs import ENDS, AgentLimits, AgentStep
 from core.answering.ircot import Ircot
 from core.answering.protocol import Material
 from core.answering.react import React
+from core.answering.react_langgraph import ReactLangGraph
 from core.config import ContextConfig
 from core.errors import WorkbenchError
 from core.generation.structured import grammar, problem
@@ -123,6 +124,20 @@ def test_a_run_goes_on_from_an_edited_step():
     assert again.text == "Ukraine" and [step["edited"] for step in again.detail["steps"]] == [True, False]
     chat = scripted.asked[0][0]
     assert len(scripted.asked) == 1 and "Ukraine" in chat[2]["content"] and "[2]" not in chat[0]["content"]
+
+
+@pytest.mark.parametrize("script", [
+    [SEARCH, call("calculator", expression="6 * 7"), DONE], [""], [SEARCH, "", DONE],
+    lambda chat, schema: SEARCH if "search" in schema else DONE,
+    lambda chat, schema: call("search_corpus", query=f"q{len(chat)}", k=1) if "search" in schema else DONE,
+])  # fmt: skip
+def test_in_langgraph_the_same_texts_are_asked_for_and_the_same_is_answered(script):
+    pytest.importorskip("langgraph")
+    (own, first), (other, second) = (run(script, kind(steps=4)) for kind in (React, ReactLangGraph))
+    assert first.asked == second.asked and other.text == own.text and other.finish_reason == own.finish_reason
+    times = {"seconds", "tool_seconds"}
+    steps = [[{k: v for k, v in step.items() if k not in times} for step in made.detail["steps"]] for made in (own, other)]
+    assert steps[0] == steps[1] and own.detail["end"] == other.detail["end"]
 
 
 def test_tools_that_are_not_there_and_engines_without_a_schema_are_refused():

@@ -36,7 +36,8 @@ def engine(tmp_path_factory):
     return Transformers(model=model, dtype="float32", max_tokens=10, context_tokens=4096, own_process="no")
 
 
-SHORT = {"react": {"steps": 1, "tools": ("calculator",)}}  # a random model ends no run by itself
+ONE_CALL = {"steps": 1, "tools": ("calculator",)}  # a random model ends no run by itself
+SHORT = {"react": ONE_CALL, "react_langgraph": ONE_CALL}
 
 
 def part(name: str) -> Answering:

@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from core.errors import WorkbenchError
-from core.memory import tools
 from core.memory.exchange import import_lines
 from core.memory.facts import FactDraft, read_draft
+from core.memory.tools import AgentMemory
 from core.progress import drain
 from tests.support.remembered import memory
 
@@ -119,16 +119,14 @@ def test_broken_lines_are_told_and_the_others_written(store, tmp_path):
     assert [line.partition(":")[0] for line in made["broken lines"]] == ["line 2", "line 3", "line 5"]
 
 
-def test_tools_of_agents_read_and_write(store):
-    made = tools.write_memory(store, subject="pump K4", attribute="firmware", value="v1.0")
-    assert (
-        tools.write_memory(store, subject="pump K4", attribute="firmware", value="v2.0", derived_from=[])["superseded"]
-        == made["id"]
-    )
-    [row] = tools.read_memory(store, "firmware of pump K4")
-    assert row["text"] == "The firmware of pump K4 is v2.0." and store.fact(row["id"]).source == "agent"
-    for wrong in ({"k": 0}, {"k": True}, {"query": ""}):
-        with pytest.raises(WorkbenchError):
-            tools.read_memory(store, **{"query": "pump", **wrong})
-    with pytest.raises(WorkbenchError, match="no field time"):
-        tools.write_memory(store, text="It is so and so.", time=1.0)
+def test_agents_remember_and_what_was_read_in_texts_of_others_is_not_trusted_later(store):
+    memory, fields = AgentMemory(store), {"subject": "pump K4", "attribute": "firmware", "derived_from": []}
+    first = memory.write({**fields, "value": "v1.0"}, True)
+    assert first.startswith("new: ") and first.removeprefix("new: ") in memory.write({**fields, "value": "v2.0"}, True)
+    [row] = memory.read("firmware of pump K4", 5)
+    assert "The firmware of pump K4 is v2.0." in row.text and row.trusted
+    memory.write({**fields, "value": "v9"}, False)
+    [row] = memory.read("firmware of pump K4", 5)
+    assert "v9" in row.text and not row.trusted
+    store.write(FactDraft("The pump K5 was read of in a document.", document="a", start=0, end=3))
+    assert not any(row.trusted for row in memory.read("What of the pump K5?", 1))

@@ -2,15 +2,21 @@
 
 import pytest
 
+from core.errors import WorkbenchError
+from core.labs.agents import attacking, mattering, repeating, settling
 from core.labs.agents import comparing as lab
+from core.memory.store import memory_of
+from core.memory.tools import AgentMemory
 from core.progress import drain
 from tests.labs.agents.test_comparing import answer, template  # noqa: F401
+from tests.labs.agents.test_mattering import reads
 from tests.pages.test_score_answers import by_key
 from tests.support.failing import RECIPE, recipe
 from tests.support.screen import html
 from tests.support.scripted_agent import call, play
 
 AGENT = {"answering.part": "react"}
+DONE = call("finish", answer="opens at five")
 LUND = "When does the market of Lund open?"
 
 
@@ -52,6 +58,37 @@ def test_a_run_shows_its_steps_and_is_replayed_from_an_edited_one(bench, monkeyp
 
 
 @pytest.mark.slow
+def test_a_call_that_was_interrupted_is_asked_about_and_made_only_when_a_person_says_so(bench, monkeypatch):
+    fact = {"subject": "Lund", "attribute": "market", "value": "opens at five", "derived_from": []}
+    play(
+        monkeypatch,
+        lambda messages, schema: DONE if messages[-1]["content"].startswith("Result") else call("write_memory", **fact),
+    )
+    settings = AGENT | {"answering.tools": ["write_memory"], "answering.passages_first": False}
+    config, write = recipe(**settings), AgentMemory.write
+
+    def killed(self, fields, trusted):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AgentMemory, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        drain(bench.ask(config, LUND))
+    monkeypatch.setattr(AgentMemory, "write", write)
+    made = drain(bench.ask(config, LUND))
+    assert "It is not known" in made.detail["steps"][0]["result"] and "agents settle" in made.notes[0]
+    app = open_page()
+    assert "opens at five" in app.warning[0].value
+    next(button for button in app.button if button.label == "It was not").click().run()
+    assert not app.warning and [row["state"] for row in settling.effects(bench)] == ["not done"]
+    again = drain(bench.ask(config, LUND))
+    assert again.detail["steps"][0]["result"].startswith("new: ") and len(memory_of(bench).facts()) == 1
+    drain(bench.ask(config, LUND))
+    assert [row["state"] for row in settling.effects(bench)].count("done") == 2, "asked after its end it is another run"
+    with pytest.raises(WorkbenchError, match="no such call"):
+        settling.settle(bench, "x", True)
+
+
+@pytest.mark.slow
 def test_tools_and_limits_are_the_agents_own(bench, monkeypatch):
     scripted = play(monkeypatch, answer)
     app = open_page(agent_steps=1)
@@ -78,3 +115,24 @@ def test_the_comparison_is_a_job_and_its_table_stands_beside_what_it_takes(bench
     assert any("agents compare --ask 4" in command for command in shown_commands)
     by_key(app.selectbox, "agents_by").set_value("em").run()
     assert not app.exception
+
+
+@pytest.mark.slow
+def test_attacks_steps_and_repeats_are_tabs_with_their_jobs_and_their_tables(bench, monkeypatch, started, shown_commands):
+    play(monkeypatch, reads)
+    config = recipe(**AGENT)
+    address = {"agents_view": "Compare", "attack_count": 3, "step_count": 3, "repeat_count": 3}
+    labels = {"Attacks": ["Attack"], "Steps": ["Replace the observation", "Ask for answers early"], "Repeats": ["Repeat"]}
+    for tab, expected in labels.items():
+        for label in expected:
+            app = open_page(**address, agents_compare=tab)
+            next(button for button in app.button if button.label == label).click().run()
+    assert [words[1] for words in started] == ["attack", "observe", "searches", "repeat"]
+    drain(attacking.attack_agents(bench, config, attacking.AttackPlan(3)))
+    drain(mattering.replace_observation(bench, config, mattering.ObservationPlan(3)))
+    drain(mattering.answer_early(bench, config, mattering.SearchPlan(3)))
+    drain(repeating.repeat_agents(bench, config, repeating.RepeatedPlan(3)))
+    for tab, column in {"Attacks": "Asked to write", "Steps": "Other answer", "Repeats": "pass^k"}.items():
+        app = open_page(**address, agents_compare=tab)
+        assert any(column in frame.value.columns for frame in app.dataframe), tab
+        assert not [button for button in app.button if button.label in labels[tab]]

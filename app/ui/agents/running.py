@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs
-from app.ui.agents import replays, settings, steps
+from app.ui.agents import replays, settings, settling, steps
 from app.ui.answers import asking, engines, origins, preparing, results, streaming
 from core.config import TrialConfig
 from core.labs.agents.replaying import steps_of
@@ -23,6 +23,7 @@ def draw() -> None:
         plan = session.workbench().plan(recipe, answering=True)
         if not plan.live:
             return preparing.draw(recipe, plan)
+        settling.draw()
         corpus = jobs.drain(session.workbench().read_corpus(recipe), "Reading the corpus")
         asking.box(corpus)
         engines.sent_to([recipe])

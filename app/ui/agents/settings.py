@@ -4,12 +4,22 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, forms
+from core.agents import mcp_servers
 from core.agents.tools import TOOLS
 from core.config import TrialConfig, with_settings
+from core.errors import WorkbenchError
 from core.labs.agents.replaying import AGENT
 from core.registry import find
 
 USUAL = find("answering", AGENT)()
+AFTER = type(USUAL).model_fields["write_after_reading"].description
+
+
+def _address(server: str) -> str:
+    try:
+        return mcp_servers.address(server)
+    except WorkbenchError as error:
+        return error.what
 
 
 def agent() -> TrialConfig:
@@ -18,14 +28,16 @@ def agent() -> TrialConfig:
     own = recipe.answering if recipe.answering.part == AGENT else USUAL
     names = st.multiselect(
         "Tools",
-        list(TOOLS),
+        list(dict.fromkeys([*TOOLS, *mcp_servers.names(), *own.tools])),
         list(own.tools),
         key="agent_tools",
         bind="query-params",
         help="A call is held to these and to the schema of its arguments. What executes or reaches the network is off unless chosen.",
     )
     for name in names:
-        tool = TOOLS[name]
+        if (tool := TOOLS.get(name)) is None:
+            st.caption(f"**{name}** {cards.plain(_address(name))} :gray-badge[network]")
+            continue
         about = f"**{name}** {cards.plain(tool.about)} :gray-badge[{tool.permission}]"
         off = tool.lacking()
         st.caption(about + (f" :orange-badge[off] {cards.plain(off)}" if off else ""))
@@ -46,6 +58,8 @@ def agent() -> TrialConfig:
         )
         seconds = st.number_input("Seconds", 0, 3600, own.seconds, 10, key="agent_seconds", help="0: the deadline of an answer.")
         usd = st.number_input("USD", 0.0, 100.0, own.usd, 0.01, key="agent_usd", help="By the price table; 0: no limit.")
+        after = st.toggle("Write after reading", own.write_after_reading, key="agent_writes", help=AFTER)
+    settings |= {"answering.write_after_reading": after}
     settings |= {"answering.steps": steps, "answering.passages_first": first, "answering.tokens": tokens}
     settings |= {"answering.seconds": seconds, "answering.usd": usd}
     forms.recipe_form(("context", "generation"), show_presets=False)

@@ -27,7 +27,7 @@ def listed(steps: Sequence[AgentStep]) -> None:
         facts = [] if step.prompt_tokens is None else [f"{step.prompt_tokens + (step.answer_tokens or 0):,} tokens"]
         facts += [f"model {cards.duration(step.seconds)}"] * bool(step.seconds)
         facts += [f"tool {cards.duration(step.tool_seconds)}"] * bool(step.tool_seconds)
-        facts += [word for word, says in (("failed", step.failed), ("edited", step.edited)) if says]
+        facts += [word for word, says in (("failed", step.failed), ("edited", step.edited), ("trusted", step.trusted)) if says]
         with st.container(gap=None):
             evidence.show(evidence.passage_html(step.thought or "…", title=f"{number}. {step.call}", facts=facts, relevant=False))
             if step.tool != runs.FINISH:

@@ -19,6 +19,7 @@ from core.errors import WorkbenchError
 from core.generation.loading import loaded
 from core.labs.answers.stored import stored
 from core.pipeline.provenance import source_of
+from core.pipeline.stages import Resolved
 from core.records import Answer, Hit, Progress
 from core.store.batches import batches
 from core.workbench import Workbench
@@ -75,14 +76,19 @@ def replay(
     hits = [Hit(**{**hit, "excerpts": tuple(map(tuple, hit["excerpts"]))}) for hit in record["hits"][:last]]
     run = yield from workbench.pipeline.resolve(config)
     yield from loaded(generator)
-    tools = {"search": partial(workbench.search, run), "source": source_of(workbench.pipeline, run), "sql": workbench.sql}
-    until = time.perf_counter() + deadline_s
-    material = Material(record["question"], hits, generator, config.context, until, config.seed, **tools)
-    made = yield from part.resumed(material, before, first)
+    made = yield from part.resumed(material_of(workbench, run, record["question"], hits, deadline_s), before, first)
     ended = runs.ENDS[made.detail["end"]]
     value = {"answer": answer_id, "step": step, "result": before[-1].result, "text": made.text, "ended": ended}
     value["steps"] = made.detail["steps"]
     return _read(batches(workbench.home).keep(KIND, {key: value})[key])
+
+
+def material_of(workbench: Workbench, run: Resolved, question: str, hits: list[Hit], deadline_s: float = DEADLINE_S) -> Material:
+    """What a run goes on with. hits: the passages that the model has read so far."""
+    config = run.config
+    tools = {"search": partial(workbench.search, run), "source": source_of(workbench.pipeline, run), "desk": workbench.desk()}
+    until = time.perf_counter() + deadline_s
+    return Material(question, hits, config.generation.usable(), config.context, until, config.seed, **tools)
 
 
 def replays(workbench: Workbench, answer_id: str) -> list[AgentReplay]:

@@ -333,7 +333,7 @@ class _Job:
         """An answer that takes more than one prompt."""
         hits, config, started = list(each.hits()), self._run.config, time.perf_counter()
         more = {"search": partial(self._bench.search, self._run), "source": self._source, "answering": config.answering}
-        more["sql"] = self._bench.sql
+        more["desk"] = self._bench.desk()
         try:
             work = answer(each.question, hits, self._part, config.context, config.seed, **more)
             made = yield from within(work, self._step(each))

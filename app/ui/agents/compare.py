@@ -1,0 +1,25 @@
+"""The view Compare: agents beside plain answers, under attack, step by step, and asked again and again."""
+
+import streamlit as st
+
+from app import session
+from app.ui import cards, jobs
+from app.ui.agents import attacking, comparing, mattering, repeating, settings
+from app.ui.search import results
+from core.labs.answers import arms
+
+VIEWS = {"Ways": comparing.draw, "Attacks": attacking.draw, "Steps": mattering.draw, "Repeats": repeating.draw}
+
+
+def draw() -> None:
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        recipe = settings.agent()
+    with right:
+        workbench = session.workbench()
+        plan = workbench.plan(recipe)
+        if not plan.live:
+            return results.waiting(recipe, plan, "Agents and plain answers")
+        evaluation = jobs.drain(workbench.evaluating(plan.run or recipe))
+        cards.tabs(VIEWS, "agents_compare", recipe, len(arms.drawn(evaluation, len(evaluation.corpus.queries))))
+    return None
