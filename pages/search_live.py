@@ -12,12 +12,16 @@ NAVIGATION = {"section": "Explore", "order": 50, "title": "Search, live", "icon"
 
 
 def page() -> None:
-    recipe_strip.page_title(
-        NAVIGATION["title"], "What does each retrieval setting do to ranking quality, and is the difference real?"
-    )
+    title, known_recipes = st.columns([1.5, 1], vertical_alignment="top")
+    with title:
+        question = "What does each retrieval setting do to ranking quality, and is the difference real?"
+        recipe_strip.page_title(NAVIGATION["title"], question, recipe=False)
+    with known_recipes.container(horizontal_alignment="right", key="search_presets"):
+        forms.presets()
+    recipe_strip.draw()
     config = session.config()
     plan = session.workbench().plan(config)
-    stage = forms.stage_chips(setting_chart.stage_first())
+    stage = forms.stage_chips(setting_chart.stage_first(config))
     left, right = st.columns([1, 2.6], gap="medium")
     known, current, baseline = None, None, None
     with right, cards.calm():
@@ -26,7 +30,6 @@ def page() -> None:
             baseline = results.measured_baseline(current.run)
             known = answer(current, baseline)
     with left:
-        forms.presets()
         costs = results.costs(config, plan) | reranking.costs(config)
         instead = {known.setting: lambda: live.slider(known)} if known else {}
         forms.stage_form(stage, baseline=session.baseline(), cost=costs.get(stage, ""), folded=False, instead=instead)
@@ -52,8 +55,7 @@ def answer(current: Evaluation, baseline: Evaluation | None) -> live.Range | Non
     """Strip, cards and the chart of a setting, which say what the cards are where a knob moves."""
     session.workbench().count_looks(current, *([baseline] if baseline else []))
     row = results.row_of(current, baseline)
-    results.strip(current, row)
-    place = st.container()
+    place = st.container(gap="xsmall", key="search_results")
     known = setting_chart.draw(current, baseline, row)
     with place:
         if known:
@@ -62,6 +64,7 @@ def answer(current: Evaluation, baseline: Evaluation | None) -> live.Range | Non
             cards.row(row)
         cards.in_sight(row)
         results.hidden(current)
+    results.strip(current)
     return known
 
 

@@ -127,7 +127,7 @@ def lines(card: Card) -> list[Line]:
         p = "" if d.p is None else ", p\u00a0<\u00a00.001" if d.p < 0.001 else f", p\u00a0{d.p:.3f}"
         spread = [("span", f"[{number(d.low)}, {number(d.high)}]"), ("", " ")] if d.low is not None else []
         change = [("b", f"{arrow}{number(d.value, '+')}"), ("", " "), *spread, ("", f"vs baseline{p}")]
-        made.append(Line(f"gw-delta {style}".strip(), change))
+        made.append(Line(f"gw-delta {style}", change))
         made += [small(text) for text in (d.note, d.caution) if text]
     return made
 

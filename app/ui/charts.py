@@ -308,6 +308,7 @@ def show(
     key: str = "",
     on_select: Any = "ignore",
     judged: str = "",
+    head: Any = st,
     instead: Callable[[], Any] | None = None,
 ) -> Any:
     """Draws a chart under its title, with the export menu in the upper right corner.
@@ -315,10 +316,11 @@ def show(
     name: file name of what is exported.  command: prints the chart's numbers; several stand on a line each.  data: rows
     (mappings or a DataFrame) behind the chart, for CSV.  config: the recipe that reproduces it.  method: how its intervals were
     made, for the caption of the exported figure; judged: how its values were judged, where the depth k does not say it.
-    on_select="rerun": returns what was selected.  instead: draws it on the page; the figure is then what is exported.
+    on_select="rerun": returns what was selected.  head: the place of title and menu.  instead: draws it on the page; the figure is
+    then what is exported.
     """
     key = key or name
-    heading, menu = st.columns([1, 0.12], vertical_alignment="center", gap=None, wrap=False)
+    heading, menu = head.columns([1, 0.12], vertical_alignment="center", gap=None, wrap=False)
     heading.html(f'<div class="gw gw-title"><span>{safe(title or name)}</span><small>{safe(caption)}</small></div>')
     with menu.container(horizontal_alignment="right"):
         export.menu(

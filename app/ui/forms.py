@@ -91,7 +91,7 @@ def stage_form(
     # a stable key: the label changes with every setting and must not close the expander
     with st.expander(label, expanded=expanded, key=f"{name}/{stage}") if folded else st.container(key=f"{name}/{stage}"):
         if not folded:
-            st.markdown(label)
+            st.container(key="stage_head").markdown(label)
         if draft:
             _applied(stage, name, draft, waits)
         else:

@@ -52,11 +52,10 @@ function dragged(place, root, where) {
 }
 
 function knob(root) {
-  const head = element('div', 'gw-knob-head'), name = element('span'), shown = element('output')
-  const track = element('div', 'gw-knob-track'), fill = element('i'), thumb = element('b')
-  const ends = element('div', 'gw-knob-ends'), low = element('span'), high = element('span')
-  head.append(name, shown), track.append(fill, thumb), ends.append(low, high)
-  root.replaceChildren(head, track, ends)
+  const head = element('div', 'gw-knob-head'), name = element('span'), mark = element('small', '', '?')
+  const track = element('div', 'gw-knob-track'), fill = element('i'), thumb = element('b'), shown = element('output')
+  head.append(name, mark), track.append(fill, thumb, shown)
+  root.replaceChildren(head, track)
   thumb.tabIndex = 0
   thumb.role = 'slider'
   // where each value lies from 0 to 1: those of a grid at equal distances
@@ -76,30 +75,35 @@ function knob(root) {
   thumb.onkeyup = thumb.onblur = () => rest(...root.now)
   return (data, value) => {
     name.textContent = thumb.ariaLabel = data.label
-    head.title = data.about
+    mark.title = thumb.ariaDescription = data.about
+    mark.hidden = !data.about
     shown.textContent = thumb.ariaValueText = words(value)
     thumb.ariaValueMin = data.values[0], thumb.ariaValueMax = data.values.at(-1), thumb.ariaValueNow = value
-    low.textContent = words(data.values[0]), high.textContent = words(data.values.at(-1))
-    thumb.style.left = fill.style.width = `${100 * share(data, value)}%`
+    thumb.style.left = shown.style.left = fill.style.width = `${100 * share(data, value)}%`
   }
 }
 
 function cards(root) {
   root.classList.add('gw-cards')
+  let drawn
+  const draw = (data, at) => root.replaceChildren(...data.cards[at].map(lines => {
+    const card = element('div', 'gw-card')
+    card.append(...lines.map(([cls, pieces, about]) => {
+      const line = element('div', cls)
+      if (about) line.title = about
+      line.append(...pieces.map(([tag, text]) => tag ? element(tag, '', text) : text))
+      return line
+    }))
+    return card
+  }))
   return (data, value) => {
     const at = data.values.indexOf(value)
     root.classList.toggle('gw-unknown', at < 0)
+    if (drawn !== data.setting) root.style.minHeight = ''
+    drawn = data.setting
     if (at < 0) return
-    root.replaceChildren(...data.cards[at].map(lines => {
-      const card = element('div', 'gw-card')
-      card.append(...lines.map(([cls, pieces, about]) => {
-        const line = element('div', cls)
-        if (about) line.title = about
-        line.append(...pieces.map(([tag, text]) => tag ? element(tag, '', text) : text))
-        return line
-      }))
-      return card
-    }))
+    draw(data, at)
+    root.style.minHeight = `${root.offsetHeight}px`  // once as high, what stands below stays where it is
   }
 }
 
@@ -141,7 +145,7 @@ function curve(root) {
     }
     made.push(shape('line', { class: 'axis', x1: LEFT, x2: width - RIGHT, y1: foot, y2: foot }))
     made.push(text('tick', (LEFT + width - RIGHT) / 2, HEIGHT - 8, data.axis, { 'text-anchor': 'middle' }))
-    made.push(text('tick', 0, 0, data.metric, { 'text-anchor': 'middle', transform: `translate(11 ${(TOP + foot) / 2}) rotate(-90)` }))
+    made.push(text('tick', 0, 0, data.up, { 'text-anchor': 'middle', transform: `translate(11 ${(TOP + foot) / 2}) rotate(-90)` }))
     const within = known.filter(at => data.low[at] !== null)
     if (within.length > 1) made.push(path('band', [...within.map(at => [x(data.values[at]), y(data.high[at])]), ...within.toReversed().map(at => [x(data.values[at]), y(data.low[at])])]))
     made.push(path('line', known.map(at => [x(data.values[at]), y(data.mean[at])])))
@@ -162,7 +166,7 @@ function curve(root) {
     for (const [name, to] of Object.entries({ x1: x(value), x2: x(value), y1: TOP, y2: HEIGHT - BOTTOM })) guide.setAttribute(name, to)
     ring.style.display = bar.style.display = known ? '' : 'none'
     if (!known) return read.textContent = `${words(value)}: measured once the knob rests`
-    const spread = data.low[at] === null ? '' : `, ${data.low[at].toFixed(3)} to ${data.high[at].toFixed(3)}`
+    const spread = data.low[at] === null ? '' : `, ${data.level} ${data.low[at].toFixed(3)} to ${data.high[at].toFixed(3)}`
     read.textContent = `${words(value)}: ${data.mean[at].toFixed(3)}${spread}`
     svg.ariaLabel = `${data.title}. At ${read.textContent}`
     ring.setAttribute('cx', x(value)), ring.setAttribute('cy', y(data.mean[at]))

@@ -1,13 +1,10 @@
 """What the recipe gives: the strip of the run with its buttons, the metric cards, and what stands there before there are any."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, jobs
-from app.ui.search import looks
 from core.config import TrialConfig
 from core.evaluation.metric import headlines
 from core.labs.trials import comparison
@@ -70,11 +67,10 @@ def without_questions(config: TrialConfig) -> None:
         evidence.show([evidence.hit_html(hit, query=question) for hit in session.workbench().search(config, question)])
 
 
-def strip(current: Evaluation, row: Sequence[cards.Card]) -> None:
-    """What was computed and how long it took, and what can be done with it. row: its cards."""
+def strip(current: Evaluation) -> None:
+    """What was computed and how long it took, and what can be done with it."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="search_strip"):
         facts(current)
-        looks.draw(current, row)
         save(current.config)
         reproduce(current.config)
 

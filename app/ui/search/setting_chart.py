@@ -14,7 +14,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, forms, jobs
 from app.ui.held import result_of
-from app.ui.search import choosing, live
+from app.ui.search import choosing, live, looks
 from core.comparison.comparison import Difference
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
@@ -37,9 +37,11 @@ JUDGED = (
 def draw(current: Evaluation, baseline: Evaluation | None, row: Sequence[cards.Card]) -> live.Range | None:
     """row: the cards of the recipe in use. Returns what is known of the setting's range; None where its knob is the usual slider."""
     config, run = current.config, current.run
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="trade_off_of"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="trade_off_of"):
         title, setting, knob = chosen_setting(config)
         metric, budget = measure(config, setting)
+        looks.draw(current, row)
+        head = st.container(width="stretch", key="trade_off_head")
     workbench, stage = session.workbench(), setting.split(".")[0]
     now = getattr(getattr(config, stage), knob.name)
     wanted = forms.points(knob, now)
@@ -67,62 +69,69 @@ def draw(current: Evaluation, baseline: Evaluation | None, row: Sequence[cards.C
             curve = [*curve, *jobs.drain(setting_curve.curve(workbench, run, setting, [now], budget))]
         if now is not None and not (slow or budget or offered.missing or workbench.stages()[stage].costs):
             known = live.known(current, baseline, setting, knob, curve, row)
-        other = reference(run.of(config), curve, now, budget)
-        chart(config, title, setting, knob, metric, budget, wanted, curve, now, other, known)
+        # judged otherwise, it is no other recipe
+        other = None if stage == "evaluation" else reference(run.of(config), curve, now, budget)
+        chart(config, title, setting, knob, metric, budget, wanted, curve, now, other, known, head)
     not_drawn(session.config(), setting, knob, offered)
-    if curve:
+    if curve and stage != "evaluation":
         notes(config, setting, metric, budget, curve, other)
     return known
 
 
-def stage_first() -> str:
-    """The stage whose knobs stand open on a page just opened: that of the setting drawn."""
-    chosen = st.query_params.get("knob") or st.session_state.get("trade_off", {}).get("knob", "")
-    return next((stage for stage in session.workbench().stages() if chosen.startswith(f"{forms.title(stage)}: ")), "fusion")
-
-
-def chosen_setting(config: TrialConfig) -> tuple[str, str, Any]:
-    """(title, setting, knob) of the select box, which follows the setting moved last and the stage opened last."""
+def choices(config: TrialConfig) -> dict[str, tuple[str, Any]]:
+    """Title -> (setting, knob) of what can be drawn, those that make a curve first."""
     # what a recipe of one retriever does not use changes nothing
     idle = session.workbench().unused(config)
     stages = [stage for stage in session.workbench().ranking_fields()[::-1] if stage not in {*idle, *COMPARED_ELSEWHERE}]
     offered = [
         (f"{forms.title(stage)}: {knob.label}", (f"{stage}.{knob.name}", knob))
-        for stage in stages
+        for stage in (*stages, "evaluation")
         for knob in forms.knobs(type(getattr(config, stage)))
-        if knob.low is not None and knob.high is not None or knob.options
+        if (knob.low is not None and knob.high is not None or knob.options) and (stage != "evaluation" or knob.name == "k")
     ]
-    choices = dict(sorted(offered, key=lambda pair: pair[1][1].kind == "choice"))  # first those that make a curve
+    return dict(sorted(offered, key=lambda pair: pair[1][1].kind == "choice"))
+
+
+def stage_first(config: TrialConfig) -> str:
+    """The stage whose knobs stand open on a page just opened: that of the setting drawn."""
+    offered = choices(config)
+    title = st.query_params.get("knob") or st.session_state.get("trade_off", {}).get("knob")
+    return offered[title if title in offered else next(iter(offered))][0].partition(".")[0]
+
+
+def chosen_setting(config: TrialConfig) -> tuple[str, str, Any]:
+    """(title, setting, knob) of the select box, which follows the setting moved last and the stage opened last."""
+    offered = choices(config)
     state, (path, moves) = st.session_state, session.moves()
     remembered("knob")
     if state.get("knob_followed", 0) != moves:  # a move is followed once: what is chosen here afterwards stays
         state.knob_followed = moves
-        if moved := [title for title, (setting, _) in choices.items() if setting == path]:
+        if moved := [title for title, (setting, _) in offered.items() if setting == path]:
             [state.knob] = moved
     trade_off, opened = state.setdefault("trade_off", {}), state.get(forms.OPEN)
     if trade_off.setdefault("opened", opened) != opened:
         trade_off["opened"] = opened
-        own = [title for title, (setting, _) in choices.items() if setting.startswith(f"{opened}.")]
+        own = [title for title, (setting, _) in offered.items() if setting.startswith(f"{opened}.")]
         if own and state.get("knob") not in own:
             state.knob = own[0]
     away, instead = trade_off.get("knob_away", ("", ""))
-    if "knob" in state and state.knob not in choices:
-        trade_off["knob_away"] = state.knob, next(iter(choices))
-        state.knob = next(iter(choices))
-    elif away in choices and trade_off.pop("knob_away") and state.get("knob") == instead:
+    if "knob" in state and state.knob not in offered:
+        trade_off["knob_away"] = state.knob, next(iter(offered))
+        state.knob = next(iter(offered))
+    elif away in offered and trade_off.pop("knob_away") and state.get("knob") == instead:
         state.knob = away  # the recipe has it again, and nobody chose another one meanwhile
     title = st.selectbox(
         "Setting",
-        list(choices),
+        list(offered),
         key="knob",
         label_visibility="collapsed",
         bind="query-params",
-        width=270,
+        width=235,
         on_change=_open,
-        args=({title: setting.partition(".")[0] for title, (setting, _) in choices.items()},),
+        args=({title: setting.partition(".")[0] for title, (setting, _) in offered.items()},),
     )
     trade_off["knob"] = title
-    return title, *choices[title]
+    return title, *offered[title]
 
 
 def _open(stages: dict[str, str]) -> None:
@@ -175,7 +184,7 @@ def measure(config: TrialConfig, setting: str) -> tuple[str, int]:
         key="knob_metric",
         label_visibility="collapsed",
         bind="query-params",
-        width=130,
+        width=115,
         format_func=lambda name: named(name, k, budget),
     )
     trade_off["knob_metric"] = metric
@@ -200,7 +209,7 @@ def reference(run: Resolved, curve: Sequence[CurvePoint], now: Any, budget: int)
     return own and Reference("the current value", own, {})
 
 
-def named(metric: str, k: int, budget: int) -> str:
+def named(metric: str, k: int | str, budget: int) -> str:
     """A metric with the depth it is judged at; at equal context there is none."""
     return label(metric, k).replace(f"@{k}", "") if budget else label(metric, k)
 
@@ -217,6 +226,7 @@ def chart(
     now: Any,
     other: Reference | None,
     known: live.Range | None,
+    head: Any,
 ) -> None:
     at = {point.value: point for point in curve}
     values = [value for value in wanted if value in at or not isinstance(value, str)]
@@ -256,8 +266,10 @@ def chart(
     if setting.endswith("size_tokens") and not forms.unused("embedding", config) and (limit := readable_tokens(config.embedding)):
         layout |= charts.mark_line(limit, f"the encoder reads {limit:,}", vertical=True)
         layout["annotations"][0] |= {"x": log10(limit), "xanchor": "right"}
-    judged = f"{budget:,} tokens of context" if budget else f"the first {config.evaluation.k} chunks"
-    along, up = f"{knob.label} ({knob.unit})" if knob.unit else knob.label, named(metric, config.evaluation.k, budget)
+    k = "k" if setting == "evaluation.k" else config.evaluation.k
+    judged = f"{budget:,} tokens of context" if budget else f"the first {k} chunks"
+    along, up = f"{knob.label} ({knob.unit})" if knob.unit else knob.label, named(metric, k, budget)
+    interval = f"{config.evaluation.confidence:.0%} interval"
     shape, name = charts.figure(traces, along, up, **layout), f"{title} over its range"
     measured = [value for value in wanted if value in at]
     command = f"{session.workbench().command(config, 'curve')} --grid {setting}={','.join(map(str, measured))}"
@@ -270,7 +282,9 @@ def chart(
         data=sorted(data, key=lambda row: measured.index(row[setting])),
         config=config,
         title=name,
-        instead=known and live.curve(known, metric, told, axis=along, metric=up, title=name, ticks=axis.get("tickvals")),
+        head=head,
+        instead=known
+        and live.curve(known, metric, told, axis=along, up=up, title=name, ticks=axis.get("tickvals"), level=interval),
         caption=f"n {intervals[values.index(measured[0])].n:,}, {judged}",
         command=command + (f" --budget {budget}" if budget else ""),
         method=interval_method(config),
@@ -330,7 +344,7 @@ def notes(
     if config.corpus.questions != "dev":
         asked = "all questions, the test half among them" if config.corpus.questions == "all" else "the test questions"
         told += f" This curve uses {asked}: a value chosen here can no longer be tested on them."
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="trade_off_notes"):
         st.caption(told.strip(), width="stretch")
         choosing.button(setting, metric, budget, [point.value for point in curve])
     choosing.told(setting)
