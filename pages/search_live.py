@@ -23,15 +23,15 @@ def page() -> None:
     plan = session.workbench().plan(config)
     stage = forms.stage_chips(setting_chart.stage_first(config))
     left, right = st.columns([1, 2.6], gap="medium")
-    known, current, baseline = None, None, None
+    span, current, baseline = None, None, None
     with right, cards.calm():
         current = measured(config, plan)
         if current:
             baseline = results.measured_baseline(current.run)
-            known = answer(current, baseline)
+            span = answer(current, baseline)
     with left:
         costs = results.costs(config, plan) | reranking.costs(config)
-        instead = {known.setting: lambda: live.slider(known)} if known else {}
+        instead = {span.setting: lambda: live.slider(span)} if span else {}
         forms.stage_form(stage, baseline=session.baseline(), cost=costs.get(stage, ""), folded=False, instead=instead)
     if current:
         charts.tabs(current, baseline)
@@ -56,16 +56,16 @@ def answer(current: Evaluation, baseline: Evaluation | None) -> live.Range | Non
     session.workbench().count_looks(current, *([baseline] if baseline else []))
     row = results.row_of(current, baseline)
     place = st.container(gap="xsmall", key="search_results")
-    known = setting_chart.draw(current, baseline, row)
+    span = setting_chart.draw(current, baseline, row)
     with place:
-        if known:
-            live.row(known)
+        if span:
+            live.row(span)
         else:
             cards.row(row)
         cards.in_sight(row)
         results.hidden(current)
     results.strip(current)
-    return known
+    return span
 
 
 page()

@@ -144,7 +144,8 @@ def stage_chips(usual: str) -> str:
         value = getattr(recipe, stage)
         differs = ":primary[●] " if pinned is not None and getattr(pinned, stage) != value else ""
         chosen = "not used" if unused(stage, recipe) else describe(value).partition(",")[0]
-        return f":gray[{differs}{title(stage)}] {cards.plain(chosen)}"
+        costs = " :material/bolt:" if workbench.stages()[stage].costs else ""
+        return f":gray[{differs}{title(stage)}{costs}] {cards.plain(chosen)}"
 
     st.pills("Recipe", stages, default=state[OPEN], key=OPEN, required=True, format_func=chip, label_visibility="collapsed")
     return state[OPEN]

@@ -196,9 +196,9 @@ def parted(current: Evaluation, baseline: Evaluation, which: int) -> Part:
     except WorkbenchError:  # told in the panel
         return Part([], {})
     measure = next((each for each in measures if each.part == "f1"), measures[0])
-    found = live_answers.parted(workbench, answers, other, MAIN, measure)[which]
-    sides = zip(("was", "now"), zip(*(each.answer for each in found), strict=True), strict=False)
-    return Part([each.row for each in found], {f"{measure.label} {side}": list(values) for side, values in sides})
+    those = live_answers.parted(workbench, answers, other, MAIN, measure)[which]
+    sides = zip(("was", "now"), zip(*(each.answer for each in those), strict=True), strict=False)
+    return Part([each.row for each in those], {f"{measure.label} {side}": list(values) for side, values in sides})
 
 
 def _disagreeing(current: Evaluation, baseline: Evaluation) -> None:

@@ -42,7 +42,7 @@ def _component() -> Any:
     )
 
 
-def known(
+def range_of(
     current: Evaluation,
     baseline: Evaluation | None,
     setting: str,
@@ -96,29 +96,29 @@ def moved(setting: str, key: str) -> None:
     forms.attempt(session.CURRENT, setting.partition(".")[0], {setting: st.session_state[key].value})
 
 
-def _place(role: str, known: Range, **data: Any) -> None:
+def _place(role: str, span: Range, **data: Any) -> None:
     key = f"live/{role}"
-    common = {"role": role, "setting": known.setting, "now": known.now, "values": known.values, "grid": known.knob.kind == "grid"}
-    _component()(key=key, height="content", data=common | data, on_value_change=lambda: moved(known.setting, key))
+    common = {"role": role, "setting": span.setting, "now": span.now, "values": span.values, "grid": span.knob.kind == "grid"}
+    _component()(key=key, height="content", data=common | data, on_value_change=lambda: moved(span.setting, key))
 
 
-def slider(known: Range) -> None:
-    knob = known.knob
+def slider(span: Range) -> None:
+    knob = span.knob
     label = f"{knob.label} ({knob.unit})" if knob.unit else knob.label
-    _place("knob", known, label=label, about=knob.help, step=knob.step)
+    _place("knob", span, label=label, about=knob.help, step=knob.step)
 
 
-def row(known: Range) -> None:
-    _place("cards", known, cards=[known.rows[value] for value in known.values])
+def row(span: Range) -> None:
+    _place("cards", span, cards=[span.rows[value] for value in span.values])
 
 
-def curve(known: Range, of: str, told: dict[Any, str], **words: Any) -> Callable[[], None]:
+def curve(span: Range, of: str, told: dict[Any, str], **words: Any) -> Callable[[], None]:
     """of: the metric; told: value -> what its point says beside its mean, of the points of the curve; words: axis, metric, title,
     ticks."""
-    intervals = [known.points[value].intervals[of] for value in known.values]
+    intervals = [span.points[value].intervals[of] for value in span.values]
     columns = {name: [getattr(interval, name) for interval in intervals] for name in ("mean", "low", "high")}
     spoken = {value: words.replace("<br>", ", ") for value, words in told.items()}
     beside = [
-        spoken.get(value) if interval.mean is not None else None for value, interval in zip(known.values, intervals, strict=True)
+        spoken.get(value) if interval.mean is not None else None for value, interval in zip(span.values, intervals, strict=True)
     ]
-    return lambda: _place("curve", known, **columns, told=beside, log=known.knob.kind == "grid" and known.values[0] > 0, **words)
+    return lambda: _place("curve", span, **columns, told=beside, log=span.knob.kind == "grid" and span.values[0] > 0, **words)

@@ -48,13 +48,13 @@ def table(current: Evaluation, baseline: Evaluation | None) -> int | None:
     wanted, metric, text = filters(current.config.evaluation.k, baseline is not None, list(parts))
     columns = session.workbench().by_question(current, baseline, metric)
     part = parts[wanted]() if wanted in parts else Part(fitting(columns, wanted), {})
-    kept = [place for place, row in enumerate(part.rows) if text.lower() in columns["question"][row].lower()]
-    rows = [part.rows[place] for place in kept]
+    places = [place for place, row in enumerate(part.rows) if text.lower() in columns["question"][row].lower()]
+    rows = [part.rows[place] for place in places]
     st.caption(f"{len(rows):,} of {len(columns['id']):,} questions. Click one to see what was retrieved for it.")
     shown = [Column("question", width=300 if baseline else 410), *(each for each in COLUMNS if any(columns.get(each.key, ())))]
     told = [
         {name: column[row] for name, column in columns.items()} | {name: values[place] for name, values in part.beside.items()}
-        for place, row in zip(kept, rows, strict=True)
+        for place, row in zip(places, rows, strict=True)
     ]
     shown += [Column(name, name, MEAN) for name in part.beside]
     place = tables.choose(Table("questions_table", shown, told), [columns["id"][row] for row in rows])

@@ -20,8 +20,8 @@ def lost(current: Evaluation) -> Part:
     """The questions that reranking lost, the largest loss first."""
     made = lab.effect(session.workbench(), current, MAIN)
     place = {query.id: row for row, query in enumerate(current.corpus.queries)}
-    found = made.lost if made else []
-    return Part([place[one.id] for one in found], {"Without reranking": [one.before for one in found]})
+    those = made.lost if made else []
+    return Part([place[question.id] for question in those], {"Without reranking": [question.before for question in those]})
 
 
 def effect(current: Evaluation) -> None:

@@ -50,7 +50,7 @@ def draw(current: Evaluation, baseline: Evaluation | None, row: Sequence[cards.C
     ready = [value for value in offered.ready if value != now or value in forms.points(knob)]
     slow = setting_curve.slow_ms(workbench, run, setting, ready, budget) > setting_curve.AT_ONCE_MS
     about = setting_curve.recipe_without(config, setting), budget, tuple(map(str, ready))
-    place, known = f"{setting}/{budget}", None
+    place, span = f"{setting}/{budget}", None
     curve = result_of(
         "curve",
         about,
@@ -68,14 +68,14 @@ def draw(current: Evaluation, baseline: Evaluation | None, row: Sequence[cards.C
         elif now in offered.ready and now not in ready:
             curve = [*curve, *jobs.drain(setting_curve.curve(workbench, run, setting, [now], budget))]
         if now is not None and not (slow or budget or offered.missing or workbench.stages()[stage].costs):
-            known = live.known(current, baseline, setting, knob, curve, row)
+            span = live.range_of(current, baseline, setting, knob, curve, row)
         # judged otherwise, it is no other recipe
         other = None if stage == "evaluation" else reference(run.of(config), curve, now, budget)
-        chart(config, title, setting, knob, metric, budget, wanted, curve, now, other, known, head)
+        chart(config, title, setting, knob, metric, budget, wanted, curve, now, other, span, head)
     not_drawn(session.config(), setting, knob, offered)
     if curve and stage != "evaluation":
         notes(config, setting, metric, budget, curve, other)
-    return known
+    return span
 
 
 def choices(config: TrialConfig) -> dict[str, tuple[str, Any]]:
@@ -225,7 +225,7 @@ def chart(
     curve: Sequence[CurvePoint],
     now: Any,
     other: Reference | None,
-    known: live.Range | None,
+    span: live.Range | None,
     head: Any,
 ) -> None:
     at = {point.value: point for point in curve}
@@ -283,8 +283,8 @@ def chart(
         config=config,
         title=name,
         head=head,
-        instead=known
-        and live.curve(known, metric, told, axis=along, up=up, title=name, ticks=axis.get("tickvals"), level=interval),
+        instead=span
+        and live.curve(span, metric, told, axis=along, up=up, title=name, ticks=axis.get("tickvals"), level=interval),
         caption=f"n {intervals[values.index(measured[0])].n:,}, {judged}",
         command=command + (f" --budget {budget}" if budget else ""),
         method=interval_method(config),
