@@ -56,13 +56,13 @@ def answer(current: Evaluation, baseline: Evaluation | None) -> live.Range | Non
     session.workbench().count_looks(current, *([baseline] if baseline else []))
     row = results.row_of(current, baseline)
     place = st.container(gap="xsmall", key="search_results")
+    cards.in_sight(row)
     span = setting_chart.draw(current, baseline, row)
     with place:
         if span:
             live.row(span)
         else:
             cards.row(row)
-        cards.in_sight(row)
         results.hidden(current)
     results.strip(current)
     return span
