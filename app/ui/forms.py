@@ -113,12 +113,7 @@ def unused(stage: str, recipe: TrialConfig) -> bool:
 
 
 def recipe_form(
-    stages: tuple[str, ...] = (),
-    *,
-    name: str = session.CURRENT,
-    costs: dict[str, str] | None = None,
-    open_stage: str = "",
-    show_presets: bool = True,
+    stages: tuple[str, ...] = (), *, name: str = session.CURRENT, costs: dict[str, str] | None = None, show_presets: bool = True
 ) -> TrialConfig:
     """Presets and one expander a stage, in the order given (default: what decides a ranking and its metrics); returns the
     recipe."""
@@ -129,7 +124,7 @@ def recipe_form(
         for stage in stages or (*session.workbench().ranking_fields(), "evaluation"):
             if not session.workbench().shows(stage, session.config(name)):
                 continue
-            stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""), expanded=stage == open_stage)
+            stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""))
     return session.config(name)
 
 

@@ -18,6 +18,7 @@ from core.workbench import Evaluation
 RANGE_MS = 1000.0  # a range that takes longer is not sent: its knob is the usual slider
 FINE_MS = 400.0  # every step of the slider is measured where that takes no longer, else the points of the curve
 FINE = 101  # steps
+TRIED = 4  # values, after which it is told what all will take
 
 
 class Range(NamedTuple):
@@ -81,7 +82,8 @@ def _measured(
         other = results.measured_baseline(made.run) if baseline and setting.startswith("evaluation.") else baseline
         rows[value] = list(map(cards.lines, results.row_of(made, other)))
         points[value] = CurvePoint(value, made.intervals, 0.0, 1.0, {})
-        return (time.perf_counter() - began) * 1000 < RANGE_MS
+        expected = (time.perf_counter() - began) * 1000 / len(rows) * len(values)
+        return len(rows) < TRIED or expected < RANGE_MS
 
     if not all(map(measure, values)):
         return None
