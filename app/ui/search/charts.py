@@ -32,4 +32,11 @@ def tabs(current: Evaluation, baseline: Evaluation | None) -> None:
         "RAG ablation": lambda current: rag.draw(current.run),
         "Experiment": lambda current: study.draw(current.config),
     }
-    cards.tabs({name: view for name, view in views.items() if view}, "chart", current)
+    views = {name: view for name, view in views.items() if view}
+    first, state = next(iter(views)), st.session_state
+    if "first_tab" not in state and "chosen" in st.query_params and "chart" not in st.query_params:
+        state.chart = "Questions"  # a link to one of them
+    elif state.get("first_tab", first) != first:
+        state.chart = first  # what was switched on tells what it is worth
+    state.first_tab = first
+    cards.tabs(views, "chart", current)
