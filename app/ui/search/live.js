@@ -47,6 +47,7 @@ function dragged(place, root, where) {
     place.setPointerCapture(event.pointerId)
     to(event)
   }
+  place.onmousedown = event => event.preventDefault()  // the focus stays on the thumb
   place.onpointermove = event => { if (place.hasPointerCapture(event.pointerId)) to(event) }
   place.onpointerup = place.onpointercancel = () => rest(...root.now)
 }
