@@ -15,10 +15,10 @@ from core.config import with_settings
 from core.labs.trials.curve import CurvePoint, recipe_without
 from core.workbench import Evaluation
 
-RANGE_MS = 1000.0  # a range that takes longer is not sent: its knob is the usual slider
+RANGE_MS = 1500.0  # a range that takes longer is not sent: its knob is the usual slider
 FINE_MS = 400.0  # every step of the slider is measured where that takes no longer, else the points of the curve
 FINE = 101  # steps
-TRIED = 4  # values, after which it is told what all will take
+TRIED = 6  # values, after which it is told what all will take; the first warms up
 
 
 class Range(NamedTuple):
@@ -74,7 +74,8 @@ def _measured(
     current: Evaluation, baseline: Evaluation | None, setting: str, values: Sequence[Any], knob: forms.Knob
 ) -> tuple[dict[Any, list[list[cards.Line]]], dict[Any, CurvePoint]] | None:
     """Rows of cards and points by value; None: it would take too long."""
-    workbench, rows, points, began = session.workbench(), {}, {}, time.perf_counter()
+    workbench, rows, points, times = session.workbench(), {}, {}, []
+    each_ms = lambda: (times[-1] - times[0]) * 1000 / (len(times) - 1)  # noqa: E731
 
     def measure(value: Any) -> bool:
         made = jobs.drain(workbench.evaluating(current.run.of(with_settings(current.config, {setting: value}))))
@@ -82,13 +83,13 @@ def _measured(
         other = results.measured_baseline(made.run) if baseline and setting.startswith("evaluation.") else baseline
         rows[value] = list(map(cards.lines, results.row_of(made, other)))
         points[value] = CurvePoint(value, made.intervals, 0.0, 1.0, {})
-        expected = (time.perf_counter() - began) * 1000 / len(rows) * len(values)
-        return len(rows) < TRIED or expected < RANGE_MS
+        times.append(time.perf_counter())
+        return len(rows) < TRIED or each_ms() * len(values) < RANGE_MS
 
     if not all(map(measure, values)):
         return None
     fine = [value for value in forms.points(knob, most=FINE) if value not in rows]
-    if (time.perf_counter() - began) * 1000 / len(values) * len(fine) < FINE_MS:
+    if each_ms() * len(fine) < FINE_MS:
         all(map(measure, fine))
     return rows, points
 
