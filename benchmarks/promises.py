@@ -68,6 +68,10 @@ ROWS = {
     ("slider", 14): (
         ("cascade_depth.p95_ms", "A cascade's depth moved within what was read, 1,190 questions, in the browser, p95", MOST, 300, "ms"),
     ),
+    ("slider", 31): (
+        ("paint.p95_ms", "A knob dragged: input to paint of cards and curve, in the browser, p95", MOST, 16, "ms"),
+        ("let_go.p95_ms", "A knob let go to page redrawn, in the browser, p95", MOST, 250, "ms"),
+    ),
     ("encoding", 2): (
         ("times_as_fast", "Encoding, to sentence-transformers in fp32", LEAST, 2.7, "times"),
         ("overlap_at_10", "Overlap of the first ten with fp32's", LEAST, 0.99, ""),

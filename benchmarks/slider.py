@@ -1,7 +1,8 @@
 """From letting a slider go to the redrawn page, in headless Chromium, on XQuAD with a pinned baseline.
 
-The fusion weight is moved by keyboard, one step a time, then the depth of a cascade's second step within what was read before; the
-clock stops when the address holds the new value and the script of the page is done.
+The fusion weight is dragged by the mouse, from the browser's own time of each input until the frame that shows it is painted, and let
+go; then it is moved by keyboard, one step a time, as is the depth of a cascade's second step within what was read before; these
+clocks stop when the address holds the new value and the script of the page is done.
 """
 
 import json
@@ -27,6 +28,11 @@ CASCADE = {
 }
 DONE = """([setting, before]) => new URLSearchParams(location.search).get(setting) !== before &&
   document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state') !== 'running'"""
+# a message that is posted within a frame is handled once it is painted
+PAINTED = """() => { window.paints = []; addEventListener('pointermove', event => { if (event.buttons) requestAnimationFrame(() => {
+  const { port1, port2 } = new MessageChannel(), asked = event.timeStamp
+  port1.onmessage = () => window.paints.push(performance.now() - asked)
+  port2.postMessage(0) }) }, true) }"""
 
 
 def main(moves: int = 40) -> dict:
@@ -60,16 +66,41 @@ def main(moves: int = 40) -> dict:
                 f"http://127.0.0.1:{port}/search_live?{RECIPE}&baseline.fusion.part=rrf&baseline.chunking.part=whole_document"
             )
             page.goto(weight)
-            moved = taken(page, page.get_by_role("slider").first, "fusion.weight", moves)
+            followed = dragged(page, moves // 2)
+            moved = taken(page, page.get_by_role("slider", name="Dense weight"), "fusion.weight", moves)
             cascade = "&".join(f"{setting}={value}" for setting, value in CASCADE.items())
             page.goto(f"http://127.0.0.1:{port}/search_live?{RECIPE}&{cascade}")
-            page.locator("summary", has_text="Reranking, second step").click()
+            page.locator(".st-key-open_stage button", has_text="Reranking, second step").click()
             # within what is kept: every depth up to 60 was read by `prepare`
             depth = taken(page, page.get_by_role("slider", name=re.compile("^Depth")).last, "rerank_2.depth", moves)
         finally:
             process.terminate()
             process.wait()
-    return {**moved, "cascade_depth": depth}
+    return {**moved, **followed, "cascade_depth": depth}
+
+
+def dragged(page, times: int) -> dict:
+    """Input to paint of a knob dragged over its range so many times, and from each letting go to the page that is done."""
+    page.locator(".gw-knob-track").wait_for()
+    time.sleep(3)
+    page.evaluate(PAINTED)
+    box, let_go = page.locator(".gw-knob-track").bounding_box(), []
+    at = lambda share: (box["x"] + share * box["width"], box["y"] + box["height"] / 2)  # noqa: E731
+    for turn in range(times):
+        before = page.evaluate("setting => new URLSearchParams(location.search).get(setting)", "fusion.weight")
+        shares = [step / 20 for step in range(19 - turn % 3)]
+        page.mouse.move(*at(shares[0]))
+        page.mouse.down()
+        for share in shares:
+            page.mouse.move(*at(share))
+            time.sleep(0.02)
+        began = time.perf_counter()
+        page.mouse.up()
+        page.wait_for_function(DONE, arg=["fusion.weight", before], polling=10)
+        let_go.append((time.perf_counter() - began) * 1000)
+        time.sleep(0.3)
+    paints = page.evaluate("window.paints")
+    return {"paint": times_of(paints), "let_go": times_of(let_go)}
 
 
 def taken(page, slider, setting: str, moves: int) -> dict:
@@ -86,7 +117,11 @@ def taken(page, slider, setting: str, moves: int) -> dict:
         if move >= 5:
             times.append((time.perf_counter() - began) * 1000)
         time.sleep(0.3)
-    times.sort()
+    return times_of(times)
+
+
+def times_of(times: list[float]) -> dict:
+    times = sorted(times)
     return {
         "moves": len(times),
         "median_ms": statistics.median(times),

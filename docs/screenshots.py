@@ -282,13 +282,8 @@ def prompt_editor(page) -> None:
 
 def cascade(page) -> None:
     """The steps of the ranking beside what they are worth."""
-    for step in ("Reranking maxsim", "Reranking, second step"):
-        page.locator("summary", has_text=step).click()
-        settle(page)
-    page.locator("summary", has_text="Reranking maxsim").evaluate(
-        "e => { e.style.scrollMarginTop = '120px'; e.scrollIntoView({block: 'start'}) }"
-    )
-    page.wait_for_timeout(400)
+    page.locator(".st-key-open_stage button", has_text="Reranking, second step").click()
+    settle(page)
 
 
 def ablation(page) -> None:
@@ -401,7 +396,7 @@ def pictures(trials: str) -> dict[str, tuple[str, Callable | None]]:
         "search_live": (f"search_live?{RECIPE}", None),
         "search_live_dark": (f"search_live?{RECIPE}", None),
         "search_cascade": (f"search_live?{CASCADE}", cascade),
-        "word_by_word": (f"search_live?{CASCADE}&chosen=pr-030", word_by_word),
+        "word_by_word": (f"search_live?{CASCADE}&chosen=pr-030&chart=Questions", word_by_word),
         "ablation": (f"search_live?{RECIPE}&query.part=rm3&rerank.part=mmr", ablation),
         "side_by_side": (f"search_live?{RECIPE}", one_question),
         "explain_failures": (f"explain_failures?{RECIPE}&context.passages=3", None),

@@ -1,43 +1,71 @@
-"""Search, live: the recipe on the left, what it does to retrieval on the right, at once."""
+"""Search, live: the recipe as a line of chips, the knobs of one stage, and what they do to retrieval at once, in one screen."""
 
 import streamlit as st
 
 from app import session
-from app.ui import forms, jobs, recipe_strip, tables
-from app.ui.search import answers, asked, charts, looks, questions, reranking, results
+from app.ui import cards, forms, jobs, recipe_strip
+from app.ui.search import charts, live, reranking, results, setting_chart
+from core.config import TrialConfig
+from core.workbench import Evaluation, Plan
 
 NAVIGATION = {"section": "Explore", "order": 50, "title": "Search, live", "icon": "tune"}
 
 
 def page() -> None:
-    recipe_strip.page_title(
-        NAVIGATION["title"], "What does each retrieval setting do to ranking quality, and is the difference real?"
-    )
-    workbench, config = session.workbench(), session.config()
-    left, right = st.columns([1, 2], gap="medium")
-    plan = workbench.plan(config)
+    title, known_recipes = st.columns([1.5, 1], vertical_alignment="top")
+    with title:
+        question = "What does each retrieval setting do to ranking quality, and is the difference real?"
+        recipe_strip.page_title(NAVIGATION["title"], question, recipe=False)
+    with known_recipes.container(horizontal_alignment="right", key="search_presets"):
+        forms.presets()
+    recipe_strip.draw()
+    config = session.config()
+    plan = session.workbench().plan(config)
+    stage = forms.stage_chips(setting_chart.stage_first(config))
+    left, right = st.columns([1, 2.6], gap="medium")
+    span, current, baseline = None, None, None
+    with right, cards.calm():
+        current = measured(config, plan)
+        if current:
+            baseline = results.measured_baseline(current.run)
+            span = answer(current, baseline)
     with left:
-        forms.recipe_form(open_stage="fusion", costs=results.costs(config, plan) | reranking.costs(config))
-    with right:
-        if not plan.live:
-            results.waiting(config, plan)
-            return charts.before(results.shown_before(config))
-        current = jobs.drain(workbench.evaluating(plan.run or config))
-        if not any(query.gold for query in current.corpus.queries):
-            return results.without_questions(config)
-        st.session_state.measured_last = config
-        baseline = results.measured_baseline(current.run)
-        results.strip(current)
-        difference = results.metric_cards(current, baseline)
-        answers.draw(current, baseline)
-        asked.draw(current)
-        reranking.effect(current)
-        charts.main_chart(current, baseline)
-        looks.draw(current, difference)
-        row = questions.table(current, baseline)
-    if row is not None:
-        with tables.opened():
-            questions.side_by_side(current, baseline, row)
+        costs = results.costs(config, plan) | reranking.costs(config)
+        instead = {span.setting: lambda: live.slider(span)} if span else {}
+        forms.stage_form(stage, baseline=session.baseline(), cost=costs.get(stage, ""), folded=False, instead=instead)
+    if current:
+        charts.tabs(current, baseline)
+
+
+def measured(config: TrialConfig, plan: Plan) -> Evaluation | None:
+    """The recipe in use; where it is still to be prepared, or the corpus has no questions, what stands there in its place, and None."""
+    if not plan.live:
+        results.waiting(config, plan)
+        charts.before(results.shown_before(config))
+        return None
+    current = jobs.drain(session.workbench().evaluating(plan.run or config))
+    if not any(query.gold for query in current.corpus.queries):
+        results.without_questions(config)
+        return None
+    st.session_state.measured_last = config
+    return current
+
+
+def answer(current: Evaluation, baseline: Evaluation | None) -> live.Range | None:
+    """Strip, cards and the chart of a setting, which say what the cards are where a knob moves."""
+    session.workbench().count_looks(current, *([baseline] if baseline else []))
+    row = results.row_of(current, baseline)
+    place = st.container(gap="xsmall", key="search_results")
+    cards.in_sight(row)
+    span = setting_chart.draw(current, baseline, row)
+    with place:
+        if span:
+            live.row(span)
+        else:
+            cards.row(row)
+        results.hidden(current)
+    results.strip(current)
+    return span
 
 
 page()

@@ -100,38 +100,46 @@ def _style(card: Card) -> str:
     return "up" if d.value * card.direction > 0 else "down"
 
 
-def card_html(card: Card) -> str:
-    number = partial(_number, card)
+class Line(NamedTuple):
+    """A line of a card, for whoever draws it: HTML here, a component of ours in the browser."""
+
+    style: str  # its class
+    pieces: list[tuple[str, str]]  # (tag, text); the tag "" for plain text, "small" for a unit
+    about: str = ""  # shown where the mouse rests on it
+
+
+def lines(card: Card) -> list[Line]:
+    number, small = partial(_number, card), lambda text: Line("gw-small", [("", text)])
     arrow = {1: " \u2191", -1: " \u2193"}.get(card.direction, "")
-    lines = [f'<div class="gw-label" title="{escape(card.help or card.label)}">{escape(card.label)}{arrow}</div>']
+    made = [Line("gw-label", [("", f"{card.label}{arrow}")], card.help or card.label)]
     if card.value is None:
-        lines.append('<div class="gw-value">\u2013</div>')
-        lines.append(f'<div class="gw-small">{escape(card.note or "not measured")}</div>')
-        return f'<div class="gw-card">{"".join(lines)}</div>'
-    unit = f'<span class="gw-unit">{escape(card.unit)}</span>' if card.unit else ""
-    lines.append(f'<div class="gw-value">{number(card.value)}{unit}</div>')
+        return [*made, Line("gw-value", [("", "\u2013")]), small(card.note or "not measured")]
+    made.append(Line("gw-value", [("", number(card.value))] + ([("small", card.unit)] if card.unit else [])))
     if card.interval:
-        lines.append(f'<div class="gw-small">{number(card.interval[0])} to {number(card.interval[1])}</div>')
+        made.append(small(f"{number(card.interval[0])} to {number(card.interval[1])}"))
     if card.n is not None:
-        coverage = f"n {card.n:,}" if card.of in (None, card.n) else f"n {card.n:,} of {card.of:,}"
-        lines.append(f'<div class="gw-small">{coverage}</div>')
+        made.append(small(f"n {card.n:,}" if card.of in (None, card.n) else f"n {card.n:,} of {card.of:,}"))
     if card.note:
-        lines.append(f'<div class="gw-small">{escape(card.note)}</div>')
-    if card.delta:
-        d = card.delta
+        made.append(small(card.note))
+    if d := card.delta:
         style = _style(card)
         arrow = "" if not style else "\u25b2 " if d.value > 0 else "\u25bc "
-        p = "" if d.p is None else ", p&nbsp;&lt;&nbsp;0.001" if d.p < 0.001 else f", p&nbsp;{d.p:.3f}"
-        lines.append(
-            f'<div class="gw-delta {style}"><b>{arrow}{number(d.value, "+")}</b> '
-            + (f"<span>[{number(d.low)}, {number(d.high)}]</span> vs baseline{p}" if d.low is not None else f"vs baseline{p}")
-            + "</div>"
-        )
-        if d.note:
-            lines.append(f'<div class="gw-small">{escape(d.note)}</div>')
-        if d.caution:
-            lines.append(f'<div class="gw-small">{escape(d.caution)}</div>')
-    return f'<div class="gw-card">{"".join(lines)}</div>'
+        p = "" if d.p is None else ", p\u00a0<\u00a00.001" if d.p < 0.001 else f", p\u00a0{d.p:.3f}"
+        spread = [("span", f"[{number(d.low)}, {number(d.high)}]"), ("", " ")] if d.low is not None else []
+        change = [("b", f"{arrow}{number(d.value, '+')}"), ("", " "), *spread, ("", f"vs baseline{p}")]
+        made.append(Line(f"gw-delta {style}", change))
+        made += [small(text) for text in (d.note, d.caution) if text]
+    return made
+
+
+def card_html(card: Card) -> str:
+    return f'<div class="gw-card">{"".join(map(_drawn, lines(card)))}</div>'
+
+
+def _drawn(line: Line) -> str:
+    pieces = "".join(f"<{tag}>{escape(text)}</{tag}>" if tag else escape(text) for tag, text in line.pieces)
+    about = f' title="{escape(line.about)}"' if line.about else ""
+    return f'<div class="{line.style}"{about}>{pieces}</div>'
 
 
 def status_strip(facts: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ what would sink into it is drawn in a brighter colour of the same palette; files
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -308,16 +308,19 @@ def show(
     key: str = "",
     on_select: Any = "ignore",
     judged: str = "",
+    head: Any = st,
+    instead: Callable[[], Any] | None = None,
 ) -> Any:
     """Draws a chart under its title, with the export menu in the upper right corner.
 
     name: file name of what is exported.  command: prints the chart's numbers; several stand on a line each.  data: rows
     (mappings or a DataFrame) behind the chart, for CSV.  config: the recipe that reproduces it.  method: how its intervals were
     made, for the caption of the exported figure; judged: how its values were judged, where the depth k does not say it.
-    on_select="rerun": returns what was selected.
+    on_select="rerun": returns what was selected.  head: the place of title and menu.  instead: draws it on the page; the figure is
+    then what is exported.
     """
     key = key or name
-    heading, menu = st.columns([1, 0.12], vertical_alignment="center", gap=None, wrap=False)
+    heading, menu = head.columns([1, 0.12], vertical_alignment="center", gap=None, wrap=False)
     heading.html(f'<div class="gw gw-title"><span>{safe(title or name)}</span><small>{safe(caption)}</small></div>')
     with menu.container(horizontal_alignment="right"):
         export.menu(
@@ -332,6 +335,8 @@ def show(
             key=key,
             judged=judged,
         )
+    if instead:
+        return instead()
     return st.plotly_chart(
         in_arrays(shaded(chart) if st.context.theme.type == "dark" else chart),
         key=f"chart/{key}",

@@ -6,7 +6,7 @@ follows a click already works with the new recipe.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from types import UnionType
@@ -25,6 +25,7 @@ from core.registry import knob_label, lower, plain_words, word
 from core.retrieval.fusion import Fusion
 from core.workbench import Forecast
 
+OPEN = "open_stage"  # of the session: the stage whose knobs are shown
 LONG_VALUE = 32  # characters of a setting told in a line
 
 
@@ -60,11 +61,14 @@ def stage_form(
     cost: str = "",
     expanded: bool = False,
     only: tuple[str, ...] = (),
+    folded: bool = True,
+    instead: Mapping[str, Callable[[], None]] | None = None,
 ) -> TrialConfig:
     """One stage of the recipe `name` as an expander; returns the recipe.
 
     apply: settings take effect on a button (default: for stages that re-embed).  cost: what a change costs, in a few
-    words ("about 12 s").  baseline: a dot marks a stage that differs from it.  only: these knobs and no others.
+    words ("about 12 s").  baseline: a dot marks a stage that differs from it.  only: these knobs and no others.  folded: False
+    where it stands open by itself.  instead: setting -> what draws it in its widget's place.
     """
     waited_for = session.workbench().stages()[stage].costs
     apply = waited_for if apply is None else apply
@@ -85,11 +89,13 @@ def stage_form(
             work = "chunks anew" if unused("embedding", recipe) else "re-embeds"
         label += f" :gray-badge[:material/bolt: {cost or work}]"
     # a stable key: the label changes with every setting and must not close the expander
-    with st.expander(label, expanded=expanded, key=f"{name}/{stage}"):
+    with st.expander(label, expanded=expanded, key=f"{name}/{stage}") if folded else st.container(key=f"{name}/{stage}"):
+        if not folded:
+            st.container(key="stage_head").markdown(label)
         if draft:
             _applied(stage, name, draft, waits)
         else:
-            _live(stage, value, name, only)
+            _live(stage, value, name, only, instead or {})
         if problem := st.session_state.get(f"{name}/{stage}!"):
             st.warning(cards.plain(problem), icon=":material/error:")
     return session.config(name)
@@ -107,12 +113,7 @@ def unused(stage: str, recipe: TrialConfig) -> bool:
 
 
 def recipe_form(
-    stages: tuple[str, ...] = (),
-    *,
-    name: str = session.CURRENT,
-    costs: dict[str, str] | None = None,
-    open_stage: str = "",
-    show_presets: bool = True,
+    stages: tuple[str, ...] = (), *, name: str = session.CURRENT, costs: dict[str, str] | None = None, show_presets: bool = True
 ) -> TrialConfig:
     """Presets and one expander a stage, in the order given (default: what decides a ranking and its metrics); returns the
     recipe."""
@@ -123,8 +124,26 @@ def recipe_form(
         for stage in stages or (*session.workbench().ranking_fields(), "evaluation"):
             if not session.workbench().shows(stage, session.config(name)):
                 continue
-            stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""), expanded=stage == open_stage)
+            stage_form(stage, name=name, baseline=pinned, cost=(costs or {}).get(stage, ""))
     return session.config(name)
+
+
+def stage_chips(usual: str) -> str:
+    """The recipe on one line, a chip a stage with its choice; returns the stage that is open."""
+    recipe, workbench, pinned, state = session.config(), session.workbench(), session.baseline(), st.session_state
+    stages = [stage for stage in (*workbench.ranking_fields(), "evaluation") if workbench.shows(stage, recipe)]
+    if state.get(OPEN) not in stages:
+        state[OPEN] = usual if usual in stages else "fusion"
+
+    def chip(stage: str) -> str:
+        value = getattr(recipe, stage)
+        differs = ":primary[●] " if pinned is not None and getattr(pinned, stage) != value else ""
+        chosen = "not used" if unused(stage, recipe) else describe(value).partition(",")[0]
+        costs = " :material/bolt:" if workbench.stages()[stage].costs else ""
+        return f":gray[{differs}{title(stage)}{costs}] {cards.plain(chosen)}"
+
+    st.pills("Recipe", stages, default=state[OPEN], key=OPEN, required=True, format_func=chip, label_visibility="collapsed")
+    return state[OPEN]
 
 
 def presets(name: str = session.CURRENT) -> None:
@@ -212,14 +231,16 @@ def points(knob: Knob, current: Any = None, most: int = 21) -> list:
 # --- the two ways a change takes effect ------------------------------------------------------------------------------
 
 
-def _live(stage: str, value: Any, name: str, only: tuple[str, ...]) -> None:
+def _live(stage: str, value: Any, name: str, only: tuple[str, ...], instead: Mapping[str, Callable[[], None]]) -> None:
     """Each widget changes the recipe at once."""
     if stage in PART_KINDS:
         key = f"{name}/{stage}.part"
         show_value(key, value.part)
         _part_box(stage, value.part, key, on_change=_changed, args=(name, stage, "part", key))
     for knob in knobs(type(value)):
-        if not only or knob.name in only:
+        if draw := instead.get(f"{stage}.{knob.name}"):
+            draw()
+        elif not only or knob.name in only:
             key = f"{name}/{stage}.{value.part}.{knob.name}" if stage in PART_KINDS else f"{name}/{stage}.{knob.name}"
             show_value(key, held(getattr(value, knob.name)))
             widget(knob, key, on_change=_changed, args=(name, stage, knob.name, key))
@@ -358,12 +379,12 @@ def _changed(name: str, stage: str, knob: str, key: str) -> None:
         settings = {
             f"{stage}.{same}": of for same, of in _carried(stage, before, registry.find(PART_KINDS[stage], value)).items()
         }
-    _try_change(name, stage, {f"{stage}.{knob}": value, **settings})
+    attempt(name, stage, {f"{stage}.{knob}": value, **settings})
 
 
 def _apply(name: str, stage: str, value: Any, start: bool) -> None:
     """start: what the recipe then lacks is made by a job at once; the pages find it by its command."""
-    _try_change(name, stage, {stage: value.model_dump(mode="json")})
+    attempt(name, stage, {stage: value.model_dump(mode="json")})
     recipe, workbench = session.config(name), session.workbench()
     if start and getattr(recipe, stage) == value:
         arguments = ["prepare", *workbench.arguments(recipe)]
@@ -373,10 +394,11 @@ def _apply(name: str, stage: str, value: Any, start: bool) -> None:
 
 def _preset(name: str, key: str) -> None:
     if st.session_state[key]:  # None: the one in use was pressed again
-        _try_change(name, "fusion", {"fusion.part": st.session_state[key]})
+        attempt(name, "fusion", {"fusion.part": st.session_state[key]})
 
 
-def _try_change(name: str, stage: str, settings: dict[str, Any]) -> None:
+def attempt(name: str, stage: str, settings: dict[str, Any]) -> None:
+    """Changes settings of a recipe, in a callback; why they do not go together is told in the form of the stage."""
     st.session_state.pop(f"{name}/{stage}!", None)
     try:
         session.change(settings, name)

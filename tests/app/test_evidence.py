@@ -76,7 +76,7 @@ def test_card_colours_only_a_distinct_difference_and_says_its_coverage():
         "0.944" in sure
         and "0.931 to 0.958" in sure
         and "+0.016" in sure
-        and "[0.004, 0.027]</span> vs baseline, p&nbsp;0.008" in sure
+        and "[0.004, 0.027]</span> vs baseline, p\u00a00.008" in sure
     )
     assert "n 1,150 of 1,190" in sure and 'gw-delta up"' in sure
     unsure = cards.card_html(cards.Card("nDCG@10", 0.944, None, cards.Delta(-0.016, -0.04, 0.027, 0.3)))

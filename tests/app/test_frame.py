@@ -402,7 +402,10 @@ def test_a_recipe_without_vectors_embeds_nothing(workbench, monkeypatch):
     assert workbench.plan(sparse).what == "chunking 2 documents"
     assert workbench.plan(sparse.model_copy(update={"fusion": TrialConfig().fusion})).what == "chunking and embedding 2 documents"
     app = open_page("search_live", **{**address, "fusion.part": "sparse_only"})
-    labels = " ".join(one.label for one in app.expander)
+    labels = ""
+    for stage in ("chunking", "embedding"):
+        app = app.pills(key="open_stage").set_value(stage).run()
+        labels += " ".join(one.value for one in app.markdown)
     assert "chunks anew" in labels and "re-embeds" not in labels
 
 

@@ -233,31 +233,57 @@ def test_back_goes_back_a_page_and_undo_takes_a_setting_back(prepared, tab):
 
 
 @pytest.mark.slow
-def test_metrics_stay_in_sight_while_a_knob_further_down_is_dragged(prepared, tab):
-    """Also in a small window: the cards are scrolled out, their line is at the top, and follows the knob."""
-    tab.set_viewport_size({"width": 900, "height": 900})
-    open_page(tab, f"{prepared}/search_live")
-    tab.locator(CARDS).wait_for()
+def test_cards_and_curve_follow_the_pointer_before_the_server_hears_and_the_server_says_the_same(prepared, tab):
+    sent, seen = [], {}
+    tab.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    address = f"{prepared}/search_live?baseline.fusion.part=sparse_only"
+    open_page(tab, address)
+    cards, knob = tab.locator('.gw-live[data-role="cards"]'), tab.get_by_role("slider", name="Dense weight")
+    cards.wait_for()
     settled(tab)
-    line = tab.locator(".gw-sight")
-    assert not line.is_visible()  # the cards are
+    track, before = tab.locator(".gw-knob-track").bounding_box(), len(sent)
+    read, at = tab.locator(".gw-read"), lambda share: (track["x"] + share * track["width"], track["y"] + track["height"] / 2)
+    tab.mouse.move(*at(0.75))
+    tab.mouse.down()
+    for step in range(12):
+        tab.mouse.move(*at(0.75 - 0.05 * step))
+        seen[knob.get_attribute("aria-valuenow")] = cards.inner_text()
+        assert read.inner_text().startswith(f"{knob.get_attribute('aria-valuenow')}: 0.")
+    tab.wait_for_timeout(300)
+    assert len(set(seen.values())) > 8 and len(sent) == before and "fusion.weight" not in tab.url
+    tab.mouse.up()
+    tab.wait_for_url(re.compile("fusion.weight=0.2(&|$)"))
+    settled(tab)
+    assert len(sent) > before and cards.inner_text() == seen["0.2"]
+    knob.press("ArrowRight")
+    tab.wait_for_url(re.compile("fusion.weight=0.21"))
+    for value in ("0.4", "0.6"):
+        open_page(tab, f"{address}&fusion.weight={value}")
+        cards.wait_for()
+        settled(tab)
+        assert cards.inner_text() == seen[value]
+    no_error(tab)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1440, 900])
+def test_cards_and_chart_are_in_one_screen_with_the_knobs(prepared, tab, width):
+    tab.set_viewport_size({"width": width, "height": 900})
+    open_page(tab, f"{prepared}/search_live?baseline.fusion.part=sparse_only")
+    tab.locator('.gw-live[data-role="curve"] svg').wait_for()
+    settled(tab)
+    box = {role: tab.locator(f'.gw-live[data-role="{role}"]').bounding_box() for role in ("knob", "cards", "curve")}
+    assert all(place["y"] > 0 and place["y"] + place["height"] < 900 for place in box.values())
+    assert tab.locator(".st-key-trade_off_of").bounding_box()["y"] < 450, "the chart begins"
     tab.get_by_role("tab", name="Latency").click(timeout=10_000)  # nothing that is not seen lies over it
     tab.get_by_role("button", name="Time 30 questions").wait_for()
-    tab.get_by_role("tab", name="Trade-off of a setting").click(timeout=10_000)
+    tab.get_by_role("tab", name="Questions").click(timeout=10_000)
+    tab.get_by_role("button", name="CSV").wait_for()
     settled(tab)
-    slider = tab.get_by_role("slider").first
-    tab.locator(".js-plotly-plot").first.wait_for()  # the page has its height
-    slider.evaluate("e => e.scrollIntoView({block: 'start'})")
-    line.wait_for(timeout=10_000)
-    assert tab.locator(CARDS).bounding_box()["y"] < 0
-    box, before = line.bounding_box(), line.inner_text()
-    assert box["y"] >= 0 and box["y"] + box["height"] < 120 and "nDCG@10" in before
-    slider.focus()
-    for _ in range(15):
-        tab.keyboard.press("ArrowLeft")
-    tab.wait_for_function("before => document.querySelector('.gw-sight').innerText !== before", arg=before)
-    settled(tab)
-    assert line.is_visible() and line.bounding_box()["y"] >= 0
+    tab.get_by_test_id("stMain").evaluate("e => e.scrollTo(0, 470)")
+    line = tab.locator(".gw-sight")
+    line.wait_for(timeout=10_000)  # scrolled out, the cards are a line at the top
+    assert line.bounding_box()["y"] >= 0 and line.bounding_box()["height"] < 120 and "nDCG@10" in line.inner_text()
     no_error(tab)
 
 

@@ -49,7 +49,7 @@ def commands(page: str, **state: str) -> dict[str, list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "state", "verbs"), [
     ("tune_chunks", {"compare": True}, {"corpus chunks"}),
-    ("search_live", {"chart": "By depth"}, {"run", "evaluate"}),
+    ("search_live", {"chart": "By depth"}, {"run", "recipe curve", "evaluate"}),
     ("search_live", {}, {"run", "recipe curve"}),
     ("explain_failures", {}, {"answers failures"}),
     ("compare_encoders", {"view": "Geometry", "encoders": ["lsa"]}, {"run", "encoders compare", "encoders geometry"}),

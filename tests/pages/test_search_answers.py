@@ -16,8 +16,13 @@ from tests.support.screen import visit
 ADDRESS = {"chunking.part": "recursive", "chunking.size_tokens": 64, "evaluation.overlap": 1.0} | SETTINGS
 
 
-def start(**address: object) -> AppTest:
-    app = visit("search_live", {**ADDRESS, **address})
+@pytest.fixture(autouse=True)
+def usual_sliders(monkeypatch):
+    monkeypatch.setattr("app.ui.search.live.RANGE_MS", -1.0)
+
+
+def start(chart: str = "Answers", **address: object) -> AppTest:
+    app = visit("search_live", {**ADDRESS, "chart": chart, **address}, open_stage="sparse")
     assert not app.exception
     return app
 
@@ -95,7 +100,7 @@ def test_both_gains_stand_beside_each_other_and_an_opened_question_shows_its_ans
     table = next(d.value for d in app.dataframe if "Verdict" in d.value.columns)
     assert table["Of"].tolist()[:3] == ["retrieval", "answers", "answers"] and table["Questions"].tolist()[:3] == [20] * 3
     first = answering.answer_set(bench, bench.evaluate(many()), 20).queries[0]
-    app = start(answer=20, chosen=first.id, **base)
+    app = start("Questions", answer=20, chosen=first.id, **base)
     assert len([caption for caption in app.caption if caption.value.startswith("Answer \\(") or "Answer (" in caption.value]) == 2
 
 
@@ -110,7 +115,7 @@ def test_a_gain_without_an_interval_is_not_called_unmeasured(bench, monkeypatch)
 def test_a_model_that_is_not_there_leaves_retrieval_standing(bench):
     app = start(**{"generation.model": "/nowhere.gguf"})
     assert any("The model file is not there" in error.value for error in app.error)
-    assert any("nDCG" in e.proto.body for e in app.get("html")) and app.dataframe
+    assert any("nDCG" in e.proto.body for e in app.get("html")) and start("Questions").dataframe
 
 
 @pytest.mark.slow

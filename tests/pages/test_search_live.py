@@ -1,5 +1,6 @@
 """The page Search, live: its numbers are the library's, the knob's curve, the table by question, and what it does without."""
 
+import json
 import time
 from dataclasses import replace
 
@@ -7,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import session
-from app.ui import charts, forms
+from app.ui import cards, charts, forms
+from app.ui.search import results
 from core.config import TrialConfig, with_settings
 from core.jobs.jobs import Job
 from core.labs.trials import looks, on_dev
@@ -34,13 +36,20 @@ def page(bench, monkeypatch):
     monkeypatch.setattr(session, "workbench", lambda: bench)
     # a busy machine takes these small curves for slow ones, and puts them on a button
     monkeypatch.setattr("core.labs.trials.curve.AT_ONCE_MS", float("inf"))
+    # the knobs are the usual sliders, which a test can move
+    monkeypatch.setattr("app.ui.search.live.RANGE_MS", -1.0)
 
-    def start(**address: str) -> AppTest:
-        app = visit("search_live", {**BM25, **address})
+    def start(opened: str = "sparse", **address: str) -> AppTest:
+        app = visit("search_live", {**BM25, **address}, open_stage=opened)
         assert not app.exception
         return app
 
     return start
+
+
+def chip(app: AppTest, stage: str) -> AppTest:
+    """The knobs of another stage."""
+    return app.pills(key="open_stage").set_value(stage).run()
 
 
 def recipe() -> TrialConfig:
@@ -58,6 +67,36 @@ def test_the_cards_show_what_the_library_measures_in_a_line_too_and_hit_is_left_
     assert f"n {len(QUESTIONS)}" in shown and "vs baseline" not in shown
     assert "Recall@3" in shown and "Hit@3 ↑" not in shown and "Hit@3 is the same" in shown
     assert all(name in shown.split('class="gw gw-sight"')[-1] for name in ("Recall@3", "MRR@3", "nDCG@3"))
+
+
+@pytest.mark.slow
+def test_what_the_browser_draws_while_a_knob_moves_is_what_the_server_then_says(page, bench, monkeypatch):
+    app = page("fusion", **{"fusion.part": "convex", "baseline.fusion.part": "sparse_only"})
+    assert not places(app) and any(slider.label == "Dense weight" for slider in app.slider), "too slow: the usual slider"
+    monkeypatch.setattr("app.ui.search.live.RANGE_MS", float("inf"))
+    monkeypatch.setattr("app.ui.search.live.FINE_MS", float("inf"))
+    address = {"baseline.fusion.part": "sparse_only", "baseline.sparse.k1": "0.2", "fusion.part": "convex"}
+    drawn = places(page("fusion", **address))
+    assert set(drawn) == {"knob", "cards", "curve"} and len(drawn["knob"]["values"]) == 101
+    compared = 0
+    for value in (0.0, 0.33, 0.5, 0.77, 1.0):
+        at = drawn["cards"]["values"].index(value)
+        app = page("fusion", **address, **{"fusion.weight": str(value)})
+        told = places(app)["cards"]
+        assert told["now"] == value and told["cards"][at] == drawn["cards"]["cards"][at]
+        settled = bench.evaluate(with_settings(recipe(), {"fusion.part": "convex", "fusion.weight": value}))
+        row = results.row_of(settled, bench.evaluate(with_settings(recipe(), {"sparse.k1": 0.2})))
+        assert told["cards"][at] == json.loads(json.dumps([cards.lines(card) for card in row])), "to the last digit"
+        compared += "vs baseline" in str(told["cards"][at])
+    assert compared
+    depth = places(page("evaluation", **address, knob="Evaluation: k"))
+    assert depth["knob"]["label"].startswith("k") and "Recall@1 " in str(depth["cards"]["cards"][0])
+
+
+def places(app: AppTest) -> dict[str, dict]:
+    """Role -> what the component was given."""
+    sent = [json.loads(one.proto.json) for one in app.get("bidi_component") if one.proto.component_name.endswith("live")]
+    return {data["role"]: data for data in sent}
 
 
 @pytest.mark.slow
@@ -119,13 +158,16 @@ def test_the_setting_follows_what_was_moved_and_nothing_else(page):
     slider = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b"))
     app = slider.set_value(0.3).run()
     assert app.selectbox(key="knob").value == "Sparse retrieval: b" and "0.3" in app.query_params["sparse.b"]
+    app = chip(app, "chunking")
+    assert app.selectbox(key="knob").value == "Chunking: Size"  # the stage that is opened is drawn
     size = next(s for s in app.select_slider if s.key == "current/chunking.recursive.size_tokens?")
     app = size.set_value(32).run()
-    assert app.selectbox(key="knob").value == "Sparse retrieval: b"  # a draft is no move
+    assert app.session_state["moves"][0] == "sparse.b"  # a draft is no move
     assert "Nothing is left to embed for it: it applies at once." in words(app)
     app = next(b for b in app.button if b.key == "current/chunking/apply").click().run()
     assert app.selectbox(key="knob").value == "Chunking: Size" and "32" in app.query_params["chunking.size_tokens"]
     app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
+    assert app.session_state["open_stage"] == "sparse"  # and the knobs of what is drawn are open
     app = next(s for s in app.slider if s.key.endswith("sparse.bm25s.b")).set_value(0.4).run()
     assert app.selectbox(key="knob").value == "Sparse retrieval: b"  # moved again, followed again
     app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
@@ -327,7 +369,9 @@ def test_what_was_computed_stays_at_the_next_click(page, monkeypatch):
     assert "over its range" not in html(app) and "Other settings were measured last." in words(app)
     app = next(one for one in app.segmented_control if one.key == "questions").set_value("all").run()
     assert "k1 over its range" in html(app)
+    app = chip(app, "evaluation")
     app = next(one for one in [*app.slider, *app.select_slider] if one.key == "current/evaluation.k").set_value(2).run()
+    app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
     assert "over its range" not in html(app)
 
 
@@ -372,7 +416,7 @@ def test_a_question_in_the_address_is_opened_and_stays_while_the_table_is_filter
 
 @pytest.mark.slow
 def test_a_slider_move_looks_at_the_files_of_the_corpus_once(page, bench, monkeypatch):
-    app, looks = page(**{"fusion.part": "convex", "baseline.fusion.part": "rrf"}), []
+    app, looks = page("fusion", **{"fusion.part": "convex", "baseline.fusion.part": "rrf"}), []
     looked = bench.library.stamp
     monkeypatch.setattr(bench.library, "stamp", lambda name: looks.append(name) or looked(name))
     [weight] = [slider for slider in app.slider if slider.key == "current/fusion.convex.weight"]

@@ -13,9 +13,7 @@ ADDRESS = {name: str(value) for name, value in (SETTINGS | FAST).items()}
 
 
 def opened(**address: object):
-    app = start(rag_count=COUNT, **ADDRESS, **address)
-    app.session_state["chart"] = "RAG ablation"
-    app.run()
+    app = start("RAG ablation", rag_count=COUNT, **ADDRESS, **address)
     assert not app.exception and not app.error
     return app
 

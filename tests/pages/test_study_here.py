@@ -202,18 +202,19 @@ def test_a_corpus_without_questions_says_so(bench):
 
 def search(**address: str) -> AppTest:
     app = open_page("search_live", **address)
-    app.session_state.chart = "Study"
+    app.session_state.chart = "Experiment"
     app.run()
     assert not app.exception
     return app
 
 
 @pytest.mark.slow
-def test_search_live_begins_with_the_setting_that_was_moved_last(bench, started):
-    app = open_page("search_live")
+def test_search_live_begins_with_the_setting_that_was_moved_last(bench, started, monkeypatch):
+    monkeypatch.setattr("app.ui.search.live.RANGE_MS", -1.0)
+    app = open_page("search_live", knob="Sparse retrieval: b")
     assert not [box for box in app.selectbox if box.key == "study_vary"]  # the tab is closed
     next(slider for slider in app.slider if slider.label == "b").set_value(0.5).run()
-    app.session_state.chart = "Study"
+    app.session_state.chart = "Experiment"
     app.run()
     assert app.selectbox(key="study_vary").value == "sparse.b" and app.selectbox(key="study_and").value == "none"
     app = press(app)

@@ -30,7 +30,7 @@ def site(bench):
 
 def open_study(tab, site: str) -> None:
     open_page(tab, f"{site}/search_live?{RECIPE}&{VARIED}")
-    tab.get_by_role("tab", name="Study").click()
+    tab.get_by_role("tab", name="Experiment").click()
 
 
 @pytest.mark.slow

@@ -8,13 +8,14 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, jobs, tables
+from app.ui.search.parts import DISAGREEING, Part, show
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN
 from core.labs.answers import answering
 from core.labs.answers import live as live_answers
 from core.labs.answers.answering import AnswerSet
 from core.labs.trials.comparison import label
-from core.report.table import MEAN, SIGNED, Column, Table
+from core.report.table import SIGNED, Column, Table
 from core.workbench import Evaluation, Forecast, Phase
 
 LOOK_S = 1.5  # between two looks while answers come in
@@ -25,21 +26,24 @@ ANYTIME = (
 )
 
 
+def possible(current: Evaluation) -> bool:
+    """Whether the corpus has questions whose answers can be judged."""
+    return any(map(answering.can_be_judged, current.corpus.queries))
+
+
 def draw(current: Evaluation, baseline: Evaluation | None) -> None:
-    """The panel; nothing where the corpus has no questions that can be judged."""
-    if not any(map(answering.can_be_judged, current.corpus.queries)):
-        return
-    with st.container(border=True, key="live_answers"):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.html('<div class="gw gw-strong">Answers</div>', width="stretch")
+    """The tab."""
+    with st.container(key="live_answers"):
+        with st.container(horizontal=True, vertical_alignment="center"):
             count, dragged = _sample(current), _switch()
         try:
             works = bool(_working(current, count))
             st.fragment(_panel, run_every=LOOK_S if works else None)(current, baseline, count, dragged, works)
         except WorkbenchError as error:  # a model file that is not there: retrieval stands without it
             return cards.problem(error)
+    st.session_state.answers_of = count
     if baseline:
-        _parted(current, baseline, count)
+        _disagreeing(current, baseline)
 
 
 def _sample(current: Evaluation) -> int:
@@ -180,37 +184,34 @@ def _card(each: live_answers.LiveScore, drawn: int) -> cards.Card:
     )
 
 
-def _parted(current: Evaluation, baseline: Evaluation, count: int) -> None:
-    """The questions on which one gained and the other did not; a click opens them below."""
-    workbench, part = session.workbench(), current.config.generation
-    measures = live_answers.shown_measures()
-    if part.absent() or not measures:
-        return
+def parted(current: Evaluation, baseline: Evaluation, which: int) -> Part:
+    """The questions that retrieval does better and the answer does not (0), or the reverse (1), of those that both have answered."""
+    workbench = session.workbench()
+    measures, count = live_answers.shown_measures(), st.session_state.get("answers_of", answering.FIRST)
+    if current.config.generation.absent() or not measures:
+        return Part([], {})
     try:
-        answers = answering.answer_set(workbench, current, count)
+        answers = answering.answer_set(workbench, current, min(count, len(current.corpus.queries)))
         other = answering.recorded_set(workbench, baseline, answers.rows)
     except WorkbenchError:  # told in the panel
-        return
+        return Part([], {})
     measure = next((each for each in measures if each.part == "f1"), measures[0])
-    lists = live_answers.parted(workbench, answers, other, MAIN, measure)
-    if not any(lists):
-        return
+    those = live_answers.parted(workbench, answers, other, MAIN, measure)[which]
+    sides = zip(("was", "now"), zip(*(each.answer for each in those), strict=True), strict=False)
+    return Part([each.row for each in those], {f"{measure.label} {side}": list(values) for side, values in sides})
+
+
+def _disagreeing(current: Evaluation, baseline: Evaluation) -> None:
+    """The ways to the questions on which one gained and the other did not."""
     name = label(MAIN, current.config.evaluation.k)
-    titles = (f"{name} better, answer not: {len(lists[0])}", f"Answer better, {name} not: {len(lists[1])}")
-    with st.expander("Questions where retrieval and answer disagree", key="answer_parted"):
-        which = st.segmented_control(
-            "Questions", titles, default=titles[0], key="answer_parted_which", label_visibility="collapsed"
-        )
-        rows = lists[titles.index(which)] if which in titles else lists[0]
-        asked = [current.corpus.queries[row.row] for row in rows]
-        sides = [f"{each} {side}" for each in (name, measure.label) for side in ("was", "now")]
-        told = [
-            {"question": query.text, **dict(zip(sides, row.retrieval + row.answer, strict=True))}
-            for query, row in zip(asked, rows, strict=True)
-        ]
-        st.caption("Questions that both have answered. Click one to see its passages and answers below.")
-        columns = (Column("question"), *(Column(side, side, MEAN) for side in sides))
-        tables.choose(Table("parted", columns, told), [query.id for query in asked])
+    numbers = [len(parted(current, baseline, which).rows) for which in (0, 1)]
+    titles = (f"{name} better, answer not: {numbers[0]}", f"Answer better, {name} not: {numbers[1]}")
+    if not any(numbers):
+        return
+    st.caption("Questions where retrieval and answer disagree")
+    with st.container(horizontal=True, gap="small"):
+        for title, name in zip(titles, DISAGREEING, strict=True):
+            cards.press(title, "filter_list", f"answer_parted/{name}", show, name)
 
 
 def beside(evaluation: Evaluation, row: int) -> None:

@@ -14,11 +14,9 @@ from core.workbench import Evaluation
 
 
 def draw(current: Evaluation) -> None:
-    """The panel of the recipe's query transform; nothing where there is none."""
-    if current.config.query.idle:
-        return
+    """The tab of the recipe's query transform."""
     made = jobs.drain(queries.asked(session.workbench(), current.run, 0))
-    with st.container(border=True, key="asked"):
+    with st.container(key="asked"):
         name = current.config.query.part.replace("_", " ")
         st.html(f'<div class="gw gw-small gw-strong">Query transform: {escape(name)}</div>')
         cards.facts([("Asked", _asked(made)), ("Written by the model", _cost(made.cost)), *_gain(current)])

@@ -1,9 +1,9 @@
-"""The charts of a recipe, a tab each; and while another is not prepared yet, what was measured last."""
+"""The tabs below the chart of a setting, and while another recipe is not prepared yet, what was measured last."""
 
 import streamlit as st
 
 from app.ui import cards, forms
-from app.ui.search import ablation, depth_chart, latency_chart, questions, rag, results, setting_chart, study
+from app.ui.search import ablation, answers, asked, depth_chart, latency_chart, questions, rag, reranking, results, study
 from core.workbench import Evaluation
 
 
@@ -14,29 +14,29 @@ def before(last: Evaluation | None) -> None:
     with st.container(key="of_before"):
         st.caption(f"The last result: {cards.plain(forms.describe_recipe(last.config))}.")
         baseline = results.measured_baseline(last.run)
-        results.metric_cards(last, baseline)
+        cards.row(results.row_of(last, baseline))
         depth_chart.draw(last, baseline)
         questions.table(last, baseline)
 
 
-def main_chart(current: Evaluation, baseline: Evaluation | None) -> None:
-    titles = ["Trade-off of a setting", "By depth", "Latency", "Ablation", "RAG ablation", "Study"]
-    knob, depth, speed, ablated, rag_ablated, studied = st.tabs(titles, key="chart", on_change="rerun")
-    if knob.open:
-        with knob:
-            setting_chart.draw(current.run)
-    if depth.open:
-        with depth:
-            depth_chart.draw(current, baseline)
-    if speed.open:
-        with speed:
-            latency_chart.draw(current.config)
-    if ablated.open:
-        with ablated, cards.calm():
-            ablation.draw(current.run)
-    if rag_ablated.open:
-        with rag_ablated, cards.calm():
-            rag.draw(current.run)
-    if studied.open:
-        with studied, cards.calm():
-            study.draw(current.config)
+def tabs(current: Evaluation, baseline: Evaluation | None) -> None:
+    """What concerns this recipe comes first."""
+    views = {
+        "Reranking": reranking.effect if reranking.reranks(current) else None,
+        "Query transform": None if current.config.query.idle else asked.draw,
+        "Questions": lambda current: questions.draw(current, baseline),
+        "By depth": lambda current: depth_chart.draw(current, baseline),
+        "Answers": (lambda current: answers.draw(current, baseline)) if answers.possible(current) else None,
+        "Latency": lambda current: latency_chart.draw(current.config),
+        "Ablation": lambda current: ablation.draw(current.run),
+        "RAG ablation": lambda current: rag.draw(current.run),
+        "Experiment": lambda current: study.draw(current.config),
+    }
+    views = {name: view for name, view in views.items() if view}
+    first, state = next(iter(views)), st.session_state
+    if "first_tab" not in state and "chosen" in st.query_params and "chart" not in st.query_params:
+        state.chart = "Questions"  # a link to one of them
+    elif state.get("first_tab", first) != first:
+        state.chart = first  # what was switched on tells what it is worth
+    state.first_tab = first
+    cards.tabs(views, "chart", current)

@@ -1,5 +1,7 @@
 """How many recipes were compared on these questions, and what that makes of a difference."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import session
@@ -7,7 +9,6 @@ from app.ui import cards
 from core.evaluation.metric import MAIN
 from core.labs.trials import looks as lab
 from core.labs.trials.comparison import label
-from core.statistics.paired import Paired
 from core.workbench import Evaluation
 
 HELP = (
@@ -16,10 +17,20 @@ HELP = (
 )
 
 
-def draw(current: Evaluation, difference: Paired | None) -> None:
-    """difference: of the main metric to the baseline; None where there is none."""
-    counts = lab.counted(session.workbench(), current.run.questions)
-    if words := lab.sentence(counts, difference and difference.p, label(MAIN, current.config.evaluation.k)):
-        st.caption(cards.plain(words), help=HELP)
-    if told := lab.warning(counts):
-        st.warning(cards.plain(told), icon=":material/visibility:")
+def draw(current: Evaluation, row: Sequence[cards.Card]) -> None:
+    """A chip with the count and the main metric's corrected p, which opens what both mean. row: the cards of the recipe."""
+    counts, main = lab.counted(session.workbench(), current.run.questions), label(MAIN, current.config.evaluation.k)
+    p = next((card.delta.p for card in row if card.label == main and card.delta), None)
+    words, told = lab.sentence(counts, p, main), lab.warning(counts)
+    if not words:
+        return
+    chip = f"{counts.looked:,} looks" + (" on test" if counts.part == "test" else "")
+    if p is not None and counts.looked > 2:
+        [[left], _] = lab.corrected([p], counts.looked)
+        chip += ", p < 0.001" if left < 0.001 else f", p {left:.3f}"
+    with st.popover(
+        f":orange[{cards.plain(chip)}]" if told else cards.plain(chip), icon=":material/visibility:", key="looks", help=HELP
+    ):
+        st.caption(cards.plain(words))
+        if told:
+            st.warning(cards.plain(told), icon=":material/visibility:")

@@ -1,13 +1,15 @@
 """The table by question with its filters, and what was retrieved for the question chosen in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from app import session
 from app.ui import cards, evidence, tables
-from app.ui.search import answers, asked, token_matches
+from app.ui.search import answers, asked, reranking, token_matches
+from app.ui.search.parts import DISAGREEING, LOST_BY_RERANKING, Part
 from core.evaluation.metric import MAIN, metric_names
 from core.labs.trials.comparison import label
 from core.report.table import MEAN, Column, Table
@@ -28,26 +30,44 @@ FILTERS = (
 )
 
 
+def draw(current: Evaluation, baseline: Evaluation | None) -> None:
+    """The tab: the table, and below it what its chosen row opens."""
+    row = table(current, baseline)
+    if row is not None:
+        with tables.opened():
+            side_by_side(current, baseline, row)
+
+
 def table(current: Evaluation, baseline: Evaluation | None) -> int | None:
     """Every question with its value; returns the row of the one that was chosen."""
-    st.subheader("By question", anchor=False)
-    wanted, metric, text = filters(current.config.evaluation.k, baseline is not None)
+    parts: dict[str, Callable[[], Part]] = {}
+    if reranking.reranks(current):
+        parts[LOST_BY_RERANKING] = lambda: reranking.lost(current)
+    if baseline and answers.possible(current):
+        parts |= {name: partial(answers.parted, current, baseline, which) for which, name in enumerate(DISAGREEING)}
+    wanted, metric, text = filters(current.config.evaluation.k, baseline is not None, list(parts))
     columns = session.workbench().by_question(current, baseline, metric)
-    rows = [row for row in fitting(columns, wanted) if text.lower() in columns["question"][row].lower()]
+    part = parts[wanted]() if wanted in parts else Part(fitting(columns, wanted), {})
+    places = [place for place, row in enumerate(part.rows) if text.lower() in columns["question"][row].lower()]
+    rows = [part.rows[place] for place in places]
     st.caption(f"{len(rows):,} of {len(columns['id']):,} questions. Click one to see what was retrieved for it.")
     shown = [Column("question", width=300 if baseline else 410), *(each for each in COLUMNS if any(columns.get(each.key, ())))]
-    told = [{name: column[row] for name, column in columns.items()} for row in rows]
+    told = [
+        {name: column[row] for name, column in columns.items()} | {name: values[place] for name, values in part.beside.items()}
+        for place, row in zip(places, rows, strict=True)
+    ]
+    shown += [Column(name, name, MEAN) for name in part.beside]
     place = tables.choose(Table("questions_table", shown, told), [columns["id"][row] for row in rows])
     return None if place is None else rows[place]
 
 
-def filters(k: int, compared: bool) -> tuple[str, str, str]:
+def filters(k: int, compared: bool, parts: list[str]) -> tuple[str, str, str]:
     """(which questions, metric, words); they wrap where the window is narrow."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         wanted = (
             st.segmented_control(
                 "Show",
-                ["all", "changed", "won", "lost", "missed"] if compared else ["all", "missed"],
+                [*(["all", "changed", "won", "lost", "missed"] if compared else ["all", "missed"]), *parts],
                 default="all",
                 key="show",
                 bind="query-params",

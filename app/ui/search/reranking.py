@@ -3,19 +3,29 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, tables
+from app.ui import cards
+from app.ui.search.parts import LOST_BY_RERANKING, Part, show
 from core.config import TrialConfig
 from core.evaluation.metric import MAIN
 from core.labs.reranking import effect as lab
-from core.labs.trials.comparison import direction, label
-from core.report.table import MEAN, Column, Table
+from core.labs.trials.comparison import direction
 from core.workbench import Evaluation
 
-LOST = (Column("text", "Question"), Column("before", "Without", MEAN), Column("value", "With", MEAN))
+
+def reranks(current: Evaluation) -> bool:
+    return bool(lab.steps(current.config))
+
+
+def lost(current: Evaluation) -> Part:
+    """The questions that reranking lost, the largest loss first."""
+    made = lab.effect(session.workbench(), current, MAIN)
+    place = {query.id: row for row, query in enumerate(current.corpus.queries)}
+    those = made.lost if made else []
+    return Part([place[question.id] for question in those], {"Without reranking": [question.before for question in those]})
 
 
 def effect(current: Evaluation) -> None:
-    """Nothing where nothing is reranked."""
+    """The tab; nothing where no question is measured."""
     made = lab.effect(session.workbench(), current, MAIN)
     if made is None:
         return
@@ -34,14 +44,11 @@ def effect(current: Evaluation) -> None:
             on_click=session.change,
             args=({stage.field: "none" for stage in lab.steps(current.config)},),
         )
+        if made.lost:
+            number = cards.count(len(made.lost), "question")
+            cards.press(f"Show the {number} lost", "filter_list", "rerank_lost", show, LOST_BY_RERANKING)
         with st.popover("Its command", icon=":material/terminal:"):
             st.code(command, language="bash", wrap_lines=True)
-    if made.lost:
-        with st.expander(f"{cards.count(len(made.lost), 'question')} that reranking lost", key="rerank_lost"):
-            each, rows = f"{label(made.metric, made.k)} of each", [question._asdict() for question in made.lost]
-            st.caption(f"{each}. Click one to see its passages below.")
-            table = Table("lost", LOST, rows, "Questions that reranking lost", each, command)
-            tables.choose(table, [question.id for question in made.lost])
 
 
 def costs(config: TrialConfig) -> dict[str, str]:

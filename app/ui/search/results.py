@@ -6,7 +6,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, evidence, jobs
 from core.config import TrialConfig
-from core.evaluation.metric import MAIN, headlines
+from core.evaluation.metric import headlines
 from core.labs.trials import comparison
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import label
@@ -26,9 +26,12 @@ def costs(config: TrialConfig, plan: Plan) -> dict[str, str]:
 
 
 def measured_baseline(run: Resolved) -> Evaluation | None:
-    """The pinned recipe on the same questions; None where there is none, or nothing to compare."""
+    """The pinned recipe on the same questions, judged alike; None where there is none, or nothing to compare."""
     workbench, pinned = session.workbench(), session.baseline()
-    if pinned is None or pinned == run.config:
+    if pinned is None:
+        return None
+    pinned = pinned.model_copy(update={stage: getattr(run.config, stage) for stage in session.VIEW_STAGES})
+    if pinned == run.config:
         return None
     plan = workbench.plan(run.of(pinned))
     if not plan.live:
@@ -66,8 +69,8 @@ def without_questions(config: TrialConfig) -> None:
 
 def strip(current: Evaluation) -> None:
     """What was computed and how long it took, and what can be done with it."""
-    facts(current)
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="search_strip"):
+        facts(current)
         save(current.config)
         reproduce(current.config)
 
@@ -112,10 +115,8 @@ def reproduce(config: TrialConfig) -> None:
         st.json(config.model_dump(mode="json"), expanded=1)
 
 
-def metric_cards(current: Evaluation, baseline: Evaluation | None) -> Paired | None:
-    """Each metric with its interval and its difference to the baseline, and what the contexts of both cost. Returns the main
-    metric's difference."""
-    session.workbench().count_looks(current, *([baseline] if baseline else []))
+def row_of(current: Evaluation, baseline: Evaluation | None) -> list[cards.Card]:
+    """Each metric with its interval and its difference to the baseline, and what the contexts of both cost."""
     k, same = current.config.evaluation.k, hit_is_recall(current, baseline)
     names = [name for name in headlines() if not (same and name == "hit")]
     differences = session.workbench().differences(current, baseline, names) if baseline else {}
@@ -125,13 +126,14 @@ def metric_cards(current: Evaluation, baseline: Evaluation | None) -> Paired | N
     row = [metric_card(current, name, differences.get(name), caution, same) for name in names]
     if baseline and (caution or baseline.config.chunking != current.config.chunking):
         row.append(context_card(k, tokens, before))
-    cards.row(row)
-    cards.in_sight(row)
-    if hidden := session.workbench().hidden_gold(current.run):
+    return row
+
+
+def hidden(current: Evaluation) -> None:
+    if number := session.workbench().hidden_gold(current.run):
         st.caption(
-            f"The filter on documents hides all evidence of {hidden:,} questions: no retriever can find it, and they count as missed."
+            f"The filter on documents hides all evidence of {number:,} questions: no retriever can find it, and they count as missed."
         )
-    return differences.get(MAIN)
 
 
 def hit_is_recall(current: Evaluation, baseline: Evaluation | None) -> bool:

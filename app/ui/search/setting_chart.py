@@ -1,4 +1,4 @@
-"""The trade-off of a setting: the one moved last over its whole range, at k chunks or at equal context, with its cost.
+"""The chart of a setting: the one moved last over its whole range, at k chunks or at equal context, with its cost.
 
 Only what was measured is drawn: a value that is not embedded yet is a gap, and one press embeds all of them.
 """
@@ -14,7 +14,7 @@ import streamlit as st
 from app import session
 from app.ui import cards, charts, forms, jobs
 from app.ui.held import result_of
-from app.ui.search import choosing
+from app.ui.search import choosing, live, looks
 from core.comparison.comparison import Difference
 from core.config import TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
@@ -24,7 +24,7 @@ from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import equals_words, label, times_context
 from core.labs.trials.curve import CurvePoint, Values, metrics_at_budget
 from core.report.caption import interval_method
-from core.workbench import Resolved, as_options, one_phase
+from core.workbench import Evaluation, Resolved, as_options, one_phase
 
 COMPARED_ELSEWHERE = ("embedding", "transform")  # each of their values embeds anew: the pages Encoders and Index compare them
 AT_K, EQUAL = "First k chunks", "Equal context"
@@ -34,11 +34,14 @@ JUDGED = (
 )
 
 
-def draw(run: Resolved) -> None:
-    config = run.config
-    left, right = st.columns(2)
-    title, setting, knob = chosen_setting(config, left)
-    metric, budget = measure(config, setting, right)
+def draw(current: Evaluation, baseline: Evaluation | None, row: Sequence[cards.Card]) -> live.Range | None:
+    """row: the cards of the recipe in use. Returns what is known of the setting's range; None where its knob is the usual slider."""
+    config, run = current.config, current.run
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="trade_off_of"):
+        title, setting, knob = chosen_setting(config)
+        metric, budget = measure(config, setting)
+        looks.draw(current, row)
+        head = st.container(width="stretch", key="trade_off_head")
     workbench, stage = session.workbench(), setting.split(".")[0]
     now = getattr(getattr(config, stage), knob.name)
     wanted = forms.points(knob, now)
@@ -47,7 +50,7 @@ def draw(run: Resolved) -> None:
     ready = [value for value in offered.ready if value != now or value in forms.points(knob)]
     slow = setting_curve.slow_ms(workbench, run, setting, ready, budget) > setting_curve.AT_ONCE_MS
     about = setting_curve.recipe_without(config, setting), budget, tuple(map(str, ready))
-    place = f"{setting}/{budget}"
+    place, span = f"{setting}/{budget}", None
     curve = result_of(
         "curve",
         about,
@@ -64,43 +67,77 @@ def draw(run: Resolved) -> None:
             config, now = held.recipe, None
         elif now in offered.ready and now not in ready:
             curve = [*curve, *jobs.drain(setting_curve.curve(workbench, run, setting, [now], budget))]
-        other = reference(run.of(config), curve, now, budget)
-        chart(config, title, setting, knob, metric, budget, wanted, curve, now, other)
+        if now is not None and not (slow or budget or offered.missing or workbench.stages()[stage].costs):
+            span = live.range_of(current, baseline, setting, knob, curve, row)
+        # judged otherwise, it is no other recipe
+        other = None if stage == "evaluation" else reference(run.of(config), curve, now, budget)
+        chart(config, title, setting, knob, metric, budget, wanted, curve, now, other, span, head)
     not_drawn(session.config(), setting, knob, offered)
-    if curve:
+    if curve and stage != "evaluation":
         notes(config, setting, metric, budget, curve, other)
+    return span
 
 
-def chosen_setting(config: TrialConfig, place: Any) -> tuple[str, str, Any]:
-    """(title, setting, knob) of the select box, which follows the setting moved last."""
+def choices(config: TrialConfig) -> dict[str, tuple[str, Any]]:
+    """Title -> (setting, knob) of what can be drawn, those that make a curve first."""
     # what a recipe of one retriever does not use changes nothing
     idle = session.workbench().unused(config)
     stages = [stage for stage in session.workbench().ranking_fields()[::-1] if stage not in {*idle, *COMPARED_ELSEWHERE}]
     offered = [
         (f"{forms.title(stage)}: {knob.label}", (f"{stage}.{knob.name}", knob))
-        for stage in stages
+        for stage in (*stages, "evaluation")
         for knob in forms.knobs(type(getattr(config, stage)))
-        if knob.low is not None and knob.high is not None or knob.options
+        if (knob.low is not None and knob.high is not None or knob.options) and (stage != "evaluation" or knob.name == "k")
     ]
-    choices = dict(sorted(offered, key=lambda pair: pair[1][1].kind == "choice"))  # first those that make a curve
+    return dict(sorted(offered, key=lambda pair: pair[1][1].kind == "choice"))
+
+
+def stage_first(config: TrialConfig) -> str:
+    """The stage whose knobs stand open on a page just opened: that of the setting drawn."""
+    offered = choices(config)
+    title = st.query_params.get("knob") or st.session_state.get("trade_off", {}).get("knob")
+    return offered[title if title in offered else next(iter(offered))][0].partition(".")[0]
+
+
+def chosen_setting(config: TrialConfig) -> tuple[str, str, Any]:
+    """(title, setting, knob) of the select box, which follows the setting moved last and the stage opened last."""
+    offered = choices(config)
     state, (path, moves) = st.session_state, session.moves()
     remembered("knob")
     if state.get("knob_followed", 0) != moves:  # a move is followed once: what is chosen here afterwards stays
         state.knob_followed = moves
-        if moved := [title for title, (setting, _) in choices.items() if setting == path]:
+        if moved := [title for title, (setting, _) in offered.items() if setting == path]:
             [state.knob] = moved
-    trade_off = state.setdefault("trade_off", {})
+    trade_off, opened = state.setdefault("trade_off", {}), state.get(forms.OPEN)
+    if trade_off.setdefault("opened", opened) != opened:
+        trade_off["opened"] = opened
+        own = [title for title, (setting, _) in offered.items() if setting.startswith(f"{opened}.")]
+        if own and state.get("knob") not in own:
+            state.knob = own[0]
     away, instead = trade_off.get("knob_away", ("", ""))
-    if "knob" in state and state.knob not in choices:
-        trade_off["knob_away"] = state.knob, next(iter(choices))
-        state.knob = next(iter(choices))
-    elif away in choices and trade_off.pop("knob_away") and state.get("knob") == instead:
+    if "knob" in state and state.knob not in offered:
+        trade_off["knob_away"] = state.knob, next(iter(offered))
+        state.knob = next(iter(offered))
+    elif away in offered and trade_off.pop("knob_away") and state.get("knob") == instead:
         state.knob = away  # the recipe has it again, and nobody chose another one meanwhile
-    title = place.selectbox(
-        "Setting", list(choices), key="knob", help="Follows the setting that was moved last.", bind="query-params"
+    title = st.selectbox(
+        "Setting",
+        list(offered),
+        key="knob",
+        label_visibility="collapsed",
+        bind="query-params",
+        width=235,
+        on_change=_open,
+        args=({title: setting.partition(".")[0] for title, (setting, _) in offered.items()},),
     )
     trade_off["knob"] = title
-    return title, *choices[title]
+    return title, *offered[title]
+
+
+def _open(stages: dict[str, str]) -> None:
+    """The callback of the select box: the knob of the setting chosen comes into sight."""
+    state = st.session_state
+    state[forms.OPEN] = state["trade_off"]["opened"] = stages[state.knob]
 
 
 def remembered(key: str) -> None:
@@ -110,50 +147,44 @@ def remembered(key: str) -> None:
         state[key] = state["trade_off"][key]
 
 
-def measure(config: TrialConfig, setting: str, place: Any) -> tuple[str, int]:
+def measure(config: TrialConfig, setting: str) -> tuple[str, int]:
     """(metric, tokens of context that every value gets; 0: the first k chunks)."""
     state, budget, k = st.session_state, 0, config.evaluation.k
     trade_off = state.setdefault("trade_off", {})
     if setting.startswith("chunking."):
         remembered("knob_judged")
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            way = (
-                st.segmented_control(
-                    "Judged on",
-                    [AT_K, EQUAL],
-                    default=AT_K,
-                    key="knob_judged",
-                    required=True,
-                    help=JUDGED,
-                    bind="query-params",
-                    width="content",
-                )
-                or AT_K
+        way = (
+            st.segmented_control(
+                "Judged on",
+                [AT_K, EQUAL],
+                default=AT_K,
+                key="knob_judged",
+                required=True,
+                help=JUDGED,
+                bind="query-params",
+                width="content",
             )
-            if way == EQUAL:
-                remembered("knob_budget")
-                budget = st.number_input(
-                    "Context (tokens)",
-                    64,
-                    32768,
-                    config.context.max_tokens,
-                    100,
-                    key="knob_budget",
-                    bind="query-params",
-                    width=150,
-                )
-                trade_off["knob_budget"] = budget
-            trade_off["knob_judged"] = way
+            or AT_K
+        )
+        if way == EQUAL:
+            remembered("knob_budget")
+            budget = st.number_input(
+                "Context (tokens)", 64, 32768, config.context.max_tokens, 100, key="knob_budget", bind="query-params", width=150
+            )
+            trade_off["knob_budget"] = budget
+        trade_off["knob_judged"] = way
     offered = metrics_at_budget() if budget else metric_names()
     remembered("knob_metric")
     if "knob_metric" in state and state.knob_metric not in offered:
         state.knob_metric = MAIN
-    metric = place.selectbox(
+    metric = st.selectbox(
         "Metric",
         offered,
         offered.index(MAIN),
         key="knob_metric",
+        label_visibility="collapsed",
         bind="query-params",
+        width=115,
         format_func=lambda name: named(name, k, budget),
     )
     trade_off["knob_metric"] = metric
@@ -178,7 +209,7 @@ def reference(run: Resolved, curve: Sequence[CurvePoint], now: Any, budget: int)
     return own and Reference("the current value", own, {})
 
 
-def named(metric: str, k: int, budget: int) -> str:
+def named(metric: str, k: int | str, budget: int) -> str:
     """A metric with the depth it is judged at; at equal context there is none."""
     return label(metric, k).replace(f"@{k}", "") if budget else label(metric, k)
 
@@ -194,6 +225,8 @@ def chart(
     curve: Sequence[CurvePoint],
     now: Any,
     other: Reference | None,
+    span: live.Range | None,
+    head: Any,
 ) -> None:
     at = {point.value: point for point in curve}
     values = [value for value in wanted if value in at or not isinstance(value, str)]
@@ -227,15 +260,17 @@ def chart(
         below = charts.line(values, tokens, current=now, color=charts.BASELINE, hover="%{x}: %{y:,.0f} tokens")
         traces += [{**trace, "yaxis": "y2"} for trace in below]
         layout |= charts.second_row("Context (tokens)") | {"height": 400}
-    if knob.kind == "grid":
-        layout["xaxis"] = {**layout.get("xaxis", {}), **powers(values)}
+    axis = powers(values) if knob.kind == "grid" else {}
+    if axis:
+        layout["xaxis"] = {**layout.get("xaxis", {}), **axis}
     if setting.endswith("size_tokens") and not forms.unused("embedding", config) and (limit := readable_tokens(config.embedding)):
         layout |= charts.mark_line(limit, f"the encoder reads {limit:,}", vertical=True)
         layout["annotations"][0] |= {"x": log10(limit), "xanchor": "right"}
-    judged = f"{budget:,} tokens of context" if budget else f"the first {config.evaluation.k} chunks"
-    shape = charts.figure(
-        traces, f"{knob.label} ({knob.unit})" if knob.unit else knob.label, named(metric, config.evaluation.k, budget), **layout
-    )
+    k = "k" if setting == "evaluation.k" else config.evaluation.k
+    judged = f"{budget:,} tokens of context" if budget else f"the first {k} chunks"
+    along, up = f"{knob.label} ({knob.unit})" if knob.unit else knob.label, named(metric, k, budget)
+    interval = f"{config.evaluation.confidence:.0%} interval"
+    shape, name = charts.figure(traces, along, up, **layout), f"{title} over its range"
     measured = [value for value in wanted if value in at]
     command = f"{session.workbench().command(config, 'curve')} --grid {setting}={','.join(map(str, measured))}"
     if other and other.against:
@@ -246,7 +281,10 @@ def chart(
         "trade-off",
         data=sorted(data, key=lambda row: measured.index(row[setting])),
         config=config,
-        title=f"{title} over its range",
+        title=name,
+        head=head,
+        instead=span
+        and live.curve(span, metric, told, axis=along, up=up, title=name, ticks=axis.get("tickvals"), level=interval),
         caption=f"n {intervals[values.index(measured[0])].n:,}, {judged}",
         command=command + (f" --budget {budget}" if budget else ""),
         method=interval_method(config),
@@ -306,7 +344,7 @@ def notes(
     if config.corpus.questions != "dev":
         asked = "all questions, the test half among them" if config.corpus.questions == "all" else "the test questions"
         told += f" This curve uses {asked}: a value chosen here can no longer be tested on them."
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="trade_off_notes"):
         st.caption(told.strip(), width="stretch")
         choosing.button(setting, metric, budget, [point.value for point in curve])
     choosing.told(setting)

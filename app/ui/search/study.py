@@ -1,4 +1,4 @@
-"""The tab Study: the setting moved last, or any one or two, measured over some values as a study, in place."""
+"""The tab Experiment: the setting moved last, or any one or two, measured over some values as an experiment, in place."""
 
 from app import session
 from app.ui.experiments import factors, here
