@@ -6,7 +6,7 @@ from app import session
 from app.ui import cards, forms, jobs, recipe_strip
 from app.ui.overview import beginning, corpora, estimates, health, last, searching
 
-NAVIGATION = {"section": "Start", "order": 10, "title": "Overview", "icon": "home"}
+NAVIGATION = {"section": "Start", "order": 10, "title": "Overview", "icon": "home", "step": "question"}
 WHAT = (
     "A research workbench for retrieval-augmented generation: change any step between a document and an answer, and see at once, "
     "with its uncertainty, what that does to what is found and what is answered."

@@ -6,7 +6,7 @@ from app import session
 from app.ui import forms, jobs, recipe_strip, tables
 from app.ui.search import answers, asked, charts, looks, questions, reranking, results
 
-NAVIGATION = {"section": "Explore", "order": 50, "title": "Search, live", "icon": "tune"}
+NAVIGATION = {"section": "Explore", "order": 50, "title": "Search, live", "icon": "tune", "step": "recipe"}
 
 
 def page() -> None:

@@ -1,0 +1,94 @@
+"""The path from a question to the paper, on one line of every page: what is done, where one is, and the one press that comes next.
+
+On pages that are no step of it, it is folded to what comes next.
+"""
+
+from typing import NamedTuple
+
+import streamlit as st
+
+from app import navigation, session
+from app.ui import cards, ways
+from app.ui.path import asking
+from core.labs.experiments.experiment import Experiment
+from core.labs.papers import shelf
+from core.labs.path import steps
+from core.labs.path.steps import PathStep
+
+MARKS = {"done": "✓ ", "next": "", "open": "", "aside": "– "}
+
+
+class Way(NamedTuple):
+    """Where a step is done. press: what its button says while it is the next."""
+
+    page: str
+    address: dict[str, str]
+    press: str
+
+
+def draw(page: str) -> None:
+    entry = navigation.entries().get(page)
+    if entry is None:
+        return
+    experiment = in_use()
+    taken = current(experiment)
+    following = next((step for step in taken if step.state == "next"), None)
+    with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center", key="path"):
+        if entry.step:
+            for step in taken:
+                _step(step, way(step.name, experiment), here=step.name == entry.step)
+        if following:
+            _next(following, way(following.name, experiment), experiment, folded=not entry.step)
+
+
+def in_use() -> Experiment | None:
+    """The experiment that is chosen, else the last of the corpus in use."""
+    version = steps.in_use(session.workbench(), session.config().corpus.dataset, session.experiment())
+    return version and version.experiment
+
+
+def current(experiment: Experiment | None) -> list[PathStep]:
+    workbench, dataset = session.workbench(), session.config().corpus.dataset
+    corpus = next((status for status in workbench.datasets() if status.name == dataset), None)
+    return steps.path(workbench, dataset, corpus.questions or 0 if corpus and corpus.present else 0, experiment)
+
+
+def way(name: str, experiment: Experiment | None) -> Way:
+    """Where a step is done: on the page of the experiment in use, where that does it."""
+    study = {"study": experiment.id} if experiment and experiment.factors else {}
+    papers = bool(shelf.last(session.workbench()))
+    return {
+        "question": Way("run_study", study, "try hybrid search"),
+        "corpus": Way("browse_corpus", {"tab": "Own documents"}, "add questions"),
+        "recipe": Way("search_live", {}, "measure a recipe"),
+        "compare": Way("run_study", study, "compare"),
+        "confirm": Way("run_study", study, "confirm on test") if study else Way("search_live", {}, "confirm on test"),
+        "people": Way("design_study", {}, "have people judge"),
+        "paper": Way("write_paper", {"paper_view": "Bundle"} if papers else {}, "make the bundle" if papers else "write it up"),
+    }[name]
+
+
+def _step(step: PathStep, to: Way, here: bool) -> None:
+    with st.container(key=f"path_{step.state}{'_here' * here}_{step.name}", width="content"):
+        said = "Not needed here: no answers are stored" if step.state == "aside" else step.words
+        ways.link(to.page, f"{MARKS[step.state]}{step.title}", "", help=cards.plain(said), **to.address)
+
+
+def _next(step: PathStep, to: Way, experiment: Experiment | None, folded: bool) -> None:
+    if folded:
+        with st.container(key="path_folded", width="content"):
+            ways.link(to.page, f"Next: {to.press}", "route", help=cards.plain(step.words), **to.address)
+    elif st.button(f"Next: {to.press}", key="path_next", type="primary", help=cards.plain(step.words)):
+        go_on(step, to, experiment)
+
+
+def go_on(step: PathStep, to: Way, experiment: Experiment | None) -> None:
+    """To where the step is done, with what it begins with: a question where there is none yet, the test questions, the result of
+    the experiment."""
+    if step.name == "question":
+        ways.go("run_study", study=asking.hybrid())
+    if step.name == "paper" and experiment and experiment.factors and to.press == "write it up":
+        ways.go("write_paper", paper=asking.into_paper(experiment))
+    if step.name == "confirm" and to.page == "search_live":
+        session.change({"corpus.questions": "test"})
+    ways.go(to.page, **to.address)
