@@ -18,6 +18,7 @@ from app.ui import cards, top_bar  # noqa: E402
 from app.ui.path import bar as path  # noqa: E402
 
 FIRST = "overview"  # served at the root; its own name leads there
+ELSEWHERE = ("", FIRST, "label_answers")  # from here one goes on; and annotators come with a link of their own
 
 
 @st.cache_resource(show_spinner=False)
@@ -50,7 +51,11 @@ def shared(name: str) -> str:
     """Marks the link in the list that a page has in common with others, which it is not the first of."""
     head = next(iter(navigation.beside(name)), name)
     link = f'[data-testid="stSidebarNavLink"][href$="{head}"]'
-    return f"<style>{link} {{ background: light-dark(#e0e1e8, #404349); font-weight: 600; }}</style>" if head != name else ""
+    return (
+        f"<style>{link} {{ background: light-dark(#e0e1e8, #404349); }} {link} p {{ font-weight: 600; }}</style>"
+        if head != name
+        else ""
+    )
 
 
 def main() -> None:
@@ -74,6 +79,8 @@ def main() -> None:
         page.run()
     with place, cards.calm():
         top_bar.notices()
+    if page.url_path not in ELSEWHERE:
+        session.remember_view(page.url_path)
 
 
 main()

@@ -1,4 +1,4 @@
-"""What is global, on one line above every page: corpus, questions, experiment, pinned baseline, running jobs, what the store has to tell."""
+"""What is global, on one line above every page: corpus, questions, experiment, baseline, running jobs, what the store has to tell."""
 
 from collections import Counter
 from typing import Any

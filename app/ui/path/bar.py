@@ -71,13 +71,13 @@ def way(name: str, experiment: Experiment | None) -> Way:
 def _step(step: PathStep, to: Way, here: bool) -> None:
     with st.container(key=f"path_{step.state}{'_here' * here}_{step.name}", width="content"):
         said = "Not needed here: no answers are stored" if step.state == "aside" else step.words
-        ways.link(to.page, f"{MARKS[step.state]}{step.title}", "", help=cards.plain(said), **to.address)
+        ways.link(to.page, f"{MARKS[step.state]}{step.title}", "", about=cards.plain(said), **to.address)
 
 
 def _next(step: PathStep, to: Way, experiment: Experiment | None, folded: bool) -> None:
     if folded:
         with st.container(key="path_folded", width="content"):
-            ways.link(to.page, f"Next: {to.press}", "route", help=cards.plain(step.words), **to.address)
+            ways.link(to.page, f"Next: {to.press}", "route", about=cards.plain(step.words), **to.address)
     elif st.button(f"Next: {to.press}", key="path_next", type="primary", help=cards.plain(step.words)):
         go_on(step, to, experiment)
 
