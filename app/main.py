@@ -72,12 +72,12 @@ def main() -> None:
     for note in session.told():
         st.warning(cards.plain(note), icon=":material/link_off:")
     with cards.calm():
-        place = top_bar.draw()
+        top_bar.draw()
     with cards.calm():
         path.draw(page.url_path or FIRST)
     with cards.calm():
         page.run()
-    with place, cards.calm():
+    with st.sidebar, cards.calm():  # under the links: the page may have given rise to some
         top_bar.notices()
     if page.url_path not in ELSEWHERE:
         session.remember_view(page.url_path)

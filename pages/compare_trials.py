@@ -29,7 +29,7 @@ NAVIGATION = {
     "title": "Trials",
     "icon": "compare_arrows",
     "entry": "Trials and SQL",
-    "step": "compare",
+    "step": "confirm",
 }
 WHOSE = ("Trials", "Runs in TREC's format")
 TOGETHER = {

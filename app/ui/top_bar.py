@@ -1,7 +1,6 @@
-"""What is global, on one line above every page: corpus, questions, experiment, baseline, running jobs, what the store has to tell."""
+"""What is global, on one line above every page: corpus, questions, experiment, baseline, running jobs. And what the store has to tell."""
 
 from collections import Counter
-from typing import Any
 
 import streamlit as st
 
@@ -16,14 +15,12 @@ MOST_SHOWN = 28  # characters of the baseline's name
 NO_EXPERIMENT = "No experiment"
 
 
-def draw() -> Any:
-    """The place for `notices`, which the page that is drawn afterwards may give rise to."""
+def draw() -> None:
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="top_bar"):
         _corpus()
         _experiment()
         _baseline()
         jobs.running()
-        return st.container(width="content", key="top_notices")
 
 
 def notices() -> None:
@@ -36,7 +33,7 @@ def notices() -> None:
     if not unseen:
         return
     title = cards.count(len(unseen), "store note") + (", behind" if behind else "")
-    with st.popover(title, icon=":material/healing:", type="tertiary"):
+    with st.popover(title, icon=":material/healing:", width="stretch"):
         for note in unseen[:MOST_NOTICES]:
             st.markdown(cards.plain(note))
         if len(unseen) > MOST_NOTICES:

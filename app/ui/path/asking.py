@@ -37,8 +37,9 @@ def hybrid() -> str:
 
 def into_paper(experiment: Experiment) -> str:
     """Takes what an experiment says into a paper of its title, and returns the paper's id: its recipes by rank, and on the
-    test questions, which had no say in the choice, the winner beside the base with their paired difference."""
+    test questions, which had no say in the choice, the winner beside the base, and their paired difference with its interval."""
     from core.labs.papers import paper as papers  # which loads scipy, and a page may do without
+    from core.labs.papers import sources
 
     workbench, title, metric = session.workbench(), experiment.title or experiment.id, experiment.metrics[0]
     ranked = command_line("leaderboard", experiment.id, "--metric", metric)
@@ -53,5 +54,8 @@ def into_paper(experiment: Experiment) -> str:
     if base and len(tested) > 1:
         ids = [base, *(trial.id for trial in tested.values() if trial.id != base)]
         compared = command_line("trials-table", *ids, "--metric", metric, "--reference", base)
-        papers.add_table(workbench, title, "on test", compared, f"The winner and the base on the test questions. {title}")
+        caption = f"The winner and the base on the test questions. {title}"
+        papers.add_table(workbench, title, "on test", compared, caption)
+        drawn = {"kind": "figure", "name": "difference on test", "drawing": "differences", "command": sources.split(compared)}
+        papers.add(workbench, shelf.last(workbench), drawn | {"caption": f"The winner's difference to the base. {caption}"})
     return shelf.last(workbench)
