@@ -4,7 +4,6 @@ import streamlit as st
 
 from app import session
 from app.ui import cards, jobs, ways
-from app.ui.path import asking
 from core.labs.experiments import book
 from core.labs.experiments.experiment import slug
 from core.labs.papers import shelf
@@ -54,7 +53,7 @@ def first_question() -> None:
     """Whether hybrid search helps here, asked on the pages where every question is asked. How far it is follows from what is stored;
     nothing where trials were measured without it, and once it is in a paper."""
     workbench, dataset = session.workbench(), session.config().corpus.dataset
-    title, has = asking.question(dataset), steps.stored(workbench, dataset)
+    title, has = steps.first_question(dataset), steps.stored(workbench, dataset)
     name = slug(title)
     begun = name in book.latest(workbench)
     if name[:50] in shelf.names(workbench) or has.trials and not begun:
@@ -67,6 +66,8 @@ def first_question() -> None:
                 "paired test, and what comes out is put into a paper. A minute or two, on the pages where all else is done."
             )
             if st.button("Begin", icon=":material/play_arrow:", key="begin_question"):
+                from app.ui.path import asking  # which takes what experiments take, and the first page does without
+
                 ways.go("run_study", study=asking.hybrid())
             return
         with st.container(horizontal=True, gap="medium"):

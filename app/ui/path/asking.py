@@ -6,20 +6,17 @@ from core.config import difference, with_settings
 from core.labs.experiments import results
 from core.labs.experiments.experiment import Experiment, made, slug
 from core.labs.papers import shelf
+from core.labs.path import steps
 from core.workbench import command_line
 
 FUSIONS = ("sparse_only", "dense_only", "convex")  # BM25 first: it is the base, with which the others are compared
-
-
-def question(dataset: str) -> str:
-    return f"Does hybrid search help on {dataset}?"
 
 
 def hybrid() -> str:
     """Records the experiment that asks whether hybrid search helps on the corpus in use, chooses it, and returns its id."""
     dataset = session.config().corpus.dataset
     base = with_settings(session.defaults(), {"corpus.dataset": dataset, "fusion.part": FUSIONS[0]})
-    title = question(dataset)
+    title = steps.first_question(dataset)
     asked = made(
         {
             "id": slug(title),

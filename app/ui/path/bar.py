@@ -9,7 +9,6 @@ import streamlit as st
 
 from app import navigation, session
 from app.ui import cards, ways
-from app.ui.path import asking
 from core.labs.experiments.experiment import Experiment
 from core.labs.papers import shelf
 from core.labs.path import steps
@@ -85,6 +84,8 @@ def _next(step: PathStep, to: Way, experiment: Experiment | None, folded: bool) 
 def go_on(step: PathStep, to: Way, experiment: Experiment | None) -> None:
     """To where the step is done, with what it begins with: a question where there is none yet, the test questions, the result of
     the experiment."""
+    from app.ui.path import asking  # which takes what experiments take, and a page does without
+
     if step.name == "question":
         ways.go("run_study", study=asking.hybrid())
     if step.name == "paper" and experiment and experiment.factors and to.press == "write it up":

@@ -83,6 +83,11 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
     ]
 
 
+def first_question(dataset: str) -> str:
+    """The title of the experiment that anybody can begin with."""
+    return f"Does hybrid search help on {dataset}?"
+
+
 def stored(workbench: Workbench, dataset: str) -> Stored:
     """Asked of the database once after each change of the journal."""
     listing = workbench.store.journal.listing()
