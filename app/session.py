@@ -16,7 +16,7 @@ import streamlit as st
 from core.config import FIELDS, TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
 from core.files import read_json, write_whole
-from core.pipeline.recipe_words import made_name
+from core.labs.trials.comparison import made_name
 
 CURRENT, BASELINE = "current", "baseline"
 LAST_VIEW = "last_view.json"  # in the data folder

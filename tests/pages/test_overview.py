@@ -182,7 +182,7 @@ def test_who_comes_back_goes_on_where_they_were(bench, monkeypatch):
     links = {link.proto.label: link.proto.page + "?" + link.proto.query_string for link in app.get("page_link")}
     assert "fusion.weight=0.25" in links["Back to Query the store"] and "baseline.fusion.part" in links["Back to Query the store"]
     assert links["Sizes of chunks"].endswith(f"run_study?study={study.id}")
-    assert links[paper.id].endswith(f"write_paper?paper={paper.id}") and links["Preparing hills"].endswith("?job=j")
+    assert links["On fusion"].endswith(f"write_paper?paper={paper.id}") and links["Preparing hills"].endswith("?job=j")
     told = html(app)
     assert "weight 0.25, compared with BM25, defaults, on python-reference" in told and "on python-reference, not started" in told
     done = sum(one["complete"] for one in bench.store.labels.current(frozen.study.id).values())

@@ -71,9 +71,10 @@ def _people() -> list[Line]:
 
 
 def _paper() -> list[Line]:
-    name = shelf.last(session.workbench())
-    words = name and returning.paper_words(session.workbench(), name)
-    return [Line(name, "write_paper", "article", f"paper, {words}", {"paper": name})] if name else []
+    if not (name := shelf.last(session.workbench())):
+        return []
+    title, words = returning.paper_words(session.workbench(), name)
+    return [Line(title, "write_paper", "article", f"paper, {words}", {"paper": name})]
 
 
 def _jobs() -> list[Line]:

@@ -6,7 +6,7 @@ from app import session
 from app.ui import cards, tables, ways
 from app.ui.cells import cut
 from core.labs.trials import comparison
-from core.report.table import COUNT, DAY, MEAN, Column, Table
+from core.report.table import COUNT, MEAN, Column, Table
 
 
 def trials() -> None:
@@ -25,18 +25,16 @@ def trials() -> None:
             "asked": half,
             "mean": t.metrics.get("ndcg_linear"),
             "n": t.n or None,
-            "when": t.created,
             "status": t.status,
         }
         for t, half in zip(newest, halves, strict=True)
     ]
     columns = (
-        Column("trial", width=214 - 56 * parted, help="Its name, or what differs from the default recipe."),
-        Column("corpus", width=112),
+        Column("trial", width=246 - 56 * parted, help="Its name, or what differs from the default recipe."),
+        Column("corpus", width=132),
         *[Column("asked", width=56, help="All questions, or the dev or the test half.")] * parted,
         Column("mean", head, MEAN, width=82),
         Column("n", "n", COUNT, "Questions measured.", width=48),
-        Column("when", "", DAY, width=62),
         *[Column("status", width=80)] * any(trial.status != "ok" for trial in newest),
     )
     tables.draw(Table("last_trials", columns, rows), offered=False)

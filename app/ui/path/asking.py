@@ -53,6 +53,6 @@ def into_paper(experiment: Experiment) -> str:
         compared = command_line("trials-table", *ids, "--metric", metric, "--reference", base)
         caption = f"The winner and the base on the test questions. {title}"
         papers.add_table(workbench, title, "on test", compared, caption)
-        drawn = {"kind": "figure", "name": "difference on test", "drawing": "differences", "command": sources.split(compared)}
+        drawn = {"kind": "figure", "name": "difference-on-test", "drawing": "differences", "command": sources.split(compared)}
         papers.add(workbench, shelf.last(workbench), drawn | {"caption": f"The winner's difference to the base. {caption}"})
     return shelf.last(workbench)

@@ -14,6 +14,7 @@ from core.labs.papers import shelf
 from core.labs.path import steps
 from core.labs.path.steps import PathStep
 
+WRITE = "write it up"  # which the bar itself does, where there is an experiment
 MARKS = {"done": "✓ ", "next": "", "open": "", "aside": "– "}
 
 
@@ -37,7 +38,7 @@ def draw(page: str) -> None:
             for step in taken:
                 _step(step, way(step.name, experiment), here=step.name == entry.step)
         if following:
-            _next(following, way(following.name, experiment), experiment, folded=not entry.step)
+            _next(following, way(following.name, experiment), experiment, page, folded=not entry.step)
 
 
 def in_use() -> Experiment | None:
@@ -63,7 +64,7 @@ def way(name: str, experiment: Experiment | None) -> Way:
         "compare": Way("run_study", study, "compare"),
         "confirm": Way("run_study", study, "confirm on test") if study else Way("search_live", {}, "confirm on test"),
         "people": Way("design_study", {}, "have people judge"),
-        "paper": Way("write_paper", {"paper_view": "Bundle"} if papers else {}, "make the bundle" if papers else "write it up"),
+        "paper": Way("write_paper", {"paper_view": "Bundle"} if papers else {}, "make the bundle" if papers else WRITE),
     }[name]
 
 
@@ -73,8 +74,11 @@ def _step(step: PathStep, to: Way, here: bool) -> None:
         ways.link(to.page, f"{MARKS[step.state]}{step.title}", "", about=cards.plain(said), **to.address)
 
 
-def _next(step: PathStep, to: Way, experiment: Experiment | None, folded: bool) -> None:
-    if folded:
+def _next(step: PathStep, to: Way, experiment: Experiment | None, page: str, folded: bool) -> None:
+    there = to.page == page and all(st.query_params.get(key) == value for key, value in to.address.items())
+    if there and to.press != WRITE:  # whose own button does it
+        st.html(f'<div class="gw gw-small gw-next">Next, on this page: {to.press}</div>', width="content")
+    elif folded:
         with st.container(key="path_folded", width="content"):
             ways.link(to.page, f"Next: {to.press}", "route", about=cards.plain(step.words), **to.address)
     elif st.button(f"Next: {to.press}", key="path_next", type="primary", help=cards.plain(step.words)):
@@ -88,7 +92,7 @@ def go_on(step: PathStep, to: Way, experiment: Experiment | None) -> None:
 
     if step.name == "question":
         ways.go("run_study", study=asking.hybrid())
-    if step.name == "paper" and experiment and experiment.factors and to.press == "write it up":
+    if step.name == "paper" and experiment and experiment.factors and to.press == WRITE:
         ways.go("write_paper", paper=asking.into_paper(experiment))
     if step.name == "confirm" and to.page == "search_live":
         session.change({"corpus.questions": "test"})

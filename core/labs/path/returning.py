@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from core.evaluation.metric import judges
 from core.labs.experiments import book
 from core.labs.experiments.book import Shelved
-from core.labs.path.steps import paper_stands
+from core.labs.path.steps import UNREAD, paper, paper_stands
 from core.labs.trials.comparison import direction, label
 from core.progress import counted
 from core.workbench import Workbench
@@ -20,10 +20,10 @@ def experiment_words(workbench: Workbench, row: Shelved) -> str:
     is chosen."""
     of, corpus = row.experiment, row.experiment.recipe.corpus.dataset
     metric = next((name for name in of.metrics if judges(name)), "")
-    found = workbench.store.query(BEST, [of.id, metric, of.choose_on, direction(metric)]) if metric else []
-    if not found:
+    highest = workbench.store.query(BEST, [of.id, metric, of.choose_on, direction(metric)]) if metric else []
+    if not highest:
         return f"on {corpus}, {counted(row.trials['ok'], 'trial')}" if row.trials.get("ok") else f"on {corpus}, not started"
-    [best] = found
+    [best] = highest
     half = "" if of.choose_on == "all" else f" ({of.choose_on})"
     return f"on {corpus}{half}, highest of {best['recipes']:,}: {best['title']}, {label(metric, best['k'])} {best['mean']:.3f}"
 
@@ -33,11 +33,12 @@ def last_experiment(workbench: Workbench) -> Shelved | None:
     return next(iter(book.experiments(workbench)), None)
 
 
-def paper_words(workbench: Workbench, name: str) -> str:
-    """How a paper stands, and how many trials were kept since it was changed, which its rankings do not hold."""
+def paper_words(workbench: Workbench, name: str) -> tuple[str, str]:
+    """A paper's title, and how it stands with how many trials were kept since it was changed, which its rankings do not hold."""
     changed = (workbench.home / "papers" / name / "paper.yaml").stat().st_mtime
     [since] = workbench.store.query(
         "SELECT count(*) AS n FROM trials WHERE created > ?", [datetime.fromtimestamp(changed, UTC).replace(tzinfo=None)]
     )
     later = f"; {counted(since['n'], 'trial')} kept since" if since["n"] else ""
-    return paper_stands(workbench, name)[1] + later
+    stands = paper_stands(workbench, name)[1]
+    return (name if stands == UNREAD else str(paper(workbench, name).get("title") or name)), stands + later

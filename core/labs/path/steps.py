@@ -2,7 +2,7 @@
 papers say it."""
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core import files
 from core.annotation import versions
@@ -23,9 +23,10 @@ TITLES = {
     "people": "People",
     "paper": "Paper",
 }
-MEASURED = """SELECT config->>'$.corpus.questions' = 'test' AS tested, max(recipes) AS recipes, sum(trials)::BIGINT AS trials FROM (
-    SELECT any_value(config) AS config, count(DISTINCT recipe_fingerprint) AS recipes, count(*) AS trials FROM trials
-    WHERE status = 'ok' AND measured > 0 AND dataset = ? GROUP BY questions_fingerprint, k, overlap) GROUP BY tested"""
+UNREAD = "cannot be read"  # of a damaged paper
+MEASURED = """SELECT tested, max(recipes) AS recipes, sum(trials)::BIGINT AS trials FROM (
+    SELECT config->>'$.corpus.questions' = 'test' AS tested, count(DISTINCT recipe_fingerprint) AS recipes, count(*) AS trials
+    FROM trials WHERE status = 'ok' AND measured > 0 AND dataset = ? GROUP BY questions_fingerprint, k, overlap, tested) GROUP BY tested"""
 ANSWERED = "SELECT count(*) AS n FROM answers WHERE dataset = ? AND text IS NOT NULL"
 
 
@@ -52,7 +53,7 @@ class Stored(NamedTuple):
 
 def path(workbench: Workbench, dataset: str, questions: int, experiment: Experiment | None) -> list[PathStep]:
     """The steps in their order, at most one of them the next. questions: how many the corpus has. experiment: as `in_use`."""
-    has, people, paper = stored(workbench, dataset), _people(workbench), _paper(workbench)
+    has, people, written = stored(workbench, dataset), _people(workbench), _paper(workbench)
     varied = experiment is not None and bool(experiment.factors)
     asked = experiment.title or experiment.id if experiment else "not written down" if has.trials else ""
     told = {
@@ -73,9 +74,9 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
             f"{counted(has.tested, 'recipe')} on test" if has.tested else "Measure the chosen one on test",
         ),
         "people": people,
-        "paper": paper,
+        "paper": written,
     }
-    aside = {"people"} if not people[0] and (not has.answers or paper[0]) else set()
+    aside = {"people"} if not people[0] and (not has.answers or written[0]) else set()
     following = next((name for name, (done, _) in told.items() if not done and name not in aside), "")
     return [
         PathStep(name, "done" if done else "next" if name == following else "aside" if name in aside else "open", words)
@@ -92,16 +93,16 @@ def stored(workbench: Workbench, dataset: str) -> Stored:
     """Asked of the database once after each change of the journal."""
     listing = workbench.store.journal.listing()
     key = f"{dataset} {len(listing)} {next(reversed(listing), '')}"
-    if (known := workbench.pipeline.recall("path", key)) is not None:
-        return known
+    if (before := workbench.pipeline.recall("path", key)) is not None:
+        return before
     late = workbench.late()
     rows = {row["tested"]: row for row in workbench.store.query(MEASURED, [dataset])}
     on_test, others = rows.get(True, {}), rows.get(False, {})
     [answers] = workbench.store.query(ANSWERED, [dataset])
-    found = Stored(
+    counts = Stored(
         on_test.get("trials", 0) + others.get("trials", 0), others.get("recipes", 0), on_test.get("recipes", 0), answers["n"]
     )
-    return found if workbench.late() > late else workbench.pipeline.keep("path", key, found)
+    return counts if workbench.late() > late else workbench.pipeline.keep("path", key, counts)
 
 
 def in_use(workbench: Workbench, dataset: str, experiment: str = "") -> Version | None:
@@ -142,18 +143,22 @@ def _paper(workbench: Workbench) -> tuple[bool, str]:
 
 def paper_stands(workbench: Workbench, name: str) -> tuple[bool, str]:
     """Whether the bundle holds the paper as it is, and what is to be said of it."""
-    document = workbench.home / "papers" / name / "paper.yaml"
+    document, bundle = workbench.home / "papers" / name / "paper.yaml", workbench.home / "bundles" / f"{name}.zip"
     try:
-        changed = document.stat().st_mtime_ns
-        read = partial(files.read_yaml, document, "The paper", of=dict)  # the rest of it takes scipy, which no page waits for
-        number = len(workbench.pipeline.remember("paper", f"{name} {changed}", read).get("items") or ())
+        number, changed = len(paper(workbench, name).get("items") or ()), document.stat().st_mtime_ns
     except (OSError, WorkbenchError):
-        return False, "cannot be read"
+        return False, UNREAD
     if not number:
         return False, "nothing in it yet"
-    bundle = workbench.home / "bundles" / f"{name}.zip"
     if not bundle.is_file():
         return False, f"{counted(number, 'item')}, no bundle yet"
     if bundle.stat().st_mtime_ns < changed:
         return False, f"{counted(number, 'item')}, changed since its bundle"
     return True, f"{counted(number, 'item')}, in its bundle"
+
+
+def paper(workbench: Workbench, name: str) -> dict[str, Any]:
+    """Its document, unchecked: to read it whole takes scipy, which no page waits for."""
+    document = workbench.home / "papers" / name / "paper.yaml"
+    read = partial(files.read_yaml, document, "The paper", of=dict)
+    return workbench.pipeline.remember("paper", f"{name} {document.stat().st_mtime_ns}", read)
