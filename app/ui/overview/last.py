@@ -30,7 +30,7 @@ def trials() -> None:
         for t, half in zip(newest, halves, strict=True)
     ]
     columns = (
-        Column("trial", width=246 - 56 * parted, help="Its name, or what differs from the default recipe."),
+        Column("trial", width=212 - 22 * parted, help="Its name, or what differs from the default recipe."),
         Column("corpus", width=132),
         *[Column("asked", width=56, help="All questions, or the dev or the test half.")] * parted,
         Column("mean", head, MEAN, width=82),
