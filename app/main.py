@@ -72,9 +72,7 @@ def main() -> None:
     for note in session.told():
         st.warning(cards.plain(note), icon=":material/link_off:")
     with cards.calm():
-        top_bar.draw()
-    with cards.calm():
-        path.draw(page.url_path or FIRST)
+        path.draw(page.url_path or FIRST, top_bar.draw())
     with cards.calm():
         page.run()
     with st.sidebar, cards.calm():  # under the links: the page may have given rise to some

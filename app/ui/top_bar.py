@@ -15,12 +15,14 @@ MOST_SHOWN = 28  # characters of the baseline's name
 NO_EXPERIMENT = "No experiment"
 
 
-def draw() -> None:
+def draw() -> int:
+    """Returns how many questions the corpus in use has, 0 where that is not known."""
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="top_bar"):
-        _corpus()
+        questions = _corpus()
         _experiment()
         _baseline()
         jobs.running()
+    return questions
 
 
 def notices() -> None:
@@ -49,9 +51,9 @@ def _catch_up() -> None:
         st.rerun()
 
 
-def _corpus() -> None:
+def _corpus() -> int:
     recipe = session.config()
-    there = [status.name for status in session.workbench().datasets() if status.present]
+    there = {status.name: status.questions or 0 for status in session.workbench().datasets() if status.present}
     names = list(dict.fromkeys([*there, recipe.corpus.dataset]))
     forms.show_value("corpus", recipe.corpus.dataset)
     st.selectbox(
@@ -77,6 +79,7 @@ def _corpus() -> None:
         label_visibility="collapsed",
         required=True,
     )
+    return there.get(recipe.corpus.dataset, 0)
 
 
 def _change(knob: str, key: str) -> None:

@@ -26,46 +26,37 @@ class Way(NamedTuple):
     press: str
 
 
-def draw(page: str) -> None:
+def draw(page: str, questions: int) -> None:
+    """questions: how many the corpus in use has."""
     entry = navigation.entries().get(page)
     if entry is None:
         return
-    experiment = in_use()
-    taken = current(experiment)
+    workbench, dataset = session.workbench(), session.config().corpus.dataset
+    version = steps.in_use(workbench, dataset, session.experiment())
+    experiment = version and version.experiment
+    taken, to = steps.path(workbench, dataset, questions, experiment), places(experiment)
     following = next((step for step in taken if step.state == "next"), None)
     with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center", key="path"):
         if entry.step:
             for step in taken:
-                _step(step, way(step.name, experiment), here=step.name == entry.step)
+                _step(step, to[step.name], here=step.name == entry.step)
         if following:
-            _next(following, way(following.name, experiment), experiment, page, folded=not entry.step)
+            _next(following, to[following.name], experiment, page, folded=not entry.step)
 
 
-def in_use() -> Experiment | None:
-    """The experiment that is chosen, else the last of the corpus in use."""
-    version = steps.in_use(session.workbench(), session.config().corpus.dataset, session.experiment())
-    return version and version.experiment
-
-
-def current(experiment: Experiment | None) -> list[PathStep]:
-    workbench, dataset = session.workbench(), session.config().corpus.dataset
-    corpus = next((status for status in workbench.datasets() if status.name == dataset), None)
-    return steps.path(workbench, dataset, corpus.questions or 0 if corpus and corpus.present else 0, experiment)
-
-
-def way(name: str, experiment: Experiment | None) -> Way:
-    """Where a step is done: on the page of the experiment in use, where that does it."""
+def places(experiment: Experiment | None) -> dict[str, Way]:
+    """Where each step is done: on the page of the experiment in use, where that does it."""
     study = {"study": experiment.id} if experiment and experiment.factors else {}
-    papers = bool(shelf.last(session.workbench()))
+    papers, reported = bool(shelf.last(session.workbench())), study if study and experiment.report_on else {}
     return {
         "question": Way("run_study", study, "try hybrid search"),
         "corpus": Way("browse_corpus", {"tab": "Own documents"}, "add questions"),
         "recipe": Way("search_live", {}, "measure a recipe"),
         "compare": Way("run_study", study, "compare"),
-        "confirm": Way("run_study", study, "confirm on test") if study else Way("search_live", {}, "confirm on test"),
+        "confirm": Way("run_study", reported, "confirm on test") if reported else Way("search_live", {}, "confirm on test"),
         "people": Way("design_study", {}, "have people judge"),
         "paper": Way("write_paper", {"paper_view": "Bundle"} if papers else {}, "make the bundle" if papers else WRITE),
-    }[name]
+    }
 
 
 def _step(step: PathStep, to: Way, here: bool) -> None:
