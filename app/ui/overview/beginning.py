@@ -56,14 +56,15 @@ def first_question() -> None:
     title, has = steps.first_question(dataset), steps.stored(workbench, dataset)
     name = slug(title)
     begun = name in book.latest(workbench)
-    if name[:50] in shelf.names(workbench) or has.trials and not begun:
+    asked = any(status.name == dataset and status.questions for status in workbench.datasets())
+    if not asked or name[:50] in shelf.names(workbench) or has.trials and not begun:
         return
     with st.container(border=True, key="first_question", gap="xsmall"):
         st.markdown(f"**A first question: {cards.plain(title[0].lower() + title[1:])}**")
         if not begun:
             st.caption(
                 "BM25, dense and hybrid search are measured on half of the questions. The best is confirmed on the other half, with a "
-                "paired test, and what comes out is put into a paper. A minute or two, on the pages where all else is done."
+                "paired test, and the result is put into a paper: on the pages where every other question is asked."
             )
             if st.button("Begin", icon=":material/play_arrow:", key="begin_question"):
                 from app.ui.path import asking  # which takes what experiments take, and the first page does without

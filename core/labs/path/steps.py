@@ -77,7 +77,8 @@ def path(workbench: Workbench, dataset: str, questions: int, experiment: Experim
         "paper": written,
     }
     aside = {"people"} if not people[0] and (not has.answers or written[0]) else set()
-    following = next((name for name, (done, _) in told.items() if not done and name not in aside), "")
+    begin = () if questions else ("corpus",)  # nothing can be asked of a corpus without questions
+    following = next((name for name in (*begin, *told) if not told[name][0] and name not in aside), "")
     return [
         PathStep(name, "done" if done else "next" if name == following else "aside" if name in aside else "open", words)
         for name, (done, words) in told.items()
