@@ -52,4 +52,4 @@ def test_the_bar_leads_from_no_question_to_an_experiment_and_is_folded_elsewhere
     assert version.experiment.id in app.query_params["experiment"]
     folded = visit("tune_sampling", {"corpus.dataset": "nothing-here"})
     assert not [button for button in folded.button if button.key == "path_next"]
-    assert "Next: try hybrid search" in [link.proto.label for link in folded.get("page_link")]
+    assert "Next: add questions" in [link.proto.label for link in folded.get("page_link")]
