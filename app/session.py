@@ -8,15 +8,18 @@ shared, reloaded and carried from page to page. Widgets never own a setting: the
 import gc
 import json
 import time
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import streamlit as st
 
 from core.config import FIELDS, TrialConfig, difference, with_settings
 from core.errors import WorkbenchError
-from core.files import read_json
+from core.files import read_json, write_whole
+from core.labs.trials.comparison import made_name
 
 CURRENT, BASELINE = "current", "baseline"
+LAST_VIEW = "last_view.json"  # in the data folder
 EXPERIMENT = "experiment"  # of the session, and of the address
 STAGES = tuple(FIELDS)
 # the questions and how they are judged are the view's, not the recipe's: a baseline always answers the same ones
@@ -225,6 +228,37 @@ def write_url() -> None:
         del st.query_params[key]
     if missing := {key: value for key, value in wanted.items() if present.get(key) != value}:
         st.query_params.update(missing)
+
+
+class LastView(NamedTuple):
+    """Where somebody was: page, its address, what it was of in words, and when (seconds since 1970)."""
+
+    page: str
+    address: dict[str, str]
+    words: str
+    when: float
+
+
+def remember_view(page: str) -> None:
+    """Last thing of a run: where one is, for who comes back; an address alone knows it else. A disk that refuses costs that only."""
+    view = {"page": page, "address": st.query_params.to_dict()}
+    if st.session_state.get("remembered") != view:
+        st.session_state.remembered = view
+        names = [made_name(recipe.model_dump(mode="json")) for recipe in (config(), baseline()) if recipe is not None]
+        words = f"{', compared with '.join(names)}, on {config().corpus.dataset}"
+        with suppress(WorkbenchError, OSError):
+            write_whole(workbench().home / LAST_VIEW, json.dumps(view | {"words": words}), sync=False)
+
+
+def last_view() -> LastView | None:
+    """Of this data folder, whoever was there; None where nothing can be read."""
+    file = workbench().home / LAST_VIEW
+    with suppress(WorkbenchError, OSError, KeyError, AttributeError):
+        read, when = read_json(file, of=dict), file.stat().st_mtime
+        return LastView(
+            str(read["page"]), {str(key): str(value) for key, value in read["address"].items()}, str(read["words"]), when
+        )
+    return None
 
 
 def _recipes() -> dict[str, TrialConfig]:

@@ -8,7 +8,7 @@ from app.ui.adapters import forgetting, grid
 from app.ui.search import results
 from core.labs.adapters import grid as lab
 
-NAVIGATION = {"section": "Generate", "order": 50, "title": "Compare adapters", "icon": "difference"}
+NAVIGATION = {"section": "Generate", "order": 50, "title": "Compare adapters", "icon": "difference", "entry": "Adapters"}
 
 
 def page() -> None:

@@ -19,7 +19,14 @@ from core.config import TrialConfig
 from core.labs.encoders import comparison
 from core.labs.encoders.comparison import EncoderResult, Offer
 
-NAVIGATION = {"section": "Explore", "order": 30, "title": "Encoders", "icon": "scatter_plot"}
+NAVIGATION = {
+    "section": "Explore",
+    "order": 30,
+    "title": "Encoders",
+    "icon": "scatter_plot",
+    "entry": "Chunks to index",
+    "step": "recipe",
+}
 TABS = {"Dimension and bytes": curve, "Geometry": geometry, "Gold against random": separation, "Map": corpus_map}
 
 

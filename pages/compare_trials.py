@@ -23,7 +23,14 @@ from core.labs.trials import comparison, listing
 from core.labs.trials.comparison import Trial
 from core.labs.trials.listing import Listing
 
-NAVIGATION = {"section": "Publish", "order": 20, "title": "Trials", "icon": "compare_arrows"}
+NAVIGATION = {
+    "section": "Compare",
+    "order": 20,
+    "title": "Trials",
+    "icon": "compare_arrows",
+    "entry": "Trials and SQL",
+    "step": "confirm",
+}
 WHOSE = ("Trials", "Runs in TREC's format")
 TOGETHER = {
     "Leaderboard": leaderboard.draw,

@@ -5,7 +5,14 @@ import streamlit as st
 from app.ui import cards, recipe_strip
 from app.ui.studies import beginning, choice, items, people, plan, power, record, rubric, steps
 
-NAVIGATION = {"section": "Judge", "order": 20, "title": "Study design", "icon": "design_services"}
+NAVIGATION = {
+    "section": "Judge",
+    "order": 20,
+    "title": "Study design",
+    "icon": "design_services",
+    "entry": "Human studies",
+    "step": "people",
+}
 TABS = {
     "Plan": plan.draw,
     "Items": items.draw,

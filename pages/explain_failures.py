@@ -9,7 +9,7 @@ from app.ui.failures.asking import Shown
 from app.ui.search import results
 from core.config import TrialConfig
 
-NAVIGATION = {"section": "Explore", "order": 60, "title": "Explain failures", "icon": "stairs"}
+NAVIGATION = {"section": "Compare", "order": 30, "title": "Explain failures", "icon": "stairs", "step": "compare"}
 
 
 def page() -> None:

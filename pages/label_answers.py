@@ -5,7 +5,14 @@ import streamlit as st
 from app.ui import cards, recipe_strip
 from app.ui.labelling import door, screen, workplace
 
-NAVIGATION = {"section": "Judge", "order": 30, "title": "Label answers", "icon": "edit_note"}
+NAVIGATION = {
+    "section": "Judge",
+    "order": 30,
+    "title": "Label answers",
+    "icon": "edit_note",
+    "entry": "Human studies",
+    "step": "people",
+}
 QUESTION = "Which sentences of an answer are supported by their evidence, as a person judges?"
 
 

@@ -5,7 +5,14 @@ import streamlit as st
 from app.ui import cards, recipe_strip
 from app.ui.agreement import annotators, choice, coefficients, consensus, growth, items, machines, planned, reading
 
-NAVIGATION = {"section": "Judge", "order": 40, "title": "Agreement", "icon": "handshake"}
+NAVIGATION = {
+    "section": "Judge",
+    "order": 40,
+    "title": "Agreement",
+    "icon": "handshake",
+    "entry": "Human studies",
+    "step": "people",
+}
 TABS = {
     "Agreement": coefficients.draw,
     "By annotator": annotators.draw,

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards, forms, jobs, recipe_strip
-from app.ui.overview import beginning, corpora, estimates, health, last, searching
+from app.ui import cards, jobs, recipe_strip
+from app.ui.overview import beginning, corpora, estimates, going_on, health, last, searching
 
-NAVIGATION = {"section": "Start", "order": 10, "title": "Overview", "icon": "home"}
+NAVIGATION = {"section": "Start", "order": 10, "title": "Overview", "icon": "home", "step": "question"}
 WHAT = (
     "A research workbench for retrieval-augmented generation: change any step between a document and an answer, and see at once, "
     "with its uncertainty, what that does to what is found and what is answered."
@@ -15,24 +15,26 @@ WHAT = (
 
 def page() -> None:
     """From what has to be done before anything else to what is here."""
-    recipe = session.config()
     recipe_strip.page_title("Groundwork", WHAT)
-    cards.status_strip([f"corpus {recipe.corpus.dataset}", forms.describe_recipe(recipe)])
     with cards.calm():  # a corpus without documents leaves the rest of the page
         beginning.prepare()
     every, asked = session.workbench().jobs.list(), st.query_params.get("job")
     for job in every:
-        if job.id == asked or job.status == "up":  # its link in the sidebar was followed
+        if job.id == asked or job.status == "up":  # its link above was followed
             jobs.watch(job.id)
+    returned = False
+    with cards.calm():
+        returned = going_on.draw()
+    with cards.calm():
+        beginning.first_question()
     with cards.calm():
         searching.draw()
-    st.subheader("What to try first", anchor=False)
-    beginning.starts()
+    if not returned:
+        st.subheader("What to try first", anchor=False)
+        beginning.starts()
     with st.container(key="stack"):
         left, right = st.columns(2, gap="large")
     with left:
-        with cards.calm():
-            last.studies()
         st.subheader("Last trials", anchor=False)
         last.trials()
         st.subheader("Health", anchor=False)

@@ -8,7 +8,7 @@ from app.ui.search import charts, live, reranking, results, setting_chart
 from core.config import TrialConfig
 from core.workbench import Evaluation, Plan
 
-NAVIGATION = {"section": "Explore", "order": 50, "title": "Search, live", "icon": "tune"}
+NAVIGATION = {"section": "Explore", "order": 50, "title": "Search, live", "icon": "tune", "step": "recipe"}
 
 
 def page() -> None:

@@ -3,7 +3,7 @@
 from app.ui import cards, recipe_strip
 from app.ui.serving import load, service, traces, watch
 
-NAVIGATION = {"section": "Publish", "order": 25, "title": "Serve", "icon": "dns"}
+NAVIGATION = {"section": "Publish", "order": 20, "title": "Serve", "icon": "dns"}
 VIEWS = {"Service": service.draw, "Load": load.draw, "Watch": watch.draw, "Traces": traces.draw}
 
 

@@ -15,7 +15,7 @@ from app.ui.adapters import entries, heads, source, training
 from core.config import TrialConfig
 from core.labs.adapters import training as adapters
 
-NAVIGATION = {"section": "Generate", "order": 40, "title": "Train an adapter", "icon": "model_training"}
+NAVIGATION = {"section": "Generate", "order": 40, "title": "Train an adapter", "icon": "model_training", "entry": "Adapters"}
 
 
 def page() -> None:

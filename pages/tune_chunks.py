@@ -11,7 +11,14 @@ from core.labs.corpus import chunks as lab
 from core.labs.corpus.chunks import readable_tokens
 from core.records import Corpus
 
-NAVIGATION = {"section": "Explore", "order": 20, "title": "Chunks", "icon": "content_cut"}
+NAVIGATION = {
+    "section": "Explore",
+    "order": 20,
+    "title": "Chunks",
+    "icon": "content_cut",
+    "entry": "Chunks to index",
+    "step": "recipe",
+}
 
 
 def page() -> None:

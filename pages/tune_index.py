@@ -23,7 +23,14 @@ from core.errors import WorkbenchError
 from core.labs.index import glance
 from core.records import Corpus
 
-NAVIGATION = {"section": "Explore", "order": 40, "title": "Index", "icon": "account_tree"}
+NAVIGATION = {
+    "section": "Explore",
+    "order": 40,
+    "title": "Index",
+    "icon": "account_tree",
+    "entry": "Chunks to index",
+    "step": "recipe",
+}
 TABS = {
     "Frontier": frontier,
     "Cost to the ranking": ranking_cost,

@@ -53,7 +53,7 @@ def _bar(job: Any) -> str:
 
 
 def running() -> None:
-    """The running jobs, each a link, for the sidebar; asks again every second while there are any."""
+    """The running jobs, each a link, for the bar above the page; asks again every second while there are any."""
     every, seen = session.workbench().jobs.list(), st.session_state.get("jobs_seen", ())
     for job in every:
         if job.id in seen and job.status == "done":  # in the run that shows what it made
@@ -68,11 +68,13 @@ def _running() -> None:
         some = active()
     if not some:
         st.rerun()  # the whole page: what a job made is there now
-    st.html('<div class="gw gw-small">Running</div>')
-    for job in some:
-        icon = ":material/dns:" if job.status == "up" else "spinner"
-        st.page_link(OVERVIEW, label=cards.plain(job.label), icon=icon, query_params={"job": job.id})
-        st.html(f'<div class="gw gw-job">{_bar(job)}</div>')
+    shares = [job.share for job in some if job.share is not None and job.status != "up"]
+    far = f" {min(shares):.0%}" if shares else ""
+    with st.popover(f"{cards.count(len(some), 'job')}{far}", icon="spinner", type="tertiary", key="jobs"):
+        for job in some:
+            icon = ":material/dns:" if job.status == "up" else "spinner"
+            st.page_link(OVERVIEW, label=cards.plain(job.label), icon=icon, query_params={"job": job.id})
+            st.html(f'<div class="gw gw-job">{_bar(job)}</div>')
 
 
 def watch(job_id: str, *, on_done: Callable[[], None] | None = None) -> None:

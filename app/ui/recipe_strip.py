@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from app import session
-from app.ui import cards, forms
+from app import navigation, session
+from app.ui import cards, forms, ways
 from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 
@@ -16,11 +16,24 @@ PROBLEM = "recipe_strip!"
 
 
 def page_title(title: str, question: str, recipe: bool = True) -> None:
-    """The title, the one sentence that says which question the page answers, and what of the recipe is not default."""
-    st.title(title, anchor=False)
+    """The title with the pages that share its link, the one sentence that says which question the page answers, and what of the
+    recipe is not default."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="page_head"):
+        st.title(title, anchor=False, width="content")
+        _beside(st.session_state.get("page", ""))
     st.caption(question)
     if recipe:
         draw()
+
+
+def _beside(page: str) -> None:
+    """The pages that share a link with this one, as a row; they say so themselves, in `NAVIGATION`."""
+    row = navigation.beside(page)
+    if len(row) > 1:
+        with st.container(horizontal=True, gap="xxsmall", key="beside", width="content"):
+            for name, entry in row.items():
+                with st.container(key=f"beside_{'here' if name == page else 'other'}_{name}", width="content"):
+                    ways.link(name, entry.title, entry.icon)
 
 
 def draw() -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import streamlit as st
 
 
-def link(page: str, label: str, icon: str, place: Any = st, **address: str) -> None:
-    """icon: a name of Material's."""
-    place.page_link(_file(page), label=label, icon=f":material/{icon}:", query_params=address)
+def link(page: str, label: str, icon: str, place: Any = st, about: str | None = None, **address: str) -> None:
+    """icon: a name of Material's, "" for none. about: more on it, for who points at it."""
+    place.page_link(_file(page), label=label, icon=f":material/{icon}:" if icon else None, help=about, query_params=address)
 
 
 def go(page: str, **address: str) -> None:

@@ -54,4 +54,4 @@ def test_a_page_says_calmly_what_is_wrong_with_its_address(page, address, home, 
     monkeypatch.setattr(session, "workbench", lambda: bench)
     app = visit(page, {"corpus.dataset": "towns", **address})
     assert not app.exception and not [code.value for code in app.code if "Traceback" in code.value]
-    assert app.sidebar.selectbox and (app.title or app.header or app.subheader or app.error)
+    assert app.selectbox(key="corpus") and (app.title or app.header or app.subheader or app.error)

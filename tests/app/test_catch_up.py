@@ -3,7 +3,7 @@
 import pytest
 
 from app import session
-from app.ui import sidebar
+from app.ui import top_bar
 from tests.support.screen import visit
 from tests.support.small_corpora import with_towns
 
@@ -14,7 +14,7 @@ TEXTS = {"danube.txt": "The Danube rises in the Black Forest."}
 @pytest.fixture
 def drawn(tmp_path, monkeypatch) -> list[int]:
     """One line for each run that came to its end, each of which found that one more answer was not of the latest, up to one."""
-    bench, ends, at_the_end = with_towns(tmp_path / "home", TEXTS, QUESTIONS), [], sidebar.notices
+    bench, ends, at_the_end = with_towns(tmp_path / "home", TEXTS, QUESTIONS), [], top_bar.notices
 
     def notices():
         ends.append(1)
@@ -22,7 +22,7 @@ def drawn(tmp_path, monkeypatch) -> list[int]:
 
     monkeypatch.setattr(session, "workbench", lambda: bench)
     monkeypatch.setattr(bench, "late", lambda: min(len(ends), 1))
-    monkeypatch.setattr(sidebar, "notices", notices)
+    monkeypatch.setattr(top_bar, "notices", notices)
     return ends
 
 

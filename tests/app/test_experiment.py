@@ -1,4 +1,4 @@
-"""The experiment of a session: chosen in the sidebar, carried by the address, filled by the trials that are saved."""
+"""The experiment of a session: chosen above the page, carried by the address, filled by the trials that are saved."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -27,18 +27,17 @@ def open_page(name="overview", **address) -> AppTest:
     return visit(name, {"corpus.dataset": "towns", "fusion.part": "sparse_only", **address})
 
 
-def open_sidebar(**address) -> AppTest:
-    """The sidebar of the page that the address names, without the page."""
+def open_bar(**address) -> AppTest:
+    """The bar of the page that the address names, without the page."""
 
     def script():
         import streamlit as st
 
         from app import session
-        from app.ui import sidebar
+        from app.ui import top_bar
 
         session.start(st.query_params.get("page", "a"))
-        with st.sidebar:
-            sidebar.draw()
+        top_bar.draw()
 
     app = AppTest.from_function(script, default_timeout=30)
     for key, value in {"corpus.dataset": "towns", **address}.items():
@@ -47,13 +46,13 @@ def open_sidebar(**address) -> AppTest:
 
 
 def box(app: AppTest):
-    return next(one for one in app.sidebar.selectbox if one.key == "of_experiment")
+    return next(one for one in app.selectbox if one.key == "of_experiment")
 
 
 @pytest.mark.slow
 def test_none_is_chosen_at_first_and_a_choice_goes_into_the_address_and_along(bench):
     book.save(bench, made({"title": "Sizes"}))
-    app = open_sidebar()
+    app = open_bar()
     assert box(app).value == "" and "experiment" not in app.query_params
     box(app).set_value("sizes").run()
     assert not app.exception and parameter(app, "experiment") == "sizes"
@@ -63,7 +62,7 @@ def test_none_is_chosen_at_first_and_a_choice_goes_into_the_address_and_along(be
     assert parameter(app, "experiment") == "sizes" and box(app).value == "sizes"
     box(app).set_value("").run()
     assert "experiment" not in app.query_params and not app.exception
-    assert box(open_sidebar(experiment="sizes")).value == "sizes"
+    assert box(open_bar(experiment="sizes")).value == "sizes"
 
 
 @pytest.mark.slow
@@ -83,12 +82,12 @@ def test_a_title_that_is_typed_begins_one(bench):
         import streamlit as st
 
         from app import session
-        from app.ui import sidebar
+        from app.ui import top_bar
 
         session.start("here")
         for typed in ("How long?", "how LONG", "   ", "?", None):
             st.session_state["of_experiment"] = typed
-            sidebar._set_experiment()
+            top_bar._set_experiment()
             st.text(f"{session.experiment() or None} {session.told()}")
 
     app = AppTest.from_function(script, default_timeout=30).run()
@@ -118,7 +117,7 @@ def test_one_that_is_not_here_is_told_and_left(bench, name):
     app.run()
     assert not app.exception and "experiment" not in app.query_params
     assert app.text[0].value == f"A setting in the address was left out: experiment={name[:80]}: there is no such experiment."
-    page = open_sidebar(experiment=name)
+    page = open_bar(experiment=name)
     assert not page.exception and box(page).value == ""
 
 
@@ -127,22 +126,22 @@ def test_archived_ones_are_not_offered_and_equal_titles_are_told_apart(bench):
     for name, title in (("a", "Twin"), ("b", "Twin"), ("c", "No experiment"), ("d", HOSTILE[:190]), ("e", "Old")):
         book.save(bench, made({"id": name, "title": title}))
     book.archive(bench, "e")
-    app = open_sidebar()
+    app = open_bar()
     assert not app.exception
     assert sorted(box(app).options) == sorted(["No experiment", "Twin (a)", "Twin (b)", "No experiment (c)", HOSTILE[:51] + "…"])
-    assert box(open_sidebar(experiment="e")).value == "e", "an address may lead to it"
+    assert box(open_bar(experiment="e")).value == "e", "an address may lead to it"
     for name in "abcd":
         box(app).set_value(name).run()
         assert not app.exception and parameter(app, "experiment") == name
 
 
 @pytest.mark.slow
-def test_the_sidebar_asks_the_database_nothing(bench, monkeypatch):
+def test_the_bar_asks_the_database_nothing(bench, monkeypatch):
     book.save(bench, made({"title": "Sizes"}))
     bench.store.fold()
     asked = []
     monkeypatch.setattr(type(bench.store), "query", lambda store, *words: asked.append(words) or [])
-    app = open_sidebar(experiment="sizes")
+    app = open_bar(experiment="sizes")
     assert box(app).value == "sizes" and not app.exception and asked == []
 
 

@@ -3,8 +3,8 @@ rows that answer to a click, and nothing that moves under the pointer."""
 
 import pytest
 
+from app import navigation
 from core.workbench import Workbench
-from tests.conftest import ROOT
 from tests.support.small_corpora import THINGS, with_towns
 from tests.support.steps import no_error, open_page, settled
 from tests.support.synthetic_trials import add_questions, add_trial
@@ -34,13 +34,27 @@ def test_global_choices_stand_above_the_fold(towns, tab, width):
     open_page(tab, f"{towns}/?{RECIPE}")
     settled(tab)
     for key in ("corpus", "questions", "of_experiment", "pin"):
-        assert bottom(tab, f".st-key-{key}") < 330, key
+        assert bottom(tab, f".st-key-{key}") < 60, key
+    assert bottom(tab, ".st-key-path") < 90 and bottom(tab, "h1") < 130
     links = tab.get_by_test_id("stSidebarNavLink")
     assert (
-        links.count() == len(list((ROOT / "pages").glob("*.py")))
+        links.count() == len({(entry.section, entry.link) for entry in navigation.entries().values()}) <= 16
         and bottom(tab, '[data-testid="stSidebarNavLink"] >> nth=-1') <= 900
     )
     assert tab.locator(".st-key-corpus input").input_value() == "towns"
+
+
+@pytest.mark.slow
+def test_pages_that_share_a_link_stand_beside_each_others_title_and_keep_their_addresses(towns, tab):
+    open_page(tab, f"{towns}/tune_index?{RECIPE}")
+    tab.get_by_role("heading", name="Index", exact=True).wait_for()
+    row = tab.locator(".st-key-beside")
+    assert row.get_by_role("link").all_inner_texts()[-1].endswith("Index")
+    row.get_by_role("link", name="Chunks").click()
+    tab.get_by_role("heading", name="Chunks", exact=True).wait_for()
+    settled(tab)
+    assert "/tune_chunks?" in tab.url and "corpus.dataset=towns" in tab.url
+    no_error(tab)
 
 
 @pytest.mark.slow

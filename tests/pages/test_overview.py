@@ -107,7 +107,7 @@ def test_a_ready_corpus_starts_nothing_and_the_page_says_what_is_here(bench, mon
     app = visit("overview")
     assert not app.exception and not app.error and not bench.started
     names = [row for frame in app.dataframe for row in frame.value.get("Corpus", [])]
-    assert "python-reference" in names, "as in the sidebar, in trials and in commands"
+    assert "python-reference" in names, "as in the bar, in trials and in commands"
     assert "No trials yet" in html(app)
 
 
@@ -169,26 +169,24 @@ def test_it_says_what_it_is_and_what_is_here_comes_before_what_could_be_download
 
 
 @pytest.mark.slow
-def test_last_studies_lead_to_where_they_stand(bench, monkeypatch):
+def test_who_comes_back_goes_on_where_they_were(bench, monkeypatch):
     ready(bench, monkeypatch)
-    assert "Last studies" not in [head.value for head in visit("overview").subheader]
+    assert "Go on" not in [head.value for head in visit("overview").subheader]
+    visit("query_store", {"fusion.weight": "0.25", "baseline.fusion.part": "sparse_only"})
+    study, paper = book.create(bench, "Sizes of chunks"), papers.create(bench, "On fusion")
     frozen = frozen_study(bench)
     judge_all(bench, frozen)
+    bench.started.append(Job("j", "Preparing hills", ("prepare",), "failed", 0.0, finished=time.time() + 1))
     app = visit("overview")
-    assert "Last studies" in [head.value for head in app.subheader]
-    here = sum(one["complete"] for one in bench.store.labels.current(frozen.study.id).values())
-    assert f"{frozen.round} round, {here} labelled screens" in html(app)
-
-
-@pytest.mark.slow
-def test_studies_over_recipes_and_the_last_paper_are_found_again(bench, monkeypatch):
-    ready(bench, monkeypatch)
-    study, paper = book.create(bench, "Sizes of chunks"), papers.create(bench, "On fusion")
-    app = visit("overview")
-    assert "Last studies and paper" in [head.value for head in app.subheader] and "not started" in html(app)
+    assert not app.exception and not app.error and "Go on" in [head.value for head in app.subheader]
     links = {link.proto.label: link.proto.page + "?" + link.proto.query_string for link in app.get("page_link")}
+    assert "fusion.weight=0.25" in links["Back to Query the store"] and "baseline.fusion.part" in links["Back to Query the store"]
     assert links["Sizes of chunks"].endswith(f"run_study?study={study.id}")
-    assert links[paper.id].endswith(f"write_paper?paper={paper.id}")
+    assert links["On fusion"].endswith(f"write_paper?paper={paper.id}") and links["Preparing hills"].endswith("?job=j")
+    told = html(app)
+    assert "weight 0.25, compared with BM25, defaults, on python-reference" in told and "on python-reference, not started" in told
+    done = sum(one["complete"] for one in bench.store.labels.current(frozen.study.id).values())
+    assert f"{frozen.round} round, {done} of {done} screens labelled" in told and "nothing in it yet" in told
 
 
 @pytest.mark.slow

@@ -77,7 +77,7 @@ def test_without_a_study_the_page_says_what_one_is_and_begins_one_of_the_recipe_
     [study] = [version.experiment for version in book.latest(bench).values()]
     assert opened(app) == study.id and study.recipe.fusion.part == "sparse_only"
     assert [factor.setting for factor in study.factors] == ["chunking.size_tokens", "sparse.k1"]
-    assert (study.choose_on, study.report_on) == ("dev", "test") and "whatever the sidebar says" in texts(app)
+    assert (study.choose_on, study.report_on) == ("dev", "test") and "whatever is chosen on top" in texts(app)
     assert "Not started" in texts(app) and "11 trials" in texts(app), "winner and base once more, on test"
 
 

@@ -42,7 +42,7 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
         elif row.evaluation and training.learnt_from(row, trained):
             st.warning(
                 f"**{name}** learnt from questions of this corpus, and is asked them again here. Choose the questions *Test* "
-                "in the sidebar: those it never saw.",
+                "on top: those it never saw.",
                 icon=":material/info:",
             )
     if waiting := [row for row in rows if row.plan]:

@@ -128,8 +128,8 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     baseline, to_it = shown.baseline.id if shown.baseline else "", f"To the {shown.reference}"
     head = label(shown.metric, shown.k)
     st.caption(
-        f"{cards.count(len(ranked), 'point')}, n {shown.board.n:,} questions. Best and equal: what a claim can rest on; the order "
-        "among them is chance. Click one to open it."
+        f"{cards.count(len(ranked), 'recipe')} on {cards.plain(here.recorded.recipe.corpus.dataset)}, n {shown.board.n:,} questions. Best "
+        "and equal: what a claim can rest on; the order among them is chance. Click one to open it."
     )
     columns = [
         Column("point", help="What is varied; the rest is the same in all.", width=258),

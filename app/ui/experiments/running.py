@@ -107,7 +107,7 @@ def line(text: str, style: str = "") -> str:
 
 def working(study_id: str, stands: StudyStanding, job: Any) -> None:
     running, here = stands.status == "running", bool(job and job.active)
-    told = job if here else stands  # of the job what its link in the sidebar says
+    told = job if here else stands  # of the job what its link in the bar says
     share = told.done / told.total if told.total else 0.0
     failed = f"{len(stands.failures):,} failed" if stands.failures else ""
     words = " · ".join(filter(None, (told.words or "starting", failed, "" if here else "started on the command line")))

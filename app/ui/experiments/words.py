@@ -143,7 +143,7 @@ def coordinates(experiment: Experiment, members: Sequence[Trial]) -> dict[str, s
 def halves_words(experiment: Experiment) -> str:
     """On which questions its winner is chosen and reported, and what that means."""
     if experiment.report_on:
-        return "The winner is chosen on the dev half of the questions and reported on the test half, whatever the sidebar says."
+        return "The winner is chosen on the dev half of the questions and reported on the test half, whatever is chosen on top."
     if experiment.choose_on == "dev":
         return "The winner is chosen on the dev half of the questions. Its mean there is too high by the luck of the choice."
     return "The winner is chosen and reported on the same questions: its mean is too high by the luck of the choice."

@@ -1,9 +1,13 @@
-"""What to do first: prepare the corpus, and pages to begin with."""
+"""What to do first: prepare the corpus, one question led through the real pages, and pages to begin with."""
 
 import streamlit as st
 
 from app import session
-from app.ui import jobs, ways
+from app.ui import cards, jobs, ways
+from core.labs.experiments import book
+from core.labs.experiments.experiment import slug
+from core.labs.papers import shelf
+from core.labs.path import steps
 
 STARTS = (
     (
@@ -31,7 +35,7 @@ def prepare() -> None:
         return
     if not job and recipe == session.defaults():
         workbench.jobs.start(arguments, title)
-        st.rerun()  # the sidebar, drawn before, shows it too
+        st.rerun()  # the bar, drawn before, shows it too
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("**Not prepared yet.** After that every slider answers at once.", width="stretch")
         jobs.prepare_button(recipe, plan)
@@ -43,3 +47,33 @@ def starts() -> None:
             with column.container(border=True, height="stretch"):
                 ways.link(page, f"**{title}**", icon)
                 st.html(f'<div class="gw gw-small">{why}</div>')
+
+
+def first_question() -> None:
+    """Whether hybrid search helps here, asked on the pages where every question is asked. How far it is follows from what is stored;
+    nothing where trials were measured without it, and once it is in a paper."""
+    workbench, dataset = session.workbench(), session.config().corpus.dataset
+    title, has = steps.first_question(dataset), steps.stored(workbench, dataset)
+    name = slug(title)
+    begun = name in book.latest(workbench)
+    asked = any(status.name == dataset and status.questions for status in workbench.datasets())
+    if not asked or name[:50] in shelf.names(workbench) or has.trials and not begun:
+        return
+    with st.container(border=True, key="first_question", gap="xsmall"):
+        st.markdown(f"**A first question: {cards.plain(title[0].lower() + title[1:])}**")
+        if not begun:
+            st.caption(
+                "BM25, dense and hybrid search are measured on half of the questions. The best is confirmed on the other half, with a "
+                "paired test, and the result is put into a paper: on the pages where every other question is asked."
+            )
+            if st.button("Begin", icon=":material/play_arrow:", key="begin_question"):
+                from app.ui.path import asking  # which takes what experiments take, and the first page does without
+
+                ways.go("run_study", study=asking.hybrid())
+            return
+        with st.container(horizontal=True, gap="medium"):
+            of = {"study": name}
+            ways.link("run_study", f"{'✓ ' * (has.recipes > 1)}Which is best?", "looks_one", **of)
+            ways.link("run_study", f"{'✓ ' * (has.tested > 0)}Does it hold on test?", "looks_two", study_view="Leaderboard", **of)
+            ways.link("explain_failures", "Where do the rest fail?", "looks_3", **{"corpus.dataset": dataset})
+            ways.link("write_paper", "Into a paper", "looks_4")

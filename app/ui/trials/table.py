@@ -135,7 +135,6 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str]) -> Table:
     """What of them tells anything. What tells a trial comes first, so that it stands in a narrow window too."""
     measured = [row for row in rows if row["n"]]
     told = {
-        "Corpus": len({row["corpus"] for row in rows}) > 1,
         "of": any(row["n"] != row["total"] for row in measured),
         "Status": any(row["status"] != "ok" for row in rows),
         "Repeat": any(row["repeat"] for row in rows),

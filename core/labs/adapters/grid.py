@@ -288,7 +288,7 @@ def _reliance(rules: Rules, side: AdapterSide, follows: np.ndarray, plain: np.nd
 def _notes(config: TrialConfig, every: Iterable[AdapterSide]) -> list[str]:
     names = dict.fromkeys(name for side in every for name in weights_of(side.adapter))
     return [
-        f"{name} has learnt from the dev half of these questions: compare it on the test half (Questions: test, in the sidebar)."
+        f"{name} has learnt from the dev half of these questions: compare it on the test half (Questions: test, on top)."
         for name in names
         if has_learnt_from(name, config.corpus.dataset) and config.corpus.questions != "test"
     ]

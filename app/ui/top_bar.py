@@ -1,7 +1,6 @@
-"""What is global, under the navigation: running jobs, what the store has to tell, corpus, experiment, pinned baseline."""
+"""What is global, on one line above every page: corpus, questions, experiment, baseline, running jobs. And what the store has to tell."""
 
 from collections import Counter
-from typing import Any
 
 import streamlit as st
 
@@ -12,17 +11,18 @@ from core.errors import WorkbenchError
 from core.labs.experiments import book
 
 MOST_NOTICES = 10
+MOST_SHOWN = 28  # characters of the baseline's name
 NO_EXPERIMENT = "No experiment"
 
 
-def draw() -> Any:
-    """The place for `notices`, which the page that is drawn afterwards may give rise to."""
-    jobs.running()  # first: the list of pages fills most of a laptop's screen, and work under way has to be seen
-    place = st.container()
-    _corpus()
-    _experiment()
-    _baseline()
-    return place
+def draw() -> int:
+    """Returns how many questions the corpus in use has, 0 where that is not known."""
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key="top_bar"):
+        questions = _corpus()
+        _experiment()
+        _baseline()
+        jobs.running()
+    return questions
 
 
 def notices() -> None:
@@ -51,9 +51,9 @@ def _catch_up() -> None:
         st.rerun()
 
 
-def _corpus() -> None:
+def _corpus() -> int:
     recipe = session.config()
-    there = [status.name for status in session.workbench().datasets() if status.present]
+    there = {status.name: status.questions or 0 for status in session.workbench().datasets() if status.present}
     names = list(dict.fromkeys([*there, recipe.corpus.dataset]))
     forms.show_value("corpus", recipe.corpus.dataset)
     st.selectbox(
@@ -63,7 +63,9 @@ def _corpus() -> None:
         key="corpus",
         on_change=_change,
         args=("dataset", "corpus"),
-        help="The documents searched and the questions asked of them.",
+        icon=":material/menu_book:",
+        label_visibility="collapsed",
+        width=200,
     )
     forms.show_value("questions", recipe.corpus.questions)
     st.segmented_control(
@@ -72,13 +74,12 @@ def _corpus() -> None:
         default=recipe.corpus.questions,
         key="questions",
         format_func=str.capitalize,
-        width="stretch",
         on_change=_change,
         args=("questions", "questions"),
         label_visibility="collapsed",
         required=True,
-        help="All questions, or a half of them split by document: tune on dev, report on test.",
     )
+    return there.get(recipe.corpus.dataset, 0)
 
 
 def _change(knob: str, key: str) -> None:
@@ -107,8 +108,8 @@ def _experiment() -> None:
         on_change=_set_experiment,
         accept_new_options=True,
         icon=":material/science:",
-        label_visibility="collapsed",  # the line is the baseline's on a laptop's screen
-        help="Saved trials go into it. Type a title to begin one.",
+        label_visibility="collapsed",
+        width=200,
     )
 
 
@@ -126,28 +127,15 @@ def _set_experiment() -> None:
 
 def _baseline() -> None:
     pinned, current = session.baseline(), session.config()
-    with st.container(gap="xsmall"):
-        if pinned is None:
-            st.html('<div class="gw gw-small">No baseline pinned</div>')
-            st.button(
-                "Pin this recipe",
-                icon=":material/keep:",
-                key="pin",
-                type="tertiary",
-                on_click=session.pin,
-                args=(current,),
-                help="Every page then shows the difference to it, with its interval.",
-            )
-            return
-        same = pinned == current
-        text = "Baseline" + (", the current recipe" if same else "")
-        st.html(
-            f'<div class="gw gw-small">{text}</div><div class="gw" style="font-size:.85rem">'
-            f"{cards.escape(forms.describe_recipe(pinned))}</div>"
-        )
-        with st.container(horizontal=True, gap="small"):
-            if not same:
-                st.button(
-                    "Pin this instead", icon=":material/keep:", key="pin", type="tertiary", on_click=session.pin, args=(current,)
-                )
-            st.button("Unpin", icon=":material/keep_off:", key="unpin", type="tertiary", on_click=session.pin, args=(None,))
+    if pinned is None:
+        about = "Every page then shows the difference to it, with its interval."
+        cards.press("Pin this recipe", "keep", "pin", session.pin, current, type="tertiary", help=about)
+        return
+    same = pinned == current
+    name = "this recipe" if same else cut(forms.describe_recipe(pinned), MOST_SHOWN)
+    with st.popover(f"Baseline: {cards.plain(name)}", icon=":material/keep:", type="tertiary", key="baseline"):
+        st.html(f'<div class="gw">{cards.escape(forms.describe_recipe(pinned))}</div>')
+        st.caption("It answers the questions of the recipe in use, judged by the same rules.")
+        if not same:
+            cards.press("Pin the recipe in use instead", "keep", "pin", session.pin, current)
+        cards.press("Unpin", "keep_off", "unpin", session.pin, None)

@@ -1,0 +1,90 @@
+"""The path from a question to the paper, on one line of every page: what is done, where one is, and the one press that comes next.
+
+On pages that are no step of it, it is folded to what comes next.
+"""
+
+from typing import NamedTuple
+
+import streamlit as st
+
+from app import navigation, session
+from app.ui import cards, ways
+from core.labs.experiments.experiment import Experiment
+from core.labs.papers import shelf
+from core.labs.path import steps
+from core.labs.path.steps import PathStep
+
+WRITE = "write it up"  # which the bar itself does, where there is an experiment
+MARKS = {"done": "✓ ", "next": "", "open": "", "aside": "– "}
+
+
+class Way(NamedTuple):
+    """Where a step is done. press: what its button says while it is the next."""
+
+    page: str
+    address: dict[str, str]
+    press: str
+
+
+def draw(page: str, questions: int) -> None:
+    """questions: how many the corpus in use has."""
+    entry = navigation.entries().get(page)
+    if entry is None:
+        return
+    workbench, dataset = session.workbench(), session.config().corpus.dataset
+    version = steps.in_use(workbench, dataset, session.experiment())
+    experiment = version and version.experiment
+    taken, to = steps.path(workbench, dataset, questions, experiment), places(experiment)
+    following = next((step for step in taken if step.state == "next"), None)
+    with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center", key="path"):
+        if entry.step:
+            for step in taken:
+                _step(step, to[step.name], here=step.name == entry.step)
+        if following:
+            _next(following, to[following.name], experiment, page, folded=not entry.step)
+
+
+def places(experiment: Experiment | None) -> dict[str, Way]:
+    """Where each step is done: on the page of the experiment in use, where that does it."""
+    study = {"study": experiment.id} if experiment and experiment.factors else {}
+    papers, reported = bool(shelf.last(session.workbench())), study if study and experiment.report_on else {}
+    return {
+        "question": Way("run_study", study, "try hybrid search"),
+        "corpus": Way("browse_corpus", {"tab": "Own documents"}, "add questions"),
+        "recipe": Way("search_live", {}, "measure a recipe"),
+        "compare": Way("run_study", study, "compare"),
+        "confirm": Way("run_study", reported, "confirm on test") if reported else Way("search_live", {}, "confirm on test"),
+        "people": Way("design_study", {}, "have people judge"),
+        "paper": Way("write_paper", {"paper_view": "Bundle"} if papers else {}, "make the bundle" if papers else WRITE),
+    }
+
+
+def _step(step: PathStep, to: Way, here: bool) -> None:
+    with st.container(key=f"path_{step.state}{'_here' * here}_{step.name}", width="content"):
+        said = "Not needed here: no answers are stored" if step.state == "aside" else step.words
+        ways.link(to.page, f"{MARKS[step.state]}{step.title}", "", about=cards.plain(said), **to.address)
+
+
+def _next(step: PathStep, to: Way, experiment: Experiment | None, page: str, folded: bool) -> None:
+    there = to.page == page and all(st.query_params.get(key) == value for key, value in to.address.items())
+    if there and to.press != WRITE:  # whose own button does it
+        st.html(f'<div class="gw gw-small gw-next">Next, on this page: {to.press}</div>', width="content")
+    elif folded:
+        with st.container(key="path_folded", width="content"):
+            ways.link(to.page, f"Next: {to.press}", "route", about=cards.plain(step.words), **to.address)
+    elif st.button(f"Next: {to.press}", key="path_next", type="primary", help=cards.plain(step.words)):
+        go_on(step, to, experiment)
+
+
+def go_on(step: PathStep, to: Way, experiment: Experiment | None) -> None:
+    """To where the step is done, with what it begins with: a question where there is none yet, the test questions, the result of
+    the experiment."""
+    from app.ui.path import asking  # which takes what experiments take, and a page does without
+
+    if step.name == "question":
+        ways.go("run_study", study=asking.hybrid())
+    if step.name == "paper" and experiment and experiment.factors and to.press == WRITE:
+        ways.go("write_paper", paper=asking.into_paper(experiment))
+    if step.name == "confirm" and to.page == "search_live":
+        session.change({"corpus.questions": "test"})
+    ways.go(to.page, **to.address)

@@ -1,0 +1,166 @@
+"""Where one is between a question and the paper, of one corpus. Nothing of it is kept: trials, experiments, answers, labels and
+papers say it."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+from core import files
+from core.annotation import versions
+from core.errors import WorkbenchError
+from core.labs.experiments import book
+from core.labs.experiments.book import Version
+from core.labs.experiments.experiment import Experiment
+from core.labs.papers import shelf
+from core.progress import counted
+from core.workbench import Workbench
+
+TITLES = {
+    "question": "Question",
+    "corpus": "Corpus",
+    "recipe": "Recipe",
+    "compare": "Compare",
+    "confirm": "Confirm",
+    "people": "People",
+    "paper": "Paper",
+}
+UNREAD = "cannot be read"  # of a damaged paper
+MEASURED = """SELECT tested, max(recipes) AS recipes, sum(trials)::BIGINT AS trials FROM (
+    SELECT config->>'$.corpus.questions' = 'test' AS tested, count(DISTINCT recipe_fingerprint) AS recipes, count(*) AS trials
+    FROM trials WHERE status = 'ok' AND measured > 0 AND dataset = ? GROUP BY questions_fingerprint, k, overlap, tested) GROUP BY tested"""
+ANSWERED = "SELECT count(*) AS n FROM answers WHERE dataset = ? AND text IS NOT NULL"
+
+
+class PathStep(NamedTuple):
+    """state: done, next, open, or aside (nobody needs it here). words: what is stored of it, or what there is to do."""
+
+    name: str  # of TITLES
+    state: str
+    words: str
+
+    @property
+    def title(self) -> str:
+        return TITLES[self.name]
+
+
+class Stored(NamedTuple):
+    """What the database holds of a corpus. recipes: the most that were measured on the same questions, on `tested` test questions."""
+
+    trials: int = 0
+    recipes: int = 0
+    tested: int = 0
+    answers: int = 0
+
+
+def path(workbench: Workbench, dataset: str, questions: int, experiment: Experiment | None) -> list[PathStep]:
+    """The steps in their order, at most one of them the next. questions: how many the corpus has. experiment: as `in_use`."""
+    has, people, written = stored(workbench, dataset), _people(workbench), _paper(workbench)
+    varied = experiment is not None and bool(experiment.factors)
+    asked = experiment.title or experiment.id if experiment else "not written down" if has.trials else ""
+    told = {
+        "question": (bool(asked), asked or "What is to be found out?"),
+        "corpus": (questions > 0, counted(questions, "question") if questions else "Its questions need evidence"),
+        "recipe": (
+            varied or has.trials > 0,
+            f"{counted(has.trials, 'trial')} kept"
+            if has.trials
+            else "Chosen by the experiment" * varied or "Measure one and keep it",
+        ),
+        "compare": (
+            has.recipes > 1,
+            f"{has.recipes:,} recipes on the same questions" if has.recipes > 1 else "Two recipes on the same questions",
+        ),
+        "confirm": (
+            has.tested > 0,
+            f"{counted(has.tested, 'recipe')} on test" if has.tested else "Measure the chosen one on test",
+        ),
+        "people": people,
+        "paper": written,
+    }
+    aside = {"people"} if not people[0] and (not has.answers or written[0]) else set()
+    begin = () if questions else ("corpus",)  # nothing can be asked of a corpus without questions
+    following = next((name for name in (*begin, *told) if not told[name][0] and name not in aside), "")
+    return [
+        PathStep(name, "done" if done else "next" if name == following else "aside" if name in aside else "open", words)
+        for name, (done, words) in told.items()
+    ]
+
+
+def first_question(dataset: str) -> str:
+    """The title of the experiment that anybody can begin with."""
+    return f"Does hybrid search help on {dataset}?"
+
+
+def stored(workbench: Workbench, dataset: str) -> Stored:
+    """Asked of the database once after each change of the journal."""
+    listing = workbench.store.journal.listing()
+    key = f"{dataset} {len(listing)} {next(reversed(listing), '')}"
+    if (before := workbench.pipeline.recall("path", key)) is not None:
+        return before
+    late = workbench.late()
+    rows = {row["tested"]: row for row in workbench.store.query(MEASURED, [dataset])}
+    on_test, others = rows.get(True, {}), rows.get(False, {})
+    [answers] = workbench.store.query(ANSWERED, [dataset])
+    counts = Stored(
+        on_test.get("trials", 0) + others.get("trials", 0), others.get("recipes", 0), on_test.get("recipes", 0), answers["n"]
+    )
+    return counts if workbench.late() > late else workbench.pipeline.keep("path", key, counts)
+
+
+def in_use(workbench: Workbench, dataset: str, experiment: str = "") -> Version | None:
+    """The experiment of this id, else the last of this corpus."""
+    there = book.latest(workbench)
+    if experiment in there:
+        return there[experiment]
+    own = [version for version in there.values() if not version.experiment.archived and _corpus(workbench, version) == dataset]
+    return max(own, key=lambda version: version.id, default=None)
+
+
+def _corpus(workbench: Workbench, version: Version) -> str:
+    """Which corpus an experiment is on; to build its recipe takes half a millisecond."""
+    return workbench.pipeline.remember("experiment corpus", version.id, lambda: version.experiment.recipe.corpus.dataset)
+
+
+def _people(workbench: Workbench) -> tuple[bool, str]:
+    """Of the study of people that was recorded last: whether its labels are complete, and how far it is."""
+    newest = next(iter(versions.studies(workbench)), None)
+    return (False, "Have people judge the answers") if newest is None else how_far(workbench, newest)
+
+
+def how_far(workbench: Workbench, version: versions.Frozen) -> tuple[bool, str]:
+    """Whether all labels of the main round are there, and how many of the round's screens are labelled."""
+    if version.round == "draft":
+        return False, "a draft, not frozen yet"
+    from core.annotation import standing  # the first page waits for what it shows only
+
+    key = str(standing.state(workbench, version))
+    people = workbench.pipeline.remember("people", key, lambda: standing.progress(workbench, version))
+    done, assigned = (sum(getattr(person, count) for person in people) for count in ("done", "assigned"))
+    return version.round != "pilot" and done >= assigned > 0, f"{version.round} round, {done:,} of {assigned:,} screens labelled"
+
+
+def _paper(workbench: Workbench) -> tuple[bool, str]:
+    name = shelf.last(workbench)
+    return (False, "Take the result into a paper") if not name else paper_stands(workbench, name)
+
+
+def paper_stands(workbench: Workbench, name: str) -> tuple[bool, str]:
+    """Whether the bundle holds the paper as it is, and what is to be said of it."""
+    document, bundle = workbench.home / "papers" / name / "paper.yaml", workbench.home / "bundles" / f"{name}.zip"
+    try:
+        number, changed = len(paper(workbench, name).get("items") or ()), document.stat().st_mtime_ns
+    except (OSError, WorkbenchError):
+        return False, UNREAD
+    if not number:
+        return False, "nothing in it yet"
+    if not bundle.is_file():
+        return False, f"{counted(number, 'item')}, no bundle yet"
+    if bundle.stat().st_mtime_ns < changed:
+        return False, f"{counted(number, 'item')}, changed since its bundle"
+    return True, f"{counted(number, 'item')}, in its bundle"
+
+
+def paper(workbench: Workbench, name: str) -> dict[str, Any]:
+    """Its document, unchecked: to read it whole takes scipy, which no page waits for."""
+    document = workbench.home / "papers" / name / "paper.yaml"
+    read = partial(files.read_yaml, document, "The paper", of=dict)
+    return workbench.pipeline.remember("paper", f"{name} {document.stat().st_mtime_ns}", read)

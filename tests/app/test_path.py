@@ -1,0 +1,55 @@
+"""The bar of the path: what is done follows from what is stored, and the press that comes next leads to where it is done."""
+
+import pytest
+
+from app import session
+from core.labs.experiments import book
+from core.labs.papers import paper as papers
+from core.labs.path import steps
+from core.workbench import Workbench
+from tests.support.screen import visit
+from tests.support.synthetic_trials import add_questions, add_trial
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch) -> Workbench:
+    bench = Workbench(tmp_path)
+    monkeypatch.setattr(session, "workbench", lambda: bench)
+    monkeypatch.setattr(bench.jobs, "start", lambda *_: "job")
+    return bench
+
+
+def states(bench: Workbench, dataset: str = "hills", questions: int = 39) -> dict[str, str]:
+    version = steps.in_use(bench, dataset)
+    return {step.name: step.state for step in steps.path(bench, dataset, questions, version and version.experiment)}
+
+
+def test_the_steps_follow_from_what_is_stored(bench):
+    store, of = bench.store, add_questions(bench.store, name="hills", dataset="hills")
+    assert states(bench) == dict.fromkeys(steps.TITLES, "open") | {"question": "next", "corpus": "done", "people": "aside"}
+    assert states(bench, questions=0)["corpus"] == "next"
+    add_trial(store, of, {"corpus.dataset": "hills"})
+    assert [name for name, state in states(bench).items() if state == "next"] == ["compare"], "who measures has a question"
+    add_trial(store, of, {"corpus.dataset": "hills"}, seed=1)
+    assert states(bench)["compare"] == "next", "the same recipe again is no second one"
+    add_trial(store, of, {"corpus.dataset": "hills", "fusion.weight": 0.2}, seed=2)
+    assert states(bench)["confirm"] == "next" and states(bench, "plains")["question"] == "next"
+    add_trial(store, of, {"corpus.dataset": "hills", "corpus.questions": "test"}, seed=3)
+    assert states(bench)["paper"] == "next", "there are no answers that people could judge"
+    paper = papers.create(bench, "On fusion")
+    assert steps.paper_stands(bench, paper.id) == (False, "nothing in it yet")
+
+
+@pytest.mark.slow
+def test_the_bar_leads_from_no_question_to_an_experiment_and_is_folded_elsewhere(bench):
+    app = visit("browse_corpus")
+    assert not app.exception and not app.error
+    app = next(button for button in app.button if button.key == "path_next").click().run()
+    [version] = book.latest(bench).values()
+    assert version.experiment.title == "Does hybrid search help on python-reference?" and not app.exception
+    assert (version.experiment.choose_on, version.experiment.report_on) == ("dev", "test")
+    assert [title.value for title in app.title] == ["Run a study"]
+    assert version.experiment.id in app.query_params["experiment"]
+    folded = visit("tune_sampling", {"corpus.dataset": "nothing-here"})
+    assert not [button for button in folded.button if button.key == "path_next"]
+    assert "Next: add questions" in [link.proto.label for link in folded.get("page_link")]
