@@ -107,5 +107,6 @@ def test_what_an_example_of_the_docs_imports_is_there():
 ])  # fmt: skip
 def test_a_name_that_moved_is_seen(text, missing, tmp_path, monkeypatch):
     broken = ROOT / "tests" / "broken.py"
-    monkeypatch.setattr("tests.test_names.tree_of", lambda path: ast.parse(text) if path == broken else tree_of(path))
+    whole = tree_of
+    monkeypatch.setitem(absent.__globals__, "tree_of", lambda path: ast.parse(text) if path == broken else whole(path))
     assert absent(broken) == missing
