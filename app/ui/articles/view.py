@@ -1,6 +1,7 @@
 """Article: written on evidence, sent back or let out by the gate, decided by a person, published; and the gate against people."""
 
 import os
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from app import session
 from app.ui import cards, charts, jobs, tables
 from app.ui.cards import Card
 from core.articles import against_people
-from core.articles.publishing import HTML, MARKDOWN
+from core.articles.publishing import HTML, MARKDOWN, paragraphs
 from core.articles.shown import article_row, articles_table, gate_table, sentences_table
 from core.articles.steps import Article, articles
 from core.articles.writing import LONGEST_TOPIC
@@ -62,6 +63,9 @@ def opened(workbench: Any, made: Article) -> None:
                 + f"Let out: accuracy and calibration of at least 3, a mean of {LEAST_MEAN:g}, and no confident hallucination."
             )
         )
+    for some in paragraphs(made):
+        said = " ".join(f"{escape(text)} <small>[{number}]</small>" for _, text, number in some)
+        st.html(f'<div class="gw gw-passage">{said}</div>')
     tables.draw(sentences_table(made, command_line("articles", "show", made.id)))
     if made.publication:
         return published(made)
