@@ -20,7 +20,7 @@ ALIKE = 0.9  # cosine from which two sentences say the same
 
 
 class EvidenceNote(NamedTuple):
-    """Characters [start, end) of a document, and the passage [passage_start, passage_end) in which they stand. search: of which it came."""
+    """A sentence, characters [start, end) of a document. search: of which it came."""
 
     document_id: str
     title: str
@@ -28,7 +28,6 @@ class EvidenceNote(NamedTuple):
     start: int
     end: int
     text: str
-    passage: str
     search: str
     cosine: float  # to the topic
 
@@ -74,4 +73,4 @@ def _stands_alone(text: str) -> bool:
 
 def _note(hit: Hit, search: str, start: int, end: int, near: float) -> EvidenceNote:
     begin = hit.start + start
-    return EvidenceNote(hit.document_id, hit.title, hit.page, begin, hit.start + end, hit.text[start:end], hit.text, search, near)
+    return EvidenceNote(hit.document_id, hit.title, hit.page, begin, hit.start + end, hit.text[start:end], search, near)

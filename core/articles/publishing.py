@@ -1,6 +1,7 @@
 """A person decides where the gate does not, and what is let out is published: each claim looked at once more, with its sources."""
 
 import hashlib
+import tempfile
 from collections.abc import Generator
 from datetime import UTC, datetime
 from html import escape
@@ -52,12 +53,7 @@ def publish(workbench: Workbench, name: str, folder: Path) -> Generator[Progress
     unsure = yield from _checked(workbench, made)
     corpus = yield from workbench.read_corpus(config)
     pages = {MARKDOWN: markdown(made, unsure, corpus.name), HTML: html(made, unsure, corpus.name)}
-    if folder.exists():
-        raise WorkbenchError("There is something of this name.", where=str(folder), todo="Name a folder that is not there yet.")
-    with files.disk_reported("The article", folder):
-        folder.mkdir(parents=True)
-        for file, text in pages.items():
-            files.write_whole(folder / file, text, "The article")
+    _put(folder, pages)
     value = {
         "folder": str(folder),
         "unsure": sorted(unsure),
@@ -68,8 +64,24 @@ def publish(workbench: Workbench, name: str, folder: Path) -> Generator[Progress
     return the_article(workbench, name)
 
 
+def _put(folder: Path, pages: dict[str, str]) -> None:
+    """All of it or nothing. A folder that holds just these pages is the one of a publication that was killed before its record."""
+    written = {file: text.encode("utf-8", "surrogatepass") for file, text in pages.items()}
+    if folder.is_dir() and {path.name: path.is_file() and path.read_bytes() for path in folder.iterdir()} == written:
+        return
+    if folder.exists():
+        raise WorkbenchError("There is something of this name.", where=str(folder), todo="Name a folder that is not there yet.")
+    with files.disk_reported("The article", folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
+        unfinished.chmod(0o755)
+        for file, data in written.items():
+            files.write_whole(unfinished / file, data, "The article")
+        unfinished.rename(folder)
+
+
 def _checked(workbench: Workbench, made: Article) -> Generator[Progress, None, set[int]]:
-    """Sentences, from 0, that their passages do not bear out, which only a person may have let out."""
+    """Sentences, from 0, that their evidence does not bear out, which only a person may have let out."""
     config = build(made.config)
     corpus = yield from workbench.read_corpus(config)
     text_of = {document.id: document.text for document in corpus.documents}
@@ -82,7 +94,7 @@ def _checked(workbench: Workbench, made: Article) -> Generator[Progress, None, s
                 todo="Write the article anew, with another seed.",
             )
     texts = [sentence.text for sentence in made.draft]
-    values = yield from support(workbench, config, made.topic, texts, [(note.passage,) for note in notes])
+    values = yield from support(workbench, config, made.topic, texts, [(note.text,) for note in notes])
     unsure = {place for place, value in enumerate(values.tolist()) if not value >= least_support()}
     if unsure and not made.decision:
         raise WorkbenchError(f"{len(unsure):,} sentences are not borne out by their evidence.", where=made.id)

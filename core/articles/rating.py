@@ -1,6 +1,6 @@
 """The editor: what a draft is worth in the gate's four dimensions, by measures, and which sentences are the reason.
 
-Technical accuracy is the mean support of the sentences by the passages they rest on. Calibration is 1 less the mean distance of a
+Technical accuracy is the mean support of the sentences by the evidence they rest on. Calibration is 1 less the mean distance of a
 sentence's sureness (1, or HEDGED with a word such as "may") from its evidence's times its support. Completeness is the share of the
 searches of which something is told; clarity the share of sentences that are neither long nor said twice. A dimension's rating is 1 + 4
 times its share.

@@ -49,7 +49,7 @@ def sentences_table(made: Article, command: str = "") -> Table:
         Column("evidence", width=300),
         Column("document", width=110),
         Column("way", "How", help="Rewritten by the model, or quoted from its evidence.", width=90),
-        Column("support", format=TWO, help="How surely the passage bears it out, by the measure of faithfulness."),
+        Column("support", format=TWO, help="How surely its evidence supports it, by the measure of faithfulness."),
         Column("sent_back", "Sent back, because", width=170),
     )
     return Table("article_sentences", columns, sentence_rows(made), made.topic, command=command)

@@ -148,7 +148,7 @@ def edited(workbench: Workbench, config: TrialConfig, made: Article) -> Generato
     """The gate's decision on the draft, with each sentence's support."""
     texts = [sentence.text for sentence in made.draft]
     notes = [made.notes[sentence.note - 1] for sentence in made.draft]
-    values = yield from support(workbench, config, made.topic, texts, [(note.passage,) for note in notes])
+    values = yield from support(workbench, config, made.topic, texts, [(note.text,) for note in notes])
     searches = {note.search for note in made.notes}
     complete = len({note.search for note in notes}) / len(searches)
     return judged(rated(texts, values, [note.text for note in notes], complete), made.revisions)

@@ -37,10 +37,13 @@ def _list(rows: list[dict[str, Any]]) -> None:
 def show_gate(value: dict[str, Any]) -> None:
     """The curve, and whether the judge tells anything."""
     from core.articles.shown import gate_table
+    from core.report.table import MEAN, between
 
     made = gate_table(value)
     show_columns(made)
-    print(f"{made.note}. AUC {value['auc']['mean']:.3f} ({value['auc']['low']:.3f} to {value['auc']['high']:.3f}).")
+    print(
+        f"{made.note}. AUC {value['auc']['mean']:.3f} ({between(value['auc']['low'], value['auc']['high'], MEAN) or 'no interval'})."
+    )
     if not value["tells"]:
         print("This gate does not tell faithful drafts from others here: do not rely on it.")
 

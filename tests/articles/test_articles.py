@@ -97,6 +97,11 @@ def test_after_three_revisions_a_person_decides(bench, monkeypatch, tmp_path):
     with pytest.raises(WorkbenchError, match="nothing to decide"):
         decide(bench, made.id, True, "the editor", "again")
     (tmp_path / "there").mkdir()
+    keep = publishing.keep_step
+    monkeypatch.setattr(publishing, "keep_step", lambda *step: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):  # killed between the files and the record
+        drain(publish(bench, made.id, tmp_path / "out"))
+    monkeypatch.setattr(publishing, "keep_step", keep)
     with pytest.raises(WorkbenchError, match="something of this name"):
         drain(publish(bench, made.id, tmp_path / "there"))
     drain(publish(bench, made.id, tmp_path / "out"))

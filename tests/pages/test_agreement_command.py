@@ -109,7 +109,7 @@ def test_coefficients_and_everything_else_on_qags(bench, capsys):
         assert words in html(app), words
     said = html(app) + " ".join(element.value for element in [*app.caption, *app.info, *app.warning])
     assert "Krippendorff 2004" in said and "Landis and Koch 1977" in said and "No study of yours has labels yet" in said
-    assert "Example: QAGS" in app.selectbox[0].options[0]
+    assert "Example: QAGS" in app.selectbox(key="source").options[0]
     assert len(found["people"]["annotators"]) == 162 and (found["disputed"]["disputed"], found["disputed"]["units"]) == (210, 714)
     assert found["growth"]["points"][-1]["alpha"] == pytest.approx(0.5135, abs=5e-5) and found["growth"]["stop_at"] > 500
     assert found["systems"]["systems"][0]["whole"]["mean"] == pytest.approx(113 / 235)

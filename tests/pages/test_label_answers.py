@@ -234,7 +234,8 @@ def test_whoever_left_is_told_and_offered_no_more(bench):
     rounds.freeze(bench, rating(), "main")
     rounds.hand_over(bench, "toy", "Ann")
     app = open_page(study="toy", annotator="Ann")
-    assert "has left" in said(app) and app.selectbox[1].options == ["Ben", "Cy"]
+    names = next(box for box in app.selectbox if box.label == "Your name")
+    assert "has left" in said(app) and names.options == ["Ben", "Cy"]
 
 
 def test_each_annotator_keeps_keys_of_their_own(bench):

@@ -69,7 +69,7 @@ def frame(app: AppTest, column: str):
 def test_an_empty_store_says_what_to_give(bench):
     app = open_page()
     assert "item, annotator and value" in html(app)
-    assert [box.value for box in app.main.selectbox] == ["Upload files"]
+    assert app.selectbox(key="source").value == "Upload files"
 
 
 @pytest.mark.slow
@@ -187,7 +187,7 @@ def test_the_round_is_told_and_chosen_by_the_address(bench):
     assert "Pilot round" in html(open_page()) and "This is the pilot" in planned(open_page())
     labelled(bench, study, mixed)
     app = open_page(of_round="pilot")
-    assert "Pilot round" in html(app) and "6 items" in html(app) and "Faithful?" in app.selectbox[0].options
+    assert "Pilot round" in html(app) and "6 items" in html(app) and "Faithful?" in app.selectbox(key="source").options
     assert "Main round" in html(open_page()) and "10 items" in html(open_page())
 
 

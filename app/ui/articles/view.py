@@ -16,6 +16,7 @@ from core.articles.shown import article_row, articles_table, gate_table, sentenc
 from core.articles.steps import Article, articles
 from core.articles.writing import LONGEST_TOPIC
 from core.judging.gate import DIMENSIONS, LEAST, LEAST_MEAN, MOST_REVISIONS
+from core.report.table import MEAN, between
 from core.workbench import command_line, one_phase
 
 WHY = (
@@ -119,7 +120,7 @@ def gate(workbench: Any) -> None:
     file = Path(os.environ.get("GROUNDWORK_DATASETS", "")) / QAGS
     if value:
         auc = value["auc"]
-        told = f"AUC {auc['mean']:.3f} ({auc['low']:.3f} to {auc['high']:.3f})"
+        told = f"AUC {auc['mean']:.3f} ({between(auc['low'], auc['high'], MEAN) or 'no interval'})"
         if not value["tells"]:
             st.warning(
                 f"{told}: this gate does not tell faithful drafts from others. Do not rely on it.", icon=":material/warning:"
