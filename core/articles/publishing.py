@@ -77,7 +77,7 @@ def _put(folder: Path, pages: dict[str, str]) -> None:
         unfinished.chmod(0o755)
         for file, data in written.items():
             files.write_whole(unfinished / file, data, "The article")
-        unfinished.rename(folder)
+        files.take_place(unfinished, folder)
 
 
 def _checked(workbench: Workbench, made: Article) -> Generator[Progress, None, set[int]]:
