@@ -1,7 +1,6 @@
 """A person decides where the gate does not, and what is let out is published: each claim looked at once more, with its sources."""
 
 import hashlib
-import tempfile
 from collections.abc import Generator
 from datetime import UTC, datetime
 from html import escape
@@ -73,11 +72,10 @@ def _put(folder: Path, pages: dict[str, str]) -> None:
         raise WorkbenchError("There is something of this name.", where=str(folder), todo="Name a folder that is not there yet.")
     with files.disk_reported("The article", folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
-        unfinished.chmod(0o755)
+    with files.made_whole(folder, "The article") as unfinished:
+        unfinished.mkdir()
         for file, data in written.items():
-            files.write_whole(unfinished / file, data, "The article")
-        files.take_place(unfinished, folder)
+            (unfinished / file).write_bytes(data)
 
 
 def _checked(workbench: Workbench, made: Article) -> Generator[Progress, None, set[int]]:
