@@ -116,7 +116,8 @@ def test_a_question_shows_its_results_under_both_recipes(prepared, tab):
     box = grid.bounding_box()
     tab.mouse.click(box["x"] + 60, box["y"] + 52)  # the text of the first row; the grid is a canvas
     tab.get_by_text("Gold answer:").wait_for()
-    assert tab.locator(".gw-passage").count() >= 2 and "chosen=" in tab.url
+    tab.locator(".gw-passage").nth(1).wait_for()
+    assert "chosen=" in tab.url
     tab.wait_for_function("document.querySelector('.st-key-opened').getBoundingClientRect().top < innerHeight * 0.6")
     no_error(tab)
 

@@ -153,7 +153,7 @@ def test_the_cache_is_measured_with_and_without(page):
     app = app.select_slider(key="new_tokens").set_value(32).run()
     app = press(app, "measure")
     shown = html(app)
-    assert "times</span>" in shown and "both gave the same tokens" in shown and "384 bytes a token" in shown
+    assert "times</small>" in shown and "both gave the same tokens" in shown and "384 bytes a token" in shown
     assert words(app).count("Adjusted R²") == 2
     app = app.select_slider(key="new_tokens").set_value(64).run()  # what was measured stays until it is measured anew
     assert "last measurement" in words(app) and "384 bytes a token" in html(app)
