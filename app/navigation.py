@@ -18,6 +18,7 @@ class Entry(NamedTuple):
     icon: str  # a name of Material's
     entry: str = ""  # pages of one section that say the same share a link of this title, which leads to the first of them
     step: str = ""  # of the path from a question to the paper that this page takes; "": none
+    path: bool = True  # whether the path stands above it: an annotator is not shown how far the study is
 
     @property
     def link(self) -> str:

@@ -11,7 +11,7 @@ NAVIGATION = {
     "title": "Label answers",
     "icon": "edit_note",
     "entry": "Human studies",
-    "step": "people",
+    "path": False,
 }
 QUESTION = "Which sentences of an answer are supported by their evidence, as a person judges?"
 

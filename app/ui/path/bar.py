@@ -29,7 +29,7 @@ class Way(NamedTuple):
 def draw(page: str, questions: int) -> None:
     """questions: how many the corpus in use has."""
     entry = navigation.entries().get(page)
-    if entry is None:
+    if entry is None or not entry.path:
         return
     workbench, dataset = session.workbench(), session.config().corpus.dataset
     version = steps.in_use(workbench, dataset, session.experiment())
