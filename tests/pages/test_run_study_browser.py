@@ -46,6 +46,7 @@ def test_a_study_is_defined_run_and_its_best_point_compared(site, bench, tab):
     tab.get_by_role("button", name="Begin a study").click()
     tab.get_by_text("11 trials").first.wait_for()  # nine on dev, then the winner and the base on test
     assert "study=chunking-size-and-sparse-retrieval-k1-towns" in tab.url
+    settled(tab)
     box = tab.get_by_role("combobox", name="Values").last  # of k1
     box.fill("4.6")
     box.press("Enter")
