@@ -18,9 +18,8 @@ from core.config import code_version, fingerprint, with_settings
 from core.context.citations import plain
 from core.errors import WorkbenchError
 from core.generation.model_texts import Request
-from core.judging.measure import AnswerCase
 from core.judging.self_consistency import majority
-from core.labs.answers import answering, arms
+from core.labs.answers import arms
 from core.labs.answers.answering import AnswerCost, AnswerSet
 from core.labs.answers.arms import Draw
 from core.labs.answers.chain_of_thought import CHAIN, DIRECT, ReasonedText, chains, prompts
@@ -28,7 +27,7 @@ from core.labs.answers.results import keep_result, result_of
 from core.pipeline.stages import Recipe
 from core.progress import counted_within, drain
 from core.records import Progress
-from core.report.table import MEAN, ONE, SIGNED, WHOLE, Column, Table, corrected_p
+from core.report.table import ONE, SIGNED, WHOLE, Column, Table, corrected_p
 from core.workbench import Workbench
 
 QUESTIONS = 30  # where nobody says how many
@@ -95,7 +94,7 @@ def compare_agents(workbench: Workbench, recipe: Recipe, plan: AgentPlan) -> Gen
     names = (RAG, *plan.ways)
     for done, name in enumerate(names):
         step = Progress(done, len(names) + len(TEXTS), title(name))
-        yield from counted_within(arms.write(workbench, [(yield from _answer_set(draw, name))]), step)
+        yield from counted_within(arms.write(workbench, [(yield from arms.answered_by(draw, name))]), step)
     sets = yield from _sets(draw, plan)
     samples = _samples(sets, plan)
     for done, name in enumerate(TEXTS, len(names)):
@@ -118,7 +117,11 @@ def standing(workbench: Workbench, recipe: Recipe, plan: AgentPlan) -> AgentComp
     }
     ways = {name: [said and _of_way(said) for said in some.answers] for name, some in sets.items()}
     answers = {name: (texts | ways)[name] for name in (CLOSED, THINKS, *ways, EQUAL)}
-    values = {name: _values(draw, some) for name, some in answers.items() if None not in some}
+    values = {
+        name: arms.text_values(draw, draw.queries, [said.text for said in some], MEASURES)
+        for name, some in answers.items()
+        if None not in some
+    }
     made = compared(values, draw.rules, RAG)
     return AgentComparison(draw, plan, answers, values, made, samples, arms.missing(workbench, sets.values()))
 
@@ -143,16 +146,8 @@ def _sets(draw: Draw, plan: AgentPlan) -> Generator[Progress, None, dict[str, An
     """Of RAG and of each way."""
     made = {}
     for name in (RAG, *plan.ways):
-        made[name] = yield from _answer_set(draw, name)
+        made[name] = yield from arms.answered_by(draw, name)
     return made
-
-
-def _answer_set(draw: Draw, name: str) -> Generator[Progress, None, AnswerSet]:
-    """What the recipe asks in this way; its own settings of the way, where it has that."""
-    own = draw.config.answering.part == name
-    recipe = draw.config if own else with_settings(draw.config, {"answering.part": name})
-    evaluation = yield from draw.workbench.evaluating(draw.run.of(recipe))
-    return answering.recorded_set(draw.workbench, evaluation, draw.rows)
 
 
 def _of_way(said: Any) -> AgentAnswer:
@@ -216,16 +211,6 @@ def _samples(sets: dict[str, AnswerSet], plan: AgentPlan) -> int:
     return min(MOST_SAMPLES, max(1, round(max(means[name] for name in plan.ways) / max(1.0, means[RAG]))))
 
 
-def _values(draw: Draw, some: Sequence[AgentAnswer]) -> dict[str, np.ndarray]:
-    """measure -> [questions] float64. An answer that is not there is wrong."""
-    style = draw.config.context.citations
-    cases = [
-        AnswerCase(query.text, said.text, (), query.answers, citations=style)
-        for query, said in zip(draw.queries, some, strict=True)
-    ]
-    return {name: np.nan_to_num(column) for name, column in arms.scored(draw.workbench, draw.config, cases, MEASURES).items()}
-
-
 # As the page and the command show it ---------------------------------------------------------------------------------
 
 
@@ -253,7 +238,7 @@ def table(made: AgentComparison, measure: str, command: str = "") -> Table:
         Column("arm"),
         Column("n", "n"),
         arms.measure_column(measure),
-        *(Column(f"{measure} {end}", end.capitalize(), MEAN) for end in ("low", "high")),
+        *arms.interval_columns(measure),
         Column(f"{measure} minus RAG", "\N{MINUS SIGN} RAG", SIGNED),
         corrected_p(f"{measure} p (Holm)"),
         Column("calls", "Calls", ONE, "Texts that the model wrote for a question, mean."),

@@ -15,14 +15,13 @@ from core.agents import runs
 from core.agents.runs import AgentStep
 from core.agents.tools import SEARCH, cut
 from core.comparison.comparison import ArmComparison, compared
-from core.config import PartConfig, code_version, fingerprint, with_settings
+from core.config import PartConfig, code_version, fingerprint
 from core.context.citations import plain
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
-from core.judging.measure import AnswerCase
 from core.labs.agents.attacking import wrong_answers
 from core.labs.agents.replaying import AGENT, material_of
-from core.labs.answers import answering, arms
+from core.labs.answers import arms
 from core.labs.answers.answering import AnswerSet
 from core.labs.answers.arms import Draw
 from core.labs.answers.results import keep_result, result_of
@@ -92,7 +91,7 @@ def replace_observation(workbench: Workbench, recipe: Recipe, plan: ObservationP
 def observed(workbench: Workbench, recipe: Recipe, plan: ObservationPlan) -> Mattered:
     """What is known of it; asks no model."""
     draw = arms.standing_draw(workbench, recipe, plan.questions)
-    made = drain(_agents(draw))
+    made = drain(arms.answered_by(draw, AGENT))
     texts = _observations(draw, made, plan)
     answers: dict[Any, list[str | None]] = {RECORDED: [None] * len(draw.rows)} | {arm: [None] * len(draw.rows) for arm in texts}
     left = sum(said is None for said in made.answers)
@@ -104,7 +103,11 @@ def observed(workbench: Workbench, recipe: Recipe, plan: ObservationPlan) -> Mat
             step = _steps(said)[plan.step - 1]._replace(result=some[place], passages=(), failed=False, edited=True)
             answers[arm][place] = _text_of(draw, place, said, [*_steps(said)[: plan.step - 1], step], True)
             left += answers[arm][place] is None
-    values = {arm: _values(draw, some) for arm, some in answers.items() if any(text is not None for text in some)}
+    values = {
+        arm: arms.text_values(draw, draw.queries, some, MEASURES)
+        for arm, some in answers.items()
+        if any(text is not None for text in some)
+    }
     for arm in values:
         some = answers[arm]
         pairs = zip(some, answers[RECORDED], strict=True)
@@ -152,7 +155,7 @@ def answer_early(workbench: Workbench, recipe: Recipe, plan: SearchPlan) -> Gene
 def answered_early(workbench: Workbench, recipe: Recipe, plan: SearchPlan) -> Mattered:
     """What is known of it; asks no model. A run that ends before so many calls has its own answer there."""
     draw = arms.standing_draw(workbench, recipe, plan.questions)
-    made = drain(_agents(draw))
+    made = drain(arms.answered_by(draw, AGENT))
     answers: dict[Any, list[str | None]] = {}
     reach = {}
     for calls in range(plan.calls + 1):
@@ -162,7 +165,7 @@ def answered_early(workbench: Workbench, recipe: Recipe, plan: SearchPlan) -> Ma
             said and (_text_of(draw, place, said, _steps(said)[:calls], False) if goes_on and calls < plan.calls else said.text)
             for place, (said, goes_on) in enumerate(zip(made.answers, more, strict=True))
         ]
-    values = {calls: _values(draw, some) for calls, some in answers.items()}
+    values = {calls: arms.text_values(draw, draw.queries, some, MEASURES) for calls, some in answers.items()}
     pairs = [(calls, calls - 1) for calls in range(1, plan.calls + 1)]
     left = sum(text is None for some in answers.values() for text in some)
     return Mattered(draw, answers, compared(values, draw.rules, pairs=pairs), reach, left)
@@ -174,16 +177,9 @@ def answered_early(workbench: Workbench, recipe: Recipe, plan: SearchPlan) -> Ma
 def _recorded(workbench: Workbench, recipe: Recipe, questions: int) -> Generator[Progress, None, tuple[Draw, AnswerSet]]:
     """The agent's runs, those written that are not recorded."""
     draw = yield from arms.fetched_draw(workbench, recipe, questions)
-    yield from arms.write(workbench, [(yield from _agents(draw))])
+    yield from arms.write(workbench, [(yield from arms.answered_by(draw, AGENT))])
     yield from loaded(draw.config.generation.usable())
-    return draw, (yield from _agents(draw))
-
-
-def _agents(draw: Draw) -> Generator[Progress, None, AnswerSet]:
-    own = draw.config.answering.part == AGENT
-    recipe = draw.config if own else with_settings(draw.config, {"answering.part": AGENT})
-    evaluation = yield from draw.workbench.evaluating(draw.run.of(recipe))
-    return answering.recorded_set(draw.workbench, evaluation, draw.rows)
+    return draw, (yield from arms.answered_by(draw, AGENT))
 
 
 def _way(draw: Draw) -> PartConfig:
@@ -236,17 +232,6 @@ def _hit(texts: dict[str, Any], spans: Given) -> Hit:
     return Hit(0, 0.0, name, texts[name].title, start, end, texts[name].text[start:end])
 
 
-def _values(draw: Draw, some: Sequence[str | None]) -> dict[str, np.ndarray]:
-    """measure -> [questions] float64, NaN where there is no answer; an empty one is wrong."""
-    style, places = draw.config.context.citations, [place for place, text in enumerate(some) if text is not None]
-    queries = draw.queries
-    cases = [AnswerCase(queries[n].text, some[n], (), queries[n].answers, citations=style) for n in places]
-    made = {name: np.full(len(some), np.nan) for name in MEASURES}
-    for name, column in arms.scored(draw.workbench, draw.config, cases, MEASURES).items():
-        made[name][places] = np.nan_to_num(column)
-    return made
-
-
 # As the page and the command show it ---------------------------------------------------------------------------------
 
 
@@ -263,7 +248,7 @@ def observation_table(made: Mattered, measure: str, command: str = "") -> Table:
         Column("observation", "Observation"),
         Column("n", "n"),
         arms.measure_column(measure),
-        *(Column(f"{measure} {end}", end.capitalize(), MEAN) for end in ("low", "high")),
+        *arms.interval_columns(measure),
         Column(f"{measure} minus recorded", "\N{MINUS SIGN} recorded", SIGNED),
         corrected_p(f"{measure} p (Holm)"),
         Column(CHANGED, "Other answer", MEAN, "Share of runs that then give another answer."),
@@ -282,7 +267,7 @@ def search_table(made: Mattered, measure: str, command: str = "") -> Table:
         Column("calls", "Calls", WHOLE, f"Of tools, before the answer is asked for; {last}: the run as recorded."),
         Column("n", "Runs that go on", WHOLE, "Of which the answer was asked for early; of the last row: that end by then."),
         arms.measure_column(measure),
-        *(Column(f"{measure} {end}", end.capitalize(), MEAN) for end in ("low", "high")),
+        *arms.interval_columns(measure),
         Column(f"{measure} minus one less", "\N{MINUS SIGN} one call less", SIGNED),
         corrected_p(f"{measure} p (Holm)"),
     )

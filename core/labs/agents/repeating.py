@@ -4,15 +4,14 @@ A repeat is the same recipe with another seed, at a temperature. Verbs of the pa
 """
 
 from collections.abc import Generator
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from core import registry
 from core.comparison.comparison import spread
-from core.config import with_settings
 from core.errors import WorkbenchError
-from core.judging.measure import AnswerCase
 from core.judging.reference import accepts
 from core.labs.agents.comparing import title
 from core.labs.answers import answering, arms
@@ -105,13 +104,9 @@ def _warm(draw: Draw) -> None:
 def _sets(draw: Draw, plan: RepeatedPlan) -> Generator[Progress, None, dict[tuple[str, int], AnswerSet]]:
     """(way, repeat) -> its answers to the same questions."""
     made = {}
-    for way in plan.ways:
-        own = draw.config.answering.part == way
-        for number in range(plan.repeats):
-            settings = {"generation.temperature": plan.temperature, "seed": draw.config.seed + number}
-            recipe = with_settings(draw.config, settings if own else settings | {"answering.part": way})
-            evaluation = yield from draw.workbench.evaluating(draw.run.of(recipe))
-            made[way, number] = answering.recorded_set(draw.workbench, evaluation, draw.rows)
+    for way, number in product(plan.ways, range(plan.repeats)):
+        settings = {"generation.temperature": plan.temperature, "seed": draw.config.seed + number}
+        made[way, number] = yield from arms.answered_by(draw, way, settings)
     return made
 
 
@@ -121,12 +116,7 @@ def _right(made: AnswerSet) -> np.ndarray:
 
 
 def _f1(draw: Draw, made: AnswerSet) -> np.ndarray:
-    style = draw.config.context.citations
-    cases = [
-        AnswerCase(query.text, said.text, (), query.answers, citations=style)
-        for query, said in zip(draw.queries, made.answers, strict=True)
-    ]
-    return np.nan_to_num(arms.scored(draw.workbench, draw.config, cases, ("f1",))["f1"])
+    return arms.text_values(draw, draw.queries, [said.text for said in made.answers], ("f1",))["f1"]
 
 
 # As the page and the command show it ---------------------------------------------------------------------------------
@@ -147,7 +137,7 @@ def pass_table(made: RepeatedRuns, command: str = "") -> Table:
         Column("k", "k", WHOLE),
         Column("n", "n"),
         Column("passes", "pass^k", MEAN, "Chance that k repeats of a question are all right.", direction=1),
-        *(Column(f"passes {end}", end.capitalize(), MEAN) for end in ("low", "high")),
+        *arms.interval_columns("passes"),
     )
     note = (
         f"{made.plan.repeats:,} repeats at temperature {made.plan.temperature:g}; right: holds a reference answer, or F1 from 0.5"

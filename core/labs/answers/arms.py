@@ -5,13 +5,13 @@ A lab names its arms and what each of them asks; `core.comparison` tells them ap
 """
 
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from core import registry
 from core.comparison.comparison import Rules, rules_of
-from core.config import TrialConfig
+from core.config import TrialConfig, with_settings
 from core.errors import WorkbenchError
 from core.generation.model_texts import TextTools
 from core.judging.measure import AnswerCase, scores
@@ -63,6 +63,14 @@ class Draw(NamedTuple):
     def arms(self, asked: Mapping[Hashable, Sequence[AskedContext | None]]) -> dict[Hashable, AnswerSet]:
         """asked: arm -> what it asks of each question; None: nothing."""
         return {arm: answering.recorded_set(self.workbench, self.evaluation, self.rows, some) for arm, some in asked.items()}
+
+
+def answered_by(draw: Draw, way: str, settings: Mapping[str, Any] = {}) -> Generator[Progress, None, AnswerSet]:
+    """What is known of the answers in this way of answering, by the recipe's own settings of the way where it has that. settings: of the
+    recipe, that are other ones besides."""
+    other = {} if draw.config.answering.part == way else {"answering.part": way}
+    evaluation = yield from draw.workbench.evaluating(draw.run.of(with_settings(draw.config, {**settings, **other})))
+    return answering.recorded_set(draw.workbench, evaluation, draw.rows)
 
 
 def drawn(evaluation: Evaluation, count: int, evidence: bool = False) -> list[int]:
@@ -122,6 +130,20 @@ def scored(
     return {name: np.array([score.value for score in some], np.float64) for name, some in made.items()}
 
 
+def text_values(
+    draw: Draw, queries: Sequence[Query], texts: Sequence[str | None], measures: Iterable[str]
+) -> dict[str, np.ndarray]:
+    """measure -> the score of each text [texts] float64 beside its question's reference answers alone; NaN where there is no text, 0
+    where it has no score, as an empty one."""
+    style, places = draw.config.context.citations, [place for place, text in enumerate(texts) if text is not None]
+    cases = [AnswerCase(queries[n].text, texts[n], (), queries[n].answers, citations=style) for n in places]
+    made = {}
+    for name, column in scored(draw.workbench, draw.config, cases, measures).items():
+        made[name] = np.full(len(texts), np.nan)
+        made[name][places] = np.nan_to_num(column)
+    return made
+
+
 def values(
     workbench: Workbench,
     answers: AnswerSet,
@@ -137,6 +159,11 @@ def values(
     for name, column in made.items():
         column[places] = table[name]
     return made
+
+
+def interval_columns(measure: str) -> tuple[Column, ...]:
+    """Of the mean's interval."""
+    return tuple(Column(f"{measure} {end}", end.capitalize(), MEAN) for end in ("low", "high"))
 
 
 def measure_column(measure: str, key: str = "", label: str = "") -> Column:

@@ -16,7 +16,6 @@ from core.context.passages import distinct
 from core.errors import WorkbenchError
 from core.generation.loading import loaded
 from core.generation.model_texts import ModelText, Request, TextTools, written
-from core.judging.measure import AnswerCase
 from core.judging.self_consistency import MARKER, final_answer, is_marked, majority, windows
 from core.labs.answers import arms
 from core.labs.answers.arms import Draw
@@ -25,7 +24,7 @@ from core.pipeline.provenance import source_of
 from core.pipeline.stages import Recipe, Resolved
 from core.progress import counted_within
 from core.records import Progress, Query
-from core.report.table import MEAN, ONE, TWO, WHOLE, Column, Table
+from core.report.table import ONE, TWO, WHOLE, Column, Table
 from core.statistics.bootstrap import Interval
 from core.workbench import Workbench
 
@@ -239,13 +238,10 @@ def _compared(draw: Draw, plan: ReasoningPlan, items: list[ReasonedItem]) -> Rea
 
 def _scored(draw: Draw, plan: ReasoningPlan, way: str, asked: Sequence[ReasonedItem]) -> dict[str, np.ndarray]:
     """measure -> the score of every text's answer [asked, texts]; 0 where it has none."""
-    cases = [
-        AnswerCase(item.query.text, chain.answer or "", (), item.query.answers, citations=draw.config.context.citations)
-        for item in asked
-        for chain in item.texts[way]
-    ]
-    made = arms.scored(draw.workbench, draw.config, cases, MEASURES)
-    return {name: np.nan_to_num(column).reshape(len(asked), plan.size(way)) for name, column in made.items()}
+    queries = [item.query for item in asked for _ in item.texts[way]]
+    texts = [chain.answer or "" for item in asked for chain in item.texts[way]]
+    made = arms.text_values(draw, queries, texts, MEASURES)
+    return {name: column.reshape(len(asked), plan.size(way)) for name, column in made.items()}
 
 
 def _by_vote(chains: Sequence[ReasonedText], worth: Sequence[float], width: int, style: str) -> float:
@@ -288,7 +284,7 @@ def way_table(made: Reasoning, measure: str, command: str = "") -> Table:
         Column("way"),
         Column("n", "n"),
         arms.measure_column(measure),
-        *(Column(f"{measure} {end}", end.capitalize(), MEAN) for end in ("low", "high")),
+        *arms.interval_columns(measure),
         Column("texts"),
         Column("unextractable", "No answer"),
         Column("asked again"),
