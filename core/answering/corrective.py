@@ -4,11 +4,10 @@ import time
 from typing import Literal
 
 from core.answering.deciding import YES_NO, decided
-from core.answering.numbering import numbered, renumbered
-from core.answering.protocol import Answering, Material, Writing, together, whole
+from core.answering.numbering import concluded, numbered
+from core.answering.protocol import Answering, Material, Writing
 from core.config import PartConfig, knob
 from core.context.citations import plain
-from core.progress import Running
 from core.records import Hit, Progress
 from core.registry import part
 
@@ -51,16 +50,8 @@ class Corrective(Answering):
             rows.append({"passage": 0, "text": query, "decision": "searched again", "score": None})
         read = useful or material.hits[: material.context.passages]
         yield Progress(len(rows), 0, "Answering")
-        prompt = material.prompt(read)
-        numbers = numbered(prompt.used, seen)
-        for _ in (running := Running(material.generator.generate(prompt.messages, material.seed, material.left_s))):
-            yield ""
-        texts.append(running.result)
-        text = renumbered(running.result.text, numbers, material.context.citations)
-        yield text
-        detail = {"decisions": rows, "calls": len(texts), "searches": searches, "first": first}
-        last = running.result._replace(text=text)
-        return whole(material, together(last, texts, started), tuple(seen), detail, notes=prompt.notes)
+        detail = {"decisions": rows, "searches": searches, "first": first}
+        return (yield from concluded(material, material.prompt(read), seen, texts, started, detail))
 
     def _useful(self, material: Material, hit: Hit, seen: list[Hit], rows: list, texts: list) -> Writing:
         """Whether the model finds the passage of use; a judgement that fails keeps it."""

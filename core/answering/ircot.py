@@ -4,14 +4,14 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Any, Literal
 
-from core.answering.numbering import numbered, renumbered
-from core.answering.protocol import Answering, Material, Writing, together, whole
+from core.answering.deciding import written
+from core.answering.numbering import concluded, numbered
+from core.answering.protocol import Answering, Material, Writing
 from core.config import knob
 from core.context.citations import pattern
 from core.context.passages import sentences
 from core.context.prompt import Prompt
 from core.generation.protocol import Generated
-from core.progress import Running
 from core.records import Hit, Progress
 from core.registry import part
 
@@ -60,17 +60,8 @@ class Ircot(Answering):
             passages[1:1] = fresh  # a short prompt leaves out the last
             del passages[self.most :]
         yield Progress(self.rounds, self.rounds + 1, "Answering from all passages")
-        prompt = _over(material, passages)
-        numbers = numbered(prompt.used, seen)
-        for _ in (running := Running(material.generator.generate(prompt.messages, material.seed, material.left_s))):
-            yield ""
-        texts.append(running.result)
-        text = renumbered(running.result.text, numbers, material.context.citations)
-        yield text
-        last = running.result._replace(text=text)
-        searches = sum(bool(row["query"]) for row in chain)
-        detail = {"thoughts": chain, "first": first, "calls": len(texts), "searches": searches}
-        return whole(material, together(last, texts, started), tuple(seen), detail, notes=prompt.notes)
+        detail = {"thoughts": chain, "first": first, "searches": sum(bool(row["query"]) for row in chain)}
+        return (yield from concluded(material, _over(material, passages), seen, texts, started, detail))
 
     def _thought(
         self, material: Material, passages: Sequence[Hit], chain: Sequence[str], texts: list[Generated]
@@ -79,13 +70,10 @@ class Ircot(Answering):
         own, so_far = material.generator, "".join(f"{sentence}\n" for sentence in chain).replace("$", "$$")
         settings = {"max_tokens": self.sentence_tokens, "json_schema": "", "logprobs": 0}
         engine = own.model_copy(update={name: value for name, value in settings.items() if name in type(own).model_fields})
-        prompt = _over(material._replace(generator=engine), passages, NEXT + so_far)
-        for _ in (running := Running(engine.generate(prompt.messages, material.seed, material.left_s))):
-            yield ""
-        texts.append(running.result)
-        written = running.result.text
-        spans = sentences(written)
-        return " ".join(written[slice(*spans[0])].split()) if spans else ""
+        short = material._replace(generator=engine)
+        text = (yield from written(short, _over(short, passages, NEXT + so_far).messages, texts)).text
+        spans = sentences(text)
+        return " ".join(text[slice(*spans[0])].split()) if spans else ""
 
 
 def _over(material: Material, passages: Sequence[Hit], template: str = "") -> Prompt:

@@ -1,9 +1,14 @@
-"""Passages that are read in several prompts: one number each for the whole answer, and citations by those."""
+"""Passages that are read in several prompts: one number each for the whole answer, and citations by those; and the text that ends it."""
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
+from core.answering.protocol import Material, Writing, together, whole
 from core.context.citations import pattern
+from core.context.prompt import Prompt
+from core.generation.protocol import Generated
+from core.progress import Running
 from core.records import Hit
 
 
@@ -31,3 +36,18 @@ def renumbered(text: str, numbers: dict[int, int], style: str, missing: str = "0
         return match[0].replace(match[1], ", ".join(filter(None, others))) if any(others) else ""
 
     return re.sub(r" +(?=[.,;!?]|$)", "", pattern(style).sub(cites, text)) if not missing else pattern(style).sub(cites, text)
+
+
+def concluded(
+    material: Material, prompt: Prompt, seen: list[Hit], texts: list[Generated], started: float, detail: dict[str, Any]
+) -> Writing:
+    """The answer to the last prompt, its citations by the numbers of all that was read. texts: those before, with which it takes what
+    all took since `started`; detail: what was done on the way."""
+    numbers = numbered(prompt.used, seen)
+    for _ in (running := Running(material.generator.generate(prompt.messages, material.seed, material.left_s))):
+        yield ""
+    texts.append(running.result)
+    text = renumbered(running.result.text, numbers, material.context.citations)
+    yield text
+    taken = together(running.result._replace(text=text), texts, started)
+    return whole(material, taken, tuple(seen), {**detail, "calls": len(texts)}, notes=prompt.notes)

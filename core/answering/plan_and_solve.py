@@ -4,11 +4,10 @@ import time
 from typing import Literal
 
 from core.answering.deciding import decided, written
-from core.answering.numbering import numbered, renumbered
-from core.answering.protocol import Answering, Material, Writing, together, whole
+from core.answering.numbering import concluded, numbered
+from core.answering.protocol import Answering, Material, Writing
 from core.config import PartConfig, knob
 from core.context.citations import pattern, plain
-from core.progress import Running
 from core.records import Progress
 from core.registry import part
 
@@ -66,13 +65,5 @@ class PlanAndSolve(Answering):
         passages = best + [hit for hit in began if hit not in best]
         context = material.context.model_copy(update={"passages": len(passages), **template})
         last = material._replace(context=context).prompt(passages)
-        numbers = numbered(last.used, seen)
-        for _ in (running := Running(material.generator.generate(last.messages, material.seed, material.left_s))):
-            yield ""
-        texts.append(running.result)
-        text = renumbered(running.result.text, numbers, style)
-        yield text
-        detail = {"decisions": rows, "calls": len(texts), "searches": searches, "first": len(began)}
-        return whole(
-            material, together(running.result._replace(text=text), texts, started), tuple(seen), detail, notes=last.notes
-        )
+        detail = {"decisions": rows, "searches": searches, "first": len(began)}
+        return (yield from concluded(material, last, seen, texts, started, detail))
