@@ -39,7 +39,7 @@ def run_agent(
     from core.records import plain
 
     settings = {"answering.part": AGENT}
-    settings |= {"answering.tools": [name.strip() for name in tools.split(",")]} if tools else {}
+    settings |= {"answering.tools": list(_names(tools))} if tools else {}
     settings |= {"answering.steps": steps} if steps else {}
     made = yield from workbench.ask(with_settings(recipe.read(), settings), question)
     ended = ENDS.get(made.detail.get("end", ""), made.finish_reason)
@@ -74,6 +74,17 @@ def replay_run(
     return plain({"id": answer_id, "text": made.text, "ended": made.ended, "steps": made.steps})
 
 
+def _told(recipe: Any, questions: Any, plan: Any, about: dict[str, Any]) -> dict[str, Any]:
+    """What a comparison tells, behind what it was of."""
+    from core.records import plain
+
+    return plain({"dataset": recipe.corpus.dataset, "questions": len(questions), "plan": plan, **about})
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
+
+
 @verb("agents compare", told_after("arms"), job_keeps=kept_of)
 def compare_agents(
     workbench: Any,
@@ -85,13 +96,12 @@ def compare_agents(
 ) -> Any:
     """Agents against closed book, chain of thought and RAG on the same questions, one arm at the agents' budget: scores, cost, tests."""
     from core.labs.agents import comparing as lab
-    from core.records import plain
 
     read = recipe.read()
-    plan = lab.AgentPlan(ask, tuple(name.strip() for name in ways.split(",")), temperature)
+    plan = lab.AgentPlan(ask, _names(ways), temperature)
     made = yield from lab.compare_agents(workbench, read, plan)
     told = {"arms": lab.rows(made), "told": lab.sentences(made, read.evaluation.confidence), "items": lab.item_rows(made)}
-    return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
+    return _told(read, made.draw.rows, plan, told)
 
 
 @verb("agents attack", told_after("attacks"), job_keeps=kept_of)
@@ -107,13 +117,12 @@ def attack_agents(
 ) -> Any:
     """Whether answers follow text planted in the first document, by six kinds of attack and an adaptive one, and whether agents write."""
     from core.labs.agents import attacking as lab
-    from core.records import plain
 
     read = recipe.read()
     plan = lab.AttackPlan(ask, rule, way)
     made = yield from lab.attack_agents(workbench, read, plan)
     told = {"attacks": lab.rows(made), "told": lab.sentences(made, read.evaluation.confidence), "items": lab.item_rows(made)}
-    return plain({"dataset": read.corpus.dataset, "questions": len(made.targets), "plan": plan, **told})
+    return _told(read, made.targets, plan, told)
 
 
 @verb("agents observe", told_after("observations"), job_keeps=kept_of)
@@ -126,12 +135,11 @@ def replace_observation(
 ) -> Any:
     """Recorded runs with one observation replaced by gold evidence, by nothing and by a contradiction: what the step mattered."""
     from core.labs.agents import mattering as lab
-    from core.records import plain
 
     read = recipe.read()
     made = yield from lab.replace_observation(workbench, read, plan := lab.ObservationPlan(ask, step))
     told = {"observations": lab.observation_rows(made), "told": lab.sentences(made, read.evaluation.confidence)}
-    return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
+    return _told(read, made.draw.rows, plan, told)
 
 
 @verb("agents searches", told_after("searches"), job_keeps=kept_of)
@@ -144,12 +152,11 @@ def answer_early(
 ) -> Any:
     """Answers of recorded runs after 0 to k calls of tools: the marginal value of the next one."""
     from core.labs.agents import mattering as lab
-    from core.records import plain
 
     read = recipe.read()
     made = yield from lab.answer_early(workbench, read, plan := lab.SearchPlan(ask, calls))
     told = {"searches": lab.search_rows(made), "told": lab.sentences(made, read.evaluation.confidence)}
-    return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
+    return _told(read, made.draw.rows, plan, told)
 
 
 @verb("agents repeat", told_after("passes", "plans"), job_keeps=kept_of)
@@ -165,13 +172,12 @@ def repeat_agents(
 ) -> Any:
     """The same questions several times: right k times in a row (pass^k), and how many repeats tell two ways apart."""
     from core.labs.agents import repeating as lab
-    from core.records import plain
 
     read = recipe.read()
-    plan = lab.RepeatedPlan(ask, repeats, tuple(name.strip() for name in ways.split(",")), temperature, difference)
+    plan = lab.RepeatedPlan(ask, repeats, _names(ways), temperature, difference)
     made = yield from lab.repeat_agents(workbench, read, plan)
     told = {"passes": lab.pass_rows(made), "plans": lab.plan_rows(made), "told": lab.sentences(made)}
-    return plain({"dataset": read.corpus.dataset, "questions": len(made.draw.rows), "plan": plan, **told})
+    return _told(read, made.draw.rows, plan, told)
 
 
 @verb("agents effects", show_table)
