@@ -2,12 +2,37 @@
 
 import json
 import os
-from collections.abc import Mapping
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from benchmarks import promises
 from benchmarks.__main__ import commit, figures, machine
+
+
+def measured(
+    benchmark: str, sections: Mapping[str, Callable[[Path], Mapping[str, Any]]], only: str, quick: bool, home: str = ""
+) -> dict[str, Any]:
+    """Each section, or those named in `only` by commas, in a data folder of its own or in `home`; recorded as soon as it is measured,
+    where it is not quick. Returns all that is measured of the benchmark."""
+    wanted = only.split(",") if only else list(sections)
+    if unknown := set(wanted) - set(sections):
+        raise SystemExit(f"There is no section {', '.join(sorted(unknown))}. There are: {', '.join(sections)}.")
+    result = {} if quick else stored(benchmark)["result"]
+    for name in wanted:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        began, load = time.perf_counter(), os.getloadavg()[0]
+        with tempfile.TemporaryDirectory() as fresh:
+            made = sections[name](Path(home or fresh))
+        result[name] = {**made, "seconds": round(time.perf_counter() - began), "load_before": round(load, 1)}
+        print(json.dumps(result[name]), file=sys.stderr, flush=True)
+        if not quick:
+            record(benchmark, name, result[name])
+    return result
 
 
 def stored(benchmark: str) -> dict[str, Any]:

@@ -22,9 +22,9 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ import numpy as np
 from benchmarks import _escapes
 from benchmarks._options import options
 from benchmarks._public_sets import DATASETS
-from benchmarks._sections import record, stored
+from benchmarks._sections import measured
 from core.agents import runs, sandbox, tools
 from core.agents.tools import Tool, ToolResult
 from core.config import TrialConfig, with_settings
@@ -329,21 +329,8 @@ SECTIONS: dict[str, Callable[[Sizes, Path], dict[str, Any]]] = {
 
 def main(only: str, questions: int, calls: int, attacked: int, repeated: int, home: str, quick: bool) -> dict[str, Any]:
     os.environ["GROUNDWORK_DATASETS"] = str(DATASETS)
-    wanted = only.split(",") if only else list(SECTIONS)
-    if unknown := set(wanted) - set(SECTIONS):
-        raise SystemExit(f"There is no section {', '.join(sorted(unknown))}. There are: {', '.join(SECTIONS)}.")
     sizes = Sizes(0.05 if quick else 1.0, int(questions), int(calls), int(attacked), int(repeated))
-    result = {} if quick else stored("agents")["result"]
-    for name in wanted:
-        print(f"{name} …", file=sys.stderr, flush=True)
-        began = time.perf_counter()
-        with tempfile.TemporaryDirectory() as fresh:
-            made = SECTIONS[name](sizes, Path(home or fresh))
-        result[name] = {**made, "seconds": round(time.perf_counter() - began)}
-        print(json.dumps(result[name]), file=sys.stderr, flush=True)
-        if not quick:
-            record("agents", name, result[name])
-    return result
+    return measured("agents", {name: partial(section, sizes) for name, section in SECTIONS.items()}, only, quick, home)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ import math
 import os
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -34,6 +33,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import _sections
 from benchmarks._answerer_questions import (
     Asked,
     Ranked,
@@ -49,7 +49,6 @@ from benchmarks._answerer_questions import (
     without_answer,
 )
 from benchmarks._options import options
-from benchmarks._sections import record, stored
 from benchmarks.answer_measures import DATASETS
 from benchmarks.promises import spread
 from core import registry
@@ -348,22 +347,17 @@ SECTIONS: dict[str, Callable[[Bench], dict[str, Any]]] = {
 
 def measured(name: str, bench: Bench) -> dict[str, Any]:
     """A section; where its data are not there, what is missing."""
-    began = time.perf_counter()
     try:
         made = SECTIONS[name](bench)
     except FileNotFoundError as error:
         made = {"unmeasured": f"not there: {error.filename or error}"}
     worn = bench.adapters.get("answerer", "")
     about = f"{worn} {adapter_hash(worn)}" if worn in at_hand() else "none"
-    return {**made, "adapter": about, "seconds": round(time.perf_counter() - began)}
+    return {**made, "adapter": about}
 
 
 def main(only: str, questions: int, home: str, adapter: str, quick: bool) -> dict[str, Any]:
     os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
-    wanted = only.split(",") if only else list(SECTIONS)
-    if unknown := set(wanted) - set(SECTIONS):
-        raise SystemExit(f"There is no section {', '.join(sorted(unknown))}. There are: {', '.join(SECTIONS)}.")
-    result = {} if quick else stored("answerer")["result"]
     with tempfile.TemporaryDirectory() as fresh:
         workbench = Workbench(Path(home or fresh))
         adapters = {"answerer": adapter, "plain": ""}
@@ -371,13 +365,7 @@ def main(only: str, questions: int, home: str, adapter: str, quick: bool) -> dic
             print(f"There is no adapter {adapter}: the plain model alone is measured.", file=sys.stderr)
             adapters = adapters if quick else {"plain": ""}
         bench = Bench(workbench, adapters, questions or 4 * quick)
-        for name in wanted:
-            print(f"{name} …", file=sys.stderr, flush=True)
-            result[name] = measured(name, bench)
-            print(json.dumps(result[name]), file=sys.stderr, flush=True)
-            if not quick:
-                record("answerer", name, result[name])
-    return result
+        return _sections.measured("answerer", {name: lambda _, own=name: measured(own, bench) for name in SECTIONS}, only, quick)
 
 
 if __name__ == "__main__":

@@ -15,16 +15,16 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks._options import options
 from benchmarks._public_sets import DATASETS
-from benchmarks._sections import record, stored
+from benchmarks._sections import measured
 from core.articles import steps
 from core.articles.against_people import gate_against_people
 from core.articles.publishing import sources
@@ -142,20 +142,9 @@ SECTIONS: dict[str, Callable[[int, Path], dict[str, Any]]] = {
 
 
 def main(only: str, articles: int, quick: bool) -> dict[str, Any]:
-    wanted = only.split(",") if only else list(SECTIONS)
-    if unknown := set(wanted) - set(SECTIONS):
-        raise SystemExit(f"There is no section {', '.join(sorted(unknown))}. There are: {', '.join(SECTIONS)}.")
-    sizes, result = {"citations": int(articles), "kills": KILLS}, {} if quick else stored("articles")["result"]
-    for name in wanted:
-        print(f"{name} …", file=sys.stderr, flush=True)
-        began, number = time.perf_counter(), sizes.get(name, 0)
-        with tempfile.TemporaryDirectory() as home:
-            made = SECTIONS[name](max(2, number // 10) if quick else number, Path(home))
-        result[name] = {**made, "seconds": round(time.perf_counter() - began), "load_before": round(os.getloadavg()[0], 1)}
-        print(json.dumps(result[name]), file=sys.stderr, flush=True)
-        if not quick:
-            record("articles", name, result[name])
-    return result
+    sizes = {"citations": int(articles), "kills": KILLS}
+    sizes = {name: max(2, size // 10) if quick else size for name, size in sizes.items()}
+    return measured("articles", {name: partial(section, sizes.get(name, 0)) for name, section in SECTIONS.items()}, only, quick)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,11 @@ policy over a recorded life. million: a million facts with drawn vectors, memory
 """
 
 import json
-import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -24,7 +23,7 @@ import numpy as np
 import psutil
 
 from benchmarks._options import options
-from benchmarks._sections import record, stored
+from benchmarks._sections import measured
 from core.memory import store as stores
 from core.memory.facts import FactDraft
 from core.memory.forgetting import forget
@@ -231,20 +230,8 @@ SECTIONS: dict[str, Callable[[Measuring, Path], dict[str, Any]]] = {
 
 
 def main(only: str, quick: bool) -> dict[str, Any]:
-    wanted = only.split(",") if only else list(SECTIONS)
-    if unknown := set(wanted) - set(SECTIONS):
-        raise SystemExit(f"There is no section {', '.join(sorted(unknown))}. There are: {', '.join(SECTIONS)}.")
-    how, result = Measuring(0.02 if quick else 1.0), {} if quick else stored("memory")["result"]
-    for name in wanted:
-        print(f"{name} …", file=sys.stderr, flush=True)
-        began = time.perf_counter()
-        with tempfile.TemporaryDirectory() as home:
-            made = SECTIONS[name](how, Path(home))
-        result[name] = {**made, "seconds": round(time.perf_counter() - began), "load_before": round(os.getloadavg()[0], 1)}
-        print(json.dumps(result[name]), file=sys.stderr, flush=True)
-        if not quick:
-            record("memory", name, result[name])
-    return result
+    how = Measuring(0.02 if quick else 1.0)
+    return measured("memory", {name: partial(section, how) for name, section in SECTIONS.items()}, only, quick)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ import psutil
 
 from benchmarks._index_sets import FULL, QUICK, Folder, told
 from benchmarks._options import options
-from benchmarks._sections import record, stored
+from benchmarks._sections import measured
 from benchmarks.answer_measures import DATASETS
 from benchmarks.index import EFS, ROOT, mean_recall, resident
 from benchmarks.promises import spread
@@ -322,22 +322,10 @@ def main(only: str, home: str, step: str, of: str, quick: bool) -> Rows:
     os.environ["GROUNDWORK_CACHE_GB"] = "1000"
     if step:
         return STEPS[step](Measuring(quick, home), *of.split())
-    wanted = only.split(",") if only else list(SECTIONS)
-    if unknown := set(wanted) - set(SECTIONS):
-        raise SystemExit(f"There is no section {', '.join(sorted(unknown))}. There are: {', '.join(SECTIONS)}.")
-    result: Rows = {} if quick else stored("scale")["result"]
     with tempfile.TemporaryDirectory() as aside:
-        how = Measuring(quick, home or aside)
+        how = Measuring(quick, home or aside)  # of all sections: what one has prepared the next one takes
         how.home().mkdir(parents=True, exist_ok=True)
-        for name in wanted:
-            print(f"{name} …", file=sys.stderr, flush=True)
-            began, load = time.perf_counter(), os.getloadavg()[0]
-            made = SECTIONS[name](how)
-            result[name] = {**made, "seconds": round(time.perf_counter() - began), "load_before": round(load, 1)}
-            print(json.dumps(result[name]), file=sys.stderr, flush=True)
-            if not quick:
-                record("scale", name, result[name])
-    return result
+        return measured("scale", {name: lambda _, own=section: own(how) for name, section in SECTIONS.items()}, only, quick)
 
 
 if __name__ == "__main__":

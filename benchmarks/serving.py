@@ -16,11 +16,10 @@ import asyncio
 import json
 import os
 import re
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ import psutil
 
 from benchmarks import spans as spans_benchmark
 from benchmarks._options import options
-from benchmarks._sections import record, stored
+from benchmarks._sections import measured
 from benchmarks._served import AT_ONCE, CORPUS, SPREAD, served
 from benchmarks.answer_measures import DATASETS
 from core.config import TrialConfig, with_settings
@@ -394,20 +393,8 @@ SECTIONS: dict[str, Callable[[Measuring, Path], dict[str, Any]]] = {
 
 def main(only: str, soak: int, quick: bool) -> dict[str, Any]:
     os.environ["GROUNDWORK_DATASETS"] = str(DATASETS.resolve())
-    wanted = only.split(",") if only else list(SECTIONS)
-    if unknown := set(wanted) - set(SECTIONS):
-        raise SystemExit(f"There is no section {', '.join(sorted(unknown))}. There are: {', '.join(SECTIONS)}.")
-    how, result = Measuring(0.05 if quick else 1.0, 20.0 if quick else soak), {} if quick else stored("serving")["result"]
-    for name in wanted:
-        print(f"{name} …", file=sys.stderr, flush=True)
-        began = time.perf_counter()
-        with tempfile.TemporaryDirectory() as home:
-            made = SECTIONS[name](how, Path(home))
-        result[name] = {**made, "seconds": round(time.perf_counter() - began), "load_before": round(os.getloadavg()[0], 1)}
-        print(json.dumps(result[name]), file=sys.stderr, flush=True)
-        if not quick:
-            record("serving", name, result[name])
-    return result
+    how = Measuring(0.05 if quick else 1.0, 20.0 if quick else soak)
+    return measured("serving", {name: partial(section, how) for name, section in SECTIONS.items()}, only, quick)
 
 
 if __name__ == "__main__":
