@@ -1,24 +1,21 @@
 """Approximate dense search in PostgreSQL, by pgvector, and in databases that speak its protocol."""
 
-import atexit
-import weakref
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, Literal
-from uuid import uuid4
 
 import numpy as np
 
-from core.config import fingerprint, knob
+from core.config import knob
 from core.errors import WorkbenchError
-from core.index.common import allowed, build_settings, checked, rounded, vectors_identity
+from core.index.common import allowed, checked, rounded
 from core.index.faiss_tools import lists
 from core.index.postgres_dialects import dialect_of, search_of, table_of
 from core.index.postgres_server import NAME, VARIABLE, absent, address, connected_to
 from core.index.protocol import Index, lists_knob, probed, probes_knob
-from core.index.stores import PREFIX, Nearest, StoreSearcher, write_note
+from core.index.stores import Nearest, ServerSearcher, StoreServer
 from core.registry import part
 
 OURS = "Groundwork index "  # how their comments begin
@@ -85,26 +82,18 @@ class PostgresPgvector(Index):
             raise allowed("index.part", self.part, "other indexes, or fewer dimensions by transform.pca", why)
         if self.kind == "hnsw" and self.ef_construction < 2 * self.m:
             raise allowed("index.ef_construction", self.ef_construction, f"{2 * self.m} or more", f"m is {self.m}")
-        if folder is None:
-            name = server.temporary()
-            server.fill(name, self, vectors, "of its own")
-            return PostgresSearcher(self, server, name, *vectors.shape, private=True)
-        of = f"{vectors_identity(vectors)} {fingerprint(build_settings(self))}"
-        name = PREFIX + fingerprint(of)
-        if not server.holds(name, of, len(vectors)):
-            server.fill(name, self, vectors, of)
-        write_note(folder / name, {"table": name})
-        return PostgresSearcher(self, server, name, *vectors.shape, private=False)
+        return PostgresSearcher(self, server, server.table(self, vectors, folder), *vectors.shape, private=folder is None)
 
 
-class VectorServer:
-    """A server that holds tables of vectors: its dialect, and its connections, handed out one a call."""
+class VectorServer(StoreServer):
+    """A database: its dialect, and its connections, handed out one a call."""
+
+    noun: ClassVar[str] = "table"
 
     def __init__(self, variable: str) -> None:
         self._variable, self._idle = variable, SimpleQueue()
         self._address = address(variable)  # the same for all connections, whatever the variable holds later
-        self._own: set[str] = set()  # tables that are gone at the end of this process at the latest
-        atexit.register(self._drop_own)  # before a bundled server stops: what is registered later is called earlier
+        super().__init__()  # its tables go before a bundled server stops: what is registered later is called earlier
         with connected_to(self._address, variable) as connection:
             self.dialect = dialect_of(connection.execute("SELECT version()").fetchone()[0])
             with self._told():
@@ -146,7 +135,6 @@ class VectorServer:
         self._idle.put((connection, hold))
 
     def holds(self, name: str, of: str, rows: int) -> bool:
-        """Whether the table is there, whole. WorkbenchError where one of this name is not ours."""
         with self.lent() as connection:
             comment = self._comment(connection, name)
             if comment is None:
@@ -203,32 +191,13 @@ class VectorServer:
             for row_id, vector in zip(ids.tolist(), vectors, strict=True):
                 copy.write_row((row_id, vector))
 
-    def temporary(self) -> str:
-        """The name of a table of one's own."""
-        self._own.add(name := f"{PREFIX}own_{uuid4().hex}")
-        return name
-
-    def drop(self, name: str) -> None:
-        if name in self._own:
-            self._own.discard(name)
-            with suppress(WorkbenchError), self.lent() as connection:  # nobody is left to be told
-                connection.execute(f"DROP TABLE IF EXISTS {name}")
-
-    def _drop_own(self) -> None:
-        for name in tuple(self._own):
-            self.drop(name)
+    def _remove(self, name: str) -> None:
+        with self.lent() as connection:
+            connection.execute(f"DROP TABLE IF EXISTS {name}")
 
 
-class PostgresSearcher(StoreSearcher):
-    """Over a table of a server."""
-
-    def __init__(
-        self, settings: PostgresPgvector, server: VectorServer, name: str, num_chunks: int, dim: int, private: bool
-    ) -> None:
-        super().__init__(settings, num_chunks, dim, private)
-        self._server, self._name = server, name
-        if private:
-            weakref.finalize(self, server.drop, name).atexit = False
+class PostgresSearcher(ServerSearcher):
+    """Over a table of a database."""
 
     @property
     def memory_bytes(self) -> int:
@@ -262,12 +231,6 @@ class PostgresSearcher(StoreSearcher):
     def _delete(self, ids: np.ndarray) -> None:
         with self._server.lent() as connection:
             connection.execute(f"DELETE FROM {self._name} WHERE id = ANY(%s)", (ids.tolist(),))
-
-    def _copy(self) -> None:
-        name = self._server.temporary()
-        self._server.copy(self._name, name, self._settings, len(self._live), self.dim)
-        self._name = name
-        weakref.finalize(self, self._server.drop, name).atexit = False
 
 
 def vectors_taught() -> Any:

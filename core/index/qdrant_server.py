@@ -3,24 +3,20 @@
 A key for it is in the variable of the same name with _API_KEY. Neither is stored or told. Each collection of ours says so in its metadata.
 """
 
-import atexit
 import os
 import time
-import weakref
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Any, ClassVar
 
 import numpy as np
 
 from core import files
-from core.config import fingerprint
 from core.errors import WorkbenchError
-from core.index.common import build_settings, rounded, vectors_identity
+from core.index.common import rounded
 from core.index.postgres_server import absent
-from core.index.stores import PREFIX, Nearest, StoreSearcher, write_note
+from core.index.stores import Nearest, ServerSearcher, StoreServer
 
 OURS = "groundwork"  # entry of a collection's metadata
 WAIT_S = 60  # for an answer
@@ -38,21 +34,13 @@ def served(part: Any, vectors: np.ndarray, folder: Path | None) -> "QdrantServer
     """Searcher over a collection of the server that `part.server` names. What is saved is there, not in the folder; without a folder
     it is a collection of this searcher's own, dropped with it."""
     server = QdrantServer(part.server)
-    if folder is None:
-        name = server.temporary()
-        server.fill(name, part, vectors, "of its own")
-        return QdrantServerSearcher(part, server, name, *vectors.shape, private=True)
-    of = f"{vectors_identity(vectors)} {fingerprint(build_settings(part))}"
-    name = PREFIX + fingerprint(of)
-    with files.hold(folder / "building", purpose="building an index", seconds=BUILD_S, what="index"):
-        if not server.holds(name, of, len(vectors)):
-            server.fill(name, part, vectors, of)
-        write_note(folder / name, {"collection": name})
-    return QdrantServerSearcher(part, server, name, *vectors.shape, private=False)
+    return QdrantServerSearcher(part, server, server.table(part, vectors, folder), *vectors.shape, private=folder is None)
 
 
-class QdrantServer:
+class QdrantServer(StoreServer):
     """Its collections."""
+
+    noun: ClassVar[str] = "collection"
 
     def __init__(self, variable: str) -> None:
         try:
@@ -65,7 +53,7 @@ class QdrantServer:
                 where=variable,
                 todo="Put its URL there, or leave index.server empty: then the engine runs in this process.",
             )
-        self._variable, self.models, self._own = variable, qdrant_client.models, set()
+        self._variable, self.models = variable, qdrant_client.models
         try:
             key = os.environ.get(f"{variable}_API_KEY")
             self.client = qdrant_client.QdrantClient(url=url, api_key=key, timeout=WAIT_S, check_compatibility=False)
@@ -73,7 +61,7 @@ class QdrantServer:
             raise WorkbenchError(
                 "The address of the Qdrant server cannot be read.", where=variable, todo="It begins with http:// or https://."
             ) from None
-        atexit.register(self._drop_own)
+        super().__init__()
 
     @contextmanager
     def told(self) -> Generator[None, None, None]:
@@ -93,7 +81,6 @@ class QdrantServer:
         raise WorkbenchError(f"Qdrant failed: {said}.", where=self._variable, todo="Look at the server, and try again.")
 
     def holds(self, name: str, of: str, rows: int) -> bool:
-        """Whether the collection is there, whole; what is left of a build that was killed is removed."""
         with self.told():
             if not self.ours(name):
                 return False
@@ -116,7 +103,6 @@ class QdrantServer:
         return True
 
     def fill(self, name: str, part: Any, vectors: np.ndarray, of: str) -> None:
-        """Makes the collection with its graph; `of` is said where it is whole."""
         with self.told():
             self.create(name, part, vectors.shape[1])
             self.upsert(name, np.arange(len(vectors)), vectors)
@@ -152,9 +138,8 @@ class QdrantServer:
                 raise WorkbenchError("Qdrant does not finish its index.", where=name, todo="Look at the server's log.")
             time.sleep(0.1)
 
-    def copy(self, name: str, part: Any, dim: int) -> str:
-        """A collection of one's own with the same rows."""
-        new, offset = self.temporary(), None
+    def copy(self, name: str, new: str, part: Any, rows: int, dim: int) -> None:
+        offset = None
         with self.told():
             self.create(new, part, dim)
             while True:
@@ -163,22 +148,13 @@ class QdrantServer:
                 if offset is None:
                     break
             self.settle(new)
-        return new
 
-    def temporary(self) -> str:
-        """The name of a collection of one's own."""
-        self._own.add(name := f"{PREFIX}own_{uuid4().hex}")
-        return name
+    def building(self, folder: Path) -> AbstractContextManager[Any]:
+        return files.hold(folder / "building", purpose="building an index", seconds=BUILD_S, what="index")
 
-    def drop(self, name: str) -> None:
-        if name in self._own:
-            self._own.discard(name)
-            with suppress(WorkbenchError), self.told():  # nobody is left to be told
-                self.client.delete_collection(name)
-
-    def _drop_own(self) -> None:
-        for name in tuple(self._own):
-            self.drop(name)
+    def _remove(self, name: str) -> None:
+        with self.told():
+            self.client.delete_collection(name)
 
 
 def _said(content: bytes) -> str:
@@ -188,14 +164,8 @@ def _said(content: bytes) -> str:
     return "no reason given"
 
 
-class QdrantServerSearcher(StoreSearcher):
+class QdrantServerSearcher(ServerSearcher):
     """Over a collection of a server."""
-
-    def __init__(self, settings: Any, server: QdrantServer, name: str, num_chunks: int, dim: int, private: bool) -> None:
-        super().__init__(settings, num_chunks, dim, private)
-        self._server, self._name = server, name
-        if private:
-            weakref.finalize(self, server.drop, name).atexit = False
 
     @property
     def memory_bytes(self) -> int:
@@ -221,7 +191,3 @@ class QdrantServerSearcher(StoreSearcher):
     def _delete(self, ids: np.ndarray) -> None:
         with self._server.told():
             self._server.client.delete(self._name, self._server.models.PointIdsList(points=ids.tolist()), wait=True)
-
-    def _copy(self) -> None:
-        self._name = self._server.copy(self._name, self._settings, self.dim)
-        weakref.finalize(self, self._server.drop, self._name).atexit = False

@@ -1,4 +1,4 @@
-"""What stores of vectors share: a searcher over one, and folders of files, whole or absent.
+"""What stores of vectors share: a searcher over one, servers that hold some, and folders of files, whole or absent.
 
 A saved store belongs to the vectors it was built from and is never changed under another reader: changes go to a private copy.
 """
@@ -7,19 +7,21 @@ import atexit
 import hashlib
 import shutil
 import tempfile
-from abc import abstractmethod
+import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import numpy as np
 
 from core import files
-from core.config import PartConfig
-from core.index.common import SavedIndex, asked, checked, confirmed, ordered, permitted
+from core.config import PartConfig, fingerprint
+from core.errors import WorkbenchError
+from core.index.common import SavedIndex, asked, build_settings, checked, confirmed, ordered, permitted, vectors_identity
 from core.index.protocol import Index, Searcher
 from core.records import Candidates
 
@@ -119,6 +121,85 @@ class StoreSearcher(Searcher):
         if not self._private:
             self._copy()
             self._private = True
+
+
+class StoreServer(ABC):
+    """A server that holds tables of vectors, or collections, each named with PREFIX. Those of one's own are gone at the end of this
+    process at the latest."""
+
+    noun: ClassVar[str]  # what it holds
+
+    def __init__(self) -> None:
+        self._own: set[str] = set()
+        atexit.register(self._drop_own)
+
+    @abstractmethod
+    def holds(self, name: str, of: str, rows: int) -> bool:
+        """Whether the table is there, whole; what is left of a build that was killed is removed. WorkbenchError where one of this name
+        is not ours."""
+
+    @abstractmethod
+    def fill(self, name: str, part: Any, vectors: np.ndarray, of: str) -> None:
+        """Makes the table with its index; `of` is said where it is whole."""
+
+    @abstractmethod
+    def copy(self, name: str, new: str, part: Any, rows: int, dim: int) -> None: ...
+
+    @abstractmethod
+    def _remove(self, name: str) -> None:
+        """Of one's own, where it is there."""
+
+    def building(self, folder: Path) -> AbstractContextManager[Any]:
+        """Who builds alone, where the server itself does not see to that."""
+        return nullcontext()
+
+    def table(self, part: Any, vectors: np.ndarray, folder: Path | None) -> str:
+        """Name of the table of these vectors [num_chunks, dim] float32, built where it is not there. What is saved is in the server, not
+        in the folder; without a folder it is a table of one's own."""
+        if folder is None:
+            self.fill(name := self.temporary(), part, vectors, "of its own")
+            return name
+        of = f"{vectors_identity(vectors)} {fingerprint(build_settings(part))}"
+        name = PREFIX + fingerprint(of)
+        with self.building(folder):
+            if not self.holds(name, of, len(vectors)):
+                self.fill(name, part, vectors, of)
+            write_note(folder / name, {self.noun: name})
+        return name
+
+    def temporary(self) -> str:
+        """The name of a table of one's own."""
+        self._own.add(name := f"{PREFIX}own_{uuid4().hex}")
+        return name
+
+    def drop(self, name: str) -> None:
+        if name in self._own:
+            self._own.discard(name)
+            with suppress(WorkbenchError):  # nobody is left to be told
+                self._remove(name)
+
+    def _drop_own(self) -> None:
+        for name in tuple(self._own):
+            self.drop(name)
+
+
+class ServerSearcher(StoreSearcher):
+    """Over a table of a server; one of its own is dropped with it."""
+
+    def __init__(self, settings: Any, server: Any, name: str, num_chunks: int, dim: int, private: bool) -> None:
+        super().__init__(settings, num_chunks, dim, private)
+        self._server, self._name = server, name
+        if private:
+            self._dropped_with_it()
+
+    def _copy(self) -> None:
+        name = self._server.temporary()
+        self._server.copy(self._name, name, self._settings, len(self._live), self.dim)
+        self._name = name
+        self._dropped_with_it()
+
+    def _dropped_with_it(self) -> None:
+        weakref.finalize(self, self._server.drop, self._name).atexit = False
 
 
 def write_note(folder: Path, note: Mapping[str, Any]) -> None:

@@ -11,9 +11,10 @@ from core import files
 from core.errors import WorkbenchError
 from core.index.exact import Exact
 from core.index.postgres_dialects import CockroachDialect, PgvectorDialect, dialect_of, search_of, table_of
-from core.index.postgres_pgvector import PREFIX, PostgresPgvector
+from core.index.postgres_pgvector import PostgresPgvector
 from core.index.postgres_server import connected_to
 from core.index.qdrant import Qdrant
+from core.index.stores import PREFIX
 
 VECTORS = np.random.default_rng(2).normal(size=(400, 24)).astype(np.float32)
 QUERIES = VECTORS[:20] + np.float32(0.2)

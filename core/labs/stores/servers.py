@@ -18,8 +18,9 @@ import psutil
 
 from core.errors import WorkbenchError
 from core.index.postgres_dialects import dialect_of
-from core.index.postgres_pgvector import OURS, PREFIX, PostgresPgvector, vectors_taught
+from core.index.postgres_pgvector import OURS, PostgresPgvector, vectors_taught
 from core.index.postgres_server import NAME, VARIABLE, address, connected_to, own_server
+from core.index.stores import PREFIX
 from core.labs.stores.store import Absent, BenchStore, RunningStore, missing_module
 from core.registry import installed
 

@@ -7,8 +7,9 @@ import pytest
 
 from core import files
 from core.errors import WorkbenchError
-from core.index.postgres_pgvector import PREFIX, PostgresPgvector
+from core.index.postgres_pgvector import PostgresPgvector
 from core.index.postgres_server import connected_to, without_secrets
+from core.index.stores import PREFIX
 from core.labs.stores import kill, tables
 from core.labs.stores.bench import STORES, StoreRecorder, alone, running
 from core.labs.stores.contention import contend
