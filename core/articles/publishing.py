@@ -7,11 +7,11 @@ from html import escape
 from pathlib import Path
 
 from core import files
-from core.articles.rating import least_support, support
+from core.articles.rating import draft_support, least_support
 from core.articles.steps import DECISION, PUBLICATION, Article, keep_step, the_article
 from core.config import build
 from core.errors import WorkbenchError
-from core.records import Progress
+from core.records import Corpus, Progress
 from core.workbench import Workbench
 
 MARKDOWN, HTML = "article.md", "article.html"
@@ -48,9 +48,8 @@ def publish(workbench: Workbench, name: str, folder: Path) -> Generator[Progress
         raise WorkbenchError(
             f"The article is {made.state}.", where=name, todo="`articles write` goes on with it; `articles decide` lets it out."
         )
-    config = build(made.config)
-    unsure = yield from _checked(workbench, made)
-    corpus = yield from workbench.read_corpus(config)
+    corpus = yield from workbench.read_corpus(build(made.config))
+    unsure = yield from _checked(workbench, made, corpus)
     pages = {MARKDOWN: markdown(made, unsure, corpus.name), HTML: html(made, unsure, corpus.name)}
     _put(folder, pages)
     value = {
@@ -78,21 +77,17 @@ def _put(folder: Path, pages: dict[str, str]) -> None:
             (unfinished / file).write_bytes(data)
 
 
-def _checked(workbench: Workbench, made: Article) -> Generator[Progress, None, set[int]]:
+def _checked(workbench: Workbench, made: Article, corpus: Corpus) -> Generator[Progress, None, set[int]]:
     """Sentences, from 0, that their evidence does not bear out, which only a person may have let out."""
-    config = build(made.config)
-    corpus = yield from workbench.read_corpus(config)
     text_of = {document.id: document.text for document in corpus.documents}
-    notes = [made.notes[sentence.note - 1] for sentence in made.draft]
-    for note in notes:
+    for note in made.evidence:
         if text_of.get(note.document_id, "")[note.start : note.end] != note.text:
             raise WorkbenchError(
                 "The corpus changed: evidence of the article is no longer there.",
                 where=note.document_id,
                 todo="Write the article anew, with another seed.",
             )
-    texts = [sentence.text for sentence in made.draft]
-    values = yield from support(workbench, config, made.topic, texts, [(note.text,) for note in notes])
+    values = yield from draft_support(workbench, made)
     unsure = {place for place, value in enumerate(values.tolist()) if not value >= least_support()}
     if unsure and not made.decision:
         raise WorkbenchError(f"{len(unsure):,} sentences are not borne out by their evidence.", where=made.id)
@@ -108,9 +103,9 @@ def paragraphs(made: Article) -> list[list[tuple[int, str, int]]]:
     """(place, text, number of its source) of each sentence; a paragraph a document."""
     numbers, told = {note: number for number, note in enumerate(sources(made), 1)}, list[list[tuple[int, str, int]]]()
     document = None
-    for place, sentence in enumerate(made.draft):
-        if made.notes[sentence.note - 1].document_id != document:
-            document = made.notes[sentence.note - 1].document_id
+    for place, (sentence, note) in enumerate(zip(made.draft, made.evidence, strict=True)):
+        if note.document_id != document:
+            document = note.document_id
             told.append([])
         told[-1].append((place, sentence.text, numbers[sentence.note]))
     return told

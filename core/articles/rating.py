@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.config import TrialConfig
+from core.articles.steps import Article
+from core.config import TrialConfig, build
 from core.judging.combined import read_combination
 from core.judging.gate import gate
 from core.judging.judgement_models import EMBEDDED, model_folder
@@ -45,6 +46,12 @@ def support(
     cases = [AnswerCase(topic, text, own) for text, own in zip(texts, grounds, strict=True)]
     [made] = yield from measure_all(workbench, config, measures([MEASURE]), cases)
     return made.values
+
+
+def draft_support(workbench: Workbench, made: Article) -> Generator[Progress, None, np.ndarray]:
+    """[sentences] of the draft, each by its evidence alone."""
+    texts, grounds = [sentence.text for sentence in made.draft], [(note.text,) for note in made.evidence]
+    return (yield from support(workbench, build(made.config), made.topic, texts, grounds))
 
 
 def least_support() -> float:

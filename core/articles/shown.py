@@ -33,12 +33,12 @@ def sentence_rows(made: Article) -> list[dict[str, Any]]:
             "number": place + 1,
             "text": each.text,
             "way": each.way,
-            "evidence": made.notes[each.note - 1].text,
-            "document": made.notes[each.note - 1].title or made.notes[each.note - 1].document_id,
+            "evidence": note.text,
+            "document": note.title or note.document_id,
             "support": support[place] if place < len(support) else None,
             "sent_back": wrong.get(str(place), ""),
         }
-        for place, each in enumerate(made.draft)
+        for place, (each, note) in enumerate(zip(made.draft, made.evidence, strict=True))
     ]
 
 

@@ -49,6 +49,11 @@ class Article(NamedTuple):
         return names[self.steps[-1][0]]
 
     @property
+    def evidence(self) -> list[EvidenceNote]:
+        """That of each sentence of the draft."""
+        return [self.notes[sentence.note - 1] for sentence in self.draft]
+
+    @property
     def may_be_published(self) -> bool:
         return self.decision["out"] if self.decision else self.gate.get("verdict") == ACCEPT
 

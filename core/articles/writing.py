@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from core.articles.evidence import EvidenceNote, gathered
-from core.articles.rating import judged, rated, support
+from core.articles.rating import draft_support, judged, rated
 from core.articles.steps import (
     BEGUN,
     DRAFT,
@@ -61,7 +61,7 @@ def go_on(workbench: Workbench, name: str) -> Generator[Progress, None, Article]
         elif step == DRAFT:
             value = {"sentences": [each._asdict() for each in (yield from drafted(workbench, config, made))]}
         else:
-            value = yield from edited(workbench, config, made)
+            value = yield from edited(workbench, made)
         keep_step(workbench, name, len(made.steps), step, value)
     return made
 
@@ -144,11 +144,9 @@ def _rewritten(
 # The editor ----------------------------------------------------------------------------------------------------------
 
 
-def edited(workbench: Workbench, config: TrialConfig, made: Article) -> Generator[Progress, None, dict[str, Any]]:
+def edited(workbench: Workbench, made: Article) -> Generator[Progress, None, dict[str, Any]]:
     """The gate's decision on the draft, with each sentence's support."""
-    texts = [sentence.text for sentence in made.draft]
-    notes = [made.notes[sentence.note - 1] for sentence in made.draft]
-    values = yield from support(workbench, config, made.topic, texts, [(note.text,) for note in notes])
-    searches = {note.search for note in made.notes}
-    complete = len({note.search for note in notes}) / len(searches)
-    return judged(rated(texts, values, [note.text for note in notes], complete), made.revisions)
+    values = yield from draft_support(workbench, made)
+    complete = len({note.search for note in made.evidence}) / len({note.search for note in made.notes})
+    texts, grounds = [sentence.text for sentence in made.draft], [note.text for note in made.evidence]
+    return judged(rated(texts, values, grounds, complete), made.revisions)

@@ -82,8 +82,7 @@ def test_after_three_revisions_a_person_decides(bench, monkeypatch, tmp_path):
         return rating.np.full(len(texts), 0.1)
 
     play(monkeypatch, truth)
-    monkeypatch.setattr(writing, "support", nothing)
-    monkeypatch.setattr(publishing, "support", nothing)
+    monkeypatch.setattr(rating, "support", nothing)
     made = drain(write_article(bench, recipe(), "<script>market</script> of the town: when does it open?"))
     assert made.state == "waits for a person" and made.revisions == 3 and len(made.draft) == 1
     with pytest.raises(WorkbenchError, match="waits for a person"):
