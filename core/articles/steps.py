@@ -1,5 +1,6 @@
 """The state of an article: its recorded steps, each kept once, so that what was stopped goes on where it was and nothing is done twice."""
 
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from core.articles.evidence import EvidenceNote
@@ -70,8 +71,10 @@ def article_of(workbench: Workbench, article: str) -> Article | None:
     records = batches(workbench.home)
     while row := records.read(KIND, [key := f"{article}/{len(steps)}"]):
         steps.append((row[key]["step"], row[key]["value"]))
-    if not steps:
-        return None
+    return _standing(article, steps) if steps else None
+
+
+def _standing(article: str, steps: list[tuple[str, dict[str, Any]]]) -> Article:
     made = Article(article, steps[0][1]["topic"], steps[0][1]["config"], steps, [], [], {}, {}, {}, -1)
     for step, value in steps[1:]:
         if step == EVIDENCE:
@@ -96,9 +99,18 @@ def the_article(workbench: Workbench, article: str) -> Article:
 
 
 def articles(workbench: Workbench) -> list[Article]:
-    """All of them, the newest first."""
-    rows = workbench.store.query(f"SELECT article FROM {KIND} WHERE number = 0 ORDER BY id DESC, key")
-    return [the_article(workbench, name) for name in dict.fromkeys(row["article"] for row in rows)]
+    """All of them, the newest first; their steps are looked up together."""
+    rows = workbench.store.query(
+        f"SELECT article, max(number) AS last FROM {KIND} GROUP BY article ORDER BY min(id) DESC, article"
+    )
+    keys = {row["article"]: [f"{row['article']}/{number}" for number in range(row["last"] + 1)] for row in rows}
+    records = batches(workbench.home).read(KIND, [key for some in keys.values() for key in some])
+    there = {
+        name: list(takewhile(records.__contains__, some)) for name, some in keys.items()
+    }  # a damaged record ends what is known
+    return [
+        _standing(name, [(records[key]["step"], records[key]["value"]) for key in some]) for name, some in there.items() if some
+    ]
 
 
 def plain_steps(made: Article) -> list[dict[str, Any]]:
