@@ -108,7 +108,7 @@ def main(repeats: int = 3) -> dict:
                 page.get_by_role("heading", name="Encoders").first.wait_for()
                 page.wait_for_function(DONE)
                 encoders.append(time.perf_counter() - began)
-                names = ["Search, live", "Chunks to index", "Corpus", "Trials", "Run a study", "Overview"]
+                names = ["Search, live", "Chunks to index", "Corpus", "Trials", "Experiments", "Overview"]
                 for turn in range(3):
                     for name in names:
                         seconds = switch(page, name)

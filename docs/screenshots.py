@@ -330,8 +330,8 @@ def chosen_trials(page) -> None:
 
 def study_in_place(page) -> None:
     """Started, where it was not, and measured."""
-    if page.get_by_role("button", name="Start the study").count():
-        page.get_by_role("button", name="Start the study").click()
+    if page.get_by_role("button", name="Start the experiment").count():
+        page.get_by_role("button", name="Start the experiment").click()
     page.get_by_text("All trials are measured").wait_for(timeout=400_000)
     settle(page)
     page.get_by_test_id("stToast").first.wait_for(state="detached", timeout=30_000)

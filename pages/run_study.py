@@ -1,13 +1,13 @@
-"""Run a study: one question asked of many recipes, measured as a whole, watched, paused, resumed, and what it says."""
+"""Experiments: one question asked of many recipes, measured as a whole, watched, paused, resumed, and what it says."""
 
 import streamlit as st
 
 from app.ui import cards, recipe_strip
 from app.ui.experiments import beginning, choice, curves, define, desk, failures, frontier, leaderboard, running
 
-NAVIGATION = {"section": "Compare", "order": 10, "title": "Run a study", "icon": "science", "step": "compare"}
+NAVIGATION = {"section": "Compare", "order": 10, "title": "Experiments", "icon": "science", "step": "compare"}
 RESULTS = {"Leaderboard": leaderboard.draw, "Factors": curves.draw, "Frontier": frontier.draw, "Failures": failures.draw}
-LIVE_S = 2.0  # between two looks at the trials of a study that runs
+LIVE_S = 2.0  # between two looks at the trials of an experiment that runs
 
 
 def page() -> None:
@@ -24,7 +24,7 @@ def page() -> None:
 
 
 def tabs(here: desk.StudyDesk, works: bool) -> None:
-    """The plan, and what is measured so far, which grows while the study runs."""
+    """The plan, and what is measured so far, which grows while the experiment runs."""
     titles = ["Plan", *RESULTS]
     if "study_view" not in st.session_state and "study_view" not in st.query_params and here.trials:
         st.session_state.study_view = titles[1]

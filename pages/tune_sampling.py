@@ -14,7 +14,7 @@ TABS = {
     "The answer": answer_tab,
     "Searches": searches_tab,
     "Side by side": sides_tab,
-    "Study": study_tab,
+    "Experiment": study_tab,
 }
 
 

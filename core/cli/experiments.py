@@ -17,7 +17,7 @@ NUMBERS = ("measured", "reused", "missing", "workers", "seconds", "stopped", "se
 
 @verb("study-example", print)
 def study_example() -> str:
-    """A study as YAML with a word on each line, to begin with."""
+    """An experiment as YAML with a word on each line, to begin with."""
     from core.labs.experiments import example
 
     return example.TEXT.rstrip()
@@ -29,7 +29,7 @@ def study_points(
     study: Annotated[str, Parameter(help="A file of YAML as study-example prints it, or the id of an experiment.")],
     /,
 ) -> list[dict[str, Any]]:
-    """The points of a study, each with its repeats, and what is left out with the reason; of a design that learns
+    """The points of an experiment, each with its repeats, and what is left out with the reason; of a design that learns
     those of its first round. Nothing is measured."""
     from core.labs.experiments import adaptive, designs
 
@@ -70,7 +70,7 @@ def study_estimate(
     study: Annotated[str, Parameter(help="A file of YAML as study-example prints it, or the id of an experiment.")],
     /,
 ) -> dict[str, Any]:
-    """What a study takes before it starts: trials, those that are stored, the distinct work of each stage, seconds by one
+    """What an experiment takes before it starts: trials, those that are stored, the distinct work of each stage, seconds by one
     worker from measured costs, tokens of context. Nothing is measured."""
     from core.labs.experiments.estimate import estimate
 
@@ -107,7 +107,7 @@ def study(
         int, Parameter(validator=Number(gte=0), help="Processes beside each other; 0: as processors and memory allow.")
     ] = 0,
 ) -> Any:
-    """Measure what of a study is not measured yet; stopped or killed, it goes on where it was when run again."""
+    """Measure what of an experiment is not measured yet; stopped or killed, it goes on where it was when run again."""
     from core.labs.experiments import driver
 
     experiment = _read(workbench, study)
@@ -116,7 +116,7 @@ def study(
 
 
 def _read(workbench: Any, name: str) -> Any:
-    """The study in a file, else the recorded one of that id."""
+    """The experiment in a file, else the recorded one of that id."""
     from core.labs.experiments import book
     from core.labs.experiments.experiment import read
 
@@ -126,7 +126,7 @@ def _read(workbench: Any, name: str) -> Any:
 
 
 def _ranked(workbench: Any, experiment: Any) -> dict[str, Any]:
-    """The trials that the study is told by, as `trials leaderboard` has them, and what is left out."""
+    """The trials that the experiment is told by, as `trials leaderboard` has them, and what is left out."""
     from core.errors import WorkbenchError
     from core.labs.experiments import results
     from core.labs.trials import leaderboard
@@ -151,7 +151,7 @@ def show_standing(standing: dict[str, Any]) -> None:
 
 @verb("study-status", show_standing)
 def study_status(workbench: Any, study: str, /) -> Any:
-    """How a study stands, wherever it was started: whether it runs, how far it is, what failed."""
+    """How an experiment stands, wherever it was started: whether it runs, how far it is, what failed."""
     from core.labs.experiments.standing import standing
 
     return standing(workbench, study)
@@ -159,7 +159,7 @@ def study_status(workbench: Any, study: str, /) -> Any:
 
 @verb("study-pause", show_standing)
 def study_pause(workbench: Any, study: str, /) -> Any:
-    """End the run of a study, wherever it was started; `experiment run` goes on with it."""
+    """End the run of an experiment, wherever it was started; `experiment run` goes on with it."""
     from core.labs.experiments.standing import pause
 
     return pause(workbench, study)
@@ -167,9 +167,9 @@ def study_pause(workbench: Any, study: str, /) -> Any:
 
 @verb("study-results", show_table)
 def study_results(
-    workbench: Any, study: str, /, *, metric: Annotated[str, Parameter(help="Default: the study's first.")] = ""
+    workbench: Any, study: str, /, *, metric: Annotated[str, Parameter(help="Default: the experiment's first.")] = ""
 ) -> Any:
-    """Each point of a study against its base, question by question, and which are not distinguishable from the best."""
+    """Each point of an experiment against its base, question by question, and which are not distinguishable from the best."""
     from core.labs.experiments import book, results
 
     return results.measured(workbench, book.load(workbench, study), metric)

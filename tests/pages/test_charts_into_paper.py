@@ -1,4 +1,4 @@
-"""Charts of the pages Trials and Run a study, taken into a paper: their rows follow from trials, and what they draw from the rows."""
+"""Charts of the pages Trials and Experiments, taken into a paper: their rows follow from trials, and what they draw from the rows."""
 
 import copy
 import itertools

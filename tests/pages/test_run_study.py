@@ -1,4 +1,4 @@
-"""The page Run a study: beginning, the plan and what is wrong with it, how it stands, and what it says."""
+"""The page Experiments: beginning, the plan and what is wrong with it, how it stands, and what it says."""
 
 import json
 
@@ -85,11 +85,11 @@ def test_without_a_study_the_page_says_what_one_is_and_begins_one_of_the_recipe_
 def test_the_list_names_what_is_recorded_and_hides_what_is_archived(bench):
     app = open_page(study="nowhere")
     assert "“nowhere”, which is not here" in texts(app), "and the list stands there"
-    table = shown(app, "Study")
-    assert dict(zip(table["Study"], table["Measured"], strict=True)) == {"Sizes and k1": 9, "Not started": 0}
+    table = shown(app, "Experiment")
+    assert dict(zip(table["Experiment"], table["Measured"], strict=True)) == {"Sizes and k1": 9, "Not started": 0}
     app = press(open_page(study="fresh"), "archive_study")
-    assert "This study is archived" in texts(app)
-    assert shown(open_page(), "Study")["Study"].tolist() == ["Sizes and k1"]
+    assert "This experiment is archived" in texts(app)
+    assert shown(open_page(), "Experiment")["Experiment"].tolist() == ["Sizes and k1"]
 
 
 @pytest.mark.slow
@@ -284,7 +284,7 @@ def test_a_study_is_packed_and_opened_elsewhere_with_what_was_verified(bench, tm
     assert not book.latest(other)
     app = opening(open_page(), packed)
     assert opened(app) == "measured" and "Opened and verified: 1 version, 9 trials, 1 set of questions" in texts(app)
-    assert len(shown(app, "Point")) == 9 and "means were derived from the raw rankings again and hold" in texts(app)
+    assert len(shown(app, "Point")) == 9 and "means were derived again from the raw rankings and are the same" in texts(app)
 
 
 def opening(app: AppTest, data: bytes) -> AppTest:
@@ -319,7 +319,7 @@ def test_its_trials_are_a_press_away_the_open_study_is_there_again_and_a_clone_h
     assert app.session_state["page"] == "compare_trials" and len(shown(app, "Trial")) == 9
     app = app.switch_page("../pages/run_study.py").run()
     assert opened(app) == "measured" and len(shown(app, "Point")) == 9
-    assert len(shown(press(app, "all_studies"), "Study")) == 2
+    assert len(shown(press(app, "all_studies"), "Experiment")) == 2
     app = press(open_page(study="measured"), "clone_study")
     clone = book.load(bench, opened(app))
     assert app.session_state["study_view"] == "Plan"  # there is nothing else of it yet

@@ -1,4 +1,4 @@
-"""The page Run a study in a real browser: a study is defined, run, paused, resumed and compared, and one is watched that runs elsewhere."""
+"""The page Experiments in a real browser: a study is defined, run, paused, resumed and compared, and one is watched that runs elsewhere."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def site(bench):
 @pytest.mark.slow
 def test_a_study_is_defined_run_and_its_best_point_compared(site, bench, tab):
     open_page(tab, f"{site}/run_study?{RECIPE}")
-    tab.get_by_role("button", name="Begin a study").click()
+    tab.get_by_role("button", name="Begin an experiment").click()
     tab.get_by_text("11 trials").first.wait_for()  # nine on dev, then the winner and the base on test
     assert "study=chunking-size-and-sparse-retrieval-k1-towns" in tab.url
     settled(tab)

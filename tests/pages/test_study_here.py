@@ -92,7 +92,7 @@ def test_chunkers_by_sizes_are_planned_told_started_and_drawn_in_place(bench, st
     assert lines[0]["y"][0] == 0 and lines[1]["y"][:2] == [None, None] and lines[1]["y"][2] is not None
     assert "Best: **" in texts(app) and "not distinguishable from it" in texts(app)
     links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
-    assert links["Open in Run a study"] == f"study={study.id}" and links["Compare in Trials"] == f"sweep={study.id}"
+    assert links["Open in Experiments"] == f"study={study.id}" and links["Compare in Trials"] == f"sweep={study.id}"
 
     best = results.results(bench, study, results.of_study(bench, study), study.metrics[0]).best
     next(button for button in app.button if button.key == "use_best").click()
@@ -232,7 +232,7 @@ def test_search_live_begins_with_the_setting_that_was_moved_last(bench, started,
 
 
 def encoders(chosen: list[str]) -> AppTest:
-    app = visit("compare_encoders", {**SPARSE, "chunking.size_tokens": "32"}, encoders=chosen, view="Study")
+    app = visit("compare_encoders", {**SPARSE, "chunking.size_tokens": "32"}, encoders=chosen, view="Experiment")
     assert not app.exception
     return app
 

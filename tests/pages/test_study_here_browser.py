@@ -1,4 +1,4 @@
-"""A study in place in a real browser: started on Search, live, read there, paused, resumed, and opened in Run a study."""
+"""A study in place in a real browser: started on Search, live, read there, paused, resumed, and opened in Experiments."""
 
 import re
 
@@ -38,7 +38,7 @@ def test_a_study_is_started_read_paused_and_resumed_where_its_question_is_asked(
     open_study(tab, site)
     tab.get_by_text("9 trials").first.wait_for()
     tab.get_by_text(re.compile("tokens a question")).first.wait_for()
-    tab.get_by_role("button", name="Start the study").click()
+    tab.get_by_role("button", name="Start the experiment").click()
     tab.get_by_text("All trials are measured").wait_for(timeout=120_000)
     tab.get_by_text(re.compile("distinguishable from it")).first.wait_for()
     tab.locator(".js-plotly-plot").last.wait_for()
@@ -47,7 +47,7 @@ def test_a_study_is_started_read_paused_and_resumed_where_its_question_is_asked(
 
     [study] = [version.experiment for version in book.latest(Workbench(bench.home)).values()]
     factors = [{"setting": setting, "values": values} for setting, values in MANY.items()]
-    book.save(bench, made(study.model_dump(mode="json") | {"factors": factors}))  # as on the page Run a study
+    book.save(bench, made(study.model_dump(mode="json") | {"factors": factors}))  # as on the page Experiments
     open_study(tab, site)
     tab.get_by_role("button", name=re.compile(r"Measure \d+ more")).click()
     tab.get_by_text(re.compile(r"[1-9]\d* of 385")).first.wait_for()  # the base too, which is none of these
@@ -61,6 +61,6 @@ def test_a_study_is_started_read_paused_and_resumed_where_its_question_is_asked(
     own = [trial for trial in trials(Workbench(bench.home)) if trial.sweep == study.id]
     assert len(own) == len({trial.config_fingerprint for trial in own}) >= 385
 
-    tab.get_by_role("link", name="Open in Run a study").click()
+    tab.get_by_role("link", name="Open in Experiments").click()
     tab.get_by_role("heading", name=study.title).wait_for()
     no_error(tab)

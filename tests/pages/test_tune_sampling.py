@@ -139,10 +139,10 @@ def test_sides_are_written_on_a_button(bench, model):
 def test_the_study_shows_its_command_its_results_and_the_paired_test(bench, model, monkeypatch):
     started = []
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append((arguments, label)) or "job")
-    app = open_page(view="Study", chain="temperature=2")
+    app = open_page(view="Experiment", chain="temperature=2")
     assert "Nothing is stored" in html(app)
     assert any("sampling experiment" in code.value and "--samples 5" in code.value for code in app.code)
-    app = next(b for b in app.button if b.label == "Start the study").click().run()
+    app = next(b for b in app.button if b.label == "Start the experiment").click().run()
     [(arguments, label)] = started
     assert arguments[0] == "sample-study" and arguments.count("--chain") == 3 and label == "Sampling towns"
     chains = ["temperature=2.0", "greedy", "top_k=2"]

@@ -83,7 +83,7 @@ def test_a_shared_address_brings_the_view_back_and_settings_stand_side_by_side(a
 @pytest.mark.slow
 def test_a_tiny_study_is_drawn_and_every_chain_compared(app, tab):
     open_page(tab, f"{app}/{ADDRESS}&question=What+is+a+generator%3F&view=Study")
-    tab.get_by_role("button", name="Start the study").wait_for()
+    tab.get_by_role("button", name="Start the experiment").wait_for()
     settled(tab)
     for name in ("Samples a question", "Questions"):
         tab.get_by_role("slider", name=name).focus()
@@ -93,7 +93,7 @@ def test_a_tiny_study_is_drawn_and_every_chain_compared(app, tab):
     tab.keyboard.press("ArrowRight")
     tab.get_by_text("12 answers").wait_for()
     settled(tab)
-    tab.get_by_role("button", name="Start the study").click()
+    tab.get_by_role("button", name="Start the experiment").click()
     tab.get_by_text("Diversity and quality of sampled answers").wait_for(timeout=120_000)
     settled(tab)
     assert tab.get_by_text(re.compile(r"Holm over 2 comparisons")).count() and tab.get_by_text("4 of 4").count() == 3

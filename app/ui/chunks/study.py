@@ -1,4 +1,4 @@
-"""Which chunker, and which size, finds the evidence: a study of both, in place."""
+"""Which chunker, and which size, finds the evidence: an experiment with both, in place."""
 
 import streamlit as st
 
@@ -12,7 +12,9 @@ SIZE = "chunking.size_tokens"
 
 def draw(config: TrialConfig) -> None:
     """Nothing is computed as long as it is closed."""
-    box = st.expander("Study: which chunks find the evidence?", icon=":material/science:", key="study_here", bind="query-params")
+    box = st.expander(
+        "Experiment: which chunks find the evidence?", icon=":material/science:", key="study_here", bind="query-params"
+    )
     if box.open:
         with box:
             here.draw(config, {"chunking": chunkers(config), SIZE: ()})

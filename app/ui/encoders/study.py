@@ -1,4 +1,4 @@
-"""The tab Study: the encoders side by side by what is done to their vectors, or any one or two settings, as a study in place."""
+"""The tab Experiment: the encoders side by side by what is done to their vectors, or any one or two settings, as an experiment in place."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""No study on the desk: what one is, how to begin one, and those that are recorded."""
+"""No experiment on the desk: what one is, how to begin one, and those that are recorded."""
 
 import streamlit as st
 
@@ -13,11 +13,11 @@ from core.labs.experiments.experiment import read
 from core.report.table import COUNT, DAY_TIME, Column, Table
 from core.workbench import command_line
 
-WHAT = "A study: one question, asked of many recipes"
+WHAT = "An experiment: one question, asked of many recipes"
 WHY = (
     "Choose a recipe, and one or more of its settings to vary. Every combination is measured as a trial on the same "
-    "questions, and the result says which are best and which are not distinguishable from them. It can be paused, and goes "
-    "on where it was, also after a crash."
+    "questions, and the result shows which are best and which do not differ significantly from them. It can be paused, and "
+    "resumes where it was, also after a crash."
 )
 
 
@@ -33,7 +33,7 @@ def draw() -> None:
 
 
 def begin(primary: bool) -> None:
-    """Two ways to a new study."""
+    """Two ways to a new experiment."""
     left, right = st.columns(2, gap="medium")
     with left, st.container(border=True, height="stretch"):
         st.markdown("**From the recipe in use**")
@@ -43,10 +43,10 @@ def begin(primary: bool) -> None:
         told = f"Base: {words.base_words(first)}. Varied: {varied}. {words.halves_words(first)} All of it can be changed before the start."
         st.caption(cards.plain(told))
         look = "primary" if primary else "secondary"
-        cards.press("Begin a study", "add", "begin_study", desk.add, first, type=look)
+        cards.press("Begin an experiment", "add", "begin_study", desk.add, first, type=look)
     with right, st.container(border=True, height="stretch"):
         st.markdown("**From a file**")
-        st.caption("A plan as YAML, or a whole study with its trials that another workbench handed on (.experiment.zip).")
+        st.caption("A plan as YAML, or a whole experiment with its trials, exported by another workbench (.experiment.zip).")
         with st.popover("Open a file", icon=":material/upload_file:"):
             upload()
 
@@ -54,7 +54,7 @@ def begin(primary: bool) -> None:
 def upload() -> None:
     file = st.file_uploader("A file", type=["yaml", "yml", "zip"], key="study_file")
     if file and file.name.lower().endswith(".zip"):
-        st.caption("Every record is checked and every mean derived again from the raw rankings. Only then is it added.")
+        st.caption("It is added only after every record is checked and every mean is derived again from the raw rankings.")
         if st.button("Verify and open", key="open_packed", type="primary"):
             handing.unpack(file.name, file.getvalue())
         return
@@ -64,12 +64,12 @@ def upload() -> None:
     cards.press("Open", "", "open_yaml", opened, written, type="primary", disabled=not written.strip())
     if problem := st.session_state.get("study_problem"):
         cards.problem(problem)
-    st.caption("One to begin with is printed by")
+    st.caption("An example is printed by")
     st.code(command_line("study-example"), language="bash")
 
 
 def opened(text: str) -> None:
-    """Callback: the study of a YAML text is recorded under an id that is free, and opened."""
+    """Callback: the experiment of a YAML text is recorded under an id that is free, and opened."""
     st.session_state.pop("study_problem", None)
     try:
         desk.add(read(text))
@@ -79,17 +79,15 @@ def opened(text: str) -> None:
 
 def recorded(listed: list[Shelved]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.subheader("Recorded studies", anchor=False)
+        st.subheader("Recorded experiments", anchor=False)
         st.toggle("Archived", key="archived_studies")
     if not listed:
-        st.caption("None is archived.")
+        st.caption("No experiment is archived.")
         return
-    st.caption(
-        f"{cards.count(len(listed), 'study').replace('studys', 'studies')}, the one worked on last first. Click one to open it."
-    )
+    st.caption(f"{cards.count(len(listed), 'experiment')}, the most recent first. Click one to open it.")
     rows = [
         {
-            "study": row.experiment.title or row.experiment.id,
+            "experiment": row.experiment.title or row.experiment.id,
             "measured": row.trials.get("ok", 0),
             "failed": row.trials.get("failed", 0),
             "last run": row.last_run,
@@ -100,7 +98,7 @@ def recorded(listed: list[Shelved]) -> None:
         for row in listed
     ]
     columns = (
-        Column("study", width=380),
+        Column("experiment", width=380),
         Column("measured", "", COUNT),
         Column("failed", "", COUNT),
         Column("last run", "", DAY_TIME, width=104),

@@ -1,4 +1,4 @@
-"""A study over what its points give to read: quality against the tokens of the first k chunks.
+"""An experiment over what its points give to read: quality against the tokens of the first k chunks.
 
 Larger chunks hold the evidence more often because they hold more of everything. Points above one another gave the same text.
 """
@@ -33,11 +33,11 @@ def draw(shown: Shown, along: str, other: str, tokens: Tokens) -> None:
         charts.figure(traces, f"Context of the first {shown.results.k} chunks (tokens)", shown.title, height=400, **layout)
     )
     st.caption(
-        "Of points above one another the higher one found more in the same text. A point further right gave more text, which holds "
-        "more evidence by itself."
+        "At the same context the higher point found more. A point further right gave more text, which holds more evidence by "
+        "itself."
     )
     if left := len(shown.results.rows) - len(rows):
-        st.caption(f"Context unmeasured, and not drawn: {left:,} points.")
+        st.caption(f"Not drawn, as their context was not measured: {left:,} points.")
 
 
 def joined(shown: Shown, rows: list[PointResult], along: str, other: str, tokens: Tokens) -> list[dict]:

@@ -1,4 +1,4 @@
-"""Which study is on the desk, and what is done with it as a whole."""
+"""Which experiment is on the desk, and what is done with it as a whole."""
 
 import streamlit as st
 
@@ -13,7 +13,7 @@ from core.workbench import command_line
 
 
 def asked() -> str:
-    """The id of the study that the last click, the address, or the last visit to the page asks for; "" shows the list."""
+    """The id of the experiment that the last click, the address, or the last visit to the page asks for; "" shows the list."""
     state, there = st.session_state, book.latest(session.workbench())
     name = state.pop("study_asked", "") or st.query_params.get("study", "") or state.get("study_open", "")
     state.study_missing = "" if name in there else name
@@ -32,11 +32,11 @@ def leave() -> None:
 
 def missing() -> None:
     if name := st.session_state.study_missing:
-        st.warning(cards.plain(f"The address asks for the study “{name}”, which is not here."), icon=":material/link_off:")
+        st.warning(cards.plain(f"The address asks for the experiment “{name}”, which is not here."), icon=":material/link_off:")
 
 
 def head(here: StudyDesk) -> None:
-    """What the study is, and what can be done with it."""
+    """What the experiment is, and what can be done with it."""
     study = here.recorded
     with st.container(horizontal=True, vertical_alignment="center", key="study_head"):
         st.subheader(cards.plain(here.title), anchor=False, width="stretch")
@@ -47,16 +47,16 @@ def head(here: StudyDesk) -> None:
         st.caption(cards.plain(study.question))
     handing.verified(here.id)
     if study.archived:
-        st.info("This study is archived: it is in no list.", icon=":material/archive:")
+        st.info("This experiment is archived: no list shows it.", icon=":material/archive:")
 
 
 def doings(here: StudyDesk) -> None:
     study = here.recorded
-    cards.press("All studies", "list", "all_studies", leave, type="tertiary")
-    about = "The same study under a new name, without its trials: to change it and compare."
+    cards.press("All experiments", "list", "all_studies", leave, type="tertiary")
+    about = "A copy under a new name, without its trials: to change it and compare."
     cards.press("Clone", "content_copy", "clone_study", desk.clone, study, type="tertiary", help=about)
     way = ("Restore", "unarchive", book.restore) if study.archived else ("Archive", "archive", book.archive)
-    about = "Out of the lists, or back into them; its trials stay."
+    about = "Hides it from the lists, or shows it again; its trials stay."
     cards.press(*way[:2], "archive_study", way[2], session.workbench(), study.id, type="tertiary", help=about)
     if st.button(
         "Trials",
@@ -76,7 +76,7 @@ def doings(here: StudyDesk) -> None:
 
 def reproduce(here: StudyDesk) -> None:
     text = experiment.written(here.draft.experiment or here.recorded)
-    st.caption("The study as a file")
+    st.caption("The experiment as a file")
     st.code(text, language="yaml", wrap_lines=True)
     download("Download YAML", text, f"{here.id}.yaml", "study_yaml")
     st.caption("The commands that run it, here or from that file elsewhere")

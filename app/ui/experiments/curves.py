@@ -47,7 +47,7 @@ def draw(here: StudyDesk) -> None:
     several = len({words.as_token(row.settings.get(other)) for row in own}) if other else 1
     tokens = {row.trial.id: results.context(row.trial) for row in shown.rows}
     if context_differs(tokens.values()):
-        told = "Context: how many tokens the first chunks of a question come to. Points above one another got the same text."
+        told = "Context: tokens of the first chunks of a question. Points at the same place got equally long text."
         if switch(place, "Along", (SETTING, CONTEXT), "study_along", help=told) == CONTEXT:
             return by_context.draw(drawn, along if several <= LINES else "", other, tokens)
     if along and several <= LINES:
@@ -88,7 +88,7 @@ def lines(shown: Shown, along: str, other: str) -> None:
         layout |= charts.mark_line(beside[0].interval.mean, shown.base)
     shown.show(charts.figure(traces, titled(axis, knob), shown.title, height=380, **layout))
     if left := [row for row in every if along not in row.settings and not row.beside]:
-        st.caption(f"Not on this axis, which their method does not have: {', '.join(names_of(experiment, left))}.")
+        st.caption(f"Not drawn, as their method lacks this setting: {', '.join(names_of(experiment, left))}.")
 
 
 def titled(axis: str, knob: Any) -> str:

@@ -101,7 +101,7 @@ def compare_button(here: StudyDesk, study: Experiment) -> None:
 
 
 def pinned_baseline(recipe: TrialConfig) -> dict[str, Any] | None:
-    """As a study names what it compares with; None: nothing is pinned, or it is this recipe. Corpus and questions are the study's."""
+    """As an experiment names what it compares with; None: nothing is pinned, or it is this recipe. Corpus and questions are its own."""
     pinned, usual = session.baseline(), session.defaults()
     own = {"corpus": recipe.corpus, "evaluation": recipe.evaluation, "seed": recipe.seed}
     if pinned is None or pinned.model_copy(update=own) == recipe:
@@ -115,7 +115,7 @@ def set_values(study_id: str, values: dict[str, Any]) -> None:
 
 
 def without_questions(recipe: TrialConfig) -> TrialConfig:
-    """Asked all questions: a study says itself which half it uses."""
+    """Asked all questions: an experiment says itself which half it uses."""
     return recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"questions": "all"})})
 
 

@@ -1,4 +1,4 @@
-"""The study on the desk: as it is recorded, and as the form says it is to be."""
+"""The experiment on the desk: as it is recorded, and as the form says it is to be."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -86,7 +86,7 @@ def _read(record: str, mapping: dict[str, Any], field: str = "", before: Draft |
 
 
 def change(study_id: str, field: str, edit: Callable[[dict[str, Any]], None]) -> None:
-    """Callback: changes what the form says. As long as the study has no trial it is recorded at once."""
+    """Callback: changes what the form says. As long as the experiment has no trial it is recorded at once."""
     before = st.session_state[DRAFTS][study_id]
     mapping = deepcopy(before.mapping)
     edit(mapping)

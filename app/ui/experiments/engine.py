@@ -1,4 +1,4 @@
-"""Where a study is measured: on this machine with so many workers, or by a Ray cluster."""
+"""Where an experiment is measured: on this machine with so many workers, or by a Ray cluster."""
 
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -39,16 +39,18 @@ def of(study_id: str) -> Engine:
 
 def draw(study_id: str) -> None:
     now = of(study_id)
-    with st.popover(now.words, icon=":material/memory:", type="tertiary", help="Where the study is measured", key="study_engine"):
+    with st.popover(
+        now.words, icon=":material/memory:", type="tertiary", help="Where the experiment is measured", key="study_engine"
+    ):
         look = {"options": (list(TITLES),), "default": now.name, "format_func": TITLES.get, "required": True}
         forms.field(st.segmented_control, "Measured on", "engine/name", now.name, changed, study_id, **look)
         if now.name == RAY:
-            about = "As `ray start --head` tells it. Empty: Ray is started on this machine alone."
+            about = "As `ray start --head` prints it. Empty: Ray is started on this machine alone."
             look = {"value": now.address, "placeholder": "HOST:6379", "help": about}
             forms.field(st.text_input, "Address of the cluster", "engine/address", now.address, changed, study_id, **look)
             if find_spec("ray") is None:
                 st.warning(f"Ray is not installed here: `{INSTALL}`, on every node.", icon=":material/error:")
-        about = "Processes that measure beside each other. 0: as many as processors and memory allow."
+        about = "Processes that measure in parallel. 0: as many as processors and memory allow."
         look = {"options": (0, MOST_WORKERS, now.workers), "help": about}
         forms.field(st.number_input, "Workers", "engine/workers", now.workers, changed, study_id, **look)
 

@@ -93,7 +93,7 @@ def factor(here: StudyDesk, number: int) -> None:
     place = f"study/{here.id}/factor/{setting}"
     unit = f" ({knob.unit})" if knob and knob.unit else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        about = knob.help if knob else "Its methods, each with its own settings at their defaults."
+        about = knob.help if knob else "The methods of this stage, each with its other settings at their defaults."
         if knob and knob.low is not None and knob.high is not None:
             about += f" From {forms.number(knob.low)} to {forms.number(knob.high)}."
         st.markdown(cards.plain(words.setting_title(setting, recipe) + unit), help=about, width="stretch")
@@ -164,7 +164,7 @@ def span(here: StudyDesk, number: int, knob: forms.Knob, place: str) -> None:
     for make, label, end in ((left.number_input, "From", "low"), (right.number_input, "to", "high")):
         look = {"options": (None, None, own[end]), "step": float(knob.step)}
         forms.field(make, label, f"{place}/{end}", own[end], span_changed, here.id, number, end, **look)
-    look = {"value": own["log"], "help": "Even in the logarithm: as many points from 1 to 10 as from 10 to 100."}
+    look = {"value": own["log"], "help": "Logarithmic: as many points from 1 to 10 as from 10 to 100."}
     forms.field(scale.toggle, "Logarithmic", f"{place}/log", own["log"], span_changed, here.id, number, "log", **look)
 
 
@@ -239,7 +239,7 @@ def values_of_condition(here: StudyDesk, number: int, name: str, offered: list[A
         edit_factor(here.id, number, {"when": {n: values if n == name else v for n, v in held.items() if n != name or values}})
 
     options = list(dict.fromkeys([*chosen, *map(words.as_token, offered)]))
-    called, about = partial(words.token_words, name, knob, recipe), "Without a value the condition is gone."
+    called, about = partial(words.token_words, name, knob, recipe), "Without a value the condition is removed."
     look = {"options": (options, chosen), "format_func": called, "help": about, "wrap": True}
     forms.field(st.multiselect, words.setting_title(name, recipe), key, chosen, edit, **look)
 

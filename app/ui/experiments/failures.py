@@ -17,8 +17,8 @@ def draw(here: StudyDesk) -> None:
         return cards.empty("Points without a result", "None: every point that was tried is measured.")
     names = words.coordinates(here.recorded, failed)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{cards.count(len(failed), 'point')} failed last; the others are not touched by it.", width="stretch")
-        about = "Runs the study again: what is measured stays, what failed is tried once more."
+        st.caption(f"{cards.count(len(failed), 'point')} failed in the last run; the others are not affected.", width="stretch")
+        about = "Runs the experiment again: measured points are kept, failed ones are tried once more."
         cards.press("Retry", "refresh", "retry_failed", running.start, here.id, here.title, disabled=works, help=about)
     with st.container(key="failed_trials"):
         tables.wrapped_table(

@@ -1,4 +1,4 @@
-"""The tab Frontier: quality against cost of the study's points."""
+"""The tab Frontier: quality against cost of the experiment's points."""
 
 import streamlit as st
 
@@ -20,7 +20,7 @@ def draw(here: StudyDesk) -> None:
 
 
 def scope_of(here: StudyDesk, shown: StudyResults, beside: bool = True) -> Scope:
-    """The study's points as the tabs of *Trials* take them, with the base and the best marked. beside: a baseline too that is
+    """The experiment's points as the tabs of *Trials* take them, with the base and the best marked. beside: a baseline too that is
     no point."""
     everything = listing.everything(session.workbench())
     members = [row.trial for row in shown.rows if beside or not row.beside]

@@ -1,4 +1,4 @@
-"""A study as one file: packed to be handed on, and one that came from elsewhere, verified before anything is added."""
+"""An experiment as one file: packed to be handed on, and one that came from elsewhere, verified before anything is added."""
 
 import tempfile
 from pathlib import Path
@@ -18,10 +18,10 @@ PACKED = "study_packed"  # of the session: (what it is of, bytes)
 
 
 def pack(here: StudyDesk) -> None:
-    """Two presses: packing a large study takes its time, and is verified as whoever opens it will."""
+    """Two presses: packing a large experiment takes its time, and is verified as whoever opens it will."""
     name, about = f"{here.id}{exchange.ENDING}", (here.id, here.version, len(here.trials))
     st.caption(
-        "The study with its trials, their raw rankings and questions as one file. Another workbench opens it, checks every record and "
+        "The experiment with its trials, their raw rankings and questions as one file. Another workbench opens it, checks every record and "
         "derives the metrics again. Documents are not in it."
     )
     if st.session_state.get(PACKED, (None,))[0] != about:
@@ -42,7 +42,7 @@ def pack(here: StudyDesk) -> None:
 
 
 def unpack(name: str, data: bytes) -> None:
-    """Verifies a file from elsewhere and adds what is new; goes to its study. What is wrong with it is told, and nothing added."""
+    """Verifies a file from elsewhere and adds what is new; goes to its experiment. What is wrong with it is told, and nothing added."""
     with tempfile.TemporaryDirectory(prefix="groundwork-") as folder:
         path = Path(folder) / (Path(name).name or "study.zip")
         path.write_bytes(data)
@@ -56,7 +56,7 @@ def unpack(name: str, data: bytes) -> None:
 
 
 def verified(study_id: str) -> None:
-    """What was verified of the file that this study came from, until the page is left."""
+    """What was verified of the file that this experiment came from, until the page is left."""
     contents: Contents | None = st.session_state.get("study_verified")
     if contents is None or contents.experiment != study_id:
         st.session_state.pop("study_verified", None)
@@ -67,8 +67,8 @@ def verified(study_id: str) -> None:
         f"{cards.count(contents.question_sets, 'set')} of questions",
     ]
     told = (
-        f"Opened and verified: {', '.join(parts)}. Every checksum holds; {contents.means:,} means were derived from the raw rankings "
-        f"again and hold. New here: {cards.count(contents.added, 'record')}; here before: {contents.present:,}."
+        f"Opened and verified: {', '.join(parts)}. Every checksum holds; {contents.means:,} means were derived again from the "
+        f"raw rankings and are the same. New here: {cards.count(contents.added, 'record')}; here before: {contents.present:,}."
     )
     if contents.diverged:
         more = cards.count(contents.diverged, "version")

@@ -1,4 +1,4 @@
-"""A study on the page where its question comes up: one or two settings, what they take, one press, and what comes of it.
+"""An experiment on the page where its question comes up: one or two settings, what they take, one press, and what comes of it.
 
 It is recorded like every study, by what it varies and of which recipe, so that the same choice finds it again: also while the
 slider of a varied setting moves, and after its values were changed, which adds to what is measured.
@@ -104,7 +104,7 @@ def values_box(place: Any, config: TrialConfig, setting: str, suggested: Sequenc
         format_func=partial(words.token_words, setting, knob, config),
         accept_new_options=True,
         placeholder="Choose, or type a value and press Enter",
-        help=knob.help if knob else "Each method with its own settings at their defaults, unless they are told.",
+        help=knob.help if knob else "Each method with its own settings at their defaults, unless others are given.",
         wrap=True,
         persist_state="page",
     )
@@ -122,7 +122,7 @@ def as_value(part: PartConfig, apart: Sequence[str] = ()) -> Any:
 
 
 def study_id(config: TrialConfig, varied: Sequence[str]) -> str:
-    """Of a study of this recipe that varies these settings, over whatever values."""
+    """Of an experiment of this recipe that varies these settings, over whatever values."""
     rest = config.model_dump(mode="json")
     for setting in varied:
         stage, _, name = setting.partition(".")
@@ -140,7 +140,7 @@ def title_of(config: TrialConfig, varied: Sequence[str]) -> str:
 
 
 def planned(config: TrialConfig, varied: Sequence[dict[str, Any]]) -> Experiment:
-    """The study of this choice; one that is recorded keeps what was written about it, and how it is judged."""
+    """The experiment of this choice; one that is recorded keeps what was written about it, and how it is judged."""
     settings = [factor["setting"] for factor in varied]
     name, half = study_id(config, settings), config.corpus.questions
     base = define.without_questions(config)
@@ -175,15 +175,17 @@ def waiting(experiment: Experiment, others: bool, stands: StudyStanding | None, 
     told = *map(running.line, (outlook.words, context_words(experiment, outlook))), *reasons, *map(running.line, (few, failure))
     running.box(head, *told)
     if left > 0:
-        label = "Start the study" if not outlook.stored else "Retry what failed" if left <= failed else f"Measure {left:,} more"
+        label = (
+            "Start the experiment" if not outlook.stored else "Retry what failed" if left <= failed else f"Measure {left:,} more"
+        )
         about = "Runs as a job: the page can be left. What is measured already is not measured again."
         cards.press(label, "play_arrow", "start_study_here", start, experiment, type="primary", help=about)
 
 
 def start(experiment: Experiment) -> None:
-    """Callback: the study is recorded and run."""
+    """Callback: the experiment is recorded and run."""
     book.save(session.workbench(), experiment)
-    session.workbench().jobs.start(running.arguments(experiment.id), f"Study: {experiment.title}"[:120])
+    session.workbench().jobs.start(running.arguments(experiment.id), f"Experiment: {experiment.title}"[:120])
 
 
 def elsewhere(experiment: Experiment, others: Sequence[Shelved]) -> None:
@@ -202,7 +204,7 @@ def context_words(experiment: Experiment, outlook: Outlook) -> str:
     """What a question's first k chunks come to."""
     k = experiment.recipe.evaluation.k
     if outlook.context_tokens is None:
-        return f"Context of the first {k} chunks: known once the chunks are cut"
+        return f"Context of the first {k} chunks: counted once the documents are chunked"
     low, high = (f"{tokens:,.0f}" for tokens in outlook.context_tokens)
     return f"Context of the first {k} chunks: {low if low == high else f'{low} to {high}'} tokens a question"
 
@@ -232,7 +234,7 @@ def said(planned: Experiment) -> None:
             curves.draw(here)
             best = verdict(here)
             if planned.compared_with and not compared(here):
-                st.caption("The pinned baseline is not measured on these questions yet: differences are to the base.")
+                st.caption("The pinned baseline is not measured on these questions yet: differences from the base are shown.")
         if here.trials and any(trial.status == "failed" for trial in here.trials) and running.state(name)[0].failures:
             with st.expander("Trials without a result", icon=":material/error:", key="study_failures"):
                 failures.draw(here)
@@ -240,7 +242,7 @@ def said(planned: Experiment) -> None:
             if measured and best != session.config() and st.button("Use the best", key="use_best", icon=":material/tune:"):
                 session.set_config(best)
                 st.rerun()  # the whole page, whose sliders show it
-            ways.link("run_study", "Open in Run a study", "science", study=name)
+            ways.link("run_study", "Open in Experiments", "science", study=name)
             ways.link("compare_trials", "Compare in Trials", "compare_arrows", sweep=name)
 
 
@@ -267,8 +269,8 @@ def verdict(here: desk.StudyDesk) -> TrialConfig:
         st.caption(
             cards.plain(
                 f"The first {shown.k} chunks are {tokens[low]:,.0f} tokens at {names[low]} and {tokens[high]:,.0f} at {names[high]}. "
-                "More text holds more evidence by itself: of two that are equal the smaller context is the better bargain, and "
-                "Context, under Along, draws each over what it gives."
+                "More text holds more evidence by itself: of two recipes that do not differ, the smaller context costs less. "
+                "Along: Context draws each recipe over its context."
             )
         )
     in_use = session.config()

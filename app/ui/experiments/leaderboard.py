@@ -1,4 +1,4 @@
-"""The tab Leaderboard: the points of a study by rank, with those that are not distinguishable from the best, and the winner on test."""
+"""The tab Leaderboard: the points by rank, with those that are not distinguishable from the best, and the winner on test."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,7 +37,7 @@ def chosen_results(here: StudyDesk, places: Sequence[Any]) -> StudyResults | Non
     """What is measured so far by the metric and on the questions that are chosen; None: nothing yet, which is said."""
     sets = results.question_sets(here.recorded, here.trials)
     if not sets:
-        cards.empty("What is measured", "Nothing is measured yet. Each trial stands here as soon as it is.")
+        cards.empty("What is measured", "Nothing is measured yet. Each trial appears here once it is measured.")
         return None
     metrics = [name for name in here.recorded.metrics if judges(name)] or [MAIN]
     offered = list(dict.fromkeys([*metrics, *metric_names()]))
@@ -106,7 +106,7 @@ def reported(here: StudyDesk, metric: str, names: dict[str, str]) -> None:
         )
     elif told.on_test is None:
         st.caption(
-            f"Nothing is reported on the test half yet: winner and {reference} are measured there at the end of the study."
+            f"Nothing is reported on the test half yet: winner and {reference} are measured there at the end of the experiment."
         )
     else:
         own, _ = told.test_means
@@ -128,16 +128,16 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     baseline, to_it = shown.baseline.id if shown.baseline else "", f"To the {shown.reference}"
     head = label(shown.metric, shown.k)
     st.caption(
-        f"{cards.count(len(ranked), 'recipe')} on {cards.plain(here.recorded.recipe.corpus.dataset)}, n {shown.board.n:,} questions. Best "
-        "and equal: what a claim can rest on; the order among them is chance. Click one to open it."
+        f"{cards.count(len(ranked), 'recipe')} on {cards.plain(here.recorded.recipe.corpus.dataset)}, n {shown.board.n:,} questions.  "
+        "A claim can rest on best and equal; the order among them is chance. Click one to open it."
     )
     columns = [
-        Column("point", help="What is varied; the rest is the same in all.", width=258),
+        Column("point", help="The varied settings; all others are the same.", width=258),
         Column("mean", head, MEAN),
         Column("interval", "95% interval", width=124),
-        Column("group", help="The best, and what a paired test does not tell from it (Holm, 5%).", width=62),
+        Column("group", help="The best, and those that do not differ significantly from it (paired test, Holm, 5%).", width=62),
         Column("difference", to_it, SIGNED, f"Mean difference to the {shown.reference}, by question."),
-        Column("interval of it", width=136),
+        Column("interval of the difference", width=136),
         Column(
             "p (Holm)",
             "p (Holm)",
@@ -150,7 +150,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
         Column("repeats", help="Seeds behind the mean."),
     ]
     hidden = {"repeats"} if all(row.repeats == 1 for row in ranked) else set()
-    hidden |= set() if baseline else {"difference", "interval of it", "p (Holm)"}
+    hidden |= set() if baseline else {"difference", "interval of the difference", "p (Holm)"}
     rows = [
         {
             "point": names[row.trial.id] + (f"  ({shown.reference})" if row.trial.id == baseline and not row.beside else ""),
@@ -158,7 +158,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
             "interval": between(row.interval.low, row.interval.high, MEAN),
             "group": "best" if board[row.trial.id][0] == 1 else "equal" if row.equal else "",
             "difference": row.difference and row.difference.difference,
-            "interval of it": between(row.difference.low, row.difference.high, MEAN) if row.difference else "",
+            "interval of the difference": between(row.difference.low, row.difference.high, MEAN) if row.difference else "",
             "p (Holm)": row.difference and row.difference.p_holm,
             "first in": 100 * board[row.trial.id][1].first,
             "context": (tokens := results.context(row.trial)) and round(tokens),

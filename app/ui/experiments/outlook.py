@@ -1,4 +1,4 @@
-"""What a study is going to be, in more than the panel's line: each stage's distinct work, and points that are no recipe."""
+"""What an experiment is going to be, in more than the panel's line: each stage's distinct work, and points that are no recipe."""
 
 from typing import Any
 

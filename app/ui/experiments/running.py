@@ -1,4 +1,4 @@
-"""Where the study stands, and the one button that goes on: start, pause, resume. Also of a study that runs elsewhere."""
+"""Where the experiment stands, and the one button that goes on: start, pause, resume. Also of one that runs elsewhere."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ from core.labs.experiments import book, standing
 from core.labs.experiments.estimate import Outlook
 from core.labs.experiments.standing import StudyStanding
 
-LOOK_S = 1.0  # between two looks at a study that runs
+LOOK_S = 1.0  # between two looks at an experiment that runs
 AWAY_S = 4.0  # at one that may be started elsewhere
 HEADS = {
     "new": "Not started",
@@ -41,7 +41,7 @@ def newest_job(study_id: str) -> Any:
 def start(study_id: str, title: str) -> None:
     """Callback: what the form says is recorded and run; what is measured is kept."""
     desk.save(study_id)
-    session.workbench().jobs.start(arguments(study_id), f"Study: {title}"[:120])
+    session.workbench().jobs.start(arguments(study_id), f"Experiment: {title}"[:120])
     st.session_state.study_view = "Leaderboard"
 
 
@@ -65,7 +65,7 @@ def stored(stands: StudyStanding | None) -> int:
 
 
 def panel(here: StudyDesk) -> bool:
-    """Draws it; whether the study works now."""
+    """Draws it; whether the experiment works now."""
     *_, works = state(here.id)
     with st.container(border=True, key="study_panel"):
         watch(here.id, works, len(here.trials), partial(_waiting, here), here.draft)
@@ -144,7 +144,7 @@ def _waiting(here: StudyDesk, stands: StudyStanding, job: Any) -> None:
 
 
 def _doings(here: StudyDesk, plan: Outlook | None, problem: str, left: int, ok: int, failed: int) -> None:
-    """The buttons of a study that does not run. left: trials to measure; ok, failed: those that were tried."""
+    """The buttons of an experiment that does not run. left: trials to measure; ok, failed: those that were tried."""
     experiment = here.draft.experiment
     if here.changed and here.trials:
         about = "Back to what is recorded."

@@ -1,4 +1,4 @@
-"""What the charts of a study share: values or differences, the best and its equals marked, and what stands below."""
+"""What the charts of an experiment share: values or differences, the best and its equals marked, and what stands below."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ DIFFERENCE, VALUE = "Difference", "Value"
 
 
 class Shown(NamedTuple):
-    """The results of a study, and what is drawn of them."""
+    """The results of an experiment, and what is drawn of them."""
 
     experiment: Experiment
     results: StudyResults

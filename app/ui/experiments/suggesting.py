@@ -1,4 +1,4 @@
-"""A study to begin with: the settings of a recipe that are tuned most, each over some values around the one in use."""
+"""An experiment to begin with: the settings of a recipe that are tuned most, each over some values around the one in use."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ SUGGESTED, POINTS, REACH = 2, 4, 0.2  # settings, values of each, share of its r
 
 
 def suggestion(recipe: TrialConfig) -> Experiment:
-    """A study of the settings of a recipe that are tuned most."""
+    """An experiment of the settings of a recipe that are tuned most."""
     chosen = suggested_settings(recipe)
     titles = [words.setting_title(setting, recipe).replace(": ", " ").lower() for setting in chosen]
     title = f"{' and '.join(titles)}, {recipe.corpus.dataset}"

@@ -28,28 +28,30 @@ class DesignWords(NamedTuple):
 DESIGNS = {
     "grid": DesignWords("Grid", "All combinations of the values."),
     "one_at_a_time": DesignWords(
-        "One at a time", "Each factor alone over its values, the others as in the base: few trials, and no interactions."
+        "One at a time", "Each setting alone over its values, the others as in the base: few trials, and no interactions."
     ),
-    "random": DesignWords("Random", "So many points, each value drawn by itself.", ("trials", "seed")),
+    "random": DesignWords("Random", "The given number of points, each value drawn at random.", ("trials", "seed")),
     "latin": DesignWords(
-        "Latin hypercube", "So many points, drawn so that the range of each factor is covered evenly.", ("trials", "seed")
+        "Latin hypercube", "The given number of points, drawn so that each setting's range is covered evenly.", ("trials", "seed")
     ),
     "tpe": DesignWords(
-        "TPE", "So many points, each drawn near those that were good so far (Optuna), for the first metric.", ("trials", "seed")
+        "TPE", "The given number of points, each drawn near the best so far by the first metric (Optuna).", ("trials", "seed")
     ),
     "nsga2": DesignWords(
-        "NSGA-II", "So many points towards the frontier of two or more metrics and costs (Optuna).", ("trials", "seed")
+        "NSGA-II",
+        "The given number of points, drawn towards the frontier of two or more metrics and costs (Optuna).",
+        ("trials", "seed"),
     ),
     "halving": DesignWords(
         "Halving",
-        "All points on few questions, the best part of them on more, until the rest is asked all.",
+        "All points on few questions, then the best of them on more, until the last ones answer all questions.",
         ("trials", "eta", "first_questions", "seed"),
     ),
 }
 
 
 def classes(setting_stage: str, recipe: TrialConfig, parts: Sequence[str] = ()) -> list[type]:
-    """The configs that a stage may have in a study: of the base, then of the parts that it compares."""
+    """The configs that a stage may have in an experiment: of the base, then of the parts that it compares."""
     own = type(getattr(recipe, setting_stage))
     if setting_stage not in PART_KINDS:
         return [own]
@@ -180,7 +182,7 @@ def token_words(setting: str, knob: forms.Knob | None, recipe: TrialConfig, toke
 
 def why(error: WorkbenchError, settings: Iterable[str]) -> str:
     """What is wrong, without the words that every such message begins with. settings: those that are varied."""
-    text = NUMBERED.sub("", error.what.removeprefix("The study is not valid: "))
+    text = NUMBERED.sub("", error.what.removeprefix("The experiment is not valid: "))
     text = named(text, settings, TrialConfig())
     return f"{text[:1].upper()}{text[1:]}"
 

@@ -65,7 +65,7 @@ def study(config: TrialConfig) -> None:
     number = samples * questions * len(chains)
     arguments = ["sample-study", *workbench.arguments(config), *words, *rest]
     takes = one_phase(f"{cards.count(number, 'answer')} at most", units=number)
-    jobs.start_button("Start the study", arguments, f"Sampling {config.corpus.dataset}", takes)
+    jobs.start_button("Start the experiment", arguments, f"Sampling {config.corpus.dataset}", takes)
     reference = st.session_state.get("study/reference") or chains[0]
     measured = jobs.drain(results(workbench, config, samples, questions, reference=reference))
     if not measured:

@@ -248,7 +248,7 @@ def rungs(experiment: Experiment, points: int, questions: int) -> list[Rung]:
 class Halving(Adaptive):
     """Successive halving over questions (Jamieson and Talwalkar 2016; Li et al. 2018, the inner loop of algorithm 1): all points
     answer few questions, the best part of them more, the last of them all. The base goes through all rounds beside them. Where
-    the study is to stop when it is settled, and a round settles it, only the best goes on, to the last round."""
+    the experiment is to stop when it is settled, and a round settles it, only the best goes on, to the last round."""
 
     def __init__(self, experiment: Experiment, questions: int) -> None:
         super().__init__(experiment)

@@ -125,7 +125,7 @@ def points(experiment: Experiment) -> Points:
 
 def _too_many() -> WorkbenchError:
     todo = "Draw some of them: design random or latin, with so many trials."
-    return WorkbenchError(f"The study has more than {MOST_POINTS:,} points, its repeats among them.", todo=todo)
+    return WorkbenchError(f"The experiment has more than {MOST_POINTS:,} points, its repeats among them.", todo=todo)
 
 
 def repeated(experiment: Experiment, settings: Settings) -> list[Settings]:

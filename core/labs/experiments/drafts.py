@@ -16,7 +16,7 @@ def keep_draft(workbench: Workbench, name: str, record: str, mapping: dict[str, 
     """record: the version that it changes."""
     path = _file(workbench, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_whole(path, json.dumps({"record": record, "draft": mapping}), "The draft of the study", sync=False)
+    files.write_whole(path, json.dumps({"record": record, "draft": mapping}), "The draft of the experiment", sync=False)
 
 
 def read_draft(workbench: Workbench, name: str, record: str) -> dict[str, Any] | None:

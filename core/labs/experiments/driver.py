@@ -1,7 +1,7 @@
-"""A study run whole: its points measured by an engine, journalled by the driver alone, gone on with where it was stopped.
+"""An experiment run whole: its points measured by an engine, journalled by the driver alone, gone on with where it was stopped.
 
 Workers compute and hand back; the driver adds one record a trial. So of a killed worker or driver nothing is stored twice
-and nothing half: whoever runs the study again measures what is not stored, by the same code on the same questions and
+and nothing half: whoever runs the experiment again measures what is not stored, by the same code on the same questions and
 documents. Closing the generator is pause and cancel alike.
 """
 
@@ -50,7 +50,7 @@ class StudyFailure(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a run of a study came to. trials: of all its points that are measured, in their order."""
+    """What a run of an experiment came to. trials: of all its points that are measured, in their order."""
 
     id: str
     trials: tuple[str, ...]
@@ -69,7 +69,7 @@ class Outcome(NamedTuple):
 
 
 class StudyPoint(NamedTuple):
-    """A recipe of the study. questions: so many of the corpus'; 0: all."""
+    """A recipe of the experiment. questions: so many of the corpus'; 0: all."""
 
     settings: Settings  # what differs from the base
     config: TrialConfig
@@ -91,7 +91,7 @@ def _words(settings: Settings) -> str:
 def run(
     workbench: Workbench, experiment: Experiment, engine: str = "local", workers: int = 0, address: str = ""
 ) -> Generator[Progress, None, Outcome]:
-    """Measures what of a study is not measured yet. workers: 0 takes what processors and memory allow. address: of a Ray
+    """Measures what of an experiment is not measured yet. workers: 0 takes what processors and memory allow. address: of a Ray
     cluster; "" starts one on this machine."""
     if engine not in ENGINES:
         raise WorkbenchError(f"There is no engine '{engine}'.", where="--engine", todo=f"There is {', '.join(ENGINES)}.")
@@ -154,14 +154,14 @@ def _adaptive(
 
 @contextmanager
 def _only_driver(workbench: Workbench, name: str) -> Iterator[None]:
-    """One driver a study; other studies of the same home run beside it. The system lets go where the driver is killed."""
+    """One driver an experiment; other studies of the same home run beside it. The system lets go where the driver is killed."""
     lock = workbench.home / "locks" / f"study-{name}"
     with ExitStack() as held:
         try:
-            held.enter_context(hold(lock, purpose=f"running the study {name}", seconds=0.5))
+            held.enter_context(hold(lock, purpose=f"running the experiment {name}", seconds=0.5))
         except Busy as error:
             raise WorkbenchError(
-                f"The study '{name}' runs already: {holder(lock)}.",
+                f"The experiment '{name}' runs already: {holder(lock)}.",
                 where=str(lock),
                 todo=f"`python -m core experiment status {name}` watches it, `python -m core experiment pause {name}` ends that run.",
             ) from error
@@ -267,8 +267,8 @@ class _Study:
         good = tried.record["status"] == "ok"
         if good and tried.record["questions_fingerprint"] != run.questions:
             raise WorkbenchError(
-                f"The corpus '{run.corpus.name}' was changed while the study ran.",
-                todo="Run the study again: trials on the former documents or questions stay, and are not compared with the new.",
+                f"The corpus '{run.corpus.name}' was changed while the experiment ran.",
+                todo="Run the experiment again: trials on the former documents or questions stay, and are not compared with the new.",
             )
         if good and run.questions not in self._asked:
             self.workbench.store_questions(run)

@@ -1,4 +1,4 @@
-"""What a study will take, said before it starts: trials, distinct work of each stage, time from measured costs, context.
+"""What an experiment will take, said before it starts: trials, distinct work of each stage, time from measured costs, context.
 
 No model is loaded and nothing is computed. Times are those of this machine: of an encoder its last runs, of other stages what
 they took in stored trials on the same corpus, by the same part where there is such a trial. What was never measured is named.
@@ -180,7 +180,7 @@ class _Costs:
         return None if ms is None else ms / 1000
 
     def each(self) -> float | None:
-        """Seconds that every trial takes, whatever is at hand: from one to the next of a study, stored in between."""
+        """Seconds that every trial takes, whatever is at hand: from one to the next of an experiment, stored in between."""
         return median(self._gaps or self._ranked) / 1000 if self._ranked else None
 
     def timing(self, works: set[str]) -> float | None:

@@ -1,7 +1,7 @@
-"""A study as YAML with a word on each line, for people who write their first."""
+"""An experiment as YAML with a word on each line, for people who write their first."""
 
 TEXT = """\
-# A study: `python -m core experiment run FILE.yaml` runs it, and goes on where it was when it was stopped.
+# An experiment: `python -m core experiment run FILE.yaml` runs it, and goes on where it was when it was stopped.
 id: chunks-and-fusion            # its name in addresses and trials; made from the title where it is left out
 title: Chunks and fusion
 question: Which chunking and which fusion find the evidence best?

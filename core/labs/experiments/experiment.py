@@ -23,10 +23,10 @@ from core.labs.trials.comparison import COSTS
 from core.pipeline.stages import answering_fields, asks_model
 
 ADAPTIVE = ("tpe", "nsga2", "halving")  # designs whose next points depend on what was measured
-MOST_FACTORS, MOST_VALUES, MOST_POINTS = 100, 1_000, 10_000  # of a study, of a factor, of a study with its repeats
+MOST_FACTORS, MOST_VALUES, MOST_POINTS = 100, 1_000, 10_000  # of an experiment, of a factor, of an experiment with its repeats
 DEEPEST = 20  # of lists in lists
 ANSWERED_BY = "f1 or faithfulness"
-EXAMPLE = "`python -m core experiment example` prints a study that is valid, with a word on each line."
+EXAMPLE = "`python -m core experiment example` prints an experiment that is valid, with a word on each line."
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
@@ -114,7 +114,7 @@ class Design(StageConfig):
 
 
 class Budget(StageConfig):
-    """What the study may use; 0 is no limit. What was measured when it is used up stays."""
+    """What the experiment may use; 0 is no limit. What was measured when it is used up stays."""
 
     seconds: float = knob(0.0, "Time of the whole study.", unit="s", ge=0.0)
     usd: float = knob(0.0, "Money, by the price table.", unit="USD", ge=0.0)
@@ -124,7 +124,7 @@ Word = Annotated[str, Field(min_length=1, max_length=60)]
 
 
 class Experiment(StageConfig):
-    """All of a study. `id` names it in files, trials (their `sweep`) and addresses."""
+    """All of an experiment. `id` names it in files, trials (their `sweep`) and addresses."""
 
     id: str = knob(
         ..., "Its name in files and addresses: small letters, digits and hyphens.", pattern=r"^[a-z0-9][a-z0-9-]{0,79}$"
@@ -136,7 +136,8 @@ class Experiment(StageConfig):
     archived: bool = knob(False, "Whether it is out of the lists.")
     baseline: str = knob("", "The trial that others are compared with; empty: the one of the base recipe.")
     against: dict[str, Plain] | None = knob(
-        None, "A recipe that the others are compared with, as far as it differs from the defaults, on the study's own questions."
+        None,
+        "A recipe that the others are compared with, as far as it differs from the defaults, on the experiment's own questions.",
     )
     base: dict[str, Plain] = knob({}, "The recipe that is varied, as far as it differs from the defaults.")
     factors: tuple[Factor, ...] = Field(default=(), max_length=MOST_FACTORS)
@@ -155,7 +156,7 @@ class Experiment(StageConfig):
     report_on: Literal["", "test"] = knob("", "Questions on which the winner and the base are measured once more, at the end.")
     settled: bool = knob(
         False,
-        "Ends the study as soon as one point is told apart from all others, or all are equal; with halving, from all others of "
+        "Ends the experiment as soon as one point is told apart from all others, or all are equal; with halving, from all others of "
         "its round. Points answer few questions first, and more in each round.",
     )
     budget: Budget = Field(default_factory=Budget)
@@ -209,7 +210,7 @@ class Experiment(StageConfig):
         if kind == "nsga2" and len(self.metrics) < 2:
             raise ValueError("nsga2 weighs two or more measures against each other: name a second metric or a cost")
         if self.settled and kind in ("tpe", "nsga2"):
-            raise ValueError(f"a study by {kind} is never settled: the points that it did not ask for may be better")
+            raise ValueError(f"an experiment by {kind} is never settled: the points that it did not ask for may be better")
         drawn = kind in ("random", "latin", "tpe", "nsga2") or kind == "halving" and self.design.trials
         if drawn and not self.design.trials:
             raise ValueError(f"{kind} draws points: say how many trials")
@@ -300,7 +301,7 @@ def part_named(value: Any) -> str:
 
 
 def _check(experiment: Experiment, recipe: TrialConfig, setting: str) -> None:
-    """Whether there is such a setting, in the base or in a part that the study compares; its parts too. A value out of
+    """Whether there is such a setting, in the base or in a part that the experiment compares; its parts too. A value out of
     bounds is told with its point."""
     stage, _, name = setting.partition(".")
     if stage not in FIELDS:
@@ -337,7 +338,7 @@ def _names(cls: type) -> str:
 def read(source: Path | str, where: str = "") -> Experiment:
     """The experiment in a YAML file (a Path) or text; WorkbenchError names what is wrong with it."""
     where = where or (str(source) if isinstance(source, Path) else "")
-    return made(files.read_yaml(source, "The study", of=dict, where=where, todo=EXAMPLE), where)
+    return made(files.read_yaml(source, "The experiment", of=dict, where=where, todo=EXAMPLE), where)
 
 
 def made(mapping: dict[str, Any], where: str = "") -> Experiment:
@@ -346,7 +347,7 @@ def made(mapping: dict[str, Any], where: str = "") -> Experiment:
         return Experiment.model_validate({"id": slug(str(mapping.get("title") or "study")), **mapping})
     except ValidationError as error:
         problems = "; ".join(f"{_place(e['loc'])}{e['msg'].removeprefix('Value error, ')}" for e in error.errors()[:5])
-        raise WorkbenchError(f"The study is not valid: {problems}.", where=where, todo=EXAMPLE) from None
+        raise WorkbenchError(f"The experiment is not valid: {problems}.", where=where, todo=EXAMPLE) from None
 
 
 def _place(path: tuple[str | int, ...]) -> str:

@@ -22,7 +22,7 @@ from core.workbench import Workbench
 
 WORKER_BYTES = 2 << 30  # of memory: what a worker takes with an encoder and the stages that it remembers
 WORDS = child.Words(
-    "The worker", "study", "Run the study again: what failed is tried once more. With fewer workers each has more memory."
+    "The worker", "study", "Run the experiment again: what failed is tried once more. With fewer workers each has more memory."
 )
 _numbers = count()  # of crews in this process
 

@@ -1,4 +1,4 @@
-"""One trial of a study, measured wherever an engine has it measured. Nothing is stored here: the driver alone journals."""
+"""One trial of an experiment, measured wherever an engine has it measured. Nothing is stored here: the driver alone journals."""
 
 import gc
 import os
@@ -28,11 +28,11 @@ SELDOM = 200_000  # containers made anew between two looks for cycles
 
 
 class AnswerTask(NamedTuple):
-    """What a trial's answers are judged by: the same for all trials of a study, so that they are compared on the same questions."""
+    """What a trial's answers are judged by: the same for all trials of an experiment, so that they are compared on the same questions."""
 
     measures: tuple[str, ...]
     questions: int  # answered at most, drawn by the seed of the base
-    base: dict[str, Any]  # the study's recipe, whose encoder and generator judge
+    base: dict[str, Any]  # the experiment's recipe, whose encoder and generator judge
 
 
 class TrialTask(NamedTuple):
@@ -90,7 +90,7 @@ def measured(workbench: Workbench, task: TrialTask) -> Generator[Progress, None,
 
 
 def answer_task(experiment: Experiment) -> AnswerTask | None:
-    """What of a study's trials is answered, and judged by what; None: none of its metrics is of answers."""
+    """What of an experiment's trials is answered, and judged by what; None: none of its metrics is of answers."""
     if not experiment.measures:
         return None
     return AnswerTask(experiment.measures, experiment.answers, experiment.recipe.model_dump(mode="json"))
@@ -169,7 +169,7 @@ def _workbench(home: Path) -> Workbench:
 
 @contextmanager
 def seldom_collected() -> Iterator[None]:
-    """As a rebuild of the store does it; nor is what is loaded before a study looked at again."""
+    """As a rebuild of the store does it; nor is what is loaded before an experiment looked at again."""
     with folding.seldom_collected(SELDOM):
         gc.freeze()
         try:

@@ -1,4 +1,4 @@
-"""What the points of a study are compared with where that is no point itself: a recipe that it names, or a stored trial."""
+"""What the points of an experiment are compared with where that is no point itself: a recipe that it names, or a stored trial."""
 
 from core.config import TrialConfig, with_settings
 from core.labs.experiments.designs import repeated

@@ -1,4 +1,4 @@
-"""What a study says so far: each of its points against the base, question by question, and which are not told from the best."""
+"""What an experiment says so far: each of its points against the base, question by question, and which are not told from the best."""
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -25,8 +25,8 @@ BASE, BASELINE = "base", "baseline"
 
 
 class PointResult(NamedTuple):
-    """A recipe of a study. difference: minus the baseline, p corrected over all; None of the baseline itself, and where there is none.
-    beside: it is no point of the study, only what these are compared with."""
+    """A recipe of an experiment. difference: minus the baseline, p corrected over all; None of the baseline, and without one.
+    beside: it is no point of the experiment, only what these are compared with."""
 
     trial: Trial  # the newest of its repeats
     settings: dict[str, Any]  # what is varied -> its value here; left out where the part in use does not have it
@@ -72,13 +72,13 @@ def of_base(experiment: Experiment, members: Sequence[Trial]) -> list[Trial]:
 
 
 def beside(experiment: Experiment, members: Sequence[Trial]) -> list[str]:
-    """Those of them that are no point of the study: only compared with."""
+    """Those of them that are no point of the experiment: only compared with."""
     point = _made_by(experiment)
     return [trial.id for trial in members if not point(trial)]
 
 
 def _made_by(experiment: Experiment) -> Callable[[Trial], bool]:
-    """Whether a trial is a point of the study: its base but for what is varied. Of a folder each is."""
+    """Whether a trial is a point of the experiment: its base but for what is varied. Of a folder each is."""
     if not experiment.factors:
         return lambda trial: True
     varied = {factor.setting for factor in experiment.factors} | {"seed", "corpus.questions"}
@@ -118,7 +118,7 @@ def left_out(experiment: Experiment, members: Sequence[Trial]) -> list[str]:
 
 
 def study_of(workbench: Workbench, members: Sequence[Trial]) -> Experiment | None:
-    """The study that all of these trials belong to."""
+    """The experiment that all of these trials belong to."""
     sweeps = {trial.sweep for trial in members}
     version = book.latest(workbench).get(sweeps.pop()) if len(sweeps) == 1 else None
     return version and version.experiment
@@ -127,7 +127,7 @@ def study_of(workbench: Workbench, members: Sequence[Trial]) -> Experiment | Non
 def select(
     workbench: Workbench, sweep: str = "", dataset: str = "", only: Collection[str] = (), metric: str = "", part: str = ""
 ) -> Chosen:
-    """What verbs and tabs look at: of a study what its choice is made on, of other trials the largest group that can be compared.
+    """What verbs and tabs look at: of an experiment what its choice is made on, of other trials the largest group that can be compared.
     part: only those on the dev, or on the test questions."""
     version = book.latest(workbench).get(sweep)
     if version is None or only or metric and not judges(metric):
@@ -146,7 +146,7 @@ def select(
         where = f" on the {part} questions" * bool(part)
         failed = f": {len(members):,} without a result" * bool(members)
         raise WorkbenchError(
-            f"The study '{sweep}' has no measured trial{where}{failed}.",
+            f"The experiment '{sweep}' has no measured trial{where}{failed}.",
             todo=f"`python -m core experiment status {sweep}` says why; `python -m core experiment run {sweep}` measures what is missing.",
         )
     shown = [members[trial_id] for trial_id in first]
@@ -188,11 +188,11 @@ def context(trial: Trial) -> float | None:
 
 
 def measured(workbench: Workbench, experiment: Experiment, metric: str = "") -> list[dict[str, Any]]:
-    """The table of a study on the questions that its choice is made on."""
+    """The table of an experiment on the questions that its choice is made on."""
     sets = question_sets(experiment, of_study(workbench, experiment))
     if not sets:
         raise WorkbenchError(
-            f"The study '{experiment.id}' has no measured trial.",
+            f"The experiment '{experiment.id}' has no measured trial.",
             todo=f"`python -m core experiment run {experiment.id}` runs it.",
         )
     return rows(experiment, results(workbench, experiment, sets[0], metric or experiment.metrics[0]))
@@ -275,7 +275,7 @@ def called(experiment: Experiment, trial: Trial) -> str:
 
 
 def _base_row(experiment: Experiment, repeats: Sequence[Sequence[Trial]]) -> tuple[int | None, str]:
-    """(place among the recipes, what it is called) of what the others are compared with: the trial that the study names, or the
+    """(place among the recipes, what it is called) of what the others are compared with: the trial that the experiment names, or the
     recipe, else the base recipe, as long as that recipe is not measured."""
     if experiment.baseline:
         return next((row for row, of in enumerate(repeats) if experiment.baseline in {trial.id for trial in of}), None), BASELINE

@@ -1,4 +1,4 @@
-"""Which of a study's trials are compared with each other: pages and commands ask here, so that they tell the same.
+"""Which of an experiment's trials are compared with each other: pages and commands ask here, so that they tell the same.
 
 Only trials that answered the same questions are compared. Halving asks few questions first and more in each round: the last
 round that is whole has the say. A round in which a run was stopped holds the points that came first, not the best ones.
@@ -18,7 +18,7 @@ SAME = ("seed", "corpus.questions")  # in what the trials of one point may diffe
 
 
 def ordered(experiment: Experiment, members: Sequence[Trial], points: Sequence[Trial]) -> list[list[Trial]]:
-    """The measured ones of a study's trials by what they were asked: first those that the choice is made on, last those to
+    """The measured ones of an experiment's trials by what they were asked: first those that the choice is made on, last those to
     report on. points: those that are no more than compared with left out."""
     halving, stopped = experiment.design.kind == "halving", unfinished(experiment, points)
 
@@ -56,7 +56,7 @@ def unfinished(experiment: Experiment, points: Sequence[Trial]) -> dict[Hashable
 
 
 def left_out(experiment: Experiment, stored: Sequence[Trial], members: Sequence[Trial], points: Sequence[Trial]) -> list[str]:
-    """What of a study's stored trials does not stand beside those that the choice is made on, and why: a sentence each.
+    """What of an experiment's stored trials does not stand beside those that the choice is made on, and why: a sentence each.
     members: those of its base and what they are compared with."""
     sets, told = ordered(experiment, members, points), []
     stopped, shown = unfinished(experiment, points), sets[0] if sets else []
@@ -67,7 +67,7 @@ def left_out(experiment: Experiment, stored: Sequence[Trial], members: Sequence[
             again = f"`python -m core experiment run {experiment.id}` goes on"
             why = f"a round that was not finished, with {has:,} of {wanted:,} points; {again}"
             if experiment.settled:
-                why = f"{has:,} of {wanted:,} points went through that round: the study was settled before, or stopped"
+                why = f"{has:,} of {wanted:,} points went through that round: the experiment was settled before, or stopped"
         elif asked != shown[0].settings.get("corpus.questions"):
             why = {"test": "the test half", "dev": "the dev half"}.get(asked, "not the half on which the choice is made")
         elif of[0].group[1:] != shown[0].group[1:]:
@@ -76,7 +76,7 @@ def left_out(experiment: Experiment, stored: Sequence[Trial], members: Sequence[
             why = "an earlier round" if of[0].total < shown[0].total else "another set of questions"
         told.append(f"{_count(len(of))} on {total}: {why}.")
     if others := len(stored) - len(members):
-        told.append(f"{_count(others)} of another base recipe: of an earlier version of the study, or saved by hand.")
+        told.append(f"{_count(others)} of another base recipe: of an earlier version of the experiment, or saved by hand.")
     measured = {point for of in sets for point in _measured(of)}
     if failed := len(_measured(t for t in members if not t.metrics) - measured):
         told.append(f"{_count(failed)} without a result: `python -m core experiment status {experiment.id}` says why.")

@@ -1,4 +1,4 @@
-"""How a study stands, for whoever did not start it: said by its driver into a small file, read by pages and commands."""
+"""How an experiment stands, for whoever did not start it: said by its driver into a small file, read by pages and commands."""
 
 import json
 import os
@@ -48,7 +48,7 @@ class StudyStanding(NamedTuple):
 
 
 def standing(workbench: Workbench, name: str) -> StudyStanding:
-    """Of a study by its id, wherever its driver was started."""
+    """Of an experiment by its id, wherever its driver was started."""
     state = _read(_file(workbench.home, name))
     counts = {
         row["status"]: row["n"]
@@ -69,10 +69,10 @@ def standing(workbench: Workbench, name: str) -> StudyStanding:
 
 
 def pause(workbench: Workbench, name: str, seconds: float = 10.0) -> StudyStanding:
-    """Ends the run of a study, wherever it was started; run again, it goes on. It is killed where it does not end in time."""
+    """Ends the run of an experiment, wherever it was started; run again, it goes on. It is killed where it does not end in time."""
     state = _read(_file(workbench.home, name))
     if state.get("status") != "running" or not _lives(state):
-        raise WorkbenchError(f"The study '{name}' does not run.", todo=f"`python -m core experiment run {name}` runs it.")
+        raise WorkbenchError(f"The experiment '{name}' does not run.", todo=f"`python -m core experiment run {name}` runs it.")
     os.kill(state["pid"], signal.SIGTERM)
     end = time.monotonic() + seconds
     while _lives(state):
@@ -131,7 +131,7 @@ class Announced:
     def _write(self) -> None:
         self._written = time.monotonic()
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_whole(self._path, json.dumps(self._state), "The state of the study", sync=False)
+        files.write_whole(self._path, json.dumps(self._state), "The state of the experiment", sync=False)
 
 
 def _interrupt(*_: Any) -> None:

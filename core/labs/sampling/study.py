@@ -87,7 +87,7 @@ def sample_study(
     """
     chains = list(dict.fromkeys(write_chain(read_chain(text)) for text in chains))
     if not chains or samples < 1 or questions < 1:
-        raise WorkbenchError("A study needs a chain, a sample and a question at least.")
+        raise WorkbenchError("An experiment needs a chain, a sample and a question at least.")
     run = yield from workbench.pipeline.resolve(config)
     queries = asked(run.corpus, questions)
     if not queries:

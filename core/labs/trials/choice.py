@@ -37,7 +37,7 @@ class Reported(NamedTuple):
 
 
 def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: str = "") -> Reported:
-    """Among the dev trials of these: of a study those that its leaderboard tells, else of more and more questions the last. base:
+    """Among the dev trials of these: of an experiment those that its leaderboard tells, else of more and more questions the last. base:
     id of the trial to compare with, else the first that was measured. Of equal means the recipe that is measured on test wins,
     then the oldest."""
     on_dev = [trial for trial in members if trial.settings.get("corpus.questions") == "dev"]

@@ -242,7 +242,7 @@ def differing(trials: Sequence[Trial]) -> dict[str, list[str]]:
 
 def labels(trials: Sequence[Trial], told: Collection[str] = ()) -> list[str]:
     """A name for each of these: its title; where two have the same, also the settings in which all differ; then the end of its id.
-    Of several corpora each with its own. told: settings that each name says, as those that a study varies."""
+    Of several corpora each with its own. told: settings that each name says, as those that an experiment varies."""
     titles = [trial.name or trial.named_by(told) for trial in trials]
     twice = {title for title, times in Counter(titles).items() if times > 1}
     differ = _told_apart([trial for trial, title in zip(trials, titles, strict=True) if title in twice])

@@ -1,4 +1,4 @@
-"""What each setting does to a metric, over the trials of a study: main effects and interactions, with intervals.
+"""What each setting does to a metric, over the trials of an experiment: main effects and interactions, with intervals.
 
 A recipe's values are what its settings add up to, for each question (its block) by itself: least squares over the recipes,
 with each setting's levels coded to sum to zero, so that a mean of a level is over the other settings' levels alike, however

@@ -131,7 +131,7 @@ def matrix(workbench: Workbench, members: Sequence[Trial], metric: str) -> tuple
            SELECT asked.place AS place, q.position AS position, coalesce(s.value, 'nan'::DOUBLE) AS value FROM scores s
            JOIN asked ON asked.trial_id = s.trial_id
            JOIN questions q ON q.fingerprint = ? AND q.query_id = s.query_id
-           WHERE s.metric = ? AND s.trial_id BETWEEN ? AND ?""",  # trials of a study stand together: most rows are not read
+           WHERE s.metric = ? AND s.trial_id BETWEEN ? AND ?""",  # trials of an experiment stand together: most rows are not read
         [ids, len(ids), question_set, f"{metric}@{members[0].k}", min(ids), max(ids)],
     )
     rows, columns = table["place"], table["position"]

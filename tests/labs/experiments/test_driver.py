@@ -144,7 +144,7 @@ def test_a_corpus_that_changes_under_a_study_ends_it(bench, monkeypatch):
         return run.asking(run.corpus, "other") if next(count) else run
 
     monkeypatch.setattr(Pipeline, "resolve", changing)
-    with pytest.raises(WorkbenchError, match="changed while the study ran"):
+    with pytest.raises(WorkbenchError, match="changed while the experiment ran"):
         alone(bench, toy_study())
     assert not table(bench) and standing(bench, "toy").status == "failed"
 
