@@ -29,7 +29,7 @@ NAVIGATION = {"section": "Generate", "order": 10, "title": "Ask", "icon": "forum
 
 def page() -> None:
     recipe_strip.page_title(
-        NAVIGATION["title"], "What does the model make of the retrieved passages, and which of them carry its answer?"
+        NAVIGATION["title"], "What does the model answer from the retrieved passages, and which of them support it?"
     )
     left, right = st.columns([1, 2], gap="medium")
     with left:

@@ -14,7 +14,7 @@ WITHOUT = {"Own documents": own.draw, "Get more": downloads.draw}
 
 
 def page() -> None:
-    recipe_strip.page_title(NAVIGATION["title"], "What is in the corpus, what is asked of it, and where does the evidence stand?")
+    recipe_strip.page_title(NAVIGATION["title"], "What is in the corpus, which questions are asked, and where is their evidence?")
     of_corpus = {}
     try:
         corpus = jobs.drain(session.workbench().read_corpus(session.config()), "Reading the corpus")

@@ -32,7 +32,7 @@ def page() -> None:
     if made is None:
         st.caption(
             "Each question is answered with and without the adapter: closed book, over what the recipe retrieves, over the gold "
-            "evidence, over passages without it, and over evidence that was given another answer. What is known already is used."
+            "evidence, over passages without it, and over evidence with a changed answer. Stored answers are used again."
         )
         return forgetting.section(config, names, scales)
     counts = cards.count(made.questions, "question"), cards.count(len(made.reliance) - 1, "adapter")

@@ -39,7 +39,7 @@ def page() -> None:
     if desk.piloted:
         st.caption(
             "The pilot is frozen. What you change below is for the main round; it is saved at once, and in force when that is frozen. "
-            "A changed rubric says on its tab what it changes, and is then put in force."
+            "Describe a changed rubric on its tab, then put it in force."
         )
     # a key of its own: the tab open on the page from which a link leads here would be taken for this one's
     views = st.tabs(list(TABS), key="section", on_change="rerun", bind="query-params")

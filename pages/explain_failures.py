@@ -13,7 +13,7 @@ NAVIGATION = {"section": "Compare", "order": 30, "title": "Explain failures", "i
 
 
 def page() -> None:
-    recipe_strip.page_title(NAVIGATION["title"], "Of every question that goes wrong: where on its way was it lost?")
+    recipe_strip.page_title(NAVIGATION["title"], "At which step was each failed question lost?")
     workbench, config = session.workbench(), session.config()
     left, right = st.columns([1, 2], gap="medium")
     plan = workbench.plan(config)

@@ -36,8 +36,8 @@ def finished() -> None:
     st.html(screen.STYLE)
     cards.empty(
         "Your labels are complete, thank you",
-        "The rounds in which you labelled are closed, and everything you said is "
-        "kept. There is nothing more to do; you can close this window.",
+        "The rounds in which you labelled are closed, and all your labels are stored. There is nothing more to do; you can "
+        "close this window.",
     )
 
 

@@ -24,7 +24,7 @@ TABS = {
 
 
 def page() -> None:
-    question = "How far do annotators agree, what do they say together, and can a machine stand in for them?"
+    question = "How far do annotators agree, what is their consensus, and can a machine replace them?"
     recipe_strip.page_title(NAVIGATION["title"], question, recipe=False)
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
     if (source := choice.choose(row)) is None:

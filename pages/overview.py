@@ -8,8 +8,8 @@ from app.ui.overview import beginning, corpora, estimates, going_on, health, las
 
 NAVIGATION = {"section": "Start", "order": 10, "title": "Overview", "icon": "home", "step": "question"}
 WHAT = (
-    "A research workbench for retrieval-augmented generation: change any step between a document and an answer, and see at once, "
-    "with its uncertainty, what that does to what is found and what is answered."
+    "A research workbench for retrieval-augmented generation: change any step between a document and an answer, and see at "
+    "once, with its uncertainty, how that changes retrieval and answers."
 )
 
 

@@ -12,7 +12,7 @@ NAVIGATION = {"section": "Compare", "order": 25, "title": "Query the store", "ic
 def page() -> None:
     recipe_strip.page_title(
         NAVIGATION["title"],
-        "What do all trials, rankings and answers stored so far say? Ask in SQL; nothing can be changed here.",
+        "What can all stored trials, rankings and answers tell? Ask in SQL; nothing can be changed here.",
         recipe=False,
     )
     left, right = st.columns([2, 1], gap="large")

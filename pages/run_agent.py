@@ -12,7 +12,7 @@ VIEWS = {"Run": running.draw, "Compare": compare.draw, "Memory": memory.draw, "A
 def page() -> None:
     recipe_strip.page_title(
         NAVIGATION["title"],
-        "What does a model answer that calls tools until it knows, which step mattered, and is it worth what it takes?",
+        "What does a model answer when it calls tools step by step, which step mattered, and is it worth its cost?",
     )
     cards.tabs(VIEWS, "agents_view")
 

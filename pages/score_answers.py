@@ -13,7 +13,7 @@ def page() -> None:
     first = next(iter(VIEWS))
     recipe_strip.page_title(
         NAVIGATION["title"],
-        "How good are the answers, how sure is that, and on what does each score rest?",
+        "How good are the answers, how certain is that, and what is each score based on?",
         recipe=sources.of_the_recipe() or sources.wanted("view", first) in OF_THE_RECIPE,
     )
     view = st.segmented_control("View", list(VIEWS), default=first, key="view", bind="query-params", required=True) or first

@@ -9,7 +9,7 @@ VIEWS = {"Service": service.draw, "Load": load.draw, "Watch": watch.draw, "Trace
 
 def page() -> None:
     recipe_strip.page_title(
-        NAVIGATION["title"], "How do other programs ask this recipe, and does it still find what it found when it was published?"
+        NAVIGATION["title"], "How do other programs use this recipe, and does it still find what it found when it was published?"
     )
     cards.tabs(VIEWS, "serve_view")
 

@@ -21,7 +21,7 @@ NAVIGATION = {"section": "Generate", "order": 40, "title": "Train an adapter", "
 def page() -> None:
     recipe_strip.page_title(
         NAVIGATION["title"],
-        "What does the generator learn from questions with their passages, and does it answer new ones better?",
+        "What does the generator learn from questions with their passages, and does it answer held-out ones better?",
     )
     config = session.config()
     for tab, draw in zip(st.tabs(list(TABS), key="view", on_change="rerun", bind="query-params"), TABS.values(), strict=True):

@@ -98,7 +98,7 @@ def table_into_paper(table: Table, key: str) -> None:
     def take(papers: Any, paper: str, first: int) -> Any:
         return papers.add_page_table(session.workbench(), paper, table, first)
 
-    _table_into_paper(f"export/{key}/table", len(table.rows), "The columns as shown, with their caption and command.", take)
+    _table_into_paper(f"export/{key}/table", len(table.rows), "The columns as shown, with caption and command.", take)
 
 
 def _table_into_paper(key: str, rows: int, about: str, take: Callable[[Any, str, int], Any]) -> None:

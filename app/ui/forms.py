@@ -320,7 +320,7 @@ def _applied(stage: str, name: str, draft: Draft, waits: bool) -> None:
             st.caption("Applying starts a job:")
             jobs.price("prepare", Forecast(plan.phases))
         elif plan and not plan.what:
-            st.caption("Nothing is left to embed for it: it applies at once.")
+            st.caption("Nothing has to be embedded: it applies at once.")
     st.button(
         "Apply",
         type="primary",

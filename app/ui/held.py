@@ -68,4 +68,4 @@ def _of_before(recipe: TrialConfig, over: str) -> str:
     paths = [path for path in difference(recipe, session.config()) if path != over]
     words = [cards.plain(forms.setting_words(path, recipe)) for path in paths[:MOST_TOLD]]
     more = f" and {len(paths) - MOST_TOLD} more" if len(paths) > MOST_TOLD else ""
-    return "Shown is what was measured with the recipe before" + (f": {'; '.join(words)}{more}." if words else ".")
+    return "These are the results of the previous recipe" + (f": {'; '.join(words)}{more}." if words else ".")

@@ -16,7 +16,7 @@ from core.records import Progress
 from core.workbench import Forecast, Plan, command_line
 
 # states of a job as core.jobs names them -> as a person reads them
-STATES = {"queued": "waiting to start", "died": "stopped without a word"}
+STATES = {"queued": "waiting to start", "died": "stopped unexpectedly"}
 OVERVIEW = "../pages/overview.py"  # where a job's link leads; relative to app/main.py
 QUIET_S = 0.3  # shorter work shows no bar
 
@@ -113,7 +113,7 @@ def _watch(job_id: str, on_done: Callable[[], None] | None) -> None:
                     )
             if job.error:
                 st.text(job.error)
-                with st.expander("What it printed last"):
+                with st.expander("Last lines of its output"):
                     st.code(workbench.jobs.log_tail(job_id) or "Nothing.", language="text", wrap_lines=True)
     states = st.session_state.setdefault("job_states", {})
     before = states.get(job_id)
@@ -145,7 +145,7 @@ def train_button(name: str, arguments: list[str], kind: str, taken: bool, key: s
     st.caption("The command")
     st.code(command_line(*arguments), language="bash", wrap_lines=True)
     if not name.strip() or taken:
-        wrong = f"There is {kind} of this name: take another." if name.strip() else "Give it a name."
+        wrong = f"There is already {kind} of this name: choose another." if name.strip() else "Give it a name."
         st.warning(wrong, icon=":material/error:")
     else:
         _button("Train", arguments, f"Training {name}", takes, ":material/model_training:", key)  # with what stands there now

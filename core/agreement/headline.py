@@ -126,7 +126,7 @@ def headline(units: Facing, machine: str, n_human: int, rest: Unjudged = Unjudge
     if other is None:
         if not FEWEST_HUMAN <= n_human <= len(judged) - 2:
             raise WorkbenchError(
-                f"{n_human:,} of {len(judged):,} judged answers cannot stand for all of them.",
+                f"{n_human:,} of {len(judged):,} judged answers are too few to represent all.",
                 todo=f"Take at least {FEWEST_HUMAN}, and leave at least 2.",
             )
         truth, place = float(units.positive[judged].mean()), numbered(units.groups[judged])

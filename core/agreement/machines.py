@@ -104,7 +104,7 @@ def read_scores(text: str, table: LabelTable, name: str, more: Sequence[str] = (
         except ValueError:
             score = -1.0
         if not 0 <= score <= 1:  # NaN included
-            raise WorkbenchError(f"'{row['score']}' is no score from 0 to 1.", where=where)
+            raise WorkbenchError(f"'{row['score']}' is not a score from 0 to 1.", where=where)
         scores[place[row["unit"]]] = score
     rest = scores[len(table.items) :]
     return Machine(Path(name).stem, scores[: len(table.items)], None if np.isnan(rest).all() else rest)

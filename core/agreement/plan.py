@@ -215,10 +215,10 @@ def _state(source: LabelSource, round_name: str, study: Study, rows: Sequence[Pl
         return "open", f"{at[1] - at[0]:,} of {at[1]:,} screens are not labelled yet." + _so_far(verdicts, states)
     if None in states:
         if agreed.ties:
-            return "open", f"The verdict hangs on {'it' if agreed.ties == 1 else 'them'}."
+            return "open", f"The verdict depends on {'it' if agreed.ties == 1 else 'them'}."
         if any(row.low is None for row in rows):
             return "open", "There are too few labels for an interval."
-        return "own", "The test is in the study's own words: hold the numbers against it."
+        return "own", "The test is in the study's own words: compare the numbers with it."
     if len(verdicts) > 1:
         return "split", f"Met for {sum(states)} of {len(states)}."
     return "met" if states[0] else "not met", ""

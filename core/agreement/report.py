@@ -139,7 +139,7 @@ def scored(view: views.View, files: Sequence[Path], rest: headline.Unjudged) -> 
         measures.append(read_scores(text, view.table, path.name, rest.names))
     if not measures:
         raise WorkbenchError(
-            "No machine can be held against these labels.",
+            "No machine can be compared with these labels.",
             where=view.source.name,
             todo="Give a judge's scores with --scores: a CSV with the columns unit and score.",
         )

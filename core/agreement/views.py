@@ -84,7 +84,7 @@ def read(
     try:
         [float(name) for name in positive if not table.categories]
     except ValueError:
-        raise WorkbenchError(f"'{positive[0]}' is no number, and these labels are numbers.") from None
+        raise WorkbenchError(f"'{positive[0]}' is not a number, and these labels are numbers.") from None
     return View(source, part, round_name, table, method, tuple(positive) or usual_positive(table), level)
 
 

@@ -27,7 +27,7 @@ def check(workbench: Workbench, study_id: str) -> Check:
     for version in versions:
         design = workbench.store.journal.read(version.id).payload["design"] if version.hash else {}
         if version.hash and design_hash(design, version.round) != version.hash:
-            findings.append(f"Version {version.version} is not what its hash says.")
+            findings.append(f"Version {version.version} does not match its hash.")
     main = next((version for version in versions if version.round == "main"), None)
     if main and _as_main(last.study, main.study) != _as_main(main.study, main.study):
         findings.append("The study was changed after its main round was frozen.")

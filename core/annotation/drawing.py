@@ -101,7 +101,7 @@ def draw_pairs(candidates: Sequence[Candidate], a: str, b: str, count: int, seed
     if a == b or len(both) < count:
         raise WorkbenchError(
             f"{len(both) if a != b else 0} questions have an answer of both systems, {count} are asked for.",
-            todo="Have more questions answered by both, or ask for fewer.",
+            todo="Answer more questions with both, or request fewer.",
         )
     chosen = [both[place] for place in np.random.default_rng(seed).permutation(len(both))[:count]]
     return _in_rounds([_item(key[1], (answers[key][a], answers[key][b]), key[0]) for key in chosen], pilot)
@@ -268,7 +268,7 @@ def _allocated(sizes: dict[str, int], count: int, allocation: str, each: int) ->
         asked, there = f"{count * each} items are asked for", f"{sum(sizes.values())} stored answers"
         if each > 1:
             there = f"{sum(sizes.values())} questions that all {each} systems answered"
-        raise WorkbenchError(f"{asked}, and there are {there}.", todo="Have more questions answered, or ask for fewer items.")
+        raise WorkbenchError(f"{asked}, and there are {there}.", todo="Answer more questions, or request fewer items.")
     if allocation == "proportional":
         shares = {name: count * size / sum(sizes.values()) for name, size in sizes.items()}
         wanted = {name: int(share) for name, share in shares.items()}

@@ -94,7 +94,7 @@ def _take(
     intake = _fresh(workbench, frozen, good, file, replace)
     if not replace:
         for line, label in intake.replacing:
-            what = f"'{label.annotator}' said otherwise of item {label.item} here: this would replace it."
+            what = f"'{label.annotator}' has a different label of item {label.item} here: this would replace it."
             wrong.add(line, what, "Choose to replace labels (--replace), or leave it out.")
     wrong.sort(key=lambda problem: problem.line)
     taken = [*intake.new, *intake.completing, *(intake.replacing if replace else ())]

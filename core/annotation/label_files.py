@@ -32,7 +32,7 @@ class ImportProblems(WorkbenchError):
         number = f"{len(problems):,} problem{'s' if len(problems) > 1 else ''}"
         what = f"{number} in this file" if good is None else f"{number}, so nothing was imported"
         some = "one good label" if good == 1 else f"{good or 0:,} good labels"
-        todo = f"Mend them, or keep the {some} alone (--keep-good)." if good else "Mend the file."
+        todo = f"Correct them, or keep the {some} alone (--keep-good)." if good else "Mend the file."
         super().__init__(f"{what}:\n{listed}{more}", where=f"{problems[0].file}:{problems[0].line}", todo=todo)
 
 

@@ -23,7 +23,7 @@ def decide(workbench: Workbench, name: str, out: bool, who: str, why: str) -> Ar
     """A person lets the draft out, whatever the gate said, or sends it back; recorded with who and why."""
     made = the_article(workbench, name)
     if not who.strip() or not why.strip() or len(who) + len(why) > SAID:
-        raise WorkbenchError("A decision says who takes it, and why.", where="decide", todo=f"Give both, in {SAID} characters.")
+        raise WorkbenchError("A decision needs a name and a reason.", where="decide", todo=f"Give both, in {SAID} characters.")
     if not made.gate or made.decision or made.publication:
         raise WorkbenchError(f"There is nothing to decide: the article is {made.state}.", where=name)
     if not out and not made.gate["wrong"]:
@@ -34,7 +34,7 @@ def decide(workbench: Workbench, name: str, out: bool, who: str, why: str) -> Ar
     keep_step(workbench, name, len(made.steps), DECISION, value)
     decided = the_article(workbench, name)
     if decided.steps[len(made.steps)] != (DECISION, value):
-        raise WorkbenchError("Somebody else was first, and this decision does not count.", where=name)
+        raise WorkbenchError("Somebody else decided first, so this decision does not count.", where=name)
     return decided
 
 
@@ -46,7 +46,7 @@ def publish(workbench: Workbench, name: str, folder: Path) -> Generator[Progress
         raise WorkbenchError(f"It was published in {made.publication['folder']}.", where=name)
     if not made.may_be_published:
         raise WorkbenchError(
-            f"The article is {made.state}.", where=name, todo="`articles write` goes on with it; `articles decide` lets it out."
+            f"The article is {made.state}.", where=name, todo="`articles write` continues it; `articles decide` accepts it."
         )
     corpus = yield from workbench.read_corpus(build(made.config))
     unsure = yield from _checked(workbench, made, corpus)
@@ -90,7 +90,7 @@ def _checked(workbench: Workbench, made: Article, corpus: Corpus) -> Generator[P
     values = yield from draft_support(workbench, made)
     unsure = {place for place, value in enumerate(values.tolist()) if not value >= least_support()}
     if unsure and not made.decision:
-        raise WorkbenchError(f"{len(unsure):,} sentences are not borne out by their evidence.", where=made.id)
+        raise WorkbenchError(f"{len(unsure):,} sentences are not supported by their evidence.", where=made.id)
     return unsure
 
 

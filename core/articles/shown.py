@@ -57,12 +57,10 @@ def sentences_table(made: Article, command: str = "") -> Table:
 
 def gate_table(value: dict[str, Any], command: str = "") -> Table:
     columns = (
-        Column(
-            "least", "Least accuracy", TWO, "Technical accuracy from which a draft is let out, without confident hallucination."
-        ),
-        Column("out", "Let out", COUNT),
-        Column("pass", "False pass", width=170, help="Of the drafts that people call unfaithful, those let out."),
-        Column("reject", "False reject", width=170, help="Of those that people call faithful, those sent back."),
+        Column("least", "Least accuracy", TWO, "Technical accuracy required to accept a draft without confident hallucination."),
+        Column("out", "Accepted", COUNT),
+        Column("pass", "False pass", width=170, help="Share of the drafts unfaithful by people that were accepted."),
+        Column("reject", "False reject", width=170, help="Share of the drafts faithful by people that were sent back."),
     )
     rows = [
         {"least": row["least"], "out": row["out"], "pass": _share(row["false_pass"]), "reject": _share(row["false_reject"])}

@@ -20,8 +20,8 @@ Examples = Annotated[
 PairFile = Annotated[
     Path | None,
     Parameter(
-        help="JSON lines with prompt, chosen and rejected as TRL has them, or QA-Feedback's JSON (default: what is stored, as the "
-        "setting source says)."
+        help="JSON lines with prompt, chosen and rejected as TRL has them, or QA-Feedback's JSON (default: stored records, by "
+        "the setting source)."
     ),
 ]
 
@@ -171,7 +171,7 @@ def forgetting(
     text: Annotated[
         str, Parameter(help="Corpus whose documents are read (default: one that the adapters have not learnt from).")
     ] = "",
-    documents: Annotated[Positive, Parameter(help="So many of them, drawn once; a larger number holds the smaller.")] = 40,
+    documents: Annotated[Positive, Parameter(help="So many of them, drawn once; a larger sample contains the smaller.")] = 40,
     tokens: Annotated[Positive, Parameter(help="Tokens that are read of each, from its beginning.")] = 256,
     scale: Annotated[tuple[float, ...], Parameter(help="How much of each adapter counts; repeatable.")] = (1.0,),
     recipe: RecipeOptions = USUAL,

@@ -76,7 +76,7 @@ def _show_people(record: dict[str, Any]) -> None:
         print(f"\n{record['pairs']['coefficient']} of pairs")
         show_table(pairs)
     if record["thirds"]:
-        print("\nAgreement with the others, by thirds of the own labels")
+        print("\nAgreement with the others, by thirds of each annotator's labels")
         rows = record["thirds"]
         show_table([{"annotator": row["annotator"], "third": row["third"], **span(row), "n": row["n"]} for row in rows])
 
@@ -173,9 +173,9 @@ def _show_machines(record: dict[str, Any]) -> None:
         }
         for row in record["machines"]
     ]
-    rows.append({"measure": "always the usual", "accuracy": between(record["baseline"])})
+    rows.append({"measure": "majority class", "accuracy": between(record["baseline"])})
     show_table(rows)
-    print("Beside a person: both held against the others, label by label; verdicts on the half that the threshold has not seen")
+    print("Beside a person: both compared with the others, label by label; verdicts on the held-out half of the threshold")
     show_table(
         [
             {

@@ -25,9 +25,11 @@ def answer_set(
     *,
     ask: Annotated[
         Positive,
-        Parameter(help="So many questions, drawn once; a larger number holds the smaller. Known answers are not asked again."),
+        Parameter(
+            help="So many questions, drawn once; a larger sample contains the smaller. Stored answers are not asked again."
+        ),
     ] = 30,
-    stored: Annotated[bool, Parameter(help="Only the answers that are known; nothing is asked.")] = False,
+    stored: Annotated[bool, Parameter(help="Only stored answers; nothing is asked.")] = False,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """The recipe's answers to its questions, a JSON object a line: question, passages, answer, reference, as `scores file` reads them."""
@@ -62,7 +64,7 @@ def contamination(
     rephrasings: Annotated[
         Path | None, Parameter(help='JSON lines with "question" and "rephrased", in place of those by the model.')
     ] = None,
-    save: Annotated[Path | None, Parameter(help="Writes questions and rephrasings there, to be mended by hand.")] = None,
+    save: Annotated[Path | None, Parameter(help="Writes questions and rephrasings there, to be corrected by hand.")] = None,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Whether the model knows the questions by heart: closed book, in other words, and how much of the documents it gives back."""

@@ -33,9 +33,7 @@ def prompt(
     *,
     against: Annotated[
         tuple[str, ...],
-        Parameter(
-            help="STAGE.FIELD=VALUE: also what the templates say otherwise than those of the recipe with this; repeatable."
-        ),
+        Parameter(help="STAGE.FIELD=VALUE: also how the templates differ from those of the recipe with this; repeatable."),
     ] = (),
     recipe: RecipeOptions = USUAL,
 ) -> Any:

@@ -45,7 +45,7 @@ def show_gate(value: dict[str, Any]) -> None:
         f"{made.note}. AUC {value['auc']['mean']:.3f} ({between(value['auc']['low'], value['auc']['high'], MEAN) or 'no interval'})."
     )
     if not value["tells"]:
-        print("This gate does not tell faithful drafts from others here: do not rely on it.")
+        print("This gate does not separate faithful drafts from others here: do not rely on it.")
 
 
 @verb("articles write", show_article, job_keeps=lambda told: told["id"])
@@ -81,7 +81,7 @@ def decide_article(
     *,
     who: Annotated[str, Parameter(help="Who decides.")],
     why: Annotated[str, Parameter(help="Why; it stands below the article.")],
-    back: Annotated[bool, Parameter(help="Send it back: what the gate named is written anew.", negative="")] = False,
+    back: Annotated[bool, Parameter(help="Send it back: the sentences that the gate named are rewritten.", negative="")] = False,
 ) -> Any:
     """Let a draft out against the gate, or send it back."""
     from core.articles.publishing import decide

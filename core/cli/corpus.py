@@ -132,7 +132,7 @@ def chunks(
         tuple[str, ...],
         Parameter(help="STAGE.FIELD=VALUE: also the recipe with this setting, and what only one cuts; repeatable."),
     ] = (),
-    document: Annotated[str | None, Parameter(help="Id of a document of which each chunk is told too.")] = None,
+    document: Annotated[str | None, Parameter(help="Id of a document whose chunks are listed too.")] = None,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """The corpus in the recipe's chunks: how many, how large, how much of the evidence they cut."""

@@ -139,7 +139,7 @@ def show_contents(told: dict[str, Any]) -> None:
     """What was verified, and what is new here."""
     print(
         f"Experiment {told['experiment']}: {told['versions']} versions, {told['trials']} trials, {told['question_sets']} sets of "
-        f"questions. Every checksum holds; {told['means']:,} means were derived from the raw rankings again and hold."
+        f"questions. Every checksum holds; {told['means']:,} means were derived again from the raw rankings and are the same."
     )
     for line in told["unverified"]:
         print(f"Not verified: {line}")

@@ -18,9 +18,9 @@ def failures(
     workbench: Any,
     *,
     ask: Annotated[
-        Positive | None, Parameter(help="So many questions are asked, drawn once; answers that are kept are not asked again.")
+        Positive | None, Parameter(help="So many questions are asked, drawn once; stored answers are not asked again.")
     ] = None,
-    stored: Annotated[bool, Parameter(help="With --ask: only answers that are kept; nothing is asked.")] = False,
+    stored: Annotated[bool, Parameter(help="With --ask: only stored answers; nothing is asked.")] = False,
     band: Annotated[Bands, Parameter(help="Only the questions of this band (default: of all).")] = "",
     question: Annotated[str, Parameter(help="Id of a question: also its evidence and what each rung answered.")] = "",
     against: Annotated[

@@ -172,7 +172,7 @@ def index_schedule(
     *,
     unit: ChangeUnit = "documents",
     lost: Annotated[float, Parameter(help="Points of recall that may be lost.")] = 1.0,
-    daily: Annotated[float, Parameter(help="Percent of the unit that is removed or changed in a day; 0: nobody knows.")] = 0.0,
+    daily: Annotated[float, Parameter(help="Percent of the unit that is removed or changed in a day; 0: unknown.")] = 0.0,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """When to rebuild an index, by the decay in its newest recorded life (`index life`)."""
@@ -189,7 +189,7 @@ def index_forecast(
     shares: Annotated[
         str, Parameter(help="Percent of the documents, A,B,C (default: 1,2,5,10,20, or what a small corpus allows).")
     ] = "",
-    whole: Annotated[bool, Parameter(help="Also build and measure the whole, and hold the forecast against it.")] = False,
+    whole: Annotated[bool, Parameter(help="Also build and measure the whole, and compare the forecast with it.")] = False,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Recall, ranking, latency, memory and build time of the whole corpus, from samples of its documents."""

@@ -59,7 +59,7 @@ def write(
     /,
     *,
     about: About = "",
-    attribute: Annotated[str, Parameter(help="What of it; a new value takes the place of the old one.")] = "",
+    attribute: Annotated[str, Parameter(help="What of it; a new value replaces the old one.")] = "",
     value: Annotated[str, Parameter(help="What that is.")] = "",
     source: Annotated[str, Parameter(help="Who says it.")] = "",
     confidence: Annotated[Share, Parameter(help="That it is true.")] = 1.0,
@@ -244,10 +244,10 @@ def policy(
     seed: Seed = 0,
     half_life: Days = STRENGTH_DAYS,
     novelty: Annotated[
-        Share, Parameter(help="Cosine with what was said before from which a sentence is not taken up; 1: all are.")
+        Share, Parameter(help="Cosine with an earlier sentence from which a sentence is not stored; 1: all are stored.")
     ] = 0.95,
     budget: Annotated[int, Parameter(validator=Number(gte=0), help="Facts at most; 0: any number.")] = 1200,
-    adds_only: Annotated[bool, Parameter(help="A new value does not take the place of the old one.")] = False,
+    adds_only: Annotated[bool, Parameter(help="A new value does not replace the old one.")] = False,
     add_all: Annotated[bool, Parameter(help="Everything is taken up, and nothing goes.")] = False,
 ) -> Any:
     """Try a rule of remembering over a recorded life, beside adding all: recall, stale answers, size."""

@@ -21,7 +21,7 @@ Text = Annotated[str, Parameter(allow_leading_hyphen=True)]
 Metric = Annotated[str, Parameter(help="As `list metric` names them.")]
 Grids = Annotated[tuple[str, ...], Parameter(name="--grid", help=GRID)]
 ASK = ("--ask", "--count", "--questions")  # how many questions: the first is its name, the others have stood in commands
-Asked = Annotated[Positive, Parameter(name=ASK, help="So many questions, drawn once; a larger number holds the smaller.")]
+Asked = Annotated[Positive, Parameter(name=ASK, help="So many questions, drawn once; a larger sample contains the smaller.")]
 Training = Annotated[tuple[str, ...], Parameter(help="FIELD=VALUE: how it is made and trained; repeatable.")]
 
 

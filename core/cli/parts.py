@@ -30,7 +30,7 @@ def show_listing(listed: list[dict[str, Any]] | dict[str, Any]) -> None:
 @verb("list", show_listing)
 def listing(
     kind: Kind,
-    name: Annotated[str, Parameter(help="A part, a stage or a training: that alone, with all that it says of itself.")] = "",
+    name: Annotated[str, Parameter(help="A part, a stage or a training: only that, with its whole description.")] = "",
     /,
 ) -> list[dict[str, Any]] | dict[str, Any]:
     """The parts of a kind, or one of them in full; all settings of a recipe; the settings of trainings."""

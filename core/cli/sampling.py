@@ -52,7 +52,7 @@ def sample_trace(
     manner: Manner = "question",
     chain: Chain = "greedy",
     tokens: Annotated[Positive, Parameter(help="Of the answer, at most.")] = 64,
-    place: Annotated[Positive, Parameter(help="Token of the answer of which each step is told.")] = 1,
+    place: Annotated[Positive, Parameter(help="Token of the answer whose steps are shown.")] = 1,
     begin: Annotated[
         tuple[int, ...], Parameter(consume_multiple=(1, 100_000), help="Ids of the tokens that the answer has to begin with.")
     ] = (),

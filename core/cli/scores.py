@@ -10,7 +10,7 @@ from core.cli.frame import subject, verb
 from core.cli.options import ASK, USUAL, Asked, Positive, RecipeOptions, read_settings
 from core.cli.tables import between, cell, show_table, told_after
 
-subject("scores", "Scores of answers: by measures, by judges, held against people.")
+subject("scores", "Scores of answers: by measures, by judges, compared with people.")
 
 Measures = Annotated[
     tuple[str, ...], Parameter(help="As `list measure` names them; repeatable (default: all that ask no model).")
@@ -33,7 +33,7 @@ def show_judged(record: dict[str, Any]) -> None:
     print("\nMeasures")
     show_table([_measured(row) for row in record["measures"]])
     if told := [row for row in record["measures"] if row["against_labels"]]:
-        print("\nAgainst people's labels (more is better; balanced accuracy and F1 of the half that the threshold has not seen)")
+        print("\nAgainst people's labels (more is better; balanced accuracy and F1 on the half held out from the threshold)")
         show_table([_against(row["measure"], row["against_labels"]) for row in told])
     if record["signatures"]:
         print("\nSignatures of ragas' scores (docs/methods/judging.md)")
@@ -78,7 +78,7 @@ def score_answers(
     workbench: Any,
     *,
     ask: Annotated[
-        Positive, Parameter(name=ASK, help="So many questions are answered, drawn once; known answers are not made again.")
+        Positive, Parameter(name=ASK, help="So many questions are answered, drawn once; stored answers are not made again.")
     ] = 30,
     system: Annotated[str, Parameter(help="The stored answers of this system instead.")] = "",
     measure: Measures = (),
@@ -101,7 +101,7 @@ def judge(
     knob: Knobs = (),
     label_means: Annotated[
         Literal["faithful", "wrong"] | None,
-        Parameter(help="What a higher label means (default: as marked wrong words say, else faithful; told in the output)."),
+        Parameter(help="What a higher label means (default: by marked wrong words, else faithful; reported in the output)."),
     ] = None,
     label_from: Annotated[
         float | None,
@@ -125,14 +125,12 @@ def risk_coverage(
     workbench: Any,
     *,
     ask: Asked = 100,
-    measure: Annotated[
-        Literal["f1", "em"], Parameter(help="What says whether an answer is right: token F1 from 0.5 on, or em.")
-    ] = "f1",
+    measure: Annotated[Literal["f1", "em"], Parameter(help="How an answer is judged right: token F1 from 0.5 on, or em.")] = "f1",
     wished: Annotated[
-        float, Parameter(help="Share right of those answered that a threshold is chosen for.", validator=Number(gt=0, lte=1))
+        float, Parameter(help="Wanted share of right answers, for which a threshold is chosen.", validator=Number(gt=0, lte=1))
     ] = 0.8,
     by: Annotated[
-        Literal["confidence", "refusal"], Parameter(help="The threshold that moves: context.confidence, or generation.refusal.")
+        Literal["confidence", "refusal"], Parameter(help="The threshold that varies: context.confidence, or generation.refusal.")
     ] = "confidence",
     recipe: RecipeOptions = USUAL,
 ) -> Any:

@@ -45,7 +45,7 @@ def serve(
     otlp: Annotated[str, Parameter(help="Address of a collector, as http://localhost:4318, that spans are sent to, too.")] = "",
     against: Annotated[str, Parameter(help="A second recipe, published under this name or of this trial: A/B.")] = "",
     share: Annotated[Share, Parameter(help="Of the questions that the second recipe answers.")] = 0.5,
-    shadow: Annotated[bool, Parameter(help="The second recipe answers none, but is asked each again behind the reply.")] = False,
+    shadow: Annotated[bool, Parameter(help="The second recipe answers none, but is asked each again after the reply.")] = False,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Answer, search and chat over HTTP on this machine until it is stopped; its /docs tells how."""
@@ -113,7 +113,7 @@ def publish(
     ] = 0.85,
     ask: Asked = 30,
     canaries: Annotated[Positive, Parameter(help="Questions with evidence by which the service is watched, at most.")] = 200,
-    why: Annotated[str, Parameter(help="Why it may go out all the same; stands in the record.")] = "",
+    why: Annotated[str, Parameter(help="Reason to publish it anyway; kept in the record.")] = "",
     recipe: RecipeOptions = USUAL,
 ) -> Any:
     """Let a recipe through its gate under a name: by a measure of its answers; and note what its canaries find."""

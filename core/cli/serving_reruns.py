@@ -13,9 +13,7 @@ from core.cli.tables import show_columns, show_table
 from core.config import TrialConfig, with_settings
 from core.report.table import Table
 
-Size = Annotated[
-    float, Parameter(help="The difference that is to be told; of a count this share of its mean.", validator=Number(gt=0))
-]
+Size = Annotated[float, Parameter(help="The difference to detect; of a count this share of its mean.", validator=Number(gt=0))]
 
 
 def _show(record: Mapping[str, Any]) -> None:

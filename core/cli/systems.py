@@ -36,7 +36,7 @@ def ask(
         ),
     ] = (),
     key_variable: Annotated[
-        str, Parameter(help="Name of the environment variable with its key, which is sent to it and kept nowhere.")
+        str, Parameter(help="Name of the environment variable with its key, which is sent to it and never stored.")
     ] = "",
     deadline: Annotated[float, Parameter(help="Seconds in which a question has to be answered.")] = 60.0,
     ask: Asked = 30,

@@ -43,7 +43,7 @@ def tokenizers_compare(
     names: Names = (),
     files: Files = (),
     chunks: Annotated[
-        tuple[Positive, ...], Parameter(consume_multiple=(1, 100), help="Sizes of chunks of which is told what they hold.")
+        tuple[Positive, ...], Parameter(consume_multiple=(1, 100), help="Sizes of chunks whose contents are reported.")
     ] = (64, 128, 256, 512),
     documents: Annotated[Positive | None, Parameter(help="Only the first so many.")] = None,
     recipe: RecipeOptions = USUAL,

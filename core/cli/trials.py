@@ -9,7 +9,7 @@ from core.cli.frame import subject, verb
 from core.cli.options import Metric, Positive, Text
 from core.cli.tables import rows_of, show_parts, show_table, show_value
 
-subject("trials", "Stored trials: listed, compared, told apart.")
+subject("trials", "Stored trials: listed, compared, tested.")
 
 
 def show_trials(rows: list[dict[str, Any]]) -> None:
@@ -140,7 +140,9 @@ def choice(
     metric: Metric = "ndcg_linear",
     base: Annotated[
         str,
-        Parameter(help="The trial that the winner is compared with (default: the base of their study, else the first measured)."),
+        Parameter(
+            help="The trial that the winner is compared with (default: the base of their experiment, else the first measured)."
+        ),
     ] = "",
     dataset: Dataset = "",
     only: Only = (),

@@ -102,7 +102,7 @@ class RayCrew:
             return task.failed(_told("Its worker was lost twice", error))
         self._lost.add(task.number)
         self._waiting.append(task)
-        return Progress(0, 0, "A worker was lost; what it was at is tried again")
+        return Progress(0, 0, "A worker was lost; its work is tried again")
 
 
 def _told(what: str, error: Exception) -> WorkbenchError:

@@ -48,7 +48,7 @@ def hits_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     columns = (
         *COLUMNS[:1],
         Column("score", format=MEAN),
-        Column("relevance", format=MEAN, help="Weighted, as are the next two: the score is their sum."),
+        Column("relevance", format=MEAN, help="Weighted, like the next two: the score is their sum."),
         Column("recency", format=MEAN),
         Column("importance_part", "Importance", MEAN),
         Column("because", "May hold no more", width=260),
@@ -93,10 +93,16 @@ def policy_table(rows: Iterable[Mapping[str, Any]], command: str = "") -> Table:
     columns = (
         Column("policy", width=180),
         Column(
-            "recall", "Recall@5", MEAN, "Questions of which one of the five best facts states the current value.", direction=1
+            "recall",
+            "Recall@5",
+            MEAN,
+            "Share of questions for which one of the five best facts states the current value.",
+            direction=1,
         ),
         Column("recall_between", "95% interval", width=130),
-        Column("stale", "Stale", MEAN, "Questions of which the first fact on the matter states another value.", direction=-1),
+        Column(
+            "stale", "Stale", MEAN, "Share of questions for which the first relevant fact states another value.", direction=-1
+        ),
         Column("stale_between", "95% interval of it", width=130),
         Column("size", "Facts at the end", COUNT, direction=-1),
     )

@@ -100,7 +100,9 @@ def note(table: Mapping[str, Any]) -> str:
     if table.get("recipes", shown) > shown:
         said.append(f"The first {shown:,} of {table['recipes']:,} recipes")
     if any(cell.get("best") for row in table["rows"] for cell in row["cells"].values()):
-        said.append(f"Bold: the best of a column and what is not told from it ({test}, Holm over the column, 5%)")
+        said.append(
+            f"Bold: the best of a column and those not significantly different from it ({test}, Holm over the column, 5%)"
+        )
     if table["tests"]:
         tests = f"{table['tests']} test{'s' * (table['tests'] > 1)}"
         said.append(f"* p < 0.05, ** p < 0.01, *** p < 0.001 against {table['reference']}: {test}, Holm over {tests}")

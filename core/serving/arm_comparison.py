@@ -40,7 +40,9 @@ class ServedComparison(NamedTuple):
         verdict, difference = self.stopping.verdict, self.stopping.difference
         if verdict == ON:
             about = (
-                f"about {self.more:,} more pairs, were they like those so far" if self.more else "it cannot be told yet how long"
+                f"about {self.more:,} more pairs, if they are like those so far"
+                if self.more
+                else "how long cannot be estimated yet"
             )
             return f"Go on: after {self.stopping.pairs:,} pairs nothing is decided; {about}."
         bounds = f"by {written(difference.mean, SIGNED)} ({between(difference.low, difference.high)})"

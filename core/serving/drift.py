@@ -35,7 +35,7 @@ class ServiceDrift(NamedTuple):
             return f"Drift: {', '.join(differ)} (level {LEVEL:.0%}, all tests together)."
         if all(row["p"] is None for row in self.tests):
             return f"{self.questions:,} different questions were answered; {FEWEST} on either side are needed."
-        return f"No drift is told by {self.questions:,} questions: each test may be chance."
+        return f"No significant drift over {self.questions:,} questions."
 
 
 def drift(workbench: Workbench, publication: Publication, hours: float = HOURS) -> Generator[Progress, None, ServiceDrift]:

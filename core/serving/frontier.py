@@ -169,7 +169,7 @@ def _at_rate(
     for row in rows:
         row["frontier"] = "yes" if not any(_dominates(other, row) for other in rows) else ""
     if not rows:
-        return [], f"At {rate:g}/s the driver was the limit, so that nothing is told."
+        return [], f"At {rate:g}/s the load generator was the limit, so nothing is reported."
     return rows, recommendation(rows, comparison, 1 - rules_of(config).confidence, slo_ms)
 
 
@@ -199,7 +199,7 @@ def recommendation(rows: Sequence[Mapping[str, Any]], comparison: Any, alpha: fl
     worth = f"{written(chosen['quality'], MEAN)} ({chosen['interval']}) within {slo_ms:g} ms, {p95}"
     words = f"At {chosen['rate']:g}/s take {chosen['arm']}: {worth}"
     if chosen is not best:
-        words += f"; {best['arm']} has {written(best['quality'], MEAN)}, which is not told apart from it, and is slower"
+        words += f"; {best['arm']} has {written(best['quality'], MEAN)}, which does not differ significantly, and is slower"
     worse = [row["arm"] for row in rows if row not in alike]
     return words + (f"; significantly worse than the best: {'; '.join(worse)}." if worse else ".")
 

@@ -64,7 +64,7 @@ class Keys:
         """Whose key it is; raises a Refusal."""
         entry = self.entries().get(_hash(key)) if key else None
         if entry is None:
-            raise Refusal(401, "A key is needed: Authorization: Bearer KEY." if not key else "This key is not known.")
+            raise Refusal(401, "A key is needed: Authorization: Bearer KEY." if not key else "This key is unknown.")
         if entry["revoked"] or (entry["expires"] and entry["expires"] < time.time()):
             raise Refusal(401, f"This key {'is revoked' if entry['revoked'] else 'has expired'}.")
         return entry["name"]

@@ -157,7 +157,7 @@ def _target(url: str, anywhere: bool) -> Target:
         raise WorkbenchError(f"There is no host '{host:.80}': {error}.", where="--url", todo="Compare its name.") from None
     if not anywhere and not all(_here(family, place) for family, *_, place in places):
         raise WorkbenchError(
-            f"{host:.80} is another machine, and load is harm where nobody expects it.",
+            f"{host:.80} is another machine, where unexpected load does harm.",
             where="--url",
             todo="Give an address of this machine, or say --anywhere where its owner agrees.",
         )
@@ -363,7 +363,8 @@ def table(points: Sequence[Mapping[str, Any]], command: str = "") -> Table:
 def sentences(plan: LoadPlan, points: Sequence[Mapping[str, Any]]) -> list[str]:
     """Where the driver was the limit, what has no percentile, capacity, knee."""
     told = [
-        f"At {row['rate']:g}/s the driver was the limit, so that no number is told: {row['limit']}. Lower the rate, or end other work."
+        f"At {row['rate']:g}/s the load generator was the limit, so no number is reported: {row['limit']}. Lower the "
+        f"rate, or end other work."
         for row in points
         if row["limit"]
     ]

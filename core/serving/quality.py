@@ -152,7 +152,7 @@ def _rows(
     groups = numbered(np.array([fingerprint(each) for each in wordings]))
     rows = [_row(ALONE, _over(wilson_grouped(bad, groups), target), len(bad), 0)]
     if sample is None:
-        return rows, "No sample of its answers was given to people, so it is not corrected for what the measure gets wrong."
+        return rows, "No sample of its answers was given to people, so it is not corrected for the measure's errors."
     covered = np.flatnonzero([sample.covers(answer) for answer in answers])
     drawn, bad, groups = np.array([sample.holds(answers[row]) for row in covered], bool), bad[covered], groups[covered]
     human = np.where(drawn, [float(said.get(wordings[row], np.nan)) for row in covered], np.nan)
@@ -165,7 +165,7 @@ def _rows(
     missing = np.flatnonzero(drawn & ~labelled)
     until = int(missing[0]) if len(missing) else len(bad)
     if any(map(sample.covers, waiting)):
-        return rows, "For all looks together nothing is told before all answers of the sample's time are judged."
+        return rows, "An interval valid at all looks needs all answers of the sample's time judged."
     running = running_quality_budget(bad[:until], human[:until], target, sample.share)
     note = "up to the first answer that was drawn and has no verdict of people" if len(missing) else ""
     return [*rows, _row(ALWAYS, running, until, labelled[:until].sum()) | ({"note": note} if note else {})], ""

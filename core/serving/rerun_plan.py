@@ -122,7 +122,7 @@ def _check(change: RerunChange, seeds: int, latest: int) -> None:
             raise WorkbenchError(
                 "What a request was answered from is not searched for again, so only what comes after the passages can be changed.",
                 where=path,
-                todo=f"Change one of {', '.join(CHANGEABLE)}; `compare` holds whole recipes against each other.",
+                todo=f"Change one of {', '.join(CHANGEABLE)}; `compare` compares whole recipes.",
             )
     if not change.words:
         raise WorkbenchError("Nothing is changed.", where="--set", todo="For example --set generation.temperature=0.7")

@@ -156,7 +156,7 @@ def sentences(told: RerunVerdict) -> list[str]:
     """What is significant, then what is not and what it would take."""
     if not told.differing:
         return [f"The change leaves all {told.answers:,} answers as they were."]
-    made = [f"{told.differing:,} of {told.answers:,} answers read otherwise after the change."]
+    made = [f"{told.differing:,} of {told.answers:,} answers changed."]
     made += [_significant(each, told.seeds) for each in told.measures if each.difference.significant(LEVEL)]
     made += [_open(each, told.seeds) for each in told.measures if not each.difference.significant(LEVEL)]
     if told.others:
@@ -177,14 +177,14 @@ def _open(each: MeasureVerdict, seeds: int) -> str:
     if not paired.wins + paired.losses:
         return f"{each.label}: the same before and after on {of}."
     if each.needed is None:
-        return f"{each.label}: {of} cannot tell, nor could 100,000 traces tell {size}."
+        return f"{each.label}: undecided on {of}; even 100,000 traces would not detect {size}."
     if paired.n >= each.needed:
         return f"{each.label}: not significant on {of}, though {each.needed:,} are enough for {size} at {POWER:.0%} power."
     high = f"{each.needed_high:,}" if each.needed_high else "over 100,000"
     more = f" ({each.needed_low:,} to {high} by the spread's interval)"
     if each.needed_many and each.needed_many < each.needed and seeds < MANY_SEEDS:
         more += f", or {each.needed_many:,} with {MANY_SEEDS} seeds each,"
-    return f"{each.label}: {of} cannot tell; {size} needs {each.needed:,} traces{more} at {POWER:.0%} power."
+    return f"{each.label}: undecided on {of}; {size} needs {each.needed:,} traces{more} at {POWER:.0%} power."
 
 
 def _of(difference: Difference, seeds: int) -> str:
@@ -203,11 +203,11 @@ def columns() -> tuple[Column, ...]:
         corrected_p(),
         Column("verdict", width=130),
         Column("n", "Traces", WHOLE, "On which it was measured on both sides."),
-        Column("size", "To be told", "%.3g", "The difference that is to be told."),
-        Column("needed", "Needs traces", WHOLE, f"To tell it with {POWER:.0%} power, with as many seeds as here."),
+        Column("size", "To detect", "%.3g", "The difference to detect."),
+        Column("needed", "Needs traces", WHOLE, f"To detect it with {POWER:.0%} power, with as many seeds as here."),
         Column("needed_low", "at least", WHOLE, f"By the {LEVEL:.0%} interval of the spread."),
         Column("needed_high", "at most", WHOLE, "The same; empty: over 100,000."),
-        Column("needed_many", f"With {MANY_SEEDS} seeds", WHOLE, "The same, were each answered under so many seeds."),
+        Column("needed_many", f"With {MANY_SEEDS} seeds", WHOLE, "The same, if each were answered under so many seeds."),
         Column("sd_traces", "SD traces", MEAN, "Standard deviation of the true difference between traces."),
         Column("sd_seeds", "SD seeds", MEAN, "Of a difference under one seed around its trace's."),
     )

@@ -349,7 +349,7 @@ def tail_owners(falls: Waterfalls, percentile: float = 99.0, resamples: int = 10
     least = max(FEW, int(np.ceil(1 / tail - 1e-9)) if tail > 0 else FEW)
     if not 0 < percentile < 100 or len(total) < least:
         raise WorkbenchError(
-            f"Percentile {percentile:g} of {len(total):,} traces cannot be told.",
+            f"Percentile {percentile:g} of {len(total):,} traces cannot be computed.",
             where="percentile",
             todo=f"Take {least:,} traces or more, or a lower percentile.",
         )

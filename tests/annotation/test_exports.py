@@ -100,7 +100,7 @@ def test_what_was_edited_in_label_studio_replaces_our_label(workbench, tmp_path)
     with pytest.raises(label_files.ImportProblems, match=r"ben@example\.org"):
         imports.import_labels(workbench, "toy", tmp_path / "edited.json")
     names = {"ben@example.org": "Ben"}
-    with pytest.raises(label_files.ImportProblems, match=r"said otherwise of item .* here"):
+    with pytest.raises(label_files.ImportProblems, match=r"has a different label of item .* here"):
         imports.import_labels(workbench, "toy", tmp_path / "edited.json", names=names)
     found = imports.import_labels(workbench, "toy", tmp_path / "edited.json", names=names, replace=True)
     assert found == (2, 0, (), 1, 0, 0)
@@ -184,7 +184,7 @@ def test_what_an_import_would_replace_needs_a_word(workbench, tmp_path):
     labels = [judge(workbench, frozen, "Ann", item) for item in mine[:2]]
     for name, content in (("e.jsonl", exchange.to_jsonl(labels)), ("e.csv", exchange.to_csv(labels))):
         edited = content.replace("supported", "contradicted", 1)
-        with pytest.raises(label_files.ImportProblems, match="said otherwise") as caught:
+        with pytest.raises(label_files.ImportProblems, match="has a different label") as caught:
             imported(workbench, tmp_path, edited, name)
         assert [one.line for one in caught.value.problems] == [1 + name.endswith("csv")]
         assert latest.labels(workbench, "toy") == labels
@@ -234,7 +234,7 @@ def test_what_a_file_does_not_speak_of_stays(workbench, tmp_path):
     both = latest.current(workbench, frozen, "Ann", item)
     assert (both.sentences, both.helpful) == ((("supported", "partly"),), (4,)) and complete(frozen.study, both)
     one = f"item,annotator,number,value\n{item},Ann,1,contradicted\n"
-    with pytest.raises(label_files.ImportProblems, match="said otherwise"):
+    with pytest.raises(label_files.ImportProblems, match="has a different label"):
         imported(workbench, tmp_path, one, "s.csv")
     imported(workbench, tmp_path, one, "s.csv", replace=True)
     now = latest.current(workbench, frozen, "Ann", item)

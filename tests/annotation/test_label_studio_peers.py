@@ -122,7 +122,7 @@ def test_a_study_goes_to_the_server_and_comes_back(made, server, python, tmp_pat
     assert {one.id: one.model_copy(update={"origin": ""}) for one in latest.labels(second, study.id)} == sent
     assert imports.pull(second, study.id, project["project"], url)[:2] == (0, len(sent))
     _relabel(url, key, project["project"])
-    with pytest.raises(label_files.ImportProblems, match="said otherwise"):
+    with pytest.raises(label_files.ImportProblems, match="has a different label"):
         imports.pull(first, study.id, project["project"], url)
     again = imports.pull(first, study.id, project["project"], url, replace=True)
     assert again.added == again.replaced == 1 and "not_in_context" in str(

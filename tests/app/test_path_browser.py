@@ -26,7 +26,7 @@ def test_the_bar_leads_from_a_question_to_a_paper_and_back_after_a_restart(fresh
     tab.get_by_role("button", name="Next: try hybrid search").click()
     tab.get_by_role("button", name="Start", exact=True).click()
     tab.get_by_text("Chosen on dev, reported on test").wait_for(timeout=90_000)
-    tab.get_by_role("button", name="Next: write it up").click()
+    tab.get_by_role("button", name="Next: write it down").click()
     tab.get_by_role("heading", name="Write a paper").wait_for()
     settled(tab)
     no_error(tab)

@@ -81,7 +81,7 @@ def test_machines_and_headline_on_qags(bench, capsys, whole):
             assert verdicts.loc[name, column] == pytest.approx(value.get("value", value.get("mean")))
             assert verdicts.loc[name, f"{column}, 95%"] == between(value)
         assert verdicts.loc[name, "Threshold"] == pytest.approx(cut["threshold"])
-    assert verdicts.loc["Always the usual", "Accuracy"] == pytest.approx(found["machines"]["baseline"]["mean"])
+    assert verdicts.loc["Majority class", "Accuracy"] == pytest.approx(found["machines"]["baseline"]["mean"])
     first = found["headline"][0]
     assert first["machine"] == app.selectbox(key="headline_measure").value and first["n_human"] == 100
     for one in (*first["methods"], {"value": first["truth"]}, {"value": first["methods"][0]["human_only"]["mean"]}):

@@ -325,7 +325,7 @@ def test_an_answer_is_run_again_and_compared(monkeypatch, bench):
     app = ask(open_page(), QUESTION)
     assert "engine 1.0" in html(app)
     next(b for b in app.button if b.label == "Run again and compare").click().run()
-    assert "4 of 8 tokens" in html(app) and "another one" in app.warning[0].value and "threads" in seen(app)
+    assert "4 of 8 tokens" in html(app) and "conclusion differs" in app.warning[0].value and "threads" in seen(app)
     assert '<span class="gw-b">Alps.</span>' in html(app)
 
 
@@ -406,7 +406,7 @@ def test_an_answer_tells_where_it_comes_from_and_where_its_time_went(monkeypatch
     note = f"2 passages were cut, the last first: {BEYOND} them and the answer."
     play(monkeypatch, bench, notes=("1 chunk was left out.", note))
     assert [warning.value.replace("\\", "") for warning in ask(app, QUESTION).warning] == [note]
-    assert "It was not noted where this answer comes from." in seen(app)
+    assert "The origin of this answer was not recorded." in seen(app)
 
 
 @pytest.mark.slow

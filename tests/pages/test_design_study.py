@@ -39,12 +39,12 @@ def test_without_answers_a_job_asks_questions_names_its_recipe_and_start_stays_w
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: asked.append(arguments) or begun.append(label) or "job")
     app = open_page()
     assert "no stored answers" in html(app) and "start_study" not in keys(app)
-    sound(next(b for b in app.button if b.label == "Have them answered").click().run())
+    sound(next(b for b in app.button if b.label == "Answer the questions").click().run())
     assert asked[0][:3] == ["answer-questions", "--ask", "40"] and "python-reference" in begun.pop()
     app.session_state["recipes"] = {"current": with_settings(TrialConfig(), {"fusion": "sparse_only"})}
     app = sound(app.number_input(key="answer_count").set_value(12).run())
     assert "BM25" in html(app) and "the same on every page and for every recipe" in words(app)
-    sound(next(b for b in app.button if b.label == "Have them answered").click().run())
+    sound(next(b for b in app.button if b.label == "Answer the questions").click().run())
     assert begun == ["Answering 12 questions of python-reference: BM25"]
     add_answers(bench, 20)
     run = Job("j1", begun[0], ("answer-questions", "--count", "12"), "running", 0.0)
@@ -302,7 +302,7 @@ def test_a_record_is_checked_and_labels_leave_and_return_by_files_and_label_stud
     judge(bench, frozen)
     app = press(open_page("Record", study="faithfulness"), "check")
     assert "are what their hashes say" in words(app)
-    broken = checking.Check(False, "x", 3, ("Version 2 is not what its hash says.",))
+    broken = checking.Check(False, "x", 3, ("Version 2 does not match its hash.",))
     with monkeypatch.context() as patch:
         patch.setattr("core.annotation.checking.check", lambda workbench, study: broken)
         assert "Version 2 is not what its hash says" in words(press(app, "check"))

@@ -217,7 +217,7 @@ def test_it_says_how_many_questions_gave_an_answer_and_why_not_the_rest(bench):
     assert found == (7, 3, {"empty": 2, "failed": 1, "abstained": 1}), "What is 0? was answered before"
     said = html(open_page())
     assert (
-        "3 answers of 1 system can be judged" in said and "Of 7 questions asked, 2 came back without a word and 1 failed" in said
+        "3 answers of 1 system can be judged" in said and "Of 7 questions asked, 2 returned an empty answer and 1 failed" in said
     )
 
 

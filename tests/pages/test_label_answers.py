@@ -221,7 +221,7 @@ def test_names_and_tokens(bench):
     "address, why",
     [
         ({"study": "gone", "annotator": "Ann"}, "no open study"),
-        ({"study": "toy", "annotator": "Eve"}, "no annotator"),
+        ({"study": "toy", "annotator": "Eve"}, "not an annotator"),
         ({"study": "toy", "annotator": "Ann", "token": "old"}, "does not belong"),
     ],
 )

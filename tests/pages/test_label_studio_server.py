@@ -147,7 +147,7 @@ def test_labels_go_to_the_server_and_what_is_changed_there_comes_back(bench, ser
         }
     )
     app = ended(app, bench, "Pull its labels")
-    assert "'ben@example.org' is no annotator of the main round" in words(app) and "'Ann' said otherwise" in words(app)
+    assert "'ben@example.org' is no annotator of the main round" in words(app) and "'Ann' has a different label" in words(app)
     assert said(bench) == before
     app = sound(app.text_area(key="label_studio_names").set_value("ben@example.org = Ben").run())
     app = sound(app.toggle(key="label_studio_replace").set_value(True).run())

@@ -213,7 +213,7 @@ def test_what_nobody_can_judge_is_counted_on_every_tab(bench):
     assert "16 sentences judged by both" in html(app)
     app = open_page("By item")
     assert frame(app, "Labels")["Labels"].eq("1 Supported, 1 Cannot judge").all() and len(frame(app, "Labels")) == 2
-    assert "6 more that nobody could judge are in no share" in words(open_page("Consensus"))
+    assert "6 more that nobody could judge are left out of every share" in words(open_page("Consensus"))
 
 
 @pytest.mark.slow

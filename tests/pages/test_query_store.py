@@ -128,7 +128,7 @@ def test_a_slow_answer_is_not_asked_for_again_but_told_to_be_old(stored):
     add_trial(store, whole)
     app = app.run()
     assert table(app)["trials"].tolist() == [0]
-    assert [one.value for one in app.warning] == ["Records were stored since this answer. Press Run for the latest."]
+    assert [one.value for one in app.warning] == ["New records were stored since this result. Press Run for the latest."]
     app = next(button for button in app.button if button.label == "Run").click().run()
     assert table(app)["trials"].tolist() == [1] and not app.warning
 

@@ -45,10 +45,10 @@ def test_what_the_gate_does_not_let_out_waits_for_a_person_who_says_why(bench, m
     made = drain(write_article(bench, recipe(), TOPIC))
     app = opened(article=made.id)
     assert "waits for a person" in " ".join(each.value for each in app.caption)
-    assert not [button for button in app.button if button.label == "Let it out"]
+    assert not [button for button in app.button if button.label == "Accept it"]
     app.text_input(key="article_who").set_value("the editor")
     app.text_input(key="article_why").set_value("checked by hand").run()
-    pressed(app, "Let it out").click().run()
+    pressed(app, "Accept it").click().run()
     assert started[0] == ["articles", "decide", made.id, "--who", "the editor", "--why", "checked by hand"]
     decide(bench, made.id, True, "the editor", "checked by hand")
     assert [button for button in opened(article=made.id).button if button.label == "Publish"]

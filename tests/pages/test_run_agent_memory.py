@@ -70,7 +70,7 @@ def test_the_press_forgets_by_a_job_and_the_proof_is_told(bench, store, started)
     app = opened("Facts", fact=hall.id)
     app.session_state[f"forget/{hall.id}"] = True
     app.run()
-    assert "stale then" in words(app) and call.id
+    assert "would become stale" in words(app) and call.id
     app.text_input(key="forget_who").set_value("the owner")
     app.text_input(key="forget_why").set_value("asked to").run()
     next(button for button in app.button if button.label == "Forget, and prove it").click().run()

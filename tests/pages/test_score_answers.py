@@ -224,8 +224,8 @@ def test_pairs_of_two_sets_are_judged_and_the_bias_is_told_in_words(bench, start
     [box] = [each for each in app.selectbox if each.label == "Compared with"]
     box.select_index(1).run()
     told = " ".join(each.value for each in app.caption).replace("\\", "")
-    assert "It prefers what stands first. A pair's runs lie 0.20 apart" in told and "prose: 1" in told
-    assert answers_table(app)["Better"] == ["A", "Unmeasured"] and "nobody said" in html(app)
+    assert "It prefers the first answer. A pair's runs lie 0.20 apart" in told and "prose: 1" in told
+    assert answers_table(app)["Better"] == ["A", "Unmeasured"] and "undecided" in html(app)
     assert "A 1, Unmeasured 1" in told
 
 

@@ -20,7 +20,7 @@ VIEW = {"view": "Contamination", "probed": "10"}
 def test_the_job_is_offered_and_gaps_questions_and_answers_are_shown(bench, reader, started, shown_commands):  # noqa: F811
     app = start(**VIEW)
     assert any(told.startswith("10 rephrasings") for told in prices(app))
-    next(button for button in app.button if button.label == "Look for contamination").click().run()
+    next(button for button in app.button if button.label == "Test for contamination").click().run()
     assert started == [["contamination", "--ask", "10", *bench.arguments(recipe())]]
     made = drain(lab.probe_contamination(bench, recipe(), 10))
     asked = len(reader.prompts)
@@ -54,6 +54,6 @@ def test_a_file_of_rephrasings_takes_the_model_s_place_and_a_broken_one_is_told(
         app.run()
         assert not app.exception
         assert [each.value for each in app.error if "no rephrasing of a question" in each.value] if wrong else not app.error
-    next(button for button in app.button if button.label == "Look for contamination").click().run()
+    next(button for button in app.button if button.label == "Test for contamination").click().run()
     assert started[0][:4] == ["contamination", "--ask", "10", "--rephrasings"]
     assert open_page(**VIEW).caption

@@ -37,7 +37,7 @@ def test_each_view_is_driven_from_its_press_to_its_result(app, home, tab, monkey
     drain(Workbench(home).library.ingest("asked", files, ("questions.jsonl", asked)))
 
     view(tab, app, "Contamination")
-    tab.get_by_role("button", name="Look for contamination").click()
+    tab.get_by_role("button", name="Test for contamination").click()
     tab.get_by_text("Possibly memorised", exact=True).wait_for(timeout=180_000)
     settled(tab)
     assert "2 questions, with token F1 closed book" in tab.get_by_test_id("stMain").inner_text()
@@ -45,7 +45,7 @@ def test_each_view_is_driven_from_its_press_to_its_result(app, home, tab, monkey
 
     view(tab, app, "Chain of thought", "&chains=2")
     tab.get_by_role("button", name="Compare ways of answering").click()
-    tab.get_by_text("What reasoning and voting are worth").wait_for(timeout=180_000)
+    tab.get_by_text("Effect of reasoning and voting").wait_for(timeout=180_000)
     tab.locator(".js-plotly-plot").nth(1).wait_for()
     no_error(tab)
 

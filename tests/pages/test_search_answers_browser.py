@@ -78,7 +78,7 @@ def test_rag_is_ablated_by_one_job_and_the_table_stands_there(towns, tab):
     tab.get_by_role("button", name="Ablate RAG").click()
     tab.get_by_role("button", name="Cancel").first.wait_for()
     tab.get_by_role("button", name="Cancel").first.wait_for(state="hidden", timeout=500_000)  # some answers may be drawn before
-    tab.get_by_text("What retrieval is worth to the answers").first.wait_for(timeout=60_000)
+    tab.get_by_text("Effect of retrieval on the answers").first.wait_for(timeout=60_000)
     settled(tab)
     assert not tab.get_by_role("button", name="Ablate RAG").count(), "nothing is left to answer"
     drawn = tab.evaluate(

@@ -48,7 +48,7 @@ def test_what_is_not_written_yet_is_offered_as_a_job(bench):
 def test_what_was_asked_stands_with_its_cost_and_gain(bench):
     drain(bench.prepare(with_settings(TrialConfig(), RECIPE)))
     shown = html(page())
-    assert "Query transform: rewrite" in shown and "1 of 2 questions otherwise, 1 as they stand" in shown
+    assert "Query transform: rewrite" in shown and "1 of 2 questions rewritten, 1 unchanged" in shown
     assert "the model wrote nothing that can be asked" in shown and "tokens and" in shown
     told = re.search(r"Gain in nDCG@10</dt><dd>(.*?)</dd>", shown)[1]
     assert re.fullmatch(rf"[+\N{{MINUS SIGN}}]?\d\.\d{{3}} \(({TOO_FEW}|the same on every question), n 2\)", told), told
@@ -96,7 +96,7 @@ def test_an_opened_question_shows_its_texts_as_plain_text(bench):
     instead = html(opened(1))
     assert "Asked instead" in instead and "&lt;b&gt;old" in instead and "<b>old" not in instead
     [caption] = opened(0).caption
-    assert caption.value.startswith("Asked as it stands: the model wrote nothing")
+    assert caption.value.startswith("Asked unchanged: the model wrote nothing")
 
 
 def _opened(asked, current, row):

@@ -163,7 +163,7 @@ def test_the_setting_follows_what_was_moved_and_nothing_else(page):
     size = next(s for s in app.select_slider if s.key == "current/chunking.recursive.size_tokens?")
     app = size.set_value(32).run()
     assert app.session_state["moves"][0] == "sparse.b"  # a draft is no move
-    assert "Nothing is left to embed for it: it applies at once." in words(app)
+    assert "Nothing has to be embedded: it applies at once." in words(app)
     app = next(b for b in app.button if b.key == "current/chunking/apply").click().run()
     assert app.selectbox(key="knob").value == "Chunking: Size" and "32" in app.query_params["chunking.size_tokens"]
     app = app.selectbox(key="knob").set_value("Sparse retrieval: k1").run()
@@ -282,7 +282,7 @@ def test_sizes_not_embedded_are_named_and_one_press_starts_one_job(page, bench, 
     monkeypatch.setattr(bench.jobs, "start", lambda arguments, label, *_: started.append(arguments) or "job")
     app = page(**SIZES)
     app = app.selectbox(key="knob").set_value("Chunking: Size").run()
-    assert "Not measured yet, and a gap in the curve: 16, 32, 48, …, 8,192 tokens (18 values)." in words(app)
+    assert "Gaps in the curve, not measured yet: 16, 32, 48, …, 8,192 tokens (18 values)." in words(app)
     next(b for b in app.button if b.label == "Measure 18 more").click().run()
     [arguments] = started
     assert arguments[0] == "prepare" and arguments[-2] == "--grid" and arguments[-1].startswith("chunking.size_tokens=16,24,32,")
@@ -398,7 +398,7 @@ def test_the_last_result_stays_greyed_while_a_recipe_is_not_prepared(page, bench
     )
     monkeypatch.setattr(type(bench), "plan", waits)
     app = next(slider for slider in app.slider if slider.key.endswith("sparse.bm25s.b")).set_value(0.3).run()
-    assert prices(app) == ["Embedding 9,000 texts, never timed on this machine"] and "The last result: BM25" in words(app)
+    assert prices(app) == ["Embedding 9,000 texts, never timed on this machine"] and "Previous result: BM25" in words(app)
     assert shown and all(one[:40] in html(app) for one in shown) and "Recall by depth" in html(app)
     app = next(one for one in app.segmented_control if one.key == "questions").set_value("dev").run()
     assert "The last result" not in words(app), "of other questions"

@@ -1,4 +1,4 @@
-"""The tab RAG ablation of Search, live: the job with what is still to do, then the table and what is told apart from naive."""
+"""The tab RAG ablation of Search, live: the job with what is still to do, then the table and what differs significantly from naive."""
 
 import pytest
 

@@ -39,9 +39,9 @@ def towns(bench, reader):
 
 
 def test_before_anything_is_published_the_page_says_what_a_publication_is_for(bench):
-    assert "a later loss is noticed" in words(opened())
+    assert "reveal a later loss" in words(opened())
     assert "Nothing is published or served yet" in words(opened("Watch"))
-    assert "Nothing was loaded yet" in words(opened("Load"))
+    assert "No load was measured yet" in words(opened("Load"))
     assert "No traces" in words(opened("Traces"))
 
 
@@ -58,7 +58,7 @@ def test_a_press_publishes_the_recipe_in_use_and_another_puts_it_up(bench, monke
 
 def test_what_is_published_is_listed_with_its_gate(towns):
     table = opened().dataframe[0].value
-    assert list(table["Name"]) == ["towns"] and list(table["Let out because"]) == ["a test"]
+    assert list(table["Name"]) == ["towns"] and list(table["Published because"]) == ["a test"]
     found = sum(each["found"] for each in towns.canaries)
     assert list(table["Canaries found"]) == [f"{found} of {len(towns.canaries)}"]
 

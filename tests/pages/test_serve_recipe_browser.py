@@ -57,7 +57,7 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
     open_page(tab, f"{app}/serve_recipe?{'&'.join(settings)}")
     settled(tab)
     typed(tab, "Name", "towns")
-    typed(tab, "Why it may go out all the same", "a test")
+    typed(tab, "Reason to publish it anyway", "a test")
     tab.get_by_role("button", name="Publish").click()
     tab.get_by_role("heading", name="Published", exact=True).wait_for(timeout=300_000)
     settled(tab)

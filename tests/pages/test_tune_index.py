@@ -156,7 +156,7 @@ def test_the_forecast_has_its_price_and_says_what_a_small_corpus_lacks(page, mon
     assert any("make no forecast" in error.value for error in app.error)
     monkeypatch.setattr(scale_forecast, "LEAST_DOCUMENTS", 2)
     app = page("Forecast")
-    assert not app.error and {"Forecast", "Hold against the whole"} <= {button.label for button in app.button}
+    assert not app.error and {"Forecast", "Check against the whole"} <= {button.label for button in app.button}
     assert sum("indexes built and measured" in price for price in prices(app)) == 2
 
 

@@ -71,7 +71,7 @@ def test_nothing_is_asked_of_the_model_before_a_prompt(bench, model):
     app = open_page(question="")
     assert "The next token, step by step" in html(app) and not model.runs
     app = press(app, f"example/{QUESTIONS[0]['question']}")
-    assert "Tokens that can come" in html(app) and model.runs == [()]
+    assert "Possible next tokens" in html(app) and model.runs == [()]
 
 
 @pytest.mark.slow
@@ -205,8 +205,8 @@ def test_a_cancelled_reading_is_not_begun_again_by_itself(bench, model, monkeypa
     app = app.run()
     app.session_state["cancelled"] = told["what"]
     app = app.run()
-    assert "The model has not read this prompt" in html(app) and "Tokens that can come" not in html(app)
-    assert "Tokens that can come" in html(press(app, "read_now"))
+    assert "The model has not read this prompt" in html(app) and "Possible next tokens" not in html(app)
+    assert "Possible next tokens" in html(press(app, "read_now"))
 
 
 @pytest.mark.slow

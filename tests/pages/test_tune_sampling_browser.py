@@ -34,7 +34,7 @@ def hotter(tab) -> None:
 def test_a_question_is_looked_into_and_a_token_forced(app, tab):
     open_page(tab, f"{app}/{ADDRESS}")
     tab.get_by_role("button", name=QUESTION).click()
-    tab.get_by_text("Tokens that can come").wait_for()
+    tab.get_by_text("Possible next tokens").wait_for()
     settled(tab)
     assert "question=What+does+a+bare+raise" in tab.url
     drawn = tab.locator(".js-plotly-plot")

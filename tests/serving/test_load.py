@@ -190,7 +190,7 @@ def test_where_the_driver_was_the_limit_no_number_is_told(latency, kinds, words)
     counted = {"rate", "requests", "outcomes", "ways", "retried", "late_p50_ms", "late_p99_ms", "driver_cpu", "limit"}
     assert {name for name, value in row.items() if value is not None} == counted
     assert lab.sentences(PLAN, [row]) == [
-        f"At 50/s the driver was the limit, so that no number is told: {row['limit']}. Lower the rate, or end other work."
+        f"At 50/s the load generator was the limit, so no number is reported: {row['limit']}. Lower the rate, or end other work."
     ]
     assert [lab.table([row]).rows[0][name] for name in ("good interval", "p99 interval")] == ["", ""]
 

@@ -175,7 +175,7 @@ def test_better_is_said_of_what_is_significant_only():
     assert told.measures[0].word == "worse"
     told = verdict(made_up(before[:12], before[:12] + rng.normal(0.02, 0.3, (12, 3))))
     assert told.measures[0].word == "not significant"
-    assert "12 traces with 3 seeds each cannot tell; a difference of 0.05 needs" in sentences(told)[1]
+    assert "undecided on 12 traces with 3 seeds each; a difference of 0.05 needs" in sentences(told)[1]
     assert "better" not in " ".join(sentences(told))
     [few] = told.measures
     assert few.needed_low < few.needed < few.needed_high and few.needed_many < few.needed

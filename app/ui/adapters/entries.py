@@ -37,7 +37,7 @@ def drawn(entry: adapters.AdapterEntry) -> None:
     with st.container(border=True):
         st.markdown(f"**{cards.plain(entry.name)}**")
         if not record:
-            return st.caption("How it was trained is not recorded, so it is not used.")
+            return st.caption("Its training was not recorded, so it cannot be used.")
         if not record.get("comparison"):
             return untested(entry, using)
         rows = []
@@ -86,7 +86,7 @@ def use(entry: adapters.AdapterEntry, using: bool) -> None:
         icon=":material/check:",
         on_click=session.change,
         args=(adapters.in_use(entry),),
-        help="Makes it the recipe's, on Ask, Sampling and every page. There it is a switch and a scale.",
+        help="Adds it to the recipe in use, on every page; *Ask* and *Sampling* can switch and scale it.",
     )
 
 
@@ -95,11 +95,11 @@ def untested(entry: adapters.AdapterEntry, using: bool) -> None:
     record, last = entry.record, jobs.last_training(VERBS)
     here = bool(last and last.arguments[1] == entry.name)  # it stands above, with Cancel or Resume
     words = "The test is running." if here and last.active else "Resume above goes on with the test." if here else ""
-    st.caption(f"Not tested: trained for {record['steps']:,} steps, and nothing says yet whether it answers better. {words}")
+    st.caption(f"Not tested: trained for {record['steps']:,} steps, but whether it answers better has not been measured. {words}")
     arguments = adapters.test_arguments(entry.name)
     if not here and arguments:
         takes = test_forecast(session.workbench(), entry.name)
         jobs.start_button("Test it", arguments, f"Testing {entry.name}", takes, place=entry.name)
     elif not here:
-        st.caption("What it was trained with is gone: train another one to have it tested.")
+        st.caption("Its training data is gone, so it cannot be tested: train another one.")
     use(entry, using)

@@ -16,18 +16,18 @@ def section(config: TrialConfig, names: Sequence[str], scales: Sequence[float]) 
     workbench = session.workbench()
     there = [status.name for status in workbench.datasets() if status.present]
     usual = there.index(lab.other_corpus(workbench, names))
-    about = "Its documents are read from their beginning. By default a corpus that the adapters have not learnt from."
+    about = "The beginning of each document is read. Default: a corpus that no adapter was trained on."
     corpus = st.selectbox("Other text", there, usual, key="other_text", bind="query-params", width=320, help=about)
     words = ["forgetting", *names, *(word for scale in scales for word in ("--scale", f"{scale:g}")), "--text", corpus]
     words += workbench.arguments(config)
     made = lab.standing(workbench, config, names, scales, corpus)
     if made is None:
         if own := lab.learnt(names, corpus):
-            told = f"{', '.join(own)} learnt from this corpus: choose another to see what was forgotten."
+            told = f"{', '.join(own)} was trained on this corpus: choose another to measure forgetting."
             st.warning(cards.plain(told), icon=":material/warning:")
         st.caption(
-            f"How likely {lab.DOCUMENTS} documents of it are to the model with each adapter and without any. A perplexity that rises "
-            "is what was forgotten."
+            f"How likely {lab.DOCUMENTS} documents of it are to the model with each adapter and without any. A higher "
+            "perplexity means forgetting."
         )
         number = lab.DOCUMENTS * len(lab.sides(names, scales))
         takes = one_phase(f"{number:,} readings of a document, {lab.TOKENS} tokens each at most", units=number)

@@ -31,9 +31,9 @@ def chosen(run: Resolved) -> tuple[list[str], list[float], int]:
     every = at_hand()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         names = st.multiselect("Adapters", every, every[-1:], key="adapters", bind="query-params", width=320)
-        scales = st.multiselect("Scales", SCALES, [1.0], key="scales", width=200, help="How much of each adapter counts.")
+        scales = st.multiselect("Scales", SCALES, [1.0], key="scales", width=200, help="Scale of each adapter.")
         most = len(run.corpus.queries)
-        about = "Drawn at random once, of those with an answer and evidence; a larger number holds the smaller."
+        about = "Drawn at random once, of those with an answer and evidence; a larger sample contains the smaller."
         count = st.number_input(
             "Questions", 1, most, min(lab.QUESTIONS, most), key="ask", bind="query-params", width=140, help=about
         )
@@ -62,7 +62,7 @@ def shown(made: AdapterGrid, config: TrialConfig, command: str) -> None:
             "Measure", list(labels), lab.MEASURES.index(lab.MAIN), key="measure", format_func=labels.get, width=170
         )
         fresh = st.toggle(
-            "Without the possibly memorised", key="fresh", help="Those that are answered right without any passage."
+            "Without possibly memorised questions", key="fresh", help="Leaves out questions answered right without any passage."
         )
     shown_cells, level = made.fresh if fresh else made.cells, config.evaluation.confidence
     for sentence in lab.sentences(made, level):
@@ -99,8 +99,8 @@ def _tables(made: AdapterGrid, fresh: bool, name: str, level: float, command: st
     tables.draw(lab.grid_table(some, name, lab.method(level) + without, command), rows=None)
     st.subheader("Context or memory", anchor=False)
     st.caption(
-        f"In {made.conflicts:,} questions the evidence was given another question's answer in the place of its own. Of the answers "
-        "that hold either: how many follow the passage."
+        f"In {made.conflicts:,} questions the answer in the evidence was replaced by another question's. Share of answers "
+        "that follow the passage, of those that contain either answer."
     )
     tables.draw(lab.reliance_table(made, command))
 

@@ -36,20 +36,18 @@ NAMES = {
 def heads(config: TrialConfig) -> None:
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        verb = st.radio("What is learnt", list(lab.KINDS), format_func=lambda verb: lab.KINDS[verb][0], key="head/kind")
+        verb = st.radio("Task", list(lab.KINDS), format_func=lambda verb: lab.KINDS[verb][0], key="head/kind")
         file = source(config, verb)
         chosen = settings()
     with right:
-        st.caption("The bundled encoder with a head of its own; documents of the test are never learnt from.")
+        st.caption("The bundled encoder with a new head; the test documents are held out.")
         if not under_way() and file != Path():  # a file that is still to be given
             with st.container(border=True):
                 start(config, verb, chosen, file)
         st.subheader("Trained heads", anchor=False)
         entries = lab.trained_heads()
         if not entries:
-            st.caption(
-                "None yet. What is trained here is a folder that transformers reads, and ONNX Runtime once it is exported."
-            )
+            st.caption("None yet. A trained head is a folder that transformers reads, and ONNX Runtime after an export.")
         for entry in entries:
             drawn(entry)
 
@@ -114,7 +112,7 @@ def draw_curves(name: str, log: list[dict[str, Any]]) -> None:
     steps = [line for line in log if line["kind"] == "step" and line["loss"] is not None]
     checks = [line for line in log if line["kind"] == "evaluation"]
     if not steps and not checks:
-        return st.caption("Loss and validation are drawn here from the first step on. Before it the texts are prepared.")
+        return st.caption("Loss and validation appear here from the first step on, once the texts are prepared.")
     command, (left, right) = command_line("head-training", name), st.columns(2)
     with left:
         traces = charts.line([s["step"] for s in steps], [s["loss"] for s in steps])
@@ -184,7 +182,7 @@ def drawn(entry: lab.HeadEntry) -> None:
 
 
 def examples(name: str) -> None:
-    st.caption("Of the test, those that it got wrong first.")
+    st.caption("Test examples, wrong predictions first.")
     rows = [
         {"Read": each.read, "Right": each.truth, "Said": each.prediction, "": "✓" if each.right else "✗"}
         for each in lab.head_examples(name, EXAMPLES)

@@ -34,12 +34,14 @@ LESSONS = {
     ),
     "documents": Lesson(
         "Documents alone",
-        "The recipe's engine writes questions about passages, and filters throw most of them away. The data says how many are left.",
+        "The recipe's engine writes questions about passages, and filters discard most of them. How many are left is shown with the data.",
         "documents",
     ),
-    "trials": Lesson("Stored answers that are right", "Answers stored here that say what the reference says.", "trials"),
+    "trials": Lesson("Stored answers that are right", "Stored answers that agree with the reference.", "trials"),
     "labels": Lesson(
-        "Answers people found supported", "Answers of studies in which every sentence is supported by the passages.", "labels"
+        "Answers that people found supported",
+        "Answers of studies in which every sentence is supported by the passages.",
+        "labels",
     ),
     "preferences": Lesson(
         "People's preferences",
@@ -48,10 +50,10 @@ LESSONS = {
         True,
     ),
     "label_pairs": Lesson(
-        "Pairs, by people's labels", "Two answers to a question of which people found more of one supported.", "labels", True
+        "Pairs, by people's labels", "Two answers to a question, the one that people found more supported first.", "labels", True
     ),
     "trial_pairs": Lesson(
-        "Pairs, by the reference", "Two stored answers to a question of which one is nearer to the reference.", "trials", True
+        "Pairs, by the reference", "Two stored answers to a question, the one nearer to the reference first.", "trials", True
     ),
     "file": Lesson(
         "A file of examples",
@@ -95,9 +97,9 @@ def card(config: TrialConfig, settings: dict[str, Any], lesson: Lesson, file: Pa
             return cards.problem(error)
         st.session_state["adapter/card"] = held
     if held[0] != key:
-        return st.caption("Its parts, what is left out and why, and some examples. No part shares a document with another.")
+        return st.caption("The splits, what is left out and why, and some examples. No two splits share a document.")
     if isinstance(held[1], str):
-        st.caption("Questions are to be written first. What is written is kept.")
+        st.caption("The questions have to be written first. They are kept.")
         takes = one_phase(held[1], units=settings["questions"])
         return jobs.start_button("Write the questions", words, "Questions about documents", takes)
     draw_card(held[1].card())
@@ -121,7 +123,7 @@ def draw_examples(data: Any, lesson: Lesson) -> None:
         key="adapter/download",
         icon=":material/download:",
         on_click="ignore",
-        help="All parts as JSON lines, each with the name of its part: this page, the command line and TRL read it.",
+        help="All splits as JSON lines, each line with its split: this page, the command line and TRL read the file.",
     )
 
 

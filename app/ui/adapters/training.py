@@ -81,7 +81,7 @@ def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
     steps = [line for line in log if line["kind"] == "step" and line["loss"] is not None]
     checks = [line for line in log if line["kind"] == "evaluation"]
     if not steps and not checks:
-        return st.caption("Loss, speed and sample answers are drawn here from the first step on. Before it the model is loaded.")
+        return st.caption("Loss, speed and sample answers appear here from the first step on, once the model is loaded.")
     command = command_line("adapter-training", name)
     left, right = st.columns(2)
     with left:

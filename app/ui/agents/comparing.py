@@ -39,7 +39,7 @@ def chosen(most: int) -> AgentPlan:
         count = figures.questions(most, USUAL.questions, "agent_count")
         names = [name for name, part in registry.parts("answering").items() if name != lab.RAG]
         ways = st.multiselect("Ways", names, list(USUAL.ways), key="agent_ways", bind="query-params", format_func=lab.title)
-        about = "Of the samples that vote at the agents' budget."
+        about = "Temperature of the samples that vote at the agents' budget."
         warm = st.number_input("Temperature", 0.05, 2.0, USUAL.temperature, 0.05, key="agent_temperature", width=130, help=about)
     return AgentPlan(count, tuple(ways), warm)
 

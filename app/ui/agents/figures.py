@@ -11,7 +11,7 @@ from core.comparison.comparison import ArmComparison
 from core.config import TrialConfig
 from core.report.table import Table
 
-DRAWN = "Drawn at random once, of those with a reference answer; a larger number holds the smaller."
+DRAWN = "Drawn at random once, of those with a reference answer; a larger sample contains the smaller."
 
 
 def questions(most: int, usual: int, key: str) -> int:

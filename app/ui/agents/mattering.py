@@ -18,7 +18,13 @@ def draw(recipe: TrialConfig, most: int) -> None:
         count = figures.questions(most, lab.QUESTIONS, "step_count")
         step = st.number_input("Step", 1, 10, 1, key="step_replaced", width=100, help="The call whose result is replaced.")
         calls = st.number_input(
-            "Calls", 1, 10, lab.SEARCHES, key="step_calls", width=100, help="The answer is asked for after 0 to so many."
+            "Calls",
+            1,
+            10,
+            lab.SEARCHES,
+            key="step_calls",
+            width=100,
+            help="The answer is requested after 0 up to this many calls.",
         )
         measure = figures.measure_box(lab.MEASURES, "f1", "steps_by")
     _observations(recipe, lab.ObservationPlan(count, step), measure)

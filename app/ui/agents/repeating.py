@@ -18,7 +18,7 @@ def draw(recipe: TrialConfig, most: int) -> None:
     workbench = session.workbench()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = figures.questions(most, lab.QUESTIONS, "repeat_count")
-        repeats = st.number_input("Repeats", 1, 64, lab.REPEATS, key="repeat_number", width=110, help="Of each question.")
+        repeats = st.number_input("Repeats", 1, 64, lab.REPEATS, key="repeat_number", width=110, help="Runs of each question.")
         ways = st.multiselect(
             "Ways", list(registry.parts("answering")), list(lab.WAYS), key="repeat_ways", format_func=title, max_selections=2
         )

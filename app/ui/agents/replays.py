@@ -20,8 +20,8 @@ def draw(answer: Answer) -> None:
     if not calls:
         return st.caption("The model answered at once: there is no result to edit.")
     st.caption(
-        "What would the answer be, had a tool said something else? The steps up to the edited one come from the record, the rest is run "
-        "again with the same recipe and seed."
+        "What would the answer be if a tool had returned something else? The steps up to the edited one come from the record; "
+        "the rest runs again with the same recipe and seed."
     )
     titles = {number: f"{number}. {every[number - 1].call}" for number in calls}
     step = st.selectbox("Step", calls, format_func=titles.get, key="replayed_step")

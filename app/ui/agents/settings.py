@@ -32,7 +32,8 @@ def agent() -> TrialConfig:
         list(own.tools),
         key="agent_tools",
         bind="query-params",
-        help="A call is held to these and to the schema of its arguments. What executes or reaches the network is off unless chosen.",
+        help="The agent can call only these, with arguments that match their schema. Tools that execute code or reach "
+        "the network are off by default.",
     )
     for name in names:
         if (tool := TOOLS.get(name)) is None:
@@ -43,14 +44,14 @@ def agent() -> TrialConfig:
         st.caption(about + (f" :orange-badge[off] {cards.plain(off)}" if off else ""))
     settings = {"answering.part": AGENT, "answering.tools": names}
     steps = st.slider(
-        "Steps", 1, 20, min(own.steps, 20), key="agent_steps", bind="query-params", help="Then the answer is asked for."
+        "Steps", 1, 20, min(own.steps, 20), key="agent_steps", bind="query-params", help="After that the answer is requested."
     )
     first = st.toggle(
         "Begin with the passages found",
         own.passages_first,
         key="agent_first",
         bind="query-params",
-        help="Off, the model has to search for them.",
+        help="Off: the model has to search for passages itself.",
     )
     with st.expander("Limits", icon=":material/speed:"):
         tokens = st.number_input(

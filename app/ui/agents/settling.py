@@ -13,7 +13,7 @@ def draw() -> None:
             break
         with st.container(border=True):
             said = f"An agent was interrupted while it called {effect['tool']}: {effect['arguments']}."
-            st.warning(f"{cards.plain(said)} Was it done? Until you say, it is not repeated.", icon=":material/help:")
+            st.warning(f"{cards.plain(said)} Was it done? It is not repeated until you answer.", icon=":material/help:")
             with st.container(horizontal=True):
                 for label, done in (("It was done", True), ("It was not", False)):
                     if st.button(label, key=f"settle/{effect['key']}/{done}"):

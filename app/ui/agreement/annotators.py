@@ -14,14 +14,16 @@ from core.report.table import COUNT, MEAN, ONE, Column, Table, written
 
 OF_SEVERAL = ("Alpha without", "With majority", "95% interval")  # say nothing of two annotators
 CHANGE = (
-    "Correlation of agreement with the place in the own labels: below 0, agreement falls; and p of a permutation test, corrected "
-    "for the number of annotators by Holm."
+    "Correlation of an annotator's agreement with the order of their labels: below 0, agreement falls. p: permutation test, "
+    "Holm over the annotators."
 )
 COLUMNS = (
     Column("Annotator", width=104),
     Column("Labels", "", COUNT),
-    Column("Alpha without", "", MEAN, "Alpha of the others. Above that of all: agreement is better without."),
-    Column("With majority", "", MEAN, "Share of labels that are those of the majority of the others."),
+    Column(
+        "Alpha without", "", MEAN, "Alpha of the other annotators. Above the alpha of all: agreement is better without this one."
+    ),
+    Column("With majority", "", MEAN, "Share of labels that match the majority of the others."),
     Column("95% interval", help="Of the share with the majority.", width=120),
     Column("Ability", "", MEAN, "Dawid and Skene: chance of the right label on an item drawn at random."),
     Column("Self-agreement", "", MEAN, "Share of hidden duplicates labelled alike."),
@@ -37,7 +39,7 @@ def draw(view: View) -> None:
         return cards.empty("Annotators beside each other", "One person has labelled so far. Agreement takes two.")
     two, command = len(people.rows) == 2, view.command("--annotators")
     columns = _table(people, two, command)
-    st.caption(" ".join([*_notes(view, people, two, columns), "Shares of few labels mean little."]))
+    st.caption(" ".join([*_notes(view, people, two, columns), "Shares of few labels are unreliable."]))
     if not two:
         _pair_figures(view, people, command)
     if any(row.drift and row.drift.trend is not None for row in people.rows):
@@ -66,8 +68,8 @@ def _notes(view: View, people: annotators.People, two: bool, columns: set[str]) 
     if two:
         told.insert(
             0,
-            "How far the two agree is said above. Who departs from the others, and what alpha is without one of them, "
-            "can be told from three annotators on.",
+            "Agreement of the two is shown above. Who differs from the others, and alpha without each annotator, need at "
+            "least three annotators.",
         )
     return [text for text in told if text]
 
@@ -110,7 +112,7 @@ def _drift_figure(view: View, people: annotators.People, command: str) -> None:
         data=annotators.third_rows(people.rows),
         command=command,
         title="Agreement over time",
-        caption="with the others, by thirds of the own labels",
+        caption="with the others, by thirds of each annotator's labels",
     )
 
 

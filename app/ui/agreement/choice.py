@@ -27,7 +27,7 @@ def choose(row: Any) -> sources.LabelSource | None:
     asked = st.query_params.get("source", "")
     if asked and asked.casefold() not in {option.casefold() for option in options}:
         st.warning(
-            cards.plain(f"The address asks for the labels of “{asked}”, which are not here. Shown are others."),
+            cards.plain(f"The labels of “{asked}” that the address asks for are not here. Others are shown."),
             icon=":material/link_off:",
         )
 

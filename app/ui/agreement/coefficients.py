@@ -95,14 +95,14 @@ def _coefficients(view: View, agreement: coefficients.Overview) -> None:
         shape = figures.coefficients([row for row in agreement.measures if row.value is not None])
         figure(view, shape, "agreement", data=rows, command=command, title=heading, caption=caption)
     what = sources.drawn(view.source.study, 2).split()[-1]
-    drawn_help = f"Each of the 2,000 resamples draws so many {what}, with all that belongs to them."
+    drawn_help = f"Each of the 2,000 resamples draws this number of {what}, each with all its labels."
     columns = (
         Column("Coefficient", width=230),
         Column("Value", "", MEAN),
         Column("Low", "", MEAN),
         Column("High", "", MEAN),
         Column("Word", help="For the value.", width=272),
-        Column("Interval reaches", help="The words for both ends of the interval, where it spans several.", width=190),
+        Column("Interval reaches", help="Verbal labels of both ends of the interval, where they differ.", width=190),
         Column(view.units.capitalize(), "", COUNT, "Counted by this coefficient."),
         Column("Resampled", "", COUNT, drawn_help),
         Column("Labels", "", COUNT),
@@ -136,14 +136,13 @@ def _how_to_read(agreement: coefficients.Overview) -> None:
     if agreement.sources[1:]:
         said = [source.split(", ")[0] for source in agreement.sources]
         st.caption(
-            f"Words for sizes are conventions: {said[0]} (alpha), {said[1]} (kappas and AC1). They cut differently, so one value "
-            "can have two words.",
+            f"Words for sizes are conventions: {said[0]} (alpha), {said[1]} (kappas and AC1). Their limits differ, so one "
+            "value can have two labels.",
             help=cards.plain("; ".join(agreement.sources)),
         )
     st.caption(
         ("Sentences of one answer are resampled together, as they depend on each other. " if several else "")
-        + "In alpha, percent agreement and Cohen's kappa units with a single label do not count; Fleiss, Conger and Gwet reckon "
-        "chance "
-        "from them too. An interval says what other items would have given with the same "
-        "annotators, not what other annotators would have said."
+        + "In alpha, percent agreement and Cohen's kappa units with a single label do not count; Fleiss, Conger and Gwet use "
+        "them for chance agreement. The interval covers other items labelled by the same annotators, not other "
+        "annotators."
     )

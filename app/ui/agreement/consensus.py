@@ -21,7 +21,7 @@ def draw(view: View) -> None:
     told = [
         f"{METHODS[labels.method]}: {len(labels.values):,} {view.units}",
         f"{labels.adjudicated:,} decided by {by}, as annotators differed" if labels.method == "adjudicated" else "",
-        f"{nobody:,} more that nobody could judge are in no share" if nobody else "",
+        f"{nobody:,} more that nobody could judge are left out of every share" if nobody else "",
     ]
     why = (
         f" {views.NO_DAWID_SKENE}"

@@ -61,7 +61,7 @@ def _human_labels(view: View, verdicts: str, n_judged: int, others: np.ndarray |
         usual_human(n_judged),
         key="few",
         bind="query-params",
-        help="Drawn at random. Of the other answers only the machine's score is used; what people said of them is the truth.",
+        help="Drawn at random. Of the other answers only the machine's score is used; people's labels of them serve as the truth.",
         width=420,
     )
 
@@ -88,12 +88,12 @@ def _cards(estimates: headline.Headline, n_judged: int) -> None:
             bounds(first.machine_only),
             n=estimates.n_machine,
             direction=0,
-            note="precise, and wrong by the machine's bias",
+            note="precise, but biased by the machine's errors",
         ),
     ]
     if estimates.truth is not None:
         shown.append(
-            cards.Card("People on all of them", estimates.truth, n=n_judged, direction=0, note="what is to be estimated")
+            cards.Card("People on all of them", estimates.truth, n=n_judged, direction=0, note="the value to be estimated")
         )
     st.html(f'{STYLE}<div class="gw gw-cards gw-first">{"".join(map(cards.card_html, shown))}</div>')
 

@@ -119,7 +119,9 @@ def drifts(people: People) -> charts.Figure:
         )
         traces[-1]["error_y"] = charts.whiskers([part.mean for part in parts], ends, charts.look(place)[0])
     thirds = {"tickvals": [0, 1, 2], "ticktext": ["first", "middle", "last"], "range": [-0.4, 2.4]}
-    return charts.figure(traces, "Third of the own labels, in time", "Share agreed with the others", legend=True, xaxis=thirds)
+    return charts.figure(
+        traces, "Third of the annotator's labels, in time", "Share agreed with the others", legend=True, xaxis=thirds
+    )
 
 
 def named(systems: Iterable[str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ def draw(view: View) -> None:
             0.01,
             key="half_width",
             bind="query-params",
-            help="Half of the 95% interval of alpha. Drawn to try it; it is no rule of the study.",
+            help="Half the width of alpha's 95% interval. A what-if, not the study's rule.",
         )
         rule = StopRule(kind="half_width", value=half)
     growing = compute_once(view, "growing", lambda: coefficients.growing(view.table, rule), rule.kind, rule.value)
@@ -66,9 +66,9 @@ def draw(view: View) -> None:
             if (first := next(n for n, alpha in growing.points if alpha.low is not None)) > growing.points[0][0]
             else ""
         )
-        + ("Dotted: as narrow as the rule wants the interval to be. " if growing.rule == "half_width" else "")
-        + f"The rule is looked at from {sources.drawn(view.source.study, 30)} with two labels on. A rule on the half-width does not "
-        "favour a result however often it is looked at; a rule on alpha itself stops at lucky values."
+        + ("Dotted: the width at which the rule is met. " if growing.rule == "half_width" else "")
+        + f"The rule is checked from {sources.drawn(view.source.study, 30)} with two labels on. A rule on the half-width "
+        "favours no result, however often it is checked; a rule on alpha itself stops at values that are high by chance."
     )
 
 

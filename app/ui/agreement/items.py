@@ -18,7 +18,7 @@ def draw(view: View) -> None:
     )
     if not disputes:
         return cards.empty(
-            f"The {units} that people label differently", "There are none: all who labelled the same gave the same label."
+            f"The {units} that people label differently", "None: where several people labelled the same, they agreed."
         )
     which = "Item" if view.source.study else "Unit"
     rows = [

@@ -20,7 +20,7 @@ SENTENCES, ANSWERS = "Sentences", "Whole answers"
 
 def draw(view: View) -> None:
     if view.part == "preference":
-        return cards.empty("People against machines", "Machines are held against ratings of answers, not against preferences.")
+        return cards.empty("People against machines", "Machines are compared with ratings of answers, not with preferences.")
     whole = False
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         if view.part == "sentences" and view.table.texts:
@@ -37,8 +37,7 @@ def draw(view: View) -> None:
     if not scores:
         return cards.empty(
             "People against machines",
-            "These labels come without the texts they judge, so nothing can be computed of "
-            "them. Give a machine's scores as a file above.",
+            "These labels come without their texts, so no machine can score them here. Upload a machine's scores above.",
         )
     key = (view.method, view.positive, tuple((machine.name, machine.scores.tobytes()) for machine in scores))
     faced = facing(view.source, view.part, view.table, agreed(view), view.positive, scores, whole)
@@ -62,7 +61,7 @@ def chosen_measures(view: View) -> list[str]:
     offered = {name: each for name, each in against_people.usable().items() if not each.asks_model and not each.absent()}
     with st.popover("Measures of answers", icon=":material/fact_check:"):
         return st.multiselect(
-            "Also held against people", list(offered), format_func=lambda name: offered[name].label, key="measures_against"
+            "Also compared with people", list(offered), format_func=lambda name: offered[name].label, key="measures_against"
         )
 
 
@@ -71,11 +70,11 @@ def uploaded(view: View, rest: Unjudged) -> list[Machine]:
     machines, texts = [], view.table.texts or ("",) * len(view.table.items)
     with st.popover("Scores of a judge", icon=":material/upload_file:"):
         more = (
-            " Its last rows are stored answers that nobody judged: with their scores the headline is of all."
+            " Its last rows are stored answers without labels: with their scores the headline covers all answers."
             if rest.names
             else ""
         )
-        st.caption(f"A CSV with the columns unit and score, from 0 to 1. Take the table of units as a start.{more}")
+        st.caption(f"A CSV with the columns unit and score, from 0 to 1. Start from the table of units.{more}")
         units = [
             {"unit": name, "text": text, "score": ""}
             for name, text in (*zip(view.table.items, texts, strict=True), *zip(rest.names, rest.texts, strict=True))

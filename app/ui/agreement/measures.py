@@ -71,7 +71,7 @@ def _verdicts(comparison: MachinesJudged, command: str) -> None:
         }
         for machine in comparison.machines
     ]
-    rows.append({"Measure": "Always the usual", **spread("Accuracy", comparison.baseline)})
+    rows.append({"Measure": "Majority class", **spread("Accuracy", comparison.baseline)})
     held = "Fitted on one half of the items, reported on the other."
     label = "Labels of one person against the majority of the others, the machine's verdicts against the same."
     columns = (
@@ -92,8 +92,8 @@ def _footing(view: View, comparison: MachinesJudged) -> None:
     several = ": sentences of one answer stay together" if comparison.items < comparison.n else ""
     best = comparison.machines[0].beside_pearson
     st.caption(
-        "Threshold, accuracy and kappa: fitted on one half of the items, reported on the other. *Machine* and *Person* are on one "
-        "footing: for each label, who says what the majority of the other annotators says. "
+        "Threshold, accuracy and kappa: fitted on one half of the items, reported on the other. *Machine* and *Person* are "
+        "compared alike: the share of labels that match the majority of the other annotators. "
         + (
             ""
             if best.person.value is None

@@ -15,7 +15,7 @@ from core.annotation import checking
 from core.annotation.formats.alone import WITHOUT
 from core.report.table import MEAN, between, written
 
-STATES = {"met": "Met", "not met": "Not met", "split": "Met in part", "open": "Not decidable yet", "own": "To be read by you"}
+STATES = {"met": "Met", "not met": "Not met", "split": "Met in part", "open": "Not decidable yet", "own": "For you to decide"}
 STYLE = """<style>
 .gw-plan { display: grid; grid-template-columns: minmax(0, 1fr) minmax(14rem, max-content); gap: .4rem 2rem; align-items: start; }
 .gw-plan.rows { grid-template-columns: 1fr; }
@@ -146,7 +146,7 @@ def decided(source: sources.LabelSource, verdict: plan.Verdict) -> str:
     }[verdict.agreed.method]
     each = " Each sentence counts the same" if verdict.part == "sentences" else " Each counts the same"
     nobody = f"; {verdict.judged_by_nobody:,} more that nobody could judge are left out" if verdict.judged_by_nobody else ""
-    return f"A label is what {by}.{each}{nobody}. No setting below moves this."
+    return f"A label is what {by}.{each}{nobody}. The settings below do not change this."
 
 
 def as_frozen(source: sources.LabelSource) -> str:
@@ -176,8 +176,8 @@ def careless(view: views.View) -> None:
     ]
     st.warning(
         cards.plain(
-            f"Known sentences of the attention items labelled right: {', '.join(said)}. Look at these labels before "
-            "you rely on them."
+            f"Known sentences of the attention items labelled right: {', '.join(said)}. Check these labels before you rely on "
+            "them."
         ),
         icon=":material/priority_high:",
     )

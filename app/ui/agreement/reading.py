@@ -34,7 +34,7 @@ def read(source: sources.LabelSource, round_name: str) -> views.View | None:
             "consensus",
             190,
             format_func=views.METHODS.get,
-            help="How several labels become one, for the tabs Consensus and People against machines.",
+            help="How the labels of several annotators are combined, for the tabs Consensus and People against machines.",
         )
         positive = () if part == "preference" else yes(source, table)
     if not table.items:
@@ -67,7 +67,7 @@ def yes(source: sources.LabelSource, table: label_table.LabelTable) -> tuple[str
         key="yes",
         bind="query-params",
         width=320,
-        help="A system's share is the share of these. Agreement keeps all labels apart.",
+        help="A system's share is the share of these. Agreement uses all labels as they are.",
     )
     return tuple(chosen) or usual
 

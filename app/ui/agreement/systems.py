@@ -33,7 +33,7 @@ def rates(view: View, labels: AgreedLabels) -> None:
     if len(shares.systems) < 2:
         return
     if not shares.differences:
-        return st.caption("Without its study nobody knows which answers belong to one question, so systems are not compared.")
+        return st.caption("Without the study it is unknown which answers belong to one question, so systems are not compared.")
     _pairs(shares, named, command)
     st.caption(two_tests(view, shares))
 
@@ -57,7 +57,7 @@ def _shares(view: View, rates: systems.Rates, named: dict[str, str], command: st
         SYSTEM,
         Column(value, "", MEAN),
         Column("95% interval", width=132),
-        Column("With ties", help="The share if all ties fell to no, and if all fell to yes.", width=132),
+        Column("With ties", help="The share if all ties counted as no, and if all counted as yes.", width=132),
         *(Column(name, "", COUNT) for name in dict.fromkeys((view.units.capitalize(), "Tied", "Answers"))),
     )
     table(Table("systems", _filled(columns, rows), rows, heading, f"{word}; {caption}", command))
@@ -135,7 +135,7 @@ def _pairs(rates: systems.Rates, named: dict[str, str], command: str) -> None:
         Column("95% interval", width=140),
         *(Column(name, name, P_VALUE, test) for name in ("p", "p (Holm)")[: len(rows)]),
         *(Column(name, "", COUNT) for name in ("A better", "B better", "Same")),
-        Column("Questions", "", COUNT, "That both answered; p, better and same are of these."),
+        Column("Questions", "", COUNT, "Questions that both answered; p, better and same refer to these."),
         *[Column("Note")] * any(row["Note"] for row in rows),
     )
     table(Table("differences", columns, rows, f"Pairs of systems, {what}", test, command))
@@ -145,14 +145,17 @@ def weighed(view: View) -> str:
     """What is averaged, and over what."""
     if view.part != "sentences":
         return "Each answer counts the same."
-    return f"Each of the {view.units} counts the same, so an answer of many counts more. Differences are of these very shares."
+    return f"Each of the {view.units} counts the same, so a long answer counts more. Differences are between these shares."
 
 
 def two_tests(view: View, rates: systems.Rates) -> str:
     """Interval and p are two tests of one difference: which of them decides, and where they do not say the same."""
-    text = "The interval draws questions with all their answers, p exchanges the two answers of a question: two tests of one difference. "
+    text = (
+        "The interval resamples questions with all their answers; p comes from exchanging the two answers of a question. "
+        "These are two tests of one difference. "
+    )
     decides = plan.decides_by_interval(view.source.study)
-    text += "The plan decides by the interval." if decides else "Which of them decides is to be said beforehand."
+    text += "The plan decides by the interval." if decides else "State beforehand which of them decides."
     for pair in rates.differences:
         low, high, p = pair.paired.low, pair.paired.high, pair.paired.p
         if None not in (low, high, p) and (low > 0 or high < 0) != (p < 0.05):

@@ -39,7 +39,7 @@ def examples(corpus: Corpus) -> None:
     cards.empty(
         "The answer, with its sources",
         "The model reads the passages that the recipe finds and answers from "
-        "them. The bundled one is very small: it answers short questions in a few words, and a larger one answers better.",
+        "them. The bundled model is very small: it answers short questions in a few words; larger models answer better.",
     )
     questions = (query for query in corpus.queries if query.answerable)
     with st.container(gap="xsmall"):

@@ -27,7 +27,7 @@ def failure(answer: Answer) -> str:
         return ""
     why = answer.finish_reason.removeprefix("failed: ")
     if why.startswith("refusal"):
-        return "There is no answer: the model refused. Word the question otherwise, or ask another engine."
+        return "There is no answer: the model refused. Reword the question, or use another engine."
     if why.startswith("HTTP 429"):
         return f"There is no answer: the service has had too many requests. {why}. Wait a while, or raise Retries."
     return f"There is no answer: {why}."
@@ -80,8 +80,8 @@ def table(answers: list[Answer | None]) -> None:
         rows.append(f"<tr><td>{name}</td>{cells}</tr>")
     st.html(f'<div class="gw"><table class="gw-table wrap"><tr><th></th>{heads}</tr>{"".join(rows)}</table></div>')
     st.caption(
-        "One after the other, each with the same question and passages. What an engine still holds of a prompt (reused) "
-        "makes its first token fast. Conclusion: words and cited passages, case and punctuation aside."
+        "One after the other, each with the same question and passages. Prompt tokens that an engine reuses make its first "
+        "token fast. Conclusion: words and cited passages, case and punctuation aside."
     )
 
 

@@ -17,7 +17,7 @@ from core.records import Answer, Corpus, Query
 
 def known_answer(query: Query, answer: Answer) -> None:
     if not query.answerable:
-        st.info("The corpus does not hold the answer: “I don't know” is right.", icon=":material/rule:")
+        st.info("The corpus does not contain the answer: “I don't know” is right.", icon=":material/rule:")
         return
     ranks = [
         str(number)
@@ -82,7 +82,7 @@ def passages(corpus: Corpus, answer: Answer, query: Query | None, question: str,
 
 def sentences(answer: Answer, rests: list[Support]) -> None:
     st.caption(
-        f"The share of a sentence's word trigrams that its nearest passage contains; from {THRESHOLD:.0%} it "
+        f"The share of a sentence's word trigrams that its nearest passage contains; from {THRESHOLD:.0%} on it "
         "counts as repeated. This shows where words come from, not that a claim is right."
     )
     rows = [
@@ -104,7 +104,7 @@ def prompt(answer: Answer) -> None:
 
 
 def reproduce(question: str, recipe: TrialConfig) -> None:
-    st.caption("The command that asks this again")
+    st.caption("The command for this question")
     command = f"{session.workbench().command(recipe, 'ask')} {shlex.quote(question)}"
     st.code(command, language="bash", wrap_lines=True)
     st.caption("Stored with its passages, prompt, recipe and receipt: table answers on the page Query the store.")
@@ -112,7 +112,7 @@ def reproduce(question: str, recipe: TrialConfig) -> None:
 
 def tokens(answer: Answer) -> None:
     """The answer coloured by how sure the model was of each token, and the tokens with their rivals."""
-    st.caption("The stronger the colour, the less probable the token was under the model itself, before sampling.")
+    st.caption("The stronger the colour, the less probable the token was under the model, before sampling.")
     spans = [
         f'<span style="background:rgba(230,159,0,{0.8 * (1 - math.exp(token.logprob)):.2f})" '
         f'title="{escape(f"{token.text!r} {math.exp(token.logprob):.1%}")}">{escape(token.text)}</span>'

@@ -17,7 +17,7 @@ from core.models import llama_packages
 
 OTHERS = ("engine_2", "engine_3", "engine_4")  # names of the recipes whose generation is set beside the current one's
 WARMER = (0.7, 1.0, 1.3)  # temperatures they start with
-SAVED = "Saved. The next answers are counted by it."
+SAVED = "Saved. The next answers use these prices."
 MARK = '<span style="color:{}">\u25cf</span> '
 
 
@@ -32,7 +32,7 @@ def chosen(config: TrialConfig) -> list[TrialConfig]:
         key="engines",
         bind="query-params",
         on_change=_others_differ,
-        help="The same question and passages, answered by each in turn.",
+        help="The same question and passages, answered by one after the other.",
     )
     for number, name in enumerate((session.CURRENT, *OTHERS[: count - 1])):
         if count > 1:
@@ -51,7 +51,7 @@ def seed(config: TrialConfig) -> None:
         2**31 - 1,
         key="seed",
         on_change=lambda: session.change({"seed": st.session_state.seed}),
-        help="With the same seed a sampled answer repeats. At temperature 0 it changes nothing.",
+        help="A sampled answer repeats with the same seed. At temperature 0 the seed has no effect.",
     )
 
 
@@ -125,7 +125,7 @@ def notes(recipes: list[TrialConfig]) -> None:
     """What a setting does not say of itself: no GPU in this build, and prices."""
     parts = [recipe.generation for recipe in recipes]
     if any(part.part == "llama_cpp" for part in parts) and without_gpu():
-        st.caption("This build of llama.cpp has no GPU: the model runs on the processor, whatever GPU (layers) says.")
+        st.caption("This build of llama.cpp has no GPU support: the model runs on the CPU, whatever *GPU (layers)* is.")
     if remote := [part for part in parts if not part.local]:
         with st.expander("Prices", icon=":material/payments:"):
             own_prices([part.model for part in remote])
@@ -134,8 +134,8 @@ def notes(recipes: list[TrialConfig]) -> None:
 def own_prices(models: list[str]) -> None:
     """The table of a person's own prices, to be written and saved."""
     st.caption(
-        "USD per million tokens, by model. What stands here goes before the table that is shipped; a model in "
-        "neither has an unknown cost. cache_read and cache_write are of prompt tokens."
+        "USD per million tokens, by model. These prices override the built-in table; a model in neither has an unknown cost. "
+        "cache_read and cache_write are prices of prompt tokens."
     )
     lines = [f"  {json.dumps(model)}: {{input: 0, output: 0}}" for model in models]
     st.text_area(

@@ -22,11 +22,11 @@ def draw(question: str, recipe: TrialConfig, answer: Answer, query: Query | None
     other = (
         ""
         if measured is recipe
-        else f" {recipe.generation.part} does not hand out what that takes, so {measured.generation.part} reads."
+        else f" {recipe.generation.part} does not return log-probabilities, so {measured.generation.part} is used."
     )
     st.caption(
         "How likely the model finds an answer over all passages together, each weighed by p(passage | question), the softmax of the "
-        f"ranking's scores. It tells what the model would say, not what is right.{cards.plain(other)}"
+        f"ranking's scores. It shows what the model would answer, not what is right.{cards.plain(other)}"
     )
     reference = next(iter(query.answers), "") if query else ""
     text = st.text_area("Answer", reference or answer.text, key=f"likelihood/{question}", height=68, max_chars=4000)

@@ -10,13 +10,13 @@ from core.report.table import Column, Table
 from core.serving.spans import spans_of
 from core.serving.traces import tree, waterfalls
 
-ORIGINS = "Each chunk down to the last that was given: its rank in every stage, with the score in brackets"
+ORIGINS = "All chunks down to the last one given to the model: rank in each stage, score in brackets"
 
 
 def draw(answer: Answer) -> None:
     origin = answer.provenance
     if origin is None:
-        return st.caption("It was not noted where this answer comes from.")
+        return st.caption("The origin of this answer was not recorded.")
     cards.status_strip([origin.corpus, f"checksum {origin.corpus_checksum[:20]}…", f"answer {answer.id}" if answer.id else ""])
     command = f"python -m core answers show {answer.id} --json" if answer.id else ""
     _chunks(origin, command)
@@ -49,7 +49,7 @@ def _chunks(origin: Provenance, command: str) -> None:
     columns += [Column(name, _column(name), help=answers.stage_title(name), width=77) for name in stages]
     tables.draw(Table("origins_table", columns, rows, "Where the passages of the answer come from", ORIGINS, command))
     for how, chunks in longer.items():
-        st.caption(f":material/content_cut: Longer than what is read at once. {how} (chunk {', '.join(chunks)}).")
+        st.caption(f":material/content_cut: Longer than the model reads at once. {how} (chunk {', '.join(chunks)}).")
 
 
 def _column(stage: str) -> str:

@@ -10,7 +10,7 @@ from core.workbench import Plan
 
 def draw(config: TrialConfig, plan: Plan) -> None:
     """The corpus is not ready: the button that prepares it."""
-    cards.empty("Answers from this corpus", "It is to be prepared once. After that, questions are searched in milliseconds.")
+    cards.empty("Answers from this corpus", "This corpus has to be prepared once. After that a search takes milliseconds.")
     jobs.prepare_button(config, plan)
 
 
@@ -21,7 +21,7 @@ def status(recipes: list[TrialConfig], corpus: Corpus) -> None:
             f"{corpus.name}, {cards.count(len(corpus.documents), 'document')}",
             cards.count(len(corpus.queries), "question"),
             f"model: {model}" if len(recipes) == 1 else f"{len(recipes)} engines",
-            "" if engines.destination(recipes) else "on this machine, nothing leaves it",
+            "" if engines.destination(recipes) else "on this machine; no data leaves it",
         ]
     )
 

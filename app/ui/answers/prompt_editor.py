@@ -13,18 +13,18 @@ from core.labs.answers import prompt as lab
 from core.records import Corpus
 
 KINDS = {"template": ("Prompt", 190), "passage": ("Each passage in it", 100)}
-TITLE = "Prompt: its template, and what the model would read"
+TITLE = "Prompt: the template, and what the model would read"
 MEANINGS = {  # of the variables, by template
     "template": {
         "instructions": "to answer from the passages and cite them",
         "passages": "all of them, each as written beside",
         "question": "what is asked",
-        "reminder": "the task, said once more behind the question",
+        "reminder": "the task, repeated after the question",
         "title": "of the first passage's document",
         "titles": "of all documents",
         "n": "how many passages there are",
         "mark": "how the first passage is cited, such as [1]",
-        "unknown": "what to say where the passages do not tell",
+        "unknown": "what to answer where the passages do not contain it",
     },
     "passage": {
         "mark": "how it is cited, such as [1]",
@@ -54,7 +54,7 @@ def _editor(corpus: Corpus, config: TrialConfig) -> None:
             variables, needed = TEMPLATES[kind]
             names = [f"**${name}**" if name in needed else f"${name}" for name in variables]
             _problem(kind)
-            st.caption(" ".join(names).replace("$", "\\$") + " · Bold ones have to stand in it; a dollar is \\$\\$.")
+            st.caption(" ".join(names).replace("$", "\\$") + " · The bold ones are required; write a dollar as \\$\\$.")
     drafted = _drafted(config.context)
     _buttons(config.context, drafted)
     if drafted:
@@ -127,7 +127,7 @@ def _preview(corpus: Corpus, config: TrialConfig) -> None:
     strip = [
         f"prompt {seen.prompt_tokens:,} tokens",
         f"{cards.count(len(seen.passages), 'passage')} {seen.passage_tokens:,} tokens",
-        f"all around them {seen.around_tokens:,} tokens",
+        f"around them {seen.around_tokens:,} tokens",
         window,
     ]
     cards.status_strip(strip)

@@ -17,7 +17,7 @@ def draw(answer: Answer, number: int, again: tuple[str, Comparison] | None, run_
         return
     # opened by its second run, which a click within it started
     with st.expander(
-        "Receipt: what made this answer, and does it come again",
+        "Receipt: what made this answer, and is it reproducible?",
         key=f"receipt/{number}",
         icon=":material/receipt_long:",
         expanded=again is not None,
@@ -30,7 +30,7 @@ def draw(answer: Answer, number: int, again: tuple[str, Comparison] | None, run_
                 ("Engine", made.build or made.engine),
                 ("Machine", made.machine),
                 ("Model", made.model),
-                ("Model's file", f"SHA-256 {made.model_sha256[:20]}…" if made.model_sha256 else "not known of a remote model"),
+                ("Model's file", f"SHA-256 {made.model_sha256[:20]}…" if made.model_sha256 else "unknown for a remote model"),
                 (
                     "Threads",
                     ""
@@ -100,7 +100,7 @@ def compared(first: Answer, text: str, comparison: Comparison) -> None:
     if comparison.same_conclusion:
         st.success("The conclusion is the same: words and cited passages, case and punctuation aside.", icon=":material/check:")
     else:
-        st.warning("The conclusion is another one: its words or the passages it cites differ.", icon=":material/rule:")
+        st.warning("The conclusion differs in its words or in the passages it cites.", icon=":material/rule:")
     causes = [name.replace("_", " ") for name in comparison.changed if name not in ("text_sha256", "finish_reason")]
     if causes:
         st.caption(f"The receipts differ in: {', '.join(causes)}.")

@@ -37,11 +37,13 @@ def ask_again(question: str, runs: list[dict[str, Any]], recipes: list[TrialConf
         if len(runs) == 1 and runs[0]["error"].where == "answering.part":
             asking.otherwise(question)
     elif any(run["answer"] is None for run in runs):
-        asking.retry("Stopped before its end, by Stop or by another control. What had come is not stored.", question)
+        asking.retry(
+            "Stopped before its end, by *Stop* or by another control. The part that was written is not stored.", question
+        )
     elif any(cost.failure(run["answer"]) for run in runs):
-        asking.retry("What failed is stored with its reason and without a text.", question)
+        asking.retry("Failures are stored with their reason and without a text.", question)
     elif [run["recipe"] for run in runs] != recipes:
-        asking.retry("The recipe, the engines or the corpus have changed since.", question)
+        asking.retry("The recipe, the engines or the corpus have changed since this answer.", question)
 
 
 def looked_into(runs: list[dict[str, Any]]) -> int:

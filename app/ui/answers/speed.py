@@ -20,14 +20,14 @@ def draw(config: TrialConfig) -> None:
     part = config.generation
     asked = TrialConfig(generation=type(part)(model=part.model, threads=part.threads, gpu_layers=part.gpu_layers))
     measured = engines.stored(session.workbench(), asked)
-    with st.expander("Speed on this machine: batches, passages kept, formats of the weights", icon=":material/speed:"):
+    with st.expander("Speed on this machine: batches, cached passages, number formats", icon=":material/speed:"):
         if measured:
             table(measured)
             st.caption(cards.plain(how_measured(measured, engines.ROUNDS, engines.FIXED["max_tokens"])))
         else:
             st.caption(
-                "What batches of 4, 8 and 16, passages kept in memory and other number formats gain with this model. "
-                "Answers asked meanwhile are slower, and so is what is measured."
+                "Measures what batches of 4, 8 and 16, cached passages and other number formats gain with this model. Do not "
+                "ask questions meanwhile: both would be slower."
             )
         arguments = ["measure-engine", *session.workbench().arguments(asked)]
         takes = one_phase(f"{engines.ROUNDS} rounds of short answers in batches, passages read anew, and number formats", units=1)
@@ -38,8 +38,8 @@ def draw(config: TrialConfig) -> None:
 def how_measured(measured: Any, rounds: int, max_tokens: int) -> str:
     return (
         f"{measured.model}, {cards.count(measured.threads, 'thread')}; {measured.machine}; {measured.created[:10]}. "
-        f"Medians of {rounds} rounds in which all take turns; answers of {max_tokens} tokens at most. "
-        "Nats: how far the predictions lie from those of the file as it came."
+        f"Medians of {rounds} interleaved rounds; answers of {max_tokens} tokens at most. "
+        "Nats: divergence of the predictions from those of the original file."
     )
 
 
@@ -63,15 +63,15 @@ def rows(measured: Any) -> list[tuple[str, str, str]]:
     ]
     rows += [
         (f"Questions over the same passages, {measured.prompt_tokens:,} tokens", "", ""),
-        ("passages read anew", f"first token {cards.duration(cold / 1000)}", "1.0 times"),
-        ("passages kept in memory", f"first token {cards.duration(warm / 1000)}", f"{cold / warm:.1f} times"),
+        ("passages read again", f"first token {cards.duration(cold / 1000)}", "1.0 times"),
+        ("passages cached", f"first token {cards.duration(warm / 1000)}", f"{cold / warm:.1f} times"),
         ("same text either way", f"{measured.same_text} of {measured.questions}", ""),
     ]
     if measured.formats:
-        rows.append(("Formats of the weights, tokens in a second of one processor", "", ""))
+        rows.append(("Number formats of the weights, tokens per second of one processor", "", ""))
     rows += [
         (
-            "as the file came" if row.weights == "as_bundled" else row.weights.upper(),
+            "original file" if row.weights == "as_bundled" else row.weights.upper(),
             f"reads {row.prompt_tokens_per_cpu_s:,.0f}, writes {row.answer_tokens_per_cpu_s:,.0f}",
             f"{measured.formats[0].question_cpu_s / row.question_cpu_s:.1f} times, {row.divergence:.3f} nats away",
         )

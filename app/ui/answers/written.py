@@ -16,11 +16,11 @@ from core.report.table import TWO, Column, Table
 def quotes(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     """Each quote with its place in a document, which a button opens."""
     st.caption(
-        "A grammar let only words of the passages through, as they stand there one after the other, white space aside. "
-        "That says where each word comes from, not that it answers the question."
+        "A grammar allowed only verbatim passages, white space aside. So each word has a source, but it need not answer the "
+        "question."
     )
     if not answer.detail["quotes"]:
-        st.caption("The model took the one way out: that it does not know.")
+        st.caption("The model chose the only alternative: that it does not know.")
     for number, quote in enumerate(answer.detail["quotes"]):
         hit = answer.hits[quote["passage"] - 1]
         place = [f"characters {quote['from']:,} to {quote['to']:,}", f"page {hit.page}" if hit.page else ""]
@@ -42,7 +42,7 @@ def responsible(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     st.caption(
         "The colour names the passage of the greatest p(passage | token"
         + (" and all before it" if sequence else "")
-        + "), the stronger the surer. It tells under which passage the model found the token likely, not that the passage says so."
+        + "), the stronger the surer. It shows which passage made the token likely for the model, not that the passage says so."
     )
     evidence.show(f'<div class="gw gw-text">{"".join(map(_token, detail["tokens"]))}</div>')
     tokens = [row["shares"] for row in detail["tokens"]]
@@ -60,7 +60,7 @@ def responsible(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     tables.draw(Table("weighed_passages", (Column("Passage"), Column("Document"), *shares), rows))
     st.caption(tables.minus(f"Log-likelihood of the answer over all passages: {detail['logprob']:.2f} nats."))
     if sequence:
-        st.caption("The answer of each passage alone, with its log-likelihood under all; the greatest is taken.")
+        st.caption("The answer from each passage alone, with its log-likelihood under all; the most likely one is taken.")
         columns = (Column("passage"), Column("text", "Answer"), Column("logprob", "Log-likelihood (nats)"))
         tables.draw(Table("answers_alone", columns, detail["answers"]))
 
@@ -71,7 +71,7 @@ def sentences(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     searched = sum(bool(row["query"]) for row in rows)
     st.caption(
         f"Each sentence was written tentatively; where a token was less probable than {answer.way['threshold']:g} it was searched for and "
-        f"written anew, {cards.count(searched, 'time')} of {answer.way['rounds']} at most. A model can be sure of what is wrong."
+        f"written anew, {cards.count(searched, 'time')} of {answer.way['rounds']} at most. A model can be confident and wrong."
     )
     for number, row in enumerate(rows, 1):
         facts = [f"least probable token {row['least']:.1%}", f"passages {', '.join(map(str, row['passages']))}"]
@@ -90,17 +90,19 @@ def thoughts(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     searched = sum(bool(row["query"]) for row in rows)
     st.caption(
         f"{cards.count(searched, 'sentence')} of the chain of thought searched for more passages; the answer was then written over those "
-        "that fit into its prompt. A thought need not be true, and is searched for as it stands."
+        "that fit into its prompt. A thought need not be true; it is searched for as it is."
     )
     for number, row in enumerate(rows, 1):
-        facts = [f"passages {', '.join(map(str, row['passages']))}"] if row["query"] else ["concludes, or nothing to search"]
+        facts = (
+            [f"passages {', '.join(map(str, row['passages']))}"] if row["query"] else ["a conclusion, or nothing to search for"]
+        )
         evidence.show(evidence.passage_html(row["text"], title=f"Thought {number}", facts=facts, relevant=False))
 
 
 def decisions(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     """What the model decided on its way, a row a decision."""
     st.caption(
-        "What the model decided on the way to its answer, each held to a closed set. A small model's decisions are often wrong."
+        "The model's decisions on the way to its answer, each from a closed set. A small model's decisions are often wrong."
     )
     rows = [{**row, "passage": row["passage"] or None} for row in answer.detail["decisions"]]
     scored = any(row["score"] is not None for row in rows)
@@ -111,8 +113,8 @@ def decisions(answer: Answer, corpus: Corpus, query: Query | None) -> None:
 def answers(answer: Answer, corpus: Corpus, query: Query | None) -> None:
     """The answer from each passage alone."""
     st.caption(
-        "Each passage was answered from by itself; the last answer was written from these, without those that say they do not know. "
-        "What a first answer left out is lost to the last."
+        "Each passage was answered from alone; the final answer was written from these, without those that do not know. What "
+        "a first answer left out cannot reach the final one."
     )
     for row in answer.detail["answers"]:
         hit = answer.hits[row["passage"] - 1]

@@ -20,8 +20,8 @@ from core.report.table import MEAN, between
 from core.workbench import command_line, one_phase
 
 WHY = (
-    "Sentences of the corpus are gathered for a topic; the model rewrites each; a gate of measures sends back what they do not bear "
-    f"out, and after {MOST_REVISIONS} revisions a person decides."
+    "Sentences of the corpus are gathered for a topic, and the model rewrites each; measures send back what the sentences do "
+    f"not support, and after {MOST_REVISIONS} revisions a person decides."
 )
 QAGS = "qags/mturk_cnndm.jsonl"
 
@@ -61,7 +61,7 @@ def opened(workbench: Any, made: Article) -> None:
             cards.plain(
                 f"Draft {made.revisions + 1}: {made.state}. "
                 + ("; ".join(made.gate["reasons"]).capitalize() + ". " if made.gate["reasons"] else "")
-                + f"Let out: accuracy and calibration of at least 3, a mean of {LEAST_MEAN:g}, and no confident hallucination."
+                + f"Accepted: accuracy and calibration of at least 3, a mean of {LEAST_MEAN:g}, and no confident hallucination."
             )
         )
     for some in paragraphs(made):
@@ -81,9 +81,9 @@ def decide(made: Article) -> None:
     """What a person says where the gate does not let it out."""
     with st.container(horizontal=True):
         who = st.text_input("Who decides", key="article_who", max_chars=100)
-        why = st.text_input("Why", key="article_why", max_chars=300, help="Stands below the article.")
+        why = st.text_input("Why", key="article_why", max_chars=300, help="Shown below the article.")
     if not (who.strip() and why.strip()):
-        return st.caption("A decision says who takes it, and why.")
+        return st.caption("Give a name and a reason.")
     arguments = ["articles", "decide", made.id, "--who", who.strip(), "--why", why.strip()]
     with st.container(horizontal=True):
         if made.gate["wrong"]:
@@ -93,7 +93,7 @@ def decide(made: Article) -> None:
             )
         takes = one_phase("a record")
         jobs.start_button(
-            "Let it out", arguments, "Article let out", takes, icon=":material/gavel:", place="out", kind="secondary"
+            "Accept it", arguments, "Article accepted", takes, icon=":material/gavel:", place="out", kind="secondary"
         )
     return None
 
@@ -123,7 +123,7 @@ def gate(workbench: Any) -> None:
         told = f"AUC {auc['mean']:.3f} ({between(auc['low'], auc['high'], MEAN) or 'no interval'})"
         if not value["tells"]:
             st.warning(
-                f"{told}: this gate does not tell faithful drafts from others. Do not rely on it.", icon=":material/warning:"
+                f"{told}: this gate does not separate faithful drafts from others. Do not rely on it.", icon=":material/warning:"
             )
         command = command_line("articles", "gate", value["file"])
         charts.show(
@@ -131,7 +131,7 @@ def gate(workbench: Any) -> None:
             "article_gate",
             command=command,
             title="The gate's wrong decisions",
-            caption="Over the technical accuracy from which a draft is let out, without confident hallucination; Wilson intervals.",
+            caption="Against the technical accuracy required to accept a draft without confident hallucination; Wilson intervals.",
         )
         st.caption(
             cards.plain(

@@ -29,7 +29,7 @@ def row(shown: Shown, first: Shown, gold: GoldSpans, limit: int | None) -> list[
             n=summary.cut.n,
             direction=-1,
             note=cut_note(shown, first, gold),
-            help="Share of gold spans that no single chunk holds whole, with Wilson's interval.",
+            help="Share of gold spans that no single chunk contains whole, with Wilson's interval.",
         ),
         cards.Card(
             "Embedded twice",
@@ -38,7 +38,7 @@ def row(shown: Shown, first: Shown, gold: GoldSpans, limit: int | None) -> list[
             digits=0,
             direction=-1,
             note=f"{summary.repeated / max(1, summary.tokens):.1%} of {summary.tokens:,}",
-            help="Tokens that an earlier chunk holds too: the price of overlap.",
+            help="Tokens that an earlier chunk also contains: the cost of overlap.",
         ),
         cards.Card(
             "Longer than read",
@@ -47,7 +47,7 @@ def row(shown: Shown, first: Shown, gold: GoldSpans, limit: int | None) -> list[
             digits=0,
             direction=-1,
             note=f"the encoder reads {limit:,} tokens" if limit else "the encoder's limit is unknown",
-            help="Chunks whose end the encoder never sees. Dense retrieval cannot find what stands there.",
+            help="Chunks whose end the encoder does not read. Dense retrieval cannot find what is written there.",
         ),
     ]
 

@@ -17,7 +17,7 @@ def draw(corpus: Corpus) -> None:
     else:
         cards.facts([("Name", corpus.name), ("Source", "Own documents, on this machine only"), *sizes])
     if corpus.notes:
-        with st.expander(f"{len(corpus.notes):,} notes from reading it", icon=":material/info:"):
+        with st.expander(f"{len(corpus.notes):,} notes from reading the files", icon=":material/info:"):
             for note in corpus.notes[:200]:
                 st.text(note)
 

@@ -15,8 +15,8 @@ def draw() -> None:
     if not absent:
         cards.empty("Everything is here", "All data sets that Groundwork knows are on this machine.")
     st.text(
-        "Nothing is fetched before its button is pressed. A folder that holds the files already is used when "
-        "the environment variable GROUNDWORK_DATASETS names it."
+        "Nothing is downloaded before you press its button. Files you already have are used if the environment variable "
+        "GROUNDWORK_DATASETS names their folder."
     )
     card_of = lab.cards(workbench)
     for status in absent:

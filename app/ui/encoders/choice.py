@@ -29,8 +29,8 @@ def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
         key="encoders",
         bind="query-params",
         format_func=lambda encoder: cards.plain(by_id[encoder].name if encoder in by_id else encoder),
-        help="The recipe's own encoder is the reference, or the first one. Each is measured alone: dense retrieval by "
-        "exact search.",
+        help="The reference is the recipe's encoder, or else the first one. Each is measured alone: dense retrieval by exact "
+        "search.",
     )
     if len(chosen) > MOST:
         st.caption(f"At most {MOST} at once: the first are shown.")
@@ -54,7 +54,7 @@ def controls(config: TrialConfig, offers: Sequence[Offer]) -> list[Offer]:
         "transform.projection",
         PROJECTIONS,
         config.transform.projection,
-        "PCA keeps the directions of most variance; whitening also gives them equal weight. Both centre.",
+        "PCA keeps the directions of most variance; whitening also gives them equal weight. Both centre the vectors.",
     )
     dimension_slider(config)
     above = {"projection", "dimensions", *trade_off.idle(config.transform)}
@@ -120,7 +120,7 @@ def looked_at(ready: Sequence[EncoderResult], reference: Offer) -> EncoderResult
         st.session_state["look"] = next((encoder for encoder in by_id if encoder != reference.id), reference.id)
     return by_id[
         st.selectbox(
-            "Look closer at",
+            "Details of",
             list(by_id),
             list(by_id).index(st.session_state["look"]),
             key="look",

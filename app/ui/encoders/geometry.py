@@ -12,15 +12,15 @@ from core.labs.encoders.comparison import EncoderResult
 from core.labs.encoders.geometry import Geometry, geometry_of
 
 MEASURES = {  # what -> (name, how to read it, format)
-    "average_cosine": ("Average cosine", "Of two texts taken at random. 0: no common direction; near 1: all in a narrow cone, "
-                       "where similarities differ little. Centring helps.", ".3f"),
-    "isotropy": ("Isotropy", "Are all directions used? 1: none is preferred; lower: a few decide.", ".3f"),
+    "average_cosine": ("Average cosine", "Mean cosine of two random texts. 0: no common direction; near 1: all in a narrow "
+    "cone, where similarities differ little. Centring helps.", ".3f"),
+    "isotropy": ("Isotropy", "Are all directions used? 1: all equally; lower: a few dominate.", ".3f"),
     "effective_rank": ("Effective rank", "Dimensions in use, of those there are. Far below them: PCA can drop the rest.", ",.0f"),
-    "two_nn": ("Intrinsic dimension, TwoNN", "Degrees of freedom of the texts, from each one's two nearest. Fewer dimensions "
-               "than this lose neighbourhoods.", ".1f"),
-    "mle": ("Intrinsic dimension, MLE", "The same by maximal likelihood from 10 to 20 neighbours: a less local view.", ".1f"),
-    "skewness": ("Hubness", "Skewness of how often a chunk is among the 10 nearest of others. Above 1: hubs, which come up "
-                 "whatever is asked.", ".2f"),
+    "two_nn": ("Intrinsic dimension, TwoNN", "Degrees of freedom of the texts, from the two nearest neighbours of each. Fewer "
+    "dimensions than this lose neighbourhoods.", ".1f"),
+    "mle": ("Intrinsic dimension, MLE", "The same by maximum likelihood from 10 to 20 neighbours: less local.", ".1f"),
+    "skewness": ("Hubness", "Skewness of how often a chunk is among the 10 nearest of others. Above 1: hubs, which are found "
+    "for any question.", ".2f"),
     "antihubs": ("Anti-hubs", "Share of chunks that are among the nearest of no other: hard to find.", ".1%"),
 }  # fmt: skip
 
@@ -43,8 +43,8 @@ def geometry(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) ->
     html_table(["Measure", *(encoder.offer.name for encoder in ready)], rows)
     some = shapes[row.offer.id].before
     st.caption(
-        f"Of all {some.n:,} chunks as directions; hubs and intrinsic dimension from {some.n_neighbours:,}. With a transform set, "
-        "the small figure is what it was before."
+        f"Of all {some.n:,} chunks as directions; hubs and intrinsic dimension from {some.n_neighbours:,}. With a transform, "
+        "the small number is the value without it."
     )
     spectrum(ready, shapes)
 
@@ -78,5 +78,5 @@ def spectrum(ready: Sequence[EncoderResult], shapes: dict[str, Geometry]) -> Non
             session.config(), "encoders-geometry", *(word for encoder in ready for word in ("--encoder", encoder.offer.id))
         ),
         title="Variance held by the first directions",
-        caption="steep: few directions say most; straight: all say the same",
+        caption="steep: few directions hold most; straight: all hold the same",
     )

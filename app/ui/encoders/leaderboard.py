@@ -28,7 +28,7 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
     if ready and not ready[0].intervals[metric].n:
         st.info(
             "This corpus has no questions with gold evidence, so nothing can be measured. The geometry and the map work "
-            "without. Add a questions file on the page Corpus.",
+            "without questions. Add a questions file on the page Corpus.",
             icon=":material/info:",
         )
     elif ready:
@@ -41,8 +41,8 @@ def results(config: TrialConfig, chosen: Sequence[Offer], reference: Offer, metr
             st.warning(f"**{name}:** {cards.plain(told)}", icon=":material/error:")
         elif row.evaluation and training.learnt_from(row, trained):
             st.warning(
-                f"**{name}** learnt from questions of this corpus, and is asked them again here. Choose the questions *Test* "
-                "on top: those it never saw.",
+                f"**{name}** was trained on questions of this corpus, which are asked again here. Choose *Test* on top: its "
+                "held-out questions.",
                 icon=":material/info:",
             )
     if waiting := [row for row in rows if row.plan]:
@@ -77,7 +77,7 @@ def strip(
         ]
     )
     with st.popover("Reproduce", icon=":material/terminal:"):
-        st.caption("The command that prints this table; with `encoders questions`, of one or two of them, the questions")
+        st.caption("The command that prints this table; `encoders questions` prints the questions of one or two encoders")
         st.code(command, language="bash", wrap_lines=True)
         st.caption("The commands that measure each encoder and store a trial")
         st.code("\n".join(workbench.command(row.config) for row in rows), language="bash", wrap_lines=True)
@@ -99,7 +99,7 @@ def leaderboard(config: TrialConfig, rows: Sequence[EncoderResult], reference: O
     left.caption(
         f"n {n.n:,} of {n.total:,} questions, {config.evaluation.confidence:.0%} intervals"
         + (f"; p corrected for {tests} comparisons (Holm)" if tests > 1 else "")
-        + ". Speed: texts embedded a second when this machine last did it."
+        + ". Speed: texts embedded a second, last measured on this machine."
     )
     right.download_button(
         "CSV",
@@ -119,7 +119,7 @@ def leaderboard(config: TrialConfig, rows: Sequence[EncoderResult], reference: O
             key="ask_all",
             on_click=keep,
             args=("all_questions", config),
-            help=f"So that a slider answers at once, {comparison.QUESTIONS} are asked, drawn by the seed.",
+            help=f"{comparison.QUESTIONS} questions are sampled by the seed, so that a slider answers at once.",
         )
 
 
@@ -146,7 +146,7 @@ def still_to_do(config: TrialConfig, waiting: Sequence[EncoderResult], some: boo
     if not some:
         cards.empty(
             "A table of encoders with their differences",
-            "Nothing is embedded yet. Prepare an encoder, and it is measured here; everything after that answers at once.",
+            "Nothing is embedded yet. Prepare an encoder to measure it here; after that every setting answers at once.",
         )
     for row in waiting:
         name = row.offer.name

@@ -27,8 +27,8 @@ def corpus_map(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) 
             required=True,
             format_func={"pca": "PCA", "tsne": "t-SNE"}.get,
             width="content",
-            help="PCA is true to large distances, t-SNE to who is near whom: there, the size of a cluster "
-            "and the distance between two mean nothing.",
+            help="PCA preserves large distances, t-SNE neighbourhoods: in t-SNE, sizes of clusters and distances between them "
+            "mean nothing.",
         )
         by = st.segmented_control(
             "Colour",
@@ -44,7 +44,7 @@ def corpus_map(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) 
     about = row.offer.id, row.config
     slow = method == "tsne" and len(row.transform.chunks) > SLOW_MAP and not map_ready(workbench, row, method)
     if slow and st.session_state.get("drawn_map") != about:
-        st.caption("t-SNE takes some 10 seconds, once for each encoder and transform.")
+        st.caption("t-SNE takes about 10 seconds, once for each encoder and transform.")
         st.button("Draw the map", icon=":material/play_arrow:", key="draw_map", on_click=keep, args=("drawn_map", about))
         return
     work = vector_map(workbench, row, method)

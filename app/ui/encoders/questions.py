@@ -9,7 +9,7 @@ from core.labs.trials.comparison import label
 from core.report.table import MEAN, Column, Table
 
 FILTERS = (
-    "Against the reference. Changed: another ranking, also where the metric is equal. Won, lost: it rose or fell. "
+    "Against the reference. Changed: the ranking differs, even if the metric is equal. Won, lost: the metric rose or fell. "
     "Missed: no relevant chunk in the ranking."
 )
 

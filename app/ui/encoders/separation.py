@@ -59,6 +59,6 @@ def separation(row: EncoderResult, ready: Sequence[EncoderResult], metric: str) 
     )
     st.caption(
         "AUC: the chance that a question is nearer to its evidence than to a random chunk; 0.5 is guessing. d′: the distance of "
-        "the two means in standard deviations. Both look at all chunks; ranking decides among the nearest few, so a high AUC is "
-        "needed and not enough."
+        "the two means in standard deviations. Both cover all chunks, while ranking depends on the nearest few: a high AUC is "
+        "necessary, not sufficient."
     )

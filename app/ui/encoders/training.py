@@ -18,10 +18,10 @@ from core.workbench import command_line, one_phase
 
 KNOBS_FIRST = ("method", "learning_rate", "temperature", "batch_size", "hard_negatives", "max_steps")
 VERDICTS = {
-    "better": "Better on questions it never saw.",
-    "worse": "Worse than its start on questions it never saw: do not use it here.",
-    "not distinguishable": "Not better: on questions it never saw, the difference to its start cannot be told from zero.",
-    "equal": "Not better: no step beat the start on validation, so the encoder equals its start.",
+    "better": "Better than its start on held-out questions.",
+    "worse": "Worse than its start on held-out questions: do not use it here.",
+    "not distinguishable": "Not better: on held-out questions it does not differ significantly from its start.",
+    "equal": "Not better: no step beat the start on validation, so the start was kept.",
     "unknown": "How it was trained is not recorded.",
 }
 
@@ -32,7 +32,7 @@ def train(config: TrialConfig) -> None:
         training_form(config, made)
     st.subheader("Trained encoders", anchor=False)
     if not made:
-        st.caption("None yet. One that is trained here stands in the list of encoders, as any other.")
+        st.caption("None yet. A trained encoder appears in the list of encoders, like any other.")
     for encoder in made:
         trained_card(encoder)
 
@@ -41,7 +41,7 @@ def training_form(config: TrialConfig, made: Sequence[training.TrainedEncoder]) 
     workbench = session.workbench()
     st.caption(
         "Trains a copy of an encoder on this corpus' questions and their evidence, against other chunks (DPR). Documents are split "
-        "into train, validation and test, so no evidence leaks; the test questions are asked once, before and after."
+        "into train, validation and test, so no evidence leaks; the test questions are used once, to compare before and after."
     )
     knobs = {knob.name: knob for knob in forms.knobs(TrainConfig)}
     left, right = st.columns(2)
@@ -88,7 +88,7 @@ def draw_curves(name: str, log: Sequence[dict[str, Any]]) -> None:
     checks = [line for line in log if line["kind"] == "evaluation"]
     if not steps and not checks:
         return st.caption(
-            "Loss and validation are drawn here from the first step on. Before it the corpus is embedded and negatives are mined."
+            "Loss and validation appear here from the first step on, once the corpus is embedded and negatives are mined."
         )
     left, right = st.columns(2)
     with left:

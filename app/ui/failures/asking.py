@@ -67,7 +67,9 @@ def ladders(recipe: TrialConfig | Resolved) -> Shown:
 
 def evidence() -> str:
     """How much of several pieces of evidence a question needs."""
-    about = "The corpus does not say whether its pieces are alternatives or needed together. Neither asks anything anew."
+    about = (
+        "The corpus does not record whether several pieces are alternatives or all needed. Switching asks the model nothing new."
+    )
     return forms.one_of("Several pieces of evidence", lab.EVIDENCE, "evidence", "any", bind="query-params", help=about)
 
 
@@ -81,8 +83,8 @@ def sample(bare: Ladder) -> int:
         key="ask",
         bind="query-params",
         width=150,
-        help=f"Of the {most:,} that can be judged, drawn at random once; a larger number holds the smaller. "
-        "Each is asked up to five times, a rung each.",
+        help=f"Of the {most:,} that can be judged, drawn at random once; a larger sample contains the smaller. "
+        "Each is asked up to five times, once per rung.",
     )
 
 

@@ -10,8 +10,8 @@ from core.labs.failures.ladder import BANDS
 
 METHOD = "Wilson's intervals of shares"
 JUDGE = (
-    f"Right is an answer that holds a reference answer whole, or shares words with one at a token F1 of {ACCEPTED:g} or more "
-    "(case, punctuation and articles aside). A right answer in other words counts as wrong."
+    f"An answer is right if it contains a reference answer whole, or reaches a token F1 of {ACCEPTED:g} with one (case, "
+    f"punctuation and articles aside). A right answer in other words counts as wrong."
 )
 
 
@@ -87,7 +87,7 @@ def rungs(shown: Shown) -> None:
 
 
 HELP = {
-    "Closed book": "Right without any passage: the model knew it, or guessed.",
+    "Closed book": "Right without any passage: known to the model, or guessed.",
     "Retrieved": "Right with the context of the fusion's ranking.",
     "Reranked": "Right with the context of the final ranking: the recipe's own answer.",
     "Gold evidence alone": "Right with the evidence as the only passages: what perfect retrieval would give.",
@@ -103,18 +103,18 @@ def pieces(shown: Shown) -> None:
         with st.expander(table.title, key="pieces"):
             tables.draw(table)
             st.caption(
-                "Pieces within the first passages of the final ranking, whichever rule is chosen above. Low and High: Wilson's "
-                "interval of the share of questions of which all stand there."
+                "Pieces of evidence among the first passages of the final ranking, whichever rule is chosen above. Low and "
+                "High: Wilson's interval of the share of questions with all pieces there."
             )
 
 
 def moved(shown: Shown) -> None:
-    """Which questions changed their band against the baseline."""
+    """Which questions are in another band than under the baseline."""
     if not shown.other:
         return
     pairs, bands = lab.compared(shown.ladder, shown.other, shown.asked)
     if not pairs:
         return st.caption("The baseline was not asked these questions: only its losses of retrieval can be compared.")
     changed = sum(before != after for before, after in pairs.values())
-    st.markdown(f"**{changed:,} of {len(pairs):,} questions changed their band against the baseline**")
+    st.markdown(f"**{changed:,} of {len(pairs):,} questions are in another band than under the baseline**")
     tables.draw(lab.moved_table(pairs, bands, shown.command()))

@@ -44,7 +44,7 @@ def filters(bands: dict[int, str], compared: bool) -> tuple[str, bool, str]:
             bind="query-params",
             width=230,
         )
-        only = compared and st.toggle("Changed only", key="changed_only", help="Another band under the pinned baseline.")
+        only = compared and st.toggle("Changed only", key="changed_only", help="In another band under the pinned baseline.")
         text = st.text_input("Search the questions", key="failures_find", placeholder="words of a question", width=180)
     return wanted or "", bool(only), text
 

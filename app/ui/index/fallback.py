@@ -28,7 +28,7 @@ def fallback(here: Glance, corpus: Corpus) -> None:
     )
     curve = jobs.drain(exact_fallback(workbench, config, rule, 1e6 / (here.point.single_qps or np.inf)))
     if len(curve) < 2:
-        return st.caption("This rule tells no question from another here: all or none would be sent.")
+        return st.caption("This rule gives all questions the same value here: all or none would be sent.")
     key = f"threshold/{rule}"
     at = right.select_slider(
         "Threshold",

@@ -114,7 +114,7 @@ def _at(point: IndexPoint) -> float:
 def _hover(point: IndexPoint, axis: str) -> str:
     value = getattr(point, axis)
     number = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-    away = "" if point.here else "<br>another machine or code"
+    away = "" if point.here else "<br>another machine or version"
     return f"{point.label}<br>recall {point.recall:.4f}, {number} {AXES[axis][1]}{away}"
 
 

@@ -20,7 +20,7 @@ def filters(here: Glance, corpus: Corpus) -> None:
         key="filter_by",
         width=240,
         format_func=str.capitalize,
-        help="The largest groups of the corpus, or random chunks. Random ones flatter filtering afterwards.",
+        help="The largest groups of the corpus, or random chunks. Random chunks make filtering after the search look better than it is.",
     )
     results = result_of(
         "filters",
@@ -28,7 +28,7 @@ def filters(here: Glance, corpus: Corpus) -> None:
         "Measure filters",
         True,
         lambda: filtered.filters(workbench, config, groups.get(by)),
-        why="Recall and latency when only some chunks may be found, in three ways to filter.",
+        why="Recall and latency if only some chunks may be found, for three ways to filter.",
         key=by,
         show_old=True,
     )

@@ -23,7 +23,7 @@ def forecast(here: Glance, corpus: Corpus) -> None:
     with left:
         button("Forecast", config, prices[0])
     with right:
-        button("Hold against the whole", config, prices[1], "--whole")
+        button("Check against the whole", config, prices[1], "--whole")
     drawn(config)
 
 
@@ -48,5 +48,5 @@ def drawn(config: TrialConfig) -> None:
         st.caption(f"{cards.plain(made.note)}.")
     else:
         st.caption(
-            "Samples of the documents tell recall, ranking, latency, memory and build time of all; only theirs are embedded."
+            "Predicts recall, ranking, latency, memory and build time of the whole corpus from samples; only the samples are embedded."
         )

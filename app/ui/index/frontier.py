@@ -26,7 +26,7 @@ def frontier(here: Glance, corpus: Corpus) -> None:
     axis = st.selectbox("Recall against", AXES_SHOWN, key="axis", format_func=lambda name: AXES[name][0], width=320)
     others = sum(not point.here for point in good)
     caption = f"{cards.count(len(good), 'kept point')}; click one to load it" if good else "nothing kept yet: start a sweep"
-    caption += f"; open diamonds: {others:,} of another machine or code" if others else ""
+    caption += f"; open diamonds: {others:,} of another machine or version" if others else ""
     command = workbench.command(config, "index-points")
     charts.show(
         figures.points(good, axis, here.point),
@@ -101,7 +101,7 @@ def sweep_form(here: Glance) -> None:
         swept = config.index.model_copy(update={name: usual[name].default for name in grid})
         arguments = ["index-sweep", *workbench.arguments(config.model_copy(update={"index": swept}))]
         arguments += [word for path, text in texts.items() for word in ("--grid", f"{path}={text}")]
-        st.caption("What is kept already is not measured again.")
+        st.caption("Kept points are not measured again.")
         st.code(command_line(*arguments), language="bash", wrap_lines=True)
         takes = one_phase(cards.count(len(configs), "setting"), units=len(configs))
         jobs.start_button("Start the sweep", arguments, f"Sweeping {named(config.index.part, config.index.part)}", takes)

@@ -22,7 +22,7 @@ def impossible(error: Exception, said: Any) -> None:
     with said:
         refused = WorkbenchError(f"The engine refused this setting: {error}")
         cards.problem(error if isinstance(error, WorkbenchError) else refused)
-    cards.empty("Nothing to measure with this setting", "Why is said at the form. Change it there, or choose a preset.")
+    cards.empty("Nothing to measure with this setting", "The form says why. Change the setting there, or choose a preset.")
 
 
 def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
@@ -43,7 +43,7 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
             "Measure and keep",
             icon=":material/save:",
             key="keep",
-            help="Times 1,000 single questions and three batches, and stores the point.",
+            help="Times 1,000 single questions and three batches, and stores the result.",
         ):
             jobs.drain(measuring.measure_point(workbench, config), "Measuring")
             st.toast("The point is kept: see Frontier.", icon=":material/check:")
@@ -57,8 +57,8 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
 
 def exact_note() -> None:
     st.info(
-        "Exact search compares every question with every vector: nothing is lost, and every other index is held against "
-        "it. Choose an approximate index to see what it trades.",
+        "Exact search compares every question with every vector: nothing is lost, and it is the reference of every other "
+        "index. Choose an approximate index to see its trade-off.",
         icon=":material/info:",
     )
     st.button(
@@ -99,7 +99,7 @@ def metric_cards(here: Glance) -> None:
             unit="bytes",
             direction=-1,
             note=disk,
-            help="All of the index divided by its vectors: links, lists and codebooks too.",
+            help="Size of the index, with links, lists and codebooks, divided by the number of vectors.",
         ),
         cards.Card(
             "Build time",
@@ -118,7 +118,7 @@ def metric_cards(here: Glance) -> None:
             digits=2,
             unit="points",
             note=test.note if test.difference is None else "against exact, 90% interval",
-            help="Mean change by question through the recipe's own fusion, in hundredths.",
+            help="Mean change of a question's metric through the recipe's own fusion, in hundredths.",
         ),
     ]
     # three in a row, two where it is narrow
@@ -146,7 +146,7 @@ def verdict(here: Glance) -> None:
         0.1,
         key="margin",
         format="%.1f",
-        help="A smaller difference does not matter to you. Fewer points need more questions to show equality.",
+        help="The largest difference that does not matter to you. A smaller margin needs more questions to show equivalence.",
     )
     effect, moved = here.cost.fused.effects["ndcg_linear"], here.cost.fused.moved
     with words:

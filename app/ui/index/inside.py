@@ -23,8 +23,8 @@ def inside(here: Glance, corpus: Corpus) -> None:
     read = jobs.drain(index_inside(workbench, config))
     if read is None:
         return st.info(
-            "The inside of this index is not drawn. It is for FAISS HNSW (its graph and the walk of a question) and for "
-            "FAISS IVF, IVF-PQ and IVF on disk (their lists).",
+            "This index is not drawn. Drawn are FAISS HNSW (its graph and the walk of a question) and FAISS IVF, IVF-PQ and "
+            "IVF on disk (their lists).",
             icon=":material/info:",
         )
     (graph_inside if isinstance(read.structure, Graph) else lists_inside)(here, corpus, read)
@@ -68,8 +68,8 @@ def graph_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
     )
     if part.ef_search < depth:
         st.caption(
-            f"The queue is {part.ef_search} long, as in the measured search: FAISS does not lengthen it to the {depth} results "
-            "asked for, and fills them with what it happened to compare."
+            f"The queue is {part.ef_search} long, as in the measured search: FAISS does not extend it to the {depth} results "
+            f"requested, and fills them with vectors it compared on the way."
         )
     missed = why_missed(graph, read.vectors, query, part.ef_search, depth)
     if not missed:
@@ -104,7 +104,7 @@ def lists_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
     row = chosen_question(here, corpus)
     placed = where(lists, read.vectors, read.queries[row], part.nprobe, min(here.point.k, here.point.n))
     lost = sum(not neighbour.probed for neighbour in placed)
-    st.markdown(f"**{lost} of {len(placed)} nearest vectors lie in lists that are not looked into**")
+    st.markdown(f"**{lost} of {len(placed)} nearest vectors lie in lists that are not searched**")
     wrapped_table(
         [
             {

@@ -36,8 +36,8 @@ def draw(here: Glance, corpus: Corpus) -> None:
         "Follow the index",
         True,
         lambda: life.life(workbench, config, mode, share / 100, rounds, unit),
-        why=f"Some {life.LIFE_VECTORS:,} vectors are changed in rounds while questions keep coming; beside it an index is "
-        "built anew.",
+        why=f"About {life.LIFE_VECTORS:,} vectors are changed in rounds while questions keep coming; a freshly built index is "
+        f"measured beside it.",
         show_old=True,
     )
     if run is not None:
@@ -52,7 +52,7 @@ def draw(here: Glance, corpus: Corpus) -> None:
         "Switch the encoder",
         True,
         lambda: shadow.switch_encoder(workbench, config, to),
-        why=f"A shadow index of {shadow.SWITCH_TEXTS} chunks is built beside the one that answers, then replaces it.",
+        why=f"A shadow index of {shadow.SWITCH_TEXTS} chunks is built while the old one answers, then replaces it.",
     )
     for words in shadow.switch_words(report) if report else ():
         st.markdown(f"- {cards.plain(words)}")
@@ -70,7 +70,7 @@ def encoders() -> dict[str, str]:
 
 def churn_result(here: Glance, run: Churn) -> None:
     config = here.cost.config
-    tolerance = st.slider("Recall you would lose before rebuilding (points)", 0.1, 10.0, 1.0, 0.1, key="tolerance")
+    tolerance = st.slider("Acceptable loss of recall before a rebuild (points)", 0.1, 10.0, 1.0, 0.1, key="tolerance")
     rebuild = when_to_rebuild(run, tolerance / 100)
     words = (
         "--changes",
@@ -110,8 +110,8 @@ def churn_result(here: Glance, run: Churn) -> None:
     last, asked = run.rounds[-1], sum(r.during for r in run.rounds)
     empty = sum(r.during_empty for r in run.rounds)
     st.caption(
-        f"{asked:,} questions were asked during the changes, {empty:,} without results. Of the live vectors a search for "
-        f"themselves misses {last.lost:.1%}. Memory {cards.size(last.memory_bytes)}"
+        f"{asked:,} questions were asked during the changes, {empty:,} without results. {last.lost:.1%} of the live vectors "
+        f"are not found by a search for themselves. Memory {cards.size(last.memory_bytes)}"
         + (f", {cards.size(last.fresh_memory_bytes)} built anew." if last.fresh_memory_bytes else ".")
     )
 

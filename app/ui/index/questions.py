@@ -15,7 +15,7 @@ from core.records import Corpus
 from core.report.table import PERCENT, Column, Table
 
 FILTERS = (
-    "Lost: neighbours of exact search are missing. Better, worse: the metric rose or fell. The rest is as with exact search."
+    "Lost: neighbours of exact search are missing. Better, worse: the metric rose or fell. All others: same as exact search."
 )
 MISSED = "border-left:3px solid #D55E00;padding-left:.55rem;border-radius:.2rem"
 
@@ -44,7 +44,7 @@ def question_table(here: Glance, corpus: Corpus) -> int | None:
     table["points"] = [change and change * 100 for change in table["change"]]  # as the cards and the chart tell it
     columns = (
         Column("question", width=360),
-        Column("recall", "Found", PERCENT, f"Of exact search's first {here.point.k}."),
+        Column("recall", "Found", PERCENT, f"Of the first {here.point.k} of exact search."),
         Column("points", "Change", "%+.1f", "Of the metric, against exact search, in points."),
         Column("outcome", "Ranking", width=86),
         Column("group", width=72),

@@ -29,7 +29,7 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
     workbench, config = session.workbench(), here.cost.config
     setting = grids.main_setting(config.index)
     if not setting:
-        return st.caption("This index has no query setting to move along. Its cost stands above.")
+        return st.caption("This index has no query setting to vary. Its cost is shown above.")
     metric = metric_choice(here, "cost_metric", 180)
     now = getattr(config.index, setting)
     values = sorted({*grids.default_grid(config.index, here.point.n, here.point.dim).get(setting, []), now})
@@ -68,4 +68,4 @@ def ranking_cost(here: Glance, corpus: Corpus) -> None:
             for value, point in zip(values, costs, strict=True)
         ]
     )
-    st.caption("Recall: as the recipe searches, at its number of candidates. Moved: questions with another ranking.")
+    st.caption("Recall: at the recipe's number of candidates. Moved: questions whose ranking changed.")

@@ -15,7 +15,9 @@ from core.workbench import LIVE_INDEXED, Plan
 
 def waiting(config: TrialConfig, plan: Plan) -> None:
     """More than a moment: a job does it, which outlives this page."""
-    cards.empty("Recall, speed and memory of this index", "It is to be prepared once. Everything after that answers at once.")
+    cards.empty(
+        "Recall, speed and memory of this index", "This recipe has to be prepared once. After that every setting answers at once."
+    )
     jobs.prepare_button(glance.to_prepare(config), plan)
     forecast.before(plan)
 
@@ -71,7 +73,7 @@ def query_slider(part: Any, name: str) -> None:
         sorted(s for s in steps if knob.low <= s <= knob.high),
         now,
         key=key,
-        help=f"{knob.help} Acts at once: nothing is built.",
+        help=f"{knob.help} Applies at once: nothing is rebuilt.",
         on_change=slide,
         args=(name, key),
     )

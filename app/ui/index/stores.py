@@ -33,7 +33,8 @@ def stores(here: Glance, corpus: Corpus) -> None:
     if not any(seen):
         cards.empty(
             "No store was tried yet",
-            "The three buttons start what takes minutes; the whole measurement is python -m core stores measure, on an idle machine.",
+            "Each of the three buttons starts a job of minutes; python -m core stores measure runs the whole "
+            "measurement, on an idle machine.",
         )
         return left_out()
     for sentence in advice.advice(seen):
@@ -46,7 +47,7 @@ def stores(here: Glance, corpus: Corpus) -> None:
         st.markdown("**Killed while they write**")
         tables.draw(lab.kill_table(seen.kills), "stores/kill")
     if seen.measured:
-        st.markdown("**What a well-known note says of stores**")
+        st.markdown("**Claims of a well-known note on stores**")
         tables.draw(advice.claims_table(seen.measured), "stores/claims")
         tables.draw(advice.note_table(seen.measured), "stores/note")
     left_out()

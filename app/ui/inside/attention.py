@@ -34,13 +34,13 @@ def attention(config: TrialConfig) -> None:
             "Read the prompt",
             True,
             lambda: look(session.workbench(), config, question, passages, tokens),
-            why="The bundled model reads the prompt of Ask, its passages shortened; every head is kept.",
+            why="The bundled model reads the prompt of *Ask* with shortened passages; the maps of all heads are kept.",
         )
         if looked is None:
             return cards.empty(
                 "Where the model looks",
-                "Maps by layer and head, how focused each head is, and how much falls on the "
-                "question, on each passage and on the first token.",
+                "Maps by layer and head, how focused each head is, and the share of attention on the question, each passage "
+                "and the first token.",
             )
         query = asking(looked)
         with left:
@@ -73,7 +73,7 @@ def prompt_form(queries: tuple[Query, ...]) -> tuple[Query, int, int]:
         8,
         key="look_tokens",
         bind="query-params",
-        help="Cut around the gold evidence where a passage has some, else from its start.",
+        help="Cut around the gold evidence if the passage has some, else from its start.",
     )
     st.caption(f"At most {MOST_TOKENS} tokens of prompt: the maps of all heads grow with their square.")
     return some[chosen], passages, tokens
@@ -109,7 +109,7 @@ def heads(looked: PromptAttention, query: int, layer: int, head: int, command: s
         default="Entropy",
         key="head_colour",
         required=True,
-        help="Entropy: 0 bits when all is on one token. Else the share that falls on that part.",
+        help="Entropy: 0 bits if all attention is on one token. Otherwise: the share of attention on that part.",
     )
     part = share.parts.index(what) if what in share.parts else None
     values = share.entropy_bits if part is None else share.mass[:, :, part]
@@ -149,7 +149,7 @@ def heads(looked: PromptAttention, query: int, layer: int, head: int, command: s
     with right:
         wrapped_table([{name.capitalize(): value for name, value in row.items()} for row in data])
         st.caption(
-            "Attention shows where information could flow, not that it was used. A longer part gets more by its length alone."
+            "Attention shows where information could flow, not that it was used. A longer part gets more attention by its length alone."
         )
     charts.show(
         figures.attention_map(looked.maps[layer, head], looked.tokens, looked.spans, query),

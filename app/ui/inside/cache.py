@@ -32,7 +32,7 @@ def cache(config: TrialConfig) -> None:
             128,
             key="new_tokens",
             bind="query-params",
-            help="Each is timed with the cache. More of them show the square, and take its time.",
+            help="Each token is timed with the cache. More tokens show the quadratic growth, and take longer.",
         )
         every = st.select_slider(
             "Without the cache, every",
@@ -52,8 +52,8 @@ def cache(config: TrialConfig) -> None:
         if run is None:
             return cards.empty(
                 "Time and memory of a token",
-                "With the cache a token reads the weights once and the keys before it. "
-                "Without, the whole text is read again for each. Press Measure to see both.",
+                "With the cache a token reads the weights and the keys before it. Without it, the whole text is read again "
+                "for each token. Press Measure to see both.",
             )
         measured_cards(run)
     measured_charts(run, about)
@@ -173,7 +173,7 @@ def fitted(fits: tuple, longest: int) -> str:
     bend_ms = square.coefficients[0] * longest**2 * 1000
     better = square.adjusted_r2 > line.adjusted_r2 + 0.005
     if max(line.adjusted_r2, square.adjusted_r2) < 0.3 or (better and bend_ms < 0):
-        told = "no clear growth at these lengths; what the context adds is less than the scatter of the times"
+        told = "no clear growth at these lengths; the effect of the context is smaller than the scatter of the times"
     elif better:
         told = f"the square explains more, {bend_ms:.1f} ms of a token's time at {longest:,} tokens"
     else:

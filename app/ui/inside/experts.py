@@ -308,8 +308,8 @@ def summary(held_out: dict[str, HeldOutRouting]) -> None:
     wrapped_table(rows)
     tokens = len(next(iter(held_out.values())).routing.ids)
     st.caption(
-        f"{tokens:,} tokens of held-out documents. By part of speech: the share of the choice that it explains; it is told by lists "
-        "of function words and by endings, not by a tagger, so some words are in the wrong class."
+        f"{tokens:,} tokens of held-out documents. By part of speech: the share of the choice that it explains; parts of "
+        "speech come from lists of function words and from endings, not from a tagger, so some words are in the wrong class."
     )
 
 

@@ -31,7 +31,7 @@ def scaling(config: TrialConfig) -> None:
         cards.empty(
             "How the loss falls with size and data",
             f"{cards.count(left, 'small transformer')} of {len(wanted)} still to train on this corpus. "
-            "Then: the law fitted to them, how well the others foretold the largest, and what it says of the next size.",
+            "Then: a scaling law fitted to them, how well the others predicted the largest, and its prediction for the next size.",
         )
         title = f"Training {cards.count(left, 'transformer')}"
         takes = one_phase(f"{cards.count(left, 'training')}, {sum(steps) * len(widths) * seeds:,} steps in all", units=left)
@@ -51,7 +51,7 @@ def shown(made: ScalingStudy, config: TrialConfig, words: list[str]) -> None:
     if made.foretold:
         loss, low, high = made.foretold
         st.caption(
-            f"The others foretold {loss:.3f} ({low:.3f} to {high:.3f}) for the largest training; it came to {largest.loss:.3f}."
+            f"The others predicted {loss:.3f} ({low:.3f} to {high:.3f}) for the largest training; measured: {largest.loss:.3f}."
         )
     st.caption(
         f"The next size, {ahead['parameters']:,} parameters on {ahead['tokens']:,} tokens: {ahead['loss']:.3f} "

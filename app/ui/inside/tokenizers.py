@@ -70,7 +70,7 @@ def chosen() -> list[Picked]:
         help="Those of the bundled models, and those trained here.",
     )
     other = st.text_input(
-        "And a file",
+        "From a file",
         key="tokenizer_path",
         persist_state="session",
         placeholder="/models/some/tokenizer.json",

@@ -98,7 +98,7 @@ class Desk:
         if self.work.elsewhere:
             self.note = (
                 f"You label in another window too: {cards.count(len(self.work.elsewhere), 'item')} changed there meanwhile. "
-                "Everything is kept, this window shows the latest."
+                "All labels are kept; this window shows the latest."
             )
             self.work.elsewhere.clear()
         self.saved, self.act = time.strftime("%H:%M:%S"), "Saved."

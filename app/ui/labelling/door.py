@@ -26,8 +26,8 @@ def draw(frozen: Frozen | None) -> None:
     if not studies:
         if cards.empty(
             "Answers to judge",
-            "No study is open. Whoever runs it draws the answers, freezes the design, and names "
-            "the annotators on the page Study design.",
+            "No study is open. The study's owner draws the answers, freezes the design and names the annotators on the page "
+            "Study design.",
             "Design a study",
             icon=":material/design_services:",
         ):
@@ -44,7 +44,7 @@ def draw(frozen: Frozen | None) -> None:
         people = frozen.study.at_work(frozen.round)
         name = st.selectbox("Your name", people, people.index(asked) if asked in people else None, placeholder="Choose your name")
         with st.form("label_door", border=False):  # outside a form a password left with Tab is never sent
-            token, whence = "", "Whoever runs the study gave it to you."
+            token, whence = "", "You were given it by the study's owner."
             if frozen.study.tokens:
                 token = st.text_input("Your token", type="password", help=whence).strip()
             started = st.form_submit_button(
@@ -54,20 +54,20 @@ def draw(frozen: Frozen | None) -> None:
             st.query_params.update({"study": study, "annotator": name} | ({"token": token} if token else {}))
             st.rerun()
         if started:
-            st.error("This token does not belong to this name. Ask whoever runs the study for a new one.")
+            st.error("This token does not belong to this name. Ask the study's owner for a new one.")
 
 
 def refused(frozen: Frozen | None, asked: str) -> str:
     """Why the address leads to no desk; "" where it names none."""
     study, round_title = st.query_params.get("study", ""), frozen and ROUNDS[frozen.round]
     if study and not frozen:
-        return f"There is no open study “{study}”. Ask whoever runs it for a new link."
+        return f"There is no open study “{study}”. Ask its owner for a new link."
     if frozen and asked and asked not in frozen.study.people(frozen.round):
-        return f"“{asked}” is no annotator of the {round_title} of this study. Ask whoever runs it for a new link."
+        return f"“{asked}” is not an annotator of the {round_title} of this study. Ask its owner for a new link."
     if frozen and asked and asked not in frozen.study.at_work(frozen.round):
-        return f"“{asked}” has left the {round_title} of this study, so nothing more can be labelled under this name."
+        return f"“{asked}” has left the {round_title} of this study, so no more labels can be given under this name."
     if frozen and asked and "token" in st.query_params:
-        return f"The token in this link does not belong to “{asked}”. Ask whoever runs the study for a new one."
+        return f"The token in this link does not belong to “{asked}”. Ask the study's owner for a new one."
     return ""
 
 

@@ -43,7 +43,7 @@ def key_problem(keys: dict[str, str]) -> str:
     """Why these keys cannot be used; empty: they can."""
     for name, key in keys.items():
         if not re.fullmatch(BUTTON_KEY, key):
-            return f"“{key}” cannot be a key: take a letter but c and r, a digit, f1 to f9, or up, down, left, right, home, end."
+            return f"“{key}” cannot be a key: choose a letter except c and r, a digit, f1 to f9, or up, down, left, right, home, end."
         together = [action for action in keys if action != name and {_row(action), _row(name)} != {"answer", "rank"}]
         if other := next((action for action in together if keys[action] == key), ""):
             return f"“{key}” would do two things: {key_title(name)}, and {key_title(other)}."

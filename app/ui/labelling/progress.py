@@ -53,9 +53,9 @@ def _welcome(desk: Desk) -> str:
     how = "Answer with the buttons or the keys on them; each answer is saved at once, and you can stop at any time."
     if desk.frozen.round == "adjudication":
         return (
-            f"You decide {cards.count(len(desk.mine), 'item')} on which the annotators differ. What they differ in is marked and comes "
-            "first, with what each of them said; what all of them said stands already and needs no answer. Names are not "
-            f"shown, and a letter may stand for somebody else in the next item. {how}"
+            f"You decide {cards.count(len(desk.mine), 'item')} on which the annotators differ. Their differences are marked "
+            f"and come first, with each annotator's label; labels on which all agree are final. Names are not shown, and a "
+            f"letter may mean another annotator in the next item. {how}"
         )
     return (
         f"You have {cards.count(len(desk.mine), 'screen')}, one answer each. Read the guidelines first, then judge by the evidence "

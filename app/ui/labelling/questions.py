@@ -13,8 +13,8 @@ from core.annotation.labels import Label
 from core.annotation.steps import Step, agreed_answer, answer_to
 
 GONE = (
-    "No connection to Groundwork. What this page called saved is safe; keys pressed now answer nothing. The page goes on by itself "
-    "once Groundwork is back; if you were writing a comment, look at it again then."
+    "No connection to Groundwork. What this page showed as saved is safe; keys pressed now have no effect. The page continues "
+    "once Groundwork is back; check any comment you were writing then."
 )
 STARS = ("1 star, useless", "2 stars", "3 stars", "4 stars", "5 stars, all asked")
 PREFERENCES = (("left", "A is better"), ("tie", "Tie"), ("right", "B is better"))
@@ -81,7 +81,7 @@ def _choices(desk: Desk, question: Question, keys: dict[str, str]) -> None:
     kind = desk.sheet.steps[desk.at].kind
     st.html(
         f'<div class="gw lab-ask" data-place="{escape(desk.item)}/{desk.at}"><b>{question.what}</b> {question.why} '
-        '<i class="lab-wait">Another question: the keys wait a moment.</i>'
+        '<i class="lab-wait">New question: keys are paused for a moment.</i>'
         f'<div class="lab-said">{escape(question.said)}</div><div class="lab-gone" role="alert">{GONE}</div></div>'
     )
     with st.container(key=f"lab_choices_{kind}"):

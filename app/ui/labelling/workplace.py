@@ -86,9 +86,9 @@ def _choose_keys(rubric: Rubric, annotator: str) -> None:
         for place, (name, key) in enumerate(now["keys"].items()):
             title = cards.plain(row.get(name) or key_title(name))
             fresh[name] = columns[place >= half].text_input(title, key, max_chars=5).strip().lower()
-        go_on = st.toggle("Go to the next item by itself once all is answered", now["go_on"])
+        go_on = st.toggle("Go to the next item automatically once all is answered", now["go_on"])
         saved = st.form_submit_button("Keep", type="primary")
-    usual = st.button("The usual keys", type="tertiary", icon=":material/restart_alt:")
+    usual = st.button("Default keys", type="tertiary", icon=":material/restart_alt:")
     if usual:
         fresh, go_on = default_keys(rubric), True
     if saved or usual:

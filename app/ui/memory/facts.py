@@ -15,7 +15,7 @@ from core.report.table import Column, Table
 MOST = 500
 WHY = (
     "Agents write facts with `write_memory`, and people with `python -m core memory write` or the form above: a subject, an attribute of "
-    "it and its value. A new value takes the place of the old one, and what was derived from that is marked."
+    "it and its value. A new value replaces the old one, and facts derived from the old one are marked as stale."
 )
 VERSIONS = (Column("text", "Version", width=420), Column("since", "Holds since", width=170), Column("ended", width=170))
 
@@ -24,7 +24,9 @@ def draw(workbench: Any) -> None:
     store = memory_of(workbench)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         question = st.text_input("Question", key="memory_question", placeholder="empty: the latest facts", max_chars=500)
-        stale = st.toggle("Stale", key="memory_stale", help="Only facts that may hold no more.", disabled=bool(question.strip()))
+        stale = st.toggle(
+            "Stale", key="memory_stale", help="Only facts that may no longer hold.", disabled=bool(question.strip())
+        )
     with st.expander("Write a fact"):
         write(store)
     if question.strip():
@@ -48,7 +50,7 @@ def write(store: FactStore) -> None:
             about = st.text_input("Subject", max_chars=100)
             attribute = st.text_input("Attribute", max_chars=100)
             value = st.text_input("Value", max_chars=300)
-        text = st.text_input("Sentence", placeholder="empty: made of these three", max_chars=500)
+        text = st.text_input("Sentence", placeholder="empty: made from these three", max_chars=500)
         importance = st.slider("Importance", 0.0, 1.0, 0.5, 0.05)
         if st.form_submit_button("Write", icon=":material/edit_note:"):
             written = store.write(FactDraft(text, about, attribute, value, source="a person", importance=importance))
@@ -60,7 +62,7 @@ def opened(workbench: Any, store: FactStore, fact: Fact) -> None:
     cards.question_title(fact.text)
     if because := store.because(fact):
         now = store.followed(fact)
-        st.warning(cards.plain(because + (f" By what is behind it today: {now}." if now else "")), icon=":material/history:")
+        st.warning(cards.plain(because + (f" By its sources today: {now}." if now else "")), icon=":material/history:")
     derivation = store.derivation(fact.id)
     cards.facts(
         [
@@ -80,17 +82,21 @@ def opened(workbench: Any, store: FactStore, fact: Fact) -> None:
 
 def forget(workbench: Any, store: FactStore, fact: Fact) -> None:
     """What would go, and the press; a job reads every file of the data folder before and after."""
-    derived = st.toggle("What was derived from it, too", key="forget_derived")
+    derived = st.toggle("Also facts derived from it", key="forget_derived")
     told = choice(store, [fact.id], derived=derived)
-    st.caption(f"{cards.count(len(told.facts), 'fact')} would be gone from every file, with all versions. That cannot be undone.")
-    for facts, words in ((told.derived, "Derived from it, and stale then"), (told.mentioning, "Says the same, and would stay")):
+    st.caption(
+        f"{cards.count(len(told.facts), 'fact')} would be deleted from every file, with all versions. This cannot be undone."
+    )
+    for facts, words in ((told.derived, "Derived from it, would become stale"), (told.mentioning, "Says the same, would stay")):
         for each in facts[:10]:
             st.caption(cards.plain(f"{words}: {each.text}"))
     with st.container(horizontal=True):
-        who = st.text_input("Who asks for it", key="forget_who", max_chars=100)
-        why = st.text_input("Why", key="forget_why", max_chars=200, help="Stays in the record: say it without what is forgotten.")
+        who = st.text_input("Requested by", key="forget_who", max_chars=100)
+        why = st.text_input(
+            "Why", key="forget_why", max_chars=200, help="Stays in the record: do not repeat what is to be forgotten."
+        )
     if not (who.strip() and why.strip()):
-        return st.caption("The record of it says who, when and why, and nothing of what it was.")
+        return st.caption("The record says who, when and why, but not what was forgotten.")
     arguments = ["memory", "forget", fact.id, "--who", who, "--why", why, *(["--derived"] if derived else [])]
     jobs.start_button(
         "Forget, and prove it", arguments, "Forgetting", forget_cost(workbench), icon=":material/delete_forever:", place="forget"

@@ -9,7 +9,7 @@ from core.files import read_json
 from core.memory.forgetting import forgettings
 from core.memory.shown import audit_table
 
-WHY = "Open a fact and press *Forget, and prove it*: the record says who, when and why, and nothing of what it was."
+WHY = "Open a fact and press *Forget, and prove it*: the record says who, when and why, but not what was forgotten."
 PLACES = {
     "search": "Search",
     "sql": "Tables of SQL",
@@ -36,11 +36,11 @@ def proof(row: dict[str, Any]) -> None:
     if row["proven"]:
         st.success(f"Nothing of {cards.count(row['facts'], 'fact')} is left.", icon=":material/verified:")
     else:
-        st.error("Something is left, or could not be looked into.", icon=":material/error:")
+        st.error("Something is left, or could not be read.", icon=":material/error:")
     cards.facts(
         [
-            ("Before", f"{row['before']:,} of {row['facts']:,} texts were met, and so was each of two planted controls"),
-            *((PLACES[place], f"{number:,} met after") for place, number in checks.items()),
+            ("Before", f"{row['before']:,} of {row['facts']:,} texts were found before, and so was each of two planted controls"),
+            *((PLACES[place], f"{number:,} found after") for place, number in checks.items()),
             ("Emptied", ", ".join(f"{kind}: {number:,}" for kind, number in cleaned.items()) or "no other file held it"),
             ("Read", f"{cards.count(row['files'], 'file')}, {cards.size(row['bytes'])} unpacked, before and after"),
         ]
@@ -48,5 +48,5 @@ def proof(row: dict[str, Any]) -> None:
     for path in remaining:
         st.text(f"Still there, or not readable: {path}")
     st.caption(
-        "What no file holds is not proven: the memory of programs that run, copies made elsewhere, blocks that the file system has let go."
+        "Not proven is what is in no file: memory of running programs, copies made elsewhere, blocks that the file system has released."
     )

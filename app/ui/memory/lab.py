@@ -22,7 +22,9 @@ def draw(workbench: Any) -> None:
     try:
         life = recorded_life(workbench, SEED)
     except Unready:
-        cards.empty("No life is recorded", "26 weeks of a plant are lived once; then every slider answers without a model.")
+        cards.empty(
+            "No life is recorded", "26 weeks of a plant are simulated once; after that every slider answers without a model."
+        )
         start(1)
         return
     over_policies(life)
@@ -42,10 +44,18 @@ def over_policies(life: RecordedLife) -> None:
     command = command_line(*policy_words(policy), "--seed", str(SEED))
     with right:
         by_week(
-            outcomes, "recall", "Recall@5", command, "Questions of which one of the five best facts states the current value."
+            outcomes,
+            "recall",
+            "Recall@5",
+            command,
+            "Share of questions for which one of the five best facts states the current value.",
         )
         by_week(
-            outcomes, "stale", "Stale answers", command, "Questions of which the first fact on the matter states another value."
+            outcomes,
+            "stale",
+            "Stale answers",
+            command,
+            "Share of questions for which the first relevant fact states another value.",
         )
         by_week(outcomes, "size", "Facts", command, "Facts that the policy holds.")
     tables.draw(policy_table(policy_rows(outcomes), command))
@@ -54,7 +64,7 @@ def over_policies(life: RecordedLife) -> None:
 
 def chosen() -> Policy:
     half_life = st.select_slider(
-        "Half-life (days)", HALF_LIVES, 365.0, key="memory_half_life", help="After it a fact counts half."
+        "Half-life (days)", HALF_LIVES, 365.0, key="memory_half_life", help="After this time a fact counts half."
     )
     novelty = st.slider(
         "Novelty threshold",
@@ -63,7 +73,7 @@ def chosen() -> Policy:
         0.95,
         0.01,
         key="memory_novelty",
-        help="A sentence whose cosine with an earlier one reaches it is not taken up; at 1 all are.",
+        help="A sentence whose cosine with an earlier one reaches it is not stored; at 1 all are stored.",
     )
     budget = st.select_slider(
         "Budget (facts)",
@@ -71,13 +81,13 @@ def chosen() -> Policy:
         1200,
         key="memory_budget",
         format_func=lambda facts: f"{facts:,}" if facts else "none",
-        help="The strongest stay: importance, halved with each half-life since it was told.",
+        help="The strongest facts are kept: importance, halved with each half-life since the fact was stated.",
     )
     supersedes = st.toggle(
         "New values supersede old ones",
         True,
         key="memory_supersedes",
-        help="A new value of a subject's attribute is taken up whatever it resembles, and the old one is asked no more.",
+        help="A new value of a subject's attribute is always stored, and the old one is no longer used.",
     )
     return Policy(half_life, novelty, budget, supersedes)
 

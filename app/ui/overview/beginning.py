@@ -63,8 +63,8 @@ def first_question() -> None:
         st.markdown(f"**A first question: {cards.plain(title[0].lower() + title[1:])}**")
         if not begun:
             st.caption(
-                "BM25, dense and hybrid search are measured on half of the questions. The best is confirmed on the other half, with a "
-                "paired test, and the result is put into a paper: on the pages where every other question is asked."
+                "BM25, dense and hybrid search are measured on half of the questions. The best is confirmed on the other half "
+                "by a paired test, and the result goes into a paper, all on the pages you will use for your own questions."
             )
             if st.button("Begin", icon=":material/play_arrow:", key="begin_question"):
                 from app.ui.path import asking  # which takes what experiments take, and the first page does without

@@ -11,7 +11,7 @@ from core.annotation import versions
 from core.labs.papers import shelf
 from core.labs.path import returning, steps
 
-ENDED = {"done": "done", "failed": "failed", "died": "stopped without a word"}
+ENDED = {"done": "done", "failed": "failed", "died": "stopped unexpectedly"}
 MOST_JOBS = 3
 
 

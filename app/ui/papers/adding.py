@@ -29,7 +29,7 @@ def draw(paper: papers.Paper) -> None:
     name_of = papers.free_name(paper, name_of) if name_of else ""
     forms = st.session_state.setdefault("paper_forms", 0)
     with st.form(f"new_item/{forms}", border=False):  # what was added leaves an empty form behind
-        name = st.text_input("Name", name_of, help="Names its file, label or macro; any words will do.")
+        name = st.text_input("Name", name_of, help="Used for its file, label or macro; any words will do.")
         command = st.text_input(
             "Command",
             written,

@@ -34,7 +34,7 @@ def results(rows: list[checking.Checked]) -> None:
     elif left:
         st.warning(f"{len(rows) - left:,} of {len(rows):,} hold. {left:,} could not be checked.")
     else:
-        st.success("Everything holds.")
+        st.success("All items hold.")
     order = (False, None, True)
     ordered = sorted(rows, key=lambda row: order.index(row.holds))
     st.dataframe([{"Item": row.what, "Result": WORDS[row.holds], "Details": row.told} for row in ordered], hide_index=True)

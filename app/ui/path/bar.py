@@ -14,7 +14,7 @@ from core.labs.papers import shelf
 from core.labs.path import steps
 from core.labs.path.steps import PathStep
 
-WRITE = "write it up"  # which the bar itself does, where there is an experiment
+WRITE = "write it down"  # which the bar itself does, where there is an experiment
 MARKS = {"done": "✓ ", "next": "", "open": "", "aside": "– "}
 
 

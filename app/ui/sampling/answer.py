@@ -118,7 +118,7 @@ def carried(written: Written, hits: Sequence[Hit]) -> None:
         body += f'<tr><td>{cards.escape(sentence.text)}</td><td class="num">{sure}</td><td class="num">{passage}</td></tr>'
     st.html(
         '<table class="gw gw-table"><tr><th>Sentence</th><th class="num">A token’s probability</th>'
-        f'<th class="num">Shares its word triples with</th></tr>{body}</table>'
+        f'<th class="num">Shares word trigrams with</th></tr>{body}</table>'
     )
     used = sorted({sentence.passage for sentence in sentences if sentence.passage})
     evidence.show([evidence.hit_html(hits[n - 1], number=n, query=written.text) for n in used])

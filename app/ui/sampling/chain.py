@@ -114,7 +114,7 @@ def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
         2**31 - 1,
         key="seed",
         on_change=lambda: session.change({"seed": st.session_state.seed}),
-        help="Noise belongs to seed, place and token: a setting changes only the tokens it reaches.",
+        help="Random numbers depend on seed, place and token only: changing a setting changes only the tokens it affects.",
     )
     forms.recipe_form(STAGES, show_presets=False)
     forms.stage_form("generation", baseline=session.baseline(), only=GENERATION)
@@ -154,7 +154,7 @@ def presets() -> None:
                 "Delete",
                 key="delete_preset",
                 icon=":material/delete:",
-                help="Forgets this saved chain.",
+                help="Deletes this saved chain.",
                 on_click=lambda: chains.delete_preset(session.workbench(), chosen),
             )
 

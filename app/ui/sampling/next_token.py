@@ -51,7 +51,7 @@ def next_token(
         on_select=clicked,
         command=command,
         title=f"What may stand at place {place + 1} of the answer",
-        caption="a row: a token after each step; click a bar to put it there",
+        caption="a row: a token after each step; click a bar to choose it",
     )
     force_pills(config, stages, chosen, key, force)
     with st.expander("The steps in numbers"):
@@ -63,7 +63,7 @@ def stage_cards(stages: Sequence[Distribution]) -> None:
     mass = 1 - first.probabilities[last.support].sum()
     cards.row(
         [
-            cards.Card("Tokens that can come", len(last.support), digits=0, direction=0, note=f"of {len(first.support):,}"),
+            cards.Card("Possible next tokens", len(last.support), digits=0, direction=0, note=f"of {len(first.support):,}"),
             cards.Card("Probability cut", 100 * max(mass, 0.0), unit="%", digits=1, direction=0, note="of the model's own"),
             cards.Card(
                 "Entropy",
@@ -80,7 +80,7 @@ def stage_cards(stages: Sequence[Distribution]) -> None:
                 digits=1,
                 direction=0,
                 note=f"the model's own {first.perplexity:,.1f}",
-                help="As many equally likely tokens have this entropy.",
+                help="The number of equally likely tokens that have this entropy.",
             ),
         ]
     )
@@ -196,11 +196,11 @@ def force_pills(config: TrialConfig, stages: Sequence[Distribution], chosen: int
             force(token)
 
     st.pills(
-        "Put another token here and go on from it",
+        "Choose another token here and continue from it",
         offered,
         key=f"force/{key}",
         format_func=said,
         on_change=picked,
         wrap=True,
-        help="Also those that the chain cuts. The dot marks the token that stands there.",
+        help="Also tokens that the chain cuts. The dot marks the current token.",
     )

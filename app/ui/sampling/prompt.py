@@ -18,8 +18,7 @@ PLACEHOLDER = {"message": "What is a generator in Python?", "text": "The three p
 
 def waiting(config: TrialConfig, plan: Any) -> None:
     cards.empty(
-        "The next token over retrieved passages",
-        "The corpus is to be prepared once. After that, questions are searched in milliseconds.",
+        "The next token over retrieved passages", "The corpus has to be prepared once. After that a search takes milliseconds."
     )
     jobs.prepare_button(config, plan)
 
@@ -93,7 +92,7 @@ def prompt(corpus: Corpus) -> tuple[str, str]:
 def examples(corpus: Corpus, manner: str) -> None:
     cards.empty(
         "The next token, step by step",
-        "Choose a question of the corpus, or type a prompt. The model then reads it once; every slider works on what it said.",
+        "Choose a question of the corpus, or type a prompt. The model reads it once; every slider then works on its predictions.",
     )
     questions = [query.text for query in corpus.queries if query.answerable]
     offered = questions[:: max(1, len(questions) // 3)][:3] if manner == "question" else [PLACEHOLDER[manner]]

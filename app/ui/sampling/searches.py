@@ -50,7 +50,7 @@ def searches(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         run = st.button("Search", icon=":material/play_arrow:", key="do/search", type="primary")
         if growth and growth[0] != about:
-            st.caption("What stands below is of another prompt or setting.", width="content")
+            st.caption("The results below are of another prompt or setting.", width="content")
     if run:
         growth = state[f"searched/{name}"] = about, *grown(config, reading, how, most)
     if not growth:
@@ -61,7 +61,7 @@ def searches(config: TrialConfig, reading: prompts.Reading, most: int) -> None:
     _, history, searched = growth
     after = end = len(history)
     if end > 1:
-        after = st.slider("After so many tokens", 1, end, end, key=f"after/{name}/{end}")
+        after = st.slider("Tokens generated", 1, end, end, key=f"after/{name}/{end}")
     last = after == end
     lines_table(searched.lines if last else history[after - 1], open_ones=not last)
     st.caption(f"{cards.duration(searched.seconds)} in all, {cards.duration(searched.first_s)} to the first token.")

@@ -41,9 +41,9 @@ def side_by_side(config: TrialConfig, reading: prompts.Reading, most: int) -> No
     with st.container(horizontal=True, vertical_alignment="center"):
         run = st.button("Write all", icon=":material/play_arrow:", key="do/sides", disabled=not chosen, type="primary")
         st.caption(
-            "What stands below is of another prompt or setting."
+            "The results below are of another prompt or setting."
             if written and written[0] != about
-            else "One after another, with nothing remembered: the speeds are the model's.",
+            else "One after another, without a cache: these are the model's own speeds.",
             width="content",
         )
     if run:

@@ -42,7 +42,7 @@ def study(config: TrialConfig) -> None:
         5,
         key="study/samples",
         persist_state="session",
-        help="More tell diversity better, and take longer.",
+        help="More samples measure diversity better, and take longer.",
     )
     questions = right.slider(
         "Questions",
@@ -59,7 +59,7 @@ def study(config: TrialConfig) -> None:
     words = [word for text in chains for word in ("--chain", text)]
     line = command(config, chains, rest)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption("What is stored already is not drawn again.", width="stretch")
+        st.caption("Stored samples are not drawn again.", width="stretch")
         with st.popover("Command", icon=":material/terminal:"):
             st.code(line, language="bash", wrap_lines=True)
     number = samples * questions * len(chains)
@@ -111,11 +111,11 @@ def compared(config: TrialConfig, measured: Sequence[ChainResult], names: dict[s
         else ""
     )
     if (least := tested * 2 ** (1 - n)) > 1 - level:
-        told += f"With {n} questions no corrected p can fall below {min(1.0, least):.2g}: ask more. "
+        told += f"With {n} questions no corrected p can fall below {min(1.0, least):.2g}: use more questions. "
     st.caption(
-        f"{told}The line joins the chains that no other beats in both. Gold answers are short, the model's are sentences: exact "
-        "match is rare, and F1 is low for right answers too. Semantic entropy is by the embedded model of entailment, which "
-        "errs; clusters of near embeddings are another measure, and may hold answers that contradict each other."
+        f"{told}The line joins the chains that no other chain beats in both. Gold answers are short, the model's are sentences:  "
+        "exact match is rare, and F1 is low even for right answers. Semantic entropy uses the bundled entailment model, which "
+        "makes errors; clusters of similar embeddings are another measure, and may join answers that contradict each other."
     )
 
 
@@ -130,7 +130,7 @@ def verdicts(measured: Sequence[ChainResult], names: dict[str, str], measure: st
         elif change.p_holm is not None:
             same.append(name)
     if same:
-        words.append(f"{', '.join(same)} cannot be told from it")
+        words.append(f"{', '.join(same)} not significantly different from it")
     against = f"{MEASURES[measure][0]} against **{cards.plain(names[measured[0].chain])}**"
     return f"{against}: {'; '.join(words)}." if words else ""
 

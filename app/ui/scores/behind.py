@@ -36,7 +36,7 @@ def judges(shown: Shown, place: int, mine: Sequence[tuple[MeasureScores, AnswerS
         )
         each, score = asked[part]
         runs(each, score)
-        if st.toggle("What it was asked, and what it said", key="judge_prompts"):
+        if st.toggle("Prompts and replies of the judge", key="judge_prompts"):
             prompts(shown, place, each)
 
 
@@ -50,14 +50,14 @@ def runs(each: MeasureScores, score: AnswerScore) -> None:
                 {
                     "Run": str(number),
                     "Score": "unmeasured" if value is None else f"{value:.3f}",
-                    "What it said": cut(said(replies[number - 1]) if number <= len(replies) else "", LONGEST) or "–",
+                    "Its reply": cut(said(replies[number - 1]) if number <= len(replies) else "", LONGEST) or "–",
                 }
                 for number, value in enumerate(values, 1)
             ]
         )
     else:
         st.caption(
-            "It is asked once for an answer: it has no runs to compare." if not score.reason else f"No run: {score.reason}."
+            "It scores each answer once: there are no runs to compare." if not score.reason else f"No run: {score.reason}."
         )
     own = score.detail.get("spread")
     told = [] if own is None else [f"standard deviation between the runs of this answer {own:.3f}"]

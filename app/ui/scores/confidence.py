@@ -32,7 +32,7 @@ def headline(made: Confidence) -> list[Card]:
         share_card(
             "Area under the risk",
             made.curve.area,
-            "AURC: mean risk over the answers. Less is better: surer answers are right.",
+            "AURC: mean risk over all coverages. Less is better: the more confident answers are the right ones.",
             -1,
         ),
         share_card(
@@ -44,7 +44,9 @@ def headline(made: Confidence) -> list[Card]:
         at = f"test, {made.chosen.threshold:.3f}"
         row.append(share_card(f"Answered, {at}", made.on_test.coverage, "With the threshold chosen on the dev questions.", 0))
         row.append(
-            share_card(f"Right of those, {at}", made.on_test.right, "What the choice is worth on questions that did not make it.")
+            share_card(
+                f"Right of those, {at}", made.on_test.right, "Measured on test questions, which had no part in the choice."
+            )
         )
     return row
 
@@ -62,7 +64,7 @@ def chart(made: Confidence, config: TrialConfig, command: str) -> None:
     low, high = ([None if value != value else value for value in side.tolist()] for side in (curve.low, curve.high))
     traces = charts.line(x, y, name="share right", low=low, high=high, current=ringed, hover="answered %{x:.3f}, right %{y:.3f}")
     rule = lab.judged_rule(made.measure)
-    marks = charts.mark_line(made.wished, f"wished {made.wished:g}")
+    marks = charts.mark_line(made.wished, f"wanted {made.wished:g}")
     layout = {"yaxis": {"range": [0, 1.03]}, "xaxis": {"range": [0, 1.03]}, **marks}
     charts.show(
         charts.figure(traces, "Share answered (coverage)", "Share right of those answered", **layout),

@@ -40,7 +40,7 @@ def draw() -> None:
             key="probed",
             bind="query-params",
             width=150,
-            help="Drawn at random once, of those with a reference answer and evidence; a larger number holds the smaller.",
+            help="Drawn at random once, of those with a reference answer and evidence; a larger sample contains the smaller.",
         )
         whose = st.segmented_control("Rephrasings", [MODEL, FILE], default=MODEL, key="rephrasings", required=True) or MODEL
     path = uploaded(evaluation) if whose == FILE else None
@@ -50,7 +50,7 @@ def draw() -> None:
     made, left = lab.standing(workbench, config, count, path)
     if made is None:
         takes = Forecast(left.phases, units=count)
-        jobs.start_button("Look for contamination", words, f"Contamination, {count:,} questions", takes)
+        jobs.start_button("Test for contamination", words, f"Contamination, {count:,} questions", takes)
         return st.caption(
             "The model answers each question in its original wording and rephrased, without passages and with the gold evidence, and "
             "continues the beginnings of the documents. Answers written before are used again."
@@ -62,7 +62,7 @@ def uploaded(evaluation: Evaluation) -> Path | None:
     """The file of rephrasings that was sent."""
     sent = st.file_uploader("File of rephrasings", ["jsonl"], key="rephrasings_file", help=FORM)
     if sent is None:
-        st.caption(cards.plain(f"JSON lines. {FORM} Download the model's below its table, mend them, and send them here."))
+        st.caption(cards.plain(f"JSON lines. {FORM} Download the model's below its table, correct them, and upload them here."))
         return None
     return answer_file.receive(session.workbench().home, sent.getvalue())
 
@@ -86,8 +86,8 @@ def shown(made: Contamination, evaluation: Evaluation, command: str) -> None:
         "contamination",
         data=lab.gap_rows(made),
         config=evaluation.config,
-        title="What the question's own words are worth",
-        caption="right of 0: better in its own words",
+        title="Effect of the question's original words",
+        caption="right of 0: better in the original words",
         method=METHOD,
         command=command,
     )
@@ -113,16 +113,16 @@ def headline(made: Contamination) -> list[Card]:
         gap.arm.condition: gap.paired for gap in made.gaps.differences.values() if gap.arm.subset == "all" and gap.measure == "f1"
     }
     right = made.memorised
-    about = "Share of questions answered right without a passage, and not by words that the question has."
+    about = "Share of questions answered right without a passage, where the answer is not in the question."
     row = [Card("Possibly memorised", right.mean, (right.low, right.high), n=right.n, of=right.total, direction=0, help=about)]
     for condition, title in lab.CONDITIONS.items():
-        help_ = "Token F1 of the question's own words minus that of its rephrasing, on the same questions."
+        help_ = "Token F1 with the original wording minus that with its rephrasing, on the same questions."
         row.append(difference(f"F1 gap, {title.lower()}", gaps[condition], help_))
     if made.continuations:
-        help_ = "ROUGE-L of what the model writes behind a document's beginning with what follows there, minus that in another document."
+        help_ = "ROUGE-L between the model's continuation of a document's beginning and the real one, minus that with another document."
         row.append(difference("Continuation above chance", made.continuations.paired, help_))
     if made.likelihood:
-        help_ = "Log-probability of a question's token minus that of its rephrasing's, nats."
+        help_ = "Mean log-probability of a question's tokens minus that of its rephrasing's, in nats."
         row.append(difference("Likelier than rephrased", made.likelihood.mean, help_))
     return row
 
@@ -131,8 +131,9 @@ def gap_table(made: Contamination, command: str) -> None:
     with st.expander("All gaps, also near in meaning and without the possibly memorised"):
         tables.draw(lab.gap_table(made, command))
         st.caption(
-            f"Near in meaning: cosine {lab.NEAR} or more. Without the possibly memorised only what the evidence gives is told: closed "
-            "book, leaving out what was right sets the score itself. Holm's correction is over the rows of all that were rephrased."
+            f"Near in meaning: cosine {lab.NEAR} or more. Without possibly memorised questions only scores over the evidence are shown, "
+            "as closed-book scores would be set by leaving out the right ones. Holm's correction covers the rows of "
+            "all rephrased questions."
         )
 
 
@@ -140,14 +141,14 @@ def question_table(made: Contamination, command: str) -> int | None:
     """Possibly memorised first, then those whose own words are worth most."""
     order = sorted(range(len(made.items)), key=lambda place: (not made.items[place].memorised, -_worth(made.items[place])))
     st.caption(
-        f"{len(order):,} questions, with token F1 closed book and over the gold evidence, in their own and in other words; click one for "
-        "its answers. Read the rephrasings: a gap is worth what they are."
+        f"{len(order):,} questions, with token F1 closed book and over the gold evidence, in the original wording and "
+        "rephrased; click one for its answers. Read the rephrasings: a gap is only as good as they are."
     )
     ids = [made.items[place].query.id for place in order]
     chosen = tables.choose(lab.item_table(made, order, command), ids, param="rephrased")
     lines = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lab.edit_lines(made))
     st.download_button(
-        "Rephrasings, to mend", lines, "rephrasings.jsonl", "application/jsonl", icon=":material/edit:", on_click="ignore"
+        "Rephrasings, to correct", lines, "rephrasings.jsonl", "application/jsonl", icon=":material/edit:", on_click="ignore"
     )
     return None if chosen is None else order[chosen]
 

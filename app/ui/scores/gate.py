@@ -34,7 +34,7 @@ def draw(shown: Shown) -> None:
     decisions = judges.decided(workbench, [row.case for row in rows])
     latest = [some[0] if some else None for some in decisions]
     if not any(latest):
-        return cards.empty("Decisions on these answers", "None of them went through the gate yet.")
+        return cards.empty("Decisions on these answers", "None of them was judged yet.")
     made = [each["verdict"] for each in latest if each]
     cards.row(
         Card(word, made.count(verdict), of=len(rows), n=len(made), digits=0, direction=0) for verdict, word in WORDS.items()

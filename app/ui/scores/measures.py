@@ -83,7 +83,7 @@ def table(shown: Shown, groups: list[str]) -> None:
         Column("better"),
         Column("what it is", width=400),
         Column("source"),
-        Column("seconds", "", TWO, "For the scores that were not kept yet."),
+        Column("seconds", "", TWO, "For scores that are not stored yet."),
     )
     with st.expander(f"All {cards.count(len(rows), 'measure')}, with what each means"):
         made = Table("measures", columns, rows, "Measures of the answers", "", "" if runs else shown.command)

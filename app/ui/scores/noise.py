@@ -16,7 +16,7 @@ from core.workbench import command_line, one_phase
 
 JUDGE, TRIALS, SAMPLES, FILE = "A judge's runs on these answers", "A recipe under other seeds", "Samples of answers", "A CSV file"
 MOST = 20_000  # values of a table that is read while the page waits
-FORM = 'A row a value: a column "value", and a column for each of up to four factors, such as question, seed, judge, build.'
+FORM = 'One row per value: a column "value", and a column for each of up to four factors, such as question, seed, judge, build.'
 
 
 def draw(shown: Shown | None) -> None:
@@ -95,13 +95,13 @@ def asked(repeated: Repeated) -> tuple[float | None, list[str], list[str], bool]
                 count,
                 key=f"noise_planned/{name}/{count}",
                 width=150,
-                help="Levels in the measurement.",
+                help="Number of levels in the measurement.",
             )
             for name, count in counts.items()
         }
         shared = st.pills("Shared by both systems", others, selection_mode="multi", key="noise_shared") if others else []
         differences = st.toggle(
-            "Differences", key="noise_differences", help="The values are differences of two systems already: nothing cancels."
+            "Differences", key="noise_differences", help="The values already are differences of two systems: nothing cancels."
         )
     planned = [f"{name}={level}" for name, level in levels.items() if level != counts[name]]
     return gain or None, planned, list(shared or ()), differences
@@ -113,7 +113,7 @@ def results(record: dict[str, Any], command: list[str]) -> None:
         above = "above the noise" in record["verdict"]
         (st.success if above else st.warning)(cards.plain(record["verdict"]), icon=":material/balance:")
     else:
-        st.caption("Give a gain to hear whether it is above this noise, and what would settle it.")
+        st.caption("Enter a gain to see whether it is above this noise, and what would settle it.")
     rows, made = record["components"], lab.component_table(record, command_line(*command))
     names = [row["component"] for row in rows]
     charts.show(

@@ -17,12 +17,12 @@ from core.labs.scores import answer_file, judges, sets
 from core.progress import drain
 
 BIASES = {
-    "position": ("Position bias", 0, "Above 0 the answer that stands first wins, below 0 the second."),
-    "length": ("Length bias", 0, "Above 0 the longer answer wins, both orders taken together; it may well be better."),
+    "position": ("Position bias", 0, "Above 0: the answer shown first wins more often; below 0: the second."),
+    "length": ("Length bias", 0, "Above 0: the longer answer wins more often, over both orders; it may well be better."),
     "consistent": ("Same in both orders", 1, "Share of pairs and runs in which both orders name the same winner."),
-    "right": ("With people", 1, "Share of the pairs that people decided in which its winner is theirs."),
+    "right": ("With people", 1, "Share of the pairs decided by people in which the judge names the same winner."),
 }
-MINE, FILE = "These answers and those they are compared with", "A file of pairs"
+MINE, FILE = "These answers and their comparison", "A file of pairs"
 WON = {"a": "A", "b": "B", "tie": "Neither", None: "Unmeasured"}
 
 
@@ -35,7 +35,7 @@ def draw(shown: Shown | None) -> None:
         FILE if len(options) == 1 else st.segmented_control("Pairs", options, default=options[0], key="pairs_of", required=True)
     )
     if not able:
-        st.caption("Choose what answers are compared with (a baseline, a second system, a second file) to judge those pairs.")
+        st.caption("Choose what to compare the answers with (a baseline, a second system, a second file) to judge those pairs.")
     path = of_file() if source == FILE else of_answers(shown)
     if path is None:
         return
@@ -100,14 +100,7 @@ def card(each: Mapping[str, Any], name: str) -> Card:
     told, (label, direction, help_) = each[name], BIASES[name]
     bounds = None if told["low"] is None else (told["low"], told["high"])
     return Card(
-        label,
-        told["mean"],
-        bounds,
-        n=told["n"],
-        digits=2,
-        direction=direction,
-        help=help_,
-        note="" if told["n"] else "nobody said",
+        label, told["mean"], bounds, n=told["n"], digits=2, direction=direction, help=help_, note="" if told["n"] else "undecided"
     )
 
 
@@ -119,7 +112,7 @@ def in_words(each: Mapping[str, Any]) -> str:
         return "" if low is None or low <= 0 <= high else above if low > 0 else below
 
     sides = [
-        side("position", "prefers what stands first", "prefers what stands second"),
+        side("position", "prefers the first answer", "prefers the second answer"),
         side("length", "prefers the longer answer", "prefers the shorter answer"),
     ]
     said = " and ".join(filter(None, sides))

@@ -19,13 +19,13 @@ def asked(place: str) -> list[str]:
         placeholder=f"empty: {named(generation)}, the recipe's\nopenai_compatible base_url=http://127.0.0.1:8000/v1 model=…",
         help="ENGINE KNOB=VALUE, as `list generator` names them; several are a panel. Answers and passages are sent to each.",
     )
-    runs = middle.number_input("Runs", 1, 20, 3, key=f"{place}/runs", help="One tells nothing of a judge's own noise.")
+    runs = middle.number_input("Runs", 1, 20, 3, key=f"{place}/runs", help="A single run does not show the judge's own noise.")
     heat = right.number_input(
-        "Temperature", 0.0, 2.0, 0.3, 0.1, key=f"{place}/heat", help="At 0 a judge of this machine repeats itself."
+        "Temperature", 0.0, 2.0, 0.3, 0.1, key=f"{place}/heat", help="At 0 a local judge always repeats its verdict."
     )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines and generation.local and generation.model == type(generation)().model:
-        st.caption(cards.plain("The bundled model is too small to judge: take its ratings for a trial of the page."))
+        st.caption(cards.plain("The bundled model is too small to judge: use its ratings only to try this page."))
     return [*(word for line in lines for word in ("--judge", line)), "--runs", str(runs), "--temperature", f"{heat:g}"]
 
 

@@ -13,14 +13,14 @@ from core.report.table import MEAN, Column, Table
 from core.statistics.agreement.coefficient import Agreement
 from core.statistics.bootstrap import Interval
 
-AUTO = "as the file says"
+AUTO = "as in the file"
 
 
 def draw(shown: Shown) -> None:
     if shown.file is None or all(row.label is None and row.spans is None for row in shown.file.rows):
         return cards.empty(
             "Measures against people",
-            'No answer here has a label. A file whose lines have a "label" or "spans" is held against them; labels of a study are '
+            'No answer here has a label. A file whose lines have a "label" or "spans" is compared with them; labels of a study are '
             "on the page Agreement.",
         )
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -30,7 +30,7 @@ def draw(shown: Shown) -> None:
             key="label_means",
             bind="query-params",
             width=190,
-            help="As the file says: wrong where answers with marked wrong words have the higher labels, else faithful.",
+            help="As in the file: wrong if answers with marked wrong words have the higher labels, else faithful.",
         )
         cut = st.number_input(
             "Labels count from",
@@ -38,7 +38,7 @@ def draw(shown: Shown) -> None:
             key="label_from",
             placeholder="middle",
             width=170,
-            help="Labels from here on count as that; empty: the middle of their range.",
+            help="Labels from this value on count as such; empty: the middle of their range.",
         )
     judged = sets.against_people(session.workbench(), shown.file, shown.answers, None if means == AUTO else means, cut)
     if judged.labels and judged.labels.note:
@@ -46,7 +46,7 @@ def draw(shown: Shown) -> None:
     told = {each.measure.part: (each, judged.against[each.measure.part]) for each in judged.measured}
     told = {name: pair for name, pair in told.items() if pair[1] is not None}
     if not told:
-        return st.caption("No measure at hand can be held against these labels.")
+        return st.caption("No available measure can be compared with these labels.")
     extra = [*([] if means == AUTO else ["--label-means", means]), *([] if cut is None else ["--label-from", f"{cut:g}"])]
     command = " ".join([shown.command, *extra])
     table({each.measure.label: against for each, against in told.values()}, command)
@@ -92,14 +92,14 @@ def table(told: dict[str, AgainstPeople], command: str) -> None:
         Column("spans", "Span F1", width=165),
         Column("note"),
     )
-    tables.draw(Table("against_people", columns, rows, "Measures held against labels of people", "", command), pinned=True)
+    tables.draw(Table("against_people", columns, rows, "Measures compared with people's labels", "", command), pinned=True)
     for label, against in told.items():
         if against.shipped and against.shipped.note:
             st.warning(f"{label}: {against.shipped.note}.", icon=":material/tune:")
     st.caption(
-        "More is better in every column: scores where less is better are turned. A threshold is fitted on half of the groups of "
-        "answers and told of the other half; a measure's own one of all answers. F1 is that of wrong answers. 95% intervals over "
-        "groups."
+        "More is better in every column: scores where less is better are reversed. A threshold is fitted on half of the "
+        "groups of answers and reported on the other half; a measure's own threshold is reported on all answers. F1 is that "
+        "of wrong answers. 95% intervals over groups."
     )
 
 

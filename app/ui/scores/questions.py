@@ -16,7 +16,7 @@ from core.labs.scores.judging import MeasureScores, told_by
 from core.report.table import MEAN, Column, Table
 
 STYLES = {SUPPORTED: "gold", CONTRADICTED: "wrong", NOT_IN_CONTEXT: "said"}
-SIGNATURE = "What ragas' scores say together: see docs/methods/judging.md, and an opened answer for its words."
+SIGNATURE = "How ragas' scores combine: see docs/methods/judging.md, or open an answer for a sentence."
 LOW = 0.5  # probability from which a word is marked
 
 
@@ -131,7 +131,7 @@ def scores(mine: Sequence[tuple[MeasureScores, AnswerScore]]) -> None:
         )
         for each, score in mine:
             if score.detail:
-                st.caption(f"What {each.measure.label} tells besides")
+                st.caption(f"What {each.measure.label} also reports")
                 st.json(score.detail, expanded=1)
 
 
@@ -144,4 +144,4 @@ def passages(case: AnswerCase, score: AnswerScore) -> None:
     for number, text in enumerate(case.passages, 1):
         st.html(evidence.passage_html(text, gold=resting.get(number, []), number=number, query=case.question))
     if not case.passages:
-        st.caption("No passages stand beside this answer.")
+        st.caption("No passages are stored with this answer.")

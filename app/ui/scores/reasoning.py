@@ -41,22 +41,22 @@ def draw() -> None:
 
 def settings(most: int) -> ReasoningPlan:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        about = "Drawn at random once, of those with a reference answer; a larger number holds the smaller."
+        about = "Drawn at random once, of those with a reference answer; a larger sample contains the smaller."
         usual = min(USUAL.questions, most)
         count = st.number_input("Questions", 1, most, usual, key="reasoned", bind="query-params", width=140, help=about)
         samples = st.number_input(
-            "Samples", 2, 40, USUAL.samples, key="chains", bind="query-params", width=130, help="That vote."
+            "Samples", 2, 40, USUAL.samples, key="chains", bind="query-params", width=130, help="Number of samples that vote."
         )
         warm = st.number_input(
             "Temperature", 0.05, 2.0, USUAL.temperature, 0.05, key="chain_temperature", bind="query-params", width=130
         )
-        about = 'A chain without "Answer:" is asked for its answer in a second prompt; off, it has none.'
+        about = 'If a chain lacks "Answer:", a second prompt requests the answer; off: it counts as no answer.'
         again = st.toggle("Ask again", USUAL.again, key="chain_again", bind="query-params", help=about)
     with st.expander("Both prompts"):
         columns = st.columns(2, gap="medium")
         direct = columns[0].text_area("Direct", USUAL.direct, key="direct_template", height=150, max_chars=4000)
         chain = columns[1].text_area("Chain of thought", USUAL.chain, key="chain_template", height=150, max_chars=4000)
-        st.caption("Variables as in the prompt's template on the page Ask: \\$passages and \\$question have to stand in it.")
+        st.caption("Variables as in the prompt's template on the page Ask; \\$passages and \\$question are required.")
     return ReasoningPlan(count, samples, warm, again, direct, chain)
 
 
@@ -90,7 +90,7 @@ def shown(made: Reasoning, evaluation: Evaluation, command: str) -> None:
         "chain_of_thought",
         data=lab.pair_rows(made),
         config=evaluation.config,
-        title="What reasoning and voting are worth",
+        title="Effect of reasoning and voting",
         caption=f"n {len(made.asked):,}; blue: significantly different from 0",
         method=METHOD,
         command=command,

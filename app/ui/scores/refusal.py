@@ -36,8 +36,8 @@ def headline(made: RefusalCurve) -> list[Card]:
     return [
         share_card(f"Answered at {here.threshold:g}", here.answered, "Share of the questions that get an answer.", 0),
         share_card("Right of those", here.right, f"Right: {judged_rule(made.measure)}."),
-        share_card("Wrongly declined", here.wrongly, "Of the questions whose answer the passages hold.", -1),
-        share_card("Rightly declined", here.rightly, "Of the questions whose answer the passages do not hold."),
+        share_card("Wrongly declined", here.wrongly, "Share of the questions whose answer the passages contain.", -1),
+        share_card("Rightly declined", here.rightly, "Share of the questions whose answer the passages do not contain."),
     ]
 
 
@@ -59,7 +59,7 @@ def coverage(made: RefusalCurve, config: TrialConfig, command: str) -> None:
     layout = {
         "yaxis": {"range": [-0.04, 1.03]},
         "xaxis": {"range": [0, 1.03]},
-        **charts.mark_line(made.wished, f"wished {made.wished:g}"),
+        **charts.mark_line(made.wished, f"wanted {made.wished:g}"),
     }
     charts.show(
         charts.figure(traces, "Share answered (coverage)", "Share right of those answered", **layout),
@@ -96,7 +96,8 @@ def declined(made: RefusalCurve, config: TrialConfig, command: str) -> None:
         data=lab.rows(made.curve),
         config=config,
         title="Declined by threshold",
-        caption=f"rightly: the passages lack the answer, n {made.present.rightly.n:,}; wrongly: they hold it, n {made.present.wrongly.n:,}",
+        caption=f"rightly: the passages lack the answer, n {made.present.rightly.n:,}; wrongly: they contain it, n "
+        f"{made.present.wrongly.n:,}",
         method=METHOD,
         command=command,
     )

@@ -59,8 +59,8 @@ def chosen() -> Shown | None:
             key="borne_by",
             bind="query-params",
             width=190,
-            help="What decides whether a passage bears out a statement: shared runs of words, or the model of entailment, which also "
-            "reads other words and takes a job.",
+            help="How a passage is found to support a statement: by shared word sequences, or by the entailment model, which "
+            "also recognises other words and takes a job.",
         )
     return {RECIPE: of_recipe, STORED: of_system, FILE: of_file}[source]()
 
@@ -98,7 +98,7 @@ def of_recipe() -> Shown | None:
         key="scored",
         bind="query-params",
         width=150,
-        help="Drawn at random once; a larger number holds the smaller.",
+        help="Drawn at random once; a larger sample contains the smaller.",
     )
     said = answering.answer_set(workbench, evaluation, count)
     rows = sets.of_recipe(said)
@@ -107,7 +107,7 @@ def of_recipe() -> Shown | None:
     if not rows:
         cards.empty(
             "Scores of answers",
-            f"None of these {count:,} questions is answered by this recipe yet. Answers are kept, and scored at once.",
+            f"This recipe has answered none of these {count:,} questions yet. Answers are stored, and scored at once.",
         )
     if lacking:
         cost = answering.cost(workbench, config.generation, said.askings)

@@ -41,15 +41,15 @@ def draw() -> None:
         key="system_questions",
         bind="query-params",
         width=150,
-        help="Those that recipes answer, drawn at random once; a larger number holds the smaller.",
+        help="Those that recipes answer, drawn at random once; a larger sample contains the smaller.",
     )
     with st.expander("Ask a system", expanded=not there):
         form(evaluation, count)
     if not there:
         return cards.empty(
             "No other system was asked yet",
-            "Name one with its address: it is asked the questions of this corpus once, and its answers and passages are compared with "
-            "the recipe's. From Python any callable or retriever can be asked (docs/python.md).",
+            "Enter its name and address: it is asked the questions of this corpus once, and its answers and passages are "
+            "compared with the recipe's. From Python any callable or retriever can be asked (docs/python.md).",
         )
     name = st.selectbox("System", list(there), key="system_compared", bind="query-params", width=300)
     return compared(evaluation, name, count)
@@ -67,18 +67,20 @@ def form(evaluation: Evaluation, count: int) -> None:
             key="system_key",
             placeholder="none",
             width=180,
-            help="Name of an environment variable of the app; the key goes to this address, and is stored and shown nowhere.",
+            help="Name of an environment variable of the app. The key is sent to this address only, and never stored or shown.",
         )
     model = st.text_input("Model", key="system_model", width=300) if speaks == "openai" else ""
     body, places = mapping() if speaks == "json" else ("", {})
     if not name.strip() or not url.strip():
-        return st.caption("The questions of this corpus are sent to that address, one after the other, and nothing else is.")
+        return st.caption("Only the questions of this corpus are sent to that address, one after the other.")
     try:
         asking.check_name(name)
         over_http.http_system(url, speaks, model, body, places, variable)
     except WorkbenchError as error:
         return st.warning(cards.plain(" ".join(filter(None, (error.what, error.todo)))), icon=":material/error:")
-    again = st.toggle("Again", key="system_again", help="Also what it was asked before, once more: after the system has changed.")
+    again = st.toggle(
+        "Again", key="system_again", help="Also asks questions it answered before: use it after the system has changed."
+    )
     options = {"--model": model, "--body": body, "--key-variable": variable.strip()}
     arguments = ["systems", "ask", name, "--url", url.strip(), "--speaks", speaks]
     arguments += [word for option, value in options.items() if value.strip() for word in (option, value)]
@@ -86,7 +88,7 @@ def form(evaluation: Evaluation, count: int) -> None:
     arguments += ["--ask", str(count), *(["--again"] if again else []), *session.workbench().arguments(evaluation.config)]
     takes = asking.cost(session.workbench(), name, evaluation.corpus, evaluation.config.seed, count, again)
     if takes is None:
-        return st.caption(f"{cards.plain(name)} was asked all of these: what it said is recorded, and compared below.")
+        return st.caption(f"{cards.plain(name)} was asked all of these: its answers are recorded, and compared below.")
     jobs.start_button("Ask it", arguments, f"Asking {name}", takes, icon=":material/question_answer:", place="ask")
     return None
 
@@ -100,8 +102,8 @@ def mapping() -> tuple[str, dict[str, str]]:
             for field, (label, usual) in PLACES.items()
         }
     st.caption(
-        "Places are names and numbers with points between them, as choices.0.message.content; those of a passage begin at the passage. "
-        "Without a document a passage is looked for by its text."
+        "Places are names and numbers joined by points, such as choices.0.message.content; those of a passage begin at the "
+        "passage. Without a document, a passage is found by its text."
     )
     return body, {field: place.strip() for field, place in told.items() if place.strip()}
 

@@ -17,7 +17,9 @@ from core.labs.scores import confidence as confidence_lab
 from core.labs.scores import refusal as refusal_lab
 from core.workbench import Forecast, Phase, command_line
 
-ABOUT = "Confidence: how sure the model has to be of its answer. Abstain from: how likely it has to find declining."
+ABOUT = (
+    "Confidence: how sure the model has to be of its answer. Abstain from: the probability of declining from which it declines."
+)
 
 
 class Side(NamedTuple):
@@ -37,16 +39,16 @@ SIDES = {
         confidence_lab,
         confidence_lab.confidence_of,
         confidence.shown,
-        "They are written with log-probabilities, and kept.",
-        "Each answer is held against its reference, and the share right told of those of which the model was surest.",
+        "They are written with log-probabilities, and stored.",
+        "Each answer is compared with its reference, and the share right is shown for the most confident answers.",
     ),
     "Abstain from": Side(
         "refusal",
         refusal_lab,
         refusal_lab.refusal_of,
         refusal.shown,
-        "They are written with threshold 1, at which the model never declines, so that what it would have said is known at any other.",
-        "For each threshold the share answered and the share right of those, and what is declined rightly and wrongly.",
+        "They are written with threshold 1, at which the model never declines, so that its answer is known at any other threshold.",
+        "Shown for each threshold: the share answered, the share of those that are right, and the shares declined rightly and wrongly.",
     ),
 }
 
@@ -85,9 +87,11 @@ def draw() -> None:
 def settings(most: int, setting: str) -> tuple[int, str, float]:
     """What is asked and wished, beside the knob itself."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        about = "Drawn at random once; a larger number holds the smaller. Half of them choose the threshold, the others test it."
+        about = (
+            "Drawn at random once; a larger sample contains the smaller. Half of them choose the threshold, the others test it."
+        )
         count = st.number_input("Questions", 1, most, min(100, most), key="sure_of", bind="query-params", width=140, help=about)
-        about = "What says whether an answer is right: token F1 of at least 0.5, or exact match."
+        about = "How an answer is judged right: token F1 of at least 0.5, or exact match."
         measure = st.selectbox(
             "Right by",
             confidence_lab.RIGHT_BY,
@@ -97,9 +101,12 @@ def settings(most: int, setting: str) -> tuple[int, str, float]:
             width=150,
             help=about,
         )
-        about = "Share right of what is answered. The threshold that answers most and reaches it on the dev questions is told."
+        about = (
+            "Wanted share of right answers among those given. The threshold that answers most and reaches it on the dev "
+            "questions is shown."
+        )
         wished = st.number_input(
-            "Wished share right", 0.05, 1.0, confidence_lab.WISHED, 0.05, key="wished", bind="query-params", width=170, help=about
+            "Wanted share right", 0.05, 1.0, confidence_lab.WISHED, 0.05, key="wished", bind="query-params", width=170, help=about
         )
         forms.knob_of(setting, width=260)
     return count, measure, wished

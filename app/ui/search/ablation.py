@@ -28,7 +28,7 @@ def draw(run: Resolved) -> None:
     answers = metric == lab.ANSWERED
     if not lab.switches(run.config, answers)[0]:
         return st.info(
-            "Every part of this recipe is the plain default, and its fusion asks one retriever: nothing can be switched off.",
+            "Every part of this recipe is the plain default, and its fusion uses one retriever: nothing can be switched off.",
             icon=":material/info:",
         )
     plan, count = lab.plan(workbench, run, answers), 0
@@ -87,7 +87,7 @@ def shown(made: Ablation, config: TrialConfig, count: int) -> None:
     st.caption(cards.plain(lab.sentence(made, level).capitalize() + "."))
     tables.draw(lab.table(made, name, list(map(words, made.parts)), level, command))
     for title, why in made.left_out.items():
-        st.caption(cards.plain(f"{title} cannot be switched off by itself: {why}"))
+        st.caption(cards.plain(f"{title} cannot be switched off alone: {why}"))
     with st.container(horizontal=True, gap="small"):
         for number, part in enumerate(made.parts):
             st.button(

@@ -21,8 +21,8 @@ from core.workbench import Evaluation, Forecast, Phase
 LOOK_S = 1.5  # between two looks while answers come in
 VERB = "answer-set"
 ANYTIME = (
-    "Of the questions answered so far. The interval holds at any moment, so you may stop when you like; it narrows while answers come "
-    "in. Questions that were skipped so far may turn out either way, so it is wide until they are answered."
+    "Of the questions answered so far. The interval is valid at any moment, so you may stop when you like; it narrows as "
+    "answers come in. It allows for either result on skipped questions, so it is wide until they are answered."
 )
 
 
@@ -56,7 +56,7 @@ def _sample(current: Evaluation) -> int:
         key="answer",
         bind="query-params",
         width=190,
-        help=f"Of the {most:,} that can be judged, drawn at random once; a larger number holds the smaller.",
+        help=f"Of the {most:,} that can be judged, drawn at random once; a larger sample contains the smaller.",
     )
 
 
@@ -65,7 +65,7 @@ def _switch() -> bool:
         "Answer while I drag",
         key="answer_live",
         bind="query-params",
-        help="Each change of the recipe starts the job that answers the contexts it changed, and ends the one before.",
+        help="Each change of the recipe starts a job for the contexts it changed, and ends the previous job.",
     )
 
 
@@ -83,7 +83,7 @@ def _panel(current: Evaluation, baseline: Evaluation | None, count: int, dragged
         workbench, part = session.workbench(), current.config.generation
         if part.absent():
             phases = (Phase(f"fetching the model {part.model}, then answers to {count:,} questions"),)
-            return _ask(current, count, f"The model {part.model} is still to be fetched", dragged, works, count, phases)
+            return _ask(current, count, f"The model {part.model} has to be downloaded first", dragged, works, count, phases)
         answers = answering.answer_set(workbench, current, count)
         cost = answering.cost(workbench, part, answers.askings)
         if not all(answers.answers):
@@ -227,6 +227,6 @@ def beside(evaluation: Evaluation, row: int) -> None:
     told = ", ".join(f"{name} {value:.2f}" for name, value in made.items() if not math.isnan(value))
     st.caption(cards.plain(f"Answer ({said.finish_reason}){f': {told}' if told else ''}"))
     if said.withheld:
-        st.caption(cards.plain(f"Withheld, for the model was not sure enough: {said.withheld}"))
+        st.caption(cards.plain(f"Withheld, as the model was not confident enough: {said.withheld}"))
     if said.text:
         evidence.show(evidence.answer_html(said.text, len(said.shown)))

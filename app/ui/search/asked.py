@@ -29,22 +29,22 @@ def beside(current: Evaluation, row: int) -> None:
     made = jobs.drain(queries.asked(session.workbench(), current.run, 0))
     query, wording = made.queries[row], made.wordings[row]
     if wording.note:
-        return st.caption(f"Asked as it stands: {cards.plain(wording.note)}.")
+        return st.caption(f"Asked unchanged: {cards.plain(wording.note)}.")
     instead = [text for text in queries.texts(query, wording) if text != query.text]
     if instead:  # else it is searched with in another way, and no other text is asked
         also = "Also asked" if query.text in (*wording.dense, *wording.sparse) else "Asked instead"
         evidence.show(evidence.passage_html(text, title=f"{also}, written by the model", relevant=False) for text in instead)
     for words in jobs.drain(queries.words(session.workbench(), current.run, [query])):
-        added = queries.listed(words.added) or "none: no word of the first chunks may be added"
+        added = queries.listed(words.added) or "none: no word of the first chunks qualifies"
         cards.facts([("Its own words, BM25", queries.listed(words.own)), (f"Added ({sum(words.added.values()):.0%})", added)])
 
 
 def _asked(made: queries.AskedInstead) -> str:
     stand, asked = sum(made.fell_back.values()), cards.count(len(made.queries), "question")
     if not any(queries.texts(*pair) != [pair[0].text] for pair in zip(made.queries, made.wordings, strict=True)) and not stand:
-        return f"{asked} in their own words, searched in another way"
+        return f"{asked} in their own words, searched differently"
     why = "; ".join(f"{note}: {number:,}" for note, number in made.fell_back.items())
-    return f"{len(made.queries) - stand:,} of {asked} otherwise" + (f", {stand:,} as they stand ({why})" if stand else "")
+    return f"{len(made.queries) - stand:,} of {asked} rewritten" + (f", {stand:,} unchanged ({why})" if stand else "")
 
 
 def _cost(cost: queries.TextCost | None) -> str:
@@ -53,7 +53,7 @@ def _cost(cost: queries.TextCost | None) -> str:
     tokens = "tokens not counted" if cost.tokens_a_question is None else f"{cost.tokens_a_question:.0f} tokens"
     usd = f", {cost.usd:.4f} USD in all" if cost.usd else ""
     each = cards.duration(cost.seconds_a_question)
-    return f"{tokens} and {each} a question{usd}, once; no part of a latency"
+    return f"{tokens} and {each} a question{usd}, once; not counted in latency"
 
 
 def _gain(current: Evaluation) -> list[tuple[str, str]]:
@@ -61,7 +61,7 @@ def _gain(current: Evaluation) -> list[tuple[str, str]]:
     workbench, config = session.workbench(), current.config
     plan = workbench.plan(current.run.of(queries.as_asked(config)))
     if not plan.live:
-        return [("Gain", f"unmeasured: the questions as they stand still need {plan.what}")]
+        return [("Gain", f"unmeasured: the unchanged questions still need {plan.what}")]
     gained = jobs.drain(queries.gain(workbench, current))
     return [(f"Gain in {label(name, config.evaluation.k)}", _difference(paired)) for name, paired in gained.items()]
 

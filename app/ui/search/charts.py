@@ -12,7 +12,7 @@ def before(last: Evaluation | None) -> None:
     if last is None:
         return
     with st.container(key="of_before"):
-        st.caption(f"The last result: {cards.plain(forms.describe_recipe(last.config))}.")
+        st.caption(f"Previous result: {cards.plain(forms.describe_recipe(last.config))}.")
         baseline = results.measured_baseline(last.run)
         cards.row(results.row_of(last, baseline))
         depth_chart.draw(last, baseline)

@@ -12,8 +12,8 @@ from core.labs.trials import on_dev
 from core.labs.trials.curve import recipe_without
 
 HELP = (
-    "Sets the value that is best on the dev questions, and tells what it is worth on the test questions, which had no part in "
-    "the choice; they count as looked at. What to choose first: docs/where_to_begin.md."
+    "Sets the value that is best on the dev questions, and reports it on the test questions, which had no part in the choice; "
+    "this counts as a look at them. What to choose first: docs/where_to_begin.md."
 )
 
 

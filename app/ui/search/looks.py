@@ -12,8 +12,8 @@ from core.labs.trials.comparison import label
 from core.workbench import Evaluation
 
 HELP = (
-    "Counted once each: recipes that you set here, the pinned baseline, and stored trials. Curves and tables that the page draws by "
-    "itself are not counted."
+    "Counted once each: recipes that you set here, the pinned baseline, and stored trials; not counted: curves and tables "
+    "that the page draws by itself."
 )
 
 

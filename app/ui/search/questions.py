@@ -25,7 +25,7 @@ COLUMNS = (
     Column("group", width=72),
 )
 FILTERS = (
-    "Changed: the ranking is another one, also where the metric is equal. Won, lost: the metric rose or fell. "
+    "Changed: the ranking differs, even if the metric is equal. Won, lost: the metric rose or fell. "
     "Missed: no relevant chunk among the first k."
 )
 

@@ -16,7 +16,7 @@ def draw(run: Resolved) -> None:
     if not any(map(answering.can_be_judged, run.corpus.queries)):
         return st.info("No question of this corpus has a reference answer, so no answer can be judged.", icon=":material/info:")
     usual = min(lab.QUESTIONS, most)
-    about = "Drawn at random once; a larger number holds the smaller."
+    about = "Drawn at random once; a larger sample contains the smaller."
     count = st.number_input("Questions", 1, most, usual, key="rag_count", bind="query-params", width=140, help=about)
     made, needs = lab.standing(workbench, run, count)
     if made is None or made.left.answers or needs:
@@ -25,8 +25,8 @@ def draw(run: Resolved) -> None:
         jobs.start_button("Ablate RAG", words, f"RAG ablation on {count:,} questions", Forecast((*needs, *left), units=count))
     if made is None:
         return st.caption(
-            "None, naive (dense search alone), hybrid and reranked retrieval, each with and without HyDE, answer the same questions. "
-            "Answers written before are used again."
+            "No retrieval, naive (dense search alone), hybrid and reranked retrieval, each with and without HyDE, answer the "
+            "same questions. Answers written before are used again."
         )
     shown(made, run, count)
 
@@ -59,8 +59,8 @@ def shown(made: RagAblation, run: Resolved, count: int) -> None:
         st.caption(cards.plain(tables.minus(sentence)))
     tables.draw(made_table)
     st.caption(
-        f"{lab.SAME} Search: of a single question, median and 95th percentile. Seconds an answer: its share of a batch of 16, which "
-        "is less than one alone takes. Unmeasured is empty."
+        f"{lab.SAME} Search: of a single question, median and 95th percentile. Seconds an answer: its share of a batch of 16, "
+        f"less than an answer alone takes. Empty: not measured."
     )
 
 

@@ -43,7 +43,7 @@ def measured_baseline(run: Resolved) -> Evaluation | None:
 def waiting(config: TrialConfig, plan: Plan, title: str = "Metrics of this recipe") -> None:
     """The recipe needs more than a moment: a job does it, which outlives this page."""
     with st.container(key="to_prepare"):
-        cards.empty(title, "This recipe is to be prepared once. Everything after that answers at once.")
+        cards.empty(title, "This recipe has to be prepared once. After that every setting answers at once.")
         jobs.prepare_button(config, plan)
 
 
@@ -93,7 +93,7 @@ def save(config: TrialConfig) -> None:
     """The button that keeps a trial, and the way to it once it is kept."""
     workbench = session.workbench()
     if st.button(
-        "Save as trial", icon=":material/save:", key="save", help="Keeps the rankings of every question, with 30 questions timed."
+        "Save as trial", icon=":material/save:", key="save", help="Stores the rankings of every question, and times 30 questions."
     ):
         saved = jobs.drain(workbench.run(config, session.experiment()), "Timing single questions")
         equal = workbench.repeats(saved)
@@ -132,7 +132,7 @@ def row_of(current: Evaluation, baseline: Evaluation | None) -> list[cards.Card]
 def hidden(current: Evaluation) -> None:
     if number := session.workbench().hidden_gold(current.run):
         st.caption(
-            f"The filter on documents hides all evidence of {number:,} questions: no retriever can find it, and they count as missed."
+            f"The document filter hides all evidence of {number:,} questions: no retriever can find it, so they count as missed."
         )
 
 

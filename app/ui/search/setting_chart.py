@@ -29,7 +29,7 @@ from core.workbench import Evaluation, Resolved, as_options, one_phase
 COMPARED_ELSEWHERE = ("embedding", "transform")  # each of their values embeds anew: the pages Encoders and Index compare them
 AT_K, EQUAL = "First k chunks", "Equal context"
 JUDGED = (
-    "First k chunks: as the recipe is judged; larger chunks are then more text. Equal context: every value gets the same "
+    "First k chunks: as the recipe is judged; larger chunks then mean more text. Equal context: every value gets the same "
     "number of tokens a question, and the last chunk is cut there."
 )
 
@@ -356,10 +356,10 @@ def context_notes(config: TrialConfig, budget: int, curve: Sequence[CurvePoint])
     least, most = (pick(curve, key=lambda point: point.context_tokens) for pick in (min, max))
     if budget:
         short = min(curve, key=lambda point: point.full)
-        told = f"Every value gets {budget:,} tokens a question; the last chunk is cut where they end."
+        told = f"Every value gets {budget:,} tokens a question; the last chunk is cut at this length."
         if short.full < 1:
             told += (
-                f" At {forms.number(short.value)} the {config.retrieval.candidates:,} candidates end first for "
+                f" At {forms.number(short.value)} the {config.retrieval.candidates:,} candidates are too few for "
                 f"{1 - short.full:.0%} of the questions: raise Candidates in Retrieval."
             )
         return [told, reads]
@@ -367,8 +367,8 @@ def context_notes(config: TrialConfig, budget: int, curve: Sequence[CurvePoint])
         return [reads]
     return [
         f"The first {config.evaluation.k} chunks are {least.context_tokens:,.0f} tokens at {forms.number(least.value)} and "
-        f"{most.context_tokens:,.0f} at {forms.number(most.value)}. A chunk that holds the evidence counts, however much else "
-        "it holds, so large chunks win here: compare at equal context.",
+        f"{most.context_tokens:,.0f} at {forms.number(most.value)}. A chunk with the evidence counts however long it is, so "
+        "large chunks win here: compare at equal context.",
         reads,
     ]
 
@@ -400,7 +400,7 @@ def not_drawn(config: TrialConfig, setting: str, knob: Any, values: Values) -> N
     arguments = ["prepare", *workbench.arguments(swept), "--grid", f"{setting}={valid}"]
     number = cards.count(len(values.missing), "value")
     title = f"{forms.title(setting.split('.')[0])}: {knob.label}, {number}"
-    gap = f"Not measured yet, and a gap in the curve: {listed(values.missing, knob.unit)}."
+    gap = f"Gaps in the curve, not measured yet: {listed(values.missing, knob.unit)}."
     job = jobs.latest(arguments)
     beside = not job or job.status == "done"  # the progress of a job takes the whole width
     with st.container(horizontal=beside, vertical_alignment="center"):

@@ -20,7 +20,7 @@ SCALE = "Cividis"
 def draw(config: TrialConfig, question: str, hits: list[Hit]) -> None:
     """Behind a switch, as it loads the encoder."""
     if not hits or not st.toggle(
-        "Word by word", key="words_met", help="Which word of the passage each word of the question met."
+        "Word by word", key="words_met", help="The best matching word of the passage for each word of the question."
     ):
         return
     titles = {hit.rank: f"{hit.rank}. {cells.cut(hit.title or hit.document_id)}" for hit in hits}
@@ -37,7 +37,7 @@ def draw(config: TrialConfig, question: str, hits: list[Hit]) -> None:
         config=config,
         command=session.workbench().command(config, "token-matches", question, "--rank", str(rank)),
         title="Word by word",
-        caption=f"MaxSim {matched.score:.2f} of whole vectors, punctuation included; framed: the word that each met",
+        caption=f"MaxSim {matched.score:.2f} of whole vectors, punctuation included; framed: the best match of each word",
         key=f"word-by-word/{rank}",
     )
 
@@ -62,7 +62,7 @@ def figure(matched: lab.TokenMatches) -> charts.Figure:
         "xgap": 1,
         "ygap": 1,
         "hoverongaps": False,
-        "hovertemplate": "%{text} met %{customdata}: %{z:.3f}<extra></extra>",
+        "hovertemplate": "%{text} matches %{customdata}: %{z:.3f}<extra></extra>",
         "colorbar": {"thickness": 10, "title": {"text": "cosine"}},
     }
     met = [(row, at[word]) for row, word in enumerate(matched.best.tolist()) if word in at]
@@ -83,7 +83,7 @@ def figure(matched: lab.TokenMatches) -> charts.Figure:
     return charts.figure(
         [heat],
         "words of the passage",
-        "words of the question, and what each adds",
+        "words of the question, and how much each adds",
         height=150 + 24 * rows,
         legend=False,
         shapes=frames,

@@ -9,15 +9,15 @@ from core.serving.quality import MEASURE, MOST, judge_cost
 from core.statistics.stopping import ON
 
 WHY = (
-    "`python -m core serve --published NAME --against OTHER` has a second recipe answer half of the questions. With `--shadow` it "
-    "is asked each question again behind the reply. By thumbs they are compared once clients send them."
+    "`python -m core serve --published NAME --against OTHER` lets a second recipe answer half of the questions. With "
+    "`--shadow` it answers each question again after the reply. They are compared by thumbs once clients send any."
 )
 
 
 def draw(name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         by = st.selectbox("Compared by", [MEASURE, THUMBS], format_func=str.capitalize, key="arms_by", width=200)
-        margin = st.number_input("A smaller difference is none", 0.0, 0.5, MARGIN, 0.01, key="arms_margin", width=220)
+        margin = st.number_input("Smallest relevant difference", 0.0, 0.5, MARGIN, 0.01, key="arms_margin", width=220)
     told = compare_arms(session.workbench(), name, by, margin=margin)
     if not (told.waiting or any(row["answers"] for row in told.rows)):
         cards.empty("No second recipe", WHY)
@@ -29,6 +29,7 @@ def draw(name: str) -> None:
         takes, title = judge_cost(told.waiting), f"Judging answers of {name}"
         jobs.start_button("Judge answers", arguments, title, takes, icon=":material/gavel:", place="arms")
     st.caption(
-        f"{'The same questions, answered twice' if told.paired else 'Answers of either, paired in the order in which they came'}: the "
-        "interval of the difference holds at all looks together, so one may look at any time, and stop where it says so."
+        f"{'The same questions, answered twice' if told.paired else 'Answers of either, paired in the order in which they came'}:  "
+        "the interval of the difference is valid at all looks together, so you may look at any time, and stop when it says "
+        "so."
     )

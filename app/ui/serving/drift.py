@@ -16,6 +16,6 @@ def draw(publication: Publication) -> None:
         return
     tables.draw(drift_table(told))
     st.caption(
-        "Kernel two-sample tests by permutation, of one look: who looks each day sees a p below 0.05 now and then without any drift."
+        "Kernel two-sample tests by permutation, valid for one look: daily looks give a p below 0.05 now and then without any drift."
     )
     tables.draw(farthest_table(told))

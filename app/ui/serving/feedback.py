@@ -8,7 +8,7 @@ from core.serving.feedback import feedback, feedback_table
 from core.serving.judged_by_people import study_of_feedback
 
 HOURS = 30 * 24.0
-WHY = "Clients send a thumb, and what the answer should have been, to `POST /feedback` with the answer's trace."
+WHY = "Clients send a thumb, and the correct answer if they know it, to `POST /feedback` with the answer's trace."
 
 
 def draw(name: str) -> None:
@@ -21,4 +21,4 @@ def draw(name: str) -> None:
     tables.draw(feedback_table(told))
     if st.button("Make a study of these answers", key="feedback_study", icon=":material/group:"):
         ways.go("design_study", study=study_of_feedback(session.workbench(), HOURS, name).study.id)
-    st.caption("People judge them as any answers; a correction is kept beside its item, and hidden from them.")
+    st.caption("People judge them like any answers; a correction is stored with its item, and hidden from annotators.")

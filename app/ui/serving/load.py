@@ -15,23 +15,21 @@ RATES = "1, 2, 5, 10"
 def draw() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         url = st.text_input("Address of the service", service.address(), key="load_url")
-        path = st.selectbox("What is asked", ["/search", "/answer"], key="load_path", width=130)
+        path = st.selectbox("Requests", ["/search", "/answer"], key="load_path", width=130)
         rates = st.text_input("Requests a second, one after the other", RATES, key="load_rates")
         seconds = st.number_input("Seconds each", 5, 600, 30, key="load_seconds", width=130)
-        slo = st.number_input(
-            "Within (ms)", 1, 60_000, 500, key="load_slo", width=130, help="Latency that the service is held to."
-        )
+        slo = st.number_input("Within (ms)", 1, 60_000, 500, key="load_slo", width=130, help="Latency limit of the service.")
     dataset = session.config().corpus.dataset
     arguments = ["serving", "load", "--questions", dataset, "--url", url, "--path", path, "--rate", rates.replace(" ", "")]
     arguments += ["--seconds", str(seconds), "--slo-ms", str(slo)]
     takes = load.cost(rates, float(seconds))
     jobs.start_button("Load it", arguments, f"Load on {url}", takes, icon=":material/speed:", place="load")
     st.caption(
-        f"The questions of {dataset} come at random moments (Poisson), whether answers came or not; latency counts from those moments."
+        f"The questions of {dataset} are sent at random moments (Poisson) without waiting for answers; latency counts from those moments."
     )
     runs = load.runs(session.workbench())
     if not runs:
-        cards.empty("Nothing was loaded yet", "Put a service up, and press Load it: latencies and capacity by rate stand here.")
+        cards.empty("No load was measured yet", "Start a service, and press Load it: latencies and capacity by rate appear here.")
         return
     run = st.selectbox("Load test", list(runs), format_func=runs.get, key="load_run")
     shown(run)
@@ -44,7 +42,8 @@ def shown(run: str) -> None:
         curve(run, measured)
     else:
         st.warning(
-            f"The driver was the limit, so nothing is told: {cards.plain(points[0]['limit'])}. Lower the rate, or end other work.",
+            f"The load generator was the limit, so nothing is reported: {cards.plain(points[0]['limit'])}. Lower the "
+            f"rate, or end other work.",
             icon=":material/warning:",
         )
     tables.draw(load.table(points))

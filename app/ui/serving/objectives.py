@@ -15,13 +15,13 @@ def draw(name: str) -> None:
         slo_ms = st.number_input("In time: within (ms)", 1, 600_000, int(SLO_MS), key="slo_ms", width=170)
     rows = objectives(session.workbench(), name, path, target / 100, float(slo_ms))
     if not rows[0]["requests"]:
-        cards.empty("No requests", "Nothing was asked of it in 30 days: put it up on *Service*, and ask it.")
+        cards.empty("No requests", "It had no requests in 30 days: start it on *Service*, and ask it.")
         return
     burning = dict.fromkeys(f"{row['objective']} ({row['severity']})" for row in rows if row["burning"])
     if burning:
         st.error(f"The budget burns: {', '.join(burning)}.", icon=":material/local_fire_department:")
     tables.draw(objectives_table(rows, target / 100, float(slo_ms)))
     st.caption(
-        f"An alert comes where the budget of {DAYS:g} days burns so fast in both windows. Requests that the client got wrong, or left, do "
-        "not count, nor those turned away at the door."
+        f"An alert is raised if the budget of {DAYS:g} days burns this fast in both windows. Not counted: faulty requests, requests the "
+        "client left, and those refused at the door."
     )

@@ -21,10 +21,7 @@ from core.workbench import as_options, command_line
 TITLE = "Playground: answer it again with something changed"
 TRACES, SEEDS = 20, 3
 ANSWERS = (Column("question", width=260), Column("before", width=400), Column("after", width=400))
-WHY = (
-    "Answers that a service writes from now on note what they were written from; so do traces of other programs that hold their "
-    "prompt's messages."
-)
+WHY = "New answers of a service record their prompt; so do traces of other programs that contain their prompt's messages."
 
 
 def draw(trace: str, service: str) -> None:
@@ -50,14 +47,14 @@ def _playground(trace: str, service: str) -> None:
             "Traces", 1, rerun_plan.MOST_TRACES, TRACES, key="rerun_traces", width=130, help="This, and the newest."
         )
         seeds = st.number_input("Seeds", 1, rerun_plan.MOST_SEEDS, SEEDS, key="rerun_seeds", width=110)
-        about = "The difference that matters to you: how many traces it takes to tell it is said beside each measure."
+        about = "The difference that matters to you: the number of traces needed to detect it is shown beside each measure."
         size = st.number_input(
-            "Difference to be told", 0.005, 1.0, rerun_verdict.SIZE, 0.01, key="rerun_size", width=170, help=about
+            "Difference to detect", 0.005, 1.0, rerun_verdict.SIZE, 0.01, key="rerun_size", width=170, help=about
         )
     if change.words:
         _start(each, change, int(latest), int(seeds), service)
     else:
-        st.caption("Change the prompt or a setting: what it costs stands here then.")
+        st.caption("Change the prompt or a setting to see its cost here.")
     _results(workbench, each, float(size))
 
 
@@ -111,7 +108,7 @@ def _start(each: RequestInput, change: rerun_plan.RerunChange, latest: int, seed
     jobs.start_button("Answer again", arguments, "Answering again", takes, icon=":material/replay:", place="rerun")
     told = [f"{cards.count(len(plan.inputs), 'trace')} that asked different things"]
     if plan.seeds < seeds:
-        told.append("one seed, for the likeliest token is the same under any")
+        told.append("one seed, as greedy decoding does not depend on it")
     told += [f"{count:,} left out, for {why}" for why, count in plan.left_out.items()]
     st.caption(cards.plain("; ".join(told) + "."))
 
@@ -129,7 +126,7 @@ def _results(workbench: Any, each: RequestInput, size: float) -> None:
     for sentence in others:
         st.caption(cards.plain(tables.minus(sentence)))
     tables.draw(rerun_verdict.table(told, command=command_line("serving", "show-rerun", made.id, "--difference", f"{size:g}")))
-    st.caption("How many traces it takes is planned from the spread on these: from few traces it is rough.")
+    st.caption("The number of traces is planned from the spread of these: with few traces it is rough.")
 
 
 def _answers(each: RequestInput, made: lab.Rerun) -> None:

@@ -12,7 +12,7 @@ def draw(name: str) -> None:
     target = st.number_input("Faithful, at least (%)", 50.0, 99.99, 100 * TARGET, 0.5, key="quality_target", width=200)
     told = quality(session.workbench(), name, target=target / 100)
     if not told.answers:
-        cards.empty("No answers", "It answered nothing in 30 days: put it up on *Service*, and ask it.")
+        cards.empty("No answers", "It gave no answers in 30 days: start it on *Service*, and ask it.")
         return
     cards.facts(
         [
@@ -39,6 +39,4 @@ def draw(name: str) -> None:
         share = st.number_input("Share of its answers (%)", 0.1, 100.0, 10.0, key="sample_share", width=200)
         if st.button("Give a sample to people", key="sample", icon=":material/group:"):
             ways.go("design_study", study=sample_for_people(session.workbench(), name, share / 100, HOURS).study.id)
-    st.caption(
-        "The measure errs; labels of answers that were drawn at random tell how often, and its share is corrected by that."
-    )
+    st.caption("The measure makes errors; labels of randomly drawn answers show how many, and its share is corrected by that.")

@@ -51,7 +51,7 @@ def put_up() -> None:
     else:
         label = f"Serving {'the recipe in use' if chosen == IN_USE else chosen}"
         cards.press("Put it up", "dns", "put_up", session.workbench().jobs.start, arguments, label, type="primary")
-        st.caption("It runs until it is stopped, also when this page is closed. Only programs on this machine reach it.")
+        st.caption("It runs until it is stopped, even if this page is closed. Only programs on this machine can reach it.")
 
 
 def address() -> str:
@@ -83,7 +83,9 @@ def up(port: int) -> None:
 
 
 def facts(said: ServiceState) -> list[tuple[str, str]]:
-    ways = ", ".join(f"{way} {'works' if state == 'closed' else 'rests: it failed'}" for way, state in said.breakers.items())
+    ways = ", ".join(
+        f"{way} {'works' if state == 'closed' else 'is paused after failures'}" for way, state in said.breakers.items()
+    )
     batches = sum(said.batches.values())
     size = sum(int(size) * number for size, number in said.batches.items()) / batches if batches else 0.0
     return [
@@ -109,13 +111,10 @@ def publish() -> None:
             help="The lower end of its 95% interval over 30 answers has to reach this.",
         )
     why = st.text_input(
-        "Why it may go out all the same",
-        key="publish_why",
-        placeholder="empty: only if it reaches that",
-        help="Stands in the record.",
+        "Reason to publish it anyway", key="publish_why", placeholder="empty: only if it reaches that", help="Kept in the record."
     )
     if not name.strip():
-        return st.caption("A published recipe has a name, what it was worth, and questions by which a later loss is noticed.")
+        return st.caption("A published recipe has a name, its measured quality, and questions that reveal a later loss.")
     arguments = ["serving", "publish", name, "--measure", MEASURE, "--least", f"{least:g}"]
     arguments += [*(["--why", why] if why.strip() else []), *session.workbench().arguments(session.config())]
     takes = answer_cost(session.workbench(), session.config())
@@ -131,7 +130,7 @@ def published(listed: list[Publication]) -> None:
         Column("mean", "", MEAN),
         Column("low", "From", MEAN, "The lower end of its 95% interval."),
         Column("least", "Asked for", MEAN),
-        Column("why", "Let out because", width=220),
+        Column("why", "Published because", width=220),
         Column("canaries", "Canaries found", help="Questions whose evidence was among the first k, of all that have evidence."),
         Column("created", "Published", DAY_TIME, width=110),
     )

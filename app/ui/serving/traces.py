@@ -40,13 +40,13 @@ ALIGNED = (
 OWNERS = (
     Column("stage", width=280),
     Column("median_ms", "Median (ms)", ONE),
-    Column("drop_ms", "p99 drops by (ms)", ONE, "Were it as usual in every trace."),
+    Column("drop_ms", "p99 drops by (ms)", ONE, "If it took its usual time in every trace."),
     Column("low", "From", ONE),
     Column("high", "To", ONE),
     Column("share", format=PERCENT),
     Column("note", width=200),
 )
-WHY = "Each request to a service leaves one. Put a service up and ask it, or read a file with `python -m core serving import-traces`."
+WHY = "Each request to a service leaves a trace. Start a service and ask it, or read a file with `python -m core serving import-traces`."
 
 
 def draw() -> None:
@@ -57,7 +57,7 @@ def draw() -> None:
     workbench = session.workbench()
     rows = stored_spans.traces(workbench, stored_spans.TraceSearch(text, "", float(slower), failed, ""), 100)
     if lost := stored_spans.dropped(workbench):
-        st.caption(f"{lost:,} spans were lost for want of room, or could not be written.")
+        st.caption(f"{lost:,} spans were lost, as the buffer was full or they could not be written.")
     if not rows:
         cards.empty("No traces" if not text else "No trace holds these words", WHY)
         return

@@ -13,10 +13,7 @@ from core.serving.served import names_served
 
 DAYS_30 = 30 * 24.0
 WHAT = "Nothing is published or served yet"
-WHY = (
-    "Publish a recipe on *Service* and put it up: what it is asked is told here, and its questions are the canaries by which a loss "
-    "is noticed."
-)
+WHY = "Publish a recipe on *Service* and start it: its requests are shown here, and its canary questions reveal a loss."
 
 
 def draw() -> None:
@@ -40,6 +37,6 @@ def draw() -> None:
 
 def of_published(view: Callable[[Publication], None], publication: Publication | None) -> None:
     if publication is None:
-        cards.empty("It is not published", "Publish its recipe on *Service*: what it found then is what it is held against.")
+        cards.empty("It is not published", "Publish its recipe on *Service*: later results are compared with what it found then.")
     else:
         view(publication)

@@ -70,5 +70,5 @@ def answer_of(text: str) -> Answered | None:
         if held.seconds < AT_ONCE_S:
             ask(text)
         else:
-            st.warning("Records were stored since this answer. Press Run for the latest.", icon=":material/history:")
+            st.warning("New records were stored since this result. Press Run for the latest.", icon=":material/history:")
     return st.session_state[HELD]

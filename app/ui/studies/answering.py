@@ -28,17 +28,17 @@ def answering(desk: Desk | None = None) -> None:
         title = f"Answering {cards.count(count, 'question')} of {config.corpus.dataset}: {recipe}"
         seconds = answer_time(session.workbench(), config.generation, count)
         takes = one_phase(cards.count(count, "answer"), seconds, units=count)
-        jobs.start_button("Have them answered", arguments, title, takes)
+        jobs.start_button("Answer the questions", arguments, title, takes)
     bundled = config.generation.model == "bundled"
     cards.facts([("Questions of", config.corpus.dataset), ("Answered by", _model(config.generation)), ("Recipe", recipe)])
     if bundled:
         st.caption(
-            "This model is for trying things out: many of its answers are wrong, and some say one sentence again and again. For a "
-            "study that counts choose a larger one first."
+            "This model is for trying things out: many of its answers are wrong, and some repeat one sentence. For a real "
+            "study choose a larger model first."
         )
     st.caption(
-        "The questions are drawn at random once, the same on every page and for every recipe: another recipe's answers are another "
-        "system to compare."
+        "The questions are drawn at random once, the same on every page and for every recipe. Another recipe's answers are "
+        "another system to compare."
     )
     ways.link("ask_model", "Change the recipe", "tune")
 

@@ -7,7 +7,7 @@ from app.ui.studies.choice import new_study
 from core.annotation import draft, system_names
 from core.annotation import stored_answers as answers
 
-WHY = {"abstained": "found no passage that is similar enough", "empty": "came back without a word", "failed": "failed"}
+WHY = {"abstained": "found no passage that is similar enough", "empty": "returned an empty answer", "failed": "failed"}
 
 
 def beginning() -> None:
@@ -25,8 +25,8 @@ def beginning() -> None:
     if not candidates:
         cards.empty(
             what,
-            f"There are no stored answers to judge yet. {lost(candidates)}Have some questions of the corpus answered first; "
-            f"40 give a pilot of {draft.PILOT} and some to spare. You can leave this page meanwhile.",
+            f"There are no stored answers to judge yet. {lost(candidates)}Answer some questions of the corpus first; 40 are "
+            f"enough for a pilot of {draft.PILOT}, with some to spare. You can leave this page meanwhile.",
         )
         return answering()
     systems = cards.count(len(system_names.systems(candidates)), "system")
@@ -35,7 +35,7 @@ def beginning() -> None:
         what,
         f"{stored} {lost(candidates)}"
         + (
-            f"A pilot wants {draft.PILOT}: have more questions answered, or start with these."
+            f"A pilot needs {draft.PILOT}: answer more questions, or start with these."
             if few
             else f"“Start a study” makes a draft with everything filled in: a pilot of {draft.PILOT}, two annotators, a rubric for "
             "faithfulness. You can change all of it before it is frozen."

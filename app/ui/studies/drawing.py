@@ -172,7 +172,7 @@ def _hidden(knobs: Knobs) -> None:
         0.3,
         step=0.05,
         format="percent",
-        help="Shown to the same annotator twice, far apart: does a person agree with themselves?",
+        help="Shown to the same annotator twice, far apart, to measure self-agreement.",
     )
     if "sentences" in study.ask:
         knobs.show(
@@ -180,7 +180,7 @@ def _hidden(knobs: Knobs) -> None:
             "Attention items",
             "attention",
             disabled=desk.piloted,
-            help="A tenth more, with known answers, mixed in: who reads, who clicks?",
+            help="A tenth more items, with known answers, mixed in to check attention.",
         )
     knobs.show(st.number_input, "Seed", "seed", 0, 2**31 - 1, disabled=desk.piloted, help="The same seed draws the same list.")
 
@@ -193,4 +193,4 @@ def _whole(study: Study, systems: int) -> str:
 
 
 AB = "Side by side needs answers of two systems, and there is one."
-FIRST = "have questions answered by another recipe, on the tab Items under More answers"
+FIRST = "answer questions with another recipe, on the tab Items under More answers"

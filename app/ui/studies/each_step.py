@@ -33,7 +33,7 @@ def drafting(desk: Desk) -> None:
     ):
         if st.button(f"Freeze the {round_name}", type="primary", icon=":material/lock:", key="freeze", disabled=bool(lacks)):
             freeze(desk, round_name)
-        hint = "Freezes the main round at once: nobody has tried the rubric then."
+        hint = "Freezes the main round at once, with an untested rubric."
         if (
             round_name == "pilot"
             and main
@@ -60,7 +60,7 @@ def labelling_step(desk: Desk) -> None:
             "End the round",
             type="tertiary",
             key="close",
-            help="For a round that will not be finished: what is labelled so far is what there is.",
+            help="For a round that will not be finished: only the labels so far are used.",
         ):
             _close(desk)
 
@@ -76,7 +76,7 @@ def _close(desk: Desk) -> None:
     after = {
         "pilot": "The pilot can be analysed, and the main round frozen, with the labels there are.",
         "main": "Adjudication and analysis follow, with the labels there are.",
-        "adjudication": "What nobody decided counts as the majority of the annotators says.",
+        "adjudication": "Undecided items count by the majority of the annotators.",
     }
     st.write(f"{cards.count(desk.standing.open, 'screen')} of this round would stay open: {unlabelled(desk)}")
     st.write(
@@ -94,12 +94,12 @@ def revise(desk: Desk) -> None:
     items = f"Still missing: {'; '.join(lacks)}." if lacks else f"{cards.count(drawn, 'main item')} drawn{needed_words(desk)}."
     if desk.revision:
         said = f"You have begun version {new.version} of the rubric. The main round waits until it is put in force, or discarded."
-        title = f"{'' if new.changed else 'say what it changes, and '}put version {new.version} of the rubric in force"
+        title = f"{'' if new.changed else 'describe what it changes, and '}put version {new.version} of the rubric in force"
     elif not seen:
         said = f"{ended(desk)}{alpha_words(desk)} Differences show where the rubric is unclear."
         title = "see how far the annotators agree"
     elif unclear:
-        said = f"{alpha_words(desk)} Say in it what the annotators read differently, so that the main round fares better."
+        said = f"{alpha_words(desk)} Clarify what the annotators read differently, so that they agree more in the main round."
         title = "make the rubric clearer"
     else:
         said = f"{alpha_words(desk)} {items} Or stop here: the pilot's labels can be exported."
@@ -110,7 +110,7 @@ def revise(desk: Desk) -> None:
                 label = f"Put version {new.version} in force"
                 cards.press(label, "gavel", "put_in_force", put_in_force, desk, type="primary")
             else:
-                label = "Say it on the tab Rubric" if desk.revision else "Revise the rubric"
+                label = "Describe it on the tab Rubric" if desk.revision else "Revise the rubric"
                 cards.press(label, "edit_note", "to_rubric", open_tab, "Rubric", type="primary")
         elif not seen:
             see_agreement(desk, "Analyse the pilot", type="primary")
@@ -135,8 +135,8 @@ def adjudicate(desk: Desk) -> None:
     )
     with next_box(
         f"decide {cards.count(count, 'disputed item')}",
-        f"{ended(desk)}{alpha_words(desk)} They differ in {parts}. Somebody who "
-        "knows the rubric decides these; the labels so far stay as they are. Name who does, with commas between several.",
+        f"{ended(desk)}{alpha_words(desk)} They differ in {parts}. Somebody who knows the rubric decides these; the labels so "
+        "far stay as they are. Give their names, separated by commas.",
     ):
         place = st.container(width="content")
         names = st.text_input("Adjudicators", "Adjudicator", key="adjudicators", width=200, label_visibility="collapsed")

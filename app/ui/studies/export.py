@@ -46,7 +46,7 @@ def exporting(desk: Desk) -> None:
             "Folder on the machine that runs Groundwork",
             str(FOLDER / study_id),
             key=f"{study_id}/folder",
-            help="It is made where it is not there.",
+            help="It is created if it does not exist.",
         )
         if st.button("Write", icon=":material/folder:", key="export_labels", disabled=not formats or not folder.strip()):
             place = FOLDER.parent / folder.strip()  # an absolute path stands for itself

@@ -21,8 +21,8 @@ def freeze(desk: Desk, round_name: str) -> None:
     """The exact list and the hash, shown before they hold."""
     study = desk.study
     st.write(
-        "Freezing fixes question, hypothesis, measure, test, stop rule, rubric and this list under a hash, by which anybody can check "
-        "later that nothing was changed. Then the round can be labelled."
+        "Freezing fixes question, hypothesis, measure, test, stop rule, rubric and this list under a hash, so that anybody "
+        "can check later that nothing was changed. Then the round can be labelled."
         + (" After the pilot, rubric and plan can still be changed." if round_name == "pilot" else "")
     )
     names = ", ".join(study.annotators[:6]) + (" …" if len(study.annotators) > 6 else "")
@@ -39,8 +39,8 @@ def freeze(desk: Desk, round_name: str) -> None:
     )
     if any(re.fullmatch(r"Annotator \d+", name) for name in study.annotators):
         st.warning(
-            "Names such as Annotator 1 are placeholders. The real ones are written on the tab People, and cannot be changed "
-            "for a round that is frozen.",
+            "Names such as Annotator 1 are placeholders. Enter the real names on the tab People; they cannot be changed once "
+            "a round is frozen.",
             icon=":material/info:",
         )
     if not (desk.piloted and desk.revision):

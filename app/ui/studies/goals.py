@@ -6,23 +6,24 @@ from core.annotation.study import Study, systems_of
 SHARE = {"min_value": 0.0, "max_value": 1.0, "step": 0.01}
 VALUES = {  # goal -> value -> (label, help, bounds)
     "difference": {
-        "rate": ("Share of the weaker system", "Answers judged right, of the weaker system.", SHARE),
-        "difference": ("Difference worth finding", "The smallest one that would matter to you.", SHARE | {"min_value": 0.01}),
-        "discordant": ("Questions with one right answer", "Share on which the systems truly differ. Fewer: easier to tell apart.", SHARE),
-        "accuracy": ("Accuracy of one label", "How often one annotator judges an answer as it truly is.", SHARE | {"min_value": 0.5}),
+        "rate": ("Share of the weaker system", "Share of right answers of the weaker system.", SHARE),
+        "difference": ("Difference worth finding", "The smallest difference that would matter to you.", SHARE | {"min_value": 0.01}),
+        "discordant": ("Questions with one right answer", "Share of questions on which the systems truly differ. "
+                                                          "Fewer: easier to detect.", SHARE),
+        "accuracy": ("Accuracy of one label", "How often one annotator's label is correct.", SHARE | {"min_value": 0.5}),
         "level": ("Level of the test", "", SHARE | {"min_value": 0.001, "max_value": 0.2}),
-        "target": ("Power wanted", "Chance to find the difference if it is there.", SHARE | {"min_value": 0.5, "max_value": 0.99}),
+        "target": ("Power wanted", "Chance to detect the difference if it exists.", SHARE | {"min_value": 0.5, "max_value": 0.99}),
     },
     "means": {
         "difference": ("Difference worth finding (points)", "On the scale of 1 to 5.", {"min_value": 0.01, "max_value": 4.0, "step": 0.05}),
         "sd_items": ("Spread over questions (SD)", "Of the true difference.", {"min_value": 0.01, "max_value": 4.0, "step": 0.05}),
         "sd_label": ("Spread of one label (SD)", "Of one annotator.", {"min_value": 0.0, "max_value": 4.0, "step": 0.05}),
         "level": ("Level of the test", "", SHARE | {"min_value": 0.001, "max_value": 0.2}),
-        "target": ("Power wanted", "Chance to find the difference if it is there.", SHARE | {"min_value": 0.5, "max_value": 0.99}),
+        "target": ("Power wanted", "Chance to detect the difference if it exists.", SHARE | {"min_value": 0.5, "max_value": 0.99}),
     },
     "rate": {
         "rate": ("Expected share", "Of judgements that are yes, as supported.", SHARE),
-        "alpha": ("Expected alpha", "The more annotators agree, the less another one adds.", SHARE),
+        "alpha": ("Expected alpha", "The more annotators agree, the less an additional one adds.", SHARE),
         "target": ("Half-width wanted", "Of the 95% interval.", SHARE | {"min_value": 0.005, "max_value": 0.5, "step": 0.005}),
     },
     "alpha": {

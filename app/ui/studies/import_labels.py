@@ -32,9 +32,9 @@ def importing(desk: Desk) -> None:
     if upload is None:
         return
     replace = st.checkbox(
-        "Replace labels that say otherwise",
+        "Replace labels that differ",
         key=f"{study_id}/import.replace",
-        help="Without it they are told, and stay as they are. What a file does not speak of always stays.",
+        help="Otherwise they are reported and kept. Labels that the file does not mention are always kept.",
     )
     with st.container(horizontal=True, gap="small"):
         asked = st.button("Import", icon=":material/upload:", key="import_labels")
@@ -51,7 +51,7 @@ def importing(desk: Desk) -> None:
             st.rerun()
     elif refused and problems:
         st.error(
-            f"{cards.count(len(problems), 'problem')}, so nothing was imported. Mend the file, or import the good labels only.",
+            f"{cards.count(len(problems), 'problem')}, so nothing was imported. Correct the file, or import the good labels only.",
             icon=":material/error:",
         )
         cells.show(
@@ -103,7 +103,7 @@ def label_studio_server(desk: Desk) -> None:
         )
         names = st.text_area("Names there, one a line: name = annotator", key="label_studio_names", height=68)
         good = st.toggle("Good labels only, if some have problems", key="label_studio_good")
-        replace = st.toggle("Replace labels that say otherwise", key="label_studio_replace")
+        replace = st.toggle("Replace labels that differ", key="label_studio_replace")
         mapped = [word for name, who in names_from(names).items() for word in ("--as", f"{name}={who}")]
         taken = [
             "annotate",

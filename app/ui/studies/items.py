@@ -29,12 +29,12 @@ def draw(desk: Desk) -> None:
 def _list(desk: Desk) -> None:
     study = desk.study
     if not study.items:
-        return cards.empty("The list of items", "Nothing is drawn: choose how many, or have more questions answered.")
+        return cards.empty("The list of items", "Nothing is drawn: choose how many, or answer more questions.")
     drawn, odd = plain(study.items), circling(study)
     if len(odd) > MANY * len(drawn):
         st.warning(
             f"{len(odd):,} of {len(drawn):,} answers say one sentence three times or more, and each repetition has to be labelled. "
-            "Raise the repeat penalty on the page Ask (1.1 to 1.3) or choose a larger model, then have the questions answered anew.",
+            "Raise the repeat penalty on the page Ask (1.1 to 1.3) or choose a larger model, then answer the questions again.",
             icon=":material/repeat:",
         )
     if not desk.fixed:

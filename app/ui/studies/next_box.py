@@ -42,9 +42,9 @@ def missing(desk: Desk, round_name: str) -> list[str]:
         text
         for text, wanted in [
             ("items: draw them on the tab Items", not plain(study.items, round_name)),
-            ("a question: say it on the tab Plan", not study.question.strip()),
-            ("a primary measure: say it on the tab Plan", not study.measure.strip()),
-            ("names of annotators that differ: on the tab People", f"{study.id}/annotators?" in st.session_state),
+            ("a question: enter it on the tab Plan", not study.question.strip()),
+            ("a primary measure: enter it on the tab Plan", not study.measure.strip()),
+            ("different names for all annotators: on the tab People", f"{study.id}/annotators?" in st.session_state),
             (f"{study.per_item} annotators: name them on the tab People", len(study.annotators) < study.per_item),
             (
                 "a decision on the changed rubric: put it in force or discard it, on the tab Rubric",

@@ -27,7 +27,7 @@ def draw(desk: Desk) -> None:
             )
         about = "Agreement needs two or more. With more people than that, each labels a share of the items."
         field(desk, st.number_input, "per_item", "Annotators of each item", 1, 50, help=about)
-        about = "One for each person: nobody labels under another's name. Handed out once the round is frozen."
+        about = "One token for each person, so that nobody can label under another's name. Handed out once the round is frozen."
         field(desk, st.toggle, "tokens", "Tokens", help=about)
     with right:
         for name in ("pilot", "main"):
@@ -43,7 +43,7 @@ def _names(desk: Desk, key: str) -> None:
         put(desk, altered(desk.study, {"annotators": names}))
     except WorkbenchError as error:
         double = next((name for place, name in enumerate(names) if looks(name) in map(looks, names[:place])), "")
-        wrong = f"{double} is there twice: give each person a name of their own." if double else error.what
+        wrong = f"{double} appears twice: give each person a different name." if double else error.what
         st.session_state[f"{key}?"] = (st.session_state[key], wrong)
 
 
@@ -69,6 +69,6 @@ def _balance(study: Study, round_name: str) -> None:
     )
     late = apart(study, round_name)
     st.caption(
-        f"{common}Loads differ by at most one item and its repeat; everybody has an order of their own"
+        f"{common}Loads differ by at most one item and its repeat; each person has a different order"
         + (f", a repeat comes {late:,} screens or more after its item." if late else ".")
     )

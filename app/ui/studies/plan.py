@@ -39,10 +39,10 @@ def draw(desk: Desk) -> None:
     left, right = st.columns([3, 2], gap="large")
     with left:
         field(desk, st.text_area, "question", "Question", height=80, help="What the study is to find out.")
-        about = "What you expect, written down before any label is seen."
+        about = "What you expect, written down before anyone sees a label."
         field(desk, st.text_area, "hypothesis", "Hypothesis", height=80, help=about)
-        field(desk, st.text_input, "measure", "Primary measure", help="The one number that decides. Others are exploration.")
-        field(desk, st.text_area, "test", "Test and its level", height=80, help="How the number is judged once it is there.")
+        field(desk, st.text_input, "measure", "Primary measure", help="The one number that decides. All others are exploratory.")
+        field(desk, st.text_area, "test", "Test and its level", height=80, help="How the number is tested once it is known.")
     with right:
         field(desk, st.text_input, "title", "Title")
         alone = study.kind == "rating" and len(system_names.systems(answers.candidates(session.workbench(), study))) < 2
@@ -75,7 +75,7 @@ def _ask(desk: Desk, _: str) -> None:
 
 def _stop_rule(desk: Desk) -> None:
     stop, key = desk.study.stop, f"{desk.study.id}/stop"
-    about = "Chosen before the labels are seen: stopping when a result looks good flatters it."
+    about = "Chosen before the labels are seen: stopping when a result looks good biases it."
     look = {"options": (list(STOPS),), "format_func": STOPS.get, "help": about}
     forms.field(st.selectbox, "Labelling ends when", key, stop.kind, _stop, desk, **look)
     if stop.kind != "all_labelled":

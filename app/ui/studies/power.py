@@ -22,7 +22,7 @@ def draw(desk: Desk) -> None:
     left, right = st.columns([1, 2], gap="large")
     with left:
         usual = list(GOALS).index(usual_goal(study))
-        goal = st.selectbox("What has to be shown", list(GOALS), usual, key="goal", format_func=GOALS.get, bind="query-params")
+        goal = st.selectbox("Goal", list(GOALS), usual, key="goal", format_func=GOALS.get, bind="query-params")
         head.caption(cards.plain(planned_test(study, goal, pilot)))
         values = _values(goal, pilot)
         first, second = st.columns(2)
@@ -42,8 +42,8 @@ def draw(desk: Desk) -> None:
         power_curves(goal, values, items, annotators, each)
         if goal in ("difference", "means") and study.kind == "rating" and study.items and not draft.paired(study):
             st.warning(
-                "The items are not drawn in pairs: few questions have an answer of every system, and the test will show less than "
-                "this. Spread them over the same questions on the tab Items.",
+                "The items are not drawn in pairs: few questions have answers of every system, so the real power is lower. "
+                "Spread them over the same questions on the tab Items.",
                 icon=":material/info:",
             )
 

@@ -49,7 +49,7 @@ def _progress(desk: Desk) -> None:
                 key=f"{frozen.study.id}/leave.{person.annotator}",
                 type="tertiary",
                 icon=":material/move_item:",
-                help="This person left: what they have not labelled goes to the others. Shows first what would go to whom.",
+                help="This person left: their open items go to the others. First shows which items go to whom.",
             ):
                 st.session_state.design_leaver = person.annotator
                 st.rerun()
@@ -96,7 +96,7 @@ def hand_over(desk: Desk, handover: HandOver) -> None:
         rest = (
             "left undecided"
             if round_name == "adjudication"
-            else "left with a label fewer than planned: all others have them already"
+            else "which leaves them one label short: all others have them already"
         )
         st.warning(f"{cards.count(handover.short, 'open item')} can go to nobody, {rest}.", icon=":material/info:")
     more = " and is not in the plan of the main round any more" if round_name == "pilot" else ""
@@ -122,7 +122,7 @@ def links(desk: Desk, names: list[str]) -> None:
             st.caption(cards.plain(name))
             st.code(f"{root}/label_answers?study={quote(desk.study.id)}&annotator={quote(name)}", language=None, wrap_lines=True)
             if tokens:
-                key, about = f"{desk.study.id}/token.{name}", "An earlier token of this person no longer holds."
+                key, about = f"{desk.study.id}/token.{name}", "An earlier token of this person is no longer valid."
                 cards.press("New token", "key", key, _issue, desk, name, help=about)
                 if token := issued.get((desk.study.id, name)):
                     st.code(token, language=None)

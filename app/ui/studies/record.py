@@ -34,18 +34,18 @@ def _preregistration(desk: Desk) -> None:
     if not frozen.hash:
         return st.caption("Nothing is frozen yet. Freezing stamps the plan, the rubric and the list of items with a hash.")
     cards.facts([("Round", ROUNDS[frozen.round]), ("Frozen", _when(frozen.created)), ("Hash", frozen.hash)])
-    if st.button("Check it", icon=":material/verified:", key="check", help="Are records and labels what was frozen?"):
+    if st.button("Check it", icon=":material/verified:", key="check", help="Check records and labels against the frozen plan"):
         with st.spinner("Reading every version and label", show_time=True):
             st.session_state.design_check = (frozen.id, checking.check(session.workbench(), frozen.study.id))
     version_id, check = st.session_state.get("design_check", ("", None))
     if version_id == frozen.id and check.ok:
         st.success(
-            f"All versions are what their hashes say, and {cards.count(check.labels, 'label record')} fit them.",
+            f"All versions match their hashes, and {cards.count(check.labels, 'label record')} fit them.",
             icon=":material/verified:",
         )
     elif version_id == frozen.id:
         st.error(
-            "The study is not what was frozen:\n\n" + "\n".join(f"- {cards.plain(text)}" for text in check.findings),
+            "The study differs from what was frozen:\n\n" + "\n".join(f"- {cards.plain(text)}" for text in check.findings),
             icon=":material/error:",
         )
     if version_id == frozen.id and check.notes:

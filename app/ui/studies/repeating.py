@@ -36,14 +36,14 @@ def repeating(desk: Desk, round_name: str = "", where: str = "items") -> None:
     what = "One answer says" if len(odd) == 1 else f"{len(odd):,} answers say one sentence {OFTEN} times or more, the worst"
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.caption(
-            cards.plain(f"{what} “{cells.shortened(text, 420)}” {times:,} times, and each of them has to be labelled."),
+            cards.plain(f"{what} “{cells.shortened(text, 420)}” {times:,} times, and each repetition has to be labelled."),
             width="stretch",
         )
         if st.button(
             "Leave it out" if len(odd) == 1 else f"Leave the {len(odd):,} out",
             key=f"leave_out.{where}",
             icon=":material/repeat:",
-            help="From the list below, with its question where several systems answered it.",
+            help="Removes it from the list below, with its question if several systems answered it.",
             on_click=_leave_out,
             args=(desk, [item.id for item in odd]),
         ):

@@ -20,7 +20,7 @@ def draw(desk: Desk) -> None:
     elif desk.piloted:
         _in_force(desk)
     else:
-        st.caption("Make the words so clear that two people choose alike. They can be revised after the pilot.")
+        st.caption("Make the wording so clear that two people choose the same label. It can be revised after the pilot.")
     left, right = st.columns([3, 2], gap="large")
     with left:
         _labels(desk)

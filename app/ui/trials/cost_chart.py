@@ -151,8 +151,8 @@ def _table(members: list[Member], measures: list[str]) -> None:
     ]
     tables.draw(Table("frontier", columns, rows), rows=7, placeholder="")
     st.caption(
-        "Share: how often no other trial is as good in all measures and better in one, over resamples of the questions; times "
-        "and contexts are drawn by their spread."
+        "Share: of the resamples of the questions, those in which no other trial is as good in all measures and better in "
+        "one; times and contexts vary by their spread."
     )
 
 
@@ -226,6 +226,6 @@ def _explained(cost: str, costs: dict[str, Spread], recipes: int, front: int, un
 
 def _three(third: str) -> str:
     return (
-        f"Large: no other recipe is as good in all three measures and better in one, as measured. Colour: {measure_name(third)}. How "
-        "sure each place is stands in the table."
+        f"Large: no other recipe is as good in all three measures and better in one, as measured. Colour: {measure_name(third)}.  "
+        "The table shows how certain each place is."
     )

@@ -54,7 +54,7 @@ def buttons(trial: Trial, config: TrialConfig | None, tags: list[str]) -> None:
 def taken(chosen: list[Trial]) -> None:
     """What is done with all that is ticked."""
     if st.button(
-        "Table for a paper", icon=":material/table:", key="into_paper", help="What is ticked, taken to *Write a paper*."
+        "Table for a paper", icon=":material/table:", key="into_paper", help="Takes the ticked trials to *Write a paper*."
     ):
         st.session_state.chosen = [trial.id for trial in reference_first(chosen)]
         ways.go("write_paper", paper_view="Add")
@@ -100,7 +100,7 @@ def describe(trial: Trial, tags: list[str]) -> None:
         forms.field(make, what.capitalize(), f"{what}/{trial.id}", value, _describe, trial.id, what, **look)
 
     left, right = st.columns([1, 1])
-    own, most, about = list(trial.tags), MOST_CHARACTERS, "Empty: it is called by what differs from the default recipe."
+    own, most, about = list(trial.tags), MOST_CHARACTERS, "Empty: named by what differs from the default recipe."
     field(left.text_input, "name", trial.name, value=trial.name, placeholder=trial.made_name, max_chars=most["name"], help=about)
     every = sorted({*tags, *own})
     field(right.multiselect, "tags", own, options=(every, own), accept_new_options=True, placeholder="Choose or type")

@@ -20,8 +20,8 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         return st.info(cards.plain(f"{error.what} {error.todo}"), icon=":material/tune:")
     if result.left_out:
         st.caption(
-            f"{cards.count(result.left_out, 'recipe')} left out: the only one with some value, so that its effect could not "
-            "be separated from the others'."
+            f"{cards.count(result.left_out, 'recipe')} left out: the only one with some value, so its effect cannot be "
+            "separated from the others'."
         )
     main_effects(scope, result)
     shares(scope)
@@ -32,8 +32,8 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
 def main_effects(scope: Scope, result: Effects) -> None:
     if all(level.mean is None for effect in result.main for level in effect.levels):
         return st.info(
-            "These trials do not tell one setting's effect from another's: they differ in several at once. Choose one experiment "
-            "above the table.",
+            "These trials differ in several settings at once, so the effects cannot be separated. Choose one experiment above "
+            "the table.",
             icon=":material/tune:",
         )
     places = [effect.setting for effect in result.main]
@@ -88,7 +88,7 @@ def shares(scope: Scope) -> None:
         data=importance.rows(result),
         command=scope.command("importance"),
         title="How much each setting accounts for",
-        caption=f"{result.recipes:,} recipes; the forest explains {max(result.explained, 0):.0%} of recipes it has not seen",
+        caption=f"{result.recipes:,} recipes; the forest explains {max(result.explained, 0):.0%} of the variance of held-out recipes",
         method="Functional ANOVA over random forests; whiskers: lowest and highest of five forests",
     )
 
@@ -107,7 +107,7 @@ def interactions(scope: Scope, result: Effects) -> None:
     first, second = pairs[chosen]
     means = lab.cells(session.workbench(), scope.members, scope.metric, first, second)
     if not means:
-        return st.caption("The mean of no such pair can be told from the other settings.")
+        return st.caption("No mean of such a pair can be separated from the other settings.")
     levels = dict.fromkeys(row["first"] for row in means)
     traces = []
     for place, other in enumerate(dict.fromkeys(row["second"] for row in means)):

@@ -41,7 +41,7 @@ def summary(board: Leaderboard) -> str:
     text += f" Paired t tests against the best with Holm's correction over {cards.count(board.tested, 'comparison')}, 5%."
     text += f" {lab.worth(board)} Confirm a choice on questions that were not used to make it."
     if board.n < FEW:
-        text += f" Only {cards.count(board.n, 'question')}: little can be told apart on so few."
+        text += f" Only {cards.count(board.n, 'question')}: on so few, few differences are significant."
     if board.left_out:
         text += f" {board.left_out:,} recipes of lower means are left out."
     return text

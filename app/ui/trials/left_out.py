@@ -17,7 +17,7 @@ DRAWN = 20  # articles in the chart, of the largest change
 def draw(scope: Scope, names: dict[str, str]) -> None:
     if len(scope.chosen) < 2:
         return st.info(
-            "Tick two trials on the same questions in the table above: their difference is told without each article in turn.",
+            "Tick two trials on the same questions in the table above: their difference is shown without each article in turn.",
             icon=":material/article:",
         )
     left, middle, right = st.columns([2, 2, 1])
@@ -65,10 +65,12 @@ def summary(result: Sensitivity, by: str) -> str:
     if result.cluster_low is not None:
         words += f", {result.cluster_low:+.4f} to {result.cluster_high:+.4f} with the {by} as unit"
         wider = result.low is not None and (result.cluster_high - result.cluster_low) > 1.1 * (result.high - result.low)
-        words += f"; believe the latter, questions of one {by} are alike" if wider else ""
+        words += f"; use the latter, as questions of one {by} are alike" if wider else ""
     words += f". Jackknife over {by}s: standard error {result.jackknife_error:.4f}. "
     last = (
-        f"No {by} alone turns it." if not result.turns else f"Without one of {cards.count(result.turns, by)} it turns or is gone."
+        f"No {by} alone reverses it."
+        if not result.turns
+        else f"Without one of {cards.count(result.turns, by)} it is reversed or vanishes."
     )
     if result.cluster_low is not None and result.cluster_low <= 0 <= result.cluster_high:
         last += f" With the {by} as unit it is not significant."

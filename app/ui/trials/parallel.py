@@ -19,7 +19,7 @@ APART = 0.05  # of an axis: recipes of one level are drawn so far apart, the bes
 
 def draw(scope: Scope, names: dict[str, str]) -> None:
     if len(scope.members) < 2:
-        return st.info("It takes two trials on the same questions to draw lines between them.", icon=":material/ssid_chart:")
+        return st.info("Lines need at least two trials on the same questions.", icon=":material/ssid_chart:")
     board = lab.leaderboard(session.workbench(), scope.members, scope.metric)
     settings = varied([row.trial for row in board.rows], ranges=False, whole=True)
     if not settings:
@@ -45,7 +45,8 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
         caption=f"{scope.questions}; {len(board.rows):,} recipes, n {board.n:,}",
     )
     st.caption(
-        f"A line a recipe; at the right its mean. Blue: {cards.count(board.equals, 'recipe')} that are the best or not distinguishable "
+        f"One line per recipe; its mean is at the right. Blue: {cards.count(board.equals, 'recipe')} that are the "
+        f"best or not distinguishable "
         "from it. Lines through one level are drawn a little apart, the higher means above. Point at a line's end for its recipe."
     )
 

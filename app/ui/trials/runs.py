@@ -65,8 +65,8 @@ def draw(ticked: list[Trial]) -> None:
             cards.empty(
                 "Runs of any system, measured and compared",
                 "Give one run or more in TREC's format (question Q0 document rank score tag) and the judgements of their topics "
-                "(question 0 document grade). Only ids are needed, no corpus. Uploaded files are not stored. A trial leaves as such a run "
-                "by its button “As a run”.",
+                "(question 0 document grade). Only ids are needed, no corpus. Uploaded files are not stored. The button “As a "
+                "run” of a trial exports such a run.",
             )
             and None
         )
@@ -160,7 +160,7 @@ def _report(
         text = trec.run_text(fused, DEPTH)
         download("The fused run", text, "fused.run")
     st.code(command, language="bash", wrap_lines=True)
-    st.caption("The command takes the files where you have them.")
+    st.caption("Replace the file names in the command by your paths.")
 
 
 def _command(

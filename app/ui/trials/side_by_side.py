@@ -78,7 +78,7 @@ def trace(result: SideBySide, names: dict[str, str], command: str) -> None:
         data=rows,
         command=command,
         title="Trace",
-        caption="time of each stage in the trial's own run; a stage from the cache took no work there",
+        caption="time of each stage in the trial's own run; a cached stage took no time there",
     )
     cached = {row["stage"]: row["from the cache"] for row in rows if row["from the cache"]}
     if cached:

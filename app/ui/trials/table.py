@@ -23,7 +23,7 @@ TABLE = "trials_table"
 def none() -> None:
     """There is nothing to list yet: how to get a trial."""
     why = (
-        "A trial is a recipe with all that it measured, kept for good. Save one on the page Search, live, or run: "
+        "A trial is a recipe with all its measurements, stored permanently. Save one on the page Search, live, or run: "
         + session.workbench().command(session.config())
     )
     if cards.empty("Stored trials", why, "Open Search, live", key="first", icon=":material/tune:"):
@@ -159,7 +159,7 @@ def _table(rows: list[dict[str, Any]], sweeps: dict[str, str]) -> Table:
         Column("When", "", DAY_TIME, width=104),
         Column("k", "k", help="Depth at which the rankings were judged.", width=38),
         Column("Sweep", width=220),
-        Column("Id", help="The end of its id, as `trials show` takes it.", width=62),
+        Column("Id", help="The end of its id, accepted by `trials show`.", width=62),
     )
     return Table(TABLE, [each for each in columns if told.get(each.key, True)], [_row(row, sweeps) for row in rows])
 

@@ -19,7 +19,9 @@ from core.config import valid
 from core.errors import WorkbenchError
 from core.files import read_json
 
-WITHOUT = "Read without its study.json: repeated and attention items cannot be told from the others, so they count like these."
+WITHOUT = (
+    "Read without its study.json: repeated and attention items cannot be distinguished from the others, so they count like these."
+)
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 NO_NUMBER = re.compile(r"[-+]?(nan|inf|infinity)", re.I)
 MOST_SENTENCES = 1000  # of an answer; a larger number is a slip
@@ -180,7 +182,7 @@ def plain_table(text: str, file: str) -> tuple[LabelTable, Problems]:
     numeric = numeric and any(NUMBER.fullmatch(value) for _, value in votes.values())
     for line, value in votes.values() if numeric else ():
         if not np.isfinite(float(value)):
-            wrong.add(line, f"'{value}' is no number to reckon with.", "Leave the value empty where it is missing.")
+            wrong.add(line, f"'{value}' is not a number.", "Leave the value empty where it is missing.")
     _add_spellings(wrong, ((line, who) for (_, who), (line, _) in votes.items()), "annotator")
     if not numeric:
         _add_spellings(wrong, votes.values(), "label")
@@ -214,7 +216,7 @@ def _rows_of_jsonl(text: str, wrong: Problems) -> Iterable[tuple[int, dict[str, 
         if isinstance(record, dict) and {"item", "annotator"} <= record.keys() and record.keys() & {"value", "label", "rating"}:
             yield line, {name: "" if value is None else str(value) for name, value in record.items()}
         elif raw.strip():
-            wrong.add(line, "This line is no JSON object with item, annotator and value.")
+            wrong.add(line, "This line is not a JSON object with item, annotator and value.")
 
 
 def _add_spellings(wrong: Problems, names: Iterable[tuple[int, str]], what: str) -> None:

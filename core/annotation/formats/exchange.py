@@ -235,7 +235,7 @@ class _Rows:
             label = _judged(label, self.study.item(item), row)
         except (ValueError, IndexError) as error:
             what = said(error) if isinstance(error, ValidationError) else f"{error}."
-            self.wrong.add(line, what, "Mend the row; annotations/README.md lists the columns.")
+            self.wrong.add(line, what, "Correct the row; annotations/README.md lists the columns.")
             return
         if place is None:
             self._places[key] = len(self.labels)

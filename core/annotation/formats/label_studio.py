@@ -155,7 +155,9 @@ def from_tasks(text: str, file: str, study: Study, round_name: str) -> Parsed:
                     what = error.what
                 elif isinstance(error, ValueError):
                     what = said(error) if isinstance(error, ValidationError) else f"{error}."
-                wrong.add(line, f"Item {data['item']}, annotation {number}: {what}", "Mend it in Label Studio, export again.")
+                wrong.add(
+                    line, f"Item {data['item']}, annotation {number}: {what}", "Correct it in Label Studio, and export again."
+                )
     return Parsed(labels, wrong)
 
 

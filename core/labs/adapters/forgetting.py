@@ -117,7 +117,7 @@ def _of(config: TrialConfig, corpus: str) -> TrialConfig:
 
 
 def _texts(name: str, corpus: Corpus, config: TrialConfig, documents: int) -> list[str]:
-    """Drawn once; a larger number holds the smaller."""
+    """Drawn once; a larger sample contains the smaller."""
     texts = [document.text for document in corpus.documents if len(document.text.split()) > 1]
     if len(texts) < 2:
         raise WorkbenchError("There are not two texts to read.", where=name, todo="Name a corpus with more documents.")
@@ -182,7 +182,7 @@ def table(made: Forgetting, command: str = "") -> Table:
 def sentences(made: Forgetting, level: float) -> list[str]:
     """Whether an adapter's difference is told apart from none."""
     own = list(dict.fromkeys(learnt([each.side.adapter for each in made.rows], made.corpus)))
-    told = [f"{', '.join(own)} learnt from {made.corpus}: this is no other text, and says nothing of forgetting."] if own else []
+    told = [f"{', '.join(own)} was trained on {made.corpus}: it shows no forgetting."] if own else []
     for each in made.rows[1:]:
         paired = each.against
         if paired is None or paired.p is None:
@@ -190,7 +190,7 @@ def sentences(made: Forgetting, level: float) -> list[str]:
         change = float(np.exp(paired.difference)) - 1
         p = "p < 0.001" if paired.p < 0.001 else f"p {paired.p:.3f}"
         if paired.p >= 1 - level:
-            told.append(f"{each.side.title}: no change of perplexity on {made.corpus} is told apart ({change:+.1%}, {p}).")
+            told.append(f"{each.side.title}: no significant change of perplexity on {made.corpus} ({change:+.1%}, {p}).")
         else:
             way, much = ("has forgotten", "higher") if change > 0 else ("finds it likelier", "lower")
             told.append(f"{each.side.title} {way}: its perplexity on {made.corpus} is {abs(change):.1%} {much} ({p}).")

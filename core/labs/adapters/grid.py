@@ -288,7 +288,7 @@ def _reliance(rules: Rules, side: AdapterSide, follows: np.ndarray, plain: np.nd
 def _notes(config: TrialConfig, every: Iterable[AdapterSide]) -> list[str]:
     names = dict.fromkeys(name for side in every for name in weights_of(side.adapter))
     return [
-        f"{name} has learnt from the dev half of these questions: compare it on the test half (Questions: test, on top)."
+        f"{name} was trained on the dev half of these questions: compare it on the test half (Questions: test, on top)."
         for name in names
         if has_learnt_from(name, config.corpus.dataset) and config.corpus.questions != "test"
     ]
@@ -379,14 +379,14 @@ def sentences(made: AdapterGrid, level: float) -> list[str]:
         for change in made.cells.comparison.significant(level)
         if change.measure == MAIN
     ]
-    told = told or ["In no context is the adapter's token F1 told apart from the model's without it."]
+    told = told or ["In no context does the adapter change the model's token F1 significantly."]
     base = made.reliance[0].follows
     for side, follows, *_ in made.reliance[1:]:
         if follows.mean is not None and base.mean is not None:
             told.append(
                 f"{side.title} follows the context over its memory in {follows.mean:.0%} of {follows.n:,} conflicts, without it in "
-                f"{base.mean:.0%} of {base.n:,}. To the rest of {made.conflicts:,} contradicted questions the answers name neither, "
-                "or both."
+                f"{base.mean:.0%} of {base.n:,}. Of the other contradicted questions ({made.conflicts:,} in all) the answers "
+                f"name neither, or both."
             )
     by_heart = "are answered right without any passage by the model without adapter: possibly memorised."
     return [*made.notes, *told, f"{made.memorised:,} of {made.questions:,} questions {by_heart}"]

@@ -77,7 +77,7 @@ def sentences(rows: Sequence[dict[str, Any]], fields: Sequence[str]) -> list[str
         "The answers' token F1 with the preferred ones fell (interval of the difference below 0) with {}.": (
             lambda row: row["f1 low"] is not None and row["f1 high"] < 0
         ),
-        "The pairs that were never seen are ranked no better than by chance (interval with 0.5, or below it) with {}.": (
+        "The held-out pairs are ranked no better than by chance (interval with 0.5, or below it) with {}.": (
             lambda row: row["accuracy low"] is None or row["accuracy low"] <= 0.5
         ),
     }

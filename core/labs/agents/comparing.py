@@ -289,5 +289,5 @@ def sentences(made: AgentComparison, level: float) -> list[str]:
     if made.samples:
         said.append(f"{TITLES[EQUAL]}: {made.samples:,} samples of a question, mean tokens of the others in the table.")
     if "temperature" not in type(made.draw.config.generation).model_fields:
-        said.append("This engine takes no temperature: its samples are drawn at its own.")
+        said.append("This engine has no temperature setting: its samples are drawn at its own.")
     return said

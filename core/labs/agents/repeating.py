@@ -89,13 +89,13 @@ def _check(plan: RepeatedPlan) -> None:
     for way in plan.ways:
         registry.find("answering", way)
     if not 1 <= len(set(plan.ways)) == len(plan.ways) <= 2:
-        raise WorkbenchError("One way or two are asked again and again.", where="--ways", todo="For example: one_prompt,react")
+        raise WorkbenchError("Choose one or two ways to repeat.", where="--ways", todo="For example: one_prompt,react")
 
 
 def _warm(draw: Draw) -> None:
     if "temperature" not in type(draw.config.generation).model_fields:
         raise WorkbenchError(
-            "This engine takes no temperature, so nothing tells its repeats apart.",
+            "This engine has no temperature setting, so its repeats cannot differ.",
             where="generation.part",
             todo="Choose another engine.",
         )
@@ -171,7 +171,7 @@ def sentences(made: RepeatedRuns) -> list[str]:
             f"{a} minus {b}: F1 {made.spread.difference:+.3f}; standard deviation {between:.3f} between "
             f"questions, {within:.3f} between repeats."
         )
-        enough = f"{made.needed:,} repeats" if made.needed else f"not even {PLANNED[-1]:,} repeats: it takes more questions"
+        enough = f"{made.needed:,} repeats" if made.needed else f"not even {PLANNED[-1]:,} repeats are enough: use more questions"
         told.append(
             f"To show a difference of {made.plan.difference:g} on these {len(made.draw.rows):,} questions with 80%: {enough}."
         )

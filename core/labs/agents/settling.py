@@ -27,7 +27,7 @@ def settle(workbench: Workbench, key: str, done: bool) -> dict[str, Any]:
     if key not in noted or noted[key]["what"] != "begun":
         raise WorkbenchError("There is no such call.", where=key, todo="`agents effects` lists them.")
     if key + AFTER in noted:
-        raise WorkbenchError("It is known already what became of this call.", where=key, todo="`agents effects` tells it.")
+        raise WorkbenchError("The outcome of this call is already known.", where=key, todo="`agents effects` tells it.")
     told = {name: noted[key][name] for name in ("run", "step", "tool", "arguments")}
     after = {**told, "what": "done" if done else "not done", "result": SETTLED if done else "", "failed": False, "trusted": True}
     batches(workbench.home).add(KIND, {key + AFTER: after}, {})

@@ -345,13 +345,15 @@ def sentences(made: Reasoning, level: float) -> list[str]:
     )
     for way, spent in made.spent.items():
         if again := spent["asked again"]:
-            told.append(f'{WAYS[way]}: {again:,} of {made.texts(way):,} texts without "{MARKER}" were asked for it again.')
+            told.append(f'{WAYS[way]}: {again:,} of {made.texts(way):,} texts lacked "{MARKER}" and were asked for it again.')
         if unread := spent["unextractable"]:
             told.append(f"{WAYS[way]}: of {unread:,} of {made.texts(way):,} texts no answer could be read: wrong.")
     if unfit := len(made.items) - len(made.asked):
         told.append(f"{unfit:,} questions are left out: their passage does not fit into the prompt.")
     if made.own_temperature:
-        told.append("This engine takes no temperature: its greedy texts are not greedy, and its samples are drawn at its own.")
+        told.append(
+            "This engine has no temperature setting: its greedy texts are not greedy, and its samples are drawn at its own."
+        )
     return [
         *told,
         "A direct text without the marker is its own answer; a chain is not. Another wording of the templates may do better.",

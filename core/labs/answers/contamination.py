@@ -41,7 +41,7 @@ CONDITIONS = {"closed_book": "Closed book", "gold": "Over the gold evidence"}
 SHORT = {"closed_book": "closed", "gold": "gold"}
 WORDINGS = ("original", "rephrased")
 MEASURES = ("em", "f1", "contains")
-SUBSETS = {"all": "All that were rephrased", "near": "Near in meaning", "unmemorised": "Without the possibly memorised"}
+SUBSETS = {"all": "All that were rephrased", "near": "Near in meaning", "unmemorised": "Without possibly memorised"}
 NEAR = 0.85  # cosine of question and rephrasing
 HEAD, TAIL = 60, 40  # words of a passage that are given, and that follow
 CONTINUE = "Continue this text. Write only the words that come next."
@@ -308,7 +308,7 @@ def gap_table(made: Contamination, command: str = "") -> Table:
         corrected_p(),
     )
     note = f"n {made.rephrased:,}. Paired differences; sign-flip test, Holm's correction over all that were rephrased"
-    return Table("gaps_table", columns, rows, "Scores of questions in their own and in other words", note, command)
+    return Table("gaps_table", columns, rows, "Scores of original and rephrased questions", note, command)
 
 
 def item_rows(made: Contamination) -> list[dict[str, Any]]:
@@ -335,7 +335,7 @@ def item_table(made: Contamination, order: Sequence[int], command: str = "") -> 
     ]
     for (condition, title), (wording, end) in product(SHORT.items(), zip(WORDINGS, ("", ", other"), strict=True)):
         columns.append(arms.measure_column("f1", f"{condition} {wording} f1", f"F1 {title}{end}"))
-    return Table("rephrased_table", columns, rows, "Questions in their own and in other words", f"n {len(rows):,}", command)
+    return Table("rephrased_table", columns, rows, "Original and rephrased questions", f"n {len(rows):,}", command)
 
 
 def edit_lines(made: Contamination) -> list[dict[str, str]]:
@@ -347,7 +347,7 @@ def sentences(made: Contamination, level: float) -> list[str]:
     """What is told, and what it cannot tell."""
 
     def words(gap: Difference) -> str:
-        how = gap.verdict(level, ("answers its own wording better than another one", "answers the rephrasing better"))
+        how = gap.verdict(level, ("answers the original wording better than a rephrasing", "answers the rephrasing better"))
         return f"{CONDITIONS[gap.arm.condition]}, {gap.measure}: the model {how}, by {gap.figures}."
 
     nothing = f"No gap between questions and rephrasings is significant on {made.rephrased:,} questions."
@@ -358,16 +358,17 @@ def sentences(made: Contamination, level: float) -> list[str]:
     texts, likely = made.continuations, made.likelihood
     if texts and texts.paired.p is not None:
         more = texts.paired.p < 1 - level and texts.paired.difference > 0
+        than_chance = "more than chance, as if it had read the document or kept to its subject"
         told.append(
-            f"Behind the beginning of a document the model's words share {texts.own.mean:.3f} (ROUGE-L) with what follows there and "
+            f"After the beginning of a document the model's words share {texts.own.mean:.3f} (ROUGE-L) with what follows there and "
             f"{texts.other.mean:.3f} with what follows in another document: "
-            f"{'more than chance, as one who has read it or keeps to its subject' if more else 'not significantly more than chance'}."
+            f"{than_chance if more else 'not significantly more than chance'}."
         )
     if likely and likely.mean.p is not None:
         told.append(
             f"Log-probability a token: questions {likely.original:.3f}, rephrasings {likely.rephrased:.3f} "
             f"(difference {likely.mean.difference:+.3f}, p {likely.mean.p:.3f})."
-            + " The model's own rephrasings are likely to it whatever it was trained on."
+            + " A model finds its own rephrasings likely, whatever it was trained on."
             * (not made.by_hand)
         )
     return [*told, limits(made)]
@@ -380,6 +381,6 @@ def limits(made: Contamination) -> str:
     return (
         f"The {made.rephrased:,} rephrasings are {whose}"
         + (f"; {len(made.items) - made.rephrased:,} questions have none ({left})" if left else "")
-        + ". A rephrasing that is clumsier, or asks something else, makes a gap by itself, and a weak model writes such: read them beside "
-        "the questions, mend them in a file. No gap does not show that the questions were not in the training data."
+        + ". A rephrasing that is clumsy, or asks something else, causes a gap by itself, and weak models write such: read "
+        "them beside the questions, and correct them in a file. No gap does not show that the questions were not in the training data."
     )

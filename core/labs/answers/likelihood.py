@@ -72,7 +72,7 @@ def passage_table(made: AnswerLikelihood, command: str = "") -> Table:
         Column("share", "Share of the answer", "%.1f%%"),
     )
     note = "Share of the answer: p(passage | question, answer) by RAG-Sequence"
-    return Table("likelihood_table", columns, rows, "What each passage makes of the answer", note, command)
+    return Table("likelihood_table", columns, rows, "Likelihood of the answer by passage", note, command)
 
 
 def _place(hit: Hit) -> dict[str, Any]:

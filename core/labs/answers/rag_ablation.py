@@ -219,10 +219,10 @@ def table(made: RagAblation, measure: str, level: float, command: str = "") -> T
         Column("prompt tokens", "Prompt", WHOLE, "Tokens of a prompt, mean."),
         Column("answer tokens", "Answer", WHOLE),
         Column("HyDE tokens", "HyDE", WHOLE, "Tokens that HyDE writes for a question, once."),
-        Column("usd", "USD", "%.4f", "Of all questions; empty: nothing is paid, or the endpoint does not tell."),
+        Column("usd", "USD", "%.4f", "Of all questions; empty: free, or not reported by the endpoint."),
     )
     note = f"n {made.questions:,}. {method(level)}"
-    return Table("rag_table", columns, rows(made), "What retrieval is worth to the answers", note, command)
+    return Table("rag_table", columns, rows(made), "Effect of retrieval on the answers", note, command)
 
 
 def sentences(made: RagAblation, level: float) -> list[str]:

@@ -152,7 +152,7 @@ def read_file(path: Path) -> dict[str, str]:
         text = text_of(fields, "rephrased").strip()
         names = [text_of(fields, name).strip() for name in ("id", "question")]
         if "rephrased" not in fields or not any(names):
-            raise WorkbenchError("The line is no rephrasing of a question.", where=place, todo=FORM)
+            raise WorkbenchError("The line is not a rephrasing of a question.", where=place, todo=FORM)
         by_question |= {name: text for name in names if name}
     if not by_question:
         raise WorkbenchError("The file has no rephrasings: it is empty.", where=str(path), todo=FORM)

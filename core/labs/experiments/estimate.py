@@ -78,7 +78,7 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     again = 2 * experiment.repeats if experiment.report_on else 0  # the winner and the base, on other questions
     trials += again + len(compared)
     if runs is None:
-        words = f"{_count(trials, 'trial')}; the corpus is not read yet, so their time is not known"
+        words = f"{_count(trials, 'trial')}; the corpus is not read yet, so there is no estimate of their time"
         return Outlook(trials, 0, len(made.left_out), about, (), None, ("reading the corpus",), None, 0.0, words)
     report, *runs = runs
     identities, answers = workbench.measured_of(experiment.id).keys(), answer_task(experiment)

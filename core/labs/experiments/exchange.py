@@ -377,7 +377,7 @@ def _new_here(
             new.append(packed)
         elif workbench.store.journal.read(here).payload != record.payload:
             raise WorkbenchError(
-                f"The {packed.kind} {packed.id} is here, and says otherwise than in the file.",
+                f"The {packed.kind} {packed.id} is here with other contents than in the file.",
                 where=packed.name,
                 todo="Nothing was added. `python -m core store verify` says whether the one here is whole.",
             )

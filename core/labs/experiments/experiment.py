@@ -156,8 +156,8 @@ class Experiment(StageConfig):
     report_on: Literal["", "test"] = knob("", "Questions on which the winner and the base are measured once more, at the end.")
     settled: bool = knob(
         False,
-        "Ends the experiment as soon as one point is told apart from all others, or all are equal; with halving, from all others of "
-        "its round. Points answer few questions first, and more in each round.",
+        "Ends the experiment as soon as one point differs significantly from all others, or all are equal; with halving, from "
+        "all others of its round. Points answer few questions first, and more in each round.",
     )
     budget: Budget = Field(default_factory=Budget)
 

@@ -42,7 +42,7 @@ def settled(
     among = "" if not before else f" of its round; {before:,} {'has' if before == 1 else 'have'} left before, on fewer questions"
     if all(each < alpha for each in correct_defined(p)):
         all_others = "the other" if others == 1 else f"all {others:,} others"
-        return f"{list(values)[place]} is told apart from {all_others}{among} ({counted})"
+        return f"{list(values)[place]} differs significantly from {all_others}{among} ({counted})"
     if all(tost(column, margin, alpha, resamples=100).equivalent for column in differences.T):
         return f"none differs from {list(values)[place]} by {margin:g} or more{among and f', {among[1:]}'} ({counted})"
     return ""

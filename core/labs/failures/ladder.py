@@ -32,15 +32,15 @@ class Band(NamedTuple):
 
 # in the order of the pipeline
 BANDS = {
-    "absent": Band("Not in the corpus", "No document holds evidence for them, or they cannot be answered at all."),
-    "cut": Band("Cut by the chunker", "No chunk holds enough of the evidence: the overlap rule of the evaluation."),
-    "unretrieved": Band("Not retrieved", "No retriever handed a chunk with the evidence to the fusion."),
+    "absent": Band("Not in the corpus", "No document contains evidence for them, or they cannot be answered at all."),
+    "cut": Band("Cut by the chunker", "No chunk contains enough of the evidence, by the overlap rule of the evaluation."),
+    "unretrieved": Band("Not retrieved", "No retriever found a chunk with the evidence."),
     "low": Band("Ranked too low", "The best chunk with the evidence is ranked behind the passages of the context."),
-    "dropped": Band("Dropped from the context", "Ranked high enough, and not in the prompt: no room, or not similar enough."),
+    "dropped": Band("Dropped from the context", "Ranked high enough, but not in the prompt: no room, or not similar enough."),
     "unused": Band("In the context, not used", "The evidence was in the prompt, and the answer is wrong."),
     "misjudged": Band("Judged wrongly", "The judge rejects the reference answer itself, so no answer could be right."),
     "answered": Band("Answered", "The judge accepts the answer."),
-    "reached": Band("Within the passages", "Retrieval did its part: the evidence is ranked within the context's passages."),
+    "reached": Band("Within the passages", "Retrieval succeeded: the evidence is ranked within the context's passages."),
 }
 RETRIEVAL = ("absent", "cut", "unretrieved", "low", "reached")
 ANSWERS = ("absent", "cut", "unretrieved", "low", "dropped", "unused", "misjudged", "answered")

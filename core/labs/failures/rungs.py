@@ -157,7 +157,7 @@ def climb(
     if not table:
         raise WorkbenchError(
             f"'{bare.corpus.name}' has no questions with a reference answer, so no answer can be judged.",
-            todo="Losses of retrieval stand without: `python -m core answers failures` without --ask.",
+            todo="Losses of retrieval need no answers: `python -m core answers failures` without --ask.",
         )
     yield from answering.write(workbench, run, _wanted(table, only))
     workbench.pipeline.cache.save(COUNT, _count_key(workbench, bare.corpus), {}, {"count": count})

@@ -69,7 +69,7 @@ def best_of(
     if judge and {each.prompt for each in every} - {each.prompt for each in compared_answers(judge)}:
         todo = "Train both on one file with the same seed and shares, and half=first and half=second."
         raise WorkbenchError(
-            "The gold reward model has another test part, so it may have learnt from these prompts.", where=gold, todo=todo
+            "The gold reward model has another test part, so it may have been trained on these prompts.", where=gold, todo=todo
         )
     order = np.random.default_rng(config.seed).permutation(len(every))[:ask]
     asked = [every[place] for place in order]
@@ -215,5 +215,11 @@ def _gained(row: dict[str, Any], name: str) -> str:
     low, high = row[f"{name} gain low"], row[f"{name} gain high"]
     if low is None:
         return f"changed by {row[f'{name} gain']:+.3f}, of too few prompts for an interval"
-    word = "rose" if half_right(low) == 1 else "fell" if half_right(high) == 0 else "is not told apart from a single answer's"
+    word = (
+        "rose"
+        if half_right(low) == 1
+        else "fell"
+        if half_right(high) == 0
+        else "does not differ significantly from a single answer's"
+    )
     return f"{word} ({row[f'{name} gain']:+.3f}, {low:+.3f} to {high:+.3f})"

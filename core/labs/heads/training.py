@@ -95,7 +95,7 @@ def _examples(
     some = [("test" if half == "test" else "train", e) for half, half_of in halves.items() for e in of_corpus(half_of)]
     if not some:
         todo = "Take a corpus whose questions have one, or a file."
-        raise WorkbenchError("No question of this corpus has what is to be learnt.", where=corpus.name, todo=todo)
+        raise WorkbenchError("No question of this corpus has a label to learn.", where=corpus.name, todo=todo)
     return some, ()
 
 

@@ -75,7 +75,7 @@ def answer_cost(
     """
     if not margin_points > 0:
         raise WorkbenchError(
-            f"A margin of {margin_points:g} points leaves nothing that could be shown equal.",
+            f"A margin of {margin_points:g} points leaves nothing that could be shown equivalent.",
             where="margin",
             todo="Give the largest difference, in points, that would not matter to you; above 0.",
         )

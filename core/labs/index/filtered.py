@@ -215,7 +215,7 @@ def table(results: Sequence[Filtered], recalls: Sequence[Interval], ways: Mappin
         Column("allowed", "", COUNT),
         Column("way"),
         Column("recall", "", MEAN, direction=1),
-        Column("too few", help="Questions with fewer results than could be found.", width=76),
+        Column("too few", help="Questions with fewer results than exist.", width=76),
         Column("p50_ms", "Median", "%.2f ms"),
     )
     return Table("filters", columns, made, "Recall under a filter", f"n {len(results[0].recall):,} questions a filter", command)

@@ -163,7 +163,9 @@ def schedule(lived: Churn, tolerated: float) -> Schedule:
         )
     later = [each for each in lived.rounds if each.round and each.fresh_recall is not None]
     if not later:
-        raise WorkbenchError("A life without a round of changes tells no decay.", where="--rounds", todo="Give one or more.")
+        raise WorkbenchError(
+            "Without a round of changes there is no decay to measure.", where="--rounds", todo="Give one or more."
+        )
     churned = np.array([each.churned for each in later])
     lost = np.stack([each.fresh_recall - each.recall for each in later])  # [rounds, num_queries]
     decay = intervals(churned @ lost / (churned @ churned) / 100, seed=lived.seed)[0]
@@ -181,14 +183,14 @@ def schedule_words(made: Schedule, daily: float = 0.0) -> list[str]:
     words = [f"Each 1% {what} costs {points}, measured up to {made.tried:.0%}; over {decay.n:,} questions, of one life."]
     allowed = f"{100 * made.tolerated:g} points"
     if made.soonest is None:
-        return [*words, f"Recall does not fall with changes: {allowed} are lost at no share, as far as was tried."]
+        return [*words, f"Recall does not fall with changes: {allowed} are not lost at any share tried."]
     if made.latest is None:
         words.append(f"A loss is not shown: at the earliest {_when(made.soonest, daily)} {allowed} are lost, and perhaps never.")
     else:
         span = f"{_when(made.soonest, daily)} at the earliest and {_when(made.latest, daily)} at the latest"
         words.append(f"Rebuild {_when(made.share, daily)}: {allowed} are lost then; {span}.")
     if (made.share or made.soonest) > made.tried:
-        words.append(f"That is beyond the {made.tried:.0%} that were tried: a straight line drawn on, not a measurement.")
+        words.append(f"That is beyond the {made.tried:.0%} that were tried: an extrapolated line, not a measurement.")
     return words
 
 

@@ -247,6 +247,6 @@ def table(points: Sequence[IndexPoint], names: Sequence[str], command: str) -> T
         Column("p95_us", "p95", "%.0f µs"),
         Column("build_s", "Build", "%.2f s"),
         Column("memory_per_vector", "Memory", "%.0f B", "Bytes of a vector."),
-        Column("measured", help="elsewhere: on another machine or by other code", width=96),
+        Column("measured", help="elsewhere: on another machine or version", width=96),
     ]
     return Table("points_table", columns[: 6 + any(not p.here for p in points)], made, "Kept points", "", command)

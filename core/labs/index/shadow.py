@@ -363,8 +363,8 @@ def switch_words(report: SwitchReport) -> list[str]:
         words.append(f"Half of them took less than {report.p50_ms:.1f} ms, the longest {report.longest_ms:.0f} ms.")
     if report.planted:
         words.append(
-            f"{report.planted:,} rows of the other encoder stood in the two indexes, with the very numbers of questions: searches met "
-            f"them {report.met:,} times among the nearest, and {report.wrong or 'none'} answered with one."
+            f"{report.planted:,} rows of the other encoder were planted in the two indexes, with the vectors of questions: "
+            f"searches met them {report.met:,} times among the nearest, and {report.wrong or 'none'} answered with one."
         )
     words.append(
         f"Embedding took {report.embed_s:.1f} s and building {report.build_s:.1f} s beside the old index; "
@@ -372,7 +372,7 @@ def switch_words(report: SwitchReport) -> list[str]:
     )
     if report.overlap is not None:
         words.append(
-            f"Of the old encoder's first results the new one finds {report.overlap.mean():.0%} too: it ranks "
-            "by another likeness, so this is a change of answers, not a loss."
+            f"Of the old encoder's first results the new one finds {report.overlap.mean():.0%} too: it ranks by another "
+            "similarity, so this is a change of answers, not a loss."
         )
     return words

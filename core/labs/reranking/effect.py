@@ -44,15 +44,15 @@ class RerankEffect(NamedTuple):
         if paired.low is None or paired.p is None:
             mean = "" if paired.difference is None else f" ({paired.difference:+.3f}, {paired.n:,} questions)"
             why = paired.note or "too few questions are measured"
-            return f"{head} cannot be told from none{mean.replace('-', '−')}: {why}."
+            return f"{head} cannot be tested{mean.replace('-', '−')}: {why}."
         p = "p < 0.001" if paired.p < 0.001 else f"p {paired.p:.3f}"
         numbers = f"{paired.low:+.3f} to {paired.high:+.3f}, {p}, {paired.n:,} questions".replace("-", "−")
         counted = f"{self.won:,} question{'s' if self.won != 1 else ''} won, {len(self.lost):,} lost"
         if paired.p >= 1 - self.confidence:
-            return f"{head} makes no difference to {name} that can be told ({numbers}); {counted}."
+            return f"{head} makes no significant difference to {name} ({numbers}); {counted}."
         better = paired.difference * direction(self.metric) > 0
         verb = "raises" if paired.difference > 0 else "lowers"
-        hurts = "" if better else " It hurts here: switch it off, or give it less depth or weight."
+        hurts = "" if better else " It hurts here: switch it off, or reduce its depth or weight."
         return f"{head} {verb} {name} by {abs(paired.difference):.3f} ({numbers}); {counted}.{hurts}"
 
 

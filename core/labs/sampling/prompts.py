@@ -35,7 +35,7 @@ def reading(workbench: Workbench, config: TrialConfig, text: str, manner: str = 
     part = config.generation
     if not part.local:
         raise WorkbenchError(
-            f"The engine {part.part} does not hand out the probabilities of all tokens.",
+            f"The engine {part.part} does not return the probabilities of all tokens.",
             where="generation.part",
             todo="Choose llama_cpp or transformers under Generation.",
         )

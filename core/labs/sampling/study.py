@@ -32,8 +32,8 @@ THRESHOLD = 0.9  # cosine from which two answers count as one cluster
 MEASURES = {  # -> (in words, unit, +1: more is better or more diverse, what it is)
     "distinct_1": ("Distinct words", "", +1, "Distinct words over words, all samples of a question together (distinct-1)."),
     "distinct_2": ("Distinct word pairs", "", +1, "Distinct pairs of words over pairs (distinct-2)."),
-    "self_bleu": ("Self-BLEU", "", -1, "BLEU of each sample with the others as references: high where all say the same."),
-    "cluster_entropy": ("Embedding-cluster entropy", "nats", +1, "Entropy over clusters of near embeddings. Not semantic entropy, "
+    "self_bleu": ("Self-BLEU", "", -1, "BLEU of each sample with the others as references: high if all say the same."),
+    "cluster_entropy": ("Embedding-cluster entropy", "nats", +1, "Entropy over clusters of similar embeddings. Not semantic entropy, "
                         "which asks an entailment model whether two answers mean the same."),
     "semantic_entropy": ("Semantic entropy", "nats", +1, "Entropy over clusters of samples that entail each other, by the embedded "
                          "model of entailment; each sample counts the same."),

@@ -72,7 +72,7 @@ def step_table(stages: Sequence[Distribution], command: str = "") -> Table:
         Column("entropy_bits", "Entropy", "%.3f bits"),
         Column("perplexity", "", TWO),
     )
-    return Table("steps_table", columns, rows, "What each step of the chain leaves and cuts", "", command)
+    return Table("steps_table", columns, rows, "Tokens kept and cut by each step of the chain", "", command)
 
 
 def probability_rows(stages: Sequence[Distribution], texts: dict[int, str]) -> list[dict[str, Any]]:

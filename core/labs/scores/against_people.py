@@ -42,7 +42,7 @@ def measured(
         raise WorkbenchError("These labels come without the texts that they judge, so no measure can score them.")
     if unknown := [name for name in names if name not in usable()]:
         raise WorkbenchError(
-            f"'{unknown[0]}' cannot stand for a person's verdict.", where="--measure", todo=f"Measures: {', '.join(usable())}."
+            f"'{unknown[0]}' is not a measure of a person's verdict.", where="--measure", todo=f"Measures: {', '.join(usable())}."
         )
     cases = []
     for item_id, number, sentence in places(part, table):

@@ -140,7 +140,7 @@ def _label(fields: dict, place: str, notes: Notes) -> float | None:
     if value is None:
         return None
     if not isinstance(value, (int, float)) or not -sys.float_info.max <= value <= sys.float_info.max:
-        notes.add("Label is no number: the answer counts as not labelled", place)
+        notes.add("Label is not a number: the answer counts as unlabelled", place)
         return None
     return float(value)
 
@@ -154,5 +154,5 @@ def _spans(fields: dict, answer: str, place: str, notes: Notes) -> tuple[tuple[i
             return tuple(sorted(pairs))
     except (TypeError, KeyError, ValueError):
         pass
-    notes.add("Spans are no characters [start, end) of the answer: it counts as without", place)
+    notes.add("Spans are not characters [start, end) of the answer: ignored", place)
     return None

@@ -186,8 +186,8 @@ def sentences(made: Confidence) -> list[str]:
     told = [
         f"Of {made.questions:,} questions the model answers {area.n:,} by itself, {loosest:.1%} of them right "
         f"({judged_rule(made.measure)}).",
-        f"Area under the risk-coverage curve {area.mean:.3f}{bounds}; it would be about {1 - loosest:.3f} if the model's confidence "
-        "told nothing.",
+        f"Area under the risk-coverage curve {area.mean:.3f}{bounds}; it would be about {1 - loosest:.3f} if the model's "
+        "confidence were uninformative.",
     ]
     if made.chosen is None:
         return [*told, f"At no threshold are {made.wished:.0%} of the answers to the dev questions right."]

@@ -41,7 +41,7 @@ def data_folder(data: Path | None) -> Path:
     named = data or os.environ.get("GROUNDWORK_DATASETS")
     if not named:
         todo = "Name it with --data, or in the environment variable GROUNDWORK_DATASETS."
-        raise WorkbenchError("It is not said which folder has the data sets.", where="data", todo=todo)
+        raise WorkbenchError("The folder with the data sets is not given.", where="data", todo=todo)
     return path_of(named, "data")
 
 

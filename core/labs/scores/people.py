@@ -70,7 +70,7 @@ def labels(rows: Sequence[AnswerRow], means: Means | None = None, cut: float | N
     if means is None:
         means = spans_say or "faithful"
         why = "as the spans of wrong words say" if spans_say else "by default"
-        note = f"A higher label is taken to mean {means}, {why}, unless 'label means' says otherwise."
+        note = f"A higher label is taken to mean {means}, {why}, unless 'label means' is set."
     elif spans_say not in (None, means):
         note = f"A higher label is said to mean {means}, but the spans of wrong words say that it means {spans_say}."
     if cut is None:
@@ -78,7 +78,7 @@ def labels(rows: Sequence[AnswerRow], means: Means | None = None, cut: float | N
         binary = np.isin(values[~np.isnan(values)], (0, 1)).all()
         cut = 0.5 if binary else float(low + high) / 2
         if not binary:
-            note += f" Labels from {cut:g} on, the middle of their range, count as {means}, unless 'label from' says otherwise."
+            note += f" Labels from {cut:g} on, the middle of their range, count as {means}, unless 'label from' is set."
     above = np.where(np.isnan(values), np.nan, values >= cut)
     turned = values if means == "faithful" else -values
     positive = above if means == "faithful" else 1 - above
@@ -107,7 +107,7 @@ def against(
     pearsons, spearmans = (of(turned, told.faithful, resamples, seed=seed, groups=groups) for of in (pearson, spearman))
     note = ""
     if curve.auc.high is not None and curve.auc.high < 0.5:
-        note = "It ranks against the labels. Do they point the other way? Then say what a higher label means."
+        note = "It ranks against the labels. If a higher label means the opposite, say so."
     own, shipped = measure.fixed_threshold(), None
     fitted = _fitted(turned, told.positive, groups, measure.direction, resamples, seed)
     if own is not None:

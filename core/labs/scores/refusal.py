@@ -72,9 +72,9 @@ def check(config: TrialConfig) -> None:
     elif UNKNOWN not in written("", (), config.context)[0]["content"]:
         what, todo = f'The prompt does not ask for "{UNKNOWN}".', "Put $unknown or $instructions into context.template."
     elif not isinstance(config.answering, OnePrompt):
-        what, todo = "Answers of several prompts decline in each of them.", "Choose one_prompt as answering.part."
+        what, todo = "Ways with several prompts can decline in each of them.", "Choose one_prompt as answering.part."
     elif part.temperature:
-        what, todo = "A drawn answer does not tell what another threshold makes of it.", "Set generation.temperature to 0."
+        what, todo = "A sampled answer does not show the effect of another threshold.", "Set generation.temperature to 0."
     if todo:
         raise WorkbenchError(what, where=SETTING, todo=todo)
 
@@ -164,8 +164,8 @@ def threshold_table(made: RefusalCurve, command: str = "") -> Table:
     titles = {
         "answered": ("Answered", 0, "Of all questions."),
         "right": ("Right of those", 1, ""),
-        "wrongly": ("Wrongly declined", -1, "Of the questions whose answer the passages hold."),
-        "rightly": ("Rightly declined", 1, "Of the questions whose answer the passages do not hold."),
+        "wrongly": ("Wrongly declined", -1, "Share of the questions whose answer the passages contain."),
+        "rightly": ("Rightly declined", 1, "Share of the questions whose answer the passages do not contain."),
     }
     columns = [Column("threshold", "Abstain from", "%.2f")]
     for name, (title, direction, about) in titles.items():
@@ -204,7 +204,7 @@ def about(workbench: Workbench, config: TrialConfig, answer: Answer) -> str:
     if made:
         told.append(f"Abstaining from {own:g}, by recorded answers: {words(made)}")
     elif answer.text == UNKNOWN:
-        told.append(f"The recipe abstains from {own:g}. What comes of another threshold is not recorded yet.")
+        told.append(f"The recipe abstains from {own:g}. The effect of another threshold is not recorded yet.")
     return " ".join(told)
 
 

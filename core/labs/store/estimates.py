@@ -53,7 +53,7 @@ def estimates(workbench: Workbench) -> Table:
         Column("job"),
         Column("told", "Was told"),
         Column("took"),
-        Column("factor", "Off by a factor of", TWO, "From the middle of the range, either way", direction=-1),
+        Column("factor", "Off by a factor of", TWO, "Ratio to the middle of the range, in either direction", direction=-1),
         Column("in the range", "In the range"),
     )
     return Table(
@@ -68,6 +68,6 @@ def words(rows: Sequence[dict[str, Any]]) -> str:
     within = sum(row["factor"] <= FACTOR for row in rows)
     ranged = sum(row["in the range"] for row in rows)
     return (
-        f"{within:,} of {len(rows):,} estimates were within a factor of {FACTOR:g} of what came ({share.mean:.0%}, 95% interval "
-        f"{share.low:.0%} to {share.high:.0%}); {ranged:,} of the times lay in the range that was told"
+        f"{within:,} of {len(rows):,} estimates were within a factor of {FACTOR:g} of the measured time ({share.mean:.0%}, 95% interval "
+        f"{share.low:.0%} to {share.high:.0%}); {ranged:,} of the times were within the estimated range"
     )

@@ -166,8 +166,8 @@ def _search(measured: Rows) -> str:
         return f"Searching alone: at {size:,} rows no store reached recall {RECALL}."
     best = min(p50, key=lambda row: row["value"])
     level = [row["title"] for row in p50 if row is not best and row["low"] <= best["high"]]
-    others = "; every other is slower by more than the repeats differ" if len(p50) > 1 else ", the only one"
-    beside = f"; {', '.join(level)} cannot be told from it" if level else others
+    others = "; all others are slower by more than the range of the repeats" if len(p50) > 1 else ", the only one"
+    beside = f"; {', '.join(level)} not distinguishable from it" if level else others
     return f"Searching alone, {size:,} rows: {best['title']}, {written(best['value'], TWO)} ms at recall {RECALL}{beside}."
 
 

@@ -46,7 +46,7 @@ def called(system: Any, question: str) -> SystemReply:
     else:
         answer, passages = (None, said) if isinstance(said, list | tuple) else (said, None)
     if not isinstance(answer, str | None) or not isinstance(passages, list | tuple | None) or answer is passages is None:
-        raise WorkbenchError(f"The system returns {type(said).__name__}, which is no reply.", todo=FORM)
+        raise WorkbenchError(f"The system returns {type(said).__name__}, which is not a reply.", todo=FORM)
     told = None if passages is None else tuple(map(passage, passages))
     return SystemReply(answer if answer is None else clean(answer), told, seconds)
 

@@ -186,7 +186,7 @@ def table(ablation: Ablation, title: str, words: Sequence[str], confidence: floa
         for row, off in zip(rows(ablation, confidence), words, strict=True)
     ]
     columns = (
-        Column("off", "Switched off", help="The part, and behind the arrow what stands in its place."),
+        Column("off", "Switched off", help="The part, and after the arrow its replacement."),
         Column("verdict", "The part"),
         Column(ablation.metric, title, MEAN),
         *(Column(name, "", SIGNED) for name in ("difference", "low", "high")),

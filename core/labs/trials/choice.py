@@ -44,7 +44,7 @@ def choice(workbench: Workbench, members: Sequence[Trial], metric: str, base: st
     if not on_dev:
         raise WorkbenchError(
             "None of these trials was measured on the dev questions.",
-            todo="Measure them with --set corpus.questions=dev, so that the test questions have no say in the choice.",
+            todo="Measure them with --set corpus.questions=dev, so that the test questions play no part in the choice.",
         )
     answered = groups(on_dev)
     if (experiment := results.study_of(workbench, on_dev)) and (sets := results.question_sets(experiment, on_dev)):

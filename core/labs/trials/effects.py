@@ -267,7 +267,7 @@ def _effects(everything: RecipeScores) -> Effects:
     settings = varied(measured.recipes)
     if not settings:
         raise WorkbenchError(
-            "These trials do not differ in any setting.", todo="Choose the trials of a sweep, or measure other recipes."
+            "These trials do not differ in any setting.", todo="Choose the trials of an experiment, or measure other recipes."
         )
     return Effects(
         measured.metric,

@@ -67,10 +67,10 @@ def _importance(everything: RecipeScores) -> Importance:
         raise WorkbenchError(
             f"Importance needs {FEWEST} recipes that differ in two settings; these are {len(means)} "
             f"that differ in {len(settings)}.",
-            todo="Measure more recipes, or look at the main effects.",
+            todo="Measure more recipes, or use the main effects.",
         )
     if np.ptp(means) < 1e-12:
-        raise WorkbenchError("All of these recipes have the same mean: no setting matters to it.")
+        raise WorkbenchError("All of these recipes have the same mean: no setting has an effect.")
     runs = [fanova(settings, means, seed) for seed in range(SEEDS)]
     shares = []
     for place in runs[0][0]:
@@ -83,8 +83,8 @@ def _importance(everything: RecipeScores) -> Importance:
     if len(means) < EACH * len(settings):
         notes.append(f"{len(means)} recipes are few for {len(settings)} settings")
     if explained < EXPLAINED:
-        notes.append(f"the forest explains {max(explained, 0):.0%} of what it has not seen")
-    note = f"A guess rather than a measurement: {' and '.join(notes)}." if notes else ""
+        notes.append(f"the forest explains {max(explained, 0):.0%} of the variance of held-out recipes")
+    note = f"Only a rough estimate: {' and '.join(notes)}." if notes else ""
     shares.sort(key=lambda share: (len(share.settings), -share.mean))
     left = len(everything.recipes) - len(measured.recipes)
     return Importance(measured.metric, measured.k, shares, explained, len(means), measured.values.shape[1], left, note)

@@ -111,7 +111,7 @@ def table(board: Leaderboard) -> Table:
         Column("to the best", "", SIGNED),
         Column("interval of it", width=150),
         Column("p (Holm)", "p (Holm)", P_VALUE, "Paired t test against the best."),
-        Column("standing", "Group", help="The best, and what the test does not tell from it.", width=60),
+        Column("standing", "Group", help="The best, and those that do not differ significantly from it.", width=60),
         Column("first in", "", PERCENT, "Share of resamples of the questions in which it has the highest mean."),
     ]
     if any(row.repeats > 1 for row in board.rows):

@@ -139,7 +139,7 @@ def budget(
         raise WorkbenchError(f"There is no factor {', '.join(unknown)}.", todo=f"Factors: {', '.join(names)}.")
     made = noise_budget(repeated.values, repeated.factors)
     if not made.components:
-        raise WorkbenchError(f"No noise can be told: {'; '.join(made.notes)}.", todo="Measure some questions again.")
+        raise WorkbenchError(f"The noise cannot be estimated: {'; '.join(made.notes)}.", todo="Measure some questions again.")
     outcome = None
     if gain is not None:
         outcome = settled(made, gain, _levels(planned, names), shared, differences)

@@ -56,7 +56,7 @@ def choose(
         run = halves[part] = yield from workbench.pipeline.resolve(with_settings(recipe, {"corpus.questions": part}))
         if not any(gold.grade for query in run.corpus.queries for gold in query.gold):
             raise WorkbenchError(
-                f"No question of the {part} half has evidence, so nothing can be chosen on dev and told on test.",
+                f"No question of the {part} half has evidence, so nothing can be chosen on dev and reported on test.",
                 where="corpus.questions",
                 todo="Add questions with evidence in other documents.",
             )

@@ -78,7 +78,7 @@ def pieces(document: Document, characters: int) -> list[Hit]:
 
 
 def passages(corpus: Corpus, config: AdapterTraining) -> list[Hit]:
-    """Drawn by seed, of those with a sentence to ask about where one is given; a larger number holds the smaller."""
+    """Drawn by seed, of those with a sentence to ask about where one is given; a larger sample contains the smaller."""
     every = [piece for document in corpus.documents for piece in pieces(document, config.passage_characters)]
     random.Random(config.seed).shuffle(every)
     fitting = (piece for piece in every if config.answers == "written" or sentence_of(piece, config.seed))

@@ -31,7 +31,7 @@ class HeadTraining(shared.TrainingSettings):
     half: Literal["both", "first", "second"] = knob(
         "both", "Half of the training part's groups that is learnt from: models of different halves have no group in common."
     )
-    out_of_scope: str = knob("", "Label of what belongs to no class: its recall is told apart from the others' accuracy.")
+    out_of_scope: str = knob("", "Label of what belongs to no class: its recall is reported apart from the others' accuracy.")
     evaluate_every: int = shared.evaluate_every(200)
     patience: int = shared.patience(5)
     seed: int = shared.seed("splits, order and weights")

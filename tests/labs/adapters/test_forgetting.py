@@ -51,7 +51,7 @@ def test_perplexity_rises_and_is_paired_by_document(bench, reads):
     assert tuned.perplexity[0] == pytest.approx(np.exp(1 + 5 / 12)) and tuned.perplexity[1] < tuned.perplexity[0]
     assert tuned.against.difference == pytest.approx(5 / 12) and (tuned.against.wins, tuned.against.ties) == (5, 1)
     assert tuned.against.p == pytest.approx(2 / 32), "of 2^5 signs two are as far"
-    assert "no change of perplexity on towns is told apart" in lab.sentences(made, 0.95)[0]
+    assert "no significant change of perplexity on towns" in lab.sentences(made, 0.95)[0]
     assert "has forgotten" in lab.sentences(made, 0.9)[0] and "is 51.7% higher (p 0.062)" in lab.sentences(made, 0.9)[0]
     assert lab.rows_of(made)[1]["nats difference"] == tuned.against.difference
 
@@ -89,7 +89,7 @@ def test_a_page_reads_no_corpus_that_was_never_read(bench, reads, monkeypatch):
 def test_text_that_the_adapter_learnt_from_is_told(bench, reads, monkeypatch):
     trained_on(monkeypatch, "towns")
     made = drain(lab.forgetting(bench, recipe(), ["a"], corpus="towns", documents=6))
-    assert lab.sentences(made, 0.95)[0] == "a learnt from towns: this is no other text, and says nothing of forgetting."
+    assert lab.sentences(made, 0.95)[0] == "a was trained on towns: it shows no forgetting."
 
 
 def test_the_likelihood_of_a_text_is_that_of_transformers(tmp_path):

@@ -218,7 +218,7 @@ def test_a_study_ends_when_its_question_is_settled():
     assert [wanted.settings["fusion.weight"] for wanted in points[3:]] == [0.7, 0.4]  # the base beside the best
     assert (
         design.settled
-        == "dense weight 0.4 is told apart from all 2 others (40 questions, at 97.50%, its share of 95% over 2 looks)"
+        == "dense weight 0.4 differs significantly from all 2 others (40 questions, at 97.50%, its share of 95% over 2 looks)"
     )
 
 

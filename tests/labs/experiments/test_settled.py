@@ -14,9 +14,9 @@ def scores(*means, n=200, spread=0.05, seed=0) -> dict[str, np.ndarray]:
 
 
 def test_the_best_is_told_apart_from_all_others_or_nothing_is_claimed():
-    assert settled(scores(0.5, 0.6, 0.7, 0.4)) == "p2 is told apart from all 3 others (200 questions, at 95%)"
+    assert settled(scores(0.5, 0.6, 0.7, 0.4)) == "p2 differs significantly from all 3 others (200 questions, at 95%)"
     assert settled(scores(0.5, 0.6, 0.7, 0.698)) == ""  # one is too near, and too far to be equal
-    assert settled(scores(0.5, 0.6, 0.7, 0.4), sign=-1).startswith("p3 is told apart")
+    assert settled(scores(0.5, 0.6, 0.7, 0.4), sign=-1).startswith("p3 differs significantly")
 
 
 def test_points_within_the_margin_are_equal():
@@ -29,7 +29,8 @@ def test_points_within_the_margin_are_equal():
 def test_of_halving_the_claim_is_of_the_points_of_the_round_and_says_so():
     told = settled(scores(0.5, 0.6, 0.7, 0.4), before=9)
     assert (
-        told == "p2 is told apart from all 3 others of its round; 9 have left before, on fewer questions (200 questions, at 95%)"
+        told
+        == "p2 differs significantly from all 3 others of its round; 9 have left before, on fewer questions (200 questions, at 95%)"
     )
     equal = settled(scores(0.6, 0.6, 0.6, spread=0.01), before=1)
     assert "by 0.01 or more, of its round; 1 has left before, on fewer questions (200" in equal
@@ -45,12 +46,12 @@ def test_too_little_settles_nothing():
 def test_what_is_unmeasured_is_left_out():
     gaps = scores(0.1, 0.9, n=40)
     gaps["p1"][:10] = np.nan
-    assert settled(gaps) == "p1 is told apart from the other (30 questions, at 95%)"
+    assert settled(gaps) == "p1 differs significantly from the other (30 questions, at 95%)"
 
 
 def test_many_points_can_be_told_apart_from():
     """Holm's first step over 140 tests asks for a p that 10,000 permutations cannot give."""
-    assert settled(scores(0.9, *np.linspace(0.1, 0.5, 140)), looks=4).startswith("p0 is told apart from all 140 others")
+    assert settled(scores(0.9, *np.linspace(0.1, 0.5, 140)), looks=4).startswith("p0 differs significantly from all 140 others")
 
 
 @pytest.mark.slow
@@ -60,7 +61,7 @@ def test_looking_again_and_again_finds_nothing_where_nothing_is(points):
     for seed in range(80):
         values = scores(*[0.6] * points, spread=0.2, seed=seed)
         parts = [{name: column[:n] for name, column in values.items()} for n in looks]
-        false += any("told apart" in settled(part, looks=len(looks)) for part in parts)
-        unshared += any("told apart" in settled(part) for part in parts)
+        false += any("differs significantly" in settled(part, looks=len(looks)) for part in parts)
+        unshared += any("differs significantly" in settled(part) for part in parts)
     assert false <= 9  # of 80 studies 5% are 4; more than 9 have a chance of 0.6%
     assert unshared >= false

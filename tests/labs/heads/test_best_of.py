@@ -43,7 +43,7 @@ def test_a_reward_pushed_too_far_is_told():
         and "highest at n = 4" in told[1]
     )
     flat = lab.curve_rows(scores, {lab.REWARD: scores, lab.F1: draw.normal(size=scores.shape)}, CONFIG)
-    assert "is not told apart" in lab.sentences(flat, lab.REWARD)[1]
+    assert "does not differ significantly" in lab.sentences(flat, lab.REWARD)[1]
 
 
 class Reward:

@@ -78,9 +78,7 @@ def test_the_same_ranking_is_no_difference(towns):
 def test_the_difference_of_few_questions_is_told_without_an_interval():
     [few] = paired_difference(np.array([0.5, 0.25]), np.array([0.75, 0.25]))
     made = lab.RerankEffect("mrr", 10, ("shared of the best 12",), few, 0.95, [], 0, [])
-    assert (
-        made.sentence().endswith(f"cannot be told from none (\N{MINUS SIGN}0.125, 2 questions): {few.note}.") and few.low is None
-    )
+    assert made.sentence().endswith(f"cannot be tested (\N{MINUS SIGN}0.125, 2 questions): {few.note}.") and few.low is None
 
 
 @pytest.mark.slow
