@@ -8,7 +8,7 @@ export HF_HUB_OFFLINE ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # what tests and jobs start by the dozen is not compiled anew each time
 
 .DEFAULT_GOAL := help
-.PHONY: help app test test-all faults bench bench-full example-paper lint format doctor screenshots clean
+.PHONY: help app test test-all faults bench bench-full gpu-check example-paper lint format doctor screenshots clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ bench: $(VENV)/.dev  ## measure every number in the docs, or some (BENCH="slider
 
 bench-full: $(VENV)/.dev  ## the index benchmark at 1,000,000 vectors (about an hour, 8 GB of memory)
 	$(BIN)/python -m benchmarks --full index
+
+gpu-check: $(VENV)/.dev  ## what needs CUDA, in ten minutes at most, written with the GPU's name (CPU=1: tries the same code without a GPU)
+	$(BIN)/python -m benchmarks$(if $(CPU),.gpu_check --cpu, gpu_check)
 
 example-paper: $(VENV)/.dev  ## a study, people's agreement and the bundle of both, verified and set in LaTeX (PAPER=--short: a minute, no data sets)
 	$(BIN)/python -m docs.example_paper $(PAPER)

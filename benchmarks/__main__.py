@@ -36,6 +36,7 @@ PACKAGES = [
     "llama-cpp-python",
 ]
 CANCELLED = 130
+NOT_HERE = 3  # a benchmark's exit code where the machine lacks what it measures
 ENDINGS = (signal.SIGINT, signal.SIGTERM)
 GRACE_S = 15  # for a cancelled benchmark to end what it started
 Command = Callable[[str], Sequence[str]]
@@ -87,6 +88,10 @@ def outlook(wanted: list[str], suffix: str, folder: Path) -> str:
     return "\n".join([f"To measure, one after another, and how long each took last time ({sum_s / 60:,.0f} min in all):", *lines])
 
 
+class NotHere(Exception):
+    """The machine lacks what is measured, which the benchmark has said itself."""
+
+
 def measured(command: Sequence[str]) -> str:
     """What a benchmark prints. It has a process group of its own: cancelled, it and what it started are told to end."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)  # one between the start and the `try` would leave it running
@@ -108,6 +113,8 @@ def measured(command: Sequence[str]) -> str:
                 except subprocess.TimeoutExpired:
                     continue
         raise
+    if process.returncode == NOT_HERE:
+        raise NotHere
     if process.returncode:
         raise RuntimeError(f"it ended with {process.returncode}")
     return text
@@ -117,7 +124,7 @@ def run(wanted: list[str], suffix: str, command: Command, folder: Path) -> int:
     """One benchmark after another; what fails is named, and the others go on."""
     folder.mkdir(exist_ok=True)
     print(outlook(wanted, suffix, folder), file=sys.stderr, flush=True)
-    about, failed, done = {"commit": commit(), "machine": machine()}, [], []
+    about, failed, done, absent = {"commit": commit(), "machine": machine()}, [], [], []
     for name in wanted:
         print(f"{name} …", file=sys.stderr, flush=True)
         started, load = time.monotonic(), [round(number, 2) for number in os.getloadavg()]
@@ -125,10 +132,13 @@ def run(wanted: list[str], suffix: str, command: Command, folder: Path) -> int:
         try:
             result = json.loads(measured(command(name)))
         except KeyboardInterrupt:
-            rest = wanted[len(done) + len(failed) + 1 :]
+            rest = wanted[len(done) + len(failed) + len(absent) + 1 :]
             said = f"Cancelled in {name}. Measured: {', '.join(done) or 'none'}. Not begun: {', '.join(rest) or 'none'}."
             print(said, file=sys.stderr, flush=True)
             return CANCELLED
+        except NotHere:
+            absent.append(name)
+            continue
         except (RuntimeError, ValueError) as problem:
             failed.append(name)
             print(f"{name} failed: {problem}", file=sys.stderr, flush=True)
@@ -144,7 +154,7 @@ def run(wanted: list[str], suffix: str, command: Command, folder: Path) -> int:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
     if failed:
         print(f"Failed: {', '.join(failed)}", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if failed else NOT_HERE if absent and not done else 0
 
 
 def shown(text: str) -> None:
@@ -213,7 +223,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as aside:  # a quick run measures next to nothing: its results are printed only
         folder = Path(aside) if given.quick else RESULTS
         ended = run(given.names, suffix, lambda name: [sys.executable, "-m", f"benchmarks.{name}", *given.flags], folder)
-    if not given.quick:
+    if not given.quick and ended != NOT_HERE:
         show_promises(None if given.names == names() else [name + suffix for name in given.names])
     return ended
 
