@@ -57,18 +57,18 @@ HEADLINES = (
 MEDQUAD, ENCODER = "sets.MedQuAD, 1,000 questions", "dual_encoder.all_documents.ndcg"
 FINDINGS = (
     ("retrieval_depth", f"{MEDQUAD}.best fusion minus better retriever", f"{MEDQUAD}.questions",
-     "BM25 and dense fused, against dense alone: nDCG@10, MedQuAD"),
+     "Hybrid (BM25 and dense), against dense alone: nDCG@10, MedQuAD"),
     ("retrieval_depth", f"{MEDQUAD}.best cascade minus better retriever", f"{MEDQUAD}.questions",
-     "That reranked by late interaction, against dense alone: nDCG@10, MedQuAD"),
+     "The hybrid with a reranking cascade, against dense alone: nDCG@10, MedQuAD"),
     ("late_interaction", "corpora.XQuAD, test half.ndcg_linear.fusion", "corpora.XQuAD, test half.questions",
-     "Late interaction on the fused ranking: nDCG@10, XQuAD, where it is 0.97 already"),
-    ("training", ENCODER, f"{ENCODER}.n", "The bundled encoder trained on the corpus' own questions: nDCG@10, `python-api`, test questions"),
+     "Late interaction on the hybrid ranking: nDCG@10, XQuAD, test half"),
+    ("training", ENCODER, f"{ENCODER}.n", "The bundled encoder trained on the corpus' questions: nDCG@10, `python-api`, test questions"),
     ("query_transforms", "gains.rewrite.gain.recall", "gains.rewrite.questions",
      "Questions rewritten by the bundled model of 135 million parameters: recall@10, XQuAD"),
     ("context", "evidence_in_context.half of the sentences", "evidence_in_context.half of the sentences.questions",
-     "Prompt cut to half of its sentences: share of prompts with the evidence, `python-reference`"),
+     "Passages cut to half of their sentences: share of prompts with the evidence, `python-reference`"),
     ("memory", "lives.equivalence.tests.current", "lives.selective.questions",
-     "Memory that keeps less than a quarter of what it is told, against one that keeps all: recall@5, a simulated life"),
+     "A memory of selected facts, against a memory of all: recall@5, a simulated life"),
 )  # fmt: skip
 
 

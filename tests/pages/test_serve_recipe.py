@@ -51,7 +51,7 @@ def test_a_press_publishes_the_recipe_in_use_and_another_puts_it_up(bench, monke
     app = opened()
     app.text_input(key="publish_name").set_value("handbook").run()
     next(button for button in app.button if button.label == "Publish").click().run()
-    next(button for button in app.button if button.label == "Put it up").click().run()
+    next(button for button in app.button if button.label == "Start the service").click().run()
     assert started[0][:3] == ["serving", "publish", "handbook"] and started[1][0] == "serve"
     assert started[1][-2:] == ["--port", "8600"]
 

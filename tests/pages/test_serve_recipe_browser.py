@@ -62,7 +62,7 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
     tab.get_by_role("heading", name="Published", exact=True).wait_for(timeout=300_000)
     settled(tab)
     typed(tab, "Port", str(port))
-    tab.get_by_role("button", name="Put it up").click()
+    tab.get_by_role("button", name="Start the service").click()
     tab.get_by_text("Answers held").wait_for(timeout=200_000)
     reply = httpx2.post(f"{address}/search", json={"question": ASKED[0]["question"]}).json()
     assert ASKED[0]["document"] in reply["passages"][0]["document"] and reply["name"] == "towns"
@@ -71,7 +71,7 @@ def test_a_recipe_is_served_loaded_and_its_loss_named(app, bench, tab):
     typed(tab, "Address of the service", address)
     typed(tab, "Requests a second, one after the other", "5")
     typed(tab, "Seconds each", "5")
-    tab.get_by_role("button", name="Load it").click()
+    tab.get_by_role("button", name="Measure load").click()
     tab.get_by_text("Latencies in ms, with 95% intervals").wait_for(timeout=100_000)
     [run] = runs(bench)
     [point] = bench.store.query("SELECT rate, requests FROM load_tests WHERE run = ?", [run])

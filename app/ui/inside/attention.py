@@ -34,7 +34,7 @@ def attention(config: TrialConfig) -> None:
             "Read the prompt",
             True,
             lambda: look(session.workbench(), config, question, passages, tokens),
-            why="The bundled model reads the prompt of *Ask* with shortened passages; the maps of all heads are kept.",
+            why="The bundled model reads the prompt of Ask with shortened passages; the maps of all heads are kept.",
         )
         if looked is None:
             return cards.empty(

@@ -23,13 +23,15 @@ def draw() -> None:
     arguments = ["serving", "load", "--questions", dataset, "--url", url, "--path", path, "--rate", rates.replace(" ", "")]
     arguments += ["--seconds", str(seconds), "--slo-ms", str(slo)]
     takes = load.cost(rates, float(seconds))
-    jobs.start_button("Load it", arguments, f"Load on {url}", takes, icon=":material/speed:", place="load")
+    jobs.start_button("Measure load", arguments, f"Load on {url}", takes, icon=":material/speed:", place="load")
     st.caption(
         f"The questions of {dataset} are sent at random moments (Poisson) without waiting for answers; latency counts from those moments."
     )
     runs = load.runs(session.workbench())
     if not runs:
-        cards.empty("No load was measured yet", "Start a service, and press Load it: latencies and capacity by rate appear here.")
+        cards.empty(
+            "No load was measured yet", "Start a service, and press Measure load: latencies and capacity by rate appear here."
+        )
         return
     run = st.selectbox("Load test", list(runs), format_func=runs.get, key="load_run")
     shown(run)

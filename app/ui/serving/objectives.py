@@ -15,7 +15,7 @@ def draw(name: str) -> None:
         slo_ms = st.number_input("In time: within (ms)", 1, 600_000, int(SLO_MS), key="slo_ms", width=170)
     rows = objectives(session.workbench(), name, path, target / 100, float(slo_ms))
     if not rows[0]["requests"]:
-        cards.empty("No requests", "It had no requests in 30 days: start it on *Service*, and ask it.")
+        cards.empty("No requests", "It had no requests in 30 days: start it on the tab Service, and ask it.")
         return
     burning = dict.fromkeys(f"{row['objective']} ({row['severity']})" for row in rows if row["burning"])
     if burning:

@@ -12,7 +12,7 @@ def draw(name: str) -> None:
     target = st.number_input("Faithful, at least (%)", 50.0, 99.99, 100 * TARGET, 0.5, key="quality_target", width=200)
     told = quality(session.workbench(), name, target=target / 100)
     if not told.answers:
-        cards.empty("No answers", "It gave no answers in 30 days: start it on *Service*, and ask it.")
+        cards.empty("No answers", "It gave no answers in 30 days: start it on the tab Service, and ask it.")
         return
     cards.facts(
         [

@@ -13,7 +13,7 @@ def draw(name: str) -> None:
     hours = st.selectbox("Of the", list(WINDOWS), index=1, format_func=WINDOWS.get, key="watch_hours", width=200)
     told = dashboard(session.workbench(), hours, name)
     if not told.requests:
-        cards.empty("No requests", "It had no requests in this time: start it on *Service*, and ask it.")
+        cards.empty("No requests", "It had no requests in this time: start it on the tab Service, and ask it.")
         return
     tables.draw(paths_table(told))
     st.caption("Percentiles of answers with status 200, with 95% intervals; empty where there are too few requests for one.")

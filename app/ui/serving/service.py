@@ -50,7 +50,7 @@ def put_up() -> None:
         st.fragment(up, run_every=2.0)(int(port))
     else:
         label = f"Serving {'the recipe in use' if chosen == IN_USE else chosen}"
-        cards.press("Put it up", "dns", "put_up", session.workbench().jobs.start, arguments, label, type="primary")
+        cards.press("Start the service", "dns", "put_up", session.workbench().jobs.start, arguments, label, type="primary")
         st.caption("It runs until it is stopped, even if this page is closed. Only programs on this machine can reach it.")
 
 

@@ -13,7 +13,7 @@ from core.serving.served import names_served
 
 DAYS_30 = 30 * 24.0
 WHAT = "Nothing is published or served yet"
-WHY = "Publish a recipe on *Service* and start it: its requests are shown here, and its canary questions reveal a loss."
+WHY = "Publish a recipe on the tab Service and start it: its requests are shown here, and its canary questions reveal a loss."
 
 
 def draw() -> None:
@@ -37,6 +37,8 @@ def draw() -> None:
 
 def of_published(view: Callable[[Publication], None], publication: Publication | None) -> None:
     if publication is None:
-        cards.empty("It is not published", "Publish its recipe on *Service*: later results are compared with what it found then.")
+        cards.empty(
+            "It is not published", "Publish its recipe on the tab Service: later results are compared with what it found then."
+        )
     else:
         view(publication)
