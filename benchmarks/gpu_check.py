@@ -5,7 +5,8 @@
     python -m benchmarks.gpu_check --model FOLDER   # a causal model to train a size up; else one of random weights is made
 
 It ends with 3, and measures nothing, where torch finds no CUDA. What lacks a package, or the time, is left out with the reason; what
-fails stands in the result with its error, and the rest is measured (--cpu then ends with 1). The model and the texts are the bundled ones. A server (vLLM, say) is asked where OPENAI_BASE_URL names one.
+fails stands in the result with its error, and the rest is measured (--cpu then ends with 1). The model and the texts are the bundled
+ones. A server (vLLM, say) is asked where OPENAI_BASE_URL names one.
 """
 
 import json

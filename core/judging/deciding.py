@@ -26,11 +26,11 @@ class Decided(AnswerMeasure):
     by_sentence: ClassVar[bool] = True
     by: Literal["containment", "entailment"] = knob(
         "containment",
-        "What decides whether texts bear out a statement: the share of its word trigrams that stand in them, or a model of entailment.",
+        "How it is decided whether texts support a statement: the share of its word trigrams that occur in them, or a model of entailment.",
     )
     threshold: float = knob(
         THRESHOLD,
-        "A statement is borne out from this share, or probability, on. Higher asks for closer copies, or a surer model.",
+        "A statement is supported from this share, or probability, on. Higher asks for closer copies, or a surer model.",
         ge=0.0,
         le=1.0,
         step=0.05,

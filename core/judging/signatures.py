@@ -25,38 +25,38 @@ SIGNATURES = (
     Signature(
         "declined",
         {FAITHFULNESS: "high", RELEVANCY: "zero", RECALL: "high"},
-        "The passages hold the answer, and the model did not give it: look at the prompt and the generator.",
+        "The passages contain the answer, but the model did not give it: check the prompt and the generator.",
     ),
     Signature(
         "cut out",
         {FAITHFULNESS: "high", RELEVANCY: "zero"},
-        "All that is said stands in the passages, and none of it answers: the chunker cut the answer out, or it was not retrieved.",
+        "All statements are in the passages, but none of them answers: the chunker cut the answer out, or it was not retrieved.",
     ),
     Signature(
         "from memory",
         {FAITHFULNESS: "low", RELEVANCY: "high", RECALL: "low"},
-        "To the point and not from the passages, which lack the answer: the model spoke from memory. Look at retrieval.",
+        "To the point, but not from the passages, which lack the answer: the model answered from memory. Check retrieval.",
     ),
     Signature(
         "made up",
         {FAITHFULNESS: "low", RECALL: "high"},
-        "The passages hold the answer, and the model said something else: look at the generator.",
+        "The passages contain the answer, but the model said something else: check the generator.",
     ),
     Signature(
         "fluent invention",
         {FAITHFULNESS: "low", RELEVANCY: "high"},
-        "To the point and not borne out by the passages: an invention that reads well.",
+        "To the point, but not supported by the passages: a fluent invention.",
     ),
     Signature("off the point", {FAITHFULNESS: "low", RELEVANCY: "low"}, "Neither from the passages nor to the point."),
     Signature(
         "not retrieved",
         {RECALL: "low"},
-        "The passages lack what the reference says: look at chunks, query transform and retrieval.",
+        "The passages lack the reference's content: check chunks, query transform and retrieval.",
     ),
     Signature(
         "ranked low",
         {PRECISION: "low", RECALL: "high"},
-        "The useful passage is there, below useless ones: a reranker, or fewer passages.",
+        "The useful passage is ranked below useless ones: try a reranker, or fewer passages.",
     ),
     Signature("evasive", {RELEVANCY: "zero"}, "The judge calls the answer evasive."),
 )

@@ -6,7 +6,7 @@ from core.registry import part
 
 @part("measure")
 class CitationPrecision(CitationMeasure):
-    """Share of the answer's citations that help to bear out their statement. Choose it beside `citation_recall`: an answer that cites
+    """Share of the answer's citations that help to support their statement. Choose it beside `citation_recall`: an answer that cites
     every passage everywhere has recall alone. Without a citation it is 0, as ALCE counts it."""
 
     part: Literal["citation_precision"] = "citation_precision"

@@ -6,8 +6,8 @@ from core.registry import part
 
 @part("measure")
 class CitationRecall(CitationMeasure):
-    """Share of the answer's statements that the passages they cite bear out. Choose it to see what a reader can check; a statement
-    without a citation counts as not borne out, and is told as missing one."""
+    """Share of the answer's statements that the passages they cite support. Choose it to see what a reader can check; a statement
+    without a citation counts as unsupported, and is reported as missing one."""
 
     part: Literal["citation_recall"] = "citation_recall"
     label: ClassVar[str] = "Citation recall"

@@ -19,7 +19,7 @@ from core.registry import part
 
 @part("measure")
 class Faithfulness(AnswerMeasure):
-    """Probability that the worst sentence of an answer is borne out by the passages: the sentence's entailment, its wrong words, what no
+    """Probability that the worst sentence of an answer is supported by the passages: the sentence's entailment, its wrong words, what no
     passage says word for word (words, triples of words, numbers) and how broken a copy it is, combined as fitted on answers that people
     judged. Choose it over each of these alone."""
 

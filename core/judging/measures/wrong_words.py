@@ -14,11 +14,11 @@ from core.registry import part
 
 @part("measure")
 class WordsBorneOut(AnswerMeasure):
-    """Share of the answer's words that the passages bear out, by a model that judges each word in its sentence. Choose it to see which
+    """Share of the answer's words that the passages support, by a model that judges each word in its sentence. Choose it to see which
     words of an answer are wrong, rather than that it is."""
 
     part: Literal["wrong_words"] = "wrong_words"
-    label: ClassVar[str] = "Words borne out"
+    label: ClassVar[str] = "Supported words"
     topic: ClassVar[str] = "faithfulness"
     source: ClassVar[str] = "after Kovács and Recski 2025 (LettuceDetect), section 3; the model is this project's"
     needs: ClassVar[tuple[str, ...]] = ("passages",)
