@@ -191,7 +191,7 @@ WRITTEN = {
 NAMED = {
     "bm25s": "BM25", "dora": "DoRA", "dtype": "number format", "idf": "IDF", "ircot": "IRCoT", "react": "ReAct",
     "react_langgraph": "ReAct in LangGraph", "self_rag": "Self-RAG",
-    "llama_cpp": "llama.cpp",
+    "llama_cpp": "llama.cpp", "ef_search": "efSearch", "ef_construction": "efConstruction", "usd": "USD", "acorn": "ACORN",
     "model_listwise": "language model, listwise", "model_pointwise": "language model, pointwise", "nbits": "bits of a code",
     "opq": "OPQ", "openai_compatible": "OpenAI-compatible", "rslora": "rsLoRA",
 }  # fmt: skip

@@ -327,7 +327,7 @@ def press(app: AppTest, key: str) -> AppTest:
 @pytest.mark.slow
 def test_pages_of_the_recipe_say_what_is_not_default_and_reset_it():
     app = open_page("run_study", **{"chunking.size_tokens": "512", "index.part": "faiss_hnsw", "index.ef_search": "1"})
-    assert strip(app)[:3] == ["Chunking: size 512 tokens", "Dense index: FAISS HNSW", "Dense index: ef search 1"]
+    assert strip(app)[:3] == ["Chunking: size 512 tokens", "Dense index: FAISS HNSW", "Dense index: efSearch 1"]
     app = press(app, "recipe_strip/index.ef_search")
     assert recipe(app).index == registry.find("index", "faiss_hnsw")() and recipe(app).chunking.size_tokens == 512
     assert "index.ef_search" not in app.query_params

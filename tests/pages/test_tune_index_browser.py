@@ -22,7 +22,7 @@ def test_an_index_is_tuned(app, tab):
     open_page(tab, f"{app}/tune_index")
     tab.get_by_text("nothing is lost").wait_for()
     tab.get_by_role("button", name="Try HNSW").click()
-    tab.get_by_text("Ef search", exact=True).first.wait_for()
+    tab.get_by_text("efSearch", exact=True).first.wait_for()
     settled(tab)
     assert "index.part=faiss_hnsw" in tab.url
     no_error(tab)
@@ -32,7 +32,7 @@ def test_an_index_is_tuned(app, tab):
     settled(tab)
     before = tab.locator(CARDS).first.inner_text()
     assert re.search(r"Recall@10.*\n0\.\d{3}\n0\.\d{3} to 0\.\d{3}", before), before
-    slider = tab.get_by_role("slider", name="Ef search").first
+    slider = tab.get_by_role("slider", name="efSearch").first
     slider.focus()
     for _ in range(4):
         tab.keyboard.press("ArrowRight")
@@ -45,7 +45,7 @@ def test_an_index_is_tuned(app, tab):
     tab.get_by_role("textbox", name="m", exact=True).fill("4,16")
     tab.keyboard.press("Enter")
     settled(tab)
-    tab.get_by_role("textbox", name="Ef search", exact=True).fill("10,40")
+    tab.get_by_role("textbox", name="efSearch", exact=True).fill("10,40")
     tab.get_by_role("button", name="Start the sweep").click()  # straight from the box: with its new values
     tab.get_by_text(re.compile(r"^4 kept points")).wait_for()
     settled(tab)

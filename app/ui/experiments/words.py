@@ -120,7 +120,7 @@ def factor_words(factor: Factor, recipe: TrialConfig) -> str:
 
 
 def point_names(experiment: Experiment, members: Sequence[Trial]) -> dict[str, str]:
-    """trial -> what it is called in this study: as everywhere, with the values of what is varied."""
+    """trial -> what it is called in this experiment: as everywhere, with the values of what is varied."""
     varied = [f"{name}.part" if (name := part_of(factor.setting)) else factor.setting for factor in experiment.factors]
     names = dict(zip((trial.id for trial in members), labels(members, varied), strict=True))
     beside = results.beside(experiment, members)
@@ -128,7 +128,7 @@ def point_names(experiment: Experiment, members: Sequence[Trial]) -> dict[str, s
 
 
 def coordinates(experiment: Experiment, members: Sequence[Trial]) -> dict[str, str]:
-    """trial -> where it stands in this study, for the axes of charts: the values of what is varied; the rest is the same in all."""
+    """trial -> where it stands in this experiment, for the axes of charts: the values of what is varied; the rest is the same in all."""
     recipe, names = experiment.recipe, point_names(experiment, members)
     beside = results.beside(experiment, members)
     at = {

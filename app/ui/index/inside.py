@@ -73,7 +73,7 @@ def graph_inside(here: Glance, corpus: Corpus, read: IndexInside) -> None:
         )
     missed = why_missed(graph, read.vectors, query, part.ef_search, depth)
     if not missed:
-        return st.caption(f"All {depth} nearest vectors are found with ef search {part.ef_search}.")
+        return st.caption(f"All {depth} nearest vectors are found with efSearch {part.ef_search}.")
     st.markdown(f"**{cards.count(len(missed), 'neighbour')} of {depth} missed**")
     wrapped_table(
         [

@@ -13,6 +13,8 @@ WORDS = {
     "quantise pq": "PQ codes",
     "quantise opq": "OPQ codes",
     "quantise ": "stored as ",
+    "ef_search": "efSearch",
+    "ef_construction": "efConstruction",
 }
 
 
@@ -22,7 +24,7 @@ def told(effect: Effect, config: TrialConfig) -> str:
 
 
 def named(text: str, part: str) -> str:
-    """A setting's label as a person writes it: "FAISS HNSW, ef search 24"."""
+    """A setting's label as a person writes it: "FAISS HNSW, efSearch 24"."""
     text = text.replace(part, figures.title(part), 1)
     for coded, words in WORDS.items():
         text = text.replace(coded, words)

@@ -225,7 +225,7 @@ def test_recall_of_one_is_labelled_so_also_where_one_neighbour_was_asked_for():
 
 def test_a_setting_is_named_as_people_write_it():
     assert named("faiss_sq, bits 4bit, rescore 2", "faiss_sq") == "FAISS SQ, 4 bits, rescore 2"
-    assert named("faiss_hnsw, quantise binary, ef_search 8", "faiss_hnsw") == "FAISS HNSW, stored as binary, ef search 8"
+    assert named("faiss_hnsw, quantise binary, ef_search 8", "faiss_hnsw") == "FAISS HNSW, stored as binary, efSearch 8"
     assert named("exact, quantise opq, code_bytes 16", "exact") == "Exact, OPQ codes, code bytes 16"
 
 
