@@ -30,7 +30,7 @@ PairFile = Annotated[
 def train_adapter(
     workbench: Any, name: str, /, *, file: Examples = None, train: Training = (), recipe: RecipeOptions = USUAL
 ) -> Any:
-    """An adapter (LoRA) of the generator, trained on questions with their passages, and measured on documents it never saw."""
+    """An adapter (LoRA) of the generator, trained on questions with their passages, and measured on held-out documents."""
     from core.labs.adapters.training import train_adapter
 
     return train_adapter(workbench, recipe.read(), name, read_settings(train), file)
@@ -45,7 +45,7 @@ def train_answerer(
     data: Annotated[Path | None, Parameter(help="Folder with the data sets (default: GROUNDWORK_DATASETS).")] = None,
     train: Training = (),
 ) -> Any:
-    """What the bundled model ships with: an adapter that answers from passages, cites them and says what they do not hold."""
+    """What the bundled model ships with: an adapter that answers from passages, cites them and says what they do not contain."""
     from core.labs.adapters.answerer import train_answerer
 
     return train_answerer(workbench, name, data, read_settings(train))
@@ -87,7 +87,7 @@ def dpo_study(
     train: Training = (),
     recipe: RecipeOptions = USUAL,
 ) -> Any:
-    """Where preference optimisation (DPO) breaks: its settings crossed, each judged on pairs that it never saw and by its answers."""
+    """Where preference optimisation (DPO) breaks: its settings crossed, each judged on pairs that were held out and by its answers."""
     from core.labs.adapters import preferences as lab
 
     crossed = read_grid(grid)

@@ -170,7 +170,7 @@ def repeat_agents(
     difference: Annotated[float, Parameter(help="In F1, that one wants to see between the two.")] = 0.05,
     recipe: RecipeOptions = USUAL,
 ) -> Any:
-    """The same questions several times: right k times in a row (pass^k), and how many repeats tell two ways apart."""
+    """The same questions several times: right k times in a row (pass^k), and how many repeats show that two ways differ."""
     from core.labs.agents import repeating as lab
 
     read = recipe.read()

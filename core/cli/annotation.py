@@ -188,7 +188,7 @@ def progress(workbench: Any, study: str, /) -> Any:
 
 @verb("annotate attention", job_keeps=plain)
 def attention(workbench: Any, study: str, /) -> Any:
-    """How many sentences of attention items each annotator labelled as they are known to be."""
+    """How many sentences of attention items each annotator labelled right."""
     from core.annotation import standing, versions
 
     return standing.attention(workbench, versions.load(workbench, study))

@@ -32,7 +32,7 @@ def show_fit(record: dict[str, Any]) -> None:
 
 @verb("fit-faithfulness", show_fit)
 def fit_faithfulness(workbench: Any, *, data: Data = None) -> Any:
-    """From which doubt an answer of so many claims counts as hallucinated: fitted anew on made answers, beside what is shipped.
+    """From which doubt an answer of so many claims counts as hallucinated: fitted on made answers, beside what is shipped.
     And which measure to trust for each kind of text."""
     from core.labs.scores.faithfulness_models import fit_answers
 

@@ -202,7 +202,7 @@ def scaling(
     train: Training = (),
     recipe: RecipeOptions = USUAL,
 ) -> Any:
-    """How the loss of a small transformer falls with size and data: the law, how it foretold the largest training, and the next size."""
+    """How the loss of a small transformer falls with size and data: the law, how it predicted the largest training, and the next size."""
     from core.labs.inside import scaling as lab
 
     wanted = lab.configs(read_settings(train), width, steps, range(seeds))

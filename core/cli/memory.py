@@ -72,7 +72,7 @@ def write(
     end: Annotated[int, Parameter(help="The character behind the last one.")] = 0,
     recipe: RecipeOptions = USUAL,
 ) -> dict[str, Any]:
-    """Remember a fact, and tell what became of it: new, told before, or in the place of an older one, with what is stale by it."""
+    """Remember a fact, and say what became of it: new, stated before, or in the place of an older one, with what is stale by it."""
     from core.memory.facts import FactDraft
     from core.memory.sources import read_in
     from core.memory.store import memory_of
@@ -144,7 +144,7 @@ def end(workbench: Any, fact: str, /) -> dict[str, Any]:
 
 @verb("memory import", job_keeps=lambda told: told["written"])
 def import_facts(workbench: Any, file: Path, /) -> Any:
-    """Remember the facts of a file, a JSON object a line with the fields of `memory write`; broken lines are told by their numbers."""
+    """Remember the facts of a file, a JSON object a line with the fields of `memory write`; broken lines are reported by their numbers."""
     from core.memory.exchange import import_lines
     from core.memory.store import memory_of
 

@@ -207,7 +207,7 @@ def check_paper(workbench: Any, paper_id: str, /) -> Any:
 
 @verb("paper refresh", show_paper)
 def refresh_paper(workbench: Any, paper_id: str, /) -> Any:
-    """Compute every item anew and keep what they show now."""
+    """Recompute every item and keep what they show now."""
     from core.labs.papers import paper
 
     return _told(paper.take_again(workbench, paper_id))
@@ -263,7 +263,7 @@ def trials_table(
     cost: Annotated[tuple[str, ...], Parameter(help="As `trials frontier` names them; repeatable.")] = (),
     reference: Annotated[str, Parameter(help="The trial that others are tested against (default: the first).")] = "",
 ) -> Any:
-    """Trials as a table of a paper: means with intervals, the best with what is not told from it, marks of the tests."""
+    """Trials as a table of a paper: means with intervals, the best with those not significantly different from it, marks of the tests."""
     from core.labs.papers import results_table
 
     return results_table.table(workbench, trials, metric, cost, reference)

@@ -134,7 +134,7 @@ def risk_coverage(
     ] = "confidence",
     recipe: RecipeOptions = USUAL,
 ) -> Any:
-    """The share answered against the share right, as the model has to be surer; a threshold chosen on dev, told on test."""
+    """The share answered against the share right, as the model has to be surer; a threshold chosen on dev, reported on test."""
     from core.labs.scores import confidence, refusal
 
     if by == "refusal":

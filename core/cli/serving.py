@@ -149,7 +149,7 @@ def canaries(
     url: Annotated[str, Parameter(help="Of the service; empty: only what is recorded.")] = ADDRESS,
     most: Annotated[Positive, Parameter(help="Questions that are asked.")] = 200,
 ) -> Any:
-    """Ask a service the questions again that its publication found: a loss is told with its deployment and stage (exit code 1)."""
+    """Ask a service the questions again that its publication found: a loss is reported with its deployment and stage (exit code 1)."""
     from core.serving.publishing import published
     from core.serving.watching import ask_canaries, watched
 

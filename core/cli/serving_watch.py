@@ -129,7 +129,7 @@ def compare(
     margin: Annotated[float, Parameter(validator=Number(gte=0, lt=1), help="A smaller difference is none.")] = 0.05,
     hours: Hours = 720.0,
 ) -> Any:
-    """Whether the second recipe of `serve --against` is better, worse or alike, by a rule that may be looked at at any time."""
+    """Whether the second recipe of `serve --against` is better, worse or alike, by a rule that is valid at any time."""
     from core.serving.arm_comparison import THUMBS, compare_arms, judge_arms
 
     if judge and by != THUMBS:

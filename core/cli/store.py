@@ -47,7 +47,7 @@ def verify(workbench: Any) -> Any:
 
 @verb("rebuild")
 def rebuild(workbench: Any) -> Any:
-    """Make the database anew from the journal."""
+    """Rebuild the database from the journal."""
     return workbench.store.rebuild()
 
 
@@ -89,7 +89,7 @@ def jobs_stored(workbench: Any) -> list[dict[str, Any]]:
 
 @verb("jobs estimates", show_whole)
 def job_estimates(workbench: Any) -> Any:
-    """What finished jobs were told to take, held against what they took."""
+    """What finished jobs were estimated to take, compared with what they took."""
     from core.labs.store.estimates import estimates
 
     return estimates(workbench)
