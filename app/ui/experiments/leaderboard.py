@@ -128,7 +128,7 @@ def table(here: StudyDesk, shown: StudyResults, names: dict[str, str]) -> None:
     baseline, to_it = shown.baseline.id if shown.baseline else "", f"To the {shown.reference}"
     head = label(shown.metric, shown.k)
     st.caption(
-        f"{cards.count(len(ranked), 'recipe')} on {cards.plain(here.recorded.recipe.corpus.dataset)}, n {shown.board.n:,} questions.  "
+        f"{cards.count(len(ranked), 'recipe')} on {cards.plain(here.recorded.recipe.corpus.dataset)}, n {shown.board.n:,} questions. "
         "A claim can rest on best and equal; the order among them is chance. Click one to open it."
     )
     columns = [

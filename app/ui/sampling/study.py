@@ -113,7 +113,7 @@ def compared(config: TrialConfig, measured: Sequence[ChainResult], names: dict[s
     if (least := tested * 2 ** (1 - n)) > 1 - level:
         told += f"With {n} questions no corrected p can fall below {min(1.0, least):.2g}: use more questions. "
     st.caption(
-        f"{told}The line joins the chains that no other chain beats in both. Gold answers are short, the model's are sentences:  "
+        f"{told}The line joins the chains that no other chain beats in both. Gold answers are short, the model's are sentences: "
         "exact match is rare, and F1 is low even for right answers. Semantic entropy uses the bundled entailment model, which "
         "makes errors; clusters of similar embeddings are another measure, and may join answers that contradict each other."
     )

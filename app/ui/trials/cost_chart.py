@@ -226,6 +226,6 @@ def _explained(cost: str, costs: dict[str, Spread], recipes: int, front: int, un
 
 def _three(third: str) -> str:
     return (
-        f"Large: no other recipe is as good in all three measures and better in one, as measured. Colour: {measure_name(third)}.  "
+        f"Large: no other recipe is as good in all three measures and better in one, as measured. Colour: {measure_name(third)}. "
         "The table shows how certain each place is."
     )
