@@ -8,7 +8,7 @@ export HF_HUB_OFFLINE ?= 1
 unexport PYTHONDONTWRITEBYTECODE  # what tests and jobs start by the dozen is not compiled anew each time
 
 .DEFAULT_GOAL := help
-.PHONY: help app test test-all faults bench bench-full gpu-check example-paper lint format doctor screenshots clean
+.PHONY: help app test test-all crewai faults bench bench-full gpu-check example-paper lint format doctor screenshots clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -41,6 +41,12 @@ test-all: test  ## the same, then what takes minutes or is one more look at a pa
 	@$(BIN)/python -m pytest $(SLOW) $(WORKERS) || { [ $$? -eq 1 ] && \
 	echo "== Once more, alone: what failed ==" && $(BIN)/python -m pytest $(SLOW) -n 0 --last-failed --last-failed-no-failures none; }
 
+crewai: .venv-crewai/.made  ## CrewAI in an environment of its own (about 1 GB), for the way of answering react_crewai
+.venv-crewai/.made: requirements-crewai.txt
+	$(PYTHON) -m venv .venv-crewai
+	.venv-crewai/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-crewai.txt
+	@touch $@
+
 faults: $(VENV)/.dev  ## kills, full disks, damaged files, hostile input, drawn by the day (or SEED=20260131): what was tried, held, failed (ten minutes; see docs/faults.md)
 	$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(FAULTS)
 
@@ -69,4 +75,4 @@ screenshots: $(VENV)/.dev  ## make the pictures of the README and the docs anew
 	$(BIN)/python -m docs.screenshots
 
 clean:  ## remove the environment (data/ stays)
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-crewai

@@ -190,7 +190,7 @@ WRITTEN = {
 # names that are no words of the field
 NAMED = {
     "bm25s": "BM25", "dora": "DoRA", "dtype": "number format", "idf": "IDF", "ircot": "IRCoT", "react": "ReAct",
-    "react_langgraph": "ReAct in LangGraph", "self_rag": "Self-RAG",
+    "react_crewai": "ReAct in CrewAI", "react_langgraph": "ReAct in LangGraph", "self_rag": "Self-RAG",
     "llama_cpp": "llama.cpp", "ef_search": "efSearch", "ef_construction": "efConstruction", "usd": "USD", "acorn": "ACORN",
     "model_listwise": "language model, listwise", "model_pointwise": "language model, pointwise", "nbits": "bits of a code",
     "opq": "OPQ", "openai_compatible": "OpenAI-compatible", "rslora": "rsLoRA",

@@ -44,6 +44,7 @@ def test_files_are_put_in_place_by_one_module_only():
 # Who parses JSON beside the door for texts of others (core/files/texts.py), and why it is nobody else's text
 PARSES = {
     "app/ui/overview/health.py": "what our own process says",
+    "core/agents/crewai_child.py": "what the process that started this one says, in an environment without core",
     "core/annotation/stored_answers.py": "a column of our tables",
     "core/labs/answers/to_judge.py": "a column of our tables",
     "core/annotation/formats/label_studio.py": "places in a text that the door has read",
@@ -345,12 +346,14 @@ CALLED_BY_OTHERS = {
     "forward": "torch's module",
     "from_hnsw": "the graph written to be read, drawn as FAISS' is",
     "from_ivf": "the lists written to be read, drawn as FAISS' are",
+    "get_context_window_size": "CrewAI's model",
     "handle_endtag": "html.parser's",
     "handle_startendtag": "html.parser's",
     "handle_starttag": "html.parser's",
     "logits_of": "a process' messages",
     "parse_comment": "html.parser's",
     "parse_marked_section": "html.parser's",
+    "supports_function_calling": "CrewAI's model",
     "unknown_decl": "html.parser's",
 }
 # decorators by which the registry, a command or pydantic calls it

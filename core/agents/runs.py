@@ -16,7 +16,7 @@ from core.generation.protocol import Generated
 FINISH = "finish"
 THOUGHT = 160  # characters
 ANSWER = 120
-LEFT_OUT = "(left out: the window is full)"
+RESULT, LEFT_OUT = "Result: ", "(left out: the window is full)"
 ENDS = {  # of a run -> in words
     "answered": "answered",
     "gave_up": "gave up",
@@ -99,17 +99,27 @@ def task(question: str, tools: Sequence[Tool], passages: str) -> str:
     )
 
 
-def messages(opening: str, steps: Sequence[AgentStep], holds: Callable[[list[dict[str, str]]], bool]) -> list[dict[str, str]]:
-    """The chat so far. Where the window does not hold it, results are left out, the oldest first; the last one stays."""
-    for left_out in range(max(1, len(steps))):
-        chat = [{"role": "user", "content": opening}]
-        for number, step in enumerate(steps):
-            said = {"thought": step.thought, "call": {"tool": step.tool, **step.arguments}}
-            result = LEFT_OUT if number < left_out else step.result
-            chat.append({"role": "assistant", "content": json.dumps(said, ensure_ascii=False)})
-            chat.append({"role": "user", "content": f"Result: {result}"})
+def messages(opening: str, steps: Sequence[AgentStep]) -> list[dict[str, str]]:
+    """The chat so far."""
+    chat = [{"role": "user", "content": opening}]
+    for step in steps:
+        chat.append({"role": "assistant", "content": said(step.thought, step.tool, step.arguments)})
+        chat.append({"role": "user", "content": RESULT + step.result})
+    return chat
+
+
+def said(thought: str, tool: str, arguments: Mapping[str, Any]) -> str:
+    """A step as the model writes it."""
+    return json.dumps({"thought": thought, "call": {"tool": tool, **arguments}}, ensure_ascii=False)
+
+
+def fitting(chat: list[dict[str, str]], holds: Callable[[list[dict[str, str]]], bool]) -> list[dict[str, str]]:
+    """Where the window does not hold it, results are left out, the oldest first; the last one stays."""
+    chat = [*chat]
+    for place in [place for place, each in enumerate(chat) if each["content"].startswith(RESULT)][:-1]:
         if holds(chat):
             break
+        chat[place] = {**chat[place], "content": RESULT + LEFT_OUT}
     return chat
 
 

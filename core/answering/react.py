@@ -109,6 +109,12 @@ class AgentRun:
         self.desk.read_others |= any(not step.trusted for step in self.steps) or any(tool.told_by_others for tool in self.tools)
         self.opening = runs.task(plain(material.question, style), self.tools, passages)
 
+    @property
+    def left_s(self) -> float:
+        """For calls; the last answer has what is left of the deadline."""
+        left, most = max(0.0, self.material.left_s), self.way.seconds
+        return min(left, max(0.0, most - (time.perf_counter() - self.started))) if most else left
+
     def last_answer(self) -> Generator[str | Progress, None, None]:
         """Asks for the answer of a run that a limit has ended."""
         if self.end == "model_failure" or self.material.left_s <= 0:
@@ -117,18 +123,18 @@ class AgentRun:
         if step := (yield from self.next_step([])):
             self.finish(step, self.end)
 
-    def next_step(self, offered: Sequence[tools.Tool]) -> Generator[str, None, AgentStep | None]:
-        """What the model writes next; None where that is no valid call, which the second time in a row ends the run."""
+    def next_step(
+        self, offered: Sequence[tools.Tool], chat: list[dict[str, str]] | None = None
+    ) -> Generator[str, None, AgentStep | None]:
+        """What the model writes next; None where that is no valid call, which the second time in a row ends the run. chat: as a framework
+        has it, else the run's own."""
         schema, own = runs.call_schema(offered), self.material.generator
         room = max(own.max_tokens, structured.grammar(schema).longest)
         settings = {"json_schema": schema, "max_tokens": room, "stop": (), "logprobs": 0}
         engine = own.model_copy(update={name: value for name, value in settings.items() if name in type(own).model_fields})
-        chat = runs.messages(self.opening, self.steps, engine.holds)
+        chat = runs.fitting(chat or runs.messages(self.opening, self.steps), engine.holds)
         chat = chat if offered else runs.last_words(chat)
-        spent = time.perf_counter() - self.started
-        left = self.material.left_s
-        if offered and self.way.seconds:
-            left = min(left, max(0.0, self.way.seconds - spent))
+        left = self.left_s if offered else self.material.left_s
         for _ in (running := Running(engine.generate(chat, self.material.seed, left))):
             yield ""
         self.texts.append(running.result)

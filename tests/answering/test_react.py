@@ -1,23 +1,27 @@
 """The agent: calls, results, ends, and a run resumed from an edited step; on an engine that says what a script tells it."""
 
 import json
+import sys
 import time
 from typing import Any
 
 import pytest
 
-from core.agents import runs
+from core.agents import crewai, runs
 from core.agents.runs import ENDS, AgentLimits, AgentStep
 from core.answering.ircot import Ircot
 from core.answering.protocol import Material
 from core.answering.react import React
+from core.answering.react_crewai import ReactCrewAI
 from core.answering.react_langgraph import ReactLangGraph
 from core.config import ContextConfig
 from core.errors import WorkbenchError
+from core.generation.llama_engine import LlamaCpp
 from core.generation.structured import grammar, problem
 from core.progress import Running
 from core.records import Answer, Hit, Progress, plain
 from tests.support.broken.answers import Echo
+from tests.support.crewai_there import crewai_or_skip
 from tests.support.scripted_agent import ScriptedAgent, call
 from tests.support.scripted_engine import ScriptedEngine
 
@@ -100,10 +104,11 @@ def test_limits_of_money_leave_room_for_the_last_text():
 
 def test_a_window_that_does_not_hold_the_chat_leaves_out_the_oldest_results():
     steps = [AgentStep("", "calculator", {"expression": f"{n}"}, f"{n}" * 50) for n in range(3)]
-    chat = runs.messages("task", steps, lambda messages: sum(len(each["content"]) for each in messages) < 375)
+    whole = runs.messages("task", steps)
+    chat = runs.fitting(whole, lambda messages: sum(len(each["content"]) for each in messages) < 375)
     results = [message["content"] for message in chat[2::2]]
     assert results == [f"Result: {runs.LEFT_OUT}", f"Result: {'1' * 50}", f"Result: {'2' * 50}"]
-    never = runs.messages("task", steps, lambda messages: False)
+    never = runs.fitting(whole, lambda messages: False)
     assert never[-1]["content"] == f"Result: {'2' * 50}", "the last result stays, and the engine says what does not fit"
 
 
@@ -138,6 +143,55 @@ def test_in_langgraph_the_same_texts_are_asked_for_and_the_same_is_answered(scri
     times = {"seconds", "tool_seconds"}
     steps = [[{k: v for k, v in step.items() if k not in times} for step in made.detail["steps"]] for made in (own, other)]
     assert steps[0] == steps[1] and own.detail["end"] == other.detail["end"]
+
+
+@pytest.mark.slow
+def test_in_crewai_the_same_tools_are_called_and_the_same_is_answered():
+    crewai_or_skip()
+    script = [SEARCH, call("calculator", expression="6 * 7"), DONE]
+    (own, _), (other, asked) = (run(script, kind(steps=4)) for kind in (React, ReactCrewAI))
+    assert other.text == own.text and other.detail["end"] == "answered" and not other.notes and other.hits == own.hits
+    told = ("tool", "arguments", "result", "passages")
+    assert [[step[name] for name in told] for step in other.detail["steps"]] == [
+        [step[name] for name in told] for step in own.detail["steps"]
+    ]
+    chat = asked.asked[2][0]
+    assert chat[0]["role"] == "system" and [each["role"] for each in chat[2:]] == ["assistant", "user"] * 2
+    assert chat[-1]["content"] == "Result: 42" and json.loads(chat[2]["content"])["call"]["tool"] == "search_corpus"
+    limited, asked = run(lambda chat, schema: SEARCH if "search" in schema else DONE, ReactCrewAI(steps=1))
+    assert limited.detail["end"] == "steps" and limited.text == "Romania [2]" and len(crewai._idle) == 1, (
+        "one process for all three"
+    )
+
+
+FRAMEWORK = """
+import json, sys
+for line in sys.stdin:
+    task = json.loads(line)
+    {does}
+"""
+
+
+@pytest.mark.parametrize(("does", "end", "note"), [
+    ("print(json.dumps({'error': 'KeyError: x'}), flush=True)", "tool_failure", "KeyError: x"),
+    ("sys.exit(3)", "tool_failure", "its process ended"),
+    ("import time; time.sleep(60)", "seconds", "it said nothing for"),
+])  # fmt: skip
+def test_a_framework_that_fails_dies_or_hangs_ends_the_run_and_the_answer_is_asked_for(monkeypatch, tmp_path, does, end, note):
+    (tmp_path / "child.py").write_text(FRAMEWORK.format(does=does))
+    monkeypatch.setattr(crewai, "CHILD", tmp_path / "child.py")
+    monkeypatch.setenv(crewai.VARIABLE, sys.executable)
+    monkeypatch.setattr(crewai, "_idle", [])
+    made, scripted = run([DONE], ReactCrewAI(seconds=1))
+    assert made.detail["end"] == end and made.text == "Romania [2]" and any(note in each for each in made.notes)
+    assert len(scripted.asked) == 1 and not crewai._idle, "the process is ended"
+
+
+def test_without_crewai_it_is_refused_with_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv(crewai.VARIABLE, str(tmp_path / "python"))
+    with pytest.raises(WorkbenchError, match="environment of its own") as refused:
+        ReactCrewAI().check(LlamaCpp())
+    assert "make crewai" in refused.value.todo
 
 
 def test_tools_that_are_not_there_and_engines_without_a_schema_are_refused():

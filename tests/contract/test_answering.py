@@ -18,6 +18,7 @@ from core.progress import Running
 from core.records import Answer, Hit, Progress, plain
 from tests.generation.test_torch_lm import tiny_model
 from tests.support.broken.answers import Echo
+from tests.support.crewai_there import crewai_or_skip
 from tests.support.parts import is_described
 
 pytestmark = pytest.mark.parametrize("name", list(registry.parts("answering")))
@@ -37,11 +38,14 @@ def engine(tmp_path_factory):
 
 
 ONE_CALL = {"steps": 1, "tools": ("calculator",)}  # a random model ends no run by itself
-SHORT = {"react": ONE_CALL, "react_langgraph": ONE_CALL}
+SHORT = dict.fromkeys(("react", "react_crewai", "react_langgraph"), ONE_CALL)
 
 
 def part(name: str) -> Answering:
-    return registry.find("answering", name)(**SHORT.get(name, {}))
+    way = registry.find("answering", name)(**SHORT.get(name, {}))
+    if name == "react_crewai":
+        crewai_or_skip()
+    return way
 
 
 def material(engine, seconds: float = 60.0, **others) -> Material:
