@@ -96,7 +96,7 @@ def test_people_are_balanced_and_two_of_one_name_are_refused(bench):
     )
     app = sound(app.text_area(key="faithfulness/annotators").set_value("A\na").run())
     assert "a appears twice" in words(app) and app.text_area(key="faithfulness/annotators").value == "A\na"
-    assert "annotators that differ" in html(app), "nothing is frozen under names that were not taken"
+    assert "different names for all annotators" in html(app), "nothing is frozen under names that were not taken"
     app.session_state["section"] = "Plan"
     app = sound(app.run())
     app.session_state["section"] = "People"
@@ -305,7 +305,7 @@ def test_a_record_is_checked_and_labels_leave_and_return_by_files_and_label_stud
     broken = checking.Check(False, "x", 3, ("Version 2 does not match its hash.",))
     with monkeypatch.context() as patch:
         patch.setattr("core.annotation.checking.check", lambda workbench, study: broken)
-        assert "Version 2 is not what its hash says" in words(press(app, "check"))
+        assert "Version 2 does not match its hash" in words(press(app, "check"))
 
     with zipfile.ZipFile(io.BytesIO(export._zipped(bench, "faithfulness", ["csv"], ""))) as file:
         assert sorted(file.namelist()) == [
