@@ -406,7 +406,7 @@ def test_an_annotator_of_an_earlier_round_is_thanked_and_asked_for_nothing(bench
     app = open_page(study="toy", annotator="Ann")
     assert "Your labels are complete, thank you" in html(app) and "Your name" not in labels(app) and not app.warning
     stranger = open_page(study="toy", annotator="Eve")
-    assert "no annotator of the adjudication" in said(stranger) and "Your name" in labels(stranger)
+    assert "not an annotator of the adjudication" in said(stranger) and "Your name" in labels(stranger)
 
 
 @pytest.mark.slow
