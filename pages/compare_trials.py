@@ -13,6 +13,7 @@ from app.ui.trials import (
     leaderboard,
     left_out,
     parallel,
+    questions,
     runs,
     scope,
     side_by_side,
@@ -38,6 +39,7 @@ TOGETHER = {
     "Effects": effects.draw,
     "Parallel coordinates": parallel.draw,
     "Side by side": side_by_side.draw,
+    "Questions × recipes": questions.draw,
     "Leave one article out": left_out.draw,
 }
 
