@@ -10,6 +10,7 @@ from app.ui.trials import (
     differences,
     effects,
     filters,
+    groups,
     leaderboard,
     left_out,
     parallel,
@@ -18,6 +19,7 @@ from app.ui.trials import (
     scope,
     side_by_side,
     table,
+    views,
 )
 from app.ui.trials.choice import is_baseline
 from core.labs.trials import comparison, listing
@@ -55,8 +57,12 @@ def page() -> None:
     table.status(summary)
     # the baseline first: it is the reference, and grey in every chart
     chosen = sorted(table.chosen(), key=lambda trial: not is_baseline(trial))
+    views.apply()
     shown = filters.filtered(everything, summary)
-    table.draw(shown, summary)
+    view = views.current()
+    listed = groups.draw(shown, view) if view.group else shown
+    if listed is not None:
+        table.draw(listed, summary, view)
     names = dict(zip((trial.id for trial in chosen), comparison.labels(chosen), strict=True))
     if chosen:
         details.draw(chosen, everything, summary.tags)

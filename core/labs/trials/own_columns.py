@@ -1,13 +1,14 @@
 """The columns that somebody chose for the trials' table: any setting, metric, measure of answers or cost."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, judges, metric_names
 from core.labs.trials.comparison import ABSENT, COSTS, direction, label, setting_name
-from core.labs.trials.listing import NEWEST, Listing
+from core.labs.trials.listing import NEWEST, Listing, everything
 from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table
 from core.workbench import Workbench, command_line
 
@@ -43,6 +44,11 @@ class OwnColumn(NamedTuple):
 
 def offered(workbench: Workbench) -> dict[str, OwnColumn]:
     """All that any stored trial can show: metrics, measures of answers, costs, settings."""
+    stamp = everything(workbench).stamp
+    return workbench.pipeline.remember("columns of trials", stamp, lambda: _offered(workbench))
+
+
+def _offered(workbench: Workbench) -> dict[str, OwnColumn]:
     measured = workbench.store.query(
         "SELECT DISTINCT split_part(metric, '@', 1) AS name FROM trial_metrics WHERE n > 0 ORDER BY ALL"
     )
@@ -64,6 +70,13 @@ def read(workbench: Workbench, names: Sequence[str]) -> list[OwnColumn]:
     if len(names) > MOST:
         raise WorkbenchError(f"{len(names)} columns are more than {MOST}.", todo="Leave some out.")
     return [every[name] for name in names]
+
+
+def titles(columns: Iterable[OwnColumn]) -> dict[str, str]:
+    """Name -> what a person reads; a setting whose words another column has too is called as commands call it."""
+    columns = list(columns)
+    times = Counter(column.title() for column in columns)
+    return {column.name: column.title() if times[column.title()] == 1 else column.name for column in columns}
 
 
 def metrics_of(workbench: Workbench, names: Sequence[str]) -> list[str]:
