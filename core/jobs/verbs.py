@@ -29,7 +29,7 @@ _NAMES = {
     "scores": {
         "judge": "file", "score-answers": "recipe", "judge-qags": "qags", "judge-held-out": "held-out", "review": "review",
         "judge-bias": "judge-bias", "train-faithfulness": "train-faithfulness", "fit-faithfulness": "fit-faithfulness",
-        "risk-coverage": "risk-coverage",
+        "risk-coverage": "risk-coverage", "triad": "triad",
     },
     "trials": {
         "noise-budget": "noise-budget", "trials": "list", "leaderboard": "leaderboard", "choice": "choice", "effects": "effects",

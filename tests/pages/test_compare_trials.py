@@ -337,7 +337,9 @@ def test_a_pinned_baseline_is_the_reference_and_a_table_for_a_paper_names_it_fir
 def test_questions_by_recipes_open_with_all_that_each_found(bench, ids):
     app = open_page(trials=f"{ids['base']},{ids['worse']}", together="Questions × recipes", different="true", apart="0.5")
     frame = shown(app, "Apart")
-    assert len(frame) and min(frame["Apart"]) > 0.5 and frame.columns[2].startswith("A · ") and "rank" in " ".join(frame.iloc[:, 2])
+    assert (
+        len(frame) and min(frame["Apart"]) > 0.5 and frame.columns[2].startswith("A · ") and "rank" in " ".join(frame.iloc[:, 2])
+    )
     words = next(each for each in app.text_input if each.key == "matrix_words")
     words.set_value("no question has this").run()
     assert "0 of 40 questions" in texts(app) and not app.exception
@@ -349,9 +351,12 @@ def test_questions_by_recipes_open_with_all_that_each_found(bench, ids):
 
 @pytest.mark.slow
 def test_own_columns_groups_and_a_saved_view_come_back_by_its_name(bench, ids):
-    app = open_page(columns="fusion.weight", sorted_by="fusion.weight", ascending="true", of_corpus="tiny")
+    app = open_page(columns="Fusion weight", sorted_by="Fusion weight", ascending="true", of_corpus="tiny")
     frame = shown(app)
-    assert list(frame.columns)[:3] == ["Trial", "Corpus", "Fusion weight"] and frame["Fusion weight"].dropna().tolist() == [0.5, 0.7]
+    assert list(frame.columns)[:3] == ["Trial", "Corpus", "Fusion weight"] and frame["Fusion weight"].dropna().tolist() == [
+        0.5,
+        0.7,
+    ]
     next(each for each in app.text_input if each.key == "trial_view_name").set_value("Weights").run()
     app = press(app, "save_view")
     assert app.query_params["trial_view"] == ["Weights"] and not app.exception

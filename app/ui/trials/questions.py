@@ -39,12 +39,13 @@ def draw(scope: Scope, names: dict[str, str]) -> None:
     first = PAGE * (st.pagination(pages, key="matrix_page") - 1) if pages > 1 else 0
     shown = result.places[first : first + PAGE]
     some = made._replace(rows=made.rows[first : first + PAGE], command="")
-    row = tables.choose(some, [result.ids[place] for place in shown], param="question", height=360, rows=made.rows, pinned=True)
+    tables.choose(some, [result.ids[place] for place in shown], param="question", height=360, rows=made.rows, pinned=True)
     with st.popover("Command", icon=":material/terminal:", type="tertiary"):
         st.code(made.command, language="bash", wrap_lines=True)
-    if row is not None:
+    asked = st.query_params.get("question", "")
+    if (place := next((place for place in result.places if result.ids[place] == asked), None)) is not None:  # on whichever page
         with tables.opened():
-            opened(result, shown[row])
+            opened(result, place)
     return None
 
 

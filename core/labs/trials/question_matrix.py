@@ -23,6 +23,7 @@ from core.workbench import Workbench, command_line
 FEWEST, MOST = 2, 8
 LETTERS = FIRST_LETTERS + "FGH"
 SHOWN = 60  # characters of an answer in its cell
+NARROW, WIDE = 150, 700  # px of a column of cells, and of all of them where they have room
 EQUAL = 1e-12
 RANK = "mrr"  # 1 / rank of the first relevant passage, so that the rank is read from what is stored
 
@@ -149,9 +150,12 @@ def table(result: QuestionMatrix, *words: str) -> Table:
             row[f"{letter} answer"] = None if answer is None else answer.text
         rows.append(row)
     columns = [
-        Column("question", width=300),
+        Column("question", width=240),
         Column("spread", "Apart", MEAN, f"The highest {head} minus the lowest.", width=66),
-        *(Column(letter, name, width=190) for letter, name in zip(LETTERS, result.names, strict=False)),
+        *(
+            Column(letter, name, width=max(NARROW, WIDE // len(result.names)))
+            for letter, name in zip(LETTERS, result.names, strict=False)
+        ),
     ]
     if any(answers):
         about = "Different answers; case, punctuation and articles aside."
