@@ -32,8 +32,8 @@ class ViewOptions:
     def read(self, workbench: Any, name: str = "", **more: Any) -> Any:
         from core.labs.trials import views
 
-        kept = views.view(workbench, name) if name else views.View()
-        return replace(kept, **{field: value for field, value in (vars(self) | more).items() if value}).checked(workbench)
+        saved = views.view(workbench, name) if name else views.TrialView()
+        return replace(saved, **{field: value for field, value in (vars(self) | more).items() if value}).checked(workbench)
 
 
 USUAL = ViewOptions()
@@ -74,8 +74,8 @@ def trial_views(workbench: Any) -> list[dict[str, Any]]:
     from core.labs.trials import views
 
     return [
-        {"name": name, "group": kept.group, "shows": " ".join(kept.words()) or "the usual table"}
-        for name, kept in views.views(workbench).items()
+        {"name": name, "group": saved.group, "shows": " ".join(saved.words()) or "the usual table"}
+        for name, saved in views.views(workbench).items()
     ]
 
 
@@ -91,7 +91,7 @@ def save_trial_view(
     """Save columns, filters, order and group under a name."""
     from core.labs.trials import views
 
-    return views.save(workbench, name, options.read(workbench, group=group))
+    return views.save_view(workbench, name, options.read(workbench, group=group))
 
 
 @verb("drop-trial-view")
@@ -99,5 +99,5 @@ def drop_trial_view(workbench: Any, name: Text, /) -> str:
     """No longer offer a view; what it was stays in the store."""
     from core.labs.trials import views
 
-    views.drop(workbench, name)
+    views.drop_view(workbench, name)
     return name

@@ -6,12 +6,11 @@ from app import session
 from app.ui import cards, tables
 from core.labs.trials import grouped as lab
 from core.labs.trials import own_columns, views
-from core.labs.trials.comparison import ABSENT
 from core.labs.trials.listing import Listing
-from core.labs.trials.views import View
+from core.labs.trials.views import TrialView
 
 
-def draw(shown: Listing, view: View) -> Listing | None:
+def draw(shown: Listing, view: TrialView) -> Listing | None:
     """The trials of the opened group; None where all are folded."""
     workbench = session.workbench()
     setting = views.grouping(workbench, view.group)
@@ -34,6 +33,6 @@ def draw(shown: Listing, view: View) -> Listing | None:
         return None
     group = result.groups[place]
     st.markdown(
-        f"**{cards.plain(setting.title())} {cards.plain(ABSENT if group.level is None else group.level)}**, {cards.plain(group.questions)}"
+        f"**{cards.plain(setting.title())} {cards.plain(lab.level_words(result, group))}**, {cards.plain(group.questions)}"
     )
     return shown.among(group.ids)

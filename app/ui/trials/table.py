@@ -17,7 +17,7 @@ from core.labs.trials import comparison, own_columns
 from core.labs.trials.comparison import MOST, Rated, Trial
 from core.labs.trials.listing import NEWEST, Listing, TrialsSummary
 from core.labs.trials.own_columns import OwnColumn
-from core.labs.trials.views import View
+from core.labs.trials.views import TrialView
 from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table
 
 BOLD_UP_TO = PAGE = 1000  # rows: more take seconds to send, and nobody reads them
@@ -63,7 +63,7 @@ def untick() -> None:
     _write([])
 
 
-def draw(shown: Listing, summary: TrialsSummary, view: View) -> None:
+def draw(shown: Listing, summary: TrialsSummary, view: TrialView) -> None:
     """In the order and with the columns of the view, the best of comparable trials in bold with its equals."""
     import pandas as pd
 

@@ -15,7 +15,7 @@ from core.evaluation.metric import headlines
 from core.labs.trials import own_columns
 from core.labs.trials import views as lab
 from core.labs.trials.comparison import COSTS
-from core.labs.trials.views import MOST_NAME, View
+from core.labs.trials.views import MOST_NAME, TrialView
 
 CHOSEN, APPLIED, PROBLEM, NAME = "trial_view", "trial_view_applied", "trial_view_problem", "trial_view_name"
 KEYS = {  # field of a view -> key of its widget, and of the address
@@ -36,18 +36,18 @@ def apply() -> None:
     if name and name not in saved:
         state[CHOSEN] = state[APPLIED] = ""
         return st.warning(cards.plain(f"There is no view '{name:.60}' in this store."), icon=":material/info:")
-    for field, value in asdict(saved.get(name, View())).items():
+    for field, value in asdict(saved.get(name, TrialView())).items():
         if not (fresh and KEYS[field] in st.query_params):
             state[KEYS[field]] = list(value) if isinstance(value, tuple) else value
 
 
-def current() -> View:
+def current() -> TrialView:
     """What the widgets say; a column that no trial has any more is left out."""
     state, every = st.session_state, own_columns.offered(session.workbench())
     told = {field: state.get(key) for field, key in KEYS.items()}
     told["columns"] = tuple(name for name in told["columns"] or () if name in every)
     told["sort"] = told["sort"] if told["sort"] in every or told["sort"] in own_columns.PLAIN else ""
-    return View(**{field: value for field, value in told.items() if value})
+    return TrialView(**{field: value for field, value in told.items() if value})
 
 
 def draw() -> None:
@@ -125,7 +125,7 @@ def title(sort: str) -> str:
 def _save() -> None:
     state = st.session_state
     try:
-        name = lab.save(session.workbench(), state.get(NAME) or "", current())
+        name = lab.save_view(session.workbench(), state.get(NAME) or "", current())
     except WorkbenchError as error:
         state[PROBLEM] = f"{error.what} {error.todo}"
         return
@@ -135,5 +135,5 @@ def _save() -> None:
 
 def _drop(name: str) -> None:
     """What it chose stays chosen."""
-    lab.drop(session.workbench(), name)
+    lab.drop_view(session.workbench(), name)
     st.session_state[CHOSEN] = st.session_state[APPLIED] = ""

@@ -106,14 +106,14 @@ def find(workbench: Workbench, words: str, most: int = 20) -> Matches:
 
 def _corpora(workbench: Workbench, asked: list[str]) -> list[Match]:
     """Those whose name or title holds the words, those on this machine first."""
-    found = []
+    matches = []
     for status in sorted(workbench.datasets(), key=lambda status: not status.present):
         fields = {"name": status.name, "title": status.title}
         if all(any(word in text.lower() for text in fields.values()) for word in asked):
             where = tuple(name for name, text in fields.items() if any(word in text.lower() for word in asked))
             excerpt = status.note or ("on this machine" if status.present else "to be downloaded")
-            found.append(Match(CORPUS, status.name, status.name, where, f"{status.title}, {excerpt}", status.name))
-    return found
+            matches.append(Match(CORPUS, status.name, status.name, where, f"{status.title}, {excerpt}", status.name))
+    return matches
 
 
 def _statement(source: SearchField, asked: list[str]) -> str:

@@ -43,8 +43,8 @@ ROLES = (
 def triad(measured: Sequence[MeasureScores]) -> dict[str, MeasureScores]:
     """Role -> the measure that it is read from; a role that no measure at hand scored is left out."""
     by_name = {each.measure.part: each for each in measured if any(not math.isnan(score.value) for score in each.scores)}
-    found = {role.name: next((by_name[name] for name in role.measures if name in by_name), None) for role in ROLES}
-    return {name: each for name, each in found.items() if each}
+    read = {role.name: next((by_name[name] for name in role.measures if name in by_name), None) for role in ROLES}
+    return {name: each for name, each in read.items() if each}
 
 
 def low(roles: dict[str, MeasureScores], chosen: Sequence[str], below: float) -> list[int]:

@@ -9,7 +9,7 @@ from core.comparison.comparison import Rules
 from core.config import fingerprint
 from core.labs.trials.comparison import ABSENT, Trial, direction, label
 from core.labs.trials.listing import Listing
-from core.labs.trials.own_columns import OwnColumn
+from core.labs.trials.own_columns import OwnColumn, setting_words
 from core.labs.trials.values import MOST, by_place
 from core.report.table import COUNT, MEAN, Column, Table, between
 from core.statistics.bootstrap import Interval
@@ -18,7 +18,7 @@ from core.workbench import Workbench, command_line
 MOST_SETS = 12  # question sets that are told apart
 
 
-class Group(NamedTuple):
+class TrialGroup(NamedTuple):
     """The trials on one question set whose recipes have one value of the setting."""
 
     questions: str  # the set in words: a mean is comparable within it alone
@@ -33,7 +33,7 @@ class Group(NamedTuple):
 
 class Grouped(NamedTuple):
     setting: OwnColumn
-    groups: list[Group]
+    groups: list[TrialGroup]
     left_out: str  # what is not counted, in words; "": nothing
 
 
@@ -56,7 +56,7 @@ def _grouped(workbench: Workbench, listing: Listing, setting: OwnColumn, metrics
     return Grouped(setting, made, " ".join(left))
 
 
-def _of_set(workbench: Workbench, name: str, trials: list[Trial], setting: OwnColumn, metrics: Sequence[str]) -> list[Group]:
+def _of_set(workbench: Workbench, name: str, trials: list[Trial], setting: OwnColumn, metrics: Sequence[str]) -> list[TrialGroup]:
     rows = workbench.store.query(
         "SELECT trial_id, value FROM settings WHERE setting = ? AND trial_id IN (SELECT unnest(?::VARCHAR[]))",
         [setting.name, [trial.id for trial in trials]],
@@ -73,7 +73,7 @@ def _of_set(workbench: Workbench, name: str, trials: list[Trial], setting: OwnCo
             level: _mean(values[places], Rules(rules["resamples"], rules["confidence"], 0)) for level, places in members.items()
         }
     return [
-        Group(name, level, tuple(trials[place].id for place in places), {metric: means[metric][level] for metric in metrics})
+        TrialGroup(name, level, tuple(trials[place].id for place in places), {metric: means[metric][level] for metric in metrics})
         for level, places in sorted(members.items(), key=lambda item: _order(item[0]))
     ]
 
@@ -96,12 +96,16 @@ def _order(level: str | None) -> tuple[int, float, str]:
         return 1, 0.0, level
 
 
+def level_words(result: Grouped, group: TrialGroup) -> str:
+    return ABSENT if group.level is None else setting_words(result.setting.name, group.level)
+
+
 def table(result: Grouped, *words: str) -> Table:
     """A row a group. words: of the command, behind the setting."""
     rows: list[dict[str, Any]] = []
     metrics = list(result.groups[0].means) if result.groups else []
     for group in result.groups:
-        row: dict[str, Any] = {"level": ABSENT if group.level is None else group.level, "trials": len(group.ids)}
+        row: dict[str, Any] = {"level": level_words(result, group), "trials": len(group.ids)}
         for metric, mean in group.means.items():
             row |= {metric: mean.mean, f"{metric} interval": between(mean.low, mean.high, MEAN), f"{metric} n": mean.n}
             row |= {f"{metric} low": mean.low, f"{metric} high": mean.high}
@@ -110,7 +114,7 @@ def table(result: Grouped, *words: str) -> Table:
     for metric in metrics:
         columns.append(Column(metric, label(metric), MEAN, direction=direction(metric), width=90))
         columns.append(Column(f"{metric} interval", "95%" + f" of {label(metric)}" * (len(metrics) > 1), width=130))
-        columns.append(Column(f"{metric} n", "n" if len(metrics) == 1 else f"n of {label(metric)}", COUNT, width=60))
+        columns.append(Column(f"{metric} n", "n" if len(metrics) == 1 else f"n of {label(metric)}", COUNT))
     columns.append(Column("questions", "On", width=260))
     note = "Means over the trials of a group, intervals over the questions that all of them measured"
     return Table(

@@ -168,11 +168,6 @@ class Listing(Sequence[Trial]):
     def of_group(self, group: str) -> "Listing":
         return self.narrowed(f"measured > 0 AND {GROUP} = ?", group)
 
-    def with_setting(self, setting: str, value: str | None) -> "Listing":
-        """Those whose recipe has this value of a setting; None: that do not have the setting."""
-        own = "(SELECT max(value) FROM settings WHERE setting = ? AND trial_id = id)"
-        return self.narrowed(f"{own} IS NOT DISTINCT FROM ?", setting, value)
-
     def having(self, metric: str, cost: str) -> "Listing":
         """Those with this metric and this cost; of a time, where a trial that did the same work was timed."""
         rated = self.narrowed("id IN (SELECT trial_id FROM trial_metrics WHERE n > 0 AND split_part(metric, '@', 1) = ?)", metric)

@@ -7,8 +7,9 @@ from typing import Any, Literal, NamedTuple
 
 from core.errors import WorkbenchError
 from core.evaluation.metric import MAIN, judges, metric_names
-from core.labs.trials.comparison import ABSENT, COSTS, direction, label, setting_name
+from core.labs.trials.comparison import ABSENT, CODED, COSTS, direction, label, setting_name
 from core.labs.trials.listing import NEWEST, Listing, everything
+from core.pipeline.recipe_words import in_words
 from core.report.table import COUNT, DAY_TIME, MEAN, Column, Table
 from core.workbench import Workbench, command_line
 
@@ -104,14 +105,19 @@ def rows(
     metrics: more of them."""
     named = {kind: [column.name for column in columns if column.kind == kind] for kind in ("metric", "setting")}
     told = listing.table(list(dict.fromkeys([*metrics, *named["metric"]])), start, most, named["setting"], order)
-    return [row | {name: _value(row[name]) for name in named["setting"]} for row in told]
+    return [row | {name: _value(name, row[name]) for name in named["setting"]} for row in told]
 
 
-def _value(text: str | None) -> Any:
+def _value(name: str, text: str | None) -> Any:
     try:
         return text if text is None else float(text) if not text.lstrip("-").isdigit() else int(text)
     except ValueError:
-        return text
+        return setting_words(name, text)
+
+
+def setting_words(name: str, text: str) -> str:
+    """A setting's value as people read it: methods and choices in words, of corpora as they are."""
+    return in_words(text) if CODED.fullmatch(text) and not name.startswith("corpus.") else text
 
 
 def table(listing: Listing, columns: Sequence[OwnColumn], order: tuple[str, str, bool], most: int, *words: str) -> Table:

@@ -93,8 +93,8 @@ def _read(workbench: Workbench, chosen: Sequence[Trial], metric: str) -> Questio
     )
     many = len(rows)
     values, inverse = (_padded(by_place(workbench, chosen, name), many) for name in (metric, RANK))
-    found = inverse > 0  # not where it is unmeasured either
-    ranks = np.rint(1 / np.where(found, inverse, 1)).astype(int) * found
+    relevant = inverse > 0  # not where it is unmeasured either
+    ranks = np.rint(1 / np.where(relevant, inverse, 1)).astype(int) * relevant
     ids, texts = [row["query_id"] for row in rows], [row["text"] for row in rows]
     has_gold = ~np.isnan(inverse).all(axis=0)
     return QuestionMatrix(metric, chosen[0].k, list(chosen), [], ids, texts, values, ranks, has_gold, [], [])

@@ -31,13 +31,13 @@ def read_question(workbench: Workbench, trials: Sequence[Trial], question: str) 
            WHERE query_id = ? AND trial_id IN (SELECT unnest(?::VARCHAR[])) AND rank <= ? ORDER BY rank""",
         [question, [trial.id for trial in trials], trials[0].k],
     )
-    found: dict[str, list[Hit]] = {trial.id: [] for trial in trials}
+    ranked: dict[str, list[Hit]] = {trial.id: [] for trial in trials}
     for row in rows:
         document, start, end = documents.get(row["document_id"]), row["start_char"], row["end_char"]
         title, text = (document.title or document.id, document.text[start:end]) if document else (row["document_id"], "")
-        found[row["trial_id"]].append(Hit(row["rank"], row["score"], row["document_id"], title, start, end, text))
+        ranked[row["trial_id"]].append(Hit(row["rank"], row["score"], row["document_id"], title, start, end, text))
     gold = tuple(Gold(*each) for each in asked["gold"])
-    return QuestionRead(asked["text"], tuple(asked["answers"]), gold, list(found.values()), note)
+    return QuestionRead(asked["text"], tuple(asked["answers"]), gold, list(ranked.values()), note)
 
 
 def _documents(workbench: Workbench, trial: Trial) -> Generator[Progress, None, tuple[dict[str, Document], str]]:

@@ -28,8 +28,8 @@ def _recorded(workbench: Workbench, trial: Trial) -> dict[str, KeptAnswer]:
         return {}
     key = fingerprint(trial.id, state["last"])
     keys = workbench.pipeline.remember("answers of trials", key, lambda: _keys(workbench, trial))
-    known = answers_of(workbench.pipeline, keys.values())
-    return {question: known[own] for question, own in keys.items() if own in known}
+    texts = answers_of(workbench.pipeline, keys.values())
+    return {question: texts[own] for question, own in keys.items() if own in texts}
 
 
 def _keys(workbench: Workbench, trial: Trial) -> dict[str, str]:
@@ -50,15 +50,15 @@ def _keys(workbench: Workbench, trial: Trial) -> dict[str, str]:
     rows = workbench.store.query(
         f"SELECT id, key, question, shown FROM {KIND} WHERE id IN (SELECT unnest(?::VARCHAR[])) ORDER BY id", [sorted(alike)]
     )
-    found: dict[str, str] = {}
+    recorded: dict[str, str] = {}
     for row in rows:
         question = ids.get(row["question"])
         if question is None or not (row["id"] in same or _spans(row["shown"]) == read.get(question)):
             continue
-        if question not in found or row["id"] < trial.id:
-            found[question] = row["key"]
+        if question not in recorded or row["id"] < trial.id:
+            recorded[question] = row["key"]
     least = (own.get("context") or {}).get("confidence") or 0.0
-    return {question: f"{key}{LEAST}{least!r}" if least else key for question, key in found.items()}
+    return {question: f"{key}{LEAST}{least!r}" if least else key for question, key in recorded.items()}
 
 
 def _but(recipe: Mapping[str, Any]) -> dict[str, Any]:

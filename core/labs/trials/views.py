@@ -19,7 +19,7 @@ MOST_NAME = 60  # characters
 
 
 @dataclass(frozen=True)
-class View:
+class TrialView:
     """Which trials are listed, and how. Texts that are empty say nothing."""
 
     columns: tuple[str, ...] = ()  # settings, metrics, costs; (): the usual ones
@@ -35,10 +35,10 @@ class View:
 
     def listing(self, workbench: Workbench) -> Listing:
         """The trials that its filters leave."""
-        found = everything(workbench).matching(self.dataset, self.status, self.sweep, self.find, self.tag)
-        return found if self.repeats else found.last_repeats().named()
+        matching = everything(workbench).matching(self.dataset, self.status, self.sweep, self.find, self.tag)
+        return matching if self.repeats else matching.last_repeats().named()
 
-    def checked(self, workbench: Workbench) -> "View":
+    def checked(self, workbench: Workbench) -> "TrialView":
         """Itself; raises where a column, the order or the group is none that a trial has."""
         read(workbench, self.columns)
         order_of(workbench, self.sort)
@@ -69,7 +69,7 @@ def grouping(workbench: Workbench, name: str) -> OwnColumn:
     return column
 
 
-def views(workbench: Workbench) -> dict[str, View]:
+def views(workbench: Workbench) -> dict[str, TrialView]:
     """Name -> the view that was saved last under it, by name."""
     rows = workbench.store.query(
         f"""SELECT name, view FROM (SELECT * FROM {KIND} QUALIFY row_number() OVER (PARTITION BY name ORDER BY id DESC) = 1)
@@ -78,35 +78,35 @@ def views(workbench: Workbench) -> dict[str, View]:
     return {row["name"]: _view(json.loads(row["view"] or "{}")) for row in rows}
 
 
-def view(workbench: Workbench, name: str) -> View:
+def view(workbench: Workbench, name: str) -> TrialView:
     saved = views(workbench)
     if name not in saved:
         raise WorkbenchError(f"There is no view '{name:.60}'.", todo=f"Saved views: {', '.join(saved) or 'none'}.")
     return saved[name]
 
 
-def save(workbench: Workbench, name: str, kept: View) -> str:
+def save_view(workbench: Workbench, name: str, shown: TrialView) -> str:
     """Under this name from now on, in place of what had it; returns the name as it is kept."""
     name = " ".join(name.split())
     if not 0 < len(name) <= MOST_NAME:
         raise WorkbenchError(
             f"A view has a name of 1 to {MOST_NAME} characters; this has {len(name):,}.", todo="Give another name."
         )
-    _record(workbench, name, kept.checked(workbench), dropped=False)
+    _record(workbench, name, shown.checked(workbench), dropped=False)
     return name
 
 
-def drop(workbench: Workbench, name: str) -> None:
+def drop_view(workbench: Workbench, name: str) -> None:
     """It is no longer offered; what it was stays in the store."""
     _record(workbench, name, view(workbench, name), dropped=True)
 
 
-def _record(workbench: Workbench, name: str, kept: View, dropped: bool) -> None:
+def _record(workbench: Workbench, name: str, shown: TrialView, dropped: bool) -> None:
     key = fingerprint(name, datetime.now(UTC).isoformat(), uuid4().hex)
-    batches(workbench.home).add(KIND, {key: {"name": name, "view": asdict(kept), "dropped": dropped}}, {})
+    batches(workbench.home).add(KIND, {key: {"name": name, "view": asdict(shown), "dropped": dropped}}, {})
 
 
-def _view(told: Mapping[str, Any]) -> View:
+def _view(told: Mapping[str, Any]) -> TrialView:
     """What another version kept too is left out."""
-    known = {field.name: told[field.name] for field in fields(View) if field.name in told}
-    return View(**known | {"columns": tuple(known.get("columns", ()))})
+    told_of = {field.name: told[field.name] for field in fields(TrialView) if field.name in told}
+    return TrialView(**told_of | {"columns": tuple(told_of.get("columns", ()))})
