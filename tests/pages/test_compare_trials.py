@@ -357,7 +357,7 @@ def test_own_columns_groups_and_a_saved_view_come_back_by_its_name(bench, ids):
     assert frame["Fusion weight"].tolist() == [0.5, 0.7, 0.7]
     next(each for each in app.text_input if each.key == "trial_view_name").set_value("Weights").run()
     app = press(app, "save_view")
-    assert app.query_params["trial_view"] == ["Weights"] and not app.exception
+    assert app.selectbox(key="trial_view").value == "Weights" and not app.exception
     app = open_page(trial_view="Weights")
     assert shown(app)["Fusion weight"].tolist() == [0.5, 0.7, 0.7] and app.selectbox(key="of_corpus").value == "tiny"
     app = app.selectbox(key="trial_view").set_value("").run()
