@@ -24,8 +24,9 @@ class AnnotatorProgress(NamedTuple):
     done: int
     assigned: int
     partial: int  # begun, not complete
-    seconds_median: float | None  # an item
+    seconds_median: float | None  # an item, of those without a sentence labelled in bulk
     last: str  # when the latest label was saved
+    bulk: int = 0  # sentences labelled together with those of other screens
 
 
 def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
@@ -39,7 +40,11 @@ def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
     for name, mine in assignment(frozen.study, frozen.round).items():
         its = set(mine)
         own = [record for record in records if record["annotator"] == name and record["item"] in its]
-        seconds = [record["seconds"] for record in own if record["complete"] and record.get("seconds") is not None]
+        seconds = [
+            record["seconds"]
+            for record in own
+            if record["complete"] and record.get("seconds") is not None and not record.get("bulk")
+        ]
         whole = sum(record["complete"] for record in own)
         rows.append(
             AnnotatorProgress(
@@ -49,6 +54,7 @@ def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
                 len(own) - whole,
                 statistics.median(seconds) if seconds else None,
                 max((record["created"] for record in own), default=""),
+                sum(len(record.get("bulk") or ()) for record in own),
             )
         )
     return rows

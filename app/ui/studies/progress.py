@@ -64,6 +64,7 @@ def _line(person: standing.AnnotatorProgress, seen: Any, first: str) -> Any:
         first,
         f"{person.done:,} of {cards.count(person.assigned, 'screen')}",
         f"{person.partial:,} begun" if person.partial else "",
+        f"{person.bulk:,} in bulk" if person.bulk else "",
         "" if person.seconds_median is None else f"median {_clock(person.seconds_median)} an item",
     ]
     text = escape(" · ".join(filter(None, words)))
