@@ -62,6 +62,7 @@ _NAMES = {
         "adapter-study": "experiment", "dpo-study": "dpo-experiment", "train-dpo": "train-dpo",
         "adapter-data": "data", "compare-adapters": "compare", "forgetting": "forgetting", "harness": "harness",
         "merge-adapter": "merge", "adapters": "list", "adapter-training": "training",
+        "adapter-arguments": "arguments", "save-arguments": "save-arguments",
     },
     "tokenizers": {
         "train-tokenizer": "train", "tokenizers-compare": "compare", "tokenizers-split": "split",
