@@ -8,11 +8,11 @@ from core.annotation.assignment import assignment
 from core.annotation.labels import blank
 from core.annotation.saving import label
 from core.annotation.steps import Step, answered
-from core.annotation.study import Study
+from core.annotation.study import StopRule, Study
 from core.annotation.worklist import Worklist
 from core.progress import drain
 from core.workbench import Workbench
-from tests.support.annotated import LetterCounts, rating
+from tests.support.annotated import LetterCounts, judge, judge_all, rating
 
 
 @pytest.fixture
@@ -64,3 +64,18 @@ def test_a_place_that_is_not_there_is_refused(bench):
     wrong = blank(frozen.study, "main", item, "Ann").model_copy(update={"bulk": ((0, 99),)})
     with pytest.raises(Exception, match="not in the item"):
         label(bench, frozen, wrong)
+
+
+def test_agreement_is_told_when_the_frozen_rule_lets_it_be_seen(bench):
+    for name, stop in (("all", StopRule()), ("alpha", StopRule(kind="alpha", value=0.8))):
+        frozen = rounds.freeze(bench, rating(id=name, pilot=0, stop=stop), "main")
+        judge(bench, frozen, "Ann", Worklist(bench, frozen, "Ann").items[0])
+        assert not standing.alike(bench, frozen), "nothing is shared yet"
+        first = next(item for item in Worklist(bench, frozen, "Ben").items if item in Worklist(bench, frozen, "Ann").items)
+        judge(bench, frozen, "Ann", first)
+        judge(bench, frozen, "Ben", first, "contradicted")
+        shown = standing.alike(bench, frozen)
+        assert not shown if name == "all" else (shown["Ann"].same, shown["Ann"].shared) == (0, 2)
+        judge_all(bench, frozen)
+        shown = standing.alike(bench, frozen)
+        assert shown.keys() == {"Ann", "Ben", "Cy"} and shown["Cy"].same == shown["Cy"].shared > shown["Ann"].same
