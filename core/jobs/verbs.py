@@ -45,7 +45,7 @@ _NAMES = {
         "study-status": "status", "study-pause": "pause", "study-results": "results",
     },
     "paper": {
-        "draw": "draw", "export": "export", "verify-paper": "verify",
+        "draw": "draw", "export": "export", "verify-paper": "verify", "paper-report": "report",
     },
     "encoders": {
         "train-encoder": "train", "train-rag": "train-rag", "encoders-trained": "list", "encoders-training": "training",
