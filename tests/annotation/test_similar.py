@@ -10,6 +10,7 @@ from core.annotation.saving import label
 from core.annotation.steps import Step, answered
 from core.annotation.study import StopRule, Study
 from core.annotation.worklist import Worklist
+from core.errors import WorkbenchError
 from core.progress import drain
 from core.workbench import Workbench
 from tests.support.annotated import LetterCounts, judge, judge_all, rating
@@ -60,9 +61,9 @@ def test_the_setting_is_in_the_hash_only_where_it_is_on():
 
 def test_a_place_that_is_not_there_is_refused(bench):
     frozen = rounds.freeze(bench, rating(ask=("sentences",)), "main")
-    item = frozen.study.items[0]
+    item = frozen.study.item(Worklist(bench, frozen, "Ann").items[0])
     wrong = blank(frozen.study, "main", item, "Ann").model_copy(update={"bulk": ((0, 99),)})
-    with pytest.raises(Exception, match="not in the item"):
+    with pytest.raises(WorkbenchError, match="not in the item"):
         label(bench, frozen, wrong)
 
 
