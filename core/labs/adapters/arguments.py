@@ -46,7 +46,7 @@ def arguments_of(settings: dict[str, Any], of_pairs: bool) -> Arguments:
 def parsed(text: str, where: str) -> Arguments:
     """The arguments that a file says; raises with its name where it is none of these."""
     read = files.read_yaml(text, "The file of arguments", where=where)
-    if not isinstance(read, dict) or read.keys() - {"verb", "settings"} or read.get("verb") not in KINDS:
+    if not isinstance(read, dict) or read.keys() - {"verb", "settings"} or str(read.get("verb")) not in KINDS:
         todo = "Give a file with `verb: train-adapter` or `verb: train-dpo`, and `settings`, as the page saves it."
         raise WorkbenchError("This file holds no arguments of a training.", where=where, todo=todo)
     settings = read.get("settings") or {}

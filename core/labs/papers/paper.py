@@ -329,9 +329,9 @@ def change_item(workbench: Workbench, paper_id: str, name: str, **fields: Any) -
 
 def add_text(workbench: Workbench, paper_id: str, text: str = "", place: int | None = None) -> Paper:
     """Words between the other items, at a place counted from 1, else at the end."""
-    name = free_name(load(workbench, paper_id), "text")
-    paper = add(workbench, paper_id, {"kind": "text", "name": name, "text": text}, "")
-    return paper if place is None else move(workbench, paper_id, name, place)
+    item = valid(PaperText, {"name": free_name(load(workbench, paper_id), "text"), "text": text})
+    _keep(_document(workbench, paper_id).parent, item.name, Taken(""))
+    return _changed(workbench, paper_id, lambda paper: {"items": _placed(paper, item, place or len(paper.items) + 1)})
 
 
 def remove(workbench: Workbench, paper_id: str, name: str) -> Paper:
