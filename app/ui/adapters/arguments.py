@@ -29,7 +29,7 @@ def draw(lesson: Lesson, chosen: dict[str, Any]) -> None:
 
 
 def _save(now: lab.Arguments) -> None:
-    st.caption("The settings that differ from the usual ones. `adapters train NAME --arguments FILE` takes the file.")
+    st.caption("The settings that differ from the defaults. `adapters train NAME --arguments FILE` takes the file.")
     st.code(now.text(), language="yaml")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name of the arguments", key="adapter/arguments/name").strip()

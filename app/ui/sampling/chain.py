@@ -83,8 +83,8 @@ def take(text: str) -> None:
 
 def recipe(config: TrialConfig, steps: tuple[Step, ...]) -> None:
     presets()
-    head, edit = st.columns([1, 0.5], vertical_alignment="center")
-    head.markdown("**Chain**, from top to bottom")
+    head, edit = st.columns(2, vertical_alignment="center")
+    head.markdown("**Chain**", help="Applied from top to bottom, each step to what the one before it left.")
     with edit.popover("Edit", icon=":material/reorder:", key="edit_chain", width="stretch"):
         editor(steps)
     for i, step in enumerate(steps):

@@ -61,7 +61,7 @@ def waited(work: Generator, what: Any) -> Any:
 
 def prompt(corpus: Corpus) -> tuple[str, str]:
     """(the text, how the model is to take it); both are in the address."""
-    kind, place = st.columns([1, 3.2])
+    kind, place = st.columns([1, 2])
     manner = kind.selectbox("Prompt", list(MANNERS), key="manner", bind="query-params", format_func=MANNERS.get)
     if manner == "question":
         questions = [query.text for query in corpus.queries if query.answerable]

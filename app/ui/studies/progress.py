@@ -58,11 +58,11 @@ def _progress(desk: Desk) -> None:
 
 
 def _team(desk: Desk, rows: list[standing.AnnotatorProgress], agreement: bool) -> None:
-    """All of them together: what is done, what is left at their own pace, and when agreement is told."""
+    """All of them together: what is done, what is left at their own pace, and when agreement is shown."""
     left = [(row.assigned - row.done, row.seconds_median) for row in rows if row.assigned > row.done]
     longest = max((number * pace for number, pace in left if pace), default=0.0)
     waits = not agreement and desk.frozen.round != "adjudication" and any(number for number, _ in left)
-    rule = "Agreement is told once all is labelled, as the frozen stop rule says" if waits else ""
+    rule = "Agreement is shown once everything is labelled, as the frozen stop rule requires" if waits else ""
     words = [
         f"{sum(row.done for row in rows):,} of {cards.count(sum(row.assigned for row in rows), 'screen')} labelled",
         f"{len(rows) - len(left):,} of {cards.count(len(rows), 'annotator')} done",
@@ -82,7 +82,7 @@ def _line(person: standing.AnnotatorProgress, seen: Any, first: str, alike: stan
         f"{person.done:,} of {cards.count(person.assigned, 'screen')}",
         f"{person.partial:,} begun" if person.partial else "",
         f"{person.bulk:,} in bulk" if person.bulk else "",
-        f"says the same as others in {alike.same:,} of {alike.shared:,} shared labels" if alike else "",
+        f"agrees with others on {alike.same:,} of {alike.shared:,} shared labels" if alike else "",
         "" if person.seconds_median is None else f"median {_clock(person.seconds_median)} an item",
     ]
     text = escape(" · ".join(filter(None, words)))
