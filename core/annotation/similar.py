@@ -43,26 +43,26 @@ def nearest(
     """The nearest sentences on the annotator's other screens of the round, nearest first. Vectors are kept by content: only sentences
     that were never compared are embedded."""
     others = [frozen.study.item(name) for name in assignment(frozen.study, frozen.round)[annotator] if name != item.id]
-    found = [
+    places = [
         (other, Step("sentence", response, sentence))
         for other in others
         if other.plain and other.id != item.duplicate_of
         for response, answer in enumerate(other.responses)
         for sentence in range(len(answer.sentences))
     ]
-    texts = [text_of(item, step), *(text_of(*place) for place in found)]
+    texts = [text_of(item, step), *(text_of(*place) for place in places)]
     tools = judge_tools(workbench.pipeline, TrialConfig())
     vectors = yield from tools.embed(tools.encoder, texts)
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)  # [1 + num_found, dim]
     cosines = unit[1:] @ unit[0]
     return [
         SimilarSentence(
-            found[place][0].id,
-            found[place][1],
+            places[place][0].id,
+            places[place][1],
             texts[1 + place],
             float(cosines[place]),
             texts[1 + place] == texts[0],
-            _evidence(*found[place]) == _evidence(item, step),
+            _evidence(*places[place]) == _evidence(item, step),
         )
         for place in np.argsort(-cosines, kind="stable")[:most].tolist()
     ]

@@ -62,7 +62,7 @@ def progress(workbench: Workbench, frozen: Frozen) -> list[AnnotatorProgress]:
     return rows
 
 
-class Alike(NamedTuple):
+class SameLabels(NamedTuple):
     """Of the labels that an annotator shares with another: how many say the same. A label shared with two counts twice."""
 
     same: int
@@ -75,21 +75,21 @@ def may_show_agreement(frozen: Frozen, people: Sequence[AnnotatorProgress]) -> b
     return frozen.study.stop.kind != "all_labelled" or all(person.done >= person.assigned for person in people)
 
 
-def alike(workbench: Workbench, frozen: Frozen) -> dict[str, Alike]:
+def alike(workbench: Workbench, frozen: Frozen) -> dict[str, SameLabels]:
     """Annotator -> agreement with the others on shared units of the first thing asked, of the round; {} where it may not be shown, and
     in adjudication, where nothing is shared."""
     if frozen.round == "adjudication" or not may_show_agreement(frozen, progress(workbench, frozen)):
         return {}
     table = label_table.table(frozen.study, latest.labels(workbench, frozen.study.id, frozen.round), frozen.study.ask[0])
-    given = ~np.isnan(table.values)  # [num_units, num_annotators]
+    labelled = ~np.isnan(table.values)  # [num_units, num_annotators]
     shared, same = Counter[str](), Counter[str]()
     for i, name in enumerate(table.annotators):
         for other in range(len(table.annotators)):
             if other != i:
-                both = given[:, i] & given[:, other]
+                both = labelled[:, i] & labelled[:, other]
                 shared[name] += int(both.sum())
                 same[name] += int((table.values[both, i] == table.values[both, other]).sum())
-    return {name: Alike(same[name], shared[name]) for name in table.annotators if shared[name]}
+    return {name: SameLabels(same[name], shared[name]) for name in table.annotators if shared[name]}
 
 
 class Standing(NamedTuple):

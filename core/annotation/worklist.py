@@ -65,13 +65,15 @@ class Worklist:
         """Labels open sentences of several items alike: item -> id of its new label, which says that it was given in bulk. What was
         answered already stays."""
         saved, study = {}, self.frozen.study
-        for item in dict.fromkeys(item for item, _ in places):
-            before = self.label(item) or blank(study, self.frozen.round, study.item(item), self.annotator)
-            after = before
-            for step in [step for other, step in places if other == item and answer_to(before, step) is None]:
-                after = answered(after, step, answer, bulk=True)
-            if after is not before and not before.cannot_judge:
-                saved[item] = self.save(after).id
+        with self.looking():
+            self.look()
+            for item in dict.fromkeys(item for item, _ in places):
+                before = self.label(item) or blank(study, self.frozen.round, study.item(item), self.annotator)
+                after = before
+                for step in [step for other, step in places if other == item and answer_to(before, step) is None]:
+                    after = answered(after, step, answer, bulk=True)
+                if after is not before and not before.cannot_judge:
+                    saved[item] = self._saved(saving.label(self.workbench, self.frozen, after)).id
         return saved
 
     def undo(self, item: str) -> Label:

@@ -41,9 +41,9 @@ def _rows(desk: Desk, rows: list[SimilarSentence]) -> None:
     titles = {category.name: category.title for category in desk.study.rubric.labels}
     ticks = {}
     for row in rows:
-        given = answer_to(label, row.step) if (label := desk.work.label(row.item)) else None
+        said = answer_to(label, row.step) if (label := desk.work.label(row.item)) else None
         ticks[f"alike/{desk.item}/{desk.at}/{row.item}/{row.step.response}.{row.step.sentence}"] = row
-        _row(desk, row, given and titles.get(given, given), label, list(ticks)[-1])
+        _row(desk, row, said and titles.get(said, said), label, list(ticks)[-1])
     act = do, desk, give_together, desk.item, desk.at
     st.caption("Ticked and this one get:")
     with st.container(horizontal=True, gap="xsmall"):
@@ -55,13 +55,13 @@ def _rows(desk: Desk, rows: list[SimilarSentence]) -> None:
     st.caption("Read the evidence of each before you tick it. Labels given together are recorded as such.")
 
 
-def _row(desk: Desk, row: SimilarSentence, given: str | None, label: Label | None, key: str) -> None:
+def _row(desk: Desk, row: SimilarSentence, said: str | None, label: Label | None, key: str) -> None:
     near = "equal" if row.equal else f"similarity {row.cosine:.2f}"
     facts = [f"Screen {desk.mine.index(row.item) + 1:,}", near, "same evidence" if row.same_evidence else "other evidence"]
-    facts += [f"you said: {given}"] if given else ["you said: cannot judge"] if label and label.cannot_judge else []
+    facts += [f"you said: {said}"] if said else ["you said: cannot judge"] if label and label.cannot_judge else []
     words, way = st.columns([1, 0.14], vertical_alignment="center")
     with words:
-        off = given is not None or bool(label and label.cannot_judge)
+        off = said is not None or bool(label and label.cannot_judge)
         st.checkbox(cards.plain(row.text), key=key, disabled=off)
         st.caption(cards.plain(" · ".join(facts)))
     with way:

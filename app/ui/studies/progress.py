@@ -72,7 +72,7 @@ def _team(desk: Desk, rows: list[standing.AnnotatorProgress], agreement: bool) -
     cards.status_strip(words)
 
 
-def _line(person: standing.AnnotatorProgress, seen: Any, first: str, alike: standing.Alike | None = None) -> Any:
+def _line(person: standing.AnnotatorProgress, seen: Any, first: str, alike: standing.SameLabels | None = None) -> Any:
     """How far an annotator is, with room for what can be done at the right."""
     name, bar, *room = st.columns([2, 4, 1.3, 1.7], vertical_alignment="center")
     name.html(f'<div class="gw gw-who">{escape(person.annotator)}</div>')

@@ -100,15 +100,15 @@ def lost_against(row: EncoderResult, other: Evaluation) -> np.ndarray:
     """[num_queries] int8, a place in AGAINST of each question of the encoder: whether it and another recipe find a relevant chunk among
     the first k. Questions are the same by their id: each may have been asked others."""
     mine, theirs = row.evaluation, other
-    found = {
+    hits = {
         query.id: bool(rank <= theirs.config.evaluation.k)
         for query, rank, measured in zip(theirs.corpus.queries, theirs.judged.first_rank, theirs.judged.measured, strict=True)
         if measured
     }
     outcome = np.full(len(mine.corpus.queries), UNMEASURED, np.int8)
     for place, query in enumerate(mine.corpus.queries):
-        if mine.judged.measured[place] and query.id in found:
-            here, there = bool(mine.judged.first_rank[place] <= row.config.evaluation.k), found[query.id]
+        if mine.judged.measured[place] and query.id in hits:
+            here, there = bool(mine.judged.first_rank[place] <= row.config.evaluation.k), hits[query.id]
             outcome[place] = BOTH if here and there else ONLY_HERE if here else ONLY_THERE if there else NEITHER
     return outcome
 

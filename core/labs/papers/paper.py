@@ -103,8 +103,8 @@ class PaperText(PaperItem):
 
     @property
     def named(self) -> list[str]:
-        """The items in its text, each once, in their order."""
-        return list(dict.fromkeys(re.findall(MENTION, self.text)))
+        """The items in its text, each once, in their order; what stands in code calls none."""
+        return list(dict.fromkeys(re.findall(MENTION, re.sub(r"```.*?```|`[^`\n]*`", "", self.text, flags=re.DOTALL))))
 
 
 Item = PaperFigure | PaperTable | PaperNumber | PaperText

@@ -24,7 +24,7 @@ def to_latex(paper: Paper, text: str) -> str:
     for token in _parser().parse(text):
         kind, _, end = token.type.rpartition("_")
         if token.type == "inline":
-            line = _inline(token.children or (), lambda name: _called(paper.item(name)))
+            line = _inline(token.children or (), {item.name: _called(item) for item in paper.items if item.kind != "text"})
             lines.append(f"\\{heading}{{{line}}}" if heading else line)
         elif kind == "heading":
             heading = HEADINGS.get(token.tag, "paragraph") if end == "open" else ""
@@ -42,15 +42,14 @@ def to_latex(paper: Paper, text: str) -> str:
 
 def to_html(paper: Paper, text: str, values: Mapping[str, Any]) -> str:
     """The same as HTML. values: of the numbers, by name."""
-    parser, titles = _parser(), _titles(paper)
-
-    def call(name: str) -> str:
-        item = paper.item(name)
-        if item.kind == "number":
-            return f"<b>{html.escape(numbers.written(item, values[name]))}</b>"
-        return f'<a href="#{name}">{titles[name]}</a>'
-
-    parser.add_render_rule("text", lambda _, tokens, at, *rest: _with_names(tokens[at].content, html.escape, call))
+    parser = _parser()
+    calls = {name: f'<a href="#{name}">{title}</a>' for name, title in _titles(paper).items()}
+    calls |= {
+        item.name: f"<b>{html.escape(numbers.written(item, values[item.name]))}</b>"
+        for item in paper.items
+        if item.kind == "number"
+    }
+    parser.add_render_rule("text", lambda _, tokens, at, *rest: _with_names(tokens[at].content, html.escape, calls))
     return parser.render(text)
 
 
@@ -60,12 +59,12 @@ def _parser() -> Any:
     return MarkdownIt("commonmark", {"html": False}).disable("image")
 
 
-def _inline(tokens: Sequence[Any], call: Callable[[str], str]) -> str:
+def _inline(tokens: Sequence[Any], calls: Mapping[str, str]) -> str:
     made, targets = [], []
     for token in tokens:
         kind, _, end = token.type.rpartition("_")
         if token.type == "text":
-            made.append(_with_names(token.content, _spaced, call))
+            made.append(_with_names(token.content, _spaced, calls))
         elif token.type == "code_inline":
             made.append(rf"\texttt{{{escape(token.content)}}}")
         elif token.type in ("softbreak", "hardbreak"):
@@ -79,9 +78,10 @@ def _inline(tokens: Sequence[Any], call: Callable[[str], str]) -> str:
     return "".join(made)
 
 
-def _with_names(text: str, plain: Callable[[str], str], call: Callable[[str], str]) -> str:
+def _with_names(text: str, plain: Callable[[str], str], calls: Mapping[str, str]) -> str:
+    """calls: what stands for each item that can be called."""
     pieces = re.split(MENTION, text)  # words and names in turn
-    return "".join(call(piece) if place % 2 else plain(piece) for place, piece in enumerate(pieces))
+    return "".join(calls.get(piece, plain(f"{{{piece}}}")) if place % 2 else plain(piece) for place, piece in enumerate(pieces))
 
 
 def _spaced(text: str) -> str:
