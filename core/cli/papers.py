@@ -128,6 +128,21 @@ def add_table(
     return _told(paper.add(workbench, paper_id, {**fields, "command": sources.split(command)}))
 
 
+@verb("paper text", show_paper)
+def add_text(
+    workbench: Any,
+    paper_id: str,
+    text: Annotated[Text, Parameter(help="Markdown; {NAME} stands for a number, table or figure of the paper.")],
+    /,
+    *,
+    at: Annotated[Positive | None, Parameter(help="Its place, counted from 1 (default: the end).")] = None,
+) -> Any:
+    """Put words between a paper's figures, tables and numbers."""
+    from core.labs.papers import paper
+
+    return _told(paper.add_text(workbench, paper_id, text, at))
+
+
 @verb("paper figure", show_paper)
 def add_figure(
     workbench: Any,
@@ -229,6 +244,20 @@ def export_paper(
     if paper_id.endswith(".zip") or (Path(paper_id) / "paper.yaml").is_file():
         return bundle.again(Path(paper_id), out)
     return bundle.export(workbench, paper_id, out)
+
+
+@verb("paper-report")
+def paper_report(
+    workbench: Any,
+    paper_id: Annotated[str, Parameter(name="PAPER")],
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(help="The file (default: the paper's name with .html).")] = None,
+) -> Any:
+    """A paper as one page of HTML that loads nothing: texts, figures, tables and numbers in their order."""
+    from core.labs.papers import bundle
+
+    return bundle.report(workbench, paper_id, out)
 
 
 @verb(

@@ -47,7 +47,7 @@ _NAMES = {
         "study-status": "status", "study-pause": "pause", "study-results": "results",
     },
     "paper": {
-        "draw": "draw", "export": "export", "verify-paper": "verify",
+        "draw": "draw", "export": "export", "verify-paper": "verify", "paper-report": "report",
     },
     "encoders": {
         "train-encoder": "train", "train-rag": "train-rag", "encoders-trained": "list", "encoders-training": "training",
@@ -64,6 +64,7 @@ _NAMES = {
         "adapter-study": "experiment", "dpo-study": "dpo-experiment", "train-dpo": "train-dpo",
         "adapter-data": "data", "compare-adapters": "compare", "forgetting": "forgetting", "harness": "harness",
         "merge-adapter": "merge", "adapters": "list", "adapter-training": "training",
+        "adapter-arguments": "arguments", "save-arguments": "save-arguments",
     },
     "tokenizers": {
         "train-tokenizer": "train", "tokenizers-compare": "compare", "tokenizers-split": "split",

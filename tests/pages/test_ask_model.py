@@ -431,7 +431,8 @@ def test_the_prompt_is_edited_previewed_and_kept_in_the_recipe():
 
 def test_every_stage_that_decides_the_passages_has_its_form_here(bench):
     """They follow from the table of stages: a new one needs no edit of the page."""
-    titles = [expander.label for expander in open_page().get("expander")]
+    app = open_page()
+    titles = [*(expander.label for expander in app.get("expander")), *(head.value for head in app.markdown)]
     stages = bench.stages()
     for field in (*bench.ranking_fields(), "context", "answering", "generation"):
         shown = any(f"**{stages[field].title}**" in title for title in titles)

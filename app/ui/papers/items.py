@@ -6,7 +6,7 @@ from app import session
 from app.ui import cards, charts, jobs
 from app.ui.papers import desk
 from core.errors import WorkbenchError
-from core.labs.papers import checking, documents, numbers, sources
+from core.labs.papers import checking, documents, numbers, sources, words
 from core.labs.papers import paper as papers
 from core.report import tables
 
@@ -17,6 +17,7 @@ REMOVED = "paper_removed"  # (paper, item, what it showed, its place) of the one
 def draw(paper: papers.Paper) -> None:
     _offer_back(paper)
     if not paper.items:
+        cards.press("Add a text", "notes", "text/0", _write, paper.id, 1, type="tertiary")
         st.caption("No items yet. Add tables, figures and numbers on the tab Add, or any chart or table on its own page.")
         return
     if st.button("Check every item", icon=":material/fact_check:", key="check_paper"):
@@ -77,12 +78,15 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
         )
         arguments = (workbench, paper.id, item.name)
         cards.press("Up", "arrow_upward", f"up/{item.name}", papers.move, *arguments, place - 1, disabled=place == 1)
+        cards.press("Text below", "notes", f"text/{place}", _write, paper.id, place + 1, type="tertiary")
         cards.press("Remove", "delete", f"remove/{item.name}", _remove, paper, item, place)
     try:
         content = papers.taken(*arguments).content
     except WorkbenchError as error:
         cards.problem(error)
         return
+    if item.kind == "text":
+        return _text(paper, item)
     if item.kind == "number":
         st.code(f"{numbers.macro(item.name)}   {numbers.written(item, content)}", language="latex")
     elif item.kind == "table":
@@ -102,6 +106,35 @@ def _item(paper: papers.Paper, item: papers.Item, place: int) -> None:
     )
     if item.command:
         st.code(sources.shown(item.command), language="bash", wrap_lines=True)
+
+
+def _text(paper: papers.Paper, item: papers.Item) -> None:
+    """The words as they will be read, above the Markdown that they are written in."""
+    workbench = session.workbench()
+    values = {
+        other.name: papers.taken(workbench, paper.id, other.name).content for other in paper.items if other.kind == "number"
+    }
+    if item.text.strip():
+        st.html(f'<div class="gw gw-words">{words.to_html(paper, item.text, values)}</div>')
+    names = ", ".join(f"{{{other.name}}}" for other in paper.items if other.kind != "text")
+    st.text_area(
+        "Text, in Markdown",
+        item.text,
+        key=f"text/{paper.id}/{item.name}",
+        on_change=_written,
+        args=(paper.id, item.name),
+        height=140,
+        help=f"A name in braces stands for a number, or refers to a table or figure: {cards.plain(names) or 'none yet'}.",
+    )
+
+
+def _written(paper_id: str, name: str) -> None:
+    text = st.session_state[f"text/{paper_id}/{name}"]
+    desk.said(lambda: papers.change_item(session.workbench(), paper_id, name, text=text))
+
+
+def _write(paper_id: str, place: int) -> None:
+    desk.said(lambda: papers.add_text(session.workbench(), paper_id, place=place))
 
 
 def _captioned(paper_id: str, name: str) -> None:

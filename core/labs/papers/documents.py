@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from core.labs.papers import numbers, sources
+from core.labs.papers import numbers, sources, words
 from core.labs.papers.paper import Item, Paper, PaperFigure, Taken, packed
 from core.labs.papers.paper import written as as_yaml
 from core.report import figures, tables
@@ -54,13 +54,15 @@ TEX_HEAD = r"""\documentclass[a4paper,twocolumn]{article}
 
 def rendered(paper: Paper, showed: Mapping[str, Taken], drawn: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
     """(file, its bytes), one item after the other. showed: by item; drawn: figures/… -> picture, as far as they could be drawn."""
-    values, sections = {}, []
+    sections = []
+    values = {item.name: showed[item.name].content for item in paper.items if item.kind == "number"}
     for item in paper.items:
-        for name, words in of_item(paper, item, showed[item.name]).items():
-            yield name, words.encode()
-        content = showed[item.name].content
-        sections.append(section(item, content, drawn.get(f"figures/{item.name}.svg")))
-        values |= {item.name: content} if item.kind == "number" else {}
+        for name, text in of_item(paper, item, showed[item.name]).items():
+            yield name, text.encode()
+        if item.kind == "text":
+            sections.append(words.to_html(paper, item.text, values).encode())
+        else:
+            sections.append(section(item, showed[item.name].content, drawn.get(f"figures/{item.name}.svg")))
     written = [item for item in paper.items if item.kind == "number"]
     yield "paper.yaml", as_yaml(paper).encode()
     yield "numbers.tex", numbers.to_tex(written, values).encode()
@@ -78,10 +80,17 @@ def of_item(paper: Paper, item: Item, showed: Taken) -> dict[str, str]:
         texts[f"tables/{item.name}.tex"] = tables.latex(content, item.name, item.caption, item.digits, item.width_mm)
         texts[f"tables/{item.name}.md"] = tables.markdown(content, item.caption, item.digits)
         texts[f"tables/{item.name}.csv"] = tables.to_csv(content)
+    if item.kind == "text":
+        texts[of_text(item)] = words.to_latex(paper, item.text)
     if item.kind == "figure":
         texts[f"figures/{item.name}.json"] = json.dumps(final(paper, content), indent=1, sort_keys=True) + "\n"
         texts[f"figures/{item.name}.csv"] = rows_csv(content["data"])
     return texts
+
+
+def of_text(item: Item) -> str:
+    """The file of a text as LaTeX, apart from those of the methods."""
+    return f"text/words-{item.name}.tex"
 
 
 def final(paper: Paper, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,20 +112,28 @@ def main_tex(paper: Paper) -> str:
     if names := [
         f"Table~\\ref{{tab:{of[0].name}}}" if of[0].kind == "table" else f"Figure~\\ref{{fig:{of[0].name}}}"
         for of in placed(paper)
+        if of[0].kind != "text"
     ]:
         lines.append(f"The results are in {' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))}.")
     if of_text := [item for item in paper.items if item.kind == "number"]:
         rows = [rf"  \item[{escape(item.caption or item.name)}] {numbers.macro(item.name)}{{}}" for item in of_text]
         lines += [r"\begin{description}", *rows, r"\end{description}"]
     for panels in placed(paper):
-        lines += [rf"\input{{tables/{panels[0].name}}}"] if panels[0].kind == "table" else figure_tex(panels)
+        lines += placed_tex(panels)
     for title, name in (("Limitations", "limitations"), ("Reproducibility", "checklist")):
         lines += [rf"\section{{{title}}}", rf"\input{{text/{name}}}"]
     return "\n".join([*lines, r"\bibliographystyle{plain}", r"\bibliography{references}", r"\end{document}", ""])
 
 
+def placed_tex(group: list[Item]) -> list[str]:
+    """What stands in main.tex in the place of an item, or of panels."""
+    if group[0].kind == "text":
+        return [rf"\input{{{of_text(group[0]).removesuffix('.tex')}}}"]
+    return [rf"\input{{tables/{group[0].name}}}"] if group[0].kind == "table" else figure_tex(group)
+
+
 def placed(paper: Paper) -> list[list[Item]]:
-    """Tables alone; figures with the panels that follow them."""
+    """Tables and texts alone; figures with the panels that follow them."""
     groups: list[list[Item]] = []
     for item in paper.items:
         last = groups[-1][-1] if groups else None

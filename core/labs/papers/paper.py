@@ -36,6 +36,7 @@ MOST_TRIALS = 10_000  # of an item
 MOST_WORDS = 2_000  # of a command
 COLUMN_MM, PAGE_MM = WIDTHS_MM.values()
 NAME = r"^[a-z][a-z0-9-]{0,59}$"
+MENTION = r"\{([a-z][a-z0-9-]{0,59})\}"  # of an item in a text
 
 Words = Annotated[tuple[Annotated[str, Field(max_length=10_000)], ...], Field(max_length=MOST_WORDS)]
 TrialIds = Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9a-z]{26}$")], ...], Field(max_length=MOST_TRIALS)]
@@ -94,7 +95,19 @@ class PaperNumber(PaperItem):
     unit: str = knob("", "Written behind it.", max_length=40)
 
 
-Item = PaperFigure | PaperTable | PaperNumber
+class PaperText(PaperItem):
+    """Words of the authors between the others, in Markdown; {name} stands for an item, so that no number is typed twice."""
+
+    kind: Literal["text"] = "text"
+    text: str = knob("", "Markdown; {gain} is the number of that name.", max_length=20_000)
+
+    @property
+    def named(self) -> list[str]:
+        """The items in its text, each once, in their order; what stands in code calls none."""
+        return list(dict.fromkeys(re.findall(MENTION, re.sub(r"```.*?```|`[^`\n]*`", "", self.text, flags=re.DOTALL))))
+
+
+Item = PaperFigure | PaperTable | PaperNumber | PaperText
 
 
 class Paper(StageConfig):
@@ -113,6 +126,10 @@ class Paper(StageConfig):
         names = [item.name for item in self.items]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two items are called {twice[0]}")
+        shown = [item.name for item in self.items if item.kind != "text"]
+        for item in self.items:
+            if item.kind == "text" and (unknown := [name for name in item.named if name not in shown]):
+                raise ValueError(f"the text {item.name} names {{{unknown[0]}}}, and no figure, table or number is called so")
         if bad := [colour for colour in self.colours.values() if not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour)]:
             raise ValueError(f"{bad[0]!r} is no colour such as #0072B2")
         return self
@@ -300,14 +317,21 @@ def _followed(workbench: Workbench, command: Sequence[str], content: dict[str, A
 
 
 def change_item(workbench: Workbench, paper_id: str, name: str, **fields: Any) -> Paper:
-    """Another caption, width, panel letter or way of writing; what it shows stays."""
-    _only(fields, ("caption", "width_mm", "panel", "form", "digits", "unit"))
+    """Another caption, width, panel letter, way of writing or, of a text, other words; what it shows stays."""
+    _only(fields, ("caption", "width_mm", "panel", "form", "digits", "unit", "text"))
 
     def with_it(paper: Paper) -> dict[str, Any]:
         own = paper.item(name)
         return {"items": [{**item.model_dump(), **fields} if item is own else item for item in paper.items]}
 
     return _changed(workbench, paper_id, with_it)
+
+
+def add_text(workbench: Workbench, paper_id: str, text: str = "", place: int | None = None) -> Paper:
+    """Words between the other items, at a place counted from 1, else at the end."""
+    item = valid(PaperText, {"name": free_name(load(workbench, paper_id), "text"), "text": text})
+    _keep(_document(workbench, paper_id).parent, item.name, Taken(""))
+    return _changed(workbench, paper_id, lambda paper: {"items": _placed(paper, item, place or len(paper.items) + 1)})
 
 
 def remove(workbench: Workbench, paper_id: str, name: str) -> Paper:
