@@ -22,6 +22,7 @@ from core.evaluation.stored import derive
 from core.jobs.jobs import Jobs
 from core.jobs.verbs import as_typed
 from core.pipeline.confidence import as_written, check, confident, writer
+from core.pipeline.forecast import UNTIMED as UNTIMED
 from core.pipeline.forecast import Forecast, Phase
 from core.pipeline.forecast import one_phase as one_phase
 from core.pipeline.hits import hits_of, steps_of
@@ -31,7 +32,7 @@ from core.pipeline.pipeline import Pipeline, Shared
 from core.pipeline.provenance import Way, provenance, source_of
 from core.pipeline.recipe_words import ranked_by, recipe_fingerprint, recipe_words, setting_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
-from core.pipeline.speed import KEPT, Estimate, estimate
+from core.pipeline.speed import KEPT, UNSURE, Estimate, Run, estimate, rough
 from core.pipeline.stages import (
     Recipe,
     Resolved,
@@ -46,6 +47,7 @@ from core.pipeline.stages import (
     ranking_fields,
     unused,
 )
+from core.pipeline.usual import usual
 from core.pipeline.trials import StoredTrials, identity, receipt, without_result
 from core.progress import Unready, drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
@@ -187,9 +189,21 @@ class Workbench(StoredTrials):
         return Phase(f"{begin}{unready.what}", seconds)
 
     def expected(self, verb: str, told: Forecast) -> Forecast:
-        """What a job with this verb takes, also by the jobs with it before, where a phase was not timed by itself."""
-        runs = [(units, seconds) for units, seconds in self.jobs.took(verb) if seconds > 0][:KEPT]
-        return told._replace(earlier=estimate({"runs": runs}, told.units))
+        """What work by this verb takes, also by the jobs and presses with it before, where its phases alone do not tell: those alike,
+        else any, else what such work takes elsewhere."""
+        earlier = estimate({"runs": self._took(verb, told.like)}, told.units)
+        if earlier is None and (others := estimate({"runs": self._took(verb, None)}, told.units)):
+            earlier = rough(others, UNSURE)
+        return told._replace(earlier=earlier or usual(verb, told.units))
+
+    def _took(self, verb: str, like: str | None) -> list[tuple[float, float]]:
+        runs = [run for run in self.jobs.took(verb, like) if run[1] > 0][:KEPT]
+        return runs + ((self.pipeline.speeds.record(_press(verb, like)) or {}).get("runs", []))
+
+    def took(self, verb: str, told: Forecast, seconds: float) -> None:
+        """Records how long a press took that did its work on the page, by which the next one is told; a job is its own record."""
+        for like in {told.like, None} if told.units else ():
+            self.pipeline.speeds.note(_press(verb, like), Run(told.units, told.units, seconds, 0.0))
 
     def index_plan(self, recipe: Recipe) -> Plan:
         """What stands between a recipe and its loaded index, which may be gone while its candidates are kept."""
@@ -530,6 +544,11 @@ class Workbench(StoredTrials):
 def _handed_down() -> dict[str, Any]:
     """Name on the desk of agents -> what is made of a workbench."""
     return {name: made for told in registry.told_by_folders("DESK").values() for name, made in told.items()}
+
+
+def _press(verb: str, like: str | None) -> str:
+    """By which presses are timed."""
+    return fingerprint("press", verb, like)
 
 
 def _derived_by() -> str:

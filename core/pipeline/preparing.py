@@ -13,6 +13,7 @@ from core import registry
 from core.chunking.chunk import chunk_documents, chunk_texts
 from core.chunking.tools import Remembered
 from core.config import PartConfig, TrialConfig, code_version, fingerprint
+from core.embedding.minilm import MiniLM
 from core.embedding.transform import Transform, identity_transform, principal
 from core.embedding.transform import fit as fit_transform
 from core.embedding.vectors import characters, embed, encode_all, missing, weights, weights_of
@@ -21,7 +22,7 @@ from core.index.rescore import Rescored
 from core.pipeline import index_build
 from core.pipeline.forecast import total
 from core.pipeline.memory import MAPPED_ROWS, StageMemory, Trace, noted
-from core.pipeline.speed import TIMED_TEXTS, Estimate, Run, Speeds
+from core.pipeline.speed import TIMED_TEXTS, Estimate, Rough, Run, Speeds, rough
 from core.pipeline.stages import Resolved
 from core.progress import Unready, drain
 from core.queries.protocol import Wording
@@ -31,6 +32,8 @@ from core.retrieval.metadata import Filter, permitted
 from core.retrieval.tokens import Tokens
 from core.retrieval.top import tie_order
 
+USUAL = (1.0, 20_000.0), (6.0, 2_500.0)  # seconds to load MiniLM and weights a second: two cores with bf16 units, two without and busy
+QUICKER, SLOWER = 5.0, 20.0  # times that other encoders take: more or less, and of models that write
 MATRIX = "matrix"  # entry of the cache: all vectors of many chunks, besides the shards that keep each by its text
 
 
@@ -260,29 +263,39 @@ class Preparation(StageMemory):
         record = self.speeds.record(part.identity())
         return record["texts_per_s"] if record else None
 
-    def encoding_time(self, config: TrialConfig, texts: list[str]) -> Estimate | None:
-        """What encoding these texts takes in a job, from this encoder's last runs on this machine; None before the first."""
+    def encoding_time(self, config: TrialConfig, texts: list[str]) -> Estimate:
+        """What encoding these texts takes in a job, from this encoder's last runs on this machine; before the first roughly."""
         return self._time_to_encode(config.embedding, characters(texts))
 
-    def embedding_time(self, run: Resolved) -> Generator[Progress, None, Estimate | None]:
+    def embedding_time(self, run: Resolved) -> Generator[Progress, None, Estimate]:
         """The same of all chunks."""
         chunks = yield from self.chunks(run)
         return self._time_to_encode(run.config.embedding, chunks.end - chunks.start)
 
-    def _time_to_encode(self, part: PartConfig, lengths: np.ndarray) -> Estimate | None:
+    def _time_to_encode(self, part: PartConfig, lengths: np.ndarray) -> Estimate:
         seconds = self._time_to_read(part, lengths)
-        if not (part.learns and seconds):
+        if not part.learns:
             return seconds
-        fit = self.speeds.time(float(weights_of(lengths, None).sum()), f"{part.identity()}-fit")
-        return fit and total((fit, seconds))
+        work = float(weights_of(lengths, None).sum())
+        return total((self.speeds.time(work, f"{part.identity()}-fit") or rough(self.usual_reading(work), QUICKER), seconds))
 
-    def reading_time(self, part: Any, texts: Sequence[str]) -> Estimate | None:
+    def reading_time(self, part: Any, texts: Sequence[str]) -> Estimate:
         """The same of anything that reads texts, or pairs of them; before its first run by an encoder that is as fast."""
         return self._time_to_read(part, characters(texts))
 
-    def _time_to_read(self, part: Any, lengths: np.ndarray) -> Estimate | None:
+    def _time_to_read(self, part: Any, lengths: np.ndarray) -> Estimate:
         alike = [registry.find("encoder", part.alike)().identity()] if isinstance(part, Pairs) and part.alike else []
-        return self.speeds.time(float(weights_of(lengths, part.reads()).sum()), part.identity(), *alike)
+        work = float(weights_of(lengths, part.reads()).sum())
+        if seconds := self.speeds.time(work, part.identity(), *alike):
+            return seconds
+        usual = self.usual_reading(work)
+        return rough(usual, QUICKER) if getattr(part, "quick", True) else Rough(usual.low, usual.high * SLOWER)
+
+    def usual_reading(self, work: float) -> Rough:
+        """Seconds in which the bundled encoder reads texts of this weight: what never ran here is told by that. It too may not have
+        run yet; then by what it does on two cores."""
+        seconds = self.speeds.time(work, MiniLM().identity())
+        return rough(seconds, 1.0) if seconds else Rough(*(load + work / rate for load, rate in USUAL))
 
     def _note_speed(self, part: PartConfig, *run: float) -> None:
         if (last := Run(*run)).texts >= TIMED_TEXTS:

@@ -21,9 +21,14 @@ class Estimate(NamedTuple):
 
     low: float
     high: float
+    measured = True  # by runs of just this on this machine
 
     @property
     def words(self) -> str:
+        return self.span
+
+    @property
+    def span(self) -> str:
         """ "12 to 20 s", "50 s to 1:30 min", "2:00 to 3:30 min", "about 8 s"."""
         low, high = map(_rounded, self)
         ends = [duration(seconds) if seconds >= 60 else f"{seconds:.0f} s" for seconds in (low, high)]
@@ -31,6 +36,16 @@ class Estimate(NamedTuple):
             return f"about {ends[1]}"
         (first, unit), (_, other) = (end.split() for end in ends)
         return f"{first} to {ends[1]}" if unit == other else " to ".join(ends)
+
+
+class Rough(Estimate):
+    """The same of what never ran here, from work that is like it."""
+
+    measured = False
+
+    @property
+    def words(self) -> str:
+        return f"roughly {self.span.removeprefix('about ')}, not measured here yet"
 
 
 class Run(NamedTuple):
@@ -67,6 +82,11 @@ def estimate(record: dict | None, work: float) -> Estimate | None:
     return Estimate(low / spread, high * spread)
 
 
+def rough(time: Estimate, factor: float) -> Rough:
+    """A time that is taken for that of other work, which takes so many times less or more."""
+    return Rough(time.low / factor, time.high * factor)
+
+
 class Speeds:
     """The records of speeds, each by the name of what ran."""
 
@@ -88,4 +108,4 @@ class Speeds:
         if seconds := estimate(self.record(name), work):
             return seconds
         others = (estimate(self.record(other), work) for other in alike)
-        return next((Estimate(time.low / UNSURE, time.high * UNSURE) for time in others if time), None)
+        return next((rough(time, UNSURE) for time in others if time), None)

@@ -23,6 +23,7 @@ from core.labs.corpus.chunks import readable_tokens
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import equals_words, label, times_context
 from core.labs.trials.curve import CurvePoint, Values, metrics_at_budget
+from core.pipeline.speed import UNSURE, Estimate
 from core.report.caption import interval_method
 from core.workbench import Evaluation, Resolved, as_options, one_phase
 
@@ -48,14 +49,16 @@ def draw(current: Evaluation, baseline: Evaluation | None, row: Sequence[cards.C
     offered = setting_curve.values(workbench, run, setting, wanted)
     # the value in use moves: what is kept is the curve without it
     ready = [value for value in offered.ready if value != now or value in forms.points(knob)]
-    slow = setting_curve.slow_ms(workbench, run, setting, ready, budget) > setting_curve.AT_ONCE_MS
+    slow_s = setting_curve.slow_ms(workbench, run, setting, ready, budget) / 1000
+    slow = slow_s > setting_curve.AT_ONCE_MS / 1000
+    takes = one_phase(cards.count(len(ready), "point"), Estimate(slow_s / UNSURE, slow_s * UNSURE), units=len(ready), like=setting)
     about = setting_curve.recipe_without(config, setting), budget, tuple(map(str, ready))
     place, span = f"{setting}/{budget}", None
     curve = result_of(
         "curve",
         about,
         f"Compute {len(ready)} points",
-        slow,
+        jobs.Press("curve", takes) if slow else None,
         key=place,
         show_old=True,
         over=setting,

@@ -1,0 +1,78 @@
+"""What a unit of each verb took on two cores, for a press of which nothing has run on this machine yet.
+
+Wide on purpose: from the quickest to the slowest run seen there, idle and busy, over usual settings. As soon as the verb has run here,
+its own times take the place of these.
+"""
+
+from core.pipeline.speed import Rough
+
+BEGIN_S = 2.0, 15.0  # libraries and models loaded, the corpus opened
+USUAL = {  # verb -> seconds a unit of its forecasts, least and most
+    "agents attack": (2.0, 30.0),  # an answer of a run
+    "agents compare": (5.0, 120.0),  # a question, of every way
+    "agents observe": (2.0, 30.0),
+    "agents repeat": (5.0, 120.0),
+    "agents replay": (2.0, 40.0),  # a step of the run
+    "agents searches": (2.0, 30.0),
+    "annotate pull": (1.0, 60.0),
+    "annotate push": (0.05, 2.0),  # an item
+    "articles decide": (0.5, 30.0),  # a sentence
+    "articles gate": (0.2, 3.0),  # a summary
+    "articles publish": (0.2, 5.0),  # a claim
+    "articles write": (15.0, 240.0),
+    "chain-of-thought": (0.3, 6.0),  # a text
+    "contamination": (3.0, 60.0),  # a question, asked in each way
+    "convert-model": (20.0, 180.0),
+    "download": (2.0, 300.0),  # a file
+    "encoders-map": (0.005, 0.05),  # a chunk
+    "encoders-trade-off": (0.2, 5.0),  # a point
+    "export": (1.0, 20.0),  # an item
+    "export-onnx": (5.0, 60.0),
+    "experiment export": (0.05, 2.0),  # a trial
+    "experiment open": (1.0, 60.0),
+    "forgetting": (0.3, 5.0),  # a reading
+    "index-filters": (2.0, 60.0),
+    "index-forecast": (0.002, 0.05),  # a text
+    "index-life": (1.0, 20.0),  # a round
+    "index-switch": (3.0, 60.0),
+    "index-sweep": (0.5, 15.0),  # a setting
+    "ingest-received": (1.0, 120.0),
+    "inside-attention": (2.0, 20.0),
+    "inside-cache": (0.05, 1.0),  # a token
+    "judge": (0.02, 5.0),  # a score
+    "judge-bias": (1.0, 30.0),  # a judgement
+    "learn-weights": (1.0, 30.0),
+    "measure-engine": (60.0, 600.0),
+    "memory forget": (5.0, 120.0),
+    "memory simulate": (60.0, 600.0),  # a life
+    "noise-budget": (0.0005, 0.01),  # a value
+    "paper check": (0.5, 20.0),  # an item
+    "rag-ablation": (5.0, 90.0),  # a question, of every variant
+    "review": (1.0, 30.0),  # a judgement
+    "sample-study": (0.5, 10.0),  # an answer
+    "scaling": (2.0, 120.0),  # a training
+    "score-answers": (0.02, 5.0),  # a score
+    "serving canaries": (0.02, 3.0),  # a question
+    "serving compare-arms": (0.5, 20.0),  # an answer
+    "serving publish": (0.5, 20.0),  # an answer
+    "serving quality": (0.5, 20.0),  # an answer
+    "serving rerun": (0.5, 20.0),  # an answer
+    "systems ask": (0.2, 20.0),  # a question
+    "systems compare": (0.5, 20.0),  # an answer
+    "tokenizers-compare": (0.2, 10.0),  # a tokenizer
+    "train-classifier": (2.0, 60.0),  # an epoch
+    "train-encoder": (0.3, 10.0),  # a step
+    "train-moe": (0.05, 2.0),  # a step of a layer
+    "train-reader": (5.0, 120.0),
+    "train-reward": (5.0, 120.0),
+    "train-tagger": (5.0, 120.0),
+    "train-tokenizer": (1.0, 60.0),
+    "verify-paper": (2.0, 60.0),
+}
+
+
+def usual(verb: str, units: float) -> Rough | None:
+    """Roughly; None of a verb that no page asks a price of, or where its amount is not told."""
+    if not units or verb not in USUAL:
+        return None
+    return Rough(*(begin + units * each for begin, each in zip(BEGIN_S, USUAL[verb], strict=True)))
