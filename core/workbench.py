@@ -33,6 +33,8 @@ from core.pipeline.provenance import Way, provenance, source_of
 from core.pipeline.recipe_words import ranked_by, recipe_fingerprint, recipe_words, setting_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
 from core.pipeline.speed import KEPT, UNSURE, Estimate, Run, estimate, rough
+from core.pipeline.speed import Rough as Rough
+from core.pipeline.speed import around as around
 from core.pipeline.stages import (
     Recipe,
     Resolved,
@@ -47,8 +49,8 @@ from core.pipeline.stages import (
     ranking_fields,
     unused,
 )
-from core.pipeline.usual import usual
 from core.pipeline.trials import StoredTrials, identity, receipt, without_result
+from core.pipeline.usual import usual
 from core.progress import Unready, drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
 from core.registry import word

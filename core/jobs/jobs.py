@@ -102,12 +102,7 @@ class Jobs:
         self.prefix = tuple(prefix)
 
     def start(
-        self,
-        arguments: Sequence[str],
-        label: str,
-        units: int = 1,
-        expected: tuple[float, float] | None = None,
-        like: str = "",
+        self, arguments: Sequence[str], label: str, units: int = 1, expected: tuple[float, float] | None = None, like: str = ""
     ) -> str:
         """Starts a job and returns its id; the id of the running one if the very same is under way. units: how much of its verb's
         work it is, for what the next one is expected to take; like: what else decides that. expected: seconds, fewest and most, as
@@ -119,7 +114,14 @@ class Jobs:
             self._prune()
             job_id = new_id()
             (self.folder / job_id).mkdir()
-            about = {"label": label, "arguments": list(arguments), "created": time.time(), "attempt": 1, "units": units, "like": like}
+            about = {
+                "label": label,
+                "arguments": list(arguments),
+                "created": time.time(),
+                "attempt": 1,
+                "units": units,
+                "like": like,
+            }
             self._spawn(job_id, about | ({"expected": list(expected)} if expected else {}))
             return job_id
 

@@ -32,7 +32,10 @@ from core.retrieval.metadata import Filter, permitted
 from core.retrieval.tokens import Tokens
 from core.retrieval.top import tie_order
 
-USUAL = (1.0, 20_000.0), (6.0, 2_500.0)  # seconds to load MiniLM and weights a second: two cores with bf16 units, two without and busy
+USUAL = (
+    (1.0, 20_000.0),
+    (6.0, 2_500.0),
+)  # seconds to load MiniLM and weights a second: two cores with bf16 units, two without and busy
 QUICKER, SLOWER = 5.0, 20.0  # times that other encoders take: more or less, and of models that write
 MATRIX = "matrix"  # entry of the cache: all vectors of many chunks, besides the shards that keep each by its text
 

@@ -82,6 +82,11 @@ def estimate(record: dict | None, work: float) -> Estimate | None:
     return Estimate(low / spread, high * spread)
 
 
+def around(seconds: float) -> Estimate:
+    """Of what took so long just before."""
+    return Estimate(seconds / UNSURE, seconds * UNSURE)
+
+
 def rough(time: Estimate, factor: float) -> Rough:
     """A time that is taken for that of other work, which takes so many times less or more."""
     return Rough(time.low / factor, time.high * factor)

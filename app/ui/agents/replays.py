@@ -3,14 +3,14 @@
 import streamlit as st
 
 from app import session
-from app.ui import cards
+from app.ui import cards, jobs
 from app.ui.agents import steps
 from core.agents import runs
 from core.errors import WorkbenchError
 from core.labs.agents import replaying
 from core.progress import Running
 from core.records import Answer, Progress
-from core.workbench import command_line
+from core.workbench import command_line, one_phase
 
 
 def draw(answer: Answer) -> None:

@@ -8,9 +8,8 @@ from app.ui import cards, evidence, jobs
 from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.receipt import Comparison
-from core.pipeline.speed import UNSURE, Estimate
 from core.records import Answer
-from core.workbench import one_phase
+from core.workbench import around, one_phase
 
 
 def draw(answer: Answer, number: int, again: tuple[str, Comparison] | None, run_again: Any) -> None:
@@ -50,8 +49,7 @@ def draw(answer: Answer, number: int, again: tuple[str, Comparison] | None, run_
             ]
         )
         if answer.text:
-            took = answer.generation_ms / 1000
-            takes = one_phase("the answer once more", Estimate(took / UNSURE, took * UNSURE))
+            takes = one_phase("the answer once more", around(answer.generation_ms / 1000))
             jobs.press_button(
                 "Run again and compare",
                 jobs.Press("ask-again", takes),

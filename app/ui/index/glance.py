@@ -13,6 +13,7 @@ from core.labs.index.glance import Glance
 from core.labs.index.points import IndexPoint
 from core.models.hardware import machine
 from core.records import Corpus
+from core.workbench import one_phase
 
 NOTICED = 0.005  # recall: a difference worth a sentence
 
@@ -39,13 +40,9 @@ def strip(here: Glance, corpus: Corpus, seconds: float) -> None:
         ]
     )
     with st.container(horizontal=True, gap="small"):
-        if st.button(
-            "Measure and keep",
-            icon=":material/save:",
-            key="keep",
-            help="Times 1,000 single questions and three batches, and stores the point.",
-        ):
-            jobs.drain(measuring.measure_point(workbench, config), "Measuring")
+        press = jobs.Press("index-point", one_phase("1,000 single questions and three batches", units=1, like=config.index.part))
+        if jobs.press_button("Measure and keep", press, icon=":material/save:", key="keep", help="Stores the point."):
+            jobs.drain(measuring.measure_point(workbench, config), "Measuring", press)
             st.toast("The point is kept: see Frontier.", icon=":material/check:")
         with st.popover("Reproduce", icon=":material/terminal:"):
             st.caption("The command that compares this setting with exact search")

@@ -65,7 +65,9 @@ def cache(config: TrialConfig) -> None:
 def measured(config: TrialConfig, about: tuple, new: int, every: int) -> CacheMeasurement | None:
     """The last measurement; pressing the button makes one, drawn while it grows."""
     held = st.session_state.setdefault("inspect_cache", {})
-    press = jobs.Press("inside-cache", one_phase(f"{new:,} tokens, every {every} of them without the cache too", units=_work(new, every)))
+    press = jobs.Press(
+        "inside-cache", one_phase(f"{new:,} tokens, every {every} of them without the cache too", units=_work(new, every))
+    )
     pressed, place = jobs.press_button("Measure", press, key="measure", type="primary", icon=":material/play_arrow:"), st.empty()
     if pressed:
         seen: list[TimedToken] = []

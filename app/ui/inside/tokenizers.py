@@ -252,7 +252,9 @@ def training(corpus: Corpus) -> None:
         )
         lower = st.checkbox("Lower case", key="tokenizer_lower", help=fields["lowercase"].description)
         pressed = st.form_submit_button("Train", icon=":material/play_arrow:")
-        jobs.price(*(press := jobs.Press("train-tokenizer", one_phase(cards.count(len(some_texts(corpus)), "document"), units=1))))
+        jobs.price(
+            *(press := jobs.Press("train-tokenizer", one_phase(cards.count(len(some_texts(corpus)), "document"), units=1)))
+        )
     if pressed:
         config = TokenizerConfig(kind=kind, size=size, min_frequency=least, lowercase=lower)
         train(corpus, name.strip() or f"{corpus.name} {kind} {size}", config, press)

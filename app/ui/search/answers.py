@@ -110,7 +110,8 @@ def _ask(
     sent = f" Questions and passages are sent to {host}." if host else ""
     if told:
         st.caption(cards.plain(f"{told}.{sent}"))
-    takes = Forecast(phases or (Phase("no answer: the model is not asked"),), units=missing, like=answering.alike(current.config.generation))
+    some = phases or (Phase("no answer: the model is not asked"),)
+    takes = Forecast(some, units=missing, like=answering.alike(current.config.generation))
     job = _working(current, count)
     if job and not works:
         st.rerun()  # another page of this session started it: looked after from now on

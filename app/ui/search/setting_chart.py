@@ -23,9 +23,8 @@ from core.labs.corpus.chunks import readable_tokens
 from core.labs.trials import curve as setting_curve
 from core.labs.trials.comparison import equals_words, label, times_context
 from core.labs.trials.curve import CurvePoint, Values, metrics_at_budget
-from core.pipeline.speed import UNSURE, Estimate
 from core.report.caption import interval_method
-from core.workbench import Evaluation, Resolved, as_options, one_phase
+from core.workbench import Evaluation, Forecast, Resolved, around, as_options, one_phase
 
 COMPARED_ELSEWHERE = ("embedding", "transform")  # each of their values embeds anew: the pages Encoders and Index compare them
 AT_K, EQUAL = "First k chunks", "Equal context"
@@ -51,7 +50,7 @@ def draw(current: Evaluation, baseline: Evaluation | None, row: Sequence[cards.C
     ready = [value for value in offered.ready if value != now or value in forms.points(knob)]
     slow_s = setting_curve.slow_ms(workbench, run, setting, ready, budget) / 1000
     slow = slow_s > setting_curve.AT_ONCE_MS / 1000
-    takes = one_phase(cards.count(len(ready), "point"), Estimate(slow_s / UNSURE, slow_s * UNSURE), units=len(ready), like=setting)
+    takes = one_phase(cards.count(len(ready), "point"), around(slow_s), units=len(ready), like=setting)
     about = setting_curve.recipe_without(config, setting), budget, tuple(map(str, ready))
     place, span = f"{setting}/{budget}", None
     curve = result_of(
@@ -77,7 +76,7 @@ def draw(current: Evaluation, baseline: Evaluation | None, row: Sequence[cards.C
         chart(config, title, setting, knob, metric, budget, wanted, curve, now, other, span, head)
     not_drawn(session.config(), setting, knob, offered)
     if curve and stage != "evaluation":
-        notes(config, setting, metric, budget, curve, other)
+        notes(config, setting, metric, budget, curve, other, takes)
     return span
 
 
@@ -338,9 +337,15 @@ def powers(values: Sequence[float]) -> dict[str, Any]:
 
 
 def notes(
-    config: TrialConfig, setting: str, metric: str, budget: int, curve: Sequence[CurvePoint], other: Reference | None
+    config: TrialConfig,
+    setting: str,
+    metric: str,
+    budget: int,
+    curve: Sequence[CurvePoint],
+    other: Reference | None,
+    takes: Forecast,
 ) -> None:
-    """What the curve does not say by itself: what it costs, and what choosing its highest point costs."""
+    """What the curve does not say by itself: what it costs, and what choosing its highest point costs. takes: the curve itself."""
     if setting.startswith("chunking."):
         st.caption(" ".join(filter(None, context_notes(config, budget, curve))))
     told = best_of_many(config, metric, curve)
@@ -349,7 +354,7 @@ def notes(
         told += f" This curve uses {asked}: a value chosen here can no longer be tested on them."
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="trade_off_notes"):
         st.caption(told.strip(), width="stretch")
-        choosing.button(setting, metric, budget, [point.value for point in curve])
+        choosing.button(setting, metric, budget, [point.value for point in curve], takes)
     choosing.told(setting)
 
 

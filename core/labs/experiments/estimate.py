@@ -66,7 +66,9 @@ class Outlook(NamedTuple):
     @property
     def forecast(self) -> Forecast:
         """As any press is priced."""
-        return Forecast((Phase(f"{self.trials - self.stored:,} trials", self.seconds, self.usd),), units=self.trials - self.stored)
+        return Forecast(
+            (Phase(f"{self.trials - self.stored:,} trials", self.seconds, self.usd),), units=self.trials - self.stored
+        )
 
 
 def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
