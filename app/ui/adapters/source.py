@@ -99,7 +99,7 @@ def card(config: TrialConfig, settings: dict[str, Any], lesson: Lesson, file: Pa
         return st.caption("Its parts, what is left out and why, and some examples. No part shares a document with another.")
     if isinstance(held[1], str):
         st.caption("Questions are to be written first. What is written is kept.")
-        takes = one_phase(held[1], units=settings["questions"])
+        takes = one_phase(held[1], units=settings["questions"], like="questions")
         return jobs.start_button("Write the questions", words, "Questions about documents", takes)
     draw_card(held[1].card())
     draw_examples(held[1], lesson)

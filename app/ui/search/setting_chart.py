@@ -413,7 +413,7 @@ def not_drawn(config: TrialConfig, setting: str, knob: Any, values: Values) -> N
     beside = not job or job.status == "done"  # the progress of a job takes the whole width
     with st.container(horizontal=beside, vertical_alignment="center"):
         st.caption(gap, width="stretch")
-        takes = one_phase(number, values.estimate, units=len(values.missing))
+        takes = one_phase(number, values.estimate, units=len(values.missing), like=setting)
         jobs.start_button(f"Measure {len(values.missing)} more", arguments, title, takes)
 
 

@@ -8,9 +8,9 @@ from core.config import TrialConfig, valid
 from core.corpus import library
 from core.labs.adapters.speed import memory_bytes, speed_name, tokens_each
 from core.labs.adapters.training import base_of
-from core.labs.answers.answering import answer_time, bundled_time
+from core.labs.answers.answering import ANSWER_TOKENS, answer_time, bundled_time
 from core.models.adapters import adapter_record
-from core.pipeline.forecast import Forecast, Phase
+from core.pipeline.forecast import Forecast, Phase, one_phase
 from core.progress import counted
 from core.training.adapters.settings import AdapterTraining, LoraTraining, PreferenceTraining
 from core.workbench import Workbench
@@ -51,7 +51,9 @@ def test_forecast(workbench: Workbench, name: str) -> Forecast:
     training = valid(PreferenceTraining if "beta" in record["config"] else AdapterTraining, record["config"])
     answers, model = 2 * record["data"]["examples"]["test"], record["base"]["model"]
     seconds = workbench.pipeline.speeds.time(answers, f"{speed_name(model, training)}-answers")
-    return Forecast((Phase(f"{answers:,} answers at most", seconds),))
+    return one_phase(
+        f"{answers:,} answers at most", seconds or bundled_time(workbench, model, answers * ANSWER_TOKENS), units=answers
+    )
 
 
 def _tested(workbench: Workbench, config: TrialConfig, training: LoraTraining, file: Path | None) -> tuple[int, str]:
