@@ -132,7 +132,7 @@ def event_loop() -> Generator[tuple[asyncio.AbstractEventLoop, Callable[[Awaitab
 class Unready(Exception):
     """What was asked for live takes more than a moment: a job makes it, and from then on it is kept."""
 
-    def __init__(self, what: str, seconds: Any = None, texts: Sequence[str] = ()) -> None:
-        """seconds: a range; None: unknown, or to be told by the texts that the encoder then reads."""
+    def __init__(self, what: str, seconds: Any = None, texts: Sequence[str] = (), model_texts: int = 0) -> None:
+        """seconds: a range; None: to be told by the texts that the encoder then reads, or by how many the generator writes."""
         super().__init__(what)
-        self.what, self.seconds, self.texts = what, seconds, texts
+        self.what, self.seconds, self.texts, self.model_texts = what, seconds, texts, model_texts

@@ -50,7 +50,7 @@ from core.pipeline.stages import (
     unused,
 )
 from core.pipeline.trials import StoredTrials, identity, receipt, without_result
-from core.pipeline.usual import usual
+from core.pipeline.usual import CONVERTED_S, FETCHED_S, usual, writing_time
 from core.progress import Unready, drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
 from core.registry import word
@@ -154,18 +154,20 @@ class Workbench(StoredTrials):
         for part in parts(config, answering):
             if part.absent():  # without the dense retriever the encoder's tokenizer still measures the chunks
                 after = ", embedding the corpus" if dense and part is config.embedding else ""
-                return Plan(False, (Phase(f"fetching the model {part.model}{after}"),))
+                return Plan(False, (Phase(f"fetching the model {part.model}{after}", FETCHED_S),))
         if asks_model(config) and config.generation.converts():
-            return Plan(False, (Phase("converting the model's file, and asking the model about the questions"),))
+            return Plan(False, (Phase("converting the model's file, and asking the model about the questions", CONVERTED_S),))
         run = self.pipeline.at_hand(recipe)
+        cut = f"chunking{' and embedding' * dense}"
         if run is None and self.large(config.corpus.dataset):
-            return Plan(False, (Phase(f"reading{', chunking and embedding' if dense else ' and chunking'} the corpus"),))
+            work = f"reading{',' if dense else ' and'} {cut} the corpus"
+            return Plan(False, (Phase(work, self.pipeline.corpus_time(config, LIVE_CHARACTERS, dense)),))
         run = run or self.resolve(config)
         documents = run.corpus.documents
-        cut = self.pipeline.cache.has("chunks", run.key("chunks"))
-        if not cut and sum(len(document.text) for document in documents) > LIVE_CHARACTERS:
-            work = "chunking and embedding" if dense else "chunking"
-            return Plan(False, (Phase(f"{work} {len(documents):,} documents"),), run)
+        characters = sum(len(document.text) for document in documents)
+        if not self.pipeline.cache.has("chunks", run.key("chunks")) and characters > LIVE_CHARACTERS:
+            time = self.pipeline.corpus_time(config, characters, dense)
+            return Plan(False, (Phase(f"{cut} {len(documents):,} documents", time),), run)
         try:
             drain(self.pipeline.queries(run, 0))
         except Unready as unready:
@@ -175,19 +177,35 @@ class Workbench(StoredTrials):
             index = self.index_plan(run)
             if not index.live:
                 return index
-        work = [Phase(f"embedding {len(texts):,} texts", self.pipeline.encoding_time(config, texts))] if texts else []
-        slow = [Phase(f"{stage.title.lower()} of {len(run.corpus.queries):,} questions") for stage in self.pipeline.to_rank(run)]
+        slow = self.pipeline.to_rank(run)
         if len(texts) <= LIVE_TEXTS and not slow and run.corpus.queries and len(rankers(config)) > 1:
             try:  # most of them read what was read before, and what they give is remembered
                 pool = drain(self.pipeline.pool(run))
                 drain(final_scores(self.pipeline, run, pool, most=LIVE_TEXTS))
             except Unready as unready:
                 return Plan(False, (self._waited_for(run, unready, "reranking "),), run)
-        return Plan(len(texts) <= LIVE_TEXTS and not slow, tuple(work + slow), run)
+        live = len(texts) <= LIVE_TEXTS and not slow
+        return Plan(live, tuple(self._phases(run, texts, slow, live)), run)
+
+    def _phases(self, run: Resolved, texts: list[str], slow: list[Stage], live: bool) -> Iterable[Phase]:
+        """What is computed, one after the other. slow: stages that find or rank, and take their time."""
+        if texts:
+            yield Phase(f"embedding {len(texts):,} texts", self.pipeline.encoding_time(run.config, texts))
+        if live:
+            return
+        if texts and "index" not in unused(run.config):
+            yield from self.index_plan(run).phases
+        later = rankers(run.config)[1:] if texts and run.corpus.queries else ()
+        for stage in (*slow, *(stage for stage in later if stage not in slow and self.pipeline.long_ranking(run, stage))):
+            time = self.pipeline.ranking_time(run, stage)
+            yield Phase(f"{stage.title.lower()} of {len(run.corpus.queries):,} questions", time)
 
     def _waited_for(self, run: Resolved, unready: Unready, begin: str = "") -> Phase:
-        texts = list(unready.texts)
-        seconds = unready.seconds or (self.pipeline.encoding_time(run.config, texts) if texts else None)
+        texts, seconds = list(unready.texts), unready.seconds
+        if unready.model_texts:
+            seconds = writing_time(self.pipeline.speeds, run.config.generation, unready.model_texts)
+        elif texts:
+            seconds = self.pipeline.encoding_time(run.config, texts)
         return Phase(f"{begin}{unready.what}", seconds)
 
     def expected(self, verb: str, told: Forecast) -> Forecast:

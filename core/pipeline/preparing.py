@@ -13,7 +13,6 @@ from core import registry
 from core.chunking.chunk import chunk_documents, chunk_texts
 from core.chunking.tools import Remembered
 from core.config import PartConfig, TrialConfig, code_version, fingerprint
-from core.embedding.minilm import MiniLM
 from core.embedding.transform import Transform, identity_transform, principal
 from core.embedding.transform import fit as fit_transform
 from core.embedding.vectors import characters, embed, encode_all, missing, weights, weights_of
@@ -23,11 +22,12 @@ from core.pipeline import index_build
 from core.pipeline.forecast import total
 from core.pipeline.memory import MAPPED_ROWS, StageMemory, Trace, noted
 from core.pipeline.speed import TIMED_TEXTS, Estimate, Rough, Run, Speeds, rough
-from core.pipeline.stages import Resolved
+from core.pipeline.stages import Resolved, Stage
+from core.pipeline.usual import reading_time, writing_time
 from core.progress import Unready, drain
 from core.queries.protocol import Wording
 from core.records import Chunks, Progress, Query
-from core.reranking.protocol import Pairs, RankTools
+from core.reranking.protocol import Pairs, Pairwise, RankTools
 from core.retrieval.metadata import Filter, permitted
 from core.retrieval.tokens import Tokens
 from core.retrieval.top import tie_order
@@ -36,6 +36,8 @@ USUAL = (
     (1.0, 20_000.0),
     (6.0, 2_500.0),
 )  # seconds to load MiniLM and weights a second: two cores with bf16 units, two without and busy
+RANKED_S = 0.005, 2.0  # a question, of a reranker that never ran here
+CUT_A_SECOND, PIECE = (5e6, 2e5), 800  # characters of a corpus, and of a usual chunk
 QUICKER, SLOWER = 5.0, 20.0  # times that other encoders take: more or less, and of models that write
 MATRIX = "matrix"  # entry of the cache: all vectors of many chunks, besides the shards that keep each by its text
 
@@ -280,7 +282,9 @@ class Preparation(StageMemory):
         if not part.learns:
             return seconds
         work = float(weights_of(lengths, None).sum())
-        return total((self.speeds.time(work, f"{part.identity()}-fit") or rough(self.usual_reading(work), QUICKER), seconds))
+        return total(
+            (self.speeds.time(work, f"{part.identity()}-fit") or rough(reading_time(self.speeds, work), QUICKER), seconds)
+        )
 
     def reading_time(self, part: Any, texts: Sequence[str]) -> Estimate:
         """The same of anything that reads texts, or pairs of them; before its first run by an encoder that is as fast."""
@@ -291,18 +295,39 @@ class Preparation(StageMemory):
         work = float(weights_of(lengths, part.reads()).sum())
         if seconds := self.speeds.time(work, part.identity(), *alike):
             return seconds
-        usual = self.usual_reading(work)
+        usual = reading_time(self.speeds, work)
         return rough(usual, QUICKER) if getattr(part, "quick", True) else Rough(usual.low, usual.high * SLOWER)
 
-    def usual_reading(self, work: float) -> Rough:
-        """Seconds in which the bundled encoder reads texts of this weight: what never ran here is told by that. It too may not have
-        run yet; then by what it does on two cores."""
-        seconds = self.speeds.time(work, MiniLM().identity())
-        return rough(seconds, 1.0) if seconds else Rough(*(load + work / rate for load, rate in USUAL))
+    def ranking_time(self, run: Resolved, stage: Stage) -> Estimate:
+        """What a stage that ranks takes to the corpus' questions."""
+        part, questions = getattr(run.config, stage.field), len(run.corpus.queries)
+        if seconds := self.speeds.time(questions, ranking_name(part)):
+            return seconds
+        if getattr(part, "asks_model", False):
+            return writing_time(self.speeds, run.config.generation, questions)
+        if isinstance(part, Pairwise):
+            return self._time_to_read(Pairs(part), np.full(questions * part.depth, PIECE))
+        return Rough(*(questions * each for each in RANKED_S))
+
+    def long_ranking(self, run: Resolved, stage: Stage) -> bool:
+        """Whether it takes its time as far as that is known: it did here, or a model reads each passage."""
+        part = getattr(run.config, stage.field)
+        return isinstance(part, Pairwise) or getattr(part, "asks_model", False) or bool(self.speeds.record(ranking_name(part)))
+
+    def corpus_time(self, config: TrialConfig, characters: float, dense: bool) -> Rough:
+        """What cutting so much text takes, and embedding it where that is done."""
+        cut = Rough(*(characters / each for each in CUT_A_SECOND))
+        pieces = np.full(1 + int(characters / PIECE), PIECE)
+        return total((cut, self._time_to_encode(config.embedding, pieces))) if dense else cut
 
     def _note_speed(self, part: PartConfig, *run: float) -> None:
         if (last := Run(*run)).texts >= TIMED_TEXTS:
             self.speeds.note(part.identity(), last)
+
+
+def ranking_name(part: PartConfig) -> str:
+    """By which a reranker is timed."""
+    return fingerprint("ranking", part)
 
 
 def _rows(vectors: np.ndarray) -> np.ndarray:

@@ -1,12 +1,25 @@
-"""What a unit of each verb took on two cores, for a press of which nothing has run on this machine yet.
+"""What work takes of which nothing has run on this machine yet: by work that is like it, else by what two cores took.
 
-Wide on purpose: from the quickest to the slowest run seen there, idle and busy, over usual settings. As soon as the verb has run here,
-its own times take the place of these.
+Wide on purpose: idle and busy, over usual settings. As soon as it has run here, its own times take the place of these.
 """
 
-from core.pipeline.speed import Rough
+from core.config import PartConfig, fingerprint
+from core.embedding.minilm import MiniLM
+from core.pipeline.speed import Estimate, Rough, Speeds, rough
 
 BEGIN_S = 2.0, 15.0  # libraries and models loaded, the corpus opened
+READING = (
+    (1.0, 20_000.0),
+    (6.0, 2_500.0),
+)  # seconds to load MiniLM, weights a second: cores with bf16 units, cores without and busy
+# a token takes the bundled model as many multiplications as ten take MiniLM: 106 million parameters beside 10.6 million, without the
+# tables of words; an answer takes a prompt's time, and as much to be written
+TIMES_ENCODER, ANSWER_TOKENS, NOT_QUITE, LARGER = 10, 600, 4.0, 40.0
+FETCHED_S, CONVERTED_S = (
+    Rough(5.0, 1800.0),
+    Rough(20.0, 900.0),
+)  # a model from the network; its file converted, and the model asked
+SERVICE_S = 0.5, 20.0  # that a service takes to an answer
 USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "agents attack": (2.0, 30.0),  # an answer of a run
     "agents compare": (5.0, 120.0),  # a question, of every way
@@ -76,3 +89,30 @@ def usual(verb: str, units: float) -> Rough | None:
     if not units or verb not in USUAL:
         return None
     return Rough(*(begin + units * each for begin, each in zip(BEGIN_S, USUAL[verb], strict=True)))
+
+
+def reading_time(speeds: Speeds, work: float) -> Rough:
+    """Seconds in which the bundled encoder reads texts of this weight, by which other reading is told."""
+    seconds = speeds.time(work, MiniLM().identity())
+    return rough(seconds, 1.0) if seconds else Rough(*(load + work / rate for load, rate in READING))
+
+
+def tokens_time(speeds: Speeds, model: str, tokens: float) -> Rough:
+    """What so many tokens take a model of this machine that never wrote here, by the bundled encoder, which reads every corpus."""
+    seconds = reading_time(speeds, tokens * TIMES_ENCODER)
+    return Rough(seconds.low, seconds.high * (NOT_QUITE if model == "bundled" else LARGER))
+
+
+def writing_time(speeds: Speeds, part: PartConfig, number: int) -> Estimate:
+    """What so many texts of a generator take: by those that it wrote here before, at best with the same settings, else roughly."""
+    if seconds := speeds.time(number, *writing_names(part.usable())):
+        return seconds
+    return (
+        tokens_time(speeds, part.model, number * ANSWER_TOKENS) if part.local else Rough(*(number * each for each in SERVICE_S))
+    )
+
+
+def writing_names(part: PartConfig) -> list[str]:
+    """By which its texts are timed: as it is set, then any settings of engine and model, then any engine of the model."""
+    about = (part.identity(), part.model_dump(mode="json")), (part.part, part.model), (part.model,)
+    return [fingerprint("answers", *each) for each in about]

@@ -15,7 +15,7 @@ import numpy as np
 from core.answering.answer import answer
 from core.answering.one_prompt import OnePrompt
 from core.answering.protocol import Material
-from core.config import PartConfig, fingerprint
+from core.config import PartConfig
 from core.context.citations import plain
 from core.context.passages import distinct
 from core.context.prompt import UNKNOWN, asks_to_cite
@@ -29,8 +29,9 @@ from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer
 from core.pipeline.confidence import as_written, check, writer
 from core.pipeline.forecast import Phase, Usd, total
 from core.pipeline.provenance import source_of
-from core.pipeline.speed import UNSURE, Estimate, Rough, Run, noted
+from core.pipeline.speed import UNSURE, Estimate, Run, noted
 from core.pipeline.stages import VECTOR_SEARCH, Recipe, Resolved
+from core.pipeline.usual import writing_names, writing_time
 from core.progress import counted, drain, told_within, within
 from core.records import Answer, Gold, Hit, Progress, Query
 from core.retrieval.top import best as best_columns
@@ -39,9 +40,6 @@ from core.workbench import Evaluation, Workbench, fetched
 FIRST = 30  # questions that are asked where nobody says how many
 LIMITS = {"stop", "temperature", "json_schema", "logprobs"}  # of a generator that has such knobs
 TOO_LONG = "The prompt has"  # so begins what an engine says of a prompt beyond its window
-# 106 million parameters beside 10.6 million, without the tables of words; an answer takes a prompt's time, and as much to be written
-TIMES_ENCODER, ANSWER_TOKENS, ROUGH, LARGER = 10, 600, 4.0, 40.0
-SERVICE_S = 0.5, 20.0  # that a service takes to an answer, about
 PROMPT_TOKENS, LEAST_TOKENS = (200, 2_000), 20  # of a prompt with its passages, and of a short answer, about
 
 
@@ -144,16 +142,13 @@ def cost(workbench: Workbench, part: PartConfig, asked: Sequence[AskedContext]) 
 
 
 def answer_time(workbench: Workbench, part: PartConfig, number: int) -> Estimate | None:
-    """What so many answers take: by those that this model wrote before, at best with the same settings; else by stored ones; else
-    roughly, by what the bundled encoder reads. None of no answer."""
+    """What so many answers take: by those that this model wrote before, else by stored ones; else roughly. None of no answer."""
     if not number:
         return None
-    seconds = workbench.pipeline.speeds.time(number, *_speed_names(part.usable()))
-    if seconds is None and (quarters := _stored_times(workbench, part)):  # asked one by one, not side by side
-        seconds = Estimate(number * quarters[0] / UNSURE**2, number * quarters[1] * UNSURE)
-    if seconds is None and not part.local:
-        seconds = Rough(*(number * each for each in SERVICE_S))
-    return seconds or bundled_time(workbench, part.model, number * ANSWER_TOKENS)
+    seconds = writing_time(workbench.pipeline.speeds, part, number)
+    if not seconds.measured and (quarters := _stored_times(workbench, part)):  # asked one by one, not side by side
+        return Estimate(number * quarters[0] / UNSURE**2, number * quarters[1] * UNSURE)
+    return seconds
 
 
 def answer_usd(workbench: Workbench, part: PartConfig, number: int) -> Usd | None:
@@ -192,19 +187,6 @@ def _stored_times(workbench: Workbench, part: PartConfig) -> tuple[float, float]
         [str(part.model)],
     )
     return None if row["low"] is None else (row["low"], row["high"])
-
-
-def bundled_time(workbench: Workbench, model: str, tokens: float) -> Rough:
-    """What reading so many tokens takes a model of this machine of which nothing was timed yet: by the bundled encoder, which reads
-    every corpus, and the multiplications that a token takes the bundled model. Others are larger."""
-    seconds = workbench.pipeline.usual_reading(tokens * TIMES_ENCODER)
-    return Rough(seconds.low, seconds.high * (ROUGH if model == "bundled" else LARGER))
-
-
-def _speed_names(part: PartConfig) -> list[str]:
-    """By which answers are timed: as it is set, then any settings of engine and model, then any engine of the model."""
-    about = (part.identity(), part.model_dump(mode="json")), (part.part, part.model), (part.model,)
-    return [fingerprint("answers", *each) for each in about]
 
 
 def answers_to(workbench: Workbench, asked: Sequence[AskedContext | None]) -> tuple[KeptAnswer | None, ...]:
@@ -323,7 +305,7 @@ class _Job:
         self._tools = workbench.pipeline.query_tools(run.config)._replace(generator=part)
         self._took: list[float] = []
         self._load_s = load_s
-        self._speeds = {name: workbench.pipeline.speeds.record(name) for name in _speed_names(part)}
+        self._speeds = {name: workbench.pipeline.speeds.record(name) for name in writing_names(part)}
         self._done = 0
         self._failed, self._in_a_row, self._why = 0, 0, ""
 
