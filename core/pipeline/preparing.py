@@ -27,7 +27,7 @@ from core.pipeline.usual import reading_time, writing_time
 from core.progress import Unready, drain
 from core.queries.protocol import Wording
 from core.records import Chunks, Progress, Query
-from core.reranking.protocol import Pairs, Pairwise, RankTools
+from core.reranking.protocol import Pairs, Pairwise, RankTools, Reranker
 from core.retrieval.metadata import Filter, permitted
 from core.retrieval.tokens import Tokens
 from core.retrieval.top import tie_order
@@ -303,16 +303,17 @@ class Preparation(StageMemory):
         part, questions = getattr(run.config, stage.field), len(run.corpus.queries)
         if seconds := self.speeds.time(questions, ranking_name(part)):
             return seconds
-        if getattr(part, "asks_model", False):
+        if isinstance(part, Reranker) and part.asks_model:
             return writing_time(self.speeds, run.config.generation, questions)
         if isinstance(part, Pairwise):
             return self._time_to_read(Pairs(part), np.full(questions * part.depth, PIECE))
         return Rough(*(questions * each for each in RANKED_S))
 
     def long_ranking(self, run: Resolved, stage: Stage) -> bool:
-        """Whether it takes its time as far as that is known: it did here, or a model reads each passage."""
+        """Whether it takes its time, as far as is known: it did here, or a model reads each passage."""
         part = getattr(run.config, stage.field)
-        return isinstance(part, Pairwise) or getattr(part, "asks_model", False) or bool(self.speeds.record(ranking_name(part)))
+        reads = isinstance(part, Pairwise) or isinstance(part, Reranker) and part.asks_model
+        return reads or self.speeds.record(ranking_name(part)) is not None
 
     def corpus_time(self, config: TrialConfig, characters: float, dense: bool) -> Rough:
         """What cutting so much text takes, and embedding it where that is done."""

@@ -21,6 +21,7 @@ FETCHED_S, CONVERTED_S = (
 )  # a model from the network; its file converted, and the model asked
 SERVICE_S = 0.5, 20.0  # that a service takes to an answer
 USUAL = {  # verb -> seconds a unit of its forecasts, least and most
+    "adapter-data": (0.5, 30.0),  # a question, or the examples of a corpus
     "agents attack": (2.0, 30.0),  # an answer of a run
     "agents compare": (5.0, 120.0),  # a question, of every way
     "agents observe": (2.0, 30.0),
@@ -37,6 +38,7 @@ USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "contamination": (3.0, 60.0),  # a question, asked in each way
     "convert-model": (20.0, 180.0),
     "download": (2.0, 300.0),  # a file
+    "encoders-compare": (0.001, 0.05),  # a question
     "encoders-map": (0.005, 0.05),  # a chunk
     "encoders-trade-off": (0.2, 5.0),  # a point
     "export": (1.0, 20.0),  # an item
@@ -44,17 +46,21 @@ USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "experiment export": (0.05, 2.0),  # a trial
     "experiment open": (1.0, 60.0),
     "forgetting": (0.3, 5.0),  # a reading
+    "index-cost": (0.02, 5.0),  # a setting
     "index-filters": (2.0, 60.0),
     "index-forecast": (0.002, 0.05),  # a text
+    "index-point": (1.0, 30.0),
     "index-life": (1.0, 20.0),  # a round
     "index-switch": (3.0, 60.0),
     "index-sweep": (0.5, 15.0),  # a setting
     "ingest-received": (1.0, 120.0),
     "inside-attention": (2.0, 20.0),
-    "inside-cache": (0.05, 1.0),  # a token
+    "inside-cache": (0.3, 10.0),  # 32 tokens read
+    "inside-library": (0.05, 1.0),  # a token
     "judge": (0.02, 5.0),  # a score
     "judge-bias": (1.0, 30.0),  # a judgement
-    "learn-weights": (1.0, 30.0),
+    "latency": (0.005, 1.0),  # a question
+    "likelihood": (0.3, 10.0),  # a passage
     "measure-engine": (60.0, 600.0),
     "memory forget": (5.0, 120.0),
     "memory simulate": (60.0, 600.0),  # a life
@@ -62,6 +68,10 @@ USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "paper check": (0.5, 20.0),  # an item
     "rag-ablation": (5.0, 90.0),  # a question, of every variant
     "review": (1.0, 30.0),  # a judgement
+    "run": (0.02, 3.0),  # a question
+    "sample-compare": (0.01, 0.5),  # a token
+    "sample-search": (0.02, 1.0),
+    "sample-write": (0.005, 0.3),
     "sample-study": (0.5, 10.0),  # an answer
     "scaling": (2.0, 120.0),  # a training
     "score-answers": (0.02, 5.0),  # a score
@@ -70,11 +80,15 @@ USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "serving publish": (0.5, 20.0),  # an answer
     "serving quality": (0.5, 20.0),  # an answer
     "serving rerun": (0.5, 20.0),  # an answer
+    "stores contention": (30.0, 300.0),
+    "stores kill": (30.0, 300.0),
+    "stores measure": (60.0, 400.0),
+    "study": (0.3, 20.0),  # a trial
     "systems ask": (0.2, 20.0),  # a question
     "systems compare": (0.5, 20.0),  # an answer
     "tokenizers-compare": (0.2, 10.0),  # a tokenizer
     "train-classifier": (2.0, 60.0),  # an epoch
-    "train-encoder": (0.3, 10.0),  # a step
+    "train-encoder": (0.01, 1.0),  # a question read in a step
     "train-moe": (0.05, 2.0),  # a step of a layer
     "train-reader": (5.0, 120.0),
     "train-reward": (5.0, 120.0),
