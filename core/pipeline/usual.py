@@ -41,6 +41,8 @@ USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "encoders-compare": (0.001, 0.05),  # a question
     "encoders-map": (0.005, 0.05),  # a chunk
     "encoders-trade-off": (0.2, 5.0),  # a point
+    "answer-set": (0.5, 20.0),  # an answer
+    "failures": (0.5, 20.0),
     "export": (1.0, 20.0),  # an item
     "export-onnx": (5.0, 60.0),
     "experiment export": (0.05, 2.0),  # a trial
