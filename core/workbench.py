@@ -26,9 +26,9 @@ from core.pipeline.forecast import UNTIMED as UNTIMED
 from core.pipeline.forecast import Forecast, Phase
 from core.pipeline.forecast import one_phase as one_phase
 from core.pipeline.hits import hits_of, steps_of
-from core.pipeline.index_build import speed_name
 from core.pipeline.memory import Trace
 from core.pipeline.pipeline import Pipeline, Shared
+from core.pipeline.planning import index_phases, phases, waited_for
 from core.pipeline.provenance import Way, provenance, source_of
 from core.pipeline.recipe_words import ranked_by, recipe_fingerprint, recipe_words, setting_words, words_version
 from core.pipeline.results import Evaluation, evaluated, final_scores
@@ -50,10 +50,9 @@ from core.pipeline.stages import (
     unused,
 )
 from core.pipeline.trials import StoredTrials, identity, receipt, without_result
-from core.pipeline.usual import CONVERTED_S, FETCHED_S, usual, writing_time
+from core.pipeline.usual import CONVERTED_S, FETCHED_S, usual
 from core.progress import Unready, drain, within
 from core.records import Answer, Chunks, Corpus, Hit, Progress, Query, plain
-from core.registry import word
 from core.retrieval.metadata import hidden_gold
 from core.retrieval.pool import changed, ranking, rankings
 from core.statistics.bootstrap import Interval
@@ -171,7 +170,7 @@ class Workbench(StoredTrials):
         try:
             drain(self.pipeline.queries(run, 0))
         except Unready as unready:
-            return Plan(False, (self._waited_for(run, unready),), run)
+            return Plan(False, (waited_for(self.pipeline, run, unready),), run)
         texts = self.pipeline.to_encode(run)
         if not texts and not self.pipeline.dense_at_hand(run):
             index = self.index_plan(run)
@@ -183,30 +182,9 @@ class Workbench(StoredTrials):
                 pool = drain(self.pipeline.pool(run))
                 drain(final_scores(self.pipeline, run, pool, most=LIVE_TEXTS))
             except Unready as unready:
-                return Plan(False, (self._waited_for(run, unready, "reranking "),), run)
+                return Plan(False, (waited_for(self.pipeline, run, unready, "reranking "),), run)
         live = len(texts) <= LIVE_TEXTS and not slow
-        return Plan(live, tuple(self._phases(run, texts, slow, live)), run)
-
-    def _phases(self, run: Resolved, texts: list[str], slow: list[Stage], live: bool) -> Iterable[Phase]:
-        """What is computed, one after the other. slow: stages that find or rank, and take their time."""
-        if texts:
-            yield Phase(f"embedding {len(texts):,} texts", self.pipeline.encoding_time(run.config, texts))
-        if live:
-            return
-        if texts and "index" not in unused(run.config):
-            yield from self.index_plan(run).phases
-        later = rankers(run.config)[1:] if texts and run.corpus.queries else ()
-        for stage in (*slow, *(stage for stage in later if stage not in slow and self.pipeline.long_ranking(run, stage))):
-            time = self.pipeline.ranking_time(run, stage)
-            yield Phase(f"{stage.title.lower()} of {len(run.corpus.queries):,} questions", time)
-
-    def _waited_for(self, run: Resolved, unready: Unready, begin: str = "") -> Phase:
-        texts, seconds = list(unready.texts), unready.seconds
-        if unready.model_texts:
-            seconds = writing_time(self.pipeline.speeds, run.config.generation, unready.model_texts)
-        elif texts:
-            seconds = self.pipeline.encoding_time(run.config, texts)
-        return Phase(f"{begin}{unready.what}", seconds)
+        return Plan(live, tuple(phases(self.pipeline, run, texts, slow, live)), run)
 
     def expected(self, verb: str, told: Forecast) -> Forecast:
         """What work by this verb takes, also by the jobs and presses with it before, where its phases alone do not tell: those alike,
@@ -228,10 +206,7 @@ class Workbench(StoredTrials):
     def index_plan(self, recipe: Recipe) -> Plan:
         """What stands between a recipe and its loaded index, which may be gone while its candidates are kept."""
         run = self.resolve(recipe)
-        number = self.pipeline.to_index(run)
-        what = f"building {word(run.config.index.part)} of {number:,} vectors"
-        seconds = self.pipeline.speeds.time(number, speed_name(run.config.index)) if number else None
-        return Plan(number <= LIVE_INDEXED, (Phase(what, seconds),) * bool(number), run)
+        return Plan(self.pipeline.to_index(run) <= LIVE_INDEXED, tuple(index_phases(self.pipeline, run)), run)
 
     def build_seconds(self, recipe: Recipe) -> float | None:
         """What building the recipe's index took; None where it was not built on this machine."""

@@ -296,7 +296,7 @@ class Preparation(StageMemory):
         if seconds := self.speeds.time(work, part.identity(), *alike):
             return seconds
         usual = reading_time(self.speeds, work)
-        return rough(usual, QUICKER) if getattr(part, "quick", True) else Rough(usual.low, usual.high * SLOWER)
+        return rough(usual, QUICKER) if isinstance(part, Pairs) or part.quick else Rough(usual.low, usual.high * SLOWER)
 
     def ranking_time(self, run: Resolved, stage: Stage) -> Estimate:
         """What a stage that ranks takes to the corpus' questions."""

@@ -19,6 +19,7 @@ FETCHED_S, CONVERTED_S = (
     Rough(5.0, 1800.0),
     Rough(20.0, 900.0),
 )  # a model from the network; its file converted, and the model asked
+BUILT_S = 2e-5, 5e-3  # a vector into an index
 SERVICE_S = 0.5, 20.0  # that a service takes to an answer
 USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "adapter-data": (0.5, 30.0),  # a question, or the examples of a corpus
@@ -105,6 +106,11 @@ def usual(verb: str, units: float) -> Rough | None:
     if not units or verb not in USUAL:
         return None
     return Rough(*(begin + units * each for begin, each in zip(BEGIN_S, USUAL[verb], strict=True)))
+
+
+def usual_build(vectors: int) -> Rough:
+    """Of an index that is built here for the first time."""
+    return Rough(*(begin + vectors * each for begin, each in zip((0.5, 5.0), BUILT_S, strict=True)))
 
 
 def reading_time(speeds: Speeds, work: float) -> Rough:

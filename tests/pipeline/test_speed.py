@@ -117,11 +117,11 @@ ANSWERS = Phase("182 test answers", Estimate(600, 900))
         (Forecast((STEPS,)), "3 steps of 8 examples, 1:00 to 1:30 min"),
         (Forecast((STEPS, ANSWERS)), "In all 11:00 to 16:30 min: 3 steps of 8 examples, 1:00 to 1:30 min; "
          "182 test answers, 10:00 to 15:00 min"),
-        (Forecast((STEPS._replace(seconds=None), ANSWERS), 3.9e9), "In all more than 10:00 min: 3 steps of 8 examples, never timed on "
-         "this machine; 182 test answers, 10:00 to 15:00 min; about 3.9 GB of memory"),
+        (Forecast((STEPS._replace(seconds=None), ANSWERS), 3.9e9), "In all more than 10:00 min: 3 steps of 8 examples, not measured here "
+         "yet; 182 test answers, 10:00 to 15:00 min; about 3.9 GB of memory"),
         (Forecast((STEPS._replace(seconds=None), ANSWERS), earlier=Estimate(60, 90)), "3 steps of 8 examples; 182 test answers, "
          "1:00 to 1:30 min by earlier runs"),
-        (one_phase("converting the weights"), "Converting the weights, never timed on this machine"),
+        (one_phase("converting the weights"), "Converting the weights, not measured here yet"),
     ],
 )  # fmt: skip
 def test_a_forecast_names_each_phase_with_its_time(told, words):

@@ -214,7 +214,7 @@ def rough_price(documents: int) -> Forecast:
     wanted = samples(documents, (), 0)
     share = wanted[-1].share
     told = f"{len(wanted)} samples of up to {share:g}% of {documents:,} documents embedded and measured"
-    return one_phase(told, units=1 + int(documents * share))
+    return one_phase(told, units=1 + int(documents * share / 100))
 
 
 def price(workbench: Workbench, run: Resolved, shares: Sequence[float], whole: bool) -> Forecast:
