@@ -57,19 +57,24 @@ def counted_within(work: Generator[Progress, None, Any], step: Progress) -> Gene
 class PhaseClock:
     """When the phase of a long verb began, and with which count: a rate is that of its phase, not of what came before. A phase ends
     where a step counts another total or counts down and, where nothing is counted, where its words change. `counted`: when its count
-    rose last."""
+    rose last. What is counted first may hold a model's loading: from the second count on, the rate is that of what came after it."""
 
     def __init__(self) -> None:
         self.began, self.first, self.counted = 0.0, 0, 0.0
         self._last: Progress | None = None
+        self._after_first: tuple[float, int] | None = None  # when the first count of the phase came, and which
 
     def hear(self, step: Progress, now: float) -> None:
         last, self._last = self._last, step
         if last and step.total == last.total and step.done >= last.done and (step.total or step.message == last.message):
             if step.done > last.done:
+                if self._after_first is None:
+                    self._after_first = now, step.done
+                else:
+                    self.began, self.first = self._after_first
                 self.counted = now
             return
-        self.began, self.first, self.counted = now, step.done, now
+        self.began, self.first, self.counted, self._after_first = now, step.done, now, None
 
 
 def pace(done: int, total: int, first: int, seconds: float, since: float = 0.0) -> str:
@@ -132,7 +137,7 @@ def event_loop() -> Generator[tuple[asyncio.AbstractEventLoop, Callable[[Awaitab
 class Unready(Exception):
     """What was asked for live takes more than a moment: a job makes it, and from then on it is kept."""
 
-    def __init__(self, what: str, seconds: Any = None, texts: Sequence[str] = (), model_texts: int = 0) -> None:
-        """seconds: a range; None: to be told by the texts that the encoder then reads, or by how many the generator writes."""
+    def __init__(self, what: str, seconds: Any = None, texts: Sequence[str] = ()) -> None:
+        """seconds: a range; None: unknown, or to be told by the texts that the encoder then reads."""
         super().__init__(what)
-        self.what, self.seconds, self.texts, self.model_texts = what, seconds, texts, model_texts
+        self.what, self.seconds, self.texts = what, seconds, texts

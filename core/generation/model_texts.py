@@ -76,12 +76,12 @@ def written(tools: TextTools, requests: Sequence[Request]) -> Generator[Progress
     if not requests:
         return []
     if tools.most is not None and tools.generator.converts():
-        raise Unready(f"{len(requests):,} texts by the model, whose file is converted first", model_texts=len(requests))
+        raise Unready(f"{len(requests):,} texts by the model, whose file is converted first")
     keys = keys_of(tools, requests)
     by_key = _read(tools, keys)
     absent = {key: request for key, request in zip(keys, requests, strict=True) if key not in by_key}
     if tools.most is not None and len(absent) > tools.most:
-        raise Unready(f"{len(absent):,} texts by the model", model_texts=len(absent))
+        raise Unready(f"{len(absent):,} texts by the model")
     if absent:
         by_key |= yield from _write(tools, absent)
     return [by_key[key] for key in keys]

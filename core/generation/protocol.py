@@ -99,11 +99,6 @@ class TextGenerator(PartConfig):
         return None
 
 
-def is_here(host: str) -> bool:
-    """Whether a destination is a server on this machine, which asks for no money."""
-    return host.rpartition(":")[0].strip("[]") in ("127.0.0.1", "localhost", "::1")
-
-
 class Read(NamedTuple):
     """A prompt as a model of this machine reads it.
 

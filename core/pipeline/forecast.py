@@ -26,11 +26,13 @@ class Usd(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """what: with its count, "184 answers". seconds None: nothing like it was timed on this machine. usd None: it costs no money."""
+    """what: with its count, "184 answers". seconds None: nothing like it was timed on this machine. usd None: it costs no money.
+    memory_bytes: that it holds, about; 0: not known."""
 
     what: str
     seconds: Estimate | None = None
     usd: Usd | None = None
+    memory_bytes: float = 0.0
 
 
 class Forecast(NamedTuple):
@@ -75,7 +77,8 @@ class Forecast(NamedTuple):
             if whole and not whole.measured:
                 begin = f"in all roughly {some.span.removeprefix('about ')}: "
         parts += [self.usd.words] if self.usd else []
-        parts += [f"about {self.memory_bytes / 1e9:.1f} GB of memory"] if self.memory_bytes >= WORTH_BYTES else []
+        held = max([self.memory_bytes, *(phase.memory_bytes for phase in self.phases)])
+        parts += [f"about {held / 1e9:.1f} GB of memory"] if held >= WORTH_BYTES else []
         words = begin + "; ".join(parts)
         return f"{words[:1].upper()}{words[1:]}"
 

@@ -32,9 +32,11 @@ def index_phases(pipeline: Pipeline, run: Resolved) -> Iterator[Phase]:
 
 
 def waited_for(pipeline: Pipeline, run: Resolved, unready: Unready, begin: str = "") -> Phase:
-    texts, seconds = list(unready.texts), unready.seconds
-    if unready.model_texts:
-        seconds = writing_time(pipeline.speeds, run.config.generation, unready.model_texts)
-    elif texts:
-        seconds = pipeline.encoding_time(run.config, texts)
+    """What a job makes first; where it says nothing of itself, a text of the generator for each question."""
+    if unready.seconds:
+        seconds = unready.seconds
+    elif unready.texts:
+        seconds = pipeline.encoding_time(run.config, list(unready.texts))
+    else:
+        seconds = writing_time(pipeline.speeds, run.config.generation, len(run.corpus.queries))
     return Phase(f"{begin}{unready.what}", seconds)

@@ -65,9 +65,6 @@ class CrossEncoder(Pairwise):
     def reads_like(self) -> str:
         return "minilm" if (self._folder() / SETTINGS).is_file() else ""  # trained here, on the bundled encoder
 
-    def load(self) -> None:
-        load_once(self.identity(), self._load)
-
     def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         yield from load_once(self.identity(), self._load).read(pairs)
 

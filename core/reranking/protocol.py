@@ -126,9 +126,6 @@ class Pairwise(Reranker):
     def read(self, pairs: list[tuple[str, str]]) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
         """Yields (indices [b], scores [b] float32) until each (question, passage) has its score once, in any order."""
 
-    def load(self) -> None:
-        """Loads what `read` reads with: told and timed apart from reading."""
-
     def reads(self) -> int | None:
         """Tokens of a pair that are read; None: unknown, or all."""
         return None
@@ -171,8 +168,6 @@ class Pairs:
         return ""
 
     def load(self) -> "Pairs":
-        if isinstance(self.part, Pairwise):
-            self.part.load()
         return self
 
     def encode(self, texts: list[str], query: bool = False) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:

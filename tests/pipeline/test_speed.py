@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from core.embedding.vectors import embed, weights
-from core.pipeline.forecast import Forecast, Phase, one_phase
-from core.pipeline.speed import KEPT, SPREAD, UNSURE, Estimate, Run, Speeds, estimate, noted
+from core.pipeline.forecast import Forecast, Phase, Usd, one_phase
+from core.pipeline.speed import KEPT, SPREAD, UNSURE, Estimate, Rough, Run, Speeds, estimate, noted
+from core.pipeline.usual import usual
 from core.store.cache import StageCache
 
 
@@ -132,3 +133,34 @@ def test_earlier_runs_of_a_verb_are_scaled_by_their_units():
     """40 answers took 20 and 30 s, so 80 take 40 to 60 s, and some to spare."""
     earlier = estimate({"runs": [(40, 20.0), (40, 30.0)]}, 80)
     assert earlier == pytest.approx(Estimate(40 / UNSURE, 60 * UNSURE)) and estimate({"runs": [(40, 20.0)]}, 0) is None
+
+
+ROUGHLY = Phase("9 texts", Rough(2, 40))
+
+
+def test_what_never_ran_here_is_told_roughly_and_makes_the_whole_rough():
+    told = Forecast((STEPS, ROUGHLY))
+    assert told.seconds == (62, 130) and not told.seconds.measured
+    assert told.words == (
+        "In all roughly 1:00 to 2:10 min: 3 steps of 8 examples, 1:00 to 1:30 min; 9 texts, roughly 2 to 40 s, not measured here yet"
+    )
+
+
+def test_what_the_verb_took_here_goes_before_a_rough_time_and_after_a_measured_one():
+    earlier = Estimate(7, 8)
+    assert Forecast((ROUGHLY,), earlier=earlier).words == "9 texts, 7 to 8 s by earlier runs"
+    assert Forecast((STEPS,), earlier=earlier).seconds is STEPS.seconds
+    assert Forecast((ROUGHLY,), earlier=usual("paper check", 4)).seconds is ROUGHLY.seconds
+
+
+@pytest.mark.parametrize(
+    ("usd", "words"),
+    [
+        (Usd(0.0123, 0.5), "0.012 to 0.50 USD"),
+        (Usd(0.2, 0.2), "0.20 USD"),
+        (Usd(np.nan, np.nan), "price unknown, for the model is in no price table"),
+    ],
+)
+def test_money_is_told_where_a_service_asks_for_it(usd, words):
+    told = Forecast((ANSWERS._replace(usd=usd), STEPS)).words
+    assert told.endswith(f"; {words}")

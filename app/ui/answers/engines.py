@@ -13,7 +13,7 @@ from app.ui import cards, charts, forms
 from core.config import TrialConfig
 from core.errors import WorkbenchError
 from core.generation import prices
-from core.generation.protocol import is_here
+from core.labs.answers.answering import is_here
 from core.models import llama_packages
 
 OTHERS = ("engine_2", "engine_3", "engine_4")  # names of the recipes whose generation is set beside the current one's

@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,6 @@ from core.errors import WorkbenchError
 from core.generation import prices
 from core.generation.loading import loaded
 from core.generation.model_texts import BATCH, TRIES, Request, written
-from core.generation.protocol import is_here
 from core.judging.measure import AnswerCase
 from core.pipeline.answers import CLOSED, AskedContext, Asker, Given, KeptAnswer, Span, answers_of, keep
 from core.pipeline.confidence import as_written, check, writer
@@ -40,6 +40,7 @@ from core.workbench import Evaluation, Workbench, fetched
 FIRST = 30  # questions that are asked where nobody says how many
 LIMITS = {"stop", "temperature", "json_schema", "logprobs"}  # of a generator that has such knobs
 TOO_LONG = "The prompt has"  # so begins what an engine says of a prompt beyond its window
+MORE_THAN_FILES = 1.3
 PROMPT_TOKENS, LEAST_TOKENS = (200, 2_000), 20  # of a prompt with its passages, and of a short answer, about
 
 
@@ -52,11 +53,12 @@ class AnswerCost(NamedTuple):
     seconds: Estimate | None
     silent: int = 0
     usd: Usd | None = None
+    memory_bytes: float = 0.0
 
     @property
     def phases(self) -> tuple[Phase, ...]:
         """ "184 answers"; none where all are known."""
-        return (Phase(counted(self.answers, "answer"), self.seconds, self.usd),) * bool(self.answers)
+        return (Phase(counted(self.answers, "answer"), self.seconds, self.usd, self.memory_bytes),) * bool(self.answers)
 
 
 def together(costs: Sequence[AnswerCost]) -> AnswerCost:
@@ -65,7 +67,8 @@ def together(costs: Sequence[AnswerCost]) -> AnswerCost:
     seconds = None if None in times or not times else total(times)
     usd = [cost.usd for cost in costs if cost.usd]
     paid = Usd(*map(sum, zip(*usd, strict=True))) if usd else None
-    return AnswerCost(costs[0].questions, sum(cost.answers for cost in costs), seconds, usd=paid)
+    held = max(cost.memory_bytes for cost in costs)
+    return AnswerCost(costs[0].questions, sum(cost.answers for cost in costs), seconds, usd=paid, memory_bytes=held)
 
 
 @dataclass(frozen=True)
@@ -137,8 +140,8 @@ def cost(workbench: Workbench, part: PartConfig, asked: Sequence[AskedContext]) 
     recorded = answers_of(workbench.pipeline, {each.key for each in asked if each.asks})
     unknown = {each.key for each in asked if each.asks} - recorded.keys()
     silent = sum(not each.asks for each in asked)
-    number = len(unknown)
-    return AnswerCost(len(asked), number, answer_time(workbench, part, number), silent, answer_usd(workbench, part, number))
+    phase = answer_phase(workbench, part, len(unknown))
+    return AnswerCost(len(asked), len(unknown), phase.seconds, silent, phase.usd, phase.memory_bytes)
 
 
 def answer_time(workbench: Workbench, part: PartConfig, number: int) -> Estimate | None:
@@ -149,6 +152,11 @@ def answer_time(workbench: Workbench, part: PartConfig, number: int) -> Estimate
     if not seconds.measured and (quarters := _stored_times(workbench, part)):  # asked one by one, not side by side
         return Estimate(number * quarters[0] / UNSURE**2, number * quarters[1] * UNSURE)
     return seconds
+
+
+def is_here(host: str) -> bool:
+    """Whether a destination is a server on this machine, which asks for no money."""
+    return host.rpartition(":")[0].strip("[]") in ("127.0.0.1", "localhost", "::1")
 
 
 def answer_usd(workbench: Workbench, part: PartConfig, number: int) -> Usd | None:
@@ -176,7 +184,17 @@ def alike(part: PartConfig) -> str:
 def answer_phase(workbench: Workbench, part: PartConfig, number: int, what: str = "") -> Phase:
     """So many texts of a recipe's generator, with their time and money. what: where they are no answers."""
     time, usd = answer_time(workbench, part, number), answer_usd(workbench, part, number)
-    return Phase(what or counted(number, "answer"), time, usd)
+    return Phase(what or counted(number, "answer"), time, usd, model_bytes(part))
+
+
+def model_bytes(part: PartConfig) -> float:
+    """What a model of this machine holds in memory, about: its files, and some for what it reads. 0 of a service, without files, and of
+    the bundled one, which is small."""
+    place = Path(part.model)
+    if not part.local or not place.exists():
+        return 0.0
+    weights = [place] if place.is_file() else place.glob("*.safetensors")
+    return MORE_THAN_FILES * sum(path.stat().st_size for path in weights)
 
 
 def _stored_times(workbench: Workbench, part: PartConfig) -> tuple[float, float] | None:
