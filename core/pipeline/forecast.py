@@ -48,14 +48,11 @@ class Forecast(NamedTuple):
 
     @property
     def seconds(self) -> Estimate | None:
-        """All of it; None where a phase was never timed, nor any like it."""
+        """All of it: by earlier runs, which hold what stands between the phases, else by these; None where a phase was never timed, nor
+        any like it."""
         times = [phase.seconds for phase in self.phases]
-        whole = None if None in times else total(times)
-        return self.earlier if self._by_earlier(whole) else whole
-
-    def _by_earlier(self, whole: Estimate | None) -> bool:
-        """Whether earlier runs of the verb tell more than its phases."""
-        return self.earlier is not None and (whole is None or self.earlier.measured > whole.measured)
+        whole = total(times) if times and None not in times else None
+        return self.earlier if self.earlier and (whole is None or self.earlier.measured) else whole
 
     @property
     def usd(self) -> Usd | None:
@@ -67,15 +64,15 @@ class Forecast(NamedTuple):
         """ "In all 6:00 to 8:30 min: 3 steps, 10 to 15 s; 182 test answers, 6:00 to 8:00 min; about 3.9 GB of memory"."""
         times, whats = [phase.seconds for phase in self.phases], [phase.what for phase in self.phases]
         whole, begin = self.seconds, ""
-        if len(whats) == 1 or whole is self.earlier or not any(times):
-            by = " by earlier runs" if whole and whole is self.earlier and whole.measured else ""
+        by = " by earlier runs" if whole and whole is self.earlier and whole.measured else ""
+        if len(whats) == 1 or not all(times) and (whole or not any(times)):
             parts = [", ".join(("; ".join(whats), f"{whole.words}{by}" if whole else UNTIMED))]
         else:
             parts = [f"{what}, {time.words if time else UNTIMED}" for what, time in zip(whats, times, strict=True)]
-            some = total(filter(None, times))
-            begin = f"in all {some.span if whole else f'more than {duration(round(some.low))}'}: "
-            if whole and not whole.measured:
-                begin = f"in all roughly {some.span.removeprefix('about ')}: "
+            if whole is None:
+                begin = f"in all more than {duration(round(total(filter(None, times)).low))}: " if whats else ""
+            else:
+                begin = f"in all {whole.span if whole.measured else 'roughly ' + whole.span.removeprefix('about ')}{by}: "
         parts += [self.usd.words] if self.usd else []
         held = max([self.memory_bytes, *(phase.memory_bytes for phase in self.phases)])
         parts += [f"about {held / 1e9:.1f} GB of memory"] if held >= WORTH_BYTES else []

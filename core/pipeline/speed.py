@@ -71,14 +71,15 @@ def noted(record: dict | None, run: Run) -> dict:
     return {"texts_per_s": run.texts / run.seconds, "runs": runs, "loads": loads}
 
 
-def estimate(record: dict | None, work: float) -> Estimate | None:
-    """Seconds for so much work in a process that has to load the model first, as a job has; None before the first run."""
+def estimate(record: dict | None, work: float, fixed: float = 0.0) -> Estimate | None:
+    """Seconds for so much work in a process that has to load the model first, as a job has; None before the first run. fixed: the share
+    of a run that may not grow with its work, beside what was measured as loading."""
     runs = (record or {}).get("runs")
     if not runs or not work:
         return None
-    rates = [done / seconds for done, seconds in runs]
+    ends = [seconds * grown for done, seconds in runs for grown in (work / done, fixed + (1 - fixed) * work / done)]
     loads, spread = record.get("loads", []), SPREAD if len(runs) > 2 else UNSURE
-    low, high = work / max(rates) + min(loads, default=0.0), work / min(rates) + max(loads, default=0.0)
+    low, high = min(ends) + min(loads, default=0.0), max(ends) + max(loads, default=0.0)
     return Estimate(low / spread, high * spread)
 
 

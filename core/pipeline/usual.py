@@ -20,6 +20,7 @@ FETCHED_S, CONVERTED_S = (
     Rough(20.0, 900.0),
 )  # a model from the network; its file converted, and the model asked
 BUILT_S = 2e-5, 5e-3  # a vector into an index
+FEW, FEW_TIMES = 8, 2.0  # fewer texts are written side by side less well, and each takes up to so many times
 SERVICE_S = 0.5, 20.0  # that a service takes to an answer
 USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "adapter-data": (0.5, 30.0),  # a question, or the examples of a corpus
@@ -128,7 +129,7 @@ def tokens_time(speeds: Speeds, model: str, tokens: float) -> Rough:
 def writing_time(speeds: Speeds, part: PartConfig, number: int) -> Estimate:
     """What so many texts of a generator take: by those that it wrote here before, at best with the same settings, else roughly."""
     if seconds := speeds.time(number, *writing_names(part.usable())):
-        return seconds
+        return seconds if number >= FEW else type(seconds)(seconds.low, seconds.high * FEW_TIMES)
     return (
         tokens_time(speeds, part.model, number * ANSWER_TOKENS) if part.local else Rough(*(number * each for each in SERVICE_S))
     )
