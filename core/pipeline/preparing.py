@@ -38,7 +38,8 @@ USUAL = (
 )  # seconds to load MiniLM and weights a second: two cores with bf16 units, two without and busy
 RANKED_S = 0.005, 2.0  # a question, of a reranker that never ran here
 CUT_A_SECOND, PIECE = (5e6, 2e5), 800  # characters of a corpus, and of a usual chunk
-QUICKER, SLOWER = 5.0, 20.0  # times that other encoders take: more or less, and of models that write
+# what MiniLM takes, times more or less: another reranker; of encoders that are quick less, of large ones more
+RERANKS, QUICK, SLOWER = 5.0, 50.0, 20.0
 MATRIX = "matrix"  # entry of the cache: all vectors of many chunks, besides the shards that keep each by its text
 
 
@@ -282,9 +283,8 @@ class Preparation(StageMemory):
         if not part.learns:
             return seconds
         work = float(weights_of(lengths, None).sum())
-        return total(
-            (self.speeds.time(work, f"{part.identity()}-fit") or rough(reading_time(self.speeds, work), QUICKER), seconds)
-        )
+        usual = reading_time(self.speeds, work)
+        return total((self.speeds.time(work, f"{part.identity()}-fit") or Rough(usual.low / QUICK, usual.high), seconds))
 
     def reading_time(self, part: Any, texts: Sequence[str]) -> Estimate:
         """The same of anything that reads texts, or pairs of them; before its first run by an encoder that is as fast."""
@@ -296,7 +296,9 @@ class Preparation(StageMemory):
         if seconds := self.speeds.time(work, part.identity(), *alike):
             return seconds
         usual = reading_time(self.speeds, work)
-        return rough(usual, QUICKER) if isinstance(part, Pairs) or part.quick else Rough(usual.low, usual.high * SLOWER)
+        if isinstance(part, Pairs):
+            return rough(usual, RERANKS)
+        return Rough(usual.low / QUICK, usual.high) if part.quick else Rough(usual.low, usual.high * SLOWER)
 
     def ranking_time(self, run: Resolved, stage: Stage) -> Estimate:
         """What a stage that ranks takes to the corpus' questions."""

@@ -133,6 +133,9 @@ def test_earlier_runs_of_a_verb_are_scaled_by_their_units():
     """40 answers took 20 and 30 s, so 80 take 40 to 60 s, and some to spare."""
     earlier = estimate({"runs": [(40, 20.0), (40, 30.0)]}, 80)
     assert earlier == pytest.approx(Estimate(40 / UNSURE, 60 * UNSURE)) and estimate({"runs": [(40, 20.0)]}, 0) is None
+    assert estimate({"runs": [(40, 20.0)]}, 80, fixed=0.5) == pytest.approx(
+        Estimate(30 / UNSURE, 40 * UNSURE)
+    )  # half does not grow
 
 
 ROUGHLY = Phase("9 texts", Rough(2, 40))
@@ -146,11 +149,15 @@ def test_what_never_ran_here_is_told_roughly_and_makes_the_whole_rough():
     )
 
 
-def test_what_the_verb_took_here_goes_before_a_rough_time_and_after_a_measured_one():
+def test_what_the_verb_took_here_goes_before_its_phases_and_what_it_takes_elsewhere_after_them():
     earlier = Estimate(7, 8)
     assert Forecast((ROUGHLY,), earlier=earlier).words == "9 texts, 7 to 8 s by earlier runs"
-    assert Forecast((STEPS,), earlier=earlier).seconds is STEPS.seconds
-    assert Forecast((ROUGHLY,), earlier=usual("paper check", 4)).seconds is ROUGHLY.seconds
+    both = Forecast((STEPS, ANSWERS), earlier=earlier)
+    assert both.seconds is earlier and both.words.startswith(
+        "In all 7 to 8 s by earlier runs: 3 steps of 8 examples, 1:00 to 1:30 min"
+    )
+    assert Forecast((STEPS,), earlier=usual("export", 4)).seconds == STEPS.seconds
+    assert Forecast(()).seconds is None
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,8 @@ def estimate(workbench: Workbench, experiment: Experiment) -> Outlook:
     left = max(trials - stored, 0)
     stages += _answering(workbench, costs, answers, runs, needed if left else [], left) if answers else []
     each = costs.each()
-    known = WITHIN | {stage.stage for stage in stages if stage.seconds and stage.seconds.measured}
-    unmeasured = [stage.title.lower() for stage in stages if stage.stage not in known]
+    timed_here = WITHIN | {stage.stage for stage in stages if stage.seconds and stage.seconds.measured}
+    unmeasured = [stage.title.lower() for stage in stages if stage.stage not in timed_here]
     unmeasured += ["ranking and judging"] * bool(left and each is None)
     works = [work(run.config.model_dump(mode="json"), run.corpus.fingerprint) for run in runs]
     untimed = set(works) - {name for name, there in zip(works, ready, strict=True) if there}
