@@ -65,7 +65,6 @@ from core.store.database import Store
 ROOT = Path(__file__).resolve().parent.parent
 
 
-FIXED = 0.3  # of a run of a verb: libraries, the corpus, what is drawn at the end
 LIVE_TEXTS = 64  # so many unseen texts are embedded at once; more become a job
 LIVE_INDEXED = 5_000  # an index of so many chunks is built at once
 LIVE_DOCUMENTS = 3_000  # a corpus of so many documents is read at once
@@ -190,8 +189,8 @@ class Workbench(StoredTrials):
     def expected(self, verb: str, told: Forecast) -> Forecast:
         """What work by this verb takes, also by the jobs and presses with it before, where its phases alone do not tell: those alike,
         else any, else what such work takes elsewhere."""
-        earlier = estimate({"runs": self._took(verb, told.like)}, told.units, FIXED)
-        if earlier is None and (others := estimate({"runs": self._took(verb, None)}, told.units, FIXED)):
+        earlier = estimate({"runs": self._took(verb, told.like)}, told.units, whole=True)
+        if earlier is None and (others := estimate({"runs": self._took(verb, None)}, told.units, whole=True)):
             earlier = rough(others, UNSURE)
         return told._replace(earlier=earlier or usual(verb, told.units))
 

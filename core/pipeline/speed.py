@@ -11,6 +11,7 @@ from core.store.cache import StageCache
 
 TIMED_TEXTS = 100  # encoding fewer says nothing about the speed
 LOADED_S = 0.1  # a model that came sooner was loaded before
+BEGUN, BEGUN_S = 0.3, 2.0  # share of a verb's run, and seconds: libraries, the corpus, what is drawn at the end
 KEPT = 5  # runs from which an estimate is made
 SPREAD = 1.25  # what a machine's other work makes of the next run
 UNSURE = 1.6  # the same where fewer than three runs are known
@@ -71,13 +72,16 @@ def noted(record: dict | None, run: Run) -> dict:
     return {"texts_per_s": run.texts / run.seconds, "runs": runs, "loads": loads}
 
 
-def estimate(record: dict | None, work: float, fixed: float = 0.0) -> Estimate | None:
-    """Seconds for so much work in a process that has to load the model first, as a job has; None before the first run. fixed: the share
-    of a run that may not grow with its work, beside what was measured as loading."""
+def estimate(record: dict | None, work: float, whole: bool = False) -> Estimate | None:
+    """Seconds for so much work in a process that has to load the model first, as a job has; None before the first run. whole: runs of
+    all that a verb does, of which a part may not grow with its work: it may, or may not."""
     runs = (record or {}).get("runs")
     if not runs or not work:
         return None
-    ends = [seconds * grown for done, seconds in runs for grown in (work / done, fixed + (1 - fixed) * work / done)]
+    ends = [seconds * work / done for done, seconds in runs]
+    if whole:
+        begun = [min(seconds, BEGUN * seconds + BEGUN_S) for _, seconds in runs]
+        ends += [first + (seconds - first) * work / done for first, (done, seconds) in zip(begun, runs, strict=True)]
     loads, spread = record.get("loads", []), SPREAD if len(runs) > 2 else UNSURE
     low, high = min(ends) + min(loads, default=0.0), max(ends) + max(loads, default=0.0)
     return Estimate(low / spread, high * spread)
