@@ -46,7 +46,7 @@ USUAL = {  # verb -> seconds a unit of its forecasts, least and most
     "answer-set": (0.5, 20.0),  # an answer
     "failures": (0.5, 20.0),
     "export": (1.0, 20.0),  # an item
-    "export-onnx": (5.0, 60.0),
+    "export-onnx": (5.0, 180.0),
     "experiment export": (0.05, 2.0),  # a trial
     "experiment open": (1.0, 60.0),
     "forgetting": (0.3, 5.0),  # a reading

@@ -133,9 +133,8 @@ def test_earlier_runs_of_a_verb_are_scaled_by_their_units():
     """40 answers took 20 and 30 s, so 80 take 40 to 60 s, and some to spare."""
     earlier = estimate({"runs": [(40, 20.0), (40, 30.0)]}, 80)
     assert earlier == pytest.approx(Estimate(40 / UNSURE, 60 * UNSURE)) and estimate({"runs": [(40, 20.0)]}, 0) is None
-    assert estimate({"runs": [(40, 20.0)]}, 80, fixed=0.5) == pytest.approx(
-        Estimate(30 / UNSURE, 40 * UNSURE)
-    )  # half does not grow
+    grown = estimate({"runs": [(40, 20.0)]}, 80, whole=True)  # 8 of the 20 s may not grow
+    assert grown == pytest.approx(Estimate(32 / UNSURE, 40 * UNSURE))
 
 
 ROUGHLY = Phase("9 texts", Rough(2, 40))
